@@ -1,0 +1,76 @@
+"""What can go wrong for someone who gives jobs to Swapline.
+
+    SwaplineError
+    ├── SettingsError        a setting is missing or wrong; names every one of them
+    ├── RequestError         a request that must not be sent; `field` and, where there is one, the vendor's `code`
+    │   └── ImageError       the picture: not a JPEG, PNG or WebP, too large, unreadable
+    ├── IdempotencyConflict  the same key came with another request
+    ├── JobNotFound          no such job in the ledger
+    ├── StorageError
+    │   ├── StorageUnavailable   the store could not be reached or refused; try again later
+    │   └── ObjectMissing        the store answered: there is no such object
+    ├── LedgerUnavailable    Redis could not be reached; nothing is known to have been written
+    └── WebhookVerificationError   a received webhook is not from us, or too old
+
+Every message is one sentence or two: what, where, and what to do next.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from swapline_producer.contract import FailureCode
+
+
+class SwaplineError(Exception):
+    """The root of every error raised by Swapline."""
+
+
+class SettingsError(SwaplineError):
+    """One or more settings are missing or wrong."""
+
+
+class RequestError(SwaplineError):
+    """A request is refused before anything was stored or spent.
+
+    `field` is the field of `SwapRequest`; `code` the code under which the vendor would have refused it, if any.
+    """
+
+    def __init__(self, message: str, *, field: str, code: FailureCode | None = None) -> None:
+        """Keep the field and code beside the sentence."""
+        super().__init__(message)
+        self.field = field
+        self.code = code
+
+
+class ImageError(RequestError):
+    """The picture is refused."""
+
+
+class IdempotencyConflict(SwaplineError):  # noqa: N818 -- it names the situation, as HTTP's 409 does
+    """The idempotency key is already used by a different request of the same tenant."""
+
+
+class JobNotFound(SwaplineError):  # noqa: N818 -- the conventional name
+    """The ledger has no such job."""
+
+
+class StorageError(SwaplineError):
+    """Object storage failed."""
+
+
+class StorageUnavailable(StorageError):  # noqa: N818 -- it names the situation
+    """Object storage could not be reached, or refused."""
+
+
+class ObjectMissing(StorageError):  # noqa: N818 -- it names the situation
+    """There is no such object."""
+
+
+class LedgerUnavailable(SwaplineError):  # noqa: N818 -- it names the situation
+    """Redis could not be reached."""
+
+
+class WebhookVerificationError(SwaplineError):
+    """A received webhook cannot be trusted."""

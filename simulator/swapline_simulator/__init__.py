@@ -1,0 +1,1 @@
+"""The vendor over real HTTP, and how it misbehaves."""

@@ -1,0 +1,117 @@
+"""What the world can do to a step. Adapters translate foreign errors into these; steps read nothing else.
+
+    WorkerError
+    ├── VendorError            every one carries `evidence`: what the vendor said, short and free of secrets
+    │   ├── NotSent            the connection was never made: the vendor has not seen the call
+    │   ├── Throttled          429; `retry_after` seconds, where the vendor gave it
+    │   ├── Refused            the vendor read the request and said no: a code, never a charge
+    │   ├── Unauthorized       401, 403: the key
+    │   ├── OutOfCredits       402
+    │   ├── NotFound           404, and other replies that say that the address is wrong (405, 3xx)
+    │   └── Unclear            anything else: the call may have run (timeouts, cut connections, 408, 425, 5xx,
+    │                          a reply that is not what the page promises)
+    ├── OutputMissing          COMPLETED, but the reply has no picture
+    ├── OutputInvalid          COMPLETED, but the picture is not a whole PNG
+    └── WebhookFailed          a delivery failed; `gone` for 410, `retry_after` seconds where the receiver gave it
+        └── WebhookForbidden   the address must not be called; no socket was opened
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from swapline_producer.contract import FailureCode
+
+
+class WorkerError(Exception):
+    """The root of what adapters raise."""
+
+
+class VendorError(WorkerError):
+    """A call to the vendor did not give what it should."""
+
+    def __init__(self, message: str, *, evidence: dict[str, str | int] | None = None) -> None:
+        """Keep what the vendor said (`status`, `body` cut short, `error`) beside the sentence."""
+        super().__init__(message)
+        self.evidence = evidence or {}
+
+
+class NotSent(VendorError):  # noqa: N818 -- the names tell what happened, not that it was an error
+    """The connection was never made."""
+
+
+class Throttled(VendorError):  # noqa: N818
+    """The vendor said 429."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        evidence: dict[str, str | int] | None = None,
+    ) -> None:
+        """Keep `retry_after` in seconds."""
+        super().__init__(message, evidence=evidence)
+        self.retry_after = retry_after
+
+
+class Refused(VendorError):  # noqa: N818
+    """The vendor read the request and refused it."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: FailureCode,
+        evidence: dict[str, str | int] | None = None,
+    ) -> None:
+        """Keep the code: one of the vendor's five, or VENDOR_REJECTED."""
+        super().__init__(message, evidence=evidence)
+        self.code = code
+
+
+class Unauthorized(VendorError):  # noqa: N818
+    """The vendor refuses the key."""
+
+
+class OutOfCredits(VendorError):  # noqa: N818
+    """The account has no credits left."""
+
+
+class NotFound(VendorError):  # noqa: N818
+    """The vendor knows no such address or job."""
+
+
+class Unclear(VendorError):  # noqa: N818
+    """The call may or may not have run."""
+
+
+class OutputMissing(WorkerError):  # noqa: N818
+    """The vendor says COMPLETED and sent no picture."""
+
+
+class OutputInvalid(WorkerError):  # noqa: N818
+    """The vendor says COMPLETED and sent something that is not a whole PNG."""
+
+
+class WebhookFailed(WorkerError):  # noqa: N818
+    """The receiver did not answer with 2xx in time."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        gone: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
+        """Keep the HTTP status, whether the endpoint is gone (410), and its wish in seconds."""
+        super().__init__(message)
+        self.status = status
+        self.gone = gone
+        self.retry_after = retry_after
+
+
+class WebhookForbidden(WebhookFailed):
+    """The webhook's address is one that must not be called."""

@@ -1,0 +1,72 @@
+"""What workers need to know beside what producers know."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import NoDecode
+
+from swapline_producer.settings import ProducerSettings
+
+
+class AmbiguousSubmit(StrEnum):
+    """What to do with a paid call whose outcome is unknown."""
+
+    HOLD = "hold"
+    RETRY = "retry"
+    FAIL = "fail"
+
+
+def _base_url(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        msg = "must begin with https:// (or http:// for a simulator)"
+        raise ValueError(msg)
+    return value.rstrip("/")
+
+
+def _webhook_secret(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().startswith("whsec_"):
+        msg = "each secret must begin with whsec_"
+        raise ValueError(msg)
+    return value
+
+
+class WorkerSettings(ProducerSettings):
+    """What a worker needs: the vendor, the limits of each call, the policies."""
+
+    storage_url: str = Field(description="where inputs, staging and results live")
+    api_base_url: Annotated[str, AfterValidator(_base_url)] = Field(description="the vendor's address, without /v6")
+    api_key: SecretStr = Field(description="the vendor's key")
+    api_key_header: str = Field(pattern=r"^[A-Za-z0-9-]+$", description="the header that carries the key")
+    api_key_prefix: str = Field("", description="what stands before the key in the header, e.g. `Bearer `")
+    max_in_flight: int = Field(3, ge=1, le=10_000, description="the vendor's cap for the account")
+    poll_min_interval: float = Field(0.25, gt=0, description="seconds between two looks at a job, at least")
+    poll_max_interval: float = Field(20, gt=0, description="seconds between two looks at a job, at most")
+    status_timeout: float = Field(30, gt=0, description="seconds in all for one status call")
+    submit_timeout: float = Field(60, gt=0, description="seconds in all for one submission")
+    on_ambiguous_submit: AmbiguousSubmit = Field(
+        AmbiguousSubmit.HOLD,
+        description="what to do when a paid call's reply is unknown: hold, retry, fail",
+    )
+    rescue_after: float = Field(15, ge=1, description="seconds after which a step that went silent is sent again")
+    lost_after: float = Field(60, ge=0, description="seconds after submission in which the vendor may not know a job")
+    webhook_secrets: Annotated[tuple[Annotated[SecretStr, AfterValidator(_webhook_secret)], ...], NoDecode] = Field(
+        (),
+        description="comma-separated `whsec_…`; all of them sign, for rotation",
+    )
+    webhook_timeout: float = Field(15, gt=0, description="seconds in all for one webhook")
+    storage_timeout: float = Field(60, gt=0, description="seconds for one read or write of an object")
+
+    @field_validator("webhook_secrets", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _ordered(self) -> WorkerSettings:
+        if self.poll_min_interval > self.poll_max_interval:
+            msg = "SWAPLINE_POLL_MIN_INTERVAL must not exceed SWAPLINE_POLL_MAX_INTERVAL"
+            raise ValueError(msg)
+        return self

@@ -1,0 +1,114 @@
+"""What a step may ask of the world. The adapters, and the fakes in the tests, are built to these shapes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from swapline_producer.contract import ApiVersion, Job, JobSpec, SwapEvent, Ticket
+    from swapline_workers.core.change import Change
+    from swapline_workers.core.png import PngInfo
+
+
+class Submission(Protocol):
+    """The vendor's answer to an accepted submission."""
+
+    @property
+    def vendor_job_id(self) -> str:
+        """The id to ask the status of."""
+
+    @property
+    def status(self) -> str:
+        """The first status, usually IN_QUEUE."""
+
+
+class Look(Protocol):
+    """One reply of the status endpoint, its pictures still unread on the wire."""
+
+    @property
+    def status(self) -> str:
+        """The vendor's word, as it was sent."""
+
+    @property
+    def held(self) -> float:
+        """Seconds from sending the call to the first byte of the reply."""
+
+    @property
+    def failure(self) -> str | None:
+        """What the reply says of a failure: one of the vendor's codes where it names one, or its words, cut short."""
+
+    def pictures(self) -> list[bytes]:
+        """Read the rest of the reply and give every picture in it, decoded and checked to be a whole PNG.
+
+        Raises OutputMissing, OutputInvalid, or Unclear when the connection broke on the way.
+        """
+
+
+class Vendor(Protocol):
+    """The FaceSwap API."""
+
+    def submit(self, spec: JobSpec, image: str) -> Submission:
+        """Send one paid call. `image` is base64 text or a public URL. Never tries twice.
+
+        Raises any VendorError.
+        """
+
+    def look(self, vendor_job_id: str, version: ApiVersion) -> AbstractContextManager[Look]:
+        """Ask the status once.
+
+        Raises any VendorError on entering.
+        """
+
+
+class Pictures(Protocol):
+    """Inputs, staged pictures and results in object storage. All raise StorageUnavailable and ObjectMissing."""
+
+    def input_text(self, spec: JobSpec) -> str:
+        """The input as the vendor wants it: base64 of the stored bytes, or the URL."""
+
+    def stage(self, job: Job, pictures: list[bytes]) -> None:
+        """Write decoded pictures under `staging/{job}/{n}`."""
+
+    def staged(self, job: Job, number: int) -> bytes:
+        """Read one staged picture."""
+
+    def store(self, job: Job, number: int, picture: bytes) -> str:
+        """Write one result under the name the job determines; give that name."""
+
+    def write_receipt(self, job: Job, receipt: bytes) -> None:
+        """Write `receipt.json` beside the results."""
+
+    def unstage(self, job: Job) -> None:
+        """Delete what was staged. Never raises: what stays is the janitor's."""
+
+    def url(self, key: str) -> str:
+        """An address under which a receiver can fetch a result."""
+
+
+class Webhooks(Protocol):
+    """Signed deliveries."""
+
+    def deliver(self, url: str, webhook_id: str, event: SwapEvent) -> int:
+        """Sign and post one event; give the HTTP status (2xx).
+
+        Raises WebhookFailed.
+        """
+
+
+class Desk(Protocol):
+    """The ledger, as a step that has a job in hand sees it."""
+
+    def advance(self, job: Job, change: Change) -> Job | None:
+        """Write a change if the job is still at its turn; None when somebody else was faster."""
+
+    def line_up(self, job: Job) -> Job | None:
+        """Put a queued job in the waiting line and hand out free slots; the job as it is afterwards."""
+
+
+Clock = "Callable[[], int]"
+"""UTC milliseconds now, by the ledger's clock as last seen plus what has passed since."""
+
+__all__ = ["Desk", "Look", "Pictures", "PngInfo", "Submission", "Ticket", "Vendor", "Webhooks"]
