@@ -20,12 +20,16 @@ from pydantic import (
     Field,
     HttpUrl,
     JsonValue,
+    ModelWrapValidatorHandler,
     StrictInt,
     StringConstraints,
     TypeAdapter,
+    ValidationError,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from swapline_producer.errors import RequestError
 
 CREDITS_PER_JOB = 2
 """What the vendor charges for one accepted submission (the vendor's page, step 1, notes)."""
@@ -192,6 +196,19 @@ def _is_http_url(value: str) -> str:
 WebUrl = Annotated[str, StringConstraints(max_length=2083), AfterValidator(_is_http_url)]
 
 
+METADATA_LIMIT = 8192
+"""Characters of metadata in all: it travels in every webhook, which stays under 20 kB."""
+
+CODE_OF_FIELD = {
+    "image": FailureCode.INVALID_IMAGE,
+    "gender": FailureCode.VENDOR_REJECTED,
+    "filter_id": FailureCode.FILTER_NOT_FOUND,
+    "ratio": FailureCode.VENDOR_REJECTED,
+    "quality_mode": FailureCode.INVALID_QUALITY_MODE,
+}
+"""The code under which the vendor would refuse a value of this field that is not on its page."""
+
+
 class Frozen(BaseModel):
     """The base of every value here: immutable, and strict about unknown fields."""
 
@@ -229,35 +246,39 @@ class SwapOptions(Frozen):
         """Refuse combinations of the vendor's page before a credit is spent, under the vendor's own code."""
         by_uuid = isinstance(self.filter_id, UUID)
         if isinstance(self.filter_id, int) and self.filter_id < 0:
-            raise _refusal("filter_id", FailureCode.FILTER_NOT_FOUND, "an integer filter id is not negative")
+            raise RequestError(
+                "filter_id: an integer filter id is not negative; take one from the catalog",
+                field="filter_id",
+                code=FailureCode.FILTER_NOT_FOUND,
+            )
         if by_uuid and self.gender is Gender.GROUP:
-            raise _refusal(
-                "filter_id",
-                FailureCode.FILTER_BLOCKED,
-                "group mode (gender 4) works with integer filter ids only; give a filter id from the catalog",
+            raise RequestError(
+                "filter_id: group mode (gender 4) works with integer filter ids only; take one from the catalog",
+                field="filter_id",
+                code=FailureCode.FILTER_BLOCKED,
             )
         if by_uuid and self.quality_mode is not None:
-            raise _refusal(
-                "quality_mode",
-                FailureCode.INVALID_QUALITY_MODE,
-                "quality_mode applies to integer filter ids only; leave it out for a UUID filter",
+            raise RequestError(
+                "quality_mode: it applies to integer filter ids only; leave it out for a UUID filter",
+                field="quality_mode",
+                code=FailureCode.INVALID_QUALITY_MODE,
             )
         if self.extra and self.api_version is not ApiVersion.V5:
-            raise _refusal("extra", FailureCode.VENDOR_REJECTED, "extra fields are for api_version v5 only")
+            raise RequestError(
+                "extra: extra fields are for api_version v5 only; leave them out",
+                field="extra",
+                code=FailureCode.VENDOR_REJECTED,
+            )
         reserved = sorted(self.extra.keys() & {"base64", "gender", "filter_id", "ratio", "quality_mode"})
         if reserved:
-            raise _refusal("extra", FailureCode.VENDOR_REJECTED, f"give {', '.join(reserved)} as a field of its own")
+            raise RequestError(
+                f"extra: give {', '.join(reserved)} as a field of its own",
+                field="extra",
+                code=FailureCode.VENDOR_REJECTED,
+            )
         if sum(len(k) + len(v) for k, v in self.metadata.items()) > METADATA_LIMIT:
-            raise PydanticCustomError("metadata", "metadata is limited to {limit} characters", {"limit": METADATA_LIMIT})
+            raise RequestError(f"metadata is limited to {METADATA_LIMIT} characters in all", field="metadata")
         return self
-
-
-METADATA_LIMIT = 8192
-"""Characters of metadata in all: it travels in every webhook, which stays under 20 kB."""
-
-
-def _refusal(field: str, code: FailureCode, sentence: str) -> PydanticCustomError:
-    return PydanticCustomError("vendor_refusal", "{sentence}", {"sentence": sentence, "field": field, "code": code.value})
 
 
 class SwapRequest(SwapOptions):
@@ -268,6 +289,23 @@ class SwapRequest(SwapOptions):
     """
 
     image: bytes | Path | str
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _one_kind_of_error(cls, values: object, build: ModelWrapValidatorHandler[Self]) -> Self:
+        """Raise RequestError for whatever is wrong, naming the field and the vendor's code."""
+        try:
+            return build(values)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            field = str(first["loc"][0]) if first["loc"] else "request"
+            sentence = "; ".join(_sentence(one) for one in error.errors(include_url=False))
+            raise RequestError(sentence, field=field, code=CODE_OF_FIELD.get(field)) from None
+
+
+def _sentence(error: ErrorDetails) -> str:
+    where = ".".join(str(part) for part in error["loc"] if not str(part).startswith(("function", "is-instance")))
+    return f"{where or 'request'}: {error['msg']}"
 
 
 class StoredImage(Frozen):
@@ -294,7 +332,9 @@ ImageRef = Annotated[StoredImage | LinkedImage, Field(discriminator="kind")]
 
 
 class JobSpec(SwapOptions):
-    """A request as the ledger keeps it: the picture by reference only."""
+    """A request as the ledger keeps it: the picture by reference only. Fields of a later version are passed over."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     image: ImageRef
 
@@ -400,5 +440,3 @@ class SwapEvent(Frozen):
     timestamp: str
     """RFC 3339, UTC: when it happened, not when it was sent."""
     data: SwapData
-
-

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from swapline_producer.contract import ApiVersion, Job, JobSpec, SwapEvent, Ticket
-    from swapline_workers.core.change import Change
-    from swapline_workers.core.png import PngInfo
+    from swapline_producer.change import Change
+    from swapline_producer.contract import ApiVersion, Job, JobSpec, SwapEvent
+    from swapline_workers.core.policy import Policy
 
 
 class Submission(Protocol):
@@ -102,13 +103,32 @@ class Desk(Protocol):
     """The ledger, as a step that has a job in hand sees it."""
 
     def advance(self, job: Job, change: Change) -> Job | None:
-        """Write a change if the job is still at its turn; None when somebody else was faster."""
+        """Write a change if the job is still at its turn; None when somebody else was faster.
+
+        Jobs that are given a slot by the same move are sent on their way at once.
+        """
+
+    def insist(self, job: Job, change: Change) -> Job | None:
+        """The same for what must not be forgotten: waits for a ledger that is away instead of raising."""
 
     def line_up(self, job: Job) -> Job | None:
         """Put a queued job in the waiting line and hand out free slots; the job as it is afterwards."""
 
+    def reread(self, job: Job) -> Job:
+        """The job as the ledger has it now."""
 
-Clock = "Callable[[], int]"
-"""UTC milliseconds now, by the ledger's clock as last seen plus what has passed since."""
+    def now(self) -> int:
+        """UTC milliseconds by the ledger's clock."""
 
-__all__ = ["Desk", "Look", "Pictures", "PngInfo", "Submission", "Ticket", "Vendor", "Webhooks"]
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The world, as the steps are given it."""
+
+    desk: Desk
+    vendor: Vendor
+    pictures: Pictures
+    webhooks: Webhooks
+    policy: Policy
+    chance: Callable[[], float]
+    """Uniform in [0, 1)."""

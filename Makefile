@@ -1,0 +1,68 @@
+# The verbs of the workspace. `make` alone lists them. Each builds .venv first where it is missing or out of date,
+# so `make demo` and `make test` work on a fresh machine that has python3 (3.11 or newer) and make.
+
+SHELL := /bin/sh
+BIN := .venv/bin
+STAMP := .venv/.installed
+PACKAGES := producer workers simulator
+EDITABLE := $(addprefix -e ./,$(PACKAGES))
+
+# Where make was called from, for PHOTO=; the shell of a recipe only knows where the Makefile is.
+export CALLED_FROM := $(PWD)
+export PHOTO KEEP
+
+.PHONY: help install demo test check format lock clean
+
+help: ## List the verbs
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## Build .venv from requirements.lock, with the three packages in it (uv is used where it is found)
+
+demo: $(STAMP) ## Take photographs through the whole system (PHOTO=my.jpg for your own, KEEP=1 keeps it up)
+	@case "$$PHOTO" in ''|/*) ;; *) [ -e "$$PHOTO" ] || PHOTO="$$CALLED_FROM/$$PHOTO" ;; esac; \
+	case "$$KEEP" in 0|no|false) KEEP= ;; esac; \
+	exec $(BIN)/swapline demo $${PHOTO:+--photo "$$PHOTO"} $${KEEP:+--keep}
+
+test: $(STAMP) ## Run the tests: unit, conformance, integration, acceptance, architecture
+	$(BIN)/pytest tests/unit tests/conformance tests/integration tests/acceptance tests/architecture
+
+check: $(STAMP) ## Lint, format, types, directions of imports; changes nothing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## Format, and mend what the linter can mend itself
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: ## Resolve requirements.lock again (needs uv)
+	@command -v uv >/dev/null || { echo "make lock needs uv; nothing else does." >&2; exit 1; }
+	uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --no-annotate -q --extra local \
+		$(addsuffix /pyproject.toml,$(PACKAGES)) --group build --group dev \
+		$(addprefix --no-emit-package swapline-,$(PACKAGES)) \
+		--python-version 3.11 -o requirements.lock
+
+clean: ## Remove what the verbs made: .venv, .demo, caches
+	rm -rf .venv .demo dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find $(PACKAGES) tests bench ops -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# PYTHON=... on the command line is tried first. The packages are installed as links to their folders, without asking
+# for dependencies: the lock has them all, each with its hash.
+$(STAMP): requirements.lock pyproject.toml $(addsuffix /pyproject.toml,$(PACKAGES))
+	@for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 ''; do \
+		[ -n "$$python" ] || { echo "Swapline needs Python 3.11 or newer as python3; install it, or say make PYTHON=/path/to/python3." >&2; exit 1; }; \
+		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; \
+	done; \
+	set -e; \
+	echo "Building .venv from requirements.lock; the first time takes a minute or two."; \
+	if command -v uv >/dev/null; then \
+		uv venv --quiet --allow-existing --python "$$python" .venv; \
+		uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock; \
+		uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(EDITABLE); \
+	else \
+		"$$python" -m venv .venv || { echo "python3 has no venv module; on Debian and Ubuntu: apt install python3-venv." >&2; exit 1; }; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(EDITABLE); \
+	fi; \
+	touch $(STAMP)

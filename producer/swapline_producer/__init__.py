@@ -1,0 +1,54 @@
+"""What a backend installs to give jobs to Swapline.
+
+Importing a name loads only what that name needs: the contract alone loads neither celery nor redis.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from swapline_producer.contract import (
+        ApiVersion,
+        FailureCode,
+        Gender,
+        Job,
+        Notification,
+        Priority,
+        QualityMode,
+        Ratio,
+        State,
+        SwapEvent,
+        SwapRequest,
+    )
+    from swapline_producer.errors import SwaplineError
+    from swapline_producer.producer import Enqueued, Producer
+    from swapline_producer.settings import ProducerSettings
+
+__all__ = [
+    "ApiVersion",
+    "Enqueued",
+    "FailureCode",
+    "Gender",
+    "Job",
+    "Notification",
+    "Priority",
+    "Producer",
+    "ProducerSettings",
+    "QualityMode",
+    "Ratio",
+    "State",
+    "SwapEvent",
+    "SwapRequest",
+    "SwaplineError",
+]
+
+_HOMES = {"Enqueued": "producer", "Producer": "producer", "ProducerSettings": "settings", "SwaplineError": "errors"}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its module on first use."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'contract')}"), name)

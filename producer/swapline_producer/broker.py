@@ -1,0 +1,113 @@
+"""How a ticket becomes a Celery message: the one place that both producers and workers send from.
+
+A message carries a job id and a turn, nothing else: Flower and `inspect` show arguments, and the ledger has the rest.
+Nothing is ever sent with an ETA or a countdown: all waiting lives in the ledger.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from celery import Celery
+from kombu import Queue
+from kombu.exceptions import OperationalError
+
+from swapline_producer.contract import Step
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from swapline_producer.contract import Ticket
+    from swapline_producer.settings import ProducerSettings
+
+log = logging.getLogger(__name__)
+
+BATCH = 500
+"""Messages in one pipeline: enough to make a round trip cheap, few enough to keep the buffer under a megabyte."""
+
+
+def queues(prefix: str) -> tuple[Queue, ...]:
+    """The four queues, in the order of the story. No exchange: a message is one LPUSH to the list of the same name."""
+    return tuple(Queue(step.queue(prefix), exchange="", routing_key=step.queue(prefix)) for step in Step)
+
+
+def broker_settings(settings: ProducerSettings) -> dict[str, Any]:
+    """The Celery settings that producers and workers must agree on."""
+    prefix = settings.key_prefix
+    return {
+        "broker_url": settings.broker_url,
+        # A server that is away is waited for: nothing is lost meanwhile, because the ledger is the truth.
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "broker_connection_timeout": 5,  # seconds; a host that does not answer in 5 s is down, not slow
+        "broker_pool_acquire_timeout": 10,  # seconds; without it a publisher can wait for ever for a connection
+        "broker_transport_options": {
+            "unacked_key": f"{prefix}.unacked",
+            "unacked_index_key": f"{prefix}.unacked_index",
+            "unacked_mutex_key": f"{prefix}.unacked_mutex",
+            "fanout_prefix": f"/{prefix}.{{db}}.",
+            # The workers' transport reads these three; the stock one has no such option, and producers bind nothing.
+            "keyprefix_queue": f"{prefix}.binding.%s",
+            "keyprefix_binding_permanent": f"{prefix}.binding_permanent.%s",
+            "keyprefix_binding_deadlines": f"{prefix}.binding_deadlines",
+            "priority_steps": [0],  # priorities live in the ledger's waiting line; one list a queue is all we read
+            "socket_timeout": 15,  # seconds; without it a publish on a half-open connection hangs for ever
+            "socket_connect_timeout": 5,
+            "socket_keepalive": True,
+            "health_check_interval": 20,
+            "retry_on_timeout": False,  # it would replay an LPUSH, and it switches batches off
+        },
+        "control_exchange": f"{prefix}.control",
+        "event_exchange": f"{prefix}.events",
+        "event_queue_prefix": f"{prefix}.events",
+        "task_queues": queues(prefix),
+        "task_default_queue": Step.SUBMIT.queue(prefix),
+        "task_default_exchange": "",
+        "task_create_missing_queues": False,  # a typo in a queue's name is an error, not a list that nobody reads
+        "task_serializer": "json",
+        "accept_content": ["json"],  # never pickle: a message must not be able to run code
+        "result_backend": None,  # results live in the ledger
+        "task_ignore_result": True,
+        "task_publish_retry": False,  # the clock sends again what did not get through
+    }
+
+
+class Mail:
+    """Sends tickets. Losing one costs a delay of `rescue_after`, never a job, so a failure is a warning."""
+
+    def __init__(self, app: Celery, prefix: str) -> None:
+        """Send through the app's own pool of connections."""
+        self._app = app
+        self._prefix = prefix
+
+    def send(self, tickets: Sequence[Ticket]) -> bool:
+        """Send all in one batch; says whether the broker took them."""
+        if not tickets:
+            return True
+        try:
+            # celery-types does not know kombu 5.7's batch() yet
+            with self._app.producer_pool.acquire(block=True) as producer, producer.batch(max_size=BATCH):  # type: ignore[attr-defined]
+                for ticket in tickets:
+                    self._app.send_task(
+                        ticket.step.task,
+                        args=(ticket.job_id, ticket.turn),
+                        task_id=ticket.step.task_id(ticket.job_id),
+                        queue=ticket.step.queue(self._prefix),
+                        retries=ticket.retries,
+                        ignore_result=True,
+                        producer=producer,
+                    )
+        except (OperationalError, OSError) as error:
+            log.warning(
+                "%d messages were not taken by the broker (%s); the clock sends them again", len(tickets), error
+            )
+            return False
+        return True
+
+
+def mail_for(settings: ProducerSettings) -> Mail:
+    """A sender for a process that runs no tasks."""
+    app = Celery("swapline-producer", set_as_current=False)
+    app.conf.update(broker_settings(settings))
+    return Mail(app, settings.key_prefix)

@@ -1,0 +1,115 @@
+"""What a step wants written, and what the ledger answers. Pure values: the ledger carries them out."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, JsonValue
+
+from swapline_producer.contract import EventType, Frozen, Job, State, StoredPicture, Ticket
+
+FieldValue = str | int | bool | tuple[StoredPicture, ...] | None
+"""A new value for a field of `Job`; None removes it."""
+
+
+class Strike(Frozen):
+    """The vendor (or the way to it) refuses submissions: close the gate for everybody for a while.
+
+    Each strike in a row doubles the wait, from `wait` seconds up to `longest`. Behind a gate that has just opened
+    one job goes first, as a probe. `shrink` says that the account is over its cap (429): fewer slots are used
+    until the cap has grown back.
+    """
+
+    reason: str
+    wait: float = 1.0
+    longest: float = 60.0
+    shrink: bool = False
+
+
+class Change(Frozen):
+    """One move of one job, written atomically if the job is still at the turn it was read at."""
+
+    to: State
+    fields: dict[str, FieldValue] = Field(default_factory=dict)
+    stamps: dict[str, float] = Field(default_factory=dict)
+    """Fields set to the ledger's own now plus so many seconds."""
+    due_in: float | None = None
+    """Seconds until someone must act next; with neither this nor `due_by`, nothing is left to wait for."""
+    due_by: Literal["queue_until", "run_until"] | None = None
+    """A field of the job holding a moment by which someone must act, whatever `due_in` says."""
+    note: str | None = None
+    """The name of the line in the job's log; None when the change is not worth one."""
+    data: dict[str, JsonValue] = Field(default_factory=dict)
+    in_line: bool = False
+    """Back to the waiting line (with `to` QUEUED); the job keeps its age."""
+    sends: bool = False
+    """The step itself sends the next message; otherwise the clock does when the job is due."""
+    count: dict[str, int] = Field(default_factory=dict)
+    """Counters of the whole system to add to."""
+    observe: dict[str, int] = Field(default_factory=dict)
+    """Histograms to add one to: name -> bucket."""
+    strike: Strike | None = None
+    calm: bool = False
+    """The vendor accepted: open the gate."""
+
+
+class Advanced(Frozen):
+    """A change that was written."""
+
+    job: Job
+    at: int
+    due: int | None = None
+    """When someone must act next, in milliseconds."""
+    granted: tuple[Ticket, ...] = ()
+    """Jobs that were given a slot in the same move; their messages must be sent now."""
+
+
+class Opened(Frozen):
+    """A job taken in hand. `at` is the ledger's now, in milliseconds."""
+
+    job: Job
+    at: int
+
+
+class Claimed(Frozen):
+    """What the clock has to send, and when it must look again."""
+
+    tickets: tuple[Ticket, ...]
+    at: int
+    next_at: int | None
+    """The next moment something is due, in milliseconds; None when nothing waits."""
+    rescued: int = 0
+    postponed: int = 0
+
+
+class NewJob(Frozen):
+    """A job to be accepted."""
+
+    job_id: str
+    spec: dict[str, Any]
+    queue_ttl: float
+    run_timeout: float
+
+
+class SlotsView(Frozen):
+    """The account as it is used now."""
+
+    limit: int
+    cap: int
+    in_flight: tuple[str, ...]
+    waiting: int
+    closed_until: int | None = None
+    reason: str | None = None
+    strikes: int = 0
+    at: int = 0
+
+
+EVENT_OF: dict[State, EventType] = {
+    State.SUCCEEDED: EventType.SUCCEEDED,
+    State.FAILED: EventType.FAILED,
+    State.EXPIRED: EventType.EXPIRED,
+    State.TIMED_OUT: EventType.TIMED_OUT,
+    State.CANCELED: EventType.CANCELED,
+    State.HELD: EventType.HELD,
+}
+"""Which webhook tells of which state."""

@@ -1,0 +1,61 @@
+"""The `swapline` command. Other packages add commands through the entry-point group `swapline.commands`."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import entry_points
+from typing import Any
+
+import click
+
+from swapline_producer.cli.enqueue import enqueue
+from swapline_producer.cli.jobs import jobs
+from swapline_producer.cli.show import FAILED, USAGE, complain
+from swapline_producer.cli.slots import slots
+from swapline_producer.errors import RequestError, SettingsError, SwaplineError
+
+
+class Commands(click.Group):
+    """Our own commands, and those of the packages installed beside this one; loaded when they are named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, sorted."""
+        return sorted({*super().list_commands(ctx), *(point.name for point in self._others())})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name, or None."""
+        own = super().get_command(ctx, cmd_name)
+        if own is not None:
+            return own
+        command: Any = next((point.load() for point in self._others() if point.name == cmd_name), None)
+        return command if isinstance(command, click.Command) else None
+
+    @staticmethod
+    def _others() -> list[Any]:
+        return list(entry_points(group="swapline.commands"))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="swapline-producer", prog_name="swapline")
+def swapline() -> None:
+    """Face-swap jobs: none lost, none paid twice, no slot idle.
+
+    Settings are read from SWAPLINE_* in the environment and from .env.
+    Exit codes: 0 done, 1 failed, 2 usage, 3 not finished.
+    """
+
+
+for command in (enqueue, jobs, slots):
+    swapline.add_command(command)
+
+
+def main() -> None:
+    """Run the command; what a user did wrong is one sentence, never a traceback."""
+    try:
+        swapline(standalone_mode=True)
+    except (RequestError, SettingsError) as error:
+        complain(error)
+        sys.exit(USAGE)
+    except SwaplineError as error:
+        complain(error)
+        sys.exit(FAILED)

@@ -1,0 +1,111 @@
+"""`swapline jobs`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+from rich.table import Table
+
+from swapline_producer.cli.show import (
+    NOT_FINISHED,
+    complain,
+    exit_code,
+    job_facts,
+    moment,
+    out,
+    print_job,
+    print_jobs,
+    print_json,
+)
+from swapline_producer.contract import State
+
+if TYPE_CHECKING:
+    from swapline_producer.producer import Producer
+
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def _producer() -> Producer:
+    from swapline_producer.producer import Producer  # noqa: PLC0415 -- celery is not loaded for --help
+
+    return Producer.from_env()
+
+
+@click.group()
+def jobs() -> None:
+    """Look at jobs: list, show, events, wait."""
+
+
+@jobs.command("list")
+@click.option("--state", "states", multiple=True, type=click.Choice([one.value for one in State]), help="These states only.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="Jobs of each state.")
+@as_json_option
+def list_(states: tuple[str, ...], limit: int, *, as_json: bool) -> None:
+    """List jobs, those that changed their state last first.
+
+    \b
+    Example: swapline jobs list --state HELD
+    """  # noqa: D301 -- click's mark for a block that keeps its lines
+    ledger = _producer().ledger
+    wanted = [State(state) for state in states] or list(State)
+    ids = [job_id for state in wanted for job_id in ledger.list_ids(state, limit=limit)]
+    found = ledger.get_many(ids)
+    if as_json:
+        print_json([job_facts(job) for job in found])
+    elif found:
+        print_jobs(found)
+    else:
+        out.print("no jobs")
+
+
+@jobs.command()
+@click.argument("job_id")
+@as_json_option
+def show(job_id: str, *, as_json: bool) -> None:
+    """Show one job."""
+    job = _producer().get(job_id)
+    if as_json:
+        print_json(job_facts(job))
+    else:
+        print_job(job)
+
+
+@jobs.command()
+@click.argument("job_id")
+@as_json_option
+def events(job_id: str, *, as_json: bool) -> None:
+    """Show what happened to one job, oldest first."""
+    producer = _producer()
+    producer.get(job_id)
+    found = producer.events(job_id)
+    if as_json:
+        print_json([{"at": moment(event.at), "name": event.name, "data": event.data} for event in found])
+        return
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    for name in ("when", "after", "what", ""):
+        table.add_column(name)
+    for event in found:
+        after = f"{(event.at - found[0].at) / 1000:.3f} s"
+        facts = "  ".join(f"{name}={value}" for name, value in event.data.items())
+        table.add_row(moment(event.at), after, event.name, facts)
+    out.print(table)
+
+
+@jobs.command()
+@click.argument("job_id")
+@click.option("--timeout", type=float, default=3600.0, show_default=True, help="Seconds to wait at most.")
+@as_json_option
+def wait(job_id: str, timeout: float, *, as_json: bool) -> None:
+    """Wait for the end of one job: exit 0 succeeded, 1 not, 3 not finished."""
+    try:
+        job = _producer().wait(job_id, timeout)
+    except TimeoutError as error:
+        complain(error)
+        sys.exit(NOT_FINISHED)
+    if as_json:
+        print_json(job_facts(job))
+    else:
+        print_job(job)
+    sys.exit(exit_code(job))

@@ -1,0 +1,125 @@
+"""How things are shown: to people as tables and colours, to programs as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from swapline_producer.contract import Job, State
+from swapline_producer.errors import RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+DONE, FAILED, USAGE, NOT_FINISHED = 0, 1, 2, 3
+"""Exit codes."""
+
+COLOURS = {
+    State.SUCCEEDED: "green",
+    State.FAILED: "red",
+    State.TIMED_OUT: "red",
+    State.EXPIRED: "red",
+    State.HELD: "yellow",
+    State.CANCELED: "dim",
+}
+
+out = Console(highlight=False, soft_wrap=True)
+
+
+def complain(error: Exception) -> None:
+    """Print an error as sentences on standard error."""
+    code = f" ({error.code})" if isinstance(error, RequestError) and error.code else ""
+    print(f"swapline: {error}{code}", file=sys.stderr)  # noqa: T201 -- this is the command line
+
+
+def print_json(value: object) -> None:
+    """Print one JSON value on standard output."""
+    print(json.dumps(value, indent=2, default=str))  # noqa: T201 -- this is the command line
+
+
+def exit_code(job: Job) -> int:
+    """What a script should see of a job."""
+    if not job.state.finished:
+        return NOT_FINISHED
+    return DONE if job.state is State.SUCCEEDED else FAILED
+
+
+def moment(milliseconds: int | None) -> str | None:
+    """RFC 3339, UTC."""
+    if milliseconds is None:
+        return None
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def job_facts(job: Job) -> dict[str, Any]:
+    """A job as programs read it."""
+    spec = job.spec.model_dump(mode="json", exclude_none=True)
+    return {
+        "job_id": job.job_id,
+        "state": job.state,
+        "failure_code": job.failure_code,
+        "failure_detail": job.failure_detail,
+        "vendor_job_id": job.vendor_job_id,
+        "vendor_status": job.vendor_status,
+        "api_version": job.spec.api_version,
+        "attempts": job.attempts,
+        "polls": job.polls,
+        "credits": job.credits,
+        "images": [image.model_dump() for image in job.images],
+        "notification": job.notification,
+        "notify_attempts": job.notify_attempts,
+        "created_at": moment(job.created_at),
+        "submitted_at": moment(job.submitted_at),
+        "terminal_at": moment(job.terminal_at),
+        "finished_at": moment(job.finished_at),
+        "tenant": job.tenant,
+        "batch": job.spec.batch,
+        "metadata": job.spec.metadata,
+        "turn": job.turn,
+        "request": spec,
+    }
+
+
+def print_job(job: Job) -> None:
+    """A job as people read it."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    for name, value in job_facts(job).items():
+        if name == "state":
+            table.add_row(name, coloured(job.state))
+        elif name == "images":
+            for image in job.images:
+                table.add_row("image", f"{image.key}  {image.width}x{image.height}  {image.bytes:,} bytes")
+        elif value not in (None, {}, []) and name != "request":
+            table.add_row(name, str(value))
+    out.print(table)
+
+
+def print_jobs(found: Iterable[Job]) -> None:
+    """Several jobs, a line each."""
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    for name in ("job", "state", "code", "tenant", "created", "polls", "credits", "webhook"):
+        table.add_column(name)
+    for job in found:
+        table.add_row(
+            job.job_id,
+            coloured(job.state),
+            job.failure_code or "",
+            job.tenant,
+            moment(job.created_at),
+            str(job.polls),
+            str(job.credits),
+            job.notification,
+        )
+    out.print(table)
+
+
+def coloured(state: State) -> Text:
+    """A state in its colour."""
+    return Text(state, style=COLOURS.get(state, "cyan"))

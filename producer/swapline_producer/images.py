@@ -1,0 +1,237 @@
+"""The input picture in all its forms, checked by its header before anything is stored or spent.
+
+    picture = read_image("me.jpg")        # a path, bytes, a data URI, bare base64 or a public URL
+
+No picture is decoded here: a header says what it is and how large, and costs nothing to a hostile file.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import io
+import os
+import re
+import stat
+import struct
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import unquote_to_bytes
+
+import imagesize  # type: ignore[import-untyped]  # it ships no types
+import pybase64
+
+from swapline_producer.addresses import url_problem
+from swapline_producer.contract import FailureCode
+from swapline_producer.errors import ImageError
+
+MAX_ENCODED = 10_000_000
+"""Characters of base64: the limit of the vendor's submit body is 10 MB."""
+
+MAX_BYTES = MAX_ENCODED // 4 * 3
+"""The same before encoding: base64 makes four characters of three bytes."""
+
+MAX_PIXELS = 50_000_000
+"""Width times height. A larger picture takes the vendor's memory and adds nothing to a result of 2.2 megapixels."""
+
+_LONGEST_PATH = 4096
+"""Characters; Linux's PATH_MAX. A longer text is no path, and the file system need not be asked."""
+
+_SHOWN = 60
+"""Characters of a text that an error repeats: enough to recognise a path, too few to fill a log."""
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_DATA_URI = re.compile(r"data:[^,]{0,255};base64,", re.IGNORECASE)
+_BLANKS = re.compile(r"\s")
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A checked picture: its bytes, media type, size in pixels as stored (before EXIF rotation) and SHA-256 in hex."""
+
+    data: bytes = field(repr=False)
+    media_type: str
+    width: int
+    height: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A picture at a public URL, which the vendor fetches."""
+
+    url: str
+
+
+def read_image(image: bytes | Path | str, *, allow_private: bool = False) -> Picture | Link:
+    """Read and check an input picture: a JPEG, PNG or WebP of at most 7.5 MB (10 MB encoded) and 50 megapixels.
+
+    `image` is a path, the bytes, a data URI, bare base64 (line breaks are fine) or an http(s) URL. A URL must be public
+    by its letters, unless `allow_private`; it is not fetched. Raises ImageError.
+    """
+    if isinstance(image, Path):
+        return _checked(_read(image), f"The file {image}")
+    if isinstance(image, str):
+        return _from_text(image, allow_private=allow_private)
+    if not isinstance(image, (bytes, bytearray, memoryview)):
+        _refuse(f"An image is a path, bytes, a data URI, base64 or a URL, not {type(image).__name__}.")
+    return _checked(image, "The picture")
+
+
+def _from_text(text: str, *, allow_private: bool) -> Picture | Link:
+    """Tell the five kinds of text apart. A path that exists wins over base64: /9j/… is how a JPEG begins."""
+    if _SCHEME.match(text):
+        return _link(text, allow_private=allow_private)
+    if text[:5].lower() == "data:":
+        return _checked(_from_data_uri(text), "The data URI")
+    if (path := _existing(text)) is not None:
+        return _checked(_read(path), f"The file {path}")
+    return _checked(_decode(text, _neither(text)), "The base64 text")
+
+
+def _link(url: str, *, allow_private: bool) -> Link:
+    if problem := url_problem(url, allow_private=allow_private):
+        _refuse(f"The image URL {_short(url)} is refused: {problem}. Give a public http(s) URL, or the picture itself.")
+    return Link(url)
+
+
+def _from_data_uri(uri: str) -> bytes:
+    head = _DATA_URI.match(uri)
+    if head is None:
+        _refuse("The data URI is not of the form data:image/png;base64,…; encode the picture so.")
+    text = uri[head.end() :]
+    if "%" in text:  # a data URI is a URI: +, / and = may be escaped
+        text = unquote_to_bytes(text).decode("ascii", "replace")
+    return _decode(text, "The data URI does not hold valid base64; encode the whole picture with standard base64.")
+
+
+def _decode(text: str, complaint: str) -> bytes:
+    """Decode base64 strictly, but for white space. An empty text, a bad letter and a missing end are all refused."""
+    if not text.isascii():
+        _refuse(complaint)
+    compact = _BLANKS.sub("", text) if _BLANKS.search(text) else text
+    if len(compact) > MAX_ENCODED:
+        _too_large("The base64 text", f"{len(compact):,} characters")
+    try:
+        return pybase64.b64decode(compact, validate=True)
+    except (binascii.Error, ValueError):
+        _refuse(complaint)
+
+
+def _neither(text: str) -> str:
+    if not text.strip():
+        return "The image is empty; give a path, bytes, a data URI, base64 or a public URL."
+    return (
+        f"The image {_short(text)} is neither a URL, a data URI, an existing file nor the base64 of a picture; "
+        "check the path, or encode the whole file with standard base64."
+    )
+
+
+def _existing(text: str) -> Path | None:
+    """Take a text for a path if something is there. Base64 of megabytes never reaches the file system."""
+    if not text or len(text) > _LONGEST_PATH:
+        return None
+    try:
+        os.lstat(text)
+    except PermissionError:
+        return Path(text)
+    except (OSError, ValueError):  # not there, too long for its folder, or with a NUL
+        return None
+    return Path(text)
+
+
+def _read(path: Path) -> bytes:
+    """Read a regular file whole, having looked at what it is and how large before opening it."""
+    try:
+        _check_file(path, path.stat())
+        # Without O_NONBLOCK, a fifo that was put there after the look would block for ever.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            _check_file(path, os.fstat(file.fileno()))
+            return file.read(MAX_BYTES + 1)  # one more than allowed tells a file that grows meanwhile
+    except FileNotFoundError:
+        _refuse(f"The file {path} does not exist; check the path.")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        _refuse(f"The file {path} cannot be read ({reason}); check the path and its permissions.")
+
+
+def _check_file(path: Path, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "not a regular file"
+        _refuse(f"{path} is {kind}; give the path of a JPEG, PNG or WebP file.")
+    if found.st_size > MAX_BYTES:
+        _too_large(f"The file {path}", f"{found.st_size:,} bytes")
+
+
+def _checked(data: bytes | bytearray | memoryview, what: str) -> Picture:
+    size = data.nbytes if isinstance(data, memoryview) else len(data)
+    if size == 0:
+        _refuse(f"{what} is empty; give a JPEG, PNG or WebP picture.")
+    if size > MAX_BYTES:
+        _too_large(what, f"{size:,} bytes")
+    data = bytes(data)
+    media_type = _media_type(data)
+    if media_type is None:
+        _refuse(f"{what} is not a JPEG, PNG or WebP picture by its header; convert it to one of these.")
+    width, height = _size(data)
+    if width < 1 or height < 1:
+        _refuse(f"{what} begins like {media_type}, but its header is broken or cut short; save the picture again.")
+    if width * height > MAX_PIXELS:
+        _refuse(f"{what} has {width}x{height} pixels, more than 50 megapixels; make it smaller.")
+    return Picture(data, media_type, width, height, hashlib.sha256(data).hexdigest())
+
+
+def _media_type(data: bytes) -> str | None:
+    if data.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if data.startswith(_PNG):
+        return "image/png"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "image/webp"
+    return None
+
+
+def _size(data: bytes) -> tuple[int, int]:
+    """Read (width, height) from the header; (-1, -1) where it is broken."""
+    if not _sound_header(data):
+        return -1, -1
+    try:
+        width, height = imagesize.get(io.BytesIO(data), exif_rotation=False)
+    except Exception:  # noqa: BLE001 -- whatever a parser of hostile bytes raises means the same
+        return -1, -1
+    if data[12:16] == b"VP8 ":
+        return width & 0x3FFF, height & 0x3FFF  # the upper two bits are a hint for scaling, not size
+    return width, height
+
+
+def _sound_header(data: bytes) -> bool:
+    """Check what the size reader takes for granted: IHDR's length and checksum, and WebP's start codes."""
+    if data.startswith(_PNG):
+        head = data[8:33]  # length, name, 13 bytes, checksum
+        return len(head) == 25 and head[:8] == b"\0\0\0\rIHDR" and zlib.crc32(head[4:21]) == _u32(head[21:])  # noqa: PLR2004 -- said above
+    if data[12:16] == b"VP8 ":
+        return data[23:26] == b"\x9d\x01\x2a"
+    if data[12:16] == b"VP8L":
+        return data[20:21] == b"\x2f"
+    return True
+
+
+def _u32(four: bytes) -> int:
+    return int(struct.unpack(">I", four)[0])
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")
+
+
+def _too_large(what: str, size: str) -> NoReturn:
+    _refuse(
+        f"{what} is too large ({size}): the vendor takes 10 MB of base64, which is 7,500,000 bytes; make it smaller."
+    )
+
+
+def _refuse(sentence: str) -> NoReturn:
+    raise ImageError(sentence, field="image", code=FailureCode.INVALID_IMAGE)

@@ -1,0 +1,142 @@
+"""Object storage by URL: `file:///folder`, `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix`.
+
+    storage = open_storage("s3://pictures/swapline")     # opens no connection
+    storage.put("results/a/1.png", png, "image/png")
+
+Layout: `inputs/{sha256}`, `staging/{job}/{n}`, `results/{tenant}/{yyyy}/{mm}/{dd}/{job}/{n}.png` and `receipt.json`.
+Importing this module loads no store's client; the first use of an `s3://`, `gs://` or `az://` URL does.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from swapline_producer.errors import SettingsError, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+LONGEST_URL_LIFE = 7 * 86_400.0
+"""Seconds; S3 and Google refuse signed URLs that live longer than seven days."""
+
+TEMPORARY = ".swapline-"
+"""How the names of half-written files begin in a local store; no key may have such a part."""
+
+_LONGEST_KEY = 1024
+"""Bytes of UTF-8: the limit of S3 and Google."""
+
+_LONGEST_PART = 255
+"""Bytes: the limit of one name in common file systems."""
+
+_NOT_IN_KEYS = re.compile(r"[\x00-\x1f\x7f\\]")
+
+
+class StoredObject(NamedTuple):
+    """One object in a list: its key, size in bytes, and when it was written (UTC milliseconds)."""
+
+    key: str
+    size: int
+    modified_at: int
+
+
+class Storage(Protocol):
+    """A place for bytes under keys. All methods raise StorageUnavailable; a key that is no key is a StorageError.
+
+    A key is a relative path with `/` between its parts: no empty part, no `.` or `..`, no control character.
+    """
+
+    def put(self, key: str, data: bytes, content_type: str) -> None:
+        """Write an object whole or not at all; one that is there is replaced."""
+
+    def put_once(self, key: str, data: bytes, content_type: str) -> bool:
+        """Write an object unless it is there; say whether this call wrote it. Of several at once, one does.
+
+        Raises StorageUnavailable when what is there has another size: then it is not this object.
+        """
+
+    def get(self, key: str) -> bytes:
+        """Read an object. Raises ObjectMissing."""
+
+    def head(self, key: str) -> int | None:
+        """Give the size of an object in bytes, None when there is none."""
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete objects; those that are not there are no error."""
+
+    def list(self, prefix: str = "") -> Iterator[StoredObject]:
+        """Give every object below a folder (`results/acme`), or all of them, in no promised order."""
+
+    def url(self, key: str, expires: float = LONGEST_URL_LIFE) -> str:
+        """Give a URL to read an object with, for `expires` seconds (seven days at most), whether it is there or not."""
+
+
+def open_storage(url: str, *, timeout: float = 60.0) -> Storage:
+    """Give the store behind a URL. Nothing is connected or written before it is used.
+
+    `timeout` is seconds for one read or write, repetitions included. Raises SettingsError for a URL that is no store's.
+    """
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        _refuse("it is not a well-formed URL")
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        _refuse("it must not carry a user name, a query (?) or a fragment (#); credentials come from the environment")
+    if parts.scheme == "file":
+        from swapline_producer.local_storage import LocalStorage  # noqa: PLC0415 -- only who uses a store loads it
+
+        return LocalStorage(_local_root(parts))
+    if parts.scheme not in {"s3", "gs", "az"}:
+        _refuse("it must begin with file:///, s3://, gs:// or az:// (a folder is written file:///its/path)")
+    if not host or parts.netloc != host:
+        _refuse(f"after {parts.scheme}:// comes the name of a bucket or container, in small letters, and no port")
+    from swapline_producer.cloud_storage import CloudStorage  # noqa: PLC0415 -- only who uses a store loads it
+
+    return CloudStorage(parts.scheme, host, _prefix(unquote(parts.path)), timeout=timeout)
+
+
+def checked_key(key: str) -> str:
+    """Give a key back if it can be one in every store. Raises StorageError.
+
+    So no key leaves a local store's folder, and a key means the same object in each store.
+    """
+    parts = key.split("/")
+    try:
+        too_long = len(key.encode()) > _LONGEST_KEY or any(len(part.encode()) > _LONGEST_PART for part in parts)
+    except UnicodeEncodeError:
+        too_long = False
+        parts = [""]
+    if too_long or not all(map(_is_part, parts)):
+        raise StorageError(
+            f"{key[:100]!r} cannot be the key of an object: write parts between single slashes, without . and .., "
+            f"control characters or backslashes, {_LONGEST_KEY} bytes in all.",
+        )
+    return key
+
+
+def _is_part(part: str) -> bool:
+    return part not in {"", ".", ".."} and not part.startswith(TEMPORARY) and not _NOT_IN_KEYS.search(part)
+
+
+def _local_root(parts: SplitResult) -> Path:
+    path = unquote(parts.path)
+    if parts.netloc not in {"", "localhost"} or not path.startswith("/"):
+        _refuse("a file URL has three slashes and an absolute path: file:///its/path")
+    if "\0" in path or not path.strip("/"):
+        _refuse("a file URL names a folder: file:///its/path")
+    return Path(path)
+
+
+def _prefix(path: str) -> str:
+    prefix = path.strip("/")
+    try:
+        return checked_key(prefix) if prefix else ""
+    except StorageError:
+        _refuse("its path has an empty part, . or .., or a control character")
+
+
+def _refuse(reason: str) -> NoReturn:
+    raise SettingsError(f"SWAPLINE_STORAGE_URL is wrong: {reason}.")

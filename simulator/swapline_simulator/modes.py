@@ -1,0 +1,178 @@
+"""Every way in which the simulated vendor can answer: one enum and one table, from which the documentation is drawn.
+
+A mode belongs to one of three stages, and each stage is always in exactly one mode:
+
+    submit   how POST /v6/run/face_swap is answered; modes that end in `_accepted` accept and charge the job first
+    status   how POST /v6/status/{id} is answered while and after the job runs
+    result   what the status of a job that is done carries
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Stage(StrEnum):
+    """Which part of the API a mode bends."""
+
+    SUBMIT = "submit"
+    STATUS = "status"
+    RESULT = "result"
+
+
+class Mode(StrEnum):
+    """One way to answer. The name begins with its stage."""
+
+    SUBMIT_OK = "submit_ok"
+    SUBMIT_401 = "submit_401"
+    SUBMIT_402 = "submit_402"
+    SUBMIT_403 = "submit_403"
+    SUBMIT_429 = "submit_429"
+    SUBMIT_429_SECONDS = "submit_429_seconds"
+    SUBMIT_429_DATE = "submit_429_date"
+    SUBMIT_500 = "submit_500"
+    SUBMIT_CLOSED = "submit_closed"
+    SUBMIT_SLOW_ACCEPTED = "submit_slow_accepted"
+    SUBMIT_500_ACCEPTED = "submit_500_accepted"
+    SUBMIT_504_ACCEPTED = "submit_504_accepted"
+    SUBMIT_524_ACCEPTED = "submit_524_accepted"
+    SUBMIT_CLOSED_ACCEPTED = "submit_closed_accepted"
+    SUBMIT_CUT_ACCEPTED = "submit_cut_accepted"
+    SUBMIT_NOT_JSON_ACCEPTED = "submit_not_json_accepted"
+    SUBMIT_NO_ID_ACCEPTED = "submit_no_id_accepted"
+
+    STATUS_OK = "status_ok"
+    STATUS_HELD = "status_held"
+    STATUS_HELD_PENDING = "status_held_pending"
+    STATUS_HELD_CUT = "status_held_cut"
+    STATUS_DRIP = "status_drip"
+    STATUS_CUT = "status_cut"
+    STATUS_CLOSED = "status_closed"
+    STATUS_UNKNOWN = "status_unknown"
+    STATUS_404_THEN_FOUND = "status_404_then_found"
+    STATUS_404_AFTER_TTL = "status_404_after_ttl"
+    STATUS_401 = "status_401"
+    STATUS_402 = "status_402"
+    STATUS_403 = "status_403"
+    STATUS_429 = "status_429"
+    STATUS_429_SECONDS = "status_429_seconds"
+    STATUS_429_DATE = "status_429_date"
+    STATUS_500 = "status_500"
+    STATUS_504 = "status_504"
+    STATUS_524 = "status_524"
+    STATUS_NOT_JSON = "status_not_json"
+
+    RESULT_OK = "result_ok"
+    RESULT_TWO = "result_two"
+    RESULT_STRING = "result_string"
+    RESULT_DATA_URI = "result_data_uri"
+    RESULT_OTHER_ORDER = "result_other_order"
+    RESULT_MISSING = "result_missing"
+    RESULT_EMPTY = "result_empty"
+    RESULT_GARBAGE = "result_garbage"
+    RESULT_CUT_PNG = "result_cut_png"
+    RESULT_CORRUPT_PNG = "result_corrupt_png"
+    RESULT_JPEG = "result_jpeg"
+    RESULT_HTML = "result_html"
+    RESULT_OTHER_SIZE = "result_other_size"
+    RESULT_GZIP_BOMB = "result_gzip_bomb"
+    RESULT_HUGE = "result_huge"
+    RESULT_FAILED = "result_failed"
+    RESULT_CANCELLED = "result_cancelled"
+    RESULT_TIMED_OUT = "result_timed_out"
+
+    @property
+    def stage(self) -> Stage:
+        """The stage, which is the first word of the name."""
+        return Stage(self.partition("_")[0])
+
+    @property
+    def kind(self) -> str:
+        """The name without its stage and without `_accepted`: what is done, wherever it is done."""
+        return self.partition("_")[2].removesuffix("_accepted")
+
+    @property
+    def accepts(self) -> bool:
+        """Whether a submission in this mode is accepted and charged."""
+        return self.stage is Stage.SUBMIT and (self is Mode.SUBMIT_OK or self.endswith("_accepted"))
+
+
+WELL_BEHAVED = {Stage.SUBMIT: Mode.SUBMIT_OK, Stage.STATUS: Mode.STATUS_OK, Stage.RESULT: Mode.RESULT_OK}
+"""The mode of each stage when nothing else was asked for."""
+
+
+class Row(NamedTuple):
+    """What a mode does. Some do it for an amount of something; `amount` is the default."""
+
+    meaning: str
+    amount: float = 0
+    unit: str = ""
+
+
+MODES: dict[Mode, Row] = {
+    Mode.SUBMIT_OK: Row("accepted, charged, and answered with the id"),
+    Mode.SUBMIT_401: Row("401: the key is refused"),
+    Mode.SUBMIT_402: Row("402: no credits"),
+    Mode.SUBMIT_403: Row("403: the key may not do this"),
+    Mode.SUBMIT_429: Row("429 without Retry-After"),
+    Mode.SUBMIT_429_SECONDS: Row("429 with Retry-After in seconds", 2, "seconds"),
+    Mode.SUBMIT_429_DATE: Row("429 with Retry-After as an HTTP date", 2, "seconds"),
+    Mode.SUBMIT_500: Row("500 before the job is accepted"),
+    Mode.SUBMIT_CLOSED: Row("the connection is closed before the job is accepted"),
+    Mode.SUBMIT_SLOW_ACCEPTED: Row("accepted at once, answered late", 5, "seconds"),
+    Mode.SUBMIT_500_ACCEPTED: Row("accepted, then 500"),
+    Mode.SUBMIT_504_ACCEPTED: Row("accepted, then a proxy's 504 page"),
+    Mode.SUBMIT_524_ACCEPTED: Row("accepted, then a proxy's 524 page"),
+    Mode.SUBMIT_CLOSED_ACCEPTED: Row("accepted, then the connection is closed without a reply"),
+    Mode.SUBMIT_CUT_ACCEPTED: Row("accepted, then the connection is closed in the middle of the reply"),
+    Mode.SUBMIT_NOT_JSON_ACCEPTED: Row("accepted, then 200 with an HTML page"),
+    Mode.SUBMIT_NO_ID_ACCEPTED: Row("accepted, then 200 with JSON that has no id"),
+    Mode.STATUS_OK: Row("answered at once with the present status"),
+    Mode.STATUS_HELD: Row("held until the job is done"),
+    Mode.STATUS_HELD_PENDING: Row("held until the job is done or the time is over, then the present status", 5, "seconds"),
+    Mode.STATUS_HELD_CUT: Row("held until the job is done or the time is over, then closed without a reply", 5, "seconds"),
+    Mode.STATUS_DRIP: Row("the body comes in forty small pieces over a time", 5, "seconds"),
+    Mode.STATUS_CUT: Row("the connection is closed in the middle of the body"),
+    Mode.STATUS_CLOSED: Row("the connection is closed without a reply"),
+    Mode.STATUS_UNKNOWN: Row("until the job is done its status is a word that no page names"),
+    Mode.STATUS_404_THEN_FOUND: Row("404 for the first calls about a job, then found", 2, "calls"),
+    Mode.STATUS_404_AFTER_TTL: Row("404 once a job has been done for a time", 1, "seconds"),
+    Mode.STATUS_401: Row("401: the key is refused"),
+    Mode.STATUS_402: Row("402: no credits"),
+    Mode.STATUS_403: Row("403: the key may not do this"),
+    Mode.STATUS_429: Row("429 without Retry-After"),
+    Mode.STATUS_429_SECONDS: Row("429 with Retry-After in seconds", 2, "seconds"),
+    Mode.STATUS_429_DATE: Row("429 with Retry-After as an HTTP date", 2, "seconds"),
+    Mode.STATUS_500: Row("500"),
+    Mode.STATUS_504: Row("a proxy's 504 page"),
+    Mode.STATUS_524: Row("a proxy's 524 page"),
+    Mode.STATUS_NOT_JSON: Row("200 with an HTML page"),
+    Mode.RESULT_OK: Row("COMPLETED with a list of one PNG"),
+    Mode.RESULT_TWO: Row("COMPLETED with a list of two PNGs"),
+    Mode.RESULT_STRING: Row("COMPLETED, `images` is one string and no list"),
+    Mode.RESULT_DATA_URI: Row("COMPLETED, the picture begins with `data:` and has a line break every 76 characters"),
+    Mode.RESULT_OTHER_ORDER: Row("COMPLETED, the reply's keys in alphabetical order, with the host's two times"),
+    Mode.RESULT_MISSING: Row("COMPLETED without `output`"),
+    Mode.RESULT_EMPTY: Row("COMPLETED, `images` is an empty list"),
+    Mode.RESULT_GARBAGE: Row("COMPLETED, the picture is not base64"),
+    Mode.RESULT_CUT_PNG: Row("COMPLETED, the PNG ends in its middle"),
+    Mode.RESULT_CORRUPT_PNG: Row("COMPLETED, one bit of the PNG is wrong"),
+    Mode.RESULT_JPEG: Row("COMPLETED, the picture is a JPEG"),
+    Mode.RESULT_HTML: Row("COMPLETED, the picture is an HTML page"),
+    Mode.RESULT_OTHER_SIZE: Row("COMPLETED, the PNG is half as wide and half as high as the ratio promises"),
+    Mode.RESULT_GZIP_BOMB: Row("COMPLETED, a small gzip body that unpacks to a large one", 512, "MiB"),
+    Mode.RESULT_HUGE: Row("COMPLETED, a large body, streamed without saying how long it is", 200, "MB"),
+    Mode.RESULT_FAILED: Row("FAILED"),
+    Mode.RESULT_CANCELLED: Row("CANCELLED, a status of the vendor's host"),
+    Mode.RESULT_TIMED_OUT: Row("TIMED_OUT, a status of the vendor's host"),
+}
+
+
+def markdown() -> str:
+    """Draw the table for the documentation."""
+    lines = ["| mode | what it does | amount |", "|---|---|---|"]
+    for mode, row in MODES.items():
+        amount = f"{row.amount:g} {row.unit}" if row.unit else ""
+        lines.append(f"| `{mode}` | {row.meaning} | {amount} |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,146 @@
+"""Which mode the next call is answered in: directions given beforehand or while the vendor runs, and who obeys which.
+
+For each stage the first of these wins: a direction for this job, a direction for the next submissions, the standing
+direction, good behaviour.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from dataclasses import dataclass
+from typing import Annotated, NamedTuple, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from swapline_simulator.chance import stream
+from swapline_simulator.modes import MODES, WELL_BEHAVED, Mode, Stage
+
+
+class Direction(BaseModel):
+    """One order to misbehave. It stands until changed, unless it is for one job or for the next submissions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mode: Mode
+    amount: float | None = Field(default=None, ge=0)
+    """How much of the mode's unit; the table's default when absent."""
+    share: float = Field(default=1, gt=0, le=1)
+    """The share of calls that obey, drawn by the seed; of jobs, for the result."""
+    times: int | None = Field(default=None, ge=1)
+    """How many calls obey, then good behaviour; of each job, where it is given for jobs."""
+    job: str | None = None
+    """Only this vendor job."""
+    next_submissions: int | None = Field(default=None, ge=1)
+    """Only the next submissions: for the stages status and result, the jobs that they become."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        """Read `MODE[=AMOUNT][@SHARE]`, such as `status_429_seconds=3@0.1`."""
+        if not isinstance(value, str):
+            return value
+        text, _, share = value.partition("@")
+        mode, _, amount = text.partition("=")
+        given = {"mode": mode, "amount": amount, "share": share}
+        return {name: part for name, part in given.items() if part}
+
+    @model_validator(mode="after")
+    def _one_audience(self) -> Self:
+        if self.job is not None and self.next_submissions is not None:
+            msg = "give job or next_submissions, not both"
+            raise ValueError(msg)
+        if self.job is not None and self.mode.stage is Stage.SUBMIT:
+            msg = "a job that has an id is submitted already; give a status_ or result_ mode for it"
+            raise ValueError(msg)
+        return self
+
+
+def _one_or_many(value: object) -> object:
+    return value if isinstance(value, (list, tuple)) else [value]
+
+
+Directions = Annotated[tuple[Direction, ...], BeforeValidator(_one_or_many)]
+"""One direction or a list; each as an object or as text."""
+
+
+class Cue(NamedTuple):
+    """The mode for one call, and how much of it."""
+
+    mode: Mode
+    amount: float = 0
+
+
+@dataclass
+class _Standing:
+    direction: Direction
+    left: int | None
+
+    def obeyed(self) -> bool:
+        """Count one call. True while the direction still applies."""
+        if self.left is None:
+            return True
+        self.left -= 1
+        return self.left >= 0
+
+
+class Script:
+    """All directions that are in force."""
+
+    def __init__(self, seed: int, directions: Directions = ()) -> None:
+        """Begin with good behaviour, then follow the directions in their order."""
+        self._seed = seed
+        self.calm()
+        for direction in directions:
+            self.direct(direction)
+
+    def calm(self) -> None:
+        """Forget every direction."""
+        self._standing: dict[Stage, _Standing] = {}
+        self._upcoming: dict[Stage, deque[Direction]] = defaultdict(deque)
+        self._by_job: dict[tuple[Stage, str], _Standing] = {}
+
+    def direct(self, direction: Direction) -> None:
+        """Follow one more direction."""
+        stage = direction.mode.stage
+        if direction.next_submissions is not None:
+            self._upcoming[stage].extend([direction] * direction.next_submissions)
+        elif direction.job is not None:
+            self._by_job[stage, direction.job] = _Standing(direction, direction.times)
+        else:
+            self._standing[stage] = _Standing(direction, direction.times)
+
+    def bind(self, job_id: str) -> None:
+        """Give the job that was just accepted the directions that were waiting for it."""
+        for stage in (Stage.STATUS, Stage.RESULT):
+            if self._upcoming[stage]:
+                direction = self._upcoming[stage].popleft()
+                self._by_job[stage, job_id] = _Standing(direction, direction.times)
+
+    def submission(self, number: int) -> Cue:
+        """Give the cue for a submission; `number` counts those that came with the right key."""
+        if self._upcoming[Stage.SUBMIT]:
+            direction = self._upcoming[Stage.SUBMIT].popleft()
+            return self._drawn(_Standing(direction, None), Stage.SUBMIT, number)
+        return self._drawn(self._standing.get(Stage.SUBMIT), Stage.SUBMIT, number)
+
+    def look(self, job_id: str, number: int) -> Cue:
+        """Give the cue for the status call of this number about a job."""
+        return self._drawn(self._for_job(Stage.STATUS, job_id), Stage.STATUS, job_id, number)
+
+    def result(self, job_id: str) -> Cue:
+        """Give the cue for the result of a job: the same at every call, unless directed otherwise meanwhile."""
+        return self._drawn(self._for_job(Stage.RESULT, job_id), Stage.RESULT, job_id)
+
+    def _for_job(self, stage: Stage, job_id: str) -> _Standing | None:
+        return self._by_job.get((stage, job_id)) or self._standing.get(stage)
+
+    def _drawn(self, standing: _Standing | None, stage: Stage, *what: str | int) -> Cue:
+        if standing is None:
+            return Cue(WELL_BEHAVED[stage])
+        direction = standing.direction
+        if direction.share < 1 and stream(self._seed, direction.mode, *what).random() >= direction.share:
+            return Cue(WELL_BEHAVED[stage])
+        if not standing.obeyed():
+            return Cue(WELL_BEHAVED[stage])
+        amount = MODES[direction.mode].amount if direction.amount is None else direction.amount
+        return Cue(direction.mode, amount)

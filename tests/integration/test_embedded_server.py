@@ -1,0 +1,189 @@
+"""The embedded server: private, durable, alone in its folder, and never left behind."""
+
+from __future__ import annotations
+
+import fcntl
+import signal
+import socket
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from swapline_workers.local import valkey
+from swapline_workers.local.errors import ChildFailed, FolderInUse, LocalError, PortTaken
+from swapline_workers.local.ports import free_port
+from swapline_workers.local.valkey import EmbeddedValkey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[EmbeddedValkey]:
+    with EmbeddedValkey(tmp_path / "valkey") as server:
+        yield server
+
+
+def connect(url: str) -> redis.Redis:
+    return redis.Redis.from_url(url, decode_responses=True)
+
+
+def test_it_answers_at_its_url(server: EmbeddedValkey) -> None:
+    with connect(server.url) as client:
+        assert client.info("server")["process_id"] == server.pid
+
+
+def test_it_answers_nobody_without_the_password(server: EmbeddedValkey) -> None:
+    with (
+        redis.Redis(port=server.port, retry=Retry(NoBackoff(), 0)) as stranger,
+        pytest.raises(redis.AuthenticationError),
+    ):
+        stranger.ping()
+
+
+def test_it_listens_on_loopback_alone(server: EmbeddedValkey) -> None:
+    with connect(server.url) as client:
+        assert client.config_get("bind", "protected-mode") == {"bind": "127.0.0.1", "protected-mode": "yes"}
+
+
+def test_it_keeps_every_write_and_evicts_nothing(server: EmbeddedValkey) -> None:
+    with connect(server.url) as client:
+        found = client.config_get("appendonly", "appendfsync", "maxmemory-policy", "save")
+    assert found == {"appendonly": "yes", "appendfsync": "everysec", "maxmemory-policy": "noeviction", "save": ""}
+
+
+def test_data_survive_a_kill_at_the_same_url(server: EmbeddedValkey) -> None:
+    url = server.url
+    with connect(url) as client:
+        client.set("job", "kept")
+    server.kill()
+    assert server.poll() == -signal.SIGKILL
+    server.restart()
+    with connect(url) as client:
+        assert (server.url, client.get("job")) == (url, "kept")
+
+
+def test_data_survive_a_clean_stop_and_the_next_server_in_the_folder(server: EmbeddedValkey) -> None:
+    with connect(server.url) as client:
+        client.set("job", "kept")
+    server.stop()
+    assert server.poll() == 0
+    with EmbeddedValkey(server.folder) as next_server, connect(next_server.url) as client:
+        assert client.get("job") == "kept"
+
+
+def test_a_second_server_is_refused_the_folder_in_one_sentence(server: EmbeddedValkey) -> None:
+    with pytest.raises(FolderInUse, match=rf"belongs to a server that is running \(pid {server.pid}\)"):
+        EmbeddedValkey(server.folder).start()
+
+
+def test_the_refused_server_does_not_disturb_the_first(server: EmbeddedValkey) -> None:
+    with pytest.raises(FolderInUse):
+        EmbeddedValkey(server.folder, password="another").start()
+    server.restart()
+    with connect(server.url) as client:
+        assert client.ping()
+
+
+def test_eight_servers_start_at_once(tmp_path: Path) -> None:
+    servers = [EmbeddedValkey(tmp_path / str(number)) for number in range(8)]
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(EmbeddedValkey.start, servers))
+        reached = {connect(server.url).info("server")["process_id"] for server in servers}
+        assert reached == {server.pid for server in servers}
+    finally:
+        for server in servers:
+            server.kill()
+
+
+def test_the_password_is_in_private_files_only(server: EmbeddedValkey) -> None:
+    password = (server.folder / "password").read_text().strip()
+    modes = {name: (server.folder / name).stat().st_mode & 0o777 for name in ("", "password", "valkey.conf")}
+    assert modes == {"": 0o700, "password": 0o600, "valkey.conf": 0o600}
+    seen = subprocess.run(
+        ["ps", "-ww", "-o", "args=", "-p", str(server.pid)], capture_output=True, text=True, check=True
+    )
+    assert "valkey-server" in seen.stdout
+    assert password not in seen.stdout + server.log.read_text()
+
+
+@pytest.mark.parametrize("password", ['with "quotes" and \\ and spaces', "käse/@:#?%20", "line\nbreak"])
+def test_any_password_may_be_given(tmp_path: Path, password: str) -> None:
+    with EmbeddedValkey(tmp_path, password=password) as server, connect(server.url) as client:
+        assert client.ping()
+
+
+def test_a_port_that_was_asked_for_and_is_taken_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(PortTaken, match=f"Port {port} "):
+            EmbeddedValkey(tmp_path, port=port).start()
+
+
+def test_a_lost_race_for_a_free_port_is_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as faster:
+        chances = iter([faster.getsockname()[1], free_port()])
+        monkeypatch.setattr(valkey, "free_port", lambda: next(chances))
+        with EmbeddedValkey(tmp_path) as server, connect(server.url) as client:
+            assert client.ping()
+
+
+def test_another_server_with_the_same_password_is_not_taken_for_ours(tmp_path: Path) -> None:
+    with EmbeddedValkey(tmp_path / "other", password="same") as other:
+        ours = EmbeddedValkey(tmp_path / "ours", password="same", port=other.port)
+        with pytest.raises(PortTaken):
+            ours.start()
+        assert ours.poll() is not None
+
+
+def test_it_listens_on_a_unix_socket_where_asked(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with (
+        EmbeddedValkey(tmp_path / "valkey", unix_socket=path, password="pw") as server,
+        redis.Redis(unix_socket_path=str(path), password="pw") as client,
+    ):
+        assert client.info("server")["process_id"] == server.pid
+
+
+def test_a_socket_path_that_no_system_takes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LocalError, match="too long"):
+        EmbeddedValkey(tmp_path, unix_socket=tmp_path / ("s" * 120)).start()
+
+
+def test_a_server_that_cannot_read_its_data_fails_with_the_end_of_its_log(server: EmbeddedValkey) -> None:
+    server.stop()
+    (server.folder / "appendonlydir" / "appendonly.aof.manifest").write_text("this is no manifest\n")
+    with pytest.raises(ChildFailed, match=r"(?s)valkey ended with code 1 before it was ready\. .*manifest"):
+        server.start()
+
+
+def test_the_server_goes_when_its_owner_is_killed(tmp_path: Path) -> None:
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == "up\n"
+        owner.kill()
+    with (tmp_path / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # blocks until the server, which holds it, is gone
+        left = lock.read().strip()
+    seen = subprocess.run(["ps", "-o", "stat=", "-p", left], capture_output=True, text=True, check=False).stdout
+    assert seen[:1] in {"", "Z"}  # gone, or waiting for init to take note of it
+
+
+OWNER = """
+import sys
+from swapline_workers.local.valkey import EmbeddedValkey
+EmbeddedValkey(sys.argv[1]).start()
+print("up", flush=True)
+sys.stdin.read()
+"""

@@ -1,0 +1,259 @@
+"""Children under supervision: started, watched, restarted, and ended whatever happens to whoever started them."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+from swapline_workers.local.child import Child, Program
+from swapline_workers.local.errors import ChildFailed
+from swapline_workers.local.follow import LogFollower
+from swapline_workers.local.leash import Leash
+from swapline_workers.local.ready import said, wrote
+from swapline_workers.local.supervisor import Backoff, StopRequested, Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ENV = {"PATH": os.environ["PATH"]}
+
+
+def shell(folder: Path, script: str, *, name: str = "child", wait_for: str = "up", stop_within: float = 10) -> Child:
+    """A child that runs a shell script in `folder` and is ready once it has written `wait_for` (where it is given)."""
+    return Child(
+        Program(
+            name=name,
+            argv=("/bin/sh", "-c", script),
+            env=ENV,
+            cwd=folder,
+            log=folder / f"{name}.log",
+            ready=said(wait_for) if wait_for else None,
+            stop_within=stop_within,
+        ),
+    )
+
+
+@pytest.fixture
+def alive(tmp_path: Path) -> Iterator[int]:
+    """The reading end of a pipe `alive` that children open for writing: it is at its end once all of them are gone."""
+    os.mkfifo(tmp_path / "alive")
+    end = os.open(tmp_path / "alive", os.O_RDONLY | os.O_NONBLOCK)
+    os.set_blocking(end, True)
+    yield end
+    os.close(end)
+
+
+def wait_until_all_are_gone(alive: int) -> bytes:
+    return b"".join(iter(lambda: os.read(alive, 4096), b""))
+
+
+LASTING = "echo up; exec sleep 1000"
+STUBBORN = "exec 9>alive; trap '' TERM; echo up; while :; do sleep 1000; done"
+"""Ignores the wish to stop, and has a child of its own (sleep) that holds the pipe as well."""
+
+
+def test_services_stop_in_reverse_order(tmp_path: Path) -> None:
+    def noting(name: str) -> Child:
+        return shell(
+            tmp_path, f"trap 'echo {name} >>order; exit 0' TERM; echo up; while :; do sleep 0.02; done", name=name
+        )
+
+    with Supervisor() as supervisor:
+        for name in ("first", "second", "third"):
+            supervisor.start(noting(name))
+    assert (tmp_path / "order").read_text().split() == ["third", "second", "first"]
+
+
+def test_a_child_that_does_not_want_to_stop_is_killed_with_its_group(tmp_path: Path, alive: int) -> None:
+    child = shell(tmp_path, STUBBORN, stop_within=0.2)
+    child.start()
+    child.stop()
+    assert child.poll() == -signal.SIGKILL
+    assert wait_until_all_are_gone(alive) == b""
+
+
+def test_what_a_child_leaves_behind_in_its_group_goes_with_it(tmp_path: Path, alive: int) -> None:
+    child = shell(tmp_path, "sh -c 'exec 9>alive; echo up; sleep 1000' & while ! grep -q up child.log; do :; done")
+    child.start()
+    while child.poll() is None:
+        pass
+    assert wait_until_all_are_gone(alive) == b""
+
+
+def test_a_child_that_ends_before_it_is_ready_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
+    with pytest.raises(
+        ChildFailed, match=r"(?s)^child ended with code 3 before it was ready\. .*child\.log.*no such luck$"
+    ):
+        shell(tmp_path, "echo no such luck; exit 3").start()
+
+
+def test_a_program_that_is_not_there_is_told_in_the_same_way(tmp_path: Path) -> None:
+    child = Child(Program("child", ("/nowhere/program",), ENV, tmp_path, tmp_path / "child.log", ready=said("up")))
+    with pytest.raises(ChildFailed, match=r"(?s)ended with code 127 .*/nowhere/program"):
+        child.start()
+
+
+def test_a_child_that_is_not_ready_in_time_is_told_and_gone(tmp_path: Path, alive: int) -> None:
+    program = Program(
+        name="child",
+        argv=("/bin/sh", "-c", "exec 9>alive; echo starting; sleep 1000"),
+        env=ENV,
+        cwd=tmp_path,
+        log=tmp_path / "child.log",
+        ready=said("up"),
+        ready_within=0.3,
+    )
+    with pytest.raises(ChildFailed, match=r"(?s)not ready after 0\.3 s.*starting"):
+        Child(program).start()
+    assert wait_until_all_are_gone(alive) == b""
+
+
+def test_the_ready_file_of_an_earlier_child_is_not_believed(tmp_path: Path) -> None:
+    ready_file = tmp_path / "ready.json"
+    ready_file.write_text(json.dumps({"url": "http://127.0.0.1:1", "pid": 1}))
+    child = shell(
+        tmp_path, f"""sleep 0.1; printf '{{"url": "u", "pid": %d}}' $$ >new; mv new {ready_file}; exec sleep 1000"""
+    )
+    child.program = Program("child", child.program.argv, ENV, tmp_path, child.log, ready=wrote(ready_file))
+    child.start()
+    try:
+        assert json.loads(ready_file.read_text()) == {"url": "u", "pid": child.pid}
+    finally:
+        child.kill()
+
+
+def test_a_fallen_service_is_started_again_until_it_stays_up(tmp_path: Path) -> None:
+    script = "echo x >>starts; [ $(wc -l <starts) -ge 4 ] && { echo stays; exec sleep 1000; }; echo up; exit 7"
+    told: list[str] = []
+    with Supervisor(told.append) as supervisor:
+        supervisor.start(shell(tmp_path, script, wait_for=""), restart=Backoff(first=0.01))
+        while "stays" not in (tmp_path / "child.log").read_text():
+            supervisor.tick()
+    assert (tmp_path / "starts").read_text().split() == ["x"] * 4
+    assert told[0].startswith("child ended with code 7; it starts again in 0.01 s.")
+
+
+def test_a_service_that_fails_to_start_again_is_tried_again(tmp_path: Path) -> None:
+    script = "echo x >>starts; [ $(wc -l <starts) = 2 ] && exit 1; echo up; [ $(wc -l <starts) = 1 ] && exit 0; exec sleep 1000"
+    told: list[str] = []
+    with Supervisor(told.append) as supervisor:
+        supervisor.start(shell(tmp_path, script), restart=Backoff(first=0.01))
+        while told[-1:] != ["child runs again."]:
+            supervisor.tick()
+    assert "child ended with code 1 before it was ready; it starts again in 0.02 s" in told[1]
+
+
+def test_the_wait_before_a_restart_doubles_up_to_its_limit() -> None:
+    assert [Backoff(first=1, most=5).delay(falls) for falls in (1, 2, 3, 4, 400)] == [1, 2, 4, 5, 5]
+
+
+def test_a_service_without_restart_that_ends_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with Supervisor() as supervisor:
+        supervisor.start(shell(tmp_path, "echo up; exit 7"))
+        with pytest.raises(ChildFailed, match=r"^child ended with code 7\. Its log is .*child\.log"):
+            supervisor.run()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_everything_and_gives_the_shells_exit_code(tmp_path: Path, alive: int, number: int) -> None:
+    with pytest.raises(StopRequested) as stopped, Supervisor() as supervisor:
+        supervisor.start(shell(tmp_path, "exec 9>alive; echo up; exec sleep 1000"))
+        os.kill(os.getpid(), number)
+        supervisor.run()
+    assert stopped.value.code == 128 + number
+    assert wait_until_all_are_gone(alive) == b""
+
+
+def test_a_second_signal_kills_what_does_not_want_to_stop(tmp_path: Path, alive: int) -> None:
+    answers_back = f"exec 9>alive; trap 'kill -TERM {os.getpid()}' TERM; echo up; while :; do sleep 0.02; done"
+    with pytest.raises(StopRequested), Supervisor() as supervisor:
+        supervisor.start(shell(tmp_path, answers_back, stop_within=1000))
+        os.kill(os.getpid(), signal.SIGTERM)
+        supervisor.run()
+    assert wait_until_all_are_gone(alive) == b""
+
+
+def test_a_signal_that_was_ignored_stays_so(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Supervisor() as supervisor:
+            supervisor.start(shell(tmp_path, LASTING))
+            os.kill(os.getpid(), signal.SIGHUP)
+            supervisor.tick()
+    finally:
+        assert signal.signal(signal.SIGHUP, before) is signal.SIG_IGN
+
+
+OWNER = """
+import os, sys
+from pathlib import Path
+from swapline_workers.local.child import Child, Program
+from swapline_workers.local.supervisor import Supervisor
+
+folder = Path(sys.argv[1])
+script = "exec 9>alive; echo up >&9; sleep 1000 & wait"
+with Supervisor() as supervisor:
+    for number in range(int(sys.argv[2])):
+        program = Program(f"c{number}", ("/bin/sh", "-c", script), dict(os.environ), folder, folder / f"c{number}.log")
+        supervisor.start(Child(program))
+    supervisor.run()
+"""
+
+
+def owner_of(children: int, folder: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", OWNER, str(folder), str(children)])
+
+
+def test_nothing_is_left_when_the_supervisor_is_killed(tmp_path: Path, alive: int) -> None:
+    with owner_of(3, tmp_path) as owner:
+        heard = b""
+        while heard.count(b"up") < 3:
+            heard += wait_for_some(alive)
+        owner.kill()
+    assert wait_until_all_are_gone(alive) == b""
+
+
+def test_nothing_is_left_when_it_is_killed_while_it_starts_children(tmp_path: Path, alive: int) -> None:
+    with owner_of(1_000_000, tmp_path) as owner:
+        wait_for_some(alive)
+        owner.kill()
+    wait_until_all_are_gone(alive)
+
+
+def wait_for_some(alive: int) -> bytes:
+    select.select([alive], [], [])
+    return os.read(alive, 4096)
+
+
+def test_a_leash_holds_also_after_somebody_killed_its_watchdog(tmp_path: Path, alive: int) -> None:
+    leash = Leash()
+    argv = ("/bin/sh", "-c", "exec 9>alive; echo up >&9; sleep 1000 & wait")
+    with (tmp_path / "log").open("wb") as log:
+        first = leash.spawn(argv, env=ENV, cwd=tmp_path, output=log)
+        assert leash._watchdog is not None
+        leash._watchdog.kill()
+        leash._watchdog.wait()
+        second = leash.spawn(argv, env=ENV, cwd=tmp_path, output=log)
+    leash.close()
+    assert (first.wait(), second.wait()) == (-signal.SIGTERM, -signal.SIGTERM)
+    assert wait_until_all_are_gone(alive).replace(b"up\n", b"") == b""
+
+
+def test_log_lines_are_shown_behind_the_name_of_their_service(tmp_path: Path) -> None:
+    shown = io.StringIO()
+    logs = {name: tmp_path / f"{name}.log" for name in ("worker", "flower")}
+    logs["worker"].write_text("an old line\n")
+    with LogFollower(Console(file=shown, width=80), logs), logs["worker"].open("a") as log:
+        log.write("[bold]one[/bold]\ntwo\nnot yet a li")
+        logs["flower"].write_text("three\n")
+    assert shown.getvalue().splitlines() == ["worker    │ [bold]one[/bold]", "worker    │ two", "flower    │ three"]

@@ -1,0 +1,1 @@
+"""The world: the vendor, object storage, webhooks. Foreign errors become ours here."""

@@ -1,0 +1,135 @@
+"""The desk: where a step has its job in hand.
+
+While a step works, its job must not be rescued by somebody else; the clock of this process puts its rescue off as long
+as the process lives. Slots that a move hands out are sent on their way before the step goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from swapline_producer.contract import State, Step, Ticket
+from swapline_producer.errors import LedgerUnavailable
+from swapline_producer.ledger import new_token
+from swapline_workers.core import lifecycle
+from swapline_workers.core.retry import backoff
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+    from swapline_producer.broker import Mail
+    from swapline_producer.change import Advanced, Change, Opened
+    from swapline_producer.contract import Job
+    from swapline_producer.ledger import Ledger
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 300.0
+"""Seconds that a paid result is offered to a ledger that is away, before the worker leaves it to the rescue."""
+
+
+class LedgerDesk:
+    """The ledger as steps see it. One for each process; every thread has at most one job in hand."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        mail: Mail,
+        *,
+        nudge: Callable[[int], None],
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """`nudge` is told every moment (milliseconds) at which something will be due."""
+        self._ledger = ledger
+        self._mail = mail
+        self._nudge = nudge
+        self._pause = pause
+        self._hands: dict[int, tuple[str, int]] = {}
+        self._ahead = 0.0
+
+    @contextmanager
+    def in_hand(self, job_id: str, turn: int) -> Generator[Opened | None]:
+        """Take a job for the length of a step; None when the message is stale."""
+        opened = self._ledger.open(job_id, turn)
+        if opened is None:
+            yield None
+            return
+        self._set_clock(opened.at)
+        self._hold(opened.job)
+        try:
+            yield opened
+        finally:
+            del self._hands[threading.get_ident()]
+
+    def in_hands(self) -> Sequence[tuple[str, int]]:
+        """What this process has in hand: (job id, turn)."""
+        return list(self._hands.values())
+
+    def advance(self, job: Job, change: Change) -> Job | None:
+        """Write a change; None when somebody else was faster."""
+        return self._advance(job, change, new_token())
+
+    def insist(self, job: Job, change: Change) -> Job | None:
+        """Write a change that must not be forgotten, waiting for a ledger that is away."""
+        token, give_up_at, tries = new_token(), time.monotonic() + PATIENCE, 0
+        while True:
+            try:
+                return self._advance(job, change, token)
+            except LedgerUnavailable:
+                tries += 1
+                if time.monotonic() >= give_up_at:
+                    raise
+                log.warning("the ledger is away; the result of job %s is kept and offered again", job.job_id)
+                self._pause(backoff(tries, first=0.1, longest=2.0))
+
+    def line_up(self, job: Job) -> Job | None:
+        """Put a queued job in the waiting line; the job as it is afterwards."""
+        granted = self._ledger.line_up(job)
+        if granted is None:
+            return None
+        mine = next((ticket for ticket in granted if ticket.job_id == job.job_id), None)
+        self._mail.send([ticket for ticket in granted if ticket is not mine])
+        if mine is None:
+            return job
+        return self._hold(job.model_copy(update={"state": State.SUBMITTING, "turn": mine.turn, "slot": True}))
+
+    def reread(self, job: Job) -> Job:
+        """The job as the ledger has it now."""
+        return self._ledger.get(job.job_id)
+
+    def now(self) -> int:
+        """UTC milliseconds by the ledger's clock, as it was last heard."""
+        return round(time.monotonic() * 1000 + self._ahead)
+
+    def send(self, step: Step, job: Job) -> None:
+        """Send a job on to its next step."""
+        self._mail.send([Ticket(step=step, job_id=job.job_id, turn=job.turn)])
+
+    def _advance(self, job: Job, change: Change, token: str) -> Job | None:
+        if not lifecycle.allows(job.state, change.to):
+            raise ValueError(f"the table has no way from {job.state} to {change.to}; see core/lifecycle.py")
+        advanced = self._ledger.advance(job, change, token=token)
+        if advanced is None:
+            return None
+        self._after(advanced)
+        return self._hold(advanced.job)
+
+    def _after(self, advanced: Advanced) -> None:
+        self._set_clock(advanced.at)
+        self._send_granted(advanced.granted)
+        if advanced.due is not None:
+            self._nudge(advanced.due)
+
+    def _send_granted(self, tickets: Sequence[Ticket]) -> None:
+        self._mail.send(tickets)
+
+    def _hold(self, job: Job) -> Job:
+        self._hands[threading.get_ident()] = (job.job_id, job.turn)
+        return job
+
+    def _set_clock(self, at: int) -> None:
+        self._ahead = at - time.monotonic() * 1000

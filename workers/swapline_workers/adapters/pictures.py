@@ -1,0 +1,95 @@
+"""Pictures of jobs in object storage: one place that knows which picture lies where.
+
+inputs/{sha256}                                      stored by the producer, once for all jobs that use it
+staging/{job}/{n}                                    decoded, not yet a result; n counts from 0
+results/{tenant}/{yyyy}/{mm}/{dd}/{job}/{n}.png      the day the job was accepted, UTC
+results/{tenant}/{yyyy}/{mm}/{dd}/{job}/receipt.json
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pybase64
+
+from swapline_producer.contract import LinkedImage
+from swapline_producer.errors import ObjectMissing, StorageError
+from swapline_producer.storage import LONGEST_URL_LIFE
+
+if TYPE_CHECKING:
+    from swapline_producer.contract import Job, JobSpec
+    from swapline_producer.storage import Storage
+
+log = logging.getLogger(__name__)
+
+PNG = "image/png"
+
+
+class PictureStore:
+    """The port `Pictures` over any storage. Every name follows from the job, so doing it twice is doing it once."""
+
+    def __init__(self, storage: Storage, *, url_life: float = LONGEST_URL_LIFE) -> None:
+        """Keep the storage. `url_life` is seconds that a result's URL works."""
+        self._storage = storage
+        self._url_life = url_life
+
+    def input_text(self, spec: JobSpec) -> str:
+        """Give the input as the vendor wants it: standard base64 of the stored bytes, or the URL.
+
+        Raises ObjectMissing when the input is gone or is no longer what was stored, StorageUnavailable.
+        """
+        image = spec.image
+        if isinstance(image, LinkedImage):
+            return image.url
+        data = self._storage.get(image.key)
+        if hashlib.sha256(data).hexdigest() != image.sha256:
+            raise ObjectMissing(f"{image.key} no longer holds the picture that was stored there; enqueue it again.")
+        return pybase64.b64encode_as_string(data)
+
+    def stage(self, job: Job, pictures: list[bytes]) -> None:
+        """Write decoded pictures; the last one last, so that all are there when it is."""
+        for number, picture in enumerate(pictures):
+            self._storage.put(_staged_key(job, number), picture, PNG)
+
+    def staged(self, job: Job, number: int) -> bytes:
+        """Read one staged picture, counted from 0. Raises ObjectMissing, StorageUnavailable."""
+        return self._storage.get(_staged_key(job, number))
+
+    def store(self, job: Job, number: int, picture: bytes) -> str:
+        """Write one result, counted from 0; give its key. Raises StorageUnavailable."""
+        key = f"{_folder(job)}/{number}.png"
+        self._storage.put(key, picture, PNG)
+        return key
+
+    def write_receipt(self, job: Job, receipt: bytes) -> None:
+        """Write `receipt.json` beside the results. Raises StorageUnavailable."""
+        self._storage.put(f"{_folder(job)}/receipt.json", receipt, "application/json")
+
+    def unstage(self, job: Job) -> None:
+        """Delete what was staged. Never raises: what stays is the janitor's."""
+        try:
+            self._storage.delete(self._staged_keys(job))
+        except StorageError as error:
+            log.warning("staging of job %s stays for the janitor: %s", job.job_id, error)
+
+    def _staged_keys(self, job: Job) -> list[str]:
+        if job.staged:
+            return [_staged_key(job, number) for number in range(job.staged)]
+        # The job never learnt how many there are: a try was cut off between staging and the ledger.
+        return [found.key for found in self._storage.list(f"staging/{job.job_id}")]
+
+    def url(self, key: str) -> str:
+        """Give an address under which a receiver can fetch a result. Raises StorageUnavailable."""
+        return self._storage.url(key, self._url_life)
+
+
+def _staged_key(job: Job, number: int) -> str:
+    return f"staging/{job.job_id}/{number}"
+
+
+def _folder(job: Job) -> str:
+    day = datetime.fromtimestamp(job.created_at / 1000, UTC)
+    return f"results/{job.tenant}/{day:%Y/%m/%d}/{job.job_id}"

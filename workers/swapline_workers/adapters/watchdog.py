@@ -1,0 +1,181 @@
+"""The end of a call's time, and the thread that keeps it.
+
+One daemon thread a process, the watchdog, waits for the earliest deadline and shuts the sockets of that call down.
+It works on duplicates of their descriptors: a number that was closed and given to somebody else is never hit, and
+the TLS state, which the calling thread may be using, is not touched.
+"""
+
+from __future__ import annotations
+
+import enum
+import heapq
+import os
+import socket
+import threading
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class DeadlineExceeded(TimeoutError):  # noqa: N818 -- it names what happened
+    """The deadline of a call passed and its sockets were shut down."""
+
+
+class Stage(enum.IntEnum):
+    """How far a call came on the wire."""
+
+    IDLE = 0
+    """No connection was touched."""
+    CONNECTING = 1
+    """A connection was being opened, its TLS handshake included; no byte of a request was given to it."""
+    SENDING = 2
+    """Bytes of a request were given to a socket: the other side may have seen them."""
+
+
+class Deadline:
+    """The end of one call. `seconds` is its whole time, `stage` how far it came."""
+
+    def __init__(self, seconds: float, outer: Deadline | None = None) -> None:
+        """Begin to count now. `outer` is the deadline around this one, which holds as well."""
+        self.seconds = seconds
+        self.at = time.monotonic() + seconds
+        self.stage = Stage.IDLE
+        self.outer = outer
+        self._fired = False
+        self._over = False
+        self._lock = threading.Lock()
+        self._sockets: list[socket.socket] = []
+
+    @property
+    def fired(self) -> bool:
+        """Whether the sockets of this call were shut down, by this deadline or the one around it."""
+        return self._fired or (self.outer is not None and self.outer.fired)
+
+    @property
+    def over(self) -> bool:
+        """Whether the call has ended and nothing is left to shut down."""
+        return self._over
+
+    @property
+    def remaining(self) -> float:
+        """Seconds left, below zero when it has passed; the outer deadline counts."""
+        own = self.at - time.monotonic()
+        return own if self.outer is None else min(own, self.outer.remaining)
+
+    def check(self) -> None:
+        """Raise DeadlineExceeded if the sockets of this call were shut down."""
+        if self.fired:
+            raise DeadlineExceeded(f"cut off: no whole reply within {self.seconds:g} s")
+
+    def reached(self, stage: Stage) -> None:
+        """Note that the call came as far as `stage`."""
+        self.stage = max(self.stage, stage)
+        if self.outer is not None:
+            self.outer.reached(stage)
+
+    def watch(self, sock: socket.socket) -> None:
+        """Shut this socket down when the time is up; at once when it is up already."""
+        with self._lock:
+            if not self._over:
+                twin = socket.socket(sock.family, sock.type, sock.proto, fileno=socket.dup(sock.fileno()))
+                self._sockets.append(twin)
+                if self._fired:
+                    _shut(twin)
+        if self.outer is not None:
+            self.outer.watch(sock)
+
+    def fire(self) -> None:
+        """Shut the sockets down, unless the call has ended."""
+        with self._lock:
+            if not self._over:
+                self._fired = True
+                for twin in self._sockets:
+                    _shut(twin)
+
+    def end(self) -> None:
+        """Let go of the sockets: after this, the deadline does nothing."""
+        with self._lock:
+            self._over = True
+            for twin in self._sockets:
+                twin.close()
+            self._sockets.clear()
+
+
+def _shut(sock: socket.socket) -> None:
+    with suppress(OSError):  # it was never connected, or the other side was faster
+        sock.shutdown(socket.SHUT_RDWR)
+
+
+class _Watchdog:
+    """The thread that waits for the earliest deadline. It starts with the first one."""
+
+    def __init__(self) -> None:
+        self._news = threading.Condition()
+        self._waiting: list[tuple[float, int, Deadline]] = []
+        self._thread: threading.Thread | None = None
+
+    def add(self, deadline: Deadline) -> None:
+        with self._news:
+            entry = (deadline.at, id(deadline), deadline)  # the id settles a tie: deadlines have no order
+            heapq.heappush(self._waiting, entry)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="swapline-watchdog", daemon=True)
+                self._thread.start()
+            elif self._waiting[0] is entry:
+                self._news.notify()
+
+    def _run(self) -> None:
+        while True:
+            self._next().fire()
+
+    def _next(self) -> Deadline:
+        """Wait until a deadline has come, and take it out. Calls that ended in time are forgotten on the way."""
+        with self._news:
+            while True:
+                while self._waiting and self._waiting[0][2].over:
+                    heapq.heappop(self._waiting)
+                left = self._waiting[0][0] - time.monotonic() if self._waiting else None
+                if left is not None and left <= 0:
+                    return heapq.heappop(self._waiting)[2]
+                self._news.wait(left)
+
+
+class _Process:
+    """What belongs to this process and is made anew after a fork: threads do not survive one, locks stay locked."""
+
+    watchdog = _Watchdog()
+
+    @classmethod
+    def renew(cls) -> None:
+        cls.watchdog = _Watchdog()
+
+
+class _Here(threading.local):
+    """What belongs to this thread."""
+
+    deadline: Deadline | None = None
+
+
+_here = _Here()
+os.register_at_fork(after_in_child=_Process.renew)
+
+
+@contextmanager
+def limit(seconds: float) -> Iterator[Deadline]:
+    """Give all calls that this thread makes through a DeadlineAdapter inside the block `seconds` in all."""
+    deadline = Deadline(seconds, outer=_here.deadline)
+    _here.deadline = deadline
+    _Process.watchdog.add(deadline)
+    try:
+        yield deadline
+    finally:
+        _here.deadline = deadline.outer
+        deadline.end()
+
+
+def present() -> Deadline | None:
+    """Give the deadline that this thread stands under."""
+    return _here.deadline

@@ -1,0 +1,107 @@
+"""Builds everything, in one place, from settings."""
+
+from __future__ import annotations
+
+import os
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from swapline_producer.broker import Mail
+from swapline_producer.ledger import Ledger, connect
+from swapline_producer.settings import load
+from swapline_producer.storage import open_storage
+from swapline_workers.adapters.desk import LedgerDesk
+from swapline_workers.adapters.pictures import PictureStore
+from swapline_workers.adapters.vendor import VendorClient
+from swapline_workers.adapters.webhook import WebhookSender
+from swapline_workers.clock import Clock
+from swapline_workers.core.policy import Policy
+from swapline_workers.core.polling import Bounds
+from swapline_workers.settings import WorkerSettings
+from swapline_workers.steps.ports import Ports
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+RENEWALS = 3
+"""How often the rescue of a job in hand is put off before it would come: two renewals may fail."""
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What one worker process is made of."""
+
+    settings: WorkerSettings
+    ledger: Ledger
+    desk: LedgerDesk
+    clock: Clock
+    ports: Ports
+
+    def open(self) -> None:
+        """Start the clock. What the whole installation must agree on is written before the first claim."""
+        self.clock.before_first_claim(
+            lambda: self.ledger.configure(
+                max_in_flight=self.settings.max_in_flight,
+                rescue_after=self.settings.rescue_after,
+            ),
+        )
+        self.clock.start()
+
+    def close(self) -> None:
+        """Stop the clock."""
+        self.clock.stop()
+
+
+class Builder:
+    """Builds the house on first use, once for each process: a forked child must not use its parent's connections."""
+
+    def __init__(self, app: Celery) -> None:
+        """Build for this app."""
+        self._app = app
+        self._built: tuple[int, House] | None = None
+
+    def __call__(self) -> House:
+        """The house of this process. Raises SettingsError naming every setting that is missing."""
+        if self._built is None or self._built[0] != os.getpid():
+            self._built = (os.getpid(), build_house(self._app, load(WorkerSettings)))
+        return self._built[1]
+
+
+def build_house(app: Celery, settings: WorkerSettings) -> House:
+    """Put the parts together. Opens no connection."""
+    ledger = Ledger(connect(settings.redis_url), settings.key_prefix, keep=settings.job_ttl)
+    mail = Mail(app, settings.key_prefix)
+    clock = Clock(
+        ledger,
+        mail,
+        in_hands=lambda: desk.in_hands(),  # noqa: PLW0108 -- the desk is built below: it needs the clock
+        renew_every=settings.rescue_after / RENEWALS,
+    )
+    desk = LedgerDesk(ledger, mail, nudge=clock.nudge)
+    storage = open_storage(settings.storage_url, timeout=settings.storage_timeout)
+    ports = Ports(
+        desk=desk,
+        vendor=VendorClient(
+            base_url=settings.api_base_url,
+            key_header=settings.api_key_header,
+            key_prefix=settings.api_key_prefix,
+            key=settings.api_key,
+            submit_timeout=settings.submit_timeout,
+            status_timeout=settings.status_timeout,
+        ),
+        pictures=PictureStore(storage),
+        webhooks=WebhookSender(
+            secrets=settings.webhook_secrets,
+            allow_private=settings.webhook_allow_private,
+            timeout=settings.webhook_timeout,
+        ),
+        policy=Policy(
+            looks=Bounds(settings.poll_min_interval, settings.poll_max_interval),
+            on_ambiguous_submit=settings.on_ambiguous_submit,
+            rescue_after=settings.rescue_after,
+            lost_after=settings.lost_after,
+        ),
+        chance=random.random,
+    )
+    return House(settings=settings, ledger=ledger, desk=desk, clock=clock, ports=ports)

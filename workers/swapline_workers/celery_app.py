@@ -1,0 +1,81 @@
+"""The Celery app: each knob with its reason."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from celery import Celery, bootsteps
+
+from swapline_producer.broker import broker_settings
+from swapline_producer.errors import SettingsError
+from swapline_workers.bootstrap import Builder
+from swapline_workers.tasks import register
+
+if TYPE_CHECKING:
+    from celery.worker import WorkController
+
+    from swapline_producer.settings import ProducerSettings
+
+THREADS = 16
+"""Steps at once in one worker process: enough for held status calls and slow receivers at 3 slots, and few enough that
+the pictures in hand (up to 64 MiB each) stay within a small machine."""
+
+
+WORKER_KNOBS: dict[str, Any] = {
+    "broker_transport": "swapline_workers.transport:Transport",
+    # Threads: every step waits for somebody else's machine. Time limits do not exist there; each call has its own.
+    "worker_pool": "threads",
+    "worker_concurrency": THREADS,
+    # One message for each thread: what a killed worker had fetched is little, and costs nothing (measured).
+    "worker_prefetch_multiplier": 1,
+    # Acknowledged when begun. A late acknowledgement saves nothing here: the ledger sends again after 15 s what a
+    # killed worker had in hand, long before the broker would, and a redelivery would only be a stale duplicate.
+    "task_acks_late": False,
+    "worker_disable_rate_limits": True,  # limits are the ledger's; a rate-limited task would hold its prefetch
+    "worker_cancel_long_running_tasks_on_connection_loss": False,  # it would cut a paid call in the middle
+    "worker_enable_prefetch_count_reduction": False,  # needless on Redis after a reconnect, and slow to grow back
+    # Events are what Flower lives on. They cost up to 45 % of a worker's main loop when it is saturated, and
+    # nothing that matters below some hundreds of tasks a second.
+    "worker_send_task_events": True,
+    "task_send_sent_event": False,  # it would put a second event on every message; the ledger has that time
+    "worker_hijack_root_logger": True,
+    "worker_redirect_stdouts": False,  # nothing here prints
+    "worker_log_format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+    "worker_task_log_format": "%(asctime)s %(levelname)s %(task_name)s[%(task_id)s]: %(message)s",
+}
+
+
+def build_app(settings: ProducerSettings) -> Celery:
+    """Build the app that workers and Flower load. Opens no connection; workers ask for their own settings on start."""
+    app = Celery("swapline", set_as_current=False)
+    app.conf.update(broker_settings(settings))
+    app.conf.update(WORKER_KNOBS)
+    builder = Builder(app)
+    register(app, builder)
+    app.steps["worker"].add(_clock_step(builder))
+    return app
+
+
+def _clock_step(builder: Builder) -> type[bootsteps.StartStopStep]:
+    """A part of the worker: checks the settings before anything else, then keeps the clock running."""
+
+    class ClockStep(bootsteps.StartStopStep):
+        """Starts and stops the clock with the worker."""
+
+        requires = ("celery.worker.components:Pool",)
+
+        def __init__(self, worker: WorkController, **options: object) -> None:
+            super().__init__(worker, **options)
+            try:
+                builder()
+            except SettingsError as error:
+                sys.exit(f"swapline: this worker cannot start.\n{error}")
+
+        def start(self, _worker: WorkController) -> None:
+            builder().open()
+
+        def stop(self, _worker: WorkController) -> None:
+            builder().close()
+
+    return ClockStep

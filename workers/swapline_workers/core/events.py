@@ -1,0 +1,55 @@
+"""What a webhook tells of a job."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from swapline_producer.change import EVENT_OF
+from swapline_producer.contract import SwapData, SwapEvent, WebhookImage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from swapline_producer.contract import Job
+
+
+def webhook_id(job: Job) -> str:
+    """The same over all attempts of one event; another one for another event of the same job."""
+    return f"msg_{job.job_id}_{job.state.value.lower()}"
+
+
+def swap_event(job: Job, at: int, url_of: Callable[[str], str]) -> SwapEvent:
+    """The body of the webhook. `at` is now in milliseconds, for events of jobs that have not finished."""
+    happened = datetime.fromtimestamp((job.finished_at or at) / 1000, UTC)
+    images = [WebhookImage(url=url_of(picture.key), **picture.model_dump()) for picture in job.images]
+    return SwapEvent(
+        type=EVENT_OF[job.state],
+        timestamp=happened.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        data=SwapData(
+            job_id=job.job_id,
+            tenant=job.tenant,
+            batch=job.spec.batch,
+            metadata=job.spec.metadata,
+            state=job.state,
+            failure_code=job.failure_code,
+            vendor_job_id=job.vendor_job_id,
+            credits=job.credits,
+            images=images,
+            timings=timings(job),
+        ),
+    )
+
+
+def timings(job: Job) -> dict[str, float | None]:
+    """Seconds that each stage took; None for a stage that the job did not reach or leave."""
+    return {
+        "queued": _seconds(job.created_at, job.submitted_at),
+        "running": _seconds(job.submitted_at, job.terminal_at),
+        "storing": _seconds(job.terminal_at, job.finished_at),
+        "total": _seconds(job.created_at, job.finished_at),
+    }
+
+
+def _seconds(start: int | None, end: int | None) -> float | None:
+    return None if start is None or end is None else (end - start) / 1000

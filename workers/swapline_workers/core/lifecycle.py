@@ -1,0 +1,64 @@
+"""The table of all transitions. `docs/lifecycle.md` is drawn from it, and nothing may happen that is not in it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from swapline_producer.contract import FINISHED, State, Step
+
+
+class Transition(NamedTuple):
+    """One arrow: from `source` to `target`, and when it is taken."""
+
+    source: State
+    target: State
+    when: str
+
+
+TABLE = (
+    Transition(State.QUEUED, State.SUBMITTING, "a slot is free and it is this job's turn"),
+    Transition(State.QUEUED, State.EXPIRED, "it waited longer than its queue TTL"),
+    Transition(State.QUEUED, State.CANCELED, "it was canceled"),
+    Transition(State.SUBMITTING, State.SUBMITTING, "the attempt is written, just before the paid call"),
+    Transition(State.SUBMITTING, State.RUNNING, "the vendor's id is known"),
+    Transition(State.SUBMITTING, State.QUEUED, "the call provably did not run: no connection, 429, key, credits"),
+    Transition(State.SUBMITTING, State.HELD, "the reply is unknown, and the policy is hold"),
+    Transition(State.SUBMITTING, State.FAILED, "the vendor refused, or the reply is unknown and the policy is fail"),
+    Transition(State.SUBMITTING, State.CANCELED, "it was canceled before the paid call"),
+    Transition(State.RUNNING, State.RUNNING, "a look brought no end"),
+    Transition(State.RUNNING, State.STORING, "the vendor says COMPLETED; the slot is passed on"),
+    Transition(State.RUNNING, State.FAILED, "the vendor says FAILED, or does not know the job any more"),
+    Transition(State.RUNNING, State.TIMED_OUT, "it ran longer than its run timeout"),
+    Transition(State.RUNNING, State.CANCELED, "it was canceled; the vendor's work is paid"),
+    Transition(State.HELD, State.HELD, "its webhook was tried, or its slot was let go"),
+    Transition(State.HELD, State.RUNNING, "the vendor's id became known after all"),
+    Transition(State.HELD, State.QUEUED, "a person sends it again, accepting the charge"),
+    Transition(State.HELD, State.FAILED, "a person gives it up"),
+    Transition(State.HELD, State.CANCELED, "it was canceled"),
+    Transition(State.STORING, State.STORING, "its pictures were staged, or the stage is tried again"),
+    Transition(State.STORING, State.SUCCEEDED, "its pictures and receipt are stored"),
+    Transition(State.STORING, State.FAILED, "the vendor's output is missing or not a whole PNG, or is gone"),
+    Transition(State.STORING, State.CANCELED, "it was canceled; the vendor's work is paid"),
+    *(Transition(state, state, "its webhook was tried") for state in State if state in FINISHED),
+)
+
+_ALLOWED = frozenset((arrow.source, arrow.target) for arrow in TABLE)
+
+PENDING, STAGED = "+pending", "+staged"
+
+ROUTES: dict[str, Step] = {
+    State.QUEUED.value: Step.SUBMIT,
+    State.SUBMITTING.value: Step.SUBMIT,
+    State.RUNNING.value: Step.POLL,
+    State.STORING.value: Step.POLL,
+    State.STORING.value + STAGED: Step.FINALIZE,
+    State.HELD.value + PENDING: Step.NOTIFY,
+    **{state.value + PENDING: Step.NOTIFY for state in State if state in FINISHED},
+}
+"""Which step acts on a job that is due: by state, and where it matters by `+pending` (its webhook waits) or
+`+staged` (its pictures are staged)."""
+
+
+def allows(source: State, target: State) -> bool:
+    """Whether the table has this arrow."""
+    return (source, target) in _ALLOWED

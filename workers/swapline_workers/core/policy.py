@@ -1,0 +1,20 @@
+"""What the steps must know of the settings, as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from swapline_workers.core.polling import Bounds
+    from swapline_workers.settings import AmbiguousSubmit
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Times are seconds."""
+
+    looks: Bounds
+    on_ambiguous_submit: AmbiguousSubmit
+    rescue_after: float
+    lost_after: float

@@ -1,0 +1,1 @@
+"""Everything on one host: the embedded server, supervision, the demo."""

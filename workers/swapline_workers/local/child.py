@@ -1,0 +1,170 @@
+"""One child of ours: its own process group, its output in a file, and no life longer than ours."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from swapline_workers.local.errors import ChildFailed
+from swapline_workers.local.leash import Leash, shared_leash
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+    from pathlib import Path
+
+_LOOK_EVERY = 0.005
+"""Seconds between two looks at a child that starts: the embedded server needs 36 ms, so this is a seventh of it."""
+_TAIL = 2000
+"""Bytes from the end of a child's log that a failure shows: some twenty lines, a traceback's useful part."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """What to run. The settings of a child travel in `env`, never in `argv`, which every user of the host can read."""
+
+    name: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: Path
+    log: Path
+    """Output and errors are appended here."""
+    ready: Callable[[Child], bool] | None = None
+    """Asked until it says yes. It must prove that *this* child answers, not another one on the same port."""
+    ready_within: float = 30
+    """Seconds. Python with Celery needs about two on a slow machine, and a machine under load ten times that."""
+    stop_within: float = 10
+    """Seconds between SIGTERM and SIGKILL."""
+
+
+class Service(Protocol):
+    """What can be supervised: a child, or something built of children."""
+
+    @property
+    def name(self) -> str:
+        """The name under which people know it."""
+
+    @property
+    def log(self) -> Path:
+        """The file that has its output."""
+
+    def start(self) -> None:
+        """Start, and come back once it is ready. Raises ChildFailed; nothing of it runs then."""
+
+    def poll(self) -> int | None:
+        """Give the exit code if it is not running (negative: the signal that ended it), None while it runs."""
+
+    def stop(self) -> None:
+        """Stop cleanly, by force where that takes too long. Stopping twice is stopping once."""
+
+    def kill(self) -> None:
+        """Stop by force, now."""
+
+
+class Child:
+    """A program that can be started, watched and stopped, as often as needed."""
+
+    def __init__(self, program: Program, *, leash: Leash | None = None) -> None:
+        """Start nothing yet."""
+        self.program = program
+        self.pid: int | None = None
+        """The pid of the last start, which is also the number of its group."""
+        self._leash = leash
+        self._popen: subprocess.Popen[bytes] | None = None
+        self._code = 0
+        self._log_from = 0
+
+    @property
+    def name(self) -> str:
+        """The name under which people know it."""
+        return self.program.name
+
+    @property
+    def log(self) -> Path:
+        """The file that has its output."""
+        return self.program.log
+
+    def start(self, *, pass_fds: Collection[int] = ()) -> None:
+        """Start, and come back once it is ready.
+
+        Raises ChildFailed with the end of its log when it ended or was not ready in time; it is gone then.
+        """
+        self.program.log.parent.mkdir(parents=True, exist_ok=True)
+        self._leash = self._leash or shared_leash()
+        with self.program.log.open("ab") as log:
+            self._log_from = log.tell()
+            self._popen = self._leash.spawn(
+                self.program.argv, env=self.program.env, cwd=self.program.cwd, output=log, pass_fds=pass_fds
+            )
+        self.pid = self._popen.pid
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.kill()
+            raise
+
+    def poll(self) -> int | None:
+        """Give the exit code if it is not running (negative: the signal that ended it), None while it runs."""
+        if self._popen is None:
+            return self._code
+        if (code := self._popen.poll()) is not None:
+            self._bury(self._popen)
+        return code
+
+    def stop(self) -> None:
+        """Ask it to stop, wait, and kill the group where that was not enough. Stopping twice is stopping once."""
+        if (popen := self._popen) is None:
+            return
+        popen.terminate()  # the leader only: it knows in which order its own children stop
+        try:
+            popen.wait(self.program.stop_within)
+        except subprocess.TimeoutExpired:
+            pass
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        """Kill the whole group at once."""
+        if self._popen is not None:
+            self._bury(self._popen)
+
+    def tail(self) -> str:
+        """Give the end of what it has written since its last start."""
+        with self.program.log.open("rb") as log:
+            log.seek(max(self._log_from, self.program.log.stat().st_size - _TAIL))
+            return log.read().decode(errors="replace").strip()
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + self.program.ready_within
+        while (code := self.poll()) is None:
+            if self.program.ready is None or self.program.ready(self):
+                return
+            if time.monotonic() > deadline:
+                raise ChildFailed(f"{self.name} was not ready after {self.program.ready_within:g} s.{self._evidence()}")
+            time.sleep(_LOOK_EVERY)
+        raise ChildFailed(f"{self.name} {ending(code)} before it was ready.{self._evidence()}")
+
+    def _evidence(self) -> str:
+        said = self.tail()
+        return f" Its log is {self.log}" + (f" and ends with:\n{said}" if said else " and is empty.")
+
+    def _bury(self, popen: subprocess.Popen[bytes]) -> None:
+        """Kill the group, or what a leader that is gone left behind in it; take both off the leash.
+
+        Once only for each start: the number may be somebody else's later.
+        """
+        self._popen = None
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: EPERM where only zombies are left
+            os.killpg(popen.pid, signal.SIGKILL)
+        self._code = popen.wait()
+        if self._leash is not None:
+            self._leash.release(popen.pid)
+
+
+def ending(code: int) -> str:
+    """Say in words what an exit code means."""
+    return f"ended with code {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"

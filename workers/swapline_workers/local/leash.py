@@ -1,0 +1,115 @@
+"""Children that cannot outlive us, even when we are killed -9.
+
+A leash is a pipe to a small watchdog in a session of its own. The kernel closes our end of the pipe however we die; the
+watchdog reads the end of its input, and ends every child that is still on the leash.
+
+There is no moment at which a child could be missed. A child is born as a shell of one line that holds our end of the
+pipe as its standard input, writes its own pid to it, and only then becomes the program (with no input). If we die
+before that line was written, the child itself still keeps the pipe open until it was.
+
+Why not Linux's PR_SET_PDEATHSIG: macOS has no such thing, it fires when the *thread* that started the child ends, and
+it reaches the child only, not the group that the child leads.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+_WATCHDOG = Path(__file__).with_name("watchdog.py")
+_REGISTER_THEN_BECOME = 'printf "+%d\\n" "$$" >&0 && exec "$@" </dev/null'
+
+
+class Leash:
+    """Starts children and keeps the watchdog told. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        """Hold nothing yet; the watchdog starts with the first child."""
+        self._lock = threading.Lock()
+        self._watchdog: subprocess.Popen[bytes] | None = None
+        self._held: dict[int, None] = {}
+
+    def spawn(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: Path,
+        output: IO[bytes],
+        pass_fds: Collection[int] = (),
+    ) -> subprocess.Popen[bytes]:
+        """Start a program as the leader of its own session, its output and errors in one file.
+
+        A program that cannot be executed ends with code 126 or 127 and a line in `output`, as in any shell.
+        """
+        with self._lock:
+            child = subprocess.Popen(  # noqa: S603 -- the program is ours, and nothing of argv is read by the shell
+                ["/bin/sh", "-c", _REGISTER_THEN_BECOME, argv[0], *argv],
+                stdin=self._pipe(),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=dict(env),
+                cwd=cwd,
+                pass_fds=pass_fds,
+                start_new_session=True,
+            )
+            self._held[child.pid] = None
+        return child
+
+    def release(self, pid: int) -> None:
+        """Take a child that is gone, with its group, off the leash."""
+        with self._lock:
+            if self._held.pop(pid, 0) is None:
+                self._tell(f"-{pid}\n")
+
+    def close(self) -> None:
+        """Let the watchdog end whatever is still on the leash, and wait until it is done."""
+        with self._lock:
+            self._tell(".\n")  # in words, because somebody who forked from us may hold a copy of the pipe
+            watchdog, self._watchdog = self._watchdog, None
+            self._held.clear()
+        if watchdog is not None and watchdog.stdin is not None:
+            watchdog.stdin.close()
+            watchdog.wait()
+
+    def _pipe(self) -> IO[bytes]:
+        """Our end of a leash whose watchdog lives: a dead one is replaced, and told of the children there are."""
+        if self._watchdog is None or self._watchdog.poll() is not None:
+            self._watchdog = subprocess.Popen(  # noqa: S603 -- our own file under our own interpreter
+                [sys.executable, "-I", "-S", str(_WATCHDOG)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                bufsize=0,
+                cwd="/",
+                start_new_session=True,
+            )
+            for pid in self._held:
+                self._tell(f"+{pid}\n")
+        stdin = self._watchdog.stdin
+        assert stdin is not None  # noqa: S101 -- for the type checker: it was asked for two lines above
+        return stdin
+
+    def _tell(self, line: str) -> None:
+        """Write one line, which a pipe takes whole; a watchdog that somebody killed hears it from the next one."""
+        if self._watchdog is not None and self._watchdog.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                os.write(self._watchdog.stdin.fileno(), line.encode())
+
+
+@functools.cache
+def shared_leash() -> Leash:
+    """Give the leash of this interpreter: one watchdog, however many children are started."""
+    leash = Leash()
+    atexit.register(leash.close)
+    return leash

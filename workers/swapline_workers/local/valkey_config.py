@@ -1,0 +1,43 @@
+"""The embedded server's configuration file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from swapline_workers.local.ports import LOOPBACK
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_TEMPLATE = """\
+# Written at each start.
+bind {host}
+protected-mode yes
+port {port}
+{unix_socket}
+requirepass {password}
+# Every write is in the append-only file; what `everysec` may lose is the last second before the *machine* stops.
+appendonly yes
+appendfsync {appendfsync}
+# Snapshots beside it would only write everything twice.
+save ""
+# A full memory must refuse writes loudly: evicting keys would lose jobs silently.
+maxmemory-policy noeviction
+daemonize no
+"""
+
+
+def valkey_config(*, port: int, password: str, appendfsync: str, unix_socket: Path | None) -> str:
+    """Give the text of the file. The data folder is the server's working directory."""
+    return _TEMPLATE.format(
+        host=LOOPBACK,
+        port=port,
+        unix_socket="" if unix_socket is None else f"unixsocket {_quoted(str(unix_socket))}\nunixsocketperm 700",
+        password=_quoted(password),
+        appendfsync=appendfsync,
+    )
+
+
+def _quoted(text: str) -> str:
+    """Write any text as one word of a Valkey configuration file."""
+    return '"' + "".join(f"\\x{byte:02x}" for byte in text.encode()) + '"'

@@ -1,0 +1,84 @@
+"""The second half of a look that found COMPLETED: pass the slot on, then read, check and stage the pictures.
+
+The slot goes on before the pictures are read: megabytes on the wire must not keep the next job waiting.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from swapline_producer.change import Change
+from swapline_producer.contract import FailureCode, Job, State, Step
+from swapline_producer.errors import StorageError
+from swapline_workers import errors
+from swapline_workers.core.outcomes import STALE, Next, Outcome, Retry
+from swapline_workers.core.retry import backoff
+from swapline_workers.steps.finish import fail
+
+if TYPE_CHECKING:
+    from swapline_workers.steps.ports import Look, Ports
+
+BAD_OUTPUTS = 3
+"""Readings of an output that is missing or broken before it is believed: one can be the wire's fault."""
+
+
+def collect(job: Job, look: Look, ports: Ports) -> Outcome:
+    """Fetch the pictures of a completed job into staging."""
+    passed = _pass_slot_on(job, ports) if job.state is State.RUNNING else job
+    if passed is None:
+        return STALE
+    try:
+        pictures = look.pictures()
+        ports.pictures.stage(passed, pictures)
+    except (errors.OutputMissing, errors.OutputInvalid) as error:
+        return _bad_output(passed, ports, error)
+    except (errors.VendorError, StorageError) as error:
+        return try_collecting_again(passed, ports, str(error))
+    return _staged(passed, ports, len(pictures))
+
+
+def try_collecting_again(job: Job, ports: Ports, reason: str) -> Outcome:
+    """The vendor has delivered and been paid: this is tried until it works, or the vendor forgets the job."""
+    tries = job.retries + 1
+    wait = backoff(tries)
+    change = Change(
+        to=State.STORING,
+        fields={"retries": tries, "staged": None, "polls": job.polls + 1},
+        due_in=wait,
+        note="not stored",
+        data={"reason": reason, "tries": tries},
+        count={"looks": 1, "store_retries": 1},
+    )
+    return Retry(wait, reason) if ports.desk.advance(job, change) else STALE
+
+
+def _pass_slot_on(job: Job, ports: Ports) -> Job | None:
+    change = Change(
+        to=State.STORING,
+        fields={"vendor_status": "COMPLETED", "polls": job.polls + 1, "not_found": 0, "retries": 0},
+        stamps={"terminal_at": 0},
+        due_in=ports.policy.rescue_after,
+        note="completed",
+        count={"looks": 1, "completed": 1},
+    )
+    return ports.desk.advance(job, change)
+
+
+def _bad_output(job: Job, ports: Ports, error: errors.WorkerError) -> Outcome:
+    if job.retries + 1 < BAD_OUTPUTS:
+        return try_collecting_again(job, ports, str(error))
+    missing = isinstance(error, errors.OutputMissing)
+    return fail(job, ports, FailureCode.OUTPUT_MISSING if missing else FailureCode.OUTPUT_INVALID, str(error))
+
+
+def _staged(job: Job, ports: Ports, number: int) -> Outcome:
+    change = Change(
+        to=State.STORING,
+        fields={"staged": number, "retries": 0},
+        due_in=ports.policy.rescue_after,
+        sends=True,
+        note="staged",
+        data={"pictures": number},
+    )
+    staged = ports.desk.advance(job, change)
+    return Next(staged, Step.FINALIZE) if staged else STALE

@@ -1,0 +1,90 @@
+"""finalize: check each staged picture once more, store it under the name that the job determines, write the receipt.
+
+Doing it twice is doing it once: names and bytes are the same each time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+from swapline_producer.change import Change
+from swapline_producer.contract import Job, State, StoredPicture
+from swapline_producer.errors import ObjectMissing, StorageUnavailable
+from swapline_workers.core.outcomes import STALE, Outcome, Retry, Stop
+from swapline_workers.core.png import BrokenPng, walk
+from swapline_workers.core.retry import backoff
+from swapline_workers.steps.collect import try_collecting_again
+from swapline_workers.steps.finish import succeed
+
+if TYPE_CHECKING:
+    from swapline_workers.steps.ports import Ports
+
+
+def finalize(job: Job, _at: int, ports: Ports) -> Outcome:
+    """Store what was staged."""
+    if job.state is not State.STORING or not job.staged:
+        return Stop(f"nothing staged in {job.state}")
+    try:
+        images = tuple(_stored(job, number, ports) for number in range(job.staged))
+        ports.pictures.write_receipt(job, _receipt(job, images))
+    except StorageUnavailable as error:
+        return _try_again(job, ports, str(error))
+    except (ObjectMissing, BrokenPng) as error:
+        return try_collecting_again(job, ports, f"what was staged is gone or broken: {error}")
+    outcome = succeed(job, ports, {"images": images, "staged": None}, _warnings(job, images))
+    if outcome != STALE:
+        ports.pictures.unstage(job)
+    return outcome
+
+
+def _stored(job: Job, number: int, ports: Ports) -> StoredPicture:
+    picture = ports.pictures.staged(job, number)
+    info = walk(picture)
+    key = ports.pictures.store(job, number, picture)
+    digest = hashlib.sha256(picture).hexdigest()
+    return StoredPicture(key=key, sha256=digest, bytes=len(picture), width=info.width, height=info.height)
+
+
+def _receipt(job: Job, images: tuple[StoredPicture, ...]) -> bytes:
+    """What a person finds beside the pictures when the ledger has long forgotten the job."""
+    facts = {
+        "job_id": job.job_id,
+        "tenant": job.tenant,
+        "batch": job.spec.batch,
+        "metadata": job.spec.metadata,
+        "vendor_job_id": job.vendor_job_id,
+        "api_version": job.spec.api_version,
+        "filter_id": job.spec.model_dump(mode="json")["filter_id"],
+        "credits": job.credits,
+        "created_at": job.created_at,
+        "submitted_at": job.submitted_at,
+        "terminal_at": job.terminal_at,
+        "images": [image.model_dump() for image in images],
+    }
+    return json.dumps(facts, indent=2, sort_keys=True).encode()
+
+
+def _warnings(job: Job, images: tuple[StoredPicture, ...]) -> list[str]:
+    """A picture of another size than the page promises is stored all the same: it is paid."""
+    width, height = job.spec.expected_size
+    return [
+        f"{image.key} is {image.width}x{image.height}; {width}x{height} was expected"
+        for image in images
+        if (image.width, image.height) != (width, height)
+    ]
+
+
+def _try_again(job: Job, ports: Ports, reason: str) -> Outcome:
+    tries = job.retries + 1
+    wait = backoff(tries)
+    change = Change(
+        to=State.STORING,
+        fields={"retries": tries},
+        due_in=wait,
+        note="not stored",
+        data={"reason": reason, "tries": tries},
+        count={"store_retries": 1},
+    )
+    return Retry(wait, reason) if ports.desk.advance(job, change) else STALE

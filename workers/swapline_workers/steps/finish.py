@@ -1,0 +1,56 @@
+"""How a job ends, whatever the step: one move that writes the end and starts the notification."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from swapline_producer.change import Change, FieldValue
+from swapline_producer.contract import FailureCode, Job, Notification, State, Step
+from swapline_workers.core.outcomes import STALE, Next, Outcome, Stop
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from swapline_workers.steps.ports import Ports
+
+
+def succeed(job: Job, ports: Ports, fields: dict[str, FieldValue], warnings: list[str]) -> Outcome:
+    """End a job well; `warnings` go to its log."""
+    data: dict[str, JsonValue] = {"warnings": list(warnings)} if warnings else {}
+    return _finish(job, ports, State.SUCCEEDED, fields, data)
+
+
+def fail(job: Job, ports: Ports, code: FailureCode, detail: str, *, to: State = State.FAILED) -> Outcome:
+    """End a job badly: FAILED, or EXPIRED or TIMED_OUT."""
+    fields: dict[str, FieldValue] = {"failure_code": code, "failure_detail": detail, "attempt_open": False}
+    return _finish(job, ports, to, fields, {"code": code, "detail": detail})
+
+
+def notification(job: Job) -> dict[str, FieldValue]:
+    """The fields that start telling the customer, where somebody wants to be told."""
+    wanted = Notification.PENDING if job.spec.webhook_url else Notification.NONE
+    return {"notification": wanted, "notify_attempts": 0}
+
+
+def _finish(
+    job: Job,
+    ports: Ports,
+    to: State,
+    fields: dict[str, FieldValue],
+    data: dict[str, JsonValue],
+) -> Outcome:
+    tells = job.spec.webhook_url is not None
+    code = fields.get("failure_code")
+    change = Change(
+        to=to,
+        fields={**fields, **notification(job)},
+        due_in=ports.policy.rescue_after if tells else None,
+        sends=tells,
+        note=to.value.lower(),
+        data=data,
+        count={f"finished.{to}": 1, **({f"failed.{code}": 1} if code else {})},
+    )
+    done = ports.desk.advance(job, change)
+    if done is None:
+        return STALE
+    return Next(done, Step.NOTIFY) if tells else Stop(to.value)

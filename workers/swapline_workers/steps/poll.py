@@ -1,0 +1,119 @@
+"""poll: look once at the vendor's status; when it is terminal, pass the slot on and fetch the pictures.
+
+A status that is not terminal, known or not, and every kind of no answer move the job's `due` entry: the next look.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from swapline_producer.change import Change, FieldValue, Strike
+from swapline_producer.contract import VENDOR_CODES, FailureCode, Job, State
+from swapline_workers import errors
+from swapline_workers.core import polling
+from swapline_workers.core.outcomes import STALE, Again, Outcome, Stop
+from swapline_workers.core.retry import backoff
+from swapline_workers.steps.collect import collect, try_collecting_again
+from swapline_workers.steps.finish import fail
+
+if TYPE_CHECKING:
+    from swapline_workers.steps.ports import Look, Ports
+
+COMPLETED = "COMPLETED"
+WAITING = frozenset({"IN_QUEUE", "IN_PROGRESS"})
+ENDED = frozenset({"FAILED", "CANCELLED", "CANCELED", "TIMED_OUT"})
+"""FAILED is on the vendor's page; the others are those of the host whose reply shapes the page has."""
+
+FORGOTTEN_AFTER = 3
+"""Looks answered 404 in a row before a job counts as lost: one can be a deployment at the vendor's."""
+
+SECONDS = 1000
+
+STOPPED = {
+    errors.Unauthorized: Strike(reason="the vendor refuses the key: check SWAPLINE_API_KEY and _HEADER", wait=5.0),
+    errors.OutOfCredits: Strike(reason="the account is out of credits: buy some", wait=15.0, longest=300.0),
+}
+"""What concerns everybody, not this job: no new submission is made for so long."""
+
+
+def poll(job: Job, _at: int, ports: Ports) -> Outcome:
+    """Look once."""
+    if job.state not in {State.RUNNING, State.STORING} or job.vendor_job_id is None:
+        return Stop(f"nothing to look at in {job.state}")
+    try:
+        with ports.vendor.look(job.vendor_job_id, job.spec.api_version) as look:
+            return _seen(job, look, ports)
+    except errors.VendorError as error:
+        return _no_news(job, error, ports)
+
+
+def _seen(job: Job, look: Look, ports: Ports) -> Outcome:
+    if look.status == COMPLETED:
+        return collect(job, look, ports)
+    if look.status in ENDED:
+        return _ended(job, look, ports)
+    return _later(job, ports, look.status, held=look.held)
+
+
+def _ended(job: Job, look: Look, ports: Ports) -> Outcome:
+    words = look.failure or ""
+    code = next((code for code in VENDOR_CODES if code == words), FailureCode.VENDOR_FAILED)
+    return fail(job, ports, code, f"the vendor says {look.status}{': ' + words if words else ''}")
+
+
+def _later(job: Job, ports: Ports, status: str, *, held: float) -> Outcome:
+    if _out_of_time(job, ports):
+        return _timed_out(job, ports, f"the vendor's last word was {status}")
+    wait = polling.next_wait(job.polls, ports.policy.looks, held=held)
+    fields: dict[str, FieldValue] = {"vendor_status": status, "not_found": 0}
+    known = status in WAITING
+    count = {"looks.held" if held >= polling.HELD else "looks.instant": 1, **({} if known else {"unknown_status": 1})}
+    note = "status" if status != job.vendor_status else None
+    return _look_again(
+        job,
+        ports,
+        wait,
+        f"the vendor says {status}",
+        Change(to=job.state, fields=fields, count=count, note=note, data={"status": status}),
+    )
+
+
+def _no_news(job: Job, error: errors.VendorError, ports: Ports) -> Outcome:
+    """No answer says nothing about the job: it is looked at again, later."""
+    if isinstance(error, errors.NotFound) and _forgotten(job, ports):
+        return fail(job, ports, FailureCode.LOST, f"the vendor does not know the job any more: {error}")
+    if job.state is State.STORING:
+        return try_collecting_again(job, ports, str(error))
+    if _out_of_time(job, ports):
+        return _timed_out(job, ports, f"the last look failed: {error}")
+    fields: dict[str, FieldValue] = {"not_found": job.not_found + 1 if isinstance(error, errors.NotFound) else 0}
+    wait = polling.next_wait(job.polls, ports.policy.looks)
+    if type(error) in STOPPED:
+        wait = max(wait, backoff(job.polls, longest=ports.policy.looks.longest))
+    if isinstance(error, errors.Throttled):
+        wait = max(wait, error.retry_after or 1.0)
+    change = Change(to=job.state, fields=fields, count={"looks.failed": 1}, strike=STOPPED.get(type(error)))
+    return _look_again(job, ports, wait, str(error), change)
+
+
+def _look_again(job: Job, ports: Ports, wait: float, reason: str, change: Change) -> Outcome:
+    update = {
+        "fields": {**change.fields, "polls": job.polls + 1},
+        "count": {**change.count, "looks": 1},
+        "due_in": wait,
+        "due_by": "run_until" if job.state is State.RUNNING else None,
+    }
+    return Again(wait, reason) if ports.desk.advance(job, change.model_copy(update=update)) else STALE
+
+
+def _forgotten(job: Job, ports: Ports) -> bool:
+    known_for = ports.desk.now() - (job.submitted_at or 0)
+    return job.not_found + 1 >= FORGOTTEN_AFTER and known_for >= ports.policy.lost_after * SECONDS
+
+
+def _out_of_time(job: Job, ports: Ports) -> bool:
+    return job.state is State.RUNNING and job.run_until is not None and ports.desk.now() >= job.run_until
+
+
+def _timed_out(job: Job, ports: Ports, detail: str) -> Outcome:
+    return fail(job, ports, FailureCode.RUN_TIMEOUT, detail, to=State.TIMED_OUT)

@@ -1,0 +1,165 @@
+"""submit: take a slot or park; write the attempt; make the one paid call; write the vendor's id.
+
+Only what provably did not run is tried again by itself: a connection that was never made, a 429, a refused key, no
+credits. Whatever else goes wrong after the call was begun leaves its outcome unknown, and the policy decides.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from swapline_producer.change import Change, Strike
+from swapline_producer.contract import CREDITS_PER_JOB, FailureCode, Job, State, Step
+from swapline_producer.errors import ObjectMissing, StorageUnavailable
+from swapline_workers import errors
+from swapline_workers.core import polling
+from swapline_workers.core.outcomes import STALE, Next, Outcome, Park, Stop
+from swapline_workers.settings import AmbiguousSubmit
+from swapline_workers.steps.finish import fail, notification
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from swapline_workers.steps.ports import Ports, Submission
+
+PAUSE = {
+    errors.NotSent: Strike(reason="the vendor could not be reached"),
+    errors.Throttled: Strike(reason="the vendor says that we are too fast or over the cap (429)", shrink=True),
+    errors.Unauthorized: Strike(reason="the vendor refuses the key: check SWAPLINE_API_KEY and _HEADER", wait=5.0),
+    errors.OutOfCredits: Strike(reason="the account is out of credits: buy some", wait=15.0, longest=300.0),
+    errors.NotFound: Strike(reason="the vendor has no such address: check SWAPLINE_API_BASE_URL", wait=5.0),
+}
+"""What is not this job's fault stops the line for everybody, for so long; the job goes back into it, uncharged."""
+
+
+def submit(job: Job, at: int, ports: Ports) -> Outcome:
+    """Bring a queued job to the vendor, or settle an attempt that was left open."""
+    if job.state is State.QUEUED:
+        if at >= job.queue_until:
+            return fail(job, ports, FailureCode.QUEUE_TTL, "it waited too long for a slot", to=State.EXPIRED)
+        lined_up = ports.desk.line_up(job)
+        if lined_up is None or lined_up.state is State.QUEUED:
+            return Park("waits for a slot") if lined_up else STALE
+        job = lined_up
+    if job.state is not State.SUBMITTING:
+        return Stop(f"nothing to submit in {job.state}")
+    if job.attempt_open:
+        return settle_unknown(job, ports, "a worker stopped between sending and writing the reply", {})
+    return attempt(job, ports)
+
+
+def attempt(job: Job, ports: Ports) -> Outcome:
+    """Make the paid call. Everything that can be done before the attempt is written is done before."""
+    try:
+        image = ports.pictures.input_text(job.spec)
+    except StorageUnavailable as error:
+        return back_in_line(job, ports, Strike(reason=f"the input cannot be read: {error}"))
+    except ObjectMissing as error:
+        return fail(job, ports, FailureCode.STORAGE_FAILED, f"the input is gone: {error}")
+    sending = ports.desk.advance(job, _written_attempt(job, ports))
+    if sending is None:
+        return STALE
+    try:
+        reply = ports.vendor.submit(sending.spec, image)
+    except errors.VendorError as error:
+        return settle_refusal(sending, ports, error)
+    return settle_accepted(sending, ports, reply)
+
+
+def settle_accepted(job: Job, ports: Ports, reply: Submission) -> Outcome:
+    """Write the vendor's id; this must not be forgotten."""
+    wait = polling.next_wait(0, ports.policy.looks)
+    change = Change(
+        to=State.RUNNING,
+        fields={
+            "vendor_job_id": reply.vendor_job_id,
+            "vendor_status": reply.status,
+            "attempt_open": False,
+            "credits": job.credits + CREDITS_PER_JOB,
+            "failure_code": None,
+            "failure_detail": None,
+        },
+        stamps={"submitted_at": 0, "run_until": job.run_timeout_ms / 1000},
+        due_in=wait,
+        due_by="run_until",
+        note="submitted",
+        data={"vendor_job_id": reply.vendor_job_id, "status": reply.status},
+        count={"submitted": 1, "credits": CREDITS_PER_JOB},
+        calm=True,
+    )
+    running = ports.desk.insist(job, change) or _written_late(job, ports, change)
+    return Next(running, Step.POLL, wait) if running else STALE
+
+
+def settle_refusal(job: Job, ports: Ports, error: errors.VendorError) -> Outcome:
+    """The call failed: the job's own fault, the account's, or nobody knows whose."""
+    if isinstance(error, errors.Refused):
+        return fail(job, ports, error.code, str(error))
+    pause = PAUSE.get(type(error))
+    if pause is None:
+        return settle_unknown(job, ports, str(error), dict(error.evidence))
+    if isinstance(error, errors.Throttled) and error.retry_after:
+        pause = pause.model_copy(update={"wait": error.retry_after, "longest": max(error.retry_after, pause.longest)})
+    return back_in_line(job, ports, pause, dict(error.evidence))
+
+
+def settle_unknown(job: Job, ports: Ports, reason: str, evidence: dict[str, JsonValue]) -> Outcome:
+    """A paid call whose reply is unknown: hold the job for a person, send it again, or give it up."""
+    policy = ports.policy.on_ambiguous_submit
+    if policy is AmbiguousSubmit.FAIL:
+        return fail(job, ports, FailureCode.SUBMIT_UNKNOWN, reason)
+    data: dict[str, JsonValue] = {"reason": reason, "attempt": job.attempts, **evidence}
+    if policy is AmbiguousSubmit.RETRY:
+        return _requeue(job, ports, Change(to=State.QUEUED, note="ambiguous", data=data, count={"ambiguous": 1}))
+    tells = job.spec.webhook_url is not None
+    change = Change(
+        to=State.HELD,
+        fields={
+            "attempt_open": False,
+            "failure_code": FailureCode.SUBMIT_UNKNOWN,
+            "failure_detail": reason,
+            **notification(job),
+        },
+        due_in=ports.policy.rescue_after if tells else None,
+        due_by="run_until",
+        sends=tells,
+        note="held",
+        data=data,
+        count={"ambiguous": 1, "held": 1},
+    )
+    held = ports.desk.advance(job, change)
+    if held is None:
+        return STALE
+    return Next(held, Step.NOTIFY) if tells else Stop("held: its outcome at the vendor is unknown")
+
+
+def back_in_line(job: Job, ports: Ports, pause: Strike, evidence: dict[str, JsonValue] | None = None) -> Outcome:
+    """Nothing was charged: the job keeps its age, and the line stops for a while."""
+    data: dict[str, JsonValue] = {"reason": pause.reason, **(evidence or {})}
+    change = Change(to=State.QUEUED, note="not submitted", data=data, strike=pause, count={"not_submitted": 1})
+    return _requeue(job, ports, change)
+
+
+def _requeue(job: Job, ports: Ports, change: Change) -> Outcome:
+    update = {"fields": {"attempt_open": False}, "in_line": True, "due_by": "queue_until"}
+    requeued = ports.desk.advance(job, change.model_copy(update=update))
+    return Park(change.note or "back in line") if requeued else STALE
+
+
+def _written_attempt(job: Job, ports: Ports) -> Change:
+    return Change(
+        to=State.SUBMITTING,
+        fields={"attempts": job.attempts + 1, "attempt_open": True},
+        stamps={"run_until": job.run_timeout_ms / 1000},
+        due_in=ports.policy.rescue_after,
+        note="attempt",
+        data={"attempt": job.attempts + 1, "api_version": job.spec.api_version},
+        count={"attempts": 1},
+    )
+
+
+def _written_late(job: Job, ports: Ports, change: Change) -> Job | None:
+    """The reply came after the job had been given up for unknown: then it is unknown no more."""
+    found = ports.desk.reread(job)
+    same_attempt = found.state is State.HELD and found.attempts == job.attempts
+    return ports.desk.insist(found, change) if same_attempt else None
