@@ -88,7 +88,9 @@ def url_problem(url: str, *, allow_private: bool = False) -> str | None:
         written = urlsplit(url)
         written_host = (written.hostname or "").rstrip(".")
     except (ValidationError, ValueError):
-        return "it is not a well-formed URL"
+        written_host = ""
+    if not written_host:
+        return "it is not a well-formed URL with a host"
     if "@" in written.netloc:
         return "it carries a user name or password"
     return None if allow_private else _host_problem(host.strip("[]").rstrip("."), written_host)

@@ -6,9 +6,18 @@ from typing import Any, Literal
 
 from pydantic import Field, JsonValue
 
-from swapline_producer.contract import EventType, Frozen, Job, State, StoredPicture, Ticket
+from swapline_producer.contract import (
+    EventType,
+    FailureCode,
+    Frozen,
+    Job,
+    Notification,
+    State,
+    StoredPicture,
+    Ticket,
+)
 
-FieldValue = str | int | bool | tuple[StoredPicture, ...] | None
+FieldValue = Notification | FailureCode | str | int | bool | tuple[StoredPicture, ...] | None
 """A new value for a field of `Job`; None removes it."""
 
 

@@ -27,7 +27,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import PydanticCustomError
 
 from swapline_producer.errors import RequestError
 
@@ -208,6 +208,12 @@ CODE_OF_FIELD = {
 }
 """The code under which the vendor would refuse a value of this field that is not on its page."""
 
+SENTENCES = {
+    "image": "it must be a path, bytes, a data URI, base64 or a public URL",
+    "filter_id": "it must be an integer from the vendor's catalog, or a UUID",
+}
+"""What to say of a field that takes several types; each of them would complain for itself."""
+
 
 class Frozen(BaseModel):
     """The base of every value here: immutable, and strict about unknown fields."""
@@ -277,7 +283,7 @@ class SwapOptions(Frozen):
                 code=FailureCode.VENDOR_REJECTED,
             )
         if sum(len(k) + len(v) for k, v in self.metadata.items()) > METADATA_LIMIT:
-            raise RequestError(f"metadata is limited to {METADATA_LIMIT} characters in all", field="metadata")
+            raise RequestError(f"metadata: it is limited to {METADATA_LIMIT} characters in all", field="metadata")
         return self
 
 
@@ -297,15 +303,12 @@ class SwapRequest(SwapOptions):
         try:
             return build(values)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            field = str(first["loc"][0]) if first["loc"] else "request"
-            sentence = "; ".join(_sentence(one) for one in error.errors(include_url=False))
-            raise RequestError(sentence, field=field, code=CODE_OF_FIELD.get(field)) from None
-
-
-def _sentence(error: ErrorDetails) -> str:
-    where = ".".join(str(part) for part in error["loc"] if not str(part).startswith(("function", "is-instance")))
-    return f"{where or 'request'}: {error['msg']}"
+            wrong = {
+                str(one["loc"][0]) if one["loc"] else "request": one["msg"] for one in error.errors(include_url=False)
+            }
+            sentence = "; ".join(f"{field}: {SENTENCES.get(field, said)}" for field, said in wrong.items())
+            first = next(iter(wrong))
+            raise RequestError(sentence, field=first, code=CODE_OF_FIELD.get(first)) from None
 
 
 class StoredImage(Frozen):

@@ -27,6 +27,10 @@ QUEUE_SHARE = 0.1
 """The part of its service time in which a job is still said to be IN_QUEUE."""
 
 
+class OverCapRefusal(Refusal):
+    """Every place of the account is taken."""
+
+
 @dataclass(eq=False)
 class VendorJob:
     """One accepted submission. Times are seconds since the epoch."""
@@ -35,6 +39,7 @@ class VendorJob:
     ordinal: int
     order: Order
     image_sha256: str
+    image_url: str | None
     photograph: Photograph | None
     """None once the result is forgotten."""
     service: float
@@ -104,9 +109,9 @@ class Account:
         self.over_cap += 1
         sentence = f"This plan allows {self.config.cap} jobs at a time."
         if self.config.over_cap is OverCap.BAD_REQUEST:
-            raise Refusal(400, "TOO_MANY_JOBS", sentence)
+            raise OverCapRefusal(400, "TOO_MANY_JOBS", sentence)
         if self.config.over_cap is not OverCap.QUEUE:
-            raise Refusal(429, "TOO_MANY_REQUESTS", sentence)
+            raise OverCapRefusal(429, "TOO_MANY_REQUESTS", sentence)
 
     def accept(self, order: Order, photograph: Photograph, now: float) -> VendorJob:
         """Charge one job and let it start, or wait for a place. Its chances depend on the seed and its number only."""
@@ -117,6 +122,7 @@ class Account:
             ordinal=ordinal,
             order=order,
             image_sha256=photograph.sha256,
+            image_url=photograph.url,
             photograph=photograph,
             service=self.config.service_time.draw(stream(seed, "service", ordinal)),
             fails=stream(seed, "fate", ordinal).random() < self.config.fail_rate,

@@ -1,10 +1,11 @@
 """What a submission asks for, and everything in it that the vendor's page says is refused.
 
-The picture is looked at elsewhere (`intake.py`), because looking at it takes time.
+Whether the picture is one is looked at elsewhere (`intake.py`), because looking takes time.
 """
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -31,23 +32,34 @@ class Refusal(Exception):  # noqa: N818 -- it names what the vendor does
 
 
 class Order(NamedTuple):
-    """One face swap, as the vendor understood it; the picture still as it was sent."""
+    """One face swap, as the vendor understood it, without the picture."""
 
     version: ApiVersion
-    picture: str
     gender: Gender
     filter_id: FilterId
     ratio: Ratio
     quality_mode: QualityMode
 
 
-def read_order(version: ApiVersion, body: object, catalog: Catalog) -> Order:
-    """Read the body of a submission. Fields that the page does not name are left alone: v5 has some.
+def read_body(raw: bytes) -> dict[str, object]:
+    """Read the JSON of a submission.
+
+    Raises Refusal: 400 INVALID_REQUEST.
+    """
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict):
+        raise Refusal(400, "INVALID_REQUEST", "The body must be a JSON object.")
+    return body
+
+
+def read_order(version: ApiVersion, body: Mapping[str, object], catalog: Catalog) -> Order:
+    """Read all but the picture. Fields that the page does not name are left alone: v5 has some.
 
     Raises Refusal: 422 with one of the page's codes, or INVALID_REQUEST where the page has none.
     """
-    if not isinstance(body, dict):
-        raise Refusal(400, "INVALID_REQUEST", "The body must be a JSON object.")
     gender = _gender(body)
     ratio = _one_of(Ratio, body, "ratio", Ratio.PORTRAIT, "INVALID_REQUEST")
     quality = _one_of(QualityMode, body, "quality_mode", QualityMode.V6_1, "INVALID_QUALITY_MODE")
@@ -55,10 +67,18 @@ def read_order(version: ApiVersion, body: object, catalog: Catalog) -> Order:
     if not catalog.allows(filter_id, group=gender is Gender.GROUP):
         mode = "group" if gender is Gender.GROUP else "single"
         raise Refusal(422, "FILTER_BLOCKED", f"Filter {filter_id} is not available in {mode} mode.")
+    return Order(version, gender, filter_id, ratio, quality)
+
+
+def read_picture(body: Mapping[str, object]) -> str:
+    """Give the picture as it was sent: base64, or a URL.
+
+    Raises Refusal: 400 INVALID_IMAGE.
+    """
     picture = body.get("base64")
     if not isinstance(picture, str) or not picture.strip():
         raise Refusal(400, "INVALID_IMAGE", "base64 is empty; send a picture in base64 or a public URL.")
-    return Order(version, picture, gender, filter_id, ratio, quality)
+    return picture
 
 
 def _gender(body: Mapping[str, object]) -> Gender:

@@ -10,7 +10,7 @@ from PIL import Image
 from swapline_simulator.modes import Mode
 from swapline_simulator.photographs import jpeg
 from swapline_simulator.pictures import png
-from swapline_simulator.replies import PROXY_PAGE
+from swapline_simulator.replies import page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ def _jpeg(picture: bytes) -> bytes:
 
 
 def _html(_picture: bytes) -> bytes:
-    return PROXY_PAGE[504].encode()
+    return page("504.html")
 
 
 def _other_size(picture: bytes) -> bytes:

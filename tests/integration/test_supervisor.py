@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -83,8 +84,9 @@ def test_a_child_that_does_not_want_to_stop_is_killed_with_its_group(tmp_path: P
 
 
 def test_what_a_child_leaves_behind_in_its_group_goes_with_it(tmp_path: Path, alive: int) -> None:
-    child = shell(tmp_path, "sh -c 'exec 9>alive; echo up; sleep 1000' & while ! grep -q up child.log; do :; done")
+    child = shell(tmp_path, "sh -c 'exec 9>alive; echo up; sleep 1000' & until [ -e go ]; do sleep 0.01; done")
     child.start()
+    (tmp_path / "go").touch()
     while child.poll() is None:
         pass
     assert wait_until_all_are_gone(alive) == b""
@@ -144,10 +146,16 @@ def test_a_fallen_service_is_started_again_until_it_stays_up(tmp_path: Path) -> 
 
 
 def test_a_service_that_fails_to_start_again_is_tried_again(tmp_path: Path) -> None:
-    script = "echo x >>starts; [ $(wc -l <starts) = 2 ] && exit 1; echo up; [ $(wc -l <starts) = 1 ] && exit 0; exec sleep 1000"
+    script = """
+        echo x >>starts
+        [ $(wc -l <starts) = 2 ] && exit 1
+        echo up
+        until [ -e go ] && [ $(wc -l <starts) = 1 ]; do sleep 0.01; done
+    """
     told: list[str] = []
     with Supervisor(told.append) as supervisor:
         supervisor.start(shell(tmp_path, script), restart=Backoff(first=0.01))
+        (tmp_path / "go").touch()
         while told[-1:] != ["child runs again."]:
             supervisor.tick()
     assert "child ended with code 1 before it was ready; it starts again in 0.02 s" in told[1]
@@ -159,27 +167,34 @@ def test_the_wait_before_a_restart_doubles_up_to_its_limit() -> None:
 
 def test_a_service_without_restart_that_ends_is_an_error_that_names_it(tmp_path: Path) -> None:
     with Supervisor() as supervisor:
-        supervisor.start(shell(tmp_path, "echo up; exit 7"))
+        supervisor.start(shell(tmp_path, "echo up; until [ -e go ]; do sleep 0.01; done; exit 7"))
+        (tmp_path / "go").touch()
         with pytest.raises(ChildFailed, match=r"^child ended with code 7\. Its log is .*child\.log"):
             supervisor.run()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_stops_everything_and_gives_the_shells_exit_code(tmp_path: Path, alive: int, number: int) -> None:
-    with pytest.raises(StopRequested) as stopped, Supervisor() as supervisor:
-        supervisor.start(shell(tmp_path, "exec 9>alive; echo up; exec sleep 1000"))
+def run_until_signalled(child: Child, number: int) -> None:
+    with Supervisor() as supervisor:
+        supervisor.start(child)
         os.kill(os.getpid(), number)
         supervisor.run()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_everything_and_gives_the_shells_exit_code(tmp_path: Path, alive: int, number: int) -> None:
+    child = shell(tmp_path, "exec 9>alive; echo up; exec sleep 1000")
+    with pytest.raises(StopRequested) as stopped:
+        run_until_signalled(child, number)
     assert stopped.value.code == 128 + number
     assert wait_until_all_are_gone(alive) == b""
 
 
 def test_a_second_signal_kills_what_does_not_want_to_stop(tmp_path: Path, alive: int) -> None:
-    answers_back = f"exec 9>alive; trap 'kill -TERM {os.getpid()}' TERM; echo up; while :; do sleep 0.02; done"
-    with pytest.raises(StopRequested), Supervisor() as supervisor:
-        supervisor.start(shell(tmp_path, answers_back, stop_within=1000))
-        os.kill(os.getpid(), signal.SIGTERM)
-        supervisor.run()
+    answer_back = f"exec 9>alive; trap 'kill -TERM {os.getpid()}' TERM; echo up; while :; do sleep 0.02; done"
+    child = shell(tmp_path, answer_back, stop_within=1000)
+    with pytest.raises(StopRequested):
+        run_until_signalled(child, signal.SIGTERM)
+    assert child.poll() == -signal.SIGKILL
     assert wait_until_all_are_gone(alive) == b""
 
 
@@ -240,12 +255,15 @@ def test_a_leash_holds_also_after_somebody_killed_its_watchdog(tmp_path: Path, a
     argv = ("/bin/sh", "-c", "exec 9>alive; echo up >&9; sleep 1000 & wait")
     with (tmp_path / "log").open("wb") as log:
         first = leash.spawn(argv, env=ENV, cwd=tmp_path, output=log)
+        wait_for_some(alive)
         assert leash._watchdog is not None
         leash._watchdog.kill()
         leash._watchdog.wait()
         second = leash.spawn(argv, env=ENV, cwd=tmp_path, output=log)
-    leash.close()
-    assert (first.wait(), second.wait()) == (-signal.SIGTERM, -signal.SIGTERM)
+    with ThreadPoolExecutor() as pool:
+        codes = pool.map(subprocess.Popen.wait, (first, second))
+        leash.close()
+    assert list(codes) == [-signal.SIGTERM, -signal.SIGTERM]
     assert wait_until_all_are_gone(alive).replace(b"up\n", b"") == b""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Protocol, assert_never
 
 from celery.exceptions import Retry as CeleryRetry
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from celery import Celery
 
     from swapline_producer.contract import Job
-    from swapline_workers.adapters.desk import LedgerDesk
     from swapline_workers.bootstrap import House
     from swapline_workers.steps.ports import Ports
 
@@ -57,7 +56,14 @@ def _task(step: Step, house: Callable[[], House]) -> Callable[[str, int], str]:
     return run
 
 
-def translate(outcome: Outcome, desk: LedgerDesk) -> str:
+class Sender(Protocol):
+    """What `translate` needs of the desk."""
+
+    def send(self, step: Step, job: Job) -> None:
+        """Send a job on to its next step."""
+
+
+def translate(outcome: Outcome, desk: Sender) -> str:
     """Turn a decision into what Celery shows: SUCCESS with a word, or RETRY where the clock will send it again.
 
     Raises celery.exceptions.Retry, which sends nothing by itself.

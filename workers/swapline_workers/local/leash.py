@@ -75,16 +75,19 @@ class Leash:
     def close(self) -> None:
         """Let the watchdog end whatever is still on the leash, and wait until it is done."""
         with self._lock:
+            self._tell_all()  # a child that was born just now may not have said it itself yet
             self._tell(".\n")  # in words, because somebody who forked from us may hold a copy of the pipe
             watchdog, self._watchdog = self._watchdog, None
             self._held.clear()
-        if watchdog is not None and watchdog.stdin is not None:
-            watchdog.stdin.close()
+        if watchdog is not None:
+            _let_go(watchdog)
             watchdog.wait()
 
     def _pipe(self) -> IO[bytes]:
         """Our end of a leash whose watchdog lives: a dead one is replaced, and told of the children there are."""
         if self._watchdog is None or self._watchdog.poll() is not None:
+            if self._watchdog is not None:
+                _let_go(self._watchdog)
             self._watchdog = subprocess.Popen(  # noqa: S603 -- our own file under our own interpreter
                 [sys.executable, "-I", "-S", str(_WATCHDOG)],
                 stdin=subprocess.PIPE,
@@ -94,17 +97,25 @@ class Leash:
                 cwd="/",
                 start_new_session=True,
             )
-            for pid in self._held:
-                self._tell(f"+{pid}\n")
+            self._tell_all()
         stdin = self._watchdog.stdin
         assert stdin is not None  # noqa: S101 -- for the type checker: it was asked for two lines above
         return stdin
+
+    def _tell_all(self) -> None:
+        for pid in self._held:
+            self._tell(f"+{pid}\n")
 
     def _tell(self, line: str) -> None:
         """Write one line, which a pipe takes whole; a watchdog that somebody killed hears it from the next one."""
         if self._watchdog is not None and self._watchdog.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 os.write(self._watchdog.stdin.fileno(), line.encode())
+
+
+def _let_go(watchdog: subprocess.Popen[bytes]) -> None:
+    if watchdog.stdin is not None:
+        watchdog.stdin.close()
 
 
 @functools.cache

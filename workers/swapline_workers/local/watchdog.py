@@ -40,11 +40,11 @@ def tell(target: int, number: int) -> bool:
 
 
 def end(pids: list[int]) -> None:
-    """Ask each leader, wait, then kill whole groups."""
+    """Ask each leader, wait until they are gone, then kill whole groups."""
     for pid in pids:
         tell(pid, signal.SIGTERM)
     deadline = time.monotonic() + GRACE
-    while time.monotonic() < deadline and any(tell(-pid, 0) for pid in pids):
+    while time.monotonic() < deadline and any(tell(pid, 0) for pid in pids):
         time.sleep(0.02)
     for pid in pids:
         tell(-pid, signal.SIGKILL)

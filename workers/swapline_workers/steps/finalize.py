@@ -13,7 +13,7 @@ from swapline_producer.change import Change
 from swapline_producer.contract import Job, State, StoredPicture
 from swapline_producer.errors import ObjectMissing, StorageUnavailable
 from swapline_workers.core.outcomes import STALE, Outcome, Retry, Stop
-from swapline_workers.core.png import BrokenPng, walk
+from swapline_workers.core.png import PngError, walk
 from swapline_workers.core.retry import backoff
 from swapline_workers.steps.collect import try_collecting_again
 from swapline_workers.steps.finish import succeed
@@ -31,7 +31,7 @@ def finalize(job: Job, _at: int, ports: Ports) -> Outcome:
         ports.pictures.write_receipt(job, _receipt(job, images))
     except StorageUnavailable as error:
         return _try_again(job, ports, str(error))
-    except (ObjectMissing, BrokenPng) as error:
+    except (ObjectMissing, PngError) as error:
         return try_collecting_again(job, ports, f"what was staged is gone or broken: {error}")
     outcome = succeed(job, ports, {"images": images, "staged": None}, _warnings(job, images))
     if outcome != STALE:
@@ -41,7 +41,7 @@ def finalize(job: Job, _at: int, ports: Ports) -> Outcome:
 
 def _stored(job: Job, number: int, ports: Ports) -> StoredPicture:
     picture = ports.pictures.staged(job, number)
-    info = walk(picture)
+    info = walk(picture, inflate=False)  # the pixels were checked when it was read; this finds a broken stage
     key = ports.pictures.store(job, number, picture)
     digest = hashlib.sha256(picture).hexdigest()
     return StoredPicture(key=key, sha256=digest, bytes=len(picture), width=info.width, height=info.height)

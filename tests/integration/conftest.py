@@ -1,0 +1,3 @@
+from servers import ledger, prefix, time, valkey
+
+__all__ = ["ledger", "prefix", "time", "valkey"]

@@ -1,0 +1,321 @@
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from servers import new_job
+from swapline_producer.change import Change, Strike
+from swapline_producer.contract import Job, Notification, State, Step, Ticket
+from swapline_producer.errors import IdempotencyConflict, JobNotFound, LedgerUnavailable
+from swapline_producer.ledger import Ledger, connect, new_token
+from swapline_workers.core.lifecycle import ROUTES
+
+if TYPE_CHECKING:
+    from servers import Time
+
+
+def opened(ledger: Ledger, job_id: str, turn: int) -> Job:
+    found = ledger.open(job_id, turn)
+    assert found is not None
+    return found.job
+
+
+def accepted(ledger: Ledger, *job_ids: str, **values: object) -> list[Job]:
+    for job_id in job_ids:
+        ledger.accept(new_job(job_id, **values))
+    return [opened(ledger, job_id, 1) for job_id in job_ids]
+
+
+def with_slot(ledger: Ledger, job_id: str, **values: object) -> Job:
+    [queued] = accepted(ledger, job_id, **values)
+    assert ledger.line_up(queued) == (Ticket(step=Step.SUBMIT, job_id=job_id, turn=2),)
+    return opened(ledger, job_id, 2)
+
+
+def moved(ledger: Ledger, job: Job, change: Change) -> Job:
+    advanced = ledger.advance(job, change)
+    assert advanced is not None
+    return advanced.job
+
+
+def running(ledger: Ledger, job_id: str) -> Job:
+    change = Change(to=State.RUNNING, fields={"vendor_job_id": f"v-{job_id}"}, due_in=1, calm=True)
+    return moved(ledger, with_slot(ledger, job_id), change)
+
+
+def due(ledger: Ledger) -> dict[str, int]:
+    pairs = cast("list[tuple[str, float]]", ledger.client.zrange(f"{ledger.prefix}:due", 0, -1, withscores=True))
+    return {job_id: int(at) for job_id, at in pairs}
+
+
+def test_an_accepted_job_is_queued_due_and_logged(ledger: Ledger, time: Time) -> None:
+    assert ledger.accept(new_job("a")) == ("a", True)
+    job = ledger.get("a")
+    assert (job.state, job.turn, job.created_at, job.queue_until) == (State.QUEUED, 1, time.at, time.at + 100_000)
+    assert due(ledger) == {"a": time.at + 15_000}
+    assert [event.name for event in ledger.events("a")] == ["queued"]
+
+
+def test_accepting_twice_is_accepting_once(ledger: Ledger) -> None:
+    assert ledger.accept(new_job("a")) == ledger.accept(new_job("a")) == ("a", True)
+    assert ledger.counters() == {"accepted": 1}
+
+
+def test_an_idempotency_key_gives_the_first_job_again(ledger: Ledger) -> None:
+    ledger.accept(new_job("a", idempotency_key="k"), fingerprint="f")
+    assert ledger.accept(new_job("b", idempotency_key="k"), fingerprint="f") == ("a", False)
+    assert ledger.accept(new_job("c", idempotency_key="k", tenant="other"), fingerprint="f") == ("c", True)
+    assert ledger.census()[State.QUEUED] == 2
+
+
+def test_an_idempotency_key_with_another_request_is_refused(ledger: Ledger) -> None:
+    ledger.accept(new_job("a", idempotency_key="k"), fingerprint="f")
+    with pytest.raises(IdempotencyConflict, match="belongs to job a"):
+        ledger.accept(new_job("b", idempotency_key="k"), fingerprint="other")
+
+
+def test_a_message_of_another_turn_is_stale(ledger: Ledger) -> None:
+    accepted(ledger, "a")
+    assert ledger.open("a", 2) is None
+    assert ledger.open("nobody", 1) is None
+
+
+def test_a_job_that_is_not_there_is_a_clear_sentence(ledger: Ledger) -> None:
+    with pytest.raises(JobNotFound, match="no job 'x'"):
+        ledger.get("x")
+
+
+def test_only_one_of_two_moves_at_the_same_turn_is_written(ledger: Ledger) -> None:
+    job = running(ledger, "a")
+    assert ledger.advance(job, Change(to=State.RUNNING, fields={"polls": 1}, due_in=1)) is not None
+    assert ledger.advance(job, Change(to=State.STORING, due_in=1)) is None
+    assert ledger.get("a").state is State.RUNNING
+
+
+def test_a_move_whose_reply_was_lost_counts_as_written_when_it_is_sent_again(ledger: Ledger) -> None:
+    job, token = running(ledger, "a"), new_token()
+    change = Change(to=State.STORING, fields={"polls": 1}, due_in=1, note="completed")
+    first, again = ledger.advance(job, change, token=token), ledger.advance(job, change, token=token)
+    assert first is not None
+    assert again is not None
+    assert first.job == again.job == ledger.get("a")
+    assert [event.name for event in ledger.events("a")].count("completed") == 1
+
+
+def test_the_returned_job_is_the_one_in_the_ledger(ledger: Ledger) -> None:
+    job = with_slot(ledger, "a")
+    changes = [
+        Change(to=State.SUBMITTING, fields={"attempts": 1, "attempt_open": True}, stamps={"run_until": 50}, due_in=15),
+        Change(to=State.HELD, fields={"attempt_open": False, "failure_detail": "?"}, due_by="run_until"),
+        Change(
+            to=State.RUNNING,
+            fields={"failure_detail": None, "vendor_job_id": "v"},
+            stamps={"submitted_at": 0},
+            due_in=1,
+        ),
+        Change(to=State.STORING, fields={"staged": 1}, due_in=15),
+        Change(to=State.SUCCEEDED, fields={"staged": None, "notification": Notification.PENDING}, due_in=15),
+        Change(to=State.SUCCEEDED, fields={"notification": Notification.DELIVERED}),
+    ]
+    for change in changes:
+        job = moved(ledger, job, change)
+        assert job == ledger.get("a")
+
+
+def test_slots_are_given_up_to_the_limit_and_the_rest_waits(ledger: Ledger) -> None:
+    granted = [ledger.line_up(job) for job in accepted(ledger, "a", "b", "c")]
+    assert [len(tickets or ()) for tickets in granted] == [1, 1, 0]
+    assert ledger.slots().in_flight == ("a", "b")
+
+
+def test_lining_up_twice_takes_one_slot(ledger: Ledger) -> None:
+    [job] = accepted(ledger, "a")
+    assert ledger.line_up(job) is not None
+    assert ledger.line_up(job) is None
+    assert ledger.slots().in_flight == ("a",)
+
+
+def test_a_parked_job_is_due_when_its_queue_ttl_is_over(ledger: Ledger, time: Time) -> None:
+    for job in accepted(ledger, "a", "b", "c"):
+        ledger.line_up(job)
+    assert due(ledger)["c"] == time.at + 100_000
+    time.pass_(100)
+    assert Ticket(step=Step.SUBMIT, job_id="c", turn=1) in ledger.claim(ROUTES).tickets
+
+
+def test_a_freed_slot_goes_to_the_next_job_in_the_same_move(ledger: Ledger) -> None:
+    first = running(ledger, "a")
+    for job in accepted(ledger, "b", "c"):
+        ledger.line_up(job)
+    advanced = ledger.advance(first, Change(to=State.STORING, due_in=15))
+    assert advanced is not None
+    assert advanced.granted == (Ticket(step=Step.SUBMIT, job_id="c", turn=2),)
+    assert ledger.slots().in_flight == ("b", "c")
+
+
+def test_the_line_goes_by_priority_then_fairly_among_tenants_then_by_age(ledger: Ledger, time: Time) -> None:
+    ledger.configure(max_in_flight=1, rescue_after=15)
+    last = running(ledger, "first")
+    waiting = [
+        ("a1", "a", "normal"),
+        ("a2", "a", "normal"),
+        ("a3", "a", "normal"),
+        ("b1", "b", "normal"),
+        ("l1", "c", "low"),
+        ("h1", "a", "high"),
+    ]
+    for job_id, tenant, priority in waiting:
+        time.pass_(0.001)
+        for job in accepted(ledger, job_id, tenant=tenant, priority=priority):
+            ledger.line_up(job)
+    order = []
+    while (advanced := ledger.advance(last, Change(to=State.FAILED))) and advanced.granted:
+        [ticket] = advanced.granted
+        order.append(ticket.job_id)
+        last = opened(ledger, ticket.job_id, ticket.turn)
+    assert order == ["h1", "a1", "b1", "a2", "a3", "l1"]
+
+
+def test_a_strike_stops_the_line_and_one_job_probes_first(ledger: Ledger, time: Time) -> None:
+    jobs = [with_slot(ledger, "a"), with_slot(ledger, "b")]
+    for job in jobs:
+        moved(
+            ledger,
+            job,
+            Change(to=State.QUEUED, in_line=True, due_by="queue_until", strike=Strike(reason="down", wait=4)),
+        )
+    assert ledger.slots().in_flight == ()
+    assert ledger.claim(ROUTES).next_at == time.at + 8_000  # the second strike in a row doubles the wait
+    time.pass_(8)
+    [probe] = ledger.claim(ROUTES).tickets
+    assert probe.job_id == "a"
+    assert ledger.claim(ROUTES).tickets == ()
+    advanced = ledger.advance(opened(ledger, "a", probe.turn), Change(to=State.RUNNING, due_in=1, calm=True))
+    assert advanced is not None
+    assert [ticket.job_id for ticket in advanced.granted] == ["b"]
+    assert ledger.slots().strikes == 0
+
+
+def test_429_uses_fewer_slots_until_the_cap_has_grown_back(ledger: Ledger, time: Time) -> None:
+    running(ledger, "a")
+    throttled = with_slot(ledger, "b")
+    strike = Strike(reason="429", wait=1, shrink=True)
+    moved(ledger, throttled, Change(to=State.QUEUED, in_line=True, due_by="queue_until", strike=strike))
+    time.pass_(20)
+    assert ledger.claim(ROUTES).tickets == (Ticket(step=Step.POLL, job_id="a", turn=3),)
+    time.pass_(10)
+    assert "b" in [ticket.job_id for ticket in ledger.claim(ROUTES).tickets]
+
+
+def test_what_is_due_is_claimed_once_and_again_after_the_rescue_time(ledger: Ledger, time: Time) -> None:
+    running(ledger, "a")
+    time.pass_(1)
+    poll = Ticket(step=Step.POLL, job_id="a", turn=3)
+    assert ledger.claim(ROUTES).tickets == (poll,)
+    assert ledger.claim(ROUTES).tickets == ()
+    time.pass_(15)
+    claimed = ledger.claim(ROUTES)
+    assert (claimed.tickets, claimed.rescued) == ((poll,), 1)
+    assert ledger.counters()["rescues"] == 1
+
+
+def test_a_job_in_hand_is_not_rescued(ledger: Ledger, time: Time) -> None:
+    job = running(ledger, "a")
+    time.pass_(14)
+    assert ledger.renew([("a", job.turn), ("gone", 1)]) == 1
+    time.pass_(14)
+    assert ledger.claim(ROUTES).tickets == ()
+
+
+def test_a_renewal_of_another_turn_changes_nothing(ledger: Ledger) -> None:
+    job = running(ledger, "a")
+    before = due(ledger)
+    assert ledger.renew([("a", job.turn - 1)]) == 0
+    assert due(ledger) == before
+
+
+def test_nothing_is_sent_again_into_a_long_queue(ledger: Ledger, time: Time) -> None:
+    accepted(ledger, "a")
+    ledger.client.rpush(Step.SUBMIT.queue(ledger.prefix), *range(30))
+    time.pass_(15)
+    claimed = ledger.claim(ROUTES, backlog=10)
+    assert (claimed.tickets, claimed.postponed) == ((), 1)
+    assert due(ledger)["a"] == time.at + 15_000 * 4
+
+
+@pytest.mark.parametrize(
+    ("change", "step"),
+    [
+        (Change(to=State.STORING, due_in=0), Step.POLL),
+        (Change(to=State.STORING, fields={"staged": 1}, due_in=0), Step.FINALIZE),
+        (Change(to=State.FAILED, fields={"notification": Notification.PENDING}, due_in=0), Step.NOTIFY),
+    ],
+)
+def test_the_clock_sends_the_step_that_the_state_asks_for(ledger: Ledger, change: Change, step: Step) -> None:
+    moved(ledger, running(ledger, "a"), change)
+    assert [ticket.step for ticket in ledger.claim(ROUTES).tickets] == [step]
+
+
+def test_a_finished_job_without_a_webhook_has_no_due_entry_no_slot_and_an_end(ledger: Ledger) -> None:
+    moved(ledger, running(ledger, "a"), Change(to=State.FAILED))
+    assert (due(ledger), ledger.slots().in_flight) == ({}, ())
+    assert 0 < ledger.client.ttl(f"{ledger.prefix}:job:a") <= 30 * 86_400
+
+
+def test_a_held_job_keeps_its_slot_until_its_run_timeout(ledger: Ledger, time: Time) -> None:
+    job = with_slot(ledger, "a")
+    job = moved(ledger, job, Change(to=State.SUBMITTING, stamps={"run_until": 50}, due_in=15))
+    moved(ledger, job, Change(to=State.HELD, due_by="run_until"))
+    assert ledger.slots().in_flight == ("a",)
+    time.pass_(50)
+    ledger.claim(ROUTES)
+    assert (ledger.slots().in_flight, ledger.get("a").slot) == ((), False)
+    assert list(due(ledger)) == ["a"]
+
+
+def test_a_job_that_turns_out_to_be_at_the_vendor_takes_its_slot_back(ledger: Ledger, time: Time) -> None:
+    job = with_slot(ledger, "a")
+    job = moved(ledger, job, Change(to=State.HELD, stamps={"run_until": 1}, due_by="run_until"))
+    time.pass_(1)
+    ledger.claim(ROUTES)
+    job = moved(ledger, ledger.get("a"), Change(to=State.RUNNING, due_in=1))
+    assert job.slot
+    assert ledger.slots().in_flight == ("a",)
+
+
+def test_counters_and_histograms_add_up(ledger: Ledger) -> None:
+    job = running(ledger, "a")
+    for turn in range(3):
+        job = moved(ledger, job, Change(to=State.RUNNING, due_in=1, count={"looks": 2}, observe={"service": turn % 2}))
+    assert ledger.counters()["looks"] == 6
+    assert ledger.client.hgetall(f"{ledger.prefix}:hist:service") == {"0": "2", "1": "1"}
+
+
+def test_the_census_is_a_recount(ledger: Ledger) -> None:
+    for number in itertools.islice(itertools.count(), 5):
+        accepted(ledger, f"q{number}")
+    moved(ledger, running(ledger, "a"), Change(to=State.FAILED))
+    census = ledger.census()
+    assert (census[State.QUEUED], census[State.RUNNING], census[State.FAILED]) == (5, 0, 1)
+    assert len(ledger.list_ids(State.QUEUED)) == 5
+
+
+def test_the_end_of_a_job_is_heard(ledger: Ledger) -> None:
+    job = running(ledger, "a")
+    with ledger.watching("a") as heard:
+        moved(ledger, job, Change(to=State.FAILED))
+        assert heard(5.0)
+
+
+def test_every_key_carries_the_prefix(ledger: Ledger) -> None:
+    before = {key for key in ledger.client.scan_iter() if not key.startswith(f"{ledger.prefix}:")}
+    accepted(ledger, "b", idempotency_key="k")
+    moved(ledger, running(ledger, "a"), Change(to=State.FAILED, count={"x": 1}, observe={"y": 1}))
+    assert {key for key in ledger.client.scan_iter() if not key.startswith(f"{ledger.prefix}:")} == before
+
+
+def test_a_server_that_is_away_is_a_clear_sentence() -> None:
+    with pytest.raises(LedgerUnavailable, match="check SWAPLINE_REDIS_URL"):
+        Ledger(connect("redis://127.0.0.1:1/0", timeout=0.5)).get("a")

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from swapline_workers.core.retry import WEBHOOK_SCHEDULE, backoff, webhook_wait
+
+
+def test_the_backoff_doubles_up_to_its_bound() -> None:
+    assert [backoff(tries) for tries in (1, 2, 3, 6, 7, 8, 10**9)] == [1, 2, 4, 32, 60, 60, 60]
+
+
+def test_ten_deliveries_are_tried_over_75_hours() -> None:
+    assert (len(WEBHOOK_SCHEDULE), sum(WEBHOOK_SCHEDULE) // 3600) == (10, 75)
+
+
+@given(attempts=st.integers(1, 9), chance=st.floats(0, 1, exclude_max=True))
+def test_each_wait_is_within_a_fifth_of_the_schedule(attempts: int, chance: float) -> None:
+    planned = WEBHOOK_SCHEDULE[attempts]
+    wait = webhook_wait(attempts, chance)
+    assert wait is not None
+    assert planned * 0.8 <= wait <= planned * 1.2
+
+
+@pytest.mark.parametrize(("asked", "wait"), [(0, 300), (400, 400), (10**9, 600)])
+def test_a_receivers_wish_is_clamped_to_twice_the_schedule(asked: float, wait: float) -> None:
+    assert webhook_wait(2, 0.5, asked) == pytest.approx(wait)
+
+
+def test_after_the_tenth_attempt_there_is_no_next_one() -> None:
+    assert webhook_wait(10, 0.5) is None

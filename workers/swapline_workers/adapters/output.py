@@ -1,0 +1,141 @@
+"""A status reply on the wire: its status at once, its pictures when they are asked for.
+
+A picture of 5 MB takes 2 ms here over loopback, and seconds over a slow line; the slot is given on before that. The
+body is read with a cap, whatever its Content-Length says; what comes compressed although we ask for plain bytes is
+inflated a block at a time, under the same cap, so that a bomb costs a moment and no memory.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from swapline_workers.adapters.translation import Translator
+from swapline_workers.core import reply
+from swapline_workers.core.evidence import excerpt, find_code, words
+from swapline_workers.core.png import PngError, walk
+from swapline_workers.core.reply import COMPLETED, PREFIX, PictureError, ReplyError
+from swapline_workers.errors import OutputInvalid, OutputMissing, Unclear
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from requests import Response
+
+REPLY_LIMIT = 64 * 1024 * 1024
+"""Bytes of a status reply, at most: nine pictures of the size that the vendor sends."""
+BLOCK = 65_536
+"""Bytes asked for at once: four TLS records, and small enough for the allocator to keep the memory at hand."""
+
+
+class Body:
+    """The bytes of a reply that have arrived so far."""
+
+    def __init__(self, response: Response, limit: int = REPLY_LIMIT) -> None:
+        """Read nothing yet. `limit` is in bytes, after decompression."""
+        self._raw = response.raw
+        self._encoded = bool(response.headers.get("Content-Encoding"))
+        self._limit = limit
+        self.data = bytearray()
+        self.ended = False
+        """Whether the reply has ended, or was given up for its length."""
+
+    @property
+    def too_long(self) -> bool:
+        """Whether the limit was passed. The rest stays unread, so the connection cannot be used again."""
+        return len(self.data) > self._limit
+
+    def more(self) -> bool:
+        """Wait for the next bytes; False when there are none or too many.
+
+        Raises what `urllib3`, `http.client` and sockets raise.
+        """
+        if not self.ended:
+            block = self._raw.read1(BLOCK, decode_content=self._encoded)
+            self.data += block
+            self.ended = not block or self.too_long
+        return not self.ended
+
+    def rest(self) -> bytearray:
+        """Wait for all of it, up to the limit."""
+        while self.more():
+            pass
+        return self.data
+
+
+class OpenLook:
+    """One reply of the status endpoint (a `Look`). COMPLETED is believed as soon as it is read, all else at the end."""
+
+    def __init__(
+        self,
+        body: Body,
+        translator: Translator,
+        *,
+        began: float,
+        inflate: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Read until the status is known. `began` is when the call was sent, by `clock`, in seconds.
+
+        Raises Unclear, and what `Body.more` raises.
+        """
+        self._body = body
+        self._translator = translator
+        self._inflate = inflate
+        self.failure: str | None = None
+        """A vendor's code, or the reply's words about an error, at most 300 characters."""
+        self.held = self._wait_for_words(began, clock)
+        """Seconds from sending the call to the first byte of the body that is not white space."""
+        self.status = self._early_status() or self._final_status()
+        """The vendor's word."""
+
+    def pictures(self) -> list[bytes]:
+        """Read the rest and give every picture of the reply, each checked to be a whole PNG.
+
+        Raises OutputMissing, OutputInvalid, and Unclear when the reply broke off or is not what it began as.
+        """
+        with self._translator.broken_off():
+            self._body.rest()
+        if self._body.too_long:
+            raise OutputInvalid(f"the reply is longer than {REPLY_LIMIT // 1024**2} MiB")
+        try:
+            whole = reply.read(self._body.data)
+            if whole.status != COMPLETED:
+                raise ReplyError(f"its status is {excerpt(whole.status)!r} at its end")
+            if not whole.images:
+                raise OutputMissing("the vendor says COMPLETED and sent no picture in output.images")
+            return [self._picture(number, image) for number, image in enumerate(whole.images)]
+        except ReplyError as error:
+            raise self._translator.unreadable(error, self._body.data) from error
+
+    def _picture(self, number: int, image: object) -> bytes:
+        try:
+            picture = reply.decode(image)
+            walk(picture, inflate=self._inflate)
+        except (PictureError, PngError) as error:
+            raise OutputInvalid(f"picture {number} of the reply is not a whole PNG: {error}") from error
+        return picture
+
+    def _wait_for_words(self, began: float, clock: Callable[[], float]) -> float:
+        while not self._body.data.strip() and self._body.more():
+            pass
+        return clock() - began
+
+    def _early_status(self) -> str | None:
+        """Give COMPLETED if the beginning of the reply says so."""
+        while reply.early_status(bytes(self._body.data[:PREFIX])) != COMPLETED:
+            if len(self._body.data) >= PREFIX or not self._body.more():
+                return None
+        return COMPLETED
+
+    def _final_status(self) -> str:
+        data = self._body.rest()
+        if self._body.too_long:
+            raise Unclear(f"the status reply is longer than {REPLY_LIMIT // 1024**2} MiB")
+        try:
+            whole = reply.read(data)
+        except ReplyError as error:
+            raise self._translator.unreadable(error, data) from error
+        if whole.status != COMPLETED:
+            self.failure = find_code(bytes(data)) or self._translator.clean(words(whole.data) or "") or None
+        return whole.status

@@ -1,0 +1,106 @@
+"""What may be kept of a reply: short, readable, and without secrets or pictures."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+import orjson
+
+from swapline_producer.contract import VENDOR_CODES, FailureCode
+
+EXCERPT_LIMIT = 300
+"""Characters of a body in evidence: enough for an error's sentence, too little for a page."""
+WINDOW = 4096
+"""Characters of a body that are looked at for an excerpt; what is masked in them makes room for what follows."""
+RETRY_AFTER_LIMIT = 3600.0
+"""Seconds: nobody who says 429 means more than an hour, and a job must not sleep for a year over a typo."""
+
+_CODE = re.compile(rf"(?<![A-Za-z0-9_])({'|'.join(sorted(VENDOR_CODES))})(?![A-Za-z0-9_])")
+_BASE64 = re.compile(r"[A-Za-z0-9+/=_\\-]{48,}")
+"""48: longer than a UUID, shorter than any line of base64 text (64 or 76). The backslash: JSON may write / as \\/."""
+_QUERY = re.compile(r"""(https?:(?:\\?/){2}[^\s"'<>?#]*)[?#][^\s"'<>]*""", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\ud800-\udfff]+")
+_WORDS = ("error", "message", "detail", "msg", "reason", "error_message", "errorMessage", "title")
+"""Keys under which APIs put what went wrong, the likeliest first."""
+
+
+def excerpt(body: bytes | str, secret: str = "") -> str:
+    """Give the beginning of a body, at most 300 characters.
+
+    Without control characters, without runs of base64, without the query of any URL, and without `secret`.
+    """
+    text = body[: 4 * WINDOW].decode("utf-8", "replace") if isinstance(body, bytes) else body
+    if secret:
+        # A secret that the window cuts in two would not be found: its length is dropped at the end.
+        text = text[: WINDOW + len(secret)].replace(secret, "[key]")[:WINDOW]
+    text = _CONTROL.sub(" ", text[:WINDOW])
+    text = _QUERY.sub(r"\1", text)
+    text = _BASE64.sub(lambda run: f"[{len(run[0])} characters]", text)
+    return text[:EXCERPT_LIMIT].strip()
+
+
+def find_code(body: bytes | str) -> FailureCode | None:
+    """Find one of the vendor's five codes, wherever the body puts it.
+
+    A value that is the code itself counts first, in the order of the body; then a code in plain text.
+    """
+    text = body[: 4 * WINDOW].decode("utf-8", "replace") if isinstance(body, bytes) else body
+    for value in _strings(_load(body)):
+        if value.strip() in VENDOR_CODES:
+            return FailureCode(value.strip())
+    found = _CODE.search(text)
+    return FailureCode(found[1]) if found else None
+
+
+def words(data: object, depth: int = 4) -> str | None:
+    """Give what a JSON body says of an error: the first text under a key that APIs use for that."""
+    if isinstance(data, str):
+        return data or None
+    if depth == 0:
+        return None
+    if isinstance(data, list):
+        return next((found for item in data if (found := words(item, depth - 1))), None)
+    if isinstance(data, dict):
+        inner = [data[key] for key in _WORDS if data.get(key)]
+        inner += [data[key] for key in ("output", "errors") if isinstance(data.get(key), dict | list)]
+        return next((found for item in inner if (found := words(item, depth - 1))), None)
+    return None
+
+
+def retry_after(value: str | None, now: float) -> float | None:
+    """Read Retry-After: seconds from `now` (seconds since the epoch), from 0 to an hour; None where it says nothing."""
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            then = parsedate_to_datetime(value)
+        except (ValueError, OverflowError):
+            return None
+        seconds = then.replace(tzinfo=then.tzinfo or UTC).timestamp() - now  # HTTP dates are UTC, named or not
+    return None if math.isnan(seconds) else min(max(seconds, 0.0), RETRY_AFTER_LIMIT)
+
+
+def _load(body: bytes | str) -> object:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _strings(data: object) -> list[str]:
+    """Give every string of a JSON document, in its order."""
+    found, waiting = [], [data]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            found.append(item)
+        elif isinstance(item, list):
+            waiting.extend(reversed(item))
+        elif isinstance(item, dict):
+            waiting.extend(reversed(item.values()))
+    return found

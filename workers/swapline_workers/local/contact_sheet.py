@@ -1,0 +1,139 @@
+"""The contact sheet: one HTML page with what went in and what came out, side by side.
+
+The page needs nothing but itself: pictures are in it, reduced for the screen, and it may load nothing (its own
+Content-Security-Policy says so). The whole pictures lie beside it and are linked. Every text is escaped.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from html import escape
+from importlib import resources
+from io import BytesIO
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from PIL import Image, ImageOps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+_SIDE = 900
+"""Pixels of a picture's longer side on the page: sharp on a phone's screen, and 60 to 150 kB."""
+_QUALITY = 84
+"""Of the JPEGs on the page: what differs from the original nobody sees at this size."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture on the page: its whole bytes, what is written under it, and where the whole file lies (a relative path)."""
+
+    data: bytes
+    caption: str
+    link: str | None = None
+
+
+@dataclass(frozen=True)
+class Card:
+    """One job on the page."""
+
+    title: str
+    state: str
+    good: bool
+    before: Picture
+    after: Picture | None
+    """None where there is no result; `missing` then says why."""
+    missing: str
+    stages: Mapping[str, float]
+    """Seconds in each stage, in order: queued, running, storing."""
+    facts: Mapping[str, str]
+
+
+def contact_sheet(title: str, subtitle: str, sums: Mapping[str, str], cards: Sequence[Card], footer: str) -> str:
+    """Give the page as HTML. `sums` are the few numbers at its top: a label and what stands above it."""
+    style = resources.files("swapline_workers.local").joinpath("contact_sheet.css").read_text()
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<title>{escape(title)}</title>
+<style>
+{style}</style>
+</head>
+<body>
+<header>
+<h1>{escape(title)}</h1>
+<p>{escape(subtitle)}</p>
+<ul class="sums">
+{_lines(f"<li><b>{escape(value)}</b> <span>{escape(name)}</span></li>" for name, value in sums.items())}
+</ul>
+</header>
+<main>
+{_lines(_card(card) for card in cards)}
+</main>
+<footer><p>{escape(footer)}</p></footer>
+</body>
+</html>
+"""
+
+
+def _card(card: Card) -> str:
+    before, left = _figure(card.before)
+    after, right = _figure(card.after) if card.after else (_nothing(card.missing), left)
+    return f"""<article>
+<div class="pair" style="--left: {left:.3f}fr; --right: {right:.3f}fr">
+{before}
+{after}
+</div>
+<div>
+<div class="title"><h2>{escape(card.title)}</h2>
+<span class="state {"good" if card.good else "bad"}">{escape(card.state)}</span></div>
+{_stages(card.stages)}
+<dl>
+{_lines(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in card.facts.items())}
+</dl>
+</div>
+</article>"""
+
+
+def _figure(picture: Picture) -> tuple[str, float]:
+    """A figure, and its width over its height: columns of these widths make pictures of one height."""
+    small, width, height = _reduced(picture.data)
+    source = "data:image/jpeg;base64," + base64.b64encode(small).decode("ascii")
+    caption = escape(picture.caption)
+    if picture.link is not None:
+        caption += f' · <a href="{escape(quote(picture.link))}">whole picture</a>'
+    image = f'<img src="{source}" width="{width}" height="{height}" alt="{escape(picture.caption)}">'
+    return f"<figure>{image}<figcaption>{caption}</figcaption></figure>", width / height
+
+
+def _nothing(why: str) -> str:
+    return f'<figure><div class="nothing">{escape(why)}</div><figcaption>no result</figcaption></figure>'
+
+
+def _stages(stages: Mapping[str, float]) -> str:
+    # Class names are ours, one for each stage; a name that the style does not know is only grey.
+    bar = "".join(f'<i class="{escape(name)}" style="flex: {max(value, 0):.3f}"></i>' for name, value in stages.items())
+    key = "".join(
+        f'<span><i class="{escape(name)}"></i>{escape(name)} {value:.2f} s</span>' for name, value in stages.items()
+    )
+    return f'<p class="bar">{bar}</p><p class="key">{key}</p>'
+
+
+def _reduced(data: bytes) -> tuple[bytes, int, int]:
+    """A JPEG of the picture for the screen, upright and on white where it is transparent, with its width and height."""
+    with Image.open(BytesIO(data)) as opened:
+        upright = ImageOps.exif_transpose(opened).convert("RGBA")
+    upright.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
+    flat = Image.new("RGB", upright.size, "white")
+    flat.paste(upright, mask=upright.getchannel("A"))
+    out = BytesIO()
+    flat.save(out, "JPEG", quality=_QUALITY, optimize=True)
+    return out.getvalue(), *flat.size
+
+
+def _lines(parts: Iterable[str]) -> str:
+    return "\n".join(parts)
