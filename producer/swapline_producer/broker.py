@@ -7,7 +7,7 @@ Nothing is ever sent with an ETA or a countdown: all waiting lives in the ledger
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from celery import Celery
 from kombu import Queue
@@ -71,6 +71,13 @@ def broker_settings(settings: ProducerSettings) -> dict[str, Any]:
         "task_ignore_result": True,
         "task_publish_retry": False,  # the clock sends again what did not get through
     }
+
+
+class Outbox(Protocol):
+    """Anything that tickets can be given to."""
+
+    def send(self, tickets: Sequence[Ticket]) -> bool:
+        """Send all; says whether they were taken."""
 
 
 class Mail:

@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import threading
+import time
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -103,7 +104,7 @@ class CloudStorage:
             writer = secrets.token_hex(8)
             if self._create(key, data, {"Content-Type": content_type, _WRITER: writer}):
                 return True
-            # Somebody was faster. If it was we, then the reply to our first try was lost on its way.
+            # Somebody was faster. If it was we, then the reply to an earlier try was lost on its way.
             size, found = self._who_wrote(key)
             if found == writer:
                 return True
@@ -155,7 +156,20 @@ class CloudStorage:
         obstore.put(self._store(), checked_key(key), data, attributes=attributes, mode=mode, use_multipart=False)
 
     def _create(self, key: str, data: bytes, attributes: dict[str, str]) -> bool:
-        """Write an object if its key is free; False when it is not."""
+        """Write an object if its key is free; False when it is not.
+
+        A cut connection leaves open what became of a write, and obstore does not repeat a conditional one: we do, once,
+        if time is left.
+        """
+        half_time = time.monotonic() + self._timeout / 2
+        try:
+            return self._create_now(key, data, attributes)
+        except StorageUnavailable as error:
+            if time.monotonic() > half_time or not isinstance(error.__cause__, foreign.GenericError):
+                raise
+            return self._create_now(key, data, attributes)
+
+    def _create_now(self, key: str, data: bytes, attributes: dict[str, str]) -> bool:
         with self._translated("written", key):
             try:
                 self._put(key, data, attributes, mode="create")

@@ -93,7 +93,7 @@ class LocalStorage:
             self._folder(inside) as (top, _),
         ):
             for folder, _, names, descriptor in os.fwalk(".", dir_fd=top, onerror=_raise_unless_gone):
-                below = os.path.normpath(f"{prefix}/{folder}").lstrip("/")
+                below = os.path.normpath(f"./{prefix}/{folder}")
                 yield from _objects(below, names, descriptor)
 
     def url(self, key: str, expires: float = LONGEST_URL_LIFE) -> str:  # noqa: ARG002 -- a file URL does not expire

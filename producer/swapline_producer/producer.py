@@ -20,7 +20,7 @@ from swapline_producer.settings import ProducerSettings, load
 from swapline_producer.storage import open_storage
 
 if TYPE_CHECKING:
-    from swapline_producer.broker import Mail
+    from swapline_producer.broker import Outbox
     from swapline_producer.contract import Job, JobEvent
     from swapline_producer.storage import Storage
 
@@ -37,7 +37,7 @@ class Enqueued(Frozen):
 class Producer:
     """Gives jobs to Swapline. One for each process is enough; it may be used from several threads."""
 
-    def __init__(self, settings: ProducerSettings, ledger: Ledger, mail: Mail, storage: Storage | None) -> None:
+    def __init__(self, settings: ProducerSettings, ledger: Ledger, mail: Outbox, storage: Storage | None) -> None:
         """Keep the parts; `connect` and `from_env` build them."""
         self.settings = settings
         self.ledger = ledger

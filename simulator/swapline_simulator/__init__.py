@@ -1,1 +1,49 @@
-"""The vendor over real HTTP, and how it misbehaves."""
+"""The vendor over real HTTP, and how it misbehaves.
+
+Importing this package loads nothing else; each name loads its module when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from swapline_simulator.client import Control
+    from swapline_simulator.config import SimulatorConfig
+    from swapline_simulator.errors import SimulatorError
+    from swapline_simulator.in_process import Simulator
+    from swapline_simulator.modes import Mode
+    from swapline_simulator.photographs import sample_photographs
+    from swapline_simulator.report import Report
+    from swapline_simulator.words import OverCap, ResultSize
+
+_HOMES = {
+    "Control": "client",
+    "Mode": "modes",
+    "OverCap": "words",
+    "Report": "report",
+    "ResultSize": "words",
+    "Simulator": "in_process",
+    "SimulatorConfig": "config",
+    "SimulatorError": "errors",
+    "sample_photographs": "photographs",
+}
+
+__all__ = [
+    "Control",
+    "Mode",
+    "OverCap",
+    "Report",
+    "ResultSize",
+    "Simulator",
+    "SimulatorConfig",
+    "SimulatorError",
+    "sample_photographs",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

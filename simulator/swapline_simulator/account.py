@@ -155,8 +155,6 @@ class Account:
 
     def retune(self, config: SimulatorConfig, now: float) -> None:
         """Go on under another configuration. Jobs that run keep the service time that they were given."""
-        if config.credits != self.config.credits:
-            self.credits_left = config.credits
         self.config = config
         self.settle(now)
 

@@ -24,7 +24,7 @@ class Span(BaseModel):
 
 
 class Catalog(BaseModel):
-    """The filters. By default all integers up to 399, of which the last 200 are for one mode only, and nearly every UUID."""
+    """The filters: by default the integers up to 399, the last 200 of them for one mode only, and nearly every UUID."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

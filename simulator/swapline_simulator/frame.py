@@ -1,4 +1,4 @@
-"""The frame around a result: a border, confetti, and a ticket with the filter's number, so that nobody takes it for real."""
+"""The frame around a result: a border, confetti, and a ticket with the filter's number, lest it be taken for real."""
 
 from __future__ import annotations
 

@@ -50,19 +50,21 @@ class Intake:
         return await asyncio.to_thread(self._decoded, text)
 
     async def _linked(self, url: str) -> Photograph:
-        host = urlsplit(url).hostname or ""
+        host = _host(url)
         if _is_this_machine(host):
             return await asyncio.to_thread(self._checked, await _fetched(url), url)
         if not host or host.endswith(".invalid"):  # the one ending that is promised never to exist (RFC 2606)
-            raise _invalid(f"{url[:200]} could not be fetched")
-        drawn = await asyncio.to_thread(portrait_of, url)
-        return self._kept(Photograph(drawn, sha256(url.encode()).hexdigest(), url))
+            raise _invalid(f"The picture at {url[:200]} could not be fetched.")
+        digest = sha256(url.encode()).hexdigest()
+        if (known := self._in_use.get(digest)) is not None:
+            return known
+        return self._kept(Photograph(await asyncio.to_thread(portrait_of, url), digest, url))
 
     def _decoded(self, text: str) -> Photograph:
         try:
             data = a2b_base64(text, strict_mode=True)
         except ValueError as error:
-            raise _invalid(f"base64 cannot be decoded: {error}") from None
+            raise _invalid(f"base64 cannot be decoded: {error}.") from None
         return self._checked(data, None)
 
     def _checked(self, data: bytes, url: str | None) -> Photograph:
@@ -72,12 +74,19 @@ class Intake:
         try:
             opened(data)
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning):
-            raise _invalid("the input is not a picture, or not a whole one") from None
+            raise _invalid("The input is not a picture, or not a whole one.") from None
         return self._kept(Photograph(data, digest, url))
 
     def _kept(self, photograph: Photograph) -> Photograph:
         self._in_use[photograph.sha256] = photograph
         return photograph
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _is_this_machine(host: str) -> bool:
@@ -93,9 +102,9 @@ async def _fetched(url: str) -> bytes:
         async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url, allow_redirects=False) as reply:
             data = await _at_most(FETCH_LIMIT, reply.content)
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        raise _invalid(f"{url[:200]} could not be fetched: {error}") from None
+        raise _invalid(f"The picture at {url[:200]} could not be fetched: {error}.") from None
     if reply.status != HTTPStatus.OK or data is None:
-        raise _invalid(f"{url[:200]} answered {reply.status}, or more than {FETCH_LIMIT} bytes")
+        raise _invalid(f"{url[:200]} answered {reply.status}, or with more than {FETCH_LIMIT} bytes.")
     return data
 
 
@@ -109,4 +118,4 @@ async def _at_most(limit: int, content: aiohttp.StreamReader) -> bytes | None:
 
 
 def _invalid(sentence: str) -> Refusal:
-    return Refusal(400, "INVALID_IMAGE", sentence[0].upper() + sentence[1:] + ".")
+    return Refusal(400, "INVALID_IMAGE", sentence)

@@ -130,8 +130,12 @@ MODES: dict[Mode, Row] = {
     Mode.SUBMIT_NO_ID_ACCEPTED: Row("accepted, then 200 with JSON that has no id"),
     Mode.STATUS_OK: Row("answered at once with the present status"),
     Mode.STATUS_HELD: Row("held until the job is done"),
-    Mode.STATUS_HELD_PENDING: Row("held until the job is done; after a time answered with a status that is not terminal", 5, "seconds"),
-    Mode.STATUS_HELD_CUT: Row("held until the job is done; after a time the connection is closed without a reply", 5, "seconds"),
+    Mode.STATUS_HELD_PENDING: Row(
+        "held until the job is done; after a time answered with a status that is not terminal", 5, "seconds"
+    ),
+    Mode.STATUS_HELD_CUT: Row(
+        "held until the job is done; after a time the connection is closed without a reply", 5, "seconds"
+    ),
     Mode.STATUS_DRIP: Row("the body comes in forty small pieces over a time", 5, "seconds"),
     Mode.STATUS_CUT: Row("the connection is closed in the middle of the body"),
     Mode.STATUS_CLOSED: Row("the connection is closed without a reply"),

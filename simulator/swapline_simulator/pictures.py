@@ -24,7 +24,7 @@ GRAIN = 21
 GRAIN_CELL = 256
 """Pixels of the side of the piece of grain that is repeated: too large for the eye to find the pattern."""
 RUN_LENGTHS = 3
-"""zlib's strategy Z_RLE: it finds flat areas and little else, in a fifth less time than zlib's own choice at level 1."""
+"""zlib's strategy Z_RLE: it finds flat areas and little else, in a fifth less time than zlib's own choice."""
 MAX_SIDE = 1800
 """Pixels of the longest result: a larger JPEG need not be decoded at full size."""
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Annotated, NamedTuple, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from swapline_simulator.chance import stream
 from swapline_simulator.modes import MODES, WELL_BEHAVED, Mode, Stage
@@ -43,6 +44,16 @@ class Direction(BaseModel):
         mode, _, amount = text.partition("=")
         given = {"mode": mode, "amount": amount, "share": share}
         return {name: part for name, part in given.items() if part}
+
+    @field_validator("mode", mode="before")
+    @classmethod
+    def _known(cls, value: object) -> object:
+        """Name the nearest modes instead of all of them."""
+        names = [mode.value for mode in Mode]
+        if value in names:
+            return value
+        near = ", ".join(get_close_matches(str(value), names)) or ", ".join(WELL_BEHAVED.values())
+        raise ValueError(f"there is no mode {value}; the nearest are {near}")
 
     @model_validator(mode="after")
     def _one_audience(self) -> Self:

@@ -1,4 +1,4 @@
-"""One account at the simulated vendor: its books, its script, its studio and its clock, without the HTTP around them."""
+"""One account at the simulated vendor: its books, script, studio and clock, without the HTTP around them."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ class SimulatedVendor:
 
     def reset(self) -> None:
         """Forget every job, charge and direction; the rest of the configuration stays."""
-        self.script.calm()
+        self.script = Script(self.config.seed)
         for bell in self._bells.values():
             bell.set()
         self._bells.clear()
         self._open_books(self.account.epoch + 1)
 
     def retune(self, config: SimulatorConfig) -> None:
-        """Go on under another configuration."""
+        """Go on under another configuration. The credits that are left stay."""
         self.config = config
         self.account.retune(config, self.now())
         self.settle()

@@ -18,7 +18,7 @@ from swapline_workers.core.lifecycle import ROUTES
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from swapline_producer.broker import Mail
+    from swapline_producer.broker import Outbox
     from swapline_producer.ledger import Ledger
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class Clock(threading.Thread):
     def __init__(
         self,
         ledger: Ledger,
-        mail: Mail,
+        mail: Outbox,
         *,
         in_hands: Callable[[], Sequence[tuple[str, int]]],
         renew_every: float,
@@ -53,6 +53,7 @@ class Clock(threading.Thread):
         self._mail = mail
         self._in_hands = in_hands
         self._renew_every = renew_every
+        self._idle = min(IDLE, renew_every)
         self._renew_at = 0.0
         self._changed = threading.Condition()
         self._wake_at = 0.0
@@ -103,14 +104,14 @@ class Clock(threading.Thread):
             self._prepare()
             self._prepare = None
         with self._changed:
-            self._wake_at = time.monotonic() + IDLE  # a nudge during the claim can only bring this forward
+            self._wake_at = time.monotonic() + self._idle  # a nudge during the claim can only bring this forward
         claimed = self._ledger.claim(ROUTES, limit=LIMIT)
         self._ahead = claimed.at - time.monotonic() * 1000
         self._mail.send(claimed.tickets)
         self._renew()
         if len(claimed.tickets) >= LIMIT:
             return 0.0
-        return IDLE if claimed.next_at is None else (claimed.next_at - claimed.at) / 1000
+        return self._idle if claimed.next_at is None else (claimed.next_at - claimed.at) / 1000
 
     def _renew(self) -> None:
         now = time.monotonic()
@@ -121,6 +122,6 @@ class Clock(threading.Thread):
     def _sleep(self, wait: float) -> None:
         soonest = time.monotonic() + SHORTEST
         with self._changed:
-            self._wake_at = min(self._wake_at, time.monotonic() + min(wait, IDLE))
+            self._wake_at = min(self._wake_at, time.monotonic() + min(wait, self._idle))
             while not self._stopped and (left := max(self._wake_at, soonest) - time.monotonic()) > 0:
                 self._changed.wait(left)

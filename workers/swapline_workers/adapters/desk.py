@@ -21,7 +21,7 @@ from swapline_workers.core.retry import backoff
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-    from swapline_producer.broker import Mail
+    from swapline_producer.broker import Outbox
     from swapline_producer.change import Advanced, Change, Opened
     from swapline_producer.contract import Job
     from swapline_producer.ledger import Ledger
@@ -38,7 +38,7 @@ class LedgerDesk:
     def __init__(
         self,
         ledger: Ledger,
-        mail: Mail,
+        mail: Outbox,
         *,
         nudge: Callable[[int], None],
         pause: Callable[[float], None] = time.sleep,

@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from swapline_workers.adapters.translation import Translator
 from swapline_workers.core import reply
 from swapline_workers.core.evidence import excerpt, find_code, words
 from swapline_workers.core.png import PngError, walk
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from requests import Response
+
+    from swapline_workers.adapters.translation import Translator
 
 REPLY_LIMIT = 64 * 1024 * 1024
 """Bytes of a status reply, at most: nine pictures of the size that the vendor sends."""
@@ -94,19 +95,22 @@ class OpenLook:
 
         Raises OutputMissing, OutputInvalid, and Unclear when the reply broke off or is not what it began as.
         """
-        with self._translator.broken_off():
+        with self._translator.translated():
             self._body.rest()
         if self._body.too_long:
             raise OutputInvalid(f"the reply is longer than {REPLY_LIMIT // 1024**2} MiB")
         try:
-            whole = reply.read(self._body.data)
-            if whole.status != COMPLETED:
-                raise ReplyError(f"its status is {excerpt(whole.status)!r} at its end")
-            if not whole.images:
-                raise OutputMissing("the vendor says COMPLETED and sent no picture in output.images")
-            return [self._picture(number, image) for number, image in enumerate(whole.images)]
+            return [self._picture(number, image) for number, image in enumerate(self._images())]
         except ReplyError as error:
             raise self._translator.unreadable(error, self._body.data) from error
+
+    def _images(self) -> list[object]:
+        whole = reply.read(self._body.data)
+        if whole.status != COMPLETED:
+            raise ReplyError(f"its status is {excerpt(whole.status)!r} at its end")
+        if not whole.images:
+            raise OutputMissing("the vendor says COMPLETED and sent no picture in output.images")
+        return whole.images
 
     def _picture(self, number: int, image: object) -> bytes:
         try:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import re
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 
 import orjson
 
@@ -15,8 +12,6 @@ EXCERPT_LIMIT = 300
 """Characters of a body in evidence: enough for an error's sentence, too little for a page."""
 WINDOW = 4096
 """Characters of a body that are looked at for an excerpt; what is masked in them makes room for what follows."""
-RETRY_AFTER_LIMIT = 3600.0
-"""Seconds: nobody who says 429 means more than an hour, and a job must not sleep for a year over a typo."""
 
 _CODE = re.compile(rf"(?<![A-Za-z0-9_])({'|'.join(sorted(VENDOR_CODES))})(?![A-Za-z0-9_])")
 _BASE64 = re.compile(r"[A-Za-z0-9+/=_\\-]{48,}")
@@ -55,6 +50,11 @@ def find_code(body: bytes | str) -> FailureCode | None:
     return FailureCode(found[1]) if found else None
 
 
+def said(body: bytes, secret: str = "") -> str:
+    """Give what the body of an error says: its words where it is JSON, else its beginning; as `excerpt` has it."""
+    return excerpt(words(_load(body)) or body, secret)
+
+
 def words(data: object, depth: int = 4) -> str | None:
     """Give what a JSON body says of an error: the first text under a key that APIs use for that."""
     if isinstance(data, str):
@@ -68,21 +68,6 @@ def words(data: object, depth: int = 4) -> str | None:
         inner += [data[key] for key in ("output", "errors") if isinstance(data.get(key), dict | list)]
         return next((found for item in inner if (found := words(item, depth - 1))), None)
     return None
-
-
-def retry_after(value: str | None, now: float) -> float | None:
-    """Read Retry-After: seconds from `now` (seconds since the epoch), from 0 to an hour; None where it says nothing."""
-    if not value:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            then = parsedate_to_datetime(value)
-        except (ValueError, OverflowError):
-            return None
-        seconds = then.replace(tzinfo=then.tzinfo or UTC).timestamp() - now  # HTTP dates are UTC, named or not
-    return None if math.isnan(seconds) else min(max(seconds, 0.0), RETRY_AFTER_LIMIT)
 
 
 def _load(body: bytes | str) -> object:

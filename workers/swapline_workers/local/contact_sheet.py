@@ -27,7 +27,7 @@ _QUALITY = 84
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture on the page: its whole bytes, what is written under it, and where the whole file lies (a relative path)."""
+    """A picture: its whole bytes, what is written under it, and where the whole file lies, relative to the page."""
 
     data: bytes
     caption: str

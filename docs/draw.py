@@ -1,0 +1,54 @@
+"""Draws the parts of the documentation that are facts of the code: `make docs`. A test compares."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from swapline_producer.contract import FINISHED, State
+from swapline_workers.core.lifecycle import ROUTES, TABLE
+
+HERE = Path(__file__).parent
+
+HEAD = """# Lifecycle of a job
+
+Drawn from the transition table in `workers/swapline_workers/core/lifecycle.py` by `make docs`; a test keeps the two
+together. Nothing can happen to a job that is not on this page: a step that tries is stopped by an error.
+
+A slot of the vendor's is held in SUBMITTING and RUNNING, and in HELD until the job is resolved or its run timeout is over.
+"""
+
+ROUTES_HEAD = """
+## Which step acts on a job that is due
+
+Every job that has not come to rest has exactly one entry in `due`. When its moment has come, a worker's clock sends
+the step below. `+staged` means that its pictures are staged, `+pending` that its webhook is still to be delivered.
+
+| state | step |
+|---|---|
+"""
+
+
+def lifecycle() -> str:
+    """`docs/lifecycle.md`."""
+    arrows = [arrow for arrow in TABLE if arrow.source is not arrow.target]
+    chart = "\n".join(f"    {arrow.source} --> {arrow.target}" for arrow in arrows)
+    ends = "\n".join(f"    {state} --> [*]" for state in State if state in FINISHED)
+    rows = "\n".join(f"| {arrow.source} | {arrow.target} | {arrow.when} |" for arrow in TABLE)
+    routes = "\n".join(f"| {state} | `{step.task}` |" for state, step in ROUTES.items())
+    return (
+        f"{HEAD}\n```mermaid\nstateDiagram-v2\n    [*] --> QUEUED\n{chart}\n{ends}\n```\n\n"
+        f"## Every transition\n\n| from | to | when |\n|---|---|---|\n{rows}\n{ROUTES_HEAD}{routes}\n"
+    )
+
+
+PAGES = {"lifecycle.md": lifecycle}
+
+
+def main() -> None:
+    """Write every drawn page."""
+    for name, draw in PAGES.items():
+        (HERE / name).write_text(draw())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""Flower's settings: `celery -A swapline_workers.entry flower --conf=ops/flower/flowerconfig.py`.
+
+It needs SWAPLINE_REDIS_URL (and SWAPLINE_KEY_PREFIX where that is not the default), and who may look: pairs in
+FLOWER_BASIC_AUTH=user:password,user:password, or Flower's OAuth settings. What stands here wins over the environment,
+and the command line wins over both. Flower forgets: it shows what runs now; the ledger is the record.
+"""
+# ruff: noqa: INP001 -- Flower executes this file; it is no module of a package
+
+import os
+import sys
+
+from tornado.options import options
+
+PAIRS = options.basic_auth or []
+
+# Never without authentication: the pages show every task and worker, and the API acts on them. Flower itself starts
+# open when nothing is set. Its environment and command line have been read when this file is. Two pages stay open for
+# the machines that ask for them: /healthcheck, and /metrics, which has counts by task and worker and no job's id.
+if not options.auth and not PAIRS:
+    sys.exit("Flower does not start without authentication: set FLOWER_BASIC_AUTH=user:password.")
+if not all(all(pair.partition(":")[::2]) for pair in PAIRS):
+    sys.exit("FLOWER_BASIC_AUTH is wrong: write user:password, with neither of them empty.")
+
+# Loopback unless somebody says otherwise (FLOWER_ADDRESS=0.0.0.0 in a container, behind a proxy with TLS).
+address = options.address or "127.0.0.1"
+
+# `retries` is how often a job was looked at: one retrying poll task a job is what there is to see here.
+tasks_columns = "name,uuid,state,received,runtime,worker,retries"
+
+# Tasks in memory: about 2 kB each. Four steps a job make this the last 5,000 jobs, in some 40 MB.
+max_tasks = 20_000
+
+# Buttons that change things are off: a job is cancelled in the ledger, and revoking its task only delays it by one
+# rescue. FLOWER_READ_ONLY=false brings them back, to stop a worker from the browser.
+read_only = os.environ.get("FLOWER_READ_ONLY", "true").lower() not in {"0", "false", "no", "off"}
+
+# Seconds: workers come and go with every deployment, and a list of the dead hides the living.
+purge_offline_workers = 600

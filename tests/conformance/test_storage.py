@@ -1,0 +1,407 @@
+"""Every store keeps the same promises: memory, a folder, and S3 over real HTTP."""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import socket
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+from raw_server import Caller, RawServer, deaf_port, free_port, reply
+from swapline_producer.errors import ObjectMissing, StorageError, StorageUnavailable
+from swapline_producer.storage import Storage, open_storage
+from swapline_producer.testing import memory_storage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+BIG = bytes(range(256)) * 8192  # 2 MiB, the size of a small result
+ODD_KEYS = ["a b/ü", "plus+and%2Fpercent", "what?#is=this&that", "..two/dots..", "'quotes\"", "日本/語.png"]
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def s3_port() -> Iterator[int]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    yield server.get_host_and_port()[1]
+    server.stop()
+
+
+def s3_environment(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
+    """Point this process at an S3 server on this host, and at nothing else."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-very-secret")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+
+
+def ask(port: int, method: str, path: str) -> tuple[int, bytes, str | None]:
+    """Ask a server on this host over plain HTTP; give status, body and content type."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request(method, path)
+        response = connection.getresponse()
+        return response.status, response.read(), response.getheader("Content-Type")
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def bucket(s3_port: int, monkeypatch: pytest.MonkeyPatch) -> str:
+    s3_environment(monkeypatch, s3_port)
+    name = f"bucket-{next(_numbers)}"
+    assert ask(s3_port, "PUT", f"/{name}")[0] == 200
+    return name
+
+
+@pytest.fixture
+def s3(bucket: str) -> Storage:
+    return open_storage(f"s3://{bucket}/some/prefix", timeout=20)
+
+
+@pytest.fixture(params=["memory", "file", "s3"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+    if request.param == "memory":
+        return memory_storage()
+    if request.param == "file":
+        return open_storage((tmp_path / "store").as_uri())
+    store: Storage = request.getfixturevalue("s3")
+    return store
+
+
+def keys(storage: Storage, prefix: str = "") -> set[str]:
+    return {found.key for found in storage.list(prefix)}
+
+
+@pytest.mark.parametrize("data", [b"", b"x", BIG], ids=["empty", "one", "2MiB"])
+def test_what_is_read_is_what_was_written(storage: Storage, data: bytes) -> None:
+    storage.put("a/b", data, "image/png")
+    assert storage.get("a/b") == data
+    assert type(storage.get("a/b")) is bytes
+    assert storage.head("a/b") == len(data)
+
+
+def test_a_second_write_replaces_the_first(storage: Storage) -> None:
+    storage.put("a", b"first, longer", "text/plain")
+    storage.put("a", b"second", "text/plain")
+    assert storage.get("a") == b"second"
+
+
+def test_what_is_stored_once_is_written_once(storage: Storage) -> None:
+    assert storage.put_once("inputs/x", b"one", "text/plain") is True
+    assert storage.put_once("inputs/x", b"two", "text/plain") is False
+    assert storage.get("inputs/x") == b"one"
+
+
+def test_another_size_under_a_name_that_is_stored_once_is_told(storage: Storage) -> None:
+    storage.put("inputs/x", b"cut sho", "text/plain")
+    with pytest.raises(StorageUnavailable, match=r"inputs/x in .* already holds something else"):
+        storage.put_once("inputs/x", b"cut short", "text/plain")
+
+
+def test_of_several_that_store_once_at_once_one_did(storage: Storage) -> None:
+    together = threading.Barrier(6)
+    wrote: list[bool] = []
+
+    def write() -> None:
+        together.wait(10)
+        wrote.append(storage.put_once("inputs/x", BIG, "image/png"))
+
+    threads = [threading.Thread(target=write) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(wrote) == [False] * 5 + [True]
+    assert storage.get("inputs/x") == BIG
+
+
+def test_an_object_that_is_not_there_is_missing(storage: Storage) -> None:
+    assert storage.head("a/b") is None
+    with pytest.raises(ObjectMissing, match="a/b"):
+        storage.get("a/b")
+
+
+def test_deleting_takes_what_is_there_and_minds_nothing_else(storage: Storage) -> None:
+    for key in ("a/0", "a/1", "b/0"):
+        storage.put(key, b"x", "text/plain")
+    storage.delete(key for key in ["a/0", "no/such", "a/1"])
+    storage.delete(["a/0"])
+    storage.delete([])
+    assert keys(storage) == {"b/0"}
+
+
+def test_more_can_be_deleted_than_one_request_takes(storage: Storage) -> None:
+    storage.put("a/0", b"x", "text/plain")
+    storage.put("a/1500", b"x", "text/plain")
+    storage.delete([f"a/{number}" for number in range(1501)])
+    assert keys(storage) == set()
+
+
+def test_a_list_has_what_lies_below_a_folder(storage: Storage) -> None:
+    for key in ("results/a/1", "results/a/b/2", "results/ab/3", "other"):
+        storage.put(key, b"xyz", "text/plain")
+    assert keys(storage) == {"results/a/1", "results/a/b/2", "results/ab/3", "other"}
+    assert keys(storage, "results/a") == keys(storage, "results/a/") == {"results/a/1", "results/a/b/2"}
+    assert keys(storage, "res") == keys(storage, "nothing/here") == set()
+
+
+def test_a_list_tells_size_and_when(storage: Storage) -> None:
+    storage.put("a", b"xyz", "text/plain")
+    (found,) = storage.list()
+    assert (found.key, found.size) == ("a", 3)
+    assert abs(found.modified_at - time.time() * 1000) < 60_000
+
+
+@pytest.mark.parametrize("key", ODD_KEYS)
+def test_odd_names_come_back_as_they_went(storage: Storage, key: str) -> None:
+    assert storage.put_once(key, b"odd", "text/plain")
+    assert storage.get(key) == b"odd"
+    assert keys(storage) == {key}
+    storage.delete([key])
+    assert keys(storage) == set()
+
+
+@pytest.mark.parametrize("key", ["", "/a", "a//b", "../a", "a/../../b", "a\0b", "a\\b"])
+def test_what_cannot_be_a_key_is_refused_everywhere(storage: Storage, key: str) -> None:
+    calls: list[Callable[[], object]] = [
+        lambda: storage.put(key, b"", "text/plain"),
+        lambda: storage.put_once(key, b"", "text/plain"),
+        lambda: storage.get(key),
+        lambda: storage.head(key),
+        lambda: storage.delete([key]),
+        lambda: storage.url(key),
+    ]
+    for call in calls:
+        with pytest.raises(StorageError, match="cannot be the key"):
+            call()
+    assert keys(storage) == set()
+
+
+def test_several_threads_can_use_one_store(storage: Storage) -> None:
+    def use(number: int) -> None:
+        for turn in range(5):
+            storage.put(f"{number}/{turn}", b"%d" % number, "text/plain")
+            assert storage.get(f"{number}/{turn}") == b"%d" % number
+
+    threads = [threading.Thread(target=use, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(keys(storage)) == 20
+
+
+# From here on: S3 alone.
+
+
+def fetch(url: str) -> tuple[int, bytes, str | None]:
+    """Read a signed URL of the S3 server as anybody could."""
+    parts = urlsplit(url)
+    return ask(parts.port or 0, "GET", f"{parts.path}?{parts.query}")
+
+
+def test_an_object_has_its_place_and_its_content_type(s3: Storage, bucket: str) -> None:
+    s3.put("a.png", b"png", "image/png")
+    assert s3.put_once("b.json", b"{}", "application/json")
+    assert f"/{bucket}/some/prefix/a.png?" in s3.url("a.png")
+    assert fetch(s3.url("a.png")) == (200, b"png", "image/png")
+    assert fetch(s3.url("b.json")) == (200, b"{}", "application/json")
+
+
+@pytest.mark.parametrize(("wish", "life"), [(60.0, "60"), (0.0, "1"), (30 * 86_400.0, "604800")])
+def test_a_url_is_signed_for_seven_days_at_most_and_gives_the_object(s3: Storage, wish: float, life: str) -> None:
+    s3.put("a b/ü.png", b"png", "image/png")
+    url = s3.url("a b/ü.png", wish)
+    assert parse_qs(urlsplit(url).query)["X-Amz-Expires"] == [life]
+    assert fetch(url) == (200, b"png", "image/png")
+
+
+def test_a_lost_reply_to_our_own_write_is_not_taken_for_somebody_elses(
+    bucket: str,
+    s3_port: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lost: list[bytes] = []
+
+    def lose_the_first_reply_to_a_write(caller: Caller) -> None:
+        while request := caller.read_request():
+            with socket.create_connection(("127.0.0.1", s3_port)) as behind:
+                behind.sendall(request.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n", 1))
+                answer = b"".join(iter(lambda: behind.recv(65536), b""))
+            if request.startswith(b"PUT") and not lost:
+                lost.append(answer)
+                caller.reset()
+                return
+            caller.say(answer)
+            return
+
+    with RawServer(lose_the_first_reply_to_a_write) as proxy:
+        s3_environment(monkeypatch, proxy.port)
+        storage = open_storage(f"s3://{bucket}", timeout=10)
+        assert storage.put_once("inputs/x", BIG, "image/png") is True
+        assert lost[0].startswith(b"HTTP/1.1 200")
+        assert storage.put_once("inputs/x", BIG, "image/png") is False
+        assert storage.get("inputs/x") == BIG
+
+
+def test_a_server_that_knows_no_conditional_writes_is_served_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[bytes] = []
+
+    def old_server(caller: Caller) -> None:
+        while request := caller.read_request():
+            if request.startswith(b"HEAD"):
+                caller.say(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+            elif b"if-none-match" in request.lower():
+                caller.say(reply(b"<Error><Code>NotImplemented</Code></Error>", "501 Not Implemented"))
+            else:
+                written.append(request)
+                caller.say(reply(b"", "200 OK", 'ETag: "x"'))
+
+    with RawServer(old_server) as server:
+        s3_environment(monkeypatch, server.port)
+        assert open_storage("s3://bucket", timeout=10).put_once("a", b"whole", "text/plain") is True
+    assert written[0].endswith(b"whole")
+
+
+def every_call(storage: Storage) -> list[Callable[[], object]]:
+    return [
+        lambda: storage.put("a", b"x", "text/plain"),
+        lambda: storage.put_once("a", b"x", "text/plain"),
+        lambda: storage.get("a"),
+        lambda: storage.head("a"),
+        lambda: storage.delete(["a"]),
+        lambda: list(storage.list()),
+    ]
+
+
+def say_always(answer: bytes) -> Callable[[Caller], None]:
+    def script(caller: Caller) -> None:
+        while caller.read_request():
+            caller.say(answer)
+
+    return script
+
+
+ANSWERS = {
+    "wrong key": reply(b"<Error><Code>InvalidAccessKeyId</Code></Error>", "403 Forbidden"),
+    "no credentials": reply(b"", "401 Unauthorized"),
+    "clock": reply(b"<Error><Code>RequestTimeTooSkewed</Code></Error>", "400 Bad Request"),
+    "always busy": reply(b"<Error><Code>SlowDown</Code></Error>", "503 Service Unavailable"),
+    "no bucket": reply(b"<Error><Code>NoSuchBucket</Code></Error>", "404 Not Found"),
+    "redirect": reply(b"", "301 Moved Permanently", "Location: http://127.0.0.1:1/"),
+    "not HTTP": b"220 smtp.example.com ESMTP\r\n",
+    "not XML": reply(b"<html>", "200 OK"),
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+def test_whatever_a_server_says_the_error_is_ours_and_one_sentence(
+    answer: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = []
+    with RawServer(say_always(answer)) as server:
+        s3_environment(monkeypatch, server.port)
+        for call in every_call(open_storage("s3://bucket/prefix", timeout=2)):
+            try:
+                call()
+            except StorageError as error:
+                said.append(str(error))
+    assert said
+    for sentence in said:
+        assert "\n" not in sentence
+        assert "s3://bucket/prefix" in sentence
+        assert "not-very-secret" not in sentence
+        assert len(sentence) < 600
+
+
+def test_a_missing_bucket_is_named_and_not_taken_for_a_missing_object(s3_port: int, bucket: str) -> None:
+    assert bucket
+    storage = open_storage(f"s3://no-such-bucket-{s3_port}", timeout=5)
+    for call in (lambda: storage.get("a"), lambda: storage.put("a", b"", "text/plain"), lambda: list(storage.list())):
+        with pytest.raises(StorageUnavailable, match=r"no-such-bucket.* SWAPLINE_STORAGE_URL"):
+            call()
+
+
+def test_nobody_listening_is_told_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    s3_environment(monkeypatch, free_port())
+    for call in every_call(open_storage("s3://bucket", timeout=2)):
+        began = time.monotonic()
+        with pytest.raises(StorageUnavailable, match="AWS_ENDPOINT_URL"):
+            call()
+        assert time.monotonic() - began < 5
+
+
+def test_a_server_that_never_answers_is_left_when_the_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def listen_only(caller: Caller) -> None:
+        caller.read_request()
+        caller.hold()
+
+    with RawServer(listen_only) as server:
+        s3_environment(monkeypatch, server.port)
+        storage = open_storage("s3://bucket", timeout=1)
+        for call in (lambda: storage.get("a"), lambda: storage.put("a", BIG, "text/plain")):
+            began = time.monotonic()
+            with pytest.raises(StorageUnavailable):
+                call()
+            assert time.monotonic() - began < 3
+
+
+def test_a_server_that_does_not_accept_is_left_when_the_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    with deaf_port() as port:
+        s3_environment(monkeypatch, port)
+        began = time.monotonic()
+        with pytest.raises(StorageUnavailable):
+            open_storage("s3://bucket", timeout=1).get("a")
+        assert time.monotonic() - began < 3
+
+
+AFTER_A_FORK = """
+import os, sys
+from swapline_producer.errors import StorageUnavailable
+from swapline_producer.storage import open_storage
+parents = open_storage("s3://bucket", timeout=1)
+if sys.argv[1] == "used":
+    try: parents.head("a")
+    except StorageUnavailable: pass
+child = os.fork()
+if child == 0:
+    for storage in (parents, open_storage("s3://bucket", timeout=1)):
+        try: storage.head("a")
+        except StorageUnavailable as error: print(error, flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "said"), [("used", "which then forked into this one"), ("opened", "check SWAPLINE_")]
+)
+def test_a_store_used_before_a_fork_says_so_in_the_child_instead_of_hanging(
+    monkeypatch: pytest.MonkeyPatch,
+    before: str,
+    said: str,
+) -> None:
+    s3_environment(monkeypatch, free_port())
+    done = subprocess.run(
+        [sys.executable, "-c", AFTER_A_FORK, before],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert [said in line for line in done.stdout.splitlines()] == [True, True]

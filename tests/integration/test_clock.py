@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import queue
+from typing import TYPE_CHECKING
+
+import pytest
+
+from servers import new_job
+from swapline_producer.change import Change
+from swapline_producer.contract import Job, State, Step, Ticket
+from swapline_producer.ledger import Ledger, connect
+from swapline_workers.clock import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from swapline_workers.local.valkey import EmbeddedValkey
+
+
+class Postbox:
+    """Keeps what the clock sends, and lets a test wait for it."""
+
+    def __init__(self) -> None:
+        self.tickets: queue.Queue[Ticket] = queue.Queue()
+
+    def send(self, tickets: Sequence[Ticket]) -> bool:
+        for ticket in tickets:
+            self.tickets.put(ticket)
+        return True
+
+    def next(self) -> Ticket:
+        return self.tickets.get(timeout=30)
+
+
+@pytest.fixture
+def live(valkey: EmbeddedValkey, prefix: str) -> Generator[Ledger]:
+    """A ledger on the server's own clock."""
+    client = connect(valkey.url)
+    built = Ledger(client, prefix)
+    built.configure(max_in_flight=3, rescue_after=1)
+    yield built
+    client.close()
+
+
+@pytest.fixture
+def postbox() -> Postbox:
+    return Postbox()
+
+
+@pytest.fixture
+def hands() -> list[tuple[str, int]]:
+    return []
+
+
+@pytest.fixture
+def clock(live: Ledger, postbox: Postbox, hands: list[tuple[str, int]]) -> Generator[Clock]:
+    running = Clock(live, postbox, in_hands=lambda: hands, renew_every=0.3)
+    running.start()
+    yield running
+    running.stop()
+    assert not running.is_alive()
+
+
+def running_job(ledger: Ledger, job_id: str, due_in: float) -> tuple[Job, int]:
+    ledger.accept(new_job(job_id))
+    queued = ledger.open(job_id, 1)
+    assert queued is not None
+    ledger.line_up(queued.job)
+    granted = ledger.open(job_id, 2)
+    assert granted is not None
+    advanced = ledger.advance(granted.job, Change(to=State.RUNNING, due_in=due_in))
+    assert advanced is not None
+    assert advanced.due is not None
+    return advanced.job, advanced.due
+
+
+def test_what_was_due_before_the_clock_started_is_sent(live: Ledger, postbox: Postbox) -> None:
+    running_job(live, "a", due_in=0)
+    clock = Clock(live, postbox, in_hands=list, renew_every=5)
+    clock.start()
+    assert postbox.next() == Ticket(step=Step.POLL, job_id="a", turn=3)
+    clock.stop()
+
+
+@pytest.mark.usefixtures("clock")
+def test_what_another_process_made_due_is_found(live: Ledger, postbox: Postbox) -> None:
+    running_job(live, "a", due_in=0.01)
+    assert postbox.next().job_id == "a"
+
+
+def test_a_nudge_brings_the_next_claim_forward(live: Ledger, postbox: Postbox, clock: Clock) -> None:
+    for number in range(5):
+        _, due = running_job(live, f"a{number}", due_in=0.05)
+        clock.nudge(due)
+        assert postbox.next().job_id == f"a{number}"
+        advanced = live.open(f"a{number}", 3)
+        assert advanced is not None
+        live.advance(advanced.job, Change(to=State.FAILED))
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_message_that_was_lost_is_sent_again(live: Ledger, postbox: Postbox) -> None:
+    running_job(live, "a", due_in=0)
+    first, again = postbox.next(), postbox.next()
+    assert first == again
+    assert live.counters()["rescues"] >= 1
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_job_in_hand_is_left_alone_while_its_worker_lives(
+    live: Ledger,
+    postbox: Postbox,
+    hands: list[tuple[str, int]],
+) -> None:
+    hands.append(("mine", 3))
+    running_job(live, "mine", due_in=1)
+    running_job(live, "other", due_in=1)
+    # The other job is rescued twice, a second apart: a job that nobody puts off would have been sent as well.
+    assert [postbox.next().job_id for _ in range(2)] == ["other", "other"]
+
+
+def test_the_clock_survives_a_ledger_that_is_away(postbox: Postbox) -> None:
+    clock = Clock(Ledger(connect("redis://127.0.0.1:1/0", timeout=0.2)), postbox, in_hands=list, renew_every=5)
+    clock.start()
+    clock.stop()
+    assert not clock.is_alive()

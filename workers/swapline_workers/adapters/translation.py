@@ -1,0 +1,172 @@
+"""The vendor's replies, and the errors of `requests` and everything below it, in our words.
+
+    what happened                                            submit            look
+    the connection was never made: DNS, refused, TLS,        NotSent           NotSent
+      connect timeout, deadline before the first byte
+    anything else without a reply; the deadline              Unclear           Unclear
+    401, 403                                                 Unauthorized      Unauthorized
+    402                                                      OutOfCredits      OutOfCredits
+    404                                                      NotFound (1)      NotFound
+    405, 3xx                                                 NotFound          Unclear
+    429                                                      Throttled         Throttled
+    other 4xx but 408 and 425                                Refused           Unclear
+    408, 425, 5xx, 1xx                                       Unclear           Unclear
+    2xx that is not what the page promises                   Unclear           Unclear
+
+(1) A 404 that names one of the vendor's five codes is Refused: the address is right, the filter is not.
+
+A look never says that a job failed, whatever goes wrong with the call. For a submission, "never made" is not guessed
+from an exception's class: the connection noted whether a byte of the request was given to a socket.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING, NamedTuple
+
+import requests
+from urllib3 import exceptions as urllib3
+
+from swapline_producer.contract import FailureCode
+from swapline_workers.adapters.deadline import Stage
+from swapline_workers.adapters.retry_after import retry_after
+from swapline_workers.core.evidence import WINDOW, excerpt, find_code, said
+from swapline_workers.errors import (
+    NotFound,
+    NotSent,
+    OutOfCredits,
+    Refused,
+    Throttled,
+    Unauthorized,
+    Unclear,
+    VendorError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from swapline_workers.adapters.deadline import Deadline
+    from swapline_workers.core.reply import ReplyError
+
+RETRY_AFTER_LIMIT = 3600.0
+"""Seconds: nobody who says 429 means more than an hour, and a job must not sleep for a year over a typo."""
+CHAIN_LIMIT = 8
+"""Errors of a chain that are named: requests, urllib3, http.client and the socket's are four."""
+
+REDIRECTION, CLIENT_ERROR = 3, 4
+"""The first digit of a status."""
+
+_BEFORE_SENDING = (
+    requests.ConnectTimeout,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidHeader,
+    urllib3.NewConnectionError,
+    urllib3.ConnectTimeoutError,
+    urllib3.LocationValueError,
+)
+"""Errors that prove by their class that nothing was sent, where no connection of ours was there to note it."""
+
+
+_BY_STATUS: dict[int, type[VendorError]] = {
+    HTTPStatus.UNAUTHORIZED: Unauthorized,
+    HTTPStatus.PAYMENT_REQUIRED: OutOfCredits,
+    HTTPStatus.FORBIDDEN: Unauthorized,
+    HTTPStatus.TOO_MANY_REQUESTS: Throttled,
+}
+
+
+class Answer(NamedTuple):
+    """A reply whose status is not 2xx; `body` is as much of it as came."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Translator(NamedTuple):
+    """Translates what happens in one call. `secret` is the key, which no message and no evidence may hold."""
+
+    deadline: Deadline
+    secret: str
+    now: Callable[[], float]
+    """Seconds since the epoch, for a Retry-After that is a date."""
+
+    def clean(self, text: str) -> str:
+        """Give a text as it may be kept."""
+        return excerpt(text, self.secret)
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Translate whatever is raised inside; our own errors pass."""
+        try:
+            yield
+        except VendorError:
+            raise
+        except Exception as error:  # total on purpose: the outcome of a paid call must not be lost to a surprise
+            raise self.foreign(error) from error
+
+    def foreign(self, error: Exception) -> VendorError:
+        """Translate what a call raised: it was never sent, or nobody knows."""
+        names, words = _chain(error)
+        evidence: dict[str, str | int] = {"error": names}
+        if _never_sent(error, self.deadline.stage):
+            return NotSent(f"the vendor could not be reached: {self.clean(words)}", evidence=evidence)
+        if self.deadline.fired:
+            return Unclear(f"the vendor did not answer within {self.deadline.seconds:g} s", evidence=evidence)
+        return Unclear(f"the vendor's reply was lost: {self.clean(words)}", evidence=evidence)
+
+    def unreadable(self, error: ReplyError, body: bytes | bytearray) -> Unclear:
+        """Translate a 2xx that is not what the page promises; `error` says in which way."""
+        evidence: dict[str, str | int] = {"body": excerpt(bytes(body[:WINDOW]), self.secret)}
+        if self.deadline.fired:
+            return Unclear(f"the vendor did not end its reply within {self.deadline.seconds:g} s", evidence=evidence)
+        return Unclear(f"the vendor's reply cannot be read: {self.clean(str(error))}", evidence=evidence)
+
+    def refusal(self, answer: Answer, *, sending: bool) -> VendorError:
+        """Translate a reply whose status is not 2xx, to a submission (`sending`) or a look."""
+        code = find_code(answer.body)
+        kind = kind_of(answer.status, sending=sending, named=code is not None)
+        sentence = f"the vendor answered {answer.status}: {said(answer.body, self.secret) or 'nothing'}"
+        evidence: dict[str, str | int] = {"status": answer.status, "body": excerpt(answer.body, self.secret)}
+        if kind is Throttled:
+            wait = retry_after(answer.headers.get("Retry-After"), self.now())
+            wait = None if wait is None else min(wait, RETRY_AFTER_LIMIT)
+            return Throttled(sentence, retry_after=wait, evidence=evidence)
+        if kind is Refused:
+            return Refused(sentence, code=code or FailureCode.VENDOR_REJECTED, evidence=evidence)
+        return kind(sentence, evidence=evidence)
+
+
+def kind_of(status: int, *, sending: bool, named: bool) -> type[VendorError]:
+    """Give the error for a status that is not 2xx; `named`: the body names one of the vendor's codes."""
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    if status == HTTPStatus.NOT_FOUND:
+        return Refused if sending and named else NotFound
+    if not sending or status in {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}:
+        return Unclear
+    if status == HTTPStatus.METHOD_NOT_ALLOWED or status // 100 == REDIRECTION:
+        return NotFound
+    return Refused if status // 100 == CLIENT_ERROR else Unclear
+
+
+def _never_sent(error: Exception, stage: Stage) -> bool:
+    if stage is not Stage.IDLE:
+        return stage is Stage.CONNECTING
+    reason = getattr(error.args[0], "reason", None) if error.args else None  # of urllib3's MaxRetryError
+    return isinstance(error, _BEFORE_SENDING) or isinstance(reason, _BEFORE_SENDING)
+
+
+def _chain(error: BaseException) -> tuple[str, str]:
+    """Give the classes of a chain of errors, and what the system said. Messages are left out: they hold URLs."""
+    names: list[str] = []
+    words = ""
+    link: BaseException | None = error
+    while link is not None and len(names) < CHAIN_LIMIT:
+        names.append(type(link).__name__)
+        words = str(getattr(link, "strerror", None) or words)
+        link = link.__cause__ or link.__context__
+    return ": ".join(names), words or names[-1]

@@ -1,0 +1,202 @@
+"""The FaceSwap API over HTTP: one paid call, and looks that cost nothing. Source: the vendor's page.
+
+`submit` never sends twice, and uses a fresh connection each time (`sessions.py` says why). What goes wrong comes out
+as one of the errors of `swapline_workers.errors`; `translation.py` has the table.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+from uuid import UUID
+
+import orjson
+
+from swapline_producer.contract import FailureCode
+from swapline_producer.errors import SettingsError
+from swapline_workers.adapters.deadline import limit
+from swapline_workers.adapters.output import Body, OpenLook
+from swapline_workers.adapters.sessions import Sessions
+from swapline_workers.adapters.translation import Answer, Translator
+from swapline_workers.core.acceptance import Acceptance, accepted
+from swapline_workers.core.reply import ReplyError
+from swapline_workers.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pydantic import SecretStr
+    from requests import Response
+
+    from swapline_producer.contract import ApiVersion, JobSpec
+    from swapline_workers.adapters.deadline import Deadline
+
+CONNECT_TIMEOUT = 5.0
+"""Seconds for one address: a server that is there accepts within one, even across an ocean."""
+ANSWER_LIMIT = 65_536
+"""Bytes of the reply to a submission, or of an error: an id and a sentence, or a proxy's page."""
+SUCCESS = 2
+"""The first digit of a status that says yes."""
+
+
+class VendorClient:
+    """The port `Vendor`. It may be used from several threads and after a fork: sessions belong to a thread."""
+
+    def __init__(  # noqa: PLR0913 -- settings and seams, each named at the one place that builds it
+        self,
+        *,
+        base_url: str,
+        key_header: str,
+        key: SecretStr,
+        key_prefix: str = "",
+        submit_timeout: float = 60.0,
+        status_timeout: float = 30.0,
+        connect_timeout: float = CONNECT_TIMEOUT,
+        inflate: bool = True,
+        trust: str | None = None,
+        now: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Open nothing yet. Timeouts are seconds: for a submission and a look in all, and for one connect.
+
+        `inflate` also inflates every picture to count its rows (see `core/png.py`); `trust` is a file of
+        certificates instead of the public ones; `now` gives seconds since the epoch, `clock` steady seconds.
+        Raises SettingsError when the key cannot travel in a header.
+        """
+        self._base_url = base_url.rstrip("/")
+        self._secret = key.get_secret_value()
+        self._submit_timeout = submit_timeout
+        self._status_timeout = status_timeout
+        self._connect_timeout = connect_timeout
+        self._inflate = inflate
+        self._now = now
+        self._clock = clock
+        headers = {
+            "User-Agent": "swapline",
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",  # pictures do not shrink, and what is not packed cannot be a bomb
+            key_header: _sendable(key_prefix, self._secret),
+        }
+        self._sessions = Sessions(headers, trust)
+
+    def submit(self, spec: JobSpec, image: str) -> Acceptance:
+        """Send one paid call. `image` is base64 text or a public URL. Never tries twice.
+
+        Raises any VendorError.
+        """
+        data = request_body(spec, image)
+        with limit(self._submit_timeout) as deadline:
+            translator = self._translator(deadline)
+            with translator.translated():
+                response = self._sessions.here().submitting.post(
+                    f"{self._base_url}/{spec.api_version}/run/face_swap",
+                    data=data,
+                    headers={"Content-Type": "application/json"},
+                    timeout=(self._connect_timeout, self._submit_timeout),
+                    stream=True,
+                    allow_redirects=False,
+                )
+            with _closing(response):
+                return _answered(response, translator)
+
+    @contextmanager
+    def look(self, vendor_job_id: str, version: ApiVersion) -> Iterator[OpenLook]:
+        """Ask the status once. The pictures of the reply are on the wire until they are asked for.
+
+        The time limit is for the whole block. Raises any VendorError on entering.
+        """
+        with limit(self._status_timeout) as deadline:
+            translator = self._translator(deadline)
+            began = self._clock()
+            with translator.translated():
+                response = self._sessions.here().looking.post(
+                    f"{self._base_url}/{version}/status/{quote(vendor_job_id, safe='')}",
+                    timeout=(self._connect_timeout, self._status_timeout),
+                    stream=True,
+                    allow_redirects=False,
+                )
+            with _closing(response):
+                yield self._opened(response, translator, began)
+
+    def close(self) -> None:
+        """Close the connections of this thread."""
+        self._sessions.close()
+
+    def _translator(self, deadline: Deadline) -> Translator:
+        return Translator(deadline, self._secret, self._now)
+
+    def _opened(self, response: Response, translator: Translator, began: float) -> OpenLook:
+        with translator.translated():
+            if response.status_code // 100 != SUCCESS:
+                raise translator.refusal(_answer(response), sending=False)
+            return OpenLook(Body(response), translator, began=began, inflate=self._inflate, clock=self._clock)
+
+
+def request_body(spec: JobSpec, image: str) -> bytes:
+    """Give the JSON of a submission: what the page names, only where it is set, and v5's further fields.
+
+    Raises Refused for what JSON cannot carry: nothing is sent then.
+    """
+    fields = {
+        **spec.extra,
+        "base64": image,
+        "gender": spec.gender.value,
+        "filter_id": str(spec.filter_id) if isinstance(spec.filter_id, UUID) else spec.filter_id,
+        "ratio": spec.ratio,
+        "quality_mode": spec.quality_mode,
+    }
+    unset = {name for name in ("ratio", "quality_mode") if fields[name] is None}
+    try:
+        return orjson.dumps({name: value for name, value in fields.items() if name not in unset})
+    except orjson.JSONEncodeError as error:
+        raise Refused(f"the request cannot be sent: {error}", code=FailureCode.VENDOR_REJECTED) from error
+
+
+def _answered(response: Response, translator: Translator) -> Acceptance:
+    """Read the reply to a submission as far as it goes. An id that arrived counts, whatever happened after it."""
+    body = Body(response, ANSWER_LIMIT)
+    try:
+        body.rest()
+    except Exception as error:  # noqa: BLE001 -- it is raised again below, unless the id had arrived before
+        broken: Exception | None = error
+    else:
+        broken = None
+    if response.status_code // 100 == SUCCESS:
+        try:
+            return accepted(body.data)
+        except ReplyError as error:
+            raise (translator.foreign(broken) if broken else translator.unreadable(error, body.data)) from error
+    if translator.deadline.fired:
+        raise translator.foreign(broken or TimeoutError())
+    raise translator.refusal(_answer(response, body), sending=True)
+
+
+def _answer(response: Response, body: Body | None = None) -> Answer:
+    """Give a reply that is not 2xx, with as much of its body as comes."""
+    body = body or Body(response, ANSWER_LIMIT)
+    with suppress(Exception):  # its status has been read; what it says besides is evidence only
+        body.rest()
+    return Answer(response.status_code, response.headers, bytes(body.data))
+
+
+@contextmanager
+def _closing(response: Response) -> Iterator[None]:
+    """Give the connection back if the reply was read to its end, else close it."""
+    try:
+        yield
+    finally:
+        with suppress(Exception):  # what matters has been read, and a failed close is none of the caller's business
+            response.close()
+
+
+def _sendable(prefix: str, key: str) -> str:
+    """Refuse what a header cannot carry here: in a library's error, the key would stand in the log."""
+    value = prefix + key
+    if not key or not value.isascii() or not value.isprintable() or value != value.strip():
+        raise SettingsError(
+            "SWAPLINE_API_KEY (with SWAPLINE_API_KEY_PREFIX before it) is wrong: "
+            "it must be printable ASCII without spaces around it, and not empty."
+        )
+    return value

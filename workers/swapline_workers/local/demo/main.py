@@ -1,0 +1,134 @@
+"""`swapline demo`, from the first line to the last."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from swapline_producer.producer import Producer
+from swapline_simulator import sample_photographs
+from swapline_workers.local.demo.place import Place
+from swapline_workers.local.demo.run import Run
+from swapline_workers.local.demo.services import Services, service_logs
+from swapline_workers.local.demo.sheet import demo_sheet, link_pictures
+from swapline_workers.local.demo.show import Progress, results
+from swapline_workers.local.demo.wishes import photographs, wishes
+from swapline_workers.local.follow import LogFollower
+from swapline_workers.local.supervisor import StopRequested, Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from swapline_workers.local.demo.run import Entry
+    from swapline_workers.local.demo.services import Stage
+    from swapline_workers.local.demo.wishes import Photograph
+
+_WIDTH_IN_A_FILE = 120
+"""Columns where nobody's terminal says how many there are."""
+
+
+def run_demo(photos: Sequence[Path], folder: Path, *, keep: bool, logs: bool) -> bool:
+    """Run the demo; True where every job succeeded and every webhook was verified.
+
+    Raises ImageError for a file that is no photograph, before anything is started, and LocalError with the end of a
+    log for a service that does not run.
+    """
+    given = photographs(photos, sample_photographs())
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, _WIDTH_IN_A_FILE)
+    place = Place.new(folder)
+    with ExitStack() as ends:
+        if logs:
+            ends.enter_context(LogFollower(console, service_logs(place)))
+        supervisor = ends.enter_context(Supervisor(tell=console.print))
+        stage = _start_everything(place, supervisor, console)
+        entries = _put_through(given, stage, place, supervisor, console)
+        _show_end(entries, place, console)
+        if keep:
+            _keep_up(stage, supervisor, console)
+    console.print("Everything that was started has stopped.", style="dim")
+    return all(entry.good for entry in entries)
+
+
+def _start_everything(place: Place, supervisor: Supervisor, console: Console) -> Stage:
+    with console.status("starting") as status:
+
+        def tell(name: str) -> None:
+            status.update(f"starting {name}")
+            if not console.is_terminal:
+                console.print(f"starting {name}")
+
+        stage = Services(place, supervisor, tell).start()
+    console.print(_addresses(stage))
+    return stage
+
+
+def _put_through(
+    given: Sequence[Photograph], stage: Stage, place: Place, supervisor: Supervisor, console: Console
+) -> list[Entry]:
+    run = Run(Producer.connect(stage.settings), place.record, supervisor)
+    for wish in wishes(given, stage.webhook_url):
+        run.give(wish)
+    with Progress(console).showing() as show:
+        entries = run.watch(show)
+    link_pictures(entries, place)
+    place.sheet.write_text(demo_sheet(entries, place), encoding="utf-8")
+    return entries
+
+
+def _keep_up(stage: Stage, supervisor: Supervisor, console: Console) -> None:
+    console.print("\nStill up, until Ctrl-C:")
+    console.print(_addresses(stage))
+    with suppress(StopRequested):
+        supervisor.run()
+
+
+def _addresses(stage: Stage) -> Table:
+    return _pairs(
+        {
+            "Flower": f"{stage.flower.url}   user {stage.flower.user}, password {stage.flower.password}",
+            "simulated vendor": f"{stage.vendor_url}/_control/page",
+        },
+    )
+
+
+def _show_end(entries: list[Entry], place: Place, console: Console) -> None:
+    def pictures(entry: Entry) -> list[str]:
+        count = len(entry.job.images)
+        return [_near(place.picture(entry.number, number)) for number in range(1, count + 1)]
+
+    console.print()
+    console.print(results(entries, pictures))
+    console.print()
+    console.print(
+        _pairs(
+            {
+                "contact sheet": _near(place.sheet),
+                "results": _near(place.storage / "results"),
+                "webhooks": _near(place.record),
+                "logs": _near(place.logs),
+            },
+        ),
+        soft_wrap=True,
+    )
+
+
+def _pairs(facts: dict[str, str]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for name, value in facts.items():
+        table.add_row(name, Text(value))
+    return table
+
+
+def _near(path: Path) -> str:
+    """The path as someone standing here would write it."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

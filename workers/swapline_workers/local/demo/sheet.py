@@ -1,0 +1,80 @@
+"""The demo's jobs on a contact sheet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from swapline_workers.core.events import timings
+from swapline_workers.local.contact_sheet import Card, Picture, contact_sheet
+
+if TYPE_CHECKING:
+    from swapline_producer.contract import Job
+    from swapline_workers.local.demo.place import Place
+    from swapline_workers.local.demo.run import Entry
+
+
+def link_pictures(entries: list[Entry], place: Place) -> None:
+    """Give every result a short name in the run's folder."""
+    for entry in entries:
+        for number, image in enumerate(entry.job.images, start=1):
+            short = place.picture(entry.number, number)
+            short.symlink_to((place.storage / image.key).relative_to(place.root))
+
+
+def demo_sheet(entries: list[Entry], place: Place) -> str:
+    """Give the page for these entries, whose pictures have their short names."""
+    good = sum(entry.good for entry in entries)
+    longest = max((timings(entry.job)["total"] or 0 for entry in entries), default=0)
+    sums = {
+        "jobs succeeded": f"{good} of {len(entries)}",
+        "webhooks verified": f"{sum(entry.verified for entry in entries)}",
+        "credits charged": f"{sum(entry.job.credits for entry in entries)}",
+        "first to last": f"{longest:.1f} s",
+    }
+    return contact_sheet(
+        "Swapline demo",
+        "What went in, and what came out: stored pictures, and webhooks whose signatures were checked.",
+        sums,
+        [_card(entry, place) for entry in entries],
+        f"Made by a simulated vendor, in {place.root}.",
+    )
+
+
+def _card(entry: Entry, place: Place) -> Card:
+    job = entry.job
+    return Card(
+        title=entry.wish.photograph.name,
+        state=job.state,
+        good=entry.good,
+        before=Picture(entry.wish.photograph.data, "what went in"),
+        after=_after(entry, place),
+        missing=f"{job.failure_code or job.state}: {job.failure_detail or 'there is no result'}",
+        stages={name: seconds for name, seconds in timings(job).items() if seconds is not None and name != "total"},
+        facts=_facts(entry),
+    )
+
+
+def _after(entry: Entry, place: Place) -> Picture | None:
+    if not entry.job.images:
+        return None
+    image = entry.job.images[0]
+    short = place.picture(entry.number, 1)
+    caption = f"what came out: {image.width} x {image.height}, {image.bytes / 1e6:.1f} MB"
+    return Picture(short.read_bytes(), caption, link=short.name)
+
+
+def _facts(entry: Entry) -> dict[str, str]:
+    job: Job = entry.job
+    spec = job.spec
+    which = "UUID filter" if isinstance(spec.filter_id, UUID) else "filter"
+    paid = "1 paid call" if job.attempts == 1 else f"{job.attempts} paid calls"
+    return {
+        "Asked for": f"{spec.ratio}, {which} {spec.filter_id}, API {spec.api_version}",
+        "Job": job.job_id,
+        "Vendor's id": job.vendor_job_id or "none",
+        "Looks": f"{job.polls}, after {paid}",
+        "Credits": str(job.credits),
+        "Webhook": "received, signature verified" if entry.verified else f"not verified ({job.notification})",
+        "SHA-256": job.images[0].sha256 if job.images else "none",
+    }
