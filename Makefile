@@ -11,7 +11,7 @@ EDITABLE := $(addprefix -e ./,$(PACKAGES))
 export CALLED_FROM := $(PWD)
 export PHOTO KEEP
 
-.PHONY: help install demo test check format lock clean
+.PHONY: help install demo test check format docs lock clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ check: $(STAMP) ## Lint, format, types, directions of imports; changes nothing
 format: $(STAMP) ## Format, and mend what the linter can mend itself
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(STAMP) ## Draw the pages that are facts of the code
+	$(BIN)/python docs/draw.py
 
 lock: ## Resolve requirements.lock again (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv; nothing else does." >&2; exit 1; }

@@ -14,7 +14,8 @@ HEAD = """# Lifecycle of a job
 Drawn from the transition table in `workers/swapline_workers/core/lifecycle.py` by `make docs`; a test keeps the two
 together. Nothing can happen to a job that is not on this page: a step that tries is stopped by an error.
 
-A slot of the vendor's is held in SUBMITTING and RUNNING, and in HELD until the job is resolved or its run timeout is over.
+A slot of the vendor's is held in SUBMITTING and RUNNING, and in HELD until the job is resolved or its run timeout is
+over.
 """
 
 ROUTES_HEAD = """

@@ -195,7 +195,7 @@ def receiver() -> Generator[Receiver]:
 @pytest.fixture
 def vendor() -> Generator[Simulator]:
     """A vendor that is quick and whose pictures are small."""
-    config = SimulatorConfig(seed=7, service_time="fixed:0.1", results="small")  # type: ignore[arg-type]
+    config = SimulatorConfig(seed=7, service_time="fixed:0.1", results="small")
     with Simulator(config) as simulator:
         yield simulator
 

@@ -103,21 +103,19 @@ def test_everything_on_the_vendors_page_works(installation: Installation) -> Non
 
 @pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize(
-    ("values", "mode", "code"),
+    ("values", "code"),
     [
-        ({"filter_id": 250, "gender": 4}, None, FailureCode.FILTER_BLOCKED),
-        ({"filter_id": 4_000}, None, FailureCode.FILTER_NOT_FOUND),
-        ({"filter_id": UUID(int=1)}, None, FailureCode.WORKFLOW_FETCH_FAILED),
+        ({"filter_id": 250, "gender": 4}, FailureCode.FILTER_BLOCKED),
+        ({"filter_id": 4_000}, FailureCode.FILTER_NOT_FOUND),
+        ({"filter_id": UUID(int=1)}, FailureCode.WORKFLOW_FETCH_FAILED),
     ],
 )
 def test_what_the_vendor_refuses_fails_under_its_code_uncharged(
     installation: Installation,
     receiver: Receiver,
     values: dict[str, Any],
-    mode: str | None,
     code: FailureCode,
 ) -> None:
-    assert mode is None
     job = installation.run(**{"image": PHOTOGRAPH, "gender": 0, "webhook_url": receiver.url} | values)
     assert (job.state, job.failure_code, job.credits, job.attempts) == (State.FAILED, code, 0, 1)
     assert installation.vendor.control.report().credits_spent == 0
@@ -131,7 +129,8 @@ def watched(url: str, prefix: str) -> Generator[list[list[str]]]:
     client = redis.Redis.from_url(url, decode_responses=True)
     commands: list[list[str]] = []
     done = f"{prefix}-that-is-all"
-    with client.monitor() as monitor:  # type: ignore[no-untyped-call] -- redis-py's monitor() carries no types
+    # redis-py's monitor() carries no types
+    with client.monitor() as monitor:  # type: ignore[no-untyped-call]
 
         def listen() -> None:
             for seen in monitor.listen():

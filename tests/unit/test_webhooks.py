@@ -169,7 +169,7 @@ def test_another_secret_is_noticed() -> None:
     assert "No signature matches" in complaint(signed(), secrets=OTHER)
 
 
-@pytest.mark.parametrize("signature", ["v1,not base64!", "v1,é", "v1,AAA", "v1,\u2028AAAA"])
+@pytest.mark.parametrize("signature", ["v1,not base64!", "v1,é", "v1,AAA"])
 def test_a_signature_that_is_not_base64_is_refused(signature: str) -> None:
     assert "not base64" in complaint({**signed(), "webhook-signature": signature})
 

@@ -101,12 +101,12 @@ def _card(card: Card) -> str:
 
 def _figure(picture: Picture) -> tuple[str, float]:
     """A figure, and its width over its height: columns of these widths make pictures of one height."""
-    small, width, height = _reduced(picture.data)
+    small, (width, height), (whole_width, whole_height) = _reduced(picture.data)
     source = "data:image/jpeg;base64," + base64.b64encode(small).decode("ascii")
-    caption = escape(picture.caption)
+    caption = escape(f"{picture.caption} · {whole_width} × {whole_height}")  # noqa: RUF001 -- the sign for sizes
+    image = f'<img src="{source}" width="{width}" height="{height}" alt="{caption}">'
     if picture.link is not None:
-        caption += f' · <a href="{escape(quote(picture.link))}">whole picture</a>'
-    image = f'<img src="{source}" width="{width}" height="{height}" alt="{escape(picture.caption)}">'
+        image = f'<a href="{escape(quote(picture.link))}" title="open the whole picture">{image}</a>'
     return f"<figure>{image}<figcaption>{caption}</figcaption></figure>", width / height
 
 
@@ -123,16 +123,17 @@ def _stages(stages: Mapping[str, float]) -> str:
     return f'<p class="bar">{bar}</p><p class="key">{key}</p>'
 
 
-def _reduced(data: bytes) -> tuple[bytes, int, int]:
-    """A JPEG of the picture for the screen, upright and on white where it is transparent, with its width and height."""
+def _reduced(data: bytes) -> tuple[bytes, tuple[int, int], tuple[int, int]]:
+    """A JPEG of the picture for the screen, upright and on white where it is transparent; its size, and the whole's."""
     with Image.open(BytesIO(data)) as opened:
         upright = ImageOps.exif_transpose(opened).convert("RGBA")
+    whole = upright.size
     upright.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
     flat = Image.new("RGB", upright.size, "white")
     flat.paste(upright, mask=upright.getchannel("A"))
     out = BytesIO()
     flat.save(out, "JPEG", quality=_QUALITY, optimize=True)
-    return out.getvalue(), *flat.size
+    return out.getvalue(), flat.size, whole
 
 
 def _lines(parts: Iterable[str]) -> str:

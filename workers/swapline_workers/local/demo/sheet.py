@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -25,19 +26,20 @@ def link_pictures(entries: list[Entry], place: Place) -> None:
 def demo_sheet(entries: list[Entry], place: Place) -> str:
     """Give the page for these entries, whose pictures have their short names."""
     good = sum(entry.good for entry in entries)
-    longest = max((timings(entry.job)["total"] or 0 for entry in entries), default=0)
+    began = min(entry.job.created_at for entry in entries)
+    ended = max(entry.job.finished_at or entry.job.created_at for entry in entries)
     sums = {
         "jobs succeeded": f"{good} of {len(entries)}",
         "webhooks verified": f"{sum(entry.verified for entry in entries)}",
         "credits charged": f"{sum(entry.job.credits for entry in entries)}",
-        "first to last": f"{longest:.1f} s",
+        "from first to last": f"{(ended - began) / 1000:.1f} s",
     }
     return contact_sheet(
         "Swapline demo",
         "What went in, and what came out: stored pictures, and webhooks whose signatures were checked.",
         sums,
         [_card(entry, place) for entry in entries],
-        f"Made by a simulated vendor, in {place.root}.",
+        f"The vendor was simulated; everything else was real. Run of {_moment(began)}, in {place.root}",
     )
 
 
@@ -47,7 +49,7 @@ def _card(entry: Entry, place: Place) -> Card:
         title=entry.wish.photograph.name,
         state=job.state,
         good=entry.good,
-        before=Picture(entry.wish.photograph.data, "what went in"),
+        before=Picture(entry.wish.photograph.data, "in"),
         after=_after(entry, place),
         missing=f"{job.failure_code or job.state}: {job.failure_detail or 'there is no result'}",
         stages={name: seconds for name, seconds in timings(job).items() if seconds is not None and name != "total"},
@@ -60,8 +62,7 @@ def _after(entry: Entry, place: Place) -> Picture | None:
         return None
     image = entry.job.images[0]
     short = place.picture(entry.number, 1)
-    caption = f"what came out: {image.width} x {image.height}, {image.bytes / 1e6:.1f} MB"
-    return Picture(short.read_bytes(), caption, link=short.name)
+    return Picture(short.read_bytes(), f"out, {image.bytes / 1e6:.1f} MB", link=short.name)
 
 
 def _facts(entry: Entry) -> dict[str, str]:
@@ -78,3 +79,8 @@ def _facts(entry: Entry) -> dict[str, str]:
         "Webhook": "received, signature verified" if entry.verified else f"not verified ({job.notification})",
         "SHA-256": job.images[0].sha256 if job.images else "none",
     }
+
+
+def _moment(milliseconds: int) -> str:
+    """Give a moment as a person here writes it."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
