@@ -1,0 +1,60 @@
+"""The documentation tells the truth about settings, codes, events and the lifecycle."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+from swapline_producer.contract import EventType, FailureCode
+from swapline_workers.settings import WorkerSettings
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def test_every_setting_is_in_the_readme_and_no_other() -> None:
+    table = README.partition("## Settings")[2].partition("## The house")[0]
+    rows = re.findall(r"^\| ([A-Z_, ]+) \|", table, re.MULTILINE)
+    documented = {name for row in rows for name in row.split(", ")}
+    assert documented == {name.upper() for name in WorkerSettings.model_fields}
+
+
+def test_every_failure_code_is_documented_and_no_other() -> None:
+    table = (ROOT / "docs/failure-codes.md").read_text()
+    assert set(re.findall(r"^\| ([A-Z_]+) \|", table, re.MULTILINE)) == set(FailureCode)
+
+
+def test_every_event_is_documented() -> None:
+    guide = (ROOT / "docs/guides/receiving-webhooks.md").read_text()
+    swaps = {event for event in EventType if event.startswith("swap.")}
+    assert {event for event in swaps if f"`{event}`" not in guide} == set()
+
+
+@pytest.mark.parametrize("name", ["lifecycle.md"])
+def test_drawn_pages_are_as_the_code_draws_them(name: str) -> None:
+    draw = runpy.run_path(str(ROOT / "docs/draw.py"))["PAGES"][name]
+    assert (ROOT / "docs" / name).read_text() == draw()
+
+
+@pytest.mark.parametrize(
+    "page", [*sorted(ROOT.glob("docs/**/*.md")), ROOT / "README.md", ROOT / "CHANGELOG.md"], ids=str
+)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_nothing_speaks_of_registries_or_of_a_machine() -> None:
+    words = re.compile("|".join(["pypi" + r"\.org", "python" + "hosted", "registry" + r"\.npmjs", "/" + "work/"]))
+    suffixes = {".py", ".md", ".toml", ".lock", ".yml", ".lua", ".json", ".cfg", ".sh", ""}
+    ours = [
+        path
+        for top in ("producer", "workers", "simulator", "tests", "docs", "ops", "bench", ".ci")
+        for path in (ROOT / top).rglob("*")
+        if path.is_file() and path.suffix in suffixes and "__pycache__" not in path.parts
+    ]
+    ours += [ROOT / name for name in ("README.md", "Makefile", "pyproject.toml", "requirements.lock")]
+    assert [str(path) for path in ours if words.search(path.read_text(errors="replace"))] == []
