@@ -89,7 +89,10 @@ def _from_text(text: str, *, allow_private: bool) -> Picture | Link:
         return _checked(_from_data_uri(text), "The data URI")
     if (path := _existing(text)) is not None:
         return _checked(_read(path), f"The file {path}")
-    return _checked(_decode(text, _neither(text)), "The base64 text")
+    data = _decode(text, _neither(text))
+    if len(text) <= _LONGEST_PATH and _media_type(data) is None:
+        _refuse(_neither(text))  # pic/face is valid base64, and yet more likely a path with a slip in it
+    return _checked(data, "The base64 text")
 
 
 def _link(url: str, *, allow_private: bool) -> Link:

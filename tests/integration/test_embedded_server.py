@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import signal
 import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,7 +24,6 @@ from swapline_workers.local.valkey import EmbeddedValkey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -76,7 +77,17 @@ def test_data_survive_a_clean_stop_and_the_next_server_in_the_folder(server: Emb
     server.stop()
     assert server.poll() == 0
     with EmbeddedValkey(server.folder) as next_server, connect(next_server.url) as client:
-        assert client.get("job") == "kept"
+        assert (next_server.url, client.get("job")) == (server.url, "kept")
+
+
+def test_a_server_whose_last_port_is_taken_moves_to_another(server: EmbeddedValkey) -> None:
+    server.stop()
+    with (
+        socket.create_server(("127.0.0.1", server.port)),
+        EmbeddedValkey(server.folder) as next_server,
+        connect(next_server.url) as client,
+    ):
+        assert client.ping()
 
 
 def test_a_second_server_is_refused_the_folder_in_one_sentence(server: EmbeddedValkey) -> None:
@@ -187,3 +198,24 @@ EmbeddedValkey(sys.argv[1]).start()
 print("up", flush=True)
 sys.stdin.read()
 """
+
+
+def test_swapline_redis_prints_its_url_and_stops_cleanly_on_ctrl_c(tmp_path: Path) -> None:
+    command = [Path(sys.executable).with_name("swapline"), "redis", "--dir", str(tmp_path / "data"), "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as running:
+        assert running.stdout is not None
+        facts = json.loads(running.stdout.readline())
+        with connect(facts["url"]) as client:
+            client.set("job", "kept")
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate(timeout=30)
+    assert (running.returncode, said) == (0, "swapline: the embedded server has stopped; its data are kept.\n")
+    with EmbeddedValkey(tmp_path / "data") as server, connect(server.url) as client:
+        assert client.get("job") == "kept"
+
+
+def test_swapline_redis_says_in_one_sentence_what_is_wrong(server: EmbeddedValkey) -> None:
+    command = [Path(sys.executable).with_name("swapline"), "redis", "--dir", str(server.folder)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (1, "", 1)
+    assert ended.stderr.startswith(f"swapline: The folder {server.folder} belongs to a server that is running")

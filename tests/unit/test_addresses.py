@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swapline_producer.addresses import forbidden_reason
+from swapline_producer.addresses import forbidden_reason, url_problem
 
 FORBIDDEN = [
     "0.0.0.0",
@@ -85,3 +85,15 @@ def test_what_python_calls_private_or_reserved_is_never_public(
     )
     nat64 = address in ipaddress.IPv6Network("64:ff9b::/96") if address.version == 6 else False
     assert forbidden_reason(address) or not special or nat64
+
+
+@given(st.text(alphabet=st.characters(codec=None)), st.booleans())
+def test_no_text_is_too_strange_to_be_judged(text: str, allow_private: bool) -> None:
+    for url in (text, f"https://{text}", f"http://{text}@h/", f"https://example.com:{text}/", f"https://[{text}]/"):
+        problem = url_problem(url, allow_private=allow_private)
+        assert problem is None or problem.startswith("it")
+
+
+@given(st.ip_addresses(v=4), st.sampled_from(["{}", "{:#x}", "0{:o}"]))
+def test_an_address_in_one_number_never_passes_for_a_name(address: ipaddress.IPv4Address, spelling: str) -> None:
+    assert url_problem(f"https://{spelling.format(int(address))}/a.png")

@@ -184,7 +184,11 @@ def test_odd_texts_are_refused_in_one_sentence(text: str) -> None:
 
 
 def test_base64_of_something_else_is_refused_as_no_picture() -> None:
-    assert "not a JPEG, PNG or WebP" in refusal(base64.b64encode(b"hello world").decode())
+    assert "not a JPEG, PNG or WebP" in refusal(base64.b64encode(bytes(9000)).decode())
+
+
+def test_a_mistyped_path_that_happens_to_be_base64_is_still_told_as_a_path() -> None:
+    assert "'pic/face' is neither a URL, a data URI, an existing file" in refusal("pic/face")
 
 
 def test_base64_that_was_cut_is_refused() -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import gzip
+import io
 import json
+import re
+import zlib
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -12,8 +15,23 @@ import orjson
 import pytest
 import requests
 import responses
-from pngs import png
 from urllib3.exceptions import MaxRetryError, NewConnectionError
+
+from pngs import SIGNATURE, chunk, ihdr, png, rows
+from swapline_producer.contract import ApiVersion
+from swapline_workers.adapters import vendor as vendor_module
+from swapline_workers.core.reply import PREFIX
+from swapline_workers.errors import (
+    NotFound,
+    NotSent,
+    OutOfCredits,
+    OutputInvalid,
+    OutputMissing,
+    Throttled,
+    Unauthorized,
+    Unclear,
+    VendorError,
+)
 from vendors import (
     KEY,
     NOW,
@@ -27,23 +45,7 @@ from vendors import (
     everything_told,
 )
 
-from swapline_producer.contract import ApiVersion
-from swapline_workers.adapters import output
-from swapline_workers.core.reply import PREFIX
-from swapline_workers.errors import (
-    NotFound,
-    NotSent,
-    OutOfCredits,
-    OutputInvalid,
-    OutputMissing,
-    Throttled,
-    Unauthorized,
-    Unclear,
-    VendorError,
-)
-
 if TYPE_CHECKING:
-    import io
     from collections.abc import Iterator
 
 SECOND = png(12, 8, seed=2)
@@ -96,8 +98,6 @@ def test_an_id_is_one_segment_of_the_path_whatever_it_is(vendor: responses.Reque
         seen.append(str(request.url))
         return 200, {}, '{"status": "IN_QUEUE"}'
 
-    import re
-
     vendor.add_callback("POST", re.compile(r"https://vendor\.test/.*"), answer)
     with client().look(job_id, V6):
         pass
@@ -147,7 +147,7 @@ def test_a_reply_may_come_in_pieces(vendor: responses.RequestsMock, size: int) -
 
 def test_completed_is_known_before_the_picture_is_read(vendor: responses.RequestsMock) -> None:
     raw = Dripping(b'{"id": "x", "status": "COMP', b'LETED", "output": {"images": ["', IMAGES.encode(), b'"]}}')
-    vendor.post(STATUS, body=__import__("io").BufferedReader(raw))
+    vendor.post(STATUS, body=io.BufferedReader(raw))
     with client().look("job-abc-123", V6) as look:
         assert look.status == "COMPLETED"
         assert raw.given == 2
@@ -228,9 +228,6 @@ def test_what_is_not_a_whole_png_is_invalid_output(vendor: responses.RequestsMoc
 
 
 def test_half_of_the_rows_are_seen_unless_it_is_told_not_to_count_them(vendor: responses.RequestsMock) -> None:
-    from pngs import SIGNATURE, chunk, ihdr, rows
-    import zlib
-
     half = SIGNATURE + ihdr(8, 8) + chunk(b"IDAT", zlib.compress(rows(8, 4))) + chunk(b"IEND")
     vendor.post(STATUS, body=completed(half))
     with client().look("job-abc-123", V6) as look, pytest.raises(OutputInvalid):
@@ -337,12 +334,12 @@ def test_what_is_packed_in_another_way_than_it_says_is_no_news(vendor: responses
 
 @pytest.fixture
 def _small_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(output.Body.__init__, "__defaults__", (100_000,))
+    monkeypatch.setattr(vendor_module, "REPLY_LIMIT", 100_000)
 
 
 @pytest.mark.usefixtures("_small_limit")
 @pytest.mark.parametrize("packed", [True, False])
-def test_a_reply_that_does_not_end_is_given_up(vendor: responses.RequestsMock, packed: bool) -> None:
+def test_a_reply_that_does_not_end_is_given_up(vendor: responses.RequestsMock, *, packed: bool) -> None:
     body = b'{"status": "COMPLETED", "output": {"images": ["' + b"A" * 10_000_000 + b'"]}}'
     headers = {"Content-Encoding": "gzip"} if packed else {}
     vendor.post(STATUS, body=gzip.compress(body) if packed else body, headers=headers)

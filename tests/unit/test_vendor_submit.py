@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 import responses
+from pydantic import SecretStr
 from urllib3.exceptions import MaxRetryError, NewConnectionError
-from vendors import IMAGE, KEY, SUBMIT, UUID_FILTER, client, dripping, everything_told, spec
 
 from swapline_producer.contract import FailureCode
 from swapline_producer.errors import SettingsError
+from swapline_workers.adapters.vendor import VendorClient
 from swapline_workers.errors import (
     NotFound,
     NotSent,
@@ -24,11 +25,11 @@ from swapline_workers.errors import (
     Unclear,
     VendorError,
 )
+from vendors import IMAGE, KEY, SUBMIT, UUID_FILTER, client, dripping, everything_told, spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from swapline_workers.adapters.vendor import VendorClient
     from swapline_workers.steps.ports import Vendor
 
 ACCEPTED = {"id": "job-abc-123", "status": "IN_QUEUE"}
@@ -328,10 +329,6 @@ def test_evidence_holds_no_key_no_picture_no_query_and_no_control_character(vend
     ("key", "prefix"), [("", ""), ("", "Bearer "), ("a\nb", ""), ("ké", ""), ("k ", ""), ("k", " "), ("k", "a\n")]
 )
 def test_a_key_that_no_header_can_carry_is_refused_at_the_start_without_showing_it(key: str, prefix: str) -> None:
-    from pydantic import SecretStr
-
-    from swapline_workers.adapters.vendor import VendorClient
-
     with pytest.raises(SettingsError, match="SWAPLINE_API_KEY") as refusal:
         VendorClient(base_url="https://x.test", key_header="X-Key", key=SecretStr(key), key_prefix=prefix)
     assert not key or repr(key) not in str(refusal.value)
@@ -339,7 +336,7 @@ def test_a_key_that_no_header_can_carry_is_refused_at_the_start_without_showing_
 
 def test_cookies_do_not_travel_from_one_job_to_the_next(vendor: responses.RequestsMock) -> None:
     vendor.post(SUBMIT, json=ACCEPTED, headers={"Set-Cookie": "job=1; Path=/"})
-    one: VendorClient = client()
+    one = client()
     one.submit(spec(), IMAGE)
     one.submit(spec(), IMAGE)
     assert "Cookie" not in vendor.calls[1].request.headers

@@ -39,7 +39,7 @@ def jobs() -> None:
 
 
 @jobs.command("list")
-@click.option("--state", "states", multiple=True, type=click.Choice([one.value for one in State]), help="These states only.")
+@click.option("--state", "states", multiple=True, type=click.Choice([one.value for one in State]), help="Only these.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="Jobs of each state.")
 @as_json_option
 def list_(states: tuple[str, ...], limit: int, *, as_json: bool) -> None:

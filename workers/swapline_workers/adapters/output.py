@@ -32,7 +32,7 @@ BLOCK = 65_536
 class Body:
     """The bytes of a reply that have arrived so far."""
 
-    def __init__(self, response: Response, limit: int = REPLY_LIMIT) -> None:
+    def __init__(self, response: Response, limit: int) -> None:
         """Read nothing yet. `limit` is in bytes, after decompression."""
         self._raw = response.raw
         self._encoded = bool(response.headers.get("Content-Encoding"))

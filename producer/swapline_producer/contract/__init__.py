@@ -1,0 +1,85 @@
+"""The words that every part of Swapline shares: states, codes, requests, jobs, events and names.
+
+Pure: importing this module loads neither celery nor redis, and opens nothing.
+
+Times are UTC milliseconds since the epoch (`int`, fields ending in `_at` or `_until`), read from the ledger's
+own clock; durations in settings and requests are seconds (`float`).
+"""
+
+from swapline_producer.contract.base import (
+    Frozen,
+)
+from swapline_producer.contract.job import (
+    ImageRef,
+    Job,
+    JobEvent,
+    JobSpec,
+    LinkedImage,
+    StoredImage,
+    StoredPicture,
+    Ticket,
+)
+from swapline_producer.contract.request import (
+    METADATA_LIMIT,
+    IdempotencyKey,
+    SwapOptions,
+    SwapRequest,
+    Tenant,
+    WebUrl,
+)
+from swapline_producer.contract.webhook import (
+    SwapData,
+    SwapEvent,
+    WebhookImage,
+)
+from swapline_producer.contract.words import (
+    CREDITS_PER_JOB,
+    FINISHED,
+    SLOT_STATES,
+    VENDOR_CODES,
+    ApiVersion,
+    EventType,
+    FailureCode,
+    Gender,
+    Notification,
+    Priority,
+    QualityMode,
+    Ratio,
+    State,
+    Step,
+)
+
+__all__ = [
+    "CREDITS_PER_JOB",
+    "FINISHED",
+    "METADATA_LIMIT",
+    "SLOT_STATES",
+    "VENDOR_CODES",
+    "ApiVersion",
+    "EventType",
+    "FailureCode",
+    "Frozen",
+    "Gender",
+    "IdempotencyKey",
+    "ImageRef",
+    "Job",
+    "JobEvent",
+    "JobSpec",
+    "LinkedImage",
+    "Notification",
+    "Priority",
+    "QualityMode",
+    "Ratio",
+    "State",
+    "Step",
+    "StoredImage",
+    "StoredPicture",
+    "SwapData",
+    "SwapEvent",
+    "SwapOptions",
+    "SwapRequest",
+    "Tenant",
+    "Ticket",
+    "WebUrl",
+    "WebhookImage",
+]

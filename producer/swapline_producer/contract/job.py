@@ -1,0 +1,110 @@
+"""One job as the ledger has it, and what travels and is logged for it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, JsonValue
+
+from swapline_producer.contract.base import Frozen
+from swapline_producer.contract.request import SwapOptions, WebUrl
+from swapline_producer.contract.words import FailureCode, Notification, State, Step
+
+
+class StoredImage(Frozen):
+    """An input picture in object storage, under the SHA-256 of its bytes."""
+
+    kind: Literal["stored"] = "stored"
+    key: str
+    sha256: str
+    media_type: str
+    width: int
+    height: int
+    size: int
+    """Bytes, before base64."""
+
+
+class LinkedImage(Frozen):
+    """An input picture at a public URL."""
+
+    kind: Literal["url"] = "url"
+    url: WebUrl
+
+
+ImageRef = Annotated[StoredImage | LinkedImage, Field(discriminator="kind")]
+
+
+class JobSpec(SwapOptions):
+    """A request as the ledger keeps it: the picture by reference only. Fields of a later version are passed over."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    image: ImageRef
+
+
+class StoredPicture(Frozen):
+    """One picture of a job in object storage. `key` is its name there; sizes in pixels and bytes."""
+
+    key: str
+    sha256: str
+    bytes: int
+    width: int
+    height: int
+
+
+class Job(Frozen):
+    """One job as the ledger has it. `turn` is its version: it grows with every change."""
+
+    job_id: str
+    state: State
+    turn: int
+    spec: JobSpec
+    created_at: int
+    queue_until: int
+    run_timeout_ms: int
+    submitted_at: int | None = None
+    run_until: int | None = None
+    terminal_at: int | None = None
+    finished_at: int | None = None
+    attempts: int = 0
+    attempt_open: bool = False
+    """A paid call may be under way: an attempt was written and its reply is not."""
+    polls: int = 0
+    retries: int = 0
+    """Tries of the present stage (storing) that failed in a row."""
+    not_found: int = 0
+    """Looks answered 404 in a row."""
+    vendor_job_id: str | None = None
+    vendor_status: str | None = None
+    slot: bool = False
+    failure_code: FailureCode | None = None
+    failure_detail: str | None = None
+    credits: int = 0
+    staged: int = 0
+    """Pictures staged; 0 while there are none."""
+    images: tuple[StoredPicture, ...] = ()
+    notification: Notification = Notification.NONE
+    notify_attempts: int = 0
+
+    @property
+    def tenant(self) -> str:
+        """Whose job it is."""
+        return self.spec.tenant
+
+
+class JobEvent(Frozen):
+    """One line of a job's log. `data` holds small facts: codes, counts, reasons; never a picture or a secret."""
+
+    at: int
+    name: str
+    data: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class Ticket(Frozen):
+    """A message to be: which step of which job, for which turn. All that ever travels through the broker."""
+
+    step: Step
+    job_id: str
+    turn: int
+    retries: int = 0
+    """How often this step of this job has run before; Flower shows it."""

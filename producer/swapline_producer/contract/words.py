@@ -1,0 +1,154 @@
+"""The words of the trade, each an enum: states, codes, steps, events, and those of the vendor's page."""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+
+CREDITS_PER_JOB = 2
+"""What the vendor charges for one accepted submission (the vendor's page, step 1, notes)."""
+
+
+class State(StrEnum):
+    """Where a job is. In the order of the story."""
+
+    QUEUED = "QUEUED"
+    SUBMITTING = "SUBMITTING"
+    RUNNING = "RUNNING"
+    HELD = "HELD"
+    STORING = "STORING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    EXPIRED = "EXPIRED"
+    TIMED_OUT = "TIMED_OUT"
+    CANCELED = "CANCELED"
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing but the notification can still happen."""
+        return self in FINISHED
+
+
+FINISHED = frozenset({State.SUCCEEDED, State.FAILED, State.EXPIRED, State.TIMED_OUT, State.CANCELED})
+SLOT_STATES = frozenset({State.SUBMITTING, State.RUNNING})
+"""States in which a job always holds one of the vendor's slots; HELD holds one until it is resolved or timed out."""
+
+
+class Notification(StrEnum):
+    """Where the webhook of a job is."""
+
+    NONE = "NONE"
+    PENDING = "PENDING"
+    DELIVERED = "DELIVERED"
+    DEAD = "DEAD"
+
+
+class FailureCode(StrEnum):
+    """Why a job did not succeed: the vendor's five, then ours."""
+
+    FILTER_BLOCKED = "FILTER_BLOCKED"
+    FILTER_NOT_FOUND = "FILTER_NOT_FOUND"
+    WORKFLOW_FETCH_FAILED = "WORKFLOW_FETCH_FAILED"
+    INVALID_QUALITY_MODE = "INVALID_QUALITY_MODE"
+    INVALID_IMAGE = "INVALID_IMAGE"
+    VENDOR_FAILED = "VENDOR_FAILED"
+    VENDOR_REJECTED = "VENDOR_REJECTED"
+    UNAUTHORIZED = "UNAUTHORIZED"
+    OUT_OF_CREDITS = "OUT_OF_CREDITS"
+    OUTPUT_MISSING = "OUTPUT_MISSING"
+    OUTPUT_INVALID = "OUTPUT_INVALID"
+    LOST = "LOST"
+    SUBMIT_UNKNOWN = "SUBMIT_UNKNOWN"
+    STORAGE_FAILED = "STORAGE_FAILED"
+    QUEUE_TTL = "QUEUE_TTL"
+    RUN_TIMEOUT = "RUN_TIMEOUT"
+    CANCELED = "CANCELED"
+
+
+VENDOR_CODES = frozenset(
+    {
+        FailureCode.FILTER_BLOCKED,
+        FailureCode.FILTER_NOT_FOUND,
+        FailureCode.WORKFLOW_FETCH_FAILED,
+        FailureCode.INVALID_QUALITY_MODE,
+        FailureCode.INVALID_IMAGE,
+    },
+)
+
+
+class Step(StrEnum):
+    """The four steps, in the order of the story. Each is a Celery task and a queue."""
+
+    SUBMIT = "submit"
+    POLL = "poll"
+    FINALIZE = "finalize"
+    NOTIFY = "notify"
+
+    @property
+    def task(self) -> str:
+        """The name of the step's Celery task, the same in every installation."""
+        return f"swapline.{self.value}"
+
+    def queue(self, key_prefix: str) -> str:
+        """The name of the step's queue, and of its list in Redis."""
+        return f"{key_prefix}.{self.value}"
+
+    def task_id(self, job_id: str) -> str:
+        """The id under which every message of this step of this job travels: Flower shows one task for it."""
+        return f"{job_id}-{self.value}"
+
+
+class EventType(StrEnum):
+    """What a webhook can tell."""
+
+    SUCCEEDED = "swap.succeeded"
+    FAILED = "swap.failed"
+    EXPIRED = "swap.expired"
+    TIMED_OUT = "swap.timed_out"
+    CANCELED = "swap.canceled"
+    HELD = "swap.held"
+    BATCH_COMPLETED = "batch.completed"
+
+
+class ApiVersion(StrEnum):
+    """The vendor's API version; each has its own paths."""
+
+    V6 = "v6"
+    V5 = "v5"
+
+
+class Gender(IntEnum):
+    """Whose face it is, as the vendor numbers it. GROUP swaps every face in the picture."""
+
+    MALE = 0
+    FEMALE = 1
+    BOY = 2
+    GIRL = 3
+    GROUP = 4
+
+
+class Ratio(StrEnum):
+    """The shape of the result."""
+
+    PORTRAIT = "portrait"
+    LANDSCAPE = "landscape"
+    SQUARE = "square"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels that the vendor's page promises."""
+        return {"portrait": (1200, 1800), "landscape": (1800, 1200), "square": (1280, 1280)}[self.value]
+
+
+class QualityMode(StrEnum):
+    """The vendor's quality; only for filters with an integer id."""
+
+    V6_1 = "v6.1"
+    V6 = "v6"
+
+
+class Priority(StrEnum):
+    """Which of the three waiting lines a job stands in."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
