@@ -17,6 +17,8 @@ from swapline_workers.adapters.vendor import VendorClient
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from requests import PreparedRequest
+
     from swapline_workers.errors import WorkerError
 
 BASE = "https://vendor.test"
@@ -32,7 +34,7 @@ NOW = 1_700_000_000.0  # 14 November 2023, 22:13:20 UTC, a Tuesday
 
 def client(base_url: str = BASE, **more: Any) -> VendorClient:
     """Give a client with a key that is easy to find where it must not be."""
-    given = {"key_header": "X-Key", "key_prefix": "Bearer ", "now": lambda: NOW} | more
+    given: dict[str, Any] = {"key_header": "X-Key", "key_prefix": "Bearer ", "now": lambda: NOW} | more
     return VendorClient(base_url=base_url, key=SecretStr(KEY), **given)
 
 
@@ -45,6 +47,11 @@ def completed(*pictures: bytes, **more: object) -> bytes:
     """Give the reply about a job that is done."""
     images = [base64.b64encode(picture).decode() for picture in pictures]
     return orjson.dumps({"id": "job-abc-123", "status": "COMPLETED", "output": {"images": images}, **more})
+
+
+def sent(request: PreparedRequest) -> Any:
+    """Give the JSON that a request carries."""
+    return orjson.loads(request.body or b"")
 
 
 class Dripping(io.RawIOBase):

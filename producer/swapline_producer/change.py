@@ -89,6 +89,8 @@ class Claimed(Frozen):
     """The next moment something is due, in milliseconds; None when nothing waits."""
     rescued: int = 0
     postponed: int = 0
+    clocks: int = 1
+    """How many worker processes have claimed in the last minute."""
 
 
 class NewJob(Frozen):

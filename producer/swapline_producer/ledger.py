@@ -161,6 +161,7 @@ class Ledger:
         self,
         routes: Mapping[str, Step],
         *,
+        clock: str = "clock",
         limit: int = 200,
         backlog: int = 1000,
     ) -> Claimed:
@@ -171,6 +172,7 @@ class Ledger:
         """
         answer = self._run(
             "claim",
+            clock=clock,
             limit=limit,
             backlog=backlog,
             routes=dict(routes),
@@ -186,6 +188,7 @@ class Ledger:
             next_at=answer.get("next_at"),
             rescued=answer["rescued"],
             postponed=answer["postponed"],
+            clocks=answer["clocks"],
         )
 
     def renew(self, jobs: Iterable[tuple[str, int]]) -> int:

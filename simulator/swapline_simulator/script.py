@@ -1,6 +1,6 @@
 """Which mode the next call is answered in: directions given beforehand or while the vendor runs, and who obeys which.
 
-For each stage the first of these wins: a direction for this job, a direction for the next submissions, the standing
+For each stage the first of these that applies to the call wins: the direction for the job or submission, the standing
 direction, good behaviour.
 """
 
@@ -28,7 +28,7 @@ class Direction(BaseModel):
     share: float = Field(default=1, gt=0, le=1)
     """The share of calls that obey, drawn by the seed; of jobs, for the result."""
     times: int | None = Field(default=None, ge=1)
-    """How many calls obey, then good behaviour; of each job, where it is given for jobs."""
+    """How many calls obey; of each job, where it is given for jobs."""
     job: str | None = None
     """Only this vendor job."""
     next_submissions: int | None = Field(default=None, ge=1)
@@ -129,29 +129,28 @@ class Script:
 
     def submission(self, number: int) -> Cue:
         """Give the cue for a submission; `number` counts those that came with the right key."""
-        if self._upcoming[Stage.SUBMIT]:
-            direction = self._upcoming[Stage.SUBMIT].popleft()
-            return self._drawn(_Standing(direction, None), Stage.SUBMIT, number)
-        return self._drawn(self._standing.get(Stage.SUBMIT), Stage.SUBMIT, number)
+        upcoming = self._upcoming[Stage.SUBMIT]
+        next_one = _Standing(upcoming.popleft(), None) if upcoming else None
+        return self._first(Stage.SUBMIT, next_one, number)
 
     def look(self, job_id: str, number: int) -> Cue:
         """Give the cue for the status call of this number about a job."""
-        return self._drawn(self._for_job(Stage.STATUS, job_id), Stage.STATUS, job_id, number)
+        return self._first(Stage.STATUS, self._by_job.get((Stage.STATUS, job_id)), job_id, number)
 
     def result(self, job_id: str) -> Cue:
         """Give the cue for the result of a job: the same at every call, unless directed otherwise meanwhile."""
-        return self._drawn(self._for_job(Stage.RESULT, job_id), Stage.RESULT, job_id)
+        return self._first(Stage.RESULT, self._by_job.get((Stage.RESULT, job_id)), job_id)
 
-    def _for_job(self, stage: Stage, job_id: str) -> _Standing | None:
-        return self._by_job.get((stage, job_id)) or self._standing.get(stage)
+    def _first(self, stage: Stage, special: _Standing | None, *what: str | int) -> Cue:
+        """Give the cue of the first direction that applies to this call."""
+        for standing in (special, self._standing.get(stage)):
+            if standing is not None and self._applies(standing, *what):
+                direction = standing.direction
+                amount = MODES[direction.mode].amount if direction.amount is None else direction.amount
+                return Cue(direction.mode, amount)
+        return Cue(WELL_BEHAVED[stage])
 
-    def _drawn(self, standing: _Standing | None, stage: Stage, *what: str | int) -> Cue:
-        if standing is None:
-            return Cue(WELL_BEHAVED[stage])
-        direction = standing.direction
-        if direction.share < 1 and stream(self._seed, direction.mode, *what).random() >= direction.share:
-            return Cue(WELL_BEHAVED[stage])
-        if not standing.obeyed():
-            return Cue(WELL_BEHAVED[stage])
-        amount = MODES[direction.mode].amount if direction.amount is None else direction.amount
-        return Cue(direction.mode, amount)
+    def _applies(self, standing: _Standing, *what: str | int) -> bool:
+        mode, share = standing.direction.mode, standing.direction.share
+        drawn = share == 1 or stream(self._seed, mode, *what).random() < share
+        return drawn and standing.obeyed()

@@ -1,95 +1,48 @@
-"""The simulated vendor over real HTTP, held to the vendor's page and to the table of its modes."""
+"""The simulated vendor over real HTTP, held to the vendor's page."""
 
 from __future__ import annotations
 
 import base64
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
-from email.utils import parsedate_to_datetime
-from hashlib import sha256
-from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from io import BytesIO
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 from PIL import Image
 
-from swapline_simulator import Control, Mode, Simulator, SimulatorConfig, SimulatorError, sample_photographs
+from simulator_caller import DIGEST, PHOTOGRAPH, TEXT, Caller, calling, error, picture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Generator
 
-PHOTOGRAPH = sample_photographs()[0]
-TEXT = base64.b64encode(PHOTOGRAPH).decode()
-DIGEST = sha256(PHOTOGRAPH).hexdigest()
-KEY = {"X-API-Key": "sim-key"}
+    from swapline_simulator import Simulator
+
 NEVER = "fixed:3600"
 """A service time that no test waits for."""
 
 
-class Caller:
-    """Calls the vendor as a client of it would."""
-
-    def __init__(self, vendor: Simulator) -> None:
-        self.vendor = vendor
-        self.session = requests.Session()
-        self.session.headers.update(KEY)
-
-    def submit(self, version: str = "v6", **fields: Any) -> requests.Response:
-        body = {"base64": TEXT, "gender": 1, "filter_id": 12} | fields
-        return self.session.post(f"{self.vendor.url}/{version}/run/face_swap", json=body, timeout=30)
-
-    def accepted(self, version: str = "v6", **fields: Any) -> str:
-        reply = self.submit(version, **fields)
-        assert reply.status_code == 200, reply.text
-        return str(reply.json()["id"])
-
-    def look(self, job: str, version: str = "v6") -> requests.Response:
-        return self.session.post(f"{self.vendor.url}/{version}/status/{job}", timeout=30)
-
-    def wait(self, job: str, version: str = "v6") -> requests.Response:
-        """Look once, being held until the job is done; how the vendor behaves otherwise stays as it is."""
-        self.vendor.control.set_mode(Mode.STATUS_HELD, job=job, times=1)
-        return self.look(job, version)
-
-
 @pytest.fixture
-def caller(swapline_simulator: Simulator) -> Iterator[Caller]:
-    made = Caller(swapline_simulator)
-    yield made
-    made.session.close()
-
-
-def picture(reply: requests.Response) -> bytes:
-    (encoded,) = reply.json()["output"]["images"]
-    return base64.b64decode(encoded, validate=True)
-
-
-def code(reply: requests.Response) -> tuple[int, str]:
-    said = reply.json()
-    assert said["message"].endswith(".")
-    return reply.status_code, said["error"]
-
-
-# The page, step by step
+def caller(swapline_simulator: Simulator) -> Generator[Caller]:
+    with calling(swapline_simulator) as made:
+        yield made
 
 
 @pytest.mark.parametrize("version", ["v6", "v5"])
 @pytest.mark.parametrize(
-    ("ratio", "size"),
-    [(None, (1200, 1800)), ("portrait", (1200, 1800)), ("landscape", (1800, 1200)), ("square", (1280, 1280))],
+    ("fields", "size"),
+    [
+        ({}, (1200, 1800)),
+        ({"ratio": "portrait"}, (1200, 1800)),
+        ({"ratio": "landscape"}, (1800, 1200)),
+        ({"ratio": "square"}, (1280, 1280)),
+    ],
 )
 def test_a_photograph_becomes_a_png_of_the_size_of_its_ratio(
-    caller: Caller, version: str, ratio: str | None, size: tuple[int, int]
+    caller: Caller, version: str, fields: dict[str, str], size: tuple[int, int]
 ) -> None:
-    job = caller.accepted(version, **({"ratio": ratio} if ratio else {}))
+    job = caller.accepted(version, **fields)
     with Image.open(BytesIO(picture(caller.wait(job, version)))) as opened:
         assert (opened.format, opened.size) == ("PNG", size)
 
@@ -100,6 +53,12 @@ def test_a_submission_is_answered_with_an_id_and_in_queue_in_the_order_of_the_pa
     assert list(reply.json()) == ["id", "status"]
     assert reply.json()["status"] == "IN_QUEUE"
     assert reply.headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.swapline_simulator(service_time=NEVER)
+def test_a_job_that_is_not_done_is_told_at_once(caller: Caller) -> None:
+    job = caller.accepted()
+    assert caller.look(job).json() == {"id": job, "status": "IN_QUEUE"}
 
 
 def test_a_completed_job_is_told_in_the_order_of_the_page(caller: Caller) -> None:
@@ -127,7 +86,7 @@ def test_a_failed_job_is_told_without_output(caller: Caller) -> None:
 
 @pytest.mark.parametrize(("mine", "other"), [("v6", "v5"), ("v5", "v6")])
 def test_a_job_of_one_version_is_unknown_to_the_other(caller: Caller, mine: str, other: str) -> None:
-    assert code(caller.look(caller.accepted(mine), other)) == (404, "JOB_NOT_FOUND")
+    assert error(caller.look(caller.accepted(mine), other)) == (404, "JOB_NOT_FOUND")
 
 
 @pytest.mark.parametrize(
@@ -145,12 +104,13 @@ def test_a_job_of_one_version_is_unknown_to_the_other(caller: Caller, mine: str,
         ({"base64": base64.b64encode(PHOTOGRAPH[:9000]).decode()}, (400, "INVALID_IMAGE")),
         ({"base64": "https://no-such-host.invalid/me.jpg"}, (400, "INVALID_IMAGE")),
         ({"base64": "http://[broken"}, (400, "INVALID_IMAGE")),
+        ({"base64": "http://127.0.0.1:1/me.jpg"}, (400, "INVALID_IMAGE")),
     ],
 )
 def test_every_error_of_the_page_is_given_and_nothing_is_charged(
     caller: Caller, fields: dict[str, Any], answer: tuple[int, str]
 ) -> None:
-    assert code(caller.submit(**fields)) == answer
+    assert error(caller.submit(**fields)) == answer
     report = caller.vendor.control.report()
     assert (report.credits_spent, report.accepted, report.refused) == (0, 0, {answer[1]: 1})
 
@@ -158,7 +118,7 @@ def test_every_error_of_the_page_is_given_and_nothing_is_charged(
 @pytest.mark.parametrize("raw", [b"", b"{", b"[1]"])
 def test_a_body_that_is_no_json_object_is_refused(caller: Caller, raw: bytes) -> None:
     reply = caller.session.post(f"{caller.vendor.url}/v6/run/face_swap", data=raw, timeout=30)
-    assert code(reply) == (400, "INVALID_REQUEST")
+    assert error(reply) == (400, "INVALID_REQUEST")
 
 
 def test_a_body_larger_than_the_host_takes_is_refused(caller: Caller) -> None:
@@ -167,12 +127,12 @@ def test_a_body_larger_than_the_host_takes_is_refused(caller: Caller) -> None:
 
 @pytest.mark.parametrize("path", ["run/face_swap", "status/job-1"])
 @pytest.mark.parametrize("headers", [{}, {"X-API-Key": "wrong"}, {"X-API-Key": "ké"}, {"Authorization": "sim-key"}])
-def test_without_the_right_key_nothing_is_answered(
+def test_without_the_right_key_nothing_is_told(
     swapline_simulator: Simulator, path: str, headers: dict[str, str]
 ) -> None:
     encoded = {name: value.encode() for name, value in headers.items()}
     reply = requests.post(f"{swapline_simulator.url}/v6/{path}", headers=encoded, json={}, timeout=30)
-    assert code(reply) == (401, "UNAUTHORIZED")
+    assert error(reply) == (401, "UNAUTHORIZED")
     assert swapline_simulator.control.report().unauthorized == 1
 
 
@@ -183,44 +143,64 @@ def test_the_key_its_header_and_its_prefix_can_be_chosen(caller: Caller) -> None
     assert caller.submit().status_code == 200
 
 
-# Pictures by URL
+class OnePhotograph(BaseHTTPRequestHandler):
+    """Gives the photograph, whatever is asked for; redirects `/moved` to it."""
+
+    def do_GET(self) -> None:
+        moved = self.path == "/moved"
+        self.send_response(302 if moved else 200)
+        self.send_header("Location", "/me.jpg")
+        self.send_header("Content-Length", "0" if moved else str(len(PHOTOGRAPH)))
+        self.end_headers()
+        self.wfile.write(b"" if moved else PHOTOGRAPH)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
 
 
-def test_a_picture_on_this_machine_is_fetched(caller: Caller, swapline_simulator: Simulator) -> None:
-    with Simulator() as somebody:
-        said = caller.submit(base64=f"{somebody.url}/_control/page")
-    assert code(said) == (400, "INVALID_IMAGE")  # it was fetched, and is a page
-    with PhotographServer() as url:
-        caller.accepted(base64=url)
-    assert list(swapline_simulator.control.report().images) == [DIGEST]
+@pytest.fixture
+def somewhere() -> Generator[str]:
+    """A server of photographs on this machine."""
+    with HTTPServer(("127.0.0.1", 0), OnePhotograph) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})  # it stops as soon as that
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
 
 
-class PhotographServer:
-    """Serves the photograph on this machine."""
+def test_a_picture_on_this_machine_is_fetched(caller: Caller, somewhere: str) -> None:
+    caller.accepted(base64=f"{somewhere}/me.jpg")
+    (job,) = caller.vendor.control.report().jobs
+    assert (job.image_sha256, job.image_url) == (DIGEST, f"{somewhere}/me.jpg")
 
-    def __enter__(self) -> str:
-        code = (
-            "import sys, http.server as h\n"
-            "class S(h.BaseHTTPRequestHandler):\n"
-            "    def do_GET(self):\n"
-            "        data = sys.stdin.buffer.read(); self.send_response(200)\n"
-            "        self.send_header('Content-Length', str(len(data))); self.end_headers(); self.wfile.write(data)\n"
-            "server = h.HTTPServer(('127.0.0.1', 0), S); print(server.server_port, flush=True); server.handle_request()\n"
-        )
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", code],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(PHOTOGRAPH)
-        self._process.stdin.close()
-        return f"http://127.0.0.1:{int(self._process.stdout.readline())}/me.jpg"
 
-    def __exit__(self, *_: object) -> None:
-        assert self._process.stdout is not None
-        self._process.stdout.close()
-        self._process.terminate()
-        self._process.wait()
+def test_a_redirect_is_not_followed(caller: Caller, somewhere: str) -> None:
+    assert error(caller.submit(base64=f"{somewhere}/moved")) == (400, "INVALID_IMAGE")
+
+
+def test_a_picture_anywhere_else_is_drawn_and_not_fetched(caller: Caller) -> None:
+    one, same, other = (caller.accepted(base64=f"https://example.com/{name}.jpg") for name in "aab")
+    assert picture(caller.wait(one)) == picture(caller.wait(same)) != picture(caller.wait(other))
+
+
+@pytest.mark.swapline_simulator(service_time=NEVER, cap=1, retry_after=7)
+@pytest.mark.parametrize(
+    ("behaviour", "status", "header"),
+    [("429", 429, None), ("429-seconds", 429, "7"), ("400", 400, None), ("queue", 200, None)],
+)
+def test_above_the_cap_the_vendor_does_as_configured(
+    caller: Caller, behaviour: str, status: int, header: str | None
+) -> None:
+    caller.vendor.control.change(over_cap=behaviour)
+    caller.accepted()
+    reply = caller.submit()
+    assert (reply.status_code, reply.headers.get("Retry-After")) == (status, header)
+    assert caller.vendor.control.report().over_cap == 1
+
+
+@pytest.mark.swapline_simulator(credits=3)
+def test_without_credits_a_submission_is_refused(caller: Caller) -> None:
+    caller.accepted()
+    assert error(caller.submit()) == (402, "INSUFFICIENT_CREDITS")
+    assert caller.vendor.control.report().credits_left == 1

@@ -9,7 +9,7 @@ from servers import new_job
 from swapline_producer.change import Change
 from swapline_producer.contract import Job, State, Step, Ticket
 from swapline_producer.ledger import Ledger, connect
-from swapline_workers.clock import Clock
+from swapline_workers.clock import SWEEP, Clock
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -30,6 +30,10 @@ class Postbox:
 
     def next(self) -> Ticket:
         return self.tickets.get(timeout=30)
+
+    def nothing_for(self, seconds: float) -> None:
+        with pytest.raises(queue.Empty):
+            self.tickets.get(timeout=seconds)
 
 
 @pytest.fixture
@@ -117,6 +121,22 @@ def test_a_job_in_hand_is_left_alone_while_its_worker_lives(
     running_job(live, "other", due_in=1)
     # The other job is rescued twice, a second apart: a job that nobody puts off would have been sent as well.
     assert [postbox.next().job_id for _ in range(2)] == ["other", "other"]
+
+
+def test_many_clocks_cost_the_ledger_what_one_does(live: Ledger, postbox: Postbox) -> None:
+    def claims_in(seconds: float, number: int) -> int:
+        clocks = [Clock(live, postbox, in_hands=list, renew_every=5) for _ in range(number)]
+        for clock in clocks:
+            clock.start()
+        postbox.nothing_for(1.0)  # until each has heard of the others
+        before = live.client.info("commandstats")["cmdstat_evalsha"]["calls"]
+        postbox.nothing_for(seconds)
+        after = live.client.info("commandstats")["cmdstat_evalsha"]["calls"]
+        for clock in clocks:
+            clock.stop()
+        return int(after - before)
+
+    assert claims_in(3.0, 12) < 2 * 3.0 / SWEEP
 
 
 def test_the_clock_survives_a_ledger_that_is_away(postbox: Postbox) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from swapline_producer.contract import VENDOR_CODES, FailureCode
 from swapline_workers.core.evidence import EXCERPT_LIMIT, excerpt, find_code, said, words
 
-KEY = "s3cret-key-0123456789"
+KEY = "s3cret/key-0123456789"
 LONG = base64.b64encode(bytes(range(256)) * 4).decode()
 
 
@@ -31,6 +31,7 @@ LONG = base64.b64encode(bytes(range(256)) * 4).decode()
         ("https://a.test/#token=1", "https://a.test/"),
         ("why? because", "why? because"),
         (f"the key {KEY}!", "the key [key]!"),
+        (f"the key {KEY}!".replace("/", "\\/"), "the key [key]!"),
         ("x" * 40 + " " + "y " * 500, ("x" * 40 + " " + "y " * 500)[:EXCERPT_LIMIT].strip()),
     ],
 )
@@ -40,16 +41,16 @@ def test_an_excerpt_is_clean(body: bytes | str, kept: str) -> None:
 
 @given(before=st.text(max_size=50), pad=st.integers(0, 5000), after=st.text(max_size=400))
 def test_the_key_is_never_in_an_excerpt_not_even_its_half(before: str, pad: int, after: str) -> None:
-    kept = excerpt(before + "A" * pad + " " + KEY + after, KEY)
+    kept = excerpt(before + KEY + "A" * pad + " " + KEY + after, KEY)
     assert KEY[:8] not in kept.replace(before, "").replace(after, "")
     assert len(kept) <= EXCERPT_LIMIT
-    assert kept.isprintable() or not kept
+    assert kept.isprintable()
 
 
 @given(st.binary(max_size=6000))
 def test_any_bytes_give_printable_text(body: bytes) -> None:
     kept = excerpt(body)
-    assert not any(ord(character) < 32 for character in kept)
+    assert kept.isprintable()
     kept.encode()
 
 

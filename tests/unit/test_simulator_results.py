@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from swapline_simulator.modes import Mode
-from swapline_simulator.pictures import Recipe, render
 from swapline_simulator.photographs import sample_photographs
+from swapline_simulator.pictures import Recipe, render
 from swapline_simulator.results import completed, directed, packed_letters
 from swapline_simulator.script import Cue
 from swapline_simulator.words import ApiVersion, Ratio, ResultSize

@@ -84,6 +84,11 @@ def test_a_direction_with_times_ends_by_itself_for_each_job() -> None:
     assert looks == [Mode.STATUS_504, Mode.STATUS_504, Mode.STATUS_OK, Mode.STATUS_OK]
 
 
+def test_a_direction_for_a_job_that_has_ended_leaves_it_to_the_standing_one() -> None:
+    script = directed(Direction(mode=Mode.STATUS_500), Direction(mode=Mode.STATUS_HELD, job="a", times=1))
+    assert [script.look("a", number).mode for number in (1, 2)] == [Mode.STATUS_HELD, Mode.STATUS_500]
+
+
 def test_calm_forgets_every_direction() -> None:
     script = directed(Direction(mode=Mode.STATUS_504), Direction(mode=Mode.STATUS_500, job="a"))
     script.calm()

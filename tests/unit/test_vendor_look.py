@@ -58,7 +58,7 @@ def vendor() -> Iterator[responses.RequestsMock]:
 
 
 def _no_news(vendor: responses.RequestsMock, **reply: object) -> VendorError:
-    vendor.post(STATUS, **reply)  # type: ignore[arg-type]
+    vendor.post(STATUS, **reply)
     with pytest.raises(VendorError) as refusal, client().look("job-abc-123", V6):
         pytest.fail("there is nothing to look at")
     assert KEY not in everything_told(refusal.value)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 import pytest
 
-from swapline_workers.adapters import sessions as module
 from swapline_workers.adapters.deadline import DeadlineAdapter
 from swapline_workers.adapters.sessions import FreshAdapter, Sessions
 
@@ -27,7 +27,7 @@ def test_a_thread_keeps_its_sessions_and_another_has_its_own() -> None:
 def test_a_fork_does_not_inherit_them(monkeypatch: pytest.MonkeyPatch) -> None:
     sessions = Sessions({})
     mine = sessions.here()
-    monkeypatch.setattr(module.os, "getpid", lambda: -1)
+    monkeypatch.setattr(os, "getpid", lambda: -1)
     assert sessions.here() is not mine
 
 

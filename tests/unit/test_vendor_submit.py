@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -25,10 +25,10 @@ from swapline_workers.errors import (
     Unclear,
     VendorError,
 )
-from vendors import IMAGE, KEY, SUBMIT, UUID_FILTER, client, dripping, everything_told, spec
+from vendors import IMAGE, KEY, SUBMIT, UUID_FILTER, client, dripping, everything_told, sent, spec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from swapline_workers.steps.ports import Vendor
 
@@ -42,7 +42,7 @@ def vendor() -> Iterator[responses.RequestsMock]:
 
 
 def _refused(vendor: responses.RequestsMock, **reply: object) -> VendorError:
-    vendor.post(SUBMIT, **reply)  # type: ignore[arg-type]
+    vendor.post(SUBMIT, **reply)
     with pytest.raises(VendorError) as refusal:
         client().submit(spec(), IMAGE)
     assert len(vendor.calls) == 1, "a paid call is made once"
@@ -95,13 +95,13 @@ def test_the_body_is_what_the_page_names_and_only_what_is_set(
 ) -> None:
     vendor.post(SUBMIT, json=ACCEPTED)
     client().submit(spec(**fields), IMAGE)
-    assert json.loads(vendor.calls[0].request.body) == body
+    assert sent(vendor.calls[0].request) == body
 
 
 def test_v5_has_its_own_path_and_further_fields(vendor: responses.RequestsMock) -> None:
     vendor.post(SUBMIT.replace("v6", "v5"), json=ACCEPTED)
     client().submit(spec(api_version="v5", extra={"steps": 30, "face": {"index": [0]}, "note": None}), IMAGE)
-    assert json.loads(vendor.calls[0].request.body) == MINIMAL | {"steps": 30, "face": {"index": [0]}, "note": None}
+    assert sent(vendor.calls[0].request) == MINIMAL | {"steps": 30, "face": {"index": [0]}, "note": None}
 
 
 def test_a_base_url_with_a_path_and_a_slash_is_kept(vendor: responses.RequestsMock) -> None:
@@ -141,10 +141,11 @@ def test_an_id_may_be_a_number_or_any_short_text(
 @pytest.mark.parametrize(
     "reply",
     [
-        b"", b"OK", b"<html>504</html>", b"null", b"[]", b'"job-abc-123"', b'[{"id": "x"}]', b"{}", b'{"status": "IN_QUEUE"}',
-        b'{"id": null}', b'{"id": ""}', b'{"id": "  "}', b'{"id": true}', b'{"id": 1.5}', b'{"id": ["x"]}', b'{"id": {"id": "x"}}',
-        b'{"id": "' + b"x" * 257 + b'"}', b'{"id": "a\\nb"}', b'{"id": "a\\u0000b"}', b'{"id": "."}', b'{"id": ".."}',
-        b'{"id": "job-abc-', b'{"id": "a\xff"}', b'{"error": "FILTER_BLOCKED"}', b"[" * 100_000,
+        b"", b"OK", b"<html>504</html>", b"null", b"[]", b'"job-abc-123"', b'[{"id": "x"}]', b"{}",
+        b'{"status": "IN_QUEUE"}', b'{"error": "FILTER_BLOCKED"}', b'{"id": null}', b'{"id": ""}', b'{"id": "  "}',
+        b'{"id": true}', b'{"id": 1.5}', b'{"id": ["x"]}', b'{"id": {"id": "x"}}', b'{"id": "' + b"x" * 257 + b'"}',
+        b'{"id": "a\\nb"}', b'{"id": "a\\u0000b"}', b'{"id": "."}', b'{"id": ".."}', b'{"id": "job-abc-',
+        b'{"id": "a\xff"}', b"[" * 100_000,
     ],
 )  # fmt: skip
 def test_a_2xx_without_a_usable_id_is_unclear(vendor: responses.RequestsMock, reply: bytes) -> None:
@@ -158,7 +159,7 @@ VENDORS_FIVE = [
     (422, FailureCode.INVALID_QUALITY_MODE),
     (400, FailureCode.INVALID_IMAGE),
 ]
-PLACES = {
+PLACES: dict[str, Callable[[str], Any]] = {
     "error": lambda code: {"error": code},
     "code": lambda code: {"code": code},
     "detail": lambda code: {"detail": code},
@@ -167,7 +168,7 @@ PLACES = {
     "a list": lambda code: {"detail": [{"loc": ["body"], "msg": f"Value error, {code}: no", "type": "value_error"}]},
     "a list of lists": lambda code: [[[{"errors": [code]}]]],
     "text": lambda code: f"Error {code}: the filter",
-    "a string": lambda code: json.dumps(code),
+    "a string": json.dumps,
     "with spaces": lambda code: {"error": f" {code}\n"},
 }
 
@@ -177,7 +178,7 @@ PLACES = {
 def test_the_vendors_code_is_found_wherever_the_body_puts_it(
     vendor: responses.RequestsMock, status: int, code: FailureCode, place: str
 ) -> None:
-    body = PLACES[place](code.value)  # type: ignore[no-untyped-call]
+    body = PLACES[place](code.value)
     error = _refused(vendor, status=status, **({"body": body} if isinstance(body, str) else {"json": body}))
     assert isinstance(error, Refused)
     assert error.code is code

@@ -1,13 +1,16 @@
 """The clock: claims what is due in the ledger and publishes it. Every worker has one; none is special.
 
 Next looks, next webhook attempts, timeouts and the rescue of lost messages are all one mechanism: an entry in `due`.
-The clock sleeps until the next entry it knows of. Moves made by this process tell it their moments; entries that
-other processes made are theirs to claim first, and found here a second later at the latest.
+Each clock wakes at the moments that moves of its own process have set. Beside that all clocks together sweep some
+times a second for what nobody remembers (a dead worker's entries, a producer's): the more clocks there are, the less
+often each of them sweeps, so that fifty workers cost the ledger what one does.
 """
 
 from __future__ import annotations
 
+import heapq
 import logging
+import secrets
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -23,8 +26,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-IDLE = 1.0
-"""Seconds between two claims when nothing is known to be due: what a dead worker left behind waits no longer."""
+SWEEP = 0.25
+"""Seconds between two sweeps of all clocks together: how late, at most on average, an orphaned entry is found."""
 
 SHORTEST = 0.005
 """Seconds between two claims at least: bounds what a ledger that always answers "now" can cost."""
@@ -53,10 +56,10 @@ class Clock(threading.Thread):
         self._mail = mail
         self._in_hands = in_hands
         self._renew_every = renew_every
-        self._idle = min(IDLE, renew_every)
         self._renew_at = 0.0
+        self._id = secrets.token_hex(4)  # 32 bits: two clocks of one name would only count as one
         self._changed = threading.Condition()
-        self._wake_at = 0.0
+        self._moments: list[float] = []
         self._ahead = 0.0
         self._stopped = False
         self._prepare: Callable[[], None] | None = None
@@ -69,8 +72,9 @@ class Clock(threading.Thread):
         """Something will be due at this moment (milliseconds by the ledger's clock)."""
         moment = (at - self._ahead) / 1000
         with self._changed:
-            if moment < self._wake_at:
-                self._wake_at = moment
+            first = not self._moments or moment < self._moments[0]
+            heapq.heappush(self._moments, moment)
+            if first:
                 self._changed.notify()
 
     def stop(self, timeout: float = 5.0) -> None:
@@ -100,18 +104,21 @@ class Clock(threading.Thread):
             self._sleep(wait)
 
     def _tick(self) -> float:
+        """Claim and publish what is due; gives seconds until the next sweep."""
         if self._prepare is not None:
             self._prepare()
             self._prepare = None
-        with self._changed:
-            self._wake_at = time.monotonic() + self._idle  # a nudge during the claim can only bring this forward
-        claimed = self._ledger.claim(ROUTES, limit=LIMIT)
+        self._forget_past_moments()
+        claimed = self._ledger.claim(ROUTES, clock=self._id, limit=LIMIT)
         self._ahead = claimed.at - time.monotonic() * 1000
         self._mail.send(claimed.tickets)
         self._renew()
         if len(claimed.tickets) >= LIMIT:
             return 0.0
-        return self._idle if claimed.next_at is None else (claimed.next_at - claimed.at) / 1000
+        sweep = min(claimed.clocks * SWEEP, self._renew_every)
+        if claimed.clocks > 1 or claimed.next_at is None:
+            return sweep
+        return min((claimed.next_at - claimed.at) / 1000, self._renew_every)  # nobody else is there to be late
 
     def _renew(self) -> None:
         now = time.monotonic()
@@ -119,9 +126,19 @@ class Clock(threading.Thread):
             self._ledger.renew(self._in_hands())
             self._renew_at = now + self._renew_every
 
+    def _forget_past_moments(self) -> None:
+        now = time.monotonic()
+        with self._changed:
+            while self._moments and self._moments[0] <= now:
+                heapq.heappop(self._moments)
+
     def _sleep(self, wait: float) -> None:
         soonest = time.monotonic() + SHORTEST
+        sweep_at = time.monotonic() + wait
         with self._changed:
-            self._wake_at = min(self._wake_at, time.monotonic() + min(wait, self._idle))
-            while not self._stopped and (left := max(self._wake_at, soonest) - time.monotonic()) > 0:
+            while not self._stopped:
+                wake_at = min(sweep_at, self._moments[0]) if self._moments else sweep_at
+                left = max(wake_at, soonest) - time.monotonic()
+                if left <= 0:
+                    break
                 self._changed.wait(left)

@@ -5,7 +5,8 @@
 --                             where pictures are staged, win over `STATE`
 -- input.queues {step = list}  the broker's list of each step
 -- input.backlog               messages in a queue above which nothing is sent again into it
--- Gives {tickets = {{ID, step, turn, retries}, …}, granted = …, next_at, rescued, postponed}.
+-- input.clock                 who asks; clocks not heard of for a minute are forgotten
+-- Gives {tickets = {{ID, step, turn, retries}, …}, granted = …, next_at, rescued, postponed, clocks}.
 
 local TRIES = {submit = 'attempts', poll = 'polls', finalize = 'retries', notify = 'notify_attempts'}
 local NAMES = {'state', 'turn', 'sent', 'notification', 'staged', 'slot', 'run_until'}
@@ -56,8 +57,12 @@ for _, id in ipairs(ids) do
 end
 if rescued > 0 then count('rescues', rescued) end
 
+redis.call('ZADD', key('clocks'), text(at), input.clock)
+redis.call('ZREMRANGEBYSCORE', key('clocks'), '-inf', text(at - 60000))
+
 local granted = grant()
 local first = redis.call('ZRANGE', key('due'), 0, 0, 'WITHSCORES')
 local next_at = tonumber(first[2])
 if anyone_waits() and gate_opens_at() > at then next_at = math.min(next_at or gate_opens_at(), gate_opens_at()) end
-return answer({tickets = tickets, granted = granted, next_at = next_at, rescued = rescued, postponed = postponed})
+return answer({tickets = tickets, granted = granted, next_at = next_at, rescued = rescued, postponed = postponed,
+  clocks = redis.call('ZCARD', key('clocks'))})

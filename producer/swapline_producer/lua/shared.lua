@@ -14,6 +14,7 @@
 --   P:line:PRIO:T     zset    ID -> when it was accepted (the waiting jobs of tenant T)
 --   P:limits          hash    max_in_flight, rescue_ms, cap, grow_at
 --   P:gate            hash    closed_until, strikes, reason
+--   P:clocks          zset    CLOCK -> when it last claimed (one for each worker process)
 --   P:count           hash    counters of the whole system
 --   P:hist:NAME       hash    bucket -> how often
 --   P:key:TENANT:KEY  string  idempotency key -> FINGERPRINT ID

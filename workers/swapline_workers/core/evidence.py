@@ -17,24 +17,30 @@ _CODE = re.compile(rf"(?<![A-Za-z0-9_])({'|'.join(sorted(VENDOR_CODES))})(?![A-Z
 _BASE64 = re.compile(r"[A-Za-z0-9+/=_\\-]{48,}")
 """48: longer than a UUID, shorter than any line of base64 text (64 or 76). The backslash: JSON may write / as \\/."""
 _QUERY = re.compile(r"""(https?:(?:\\?/){2}[^\s"'<>?#]*)[?#][^\s"'<>]*""", re.IGNORECASE)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\ud800-\udfff]+")
 _WORDS = ("error", "message", "detail", "msg", "reason", "error_message", "errorMessage", "title")
 """Keys under which APIs put what went wrong, the likeliest first."""
 
 
 def excerpt(body: bytes | str, secret: str = "") -> str:
-    """Give the beginning of a body, at most 300 characters.
+    """Give the beginning of a body in one line of at most 300 printable characters.
 
-    Without control characters, without runs of base64, without the query of any URL, and without `secret`.
+    Without runs of base64, without the query of any URL, and without `secret`.
     """
-    text = body[: 4 * WINDOW].decode("utf-8", "replace") if isinstance(body, bytes) else body
-    if secret:
-        # A secret that the window cuts in two would not be found: its length is dropped at the end.
-        text = text[: WINDOW + len(secret)].replace(secret, "[key]")[:WINDOW]
-    text = _CONTROL.sub(" ", text[:WINDOW])
+    text = _without(secret, body.decode("utf-8", "replace") if isinstance(body, bytes) else body)
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     text = _QUERY.sub(r"\1", text)
     text = _BASE64.sub(lambda run: f"[{len(run[0])} characters]", text)
     return text[:EXCERPT_LIMIT].strip()
+
+
+def _without(secret: str, text: str) -> str:
+    """Give the window of a text, the secret masked, also where JSON escaped it or the window cut it in two."""
+    window = text[:WINDOW]
+    if not secret:
+        return window
+    for spelling in (secret, secret.replace("/", "\\/")):
+        window = window.replace(spelling, "[key]")
+    return window[: -2 * len(secret)] if len(text) > WINDOW else window
 
 
 def find_code(body: bytes | str) -> FailureCode | None:
