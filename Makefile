@@ -50,8 +50,8 @@ clean: ## Remove what the verbs made: .venv, .demo, caches
 	rm -rf .venv .demo dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find $(PACKAGES) tests bench ops -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# PYTHON=... on the command line is tried first. The packages are installed as links to their folders, without asking
-# for dependencies: the lock has them all, each with its hash.
+# PYTHON=... on the command line is tried first. A .venv of another Python is made anew: the two would mix. The packages
+# are installed as links to their folders, without asking for dependencies: the lock has them all, each with its hash.
 $(STAMP): requirements.lock pyproject.toml $(addsuffix /pyproject.toml,$(PACKAGES))
 	@for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 ''; do \
 		[ -n "$$python" ] || { echo "Swapline needs Python 3.11 or newer as python3; install it, or say make PYTHON=/path/to/python3." >&2; exit 1; }; \
@@ -59,12 +59,15 @@ $(STAMP): requirements.lock pyproject.toml $(addsuffix /pyproject.toml,$(PACKAGE
 	done; \
 	set -e; \
 	echo "Building .venv from requirements.lock; the first time takes a minute or two."; \
+	which='import sys; print(sys.base_prefix, sys.version)'; \
+	mode=; \
+	[ "$$($(BIN)/python -c "$$which" 2>&1)" = "$$("$$python" -c "$$which")" ] || mode=--clear; \
 	if command -v uv >/dev/null; then \
-		uv venv --quiet --allow-existing --python "$$python" .venv; \
+		uv venv --quiet $${mode:---allow-existing} --python "$$python" .venv; \
 		uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock; \
 		uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(EDITABLE); \
 	else \
-		"$$python" -m venv .venv || { echo "python3 has no venv module; on Debian and Ubuntu: apt install python3-venv." >&2; exit 1; }; \
+		"$$python" -m venv $$mode .venv || { echo "python3 cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv." >&2; exit 1; }; \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(EDITABLE); \
 	fi; \

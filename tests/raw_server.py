@@ -52,6 +52,12 @@ class Caller:
             if self._closing.wait(seconds):
                 return
 
+    def swallow(self, least: int | None = None) -> None:
+        """Read and forget: at least so many bytes, or until the caller hangs up."""
+        read = 0
+        while (least is None or read < least) and (more := self.sock.recv(1 << 20)):
+            read += len(more)
+
     def hold(self) -> None:
         """Say nothing until the test is over."""
         self._closing.wait(60)
@@ -91,6 +97,11 @@ class RawServer:
         self._listener.close()
         for thread in self._threads:
             thread.join(5)
+
+    def wait_until_quiet(self) -> None:
+        """Wait until every connection so far was closed on this side."""
+        for thread in self._threads[1:]:  # the first one accepts
+            thread.join(20)
 
     def _start(self, target: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=target, args=args, daemon=True)

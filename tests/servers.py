@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+import threading
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +15,7 @@ from swapline_producer.ledger import Ledger, connect
 from swapline_workers.local.valkey import EmbeddedValkey
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
 
 class Time:
@@ -62,3 +64,12 @@ def new_job(job_id: str, **values: Any) -> NewJob:
     base = {"image": LinkedImage(url="https://pictures.example/me.jpg"), "gender": 0, "filter_id": 12}
     spec = JobSpec(**base | values).model_dump(mode="json", exclude_none=True)
     return NewJob(job_id=job_id, spec=spec, queue_ttl=100, run_timeout=50)
+
+
+def waited_for(happened: Callable[[], bool], *, seconds: float = 60.0) -> None:
+    """Look until something has happened that sends no signal; fail after so many seconds."""
+    pause = threading.Event()
+    give_up_at = monotonic() + seconds
+    while not happened():
+        assert monotonic() < give_up_at, "it did not happen"
+        pause.wait(0.02)

@@ -69,6 +69,8 @@ class Advanced(Frozen):
     at: int
     due: int | None = None
     """When someone must act next, in milliseconds."""
+    opens_at: int | None = None
+    """After a strike: when the gate opens again, in milliseconds."""
     granted: tuple[Ticket, ...] = ()
     """Jobs that were given a slot in the same move; their messages must be sent now."""
 

@@ -6,6 +6,7 @@
     │   └── ImageError       the picture: not a JPEG, PNG or WebP, too large, unreadable
     ├── IdempotencyConflict  the same key came with another request
     ├── JobNotFound          no such job in the ledger
+    ├── NotPossible          what a person asked for does not fit the job's state; says what does
     ├── StorageError
     │   ├── StorageUnavailable   the store could not be reached or refused; try again later
     │   └── ObjectMissing        the store answered: there is no such object
@@ -54,6 +55,10 @@ class IdempotencyConflict(SwaplineError):  # noqa: N818 -- it names the situatio
 
 class JobNotFound(SwaplineError):  # noqa: N818 -- the conventional name
     """The ledger has no such job."""
+
+
+class NotPossible(SwaplineError):  # noqa: N818 -- it names the situation
+    """What was asked for does not fit the job's state."""
 
 
 class StorageError(SwaplineError):

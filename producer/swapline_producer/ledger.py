@@ -154,6 +154,7 @@ class Ledger:
             job=_after(job, change, answer, slot=slot),
             at=answer["at"],
             due=answer.get("due") or None,
+            opens_at=answer.get("opens_at"),
             granted=_granted(answer),
         )
 

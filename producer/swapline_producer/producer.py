@@ -16,6 +16,7 @@ from swapline_producer.contract import Frozen, ImageRef, JobSpec, LinkedImage, S
 from swapline_producer.errors import SettingsError
 from swapline_producer.images import Link, read_image
 from swapline_producer.ledger import Ledger, connect
+from swapline_producer.oncall import OnCall
 from swapline_producer.settings import ProducerSettings, load
 from swapline_producer.storage import open_storage
 
@@ -41,6 +42,7 @@ class Producer:
         """Keep the parts; `connect` and `from_env` build them."""
         self.settings = settings
         self.ledger = ledger
+        self.on_call = OnCall(ledger, mail)
         self._mail = mail
         self._storage = storage
 

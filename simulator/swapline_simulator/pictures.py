@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FACE_HEIGHT = 0.3
 """Where a face usually is in a portrait, as a share of its height from the top: the crop keeps it."""
 GRAIN = 21
-"""Steps of lightness in the film grain: with it a portrait result has about 4 MB, as the vendor's have."""
+"""Steps of lightness in the film grain: with it a portrait has about 4 MB, as a photograph of that size would."""
 GRAIN_CELL = 256
 """Pixels of the side of the piece of grain that is repeated: too large for the eye to find the pattern."""
 RUN_LENGTHS = 3

@@ -11,12 +11,15 @@ from aiohttp import web
 from swapline_simulator.control import change, show_page, show_report
 from swapline_simulator.errors import SimulatorError
 from swapline_simulator.gate import VENDOR
+from swapline_simulator.sending import close
 from swapline_simulator.status import status
 from swapline_simulator.submit import run
 from swapline_simulator.vendor import SimulatedVendor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from aiohttp.typedefs import Handler
 
     from swapline_simulator.config import SimulatorConfig
 
@@ -28,7 +31,7 @@ PARTING_SECONDS = 0.2
 
 def build_app(config: SimulatorConfig) -> web.Application:
     """Give the whole vendor as an aiohttp application."""
-    app = web.Application(client_max_size=BODY_LIMIT)
+    app = web.Application(client_max_size=BODY_LIMIT, middlewares=[_let_go])
     app[VENDOR] = SimulatedVendor(config)
     app.add_routes(
         [
@@ -59,6 +62,15 @@ async def listening(config: SimulatorConfig, host: str = "127.0.0.1", port: int 
         yield f"http://{_in_url(host)}:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
+
+
+@web.middleware
+async def _let_go(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Take it as nothing special when a caller hangs up in the middle: those who test for that do it all the time."""
+    try:
+        return await handler(request)
+    except ConnectionError:
+        return close(request)
 
 
 def _reason(error: OSError) -> str:

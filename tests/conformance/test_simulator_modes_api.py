@@ -13,14 +13,13 @@ import pytest
 import requests
 
 from simulator_caller import DIGEST, Caller, calling, error, picture
-from swapline_simulator import Mode
+from swapline_simulator import Mode, Simulator, SimulatorConfig
 from swapline_simulator.modes import MODES, Stage
+from swapline_simulator.pytest_plugin import FOR_TESTS
 from swapline_simulator.results import ENDINGS
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-
-    from swapline_simulator import Simulator
 
 NEVER = "fixed:3600"
 """A service time that no test waits for."""
@@ -126,7 +125,7 @@ def test_a_look_may_be_held_until_the_job_is_done(caller: Caller) -> None:
     (line,) = caller.vendor.control.report().jobs
     assert line.done_at is not None
     assert line.first_seen_done_at is not None
-    assert 0 <= line.first_seen_done_at - line.done_at < 200
+    assert 0 <= line.first_seen_done_at - line.done_at < 1000  # even on a machine that is busy
     assert line.looks == 1
 
 
@@ -244,6 +243,19 @@ def test_a_gzip_bomb_is_small_on_the_wire(caller: Caller) -> None:
     assert reply.headers["Content-Encoding"] == "gzip"
     assert len(packed) < 80_000
     assert len(caller.look(job).content) > 64 * 2**20
+
+
+@pytest.mark.parametrize("mode", ["result_huge", "status_drip=60"])
+def test_a_caller_may_hang_up_in_the_middle_without_a_word_in_the_log(
+    caplog: pytest.LogCaptureFixture, mode: str
+) -> None:
+    config = SimulatorConfig.model_validate(FOR_TESTS | {"mode": mode})
+    with Simulator(config) as vendor, calling(vendor) as caller:
+        job = caller.accepted()
+        caller.wait(job).close()
+        with caller.look(job, stream=True) as reply:
+            next(reply.iter_content(1))
+    assert caplog.records == []
 
 
 def test_a_string_for_pictures_is_still_json(caller: Caller) -> None:

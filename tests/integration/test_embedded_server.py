@@ -25,6 +25,8 @@ from swapline_workers.local.valkey import EmbeddedValkey
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+SWAPLINE = str(Path(sys.executable).with_name("swapline"))
+
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[EmbeddedValkey]:
@@ -201,7 +203,7 @@ sys.stdin.read()
 
 
 def test_swapline_redis_prints_its_url_and_stops_cleanly_on_ctrl_c(tmp_path: Path) -> None:
-    command = [Path(sys.executable).with_name("swapline"), "redis", "--dir", str(tmp_path / "data"), "--json"]
+    command = [SWAPLINE, "redis", "--dir", str(tmp_path / "data"), "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as running:
         assert running.stdout is not None
         facts = json.loads(running.stdout.readline())
@@ -215,7 +217,7 @@ def test_swapline_redis_prints_its_url_and_stops_cleanly_on_ctrl_c(tmp_path: Pat
 
 
 def test_swapline_redis_says_in_one_sentence_what_is_wrong(server: EmbeddedValkey) -> None:
-    command = [Path(sys.executable).with_name("swapline"), "redis", "--dir", str(server.folder)]
+    command = [SWAPLINE, "redis", "--dir", str(server.folder)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (1, "", 1)
     assert ended.stderr.startswith(f"swapline: The folder {server.folder} belongs to a server that is running")

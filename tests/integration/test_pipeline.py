@@ -17,6 +17,7 @@ import requests
 from standardwebhooks import Webhook
 
 from installation import SECRET, Installation, Receiver, Worker
+from servers import waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import EventType, FailureCode, Gender, Notification, Ratio, State, Step
 from swapline_simulator import Simulator, sample_photographs
@@ -196,9 +197,7 @@ def test_a_killed_workers_job_goes_on_and_is_paid_once(installation: Installatio
     producer = installation.producer()
     with installation.worker() as first:
         enqueued = [producer.enqueue(SwapRequest(image=PHOTOGRAPH, gender=0, filter_id=12)) for _ in range(5)]
-        with producer.ledger.watching(enqueued[0].job_id):
-            while producer.ledger.counters().get("submitted", 0) < 3:
-                threading.Event().wait(0.01)
+        waited_for(lambda: producer.ledger.counters().get("submitted", 0) == 3)
         first.kill()
     with installation.worker():
         ended = [producer.wait(one.job_id, timeout=90) for one in enqueued]

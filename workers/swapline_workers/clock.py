@@ -118,7 +118,7 @@ class Clock(threading.Thread):
         sweep = min(claimed.clocks * SWEEP, self._renew_every)
         if claimed.clocks > 1 or claimed.next_at is None:
             return sweep
-        return min((claimed.next_at - claimed.at) / 1000, self._renew_every)  # nobody else is there to be late
+        return min(sweep, (claimed.next_at - claimed.at) / 1000)  # nobody else remembers it either
 
     def _renew(self) -> None:
         now = time.monotonic()

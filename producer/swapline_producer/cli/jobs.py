@@ -19,9 +19,10 @@ from swapline_producer.cli.show import (
     print_jobs,
     print_json,
 )
-from swapline_producer.contract import State
+from swapline_producer.contract import State, Step
 
 if TYPE_CHECKING:
+    from swapline_producer.contract import Job
     from swapline_producer.producer import Producer
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -35,7 +36,7 @@ def _producer() -> Producer:
 
 @click.group()
 def jobs() -> None:
-    """Look at jobs: list, show, events, wait."""
+    """Look at jobs (list, show, events, wait), and decide on those that wait for a person (resolve, replay)."""
 
 
 @jobs.command("list")
@@ -109,3 +110,47 @@ def wait(job_id: str, timeout: float, *, as_json: bool) -> None:
     else:
         print_job(job)
     sys.exit(exit_code(job))
+
+
+@jobs.command()
+@click.argument("job_id")
+@click.option("--vendor-job-id", required=True, help="The id that you found in the vendor's records.")
+@as_json_option
+def resolve(job_id: str, vendor_job_id: str, *, as_json: bool) -> None:
+    """Say under which id the vendor has a HELD job. It goes on from there, and is not paid again.
+
+    \b
+    Example: swapline jobs resolve 0193… --vendor-job-id job-abc-123
+    """  # noqa: D301 -- click's mark for a block that keeps its lines
+    _say(_producer().on_call.resolve(job_id, vendor_job_id), as_json=as_json)
+
+
+@jobs.command()
+@click.argument("job_id")
+@click.option(
+    "--from",
+    "step",
+    type=click.Choice([Step.SUBMIT.value, Step.NOTIFY.value]),
+    required=True,
+    help="submit: a HELD job, once more; notify: the webhook of a job that has ended, once more.",
+)
+@click.option("--accept-charge", is_flag=True, help="For submit: the first call may have been charged as well.")
+@as_json_option
+def replay(job_id: str, step: str, *, accept_charge: bool, as_json: bool) -> None:
+    """Run a job again from a step.
+
+    \b
+    Example: swapline jobs replay 0193… --from submit --accept-charge
+    """  # noqa: D301 -- click's mark for a block that keeps its lines
+    on_call = _producer().on_call
+    if step == Step.SUBMIT:
+        _say(on_call.submit_again(job_id, accept_charge=accept_charge), as_json=as_json)
+    else:
+        _say(on_call.notify_again(job_id), as_json=as_json)
+
+
+def _say(job: Job, *, as_json: bool) -> None:
+    if as_json:
+        print_json(job_facts(job))
+    else:
+        out.print(f"{job.job_id} is {job.state}")

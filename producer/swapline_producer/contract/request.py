@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Self
 from uuid import UUID
@@ -40,7 +41,7 @@ WebUrl = Annotated[str, StringConstraints(max_length=2083), AfterValidator(_is_h
 
 
 METADATA_LIMIT = 8192
-"""Characters of metadata in all: it travels in every webhook, which stays under 20 kB."""
+"""Bytes of metadata as JSON: it travels in every webhook, which stays under 20 kB."""
 
 CODE_OF_FIELD = {
     "image": FailureCode.INVALID_IMAGE,
@@ -119,8 +120,8 @@ class SwapOptions(Frozen):
                 field="extra",
                 code=FailureCode.VENDOR_REJECTED,
             )
-        if sum(len(k) + len(v) for k, v in self.metadata.items()) > METADATA_LIMIT:
-            raise RequestError(f"metadata: it is limited to {METADATA_LIMIT} characters in all", field="metadata")
+        if len(json.dumps(self.metadata)) > METADATA_LIMIT:
+            raise RequestError(f"metadata: it is limited to {METADATA_LIMIT} bytes of JSON", field="metadata")
         return self
 
 

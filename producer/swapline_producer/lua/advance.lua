@@ -11,7 +11,7 @@
 -- input.note, input.data (JSON)       a line for the log
 -- input.in_line, input.sends, input.count, input.observe, input.strike, input.calm   see change.py
 -- input.keep_ms                       how long a finished job's record is kept
--- Gives {turn, due, granted}, or {stale = true, state, turn}.
+-- Gives {turn, due, opens_at (after a strike), granted}, or {stale = true, state, turn}.
 
 local job = key('job', input.id)
 local have = redis.call('HMGET', job, 'state', 'turn', 'token', 'priority', 'tenant', 'created_at', 'slot')
@@ -57,12 +57,13 @@ if input.note then log(input.id, input.note, input.data) end
 for name, by in pairs(input.count) do count(name, by) end
 for name, bucket in pairs(input.observe) do redis.call('HINCRBY', key('hist', name), bucket, 1) end
 
+local opens_at
 if input.strike then
   local s = input.strike
   local strikes = redis.call('HINCRBY', key('gate'), 'strikes', 1)
   local wait = math.max(s.wait_ms, math.min(s.wait_ms * 2 ^ (strikes - 1), s.longest_ms))
-  local closed_until = math.max(gate_opens_at(), at + wait)
-  redis.call('HSET', key('gate'), 'closed_until', text(closed_until), 'reason', s.reason)
+  opens_at = math.max(gate_opens_at(), at + wait)
+  redis.call('HSET', key('gate'), 'closed_until', text(opens_at), 'reason', s.reason)
   if s.shrink then
     local others = math.max(1, redis.call('ZCARD', key('slots')))
     redis.call('HSET', key('limits'), 'cap', others, 'grow_at', text(at + GROW_EVERY))
@@ -78,4 +79,4 @@ if finished then
     redis.call('PEXPIRE', key('log', input.id), text(input.keep_ms))
   end
 end
-return answer({turn = new_turn, due = due, granted = grant()})
+return answer({turn = new_turn, due = due, opens_at = opens_at, granted = grant()})

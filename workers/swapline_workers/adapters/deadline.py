@@ -70,9 +70,15 @@ class _Watched(HTTPConnection):
         super().request(*args, **kwargs)
 
     def send(self, data: Any) -> None:
-        """Give bytes to the socket, and note that it was done."""
+        """Give bytes to the socket, and note that it was done.
+
+        Sending has all that is left of the deadline. Without this, `urllib3` would give megabytes no longer than the
+        connect timeout, and a slow line would turn a paid call into one whose outcome is unknown.
+        """
         if self.sock is None:
             self.connect()
+        if (deadline := present()) is not None:
+            self.sock.settimeout(_what_is_left(deadline))
         _reached(Stage.SENDING)
         super().send(data)
 
@@ -102,7 +108,7 @@ class _Watched(HTTPConnection):
         try:
             for option in self.socket_options or ():
                 sock.setsockopt(*option)
-            sock.settimeout(_at_most_what_is_left(self.timeout))
+            sock.settimeout(_shorter(self.timeout))
             if self.source_address:
                 sock.bind(self.source_address)
             _watch(sock)
@@ -124,13 +130,19 @@ def _reached(stage: Stage) -> None:
         deadline.reached(stage)
 
 
-def _at_most_what_is_left(timeout: float | None) -> float | None:
+def _shorter(timeout: float | None) -> float | None:
+    """Give the timeout, or what is left of the deadline where that is less."""
     if (deadline := present()) is None:
         return timeout
+    left = _what_is_left(deadline)
+    return left if timeout is None else min(timeout, left)
+
+
+def _what_is_left(deadline: Deadline) -> float:
     left = deadline.remaining
     if left <= 0:
-        raise DeadlineExceeded("the deadline passed before the connection was made")
-    return left if timeout is None else min(timeout, left)
+        raise DeadlineExceeded("the deadline passed before all was sent")
+    return left
 
 
 class DeadlineHTTPConnection(_Watched):

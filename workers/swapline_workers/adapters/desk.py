@@ -121,8 +121,9 @@ class LedgerDesk:
     def _after(self, advanced: Advanced) -> None:
         self._set_clock(advanced.at)
         self._send_granted(advanced.granted)
-        if advanced.due is not None:
-            self._nudge(advanced.due)
+        for moment in (advanced.due, advanced.opens_at):
+            if moment is not None:
+                self._nudge(moment)
 
     def _send_granted(self, tickets: Sequence[Ticket]) -> None:
         self._mail.send(tickets)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from swapline_producer.change import EVENT_OF
-from swapline_producer.contract import SwapData, SwapEvent, WebhookImage
+from swapline_producer.contract import State, SwapData, SwapEvent, WebhookImage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 def webhook_id(job: Job) -> str:
     """The same over all attempts of one event; another one for another event of the same job."""
-    return f"msg_{job.job_id}_{job.state.value.lower()}"
+    which = f"_{job.attempts}" if job.state is State.HELD else ""  # a job can be held again; it ends once
+    return f"msg_{job.job_id}_{job.state.value.lower()}{which}"
 
 
 def swap_event(job: Job, at: int, url_of: Callable[[str], str]) -> SwapEvent:

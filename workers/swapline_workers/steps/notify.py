@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from swapline_producer.change import Change, FieldValue
 from swapline_producer.contract import Job, Notification, State
+from swapline_producer.errors import StorageError
 from swapline_workers.core.events import swap_event, webhook_id
 from swapline_workers.core.outcomes import STALE, Outcome, Retry, Stop
 from swapline_workers.core.retry import webhook_wait
@@ -19,11 +20,13 @@ def notify(job: Job, at: int, ports: Ports) -> Outcome:
     """Deliver the job's event once."""
     if job.notification is not Notification.PENDING or job.spec.webhook_url is None:
         return Stop("nobody waits to be told")
-    event = swap_event(job, at, ports.pictures.url)
     try:
+        event = swap_event(job, at, ports.pictures.url)
         status = ports.webhooks.deliver(job.spec.webhook_url, webhook_id(job), event)
     except WebhookFailed as error:
         return _failed(job, ports, error)
+    except StorageError as error:
+        return _failed(job, ports, WebhookFailed(f"the pictures' addresses could not be signed: {error}"))
     return _settle(job, ports, Notification.DELIVERED, f"answered {status}")
 
 

@@ -31,7 +31,7 @@ SECONDS = 1000
 
 STOPPED = {
     errors.Unauthorized: Strike(reason="the vendor refuses the key: check SWAPLINE_API_KEY and _HEADER", wait=5.0),
-    errors.OutOfCredits: Strike(reason="the account is out of credits: buy some", wait=15.0, longest=300.0),
+    errors.OutOfCredits: Strike(reason="the account is out of credits: buy some", wait=5.0, longest=300.0),
 }
 """What concerns everybody, not this job: no new submission is made for so long."""
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from swapline_producer.errors import LedgerUnavailable
 from swapline_producer.producer import Producer
 from swapline_simulator import sample_photographs
 from swapline_workers.local.demo.place import Place
@@ -74,10 +75,14 @@ def _put_through(
     given: Sequence[Photograph], stage: Stage, place: Place, supervisor: Supervisor, console: Console
 ) -> list[Entry]:
     run = Run(Producer.connect(stage.settings), place.record, supervisor)
-    for wish in wishes(given, stage.webhook_url):
-        run.give(wish)
-    with Progress(console).showing() as show:
-        entries = run.watch(show)
+    try:
+        for wish in wishes(given, stage.webhook_url):
+            run.give(wish)
+        with Progress(console).showing() as show:
+            entries = run.watch(show)
+    except LedgerUnavailable:
+        supervisor.tick()  # where our own server has ended, it says so, and where its log is
+        raise
     link_pictures(entries, place)
     place.sheet.write_text(demo_sheet(entries, place), encoding="utf-8")
     return entries
