@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SHORT = 0.3  # seconds: long enough for a loopback connection on a busy machine, short enough for a test
+SHORT = 0.2  # seconds: long enough for a loopback connection on a busy machine, short enough for a test
 SOON = 3.0  # seconds: what SHORT may become on a busy machine, and still far below the timeouts given
 PATIENT = (10, 10)  # the timeouts given to requests: they must not be what ends a call here
 

@@ -9,7 +9,6 @@ import select
 import signal
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -260,11 +259,30 @@ def test_a_leash_holds_also_after_somebody_killed_its_watchdog(tmp_path: Path, a
         leash._watchdog.kill()
         leash._watchdog.wait()
         second = leash.spawn(argv, env=ENV, cwd=tmp_path, output=log)
-    with ThreadPoolExecutor() as pool:
-        codes = pool.map(subprocess.Popen.wait, (first, second))
-        leash.close()
-    assert list(codes) == [-signal.SIGTERM, -signal.SIGTERM]
+    leash.close()
+    assert [first.returncode, second.returncode] == [-signal.SIGTERM, -signal.SIGTERM]
     assert wait_until_all_are_gone(alive).replace(b"up\n", b"") == b""
+
+
+FORKING = """
+import os, sys
+from pathlib import Path
+from swapline_workers.local.child import Child, Program
+
+folder = Path(sys.argv[1])
+child = Child(Program("child", ("/bin/sleep", "1000"), {}, folder, folder / "child.log"))
+child.start()
+forked = os.fork()
+if forked == 0:
+    sys.exit(0)  # with everything that the end of an interpreter does
+os.waitpid(forked, 0)
+print(child.poll())
+"""
+
+
+def test_children_do_not_end_with_a_copy_that_was_forked_from_their_owner(tmp_path: Path) -> None:
+    ended = subprocess.run([sys.executable, "-c", FORKING, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert ended.stdout == "None\n"
 
 
 def test_log_lines_are_shown_behind_the_name_of_their_service(tmp_path: Path) -> None:

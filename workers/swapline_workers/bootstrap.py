@@ -64,7 +64,10 @@ class Builder:
     def __call__(self) -> House:
         """The house of this process. Raises SettingsError naming every setting that is missing."""
         if self._built is None or self._built[0] != os.getpid():
+            forked = self._built is not None
             self._built = (os.getpid(), build_house(self._app, load(WorkerSettings)))
+            if forked:
+                self._built[1].clock.start()  # a child of the prefork pool: its parent cannot see what it has in hand
         return self._built[1]
 
 
@@ -89,6 +92,7 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
             key=settings.api_key,
             submit_timeout=settings.submit_timeout,
             status_timeout=settings.status_timeout,
+            inflate=settings.check_pixels,
         ),
         pictures=PictureStore(storage),
         webhooks=WebhookSender(

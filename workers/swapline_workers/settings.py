@@ -57,6 +57,7 @@ class WorkerSettings(ProducerSettings):
         description="comma-separated `whsec_…`; all of them sign, for rotation",
     )
     webhook_timeout: float = Field(15, gt=0, description="seconds in all for one webhook")
+    check_pixels: bool = Field(default=False, description="also inflate every picture and count its rows")
     storage_timeout: float = Field(60, gt=0, description="seconds for one read or write of an object")
 
     @field_validator("webhook_secrets", mode="before")

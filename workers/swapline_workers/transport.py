@@ -4,8 +4,10 @@ The crash: a worker that tears its connection down while messages are unacknowle
 connection parameters and dies of an AttributeError; here the question is answered with the ConnectionError that
 kombu and Celery recover from. The waste: a new `redis.Redis` for each operation copies some 170 callbacks, a sixth of
 the cost of publishing and consuming; here each channel keeps one client (clients are thread-safe and hold no
-connection of their own). Tested against the kombu release in the lock; a new release means running those tests again. What we override is private to kombu and not
-in its type stubs: hence the three exemptions.
+connection of their own).
+
+Tested against the kombu release in the lock; a new release means running those tests again. What we override is
+private to kombu and not in its type stubs: hence the three exemptions.
 """
 
 from __future__ import annotations

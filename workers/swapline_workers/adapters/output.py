@@ -35,7 +35,7 @@ class Body:
     def __init__(self, response: Response, limit: int) -> None:
         """Read nothing yet. `limit` is in bytes, after decompression."""
         self._raw = response.raw
-        self._encoded = bool(response.headers.get("Content-Encoding"))
+        self._encoded = response.headers.get("Content-Encoding", "identity").lower() != "identity"
         self._limit = limit
         self.data = bytearray()
         self.ended = False

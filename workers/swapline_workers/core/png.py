@@ -2,8 +2,8 @@
 
 The walk over the chunks takes about 1 ms for a picture of 5 MB (its CRCs, mostly). It cannot see half of the rows under
 right CRCs, nor garbage under right CRCs; inflating the rows, a block at a time, can, for another 25 ms in which other
-threads run. That is the default: the picture is paid for, a broken one told as success is never looked at again, and
-25 ms are little beside the seconds that the vendor works on it.
+threads run. What the wire can break, the walk finds; what only the vendor's own encoder could get wrong is a picture
+that was paid for, and keeping it beats refusing it. So the pipeline walks, and SWAPLINE_CHECK_PIXELS inflates as well.
 """
 
 from __future__ import annotations

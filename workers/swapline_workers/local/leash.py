@@ -20,6 +20,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 _WATCHDOG = Path(__file__).with_name("watchdog.py")
 _REGISTER_THEN_BECOME = 'printf "+%d\\n" "$$" >&0 && exec "$@" </dev/null'
 
+_LOOK_EVERY = 0.01
+"""Seconds between two looks while the watchdog ends what is left: an end that nobody should have to wait for."""
+
 
 class Leash:
     """Starts children and keeps the watchdog told. Safe to use from several threads."""
@@ -37,7 +41,8 @@ class Leash:
         """Hold nothing yet; the watchdog starts with the first child."""
         self._lock = threading.Lock()
         self._watchdog: subprocess.Popen[bytes] | None = None
-        self._held: dict[int, None] = {}
+        self._held: dict[int, subprocess.Popen[bytes]] = {}
+        self._owner = os.getpid()
 
     def spawn(
         self,
@@ -63,25 +68,30 @@ class Leash:
                 pass_fds=pass_fds,
                 start_new_session=True,
             )
-            self._held[child.pid] = None
+            self._held[child.pid] = child
         return child
 
     def release(self, pid: int) -> None:
         """Take a child that is gone, with its group, off the leash."""
         with self._lock:
-            if self._held.pop(pid, 0) is None:
+            if self._held.pop(pid, None) is not None:
                 self._tell(f"-{pid}\n")
 
     def close(self) -> None:
         """Let the watchdog end whatever is still on the leash, and wait until it is done."""
+        if os.getpid() != self._owner:
+            return  # a copy in a process that was forked from us, whose end is not ours
         with self._lock:
             self._tell_all()  # a child that was born just now may not have said it itself yet
             self._tell(".\n")  # in words, because somebody who forked from us may hold a copy of the pipe
             watchdog, self._watchdog = self._watchdog, None
-            self._held.clear()
+            held, self._held = self._held, {}
         if watchdog is not None:
             _let_go(watchdog)
-            watchdog.wait()
+            while watchdog.poll() is None:
+                for child in held.values():
+                    child.poll()  # take note of its end, which is all that the watchdog may be waiting for
+                time.sleep(_LOOK_EVERY)
 
     def _pipe(self) -> IO[bytes]:
         """Our end of a leash whose watchdog lives: a dead one is replaced, and told of the children there are."""
@@ -118,9 +128,13 @@ def _let_go(watchdog: subprocess.Popen[bytes]) -> None:
         watchdog.stdin.close()
 
 
-@functools.cache
 def shared_leash() -> Leash:
     """Give the leash of this interpreter: one watchdog, however many children are started."""
+    return _leash_of(os.getpid())
+
+
+@functools.cache
+def _leash_of(_pid: int) -> Leash:
     leash = Leash()
     atexit.register(leash.close)
     return leash

@@ -46,6 +46,9 @@ def run_demo(photos: Sequence[Path], folder: Path, *, keep: bool, logs: bool) ->
         console.width = max(console.width, _WIDTH_IN_A_FILE)
     place = Place.new(folder)
     with ExitStack() as ends:
+        ends.callback(
+            console.print, "Everything that was started has stopped.", style="dim"
+        )  # the last one to be called
         if logs:
             ends.enter_context(LogFollower(console, service_logs(place)))
         supervisor = ends.enter_context(Supervisor(tell=console.print))
@@ -54,7 +57,6 @@ def run_demo(photos: Sequence[Path], folder: Path, *, keep: bool, logs: bool) ->
         _show_end(entries, place, console)
         if keep:
             _keep_up(stage, supervisor, console)
-    console.print("Everything that was started has stopped.", style="dim")
     return all(entry.good for entry in entries)
 
 

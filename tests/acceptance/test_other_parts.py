@@ -1,0 +1,168 @@
+"""The same system with other parts: an S3 server, Celery's own command, another pool, two on one server."""
+
+from __future__ import annotations
+
+import base64
+import json
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+import requests
+from moto.server import ThreadedMotoServer
+
+from installation import Installation
+from swapline_producer import State
+from swapline_simulator import sample_photographs
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from installation import Receiver
+
+CELERY = Path(sys.executable).with_name("celery")
+
+
+@pytest.fixture
+def photograph(tmp_path: Path) -> Path:
+    path = tmp_path / "me.jpg"
+    path.write_bytes(sample_photographs()[1])
+    return path
+
+
+@pytest.fixture
+def s3(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Generator[str]:
+    """A bucket on a real S3 server; gives the server's address."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    endpoint = f"http://127.0.0.1:{port}"
+    aws = {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    installation.more |= aws | {"SWAPLINE_STORAGE_URL": "s3://faces/shop"}
+    for name, value in aws.items():
+        monkeypatch.setenv(name, value)
+    boto3.client("s3").create_bucket(Bucket="faces")
+    yield endpoint
+    server.stop()
+
+
+def test_pictures_go_to_s3_and_the_webhook_has_a_link_that_works(
+    installation: Installation,
+    photograph: Path,
+    receiver: Receiver,
+    s3: str,
+) -> None:
+    with installation.worker():
+        command = ("enqueue", str(photograph), "--gender", "1", "--filter-id", "12", "--webhook-url", receiver.url)
+        done = installation.cli(*command, "--wait", "--json")
+        assert done.returncode == 0, done.stderr
+        _, event = receiver.next()
+    [image] = event.data.images
+    assert image.url.startswith(f"{s3}/faces/shop/results/default/")
+    fetched = requests.get(image.url, timeout=30)
+    assert (fetched.status_code, len(fetched.content)) == (200, image.bytes)
+    listed = boto3.client("s3").list_objects_v2(Bucket="faces")["Contents"]
+    assert sorted(item["Key"].split("/")[1] for item in listed) == ["inputs", "results", "results"]
+
+
+@contextmanager
+def celery_worker(installation: Installation, *arguments: str) -> Generator[list[str]]:
+    """A worker started by Celery's own command."""
+    child = subprocess.Popen(
+        [CELERY, "-A", "swapline_workers.entry", "worker", "-l", "INFO", *arguments],
+        env=installation.environment,
+        cwd=installation.store.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    lines: list[str] = []
+    ready = threading.Event()
+
+    def read() -> None:
+        assert child.stdout is not None
+        for line in child.stdout:
+            lines.append(line)
+            if " ready." in line:
+                ready.set()
+        ready.set()
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        assert ready.wait(60)
+        assert child.poll() is None, "".join(lines)
+        yield lines
+    finally:
+        child.send_signal(signal.SIGTERM)
+        child.wait(60)
+        reader.join(10)
+        assert child.stdout is not None
+        child.stdout.close()
+
+
+@pytest.mark.parametrize("arguments", [(), ("-P", "prefork", "-c", "2"), ("-P", "solo")])
+def test_celerys_own_command_and_other_pools_work(
+    installation: Installation,
+    photograph: Path,
+    arguments: tuple[str, ...],
+) -> None:
+    with celery_worker(installation, *arguments) as lines:
+        job = installation.run(image=photograph, gender=0, filter_id=12)
+    assert (job.state, job.credits) == (State.SUCCEEDED, 2)
+    assert "Traceback" not in "".join(lines)
+
+
+def test_a_long_call_in_a_child_of_the_prefork_pool_is_not_rescued(
+    installation: Installation, photograph: Path
+) -> None:
+    installation.more["SWAPLINE_RESCUE_AFTER"] = "1"
+    installation.vendor.control.set_mode("submit_slow_accepted", amount=3)
+    with celery_worker(installation, "-P", "prefork", "-c", "1"):
+        job = installation.run(image=photograph, gender=0, filter_id=12)
+    assert (job.state, job.attempts) == (State.SUCCEEDED, 1)
+    assert installation.vendor.control.report().credits_spent == 2
+
+
+def test_two_installations_share_a_server_and_not_a_job(installation: Installation, photograph: Path) -> None:
+    other = Installation(
+        installation.valkey,
+        f"{installation.prefix}-other",
+        installation.store,
+        installation.vendor,
+        installation.receiver,
+    )
+    with installation.worker():
+        mine = installation.run(image=photograph, gender=0, filter_id=12)
+        enqueue = ("enqueue", str(photograph), "--gender", "0", "--filter-id", "12", "--json")
+        theirs = json.loads(other.cli(*enqueue).stdout)["job_id"]
+        assert other.cli("jobs", "wait", theirs, "--timeout", "1").returncode == 3
+        assert installation.cli("jobs", "show", theirs).returncode == 1
+    assert mine.state is State.SUCCEEDED
+
+
+@pytest.mark.parametrize("spelling", ["bytes", "data URI", "base64", "URL"])
+def test_a_picture_may_be_given_in_any_spelling(installation: Installation, photograph: Path, spelling: str) -> None:
+    text = base64.b64encode(photograph.read_bytes()).decode()
+    image: bytes | str = {
+        "bytes": photograph.read_bytes(),
+        "data URI": f"data:image/jpeg;base64,{text}",
+        "base64": text,
+        "URL": "https://pictures.example/me.jpg",
+    }[spelling]
+    with installation.worker():
+        job = installation.run(image=image, gender=0, filter_id=12)
+    assert job.state is State.SUCCEEDED
+    assert job.spec.image.kind == ("url" if spelling == "URL" else "stored")

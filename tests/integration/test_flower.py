@@ -1,0 +1,74 @@
+"""Flower with the settings of ops/: never open, on loopback, and with nothing but the server's address."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from swapline_workers.local.child import Child, Program
+from swapline_workers.local.errors import ChildFailed
+from swapline_workers.local.ports import free_port
+from swapline_workers.local.ready import answers
+from swapline_workers.local.valkey import EmbeddedValkey
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+CONFIG = Path(__file__).parents[2] / "ops" / "flower" / "flowerconfig.py"
+
+
+def flower(folder: Path, port: int, **settings: str) -> Child:
+    celery = (sys.executable, "-m", "celery", "-A", "swapline_workers.entry")
+    return Child(
+        Program(
+            name="flower",
+            argv=(*celery, "flower", f"--conf={CONFIG}", f"--port={port}"),
+            env={"PATH": os.environ["PATH"], **settings},
+            cwd=folder,
+            log=folder / "flower.log",
+            ready=answers(f"http://127.0.0.1:{port}/workers", user="me", password="right"),
+        ),
+    )
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Generator[str]:
+    port = free_port()
+    with EmbeddedValkey(tmp_path / "valkey") as server:
+        child = flower(tmp_path, port, SWAPLINE_REDIS_URL=server.url, FLOWER_BASIC_AUTH="you:other,me:right")
+        child.start()
+        yield f"http://127.0.0.1:{port}"
+        child.stop()
+
+
+def test_no_page_with_a_job_on_it_opens_without_the_password(url: str) -> None:
+    opened = {
+        (page, auth): requests.get(url + page, auth=auth, timeout=30).status_code
+        for page in ("/", "/workers", "/tasks", "/broker", "/api/tasks", "/api/workers")
+        for auth in (None, ("me", "wrong"))
+    }
+    assert set(opened.values()) == {401}, opened
+
+
+def test_tasks_show_how_often_they_were_tried_again(url: str) -> None:
+    page = requests.get(f"{url}/tasks", auth=("me", "right"), timeout=30).text
+    shown = [
+        name for name in ("name", "uuid", "state", "received", "runtime", "worker", "retries") if name in page.lower()
+    ]
+    assert shown == ["name", "uuid", "state", "received", "runtime", "worker", "retries"]
+
+
+def test_buttons_that_change_things_are_off(url: str) -> None:
+    reply = requests.post(f"{url}/api/task/revoke/any", auth=("me", "right"), timeout=30)
+    assert reply.status_code == 403
+
+
+@pytest.mark.parametrize("auth", [{}, {"FLOWER_BASIC_AUTH": "me:"}, {"FLOWER_BASIC_AUTH": "me:right,you"}])
+def test_it_does_not_start_open(tmp_path: Path, auth: dict[str, str]) -> None:
+    with pytest.raises(ChildFailed, match=r"(?s)ended with code 1 .*FLOWER_BASIC_AUTH"):
+        flower(tmp_path, free_port(), SWAPLINE_REDIS_URL="redis://127.0.0.1:1/0", **auth).start()
