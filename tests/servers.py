@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from swapline_producer.change import NewJob
+from swapline_producer.change import Limits, NewJob
 from swapline_producer.contract import JobSpec, LinkedImage
 from swapline_producer.ledger import Ledger, connect
 from swapline_workers.local.valkey import EmbeddedValkey
@@ -54,16 +54,16 @@ def ledger(valkey: EmbeddedValkey, prefix: str, time: Time) -> Generator[Ledger]
     """An empty ledger with two slots, on a clock that the test moves."""
     client = connect(valkey.url)
     built = Ledger(client, prefix, clock=time)
-    built.configure(max_in_flight=2, rescue_after=15)
+    built.configure(Limits(max_in_flight=2, rescue_after=15))
     yield built
     client.close()
 
 
-def new_job(job_id: str, **values: Any) -> NewJob:
+def new_job(job_id: str, *, queue_ttl: float = 100, **values: Any) -> NewJob:
     """A job to be accepted; only what matters to the test is named."""
     base = {"image": LinkedImage(url="https://pictures.example/me.jpg"), "gender": 0, "filter_id": 12}
     spec = JobSpec(**base | values).model_dump(mode="json", exclude_none=True)
-    return NewJob(job_id=job_id, spec=spec, queue_ttl=100, run_timeout=50)
+    return NewJob(job_id=job_id, spec=spec, queue_ttl=queue_ttl, run_timeout=50)
 
 
 def waited_for(happened: Callable[[], bool], *, seconds: float = 60.0) -> None:

@@ -60,6 +60,8 @@ class Change(Frozen):
     strike: Strike | None = None
     calm: bool = False
     """The vendor accepted: open the gate."""
+    refund: bool = False
+    """The call was provably not charged: its credits do not count as spent."""
 
 
 class Advanced(Frozen):
@@ -95,6 +97,15 @@ class Claimed(Frozen):
     """How many worker processes have claimed in the last minute."""
 
 
+class GivenBack(Frozen):
+    """What became of the jobs that a stopping worker had in hand."""
+
+    given_back: int = 0
+    """Due at once, for others."""
+    paying: int = 0
+    """Left alone: a paid call may be under way, and its reply unknown."""
+
+
 class NewJob(Frozen):
     """A job to be accepted."""
 
@@ -102,6 +113,28 @@ class NewJob(Frozen):
     spec: dict[str, Any]
     queue_ttl: float
     run_timeout: float
+
+
+class Limits(Frozen):
+    """What the whole installation must agree on. Absent: no limit."""
+
+    max_in_flight: int
+    rescue_after: float
+    """Seconds."""
+    submit_rate: float | None = None
+    """Submissions a second, over all workers."""
+    credits_per_day: int | None = None
+    """Credits that may be spent on a day (UTC)."""
+
+
+class CreditsView(Frozen):
+    """What was spent on a day (UTC), and what may be: credits. A submission counts from the moment it has a slot."""
+
+    day: str
+    spent: int
+    per_day: int | None
+    by_tenant: dict[str, int]
+    caps: dict[str, int]
 
 
 class SlotsView(Frozen):

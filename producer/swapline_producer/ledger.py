@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from importlib import resources
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,8 +18,8 @@ import redis
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
-from swapline_producer.change import Advanced, Claimed, Opened, SlotsView
-from swapline_producer.contract import SLOT_STATES, Job, JobEvent, JobSpec, State, Step, Ticket
+from swapline_producer.change import Advanced, Claimed, CreditsView, GivenBack, Opened, SlotsView
+from swapline_producer.contract import SLOT_STATES, Job, JobEvent, JobSpec, Priority, State, Step, Ticket
 from swapline_producer.errors import IdempotencyConflict, JobNotFound, LedgerUnavailable
 
 if TYPE_CHECKING:
@@ -26,9 +27,12 @@ if TYPE_CHECKING:
 
     from redis.commands.core import Script
 
-    from swapline_producer.change import Change, FieldValue, NewJob
+    from swapline_producer.change import Change, FieldValue, Limits, NewJob
 
-MOVES = ("accept", "open", "line_up", "advance", "claim", "renew")
+DAY = 86_400
+"""Seconds."""
+
+MOVES = ("accept", "open", "line_up", "advance", "claim", "renew", "give_back")
 
 
 def connect(url: str, *, timeout: float = 10.0) -> redis.Redis:
@@ -146,6 +150,7 @@ class Ledger:
             observe=change.observe,
             strike=_strike(change),
             calm=change.calm,
+            refund=change.refund,
             keep_ms=self._keep_ms,
         )
         if answer.get("stale"):
@@ -197,13 +202,41 @@ class Ledger:
         pairs = [[job_id, str(turn)] for job_id, turn in jobs]
         return int(self._run("renew", jobs=pairs)["renewed"]) if pairs else 0
 
-    def configure(self, *, max_in_flight: int, rescue_after: float) -> None:
-        """Set the limits of the whole installation; the worker started last wins."""
+    def give_back(self, jobs: Iterable[tuple[str, int]]) -> GivenBack:
+        """Make jobs in hand, given as (job id, turn), due at once for others, but for paid calls under way."""
+        pairs = [[job_id, str(turn)] for job_id, turn in jobs]
+        answer = self._run("give_back", jobs=pairs) if pairs else {"given_back": 0, "paying": 0}
+        return GivenBack(given_back=answer["given_back"], paying=answer["paying"])
+
+    def configure(self, limits: Limits) -> None:
+        """Set what the whole installation must agree on; the worker started last wins."""
+        given = limits.model_dump(exclude={"rescue_after"}) | {"rescue_ms": round(limits.rescue_after * 1000)}
+        with _translated(), self.client.pipeline(transaction=True) as pipe:
+            for name, value in given.items():
+                if value is None:
+                    pipe.hdel(self._key("limits"), name)
+                else:
+                    pipe.hset(self._key("limits"), name, value)
+            pipe.execute()
+
+    def set_slots(self, number: int | None) -> None:
+        """Use so many slots from now on, whatever the workers' setting says; None goes back to the setting."""
         with _translated():
-            self.client.hset(
-                self._key("limits"),
-                mapping={"max_in_flight": max_in_flight, "rescue_ms": round(rescue_after * 1000)},
-            )
+            if number is None:
+                self.client.hdel(self._key("limits"), "slots")
+            else:
+                self.client.hset(self._key("limits"), "slots", number)
+
+    def set_credits(self, tenant: str, per_day: int | None) -> None:
+        """Let a tenant spend so many credits a day (UTC); None lifts the cap. Jobs above it wait."""
+        with _translated(), self.client.pipeline(transaction=True) as pipe:
+            if per_day is None:
+                pipe.hdel(self._key("caps"), tenant)
+            else:
+                pipe.hset(self._key("caps"), tenant, per_day)
+            for priority in Priority:  # who stands aside comes back now, and stands aside again if it must
+                pipe.zadd(self._key("line", priority, "over"), {tenant: 0}, xx=True)
+            pipe.execute()
 
     # -- looks ------------------------------------------------------------------------------------------------
 
@@ -256,7 +289,7 @@ class Ledger:
             pipe.zcard(self._key("state", State.QUEUED))
             pipe.time()
             limits, gate, held, waiting, (seconds, micros) = pipe.execute()
-        limit = int(limits.get("max_in_flight", 3))
+        limit = int(limits.get("slots", limits.get("max_in_flight", 3)))
         at = seconds * 1000 + micros // 1000
         closed = int(gate.get("closed_until", 0))
         return SlotsView(
@@ -268,6 +301,25 @@ class Ledger:
             reason=gate.get("reason"),
             strikes=int(gate.get("strikes", 0)),
             at=at,
+        )
+
+    def credits(self) -> CreditsView:
+        """What was spent today (UTC), and the caps."""
+        with _translated():
+            seconds, _ = self.client.time()
+            day = seconds // DAY
+            with self.client.pipeline(transaction=False) as pipe:
+                pipe.hgetall(self._key("spent", str(day)))
+                pipe.hgetall(self._key("caps"))
+                pipe.hget(self._key("limits"), "credits_per_day")
+                spent, caps, per_day = pipe.execute()
+        by_tenant = {name.removeprefix("tenant:"): int(value) for name, value in spent.items() if name != "all"}
+        return CreditsView(
+            day=datetime.fromtimestamp(day * DAY, UTC).date().isoformat(),
+            spent=int(spent.get("all", 0)),
+            per_day=int(per_day) if per_day else None,
+            by_tenant=by_tenant,
+            caps={tenant: int(cap) for tenant, cap in caps.items()},
         )
 
     @contextmanager
@@ -299,7 +351,7 @@ def new_token() -> str:
 
 def _source(move: str) -> str:
     folder = resources.files("swapline_producer") / "lua"
-    return (folder / "shared.lua").read_text() + (folder / f"{move}.lua").read_text()
+    return "\n".join((folder / f"{name}.lua").read_text() for name in ("shared", "line", move))
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from raw_server import Caller, RawServer, deaf_port, free_port, reply, server_tl
 from swapline_workers.adapters.deadline import Deadline, DeadlineAdapter, DeadlineExceeded, Stage, limit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 SHORT = 0.2  # seconds: long enough for a loopback connection on a busy machine, short enough for a test
@@ -34,11 +34,11 @@ def session() -> Iterator[requests.Session]:
         yield one
 
 
-def _ends_soon(session: requests.Session, url: str, **more: object) -> Deadline:
+def _ends_soon(session: requests.Session, url: str) -> Deadline:
     """Make a call that must end by its deadline; what comes of it does not matter here."""
     began = time.monotonic()
     with limit(SHORT) as deadline, suppress(requests.RequestException):
-        session.post(url, data=b"{}", timeout=PATIENT, **more)  # type: ignore[arg-type]
+        session.post(url, data=b"{}", timeout=PATIENT)
     assert time.monotonic() - began < SOON
     return deadline
 
@@ -55,16 +55,21 @@ def _drip_body(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize("script", [_drip_header, _drip_body, Caller.hold])
-def test_a_reply_that_never_ends_is_cut_at_the_deadline(session: requests.Session, script: object) -> None:
-    with RawServer(script) as server:  # type: ignore[arg-type]
+def test_a_reply_that_never_ends_is_cut_at_the_deadline(
+    session: requests.Session, script: Callable[[Caller], object]
+) -> None:
+    with RawServer(script) as server:
         assert _ends_soon(session, server.url).fired
 
 
 @pytest.mark.parametrize("script", [_drip_header, _drip_body, Caller.hold])
-def test_the_same_holds_under_tls(session: requests.Session, script: object, tmp_path: Path) -> None:
+def test_the_same_holds_under_tls(
+    session: requests.Session, script: Callable[[Caller], object], tmp_path: Path
+) -> None:
     context, trusted = server_tls(tmp_path)
-    with RawServer(script, context) as server:  # type: ignore[arg-type]
-        deadline = _ends_soon(session, server.url, verify=str(trusted))
+    with RawServer(script, context) as server:
+        session.verify = str(trusted)
+        deadline = _ends_soon(session, server.url)
     assert deadline.fired
     assert deadline.stage is Stage.SENDING
 

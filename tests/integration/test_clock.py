@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from servers import new_job
-from swapline_producer.change import Change
+from swapline_producer.change import Change, Limits
 from swapline_producer.contract import Job, State, Step, Ticket
 from swapline_producer.ledger import Ledger, connect
 from swapline_workers.clock import SWEEP, Clock
@@ -41,7 +41,7 @@ def live(valkey: EmbeddedValkey, prefix: str) -> Generator[Ledger]:
     """A ledger on the server's own clock."""
     client = connect(valkey.url)
     built = Ledger(client, prefix)
-    built.configure(max_in_flight=3, rescue_after=1)
+    built.configure(Limits(max_in_flight=3, rescue_after=1))
     yield built
     client.close()
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from servers import new_job
-from swapline_producer.change import Change, Strike
+from swapline_producer.change import Change, Limits, Strike
 from swapline_producer.contract import Job, Notification, State, Step, Ticket
 from swapline_producer.errors import IdempotencyConflict, JobNotFound, LedgerUnavailable
 from swapline_producer.ledger import Ledger, connect, new_token
@@ -156,7 +156,7 @@ def test_a_freed_slot_goes_to_the_next_job_in_the_same_move(ledger: Ledger) -> N
 
 
 def test_the_line_goes_by_priority_then_fairly_among_tenants_then_by_age(ledger: Ledger, time: Time) -> None:
-    ledger.configure(max_in_flight=1, rescue_after=15)
+    ledger.configure(Limits(max_in_flight=1, rescue_after=15))
     last = running(ledger, "first")
     waiting = [
         ("a1", "a", "normal"),

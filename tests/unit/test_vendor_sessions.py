@@ -38,7 +38,9 @@ def test_no_session_tries_again_or_reads_the_environment(scheme: str) -> None:
         assert not session.trust_env
         assert session.verify is True
         assert session.headers["X-Key"] == "k"
-        retries = session.get_adapter(scheme).max_retries  # type: ignore[attr-defined]
+        adapter = session.get_adapter(scheme)
+        assert isinstance(adapter, DeadlineAdapter)
+        retries = adapter.max_retries
         assert (retries.total, retries.read, retries.status, retries.respect_retry_after_header) == (
             0,
             False,

@@ -10,6 +10,8 @@ import pytest
 import requests
 import responses
 from pydantic import SecretStr
+from urllib3.connection import HTTPConnection
+from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from swapline_producer.contract import FailureCode
@@ -29,6 +31,7 @@ from vendors import IMAGE, KEY, SUBMIT, UUID_FILTER, client, dripping, everythin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from swapline_workers.steps.ports import Vendor
 
@@ -263,9 +266,11 @@ def test_retry_after_is_seconds_or_a_date(
     assert error.retry_after == seconds
 
 
+POOL = HTTPConnectionPool("vendor.test")
+CONNECTION = HTTPConnection("vendor.test")
 NEVER_MADE = [
     requests.ConnectTimeout("connect"),
-    requests.ConnectionError(MaxRetryError(None, "/", NewConnectionError(None, "refused"))),  # type: ignore[arg-type]
+    requests.ConnectionError(MaxRetryError(POOL, "/", NewConnectionError(CONNECTION, "refused"))),
     requests.exceptions.InvalidURL("bad"),
 ]
 LOST = [
@@ -344,12 +349,12 @@ def test_cookies_do_not_travel_from_one_job_to_the_next(vendor: responses.Reques
 
 
 def test_the_environment_brings_no_proxy_and_no_password(
-    vendor: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch, tmp_path: object
+    vendor: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (netrc := tmp_path / "netrc").write_text("machine vendor.test login me password p")  # type: ignore[operator]
+    (netrc := tmp_path / "netrc").write_text("machine vendor.test login me password p")
     monkeypatch.setenv("NETRC", str(netrc))
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.test:3128")
     vendor.post(SUBMIT, json=ACCEPTED)
     client().submit(spec(), IMAGE)
     assert "Authorization" not in vendor.calls[0].request.headers
-    assert not vendor.calls[0].request.req_kwargs["proxies"]  # type: ignore[attr-defined]
+    assert not vendor.calls[0].request.req_kwargs["proxies"]  # type: ignore[attr-defined]  # responses adds it

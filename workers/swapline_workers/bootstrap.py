@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from swapline_producer.broker import Mail
+from swapline_producer.change import Limits
 from swapline_producer.ledger import Ledger, connect
 from swapline_producer.settings import load
 from swapline_producer.storage import open_storage
@@ -42,8 +43,12 @@ class House:
         """Start the clock. What the whole installation must agree on is written before the first claim."""
         self.clock.before_first_claim(
             lambda: self.ledger.configure(
-                max_in_flight=self.settings.max_in_flight,
-                rescue_after=self.settings.rescue_after,
+                Limits(
+                    max_in_flight=self.settings.max_in_flight,
+                    rescue_after=self.settings.rescue_after,
+                    submit_rate=self.settings.submit_rate,
+                    credits_per_day=self.settings.credits_per_day,
+                ),
             ),
         )
         self.clock.start()

@@ -62,6 +62,7 @@ class Clock(threading.Thread):
         self._moments: list[float] = []
         self._ahead = 0.0
         self._stopped = False
+        self._retired = False
         self._prepare: Callable[[], None] | None = None
 
     def before_first_claim(self, prepare: Callable[[], None]) -> None:
@@ -76,6 +77,10 @@ class Clock(threading.Thread):
             heapq.heappush(self._moments, moment)
             if first:
                 self._changed.notify()
+
+    def retire(self) -> None:
+        """Claim nothing any more; go on putting off the rescue of what is in hand, until `stop`."""
+        self._retired = True
 
     def stop(self, timeout: float = 5.0) -> None:
         """End the thread; a claim under way is published first."""
@@ -105,6 +110,9 @@ class Clock(threading.Thread):
 
     def _tick(self) -> float:
         """Claim and publish what is due; gives seconds until the next sweep."""
+        self._renew()  # first: after an outage our own jobs are overdue as well, and we have them in hand
+        if self._retired:
+            return self._renew_every
         if self._prepare is not None:
             self._prepare()
             self._prepare = None
@@ -112,7 +120,6 @@ class Clock(threading.Thread):
         claimed = self._ledger.claim(ROUTES, clock=self._id, limit=LIMIT)
         self._ahead = claimed.at - time.monotonic() * 1000
         self._mail.send(claimed.tickets)
-        self._renew()
         if len(claimed.tickets) >= LIMIT:
             return 0.0
         sweep = min(claimed.clocks * SWEEP, self._renew_every)

@@ -42,6 +42,8 @@ class WorkerSettings(ProducerSettings):
     api_key_header: str = Field(pattern=r"^[A-Za-z0-9-]+$", description="the header that carries the key")
     api_key_prefix: str = Field("", description="what stands before the key in the header, e.g. `Bearer `")
     max_in_flight: int = Field(3, ge=1, le=10_000, description="the vendor's cap for the account")
+    submit_rate: float | None = Field(None, gt=0, description="submissions a second, over all workers")
+    credits_per_day: int | None = Field(None, ge=0, description="spending cap; submissions wait when it is reached")
     poll_min_interval: float = Field(0.25, gt=0, description="seconds between two looks at a job, at least")
     poll_max_interval: float = Field(20, gt=0, description="seconds between two looks at a job, at most")
     status_timeout: float = Field(30, gt=0, description="seconds in all for one status call")

@@ -11,7 +11,7 @@ import click
 from swapline_producer.cli.enqueue import enqueue
 from swapline_producer.cli.jobs import jobs
 from swapline_producer.cli.show import FAILED, USAGE, complain
-from swapline_producer.cli.slots import slots
+from swapline_producer.cli.slots import credits_, slots
 from swapline_producer.errors import RequestError, SettingsError, SwaplineError
 
 
@@ -45,7 +45,7 @@ def swapline() -> None:
     """
 
 
-for command in (enqueue, jobs, slots):
+for command in (enqueue, jobs, slots, credits_):
     swapline.add_command(command)
 
 

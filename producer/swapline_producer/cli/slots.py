@@ -1,19 +1,33 @@
-"""`swapline slots`."""
+"""`swapline slots` and `swapline credits`: how the account is used, and how much of it may be."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import click
 
 from swapline_producer.cli.show import moment, out, print_json
 
+if TYPE_CHECKING:
+    from swapline_producer.ledger import Ledger
 
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def slots(*, as_json: bool) -> None:
-    """Show how the vendor's slots are used, and why the line stands still if it does."""
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def _ledger() -> Ledger:
     from swapline_producer.producer import Producer  # noqa: PLC0415 -- celery is not loaded for --help
 
-    view = Producer.from_env().ledger.slots()
+    return Producer.from_env().ledger
+
+
+@click.group(invoke_without_command=True)
+@as_json_option
+@click.pass_context
+def slots(ctx: click.Context, *, as_json: bool) -> None:
+    """Show how the vendor's slots are used, and why the line stands still if it does."""
+    if ctx.invoked_subcommand is not None:
+        return
+    view = _ledger().slots()
     if as_json:
         print_json(view.model_dump())
         return
@@ -22,3 +36,61 @@ def slots(*, as_json: bool) -> None:
         out.print(f"  {job_id}")
     if view.strikes:
         out.print(f"submitting is paused until {moment(view.closed_until) or 'the next probe'}: {view.reason}")
+
+
+@slots.command("set")
+@click.argument("number", type=click.IntRange(0, 10_000))
+def set_slots(number: int) -> None:
+    """Use NUMBER slots from now on, over all workers; 0 submits nothing more.
+
+    \b
+    Example: swapline slots set 4
+    """  # noqa: D301 -- click's mark for a block that keeps its lines
+    _ledger().set_slots(number)
+    out.print(f"{number} slots are used from now on; `swapline slots reset` goes back to SWAPLINE_MAX_IN_FLIGHT")
+
+
+@slots.command("reset")
+def reset_slots() -> None:
+    """Go back to the workers' setting SWAPLINE_MAX_IN_FLIGHT."""
+    _ledger().set_slots(None)
+    out.print("the workers' setting SWAPLINE_MAX_IN_FLIGHT counts again")
+
+
+@click.group("credits", invoke_without_command=True)
+@as_json_option
+@click.pass_context
+def credits_(ctx: click.Context, *, as_json: bool) -> None:
+    """Show the credits spent today (UTC), by tenant, and the caps."""
+    if ctx.invoked_subcommand is not None:
+        return
+    view = _ledger().credits()
+    if as_json:
+        print_json(view.model_dump())
+        return
+    cap = f" of {view.per_day}" if view.per_day is not None else ""
+    out.print(f"{view.day}: {view.spent}{cap} credits")
+    for tenant in sorted({*view.by_tenant, *view.caps}):
+        cap = f" of {view.caps[tenant]}" if tenant in view.caps else ""
+        out.print(f"  {tenant}: {view.by_tenant.get(tenant, 0)}{cap}")
+
+
+@credits_.command("set")
+@click.argument("tenant")
+@click.argument("per_day", type=click.IntRange(0))
+def set_credits(tenant: str, per_day: int) -> None:
+    """Let TENANT spend PER_DAY credits a day; its jobs wait for tomorrow above that.
+
+    \b
+    Example: swapline credits set shop-1 500
+    """  # noqa: D301 -- click's mark for a block that keeps its lines
+    _ledger().set_credits(tenant, per_day)
+    out.print(f"{tenant} may spend {per_day} credits a day")
+
+
+@credits_.command("reset")
+@click.argument("tenant")
+def reset_credits(tenant: str) -> None:
+    """Lift the daily cap of TENANT."""
+    _ledger().set_credits(tenant, None)
+    out.print(f"{tenant} has no daily cap")

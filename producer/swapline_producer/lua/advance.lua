@@ -9,12 +9,12 @@
 -- input.due_ms, input.due_by          when someone must act next: in so many ms, and not after the moment in that field;
 --                                     neither: nothing is left to wait for
 -- input.note, input.data (JSON)       a line for the log
--- input.in_line, input.sends, input.count, input.observe, input.strike, input.calm   see change.py
+-- input.in_line, input.sends, input.count, input.observe, input.strike, input.calm, input.refund   see change.py
 -- input.keep_ms                       how long a finished job's record is kept
--- Gives {turn, due, opens_at (after a strike), granted}, or {stale = true, state, turn}.
+-- Gives {turn, due, opens_at (while a limit of time stops the line), granted}, or {stale = true, state, turn}.
 
 local job = key('job', input.id)
-local have = redis.call('HMGET', job, 'state', 'turn', 'token', 'priority', 'tenant', 'created_at', 'slot')
+local have = redis.call('HMGET', job, 'state', 'turn', 'token', 'priority', 'tenant', 'created_at', 'slot', 'spent_on')
 local state, turn = have[1], have[2]
 if state ~= input.state or turn ~= input.turn then
   if have[3] == input.token then return answer({turn = tonumber(turn), granted = {}}) end
@@ -57,12 +57,13 @@ if input.note then log(input.id, input.note, input.data) end
 for name, by in pairs(input.count) do count(name, by) end
 for name, bucket in pairs(input.observe) do redis.call('HINCRBY', key('hist', name), bucket, 1) end
 
-local opens_at
+if input.refund and have[8] then spend(have[5], -CREDITS_PER_JOB, tonumber(have[8])) end
+
 if input.strike then
   local s = input.strike
   local strikes = redis.call('HINCRBY', key('gate'), 'strikes', 1)
   local wait = math.max(s.wait_ms, math.min(s.wait_ms * 2 ^ (strikes - 1), s.longest_ms))
-  opens_at = math.max(gate_opens_at(), at + wait)
+  local opens_at = math.max(gate_opens_at(), at + wait)
   redis.call('HSET', key('gate'), 'closed_until', text(opens_at), 'reason', s.reason)
   if s.shrink then
     local others = math.max(1, redis.call('ZCARD', key('slots')))
@@ -79,4 +80,4 @@ if finished then
     redis.call('PEXPIRE', key('log', input.id), text(input.keep_ms))
   end
 end
-return answer({turn = new_turn, due = due, opens_at = opens_at, granted = grant()})
+return answer({turn = new_turn, due = due, granted = grant(), opens_at = line_opens_at})

@@ -63,6 +63,6 @@ redis.call('ZREMRANGEBYSCORE', key('clocks'), '-inf', text(at - 60000))
 local granted = grant()
 local first = redis.call('ZRANGE', key('due'), 0, 0, 'WITHSCORES')
 local next_at = tonumber(first[2])
-if anyone_waits() and gate_opens_at() > at then next_at = math.min(next_at or gate_opens_at(), gate_opens_at()) end
+if line_opens_at then next_at = math.min(next_at or line_opens_at, line_opens_at) end
 return answer({tickets = tickets, granted = granted, next_at = next_at, rescued = rescued, postponed = postponed,
   clocks = redis.call('ZCARD', key('clocks'))})

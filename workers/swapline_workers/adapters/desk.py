@@ -2,6 +2,8 @@
 
 While a step works, its job must not be rescued by somebody else; the clock of this process puts its rescue off as long
 as the process lives. Slots that a move hands out are sent on their way before the step goes on.
+
+A worker that is to stop closes its desk: what is in hand is finished, nothing new is begun, and no paid call either.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import logging
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from swapline_producer.contract import State, Step, Ticket
 from swapline_producer.errors import LedgerUnavailable
@@ -19,14 +21,16 @@ from swapline_workers.core import lifecycle
 from swapline_workers.core.retry import backoff
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from swapline_producer.broker import Outbox
-    from swapline_producer.change import Advanced, Change, Opened
+    from swapline_producer.change import Advanced, Change, GivenBack, Opened
     from swapline_producer.contract import Job
     from swapline_producer.ledger import Ledger
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 PATIENCE = 300.0
 """Seconds that a paid result is offered to a ledger that is away, before the worker leaves it to the rescue."""
@@ -49,11 +53,16 @@ class LedgerDesk:
         self._nudge = nudge
         self._pause = pause
         self._hands: dict[int, tuple[str, int]] = {}
+        self._closed = False
         self._ahead = 0.0
 
     @contextmanager
     def in_hand(self, job_id: str, turn: int) -> Generator[Opened | None]:
-        """Take a job for the length of a step; None when the message is stale."""
+        """Take a job for the length of a step; None when the message is stale, or the desk closed."""
+        if self._closed:
+            self._ledger.give_back([(job_id, turn)])
+            yield None
+            return
         opened = self._ledger.open(job_id, turn)
         if opened is None:
             yield None
@@ -69,22 +78,25 @@ class LedgerDesk:
         """What this process has in hand: (job id, turn)."""
         return list(self._hands.values())
 
+    def close(self) -> None:
+        """Take nothing in hand any more, and let no paid call begin: it might not end in time."""
+        self._closed = True
+
+    def give_back(self) -> GivenBack:
+        """Make what is still in hand due at once for others, but for paid calls under way."""
+        return self._ledger.give_back(self.in_hands())
+
     def advance(self, job: Job, change: Change) -> Job | None:
         """Write a change; None when somebody else was faster."""
+        if self._closed and change.fields.get("attempt_open"):
+            self._ledger.give_back([(job.job_id, job.turn)])
+            return None
         return self._advance(job, change, new_token())
 
     def insist(self, job: Job, change: Change) -> Job | None:
         """Write a change that must not be forgotten, waiting for a ledger that is away."""
-        token, give_up_at, tries = new_token(), time.monotonic() + PATIENCE, 0
-        while True:
-            try:
-                return self._advance(job, change, token)
-            except LedgerUnavailable:
-                tries += 1
-                if time.monotonic() >= give_up_at:
-                    raise
-                log.warning("the ledger is away; the result of job %s is kept and offered again", job.job_id)
-                self._pause(backoff(tries, first=0.1, longest=2.0))
+        token = new_token()
+        return self._patiently(lambda: self._advance(job, change, token), job, change.data)
 
     def line_up(self, job: Job) -> Job | None:
         """Put a queued job in the waiting line; the job as it is afterwards."""
@@ -98,8 +110,8 @@ class LedgerDesk:
         return self._hold(job.model_copy(update={"state": State.SUBMITTING, "turn": mine.turn, "slot": True}))
 
     def reread(self, job: Job) -> Job:
-        """The job as the ledger has it now."""
-        return self._ledger.get(job.job_id)
+        """The job as the ledger has it now, waiting for a ledger that is away."""
+        return self._patiently(lambda: self._ledger.get(job.job_id), job, {})
 
     def now(self) -> int:
         """UTC milliseconds by the ledger's clock, as it was last heard."""
@@ -108,6 +120,20 @@ class LedgerDesk:
     def send(self, step: Step, job: Job) -> None:
         """Send a job on to its next step."""
         self._mail.send([Ticket(step=step, job_id=job.job_id, turn=job.turn)])
+
+    def _patiently(self, ask: Callable[[], T], job: Job, result: Mapping[str, object]) -> T:
+        give_up_at, tries = time.monotonic() + PATIENCE, 0
+        while True:
+            try:
+                return ask()
+            except LedgerUnavailable:
+                tries += 1
+                if time.monotonic() >= give_up_at:
+                    log.exception("the ledger was away too long; the result of job %s is only here: %s", job.job_id, result)
+                    raise
+                if tries == 1:
+                    log.warning("the ledger is away; the result of job %s is kept and offered again", job.job_id)
+                self._pause(backoff(tries, first=0.1, longest=2.0))
 
     def _advance(self, job: Job, change: Change, token: str) -> Job | None:
         if not lifecycle.allows(job.state, change.to):

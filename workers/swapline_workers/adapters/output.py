@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from swapline_workers.core import reply
-from swapline_workers.core.evidence import excerpt, find_code, words
+from swapline_workers.core.evidence import find_code, words
 from swapline_workers.core.png import PngError, walk
 from swapline_workers.core.reply import COMPLETED, PREFIX, PictureError, ReplyError
 from swapline_workers.errors import OutputInvalid, OutputMissing, Unclear
@@ -107,7 +107,7 @@ class OpenLook:
     def _images(self) -> list[object]:
         whole = reply.read(self._body.data)
         if whole.status != COMPLETED:
-            raise ReplyError(f"its status is {excerpt(whole.status)!r} at its end")
+            raise ReplyError("it begins as COMPLETED and ends as something else")
         if not whole.images:
             raise OutputMissing("the vendor says COMPLETED and sent no picture in output.images")
         return whole.images

@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 
 RETRY_AFTER_LIMIT = 3600.0
 """Seconds: nobody who says 429 means more than an hour, and a job must not sleep for a year over a typo."""
+QUOTE_LIMIT = 80
+"""Characters of a reply in a sentence about it; evidence has more."""
 CHAIN_LIMIT = 8
 """Errors of a chain that are named: requests, urllib3, http.client and the socket's are four."""
 
@@ -120,10 +122,12 @@ class Translator(NamedTuple):
 
     def unreadable(self, error: ReplyError, body: bytes | bytearray) -> Unclear:
         """Translate a 2xx that is not what the page promises; `error` says in which way."""
-        evidence: dict[str, str | int] = {"body": excerpt(bytes(body[:WINDOW]), self.secret)}
+        kept = excerpt(bytes(body[: 2 * WINDOW]), self.secret)  # twice: a key that the window cuts is masked too
         if self.deadline.fired:
-            return Unclear(f"the vendor did not end its reply within {self.deadline.seconds:g} s", evidence=evidence)
-        return Unclear(f"the vendor's reply cannot be read: {self.clean(str(error))}", evidence=evidence)
+            sentence = f"the vendor did not end its reply within {self.deadline.seconds:g} s"
+        else:
+            sentence = f"the vendor's reply cannot be read: {error}; it begins with {kept[:QUOTE_LIMIT]!r}"
+        return Unclear(sentence, evidence={"body": kept})
 
     def refusal(self, answer: Answer, *, sending: bool) -> VendorError:
         """Translate a reply whose status is not 2xx, to a submission (`sending`) or a look."""

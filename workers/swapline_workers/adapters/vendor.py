@@ -131,7 +131,9 @@ class VendorClient:
         with translator.translated():
             if response.status_code // 100 != SUCCESS:
                 raise translator.refusal(_answer(response), sending=False)
-            return OpenLook(Body(response, REPLY_LIMIT), translator, began=began, inflate=self._inflate, clock=self._clock)
+            return OpenLook(
+                Body(response, REPLY_LIMIT), translator, began=began, inflate=self._inflate, clock=self._clock
+            )
 
 
 def request_body(spec: JobSpec, image: str) -> bytes:

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import orjson
 
-from swapline_workers.core.evidence import excerpt
 from swapline_workers.core.reply import ReplyError
 
 ID_LIMIT = 256
@@ -42,5 +41,5 @@ def _usable_id(value: object) -> str:
     text = str(value)
     # A path segment of dots would be taken out of the URL; nothing that cannot be printed belongs into one.
     if not text.strip() or len(text) > ID_LIMIT or not text.isprintable() or text in {".", ".."}:
-        raise ReplyError(f"its id cannot be asked for: {excerpt(text)!r}")
+        raise ReplyError("its id is empty, too long, or cannot stand in a URL")
     return text

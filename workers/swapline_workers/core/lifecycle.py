@@ -17,6 +17,7 @@ class Transition(NamedTuple):
 
 TABLE = (
     Transition(State.QUEUED, State.SUBMITTING, "a slot is free and it is this job's turn"),
+    Transition(State.QUEUED, State.RUNNING, "the reply of an attempt given up for unknown came after all"),
     Transition(State.QUEUED, State.EXPIRED, "it waited longer than its queue TTL"),
     Transition(State.QUEUED, State.CANCELED, "it was canceled"),
     Transition(State.SUBMITTING, State.SUBMITTING, "the attempt is written, just before the paid call"),

@@ -20,10 +20,18 @@ def succeed(job: Job, ports: Ports, fields: dict[str, FieldValue], warnings: lis
     return _finish(job, ports, State.SUCCEEDED, fields, data)
 
 
-def fail(job: Job, ports: Ports, code: FailureCode, detail: str, *, to: State = State.FAILED) -> Outcome:
-    """End a job badly: FAILED, or EXPIRED or TIMED_OUT."""
+def fail(
+    job: Job,
+    ports: Ports,
+    code: FailureCode,
+    detail: str,
+    *,
+    to: State = State.FAILED,
+    refund: bool = False,
+) -> Outcome:
+    """End a job badly: FAILED, or EXPIRED or TIMED_OUT. `refund`: a slot was taken, and nothing was charged."""
     fields: dict[str, FieldValue] = {"failure_code": code, "failure_detail": detail, "attempt_open": False}
-    return _finish(job, ports, to, fields, {"code": code, "detail": detail})
+    return _finish(job, ports, to, fields, {"code": code, "detail": detail}, refund=refund)
 
 
 def notification(job: Job) -> dict[str, FieldValue]:
@@ -38,6 +46,8 @@ def _finish(
     to: State,
     fields: dict[str, FieldValue],
     data: dict[str, JsonValue],
+    *,
+    refund: bool = False,
 ) -> Outcome:
     tells = job.spec.webhook_url is not None
     code = fields.get("failure_code")
@@ -49,6 +59,7 @@ def _finish(
         note=to.value.lower(),
         data=data,
         count={f"finished.{to}": 1, **({f"failed.{code}": 1} if code else {})},
+        refund=refund,
     )
     done = ports.desk.advance(job, change)
     if done is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from swapline_producer.change import Change, Strike
-from swapline_producer.contract import CREDITS_PER_JOB, FailureCode, Job, State, Step
+from swapline_producer.contract import CREDITS_PER_JOB, FailureCode, Job, Notification, State, Step
 from swapline_producer.errors import ObjectMissing, StorageUnavailable
 from swapline_workers import errors
 from swapline_workers.core import polling
@@ -30,6 +30,13 @@ PAUSE = {
     errors.NotFound: Strike(reason="the vendor has no such address: check SWAPLINE_API_BASE_URL", wait=5.0),
 }
 """What is not this job's fault stops the line for everybody, for so long; the job goes back into it, uncharged."""
+
+
+NOT_KNOWN_TO_BE_SENT = frozenset({State.QUEUED, State.SUBMITTING, State.HELD})
+"""States in which a job waits for its vendor's id, or for a call that brings one."""
+
+LATE_TRIES = 10
+"""Races that a late reply may lose in a row: others' moves are seconds apart, so one is rare."""
 
 
 def submit(job: Job, at: int, ports: Ports) -> Outcome:
@@ -55,7 +62,7 @@ def attempt(job: Job, ports: Ports) -> Outcome:
     except StorageUnavailable as error:
         return back_in_line(job, ports, Strike(reason=f"the input cannot be read: {error}"))
     except ObjectMissing as error:
-        return fail(job, ports, FailureCode.STORAGE_FAILED, f"the input is gone: {error}")
+        return fail(job, ports, FailureCode.STORAGE_FAILED, f"the input is gone: {error}", refund=True)
     sending = ports.desk.advance(job, _written_attempt(job, ports))
     if sending is None:
         return STALE
@@ -78,6 +85,7 @@ def settle_accepted(job: Job, ports: Ports, reply: Submission) -> Outcome:
             "credits": job.credits + CREDITS_PER_JOB,
             "failure_code": None,
             "failure_detail": None,
+            "notification": Notification.NONE,
         },
         stamps={"submitted_at": 0, "run_until": job.run_timeout_ms / 1000},
         due_in=wait,
@@ -88,13 +96,15 @@ def settle_accepted(job: Job, ports: Ports, reply: Submission) -> Outcome:
         calm=True,
     )
     running = ports.desk.insist(job, change) or _written_late(job, ports, change)
-    return Next(running, Step.POLL, wait) if running else STALE
+    if running is None:
+        return Stop(f"the vendor's id {reply.vendor_job_id} came too late: the job has moved on")
+    return Next(running, Step.POLL, wait)
 
 
 def settle_refusal(job: Job, ports: Ports, error: errors.VendorError) -> Outcome:
     """The call failed: the job's own fault, the account's, or nobody knows whose."""
     if isinstance(error, errors.Refused):
-        return fail(job, ports, error.code, str(error))
+        return fail(job, ports, error.code, str(error), refund=True)
     pause = PAUSE.get(type(error))
     if pause is None:
         return settle_unknown(job, ports, str(error), dict(error.evidence))
@@ -136,7 +146,8 @@ def settle_unknown(job: Job, ports: Ports, reason: str, evidence: dict[str, Json
 def back_in_line(job: Job, ports: Ports, pause: Strike, evidence: dict[str, JsonValue] | None = None) -> Outcome:
     """Nothing was charged: the job keeps its age, and the line stops for a while."""
     data: dict[str, JsonValue] = {"reason": pause.reason, **(evidence or {})}
-    change = Change(to=State.QUEUED, note="not submitted", data=data, strike=pause, count={"not_submitted": 1})
+    count = {"not_submitted": 1}
+    change = Change(to=State.QUEUED, note="not submitted", data=data, strike=pause, count=count, refund=True)
     return _requeue(job, ports, change)
 
 
@@ -159,7 +170,15 @@ def _written_attempt(job: Job, ports: Ports) -> Change:
 
 
 def _written_late(job: Job, ports: Ports, change: Change) -> Job | None:
-    """The reply came after the job had been given up for unknown: then it is unknown no more."""
-    found = ports.desk.reread(job)
-    same_attempt = found.state is State.HELD and found.attempts == job.attempts
-    return ports.desk.insist(found, change) if same_attempt else None
+    """The reply came after the job had been given up for unknown, or after the ledger had lost its last writes.
+
+    Where nobody has sent the job since, it is unknown no more. Somebody may move it meanwhile (a webhook is told, a
+    person puts it back into the line), so the look is repeated: this id was paid for.
+    """
+    for _ in range(LATE_TRIES):
+        found = ports.desk.reread(job)
+        if found.state not in NOT_KNOWN_TO_BE_SENT or found.attempts > job.attempts:
+            return None
+        if running := ports.desk.insist(found, change):
+            return running
+    return None

@@ -20,7 +20,7 @@ LEAST = 3
 KINDS = (
     SwapOptions(gender=Gender.FEMALE, filter_id=12, ratio=Ratio.PORTRAIT, quality_mode=QualityMode.V6_1),
     SwapOptions(gender=Gender.FEMALE, filter_id=UUID("5f0c1a52-9d0e-4a3b-8f57-2f1e6f7c9a10"), ratio=Ratio.LANDSCAPE),
-    SwapOptions(gender=Gender.FEMALE, filter_id=5, ratio=Ratio.SQUARE, api_version=ApiVersion.V5),
+    SwapOptions(gender=Gender.FEMALE, filter_id=6, ratio=Ratio.SQUARE, api_version=ApiVersion.V5),
 )
 
 

@@ -1,0 +1,176 @@
+-- The waiting line and the vendor's slots: who is next, and whether anybody may go. Put after shared.lua.
+
+local GROW_EVERY = 30000 -- ms between two attempts to use one slot more after the vendor said 429
+local DAY = 86400000
+local CREDITS_PER_JOB = 2
+local PRIORITIES = {'high', 'normal', 'low'}
+local GRANTS = 100 -- slots given out in one move at most: a millisecond of the server's time
+local BURST = 100 -- ms that submissions may run ahead of their rate: clocks wake up some milliseconds late
+
+local today = math.floor(at / DAY)
+local line_opens_at -- after grant(): when a line that is stopped by a limit of time may move again
+
+local function spent(who)
+  return tonumber(redis.call('HGET', key('spent', text(today)), who) or 0)
+end
+
+-- Credits count as spent from the moment a slot is given; what was not charged after all is given back.
+local function spend(tenant, credits, day)
+  local name = key('spent', text(day or today))
+  redis.call('HINCRBY', name, 'all', credits)
+  redis.call('HINCRBY', name, 'tenant:' .. tenant, credits)
+  redis.call('PEXPIRE', name, 40 * DAY) -- longer than a month, for the bill
+end
+
+local function join_line(id, priority, tenant, created_at)
+  redis.call('ZADD', key('line', priority, tenant), 'NX', created_at, id)
+  if redis.call('ZSCORE', key('line', priority, 'over'), tenant) then return end
+  -- A tenant that comes (back) starts level with the one served last: waiting earns no credit.
+  local first = redis.call('ZRANGE', key('line', priority), 0, 0, 'WITHSCORES')
+  redis.call('ZADD', key('line', priority), 'NX', first[2] or '0', tenant)
+end
+
+local function leave_line(id, priority, tenant)
+  redis.call('ZREM', key('line', priority, tenant), id)
+  if redis.call('EXISTS', key('line', priority, tenant)) == 0 then
+    redis.call('ZREM', key('line', priority), tenant)
+    redis.call('ZREM', key('line', priority, 'over'), tenant)
+  end
+end
+
+local function capped(tenant)
+  local cap = tonumber(redis.call('HGET', key('caps'), tenant))
+  return cap and spent('tenant:' .. tenant) + CREDITS_PER_JOB > cap
+end
+
+-- Tenants whose daily credits are spent stand aside until the day is over.
+local function stand_aside(priority, tenant)
+  redis.call('ZREM', key('line', priority), tenant)
+  redis.call('ZADD', key('line', priority, 'over'), text((today + 1) * DAY), tenant)
+end
+
+local function come_back(priority, tenant)
+  redis.call('ZREM', key('line', priority, 'over'), tenant)
+  if redis.call('EXISTS', key('line', priority, tenant)) == 0 then return end
+  local first = redis.call('ZRANGE', key('line', priority), 0, 0, 'WITHSCORES')
+  redis.call('ZADD', key('line', priority), 'NX', first[2] or '0', tenant)
+end
+
+local function new_day()
+  for _, priority in ipairs(PRIORITIES) do
+    local back = redis.call('ZRANGE', key('line', priority, 'over'), '-inf', text(at), 'BYSCORE', 'LIMIT', 0, 100)
+    for _, tenant in ipairs(back) do come_back(priority, tenant) end
+  end
+end
+
+-- The tenant whose turn it is in this line: the one served least among those that may spend.
+local function next_tenant(priority)
+  while true do
+    local tenant = redis.call('ZRANGE', key('line', priority), 0, 0)[1]
+    if not tenant or not capped(tenant) then return tenant end
+    stand_aside(priority, tenant)
+  end
+end
+
+-- The job whose turn it is: by priority, then the tenant served least, then the oldest.
+local function next_in_line()
+  for _, priority in ipairs(PRIORITIES) do
+    local tenant = next_tenant(priority)
+    if tenant then
+      local popped = redis.call('ZPOPMIN', key('line', priority, tenant))
+      if redis.call('EXISTS', key('line', priority, tenant)) == 1 then
+        redis.call('ZINCRBY', key('line', priority), 1, tenant)
+      else
+        redis.call('ZREM', key('line', priority), tenant)
+      end
+      if popped[1] then return popped[1], tenant end
+    end
+  end
+end
+
+local function anyone_waits()
+  for _, priority in ipairs(PRIORITIES) do
+    if redis.call('EXISTS', key('line', priority)) == 1 then return true end
+  end
+  return false
+end
+
+-- How many slots may be used now: the setting or what a person set, or less while the vendor said 429 lately.
+local function usable_slots()
+  local most = limit_of('slots', limit_of('max_in_flight', 3))
+  local cap = limit_of('cap', most)
+  if cap < most and at >= limit_of('grow_at', 0) then
+    cap = cap + 1
+    redis.call('HSET', key('limits'), 'cap', cap, 'grow_at', text(at + GROW_EVERY))
+  end
+  return math.min(most, cap)
+end
+
+local function gate_opens_at() return tonumber(redis.call('HGET', key('gate'), 'closed_until') or 0) end
+
+-- After a strike one job goes first; the others follow when the vendor has accepted it.
+local function probing()
+  local strikes = tonumber(redis.call('HGET', key('gate'), 'strikes') or 0)
+  return strikes > 0 and redis.call('ZCARD', key('state', 'SUBMITTING')) > 0
+end
+
+-- Whether a limit of time stops the line; sets line_opens_at if so.
+local function must_wait()
+  local rate, next_at = limit_of('submit_rate', 0), limit_of('next_submit_at', 0)
+  if at < gate_opens_at() then
+    line_opens_at = gate_opens_at()
+  elseif rate > 0 and next_at > at + BURST then
+    line_opens_at = next_at - BURST
+  elseif spent('all') + CREDITS_PER_JOB > limit_of('credits_per_day', math.huge) then
+    line_opens_at = (today + 1) * DAY
+  else
+    return false
+  end
+  return true
+end
+
+local function note_submission(tenant)
+  spend(tenant, CREDITS_PER_JOB)
+  local rate = limit_of('submit_rate', 0)
+  if rate > 0 then
+    local from = math.max(at, limit_of('next_submit_at', 0))
+    redis.call('HSET', key('limits'), 'next_submit_at', text(from + 1000 / rate))
+  end
+end
+
+-- A job whose time in the line is over leaves it here; its entry in `due` brings it to its end, uncharged.
+local function may_go(id)
+  local have = redis.call('HMGET', key('job', id), 'state', 'queue_until')
+  return have[1] == 'QUEUED' and at < tonumber(have[2])
+end
+
+local function give_slot(id, tenant)
+  local job = key('job', id)
+  local turn = redis.call('HINCRBY', job, 'turn', 1)
+  redis.call('HSET', job, 'state', 'SUBMITTING', 'slot', '1', 'sent', turn, 'token', '', 'spent_on', today)
+  redis.call('ZADD', key('slots'), text(at), id)
+  move(id, 'QUEUED', 'SUBMITTING')
+  set_due(id, rescue_at())
+  log(id, 'slot')
+  note_submission(tenant)
+  return {id, turn, tonumber(redis.call('HGET', job, 'attempts') or 0)}
+end
+
+-- Free slots go to the jobs whose turn it is. Gives {ID, turn, attempts} of each.
+local function grant()
+  local granted = {}
+  new_day()
+  local free = usable_slots() - redis.call('ZCARD', key('slots'))
+  while free > 0 and anyone_waits() and not must_wait() and not probing() do
+    if #granted == GRANTS then
+      line_opens_at = at
+      break
+    end
+    local id, tenant = next_in_line()
+    if id and may_go(id) then
+      granted[#granted + 1] = give_slot(id, tenant)
+      free = free - 1
+    end
+  end
+  return granted
+end

@@ -1,0 +1,113 @@
+"""A worker of the product in a world that the harness can bend. Run as a script, in place of `swapline worker`.
+
+    CHAOS_OFFSET    a file with milliseconds: the ledger's clock is the machine's plus so much, for every worker alike
+    CHAOS_GATE      a fifo: this worker stops just before it writes an attempt, until the fifo's writer closes it
+    CHAOS_SABOTAGE  one of SABOTAGES: takes one protection away, to show that the checker notices
+
+Without the last one, every line of the product is as it is shipped.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from swapline_producer import ledger
+from swapline_workers import bootstrap
+from swapline_workers.adapters.pictures import PictureStore
+from swapline_workers.steps import submit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def offset_clock(file: Path) -> Callable[[], int]:
+    """Milliseconds by this machine's clock plus what stands in the file."""
+    return lambda: time.time_ns() // 1_000_000 + int(file.read_text() or 0)
+
+
+def bend_clock(file: Path) -> None:
+    """Give every ledger of this process a clock that can be stepped."""
+    bootstrap.Ledger = functools.partial(ledger.Ledger, clock=offset_clock(file))  # type: ignore[misc, assignment]
+
+
+def wait_at_gate(fifo: Path) -> None:
+    """Let each submission stop once it has read its input, and its attempt is not written yet."""
+    read = PictureStore.input_text
+
+    def and_wait(self: PictureStore, *args: Any) -> str:
+        text = read(self, *args)
+        fifo.read_bytes()  # opening tells the writer that we are here; the end of the file lets us go on
+        return text
+
+    PictureStore.input_text = and_wait  # type: ignore[method-assign]
+
+
+def rewrite_lua(changes: dict[str, str]) -> None:
+    """Replace lines of the Lua moves. A line that is not there any more is an error: nothing would be sabotaged."""
+    original = ledger._source
+    left = set(changes)
+
+    def rewritten(move: str) -> str:
+        text = original(move)
+        for old, new in changes.items():
+            if old in text:
+                left.discard(old)
+                text = text.replace(old, new)
+        return text
+
+    ledger._source = rewritten
+    for move in ledger.MOVES:
+        rewritten(move)
+    if left:
+        raise SystemExit(f"chaos: the Lua moves have no such line any more: {left}")
+
+
+def without_fencing() -> None:
+    """A move is written whatever has become of the job, and a stale message is taken for a fresh one."""
+    rewrite_lua(
+        {
+            "if state ~= input.state or turn ~= input.turn then": "if not state then",
+            "if redis.call('HGET', job, 'turn') ~= input.turn then": "if redis.call('EXISTS', job) == 0 then",
+        }
+    )
+
+
+def without_rescue() -> None:
+    """What was sent once is never sent again."""
+    rewrite_lua({"elseif not step then": "elseif not step or have[3] == turn then"})
+
+
+def without_attempt_record() -> None:
+    """The mark of a paid call under way is not written."""
+    original = submit._written_attempt
+
+    def unmarked(*args: Any) -> Any:
+        change = original(*args)
+        fields = {name: value for name, value in change.fields.items() if name != "attempt_open"}
+        return change.model_copy(update={"fields": fields})
+
+    submit._written_attempt = unmarked
+
+
+SABOTAGES = {"fencing": without_fencing, "rescue": without_rescue, "attempt": without_attempt_record}
+
+
+def main() -> None:
+    """Bend the world as the environment says, then be a worker."""
+    if file := os.environ.get("CHAOS_OFFSET"):
+        bend_clock(Path(file))
+    if fifo := os.environ.get("CHAOS_GATE"):
+        wait_at_gate(Path(fifo))
+    if protection := os.environ.get("CHAOS_SABOTAGE"):
+        SABOTAGES[protection]()
+    from swapline_workers.cli import worker  # noqa: PLC0415 -- after the world was bent
+
+    worker()
+
+
+if __name__ == "__main__":
+    main()

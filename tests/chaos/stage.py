@@ -1,0 +1,241 @@
+"""Everything that is on stage: Valkey, the vendor, workers in groups of their own, a receiver, proxies between them.
+
+What happens is written into a folder of evidence, a line of JSON each, for the checker to read when all is over.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from chaos.actor import offset_clock
+from chaos.proxy import Proxies, Proxy
+from chaos.receiver import Receiver
+from swapline_producer import Producer, ProducerSettings
+from swapline_producer.broker import mail_for
+from swapline_producer.ledger import Ledger, connect
+from swapline_producer.storage import open_storage
+from swapline_simulator.client import Control
+from swapline_workers.local.child import Child, Program
+from swapline_workers.local.ready import ready_facts, wrote
+from swapline_workers.local.valkey import EmbeddedValkey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HERE = Path(__file__).parent
+BIN = Path(sys.executable).parent
+SECRET = "whsec_" + base64.b64encode(b"a secret of the harness, 32 byte").decode()
+PREFIX = "chaos"
+
+TASK = re.compile(r"Task swapline\.(\w+)\[(\w+)-\w+\] (received|succeeded|retry|raised|ignored|rejected)")
+
+
+def now() -> int:
+    """Milliseconds since the epoch, by this machine: one clock for all that is written down."""
+    return time.time_ns() // 1_000_000
+
+
+class Record:
+    """A file of evidence; any thread may write to it."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file.open("a", encoding="utf-8")
+        self._lock = threading.Lock()
+
+    def __call__(self, fact: dict[str, object]) -> None:
+        with self._lock:
+            self._file.write(json.dumps(fact) + "\n")
+            self._file.flush()
+
+    def close(self) -> None:
+        with self._lock:
+            self._file.close()
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How the stage is set. Seconds."""
+
+    seed: int = 1
+    workers: int = 2
+    slots: int = 3
+    rescue_after: float = 15
+    service_time: str = "lognormal:1.5,0.3"
+    run_timeout: float = 60
+    """A HELD job keeps its slot so long: short, or a handful of them would block a small account for half an hour."""
+    modes: tuple[str, ...] = ()
+    """How the vendor misbehaves from the start."""
+    steps: bool = False
+    """Whether the ledger's clock can be stepped (then workers run through `actor.py`)."""
+    settings: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Actor:
+    """One worker, which may be killed and started again any number of times."""
+
+    number: int
+    child: Child
+    wanted: bool = False
+    """Whether it should be running; one that ends by itself is a finding."""
+    began: int = 0
+    """Where in its log its present life begins."""
+
+    def start(self) -> None:
+        log = self.child.log
+        self.began = log.stat().st_size if log.exists() else 0
+        self.child.start()
+        self.wanted = True
+
+    def signal(self, number: int) -> None:
+        if self.child.pid is not None and self.child.poll() is None:
+            os.killpg(self.child.pid, number)
+
+    def kill(self) -> list[tuple[str, str]]:
+        """SIGKILL to the whole group; gives (job, step) of what it had in hand."""
+        self.wanted = False
+        self.child.kill()
+        return self.in_hand()
+
+    def in_hand(self) -> list[tuple[str, str]]:
+        """What it has received and not ended, by its own log: begun, or waiting for a thread."""
+        held: dict[tuple[str, str], int] = {}
+        with self.child.log.open("rb") as log:
+            log.seek(self.began)
+            for step, job, what in TASK.findall(log.read().decode(errors="replace")):
+                held[job, step] = held.get((job, step), 0) + (1 if what == "received" else -1)
+        return [task for task, times in held.items() if times > 0]
+
+
+class Stage:
+    """A context manager. Workers are not started; everything else is."""
+
+    def __init__(self, folder: Path, setup: Setup) -> None:
+        self.folder, self.setup = folder, setup
+        self.evidence = folder / "evidence"
+        self.store = self.evidence / "store"
+        self.offset = folder / "offset"
+        self.valkey = EmbeddedValkey(folder / "valkey")
+        self._stack = ExitStack()
+        self.actors: list[Actor] = []
+
+    def __enter__(self) -> Self:
+        self.store.mkdir(parents=True)
+        self.offset.write_text("0")
+        with ExitStack() as stack:
+            self._open(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def record(self, name: str) -> Callable[[dict[str, object]], None]:
+        """A file of evidence."""
+        record = Record(self.evidence / f"{name}.jsonl")
+        self._stack.callback(record.close)
+        return record
+
+    def _open(self, stack: ExitStack) -> None:
+        self._stack = stack
+        stack.enter_context(self.valkey)
+        vendor = self._vendor()
+        vendor.start()
+        stack.callback(vendor.stop)
+        self.vendor_url = str(ready_facts(self.folder / "vendor.ready")["url"])
+        self.vendor = Control(self.vendor_url)
+        receiver = stack.enter_context(Receiver(self.record("deliveries")))
+        self.proxies = stack.enter_context(Proxies(self.record("faults")))
+        self.links = {
+            "vendor": self.proxies.between("vendor", int(self.vendor_url.rsplit(":", 1)[1])),
+            "redis": self.proxies.between("redis", self.valkey.port),
+            "receiver": self.proxies.between("receiver", receiver.server_port),
+        }
+        self.hook = f"http://127.0.0.1:{self.links['receiver'].port}/hook"
+        self.client = connect(self.valkey.url)
+        stack.callback(self.client.close)
+        self.producer = self._producer()
+        self.actors = [self.actor(number) for number in range(self.setup.workers)]
+        stack.callback(lambda: [actor.child.kill() for actor in self.actors])
+
+    def link(self, name: str) -> Proxy:
+        return self.links[name]
+
+    def actor(self, number: int, **more: str) -> Actor:
+        """A worker that is not started yet; `more` are settings of its own."""
+        bent = self.setup.steps or any(name.startswith("CHAOS_") for name in more)
+        argv = (sys.executable, str(HERE / "actor.py")) if bent else (str(BIN / "swapline"), "worker")
+        environment = self.environment | ({"CHAOS_OFFSET": str(self.offset)} if bent else {}) | more
+        program = Program(
+            name=f"worker {number}",
+            argv=(*argv, "-n", f"w{number}@%h"),
+            env=environment,
+            cwd=self.folder,
+            log=self.folder / f"worker-{number}.log",
+        )
+        return Actor(number, Child(program))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What workers are told, and nothing of the person who runs this."""
+        base = {name: value for name, value in os.environ.items() if not name.startswith(("SWAPLINE_", "CHAOS_"))}
+        return base | {
+            "PYTHONPATH": str(HERE.parent),
+            "SWAPLINE_REDIS_URL": self.valkey.url.replace(f":{self.valkey.port}/", f":{self.links['redis'].port}/"),
+            "SWAPLINE_KEY_PREFIX": PREFIX,
+            "SWAPLINE_STORAGE_URL": self.store.as_uri(),
+            "SWAPLINE_API_BASE_URL": f"http://127.0.0.1:{self.links['vendor'].port}",
+            "SWAPLINE_API_KEY": "sim-key",
+            "SWAPLINE_API_KEY_HEADER": "X-API-Key",
+            "SWAPLINE_WEBHOOK_SECRETS": SECRET,
+            "SWAPLINE_WEBHOOK_ALLOW_PRIVATE": "true",
+            "SWAPLINE_MAX_IN_FLIGHT": str(self.setup.slots),
+            "SWAPLINE_RESCUE_AFTER": str(self.setup.rescue_after),
+            **self.setup.settings,
+        }
+
+    def _vendor(self) -> Child:
+        ready = self.folder / "vendor.ready"
+        setup = self.setup
+        arguments = ["simulator", "--port", "0", "--seed", str(setup.seed), "--cap", str(setup.slots)]
+        arguments += ["--service-time", setup.service_time, "--results", "small", "--ready-file", str(ready)]
+        arguments += ["--result-ttl", "86400"]  # the checker asks for every result when all is over
+        for mode in setup.modes:
+            arguments += ["--mode", mode]
+        program = Program(
+            name="vendor",
+            argv=(str(BIN / "swapline"), *arguments),
+            env=dict(os.environ),
+            cwd=self.folder,
+            log=self.folder / "vendor.log",
+            ready=wrote(ready),
+        )
+        return Child(program)
+
+    def _producer(self) -> Producer:
+        settings = ProducerSettings(
+            redis_url=self.valkey.url,
+            key_prefix=PREFIX,
+            storage_url=self.store.as_uri(),
+            webhook_allow_private=True,
+        )
+        ledger = Ledger(self.client, PREFIX, clock=offset_clock(self.offset) if self.setup.steps else None)
+        return Producer(settings, ledger, mail_for(settings), open_storage(self.store.as_uri()))
+
+    def stop_all(self) -> None:
+        """Continue what was stopped, and ask every worker to end: so that nothing moves any more."""
+        for actor in self.actors:
+            actor.signal(signal.SIGCONT)
+            actor.wanted = False
+            actor.child.stop()

@@ -1,0 +1,161 @@
+"""What stops the waiting line, and that nothing else does: slots, rate, credits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from servers import new_job
+from swapline_producer.change import Change, Limits, Strike
+from swapline_producer.contract import Job, State
+from swapline_workers.core.lifecycle import ROUTES
+
+if TYPE_CHECKING:
+    from servers import Time
+    from swapline_producer.ledger import Ledger
+
+
+def limited(ledger: Ledger, slots: int = 100, rate: float | None = None, credits_per_day: int | None = None) -> None:
+    ledger.configure(
+        Limits(max_in_flight=slots, rescue_after=15, submit_rate=rate, credits_per_day=credits_per_day),
+    )
+
+
+def lined_up(ledger: Ledger, *job_ids: str, tenant: str = "default") -> list[str]:
+    """Enqueue and line up; gives the jobs that were given a slot, in their order."""
+    granted = []
+    for job_id in job_ids:
+        ledger.accept(new_job(job_id, tenant=tenant, queue_ttl=10 * 86_400))
+        opened = ledger.open(job_id, 1)
+        assert opened is not None
+        granted += [ticket.job_id for ticket in ledger.line_up(opened.job) or ()]
+    return granted
+
+
+def claimed(ledger: Ledger) -> list[str]:
+    """The jobs that a claim of the clock gives a slot to, in their order."""
+    before = ledger.slots().in_flight
+    tickets = ledger.claim(ROUTES).tickets
+    return [ticket.job_id for ticket in tickets if ticket.turn == 2 and ticket.job_id not in before]
+
+
+def submitting(ledger: Ledger, job_id: str) -> Job:
+    opened = ledger.open(job_id, 2)
+    assert opened is not None
+    return opened.job
+
+
+def test_submissions_keep_to_their_rate_and_the_clock_knows_when_the_next_may_go(ledger: Ledger, time: Time) -> None:
+    limited(ledger, rate=2)
+    assert lined_up(ledger, "a", "b", "c", "d") == ["a"]
+    for job_id in "bcd":
+        assert ledger.claim(ROUTES).next_at == time.at + 400  # a tenth of a second ahead of the rate
+        time.pass_(0.399)
+        assert claimed(ledger) == []
+        time.pass_(0.101)
+        assert claimed(ledger) == [job_id]
+
+
+def test_a_rate_that_was_not_used_is_not_saved_up(ledger: Ledger, time: Time) -> None:
+    limited(ledger, rate=2)
+    time.pass_(3600)
+    assert lined_up(ledger, "a", "b", "c") == ["a"]
+
+
+def test_the_daily_credits_stop_the_line_until_the_next_day(ledger: Ledger, time: Time) -> None:
+    limited(ledger, credits_per_day=5)
+    assert lined_up(ledger, "a", "b", "c") == ["a", "b"]
+    assert ledger.credits().per_day == 5
+    time.at = (time.at // 86_400_000 + 1) * 86_400_000
+    assert claimed(ledger) == ["c"]
+
+
+def test_a_tenants_credits_stop_that_tenant_only(ledger: Ledger, time: Time) -> None:
+    limited(ledger)
+    ledger.set_credits("poor", 2)
+    assert lined_up(ledger, "p1", "p2", "p3", tenant="poor") == ["p1"]
+    assert lined_up(ledger, "r1", "r2", tenant="rich") == ["r1", "r2"]
+    time.at = (time.at // 86_400_000 + 1) * 86_400_000
+    assert claimed(ledger) == ["p2"]
+
+
+def test_a_cap_that_is_raised_lets_its_tenant_go_on_at_once(ledger: Ledger) -> None:
+    limited(ledger)
+    ledger.set_credits("poor", 2)
+    lined_up(ledger, "p1", "p2", "p3", tenant="poor")
+    ledger.set_credits("poor", 4)
+    assert claimed(ledger) == ["p2"]
+    ledger.set_credits("poor", None)
+    assert claimed(ledger) == ["p3"]
+
+
+@pytest.mark.parametrize(
+    "uncharged",
+    [
+        Change(to=State.FAILED, refund=True),
+        Change(to=State.QUEUED, in_line=True, due_by="queue_until", refund=True, strike=Strike(reason="down", wait=60)),
+    ],
+)
+def test_what_was_not_charged_is_not_spent(ledger: Ledger, uncharged: Change) -> None:
+    limited(ledger, credits_per_day=2)
+    assert lined_up(ledger, "a", "b") == ["a"]
+    assert spent_today(ledger) == 2
+    advanced = ledger.advance(submitting(ledger, "a"), uncharged)
+    assert advanced is not None
+    assert spent_today(ledger) == (2 if advanced.granted else 0)
+    assert [ticket.job_id for ticket in advanced.granted] == ([] if uncharged.strike else ["b"])
+
+
+def spent_today(ledger: Ledger) -> int:
+    days = list(ledger.client.scan_iter(f"{ledger.prefix}:spent:*"))
+    return sum(int(ledger.client.hget(day, "all") or 0) for day in days)
+
+
+def test_a_person_changes_the_slots_while_it_runs(ledger: Ledger) -> None:
+    limited(ledger, slots=1)
+    assert lined_up(ledger, "a", "b", "c", "d") == ["a"]
+    ledger.set_slots(3)
+    assert claimed(ledger) == ["b", "c"]
+    assert ledger.slots().limit == 3
+    ledger.set_slots(0)
+    assert ledger.advance(submitting(ledger, "a"), Change(to=State.FAILED)) is not None
+    assert claimed(ledger) == []
+    ledger.set_slots(None)
+    assert ledger.slots().limit == 1
+
+
+def test_ten_thousand_slots_are_given_out_in_small_moves(ledger: Ledger) -> None:
+    limited(ledger, slots=1)
+    lined_up(ledger, *(f"j{number}" for number in range(1_000)))
+    ledger.set_slots(10_000)
+    rounds = []
+    while more := claimed(ledger):
+        rounds.append(len(more))
+    assert rounds == [100] * 9 + [99]
+    assert len(ledger.slots().in_flight) == 1_000
+
+
+def test_a_job_whose_time_in_the_line_is_over_is_given_no_slot(ledger: Ledger, time: Time) -> None:
+    limited(ledger, slots=0)
+    ledger.accept(new_job("late", queue_ttl=5))
+    opened = ledger.open("late", 1)
+    assert opened is not None
+    ledger.line_up(opened.job)
+    time.pass_(5)
+    limited(ledger, slots=1)
+    assert [(ticket.job_id, ticket.turn) for ticket in ledger.claim(ROUTES).tickets] == [("late", 1)]
+    assert ledger.slots().in_flight == ()
+
+
+def test_a_tenant_with_many_jobs_delays_one_with_one_by_a_single_turn(ledger: Ledger) -> None:
+    limited(ledger, slots=1)
+    lined_up(ledger, *(f"m{number:03}" for number in range(300)), tenant="many")
+    lined_up(ledger, "o1", tenant="one")
+    first = ledger.advance(submitting(ledger, "m000"), Change(to=State.FAILED))
+    assert first is not None
+    order = [first.granted[0].job_id]
+    second = ledger.advance(submitting(ledger, order[0]), Change(to=State.FAILED))
+    assert second is not None
+    order.append(second.granted[0].job_id)
+    assert "o1" in order
