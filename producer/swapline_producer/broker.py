@@ -46,7 +46,8 @@ def broker_settings(settings: ProducerSettings) -> dict[str, Any]:
             "unacked_key": f"{prefix}.unacked",
             "unacked_index_key": f"{prefix}.unacked_index",
             "unacked_mutex_key": f"{prefix}.unacked_mutex",
-            "fanout_prefix": f"/{prefix}.{{db}}.",
+            # kombu cuts the name of a fanout channel at its first dot: the prefix must not have one before its end.
+            "fanout_prefix": f"/{prefix}-{{db}}.",
             # The workers' transport reads these three; the stock one has no such option, and producers bind nothing.
             "keyprefix_queue": f"{prefix}.binding.%s",
             "keyprefix_binding_permanent": f"{prefix}.binding_permanent.%s",

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 DAY = 86_400
 """Seconds."""
 
+APART = ("tenant", "priority")
+"""Parts of the spec that Lua reads as well: fields of their own, and not kept twice."""
+
 MOVES = ("accept", "open", "line_up", "advance", "claim", "renew", "give_back")
 
 
@@ -90,9 +93,10 @@ class Ledger:
             tenant=spec["tenant"],
             ttl_ms=ttl_ms,
             fields={
-                "spec": orjson.dumps(spec).decode(),
-                "tenant": spec["tenant"],
-                "priority": spec["priority"],
+                "spec": orjson.dumps(
+                    {name: spec[name] for name in spec if name not in APART and spec[name] != {}}
+                ).decode(),
+                **{name: spec[name] for name in APART},
                 "run_timeout_ms": str(run_ms),
             },
             **({"claim": claim} if name else {}),
@@ -398,7 +402,7 @@ def _text(value: FieldValue) -> str:
 
 def _job(job_id: str, fields: Mapping[str, str]) -> Job:
     known = {name: value for name, value in fields.items() if name in Job.model_fields}
-    spec = JobSpec.model_validate_json(fields["spec"])
+    spec = JobSpec.model_validate(orjson.loads(fields["spec"]) | {name: fields[name] for name in APART})
     images = orjson.loads(fields["images"]) if "images" in fields else ()
     return Job.model_validate({**known, "job_id": job_id, "spec": spec, "images": images})
 

@@ -106,7 +106,6 @@ class Producer:
             if self._storage is None:
                 raise SettingsError("SWAPLINE_STORAGE_URL is missing; set it to the place where pictures are stored.")
             image = StoredImage(
-                key=f"inputs/{found.sha256}",
                 sha256=found.sha256,
                 media_type=found.media_type,
                 width=found.width,

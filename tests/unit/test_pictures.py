@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PICTURE = png()
 SHA = hashlib.sha256(PICTURE).hexdigest()
-STORED = StoredImage(key=f"inputs/{SHA}", sha256=SHA, media_type="image/png", width=8, height=8, size=len(PICTURE))
+STORED = StoredImage(sha256=SHA, media_type="image/png", width=8, height=8, size=len(PICTURE))
 LAST_MOMENT_OF_2025 = 1_767_225_599_999  # UTC milliseconds
 
 

@@ -14,14 +14,20 @@ from swapline_producer.contract.words import FailureCode, Notification, State, S
 class StoredImage(Frozen):
     """An input picture in object storage, under the SHA-256 of its bytes."""
 
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
     kind: Literal["stored"] = "stored"
-    key: str
     sha256: str
     media_type: str
     width: int
     height: int
     size: int
     """Bytes, before base64."""
+
+    @property
+    def key(self) -> str:
+        """Its name in object storage."""
+        return f"inputs/{self.sha256}"
 
 
 class LinkedImage(Frozen):

@@ -1,0 +1,297 @@
+"""The checker: reads the evidence of a run and judges it. Offline, and without a line of the pipeline's code.
+
+It puts four ledgers side by side: what the vendor charged, what lies in the object store, what the webhook receiver
+was given, and what stands in Redis. The folder of evidence:
+
+    accepted.jsonl    {job, image (SHA-256), webhook} of every job that was accepted
+    acts.jsonl        what the nemesis did, and when         faults.jsonl     requests that a proxy's fault has hit
+    moves.jsonl       when victims of a kill moved again     deliveries.jsonl what the receiver was given
+    vendor.json       the vendor's own report                pictures.json    vendor's id -> SHA-256 of its picture
+    ledger.json       every key of ours in Redis             store/           the object store
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ENDS = frozenset({"SUCCEEDED", "FAILED", "EXPIRED", "TIMED_OUT", "CANCELED"})
+IN_SLOT = frozenset({"SUBMITTING", "RUNNING"})
+STATES = ("QUEUED", "SUBMITTING", "RUNNING", "HELD", "STORING", *sorted(ENDS))
+SLACK = 50
+"""Milliseconds between two ways of writing down the same moment."""
+
+
+@dataclass
+class Evidence:
+    """What was written down, by name."""
+
+    folder: Path
+    prefix: str
+
+    def lines(self, name: str) -> list[dict[str, Any]]:
+        file = self.folder / f"{name}.jsonl"
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+    def whole(self, name: str) -> Any:
+        return json.loads((self.folder / f"{name}.json").read_text())
+
+    @cached_property
+    def ledger(self) -> dict[str, Any]:
+        ours: dict[str, Any] = self.whole("ledger")
+        return {key.removeprefix(f"{self.prefix}:"): value for key, value in ours.items()}
+
+    @cached_property
+    def jobs(self) -> dict[str, dict[str, str]]:
+        return {key.removeprefix("job:"): value for key, value in self.ledger.items() if key.startswith("job:")}
+
+    @cached_property
+    def accepted(self) -> list[dict[str, Any]]:
+        return self.lines("accepted")
+
+    @cached_property
+    def acts(self) -> list[dict[str, Any]]:
+        return self.lines("acts")
+
+    @cached_property
+    def vendor(self) -> dict[str, Any]:
+        report: dict[str, Any] = self.whole("vendor")
+        return report
+
+    def log(self, job: str) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.ledger.get(f"log:{job}", [])]
+
+
+@dataclass
+class Verdict:
+    """What is wrong, by kind, a sentence each; and what was counted."""
+
+    wrong: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    counts: dict[str, int] = field(default_factory=dict)
+    recovery: list[float] = field(default_factory=list)
+    """Seconds from a kill to the next move of each job that was in the killed worker's hands."""
+    lives: list[float] = field(default_factory=list)
+    """Seconds from acceptance to the end of each job that succeeded."""
+
+    @property
+    def clean(self) -> bool:
+        return not any(self.wrong.values())
+
+    def number(self, kind: str) -> int:
+        return len(self.wrong.get(kind, ()))
+
+
+def check(folder: Path, *, prefix: str = "chaos", secret: str = "") -> Verdict:
+    """Judge a run."""
+    evidence, verdict = Evidence(folder, prefix), Verdict()
+    for judge in (_lost, _paid, _held, _pictures, _webhooks, _redis, _counters, _workers, _recovered):
+        judge(evidence, verdict)
+    if secret:
+        _signatures(evidence, verdict, secret)
+    return verdict
+
+
+def _lost(evidence: Evidence, verdict: Verdict) -> None:
+    """Every accepted job has succeeded, or is held for a person."""
+    verdict.counts["jobs accepted"] = len(evidence.accepted)
+    for one in evidence.accepted:
+        job = evidence.jobs.get(one["job"])
+        if job is None:
+            verdict.wrong["lost"].append(f"{one['job']} was accepted and is not in the ledger")
+        elif job["state"] not in {"SUCCEEDED", "HELD"}:
+            detail = f"{job['state']} {job.get('failure_code', '')} {job.get('failure_detail', '')}"
+            verdict.wrong["lost"].append(f"{one['job']} ended as {detail.strip()}")
+        elif job["state"] == "SUCCEEDED":
+            verdict.lives.append((int(job["finished_at"]) - int(job["created_at"])) / 1000)
+    for job_id in evidence.jobs.keys() - {one["job"] for one in evidence.accepted}:
+        verdict.wrong["invented"].append(f"{job_id} is in the ledger and nobody was told that it was accepted")
+
+
+def _paid(evidence: Evidence, verdict: Verdict) -> None:
+    """The vendor has charged each picture once, and ours that are held perhaps once."""
+    job_of = {one["image"]: one["job"] for one in evidence.accepted}
+    for image, line in evidence.vendor["images"].items():
+        if line["accepted"] > 1:
+            verdict.wrong["paid twice"].append(f"{job_of.get(image)}: charged {line['accepted']} times {line['jobs']}")
+        if image not in job_of:
+            verdict.wrong["invented"].append(f"the vendor was sent {image}, which nobody asked for")
+    verdict.counts["charges"] = evidence.vendor["accepted"]
+    verdict.counts["most jobs at the vendor at once"] = evidence.vendor["max_in_flight"]
+    verdict.counts["submissions above the cap"] = evidence.vendor["over_cap"]
+
+
+def _held(evidence: Evidence, verdict: Verdict) -> None:
+    """A job is held only where something fell between sending and the reply."""
+    held = [job for job, fields in evidence.jobs.items() if fields["state"] == "HELD"]
+    excused = Counter(job for job in held if _excuse(evidence, job))
+    verdict.counts["HELD"] = len(held)
+    ever = {job for job in evidence.jobs if any(event["name"] == "held" for event in evidence.log(job))}
+    verdict.counts["held for a while, then found"] = len(ever - set(held))
+    verdict.counts["HELD, charged by the vendor"] = sum(_charged(evidence, job) for job in held)
+    verdict.counts["kills with a submission in flight"] = _kills_in_flight(evidence)
+    for job in set(held) - excused.keys():
+        verdict.wrong["held without need"].append(f"{job}: {evidence.jobs[job].get('failure_detail')}")
+
+
+def _charged(evidence: Evidence, job: str) -> bool:
+    image = next((one["image"] for one in evidence.accepted if one["job"] == job), "")
+    return image in evidence.vendor["images"]
+
+
+def _attempts(evidence: Evidence, job: str) -> list[tuple[int, int]]:
+    """(begun, settled) of each paid call, by our log; settled is far in the future where it never was."""
+    found, begun = [], None
+    for event in evidence.log(job):
+        if event["name"] == "attempt":
+            begun = event["at"]
+        elif begun is not None and event["name"] in {"submitted", "held", "not submitted", "failed"}:
+            found.append((begun, event["at"]))
+            begun = None
+    return [*found, (begun, 1 << 60)] if begun is not None else found
+
+
+def _excuse(evidence: Evidence, job: str) -> bool:
+    """Whether a kill, a stop or a lost reply lies between an attempt of a held job and its being held."""
+    begun, settled = _attempts(evidence, job)[-1]
+    window = range(begun - SLACK, settled + SLACK)
+    struck = any(
+        act["at"] in window and [job, "submit"] in act.get("in_hand", []) for act in evidence.acts
+    )
+    lost = any(fault["at"] in window and fault["link"] == "vendor" for fault in evidence.lines("faults"))
+    jumped = any(act["deed"] == "step the clock" for act in evidence.acts)  # our log's times are the stepped clock's
+    return struck or lost or jumped
+
+
+def _kills_in_flight(evidence: Evidence) -> int:
+    """Kills of workers that struck between an attempt and its settling, counted by job."""
+    struck = 0
+    for act in evidence.acts:
+        for job, step in act.get("in_hand", []) if "kill" in act else []:
+            windows = _attempts(evidence, job)
+            struck += step == "submit" and any(begun - SLACK <= act["at"] <= end + SLACK for begun, end in windows)
+    return struck
+
+
+def _pictures(evidence: Evidence, verdict: Verdict) -> None:
+    """What is stored is, byte for byte, what the vendor sent for this very photograph."""
+    sent = evidence.whole("pictures")
+    charged = {image: line["jobs"] for image, line in evidence.vendor["images"].items()}
+    stored = {path.parent.name: path for path in (evidence.folder / "store").glob("results/**/*.png")}
+    verdict.counts["pictures stored"] = len(stored)
+    for one in evidence.accepted:
+        succeeded = evidence.jobs.get(one["job"], {}).get("state") == "SUCCEEDED"
+        path = stored.pop(one["job"], None)
+        if not succeeded:
+            if path is not None:
+                verdict.wrong["picture orphaned"].append(f"{path.name} of {one['job']}, which has not succeeded")
+            continue
+        ours = hashlib.sha256(path.read_bytes()).hexdigest() if path else "nothing"
+        if ours not in {sent.get(job) for job in charged.get(one["image"], [])}:
+            verdict.wrong["picture wrong"].append(f"{one['job']}: {ours} is stored, the vendor sent another")
+    for job, path in stored.items():
+        verdict.wrong["picture orphaned"].append(f"{path} of {job}, which nobody asked for")
+    left = [path for path in (evidence.folder / "store").glob("staging/*/*") if path.is_file()]
+    verdict.counts["staged pictures left for the janitor"] = len(left)
+
+
+def _webhooks(evidence: Evidence, verdict: Verdict) -> None:
+    """Every job that wanted it told its end, once or several times under the same id."""
+    told: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for delivery in evidence.lines("deliveries"):
+        event = json.loads(delivery["body"])
+        told[event["data"]["job_id"], event["type"]][delivery["headers"]["webhook-id"]] += 1
+    for one in evidence.accepted:
+        state = evidence.jobs.get(one["job"], {}).get("state", "").lower()
+        if one["webhook"] and not told[one["job"], f"swap.{state}"]:
+            verdict.wrong["webhook lost"].append(f"{one['job']} is {state} and its receiver was not told")
+    for (job, event), ids in told.items():
+        if len(ids) > 1:
+            verdict.wrong["webhook id changed"].append(f"{event} of {job} came as {sorted(ids)}")
+    verdict.counts["webhooks delivered"] = sum(len(ids) for ids in told.values())
+    verdict.counts["webhooks repeated (same id)"] = sum(ids.total() - len(ids) for ids in told.values())
+
+
+def _signatures(evidence: Evidence, verdict: Verdict, secret: str) -> None:
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    for delivery in evidence.lines("deliveries"):
+        headers = delivery["headers"]
+        signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.{delivery['body']}".encode()
+        good = "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+        if good not in headers["webhook-signature"].split():
+            verdict.wrong["webhook badly signed"].append(headers["webhook-id"])
+
+
+def _redis(evidence: Evidence, verdict: Verdict) -> None:
+    """The indexes say what the jobs say."""
+    jobs, ledger, wrong = evidence.jobs, evidence.ledger, verdict.wrong["redis"]
+    waiting = {job for job, fields in jobs.items() if not _at_rest(fields)}
+    due = set(ledger.get("due", {}))
+    wrong += [f"{job} is {jobs[job]['state']} and has no entry in due" for job in waiting - due]
+    wrong += [f"{job} has an entry in due and needs none" for job in due - waiting]
+    holding = {job for job, fields in jobs.items() if fields["state"] in IN_SLOT or _held_slot(fields)}
+    slots = set(ledger.get("slots", {}))
+    wrong += [f"{job} is {jobs[job]['state']} and has no slot" for job in holding - slots]
+    wrong += [f"{job} has a slot that leaked" for job in slots - holding]
+    for state in STATES:
+        index, recount = set(ledger.get(f"state:{state}", {})), {job for job in jobs if jobs[job]["state"] == state}
+        wrong += [f"{job} stands in the index of {state} wrongly, or is missing there" for job in index ^ recount]
+    lines = {job for key, line in ledger.items() if key.startswith("line:") and key.count(":") > 1 for job in line}
+    wrong += [f"{job} waits in line and is {jobs[job]['state']}" for job in lines if jobs[job]["state"] != "QUEUED"]
+    shrunk = [move["job"] for move in evidence.lines("moves") if move["what"] == "its turn has shrunk"]
+    wrong += [f"the turn of {job} has shrunk" for job in shrunk]
+
+
+def _at_rest(fields: dict[str, str]) -> bool:
+    return fields["state"] in ENDS and fields.get("notification") != "PENDING"
+
+
+def _held_slot(fields: dict[str, str]) -> bool:
+    return fields["state"] == "HELD" and fields.get("slot") == "1"
+
+
+def _counters(evidence: Evidence, verdict: Verdict) -> None:
+    """The counters of the whole system say what a recount says."""
+    jobs = evidence.jobs.values()
+    names = Counter(event["name"] for job in evidence.jobs for event in evidence.log(job))
+    recount = {
+        "accepted": len(evidence.jobs),
+        "finished.SUCCEEDED": sum(fields["state"] == "SUCCEEDED" for fields in jobs),
+        "credits": sum(int(fields.get("credits", 0)) for fields in jobs),
+        "attempts": names["attempt"],
+        "submitted": names["submitted"],
+        "held": names["held"],
+    }
+    have = evidence.ledger.get("count", {})
+    verdict.counts["rescues"] = int(have.get("rescues", 0))
+    for name, number in recount.items():
+        if int(have.get(name, 0)) != number:
+            verdict.wrong["redis"].append(f"the counter {name} says {have.get(name, 0)}, a recount says {number}")
+
+
+def _workers(evidence: Evidence, verdict: Verdict) -> None:
+    deeds = Counter(act["deed"] for act in evidence.acts)
+    verdict.counts["kills"] = sum("kill" in act for act in evidence.acts)
+    verdict.counts |= {f"... {deed}": number for deed, number in sorted(deeds.items()) if deed != "redis is back"}
+    for act in evidence.acts:
+        if act["deed"] == "worker ended by itself":
+            verdict.wrong["worker ended by itself"].append(f"worker {act['worker']} with code {act['code']}")
+
+
+def _recovered(evidence: Evidence, verdict: Verdict) -> None:
+    """How long the jobs in a killed worker's hands stood still."""
+    moves = [move for move in evidence.lines("moves") if "killed_at" in move]
+    verdict.recovery = sorted((move["at"] - move["killed_at"]) / 1000 for move in moves if move["what"] == "moved")
+    for what in ("moved", "killed again"):
+        verdict.counts[f"jobs in a killed worker's hands: {what}"] = sum(move["what"] == what for move in moves)
+    for move in moves:
+        if move["what"] == "never moved":
+            verdict.wrong["never moved"].append(f"{move['job']} after kill {move['kill']}")

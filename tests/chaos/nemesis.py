@@ -1,0 +1,182 @@
+"""The nemesis: what goes wrong, when, is drawn from a seed beforehand and then carried out to the second."""
+
+from __future__ import annotations
+
+import random
+import sched
+import signal
+import threading
+import time
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from chaos.observer import Observer
+from chaos.proxy import Fault
+from chaos.stage import now
+
+if TYPE_CHECKING:
+    from chaos.stage import Actor, Stage
+
+DOWN = 1.0
+"""Seconds after which a supervisor starts a killed worker again."""
+SUBMISSION, LOOK, HOOK = b"/run/face_swap", b"/status/", b"POST /hook"
+
+
+class Deed(StrEnum):
+    """What the nemesis does."""
+
+    KILL = "kill a worker"
+    KILL_ALL = "kill all workers"
+    KILL_REDIS = "kill redis"
+    STOP = "stop a worker and continue it"
+    FAULT = "break a link"
+    STEP = "step the clock"
+
+
+@dataclass(frozen=True)
+class Act:
+    """One deed at a time, in seconds from the beginning."""
+
+    at: float
+    deed: Deed
+    how: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Temper:
+    """How bad it gets. Seconds."""
+
+    seconds: float = 35
+    kills: int = 10
+    stops: int = 2
+    longest_stop: float = 6
+    faults: int = 6
+    steps: int = 0
+
+
+ONE_CALL = (Fault.CUT_AFTER, Fault.CUT_BEFORE, Fault.CUT_REPLY, Fault.HALF_CLOSE, Fault.DRIP, Fault.LATENCY)
+"""What happens to one request."""
+WHOLE_LINK = (Fault.LATENCY, Fault.REFUSE, Fault.SILENCE)
+"""What happens to a link for a while."""
+
+
+def plan(seed: int, temper: Temper, workers: int) -> list[Act]:
+    """All acts, in their order; the same for the same arguments."""
+    chance = random.Random(f"{seed}/nemesis")  # noqa: S311 -- it must be reproducible, not secret
+    acts: list[Act] = []
+    for number in range(temper.kills):  # spread evenly, each at a random moment of its share
+        at = (number + chance.random()) * temper.seconds / temper.kills
+        acts.append(_kill(chance, at, workers))
+    for _ in range(temper.stops):
+        seconds = chance.uniform(temper.longest_stop / 6, temper.longest_stop)
+        how = {"worker": chance.randrange(workers), "seconds": seconds}
+        acts.append(Act(chance.uniform(0, temper.seconds), Deed.STOP, how))
+    acts += [_fault(chance, chance.uniform(0, temper.seconds)) for _ in range(temper.faults)]
+    for _ in range(temper.steps):
+        seconds = chance.choice([chance.uniform(1, 60), -chance.uniform(0.5, 5)])
+        acts.append(Act(chance.uniform(0, temper.seconds), Deed.STEP, {"seconds": seconds}))
+    return sorted(acts, key=lambda act: act.at)
+
+
+def _kill(chance: random.Random, at: float, workers: int) -> Act:
+    deed = chance.choices([Deed.KILL, Deed.KILL_ALL, Deed.KILL_REDIS], [7, 2, 1])[0]
+    if deed is Deed.KILL_REDIS:
+        return Act(at, deed, {"seconds": chance.uniform(0.1, 3)})
+    return Act(at, deed, {"worker": chance.randrange(workers)} if deed is Deed.KILL else {})
+
+
+def _fault(chance: random.Random, at: float) -> Act:
+    link = chance.choice(["vendor", "vendor", "redis", "redis", "receiver"])
+    if chance.random() < 0.5:  # as often one call as a while
+        match = {"vendor": chance.choice([SUBMISSION, LOOK]), "redis": b"EVALSHA", "receiver": HOOK}[link]
+        how = {"link": link, "fault": chance.choice(ONE_CALL), "match": match.decode(), "amount": 1.0}
+        return Act(at, Deed.FAULT, how)
+    seconds = chance.uniform(0.5, 3)
+    how = {"link": link, "fault": chance.choice(WHOLE_LINK), "seconds": seconds, "amount": chance.uniform(0.05, 0.3)}
+    return Act(at, Deed.FAULT, how)
+
+
+class Nemesis:
+    """Carries a plan out. Every deed is written down with its time."""
+
+    def __init__(self, stage: Stage, observer: Observer) -> None:
+        self._stage, self._observer = stage, observer
+        self._tell = stage.record("acts")
+        self._agenda = sched.scheduler(time.monotonic, self._wait)
+        self._pause = threading.Event()
+        self._kills = 0
+
+    def rage(self, acts: list[Act]) -> None:
+        """Do all of it, starting again what was killed; comes back when all that was broken is whole."""
+        for act in acts:
+            self._agenda.enter(act.at, 1, self._do, (act,))
+        self._agenda.run()
+        self._look_after_workers()
+
+    def _wait(self, seconds: float) -> None:
+        self._look_after_workers()
+        self._pause.wait(min(seconds, 0.25))  # the agenda asks again; meanwhile nobody else looks after the workers
+
+    def _look_after_workers(self) -> None:
+        """Start a worker that has ended by itself, as a supervisor would. It is a finding all the same."""
+        for actor in self._stage.actors:
+            if actor.wanted and (code := actor.child.poll()) is not None:
+                self._tell({"at": now(), "deed": "worker ended by itself", "worker": actor.number, "code": code})
+                actor.start()
+
+    def _do(self, act: Act) -> None:
+        getattr(self, f"_{act.deed.name.lower()}")(**act.how)
+
+    def _kill(self, worker: int) -> None:
+        self._kill_these([self._stage.actors[worker]], Deed.KILL)
+
+    def _kill_all(self) -> None:
+        self._kill_these(self._stage.actors, Deed.KILL_ALL)
+
+    def _kill_these(self, actors: list[Actor], deed: Deed) -> None:
+        alive = [actor for actor in actors if actor.wanted]
+        at = now()
+        tasks = [task for actor in alive for task in actor.kill()]
+        self._kills += 1
+        numbers = [actor.number for actor in alive]
+        self._tell({"at": at, "deed": deed, "kill": self._kills, "workers": numbers, "in_hand": tasks})
+        self._observer.killed(self._kills, at, tasks)
+        for actor in alive:
+            self._agenda.enter(DOWN, 0, actor.start)
+
+    def _kill_redis(self, seconds: float) -> None:
+        if self._stage.valkey.poll() is not None:
+            return
+        self._kills += 1
+        self._tell({"at": now(), "deed": Deed.KILL_REDIS, "kill": self._kills, "seconds": seconds, "in_hand": []})
+        self._stage.valkey.kill()
+        self._agenda.enter(seconds, 0, self._start_redis)
+
+    def _start_redis(self) -> None:
+        self._stage.valkey.start()
+        self._tell({"at": now(), "deed": "redis is back"})
+
+    def _stop(self, worker: int, seconds: float) -> None:
+        actor = self._stage.actors[worker]
+        self._tell({"at": now(), "deed": Deed.STOP, "worker": worker, "seconds": seconds, "in_hand": actor.in_hand()})
+        actor.signal(signal.SIGSTOP)
+        self._agenda.enter(seconds, 0, actor.signal, (signal.SIGCONT,))
+
+    def _fault(  # noqa: PLR0913 -- an act's own words
+        self, link: str, fault: Fault, match: str = "", seconds: float = 0, amount: float = 0.2
+    ) -> None:
+        proxy = self._stage.link(link)
+        self._tell({"at": now(), "deed": Deed.FAULT, "link": link, "fault": fault, "seconds": seconds, "match": match})
+        if seconds:
+            order = proxy.order(fault, amount=amount)
+            self._agenda.enter(seconds, 0, proxy.lift, (order,))
+        else:
+            proxy.order(fault, match.encode(), times=1, amount=amount)
+
+    def _step(self, seconds: float) -> None:
+        file = self._stage.offset
+        self._tell({"at": now(), "deed": Deed.STEP, "seconds": seconds})
+        draft = file.with_suffix(".new")
+        draft.write_text(str(int(file.read_text()) + round(seconds * 1000)))
+        draft.replace(file)  # whoever reads it finds the old or the new one
