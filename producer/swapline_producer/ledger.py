@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 import redis
+from pydantic import TypeAdapter
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from swapline_producer.change import Advanced, Claimed, CreditsView, GivenBack, Opened, SlotsView
-from swapline_producer.contract import SLOT_STATES, Job, JobEvent, JobSpec, Priority, State, Step, Ticket
+from swapline_producer.contract import SLOT_STATES, ImageRef, Job, JobEvent, JobSpec, Priority, State, Step, Ticket
 from swapline_producer.errors import IdempotencyConflict, JobNotFound, LedgerUnavailable
 
 if TYPE_CHECKING:
@@ -32,10 +33,12 @@ if TYPE_CHECKING:
 DAY = 86_400
 """Seconds."""
 
+_IMAGE: TypeAdapter[ImageRef] = TypeAdapter(ImageRef)
+
 APART = ("tenant", "priority")
 """Parts of the spec that Lua reads as well: fields of their own, and not kept twice."""
 
-MOVES = ("accept", "open", "line_up", "advance", "claim", "renew", "give_back")
+MOVES = ("accept", "open", "line_up", "advance", "claim", "renew", "give_back", "front")
 
 
 def connect(url: str, *, timeout: float = 10.0) -> redis.Redis:
@@ -270,6 +273,11 @@ class Ledger:
                 pipe.hgetall(self._key("job", job_id))
             found = pipe.execute()
         return [_job(job_id, fields) for job_id, fields in zip(job_ids, found, strict=True) if fields]
+
+    def front(self, number: int) -> list[ImageRef]:
+        """The pictures of the jobs that will probably be given the next slots, at most `number`."""
+        specs = _list(self._run("front", number=number)["specs"])
+        return [_IMAGE.validate_python(orjson.loads(spec)["image"]) for spec in specs]
 
     def census(self) -> dict[State, int]:
         """How many jobs are in each state."""

@@ -53,6 +53,8 @@ class Temper:
     longest_stop: float = 6
     faults: int = 6
     steps: int = 0
+    longest_step: float = 20
+    """Of the clock, forward: shorter than a job may run, or it is timed out, and rightly."""
 
 
 ONE_CALL = (Fault.CUT_AFTER, Fault.CUT_BEFORE, Fault.CUT_REPLY, Fault.HALF_CLOSE, Fault.DRIP, Fault.LATENCY)
@@ -74,7 +76,7 @@ def plan(seed: int, temper: Temper, workers: int) -> list[Act]:
         acts.append(Act(chance.uniform(0, temper.seconds), Deed.STOP, how))
     acts += [_fault(chance, chance.uniform(0, temper.seconds)) for _ in range(temper.faults)]
     for _ in range(temper.steps):
-        seconds = chance.choice([chance.uniform(1, 60), -chance.uniform(0.5, 5)])
+        seconds = chance.choice([chance.uniform(1, temper.longest_step), -chance.uniform(0.5, 5)])
         acts.append(Act(chance.uniform(0, temper.seconds), Deed.STEP, {"seconds": seconds}))
     return sorted(acts, key=lambda act: act.at)
 

@@ -47,15 +47,16 @@ def now() -> int:
 
 
 class Record:
-    """A file of evidence; any thread may write to it."""
+    """A file of evidence; any thread may write to it. Each line has its moment by the ledger's clock as well."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, offset: Path) -> None:
         self._file = file.open("a", encoding="utf-8")
+        self._clock = offset_clock(offset)
         self._lock = threading.Lock()
 
     def __call__(self, fact: dict[str, object]) -> None:
         with self._lock:
-            self._file.write(json.dumps(fact) + "\n")
+            self._file.write(json.dumps({"at": now(), "ledger_at": self._clock(), **fact}) + "\n")
             self._file.flush()
 
     def close(self) -> None:
@@ -143,7 +144,7 @@ class Stage:
 
     def record(self, name: str) -> Callable[[dict[str, object]], None]:
         """A file of evidence."""
-        record = Record(self.evidence / f"{name}.jsonl")
+        record = Record(self.evidence / f"{name}.jsonl", self.offset)
         self._stack.callback(record.close)
         return record
 

@@ -159,3 +159,16 @@ def test_a_tenant_with_many_jobs_delays_one_with_one_by_a_single_turn(ledger: Le
     assert second is not None
     order.append(second.granted[0].job_id)
     assert "o1" in order
+
+
+def test_the_front_of_the_line_is_who_will_be_next(ledger: Ledger) -> None:
+    limited(ledger, slots=0)
+    for tenant, number in (("a", 1), ("a", 2), ("b", 3)):
+        url = f"https://pictures.example/{number}.jpg"
+        ledger.accept(new_job(f"j{number}", tenant=tenant, image={"kind": "url", "url": url}))
+        opened = ledger.open(f"j{number}", 1)
+        assert opened is not None
+        ledger.line_up(opened.job)
+    front = [image.url[-5] for image in ledger.front(2) if image.kind == "url"]
+    limited(ledger, slots=2)
+    assert [f"j{number}" for number in front] == claimed(ledger) == ["j1", "j3"]

@@ -13,7 +13,7 @@ from swapline_producer.ledger import Ledger, connect
 from swapline_producer.settings import load
 from swapline_producer.storage import open_storage
 from swapline_workers.adapters.desk import LedgerDesk
-from swapline_workers.adapters.pictures import PictureStore
+from swapline_workers.adapters.read_ahead import ReadAhead
 from swapline_workers.adapters.vendor import VendorClient
 from swapline_workers.adapters.webhook import WebhookSender
 from swapline_workers.clock import Clock
@@ -99,7 +99,7 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
             status_timeout=settings.status_timeout,
             inflate=settings.check_pixels,
         ),
-        pictures=PictureStore(storage),
+        pictures=ReadAhead(storage, ledger.front),
         webhooks=WebhookSender(
             secrets=settings.webhook_secrets,
             allow_private=settings.webhook_allow_private,

@@ -129,7 +129,9 @@ class LedgerDesk:
             except LedgerUnavailable:
                 tries += 1
                 if time.monotonic() >= give_up_at:
-                    log.exception("the ledger was away too long; the result of job %s is only here: %s", job.job_id, result)
+                    log.exception(
+                        "the ledger was away too long; the result of job %s is only here: %s", job.job_id, result
+                    )
                     raise
                 if tries == 1:
                     log.warning("the ledger is away; the result of job %s is kept and offered again", job.job_id)

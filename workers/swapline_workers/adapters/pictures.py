@@ -20,7 +20,7 @@ from swapline_producer.errors import ObjectMissing, StorageError
 from swapline_producer.storage import LONGEST_URL_LIFE
 
 if TYPE_CHECKING:
-    from swapline_producer.contract import Job, JobSpec
+    from swapline_producer.contract import Job, JobSpec, StoredImage
     from swapline_producer.storage import Storage
 
 log = logging.getLogger(__name__)
@@ -42,8 +42,10 @@ class PictureStore:
         Raises ObjectMissing when the input is gone or is no longer what was stored, StorageUnavailable.
         """
         image = spec.image
-        if isinstance(image, LinkedImage):
-            return image.url
+        return image.url if isinstance(image, LinkedImage) else self.encoded(image)
+
+    def encoded(self, image: StoredImage) -> str:
+        """Give a stored input as base64. Raises ObjectMissing, StorageUnavailable."""
         data = self._storage.get(image.key)
         if hashlib.sha256(data).hexdigest() != image.sha256:
             raise ObjectMissing(f"{image.key} no longer holds the picture that was stored there; enqueue it again.")

@@ -1,0 +1,57 @@
+"""The report of a run, as a page that a person reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chaos.checker import Verdict
+
+KINDS = {
+    "lost": "jobs lost",
+    "paid twice": "pictures paid twice",
+    "webhook lost": "webhooks lost",
+    "held without need": "HELD although nothing fell between sending and the reply",
+    "picture wrong": "pictures wrong",
+    "picture orphaned": "pictures orphaned",
+    "webhook id changed": "events that came under two webhook ids",
+    "webhook badly signed": "webhooks badly signed",
+    "never moved": "jobs that never moved after their worker was killed",
+    "worker ended by itself": "workers that ended by themselves",
+    "redis": "things in Redis that contradict each other",
+    "invented": "jobs that nobody asked for",
+}
+SHOWN = 10
+"""Findings of one kind that are shown: the eleventh says no more than the tenth."""
+
+
+def percentile(values: Sequence[float], share: float) -> float | None:
+    """The value that this share of the values do not exceed; `values` are sorted."""
+    return values[min(len(values) - 1, int(share * len(values)))] if values else None
+
+
+def seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f} s"
+
+
+def page(verdict: Verdict, facts: dict[str, str]) -> str:
+    """The whole report in Markdown. `facts` say how it was run."""
+    lines = ["| how it was run | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts.items()), ""]
+    lines += ["| what must not be | |", "|---|---|"]
+    lines += [f"| {words} | **{verdict.number(kind)}** |" for kind, words in KINDS.items()]
+    lines += ["", "| what was seen | |", "|---|---|"]
+    lines += [f"| {name} | {number} |" for name, number in verdict.counts.items()]
+    lines += [f"| recovery, {name} | {seconds(value)} |" for name, value in _spread(verdict.recovery).items()]
+    lives = sorted(verdict.lives)
+    lines += [f"| a job from acceptance to its end, {name} | {seconds(value)} |" for name, value in _spread(lives).items()]
+    findings = [f"- {KINDS.get(kind, kind)}: {one}" for kind, all_ in verdict.wrong.items() for one in all_[:SHOWN]]
+    if findings:
+        lines += ["", "## Findings", "", *findings]
+    return "\n".join(lines) + "\n"
+
+
+def _spread(values: Sequence[float]) -> dict[str, float | None]:
+    longest = values[-1] if values else None
+    return {"p50": percentile(values, 0.5), "p99": percentile(values, 0.99), "longest": longest}

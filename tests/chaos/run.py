@@ -1,0 +1,113 @@
+"""`make chaos`: a long run, and its report.
+
+    make chaos KILLS=200 SEED=7 SECONDS=1000
+    make chaos ARGS="--recovery --rescue-after 5"      only kills, far apart: how long do a dead worker's jobs wait?
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from chaos.nemesis import Temper
+from chaos.play import Play, perform
+from chaos.report import page
+from chaos.stage import Setup
+from chaos.wards import ward
+
+ROOT = Path(__file__).parents[2]
+REPORT = ROOT / "docs" / "chaos-report.md"
+LONG = 200
+"""Kills from which a run is worth a page in the documentation."""
+
+HEAD = """# What chaos has shown
+
+Written by the harness in `tests/chaos/`: real Valkey with an append-only file, real workers, the simulated vendor in a
+process of its own, a webhook receiver, a fault proxy between any two of them, and a nemesis that kills, stops, breaks
+and steps clocks by a seed. A checker that shares no code with the pipeline then puts the vendor's charges, the object
+store, the receiver's record and Redis side by side.
+
+    {command}
+
+"""
+
+
+def main() -> int:
+    """Run, print the report, and write the page where the run was long enough; 1 when something was found."""
+    given = _arguments()
+    folder = Path(tempfile.mkdtemp(prefix="chaos-"))
+    began = time.monotonic()
+    print(f"seed {given.seed}, evidence in {folder}", flush=True)
+    verdict = ward(given, folder) if given.recovery else perform(_play(given), folder)
+    text = page(verdict, _facts(given, time.monotonic() - began))
+    print(text)
+    if given.kills >= LONG and not given.recovery:
+        REPORT.write_text(HEAD.format(command=_command(given)) + text)
+    if verdict.clean:
+        shutil.rmtree(folder)
+    return 0 if verdict.clean else 1
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Kill, stop and break everything, and check that nothing is lost.")
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=0, help="of raging; 5 for each kill when absent")
+    parser.add_argument("--workers", type=int, default=3)
+    parser.add_argument("--slots", type=int, default=6)
+    parser.add_argument("--every", type=float, default=0.7, help="seconds between two jobs")
+    parser.add_argument("--rescue-after", type=float, default=15)
+    parser.add_argument("--longest-stop", type=float, default=60)
+    parser.add_argument("--recovery", action="store_true", help="only measure how long a killed worker's jobs wait")
+    given = parser.parse_args()
+    given.seconds = given.seconds or 5.0 * given.kills
+    return given
+
+
+def _play(given: argparse.Namespace) -> Play:
+    temper = Temper(
+        seconds=given.seconds,
+        kills=given.kills,
+        stops=max(1, given.kills // 20),
+        longest_stop=given.longest_stop,
+        faults=max(1, given.kills // 2),
+        steps=given.kills // 25,
+    )
+    setup = Setup(
+        seed=given.seed,
+        workers=given.workers,
+        slots=given.slots,
+        rescue_after=given.rescue_after,
+        # Replies to half of the submissions take a while, so that kills fall between sending and the reply; a quarter
+        # of the looks are held, so that kills find jobs in hand.
+        modes=("submit_slow_accepted=0.5@0.5", "status_held_pending=3@0.25"),
+        steps=True,
+    )
+    # A webhook that fails twice is tried again after five minutes, more or less a fifth.
+    return Play(setup, temper, every=given.every, settle=420)
+
+
+def _facts(given: argparse.Namespace, took: float) -> dict[str, str]:
+    return {
+        "seed": str(given.seed),
+        "raging, in all": f"{given.seconds:g} s, {took:.0f} s",
+        "workers, slots": f"{given.workers}, {given.slots}",
+        "SWAPLINE_RESCUE_AFTER": f"{given.rescue_after:g}",
+    }
+
+
+def _command(given: argparse.Namespace) -> str:
+    return f"make chaos KILLS={given.kills} SEED={given.seed} SECONDS={given.seconds:g} ARGS={shlex.quote(' '.join(_others(given)))}"
+
+
+def _others(given: argparse.Namespace) -> list[str]:
+    return [f"--workers {given.workers}", f"--slots {given.slots}", f"--rescue-after {given.rescue_after:g}"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

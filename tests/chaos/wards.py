@@ -1,0 +1,56 @@
+"""How long do the jobs of a killed worker stand still? Kills far apart, with a worker that holds many jobs in hand."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from chaos.checker import Verdict, check
+from chaos.gather import gather, settle
+from chaos.load import Load
+from chaos.nemesis import DOWN, Deed
+from chaos.observer import Observer
+from chaos.stage import SECRET, Setup, Stage, now
+
+if TYPE_CHECKING:
+    import argparse
+    from pathlib import Path
+
+SLOTS = 24
+"""Jobs in hand at a kill, over all workers: more than one worker's sixteen threads."""
+APART = 1.7
+"""Kills come so many times the rescue apart: everything has moved on by then."""
+
+
+def ward(given: argparse.Namespace, folder: Path) -> Verdict:
+    """Kill the workers in turn. Status calls are held by the vendor, so that every running job is in somebody's hands."""
+    setup = Setup(
+        seed=given.seed,
+        workers=given.workers,
+        slots=SLOTS,
+        rescue_after=given.rescue_after,
+        service_time="lognormal:10,0.5",
+        run_timeout=600,
+        modes=("status_held",),
+    )
+    with Stage(folder, setup) as stage:
+        observer, load, tell = Observer(stage), Load(stage, every=0.4), stage.record("acts")
+        for actor in stage.actors:
+            actor.start()
+        observer.start()
+        load.start()
+        pause = threading.Event()
+        for kill in range(1, given.kills + 1):
+            pause.wait(given.rescue_after * APART)
+            actor = stage.actors[kill % len(stage.actors)]
+            at, tasks = now(), actor.kill()
+            tell({"at": at, "deed": Deed.KILL, "kill": kill, "workers": [actor.number], "in_hand": tasks})
+            observer.killed(kill, at, tasks)
+            pause.wait(DOWN)
+            actor.start()
+        load.stop()
+        settle(stage, load.accepted, seconds=120)
+        observer.stop()
+        stage.stop_all()
+        gather(stage)
+    return check(stage.evidence, secret=SECRET)

@@ -1,0 +1,382 @@
+"""Whatever happens in whatever order, the ledger's promises hold: a state machine looks for a counterexample.
+
+Real steps and real Lua scripts on a real server; what is drawn is what happens: which message comes, how often and in
+which order, where a worker stops for ever, how the vendor, the store and the receiver answer, how the clock moves.
+Runs are the same each time; `--hypothesis-seed=N` looks elsewhere. A failure prints the story that leads to it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from machine import GOOD, LOOK_ANSWERS, SUBMIT_ANSWERS, Order, SmallWorld, WatchedLedger
+from servers import Time, new_job
+from swapline_producer.change import Advanced, Change, Claimed, Limits, Opened
+from swapline_producer.contract import Job, LinkedImage, Notification, Priority, State, Step, Ticket
+from swapline_producer.errors import NotPossible
+from swapline_producer.ledger import connect
+from swapline_producer.oncall import OnCall
+from swapline_workers.core.lifecycle import ROUTES
+from swapline_workers.errors import WebhookFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import redis
+
+    from swapline_workers.local.valkey import EmbeddedValkey
+
+EXAMPLES = 100
+"""About ten seconds."""
+
+JOBS = 4
+"""More than there are slots, few enough that they meet."""
+
+FEW = 2
+"""Jobs where a counterexample is wanted: two workers then meet at one job more often."""
+
+HANDS = 4
+"""Halted workers at a time."""
+
+ROUNDS = 200
+"""Rounds of the last phase in which every job must come to rest; the longest webhook schedule takes ten."""
+
+NUMBER = st.integers(0, 1000)
+"""Which message, worker or job: taken modulo how many there are."""
+
+ORDERS = st.builds(
+    Order,
+    kill=st.sampled_from([False, False, False, True]),
+    submit=st.sampled_from(SUBMIT_ANSWERS),
+    look=st.sampled_from(LOOK_ANSWERS),
+    webhook=st.sampled_from([204, WebhookFailed("500", status=500), WebhookFailed("410", status=410, gone=True)]),
+)
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """What can happen to an installation, and what must hold all the same."""
+
+    url: str
+    kind: type[WatchedLedger] = WatchedLedger
+    most_jobs = JOBS
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.time = Time()
+        self.client = connect(self.url)
+        self.ledger = self.kind(self.client, f"m{secrets.token_hex(6)}", clock=self.time)
+        self.world = SmallWorld(self.ledger, self.time)
+        self.on_call = OnCall(self.ledger, self.world.bag)
+        self.jobs: list[str] = []
+        self.turns: dict[str, int] = {}
+        self.ends: dict[str, str] = {}
+        self.replays: dict[str, int] = {}
+        self.entitled: set[str] = set()
+        self.limit = 2
+        self.set_limit(self.limit)
+
+    # -- what can happen --------------------------------------------------------------------------------------
+
+    @precondition(lambda self: len(self.jobs) < self.most_jobs)
+    @rule(
+        priority=st.sampled_from(Priority),
+        tenant=st.sampled_from("ab"),
+        hook=st.sampled_from([None, "https://shop.example/hook"]),
+    )
+    def a_job_comes(self, priority: Priority, tenant: str, hook: str | None) -> None:
+        job_id = f"j{len(self.jobs)}"
+        image = LinkedImage(url=f"https://pictures.example/{job_id}")
+        new = new_job(job_id, image=image, priority=priority, tenant=tenant, webhook_url=hook)
+        self.ledger.accept(new)
+        self.jobs.append(job_id)
+        self.replays[job_id] = 0
+        self.world.bag.send([Ticket(step=Step.SUBMIT, job_id=job_id, turn=1)])
+
+    @rule(seconds=st.sampled_from([0.0, 0.5, 16.0, 16.0, 60.0]))
+    def a_clock_ticks_after(self, seconds: float) -> None:
+        self.time.pass_(seconds)
+        self.world.bag.send(self.ledger.claim(ROUTES).tickets)
+
+    @precondition(lambda self: self.world.bag.tickets)
+    @rule(number=NUMBER, keep=st.sampled_from([False, False, False, True]), order=ORDERS)
+    def a_message_is_worked_on(self, number: int, order: Order, *, keep: bool) -> None:
+        self.world.work(self._message(number, keep=keep), order if not order.kill else GOOD)
+
+    @precondition(lambda self: self.world.bag.tickets and len(self.world.hands) < HANDS)
+    @rule(number=NUMBER, workers=st.sampled_from([1, 1, 2]))
+    def workers_take_a_message(self, number: int, workers: int) -> None:
+        message = self._message(number, keep=False)
+        for _ in range(workers):
+            self.world.begin(message)
+
+    @precondition(lambda self: self.world.hands)
+    @rule(number=NUMBER, order=ORDERS)
+    def a_halted_worker_goes_on_or_dies(self, number: int, order: Order) -> None:
+        self.world.go_on(number % len(self.world.hands), order)
+
+    @precondition(lambda self: self.world.hands)
+    @rule(orders=st.lists(st.tuples(NUMBER, ORDERS), min_size=2, max_size=6))
+    def halted_workers_go_on_in_turns(self, orders: list[tuple[int, Order]]) -> None:
+        for number, order in orders:
+            if self.world.hands:
+                self.world.go_on(number % len(self.world.hands), order)
+                self.promises_hold()
+
+    @rule(what=st.sampled_from(["lose", "time", "renew", "give back", "store", "slots", "slots", "person", "person"]), number=NUMBER)
+    def something_else_happens(self, what: str, number: int) -> None:
+        if what == "lose" and self.world.bag.tickets:
+            self._message(number, keep=False)
+        elif what == "time":
+            self.time.pass_(number / 10)
+        elif what == "renew":
+            self.ledger.renew(self.world.desk.in_hands())
+        elif what == "give back":
+            self.ledger.give_back(self.world.desk.in_hands())
+        elif what == "store":
+            self.world.break_store(broken=number % 2 == 0)
+        elif what == "slots":
+            self.set_limit(1 + number % 3)
+        elif what == "person" and self.jobs:
+            self._a_person_decides(self.jobs[number % len(self.jobs)], number % 5)
+
+    def _a_person_decides(self, job_id: str, choice: int) -> None:
+        try:
+            if choice < 2:
+                self.on_call.resolve(job_id, f"{job_id}-found")
+            elif choice < 4:
+                self.on_call.submit_again(job_id, accept_charge=True)
+                self.replays[job_id] += 1
+            else:
+                self.on_call.notify_again(job_id)
+        except NotPossible:
+            pass
+
+    # -- what must hold ---------------------------------------------------------------------------------------
+
+    @invariant()
+    def promises_hold(self) -> None:
+        with self.client.pipeline(transaction=False) as pipe:
+            found = Snapshot(pipe, self.ledger.prefix, self.jobs)
+        self._each_job_that_is_not_at_rest_is_due_once(found)
+        self._slots_are_held_by_those_at_the_vendor(found)
+        self._slots_are_only_given_below_the_limit(found)
+        self._the_census_is_a_recount(found)
+        self._counters_are_a_recount(found)
+        self._what_has_ended_stays_as_it_ended(found)
+        self._turns_only_grow(found)
+        self._the_line_holds_who_was_lined_up(found)
+        self._nothing_is_sent_twice_without_proof_or_a_person(found)
+
+    def _each_job_that_is_not_at_rest_is_due_once(self, found: Snapshot) -> None:
+        restless = {job_id for job_id, job in found.jobs.items() if not at_rest(job)}
+        assert set(found.due) == restless
+
+    def _slots_are_held_by_those_at_the_vendor(self, found: Snapshot) -> None:
+        must = {job_id for job_id, job in found.jobs.items() if job["state"] in {State.SUBMITTING, State.RUNNING}}
+        held = {job_id for job_id, job in found.jobs.items() if job["state"] == State.HELD and job["slot"] == "1"}
+        assert set(found.slots) == must | held
+        assert {job_id for job_id, job in found.jobs.items() if job.get("slot") == "1"} == must | held
+
+    def _slots_are_only_given_below_the_limit(self, found: Snapshot) -> None:
+        self.ledger.at_the_vendor &= set(found.slots)
+        given = set(found.slots) - self.ledger.at_the_vendor
+        assert len(given) <= self.limit or given <= self.entitled, "a slot above the limit"
+        self.entitled = given
+
+    def _the_census_is_a_recount(self, found: Snapshot) -> None:
+        recount = {state: {job for job, has in found.jobs.items() if has["state"] == state} for state in State}
+        assert found.census == recount
+
+    def _counters_are_a_recount(self, found: Snapshot) -> None:
+        recount = {
+            counter: sum(int(job.get(of_each, 0)) for job in found.jobs.values())
+            for counter, of_each in (("attempts", "attempts"), ("looks", "polls"), ("credits", "credits"))
+        }
+        assert {name: int(found.counters.get(name, 0)) for name in recount} == recount, "an update was lost"
+        ended = {state: len(jobs) for state, jobs in found.census.items() if state.finished}
+        assert {state: int(found.counters.get(f"finished.{state}", 0)) for state in ended} == ended
+
+    def _what_has_ended_stays_as_it_ended(self, found: Snapshot) -> None:
+        now = {job_id: job["state"] for job_id, job in found.jobs.items() if State(job["state"]).finished}
+        assert self.ends.items() <= now.items()
+        self.ends = now
+
+    def _turns_only_grow(self, found: Snapshot) -> None:
+        now = {job_id: int(job["turn"]) for job_id, job in found.jobs.items()}
+        assert all(now[job_id] >= turn for job_id, turn in self.turns.items())
+        self.turns = now
+
+    def _the_line_holds_who_was_lined_up(self, found: Snapshot) -> None:
+        queued = {job_id for job_id, job in found.jobs.items() if job["state"] == State.QUEUED}
+        self.ledger.lined_up &= queued
+        in_time = {job_id for job_id in self.ledger.lined_up if self.time() < int(found.jobs[job_id]["queue_until"])}
+        assert len(found.line) == len(set(found.line))
+        assert in_time <= set(found.line) <= self.ledger.lined_up  # whose time is over may have left it already
+
+    def _nothing_is_sent_twice_without_proof_or_a_person(self, found: Snapshot) -> None:
+        for job_id, log in found.logs.items():
+            assert attempts_without_proof(log) <= 1, f"{job_id} was sent again: {log}"
+            assert self.world.vendor.charged[job_id] <= 1 + self.replays[job_id], f"{job_id} was paid twice: {log}"
+
+    # -- the end ----------------------------------------------------------------------------------------------
+
+    def teardown(self) -> None:
+        try:
+            if self.jobs:
+                self._every_job_can_still_end()
+        finally:
+            self.world.kill_all()
+            self.client.delete(*self.client.scan_iter(match=f"{self.ledger.prefix}:*", count=1000))
+            self.client.close()
+
+    def _every_job_can_still_end(self) -> None:
+        """Everybody works and time passes: each job comes to rest, or waits for a person."""
+        self.world.kill_all()
+        self.world.break_store(broken=False)
+        for _ in range(ROUNDS):
+            claimed = self.ledger.claim(ROUTES)
+            self.world.bag.send(claimed.tickets)
+            while self.world.bag.tickets:
+                self.world.work(self._message(0, keep=False))
+            self.promises_hold()
+            with self.client.pipeline(transaction=False) as pipe:
+                found = Snapshot(pipe, self.ledger.prefix, self.jobs)
+            if all(at_rest(job) or waits_for_a_person(job) for job in found.jobs.values()):
+                return
+            soonest = min(at for job_id, at in found.due.items() if not waits_for_a_person(found.jobs[job_id]))
+            self.time.at = max(self.time.at, min(soonest, claimed.next_at or soonest)) + 1
+        raise AssertionError(f"some jobs never end: {found.jobs}")
+
+    # -- inside -----------------------------------------------------------------------------------------------
+
+    def set_limit(self, limit: int) -> None:
+        self.limit = limit
+        self.ledger.configure(Limits(max_in_flight=limit, rescue_after=15))
+
+    def _message(self, number: int, *, keep: bool) -> Any:
+        bag = self.world.bag.tickets
+        return bag[number % len(bag)] if keep else bag.pop(number % len(bag))
+
+
+class Snapshot:
+    """Everything that the ledger has of these jobs, read in one round trip."""
+
+    def __init__(self, pipe: redis.client.Pipeline, prefix: str, jobs: list[str]) -> None:
+        for job_id in jobs:
+            pipe.hgetall(f"{prefix}:job:{job_id}")
+            pipe.lrange(f"{prefix}:log:{job_id}", 0, -1)
+        pipe.zrange(f"{prefix}:due", 0, -1, withscores=True)
+        pipe.zrange(f"{prefix}:slots", 0, -1)
+        pipe.hgetall(f"{prefix}:count")
+        for state in State:
+            pipe.zrange(f"{prefix}:state:{state}", 0, -1)
+        for priority in Priority:
+            for tenant in "ab":
+                pipe.zrange(f"{prefix}:line:{priority}:{tenant}", 0, -1)
+        answers = iter(pipe.execute())
+        self.jobs: dict[str, dict[str, str]] = {}
+        self.logs: dict[str, list[str]] = {}
+        for job_id in jobs:
+            self.jobs[job_id] = next(answers)
+            self.logs[job_id] = next(answers)
+        self.due = {job_id: int(at) for job_id, at in next(answers)}
+        self.slots: list[str] = next(answers)
+        self.counters: dict[str, str] = next(answers)
+        self.census = {state: set(next(answers)) for state in State}
+        self.line = [job_id for answer in answers for job_id in answer]
+
+
+def at_rest(job: dict[str, str]) -> bool:
+    return State(job["state"]).finished and job.get("notification") != Notification.PENDING
+
+
+def waits_for_a_person(job: dict[str, str]) -> bool:
+    return job["state"] == State.HELD and job.get("notification") != Notification.PENDING
+
+
+def attempts_without_proof(log: list[str]) -> int:
+    """The most attempts in a row between two proofs that nothing was submitted (or two decisions of a person)."""
+    most = row = 0
+    for line in log:
+        if '"name":"attempt"' in line:
+            row += 1
+            most = max(most, row)
+        elif '"name":"not submitted"' in line or '"name":"replayed"' in line:
+            row = 0
+    return most
+
+
+def runs(examples: int, *phases: Phase, same: bool = True) -> settings:
+    return settings(
+        max_examples=examples,
+        stateful_step_count=40,  # enough for a job's whole life among others
+        derandomize=same,
+        deadline=None,  # a busy machine is no counterexample
+        database=None,
+        phases=phases,
+        print_blob=True,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+def machine_of(valkey: EmbeddedValkey, kind: type[WatchedLedger], jobs: int = JOBS) -> type[LedgerMachine]:
+    return type("LedgerMachine", (LedgerMachine,), {"url": valkey.url, "kind": kind, "most_jobs": jobs})
+
+
+def test_no_order_of_events_breaks_a_promise(valkey: EmbeddedValkey, request: pytest.FixtureRequest) -> None:
+    same = request.config.getoption("--hypothesis-seed") is None
+    found = runs(EXAMPLES, Phase.generate, Phase.shrink, same=same)
+    run_state_machine_as_test(machine_of(valkey, WatchedLedger), settings=found)
+
+
+class WithoutFencingOfMessages(WatchedLedger):
+    """A message is worked on whatever its turn, and a move is written whoever was faster."""
+
+    def open(self, job_id: str, turn: int) -> Opened | None:
+        return super().open(job_id, self.get(job_id).turn or turn)
+
+    def advance(self, job: Job, change: Change, *, token: str = "") -> Advanced | None:
+        now = self.get(job.job_id)
+        return super().advance(job.model_copy(update={"turn": now.turn, "state": now.state}), change, token=token)
+
+
+class WithoutRescue(WatchedLedger):
+    """What was sent once is not sent again."""
+
+    def claim(self, *arguments: Any, **more: Any) -> Claimed:
+        claimed = super().claim(*arguments, **more)
+        for ticket in claimed.tickets:
+            self.client.zrem(f"{self.prefix}:due", ticket.job_id)
+        return claimed
+
+
+class WithoutTheAttemptsRecord(WatchedLedger):
+    """A job does not know that it was being sent."""
+
+    def advance(self, job: Job, change: Change, *, token: str = "") -> Advanced | None:
+        fields = {name: value for name, value in change.fields.items() if name != "attempt_open"}
+        return super().advance(job, change.model_copy(update={"fields": fields}), token=token)
+
+
+class WithALeakOfSlots(WatchedLedger):
+    """A slot that is given is sometimes given twice."""
+
+    def line_up(self, job: Job) -> tuple[Ticket, ...] | None:
+        granted = super().line_up(job)
+        if granted == ():
+            self.client.zpopmin(f"{self.prefix}:slots")
+        return granted
+
+
+@pytest.mark.parametrize(
+    "kind", [WithoutFencingOfMessages, WithoutRescue, WithoutTheAttemptsRecord, WithALeakOfSlots]
+)
+def test_a_ledger_with_a_part_switched_off_is_found_out(valkey: EmbeddedValkey, kind: type[WatchedLedger]) -> None:
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(machine_of(valkey, kind, FEW), settings=runs(500, Phase.generate))

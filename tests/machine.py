@@ -1,0 +1,287 @@
+"""A small world in which a test decides what happens next: real steps, real Lua, and workers that can be stopped.
+
+Each worker runs its step in a thread that halts before every write and every call, until it is told to go on, or to
+die. Only one thread runs at a time, so what happens is decided by the test alone.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from celery.exceptions import Retry as CeleryRetry
+
+from fakes import FakeLook, FakePictures, FakeReply, FakeWebhooks, png
+from swapline_producer.contract import FailureCode, LinkedImage, State
+from swapline_producer.errors import StorageUnavailable
+from swapline_producer.ledger import Ledger
+from swapline_workers import errors
+from swapline_workers.adapters.desk import LedgerDesk
+from swapline_workers.core.policy import Policy
+from swapline_workers.core.polling import Bounds
+from swapline_workers.settings import AmbiguousSubmit
+from swapline_workers.steps.ports import Ports
+from swapline_workers.tasks import STEPS, translate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+    from servers import Time
+    from swapline_producer.change import Advanced, Change
+    from swapline_producer.contract import ApiVersion, Job, JobSpec, SwapEvent, Ticket
+
+PICTURE = png(12, 18)
+
+REFUSALS: dict[str, Callable[[], errors.VendorError]] = {
+    "not sent": lambda: errors.NotSent("no connection"),
+    "429": lambda: errors.Throttled("429", retry_after=2.0),
+    "401": lambda: errors.Unauthorized("401"),
+    "402": lambda: errors.OutOfCredits("402"),
+    "refused": lambda: errors.Refused("422", code=FailureCode.FILTER_NOT_FOUND),
+    "500, not accepted": lambda: errors.Unclear("500"),
+}
+SUBMIT_ANSWERS = ("accepted", "accepted, reply lost", *REFUSALS)
+
+LOOK_ERRORS: dict[str, Callable[[], errors.VendorError]] = {
+    "404": lambda: errors.NotFound("404"),
+    "cut": lambda: errors.Unclear("cut"),
+    "429": lambda: errors.Throttled("429"),
+    "401": lambda: errors.Unauthorized("401"),
+}
+LOOKS: dict[str, Callable[[], FakeLook]] = {
+    "done": lambda: FakeLook("COMPLETED", [PICTURE]),
+    "waits": lambda: FakeLook("IN_PROGRESS"),
+    "unknown word": lambda: FakeLook("PONDERING"),
+    "no picture": lambda: FakeLook("COMPLETED", errors.OutputMissing("nothing there")),
+    "broken picture": lambda: FakeLook("COMPLETED", errors.OutputInvalid("half a PNG")),
+    "cut picture": lambda: FakeLook("COMPLETED", errors.Unclear("cut")),
+    "failed": lambda: FakeLook("FAILED"),
+}
+LOOK_ANSWERS = (*LOOKS, *LOOK_ERRORS)
+
+
+class Killed(BaseException):
+    """The worker died: nothing catches this."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What happens to a worker that goes on: it dies, or the next call is answered so."""
+
+    kill: bool = False
+    submit: str = "accepted"
+    look: str = "done"
+    webhook: int | Exception = 204
+
+
+GOOD = Order()
+
+
+class Hand(threading.Thread):
+    """One worker's thread, halting at every pause."""
+
+    def __init__(self, run: Callable[[], None]) -> None:
+        super().__init__(daemon=True)
+        self._run = run
+        self._may_go = threading.Semaphore(0)
+        self._has_halted = threading.Semaphore(0)
+        self._order = GOOD
+        self.failure: Exception | None = None
+        self.done = False
+
+    def run(self) -> None:
+        self._may_go.acquire()
+        try:
+            if not self._order.kill:
+                self._run()
+        except Killed:
+            pass
+        except Exception as error:  # noqa: BLE001 -- it is raised again in the test's own thread
+            self.failure = error
+        self.done = True
+        self._has_halted.release()
+
+    def go(self, order: Order) -> None:
+        """Go on to the next pause, or to the end."""
+        self._order = order
+        self._may_go.release()
+        assert self._has_halted.acquire(timeout=30), "a worker hangs"
+        if self.failure is not None:
+            raise self.failure
+
+    def halt(self) -> Order:
+        """Called by the worker itself: wait for what comes next."""
+        self._has_halted.release()
+        self._may_go.acquire()
+        if self._order.kill:
+            raise Killed
+        return self._order
+
+
+class Pauses:
+    """Where workers halt. A step that runs in the test's own thread does not halt: it follows one order throughout."""
+
+    def __init__(self) -> None:
+        self.order = GOOD
+
+    def __call__(self) -> Order:
+        here = threading.current_thread()
+        return here.halt() if isinstance(here, Hand) else self.order
+
+
+class WatchedLedger(Ledger):
+    """The real ledger, halting before each move of a step, and noting what the invariants ask for."""
+
+    def watch(self, pauses: Pauses) -> None:
+        self._pauses = pauses
+        self.lined_up: set[str] = set()
+        self.at_the_vendor: set[str] = set()
+        """Jobs that took a slot because they turned out to be at the vendor, cap or no cap."""
+
+    def line_up(self, job: Job) -> tuple[Ticket, ...] | None:
+        self._pauses()
+        granted = super().line_up(job)
+        if granted is not None:
+            self.lined_up.add(job.job_id)
+        return granted
+
+    def advance(self, job: Job, change: Change, *, token: str = "") -> Advanced | None:
+        self._pauses()
+        advanced = super().advance(job, change, token=token)
+        if advanced is not None:
+            if change.in_line:
+                self.lined_up.add(job.job_id)
+            if change.to is State.RUNNING and not job.slot:
+                self.at_the_vendor.add(job.job_id)
+        return advanced
+
+
+@dataclass
+class Bag:
+    """The broker: messages in no order, which may be delivered twice or never."""
+
+    pauses: Pauses
+    tickets: list[Ticket] = field(default_factory=list)
+
+    def send(self, tickets: Sequence[Ticket]) -> bool:
+        if tickets:
+            self.pauses()
+        self.tickets += [ticket for ticket in tickets if ticket not in self.tickets]
+        return True
+
+
+@dataclass
+class Vendor:
+    """Answers as it is told, and keeps the book of what it charged."""
+
+    pauses: Pauses
+    charged: Counter[str] = field(default_factory=Counter)
+    calls: Counter[str] = field(default_factory=Counter)
+
+    def submit(self, spec: JobSpec, image: str) -> FakeReply:
+        assert isinstance(spec.image, LinkedImage)
+        assert image == spec.image.url
+        answer = self.pauses().submit  # a worker that dies here has written the attempt and sent nothing
+        job_id = spec.image.url.rpartition("/")[2]
+        self.calls[job_id] += 1
+        if answer in REFUSALS:
+            raise REFUSALS[answer]()
+        self.charged[job_id] += 1
+        if answer == "accepted, reply lost":
+            raise errors.Unclear("the reply got lost")
+        self.pauses()  # a worker that dies here has been charged and knows no id
+        return FakeReply(vendor_job_id=f"{job_id}-{self.charged[job_id]}")
+
+    @contextmanager
+    def look(self, vendor_job_id: str, version: ApiVersion) -> Generator[FakeLook]:
+        assert vendor_job_id
+        assert version
+        answer = self.pauses().look
+        if answer in LOOK_ERRORS:
+            raise LOOK_ERRORS[answer]()
+        yield LOOKS[answer]()
+
+
+class Webhooks(FakeWebhooks):
+    """A receiver that answers as it is told."""
+
+    def __init__(self, pauses: Pauses) -> None:
+        super().__init__()
+        self._pauses = pauses
+
+    def deliver(self, url: str, webhook_id: str, event: SwapEvent) -> int:
+        self.answer = self._pauses().webhook
+        return super().deliver(url, webhook_id, event)
+
+
+class Desk(LedgerDesk):
+    """The real desk, on the test's clock to the millisecond."""
+
+    time: Time
+
+    def now(self) -> int:
+        return self.time()
+
+
+class SmallWorld:
+    """One installation: a ledger, a broker, a vendor, a store, a receiver, and as many workers as are wanted."""
+
+    def __init__(self, ledger: WatchedLedger, time: Time) -> None:
+        self.time = time
+        self.pauses = Pauses()
+        self.ledger = ledger
+        ledger.watch(self.pauses)
+        self.bag = Bag(self.pauses)
+        self.vendor = Vendor(self.pauses)
+        self.pictures = FakePictures()
+        self.webhooks = Webhooks(self.pauses)
+        self.desk = Desk(ledger, self.bag, nudge=lambda _: None)
+        self.desk.time = time
+        self.hands: list[Hand] = []
+        policy = Policy(Bounds(0.25, 20.0), AmbiguousSubmit.HOLD, rescue_after=15.0, lost_after=60.0)
+        self.ports = Ports(self.desk, self.vendor, self.pictures, self.webhooks, policy, chance=lambda: 0.5)
+
+    def break_store(self, *, broken: bool) -> None:
+        self.pictures.broken = StorageUnavailable("the store is away") if broken else None
+
+    def work(self, ticket: Ticket, order: Order = GOOD) -> None:
+        """A worker does a message from beginning to end."""
+        self.pauses.order = order
+        try:
+            self._step(ticket)
+        finally:
+            self.pauses.order = GOOD
+
+    def begin(self, ticket: Ticket) -> None:
+        """A worker takes a message; it halts before its first write or call."""
+        hand = Hand(lambda: self._step(ticket))
+        hand.start()
+        self._go(hand, GOOD)
+
+    def go_on(self, number: int, order: Order) -> None:
+        """A halted worker goes on to its next halt, or dies."""
+        self._go(self.hands.pop(number), order)
+
+    def kill_all(self) -> None:
+        while self.hands:
+            self.go_on(0, Order(kill=True))
+
+    def _go(self, hand: Hand, order: Order) -> None:
+        hand.go(order)
+        if hand.done:
+            hand.join()
+        else:
+            self.hands.append(hand)
+
+    def _step(self, ticket: Ticket) -> None:
+        with self.desk.in_hand(ticket.job_id, ticket.turn) as opened:
+            if opened is None:
+                return
+            outcome = STEPS[ticket.step](opened.job, opened.at, self.ports)
+        with suppress(CeleryRetry):
+            translate(outcome, self.desk)
+
+

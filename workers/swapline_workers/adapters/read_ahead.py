@@ -1,0 +1,77 @@
+"""Inputs of the jobs that are next, read and encoded before their slot is free.
+
+A slot that waits for an input to come from object storage is idle. So whoever hands out an input reads those of the
+jobs at the front of the line as well, in a thread of its own; mostly the same process submits them a moment later.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from swapline_producer.contract import LinkedImage
+from swapline_producer.errors import SwaplineError
+from swapline_workers.adapters.pictures import PictureStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from swapline_producer.contract import ImageRef, JobSpec
+    from swapline_producer.storage import Storage
+
+log = logging.getLogger(__name__)
+
+FRONT = 3
+"""Jobs read ahead: as many as an account of the basic plan can be given slots for at once."""
+
+KEPT = 2 * FRONT
+"""Encoded inputs kept, at most: with the largest pictures 80 MB, with usual ones two."""
+
+
+class ReadAhead(PictureStore):
+    """The port `Pictures`, with the inputs of the front of the line at hand."""
+
+    def __init__(self, storage: Storage, front: Callable[[int], list[ImageRef]]) -> None:
+        """`front` gives the pictures of so many jobs that are next; it is asked in a thread of its own."""
+        super().__init__(storage)
+        self._front = front
+        self._kept: OrderedDict[str, str] = OrderedDict()
+        self._lock = threading.Lock()
+        self._reading = threading.Lock()
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="swapline-read-ahead")
+
+    def input_text(self, spec: JobSpec) -> str:
+        """Give the input as the vendor wants it, and begin to read those that come next.
+
+        Raises ObjectMissing, StorageUnavailable.
+        """
+        text = self._kept_text(spec.image)
+        if text is None:
+            text = super().input_text(spec)
+        if not self._reading.locked():  # one reading of the front at a time is enough
+            self._reader.submit(self._read_front)
+        return text
+
+    def _kept_text(self, image: ImageRef) -> str | None:
+        if isinstance(image, LinkedImage):
+            return None
+        with self._lock:
+            return self._kept.get(image.sha256)
+
+    def _read_front(self) -> None:
+        with self._reading:
+            try:
+                for image in self._front(FRONT):
+                    if not isinstance(image, LinkedImage) and self._kept_text(image) is None:
+                        self._keep(image.sha256, self.encoded(image))
+            except SwaplineError as error:
+                log.info("the next inputs could not be read ahead: %s", error)  # they are read when they are needed
+
+    def _keep(self, sha256: str, text: str) -> None:
+        with self._lock:
+            self._kept[sha256] = text
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
