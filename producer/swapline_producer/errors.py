@@ -21,7 +21,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from swapline_producer.contract import FailureCode
+    from swapline_producer.contract.words import FailureCode
 
 
 class SwaplineError(Exception):

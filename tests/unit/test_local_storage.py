@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from swapline_producer.errors import ObjectMissing, StorageError, StorageUnavailable
-from swapline_producer.local_storage import LocalStorage
+from swapline_producer.storage.local import LocalStorage
 
 if TYPE_CHECKING:
     from collections.abc import Callable

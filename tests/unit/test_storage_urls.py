@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from swapline_producer.cloud_storage import CloudStorage
 from swapline_producer.errors import SettingsError, StorageError
-from swapline_producer.local_storage import LocalStorage
 from swapline_producer.storage import checked_key, open_storage
+from swapline_producer.storage.cloud import CloudStorage
+from swapline_producer.storage.local import LocalStorage
 
 
 @pytest.mark.parametrize(

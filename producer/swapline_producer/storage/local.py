@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from swapline_producer.errors import ObjectMissing, StorageUnavailable
-from swapline_producer.storage import LONGEST_URL_LIFE, TEMPORARY, StoredObject, checked_key
+from swapline_producer.storage.base import LONGEST_URL_LIFE, TEMPORARY, StoredObject, checked_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -1,0 +1,65 @@
+"""Object storage by URL: `file:///folder`, `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix`.
+
+    storage = open_storage("s3://pictures/swapline")     # opens no connection
+    storage.put("results/a/1.png", png, "image/png")
+
+Layout: `inputs/{sha256}`, `staging/{job}/{n}`, `results/{tenant}/{yyyy}/{mm}/{dd}/{job}/{n}.png` and `receipt.json`.
+Importing this module loads no store's client; the first use of an `s3://`, `gs://` or `az://` URL does.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from swapline_producer.errors import SettingsError, StorageError
+from swapline_producer.storage.base import LONGEST_URL_LIFE, Storage, StoredObject, checked_key
+
+__all__ = ["LONGEST_URL_LIFE", "Storage", "StoredObject", "checked_key", "open_storage"]
+
+
+def open_storage(url: str, *, timeout: float = 60.0) -> Storage:
+    """Give the store behind a URL. Nothing is connected or written before it is used.
+
+    `timeout` is seconds for one read or write, repetitions included. Raises SettingsError for a URL that is no store's.
+    """
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        _refuse("it is not a well-formed URL")
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        _refuse("it must not carry a user name, a query (?) or a fragment (#); credentials come from the environment")
+    if parts.scheme == "file":
+        from swapline_producer.storage.local import LocalStorage  # noqa: PLC0415 -- only who uses a store loads it
+
+        return LocalStorage(_local_root(parts))
+    if parts.scheme not in {"s3", "gs", "az"}:
+        _refuse("it must begin with file:///, s3://, gs:// or az:// (a folder is written file:///its/path)")
+    if not host or parts.netloc != host:
+        _refuse(f"after {parts.scheme}:// comes the name of a bucket or container, in small letters, and no port")
+    from swapline_producer.storage.cloud import CloudStorage  # noqa: PLC0415 -- only who uses a store loads it
+
+    return CloudStorage(parts.scheme, host, _prefix(unquote(parts.path)), timeout=timeout)
+
+
+def _local_root(parts: SplitResult) -> Path:
+    path = unquote(parts.path)
+    if parts.netloc not in {"", "localhost"} or not path.startswith("/"):
+        _refuse("a file URL has three slashes and an absolute path: file:///its/path")
+    if "\0" in path or not path.strip("/"):
+        _refuse("a file URL names a folder: file:///its/path")
+    return Path(path)
+
+
+def _prefix(path: str) -> str:
+    prefix = path.strip("/")
+    try:
+        return checked_key(prefix) if prefix else ""
+    except StorageError:
+        _refuse("its path has an empty part, . or .., or a control character")
+
+
+def _refuse(reason: str) -> NoReturn:
+    raise SettingsError(f"SWAPLINE_STORAGE_URL is wrong: {reason}.")
