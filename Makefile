@@ -11,10 +11,10 @@ EDITABLE := $(addprefix -e ./,$(PACKAGES))
 export CALLED_FROM := $(PWD)
 export PHOTO KEEP
 
-.PHONY: help install demo test check format docs lock clean
+.PHONY: help install demo test check format docs bench-enqueue bench-polling chaos lock clean
 
 help: ## List the verbs
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Build .venv from requirements.lock, with the three packages in it (uv is used where it is found)
 
@@ -23,8 +23,12 @@ demo: $(STAMP) ## Take photographs through the whole system (PHOTO=my.jpg for yo
 	case "$$KEEP" in 0|no|false) KEEP= ;; esac; \
 	exec $(BIN)/swapline demo $${PHOTO:+--photo "$$PHOTO"} $${KEEP:+--keep}
 
-test: $(STAMP) ## Run the tests: unit, conformance, integration, acceptance, architecture
-	$(BIN)/pytest tests/unit tests/conformance tests/integration tests/acceptance tests/architecture
+test: $(STAMP) ## Run the tests: unit, conformance, integration, acceptance, architecture, a minute of chaos
+	$(BIN)/pytest -n $(JOBS) --dist worksteal tests/unit tests/conformance tests/integration tests/acceptance tests/architecture tests/chaos
+
+chaos: $(STAMP) ## Kill, stop and break everything, and check that nothing is lost (KILLS=200 writes docs/chaos-report.md; SEED=, SECONDS=)
+	PYTHONPATH=tests $(BIN)/python -m chaos.run $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) \
+		$(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
 check: $(STAMP) ## Lint, format, types, directions of imports; changes nothing
 	$(BIN)/ruff check .
@@ -38,6 +42,12 @@ format: $(STAMP) ## Format, and mend what the linter can mend itself
 
 docs: $(STAMP) ## Draw the pages that are facts of the code
 	$(BIN)/python docs/draw.py
+
+bench-enqueue: $(STAMP) ## Measure how fast jobs are enqueued, one at a time and many (JOBS=20000)
+	$(BIN)/python bench/enqueue.py
+
+bench-polling: $(STAMP) ## Compare schedules of looks: table and plot into docs/ (LIVE="--jobs 200": the whole system instead)
+	$(BIN)/python $(if $(LIVE),bench/polling_live.py $(LIVE),bench/polling.py)
 
 lock: ## Resolve requirements.lock again (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv; nothing else does." >&2; exit 1; }

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from swapline_producer.change import Change
     from swapline_producer.contract import ApiVersion, SwapEvent
+    from swapline_workers.core.histogram import Histogram
 
 AT = 1_000_000
 """The moment at which every unit test happens, in milliseconds."""
@@ -70,6 +71,7 @@ class FakeDesk:
     stale_after: int = 1_000
     found: Job | None = None
     at: int = AT
+    waiting: bool = True
     changes: list[Change] = field(default_factory=list)
 
     def advance(self, job: Job, change: Change) -> Job | None:
@@ -95,6 +97,9 @@ class FakeDesk:
 
     def now(self) -> int:
         return self.at
+
+    def someone_waits(self) -> bool:
+        return self.waiting
 
     @property
     def last(self) -> Change:
@@ -153,6 +158,11 @@ class FakePictures:
 
     objects: dict[str, bytes] = field(default_factory=dict)
     broken: Exception | None = None
+    full: bool = False
+
+    @contextmanager
+    def room(self) -> Generator[bool]:
+        yield not self.full
 
     def _check(self) -> None:
         if self.broken is not None:
@@ -184,6 +194,9 @@ class FakePictures:
     def unstage(self, job: Job) -> None:
         self.objects = {key: data for key, data in self.objects.items() if not key.startswith(f"staging/{job.job_id}/")}
 
+    def discard(self, job: Job) -> None:
+        self.objects = {key: data for key, data in self.objects.items() if job.job_id not in key}
+
     def url(self, key: str) -> str:
         return f"https://store.example/{key}"
 
@@ -203,6 +216,18 @@ class FakeWebhooks:
 
 
 @dataclass
+class FakeTimes:
+    """Knows what it was told, of every kind."""
+
+    known: Histogram | None = None
+    asked: list[str] = field(default_factory=list)
+
+    def of(self, kind: str) -> Histogram | None:
+        self.asked.append(kind)
+        return self.known
+
+
+@dataclass
 class World:
     """All fakes together, and the ports made of them."""
 
@@ -210,6 +235,7 @@ class World:
     vendor: FakeVendor = field(default_factory=FakeVendor)
     pictures: FakePictures = field(default_factory=FakePictures)
     webhooks: FakeWebhooks = field(default_factory=FakeWebhooks)
+    times: FakeTimes = field(default_factory=FakeTimes)
     on_ambiguous: AmbiguousSubmit = AmbiguousSubmit.HOLD
 
     @property
@@ -220,4 +246,4 @@ class World:
             rescue_after=15.0,
             lost_after=60.0,
         )
-        return Ports(self.desk, self.vendor, self.pictures, self.webhooks, policy, chance=lambda: 0.5)
+        return Ports(self.desk, self.vendor, self.pictures, self.webhooks, self.times, policy, chance=lambda: 0.5)

@@ -86,6 +86,15 @@ class Worker:
     def log(self) -> str:
         return "".join(self.lines)
 
+    @contextmanager
+    def frozen(self) -> Generator[None]:
+        """SIGSTOP for the length of a block."""
+        os.killpg(self.child.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self.child.pid, signal.SIGCONT)
+
     def kill(self) -> None:
         os.killpg(self.child.pid, signal.SIGKILL)
         self.child.wait(30)

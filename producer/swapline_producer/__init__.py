@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from swapline_producer.bulk import Result
+    from swapline_producer.cancel import Cancellation
     from swapline_producer.contract import (
         ApiVersion,
         FailureCode,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ApiVersion",
+    "Cancellation",
     "Enqueued",
     "FailureCode",
     "Gender",
@@ -38,13 +41,21 @@ __all__ = [
     "ProducerSettings",
     "QualityMode",
     "Ratio",
+    "Result",
     "State",
     "SwapEvent",
     "SwapRequest",
     "SwaplineError",
 ]
 
-_HOMES = {"Enqueued": "producer", "Producer": "producer", "ProducerSettings": "settings", "SwaplineError": "errors"}
+_HOMES = {
+    "Enqueued": "producer",
+    "Producer": "producer",
+    "ProducerSettings": "settings",
+    "Result": "bulk",
+    "Cancellation": "cancel",
+    "SwaplineError": "errors",
+}
 
 
 def __getattr__(name: str) -> Any:

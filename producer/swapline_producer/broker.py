@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from celery import Celery
 from kombu import Queue
-from kombu.exceptions import OperationalError
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
 
 from swapline_producer.contract import Step
 
@@ -106,7 +107,7 @@ class Mail:
                         ignore_result=True,
                         producer=producer,
                     )
-        except (OperationalError, OSError) as error:
+        except (KombuError, RedisError, OSError) as error:  # a batch that breaks off has an error of its own
             log.warning(
                 "%d messages were not taken by the broker (%s); the clock sends them again", len(tickets), error
             )

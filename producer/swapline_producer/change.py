@@ -26,13 +26,15 @@ class Strike(Frozen):
 
     Each strike in a row doubles the wait, from `wait` seconds up to `longest`. Behind a gate that has just opened
     one job goes first, as a probe. `shrink` says that the account is over its cap (429): fewer slots are used
-    until the cap has grown back.
+    until the cap has grown back, and the gate stays open for whoever gets one of those, unless the vendor `asked`
+    for the wait (Retry-After) or nothing else runs.
     """
 
     reason: str
     wait: float = 1.0
     longest: float = 60.0
     shrink: bool = False
+    asked: bool = False
 
 
 class Change(Frozen):
@@ -55,8 +57,8 @@ class Change(Frozen):
     """The step itself sends the next message; otherwise the clock does when the job is due."""
     count: dict[str, int] = Field(default_factory=dict)
     """Counters of the whole system to add to."""
-    observe: dict[str, int] = Field(default_factory=dict)
-    """Histograms to add one to: name -> bucket."""
+    observe: dict[str, dict[int, float]] = Field(default_factory=dict)
+    """Histograms to add one job to: name -> bucket -> its share of the job."""
     strike: Strike | None = None
     calm: bool = False
     """The vendor accepted: open the gate."""
@@ -78,10 +80,11 @@ class Advanced(Frozen):
 
 
 class Opened(Frozen):
-    """A job taken in hand. `at` is the ledger's now, in milliseconds."""
+    """A job taken in hand. `at` is the ledger's now, in milliseconds; `waiting`: whether jobs wait for a slot."""
 
     job: Job
     at: int
+    waiting: bool = True
 
 
 class Claimed(Frozen):
@@ -95,6 +98,8 @@ class Claimed(Frozen):
     postponed: int = 0
     clocks: int = 1
     """How many worker processes have claimed in the last minute."""
+    put_off: tuple[int, ...] = ()
+    """Moments, in milliseconds, to which looks were put off to keep their rate."""
 
 
 class GivenBack(Frozen):
@@ -123,6 +128,8 @@ class Limits(Frozen):
     """Seconds."""
     submit_rate: float | None = None
     """Submissions a second, over all workers."""
+    poll_rate: float | None = None
+    """Looks a second, over all workers."""
     credits_per_day: int | None = None
     """Credits that may be spent on a day (UTC)."""
 

@@ -6,6 +6,7 @@
     │   └── ImageError       the picture: not a JPEG, PNG or WebP, too large, unreadable
     ├── IdempotencyConflict  the same key came with another request
     ├── JobNotFound          no such job in the ledger
+    ├── BatchNotFound        no such batch in the ledger
     ├── NotPossible          what a person asked for does not fit the job's state; says what does
     ├── StorageError
     │   ├── StorageUnavailable   the store could not be reached or refused; try again later
@@ -55,6 +56,10 @@ class IdempotencyConflict(SwaplineError):  # noqa: N818 -- it names the situatio
 
 class JobNotFound(SwaplineError):  # noqa: N818 -- the conventional name
     """The ledger has no such job."""
+
+
+class BatchNotFound(SwaplineError):  # noqa: N818 -- the conventional name
+    """The ledger has no such batch."""
 
 
 class NotPossible(SwaplineError):  # noqa: N818 -- it names the situation

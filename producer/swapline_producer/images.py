@@ -81,6 +81,11 @@ def read_image(image: bytes | Path | str, *, allow_private: bool = False) -> Pic
     return _checked(image, "The picture")
 
 
+def is_link(text: str) -> bool:
+    """Whether a text is taken for a URL: nothing but its letters need be looked at then."""
+    return _SCHEME.match(text) is not None
+
+
 def _from_text(text: str, *, allow_private: bool) -> Picture | Link:
     """Tell the five kinds of text apart. A path that exists wins over base64: /9j/… is how a JPEG begins."""
     if _SCHEME.match(text):

@@ -8,9 +8,7 @@ The key layout is written at the top of `lua/shared.lua`.
 from __future__ import annotations
 
 import secrets
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from importlib import resources
 from typing import TYPE_CHECKING, Any, cast
 
 import orjson
@@ -21,24 +19,23 @@ from redis.retry import Retry
 
 from swapline_producer.change import Advanced, Claimed, CreditsView, GivenBack, Opened, SlotsView
 from swapline_producer.contract import SLOT_STATES, ImageRef, Job, JobEvent, JobSpec, Priority, State, Step, Ticket
-from swapline_producer.errors import IdempotencyConflict, JobNotFound, LedgerUnavailable
+from swapline_producer.errors import JobNotFound
+from swapline_producer.ledger_accept import APART, Accepting
+from swapline_producer.ledger_core import translated
+from swapline_producer.ledger_waiting import Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from redis.commands.core import Script
-
-    from swapline_producer.change import Change, FieldValue, Limits, NewJob
+    from swapline_producer.change import Change, FieldValue, Limits
+    from swapline_producer.contract import Canceling
 
 DAY = 86_400
 """Seconds."""
 
 _IMAGE: TypeAdapter[ImageRef] = TypeAdapter(ImageRef)
 
-APART = ("tenant", "priority")
-"""Parts of the spec that Lua reads as well: fields of their own, and not kept twice."""
-
-MOVES = ("accept", "open", "line_up", "advance", "claim", "renew", "give_back", "front")
+MOVES = ("accept", "open", "line_up", "advance", "claim", "renew", "give_back", "cancel", "front")
 
 
 def connect(url: str, *, timeout: float = 10.0) -> redis.Redis:
@@ -57,7 +54,7 @@ def connect(url: str, *, timeout: float = 10.0) -> redis.Redis:
     )
 
 
-class Ledger:
+class Ledger(Accepting, Waiting):
     """The jobs of one installation.
 
     `clock` gives milliseconds for tests; without it the server's own clock is used, so that workers' clocks may differ.
@@ -72,44 +69,9 @@ class Ledger:
         clock: Callable[[], int] | None = None,
     ) -> None:
         """Keep finished records for `keep` seconds."""
-        self.client = client
-        self.prefix = prefix
-        self._keep_ms = round(keep * 1000)
-        self._clock = clock
-        self._scripts: dict[str, Script] = {name: client.register_script(_source(name)) for name in MOVES}
+        super().__init__(client, prefix, MOVES, keep=keep, clock=clock)
 
     # -- moves ------------------------------------------------------------------------------------------------
-
-    def accept(self, job: NewJob, *, fingerprint: str = "") -> tuple[str, bool]:
-        """Write a new job as QUEUED. Gives its id and whether it is new.
-
-        With an idempotency key that is known, gives the job that has it; raises IdempotencyConflict where the key
-        came with another `fingerprint`.
-        """
-        spec, ttl_ms = job.spec, round(job.queue_ttl * 1000)
-        name = spec.get("idempotency_key")
-        run_ms = round(job.run_timeout * 1000)
-        claim = {"key": name, "fingerprint": fingerprint, "ttl_ms": ttl_ms + run_ms + self._keep_ms}
-        answer = self._run(
-            "accept",
-            id=job.job_id,
-            tenant=spec["tenant"],
-            ttl_ms=ttl_ms,
-            fields={
-                "spec": orjson.dumps(
-                    {name: spec[name] for name in spec if name not in APART and spec[name] != {}}
-                ).decode(),
-                **{name: spec[name] for name in APART},
-                "run_timeout_ms": str(run_ms),
-            },
-            **({"claim": claim} if name else {}),
-        )
-        if answer.get("conflict"):
-            raise IdempotencyConflict(
-                f"The idempotency key {name!r} already belongs to job {answer['id']}, which was asked for with other"
-                " values; use another key, or send the same request again.",
-            )
-        return answer["id"], answer["created"]
 
     def open(self, job_id: str, turn: int) -> Opened | None:
         """Take a job in hand at a turn; None when the message is stale."""
@@ -117,7 +79,8 @@ class Ledger:
         if answer.get("stale"):
             return None
         flat = answer["fields"]
-        return Opened(job=_job(job_id, dict(zip(flat[::2], flat[1::2], strict=True))), at=answer["at"])
+        job = _job(job_id, dict(zip(flat[::2], flat[1::2], strict=True)))
+        return Opened(job=job, at=answer["at"], waiting=answer["waiting"])
 
     def line_up(self, job: Job) -> tuple[Ticket, ...] | None:
         """Put a QUEUED job in the waiting line and give out free slots; None when the job has moved on.
@@ -130,6 +93,9 @@ class Ledger:
     def advance(self, job: Job, change: Change, *, token: str = "") -> Advanced | None:
         """Write a change if the job is still in its state and at its turn; None when it is not.
 
+        None as well where the job is to be canceled by now and was not when it was read: what is to be written then
+        is another change.
+
         A caller that asks again after LedgerUnavailable gives the same `token` (from `new_token`) both times: a move
         that was written and whose reply was lost then counts as written.
         """
@@ -140,6 +106,7 @@ class Ledger:
             id=job.job_id,
             state=job.state,
             turn=str(job.turn),
+            canceling=job.canceling or "",
             token=token or new_token(),
             to=change.to,
             finished=change.to.finished,
@@ -154,7 +121,7 @@ class Ledger:
             in_line=change.in_line,
             sends=change.sends,
             count=change.count,
-            observe=change.observe,
+            observe={name: _shares(spread) for name, spread in change.observe.items()},
             strike=_strike(change),
             calm=change.calm,
             refund=change.refund,
@@ -169,6 +136,10 @@ class Ledger:
             opens_at=answer.get("opens_at"),
             granted=_granted(answer),
         )
+
+    def request_cancel(self, job: Job, how: Canceling) -> bool:
+        """Have a job that the vendor has, or may have, end CANCELED; False when it is not at the vendor (any more)."""
+        return bool(self._run("cancel", id=job.job_id, state=job.state, how=how).get("requested"))
 
     def claim(
         self,
@@ -202,6 +173,7 @@ class Ledger:
             rescued=answer["rescued"],
             postponed=answer["postponed"],
             clocks=answer["clocks"],
+            put_off=tuple(_list(answer["put_off"])),
         )
 
     def renew(self, jobs: Iterable[tuple[str, int]]) -> int:
@@ -218,7 +190,7 @@ class Ledger:
     def configure(self, limits: Limits) -> None:
         """Set what the whole installation must agree on; the worker started last wins."""
         given = limits.model_dump(exclude={"rescue_after"}) | {"rescue_ms": round(limits.rescue_after * 1000)}
-        with _translated(), self.client.pipeline(transaction=True) as pipe:
+        with translated(), self.client.pipeline(transaction=True) as pipe:
             for name, value in given.items():
                 if value is None:
                     pipe.hdel(self._key("limits"), name)
@@ -228,7 +200,7 @@ class Ledger:
 
     def set_slots(self, number: int | None) -> None:
         """Use so many slots from now on, whatever the workers' setting says; None goes back to the setting."""
-        with _translated():
+        with translated():
             if number is None:
                 self.client.hdel(self._key("limits"), "slots")
             else:
@@ -236,7 +208,7 @@ class Ledger:
 
     def set_credits(self, tenant: str, per_day: int | None) -> None:
         """Let a tenant spend so many credits a day (UTC); None lifts the cap. Jobs above it wait."""
-        with _translated(), self.client.pipeline(transaction=True) as pipe:
+        with translated(), self.client.pipeline(transaction=True) as pipe:
             if per_day is None:
                 pipe.hdel(self._key("caps"), tenant)
             else:
@@ -249,7 +221,7 @@ class Ledger:
 
     def get(self, job_id: str) -> Job:
         """Read one job. Raises JobNotFound."""
-        with _translated():
+        with translated():
             fields = cast("dict[str, str]", self.client.hgetall(self._key("job", job_id)))
         if not fields:
             raise JobNotFound(f"There is no job {job_id!r} in the ledger; `swapline jobs list` shows those there are.")
@@ -257,18 +229,18 @@ class Ledger:
 
     def events(self, job_id: str) -> list[JobEvent]:
         """Read a job's log, oldest first; empty for a job that is not there."""
-        with _translated():
+        with translated():
             lines = self.client.lrange(self._key("log", job_id), 0, -1)
         return [JobEvent.model_validate_json(line) for line in lines]
 
     def list_ids(self, state: State, *, limit: int = 50, offset: int = 0) -> list[str]:
         """The ids of the jobs in a state, those that came into it last first."""
-        with _translated():
+        with translated():
             return cast("list[str]", self.client.zrevrange(self._key("state", state), offset, offset + limit - 1))
 
     def get_many(self, job_ids: Sequence[str]) -> list[Job]:
         """Read several jobs in one round trip; those that are gone are left out."""
-        with _translated(), self.client.pipeline(transaction=False) as pipe:
+        with translated(), self.client.pipeline(transaction=False) as pipe:
             for job_id in job_ids:
                 pipe.hgetall(self._key("job", job_id))
             found = pipe.execute()
@@ -281,20 +253,28 @@ class Ledger:
 
     def census(self) -> dict[State, int]:
         """How many jobs are in each state."""
-        with _translated(), self.client.pipeline(transaction=False) as pipe:
+        with translated(), self.client.pipeline(transaction=False) as pipe:
             for state in State:
                 pipe.zcard(self._key("state", state))
             return dict(zip(State, pipe.execute(), strict=True))
 
     def counters(self) -> dict[str, int]:
         """The counters of the whole system."""
-        with _translated():
+        with translated():
             counts = cast("dict[str, str]", self.client.hgetall(self._key("count")))
         return {name: int(value) for name, value in counts.items()}
 
+    def histograms(self, names: Sequence[str]) -> list[dict[int, float]]:
+        """Read histograms of service times in one round trip: bucket -> weight, empty where there is none."""
+        with translated(), self.client.pipeline(transaction=False) as pipe:
+            for name in names:
+                pipe.hgetall(self._key("hist", name))
+            found = pipe.execute()
+        return [{int(bucket): float(share) for bucket, share in one.items() if bucket.isdigit()} for one in found]
+
     def slots(self) -> SlotsView:
         """How the account is used now."""
-        with _translated(), self.client.pipeline(transaction=False) as pipe:
+        with translated(), self.client.pipeline(transaction=False) as pipe:
             pipe.hgetall(self._key("limits"))
             pipe.hgetall(self._key("gate"))
             pipe.zrange(self._key("slots"), 0, -1)
@@ -317,7 +297,7 @@ class Ledger:
 
     def credits(self) -> CreditsView:
         """What was spent today (UTC), and the caps."""
-        with _translated():
+        with translated():
             seconds, _ = self.client.time()
             day = seconds // DAY
             with self.client.pipeline(transaction=False) as pipe:
@@ -334,46 +314,10 @@ class Ledger:
             caps={tenant: int(cap) for tenant, cap in caps.items()},
         )
 
-    @contextmanager
-    def watching(self, job_id: str) -> Generator[Callable[[float], bool]]:
-        """Subscribe to a job's end. Gives a function that waits so many seconds and says whether word came."""
-        # redis-py's pubsub() carries no types
-        with _translated(), self.client.pubsub(ignore_subscribe_messages=True) as pubsub:  # type: ignore[no-untyped-call]
-            pubsub.subscribe(self._key("done", job_id))
-            pubsub.get_message(timeout=1.0)  # the server's word that we are subscribed
-            yield lambda seconds: pubsub.get_message(timeout=seconds) is not None
-
-    # -- inside -----------------------------------------------------------------------------------------------
-
-    def _key(self, *parts: str) -> str:
-        return ":".join((self.prefix, *parts))
-
-    def _run(self, move: str, **arguments: Any) -> dict[str, Any]:
-        now = "" if self._clock is None else str(self._clock())
-        with _translated():
-            reply = self._scripts[move](args=[self.prefix, now, orjson.dumps(arguments)])
-        answer: dict[str, Any] = orjson.loads(reply)
-        return answer
-
 
 def new_token() -> str:
     """A name for one move: 48 bits, unique among the moves of one job."""
     return secrets.token_hex(6)
-
-
-def _source(move: str) -> str:
-    folder = resources.files("swapline_producer") / "lua"
-    return "\n".join((folder / f"{name}.lua").read_text() for name in ("shared", "line", move))
-
-
-@contextmanager
-def _translated() -> Generator[None]:
-    try:
-        yield
-    except redis.exceptions.RedisError as error:
-        raise LedgerUnavailable(
-            f"Redis did not answer ({type(error).__name__}: {error}); check SWAPLINE_REDIS_URL and the server.",
-        ) from error
 
 
 def _list(value: Any) -> list[Any]:
@@ -397,7 +341,12 @@ def _strike(change: Change) -> dict[str, Any] | bool:
         "wait_ms": round(strike.wait * 1000),
         "longest_ms": round(strike.longest * 1000),
         "shrink": strike.shrink,
+        "asked": strike.asked,
     }
+
+
+def _shares(spread: Mapping[int, float]) -> dict[str, str]:
+    return {str(bucket): f"{share:.4f}" for bucket, share in spread.items()}
 
 
 def _text(value: FieldValue) -> str:
@@ -410,7 +359,8 @@ def _text(value: FieldValue) -> str:
 
 def _job(job_id: str, fields: Mapping[str, str]) -> Job:
     known = {name: value for name, value in fields.items() if name in Job.model_fields}
-    spec = JobSpec.model_validate(orjson.loads(fields["spec"]) | {name: fields[name] for name in APART})
+    apart = {name: fields[name] for name in APART if name in fields}
+    spec = JobSpec.model_validate(orjson.loads(fields["spec"]) | apart)
     images = orjson.loads(fields["images"]) if "images" in fields else ()
     return Job.model_validate({**known, "job_id": job_id, "spec": spec, "images": images})
 

@@ -51,6 +51,8 @@ class OnCall:
         Raises JobNotFound, NotPossible.
         """
         job = self._held(job_id)
+        if job.canceling is not None:
+            raise NotPossible(f"Job {job_id} is to be canceled: it ends when its slot is free.")
         if not accept_charge:
             raise NotPossible(
                 f"Job {job_id} may be charged a second time: look for it in the vendor's records first (then"

@@ -6,23 +6,41 @@ import hashlib
 import logging
 import secrets
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 
 from swapline_producer.broker import mail_for
+from swapline_producer.bulk import Bulk
+from swapline_producer.cancel import cancel
 from swapline_producer.change import NewJob
-from swapline_producer.contract import Frozen, ImageRef, JobSpec, LinkedImage, Step, StoredImage, SwapRequest, Ticket
-from swapline_producer.errors import SettingsError
-from swapline_producer.images import Link, read_image
+from swapline_producer.contract import (
+    Frozen,
+    ImageRef,
+    JobSpec,
+    LinkedImage,
+    Step,
+    StoredImage,
+    SwapOptions,
+    SwapRequest,
+    Ticket,
+)
+from swapline_producer.errors import RequestError, SettingsError
+from swapline_producer.images import Link, is_link, read_image
 from swapline_producer.ledger import Ledger, connect
+from swapline_producer.ledger_accept import Wish
 from swapline_producer.oncall import OnCall
 from swapline_producer.settings import ProducerSettings, load
 from swapline_producer.storage import open_storage
+from swapline_producer.waiting import as_completed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
     from swapline_producer.broker import Outbox
-    from swapline_producer.contract import Job, JobEvent
+    from swapline_producer.bulk import Result
+    from swapline_producer.cancel import Cancellation
+    from swapline_producer.contract import Job, JobEvent, StoredPicture
     from swapline_producer.storage import Storage
 
 log = logging.getLogger(__name__)
@@ -64,19 +82,21 @@ class Producer:
         Returns once the job is in the ledger: from then on it ends, come what may. Raises RequestError (nothing was
         stored), StorageError, IdempotencyConflict or LedgerUnavailable (ask again with an idempotency key to be sure).
         """
-        spec = self._spec(request)
-        record = spec.model_dump(mode="json", exclude_none=True)
-        fingerprint = hashlib.sha256(orjson.dumps(record, option=orjson.OPT_SORT_KEYS)).hexdigest()
-        new = NewJob(
-            job_id=_new_job_id(),
-            spec=record,
-            queue_ttl=request.queue_ttl or self.settings.queue_ttl,
-            run_timeout=request.run_timeout or self.settings.run_timeout,
-        )
-        job_id, created = self.ledger.accept(new, fingerprint=fingerprint)
+        wish = self._wish(request)
+        job_id, created = self.ledger.accept(wish.job, fingerprint=wish.fingerprint, replace_failed=wish.replace_failed)
         if created:
             self._mail.send([Ticket(step=Step.SUBMIT, job_id=job_id, turn=1)])
         return Enqueued(job_id=job_id, created=created)
+
+    def enqueue_many(self, requests: Iterable[SwapRequest | Mapping[str, Any]]) -> Iterator[Result]:
+        """Enqueue any number of requests (or of their fields, to be checked here); give a result each, in order.
+
+        Works as it is iterated, some hundreds at a time, and keeps no more than those in memory; of an iterable that
+        trickles, an item may wait for the next one. An item that cannot
+        be enqueued has its error in its result and stops no other. After LedgerUnavailable in a result that job may
+        exist: ask again with an idempotency key. What the iterable raises is raised after the results before it.
+        """
+        return Bulk(self.ledger, self._mail, self._wish_for, _is_quick).run(requests)
 
     def get(self, job_id: str) -> Job:
         """Read a job. Raises JobNotFound."""
@@ -97,14 +117,59 @@ class Producer:
                 heard(min(left, 5.0))  # notifications can get lost with a connection: look every 5 s all the same
         return job
 
+    def as_completed(self, job_ids: Iterable[str], timeout: float = 3600.0) -> Iterator[Job]:
+        """Give jobs as they finish, each once; by one subscription, however many they are.
+
+        Those that have finished already come first. Raises JobNotFound, LedgerUnavailable, and TimeoutError when some
+        have not finished after `timeout` seconds.
+        """
+        return as_completed(self.ledger, job_ids, timeout)
+
+    def wait_many(self, job_ids: Iterable[str], timeout: float = 3600.0) -> list[Job]:
+        """Wait until all of these jobs have finished; give them in the order asked for. Raises as `as_completed`."""
+        wanted = list(job_ids)
+        done = {job.job_id: job for job in self.as_completed(wanted, timeout)}
+        return [done[job_id] for job_id in wanted]
+
+    def picture(self, image: StoredPicture) -> bytes:
+        """Read one result, a PNG, from object storage. Raises StorageError, SettingsError."""
+        return self._store().get(image.key)
+
+    def cancel(self, job_id: str, *, keep_result: bool = False) -> Cancellation:
+        """Cancel a job, whatever its state, and say whether it was charged.
+
+        A job that the vendor has ends CANCELED when the vendor is done with it (the vendor has no cancel); its result
+        is dropped, or kept with `keep_result`. Raises JobNotFound, NotPossible for a job that has ended otherwise.
+        """
+        return cancel(self.ledger, self._mail, job_id, keep_result=keep_result)
+
+    def _wish_for(self, item: SwapRequest | Mapping[str, Any]) -> Wish:
+        if isinstance(item, SwapRequest):
+            return self._wish(item)
+        try:
+            fields = dict(item)
+        except (TypeError, ValueError):
+            raise RequestError(f"a {type(item).__name__} is no request: give a SwapRequest", field="request") from None
+        return self._wish(SwapRequest(**fields))
+
+    def _wish(self, request: SwapRequest) -> Wish:
+        record = self._spec(request).model_dump(mode="json", exclude_none=True)
+        fingerprint = hashlib.sha256(orjson.dumps(record, option=orjson.OPT_SORT_KEYS)).hexdigest()
+        new = NewJob(
+            job_id=_new_job_id(),
+            spec=record,
+            queue_ttl=request.queue_ttl or self.settings.queue_ttl,
+            run_timeout=request.run_timeout or self.settings.run_timeout,
+        )
+        return Wish(new, fingerprint, request.replace_failed)
+
     def _spec(self, request: SwapRequest) -> JobSpec:
         found = read_image(request.image, allow_private=self.settings.webhook_allow_private)
         image: ImageRef
         if isinstance(found, Link):
             image = LinkedImage(url=found.url)
         else:
-            if self._storage is None:
-                raise SettingsError("SWAPLINE_STORAGE_URL is missing; set it to the place where pictures are stored.")
+            store = self._store()
             image = StoredImage(
                 sha256=found.sha256,
                 media_type=found.media_type,
@@ -112,8 +177,19 @@ class Producer:
                 height=found.height,
                 size=len(found.data),
             )
-            self._storage.put_once(image.key, found.data, found.media_type)
-        return JobSpec.model_validate({**request.model_dump(exclude={"image"}), "image": image})
+            store.put_once(image.key, found.data, found.media_type)
+        options = {name: getattr(request, name) for name in SwapOptions.model_fields}
+        return JobSpec.model_construct(**options, image=image)  # checked already: twice is a fifth of a bulk's time
+
+    def _store(self) -> Storage:
+        if self._storage is None:
+            raise SettingsError("SWAPLINE_STORAGE_URL is missing; set it to the place where pictures are stored.")
+        return self._storage
+
+
+def _is_quick(item: SwapRequest | Mapping[str, Any]) -> bool:
+    image = item.image if isinstance(item, SwapRequest) else item.get("image") if isinstance(item, dict) else None
+    return isinstance(image, str) and is_link(image)
 
 
 def _new_job_id() -> str:

@@ -1,17 +1,143 @@
-"""Small honest parts for tests, ours and yours. Each passes the same conformance suite as the real thing."""
+"""Small honest parts for tests, ours and yours. Each passes the same conformance suite as the real thing.
+
+producer = FakeProducer()
+enqueued = producer.enqueue(SwapRequest(image="me.jpg", gender=1, filter_id=12))
+producer.succeed(enqueued.job_id)
+"""
 
 from __future__ import annotations
 
+import hashlib
+import struct
 import threading
 import time
-from typing import TYPE_CHECKING
+import zlib
+from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
+from swapline_producer.change import Change, FieldValue
+from swapline_producer.contract import CREDITS_PER_JOB, Canceling, FailureCode, Job, State, StoredPicture
 from swapline_producer.errors import ObjectMissing, StorageUnavailable
+from swapline_producer.memory_ledger import MemoryLedger
+from swapline_producer.producer import Enqueued, Producer
+from swapline_producer.settings import ProducerSettings
 from swapline_producer.storage import LONGEST_URL_LIFE, Storage, StoredObject, checked_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Any
+
+    from swapline_producer.bulk import Result
+    from swapline_producer.contract import SwapRequest, Ticket
+    from swapline_producer.ledger import Ledger
+
+
+class FakeProducer(Producer):
+    """A Producer without Redis, workers or a vendor: jobs and pictures live in memory, and end as your test says.
+
+    Requests are checked as the real one checks them. A job stays QUEUED until `start`, `succeed`, `fail` or `cancel`;
+    with `at_once` each succeeds as soon as it is enqueued. Waiting really waits, for another thread's word.
+    """
+
+    def __init__(self, settings: ProducerSettings | None = None, *, at_once: bool = False) -> None:
+        """Begin without jobs. Nothing is read from the environment: `settings` are the defaults unless given."""
+        self._memory = MemoryLedger()
+        self._pictures = memory_storage()
+        self._at_once = at_once
+        ledger = cast("Ledger", self._memory)  # the part of it that a producer uses
+        super().__init__(settings or ProducerSettings.model_construct(), ledger, _Drawer(), self._pictures)
+
+    def enqueue(self, request: SwapRequest) -> Enqueued:
+        """See `Producer.enqueue`."""
+        enqueued = super().enqueue(request)
+        if self._at_once and enqueued.created:
+            self.succeed(enqueued.job_id)
+        return enqueued
+
+    def enqueue_many(self, requests: Iterable[SwapRequest | Mapping[str, Any]]) -> Iterator[Result]:
+        """See `Producer.enqueue_many`."""
+        for result in super().enqueue_many(requests):
+            if self._at_once and result.created and result.job_id:
+                self.succeed(result.job_id)
+            yield result
+
+    def start(self, job_id: str) -> Job:
+        """Have the vendor take a QUEUED job, and charge it: it is RUNNING. Raises JobNotFound, ValueError."""
+        job = self._in(job_id, State.QUEUED)
+        fields: dict[str, FieldValue] = {
+            "vendor_job_id": f"fake-{job_id}",
+            "vendor_status": "IN_PROGRESS",
+            "attempts": 1,
+            "credits": CREDITS_PER_JOB,
+        }
+        stamps = {"submitted_at": 0.0, "run_until": job.run_timeout_ms / 1000}
+        return self._move(job, Change(to=State.RUNNING, fields=fields, stamps=stamps, note="submitted"))
+
+    def succeed(self, job_id: str, *pictures: bytes) -> Job:
+        """Have the vendor complete a job with these PNGs, a grey one of the right size unless given.
+
+        A job that is to be canceled ends CANCELED. Raises JobNotFound, ValueError for a job that has ended.
+        """
+        job = self._running(job_id)
+        if job.canceling is Canceling.DROP:
+            return self._cancel(job, ())
+        size = job.spec.expected_size
+        images = tuple(self._stored(job, *pair, size) for pair in enumerate(pictures or (_grey(*size),)))
+        if job.canceling is Canceling.KEEP:
+            return self._cancel(job, images)
+        return self._move(job, Change(to=State.SUCCEEDED, fields={"images": images}, note="succeeded"))
+
+    def fail(self, job_id: str, code: FailureCode = FailureCode.VENDOR_FAILED, detail: str = "the test says so") -> Job:
+        """Have the vendor fail a job. A job that is to be canceled ends CANCELED. Raises as `succeed`."""
+        job = self._running(job_id)
+        if job.canceling is not None:
+            return self._cancel(job, ())
+        fields: dict[str, FieldValue] = {"failure_code": code, "failure_detail": detail}
+        return self._move(job, Change(to=State.FAILED, fields=fields, note="failed"))
+
+    def _running(self, job_id: str) -> Job:
+        job = self.get(job_id)
+        return self.start(job_id) if job.state is State.QUEUED else self._in(job_id, State.RUNNING)
+
+    def _in(self, job_id: str, state: State) -> Job:
+        job = self.get(job_id)
+        if job.state is not state:
+            raise ValueError(f"Job {job_id} is {job.state}, not {state}.")
+        return job
+
+    def _cancel(self, job: Job, images: tuple[StoredPicture, ...]) -> Job:
+        fields: dict[str, FieldValue] = {"failure_code": FailureCode.CANCELED, "images": images}
+        return self._move(job, Change(to=State.CANCELED, fields=fields, note="canceled"))
+
+    def _move(self, job: Job, change: Change) -> Job:
+        advanced = self._memory.advance(job, change)
+        if advanced is None:
+            raise ValueError(f"Job {job.job_id} was moved by another thread in this moment.")
+        return advanced.job
+
+    def _stored(self, job: Job, number: int, picture: bytes, size: tuple[int, int]) -> StoredPicture:
+        key = f"results/{job.tenant}/{job.job_id}/{number}.png"
+        self._pictures.put(key, picture, "image/png")
+        width, height = struct.unpack(">II", picture[16:24]) if picture[12:16] == b"IHDR" else size
+        digest = hashlib.sha256(picture).hexdigest()
+        return StoredPicture(key=key, sha256=digest, bytes=len(picture), width=width, height=height)
+
+
+class _Drawer:
+    """Where messages go that no worker waits for."""
+
+    def send(self, tickets: Sequence[Ticket]) -> bool:  # noqa: ARG002 -- the protocol's shape
+        return True
+
+
+def _grey(width: int, height: int) -> bytes:
+    """A whole PNG of one grey; a kilobyte or two."""
+    rows = (b"\0" + b"\x80" * width) * height
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)  # 8 bits a pixel, grey, not interlaced
+    parts = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts
+    )
 
 
 def memory_storage() -> Storage:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import boto3
+import boto3  # type: ignore[import-untyped]  # it carries no types
 import pytest
 import requests
 from moto.server import ThreadedMotoServer
@@ -156,13 +156,13 @@ def test_two_installations_share_a_server_and_not_a_job(installation: Installati
 @pytest.mark.parametrize("spelling", ["bytes", "data URI", "base64", "URL"])
 def test_a_picture_may_be_given_in_any_spelling(installation: Installation, photograph: Path, spelling: str) -> None:
     text = base64.b64encode(photograph.read_bytes()).decode()
-    image: bytes | str = {
+    spellings: dict[str, bytes | str] = {
         "bytes": photograph.read_bytes(),
         "data URI": f"data:image/jpeg;base64,{text}",
         "base64": text,
         "URL": "https://pictures.example/me.jpg",
-    }[spelling]
+    }
     with installation.worker():
-        job = installation.run(image=image, gender=0, filter_id=12)
+        job = installation.run(image=spellings[spelling], gender=0, filter_id=12)
     assert job.state is State.SUCCEEDED
     assert job.spec.image.kind == ("url" if spelling == "URL" else "stored")

@@ -34,6 +34,7 @@ def test_importing_a_decision_loads_no_world(module: str) -> None:
 def test_the_producers_door_names_what_is_public() -> None:
     assert sorted(swapline_producer.__all__) == [
         "ApiVersion",
+        "Cancellation",
         "Enqueued",
         "FailureCode",
         "Gender",
@@ -44,6 +45,7 @@ def test_the_producers_door_names_what_is_public() -> None:
         "ProducerSettings",
         "QualityMode",
         "Ratio",
+        "Result",
         "State",
         "SwapEvent",
         "SwapRequest",

@@ -78,7 +78,9 @@ class Verdict:
     wrong: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     counts: dict[str, int] = field(default_factory=dict)
     recovery: list[float] = field(default_factory=list)
-    """Seconds from a kill to the next move of each job that was in the killed worker's hands."""
+    """Seconds from a kill until each job that was in the killed worker's hands was taken up again."""
+    moved: list[float] = field(default_factory=list)
+    """Seconds from a kill until each of them has moved: this has the length of the step itself in it."""
     lives: list[float] = field(default_factory=list)
     """Seconds from acceptance to the end of each job that succeeded."""
 
@@ -138,6 +140,8 @@ def _held(evidence: Evidence, verdict: Verdict) -> None:
     verdict.counts["held for a while, then found"] = len(ever - set(held))
     verdict.counts["HELD, charged by the vendor"] = sum(_charged(evidence, job) for job in held)
     verdict.counts["kills with a submission in flight"] = _kills_in_flight(evidence)
+    hits = [fault for fault in evidence.lines("faults") if "/run/" in str(fault["request"])]
+    verdict.counts["submissions that a fault of the link has hit"] = len(hits)
     for job in set(held) - excused.keys():
         verdict.wrong["held without need"].append(f"{job}: {evidence.jobs[job].get('failure_detail')}")
 
@@ -169,7 +173,8 @@ def _excuse(evidence: Evidence, job: str) -> bool:
 
 def _within(fact: dict[str, Any], begun: int, settled: int) -> bool:
     """Whether something happened between two moments of our log; a clock that was stepped back swaps the two."""
-    return min(begun, settled) - SLACK <= fact["ledger_at"] <= max(begun, settled) + SLACK
+    at: int = fact["ledger_at"]
+    return min(begun, settled) - SLACK <= at <= max(begun, settled) + SLACK
 
 
 def _kills_in_flight(evidence: Evidence) -> int:
@@ -290,7 +295,10 @@ def _workers(evidence: Evidence, verdict: Verdict) -> None:
 def _recovered(evidence: Evidence, verdict: Verdict) -> None:
     """How long the jobs in a killed worker's hands stood still."""
     moves = [move for move in evidence.lines("moves") if "killed_at" in move]
-    verdict.recovery = sorted((move["at"] - move["killed_at"]) / 1000 for move in moves if move["what"] == "moved")
+    verdict.recovery, verdict.moved = (
+        sorted((move["at"] - move["killed_at"]) / 1000 for move in moves if move["what"] == what)
+        for what in ("taken up", "moved")
+    )
     for what in ("moved", "killed again"):
         verdict.counts[f"jobs in a killed worker's hands: {what}"] = sum(move["what"] == what for move in moves)
     for move in moves:

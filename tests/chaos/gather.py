@@ -73,10 +73,15 @@ def _picture(stage: Stage, job: dict[str, Any]) -> str | None:
     return hashlib.sha256(base64.b64decode(images[0])).hexdigest() if images[0] else None
 
 
+def _scores(client: redis.Redis, key: str) -> dict[str, float]:
+    found: list[Any] = client.zrange(key, 0, -1, withscores=True)
+    return dict(found)
+
+
 def _read(client: redis.Redis, key: str) -> Any:
     readers: dict[str, Callable[[str], Any]] = {
         "hash": client.hgetall,
-        "zset": lambda name: dict(client.zrange(name, 0, -1, withscores=True)),
+        "zset": lambda name: _scores(client, name),
         "list": lambda name: client.lrange(name, 0, -1),
         "string": client.get,
     }

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from chaos.observer import Observer
 from chaos.proxy import Fault
 from chaos.stage import now
 
 if TYPE_CHECKING:
+    from chaos.observer import Observer
     from chaos.stage import Actor, Stage
 
 DOWN = 1.0
@@ -165,9 +165,7 @@ class Nemesis:
         actor.signal(signal.SIGSTOP)
         self._agenda.enter(seconds, 0, actor.signal, (signal.SIGCONT,))
 
-    def _fault(  # noqa: PLR0913 -- an act's own words
-        self, link: str, fault: Fault, match: str = "", seconds: float = 0, amount: float = 0.2
-    ) -> None:
+    def _fault(self, link: str, fault: Fault, match: str = "", seconds: float = 0, amount: float = 0.2) -> None:
         proxy = self._stage.link(link)
         self._tell({"at": now(), "deed": Deed.FAULT, "link": link, "fault": fault, "seconds": seconds, "match": match})
         if seconds:

@@ -31,6 +31,10 @@ class Victim:
     killed_at: int
     turn: int | None = None
     """Its turn at the kill; None until it was read (Redis may be down as well)."""
+    due: float = 0
+    """When the rescue was to come, at the kill."""
+    taken_up: bool = False
+    """Whether a living worker's clock has sent its step again, or the job has moved."""
 
 
 class Observer(threading.Thread):
@@ -93,9 +97,12 @@ class Observer(threading.Thread):
         if self._waits_for_nobody(job, due):
             self._close(victim, "waited for nobody" if victim.turn is None else "moved", at)
         elif victim.turn is None:
-            victim.turn = turn
+            victim.turn, victim.due = turn, due or 0
         elif turn > victim.turn:
             self._close(victim, "moved", at)
+        elif not victim.taken_up and due is not None and due > victim.due:
+            victim.taken_up = True
+            self._say(victim, "taken up", at)
 
     @staticmethod
     def _waits_for_nobody(job: dict[str, str | None], due: float | None) -> bool:
@@ -107,5 +114,10 @@ class Observer(threading.Thread):
 
     def _close(self, victim: Victim, what: str, at: int | None = None) -> None:
         self._victims.remove(victim)
+        if what == "moved" and not victim.taken_up:
+            self._say(victim, "taken up", at)
+        self._say(victim, what, at)
+
+    def _say(self, victim: Victim, what: str, at: int | None) -> None:
         fact = {"at": at or now(), "what": what, "kill": victim.kill, "job": victim.job, "step": victim.step}
         self._tell({**fact, "killed_at": victim.killed_at})

@@ -1,4 +1,4 @@
-"""One run from beginning to end: jobs trickle in, the nemesis rages, all settles, the evidence is gathered and judged."""
+"""One run: jobs trickle in, the nemesis rages, all comes to rest, and the evidence is gathered and judged."""
 
 from __future__ import annotations
 

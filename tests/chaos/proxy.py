@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import threading
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Self
+
+from swapline_workers.local.ports import LOOPBACK, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
 PIECE = 65_536
 """Bytes that are passed on at once: a whole small picture, so that a fault falls between few pieces."""
+PIECE_SHOWN = 60
+"""Bytes of a request that are written down: its first line."""
 DROP = 64
 """Bytes of a drop when a reply drips."""
 DROPS = 40
@@ -32,7 +37,7 @@ class Fault(StrEnum):
     LATENCY = "latency"
     """Each piece of a reply comes late."""
     REFUSE = "refuse"
-    """New connections are closed at once."""
+    """Nobody listens, and the connections there are break."""
     CUT_BEFORE = "cut before the request arrives"
     CUT_AFTER = "request arrived, reply lost"
     CUT_REPLY = "cut in the middle of the reply"
@@ -64,6 +69,7 @@ class Proxies:
 
     def __init__(self, tell: Callable[[dict[str, object]], None] = lambda _fact: None) -> None:
         self.tell = tell
+        self._all: list[Proxy] = []
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, name="proxies", daemon=True)
 
@@ -80,6 +86,7 @@ class Proxies:
     def between(self, name: str, port: int) -> Proxy:
         """Listen on a port of its own in front of `port` on this machine."""
         proxy = Proxy(self, name, port)
+        self._all.append(proxy)
         self.wait_for(proxy.listen())
         return proxy
 
@@ -87,6 +94,8 @@ class Proxies:
         asyncio.run_coroutine_threadsafe(work, self.loop).result(10)
 
     async def _end(self) -> None:
+        for proxy in self._all:
+            proxy.close()
         others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in others:
             task.cancel()
@@ -101,10 +110,28 @@ class Proxy:
         self.orders: list[Order] = []
         self._proxies = proxies
         self._wires: set[_Wire] = set()
+        self._visits: set[asyncio.Future[None]] = set()
+        self._door: socket.socket | None = None
 
     async def listen(self) -> None:
-        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
+        self.port = self.port or free_port()
+        self._door = socket.create_server((LOOPBACK, self.port))
+        self._door.settimeout(0)
+        asyncio.get_running_loop().add_reader(self._door, self._let_in, self._door)
+
+    def _let_in(self, door: socket.socket) -> None:
+        # asyncio's own server leaves a connection open and unanswered that comes in while the server is being closed
+        connection, _ = door.accept()
+        visit = asyncio.ensure_future(self._accept(connection))
+        self._visits.add(visit)
+        visit.add_done_callback(self._visits.discard)
+        visit.add_done_callback(lambda _: connection.close())
+
+    def close(self) -> None:
+        """Listen no more."""
+        if self._door is not None:
+            self._proxies.loop.remove_reader(self._door)
+            self._door.close()
 
     def order(self, fault: Fault, match: bytes = b"", times: int | None = None, amount: float = 0.2) -> Order:
         """Misbehave from now on, for `times` requests or until `lift`."""
@@ -137,22 +164,28 @@ class Proxy:
 
     def hit(self, order: Order, piece: bytes) -> None:
         """Have it written down that a fault has met a request."""
-        first = piece[:60].split(b"\r\n")[0].decode(errors="replace") if self.name != "redis" else ""
+        first = piece[:PIECE_SHOWN].split(b"\r\n")[0].decode(errors="replace") if self.name != "redis" else ""
         fact = {"at": time.time_ns() // 1_000_000, "link": self.name, "fault": order.fault, "request": first}
         self._proxies.tell(fact)
 
     async def _place(self, order: Order) -> None:
         self.orders.append(order)
-        if order.fault is Fault.REFUSE:  # the connections there are break as well
+        if order.fault is Fault.REFUSE:
+            self.close()
             for wire in list(self._wires):
+                if wire.asks:
+                    self.hit(order, wire.asks)
                 wire.break_off()
 
     async def _lift(self, order: Order) -> None:
         order.over.set()
         if order in self.orders:
             self.orders.remove(order)
+        if order.fault is Fault.REFUSE and not any(one.fault is Fault.REFUSE for one in self.orders):
+            await self.listen()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _accept(self, connection: socket.socket) -> None:
+        reader, writer = await asyncio.open_connection(sock=connection)
         wire = _Wire(self, reader, writer)
         self._wires.add(wire)
         try:
@@ -170,6 +203,8 @@ class _Wire:
         self._far: asyncio.StreamWriter | None = None
         self._order: Order | None = None
         self._answered = False
+        self.asks = b""
+        """The beginning of what it was asked last, while there is no answer."""
 
     def break_off(self) -> None:
         """Abort both ends."""
@@ -180,9 +215,9 @@ class _Wire:
     async def run(self) -> None:
         """Pass everything on, both ways, until one side ends."""
         if any(order.fault is Fault.REFUSE for order in self._proxy.orders):
-            return
+            return  # it came in at the very moment
         with contextlib.suppress(OSError):
-            far_reader, self._far = await asyncio.open_connection("127.0.0.1", self._proxy.upstream)
+            far_reader, self._far = await asyncio.open_connection(LOOPBACK, self._proxy.upstream)
             ways = {asyncio.ensure_future(self._requests(self._far)), asyncio.ensure_future(self._replies(far_reader))}
             try:
                 await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -194,6 +229,7 @@ class _Wire:
     async def _requests(self, far: asyncio.StreamWriter) -> None:
         while piece := await self._reader.read(PIECE):
             order = self._ordered(piece)
+            self.asks = piece[:PIECE_SHOWN]
             if order is not None and order.fault is Fault.CUT_BEFORE:
                 return
             if order is not None and order.fault is Fault.SILENCE:
@@ -214,7 +250,7 @@ class _Wire:
 
     async def _replies(self, far: asyncio.StreamReader) -> None:
         while piece := await far.read(PIECE):
-            self._answered = True
+            self._answered, self.asks = True, b""
             await self._proxy.silence()
             order = self._order
             if order is None:

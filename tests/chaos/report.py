@@ -43,9 +43,12 @@ def page(verdict: Verdict, facts: dict[str, str]) -> str:
     lines += [f"| {words} | **{verdict.number(kind)}** |" for kind, words in KINDS.items()]
     lines += ["", "| what was seen | |", "|---|---|"]
     lines += [f"| {name} | {number} |" for name, number in verdict.counts.items()]
-    lines += [f"| recovery, {name} | {seconds(value)} |" for name, value in _spread(verdict.recovery).items()]
-    lives = sorted(verdict.lives)
-    lines += [f"| a job from acceptance to its end, {name} | {seconds(value)} |" for name, value in _spread(lives).items()]
+    for what, values in {
+        "recovery: from a kill until a job in the killed worker's hands is taken up again": verdict.recovery,
+        "... until it has moved: with the length of the step itself": verdict.moved,
+        "a job from acceptance to its end": sorted(verdict.lives),
+    }.items():
+        lines += [f"| {what}, {name} | {seconds(value)} |" for name, value in _spread(values).items()]
     findings = [f"- {KINDS.get(kind, kind)}: {one}" for kind, all_ in verdict.wrong.items() for one in all_[:SHOWN]]
     if findings:
         lines += ["", "## Findings", "", *findings]

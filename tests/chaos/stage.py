@@ -18,13 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from chaos.actor import offset_clock
+from chaos.actor import offset_clock, replace
 from chaos.proxy import Proxies, Proxy
 from chaos.receiver import Receiver
 from swapline_producer import Producer, ProducerSettings
-from swapline_producer.broker import mail_for
-from swapline_producer.ledger import Ledger, connect
-from swapline_producer.storage import open_storage
+from swapline_producer.ledger import connect
 from swapline_simulator.client import Control
 from swapline_workers.local.child import Child, Program
 from swapline_workers.local.ready import ready_facts, wrote
@@ -168,7 +166,7 @@ class Stage:
         stack.callback(self.client.close)
         self.producer = self._producer()
         self.actors = [self.actor(number) for number in range(self.setup.workers)]
-        stack.callback(lambda: [actor.child.kill() for actor in self.actors])
+        stack.callback(self.kill_all)
 
     def link(self, name: str) -> Proxy:
         return self.links[name]
@@ -192,7 +190,7 @@ class Stage:
         """What workers are told, and nothing of the person who runs this."""
         base = {name: value for name, value in os.environ.items() if not name.startswith(("SWAPLINE_", "CHAOS_"))}
         return base | {
-            "PYTHONPATH": str(HERE.parent),
+            "PYTHONPATH": os.pathsep.join([str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]),
             "SWAPLINE_REDIS_URL": self.valkey.url.replace(f":{self.valkey.port}/", f":{self.links['redis'].port}/"),
             "SWAPLINE_KEY_PREFIX": PREFIX,
             "SWAPLINE_STORAGE_URL": self.store.as_uri(),
@@ -231,8 +229,15 @@ class Stage:
             storage_url=self.store.as_uri(),
             webhook_allow_private=True,
         )
-        ledger = Ledger(self.client, PREFIX, clock=offset_clock(self.offset) if self.setup.steps else None)
-        return Producer(settings, ledger, mail_for(settings), open_storage(self.store.as_uri()))
+        producer = Producer.connect(settings)
+        if self.setup.steps:
+            replace(producer.ledger, "_clock", offset_clock(self.offset))
+        return producer
+
+    def kill_all(self) -> None:
+        """End every worker at once."""
+        for actor in self.actors:
+            actor.child.kill()
 
     def stop_all(self) -> None:
         """Continue what was stopped, and ask every worker to end: so that nothing moves any more."""

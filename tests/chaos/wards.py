@@ -23,7 +23,7 @@ APART = 1.7
 
 
 def ward(given: argparse.Namespace, folder: Path) -> Verdict:
-    """Kill the workers in turn. Status calls are held by the vendor, so that every running job is in somebody's hands."""
+    """Kill the workers in turn. The vendor holds status calls, so that every running job is in somebody's hands."""
     setup = Setup(
         seed=given.seed,
         workers=given.workers,

@@ -81,7 +81,7 @@ def post(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Cal
     return receiver
 
 
-@pytest.mark.parametrize("secret", [SECRET, OLDER])
+@pytest.mark.parametrize("secret", [SECRET, OLDER], ids=["one", "the other"])
 def test_the_example_takes_a_webhook_and_does_its_work_once(
     post: Callable[..., tuple[int, str]],
     capsys: pytest.CaptureFixture[str],

@@ -70,7 +70,7 @@ def post(url: str, secret: str, body: bytes = BODY) -> int:
     return requests.post(url, data=body, headers=headers, timeout=30).status_code
 
 
-@pytest.mark.parametrize("secret", [SECRET, NEXT_SECRET])
+@pytest.mark.parametrize("secret", [SECRET, NEXT_SECRET], ids=["one", "the other"])
 def test_a_delivery_signed_with_any_of_its_secrets_is_taken_and_written_down(
     url: str, tmp_path: Path, secret: str
 ) -> None:

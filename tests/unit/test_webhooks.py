@@ -71,7 +71,7 @@ def test_the_example_of_the_specification_gives_its_signature() -> None:
     }
 
 
-@pytest.mark.parametrize("secret", [SECRET, OTHER])
+@pytest.mark.parametrize("secret", [SECRET, OTHER], ids=["one", "the other"])
 def test_the_public_package_verifies_what_we_sign(secret: str) -> None:
     headers = signed(at=int(time.time()), secrets=[SECRET, OTHER])
     assert standardwebhooks.Webhook(secret).verify(BODY, headers) == json.loads(BODY)

@@ -14,13 +14,16 @@ from swapline_producer.settings import load
 from swapline_producer.storage import open_storage
 from swapline_workers.adapters.desk import LedgerDesk
 from swapline_workers.adapters.read_ahead import ReadAhead
+from swapline_workers.adapters.service_times import LearnedTimes
 from swapline_workers.adapters.vendor import VendorClient
 from swapline_workers.adapters.webhook import WebhookSender
 from swapline_workers.clock import Clock
 from swapline_workers.core.policy import Policy
 from swapline_workers.core.polling import Bounds
+from swapline_workers.farewell import Farewell
 from swapline_workers.settings import WorkerSettings
 from swapline_workers.steps.ports import Ports
+from swapline_workers.steps.schedule import EVERY_KIND
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -38,6 +41,7 @@ class House:
     desk: LedgerDesk
     clock: Clock
     ports: Ports
+    farewell: Farewell
 
     def open(self) -> None:
         """Start the clock. What the whole installation must agree on is written before the first claim."""
@@ -47,15 +51,20 @@ class House:
                     max_in_flight=self.settings.max_in_flight,
                     rescue_after=self.settings.rescue_after,
                     submit_rate=self.settings.submit_rate,
+                    poll_rate=self.settings.poll_rate,
                     credits_per_day=self.settings.credits_per_day,
                 ),
             ),
         )
         self.clock.start()
 
-    def close(self) -> None:
-        """Stop the clock."""
-        self.clock.stop()
+    def close(self, *, process_ends: bool = False) -> None:
+        """Finish what is in hand, within the grace period; begin nothing new."""
+        self.farewell.begin(process_ends=process_ends)
+
+    def end(self) -> None:
+        """Stop the clock: nothing is in hand any more."""
+        self.farewell.end()
 
 
 class Builder:
@@ -99,18 +108,20 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
             status_timeout=settings.status_timeout,
             inflate=settings.check_pixels,
         ),
-        pictures=ReadAhead(storage, ledger.front),
+        pictures=ReadAhead(storage, ledger.front, in_hand=settings.pictures_in_hand),
         webhooks=WebhookSender(
             secrets=settings.webhook_secrets,
             allow_private=settings.webhook_allow_private,
             timeout=settings.webhook_timeout,
         ),
+        times=LearnedTimes(ledger, EVERY_KIND),
         policy=Policy(
-            looks=Bounds(settings.poll_min_interval, settings.poll_max_interval),
+            looks=Bounds(settings.poll_min_interval, settings.poll_max_interval, settings.poll_budget),
             on_ambiguous_submit=settings.on_ambiguous_submit,
             rescue_after=settings.rescue_after,
             lost_after=settings.lost_after,
         ),
         chance=random.random,
     )
-    return House(settings=settings, ledger=ledger, desk=desk, clock=clock, ports=ports)
+    farewell = Farewell(desk, clock, grace=settings.stop_grace)
+    return House(settings=settings, ledger=ledger, desk=desk, clock=clock, ports=ports, farewell=farewell)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from celery import Celery, bootsteps
+from celery import Celery, bootsteps, signals
 
 from swapline_producer.broker import broker_settings
 from swapline_producer.errors import SettingsError
@@ -33,6 +33,9 @@ WORKER_KNOBS: dict[str, Any] = {
     # killed worker had in hand, long before the broker would, and a redelivery would only be a stale duplicate.
     "task_acks_late": False,
     "worker_disable_rate_limits": True,  # limits are the ledger's; a rate-limited task would hold its prefetch
+    # A server that refuses writes (its disk is full, a replica is missing, it has just been demoted) is waited for like
+    # one that is away; without this the worker dies of the refused BRPOP.
+    "broker_channel_error_retry": True,
     "worker_cancel_long_running_tasks_on_connection_loss": False,  # it would cut a paid call in the middle
     "worker_enable_prefetch_count_reduction": False,  # needless on Redis after a reconnect, and slow to grow back
     # Events are what Flower lives on. They cost up to 45 % of a worker's main loop when it is saturated, and
@@ -53,15 +56,19 @@ def build_app(settings: ProducerSettings) -> Celery:
     app.conf.update(WORKER_KNOBS)
     builder = Builder(app)
     register(app, builder)
-    app.steps["worker"].add(_clock_step(builder))
+    app.steps["worker"].add(_house_step(builder))
     return app
 
 
-def _clock_step(builder: Builder) -> type[bootsteps.StartStopStep]:
-    """A part of the worker: checks the settings before anything else, then keeps the clock running."""
+def _house_step(builder: Builder) -> type[bootsteps.StartStopStep]:
+    """A part of the worker: checks the settings before anything else, opens the house, and closes it in two steps.
 
-    class ClockStep(bootsteps.StartStopStep):
-        """Starts and stops the clock with the worker."""
+    The house begins to close where the signal is caught, before Celery says goodbye to the broker, which may be away;
+    it is closed when the pool's threads have ended.
+    """
+
+    class HouseStep(bootsteps.StartStopStep):
+        """Opens and closes the house with the worker."""
 
         requires = ("celery.worker.components:Pool",)
 
@@ -73,9 +80,13 @@ def _clock_step(builder: Builder) -> type[bootsteps.StartStopStep]:
                 sys.exit(f"swapline: this worker cannot start.\n{error}")
 
         def start(self, _worker: WorkController) -> None:
-            builder().open()
+            house = builder()
+            # weak=False: Celery forgets a signal's receiver that nobody else keeps.
+            signals.worker_shutting_down.connect(lambda **_: house.close(process_ends=True), weak=False)
+            signals.worker_shutdown.connect(lambda **_: house.end(), weak=False)
+            house.open()
 
         def stop(self, _worker: WorkController) -> None:
             builder().close()
 
-    return ClockStep
+    return HouseStep

@@ -112,6 +112,7 @@ class Clock(threading.Thread):
         """Claim and publish what is due; gives seconds until the next sweep."""
         self._renew()  # first: after an outage our own jobs are overdue as well, and we have them in hand
         if self._retired:
+            self._forget_past_moments()
             return self._renew_every
         if self._prepare is not None:
             self._prepare()
@@ -120,6 +121,8 @@ class Clock(threading.Thread):
         claimed = self._ledger.claim(ROUTES, clock=self._id, limit=LIMIT)
         self._ahead = claimed.at - time.monotonic() * 1000
         self._mail.send(claimed.tickets)
+        for moment in claimed.put_off:
+            self.nudge(moment)
         if len(claimed.tickets) >= LIMIT:
             return 0.0
         sweep = min(claimed.clocks * SWEEP, self._renew_every)

@@ -46,6 +46,8 @@ class WorkerSettings(ProducerSettings):
     credits_per_day: int | None = Field(None, ge=0, description="spending cap; submissions wait when it is reached")
     poll_min_interval: float = Field(0.25, gt=0, description="seconds between two looks at a job, at least")
     poll_max_interval: float = Field(20, gt=0, description="seconds between two looks at a job, at most")
+    poll_budget: float = Field(7, ge=2, le=100, description="looks a job on average, once its service time is known")
+    poll_rate: float | None = Field(None, gt=0, description="looks a second, over all workers")
     status_timeout: float = Field(30, gt=0, description="seconds in all for one status call")
     submit_timeout: float = Field(60, gt=0, description="seconds in all for one submission")
     on_ambiguous_submit: AmbiguousSubmit = Field(
@@ -61,6 +63,8 @@ class WorkerSettings(ProducerSettings):
     webhook_timeout: float = Field(15, gt=0, description="seconds in all for one webhook")
     check_pixels: bool = Field(default=False, description="also inflate every picture and count its rows")
     storage_timeout: float = Field(60, gt=0, description="seconds for one read or write of an object")
+    pictures_in_hand: int = Field(8, ge=1, description="jobs whose pictures one process has in memory at a time")
+    stop_grace: float = Field(25, ge=0, description="seconds that a stopping worker may finish what it has in hand")
 
     @field_validator("webhook_secrets", mode="before")
     @classmethod

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from swapline_producer.cli.batch import batch
 from swapline_producer.cli.enqueue import enqueue
 from swapline_producer.cli.jobs import jobs
 from swapline_producer.cli.show import FAILED, USAGE, complain
@@ -45,7 +46,7 @@ def swapline() -> None:
     """
 
 
-for command in (enqueue, jobs, slots, credits_):
+for command in (enqueue, batch, jobs, slots, credits_):
     swapline.add_command(command)
 
 

@@ -29,11 +29,12 @@ class GenderType(click.ParamType[Gender]):
         return known[str(value).lower()]
 
 
-def _pairs(texts: tuple[str, ...], option: str) -> dict[str, str]:
-    pairs = dict(text.partition("=")[::2] for text in texts)
+def pairs(texts: tuple[str, ...], option: str) -> dict[str, str]:
+    """Read an option that is given as key=value, any number of times."""
+    found = dict(text.partition("=")[::2] for text in texts)
     if not all("=" in text and not text.startswith("=") for text in texts):
         raise click.BadParameter("give it as key=value", param_hint=option)
-    return pairs
+    return found
 
 
 def _maybe_json(text: str) -> Any:
@@ -57,6 +58,7 @@ def _maybe_json(text: str) -> Any:
 @click.option("--tenant", default="default", show_default=True, help="Slots are shared fairly among tenants.")
 @click.option("--batch", help="A name to find jobs by.")
 @click.option("--idempotency-key", help="The same key and request give the same job.")
+@click.option("--replace-failed", is_flag=True, help="Let a job that failed under the key give it up to a new one.")
 @click.option("--queue-ttl", type=float, help="Seconds it may wait for a slot.")
 @click.option("--run-timeout", type=float, help="Seconds the vendor may take.")
 @click.option("--wait", is_flag=True, help="Wait for the end: exit 0 succeeded, 1 not, 3 not finished.")
@@ -72,8 +74,8 @@ def enqueue(image: str, *, wait: bool, timeout: float, as_json: bool, **given: A
     """  # noqa: D301 -- click's mark for a block that keeps its lines
     from swapline_producer.producer import Producer  # noqa: PLC0415 -- celery is not loaded for --help
 
-    given["metadata"] = _pairs(given["metadata"], "--metadata")
-    given["extra"] = {name: _maybe_json(text) for name, text in _pairs(given["extra"], "--extra").items()}
+    given["metadata"] = pairs(given["metadata"], "--metadata")
+    given["extra"] = {name: _maybe_json(text) for name, text in pairs(given["extra"], "--extra").items()}
     digits = given["filter_id"].removeprefix("-").isdecimal()
     given["filter_id"] = int(given["filter_id"]) if digits else given["filter_id"]
     request = SwapRequest(image=image, **given)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.table import Table
 
+from swapline_producer.cli.evidence import evidence, print_held
 from swapline_producer.cli.show import (
     NOT_FINISHED,
     complain,
@@ -44,7 +45,7 @@ def jobs() -> None:
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="Jobs of each state.")
 @as_json_option
 def list_(states: tuple[str, ...], limit: int, *, as_json: bool) -> None:
-    """List jobs, those that changed their state last first.
+    """List jobs, those that changed their state last first; HELD ones with what is known of their paid call.
 
     \b
     Example: swapline jobs list --state HELD
@@ -53,11 +54,16 @@ def list_(states: tuple[str, ...], limit: int, *, as_json: bool) -> None:
     wanted = [State(state) for state in states] or list(State)
     ids = [job_id for state in wanted for job_id in ledger.list_ids(state, limit=limit)]
     found = ledger.get_many(ids)
+    known = {job.job_id: evidence(job, ledger.events(job.job_id)) for job in found if job.state is State.HELD}
     if as_json:
-        print_json([job_facts(job) for job in found])
-    elif found:
-        print_jobs(found)
-    else:
+        print_json([job_facts(job) | {"evidence": known.get(job.job_id)} for job in found])
+        return
+    others = [job for job in found if job.job_id not in known]
+    if others:
+        print_jobs(others)
+    if known:
+        print_held((job, facts) for job in found if (facts := known.get(job.job_id)))
+    if not found:
         out.print("no jobs")
 
 
@@ -66,11 +72,15 @@ def list_(states: tuple[str, ...], limit: int, *, as_json: bool) -> None:
 @as_json_option
 def show(job_id: str, *, as_json: bool) -> None:
     """Show one job."""
-    job = _producer().get(job_id)
+    producer = _producer()
+    job = producer.get(job_id)
+    known = evidence(job, producer.events(job_id))
     if as_json:
-        print_json(job_facts(job))
-    else:
-        print_job(job)
+        print_json(job_facts(job) | {"evidence": known})
+        return
+    print_job(job)
+    if known:
+        print_held([(job, known)])
 
 
 @jobs.command()
@@ -110,6 +120,27 @@ def wait(job_id: str, timeout: float, *, as_json: bool) -> None:
     else:
         print_job(job)
     sys.exit(exit_code(job))
+
+
+@jobs.command()
+@click.argument("job_id")
+@click.option("--keep-result", is_flag=True, help="If the vendor has the job: store its pictures all the same.")
+@as_json_option
+def cancel(job_id: str, *, keep_result: bool, as_json: bool) -> None:
+    """Cancel a job, whatever its state, and say whether it was charged.
+
+    The vendor has no cancel: a job that it has keeps its slot, and ends CANCELED when the vendor is done with it.
+
+    \b
+    Example: swapline jobs cancel 0193… --keep-result
+    """  # noqa: D301 -- click's mark for a block that keeps its lines
+    found = _producer().cancel(job_id, keep_result=keep_result)
+    if as_json:
+        print_json(job_facts(found.job) | {"charged": found.charged})
+        return
+    paid = {True: "it was charged", False: "it was not charged", None: "it may have been charged"}[found.charged]
+    ends = "is CANCELED" if found.done else "is with the vendor and ends CANCELED when the vendor is done with it"
+    out.print(f"{job_id} {ends}; {paid}")
 
 
 @jobs.command()

@@ -63,6 +63,7 @@ def job_facts(job: Job) -> dict[str, Any]:
     return {
         "job_id": job.job_id,
         "state": job.state,
+        "canceling": job.canceling,
         "failure_code": job.failure_code,
         "failure_detail": job.failure_detail,
         "vendor_job_id": job.vendor_job_id,
@@ -92,7 +93,7 @@ def print_job(job: Job) -> None:
     table.add_column(style="dim")
     for name, value in job_facts(job).items():
         if name == "state":
-            table.add_row(name, coloured(job.state))
+            table.add_row(name, coloured_state(job))
         elif name == "images":
             for image in job.images:
                 table.add_row("image", f"{image.key}  {image.width}x{image.height}  {image.bytes:,} bytes")
@@ -109,7 +110,7 @@ def print_jobs(found: Iterable[Job]) -> None:
     for job in found:
         table.add_row(
             job.job_id,
-            coloured(job.state),
+            coloured_state(job),
             job.failure_code or "",
             job.tenant,
             moment(job.created_at),
@@ -118,6 +119,12 @@ def print_jobs(found: Iterable[Job]) -> None:
             job.notification,
         )
     out.print(table)
+
+
+def coloured_state(job: Job) -> Text:
+    """The state of a job, and whether it is to be canceled."""
+    wanted = job.canceling is not None and not job.state.finished
+    return coloured(job.state).append(" (canceling)" if wanted else "", style="dim")
 
 
 def coloured(state: State) -> Text:

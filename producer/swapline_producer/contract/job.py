@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, JsonValue
 
 from swapline_producer.contract.base import Frozen
 from swapline_producer.contract.request import SwapOptions, WebUrl
-from swapline_producer.contract.words import FailureCode, Notification, State, Step
+from swapline_producer.contract.words import Canceling, FailureCode, Notification, State, Step
 
 
 class StoredImage(Frozen):
@@ -80,12 +80,18 @@ class Job(Frozen):
     """Tries of the present stage (storing) that failed in a row."""
     not_found: int = 0
     """Looks answered 404 in a row."""
+    silent: int = 0
+    """Looks that found out nothing in a row."""
+    looked_at: int | None = None
+    """When a look last found it not done."""
     vendor_job_id: str | None = None
     vendor_status: str | None = None
     slot: bool = False
     failure_code: FailureCode | None = None
     failure_detail: str | None = None
     credits: int = 0
+    canceling: Canceling | None = None
+    """Somebody wants it canceled while the vendor has it: it ends CANCELED when the vendor is done with it."""
     staged: int = 0
     """Pictures staged; 0 while there are none."""
     images: tuple[StoredPicture, ...] = ()

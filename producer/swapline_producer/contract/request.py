@@ -133,6 +133,10 @@ class SwapRequest(SwapOptions):
     """
 
     image: bytes | Path | str
+    replace_failed: bool = False
+    """Where the idempotency key belongs to a job that ended without success: make a new job, which takes the key over.
+
+    The new request may differ from the failed one. Without this, the failed job is given again."""
 
     @model_validator(mode="wrap")
     @classmethod

@@ -42,6 +42,13 @@ class Notification(StrEnum):
     DEAD = "DEAD"
 
 
+class Canceling(StrEnum):
+    """What becomes of the result of a job that is to be canceled, if the vendor brings one."""
+
+    DROP = "drop"
+    KEEP = "keep"
+
+
 class FailureCode(StrEnum):
     """Why a job did not succeed: the vendor's five, then ours."""
 

@@ -1,22 +1,34 @@
--- A new job: its record, its first event, its entry in `due`, its idempotency key. All or nothing.
+-- A new job: its record, its first event, its entry in `due`, its idempotency key, its place in its batch. All or
+-- nothing.
 --
--- input.id, input.fields (text), input.tenant, input.ttl_ms (queue), input.claim ({key, fingerprint, ttl_ms} or absent)
+-- input.id, input.tenant, input.priority, input.ttl_ms (queue)
+-- input.fields (text)      among them `batch` and `idempotency_key` where there is one
+-- input.claim              {fingerprint, replace_failed}, where there is an idempotency key
+-- input.in_line            it stands in the waiting line at once, and no message is sent for it; slots are given out by
+--                          the next move that does so
+-- input.life_ms            how long an ordinary job lives; its batch is kept at least as long
 -- Gives {id, created} of this job, or of the one that has the idempotency key; {conflict=true} where the key belongs
 -- to another request.
 
+local FAILED = {FAILED = true, EXPIRED = true, TIMED_OUT = true, CANCELED = true}
 local job = key('job', input.id)
 if redis.call('EXISTS', job) == 1 then return answer({id = input.id, created = true}) end -- our own lost reply
 
+local replaced
 if input.claim then
-  local name = key('key', input.tenant, input.claim.key)
+  local name = key('key', input.tenant, input.fields.idempotency_key)
   local holder = redis.call('GET', name)
   if holder then
-    local fingerprint, id = string.match(holder, '^(%S+) (%S+)$')
-    if redis.call('EXISTS', key('job', id)) == 1 then
+    local fingerprint, id = string.match(holder, '^(%S*) (%S+)$')
+    local have = redis.call('HMGET', key('job', id), 'state', 'batch')
+    if have[1] and input.claim.replace_failed and FAILED[have[1]] then
+      replaced = id
+      if have[2] then redis.call('ZREM', key('batch', have[2]), id) end
+    elseif have[1] then
       return answer({id = id, created = false, conflict = fingerprint ~= input.claim.fingerprint})
     end
   end
-  redis.call('SET', name, input.claim.fingerprint .. ' ' .. input.id, 'PX', text(input.claim.ttl_ms))
+  redis.call('SET', name, input.claim.fingerprint .. ' ' .. input.id) -- it ends with the job: see advance.lua
 end
 
 local fields = {'state', 'QUEUED', 'turn', '1', 'sent', '1', 'created_at', text(at),
@@ -27,7 +39,17 @@ for name, value in pairs(input.fields) do
 end
 redis.call('HSET', job, unpack(fields))
 move(input.id, nil, 'QUEUED')
-set_due(input.id, rescue_at())
-log(input.id, 'queued')
+if input.in_line then
+  join_line(input.id, input.priority, input.tenant, text(at))
+  set_due(input.id, at + input.ttl_ms)
+else
+  set_due(input.id, rescue_at())
+end
+if input.fields.batch then
+  local batch = key('batch', input.fields.batch)
+  redis.call('ZADD', batch, text(at), input.id)
+  redis.call('PEXPIRE', batch, text(math.max(input.life_ms, redis.call('PTTL', batch))))
+end
+log(input.id, 'queued', replaced and cjson.encode({replaces = replaced}))
 count('accepted')
 return answer({id = input.id, created = true})

@@ -1,6 +1,7 @@
 -- The one way a job changes: compare (state, turn), then write everything that belongs to the move.
 --
 -- input.id, input.state, input.turn   what the job must still be
+-- input.canceling                     and whether it is to be canceled, as the caller knows it ('' for no)
 -- input.token                         a name for this very move: when its reply was lost and it is sent again, it is
 --                                     answered as done instead of as stale
 -- input.to                            the new state
@@ -13,13 +14,34 @@
 -- input.keep_ms                       how long a finished job's record is kept
 -- Gives {turn, due, opens_at (while a limit of time stops the line), granted}, or {stale = true, state, turn}.
 
+local HIST_FULL = 300 -- jobs; the newest 150 to 300 count then, and the schedule follows a vendor that changes at noon
+
+-- One more job in a histogram. When it is full, everything in it is halved: what is old fades.
+local function observe(name, spread)
+  local hist = key('hist', name)
+  for bucket, share in pairs(spread) do redis.call('HINCRBYFLOAT', hist, bucket, share) end
+  if tonumber(redis.call('HINCRBYFLOAT', hist, 'jobs', '1')) < HIST_FULL then return end
+  local old, halves = redis.call('HGETALL', hist), {}
+  for i = 1, #old, 2 do
+    if tonumber(old[i + 1]) >= 0.02 then -- what is less would be nothing for ever
+      halves[#halves + 1] = old[i]
+      halves[#halves + 1] = string.format('%.4f', old[i + 1] / 2)
+    end
+  end
+  redis.call('DEL', hist)
+  redis.call('HSET', hist, unpack(halves))
+end
+
 local job = key('job', input.id)
-local have = redis.call('HMGET', job, 'state', 'turn', 'token', 'priority', 'tenant', 'created_at', 'slot', 'spent_on')
+local have = redis.call('HMGET', job, 'state', 'turn', 'token', 'priority', 'tenant', 'created_at', 'slot', 'spent_on',
+  'canceling')
 local state, turn = have[1], have[2]
 if state ~= input.state or turn ~= input.turn then
   if have[3] == input.token then return answer({turn = tonumber(turn), granted = {}}) end
   return answer({stale = true, state = state or '', turn = tonumber(turn or 0)})
 end
+
+if (have[9] or '') ~= input.canceling then return answer({stale = true, state = state, turn = tonumber(turn)}) end
 
 local to, finished = input.to, input.finished
 local new_turn = tonumber(turn) + 1
@@ -55,20 +77,17 @@ set_due(input.id, due)
 
 if input.note then log(input.id, input.note, input.data) end
 for name, by in pairs(input.count) do count(name, by) end
-for name, bucket in pairs(input.observe) do redis.call('HINCRBY', key('hist', name), bucket, 1) end
+for name, spread in pairs(input.observe) do observe(name, spread) end
 
 if input.refund and have[8] then spend(have[5], -CREDITS_PER_JOB, tonumber(have[8])) end
 
 if input.strike then
-  local s = input.strike
-  local strikes = redis.call('HINCRBY', key('gate'), 'strikes', 1)
-  local wait = math.max(s.wait_ms, math.min(s.wait_ms * 2 ^ (strikes - 1), s.longest_ms))
-  local opens_at = math.max(gate_opens_at(), at + wait)
-  redis.call('HSET', key('gate'), 'closed_until', text(opens_at), 'reason', s.reason)
+  local s, others = input.strike, redis.call('ZCARD', key('slots'))
   if s.shrink then
-    local others = math.max(1, redis.call('ZCARD', key('slots')))
-    redis.call('HSET', key('limits'), 'cap', others, 'grow_at', text(at + GROW_EVERY))
+    redis.call('HSET', key('limits'), 'cap', math.max(1, others), 'grow_at', text(at + GROW_EVERY))
   end
+  -- Over the cap, with others running: the next one waits for one of theirs, and the account is not kept idle.
+  if not s.shrink or s.asked or others == 0 then close_gate(s) end
 elseif input.calm then
   redis.call('DEL', key('gate'))
 end
@@ -78,6 +97,11 @@ if finished then
   if not due then -- at rest: nothing will touch it again
     redis.call('PEXPIRE', job, text(input.keep_ms))
     redis.call('PEXPIRE', key('log', input.id), text(input.keep_ms))
+    local name = redis.call('HGET', job, 'idempotency_key')
+    name = name and key('key', have[5], name)
+    if name and string.match(redis.call('GET', name) or '', ' (%S+)$') == input.id then
+      redis.call('PEXPIRE', name, text(input.keep_ms)) -- the key lives as long as the job
+    end
   end
 end
 return answer({turn = new_turn, due = due, granted = grant(), opens_at = line_opens_at})

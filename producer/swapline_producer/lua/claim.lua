@@ -2,14 +2,17 @@
 --
 -- input.limit                 entries to take at most
 -- input.routes {STATE = step} which step acts on which state; `STATE+pending` where a webhook waits, `STATE+staged`
---                             where pictures are staged, win over `STATE`
+--                             where pictures are staged, win over `STATE`; `HELD+canceling` is for a held job that is
+--                             to be canceled and whose slot is free
 -- input.queues {step = list}  the broker's list of each step
 -- input.backlog               messages in a queue above which nothing is sent again into it
 -- input.clock                 who asks; clocks not heard of for a minute are forgotten
--- Gives {tickets = {{ID, step, turn, retries}, …}, granted = …, next_at, rescued, postponed, clocks}.
+-- Gives {tickets = {{ID, step, turn, retries}, …}, granted = …, next_at, rescued, postponed, clocks, put_off = {ms, …}}.
 
 local TRIES = {submit = 'attempts', poll = 'polls', finalize = 'retries', notify = 'notify_attempts'}
-local NAMES = {'state', 'turn', 'sent', 'notification', 'staged', 'slot', 'run_until'}
+local NAMES = {'state', 'turn', 'sent', 'notification', 'staged', 'slot', 'run_until', 'look_at', 'canceling'}
+local TICK = 50 -- ms: looks that were put off go in groups, so that clocks wake up twenty times a second at most
+local LAPSE = 1000 -- ms after which a place in the row of looks is lost: after an outage they must not go all at once
 local rescue = rescue_at() - at
 local tickets, rescued, postponed = {}, 0, 0
 
@@ -27,6 +30,47 @@ local function let_slot_go(id, job)
   log(id, 'slot.released', '{"reason":"run timeout"}')
 end
 
+local poll_rate, next_look_at = limit_of('poll_rate', 0), limit_of('next_look_at', 0)
+local put_off = {}
+
+-- Whether a look may go now. Above the rate it gets a place in the row, first come, first served, and goes then whoever
+-- else has come: so every job has its share, however many there are.
+local function look_may_go(id, job, look_at)
+  if poll_rate <= 0 then return true end
+  if look_at then
+    redis.call('HDEL', job, 'look_at')
+    if at >= tonumber(look_at) and at < look_at + LAPSE then return true end
+  end
+  local place = math.max(at, next_look_at)
+  next_look_at = place + 1000 / poll_rate
+  if place < at + TICK then return true end
+  local tick = math.floor(place / TICK) * TICK
+  redis.call('HSET', job, 'look_at', text(tick))
+  set_due(id, tick)
+  if put_off[#put_off] ~= tick then put_off[#put_off + 1] = tick end
+  return false
+end
+
+-- The server's clock was set back: what waits would wait so much longer, so it is all moved along. A step forward
+-- cannot be told from a server that was away, and only makes things early.
+local STEP = 1000 -- ms: claims come some times a second, and their moments never go back by themselves
+local claimed_at = limit_of('claimed_at', 0)
+redis.call('HSET', key('limits'), 'claimed_at', text(at))
+if at < claimed_at - STEP then
+  local back = at - claimed_at
+  for _, id in ipairs(redis.call('ZRANGE', key('due'), 0, -1)) do
+    redis.call('ZINCRBY', key('due'), text(back), id)
+    redis.call('HDEL', key('job', id), 'look_at')
+  end
+  next_look_at = next_look_at + back
+  for _, name in ipairs({'grow_at', 'next_submit_at'}) do
+    if redis.call('HEXISTS', key('limits'), name) == 1 then
+      redis.call('HSET', key('limits'), name, text(limit_of(name, 0) + back))
+    end
+  end
+  if gate_opens_at() > 0 then redis.call('HSET', key('gate'), 'closed_until', text(gate_opens_at() + back)) end
+end
+
 local ids = redis.call('ZRANGE', key('due'), '-inf', text(at), 'BYSCORE', 'LIMIT', 0, input.limit)
 for _, id in ipairs(ids) do
   local job = key('job', id)
@@ -35,8 +79,10 @@ for _, id in ipairs(ids) do
   if state == 'HELD' and have[6] == '1' and at >= tonumber(have[7] or 0) then
     let_slot_go(id, job)
     turn = redis.call('HGET', job, 'turn')
+    have[6] = '0'
   end
   local step = state and route(state, have[4], have[5])
+  if state == 'HELD' and have[6] ~= '1' and have[9] then step = input.routes['HELD+canceling'] end
   if not state then
     set_due(id, nil)
   elseif not step then
@@ -47,7 +93,7 @@ for _, id in ipairs(ids) do
     if waiting > input.backlog then
       postponed = postponed + 1
       set_due(id, at + rescue * (1 + waiting / input.backlog))
-    else
+    elseif step ~= 'poll' or look_may_go(id, job, have[8]) then
       if again then rescued = rescued + 1 end
       redis.call('HSET', job, 'sent', turn)
       set_due(id, at + rescue)
@@ -56,6 +102,8 @@ for _, id in ipairs(ids) do
   end
 end
 if rescued > 0 then count('rescues', rescued) end
+if #put_off > 0 and #ids >= input.limit then put_off[#put_off + 1] = at end -- there may be more that can go at once
+if poll_rate > 0 then redis.call('HSET', key('limits'), 'next_look_at', text(next_look_at)) end
 
 redis.call('ZADD', key('clocks'), text(at), input.clock)
 redis.call('ZREMRANGEBYSCORE', key('clocks'), '-inf', text(at - 60000))
@@ -65,4 +113,4 @@ local first = redis.call('ZRANGE', key('due'), 0, 0, 'WITHSCORES')
 local next_at = tonumber(first[2])
 if line_opens_at then next_at = math.min(next_at or line_opens_at, line_opens_at) end
 return answer({tickets = tickets, granted = granted, next_at = next_at, rescued = rescued, postponed = postponed,
-  clocks = redis.call('ZCARD', key('clocks'))})
+  clocks = redis.call('ZCARD', key('clocks')), put_off = put_off})

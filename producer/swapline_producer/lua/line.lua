@@ -108,6 +108,14 @@ end
 
 local function gate_opens_at() return tonumber(redis.call('HGET', key('gate'), 'closed_until') or 0) end
 
+-- A strike: each in a row doubles the wait.
+local function close_gate(strike)
+  local strikes = redis.call('HINCRBY', key('gate'), 'strikes', 1)
+  local wait = math.max(strike.wait_ms, math.min(strike.wait_ms * 2 ^ (strikes - 1), strike.longest_ms))
+  local opens_at = math.max(gate_opens_at(), at + wait)
+  redis.call('HSET', key('gate'), 'closed_until', text(opens_at), 'reason', strike.reason)
+end
+
 -- After a strike one job goes first; the others follow when the vendor has accepted it.
 local function probing()
   local strikes = tonumber(redis.call('HGET', key('gate'), 'strikes') or 0)

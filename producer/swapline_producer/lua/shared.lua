@@ -14,14 +14,15 @@
 --   P:line:PRIO:T     zset    ID -> when it was accepted (the waiting jobs of tenant T)
 --   P:line:PRIO:over  zset    TENANT -> when its day is over (tenants with waiting jobs whose daily credits are spent)
 --   P:limits          hash    max_in_flight, slots (set by a person), rescue_ms, cap, grow_at, submit_rate,
---                             credits_per_day, next_submit_at
+--                             credits_per_day, next_submit_at, poll_rate, next_look_at, claimed_at
 --   P:caps            hash    TENANT -> credits a day
 --   P:spent:DAY       hash    credits spent on a day (days since the epoch, UTC): `all`, and by `tenant:T`
 --   P:gate            hash    closed_until, strikes, reason
 --   P:clocks          zset    CLOCK -> when it last claimed (one for each worker process)
 --   P:count           hash    counters of the whole system
---   P:hist:NAME       hash    bucket -> how often
+--   P:hist:NAME       hash    service times: bucket -> jobs in it (they fade), jobs -> how many in all
 --   P:key:TENANT:KEY  string  idempotency key -> FINGERPRINT ID
+--   P:batch:NAME      zset    ID -> when it was accepted (the jobs of a batch)
 --   P:done:ID         channel a job has finished
 
 local P, input = ARGV[1], cjson.decode(ARGV[3])

@@ -15,13 +15,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from swapline_producer.contract import State, Step, Ticket
-from swapline_producer.errors import LedgerUnavailable
+from swapline_producer.errors import JobNotFound, LedgerUnavailable
 from swapline_producer.ledger import new_token
 from swapline_workers.core import lifecycle
+from swapline_workers.core.cancel import heed
 from swapline_workers.core.retry import backoff
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
     from swapline_producer.broker import Outbox
     from swapline_producer.change import Advanced, Change, GivenBack, Opened
@@ -55,6 +56,7 @@ class LedgerDesk:
         self._hands: dict[int, tuple[str, int]] = {}
         self._closed = False
         self._ahead = 0.0
+        self._waiting = True
 
     @contextmanager
     def in_hand(self, job_id: str, turn: int) -> Generator[Opened | None]:
@@ -63,11 +65,16 @@ class LedgerDesk:
             self._ledger.give_back([(job_id, turn)])
             yield None
             return
+        if any(job_id == mine and turn < further for mine, further in self.in_hands()):
+            log.warning("the ledger has gone back in time: job %s is in hand here at a later turn", job_id)
+            yield None
+            return
         opened = self._ledger.open(job_id, turn)
         if opened is None:
             yield None
             return
         self._set_clock(opened.at)
+        self._waiting = opened.waiting
         self._hold(opened.job)
         try:
             yield opened
@@ -82,12 +89,12 @@ class LedgerDesk:
         """Take nothing in hand any more, and let no paid call begin: it might not end in time."""
         self._closed = True
 
-    def give_back(self) -> GivenBack:
-        """Make what is still in hand due at once for others, but for paid calls under way."""
-        return self._ledger.give_back(self.in_hands())
+    def give_back(self, jobs: Iterable[tuple[str, int]]) -> GivenBack:
+        """Make jobs, given as (job id, turn), due at once for others, but for paid calls under way."""
+        return self._ledger.give_back(jobs)
 
     def advance(self, job: Job, change: Change) -> Job | None:
-        """Write a change; None when somebody else was faster."""
+        """Write a change; None when somebody else was faster, or when the job ended here because it is canceled."""
         if self._closed and change.fields.get("attempt_open"):
             self._ledger.give_back([(job.job_id, job.turn)])
             return None
@@ -117,6 +124,10 @@ class LedgerDesk:
         """UTC milliseconds by the ledger's clock, as it was last heard."""
         return round(time.monotonic() * 1000 + self._ahead)
 
+    def someone_waits(self) -> bool:
+        """Whether jobs wait for a slot, as it was last heard."""
+        return self._waiting
+
     def send(self, step: Step, job: Job) -> None:
         """Send a job on to its next step."""
         self._mail.send([Ticket(step=step, job_id=job.job_id, turn=job.turn)])
@@ -138,13 +149,24 @@ class LedgerDesk:
                 self._pause(backoff(tries, first=0.1, longest=2.0))
 
     def _advance(self, job: Job, change: Change, token: str) -> Job | None:
-        if not lifecycle.allows(job.state, change.to):
-            raise ValueError(f"the table has no way from {job.state} to {change.to}; see core/lifecycle.py")
-        advanced = self._ledger.advance(job, change, token=token)
+        heeding = heed(job, change)
+        if not lifecycle.allows(job.state, heeding.to):
+            raise ValueError(f"the table has no way from {job.state} to {heeding.to}; see core/lifecycle.py")
+        advanced = self._ledger.advance(job, heeding, token=token)
         if advanced is None:
-            return None
+            return self._advance_canceled(job, change, token)
         self._after(advanced)
-        return self._hold(advanced.job)
+        held = self._hold(advanced.job)
+        return held if heeding.to is change.to or (change.to.finished and heeding.to.finished) else None
+
+    def _advance_canceled(self, job: Job, change: Change, token: str) -> Job | None:
+        """Somebody else was faster; if all he did was to ask for the job's cancellation, it is still in our hand."""
+        try:
+            found = self._ledger.get(job.job_id)
+        except JobNotFound:
+            return None
+        unmoved = (found.state, found.turn) == (job.state, job.turn)
+        return self._advance(found, change, token) if unmoved and found.canceling is not job.canceling else None
 
     def _after(self, advanced: Advanced) -> None:
         self._set_clock(advanced.at)

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import threading
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,8 @@ from swapline_producer.errors import ObjectMissing, StorageError
 from swapline_producer.storage import LONGEST_URL_LIFE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from swapline_producer.contract import Job, JobSpec, StoredImage
     from swapline_producer.storage import Storage
 
@@ -27,14 +31,32 @@ log = logging.getLogger(__name__)
 
 PNG = "image/png"
 
+IN_HAND = 8
+"""Jobs at a time: half of a worker's sixteen threads, so that a store that hangs leaves the other half for the vendor;
+of 4 MB pictures they hold about 100 MB, of the largest replies (64 MiB and their pictures) not quite a gigabyte."""
+
+PATIENCE = 0.1
+"""Seconds to wait for room: as long as a picture takes here while the store is well. Longer means that it is not."""
+
 
 class PictureStore:
     """The port `Pictures` over any storage. Every name follows from the job, so doing it twice is doing it once."""
 
-    def __init__(self, storage: Storage, *, url_life: float = LONGEST_URL_LIFE) -> None:
-        """Keep the storage. `url_life` is seconds that a result's URL works."""
+    def __init__(self, storage: Storage, *, url_life: float = LONGEST_URL_LIFE, in_hand: int = IN_HAND) -> None:
+        """Keep the storage. `url_life` is seconds that a result's URL works; `in_hand` jobs have pictures in memory."""
         self._storage = storage
         self._url_life = url_life
+        self._room = threading.BoundedSemaphore(in_hand)
+
+    @contextmanager
+    def room(self) -> Iterator[bool]:
+        """Have pictures of one job in memory; False when others have taken all the room there is."""
+        there_is = self._room.acquire(timeout=PATIENCE)
+        try:
+            yield there_is
+        finally:
+            if there_is:
+                self._room.release()
 
     def input_text(self, spec: JobSpec) -> str:
         """Give the input as the vendor wants it: standard base64 of the stored bytes, or the URL.
@@ -76,6 +98,14 @@ class PictureStore:
             self._storage.delete(self._staged_keys(job))
         except StorageError as error:
             log.warning("staging of job %s stays for the janitor: %s", job.job_id, error)
+
+    def discard(self, job: Job) -> None:
+        """Delete what was staged and stored, the receipt as well. Never raises: what stays is the janitor's."""
+        self.unstage(job)
+        try:
+            self._storage.delete([found.key for found in self._storage.list(_folder(job))])
+        except StorageError as error:
+            log.warning("the dropped result of job %s stays for the janitor: %s", job.job_id, error)
 
     def _staged_keys(self, job: Job) -> list[str]:
         if job.staged:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from swapline_producer.contract import LinkedImage
 from swapline_producer.errors import SwaplineError
-from swapline_workers.adapters.pictures import PictureStore
+from swapline_workers.adapters.pictures import IN_HAND, PictureStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,9 +34,9 @@ KEPT = 2 * FRONT
 class ReadAhead(PictureStore):
     """The port `Pictures`, with the inputs of the front of the line at hand."""
 
-    def __init__(self, storage: Storage, front: Callable[[int], list[ImageRef]]) -> None:
+    def __init__(self, storage: Storage, front: Callable[[int], list[ImageRef]], *, in_hand: int = IN_HAND) -> None:
         """`front` gives the pictures of so many jobs that are next; it is asked in a thread of its own."""
-        super().__init__(storage)
+        super().__init__(storage, in_hand=in_hand)
         self._front = front
         self._kept: OrderedDict[str, str] = OrderedDict()
         self._lock = threading.Lock()

@@ -25,17 +25,17 @@ TABLE = (
     Transition(State.SUBMITTING, State.QUEUED, "the call provably did not run: no connection, 429, key, credits"),
     Transition(State.SUBMITTING, State.HELD, "the reply is unknown, and the policy is hold"),
     Transition(State.SUBMITTING, State.FAILED, "the vendor refused, or the reply is unknown and the policy is fail"),
-    Transition(State.SUBMITTING, State.CANCELED, "it was canceled before the paid call"),
+    Transition(State.SUBMITTING, State.CANCELED, "it was canceled, and the paid call was not made or not accepted"),
     Transition(State.RUNNING, State.RUNNING, "a look brought no end"),
     Transition(State.RUNNING, State.STORING, "the vendor says COMPLETED; the slot is passed on"),
     Transition(State.RUNNING, State.FAILED, "the vendor says FAILED, or does not know the job any more"),
     Transition(State.RUNNING, State.TIMED_OUT, "it ran longer than its run timeout"),
-    Transition(State.RUNNING, State.CANCELED, "it was canceled; the vendor's work is paid"),
+    Transition(State.RUNNING, State.CANCELED, "it was canceled, and the vendor is done with it; its work is paid"),
     Transition(State.HELD, State.HELD, "its webhook was tried, or its slot was let go"),
     Transition(State.HELD, State.RUNNING, "the vendor's id became known after all"),
     Transition(State.HELD, State.QUEUED, "a person sends it again, accepting the charge"),
     Transition(State.HELD, State.FAILED, "a person gives it up"),
-    Transition(State.HELD, State.CANCELED, "it was canceled"),
+    Transition(State.HELD, State.CANCELED, "it was canceled, and its slot is free"),
     Transition(State.STORING, State.STORING, "its pictures were staged, or the stage is tried again"),
     Transition(State.STORING, State.SUCCEEDED, "its pictures and receipt are stored"),
     Transition(State.STORING, State.FAILED, "the vendor's output is missing or not a whole PNG, or is gone"),
@@ -45,7 +45,7 @@ TABLE = (
 
 _ALLOWED = frozenset((arrow.source, arrow.target) for arrow in TABLE)
 
-PENDING, STAGED = "+pending", "+staged"
+PENDING, STAGED, CANCELING = "+pending", "+staged", "+canceling"
 
 ROUTES: dict[str, Step] = {
     State.QUEUED.value: Step.SUBMIT,
@@ -54,10 +54,11 @@ ROUTES: dict[str, Step] = {
     State.STORING.value: Step.POLL,
     State.STORING.value + STAGED: Step.FINALIZE,
     State.HELD.value + PENDING: Step.NOTIFY,
+    State.HELD.value + CANCELING: Step.SUBMIT,
     **{state.value + PENDING: Step.NOTIFY for state in State if state in FINISHED},
 }
-"""Which step acts on a job that is due: by state, and where it matters by `+pending` (its webhook waits) or
-`+staged` (its pictures are staged)."""
+"""Which step acts on a job that is due: by state, and where it matters by `+pending` (its webhook waits),
+`+staged` (its pictures are staged) or `+canceling` (it is to be canceled, and its slot is free)."""
 
 
 def allows(source: State, target: State) -> bool:

@@ -12,10 +12,10 @@ from math import sqrt
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from swapline_workers.core.histogram import Curve
+    from swapline_workers.core.curve import Curve
 
 TRIES = 4
-"""Prices tried until a plan takes as many looks as wanted: looks go with 1 / sqrt(price), so that each try comes close."""
+"""Prices tried until a plan takes as many looks as wanted: looks go with 1 / sqrt(price), so each try comes close."""
 
 CHEAPEST = 0.001
 """Of the mean time: a look is never worth less. Where jobs all take the same time, fewer looks than wanted are made."""

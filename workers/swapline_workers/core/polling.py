@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from swapline_workers.core.curve import curve
+from swapline_workers.core.plan import Plan, plan
+
+if TYPE_CHECKING:
+    from swapline_workers.core.histogram import Histogram
 
 GROWTH = 1.5
 """Each wait is so much longer than the one before it, until a schedule has been learned."""
@@ -10,21 +18,51 @@ GROWTH = 1.5
 HELD = 1.0
 """A status call that took this many seconds was held by the vendor until there was news; it paces itself."""
 
+AT_LEISURE = 0.7
+"""Of the looks, when nobody waits for the slot: an idle slot costs nothing then, only the customer waits."""
+
+PLANS = 256
+"""Plans kept: one for each kind of job (there are 36), with and without somebody waiting, and some that are going."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The shortest and the longest wait between two looks, in seconds."""
+    """The shortest and the longest wait between two looks, in seconds, and how many looks a job should take."""
 
     shortest: float
     longest: float
+    looks: float = 7.0
 
 
-def next_wait(looks: int, bounds: Bounds, *, held: float = 0.0) -> float:
-    """Seconds from a look to the next one.
+def next_wait(
+    elapsed: float,
+    times: Histogram | None,
+    bounds: Bounds,
+    *,
+    looks: int = 0,
+    waited_for: bool = True,
+    held: float = 0.0,
+) -> float:
+    """Seconds from a look that found the job not done to the next one.
 
-    `looks` is how many looks there were; `held` how many seconds the vendor kept the last one waiting.
+    `elapsed` is how many seconds ago it was submitted (0: the first look); `times` how long others of its kind took;
+    `looks` how many looks there were; `waited_for` whether others wait for its slot; `held` how many seconds the
+    vendor kept the last look waiting.
     """
     if held >= HELD:
         return bounds.shortest
+    if times is None or not times.tells:
+        return growing_wait(looks, bounds)
+    return min(max(planned(times, bounds, waited_for=waited_for).after(elapsed), bounds.shortest), bounds.longest)
+
+
+def growing_wait(looks: int, bounds: Bounds) -> float:
+    """Seconds to wait after so many looks when nothing is known: the bounded exponential."""
     # The exponent is capped: 1.5 ** 60 is beyond any bound, and a float overflows at 1.5 ** 1751.
     return min(bounds.longest, bounds.shortest * GROWTH ** min(looks, 60))
+
+
+@lru_cache(PLANS)
+def planned(times: Histogram, bounds: Bounds, *, waited_for: bool) -> Plan:
+    """Plan the looks at jobs of a kind: two milliseconds, once for each new version of its histogram."""
+    return plan(curve(times), bounds.looks * (1.0 if waited_for else AT_LEISURE), bounds.shortest)

@@ -11,9 +11,10 @@ from swapline_producer.change import Change
 from swapline_producer.contract import FailureCode, Job, State, Step
 from swapline_producer.errors import StorageError
 from swapline_workers import errors
-from swapline_workers.core.outcomes import STALE, Next, Outcome, Retry
+from swapline_workers.core.outcomes import STALE, Again, Next, Outcome, Retry
 from swapline_workers.core.retry import backoff
 from swapline_workers.steps.finish import fail
+from swapline_workers.steps.schedule import lesson
 
 if TYPE_CHECKING:
     from swapline_workers.steps.ports import Look, Ports
@@ -22,19 +23,34 @@ BAD_OUTPUTS = 3
 """Readings of an output that is missing or broken before it is believed: one can be the wire's fault."""
 
 
+ROOM_AGAIN = 2.0
+"""Seconds until a job without room looks again: a store that is slow takes about as long for what is before it."""
+
+
 def collect(job: Job, look: Look, ports: Ports) -> Outcome:
     """Fetch the pictures of a completed job into staging."""
-    passed = _pass_slot_on(job, ports) if job.state is State.RUNNING else job
+    passed = _pass_slot_on(job, look, ports) if job.state is State.RUNNING else job
     if passed is None:
         return STALE
+    with ports.pictures.room() as there_is_room:
+        return _fetch(passed, look, ports) if there_is_room else wait_for_room(passed, ports)
+
+
+def wait_for_room(job: Job, ports: Ports) -> Outcome:
+    """This worker has as many pictures in memory as it can hold: the store is slow. The job waits; nothing failed."""
+    change = Change(to=State.STORING, due_in=ROOM_AGAIN, count={"store_full": 1})
+    return Again(ROOM_AGAIN, "no room for more pictures") if ports.desk.advance(job, change) else STALE
+
+
+def _fetch(job: Job, look: Look, ports: Ports) -> Outcome:
     try:
         pictures = look.pictures()
-        ports.pictures.stage(passed, pictures)
+        ports.pictures.stage(job, pictures)
     except (errors.OutputMissing, errors.OutputInvalid) as error:
-        return _bad_output(passed, ports, error)
+        return _bad_output(job, ports, error)
     except (errors.VendorError, StorageError) as error:
-        return try_collecting_again(passed, ports, str(error))
-    return _staged(passed, ports, len(pictures))
+        return try_collecting_again(job, ports, str(error))
+    return _staged(job, ports, len(pictures))
 
 
 def try_collecting_again(job: Job, ports: Ports, reason: str) -> Outcome:
@@ -52,7 +68,7 @@ def try_collecting_again(job: Job, ports: Ports, reason: str) -> Outcome:
     return Retry(wait, reason) if ports.desk.advance(job, change) else STALE
 
 
-def _pass_slot_on(job: Job, ports: Ports) -> Job | None:
+def _pass_slot_on(job: Job, look: Look, ports: Ports) -> Job | None:
     change = Change(
         to=State.STORING,
         fields={"vendor_status": "COMPLETED", "polls": job.polls + 1, "not_found": 0, "retries": 0},
@@ -60,6 +76,7 @@ def _pass_slot_on(job: Job, ports: Ports) -> Job | None:
         due_in=ports.policy.rescue_after,
         note="completed",
         count={"looks": 1, "completed": 1},
+        observe=lesson(job, look, ports),
     )
     return ports.desk.advance(job, change)
 

@@ -15,7 +15,8 @@ from swapline_producer.errors import ObjectMissing, StorageUnavailable
 from swapline_workers.core.outcomes import STALE, Outcome, Retry, Stop
 from swapline_workers.core.png import PngError, walk
 from swapline_workers.core.retry import backoff
-from swapline_workers.steps.collect import try_collecting_again
+from swapline_workers.steps.collect import try_collecting_again, wait_for_room
+from swapline_workers.steps.drop import drop, not_wanted
 from swapline_workers.steps.finish import succeed
 
 if TYPE_CHECKING:
@@ -26,6 +27,13 @@ def finalize(job: Job, _at: int, ports: Ports) -> Outcome:
     """Store what was staged."""
     if job.state is not State.STORING or not job.staged:
         return Stop(f"nothing staged in {job.state}")
+    if not_wanted(job):
+        return drop(job, ports)
+    with ports.pictures.room() as there_is_room:
+        return _store(job, ports) if there_is_room else wait_for_room(job, ports)
+
+
+def _store(job: Job, ports: Ports) -> Outcome:
     try:
         images = tuple(_stored(job, number, ports) for number in range(job.staged))
         ports.pictures.write_receipt(job, _receipt(job, images))

@@ -28,10 +28,14 @@ def fail(
     *,
     to: State = State.FAILED,
     refund: bool = False,
+    observe: dict[str, dict[int, float]] | None = None,
 ) -> Outcome:
-    """End a job badly: FAILED, or EXPIRED or TIMED_OUT. `refund`: a slot was taken, and nothing was charged."""
+    """End a job badly: FAILED, or EXPIRED or TIMED_OUT. `refund`: a slot was taken, and nothing was charged.
+
+    `observe` goes to the histograms.
+    """
     fields: dict[str, FieldValue] = {"failure_code": code, "failure_detail": detail, "attempt_open": False}
-    return _finish(job, ports, to, fields, {"code": code, "detail": detail}, refund=refund)
+    return _finish(job, ports, to, fields, {"code": code, "detail": detail}, refund=refund, observe=observe)
 
 
 def notification(job: Job) -> dict[str, FieldValue]:
@@ -48,6 +52,7 @@ def _finish(
     data: dict[str, JsonValue],
     *,
     refund: bool = False,
+    observe: dict[str, dict[int, float]] | None = None,
 ) -> Outcome:
     tells = job.spec.webhook_url is not None
     code = fields.get("failure_code")
@@ -60,6 +65,7 @@ def _finish(
         data=data,
         count={f"finished.{to}": 1, **({f"failed.{code}": 1} if code else {})},
         refund=refund,
+        observe=observe or {},
     )
     done = ports.desk.advance(job, change)
     if done is None:

@@ -14,7 +14,9 @@ from swapline_workers.core import polling
 from swapline_workers.core.outcomes import STALE, Again, Outcome, Stop
 from swapline_workers.core.retry import backoff
 from swapline_workers.steps.collect import collect, try_collecting_again
+from swapline_workers.steps.drop import drop, not_wanted
 from swapline_workers.steps.finish import fail
+from swapline_workers.steps.schedule import lesson, next_look
 
 if TYPE_CHECKING:
     from swapline_workers.steps.ports import Look, Ports
@@ -30,16 +32,21 @@ FORGOTTEN_AFTER = 3
 SECONDS = 1000
 
 STOPPED = {
-    errors.Unauthorized: Strike(reason="the vendor refuses the key: check SWAPLINE_API_KEY and _HEADER", wait=5.0),
-    errors.OutOfCredits: Strike(reason="the account is out of credits: buy some", wait=5.0, longest=300.0),
+    errors.Unauthorized: Strike(
+        reason="the vendor refuses the key: check SWAPLINE_API_KEY and _HEADER", wait=5.0, longest=5.0
+    ),
+    errors.OutOfCredits: Strike(reason="the account is out of credits: buy some", wait=5.0, longest=5.0),
 }
-"""What concerns everybody, not this job: no new submission is made for so long."""
+"""What concerns everybody, not this job: no new submission is made for so long. It does not grow, because every look at
+every job says it again; else a minute of it would stop the line for a minute more."""
 
 
 def poll(job: Job, _at: int, ports: Ports) -> Outcome:
     """Look once."""
     if job.state not in {State.RUNNING, State.STORING} or job.vendor_job_id is None:
         return Stop(f"nothing to look at in {job.state}")
+    if not_wanted(job):
+        return drop(job, ports)
     try:
         with ports.vendor.look(job.vendor_job_id, job.spec.api_version) as look:
             return _seen(job, look, ports)
@@ -58,14 +65,15 @@ def _seen(job: Job, look: Look, ports: Ports) -> Outcome:
 def _ended(job: Job, look: Look, ports: Ports) -> Outcome:
     words = look.failure or ""
     code = next((code for code in VENDOR_CODES if code == words), FailureCode.VENDOR_FAILED)
-    return fail(job, ports, code, f"the vendor says {look.status}{': ' + words if words else ''}")
+    observe = lesson(job, look, ports) if job.state is State.RUNNING else {}
+    return fail(job, ports, code, f"the vendor says {look.status}{': ' + words if words else ''}", observe=observe)
 
 
 def _later(job: Job, ports: Ports, status: str, *, held: float) -> Outcome:
     if _out_of_time(job, ports):
         return _timed_out(job, ports, f"the vendor's last word was {status}")
-    wait = polling.next_wait(job.polls, ports.policy.looks, held=held)
-    fields: dict[str, FieldValue] = {"vendor_status": status, "not_found": 0}
+    wait = next_look(job, ports, held=held)
+    fields: dict[str, FieldValue] = {"vendor_status": status, "not_found": 0, "silent": 0}
     known = status in WAITING
     count = {"looks.held" if held >= polling.HELD else "looks.instant": 1, **({} if known else {"unknown_status": 1})}
     note = "status" if status != job.vendor_status else None
@@ -74,7 +82,7 @@ def _later(job: Job, ports: Ports, status: str, *, held: float) -> Outcome:
         ports,
         wait,
         f"the vendor says {status}",
-        Change(to=job.state, fields=fields, count=count, note=note, data={"status": status}),
+        Change(to=job.state, fields=fields, stamps={"looked_at": 0}, count=count, note=note, data={"status": status}),
     )
 
 
@@ -87,7 +95,8 @@ def _no_news(job: Job, error: errors.VendorError, ports: Ports) -> Outcome:
     if _out_of_time(job, ports):
         return _timed_out(job, ports, f"the last look failed: {error}")
     fields: dict[str, FieldValue] = {"not_found": job.not_found + 1 if isinstance(error, errors.NotFound) else 0}
-    wait = polling.next_wait(job.polls, ports.policy.looks)
+    fields["silent"] = job.silent + 1
+    wait = max(next_look(job, ports), polling.growing_wait(job.silent, ports.policy.looks))
     if type(error) in STOPPED:
         wait = max(wait, backoff(job.polls, longest=ports.policy.looks.longest))
     if isinstance(error, errors.Throttled):

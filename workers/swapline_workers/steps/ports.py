@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from swapline_producer.change import Change
     from swapline_producer.contract import ApiVersion, Job, JobSpec, SwapEvent
+    from swapline_workers.core.histogram import Histogram
     from swapline_workers.core.policy import Policy
 
 
@@ -70,6 +71,9 @@ class Pictures(Protocol):
     def input_text(self, spec: JobSpec) -> str:
         """The input as the vendor wants it: base64 of the stored bytes, or the URL."""
 
+    def room(self) -> AbstractContextManager[bool]:
+        """Have pictures of one job in memory; False when this worker has as many as it can hold. Raises nothing."""
+
     def stage(self, job: Job, pictures: list[bytes]) -> None:
         """Write decoded pictures under `staging/{job}/{n}`."""
 
@@ -84,6 +88,9 @@ class Pictures(Protocol):
 
     def unstage(self, job: Job) -> None:
         """Delete what was staged. Never raises: what stays is the janitor's."""
+
+    def discard(self, job: Job) -> None:
+        """Delete what was staged and stored for a job. Never raises: what stays is the janitor's."""
 
     def url(self, key: str) -> str:
         """An address under which a receiver can fetch a result."""
@@ -120,6 +127,16 @@ class Desk(Protocol):
     def now(self) -> int:
         """UTC milliseconds by the ledger's clock."""
 
+    def someone_waits(self) -> bool:
+        """Whether jobs wait for a slot, as it was last heard from the ledger."""
+
+
+class ServiceTimes(Protocol):
+    """How long the vendor takes, as it was learned."""
+
+    def of(self, kind: str) -> Histogram | None:
+        """Service times of a kind of job; None when nothing is known. Never raises, and seldom asks the ledger."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ports:
@@ -129,6 +146,7 @@ class Ports:
     vendor: Vendor
     pictures: Pictures
     webhooks: Webhooks
+    times: ServiceTimes
     policy: Policy
     chance: Callable[[], float]
     """Uniform in [0, 1)."""

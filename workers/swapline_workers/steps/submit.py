@@ -12,10 +12,10 @@ from swapline_producer.change import Change, Strike
 from swapline_producer.contract import CREDITS_PER_JOB, FailureCode, Job, Notification, State, Step
 from swapline_producer.errors import ObjectMissing, StorageUnavailable
 from swapline_workers import errors
-from swapline_workers.core import polling
 from swapline_workers.core.outcomes import STALE, Next, Outcome, Park, Stop
 from swapline_workers.settings import AmbiguousSubmit
 from swapline_workers.steps.finish import fail, notification
+from swapline_workers.steps.schedule import first_look
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -48,6 +48,8 @@ def submit(job: Job, at: int, ports: Ports) -> Outcome:
         if lined_up is None or lined_up.state is State.QUEUED:
             return Park("waits for a slot") if lined_up else STALE
         job = lined_up
+    if job.state is State.HELD and job.canceling and not job.slot:
+        return fail(job, ports, FailureCode.CANCELED, "canceled; it may have been charged", to=State.CANCELED)
     if job.state is not State.SUBMITTING:
         return Stop(f"nothing to submit in {job.state}")
     if job.attempt_open:
@@ -63,6 +65,7 @@ def attempt(job: Job, ports: Ports) -> Outcome:
         return back_in_line(job, ports, Strike(reason=f"the input cannot be read: {error}"))
     except ObjectMissing as error:
         return fail(job, ports, FailureCode.STORAGE_FAILED, f"the input is gone: {error}", refund=True)
+    wait = first_look(job, ports)  # now: nothing may come between the reply and writing its id
     sending = ports.desk.advance(job, _written_attempt(job, ports))
     if sending is None:
         return STALE
@@ -70,22 +73,24 @@ def attempt(job: Job, ports: Ports) -> Outcome:
         reply = ports.vendor.submit(sending.spec, image)
     except errors.VendorError as error:
         return settle_refusal(sending, ports, error)
-    return settle_accepted(sending, ports, reply)
+    return settle_accepted(sending, ports, reply, wait)
 
 
-def settle_accepted(job: Job, ports: Ports, reply: Submission) -> Outcome:
-    """Write the vendor's id; this must not be forgotten."""
-    wait = polling.next_wait(0, ports.policy.looks)
+def settle_accepted(job: Job, ports: Ports, reply: Submission, wait: float) -> Outcome:
+    """Write the vendor's id; this must not be forgotten. `wait` is seconds to the first look."""
     change = Change(
         to=State.RUNNING,
         fields={
             "vendor_job_id": reply.vendor_job_id,
             "vendor_status": reply.status,
+            "attempts": job.attempts,
             "attempt_open": False,
             "credits": job.credits + CREDITS_PER_JOB,
             "failure_code": None,
             "failure_detail": None,
             "notification": Notification.NONE,
+            "looked_at": None,
+            "silent": 0,
         },
         stamps={"submitted_at": 0, "run_until": job.run_timeout_ms / 1000},
         due_in=wait,
@@ -109,7 +114,8 @@ def settle_refusal(job: Job, ports: Ports, error: errors.VendorError) -> Outcome
     if pause is None:
         return settle_unknown(job, ports, str(error), dict(error.evidence))
     if isinstance(error, errors.Throttled) and error.retry_after:
-        pause = pause.model_copy(update={"wait": error.retry_after, "longest": max(error.retry_after, pause.longest)})
+        longest = max(error.retry_after, pause.longest)
+        pause = pause.model_copy(update={"wait": error.retry_after, "longest": longest, "asked": True})
     return back_in_line(job, ports, pause, dict(error.evidence))
 
 

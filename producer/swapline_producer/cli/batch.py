@@ -1,0 +1,150 @@
+"""`swapline batch`: a manifest of face swaps, checked whole, enqueued, watched, downloaded, canceled."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from swapline_producer.cli.batch_run import Run
+from swapline_producer.cli.batch_view import print_view
+from swapline_producer.cli.enqueue import pairs
+from swapline_producer.cli.progress import progress
+from swapline_producer.cli.show import NOT_FINISHED, complain, out, print_jobs, print_json
+from swapline_producer.errors import NotPossible
+from swapline_producer.manifest import Manifest
+
+if TYPE_CHECKING:
+    from swapline_producer.producer import Producer
+
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def _producer() -> Producer:
+    from swapline_producer.producer import Producer  # noqa: PLC0415 -- celery is not loaded for --help
+
+    return Producer.from_env()
+
+
+@click.group()
+def batch() -> None:
+    """Run a manifest of face swaps (run), see how it stands (show), stop it (cancel)."""
+
+
+@batch.command()
+@click.argument("manifest", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--name", help="The batch's name; the manifest's own without its ending, unless given.")
+@click.option("--set", "defaults", multiple=True, metavar="COLUMN=VALUE", help="For rows that do not say otherwise.")
+@click.option("--dry-run", is_flag=True, help="Check everything and say what it costs; enqueue nothing.")
+@click.option("--retry-failed", is_flag=True, help="Make new jobs for rows whose job ended without success.")
+@click.option("--watch", is_flag=True, help="Wait for the end: exit 0 all succeeded, 1 not, 3 not finished.")
+@click.option("--timeout", type=float, default=7 * 86_400.0, show_default=True, help="Seconds to watch at most.")
+@click.option("--download", type=click.Path(file_okay=False, path_type=Path), help="Watch, and write pictures here.")
+@click.option("--results", type=click.Path(dir_okay=False, path_type=Path), help="Write a CSV of how each row stands.")
+@as_json_option
+def run(  # noqa: PLR0913 -- each is an option of the command
+    manifest: Path,
+    *,
+    name: str | None,
+    defaults: tuple[str, ...],
+    dry_run: bool,
+    retry_failed: bool,
+    watch: bool,
+    timeout: float,
+    download: Path | None,
+    results: Path | None,
+    as_json: bool,
+) -> None:
+    """Enqueue every row of MANIFEST, a .csv or .jsonl file.
+
+    Columns are the fields of a request (image, gender, filter_id, ratio, …); image is a URL, or a path relative to the
+    manifest; columns of other names become metadata. Nothing is enqueued before every row was checked. Running the
+    same manifest again goes on where it was interrupted, and repeats no row.
+
+    \b
+    Examples:
+      swapline batch run spring.csv --dry-run
+      swapline batch run spring.csv --set filter_id=12 --download ./pictures --results spring-results.csv
+    """  # noqa: D301 -- click's mark for a block that keeps its lines
+    wanted = name or manifest.stem
+    read = Manifest(manifest, wanted, pairs(defaults, "--set"), replace_failed=retry_failed)
+    task = Run(_producer(), read, wanted, as_json=as_json)
+    task.check()
+    if dry_run:
+        task.say_cost()
+        return
+    try:
+        task.enqueue()
+        if watch or download:
+            task.watch(timeout, download)
+        if results:
+            task.write_results(results, download)
+    except KeyboardInterrupt:
+        click.echo(f"\nInterrupted; nothing is lost. The same command goes on with batch {wanted}.", err=True)
+        sys.exit(NOT_FINISHED)
+    except TimeoutError as error:
+        complain(error)
+        sys.exit(NOT_FINISHED)
+    sys.exit(task.say_end(watched=watch or download is not None))
+
+
+@batch.command()
+@click.argument("name")
+@click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="Jobs to list, failures first.")
+@click.option("--results", type=click.Path(dir_okay=False, path_type=Path), help="Write a CSV of all jobs.")
+@as_json_option
+def show(name: str, *, limit: int, results: Path | None, as_json: bool) -> None:
+    """Show how the batch NAME stands, failures first.
+
+    \b
+    Example: swapline batch show spring --results spring-results.csv
+    """  # noqa: D301 -- click's mark for a block that keeps its lines
+    from swapline_producer.batch import failures_first, outlines, view, write_results  # noqa: PLC0415 -- slow to load
+    from swapline_producer.cli.show import job_facts  # noqa: PLC0415 -- beside its use
+
+    ledger = _producer().ledger
+    jobs = list(outlines(ledger, name))
+    found = view(name, jobs)
+    shown = ledger.get_many(failures_first(jobs, limit))
+    if results:
+        write_results(ledger, name, results)
+    if as_json:
+        print_json({**found.model_dump(mode="json"), "first": [job_facts(job) for job in shown]})
+        return
+    print_view(found)
+    if shown:
+        print_jobs(shown)
+
+
+@batch.command()
+@click.argument("name")
+@click.option("--keep-result", is_flag=True, help="Store the pictures of jobs that the vendor has.")
+@as_json_option
+def cancel(name: str, *, keep_result: bool, as_json: bool) -> None:
+    """Cancel every job of the batch NAME that has not ended.
+
+    \b
+    Example: swapline batch cancel spring
+    """  # noqa: D301 -- click's mark for a block that keeps its lines
+    from swapline_producer.batch import outlines  # noqa: PLC0415 -- celery is not loaded for --help
+
+    producer = _producer()
+    left = [job.job_id for job in outlines(producer.ledger, name) if not job.state.finished]
+    told = {"canceled": 0, "canceling": 0, "charged": 0, "perhaps_charged": 0, "ended_meanwhile": 0}
+    with progress("canceling", len(left), quiet=as_json) as tick:
+        for job_id in reversed(left):  # the last in line first: nothing of them is handed a slot meanwhile
+            try:
+                found = producer.cancel(job_id, keep_result=keep_result)
+            except NotPossible:
+                told["ended_meanwhile"] += 1
+            else:
+                told["canceled" if found.done else "canceling"] += 1
+                told["charged"] += found.charged is True
+                told["perhaps_charged"] += found.charged is None
+            tick(1)
+    if as_json:
+        print_json({"batch": name, **told})
+    else:
+        out.print(f"{name}: " + ", ".join(f"{number:,} {what.replace('_', ' ')}" for what, number in told.items()))

@@ -1,0 +1,150 @@
+"""One run of a manifest: check it whole, enqueue it, watch it to its end."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from swapline_producer.cli.batch_view import exit_code, print_view
+from swapline_producer.cli.progress import progress
+from swapline_producer.cli.show import DONE, FAILED, NOT_FINISHED, USAGE, complain, out, print_json
+from swapline_producer.contract import CREDITS_PER_JOB
+from swapline_producer.errors import LedgerUnavailable, StorageError
+from swapline_producer.manifest import check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from swapline_producer.contract import Job
+    from swapline_producer.manifest import Manifest, Row
+    from swapline_producer.producer import Producer
+
+CHUNK = 500
+"""Keys asked for in one round trip."""
+
+
+class Run:
+    """What `swapline batch run` does, in its order."""
+
+    def __init__(self, producer: Producer, manifest: Manifest, name: str, *, as_json: bool) -> None:
+        """Nothing is read yet."""
+        self._producer = producer
+        self._manifest = manifest
+        self._name = name
+        self._as_json = as_json
+        self._rows = 0
+        self._tenants: Counter[str] = Counter()
+        self._told = {"enqueued": 0, "known": 0, "refused": 0, "not_downloaded": 0}
+        self._lines: dict[int, int] = {}
+
+    def check(self) -> None:
+        """Check every row; with one that is wrong, say so of all and end the program: nothing was enqueued."""
+        wrong = 0
+        with progress("checking", None, quiet=self._as_json) as tick:
+            for row in self._manifest.rows():
+                problem = check(row, allow_private=self._producer.settings.webhook_allow_private)
+                if problem is not None:
+                    click.echo(f"line {row.line}: {problem}", err=True)
+                    wrong += 1
+                self._rows += 1
+                self._tenants[row.values.get("tenant", "default")] += 1
+                tick(1)
+        if wrong or not self._rows:
+            what = f"{wrong:,} of {self._rows:,} rows are wrong" if wrong else "the manifest has no rows"
+            click.echo(f"swapline: {what}; nothing was enqueued.", err=True)
+            sys.exit(USAGE)
+
+    def say_cost(self) -> None:
+        """What a run would cost, rows that have a job already left out."""
+        known = self._known()
+        facts = {
+            "batch": self._name,
+            "rows": self._rows,
+            "known": known,
+            "credits": (self._rows - known) * CREDITS_PER_JOB,
+            "rows_by_tenant": dict(self._tenants),
+        }
+        if self._as_json:
+            print_json(facts)
+            return
+        again = f", {known:,} of them enqueued already" if known else ""
+        out.print(f"{self._name}: {self._rows:,} rows are good{again}; a run costs {facts['credits']:,} credits")
+
+    def enqueue(self) -> None:
+        """Enqueue the rows. What an earlier run has enqueued is found by its key and left alone."""
+        rows = self._manifest.rows()
+        with progress("enqueuing", self._rows, quiet=self._as_json) as tick:
+            for result in self._producer.enqueue_many(self._values(rows)):
+                line = self._lines.pop(result.index)
+                if isinstance(result.error, LedgerUnavailable):
+                    raise result.error  # the others would fare no better; the same command goes on from here
+                if result.error is not None:
+                    click.echo(f"line {line}: {result.error}", err=True)
+                    self._told["refused"] += 1
+                else:
+                    self._told["enqueued" if result.created else "known"] += 1
+                tick(1)
+
+    def watch(self, timeout: float, folder: Path | None) -> None:
+        """Wait for every job of the batch; write pictures as they come. Raises TimeoutError."""
+        ids = self._producer.ledger.batch_ids(self._name)
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+        with progress("finished", len(ids), quiet=self._as_json) as tick:
+            for job in self._producer.as_completed(ids, timeout):
+                if folder is not None:
+                    self._download(job, folder)
+                tick(1)
+
+    def write_results(self, path: Path, folder: Path | None) -> None:
+        """Write the CSV of how each row stands."""
+        from swapline_producer.batch import write_results  # noqa: PLC0415 -- celery is not loaded for --help
+
+        write_results(self._producer.ledger, self._name, path, folder)
+
+    def say_end(self, *, watched: bool) -> int:
+        """Say how it went; gives the exit code."""
+        from swapline_producer.batch import outlines, view  # noqa: PLC0415 -- celery is not loaded for --help
+
+        found = view(self._name, outlines(self._producer.ledger, self._name)) if watched else None
+        if self._as_json:
+            print_json({"batch": self._name, "rows": self._rows, **self._told, **_facts(found)})
+        else:
+            facts = ", ".join(f"{number:,} {what.replace('_', ' ')}" for what, number in self._told.items() if number)
+            out.print(f"{self._name}: {facts}; `swapline batch show {self._name}` shows how it stands")
+            if found is not None:
+                print_view(found)
+        refused = self._told["refused"] or self._told["not_downloaded"]
+        code = exit_code(found) if found is not None else DONE
+        return FAILED if refused and code != NOT_FINISHED else code
+
+    def _values(self, rows: Iterator[Row]) -> Iterator[dict[str, Any]]:
+        for index, row in enumerate(rows):
+            self._lines[index] = row.line
+            yield row.values
+
+    def _known(self) -> int:
+        rows: Iterable[Row] = self._manifest.rows()
+        keys = ((row.values.get("tenant", "default"), row.values["idempotency_key"]) for row in rows)
+        known = 0
+        while chunk := list(islice(keys, CHUNK)):
+            known += self._producer.ledger.known_keys(chunk)
+        return known
+
+    def _download(self, job: Job, folder: Path) -> None:
+        from swapline_producer.batch import download  # noqa: PLC0415 -- celery is not loaded for --help
+
+        try:
+            download(self._producer, self._name, job, folder)
+        except StorageError as error:
+            complain(error)
+            self._told["not_downloaded"] += 1
+
+
+def _facts(found: Any) -> dict[str, Any]:
+    return {} if found is None else found.model_dump(mode="json", exclude={"batch"})

@@ -1,0 +1,31 @@
+"""How a batch is shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from swapline_producer.cli.show import DONE, FAILED, NOT_FINISHED, coloured, out
+from swapline_producer.contract import State
+
+if TYPE_CHECKING:
+    from swapline_producer.batch import BatchView
+
+
+def print_view(found: BatchView) -> None:
+    """How a batch stands, in one line and one for the reasons of failures."""
+    line = Text()
+    for state, number in found.states.items():
+        line.append(f"{number:,} ").append(coloured(state)).append("  ")
+    out.print(f"{found.batch}: {found.finished:,} of {found.jobs:,} jobs have ended, {found.credits:,} credits")
+    out.print(line)
+    if found.failures:
+        out.print("why: " + ", ".join(f"{number:,} {code}" for code, number in found.failures.items()))
+
+
+def exit_code(found: BatchView) -> int:
+    """What a script should see of a batch."""
+    if found.finished < found.jobs:
+        return NOT_FINISHED
+    return DONE if found.states.get(State.SUCCEEDED, 0) == found.jobs else FAILED

@@ -1,0 +1,105 @@
+"""How new jobs come into the ledger, one at a time or many."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import orjson
+
+from swapline_producer.errors import IdempotencyConflict, LedgerUnavailable
+from swapline_producer.ledger_core import LedgerCore, translated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from swapline_producer.change import NewJob
+
+APART = ("tenant", "priority", "batch", "idempotency_key")
+"""Parts of the spec that Lua reads as well: fields of their own, and not kept twice."""
+
+
+class Wish(NamedTuple):
+    """A job to be accepted. `fingerprint` tells its request from others under the same idempotency key."""
+
+    job: NewJob
+    fingerprint: str = ""
+    replace_failed: bool = False
+
+
+class Accepting(LedgerCore):
+    """The moves that write new jobs."""
+
+    def accept(self, job: NewJob, *, fingerprint: str = "", replace_failed: bool = False) -> tuple[str, bool]:
+        """Write a new job as QUEUED. Gives its id and whether it is new.
+
+        With an idempotency key that is known, gives the job that has it; raises IdempotencyConflict where the key
+        came with another `fingerprint`. `replace_failed`: a job that ended without success gives its key up instead.
+        """
+        wish = Wish(job, fingerprint, replace_failed)
+        answer = _accepted(wish, self._run("accept", **self._acceptance(wish)))
+        if isinstance(answer, IdempotencyConflict):
+            raise answer
+        return answer
+
+    def accept_many(self, wishes: Iterable[Wish]) -> list[tuple[str, bool] | IdempotencyConflict | LedgerUnavailable]:
+        """Write many new jobs in one round trip, each for itself; they stand in the waiting line at once.
+
+        No slot is given out: the first look of any worker at the line does that. Raises LedgerUnavailable where the
+        connection broke: then each of them may or may not have been written.
+        """
+        wanted = list(wishes)
+        answers = self._run_many("accept", ({**self._acceptance(wish), "in_line": True} for wish in wanted))
+        return [
+            answer if isinstance(answer, LedgerUnavailable) else _accepted(wish, answer)
+            for wish, answer in zip(wanted, answers, strict=True)
+        ]
+
+    def batch_ids(self, batch: str) -> list[str]:
+        """The ids of the jobs of a batch, in the order they were accepted."""
+        with translated():
+            return cast("list[str]", self.client.zrange(self._key("batch", batch), 0, -1))
+
+    def outlines(self, job_ids: Iterable[str]) -> list[tuple[str | None, str | None, str | None]]:
+        """State, failure code and credits of several jobs, in one round trip; None for what is not there."""
+        with translated(), self.client.pipeline(transaction=False) as pipe:
+            for job_id in job_ids:
+                pipe.hmget(self._key("job", job_id), "state", "failure_code", "credits")
+            return [tuple(found) for found in pipe.execute()]
+
+    def known_keys(self, keys: Iterable[tuple[str, str]]) -> int:
+        """How many of these idempotency keys, given as (tenant, key), have a job, in one round trip."""
+        with translated(), self.client.pipeline(transaction=False) as pipe:
+            for tenant, key in keys:
+                pipe.exists(self._key("key", tenant, key))
+            return sum(pipe.execute())
+
+    def _acceptance(self, wish: Wish) -> dict[str, Any]:
+        spec, ttl_ms = wish.job.spec, round(wish.job.queue_ttl * 1000)
+        run_ms = round(wish.job.run_timeout * 1000)
+        arguments = {
+            "id": wish.job.job_id,
+            "tenant": spec["tenant"],
+            "priority": spec["priority"],
+            "ttl_ms": ttl_ms,
+            "life_ms": ttl_ms + run_ms + self._keep_ms,
+            "fields": {
+                "spec": orjson.dumps(
+                    {name: spec[name] for name in spec if name not in APART and spec[name] != {}}
+                ).decode(),
+                **{name: spec[name] for name in APART if name in spec},
+                "run_timeout_ms": str(run_ms),
+            },
+        }
+        if "idempotency_key" in spec:
+            arguments["claim"] = {"fingerprint": wish.fingerprint, "replace_failed": wish.replace_failed}
+        return arguments
+
+
+def _accepted(wish: Wish, answer: dict[str, Any]) -> tuple[str, bool] | IdempotencyConflict:
+    if not answer.get("conflict"):
+        return answer["id"], answer["created"]
+    key = wish.job.spec["idempotency_key"]
+    return IdempotencyConflict(
+        f"The idempotency key {key!r} already belongs to job {answer['id']}, which was asked for with other"
+        " values; use another key, or send the same request again.",
+    )

@@ -1,0 +1,91 @@
+"""What every part of the ledger stands on: the names of keys, the scripts, and how they are run."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import redis
+
+from swapline_producer.errors import LedgerUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
+
+    from redis.commands.core import Script
+
+
+class LedgerCore:
+    """The keys and moves of one installation. Each move is one Lua file."""
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        prefix: str,
+        moves: Iterable[str],
+        *,
+        keep: float,
+        clock: Callable[[], int] | None,
+    ) -> None:
+        """Keep finished records for `keep` seconds; `clock` gives milliseconds, or the server's own clock is used."""
+        self.client = client
+        self.prefix = prefix
+        self._keep_ms = round(keep * 1000)
+        self._clock = clock
+        self._scripts: dict[str, Script] = {name: client.register_script(_source(name)) for name in moves}
+
+    def _key(self, *parts: str) -> str:
+        return ":".join((self.prefix, *parts))
+
+    def _run(self, move: str, **arguments: Any) -> dict[str, Any]:
+        with translated():
+            reply = self._scripts[move](args=self._arguments(arguments))
+        answer: dict[str, Any] = orjson.loads(reply)
+        return answer
+
+    def _run_many(self, move: str, many: Iterable[dict[str, Any]]) -> list[dict[str, Any] | LedgerUnavailable]:
+        """Run one move with many arguments in one round trip; each is a move of its own, and can fail alone.
+
+        The pipeline loads a script that the server does not have. Raises LedgerUnavailable where the connection broke:
+        then each of them may or may not have been written.
+        """
+        wanted = list(many)
+        with translated(), self.client.pipeline(transaction=False) as pipe:
+            for arguments in wanted:
+                self._scripts[move](args=self._arguments(arguments), client=pipe)
+            replies = pipe.execute(raise_on_error=False)
+        return [self._answer(move, *pair) for pair in zip(wanted, replies, strict=True)]
+
+    def _answer(self, move: str, arguments: dict[str, Any], reply: Any) -> dict[str, Any] | LedgerUnavailable:
+        try:
+            if isinstance(reply, redis.exceptions.NoScriptError):  # the server forgot its scripts in this moment
+                return self._run(move, **arguments)
+            with translated():
+                if isinstance(reply, Exception):
+                    raise reply
+        except LedgerUnavailable as error:
+            return error
+        answer: dict[str, Any] = orjson.loads(reply)
+        return answer
+
+    def _arguments(self, arguments: dict[str, Any]) -> list[str | bytes]:
+        now = "" if self._clock is None else str(self._clock())
+        return [self.prefix, now, orjson.dumps(arguments)]
+
+
+@contextmanager
+def translated() -> Generator[None]:
+    """Turn whatever the client raises into LedgerUnavailable."""
+    try:
+        yield
+    except redis.exceptions.RedisError as error:
+        raise LedgerUnavailable(
+            f"Redis did not answer ({type(error).__name__}: {error}); check SWAPLINE_REDIS_URL and the server.",
+        ) from error
+
+
+def _source(move: str) -> str:
+    folder = resources.files("swapline_producer") / "lua"
+    return "\n".join((folder / f"{name}.lua").read_text() for name in ("shared", "line", move))

@@ -1,0 +1,73 @@
+"""Wait for many jobs with one subscription: each is given when it finishes, whichever comes first."""
+
+from __future__ import annotations
+
+import time
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from swapline_producer.errors import JobNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from swapline_producer.contract import Job
+    from swapline_producer.ledger import Ledger
+
+CHUNK = 500
+"""Jobs looked at in one round trip."""
+
+SWEEP = 5.0
+"""Seconds between two looks for what was not heard: a notification can get lost with a connection."""
+
+OVERLAP = 1000
+"""Milliseconds that two such looks have in common, for moves that were under way during the first."""
+
+
+def as_completed(ledger: Ledger, job_ids: Iterable[str], timeout: float) -> Iterator[Job]:
+    """Give each job once it has finished; see `Producer.as_completed`."""
+    give_up_at = time.monotonic() + timeout
+    left = dict.fromkeys(job_ids)
+    with ledger.watching_all() as heard:
+        since = ledger.now()
+        yield from _taken(ledger, left, _finished_already(ledger, left))
+        sweep_at = time.monotonic() + SWEEP
+        while left:
+            now = time.monotonic()
+            if now >= give_up_at:
+                raise TimeoutError(f"{len(left)} jobs have not finished after {timeout:g} s; they go on.")
+            if now >= sweep_at:
+                since, last = ledger.now(), since
+                yield from _taken(ledger, left, ledger.finished_since(last - OVERLAP))
+                sweep_at = now + SWEEP
+            elif (job_id := heard(min(give_up_at, sweep_at) - now)) in left:
+                yield from _taken(ledger, left, [job_id, *_also_heard(heard)])
+
+
+def _finished_already(ledger: Ledger, left: dict[str, None]) -> Iterator[str]:
+    """What has finished before anybody waited. Raises JobNotFound."""
+    everything = iter(list(left))
+    while chunk := list(islice(everything, CHUNK)):
+        for job_id, state in zip(chunk, ledger.states(chunk), strict=True):
+            if state is None:
+                raise JobNotFound(f"There is no job {job_id!r} in the ledger.")
+            if state.finished:
+                yield job_id
+
+
+def _also_heard(heard: Callable[[float], str | None]) -> Iterator[str]:
+    """What lies there already, so that many jobs are read in one round trip."""
+    for _ in range(CHUNK):
+        job_id = heard(0)
+        if job_id is None:
+            return
+        yield job_id
+
+
+def _taken(ledger: Ledger, left: dict[str, None], finished: Iterable[str]) -> Iterator[Job]:
+    """Read those that are waited for, and wait for them no more."""
+    wanted = (job_id for job_id in finished if job_id in left)
+    while chunk := list(dict.fromkeys(islice(wanted, CHUNK))):
+        for job_id in chunk:
+            del left[job_id]
+        yield from ledger.get_many(chunk)

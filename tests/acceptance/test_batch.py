@@ -1,0 +1,198 @@
+"""`swapline batch` as a user meets it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from installation import SWAPLINE
+from servers import waited_for
+from swapline_producer.contract import State
+from swapline_simulator import sample_photographs
+
+if TYPE_CHECKING:
+    from installation import Installation
+
+URL = "https://pictures.example.com"
+HEADER = "image,gender,filter_id,order\n"
+
+
+def told(installation: Installation, *arguments: str, code: int = 0) -> Any:
+    done = installation.cli(*arguments, "--json")
+    assert (done.returncode, done.stderr) == (code, "")
+    return json.loads(done.stdout)
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    """Four rows: a file, two URLs, and a filter that the vendor does not have."""
+    folder = tmp_path / "order"
+    folder.mkdir()
+    (folder / "me.jpg").write_bytes(sample_photographs()[0])
+    path = folder / "spring.csv"
+    path.write_text(f"{HEADER}me.jpg,female,12,a\n{URL}/1.jpg,0,12,b\n{URL}/2.jpg,0,99999,c\n{URL}/3.jpg,0,12,d\n")
+    return path
+
+
+def test_a_batch_from_its_manifest_to_its_pictures(installation: Installation, manifest: Path, tmp_path: Path) -> None:
+    pictures, results = tmp_path / "pictures", tmp_path / "results.csv"
+    with installation.worker():
+        ran = told(
+            installation,
+            *("batch", "run", str(manifest), "--download", str(pictures), "--results", str(results)),
+            code=1,
+        )
+    assert (ran["enqueued"], ran["known"], ran["jobs"], ran["finished"]) == (4, 0, 4, 4)
+    assert (ran["states"], ran["failures"], ran["credits"]) == (
+        {"FAILED": 1, "SUCCEEDED": 3},
+        {"FILTER_NOT_FOUND": 1},
+        6,
+    )
+    assert sorted(path.name for path in pictures.iterdir()) == ["000001.png", "000002.png", "000004.png"]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in pictures.iterdir())
+    with results.open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert {(line["row"], line["state"], line["metadata.order"]) for line in lines} == {
+        ("1", "SUCCEEDED", "a"),
+        ("2", "SUCCEEDED", "b"),
+        ("3", "FAILED", "c"),
+        ("4", "SUCCEEDED", "d"),
+    }
+    shown = told(installation, "batch", "show", "spring", "--limit", "1")
+    assert [job["failure_code"] for job in shown["first"]] == ["FILTER_NOT_FOUND"]
+    people = installation.cli("batch", "show", "spring").stdout
+    assert "4 of 4 jobs have ended, 6 credits" in people
+
+
+def test_every_mistake_is_said_with_its_line_and_nothing_is_enqueued(
+    installation: Installation, tmp_path: Path
+) -> None:
+    path = tmp_path / "spring.csv"
+    path.write_text(f"{HEADER}nowhere.jpg,0,12,a\n{URL}/1.jpg,0,12,b\n{URL}/2.jpg,9,12,c\n{URL}/3.jpg,0,twelve,d\n")
+    done = installation.cli("batch", "run", str(path))
+    assert (done.returncode, done.stdout) == (2, "")
+    said = done.stderr.splitlines()
+    assert [line.split(":")[0] for line in said] == ["line 2", "line 4", "line 5", "swapline"]
+    assert said[-1] == "swapline: 3 of 4 rows are wrong; nothing was enqueued."
+    assert installation.producer().ledger.census()[State.QUEUED] == 0
+
+
+def test_a_dry_run_says_what_it_costs_and_leaves_out_what_is_there(installation: Installation, manifest: Path) -> None:
+    wanted = {"batch": "spring", "rows": 4, "known": 0, "credits": 8, "rows_by_tenant": {"default": 4}}
+    assert told(installation, "batch", "run", str(manifest), "--dry-run") == wanted
+    assert installation.producer().ledger.counters() == {}
+    told(installation, "batch", "run", str(manifest))
+    assert told(installation, "batch", "run", str(manifest), "--dry-run") == wanted | {"known": 4, "credits": 0}
+
+
+def test_running_it_again_repeats_no_row_and_more_rows_go_on(installation: Installation, manifest: Path) -> None:
+    assert told(installation, "batch", "run", str(manifest))["enqueued"] == 4
+    assert told(installation, "batch", "run", str(manifest))["known"] == 4
+    with manifest.open("a") as file:
+        file.write(f"{URL}/5.jpg,0,12,e\n")
+    again = told(installation, "batch", "run", str(manifest))
+    assert (again["enqueued"], again["known"]) == (1, 4)
+    assert told(installation, "batch", "run", str(manifest), "--name", "summer")["enqueued"] == 5
+    assert installation.producer().ledger.census()[State.QUEUED] == 10
+
+
+def test_a_row_that_was_changed_after_it_was_enqueued_is_not_paid_again(
+    installation: Installation, manifest: Path
+) -> None:
+    told(installation, "batch", "run", str(manifest))
+    manifest.write_text(manifest.read_text().replace("/3.jpg", "/other.jpg"))
+    done = installation.cli("batch", "run", str(manifest))
+    assert done.returncode == 1
+    assert done.stderr.startswith("line 5: The idempotency key 'batch:spring:4' already belongs to job ")
+
+
+def test_an_interrupted_run_goes_on_where_it_was(installation: Installation, tmp_path: Path) -> None:
+    number = 30_000  # some seconds' work, so that the interruptions find it under way
+    path = tmp_path / "big.jsonl"
+    with path.open("w") as file:
+        for n in range(number):
+            file.write(json.dumps({"image": f"{URL}/{n}.jpg", "gender": 0, "filter_id": 12}) + "\n")
+    ledger = installation.producer().ledger
+    for interrupt, so_far in ((signal.SIGINT, 500), (signal.SIGKILL, 2_000)):
+        child = subprocess.Popen(
+            [SWAPLINE, "batch", "run", str(path)],
+            env=installation.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        waited_for(lambda: ledger.census()[State.QUEUED] >= so_far)  # noqa: B023 -- called in this turn only
+        child.send_signal(interrupt)
+        _, said = child.communicate(timeout=60)
+        assert child.returncode == (3 if interrupt is signal.SIGINT else -signal.SIGKILL)
+        assert "Traceback" not in said
+        assert ledger.census()[State.QUEUED] < number
+    there = ledger.census()[State.QUEUED]
+    ran = told(installation, "batch", "run", str(path))
+    assert (ran["enqueued"], ran["known"]) == (number - there, there)
+    assert ledger.census()[State.QUEUED] == len(ledger.batch_ids("big")) == number
+
+
+def test_failed_rows_are_made_again_on_request_and_may_be_mended(installation: Installation, manifest: Path) -> None:
+    with installation.worker():
+        assert installation.cli("batch", "run", str(manifest), "--watch").returncode == 1
+        manifest.write_text(manifest.read_text().replace("99999", "12"))
+        again = told(installation, "batch", "run", str(manifest), "--watch", "--retry-failed")
+    assert (again["enqueued"], again["known"], again["states"]) == (1, 3, {"SUCCEEDED": 4})
+
+
+def test_a_batch_is_canceled_whole(installation: Installation, manifest: Path) -> None:
+    told(installation, "batch", "run", str(manifest))
+    assert told(installation, "batch", "cancel", "spring") == {
+        "batch": "spring",
+        "canceled": 4,
+        "canceling": 0,
+        "charged": 0,
+        "perhaps_charged": 0,
+        "ended_meanwhile": 0,
+    }
+    assert told(installation, "batch", "show", "spring")["states"] == {"CANCELED": 4}
+    assert "0 canceled" in installation.cli("batch", "cancel", "spring").stdout
+
+
+def test_watching_that_takes_too_long_is_not_finished(installation: Installation, manifest: Path) -> None:
+    done = installation.cli("batch", "run", str(manifest), "--watch", "--timeout", "0.1")
+    assert done.returncode == 3
+    assert "4 jobs have not finished after 0.1 s; they go on" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["show", "cancel"])
+def test_a_batch_that_is_not_there_is_a_sentence(installation: Installation, command: str) -> None:
+    missing = installation.cli("batch", command, "nothing")
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert missing.stderr.startswith("swapline: There is no batch 'nothing' in the ledger;")
+
+
+def test_a_manifest_without_rows_is_a_sentence(installation: Installation, tmp_path: Path) -> None:
+    path = tmp_path / "empty.csv"
+    path.write_text(HEADER)
+    done = installation.cli("batch", "run", str(path))
+    assert (done.returncode, done.stderr) == (2, "swapline: the manifest has no rows; nothing was enqueued.\n")
+
+
+@pytest.mark.parametrize("command", [("batch",), ("batch", "run"), ("batch", "show"), ("batch", "cancel")])
+def test_every_batch_command_explains_itself(installation: Installation, command: tuple[str, ...]) -> None:
+    explained = installation.cli(*command, "--help")
+    assert (explained.returncode, explained.stderr) == (0, "")
+    assert "Usage:" in explained.stdout
+
+
+def test_the_manifest_of_the_guide_is_good(installation: Installation, tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "batches.md").read_text()
+    path = tmp_path / "spring.csv"
+    path.write_text(guide.partition("```csv\n")[2].partition("```")[0])
+    (tmp_path / "faces").mkdir()
+    for name in ("anna", "ben"):
+        (tmp_path / "faces" / f"{name}.jpg").write_bytes(sample_photographs()[0])
+    assert told(installation, "batch", "run", str(path), "--dry-run")["credits"] == 6

@@ -1,0 +1,63 @@
+"""Scenes with one job, in which a fault falls exactly where it is wanted."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from chaos.checker import Verdict, check
+from chaos.gather import gather, settle
+from chaos.load import Load
+from chaos.nemesis import Deed
+from chaos.stage import PREFIX, SECRET, Actor, Setup, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+SETTLE = 4.0
+"""Seconds in which a job that will ever move has moved: the rescue comes after one."""
+
+
+@contextmanager
+def one_job(folder: Path, *, rescue_after: float = 1) -> Generator[Stage]:
+    """A stage with no worker on it yet, and one job given."""
+    quick = Setup(workers=0, slots=1, rescue_after=rescue_after, service_time="fixed:0.1")
+    with Stage(folder / "stage", quick) as stage:
+        load = Load(stage, most=1)
+        load.start()
+        load.join()
+        yield stage
+
+
+def an_actor(stage: Stage, number: int, **more: str) -> Actor:
+    """A worker on stage."""
+    actor = stage.actor(number, **more)
+    stage.actors.append(actor)
+    actor.start()
+    return actor
+
+
+def judged(stage: Stage) -> Verdict:
+    """Let it come to rest, as far as it will, and judge it."""
+    settle(stage, [job_of(stage)], seconds=SETTLE)
+    stage.stop_all()
+    gather(stage)
+    return check(stage.evidence, secret=SECRET)
+
+
+def job_of(stage: Stage) -> str:
+    """The one job there is."""
+    [key] = stage.client.scan_iter(f"{PREFIX}:job:*")
+    return str(key).rpartition(":")[2]
+
+
+def killed(stage: Stage, actor: Actor) -> None:
+    """Kill a worker, and have it in the evidence."""
+    tasks = actor.kill()
+    stage.record("acts")({"deed": Deed.KILL, "kill": 1, "workers": [actor.number], "in_hand": tasks})
+
+
+def events(stage: Stage) -> list[str]:
+    """The names of what has happened to the one job, by its own log."""
+    return [event.name for event in stage.producer.events(job_of(stage))]

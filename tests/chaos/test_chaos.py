@@ -1,0 +1,50 @@
+"""A short run: everything is killed, stopped and broken, and nothing is lost and nothing paid twice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chaos.nemesis import Temper, plan
+from chaos.play import Play, perform
+from chaos.report import page, percentile
+from chaos.stage import Setup
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SHORT = Play(
+    Setup(
+        seed=3,
+        workers=2,
+        slots=6,
+        rescue_after=2,
+        service_time="lognormal:1,0.3",
+        run_timeout=15,
+        modes=("submit_slow_accepted=0.3@0.5", "status_held_pending=2@0.25"),
+        steps=True,
+    ),
+    Temper(seconds=30, kills=10, stops=2, longest_stop=5, faults=6, steps=1, longest_step=5),
+    every=0.4,
+    settle=40,
+)
+"""Half of the submissions are answered late, so that kills fall between sending and the reply."""
+
+
+@pytest.mark.timeout(180)  # about a minute when nothing else runs on the machine
+def test_nothing_is_lost_and_nothing_paid_twice_whatever_is_killed(tmp_path: Path) -> None:
+    verdict = perform(SHORT, tmp_path / "stage")
+    report = page(verdict, {"seed": str(SHORT.setup.seed)})
+    assert verdict.clean, report
+    assert verdict.counts["kills"] == SHORT.temper.kills, report
+    assert verdict.counts["jobs accepted"] > SHORT.temper.seconds, report
+    median = percentile(verdict.recovery, 0.5)
+    assert median is not None, report
+    assert median < 2 * SHORT.setup.rescue_after, report  # Redis may be away, or the clock stepped back, meanwhile
+
+
+def test_the_same_seed_draws_the_same_plan() -> None:
+    temper = Temper(kills=50, steps=5)
+    assert plan(7, temper, workers=3) == plan(7, temper, workers=3)
+    assert plan(7, temper, workers=3) != plan(8, temper, workers=3)

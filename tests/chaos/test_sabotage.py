@@ -1,0 +1,71 @@
+"""The harness can fail: each protection that is taken away shows, and the same play with it in place is clean."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chaos.gather import settle
+from chaos.nemesis import LOOK, SUBMISSION
+from chaos.proxy import Fault
+from chaos.scenes import an_actor, job_of, judged, killed, one_job
+from servers import waited_for
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def sabotaged(protection: str) -> dict[str, str]:
+    return {"CHAOS_SABOTAGE": protection} if protection else {}
+
+
+@pytest.mark.parametrize(("protection", "paid_twice"), [("", 0), ("fencing", 1)])
+def test_a_worker_that_was_stopped_too_long_pays_again_only_without_fencing(
+    tmp_path: Path, protection: str, paid_twice: int
+) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    with one_job(tmp_path) as stage:
+        first = an_actor(stage, 0, CHAOS_GATE=str(gate), **sabotaged(protection))
+        with gate.open("wb"):  # opens when the worker has the job in hand and its attempt is not written yet
+            first.signal(signal.SIGSTOP)
+            an_actor(stage, 1, **sabotaged(protection))
+            settle(stage, [job_of(stage)], seconds=30)
+            first.signal(signal.SIGCONT)
+        waited_for(lambda: not first.in_hand())
+        verdict = judged(stage)
+    assert verdict.number("paid twice") == paid_twice, verdict.wrong
+    assert verdict.clean is (protection == "")
+
+
+@pytest.mark.parametrize(("protection", "lost"), [("", 0), ("rescue", 1)])
+def test_a_job_in_a_killed_workers_hands_is_lost_only_without_rescue(
+    tmp_path: Path, protection: str, lost: int
+) -> None:
+    with one_job(tmp_path) as stage:
+        look = stage.link("vendor").order(Fault.HOLD, LOOK, times=1)
+        first = an_actor(stage, 0, **sabotaged(protection))
+        assert look.replied.wait(30)
+        killed(stage, first)
+        an_actor(stage, 1, **sabotaged(protection))
+        verdict = judged(stage)
+    assert verdict.number("lost") == lost, verdict.wrong
+    assert verdict.clean is (protection == "")
+
+
+@pytest.mark.parametrize(("protection", "paid_twice", "held"), [("", 0, 1), ("attempt", 1, 0)])
+def test_a_paid_call_whose_worker_was_killed_is_paid_again_only_without_the_attempts_record(
+    tmp_path: Path, protection: str, paid_twice: int, held: int
+) -> None:
+    with one_job(tmp_path) as stage:
+        call = stage.link("vendor").order(Fault.HOLD, SUBMISSION, times=1)
+        first = an_actor(stage, 0, **sabotaged(protection))
+        assert call.replied.wait(30)
+        killed(stage, first)
+        an_actor(stage, 1, **sabotaged(protection))
+        verdict = judged(stage)
+    assert (verdict.number("paid twice"), verdict.counts["HELD"]) == (paid_twice, held), verdict.wrong
+    assert verdict.clean is (protection == "")

@@ -1,0 +1,3 @@
+from servers import prefix, valkey
+
+__all__ = ["prefix", "valkey"]

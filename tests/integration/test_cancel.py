@@ -1,0 +1,241 @@
+"""Cancel, whatever the state: at once where nothing is at the vendor, else when the vendor is done."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from servers import new_job, waited_for
+from swapline_producer import Producer, ProducerSettings
+from swapline_producer.change import Change, Strike
+from swapline_producer.contract import Canceling, FailureCode, Job, State, Step, Ticket
+from swapline_producer.errors import JobNotFound, NotPossible
+from swapline_simulator import sample_photographs
+from swapline_workers.adapters.desk import LedgerDesk
+from swapline_workers.core.lifecycle import ROUTES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from installation import Installation, Receiver
+    from servers import Time
+    from swapline_producer.ledger import Ledger
+
+SENDING = Change(
+    to=State.SUBMITTING,
+    fields={"attempts": 1, "attempt_open": True},
+    stamps={"run_until": 50},
+    due_in=15,
+)
+ACCEPTED = Change(
+    to=State.RUNNING,
+    fields={"vendor_job_id": "v", "attempt_open": False, "credits": 2},
+    stamps={"submitted_at": 0, "run_until": 50},
+    due_in=1,
+)
+NOT_SENT = Change(
+    to=State.QUEUED,
+    fields={"attempt_open": False},
+    in_line=True,
+    due_by="queue_until",
+    refund=True,
+    strike=Strike(reason="429"),
+)
+HELD = Change(to=State.HELD, fields={"attempt_open": False}, due_by="run_until", note="held")
+
+
+class Post:
+    def __init__(self) -> None:
+        self.tickets: list[Ticket] = []
+
+    def send(self, tickets: Sequence[Ticket]) -> bool:
+        self.tickets += tickets
+        return True
+
+
+@pytest.fixture
+def post() -> Post:
+    return Post()
+
+
+@pytest.fixture
+def producer(ledger: Ledger, post: Post) -> Producer:
+    return Producer(ProducerSettings(key_prefix=ledger.prefix), ledger, post, None)
+
+
+@pytest.fixture
+def desk(ledger: Ledger, post: Post) -> LedgerDesk:
+    return LedgerDesk(ledger, post, nudge=lambda _: None)
+
+
+def queued(ledger: Ledger, job_id: str = "a") -> Job:
+    ledger.accept(new_job(job_id))
+    return ledger.get(job_id)
+
+
+def submitting(ledger: Ledger, job_id: str = "a") -> Job:
+    assert ledger.line_up(queued(ledger, job_id))
+    return ledger.get(job_id)
+
+
+def moved(ledger: Ledger, job: Job, *changes: Change) -> Job:
+    for change in changes:
+        advanced = ledger.advance(job, change)
+        assert advanced is not None
+        job = advanced.job
+    return job
+
+
+def spent(ledger: Ledger, time: Time) -> int:
+    return int(ledger.client.hget(f"{ledger.prefix}:spent:{time.at // 86_400_000}", "all") or 0)
+
+
+def test_a_queued_job_is_canceled_at_once_and_leaves_the_line(producer: Producer, ledger: Ledger) -> None:
+    queued(ledger)
+    ended = producer.cancel("a")
+    assert (ended.job.state, ended.job.failure_code, ended.charged) == (State.CANCELED, FailureCode.CANCELED, False)
+    assert ledger.claim(ROUTES).tickets == ()
+    assert ledger.client.zcard(f"{ledger.prefix}:due") == 0
+
+
+def test_a_slot_that_was_not_used_goes_to_the_next_job_and_its_credits_are_given_back(
+    producer: Producer, ledger: Ledger, post: Post, time: Time
+) -> None:
+    for job_id in "abc":
+        submitting(ledger, job_id) if job_id != "c" else ledger.line_up(queued(ledger, job_id))
+    assert spent(ledger, time) == 4
+    assert producer.cancel("a").charged is False
+    assert post.tickets == [Ticket(step=Step.SUBMIT, job_id="c", turn=2)]
+    assert ledger.slots().in_flight == ("b", "c")
+    assert spent(ledger, time) == 4  # two given back, two spent on the next
+
+
+def test_canceling_before_the_paid_call_prevents_it(producer: Producer, ledger: Ledger) -> None:
+    in_hand = submitting(ledger)
+    producer.cancel("a")
+    assert ledger.advance(in_hand, SENDING) is None
+
+
+def test_a_job_at_the_vendor_keeps_its_slot_and_shows_at_once_that_it_is_to_be_canceled(
+    producer: Producer, ledger: Ledger
+) -> None:
+    job = moved(ledger, submitting(ledger), SENDING, ACCEPTED)
+    asked = producer.cancel("a")
+    assert (asked.done, asked.charged, asked.job.canceling) == (False, True, Canceling.DROP)
+    assert ledger.get("a") == job.model_copy(update={"canceling": Canceling.DROP})
+    assert ledger.slots().in_flight == ("a",)
+
+
+@pytest.mark.parametrize("how", list(Canceling))
+@pytest.mark.parametrize("end", [State.FAILED, State.TIMED_OUT])
+def test_it_ends_canceled_when_the_vendor_is_done(
+    producer: Producer, ledger: Ledger, desk: LedgerDesk, end: State, how: Canceling
+) -> None:
+    in_hand = moved(ledger, submitting(ledger), SENDING, ACCEPTED)
+    producer.cancel("a", keep_result=how is Canceling.KEEP)
+    ended = desk.advance(in_hand, Change(to=end, count={f"finished.{end}": 1}))  # read before it was canceled
+    assert ended is not None
+    assert (ended.state, ledger.get("a").state, ledger.slots().in_flight) == (State.CANCELED, State.CANCELED, ())
+    assert ledger.counters()["finished.CANCELED"] == 1
+    assert producer.cancel("a").charged is True
+
+
+def test_a_move_of_somebody_who_does_not_know_of_it_is_not_written(producer: Producer, ledger: Ledger) -> None:
+    in_hand = moved(ledger, submitting(ledger), SENDING, ACCEPTED)
+    producer.cancel("a")
+    assert ledger.advance(in_hand, Change(to=State.STORING, due_in=1)) is None
+
+
+def test_a_result_that_is_dropped_is_never_fetched(producer: Producer, ledger: Ledger, desk: LedgerDesk) -> None:
+    in_hand = moved(ledger, submitting(ledger), SENDING, ACCEPTED)
+    producer.cancel("a")
+    assert desk.advance(in_hand, Change(to=State.STORING, due_in=15)) is None
+    assert (ledger.get("a").state, ledger.slots().in_flight) == (State.CANCELED, ())
+
+
+def test_a_paid_call_under_way_is_settled_first(producer: Producer, ledger: Ledger, desk: LedgerDesk) -> None:
+    in_hand = moved(ledger, submitting(ledger), SENDING)
+    assert producer.cancel("a").charged is None
+    running = desk.insist(in_hand, ACCEPTED)
+    assert running is not None
+    assert (running.state, running.canceling) == (State.RUNNING, Canceling.DROP)
+    assert producer.cancel("a").charged is True
+
+
+def test_a_paid_call_that_provably_did_not_run_ends_it_uncharged(
+    producer: Producer, ledger: Ledger, desk: LedgerDesk, time: Time
+) -> None:
+    in_hand = moved(ledger, submitting(ledger), SENDING)
+    producer.cancel("a")
+    assert desk.advance(in_hand, NOT_SENT) is None
+    assert (ledger.get("a").state, spent(ledger, time)) == (State.CANCELED, 0)
+    assert producer.cancel("a").charged is False
+    assert ledger.slots().strikes == 1  # the vendor's 429 counts all the same
+
+
+def test_a_held_job_ends_when_its_slot_is_let_go(
+    producer: Producer, ledger: Ledger, desk: LedgerDesk, time: Time
+) -> None:
+    in_hand = moved(ledger, submitting(ledger), SENDING)
+    producer.cancel("a")
+    assert desk.advance(in_hand, HELD) is not None
+    assert ledger.slots().in_flight == ("a",)
+    with pytest.raises(NotPossible, match="to be canceled"):
+        producer.on_call.submit_again("a", accept_charge=True)
+    time.pass_(50)
+    [ticket] = ledger.claim(ROUTES).tickets
+    assert (ticket.step, ticket.job_id) == (Step.SUBMIT, "a")
+    assert ledger.slots().in_flight == ()
+
+
+def test_a_held_job_without_a_slot_is_canceled_at_once(producer: Producer, ledger: Ledger, time: Time) -> None:
+    moved(ledger, submitting(ledger), SENDING, HELD)
+    time.pass_(50)
+    ledger.claim(ROUTES)
+    ended = producer.cancel("a")
+    assert (ended.job.state, ended.charged) == (State.CANCELED, None)
+
+
+def test_canceling_twice_is_canceling_once_and_the_last_word_on_the_result_counts(
+    producer: Producer, ledger: Ledger
+) -> None:
+    moved(ledger, submitting(ledger), SENDING, ACCEPTED)
+    producer.cancel("a")
+    producer.cancel("a")
+    assert [event.name for event in ledger.events("a")].count("cancel requested") == 1
+    assert producer.cancel("a", keep_result=True).job.canceling is Canceling.KEEP
+
+
+def test_a_job_that_has_ended_otherwise_is_a_sentence(producer: Producer, ledger: Ledger) -> None:
+    moved(ledger, submitting(ledger), SENDING, ACCEPTED, Change(to=State.FAILED))
+    with pytest.raises(NotPossible, match="it is FAILED; there is nothing to cancel"):
+        producer.cancel("a")
+    with pytest.raises(JobNotFound):
+        producer.cancel("nobody")
+
+
+def test_the_whole_way_with_a_worker_that_dies_meanwhile(installation: Installation, receiver: Receiver) -> None:
+    installation.vendor.control.change(service_time="fixed:6")
+    installation.more["SWAPLINE_RESCUE_AFTER"] = "1"
+    photograph = installation.store.parent / "me.jpg"
+    photograph.write_bytes(sample_photographs()[0])
+    made = installation.cli(
+        *("enqueue", str(photograph), "--gender", "0", "--filter-id", "12", "--webhook-url", receiver.url, "--json")
+    )
+    job_id = json.loads(made.stdout)["job_id"]
+    producer = installation.producer()
+    with installation.worker() as worker:
+        waited_for(lambda: producer.get(job_id).state is State.RUNNING)
+        told = json.loads(installation.cli("jobs", "cancel", job_id, "--keep-result", "--json").stdout)
+        assert (told["state"], told["canceling"], told["charged"]) == ("RUNNING", "keep", True)
+        assert "(canceling)" in installation.cli("jobs", "show", job_id).stdout
+        worker.kill()
+    with installation.worker():
+        job = producer.wait(job_id, timeout=60)
+        _, event = receiver.next()
+    assert (job.state, job.failure_code, job.credits, len(job.images)) == (State.CANCELED, FailureCode.CANCELED, 2, 1)
+    assert (event.type, event.data.credits, len(event.data.images)) == ("swap.canceled", 2, 1)
+    again = installation.cli("jobs", "cancel", job_id)
+    assert (again.returncode, again.stdout) == (0, f"{job_id} is CANCELED; it was charged\n")

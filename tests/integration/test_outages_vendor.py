@@ -1,0 +1,161 @@
+"""The vendor, or the way to it, is out of order. Each test is a row of docs/failure-modes.md."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chaos.proxy import Fault, Proxies, Proxy
+from servers import waited_for
+from swapline_producer import SwapRequest
+from swapline_producer.contract import State
+from swapline_simulator import sample_photographs
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from typing import Any
+
+    from installation import Installation, Receiver
+    from swapline_producer import Producer
+    from swapline_producer.contract import Job
+
+PHOTOGRAPH = sample_photographs()[0]
+
+
+@pytest.fixture
+def wire(installation: Installation) -> Generator[Proxy]:
+    """What lies between the workers and the vendor."""
+    with Proxies() as proxies:
+        port = int(installation.vendor.url.rpartition(":")[2])
+        proxy = proxies.between("vendor", port)
+        installation.more["SWAPLINE_API_BASE_URL"] = f"http://127.0.0.1:{proxy.port}"
+        yield proxy
+
+
+def enqueued(producer: Producer, number: int = 1, **more: Any) -> list[str]:
+    return [
+        producer.enqueue(SwapRequest(image=PHOTOGRAPH, gender=0, filter_id=12, **more)).job_id for _ in range(number)
+    ]
+
+
+def ended(producer: Producer, jobs: list[str]) -> list[Job]:
+    return [producer.wait(job_id, timeout=40) for job_id in jobs]
+
+
+def spent(installation: Installation) -> int:
+    return installation.vendor.control.report(jobs=False).credits_spent
+
+
+def test_while_the_vendor_cannot_be_reached_jobs_wait_uncharged(installation: Installation, wire: Proxy) -> None:
+    producer = installation.producer()
+    away = wire.order(Fault.REFUSE)
+    with installation.worker() as worker:
+        jobs = enqueued(producer, 3)
+        waited_for(lambda: producer.ledger.slots().strikes >= 1)
+        assert "could not be reached" in (producer.ledger.slots().reason or "")
+        assert producer.ledger.slots().in_flight == ()  # no slot is kept while nothing can be sent
+        wire.lift(away)
+        done = ended(producer, jobs)
+    assert [(job.state, job.credits) for job in done] == [(State.SUCCEEDED, 2)] * 3
+    assert spent(installation) == 6
+    assert "Traceback" not in worker.log()
+
+
+def test_a_vendor_that_goes_away_while_jobs_run_is_no_news(installation: Installation, wire: Proxy) -> None:
+    installation.vendor.control.change(service_time="fixed:1")
+    producer = installation.producer()
+    with installation.worker():
+        jobs = enqueued(producer, 3)
+        waited_for(lambda: producer.ledger.census()[State.RUNNING] == 3)
+        away = wire.order(Fault.REFUSE)
+        waited_for(lambda: producer.ledger.counters().get("looks.failed", 0) >= 3)
+        wire.lift(away)
+        done = ended(producer, jobs)
+    assert [(job.state, job.attempts) for job in done] == [(State.SUCCEEDED, 1)] * 3
+    assert spent(installation) == 6
+
+
+def test_a_vendor_that_swallows_a_submission_makes_it_ambiguous_and_a_swallowed_look_is_no_news(
+    installation: Installation, wire: Proxy
+) -> None:
+    installation.more |= {"SWAPLINE_SUBMIT_TIMEOUT": "1", "SWAPLINE_STATUS_TIMEOUT": "1"}
+    installation.vendor.control.change(service_time="fixed:0.5")
+    producer = installation.producer()
+    with installation.worker():
+        wire.order(Fault.SILENCE, match=b"/status/", times=1)
+        [looked_at] = ended(producer, enqueued(producer))
+        wire.order(Fault.SILENCE, match=b"/run/face_swap", times=1)
+        [swallowed] = enqueued(producer)
+        waited_for(lambda: producer.get(swallowed).state is State.HELD)
+    assert looked_at.state is State.SUCCEEDED
+    assert producer.ledger.counters()["looks.failed"] == 1
+    assert producer.get(swallowed).attempts == 1
+
+
+def test_a_slow_vendor_is_waited_for(installation: Installation, wire: Proxy) -> None:
+    wire.order(Fault.LATENCY, amount=0.3)
+    producer = installation.producer()
+    with installation.worker():
+        done = ended(producer, enqueued(producer, 2))
+    assert [(job.state, job.attempts) for job in done] == [(State.SUCCEEDED, 1)] * 2
+
+
+def test_a_key_that_is_revoked_and_given_back_fails_no_job(installation: Installation) -> None:
+    control = installation.vendor.control
+    control.change(service_time="fixed:1")
+    producer = installation.producer()
+    with installation.worker():
+        running = enqueued(producer, 2)
+        waited_for(lambda: producer.ledger.census()[State.RUNNING] == 2)
+        control.change(key="another")
+        waiting = enqueued(producer, 2)
+        waited_for(lambda: "SWAPLINE_API_KEY" in (producer.ledger.slots().reason or ""))
+        submissions = control.report(jobs=False).submissions
+        assert {producer.get(job_id).state for job_id in running} == {State.RUNNING}
+        control.change(key=installation.vendor.config.key)
+        done = ended(producer, running + waiting)
+    assert [(job.state, job.credits) for job in done] == [(State.SUCCEEDED, 2)] * 4
+    assert submissions <= 3  # two that were accepted, and at most one that met the closed door
+    assert spent(installation) == 8
+
+
+def test_an_account_that_runs_out_of_credits_pauses_and_goes_on_when_there_are_some(
+    installation: Installation,
+) -> None:
+    installation.more["SWAPLINE_MAX_IN_FLIGHT"] = "1"
+    installation.vendor.control.change(credits=2)
+    producer = installation.producer()
+    with installation.worker():
+        jobs = enqueued(producer, 2)
+        waited_for(lambda: "out of credits" in (producer.ledger.slots().reason or ""))
+        waited_for(lambda: producer.ledger.census()[State.SUCCEEDED] == 1)
+        installation.vendor.control.change(credits=100)
+        done = ended(producer, jobs)
+    assert [(job.state, job.credits) for job in done] == [(State.SUCCEEDED, 2)] * 2
+    assert spent(installation) == 4
+
+
+def test_a_cap_below_ours_is_found_by_itself_and_costs_nothing(installation: Installation) -> None:
+    installation.vendor.control.change(cap=1, service_time="fixed:0.3")
+    producer = installation.producer()
+    with installation.worker():
+        done = ended(producer, enqueued(producer, 4))
+    assert [(job.state, job.credits) for job in done] == [(State.SUCCEEDED, 2)] * 4
+    report = installation.vendor.control.report(jobs=False)
+    assert (report.credits_spent, report.max_in_flight) == (8, 1)
+
+
+def test_a_receiver_that_is_away_is_told_when_it_is_back(installation: Installation, receiver: Receiver) -> None:
+    with Proxies() as proxies:
+        wire = proxies.between("receiver", receiver.server_port)
+        away = wire.order(Fault.REFUSE)
+        producer = installation.producer()
+        with installation.worker():
+            [job] = ended(producer, enqueued(producer, webhook_url=f"http://127.0.0.1:{wire.port}/hook"))
+            waited_for(lambda: producer.get(job.job_id).notify_attempts == 1)
+            assert job.state is State.SUCCEEDED  # the picture does not wait for the receiver
+            wire.lift(away)
+            _, event = receiver.next()
+    assert event.data.job_id == job.job_id
+    assert installation.producer().get(job.job_id).notify_attempts == 2

@@ -1,0 +1,172 @@
+"""SIGTERM, deployments, and messages of the version before: nothing is lost, repeated or kept waiting."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import redis
+
+from servers import new_job, waited_for
+from swapline_producer import SwapRequest
+from swapline_producer.contract import LinkedImage, State, Step
+from swapline_simulator import sample_photographs
+
+if TYPE_CHECKING:
+    from installation import Installation, Receiver
+    from swapline_producer import Producer
+
+PHOTOGRAPH = sample_photographs()[0]
+
+LONG = "60"
+"""Seconds, as a setting: a rescue that would come after the test has ended explains nothing in it."""
+
+
+def enqueued(producer: Producer, number: int = 1, **more: str) -> list[str]:
+    return [
+        producer.enqueue(SwapRequest(image=PHOTOGRAPH, gender=0, filter_id=12, **more)).job_id for _ in range(number)
+    ]
+
+
+def looked_at(installation: Installation) -> int:
+    """Status calls that the vendor has seen, those under way included."""
+    return sum(job.looks for job in installation.vendor.control.report().jobs)
+
+
+def names(producer: Producer, job_id: str) -> list[str]:
+    return [event.name for event in producer.events(job_id)]
+
+
+def test_a_stopping_worker_finishes_what_it_has_in_hand(installation: Installation) -> None:
+    installation.more["SWAPLINE_RESCUE_AFTER"] = LONG
+    installation.vendor.control.change(service_time="fixed:1.5", mode="status_held")
+    producer = installation.producer()
+    with installation.worker() as worker:
+        [job_id] = enqueued(producer)
+        waited_for(lambda: looked_at(installation) == 1)
+        assert worker.stop() == 0
+    assert names(producer, job_id)[-2:] == ["completed", "staged"]
+    with installation.worker():
+        assert producer.wait(job_id, timeout=20).state is State.SUCCEEDED
+    assert "given back" not in names(producer, job_id)
+
+
+def test_what_is_not_finished_within_the_grace_period_is_given_back_at_once(installation: Installation) -> None:
+    installation.more |= {"SWAPLINE_RESCUE_AFTER": LONG, "SWAPLINE_STOP_GRACE": "0.5"}
+    installation.vendor.control.change(service_time="fixed:2", mode="status_held_pending=30")
+    producer = installation.producer()
+    with installation.worker("-c", "2") as worker:
+        jobs = enqueued(producer, 3)
+        waited_for(lambda: looked_at(installation) == 2)  # both threads sit in a call; the third job's message waits
+        installation.vendor.control.change(mode="status_held_pending=30")
+        began = monotonic()
+        assert worker.stop() == 0
+        took = monotonic() - began
+    assert took < 0.5 + 3
+    assert "2 jobs in hand were given back" in worker.log()
+    installation.vendor.control.calm()
+    with installation.worker():
+        ended = [producer.wait(job_id, timeout=20) for job_id in jobs]
+    assert [job.state for job in ended] == [State.SUCCEEDED] * 3
+    assert sum(names(producer, job_id).count("given back") for job_id in jobs) >= 2
+    assert "rescues" not in producer.ledger.counters()
+    assert installation.vendor.control.report().credits_spent == 6
+
+
+def test_a_paid_call_under_way_is_waited_for(installation: Installation) -> None:
+    installation.vendor.control.set_mode("submit_slow_accepted", amount=2)
+    producer = installation.producer()
+    with installation.worker() as worker:
+        [job_id] = enqueued(producer)
+        waited_for(lambda: installation.vendor.control.report(jobs=False).submissions == 1)
+        assert worker.stop() == 0
+    assert (producer.get(job_id).state, producer.get(job_id).credits) == (State.RUNNING, 2)
+
+
+def test_a_paid_call_longer_than_the_grace_period_is_not_given_back_but_held(installation: Installation) -> None:
+    installation.more |= {"SWAPLINE_RESCUE_AFTER": "1", "SWAPLINE_STOP_GRACE": "0.5"}
+    installation.vendor.control.set_mode("submit_slow_accepted", amount=30)
+    producer = installation.producer()
+    with installation.worker() as worker:
+        [job_id] = enqueued(producer)
+        waited_for(lambda: installation.vendor.control.report(jobs=False).submissions == 1)
+        worker.stop()
+    assert "1 are in a paid call" in worker.log()
+    assert producer.get(job_id).attempt_open
+    with installation.worker():
+        waited_for(lambda: producer.get(job_id).state is State.HELD)
+    assert installation.vendor.control.report().credits_spent == 2
+
+
+def test_a_stopping_worker_begins_no_paid_call(installation: Installation) -> None:
+    installation.more["SWAPLINE_RESCUE_AFTER"] = LONG
+    installation.vendor.control.set_mode("submit_slow_accepted", amount=1)
+    producer = installation.producer()
+    with installation.worker("-c", "1") as worker:
+        jobs = enqueued(producer, 3)  # one is being sent; the others have a slot, and their messages wait in the worker
+        waited_for(lambda: installation.vendor.control.report(jobs=False).submissions == 1)
+        worker.stop()
+    assert installation.vendor.control.report(jobs=False).submissions == 1
+    with installation.worker():
+        ended = [producer.wait(job_id, timeout=30) for job_id in jobs]
+    assert [job.state for job in ended] == [State.SUCCEEDED] * 3
+    assert "rescues" not in producer.ledger.counters()
+    assert installation.vendor.control.report().credits_spent == 6
+
+
+def test_a_rolling_restart_under_load_loses_and_repeats_nothing(installation: Installation, receiver: Receiver) -> None:
+    installation.more["SWAPLINE_RESCUE_AFTER"] = LONG
+    installation.vendor.control.change(service_time="fixed:0.2")
+    producer = installation.producer()
+    with ExitStack() as fleet:
+        old = [fleet.enter_context(installation.worker()) for _ in range(2)]
+        jobs = enqueued(producer, 24, webhook_url=receiver.url)
+        for worker in old:
+            fleet.enter_context(installation.worker())
+            assert worker.stop() == 0
+        ended = [producer.wait(job_id, timeout=60) for job_id in jobs]
+        waited_for(lambda: len(receiver.raw) >= len(jobs))
+    assert [job.state for job in ended] == [State.SUCCEEDED] * len(jobs)
+    assert installation.vendor.control.report().credits_spent == 2 * len(jobs)
+    assert {job.attempts for job in ended} == {1}
+    ids = [receiver.next()[0] for _ in range(len(receiver.raw))]
+    assert sorted(set(ids)) == sorted(ids)
+    assert "rescues" not in producer.ledger.counters()
+
+
+FROZEN_ID = "0193a4f0c0de5eed5eed5eed5eed5eed"
+
+FROZEN = (
+    b'{"body": "W1siMDE5M2E0ZjBjMGRlNWVlZDVlZWQ1ZWVkNWVlZDVlZWQiLCAxXSwge30sIHsiY2FsbGJhY2tzIjogbnVsbCwgIm'
+    b'VycmJhY2tzIjogbnVsbCwgImNoYWluIjogbnVsbCwgImNob3JkIjogbnVsbH1d", "content-encoding": "utf-8", "conte'
+    b'nt-type": "application/json", "headers": {"lang": "py", "task": "swapline.STEP", "id": "0193a4f0c0de'
+    b'5eed5eed5eed5eed5eed-STEP", "shadow": null, "eta": null, "expires": null, "group": null, "group_inde'
+    b'x": null, "retries": 0, "timelimit": [null, null], "root_id": "0193a4f0c0de5eed5eed5eed5eed5eed-STEP'
+    b'", "parent_id": null, "argsrepr": "(\'0193a4f0c0de5eed5eed5eed5eed5eed\', 1)", "kwargsrepr": "{}", "or'
+    b'igin": "gen30346@vm", "ignore_result": true, "replaced_task_nesting": 0, "stamped_headers": null, "s'
+    b'tamps": {}}, "properties": {"correlation_id": "0193a4f0c0de5eed5eed5eed5eed5eed-STEP", "reply_to": "'
+    b'8be7fa16-2dad-3ab6-84a0-c3ac6ae0f343", "delivery_mode": 2, "delivery_info": {"exchange": "", "routin'
+    b'g_key": "frozen.STEP"}, "priority": 0, "body_encoding": "base64", "delivery_tag": "01bb69f6-f7c3-4ab'
+    b'2-ab92-f331ae16d579"}}'
+)
+"""A message as version 0.1 sent it, byte for byte; STEP stands for the step's name. It must be understood for ever."""
+
+
+def frozen(step: Step) -> bytes:
+    return FROZEN.replace(b"STEP", step.value.encode())
+
+
+def test_a_message_of_the_first_version_is_understood(installation: Installation) -> None:
+    installation.prefix = "frozen"
+    installation.more["SWAPLINE_RESCUE_AFTER"] = LONG
+    producer = installation.producer()
+    image = LinkedImage(url="https://pictures.example/me.jpg")
+    producer.ledger.accept(new_job(FROZEN_ID, image=image))
+    with installation.worker() as worker, redis.Redis.from_url(installation.valkey.url) as client:
+        client.lpush("frozen.submit", frozen(Step.SUBMIT))
+        assert producer.wait(FROZEN_ID, timeout=20).state is State.SUCCEEDED
+        for step in Step:
+            client.lpush(f"frozen.{step}", frozen(step))  # of a turn that has long passed: understood, and dropped
+        waited_for(lambda: worker.log().count("stale: the job has moved on") == len(Step))
+    assert "Traceback" not in worker.log()

@@ -1,0 +1,56 @@
+"""Service times as the ledger has learned them, kept for some seconds: a look costs no round trip for its schedule."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from swapline_producer.errors import LedgerUnavailable
+from swapline_workers.core.histogram import Histogram
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from swapline_producer.ledger import Ledger
+
+log = logging.getLogger(__name__)
+
+FRESH = 5.0
+"""Seconds until a histogram is read again: some jobs later at most, of the hundreds that it holds."""
+
+
+class LearnedTimes:
+    """The port `ServiceTimes`. One for each process, used by all its threads."""
+
+    def __init__(self, ledger: Ledger, every_kind: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """`every_kind` is the histogram of all jobs; `clock` gives steady seconds. Reads nothing yet."""
+        self._ledger = ledger
+        self._every_kind = every_kind
+        self._clock = clock
+        self._reading = threading.Lock()
+        self._known: dict[str, tuple[float, Histogram]] = {}
+
+    def of(self, kind: str) -> Histogram | None:
+        """How long jobs of a kind take; None until that was read once."""
+        read_at, times = self._known.get(kind, (-FRESH, None))
+        if self._clock() - read_at < FRESH or not self._reading.acquire(blocking=False):
+            return times  # fresh, or another thread is reading: what was known before does as well
+        try:
+            return self._read(kind, times)
+        finally:
+            self._reading.release()
+
+    def _read(self, kind: str, known: Histogram | None) -> Histogram | None:
+        try:
+            own, all_kinds = map(Histogram, self._ledger.histograms([kind, self._every_kind]))
+        except LedgerUnavailable as error:
+            log.warning("the schedule stays as it was: %s", error)
+            times = known
+        else:
+            times = own.beside(all_kinds)
+            if known is not None and times.weights == known.weights:
+                times = known  # what was planned for it stays good
+        self._known[kind] = (self._clock(), times or Histogram({}))
+        return times

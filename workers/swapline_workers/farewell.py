@@ -1,0 +1,95 @@
+"""How a worker stops: what is in hand is finished within a grace period, and the rest given back at once.
+
+From the signal on nothing is taken in hand and no paid call is begun, and jobs whose messages this worker has read and
+not begun are made due for others. Celery's own warm shutdown stops reading and waits for its threads without an end;
+but a thread may sit in a status call for half a minute, or in an upload for a minute. So when the grace period is over,
+jobs still in hand are made due for others, too, and the process ends. A job in a paid call is left to its rescue, which
+knows what that means.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from typing import TYPE_CHECKING
+
+from celery.worker import state
+
+from swapline_producer.change import GivenBack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from swapline_workers.adapters.desk import LedgerDesk
+    from swapline_workers.clock import Clock
+
+log = logging.getLogger(__name__)
+
+
+class Farewell:
+    """Stops one worker process, once."""
+
+    def __init__(
+        self,
+        desk: LedgerDesk,
+        clock: Clock,
+        *,
+        grace: float,
+        leave: Callable[[int], object] = os._exit,
+    ) -> None:
+        """`grace` is seconds; `leave` ends the process without waiting for its threads."""
+        self._desk = desk
+        self._clock = clock
+        self._grace = grace
+        self._leave = leave
+        self._thread: threading.Thread | None = None
+        self._finished = threading.Event()
+        self._process_ends = False
+
+    def begin(self, *, process_ends: bool) -> None:
+        """Take nothing more in hand, and leave when the grace period is over.
+
+        `process_ends` says that the process was told to end: then it does, whatever threads it still has. Only sets
+        flags and starts a thread, so that it may be called where a signal was caught.
+        """
+        self._process_ends |= process_ends
+        if self._thread is None:
+            self._desk.close()
+            self._clock.retire()
+            self._thread = threading.Thread(target=self._run, name="swapline-farewell", daemon=True)
+            self._thread.start()
+
+    def end(self) -> None:
+        """Everything in hand is finished."""
+        if not self._process_ends:
+            self._finished.set()
+        self._clock.stop()
+
+    def _run(self) -> None:
+        in_hand = {job_id for job_id, _ in self._desk.in_hands()}
+        self._give_back([(job_id, turn) for job_id, turn in fetched() if job_id not in in_hand])
+        if self._finished.wait(self._grace):
+            return
+        gone = self._give_back({*self._desk.in_hands(), *fetched()})
+        log.warning(
+            "stopped after %g s of grace: %d jobs in hand were given back; %d are in a paid call, its outcome unknown",
+            self._grace,
+            gone.given_back,
+            gone.paying,
+        )
+        logging.shutdown()
+        self._leave(0)
+
+    def _give_back(self, jobs: Iterable[tuple[str, int]]) -> GivenBack:
+        try:
+            return self._desk.give_back(jobs)
+        except Exception as error:  # noqa: BLE001 -- whatever is wrong, the process must end in time
+            log.warning("what this worker leaves behind could not be given back and is rescued later: %s", error)
+            return GivenBack()
+
+
+def fetched() -> list[tuple[str, int]]:
+    """The messages that this worker has read and not finished: (job id, turn) each."""
+    found = [tuple(request.args) for request in list(state.reserved_requests)]
+    return [(job_id, turn) for job_id, turn in (args for args in found if len(args) == 2)]  # noqa: PLR2004 -- a pair

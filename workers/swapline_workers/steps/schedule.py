@@ -1,0 +1,68 @@
+"""When a job is looked at next, and what a look that finds it done teaches about the others of its kind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from swapline_producer.contract import Gender, Job, JobSpec
+from swapline_workers.core import polling
+from swapline_workers.core.histogram import observed
+
+if TYPE_CHECKING:
+    from swapline_workers.steps.ports import Look, Ports
+
+SECONDS = 1000
+
+EVERY_KIND = "all"
+"""The histogram of all jobs, from which a rare kind borrows."""
+
+LATE = 1.5
+"""Times the longest wait: a look that came so long after the one before says too little (no worker was there)."""
+
+
+def kind(spec: JobSpec) -> str:
+    """Give the name of the histogram: what the vendor's time may depend on."""
+    faces = "group" if spec.gender is Gender.GROUP else "single"
+    return f"{spec.api_version}:{spec.quality_mode or '-'}:{faces}:{spec.ratio or '-'}"
+
+
+def first_look(job: Job, ports: Ports) -> float:
+    """Seconds from the submission to the first look."""
+    times, waited_for = ports.times.of(kind(job.spec)), ports.desk.someone_waits()
+    return polling.next_wait(0, times, ports.policy.looks, waited_for=waited_for)
+
+
+def next_look(job: Job, ports: Ports, *, held: float = 0.0) -> float:
+    """Seconds to the next look, after one that found the job not done or found out nothing.
+
+    `held` is how many seconds the vendor kept the look waiting.
+    """
+    return polling.next_wait(
+        _since(job, ports.desk.now()),
+        ports.times.of(kind(job.spec)),
+        ports.policy.looks,
+        looks=job.polls,
+        waited_for=ports.desk.someone_waits(),
+        held=held,
+    )
+
+
+def lesson(job: Job, look: Look, ports: Ports) -> dict[str, dict[int, float]]:
+    """What to add to the histograms: the job was done between the last look that said no and this one.
+
+    Nothing where that is too long to tell, because looks failed or nobody looked.
+    """
+    if job.submitted_at is None or job.silent:
+        return {}
+    by = _since(job, ports.desk.now())
+    after = 0.0 if job.looked_at is None else _since(job, job.looked_at)
+    if look.held >= polling.HELD:
+        after = by  # it was answered the moment that the job was done
+    if by - after > LATE * ports.policy.looks.longest:
+        return {}
+    spread = observed(after, by)
+    return {kind(job.spec): spread, EVERY_KIND: spread}
+
+
+def _since(job: Job, at: int) -> float:
+    return max(0.0, (at - (job.submitted_at or at)) / SECONDS)
