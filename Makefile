@@ -3,6 +3,8 @@
 
 SHELL := /bin/sh
 BIN := .venv/bin
+# Tests mostly wait for servers: four at once keep two cores busy. JOBS=0 runs them one after another.
+JOBS := 4
 STAMP := .venv/.installed
 PACKAGES := producer workers simulator
 EDITABLE := $(addprefix -e ./,$(PACKAGES))

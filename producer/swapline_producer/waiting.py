@@ -70,4 +70,8 @@ def _taken(ledger: Ledger, left: dict[str, None], finished: Iterable[str]) -> It
     while chunk := list(dict.fromkeys(islice(wanted, CHUNK))):
         for job_id in chunk:
             del left[job_id]
-        yield from ledger.get_many(chunk)
+        found = ledger.get_many(chunk)
+        if len(found) < len(chunk):  # purged between its end and this look
+            gone = next(iter(set(chunk) - {job.job_id for job in found}))
+            raise JobNotFound(f"There is no job {gone!r} in the ledger any more.")
+        yield from found

@@ -67,11 +67,12 @@ class Run:
         self._given.append((wish, self._producer.enqueue(wish.request).job_id))
 
     def entries(self) -> list[Entry]:
-        """Look at everything once."""
+        """Look at everything once: the jobs first, because a webhook that a job calls delivered is in the record."""
+        jobs = [self._producer.get(job_id) for _, job_id in self._given]
         verified = {delivery.job_id for delivery in read_record(self._record) if delivery.verified}
         return [
-            Entry(number, wish, self._producer.get(job_id), job_id in verified)
-            for number, (wish, job_id) in enumerate(self._given, start=1)
+            Entry(number, wish, job, job.job_id in verified)
+            for number, ((wish, _), job) in enumerate(zip(self._given, jobs, strict=True), start=1)
         ]
 
     def watch(self, show: Callable[[list[Entry]], None]) -> list[Entry]:
