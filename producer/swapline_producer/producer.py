@@ -107,20 +107,19 @@ class Producer:
         return self.ledger.events(job_id)
 
     def wait(self, job_id: str, timeout: float = 3600.0) -> Job:
-        """Wait until a job has finished, by the ledger's notification. Raises JobNotFound, TimeoutError."""
-        give_up_at = time.monotonic() + timeout
-        with self.ledger.watching(job_id) as heard:
-            while not (job := self.ledger.get(job_id)).state.finished:
-                left = give_up_at - time.monotonic()
-                if left <= 0:
-                    raise TimeoutError(f"Job {job_id} is still {job.state} after {timeout:g} s; it goes on.")
-                heard(min(left, 5.0))  # notifications can get lost with a connection: look every 5 s all the same
+        """Wait until a job has finished, by the ledger's notification. Raises as `as_completed`."""
+        try:
+            [job] = self.as_completed([job_id], timeout)
+        except TimeoutError:
+            state = self.get(job_id).state
+            raise TimeoutError(f"Job {job_id} is still {state} after {timeout:g} s; it goes on.") from None
         return job
 
     def as_completed(self, job_ids: Iterable[str], timeout: float = 3600.0) -> Iterator[Job]:
         """Give jobs as they finish, each once; by one subscription, however many they are.
 
-        Those that have finished already come first. Raises JobNotFound, LedgerUnavailable, and TimeoutError when some
+        Those that have finished already come first. A ledger that goes away meanwhile is waited for. Raises
+        JobNotFound, LedgerUnavailable where it cannot be reached at first or at last, and TimeoutError when some jobs
         have not finished after `timeout` seconds.
         """
         return as_completed(self.ledger, job_ids, timeout)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from swapline_producer.errors import JobNotFound
+from swapline_producer.errors import JobNotFound, LedgerUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     from swapline_producer.contract import Job
     from swapline_producer.ledger import Ledger
+
+AWAY = 1.0
+"""Seconds between two tries to reach a ledger that went away while we waited."""
 
 CHUNK = 500
 """Jobs looked at in one round trip."""
@@ -28,20 +32,47 @@ def as_completed(ledger: Ledger, job_ids: Iterable[str], timeout: float) -> Iter
     """Give each job once it has finished; see `Producer.as_completed`."""
     give_up_at = time.monotonic() + timeout
     left = dict.fromkeys(job_ids)
-    with ledger.watching_all() as heard:
-        since = ledger.now()
-        yield from _taken(ledger, left, _finished_already(ledger, left))
-        sweep_at = time.monotonic() + SWEEP
-        while left:
-            now = time.monotonic()
-            if now >= give_up_at:
+    reached = False
+    while left:
+        try:
+            with _listening(ledger, left) as heard:
+                since = ledger.now()
+                yield from _taken(ledger, left, _finished_already(ledger, left))
+                reached = True
+                yield from _heard(ledger, left, heard, since, give_up_at)
+        except LedgerUnavailable:
+            if not reached or time.monotonic() >= give_up_at:
+                raise
+            time.sleep(min(AWAY, max(0.0, give_up_at - time.monotonic())))
+        else:
+            if left:
                 raise TimeoutError(f"{len(left)} jobs have not finished after {timeout:g} s; they go on.")
-            if now >= sweep_at:
-                since, last = ledger.now(), since
-                yield from _taken(ledger, left, ledger.finished_since(last - OVERLAP))
-                sweep_at = now + SWEEP
-            elif (job_id := heard(min(give_up_at, sweep_at) - now)) in left:
-                yield from _taken(ledger, left, [job_id, *_also_heard(heard)])
+
+
+def _heard(
+    ledger: Ledger, left: dict[str, None], heard: Callable[[float], str | None], since: int, give_up_at: float
+) -> Iterator[Job]:
+    """Give jobs as they are heard of, until none is left or the time is over."""
+    sweep_at = time.monotonic() + SWEEP
+    while left and (now := time.monotonic()) < give_up_at:
+        if now >= sweep_at:
+            since, last = ledger.now(), since
+            yield from _taken(ledger, left, ledger.finished_since(last - OVERLAP))
+            sweep_at = now + SWEEP
+        elif (job_id := heard(min(give_up_at, sweep_at) - now)) in left:
+            yield from _taken(ledger, left, [job_id, *_also_heard(heard)])
+
+
+@contextmanager
+def _listening(ledger: Ledger, left: dict[str, None]) -> Generator[Callable[[float], str | None]]:
+    """Subscribe to one job's end, or to all ends: who waits for one must not hear of everybody's."""
+    if len(left) > 1:
+        with ledger.watching_all() as heard:
+            yield heard
+        return
+    job_id = next(iter(left))
+    with ledger.watching(job_id) as word_came:
+        yield lambda seconds: job_id if word_came(seconds) else None
 
 
 def _finished_already(ledger: Ledger, left: dict[str, None]) -> Iterator[str]:
@@ -50,8 +81,8 @@ def _finished_already(ledger: Ledger, left: dict[str, None]) -> Iterator[str]:
     while chunk := list(islice(everything, CHUNK)):
         for job_id, state in zip(chunk, ledger.states(chunk), strict=True):
             if state is None:
-                raise JobNotFound(f"There is no job {job_id!r} in the ledger.")
-            if state.finished:
+                ledger.get(job_id)  # says so, in the ledger's own words
+            elif state.finished:
                 yield job_id
 
 

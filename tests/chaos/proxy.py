@@ -132,6 +132,7 @@ class Proxy:
         if self._door is not None:
             self._proxies.loop.remove_reader(self._door)
             self._door.close()
+            self._door = None
 
     def order(self, fault: Fault, match: bytes = b"", times: int | None = None, amount: float = 0.2) -> Order:
         """Misbehave from now on, for `times` requests or until `lift`."""

@@ -32,10 +32,6 @@ def percentile(values: Sequence[float], share: float) -> float | None:
     return values[min(len(values) - 1, int(share * len(values)))] if values else None
 
 
-def seconds(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f} s"
-
-
 def page(verdict: Verdict, facts: dict[str, str]) -> str:
     """The whole report in Markdown. `facts` say how it was run."""
     lines = ["| how it was run | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts.items()), ""]
@@ -44,17 +40,18 @@ def page(verdict: Verdict, facts: dict[str, str]) -> str:
     lines += ["", "| what was seen | |", "|---|---|"]
     lines += [f"| {name} | {number} |" for name, number in verdict.counts.items()]
     for what, values in {
-        "recovery: from a kill until a job in the killed worker's hands is taken up again": verdict.recovery,
-        "... until it has moved: with the length of the step itself": verdict.moved,
+        "recovery: from a kill until a job in its hands is taken up again": verdict.recovery,
+        "recovery: from a kill until a job in its hands has moved, the step itself included": verdict.moved,
         "a job from acceptance to its end": sorted(verdict.lives),
     }.items():
-        lines += [f"| {what}, {name} | {seconds(value)} |" for name, value in _spread(values).items()]
+        lines += [f"| {what}, {name} | {value:.1f} s |" for name, value in _spread(values).items()]
     findings = [f"- {KINDS.get(kind, kind)}: {one}" for kind, all_ in verdict.wrong.items() for one in all_[:SHOWN]]
     if findings:
         lines += ["", "## Findings", "", *findings]
     return "\n".join(lines) + "\n"
 
 
-def _spread(values: Sequence[float]) -> dict[str, float | None]:
-    longest = values[-1] if values else None
-    return {"p50": percentile(values, 0.5), "p99": percentile(values, 0.99), "longest": longest}
+def _spread(values: Sequence[float]) -> dict[str, float]:
+    """Median, last per cent and longest; empty where nothing was measured."""
+    found = {"p50": percentile(values, 0.5), "p99": percentile(values, 0.99), "longest": percentile(values, 1)}
+    return {name: value for name, value in found.items() if value is not None}

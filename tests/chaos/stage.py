@@ -30,6 +30,7 @@ from swapline_workers.local.valkey import EmbeddedValkey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
@@ -137,8 +138,13 @@ class Stage:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
 
     def record(self, name: str) -> Callable[[dict[str, object]], None]:
         """A file of evidence."""

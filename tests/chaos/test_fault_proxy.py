@@ -151,11 +151,12 @@ def test_a_reply_is_held_until_it_is_released(proxy: Proxy, server: Server, clie
 
 
 def test_where_connections_are_refused_nobody_listens_until_it_is_lifted(proxy: Proxy, client: socket.socket) -> None:
-    order = proxy.order(Fault.REFUSE)
+    first, second = proxy.order(Fault.REFUSE), proxy.order(Fault.REFUSE)
     assert heard(client) == b""
+    proxy.lift(first)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", proxy.port), timeout=10)
-    proxy.lift(order)
+    proxy.lift(second)
     with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as again:
         again.sendall(b"two")
         assert exactly(again, len(ANSWER)) == ANSWER

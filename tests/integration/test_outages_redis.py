@@ -145,7 +145,7 @@ def test_a_redis_that_refuses_writes_stops_everything_and_loses_nothing(
 
 def test_a_redis_that_lost_its_last_second_is_told_again_what_was_paid(own: Installation) -> None:
     """The machine stopped: the attempt's record is gone, but the worker that made the call is not."""
-    own.vendor.control.set_mode("submit_slow_accepted", amount=4)
+    own.vendor.control.set_mode("submit_slow_accepted", amount=3)
     producer = own.producer()
     with own.worker() as worker:
         with worker.frozen():
@@ -177,7 +177,7 @@ def test_a_workers_wall_clock_decides_nothing(own: Installation, tmp_path: Path)
     step = tmp_path / "step"
     step.write_text("86400")
     own.more |= {"PYTHONPATH": str(tmp_path / "site"), "CLOCK_STEP": str(step), "SWAPLINE_RUN_TIMEOUT": "30"}
-    own.vendor.control.change(service_time="fixed:1")
+    own.vendor.control.change(service_time="fixed:0.5")
     producer = own.producer()
     with own.worker():
         jobs = enqueued(producer, 6)

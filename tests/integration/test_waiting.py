@@ -11,13 +11,13 @@ from servers import new_job, waited_for
 from swapline_producer import Producer, ProducerSettings, waiting
 from swapline_producer.change import Change
 from swapline_producer.contract import State
-from swapline_producer.errors import JobNotFound
+from swapline_producer.errors import JobNotFound, LedgerUnavailable
+from swapline_producer.ledger import Ledger, connect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from swapline_producer.contract import Ticket
-    from swapline_producer.ledger import Ledger
 
 
 class Post:
@@ -73,6 +73,32 @@ def test_an_end_that_was_not_heard_is_looked_up(
     ledger.client.client_kill_filter(_type="pubsub")
     end(ledger, "a")
     assert next(finishing).job_id == "a"
+
+
+def test_a_ledger_that_goes_away_meanwhile_is_waited_for(
+    producer: Producer, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "SWEEP", 0.01)
+    monkeypatch.setattr(waiting, "AWAY", 0.01)
+    for name in "ab":
+        ledger.accept(new_job(name))
+    end(ledger, "a")
+    finishing = producer.as_completed(["a", "b"], timeout=30)
+    assert next(finishing).job_id == "a"
+
+    def away(_: int) -> set[str]:
+        monkeypatch.undo()
+        end(ledger, "b")  # while nobody listens
+        raise LedgerUnavailable("restarting")
+
+    monkeypatch.setattr(ledger, "finished_since", away)
+    assert next(finishing).job_id == "b"
+
+
+def test_a_ledger_that_cannot_be_reached_at_first_is_said_at_once() -> None:
+    away = Ledger(connect("redis://127.0.0.1:1/0", timeout=0.5))
+    with pytest.raises(LedgerUnavailable):
+        Producer(ProducerSettings(), away, Post(), None).wait("a")
 
 
 def test_a_thousand_jobs_take_one_subscription(producer: Producer, ledger: Ledger) -> None:

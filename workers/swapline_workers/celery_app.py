@@ -24,6 +24,7 @@ the pictures in hand (up to 64 MiB each) stay within a small machine."""
 
 WORKER_KNOBS: dict[str, Any] = {
     "broker_transport": "swapline_workers.transport:Transport",
+    "worker_consumer": "swapline_workers.transport:Consumer",  # Celery's own asks for a lost server ever more seldom
     # Threads: every step waits for somebody else's machine. Time limits do not exist there; each call has its own.
     "worker_pool": "threads",
     "worker_concurrency": THREADS,

@@ -12,9 +12,11 @@ private to kombu and not in its type stubs: hence the three exemptions.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import redis
+from celery.worker.consumer import Consumer as CeleryConsumer
 from kombu.transport import redis as kombu_redis
 
 
@@ -50,3 +52,17 @@ class Transport(kombu_redis.Transport):
     """The Redis transport with our channel."""
 
     Channel = Channel
+
+
+class Consumer(CeleryConsumer):
+    """Celery's consumer, which asks every two seconds for a server that is away.
+
+    Celery's own waits grow to half a minute, and so long the account would stand idle after the server has come back.
+    """
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """Wait for the server; gives the connection."""
+        conn.ensure_connection = functools.partial(
+            conn.ensure_connection, interval_start=1, interval_step=0.5, interval_max=2
+        )
+        return super().ensure_connected(conn)
