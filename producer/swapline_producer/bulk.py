@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
     from swapline_producer.broker import Outbox
-    from swapline_producer.ledger_accept import Accepting, Wish
+    from swapline_producer.ledger import Accepting, Wish
 
     Prepared = Wish | SwaplineError
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from swapline_producer.change import Change, NewJob
     from swapline_producer.contract import Canceling
-    from swapline_producer.ledger_accept import Wish
+    from swapline_producer.ledger import Wish
 
 
 class MemoryLedger:

@@ -27,8 +27,7 @@ from swapline_producer.contract import (
 )
 from swapline_producer.errors import RequestError, SettingsError
 from swapline_producer.images import Link, is_link, read_image
-from swapline_producer.ledger import Ledger, connect
-from swapline_producer.ledger_accept import Wish
+from swapline_producer.ledger import Ledger, Wish, connect
 from swapline_producer.oncall import OnCall
 from swapline_producer.settings import ProducerSettings, load
 from swapline_producer.storage import open_storage

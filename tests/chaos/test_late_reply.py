@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from chaos.stage import Stage
 
 
-LONG_AWAY = "Trying again in 4.00 seconds"
-"""What Celery says when Redis has been away for two seconds, which is twice the rescue."""
+LONG_AWAY = "Trying again in 2.00 seconds"
+"""What a worker says when Redis has been away for two and a half seconds: longer than twice the rescue."""
 
 
 def heard(stage: Stage, words: str) -> bool:

@@ -13,8 +13,7 @@ from swapline_producer import Producer, ProducerSettings, Result, SwapRequest
 from swapline_producer.bulk import CHUNK
 from swapline_producer.contract import FailureCode, State, Step, Ticket
 from swapline_producer.errors import IdempotencyConflict, ImageError, LedgerUnavailable, RequestError
-from swapline_producer.ledger import Ledger, connect
-from swapline_producer.ledger_accept import Wish
+from swapline_producer.ledger import Ledger, Wish, connect
 from swapline_producer.storage import open_storage
 from swapline_simulator import sample_photographs
 from swapline_workers.core.lifecycle import ROUTES

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import Any
 
-    from installation import Installation, Receiver
+    from installation import Installation
     from swapline_producer import Producer
     from swapline_producer.contract import Job
 
@@ -93,14 +93,6 @@ def test_a_vendor_that_swallows_a_submission_makes_it_ambiguous_and_a_swallowed_
     assert producer.get(swallowed).attempts == 1
 
 
-def test_a_slow_vendor_is_waited_for(installation: Installation, wire: Proxy) -> None:
-    wire.order(Fault.LATENCY, amount=0.3)
-    producer = installation.producer()
-    with installation.worker():
-        done = ended(producer, enqueued(producer, 2))
-    assert [(job.state, job.attempts) for job in done] == [(State.SUCCEEDED, 1)] * 2
-
-
 def test_a_key_that_is_revoked_and_given_back_fails_no_job(installation: Installation) -> None:
     control = installation.vendor.control
     control.change(service_time="fixed:1")
@@ -120,22 +112,6 @@ def test_a_key_that_is_revoked_and_given_back_fails_no_job(installation: Install
     assert spent(installation) == 8
 
 
-def test_an_account_that_runs_out_of_credits_pauses_and_goes_on_when_there_are_some(
-    installation: Installation,
-) -> None:
-    installation.more["SWAPLINE_MAX_IN_FLIGHT"] = "1"
-    installation.vendor.control.change(credits=2)
-    producer = installation.producer()
-    with installation.worker():
-        jobs = enqueued(producer, 2)
-        waited_for(lambda: "out of credits" in (producer.ledger.slots().reason or ""))
-        waited_for(lambda: producer.ledger.census()[State.SUCCEEDED] == 1)
-        installation.vendor.control.change(credits=100)
-        done = ended(producer, jobs)
-    assert [(job.state, job.credits) for job in done] == [(State.SUCCEEDED, 2)] * 2
-    assert spent(installation) == 4
-
-
 def test_a_cap_below_ours_is_found_by_itself_and_costs_nothing(installation: Installation) -> None:
     installation.vendor.control.change(cap=1, service_time="fixed:0.3")
     producer = installation.producer()
@@ -144,18 +120,3 @@ def test_a_cap_below_ours_is_found_by_itself_and_costs_nothing(installation: Ins
     assert [(job.state, job.credits) for job in done] == [(State.SUCCEEDED, 2)] * 4
     report = installation.vendor.control.report(jobs=False)
     assert (report.credits_spent, report.max_in_flight) == (8, 1)
-
-
-def test_a_receiver_that_is_away_is_told_when_it_is_back(installation: Installation, receiver: Receiver) -> None:
-    with Proxies() as proxies:
-        wire = proxies.between("receiver", receiver.server_port)
-        away = wire.order(Fault.REFUSE)
-        producer = installation.producer()
-        with installation.worker():
-            [job] = ended(producer, enqueued(producer, webhook_url=f"http://127.0.0.1:{wire.port}/hook"))
-            waited_for(lambda: producer.get(job.job_id).notify_attempts == 1)
-            assert job.state is State.SUCCEEDED  # the picture does not wait for the receiver
-            wire.lift(away)
-            _, event = receiver.next()
-    assert event.data.job_id == job.job_id
-    assert installation.producer().get(job.job_id).notify_attempts == 2

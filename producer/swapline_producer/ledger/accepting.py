@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import orjson
 
 from swapline_producer.errors import IdempotencyConflict, LedgerUnavailable
-from swapline_producer.ledger_core import LedgerCore, translated
+from swapline_producer.ledger.core import LedgerCore, translated
+from swapline_producer.ledger.record import APART
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from swapline_producer.change import NewJob
-
-APART = ("tenant", "priority", "batch", "idempotency_key")
-"""Parts of the spec that Lua reads as well: fields of their own, and not kept twice."""
 
 
 class Wish(NamedTuple):

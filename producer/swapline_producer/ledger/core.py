@@ -89,3 +89,8 @@ def translated() -> Generator[None]:
 def _source(move: str) -> str:
     folder = resources.files("swapline_producer") / "lua"
     return "\n".join((folder / f"{name}.lua").read_text() for name in ("shared", "line", move))
+
+
+def listed(value: Any) -> list[Any]:
+    """Lua has one kind of table: an empty list arrives as an empty object."""
+    return value if isinstance(value, list) else []

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from swapline_producer.contract import FINISHED, State
-from swapline_producer.ledger_core import LedgerCore, translated
+from swapline_producer.ledger.core import LedgerCore, translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence

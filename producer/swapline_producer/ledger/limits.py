@@ -1,0 +1,92 @@
+"""What the account may be used for, and how much of that is used."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from swapline_producer.change import CreditsView, SlotsView
+from swapline_producer.contract import Priority, State
+from swapline_producer.ledger.core import LedgerCore, translated
+
+if TYPE_CHECKING:
+    from swapline_producer.change import Limits
+
+DAY = 86_400
+"""Seconds."""
+
+
+class Limiting(LedgerCore):
+    """The limits of the waiting line, kept where slots are given out."""
+
+    def configure(self, limits: Limits) -> None:
+        """Set what the whole installation must agree on; the worker started last wins."""
+        given = limits.model_dump(exclude={"rescue_after"}) | {"rescue_ms": round(limits.rescue_after * 1000)}
+        with translated(), self.client.pipeline(transaction=True) as pipe:
+            for name, value in given.items():
+                if value is None:
+                    pipe.hdel(self._key("limits"), name)
+                else:
+                    pipe.hset(self._key("limits"), name, value)
+            pipe.execute()
+
+    def set_slots(self, number: int | None) -> None:
+        """Use so many slots from now on, whatever the workers' setting says; None goes back to the setting."""
+        with translated():
+            if number is None:
+                self.client.hdel(self._key("limits"), "slots")
+            else:
+                self.client.hset(self._key("limits"), "slots", number)
+
+    def set_credits(self, tenant: str, per_day: int | None) -> None:
+        """Let a tenant spend so many credits a day (UTC); None lifts the cap. Jobs above it wait."""
+        with translated(), self.client.pipeline(transaction=True) as pipe:
+            if per_day is None:
+                pipe.hdel(self._key("caps"), tenant)
+            else:
+                pipe.hset(self._key("caps"), tenant, per_day)
+            for priority in Priority:  # who stands aside comes back now, and stands aside again if it must
+                pipe.zadd(self._key("line", priority, "over"), {tenant: 0}, xx=True)
+            pipe.execute()
+
+    def slots(self) -> SlotsView:
+        """How the account is used now."""
+        with translated(), self.client.pipeline(transaction=False) as pipe:
+            pipe.hgetall(self._key("limits"))
+            pipe.hgetall(self._key("gate"))
+            pipe.zrange(self._key("slots"), 0, -1)
+            pipe.zcard(self._key("state", State.QUEUED))
+            pipe.time()
+            limits, gate, held, waiting, (seconds, micros) = pipe.execute()
+        limit = int(limits.get("slots", limits.get("max_in_flight", 3)))
+        at = seconds * 1000 + micros // 1000
+        closed = int(gate.get("closed_until", 0))
+        return SlotsView(
+            limit=limit,
+            cap=min(limit, int(limits.get("cap", limit))),
+            in_flight=tuple(held),
+            waiting=waiting,
+            closed_until=closed if closed > at else None,
+            reason=gate.get("reason"),
+            strikes=int(gate.get("strikes", 0)),
+            at=at,
+        )
+
+    def credits(self) -> CreditsView:
+        """What was spent today (UTC), and the caps."""
+        with translated():
+            seconds, _ = self.client.time()
+            day = seconds // DAY
+            with self.client.pipeline(transaction=False) as pipe:
+                pipe.hgetall(self._key("spent", str(day)))
+                pipe.hgetall(self._key("caps"))
+                pipe.hget(self._key("limits"), "credits_per_day")
+                spent, caps, per_day = pipe.execute()
+        by_tenant = {name.removeprefix("tenant:"): int(value) for name, value in spent.items() if name != "all"}
+        return CreditsView(
+            day=datetime.fromtimestamp(day * DAY, UTC).date().isoformat(),
+            spent=int(spent.get("all", 0)),
+            per_day=int(per_day) if per_day else None,
+            by_tenant=by_tenant,
+            caps={tenant: int(cap) for tenant, cap in caps.items()},
+        )

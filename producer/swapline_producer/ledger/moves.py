@@ -1,0 +1,166 @@
+"""The moves of a job: one Lua file and one round trip each. A lost race is a normal answer, not an error."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from swapline_producer.change import Advanced, Claimed, GivenBack, Opened
+from swapline_producer.contract import SLOT_STATES, Job, State, Step, Ticket
+from swapline_producer.ledger.core import LedgerCore, listed
+from swapline_producer.ledger.record import job_after, job_of, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from swapline_producer.change import Change
+    from swapline_producer.contract import Canceling
+
+
+class Moves(LedgerCore):
+    """What happens to a job after it was accepted."""
+
+    def open(self, job_id: str, turn: int) -> Opened | None:
+        """Take a job in hand at a turn; None when the message is stale."""
+        answer = self._run("open", id=job_id, turn=str(turn))
+        if answer.get("stale"):
+            return None
+        flat = answer["fields"]
+        job = job_of(job_id, dict(zip(flat[::2], flat[1::2], strict=True)))
+        return Opened(job=job, at=answer["at"], waiting=answer["waiting"])
+
+    def line_up(self, job: Job) -> tuple[Ticket, ...] | None:
+        """Put a QUEUED job in the waiting line and give out free slots; None when the job has moved on.
+
+        The tickets are of the jobs that were given a slot, this one among them if it was its turn.
+        """
+        answer = self._run("line_up", id=job.job_id, turn=str(job.turn))
+        return None if answer.get("stale") else _granted(answer)
+
+    def advance(self, job: Job, change: Change, *, token: str = "") -> Advanced | None:
+        """Write a change if the job is still in its state and at its turn; None when it is not.
+
+        None as well where the job is to be canceled by now and was not when it was read: what is to be written then
+        is another change.
+
+        A caller that asks again after LedgerUnavailable gives the same `token` (from `new_token`) both times: a move
+        that was written and whose reply was lost then counts as written.
+        """
+        slot = change.to in SLOT_STATES or (change.to is State.HELD and job.slot)
+        values = {name: text_of(value) for name, value in change.fields.items() if value is not None}
+        answer = self._run(
+            "advance",
+            id=job.job_id,
+            state=job.state,
+            turn=str(job.turn),
+            canceling=job.canceling or "",
+            token=token or new_token(),
+            to=change.to,
+            finished=change.to.finished,
+            slot=slot,
+            set=[part for pair in values.items() for part in pair],
+            unset=[name for name, value in change.fields.items() if value is None],
+            stamps={name: round(seconds * 1000) for name, seconds in change.stamps.items()},
+            due_by=change.due_by or False,
+            due_ms=False if change.due_in is None else max(0, round(change.due_in * 1000)),
+            note=change.note or False,
+            data=orjson.dumps(change.data).decode(),
+            in_line=change.in_line,
+            sends=change.sends,
+            count=change.count,
+            observe={name: _shares(spread) for name, spread in change.observe.items()},
+            strike=_strike(change),
+            calm=change.calm,
+            refund=change.refund,
+            keep_ms=self._keep_ms,
+        )
+        if answer.get("stale"):
+            return None
+        return Advanced(
+            job=job_after(job, change, answer, slot=slot),
+            at=answer["at"],
+            due=answer.get("due") or None,
+            opens_at=answer.get("opens_at"),
+            granted=_granted(answer),
+        )
+
+    def request_cancel(self, job: Job, how: Canceling) -> bool:
+        """Have a job that the vendor has, or may have, end CANCELED; False when it is not at the vendor (any more)."""
+        return bool(self._run("cancel", id=job.job_id, state=job.state, how=how).get("requested"))
+
+    def claim(
+        self,
+        routes: Mapping[str, Step],
+        *,
+        clock: str = "clock",
+        limit: int = 200,
+        backlog: int = 1000,
+    ) -> Claimed:
+        """Take what is due, at most `limit` entries, and whatever slots are free.
+
+        `routes` says which step acts on which state. A step whose queue holds more than `backlog` messages is not
+        sent a second time: its entry is put off.
+        """
+        answer = self._run(
+            "claim",
+            clock=clock,
+            limit=limit,
+            backlog=backlog,
+            routes=dict(routes),
+            queues={step.value: step.queue(self.prefix) for step in Step},
+        )
+        tickets = [
+            Ticket(step=step, job_id=job_id, turn=turn, retries=retries)
+            for job_id, step, turn, retries in listed(answer["tickets"])
+        ]
+        return Claimed(
+            tickets=(*tickets, *_granted(answer)),
+            at=answer["at"],
+            next_at=answer.get("next_at"),
+            rescued=answer["rescued"],
+            postponed=answer["postponed"],
+            clocks=answer["clocks"],
+            put_off=tuple(listed(answer["put_off"])),
+        )
+
+    def renew(self, jobs: Iterable[tuple[str, int]]) -> int:
+        """Put off the rescue of jobs in hand, given as (job id, turn)."""
+        pairs = [[job_id, str(turn)] for job_id, turn in jobs]
+        return int(self._run("renew", jobs=pairs)["renewed"]) if pairs else 0
+
+    def give_back(self, jobs: Iterable[tuple[str, int]]) -> GivenBack:
+        """Make jobs in hand, given as (job id, turn), due at once for others, but for paid calls under way."""
+        pairs = [[job_id, str(turn)] for job_id, turn in jobs]
+        answer = self._run("give_back", jobs=pairs) if pairs else {"given_back": 0, "paying": 0}
+        return GivenBack(given_back=answer["given_back"], paying=answer["paying"])
+
+
+def new_token() -> str:
+    """A name for one move: 48 bits, unique among the moves of one job."""
+    return secrets.token_hex(6)
+
+
+def _granted(answer: Mapping[str, Any]) -> tuple[Ticket, ...]:
+    return tuple(
+        Ticket(step=Step.SUBMIT, job_id=job_id, turn=turn, retries=attempts)
+        for job_id, turn, attempts in listed(answer["granted"])
+    )
+
+
+def _strike(change: Change) -> dict[str, Any] | bool:
+    if change.strike is None:
+        return False
+    strike = change.strike
+    return {
+        "reason": strike.reason,
+        "wait_ms": round(strike.wait * 1000),
+        "longest_ms": round(strike.longest * 1000),
+        "shrink": strike.shrink,
+        "asked": strike.asked,
+    }
+
+
+def _shares(spread: Mapping[int, float]) -> dict[str, str]:
+    return {str(bucket): f"{share:.4f}" for bucket, share in spread.items()}

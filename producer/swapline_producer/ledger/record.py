@@ -1,0 +1,45 @@
+"""A job as Redis keeps it: every field as text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from swapline_producer.contract import Job, JobSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from swapline_producer.change import Change, FieldValue
+
+APART = ("tenant", "priority", "batch", "idempotency_key")
+"""Parts of the spec that Lua reads as well: fields of their own, and not kept twice."""
+
+
+def text_of(value: FieldValue) -> str:
+    """Give a field's value as it is kept."""
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, tuple):
+        return orjson.dumps([picture.model_dump() for picture in value]).decode()
+    return str(value)
+
+
+def job_of(job_id: str, fields: Mapping[str, str]) -> Job:
+    """Give the job that a record holds."""
+    known = {name: value for name, value in fields.items() if name in Job.model_fields}
+    apart = {name: fields[name] for name in APART if name in fields}
+    spec = JobSpec.model_validate(orjson.loads(fields["spec"]) | apart)
+    images = orjson.loads(fields["images"]) if "images" in fields else ()
+    return Job.model_validate({**known, "job_id": job_id, "spec": spec, "images": images})
+
+
+def job_after(job: Job, change: Change, answer: Mapping[str, Any], *, slot: bool) -> Job:
+    """The job as the ledger now has it, without reading it again."""
+    stamped = {name: answer["at"] + round(seconds * 1000) for name, seconds in change.stamps.items()}
+    if change.to.finished and change.to is not job.state:
+        stamped["finished_at"] = answer["at"]
+    removed = {name: Job.model_fields[name].default for name, value in change.fields.items() if value is None}
+    fresh = {"state": change.to, "turn": answer["turn"], "slot": slot}
+    return job.model_copy(update={**change.fields, **removed, **stamped, **fresh})
