@@ -33,8 +33,8 @@ class Time:
 
 @pytest.fixture(scope="session")
 def valkey(tmp_path_factory: pytest.TempPathFactory) -> Generator[EmbeddedValkey]:
-    """One server for the whole run, in a folder of its own."""
-    with EmbeddedValkey(tmp_path_factory.mktemp("valkey")) as server:
+    """One server for the whole run, in a folder of its own. Nobody kills it, so it need not wait for the disk."""
+    with EmbeddedValkey(tmp_path_factory.mktemp("valkey"), appendfsync="everysec") as server:
         yield server
 
 

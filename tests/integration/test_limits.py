@@ -80,6 +80,14 @@ def test_a_tenants_credits_stop_that_tenant_only(ledger: Ledger, time: Time) -> 
     assert claimed(ledger) == ["p2"]
 
 
+def test_a_tenant_may_have_any_name(ledger: Ledger) -> None:
+    limited(ledger)
+    for tenant in ("over", "aside", "high", "all"):
+        ledger.set_credits(tenant, 2)
+        assert lined_up(ledger, f"{tenant}1", f"{tenant}2", tenant=tenant) == [f"{tenant}1"]
+    assert claimed(ledger) == []
+
+
 def test_a_cap_that_is_raised_lets_its_tenant_go_on_at_once(ledger: Ledger) -> None:
     limited(ledger)
     ledger.set_credits("poor", 2)

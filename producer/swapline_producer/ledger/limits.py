@@ -46,7 +46,7 @@ class Limiting(LedgerCore):
             else:
                 pipe.hset(self._key("caps"), tenant, per_day)
             for priority in Priority:  # who stands aside comes back now, and stands aside again if it must
-                pipe.zadd(self._key("line", priority, "over"), {tenant: 0}, xx=True)
+                pipe.zadd(self._key("aside", priority), {tenant: 0}, xx=True)
             pipe.execute()
 
     def slots(self) -> SlotsView:

@@ -24,7 +24,7 @@ end
 
 local function join_line(id, priority, tenant, created_at)
   redis.call('ZADD', key('line', priority, tenant), 'NX', created_at, id)
-  if redis.call('ZSCORE', key('line', priority, 'over'), tenant) then return end
+  if redis.call('ZSCORE', key('aside', priority), tenant) then return end
   -- A tenant that comes (back) starts level with the one served last: waiting earns no credit.
   local first = redis.call('ZRANGE', key('line', priority), 0, 0, 'WITHSCORES')
   redis.call('ZADD', key('line', priority), 'NX', first[2] or '0', tenant)
@@ -34,7 +34,7 @@ local function leave_line(id, priority, tenant)
   redis.call('ZREM', key('line', priority, tenant), id)
   if redis.call('EXISTS', key('line', priority, tenant)) == 0 then
     redis.call('ZREM', key('line', priority), tenant)
-    redis.call('ZREM', key('line', priority, 'over'), tenant)
+    redis.call('ZREM', key('aside', priority), tenant)
   end
 end
 
@@ -46,11 +46,11 @@ end
 -- Tenants whose daily credits are spent stand aside until the day is over.
 local function stand_aside(priority, tenant)
   redis.call('ZREM', key('line', priority), tenant)
-  redis.call('ZADD', key('line', priority, 'over'), text((today + 1) * DAY), tenant)
+  redis.call('ZADD', key('aside', priority), text((today + 1) * DAY), tenant)
 end
 
 local function come_back(priority, tenant)
-  redis.call('ZREM', key('line', priority, 'over'), tenant)
+  redis.call('ZREM', key('aside', priority), tenant)
   if redis.call('EXISTS', key('line', priority, tenant)) == 0 then return end
   local first = redis.call('ZRANGE', key('line', priority), 0, 0, 'WITHSCORES')
   redis.call('ZADD', key('line', priority), 'NX', first[2] or '0', tenant)
@@ -58,7 +58,7 @@ end
 
 local function new_day()
   for _, priority in ipairs(PRIORITIES) do
-    local back = redis.call('ZRANGE', key('line', priority, 'over'), '-inf', text(at), 'BYSCORE', 'LIMIT', 0, 100)
+    local back = redis.call('ZRANGE', key('aside', priority), '-inf', text(at), 'BYSCORE', 'LIMIT', 0, 100)
     for _, tenant in ipairs(back) do come_back(priority, tenant) end
   end
 end

@@ -12,7 +12,7 @@
 --   P:slots           zset    ID -> since when it holds one of the vendor's slots
 --   P:line:PRIO       zset    TENANT -> how often it was served (tenants with waiting jobs only)
 --   P:line:PRIO:T     zset    ID -> when it was accepted (the waiting jobs of tenant T)
---   P:line:PRIO:over  zset    TENANT -> when its day is over (tenants with waiting jobs whose daily credits are spent)
+--   P:aside:PRIO      zset    TENANT -> when its day is over (tenants with waiting jobs whose daily credits are spent)
 --   P:limits          hash    max_in_flight, slots (set by a person), rescue_ms, cap, grow_at, submit_rate,
 --                             credits_per_day, next_submit_at, poll_rate, next_look_at, claimed_at
 --   P:caps            hash    TENANT -> credits a day
