@@ -59,7 +59,7 @@ def test_it_listens_on_loopback_alone(server: EmbeddedValkey) -> None:
 def test_it_keeps_every_write_and_evicts_nothing(server: EmbeddedValkey) -> None:
     with connect(server.url) as client:
         found = client.config_get("appendonly", "appendfsync", "maxmemory-policy", "save")
-    assert found == {"appendonly": "yes", "appendfsync": "everysec", "maxmemory-policy": "noeviction", "save": ""}
+    assert found == {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction", "save": ""}
 
 
 def test_data_survive_a_kill_at_the_same_url(server: EmbeddedValkey) -> None:
