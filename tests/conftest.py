@@ -7,12 +7,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 from pytest_socket import disable_socket, enable_socket
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
 HERE = Path(__file__).parent
+
+# The same examples each time, and no limit on speed: a machine may be busy, and the first text of a fresh checkout
+# builds a table of all of Unicode. `--hypothesis-seed` looks elsewhere.
+settings.register_profile(
+    "swapline",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("swapline")
 
 
 @pytest.fixture(autouse=True)
