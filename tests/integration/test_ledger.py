@@ -274,6 +274,16 @@ def test_a_finished_job_without_a_webhook_has_no_due_entry_no_slot_and_an_end(le
     assert 0 < ledger.client.ttl(f"{ledger.prefix}:job:a") <= 30 * 86_400
 
 
+def test_finished_jobs_leave_the_index_with_their_records(ledger: Ledger, time: Time) -> None:
+    moved(ledger, running(ledger, "old"), Change(to=State.FAILED))
+    time.pass_(20 * 86_400)
+    moved(ledger, running(ledger, "new"), Change(to=State.FAILED))
+    time.pass_(11 * 86_400)
+    ledger.client.delete(f"{ledger.prefix}:trimmed")  # the server's own minute is not over
+    ledger.claim(ROUTES)
+    assert ledger.list_ids(State.FAILED) == ["new"]
+
+
 def test_a_held_job_keeps_its_slot_until_its_run_timeout(ledger: Ledger, time: Time) -> None:
     job = with_slot(ledger, "a")
     job = moved(ledger, job, Change(to=State.SUBMITTING, stamps={"run_until": 50}, due_in=15))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from swapline_producer.change import Advanced, Claimed, GivenBack, Opened
-from swapline_producer.contract import SLOT_STATES, Job, State, Step, Ticket
+from swapline_producer.contract import FINISHED, SLOT_STATES, Job, State, Step, Ticket
 from swapline_producer.ledger.core import LedgerCore, listed
 from swapline_producer.ledger.record import job_after, job_of, text_of
 
@@ -108,6 +108,8 @@ class Moves(LedgerCore):
             clock=clock,
             limit=limit,
             backlog=backlog,
+            finished=sorted(FINISHED),
+            keep_ms=self._keep_ms,
             routes=dict(routes),
             queues={step.value: step.queue(self.prefix) for step in Step},
         )

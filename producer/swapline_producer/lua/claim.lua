@@ -7,6 +7,7 @@
 -- input.queues {step = list}  the broker's list of each step
 -- input.backlog               messages in a queue above which nothing is sent again into it
 -- input.clock                 who asks; clocks not heard of for a minute are forgotten
+-- input.finished, input.keep_ms   states whose jobs leave their index when their records have gone
 -- Gives {tickets = {{ID, step, turn, retries}, …}, granted = …, next_at, rescued, postponed, clocks, put_off = {ms, …}}.
 
 local TRIES = {submit = 'attempts', poll = 'polls', finalize = 'retries', notify = 'notify_attempts'}
@@ -107,6 +108,12 @@ if poll_rate > 0 then redis.call('HSET', key('limits'), 'next_look_at', text(nex
 
 redis.call('ZADD', key('clocks'), text(at), input.clock)
 redis.call('ZREMRANGEBYSCORE', key('clocks'), '-inf', text(at - 60000))
+
+if redis.call('SET', key('trimmed'), '1', 'NX', 'PX', 60000) then -- once a minute is often enough
+  for _, state in ipairs(input.finished) do
+    redis.call('ZREMRANGEBYSCORE', key('state', state), '-inf', text(at - input.keep_ms))
+  end
+end
 
 local granted = grant()
 local first = redis.call('ZRANGE', key('due'), 0, 0, 'WITHSCORES')
