@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import Any
 
 import click
 
-from swapline_producer.cli.show import NOT_FINISHED, complain, exit_code, job_facts, out, print_job, print_json
+from swapline_producer.cli.show import out, print_json, wait_and_exit
 from swapline_producer.contract import ApiVersion, Gender, Priority, QualityMode, Ratio, SwapRequest
 
 GENDERS = {gender.name.lower(): gender for gender in Gender}
@@ -84,16 +83,7 @@ def enqueue(image: str, *, wait: bool, timeout: float, as_json: bool, **given: A
     if not wait:
         _say_enqueued(enqueued.job_id, created=enqueued.created, as_json=as_json)
         return
-    try:
-        job = producer.wait(enqueued.job_id, timeout)
-    except TimeoutError as error:
-        complain(error)
-        sys.exit(NOT_FINISHED)
-    if as_json:
-        print_json(job_facts(job))
-    else:
-        print_job(job)
-    sys.exit(exit_code(job))
+    wait_and_exit(producer, enqueued.job_id, timeout, as_json=as_json)
 
 
 def _say_enqueued(job_id: str, *, created: bool, as_json: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -10,15 +9,13 @@ from rich.table import Table
 
 from swapline_producer.cli.evidence import evidence, print_held
 from swapline_producer.cli.show import (
-    NOT_FINISHED,
-    complain,
-    exit_code,
     job_facts,
     moment,
     out,
     print_job,
     print_jobs,
     print_json,
+    wait_and_exit,
 )
 from swapline_producer.contract import State, Step
 
@@ -110,16 +107,7 @@ def events(job_id: str, *, as_json: bool) -> None:
 @as_json_option
 def wait(job_id: str, timeout: float, *, as_json: bool) -> None:
     """Wait for the end of one job: exit 0 succeeded, 1 not, 3 not finished."""
-    try:
-        job = _producer().wait(job_id, timeout)
-    except TimeoutError as error:
-        complain(error)
-        sys.exit(NOT_FINISHED)
-    if as_json:
-        print_json(job_facts(job))
-    else:
-        print_job(job)
-    sys.exit(exit_code(job))
+    wait_and_exit(_producer(), job_id, timeout, as_json=as_json)
 
 
 @jobs.command()

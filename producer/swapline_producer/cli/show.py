@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import Console
 from rich.table import Table
@@ -16,6 +16,8 @@ from swapline_producer.errors import RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from swapline_producer.producer import Producer
 
 DONE, FAILED, USAGE, NOT_FINISHED = 0, 1, 2, 3
 """Exit codes."""
@@ -48,6 +50,20 @@ def exit_code(job: Job) -> int:
     if not job.state.finished:
         return NOT_FINISHED
     return DONE if job.state is State.SUCCEEDED else FAILED
+
+
+def wait_and_exit(producer: Producer, job_id: str, timeout: float, *, as_json: bool) -> NoReturn:
+    """Wait for the end of a job, show it, and end with the exit code that says how it went."""
+    try:
+        job = producer.wait(job_id, timeout)
+    except TimeoutError as error:
+        complain(error)
+        sys.exit(NOT_FINISHED)
+    if as_json:
+        print_json(job_facts(job))
+    else:
+        print_job(job)
+    sys.exit(exit_code(job))
 
 
 def moment(milliseconds: int | None) -> str | None:
