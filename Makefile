@@ -53,8 +53,8 @@ bench-polling: $(STAMP) ## Compare schedules of looks: table and plot into docs/
 
 lock: ## Resolve requirements.lock again (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv; nothing else does." >&2; exit 1; }
-	uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --no-annotate -q --extra local \
-		$(addsuffix /pyproject.toml,$(PACKAGES)) --group build --group dev \
+	uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --no-annotate -q --extra local --extra otel --extra ed25519 \
+		$(addsuffix /pyproject.toml,$(PACKAGES)) --group build --group bench --group dev \
 		$(addprefix --no-emit-package swapline-,$(PACKAGES)) \
 		--python-version 3.11 -o requirements.lock
 
