@@ -35,6 +35,12 @@ class Looks(LedgerCore):
             lines = self.client.lrange(self._key("log", job_id), 0, -1)
         return [JobEvent.model_validate_json(line) for line in lines]
 
+    def due_at(self, job_id: str) -> int | None:
+        """When something must happen to a job next, in milliseconds; None for one that is at rest."""
+        with translated():
+            moment = self.client.zscore(self._key("due"), job_id)
+        return None if moment is None else round(moment)
+
     def list_ids(self, state: State, *, limit: int = 50, offset: int = 0) -> list[str]:
         """The ids of the jobs in a state, those that came into it last first."""
         with translated():

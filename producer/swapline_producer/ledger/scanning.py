@@ -16,6 +16,8 @@ from swapline_producer.ledger.core import LedgerCore, listed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from swapline_producer.contract import Job
+
 BUDGET = 3000
 """Units of work of one call (see scan.lua): one to two milliseconds of the server's time (measured)."""
 
@@ -46,6 +48,18 @@ class Wanted(Frozen):
         """Whether nothing is said: every job there is fits."""
         return self == Wanted()
 
+    def fits(self, job: Job) -> bool:
+        """Whether a job, as it was read, is looked for."""
+        return (
+            job.state in self.possible_states()
+            and (not self.codes or job.failure_code in self.codes)
+            and (not self.tenants or job.tenant in self.tenants)
+            and self.batch in {None, job.spec.batch}
+            and self.notification in {None, job.notification}
+            and (self.accepted_from is None or job.created_at >= self.accepted_from)
+            and (self.accepted_before is None or job.created_at < self.accepted_before)
+        )
+
     def possible_states(self) -> tuple[State, ...]:
         """The states in which a job can fit, in the order of the story."""
         possible = set(self.states or State)
@@ -59,9 +73,7 @@ class Wanted(Frozen):
 class Scanning(LedgerCore):
     """Looks for jobs."""
 
-    def find(
-        self, wanted: Wanted, *, limit: int, after: str | None = None, oldest_first: bool = False
-    ) -> list[str]:
+    def find(self, wanted: Wanted, *, limit: int, after: str | None = None, oldest_first: bool = False) -> list[str]:
         """The ids of jobs that fit, newest first unless `oldest_first`: at most `limit` of those after the id `after`.
 
         A job that fits all the while is found, and once, whatever else moves; one that comes to fit or ceases to fit
