@@ -33,9 +33,14 @@ SECONDS = 1000
 
 STOPPED = {
     errors.Unauthorized: Strike(
-        reason="the vendor refuses the key: check SWAPLINE_API_KEY and _HEADER", wait=5.0, longest=5.0
+        kind="unauthorized",
+        reason="the vendor refuses the key: check SWAPLINE_API_KEY and _HEADER",
+        wait=5.0,
+        longest=5.0,
     ),
-    errors.OutOfCredits: Strike(reason="the account is out of credits: buy some", wait=5.0, longest=5.0),
+    errors.OutOfCredits: Strike(
+        kind="credits", reason="the account is out of credits: buy some", wait=5.0, longest=5.0
+    ),
 }
 """What concerns everybody, not this job: no new submission is made for so long. It does not grow, because every look at
 every job says it again; else a minute of it would stop the line for a minute more."""
@@ -66,7 +71,9 @@ def _ended(job: Job, look: Look, ports: Ports) -> Outcome:
     words = look.failure or ""
     code = next((code for code in VENDOR_CODES if code == words), FailureCode.VENDOR_FAILED)
     observe = lesson(job, look, ports) if job.state is State.RUNNING else {}
-    return fail(job, ports, code, f"the vendor says {look.status}{': ' + words if words else ''}", observe=observe)
+    return fail(
+        job, ports, code, f"the vendor says {look.status}{': ' + words if words else ''}", observe=observe, looked=True
+    )
 
 
 def _later(job: Job, ports: Ports, status: str, *, held: float) -> Outcome:
@@ -89,7 +96,7 @@ def _later(job: Job, ports: Ports, status: str, *, held: float) -> Outcome:
 def _no_news(job: Job, error: errors.VendorError, ports: Ports) -> Outcome:
     """No answer says nothing about the job: it is looked at again, later."""
     if isinstance(error, errors.NotFound) and _forgotten(job, ports):
-        return fail(job, ports, FailureCode.LOST, f"the vendor does not know the job any more: {error}")
+        return fail(job, ports, FailureCode.LOST, f"the vendor does not know the job any more: {error}", looked=True)
     if job.state is State.STORING:
         return try_collecting_again(job, ports, str(error))
     if _out_of_time(job, ports):
@@ -125,4 +132,4 @@ def _out_of_time(job: Job, ports: Ports) -> bool:
 
 
 def _timed_out(job: Job, ports: Ports, detail: str) -> Outcome:
-    return fail(job, ports, FailureCode.RUN_TIMEOUT, detail, to=State.TIMED_OUT)
+    return fail(job, ports, FailureCode.RUN_TIMEOUT, detail, to=State.TIMED_OUT, looked=True)
