@@ -29,16 +29,13 @@ def fail(
     to: State = State.FAILED,
     refund: bool = False,
     observe: dict[str, dict[int, float]] | None = None,
-    looked: bool = False,
 ) -> Outcome:
     """End a job badly: FAILED, or EXPIRED or TIMED_OUT. `refund`: a slot was taken, and nothing was charged.
 
-    `observe` goes to the histograms; `looked` says that a look found it out.
+    `observe` goes to the histograms.
     """
     fields: dict[str, FieldValue] = {"failure_code": code, "failure_detail": detail, "attempt_open": False}
-    return _finish(
-        job, ports, to, fields, {"code": code, "detail": detail}, refund=refund, observe=observe, looked=looked
-    )
+    return _finish(job, ports, to, fields, {"code": code, "detail": detail}, refund=refund, observe=observe)
 
 
 def notification(job: Job) -> dict[str, FieldValue]:
@@ -56,7 +53,6 @@ def _finish(
     *,
     refund: bool = False,
     observe: dict[str, dict[int, float]] | None = None,
-    looked: bool = False,
 ) -> Outcome:
     tells = job.spec.webhook_url is not None
     code = fields.get("failure_code")
@@ -67,7 +63,7 @@ def _finish(
         sends=tells,
         note=to.value.lower(),
         data=data,
-        count={f"finished.{to}": 1, **({f"failed.{code}": 1} if code else {}), **({"looks": 1} if looked else {})},
+        count={f"finished.{to}": 1, **({f"failed.{code}": 1} if code else {})},
         refund=refund,
         observe=observe or {},
     )

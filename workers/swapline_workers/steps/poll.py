@@ -71,9 +71,7 @@ def _ended(job: Job, look: Look, ports: Ports) -> Outcome:
     words = look.failure or ""
     code = next((code for code in VENDOR_CODES if code == words), FailureCode.VENDOR_FAILED)
     observe = lesson(job, look, ports) if job.state is State.RUNNING else {}
-    return fail(
-        job, ports, code, f"the vendor says {look.status}{': ' + words if words else ''}", observe=observe, looked=True
-    )
+    return fail(job, ports, code, f"the vendor says {look.status}{': ' + words if words else ''}", observe=observe)
 
 
 def _later(job: Job, ports: Ports, status: str, *, held: float) -> Outcome:
@@ -96,7 +94,7 @@ def _later(job: Job, ports: Ports, status: str, *, held: float) -> Outcome:
 def _no_news(job: Job, error: errors.VendorError, ports: Ports) -> Outcome:
     """No answer says nothing about the job: it is looked at again, later."""
     if isinstance(error, errors.NotFound) and _forgotten(job, ports):
-        return fail(job, ports, FailureCode.LOST, f"the vendor does not know the job any more: {error}", looked=True)
+        return fail(job, ports, FailureCode.LOST, f"the vendor does not know the job any more: {error}")
     if job.state is State.STORING:
         return try_collecting_again(job, ports, str(error))
     if _out_of_time(job, ports):
@@ -132,4 +130,4 @@ def _out_of_time(job: Job, ports: Ports) -> bool:
 
 
 def _timed_out(job: Job, ports: Ports, detail: str) -> Outcome:
-    return fail(job, ports, FailureCode.RUN_TIMEOUT, detail, to=State.TIMED_OUT, looked=True)
+    return fail(job, ports, FailureCode.RUN_TIMEOUT, detail, to=State.TIMED_OUT)
