@@ -102,6 +102,7 @@ if input.refund and have[8] then spend(have[5], -CREDITS_PER_JOB, tonumber(have[
 
 if input.strike then
   local s, others = input.strike, redis.call('ZCARD', key('slots'))
+  bump('strikes:' .. s.kind)
   if s.shrink then
     redis.call('HSET', key('limits'), 'cap', math.max(1, others), 'grow_at', text(at + GROW_EVERY))
   end

@@ -114,7 +114,6 @@ local function close_gate(strike)
   local wait = math.max(strike.wait_ms, math.min(strike.wait_ms * 2 ^ (strikes - 1), strike.longest_ms))
   local opens_at = math.max(gate_opens_at(), at + wait)
   redis.call('HSET', key('gate'), 'closed_until', text(opens_at), 'reason', strike.reason, 'kind', strike.kind)
-  bump('strikes:' .. strike.kind)
 end
 
 -- After a strike one job goes first; the others follow when the vendor has accepted it.

@@ -7,7 +7,7 @@
 --   call:accepted|uncharged|refused|unknown   what became of them
 --   resolved                              calls of unknown outcome whose id became known after all
 --   looks_begun                           status calls, counted before each of them
---   strikes:KIND                          how often the gate was closed, and why
+--   strikes:KIND                          how often the vendor refused everybody, and why
 --   stale:message, stale:move             messages and moves that came too late
 --   staged, staging                       bytes written to staging, and bytes there now
 --   telling                               webhooks that are still to be delivered

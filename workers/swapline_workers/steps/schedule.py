@@ -71,7 +71,7 @@ def unseen(job: Job, look: Look, ports: Ports) -> float:
     """
     if look.held >= polling.HELD or job.submitted_at is None:
         return 0.0
-    return (ports.desk.now() - (job.looked_at or job.submitted_at)) / 2 / SECONDS
+    return max(0.0, ports.desk.now() - (job.looked_at or job.submitted_at)) / 2 / SECONDS
 
 
 def _since(job: Job, at: int) -> float:
