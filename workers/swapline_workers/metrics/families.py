@@ -50,7 +50,7 @@ class Histogram:
 
 
 def counted(prefix: str, words: Iterable[str]) -> Callable[[Figures], dict[str, float]]:
-    """Read the counts of all words, 0 for those that never came: a series that begins with an event hides that event."""
+    """Read the counts of all words, 0 for what never came: a series that begins with an event hides that event."""
     names = tuple(sorted(words))
     return lambda figures: {name: figures.counts.get(prefix + name, 0) for name in names}
 
