@@ -9,7 +9,7 @@ import logging
 import re
 import time
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, ProcessCollector
 
@@ -33,6 +33,36 @@ NEIGHBOURS = 16
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 """Ends of buckets: a call of the vendor may last a minute."""
+
+
+class WorkerMetric(NamedTuple):
+    """One family, named as it is served."""
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    help: str
+
+
+STEPS = WorkerMetric(
+    "swapline_worker_steps_total",
+    "counter",
+    ("step", "outcome"),
+    "Messages that this process has worked on, by what the step decided.",
+)
+STEP_SECONDS = WorkerMetric(
+    "swapline_worker_step_seconds", "histogram", ("step",), "How long a step took, from the message to its last move."
+)
+CALL_SECONDS = WorkerMetric(
+    "swapline_worker_vendor_call_seconds",
+    "histogram",
+    ("endpoint", "outcome"),
+    "Calls of the vendor, from the call to the status of the reply, without the pictures.",
+)
+BUSY = WorkerMetric("swapline_worker_threads_busy", "gauge", (), "Threads that have a job in hand now.")
+THREADS = WorkerMetric("swapline_worker_threads", "gauge", (), "Threads (or children) of this worker.")
+
+WORKER_METRICS = (STEPS, STEP_SECONDS, CALL_SECONDS, BUSY, THREADS)
 
 
 class Measure:
@@ -59,30 +89,11 @@ class WorkerMeter:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
-        self._steps = Counter(
-            "swapline_worker_steps",
-            "Messages that this process has worked on, by step and by what the step decided.",
-            ["step", "outcome"],
-            registry=self.registry,
-        )
-        self._step_seconds = Histogram(
-            "swapline_worker_step_seconds",
-            "How long a step took, from the message to its last move.",
-            ["step"],
-            buckets=SECONDS,
-            registry=self.registry,
-        )
-        self._call_seconds = Histogram(
-            "swapline_worker_vendor_call_seconds",
-            "Calls of the vendor, from the call to the status of the reply, without the pictures.",
-            ["endpoint", "outcome"],
-            buckets=SECONDS,
-            registry=self.registry,
-        )
-        self._busy = Gauge(
-            "swapline_worker_threads_busy", "Threads that have a job in hand now.", registry=self.registry
-        )
-        self.threads = Gauge("swapline_worker_threads", "Threads (or children) of this worker.", registry=self.registry)
+        self._steps = Counter(*_named(STEPS), registry=self.registry)
+        self._step_seconds = Histogram(*_named(STEP_SECONDS), buckets=SECONDS, registry=self.registry)
+        self._call_seconds = Histogram(*_named(CALL_SECONDS), buckets=SECONDS, registry=self.registry)
+        self._busy = Gauge(*_named(BUSY), registry=self.registry)
+        self.threads = Gauge(*_named(THREADS), registry=self.registry)
 
     def watch(self, in_hand: Callable[[], int]) -> None:
         """`in_hand` gives how many jobs are in hand."""
@@ -149,6 +160,10 @@ class MeasuredVendor:
             with self._meter.call("status"):
                 look = stack.enter_context(looking)
             yield look
+
+
+def _named(metric: WorkerMetric) -> tuple[str, str, tuple[str, ...]]:
+    return metric.name, metric.help, metric.labels
 
 
 def _words(name: str) -> str:
