@@ -21,6 +21,7 @@ from swapline_workers.clock import Clock
 from swapline_workers.core.policy import Policy
 from swapline_workers.core.polling import Bounds
 from swapline_workers.farewell import Farewell
+from swapline_workers.observability import MeasuredVendor, WorkerMeter
 from swapline_workers.settings import WorkerSettings
 from swapline_workers.steps.ports import Ports
 from swapline_workers.steps.schedule import EVERY_KIND
@@ -42,6 +43,7 @@ class House:
     clock: Clock
     ports: Ports
     farewell: Farewell
+    meter: WorkerMeter
 
     def open(self) -> None:
         """Start the clock. What the whole installation must agree on is written before the first claim."""
@@ -57,6 +59,7 @@ class House:
             ),
         )
         self.clock.start()
+        self.meter.open()
 
     def close(self, *, process_ends: bool = False) -> None:
         """Finish what is in hand, within the grace period; begin nothing new."""
@@ -65,6 +68,7 @@ class House:
     def end(self) -> None:
         """Stop the clock: nothing is in hand any more."""
         self.farewell.end()
+        self.meter.close()
 
 
 class Builder:
@@ -81,12 +85,14 @@ class Builder:
             forked = self._built is not None
             self._built = (os.getpid(), build_house(self._app, load(WorkerSettings)))
             if forked:
+                self._built[1].meter.open()
                 self._built[1].clock.start()  # a child of the prefork pool: its parent cannot see what it has in hand
         return self._built[1]
 
 
 def build_house(app: Celery, settings: WorkerSettings) -> House:
     """Put the parts together. Opens no connection."""
+    meter = WorkerMeter(settings)
     ledger = Ledger(connect(settings.redis_url), settings.key_prefix, keep=settings.job_ttl)
     mail = Mail(app, settings.key_prefix)
     clock = Clock(
@@ -96,18 +102,20 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
         renew_every=settings.rescue_after / RENEWALS,
     )
     desk = LedgerDesk(ledger, mail, nudge=clock.nudge)
+    meter.watch(lambda: len(desk.in_hands()))
     storage = open_storage(settings.storage_url, timeout=settings.storage_timeout)
+    vendor = VendorClient(
+        base_url=settings.api_base_url,
+        key_header=settings.api_key_header,
+        key_prefix=settings.api_key_prefix,
+        key=settings.api_key,
+        submit_timeout=settings.submit_timeout,
+        status_timeout=settings.status_timeout,
+        inflate=settings.check_pixels,
+    )
     ports = Ports(
         desk=desk,
-        vendor=VendorClient(
-            base_url=settings.api_base_url,
-            key_header=settings.api_key_header,
-            key_prefix=settings.api_key_prefix,
-            key=settings.api_key,
-            submit_timeout=settings.submit_timeout,
-            status_timeout=settings.status_timeout,
-            inflate=settings.check_pixels,
-        ),
+        vendor=MeasuredVendor(vendor, meter),
         pictures=ReadAhead(storage, ledger.front, in_hand=settings.pictures_in_hand),
         webhooks=WebhookSender(
             secrets=settings.webhook_secrets,
@@ -124,4 +132,4 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
         chance=random.random,
     )
     farewell = Farewell(desk, clock, grace=settings.stop_grace)
-    return House(settings=settings, ledger=ledger, desk=desk, clock=clock, ports=ports, farewell=farewell)
+    return House(settings=settings, ledger=ledger, desk=desk, clock=clock, ports=ports, farewell=farewell, meter=meter)

@@ -45,11 +45,14 @@ def register(app: Celery, house: Callable[[], House]) -> None:
 def _task(step: Step, house: Callable[[], House]) -> Callable[[str, int], str]:
     def run(job_id: str, turn: int) -> str:
         built = house()
-        try:
-            with built.desk.in_hand(job_id, turn) as opened:
-                outcome = STEPS[step](opened.job, opened.at, built.ports) if opened else STALE
-        except LedgerUnavailable as error:
-            raise CeleryRetry(f"rescued later: {error}") from None
+        with built.meter.step(step) as measure:
+            try:
+                with built.desk.in_hand(job_id, turn) as opened:
+                    outcome = STEPS[step](opened.job, opened.at, built.ports) if opened else STALE
+            except LedgerUnavailable as error:
+                measure.outcome = "ledger_away"
+                raise CeleryRetry(f"rescued later: {error}") from None
+            measure.decided(outcome)
         return translate(outcome, built.desk)
 
     run.__name__ = run.__qualname__ = step.value

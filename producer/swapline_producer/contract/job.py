@@ -94,6 +94,8 @@ class Job(Frozen):
     """Somebody wants it canceled while the vendor has it: it ends CANCELED when the vendor is done with it."""
     staged: int = 0
     """Pictures staged; 0 while there are none."""
+    staged_bytes: int = 0
+    """What they weigh."""
     images: tuple[StoredPicture, ...] = ()
     notification: Notification = Notification.NONE
     notify_attempts: int = 0

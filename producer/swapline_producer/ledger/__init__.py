@@ -14,6 +14,7 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from swapline_producer.ledger.accepting import Accepting, Wish
+from swapline_producer.ledger.figures import Figuring
 from swapline_producer.ledger.limits import Limiting
 from swapline_producer.ledger.looks import Looks
 from swapline_producer.ledger.moves import Moves, new_token
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Accepting", "Ledger", "Wish", "connect", "new_token"]
 
-MOVES = ("accept", "open", "line_up", "advance", "claim", "renew", "give_back", "cancel", "front")
+MOVES = ("accept", "open", "line_up", "advance", "claim", "renew", "give_back", "cancel", "front", "figures")
 
 
 def connect(url: str, *, timeout: float = 10.0) -> redis.Redis:
@@ -43,7 +44,7 @@ def connect(url: str, *, timeout: float = 10.0) -> redis.Redis:
     )
 
 
-class Ledger(Accepting, Moves, Looks, Limiting, Waiting):
+class Ledger(Accepting, Moves, Looks, Limiting, Waiting, Figuring):
     """The jobs of one installation.
 
     `clock` gives milliseconds for tests; without it the server's own clock is used, so that workers' clocks may differ.

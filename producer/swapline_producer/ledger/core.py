@@ -88,7 +88,7 @@ def translated() -> Generator[None]:
 
 def _source(move: str) -> str:
     folder = resources.files("swapline_producer") / "lua"
-    return "\n".join((folder / f"{name}.lua").read_text() for name in ("shared", "line", move))
+    return "\n".join((folder / f"{name}.lua").read_text() for name in ("shared", "meter", "line", move))
 
 
 def listed(value: Any) -> list[Any]:

@@ -71,6 +71,7 @@ class Moves(LedgerCore):
             sends=change.sends,
             count=change.count,
             observe={name: _shares(spread) for name, spread in change.observe.items()},
+            timed={name: round(seconds * 1000) for name, seconds in change.timed.items()},
             strike=_strike(change),
             calm=change.calm,
             refund=change.refund,
@@ -157,6 +158,7 @@ def _strike(change: Change) -> dict[str, Any] | bool:
     strike = change.strike
     return {
         "reason": strike.reason,
+        "kind": strike.kind,
         "wait_ms": round(strike.wait * 1000),
         "longest_ms": round(strike.longest * 1000),
         "shrink": strike.shrink,

@@ -23,11 +23,19 @@ if TYPE_CHECKING:
     from swapline_workers.steps.ports import Ports, Submission
 
 PAUSE = {
-    errors.NotSent: Strike(reason="the vendor could not be reached"),
-    errors.Throttled: Strike(reason="the vendor says that we are too fast or over its cap", shrink=True),
-    errors.Unauthorized: Strike(reason="the vendor refuses the key: check SWAPLINE_API_KEY and _HEADER", wait=5.0),
-    errors.OutOfCredits: Strike(reason="the account is out of credits: buy some", wait=5.0, longest=300.0),
-    errors.NotFound: Strike(reason="the vendor has no such address: check SWAPLINE_API_BASE_URL", wait=5.0),
+    errors.NotSent: Strike(kind="unreachable", reason="the vendor could not be reached"),
+    errors.Throttled: Strike(
+        kind="throttled", reason="the vendor says that we are too fast or over its cap", shrink=True
+    ),
+    errors.Unauthorized: Strike(
+        kind="unauthorized", reason="the vendor refuses the key: check SWAPLINE_API_KEY and _HEADER", wait=5.0
+    ),
+    errors.OutOfCredits: Strike(
+        kind="credits", reason="the account is out of credits: buy some", wait=5.0, longest=300.0
+    ),
+    errors.NotFound: Strike(
+        kind="address", reason="the vendor has no such address: check SWAPLINE_API_BASE_URL", wait=5.0
+    ),
 }
 """What is not this job's fault stops the line for everybody, for so long; the job goes back into it, uncharged."""
 
@@ -62,7 +70,7 @@ def attempt(job: Job, ports: Ports) -> Outcome:
     try:
         image = ports.pictures.input_text(job.spec)
     except StorageUnavailable as error:
-        return back_in_line(job, ports, Strike(reason=f"the input cannot be read: {error}"))
+        return back_in_line(job, ports, Strike(kind="input", reason=f"the input cannot be read: {error}"))
     except ObjectMissing as error:
         return fail(job, ports, FailureCode.STORAGE_FAILED, f"the input is gone: {error}", refund=True)
     wait = first_look(job, ports)  # now: nothing may come between the reply and writing its id
