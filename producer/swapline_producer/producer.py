@@ -59,7 +59,7 @@ class Producer:
         """Keep the parts; `connect` and `from_env` build them."""
         self.settings = settings
         self.ledger = ledger
-        self.on_call = OnCall(ledger, mail)
+        self.on_call = OnCall(ledger, mail, storage)
         self._mail = mail
         self._storage = storage
 

@@ -87,6 +87,9 @@ class WorkerSettings(MetricsSettings):
         description="comma-separated `whsec_…`; all of them sign, for rotation",
     )
     webhook_timeout: float = Field(15, gt=0, description="seconds in all for one webhook")
+    flower_url: str | None = Field(
+        None, pattern=r"^https?://", description="where Flower is; `swapline doctor` sees whether it answers"
+    )
     check_pixels: bool = Field(default=False, description="also inflate every picture and count its rows")
     storage_timeout: float = Field(60, gt=0, description="seconds for one read or write of an object")
     pictures_in_hand: int = Field(8, ge=1, description="jobs whose pictures one process has in memory at a time")

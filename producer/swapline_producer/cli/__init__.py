@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from swapline_producer.cli.batch import batch
+from swapline_producer.cli.completion import completion
+from swapline_producer.cli.doctor import doctor
 from swapline_producer.cli.enqueue import enqueue
 from swapline_producer.cli.jobs import jobs
 from swapline_producer.cli.show import FAILED, USAGE, complain
@@ -46,7 +48,7 @@ def swapline() -> None:
     """
 
 
-for command in (enqueue, batch, jobs, slots, credits_):
+for command in (enqueue, batch, jobs, slots, credits_, doctor, completion):
     swapline.add_command(command)
 
 

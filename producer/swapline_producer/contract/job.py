@@ -99,6 +99,13 @@ class Job(Frozen):
     images: tuple[StoredPicture, ...] = ()
     notification: Notification = Notification.NONE
     notify_attempts: int = 0
+    replayed: str = ""
+    """The steps from which a person ran it again, with commas between them."""
+
+    @property
+    def replayed_from(self) -> tuple[str, ...]:
+        """The steps from which a person ran it again."""
+        return tuple(self.replayed.split(",")) if self.replayed else ()
 
     @property
     def tenant(self) -> str:

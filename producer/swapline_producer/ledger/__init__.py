@@ -18,14 +18,27 @@ from swapline_producer.ledger.figures import Figuring
 from swapline_producer.ledger.limits import Limiting
 from swapline_producer.ledger.looks import Looks
 from swapline_producer.ledger.moves import Moves, new_token
+from swapline_producer.ledger.scanning import Scanning, Wanted
 from swapline_producer.ledger.waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Accepting", "Ledger", "Wish", "connect", "new_token"]
+__all__ = ["Accepting", "Ledger", "Wanted", "Wish", "connect", "new_token"]
 
-MOVES = ("accept", "open", "line_up", "advance", "claim", "renew", "give_back", "cancel", "front", "figures")
+MOVES = (
+    "accept",
+    "open",
+    "line_up",
+    "advance",
+    "claim",
+    "renew",
+    "give_back",
+    "cancel",
+    "front",
+    "figures",
+    "scan",
+)
 
 
 def connect(url: str, *, timeout: float = 10.0) -> redis.Redis:
@@ -44,7 +57,15 @@ def connect(url: str, *, timeout: float = 10.0) -> redis.Redis:
     )
 
 
-class Ledger(Accepting, Moves, Looks, Limiting, Waiting, Figuring):
+class Ledger(
+    Accepting,
+    Moves,
+    Looks,
+    Limiting,
+    Waiting,
+    Figuring,
+    Scanning,
+):
     """The jobs of one installation.
 
     `clock` gives milliseconds for tests; without it the server's own clock is used, so that workers' clocks may differ.

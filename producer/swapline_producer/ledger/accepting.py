@@ -64,6 +64,12 @@ class Accepting(LedgerCore):
                 pipe.hmget(self._key("job", job_id), "state", "failure_code", "credits")
             return [tuple(found) for found in pipe.execute()]
 
+    def key_holder(self, tenant: str, key: str) -> str | None:
+        """The id of the job that has an idempotency key; None where it is free."""
+        with translated():
+            held = cast("str | None", self.client.get(self._key("key", tenant, key)))
+        return held.rpartition(" ")[2] if held else None
+
     def known_keys(self, keys: Iterable[tuple[str, str]]) -> int:
         """How many of these idempotency keys, given as (tenant, key), have a job, in one round trip."""
         with translated(), self.client.pipeline(transaction=False) as pipe:

@@ -76,6 +76,7 @@ class Moves(LedgerCore):
             calm=change.calm,
             refund=change.refund,
             keep_ms=self._keep_ms,
+            reopens=job.state.finished and not change.to.finished,
         )
         if answer.get("stale"):
             return None

@@ -40,6 +40,17 @@ TABLE = (
     Transition(State.STORING, State.SUCCEEDED, "its pictures and receipt are stored"),
     Transition(State.STORING, State.FAILED, "the vendor's output is missing or not a whole PNG, or is gone"),
     Transition(State.STORING, State.CANCELED, "it was canceled; the vendor's work is paid"),
+    Transition(State.STORING, State.RUNNING, "a person had it looked at again, and the vendor still works on it"),
+    *(
+        Transition(state, State.QUEUED, "a person sends it again, accepting the charge")
+        for state in State
+        if state in FINISHED and state is not State.SUCCEEDED
+    ),
+    *(
+        Transition(state, State.STORING, "a person has its id at the vendor, or its stage, looked at again")
+        for state in State
+        if state in FINISHED and state is not State.EXPIRED
+    ),
     *(Transition(state, state, "its webhook was tried") for state in State if state in FINISHED),
 )
 
