@@ -17,6 +17,7 @@ from swapline_producer.ledger.accepting import Accepting, Wish
 from swapline_producer.ledger.limits import Limiting
 from swapline_producer.ledger.looks import Looks
 from swapline_producer.ledger.moves import Moves, new_token
+from swapline_producer.ledger.overview import Overview
 from swapline_producer.ledger.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def connect(url: str, *, timeout: float = 10.0) -> redis.Redis:
     )
 
 
-class Ledger(Accepting, Moves, Looks, Limiting, Waiting):
+class Ledger(Accepting, Moves, Looks, Limiting, Overview, Waiting):
     """The jobs of one installation.
 
     `clock` gives milliseconds for tests; without it the server's own clock is used, so that workers' clocks may differ.
