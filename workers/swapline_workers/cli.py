@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -62,10 +63,8 @@ def flower(conf: Path | None, options: tuple[str, ...]) -> None:
     if chosen is None:
         places = " or ".join(str(path) for path in FLOWER_CONFIGS)
         raise click.ClickException(f"Flower's settings are not there: neither {places}; name them with --conf.")
-    try:
-        import flower as _  # noqa: PLC0415 -- an extra
-    except ModuleNotFoundError:
-        raise click.ClickException("Flower is not installed: pip install 'flower>=2.2,<3'.") from None
+    if find_spec("flower") is None:
+        raise click.ClickException("Flower is not installed: pip install 'flower>=2.2,<3'.")
     from swapline_workers.entry import app  # noqa: PLC0415 -- as above
 
     app.start(["flower", f"--conf={chosen}", *options])

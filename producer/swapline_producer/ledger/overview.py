@@ -84,7 +84,7 @@ class Overview(LedgerCore):
             lines.append(Line(priority, in_line + aside, self._standings(priority, first, waiting)))
         return lines
 
-    def clocks(self, since: int) -> int:
+    def live_clocks(self, since: int) -> int:
         """How many worker processes have claimed since a moment; the clocks themselves count the last minute."""
         with translated():
             return int(self.client.zcount(self._key("clocks"), since, "+inf"))

@@ -63,6 +63,8 @@ class Filters:
     priority: Priority | None = None
     code: FailureCode | None = None
     batch: str = ""
+    line: bool = False
+    """Only those of the tenant that stand in the waiting line: they have an index of their own."""
     before: Entry | None = None
 
     @classmethod
@@ -74,6 +76,7 @@ class Filters:
             priority=_one_of(Priority, "priority", query["priority"]) if query.get("priority") else None,
             code=_one_of(FailureCode, "code", query["code"]) if query.get("code") else None,
             batch=query.get("batch", "").strip(),
+            line=query.get("line") == "1" and bool(query.get("tenant", "").strip()),
             before=_entry(query["before"]) if query.get("before") else None,
         )
 
@@ -84,6 +87,7 @@ class Filters:
             "priority": self.priority or "",
             "code": self.code or "",
             "batch": self.batch,
+            "line": "1" if self.line else "",
         } | {name: value for name, value in changes.items() if name != "state"}
         states = [changes["state"]] if "state" in changes else [state.value for state in self.states]
         pairs = [("state", state) for state in states if state]
@@ -171,7 +175,7 @@ def _entries(ledger: Ledger, filters: Filters, before: Entry | None, limit: int)
     """The next entries of the smallest index that has all the wanted jobs."""
     if filters.batch:
         return ledger.newest_of_batch(filters.batch, before=before, limit=limit)
-    if filters.tenant and filters.states == (State.QUEUED,):
+    if filters.line:
         priorities = (filters.priority,) if filters.priority else tuple(Priority)
         return ledger.newest_waiting(filters.tenant, priorities, before=before, limit=limit)
     states = filters.states or ((*WITHOUT_SUCCESS, State.HELD) if filters.code else tuple(State))

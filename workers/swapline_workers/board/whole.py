@@ -93,7 +93,7 @@ class Whole:
 def whole(ledger: Ledger) -> Whole:
     """Read it: some ten round trips, none of which grows with the number of jobs."""
     states, slots, counters = ledger.census(), ledger.slots(), ledger.counters()
-    credits_, clocks = ledger.credits(), ledger.clocks(since=slots.at - MINUTE)
+    credits_, clocks = ledger.credits(), ledger.live_clocks(since=slots.at - MINUTE)
     return Whole(
         states=states,
         slots=slots,
