@@ -17,7 +17,7 @@ from debian import needs
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, HttpCredentials, Page
 
 needs_chromium = needs("chromium", "chromium")
 OPTIONS = (
@@ -60,8 +60,8 @@ def visit(
     browser: Browser, *, user: str | None = None, password: str = "", width: int = 1200, **options: Any
 ) -> Generator[Visit]:
     """Open a fresh window, `width` pixels wide, which knows this name and password or none."""
-    known = {"http_credentials": {"username": user, "password": password}} if user else {}
-    context = browser.new_context(viewport={"width": width, "height": 800}, **known, **options)
+    known: HttpCredentials | None = {"username": user, "password": password} if user else None
+    context = browser.new_context(viewport={"width": width, "height": 800}, http_credentials=known, **options)
     context.set_default_timeout(30_000)
     page = context.new_page()
     visited = Visit(page)

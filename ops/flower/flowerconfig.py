@@ -29,7 +29,7 @@ address = options.address or "127.0.0.1"
 
 # In the order of the story: which step of which job, how it stands, how often it was tried again. One retrying poll
 # task a job is what there is to see here; its arguments are the job's id.
-tasks_columns = "name,uuid,args,state,retries,received,runtime,worker"
+tasks_columns = "name,args,state,retries,runtime,received,worker,uuid"
 
 # Tasks in memory, about 2 kB each: the last 5,000 jobs of four steps, in some 40 MB. What is older is forgotten.
 max_tasks = 20_000

@@ -98,9 +98,6 @@ def test_the_wrong_password_is_refused_and_the_right_one_opens(chromium: Browser
     for user, password in ((None, ""), (USER, "wrong"), ("admin", PASSWORD)):
         with visit(chromium, user=user, password=password) as seen:
             assert seen.is_refused(f"{url}/")
-            if user is None:
-                expect(seen.page.get_by_role("heading", level=1)).to_have_text("Unauthorized")
-                expect(seen.page.locator("#flow")).to_have_count(0)
     with visit(chromium, user=USER, password=PASSWORD) as seen:
         seen.page.goto(url)
         expect(seen.page.get_by_role("heading", level=1)).to_have_text("All is well")

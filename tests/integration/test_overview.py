@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from servers import Time, new_job
 from swapline_producer.contract import Priority, State
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from swapline_producer.ledger import Ledger
 
 
-def in_line(ledger: Ledger, job_id: str, **values: object) -> None:
+def in_line(ledger: Ledger, job_id: str, **values: Any) -> None:
     ledger.accept(new_job(job_id, **values))
     job = ledger.get(job_id)
     ledger.line_up(job)
