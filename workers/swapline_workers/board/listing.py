@@ -25,11 +25,14 @@ PAGE = 50
 CHUNK = 500
 """Jobs read in one round trip while a filter looks for its own: some 5 ms."""
 
-LOOKED_AT = 4_000
+LOOKED_AT = 3_000
 """Jobs that a filter without an index looks at for one page, at most: it then says how far it came, and goes on when
-asked. Some 50 ms."""
+asked. Some 60 ms."""
 
 FIELDS = ("state", "tenant", "priority", "batch", "failure_code", "created_at", "polls", "credits", "notification")
+TRAITS = ("state", "tenant", "priority", "failure_code", "batch")
+"""What filters ask about."""
+
 Word = TypeVar("Word", bound=StrEnum)
 _CURSOR = re.compile(r"([0-9]{1,15})-([A-Za-z0-9_-]{1,64})")
 
@@ -104,14 +107,14 @@ class Filters:
         """Whether an index has just the wanted jobs."""
         return not (self.tenant or self.priority or self.code or self.batch)
 
-    def wants(self, row: Row) -> bool:
-        """Whether a job is one of them."""
+    def wants(self, traits: dict[str, str | None]) -> bool:
+        """Whether a job is one of them, by the traits of its record."""
         return (
-            (not self.states or row.state in self.states)
-            and self.tenant in ("", row.tenant)
-            and (self.priority is None or row.priority == self.priority)
-            and (self.code is None or row.code == self.code)
-            and self.batch in ("", row.batch)
+            (not self.states or traits["state"] in self.states)
+            and self.tenant in ("", traits["tenant"])
+            and (self.priority is None or traits["priority"] == self.priority)
+            and (self.code is None or traits["failure_code"] == self.code)
+            and self.batch in ("", traits["batch"])
         )
 
 
@@ -129,21 +132,24 @@ class Listing:
 
 def listing(ledger: Ledger, filters: Filters, *, page: int = PAGE) -> Listing:
     """One page. Looks at `LOOKED_AT` jobs at most, wherever they stand."""
-    rows: list[Row] = []
+    found: list[Entry] = []
     before, looked_at = filters.before, 0
     while looked_at < LOOKED_AT:
-        wanted = page + 1 - len(rows) if filters.indexed else CHUNK
+        wanted = page + 1 if filters.indexed else CHUNK
         entries = _entries(ledger, filters, before, wanted)
-        for row in rows_of(ledger, entries):
-            if filters.wants(row):
-                rows.append(row)
-            if len(rows) > page:
-                return Listing(rows[:page], Entry(rows[page - 1].at, rows[page - 1].job_id), looked_at + len(entries))
         looked_at += len(entries)
+        found += entries if filters.indexed else _fitting(ledger, filters, entries)
+        if len(found) > page:
+            return Listing(rows_of(ledger, found[:page]), found[page - 1], looked_at)
         if len(entries) < wanted:
-            return Listing(rows, None, looked_at)
+            return Listing(rows_of(ledger, found), None, looked_at)
         before = entries[-1]
-    return Listing(rows, before, looked_at, stopped_early=True)
+    return Listing(rows_of(ledger, found), before, looked_at, stopped_early=True)
+
+
+def _fitting(ledger: Ledger, filters: Filters, entries: list[Entry]) -> list[Entry]:
+    have = ledger.fields((entry.job_id for entry in entries), TRAITS)
+    return [entry for entry, traits in zip(entries, have, strict=True) if filters.wants(traits)]
 
 
 def rows_of(ledger: Ledger, entries: Iterable[Entry]) -> list[Row]:

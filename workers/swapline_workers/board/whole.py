@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from swapline_producer.contract import CREDITS_PER_JOB, FINISHED, Priority, State
+from swapline_producer.contract import CREDITS_PER_JOB, FINISHED, State
 from swapline_workers.board.listing import Row, rows_of
 from swapline_workers.board.words import WITHOUT_SUCCESS
 
@@ -135,7 +135,3 @@ def _notices(states: dict[State, int], slots: SlotsView, spending: CreditsView, 
     if slots.cap < slots.limit:
         found.append(Notice("held", f"The vendor said 429: {slots.cap} of {slots.limit} slots are used for now."))
     return found
-
-
-PRIORITY_WORDS = {Priority.HIGH: "High", Priority.NORMAL: "Normal", Priority.LOW: "Low"}
-"""The three lines, in the order in which they are served."""
