@@ -101,6 +101,8 @@ class Mail:
                     self._app.send_task(
                         ticket.step.task,
                         args=(ticket.job_id, ticket.turn),
+                        argsrepr=ticket.job_id,  # what Flower shows of them
+                        kwargsrepr="{}",
                         task_id=ticket.step.task_id(ticket.job_id),
                         queue=ticket.step.queue(self._prefix),
                         retries=ticket.retries,

@@ -1,10 +1,19 @@
-"""`swapline worker`: a thin face on `celery worker`."""
+"""`swapline worker` and `swapline flower`: thin faces on `celery worker` and `celery flower`."""
 
 from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
 
 import click
 
 from swapline_producer.contract import Step
+
+FLOWER_CONFIGS = (
+    Path(__file__).parents[2] / "ops" / "flower" / "flowerconfig.py",  # a checkout
+    Path("/etc/swapline/flower/flowerconfig.py"),  # the image, or an administrator's
+)
+"""Where Flower's settings are looked for, in this order."""
 
 
 @click.command()
@@ -34,3 +43,28 @@ def worker(concurrency: int | None, steps: tuple[str, ...], name: str, log_level
         prefix = app.conf.task_default_queue.removesuffix(f".{Step.SUBMIT}")
         arguments += ["-Q", ",".join(Step(step).queue(prefix) for step in steps)]
     app.worker_main(arguments)
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.option(
+    "--conf",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Flower's settings.  [default: ops/flower/flowerconfig.py, or the same in /etc/swapline/flower]",
+)
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def flower(conf: Path | None, options: tuple[str, ...]) -> None:
+    """Run Flower, the live monitor, with Swapline's settings. It never starts without authentication.
+
+    \b
+    It asks for what FLOWER_BASIC_AUTH=user:password says. Every option of Flower's may follow.
+    Example: FLOWER_BASIC_AUTH=me:… swapline flower --port=5555 --address=127.0.0.1
+    """  # noqa: D301 -- click's mark for a block that keeps its lines
+    chosen = conf or next((path for path in FLOWER_CONFIGS if path.exists()), None)
+    if chosen is None:
+        places = " or ".join(str(path) for path in FLOWER_CONFIGS)
+        raise click.ClickException(f"Flower's settings are not there: neither {places}; name them with --conf.")
+    if find_spec("flower") is None:
+        raise click.ClickException("Flower is not installed: pip install 'flower>=2.2,<3'.")
+    from swapline_workers.entry import app  # noqa: PLC0415 -- as above
+
+    app.start(["flower", f"--conf={chosen}", *options])

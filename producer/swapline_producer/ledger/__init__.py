@@ -18,6 +18,7 @@ from swapline_producer.ledger.figures import Figuring
 from swapline_producer.ledger.limits import Limiting
 from swapline_producer.ledger.looks import Looks
 from swapline_producer.ledger.moves import Moves, new_token
+from swapline_producer.ledger.overview import Overview
 from swapline_producer.ledger.scanning import Scanning, Wanted
 from swapline_producer.ledger.waiting import Waiting
 
@@ -65,6 +66,7 @@ class Ledger(
     Waiting,
     Figuring,
     Scanning,
+    Overview,
 ):
     """The jobs of one installation.
 
