@@ -1,4 +1,4 @@
-"""Settings from the environment (prefix `SWAPLINE_`) and `.env`, read once at an entry and handed down.
+"""Settings from the environment (prefix `SWAPLINE_`), from files and `.env`, read once at an entry and handed down.
 
 Each field is one row of the table in the README; a test holds the two together.
 """
@@ -11,11 +11,13 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from swapline_producer.errors import SettingsError
+from swapline_producer.from_files import FromFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pydantic_core import ErrorDetails
+    from pydantic_settings import PydanticBaseSettingsSource
 
 ENV_PREFIX = "SWAPLINE_"
 DAY = 86_400.0
@@ -41,6 +43,18 @@ class ProducerSettings(BaseSettings):
     input_ttl: float = Field(DAY, gt=0, description="seconds an input picture is kept")
     job_ttl: float = Field(30 * DAY, gt=0, description="seconds a finished job's record is kept")
     webhook_allow_private: bool = Field(default=False, description="http and private addresses, for development")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment first, then the files that it or `.env` names, then `.env`."""
+        return init_settings, env_settings, FromFiles(settings_cls), dotenv_settings, file_secret_settings
 
     @field_validator("redis_url")
     @classmethod
