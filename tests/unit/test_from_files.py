@@ -74,13 +74,15 @@ def test_a_file_that_has_no_setting_is_named(
     if content is not None:
         (tmp_path / "secret").write_bytes(content)
     monkeypatch.setenv("SWAPLINE_REDIS_URL_FILE", str(tmp_path / "secret"))
-    with pytest.raises(SettingsError, match=rf"^SWAPLINE_REDIS_URL_FILE names .*secret, {why if 'which' in why else ''}"):
+    with pytest.raises(
+        SettingsError, match=rf"^SWAPLINE_REDIS_URL_FILE names .*secret, {why if 'which' in why else ''}"
+    ):
         load(ProducerSettings)
 
 
 def test_a_wrong_value_in_a_file_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "url").write_text("http://secret@host")
     monkeypatch.setenv("SWAPLINE_REDIS_URL_FILE", str(tmp_path / "url"))
-    with pytest.raises(SettingsError, match="^SWAPLINE_REDIS_URL is wrong") as caught:
+    with pytest.raises(SettingsError, match=r"^SWAPLINE_REDIS_URL is wrong") as caught:
         load(ProducerSettings)
     assert "secret" not in str(caught.value)
