@@ -5,7 +5,7 @@ Each field is one row of the table in the README; a test holds the two together.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -75,13 +75,13 @@ class ProducerSettings(BaseSettings):
 S = TypeVar("S", bound=ProducerSettings)
 
 
-def load(kind: type[S]) -> S:
-    """Read settings of one kind from the environment.
+def load(kind: type[S], **given: Any) -> S:
+    """Read settings of one kind from the environment; what is `given` goes before it.
 
     Raises SettingsError naming every setting that is missing or wrong, one line each, and never a value.
     """
     try:
-        return kind()
+        return kind(**given)
     except ValidationError as error:
         raise SettingsError(_sentences(error.errors(include_url=False, include_input=False))) from None
 
