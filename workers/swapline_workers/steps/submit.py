@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PAUSE = {
     errors.NotSent: Strike(reason="the vendor could not be reached"),
-    errors.Throttled: Strike(reason="the vendor says that we are too fast or over the cap (429)", shrink=True),
+    errors.Throttled: Strike(reason="the vendor says that we are too fast or over its cap", shrink=True),
     errors.Unauthorized: Strike(reason="the vendor refuses the key: check SWAPLINE_API_KEY and _HEADER", wait=5.0),
     errors.OutOfCredits: Strike(reason="the account is out of credits: buy some", wait=5.0, longest=300.0),
     errors.NotFound: Strike(reason="the vendor has no such address: check SWAPLINE_API_BASE_URL", wait=5.0),
