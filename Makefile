@@ -67,6 +67,10 @@ lock: ## Resolve requirements.lock again (needs uv)
 		$(addsuffix /pyproject.toml,$(PACKAGES)) --group build --group bench --group dev \
 		$(addprefix --no-emit-package swapline-,$(PACKAGES)) \
 		--python-version 3.11 -o requirements.lock
+	uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --no-annotate -q --extra local --extra otel --extra ed25519 \
+		$(addsuffix /pyproject.toml,$(PACKAGES)) --constraints requirements.lock --group build \
+		$(addprefix --no-emit-package swapline-,$(PACKAGES)) \
+		--python-version 3.11 -o ops/docker/requirements.lock
 
 clean: ## Remove what the verbs made: .venv, .demo, caches
 	rm -rf .venv .demo dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,21 +1,23 @@
-"""Settings from the environment (prefix `SWAPLINE_`) and `.env`, read once at an entry and handed down.
+"""Settings from the environment (prefix `SWAPLINE_`), from files and `.env`, read once at an entry and handed down.
 
 Each field is one row of the table in the README; a test holds the two together.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from swapline_producer.errors import SettingsError
+from swapline_producer.from_files import FromFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pydantic_core import ErrorDetails
+    from pydantic_settings import PydanticBaseSettingsSource
 
 ENV_PREFIX = "SWAPLINE_"
 DAY = 86_400.0
@@ -42,6 +44,18 @@ class ProducerSettings(BaseSettings):
     job_ttl: float = Field(30 * DAY, gt=0, description="seconds a finished job's record is kept")
     webhook_allow_private: bool = Field(default=False, description="http and private addresses, for development")
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment first, then the files that it or `.env` names, then `.env`."""
+        return init_settings, env_settings, FromFiles(settings_cls), dotenv_settings, file_secret_settings
+
     @field_validator("redis_url")
     @classmethod
     def _known_scheme(cls, value: str) -> str:
@@ -61,13 +75,13 @@ class ProducerSettings(BaseSettings):
 S = TypeVar("S", bound=ProducerSettings)
 
 
-def load(kind: type[S]) -> S:
-    """Read settings of one kind from the environment.
+def load(kind: type[S], **given: Any) -> S:
+    """Read settings of one kind from the environment; what is `given` goes before it.
 
     Raises SettingsError naming every setting that is missing or wrong, one line each, and never a value.
     """
     try:
-        return kind()
+        return kind(**given)
     except ValidationError as error:
         raise SettingsError(_sentences(error.errors(include_url=False, include_input=False))) from None
 

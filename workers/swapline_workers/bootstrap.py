@@ -12,7 +12,7 @@ from swapline_producer.change import Limits
 from swapline_producer.ledger import Ledger, connect
 from swapline_producer.settings import load
 from swapline_producer.storage import open_storage
-from swapline_workers.adapters.desk import LedgerDesk
+from swapline_workers.adapters.desk import PATIENCE, LedgerDesk
 from swapline_workers.adapters.read_ahead import ReadAhead
 from swapline_workers.adapters.service_times import LearnedTimes
 from swapline_workers.adapters.vendor import VendorClient
@@ -22,6 +22,7 @@ from swapline_workers.core.policy import Policy
 from swapline_workers.core.polling import Bounds
 from swapline_workers.farewell import Farewell
 from swapline_workers.observability import MeasuredVendor, WorkerMeter
+from swapline_workers.pulse import Allowed, Pulse
 from swapline_workers.settings import WorkerSettings
 from swapline_workers.steps.ports import Ports
 from swapline_workers.steps.schedule import EVERY_KIND
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 RENEWALS = 3
 """How often the rescue of a job in hand is put off before it would come: two renewals may fail."""
+
+OBJECTS = 10
+"""Reads and writes of one step at most that are counted on: four pictures each way, a receipt, a deletion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +48,13 @@ class House:
     ports: Ports
     farewell: Farewell
     meter: WorkerMeter
+    pulse: Pulse
 
-    def open(self) -> None:
-        """Start the clock. What the whole installation must agree on is written before the first claim."""
+    def open(self, *, threads: int) -> None:
+        """Start the clock, and the pulse of a worker with so many threads.
+
+        What the whole installation must agree on is written before the first claim.
+        """
         self.clock.before_first_claim(
             lambda: self.ledger.configure(
                 Limits(
@@ -59,16 +67,20 @@ class House:
             ),
         )
         self.clock.start()
+        self.meter.threads.set(threads)
         self.meter.open()
+        self.pulse.start(threads)
 
     def close(self, *, process_ends: bool = False) -> None:
         """Finish what is in hand, within the grace period; begin nothing new."""
+        self.pulse.leave()
         self.farewell.begin(process_ends=process_ends)
 
     def end(self) -> None:
         """Stop the clock: nothing is in hand any more."""
         self.farewell.end()
         self.meter.close()
+        self.pulse.stop()
 
 
 class Builder:
@@ -132,4 +144,22 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
         chance=random.random,
     )
     farewell = Farewell(desk, clock, grace=settings.stop_grace)
-    return House(settings=settings, ledger=ledger, desk=desk, clock=clock, ports=ports, farewell=farewell, meter=meter)
+    pulse = Pulse(
+        settings.pulse, clock=clock, allowed=Allowed(settings.rescue_after / RENEWALS, longest_step(settings))
+    )
+    return House(
+        settings=settings,
+        ledger=ledger,
+        desk=desk,
+        clock=clock,
+        ports=ports,
+        farewell=farewell,
+        meter=meter,
+        pulse=pulse,
+    )
+
+
+def longest_step(settings: WorkerSettings) -> float:
+    """Seconds that one step may take when everything that can be slow is: after that its thread is lost."""
+    calls = settings.submit_timeout + settings.status_timeout + settings.webhook_timeout
+    return PATIENCE + calls + OBJECTS * settings.storage_timeout

@@ -10,6 +10,7 @@ from celery import Celery, bootsteps, signals
 from swapline_producer.broker import broker_settings
 from swapline_producer.errors import SettingsError
 from swapline_workers.bootstrap import Builder
+from swapline_workers.pulse import EVERY
 from swapline_workers.tasks import register
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def build_app(settings: ProducerSettings) -> Celery:
     builder = Builder(app)
     register(app, builder)
     app.steps["worker"].add(_house_step(builder))
+    app.steps["consumer"].add(_pulse_step(builder))
     return app
 
 
@@ -80,15 +82,31 @@ def _house_step(builder: Builder) -> type[bootsteps.StartStopStep]:
             except SettingsError as error:
                 sys.exit(f"swapline: this worker cannot start.\n{error}")
 
-        def start(self, worker: WorkController) -> None:
+        def start(self, worker: Any) -> None:
             house = builder()
-            house.meter.threads.set(getattr(worker, "concurrency", 1))
             # weak=False: Celery forgets a signal's receiver that nobody else keeps.
             signals.worker_shutting_down.connect(lambda **_: house.close(process_ends=True), weak=False)
             signals.worker_shutdown.connect(lambda **_: house.end(), weak=False)
-            house.open()
+            house.open(threads=worker.concurrency)
 
         def stop(self, _worker: WorkController) -> None:
             builder().close()
 
     return HouseStep
+
+
+def _pulse_step(builder: Builder) -> type[bootsteps.StartStopStep]:
+    """A part of the consumer: the main thread comes by once a second, whether it reads messages or waits."""
+
+    class PulseStep(bootsteps.StartStopStep):
+        """Tells the pulse that the main thread lives."""
+
+        def __init__(self, consumer: Any, **options: object) -> None:
+            super().__init__(consumer, **options)
+            consumer.while_waiting = builder().pulse.waits
+
+        def register_with_event_loop(self, _consumer: Any, hub: Any) -> None:
+            """Called whenever the loop begins; Celery takes what was registered away again when it ends."""
+            hub.call_repeatedly(EVERY, builder().pulse.reads)
+
+    return PulseStep

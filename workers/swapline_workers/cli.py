@@ -27,8 +27,9 @@ FLOWER_CONFIGS = (
     help="Work on these steps only; may be given several times.",
 )
 @click.option("-n", "--name", default="swapline@%h", show_default=True, help="The worker's name in Flower.")
+@click.option("-q", "--quiet", is_flag=True, help="No banner at the start.")
 @click.option("-l", "--log-level", default="INFO", show_default=True, help="DEBUG, INFO, WARNING or ERROR.")
-def worker(concurrency: int | None, steps: tuple[str, ...], name: str, log_level: str) -> None:
+def worker(concurrency: int | None, steps: tuple[str, ...], name: str, log_level: str, *, quiet: bool) -> None:
     """Run a worker until SIGTERM; it then finishes what it has in hand.
 
     \b
@@ -36,7 +37,16 @@ def worker(concurrency: int | None, steps: tuple[str, ...], name: str, log_level
     """  # noqa: D301 -- click's mark for a block that keeps its lines
     from swapline_workers.entry import app  # noqa: PLC0415 -- settings are read when a worker is wanted, not for --help
 
-    arguments = ["worker", "--without-gossip", "--without-mingle", "-n", name, "-l", log_level]
+    arguments = [
+        *(["--quiet"] if quiet else []),
+        "worker",
+        "--without-gossip",
+        "--without-mingle",
+        "-n",
+        name,
+        "-l",
+        log_level,
+    ]
     if concurrency is not None:
         arguments += ["-c", str(concurrency)]
     if steps:

@@ -12,12 +12,14 @@ private to kombu and not in its type stubs: hence the three exemptions.
 
 from __future__ import annotations
 
-import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import redis
 from celery.worker.consumer import Consumer as CeleryConsumer
 from kombu.transport import redis as kombu_redis
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Channel(kombu_redis.Channel):
@@ -60,9 +62,22 @@ class Consumer(CeleryConsumer):
     Celery's own waits grow to half a minute, and so long the account would stand idle after the server has come back.
     """
 
+    @staticmethod
+    def while_waiting() -> None:
+        """Called every second while the server is waited for; replaced by whoever wants to know."""
+
     def ensure_connected(self, conn: Any) -> Any:
         """Wait for the server; gives the connection."""
-        conn.ensure_connection = functools.partial(
-            conn.ensure_connection, interval_start=1, interval_step=0.5, interval_max=2
-        )
+        ensure_connection = conn.ensure_connection
+
+        def patiently(*args: object, callback: Callable[[], object], **options: object) -> Any:
+            def once_a_second() -> None:
+                self.while_waiting()
+                callback()
+
+            waits = {"interval_start": 1, "interval_step": 0.5, "interval_max": 2}
+            return ensure_connection(*args, callback=once_a_second, **options, **waits)
+
+        conn.ensure_connection = patiently
+        self.while_waiting()
         return super().ensure_connected(conn)
