@@ -27,7 +27,7 @@ from swapline_producer.contract import (
 )
 from swapline_producer.errors import RequestError, SettingsError
 from swapline_producer.images import Link, is_link, read_image
-from swapline_producer.ledger import Ledger, Wish, connect
+from swapline_producer.ledger import Ledger, Wish, open_ledger
 from swapline_producer.oncall import OnCall
 from swapline_producer.settings import ProducerSettings, load
 from swapline_producer.storage import open_storage
@@ -66,7 +66,7 @@ class Producer:
     @classmethod
     def connect(cls, settings: ProducerSettings) -> Self:
         """Build a producer from settings. Nothing is connected before it is used."""
-        ledger = Ledger(connect(settings.redis_url), settings.key_prefix, keep=settings.job_ttl)
+        ledger = open_ledger(settings)
         storage = open_storage(settings.storage_url) if settings.storage_url else None
         return cls(settings, ledger, mail_for(settings), storage)
 

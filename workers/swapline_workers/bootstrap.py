@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from swapline_producer.broker import Mail
 from swapline_producer.change import Limits
-from swapline_producer.ledger import Ledger, connect
+from swapline_producer.ledger import Ledger, open_ledger
 from swapline_producer.settings import load
 from swapline_producer.storage import open_storage
 from swapline_workers.adapters.desk import LedgerDesk
@@ -87,7 +87,7 @@ class Builder:
 
 def build_house(app: Celery, settings: WorkerSettings) -> House:
     """Put the parts together. Opens no connection."""
-    ledger = Ledger(connect(settings.redis_url), settings.key_prefix, keep=settings.job_ttl)
+    ledger = open_ledger(settings)
     mail = Mail(app, settings.key_prefix)
     clock = Clock(
         ledger,

@@ -11,6 +11,7 @@ from swapline_producer.broker import broker_settings
 from swapline_producer.errors import SettingsError
 from swapline_workers.bootstrap import Builder
 from swapline_workers.tasks import register
+from swapline_workers.transport import use_sentinel
 
 if TYPE_CHECKING:
     from celery.worker import WorkController
@@ -55,6 +56,8 @@ def build_app(settings: ProducerSettings) -> Celery:
     app = Celery("swapline", set_as_current=False)
     app.conf.update(broker_settings(settings))
     app.conf.update(WORKER_KNOBS)
+    if settings.redis.service is not None:
+        app.conf.broker_transport = use_sentinel()
     builder = Builder(app)
     register(app, builder)
     app.steps["worker"].add(_house_step(builder))

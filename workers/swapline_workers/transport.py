@@ -17,6 +17,7 @@ from typing import Any
 
 import redis
 from celery.worker.consumer import Consumer as CeleryConsumer
+from kombu import transport as kombu_transport
 from kombu.transport import redis as kombu_redis
 
 
@@ -52,6 +53,33 @@ class Transport(kombu_redis.Transport):
     """The Redis transport with our channel."""
 
     Channel = Channel
+
+
+class SentinelChannel(Channel, kombu_redis.SentinelChannel):
+    """The same channel to whichever server Sentinel calls the master."""
+
+    from_transport_options = tuple(
+        {*Channel.from_transport_options, *kombu_redis.SentinelChannel.from_transport_options}
+    )
+
+
+class SentinelTransport(Transport):
+    """The Redis transport to a master that Sentinel finds."""
+
+    default_port = kombu_redis.SentinelTransport.default_port
+    Channel = SentinelChannel
+
+
+def use_sentinel() -> str:
+    """Make ours the transport of `sentinel://` in this process; give its name.
+
+    Naming it in the settings is not enough: on its way to the second sentinel's URL, kombu takes the transport that
+    the URL's scheme names, and the worker would go on with the stock one.
+    """
+    name = f"{__name__}:{SentinelTransport.__name__}"
+    kombu_transport.TRANSPORT_ALIASES["sentinel"] = name
+    kombu_transport._transport_cache.pop("sentinel", None)  # noqa: SLF001 -- somebody may have asked for it before
+    return name
 
 
 class Consumer(CeleryConsumer):
