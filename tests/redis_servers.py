@@ -8,7 +8,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import redis
@@ -23,6 +22,7 @@ from swapline_workers.local.ports import LOOPBACK, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
+    from pathlib import Path
 
 MEMORY_ONLY = ("save ''", "appendonly no")
 """Where a test does not look at the disk."""

@@ -18,7 +18,7 @@ from swapline_producer import SwapRequest
 from swapline_producer.broker import broker_settings
 from swapline_producer.errors import LedgerUnavailable, NotReplicated
 from swapline_producer.settings import ProducerSettings
-from swapline_workers.transport import SentinelTransport, use_sentinel
+from swapline_workers.transport import SentinelTransport, use_ours
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -77,9 +77,8 @@ def test_a_job_counts_as_accepted_when_its_replicas_have_it(house: Installation,
 
 def test_the_second_sentinel_is_asked_through_our_transport_as_well(servers: Watched) -> None:
     settings = broker_settings(ProducerSettings(redis_url=servers.url, key_prefix="t"))
-    with Connection(
-        settings["broker_url"], transport=use_sentinel(), transport_options=settings["broker_transport_options"]
-    ) as connection:
+    use_ours()
+    with Connection(settings["broker_url"], transport_options=settings["broker_transport_options"]) as connection:
         connection.maybe_switch_next()
         assert isinstance(connection.transport, SentinelTransport)
         connection.default_channel.queue_declare("t.q")

@@ -11,7 +11,7 @@ from swapline_producer.broker import broker_settings
 from swapline_producer.errors import SettingsError
 from swapline_workers.bootstrap import Builder
 from swapline_workers.tasks import register
-from swapline_workers.transport import use_sentinel
+from swapline_workers.transport import use_ours
 
 if TYPE_CHECKING:
     from celery.worker import WorkController
@@ -24,7 +24,6 @@ the pictures in hand (up to 64 MiB each) stay within a small machine."""
 
 
 WORKER_KNOBS: dict[str, Any] = {
-    "broker_transport": "swapline_workers.transport:Transport",
     "worker_consumer": "swapline_workers.transport:Consumer",  # Celery's own asks for a lost server ever more seldom
     # Threads: every step waits for somebody else's machine. Time limits do not exist there; each call has its own.
     "worker_pool": "threads",
@@ -56,8 +55,7 @@ def build_app(settings: ProducerSettings) -> Celery:
     app = Celery("swapline", set_as_current=False)
     app.conf.update(broker_settings(settings))
     app.conf.update(WORKER_KNOBS)
-    if settings.redis.service is not None:
-        app.conf.broker_transport = use_sentinel()
+    use_ours()
     builder = Builder(app)
     register(app, builder)
     app.steps["worker"].add(_house_step(builder))

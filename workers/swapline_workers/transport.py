@@ -70,16 +70,15 @@ class SentinelTransport(Transport):
     Channel = SentinelChannel
 
 
-def use_sentinel() -> str:
-    """Make ours the transport of `sentinel://` in this process; give its name.
+def use_ours() -> None:
+    """Make ours the transports of `redis://`, `rediss://` and `sentinel://` in this process.
 
-    Naming it in the settings is not enough: on its way to the second sentinel's URL, kombu takes the transport that
-    the URL's scheme names, and the worker would go on with the stock one.
+    Naming one in Celery's settings is not enough: on its way to the second sentinel's URL, kombu takes the transport
+    that the URL's scheme names; and Flower reads the scheme to know how to ask for the length of a queue.
     """
-    name = f"{__name__}:{SentinelTransport.__name__}"
-    kombu_transport.TRANSPORT_ALIASES["sentinel"] = name
-    kombu_transport._transport_cache.pop("sentinel", None)  # noqa: SLF001 -- somebody may have asked for it before
-    return name
+    for scheme, ours in (("redis", Transport), ("rediss", Transport), ("sentinel", SentinelTransport)):
+        kombu_transport.TRANSPORT_ALIASES[scheme] = f"{__name__}:{ours.__name__}"
+        kombu_transport._transport_cache.pop(scheme, None)  # noqa: SLF001 -- somebody may have asked for it before
 
 
 class Consumer(CeleryConsumer):
