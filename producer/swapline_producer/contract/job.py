@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, JsonValue
 
 from swapline_producer.contract.base import Frozen
 from swapline_producer.contract.request import SwapOptions, WebUrl
+from swapline_producer.contract.trace import traceparent_of
 from swapline_producer.contract.words import Canceling, FailureCode, Notification, State, Step
 
 
@@ -46,6 +47,8 @@ class JobSpec(SwapOptions):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     image: ImageRef
+    trace: str | None = None
+    """The trace of whoever gave the job, in short: `Job.traceparent` has it whole."""
 
 
 class StoredPicture(Frozen):
@@ -102,6 +105,16 @@ class Job(Frozen):
     def tenant(self) -> str:
         """Whose job it is."""
         return self.spec.tenant
+
+    @property
+    def traceparent(self) -> str:
+        """The trace that it belongs to, as W3C writes it."""
+        return traceparent_of(self.job_id, self.spec.trace)
+
+    @property
+    def trace_id(self) -> str:
+        """The name of that trace: 32 hexadecimal digits."""
+        return self.traceparent.split("-")[1]
 
 
 class JobEvent(Frozen):

@@ -114,7 +114,7 @@ def _advice(error: redis.exceptions.RedisError) -> str:
     """What to look at, for those mistakes in a setting that a server's words do not explain."""
     if isinstance(error, redis.exceptions.AuthenticationError) or "NOAUTH" in str(error):
         return "the user or the password in SWAPLINE_REDIS_URL is wrong"
-    if isinstance(error, redis.exceptions.NoPermissionError):
+    if isinstance(error, redis.exceptions.NoPermissionError) or "user executing the script" in str(error):
         return "this user's ACL does not allow it: compare with ops/redis/users.acl"
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return "its certificate is not to be trusted: SWAPLINE_REDIS_URL names its CA as ?ssl_ca_certs=FILE"
