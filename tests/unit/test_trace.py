@@ -83,7 +83,8 @@ from swapline_producer.producer import Producer
 from swapline_workers.celery_app import build_app
 from swapline_workers.tracing import NoTracing, build_tracing
 assert isinstance(build_tracing(), NoTracing)
-assert not [name for name in sys.modules if name.startswith(("opentelemetry.exporter", "opentelemetry.sdk.trace.export"))]
+ours = ("opentelemetry.exporter", "opentelemetry.sdk.trace.export")
+assert not [name for name in sys.modules if name.startswith(ours)]
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 

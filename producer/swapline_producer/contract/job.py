@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, JsonValue
@@ -133,3 +134,9 @@ class Ticket(Frozen):
     turn: int
     retries: int = 0
     """How often this step of this job has run before; Flower shows it."""
+
+
+def result_folder(job: Job) -> str:
+    """Where a job's pictures and its receipt are stored: the job alone determines it."""
+    day = datetime.fromtimestamp(job.created_at / 1000, UTC)
+    return f"results/{job.tenant}/{day:%Y/%m/%d}/{job.job_id}"

@@ -18,7 +18,6 @@ from swapline_producer.ledger.accepting import Accepting, Wish
 from swapline_producer.ledger.limits import Limiting
 from swapline_producer.ledger.looks import Looks
 from swapline_producer.ledger.moves import Moves, new_token
-from swapline_producer.ledger.waiting import Waiting
 from swapline_producer.redis_url import parse_redis_url
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def connect(url: str, *, timeout: float = 10.0) -> redis.Redis:
     return found
 
 
-class Ledger(Accepting, Moves, Looks, Limiting, Waiting):
+class Ledger(Accepting, Moves, Looks, Limiting):
     """The jobs of one installation.
 
     `clock` gives milliseconds for tests; without it the server's own clock is used, so that workers' clocks may differ.
