@@ -6,10 +6,11 @@ import os
 import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from swapline_producer.broker import Mail
 from swapline_producer.change import Limits
-from swapline_producer.ledger import Ledger, connect
+from swapline_producer.ledger import Ledger, open_ledger
 from swapline_producer.settings import load
 from swapline_producer.storage import open_storage
 from swapline_workers.adapters.desk import PATIENCE, LedgerDesk
@@ -26,9 +27,12 @@ from swapline_workers.pulse import Allowed, Pulse
 from swapline_workers.settings import WorkerSettings
 from swapline_workers.steps.ports import Ports
 from swapline_workers.steps.schedule import EVERY_KIND
+from swapline_workers.tracing import build_tracing
 
 if TYPE_CHECKING:
     from celery import Celery
+
+    from swapline_workers.tracing import Tracing
 
 RENEWALS = 3
 """How often the rescue of a job in hand is put off before it would come: two renewals may fail."""
@@ -49,6 +53,7 @@ class House:
     farewell: Farewell
     meter: WorkerMeter
     pulse: Pulse
+    tracing: Tracing
 
     def open(self, *, threads: int) -> None:
         """Start the clock, and the pulse of a worker with so many threads.
@@ -81,6 +86,7 @@ class House:
         self.farewell.end()
         self.meter.close()
         self.pulse.stop()
+        self.tracing.close()
 
 
 class Builder:
@@ -105,8 +111,9 @@ class Builder:
 def build_house(app: Celery, settings: WorkerSettings) -> House:
     """Put the parts together. Opens no connection."""
     meter = WorkerMeter(settings)
-    ledger = Ledger(connect(settings.redis_url), settings.key_prefix, keep=settings.job_ttl)
+    ledger = open_ledger(settings)
     mail = Mail(app, settings.key_prefix)
+    tracing = build_tracing()
     clock = Clock(
         ledger,
         mail,
@@ -127,12 +134,25 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
     )
     ports = Ports(
         desk=desk,
-        vendor=MeasuredVendor(vendor, meter),
-        pictures=ReadAhead(storage, ledger.front, in_hand=settings.pictures_in_hand),
-        webhooks=WebhookSender(
-            secrets=settings.webhook_secrets,
-            allow_private=settings.webhook_allow_private,
-            timeout=settings.webhook_timeout,
+        vendor=tracing.calls(
+            MeasuredVendor(vendor, meter),
+            urlsplit(settings.api_base_url).hostname or "",
+            {"submit": "POST /run/face_swap", "look": "POST /status"},
+            opens={"look"},
+        ),
+        pictures=tracing.calls(
+            ReadAhead(storage, ledger.front, in_hand=settings.pictures_in_hand),
+            "",
+            {"input_text": "read input", "stage": "stage", "staged": "read staged", "store": "store"},
+        ),
+        webhooks=tracing.calls(
+            WebhookSender(
+                secrets=settings.webhook_secrets,
+                allow_private=settings.webhook_allow_private,
+                timeout=settings.webhook_timeout,
+            ),
+            "",
+            {"deliver": "POST webhook"},
         ),
         times=LearnedTimes(ledger, EVERY_KIND),
         policy=Policy(
@@ -156,6 +176,7 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
         farewell=farewell,
         meter=meter,
         pulse=pulse,
+        tracing=tracing,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path  # noqa: TC003 -- pydantic reads the annotation at run time
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
@@ -59,7 +59,16 @@ class MetricsSettings(ProducerSettings):
         return found
 
 
-class WorkerSettings(MetricsSettings):
+class LogSettings(ProducerSettings):
+    """How a process that runs tasks tells what it does."""
+
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto", description="`json`, `text`, or `auto`: text on a terminal, JSON elsewhere"
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="how much is told")
+
+
+class WorkerSettings(MetricsSettings, LogSettings):
     """What a worker needs: the vendor, the limits of each call, the policies."""
 
     storage_url: str = Field(description="where inputs, staging and results live")
