@@ -9,7 +9,6 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from swapline_producer.errors import SettingsError
 from swapline_producer.settings import ProducerSettings
 
 
@@ -41,22 +40,11 @@ class MetricsSettings(ProducerSettings):
     metrics_host: str = Field("127.0.0.1", description="the address metrics are served at")
     metrics_port: int | None = Field(None, ge=1, le=65_535, description="the port of a worker's own metrics")
     metrics_password: SecretStr | None = Field(None, description="what readers of metrics must know (user `metrics`)")
-    metrics_password_file: Path | None = Field(None, description="a file with that password")
 
     @property
     def metrics_secret(self) -> str | None:
-        """The password, wherever it is kept. Raises SettingsError for a file that cannot be read or is empty."""
-        if self.metrics_password is not None:
-            return self.metrics_password.get_secret_value()
-        if self.metrics_password_file is None:
-            return None
-        try:
-            found = self.metrics_password_file.read_text().strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"SWAPLINE_METRICS_PASSWORD_FILE cannot be read: {error}") from None
-        if not found:
-            raise SettingsError("SWAPLINE_METRICS_PASSWORD_FILE is empty; write the password into the file.")
-        return found
+        """The password as plain text, where there is one."""
+        return None if self.metrics_password is None else self.metrics_password.get_secret_value()
 
 
 class LogSettings(ProducerSettings):
