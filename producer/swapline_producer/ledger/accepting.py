@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import orjson
 
-from swapline_producer.errors import IdempotencyConflict, LedgerUnavailable
+from swapline_producer.errors import IdempotencyConflict, LedgerUnavailable, NotReplicated
 from swapline_producer.ledger.core import LedgerCore, translated
 from swapline_producer.ledger.record import APART
 
@@ -32,9 +32,13 @@ class Accepting(LedgerCore):
 
         With an idempotency key that is known, gives the job that has it; raises IdempotencyConflict where the key
         came with another `fingerprint`. `replace_failed`: a job that ended without success gives its key up instead.
+        Raises NotReplicated where too few replicas have it.
         """
         wish = Wish(job, fingerprint, replace_failed)
-        answer = _accepted(wish, self._run("accept", **self._acceptance(wish)))
+        reply, kept = self._run_kept("accept", **self._acceptance(wish))
+        answer = _accepted(wish, reply)
+        if not kept:
+            raise NotReplicated(f"Job {job.job_id}")
         if isinstance(answer, IdempotencyConflict):
             raise answer
         return answer

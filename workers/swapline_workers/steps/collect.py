@@ -14,7 +14,7 @@ from swapline_workers import errors
 from swapline_workers.core.outcomes import STALE, Again, Next, Outcome, Retry
 from swapline_workers.core.retry import backoff
 from swapline_workers.steps.finish import fail
-from swapline_workers.steps.schedule import lesson
+from swapline_workers.steps.schedule import lesson, unseen
 
 if TYPE_CHECKING:
     from swapline_workers.steps.ports import Look, Ports
@@ -50,7 +50,7 @@ def _fetch(job: Job, look: Look, ports: Ports) -> Outcome:
         return _bad_output(job, ports, error)
     except (errors.VendorError, StorageError) as error:
         return try_collecting_again(job, ports, str(error))
-    return _staged(job, ports, len(pictures))
+    return _staged(job, ports, len(pictures), sum(map(len, pictures)))
 
 
 def try_collecting_again(job: Job, ports: Ports, reason: str, *, not_found: int = 0) -> Outcome:
@@ -62,7 +62,13 @@ def try_collecting_again(job: Job, ports: Ports, reason: str, *, not_found: int 
     wait = backoff(tries)
     change = Change(
         to=State.STORING,
-        fields={"retries": tries, "staged": None, "polls": job.polls + 1, "not_found": not_found},
+        fields={
+            "retries": tries,
+            "staged": None,
+            "staged_bytes": 0,
+            "polls": job.polls + 1,
+            "not_found": not_found,
+        },
         due_in=wait,
         note="not stored",
         data={"reason": reason, "tries": tries},
@@ -80,6 +86,7 @@ def _pass_slot_on(job: Job, look: Look, ports: Ports) -> Job | None:
         note="completed",
         count={"looks": 1, "completed": 1},
         observe=lesson(job, look, ports),
+        timed={"detection": unseen(job, look, ports)},
     )
     return ports.desk.advance(job, change)
 
@@ -91,12 +98,12 @@ def _bad_output(job: Job, ports: Ports, error: errors.WorkerError) -> Outcome:
     return fail(job, ports, FailureCode.OUTPUT_MISSING if missing else FailureCode.OUTPUT_INVALID, str(error))
 
 
-def _staged(job: Job, ports: Ports, number: int) -> Outcome:
+def _staged(job: Job, ports: Ports, number: int, size: int) -> Outcome:
     found_late: dict[str, FieldValue] = {"vendor_status": "COMPLETED", "polls": job.polls + 1}
     known = job.terminal_at is not None
     change = Change(
         to=State.STORING,
-        fields={"staged": number, "retries": 0, **({} if known else found_late)},
+        fields={"staged": number, "staged_bytes": size, "retries": 0, **({} if known else found_late)},
         stamps={} if known else {"terminal_at": 0},
         count={} if known else {"looks": 1},
         due_in=ports.policy.rescue_after,

@@ -33,9 +33,14 @@ SECONDS = 1000
 
 STOPPED = {
     errors.Unauthorized: Strike(
-        reason="the vendor refuses the key: check SWAPLINE_API_KEY and _HEADER", wait=5.0, longest=5.0
+        kind="unauthorized",
+        reason="the vendor refuses the key: check SWAPLINE_API_KEY and _HEADER",
+        wait=5.0,
+        longest=5.0,
     ),
-    errors.OutOfCredits: Strike(reason="the account is out of credits: buy some", wait=5.0, longest=5.0),
+    errors.OutOfCredits: Strike(
+        kind="credits", reason="the account is out of credits: buy some", wait=5.0, longest=5.0
+    ),
 }
 """What concerns everybody, not this job: no new submission is made for so long. It does not grow, because every look at
 every job says it again; else a minute of it would stop the line for a minute more."""
