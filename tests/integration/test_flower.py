@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
+from swapline_workers.doctor.flower import examine
 from swapline_workers.local.child import Child, Program
 from swapline_workers.local.errors import ChildFailed
 from swapline_workers.local.ports import free_port
@@ -61,6 +62,11 @@ def test_tasks_show_how_often_they_were_tried_again(url: str) -> None:
         name for name in ("name", "uuid", "state", "received", "runtime", "worker", "retries") if name in page.lower()
     ]
     assert shown == ["name", "uuid", "state", "received", "runtime", "worker", "retries"]
+
+
+def test_the_doctor_finds_it_without_the_password(url: str) -> None:
+    [finding] = examine(url, None)
+    assert (finding.verdict, finding.found) == ("ok", f"{url} answers")
 
 
 def test_buttons_that_change_things_are_off(url: str) -> None:
