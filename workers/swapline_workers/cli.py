@@ -18,9 +18,8 @@ from swapline_producer.contract import Step
     help="Work on these steps only; may be given several times.",
 )
 @click.option("-n", "--name", default="swapline@%h", show_default=True, help="The worker's name in Flower.")
-@click.option("-q", "--quiet", is_flag=True, help="No banner at the start.")
 @click.option("-l", "--log-level", default="INFO", show_default=True, help="DEBUG, INFO, WARNING or ERROR.")
-def worker(concurrency: int | None, steps: tuple[str, ...], name: str, log_level: str, *, quiet: bool) -> None:
+def worker(concurrency: int | None, steps: tuple[str, ...], name: str, log_level: str) -> None:
     """Run a worker until SIGTERM; it then finishes what it has in hand.
 
     \b
@@ -28,16 +27,7 @@ def worker(concurrency: int | None, steps: tuple[str, ...], name: str, log_level
     """  # noqa: D301 -- click's mark for a block that keeps its lines
     from swapline_workers.entry import app  # noqa: PLC0415 -- settings are read when a worker is wanted, not for --help
 
-    arguments = [
-        *(["--quiet"] if quiet else []),
-        "worker",
-        "--without-gossip",
-        "--without-mingle",
-        "-n",
-        name,
-        "-l",
-        log_level,
-    ]
+    arguments = ["--quiet", "worker", "--without-gossip", "--without-mingle", "-n", name, "-l", log_level]
     if concurrency is not None:
         arguments += ["-c", str(concurrency)]
     if steps:

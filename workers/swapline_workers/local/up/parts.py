@@ -107,7 +107,7 @@ class Parts:
     def worker(self, number: int, threads: int, *, grace: float) -> Child:
         """A worker with all steps."""
         name, pulse = f"worker-{number}", self._place.shown(f"worker-{number}.pulse")
-        argv = ("worker", "--quiet", "-n", f"{name}@%h", "-c", str(threads))
+        argv = ("worker", "-n", f"{name}@%h", "-c", str(threads))
         return self._child(
             name,
             argv,
