@@ -13,7 +13,8 @@ EDITABLE := $(addprefix -e ./,$(PACKAGES))
 export CALLED_FROM := $(PWD)
 export PHOTO KEEP
 
-.PHONY: help install demo test check format docs bench-enqueue bench-line bench-polling chaos lock clean
+.PHONY: help install demo test check format docs screenshots chaos lock clean
+.PHONY: bench-board bench-enqueue bench-line bench-polling
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,11 +46,17 @@ format: $(STAMP) ## Format, and mend what the linter can mend itself
 docs: $(STAMP) ## Draw the pages that are facts of the code
 	$(BIN)/python docs/draw.py
 
+screenshots: $(STAMP) ## Draw the pictures of the board and Flower in docs/images again, from a system at work (needs Chromium)
+	$(BIN)/python docs/screenshots.py
+
 bench-enqueue: $(STAMP) ## Measure how fast jobs are enqueued, one at a time and many (JOBS=20000)
 	$(BIN)/python bench/enqueue.py
 
 bench-line: $(STAMP) ## Measure what a waiting job costs, from a thousand to a million of them (SIZES=1000,10000,100000)
 	$(BIN)/python bench/waiting_line.py $(if $(SIZES),--sizes $(SIZES))
+
+bench-board: $(STAMP) ## Ask the board over a large ledger how long its pages take (ARGS="--jobs 200000")
+	$(BIN)/python bench/board.py $(ARGS)
 
 bench-polling: $(STAMP) ## Compare schedules of looks: table and plot into docs/ (LIVE="--jobs 200": the whole system instead)
 	$(BIN)/python $(if $(LIVE),bench/polling_live.py $(LIVE),bench/polling.py)

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from swapline_producer.errors import SettingsError
 from swapline_producer.from_files import FromFiles
+from swapline_producer.redis_url import RedisServer, parse_redis_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,6 +37,9 @@ class ProducerSettings(BaseSettings):
     )
 
     redis_url: str = Field("redis://localhost:6379/0", description="broker and ledger")
+    redis_replicas: int = Field(
+        0, ge=0, description="replicas that must have a job before it counts as accepted, and before its paid call"
+    )
     storage_url: str | None = Field(None, description="where inputs, staging and results live")
     key_prefix: str = Field("swapline", pattern=r"^[A-Za-z0-9_-]+$", description="of every Redis key and queue")
     queue_ttl: float = Field(DAY, gt=0, description="seconds a job may wait for a slot")
@@ -58,18 +62,14 @@ class ProducerSettings(BaseSettings):
 
     @field_validator("redis_url")
     @classmethod
-    def _known_scheme(cls, value: str) -> str:
-        if not value.startswith(("redis://", "rediss://", "unix://")):
-            msg = "must begin with redis://, rediss:// or unix://"
-            raise ValueError(msg)
+    def _readable(cls, value: str) -> str:
+        parse_redis_url(value)
         return value
 
     @property
-    def broker_url(self) -> str:
-        """The same server as `redis_url`, as Celery spells it."""
-        if self.redis_url.startswith("unix://"):
-            return "redis+socket://" + self.redis_url.removeprefix("unix://").replace("?db=", "?virtual_host=")
-        return self.redis_url
+    def redis(self) -> RedisServer:
+        """Where `redis_url` leads, in its parts."""
+        return parse_redis_url(self.redis_url)
 
 
 S = TypeVar("S", bound=ProducerSettings)

@@ -10,8 +10,10 @@ from celery import Celery, bootsteps, signals
 from swapline_producer.broker import broker_settings
 from swapline_producer.errors import SettingsError
 from swapline_workers.bootstrap import Builder
+from swapline_workers.logs import start_logging
 from swapline_workers.pulse import EVERY
 from swapline_workers.tasks import register
+from swapline_workers.transport import use_ours
 
 if TYPE_CHECKING:
     from celery.worker import WorkController
@@ -24,7 +26,6 @@ the pictures in hand (up to 64 MiB each) stay within a small machine."""
 
 
 WORKER_KNOBS: dict[str, Any] = {
-    "broker_transport": "swapline_workers.transport:Transport",
     "worker_consumer": "swapline_workers.transport:Consumer",  # Celery's own asks for a lost server ever more seldom
     # Threads: every step waits for somebody else's machine. Time limits do not exist there; each call has its own.
     "worker_pool": "threads",
@@ -44,10 +45,7 @@ WORKER_KNOBS: dict[str, Any] = {
     # nothing that matters below some hundreds of tasks a second.
     "worker_send_task_events": True,
     "task_send_sent_event": False,  # it would put a second event on every message; the ledger has that time
-    "worker_hijack_root_logger": True,
     "worker_redirect_stdouts": False,  # nothing here prints
-    "worker_log_format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
-    "worker_task_log_format": "%(asctime)s %(levelname)s %(task_name)s[%(task_id)s]: %(message)s",
 }
 
 
@@ -56,6 +54,8 @@ def build_app(settings: ProducerSettings) -> Celery:
     app = Celery("swapline", set_as_current=False)
     app.conf.update(broker_settings(settings))
     app.conf.update(WORKER_KNOBS)
+    use_ours()
+    start_logging()
     builder = Builder(app)
     register(app, builder)
     app.steps["worker"].add(_house_step(builder))

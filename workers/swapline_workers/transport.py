@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 from celery.worker.consumer import Consumer as CeleryConsumer
+from kombu import transport as kombu_transport
 from kombu.transport import redis as kombu_redis
 
 if TYPE_CHECKING:
@@ -54,6 +55,33 @@ class Transport(kombu_redis.Transport):
     """The Redis transport with our channel."""
 
     Channel = Channel
+
+
+class SentinelChannel(Channel, kombu_redis.SentinelChannel):
+    """The same channel to whichever server Sentinel calls the master."""
+
+    from_transport_options = tuple(
+        {*Channel.from_transport_options, *kombu_redis.SentinelChannel.from_transport_options}
+    )
+
+
+class SentinelTransport(Transport):
+    """The Redis transport to a master that Sentinel finds."""
+
+    default_port = kombu_redis.SentinelTransport.default_port
+    Channel = SentinelChannel
+
+
+def use_ours() -> None:
+    """Make ours the transports of `redis://`, `rediss://` and `sentinel://` in this process.
+
+    Naming one in Celery's settings is not enough: on its way to the second sentinel's URL, kombu takes the transport
+    that the URL's scheme names; and Flower reads the scheme to know how to ask for the length of a queue.
+    """
+    for scheme, ours in (("redis", Transport), ("rediss", Transport), ("sentinel", SentinelTransport)):
+        kombu_transport.TRANSPORT_ALIASES[scheme] = f"{__name__}:{ours.__name__}"
+        cache: dict[str, Any] = vars(kombu_transport)["_transport_cache"]  # somebody may have asked for it before
+        cache.pop(scheme, None)
 
 
 class Consumer(CeleryConsumer):
