@@ -60,7 +60,7 @@ class Moved:
         }
         # In one pass: what has been moved must not be moved again. Ports are whole numbers.
         self._there = re.compile("|".join(rf"\b{one}\b" if one.isdigit() else re.escape(one) for one in self._places))
-        made = ["sh", ROOT / "ops" / "docker" / "secrets.sh", folder / "secrets"]
+        made = ["sh", str(ROOT / "ops" / "docker" / "secrets.sh"), str(folder / "secrets")]
         subprocess.run(made, check=True, stdout=subprocess.DEVNULL)
         for url in (folder / "secrets").glob("redis_*_url"):
             moved = self.here(url.read_text())
