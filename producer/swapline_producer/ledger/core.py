@@ -88,7 +88,8 @@ def translated() -> Generator[None]:
 
 def _source(move: str) -> str:
     folder = resources.files("swapline_producer") / "lua"
-    return "\n".join((folder / f"{name}.lua").read_text() for name in ("shared", "meter", "line", move))
+    parts = ("shared", "meter", "line", *(("tally",) if move == "advance" else ()), move)
+    return "\n".join((folder / f"{name}.lua").read_text() for name in parts)
 
 
 def listed(value: Any) -> list[Any]:
