@@ -79,6 +79,8 @@ class Advanced(Frozen):
     """When someone must act next, in milliseconds."""
     opens_at: int | None = None
     """After a strike: when the gate opens again, in milliseconds."""
+    kept: bool = True
+    """Whether as many replicas have it as were asked for; other changes than attempts are not waited for."""
     granted: tuple[Ticket, ...] = ()
     """Jobs that were given a slot in the same move; their messages must be sent now."""
 

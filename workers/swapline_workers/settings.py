@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path  # noqa: TC003 -- pydantic reads the annotation at run time
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from swapline_producer.errors import SettingsError
 from swapline_producer.settings import ProducerSettings
 
 
@@ -41,25 +40,23 @@ class MetricsSettings(ProducerSettings):
     metrics_host: str = Field("127.0.0.1", description="the address metrics are served at")
     metrics_port: int | None = Field(None, ge=1, le=65_535, description="the port of a worker's own metrics")
     metrics_password: SecretStr | None = Field(None, description="what readers of metrics must know (user `metrics`)")
-    metrics_password_file: Path | None = Field(None, description="a file with that password")
 
     @property
     def metrics_secret(self) -> str | None:
-        """The password, wherever it is kept. Raises SettingsError for a file that cannot be read or is empty."""
-        if self.metrics_password is not None:
-            return self.metrics_password.get_secret_value()
-        if self.metrics_password_file is None:
-            return None
-        try:
-            found = self.metrics_password_file.read_text().strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"SWAPLINE_METRICS_PASSWORD_FILE cannot be read: {error}") from None
-        if not found:
-            raise SettingsError("SWAPLINE_METRICS_PASSWORD_FILE is empty; write the password into the file.")
-        return found
+        """The password as plain text, where there is one."""
+        return None if self.metrics_password is None else self.metrics_password.get_secret_value()
 
 
-class WorkerSettings(MetricsSettings):
+class LogSettings(ProducerSettings):
+    """How a process that runs tasks tells what it does."""
+
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto", description="`json`, `text`, or `auto`: text on a terminal, JSON elsewhere"
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="how much is told")
+
+
+class WorkerSettings(MetricsSettings, LogSettings):
     """What a worker needs: the vendor, the limits of each call, the policies."""
 
     storage_url: str = Field(description="where inputs, staging and results live")
@@ -87,9 +84,13 @@ class WorkerSettings(MetricsSettings):
         description="comma-separated `whsec_…`; all of them sign, for rotation",
     )
     webhook_timeout: float = Field(15, gt=0, description="seconds in all for one webhook")
+    flower_url: str | None = Field(
+        None, pattern=r"^https?://", description="where Flower is; `swapline doctor` sees whether it answers"
+    )
     check_pixels: bool = Field(default=False, description="also inflate every picture and count its rows")
     storage_timeout: float = Field(60, gt=0, description="seconds for one read or write of an object")
     pictures_in_hand: int = Field(8, ge=1, description="jobs whose pictures one process has in memory at a time")
+    pulse: Path | None = Field(None, description="file in which a worker shows that it works, for `swapline alive`")
     stop_grace: float = Field(25, ge=0, description="seconds that a stopping worker may finish what it has in hand")
 
     @field_validator("webhook_secrets", mode="before")

@@ -50,8 +50,10 @@ class Moves(LedgerCore):
         """
         slot = change.to in SLOT_STATES or (change.to is State.HELD and job.slot)
         values = {name: text_of(value) for name, value in change.fields.items() if value is not None}
-        answer = self._run(
+        answer, kept = self._run_kept(
             "advance",
+            # An attempt that a fail-over forgot would be made, and paid, again.
+            wanted=change.fields.get("attempt_open") is True,
             id=job.job_id,
             state=job.state,
             turn=str(job.turn),
@@ -76,6 +78,7 @@ class Moves(LedgerCore):
             calm=change.calm,
             refund=change.refund,
             keep_ms=self._keep_ms,
+            reopens=job.state.finished and not change.to.finished,
         )
         if answer.get("stale"):
             return None
@@ -84,6 +87,7 @@ class Moves(LedgerCore):
             at=answer["at"],
             due=answer.get("due") or None,
             opens_at=answer.get("opens_at"),
+            kept=kept,
             granted=_granted(answer),
         )
 

@@ -13,6 +13,7 @@
 -- input.in_line, input.sends, input.count, input.observe, input.timed (ms), input.strike, input.calm, input.refund
 --                                     see change.py
 -- input.keep_ms                       how long a finished job's record is kept
+-- input.reopens                       it had ended and goes on: its record is kept until it has ended again
 -- Gives {turn, due, opens_at (while a limit of time stops the line), granted}, or {stale = true, state, turn}.
 
 local HIST_FULL = 300 -- jobs; the newest 150 to 300 count then, and the schedule follows a vendor that changes at noon
@@ -112,16 +113,23 @@ elseif input.calm then
   redis.call('DEL', key('gate'))
 end
 
+-- Where the record of its idempotency key is, if the key is still its own.
+local function own_key()
+  local name = redis.call('HGET', job, 'idempotency_key')
+  name = name and key('key', have[5], name)
+  return name and string.match(redis.call('GET', name) or '', ' (%S+)$') == input.id and name
+end
+
+if input.reopens then
+  for _, name in ipairs({job, key('log', input.id), own_key() or nil}) do redis.call('PERSIST', name) end
+end
 if finished then
   if state ~= to then redis.call('PUBLISH', key('done', input.id), to) end
   if not due then -- at rest: nothing will touch it again
     redis.call('PEXPIRE', job, text(input.keep_ms))
     redis.call('PEXPIRE', key('log', input.id), text(input.keep_ms))
-    local name = redis.call('HGET', job, 'idempotency_key')
-    name = name and key('key', have[5], name)
-    if name and string.match(redis.call('GET', name) or '', ' (%S+)$') == input.id then
-      redis.call('PEXPIRE', name, text(input.keep_ms)) -- the key lives as long as the job
-    end
+    local name = own_key()
+    if name then redis.call('PEXPIRE', name, text(input.keep_ms)) end -- the key lives as long as the job
   end
 end
 return answer({turn = new_turn, due = due, granted = grant(state == to and not input.strike), opens_at = line_opens_at})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from swapline_producer.change import Change, Strike
 from swapline_producer.contract import CREDITS_PER_JOB, FailureCode, Job, Notification, State, Step
-from swapline_producer.errors import ObjectMissing, StorageUnavailable
+from swapline_producer.errors import NotReplicated, ObjectMissing, StorageUnavailable
 from swapline_workers import errors
 from swapline_workers.core.outcomes import STALE, Next, Outcome, Park, Stop
 from swapline_workers.settings import AmbiguousSubmit
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PAUSE = {
     errors.NotSent: Strike(kind="unreachable", reason="the vendor could not be reached"),
     errors.Throttled: Strike(
-        kind="throttled", reason="the vendor says that we are too fast or over the cap (429)", shrink=True
+        kind="throttled", reason="the vendor says that we are too fast or over its cap", shrink=True
     ),
     errors.Unauthorized: Strike(
         kind="unauthorized", reason="the vendor refuses the key: check SWAPLINE_API_KEY and _HEADER", wait=5.0
@@ -74,7 +74,10 @@ def attempt(job: Job, ports: Ports) -> Outcome:
     except ObjectMissing as error:
         return fail(job, ports, FailureCode.STORAGE_FAILED, f"the input is gone: {error}", refund=True)
     wait = first_look(job, ports)  # now: nothing may come between the reply and writing its id
-    sending = ports.desk.advance(job, _written_attempt(job, ports))
+    try:
+        sending = ports.desk.advance(job, _written_attempt(job, ports))
+    except NotReplicated as error:
+        return _not_safe(job, ports, str(error))
     if sending is None:
         return STALE
     try:
@@ -155,6 +158,13 @@ def settle_unknown(job: Job, ports: Ports, reason: str, evidence: dict[str, Json
     if held is None:
         return STALE
     return Next(held, Step.NOTIFY) if tells else Stop("held: its outcome at the vendor is unknown")
+
+
+def _not_safe(job: Job, ports: Ports, reason: str) -> Outcome:
+    """The attempt is written, but a fail-over could forget it, and the call would be paid twice: it is not made."""
+    found = ports.desk.reread(job)
+    written = found.attempt_open and found.turn == job.turn + 1
+    return back_in_line(found, ports, Strike(reason=reason)) if written else STALE
 
 
 def back_in_line(job: Job, ports: Ports, pause: Strike, evidence: dict[str, JsonValue] | None = None) -> Outcome:
