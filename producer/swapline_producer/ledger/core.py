@@ -125,7 +125,8 @@ def _advice(error: redis.exceptions.RedisError) -> str:
 
 def _source(move: str) -> str:
     folder = resources.files("swapline_producer") / "lua"
-    return "\n".join((folder / f"{name}.lua").read_text() for name in ("shared", "meter", "line", move))
+    parts = ("shared", "meter", "line", *(("tally",) if move == "advance" else ()), move)
+    return "\n".join((folder / f"{name}.lua").read_text() for name in parts)
 
 
 def listed(value: Any) -> list[Any]:

@@ -46,7 +46,7 @@ for name, value in pairs(input.fields) do
 end
 redis.call('HSET', job, unpack(fields))
 move(input.id, nil, 'QUEUED')
-bump('waiting:' .. input.priority, 1)
+bump('waiting:' .. input.priority)
 one_more_waits()
 if input.in_line then
   join_line(input.id, input.priority, input.tenant, text(at))

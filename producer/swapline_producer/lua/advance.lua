@@ -80,11 +80,11 @@ move(input.id, state, to, state == 'SUBMITTING' and to == 'QUEUED' and have[6] o
 if state ~= to then
   local was = {priority = have[4], created_at = have[6], attempt_open = have[10], submitted_at = have[13] or at,
     terminal_at = have[14] or at}
-  meter_change(state, to, was, new, finished)
+  tally_states(state, to, was)
 end
-meter_call(to, have[10], new.attempt_open, input.refund)
-meter_staging(have[12], new.staged_bytes, finished and state ~= to)
-meter_telling(have[11], new.notification)
+tally_call(to, have[10], new.attempt_open, input.refund)
+tally_staging(have[12], new.staged_bytes, finished and state ~= to)
+tally_telling(have[11], new.notification)
 for name, ms in pairs(input.timed) do time(name, ms) end
 if input.in_line then join_line(input.id, have[4], have[5], have[6]) end
 
@@ -132,4 +132,4 @@ if finished then
     if name then redis.call('PEXPIRE', name, text(input.keep_ms)) end -- the key lives as long as the job
   end
 end
-return answer({turn = new_turn, due = due, granted = grant(), opens_at = line_opens_at})
+return answer({turn = new_turn, due = due, granted = grant(state == to and not input.strike), opens_at = line_opens_at})

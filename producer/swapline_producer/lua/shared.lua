@@ -14,7 +14,8 @@
 --   P:line:PRIO:T     zset    ID -> when it was accepted (the waiting jobs of tenant T)
 --   P:aside:PRIO      zset    TENANT -> when its day is over (tenants with waiting jobs whose daily credits are spent)
 --   P:limits          hash    max_in_flight, slots (set by a person), rescue_ms, cap, grow_at, submit_rate,
---                             credits_per_day, next_submit_at, poll_rate, next_look_at, claimed_at
+--                             credits_per_day, next_submit_at, poll_rate, next_look_at, claimed_at,
+--                             late (ms: the sum of how late claims were)
 --   P:caps            hash    TENANT -> credits a day
 --   P:spent:DAY       hash    credits spent on a day (days since the epoch, UTC): `all`, and by `tenant:T`
 --   P:gate            hash    closed_until, strikes, reason, kind
