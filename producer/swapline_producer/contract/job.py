@@ -97,6 +97,9 @@ class Job(Frozen):
     images: tuple[StoredPicture, ...] = ()
     notification: Notification = Notification.NONE
     notify_attempts: int = 0
+    sequence: int = 0
+    """Events that there were to tell of, the present one among them."""
+    held_at: int | None = None
 
     @property
     def tenant(self) -> str:

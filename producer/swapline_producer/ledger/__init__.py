@@ -14,9 +14,11 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from swapline_producer.ledger.accepting import Accepting, Wish
+from swapline_producer.ledger.batches import Batches
 from swapline_producer.ledger.limits import Limiting
 from swapline_producer.ledger.looks import Looks
 from swapline_producer.ledger.moves import Moves, new_token
+from swapline_producer.ledger.trouble import Troubled
 from swapline_producer.ledger.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Accepting", "Ledger", "Wish", "connect", "new_token"]
 
-MOVES = ("accept", "open", "line_up", "advance", "claim", "renew", "give_back", "cancel", "front")
+TELLING = ("seal", "endpoint_failed", "endpoint_recovered")
+MOVES = ("accept", "open", "line_up", "advance", "claim", "renew", "give_back", "cancel", "front", *TELLING)
 
 
 def connect(url: str, *, timeout: float = 10.0) -> redis.Redis:
@@ -43,7 +46,7 @@ def connect(url: str, *, timeout: float = 10.0) -> redis.Redis:
     )
 
 
-class Ledger(Accepting, Moves, Looks, Limiting, Waiting):
+class Ledger(Accepting, Moves, Looks, Limiting, Waiting, Batches, Troubled):
     """The jobs of one installation.
 
     `clock` gives milliseconds for tests; without it the server's own clock is used, so that workers' clocks may differ.

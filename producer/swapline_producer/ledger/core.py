@@ -86,9 +86,14 @@ def translated() -> Generator[None]:
         ) from error
 
 
+ABOUT_BATCHES = frozenset({"accept", "advance", "seal"})
+"""Moves that change what a batch knows of its jobs."""
+
+
 def _source(move: str) -> str:
     folder = resources.files("swapline_producer") / "lua"
-    return "\n".join((folder / f"{name}.lua").read_text() for name in ("shared", "line", move))
+    shared = ("shared", "line", "batches") if move in ABOUT_BATCHES else ("shared", "line")
+    return "\n".join((folder / f"{name}.lua").read_text() for name in (*shared, move))
 
 
 def listed(value: Any) -> list[Any]:

@@ -11,6 +11,9 @@
 --                                     neither: nothing is left to wait for
 -- input.note, input.data (JSON)       a line for the log
 -- input.in_line, input.sends, input.count, input.observe, input.strike, input.calm, input.refund   see change.py
+-- input.leaves, input.enters           the index of deliveries in trouble that the job is in, and that it comes into:
+--                                     `retrying` or `dead`, or false (see shared.lua)
+-- input.batch, input.tally            the job's batch, and what this move changes in its counts; only where it does
 -- input.keep_ms                       how long a finished job's record is kept
 -- Gives {turn, due, opens_at (while a limit of time stops the line), granted}, or {stale = true, state, turn}.
 
@@ -78,6 +81,13 @@ set_due(input.id, due)
 if input.note then log(input.id, input.note, input.data) end
 for name, by in pairs(input.count) do count(name, by) end
 for name, spread in pairs(input.observe) do observe(name, spread) end
+
+if input.leaves then redis.call('ZREM', key(input.leaves), input.id) end
+if input.enters then redis.call('ZADD', key(input.enters), text(at), input.id) end
+if input.batch then
+  count_in_batch(input.batch, input.tally)
+  complete_batch(input.batch)
+end
 
 if input.refund and have[8] then spend(have[5], -CREDITS_PER_JOB, tonumber(have[8])) end
 
