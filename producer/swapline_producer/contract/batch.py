@@ -28,7 +28,7 @@ class Batch(Frozen):
     batch: str
     tenant: str
     webhook_url: str
-    token: str
+    nonce: str
     """In its webhook's id, so that nobody guesses one."""
     round: int
     """How often it was completed."""

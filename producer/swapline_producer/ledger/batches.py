@@ -29,8 +29,8 @@ class Batches(LedgerCore):
 
         Raises BatchNotFound where no job was enqueued under this name.
         """
-        token = secrets.token_hex(10)  # 80 bits: in the webhook's id, which nobody is to guess
-        answer = self._run("seal", batch=batch, tenant=tenant, webhook_url=webhook_url, token=token)
+        nonce = secrets.token_hex(10)  # 80 bits: in the webhook's id, which nobody is to guess
+        answer = self._run("seal", batch=batch, tenant=tenant, webhook_url=webhook_url, nonce=nonce)
         if not answer["jobs"]:
             raise BatchNotFound(f"There is no batch {batch!r} in the ledger: no job was enqueued under that name.")
         return Sealed(jobs=answer["jobs"], finished=answer["finished"], completed=answer["completed"])

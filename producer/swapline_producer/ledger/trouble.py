@@ -87,7 +87,7 @@ class Troubled(LedgerCore):
         return bool(answer["disabled"])
 
     def endpoint_recovered(self, endpoint_id: str, *, lift: bool = False) -> bool:
-        """Forget that an endpoint failed; a disabled one stays so, unless a person says `lift`. False: nothing to do."""
+        """Forget that an endpoint failed; a disabled one stays so, unless a person says `lift`. Says whether it did."""
         return bool(self._run("endpoint_recovered", endpoint=endpoint_id, lift=lift)["forgotten"])
 
 
