@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from swapline_producer.broker import Mail
 from swapline_producer.change import Limits
+from swapline_producer.contract import Step
 from swapline_producer.ledger import Ledger, connect
 from swapline_producer.settings import load
 from swapline_producer.storage import open_storage
@@ -18,6 +19,7 @@ from swapline_workers.adapters.service_times import LearnedTimes
 from swapline_workers.adapters.vendor import VendorClient
 from swapline_workers.adapters.webhook import WebhookSender
 from swapline_workers.clock import Clock
+from swapline_workers.core.lanes import Lanes
 from swapline_workers.core.policy import Policy
 from swapline_workers.core.polling import Bounds
 from swapline_workers.farewell import Farewell
@@ -26,10 +28,15 @@ from swapline_workers.steps.ports import Ports
 from swapline_workers.steps.schedule import EVERY_KIND
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from celery import Celery
 
 RENEWALS = 3
 """How often the rescue of a job in hand is put off before it would come: two renewals may fail."""
+
+LANES = 8
+"""Deliveries at once, until it is known how many threads there are: half of what a worker has unless told otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,15 @@ class House:
     clock: Clock
     ports: Ports
     farewell: Farewell
+    lanes: Lanes
+
+    def staff(self, threads: int, queues: Iterable[str]) -> None:
+        """Say how many steps run at once here, and from which queues: webhooks never take more than half of them.
+
+        All of them in a worker that does nothing else.
+        """
+        only_webhooks = set(queues) == {Step.NOTIFY.queue(self.settings.key_prefix)}
+        self.lanes.resize(threads if only_webhooks else threads // 2)
 
     def open(self) -> None:
         """Start the clock. What the whole installation must agree on is written before the first claim."""
@@ -96,6 +112,7 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
         renew_every=settings.rescue_after / RENEWALS,
     )
     desk = LedgerDesk(ledger, mail, nudge=clock.nudge)
+    lanes = Lanes(LANES)
     storage = open_storage(settings.storage_url, timeout=settings.storage_timeout)
     ports = Ports(
         desk=desk,
@@ -111,17 +128,22 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
         pictures=ReadAhead(storage, ledger.front, in_hand=settings.pictures_in_hand),
         webhooks=WebhookSender(
             secrets=settings.webhook_secrets,
+            tenant_secrets=settings.webhook_tenant_secrets,
             allow_private=settings.webhook_allow_private,
             timeout=settings.webhook_timeout,
         ),
+        endpoints=ledger,
+        lanes=lanes,
         times=LearnedTimes(ledger, EVERY_KIND),
         policy=Policy(
             looks=Bounds(settings.poll_min_interval, settings.poll_max_interval, settings.poll_budget),
             on_ambiguous_submit=settings.on_ambiguous_submit,
             rescue_after=settings.rescue_after,
             lost_after=settings.lost_after,
+            webhook_schedule=settings.webhook_schedule,
+            webhook_disable_after=settings.webhook_disable_after,
         ),
         chance=random.random,
     )
     farewell = Farewell(desk, clock, grace=settings.stop_grace)
-    return House(settings=settings, ledger=ledger, desk=desk, clock=clock, ports=ports, farewell=farewell)
+    return House(settings=settings, ledger=ledger, desk=desk, clock=clock, ports=ports, farewell=farewell, lanes=lanes)

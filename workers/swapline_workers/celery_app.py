@@ -80,8 +80,9 @@ def _house_step(builder: Builder) -> type[bootsteps.StartStopStep]:
             except SettingsError as error:
                 sys.exit(f"swapline: this worker cannot start.\n{error}")
 
-        def start(self, _worker: WorkController) -> None:
+        def start(self, worker: WorkController) -> None:
             house = builder()
+            house.staff(int(worker.concurrency), worker.app.amqp.queues.consume_from)  # type: ignore[attr-defined]
             # weak=False: Celery forgets a signal's receiver that nobody else keeps.
             signals.worker_shutting_down.connect(lambda **_: house.close(process_ends=True), weak=False)
             signals.worker_shutdown.connect(lambda **_: house.end(), weak=False)

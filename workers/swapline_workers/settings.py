@@ -8,7 +8,10 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from swapline_producer.settings import ProducerSettings
+from swapline_producer.settings import DAY, ProducerSettings
+
+WEBHOOK_SCHEDULE = (0.0, 5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
+"""Seconds before each delivery of a webhook: ten attempts over 75 hours, as Standard Webhooks recommends."""
 
 
 class AmbiguousSubmit(StrEnum):
@@ -27,8 +30,8 @@ def _base_url(value: str) -> str:
 
 
 def _webhook_secret(value: SecretStr) -> SecretStr:
-    if not value.get_secret_value().startswith("whsec_"):
-        msg = "each secret must begin with whsec_"
+    if not value.get_secret_value().startswith(("whsec_", "whsk_")):
+        msg = "each secret must begin with whsec_ (or whsk_, for ed25519)"
         raise ValueError(msg)
     return value
 
@@ -60,13 +63,34 @@ class WorkerSettings(ProducerSettings):
         (),
         description="comma-separated `whsec_…`; all of them sign, for rotation",
     )
+    webhook_tenant_secrets: SecretStr | None = Field(
+        None,
+        description="JSON object, tenant to keys, or a file with one: these sign instead, for those tenants",
+    )
+    webhook_schedule: Annotated[tuple[Annotated[float, Field(ge=0, le=30 * DAY)], ...], NoDecode] = Field(
+        WEBHOOK_SCHEDULE,
+        min_length=1,
+        max_length=50,
+        description="comma-separated seconds before each delivery of a webhook; as many attempts as there are numbers",
+    )
+    webhook_disable_after: float = Field(
+        5 * DAY, gt=0, description="seconds that an endpoint may fail without a success before it is disabled"
+    )
     webhook_timeout: float = Field(15, gt=0, description="seconds in all for one webhook")
     check_pixels: bool = Field(default=False, description="also inflate every picture and count its rows")
     storage_timeout: float = Field(60, gt=0, description="seconds for one read or write of an object")
     pictures_in_hand: int = Field(8, ge=1, description="jobs whose pictures one process has in memory at a time")
     stop_grace: float = Field(25, ge=0, description="seconds that a stopping worker may finish what it has in hand")
 
-    @field_validator("webhook_secrets", mode="before")
+    @field_validator("webhook_schedule")
+    @classmethod
+    def _first_at_once(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if value[0] != 0:
+            msg = "the first number must be 0: the first attempt is made at once"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("webhook_secrets", "webhook_schedule", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Protocol, assert_never
 
 from celery.exceptions import Retry as CeleryRetry
 
-from swapline_producer.contract import Step
+from swapline_producer.contract import Step, is_batch
 from swapline_producer.errors import LedgerUnavailable
 from swapline_workers.core.outcomes import STALE, Again, Next, Outcome, Park, Retry, Stop
 from swapline_workers.steps.finalize import finalize
-from swapline_workers.steps.notify import notify
+from swapline_workers.steps.notify import announce, notify
 from swapline_workers.steps.poll import poll
 from swapline_workers.steps.submit import submit
 
@@ -46,14 +46,24 @@ def _task(step: Step, house: Callable[[], House]) -> Callable[[str, int], str]:
     def run(job_id: str, turn: int) -> str:
         built = house()
         try:
-            with built.desk.in_hand(job_id, turn) as opened:
-                outcome = STEPS[step](opened.job, opened.at, built.ports) if opened else STALE
+            outcome = _announced(built, job_id, turn) if is_batch(job_id) else _stepped(step, built, job_id, turn)
         except LedgerUnavailable as error:
             raise CeleryRetry(f"rescued later: {error}") from None
         return translate(outcome, built.desk)
 
     run.__name__ = run.__qualname__ = step.value
     return run
+
+
+def _stepped(step: Step, built: House, job_id: str, turn: int) -> Outcome:
+    with built.desk.in_hand(job_id, turn) as opened:
+        return STEPS[step](opened.job, opened.at, built.ports) if opened else STALE
+
+
+def _announced(built: House, record_id: str, turn: int) -> Outcome:
+    """A batch has one step: its webhook."""
+    with built.desk.batch_in_hand(record_id, turn) as opened:
+        return announce(opened.batch, built.ports) if opened else STALE
 
 
 class Sender(Protocol):

@@ -13,6 +13,7 @@ from swapline_producer.contract.batch import (
     BATCH_PREFIX,
     Batch,
     BatchCounts,
+    is_batch,
 )
 from swapline_producer.contract.job import (
     ImageRef,
@@ -96,4 +97,5 @@ __all__ = [
     "Ticket",
     "WebUrl",
     "WebhookImage",
+    "is_batch",
 ]

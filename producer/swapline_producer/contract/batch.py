@@ -42,3 +42,8 @@ class Batch(Frozen):
     def record_id(self) -> str:
         """Its id where jobs have theirs: in messages, in `due`, in logs."""
         return BATCH_PREFIX + self.batch
+
+
+def is_batch(record_id: str) -> bool:
+    """Whether an id, where jobs have theirs, is that of a batch."""
+    return record_id.startswith(BATCH_PREFIX)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from swapline_producer.change import Endpoint
-from swapline_producer.contract import BATCH_PREFIX, Batch, Notification
+from swapline_producer.contract import Batch, Notification
 from swapline_producer.ledger.core import LedgerCore, translated
 
 if TYPE_CHECKING:
@@ -100,11 +100,6 @@ def trouble_of(record: Job | Batch, change: Change) -> dict[str, str]:
     suffix = BATCHES if isinstance(record, Batch) else ""
     leaves = {"leaves": before + suffix} if before and before != after else {}
     return leaves | ({"enters": after + suffix} if after else {})
-
-
-def is_batch(record_id: str) -> bool:
-    """Whether an id, where jobs have theirs, is that of a batch."""
-    return record_id.startswith(BATCH_PREFIX)
 
 
 def _index(notification: FieldValue, attempts: FieldValue) -> Trouble | None:
