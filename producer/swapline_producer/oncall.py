@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from swapline_producer.change import Change
+from swapline_producer.change import Change, FieldValue
 from swapline_producer.contract import CREDITS_PER_JOB, Notification, State, Step
-from swapline_producer.errors import NotPossible
+from swapline_producer.errors import BatchNotFound, NotPossible
+from swapline_producer.ledger import new_token
 
 if TYPE_CHECKING:
+    from pydantic import JsonValue
+
     from swapline_producer.broker import Outbox
-    from swapline_producer.contract import Job
+    from swapline_producer.contract import Batch, Job
     from swapline_producer.ledger import Ledger
 
 
@@ -75,7 +78,11 @@ class OnCall:
 
         Raises JobNotFound, NotPossible.
         """
-        job = self._ledger.get(job_id)
+        return self.tell_again(self._ledger.get(job_id))
+
+    def tell_again(self, job: Job) -> Job:
+        """The same for a job that was just read. Raises NotPossible."""
+        job_id = job.job_id
         if job.spec.webhook_url is None or not (job.state.finished or job.state is State.HELD):
             raise NotPossible(
                 f"Job {job_id} is {job.state} and has {job.notification} to tell; there is nothing to send."
@@ -89,6 +96,19 @@ class OnCall:
             count={"replayed": 1},
         )
         return self._move(job, change)
+
+    def announce_again(self, name: str) -> Batch:
+        """Tell of a batch that is completed once more, under the same webhook id. Raises BatchNotFound, NotPossible."""
+        batch = self._ledger.completed_batch(name)
+        if batch is None:
+            raise BatchNotFound(f"There is no batch {name!r} that is completed and has somebody to tell.")
+        fields: dict[str, FieldValue] = {"notification": Notification.PENDING, "notify_attempts": 0}
+        data: dict[str, JsonValue] = {"from": Step.NOTIFY}
+        change = Change(to=State.SUCCEEDED, fields=fields, due_in=0, note="replayed", data=data, count={"replayed": 1})
+        written = self._ledger.advance_batch(batch, change, token=new_token())
+        if written is None:
+            raise NotPossible(f"Batch {name} has moved on in this moment; look at it again.")
+        return batch.model_copy(update={**fields, "turn": written[0]})
 
     def _held(self, job_id: str) -> Job:
         job = self._ledger.get(job_id)

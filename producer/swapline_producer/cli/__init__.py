@@ -13,6 +13,7 @@ from swapline_producer.cli.enqueue import enqueue
 from swapline_producer.cli.jobs import jobs
 from swapline_producer.cli.show import FAILED, USAGE, complain
 from swapline_producer.cli.slots import credits_, slots
+from swapline_producer.cli.webhooks import webhooks
 from swapline_producer.errors import RequestError, SettingsError, SwaplineError
 
 
@@ -46,7 +47,7 @@ def swapline() -> None:
     """
 
 
-for command in (enqueue, batch, jobs, slots, credits_):
+for command in (enqueue, batch, jobs, slots, credits_, webhooks):
     swapline.add_command(command)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.table import Table
 
+from swapline_producer.cli.deliveries import delivery_facts, print_attempts
 from swapline_producer.cli.evidence import evidence, print_held
 from swapline_producer.cli.show import (
     job_facts,
@@ -71,11 +72,13 @@ def show(job_id: str, *, as_json: bool) -> None:
     """Show one job."""
     producer = _producer()
     job = producer.get(job_id)
-    known = evidence(job, producer.events(job_id))
+    events_ = producer.events(job_id)
+    known, tried = evidence(job, events_), delivery_facts(events_)
     if as_json:
-        print_json(job_facts(job) | {"evidence": known})
+        print_json(job_facts(job) | {"evidence": known, "deliveries": tried})
         return
     print_job(job)
+    print_attempts(tried)
     if known:
         print_held([(job, known)])
 

@@ -30,8 +30,8 @@ class Troubled(LedgerCore):
     ) -> list[str]:
         """Ids of jobs (or batches) whose webhook is given up (or being tried again), those of last first.
 
-        `since` is a moment in milliseconds: only those whose webhook was given up (or failed last) since then. Entries
-        whose record has gone may be among them for a minute.
+        `since` is a moment in milliseconds: only those whose webhook was given up (or failed last) since then. `limit`
+        -1 gives all. Entries whose record has gone may be among them for a minute.
         """
         with translated():
             name = self._key(kind + BATCHES if batches else kind)
@@ -57,7 +57,7 @@ class Troubled(LedgerCore):
         return _endpoint(endpoint_id, fields) if fields else None
 
     def endpoints(self, *, limit: int = 1000) -> list[Endpoint]:
-        """The endpoints that fail or are disabled, those that have failed longest first."""
+        """The endpoints that fail or are disabled, those that have failed longest first; all with `limit` 0."""
         with translated(), self.client.pipeline(transaction=False) as pipe:
             ids = cast("list[str]", self.client.zrange(self._key("endpoints"), 0, limit - 1))
             for endpoint_id in ids:

@@ -27,8 +27,8 @@ def webhook_wait(
 ) -> float | None:
     """Seconds until the next delivery after `attempts` failed ones; None when there is none left.
 
-    `schedule` has the seconds before each delivery; `chance` is uniform in [0, 1); `asked` is the receiver's Retry-After
-    in seconds: it is never called before that, or before the clamp of it.
+    `schedule` has the seconds before each delivery; `chance` is uniform in [0, 1); `asked` is the receiver's wish
+    (Retry-After) in seconds: it is never called before that, or before the clamp of it.
     """
     if attempts >= len(schedule):
         return None

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from swapline_producer.contract import Notification
+from swapline_producer.endpoints import endpoint_of, host_of
 from swapline_producer.errors import StorageError
-from swapline_workers.core.endpoints import endpoint_of, host_of
 from swapline_workers.core.retry import webhook_wait
 from swapline_workers.errors import WebhookFailed
 
