@@ -17,6 +17,7 @@
 -- input.keep_ms                       how long a finished job's record is kept
 -- Gives {turn, due, opens_at (while a limit of time stops the line), granted}, or {stale = true, state, turn}.
 
+local LOG_FULL = 500 -- lines of a job whose webhook fails: nearly fifty replays of the whole schedule
 local HIST_FULL = 300 -- jobs; the newest 150 to 300 count then, and the schedule follows a vendor that changes at noon
 
 -- One more job in a histogram. When it is full, everything in it is halved: what is old fades.
@@ -83,7 +84,10 @@ for name, by in pairs(input.count) do count(name, by) end
 for name, spread in pairs(input.observe) do observe(name, spread) end
 
 if input.leaves then redis.call('ZREM', key(input.leaves), input.id) end
-if input.enters then redis.call('ZADD', key(input.enters), text(at), input.id) end
+if input.enters then
+  redis.call('ZADD', key(input.enters), text(at), input.id)
+  redis.call('LTRIM', key('log', input.id), -LOG_FULL, -1)
+end
 if input.batch then
   count_in_batch(input.batch, input.tally)
   complete_batch(input.batch)

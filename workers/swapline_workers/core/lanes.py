@@ -35,8 +35,9 @@ LONGEST_REST = 30.0
 BUSY, CROWDED = 0.2, 1.0
 """Seconds until a delivery that found no lane asks again: to a brisk host, and to a slow one."""
 
-APART = 0.05
-"""Seconds between two deliveries to one host that ask again: twenty a second cost a process some 5 % of its time."""
+APART, CLOSE = 0.05, 0.01
+"""Seconds between two deliveries to one host that ask again: twenty a second cost a process some 5 % of its time. They
+are closer to a brisk host, where most of them will go."""
 
 REMEMBERED = 1000
 """Hosts: a few hundred bytes each."""
@@ -118,6 +119,8 @@ class Lanes:
             host.under_way.remove(lane)
             host.took = now - lane.began
             host.failures = host.failures + 1 if lane.failed else 0
+            if host.pace(now) is Pace.BRISK:
+                host.next_place = 0.0  # it answers again: who comes now need not stand behind those of before
             if host.failures >= FAILURES:
                 host.rests_until = now + min(REST * host.took, LONGEST_REST)
 
@@ -140,7 +143,7 @@ class Lanes:
     def _place(self, host: _Host, pace: Pace, now: float) -> float:
         """Seconds until a delivery is to ask again: one after the other, so that they do not come all at once."""
         soonest = max(now + (CROWDED if pace is Pace.SLOW else BUSY), host.rests_until, host.next_place)
-        host.next_place = soonest + APART
+        host.next_place = soonest + (CLOSE if pace is Pace.BRISK else APART)
         return soonest - now
 
     def _remember(self, name: str) -> _Host:
