@@ -65,10 +65,10 @@ def test_what_was_given_up_is_seen_explained_and_sent_again(installation: Instal
         assert "T0K3N" not in json.dumps(found)
 
         log = json.loads(run(installation, "jobs", "show", ids[0], "--json").stdout)["deliveries"]
-        assert [(one["attempt"], one["status"], one["notification"]) for one in log] == [
-            (1, 500, "PENDING"),
-            (2, 500, "PENDING"),
-            (3, 500, "DEAD"),
+        assert [(one["attempt"], one["status"], one["result"]) for one in log] == [
+            (1, 500, "failed"),
+            (2, 500, "failed"),
+            (3, 500, "dead"),
         ]
         assert all(one["seconds"] >= 0 and len(one["response_sha256"]) == 64 and one["at"] for one in log)
         assert "answered 500" in run(installation, "jobs", "show", ids[0]).stdout

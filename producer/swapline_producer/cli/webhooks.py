@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.table import Table
 
+from swapline_producer.cli import reach
 from swapline_producer.cli.show import DONE, FAILED, moment, out, print_json
 
 if TYPE_CHECKING:
@@ -52,12 +53,6 @@ tenant_option = click.option("--tenant", help="Only this tenant's.")
 endpoint_option = click.option("--endpoint", metavar="EP_ID", help="Only those to this endpoint.")
 
 
-def _producer() -> Producer:
-    from swapline_producer.producer import Producer  # noqa: PLC0415 -- celery is not loaded for --help
-
-    return Producer.from_env()
-
-
 @click.group()
 def webhooks() -> None:
     """See what was not delivered (list), send it again (replay), see and enable receivers (endpoints, enable)."""
@@ -84,7 +79,7 @@ def list_(
     \b
     Example: swapline webhooks list --failed --since 1d
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    ledger = _producer().ledger
+    ledger = reach.ledger()
     found = _in_trouble(ledger, _moment(ledger, since), limit, _filter(tenant, endpoint), failed=failed)
     facts = [_facts(told, ledger.events(told.record_id)) for told in found]
     totals = ledger.trouble()
@@ -130,7 +125,7 @@ def replay(
         raise click.UsageError("Say which: a JOB_ID, --since or --all-failed (one of them).")
     from swapline_producer.deliveries import Replay, given_up  # noqa: PLC0415 -- celery is not loaded for --help
 
-    producer = _producer()
+    producer = reach.producer()
     ledger = producer.ledger
     ids = [record_id] if record_id else given_up(ledger, _moment(ledger, since))
     again = Replay(ledger, producer.on_call, dry_run=dry_run)
@@ -152,7 +147,7 @@ def endpoints(*, as_json: bool) -> None:
     An endpoint is one tenant's URL without its query. It is disabled when it answers 410, or has failed for
     SWAPLINE_WEBHOOK_DISABLE_AFTER without a success: its webhooks are then given up at once.
     """
-    found = _producer().ledger.endpoints()
+    found = reach.ledger().endpoints()
     if as_json:
         print_json([_endpoint_facts(one) for one in found])
         return
@@ -183,7 +178,7 @@ def enable(endpoint_id: str | None, *, all_: bool, as_json: bool) -> None:
     """  # noqa: D301 -- click's mark for a block that keeps its lines
     if (endpoint_id is None) is not all_:
         raise click.UsageError("Say which: an endpoint's id (`swapline webhooks endpoints` shows them), or --all.")
-    ledger = _producer().ledger
+    ledger = reach.ledger()
     disabled = [one.endpoint_id for one in ledger.endpoints(limit=0) if one.disabled_at]
     ids = disabled if all_ else [endpoint_id or ""]
     enabled = [one for one in ids if ledger.endpoint_recovered(one, lift=True)]

@@ -24,6 +24,7 @@ from swapline_producer.contract.job import (
     StoredImage,
     StoredPicture,
     Ticket,
+    result_folder,
 )
 from swapline_producer.contract.request import (
     METADATA_LIMIT,
@@ -98,4 +99,5 @@ __all__ = [
     "WebUrl",
     "WebhookImage",
     "is_batch",
+    "result_folder",
 ]

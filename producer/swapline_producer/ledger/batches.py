@@ -77,10 +77,12 @@ class Batches(LedgerCore):
             sends=False,
             count=change.count,
             observe={},
+            timed={},
             strike=False,
             calm=False,
             refund=False,
             keep_ms=self._keep_ms,
+            reopens=False,
         )
         return None if answer.get("stale") else (answer["turn"], answer.get("due") or None)
 

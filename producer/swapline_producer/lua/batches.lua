@@ -1,4 +1,4 @@
--- What a batch knows of its jobs. Put between line.lua and the moves that need it.
+-- What a batch knows of its jobs. Put between line.lua (and meter.lua) and the moves that need it.
 --
 -- A batch's record has the shape of a job's where the clock and the steps look (state, turn, sent, notification,
 -- notify_attempts), and the id `batch:NAME`: so its webhook is claimed, rescued, tried again and settled as a job's is.
@@ -41,6 +41,7 @@ local function complete_batch(name)
     if flat[i] == 'jobs' then jobs = number end
     if flat[i] == 'credits' then credits = number end
   end
+  meter_telling(redis.call('HGET', record, 'notification'), 'PENDING')
   redis.call('HINCRBY', record, 'turn', 1)
   redis.call('HINCRBY', record, 'round', 1)
   redis.call('HSET', record, 'state', 'SUCCEEDED', 'sealed', '0', 'notification', 'PENDING', 'notify_attempts', '0',

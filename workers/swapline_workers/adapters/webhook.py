@@ -20,6 +20,7 @@ import urllib3
 
 from swapline_producer.addresses import url_problem
 from swapline_producer.webhooks import sign
+from swapline_workers import context
 from swapline_workers.adapters.deadline import limit
 from swapline_workers.adapters.keyring import Keyring
 from swapline_workers.adapters.public import AnyAdapter, PublicAdapter
@@ -123,7 +124,8 @@ class WebhookSender:
         signed = sign(body, webhook_id, int(self._clock()), keys)
         with limit(self._timeout) as deadline:
             try:
-                status, digest = self._post(url, host, body, {**_HEADERS, **signed}, deadline)
+                headers = {**_HEADERS, **signed, **context.headers()}
+                status, digest = self._post(url, host, body, headers, deadline)
             except _FOREIGN as error:
                 raise WebhookFailed(self._sentence(host, error, deadline)) from error
         return Delivered(status, time.monotonic() - began, digest)

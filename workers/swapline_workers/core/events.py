@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 def webhook_id(job: Job) -> str:
     """The same over all attempts of one event; another one for another event of the same job."""
-    which = f"_{job.attempts}" if job.state is State.HELD else ""  # a job can be held again; it ends once
-    return f"msg_{job.job_id}_{job.state.value.lower()}{which}"
+    # A job can be held again, and end again: a person may run it again from one of its steps.
+    which = job.attempts if job.state is State.HELD else job.sequence if job.sequence > 1 else ""
+    return f"msg_{job.job_id}_{job.state.value.lower()}{which and f'_{which}'}"
 
 
 def swap_event(job: Job, at: int, url_of: Callable[[str], str]) -> SwapEvent:

@@ -13,6 +13,8 @@ from swapline_workers.steps.telling import Told, remember, tell
 if TYPE_CHECKING:
     from swapline_workers.steps.ports import Answer, Ports
 
+SECONDS = 1000
+
 
 def notify(job: Job, at: int, ports: Ports) -> Outcome:
     """Deliver the job's event once."""
@@ -26,7 +28,11 @@ def notify(job: Job, at: int, ports: Ports) -> Outcome:
 
     told = tell(url, job.tenant, job.notify_attempts, send, ports)
     # A held job still has an entry in `due` when its webhook is settled: its slot is let go at the run timeout.
-    update = {"to": job.state, "due_by": "run_until" if job.state is State.HELD else None}
+    update = {
+        "to": job.state,
+        "due_by": "run_until" if job.state is State.HELD else None,
+        "timed": _lag(told, job, ports),
+    }
     change = _change(told).model_copy(update=update)
     return _outcome(told, ports, written=ports.desk.advance(job, change) is not None)
 
@@ -41,6 +47,13 @@ def announce(batch: Batch, ports: Ports) -> Outcome:
 
     told = tell(batch.webhook_url, batch.tenant, batch.notify_attempts, send, ports)
     return _outcome(told, ports, written=ports.desk.advance_batch(batch, _change(told)))
+
+
+def _lag(told: Told | float, job: Job, ports: Ports) -> dict[str, float]:
+    """How long after its end a job's customer knew of it."""
+    if isinstance(told, float) or told.notification is not Notification.DELIVERED or job.finished_at is None:
+        return {}
+    return {"webhook_lag": (ports.desk.now() - job.finished_at) / SECONDS}
 
 
 def _change(told: Told | float) -> Change:
