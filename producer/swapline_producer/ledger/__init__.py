@@ -15,12 +15,14 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from swapline_producer.ledger.accepting import Accepting, Wish
+from swapline_producer.ledger.batches import Batches
 from swapline_producer.ledger.figures import Figuring
 from swapline_producer.ledger.limits import Limiting
 from swapline_producer.ledger.looks import Looks
 from swapline_producer.ledger.moves import Moves, new_token
 from swapline_producer.ledger.overview import Overview
 from swapline_producer.ledger.scanning import Scanning, Wanted
+from swapline_producer.ledger.trouble import Troubled
 from swapline_producer.redis_url import parse_redis_url
 
 if TYPE_CHECKING:
@@ -42,6 +44,9 @@ MOVES = (
     "front",
     "figures",
     "scan",
+    "seal",
+    "endpoint_failed",
+    "endpoint_recovered",
 )
 
 
@@ -78,6 +83,8 @@ class Ledger(
     Figuring,
     Scanning,
     Overview,
+    Batches,
+    Troubled,
 ):
     """The jobs of one installation.
 

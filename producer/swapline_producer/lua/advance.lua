@@ -12,10 +12,14 @@
 -- input.note, input.data (JSON)       a line for the log
 -- input.in_line, input.sends, input.count, input.observe, input.timed (ms), input.strike, input.calm, input.refund
 --                                     see change.py
+-- input.leaves, input.enters           the index of deliveries in trouble that the job is in, and that it comes into:
+--                                     `retrying` or `dead`, or false (see shared.lua)
+-- input.batch, input.tally            the job's batch, and what this move changes in its counts; only where it does
 -- input.keep_ms                       how long a finished job's record is kept
 -- input.reopens                       it had ended and goes on: its record is kept until it has ended again
 -- Gives {turn, due, opens_at (while a limit of time stops the line), granted}, or {stale = true, state, turn}.
 
+local LOG_FULL = 500 -- lines of a job whose webhook fails: nearly fifty replays of the whole schedule
 local HIST_FULL = 300 -- jobs; the newest 150 to 300 count then, and the schedule follows a vendor that changes at noon
 
 -- One more job in a histogram. When it is full, everything in it is halved: what is old fades.
@@ -98,6 +102,16 @@ set_due(input.id, due)
 if input.note then log(input.id, input.note, input.data) end
 for name, by in pairs(input.count) do count(name, by) end
 for name, spread in pairs(input.observe) do observe(name, spread) end
+
+if input.leaves then redis.call('ZREM', key(input.leaves), input.id) end
+if input.enters then
+  redis.call('ZADD', key(input.enters), text(at), input.id)
+  redis.call('LTRIM', key('log', input.id), -LOG_FULL, -1)
+end
+if input.batch then
+  count_in_batch(input.batch, input.tally)
+  complete_batch(input.batch)
+end
 
 if input.refund and have[8] then spend(have[5], -CREDITS_PER_JOB, tonumber(have[8])) end
 

@@ -26,6 +26,14 @@
 --   P:hist:NAME       hash    service times: bucket -> jobs in it (they fade), jobs -> how many in all
 --   P:key:TENANT:KEY  string  idempotency key -> FINGERPRINT ID
 --   P:batch:NAME      zset    ID -> when it was accepted (the jobs of a batch)
+--   P:job:batch:NAME  hash    a batch: `jobs`, `finished`, `credits`, `state:S` and `code:C` count; `ever` counts all that
+--                             joined, `told` is `ever` when it was last completed; `sealed`, `webhook_url`, `counts`
+--                             (what its webhook tells), and turn, notification … as a job has them
+--   P:dead            zset    ID -> since when its webhook is given up (jobs)
+--   P:retrying        zset    ID -> when its webhook last failed; it is tried again (jobs)
+--   P:dead:batches, P:retrying:batches    the same for batches
+--   P:endpoints       zset    ENDPOINT -> since when it fails (those that fail or are disabled only)
+--   P:endpoint:ID     hash    tenant, address, failing_since, failures, failed_at, error, status, disabled_at, reason
 --   P:done:ID         channel a job has finished
 
 local P, input = ARGV[1], cjson.decode(ARGV[3])
