@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 from swapline_producer.broker import Mail
 from swapline_producer.change import Limits
-from swapline_producer.ledger import Ledger, connect
+from swapline_producer.janitor import Janitor
+from swapline_producer.ledger import Ledger, ledger_of
+from swapline_producer.purge import Purge
 from swapline_producer.settings import load
 from swapline_producer.storage import open_storage
+from swapline_producer.sweep import Sweep
 from swapline_workers.adapters.desk import LedgerDesk
 from swapline_workers.adapters.read_ahead import ReadAhead
 from swapline_workers.adapters.service_times import LearnedTimes
@@ -21,6 +24,7 @@ from swapline_workers.clock import Clock
 from swapline_workers.core.policy import Policy
 from swapline_workers.core.polling import Bounds
 from swapline_workers.farewell import Farewell
+from swapline_workers.housekeeping import Housekeeping
 from swapline_workers.settings import WorkerSettings
 from swapline_workers.steps.ports import Ports
 from swapline_workers.steps.schedule import EVERY_KIND
@@ -42,9 +46,13 @@ class House:
     clock: Clock
     ports: Ports
     farewell: Farewell
+    housekeeping: Housekeeping
 
-    def open(self) -> None:
-        """Start the clock. What the whole installation must agree on is written before the first claim."""
+    def open(self, *, forks: bool = False) -> None:
+        """Start the clock. What the whole installation must agree on is written before the first claim.
+
+        A process that `forks` leaves the store to its children: a store's client does not survive a fork.
+        """
         self.clock.before_first_claim(
             lambda: self.ledger.configure(
                 Limits(
@@ -57,13 +65,17 @@ class House:
             ),
         )
         self.clock.start()
+        if not forks:
+            self.housekeeping.start()
 
     def close(self, *, process_ends: bool = False) -> None:
         """Finish what is in hand, within the grace period; begin nothing new."""
+        self.housekeeping.retire()
         self.farewell.begin(process_ends=process_ends)
 
     def end(self) -> None:
         """Stop the clock: nothing is in hand any more."""
+        self.housekeeping.stop()
         self.farewell.end()
 
 
@@ -82,12 +94,13 @@ class Builder:
             self._built = (os.getpid(), build_house(self._app, load(WorkerSettings)))
             if forked:
                 self._built[1].clock.start()  # a child of the prefork pool: its parent cannot see what it has in hand
+                self._built[1].housekeeping.start()
         return self._built[1]
 
 
 def build_house(app: Celery, settings: WorkerSettings) -> House:
     """Put the parts together. Opens no connection."""
-    ledger = Ledger(connect(settings.redis_url), settings.key_prefix, keep=settings.job_ttl)
+    ledger = ledger_of(settings)
     mail = Mail(app, settings.key_prefix)
     clock = Clock(
         ledger,
@@ -124,4 +137,18 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
         chance=random.random,
     )
     farewell = Farewell(desk, clock, grace=settings.stop_grace)
-    return House(settings=settings, ledger=ledger, desk=desk, clock=clock, ports=ports, farewell=farewell)
+    housekeeping = Housekeeping(
+        Sweep(ledger, storage, timeout=settings.storage_timeout),
+        Purge(ledger, mail, storage),
+        Janitor(ledger, storage, result_ttl=settings.result_ttl),
+        ledger.is_my_turn,
+    )
+    return House(
+        settings=settings,
+        ledger=ledger,
+        desk=desk,
+        clock=clock,
+        ports=ports,
+        farewell=farewell,
+        housekeeping=housekeeping,
+    )

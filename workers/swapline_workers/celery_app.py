@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery, bootsteps, signals
+from celery.concurrency.prefork import TaskPool
 
 from swapline_producer.broker import broker_settings
 from swapline_producer.errors import SettingsError
@@ -80,12 +81,12 @@ def _house_step(builder: Builder) -> type[bootsteps.StartStopStep]:
             except SettingsError as error:
                 sys.exit(f"swapline: this worker cannot start.\n{error}")
 
-        def start(self, _worker: WorkController) -> None:
+        def start(self, worker: WorkController) -> None:
             house = builder()
             # weak=False: Celery forgets a signal's receiver that nobody else keeps.
             signals.worker_shutting_down.connect(lambda **_: house.close(process_ends=True), weak=False)
             signals.worker_shutdown.connect(lambda **_: house.end(), weak=False)
-            house.open()
+            house.open(forks=getattr(worker, "pool_cls", None) is TaskPool)
 
         def stop(self, _worker: WorkController) -> None:
             builder().close()

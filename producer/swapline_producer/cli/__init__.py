@@ -11,6 +11,7 @@ import click
 from swapline_producer.cli.batch import batch
 from swapline_producer.cli.enqueue import enqueue
 from swapline_producer.cli.jobs import jobs
+from swapline_producer.cli.purge import janitor
 from swapline_producer.cli.show import FAILED, USAGE, complain
 from swapline_producer.cli.slots import credits_, slots
 from swapline_producer.errors import RequestError, SettingsError, SwaplineError
@@ -46,7 +47,7 @@ def swapline() -> None:
     """
 
 
-for command in (enqueue, batch, jobs, slots, credits_):
+for command in (enqueue, batch, jobs, slots, credits_, janitor):
     swapline.add_command(command)
 
 

@@ -8,6 +8,7 @@ import click
 from rich.table import Table
 
 from swapline_producer.cli.evidence import evidence, print_held
+from swapline_producer.cli.purge import purge
 from swapline_producer.cli.show import (
     job_facts,
     moment,
@@ -35,6 +36,9 @@ def _producer() -> Producer:
 @click.group()
 def jobs() -> None:
     """Look at jobs (list, show, events, wait), and decide on those that wait for a person (resolve, replay)."""
+
+
+jobs.add_command(purge)
 
 
 @jobs.command("list")

@@ -14,6 +14,7 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from swapline_producer.ledger.accepting import Accepting, Wish
+from swapline_producer.ledger.keeping import Keeping
 from swapline_producer.ledger.limits import Limiting
 from swapline_producer.ledger.looks import Looks
 from swapline_producer.ledger.moves import Moves, new_token
@@ -22,9 +23,12 @@ from swapline_producer.ledger.waiting import Waiting
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Accepting", "Ledger", "Wish", "connect", "new_token"]
+    from swapline_producer.settings import ProducerSettings
+
+__all__ = ["Accepting", "Ledger", "Wish", "connect", "ledger_of", "new_token"]
 
 MOVES = ("accept", "open", "line_up", "advance", "claim", "renew", "give_back", "cancel", "front")
+KEEPS = ("hold", "take", "confirm", "purge")
 
 
 def connect(url: str, *, timeout: float = 10.0) -> redis.Redis:
@@ -43,7 +47,7 @@ def connect(url: str, *, timeout: float = 10.0) -> redis.Redis:
     )
 
 
-class Ledger(Accepting, Moves, Looks, Limiting, Waiting):
+class Ledger(Accepting, Moves, Looks, Limiting, Waiting, Keeping):
     """The jobs of one installation.
 
     `clock` gives milliseconds for tests; without it the server's own clock is used, so that workers' clocks may differ.
@@ -55,7 +59,22 @@ class Ledger(Accepting, Moves, Looks, Limiting, Waiting):
         prefix: str = "swapline",
         *,
         keep: float = 30 * 86_400.0,
+        spare: float = 86_400.0,
+        keep_results: float | None = None,
         clock: Callable[[], int] | None = None,
     ) -> None:
-        """Keep finished records for `keep` seconds."""
-        super().__init__(client, prefix, MOVES, keep=keep, clock=clock)
+        """Keep finished records for `keep` seconds, inputs nobody reads for `spare`, results for `keep_results`."""
+        super().__init__(
+            client, prefix, (*MOVES, *KEEPS), keep=keep, spare=spare, keep_results=keep_results, clock=clock
+        )
+
+
+def ledger_of(settings: ProducerSettings) -> Ledger:
+    """The ledger that settings name; nothing is connected before it is used."""
+    return Ledger(
+        connect(settings.redis_url),
+        settings.key_prefix,
+        keep=settings.job_ttl,
+        spare=settings.input_ttl,
+        keep_results=settings.result_ttl,
+    )

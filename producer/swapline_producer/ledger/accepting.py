@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import orjson
 
-from swapline_producer.errors import IdempotencyConflict, LedgerUnavailable
+from swapline_producer.errors import IdempotencyConflict, ObjectMissing, SwaplineError
 from swapline_producer.ledger.core import LedgerCore, translated
 from swapline_producer.ledger.record import APART
 
@@ -32,14 +32,15 @@ class Accepting(LedgerCore):
 
         With an idempotency key that is known, gives the job that has it; raises IdempotencyConflict where the key
         came with another `fingerprint`. `replace_failed`: a job that ended without success gives its key up instead.
+        Raises ObjectMissing where the job's stored input is not held for it (any more).
         """
         wish = Wish(job, fingerprint, replace_failed)
         answer = _accepted(wish, self._run("accept", **self._acceptance(wish)))
-        if isinstance(answer, IdempotencyConflict):
+        if isinstance(answer, SwaplineError):
             raise answer
         return answer
 
-    def accept_many(self, wishes: Iterable[Wish]) -> list[tuple[str, bool] | IdempotencyConflict | LedgerUnavailable]:
+    def accept_many(self, wishes: Iterable[Wish]) -> list[tuple[str, bool] | SwaplineError]:
         """Write many new jobs in one round trip, each for itself; they stand in the waiting line at once.
 
         No slot is given out: the first look of any worker at the line does that. Raises LedgerUnavailable where the
@@ -48,7 +49,7 @@ class Accepting(LedgerCore):
         wanted = list(wishes)
         answers = self._run_many("accept", ({**self._acceptance(wish), "in_line": True} for wish in wanted))
         return [
-            answer if isinstance(answer, LedgerUnavailable) else _accepted(wish, answer)
+            answer if isinstance(answer, SwaplineError) else _accepted(wish, answer)
             for wish, answer in zip(wanted, answers, strict=True)
         ]
 
@@ -88,12 +89,18 @@ class Accepting(LedgerCore):
                 "run_timeout_ms": str(run_ms),
             },
         }
+        if spec["image"]["kind"] == "stored":
+            arguments["sha"] = spec["image"]["sha256"]
         if "idempotency_key" in spec:
             arguments["claim"] = {"fingerprint": wish.fingerprint, "replace_failed": wish.replace_failed}
         return arguments
 
 
-def _accepted(wish: Wish, answer: dict[str, Any]) -> tuple[str, bool] | IdempotencyConflict:
+def _accepted(wish: Wish, answer: dict[str, Any]) -> tuple[str, bool] | IdempotencyConflict | ObjectMissing:
+    if answer.get("unheld"):
+        return ObjectMissing(
+            "The picture was stored so long ago that it may be deleted by now (SWAPLINE_INPUT_TTL); enqueue it again."
+        )
     if not answer.get("conflict"):
         return answer["id"], answer["created"]
     key = wish.job.spec["idempotency_key"]

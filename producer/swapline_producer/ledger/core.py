@@ -27,12 +27,19 @@ class LedgerCore:
         moves: Iterable[str],
         *,
         keep: float,
+        spare: float,
+        keep_results: float | None,
         clock: Callable[[], int] | None,
     ) -> None:
-        """Keep finished records for `keep` seconds; `clock` gives milliseconds, or the server's own clock is used."""
+        """Keep finished records for `keep` seconds, inputs that nobody reads for `spare`, results for `keep_results`.
+
+        `clock` gives milliseconds, or the server's own clock is used.
+        """
         self.client = client
         self.prefix = prefix
         self._keep_ms = round(keep * 1000)
+        self._spare_ms = round(spare * 1000)
+        self._result_ms = None if keep_results is None else round(keep_results * 1000)
         self._clock = clock
         self._scripts: dict[str, Script] = {name: client.register_script(_source(name)) for name in moves}
 
@@ -88,7 +95,7 @@ def translated() -> Generator[None]:
 
 def _source(move: str) -> str:
     folder = resources.files("swapline_producer") / "lua"
-    return "\n".join((folder / f"{name}.lua").read_text() for name in ("shared", "line", move))
+    return "\n".join((folder / f"{name}.lua").read_text() for name in ("shared", "line", "needs", move))
 
 
 def listed(value: Any) -> list[Any]:

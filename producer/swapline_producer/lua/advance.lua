@@ -12,7 +12,11 @@
 -- input.note, input.data (JSON)       a line for the log
 -- input.in_line, input.sends, input.count, input.observe, input.strike, input.calm, input.refund   see change.py
 -- input.keep_ms                       how long a finished job's record is kept
--- Gives {turn, due, opens_at (while a limit of time stops the line), granted}, or {stale = true, state, turn}.
+-- input.sha                           its stored input, where the move ends the job, or takes one up that had ended
+-- input.spare_ms                      how long an ended job may be sent again, and keeps its input; false: not at all
+-- input.leaves {name = ms}            objects and folders that are not needed any more, from now + ms on
+-- Gives {turn, due, opens_at (while a limit of time stops the line), granted}, {stale = true, state, turn}, or
+-- {unheld = true} where the job cannot be taken up again because its input is gone.
 
 local HIST_FULL = 300 -- jobs; the newest 150 to 300 count then, and the schedule follows a vendor that changes at noon
 
@@ -34,7 +38,7 @@ end
 
 local job = key('job', input.id)
 local have = redis.call('HMGET', job, 'state', 'turn', 'token', 'priority', 'tenant', 'created_at', 'slot', 'spent_on',
-  'canceling')
+  'canceling', 'kept')
 local state, turn = have[1], have[2]
 if state ~= input.state or turn ~= input.turn then
   if have[3] == input.token then return answer({turn = tonumber(turn), granted = {}}) end
@@ -44,6 +48,8 @@ end
 if (have[9] or '') ~= input.canceling then return answer({stale = true, state = state, turn = tonumber(turn)}) end
 
 local to, finished = input.to, input.finished
+local taken_up = FINISHED[state] and not finished
+if taken_up and input.sha and not still_needed(hold_of(input.sha, input.id)) then return answer({unheld = true}) end
 local new_turn = tonumber(turn) + 1
 local fields = {'state', to, 'turn', tostring(new_turn), 'token', input.token}
 local function set(name, value)
@@ -52,6 +58,7 @@ local function set(name, value)
 end
 for i = 1, #input.set, 2 do set(input.set[i], input.set[i + 1]) end
 for name, ms in pairs(input.stamps) do set(name, text(at + ms)) end
+if taken_up and input.sha then set('kept', '1') end
 if input.sends then set('sent', tostring(new_turn)) end
 if finished and state ~= to then set('finished_at', text(at)) end
 if not input.slot and have[7] == '1' then
@@ -62,6 +69,11 @@ elseif input.slot and have[7] ~= '1' then -- it turned out to be at the vendor: 
   redis.call('ZADD', key('slots'), text(at), input.id)
 end
 redis.call('HSET', job, unpack(fields))
+if finished and have[10] then
+  redis.call('HDEL', job, 'kept')
+  if input.spare_ms then unneeded(hold_of(input.sha, input.id), at + input.spare_ms) else release_input(input.sha) end
+end
+for name, ms in pairs(input.leaves) do unneeded(name, at + ms) end
 if #input.unset > 0 then redis.call('HDEL', job, unpack(input.unset)) end
 
 if state == 'QUEUED' and to ~= 'QUEUED' then leave_line(input.id, have[4], have[5]) end

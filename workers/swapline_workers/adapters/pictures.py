@@ -1,10 +1,4 @@
-"""Pictures of jobs in object storage: one place that knows which picture lies where.
-
-inputs/{sha256}                                      stored by the producer, once for all jobs that use it
-staging/{job}/{n}                                    decoded, not yet a result; n counts from 0
-results/{tenant}/{yyyy}/{mm}/{dd}/{job}/{n}.png      the day the job was accepted, UTC
-results/{tenant}/{yyyy}/{mm}/{dd}/{job}/receipt.json
-"""
+"""Pictures of jobs in object storage: what a step reads, writes and deletes."""
 
 from __future__ import annotations
 
@@ -12,7 +6,6 @@ import hashlib
 import logging
 import threading
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pybase64
@@ -20,6 +13,7 @@ import pybase64
 from swapline_producer.contract import LinkedImage
 from swapline_producer.errors import ObjectMissing, StorageError
 from swapline_producer.storage import LONGEST_URL_LIFE
+from swapline_producer.layout import receipt_key, result_folder, staged_key, staging_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,21 +70,21 @@ class PictureStore:
     def stage(self, job: Job, pictures: list[bytes]) -> None:
         """Write decoded pictures; the last one last, so that all are there when it is."""
         for number, picture in enumerate(pictures):
-            self._storage.put(_staged_key(job, number), picture, PNG)
+            self._storage.put(staged_key(job.job_id, number), picture, PNG)
 
     def staged(self, job: Job, number: int) -> bytes:
         """Read one staged picture, counted from 0. Raises ObjectMissing, StorageUnavailable."""
-        return self._storage.get(_staged_key(job, number))
+        return self._storage.get(staged_key(job.job_id, number))
 
     def store(self, job: Job, number: int, picture: bytes) -> str:
         """Write one result, counted from 0; give its key. Raises StorageUnavailable."""
-        key = f"{_folder(job)}/{number}.png"
+        key = f"{result_folder(job)}/{number}.png"
         self._storage.put(key, picture, PNG)
         return key
 
     def write_receipt(self, job: Job, receipt: bytes) -> None:
         """Write `receipt.json` beside the results. Raises StorageUnavailable."""
-        self._storage.put(f"{_folder(job)}/receipt.json", receipt, "application/json")
+        self._storage.put(receipt_key(job), receipt, "application/json")
 
     def unstage(self, job: Job) -> None:
         """Delete what was staged. Never raises: what stays is the janitor's."""
@@ -103,25 +97,16 @@ class PictureStore:
         """Delete what was staged and stored, the receipt as well. Never raises: what stays is the janitor's."""
         self.unstage(job)
         try:
-            self._storage.delete([found.key for found in self._storage.list(_folder(job))])
+            self._storage.delete([found.key for found in self._storage.list(result_folder(job))])
         except StorageError as error:
             log.warning("the dropped result of job %s stays for the janitor: %s", job.job_id, error)
 
     def _staged_keys(self, job: Job) -> list[str]:
         if job.staged:
-            return [_staged_key(job, number) for number in range(job.staged)]
+            return [staged_key(job.job_id, number) for number in range(job.staged)]
         # The job never learnt how many there are: a try was cut off between staging and the ledger.
-        return [found.key for found in self._storage.list(f"staging/{job.job_id}")]
+        return [found.key for found in self._storage.list(staging_folder(job.job_id))]
 
     def url(self, key: str) -> str:
         """Give an address under which a receiver can fetch a result. Raises StorageUnavailable."""
         return self._storage.url(key, self._url_life)
-
-
-def _staged_key(job: Job, number: int) -> str:
-    return f"staging/{job.job_id}/{number}"
-
-
-def _folder(job: Job) -> str:
-    day = datetime.fromtimestamp(job.created_at / 1000, UTC)
-    return f"results/{job.tenant}/{day:%Y/%m/%d}/{job.job_id}"

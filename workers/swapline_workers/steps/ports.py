@@ -121,6 +121,9 @@ class Desk(Protocol):
     def line_up(self, job: Job) -> Job | None:
         """Put a queued job in the waiting line and hand out free slots; the job as it is afterwards."""
 
+    def left_behind(self, job: Job) -> None:
+        """Objects were written for a job that has moved on meanwhile, or is gone: they go, unless it needs them."""
+
     def reread(self, job: Job) -> Job:
         """The job as the ledger has it now."""
 
