@@ -78,15 +78,18 @@ class Janitor:
         self._safe_age = safe_age
         self._wall = wall
 
-    def check_owner(self, *, adopt: bool = False) -> None:
+    def check_owner(self, *, adopt: bool = False, dry: bool = False) -> None:
         """See that the store belongs to this ledger; a store without an owner gets one, and so does one to `adopt`.
 
-        Raises NotPossible where it belongs to another.
+        With `dry` nothing is written. Raises NotPossible where it belongs to another.
         """
         mine = self._ledger.installation(secrets.token_hex(8)).encode()
+        new = self._storage.head(OWNER) is None
+        if dry and (new or adopt):
+            return
         if adopt:
             self._storage.put(OWNER, mine, "application/json")
-        elif self._storage.head(OWNER) is None:
+        elif new:
             self._storage.put_once(OWNER, mine, "application/json")
         if self._storage.get(OWNER) != mine:
             raise NotPossible(

@@ -22,23 +22,17 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSO
 UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 
 
-class Moment(click.ParamType):
-    """A moment in the past as UTC milliseconds: a date, a date with a time, or an age such as 30d."""
-
-    name = "moment"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read what the user wrote."""
-        text = str(value)
-        age = re.fullmatch(r"(\d{1,9})([dhms])", text)
-        try:
-            if age:
-                moment = datetime.now(UTC) - timedelta(**{UNITS[age[2]]: int(age[1])})
-            else:
-                moment = datetime.fromisoformat(text)
-        except (ValueError, OverflowError):
-            self.fail(f"{text!r} is no moment: write 2026-01-31, 2026-01-31T12:00Z, or an age like 30d or 12h.")
-        return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+def moment(text: str) -> int:
+    """Read a moment as UTC milliseconds: a date, a date with a time, or an age such as 30d."""
+    age = re.fullmatch(r"(\d{1,9})([dhms])", text)
+    try:
+        since = timedelta(**{UNITS[age[2]]: int(age[1])}) if age else None
+        found = datetime.now(UTC) - since if since else datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        raise click.BadParameter(
+            f"{text!r} is no moment: write 2026-01-31, 2026-01-31T12:00Z, or an age like 30d or 12h."
+        ) from None
+    return round((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def _producer() -> Producer:
@@ -50,7 +44,7 @@ def _producer() -> Producer:
 @click.command()
 @click.option("--job", "job_ids", multiple=True, metavar="ID", help="This job; may be given several times.")
 @click.option("--tenant", help="Every job of this tenant, unfinished ones as well.")
-@click.option("--before", type=Moment(), help="Every job that has ended and was accepted before then.")
+@click.option("--before", type=moment, metavar="MOMENT", help="Every job that has ended and was accepted before then.")
 @click.option("--dry-run", is_flag=True, help="Count what would go; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @as_json_option
@@ -139,7 +133,7 @@ def janitor(*, dry_run: bool, limit: int, older_than: float, adopt: bool, as_jso
 
     producer = _producer()
     found = Janitor(producer.ledger, producer.storage, result_ttl=producer.settings.result_ttl, safe_age=older_than)
-    found.check_owner(adopt=adopt)
+    found.check_owner(adopt=adopt, dry=dry_run)
     findings = found.everything(limit=limit, dry=dry_run)
     if not dry_run:
         Sweep(producer.ledger, producer.storage).all_due()

@@ -8,8 +8,8 @@ import orjson
 
 from swapline_producer.contract import FINISHED, Job, State, StoredImage
 from swapline_producer.errors import LedgerUnavailable
-from swapline_producer.ledger.core import LedgerCore, listed, translated
 from swapline_producer.layout import result_folder, staging_folder
+from swapline_producer.ledger.core import LedgerCore, listed, translated
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

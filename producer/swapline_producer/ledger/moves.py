@@ -10,9 +10,9 @@ import orjson
 from swapline_producer.change import Advanced, Claimed, GivenBack, Opened
 from swapline_producer.contract import FINISHED, SLOT_STATES, Job, State, Step, StoredImage, Ticket
 from swapline_producer.errors import NotPossible
+from swapline_producer.layout import result_folder, staged_key, staging_folder
 from swapline_producer.ledger.core import LedgerCore, listed
 from swapline_producer.ledger.record import job_after, job_of, text_of
-from swapline_producer.layout import result_folder, staged_key, staging_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -12,8 +12,8 @@ import pybase64
 
 from swapline_producer.contract import LinkedImage
 from swapline_producer.errors import ObjectMissing, StorageError
-from swapline_producer.storage import LONGEST_URL_LIFE
 from swapline_producer.layout import receipt_key, result_folder, staged_key, staging_folder
+from swapline_producer.storage import LONGEST_URL_LIFE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
