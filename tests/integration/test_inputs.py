@@ -208,7 +208,7 @@ def test_no_order_of_producers_jobs_and_sweepers_deletes_what_somebody_needs(val
     class Here(Inputs):
         url = valkey.url
 
-    run_state_machine_as_test(Here, settings=settings(max_examples=60, stateful_step_count=40))
+    run_state_machine_as_test(Here, settings=settings(max_examples=120, stateful_step_count=40))
 
 
 class Inputs(RuleBasedStateMachine):
@@ -261,6 +261,19 @@ class Inputs(RuleBasedStateMachine):
             job_id, _ = self.jobs.popitem()
             assert self.ledger.advance(self.ledger.get(job_id), ENDS[how])
 
+    @rule(picture=st.sampled_from("ab"))
+    def enqueue(self, picture: str) -> None:
+        """All three without a halt, as it mostly is."""
+        self.hold(picture)
+        self.store()
+        self.accept()
+
+    @rule(how=st.sampled_from(sorted(ENDS)))
+    def end_all_and_take(self, how: State) -> None:
+        while self.jobs:
+            self.end(how)
+        self.take()
+
     @rule()
     def take(self) -> None:
         self.sweeps.append((self.now, self.ledger.take_unneeded(lease=30.0)))
@@ -272,6 +285,11 @@ class Inputs(RuleBasedStateMachine):
                 self.objects -= {name.removeprefix("inputs/") for name in taken.names}
                 self.ledger.confirm_deleted(taken)
         self.sweeps.clear()
+
+    @rule()
+    def patrol(self) -> None:
+        """The janitor, without its safe age."""
+        self.ledger.let_go([f"inputs/{picture}" for picture in self.ledger.unknown_inputs(sorted(self.objects))])
 
     @rule(seconds=st.sampled_from([1, 10, 40, 120]))
     def time_passes(self, seconds: int) -> None:
@@ -289,6 +307,7 @@ class Inputs(RuleBasedStateMachine):
         for _ in range(3):
             self.now += 10**6
             self.sweeps.clear()
+            self.patrol()  # an object that was put after its hold had ended is nobody's
             self.take()
             self.delete()
         assert self.objects == set()  # and nothing stays for ever
