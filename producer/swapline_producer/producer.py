@@ -31,6 +31,7 @@ from swapline_producer.ledger import Ledger, Wish, ledger_of
 from swapline_producer.oncall import OnCall
 from swapline_producer.settings import ProducerSettings, load
 from swapline_producer.storage import open_storage
+from swapline_producer.tenants import TenantView
 from swapline_producer.waiting import as_completed
 
 if TYPE_CHECKING:
@@ -143,6 +144,10 @@ class Producer:
         is dropped, or kept with `keep_result`. Raises JobNotFound, NotPossible for a job that has ended otherwise.
         """
         return cancel(self.ledger, self._mail, job_id, keep_result=keep_result)
+
+    def for_tenant(self, tenant: str) -> TenantView:
+        """Give the view of one tenant, in which the jobs of others are not there, even for who knows an id."""
+        return TenantView(self, tenant)
 
     @property
     def storage(self) -> Storage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,8 @@ WORKER_KNOBS: dict[str, Any] = {
 
 def build_app(settings: ProducerSettings) -> Celery:
     """Build the app that workers and Flower load. Opens no connection; workers ask for their own settings on start."""
+    # At DEBUG it writes whole URLs, and those of webhooks and pictures may carry a customer's token.
+    logging.getLogger("urllib3").setLevel(logging.INFO)
     app = Celery("swapline", set_as_current=False)
     app.conf.update(broker_settings(settings))
     app.conf.update(WORKER_KNOBS)
