@@ -9,21 +9,19 @@ owner.json                                           which installation the stor
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from swapline_producer.contract import result_folder
 
 if TYPE_CHECKING:
     from swapline_producer.contract import Job
+
+__all__ = ["receipt_key", "result_folder", "staged_key", "staging_folder"]
 
 INPUTS, STAGING, RESULTS = "inputs", "staging", "results"
 AREAS = (INPUTS, STAGING, RESULTS)
 OWNER = "owner.json"
 RECEIPT = "receipt.json"
-
-
-def input_key(sha256: str) -> str:
-    """Where an input lies, by the SHA-256 of its bytes in hex."""
-    return f"{INPUTS}/{sha256}"
 
 
 def staging_folder(job_id: str) -> str:
@@ -34,12 +32,6 @@ def staging_folder(job_id: str) -> str:
 def staged_key(job_id: str, number: int) -> str:
     """Where one staged picture lies, counted from 0."""
     return f"{staging_folder(job_id)}/{number}"
-
-
-def result_folder(job: Job) -> str:
-    """Where the results and the receipt of a job lie."""
-    day = datetime.fromtimestamp(job.created_at / 1000, UTC)
-    return f"{RESULTS}/{job.tenant}/{day:%Y/%m/%d}/{job.job_id}"
 
 
 def receipt_key(job: Job) -> str:

@@ -25,13 +25,15 @@ from swapline_producer.contract import (
     SwapRequest,
     Ticket,
 )
+from swapline_producer.contract.trace import kept
 from swapline_producer.errors import RequestError, SettingsError, StorageUnavailable
 from swapline_producer.images import Link, is_link, read_image
-from swapline_producer.ledger import Ledger, Wish, ledger_of
+from swapline_producer.ledger import Ledger, Wish, open_ledger
 from swapline_producer.oncall import OnCall
 from swapline_producer.settings import ProducerSettings, load
 from swapline_producer.storage import open_storage
 from swapline_producer.tenants import TenantView
+from swapline_producer.tracing import current_traceparent
 from swapline_producer.waiting import as_completed
 
 if TYPE_CHECKING:
@@ -63,14 +65,14 @@ class Producer:
         """Keep the parts; `connect` and `from_env` build them."""
         self.settings = settings
         self.ledger = ledger
-        self.on_call = OnCall(ledger, mail)
+        self.on_call = OnCall(ledger, mail, storage)
         self._mail = mail
         self._storage = storage
 
     @classmethod
     def connect(cls, settings: ProducerSettings) -> Self:
         """Build a producer from settings. Nothing is connected before it is used."""
-        ledger = ledger_of(settings)
+        ledger = open_ledger(settings)
         storage = open_storage(settings.storage_url) if settings.storage_url else None
         return cls(settings, ledger, mail_for(settings), storage)
 
@@ -172,6 +174,8 @@ class Producer:
         job_id = _new_job_id()
         record = self._spec(request, job_id).model_dump(mode="json", exclude_none=True)
         fingerprint = hashlib.sha256(orjson.dumps(record, option=orjson.OPT_SORT_KEYS)).hexdigest()
+        if traceparent := request.traceparent or current_traceparent():
+            record["trace"] = kept(traceparent)
         new = NewJob(
             job_id=job_id,
             spec=record,

@@ -6,16 +6,17 @@ import os
 import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from swapline_producer.broker import Mail
 from swapline_producer.change import Limits
 from swapline_producer.janitor import Janitor
-from swapline_producer.ledger import Ledger, ledger_of
+from swapline_producer.ledger import Ledger, open_ledger
 from swapline_producer.purge import Purge
 from swapline_producer.settings import load
 from swapline_producer.storage import open_storage
 from swapline_producer.sweep import Sweep
-from swapline_workers.adapters.desk import LedgerDesk
+from swapline_workers.adapters.desk import PATIENCE, LedgerDesk
 from swapline_workers.adapters.read_ahead import ReadAhead
 from swapline_workers.adapters.service_times import LearnedTimes
 from swapline_workers.adapters.vendor import VendorClient
@@ -25,15 +26,23 @@ from swapline_workers.core.policy import Policy
 from swapline_workers.core.polling import Bounds
 from swapline_workers.farewell import Farewell
 from swapline_workers.housekeeping import Housekeeping
+from swapline_workers.observability import MeasuredVendor, WorkerMeter
+from swapline_workers.pulse import Allowed, Pulse
 from swapline_workers.settings import WorkerSettings
 from swapline_workers.steps.ports import Ports
 from swapline_workers.steps.schedule import EVERY_KIND
+from swapline_workers.tracing import build_tracing
 
 if TYPE_CHECKING:
     from celery import Celery
 
+    from swapline_workers.tracing import Tracing
+
 RENEWALS = 3
 """How often the rescue of a job in hand is put off before it would come: two renewals may fail."""
+
+OBJECTS = 10
+"""Reads and writes of one step at most that are counted on: four pictures each way, a receipt, a deletion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +56,15 @@ class House:
     ports: Ports
     farewell: Farewell
     housekeeping: Housekeeping
+    meter: WorkerMeter
+    pulse: Pulse
+    tracing: Tracing
 
-    def open(self, *, forks: bool = False) -> None:
-        """Start the clock. What the whole installation must agree on is written before the first claim.
+    def open(self, *, threads: int, forks: bool = False) -> None:
+        """Start the clock, and the pulse of a worker with so many threads.
 
-        A process that `forks` leaves the store to its children: a store's client does not survive a fork.
+        What the whole installation must agree on is written before the first claim. A process that `forks` leaves the
+        store to its children: a store's client does not survive a fork.
         """
         self.clock.before_first_claim(
             lambda: self.ledger.configure(
@@ -67,16 +80,23 @@ class House:
         self.clock.start()
         if not forks:
             self.housekeeping.start()
+        self.meter.threads.set(threads)
+        self.meter.open()
+        self.pulse.start(threads)
 
     def close(self, *, process_ends: bool = False) -> None:
         """Finish what is in hand, within the grace period; begin nothing new."""
         self.housekeeping.retire()
+        self.pulse.leave()
         self.farewell.begin(process_ends=process_ends)
 
     def end(self) -> None:
         """Stop the clock: nothing is in hand any more."""
         self.housekeeping.stop()
         self.farewell.end()
+        self.meter.close()
+        self.pulse.stop()
+        self.tracing.close()
 
 
 class Builder:
@@ -93,6 +113,7 @@ class Builder:
             forked = self._built is not None
             self._built = (os.getpid(), build_house(self._app, load(WorkerSettings)))
             if forked:
+                self._built[1].meter.open()
                 self._built[1].clock.start()  # a child of the prefork pool: its parent cannot see what it has in hand
                 self._built[1].housekeeping.start()
         return self._built[1]
@@ -100,8 +121,10 @@ class Builder:
 
 def build_house(app: Celery, settings: WorkerSettings) -> House:
     """Put the parts together. Opens no connection."""
-    ledger = ledger_of(settings)
+    meter = WorkerMeter(settings)
+    ledger = open_ledger(settings)
     mail = Mail(app, settings.key_prefix)
+    tracing = build_tracing()
     clock = Clock(
         ledger,
         mail,
@@ -109,23 +132,38 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
         renew_every=settings.rescue_after / RENEWALS,
     )
     desk = LedgerDesk(ledger, mail, nudge=clock.nudge)
+    meter.watch(lambda: len(desk.in_hands()))
     storage = open_storage(settings.storage_url, timeout=settings.storage_timeout)
+    vendor = VendorClient(
+        base_url=settings.api_base_url,
+        key_header=settings.api_key_header,
+        key_prefix=settings.api_key_prefix,
+        key=settings.api_key,
+        submit_timeout=settings.submit_timeout,
+        status_timeout=settings.status_timeout,
+        inflate=settings.check_pixels,
+    )
     ports = Ports(
         desk=desk,
-        vendor=VendorClient(
-            base_url=settings.api_base_url,
-            key_header=settings.api_key_header,
-            key_prefix=settings.api_key_prefix,
-            key=settings.api_key,
-            submit_timeout=settings.submit_timeout,
-            status_timeout=settings.status_timeout,
-            inflate=settings.check_pixels,
+        vendor=tracing.calls(
+            MeasuredVendor(vendor, meter),
+            urlsplit(settings.api_base_url).hostname or "",
+            {"submit": "POST /run/face_swap", "look": "POST /status"},
+            opens={"look"},
         ),
-        pictures=ReadAhead(storage, ledger.front, in_hand=settings.pictures_in_hand),
-        webhooks=WebhookSender(
-            secrets=settings.webhook_secrets,
-            allow_private=settings.webhook_allow_private,
-            timeout=settings.webhook_timeout,
+        pictures=tracing.calls(
+            ReadAhead(storage, ledger.front, in_hand=settings.pictures_in_hand),
+            "",
+            {"input_text": "read input", "stage": "stage", "staged": "read staged", "store": "store"},
+        ),
+        webhooks=tracing.calls(
+            WebhookSender(
+                secrets=settings.webhook_secrets,
+                allow_private=settings.webhook_allow_private,
+                timeout=settings.webhook_timeout,
+            ),
+            "",
+            {"deliver": "POST webhook"},
         ),
         times=LearnedTimes(ledger, EVERY_KIND),
         policy=Policy(
@@ -137,11 +175,8 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
         chance=random.random,
     )
     farewell = Farewell(desk, clock, grace=settings.stop_grace)
-    housekeeping = Housekeeping(
-        Sweep(ledger, storage, timeout=settings.storage_timeout),
-        Purge(ledger, mail, storage),
-        Janitor(ledger, storage, result_ttl=settings.result_ttl),
-        ledger.is_my_turn,
+    pulse = Pulse(
+        settings.pulse, clock=clock, allowed=Allowed(settings.rescue_after / RENEWALS, longest_step(settings))
     )
     return House(
         settings=settings,
@@ -150,5 +185,19 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
         clock=clock,
         ports=ports,
         farewell=farewell,
-        housekeeping=housekeeping,
+        housekeeping=Housekeeping(
+            Sweep(ledger, storage, timeout=settings.storage_timeout),
+            Purge(ledger, mail, storage),
+            Janitor(ledger, storage, result_ttl=settings.result_ttl),
+            ledger.is_my_turn,
+        ),
+        meter=meter,
+        pulse=pulse,
+        tracing=tracing,
     )
+
+
+def longest_step(settings: WorkerSettings) -> float:
+    """Seconds that one step may take when everything that can be slow is: after that its thread is lost."""
+    calls = settings.submit_timeout + settings.status_timeout + settings.webhook_timeout
+    return PATIENCE + calls + OBJECTS * settings.storage_timeout

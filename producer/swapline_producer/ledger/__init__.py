@@ -7,47 +7,85 @@ The key layout is written at the top of `lua/shared.lua`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import redis
-from redis.backoff import ExponentialBackoff
+from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 
 from swapline_producer.ledger.accepting import Accepting, Wish
+from swapline_producer.ledger.core import Spans
+from swapline_producer.ledger.figures import Figuring
 from swapline_producer.ledger.keeping import Keeping
 from swapline_producer.ledger.limits import Limiting
 from swapline_producer.ledger.looks import Looks
 from swapline_producer.ledger.moves import Moves, new_token
-from swapline_producer.ledger.waiting import Waiting
+from swapline_producer.ledger.overview import Overview
+from swapline_producer.ledger.scanning import Scanning, Wanted
+from swapline_producer.redis_url import parse_redis_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from swapline_producer.settings import ProducerSettings
 
-__all__ = ["Accepting", "Ledger", "Wish", "connect", "ledger_of", "new_token"]
+__all__ = ["Accepting", "Ledger", "Wanted", "Wish", "connect", "new_token", "open_ledger"]
 
-MOVES = ("accept", "open", "line_up", "advance", "claim", "renew", "give_back", "cancel", "front")
-KEEPS = ("hold", "take", "confirm", "purge")
+MOVES = (
+    "accept",
+    "open",
+    "line_up",
+    "advance",
+    "claim",
+    "renew",
+    "give_back",
+    "cancel",
+    "front",
+    "figures",
+    "scan",
+    "hold",
+    "take",
+    "confirm",
+    "purge",
+)
 
 
 def connect(url: str, *, timeout: float = 10.0) -> redis.Redis:
-    """Open a client for `redis://`, `rediss://` or `unix://`; no connection is made yet.
+    """Open a client for a URL as in `redis_url.py`; no connection is made yet. Raises ValueError for another URL.
 
     `timeout` seconds bound every command. Commands are tried again twice after a broken connection: reads and Lua
     moves alike may be repeated, because each move recognises its own repetition.
     """
-    return redis.Redis.from_url(
-        url,
-        decode_responses=True,
-        socket_timeout=timeout,
-        socket_connect_timeout=5.0,  # a host that does not answer in 5 s is down, not slow
-        health_check_interval=30,  # finds half-open connections that a firewall forgot
-        retry=Retry(ExponentialBackoff(cap=1.0, base=0.1), retries=2),
-    )
+    server = parse_redis_url(url)
+    options: dict[str, Any] = {
+        **server.options,
+        "decode_responses": True,
+        "socket_timeout": timeout,
+        "socket_connect_timeout": 5.0,  # a host that does not answer in 5 s is down, not slow
+        "health_check_interval": 30,  # finds half-open connections that a firewall forgot
+        "retry": Retry(ExponentialBackoff(cap=1.0, base=0.1), retries=2),
+    }
+    if server.service is None:
+        return redis.Redis(**options)
+    once = Retry(NoBackoff(), 0)  # a sentinel that is down is not waited for: the next one knows as much
+    asked = {**server.sentinel_options, "retry": once}
+    # redis-py's Sentinel carries no types
+    sentinels = Sentinel(list(server.sentinels), sentinel_kwargs=asked)  # type: ignore[no-untyped-call]
+    found: redis.Redis = sentinels.master_for(server.service, **options)  # type: ignore[no-untyped-call]
+    return found
 
 
-class Ledger(Accepting, Moves, Looks, Limiting, Waiting, Keeping):
+class Ledger(
+    Accepting,
+    Moves,
+    Looks,
+    Limiting,
+    Figuring,
+    Scanning,
+    Overview,
+    Keeping,
+):
     """The jobs of one installation.
 
     `clock` gives milliseconds for tests; without it the server's own clock is used, so that workers' clocks may differ.
@@ -61,20 +99,30 @@ class Ledger(Accepting, Moves, Looks, Limiting, Waiting, Keeping):
         keep: float = 30 * 86_400.0,
         spare: float = 86_400.0,
         keep_results: float | None = None,
+        replicas: int = 0,
         clock: Callable[[], int] | None = None,
     ) -> None:
-        """Keep finished records for `keep` seconds, inputs nobody reads for `spare`, results for `keep_results`."""
+        """Keep finished records for `keep` seconds, inputs nobody reads for `spare`, results for `keep_results`.
+
+        An accepted job, and an attempt at a paid call, count when so many `replicas` have them.
+        """
         super().__init__(
-            client, prefix, (*MOVES, *KEEPS), keep=keep, spare=spare, keep_results=keep_results, clock=clock
+            client,
+            prefix,
+            MOVES,
+            keep=Spans(keep, spare, keep_results),
+            replicas=replicas,
+            clock=clock,
         )
 
 
-def ledger_of(settings: ProducerSettings) -> Ledger:
-    """The ledger that settings name; nothing is connected before it is used."""
+def open_ledger(settings: ProducerSettings) -> Ledger:
+    """The ledger that settings name; no connection is made yet."""
     return Ledger(
         connect(settings.redis_url),
         settings.key_prefix,
         keep=settings.job_ttl,
         spare=settings.input_ttl,
         keep_results=settings.result_ttl,
+        replicas=settings.redis_replicas,
     )

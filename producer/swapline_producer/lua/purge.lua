@@ -48,6 +48,7 @@ end
 if input.sha and still_needed(hold_of(input.sha, id)) then release_input(input.sha) end
 for _, name in ipairs(input.leaves) do unneeded(name, at) end
 drop_key()
+if have[8] == 'PENDING' then bump('telling', -1) end
 forget_whose_credits()
 for _, name in ipairs({'due', 'slots', 'purging'}) do redis.call('ZREM', key(name), id) end
 redis.call('ZREM', key('state', state), id)
