@@ -74,6 +74,8 @@ def fill(client: redis.Redis, prefix: str, number: int) -> list[str]:
         pipe.hset(f"{prefix}:job:{job_id}", mapping=record(n, state, created, chance))
         moved = created if state is State.QUEUED else min(now, created + chance.randrange(1, 3_600_000))
         pipe.zadd(f"{prefix}:state:{state}", {job_id: moved})
+        if state.finished and n % 500 == 0:
+            pipe.zadd(f"{prefix}:dead", {job_id: moved})
         if n % 10 == 0:
             pipe.zadd(f"{prefix}:batch:b{n % 7}", {job_id: created})
         if n % 2000 == 0:

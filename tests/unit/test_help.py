@@ -29,6 +29,7 @@ PRINT_NO_FACTS = {
     "slots set": "it says what it was told",
     "credits reset": "it says one fixed sentence",
     "credits set": "it says what it was told",
+    "webhooks new-secret": "what it prints is for one setting",
     "worker": "it writes a log",
 }
 """Commands without --json, and why."""

@@ -71,8 +71,11 @@ def _secrets(settings: WorkerSettings) -> Iterator[Finding]:
     name = "webhook secrets"
     secrets = [secret.get_secret_value() for secret in settings.webhook_secrets]
     if not secrets:
-        make = 'python -c "from swapline_producer.webhooks import new_secret; print(new_secret())"'
-        yield warn(name, "none is set: jobs with a webhook_url cannot be told of", f"SWAPLINE_WEBHOOK_SECRETS: {make}")
+        yield warn(
+            name,
+            "none is set: jobs with a webhook_url cannot be told of",
+            "set SWAPLINE_WEBHOOK_SECRETS to what `swapline webhooks new-secret` prints",
+        )
         return
     sizes = [len(secret_key(secret)) for secret in secrets if re.match("whsec_", secret)]
     several = "secret signs" if len(secrets) == 1 else "secrets sign"
