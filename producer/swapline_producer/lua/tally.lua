@@ -11,9 +11,9 @@ end
 local function tally_states(state, to, have)
   if state == 'QUEUED' then bump('waiting:' .. have.priority, -1) end
   if to == 'QUEUED' then bump('waiting:' .. have.priority) end
-  if to == 'RUNNING' and have.attempt_open ~= '1' then bump('call:resolved') end
+  if to == 'RUNNING' and state ~= 'STORING' and have.attempt_open ~= '1' then bump('call:resolved') end
   if state == 'RUNNING' and to == 'STORING' then time('service', at - have.submitted_at) end
-  if to == 'SUCCEEDED' then
+  if state == 'STORING' and to == 'SUCCEEDED' then
     time('storing', at - have.terminal_at)
     time('turnaround', at - have.created_at)
   end
