@@ -19,9 +19,15 @@ local function tally_states(state, to, have)
   end
 end
 
-local function tally_staging(had, has, ends)
-  if ends then has = '0' end
-  if has then bump('staging', has - (had or 0)) end
+local function under_way(state)
+  return string.find(' QUEUED SUBMITTING RUNNING HELD STORING ', ' ' .. state .. ' ', 1, true)
+end
+
+-- Bytes in staging are those of jobs under way, also of one that had ended and is taken up again.
+local function tally_staging(state, to, had, has)
+  if not had and not has then return end
+  local before, after = under_way(state) and had or 0, under_way(to) and (has or had) or 0
+  bump('staging', after - before)
 end
 
 local function tally_telling(was, is)
