@@ -122,6 +122,11 @@ if redis.call('SET', key('trimmed'), '1', 'NX', 'PX', 60000) then -- once a minu
   for _, state in ipairs(input.finished) do
     redis.call('ZREMRANGEBYSCORE', key('state', state), '-inf', text(at - input.keep_ms))
   end
+  for _, name in ipairs({'dead', 'retrying', 'dead:batches', 'retrying:batches'}) do
+    for _, id in ipairs(redis.call('ZRANGE', key(name), '-inf', text(at - input.keep_ms), 'BYSCORE', 'LIMIT', 0, 100)) do
+      if redis.call('EXISTS', key('job', id)) == 0 then redis.call('ZREM', key(name), id) end
+    end
+  end
 end
 
 local granted = grant()
