@@ -62,7 +62,7 @@ def dump(installation: Installation) -> dict[str, list[bytes]]:
         elif kind == b"stream":
             parts += [repr(entry).encode() for entry in client.xrange(name)]
         else:
-            parts.append(client.get(name))
+            parts.append(client.get(name) or b"")  # it may have expired in this moment
         parts.append(client.dump(name) or b"")
         found[name.decode()] = parts
     client.close()
