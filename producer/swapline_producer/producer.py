@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 import orjson
+from pydantic import TypeAdapter, ValidationError
 
 from swapline_producer.broker import mail_for
 from swapline_producer.bulk import Bulk
@@ -24,6 +25,7 @@ from swapline_producer.contract import (
     SwapOptions,
     SwapRequest,
     Ticket,
+    WebUrl,
 )
 from swapline_producer.contract.trace import kept
 from swapline_producer.errors import RequestError, SettingsError, StorageUnavailable
@@ -42,8 +44,11 @@ if TYPE_CHECKING:
     from swapline_producer.broker import Outbox
     from swapline_producer.bulk import Result
     from swapline_producer.cancel import Cancellation
+    from swapline_producer.change import Sealed
     from swapline_producer.contract import Job, JobEvent, StoredPicture
     from swapline_producer.storage import Storage
+
+_WEB_URL: TypeAdapter[str] = TypeAdapter(WebUrl)
 
 log = logging.getLogger(__name__)
 
@@ -146,6 +151,20 @@ class Producer:
         is dropped, or kept with `keep_result`. Raises JobNotFound, NotPossible for a job that has ended otherwise.
         """
         return cancel(self.ledger, self._mail, job_id, keep_result=keep_result)
+
+    def seal_batch(self, batch: str, webhook_url: str, tenant: str = "default") -> Sealed:
+        """Say that all jobs of a batch are enqueued: when they have all finished, `batch.completed` is sent, once.
+
+        It is signed for `tenant` and sent to `webhook_url`, as reliably as the webhook of a job. May be repeated. Jobs
+        that join a completed batch need another call, which sends another event. Raises RequestError, BatchNotFound.
+        """
+        try:
+            url = _WEB_URL.validate_python(webhook_url)
+        except ValidationError:
+            raise RequestError(
+                "webhook_url: it must be an http(s) URL without a user name", field="webhook_url"
+            ) from None
+        return self.ledger.seal_batch(batch, url, tenant)
 
     def for_tenant(self, tenant: str) -> TenantView:
         """Give the view of one tenant, in which the jobs of others are not there, even for who knows an id."""

@@ -84,6 +84,7 @@ class Purge:
         self._forgotten(which, report)
         if which.tenant is not None and not self._dry:
             self._ledger.forget_tenant(which.tenant)
+            self._ledger.forget_endpoints(which.tenant)
         return report
 
     def keep_promises(self, job_ids: Iterable[str]) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from swapline_producer.broker import Mail
 from swapline_producer.change import Limits
+from swapline_producer.contract import Step
 from swapline_producer.janitor import Janitor
 from swapline_producer.ledger import Ledger, open_ledger
 from swapline_producer.purge import Purge
@@ -22,6 +23,7 @@ from swapline_workers.adapters.service_times import LearnedTimes
 from swapline_workers.adapters.vendor import VendorClient
 from swapline_workers.adapters.webhook import WebhookSender
 from swapline_workers.clock import Clock
+from swapline_workers.core.lanes import Lanes
 from swapline_workers.core.policy import Policy
 from swapline_workers.core.polling import Bounds
 from swapline_workers.farewell import Farewell
@@ -34,12 +36,17 @@ from swapline_workers.steps.schedule import EVERY_KIND
 from swapline_workers.tracing import build_tracing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from celery import Celery
 
     from swapline_workers.tracing import Tracing
 
 RENEWALS = 3
 """How often the rescue of a job in hand is put off before it would come: two renewals may fail."""
+
+LANES = 8
+"""Deliveries at once, until it is known how many threads there are: half of what a worker has unless told otherwise."""
 
 OBJECTS = 10
 """Reads and writes of one step at most that are counted on: four pictures each way, a receipt, a deletion."""
@@ -55,10 +62,19 @@ class House:
     clock: Clock
     ports: Ports
     farewell: Farewell
+    lanes: Lanes
     housekeeping: Housekeeping
     meter: WorkerMeter
     pulse: Pulse
     tracing: Tracing
+
+    def staff(self, threads: int, queues: Iterable[str]) -> None:
+        """Say how many steps run at once here, and from which queues: webhooks never take more than half of them.
+
+        All of them in a worker that does nothing else.
+        """
+        only_webhooks = set(queues) == {Step.NOTIFY.queue(self.settings.key_prefix)}
+        self.lanes.resize(threads if only_webhooks else threads // 2)
 
     def open(self, *, threads: int, forks: bool = False) -> None:
         """Start the clock, and the pulse of a worker with so many threads.
@@ -132,6 +148,7 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
         renew_every=settings.rescue_after / RENEWALS,
     )
     desk = LedgerDesk(ledger, mail, nudge=clock.nudge)
+    lanes = Lanes(LANES)
     meter.watch(lambda: len(desk.in_hands()))
     storage = open_storage(settings.storage_url, timeout=settings.storage_timeout)
     vendor = VendorClient(
@@ -159,18 +176,23 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
         webhooks=tracing.calls(
             WebhookSender(
                 secrets=settings.webhook_secrets,
+                tenant_secrets=settings.webhook_tenant_secrets,
                 allow_private=settings.webhook_allow_private,
                 timeout=settings.webhook_timeout,
             ),
             "",
             {"deliver": "POST webhook"},
         ),
+        endpoints=ledger,
+        lanes=lanes,
         times=LearnedTimes(ledger, EVERY_KIND),
         policy=Policy(
             looks=Bounds(settings.poll_min_interval, settings.poll_max_interval, settings.poll_budget),
             on_ambiguous_submit=settings.on_ambiguous_submit,
             rescue_after=settings.rescue_after,
             lost_after=settings.lost_after,
+            webhook_schedule=settings.webhook_schedule,
+            webhook_disable_after=settings.webhook_disable_after,
         ),
         chance=random.random,
     )
@@ -185,6 +207,7 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
         clock=clock,
         ports=ports,
         farewell=farewell,
+        lanes=lanes,
         housekeeping=Housekeeping(
             Sweep(ledger, storage, timeout=settings.storage_timeout),
             Purge(ledger, mail, storage),

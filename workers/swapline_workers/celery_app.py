@@ -88,6 +88,7 @@ def _house_step(builder: Builder) -> type[bootsteps.StartStopStep]:
 
         def start(self, worker: Any) -> None:
             house = builder()
+            house.staff(int(worker.concurrency), worker.app.amqp.queues.consume_from)
             # weak=False: Celery forgets a signal's receiver that nobody else keeps.
             signals.worker_shutting_down.connect(lambda **_: house.close(process_ends=True), weak=False)
             signals.worker_shutdown.connect(lambda **_: house.end(), weak=False)

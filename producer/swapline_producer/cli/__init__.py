@@ -17,6 +17,7 @@ from swapline_producer.cli.purge import janitor
 from swapline_producer.cli.restore import after_restore
 from swapline_producer.cli.show import FAILED, USAGE, complain
 from swapline_producer.cli.slots import credits_, slots
+from swapline_producer.cli.webhooks import webhooks
 from swapline_producer.errors import RequestError, SettingsError, SwaplineError
 
 
@@ -60,6 +61,7 @@ for command in (
     doctor,
     completion,
     after_restore,
+    webhooks,
 ):
     swapline.add_command(command)
 

@@ -15,6 +15,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from swapline_producer.ledger.accepting import Accepting, Wish
+from swapline_producer.ledger.batches import Batches
 from swapline_producer.ledger.core import Spans
 from swapline_producer.ledger.figures import Figuring
 from swapline_producer.ledger.keeping import Keeping
@@ -23,6 +24,7 @@ from swapline_producer.ledger.looks import Looks
 from swapline_producer.ledger.moves import Moves, new_token
 from swapline_producer.ledger.overview import Overview
 from swapline_producer.ledger.scanning import Scanning, Wanted
+from swapline_producer.ledger.trouble import Troubled
 from swapline_producer.redis_url import parse_redis_url
 
 if TYPE_CHECKING:
@@ -44,6 +46,9 @@ MOVES = (
     "front",
     "figures",
     "scan",
+    "seal",
+    "endpoint_failed",
+    "endpoint_recovered",
     "hold",
     "take",
     "confirm",
@@ -51,20 +56,20 @@ MOVES = (
 )
 
 
-def connect(url: str, *, timeout: float = 10.0) -> redis.Redis:
+def connect(url: str, *, timeout: float = 10.0, retries: int = 2) -> redis.Redis:
     """Open a client for a URL as in `redis_url.py`; no connection is made yet. Raises ValueError for another URL.
 
-    `timeout` seconds bound every command. Commands are tried again twice after a broken connection: reads and Lua
-    moves alike may be repeated, because each move recognises its own repetition.
+    `timeout` seconds bound every command. Commands are tried again `retries` times after a broken connection: reads and
+    Lua moves alike may be repeated, because each move recognises its own repetition.
     """
     server = parse_redis_url(url)
     options: dict[str, Any] = {
         **server.options,
         "decode_responses": True,
         "socket_timeout": timeout,
-        "socket_connect_timeout": 5.0,  # a host that does not answer in 5 s is down, not slow
+        "socket_connect_timeout": min(5.0, timeout),  # a host that does not answer in 5 s is down, not slow
         "health_check_interval": 30,  # finds half-open connections that a firewall forgot
-        "retry": Retry(ExponentialBackoff(cap=1.0, base=0.1), retries=2),
+        "retry": Retry(ExponentialBackoff(cap=1.0, base=0.1), retries=retries),
     }
     if server.service is None:
         return redis.Redis(**options)
@@ -84,6 +89,8 @@ class Ledger(
     Figuring,
     Scanning,
     Overview,
+    Batches,
+    Troubled,
     Keeping,
 ):
     """The jobs of one installation.

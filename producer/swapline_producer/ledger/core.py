@@ -134,9 +134,21 @@ def _advice(error: redis.exceptions.RedisError) -> str:
     return "check SWAPLINE_REDIS_URL and the server"
 
 
+ABOUT_BATCHES = frozenset({"accept", "advance", "seal", "purge"})
+"""Moves that change what a batch knows of its jobs."""
+
+
 def _source(move: str) -> str:
     folder = resources.files("swapline_producer") / "lua"
-    return "\n".join((folder / f"{name}.lua").read_text() for name in ("shared", "meter", "line", "needs", move))
+    shared = [
+        "shared",
+        "meter",
+        "line",
+        "needs",
+        *(("tally",) if move == "advance" else ()),
+        *(("batches",) if move in ABOUT_BATCHES else ()),
+    ]
+    return "\n".join((folder / f"{name}.lua").read_text() for name in (*shared, move))
 
 
 def listed(value: Any) -> list[Any]:

@@ -26,7 +26,7 @@ class Looks(LedgerCore):
         """Read one job. Raises JobNotFound."""
         with translated():
             fields = cast("dict[str, str]", self.client.hgetall(self._key("job", job_id)))
-        if not fields:
+        if "spec" not in fields:  # none, or the record of a batch
             raise self._not_found(job_id)
         return job_of(job_id, fields)
 
@@ -82,7 +82,7 @@ class Looks(LedgerCore):
             for job_id in job_ids:
                 pipe.hgetall(self._key("job", job_id))
             found = pipe.execute()
-        return [job_of(job_id, fields) for job_id, fields in zip(job_ids, found, strict=True) if fields]
+        return [job_of(job_id, fields) for job_id, fields in zip(job_ids, found, strict=True) if "spec" in fields]
 
     def front(self, number: int) -> list[ImageRef]:
         """The pictures of the jobs that will probably be given the next slots, at most `number`."""

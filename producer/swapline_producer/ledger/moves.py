@@ -11,8 +11,10 @@ from swapline_producer.change import Advanced, Claimed, GivenBack, Opened
 from swapline_producer.contract import FINISHED, SLOT_STATES, Job, State, Step, StoredImage, Ticket
 from swapline_producer.errors import NotPossible
 from swapline_producer.layout import result_folder, staged_key, staging_folder
+from swapline_producer.ledger.batches import counted
 from swapline_producer.ledger.core import LedgerCore, listed
 from swapline_producer.ledger.record import job_after, job_of, text_of
+from swapline_producer.ledger.trouble import trouble_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -57,6 +59,8 @@ class Moves(LedgerCore):
         values = {name: text_of(value) for name, value in change.fields.items() if value is not None}
         answer, kept = self._run_kept(
             "advance",
+            **trouble_of(job, change),
+            **counted(job, change),
             # An attempt that a fail-over forgot would be made, and paid, again.
             wanted=change.fields.get("attempt_open") is True,
             id=job.job_id,

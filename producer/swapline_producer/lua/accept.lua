@@ -29,10 +29,15 @@ if input.claim then
   local holder = redis.call('GET', name)
   if holder then
     local fingerprint, id = string.match(holder, '^(%S*) (%S+)$')
-    local have = redis.call('HMGET', key('job', id), 'state', 'batch')
+    local have = redis.call('HMGET', key('job', id), 'state', 'batch', 'failure_code', 'credits')
     if have[1] and input.claim.replace_failed and FAILED[have[1]] then
       replaced = id
-      if have[2] and (held or not input.sha) then redis.call('ZREM', key('batch', have[2]), id) end
+      if have[2] and (held or not input.sha) then
+        redis.call('ZREM', key('batch', have[2]), id)
+        local tally = {jobs = -1, finished = -1, ['state:' .. have[1]] = -1, credits = -tonumber(have[4] or 0)}
+        if have[3] then tally['code:' .. have[3]] = -1 end
+        count_in_batch(have[2], tally)
+      end
     elseif have[1] then
       if held then release_input(input.sha) end
       return there_already({id = id, created = false, conflict = fingerprint ~= input.claim.fingerprint})
@@ -56,7 +61,7 @@ for name, value in pairs(input.fields) do
 end
 redis.call('HSET', job, unpack(fields))
 move(input.id, nil, 'QUEUED')
-bump('waiting:' .. input.priority, 1)
+bump('waiting:' .. input.priority)
 one_more_waits()
 if input.in_line then
   join_line(input.id, input.priority, input.tenant, text(at))
@@ -64,11 +69,7 @@ if input.in_line then
 else
   set_due(input.id, rescue_at())
 end
-if input.fields.batch then
-  local batch = key('batch', input.fields.batch)
-  redis.call('ZADD', batch, text(at), input.id)
-  redis.call('PEXPIRE', batch, text(math.max(input.life_ms, redis.call('PTTL', batch))))
-end
+if input.fields.batch then join_batch(input.fields.batch, input.id, input.life_ms) end
 log(input.id, 'queued', replaced and cjson.encode({replaces = replaced}))
 count('accepted')
 return answer({id = input.id, created = true})

@@ -14,7 +14,7 @@ local AGAIN = 2000 -- ms until a job that was promised to be purged is looked at
 
 local id, job = input.id, key('job', input.id)
 local have = redis.call('HMGET', job, 'state', 'tenant', 'priority', 'batch', 'idempotency_key', 'credits', 'spent_on',
-  'notification')
+  'notification', 'failure_code')
 local state, tenant = have[1], have[2]
 
 local function drop_key()
@@ -31,6 +31,19 @@ local function forget_whose_credits()
   local credits = math.min(tonumber(have[6] or 0), tonumber(redis.call('HGET', name, spent_by) or 0))
   if credits > 0 then redis.call('HINCRBY', name, 'tenant:(purged)', credits) end
   if redis.call('HINCRBY', name, spent_by, -credits) <= 0 then redis.call('HDEL', name, spent_by) end
+end
+
+-- A batch that has lost its last job goes as well: its record names the tenant and an address.
+local function leave_batch(name)
+  redis.call('ZREM', key('batch', name), id)
+  local tally = {jobs = -1, finished = -1, ['state:' .. state] = -1, credits = -tonumber(have[6] or 0)}
+  if have[9] then tally['code:' .. have[9]] = -1 end
+  local whole, record = batch_id(name), key('job', batch_id(name))
+  if redis.call('EXISTS', record) == 1 then count_in_batch(name, tally) end
+  if redis.call('EXISTS', key('batch', name)) == 1 then return end
+  if redis.call('HGET', record, 'notification') == 'PENDING' then bump('telling', -1) end
+  for _, index in ipairs({'due', 'dead:batches', 'retrying:batches'}) do redis.call('ZREM', key(index), whole) end
+  redis.call('DEL', record, key('log', whole))
 end
 
 if not state then
@@ -50,9 +63,9 @@ for _, name in ipairs(input.leaves) do unneeded(name, at) end
 drop_key()
 if have[8] == 'PENDING' then bump('telling', -1) end
 forget_whose_credits()
-for _, name in ipairs({'due', 'slots', 'purging'}) do redis.call('ZREM', key(name), id) end
+for _, name in ipairs({'due', 'slots', 'purging', 'dead', 'retrying'}) do redis.call('ZREM', key(name), id) end
 redis.call('ZREM', key('state', state), id)
-if have[4] then redis.call('ZREM', key('batch', have[4]), id) end
+if have[4] then leave_batch(have[4]) end
 redis.call('DEL', job, key('log', id))
 redis.call('SET', key('tomb', id), '{"at":' .. text(at) .. ',"why":' .. cjson.encode(input.why) .. '}', 'PX', input.tomb_ms)
 count('purged')

@@ -14,7 +14,8 @@
 --   P:line:PRIO:T     zset    ID -> when it was accepted (the waiting jobs of tenant T)
 --   P:aside:PRIO      zset    TENANT -> when its day is over (tenants with waiting jobs whose daily credits are spent)
 --   P:limits          hash    max_in_flight, slots (set by a person), rescue_ms, cap, grow_at, submit_rate,
---                             credits_per_day, next_submit_at, poll_rate, next_look_at, claimed_at
+--                             credits_per_day, next_submit_at, poll_rate, next_look_at, claimed_at,
+--                             late (ms: the sum of how late claims were)
 --   P:caps            hash    TENANT -> credits a day
 --   P:spent:DAY       hash    credits spent on a day (days since the epoch, UTC): `all`, and by `tenant:T`
 --   P:gate            hash    closed_until, strikes, reason, kind
@@ -25,6 +26,14 @@
 --   P:hist:NAME       hash    service times: bucket -> jobs in it (they fade), jobs -> how many in all
 --   P:key:TENANT:KEY  string  idempotency key -> FINGERPRINT ID
 --   P:batch:NAME      zset    ID -> when it was accepted (the jobs of a batch)
+--   P:job:batch:NAME  hash    a batch: `jobs`, `finished`, `credits`, `state:S` and `code:C` count; `ever` counts all that
+--                             joined, `told` is `ever` when it was last completed; `sealed`, `webhook_url`, `counts`
+--                             (what its webhook tells), and turn, notification … as a job has them
+--   P:dead            zset    ID -> since when its webhook is given up (jobs)
+--   P:retrying        zset    ID -> when its webhook last failed; it is tried again (jobs)
+--   P:dead:batches, P:retrying:batches    the same for batches
+--   P:endpoints       zset    ENDPOINT -> since when it fails (those that fail or are disabled only)
+--   P:endpoint:ID     hash    tenant, address, failing_since, failures, failed_at, error, status, disabled_at, reason
 --   P:done:ID         channel a job has finished
 --   P:inputs          hash    SHA-256 of an input -> how many jobs and holds may still need it
 --   P:unneeded        zset    what may be deleted -> from when on: inputs/SHA, staging/ID, staging/ID/N, a folder of
