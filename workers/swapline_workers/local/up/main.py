@@ -136,7 +136,9 @@ class _Run:
             with connect(url, timeout=3.0) as client:
                 client.ping()
         except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as error:
-            raise LocalError(f"The Redis server refuses us: {error}. Correct SWAPLINE_REDIS_URL.") from None
+            raise LocalError(
+                f"The Redis server refuses us: {str(error).rstrip('.')}. Correct SWAPLINE_REDIS_URL."
+            ) from None
         except redis.RedisError as error:
             self._follower.say(f"The Redis server does not answer yet ({error}); workers wait for it.")
         return url
