@@ -126,6 +126,7 @@ class Services:
             (*_SWAPLINE, "worker"),
             said("ready."),
             SWAPLINE_REDIS_URL=redis_url,
+            SWAPLINE_LOG_FORMAT="text",  # `--logs` shows them to a person
             SWAPLINE_STORAGE_URL=self._place.storage.as_uri(),
             SWAPLINE_API_BASE_URL=vendor_url,
             SWAPLINE_API_KEY=_KEY,
