@@ -152,6 +152,7 @@ def test_an_installation_lives_with_these_users_and_none_is_refused_anything(
         viewer = open_ledger(ProducerSettings(redis_url=url_of(server, "swapline-viewer"), key_prefix="swapline"))
         assert viewer.census()
         assert viewer.counters()["accepted"] == 5
+        assert viewer.figures()
         assert viewer.slots().limit
         assert viewer.get(first).job_id == first
         assert viewer.front(3) == []
