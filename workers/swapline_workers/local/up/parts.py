@@ -120,7 +120,8 @@ class Parts:
             name,
             argv,
             lambda child: _pid_in(pulse) == child.pid,
-            {"SWAPLINE_PULSE": str(pulse)},
+            # People read what all workers write into one log, unless they have said otherwise.
+            {"SWAPLINE_PULSE": str(pulse), "SWAPLINE_LOG_FORMAT": os.environ.get("SWAPLINE_LOG_FORMAT", "text")},
             secrets=True,
             stop_within=grace + 10,  # seconds: what Celery needs beside what the worker's jobs do
             complaint=lambda _child: examine(pulse)[1],
