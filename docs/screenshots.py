@@ -41,8 +41,8 @@ USER, PASSWORD = "swapline", "only-for-the-pictures"
 WIDTH = 1200
 COLOURS = 200
 """Of a drawn PNG: a page has some twenty and their shades; a third of the size."""
-FIRST, WAITING = 46, 64
-"""Jobs that have ended when the pictures are taken, and jobs that wait."""
+FAILING, FIRST, WAITING = 6, 40, 64
+"""Jobs that have failed and succeeded when the pictures are taken, and jobs that wait."""
 TENANTS = ("north-mall", "north-mall", "north-mall", "atelier", "atelier", "photo-kiosk-7")
 CHROMIUM = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync")
 
@@ -136,7 +136,7 @@ def request(number: int, **values: object) -> SwapRequest:
 class Hook(http.server.BaseHTTPRequestHandler):
     """Accepts every webhook."""
 
-    def do_POST(self) -> None:  # noqa: N802 -- the library's name
+    def do_POST(self) -> None:
         """Answer 204."""
         self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(204)
@@ -158,12 +158,17 @@ def accepting() -> Generator[str]:
 def some_that_ended(now: Scene) -> str:
     """Jobs that ended well and, a few, badly. Gives one that ended well."""
     ledger = now.producer.ledger
-    first = [now.producer.enqueue(request(number, webhook_url=now.hook)).job_id for number in range(FIRST)]
-    until(lambda: ledger.census()[State.SUCCEEDED] >= FIRST - 6, "the first jobs' end")
+
+    def end(number: int, first: int) -> list[str]:
+        numbers = range(first, first + number)
+        ids = [now.producer.enqueue(request(n, webhook_url=now.hook)).job_id for n in numbers]
+        until(lambda: all(job.notification is Notification.DELIVERED for job in ledger.get_many(ids)), "their end")
+        return ids
+
     now.vendor.control.set_mode("result_failed")
-    until(lambda: all(job.notification is Notification.DELIVERED for job in ledger.get_many(first)), "the end of all")
+    end(FAILING, 200)
     now.vendor.control.set_mode("result_ok")
-    return first[0]
+    return end(FIRST, 0)[0]
 
 
 def some_that_wait(now: Scene) -> str:

@@ -63,7 +63,9 @@ FLAWS = """() => {
   for (const one of all("img")) if (!one.alt) found.push(`no alt: ${one.src}`);
   for (const one of all("svg")) if (one.getAttribute("aria-hidden") !== "true") found.push("an svg that is read aloud");
   for (const one of all("input, select")) if (!one.labels.length) found.push(`no label: ${one.name}`);
-  for (const one of all("a, button")) if (!one.textContent.trim() && !one.querySelector("img[alt]")) found.push(`no words: ${one.outerHTML}`);
+  for (const one of all("a, button")) {
+    if (!one.textContent.trim() && !one.querySelector("img[alt]")) found.push(`no words: ${one.outerHTML}`);
+  }
   for (const one of all("table")) if (!one.caption || !one.querySelector("th[scope]")) found.push("a bare table");
   for (const one of all("section")) {
     const named = one.ariaLabel || document.getElementById(one.getAttribute("aria-labelledby") ?? "")?.textContent;

@@ -26,9 +26,7 @@ class BoardSettings(ProducerSettings):
 
     @property
     def password(self) -> str:
-        """The password. Raises SettingsError where there is none, or where both places are given."""
-        if self.board_password and self.board_password_file:
-            raise SettingsError("SWAPLINE_BOARD_PASSWORD and SWAPLINE_BOARD_PASSWORD_FILE are both set; keep one.")
+        """The password; the file is read where the environment does not have it. Raises SettingsError for none."""
         password = self.board_password.get_secret_value() if self.board_password else self._read()
         if not password.strip():
             raise SettingsError(MISSING)

@@ -90,7 +90,8 @@
     if (paused) return;
     if (document.hidden) return again(EVERY);
     try {
-      const answer = await fetch(location.href, { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store" });
+      // Not location.href: it may carry the name and password that it was opened with, and fetch refuses such.
+      const answer = await fetch(location.origin + location.pathname + location.search, { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store" });
       setClock(answer);
       if (answer.ok) {
         tag = answer.headers.get("ETag") ?? "";
