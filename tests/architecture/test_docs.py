@@ -34,7 +34,7 @@ def test_every_event_is_documented() -> None:
     assert {event for event in swaps if f"`{event}`" not in guide} == set()
 
 
-@pytest.mark.parametrize("name", ["lifecycle.md"])
+@pytest.mark.parametrize("name", ["lifecycle.md", "metrics.md"])
 def test_drawn_pages_are_as_the_code_draws_them(name: str) -> None:
     draw = runpy.run_path(str(ROOT / "docs/draw.py"))["PAGES"][name]
     assert (ROOT / "docs" / name).read_text() == draw()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,6 +16,8 @@ FLOWER_CONFIGS = (
 )
 """Where Flower's settings are looked for, in this order."""
 
+LEVELS = click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False)
+
 
 @click.command()
 @click.option("-c", "--concurrency", type=click.IntRange(1, 1000), help="Steps at once in this process.")
@@ -27,16 +30,20 @@ FLOWER_CONFIGS = (
     help="Work on these steps only; may be given several times.",
 )
 @click.option("-n", "--name", default="swapline@%h", show_default=True, help="The worker's name in Flower.")
-@click.option("-l", "--log-level", default="INFO", show_default=True, help="DEBUG, INFO, WARNING or ERROR.")
-def worker(concurrency: int | None, steps: tuple[str, ...], name: str, log_level: str) -> None:
+@click.option("-l", "--log-level", type=LEVELS, help="How much is told; else SWAPLINE_LOG_LEVEL, which is INFO.")
+def worker(concurrency: int | None, steps: tuple[str, ...], name: str, log_level: str | None) -> None:
     """Run a worker until SIGTERM; it then finishes what it has in hand.
 
     \b
     Example: swapline worker --concurrency 16
     """  # noqa: D301 -- click's mark for a block that keeps its lines
+    if log_level is not None:
+        os.environ["SWAPLINE_LOG_LEVEL"] = log_level
     from swapline_workers.entry import app  # noqa: PLC0415 -- settings are read when a worker is wanted, not for --help
+    from swapline_workers.logs import begin_logging  # noqa: PLC0415 -- the same
 
-    arguments = ["worker", "--without-gossip", "--without-mingle", "-n", name, "-l", log_level]
+    begin_logging()  # before Celery, which warns of this and that while it starts
+    arguments = ["--quiet", "worker", "--without-gossip", "--without-mingle", "-n", name]
     if concurrency is not None:
         arguments += ["-c", str(concurrency)]
     if steps:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from swapline_producer.change import Change
+from swapline_producer.change import Change, FieldValue
 from swapline_producer.contract import FailureCode, Job, State, Step
 from swapline_producer.errors import StorageError
 from swapline_workers import errors
 from swapline_workers.core.outcomes import STALE, Again, Next, Outcome, Retry
 from swapline_workers.core.retry import backoff
 from swapline_workers.steps.finish import fail
-from swapline_workers.steps.schedule import lesson
+from swapline_workers.steps.schedule import lesson, unseen
 
 if TYPE_CHECKING:
     from swapline_workers.steps.ports import Look, Ports
@@ -50,16 +50,25 @@ def _fetch(job: Job, look: Look, ports: Ports) -> Outcome:
         return _bad_output(job, ports, error)
     except (errors.VendorError, StorageError) as error:
         return try_collecting_again(job, ports, str(error))
-    return _staged(job, ports, len(pictures))
+    return _staged(job, ports, len(pictures), sum(map(len, pictures)))
 
 
-def try_collecting_again(job: Job, ports: Ports, reason: str) -> Outcome:
-    """The vendor has delivered and been paid: this is tried until it works, or the vendor forgets the job."""
+def try_collecting_again(job: Job, ports: Ports, reason: str, *, not_found: int = 0) -> Outcome:
+    """The vendor has delivered and been paid: this is tried until it works, or the vendor forgets the job.
+
+    `not_found` counts looks answered 404 in a row.
+    """
     tries = job.retries + 1
     wait = backoff(tries)
     change = Change(
         to=State.STORING,
-        fields={"retries": tries, "staged": None, "polls": job.polls + 1},
+        fields={
+            "retries": tries,
+            "staged": None,
+            "staged_bytes": 0,
+            "polls": job.polls + 1,
+            "not_found": not_found,
+        },
         due_in=wait,
         note="not stored",
         data={"reason": reason, "tries": tries},
@@ -77,6 +86,7 @@ def _pass_slot_on(job: Job, look: Look, ports: Ports) -> Job | None:
         note="completed",
         count={"looks": 1, "completed": 1},
         observe=lesson(job, look, ports),
+        timed={"detection": unseen(job, look, ports)},
     )
     return ports.desk.advance(job, change)
 
@@ -88,10 +98,14 @@ def _bad_output(job: Job, ports: Ports, error: errors.WorkerError) -> Outcome:
     return fail(job, ports, FailureCode.OUTPUT_MISSING if missing else FailureCode.OUTPUT_INVALID, str(error))
 
 
-def _staged(job: Job, ports: Ports, number: int) -> Outcome:
+def _staged(job: Job, ports: Ports, number: int, size: int) -> Outcome:
+    found_late: dict[str, FieldValue] = {"vendor_status": "COMPLETED", "polls": job.polls + 1}
+    known = job.terminal_at is not None
     change = Change(
         to=State.STORING,
-        fields={"staged": number, "retries": 0},
+        fields={"staged": number, "staged_bytes": size, "retries": 0, **({} if known else found_late)},
+        stamps={} if known else {"terminal_at": 0},
+        count={} if known else {"looks": 1},
         due_in=ports.policy.rescue_after,
         sends=True,
         note="staged",
