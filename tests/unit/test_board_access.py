@@ -114,4 +114,5 @@ def test_the_password_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path
     file.write_text("from a file\n")
     assert load(BoardSettings).password == "from a file"
     monkeypatch.setenv("SWAPLINE_BOARD_PASSWORD", "from the environment")
-    assert load(BoardSettings).password == "from the environment"
+    with pytest.raises(SettingsError, match="both set"):
+        _ = load(BoardSettings).password
