@@ -101,6 +101,7 @@ def scene() -> Generator[Scene]:
             "SWAPLINE_API_KEY": vendor.config.key,
             "SWAPLINE_API_KEY_HEADER": vendor.config.key_header,
             "SWAPLINE_MAX_IN_FLIGHT": "4",
+            "SWAPLINE_INPUT_SHOWN": "600",
             "SWAPLINE_WEBHOOK_SECRETS": new_secret(),
             "SWAPLINE_WEBHOOK_ALLOW_PRIVATE": "true",
             "SWAPLINE_BOARD_PASSWORD": PASSWORD,

@@ -108,6 +108,7 @@ def test_the_wrong_password_is_refused_and_the_right_one_opens(chromium: Browser
 def test_a_job_appears_while_one_looks_and_its_page_shows_both_pictures(
     chromium: Browser, installation: Installation, receiver: Receiver, url: str
 ) -> None:
+    installation.more["SWAPLINE_INPUT_SHOWN"] = "600"
     with visit(chromium, user=USER, password=PASSWORD) as seen, installation.worker():
         page = seen.page
         page.goto(url)
