@@ -75,6 +75,7 @@ class FakeDesk:
     at: int = AT
     waiting: bool = True
     changes: list[Change] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
 
     def advance(self, job: Job, change: Change) -> Job | None:
         assert lifecycle.allows(job.state, change.to), f"no way from {job.state} to {change.to}"
@@ -100,6 +101,9 @@ class FakeDesk:
         if not self.slot_free:
             return job
         return job.model_copy(update={"state": State.SUBMITTING, "turn": job.turn + 1, "slot": True})
+
+    def left_behind(self, job: Job) -> None:
+        self.left.append(job.job_id)
 
     def reread(self, job: Job) -> Job:
         return self.found or job

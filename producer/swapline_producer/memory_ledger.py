@@ -95,6 +95,10 @@ class MemoryLedger:
                 self._events[job.job_id].append(event)
             return True
 
+    def hold_input(self, sha256: str, job_id: str) -> float | None:  # noqa: ARG002 -- nothing is deleted here
+        """See `Ledger.hold_input`."""
+        return None
+
     # -- looks ------------------------------------------------------------------------------------------------
 
     def get(self, job_id: str) -> Job:

@@ -30,7 +30,11 @@ def ring(of_tenants: str, clock: Clock | None = None) -> Keyring:
     return Keyring([SecretStr(COMMON)], SecretStr(of_tenants), clock or Clock())
 
 
-@pytest.mark.parametrize("keys", [ACMES, [ACMES], f"{ACMES},{NEXT}", [ACMES, NEXT]])
+@pytest.mark.parametrize(
+    "keys",
+    [ACMES, [ACMES], f"{ACMES},{NEXT}", [ACMES, NEXT]],
+    ids=["one", "a list of one", "two by comma", "a list"],
+)
 def test_a_tenant_has_its_own_keys_and_all_others_have_the_common_ones(keys: str | list[str]) -> None:
     found = ring(json.dumps({"acme": keys}))
     assert found.of("acme")[0] == ACMES
@@ -75,6 +79,7 @@ def test_a_file_that_is_being_written_changes_nothing(tmp_path: Path, caplog: py
         ('{"acme": []}', "tenant acme: it has no keys"),
         ("/no/such/file", "No such file"),
     ],
+    ids=["cut", "number", "name", "short", "no prefix", "no keys", "no file"],
 )
 def test_a_map_that_is_wrong_stops_the_worker_and_is_not_repeated(value: str, reason: str) -> None:
     with pytest.raises(SettingsError, match=reason) as caught:

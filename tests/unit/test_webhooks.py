@@ -287,6 +287,7 @@ def test_a_private_key_may_be_written_as_its_seed() -> None:
         ("whsk_" + "A" * 86 + "==", "do not belong together"),
         (PUBLIC, "verifies only"),
     ],
+    ids=["short public", "short private", "pair", "public"],
 )
 def test_a_key_that_is_none_is_named_and_not_repeated(key: str, reason: str) -> None:
     with pytest.raises(SettingsError, match=reason) as caught:

@@ -11,9 +11,12 @@ from urllib.parse import urlsplit
 from swapline_producer.broker import Mail
 from swapline_producer.change import Limits
 from swapline_producer.contract import Step
+from swapline_producer.janitor import Janitor
 from swapline_producer.ledger import Ledger, open_ledger
+from swapline_producer.purge import Purge
 from swapline_producer.settings import load
 from swapline_producer.storage import open_storage
+from swapline_producer.sweep import Sweep
 from swapline_workers.adapters.desk import PATIENCE, LedgerDesk
 from swapline_workers.adapters.read_ahead import ReadAhead
 from swapline_workers.adapters.service_times import LearnedTimes
@@ -24,6 +27,7 @@ from swapline_workers.core.lanes import Lanes
 from swapline_workers.core.policy import Policy
 from swapline_workers.core.polling import Bounds
 from swapline_workers.farewell import Farewell
+from swapline_workers.housekeeping import Housekeeping
 from swapline_workers.observability import MeasuredVendor, WorkerMeter
 from swapline_workers.pulse import Allowed, Pulse
 from swapline_workers.settings import WorkerSettings
@@ -59,6 +63,7 @@ class House:
     ports: Ports
     farewell: Farewell
     lanes: Lanes
+    housekeeping: Housekeeping
     meter: WorkerMeter
     pulse: Pulse
     tracing: Tracing
@@ -71,10 +76,11 @@ class House:
         only_webhooks = set(queues) == {Step.NOTIFY.queue(self.settings.key_prefix)}
         self.lanes.resize(threads if only_webhooks else threads // 2)
 
-    def open(self, *, threads: int) -> None:
+    def open(self, *, threads: int, forks: bool = False) -> None:
         """Start the clock, and the pulse of a worker with so many threads.
 
-        What the whole installation must agree on is written before the first claim.
+        What the whole installation must agree on is written before the first claim. A process that `forks` leaves the
+        store to its children: a store's client does not survive a fork.
         """
         self.clock.before_first_claim(
             lambda: self.ledger.configure(
@@ -88,17 +94,21 @@ class House:
             ),
         )
         self.clock.start()
+        if not forks:
+            self.housekeeping.start()
         self.meter.threads.set(threads)
         self.meter.open()
         self.pulse.start(threads)
 
     def close(self, *, process_ends: bool = False) -> None:
         """Finish what is in hand, within the grace period; begin nothing new."""
+        self.housekeeping.retire()
         self.pulse.leave()
         self.farewell.begin(process_ends=process_ends)
 
     def end(self) -> None:
         """Stop the clock: nothing is in hand any more."""
+        self.housekeeping.stop()
         self.farewell.end()
         self.meter.close()
         self.pulse.stop()
@@ -121,6 +131,7 @@ class Builder:
             if forked:
                 self._built[1].meter.open()
                 self._built[1].clock.start()  # a child of the prefork pool: its parent cannot see what it has in hand
+                self._built[1].housekeeping.start()
         return self._built[1]
 
 
@@ -197,6 +208,12 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
         ports=ports,
         farewell=farewell,
         lanes=lanes,
+        housekeeping=Housekeeping(
+            Sweep(ledger, storage, timeout=settings.storage_timeout),
+            Purge(ledger, mail, storage),
+            Janitor(ledger, storage, result_ttl=settings.result_ttl),
+            ledger.is_my_turn,
+        ),
         meter=meter,
         pulse=pulse,
         tracing=tracing,

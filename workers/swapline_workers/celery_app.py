@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery, bootsteps, signals
+from celery.concurrency.prefork import TaskPool
 
 from swapline_producer.broker import broker_settings
 from swapline_producer.errors import SettingsError
@@ -51,6 +53,8 @@ WORKER_KNOBS: dict[str, Any] = {
 
 def build_app(settings: ProducerSettings) -> Celery:
     """Build the app that workers and Flower load. Opens no connection; workers ask for their own settings on start."""
+    # At DEBUG it writes whole URLs, and those of webhooks and pictures may carry a customer's token.
+    logging.getLogger("urllib3").setLevel(logging.INFO)
     app = Celery("swapline", set_as_current=False)
     app.conf.update(broker_settings(settings))
     app.conf.update(WORKER_KNOBS)
@@ -88,7 +92,7 @@ def _house_step(builder: Builder) -> type[bootsteps.StartStopStep]:
             # weak=False: Celery forgets a signal's receiver that nobody else keeps.
             signals.worker_shutting_down.connect(lambda **_: house.close(process_ends=True), weak=False)
             signals.worker_shutdown.connect(lambda **_: house.end(), weak=False)
-            house.open(threads=worker.concurrency)
+            house.open(threads=worker.concurrency, forks=getattr(worker, "pool_cls", None) is TaskPool)
 
         def stop(self, _worker: WorkController) -> None:
             builder().close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
 import orjson
@@ -26,8 +27,16 @@ class Looks(LedgerCore):
         with translated():
             fields = cast("dict[str, str]", self.client.hgetall(self._key("job", job_id)))
         if "spec" not in fields:  # none, or the record of a batch
-            raise JobNotFound(f"There is no job {job_id!r} in the ledger; `swapline jobs list` shows those there are.")
+            raise self._not_found(job_id)
         return job_of(job_id, fields)
+
+    def _not_found(self, job_id: str) -> JobNotFound:
+        with translated():
+            tomb = self.client.get(self._key("tomb", job_id))
+        if tomb is None:
+            return JobNotFound(f"There is no job {job_id!r} in the ledger; `swapline jobs list` shows those there are.")
+        day = datetime.fromtimestamp(orjson.loads(tomb)["at"] / 1000, UTC)
+        return JobNotFound(f"Job {job_id!r} was purged on {day:%Y-%m-%d at %H:%M} UTC; nothing of it is kept.")
 
     def events(self, job_id: str) -> list[JobEvent]:
         """Read a job's log, oldest first; empty for a job that is not there."""

@@ -90,6 +90,12 @@ class Troubled(LedgerCore):
         """Forget that an endpoint failed; a disabled one stays so, unless a person says `lift`. Says whether it did."""
         return bool(self._run("endpoint_recovered", endpoint=endpoint_id, lift=lift)["forgotten"])
 
+    def forget_endpoints(self, tenant: str) -> None:
+        """Forget the endpoints of a tenant that fail or are disabled."""
+        mine = [endpoint.endpoint_id for endpoint in self.endpoints(limit=0) if endpoint.tenant == tenant]
+        for endpoint_id in mine:
+            self.endpoint_recovered(endpoint_id, lift=True)
+
 
 def trouble_of(record: Job | Batch, change: Change) -> dict[str, str]:
     """Which index a job or batch leaves and enters by a change: for `advance`; empty for almost all."""
@@ -98,8 +104,8 @@ def trouble_of(record: Job | Batch, change: Change) -> dict[str, str]:
     before = _index(record.notification, record.notify_attempts)
     after = _index(change.fields["notification"], change.fields.get("notify_attempts", record.notify_attempts))
     suffix = BATCHES if isinstance(record, Batch) else ""
-    leaves = {"leaves": before + suffix} if before and before != after else {}
-    return leaves | ({"enters": after + suffix} if after else {})
+    left = {"untroubled": before + suffix} if before and before != after else {}
+    return left | ({"troubled": after + suffix} if after else {})
 
 
 def _index(notification: FieldValue, attempts: FieldValue) -> Trouble | None:

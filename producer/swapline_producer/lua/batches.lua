@@ -41,7 +41,7 @@ local function complete_batch(name)
     if flat[i] == 'jobs' then jobs = number end
     if flat[i] == 'credits' then credits = number end
   end
-  meter_telling(redis.call('HGET', record, 'notification'), 'PENDING')
+  if redis.call('HGET', record, 'notification') ~= 'PENDING' then bump('telling') end
   redis.call('HINCRBY', record, 'turn', 1)
   redis.call('HINCRBY', record, 'round', 1)
   redis.call('HSET', record, 'state', 'SUCCEEDED', 'sealed', '0', 'notification', 'PENDING', 'notify_attempts', '0',

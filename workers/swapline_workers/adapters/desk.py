@@ -142,6 +142,10 @@ class LedgerDesk:
             return job
         return self._hold(job.model_copy(update={"state": State.SUBMITTING, "turn": mine.turn, "slot": True}))
 
+    def left_behind(self, job: Job) -> None:
+        """Have what was written for a job looked at that has moved on meanwhile, or is gone."""
+        self._ledger.left_behind(job)
+
     def reread(self, job: Job) -> Job:
         """The job as the ledger has it now, waiting for a ledger that is away."""
         return self._patiently(lambda: self._ledger.get(job.job_id), job, {})

@@ -112,4 +112,7 @@ def _staged(job: Job, ports: Ports, number: int, size: int) -> Outcome:
         data={"pictures": number},
     )
     staged = ports.desk.advance(job, change)
-    return Next(staged, Step.FINALIZE) if staged else STALE
+    if staged is None:
+        ports.desk.left_behind(job)
+        return STALE
+    return Next(staged, Step.FINALIZE)

@@ -167,6 +167,9 @@ class Desk(Protocol):
     def advance_batch(self, batch: Batch, change: Change) -> bool:
         """Write what became of a batch's webhook; False when somebody else was faster."""
 
+    def left_behind(self, job: Job) -> None:
+        """Objects were written for a job that has moved on meanwhile, or is gone: they go, unless it needs them."""
+
     def reread(self, job: Job) -> Job:
         """The job as the ledger has it now."""
 
