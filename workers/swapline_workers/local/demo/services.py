@@ -134,7 +134,7 @@ class Services:
             SWAPLINE_MAX_IN_FLIGHT=_SLOTS,
             SWAPLINE_WEBHOOK_SECRETS=self._webhook_secret,
             SWAPLINE_WEBHOOK_ALLOW_PRIVATE="true",
-            SWAPLINE_LOG_FORMAT="text",
+            SWAPLINE_INPUT_SHOWN="3600",  # so that the board shows it beside the result
         )
 
     def _start_listening(self, name: str, argv: tuple[str, ...], **settings: str) -> str:
