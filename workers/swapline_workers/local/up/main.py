@@ -103,6 +103,8 @@ class _Run:
         self._supervisor = supervisor
         self._follower = follower
         own = {"SWAPLINE_STORAGE_URL": settings.storage_url}
+        if "input_shown" not in settings.model_fields_set:
+            own["SWAPLINE_INPUT_SHOWN"] = "3600"  # an hour in which people can compare inputs with results on the board
         if "log_format" not in settings.model_fields_set:
             own["SWAPLINE_LOG_FORMAT"] = "text"  # people read what is printed here, and a pipe is no reason for JSON
         self._parts = Parts(place, own, host=wishes.host)

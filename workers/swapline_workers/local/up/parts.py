@@ -120,8 +120,7 @@ class Parts:
             name,
             argv,
             lambda child: _pid_in(pulse) == child.pid,
-            # People read what all workers write into one log, unless they have said otherwise.
-            {"SWAPLINE_PULSE": str(pulse), "SWAPLINE_LOG_FORMAT": os.environ.get("SWAPLINE_LOG_FORMAT", "text")},
+            {"SWAPLINE_PULSE": str(pulse)},
             secrets=True,
             stop_within=grace + 10,  # seconds: what Celery needs beside what the worker's jobs do
             complaint=lambda _child: examine(pulse)[1],
