@@ -183,6 +183,15 @@ class FakePictures:
         except KeyError:
             raise ObjectMissing("not staged") from None
 
+    def key_of(self, job: Job, number: int) -> str:
+        return f"results/{job.job_id}/{number}.png"
+
+    def promote(self, job: Job, number: int, size: int) -> str:
+        picture = self.staged(job, number)
+        if len(picture) != size:
+            raise ObjectMissing("it has another size")
+        return self.store(job, number, picture)
+
     def store(self, job: Job, number: int, picture: bytes) -> str:
         key = f"results/{job.job_id}/{number}.png"
         self.objects[key] = picture

@@ -47,6 +47,9 @@ def broker_settings(settings: ProducerSettings) -> dict[str, Any]:
             "unacked_key": f"{prefix}.unacked",
             "unacked_index_key": f"{prefix}.unacked_index",
             "unacked_mutex_key": f"{prefix}.unacked_mutex",
+            # What a worker has read is not kept in a second place until it is acknowledged: the ledger sends again what
+            # a killed worker had, after seconds instead of an hour. That is two round trips less for each message.
+            "ack_emulation": False,
             # kombu cuts the name of a fanout channel at its first dot: the prefix must not have one before its end.
             "fanout_prefix": f"/{prefix}-{{db}}.",
             # The workers' transport reads these three; the stock one has no such option, and producers bind nothing.

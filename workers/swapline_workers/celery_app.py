@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +11,7 @@ from celery import Celery, bootsteps, signals
 
 from swapline_producer.broker import broker_settings
 from swapline_producer.errors import SettingsError
+from swapline_workers import looking_again
 from swapline_workers.bootstrap import Builder
 from swapline_workers.tasks import register
 
@@ -20,6 +23,10 @@ if TYPE_CHECKING:
 THREADS = 16
 """Steps at once in one worker process: enough for held status calls and slow receivers at 3 slots, and few enough that
 the pictures in hand (up to 64 MiB each) stay within a small machine."""
+
+
+GARBAGE = 20_000
+"""Objects more than before between two looks for garbage: some tens of jobs, a few megabytes at most."""
 
 
 WORKER_KNOBS: dict[str, Any] = {
@@ -39,8 +46,8 @@ WORKER_KNOBS: dict[str, Any] = {
     "broker_channel_error_retry": True,
     "worker_cancel_long_running_tasks_on_connection_loss": False,  # it would cut a paid call in the middle
     "worker_enable_prefetch_count_reduction": False,  # needless on Redis after a reconnect, and slow to grow back
-    # Events are what Flower lives on. They cost up to 45 % of a worker's main loop when it is saturated, and
-    # nothing that matters below some hundreds of tasks a second.
+    # Events are what Flower lives on. They cost up to 45 % of a worker's main loop when it is saturated, so task events
+    # are left out while nobody listens: see listened.py.
     "worker_send_task_events": True,
     "task_send_sent_event": False,  # it would put a second event on every message; the ledger has that time
     "worker_hijack_root_logger": True,
@@ -50,11 +57,18 @@ WORKER_KNOBS: dict[str, Any] = {
 }
 
 
+CHATTER = ("celery.worker.strategy",)
+"""Says of each message that it came; how it ended is said by another line, and the job's own log says more."""
+
+
 def build_app(settings: ProducerSettings) -> Celery:
     """Build the app that workers and Flower load. Opens no connection; workers ask for their own settings on start."""
-    app = Celery("swapline", set_as_current=False)
+    app = Celery("swapline", set_as_current=False, events="swapline_workers.listened:Events")
     app.conf.update(broker_settings(settings))
     app.conf.update(WORKER_KNOBS)
+    looking_again.install()
+    for name in CHATTER:
+        logging.getLogger(name).setLevel(logging.WARNING)
     builder = Builder(app)
     register(app, builder)
     app.steps["worker"].add(_house_step(builder))
@@ -86,6 +100,11 @@ def _house_step(builder: Builder) -> type[bootsteps.StartStopStep]:
             signals.worker_shutting_down.connect(lambda **_: house.close(process_ends=True), weak=False)
             signals.worker_shutdown.connect(lambda **_: house.end(), weak=False)
             house.open()
+            # What was loaded so far stays, and need not be looked through for garbage again; of what comes, most dies
+            # by itself. Celery's default rhythm took a twentieth of a worker's time.
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(GARBAGE)
 
         def stop(self, _worker: WorkController) -> None:
             builder().close()

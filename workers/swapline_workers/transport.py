@@ -15,6 +15,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import orjson
 import redis
 from celery.worker.consumer import Consumer as CeleryConsumer
 from kombu.transport import redis as kombu_redis
@@ -40,6 +41,24 @@ class Channel(kombu_redis.Channel):
         if self._shared is None or self._shared.connection_pool is not self.pool:
             self._shared = super()._create_client()  # type: ignore[misc]
         return self._shared
+
+    heard_by: int | None = None
+    """How many clients heard the last message to all (an event); None before the first."""
+
+    def _put_fanout(self, exchange: str, message: Any, routing_key: str, **options: Any) -> None:
+        """Send a message to all who listen, and keep how many they are: `listened.py` asks."""
+        payload = orjson.dumps(message)
+        with self.conn_or_acquire() as client:
+            topics = self._get_publish_topics(exchange, routing_key)
+            self.heard_by = sum(client.publish(topic, payload) for topic in topics)
+
+    def _put(self, queue: str, message: Any, **options: Any) -> None:
+        """Append a message to a queue. orjson takes a tenth of the time."""
+        if options.get("_publish_batch") is not None or self._expires:
+            super()._put(queue, message, **options)
+            return
+        with self.conn_or_acquire() as client:
+            client.lpush(self._q_for_pri(queue, 0), orjson.dumps(message))
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:  # noqa: FBT002 -- kombu's own signature
         if self.connection is None or self.connection.client is None:

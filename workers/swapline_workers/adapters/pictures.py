@@ -82,9 +82,25 @@ class PictureStore:
         """Read one staged picture, counted from 0. Raises ObjectMissing, StorageUnavailable."""
         return self._storage.get(_staged_key(job, number))
 
+    def key_of(self, job: Job, number: int) -> str:
+        """Give the name of a result, counted from 0."""
+        return f"{_folder(job)}/{number}.png"
+
+    def promote(self, job: Job, number: int, size: int) -> str:
+        """Make a staged picture of so many bytes a result; give its key. Its bytes stay where they are.
+
+        Raises ObjectMissing when it is gone or has another size, StorageUnavailable.
+        """
+        staged, key = _staged_key(job, number), self.key_of(job, number)
+        found = self._storage.head(staged)
+        if found != size:
+            raise ObjectMissing(f"{staged} should have {size} bytes and has {found}.")
+        self._storage.copy(staged, key)
+        return key
+
     def store(self, job: Job, number: int, picture: bytes) -> str:
         """Write one result, counted from 0; give its key. Raises StorageUnavailable."""
-        key = f"{_folder(job)}/{number}.png"
+        key = self.key_of(job, number)
         self._storage.put(key, picture, PNG)
         return key
 
