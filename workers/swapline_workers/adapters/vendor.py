@@ -118,7 +118,11 @@ class VendorClient:
                     allow_redirects=False,
                 )
             with _closing(response):
-                yield self._opened(response, translator, began)
+                body = Body(response, REPLY_LIMIT)
+                try:
+                    yield self._opened(response, body, translator, began)
+                finally:
+                    body.release()
 
     def close(self) -> None:
         """Close the connections of this thread."""
@@ -127,13 +131,11 @@ class VendorClient:
     def _translator(self, deadline: Deadline) -> Translator:
         return Translator(deadline, self._secret, self._now)
 
-    def _opened(self, response: Response, translator: Translator, began: float) -> OpenLook:
+    def _opened(self, response: Response, body: Body, translator: Translator, began: float) -> OpenLook:
         with translator.translated():
             if response.status_code // 100 != SUCCESS:
                 raise translator.refusal(_answer(response), sending=False)
-            return OpenLook(
-                Body(response, REPLY_LIMIT), translator, began=began, inflate=self._inflate, clock=self._clock
-            )
+            return OpenLook(body, translator, began=began, inflate=self._inflate, clock=self._clock)
 
 
 def request_body(spec: JobSpec, image: str) -> bytes:
