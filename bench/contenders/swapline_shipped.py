@@ -14,6 +14,7 @@ from swapline_producer.ledger import Ledger, connect
 from swapline_workers.local.valkey import EmbeddedValkey
 
 WORKERS = int(os.environ.get("BENCH_WORKERS", "1"))
+MORE = os.environ.get("BENCH_WORKER_ARGUMENTS", "").split()
 WEBHOOK = os.environ.get("BENCH_WEBHOOK") or None
 
 
@@ -55,7 +56,7 @@ def main() -> None:
         valkey = opened.enter_context(EmbeddedValkey(FOLDER / "valkey", unix_socket=FOLDER / "redis.sock"))
         environment = settings(valkey.url, store)
         for number in range(WORKERS):
-            opened.enter_context(running("swapline", "worker", "--name", f"w{number}@%h", **environment))
+            opened.enter_context(running("swapline", "worker", "--name", f"w{number}@%h", *MORE, **environment))
         client = connect(valkey.url)
         ledger = Ledger(client)
         producer = Producer.connect(

@@ -14,6 +14,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
+from swapline_producer.change import Opened
 from swapline_producer.contract import State, Step, Ticket
 from swapline_producer.errors import JobNotFound, LedgerUnavailable
 from swapline_producer.ledger import new_token
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
     from swapline_producer.broker import Outbox
-    from swapline_producer.change import Advanced, Change, GivenBack, Opened
+    from swapline_producer.change import Advanced, Change, GivenBack
     from swapline_producer.contract import Job
     from swapline_producer.ledger import Ledger
 
@@ -35,6 +36,12 @@ T = TypeVar("T")
 
 PATIENCE = 300.0
 """Seconds that a paid result is offered to a ledger that is away, before the worker leaves it to the rescue."""
+
+REPEATABLE = frozenset({State.RUNNING, State.STORING})
+"""States whose steps, a look and storing what is staged, cost nothing when two workers do them."""
+
+REMEMBERED = 1000
+"""Jobs that are remembered at their last turn: some 3 MB, and more than one process has in flight at usual caps."""
 
 
 class LedgerDesk:
@@ -54,6 +61,7 @@ class LedgerDesk:
         self._nudge = nudge
         self._pause = pause
         self._hands: dict[int, tuple[str, int]] = {}
+        self._moved: dict[str, Job] = {}
         self._closed = False
         self._ahead = 0.0
         self._waiting = True
@@ -69,7 +77,7 @@ class LedgerDesk:
             log.warning("the ledger has gone back in time: job %s is in hand here at a later turn", job_id)
             yield None
             return
-        opened = self._ledger.open(job_id, turn)
+        opened = self._remembered(job_id, turn) or self._ledger.open(job_id, turn)
         if opened is None:
             yield None
             return
@@ -80,6 +88,23 @@ class LedgerDesk:
             yield opened
         finally:
             del self._hands[threading.get_ident()]
+
+    def _remembered(self, job_id: str, turn: int) -> Opened | None:
+        """A job that this process moved to this turn itself, and whose record it need not read: once for each turn.
+
+        Whether it is still at that turn, and not to be canceled, is part of every move anyway; its rescue was put off
+        when it was moved or claimed. Only steps that may be repeated free of charge are begun from memory.
+        """
+        job = self._moved.pop(job_id, None)
+        if job is None or job.turn != turn:
+            return None
+        return Opened(job=job, at=self.now(), waiting=self._waiting)
+
+    def _remember(self, job: Job) -> None:
+        if job.state in REPEATABLE:
+            self._moved[job.job_id] = job
+            while len(self._moved) > REMEMBERED:
+                self._moved.pop(next(iter(self._moved)), None)
 
     def in_hands(self) -> Sequence[tuple[str, int]]:
         """What this process has in hand: (job id, turn)."""
@@ -157,6 +182,7 @@ class LedgerDesk:
             return self._advance_canceled(job, change, token)
         self._after(advanced)
         held = self._hold(advanced.job)
+        self._remember(advanced.job)
         return held if heeding.to is change.to or (change.to.finished and heeding.to.finished) else None
 
     def _advance_canceled(self, job: Job, change: Change, token: str) -> Job | None:

@@ -82,6 +82,30 @@ class Pair(NamedTuple):
     looking: requests.Session
 
 
+def post(
+    session: requests.Session,
+    url: str,
+    *,
+    data: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    timeout: tuple[float, float],
+) -> requests.Response:
+    """Post to a URL through the session's transport, and give the reply with its body unread.
+
+    What `session.post` adds (redirects, cookies, proxies, hooks, the environment) is all switched off here, and took as
+    long again as the rest: 0.2 ms of CPU. Raises what the transport raises.
+    """
+    request = requests.PreparedRequest()
+    request.prepare_method("POST")
+    request.prepare_url(url, None)
+    request.headers = session.headers.copy()  # type: ignore[assignment]  # both are case-insensitive dicts
+    request.headers.update(headers or {})
+    request.headers["Content-Length"] = str(len(data or b""))
+    request.body = data
+    transport = session.get_adapter(url)
+    return transport.send(request, stream=True, timeout=timeout, verify=session.verify, proxies={})
+
+
 class Sessions:
     """Gives each thread of each process sessions of its own: connections must not be shared, least of all by a fork."""
 

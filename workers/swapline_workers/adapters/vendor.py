@@ -18,7 +18,7 @@ from swapline_producer.contract import FailureCode
 from swapline_producer.errors import SettingsError
 from swapline_workers.adapters.deadline import limit
 from swapline_workers.adapters.output import REPLY_LIMIT, Body, OpenLook
-from swapline_workers.adapters.sessions import Sessions
+from swapline_workers.adapters.sessions import Sessions, post
 from swapline_workers.adapters.translation import Answer, Translator
 from swapline_workers.core.acceptance import Acceptance, accepted
 from swapline_workers.core.reply import ReplyError
@@ -90,13 +90,12 @@ class VendorClient:
         with limit(self._submit_timeout) as deadline:
             translator = self._translator(deadline)
             with translator.translated():
-                response = self._sessions.here().submitting.post(
+                response = post(
+                    self._sessions.here().submitting,
                     f"{self._base_url}/{spec.api_version}/run/face_swap",
                     data=data,
                     headers={"Content-Type": "application/json"},
                     timeout=(self._connect_timeout, self._submit_timeout),
-                    stream=True,
-                    allow_redirects=False,
                 )
             with _closing(response):
                 return _answered(response, translator)
@@ -111,11 +110,10 @@ class VendorClient:
             translator = self._translator(deadline)
             began = self._clock()
             with translator.translated():
-                response = self._sessions.here().looking.post(
+                response = post(
+                    self._sessions.here().looking,
                     f"{self._base_url}/{version}/status/{quote(vendor_job_id, safe='')}",
                     timeout=(self._connect_timeout, self._status_timeout),
-                    stream=True,
-                    allow_redirects=False,
                 )
             with _closing(response):
                 body = Body(response, REPLY_LIMIT)
