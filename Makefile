@@ -13,7 +13,8 @@ EDITABLE := $(addprefix -e ./,$(PACKAGES))
 export CALLED_FROM := $(PWD)
 export PHOTO KEEP
 
-.PHONY: help install demo test check format docs bench-enqueue bench-polling chaos lock clean
+.PHONY: help install demo test check format docs screenshots chaos lock clean
+.PHONY: bench-board bench-enqueue bench-line bench-polling
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,8 +46,17 @@ format: $(STAMP) ## Format, and mend what the linter can mend itself
 docs: $(STAMP) ## Draw the pages that are facts of the code
 	$(BIN)/python docs/draw.py
 
+screenshots: $(STAMP) ## Draw the pictures of the board and Flower in docs/images again, from a system at work (needs Chromium)
+	$(BIN)/python docs/screenshots.py
+
 bench-enqueue: $(STAMP) ## Measure how fast jobs are enqueued, one at a time and many (JOBS=20000)
 	$(BIN)/python bench/enqueue.py
+
+bench-line: $(STAMP) ## Measure what a waiting job costs, from a thousand to a million of them (SIZES=1000,10000,100000)
+	$(BIN)/python bench/waiting_line.py $(if $(SIZES),--sizes $(SIZES))
+
+bench-board: $(STAMP) ## Ask the board over a large ledger how long its pages take (ARGS="--jobs 200000")
+	$(BIN)/python bench/board.py $(ARGS)
 
 bench-polling: $(STAMP) ## Compare schedules of looks: table and plot into docs/ (LIVE="--jobs 200": the whole system instead)
 	$(BIN)/python $(if $(LIVE),bench/polling_live.py $(LIVE),bench/polling.py)
@@ -57,6 +67,10 @@ lock: ## Resolve requirements.lock again (needs uv)
 		$(addsuffix /pyproject.toml,$(PACKAGES)) --group build --group bench --group dev \
 		$(addprefix --no-emit-package swapline-,$(PACKAGES)) \
 		--python-version 3.11 -o requirements.lock
+	uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --no-annotate -q --extra local --extra otel --extra ed25519 \
+		$(addsuffix /pyproject.toml,$(PACKAGES)) --constraints requirements.lock --group build \
+		$(addprefix --no-emit-package swapline-,$(PACKAGES)) \
+		--python-version 3.11 -o ops/docker/requirements.lock
 
 clean: ## Remove what the verbs made: .venv, .demo, caches
 	rm -rf .venv .demo dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

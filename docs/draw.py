@@ -6,6 +6,8 @@ from pathlib import Path
 
 from swapline_producer.contract import FINISHED, State
 from swapline_workers.core.lifecycle import ROUTES, TABLE
+from swapline_workers.metrics.catalog import SYSTEM, UP, UP_HELP
+from swapline_workers.observability import WORKER_METRICS
 
 HERE = Path(__file__).parent
 
@@ -43,7 +45,40 @@ def lifecycle() -> str:
     )
 
 
-PAGES = {"lifecycle.md": lifecycle}
+METRICS_HEAD = """# Metrics
+
+Drawn from `workers/swapline_workers/metrics/` and `workers/swapline_workers/observability.py` by `make docs`; a test
+keeps them together. How to read, serve and protect them: [monitoring](guides/monitoring.md).
+
+## Of the system
+
+From `swapline metrics`, read from the ledger: exact over all processes, kills and restarts.
+
+| name | kind | label | meaning |
+|---|---|---|---|
+"""
+
+WORKER_HEAD = """
+## Of each worker process
+
+From the worker itself, where `SWAPLINE_METRICS_PORT` is set. They begin with the process. Beside these there are
+Prometheus' usual `process_*` (CPU, memory, open files) and `python_gc_*`.
+
+| name | kind | labels | meaning |
+|---|---|---|---|
+"""
+
+
+def metrics() -> str:
+    """`docs/metrics.md`."""
+    system = "\n".join(f"| `{one.name}` | {one.kind} | {one.label} | {one.help} |" for one in SYSTEM)
+    worker = "\n".join(
+        f"| `{name}` | {kind} | {', '.join(labels)} | {meaning} |" for name, kind, labels, meaning in WORKER_METRICS
+    )
+    return f"{METRICS_HEAD}| `{UP}` | gauge |  | {UP_HELP} |\n{system}\n{WORKER_HEAD}{worker}\n"
+
+
+PAGES = {"lifecycle.md": lifecycle, "metrics.md": metrics}
 
 
 def main() -> None:

@@ -1,34 +1,52 @@
-"""Flower's settings: `celery -A swapline_workers.entry flower --conf=ops/flower/flowerconfig.py`.
+"""Flower's settings: `swapline flower`, or `celery -A swapline_workers.entry flower --conf=ops/flower/flowerconfig.py`.
 
 It needs SWAPLINE_REDIS_URL (and SWAPLINE_KEY_PREFIX where that is not the default), and who may look: pairs in
-FLOWER_BASIC_AUTH=user:password,user:password, or Flower's OAuth settings. What stands here wins over the environment,
+FLOWER_BASIC_AUTH=user:password,user:password, or in the file that FLOWER_BASIC_AUTH_FILE names, or Flower's OAuth
+settings. What stands here wins over the environment,
 and the command line wins over both. Flower forgets: it shows what runs now; the ledger is the record.
 """
 # ruff: noqa: INP001 -- Flower executes this file; it is no module of a package
 
 import os
 import sys
+from pathlib import Path
 
+from flower.views.monitor import Metrics
 from tornado.options import options
+from tornado.web import authenticated
 
-PAIRS = options.basic_auth or []
+FILE = os.environ.get("FLOWER_BASIC_AUTH_FILE")
+try:
+    PAIRS = Path(FILE).read_text().strip().split(",") if FILE else options.basic_auth or []
+except OSError as error:
+    sys.exit(f"FLOWER_BASIC_AUTH_FILE names {FILE}, which cannot be read: {error.strerror}.")
+if FILE:
+    basic_auth = PAIRS
 
 # Never without authentication: the pages show every task and worker, and the API acts on them. Flower itself starts
-# open when nothing is set. Its environment and command line have been read when this file is. Two pages stay open for
-# the machines that ask for them: /healthcheck, and /metrics, which has counts by task and worker and no job's id.
-if not options.auth and not PAIRS:
+# open when nothing is set. Its environment and command line have been read when this file is. One page stays open for
+# the machine that asks for it: /healthcheck, which says OK. Flower leaves /metrics open as well; here it is not.
+if not options.auth and not any(PAIRS):
     sys.exit("Flower does not start without authentication: set FLOWER_BASIC_AUTH=user:password.")
 if not all(all(pair.partition(":")[::2]) for pair in PAIRS):
     sys.exit("FLOWER_BASIC_AUTH is wrong: write user:password, with neither of them empty.")
+Metrics.get = authenticated(Metrics.get)
 
 # Loopback unless somebody says otherwise (FLOWER_ADDRESS=0.0.0.0 in a container, behind a proxy with TLS).
 address = options.address or "127.0.0.1"
 
-# `retries` is how often a job was looked at: one retrying poll task a job is what there is to see here.
-tasks_columns = "name,uuid,state,received,runtime,worker,retries"
+# In the order of the story: which step of which job, how it stands, how often it was tried again. One retrying poll
+# task a job is what there is to see here; its arguments are the job's id.
+tasks_columns = "name,args,state,retries,runtime,received,worker,uuid"
 
-# Tasks in memory: about 2 kB each. Four steps a job make this the last 5,000 jobs, in some 40 MB.
+# Tasks in memory, about 2 kB each: the last 5,000 jobs of four steps, in some 40 MB. What is older is forgotten.
 max_tasks = 20_000
+
+# Workers in memory: those of two deployments of the largest installation.
+max_workers = 200
+
+# Nothing is kept on disk, and no result is asked for: the ledger has them.
+persistent = False
 
 # Buttons that change things are off: a job is cancelled in the ledger, and revoking its task only delays it by one
 # rescue. FLOWER_READ_ONLY=false brings them back, to stop a worker from the browser.

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from celery import Celery
 from kombu import Queue
 from kombu.exceptions import KombuError
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from swapline_producer.contract import Step
 from swapline_producer.envelope import message
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     import redis
 
     from swapline_producer.contract import Ticket
+    from swapline_producer.redis_url import RedisServer
     from swapline_producer.settings import ProducerSettings
 
 log = logging.getLogger(__name__)
@@ -38,9 +41,10 @@ def queues(prefix: str) -> tuple[Queue, ...]:
 
 def broker_settings(settings: ProducerSettings) -> dict[str, Any]:
     """The Celery settings that producers and workers must agree on."""
-    prefix = settings.key_prefix
+    prefix, server = settings.key_prefix, settings.redis
     return {
-        "broker_url": settings.broker_url,
+        "broker_url": server.broker_url,
+        "broker_use_ssl": server.tls or False,
         # A server that is away is waited for: nothing is lost meanwhile, because the ledger is the truth.
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
@@ -65,6 +69,7 @@ def broker_settings(settings: ProducerSettings) -> dict[str, Any]:
             "socket_keepalive": True,
             "health_check_interval": 20,
             "retry_on_timeout": False,  # it would replay an LPUSH, and it switches batches off
+            **_by_sentinel(server),
         },
         "control_exchange": f"{prefix}.control",
         "event_exchange": f"{prefix}.events",
@@ -79,6 +84,14 @@ def broker_settings(settings: ProducerSettings) -> dict[str, Any]:
         "task_ignore_result": True,
         "task_publish_retry": False,  # the clock sends again what did not get through
     }
+
+
+def _by_sentinel(server: RedisServer) -> dict[str, Any]:
+    if server.service is None:
+        return {}
+    # redis-py would ask a dead sentinel three times more, for seconds, before it asks the next one.
+    once = Retry(NoBackoff(), 0)
+    return {"master_name": server.service, "sentinel_kwargs": {**server.sentinel_options, "retry": once}}
 
 
 class Outbox(Protocol):

@@ -34,6 +34,8 @@ class Strike(Frozen):
     """
 
     reason: str
+    kind: Literal["unreachable", "throttled", "unauthorized", "credits", "address", "input", "other"] = "other"
+    """The reason in one word, for counting."""
     wait: float = 1.0
     longest: float = 60.0
     shrink: bool = False
@@ -62,6 +64,8 @@ class Change(Frozen):
     """Counters of the whole system to add to."""
     observe: dict[str, dict[int, float]] = Field(default_factory=dict)
     """Histograms to add one job to: name -> bucket -> its share of the job."""
+    timed: dict[str, float] = Field(default_factory=dict)
+    """Seconds to add to the histograms of the metrics: `detection`, `webhook_lag`."""
     strike: Strike | None = None
     calm: bool = False
     """The vendor accepted: open the gate."""
@@ -78,6 +82,8 @@ class Advanced(Frozen):
     """When someone must act next, in milliseconds."""
     opens_at: int | None = None
     """After a strike: when the gate opens again, in milliseconds."""
+    kept: bool = True
+    """Whether as many replicas have it as were asked for; other changes than attempts are not waited for."""
     granted: tuple[Ticket, ...] = ()
     """Jobs that were given a slot in the same move; their messages must be sent now."""
 

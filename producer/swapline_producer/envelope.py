@@ -60,7 +60,7 @@ def _headers(ticket: Ticket, task_id: str) -> dict[str, Any]:
         "timelimit": [None, None],
         "root_id": task_id,
         "parent_id": None,
-        "argsrepr": repr((ticket.job_id, ticket.turn)),
+        "argsrepr": ticket.job_id,  # what Flower shows of them
         "kwargsrepr": "{}",
         "origin": f"gen{os.getpid()}@{_HOST}",
         "ignore_result": True,

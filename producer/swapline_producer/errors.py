@@ -12,6 +12,7 @@
     │   ├── StorageUnavailable   the store could not be reached or refused; try again later
     │   └── ObjectMissing        the store answered: there is no such object
     ├── LedgerUnavailable    Redis could not be reached; nothing is known to have been written
+    │   └── NotReplicated        it is written, but fewer replicas have it than SWAPLINE_REDIS_REPLICAS asks for
     └── WebhookVerificationError   a received webhook is not from us, or too old
 
 Every message is one sentence or two: what, where, and what to do next.
@@ -80,6 +81,17 @@ class ObjectMissing(StorageError):  # noqa: N818 -- it names the situation
 
 class LedgerUnavailable(SwaplineError):  # noqa: N818 -- it names the situation
     """Redis could not be reached."""
+
+
+class NotReplicated(LedgerUnavailable):
+    """It is written, and a fail-over in this moment could forget it."""
+
+    def __init__(self, what: str) -> None:
+        """Say what was written."""
+        super().__init__(
+            f"{what} is written, but a fail-over could forget it: fewer replicas have it than"
+            " SWAPLINE_REDIS_REPLICAS asks for; look after the replicas."
+        )
 
 
 class WebhookVerificationError(SwaplineError):

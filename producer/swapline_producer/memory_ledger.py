@@ -153,6 +153,10 @@ class MemoryLedger:
 
         yield heard
 
+    def key_holder(self, tenant: str, key: str) -> str | None:
+        """See `Ledger.key_holder`."""
+        return self._keys.get((tenant, key), (None, None))[1]
+
     # -- inside -----------------------------------------------------------------------------------------------
 
     def _tried(self, wish: Wish) -> tuple[str, bool] | IdempotencyConflict:

@@ -1,33 +1,55 @@
-"""What a person does to a job that cannot go on by itself."""
+"""What a person does to jobs that cannot go on by themselves, one at a time or all that fit a filter."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from swapline_producer import replays
 from swapline_producer.change import Change
 from swapline_producer.contract import CREDITS_PER_JOB, Notification, State, Step
 from swapline_producer.errors import NotPossible
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from swapline_producer.broker import Outbox
     from swapline_producer.contract import Job
-    from swapline_producer.ledger import Ledger
+    from swapline_producer.ledger import Ledger, Wanted
+    from swapline_producer.storage import Storage
+
+PAGE = 5000
+"""Jobs looked for at once: a look at a large ledger takes a second, and a page of replays some."""
+
+CHUNK = 200
+"""Jobs read at once: what is read is a moment old when its turn comes, and is checked again."""
+
+REPEATED = "it was replayed from there before"
+
+
+class Replayed(NamedTuple):
+    """What became of one job of a replay by filter: it goes on (or, in a dry run, would), or `problem` says why not."""
+
+    job: Job
+    problem: str | None = None
 
 
 class OnCall:
     """Moves that only a person may decide on. Each checks the job's state, and says what is possible instead."""
 
-    def __init__(self, ledger: Ledger, mail: Outbox) -> None:
-        """Work on this ledger; what a move hands on is sent at once."""
+    def __init__(self, ledger: Ledger, mail: Outbox, storage: Storage | None = None) -> None:
+        """Work on this ledger; what a move hands on is sent at once. `storage` is where pictures are looked for."""
         self._ledger = ledger
         self._mail = mail
+        self._storage = storage
 
     def resolve(self, job_id: str, vendor_job_id: str) -> Job:
         """Say that the vendor has a HELD job under this id: it is looked at from now on, and its charge is counted.
 
         Raises JobNotFound, NotPossible.
         """
-        job = self._held(job_id)
+        job = self._ledger.get(job_id)
+        if job.state is not State.HELD:
+            raise NotPossible(f"Job {job_id} is {job.state}, not HELD; `swapline jobs list --state HELD` shows those.")
         change = Change(
             to=State.RUNNING,
             fields={
@@ -45,56 +67,89 @@ class OnCall:
         )
         return self._move(job, change)
 
-    def submit_again(self, job_id: str, *, accept_charge: bool) -> Job:
-        """Send a HELD job to the vendor once more. The first call may have been charged: `accept_charge` says so be it.
+    def replay(self, job_id: str, step: Step, *, accept_charge: bool = False) -> Job:
+        """Run a job again from a step. `accept_charge`: from submit, which is paid.
 
-        Raises JobNotFound, NotPossible.
+        From poll: look at the vendor's id again; from finalize: store again what is staged; from notify: tell again.
+        Raises JobNotFound, NotPossible, StorageError.
         """
-        job = self._held(job_id)
-        if job.canceling is not None:
-            raise NotPossible(f"Job {job_id} is to be canceled: it ends when its slot is free.")
-        if not accept_charge:
-            raise NotPossible(
-                f"Job {job_id} may be charged a second time: look for it in the vendor's records first (then"
-                " `swapline jobs resolve`), or say --accept-charge.",
-            )
-        change = Change(
-            to=State.QUEUED,
-            fields={"failure_code": None, "failure_detail": None, "notification": Notification.NONE},
-            stamps={"queue_until": (job.queue_until - job.created_at) / 1000},
-            in_line=True,
-            due_by="queue_until",
-            note="replayed",
-            data={"from": Step.SUBMIT, "accepted_charge": True},
-            count={"replayed": 1},
-        )
-        return self._move(job, change)
+        job = self._ledger.get(job_id)
+        return self._move(job, self._change(job, step, accept_charge=accept_charge))
+
+    def replay_many(
+        self, wanted: Wanted, step: Step, *, dry_run: bool = False, again: bool = False
+    ) -> Iterator[Replayed]:
+        """Run every job that fits again from a step, newest first; from submit, that accepts the charge of each.
+
+        Broken off and begun again it goes on where it was: a job that was replayed from there before is passed over,
+        unless `again`. With `dry_run` nothing is moved. Raises LedgerUnavailable, StorageError.
+        """
+        for job in self._fitting(wanted):
+            if step.value in job.replayed_from and not again:
+                yield Replayed(job, REPEATED)
+            else:
+                yield self._tried(job, step, dry_run=dry_run)
+
+    def replayable(self, job_ids: Iterable[str], step: Step) -> Iterator[Replayed]:
+        """Which of these jobs could be run again from a step. Moves nothing. Raises JobNotFound, StorageError."""
+        for job_id in job_ids:
+            yield self._tried(self._ledger.get(job_id), step, dry_run=True)
+
+    def _tried(self, job: Job, step: Step, *, dry_run: bool) -> Replayed:
+        try:
+            change = self._change(job, step, accept_charge=True)
+            return Replayed(job if dry_run else self._move(job, change))
+        except NotPossible as error:
+            return Replayed(job, str(error))
+
+    def submit_again(self, job_id: str, *, accept_charge: bool) -> Job:
+        """Send a job to the vendor once more; see `replay`."""
+        return self.replay(job_id, Step.SUBMIT, accept_charge=accept_charge)
 
     def notify_again(self, job_id: str) -> Job:
-        """Tell the customer of a job that has ended (or is HELD) once more, under the same webhook id.
+        """Tell the customer of a job that has ended (or is HELD) once more, under the same webhook id; see `replay`."""
+        return self.replay(job_id, Step.NOTIFY)
 
-        Raises JobNotFound, NotPossible.
-        """
-        job = self._ledger.get(job_id)
-        if job.spec.webhook_url is None or not (job.state.finished or job.state is State.HELD):
+    def _fitting(self, wanted: Wanted) -> Iterator[Job]:
+        for page in self._ledger.pages(wanted, limit=PAGE):
+            for chunk in _chunks(page):
+                yield from (job for job in self._ledger.get_many(chunk) if wanted.fits(job))
+
+    def _change(self, job: Job, step: Step, *, accept_charge: bool) -> Change:
+        if step is Step.SUBMIT:
+            return replays.from_submit(job, accept_charge=accept_charge, heir=self._heir(job))
+        if step is Step.POLL:
+            return replays.from_poll(job, stored=job.state is State.SUCCEEDED and self._is_stored(job))
+        if step is Step.FINALIZE:
+            return replays.from_finalize(job, self._staged(job))
+        return replays.from_notify(job)
+
+    def _heir(self, job: Job) -> str | None:
+        """The job that has this one's idempotency key, where it gave it up."""
+        if job.spec.idempotency_key is None:
+            return None
+        holder = self._ledger.key_holder(job.tenant, job.spec.idempotency_key)
+        return None if holder == job.job_id else holder
+
+    def _is_stored(self, job: Job) -> bool:
+        storage = self._pictures(job)
+        return all(storage.head(image.key) == image.bytes for image in job.images)
+
+    def _staged(self, job: Job) -> int:
+        """How many pictures of a job lie in staging: those from 0 on, without a gap."""
+        if job.vendor_job_id is None:
+            return 0
+        storage, number = self._pictures(job), 0
+        while storage.head(f"staging/{job.job_id}/{number}") is not None:
+            number += 1
+        return number
+
+    def _pictures(self, job: Job) -> Storage:
+        if self._storage is None:
             raise NotPossible(
-                f"Job {job_id} is {job.state} and has {job.notification} to tell; there is nothing to send."
+                f"Whether pictures of job {job.job_id} are there cannot be seen from here: set SWAPLINE_STORAGE_URL."
             )
-        change = Change(
-            to=job.state,
-            fields={"notification": Notification.PENDING, "notify_attempts": 0},
-            due_in=0,
-            note="replayed",
-            data={"from": Step.NOTIFY},
-            count={"replayed": 1},
-        )
-        return self._move(job, change)
-
-    def _held(self, job_id: str) -> Job:
-        job = self._ledger.get(job_id)
-        if job.state is not State.HELD:
-            raise NotPossible(f"Job {job_id} is {job.state}, not HELD; `swapline jobs list --state HELD` shows those.")
-        return job
+        return self._storage
 
     def _move(self, job: Job, change: Change) -> Job:
         advanced = self._ledger.advance(job, change)
@@ -102,3 +157,7 @@ class OnCall:
             raise NotPossible(f"Job {job.job_id} has moved on in this moment; look at it again.")
         self._mail.send(advanced.granted)
         return advanced.job
+
+
+def _chunks(ids: list[str]) -> Iterable[list[str]]:
+    return (ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK))

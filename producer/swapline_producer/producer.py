@@ -25,12 +25,14 @@ from swapline_producer.contract import (
     SwapRequest,
     Ticket,
 )
+from swapline_producer.contract.trace import kept
 from swapline_producer.errors import RequestError, SettingsError
 from swapline_producer.images import Link, is_link, read_image
-from swapline_producer.ledger import Ledger, Wish, connect
+from swapline_producer.ledger import Ledger, Wish, open_ledger
 from swapline_producer.oncall import OnCall
 from swapline_producer.settings import ProducerSettings, load
 from swapline_producer.storage import open_storage
+from swapline_producer.tracing import current_traceparent
 from swapline_producer.waiting import as_completed
 
 if TYPE_CHECKING:
@@ -59,14 +61,14 @@ class Producer:
         """Keep the parts; `connect` and `from_env` build them."""
         self.settings = settings
         self.ledger = ledger
-        self.on_call = OnCall(ledger, mail)
+        self.on_call = OnCall(ledger, mail, storage)
         self._mail = mail
         self._storage = storage
 
     @classmethod
     def connect(cls, settings: ProducerSettings) -> Self:
         """Build a producer from settings. Nothing is connected before it is used."""
-        ledger = Ledger(connect(settings.redis_url), settings.key_prefix, keep=settings.job_ttl)
+        ledger = open_ledger(settings)
         storage = open_storage(settings.storage_url) if settings.storage_url else None
         return cls(settings, ledger, mail_for(settings), storage)
 
@@ -153,6 +155,8 @@ class Producer:
     def _wish(self, request: SwapRequest) -> Wish:
         record = self._spec(request).model_dump(mode="json", exclude_none=True)
         fingerprint = hashlib.sha256(orjson.dumps(record, option=orjson.OPT_SORT_KEYS)).hexdigest()
+        if traceparent := request.traceparent or current_traceparent():
+            record["trace"] = kept(traceparent)
         new = NewJob(
             job_id=_new_job_id(),
             spec=record,

@@ -1,21 +1,24 @@
-"""Settings from the environment (prefix `SWAPLINE_`) and `.env`, read once at an entry and handed down.
+"""Settings from the environment (prefix `SWAPLINE_`), from files and `.env`, read once at an entry and handed down.
 
 Each field is one row of the table in the README; a test holds the two together.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from swapline_producer.errors import SettingsError
+from swapline_producer.from_files import FromFiles
+from swapline_producer.redis_url import RedisServer, parse_redis_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pydantic_core import ErrorDetails
+    from pydantic_settings import PydanticBaseSettingsSource
 
 ENV_PREFIX = "SWAPLINE_"
 DAY = 86_400.0
@@ -34,6 +37,9 @@ class ProducerSettings(BaseSettings):
     )
 
     redis_url: str = Field("redis://localhost:6379/0", description="broker and ledger")
+    redis_replicas: int = Field(
+        0, ge=0, description="replicas that must have a job before it counts as accepted, and before its paid call"
+    )
     storage_url: str | None = Field(None, description="where inputs, staging and results live")
     key_prefix: str = Field("swapline", pattern=r"^[A-Za-z0-9_-]+$", description="of every Redis key and queue")
     queue_ttl: float = Field(DAY, gt=0, description="seconds a job may wait for a slot")
@@ -42,32 +48,40 @@ class ProducerSettings(BaseSettings):
     job_ttl: float = Field(30 * DAY, gt=0, description="seconds a finished job's record is kept")
     webhook_allow_private: bool = Field(default=False, description="http and private addresses, for development")
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment first, then the files that it or `.env` names, then `.env`."""
+        return init_settings, env_settings, FromFiles(settings_cls), dotenv_settings, file_secret_settings
+
     @field_validator("redis_url")
     @classmethod
-    def _known_scheme(cls, value: str) -> str:
-        if not value.startswith(("redis://", "rediss://", "unix://")):
-            msg = "must begin with redis://, rediss:// or unix://"
-            raise ValueError(msg)
+    def _readable(cls, value: str) -> str:
+        parse_redis_url(value)
         return value
 
     @property
-    def broker_url(self) -> str:
-        """The same server as `redis_url`, as Celery spells it."""
-        if self.redis_url.startswith("unix://"):
-            return "redis+socket://" + self.redis_url.removeprefix("unix://").replace("?db=", "?virtual_host=")
-        return self.redis_url
+    def redis(self) -> RedisServer:
+        """Where `redis_url` leads, in its parts."""
+        return parse_redis_url(self.redis_url)
 
 
 S = TypeVar("S", bound=ProducerSettings)
 
 
-def load(kind: type[S]) -> S:
-    """Read settings of one kind from the environment.
+def load(kind: type[S], **given: Any) -> S:
+    """Read settings of one kind from the environment; what is `given` goes before it.
 
     Raises SettingsError naming every setting that is missing or wrong, one line each, and never a value.
     """
     try:
-        return kind()
+        return kind(**given)
     except ValidationError as error:
         raise SettingsError(_sentences(error.errors(include_url=False, include_input=False))) from None
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from swapline_producer.contract import EventType, FailureCode
+from swapline_workers.board.settings import BoardSettings
 from swapline_workers.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +20,7 @@ def test_every_setting_is_in_the_readme_and_no_other() -> None:
     table = README.partition("## Settings")[2].partition("## The house")[0]
     rows = re.findall(r"^\| ([A-Z_, ]+) \|", table, re.MULTILINE)
     documented = {name for row in rows for name in row.split(", ")}
-    assert documented == {name.upper() for name in WorkerSettings.model_fields}
+    assert documented == {name.upper() for name in {*WorkerSettings.model_fields, *BoardSettings.model_fields}}
 
 
 def test_every_failure_code_is_documented_and_no_other() -> None:
@@ -33,7 +34,7 @@ def test_every_event_is_documented() -> None:
     assert {event for event in swaps if f"`{event}`" not in guide} == set()
 
 
-@pytest.mark.parametrize("name", ["lifecycle.md"])
+@pytest.mark.parametrize("name", ["lifecycle.md", "metrics.md"])
 def test_drawn_pages_are_as_the_code_draws_them(name: str) -> None:
     draw = runpy.run_path(str(ROOT / "docs/draw.py"))["PAGES"][name]
     assert (ROOT / "docs" / name).read_text() == draw()

@@ -230,6 +230,16 @@ def test_a_url_is_signed_for_seven_days_at_most_and_gives_the_object(s3: Storage
     assert fetch(url) == (200, b"png", "image/png")
 
 
+def test_credentials_can_lie_in_files(s3: Storage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, value in (("AWS_ACCESS_KEY_ID", "key-of-a-file"), ("AWS_SECRET_ACCESS_KEY", "secret-of-a-file")):
+        (tmp_path / name).write_text(value + "\n")
+        monkeypatch.delenv(name)
+        monkeypatch.setenv(f"{name}_FILE", str(tmp_path / name))
+    s3.put("a.png", b"png", "image/png")
+    assert "key-of-a-file" in s3.url("a.png")
+    assert fetch(s3.url("a.png"))[:2] == (200, b"png")
+
+
 def test_a_lost_reply_to_our_own_write_is_not_taken_for_somebody_elses(
     bucket: str,
     s3_port: int,

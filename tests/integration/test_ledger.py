@@ -60,7 +60,7 @@ def test_an_accepted_job_is_queued_due_and_logged(ledger: Ledger, time: Time) ->
 
 def test_accepting_twice_is_accepting_once(ledger: Ledger) -> None:
     assert ledger.accept(new_job("a")) == ledger.accept(new_job("a")) == ("a", True)
-    assert ledger.counters() == {"accepted": 1}
+    assert ledger.counters() == {"accepted": 1, "repeated": 1}
 
 
 def test_an_idempotency_key_gives_the_first_job_again(ledger: Ledger) -> None:

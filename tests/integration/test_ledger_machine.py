@@ -7,9 +7,11 @@ Runs are the same each time; `--hypothesis-seed=N` looks elsewhere. A failure pr
 
 from __future__ import annotations
 
+import json
 import secrets
+from collections import Counter
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import hypothesis.strategies as st
 import pytest
@@ -28,8 +30,11 @@ from swapline_workers.core.lifecycle import ROUTES
 from swapline_workers.errors import WebhookFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import redis
 
+    from swapline_producer.storage import Storage
     from swapline_workers.local.valkey import EmbeddedValkey
 
 EXAMPLES = 100
@@ -76,11 +81,12 @@ class LedgerMachine(RuleBasedStateMachine):
         self.client = connect(self.url)
         self.ledger = self.kind(self.client, f"m{secrets.token_hex(6)}", clock=self.time)
         self.world = SmallWorld(self.ledger, self.time)
-        self.on_call = OnCall(self.ledger, self.world.bag)
+        self.on_call = OnCall(self.ledger, self.world.bag, cast("Storage", Shelf(lambda: self.world.pictures.objects)))
         self.jobs: list[str] = []
         self.turns: dict[str, int] = {}
         self.ends: dict[str, str] = {}
         self.replays: dict[str, int] = {}
+        self.taken_up: Counter[str] = Counter()
         self.entitled: set[str] = set()
         self.latest = self.time()
         self.limit = 2
@@ -153,17 +159,20 @@ class LedgerMachine(RuleBasedStateMachine):
             with suppress(NotPossible):
                 cancel(self.ledger, self.world.bag, self.jobs[number % len(self.jobs)], keep_result=number % 2 == 0)
         elif what == "person" and self.jobs:
-            self._a_person_decides(self.jobs[number % len(self.jobs)], number % 5)
+            self._a_person_decides(self.jobs[number % len(self.jobs)], number % 7)
 
     def _a_person_decides(self, job_id: str, choice: int) -> None:
+        was = self.ledger.get(job_id).state
         with suppress(NotPossible):
             if choice < 2:
                 self.on_call.resolve(job_id, f"{job_id}-found")
-            elif choice < 4:
-                self.on_call.submit_again(job_id, accept_charge=True)
-                self.replays[job_id] += 1
-            else:
-                self.on_call.notify_again(job_id)
+                return
+            step = (Step.SUBMIT, Step.SUBMIT, Step.NOTIFY, Step.POLL, Step.FINALIZE)[choice - 2]
+            now = self.on_call.replay(job_id, step, accept_charge=True).state
+            self.replays[job_id] += step is Step.SUBMIT
+            if was.finished and not now.finished:
+                self.taken_up[was] += 1
+                del self.ends[job_id]
 
     # -- what must hold ---------------------------------------------------------------------------------------
 
@@ -206,8 +215,9 @@ class LedgerMachine(RuleBasedStateMachine):
             counter: sum(int(job.get(of_each, 0)) for job in found.jobs.values())
             for counter, of_each in (("attempts", "attempts"), ("looks", "polls"), ("credits", "credits"))
         }
+        recount["looks"] += sum(looks_before(log) for log in found.logs.values())
         assert {name: int(found.counters.get(name, 0)) for name in recount} == recount, "an update was lost"
-        ended = {state: len(jobs) for state, jobs in found.census.items() if state.finished}
+        ended = {state: len(jobs) + self.taken_up[state] for state, jobs in found.census.items() if state.finished}
         assert {state: int(found.counters.get(f"finished.{state}", 0)) for state in ended} == ended
 
     def _what_has_ended_stays_as_it_ended(self, found: Snapshot) -> None:
@@ -299,6 +309,22 @@ class Snapshot:
         self.counters: dict[str, str] = next(answers)
         self.census = {state: set(next(answers)) for state in State}
         self.line = [job_id for answer in answers for job_id in answer]
+
+
+class Shelf:
+    """Where pictures are looked for."""
+
+    def __init__(self, objects: Callable[[], dict[str, bytes]]) -> None:
+        self._objects = objects
+
+    def head(self, key: str) -> int | None:
+        found = self._objects().get(key)
+        return None if found is None else len(found)
+
+
+def looks_before(log: list[str]) -> int:
+    """Looks at submissions of a job before its last."""
+    return sum(json.loads(line)["data"].get("looks", 0) for line in log if '"name":"replayed"' in line)
 
 
 def at_rest(job: dict[str, str]) -> bool:

@@ -112,8 +112,9 @@ def test_a_key_that_is_revoked_and_given_back_fails_no_job(installation: Install
     assert spent(installation) == 8
 
 
-def test_a_cap_below_ours_is_found_by_itself_and_costs_nothing(installation: Installation) -> None:
-    installation.vendor.control.change(cap=1, service_time="fixed:0.3")
+@pytest.mark.parametrize("says", ["429", "400"])
+def test_a_cap_below_ours_is_found_by_itself_and_costs_nothing(installation: Installation, says: str) -> None:
+    installation.vendor.control.change(cap=1, service_time="fixed:0.3", over_cap=says)
     producer = installation.producer()
     with installation.worker():
         done = ended(producer, enqueued(producer, 4))

@@ -74,6 +74,21 @@ def test_what_is_not_finished_within_the_grace_period_is_given_back_at_once(inst
     assert installation.vendor.control.report().credits_spent == 6
 
 
+def test_a_second_signal_gives_back_at_once(installation: Installation) -> None:
+    installation.more |= {"SWAPLINE_RESCUE_AFTER": LONG, "SWAPLINE_STOP_GRACE": LONG}
+    installation.vendor.control.change(service_time="fixed:2", mode="status_held_pending=30")
+    producer = installation.producer()
+    with installation.worker() as worker:
+        [job_id] = enqueued(producer)
+        waited_for(lambda: looked_at(installation) == 1)
+        worker.child.terminate()
+        waited_for(lambda: "Warm shutdown" in worker.log())
+        assert worker.stop() == 0
+    assert "stopped in haste: 1 jobs in hand were given back" in worker.log()
+    assert names(producer, job_id)[-1] == "given back"
+    assert "rescues" not in producer.ledger.counters()
+
+
 def test_a_paid_call_under_way_is_waited_for(installation: Installation) -> None:
     installation.vendor.control.set_mode("submit_slow_accepted", amount=2)
     producer = installation.producer()

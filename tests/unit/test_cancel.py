@@ -81,7 +81,8 @@ def test_a_job_that_has_ended_or_is_not_canceled_is_left_alone() -> None:
 @pytest.mark.parametrize("source", list(State))
 @pytest.mark.parametrize("target", list(State))
 def test_what_is_written_instead_is_in_the_table(source: State, target: State, how: Canceling) -> None:
-    if allows(source, target) and source is not State.QUEUED:  # a queued job is canceled at once
+    restored = target is State.SUCCEEDED and source is not State.STORING  # no worker does that: see after-restore
+    if allows(source, target) and source is not State.QUEUED and not restored:  # a queued job is canceled at once
         assert allows(source, heed(canceling(source, how), Change(to=target)).to)
 
 

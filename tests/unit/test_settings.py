@@ -92,10 +92,10 @@ def test_secrets_do_not_show_when_settings_are_printed() -> None:
     ("url", "broker"),
     [
         ("redis://:pw@host:6379/1", "redis://:pw@host:6379/1"),
-        ("unix:///run/redis.sock", "redis+socket:///run/redis.sock"),
+        ("unix:///run/redis.sock", "redis+socket:///run/redis.sock?virtual_host=0"),
         ("unix:///run/redis.sock?db=2", "redis+socket:///run/redis.sock?virtual_host=2"),
     ],
 )
 def test_the_broker_is_the_same_server_as_the_ledger(monkeypatch: pytest.MonkeyPatch, url: str, broker: str) -> None:
     monkeypatch.setenv("SWAPLINE_REDIS_URL", url)
-    assert load(ProducerSettings).broker_url == broker
+    assert load(ProducerSettings).redis.broker_url == broker

@@ -219,6 +219,24 @@ STATUSES = {
 }
 
 
+@pytest.mark.parametrize("status", [400, 403, 409, 422])
+def test_a_refusal_that_says_in_words_that_all_places_are_taken_is_the_vendors_cap(
+    vendor: responses.RequestsMock,
+    status: int,
+) -> None:
+    said = {"error": {"code": "CONCURRENCY_LIMIT", "message": "You have 3 running jobs"}}
+    error = _refused(vendor, status=status, json=said, headers={"Retry-After": "7"})
+    assert isinstance(error, Throttled)
+    assert error.retry_after == 7
+
+
+def test_one_of_the_vendors_five_codes_is_never_taken_for_its_cap(vendor: responses.RequestsMock) -> None:
+    said = {"error": {"code": "INVALID_IMAGE", "message": "Rate limit of faces: too many jobs for one image"}}
+    error = _refused(vendor, status=400, json=said)
+    assert isinstance(error, Refused)
+    assert error.code is FailureCode.INVALID_IMAGE
+
+
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("body", ["", '{"error": "no"}', "<html><title>no</title></html>"])
 def test_each_status_has_its_meaning(vendor: responses.RequestsMock, status: int, body: str) -> None:

@@ -6,13 +6,14 @@ import os
 import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from swapline_producer.broker import Mail
 from swapline_producer.change import Limits
-from swapline_producer.ledger import Ledger, connect
+from swapline_producer.ledger import Ledger, open_ledger
 from swapline_producer.settings import load
 from swapline_producer.storage import open_storage
-from swapline_workers.adapters.desk import LedgerDesk
+from swapline_workers.adapters.desk import PATIENCE, LedgerDesk
 from swapline_workers.adapters.read_ahead import ReadAhead
 from swapline_workers.adapters.service_times import LearnedTimes
 from swapline_workers.adapters.vendor import VendorClient
@@ -21,15 +22,23 @@ from swapline_workers.clock import Clock
 from swapline_workers.core.policy import Policy
 from swapline_workers.core.polling import Bounds
 from swapline_workers.farewell import Farewell
+from swapline_workers.observability import MeasuredVendor, WorkerMeter
+from swapline_workers.pulse import Allowed, Pulse
 from swapline_workers.settings import WorkerSettings
 from swapline_workers.steps.ports import Ports
 from swapline_workers.steps.schedule import EVERY_KIND
+from swapline_workers.tracing import build_tracing
 
 if TYPE_CHECKING:
     from celery import Celery
 
+    from swapline_workers.tracing import Tracing
+
 RENEWALS = 3
 """How often the rescue of a job in hand is put off before it would come: two renewals may fail."""
+
+OBJECTS = 10
+"""Reads and writes of one step at most that are counted on: four pictures each way, a receipt, a deletion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +51,15 @@ class House:
     clock: Clock
     ports: Ports
     farewell: Farewell
+    meter: WorkerMeter
+    pulse: Pulse
+    tracing: Tracing
 
-    def open(self) -> None:
-        """Start the clock. What the whole installation must agree on is written before the first claim."""
+    def open(self, *, threads: int) -> None:
+        """Start the clock, and the pulse of a worker with so many threads.
+
+        What the whole installation must agree on is written before the first claim.
+        """
         self.clock.before_first_claim(
             lambda: self.ledger.configure(
                 Limits(
@@ -57,14 +72,21 @@ class House:
             ),
         )
         self.clock.start()
+        self.meter.threads.set(threads)
+        self.meter.open()
+        self.pulse.start(threads)
 
     def close(self, *, process_ends: bool = False) -> None:
         """Finish what is in hand, within the grace period; begin nothing new."""
+        self.pulse.leave()
         self.farewell.begin(process_ends=process_ends)
 
     def end(self) -> None:
         """Stop the clock: nothing is in hand any more."""
         self.farewell.end()
+        self.meter.close()
+        self.pulse.stop()
+        self.tracing.close()
 
 
 class Builder:
@@ -81,14 +103,17 @@ class Builder:
             forked = self._built is not None
             self._built = (os.getpid(), build_house(self._app, load(WorkerSettings)))
             if forked:
+                self._built[1].meter.open()
                 self._built[1].clock.start()  # a child of the prefork pool: its parent cannot see what it has in hand
         return self._built[1]
 
 
 def build_house(app: Celery, settings: WorkerSettings) -> House:
     """Put the parts together. Opens no connection."""
-    ledger = Ledger(connect(settings.redis_url), settings.key_prefix, keep=settings.job_ttl)
+    meter = WorkerMeter(settings)
+    ledger = open_ledger(settings)
     mail = Mail(app, settings.key_prefix)
+    tracing = build_tracing()
     clock = Clock(
         ledger,
         mail,
@@ -96,23 +121,38 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
         renew_every=settings.rescue_after / RENEWALS,
     )
     desk = LedgerDesk(ledger, mail, nudge=clock.nudge)
+    meter.watch(lambda: len(desk.in_hands()))
     storage = open_storage(settings.storage_url, timeout=settings.storage_timeout)
+    vendor = VendorClient(
+        base_url=settings.api_base_url,
+        key_header=settings.api_key_header,
+        key_prefix=settings.api_key_prefix,
+        key=settings.api_key,
+        submit_timeout=settings.submit_timeout,
+        status_timeout=settings.status_timeout,
+        inflate=settings.check_pixels,
+    )
     ports = Ports(
         desk=desk,
-        vendor=VendorClient(
-            base_url=settings.api_base_url,
-            key_header=settings.api_key_header,
-            key_prefix=settings.api_key_prefix,
-            key=settings.api_key,
-            submit_timeout=settings.submit_timeout,
-            status_timeout=settings.status_timeout,
-            inflate=settings.check_pixels,
+        vendor=tracing.calls(
+            MeasuredVendor(vendor, meter),
+            urlsplit(settings.api_base_url).hostname or "",
+            {"submit": "POST /run/face_swap", "look": "POST /status"},
+            opens={"look"},
         ),
-        pictures=ReadAhead(storage, ledger.front, in_hand=settings.pictures_in_hand),
-        webhooks=WebhookSender(
-            secrets=settings.webhook_secrets,
-            allow_private=settings.webhook_allow_private,
-            timeout=settings.webhook_timeout,
+        pictures=tracing.calls(
+            ReadAhead(storage, ledger.front, in_hand=settings.pictures_in_hand),
+            "",
+            {"input_text": "read input", "stage": "stage", "staged": "read staged", "store": "store"},
+        ),
+        webhooks=tracing.calls(
+            WebhookSender(
+                secrets=settings.webhook_secrets,
+                allow_private=settings.webhook_allow_private,
+                timeout=settings.webhook_timeout,
+            ),
+            "",
+            {"deliver": "POST webhook"},
         ),
         times=LearnedTimes(ledger, EVERY_KIND),
         policy=Policy(
@@ -124,4 +164,23 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
         chance=random.random,
     )
     farewell = Farewell(desk, clock, grace=settings.stop_grace)
-    return House(settings=settings, ledger=ledger, desk=desk, clock=clock, ports=ports, farewell=farewell)
+    pulse = Pulse(
+        settings.pulse, clock=clock, allowed=Allowed(settings.rescue_after / RENEWALS, longest_step(settings))
+    )
+    return House(
+        settings=settings,
+        ledger=ledger,
+        desk=desk,
+        clock=clock,
+        ports=ports,
+        farewell=farewell,
+        meter=meter,
+        pulse=pulse,
+        tracing=tracing,
+    )
+
+
+def longest_step(settings: WorkerSettings) -> float:
+    """Seconds that one step may take when everything that can be slow is: after that its thread is lost."""
+    calls = settings.submit_timeout + settings.status_timeout + settings.webhook_timeout
+    return PATIENCE + calls + OBJECTS * settings.storage_timeout

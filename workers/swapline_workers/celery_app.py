@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,10 @@ from swapline_producer.broker import broker_settings
 from swapline_producer.errors import SettingsError
 from swapline_workers import looking_again
 from swapline_workers.bootstrap import Builder
+from swapline_workers.logs import start_logging
+from swapline_workers.pulse import EVERY
 from swapline_workers.tasks import register
+from swapline_workers.transport import use_ours
 
 if TYPE_CHECKING:
     from celery.worker import WorkController
@@ -30,7 +32,6 @@ GARBAGE = 20_000
 
 
 WORKER_KNOBS: dict[str, Any] = {
-    "broker_transport": "swapline_workers.transport:Transport",
     "worker_consumer": "swapline_workers.transport:Consumer",  # Celery's own asks for a lost server ever more seldom
     # Threads: every step waits for somebody else's machine. Time limits do not exist there; each call has its own.
     "worker_pool": "threads",
@@ -50,15 +51,8 @@ WORKER_KNOBS: dict[str, Any] = {
     # are left out while nobody listens: see listened.py.
     "worker_send_task_events": True,
     "task_send_sent_event": False,  # it would put a second event on every message; the ledger has that time
-    "worker_hijack_root_logger": True,
     "worker_redirect_stdouts": False,  # nothing here prints
-    "worker_log_format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
-    "worker_task_log_format": "%(asctime)s %(levelname)s %(task_name)s[%(task_id)s]: %(message)s",
 }
-
-
-CHATTER = ("celery.worker.strategy",)
-"""Says of each message that it came; how it ended is said by another line, and the job's own log says more."""
 
 
 def build_app(settings: ProducerSettings) -> Celery:
@@ -66,12 +60,13 @@ def build_app(settings: ProducerSettings) -> Celery:
     app = Celery("swapline", set_as_current=False, events="swapline_workers.listened:Events")
     app.conf.update(broker_settings(settings))
     app.conf.update(WORKER_KNOBS)
+    use_ours()
+    start_logging()
     looking_again.install()
-    for name in CHATTER:
-        logging.getLogger(name).setLevel(logging.WARNING)
     builder = Builder(app)
     register(app, builder)
     app.steps["worker"].add(_house_step(builder))
+    app.steps["consumer"].add(_pulse_step(builder))
     return app
 
 
@@ -94,12 +89,12 @@ def _house_step(builder: Builder) -> type[bootsteps.StartStopStep]:
             except SettingsError as error:
                 sys.exit(f"swapline: this worker cannot start.\n{error}")
 
-        def start(self, _worker: WorkController) -> None:
+        def start(self, worker: Any) -> None:
             house = builder()
             # weak=False: Celery forgets a signal's receiver that nobody else keeps.
             signals.worker_shutting_down.connect(lambda **_: house.close(process_ends=True), weak=False)
             signals.worker_shutdown.connect(lambda **_: house.end(), weak=False)
-            house.open()
+            house.open(threads=worker.concurrency)
             # What was loaded so far stays, and need not be looked through for garbage again; of what comes, most dies
             # by itself. Celery's default rhythm took a twentieth of a worker's time.
             gc.collect()
@@ -110,3 +105,20 @@ def _house_step(builder: Builder) -> type[bootsteps.StartStopStep]:
             builder().close()
 
     return HouseStep
+
+
+def _pulse_step(builder: Builder) -> type[bootsteps.StartStopStep]:
+    """A part of the consumer: the main thread comes by once a second, whether it reads messages or waits."""
+
+    class PulseStep(bootsteps.StartStopStep):
+        """Tells the pulse that the main thread lives."""
+
+        def __init__(self, consumer: Any, **options: object) -> None:
+            super().__init__(consumer, **options)
+            consumer.while_waiting = builder().pulse.waits
+
+        def register_with_event_loop(self, _consumer: Any, hub: Any) -> None:
+            """Called whenever the loop begins; Celery takes what was registered away again when it ends."""
+            hub.call_repeatedly(EVERY, builder().pulse.reads)
+
+    return PulseStep

@@ -1,10 +1,22 @@
-"""`swapline worker`: a thin face on `celery worker`."""
+"""`swapline worker` and `swapline flower`: thin faces on `celery worker` and `celery flower`."""
 
 from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
 
 import click
 
 from swapline_producer.contract import Step
+
+FLOWER_CONFIGS = (
+    Path(__file__).parents[2] / "ops" / "flower" / "flowerconfig.py",  # a checkout
+    Path("/etc/swapline/flower/flowerconfig.py"),  # the image, or an administrator's
+)
+"""Where Flower's settings are looked for, in this order."""
+
+LEVELS = click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False)
 
 
 @click.command()
@@ -18,19 +30,48 @@ from swapline_producer.contract import Step
     help="Work on these steps only; may be given several times.",
 )
 @click.option("-n", "--name", default="swapline@%h", show_default=True, help="The worker's name in Flower.")
-@click.option("-l", "--log-level", default="INFO", show_default=True, help="DEBUG, INFO, WARNING or ERROR.")
-def worker(concurrency: int | None, steps: tuple[str, ...], name: str, log_level: str) -> None:
+@click.option("-l", "--log-level", type=LEVELS, help="How much is told; else SWAPLINE_LOG_LEVEL, which is INFO.")
+def worker(concurrency: int | None, steps: tuple[str, ...], name: str, log_level: str | None) -> None:
     """Run a worker until SIGTERM; it then finishes what it has in hand.
 
     \b
     Example: swapline worker --concurrency 16
     """  # noqa: D301 -- click's mark for a block that keeps its lines
+    if log_level is not None:
+        os.environ["SWAPLINE_LOG_LEVEL"] = log_level
     from swapline_workers.entry import app  # noqa: PLC0415 -- settings are read when a worker is wanted, not for --help
+    from swapline_workers.logs import begin_logging  # noqa: PLC0415 -- the same
 
-    arguments = ["worker", "--without-gossip", "--without-mingle", "-n", name, "-l", log_level]
+    begin_logging()  # before Celery, which warns of this and that while it starts
+    arguments = ["--quiet", "worker", "--without-gossip", "--without-mingle", "-n", name]
     if concurrency is not None:
         arguments += ["-c", str(concurrency)]
     if steps:
         prefix = app.conf.task_default_queue.removesuffix(f".{Step.SUBMIT}")
         arguments += ["-Q", ",".join(Step(step).queue(prefix) for step in steps)]
     app.worker_main(arguments)
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.option(
+    "--conf",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Flower's settings.  [default: ops/flower/flowerconfig.py, or the same in /etc/swapline/flower]",
+)
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def flower(conf: Path | None, options: tuple[str, ...]) -> None:
+    """Run Flower, the live monitor, with Swapline's settings. It never starts without authentication.
+
+    \b
+    It asks for what FLOWER_BASIC_AUTH=user:password says. Every option of Flower's may follow.
+    Example: FLOWER_BASIC_AUTH=me:… swapline flower --port=5555 --address=127.0.0.1
+    """  # noqa: D301 -- click's mark for a block that keeps its lines
+    chosen = conf or next((path for path in FLOWER_CONFIGS if path.exists()), None)
+    if chosen is None:
+        places = " or ".join(str(path) for path in FLOWER_CONFIGS)
+        raise click.ClickException(f"Flower's settings are not there: neither {places}; name them with --conf.")
+    if find_spec("flower") is None:
+        raise click.ClickException("Flower is not installed: pip install 'flower>=2.2,<3'.")
+    from swapline_workers.entry import app  # noqa: PLC0415 -- as above
+
+    app.start(["flower", f"--conf={chosen}", *options])

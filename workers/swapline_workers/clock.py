@@ -65,6 +65,10 @@ class Clock(threading.Thread):
         self._stopped = False
         self._retired = False
         self._prepare: Callable[[], None] | None = None
+        self.turned_at = 0.0
+        """When it last began a round, in seconds of the monotonic clock; 0 before the first."""
+        self.away = False
+        """Whether the ledger was away then."""
 
     def before_first_claim(self, prepare: Callable[[], None]) -> None:
         """Have something written to the ledger first, as soon as it can be reached."""
@@ -93,17 +97,17 @@ class Clock(threading.Thread):
 
     def run(self) -> None:
         """Claim, publish, sleep."""
-        away = False
         while not self._stopped:
+            self.turned_at = time.monotonic()
             try:
                 wait = self._tick()
-                if away:
+                if self.away:
                     log.warning("the ledger is back")
-                away = False
+                self.away = False
             except LedgerUnavailable as error:
-                if not away:
+                if not self.away:
                     log.warning("the ledger is away, the clock waits for it: %s", error)
-                away, wait = True, AWAY
+                self.away, wait = True, AWAY
             except Exception:  # the clock must not die of one bad entry: everything waits for it
                 log.exception("a claim failed; the clock goes on")
                 wait = AWAY

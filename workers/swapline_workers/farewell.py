@@ -44,15 +44,20 @@ class Farewell:
         self._grace = grace
         self._leave = leave
         self._thread: threading.Thread | None = None
-        self._finished = threading.Event()
+        self._over = threading.Event()
+        self._hurry = False
         self._process_ends = False
 
     def begin(self, *, process_ends: bool) -> None:
         """Take nothing more in hand, and leave when the grace period is over.
 
-        `process_ends` says that the process was told to end: then it does, whatever threads it still has. Only sets
-        flags and starts a thread, so that it may be called where a signal was caught.
+        `process_ends` says that the process was told to end: then it does, whatever threads it still has; told again,
+        its grace period is over. Only sets flags and starts a thread, so that it may be called where a signal was
+        caught.
         """
+        if process_ends and self._process_ends:
+            self._hurry = True
+            self._over.set()
         self._process_ends |= process_ends
         if self._thread is None:
             self._desk.close()
@@ -63,18 +68,18 @@ class Farewell:
     def end(self) -> None:
         """Everything in hand is finished."""
         if not self._process_ends:
-            self._finished.set()
+            self._over.set()
         self._clock.stop()
 
     def _run(self) -> None:
         in_hand = {job_id for job_id, _ in self._desk.in_hands()}
         self._give_back([(job_id, turn) for job_id, turn in fetched() if job_id not in in_hand])
-        if self._finished.wait(self._grace):
+        if self._over.wait(self._grace) and not self._hurry:
             return
         gone = self._give_back({*self._desk.in_hands(), *fetched()})
         log.warning(
-            "stopped after %g s of grace: %d jobs in hand were given back; %d are in a paid call, its outcome unknown",
-            self._grace,
+            "stopped %s: %d jobs in hand were given back; %d are in a paid call, its outcome unknown",
+            "in haste" if self._hurry else f"after {self._grace:g} s of grace",
             gone.given_back,
             gone.paying,
         )

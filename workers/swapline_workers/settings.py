@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from pathlib import Path  # noqa: TC003 -- pydantic reads the annotation at run time
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
@@ -33,7 +34,29 @@ def _webhook_secret(value: SecretStr) -> SecretStr:
     return value
 
 
-class WorkerSettings(ProducerSettings):
+class MetricsSettings(ProducerSettings):
+    """What `swapline metrics` and each worker's own metrics need."""
+
+    metrics_host: str = Field("127.0.0.1", description="the address metrics are served at")
+    metrics_port: int | None = Field(None, ge=1, le=65_535, description="the port of a worker's own metrics")
+    metrics_password: SecretStr | None = Field(None, description="what readers of metrics must know (user `metrics`)")
+
+    @property
+    def metrics_secret(self) -> str | None:
+        """The password as plain text, where there is one."""
+        return None if self.metrics_password is None else self.metrics_password.get_secret_value()
+
+
+class LogSettings(ProducerSettings):
+    """How a process that runs tasks tells what it does."""
+
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto", description="`json`, `text`, or `auto`: text on a terminal, JSON elsewhere"
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="how much is told")
+
+
+class WorkerSettings(MetricsSettings, LogSettings):
     """What a worker needs: the vendor, the limits of each call, the policies."""
 
     storage_url: str = Field(description="where inputs, staging and results live")
@@ -61,9 +84,13 @@ class WorkerSettings(ProducerSettings):
         description="comma-separated `whsec_…`; all of them sign, for rotation",
     )
     webhook_timeout: float = Field(15, gt=0, description="seconds in all for one webhook")
+    flower_url: str | None = Field(
+        None, pattern=r"^https?://", description="where Flower is; `swapline doctor` sees whether it answers"
+    )
     check_pixels: bool = Field(default=False, description="also inflate every picture and count its rows")
     storage_timeout: float = Field(60, gt=0, description="seconds for one read or write of an object")
     pictures_in_hand: int = Field(8, ge=1, description="jobs whose pictures one process has in memory at a time")
+    pulse: Path | None = Field(None, description="file in which a worker shows that it works, for `swapline alive`")
     stop_grace: float = Field(25, ge=0, description="seconds that a stopping worker may finish what it has in hand")
 
     @field_validator("webhook_secrets", mode="before")

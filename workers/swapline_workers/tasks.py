@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING, Protocol, assert_never
 
 from celery.exceptions import Retry as CeleryRetry
 
 from swapline_producer.contract import Step
 from swapline_producer.errors import LedgerUnavailable
+from swapline_workers import context
 from swapline_workers.core.outcomes import STALE, Again, Next, Outcome, Park, Retry, Stop
 from swapline_workers.steps.finalize import finalize
 from swapline_workers.steps.notify import notify
@@ -45,15 +47,41 @@ def register(app: Celery, house: Callable[[], House]) -> None:
 def _task(step: Step, house: Callable[[], House]) -> Callable[[str, int], str]:
     def run(job_id: str, turn: int) -> str:
         built = house()
-        try:
-            with built.desk.in_hand(job_id, turn) as opened:
-                outcome = STEPS[step](opened.job, opened.at, built.ports) if opened else STALE
-        except LedgerUnavailable as error:
-            raise CeleryRetry(f"rescued later: {error}") from None
+        context.begin(step, job_id, turn)
+        began = time.monotonic()
+        with built.meter.step(step) as measure:
+            try:
+                with (
+                    built.desk.in_hand(job_id, turn) as opened,
+                    built.tracing.step(step, opened.job if opened else None),
+                ):
+                    outcome = STEPS[step](opened.job, opened.at, built.ports) if opened else STALE
+            except LedgerUnavailable as error:
+                measure.outcome = "ledger_away"
+                log.warning("rescued later: %s", error)
+                raise CeleryRetry(f"rescued later: {error}") from None
+            measure.decided(outcome)
+        tell(outcome, time.monotonic() - began)
         return translate(outcome, built.desk)
 
     run.__name__ = run.__qualname__ = step.value
     return run
+
+
+def tell(outcome: Outcome, seconds: float) -> None:
+    """One line for each step; what moved nothing is for DEBUG."""
+    more = {"outcome": type(outcome).__name__.lower(), "seconds": round(seconds, 3)}
+    match outcome:
+        case Next(job, step, wait):
+            log.info("%s, then %s%s", job.state, step, f" in {wait:.3g} s" if wait else "", extra=more)
+        case Again(wait, reason):
+            log.debug("%s; again in %.3g s", reason, wait, extra=more)
+        case Retry(wait, reason):
+            log.warning("%s; again in %.3g s", reason, wait, extra=more)
+        case Park(reason):
+            log.info("%s", reason, extra=more)
+        case Stop(reason):
+            log.log(logging.DEBUG if outcome is STALE else logging.INFO, "%s", reason, extra=more)
 
 
 class Sender(Protocol):

@@ -12,13 +12,16 @@ private to kombu and not in its type stubs: hence the three exemptions.
 
 from __future__ import annotations
 
-import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import redis
 from celery.worker.consumer import Consumer as CeleryConsumer
+from kombu import transport as kombu_transport
 from kombu.transport import redis as kombu_redis
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Channel(kombu_redis.Channel):
@@ -73,15 +76,55 @@ class Transport(kombu_redis.Transport):
     Channel = Channel
 
 
+class SentinelChannel(Channel, kombu_redis.SentinelChannel):
+    """The same channel to whichever server Sentinel calls the master."""
+
+    from_transport_options = tuple(
+        {*Channel.from_transport_options, *kombu_redis.SentinelChannel.from_transport_options}
+    )
+
+
+class SentinelTransport(Transport):
+    """The Redis transport to a master that Sentinel finds."""
+
+    default_port = kombu_redis.SentinelTransport.default_port
+    Channel = SentinelChannel
+
+
+def use_ours() -> None:
+    """Make ours the transports of `redis://`, `rediss://` and `sentinel://` in this process.
+
+    Naming one in Celery's settings is not enough: on its way to the second sentinel's URL, kombu takes the transport
+    that the URL's scheme names; and Flower reads the scheme to know how to ask for the length of a queue.
+    """
+    for scheme, ours in (("redis", Transport), ("rediss", Transport), ("sentinel", SentinelTransport)):
+        kombu_transport.TRANSPORT_ALIASES[scheme] = f"{__name__}:{ours.__name__}"
+        cache: dict[str, Any] = vars(kombu_transport)["_transport_cache"]  # somebody may have asked for it before
+        cache.pop(scheme, None)
+
+
 class Consumer(CeleryConsumer):
     """Celery's consumer, which asks every two seconds for a server that is away.
 
     Celery's own waits grow to half a minute, and so long the account would stand idle after the server has come back.
     """
 
+    @staticmethod
+    def while_waiting() -> None:
+        """Called every second while the server is waited for; replaced by whoever wants to know."""
+
     def ensure_connected(self, conn: Any) -> Any:
         """Wait for the server; gives the connection."""
-        conn.ensure_connection = functools.partial(
-            conn.ensure_connection, interval_start=1, interval_step=0.5, interval_max=2
-        )
+        ensure_connection = conn.ensure_connection
+
+        def patiently(*args: object, callback: Callable[[], object], **options: object) -> Any:
+            def once_a_second() -> None:
+                self.while_waiting()
+                callback()
+
+            waits = {"interval_start": 1, "interval_step": 0.5, "interval_max": 2}
+            return ensure_connection(*args, callback=once_a_second, **options, **waits)
+
+        conn.ensure_connection = patiently
+        self.while_waiting()
         return super().ensure_connected(conn)

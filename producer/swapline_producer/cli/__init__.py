@@ -9,8 +9,11 @@ from typing import Any
 import click
 
 from swapline_producer.cli.batch import batch
+from swapline_producer.cli.completion import completion
+from swapline_producer.cli.doctor import doctor
 from swapline_producer.cli.enqueue import enqueue
 from swapline_producer.cli.jobs import jobs
+from swapline_producer.cli.restore import after_restore
 from swapline_producer.cli.show import FAILED, USAGE, complain
 from swapline_producer.cli.slots import credits_, slots
 from swapline_producer.errors import RequestError, SettingsError, SwaplineError
@@ -46,7 +49,16 @@ def swapline() -> None:
     """
 
 
-for command in (enqueue, batch, jobs, slots, credits_):
+for command in (
+    enqueue,
+    batch,
+    jobs,
+    slots,
+    credits_,
+    doctor,
+    completion,
+    after_restore,
+):
     swapline.add_command(command)
 
 

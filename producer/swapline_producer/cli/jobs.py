@@ -1,104 +1,82 @@
-"""`swapline jobs`."""
+"""`swapline jobs`: one job at a time; what takes filters has files of its own."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import click
-from rich.table import Table
 
+from swapline_producer.cli import reach
 from swapline_producer.cli.evidence import evidence, print_held
-from swapline_producer.cli.show import (
-    job_facts,
-    moment,
-    out,
-    print_job,
-    print_jobs,
-    print_json,
-    wait_and_exit,
-)
-from swapline_producer.contract import State, Step
+from swapline_producer.cli.jobs_cancel import cancel
+from swapline_producer.cli.jobs_list import list_
+from swapline_producer.cli.jobs_replay import replay
+from swapline_producer.cli.show import job_facts, moment, out, print_job, print_json, wait_and_exit
+from swapline_producer.cli.timeline import deliveries, print_stages, print_timeline, stages, timeline
+from swapline_producer.contract import Notification
 
 if TYPE_CHECKING:
     from swapline_producer.contract import Job
-    from swapline_producer.producer import Producer
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-def _producer() -> Producer:
-    from swapline_producer.producer import Producer  # noqa: PLC0415 -- celery is not loaded for --help
-
-    return Producer.from_env()
-
-
 @click.group()
 def jobs() -> None:
-    """Look at jobs (list, show, events, wait), and decide on those that wait for a person (resolve, replay)."""
-
-
-@jobs.command("list")
-@click.option("--state", "states", multiple=True, type=click.Choice([one.value for one in State]), help="Only these.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="Jobs of each state.")
-@as_json_option
-def list_(states: tuple[str, ...], limit: int, *, as_json: bool) -> None:
-    """List jobs, those that changed their state last first; HELD ones with what is known of their paid call.
+    """Look at jobs (list, show, events, wait), and decide on them (resolve, replay, cancel).
 
     \b
-    Example: swapline jobs list --state HELD
+    Examples:
+      swapline jobs list --state HELD
+      swapline jobs show 0193…
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    ledger = _producer().ledger
-    wanted = [State(state) for state in states] or list(State)
-    ids = [job_id for state in wanted for job_id in ledger.list_ids(state, limit=limit)]
-    found = ledger.get_many(ids)
-    known = {job.job_id: evidence(job, ledger.events(job.job_id)) for job in found if job.state is State.HELD}
-    if as_json:
-        print_json([job_facts(job) | {"evidence": known.get(job.job_id)} for job in found])
-        return
-    others = [job for job in found if job.job_id not in known]
-    if others:
-        print_jobs(others)
-    if known:
-        print_held((job, facts) for job in found if (facts := known.get(job.job_id)))
-    if not found:
-        out.print("no jobs")
+
+
+for command in (list_, replay, cancel):
+    jobs.add_command(command)
 
 
 @jobs.command()
 @click.argument("job_id")
 @as_json_option
 def show(job_id: str, *, as_json: bool) -> None:
-    """Show one job."""
-    producer = _producer()
-    job = producer.get(job_id)
-    known = evidence(job, producer.events(job_id))
+    """Show one job: what it is, what is known, what happened to it, and how long each part took.
+
+    \b
+    Example: swapline jobs show 0193…
+    """  # noqa: D301 -- click's mark for a block that keeps its lines
+    ledger = reach.ledger()
+    job, log, now, due = ledger.get(job_id), ledger.events(job_id), ledger.now(), ledger.due_at(job_id)
+    known, took = evidence(job, log), stages(job, log, now)
     if as_json:
-        print_json(job_facts(job) | {"evidence": known})
+        facts = {"evidence": known, "next_at": moment(due), "stages": took, "deliveries": deliveries(log)}
+        print_json(job_facts(job) | facts | {"timeline": timeline(log)})
         return
-    print_job(job)
+    print_job(job, now, due)
     if known:
         print_held([(job, known)])
+    out.print()
+    print_stages(took, ended=job.state.finished and job.notification is not Notification.PENDING)
+    out.print()
+    print_timeline(log)
 
 
 @jobs.command()
 @click.argument("job_id")
 @as_json_option
 def events(job_id: str, *, as_json: bool) -> None:
-    """Show what happened to one job, oldest first."""
-    producer = _producer()
-    producer.get(job_id)
-    found = producer.events(job_id)
+    """Show what happened to one job, oldest first.
+
+    \b
+    Example: swapline jobs events 0193… --json
+    """  # noqa: D301 -- click's mark for a block that keeps its lines
+    ledger = reach.ledger()
+    ledger.get(job_id)
+    found = ledger.events(job_id)
     if as_json:
-        print_json([{"at": moment(event.at), "name": event.name, "data": event.data} for event in found])
+        print_json(timeline(found))
         return
-    table = Table(box=None, header_style="dim", pad_edge=False)
-    for name in ("when", "after", "what", ""):
-        table.add_column(name)
-    for event in found:
-        after = f"{(event.at - found[0].at) / 1000:.3f} s"
-        facts = "  ".join(f"{name}={value}" for name, value in event.data.items())
-        table.add_row(moment(event.at), after, event.name, facts)
-    out.print(table)
+    print_timeline(found)
 
 
 @jobs.command()
@@ -106,29 +84,12 @@ def events(job_id: str, *, as_json: bool) -> None:
 @click.option("--timeout", type=float, default=3600.0, show_default=True, help="Seconds to wait at most.")
 @as_json_option
 def wait(job_id: str, timeout: float, *, as_json: bool) -> None:
-    """Wait for the end of one job: exit 0 succeeded, 1 not, 3 not finished."""
-    wait_and_exit(_producer(), job_id, timeout, as_json=as_json)
-
-
-@jobs.command()
-@click.argument("job_id")
-@click.option("--keep-result", is_flag=True, help="If the vendor has the job: store its pictures all the same.")
-@as_json_option
-def cancel(job_id: str, *, keep_result: bool, as_json: bool) -> None:
-    """Cancel a job, whatever its state, and say whether it was charged.
-
-    The vendor has no cancel: a job that it has keeps its slot, and ends CANCELED when the vendor is done with it.
+    """Wait for the end of one job: exit 0 succeeded, 1 not, 3 not finished.
 
     \b
-    Example: swapline jobs cancel 0193… --keep-result
+    Example: swapline jobs wait 0193… --timeout 60 --json
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    found = _producer().cancel(job_id, keep_result=keep_result)
-    if as_json:
-        print_json(job_facts(found.job) | {"charged": found.charged})
-        return
-    paid = {True: "it was charged", False: "it was not charged", None: "it may have been charged"}[found.charged]
-    ends = "is CANCELED" if found.done else "is with the vendor and ends CANCELED when the vendor is done with it"
-    out.print(f"{job_id} {ends}; {paid}")
+    wait_and_exit(reach.producer(), job_id, timeout, as_json=as_json)
 
 
 @jobs.command()
@@ -141,31 +102,7 @@ def resolve(job_id: str, vendor_job_id: str, *, as_json: bool) -> None:
     \b
     Example: swapline jobs resolve 0193… --vendor-job-id job-abc-123
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    _say(_producer().on_call.resolve(job_id, vendor_job_id), as_json=as_json)
-
-
-@jobs.command()
-@click.argument("job_id")
-@click.option(
-    "--from",
-    "step",
-    type=click.Choice([Step.SUBMIT.value, Step.NOTIFY.value]),
-    required=True,
-    help="submit: a HELD job, once more; notify: the webhook of a job that has ended, once more.",
-)
-@click.option("--accept-charge", is_flag=True, help="For submit: the first call may have been charged as well.")
-@as_json_option
-def replay(job_id: str, step: str, *, accept_charge: bool, as_json: bool) -> None:
-    """Run a job again from a step.
-
-    \b
-    Example: swapline jobs replay 0193… --from submit --accept-charge
-    """  # noqa: D301 -- click's mark for a block that keeps its lines
-    on_call = _producer().on_call
-    if step == Step.SUBMIT:
-        _say(on_call.submit_again(job_id, accept_charge=accept_charge), as_json=as_json)
-    else:
-        _say(on_call.notify_again(job_id), as_json=as_json)
+    _say(reach.producer().on_call.resolve(job_id, vendor_job_id), as_json=as_json)
 
 
 def _say(job: Job, *, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from swapline_producer.contract import Job, State
+from swapline_producer.contract import Job, Notification, State
 from swapline_producer.errors import RequestError
 
 if TYPE_CHECKING:
@@ -31,7 +32,13 @@ COLOURS = {
     State.CANCELED: "dim",
 }
 
-out = Console(highlight=False, soft_wrap=True)
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+"""Seconds."""
+
+WIDE = 240
+"""Columns of a table that no terminal bounds: a pipe reads lines, and must find whole ids in them."""
+
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE)
 
 
 def complain(error: Exception) -> None:
@@ -103,8 +110,8 @@ def job_facts(job: Job) -> dict[str, Any]:
     }
 
 
-def print_job(job: Job) -> None:
-    """A job as people read it."""
+def print_job(job: Job, now: int | None = None, due: int | None = None) -> None:
+    """A job as people read it; with `now` (milliseconds) how long ago things were, `due`: its next moment."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     for name, value in job_facts(job).items():
@@ -114,25 +121,47 @@ def print_job(job: Job) -> None:
             for image in job.images:
                 table.add_row("image", f"{image.key}  {image.width}x{image.height}  {image.bytes:,} bytes")
         elif value not in (None, {}, []) and name != "request":
-            table.add_row(name, str(value))
+            since = f"  {ago(getattr(job, name), now)}" if now and name.endswith("_at") else ""
+            table.add_row(name, Text(f"{value}{since}"))
+    if now and due:
+        table.add_row("next", Text(f"in {span((due - now) / 1000)}" if due > now else "now"))
     out.print(table)
 
 
-def print_jobs(found: Iterable[Job]) -> None:
-    """Several jobs, a line each."""
+def ago(milliseconds: int | None, now: int) -> str:
+    """How long ago something was, in one unit or two: 12 s, 4 min, 3 h 20 min, 5 d."""
+    return "" if milliseconds is None else f"{span((now - milliseconds) / 1000)} ago"
+
+
+def span(seconds: float) -> str:
+    """A length of time as people say it."""
+    whole = max(0, round(seconds))
+    if whole < MINUTE:
+        return f"{max(0.0, seconds):.3g} s" if seconds < 10 else f"{whole} s"  # noqa: PLR2004 -- below it a part of a second matters
+    if whole < HOUR:
+        return f"{whole // MINUTE} min"
+    if whole < DAY:
+        return f"{whole // HOUR} h {whole % HOUR // MINUTE} min"
+    return f"{whole // DAY} d {whole % DAY // HOUR} h"
+
+
+def print_jobs(found: Iterable[Job], now: int | None = None) -> None:
+    """Several jobs, a line each; with `now` (milliseconds) their age, else the moment they were accepted."""
     table = Table(box=None, header_style="dim", pad_edge=False)
-    for name in ("job", "state", "code", "tenant", "created", "polls", "credits", "webhook"):
-        table.add_column(name)
+    table.add_column("job", no_wrap=True, min_width=32)  # a cut id is of no use
+    table.add_column("state", no_wrap=True)
+    for name in ("code", "tenant", "age" if now else "created", "looks", "credits", "webhook"):
+        table.add_column(name, overflow="fold")
     for job in found:
         table.add_row(
             job.job_id,
             coloured_state(job),
             job.failure_code or "",
-            job.tenant,
-            moment(job.created_at),
+            Text(job.tenant),
+            ago(job.created_at, now) if now else moment(job.created_at),
             str(job.polls),
             str(job.credits),
-            job.notification,
+            "" if job.notification is Notification.NONE else job.notification,
         )
     out.print(table)
 

@@ -18,6 +18,7 @@ from swapline_producer.contract.job import (
     StoredImage,
     StoredPicture,
     Ticket,
+    result_folder,
 )
 from swapline_producer.contract.request import (
     METADATA_LIMIT,
@@ -84,4 +85,5 @@ __all__ = [
     "Ticket",
     "WebUrl",
     "WebhookImage",
+    "result_folder",
 ]

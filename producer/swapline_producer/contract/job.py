@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, JsonValue
 
 from swapline_producer.contract.base import Frozen
 from swapline_producer.contract.request import SwapOptions, WebUrl
+from swapline_producer.contract.trace import traceparent_of
 from swapline_producer.contract.words import Canceling, FailureCode, Notification, State, Step
 
 
@@ -46,6 +48,8 @@ class JobSpec(SwapOptions):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     image: ImageRef
+    trace: str | None = None
+    """The trace of whoever gave the job, in short: `Job.traceparent` has it whole."""
 
 
 class StoredPicture(Frozen):
@@ -96,14 +100,33 @@ class Job(Frozen):
     """Pictures staged; 0 while there are none."""
     checked: tuple[StoredPicture, ...] = ()
     """What is staged, as it was when it was read and checked; `key` is where each picture will lie."""
+    staged_bytes: int = 0
+    """What they weigh."""
     images: tuple[StoredPicture, ...] = ()
     notification: Notification = Notification.NONE
     notify_attempts: int = 0
+    replayed: str = ""
+    """The steps from which a person ran it again, with commas between them."""
+
+    @property
+    def replayed_from(self) -> tuple[str, ...]:
+        """The steps from which a person ran it again."""
+        return tuple(self.replayed.split(",")) if self.replayed else ()
 
     @property
     def tenant(self) -> str:
         """Whose job it is."""
         return self.spec.tenant
+
+    @property
+    def traceparent(self) -> str:
+        """The trace that it belongs to, as W3C writes it."""
+        return traceparent_of(self.job_id, self.spec.trace)
+
+    @property
+    def trace_id(self) -> str:
+        """The name of that trace: 32 hexadecimal digits."""
+        return self.traceparent.split("-")[1]
 
 
 class JobEvent(Frozen):
@@ -122,3 +145,9 @@ class Ticket(Frozen):
     turn: int
     retries: int = 0
     """How often this step of this job has run before; Flower shows it."""
+
+
+def result_folder(job: Job) -> str:
+    """Where a job's pictures and its receipt are stored: the job alone determines it."""
+    day = datetime.fromtimestamp(job.created_at / 1000, UTC)
+    return f"results/{job.tenant}/{day:%Y/%m/%d}/{job.job_id}"

@@ -17,11 +17,13 @@ from pydantic import (
     StringConstraints,
     TypeAdapter,
     ValidationError,
+    field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from swapline_producer.contract.base import Frozen
+from swapline_producer.contract.trace import kept
 from swapline_producer.contract.words import ApiVersion, FailureCode, Gender, Priority, QualityMode, Ratio
 from swapline_producer.errors import RequestError
 
@@ -54,9 +56,10 @@ CODE_OF_FIELD = {
 
 SENTENCES = {
     "image": "it must be a path, bytes, a data URI, base64 or a public URL",
+    "traceparent": "it is written 00-<32 hex digits>-<16 hex digits>-<2 hex digits>, as in W3C's header",
     "filter_id": "it must be an integer from the vendor's catalog, or a UUID",
 }
-"""What to say of a field that takes several types; each of them would complain for itself."""
+"""What to say of a field whose own complaint would be long: each of several types complains for itself."""
 
 
 class SwapOptions(Frozen):
@@ -137,6 +140,16 @@ class SwapRequest(SwapOptions):
     """Where the idempotency key belongs to a job that ended without success: make a new job, which takes the key over.
 
     The new request may differ from the failed one. Without this, the failed job is given again."""
+    traceparent: str | None = None
+    """The trace that the job belongs to, as in W3C's header. Without it: OpenTelemetry's current span, where there is
+    one in this process, or a trace of the job's own. The same request in another trace is still the same request."""
+
+    @field_validator("traceparent")
+    @classmethod
+    def _one_trace(cls, value: str | None) -> str | None:
+        if value is not None:
+            kept(value)
+        return value
 
     @model_validator(mode="wrap")
     @classmethod

@@ -7,43 +7,78 @@ The key layout is written at the top of `lua/shared.lua`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import redis
-from redis.backoff import ExponentialBackoff
+from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 
 from swapline_producer.ledger.accepting import Accepting, Wish
+from swapline_producer.ledger.figures import Figuring
 from swapline_producer.ledger.limits import Limiting
 from swapline_producer.ledger.looks import Looks
 from swapline_producer.ledger.moves import Moves, new_token
-from swapline_producer.ledger.waiting import Waiting
+from swapline_producer.ledger.overview import Overview
+from swapline_producer.ledger.scanning import Scanning, Wanted
+from swapline_producer.redis_url import parse_redis_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Accepting", "Ledger", "Wish", "connect", "new_token"]
+    from swapline_producer.settings import ProducerSettings
 
-MOVES = ("accept", "open", "line_up", "advance", "claim", "renew", "give_back", "cancel", "front")
+__all__ = ["Accepting", "Ledger", "Wanted", "Wish", "connect", "new_token", "open_ledger"]
+
+MOVES = (
+    "accept",
+    "open",
+    "line_up",
+    "advance",
+    "claim",
+    "renew",
+    "give_back",
+    "cancel",
+    "front",
+    "figures",
+    "scan",
+)
 
 
 def connect(url: str, *, timeout: float = 10.0) -> redis.Redis:
-    """Open a client for `redis://`, `rediss://` or `unix://`; no connection is made yet.
+    """Open a client for a URL as in `redis_url.py`; no connection is made yet. Raises ValueError for another URL.
 
     `timeout` seconds bound every command. Commands are tried again twice after a broken connection: reads and Lua
     moves alike may be repeated, because each move recognises its own repetition.
     """
-    return redis.Redis.from_url(
-        url,
-        decode_responses=True,
-        socket_timeout=timeout,
-        socket_connect_timeout=5.0,  # a host that does not answer in 5 s is down, not slow
-        health_check_interval=30,  # finds half-open connections that a firewall forgot
-        retry=Retry(ExponentialBackoff(cap=1.0, base=0.1), retries=2),
-    )
+    server = parse_redis_url(url)
+    options: dict[str, Any] = {
+        **server.options,
+        "decode_responses": True,
+        "socket_timeout": timeout,
+        "socket_connect_timeout": 5.0,  # a host that does not answer in 5 s is down, not slow
+        "health_check_interval": 30,  # finds half-open connections that a firewall forgot
+        "retry": Retry(ExponentialBackoff(cap=1.0, base=0.1), retries=2),
+    }
+    if server.service is None:
+        return redis.Redis(**options)
+    once = Retry(NoBackoff(), 0)  # a sentinel that is down is not waited for: the next one knows as much
+    asked = {**server.sentinel_options, "retry": once}
+    # redis-py's Sentinel carries no types
+    sentinels = Sentinel(list(server.sentinels), sentinel_kwargs=asked)  # type: ignore[no-untyped-call]
+    found: redis.Redis = sentinels.master_for(server.service, **options)  # type: ignore[no-untyped-call]
+    return found
 
 
-class Ledger(Accepting, Moves, Looks, Limiting, Waiting):
+class Ledger(
+    Accepting,
+    Moves,
+    Looks,
+    Limiting,
+    Figuring,
+    Scanning,
+    Overview,
+):
     """The jobs of one installation.
 
     `clock` gives milliseconds for tests; without it the server's own clock is used, so that workers' clocks may differ.
@@ -55,7 +90,17 @@ class Ledger(Accepting, Moves, Looks, Limiting, Waiting):
         prefix: str = "swapline",
         *,
         keep: float = 30 * 86_400.0,
+        replicas: int = 0,
         clock: Callable[[], int] | None = None,
     ) -> None:
-        """Keep finished records for `keep` seconds."""
-        super().__init__(client, prefix, MOVES, keep=keep, clock=clock)
+        """Keep finished records for `keep` seconds.
+
+        An accepted job, and an attempt at a paid call, count when so many `replicas` have them.
+        """
+        super().__init__(client, prefix, MOVES, keep=keep, replicas=replicas, clock=clock)
+
+
+def open_ledger(settings: ProducerSettings) -> Ledger:
+    """The ledger that settings name; no connection is made yet."""
+    client = connect(settings.redis_url)
+    return Ledger(client, settings.key_prefix, keep=settings.job_ttl, replicas=settings.redis_replicas)

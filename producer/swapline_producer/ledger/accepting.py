@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import orjson
 
-from swapline_producer.errors import IdempotencyConflict, LedgerUnavailable
+from swapline_producer.errors import IdempotencyConflict, LedgerUnavailable, NotReplicated
 from swapline_producer.ledger.core import LedgerCore, translated
 from swapline_producer.ledger.record import APART
 
@@ -32,9 +32,13 @@ class Accepting(LedgerCore):
 
         With an idempotency key that is known, gives the job that has it; raises IdempotencyConflict where the key
         came with another `fingerprint`. `replace_failed`: a job that ended without success gives its key up instead.
+        Raises NotReplicated where too few replicas have it.
         """
         wish = Wish(job, fingerprint, replace_failed)
-        answer = _accepted(wish, self._run("accept", **self._acceptance(wish)))
+        reply, kept = self._run_kept("accept", **self._acceptance(wish))
+        answer = _accepted(wish, reply)
+        if not kept:
+            raise NotReplicated(f"Job {job.job_id}")
         if isinstance(answer, IdempotencyConflict):
             raise answer
         return answer
@@ -63,6 +67,12 @@ class Accepting(LedgerCore):
             for job_id in job_ids:
                 pipe.hmget(self._key("job", job_id), "state", "failure_code", "credits")
             return [tuple(found) for found in pipe.execute()]
+
+    def key_holder(self, tenant: str, key: str) -> str | None:
+        """The id of the job that has an idempotency key; None where it is free."""
+        with translated():
+            held = cast("str | None", self.client.get(self._key("key", tenant, key)))
+        return held.rpartition(" ")[2] if held else None
 
     def known_keys(self, keys: Iterable[tuple[str, str]]) -> int:
         """How many of these idempotency keys, given as (tenant, key), have a job, in one round trip."""

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import redis
 
-from swapline_producer.errors import LedgerUnavailable
+from swapline_producer.errors import LedgerUnavailable, NotReplicated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
     from redis.commands.core import Script
+
+
+REPLICATED_WITHIN = 1000
+"""Milliseconds that a replica may be behind: one that is well takes one or two."""
 
 
 class LedgerCore:
@@ -27,12 +31,17 @@ class LedgerCore:
         moves: Iterable[str],
         *,
         keep: float,
+        replicas: int = 0,
         clock: Callable[[], int] | None,
     ) -> None:
-        """Keep finished records for `keep` seconds; `clock` gives milliseconds, or the server's own clock is used."""
+        """Keep finished records for `keep` seconds; `clock` gives milliseconds, or the server's own clock is used.
+
+        What must not be forgotten is waited for until so many `replicas` have it.
+        """
         self.client = client
         self.prefix = prefix
         self._keep_ms = round(keep * 1000)
+        self._replicas = replicas
         self._clock = clock
         self._scripts: dict[str, Script] = {name: client.register_script(_source(name)) for name in moves}
 
@@ -49,17 +58,34 @@ class LedgerCore:
         answer: dict[str, Any] = orjson.loads(reply)
         return answer
 
+    def _run_kept(self, move: str, *, wanted: bool = True, **arguments: Any) -> tuple[dict[str, Any], bool]:
+        """Run one move, and say whether enough replicas have what it wrote, where that is `wanted`."""
+        if self._replicas == 0 or not wanted:
+            return self._run(move, **arguments), True
+        # WAIT counts the writes of its own connection: a pipeline has both on one.
+        with translated(), self.client.pipeline(transaction=False) as pipe:
+            self._scripts[move](args=self._arguments(arguments), client=pipe)
+            pipe.wait(self._replicas, REPLICATED_WITHIN)
+            reply, replicas = pipe.execute()
+        answer: dict[str, Any] = orjson.loads(reply)
+        return answer, replicas >= self._replicas
+
     def _run_many(self, move: str, many: Iterable[dict[str, Any]]) -> list[dict[str, Any] | LedgerUnavailable]:
         """Run one move with many arguments in one round trip; each is a move of its own, and can fail alone.
 
-        The pipeline loads a script that the server does not have. Raises LedgerUnavailable where the connection broke:
-        then each of them may or may not have been written.
+        Where too few replicas have what was written, all of them are NotReplicated. The pipeline loads a script that
+        the server does not have. Raises LedgerUnavailable where the connection broke: then each of them may or may
+        not have been written.
         """
         wanted = list(many)
         with translated(), self.client.pipeline(transaction=False) as pipe:
             for arguments in wanted:
                 self._scripts[move](args=self._arguments(arguments), client=pipe)
+            if self._replicas:
+                pipe.wait(self._replicas, REPLICATED_WITHIN)
             replies = pipe.execute(raise_on_error=False)
+            if self._replicas and replies.pop() < self._replicas:
+                return [NotReplicated("It")] * len(wanted)
         return [self._answer(move, *pair) for pair in zip(wanted, replies, strict=True)]
 
     def _answer(self, move: str, arguments: dict[str, Any], reply: Any) -> dict[str, Any] | LedgerUnavailable:
@@ -102,14 +128,25 @@ def translated() -> Generator[None]:
     try:
         yield
     except redis.exceptions.RedisError as error:
-        raise LedgerUnavailable(
-            f"Redis did not answer ({type(error).__name__}: {error}); check SWAPLINE_REDIS_URL and the server.",
-        ) from error
+        raise LedgerUnavailable(f"Redis did not answer ({type(error).__name__}: {error}); {_advice(error)}.") from error
+
+
+def _advice(error: redis.exceptions.RedisError) -> str:
+    """What to look at, for those mistakes in a setting that a server's words do not explain."""
+    if isinstance(error, redis.exceptions.AuthenticationError) or "NOAUTH" in str(error):
+        return "the user or the password in SWAPLINE_REDIS_URL is wrong"
+    if isinstance(error, redis.exceptions.NoPermissionError) or "user executing the script" in str(error):
+        return "this user's ACL does not allow it: compare with ops/redis/users.acl"
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return "its certificate is not to be trusted: SWAPLINE_REDIS_URL names its CA as ?ssl_ca_certs=FILE"
+    if "NOREPLICAS" in str(error):
+        return "the server takes no writes because too few replicas are with it (min-replicas-to-write)"
+    return "check SWAPLINE_REDIS_URL and the server"
 
 
 def _source(move: str) -> str:
     folder = resources.files("swapline_producer") / "lua"
-    return "\n".join((folder / f"{name}.lua").read_text() for name in ("shared", "line", move))
+    return "\n".join((folder / f"{name}.lua").read_text() for name in ("shared", "meter", "line", move))
 
 
 def listed(value: Any) -> list[Any]:

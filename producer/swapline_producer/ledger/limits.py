@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from swapline_producer.change import CreditsView, SlotsView
 from swapline_producer.contract import Priority, State
-from swapline_producer.ledger.core import LedgerCore, translated
+from swapline_producer.ledger.core import translated
+from swapline_producer.ledger.waiting import Waiting
 
 if TYPE_CHECKING:
     from swapline_producer.change import Limits
@@ -16,7 +17,7 @@ DAY = 86_400
 """Seconds."""
 
 
-class Limiting(LedgerCore):
+class Limiting(Waiting):
     """The limits of the waiting line, kept where slots are given out."""
 
     def configure(self, limits: Limits) -> None:
@@ -37,6 +38,18 @@ class Limiting(LedgerCore):
                 self.client.hdel(self._key("limits"), "slots")
             else:
                 self.client.hset(self._key("limits"), "slots", number)
+
+    def slots_set(self) -> int | None:
+        """How many slots a person has set; None where the workers' setting counts."""
+        with translated():
+            found = self.client.hget(self._key("limits"), "slots")
+        return None if found is None else int(found)
+
+    def since_last_claim(self) -> int | None:
+        """Milliseconds since any worker's clock last claimed; None where none has in the last minute of claims."""
+        with translated():
+            last: Any = self.client.zrange(self._key("clocks"), -1, -1, withscores=True)
+        return self.now() - round(last[0][1]) if last else None
 
     def set_credits(self, tenant: str, per_day: int | None) -> None:
         """Let a tenant spend so many credits a day (UTC); None lifts the cap. Jobs above it wait."""

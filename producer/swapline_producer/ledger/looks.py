@@ -35,6 +35,33 @@ class Looks(LedgerCore):
             lines = self.client.lrange(self._key("log", job_id), 0, -1)
         return [JobEvent.model_validate_json(line) for line in lines]
 
+    def due_at(self, job_id: str) -> int | None:
+        """When something must happen to a job next, in milliseconds; None for one that is at rest."""
+        with translated():
+            moment = self.client.zscore(self._key("due"), job_id)
+        return None if moment is None else round(moment)
+
+    def overdue(self) -> float:
+        """Seconds that what is due longest is late; 0 where nothing is."""
+        with translated():
+            first = self._moments("due", 0, 0)
+        return max(0.0, max(self._ages(first), default=0.0))
+
+    def clocks(self) -> list[float]:
+        """For each worker process that was heard of in the last minute, how many seconds ago."""
+        with translated():
+            return self._ages(self._moments("clocks", 0, -1))
+
+    def _moments(self, index: str, first: int, last: int) -> list[float]:
+        found = cast("list[tuple[str, float]]", self.client.zrange(self._key(index), first, last, withscores=True))
+        return [at for _, at in found]
+
+    def _ages(self, moments: list[float]) -> list[float]:
+        """Seconds since each of these milliseconds."""
+        seconds, micros = self.client.time()
+        now = self._clock() if self._clock else seconds * 1000 + micros // 1000
+        return [(now - at) / 1000 for at in moments]
+
     def list_ids(self, state: State, *, limit: int = 50, offset: int = 0) -> list[str]:
         """The ids of the jobs in a state, those that came into it last first."""
         with translated():

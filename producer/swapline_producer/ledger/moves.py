@@ -50,8 +50,10 @@ class Moves(LedgerCore):
         """
         slot = change.to in SLOT_STATES or (change.to is State.HELD and job.slot)
         values = {name: text_of(value) for name, value in change.fields.items() if value is not None}
-        answer = self._run(
+        answer, kept = self._run_kept(
             "advance",
+            # An attempt that a fail-over forgot would be made, and paid, again.
+            wanted=change.fields.get("attempt_open") is True,
             id=job.job_id,
             state=job.state,
             turn=str(job.turn),
@@ -71,10 +73,12 @@ class Moves(LedgerCore):
             sends=change.sends,
             count=change.count,
             observe={name: _shares(spread) for name, spread in change.observe.items()},
+            timed={name: round(seconds * 1000) for name, seconds in change.timed.items()},
             strike=_strike(change),
             calm=change.calm,
             refund=change.refund,
             keep_ms=self._keep_ms,
+            reopens=job.state.finished and not change.to.finished,
         )
         if answer.get("stale"):
             return None
@@ -83,6 +87,7 @@ class Moves(LedgerCore):
             at=answer["at"],
             due=answer.get("due") or None,
             opens_at=answer.get("opens_at"),
+            kept=kept,
             granted=_granted(answer),
         )
 
@@ -157,6 +162,7 @@ def _strike(change: Change) -> dict[str, Any] | bool:
     strike = change.strike
     return {
         "reason": strike.reason,
+        "kind": strike.kind,
         "wait_ms": round(strike.wait * 1000),
         "longest_ms": round(strike.longest * 1000),
         "shrink": strike.shrink,

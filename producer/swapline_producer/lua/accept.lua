@@ -12,7 +12,14 @@
 
 local FAILED = {FAILED = true, EXPIRED = true, TIMED_OUT = true, CANCELED = true}
 local job = key('job', input.id)
-if redis.call('EXISTS', job) == 1 then return answer({id = input.id, created = true}) end -- our own lost reply
+
+-- Found again. It is counted, so that there is a write for replicas to confirm.
+local function there_already(result)
+  count('repeated')
+  return answer(result)
+end
+
+if redis.call('EXISTS', job) == 1 then return there_already({id = input.id, created = true}) end -- our own lost reply
 
 local replaced
 if input.claim then
@@ -25,7 +32,7 @@ if input.claim then
       replaced = id
       if have[2] then redis.call('ZREM', key('batch', have[2]), id) end
     elseif have[1] then
-      return answer({id = id, created = false, conflict = fingerprint ~= input.claim.fingerprint})
+      return there_already({id = id, created = false, conflict = fingerprint ~= input.claim.fingerprint})
     end
   end
   redis.call('SET', name, input.claim.fingerprint .. ' ' .. input.id) -- it ends with the job: see advance.lua
@@ -39,6 +46,8 @@ for name, value in pairs(input.fields) do
 end
 redis.call('HSET', job, unpack(fields))
 move(input.id, nil, 'QUEUED')
+bump('waiting:' .. input.priority, 1)
+one_more_waits()
 if input.in_line then
   join_line(input.id, input.priority, input.tenant, text(at))
   set_due(input.id, at + input.ttl_ms)

@@ -10,8 +10,10 @@
 -- input.due_ms, input.due_by          when someone must act next: in so many ms, and not after the moment in that field;
 --                                     neither: nothing is left to wait for
 -- input.note, input.data (JSON)       a line for the log
--- input.in_line, input.sends, input.count, input.observe, input.strike, input.calm, input.refund   see change.py
+-- input.in_line, input.sends, input.count, input.observe, input.timed (ms), input.strike, input.calm, input.refund
+--                                     see change.py
 -- input.keep_ms                       how long a finished job's record is kept
+-- input.reopens                       it had ended and goes on: its record is kept until it has ended again
 -- Gives {turn, due, opens_at (while a limit of time stops the line), granted}, or {stale = true, state, turn}.
 
 local HIST_FULL = 300 -- jobs; the newest 150 to 300 count then, and the schedule follows a vendor that changes at noon
@@ -34,23 +36,31 @@ end
 
 local job = key('job', input.id)
 local have = redis.call('HMGET', job, 'state', 'turn', 'token', 'priority', 'tenant', 'created_at', 'slot', 'spent_on',
-  'canceling')
+  'canceling', 'attempt_open', 'notification', 'staged_bytes', 'submitted_at', 'terminal_at')
 local state, turn = have[1], have[2]
 if state ~= input.state or turn ~= input.turn then
   if have[3] == input.token then return answer({turn = tonumber(turn), granted = {}}) end
+  bump('stale:move')
   return answer({stale = true, state = state or '', turn = tonumber(turn or 0)})
 end
 
 if (have[9] or '') ~= input.canceling then return answer({stale = true, state = state, turn = tonumber(turn)}) end
 
 local to, finished = input.to, input.finished
+if state == 'SUBMITTING' and to == 'RUNNING' then -- before anything moves
+  time('handover', at - (redis.call('ZSCORE', key('slots'), input.id) or at))
+end
 local new_turn = tonumber(turn) + 1
 local fields = {'state', to, 'turn', tostring(new_turn), 'token', input.token}
 local function set(name, value)
   fields[#fields + 1] = name
   fields[#fields + 1] = value
 end
-for i = 1, #input.set, 2 do set(input.set[i], input.set[i + 1]) end
+local new = {}
+for i = 1, #input.set, 2 do
+  set(input.set[i], input.set[i + 1])
+  new[input.set[i]] = input.set[i + 1]
+end
 for name, ms in pairs(input.stamps) do set(name, text(at + ms)) end
 if input.sends then set('sent', tostring(new_turn)) end
 if finished and state ~= to then set('finished_at', text(at)) end
@@ -65,7 +75,17 @@ redis.call('HSET', job, unpack(fields))
 if #input.unset > 0 then redis.call('HDEL', job, unpack(input.unset)) end
 
 if state == 'QUEUED' and to ~= 'QUEUED' then leave_line(input.id, have[4], have[5]) end
-move(input.id, state, to)
+-- To its customer, a job that comes back from the vendor's door has waited all the while.
+move(input.id, state, to, state == 'SUBMITTING' and to == 'QUEUED' and have[6] or nil)
+if state ~= to then
+  local was = {priority = have[4], created_at = have[6], attempt_open = have[10], submitted_at = have[13] or at,
+    terminal_at = have[14] or at}
+  meter_change(state, to, was, new, finished)
+end
+meter_call(to, have[10], new.attempt_open, input.refund)
+meter_staging(have[12], new.staged_bytes, finished and state ~= to)
+meter_telling(have[11], new.notification)
+for name, ms in pairs(input.timed) do time(name, ms) end
 if input.in_line then join_line(input.id, have[4], have[5], have[6]) end
 
 local due = input.due_ms and at + input.due_ms
@@ -83,6 +103,7 @@ if input.refund and have[8] then spend(have[5], -CREDITS_PER_JOB, tonumber(have[
 
 if input.strike then
   local s, others = input.strike, redis.call('ZCARD', key('slots'))
+  bump('strikes:' .. s.kind)
   if s.shrink then
     redis.call('HSET', key('limits'), 'cap', math.max(1, others), 'grow_at', text(at + GROW_EVERY))
   end
@@ -92,16 +113,23 @@ elseif input.calm then
   redis.call('DEL', key('gate'))
 end
 
+-- Where the record of its idempotency key is, if the key is still its own.
+local function own_key()
+  local name = redis.call('HGET', job, 'idempotency_key')
+  name = name and key('key', have[5], name)
+  return name and string.match(redis.call('GET', name) or '', ' (%S+)$') == input.id and name
+end
+
+if input.reopens then
+  for _, name in ipairs({job, key('log', input.id), own_key() or nil}) do redis.call('PERSIST', name) end
+end
 if finished then
   if state ~= to then redis.call('PUBLISH', key('done', input.id), to) end
   if not due then -- at rest: nothing will touch it again
     redis.call('PEXPIRE', job, text(input.keep_ms))
     redis.call('PEXPIRE', key('log', input.id), text(input.keep_ms))
-    local name = redis.call('HGET', job, 'idempotency_key')
-    name = name and key('key', have[5], name)
-    if name and string.match(redis.call('GET', name) or '', ' (%S+)$') == input.id then
-      redis.call('PEXPIRE', name, text(input.keep_ms)) -- the key lives as long as the job
-    end
+    local name = own_key()
+    if name then redis.call('PEXPIRE', name, text(input.keep_ms)) end -- the key lives as long as the job
   end
 end
 return answer({turn = new_turn, due = due, granted = grant(), opens_at = line_opens_at})

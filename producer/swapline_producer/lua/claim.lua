@@ -72,7 +72,15 @@ if at < claimed_at - STEP then
   if gate_opens_at() > 0 then redis.call('HSET', key('gate'), 'closed_until', text(gate_opens_at() + back)) end
 end
 
-local ids = redis.call('ZRANGE', key('due'), '-inf', text(at), 'BYSCORE', 'LIMIT', 0, input.limit)
+local entries = redis.call('ZRANGE', key('due'), '-inf', text(at), 'BYSCORE', 'LIMIT', 0, input.limit, 'WITHSCORES')
+local ids, lags, late = {}, {}, 0
+for i = 1, #entries, 2 do
+  local lag = at - entries[i + 1]
+  local bound = bucket('lag', lag)
+  ids[#ids + 1], lags[bound], late = entries[i], (lags[bound] or 0) + 1, late + lag
+end
+for bound, number in pairs(lags) do bump('t:lag:' .. bound, number) end
+bump('t:lag:sum', late)
 for _, id in ipairs(ids) do
   local job = key('job', id)
   local have = redis.call('HMGET', job, unpack(NAMES))
@@ -103,6 +111,7 @@ for _, id in ipairs(ids) do
   end
 end
 if rescued > 0 then count('rescues', rescued) end
+bump('postponed', postponed)
 if #put_off > 0 and #ids >= input.limit then put_off[#put_off + 1] = at end -- there may be more that can go at once
 if poll_rate > 0 then redis.call('HSET', key('limits'), 'next_look_at', text(next_look_at)) end
 

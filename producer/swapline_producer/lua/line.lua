@@ -1,4 +1,4 @@
--- The waiting line and the vendor's slots: who is next, and whether anybody may go. Put after shared.lua.
+-- The waiting line and the vendor's slots: who is next, and whether anybody may go. Put after meter.lua.
 
 local GROW_EVERY = 30000 -- ms between two attempts to use one slot more after the vendor said 429
 local DAY = 86400000
@@ -83,7 +83,7 @@ local function next_in_line()
       else
         redis.call('ZREM', key('line', priority), tenant)
       end
-      if popped[1] then return popped[1], tenant end
+      if popped[1] then return popped[1], tenant, priority end
     end
   end
 end
@@ -113,7 +113,7 @@ local function close_gate(strike)
   local strikes = redis.call('HINCRBY', key('gate'), 'strikes', 1)
   local wait = math.max(strike.wait_ms, math.min(strike.wait_ms * 2 ^ (strikes - 1), strike.longest_ms))
   local opens_at = math.max(gate_opens_at(), at + wait)
-  redis.call('HSET', key('gate'), 'closed_until', text(opens_at), 'reason', strike.reason)
+  redis.call('HSET', key('gate'), 'closed_until', text(opens_at), 'reason', strike.reason, 'kind', strike.kind)
 end
 
 -- After a strike one job goes first; the others follow when the vendor has accepted it.
@@ -122,19 +122,19 @@ local function probing()
   return strikes > 0 and redis.call('ZCARD', key('state', 'SUBMITTING')) > 0
 end
 
--- Whether a limit of time stops the line; sets line_opens_at if so.
+-- What stops the line, if a limit of time does: gate, rate or credits; sets line_opens_at then.
 local function must_wait()
   local rate, next_at = limit_of('submit_rate', 0), limit_of('next_submit_at', 0)
   if at < gate_opens_at() then
     line_opens_at = gate_opens_at()
+    return 'gate'
   elseif rate > 0 and next_at > at + BURST then
     line_opens_at = next_at - BURST
+    return 'rate'
   elseif spent('all') + CREDITS_PER_JOB > limit_of('credits_per_day', math.huge) then
     line_opens_at = (today + 1) * DAY
-  else
-    return false
+    return 'credits'
   end
-  return true
 end
 
 local function note_submission(tenant)
@@ -146,13 +146,14 @@ local function note_submission(tenant)
   end
 end
 
--- A job whose time in the line is over leaves it here; its entry in `due` brings it to its end, uncharged.
+-- A job whose time in the line is over leaves it here; its entry in `due` brings it to its end, uncharged. Gives when a
+-- job that may go was accepted.
 local function may_go(id)
-  local have = redis.call('HMGET', key('job', id), 'state', 'queue_until')
-  return have[1] == 'QUEUED' and at < tonumber(have[2])
+  local have = redis.call('HMGET', key('job', id), 'state', 'queue_until', 'created_at')
+  return have[1] == 'QUEUED' and at < tonumber(have[2]) and have[3]
 end
 
-local function give_slot(id, tenant)
+local function give_slot(id, tenant, priority, created_at)
   local job = key('job', id)
   local turn = redis.call('HINCRBY', job, 'turn', 1)
   redis.call('HSET', job, 'state', 'SUBMITTING', 'slot', '1', 'sent', turn, 'token', '', 'spent_on', today)
@@ -161,24 +162,60 @@ local function give_slot(id, tenant)
   set_due(id, rescue_at())
   log(id, 'slot')
   note_submission(tenant)
-  return {id, turn, tonumber(redis.call('HGET', job, 'attempts') or 0)}
+  bump('waiting:' .. priority, -1)
+  local attempts = tonumber(redis.call('HGET', job, 'attempts') or 0)
+  if attempts == 0 then time('wait', at - created_at) end
+  return {id, turn, attempts}
+end
+
+-- Why no slot can be given out now: nothing where one can.
+local function stopped()
+  if not anyone_waits() then return 'nobody' end
+  return must_wait() or (probing() and 'probe')
+end
+
+-- Why queued jobs are in no line that moves: their tenants' day is spent, or their first message has not been read yet.
+local function out_of_line()
+  for _, priority in ipairs(PRIORITIES) do
+    if redis.call('EXISTS', key('aside', priority)) == 1 then return 'tenant_credits' end
+  end
+  return 'unread'
+end
+
+-- Tells the meter how the slots are used now; a slot is idle for each job that could have it.
+local function note_level(used, free, why)
+  local idle = free > 0 and math.min(free, redis.call('ZCARD', key('state', 'QUEUED'))) or 0
+  if idle == 0 then why = 'nobody' elseif why == 'nobody' then why = out_of_line() end
+  level(used, math.max(0, free), idle, why)
 end
 
 -- Free slots go to the jobs whose turn it is. Gives {ID, turn, attempts} of each.
 local function grant()
-  local granted = {}
+  local granted, why = {}, 'nobody'
   new_day()
-  local free = usable_slots() - redis.call('ZCARD', key('slots'))
-  while free > 0 and anyone_waits() and not must_wait() and not probing() do
+  local usable, used = usable_slots(), redis.call('ZCARD', key('slots'))
+  while used < usable do
+    why = stopped()
+    if why then break end
     if #granted == GRANTS then
-      line_opens_at = at
+      line_opens_at, why = at, 'unread'
       break
     end
-    local id, tenant = next_in_line()
-    if id and may_go(id) then
-      granted[#granted + 1] = give_slot(id, tenant)
-      free = free - 1
+    local id, tenant, priority = next_in_line()
+    local created_at = id and may_go(id)
+    if created_at then
+      granted[#granted + 1] = give_slot(id, tenant, priority, created_at)
+      used = used + 1
     end
   end
+  note_level(used, usable - used, why)
   return granted
+end
+
+-- A job more waits, and nobody gives out slots in this move. What the last move wrote of the slots still holds.
+local function one_more_waits()
+  local have = redis.call('HMGET', key('level'), 'free', 'why')
+  if have[1] == '0' then return end
+  local used = redis.call('ZCARD', key('slots'))
+  note_level(used, tonumber(have[1] or usable_slots() - used), have[2] or 'nobody')
 end

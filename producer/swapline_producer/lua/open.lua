@@ -4,6 +4,12 @@
 -- Gives {fields = {name, value, …}, waiting = whether jobs wait for a slot}, or {stale = true}.
 
 local job = key('job', input.id)
-if redis.call('HGET', job, 'turn') ~= input.turn then return answer({stale = true}) end
+local have = redis.call('HMGET', job, 'turn', 'state', 'staged', 'vendor_job_id', 'canceling')
+if have[1] ~= input.turn then
+  bump('stale:message')
+  return answer({stale = true})
+end
+local wanted = have[2] == 'STORING' and tonumber(have[3] or 0) == 0 and have[5] ~= 'drop'
+if have[4] and (have[2] == 'RUNNING' or wanted) then bump('looks_begun') end -- the step that comes asks the vendor
 redis.call('ZADD', key('due'), 'XX', 'GT', text(rescue_at()), input.id)
 return answer({fields = redis.call('HGETALL', job), waiting = anyone_waits()})

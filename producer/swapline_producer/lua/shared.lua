@@ -1,4 +1,4 @@
--- What every move shares. Put before line.lua and the move itself; runs nothing by itself.
+-- What every move shares. Put before meter.lua, line.lua and the move itself; runs nothing by itself.
 --
 -- ARGV[1]  the key prefix, P below
 -- ARGV[2]  the time in milliseconds, or '' for the server's own clock (tests bring their own)
@@ -8,7 +8,7 @@
 --   P:job:ID          hash    one job, every field as text
 --   P:log:ID          list    its events, JSON, oldest first
 --   P:due             zset    ID -> when someone must act next; one entry for each job that is not at rest
---   P:state:STATE     zset    ID -> when it came into that state
+--   P:state:STATE     zset    ID -> when it came into that state (QUEUED: since when it waits, whatever came between)
 --   P:slots           zset    ID -> since when it holds one of the vendor's slots
 --   P:line:PRIO       zset    TENANT -> how often it was served (tenants with waiting jobs only)
 --   P:line:PRIO:T     zset    ID -> when it was accepted (the waiting jobs of tenant T)
@@ -17,10 +17,11 @@
 --                             credits_per_day, next_submit_at, poll_rate, next_look_at, claimed_at
 --   P:caps            hash    TENANT -> credits a day
 --   P:spent:DAY       hash    credits spent on a day (days since the epoch, UTC): `all`, and by `tenant:T`
---   P:gate            hash    closed_until, strikes, reason
+--   P:gate            hash    closed_until, strikes, reason, kind
 --   P:trimmed         string  there for a minute after the indexes of finished jobs were trimmed
 --   P:clocks          zset    CLOCK -> when it last claimed (one for each worker process)
 --   P:count           hash    counters of the whole system
+--   P:meter, P:level  hashes  what the metrics are made of: see meter.lua
 --   P:hist:NAME       hash    service times: bucket -> jobs in it (they fade), jobs -> how many in all
 --   P:key:TENANT:KEY  string  idempotency key -> FINGERPRINT ID
 --   P:batch:NAME      zset    ID -> when it was accepted (the jobs of a batch)
@@ -57,11 +58,11 @@ local function log(id, name, data)
   redis.call('RPUSH', key('log', id), line)
 end
 
--- The job moves from one state's index to the next one's.
-local function move(id, from, to)
+-- The job moves from one state's index to the next one's; `since` is when that counts from, if not from now.
+local function move(id, from, to, since)
   if from == to then return end
   if from then redis.call('ZREM', key('state', from), id) end
-  redis.call('ZADD', key('state', to), text(at), id)
+  redis.call('ZADD', key('state', to), since or text(at), id)
 end
 
 local function answer(result)

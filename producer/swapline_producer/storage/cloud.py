@@ -21,6 +21,7 @@ from obstore import exceptions as foreign
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from swapline_producer.errors import ObjectMissing, StorageError, StorageUnavailable
+from swapline_producer.from_files import SUFFIX, read_setting
 from swapline_producer.storage.base import LONGEST_URL_LIFE, StoredObject, checked_key
 
 if TYPE_CHECKING:
@@ -60,6 +61,12 @@ _CREDENTIALS = {
     "s3": "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS",
     "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+}
+
+_SECRETS = {
+    "s3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+    "gs": (),  # GOOGLE_APPLICATION_CREDENTIALS names a file anyway
+    "az": ("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_CLIENT_SECRET"),
 }
 
 
@@ -223,6 +230,7 @@ class CloudStorage:
                 "allow_http": _over_http(self._scheme),
             },
             retry_config={"max_retries": _RETRIES, "retry_timeout": half},
+            **_secrets_from_files(self._scheme),
         )
         return made
 
@@ -251,6 +259,12 @@ class CloudStorage:
 def _over_http(scheme: str) -> bool:
     """Whether the store's own endpoint was set to plain http, as for a server on the same host."""
     return any(os.environ.get(name, "").lower().startswith("http://") for name in _ENDPOINTS[scheme])
+
+
+def _secrets_from_files(scheme: str) -> dict[str, str]:
+    """The credentials whose `…_FILE` is set, as obstore calls them. Raises SettingsError for a file without one."""
+    files = {name: os.environ.get(name + SUFFIX) for name in _SECRETS[scheme]}
+    return {name.lower(): read_setting(name + SUFFIX, path) for name, path in files.items() if path}
 
 
 def _reason(error: BaseException) -> str:

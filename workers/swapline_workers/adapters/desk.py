@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from swapline_producer.change import Opened
 from swapline_producer.contract import State, Step, Ticket
-from swapline_producer.errors import JobNotFound, LedgerUnavailable
+from swapline_producer.errors import JobNotFound, LedgerUnavailable, NotReplicated
 from swapline_producer.ledger import new_token
+from swapline_workers import context
 from swapline_workers.core import lifecycle
 from swapline_workers.core.cancel import heed
 from swapline_workers.core.retry import backoff
@@ -182,6 +183,8 @@ class LedgerDesk:
             return self._advance_canceled(job, change, token)
         self._after(advanced)
         held = self._hold(advanced.job)
+        if not advanced.kept:
+            raise NotReplicated(f"The attempt of job {job.job_id}")
         self._remember(advanced.job)
         return held if heeding.to is change.to or (change.to.finished and heeding.to.finished) else None
 
@@ -206,6 +209,7 @@ class LedgerDesk:
 
     def _hold(self, job: Job) -> Job:
         self._hands[threading.get_ident()] = (job.job_id, job.turn)
+        context.concerns(job)
         return job
 
     def _set_clock(self, at: int) -> None:

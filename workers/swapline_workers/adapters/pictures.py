@@ -12,12 +12,11 @@ import hashlib
 import logging
 import threading
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pybase64
 
-from swapline_producer.contract import LinkedImage
+from swapline_producer.contract import LinkedImage, result_folder
 from swapline_producer.errors import ObjectMissing, StorageError
 from swapline_producer.storage import LONGEST_URL_LIFE
 
@@ -84,7 +83,7 @@ class PictureStore:
 
     def key_of(self, job: Job, number: int) -> str:
         """Give the name of a result, counted from 0."""
-        return f"{_folder(job)}/{number}.png"
+        return f"{result_folder(job)}/{number}.png"
 
     def promote(self, job: Job, number: int, size: int) -> str:
         """Make a staged picture of so many bytes a result; give its key. Its bytes stay where they are.
@@ -106,7 +105,7 @@ class PictureStore:
 
     def write_receipt(self, job: Job, receipt: bytes) -> None:
         """Write `receipt.json` beside the results. Raises StorageUnavailable."""
-        self._storage.put(f"{_folder(job)}/receipt.json", receipt, "application/json")
+        self._storage.put(f"{result_folder(job)}/receipt.json", receipt, "application/json")
 
     def unstage(self, job: Job) -> None:
         """Delete what was staged. Never raises: what stays is the janitor's."""
@@ -119,7 +118,7 @@ class PictureStore:
         """Delete what was staged and stored, the receipt as well. Never raises: what stays is the janitor's."""
         self.unstage(job)
         try:
-            self._storage.delete([found.key for found in self._storage.list(_folder(job))])
+            self._storage.delete([found.key for found in self._storage.list(result_folder(job))])
         except StorageError as error:
             log.warning("the dropped result of job %s stays for the janitor: %s", job.job_id, error)
 
@@ -136,8 +135,3 @@ class PictureStore:
 
 def _staged_key(job: Job, number: int) -> str:
     return f"staging/{job.job_id}/{number}"
-
-
-def _folder(job: Job) -> str:
-    day = datetime.fromtimestamp(job.created_at / 1000, UTC)
-    return f"results/{job.tenant}/{day:%Y/%m/%d}/{job.job_id}"

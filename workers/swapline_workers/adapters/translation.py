@@ -9,11 +9,13 @@
     404                                                      NotFound (1)      NotFound
     405, 3xx                                                 NotFound          Unclear
     429                                                      Throttled         Throttled
+    another 4xx that says that all places are taken          Throttled (2)     Unclear
     other 4xx but 408 and 425                                Refused           Unclear
     408, 425, 5xx, 1xx                                       Unclear           Unclear
     2xx that is not what the page promises                   Unclear           Unclear
 
 (1) A 404 that names one of the vendor's five codes is Refused: the address is right, the filter is not.
+(2) Also a 403; never where one of the vendor's five codes is named.
 
 A look never says that a job failed, whatever goes wrong with the call. For a submission, "never made" is not guessed
 from an exception's class: the connection noted whether a byte of the request was given to a socket.
@@ -31,6 +33,7 @@ from urllib3 import exceptions as urllib3
 from swapline_producer.contract import FailureCode
 from swapline_workers.adapters.deadline import Stage
 from swapline_workers.adapters.retry_after import retry_after
+from swapline_workers.core.capacity import says_full
 from swapline_workers.core.evidence import WINDOW, excerpt, find_code, said
 from swapline_workers.errors import (
     NotFound,
@@ -78,6 +81,17 @@ _BY_STATUS: dict[int, type[VendorError]] = {
     HTTPStatus.FORBIDDEN: Unauthorized,
     HTTPStatus.TOO_MANY_REQUESTS: Throttled,
 }
+
+
+_MAY_MEAN_FULL = frozenset({*range(400, 500)}) - {
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.PAYMENT_REQUIRED,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.METHOD_NOT_ALLOWED,
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.TOO_EARLY,
+}
+"""Refusals: the job did not run. A 5xx may come after it has begun, whatever it says."""
 
 
 class Answer(NamedTuple):
@@ -133,6 +147,8 @@ class Translator(NamedTuple):
         """Translate a reply whose status is not 2xx, to a submission (`sending`) or a look."""
         code = find_code(answer.body)
         kind = kind_of(answer.status, sending=sending, named=code is not None)
+        if sending and code is None and answer.status in _MAY_MEAN_FULL and says_full(answer.body):
+            kind = Throttled
         sentence = f"the vendor answered {answer.status}: {said(answer.body, self.secret) or 'nothing'}"
         evidence: dict[str, str | int] = {"status": answer.status, "body": excerpt(answer.body, self.secret)}
         if kind is Throttled:

@@ -18,6 +18,7 @@ import urllib3
 
 from swapline_producer.addresses import url_problem
 from swapline_producer.webhooks import secret_key, sign
+from swapline_workers import context
 from swapline_workers.adapters.deadline import limit
 from swapline_workers.adapters.public import AnyAdapter, PublicAdapter
 from swapline_workers.adapters.retry_after import retry_after
@@ -99,7 +100,7 @@ class WebhookSender:
         signed = sign(body, webhook_id, int(self._clock()), self._secrets)
         with limit(self._timeout) as deadline:
             try:
-                return self._post(url, host, body, {**_HEADERS, **signed}, deadline)
+                return self._post(url, host, body, {**_HEADERS, **signed, **context.headers()}, deadline)
             except _FOREIGN as error:
                 raise WebhookFailed(self._sentence(host, error, deadline)) from error
 

@@ -20,6 +20,7 @@ TABLE = (
     Transition(State.QUEUED, State.RUNNING, "the reply of an attempt given up for unknown came after all"),
     Transition(State.QUEUED, State.EXPIRED, "it waited longer than its queue TTL"),
     Transition(State.QUEUED, State.CANCELED, "it was canceled"),
+    Transition(State.QUEUED, State.HELD, "Redis was restored from a backup: it may have been submitted since"),
     Transition(State.SUBMITTING, State.SUBMITTING, "the attempt is written, just before the paid call"),
     Transition(State.SUBMITTING, State.RUNNING, "the vendor's id is known"),
     Transition(State.SUBMITTING, State.QUEUED, "the call provably did not run: no connection, 429, key, credits"),
@@ -40,6 +41,21 @@ TABLE = (
     Transition(State.STORING, State.SUCCEEDED, "its pictures and receipt are stored"),
     Transition(State.STORING, State.FAILED, "the vendor's output is missing or not a whole PNG, or is gone"),
     Transition(State.STORING, State.CANCELED, "it was canceled; the vendor's work is paid"),
+    Transition(State.STORING, State.RUNNING, "a person had it looked at again, and the vendor still works on it"),
+    *(
+        Transition(state, State.QUEUED, "a person sends it again, accepting the charge")
+        for state in State
+        if state in FINISHED and state is not State.SUCCEEDED
+    ),
+    *(
+        Transition(state, State.STORING, "a person has its id at the vendor, or its stage, looked at again")
+        for state in State
+        if state in FINISHED and state is not State.EXPIRED
+    ),
+    *(
+        Transition(state, State.SUCCEEDED, "Redis was restored from a backup, and its receipt was found")
+        for state in (State.QUEUED, State.SUBMITTING, State.RUNNING, State.HELD)
+    ),
     *(Transition(state, state, "its webhook was tried") for state in State if state in FINISHED),
 )
 

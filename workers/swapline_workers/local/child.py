@@ -39,6 +39,8 @@ class Program:
     """Seconds. Python with Celery needs about two on a slow machine, and a machine under load ten times that."""
     stop_within: float = 10
     """Seconds between SIGTERM and SIGKILL."""
+    complaint: Callable[[Child], str | None] | None = None
+    """Asked while it runs: what keeps it from its work, so that it must be started again; None where it is well."""
 
 
 class Service(Protocol):
@@ -55,14 +57,32 @@ class Service(Protocol):
     def start(self) -> None:
         """Start, and come back once it is ready. Raises ChildFailed; nothing of it runs then."""
 
+    def launch(self) -> None:
+        """Start, and do not wait; `settled` says when it is ready."""
+
+    def settled(self) -> bool:
+        """Tell whether what was launched is ready. Raises ChildFailed once it cannot be; nothing of it runs then."""
+
     def poll(self) -> int | None:
         """Give the exit code if it is not running (negative: the signal that ended it), None while it runs."""
+
+    def complaint(self) -> str | None:
+        """Say what keeps it from its work although it runs; None where it is well."""
+
+    def ask(self) -> None:
+        """Ask it to stop, and do not wait; to ask again is to ask for more haste."""
+
+    def stopped(self, within: float | None = None) -> None:
+        """Wait until what was asked to stop has stopped; kill it after `within` seconds, or its own time."""
 
     def stop(self) -> None:
         """Stop cleanly, by force where that takes too long. Stopping twice is stopping once."""
 
     def kill(self) -> None:
         """Stop by force, now."""
+
+    def evidence(self) -> str:
+        """Name its log, and quote its end."""
 
 
 class Child:
@@ -77,6 +97,7 @@ class Child:
         self._popen: subprocess.Popen[bytes] | None = None
         self._code = 0
         self._log_from = 0
+        self._ready_by = 0.0
 
     @property
     def name(self) -> str:
@@ -93,6 +114,16 @@ class Child:
 
         Raises ChildFailed with the end of its log when it ended or was not ready in time; it is gone then.
         """
+        self.launch(pass_fds=pass_fds)
+        try:
+            while not self.settled():
+                time.sleep(_LOOK_EVERY)
+        except BaseException:
+            self.kill()
+            raise
+
+    def launch(self, *, pass_fds: Collection[int] = ()) -> None:
+        """Start, and do not wait."""
         self.program.log.parent.mkdir(parents=True, exist_ok=True)
         self._leash = self._leash or shared_leash()
         with self.program.log.open("ab") as log:
@@ -101,11 +132,22 @@ class Child:
                 self.program.argv, env=self.program.env, cwd=self.program.cwd, output=log, pass_fds=pass_fds
             )
         self.pid = self._popen.pid
-        try:
-            self._wait_until_ready()
-        except BaseException:
+        self._ready_by = time.monotonic() + self.program.ready_within
+
+    def settled(self) -> bool:
+        """Tell whether it is ready. Raises ChildFailed with the end of its log when it cannot be; it is gone then."""
+        if (code := self.poll()) is not None:
+            raise ChildFailed(f"{self.name} {ending(code)} before it was ready.{self.evidence()}")
+        if self.program.ready is None or self.program.ready(self):
+            return True
+        if time.monotonic() > self._ready_by:
             self.kill()
-            raise
+            raise ChildFailed(f"{self.name} was not ready after {self.program.ready_within:g} s.{self.evidence()}")
+        return False
+
+    def complaint(self) -> str | None:
+        """Say what keeps it from its work although it runs; None where it is well."""
+        return None if self.program.complaint is None else self.program.complaint(self)
 
     def poll(self) -> int | None:
         """Give the exit code if it is not running (negative: the signal that ended it), None while it runs."""
@@ -117,11 +159,20 @@ class Child:
 
     def stop(self) -> None:
         """Ask it to stop, wait, and kill the group where that was not enough. Stopping twice is stopping once."""
+        self.ask()
+        self.stopped()
+
+    def ask(self) -> None:
+        """Send it SIGTERM."""
+        if self._popen is not None:
+            self._popen.terminate()  # the leader only: it knows in which order its own children stop
+
+    def stopped(self, within: float | None = None) -> None:
+        """Wait until it has ended, at most `within` seconds or its own time; then kill the group."""
         if (popen := self._popen) is None:
             return
-        popen.terminate()  # the leader only: it knows in which order its own children stop
         try:
-            popen.wait(self.program.stop_within)
+            popen.wait(self.program.stop_within if within is None else within)
         except subprocess.TimeoutExpired:
             pass
         finally:
@@ -138,17 +189,8 @@ class Child:
             log.seek(max(self._log_from, self.program.log.stat().st_size - _TAIL))
             return log.read().decode(errors="replace").strip()
 
-    def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + self.program.ready_within
-        while (code := self.poll()) is None:
-            if self.program.ready is None or self.program.ready(self):
-                return
-            if time.monotonic() > deadline:
-                raise ChildFailed(f"{self.name} was not ready after {self.program.ready_within:g} s.{self._evidence()}")
-            time.sleep(_LOOK_EVERY)
-        raise ChildFailed(f"{self.name} {ending(code)} before it was ready.{self._evidence()}")
-
-    def _evidence(self) -> str:
+    def evidence(self) -> str:
+        """Name its log, and quote the end of what it has written since its last start."""
         said = self.tail()
         return f" Its log is {self.log}" + (f" and ends with:\n{said}" if said else " and is empty.")
 

@@ -1,4 +1,4 @@
-"""`swapline redis` and `swapline demo`."""
+"""`swapline up`, `swapline redis` and `swapline demo`."""
 
 from __future__ import annotations
 
@@ -70,3 +70,67 @@ def demo(photos: tuple[Path, ...], folder: Path, *, keep: bool, logs: bool) -> N
     from swapline_workers.local.demo.main import run_demo  # noqa: PLC0415 -- see above
 
     sys.exit(0 if run_demo(photos, folder, keep=keep, logs=logs) else 1)
+
+
+def _chosen(_context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> frozenset[str]:
+    """Read `--without board,flower`, which may also be given several times."""
+    names = frozenset(name.strip() for text in value for name in text.split(",") if name.strip())
+    if wrong := names - {"board", "metrics", "flower"}:
+        raise click.BadParameter(f"{', '.join(sorted(wrong))} is none of board, metrics, flower.")
+    return names
+
+
+_PORT = click.IntRange(1, 65_535)
+
+
+@click.command()
+@click.option(
+    "--dir",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".swapline"),
+    show_default=True,
+    help="Where data, passwords and logs are kept.",
+)
+@click.option("--redis-url", help="Use this server instead of the embedded one; SWAPLINE_REDIS_URL does the same.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Worker processes.  [default: one for each core]")
+@click.option("--simulated", is_flag=True, help="Start the simulated vendor, and spend nothing.")
+@click.option("--without", multiple=True, callback=_chosen, help="Parts to do without: board, metrics, flower.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where board, metrics and Flower listen.")
+@click.option("--board-port", type=_PORT, default=5556, show_default=True)
+@click.option("--metrics-port", type=_PORT, default=9810, show_default=True)
+@click.option("--flower-port", type=_PORT, default=5555, show_default=True)
+@click.option("--simulator-port", type=_PORT, default=8900, show_default=True)
+@click.option("--redis-port", type=click.IntRange(0, 65_535), default=0, help="0: the one it had last, or a free one.")
+def up(
+    folder: Path,
+    redis_url: str | None,
+    workers: int | None,
+    without: frozenset[str],
+    host: str,
+    redis_port: int,
+    *,
+    simulated: bool,
+    **ports: int,
+) -> None:
+    """Run the whole system on this host until Ctrl-C or SIGTERM: server, workers, board, metrics and Flower.
+
+    \b
+    One log of everything is printed here. Stopping finishes what is in hand, and keeps all data.
+    Examples:
+      swapline up --simulated                # try it: no vendor, nothing spent
+      swapline up                            # SWAPLINE_API_BASE_URL, _API_KEY and _API_KEY_HEADER say which vendor
+    """  # noqa: D301 -- click's mark for a block that keeps its lines
+    from swapline_workers.local.up.main import Wishes, run_up  # noqa: PLC0415 -- see above
+
+    wishes = Wishes(
+        folder=folder,
+        redis_url=redis_url,
+        redis_port=redis_port,
+        workers=workers,
+        host=host,
+        ports={name.removesuffix("_port"): port for name, port in ports.items()},
+        without=without,
+        simulated=simulated,
+    )
+    run_up(wishes)

@@ -19,16 +19,16 @@ _LOCK_WITHIN = 1.0
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[int]:
+def locked(folder: Path, *, within: float = _LOCK_WITHIN) -> Iterator[int]:
     """Lock a folder for a server to be, which inherits the descriptor; our copy goes at the end of the block.
 
     The lock is then the server's: it goes when the server does, however that happens, and not when we do.
-    Raises FolderInUse.
+    Raises FolderInUse when somebody else has had it for `within` seconds.
     """
     path = folder / "lock"
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        _take(lock, path)
+        _take(lock, path, within)
         yield lock
     finally:
         os.close(lock)
@@ -48,8 +48,8 @@ def write_private(path: Path, text: str) -> None:
         file.write(text)
 
 
-def _take(lock: int, path: Path) -> None:
-    deadline = time.monotonic() + _LOCK_WITHIN
+def _take(lock: int, path: Path, within: float) -> None:
+    deadline = time.monotonic() + within
     while not _taken(lock):
         if time.monotonic() > deadline:
             owner = path.read_text().strip() or "unknown"

@@ -42,6 +42,7 @@ class Leash:
         self._lock = threading.Lock()
         self._watchdog: subprocess.Popen[bytes] | None = None
         self._held: dict[int, subprocess.Popen[bytes]] = {}
+        self._kept: set[int] = set()
         self._owner = os.getpid()
 
     def spawn(
@@ -70,6 +71,13 @@ class Leash:
             )
             self._held[child.pid] = child
         return child
+
+    def keep(self, descriptor: int) -> None:
+        """Have the watchdog hold a descriptor, too: a lock that must not be free before our children have ended.
+
+        To be called before the first child is started; the descriptor must stay open here.
+        """
+        self._kept.add(descriptor)
 
     def release(self, pid: int) -> None:
         """Take a child that is gone, with its group, off the leash."""
@@ -104,6 +112,7 @@ class Leash:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 bufsize=0,
+                pass_fds=tuple(self._kept),
                 cwd="/",
                 start_new_session=True,
             )

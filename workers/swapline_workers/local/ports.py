@@ -26,12 +26,12 @@ def free_port() -> int:
     raise OSError(f"no free port found between {_FIRST} and {_FIRST + _COUNT} on {LOOPBACK}")
 
 
-def is_free(port: int) -> bool:
-    """Tell whether a server could listen on this port of loopback now."""
-    with socket.socket() as probe:
+def is_free(port: int, *, host: str = LOOPBACK) -> bool:
+    """Tell whether a server could listen on this port now. Port 0 is always free."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do, so that TIME_WAIT does not count
         try:
-            probe.bind((LOOPBACK, port))
+            probe.bind((host, port))
         except OSError:
             return False
         return True

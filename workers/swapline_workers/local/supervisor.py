@@ -6,7 +6,8 @@
         supervisor.run()            # until SIGINT, SIGTERM or SIGHUP
 
 There is no thread in here: whoever waits calls `tick`, or lets `run` do it. A signal interrupts whatever is being
-waited for, the services stop in reverse order, and a second signal kills them. That they also end when this interpreter
+waited for, and the services stop in reverse order; a second signal asks them again and waits for a moment only, and a
+third one kills them. That they also end when this interpreter
 is killed is the work of `leash`.
 """
 
@@ -15,18 +16,25 @@ from __future__ import annotations
 import signal
 import time
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import TYPE_CHECKING, Self
 
 from swapline_workers.local.child import Service, ending
 from swapline_workers.local.errors import ChildFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
     from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _TICK = 0.1
 """Seconds between two looks at the services: a person does not notice it, and ten polls a second cost nothing."""
+_SETTLE = 0.005
+"""Seconds between two looks at services that start for the first time, while somebody waits."""
+_ASK_EVERY = 5.0
+"""Seconds between two questions whether a service that runs also works."""
+_QUICK = 3.0
+"""Seconds that a service gets to stop when somebody is in a hurry: to write down what must not be lost."""
 
 
 class StopRequested(SystemExit):
@@ -47,20 +55,39 @@ class Backoff:
     """A service that never comes up is tried twice a minute: enough for who mends it, little enough for the log."""
     calm: float = 60
     """A service that has run for a minute is forgiven its earlier falls."""
+    tries: int | None = None
+    """How many falls in a row are one too many; None: it is tried for ever."""
+    vital: bool = True
+    """What one too many means: the end of everything, or that the others go on without it."""
 
     def delay(self, falls: int) -> float:
         """Give the wait after this many falls in a row, doubling from `first` to `most`."""
         return min(self.first * 2.0 ** (falls - 1), self.most)
 
 
+class Haste(IntEnum):
+    """How services are stopped. Each signal is one step further."""
+
+    GENTLE = 0
+    """Asked, and waited for as long as each needs."""
+    QUICK = 1
+    """Asked again, and waited for only a moment."""
+    KILL = 2
+
+
 @dataclass
 class _Watched:
     service: Service
     backoff: Backoff | None
+    wave: int
+    """Those of one wave start and stop at once."""
     up_since: float
     falls: int = 0
     due: float | None = None
     """When it is started again; None while it runs."""
+    starting: bool = True
+    given_up: bool = False
+    asked_at: float = 0
 
 
 class Supervisor:
@@ -70,6 +97,7 @@ class Supervisor:
         """Give what happens to `tell`, a sentence each."""
         self._tell = tell
         self._watched: list[_Watched] = []
+        self._waves = 0
         self._handlers: dict[int, Callable[[int, FrameType | None], object] | int] = {}
 
     def __enter__(self) -> Self:
@@ -92,11 +120,23 @@ class Supervisor:
 
         Raises ChildFailed when this first start fails.
         """
-        self._watched.append(_Watched(service, restart, time.monotonic()))  # first, so that a signal finds it
-        service.start()
+        self.start_together([(service, restart)])
+
+    def start_together(self, services: Iterable[tuple[Service, Backoff | None]]) -> None:
+        """Start services that do not need each other, and wait until all are ready; they will stop together, too.
+
+        Raises ChildFailed when one of them cannot be started.
+        """
+        self._waves += 1
+        wave = [_Watched(service, restart, self._waves, time.monotonic()) for service, restart in services]
+        for watched in wave:
+            self._watched.append(watched)  # first, so that a signal finds it
+            watched.service.launch()
+        while not all([self._settled(watched) for watched in wave]):  # noqa: C419 -- a list, so that each is looked at
+            time.sleep(_SETTLE)
 
     def run(self) -> None:
-        """Watch until a signal comes, as StopRequested, or a service without restart ends, as ChildFailed."""
+        """Watch until a signal comes, as StopRequested, or a service that must not end does, as ChildFailed."""
         while True:
             self.tick()
             time.sleep(_TICK)
@@ -104,48 +144,74 @@ class Supervisor:
     def tick(self) -> None:
         """Look at every service once, and start again what has fallen and is due.
 
-        Raises ChildFailed when a service ended that is not to be started again.
+        Raises ChildFailed when a service ended that is not to be started again, or once too often.
         """
         for watched in self._watched:
-            if watched.due is not None:
-                self._start_again(watched, watched.due)
-            elif (code := watched.service.poll()) is not None:
-                self._note_fall(watched, f"{watched.service.name} {ending(code)}")
+            if not watched.given_up:
+                try:
+                    self._look_at(watched)
+                except ChildFailed as error:
+                    self._note_fall(watched, str(error).split(". ", maxsplit=1)[0].removesuffix("."))
 
     def stop(self) -> None:
-        """Stop all in reverse order. A signal that comes meanwhile turns stopping into killing."""
-        hurry = False
+        """Stop all, the last wave first. Each signal that comes meanwhile is one step of haste more."""
+        haste = Haste.GENTLE
         while self._watched:
-            service = self._watched[-1].service
+            wave = [watched.service for watched in self._watched if watched.wave == self._watched[-1].wave]
             try:
-                if hurry:
-                    service.kill()
-                else:
-                    service.stop()
-                self._watched.pop()
+                _stop_together(wave, haste)
+                del self._watched[-len(wave) :]
             except StopRequested:
-                hurry = True
+                haste = Haste(min(haste + 1, Haste.KILL))
+
+    def _look_at(self, watched: _Watched) -> None:
+        service, now = watched.service, time.monotonic()
+        if watched.due is not None:
+            if now >= watched.due:
+                watched.due, watched.starting, watched.up_since = None, True, now
+                service.launch()
+        elif watched.starting:
+            if self._settled(watched):
+                self._tell(f"{service.name} runs again.")
+        elif (code := service.poll()) is not None:
+            raise ChildFailed(f"{service.name} {ending(code)}")
+        elif now - watched.asked_at > _ASK_EVERY:
+            watched.asked_at = now
+            if (complaint := service.complaint()) is not None:
+                service.kill()
+                raise ChildFailed(f"{service.name} was killed, because {complaint}")
+
+    def _settled(self, watched: _Watched) -> bool:
+        watched.starting = watched.starting and not watched.service.settled()
+        return not watched.starting
 
     def _note_fall(self, watched: _Watched, what: str) -> None:
-        now = time.monotonic()
-        if watched.backoff is None:
-            raise ChildFailed(f"{what}. Its log is {watched.service.log}.")
-        watched.falls = 1 if now - watched.up_since > watched.backoff.calm else watched.falls + 1
-        wait = watched.backoff.delay(watched.falls)
-        watched.due = now + wait
-        self._tell(f"{what}; it starts again in {wait:g} s. Its log is {watched.service.log}.")
-
-    def _start_again(self, watched: _Watched, due: float) -> None:
-        if time.monotonic() < due:
+        now, service, backoff = time.monotonic(), watched.service, watched.backoff
+        if backoff is None:
+            raise ChildFailed(f"{what}. Its log is {service.log}.")
+        watched.falls = 1 if now - watched.up_since > backoff.calm else watched.falls + 1
+        if backoff.tries is not None and watched.falls > backoff.tries:
+            self._give_up(watched, f"{what}, for the {watched.falls}th time in a row; it is not started again")
             return
-        watched.due = None
-        watched.up_since = time.monotonic()
-        try:
-            watched.service.start()
-        except ChildFailed as error:
-            self._note_fall(watched, str(error).split(".", maxsplit=1)[0])
+        wait = backoff.delay(watched.falls)
+        watched.due = now + wait
+        self._tell(f"{what}; it starts again in {wait:g} s. Its log is {service.log}.")
+
+    def _give_up(self, watched: _Watched, why: str) -> None:
+        watched.given_up = True
+        if watched.backoff is None or watched.backoff.vital:
+            raise ChildFailed(f"{why}.{watched.service.evidence()}")
+        self._tell(f"{why}; everything else goes on without it.{watched.service.evidence()}")
+
+
+def _stop_together(services: Sequence[Service], haste: Haste) -> None:
+    for service in services:
+        if haste is Haste.KILL:
+            service.kill()
         else:
-            self._tell(f"{watched.service.name} runs again.")
+            service.ask()
+    for service in reversed(services):
+        service.stopped(None if haste is Haste.GENTLE else _QUICK)
 
 
 def _request_stop(number: int, _frame: FrameType | None) -> None:

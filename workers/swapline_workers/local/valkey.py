@@ -112,6 +112,32 @@ class EmbeddedValkey:
                 raise PortTaken(f"Port {port} of {LOOPBACK} belongs to somebody else; choose another one.")
         raise PortTaken(f"{_PORT_TRIES} free ports of {LOOPBACK} were taken by others before the server had them.")
 
+    def launch(self) -> None:
+        """Start it; it is ready then: nothing else can begin before it."""
+        self.start()
+
+    def settled(self) -> bool:
+        """Yes: what was launched is ready."""
+        return True
+
+    def complaint(self) -> str | None:
+        """Nothing: a server that runs and does not answer is its clients' matter, who wait for it."""
+        return None
+
+    def evidence(self) -> str:
+        """Name its log, and quote its end."""
+        return "" if self._child is None else self._child.evidence()
+
+    def ask(self) -> None:
+        """Ask it to stop."""
+        if self._child is not None:
+            self._child.ask()
+
+    def stopped(self, within: float | None = None) -> None:
+        """Wait until it has stopped; kill it where that takes too long."""
+        if self._child is not None:
+            self._child.stopped(within)
+
     def poll(self) -> int | None:
         """Give the exit code if it is not running (negative: the signal that ended it), None while it runs."""
         return 0 if self._child is None else self._child.poll()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from swapline_producer.change import Change
+from swapline_producer.change import Change, FieldValue
 from swapline_producer.contract import FailureCode, Job, State, Step, StoredPicture
 from swapline_producer.errors import StorageError
 from swapline_workers import errors
@@ -16,7 +16,7 @@ from swapline_workers.core.outcomes import STALE, Again, Next, Outcome, Retry
 from swapline_workers.core.png import size_of
 from swapline_workers.core.retry import backoff
 from swapline_workers.steps.finish import fail
-from swapline_workers.steps.schedule import lesson
+from swapline_workers.steps.schedule import lesson, unseen
 
 if TYPE_CHECKING:
     from swapline_workers.steps.ports import Look, Ports
@@ -64,13 +64,23 @@ def _facts(job: Job, number: int, picture: bytes, ports: Ports) -> StoredPicture
     return StoredPicture(key=key, sha256=digest, bytes=len(picture), width=width, height=height)
 
 
-def try_collecting_again(job: Job, ports: Ports, reason: str) -> Outcome:
-    """The vendor has delivered and been paid: this is tried until it works, or the vendor forgets the job."""
+def try_collecting_again(job: Job, ports: Ports, reason: str, *, not_found: int = 0) -> Outcome:
+    """The vendor has delivered and been paid: this is tried until it works, or the vendor forgets the job.
+
+    `not_found` counts looks answered 404 in a row.
+    """
     tries = job.retries + 1
     wait = backoff(tries)
     change = Change(
         to=State.STORING,
-        fields={"retries": tries, "staged": None, "checked": None, "polls": job.polls + 1},
+        fields={
+            "retries": tries,
+            "staged": None,
+            "staged_bytes": 0,
+            "checked": None,
+            "polls": job.polls + 1,
+            "not_found": not_found,
+        },
         due_in=wait,
         note="not stored",
         data={"reason": reason, "tries": tries},
@@ -88,6 +98,7 @@ def _pass_slot_on(job: Job, look: Look, ports: Ports) -> Job | None:
         note="completed",
         count={"looks": 1, "completed": 1},
         observe=lesson(job, look, ports),
+        timed={"detection": unseen(job, look, ports)},
     )
     return ports.desk.advance(job, change)
 
@@ -100,9 +111,19 @@ def _bad_output(job: Job, ports: Ports, error: errors.WorkerError) -> Outcome:
 
 
 def _staged(job: Job, ports: Ports, checked: tuple[StoredPicture, ...]) -> Outcome:
+    found_late: dict[str, FieldValue] = {"vendor_status": "COMPLETED", "polls": job.polls + 1}
+    known = job.terminal_at is not None
+    fields: dict[str, FieldValue] = {
+        "staged": len(checked),
+        "staged_bytes": sum(picture.bytes for picture in checked),
+        "checked": checked,
+        "retries": 0,
+    }
     change = Change(
         to=State.STORING,
-        fields={"staged": len(checked), "checked": checked, "retries": 0},
+        fields={**fields, **({} if known else found_late)},
+        stamps={} if known else {"terminal_at": 0},
+        count={} if known else {"looks": 1},
         due_in=ports.policy.rescue_after,
         sends=True,
         note="staged",

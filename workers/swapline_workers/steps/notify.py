@@ -15,6 +15,8 @@ from swapline_workers.errors import WebhookFailed
 if TYPE_CHECKING:
     from swapline_workers.steps.ports import Ports
 
+SECONDS = 1000
+
 
 def notify(job: Job, at: int, ports: Ports) -> Outcome:
     """Deliver the job's event once."""
@@ -42,7 +44,9 @@ def _failed(job: Job, ports: Ports, error: WebhookFailed) -> Outcome:
 
 def _settle(job: Job, ports: Ports, to: Notification, reason: str) -> Outcome:
     change = _change(job, to, f"webhook {to.value.lower()}", reason)
-    settled = change.model_copy(update={"due_by": _slot_deadline(job)})
+    told = to is Notification.DELIVERED and job.finished_at is not None
+    timed = {"webhook_lag": (ports.desk.now() - (job.finished_at or 0)) / SECONDS} if told else {}
+    settled = change.model_copy(update={"due_by": _slot_deadline(job), "timed": timed})
     return Stop(reason) if ports.desk.advance(job, settled) else STALE
 
 

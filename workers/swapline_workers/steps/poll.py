@@ -33,9 +33,14 @@ SECONDS = 1000
 
 STOPPED = {
     errors.Unauthorized: Strike(
-        reason="the vendor refuses the key: check SWAPLINE_API_KEY and _HEADER", wait=5.0, longest=5.0
+        kind="unauthorized",
+        reason="the vendor refuses the key: check SWAPLINE_API_KEY and _HEADER",
+        wait=5.0,
+        longest=5.0,
     ),
-    errors.OutOfCredits: Strike(reason="the account is out of credits: buy some", wait=5.0, longest=5.0),
+    errors.OutOfCredits: Strike(
+        kind="credits", reason="the account is out of credits: buy some", wait=5.0, longest=5.0
+    ),
 }
 """What concerns everybody, not this job: no new submission is made for so long. It does not grow, because every look at
 every job says it again; else a minute of it would stop the line for a minute more."""
@@ -77,24 +82,30 @@ def _later(job: Job, ports: Ports, status: str, *, held: float) -> Outcome:
     known = status in WAITING
     count = {"looks.held" if held >= polling.HELD else "looks.instant": 1, **({} if known else {"unknown_status": 1})}
     note = "status" if status != job.vendor_status else None
-    return _look_again(
-        job,
-        ports,
-        wait,
-        f"the vendor says {status}",
-        Change(to=job.state, fields=fields, stamps={"looked_at": 0}, count=count, note=note, data={"status": status}),
+    change = Change(
+        to=job.state, fields=fields, stamps={"looked_at": 0}, count=count, note=note, data={"status": status}
     )
+    if job.state is State.STORING and job.terminal_at is None:
+        change = _runs_after_all(job, change)
+    return _look_again(job, ports, wait, f"the vendor says {status}", change)
+
+
+def _runs_after_all(job: Job, change: Change) -> Change:
+    """Somebody had a job looked at again that had been given up; the vendor still works on it, so it has a slot."""
+    stamps = {**change.stamps, "run_until": job.run_timeout_ms / 1000}
+    return change.model_copy(update={"to": State.RUNNING, "stamps": stamps, "note": "runs after all"})
 
 
 def _no_news(job: Job, error: errors.VendorError, ports: Ports) -> Outcome:
     """No answer says nothing about the job: it is looked at again, later."""
     if isinstance(error, errors.NotFound) and _forgotten(job, ports):
         return fail(job, ports, FailureCode.LOST, f"the vendor does not know the job any more: {error}")
+    not_found = job.not_found + 1 if isinstance(error, errors.NotFound) else 0
     if job.state is State.STORING:
-        return try_collecting_again(job, ports, str(error))
+        return try_collecting_again(job, ports, str(error), not_found=not_found)
     if _out_of_time(job, ports):
         return _timed_out(job, ports, f"the last look failed: {error}")
-    fields: dict[str, FieldValue] = {"not_found": job.not_found + 1 if isinstance(error, errors.NotFound) else 0}
+    fields: dict[str, FieldValue] = {"not_found": not_found}
     fields["silent"] = job.silent + 1
     wait = max(next_look(job, ports), polling.growing_wait(job.silent, ports.policy.looks))
     if type(error) in STOPPED:
@@ -110,7 +121,7 @@ def _look_again(job: Job, ports: Ports, wait: float, reason: str, change: Change
         "fields": {**change.fields, "polls": job.polls + 1},
         "count": {**change.count, "looks": 1},
         "due_in": wait,
-        "due_by": "run_until" if job.state is State.RUNNING else None,
+        "due_by": "run_until" if change.to is State.RUNNING else None,
     }
     return Again(wait, reason) if ports.desk.advance(job, change.model_copy(update=update)) else STALE
 

@@ -64,5 +64,15 @@ def lesson(job: Job, look: Look, ports: Ports) -> dict[str, dict[int, float]]:
     return {kind(job.spec): spread, EVERY_KIND: spread}
 
 
+def unseen(job: Job, look: Look, ports: Ports) -> float:
+    """How many seconds a job that this look found done had been done, as a guess: half the time since the look before.
+
+    The vendor does not say when it was done. A look that the vendor held was answered in that moment.
+    """
+    if look.held >= polling.HELD or job.submitted_at is None:
+        return 0.0
+    return max(0.0, ports.desk.now() - (job.looked_at or job.submitted_at)) / 2 / SECONDS
+
+
 def _since(job: Job, at: int) -> float:
     return max(0.0, (at - (job.submitted_at or at)) / SECONDS)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from swapline_producer.change import Change, Strike
 from swapline_producer.contract import CREDITS_PER_JOB, FailureCode, Job, Notification, State, Step
-from swapline_producer.errors import ObjectMissing, StorageUnavailable
+from swapline_producer.errors import NotReplicated, ObjectMissing, StorageUnavailable
 from swapline_workers import errors
 from swapline_workers.core.outcomes import STALE, Next, Outcome, Park, Stop
 from swapline_workers.settings import AmbiguousSubmit
@@ -23,11 +23,19 @@ if TYPE_CHECKING:
     from swapline_workers.steps.ports import Ports, Submission
 
 PAUSE = {
-    errors.NotSent: Strike(reason="the vendor could not be reached"),
-    errors.Throttled: Strike(reason="the vendor says that we are too fast or over the cap (429)", shrink=True),
-    errors.Unauthorized: Strike(reason="the vendor refuses the key: check SWAPLINE_API_KEY and _HEADER", wait=5.0),
-    errors.OutOfCredits: Strike(reason="the account is out of credits: buy some", wait=5.0, longest=300.0),
-    errors.NotFound: Strike(reason="the vendor has no such address: check SWAPLINE_API_BASE_URL", wait=5.0),
+    errors.NotSent: Strike(kind="unreachable", reason="the vendor could not be reached"),
+    errors.Throttled: Strike(
+        kind="throttled", reason="the vendor says that we are too fast or over its cap", shrink=True
+    ),
+    errors.Unauthorized: Strike(
+        kind="unauthorized", reason="the vendor refuses the key: check SWAPLINE_API_KEY and _HEADER", wait=5.0
+    ),
+    errors.OutOfCredits: Strike(
+        kind="credits", reason="the account is out of credits: buy some", wait=5.0, longest=300.0
+    ),
+    errors.NotFound: Strike(
+        kind="address", reason="the vendor has no such address: check SWAPLINE_API_BASE_URL", wait=5.0
+    ),
 }
 """What is not this job's fault stops the line for everybody, for so long; the job goes back into it, uncharged."""
 
@@ -62,11 +70,14 @@ def attempt(job: Job, ports: Ports) -> Outcome:
     try:
         image = ports.pictures.input_text(job.spec)
     except StorageUnavailable as error:
-        return back_in_line(job, ports, Strike(reason=f"the input cannot be read: {error}"))
+        return back_in_line(job, ports, Strike(kind="input", reason=f"the input cannot be read: {error}"))
     except ObjectMissing as error:
         return fail(job, ports, FailureCode.STORAGE_FAILED, f"the input is gone: {error}", refund=True)
     wait = first_look(job, ports)  # now: nothing may come between the reply and writing its id
-    sending = ports.desk.advance(job, _written_attempt(job, ports))
+    try:
+        sending = ports.desk.advance(job, _written_attempt(job, ports))
+    except NotReplicated as error:
+        return _not_safe(job, ports, str(error))
     if sending is None:
         return STALE
     try:
@@ -147,6 +158,13 @@ def settle_unknown(job: Job, ports: Ports, reason: str, evidence: dict[str, Json
     if held is None:
         return STALE
     return Next(held, Step.NOTIFY) if tells else Stop("held: its outcome at the vendor is unknown")
+
+
+def _not_safe(job: Job, ports: Ports, reason: str) -> Outcome:
+    """The attempt is written, but a fail-over could forget it, and the call would be paid twice: it is not made."""
+    found = ports.desk.reread(job)
+    written = found.attempt_open and found.turn == job.turn + 1
+    return back_in_line(found, ports, Strike(reason=reason)) if written else STALE
 
 
 def back_in_line(job: Job, ports: Ports, pause: Strike, evidence: dict[str, JsonValue] | None = None) -> Outcome:

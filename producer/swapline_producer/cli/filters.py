@@ -1,0 +1,99 @@
+"""The options that say which jobs are meant: the same ones for looking, replaying and canceling."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import click
+
+from swapline_producer.contract import FailureCode, Notification, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from swapline_producer.ledger import Ledger, Wanted
+
+Command = TypeVar("Command", bound="Callable[..., Any]")
+
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_PARTS = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
+_AGE = re.compile(rf"(?:{_PARTS.pattern})+")
+
+
+class Age(NamedTuple):
+    """So many seconds ago, or a moment in milliseconds."""
+
+    seconds: float | None = None
+    moment: int | None = None
+
+    def at(self, now: int) -> int:
+        """The moment in milliseconds."""
+        return self.moment if self.moment is not None else round(now - (self.seconds or 0) * 1000)
+
+
+class AgeType(click.ParamType[Age]):
+    """An age like 90s, 15m, 2h, 1d12h, or a moment like 2026-11-22T03:00Z."""
+
+    name = "age"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Age:
+        """Read either; a moment without a zone is UTC."""
+        if isinstance(value, Age):
+            return value
+        text = str(value).strip()
+        if _AGE.fullmatch(text.lower()):
+            return Age(seconds=sum(float(number) * SECONDS[unit] for number, unit in _PARTS.findall(text.lower())))
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            self.fail(
+                f"{value!r} is neither an age (90s, 15m, 2h, 1d12h) nor a moment (2026-11-22T03:00Z).", param, ctx
+            )
+        return Age(moment=round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000))
+
+
+def _choice(words: type[State | FailureCode | Notification]) -> click.Choice[str]:
+    return click.Choice([word.value for word in words], case_sensitive=False)
+
+
+OPTIONS = (
+    click.option("--state", "states", multiple=True, type=_choice(State), metavar="STATE", help="In this state."),
+    click.option("--code", "codes", multiple=True, type=_choice(FailureCode), metavar="CODE", help="With this code."),
+    click.option("--tenant", "tenants", multiple=True, help="Of this tenant."),
+    click.option("--batch", help="Of this batch."),
+    click.option("--notification", type=_choice(Notification), help="Whose webhook stands so."),
+    click.option("--older-than", type=AgeType(), help="Accepted before: 90s, 15m, 2h, 1d12h, or 2026-11-22T03:00Z."),
+    click.option("--newer-than", type=AgeType(), help="Accepted since: as above."),
+)
+NAMES = ("states", "codes", "tenants", "batch", "notification", "older_than", "newer_than")
+
+
+def filtered(command: Command) -> Command:
+    """Give a command the options; those that may be given several times then mean any of the values."""
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
+def wanted_of(ledger: Ledger, given: dict[str, Any]) -> Wanted:
+    """Which jobs are meant; ages are counted by the ledger's clock."""
+    from swapline_producer.ledger import Wanted  # noqa: PLC0415 -- redis is not loaded for --help
+
+    older, newer = given["older_than"], given["newer_than"]
+    now = ledger.now() if older or newer else 0
+    return Wanted(
+        states=given["states"],
+        codes=given["codes"],
+        tenants=given["tenants"],
+        batch=given["batch"],
+        notification=given["notification"],
+        accepted_before=older.at(now) if older else None,
+        accepted_from=newer.at(now) if newer else None,
+    )
+
+
+def is_given(given: dict[str, Any]) -> bool:
+    """Whether any of the options was."""
+    return any(given[name] for name in NAMES)

@@ -1,0 +1,117 @@
+"""`swapline jobs list`."""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from swapline_producer.cli import reach
+from swapline_producer.cli.evidence import evidence, print_held
+from swapline_producer.cli.filters import filtered, wanted_of
+from swapline_producer.cli.show import job_facts, out, print_jobs
+from swapline_producer.contract import Job, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from swapline_producer.ledger import Ledger, Wanted
+
+CHUNK = 500
+"""Jobs read in one round trip, and printed at once."""
+
+PAGE = 20_000
+"""Ids looked for at once where all are wanted: a look at a million jobs takes a second or two, whatever its page."""
+
+Found = tuple[Job, dict[str, Any] | None]
+
+
+@click.command("list")
+@filtered
+@click.option("--oldest-first", is_flag=True, help="The oldest first, instead of the newest.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Jobs to list.")
+@click.option("--after", metavar="JOB_ID", help="Go on after this job: the last one of the page before.")
+@click.option("--all", "all_", is_flag=True, help="All of them, whatever --limit says.")
+@click.option("--ids", is_flag=True, help="Print ids only, one a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_(
+    *, limit: int, after: str | None, all_: bool, oldest_first: bool, ids: bool, as_json: bool, **given: Any
+) -> None:
+    """List jobs, the newest first; HELD ones with what is known of their paid call.
+
+    The order is that in which jobs were made and does not change, so pages neither repeat nor skip a job while jobs
+    move: the next page is the same command with --after and the last id.
+
+    \b
+    Examples:
+      swapline jobs list --state HELD
+      swapline jobs list --state FAILED --code LOST --newer-than 2h
+      swapline jobs list --tenant shop-1 --state QUEUED --older-than 1h --oldest-first
+      swapline jobs list --notification DEAD --all --json
+    """  # noqa: D301 -- click's mark for a block that keeps its lines
+    ledger = reach.ledger()
+    wanted = wanted_of(ledger, given)
+    number = None if all_ else limit
+    job_ids = _ids(ledger, wanted, number, after, oldest_first=oldest_first)
+    if ids:
+        for job_id in islice(job_ids, number):
+            click.echo(job_id)
+        return
+    jobs = islice(_jobs(ledger, job_ids, number), number if number is None else number + 1)
+    if as_json:
+        _print_json(_with_evidence(ledger, islice(jobs, number)))
+    else:
+        _print(ledger, wanted, jobs, number)
+
+
+def _ids(ledger: Ledger, wanted: Wanted, number: int | None, after: str | None, *, oldest_first: bool) -> Iterator[str]:
+    limit = PAGE if number is None else number + 1  # one more: whether there is a next page
+    for page in ledger.pages(wanted, limit=limit, after=after, oldest_first=oldest_first):
+        yield from page
+
+
+def _jobs(ledger: Ledger, job_ids: Iterator[str], number: int | None) -> Iterator[Job]:
+    """Read them; those whose records have just gone are left out. No more ids are asked for than needed."""
+    size = CHUNK if number is None else min(CHUNK, number + 1)
+    while chunk := list(islice(job_ids, size)):
+        yield from ledger.get_many(chunk)
+
+
+def _with_evidence(ledger: Ledger, jobs: Iterable[Job]) -> Iterator[Found]:
+    for job in jobs:
+        yield job, evidence(job, ledger.events(job.job_id)) if job.state is State.HELD else None
+
+
+def _print_json(found: Iterable[Found]) -> None:
+    """One array, printed as it is read: a million jobs need no memory."""
+    opening = "["
+    for job, known in found:
+        click.echo(opening + "\n" + json.dumps(job_facts(job) | {"evidence": known}, indent=2, default=str), nl=False)
+        opening = ","
+    click.echo("[]" if opening == "[" else "\n]")
+
+
+def _print(ledger: Ledger, wanted: Wanted, jobs: Iterator[Job], number: int | None) -> None:
+    shown, last, now = 0, None, ledger.now()
+    while chunk := list(islice(jobs, CHUNK if number is None else number - shown)):
+        held = [(job, known) for job, known in _with_evidence(ledger, chunk) if known]
+        others = [job for job in chunk if job.state is not State.HELD]
+        if others:
+            print_jobs(others, now)
+        if held:
+            print_held(held)
+        shown, last = shown + len(chunk), chunk[-1]
+    if last is None:
+        out.print("no jobs")
+    elif next(jobs, None) is not None:
+        out.print(f"{shown:,}{_of_all(ledger, wanted)} jobs; the next page: --after {last.job_id}", style="dim")
+
+
+def _of_all(ledger: Ledger, wanted: Wanted) -> str:
+    """How many there are in all, where the ledger has counted them."""
+    if wanted.model_copy(update={"states": ()}).everything:
+        census = ledger.census()
+        return f" of {sum(census[state] for state in wanted.possible_states()):,}"
+    return ""

@@ -1,0 +1,96 @@
+"""What happened to one job and how long each part of it took: for programs as facts, for people as lines and bars."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+from rich.text import Text
+
+from swapline_producer.cli.show import moment, out, span
+from swapline_producer.contract import Notification
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from swapline_producer.contract import Job, JobEvent
+
+BAR = 40
+"""Characters of the longest bar: it stands beside a name and a number in eighty columns."""
+
+WRONG = ("held", "failed", "timed_out", "expired", "not stored", "not submitted", "ambiguous", "webhook failed")
+"""Names of lines that a person looks for first."""
+
+GOOD = ("succeeded", "webhook delivered")
+
+
+def timeline(events: Sequence[JobEvent]) -> list[dict[str, Any]]:
+    """Every line of the log: `after` and `since_previous` are seconds since the first line and the one before."""
+    first, lines, previous = events[0].at if events else 0, [], None
+    for event in events:
+        lines.append(
+            {
+                "at": moment(event.at),
+                "after": (event.at - first) / 1000,
+                "since_previous": (event.at - (event.at if previous is None else previous)) / 1000,
+                "name": event.name,
+                "data": event.data,
+            }
+        )
+        previous = event.at
+    return lines
+
+
+def stages(job: Job, events: Sequence[JobEvent], now: int) -> dict[str, float]:
+    """Seconds of each stage that the job has come to; the one that it is in counts until now (milliseconds)."""
+    told = next((event.at for event in reversed(events) if event.name == "webhook delivered"), None)
+    ended = job.finished_at
+    begun = {"waiting": job.created_at, "at_the_vendor": job.submitted_at, "storing": job.terminal_at}
+    left = {
+        "waiting": job.submitted_at or ended,
+        "at_the_vendor": job.terminal_at or ended,
+        "storing": ended,
+    }
+    if ended is not None and job.notification in {Notification.PENDING, Notification.DELIVERED}:
+        begun["webhook"] = ended
+        left["webhook"] = told if job.notification is Notification.DELIVERED else None
+    return {name: max(0, (left[name] or now) - start) / 1000 for name, start in begun.items() if start is not None}
+
+
+def deliveries(events: Sequence[JobEvent]) -> list[dict[str, Any]]:
+    """Every try to deliver the webhook: when, which, how it went."""
+    return [
+        {"at": moment(event.at), "result": event.name.removeprefix("webhook "), **event.data}
+        for event in events
+        if event.name.startswith("webhook ")
+    ]
+
+
+def print_timeline(events: Sequence[JobEvent]) -> None:
+    """A line for each event, with what passed since the one before."""
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    table.add_column("when", no_wrap=True)
+    table.add_column("after", justify="right", no_wrap=True)
+    table.add_column("since", justify="right", style="dim", no_wrap=True)
+    table.add_column("what", no_wrap=True)
+    table.add_column("", overflow="fold")
+    for line in timeline(events):
+        style = "red" if line["name"] in WRONG else "green" if line["name"] in GOOD else ""
+        facts = "  ".join(f"{name}={value}" for name, value in line["data"].items())
+        since = f"+{line['since_previous']:.3f} s"
+        table.add_row(line["at"], f"{line['after']:.3f} s", since, Text(line["name"], style=style), Text(facts))
+    out.print(table)
+
+
+def print_stages(found: dict[str, float], *, ended: bool) -> None:
+    """A bar for each stage, as long as its part of the whole."""
+    longest = max(found.values(), default=0) or 1
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column(justify="right")
+    table.add_column(style="cyan")
+    for number, (name, seconds) in enumerate(found.items(), 1):
+        so_far = " so far" if number == len(found) and not ended else ""
+        bar = "█" * max(1, round(BAR * seconds / longest)) if seconds else ""
+        table.add_row(name.replace("_", " "), span(seconds) + so_far, bar)
+    out.print(table)

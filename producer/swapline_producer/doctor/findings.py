@@ -1,0 +1,60 @@
+"""What an examination finds."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from swapline_producer.contract import Frozen
+from swapline_producer.errors import SwaplineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+
+class Verdict(StrEnum):
+    """How grave it is. FAIL: jobs get lost, wait, or fail because of it. UNCHECKED: it could not be seen from here."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+    UNCHECKED = "unchecked"
+
+
+class Finding(Frozen):
+    """One line: what was examined, what was found, and what to do where it is not well."""
+
+    name: str
+    verdict: Verdict
+    found: str
+    advice: str = ""
+
+
+def ok(name: str, found: str) -> Finding:
+    """All is well."""
+    return Finding(name=name, verdict=Verdict.OK, found=found)
+
+
+def warn(name: str, found: str, advice: str) -> Finding:
+    """It works, and will not always."""
+    return Finding(name=name, verdict=Verdict.WARN, found=found, advice=advice)
+
+
+def fail(name: str, found: str, advice: str) -> Finding:
+    """It does not work."""
+    return Finding(name=name, verdict=Verdict.FAIL, found=found, advice=advice)
+
+
+def unchecked(name: str, why: str, advice: str = "") -> Finding:
+    """It could not be examined from here."""
+    return Finding(name=name, verdict=Verdict.UNCHECKED, found=f"not checked: {why}", advice=advice)
+
+
+def examined(name: str, examine: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+    """What an examination finds; one that breaks is a finding too, and stops no other."""
+    try:
+        yield from examine()
+    except SwaplineError as error:
+        yield fail(name, str(error), "mend that first")
+    except Exception as error:  # noqa: BLE001 -- a doctor that dies of what he finds is of no use
+        yield fail(name, f"the examination itself broke: {type(error).__name__}: {error}", "please report this")

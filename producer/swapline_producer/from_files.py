@@ -1,0 +1,69 @@
+"""Settings whose value lies in a file: `SWAPLINE_API_KEY_FILE=/run/secrets/api_key` instead of `SWAPLINE_API_KEY=…`.
+
+That is how containers, systemd and Kubernetes hand out secrets: a file is in no list of processes, no `inspect`, and
+no child's environment. Every setting can be given so. The environment goes before `.env`; within one of them a setting
+may be given once.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dotenv import dotenv_values
+from pydantic_settings import PydanticBaseSettingsSource
+
+from swapline_producer.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic.fields import FieldInfo
+
+SUFFIX = "_FILE"
+
+LARGEST = 65_536
+"""Bytes: sixty times the longest list of secrets. A setting that names a picture or a device by mistake is refused."""
+
+
+class FromFiles(PydanticBaseSettingsSource):
+    """Reads the settings whose `…_FILE` is set."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 -- its shape
+        """The text of the file that a setting names, without the line's end; None where it names none."""
+        name = f"{self.config.get('env_prefix', '')}{field_name}".upper()
+        path = self._path(name)
+        return (None if path is None else read_setting(name + SUFFIX, path)), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """All settings that come from files."""
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def _path(self, name: str) -> str | None:
+        for place, given in (("the environment", os.environ), (".env", self._dotenv())):
+            value, path = given.get(name), given.get(name + SUFFIX)
+            if value and path:
+                raise SettingsError(f"{name} and {name}{SUFFIX} are both set in {place}; keep one of them.")
+            if value or path:
+                return path or None
+        return None
+
+    def _dotenv(self) -> Mapping[str, str | None]:
+        file = self.config.get("env_file")
+        return dotenv_values(file) if isinstance(file, str) and Path(file).is_file() else {}
+
+
+def read_setting(name: str, path: str) -> str:
+    """Read the file that the variable `name` names. Raises SettingsError, which never shows what is in it."""
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            text = file.read(LARGEST + 1)
+    except OSError as error:
+        raise SettingsError(f"{name} names {path}, which cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{name} names {path}, which is no text.") from None
+    if len(text) > LARGEST or not text.strip():
+        raise SettingsError(f"{name} names {path}, which is {'empty' if not text.strip() else 'no setting: too long'}.")
+    return text.rstrip("\r\n")

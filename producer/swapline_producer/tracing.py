@@ -1,0 +1,17 @@
+"""The trace that the calling code is in, where it uses OpenTelemetry. Nothing is loaded that it has not loaded."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+
+def current_traceparent() -> str | None:
+    """W3C's `traceparent` of OpenTelemetry's current span; None where there is none."""
+    trace: Any = sys.modules.get("opentelemetry.trace")
+    if trace is None:
+        return None
+    span = trace.get_current_span().get_span_context()
+    if not span.is_valid:
+        return None
+    return f"00-{span.trace_id:032x}-{span.span_id:016x}-{int(span.trace_flags):02x}"

@@ -1,0 +1,234 @@
+"""`swapline up`, from outside: everything on one host, by one command, and nothing of it left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from servers import waited_for
+from swapline_workers.local.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+SWAPLINE = str(Path(sys.executable).with_name("swapline"))
+
+
+class Up:
+    """One `swapline up`, and what it has printed so far."""
+
+    def __init__(self, child: subprocess.Popen[str], folder: Path) -> None:
+        self.child = child
+        self.folder = folder
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.child.stdout is not None
+        for line in self.child.stdout:
+            self.lines.append(line.rstrip("\n"))
+
+    @property
+    def log(self) -> str:
+        return "\n".join(self.lines)
+
+    def waited_for(self, words: str) -> None:
+        waited_for(lambda: words in self.log or self.child.poll() is not None)
+        assert words in self.log, self.log
+
+    def ended(self) -> int:
+        code = self.child.wait(90)
+        self._reader.join(30)
+        return code
+
+    def pid_of(self, name: str) -> int:
+        return int(json.loads((self.folder / ".swapline" / "run" / f"{name}.pulse").read_text())["pid"])
+
+    def environment(self) -> dict[str, str]:
+        """What a person gets who reads the file for other terminals."""
+        lines = (self.folder / ".swapline" / "env").read_text().splitlines()
+        return clean_environment() | {
+            name: value.strip("'") for name, _, value in (line.partition("=") for line in lines)
+        }
+
+
+def clean_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("SWAPLINE_", "FLOWER_"))}
+
+
+@contextmanager
+def running(folder: Path, *options: str, **settings: str) -> Generator[Up]:
+    """Run it with ports of its own."""
+    ports = [f"--{name}-port={free_port()}" for name in ("board", "metrics", "flower", "simulator")]
+    argv = [
+        SWAPLINE,
+        "up",
+        *(port for port in ports if not any(port.split("=")[0] in one for one in options)),
+        *options,
+    ]
+    with subprocess.Popen(
+        argv,
+        cwd=folder,
+        env=clean_environment() | settings,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as child:
+        up = Up(child, folder)
+        try:
+            yield up
+        finally:
+            child.kill()
+            up.ended()
+            waited_for(lambda: still_there(folder) == [])
+
+
+def still_there(folder: Path) -> list[str]:
+    """Commands that run in `folder`: everything that it starts does."""
+    found = []
+    for one in Path("/proc").glob("[0-9]*"):
+        try:
+            if one.name != str(os.getpid()) and (one / "cwd").readlink().is_relative_to(folder):
+                found.append((one / "cmdline").read_text().replace("\0", " "))
+        except OSError:
+            continue  # it ended while we looked
+    return found
+
+
+def run(*options: str, folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    argv = [SWAPLINE, *options]
+    return subprocess.run(
+        argv, cwd=folder, env=clean_environment() | settings, capture_output=True, text=True, timeout=90, check=False
+    )
+
+
+def enqueued_and_done(up: Up) -> str:
+    argv = [SWAPLINE, "enqueue", "https://pictures.example/me.jpg", "--gender", "female", "--filter-id", "12"]
+    done = subprocess.run(
+        [*argv, "--wait", "--timeout", "60", "--json"],
+        env=up.environment(),
+        cwd=up.folder,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    state: str = json.loads(done.stdout)["state"]
+    return state
+
+
+def test_one_command_runs_everything_and_stops_cleanly(tmp_path: Path) -> None:
+    with running(tmp_path, "--simulated", "--workers", "2") as up:
+        up.waited_for("Everything runs: 2 workers of 16 threads")
+        up.waited_for("From another terminal")
+        assert enqueued_and_done(up) == "SUCCEEDED"
+        for name, url, user, file in re.findall(
+            r"(\w+): (http\S+) \(.*\); user (\w+), password in (\S+)$", up.log, re.MULTILINE
+        ):
+            page = f"{url}/metrics" if name == "metrics" else url
+            assert requests.get(page, timeout=30).status_code == 401
+            password = (tmp_path / file).read_text().strip()
+            assert requests.get(page, auth=(user, password), timeout=30).status_code == 200
+            assert stat.S_IMODE((tmp_path / file).stat().st_mode) == 0o600
+        second = run("up", "--simulated", folder=tmp_path)
+        assert (second.returncode, second.stdout) == (1, "")
+        assert re.fullmatch(
+            r"swapline: The folder \S+ belongs to a server that is running \(pid \d+\); "
+            r"stop that one, or choose another folder\.\n",
+            second.stderr,
+        )
+        up.child.send_signal(signal.SIGTERM)
+        assert up.ended() == 0
+        assert still_there(tmp_path) == []
+    assert up.lines[-1] == "up        │ Everything has stopped; all data are kept."
+    assert "\x1b" not in up.log
+    names = {line.split("│")[0].strip() for line in up.lines}
+    assert names >= {"up", "valkey", "simulator", "worker-1", "worker-2"}
+    assert "Traceback" not in up.log
+
+
+def test_what_falls_is_started_again_and_nothing_outlives_a_kill(tmp_path: Path) -> None:
+    with running(tmp_path, "--simulated", "--workers", "1", "--without", "board,metrics,flower") as up:
+        up.waited_for("From another terminal")
+        first = up.pid_of("worker-1")
+        os.kill(first, signal.SIGKILL)
+        up.waited_for("worker-1 was ended by SIGKILL; it starts again in 0.5 s.")
+        os.kill(int((tmp_path / ".swapline/redis/lock").read_text()), signal.SIGKILL)
+        up.waited_for("valkey was ended by SIGKILL; it starts again in 0.5 s.")
+        up.waited_for("valkey runs again.")
+        up.waited_for("worker-1 runs again.")
+        assert up.pid_of("worker-1") != first
+        assert enqueued_and_done(up) == "SUCCEEDED"
+        up.child.kill()
+        up.child.wait()
+        # A new one waits until the watchdog has ended what the old one left, and has its data.
+        with running(tmp_path, "--simulated", "--workers", "1", "--without", "board,metrics,flower") as again:
+            again.waited_for("From another terminal")
+            listed = run("jobs", "list", "--json", folder=tmp_path, **again.environment())
+            assert '"SUCCEEDED"' in listed.stdout
+            again.child.send_signal(signal.SIGINT)
+            assert again.ended() == 0
+            assert still_there(tmp_path) == []
+
+
+def test_a_server_of_ones_own_takes_the_place_of_the_embedded_one(tmp_path: Path) -> None:
+    from swapline_workers.local.valkey import EmbeddedValkey  # noqa: PLC0415 -- this test alone needs a server
+
+    pages = "--without=board,metrics,flower"
+    with EmbeddedValkey(tmp_path / "other", appendfsync="no") as server:
+        refused = run("up", "--simulated", "--redis-url", server.url.replace("//:", "//:x"), pages, folder=tmp_path)
+        assert refused.returncode == 1
+        assert "The Redis server refuses us: " in refused.stderr
+        with running(tmp_path, "--simulated", "--workers=1", pages, SWAPLINE_REDIS_URL=server.url) as up:
+            up.waited_for("From another terminal")
+            assert f"SWAPLINE_REDIS_URL='{server.url}'" in (tmp_path / ".swapline/env").read_text()
+            assert not (tmp_path / ".swapline/redis").exists()
+            assert enqueued_and_done(up) == "SUCCEEDED"
+            up.child.send_signal(signal.SIGTERM)
+            assert up.ended() == 0
+
+
+def test_what_is_missing_is_said_before_anything_starts(tmp_path: Path) -> None:
+    refused = run("up", folder=tmp_path)
+    assert refused.returncode == 2
+    assert refused.stderr.splitlines()[-1] == "To try everything without a vendor: swapline up --simulated"
+    assert not (tmp_path / ".swapline").exists()
+
+
+def test_a_busy_port_is_said_before_anything_starts(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        refused = run("up", "--simulated", "--simulator-port", port, folder=tmp_path)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == (
+        f"swapline: Port {port}, for simulator, belongs to somebody else; choose another with --simulator-port.\n"
+    )
+
+
+@pytest.mark.parametrize("wrong", [["--without", "worker"], ["--workers", "0"], ["--flower-port", "0"]])
+def test_a_wrong_option_is_usage(tmp_path: Path, wrong: list[str]) -> None:
+    assert run("up", *wrong, folder=tmp_path).returncode == 2
+
+
+def test_a_part_that_cannot_start_is_named_with_the_end_of_its_log(tmp_path: Path) -> None:
+    (tmp_path / ".swapline" / "redis").mkdir(parents=True)
+    (tmp_path / ".swapline" / "redis" / "appendonlydir").write_text("no folder")
+    refused = run("up", "--simulated", f"--simulator-port={free_port()}", folder=tmp_path)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("swapline: valkey ended with code 1 before it was ready. Its log is ")
+    assert "appendonlydir" in refused.stderr

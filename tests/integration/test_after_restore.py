@@ -1,0 +1,85 @@
+"""A backup is restored: the ledger goes back in time, the vendor does not, and nothing is paid twice."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from installation import Installation
+from servers import new_job, waited_for
+from swapline_producer.contract import State, result_folder
+from swapline_producer.errors import NotPossible
+from swapline_producer.restoring import after_restore
+from swapline_producer.testing import memory_storage
+from swapline_simulator import Simulator, SimulatorConfig
+from swapline_workers.local.valkey import EmbeddedValkey
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from installation import Receiver
+    from swapline_producer.ledger import Ledger
+
+LINK = "https://pictures.example/me.jpg"
+
+
+@pytest.fixture
+def house(tmp_path: Path, receiver: Receiver) -> Generator[Installation]:
+    """An installation whose server nobody else uses."""
+    store = tmp_path / "store"
+    store.mkdir()
+    config = SimulatorConfig(seed=7, service_time="fixed:0.5", results="small")
+    with EmbeddedValkey(tmp_path / "valkey") as server, Simulator(config) as vendor:
+        yield Installation(server, "swapline", store, vendor, receiver, more={"SWAPLINE_MAX_IN_FLIGHT": "1"})
+
+
+def test_jobs_that_ran_after_the_backup_are_not_paid_again(house: Installation, tmp_path: Path) -> None:
+    producer = house.producer()
+    with house.worker():
+        requests = [{"image": LINK, "gender": 0, "filter_id": 12} for _ in range(4)]
+        jobs = [str(result.job_id) for result in producer.enqueue_many(requests)]
+        waited_for(lambda: producer.ledger.census()[State.SUCCEEDED] == 1)
+        waits = producer.ledger.list_ids(State.QUEUED)[0]
+        shutil.copytree(house.valkey.folder / "appendonlydir", tmp_path / "backup")
+        producer.wait_many(jobs, timeout=60)
+    paid = house.vendor.control.report(jobs=False).credits_spent
+    assert paid == 8
+    (house.store / result_folder(producer.get(waits)) / "receipt.json").unlink()
+
+    house.valkey.stop()
+    shutil.rmtree(house.valkey.folder / "appendonlydir")
+    shutil.copytree(tmp_path / "backup", house.valkey.folder / "appendonlydir")
+    house.valkey.start()
+    assert producer.ledger.census()[State.SUCCEEDED] == 1
+    producer.ledger.client.delete("swapline:clocks")  # some seconds pass while a person types
+
+    for dry in (("--dry-run",), ()):
+        said = house.cli("after-restore", "--json", *dry)
+        assert said.returncode == 0, said.stderr
+        found = json.loads(said.stdout)
+        assert (len(found["succeeded"]), found["held"]) == (2, [waits])
+    with house.worker():
+        waited_for(lambda: producer.ledger.census()[State.SUCCEEDED] == 3)
+    held = producer.get(waits)
+    assert (held.state.value, held.failure_code) == ("HELD", "SUBMIT_UNKNOWN")
+    assert "restored from a backup" in str(held.failure_detail)
+    assert house.vendor.control.report(jobs=False).credits_spent == paid
+
+
+def test_it_is_refused_while_a_worker_runs(ledger: Ledger) -> None:
+    ledger.claim({})
+    with pytest.raises(NotPossible, match="A worker runs: it claimed jobs 0 s ago"):
+        after_restore(ledger, memory_storage())
+
+
+def test_what_the_vendor_has_is_left_to_the_workers_and_slots_are_as_they_were(ledger: Ledger) -> None:
+    ledger.accept(new_job("a"))
+    ledger.set_slots(5)
+    done = after_restore(ledger, memory_storage())
+    assert (done.held, done.looked_at_again) == (["a"], [])
+    assert ledger.slots_set() == 5
+    assert after_restore(ledger, memory_storage()).held == []

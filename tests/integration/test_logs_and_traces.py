@@ -1,0 +1,148 @@
+"""A job's life as a real worker tells it: in its log, in the spans that it sends, and in the webhook's header."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import queue
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from pngs import png
+from swapline_producer import SwapRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from installation import Installation
+
+TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+GIVEN = f"00-{TRACE}-{PARENT}-01"
+
+
+class Collector(http.server.ThreadingHTTPServer):
+    """What OpenTelemetry sends its spans to: OTLP over HTTP."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Collect)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.spans: queue.Queue[Any] = queue.Queue()
+
+
+class _Collect(http.server.BaseHTTPRequestHandler):
+    server: Collector
+
+    def do_POST(self) -> None:
+        sent = ExportTraceServiceRequest.FromString(self.rfile.read(int(self.headers["Content-Length"])))
+        for resource in sent.resource_spans:
+            for scope in resource.scope_spans:
+                for span in scope.spans:
+                    self.server.spans.put(span)
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Stay quiet."""
+
+
+@pytest.fixture
+def collector() -> Generator[Collector]:
+    with Collector() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_one_trace_leads_from_the_producer_through_every_step_to_the_webhook(
+    installation: Installation, collector: Collector
+) -> None:
+    installation.more.update(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_BSP_SCHEDULE_DELAY="100")
+    installation.more["SWAPLINE_LOG_LEVEL"] = "DEBUG"
+    producer = installation.producer()
+    hook = f"{installation.receiver.url}?token=very-private"
+    with installation.worker() as worker:
+        asked = SwapRequest(
+            image=png(64, 64), gender=0, filter_id=12, webhook_url=hook, tenant="shop", traceparent=GIVEN
+        )
+        job_id = producer.enqueue(asked).job_id
+        assert producer.wait(job_id, timeout=60).state.value == "SUCCEEDED"
+        installation.receiver.next()
+        worker.stop()
+
+    lines = [json.loads(line) for line in worker.lines]
+    mine = [line for line in lines if line.get("job_id") == job_id and line["logger"] == "swapline_workers.tasks"]
+    told = {line["step"]: line for line in mine if line["level"] == "info"}
+    assert list(told) == ["submit", "poll", "finalize", "notify"]
+    assert len([line for line in mine if line["level"] == "info"]) == 4
+    assert {(line["tenant"], line["trace_id"], isinstance(line["turn"], int)) for line in mine} == {
+        ("shop", TRACE, True)
+    }
+    assert any(
+        "looks" in line["message"] or "the vendor says" in line["message"] for line in mine if line["level"] == "debug"
+    )
+
+    secrets = (installation.vendor.config.key, installation.environment["SWAPLINE_WEBHOOK_SECRETS"], "very-private")
+    assert [secret for secret in secrets if secret in worker.log()] == []
+
+    spans: list[Any] = []
+    while not collector.spans.empty():
+        spans.append(collector.spans.get())
+    by_name = {span.name: span for span in spans}
+    steps = ["swapline.submit", "swapline.poll", "swapline.finalize", "swapline.notify"]
+    assert [by_name[name].parent_span_id.hex() for name in steps] == [PARENT] * 4
+    calls = {
+        "POST /run/face_swap": "swapline.submit",
+        "POST /status": "swapline.poll",
+        "store": "swapline.finalize",
+        "POST webhook": "swapline.notify",
+    }
+    own = {span.span_id: span.name for span in spans}
+    assert {name: own[by_name[name].parent_span_id] for name in calls} == calls
+    assert {span.trace_id.hex() for span in spans} == {TRACE}
+    assert "very-private" not in str(spans)
+
+    _, headers = installation.receiver.raw[0]
+    assert headers["traceparent"] == f"00-{TRACE}-{by_name['POST webhook'].span_id.hex()}-01"
+
+
+def test_on_request_people_read_a_line_for_each_step(installation: Installation) -> None:
+    installation.more["SWAPLINE_LOG_FORMAT"] = "text"
+    with installation.worker() as worker:
+        job = installation.run(image="https://pictures.example/me.jpg", gender=0, filter_id=12)
+        worker.stop()
+    mine = [line.split(job.job_id)[1].strip() for line in worker.lines if job.job_id in line]
+    assert [line.split(" ")[0] for line in mine] == ["submit:", "poll:", "finalize:"]
+    assert "finalize: SUCCEEDED" in mine[-1]
+
+
+def test_an_error_nobody_expected_is_told_with_its_job_and_without_its_variables(
+    installation: Installation,
+) -> None:
+    installation.more["SWAPLINE_STORAGE_URL"] = installation.store.as_uri()
+    with installation.worker() as worker:
+        producer = installation.producer()
+        job_id = producer.enqueue(
+            SwapRequest(image="https://pictures.example/me.jpg", gender=0, filter_id=12, tenant="shop")
+        ).job_id
+        # A record that no version ever wrote: reading it fails in a way that no step foresees.
+        producer.ledger.client.hset(f"{installation.prefix}:job:{job_id}", "attempts", "many")
+        producer.ledger.client.zadd(f"{installation.prefix}:due", {job_id: 0})
+        assert worker.child.poll() is None
+        pause = threading.Event()
+        for _ in range(600):
+            if any("ValidationError" in line for line in worker.lines):
+                break
+            pause.wait(0.05)
+        worker.stop()
+    [line, *_] = [json.loads(line) for line in worker.lines if "ValidationError" in line]
+    assert line["level"] == "error"
+    assert line["job_id"] == job_id
+    assert "Traceback" in line["exception"]

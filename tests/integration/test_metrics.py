@@ -1,0 +1,158 @@
+"""The metrics of the system, compared with what the vendor and the receiver saw."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from servers import new_job, waited_for
+from swapline_producer import SwapRequest
+from swapline_producer.change import Change, Limits, Strike
+from swapline_producer.contract import Priority, State
+from swapline_producer.ledger import Ledger, Wish, connect
+from swapline_simulator import sample_photographs
+from swapline_workers.metrics.collector import SystemCollector
+from swapline_workers.metrics.families import OUTCOMES
+
+if TYPE_CHECKING:
+    from installation import Installation
+    from servers import Time
+    from swapline_producer import Producer
+    from swapline_workers.local.valkey import EmbeddedValkey
+
+PHOTOGRAPH = sample_photographs()[0]
+
+
+def scraped(ledger: Ledger) -> dict[str, float]:
+    """Every sample of a scrape, by `name` or `name{label}`."""
+    registry = CollectorRegistry()
+    registry.register(SystemCollector(ledger.figures))
+    families = text_string_to_metric_families(generate_latest(registry).decode())
+    return {
+        sample.name + "".join(f"{{{value}}}" for value in sample.labels.values()): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def enqueued(producer: Producer, number: int, hook: str) -> list[str]:
+    request = SwapRequest(image=PHOTOGRAPH, gender=0, filter_id=12, webhook_url=hook)
+    return [producer.enqueue(request).job_id for _ in range(number)]
+
+
+def resolve_held(installation: Installation, producer: Producer) -> None:
+    """As a person does, with the vendor's records beside him: what it has is looked at, the rest is sent once more."""
+    ledger, on_call = producer.ledger, producer.on_call
+    known = {job.vendor_job_id for state in State for job in ledger.get_many(ledger.list_ids(state))}
+    strange = {job.id for job in installation.vendor.control.report().jobs} - known
+    for job_id in ledger.list_ids(State.HELD):
+        if strange:
+            on_call.resolve(job_id, strange.pop())
+        else:
+            on_call.submit_again(job_id, accept_charge=True)
+
+
+def test_after_a_run_with_kills_the_counts_are_the_vendors_own(installation: Installation) -> None:
+    producer, control = installation.producer(), installation.vendor.control
+    ledger, figures = producer.ledger, producer.ledger.figures
+    control.change(service_time="fixed:0.3")
+    control.set_mode("submit_closed_accepted", next_submissions=1)
+    installation.more["SWAPLINE_RESCUE_AFTER"] = "1"
+    enqueued(producer, 14, installation.receiver.url)
+    for completed in (3, 6):
+        with installation.worker() as worker:
+            waited_for(partial(lambda enough: ledger.counters().get("completed", 0) >= enough, completed))
+            worker.kill()
+    with installation.worker():
+        waited_for(lambda: figures().jobs[State.SUCCEEDED] + figures().jobs[State.HELD] == 14)
+        waited_for(lambda: figures().webhooks_pending == 0)
+        resolve_held(installation, producer)
+        waited_for(lambda: figures().jobs[State.SUCCEEDED] == 14)
+        waited_for(lambda: figures().webhooks_pending == 0)
+    seen, told = control.report(), scraped(ledger)
+    assert told["swapline_credits_spent_total"] == seen.credits_spent
+    resolved = told["swapline_submissions_resolved_total"]
+    assert told["swapline_submissions_total{accepted}"] + resolved == seen.accepted
+    assert resolved >= 1
+    # A worker can be killed before the call that it has counted leaves it: one of the unknown ones then.
+    begun, unknown = told["swapline_submissions_begun_total"], told["swapline_submissions_total{unknown}"]
+    assert begun - unknown <= seen.submissions <= begun
+    # The same for a look: three jobs may have been in hand at each of the two kills.
+    assert seen.looks <= told["swapline_looks_total"] <= seen.looks + 2 * 3
+    assert told["swapline_jobs_accepted_total"] == told["swapline_jobs_finished_total{SUCCEEDED}"] == 14
+    assert told["swapline_webhooks_total{delivered}"] == len(
+        {hook["webhook-id"] for _, hook in installation.receiver.raw}
+    )
+    assert told["swapline_staging_bytes"] == 0 < told["swapline_staged_bytes_total"]
+    assert told["swapline_slots_used"] == told["swapline_jobs_waiting{normal}"] == 0
+
+
+def test_every_paid_call_is_counted_by_what_became_of_it(installation: Installation) -> None:
+    producer, control = installation.producer(), installation.vendor.control
+    figures = producer.ledger.figures
+    with installation.worker():
+        refused = SwapRequest(image=PHOTOGRAPH, gender=0, filter_id=404_404)
+        producer.wait(producer.enqueue(refused).job_id, timeout=30)
+        for mode, so_far in (("submit_429", "call:accepted"), ("submit_500_accepted", "call:unknown")):
+            control.set_mode(mode, next_submissions=1)
+            enqueued(producer, 1, installation.receiver.url)
+            waited_for(partial(lambda name: figures().counts.get(name) == 1, so_far))
+        waited_for(lambda: figures().jobs[State.SUCCEEDED] == 1)
+    seen, told = control.report(jobs=False), scraped(producer.ledger)
+    assert {name: told[f"swapline_submissions_total{{{name}}}"] for name in OUTCOMES} == {
+        "accepted": 1,
+        "uncharged": 1,
+        "refused": 1,
+        "unknown": 1,
+    }
+    assert told["swapline_submissions_begun_total"] == seen.submissions == 4
+    assert told["swapline_refusals_total{throttled}"] == 1
+    assert told["swapline_jobs_failed_total{FILTER_NOT_FOUND}"] == 1
+    assert told["swapline_jobs{HELD}"] == 1
+
+
+def test_the_time_of_a_slot_goes_to_those_who_had_it_or_to_what_kept_it_from_them(ledger: Ledger, time: Time) -> None:
+    ledger.configure(Limits(max_in_flight=2, rescue_after=15))
+    ledger.accept(new_job("a"))
+    time.pass_(3)  # no worker has read its message
+    [ticket] = ledger.line_up(ledger.get("a")) or ()
+    time.pass_(5)  # a has a slot; nobody wants the other one
+    running = ledger.advance(ledger.get(ticket.job_id), Change(to=State.RUNNING, due_in=9))
+    assert running is not None
+    strike = Strike(kind="unauthorized", reason="no", wait=60)
+    for job_id in ("b", "c", "d"):
+        ledger.accept(new_job(job_id))
+    [mine] = ledger.line_up(ledger.get("b")) or ()
+    ledger.advance(ledger.get(mine.job_id), Change(to=State.QUEUED, strike=strike, in_line=True, due_by="queue_until"))
+    time.pass_(7)  # the gate is closed: one slot is free, three jobs wait
+    found = ledger.figures()
+    assert found.used_seconds == 5 + 7
+    assert found.idle_seconds == {"unread": 3, "gate": 7}
+    assert (found.gate_kind, found.strikes) == ("unauthorized", 1)
+    assert (found.oldest_waiting, found.waiting[Priority.NORMAL]) == (7, 3)
+
+
+def test_a_scrape_costs_the_same_however_many_jobs_there_are(ledger: Ledger) -> None:
+    before = commands(ledger)
+    ledger.accept_many(Wish(new_job(f"j{number}")) for number in range(2000))
+    assert commands(ledger) == before
+
+
+def commands(ledger: Ledger) -> int:
+    """Redis commands that one scrape runs, script and all."""
+
+    def so_far() -> int:
+        return int(ledger.client.info("stats")["total_commands_processed"])
+
+    begun = so_far()
+    ledger.figures()
+    return so_far() - begun
+
+
+def test_a_ledger_that_is_away_is_told_and_stops_no_scrape(valkey: EmbeddedValkey, prefix: str) -> None:
+    nobody = Ledger(connect("redis://127.0.0.1:1"), prefix)
+    assert scraped(nobody) == {"swapline_ledger_up": 0}
+    assert scraped(Ledger(connect(valkey.url), prefix))["swapline_ledger_up"] == 1

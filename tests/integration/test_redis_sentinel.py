@@ -1,0 +1,117 @@
+"""Sentinel: three of them, a master, a replica. What a fail-over does to jobs, and what it cannot do to money."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from kombu import Connection
+
+from debian import needs
+from installation import Installation
+from redis_servers import Watched, watched
+from servers import waited_for
+from swapline_producer import SwapRequest
+from swapline_producer.broker import broker_settings
+from swapline_producer.errors import LedgerUnavailable, NotReplicated
+from swapline_producer.settings import ProducerSettings
+from swapline_workers.transport import SentinelTransport, use_ours
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from installation import Receiver
+    from swapline_simulator import Simulator
+
+pytestmark = needs("redis-sentinel", "redis-sentinel")
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Generator[Watched]:
+    """The same for all; the test that kills the master comes last."""
+    with watched(tmp_path_factory.mktemp("watched")) as everything:
+        yield everything
+
+
+@pytest.fixture
+def house(servers: Watched, prefix: str, tmp_path: Path, vendor: Simulator, receiver: Receiver) -> Installation:
+    store = tmp_path / "store"
+    store.mkdir()
+    server = cast("Any", servers)  # an installation asks its server for nothing but a URL
+    return Installation(server, prefix, store, vendor, receiver, more={"SWAPLINE_RESCUE_AFTER": "3"})
+
+
+def request(number: int) -> SwapRequest:
+    link = "https://pictures.example/me.jpg"
+    return SwapRequest(image=link, gender=0, filter_id=12, idempotency_key=f"order-{number}")
+
+
+def test_no_paid_call_is_made_that_a_fail_over_could_forget(house: Installation, servers: Watched) -> None:
+    house.more["SWAPLINE_REDIS_REPLICAS"] = "1"
+    producer = house.producer()
+    replica = next(server for server in servers.servers if server is not servers.master())
+    assert replica.child is not None
+    with house.worker():
+        os.kill(replica.child.pid, signal.SIGSTOP)
+        job_id = producer.enqueue(request(1)).job_id
+        waited_for(lambda: any(line.name == "not submitted" for line in producer.events(job_id)))
+        assert "fewer replicas have it" in str(producer.events(job_id)[-1].data["reason"])
+        assert house.vendor.control.report(jobs=False).submissions == 0
+        os.kill(replica.child.pid, signal.SIGCONT)
+        done = producer.wait(job_id, timeout=60)
+    assert (done.state.value, done.attempts, done.credits) == ("SUCCEEDED", 2, 2)
+
+
+def test_a_job_counts_as_accepted_when_its_replicas_have_it(house: Installation, servers: Watched) -> None:
+    careful = ProducerSettings(redis_url=servers.url, key_prefix=house.prefix, redis_replicas=2)
+    producer = type(house.producer()).connect(careful)
+    with pytest.raises(NotReplicated, match="is written, but a fail-over could forget it"):
+        producer.enqueue(request(1))
+    [result] = producer.enqueue_many([request(1)])
+    assert isinstance(result.error, NotReplicated)
+
+
+def test_the_second_sentinel_is_asked_through_our_transport_as_well(servers: Watched) -> None:
+    settings = broker_settings(ProducerSettings(redis_url=servers.url, key_prefix="t"))
+    use_ours()
+    with Connection(settings["broker_url"], transport_options=settings["broker_transport_options"]) as connection:
+        connection.maybe_switch_next()
+        assert isinstance(connection.transport, SentinelTransport)
+        with connection.SimpleQueue("t.q") as queue:
+            queue.put({"through": "the second"})
+            assert queue.get(timeout=5).payload == {"through": "the second"}
+
+
+def test_a_wrong_service_is_one_sentence(house: Installation, servers: Watched) -> None:
+    wrong = servers.url.replace("/faces/", "/nobody/")
+    said = house.cli("slots", SWAPLINE_REDIS_URL=wrong)
+    assert said.returncode == 1
+    assert "No master found for 'nobody'" in said.stderr
+    assert "secret" not in said.stderr
+
+
+def test_jobs_run_before_during_and_after_a_fail_over_and_none_is_paid_twice(
+    house: Installation, servers: Watched
+) -> None:
+    producer = house.producer()
+    with house.worker() as worker:
+        jobs = [producer.enqueue(request(number)).job_id for number in range(10)]
+        waited_for(lambda: any(job.state.finished for job in producer.ledger.get_many(jobs)))
+        dead = servers.master()
+        dead.kill()
+
+        def one_more_is_taken() -> bool:
+            with suppress(LedgerUnavailable):
+                jobs.append(producer.enqueue(request(len(jobs))).job_id)
+            return len(jobs) > 20
+
+        waited_for(one_more_is_taken)
+        assert servers.master() is not dead
+        done = producer.wait_many(jobs, timeout=60)
+        assert worker.child.poll() is None, worker.log()
+    assert {job.state.value for job in done} == {"SUCCEEDED"}
+    assert house.vendor.control.report(jobs=False).credits_spent == 2 * len(jobs)

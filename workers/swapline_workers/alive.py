@@ -1,0 +1,68 @@
+"""`swapline alive`: does a worker on this host still work on jobs? For probes, and for people.
+
+    swapline alive /run/swapline/worker.pulse           # or SWAPLINE_PULSE in the environment
+    python -m swapline_workers.alive                    # the same, four times as fast: for probes
+
+It imports nothing heavy, because a probe runs some times a minute for every worker, and no settings, because a probe
+must not fail of a setting.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from swapline_workers.core.vitals import Vitals, complaint, hindrance
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path), envvar="SWAPLINE_PULSE")
+@click.option("--ready", is_flag=True, help="Also fail while it takes no jobs: broker or ledger away, or stopping.")
+@click.option("--silent-within", type=float, help="Seconds it may be silent.  [default: 30; its main thread 60]")
+@click.option("--stuck-within", type=float, help="Seconds one job may take.  [default: from its timeouts]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def alive(file: Path, silent_within: float | None, stuck_within: float | None, *, ready: bool, as_json: bool) -> None:
+    """Tell whether the worker that shows itself in FILE works on jobs, not only whether its process exists.
+
+    \b
+    A worker whose Redis is away is alive: it waits. Exit codes: 0 it works, 1 it does not.
+    Example: swapline alive /run/swapline/worker.pulse
+    """  # noqa: D301 -- click's mark for a block that keeps its lines
+    vitals, wrong = examine(file, ready=ready, silent_within=silent_within, stuck_within=stuck_within)
+    if as_json:
+        facts = {"alive": wrong is None, "why": wrong, "pid": vitals and vitals.pid}
+        click.echo(json.dumps(facts | {"jobs_in_hand": vitals and len(vitals.busy_since)}))
+    elif wrong is None:
+        click.echo(f"The worker (pid {vitals.pid if vitals else '?'}) works.")
+    else:
+        click.echo(f"swapline: {wrong}.", err=True)
+    sys.exit(0 if wrong is None else 1)
+
+
+def examine(
+    file: Path, *, ready: bool = False, silent_within: float | None = None, stuck_within: float | None = None
+) -> tuple[Vitals | None, str | None]:
+    """Read a worker's pulse: what it shows, and what is wrong (None: nothing)."""
+    try:
+        vitals = Vitals.read(file.read_text())
+    except FileNotFoundError:
+        return None, f"No worker shows itself in {file}; it has not started yet, or SWAPLINE_PULSE names another file"
+    except (OSError, ValueError) as error:
+        return None, f"{file} cannot be read: {error}"
+    vitals = dataclasses.replace(
+        vitals,
+        silent_within=vitals.silent_within if silent_within is None else silent_within,
+        consumer_within=vitals.consumer_within if silent_within is None else silent_within,
+        busy_within=vitals.busy_within if stuck_within is None else stuck_within,
+    )
+    wrong = (hindrance if ready else complaint)(vitals, time.monotonic())
+    return vitals, None if wrong is None else f"The worker (pid {vitals.pid}) does not work: {wrong}"
+
+
+if __name__ == "__main__":
+    alive()

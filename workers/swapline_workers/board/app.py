@@ -1,0 +1,115 @@
+"""The board as an ASGI app: routes, what stands before them, and what is said when something is wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from http import HTTPStatus
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from swapline_producer.contract import Notification
+from swapline_producer.errors import JobNotFound, LedgerUnavailable, StorageError
+from swapline_workers.board import shape, words
+from swapline_workers.board.guard import Guard, Headers
+from swapline_workers.board.listing import NotUnderstood
+from swapline_workers.board.pages import Pages
+from swapline_workers.board.thumbnails import Thumbnails
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.types import ASGIApp
+
+    from swapline_producer.ledger import Ledger
+    from swapline_producer.storage import Storage
+    from swapline_workers.board.access import Door
+
+log = logging.getLogger(__name__)
+
+ASSETS = {
+    "board.css": "text/css; charset=utf-8",
+    "board.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
+"""All that a page loads, from this package. The address has a digest in it: a new version is a new address."""
+
+
+SENTENCES: dict[type[Exception], tuple[HTTPStatus, str]] = {
+    JobNotFound: (HTTPStatus.NOT_FOUND, "There is no job of this id in the ledger: it never was, or it was removed."),
+    LedgerUnavailable: (HTTPStatus.SERVICE_UNAVAILABLE, "Redis does not answer. The board is back when it does."),
+    StorageError: (HTTPStatus.SERVICE_UNAVAILABLE, "The store of the pictures does not answer."),
+}
+OF_HTTP: dict[int, str] = {
+    HTTPStatus.NOT_FOUND: "There is no such page.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "The board is for looking only.",
+}
+
+
+def build_board(ledger: Ledger, storage: Storage | None, door: Door) -> ASGIApp:
+    """Build the app. Opens no connection."""
+    assets = {name: (resources.files(__package__) / "static" / name).read_bytes() for name in ASSETS}
+    addresses = {name: f"/static/{hashlib.sha256(data).hexdigest()[:12]}/{name}" for name, data in assets.items()}
+    templates = _templates(addresses)
+    pages = Pages(ledger, Thumbnails(storage) if storage else None, templates)
+
+    def asset(request: Request) -> Response:
+        name = request.path_params["name"]
+        if addresses.get(name) != request.url.path:
+            return PlainTextResponse("There is no such file.", HTTPStatus.NOT_FOUND)
+        return Response(assets[name], media_type=ASSETS[name])
+
+    def wrong(request: Request, error: Exception) -> Response:
+        return pages.error(request, *_said(error))
+
+    inner = Starlette(
+        routes=[
+            Route("/", pages.overview),
+            Route("/jobs", pages.jobs),
+            Route("/jobs/{job_id}", pages.job),
+            Route("/jobs/{job_id}/pictures/{which}.jpg", pages.picture),
+            Route("/search", pages.search),
+            Route("/static/{digest}/{name}", asset),
+            Route("/healthz", lambda _: PlainTextResponse("ok\n")),
+        ],
+        middleware=[Middleware(Guard, door=door, refuse=pages.error)],
+        exception_handlers=dict.fromkeys((HTTPException, Exception, *SENTENCES, NotUnderstood), wrong),
+    )
+    return Headers(inner)  # outermost: what is said of our own faults has them, too
+
+
+def _said(error: Exception) -> tuple[HTTPStatus, str]:
+    """What a page says of an error. The ledger's and the store's own words may hold addresses: they go to the log."""
+    if isinstance(error, NotUnderstood):
+        return HTTPStatus.BAD_REQUEST, str(error)
+    if isinstance(error, HTTPException):
+        return HTTPStatus(error.status_code), OF_HTTP.get(error.status_code, error.detail)
+    said = next((said for kind, said in SENTENCES.items() if isinstance(error, kind)), None)
+    if said and said[0] is HTTPStatus.SERVICE_UNAVAILABLE:
+        log.warning("%s", error)
+    return said or (HTTPStatus.INTERNAL_SERVER_ERROR, "Something is wrong with the board itself; its log says what.")
+
+
+def _templates(addresses: dict[str, str]) -> Environment:
+    templates = Environment(
+        loader=PackageLoader("swapline_workers.board"),
+        autoescape=True,
+        undefined=StrictUndefined,  # a name that is not there is a bug, not an empty place
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters |= {
+        "iso": shape.iso,
+        "clock": shape.clock,
+        "span": shape.span,
+        "number": shape.number,
+        "size": shape.size,
+    }
+    templates.globals |= {"asset": addresses, "words": words, "Notification": Notification}
+    return templates

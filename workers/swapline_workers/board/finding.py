@@ -1,0 +1,94 @@
+"""Search: one field for whatever a person has in hand.
+
+What has an index is found wherever it is; the rest is looked for among the latest jobs, and the page says how many.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from swapline_producer.contract import State
+from swapline_workers.board.listing import Row, rows_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from swapline_producer.ledger import Ledger
+    from swapline_producer.ledger.overview import Entry
+
+LATEST = 3_000
+"""Jobs looked at for what has no index: vendor's ids, tenants, parts of ids. Some 40 ms."""
+
+SHOWN = 20
+"""Jobs shown of each kind."""
+
+LONGEST = 300
+"""Characters of a question: an idempotency key has 255 at most."""
+
+TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+PART = 6
+"""Characters of an id that are worth looking for; fewer are in too many."""
+
+
+@dataclass(slots=True)
+class Found:
+    """What was found for a question."""
+
+    question: str
+    job_id: str | None = None
+    """The one job whose id this is."""
+    by_key: list[Row] = field(default_factory=list)
+    batch_jobs: int = 0
+    by_vendor_id: list[Row] = field(default_factory=list)
+    by_part: list[Row] = field(default_factory=list)
+    by_tenant: list[Row] = field(default_factory=list)
+    looked_at: int = 0
+
+    @property
+    def nothing(self) -> bool:
+        """Whether nothing was found."""
+        return not (self.batch_jobs or self.by_key or self.by_vendor_id or self.by_part or self.by_tenant)
+
+    @property
+    def only(self) -> str | None:
+        """The one job that was found, when there is no doubt which is meant."""
+        exact = {row.job_id for row in (*self.by_key, *self.by_vendor_id)}
+        return exact.pop() if len(exact) == 1 and not self.batch_jobs and not self.by_tenant else None
+
+
+def find(ledger: Ledger, question: str) -> Found:
+    """Look for a question everywhere."""
+    found = Found(question.strip()[:LONGEST])
+    text = found.question
+    if not text:
+        return found
+    if "\0" not in text and ledger.fields([text], ["state"])[0]["state"] is not None:
+        found.job_id = text
+        return found
+    found.batch_jobs = ledger.batch_size(text)
+    latest = ledger.newest(State, limit=LATEST)
+    found.looked_at = len(latest)
+    have = ledger.fields((entry.job_id for entry in latest), ("tenant", "vendor_job_id"))
+    tenants = {one["tenant"] for one in have if one["tenant"]}
+    found.by_key = rows_of(ledger, _holders(ledger, text, tenants))
+    found.by_vendor_id = _some(ledger, (e for e, one in zip(latest, have, strict=True) if one["vendor_job_id"] == text))
+    if TENANT.fullmatch(text):
+        found.by_tenant = _some(ledger, (e for e, one in zip(latest, have, strict=True) if one["tenant"] == text))
+    if len(text) >= PART:
+        found.by_part = _some(ledger, (entry for entry in latest if text.lower() in entry.job_id))
+    return found
+
+
+def _some(ledger: Ledger, entries: Iterable[Entry]) -> list[Row]:
+    return rows_of(ledger, list(entries)[:SHOWN])
+
+
+def _holders(ledger: Ledger, key: str, tenants: set[str]) -> list[Entry]:
+    """The jobs that have this idempotency key: written `tenant/key`, or of any tenant of the latest jobs."""
+    pairs = [(tenant, key) for tenant in sorted({"default", *tenants})]
+    tenant, slash, rest = key.partition("/")
+    if slash and TENANT.fullmatch(tenant):
+        pairs.append((tenant, rest))
+    return ledger.holders(pairs)

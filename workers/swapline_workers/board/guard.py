@@ -1,0 +1,99 @@
+"""What stands before every page: the password, and the headers that keep a page to itself."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers as RequestHeaders
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+
+from swapline_workers.board.access import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from swapline_workers.board.access import Door
+
+POLICY = {
+    # Everything from this very server; no script, style or frame from elsewhere, none in the page itself.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
+    " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Frame-Options": "DENY",  # for browsers that do not know frame-ancestors
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "X-Robots-Tag": "noindex",
+}
+
+PRIVATE = "private, no-store"
+"""Pages and pictures show people and what they ordered: nobody on the way keeps them, nor does a shared browser."""
+
+FOR_EVER = "public, max-age=31536000, immutable"
+"""A style or script is the same for all, and its address changes with its content."""
+
+OPEN = ("/healthz", "/static/")
+"""What is served without a password: a word for the machine that asks, and what every installation has alike."""
+
+
+class Headers:
+    """Adds the headers to every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Stand before `app`."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(POLICY)
+                fixed = scope["path"].startswith("/static/") and message["status"] == HTTPStatus.OK
+                headers["Cache-Control"] = FOR_EVER if fixed else PRIVATE
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+
+class Guard:
+    """Lets nobody in without the password."""
+
+    def __init__(self, app: ASGIApp, *, door: Door, refuse: Callable[[Request, HTTPStatus, str], Response]) -> None:
+        """Stand before `app`; `refuse` makes the page for those who stay outside."""
+        self._app = app
+        self._door = door
+        self._refuse = refuse
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it."""
+        if scope["type"] != "http" or scope["path"].startswith(OPEN):
+            await self._app(scope, receive, send)
+            return
+        address = scope["client"][0] if scope.get("client") else ""
+        verdict = self._door.ask(RequestHeaders(scope=scope).get("authorization", ""), address)
+        if verdict is Verdict.WELCOME:
+            await self._app(scope, receive, send)
+            return
+        response = await run_in_threadpool(self._refusal, Request(scope), verdict, address)
+        await response(scope, receive, send)
+
+    def _refusal(self, request: Request, verdict: Verdict, address: str) -> Response:
+        if verdict is Verdict.WAIT:
+            wait = self._door.wait(address)
+            sentence = f"Too many wrong passwords came from your address. Try again in {wait} s."
+            response = self._refuse(request, HTTPStatus.TOO_MANY_REQUESTS, sentence)
+            response.headers["Retry-After"] = str(wait)
+            return response
+        sentence = "The board asks for a name and a password: those of SWAPLINE_BOARD_USER and SWAPLINE_BOARD_PASSWORD."
+        response = self._refuse(request, HTTPStatus.UNAUTHORIZED, sentence)
+        response.headers["WWW-Authenticate"] = 'Basic realm="Swapline board", charset="UTF-8"'
+        return response

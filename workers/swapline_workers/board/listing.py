@@ -1,0 +1,202 @@
+"""The list of jobs: filters, and pages that stay where they are while jobs move."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from urllib.parse import urlencode
+
+from swapline_producer.contract import FailureCode, Priority, State
+from swapline_producer.ledger.overview import Entry
+from swapline_workers.board.words import WITHOUT_SUCCESS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from starlette.datastructures import QueryParams
+
+    from swapline_producer.ledger import Ledger
+
+PAGE = 50
+"""Jobs on a page: two screens."""
+
+CHUNK = 500
+"""Jobs read in one round trip while a filter looks for its own: some 5 ms."""
+
+LOOKED_AT = 3_000
+"""Jobs that a filter without an index looks at for one page, at most: it then says how far it came, and goes on when
+asked. Some 60 ms."""
+
+FIELDS = ("state", "tenant", "priority", "batch", "failure_code", "created_at", "polls", "credits", "notification")
+TRAITS = ("state", "tenant", "priority", "failure_code", "batch")
+"""What filters ask about."""
+
+Word = TypeVar("Word", bound=StrEnum)
+_CURSOR = re.compile(r"([0-9]{1,15})-([A-Za-z0-9_-]{1,64})")
+
+
+class NotUnderstood(ValueError):  # noqa: N818 -- a sentence for the person who wrote the address
+    """A filter or page that does not exist. Its text is a sentence."""
+
+
+class Row(NamedTuple):
+    """One line of the list. `at` is when the job came into its state, in milliseconds."""
+
+    job_id: str
+    at: int
+    state: State
+    tenant: str
+    priority: str
+    batch: str
+    code: str
+    created_at: int
+    polls: int
+    credits: int
+    notification: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which jobs are wanted; an empty part wants all."""
+
+    states: tuple[State, ...] = ()
+    tenant: str = ""
+    priority: Priority | None = None
+    code: FailureCode | None = None
+    batch: str = ""
+    line: bool = False
+    """Only those of the tenant that stand in the waiting line: they have an index of their own."""
+    before: Entry | None = None
+
+    @classmethod
+    def of(cls, query: QueryParams) -> Filters:
+        """Read them from an address. Raises NotUnderstood."""
+        return cls(
+            states=tuple(_one_of(State, "state", value) for value in query.getlist("state") if value),
+            tenant=query.get("tenant", "").strip(),
+            priority=_one_of(Priority, "priority", query["priority"]) if query.get("priority") else None,
+            code=_one_of(FailureCode, "code", query["code"]) if query.get("code") else None,
+            batch=query.get("batch", "").strip(),
+            line=query.get("line") == "1" and bool(query.get("tenant", "").strip()),
+            before=_entry(query["before"]) if query.get("before") else None,
+        )
+
+    def address(self, **changes: str) -> str:
+        """The address of this list, with other values for some parts; an empty one leaves its part out."""
+        values = {
+            "tenant": self.tenant,
+            "priority": self.priority or "",
+            "code": self.code or "",
+            "batch": self.batch,
+            "line": "1" if self.line else "",
+        } | {name: value for name, value in changes.items() if name != "state"}
+        states = [changes["state"]] if "state" in changes else [state.value for state in self.states]
+        pairs = [("state", state) for state in states if state]
+        pairs += [(name, value) for name, value in values.items() if value]
+        return f"/jobs?{urlencode(pairs)}" if pairs else "/jobs"
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is left out of the list."""
+        return bool(self.states or self.tenant or self.priority or self.code or self.batch)
+
+    @property
+    def indexed(self) -> bool:
+        """Whether an index has just the wanted jobs."""
+        return not (self.tenant or self.priority or self.code or self.batch)
+
+    def wants(self, traits: dict[str, str | None]) -> bool:
+        """Whether a job is one of them, by the traits of its record."""
+        return (
+            (not self.states or traits["state"] in self.states)
+            and self.tenant in ("", traits["tenant"])
+            and (self.priority is None or traits["priority"] == self.priority)
+            and (self.code is None or traits["failure_code"] == self.code)
+            and self.batch in ("", traits["batch"])
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A page of the list. `next`: where the one after it begins; None when this is the last."""
+
+    rows: list[Row] = field(default_factory=list)
+    next: Entry | None = None
+    looked_at: int = 0
+    """Jobs looked at for this page."""
+    stopped_early: bool = False
+    """The page is not full, and older jobs have not been looked at."""
+
+
+def listing(ledger: Ledger, filters: Filters, *, page: int = PAGE) -> Listing:
+    """One page. Looks at `LOOKED_AT` jobs at most, wherever they stand."""
+    found: list[Entry] = []
+    before, looked_at = filters.before, 0
+    while looked_at < LOOKED_AT:
+        wanted = page + 1 if filters.indexed else CHUNK
+        entries = _entries(ledger, filters, before, wanted)
+        looked_at += len(entries)
+        found += entries if filters.indexed else _fitting(ledger, filters, entries)
+        if len(found) > page:
+            return Listing(rows_of(ledger, found[:page]), found[page - 1], looked_at)
+        if len(entries) < wanted:
+            return Listing(rows_of(ledger, found), None, looked_at)
+        before = entries[-1]
+    return Listing(rows_of(ledger, found), before, looked_at, stopped_early=True)
+
+
+def _fitting(ledger: Ledger, filters: Filters, entries: list[Entry]) -> list[Entry]:
+    have = ledger.fields((entry.job_id for entry in entries), TRAITS)
+    return [entry for entry, traits in zip(entries, have, strict=True) if filters.wants(traits)]
+
+
+def rows_of(ledger: Ledger, entries: Iterable[Entry]) -> list[Row]:
+    """Read the jobs of some entries; those that are gone are left out."""
+    wanted = list(entries)
+    return list(_rows(wanted, ledger.fields((entry.job_id for entry in wanted), FIELDS)))
+
+
+def _rows(entries: list[Entry], found: list[dict[str, str | None]]) -> Iterator[Row]:
+    for entry, fields in zip(entries, found, strict=True):
+        if fields["state"] is None:
+            continue
+        yield Row(
+            job_id=entry.job_id,
+            at=entry.at,
+            state=State(fields["state"]),
+            tenant=fields["tenant"] or "",
+            priority=fields["priority"] or "",
+            batch=fields["batch"] or "",
+            code=fields["failure_code"] or "",
+            created_at=int(fields["created_at"] or 0),
+            polls=int(fields["polls"] or 0),
+            credits=int(fields["credits"] or 0),
+            notification=fields["notification"] or "NONE",
+        )
+
+
+def _entries(ledger: Ledger, filters: Filters, before: Entry | None, limit: int) -> list[Entry]:
+    """The next entries of the smallest index that has all the wanted jobs."""
+    if filters.batch:
+        return ledger.newest_of_batch(filters.batch, before=before, limit=limit)
+    if filters.line:
+        priorities = (filters.priority,) if filters.priority else tuple(Priority)
+        return ledger.newest_waiting(filters.tenant, priorities, before=before, limit=limit)
+    states = filters.states or ((*WITHOUT_SUCCESS, State.HELD) if filters.code else tuple(State))
+    return ledger.newest(states, before=before, limit=limit)
+
+
+def _one_of(kind: type[Word], name: str, value: str) -> Word:
+    try:
+        return kind(value)
+    except ValueError:
+        raise NotUnderstood(f"There is no {name} of that name; there are {', '.join(kind)}.") from None
+
+
+def _entry(text: str) -> Entry:
+    found = _CURSOR.fullmatch(text)
+    if found is None:
+        raise NotUnderstood("This page does not exist; begin with the first one.")
+    return Entry(int(found[1]), found[2])

@@ -1,0 +1,116 @@
+"""The pages: each reads the ledger once and renders one template. Nothing here changes anything."""
+
+from __future__ import annotations
+
+import hashlib
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+
+from swapline_producer.contract import FailureCode, Priority, State, StoredImage
+from swapline_producer.errors import ObjectMissing, StorageError
+from swapline_workers.board.finding import find
+from swapline_workers.board.listing import Filters, listing
+from swapline_workers.board.story import story
+from swapline_workers.board.thumbnails import NoThumbnail
+from swapline_workers.board.whole import whole
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from starlette.requests import Request
+
+    from swapline_producer.contract import Job
+    from swapline_producer.ledger import Ledger
+    from swapline_workers.board.thumbnails import Thumbnails
+
+PICTURES = 8
+"""Results of one job that are shown; the vendor gives one, or a few."""
+
+
+class Pages:
+    """The board's pages over a ledger and, where a store is known, its pictures."""
+
+    def __init__(self, ledger: Ledger, thumbnails: Thumbnails | None, templates: Environment) -> None:
+        """Render with these templates."""
+        self._ledger = ledger
+        self._thumbnails = thumbnails
+        self._templates = templates
+
+    def overview(self, request: Request) -> Response:
+        """The flow, the slots, the waiting line, the failures, the latest jobs."""
+        return self._page(request, "overview.html", whole=whole(self._ledger), here="overview")
+
+    def jobs(self, request: Request) -> Response:
+        """The list of jobs."""
+        filters = Filters.of(request.query_params)
+        page = listing(self._ledger, filters)
+        choices = {"priorities": Priority, "codes": FailureCode}
+        return self._page(request, "jobs.html", filters=filters, listing=page, here="jobs", **choices)
+
+    def job(self, request: Request) -> Response:
+        """One job."""
+        job = self._ledger.get(request.path_params["job_id"])
+        told = story(job, self._ledger.events(job.job_id), self._ledger.now())
+        return self._page(request, "job.html", story=told, job=job, here="jobs", **self._pictures(job))
+
+    def search(self, request: Request) -> Response:
+        """What was found for `q`; the job itself where there is no doubt."""
+        found = find(self._ledger, request.query_params.get("q", ""))
+        if only := found.job_id or found.only:
+            return RedirectResponse(f"/jobs/{quote(only, safe='')}", HTTPStatus.SEE_OTHER)
+        return self._page(request, "search.html", found=found, here="search")
+
+    def picture(self, request: Request) -> Response:
+        """A small picture of what came in (`input`) or what came out (`0`, `1`, …)."""
+        job = self._ledger.get(request.path_params["job_id"])
+        key = _key(job, request.path_params["which"])
+        if key is None or self._thumbnails is None:
+            return PlainTextResponse("There is no such picture.", HTTPStatus.NOT_FOUND)
+        try:
+            return Response(self._thumbnails.of(key), media_type="image/jpeg")
+        except ObjectMissing:
+            return PlainTextResponse("The picture is not stored any more.", HTTPStatus.NOT_FOUND)
+        except NoThumbnail as error:
+            return PlainTextResponse(f"There is no small picture: {error}.", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+
+    def error(self, request: Request, status: HTTPStatus, sentence: str) -> Response:
+        """A page that says what is wrong and what to do."""
+        content = self._templates.get_template("error.html").render(
+            request=request, status=status, sentence=sentence, here="", States=State, q=""
+        )
+        return HTMLResponse(content, status)
+
+    def _page(self, request: Request, template: str, **context: Any) -> Response:
+        """A page; 304 where the browser has this very page already. Nothing on it depends on when it was asked for."""
+        q = request.query_params.get("q", "")
+        content = self._templates.get_template(template).render(request=request, States=State, q=q, **context)
+        tag = f'"{hashlib.sha256(content.encode()).hexdigest()[:32]}"'
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": tag})
+        return HTMLResponse(content, headers={"ETag": tag})
+
+    def _pictures(self, job: Job) -> dict[str, Any]:
+        """Which pictures of a job can be shown, and a sentence for each that cannot."""
+        came_in = job.spec.image if isinstance(job.spec.image, StoredImage) else None
+        return {
+            "came_in": came_in,
+            "came_in_problem": self._problem(came_in.key) if came_in else None,
+            "came_out": [(image, self._problem(image.key)) for image in job.images[:PICTURES]],
+        }
+
+    def _problem(self, key: str) -> str | None:
+        if self._thumbnails is None:
+            return "Set SWAPLINE_STORAGE_URL for the board, and it shows the pictures."
+        try:
+            return None if self._thumbnails.there(key) else "Not stored any more."
+        except StorageError:
+            return "The store does not answer."
+
+
+def _key(job: Job, which: str) -> str | None:
+    if which == "input":
+        return job.spec.image.key if isinstance(job.spec.image, StoredImage) else None
+    number = int(which) if which.isdecimal() and len(which) <= 3 else len(job.images)  # noqa: PLR2004 -- 999 is plenty
+    return job.images[number].key if number < len(job.images) else None

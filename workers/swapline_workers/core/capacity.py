@@ -1,0 +1,33 @@
+"""Whether a refusal means "no place free now" and not "never": what a vendor says above its cap, if not 429.
+
+The vendor's page does not say what happens above the cap. A 400 that says "too many concurrent jobs" must not fail the
+job that happened to come then. Only plain words count: a number of faces or a size that is too large is the job's own.
+"""
+
+from __future__ import annotations
+
+import re
+
+WINDOW = 4096
+"""Bytes of a body that are read: an error's sentence is short, a page is not one."""
+
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_SEPARATORS = re.compile(r"[\s_-]+")
+_THINGS = r"(?:jobs?|requests?|tasks?|runs?|calls?|generations?|submissions?|workflows?|executions?)"
+_TOGETHER = rf"(?:concurren\w+|simultaneous(?:ly)?|parallel|in ?flight|(?:active|running|pending|queued) {_THINGS})"
+_LIMIT = r"(?:limit\w*|max\w*|exceed\w*|reached|full|at most|too many)"
+_FULL = re.compile(
+    rf"too many {_THINGS}"
+    rf"|{_TOGETHER}\b.{{0,40}}\b{_LIMIT}|{_LIMIT}\b.{{0,40}}\b{_TOGETHER}"
+    rf"|{_THINGS} at (?:a time|once|the same time)"
+    rf"|{_THINGS} (?:limit|cap) (?:was |is |has been )?(?:reached|exceeded)"
+    r"|rate limit|slow down"
+    r"|(?:at|over) (?:full )?capacity|capacity (?:was |is |has been )?(?:reached|exceeded|full)"
+    r"|no (?:free |more )?(?:slots?|capacity)\b",
+)
+
+
+def says_full(body: bytes) -> bool:
+    """Tell whether a refusal's body says, in words, that there are too many jobs at the vendor just now."""
+    text = _CAMEL.sub(" ", body[:WINDOW].decode("utf-8", "replace"))
+    return _FULL.search(_SEPARATORS.sub(" ", text).lower()) is not None

@@ -1,0 +1,79 @@
+"""What `swapline doctor` can examine where the workers' package is: their settings, the vendor, webhooks, Flower."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from typing import TYPE_CHECKING
+
+from dotenv import dotenv_values
+
+from swapline_producer.doctor.findings import Finding, examined, fail, ok, unchecked, warn
+from swapline_producer.errors import SettingsError
+from swapline_producer.settings import ENV_PREFIX, load
+from swapline_producer.webhooks import secret_key
+from swapline_workers.doctor import flower, vendor
+from swapline_workers.doctor.steps import steps
+from swapline_workers.settings import WorkerSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NEEDS = {"vendor": "API_", "webhook secrets": "WEBHOOK_", "steps": "REDIS_", "flower": "FLOWER_"}
+"""Which settings an examination reads: where one of those is wrong, it can say so itself."""
+
+
+def rounds(*, flower_url: str | None = None, timeout: float = 10.0) -> Iterator[Finding]:
+    """Examine all of it. `timeout` is seconds for one call to the vendor."""
+    yield from _misspelt()
+    try:
+        settings = load(WorkerSettings)
+    except SettingsError as error:
+        yield from _wrong(str(error).splitlines())
+        yield from flower.examine(flower_url, None)
+        return
+    yield ok("worker settings", f"read; {settings.max_in_flight} slots, {settings.on_ambiguous_submit} when in doubt")
+    yield from examined("vendor", lambda: vendor.examine(settings, timeout))
+    yield from examined("webhook secrets", lambda: _secrets(settings))
+    yield from examined("steps", lambda: steps(settings))
+    yield from flower.examine(flower_url, settings.flower_url)
+
+
+def _misspelt() -> Iterator[Finding]:
+    """Settings that are set and that nobody reads."""
+    known = {name.upper() for name in WorkerSettings.model_fields}
+    given = {name.upper() for name in (*os.environ, *dotenv_values(".env")) if name.upper().startswith(ENV_PREFIX)}
+    for name in sorted(name.removeprefix(ENV_PREFIX) for name in given):
+        if name in known or name.removesuffix("_FILE") in known or name.startswith("TEST_"):
+            continue
+        meant = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {ENV_PREFIX}{meant[0]}?" if meant else "the table in README.md has all there are"
+        yield warn("settings", f"{ENV_PREFIX}{name} is set, and there is no such setting", hint)
+
+
+def _wrong(sentences: list[str]) -> Iterator[Finding]:
+    """Each sentence under the examination that needs it; the others cannot be done."""
+    for sentence in sentences:
+        yield fail("worker settings", sentence, "see the table in README.md; a worker does not start without it")
+    for name, part in NEEDS.items():
+        if name == "flower":
+            continue
+        mine = [sentence for sentence in sentences if f"{ENV_PREFIX}{part}" in sentence]
+        if mine:
+            yield fail(name, " ".join(mine), "mend the setting")
+        else:
+            yield unchecked(name, "the workers' settings must be right first")
+
+
+def _secrets(settings: WorkerSettings) -> Iterator[Finding]:
+    """Whether webhooks can be signed."""
+    name = "webhook secrets"
+    secrets = [secret.get_secret_value() for secret in settings.webhook_secrets]
+    if not secrets:
+        make = 'python -c "from swapline_producer.webhooks import new_secret; print(new_secret())"'
+        yield warn(name, "none is set: jobs with a webhook_url cannot be told of", f"SWAPLINE_WEBHOOK_SECRETS: {make}")
+        return
+    sizes = [len(secret_key(secret)) for secret in secrets if re.match("whsec_", secret)]
+    several = "secret signs" if len(secrets) == 1 else "secrets sign"
+    yield ok(name, f"{len(secrets)} {several} every webhook ({', '.join(f'{size} bytes' for size in sizes)})")

@@ -1,0 +1,42 @@
+"""Whether the workers serve all four steps: each may have been started for some of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from swapline_producer.contract import Step
+from swapline_producer.doctor.findings import Finding, fail, ok
+from swapline_workers.celery_app import build_app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from swapline_workers.settings import WorkerSettings
+
+PATIENCE = 1.5
+"""Seconds for answers: a worker's main thread answers within milliseconds, a busy machine's within one."""
+
+NAME = "steps"
+
+
+def steps(settings: WorkerSettings) -> Iterator[Finding]:
+    """Ask all workers which queues they read."""
+    app = build_app(settings)
+    try:
+        replies: dict[str, Any] = app.control.inspect(timeout=PATIENCE).active_queues() or {}
+    except OSError as error:
+        yield fail(NAME, f"the broker does not answer: {error}", "see `redis`")
+        return
+    finally:
+        app.close()
+    if not replies:
+        yield fail(NAME, "no worker answers", "start one: `swapline worker`; a worker that hangs is not heard either")
+        return
+    read = {queue["name"] for queues in replies.values() for queue in queues}
+    missing = [step for step in Step if step.queue(settings.key_prefix) not in read]
+    names = ", ".join(sorted(replies))
+    if missing:
+        found = f"nobody works on {', '.join(missing)} (there are {names})"
+        yield fail(NAME, found, f"start `swapline worker --step {' --step '.join(missing)}`")
+    else:
+        yield ok(NAME, f"all four are worked on by {names}")

@@ -1,0 +1,125 @@
+"""The vendor: whether it takes the key and whether the status path is right, without spending a credit.
+
+The status is asked of a job that cannot exist. A vendor that knows the address and takes the key says that it knows
+no such job. The same question with another key, and at an address that cannot exist, shows whether that answer means
+anything.
+"""
+
+from __future__ import annotations
+
+import secrets
+from http import HTTPStatus
+from typing import TYPE_CHECKING, NamedTuple
+
+from pydantic import SecretStr
+
+from swapline_producer.contract import ApiVersion
+from swapline_producer.doctor.findings import Finding, fail, ok, warn
+from swapline_workers import errors
+from swapline_workers.adapters.vendor import VendorClient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from swapline_workers.settings import WorkerSettings
+
+NAME = "vendor"
+
+UNKNOWN_JOB = frozenset(
+    {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.UNPROCESSABLE_ENTITY}
+)
+"""Answers that a status path has for an id that is none."""
+
+NOT_AN_API = ("<!doctype", "<html", "<?xml")
+
+
+ADDRESS = "check SWAPLINE_API_BASE_URL: the vendor's address without /v6"
+
+PLAIN: tuple[tuple[type[errors.VendorError], bool, str, str], ...] = (
+    (errors.NotSent, True, "", f"{ADDRESS}; if it is right, the vendor is away: jobs wait, uncharged"),
+    (
+        errors.Unauthorized,
+        True,
+        "the key is refused: ",
+        "check SWAPLINE_API_KEY, {key}; no job fails meanwhile, they wait",
+    ),
+    (errors.OutOfCredits, True, "the account is out of credits: ", "buy some; it goes on by itself"),
+    (errors.Throttled, False, "it says that we are too fast: ", "ask again in a minute"),
+)
+"""Errors that say all by their kind: whether something fails, the words before the vendor's own, and what to do."""
+
+
+class Answer(NamedTuple):
+    """What came back: an HTTP status or none, the body's beginning without the id, and the error, if it was one."""
+
+    status: int | None
+    body: str
+    error: errors.VendorError | None
+
+
+def examine(settings: WorkerSettings, timeout: float) -> Iterator[Finding]:
+    """Ask three times at most."""
+    base = settings.api_base_url
+    answer = _ask(settings, settings.api_key, base, timeout)
+    path = f"POST {base}/v6/status/…"
+    problem = _problem(answer, settings, path)
+    if problem is not None:
+        yield problem
+        return
+    said = "says that it knows no such job" if answer.status in UNKNOWN_JOB else "answers"
+    other = _ask(settings, SecretStr("doctor-" + secrets.token_hex(16)), base, timeout)
+    nowhere = _ask(settings, settings.api_key, f"{base}/swapline-doctor-{secrets.token_hex(4)}", timeout)
+    if nowhere.error is not None and (nowhere.status, nowhere.body) == (answer.status, answer.body):
+        found = f"{path} {said}, in the same words as an address that cannot exist: {answer.body[:80]!r}"
+        yield warn(NAME, found, "check SWAPLINE_API_BASE_URL by the vendor's page: the path may be wrong")
+    elif not isinstance(other.error, errors.Unauthorized):
+        found = f"{path} {said}, whatever the key"
+        yield warn(NAME, found, "whether the key is accepted shows with the first submission: watch `swapline slots`")
+    else:
+        yield ok(NAME, f"{path} {said}; the key is accepted, another one is refused; no credit was spent")
+
+
+def _ask(settings: WorkerSettings, key: SecretStr, base: str, timeout: float) -> Answer:
+    """One look at a job that cannot exist."""
+    job_id = f"swapline-doctor-{secrets.token_hex(8)}"
+    client = VendorClient(
+        base_url=base,
+        key_header=settings.api_key_header,
+        key_prefix=settings.api_key_prefix,
+        key=key,
+        status_timeout=min(timeout, settings.status_timeout),
+    )
+    try:
+        with client.look(job_id, ApiVersion.V6) as look:
+            return Answer(HTTPStatus.OK, look.status, None)
+    except errors.VendorError as error:
+        status = error.evidence.get("status")
+        body = str(error.evidence.get("body", "")).replace(job_id, "…")
+        return Answer(status if isinstance(status, int) else None, body, error)
+    finally:
+        client.close()
+
+
+def _problem(answer: Answer, settings: WorkerSettings, path: str) -> Finding | None:
+    """What is wrong, if it is plain from one answer."""
+    error = answer.error
+    if error is None:
+        return None
+    for kind, grave, what, advice in PLAIN:
+        if isinstance(error, kind):
+            key = f"_HEADER (now {settings.api_key_header}) and _PREFIX (now {settings.api_key_prefix!r})"
+            return (fail if grave else warn)(NAME, f"{what}{error}", advice.format(key=key))
+    if answer.body.lower().startswith(NOT_AN_API):
+        what = f"answered {answer.status}" if answer.status else "answered"
+        return fail(NAME, f"{path} {what} with a web page: {answer.body[:80]!r}", ADDRESS)
+    return _by_status(answer.status, error, path, words=bool(answer.body))
+
+
+def _by_status(status: int | None, error: errors.VendorError, path: str, *, words: bool) -> Finding | None:
+    if status in UNKNOWN_JOB:
+        return None
+    if status is None and not words:
+        return warn(NAME, str(error), "the vendor may be slow: try --timeout 60")
+    if status is not None and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return warn(NAME, f"it is not well: {error}", "ask the vendor; jobs wait or are looked at again meanwhile")
+    return fail(NAME, f"{path} is not answered as a status: {error}", ADDRESS)

@@ -1,0 +1,1 @@
+"""`swapline up`: the whole system on one host, kept running by one command."""

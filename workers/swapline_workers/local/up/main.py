@@ -1,0 +1,218 @@
+"""`swapline up`, from the first line to the last."""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import redis
+from rich.console import Console
+
+from swapline_producer.errors import SettingsError
+from swapline_producer.ledger import connect
+from swapline_producer.settings import ProducerSettings, load
+from swapline_workers.local.errors import LocalError, PortTaken
+from swapline_workers.local.follow import LogFollower
+from swapline_workers.local.leash import shared_leash
+from swapline_workers.local.ports import LOOPBACK, is_free
+from swapline_workers.local.supervisor import Backoff, StopRequested, Supervisor
+from swapline_workers.local.up.cores import size
+from swapline_workers.local.up.parts import PAGES, Parts
+from swapline_workers.local.up.place import occupied
+from swapline_workers.local.valkey import EmbeddedValkey
+from swapline_workers.settings import WorkerSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from swapline_workers.local.child import Child
+    from swapline_workers.local.up.cores import Size
+    from swapline_workers.local.up.place import Place
+
+_TRIES = 8
+"""Falls in a row before a part is given up: with the waits between them, a minute or two."""
+VITAL = Backoff(tries=_TRIES)
+PAGE = Backoff(tries=_TRIES, vital=False)
+_LOG_SIZE = 10_000_000
+"""Bytes of a log before it is set aside: a day of a busy worker."""
+_SIMULATED = {"SWAPLINE_API_KEY": "sim-key", "SWAPLINE_API_KEY_HEADER": "X-API-Key", "SWAPLINE_API_KEY_PREFIX": ""}
+"""What the simulator asks for; it opens nothing else."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the command line asks for."""
+
+    folder: Path
+    redis_url: str | None = None
+    redis_port: int = 0
+    workers: int | None = None
+    host: str = LOOPBACK
+    ports: Mapping[str, int] = field(default_factory=dict)
+    """By the name of the part."""
+    without: frozenset[str] = frozenset()
+    simulated: bool = False
+
+
+def run_up(wishes: Wishes) -> None:
+    """Run everything until a signal comes. Raises SettingsError or LocalError for what cannot run.
+
+    What the settings or the ports make impossible is said before anything is started.
+    """
+    pages = {name: wishes.ports[name] for name in PAGES if name not in wishes.without and PAGES[name].installed}
+    settings, embedded = _settings(wishes)
+    with ExitStack() as ends:
+        place, lock = ends.enter_context(occupied(wishes.folder))
+        shared_leash().keep(lock)  # so that the folder is free exactly when everything of ours has ended
+        _check_ports(wishes, pages)
+        console = Console(highlight=False, soft_wrap=True)
+        sized = size(settings.max_in_flight, workers=wishes.workers)
+        names = ["up", *_names(wishes, pages, sized, embedded=embedded)]
+        follower = LogFollower(console, {}, names=names, keep_under=_LOG_SIZE)
+        ends.enter_context(follower)
+        supervisor = ends.enter_context(Supervisor(tell=follower.say))
+        run = _Run(wishes, place, settings, supervisor, follower)
+        with suppress(StopRequested):
+            try:
+                run.start(pages, sized, embedded=embedded)
+                supervisor.run()
+            except StopRequested:
+                follower.say(
+                    f"Stopping: workers finish what they have in hand, for {settings.stop_grace:g} s at most. "
+                    "A second signal hurries them, a third kills them."
+                )
+                _notify("STOPPING=1")
+        supervisor.stop()
+        follower.stop()
+        follower.say("Everything has stopped; all data are kept.")
+
+
+class _Run:
+    """Starts the parts in the order in which they need each other."""
+
+    def __init__(
+        self, wishes: Wishes, place: Place, settings: WorkerSettings, supervisor: Supervisor, follower: LogFollower
+    ) -> None:
+        self._wishes = wishes
+        self._place = place
+        self._settings = settings
+        self._supervisor = supervisor
+        self._follower = follower
+        self._parts = Parts(place, {"SWAPLINE_STORAGE_URL": settings.storage_url}, host=wishes.host)
+
+    def start(self, pages: Mapping[str, int], sized: Size, *, embedded: bool) -> None:
+        self._parts.add({"SWAPLINE_REDIS_URL": self._start_redis() if embedded else self._check_redis()})
+        if self._wishes.simulated:
+            self._start_simulator()
+        for name in self._wishes.ports.keys() & PAGES.keys() - self._wishes.without - pages.keys():
+            self._follower.say(f"{name} is not installed here; everything else runs without it.")
+        self._supervisor.start_together(
+            [(self._followed(self._parts.page(PAGES[name], port)), PAGE) for name, port in pages.items()]
+        )
+        grace = self._settings.stop_grace
+        numbers = range(1, sized.workers + 1)
+        self._supervisor.start_together(
+            [(self._followed(self._parts.worker(n, sized.threads, grace=grace)), VITAL) for n in numbers]
+        )
+        self._say_what_runs(pages, sized)
+        _notify("READY=1")
+
+    def _start_redis(self) -> str:
+        server = EmbeddedValkey(self._place.redis, port=self._wishes.redis_port)
+        self._follower.follow("valkey", server.log)
+        self._supervisor.start(server, restart=VITAL)
+        self._write_env(server.url)
+        return server.url
+
+    def _check_redis(self) -> str:
+        """Ask a server of the user's own once: a wrong password is said now; one that is away is waited for."""
+        url = self._settings.redis_url
+        self._write_env(url)
+        try:
+            with connect(url, timeout=3.0) as client:
+                client.ping()
+        except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as error:
+            raise LocalError(f"The Redis server refuses us: {error}. Correct SWAPLINE_REDIS_URL.") from None
+        except redis.RedisError as error:
+            self._follower.say(f"The Redis server does not answer yet ({error}); workers wait for it.")
+        return url
+
+    def _start_simulator(self) -> None:
+        cap = self._settings.max_in_flight
+        child = self._followed(self._parts.simulator(self._wishes.ports["simulator"], cap))
+        self._supervisor.start(child, restart=VITAL)
+        self._parts.add({**_SIMULATED, "SWAPLINE_API_BASE_URL": self._parts.url("simulator")})
+
+    def _followed(self, child: Child) -> Child:
+        self._follower.follow(child.name, child.log)
+        return child
+
+    def _write_env(self, redis_url: str) -> None:
+        shared = {"SWAPLINE_REDIS_URL": redis_url, "SWAPLINE_STORAGE_URL": self._settings.storage_url}
+        self._place.write_env(shared | {"SWAPLINE_KEY_PREFIX": self._settings.key_prefix})
+
+    def _say_what_runs(self, pages: Mapping[str, int], sized: Size) -> None:
+        host = LOOPBACK if self._wishes.host in {"0.0.0.0", "::"} else self._wishes.host  # noqa: S104 -- compared only
+        say = self._follower.say
+        workers = "1 worker" if sized.workers == 1 else f"{sized.workers} workers"
+        cores = "1 core" if sized.cores == 1 else f"{sized.cores} cores"
+        say(f"Everything runs: {workers} of {sized.threads} threads, on {cores}.")
+        for name, port in pages.items():
+            page = PAGES[name]
+            secret = near(self._place.secret(name))
+            say(f"{name}: http://{host}:{port} ({page.what}); user {page.user}, password in {secret}")
+        if self._wishes.simulated:
+            say(f"The vendor is simulated: {self._parts.url('simulator')}/_control/page")
+        say(f"From another terminal: set -a; . {near(self._place.env)}; swapline enqueue me.jpg --gender female …")
+
+
+def _settings(wishes: Wishes) -> tuple[WorkerSettings, bool]:
+    """All settings, checked before anything starts; and whether the embedded server is wanted."""
+    given: dict[str, str] = {} if wishes.redis_url is None else {"redis_url": wishes.redis_url}
+    users = load(ProducerSettings, **given)
+    if users.storage_url is None:
+        given["storage_url"] = (wishes.folder.absolute() / "store").as_uri()
+    if wishes.simulated:
+        given |= {"api_base_url": "http://simulated", "api_key": "simulated", "api_key_header": "X-API-Key"}
+    try:
+        return load(WorkerSettings, **given), "redis_url" not in users.model_fields_set
+    except SettingsError as error:
+        hint = "" if wishes.simulated else "\nTo try everything without a vendor: swapline up --simulated"
+        raise SettingsError(f"{error}{hint}") from None
+
+
+def _check_ports(wishes: Wishes, pages: Mapping[str, int]) -> None:
+    """Raise PortTaken for a port that somebody else has, or that is wanted twice."""
+    wanted = dict(pages) | ({"simulator": wishes.ports["simulator"]} if wishes.simulated else {})
+    if wishes.redis_port:
+        wanted["redis"] = wishes.redis_port
+    for name, port in wanted.items():
+        twice = [other for other in wanted if other != name and wanted[other] == port]
+        if twice or not is_free(port, host=wishes.host if name in pages else LOOPBACK):
+            owner = f"is wanted for {twice[0]}, too" if twice else "belongs to somebody else"
+            raise PortTaken(
+                f"Port {port}, for {name}, {owner}; choose another with --{name}-port"
+                + (f", or do without: --without {name}." if name in PAGES else ".")
+            )
+
+
+def _names(wishes: Wishes, pages: Mapping[str, int], sized: Size, *, embedded: bool) -> list[str]:
+    workers = [f"worker-{number}" for number in range(1, sized.workers + 1)]
+    return ["valkey"] * embedded + ["simulator"] * wishes.simulated + [*pages, *workers]
+
+
+def near(path: Path) -> str:
+    """The path as someone standing here would write it."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _notify(state: str) -> None:
+    """Tell systemd, where it has started us with Type=notify."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if address:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as to, suppress(OSError):
+            to.sendto(state.encode(), address.replace("@", "\0", 1) if address.startswith("@") else address)
