@@ -227,7 +227,10 @@ def main() -> None:
             print(row("ours", [ours for ours, _ in found]))
             print(row(other, [theirs for _, theirs in found]))
             ratios = [ours.cpu_ms / theirs.cpu_ms for ours, theirs in found]
-            print(f"ours / {other}, CPU by pair: {median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})", flush=True)
+            print(
+                f"ours / {other}, CPU by pair: {median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})",
+                flush=True,
+            )
     if chosen.json:
         chosen.json.write_text(json.dumps(everything, indent=1))
 

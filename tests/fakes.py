@@ -159,6 +159,8 @@ class FakePictures:
     objects: dict[str, bytes] = field(default_factory=dict)
     broken: Exception | None = None
     full: bool = False
+    unread: bool = False
+    """Whether reading a staged picture is an error."""
 
     @contextmanager
     def room(self) -> Generator[bool]:
@@ -177,6 +179,7 @@ class FakePictures:
         self.objects |= {f"staging/{job.job_id}/{number}": data for number, data in enumerate(pictures)}
 
     def staged(self, job: Job, number: int) -> bytes:
+        assert not self.unread
         self._check()
         try:
             return self.objects[f"staging/{job.job_id}/{number}"]
@@ -187,9 +190,10 @@ class FakePictures:
         return f"results/{job.job_id}/{number}.png"
 
     def promote(self, job: Job, number: int, size: int) -> str:
-        picture = self.staged(job, number)
-        if len(picture) != size:
-            raise ObjectMissing("it has another size")
+        self._check()
+        picture = self.objects.get(f"staging/{job.job_id}/{number}")
+        if picture is None or len(picture) != size:
+            raise ObjectMissing("it is gone or has another size")
         return self.store(job, number, picture)
 
     def store(self, job: Job, number: int, picture: bytes) -> str:

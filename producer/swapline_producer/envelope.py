@@ -1,7 +1,7 @@
 """A ticket as the Celery message that it becomes: protocol 2, written out.
 
-Celery's own `send_task` takes 0.4 ms for a message, most of it for what ours never has: a chain, an ETA, an expiry, long
-arguments to be shortened. These few fields take 0.02 ms. A test holds them against what `send_task` writes.
+Celery's own `send_task` takes 0.4 ms for a message, most of it for what ours never has: a chain, an ETA, an expiry,
+long arguments to be shortened. These few fields take 0.02 ms. A test holds them against what `send_task` writes.
 
 Source: Celery's documentation, "Message Protocol", version 2; kombu's virtual transport for the outer envelope.
 """

@@ -30,8 +30,8 @@ SWEEP = 0.25
 """Seconds between two sweeps of all clocks together: how late, at most on average, an orphaned entry is found."""
 
 SHORTEST = 0.02
-"""Seconds between two claims at least: what is due under load goes in groups, fifty times a second at most, and a ledger
-that always answers "now" costs no more than that."""
+"""Seconds between two claims at least: what is due under load goes in groups, and a ledger that always answers "now"
+costs fifty claims a second at most."""
 
 LIMIT = 200
 """Entries of one claim: about a millisecond of the server's time."""

@@ -48,7 +48,7 @@ class Channel(kombu_redis.Channel):
     heard_by: int | None = None
     """How many clients heard the last message to all (an event); None before the first."""
 
-    def _put_fanout(self, exchange: str, message: Any, routing_key: str, **options: Any) -> None:
+    def _put_fanout(self, exchange: str, message: Any, routing_key: str, **_options: Any) -> None:
         """Send a message to all who listen, and keep how many they are: `listened.py` asks."""
         payload = orjson.dumps(message)
         with self.conn_or_acquire() as client:
