@@ -13,7 +13,7 @@ EDITABLE := $(addprefix -e ./,$(PACKAGES))
 export CALLED_FROM := $(PWD)
 export PHOTO KEEP
 
-.PHONY: help install demo test check format docs screenshots chaos lock clean
+.PHONY: help install demo test check audit test-s3 format docs screenshots chaos lock clean
 .PHONY: bench-board bench-enqueue bench-line bench-polling
 
 help: ## List the verbs
@@ -42,6 +42,13 @@ check: $(STAMP) ## Lint, format, types, directions of imports; changes nothing
 format: $(STAMP) ## Format, and mend what the linter can mend itself
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+audit: $(STAMP) ## Look for unpinned packages, known vulnerabilities and secrets; write build/sbom.cdx.json (AUDIT_STRICT=1: for a release)
+	$(BIN)/python ops/audit.py
+
+test-s3: $(STAMP) ## Run the tests of retention against a real S3 server (S3_TEST_ENDPOINT=, S3_TEST_KEY=, S3_TEST_SECRET=)
+	@: $${S3_TEST_ENDPOINT:?docs/guides/storage.md says how to start one} $${S3_TEST_KEY:?} $${S3_TEST_SECRET:?}
+	$(BIN)/pytest tests/integration/test_janitor.py tests/integration/test_purge.py tests/integration/test_canaries.py
 
 docs: $(STAMP) ## Draw the pages that are facts of the code
 	$(BIN)/python docs/draw.py
@@ -73,7 +80,7 @@ lock: ## Resolve requirements.lock again (needs uv)
 		--python-version 3.11 -o ops/docker/requirements.lock
 
 clean: ## Remove what the verbs made: .venv, .demo, caches
-	rm -rf .venv .demo dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .demo dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find $(PACKAGES) tests bench ops -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # PYTHON=... on the command line is tried first. A .venv of another Python is made anew: the two would mix. The packages

@@ -64,9 +64,8 @@ def vendor(size: int, looks: int, seconds: str = "") -> Iterator[str]:
     """Run the stand-in; gives its URL."""
     command = [sys.executable, HERE / "stand_in.py", f"--size={size}", f"--looks={looks}", f"--seconds={seconds}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout is not None
         try:
-            yield f"http://127.0.0.1:{child.stdout.readline().strip()}"
+            yield f"http://127.0.0.1:{child.stdout.readline().strip() if child.stdout else ''}"
         finally:
             child.terminate()
 
@@ -146,8 +145,8 @@ def run(name: str, url: str, photos: Path, chosen: argparse.Namespace, **more: s
                 )
             )
             opened.callback(child.terminate)  # its own parts end with it: see `turns.running`
-            assert child.stdin is not None
-            assert child.stdout is not None
+            if child.stdin is None or child.stdout is None:
+                raise SystemExit("no pipes")
             if child.stdout.readline().strip() != "ready":
                 log = folder / "log"
                 raise SystemExit(f"{name} did not get ready: {log.read_text()[-3000:] if log.exists() else ''}")

@@ -8,19 +8,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from swapline_producer.change import Endpoint
 from swapline_producer.contract import Job, JobSpec, LinkedImage, State
 from swapline_producer.errors import ObjectMissing
 from swapline_workers.core import lifecycle
+from swapline_workers.core.lanes import Lanes
 from swapline_workers.core.policy import Policy
 from swapline_workers.core.polling import Bounds
-from swapline_workers.settings import AmbiguousSubmit
+from swapline_workers.settings import WEBHOOK_SCHEDULE, AmbiguousSubmit
 from swapline_workers.steps.ports import Ports
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from swapline_producer.change import Change
-    from swapline_producer.contract import ApiVersion, SwapEvent
+    from swapline_producer.contract import ApiVersion, Batch, BatchEvent, SwapEvent
     from swapline_workers.core.histogram import Histogram
 
 AT = 1_000_000
@@ -73,6 +75,7 @@ class FakeDesk:
     at: int = AT
     waiting: bool = True
     changes: list[Change] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
 
     def advance(self, job: Job, change: Change) -> Job | None:
         assert lifecycle.allows(job.state, change.to), f"no way from {job.state} to {change.to}"
@@ -87,10 +90,20 @@ class FakeDesk:
     def insist(self, job: Job, change: Change) -> Job | None:
         return self.advance(job, change)
 
+    def advance_batch(self, batch: Batch, change: Change) -> bool:
+        assert batch.record_id
+        if len(self.changes) >= self.stale_after:
+            return False
+        self.changes.append(change)
+        return True
+
     def line_up(self, job: Job) -> Job | None:
         if not self.slot_free:
             return job
         return job.model_copy(update={"state": State.SUBMITTING, "turn": job.turn + 1, "slot": True})
+
+    def left_behind(self, job: Job) -> None:
+        self.left.append(job.job_id)
 
     def reread(self, job: Job) -> Job:
         return self.found or job
@@ -215,17 +228,50 @@ class FakePictures:
 
 
 @dataclass
+class FakeAnswer:
+    """What a receiver answered."""
+
+    status: int = 204
+    seconds: float = 0.25
+    response_sha256: str | None = None
+
+
+@dataclass
 class FakeWebhooks:
     """Keeps what it delivered, or raises what it is told to."""
 
     answer: int | Exception = 204
-    delivered: list[tuple[str, str, SwapEvent]] = field(default_factory=list)
+    delivered: list[tuple[str, str, SwapEvent | BatchEvent]] = field(default_factory=list)
+    tenants: list[str] = field(default_factory=list)
 
-    def deliver(self, url: str, webhook_id: str, event: SwapEvent) -> int:
+    def deliver(self, url: str, tenant: str, webhook_id: str, event: SwapEvent | BatchEvent) -> FakeAnswer:
         self.delivered.append((url, webhook_id, event))
+        self.tenants.append(tenant)
         if isinstance(self.answer, Exception):
             raise self.answer
-        return self.answer
+        return FakeAnswer(self.answer)
+
+
+@dataclass
+class FakeEndpoints:
+    """Remembers what fails; `disabled` says that every one is."""
+
+    failing: dict[str, Endpoint] = field(default_factory=dict)
+    disabled: bool = False
+
+    def endpoint(self, endpoint_id: str) -> Endpoint | None:
+        if self.disabled:
+            return Endpoint(endpoint_id=endpoint_id, tenant="default", address="https://…", disabled_at=AT)
+        return self.failing.get(endpoint_id)
+
+    def endpoint_failed(self, endpoint: Endpoint, *, gone: bool, patience: float) -> bool:
+        assert patience > 0
+        self.failing[endpoint.endpoint_id] = endpoint
+        self.disabled |= gone
+        return gone
+
+    def endpoint_recovered(self, endpoint_id: str) -> bool:
+        return self.failing.pop(endpoint_id, None) is not None
 
 
 @dataclass
@@ -249,6 +295,8 @@ class World:
     pictures: FakePictures = field(default_factory=FakePictures)
     webhooks: FakeWebhooks = field(default_factory=FakeWebhooks)
     times: FakeTimes = field(default_factory=FakeTimes)
+    endpoints: FakeEndpoints = field(default_factory=FakeEndpoints)
+    lanes: Lanes = field(default_factory=lambda: Lanes(8, lambda: AT / 1000))
     on_ambiguous: AmbiguousSubmit = AmbiguousSubmit.HOLD
 
     @property
@@ -258,5 +306,17 @@ class World:
             on_ambiguous_submit=self.on_ambiguous,
             rescue_after=15.0,
             lost_after=60.0,
+            webhook_schedule=WEBHOOK_SCHEDULE,
+            webhook_disable_after=5 * 86_400.0,
         )
-        return Ports(self.desk, self.vendor, self.pictures, self.webhooks, self.times, policy, chance=lambda: 0.5)
+        return Ports(
+            desk=self.desk,
+            vendor=self.vendor,
+            pictures=self.pictures,
+            webhooks=self.webhooks,
+            endpoints=self.endpoints,
+            lanes=self.lanes,
+            times=self.times,
+            policy=policy,
+            chance=lambda: 0.5,
+        )

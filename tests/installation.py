@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from swapline_producer import Producer, ProducerSettings, SwapRequest
+from swapline_producer.contract import BatchEvent
 from swapline_producer.webhooks import verify
 from swapline_simulator import Simulator, SimulatorConfig
 
@@ -41,6 +42,7 @@ class Receiver(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Hook)
         self.url = f"http://127.0.0.1:{self.server_port}/hook"
         self.deliveries: queue.Queue[tuple[str, SwapEvent]] = queue.Queue()
+        self.batches: queue.Queue[tuple[str, BatchEvent]] = queue.Queue()
         self.raw: list[tuple[bytes, dict[str, str]]] = []
         self.answers: list[int] = []
 
@@ -61,7 +63,10 @@ class _Hook(http.server.BaseHTTPRequestHandler):
         self.send_response(answer)
         self.send_header("Content-Length", "0")
         self.end_headers()
-        self.server.deliveries.put((headers["webhook-id"], event))
+        if isinstance(event, BatchEvent):
+            self.server.batches.put((headers["webhook-id"], event))
+        else:
+            self.server.deliveries.put((headers["webhook-id"], event))
 
     def log_message(self, *_: object) -> None:
         """Stay quiet."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from celery.exceptions import Retry as CeleryRetry
 
-from fakes import FakeLook, FakePictures, FakeReply, FakeWebhooks, World, png
+from fakes import FakeAnswer, FakeLook, FakePictures, FakeReply, FakeWebhooks, World, png
 from swapline_producer.contract import FailureCode, LinkedImage, State
 from swapline_producer.errors import StorageUnavailable
 from swapline_producer.ledger import Ledger
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from servers import Time
     from swapline_producer.change import Advanced, Change
-    from swapline_producer.contract import ApiVersion, Job, JobSpec, SwapEvent, Ticket
+    from swapline_producer.contract import ApiVersion, BatchEvent, Job, JobSpec, SwapEvent, Ticket
 
 PICTURE = png(12, 18)
 
@@ -214,9 +214,9 @@ class Webhooks(FakeWebhooks):
         super().__init__()
         self._pauses = pauses
 
-    def deliver(self, url: str, webhook_id: str, event: SwapEvent) -> int:
+    def deliver(self, url: str, tenant: str, webhook_id: str, event: SwapEvent | BatchEvent) -> FakeAnswer:
         self.answer = self._pauses().webhook
-        return super().deliver(url, webhook_id, event)
+        return super().deliver(url, tenant, webhook_id, event)
 
 
 class Desk(LedgerDesk):

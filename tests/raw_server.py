@@ -58,9 +58,9 @@ class Caller:
         while (least is None or read < least) and (more := self.sock.recv(1 << 20)):
             read += len(more)
 
-    def hold(self) -> None:
+    def hold(self, seconds: float = 60) -> None:
         """Say nothing until the test is over."""
-        self._closing.wait(60)
+        self._closing.wait(seconds)
 
     def reset(self) -> None:
         """Hang up with a TCP reset instead of a farewell."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import ExitStack
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from turns import AT_ONCE, FOLDER, JOBS, KEY, VENDOR, WARM_UP, done, photo, ready, running
 
@@ -14,6 +14,9 @@ from swapline_producer.ledger import Ledger, connect
 from swapline_workers.local.valkey import EmbeddedValkey
 
 WORKERS = int(os.environ.get("BENCH_WORKERS", "1"))
+if TYPE_CHECKING:
+    from pathlib import Path
+
 MORE = os.environ.get("BENCH_WORKER_ARGUMENTS", "").split()
 WEBHOOK = os.environ.get("BENCH_WEBHOOK") or None
 

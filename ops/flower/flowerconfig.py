@@ -1,9 +1,9 @@
 """Flower's settings: `swapline flower`, or `celery -A swapline_workers.entry flower --conf=ops/flower/flowerconfig.py`.
 
 It needs SWAPLINE_REDIS_URL (and SWAPLINE_KEY_PREFIX where that is not the default), and who may look: pairs in
-FLOWER_BASIC_AUTH=user:password,user:password, or in the file that FLOWER_BASIC_AUTH_FILE names, or Flower's OAuth
-settings. What stands here wins over the environment,
-and the command line wins over both. Flower forgets: it shows what runs now; the ledger is the record.
+FLOWER_BASIC_AUTH=user:password,user:password, or a line each in the file that
+FLOWER_BASIC_AUTH_FILE names, or Flower's OAuth settings. What stands here wins over the environment, and the command
+line wins over both. Flower forgets: it shows what runs now; the ledger is the record.
 """
 # ruff: noqa: INP001 -- Flower executes this file; it is no module of a package
 
@@ -17,7 +17,7 @@ from tornado.web import authenticated
 
 FILE = os.environ.get("FLOWER_BASIC_AUTH_FILE")
 try:
-    PAIRS = Path(FILE).read_text().strip().split(",") if FILE else options.basic_auth or []
+    PAIRS = Path(FILE).read_text().split() if FILE else options.basic_auth or []
 except OSError as error:
     sys.exit(f"FLOWER_BASIC_AUTH_FILE names {FILE}, which cannot be read: {error.strerror}.")
 if FILE:
@@ -26,7 +26,7 @@ if FILE:
 # Never without authentication: the pages show every task and worker, and the API acts on them. Flower itself starts
 # open when nothing is set. Its environment and command line have been read when this file is. One page stays open for
 # the machine that asks for it: /healthcheck, which says OK. Flower leaves /metrics open as well; here it is not.
-if not options.auth and not any(PAIRS):
+if not options.auth and not PAIRS:
     sys.exit("Flower does not start without authentication: set FLOWER_BASIC_AUTH=user:password.")
 if not all(all(pair.partition(":")[::2]) for pair in PAIRS):
     sys.exit("FLOWER_BASIC_AUTH is wrong: write user:password, with neither of them empty.")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from swapline_producer.change import Change
-from swapline_producer.contract import Canceling, FailureCode, Frozen, Job, Notification, State
+from swapline_producer.change import Change, to_tell
+from swapline_producer.contract import Canceling, FailureCode, Frozen, Job, State
 from swapline_producer.errors import NotPossible
 
 if TYPE_CHECKING:
@@ -91,8 +91,7 @@ def _end(job: Job) -> Change:
         fields={
             "failure_code": FailureCode.CANCELED,
             "failure_detail": detail,
-            "notification": Notification.PENDING if tells else Notification.NONE,
-            "notify_attempts": 0,
+            **to_tell(job),
         },
         due_in=0 if tells else None,
         note="canceled",

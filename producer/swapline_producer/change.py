@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, JsonValue
 
 from swapline_producer.contract import (
+    Batch,
     EventType,
     FailureCode,
     Frozen,
@@ -96,6 +97,21 @@ class Opened(Frozen):
     waiting: bool = True
 
 
+class OpenedBatch(Frozen):
+    """A completed batch taken in hand, to tell of it. `at` is the ledger's now, in milliseconds."""
+
+    batch: Batch
+    at: int
+
+
+class Sealed(Frozen):
+    """A batch whose jobs are all in. `completed`: all have finished, and its webhook is on its way or settled."""
+
+    jobs: int
+    finished: int
+    completed: bool
+
+
 class Claimed(Frozen):
     """What the clock has to send, and when it must look again."""
 
@@ -166,6 +182,27 @@ class SlotsView(Frozen):
     at: int = 0
 
 
+class Endpoint(Frozen):
+    """A receiver of webhooks that fails or is disabled. Moments are milliseconds.
+
+    One tenant's URL without its query: what another tenant's receiver says is no reason to stop this one's.
+    """
+
+    endpoint_id: str
+    tenant: str
+    address: str
+    """What a person is shown of the URL: no query, and no part of the path that looks like a secret."""
+    error: str = ""
+    """What the last attempt met."""
+    status: int | None = None
+    failing_since: int = 0
+    failed_at: int = 0
+    failures: int = 0
+    disabled_at: int | None = None
+    reason: Literal["gone", "failing"] | None = None
+    """Why it is disabled: it said 410, or it failed for days without a success."""
+
+
 EVENT_OF: dict[State, EventType] = {
     State.SUCCEEDED: EventType.SUCCEEDED,
     State.FAILED: EventType.FAILED,
@@ -175,3 +212,10 @@ EVENT_OF: dict[State, EventType] = {
     State.HELD: EventType.HELD,
 }
 """Which webhook tells of which state."""
+
+
+def to_tell(job: Job) -> dict[str, FieldValue]:
+    """The fields that start telling the customer of a new event, where somebody wants to be told."""
+    if job.spec.webhook_url is None:
+        return {"notification": Notification.NONE, "notify_attempts": 0}
+    return {"notification": Notification.PENDING, "notify_attempts": 0, "sequence": job.sequence + 1}

@@ -38,7 +38,11 @@ class FromFiles(PydanticBaseSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         """All settings that come from files."""
-        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        fields = self.settings_cls.model_fields
+        own = SUFFIX.lower()  # a setting that has a field of its own for its file reads it by itself
+        found = {
+            name: self.get_field_value(field, name)[0] for name, field in fields.items() if name + own not in fields
+        }
         return {name: value for name, value in found.items() if value is not None}
 
     def _path(self, name: str) -> str | None:

@@ -158,7 +158,7 @@ def _csv_row(names: list[str], cells: list[str]) -> dict[str, Any] | str:
 def _json_row(text: str) -> dict[str, Any] | str:
     try:
         found = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # brackets a thousand deep: nobody means them
         return f"it is not JSON: {error}"
     if not isinstance(found, dict):
         return "it is not a JSON object"
@@ -170,7 +170,7 @@ def _json_row(text: str) -> dict[str, Any] | str:
 def _object(name: str, value: Any) -> dict[str, Any]:
     try:
         found = json.loads(value) if isinstance(value, str) else value
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise ValueError(f'{name}: it must be a JSON object, as in {{"order": "4711"}}')  # noqa: TRY004 -- the user's

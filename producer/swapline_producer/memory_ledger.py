@@ -11,9 +11,9 @@ from collections import defaultdict
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from swapline_producer.change import Advanced
+from swapline_producer.change import Advanced, Sealed
 from swapline_producer.contract import SLOT_STATES, Job, JobEvent, JobSpec, State
-from swapline_producer.errors import IdempotencyConflict, JobNotFound
+from swapline_producer.errors import BatchNotFound, IdempotencyConflict, JobNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
@@ -95,6 +95,10 @@ class MemoryLedger:
                 self._events[job.job_id].append(event)
             return True
 
+    def hold_input(self, sha256: str, job_id: str) -> float | None:  # noqa: ARG002 -- nothing is deleted here
+        """See `Ledger.hold_input`."""
+        return None
+
     # -- looks ------------------------------------------------------------------------------------------------
 
     def get(self, job_id: str) -> Job:
@@ -119,6 +123,14 @@ class MemoryLedger:
     def batch_ids(self, batch: str) -> list[str]:
         """See `Ledger.batch_ids`."""
         return [job_id for job_id, job in list(self._jobs.items()) if job.spec.batch == batch]
+
+    def seal_batch(self, batch: str, webhook_url: str, tenant: str = "default") -> Sealed:  # noqa: ARG002 -- nobody is told
+        """See `Ledger.seal_batch`."""
+        states = [self._jobs[job_id].state for job_id in self.batch_ids(batch)]
+        if not states:
+            raise BatchNotFound(f"There is no batch {batch!r}.")
+        finished = sum(state.finished for state in states)
+        return Sealed(jobs=len(states), finished=finished, completed=finished == len(states))
 
     def finished_since(self, at: int) -> set[str]:
         """See `Ledger.finished_since`."""

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from swapline_producer import replays
-from swapline_producer.change import Change
+from swapline_producer.change import Change, FieldValue
 from swapline_producer.contract import CREDITS_PER_JOB, Notification, State, Step
-from swapline_producer.errors import NotPossible
+from swapline_producer.errors import BatchNotFound, NotPossible
+from swapline_producer.ledger import new_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from pydantic import JsonValue
+
     from swapline_producer.broker import Outbox
-    from swapline_producer.contract import Job
+    from swapline_producer.contract import Batch, Job
     from swapline_producer.ledger import Ledger, Wanted
     from swapline_producer.storage import Storage
 
@@ -110,6 +113,10 @@ class OnCall:
         """Tell the customer of a job that has ended (or is HELD) once more, under the same webhook id; see `replay`."""
         return self.replay(job_id, Step.NOTIFY)
 
+    def tell_again(self, job: Job) -> Job:
+        """The same for a job that was just read. Raises NotPossible."""
+        return self._move(job, replays.from_notify(job))
+
     def _fitting(self, wanted: Wanted) -> Iterator[Job]:
         for page in self._ledger.pages(wanted, limit=PAGE):
             for chunk in _chunks(page):
@@ -150,6 +157,19 @@ class OnCall:
                 f"Whether pictures of job {job.job_id} are there cannot be seen from here: set SWAPLINE_STORAGE_URL."
             )
         return self._storage
+
+    def announce_again(self, name: str) -> Batch:
+        """Tell of a batch that is completed once more, under the same webhook id. Raises BatchNotFound, NotPossible."""
+        batch = self._ledger.completed_batch(name)
+        if batch is None:
+            raise BatchNotFound(f"There is no batch {name!r} that is completed and has somebody to tell.")
+        fields: dict[str, FieldValue] = {"notification": Notification.PENDING, "notify_attempts": 0}
+        data: dict[str, JsonValue] = {"from": Step.NOTIFY}
+        change = Change(to=State.SUCCEEDED, fields=fields, due_in=0, note="replayed", data=data, count={"replayed": 1})
+        written = self._ledger.advance_batch(batch, change, token=new_token())
+        if written is None:
+            raise NotPossible(f"Batch {name} has moved on in this moment; look at it again.")
+        return batch.model_copy(update={**fields, "turn": written[0]})
 
     def _move(self, job: Job, change: Change) -> Job:
         advanced = self._ledger.advance(job, change)

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 import orjson
+from pydantic import TypeAdapter, ValidationError
 
 from swapline_producer.broker import mail_for
 from swapline_producer.bulk import Bulk
@@ -24,14 +25,16 @@ from swapline_producer.contract import (
     SwapOptions,
     SwapRequest,
     Ticket,
+    WebUrl,
 )
 from swapline_producer.contract.trace import kept
-from swapline_producer.errors import RequestError, SettingsError
+from swapline_producer.errors import RequestError, SettingsError, StorageUnavailable
 from swapline_producer.images import Link, is_link, read_image
 from swapline_producer.ledger import Ledger, Wish, open_ledger
 from swapline_producer.oncall import OnCall
 from swapline_producer.settings import ProducerSettings, load
 from swapline_producer.storage import open_storage
+from swapline_producer.tenants import TenantView
 from swapline_producer.tracing import current_traceparent
 from swapline_producer.waiting import as_completed
 
@@ -41,10 +44,16 @@ if TYPE_CHECKING:
     from swapline_producer.broker import Outbox
     from swapline_producer.bulk import Result
     from swapline_producer.cancel import Cancellation
+    from swapline_producer.change import Sealed
     from swapline_producer.contract import Job, JobEvent, StoredPicture
     from swapline_producer.storage import Storage
 
+_WEB_URL: TypeAdapter[str] = TypeAdapter(WebUrl)
+
 log = logging.getLogger(__name__)
+
+BEING_DELETED = 10.0
+"""Seconds to wait for a deletion of the same picture; longer means that who deleted it was killed."""
 
 
 class Enqueued(Frozen):
@@ -143,6 +152,34 @@ class Producer:
         """
         return cancel(self.ledger, self._mail, job_id, keep_result=keep_result)
 
+    def seal_batch(self, batch: str, webhook_url: str, tenant: str = "default") -> Sealed:
+        """Say that all jobs of a batch are enqueued: when they have all finished, `batch.completed` is sent, once.
+
+        It is signed for `tenant` and sent to `webhook_url`, as reliably as the webhook of a job. May be repeated. Jobs
+        that join a completed batch need another call, which sends another event. Raises RequestError, BatchNotFound.
+        """
+        try:
+            url = _WEB_URL.validate_python(webhook_url)
+        except ValidationError:
+            raise RequestError(
+                "webhook_url: it must be an http(s) URL without a user name", field="webhook_url"
+            ) from None
+        return self.ledger.seal_batch(batch, url, tenant)
+
+    def for_tenant(self, tenant: str) -> TenantView:
+        """Give the view of one tenant, in which the jobs of others are not there, even for who knows an id."""
+        return TenantView(self, tenant)
+
+    @property
+    def storage(self) -> Storage:
+        """Where pictures are. Raises SettingsError where no place is set."""
+        return self._store()
+
+    @property
+    def mail(self) -> Outbox:
+        """Where messages for the workers are put."""
+        return self._mail
+
     def _wish_for(self, item: SwapRequest | Mapping[str, Any]) -> Wish:
         if isinstance(item, SwapRequest):
             return self._wish(item)
@@ -153,19 +190,20 @@ class Producer:
         return self._wish(SwapRequest(**fields))
 
     def _wish(self, request: SwapRequest) -> Wish:
-        record = self._spec(request).model_dump(mode="json", exclude_none=True)
+        job_id = _new_job_id()
+        record = self._spec(request, job_id).model_dump(mode="json", exclude_none=True)
         fingerprint = hashlib.sha256(orjson.dumps(record, option=orjson.OPT_SORT_KEYS)).hexdigest()
         if traceparent := request.traceparent or current_traceparent():
             record["trace"] = kept(traceparent)
         new = NewJob(
-            job_id=_new_job_id(),
+            job_id=job_id,
             spec=record,
             queue_ttl=request.queue_ttl or self.settings.queue_ttl,
             run_timeout=request.run_timeout or self.settings.run_timeout,
         )
         return Wish(new, fingerprint, request.replace_failed)
 
-    def _spec(self, request: SwapRequest) -> JobSpec:
+    def _spec(self, request: SwapRequest, job_id: str) -> JobSpec:
         found = read_image(request.image, allow_private=self.settings.webhook_allow_private)
         image: ImageRef
         if isinstance(found, Link):
@@ -179,9 +217,20 @@ class Producer:
                 height=found.height,
                 size=len(found.data),
             )
+            self._hold(found.sha256, job_id)
             store.put_once(image.key, found.data, found.media_type)
         options = {name: getattr(request, name) for name in SwapOptions.model_fields}
         return JobSpec.model_construct(**options, image=image)  # checked already: twice is a fifth of a bulk's time
+
+    def _hold(self, sha256: str, job_id: str) -> None:
+        """See that nobody deletes an input between its being stored and its job being accepted."""
+        give_up_at = time.monotonic() + BEING_DELETED
+        while (wait := self.ledger.hold_input(sha256, job_id)) is not None:
+            if time.monotonic() > give_up_at:
+                raise StorageUnavailable(
+                    f"The same picture is being deleted from object storage, for {wait:.0f} s more at most; try again."
+                )
+            time.sleep(0.02)  # a deletion takes milliseconds in a folder, and some tens in a bucket
 
     def _store(self) -> Storage:
         if self._storage is None:

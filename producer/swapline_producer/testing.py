@@ -182,8 +182,11 @@ class _MemoryStorage:
     def url(self, key: str, expires: float = LONGEST_URL_LIFE) -> str:  # noqa: ARG002 -- the protocol's shape
         return "memory:///" + quote(checked_key(key))
 
-    def list(self, prefix: str = "") -> Iterator[StoredObject]:
+    def abandoned(self, older_than: float) -> int:  # noqa: ARG002 -- the protocol's shape
+        return 0
+
+    def list(self, prefix: str = "", *, after: str = "") -> Iterator[StoredObject]:
         below = checked_key(prefix.strip("/")) + "/" if prefix.strip("/") else ""
         for key, (data, modified_at) in sorted(self._objects.items()):
-            if key.startswith(below):
+            if key.startswith(below) and key > after:
                 yield StoredObject(key, len(data), modified_at)

@@ -2,49 +2,46 @@
 
     event = verify(request.get_data(), request.headers, secrets)     # Flask; raises WebhookVerificationError
 
-The signature is an HMAC-SHA256 over `{webhook-id}.{webhook-timestamp}.{body}`: over the raw bytes of the body, so
-verify before anything parses and rewrites it.
+The signature is an HMAC-SHA256 (or, by key pair, ed25519) over `{webhook-id}.{webhook-timestamp}.{body}`: over the raw
+bytes of the body, so verify before anything parses and rewrites it.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
-import hmac
 import re
-import secrets as chance
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from swapline_producer.contract import SwapEvent
+from swapline_producer.contract import BatchEvent, EventType, SwapEvent
 from swapline_producer.errors import SettingsError, WebhookVerificationError
+from swapline_producer.webhook_keys import new_key_pair, new_secret, read_key, secret_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from swapline_producer.webhook_keys import Key
+
+__all__ = ["Headers", "new_key_pair", "new_secret", "read_key", "secret_key", "sign", "verify"]
 
 ID_HEADER = "webhook-id"
 TIMESTAMP_HEADER = "webhook-timestamp"
 SIGNATURE_HEADER = "webhook-signature"
 
-SECRET_PREFIX = "whsec_"  # noqa: S105 -- a prefix, not a secret
-_SHORTEST_SECRET = 24
-"""Bytes: the least that the specification allows."""
-
-_NEW_SECRET = 32
-"""Bytes: the size of the digest; a longer key adds nothing to HMAC-SHA256."""
-
 TOLERANCE = 300.0
 """Seconds that a timestamp may be off: the specification's five minutes. Older ones may be a replay."""
-
-_WRONG = "A webhook secret (SWAPLINE_WEBHOOK_SECRETS) is wrong:"
 
 _ID = re.compile(r"[!-\-/-~]{1,255}")
 """Printable, without space and without a full stop: that separates it from the timestamp in what is signed."""
 
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
+
+
+class _Kind(BaseModel):
+    type: str
 
 
 class Headers(Protocol):
@@ -54,27 +51,22 @@ class Headers(Protocol):
         """Give names, in any case, and values."""
 
 
-def new_secret() -> str:
-    """Make a secret: `whsec_` and the base64 of 32 random bytes."""
-    return SECRET_PREFIX + base64.b64encode(chance.token_bytes(_NEW_SECRET)).decode("ascii")
-
-
 def sign(payload: bytes, webhook_id: str, timestamp: int, secrets: str | Sequence[str]) -> dict[str, str]:
     """Give the three headers of a webhook, with one signature for each secret, so that secrets can be rotated.
 
-    `timestamp` is when this attempt is sent, in seconds since the epoch. Raises SettingsError for a secret that is
-    none, ValueError for an id with a space or full stop in it.
+    `secrets` are `whsec_…` and `whsk_…`; `timestamp` is when this attempt is sent, in seconds since the epoch. Raises
+    SettingsError for a secret that is none, ValueError for an id with a space or full stop in it.
     """
     if not _ID.fullmatch(webhook_id):
         raise ValueError(
             f"{webhook_id!r} cannot be a webhook id: it has 1 to 255 printable characters, no space, no dot."
         )
     content = b"%s.%d.%s" % (webhook_id.encode("ascii"), timestamp, payload)
-    signatures = (base64.b64encode(digest).decode("ascii") for digest in _digests(content, secrets))
+    signed = ((key.version, base64.b64encode(key.sign(content)).decode("ascii")) for key in _keys(secrets))
     return {
         ID_HEADER: webhook_id,
         TIMESTAMP_HEADER: str(timestamp),
-        SIGNATURE_HEADER: " ".join(f"v1,{signature}" for signature in signatures),
+        SIGNATURE_HEADER: " ".join(f"{version},{signature}" for version, signature in signed),
     }
 
 
@@ -84,12 +76,13 @@ def verify(
     secrets: str | Sequence[str],
     tolerance: float = TOLERANCE,
     now: float | None = None,
-) -> SwapEvent:
-    """Check that a webhook is from us and fresh, and give what it says.
+) -> SwapEvent | BatchEvent:
+    """Check that a webhook is from us and fresh, and give what it says: of a job, or (`batch.completed`) of a batch.
 
-    `payload` is the raw body as it came; `secrets` one `whsec_…` or several, of which one must match; `now` is seconds
-    since the epoch, for tests. Raises WebhookVerificationError: answer 400. Raises SettingsError for a secret that is
-    none, and TypeError for a body that was parsed already: those are the receiver's own faults.
+    `payload` is the raw body as it came; `secrets` one `whsec_…` (or `whpk_…`, where the sender signs by key pair) or
+    several, of which one must match; `now` is seconds since the epoch, for tests. Raises WebhookVerificationError:
+    answer 400. Raises SettingsError for a secret that is none, and TypeError for a body that was parsed already: those
+    are the receiver's own faults.
     """
     body = payload.encode(errors="surrogatepass") if isinstance(payload, str) else payload
     if not isinstance(body, (bytes, bytearray, memoryview)):
@@ -97,9 +90,10 @@ def verify(
     webhook_id, timestamp, signatures = _three_headers(headers)
     _check_time(timestamp, tolerance, time.time() if now is None else now)
     content = b"%s.%s.%s" % (webhook_id.encode(errors="surrogatepass"), timestamp.encode(), bytes(body))
-    _check_signature(_digests(content, secrets), signatures)
+    _check_signature(_keys(secrets), content, signatures)
     try:
-        return SwapEvent.model_validate_json(body)
+        kind = _Kind.model_validate_json(body).type
+        return (BatchEvent if kind == EventType.BATCH_COMPLETED else SwapEvent).model_validate_json(body)
     except ValidationError as error:
         raise WebhookVerificationError(
             f"The signature is right, but the body is no event that this version knows ({_first(error)}); "
@@ -107,28 +101,11 @@ def verify(
         ) from None
 
 
-def secret_key(secret: str) -> bytes:
-    """Give the bytes of a `whsec_…` secret. Raises SettingsError, which never repeats the secret."""
-    encoded = secret.strip()
-    if not encoded.startswith(SECRET_PREFIX):
-        raise SettingsError(f"{_WRONG} it must begin with whsec_.")
-    encoded = encoded.removeprefix(SECRET_PREFIX).rstrip("=")
-    try:
-        key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        raise SettingsError(f"{_WRONG} after whsec_ comes standard base64.") from None
-    if len(key) < _SHORTEST_SECRET:
-        raise SettingsError(
-            f"{_WRONG} it has {len(key)} bytes after decoding, and needs {_SHORTEST_SECRET} at least.",
-        )
-    return key
-
-
-def _digests(content: bytes, secrets: str | Sequence[str]) -> list[bytes]:
-    keys = [secret_key(secret) for secret in ([secrets] if isinstance(secrets, str) else secrets)]
+def _keys(secrets: str | Sequence[str]) -> list[Key]:
+    keys = [read_key(secret) for secret in ([secrets] if isinstance(secrets, str) else secrets)]
     if not keys:
         raise SettingsError("There is no webhook secret; set SWAPLINE_WEBHOOK_SECRETS to one whsec_… or several.")
-    return [hmac.digest(key, content, hashlib.sha256) for key in keys]
+    return keys
 
 
 def _three_headers(headers: Headers) -> tuple[str, str, str]:
@@ -155,19 +132,20 @@ def _check_time(timestamp: str, tolerance: float, now: float) -> None:
         )
 
 
-def _check_signature(expected: list[bytes], header: str) -> None:
-    """Compare every signature of version 1 with every digest, in constant time."""
+def _check_signature(keys: list[Key], content: bytes, header: str) -> None:
+    """Try every signature with every key of its version; `v1` in constant time."""
     good = bad = 0
+    versions = {key.version for key in keys}
     for signature in header.split():
         version, _, encoded = signature.partition(",")
-        if version != "v1":
-            continue  # the specification keeps other versions for other schemes
+        if version not in versions:
+            continue  # signed for others, or by a scheme that is still to come
         try:
             given = base64.b64decode(encoded, validate=True)
         except (binascii.Error, ValueError):
             bad += 1
             continue
-        good += sum(hmac.compare_digest(digest, given) for digest in expected)
+        good += sum(key.verifies(content, given) for key in keys if key.version == version)
     if good:
         return
     if bad:

@@ -53,7 +53,11 @@ def _list_modes(context: click.Context, _option: click.Parameter, wanted: bool) 
     "--list-modes", is_flag=True, is_eager=True, expose_value=False, callback=_list_modes, help="Show all modes."
 )
 def simulator(host: str, port: int, ready_file: Path | None, **fields: object) -> None:
-    """Run the simulated vendor until it is stopped. Its page /_control/page shows what it sees."""
+    """Run the simulated vendor until it is stopped. Its page /_control/page shows what it sees.
+
+    \b
+    Example: swapline simulator --port 8900 --service-time lognormal:8,0.4
+    """  # noqa: D301 -- click's mark for a block that keeps its lines
     from swapline_simulator.errors import SimulatorError  # noqa: PLC0415 -- as above
 
     config = _config({name: value for name, value in fields.items() if value not in (None, ())})

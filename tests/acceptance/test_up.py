@@ -19,6 +19,7 @@ import pytest
 import requests
 
 from servers import waited_for
+from swapline_simulator.client import Control
 from swapline_workers.local.ports import free_port
 
 if TYPE_CHECKING:
@@ -117,6 +118,8 @@ def run(*options: str, folder: Path, **settings: str) -> subprocess.CompletedPro
 
 
 def enqueued_and_done(up: Up) -> str:
+    control = re.findall(r"The vendor is simulated: (\S+)/_control/page", up.log)[0]
+    Control(control).change(service_time="fixed:0.1", results="small")
     argv = [SWAPLINE, "enqueue", "https://pictures.example/me.jpg", "--gender", "female", "--filter-id", "12"]
     done = subprocess.run(
         [*argv, "--wait", "--timeout", "60", "--json"],

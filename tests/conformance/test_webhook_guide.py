@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from swapline_producer.contract import EventType, State, SwapData, SwapEvent, WebhookImage
+from swapline_producer.contract import BatchData, BatchEvent, EventType, State, SwapData, SwapEvent, WebhookImage
 from swapline_producer.webhooks import new_secret, sign
 
 if TYPE_CHECKING:
@@ -113,6 +113,21 @@ def test_the_public_package_reads_our_webhook_as_the_guide_says(monkeypatch: pyt
     monkeypatch.setenv("SWAPLINE_WEBHOOK_SECRETS", SECRET)
     read = run("receiving-webhooks.md", "Without our package")["read"]
     assert read(BODY, sign(BODY, "msg_1", int(time.time()), [OLDER, SECRET]))["data"]["job_id"] == "j1"
+
+
+def test_the_example_tells_a_batch_from_a_job() -> None:
+    take = run("receiving-webhooks.md", "Batches")["take"]
+    data = BatchData(batch="spring", tenant="acme", jobs=1, states={State.FAILED: 1}, failures={}, credits=0)
+    batch = BatchEvent(timestamp=EVENT.timestamp, sequence=1, data=data)
+    assert (take(EVENT), take(batch)) == ("j1: SUCCEEDED", f"spring: {data.states}")
+
+
+def test_the_batch_in_the_guide_is_one() -> None:
+    text = (GUIDES / "receiving-webhooks.md").read_text().partition("## Batches")[2]
+    found = re.search(r"^```json\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    assert found
+    event = BatchEvent.model_validate_json(found[1])
+    assert (event.data.jobs, sum(event.data.states.values())) == (10_000, 10_000)
 
 
 def test_the_guide_names_every_event() -> None:

@@ -61,7 +61,7 @@ def sender(**more: Any) -> WebhookSender:
 
 
 def deliver(url: str, **more: Any) -> int:
-    return sender(**more).deliver(url, "msg_1", EVENT)
+    return sender(**more).deliver(url, "acme", "msg_1", EVENT).status
 
 
 def failure(url: str, **more: Any) -> WebhookFailed:
@@ -112,7 +112,7 @@ def test_each_attempt_is_signed_for_its_own_time() -> None:
     with RawServer(answer_always(reply(b""), seen)) as receiver:
         one = sender(clock=lambda: float(next(ticks)))
         for _ in range(2):
-            one.deliver(receiver.url, "msg_1", EVENT)
+            one.deliver(receiver.url, "acme", "msg_1", EVENT)
     first, second = map(headers_of, seen)
     assert (first["webhook-timestamp"], second["webhook-timestamp"]) == ("1750000000", "1750000001")
     assert first["webhook-id"] == second["webhook-id"]
@@ -128,9 +128,9 @@ def test_one_thread_keeps_its_connection_and_another_has_its_own() -> None:
     with RawServer(answer_always(reply(b"thanks"))) as receiver:
         one = sender()
         for _ in range(3):
-            one.deliver(receiver.url, "msg_1", EVENT)
+            one.deliver(receiver.url, "acme", "msg_1", EVENT)
         assert receiver.calls == 1
-        other = threading.Thread(target=one.deliver, args=(receiver.url, "msg_1", EVENT))
+        other = threading.Thread(target=one.deliver, args=(receiver.url, "acme", "msg_1", EVENT))
         other.start()
         other.join()
         assert receiver.calls == 2
@@ -144,7 +144,7 @@ def test_a_connection_that_the_receiver_closed_meanwhile_is_opened_anew() -> Non
     with RawServer(answer_once) as receiver:
         one = sender()
         for call in range(1, 4):
-            assert one.deliver(receiver.url, "msg_1", EVENT) == 200
+            assert one.deliver(receiver.url, "acme", "msg_1", EVENT).status == 200
             assert receiver.calls == call
 
 
@@ -153,7 +153,7 @@ def test_no_cookie_comes_back() -> None:
     with RawServer(answer_always(reply(b"", "200 OK", "Set-Cookie: a=b"), seen)) as receiver:
         one = sender()
         for _ in range(2):
-            one.deliver(receiver.url, "msg_1", EVENT)
+            one.deliver(receiver.url, "acme", "msg_1", EVENT)
     assert "cookie" not in headers_of(seen[1])
 
 
@@ -347,7 +347,7 @@ def test_a_body_beyond_20_kb_is_refused_before_it_is_sent() -> None:
     large = EVENT.model_copy(update={"data": EVENT.data.model_copy(update={"metadata": {"note": "ü" * 10_000}})})
     with RawServer(answer_always(reply(b""))) as receiver:
         with pytest.raises(WebhookFailed, match="more than 20,000"):
-            sender().deliver(receiver.url, "msg_1", large)
+            sender().deliver(receiver.url, "acme", "msg_1", large)
         assert receiver.calls == 0
 
 

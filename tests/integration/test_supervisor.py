@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import os
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
+from servers import waited_for
 from swapline_workers.local.child import Child, Program
 from swapline_workers.local.errors import ChildFailed
 from swapline_workers.local.follow import LogFollower
@@ -160,6 +162,87 @@ def test_a_service_that_fails_to_start_again_is_tried_again(tmp_path: Path) -> N
     assert "child ended with code 1 before it was ready; it starts again in 0.02 s" in told[1]
 
 
+def falling(folder: Path, name: str) -> Child:
+    """A child that comes up once, until there is a file `go`, and never again."""
+    return shell(
+        folder, f"[ -e go ] || echo up; until [ -e go ]; do sleep 0.01; done; echo {name} falls; exit 7", name=name
+    )
+
+
+def test_a_service_that_falls_too_often_ends_everything_with_the_end_of_its_log(tmp_path: Path) -> None:
+    told: list[str] = []
+    with Supervisor(told.append) as supervisor:
+        supervisor.start(falling(tmp_path, "vital"), restart=Backoff(first=0.01, tries=3))
+        (tmp_path / "go").touch()
+        with pytest.raises(
+            ChildFailed, match=r"(?s)^vital ended with code 7.* for the 4th time in a row.*vital falls$"
+        ):
+            supervisor.run()
+    assert len(told) == 3
+
+
+def test_everything_goes_on_without_a_part_that_falls_too_often_and_is_not_vital(tmp_path: Path) -> None:
+    told: list[str] = []
+    with Supervisor(told.append) as supervisor:
+        supervisor.start(falling(tmp_path, "page"), restart=Backoff(first=0.01, tries=2, vital=False))
+        supervisor.start(shell(tmp_path, LASTING, name="worker"), restart=Backoff())
+        (tmp_path / "go").touch()
+        while "everything else goes on without it" not in "".join(told):
+            supervisor.tick()
+        supervisor.tick()
+    assert (tmp_path / "page.log").read_text().count("falls") == 3
+
+
+def test_one_that_is_slow_to_come_up_keeps_nobody_else_waiting(tmp_path: Path) -> None:
+    told: list[str] = []
+    with Supervisor(told.append) as supervisor:
+        slow = shell(
+            tmp_path,
+            "[ -e fall ] && exec sleep 1000; echo up; until [ -e fall ]; do sleep 0.01; done; exit 1",
+            name="slow",
+        )
+        quick = shell(tmp_path, "echo x >>starts; echo up; until [ -e go ]; do sleep 0.01; done; rm go", name="quick")
+        supervisor.start_together([(slow, Backoff(first=0.01)), (quick, Backoff(first=0.01))])
+        (tmp_path / "fall").touch()
+        while "slow ended with code 1" not in "".join(told):
+            supervisor.tick()
+        supervisor.tick()
+        (tmp_path / "go").touch()
+        while "quick runs again." not in told:
+            supervisor.tick()
+    assert "slow runs again." not in told
+
+
+def test_a_service_that_runs_and_does_not_work_is_killed_and_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("swapline_workers.local.supervisor._ASK_EVERY", 0)
+    child = shell(tmp_path, LASTING)
+    child.program = dataclasses.replace(child.program, complaint=lambda _: "it is stuck" if not told else None)
+    told: list[str] = []
+    with Supervisor(told.append) as supervisor:
+        supervisor.start(child, restart=Backoff(first=0.01))
+        first = child.pid
+        while "child runs again." not in told:
+            supervisor.tick()
+    assert told[0].startswith("child was killed, because it is stuck; it starts again in 0.01 s.")
+    assert child.pid != first
+
+
+def test_those_of_one_wave_stop_together_and_the_last_wave_first(tmp_path: Path) -> None:
+    def noting(name: str, wait_for: str) -> Child:
+        script = (
+            f"trap 'echo {name} >>order; until [ -e {wait_for} ]; do sleep 0.01; done; touch {name}.gone; exit' TERM"
+        )
+        return shell(tmp_path, f"{script}; echo up; while :; do sleep 0.02; done", name=name)
+
+    with Supervisor() as supervisor:
+        supervisor.start(noting("server", "w1.gone"))
+        # Each of the two ends once the other was asked: one after the other, they would wait for ever.
+        supervisor.start_together([(noting("w1", "order"), None), (noting("w2", "w1.gone"), None)])
+    assert (tmp_path / "order").read_text().split()[2] == "server"
+
+
 def test_the_wait_before_a_restart_doubles_up_to_its_limit() -> None:
     assert [Backoff(first=1, most=5).delay(falls) for falls in (1, 2, 3, 4, 400)] == [1, 2, 4, 5, 5]
 
@@ -283,6 +366,22 @@ print(child.poll())
 def test_children_do_not_end_with_a_copy_that_was_forked_from_their_owner(tmp_path: Path) -> None:
     ended = subprocess.run([sys.executable, "-c", FORKING, str(tmp_path)], capture_output=True, text=True, check=True)
     assert ended.stdout == "None\n"
+
+
+def test_a_large_log_is_set_aside_and_followed_on(tmp_path: Path) -> None:
+    shown = io.StringIO()
+    log = tmp_path / "worker.log"
+    with (
+        LogFollower(Console(file=shown, width=80), {"worker": log}, keep_under=10) as follower,
+        log.open("ab") as writer,
+    ):
+        writer.write(b"a line that is long\n")
+        writer.flush()
+        waited_for(lambda: (tmp_path / "worker.log.1").exists() and log.stat().st_size == follower._read["worker"] == 0)
+        writer.write(b"short\nend\n")
+        writer.flush()
+    assert [line.split("│ ")[1] for line in shown.getvalue().splitlines()] == ["a line that is long", "short", "end"]
+    assert (tmp_path / "worker.log.1").read_bytes() == b"a line that is long\n"
 
 
 def test_log_lines_are_shown_behind_the_name_of_their_service(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ class Wire:
         self._said = said
 
     def makefile(self, *_: object) -> io.BufferedReader:
-        return io.BufferedReader(io.BytesIO(self._said))  # type: ignore[arg-type]  # a BytesIO is raw enough
+        return io.BufferedReader(io.BytesIO(self._said))
 
 
 def reply(body: bytes, promised: int) -> requests.Response:

@@ -41,7 +41,7 @@ def dispatcher(wire: Wire) -> Listened:
     app = Celery("any", broker="memory://", set_as_current=False)
     built = Listened(app.connection_for_write(), app=app, enabled=False)
     built.enabled = True
-    built.producer = wire
+    built.__dict__["producer"] = wire
     return built
 
 

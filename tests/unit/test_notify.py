@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from fakes import AT, FakeWebhooks, World, job
-from swapline_producer.contract import EventType, FailureCode, Notification, State, StoredPicture
+from swapline_producer.contract import EventType, FailureCode, Notification, State, StoredPicture, SwapEvent
 from swapline_workers.core.outcomes import Retry, Stop
 from swapline_workers.errors import WebhookFailed
 from swapline_workers.steps.notify import notify
@@ -22,6 +22,7 @@ def test_a_delivered_webhook_is_settled() -> None:
     [(url, webhook_id, event)] = world.webhooks.delivered
     assert (url, webhook_id) == (HOOK, f"msg_{'0' * 32}_succeeded")
     assert (event.type, event.timestamp) == (EventType.SUCCEEDED, "1970-01-01T00:16:40.000Z")
+    assert isinstance(event, SwapEvent)
     assert event.data.images[0].url == "https://store.example/results/a/0.png"
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from swapline_producer.errors import SettingsError
 from swapline_producer.settings import ProducerSettings, load
-from swapline_workers.settings import AmbiguousSubmit, WorkerSettings
+from swapline_workers.settings import WEBHOOK_SCHEDULE, AmbiguousSubmit, WorkerSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,6 +75,21 @@ def test_a_wrong_setting_is_named_without_its_value(monkeypatch: pytest.MonkeyPa
 def test_the_shortest_interval_must_not_exceed_the_longest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SWAPLINE_POLL_MIN_INTERVAL", "30")
     with pytest.raises(SettingsError, match="SWAPLINE_POLL_MIN_INTERVAL must not exceed"):
+        load(WorkerSettings)
+
+
+@pytest.mark.usefixtures("required")
+def test_the_schedule_of_webhooks_is_given_in_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(WorkerSettings).webhook_schedule == WEBHOOK_SCHEDULE
+    monkeypatch.setenv("SWAPLINE_WEBHOOK_SCHEDULE", "0, 0.5,60")
+    assert load(WorkerSettings).webhook_schedule == (0, 0.5, 60)
+
+
+@pytest.mark.usefixtures("required")
+@pytest.mark.parametrize("value", ["5,10", "0,soon", "0,-1", ",", "0,99999999", "0,nan", "0,inf"])
+def test_a_schedule_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("SWAPLINE_WEBHOOK_SCHEDULE", value)
+    with pytest.raises(SettingsError, match="SWAPLINE_WEBHOOK_SCHEDULE"):
         load(WorkerSettings)
 
 

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import standardwebhooks
+import svix.webhooks
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import Headers as StarletteHeaders
 from werkzeug.datastructures import EnvironHeaders
 from werkzeug.datastructures import Headers as FlaskHeaders
 
-from swapline_producer.contract import EventType, State, SwapData, SwapEvent, WebhookImage
+from swapline_producer.contract import BatchData, BatchEvent, EventType, State, SwapData, SwapEvent, WebhookImage
 from swapline_producer.errors import SettingsError, WebhookVerificationError
-from swapline_producer.webhooks import new_secret, secret_key, sign, verify
+from swapline_producer.webhooks import new_key_pair, new_secret, secret_key, sign, verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -240,3 +243,85 @@ def test_new_secrets_have_32_bytes_and_differ() -> None:
 def test_an_id_that_would_make_the_signed_text_ambiguous_is_refused(webhook_id: str) -> None:
     with pytest.raises(ValueError, match="cannot be a webhook id"):
         sign(BODY, webhook_id, NOW, SECRET)
+
+
+# Key pairs.
+
+PRIVATE, PUBLIC = new_key_pair()
+
+
+def test_a_key_pair_signs_on_one_side_and_verifies_on_the_other() -> None:
+    headers = signed(secrets=PRIVATE)
+    assert headers["webhook-signature"].startswith("v1a,")
+    assert verify(BODY, headers, PUBLIC, now=NOW) == EVENT
+    assert verify(BODY, headers, PRIVATE, now=NOW) == EVENT
+    assert complaint(headers, BODY + b" ", PUBLIC).startswith("No signature matches")
+    assert complaint(headers, secrets=new_key_pair()[1]).startswith("No signature matches")
+
+
+def test_the_signature_of_a_key_pair_is_ed25519_over_the_same_text_as_the_secrets() -> None:
+    content = b"msg_1.%d.%s" % (NOW, BODY)
+    signature = base64.b64decode(signed(secrets=PRIVATE)["webhook-signature"].removeprefix("v1a,"))
+    key = Ed25519PublicKey.from_public_bytes(base64.b64decode(PUBLIC.removeprefix("whpk_")))
+    key.verify(signature, content)
+
+
+def test_both_kinds_of_keys_sign_side_by_side_and_each_receiver_needs_its_own() -> None:
+    headers = signed(secrets=[SECRET, PRIVATE])
+    assert [one.partition(",")[0] for one in headers["webhook-signature"].split()] == ["v1", "v1a"]
+    assert verify(BODY, headers, SECRET, now=NOW) == verify(BODY, headers, PUBLIC, now=NOW) == EVENT
+    standardwebhooks.Webhook(SECRET)  # which passes over what it does not know
+    assert complaint(signed(secrets=PRIVATE), secrets=SECRET).startswith("No signature matches")
+
+
+def test_a_private_key_may_be_written_as_its_seed() -> None:
+    seed = "whsk_" + base64.b64encode(base64.b64decode(PRIVATE.removeprefix("whsk_"))[:32]).decode()
+    assert verify(BODY, signed(secrets=seed), PUBLIC, now=NOW) == EVENT
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        ("whpk_" + "A" * 20, "32 bytes"),
+        ("whsk_" + "A" * 20, "32 or 64 bytes"),
+        ("whsk_" + "A" * 86 + "==", "do not belong together"),
+        (PUBLIC, "verifies only"),
+    ],
+    ids=["short public", "short private", "pair", "public"],
+)
+def test_a_key_that_is_none_is_named_and_not_repeated(key: str, reason: str) -> None:
+    with pytest.raises(SettingsError, match=reason) as caught:
+        signed(secrets=key)
+    assert key[5:20] not in str(caught.value)
+
+
+def test_without_the_package_a_key_pair_is_refused_by_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.asymmetric", None)
+    with pytest.raises(SettingsError, match="ed25519"):
+        signed(secrets=PRIVATE)
+    assert verify(BODY, signed(), SECRET, now=NOW) == EVENT
+
+
+# Batches, and the other public package.
+
+
+def test_a_batchs_event_is_told_from_a_jobs() -> None:
+    data = BatchData(batch="b", tenant="acme", jobs=1, states={State.FAILED: 1}, failures={"LOST": 1}, credits=0)
+    event = BatchEvent(timestamp="2026-01-02T03:04:05.678Z", sequence=1, data=data)
+    body = event.model_dump_json().encode()
+    assert verify(body, signed(body), SECRET, now=NOW) == event
+
+
+def test_the_package_of_svix_verifies_what_we_sign() -> None:
+    now = int(time.time())
+    headers = signed(at=now, secrets=[OTHER, SECRET])
+    for secret in (SECRET, OTHER):
+        svix.webhooks.Webhook(secret).verify(BODY, headers)
+    with pytest.raises(svix.webhooks.WebhookVerificationError):
+        svix.webhooks.Webhook(new_secret()).verify(BODY, headers)
+
+
+def test_we_verify_what_the_package_of_svix_signs() -> None:
+    signature = svix.webhooks.Webhook(SECRET).sign("msg_1", datetime.fromtimestamp(NOW, UTC), BODY.decode())
+    headers = {"webhook-id": "msg_1", "webhook-timestamp": str(NOW), "webhook-signature": signature}
+    assert verify(BODY, headers, SECRET, now=NOW) == EVENT

@@ -10,18 +10,24 @@ from urllib.parse import urlsplit
 
 from swapline_producer.broker import Mail
 from swapline_producer.change import Limits
+from swapline_producer.contract import Step
+from swapline_producer.janitor import Janitor
 from swapline_producer.ledger import Ledger, open_ledger
+from swapline_producer.purge import Purge
 from swapline_producer.settings import load
 from swapline_producer.storage import open_storage
+from swapline_producer.sweep import Sweep
 from swapline_workers.adapters.desk import PATIENCE, LedgerDesk
 from swapline_workers.adapters.read_ahead import ReadAhead
 from swapline_workers.adapters.service_times import LearnedTimes
 from swapline_workers.adapters.vendor import VendorClient
 from swapline_workers.adapters.webhook import WebhookSender
 from swapline_workers.clock import Clock
+from swapline_workers.core.lanes import Lanes
 from swapline_workers.core.policy import Policy
 from swapline_workers.core.polling import Bounds
 from swapline_workers.farewell import Farewell
+from swapline_workers.housekeeping import Housekeeping
 from swapline_workers.observability import MeasuredVendor, WorkerMeter
 from swapline_workers.pulse import Allowed, Pulse
 from swapline_workers.settings import WorkerSettings
@@ -30,12 +36,17 @@ from swapline_workers.steps.schedule import EVERY_KIND
 from swapline_workers.tracing import build_tracing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from celery import Celery
 
     from swapline_workers.tracing import Tracing
 
 RENEWALS = 3
 """How often the rescue of a job in hand is put off before it would come: two renewals may fail."""
+
+LANES = 8
+"""Deliveries at once, until it is known how many threads there are: half of what a worker has unless told otherwise."""
 
 OBJECTS = 10
 """Reads and writes of one step at most that are counted on: four pictures each way, a receipt, a deletion."""
@@ -51,14 +62,25 @@ class House:
     clock: Clock
     ports: Ports
     farewell: Farewell
+    lanes: Lanes
+    housekeeping: Housekeeping
     meter: WorkerMeter
     pulse: Pulse
     tracing: Tracing
 
-    def open(self, *, threads: int) -> None:
+    def staff(self, threads: int, queues: Iterable[str]) -> None:
+        """Say how many steps run at once here, and from which queues: webhooks never take more than half of them.
+
+        All of them in a worker that does nothing else.
+        """
+        only_webhooks = set(queues) == {Step.NOTIFY.queue(self.settings.key_prefix)}
+        self.lanes.resize(threads if only_webhooks else threads // 2)
+
+    def open(self, *, threads: int, forks: bool = False) -> None:
         """Start the clock, and the pulse of a worker with so many threads.
 
-        What the whole installation must agree on is written before the first claim.
+        What the whole installation must agree on is written before the first claim. A process that `forks` leaves the
+        store to its children: a store's client does not survive a fork.
         """
         self.clock.before_first_claim(
             lambda: self.ledger.configure(
@@ -72,17 +94,21 @@ class House:
             ),
         )
         self.clock.start()
+        if not forks:
+            self.housekeeping.start()
         self.meter.threads.set(threads)
         self.meter.open()
         self.pulse.start(threads)
 
     def close(self, *, process_ends: bool = False) -> None:
         """Finish what is in hand, within the grace period; begin nothing new."""
+        self.housekeeping.retire()
         self.pulse.leave()
         self.farewell.begin(process_ends=process_ends)
 
     def end(self) -> None:
         """Stop the clock: nothing is in hand any more."""
+        self.housekeeping.stop()
         self.farewell.end()
         self.meter.close()
         self.pulse.stop()
@@ -105,6 +131,7 @@ class Builder:
             if forked:
                 self._built[1].meter.open()
                 self._built[1].clock.start()  # a child of the prefork pool: its parent cannot see what it has in hand
+                self._built[1].housekeeping.start()
         return self._built[1]
 
 
@@ -121,6 +148,7 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
         renew_every=settings.rescue_after / RENEWALS,
     )
     desk = LedgerDesk(ledger, mail, nudge=clock.nudge)
+    lanes = Lanes(LANES)
     meter.watch(lambda: len(desk.in_hands()))
     storage = open_storage(settings.storage_url, timeout=settings.storage_timeout)
     vendor = VendorClient(
@@ -148,18 +176,23 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
         webhooks=tracing.calls(
             WebhookSender(
                 secrets=settings.webhook_secrets,
+                tenant_secrets=settings.webhook_tenant_secrets,
                 allow_private=settings.webhook_allow_private,
                 timeout=settings.webhook_timeout,
             ),
             "",
             {"deliver": "POST webhook"},
         ),
+        endpoints=ledger,
+        lanes=lanes,
         times=LearnedTimes(ledger, EVERY_KIND),
         policy=Policy(
             looks=Bounds(settings.poll_min_interval, settings.poll_max_interval, settings.poll_budget),
             on_ambiguous_submit=settings.on_ambiguous_submit,
             rescue_after=settings.rescue_after,
             lost_after=settings.lost_after,
+            webhook_schedule=settings.webhook_schedule,
+            webhook_disable_after=settings.webhook_disable_after,
         ),
         chance=random.random,
     )
@@ -174,6 +207,13 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
         clock=clock,
         ports=ports,
         farewell=farewell,
+        lanes=lanes,
+        housekeeping=Housekeeping(
+            Sweep(ledger, storage, timeout=settings.storage_timeout),
+            Purge(ledger, mail, storage),
+            Janitor(ledger, storage, result_ttl=settings.result_ttl),
+            ledger.is_my_turn,
+        ),
         meter=meter,
         pulse=pulse,
         tracing=tracing,

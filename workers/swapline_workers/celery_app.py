@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery, bootsteps, signals
+from celery.concurrency.prefork import TaskPool
 
 from swapline_producer.broker import broker_settings
 from swapline_producer.errors import SettingsError
@@ -57,6 +59,8 @@ WORKER_KNOBS: dict[str, Any] = {
 
 def build_app(settings: ProducerSettings) -> Celery:
     """Build the app that workers and Flower load. Opens no connection; workers ask for their own settings on start."""
+    # At DEBUG it writes whole URLs, and those of webhooks and pictures may carry a customer's token.
+    logging.getLogger("urllib3").setLevel(logging.INFO)
     app = Celery("swapline", set_as_current=False, events="swapline_workers.listened:Events")
     app.conf.update(broker_settings(settings))
     app.conf.update(WORKER_KNOBS)
@@ -91,10 +95,11 @@ def _house_step(builder: Builder) -> type[bootsteps.StartStopStep]:
 
         def start(self, worker: Any) -> None:
             house = builder()
+            house.staff(int(worker.concurrency), worker.app.amqp.queues.consume_from)
             # weak=False: Celery forgets a signal's receiver that nobody else keeps.
             signals.worker_shutting_down.connect(lambda **_: house.close(process_ends=True), weak=False)
             signals.worker_shutdown.connect(lambda **_: house.end(), weak=False)
-            house.open(threads=worker.concurrency)
+            house.open(threads=worker.concurrency, forks=getattr(worker, "pool_cls", None) is TaskPool)
             # What was loaded so far stays, and need not be looked through for garbage again; of what comes, most dies
             # by itself. Celery's default rhythm took a twentieth of a worker's time.
             gc.collect()

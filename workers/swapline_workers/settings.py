@@ -9,7 +9,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from swapline_producer.settings import ProducerSettings
+from swapline_producer.settings import DAY, ProducerSettings
+
+WEBHOOK_SCHEDULE = (0.0, 5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
+"""Seconds before each delivery of a webhook: ten attempts over 75 hours, as Standard Webhooks recommends."""
 
 
 class AmbiguousSubmit(StrEnum):
@@ -28,8 +31,8 @@ def _base_url(value: str) -> str:
 
 
 def _webhook_secret(value: SecretStr) -> SecretStr:
-    if not value.get_secret_value().startswith("whsec_"):
-        msg = "each secret must begin with whsec_"
+    if not value.get_secret_value().startswith(("whsec_", "whsk_")):
+        msg = "each secret must begin with whsec_ (or whsk_, for ed25519)"
         raise ValueError(msg)
     return value
 
@@ -83,6 +86,19 @@ class WorkerSettings(MetricsSettings, LogSettings):
         (),
         description="comma-separated `whsec_…`; all of them sign, for rotation",
     )
+    webhook_tenant_secrets: SecretStr | None = Field(
+        None,
+        description="JSON object, tenant to keys, or a file with one: these sign instead, for those tenants",
+    )
+    webhook_schedule: Annotated[tuple[Annotated[float, Field(ge=0, le=30 * DAY)], ...], NoDecode] = Field(
+        WEBHOOK_SCHEDULE,
+        min_length=1,
+        max_length=50,
+        description="comma-separated seconds before each delivery of a webhook; as many attempts as there are numbers",
+    )
+    webhook_disable_after: float = Field(
+        5 * DAY, gt=0, description="seconds that an endpoint may fail without a success before it is disabled"
+    )
     webhook_timeout: float = Field(15, gt=0, description="seconds in all for one webhook")
     flower_url: str | None = Field(
         None, pattern=r"^https?://", description="where Flower is; `swapline doctor` sees whether it answers"
@@ -93,7 +109,15 @@ class WorkerSettings(MetricsSettings, LogSettings):
     pulse: Path | None = Field(None, description="file in which a worker shows that it works, for `swapline alive`")
     stop_grace: float = Field(25, ge=0, description="seconds that a stopping worker may finish what it has in hand")
 
-    @field_validator("webhook_secrets", mode="before")
+    @field_validator("webhook_schedule")
+    @classmethod
+    def _first_at_once(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if value[0] != 0:
+            msg = "the first number must be 0: the first attempt is made at once"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("webhook_secrets", "webhook_schedule", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Protocol, assert_never
 
 from celery.exceptions import Retry as CeleryRetry
 
-from swapline_producer.contract import Step
+from swapline_producer.contract import Step, is_batch
 from swapline_producer.errors import LedgerUnavailable
 from swapline_workers import context
 from swapline_workers.core.outcomes import STALE, Again, Next, Outcome, Park, Retry, Stop
 from swapline_workers.steps.finalize import finalize
-from swapline_workers.steps.notify import notify
+from swapline_workers.steps.notify import announce, notify
 from swapline_workers.steps.poll import poll
 from swapline_workers.steps.submit import submit
 
@@ -51,11 +51,7 @@ def _task(step: Step, house: Callable[[], House]) -> Callable[[str, int], str]:
         began = time.monotonic()
         with built.meter.step(step) as measure:
             try:
-                with (
-                    built.desk.in_hand(job_id, turn) as opened,
-                    built.tracing.step(step, opened.job if opened else None),
-                ):
-                    outcome = STEPS[step](opened.job, opened.at, built.ports) if opened else STALE
+                outcome = _announced(built, job_id, turn) if is_batch(job_id) else _stepped(step, built, job_id, turn)
             except LedgerUnavailable as error:
                 measure.outcome = "ledger_away"
                 log.warning("rescued later: %s", error)
@@ -66,6 +62,20 @@ def _task(step: Step, house: Callable[[], House]) -> Callable[[str, int], str]:
 
     run.__name__ = run.__qualname__ = step.value
     return run
+
+
+def _stepped(step: Step, built: House, job_id: str, turn: int) -> Outcome:
+    with (
+        built.desk.in_hand(job_id, turn) as opened,
+        built.tracing.step(step, opened.job if opened else None),
+    ):
+        return STEPS[step](opened.job, opened.at, built.ports) if opened else STALE
+
+
+def _announced(built: House, record_id: str, turn: int) -> Outcome:
+    """A batch has one step: its webhook."""
+    with built.desk.batch_in_hand(record_id, turn) as opened:
+        return announce(opened.batch, built.ports) if opened else STALE
 
 
 def tell(outcome: Outcome, seconds: float) -> None:

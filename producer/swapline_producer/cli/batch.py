@@ -43,6 +43,7 @@ def batch() -> None:
 @click.option("--timeout", type=float, default=7 * 86_400.0, show_default=True, help="Seconds to watch at most.")
 @click.option("--download", type=click.Path(file_okay=False, path_type=Path), help="Watch, and write pictures here.")
 @click.option("--results", type=click.Path(dir_okay=False, path_type=Path), help="Write a CSV of how each row stands.")
+@click.option("--webhook-url", help="Told once (batch.completed), when every job has ended.")
 @as_json_option
 def run(  # noqa: PLR0913 -- each is an option of the command
     manifest: Path,
@@ -55,6 +56,7 @@ def run(  # noqa: PLR0913 -- each is an option of the command
     timeout: float,
     download: Path | None,
     results: Path | None,
+    webhook_url: str | None,
     as_json: bool,
 ) -> None:
     """Enqueue every row of MANIFEST, a .csv or .jsonl file.
@@ -71,12 +73,14 @@ def run(  # noqa: PLR0913 -- each is an option of the command
     wanted = name or manifest.stem
     read = Manifest(manifest, wanted, pairs(defaults, "--set"), replace_failed=retry_failed)
     task = Run(_producer(), read, wanted, as_json=as_json)
-    task.check()
+    task.check(webhook_url)
     if dry_run:
         task.say_cost()
         return
     try:
         task.enqueue()
+        if webhook_url:
+            task.seal(webhook_url)
         if watch or download:
             task.watch(timeout, download)
         if results:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from swapline_producer.addresses import url_problem
 from swapline_producer.cli.batch_view import exit_code, print_view
 from swapline_producer.cli.progress import progress
 from swapline_producer.cli.show import DONE, FAILED, NOT_FINISHED, USAGE, complain, out, print_json
 from swapline_producer.contract import CREDITS_PER_JOB
-from swapline_producer.errors import LedgerUnavailable, StorageError
+from swapline_producer.errors import LedgerUnavailable, RequestError, StorageError
 from swapline_producer.manifest import check
 
 if TYPE_CHECKING:
@@ -37,17 +38,20 @@ class Run:
         self._manifest = manifest
         self._name = name
         self._as_json = as_json
+        self._allow_private = producer.settings.webhook_allow_private
         self._rows = 0
         self._tenants: Counter[str] = Counter()
         self._told = {"enqueued": 0, "known": 0, "refused": 0, "not_downloaded": 0}
         self._lines: dict[int, int] = {}
 
-    def check(self) -> None:
+    def check(self, webhook_url: str | None = None) -> None:
         """Check every row; with one that is wrong, say so of all and end the program: nothing was enqueued."""
         wrong = 0
+        if webhook_url:
+            self._check_url(webhook_url)
         with progress("checking", None, quiet=self._as_json) as tick:
             for row in self._manifest.rows():
-                problem = check(row, allow_private=self._producer.settings.webhook_allow_private)
+                problem = check(row, allow_private=self._allow_private)
                 if problem is not None:
                     click.echo(f"line {row.line}: {problem}", err=True)
                     wrong += 1
@@ -58,6 +62,13 @@ class Run:
             what = f"{wrong:,} of {self._rows:,} rows are wrong" if wrong else "the manifest has no rows"
             click.echo(f"swapline: {what}; nothing was enqueued.", err=True)
             sys.exit(USAGE)
+
+    def _check_url(self, webhook_url: str) -> None:
+        problem = url_problem(webhook_url, allow_private=self._allow_private)
+        if problem is None and not self._allow_private and not webhook_url.lower().startswith("https://"):
+            problem = "it is not https://"
+        if problem:
+            raise RequestError(f"--webhook-url: {problem}; give a public https:// URL", field="webhook_url")
 
     def say_cost(self) -> None:
         """What a run would cost, rows that have a job already left out."""
@@ -89,6 +100,16 @@ class Run:
                 else:
                     self._told["enqueued" if result.created else "known"] += 1
                 tick(1)
+
+    def seal(self, webhook_url: str) -> None:
+        """Say that all rows are in, so that their end is told; not where one was refused: it is still to come."""
+        if self._told["refused"]:
+            click.echo(
+                "swapline: some rows were refused, so batch.completed is not sent; mend them and run again.", err=True
+            )
+            return
+        tenant = next(iter(self._tenants)) if len(self._tenants) == 1 else "default"
+        self._producer.seal_batch(self._name, webhook_url, tenant)
 
     def watch(self, timeout: float, folder: Path | None) -> None:
         """Wait for every job of the batch; write pictures as they come. Raises TimeoutError."""

@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from swapline_producer.contract import FailureCode, Notification, State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+    from enum import StrEnum
 
     from swapline_producer.ledger import Ledger, Wanted
 
@@ -54,16 +56,29 @@ class AgeType(click.ParamType[Age]):
         return Age(moment=round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000))
 
 
-def _choice(words: type[State | FailureCode | Notification]) -> click.Choice[str]:
-    return click.Choice([word.value for word in words], case_sensitive=False)
+class Word(click.Choice[str]):
+    """One of our words, in large letters or small; completed as it is written."""
+
+    def __init__(self, words: Iterable[StrEnum]) -> None:
+        """Take all words of an enum."""
+        super().__init__([word.value for word in words], case_sensitive=False)
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 -- click's shape
+        param: click.Parameter,  # noqa: ARG002 -- the same
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Give the words that begin so."""
+        return [CompletionItem(word) for word in self.choices if word.startswith(incomplete.upper())]
 
 
 OPTIONS = (
-    click.option("--state", "states", multiple=True, type=_choice(State), metavar="STATE", help="In this state."),
-    click.option("--code", "codes", multiple=True, type=_choice(FailureCode), metavar="CODE", help="With this code."),
+    click.option("--state", "states", multiple=True, type=Word(State), metavar="STATE", help="In this state."),
+    click.option("--code", "codes", multiple=True, type=Word(FailureCode), metavar="CODE", help="With this code."),
     click.option("--tenant", "tenants", multiple=True, help="Of this tenant."),
     click.option("--batch", help="Of this batch."),
-    click.option("--notification", type=_choice(Notification), help="Whose webhook stands so."),
+    click.option("--notification", type=Word(Notification), help="Whose webhook stands so."),
     click.option("--older-than", type=AgeType(), help="Accepted before: 90s, 15m, 2h, 1d12h, or 2026-11-22T03:00Z."),
     click.option("--newer-than", type=AgeType(), help="Accepted since: as above."),
 )

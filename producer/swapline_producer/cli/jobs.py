@@ -11,6 +11,7 @@ from swapline_producer.cli.evidence import evidence, print_held
 from swapline_producer.cli.jobs_cancel import cancel
 from swapline_producer.cli.jobs_list import list_
 from swapline_producer.cli.jobs_replay import replay
+from swapline_producer.cli.purge import purge
 from swapline_producer.cli.show import job_facts, moment, out, print_job, print_json, wait_and_exit
 from swapline_producer.cli.timeline import deliveries, print_stages, print_timeline, stages, timeline
 from swapline_producer.contract import Notification
@@ -32,7 +33,7 @@ def jobs() -> None:
     """  # noqa: D301 -- click's mark for a block that keeps its lines
 
 
-for command in (list_, replay, cancel):
+for command in (list_, replay, cancel, purge):
     jobs.add_command(command)
 
 

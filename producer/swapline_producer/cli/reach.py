@@ -18,8 +18,7 @@ def producer() -> Producer:
 
 def ledger() -> Ledger:
     """The ledger alone, for commands that only look: Celery takes half a second to load."""
-    from swapline_producer.ledger import Ledger, connect  # noqa: PLC0415 -- redis is not loaded for --help
+    from swapline_producer.ledger import open_ledger  # noqa: PLC0415 -- redis is not loaded for --help
     from swapline_producer.settings import ProducerSettings, load  # noqa: PLC0415 -- beside its use
 
-    settings = load(ProducerSettings)
-    return Ledger(connect(settings.redis_url), settings.key_prefix, keep=settings.job_ttl)
+    return open_ledger(load(ProducerSettings))

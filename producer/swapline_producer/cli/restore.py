@@ -18,7 +18,10 @@ def after_restore(*, dry_run: bool, as_json: bool) -> None:
 
     A job that waits in the backup may have been paid since. Where its receipt is stored it ends SUCCEEDED; else it is
     HELD: look at the vendor's records, then send it on with `swapline jobs resolve` or `swapline jobs replay`.
-    """
+
+    \b
+    Example: swapline after-restore --dry-run
+    """  # noqa: D301 -- click's mark for a block that keeps its lines
     from swapline_producer import restoring  # noqa: PLC0415 -- redis is not loaded for --help
     from swapline_producer.ledger import open_ledger  # noqa: PLC0415 -- the same
     from swapline_producer.settings import ProducerSettings, load  # noqa: PLC0415 -- the same

@@ -24,7 +24,13 @@ def _ledger() -> Ledger:
 @as_json_option
 @click.pass_context
 def slots(ctx: click.Context, *, as_json: bool) -> None:
-    """Show how the vendor's slots are used, and why the line stands still if it does."""
+    """Show how the vendor's slots are used, and why the line stands still if it does.
+
+    \b
+    Examples:
+      swapline slots --json
+      swapline slots set 4
+    """  # noqa: D301 -- click's mark for a block that keeps its lines
     if ctx.invoked_subcommand is not None:
         return
     view = _ledger().slots()
@@ -52,7 +58,11 @@ def set_slots(number: int) -> None:
 
 @slots.command("reset")
 def reset_slots() -> None:
-    """Go back to the workers' setting SWAPLINE_MAX_IN_FLIGHT."""
+    """Go back to the workers' setting SWAPLINE_MAX_IN_FLIGHT.
+
+    \b
+    Example: swapline slots reset
+    """  # noqa: D301 -- click's mark for a block that keeps its lines
     _ledger().set_slots(None)
     out.print("the workers' setting SWAPLINE_MAX_IN_FLIGHT counts again")
 
@@ -61,7 +71,13 @@ def reset_slots() -> None:
 @as_json_option
 @click.pass_context
 def credits_(ctx: click.Context, *, as_json: bool) -> None:
-    """Show the credits spent today (UTC), by tenant, and the caps."""
+    """Show the credits spent today (UTC), by tenant, and the caps.
+
+    \b
+    Examples:
+      swapline credits --json
+      swapline credits set shop-1 500
+    """  # noqa: D301 -- click's mark for a block that keeps its lines
     if ctx.invoked_subcommand is not None:
         return
     view = _ledger().credits()
@@ -91,6 +107,10 @@ def set_credits(tenant: str, per_day: int) -> None:
 @credits_.command("reset")
 @click.argument("tenant")
 def reset_credits(tenant: str) -> None:
-    """Lift the daily cap of TENANT."""
+    """Lift the daily cap of TENANT.
+
+    \b
+    Example: swapline credits reset shop-1
+    """  # noqa: D301 -- click's mark for a block that keeps its lines
     _ledger().set_credits(tenant, None)
     out.print(f"{tenant} has no daily cap")

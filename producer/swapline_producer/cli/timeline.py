@@ -9,6 +9,7 @@ from rich.text import Text
 
 from swapline_producer.cli.show import moment, out, span
 from swapline_producer.contract import Notification
+from swapline_producer.deliveries import LINES, SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,12 +59,12 @@ def stages(job: Job, events: Sequence[JobEvent], now: int) -> dict[str, float]:
 
 
 def deliveries(events: Sequence[JobEvent]) -> list[dict[str, Any]]:
-    """Every try to deliver the webhook: when, which, how it went."""
+    """The delivery log, the last tries of it: when, which, how it went."""
     return [
         {"at": moment(event.at), "result": event.name.removeprefix("webhook "), **event.data}
         for event in events
-        if event.name.startswith("webhook ")
-    ]
+        if event.name in LINES
+    ][-SHOWN:]
 
 
 def print_timeline(events: Sequence[JobEvent]) -> None:

@@ -9,6 +9,12 @@ own clock; durations in settings and requests are seconds (`float`).
 from swapline_producer.contract.base import (
     Frozen,
 )
+from swapline_producer.contract.batch import (
+    BATCH_PREFIX,
+    Batch,
+    BatchCounts,
+    is_batch,
+)
 from swapline_producer.contract.job import (
     ImageRef,
     Job,
@@ -29,6 +35,8 @@ from swapline_producer.contract.request import (
     WebUrl,
 )
 from swapline_producer.contract.webhook import (
+    BatchData,
+    BatchEvent,
     SwapData,
     SwapEvent,
     WebhookImage,
@@ -52,12 +60,17 @@ from swapline_producer.contract.words import (
 )
 
 __all__ = [
+    "BATCH_PREFIX",
     "CREDITS_PER_JOB",
     "FINISHED",
     "METADATA_LIMIT",
     "SLOT_STATES",
     "VENDOR_CODES",
     "ApiVersion",
+    "Batch",
+    "BatchCounts",
+    "BatchData",
+    "BatchEvent",
     "Canceling",
     "EventType",
     "FailureCode",
@@ -85,5 +98,6 @@ __all__ = [
     "Ticket",
     "WebUrl",
     "WebhookImage",
+    "is_batch",
     "result_folder",
 ]

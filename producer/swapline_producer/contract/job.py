@@ -105,6 +105,9 @@ class Job(Frozen):
     images: tuple[StoredPicture, ...] = ()
     notification: Notification = Notification.NONE
     notify_attempts: int = 0
+    sequence: int = 0
+    """Events that there were to tell of, the present one among them."""
+    held_at: int | None = None
     replayed: str = ""
     """The steps from which a person ran it again, with commas between them."""
 

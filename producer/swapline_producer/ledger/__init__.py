@@ -15,12 +15,16 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from swapline_producer.ledger.accepting import Accepting, Wish
+from swapline_producer.ledger.batches import Batches
+from swapline_producer.ledger.core import Spans
 from swapline_producer.ledger.figures import Figuring
+from swapline_producer.ledger.keeping import Keeping
 from swapline_producer.ledger.limits import Limiting
 from swapline_producer.ledger.looks import Looks
 from swapline_producer.ledger.moves import Moves, new_token
 from swapline_producer.ledger.overview import Overview
 from swapline_producer.ledger.scanning import Scanning, Wanted
+from swapline_producer.ledger.trouble import Troubled
 from swapline_producer.redis_url import parse_redis_url
 
 if TYPE_CHECKING:
@@ -42,23 +46,30 @@ MOVES = (
     "front",
     "figures",
     "scan",
+    "seal",
+    "endpoint_failed",
+    "endpoint_recovered",
+    "hold",
+    "take",
+    "confirm",
+    "purge",
 )
 
 
-def connect(url: str, *, timeout: float = 10.0) -> redis.Redis:
+def connect(url: str, *, timeout: float = 10.0, retries: int = 2) -> redis.Redis:
     """Open a client for a URL as in `redis_url.py`; no connection is made yet. Raises ValueError for another URL.
 
-    `timeout` seconds bound every command. Commands are tried again twice after a broken connection: reads and Lua
-    moves alike may be repeated, because each move recognises its own repetition.
+    `timeout` seconds bound every command. Commands are tried again `retries` times after a broken connection: reads and
+    Lua moves alike may be repeated, because each move recognises its own repetition.
     """
     server = parse_redis_url(url)
     options: dict[str, Any] = {
         **server.options,
         "decode_responses": True,
         "socket_timeout": timeout,
-        "socket_connect_timeout": 5.0,  # a host that does not answer in 5 s is down, not slow
+        "socket_connect_timeout": min(5.0, timeout),  # a host that does not answer in 5 s is down, not slow
         "health_check_interval": 30,  # finds half-open connections that a firewall forgot
-        "retry": Retry(ExponentialBackoff(cap=1.0, base=0.1), retries=2),
+        "retry": Retry(ExponentialBackoff(cap=1.0, base=0.1), retries=retries),
     }
     if server.service is None:
         return redis.Redis(**options)
@@ -78,6 +89,9 @@ class Ledger(
     Figuring,
     Scanning,
     Overview,
+    Batches,
+    Troubled,
+    Keeping,
 ):
     """The jobs of one installation.
 
@@ -90,17 +104,32 @@ class Ledger(
         prefix: str = "swapline",
         *,
         keep: float = 30 * 86_400.0,
+        spare: float = 86_400.0,
+        keep_results: float | None = None,
         replicas: int = 0,
         clock: Callable[[], int] | None = None,
     ) -> None:
-        """Keep finished records for `keep` seconds.
+        """Keep finished records for `keep` seconds, inputs nobody reads for `spare`, results for `keep_results`.
 
         An accepted job, and an attempt at a paid call, count when so many `replicas` have them.
         """
-        super().__init__(client, prefix, MOVES, keep=keep, replicas=replicas, clock=clock)
+        super().__init__(
+            client,
+            prefix,
+            MOVES,
+            keep=Spans(keep, spare, keep_results),
+            replicas=replicas,
+            clock=clock,
+        )
 
 
 def open_ledger(settings: ProducerSettings) -> Ledger:
     """The ledger that settings name; no connection is made yet."""
-    client = connect(settings.redis_url)
-    return Ledger(client, settings.key_prefix, keep=settings.job_ttl, replicas=settings.redis_replicas)
+    return Ledger(
+        connect(settings.redis_url),
+        settings.key_prefix,
+        keep=settings.job_ttl,
+        spare=settings.input_ttl,
+        keep_results=settings.result_ttl,
+        replicas=settings.redis_replicas,
+    )

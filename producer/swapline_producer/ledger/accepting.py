@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import orjson
 
-from swapline_producer.errors import IdempotencyConflict, LedgerUnavailable, NotReplicated
+from swapline_producer.errors import IdempotencyConflict, NotReplicated, ObjectMissing, SwaplineError
 from swapline_producer.ledger.core import LedgerCore, translated
 from swapline_producer.ledger.record import APART
 
@@ -32,18 +32,19 @@ class Accepting(LedgerCore):
 
         With an idempotency key that is known, gives the job that has it; raises IdempotencyConflict where the key
         came with another `fingerprint`. `replace_failed`: a job that ended without success gives its key up instead.
-        Raises NotReplicated where too few replicas have it.
+        Raises ObjectMissing where the job's stored input is not held for it (any more), NotReplicated where too few
+        replicas have the job.
         """
         wish = Wish(job, fingerprint, replace_failed)
         reply, kept = self._run_kept("accept", **self._acceptance(wish))
         answer = _accepted(wish, reply)
         if not kept:
             raise NotReplicated(f"Job {job.job_id}")
-        if isinstance(answer, IdempotencyConflict):
+        if isinstance(answer, SwaplineError):
             raise answer
         return answer
 
-    def accept_many(self, wishes: Iterable[Wish]) -> list[tuple[str, bool] | IdempotencyConflict | LedgerUnavailable]:
+    def accept_many(self, wishes: Iterable[Wish]) -> list[tuple[str, bool] | SwaplineError]:
         """Write many new jobs in one round trip, each for itself; they stand in the waiting line at once.
 
         No slot is given out: the first look of any worker at the line does that. Raises LedgerUnavailable where the
@@ -52,7 +53,7 @@ class Accepting(LedgerCore):
         wanted = list(wishes)
         answers = self._run_many("accept", ({**self._acceptance(wish), "in_line": True} for wish in wanted))
         return [
-            answer if isinstance(answer, LedgerUnavailable) else _accepted(wish, answer)
+            answer if isinstance(answer, SwaplineError) else _accepted(wish, answer)
             for wish, answer in zip(wanted, answers, strict=True)
         ]
 
@@ -98,12 +99,18 @@ class Accepting(LedgerCore):
                 "run_timeout_ms": str(run_ms),
             },
         }
+        if spec["image"]["kind"] == "stored":
+            arguments["sha"] = spec["image"]["sha256"]
         if "idempotency_key" in spec:
             arguments["claim"] = {"fingerprint": wish.fingerprint, "replace_failed": wish.replace_failed}
         return arguments
 
 
-def _accepted(wish: Wish, answer: dict[str, Any]) -> tuple[str, bool] | IdempotencyConflict:
+def _accepted(wish: Wish, answer: dict[str, Any]) -> tuple[str, bool] | IdempotencyConflict | ObjectMissing:
+    if answer.get("unheld"):
+        return ObjectMissing(
+            "The picture was stored so long ago that it may be deleted by now (SWAPLINE_INPUT_TTL); enqueue it again."
+        )
     if not answer.get("conflict"):
         return answer["id"], answer["created"]
     key = wish.job.spec["idempotency_key"]

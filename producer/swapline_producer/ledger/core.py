@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 import redis
@@ -21,6 +21,14 @@ REPLICATED_WITHIN = 1000
 """Milliseconds that a replica may be behind: one that is well takes one or two."""
 
 
+class Spans(NamedTuple):
+    """Seconds that things of finished jobs are kept: records, inputs that nobody reads, results (None: for ever)."""
+
+    records: float
+    inputs: float
+    results: float | None
+
+
 class LedgerCore:
     """The keys and moves of one installation. Each move is one Lua file."""
 
@@ -30,17 +38,20 @@ class LedgerCore:
         prefix: str,
         moves: Iterable[str],
         *,
-        keep: float,
+        keep: Spans,
         replicas: int = 0,
         clock: Callable[[], int] | None,
     ) -> None:
-        """Keep finished records for `keep` seconds; `clock` gives milliseconds, or the server's own clock is used.
+        """Keep what there is of finished jobs for so long.
 
-        What must not be forgotten is waited for until so many `replicas` have it.
+        `clock` gives milliseconds, or the server's own clock is used. What must not be forgotten is waited for until
+        so many `replicas` have it.
         """
         self.client = client
         self.prefix = prefix
-        self._keep_ms = round(keep * 1000)
+        self._keep_ms = round(keep.records * 1000)
+        self._spare_ms = round(keep.inputs * 1000)
+        self._result_ms = None if keep.results is None else round(keep.results * 1000)
         self._replicas = replicas
         self._clock = clock
         self._scripts: dict[str, Script] = {name: client.register_script(_source(name)) for name in moves}
@@ -113,10 +124,10 @@ def _asked(pool: redis.ConnectionPool, *command: Any) -> Any:
     """
     connection = pool.get_connection()
     try:
-        connection.send_command(*command)
+        connection.send_command(*command)  # type: ignore[no-untyped-call]  # redis-py leaves these two without types
         return connection.read_response()
     except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError):
-        connection.disconnect()
+        connection.disconnect()  # type: ignore[no-untyped-call]
         raise
     finally:
         pool.release(connection)
@@ -144,9 +155,21 @@ def _advice(error: redis.exceptions.RedisError) -> str:
     return "check SWAPLINE_REDIS_URL and the server"
 
 
+ABOUT_BATCHES = frozenset({"accept", "advance", "seal", "purge"})
+"""Moves that change what a batch knows of its jobs."""
+
+
 def _source(move: str) -> str:
     folder = resources.files("swapline_producer") / "lua"
-    return "\n".join((folder / f"{name}.lua").read_text() for name in ("shared", "meter", "line", move))
+    shared = [
+        "shared",
+        "meter",
+        "line",
+        "needs",
+        *(("tally",) if move == "advance" else ()),
+        *(("batches",) if move in ABOUT_BATCHES else ()),
+    ]
+    return "\n".join((folder / f"{name}.lua").read_text() for name in (*shared, move))
 
 
 def listed(value: Any) -> list[Any]:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 SECONDS = 1000
 """Milliseconds in one."""
 
+TIMES = ("lag", "handover", "detection", "service", "storing", "wait", "turnaround", "webhook_lag")
+"""The histograms that the moves write."""
+
 FEWEST_SLOTS = 3
 """The vendor's basic plan; what counts until a worker has said otherwise."""
 
@@ -23,13 +26,14 @@ class Figuring(LedgerCore):
 
     def figures(self) -> Figures:
         """The system in numbers, all of one moment, in one round trip; nothing is counted, so it is cheap."""
-        return figures_of(self._run("figures", states=list(State)))
+        return figures_of(self._run("figures", states=list(State), times=TIMES))
 
 
 def figures_of(answer: Mapping[str, Any]) -> Figures:
     """Put the ledger's answer into words and units."""
     at, gate = answer["at"], answer["gate"]
     limits, meter = answer["limits"], {name: int(text) for name, text in answer["meter"].items()}
+    meter["t:lag:sum"] = int(limits.get("late", 0))
     limit = int(limits.get("slots", limits.get("max_in_flight", FEWEST_SLOTS)))
     per_day = limits.get("credits_per_day")
     counts = {name: number for name, number in meter.items() if not name.startswith(("t:", "idle:", "used"))}

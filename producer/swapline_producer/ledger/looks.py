@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
 import orjson
@@ -25,9 +26,17 @@ class Looks(LedgerCore):
         """Read one job. Raises JobNotFound."""
         with translated():
             fields = cast("dict[str, str]", self.client.hgetall(self._key("job", job_id)))
-        if not fields:
-            raise JobNotFound(f"There is no job {job_id!r} in the ledger; `swapline jobs list` shows those there are.")
+        if "spec" not in fields:  # none, or the record of a batch
+            raise self._not_found(job_id)
         return job_of(job_id, fields)
+
+    def _not_found(self, job_id: str) -> JobNotFound:
+        with translated():
+            tomb = self.client.get(self._key("tomb", job_id))
+        if tomb is None:
+            return JobNotFound(f"There is no job {job_id!r} in the ledger; `swapline jobs list` shows those there are.")
+        day = datetime.fromtimestamp(orjson.loads(tomb)["at"] / 1000, UTC)
+        return JobNotFound(f"Job {job_id!r} was purged on {day:%Y-%m-%d at %H:%M} UTC; nothing of it is kept.")
 
     def events(self, job_id: str) -> list[JobEvent]:
         """Read a job's log, oldest first; empty for a job that is not there."""
@@ -73,7 +82,7 @@ class Looks(LedgerCore):
             for job_id in job_ids:
                 pipe.hgetall(self._key("job", job_id))
             found = pipe.execute()
-        return [job_of(job_id, fields) for job_id, fields in zip(job_ids, found, strict=True) if fields]
+        return [job_of(job_id, fields) for job_id, fields in zip(job_ids, found, strict=True) if "spec" in fields]
 
     def front(self, number: int) -> list[ImageRef]:
         """The pictures of the jobs that will probably be given the next slots, at most `number`."""

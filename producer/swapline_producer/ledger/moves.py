@@ -8,15 +8,22 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from swapline_producer.change import Advanced, Claimed, GivenBack, Opened
-from swapline_producer.contract import FINISHED, SLOT_STATES, Job, State, Step, Ticket
+from swapline_producer.contract import FINISHED, SLOT_STATES, Job, State, Step, StoredImage, Ticket
+from swapline_producer.errors import NotPossible
+from swapline_producer.layout import result_folder, staged_key, staging_folder
+from swapline_producer.ledger.batches import counted
 from swapline_producer.ledger.core import LedgerCore, listed
 from swapline_producer.ledger.record import job_after, job_of, text_of
+from swapline_producer.ledger.trouble import trouble_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from swapline_producer.change import Change
     from swapline_producer.contract import Canceling
+
+SPARED = frozenset({State.FAILED, State.EXPIRED, State.TIMED_OUT})
+"""Ends after which somebody may want to send the job again: its input is kept for a while."""
 
 
 class Moves(LedgerCore):
@@ -52,6 +59,8 @@ class Moves(LedgerCore):
         values = {name: text_of(value) for name, value in change.fields.items() if value is not None}
         answer, kept = self._run_kept(
             "advance",
+            **trouble_of(job, change),
+            **counted(job, change),
             # An attempt that a fail-over forgot would be made, and paid, again.
             wanted=change.fields.get("attempt_open") is True,
             id=job.job_id,
@@ -78,8 +87,14 @@ class Moves(LedgerCore):
             calm=change.calm,
             refund=change.refund,
             keep_ms=self._keep_ms,
+            **self._remains(job, change),
             reopens=job.state.finished and not change.to.finished,
         )
+        if answer.get("unheld"):
+            raise NotPossible(
+                f"Job {job.job_id} cannot be sent again: its picture is not kept any more (SWAPLINE_INPUT_TTL after a"
+                " job has failed it is deleted). Enqueue it again, with the picture.",
+            )
         if answer.get("stale"):
             return None
         return Advanced.model_construct(  # our own values: checked once is enough
@@ -90,6 +105,25 @@ class Moves(LedgerCore):
             kept=kept,
             granted=_granted(answer),
         )
+
+    def _remains(self, job: Job, change: Change) -> dict[str, Any]:
+        """What a move leaves behind in object storage that is not needed any more, or not for ever."""
+        image = job.spec.image
+        if not (change.to.finished or job.state.finished):
+            return {"leaves": {}}
+        leaves: dict[str, int] = {}
+        if job.state is State.STORING:
+            staged = [staged_key(job.job_id, number) for number in range(job.staged)]
+            leaves |= dict.fromkeys(staged or [staging_folder(job.job_id)], 0)
+        if change.fields.get("images"):
+            leaves |= {} if self._result_ms is None else {result_folder(job): self._result_ms}
+        elif job.state is State.STORING:
+            leaves[result_folder(job)] = 0
+        return {
+            "sha": image.sha256 if isinstance(image, StoredImage) else False,
+            "spare_ms": self._spare_ms if change.to in SPARED else False,
+            "leaves": leaves,
+        }
 
     def request_cancel(self, job: Job, how: Canceling) -> bool:
         """Have a job that the vendor has, or may have, end CANCELED; False when it is not at the vendor (any more)."""

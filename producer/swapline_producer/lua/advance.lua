@@ -12,10 +12,18 @@
 -- input.note, input.data (JSON)       a line for the log
 -- input.in_line, input.sends, input.count, input.observe, input.timed (ms), input.strike, input.calm, input.refund
 --                                     see change.py
+-- input.untroubled, input.troubled     the index of deliveries in trouble that the job is in, and that it comes into:
+--                                     `retrying` or `dead`, or false (see shared.lua)
+-- input.batch, input.tally            the job's batch, and what this move changes in its counts; only where it does
 -- input.keep_ms                       how long a finished job's record is kept
 -- input.reopens                       it had ended and goes on: its record is kept until it has ended again
--- Gives {turn, due, opens_at (while a limit of time stops the line), granted}, or {stale = true, state, turn}.
+-- input.sha                           its stored input, where the move ends the job, or takes one up that had ended
+-- input.spare_ms                      how long an ended job may be sent again, and keeps its input; false: not at all
+-- input.leaves {name = ms}            objects and folders that are not needed any more, from now + ms on
+-- Gives {turn, due, opens_at (while a limit of time stops the line), granted}, {stale = true, state, turn}, or
+-- {unheld = true} where the job cannot go back into the line because its input is gone.
 
+local LOG_FULL = 500 -- lines of a job whose webhook fails: nearly fifty replays of the whole schedule
 local HIST_FULL = 300 -- jobs; the newest 150 to 300 count then, and the schedule follows a vendor that changes at noon
 
 -- One more job in a histogram. When it is full, everything in it is halved: what is old fades.
@@ -36,7 +44,7 @@ end
 
 local job = key('job', input.id)
 local have = redis.call('HMGET', job, 'state', 'turn', 'token', 'priority', 'tenant', 'created_at', 'slot', 'spent_on',
-  'canceling', 'attempt_open', 'notification', 'staged_bytes', 'submitted_at', 'terminal_at')
+  'canceling', 'attempt_open', 'notification', 'staged_bytes', 'submitted_at', 'terminal_at', 'kept')
 local state, turn = have[1], have[2]
 if state ~= input.state or turn ~= input.turn then
   if have[3] == input.token then return answer({turn = tonumber(turn), granted = {}}) end
@@ -47,6 +55,8 @@ end
 if (have[9] or '') ~= input.canceling then return answer({stale = true, state = state, turn = tonumber(turn)}) end
 
 local to, finished = input.to, input.finished
+local kept_again = input.reopens and input.sha and still_needed(hold_of(input.sha, input.id))
+if input.reopens and input.sha and to == 'QUEUED' and not kept_again then return answer({unheld = true}) end
 if state == 'SUBMITTING' and to == 'RUNNING' then -- before anything moves
   time('handover', at - (redis.call('ZSCORE', key('slots'), input.id) or at))
 end
@@ -62,6 +72,7 @@ for i = 1, #input.set, 2 do
   new[input.set[i]] = input.set[i + 1]
 end
 for name, ms in pairs(input.stamps) do set(name, text(at + ms)) end
+if kept_again then set('kept', '1') end
 if input.sends then set('sent', tostring(new_turn)) end
 if finished and state ~= to then set('finished_at', text(at)) end
 if not input.slot and have[7] == '1' then
@@ -72,6 +83,11 @@ elseif input.slot and have[7] ~= '1' then -- it turned out to be at the vendor: 
   redis.call('ZADD', key('slots'), text(at), input.id)
 end
 redis.call('HSET', job, unpack(fields))
+if finished and have[15] then
+  redis.call('HDEL', job, 'kept')
+  if input.spare_ms then unneeded(hold_of(input.sha, input.id), at + input.spare_ms) else release_input(input.sha) end
+end
+for name, ms in pairs(input.leaves) do unneeded(name, at + ms) end
 if #input.unset > 0 then redis.call('HDEL', job, unpack(input.unset)) end
 
 if state == 'QUEUED' and to ~= 'QUEUED' then leave_line(input.id, have[4], have[5]) end
@@ -80,11 +96,11 @@ move(input.id, state, to, state == 'SUBMITTING' and to == 'QUEUED' and have[6] o
 if state ~= to then
   local was = {priority = have[4], created_at = have[6], attempt_open = have[10], submitted_at = have[13] or at,
     terminal_at = have[14] or at}
-  meter_change(state, to, was, new, finished)
+  tally_states(state, to, was)
 end
-meter_call(to, have[10], new.attempt_open, input.refund)
-meter_staging(have[12], new.staged_bytes, finished and state ~= to)
-meter_telling(have[11], new.notification)
+tally_call(to, have[10], new.attempt_open, input.refund)
+tally_staging(have[12], new.staged_bytes, finished and state ~= to)
+tally_telling(have[11], new.notification)
 for name, ms in pairs(input.timed) do time(name, ms) end
 if input.in_line then join_line(input.id, have[4], have[5], have[6]) end
 
@@ -98,6 +114,16 @@ set_due(input.id, due)
 if input.note then log(input.id, input.note, input.data) end
 for name, by in pairs(input.count) do count(name, by) end
 for name, spread in pairs(input.observe) do observe(name, spread) end
+
+if input.untroubled then redis.call('ZREM', key(input.untroubled), input.id) end
+if input.troubled then
+  redis.call('ZADD', key(input.troubled), text(at), input.id)
+  redis.call('LTRIM', key('log', input.id), -LOG_FULL, -1)
+end
+if input.batch then
+  count_in_batch(input.batch, input.tally)
+  complete_batch(input.batch)
+end
 
 if input.refund and have[8] then spend(have[5], -CREDITS_PER_JOB, tonumber(have[8])) end
 
@@ -132,4 +158,4 @@ if finished then
     if name then redis.call('PEXPIRE', name, text(input.keep_ms)) end -- the key lives as long as the job
   end
 end
-return answer({turn = new_turn, due = due, granted = grant(), opens_at = line_opens_at})
+return answer({turn = new_turn, due = due, granted = grant(state == to and not input.strike), opens_at = line_opens_at})

@@ -55,8 +55,8 @@ end
 -- The server's clock was set back: what waits would wait so much longer, so it is all moved along. A step forward
 -- cannot be told from a server that was away, and only makes things early.
 local STEP = 1000 -- ms: claims come some times a second, and their moments never go back by themselves
-local claimed_at = limit_of('claimed_at', 0)
-redis.call('HSET', key('limits'), 'claimed_at', text(at))
+local last = redis.call('HMGET', key('limits'), 'claimed_at', 'late')
+local claimed_at, late = tonumber(last[1] or 0), tonumber(last[2] or 0)
 if at < claimed_at - STEP then
   local back = at - claimed_at
   for _, id in ipairs(redis.call('ZRANGE', key('due'), 0, -1)) do
@@ -73,14 +73,14 @@ if at < claimed_at - STEP then
 end
 
 local entries = redis.call('ZRANGE', key('due'), '-inf', text(at), 'BYSCORE', 'LIMIT', 0, input.limit, 'WITHSCORES')
-local ids, lags, late = {}, {}, 0
+local ids, lags = {}, {}
 for i = 1, #entries, 2 do
   local lag = at - entries[i + 1]
   local bound = bucket('lag', lag)
   ids[#ids + 1], lags[bound], late = entries[i], (lags[bound] or 0) + 1, late + lag
 end
 for bound, number in pairs(lags) do bump('t:lag:' .. bound, number) end
-bump('t:lag:sum', late)
+redis.call('HSET', key('limits'), 'claimed_at', text(at), 'late', text(late))
 for _, id in ipairs(ids) do
   local job = key('job', id)
   local have = redis.call('HMGET', job, unpack(NAMES))
@@ -121,6 +121,11 @@ redis.call('ZREMRANGEBYSCORE', key('clocks'), '-inf', text(at - 60000))
 if redis.call('SET', key('trimmed'), '1', 'NX', 'PX', 60000) then -- once a minute is often enough
   for _, state in ipairs(input.finished) do
     redis.call('ZREMRANGEBYSCORE', key('state', state), '-inf', text(at - input.keep_ms))
+  end
+  for _, name in ipairs({'dead', 'retrying', 'dead:batches', 'retrying:batches'}) do
+    for _, id in ipairs(redis.call('ZRANGE', key(name), '-inf', text(at - input.keep_ms), 'BYSCORE', 'LIMIT', 0, 100)) do
+      if redis.call('EXISTS', key('job', id)) == 0 then redis.call('ZREM', key(name), id) end
+    end
   end
 end
 

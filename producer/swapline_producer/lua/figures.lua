@@ -1,6 +1,6 @@
 -- The system in numbers, all of one moment. Reads only, and costs the same however many jobs there are.
 --
--- input.states   whose jobs to count
+-- input.states   whose jobs to count; input.times   names of histograms whose bounds to give
 -- Gives what `Figures` in figures.py says; fields of P:count and P:meter as they are.
 
 local function flat(name)
@@ -10,13 +10,13 @@ local function flat(name)
 end
 
 local bounds = {}
-for name, kind in pairs(TIMES) do bounds[name] = BOUNDS[kind] end
+for _, name in ipairs(input.times) do bounds[name] = bounds_of(name) end
 
 local meter, slots = flat('meter'), flat('level')
-if slots.since and at > tonumber(slots.since) then -- what has not gone to the account yet
-  local since, idle = at - slots.since, 'idle:' .. slots.why
-  meter.used = (meter.used or 0) + since * slots.used
-  meter[idle] = (meter[idle] or 0) + since * slots.idle
+if slots.now and at > tonumber(slots.since) then -- what has not gone to the account yet
+  local since, used, idle, why = at - slots.since, string.match(slots.now, '^(%d+) %d+ (%d+) (.+)$')
+  meter.used = (meter.used or 0) + since * used
+  meter['idle:' .. why] = (meter['idle:' .. why] or 0) + since * idle
 end
 
 local jobs = {}

@@ -189,8 +189,9 @@ local function note_level(used, free, why)
   level(used, math.max(0, free), idle, why)
 end
 
--- Free slots go to the jobs whose turn it is. Gives {ID, turn, attempts} of each.
-local function grant()
+-- Free slots go to the jobs whose turn it is. Gives {ID, turn, attempts} of each. `unmoved` says that nobody has come or
+-- gone in this move: then the meter has to hear only of slots that are given out.
+local function grant(unmoved)
   local granted, why = {}, 'nobody'
   new_day()
   local usable, used = usable_slots(), redis.call('ZCARD', key('slots'))
@@ -208,14 +209,14 @@ local function grant()
       used = used + 1
     end
   end
-  note_level(used, usable - used, why)
+  if not unmoved or #granted > 0 then note_level(used, usable - used, why) end
   return granted
 end
 
 -- A job more waits, and nobody gives out slots in this move. What the last move wrote of the slots still holds.
 local function one_more_waits()
-  local have = redis.call('HMGET', key('level'), 'free', 'why')
-  if have[1] == '0' then return end
+  local free, why = string.match(redis.call('HGET', key('level'), 'now') or '', '^%d+ (%d+) %d+ (.+)$')
+  if free == '0' then return end
   local used = redis.call('ZCARD', key('slots'))
-  note_level(used, tonumber(have[1] or usable_slots() - used), have[2] or 'nobody')
+  note_level(used, tonumber(free or usable_slots() - used), why or 'nobody')
 end

@@ -5,7 +5,7 @@
 -- ARGV[3]  the move's arguments as JSON
 --
 -- Keys
---   P:job:ID          hash    one job, every field as text
+--   P:job:ID          hash    one job, every field as text; `kept` while it may need its stored input
 --   P:log:ID          list    its events, JSON, oldest first
 --   P:due             zset    ID -> when someone must act next; one entry for each job that is not at rest
 --   P:state:STATE     zset    ID -> when it came into that state (QUEUED: since when it waits, whatever came between)
@@ -14,7 +14,8 @@
 --   P:line:PRIO:T     zset    ID -> when it was accepted (the waiting jobs of tenant T)
 --   P:aside:PRIO      zset    TENANT -> when its day is over (tenants with waiting jobs whose daily credits are spent)
 --   P:limits          hash    max_in_flight, slots (set by a person), rescue_ms, cap, grow_at, submit_rate,
---                             credits_per_day, next_submit_at, poll_rate, next_look_at, claimed_at
+--                             credits_per_day, next_submit_at, poll_rate, next_look_at, claimed_at,
+--                             late (ms: the sum of how late claims were)
 --   P:caps            hash    TENANT -> credits a day
 --   P:spent:DAY       hash    credits spent on a day (days since the epoch, UTC): `all`, and by `tenant:T`
 --   P:gate            hash    closed_until, strikes, reason, kind
@@ -25,7 +26,25 @@
 --   P:hist:NAME       hash    service times: bucket -> jobs in it (they fade), jobs -> how many in all
 --   P:key:TENANT:KEY  string  idempotency key -> FINGERPRINT ID
 --   P:batch:NAME      zset    ID -> when it was accepted (the jobs of a batch)
+--   P:job:batch:NAME  hash    a batch: `jobs`, `finished`, `credits`, `state:S` and `code:C` count; `ever` counts all that
+--                             joined, `told` is `ever` when it was last completed; `sealed`, `webhook_url`, `counts`
+--                             (what its webhook tells), and turn, notification … as a job has them
+--   P:dead            zset    ID -> since when its webhook is given up (jobs)
+--   P:retrying        zset    ID -> when its webhook last failed; it is tried again (jobs)
+--   P:dead:batches, P:retrying:batches    the same for batches
+--   P:endpoints       zset    ENDPOINT -> since when it fails (those that fail or are disabled only)
+--   P:endpoint:ID     hash    tenant, address, failing_since, failures, failed_at, error, status, disabled_at, reason
 --   P:done:ID         channel a job has finished
+--   P:inputs          hash    SHA-256 of an input -> how many jobs and holds may still need it
+--   P:unneeded        zset    what may be deleted -> from when on: inputs/SHA, staging/ID, staging/ID/N, a folder of
+--                             results; and hold/SHA/ID, which ends then (see needs.lua)
+--   P:deleting        zset    SHA-256 of an input that is being deleted -> until when that may take
+--   P:swept           string  there for a while after somebody deleted what is due
+--   P:turn:CHORE      string  the same for chores that are done less often: looking for orphans
+--   P:crawl           hash    how far the search for orphans has come: AREA -> last key
+--   P:owner           string  the name of this installation, as its store has it
+--   P:purging         zset    ID -> when to try again to purge it (jobs that have not ended)
+--   P:tomb:ID         string  a purged job: when and why, JSON
 
 local P, input = ARGV[1], cjson.decode(ARGV[3])
 

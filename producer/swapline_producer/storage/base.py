@@ -63,8 +63,14 @@ class Storage(Protocol):
     def delete(self, keys: Iterable[str]) -> None:
         """Delete objects; those that are not there are no error."""
 
-    def list(self, prefix: str = "") -> Iterator[StoredObject]:
-        """Give every object below a folder (`results/acme`), or all of them, in no promised order."""
+    def list(self, prefix: str = "", *, after: str = "") -> Iterator[StoredObject]:
+        """Give every object below a folder (`results/acme`), or all of them, in an order that is always the same.
+
+        `after` begins behind this key of the folder, whether it is there or not.
+        """
+
+    def abandoned(self, older_than: float) -> int:
+        """Delete what killed writers left unfinished, `older_than` seconds ago or more; give how many that were."""
 
     def url(self, key: str, expires: float = LONGEST_URL_LIFE) -> str:
         """Give a URL to read an object with, for `expires` seconds (seven days at most), whether it is there or not."""

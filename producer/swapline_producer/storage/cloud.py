@@ -149,13 +149,17 @@ class CloudStorage:
                 for key in batch:
                     self._delete_if_there(key)
 
-    def list(self, prefix: str = "") -> Iterator[StoredObject]:
-        """See `Storage.list`."""
+    def list(self, prefix: str = "", *, after: str = "") -> Iterator[StoredObject]:
+        """See `Storage.list`. The order is that of the keys' bytes."""
         folder = checked_key(prefix.strip("/")) if prefix.strip("/") else None
         with self._translated("listed", folder or "everything"):
-            for chunk in obstore.list(self._store(), prefix=folder):
+            for chunk in obstore.list(self._store(), prefix=folder, offset=after or None, chunk_size=_BATCH):
                 for found in chunk:
                     yield StoredObject(found["path"], found["size"], int(found["last_modified"].timestamp() * 1000))
+
+    def abandoned(self, older_than: float) -> int:  # noqa: ARG002 -- the protocol's shape
+        """See `Storage.abandoned`. A bucket shows whole objects only, and we upload none in parts."""
+        return 0
 
     def url(self, key: str, expires: float = LONGEST_URL_LIFE) -> str:
         """See `Storage.url`. Signed with our credentials: whoever has the URL can read this one object."""

@@ -11,6 +11,7 @@ import errno
 import os
 import secrets
 import stat
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -92,8 +93,8 @@ class LocalStorage:
                     os.unlink(name, dir_fd=folder)
                 self._prune(key)
 
-    def list(self, prefix: str = "") -> Iterator[StoredObject]:
-        """See `Storage.list`. Half-written files are not shown."""
+    def list(self, prefix: str = "", *, after: str = "") -> Iterator[StoredObject]:
+        """See `Storage.list`. Half-written files are not shown. A folder's own files come before its folders."""
         prefix = prefix.strip("/")
         inside = f"{prefix}/any".lstrip("/")
         with (
@@ -101,9 +102,24 @@ class LocalStorage:
             self._translated("listed", prefix or "everything"),
             self._folder(inside) as (top, _),
         ):
-            for folder, _, names, descriptor in os.fwalk(".", dir_fd=top, onerror=_raise_unless_gone):
+            for folder, folders, names, descriptor in os.fwalk(".", dir_fd=top, onerror=_raise_unless_gone):
                 below = os.path.normpath(f"./{prefix}/{folder}")
-                yield from _objects(below, names, descriptor)
+                begin = after.split("/") if after else []
+                folders[:] = sorted(name for name in folders if not _is_passed(below, name, begin))
+                shown = (name for name in sorted(names) if _place_of(below, name) > _place_of_key(begin))
+                yield from _objects(below, shown, descriptor)
+
+    def abandoned(self, older_than: float) -> int:
+        """See `Storage.abandoned`. Walks through the whole folder."""
+        number, before = 0, time.time() - older_than
+        with suppress(ObjectMissing), self._translated("tidied", "everything"), self._folder("any") as (top, _):
+            for _, _, names, folder in os.fwalk(".", dir_fd=top, onerror=_raise_unless_gone):
+                for name in names:
+                    with suppress(FileNotFoundError):  # its writer is done with it, or somebody else tidies
+                        if name.startswith(TEMPORARY) and os.stat(name, dir_fd=folder).st_mtime < before:
+                            os.unlink(name, dir_fd=folder)
+                            number += 1
+        return number
 
     def url(self, key: str, expires: float = LONGEST_URL_LIFE) -> str:  # noqa: ARG002 -- a file URL does not expire
         """See `Storage.url`."""
@@ -250,6 +266,26 @@ def _objects(below: str, names: Iterable[str], folder: int) -> Iterator[StoredOb
             if stat.S_ISREG(found.st_mode) and not name.startswith(TEMPORARY):
                 key = name if below == "." else f"{below}/{name}"
                 yield StoredObject(key, found.st_size, found.st_mtime_ns // 1_000_000)
+
+
+def _parts(below: str, name: str) -> list[str]:
+    return [name] if below == "." else [*below.split("/"), name]
+
+
+def _place_of(below: str, name: str) -> list[tuple[bool, str]]:
+    """Where a file stands in the order: a folder's files come before the folders in it."""
+    *folders, last = _parts(below, name)
+    return [*((True, part) for part in folders), (False, last)]
+
+
+def _place_of_key(parts: list[str]) -> list[tuple[bool, str]]:
+    return _place_of("/".join(parts[:-1]) or ".", parts[-1]) if parts else []
+
+
+def _is_passed(below: str, name: str, after: list[str]) -> bool:
+    """Whether everything in a folder stands before a key, so that it need not be opened."""
+    folder = [(True, part) for part in _parts(below, name)]
+    return folder < _place_of_key(after)[: len(folder)]
 
 
 def _raise_unless_gone(error: OSError) -> None:

@@ -14,7 +14,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from swapline_producer.change import Opened
+from swapline_producer.change import Opened, OpenedBatch
 from swapline_producer.contract import State, Step, Ticket
 from swapline_producer.errors import JobNotFound, LedgerUnavailable, NotReplicated
 from swapline_producer.ledger import new_token
@@ -28,12 +28,13 @@ if TYPE_CHECKING:
 
     from swapline_producer.broker import Outbox
     from swapline_producer.change import Advanced, Change, GivenBack
-    from swapline_producer.contract import Job
+    from swapline_producer.contract import Batch, Job
     from swapline_producer.ledger import Ledger
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+InHand = TypeVar("InHand", Opened, OpenedBatch)
 
 PATIENCE = 300.0
 """Seconds that a paid result is offered to a ledger that is away, before the worker leaves it to the rescue."""
@@ -42,7 +43,7 @@ REPEATABLE = frozenset({State.RUNNING, State.STORING})
 """States whose steps, a look and storing what is staged, cost nothing when two workers do them."""
 
 REMEMBERED = 1000
-"""Jobs that are remembered at their last turn: some 3 MB, and more than one process has in flight at usual caps."""
+"""Jobs that are remembered at their last turn, at most: some 3 MB."""
 
 
 class LedgerDesk:
@@ -70,6 +71,19 @@ class LedgerDesk:
     @contextmanager
     def in_hand(self, job_id: str, turn: int) -> Generator[Opened | None]:
         """Take a job for the length of a step; None when the message is stale, or the desk closed."""
+        with self._taken(job_id, turn, self._open) as opened:
+            if opened is not None:
+                self._waiting = opened.waiting
+            yield opened
+
+    @contextmanager
+    def batch_in_hand(self, record_id: str, turn: int) -> Generator[OpenedBatch | None]:
+        """The same for a batch that is completed, by its record's id."""
+        with self._taken(record_id, turn, self._ledger.open_batch) as opened:
+            yield opened
+
+    @contextmanager
+    def _taken(self, job_id: str, turn: int, take: Callable[[str, int], InHand | None]) -> Generator[InHand | None]:
         if self._closed:
             self._ledger.give_back([(job_id, turn)])
             yield None
@@ -78,17 +92,19 @@ class LedgerDesk:
             log.warning("the ledger has gone back in time: job %s is in hand here at a later turn", job_id)
             yield None
             return
-        opened = self._remembered(job_id, turn) or self._ledger.open(job_id, turn)
+        opened = take(job_id, turn)
         if opened is None:
             yield None
             return
         self._set_clock(opened.at)
-        self._waiting = opened.waiting
-        self._hold(opened.job)
+        self._hands[threading.get_ident()] = (job_id, turn)
         try:
             yield opened
         finally:
             del self._hands[threading.get_ident()]
+
+    def _open(self, job_id: str, turn: int) -> Opened | None:
+        return self._remembered(job_id, turn) or self._ledger.open(job_id, turn)
 
     def _remembered(self, job_id: str, turn: int) -> Opened | None:
         """A job that this process moved to this turn itself, and whose record it need not read: once for each turn.
@@ -104,8 +120,8 @@ class LedgerDesk:
     def _remember(self, job: Job) -> None:
         if job.state in REPEATABLE:
             self._moved[job.job_id] = job
-            while len(self._moved) > REMEMBERED:
-                self._moved.pop(next(iter(self._moved)), None)
+            if len(self._moved) > REMEMBERED:
+                self._moved.clear()  # what is forgotten is read again, once
 
     def in_hands(self) -> Sequence[tuple[str, int]]:
         """What this process has in hand: (job id, turn)."""
@@ -126,6 +142,17 @@ class LedgerDesk:
             return None
         return self._advance(job, change, new_token())
 
+    def advance_batch(self, batch: Batch, change: Change) -> bool:
+        """Write what became of a batch's webhook; False when somebody else was faster."""
+        written = self._ledger.advance_batch(batch, change, token=new_token())
+        if written is None:
+            return False
+        turn, due = written
+        self._hands[threading.get_ident()] = (batch.record_id, turn)
+        if due is not None:
+            self._nudge(due)
+        return True
+
     def insist(self, job: Job, change: Change) -> Job | None:
         """Write a change that must not be forgotten, waiting for a ledger that is away."""
         token = new_token()
@@ -141,6 +168,10 @@ class LedgerDesk:
         if mine is None:
             return job
         return self._hold(job.model_copy(update={"state": State.SUBMITTING, "turn": mine.turn, "slot": True}))
+
+    def left_behind(self, job: Job) -> None:
+        """Have what was written for a job looked at that has moved on meanwhile, or is gone."""
+        self._ledger.left_behind(job)
 
     def reread(self, job: Job) -> Job:
         """The job as the ledger has it now, waiting for a ledger that is away."""

@@ -1,10 +1,4 @@
-"""Pictures of jobs in object storage: one place that knows which picture lies where.
-
-inputs/{sha256}                                      stored by the producer, once for all jobs that use it
-staging/{job}/{n}                                    decoded, not yet a result; n counts from 0
-results/{tenant}/{yyyy}/{mm}/{dd}/{job}/{n}.png      the day the job was accepted, UTC
-results/{tenant}/{yyyy}/{mm}/{dd}/{job}/receipt.json
-"""
+"""Pictures of jobs in object storage: what a step reads, writes and deletes."""
 
 from __future__ import annotations
 
@@ -16,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pybase64
 
-from swapline_producer.contract import LinkedImage, result_folder
+from swapline_producer.contract import LinkedImage
 from swapline_producer.errors import ObjectMissing, StorageError
+from swapline_producer.layout import receipt_key, result_folder, staged_key, staging_folder
 from swapline_producer.storage import LONGEST_URL_LIFE
 
 if TYPE_CHECKING:
@@ -75,11 +70,11 @@ class PictureStore:
     def stage(self, job: Job, pictures: list[bytes]) -> None:
         """Write decoded pictures; the last one last, so that all are there when it is."""
         for number, picture in enumerate(pictures):
-            self._storage.put(_staged_key(job, number), picture, PNG)
+            self._storage.put(staged_key(job.job_id, number), picture, PNG)
 
     def staged(self, job: Job, number: int) -> bytes:
         """Read one staged picture, counted from 0. Raises ObjectMissing, StorageUnavailable."""
-        return self._storage.get(_staged_key(job, number))
+        return self._storage.get(staged_key(job.job_id, number))
 
     def key_of(self, job: Job, number: int) -> str:
         """Give the name of a result, counted from 0."""
@@ -90,7 +85,7 @@ class PictureStore:
 
         Raises ObjectMissing when it is gone or has another size, StorageUnavailable.
         """
-        staged, key = _staged_key(job, number), self.key_of(job, number)
+        staged, key = staged_key(job.job_id, number), self.key_of(job, number)
         found = self._storage.head(staged)
         if found != size:
             raise ObjectMissing(f"{staged} should have {size} bytes and has {found}.")
@@ -105,7 +100,7 @@ class PictureStore:
 
     def write_receipt(self, job: Job, receipt: bytes) -> None:
         """Write `receipt.json` beside the results. Raises StorageUnavailable."""
-        self._storage.put(f"{result_folder(job)}/receipt.json", receipt, "application/json")
+        self._storage.put(receipt_key(job), receipt, "application/json")
 
     def unstage(self, job: Job) -> None:
         """Delete what was staged. Never raises: what stays is the janitor's."""
@@ -124,14 +119,10 @@ class PictureStore:
 
     def _staged_keys(self, job: Job) -> list[str]:
         if job.staged:
-            return [_staged_key(job, number) for number in range(job.staged)]
+            return [staged_key(job.job_id, number) for number in range(job.staged)]
         # The job never learnt how many there are: a try was cut off between staging and the ledger.
-        return [found.key for found in self._storage.list(f"staging/{job.job_id}")]
+        return [found.key for found in self._storage.list(staging_folder(job.job_id))]
 
     def url(self, key: str) -> str:
         """Give an address under which a receiver can fetch a result. Raises StorageUnavailable."""
         return self._storage.url(key, self._url_life)
-
-
-def _staged_key(job: Job, number: int) -> str:
-    return f"staging/{job.job_id}/{number}"

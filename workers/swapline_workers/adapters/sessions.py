@@ -19,6 +19,7 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import requests
+from requests.structures import CaseInsensitiveDict
 from urllib3.util import Retry
 
 from swapline_workers.adapters.deadline import (
@@ -98,12 +99,11 @@ def post(
     request = requests.PreparedRequest()
     request.prepare_method("POST")
     request.prepare_url(url, None)
-    request.headers = session.headers.copy()  # type: ignore[assignment]  # both are case-insensitive dicts
-    request.headers.update(headers or {})
+    request.headers = CaseInsensitiveDict({**session.headers, **(headers or {})})  # type: ignore[arg-type]  # no bytes
     request.headers["Content-Length"] = str(len(data or b""))
     request.body = data
     transport = session.get_adapter(url)
-    return transport.send(request, stream=True, timeout=timeout, verify=session.verify, proxies={})
+    return transport.send(request, stream=True, timeout=timeout, verify=session.verify or True, proxies={})
 
 
 class Sessions:

@@ -5,10 +5,12 @@ The receiver is somebody else's machine, and its URL somebody else's text: neith
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import threading
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -17,9 +19,10 @@ import requests
 import urllib3
 
 from swapline_producer.addresses import url_problem
-from swapline_producer.webhooks import secret_key, sign
+from swapline_producer.webhooks import sign
 from swapline_workers import context
 from swapline_workers.adapters.deadline import limit
+from swapline_workers.adapters.keyring import Keyring
 from swapline_workers.adapters.public import AnyAdapter, PublicAdapter
 from swapline_workers.adapters.retry_after import retry_after
 from swapline_workers.errors import WebhookFailed, WebhookForbidden
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from swapline_producer.contract import SwapEvent
+    from swapline_producer.contract import BatchEvent, SwapEvent
     from swapline_workers.adapters.deadline import Deadline
 
 CONNECT_TIMEOUT = 5.0
@@ -56,6 +59,15 @@ _HEADERS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What a receiver answered: 2xx, after so many seconds. No digest of a reply that is long or has no length."""
+
+    status: int
+    seconds: float
+    response_sha256: str | None
+
+
 class WebhookSender:
     """The port `Webhooks`. It may be used from several threads; each has a session of its own."""
 
@@ -63,6 +75,7 @@ class WebhookSender:
         self,
         *,
         secrets: Sequence[SecretStr],
+        tenant_secrets: SecretStr | None = None,
         allow_private: bool = False,
         timeout: float = 15.0,
         trust: str | None = None,
@@ -70,39 +83,52 @@ class WebhookSender:
     ) -> None:
         """`timeout` is seconds in all for one delivery; `trust` a file of certificates instead of the public ones.
 
-        `allow_private` admits http and private addresses, for development. Raises SettingsError for a secret that is
-        none, so that a worker does not start with it.
+        `allow_private` admits http and private addresses, for development; `tenant_secrets` as for Keyring. Raises
+        SettingsError for a secret that is none, so that a worker does not start with it.
         """
-        self._secrets = [secret.get_secret_value() for secret in secrets]
-        for secret in self._secrets:
-            secret_key(secret)
+        self._keys = Keyring(secrets, tenant_secrets)
         self._allow_private = allow_private
         self._timeout = timeout
         self._trust = trust
         self._clock = clock
         self._here = threading.local()
 
-    def deliver(self, url: str, webhook_id: str, event: SwapEvent) -> int:
-        """Sign and post one event, with all secrets; give the HTTP status (2xx).
+    def deliver(self, url: str, tenant: str, webhook_id: str, event: SwapEvent | BatchEvent) -> Delivered:
+        """Sign and post one event, with all of the tenant's secrets; give what was answered (2xx).
 
         Raises WebhookFailed, and WebhookForbidden where the address must not be called.
         """
+        began = time.monotonic()
+        try:
+            return self._deliver(url, tenant, webhook_id, event, began)
+        except WebhookFailed as error:
+            error.seconds = time.monotonic() - began
+            raise
+
+    def _deliver(
+        self, url: str, tenant: str, webhook_id: str, event: SwapEvent | BatchEvent, began: float
+    ) -> Delivered:
         host = self._checked_host(url)
         body = event.model_dump_json().encode()
         if len(body) > MAX_BODY:
             raise WebhookFailed(
-                f"The webhook has {len(body):,} bytes, more than {MAX_BODY:,}; give the job less metadata."
+                f"The webhook has {len(body):,} bytes, more than {MAX_BODY:,}; give the job less metadata.",
+                ours=True,
             )
-        if not self._secrets:
+        keys = self._keys.of(tenant)
+        if not keys:
             raise WebhookFailed(
-                "There is nothing to sign with; set SWAPLINE_WEBHOOK_SECRETS to one whsec_… or several."
+                "There is nothing to sign with; set SWAPLINE_WEBHOOK_SECRETS to one whsec_… or several.",
+                ours=True,
             )
-        signed = sign(body, webhook_id, int(self._clock()), self._secrets)
+        signed = sign(body, webhook_id, int(self._clock()), keys)
         with limit(self._timeout) as deadline:
             try:
-                return self._post(url, host, body, {**_HEADERS, **signed, **context.headers()}, deadline)
+                headers = {**_HEADERS, **signed, **context.headers()}
+                status, digest = self._post(url, host, body, headers, deadline)
             except _FOREIGN as error:
                 raise WebhookFailed(self._sentence(host, error, deadline)) from error
+        return Delivered(status, time.monotonic() - began, digest)
 
     def _checked_host(self, url: str) -> str:
         """Refuse by its letters what must not be called; what a name leads to is checked on connecting."""
@@ -116,7 +142,9 @@ class WebhookSender:
             )
         return urlsplit(url).netloc
 
-    def _post(self, url: str, host: str, body: bytes, headers: dict[str, str], deadline: Deadline) -> int:
+    def _post(
+        self, url: str, host: str, body: bytes, headers: dict[str, str], deadline: Deadline
+    ) -> tuple[int, str | None]:
         with self._session().post(
             url,
             data=body,
@@ -128,13 +156,14 @@ class WebhookSender:
             # A header that the watchdog cut off looks like a good one; one that came before it is whole.
             deadline.check()
             status = response.status_code
+            digest = None
+            with suppress(*_FOREIGN):  # its answer is known: what else it says does not matter
+                digest = _digest(response)
             if status // 100 != 2:  # noqa: PLR2004 -- HTTP's successes are 2xx
-                raise self._refused(host, response)
-            with suppress(*_FOREIGN):  # it said that it has the event: what else it says does not matter
-                _drain(response)
-            return status
+                raise self._refused(host, response, digest)
+            return status, digest
 
-    def _refused(self, host: str, response: requests.Response) -> WebhookFailed:
+    def _refused(self, host: str, response: requests.Response, digest: str | None) -> WebhookFailed:
         status = response.status_code
         advice = ""
         if 300 <= status < 400:  # noqa: PLR2004 -- HTTP's redirects
@@ -144,6 +173,7 @@ class WebhookSender:
             status=status,
             gone=status == http.client.GONE,
             retry_after=retry_after(response.headers.get("Retry-After"), self._clock()),
+            response_sha256=digest,
         )
 
     def _sentence(self, host: str, error: Exception, deadline: Deadline) -> str:
@@ -179,8 +209,12 @@ class _Session(requests.Session):
         """Say that there is none: of a redirect, `requests` reads the whole body even when told not to follow it."""
 
 
-def _drain(response: requests.Response) -> None:
-    """Read a short reply to its end, so that its connection is kept; a long or endless one is hung up on."""
+def _digest(response: requests.Response) -> str | None:
+    """Read a short reply to its end, so that its connection is kept; a long or endless one is hung up on.
+
+    Gives the SHA-256 of what it says: enough to compare two answers by, and nothing of a stranger's text is kept.
+    """
     length = response.headers.get("Content-Length", "")
     if length.isascii() and length.isdigit() and len(length) <= len(str(MAX_REPLY)) and int(length) <= MAX_REPLY:
-        response.raw.read(int(length), decode_content=False)
+        return hashlib.sha256(response.raw.read(int(length), decode_content=False)).hexdigest()
+    return None

@@ -5,8 +5,8 @@ A job goes on as long as the vendor has it. Its way back into the line, and its 
 
 from __future__ import annotations
 
-from swapline_producer.change import Change, FieldValue
-from swapline_producer.contract import Canceling, FailureCode, Job, Notification, State
+from swapline_producer.change import Change, FieldValue, to_tell
+from swapline_producer.contract import Canceling, FailureCode, Job, State
 
 
 def heed(job: Job, change: Change) -> Change:
@@ -32,8 +32,7 @@ def _end(job: Job, change: Change) -> Change:
         "failure_code": FailureCode.CANCELED,
         "failure_detail": _detail(change),
         "attempt_open": False,
-        "notification": Notification.PENDING if tells else Notification.NONE,
-        "notify_attempts": 0,
+        **to_tell(job),
     }
     kept = {name: by for name, by in change.count.items() if not name.startswith(("finished.", "failed."))}
     update = {

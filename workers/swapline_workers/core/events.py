@@ -1,4 +1,4 @@
-"""What a webhook tells of a job."""
+"""What a webhook tells of a job, or of a batch."""
 
 from __future__ import annotations
 
@@ -6,27 +6,28 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from swapline_producer.change import EVENT_OF
-from swapline_producer.contract import State, SwapData, SwapEvent, WebhookImage
+from swapline_producer.contract import BatchData, BatchEvent, State, SwapData, SwapEvent, WebhookImage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from swapline_producer.contract import Job
+    from swapline_producer.contract import Batch, Job
 
 
 def webhook_id(job: Job) -> str:
     """The same over all attempts of one event; another one for another event of the same job."""
-    which = f"_{job.attempts}" if job.state is State.HELD else ""  # a job can be held again; it ends once
-    return f"msg_{job.job_id}_{job.state.value.lower()}{which}"
+    # A job can be held again, and end again: a person may run it again from one of its steps.
+    which = job.attempts if job.state is State.HELD else job.sequence if job.sequence > 1 else ""
+    return f"msg_{job.job_id}_{job.state.value.lower()}{which and f'_{which}'}"
 
 
 def swap_event(job: Job, at: int, url_of: Callable[[str], str]) -> SwapEvent:
-    """The body of the webhook. `at` is now in milliseconds, for events of jobs that have not finished."""
-    happened = datetime.fromtimestamp((job.finished_at or at) / 1000, UTC)
+    """The body of the webhook. `at` is now in milliseconds, for jobs that were held before that moment was kept."""
     images = [WebhookImage(url=url_of(picture.key), **picture.model_dump()) for picture in job.images]
     return SwapEvent(
         type=EVENT_OF[job.state],
-        timestamp=happened.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        timestamp=_moment(job.finished_at or job.held_at or at),
+        sequence=job.sequence,
         data=SwapData(
             job_id=job.job_id,
             tenant=job.tenant,
@@ -40,6 +41,25 @@ def swap_event(job: Job, at: int, url_of: Callable[[str], str]) -> SwapEvent:
             timings=timings(job),
         ),
     )
+
+
+def batch_webhook_id(batch: Batch) -> str:
+    """The same over all attempts of one event; another one where the batch was completed once more."""
+    return f"msg_batch_{batch.nonce}_{batch.round}"
+
+
+def batch_event(batch: Batch) -> BatchEvent:
+    """The body of the webhook of a completed batch."""
+    return BatchEvent(
+        timestamp=_moment(batch.finished_at),
+        sequence=batch.round,
+        data=BatchData(batch=batch.batch, tenant=batch.tenant, **batch.counts.model_dump()),
+    )
+
+
+def _moment(milliseconds: int) -> str:
+    happened = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return happened.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def timings(job: Job) -> dict[str, float | None]:

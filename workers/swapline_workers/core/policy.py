@@ -18,3 +18,5 @@ class Policy:
     on_ambiguous_submit: AmbiguousSubmit
     rescue_after: float
     lost_after: float
+    webhook_schedule: tuple[float, ...]
+    webhook_disable_after: float

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-WEBHOOK_SCHEDULE = (0.0, 5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
-"""Seconds before each delivery of a webhook: ten attempts over 75 hours, as Standard Webhooks recommends."""
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 JITTER = 0.2
 """Each wait is stretched or shortened by up to a fifth, so that what failed together is not tried together."""
@@ -17,13 +19,21 @@ def backoff(tries: int, *, first: float = 1.0, longest: float = 60.0) -> float:
     return min(longest, first * 2.0 ** min(max(tries - 1, 0), 30))
 
 
-def webhook_wait(attempts: int, chance: float, asked: float | None = None) -> float | None:
+def webhook_wait(
+    schedule: Sequence[float],
+    attempts: int,
+    chance: float,
+    asked: float | None = None,
+) -> float | None:
     """Seconds until the next delivery after `attempts` failed ones; None when there is none left.
 
-    `chance` is uniform in [0, 1); `asked` is the receiver's Retry-After in seconds.
+    `schedule` has the seconds before each delivery; `chance` is uniform in [0, 1); `asked` is the receiver's wish
+    (Retry-After) in seconds: it is never called before that, or before the clamp of it.
     """
-    if attempts >= len(WEBHOOK_SCHEDULE):
+    if attempts >= len(schedule):
         return None
-    planned = WEBHOOK_SCHEDULE[attempts]
-    wished = min(max(asked or 0.0, planned), CLAMP * planned)
-    return wished * (1 - JITTER + 2 * JITTER * chance)
+    planned = schedule[attempts]
+    wished = min(asked or 0.0, CLAMP * planned)
+    if wished > planned:
+        return wished * (1 + JITTER * chance)
+    return max(wished, planned * (1 - JITTER + 2 * JITTER * chance))

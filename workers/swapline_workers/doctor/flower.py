@@ -20,7 +20,7 @@ USUAL = "http://localhost:5555"
 TIMEOUT = 5.0
 """Seconds."""
 
-START = "start it: celery -A swapline_workers.entry flower --conf=ops/flower/flowerconfig.py"
+START = "start it: `swapline flower` (or celery -A swapline_workers.entry flower)"
 
 
 def examine(asked: str | None, setting: str | None) -> Iterator[Finding]:

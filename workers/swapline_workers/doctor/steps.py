@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
+
 from swapline_producer.contract import Step
-from swapline_producer.doctor.findings import Finding, fail, ok
+from swapline_producer.doctor.findings import Finding, fail, ok, unchecked
+from swapline_producer.ledger import connect
 from swapline_workers.celery_app import build_app
 
 if TYPE_CHECKING:
@@ -21,10 +25,13 @@ NAME = "steps"
 
 def steps(settings: WorkerSettings) -> Iterator[Finding]:
     """Ask all workers which queues they read."""
+    if not _broker_answers(settings):
+        yield unchecked(NAME, "Redis must be well first")
+        return
     app = build_app(settings)
     try:
         replies: dict[str, Any] = app.control.inspect(timeout=PATIENCE).active_queues() or {}
-    except OSError as error:
+    except (OSError, KombuError) as error:
         yield fail(NAME, f"the broker does not answer: {error}", "see `redis`")
         return
     finally:
@@ -40,3 +47,12 @@ def steps(settings: WorkerSettings) -> Iterator[Finding]:
         yield fail(NAME, found, f"start `swapline worker --step {' --step '.join(missing)}`")
     else:
         yield ok(NAME, f"all four are worked on by {names}")
+
+
+def _broker_answers(settings: WorkerSettings) -> bool:
+    """Celery would ask a server that is away for a long time."""
+    try:
+        with connect(settings.redis_url, timeout=PATIENCE) as client:
+            return bool(client.ping())
+    except (RedisError, OSError, ValueError):
+        return False

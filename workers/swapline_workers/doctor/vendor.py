@@ -69,10 +69,12 @@ def examine(settings: WorkerSettings, timeout: float) -> Iterator[Finding]:
     said = "says that it knows no such job" if answer.status in UNKNOWN_JOB else "answers"
     other = _ask(settings, SecretStr("doctor-" + secrets.token_hex(16)), base, timeout)
     nowhere = _ask(settings, settings.api_key, f"{base}/swapline-doctor-{secrets.token_hex(4)}", timeout)
+    refused = isinstance(other.error, errors.Unauthorized)
     if nowhere.error is not None and (nowhere.status, nowhere.body) == (answer.status, answer.body):
         found = f"{path} {said}, in the same words as an address that cannot exist: {answer.body[:80]!r}"
-        yield warn(NAME, found, "check SWAPLINE_API_BASE_URL by the vendor's page: the path may be wrong")
-    elif not isinstance(other.error, errors.Unauthorized):
+        grave = not refused or not answer.body.startswith("{")
+        yield (fail if grave else warn)(NAME, found, f"{ADDRESS}, as on its page; the path is probably wrong")
+    elif not refused:
         found = f"{path} {said}, whatever the key"
         yield warn(NAME, found, "whether the key is accepted shows with the first submission: watch `swapline slots`")
     else:

@@ -25,6 +25,9 @@ def redis(folder: Path, port: int, *, as_json: bool) -> None:
 
     \b
     Prints its URL, password included, first: SWAPLINE_REDIS_URL for everything else.
+
+    \b
+    Example: swapline redis --dir ./redis --port 6380
     """  # noqa: D301 -- click's mark for a block that keeps its lines
     # The command line of every other command would wait for these imports too.
     from swapline_workers.local.supervisor import Backoff, StopRequested, Supervisor  # noqa: PLC0415 -- see above

@@ -20,8 +20,9 @@ from pathlib import Path
 
 import click
 
+from swapline_producer.contract import SwapEvent
 from swapline_producer.errors import WebhookVerificationError
-from swapline_producer.webhooks import ID_HEADER, secret_key, verify
+from swapline_producer.webhooks import ID_HEADER, read_key, verify
 from swapline_workers.local.ports import LOOPBACK
 
 _BODY_LIMIT = 64 * 1024
@@ -50,7 +51,7 @@ class Receiver(ThreadingHTTPServer):
     def __init__(self, port: int, record: Path, secrets: list[str]) -> None:
         """Listen on this port (0: a free one), and append to `record`. Raises SettingsError for a wrong secret."""
         for secret in secrets:
-            secret_key(secret)
+            read_key(secret)
         self._secrets = secrets
         self._record = record
         self._writing = threading.Lock()
@@ -70,7 +71,8 @@ class Receiver(ThreadingHTTPServer):
         except WebhookVerificationError as error:
             delivery = Delivery(now, webhook_id, None, None, verified=False, reason=str(error))
         else:
-            delivery = Delivery(now, webhook_id, event.type, event.data.job_id, verified=True)
+            job_id = event.data.job_id if isinstance(event, SwapEvent) else None
+            delivery = Delivery(now, webhook_id, event.type, job_id, verified=True)
         with self._writing, self._record.open("a") as record:
             record.write(json.dumps(asdict(delivery)) + "\n")
         return delivery

@@ -34,8 +34,8 @@ def metrics(host: str | None, port: int, *, once: bool) -> None:
     from swapline_workers.settings import MetricsSettings  # noqa: PLC0415 -- see above
 
     settings = load(MetricsSettings)
-    # Seconds: three tries of two are over before Prometheus stops waiting for a scrape, which is after ten.
-    ledger = Ledger(connect(settings.redis_url, timeout=2.0), settings.key_prefix)
+    # Two tries of two seconds each are over before Prometheus stops waiting for a scrape, which is after ten.
+    ledger = Ledger(connect(settings.redis_url, timeout=2.0, retries=1), settings.key_prefix)
     if once:
         ledger.figures()  # a ledger that is away is one sentence here, and exit code 1
     registry = CollectorRegistry()

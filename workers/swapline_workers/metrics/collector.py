@@ -33,6 +33,7 @@ class SystemCollector(Collector):
     def __init__(self, figures: Callable[[], Figures]) -> None:
         """`figures` asks the ledger; nothing is asked yet."""
         self._figures = figures
+        self._away = False
 
     def describe(self) -> list[Family]:
         """Nothing beforehand: registering must not ask the ledger."""
@@ -43,9 +44,12 @@ class SystemCollector(Collector):
         try:
             figures = self._figures()
         except LedgerUnavailable as error:
-            log.warning("nothing to tell: %s", error)
+            if not self._away:
+                log.warning("there is nothing to tell until the ledger is back: %s", error)
+            self._away = True
             yield GaugeMetricFamily(UP, UP_HELP, value=0)
             return
+        self._away = False
         yield GaugeMetricFamily(UP, UP_HELP, value=1)
         for metric in SYSTEM:
             yield _times(metric, figures) if isinstance(metric, Histogram) else _values(metric, figures)

@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from swapline_producer.contract import FINISHED, FailureCode
 from swapline_workers.metrics.families import IDLE, KINDS, OUTCOMES, Metric, count, counted
+
+if TYPE_CHECKING:
+    from swapline_producer.figures import Figures
+
+
+def _settled(figures: Figures) -> dict[str, float]:
+    """Paid calls by what became of them. Some that are counted as submitted had been given up for unknown before."""
+    counts = figures.counts
+    late = counts.get("call:resolved", 0) - counts.get("resolved", 0)
+    return {
+        "accepted": counts.get("submitted", 0) - late,
+        **{name: counts.get(f"call:{name}", 0) for name in OUTCOMES if name != "accepted"},
+    }
+
 
 COUNTERS = (
     Metric("swapline_jobs_accepted_total", "counter", "Jobs that were accepted.", count("accepted")),
@@ -11,21 +27,21 @@ COUNTERS = (
         "swapline_jobs_finished_total",
         "counter",
         "Jobs that ended, by their last state.",
-        counted("finished:", FINISHED),
+        counted("finished.", FINISHED),
         "state",
     ),
     Metric(
         "swapline_jobs_failed_total",
         "counter",
         "Jobs that ended without success, by failure code.",
-        counted("failed:", FailureCode),
+        counted("failed.", FailureCode),
         "code",
     ),
     Metric(
         "swapline_submissions_begun_total",
         "counter",
         "Paid calls, counted in the ledger just before each: never less than what the vendor saw.",
-        count("begun"),
+        count("attempts"),
     ),
     Metric(
         "swapline_submissions_total",
@@ -33,7 +49,7 @@ COUNTERS = (
         "Paid calls by what became of them: accepted (the vendor's id is written), uncharged (it did not run: 429, "
         "no connection, key, credits), refused (FAILED, not charged), unknown (its reply was lost). Those that are "
         "missing to submissions_begun are under way.",
-        counted("call:", OUTCOMES),
+        _settled,
         "outcome",
     ),
     Metric(
@@ -41,7 +57,7 @@ COUNTERS = (
         "counter",
         "Calls of unknown outcome whose id became known after all. The vendor accepted `accepted` + `resolved` "
         "calls; of the other unknown ones nobody knows how many.",
-        count("resolved"),
+        count("call:resolved"),
     ),
     Metric(
         "swapline_credits_spent_total",
@@ -129,7 +145,6 @@ COUNTERS = (
         lambda f: {name: f.counts.get(f"webhook.{name.upper()}", 0) for name in ("delivered", "dead")},
         "outcome",
     ),
-    Metric("swapline_staged_bytes_total", "counter", "Bytes of pictures written to staging.", count("staged")),
     Metric(
         "swapline_storage_retries_total",
         "counter",

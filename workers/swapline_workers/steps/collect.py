@@ -130,4 +130,7 @@ def _staged(job: Job, ports: Ports, checked: tuple[StoredPicture, ...]) -> Outco
         data={"pictures": len(checked)},
     )
     staged = ports.desk.advance(job, change)
-    return Next(staged, Step.FINALIZE) if staged else STALE
+    if staged is None:
+        ports.desk.left_behind(job)
+        return STALE
+    return Next(staged, Step.FINALIZE)

@@ -42,7 +42,9 @@ def _store(job: Job, ports: Ports) -> Outcome:
     except (ObjectMissing, PngError) as error:
         return try_collecting_again(job, ports, f"what was staged is gone or broken: {error}")
     outcome = succeed(job, ports, {"images": images, "staged": None, "checked": None}, _warnings(job, images))
-    if outcome != STALE:
+    if outcome == STALE:
+        ports.desk.left_behind(job)
+    else:
         ports.pictures.unstage(job)
     return outcome
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from swapline_producer.change import Change, FieldValue
-from swapline_producer.contract import FailureCode, Job, Notification, State, Step
+from swapline_producer.change import Change, FieldValue, to_tell
+from swapline_producer.contract import FailureCode, Job, State, Step
 from swapline_workers.core.outcomes import STALE, Next, Outcome, Stop
 
 if TYPE_CHECKING:
@@ -38,12 +38,6 @@ def fail(
     return _finish(job, ports, to, fields, {"code": code, "detail": detail}, refund=refund, observe=observe)
 
 
-def notification(job: Job) -> dict[str, FieldValue]:
-    """The fields that start telling the customer, where somebody wants to be told."""
-    wanted = Notification.PENDING if job.spec.webhook_url else Notification.NONE
-    return {"notification": wanted, "notify_attempts": 0}
-
-
 def _finish(
     job: Job,
     ports: Ports,
@@ -58,7 +52,7 @@ def _finish(
     code = fields.get("failure_code")
     change = Change(
         to=to,
-        fields={**fields, **notification(job)},
+        fields={**fields, **to_tell(job)},
         due_in=ports.policy.rescue_after if tells else None,
         sends=tells,
         note=to.value.lower(),

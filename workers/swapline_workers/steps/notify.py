@@ -4,59 +4,76 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from swapline_producer.change import Change, FieldValue
-from swapline_producer.contract import Job, Notification, State
-from swapline_producer.errors import StorageError
-from swapline_workers.core.events import swap_event, webhook_id
-from swapline_workers.core.outcomes import STALE, Outcome, Retry, Stop
-from swapline_workers.core.retry import webhook_wait
-from swapline_workers.errors import WebhookFailed
+from swapline_producer.change import Change
+from swapline_producer.contract import Batch, Job, Notification, State
+from swapline_workers.core.events import batch_event, batch_webhook_id, swap_event, webhook_id
+from swapline_workers.core.outcomes import STALE, Again, Outcome, Retry, Stop
+from swapline_workers.steps.telling import Told, remember, tell
 
 if TYPE_CHECKING:
-    from swapline_workers.steps.ports import Ports
+    from swapline_workers.steps.ports import Answer, Ports
 
 SECONDS = 1000
 
 
 def notify(job: Job, at: int, ports: Ports) -> Outcome:
     """Deliver the job's event once."""
-    if job.notification is not Notification.PENDING or job.spec.webhook_url is None:
+    url = job.spec.webhook_url
+    if job.notification is not Notification.PENDING or url is None:
         return Stop("nobody waits to be told")
-    try:
+
+    def send() -> Answer:
         event = swap_event(job, at, ports.pictures.url)
-        status = ports.webhooks.deliver(job.spec.webhook_url, webhook_id(job), event)
-    except WebhookFailed as error:
-        return _failed(job, ports, error)
-    except StorageError as error:
-        return _failed(job, ports, WebhookFailed(f"the pictures' addresses could not be signed: {error}"))
-    return _settle(job, ports, Notification.DELIVERED, f"answered {status}")
+        return ports.webhooks.deliver(url, job.tenant, webhook_id(job), event)
+
+    told = tell(url, job.tenant, job.notify_attempts, send, ports)
+    # A held job still has an entry in `due` when its webhook is settled: its slot is let go at the run timeout.
+    update = {
+        "to": job.state,
+        "due_by": "run_until" if job.state is State.HELD else None,
+        "timed": _lag(told, job, ports),
+    }
+    change = _change(told).model_copy(update=update)
+    return _outcome(told, ports, written=ports.desk.advance(job, change) is not None)
 
 
-def _failed(job: Job, ports: Ports, error: WebhookFailed) -> Outcome:
-    attempts = job.notify_attempts + 1
-    wait = None if error.gone else webhook_wait(attempts, ports.chance(), error.retry_after)
-    if wait is None:
-        return _settle(job, ports, Notification.DEAD, str(error))
-    change = _change(job, Notification.PENDING, "webhook failed", str(error))
-    later = change.model_copy(update={"due_in": wait, "due_by": _slot_deadline(job)})
-    return Retry(wait, str(error)) if ports.desk.advance(job, later) else STALE
+def announce(batch: Batch, ports: Ports) -> Outcome:
+    """Deliver the event of a batch that is completed, once."""
+    if batch.notification is not Notification.PENDING:
+        return Stop("nobody waits to be told")
+
+    def send() -> Answer:
+        return ports.webhooks.deliver(batch.webhook_url, batch.tenant, batch_webhook_id(batch), batch_event(batch))
+
+    told = tell(batch.webhook_url, batch.tenant, batch.notify_attempts, send, ports)
+    return _outcome(told, ports, written=ports.desk.advance_batch(batch, _change(told)))
 
 
-def _settle(job: Job, ports: Ports, to: Notification, reason: str) -> Outcome:
-    change = _change(job, to, f"webhook {to.value.lower()}", reason)
-    told = to is Notification.DELIVERED and job.finished_at is not None
-    timed = {"webhook_lag": (ports.desk.now() - (job.finished_at or 0)) / SECONDS} if told else {}
-    settled = change.model_copy(update={"due_by": _slot_deadline(job), "timed": timed})
-    return Stop(reason) if ports.desk.advance(job, settled) else STALE
+def _lag(told: Told | float, job: Job, ports: Ports) -> dict[str, float]:
+    """How long after its end a job's customer knew of it."""
+    if isinstance(told, float) or told.notification is not Notification.DELIVERED or job.finished_at is None:
+        return {}
+    return {"webhook_lag": (ports.desk.now() - job.finished_at) / SECONDS}
 
 
-def _change(job: Job, to: Notification, note: str, reason: str) -> Change:
-    attempts = job.notify_attempts + 1
-    fields: dict[str, FieldValue] = {"notification": to, "notify_attempts": attempts}
-    count = {"webhook_attempts": 1, f"webhook.{to}": 0 if to is Notification.PENDING else 1}
-    return Change(to=job.state, fields=fields, note=note, data={"attempt": attempts, "reason": reason}, count=count)
+def _change(told: Told | float) -> Change:
+    """What is written: of a delivery that had no lane, only when it asks again."""
+    if isinstance(told, float):
+        return Change(to=State.SUCCEEDED, due_in=told)
+    return Change(
+        to=State.SUCCEEDED,
+        fields=told.fields,
+        due_in=told.wait,
+        note=told.note,
+        data=told.data,
+        count=told.count,
+    )
 
 
-def _slot_deadline(job: Job) -> str | None:
-    """A held job still has an entry in `due` when its webhook is settled: its slot is let go at the run timeout."""
-    return "run_until" if job.state is State.HELD else None
+def _outcome(told: Told | float, ports: Ports, *, written: bool) -> Outcome:
+    if not written:
+        return STALE
+    if isinstance(told, float):
+        return Again(told, "its receiver is busy or rests")
+    remember(told, ports)
+    return Retry(told.wait, told.reason) if told.wait is not None else Stop(told.reason)

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from swapline_producer.change import Change
-    from swapline_producer.contract import ApiVersion, Job, JobSpec, SwapEvent
+    from swapline_producer.change import Change, Endpoint
+    from swapline_producer.contract import ApiVersion, Batch, BatchEvent, Job, JobSpec, SwapEvent
     from swapline_workers.core.histogram import Histogram
     from swapline_workers.core.policy import Policy
 
@@ -102,14 +102,57 @@ class Pictures(Protocol):
         """An address under which a receiver can fetch a result."""
 
 
+class Answer(Protocol):
+    """What a receiver answered to a delivery that it accepted."""
+
+    @property
+    def status(self) -> int:
+        """2xx."""
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+
+    @property
+    def response_sha256(self) -> str | None:
+        """What it said, as a digest; None where it said too much."""
+
+
 class Webhooks(Protocol):
     """Signed deliveries."""
 
-    def deliver(self, url: str, webhook_id: str, event: SwapEvent) -> int:
-        """Sign and post one event; give the HTTP status (2xx).
+    def deliver(self, url: str, tenant: str, webhook_id: str, event: SwapEvent | BatchEvent) -> Answer:
+        """Sign and post one event with the tenant's keys.
 
         Raises WebhookFailed.
         """
+
+
+class Endpoints(Protocol):
+    """What the ledger knows of receivers that fail. All raise LedgerUnavailable."""
+
+    def endpoint(self, endpoint_id: str) -> Endpoint | None:
+        """One that fails or is disabled; None for all others."""
+
+    def endpoint_failed(self, endpoint: Endpoint, *, gone: bool, patience: float) -> bool:
+        """Note a failure; disabled at once where it is gone, or after failing for `patience` seconds."""
+
+    def endpoint_recovered(self, endpoint_id: str) -> bool:
+        """Forget that it failed."""
+
+
+class Lane(Protocol):
+    """A place for one delivery; with `wait` > 0 (seconds) there is none now."""
+
+    wait: float
+    failed: bool
+
+
+class Lanes(Protocol):
+    """How many deliveries may go at a time, to one host and in all."""
+
+    def lane(self, host: str) -> AbstractContextManager[Lane]:
+        """Take a place for the length of a block."""
 
 
 class Desk(Protocol):
@@ -126,6 +169,12 @@ class Desk(Protocol):
 
     def line_up(self, job: Job) -> Job | None:
         """Put a queued job in the waiting line and hand out free slots; the job as it is afterwards."""
+
+    def advance_batch(self, batch: Batch, change: Change) -> bool:
+        """Write what became of a batch's webhook; False when somebody else was faster."""
+
+    def left_behind(self, job: Job) -> None:
+        """Objects were written for a job that has moved on meanwhile, or is gone: they go, unless it needs them."""
 
     def reread(self, job: Job) -> Job:
         """The job as the ledger has it now."""
@@ -152,6 +201,8 @@ class Ports:
     vendor: Vendor
     pictures: Pictures
     webhooks: Webhooks
+    endpoints: Endpoints
+    lanes: Lanes
     times: ServiceTimes
     policy: Policy
     chance: Callable[[], float]

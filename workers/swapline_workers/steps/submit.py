@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from swapline_producer.change import Change, Strike
+from swapline_producer.change import Change, Strike, to_tell
 from swapline_producer.contract import CREDITS_PER_JOB, FailureCode, Job, Notification, State, Step
 from swapline_producer.errors import NotReplicated, ObjectMissing, StorageUnavailable
 from swapline_workers import errors
 from swapline_workers.core.outcomes import STALE, Next, Outcome, Park, Stop
 from swapline_workers.settings import AmbiguousSubmit
-from swapline_workers.steps.finish import fail, notification
+from swapline_workers.steps.finish import fail
 from swapline_workers.steps.schedule import first_look
 
 if TYPE_CHECKING:
@@ -145,8 +145,9 @@ def settle_unknown(job: Job, ports: Ports, reason: str, evidence: dict[str, Json
             "attempt_open": False,
             "failure_code": FailureCode.SUBMIT_UNKNOWN,
             "failure_detail": reason,
-            **notification(job),
+            **to_tell(job),
         },
+        stamps={"held_at": 0},
         due_in=ports.policy.rescue_after if tells else None,
         due_by="run_until",
         sends=tells,

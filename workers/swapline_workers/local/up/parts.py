@@ -41,6 +41,7 @@ class Page:
     """What tells it who may look; `{user}` and `{password}` are filled in."""
     user: str = "swapline"
     """Who may look; there is one password for each page."""
+    host_option: str = "--host"
     asks_at: str | None = None
     """A path that asks for the password: that it does is the proof that it is ours. None: it writes a ready file."""
 
@@ -67,7 +68,14 @@ PAGES = {
             user="metrics",
             asks_at="/metrics",
         ),
-        Page("flower", 5555, "Celery, live", {"FLOWER_BASIC_AUTH": "{user}:{password}"}, asks_at="/workers"),
+        Page(
+            "flower",
+            5555,
+            "Celery, live",
+            {"FLOWER_BASIC_AUTH": "{user}:{password}"},
+            host_option="--address",
+            asks_at="/workers",
+        ),
     )
 }
 
@@ -98,7 +106,7 @@ class Parts:
         """A page."""
         password = self._place.password(page.name)
         login = {name: text.format(user=page.user, password=password) for name, text in page.settings.items()}
-        argv = (page.name, "--host", self._host, "--port", str(port))
+        argv = (page.name, f"{page.host_option}={self._host}", f"--port={port}")
         if page.asks_at is None:
             return self._listening(page.name, argv, login)
         url = f"http://{LOOPBACK}:{port}{page.asks_at}"

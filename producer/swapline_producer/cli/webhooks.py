@@ -1,0 +1,287 @@
+"""`swapline webhooks`: what was not delivered, why, and how it is sent again."""
+
+from __future__ import annotations
+
+import re
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.table import Table
+
+from swapline_producer.cli import reach
+from swapline_producer.cli.show import DONE, FAILED, moment, out, print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from swapline_producer.change import Endpoint
+    from swapline_producer.contract import JobEvent
+    from swapline_producer.deliveries import Told
+    from swapline_producer.ledger import Ledger
+    from swapline_producer.ledger.trouble import Trouble
+    from swapline_producer.producer import Producer
+
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+class Since(click.ParamType[tuple[str, int]]):
+    """A moment: so long ago (90s, 30m, 2h, 5d), or RFC 3339. Gives seconds before now, or milliseconds, as a pair."""
+
+    name = "ago"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        """Read it."""
+        if isinstance(value, tuple):
+            return value
+        ago = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", value.strip())
+        if ago:
+            return "ago", round(float(ago[1]) * SECONDS[ago[2]] * 1000)
+        try:
+            at = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no moment: say 90s, 30m, 2h or 5d ago, or 2026-01-31T12:00:00Z", param, ctx)
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        return "at", round(at.timestamp() * 1000)
+
+
+since_option = click.option("--since", type=Since(), metavar="AGO|TIME", help="Given up since: 2h, 5d or RFC 3339.")
+tenant_option = click.option("--tenant", help="Only this tenant's.")
+endpoint_option = click.option("--endpoint", metavar="EP_ID", help="Only those to this endpoint.")
+
+
+@click.group()
+def webhooks() -> None:
+    """See what was not delivered (list), send it again (replay), see and enable receivers (endpoints, enable)."""
+
+
+@webhooks.command("list")
+@click.option("--failed", is_flag=True, help="Only those that are given up (DEAD), none that are tried again.")
+@tenant_option
+@endpoint_option
+@since_option
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Webhooks to list.")
+@as_json_option
+def list_(
+    *,
+    failed: bool,
+    tenant: str | None,
+    endpoint: str | None,
+    since: tuple[str, int] | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """List webhooks that failed: given up (DEAD), or failed and tried again (PENDING); those of last first.
+
+    \b
+    Example: swapline webhooks list --failed --since 1d
+    """  # noqa: D301 -- click's mark for a block that keeps its lines
+    ledger = reach.ledger()
+    found = _in_trouble(ledger, _moment(ledger, since), limit, _filter(tenant, endpoint), failed=failed)
+    facts = [_facts(told, ledger.events(told.record_id)) for told in found]
+    totals = ledger.trouble()
+    if as_json:
+        print_json(facts)
+        return
+    if facts:
+        _print_deliveries(facts)
+    out.print(f"{totals['dead']:,} given up, {totals['retrying']:,} failed and tried again")
+    if totals["dead"]:
+        out.print("`swapline webhooks replay --all-failed` sends what was given up once more", style="dim")
+
+
+@webhooks.command()
+@click.argument("record_id", required=False, metavar="[JOB_ID | batch:NAME]")
+@click.option("--all-failed", is_flag=True, help="All that were given up.")
+@since_option
+@tenant_option
+@endpoint_option
+@click.option("--dry-run", is_flag=True, help="Say what would be sent, and send nothing.")
+@as_json_option
+def replay(
+    record_id: str | None,
+    *,
+    all_failed: bool,
+    since: tuple[str, int] | None,
+    tenant: str | None,
+    endpoint: str | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Send webhooks once more, under the same webhook-id, with all attempts of the schedule before them.
+
+    One, whatever became of it; or those that were given up: since a moment, or all.
+
+    \b
+    Examples:
+      swapline webhooks replay 0193…
+      swapline webhooks replay --since 2h --dry-run
+      swapline webhooks replay --all-failed --tenant acme
+    """  # noqa: D301 -- click's mark for a block that keeps its lines
+    if sum((record_id is not None, all_failed, since is not None)) != 1:
+        raise click.UsageError("Say which: a JOB_ID, --since or --all-failed (one of them).")
+    from swapline_producer.deliveries import Replay, given_up  # noqa: PLC0415 -- celery is not loaded for --help
+
+    producer = reach.producer()
+    ledger = producer.ledger
+    ids = [record_id] if record_id else given_up(ledger, _moment(ledger, since))
+    again = Replay(ledger, producer.on_call, dry_run=dry_run)
+    sent = [told.record_id for told in again.run(ids, _filter(tenant, endpoint))]
+    if record_id and not any(again.counts.values()):
+        _explain(producer, record_id)
+    if as_json:
+        print_json({"dry_run": dry_run, **again.counts, "ids": sent, "disabled_endpoints": dict(again.endpoints)})
+    else:
+        _say_replayed(again.counts, again.endpoints, dry_run=dry_run)
+    sys.exit(FAILED if record_id and not sent else DONE)
+
+
+@webhooks.command()
+@as_json_option
+def endpoints(*, as_json: bool) -> None:
+    """List the receivers that fail or are disabled, those that have failed longest first; healthy ones have no record.
+
+    An endpoint is one tenant's URL without its query. It is disabled when it answers 410, or has failed for
+    SWAPLINE_WEBHOOK_DISABLE_AFTER without a success: its webhooks are then given up at once.
+    """
+    found = reach.ledger().endpoints()
+    if as_json:
+        print_json([_endpoint_facts(one) for one in found])
+        return
+    if not found:
+        out.print("no endpoint fails")
+        return
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    for name in ("endpoint", "state", "tenant", "address", "failing since", "failures", "last answer"):
+        table.add_column(name, overflow="fold")
+    for one in found:
+        state = f"[red]disabled[/red] ({one.reason})" if one.disabled_at else "[yellow]failing[/yellow]"
+        since = moment(one.failing_since)
+        table.add_row(one.endpoint_id, state, one.tenant, one.address, since, f"{one.failures:,}", one.error)
+    out.print(table)
+    if any(one.disabled_at for one in found):
+        out.print("`swapline webhooks enable EP_ID`, then `webhooks replay --all-failed --endpoint EP_ID`", style="dim")
+
+
+@webhooks.command()
+@click.argument("endpoint_id", required=False)
+@click.option("--all", "all_", is_flag=True, help="Every one that is disabled.")
+@as_json_option
+def enable(endpoint_id: str | None, *, all_: bool, as_json: bool) -> None:
+    """Call a disabled endpoint again. What was given up meanwhile is sent by `webhooks replay`.
+
+    \b
+    Example: swapline webhooks enable ep_0f3a…
+    """  # noqa: D301 -- click's mark for a block that keeps its lines
+    if (endpoint_id is None) is not all_:
+        raise click.UsageError("Say which: an endpoint's id (`swapline webhooks endpoints` shows them), or --all.")
+    ledger = reach.ledger()
+    disabled = [one.endpoint_id for one in ledger.endpoints(limit=0) if one.disabled_at]
+    ids = disabled if all_ else [endpoint_id or ""]
+    enabled = [one for one in ids if ledger.endpoint_recovered(one, lift=True)]
+    if as_json:
+        print_json({"enabled": enabled})
+    elif enabled:
+        out.print(f"enabled {', '.join(enabled)}; `swapline webhooks replay --all-failed` sends what was given up")
+    else:
+        out.print("no such endpoint fails or is disabled; `swapline webhooks endpoints` shows those that do")
+    sys.exit(DONE if enabled or all_ else FAILED)
+
+
+@webhooks.command("new-secret")
+@click.option("--ed25519", is_flag=True, help="A key pair instead: whsk_… for the workers, whpk_… for the receiver.")
+def new_secret(*, ed25519: bool) -> None:
+    """Make a secret for SWAPLINE_WEBHOOK_SECRETS, and print it."""
+    from swapline_producer import webhooks as signing  # noqa: PLC0415 -- not needed for --help
+
+    print(*(signing.new_key_pair() if ed25519 else [signing.new_secret()]), sep="\n")  # noqa: T201 -- the command line
+
+
+def _moment(ledger: Ledger, since: tuple[str, int] | None) -> int:
+    """Milliseconds by the ledger's clock."""
+    if since is None:
+        return 0
+    kind, milliseconds = since
+    return ledger.now() - milliseconds if kind == "ago" else milliseconds
+
+
+def _filter(tenant: str | None, endpoint: str | None) -> Callable[[Told], bool]:
+    return lambda told: (tenant is None or told.tenant == tenant) and (endpoint is None or told.endpoint_id == endpoint)
+
+
+def _in_trouble(
+    ledger: Ledger, since: int, limit: int, wanted: Callable[[Told], bool], *, failed: bool
+) -> Sequence[Told]:
+    """The first `limit` that are wanted: batches, then what was given up, then what is tried again."""
+    from swapline_producer.deliveries import read  # noqa: PLC0415 -- slow to load
+
+    found: list[Told] = []
+    kinds: tuple[Trouble, ...] = ("dead",) if failed else ("dead", "retrying")
+    for kind in kinds:
+        for batches in (True, False):
+            ids = ledger.troubled_ids(kind, limit=-1, since=since, batches=batches)
+            for told in read(ledger, ids):
+                if len(found) == limit:
+                    return found
+                if wanted(told):
+                    found.append(told)
+    return found
+
+
+def _facts(told: Told, events: Sequence[JobEvent]) -> dict[str, Any]:
+    from swapline_producer.deliveries import delivery_log  # noqa: PLC0415 -- slow to load
+    from swapline_producer.endpoints import endpoint_of  # noqa: PLC0415 -- beside its use
+
+    last = (delivery_log(events) or [{}])[-1]
+    endpoint = endpoint_of(told.tenant, told.url)
+    return {
+        "id": told.record_id,
+        "event": told.event,
+        "tenant": told.tenant,
+        "notification": told.record.notification,
+        "attempts": told.record.notify_attempts,
+        "endpoint": endpoint.endpoint_id,
+        "address": endpoint.address,
+        "last_at": moment(last.get("at")),
+        "status": last.get("status"),
+        "error": last.get("error"),
+    }
+
+
+def _endpoint_facts(one: Endpoint) -> dict[str, Any]:
+    facts = one.model_dump(exclude={"failing_since", "failed_at", "disabled_at"})
+    moments = {name: moment(getattr(one, name) or None) for name in ("failing_since", "failed_at", "disabled_at")}
+    return facts | moments | {"disabled": one.disabled_at is not None}
+
+
+def _print_deliveries(facts: Sequence[dict[str, Any]]) -> None:
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    for name in ("job or batch", "event", "webhook", "tries", "last", "to", "why"):
+        table.add_column(name, overflow="fold")
+    for one in facts:
+        colour = "red" if one["notification"] == "DEAD" else "yellow"
+        state = f"[{colour}]{one['notification']}[/{colour}]"
+        why = one["error"] or ""
+        table.add_row(one["id"], one["event"], state, str(one["attempts"]), one["last_at"], one["address"], why)
+    out.print(table)
+
+
+def _say_replayed(counts: dict[str, int], endpoints: dict[str, int], *, dry_run: bool) -> None:
+    out.print(f"{counts['replayed']:,} webhooks {'would be' if dry_run else 'are'} sent once more")
+    if counts["moved_on"]:
+        out.print(f"{counts['moved_on']:,} have moved on meanwhile")
+    for endpoint_id, number in endpoints.items():
+        out.print(f"{number:,} not: {endpoint_id} is disabled; `swapline webhooks enable {endpoint_id}`, then again")
+
+
+def _explain(producer: Producer, record_id: str) -> None:
+    """Say in the ledger's own words why there is nothing to send: no such job, or one that tells nobody."""
+    from swapline_producer.contract import BATCH_PREFIX, is_batch  # noqa: PLC0415 -- beside its use
+
+    if is_batch(record_id):
+        producer.on_call.announce_again(record_id.removeprefix(BATCH_PREFIX))
+    else:
+        producer.on_call.notify_again(record_id)

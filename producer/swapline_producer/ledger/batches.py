@@ -1,0 +1,112 @@
+"""Batches: sealed when all their jobs are in, completed when all of those have finished, told of by one webhook."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any, cast
+
+import orjson
+
+from swapline_producer.change import OpenedBatch, Sealed
+from swapline_producer.contract import BATCH_PREFIX, Batch, State
+from swapline_producer.errors import BatchNotFound
+from swapline_producer.ledger.core import LedgerCore, translated
+from swapline_producer.ledger.record import text_of
+from swapline_producer.ledger.trouble import trouble_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from swapline_producer.change import Change
+    from swapline_producer.contract import Job
+
+
+class Batches(LedgerCore):
+    """The moves of a batch as a whole. `lua/batches.lua` says how its jobs are counted."""
+
+    def seal_batch(self, batch: str, webhook_url: str, tenant: str = "default") -> Sealed:
+        """Say that all jobs of a batch are in: its webhook follows when they have all finished. Repeatable.
+
+        Raises BatchNotFound where no job was enqueued under this name.
+        """
+        nonce = secrets.token_hex(10)  # 80 bits: in the webhook's id, which nobody is to guess
+        answer = self._run("seal", batch=batch, tenant=tenant, webhook_url=webhook_url, nonce=nonce)
+        if not answer["jobs"]:
+            raise BatchNotFound(f"There is no batch {batch!r} in the ledger: no job was enqueued under that name.")
+        return Sealed(jobs=answer["jobs"], finished=answer["finished"], completed=answer["completed"])
+
+    def completed_batch(self, batch: str) -> Batch | None:
+        """A batch that has been completed; None for one that has not, or is not there."""
+        with translated():
+            fields = cast("dict[str, str]", self.client.hgetall(self._key("job", BATCH_PREFIX + batch)))
+        return _batch(fields) if "counts" in fields else None
+
+    def open_batch(self, record_id: str, turn: int) -> OpenedBatch | None:
+        """Take a completed batch in hand at a turn; None when the message is stale."""
+        answer = self._run("open", id=record_id, turn=str(turn))
+        if answer.get("stale"):
+            return None
+        flat = answer["fields"]
+        return OpenedBatch(batch=_batch(dict(zip(flat[::2], flat[1::2], strict=True))), at=answer["at"])
+
+    def advance_batch(self, batch: Batch, change: Change, *, token: str) -> tuple[int, int | None] | None:
+        """Write what became of a batch's webhook; gives its new turn and when someone must act next (milliseconds).
+
+        None when the batch has moved on. `token` as for `advance`.
+        """
+        values = {name: text_of(value) for name, value in change.fields.items() if value is not None}
+        answer = self._run(
+            "advance",
+            **trouble_of(batch, change),
+            id=batch.record_id,
+            state=State.SUCCEEDED,  # a batch that has done its work and whose webhook waits is routed as such a job
+            turn=str(batch.turn),
+            canceling="",
+            token=token,
+            to=State.SUCCEEDED,
+            finished=True,
+            slot=False,
+            set=[part for pair in values.items() for part in pair],
+            unset=[],
+            stamps={},
+            due_by=False,
+            due_ms=False if change.due_in is None else max(0, round(change.due_in * 1000)),
+            note=change.note or False,
+            data=orjson.dumps(change.data).decode(),
+            in_line=False,
+            sends=False,
+            count=change.count,
+            observe={},
+            timed={},
+            strike=False,
+            calm=False,
+            refund=False,
+            keep_ms=self._keep_ms,
+            reopens=False,
+        )
+        return None if answer.get("stale") else (answer["turn"], answer.get("due") or None)
+
+
+def counted(job: Job, change: Change) -> dict[str, Any]:
+    """What the end of a job changes in the counts of its batch, for `advance`; empty for almost all.
+
+    The reverse where a job comes back from its end.
+    """
+    if job.spec.batch is None or job.state.finished is change.to.finished:
+        return {}
+    ends = change.to.finished
+    by, fields = (1, change.fields) if ends else (-1, {})
+    code = fields.get("failure_code", job.failure_code)
+    paid = int(str(fields.get("credits", job.credits)))
+    counts = {"finished": by, f"state:{change.to if ends else job.state}": by, "credits": by * paid}
+    return {"batch": job.spec.batch, "tally": counts | ({f"code:{code}": by} if code else {})}
+
+
+def _batch(fields: Mapping[str, str]) -> Batch:
+    known: dict[str, Any] = {name: value for name, value in fields.items() if name in Batch.model_fields}
+    return Batch.model_validate(known | {"counts": _counts(orjson.loads(fields["counts"]))})
+
+
+def _counts(counts: dict[str, Any]) -> dict[str, Any]:
+    """Lua has one kind of table: one without entries arrives as an object or a list."""
+    return {name: {} if value == [] else value for name, value in counts.items()}

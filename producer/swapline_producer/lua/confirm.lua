@@ -1,0 +1,12 @@
+-- What was taken to be deleted is deleted.
+--
+-- input.names, input.lease   as they were given
+
+for _, name in ipairs(input.names) do
+  if tonumber(redis.call('ZSCORE', key('unneeded'), name)) == input.lease then still_needed(name) end
+  local sha = string.match(name, '^inputs/(.+)')
+  if sha and tonumber(redis.call('ZSCORE', key('deleting'), sha)) == input.lease then
+    redis.call('ZREM', key('deleting'), sha)
+  end
+end
+return answer({confirmed = true})

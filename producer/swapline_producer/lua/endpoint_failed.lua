@@ -1,0 +1,23 @@
+-- A delivery to an endpoint failed. An endpoint that is gone, or has failed for so long without a success, is disabled.
+--
+-- input.endpoint, input.tenant, input.address    its id, whose it is, what a person is shown of its URL
+-- input.error, input.status                      what the last attempt met
+-- input.gone, input.patience_ms                  it said 410; how long it may fail
+-- input.keep_ms                                  how long a failing endpoint is remembered after its last failure
+-- Gives {disabled}: whether it is, now.
+
+local name = key('endpoint', input.endpoint)
+redis.call('HSETNX', name, 'failing_since', text(at))
+redis.call('HINCRBY', name, 'failures', 1)
+redis.call('HSET', name, 'tenant', input.tenant, 'address', input.address, 'error', input.error, 'status', input.status,
+  'failed_at', text(at))
+local have = redis.call('HMGET', name, 'failing_since', 'disabled_at')
+local disabled = have[2]
+if not disabled and (input.gone or at - tonumber(have[1]) >= input.patience_ms) then
+  redis.call('HSET', name, 'disabled_at', text(at), 'reason', input.gone and 'gone' or 'failing')
+  count('endpoints_disabled')
+  disabled = true
+end
+if disabled then redis.call('PERSIST', name) else redis.call('PEXPIRE', name, text(input.keep_ms)) end
+redis.call('ZADD', key('endpoints'), 'NX', have[1], input.endpoint)
+return answer({disabled = disabled and true or false})

@@ -1,0 +1,72 @@
+-- Everything that the ledger has of one job goes, but for a tombstone: what a step of it then writes is stale. A job
+-- that has not ended is promised to be purged when it has.
+--
+-- This is the one list of the keys that belong to a job; whoever adds one adds it here.
+--
+-- input.id, input.why    the tombstone says when and why, and nothing else
+-- input.tomb_ms          how long it stands
+-- input.sha              the job's stored input, where it has one
+-- input.leaves           folders of its objects; they are put on the list of what is to be deleted
+-- input.spec             what is left of the request until a job that has not ended has
+-- Gives {purged = true}, {promised = true, state}, or {missing = true}.
+
+local AGAIN = 2000 -- ms until a job that was promised to be purged is looked at again: its end takes seconds
+
+local id, job = input.id, key('job', input.id)
+local have = redis.call('HMGET', job, 'state', 'tenant', 'priority', 'batch', 'idempotency_key', 'credits', 'spent_on',
+  'notification', 'failure_code')
+local state, tenant = have[1], have[2]
+
+local function drop_key()
+  local name = have[5] and key('key', tenant, have[5])
+  if name and string.match(redis.call('GET', name) or '', ' (%S+)$') == id then redis.call('DEL', name) end
+end
+
+-- The day's bill stays whole; whose credits they were is forgotten. A cap that a person has set names the tenant anyway,
+-- and must not be got around by a purge.
+local function forget_whose_credits()
+  local spent_by = 'tenant:' .. tenant
+  local name = have[7] and key('spent', have[7])
+  if not name or redis.call('HEXISTS', key('caps'), tenant) == 1 then return end
+  local credits = math.min(tonumber(have[6] or 0), tonumber(redis.call('HGET', name, spent_by) or 0))
+  if credits > 0 then redis.call('HINCRBY', name, 'tenant:(purged)', credits) end
+  if redis.call('HINCRBY', name, spent_by, -credits) <= 0 then redis.call('HDEL', name, spent_by) end
+end
+
+-- A batch that has lost its last job goes as well: its record names the tenant and an address.
+local function leave_batch(name)
+  redis.call('ZREM', key('batch', name), id)
+  local tally = {jobs = -1, finished = -1, ['state:' .. state] = -1, credits = -tonumber(have[6] or 0)}
+  if have[9] then tally['code:' .. have[9]] = -1 end
+  local whole, record = batch_id(name), key('job', batch_id(name))
+  if redis.call('EXISTS', record) == 1 then count_in_batch(name, tally) end
+  if redis.call('EXISTS', key('batch', name)) == 1 then return end
+  if redis.call('HGET', record, 'notification') == 'PENDING' then bump('telling', -1) end
+  for _, index in ipairs({'due', 'dead:batches', 'retrying:batches'}) do redis.call('ZREM', key(index), whole) end
+  redis.call('DEL', record, key('log', whole))
+end
+
+if not state then
+  redis.call('ZREM', key('purging'), id)
+  return answer({missing = true})
+end
+
+if not FINISHED[state] then
+  redis.call('ZADD', key('purging'), text(at + AGAIN), id)
+  redis.call('HSET', job, 'spec', input.spec)
+  drop_key()
+  return answer({promised = true, state = state})
+end
+
+if input.sha and still_needed(hold_of(input.sha, id)) then release_input(input.sha) end
+for _, name in ipairs(input.leaves) do unneeded(name, at) end
+drop_key()
+if have[8] == 'PENDING' then bump('telling', -1) end
+forget_whose_credits()
+for _, name in ipairs({'due', 'slots', 'purging', 'dead', 'retrying'}) do redis.call('ZREM', key(name), id) end
+redis.call('ZREM', key('state', state), id)
+if have[4] then leave_batch(have[4]) end
+redis.call('DEL', job, key('log', id))
+redis.call('SET', key('tomb', id), '{"at":' .. text(at) .. ',"why":' .. cjson.encode(input.why) .. '}', 'PX', input.tomb_ms)
+count('purged')
+return answer({purged = true, told = have[8] ~= 'PENDING'})

@@ -1,0 +1,30 @@
+-- What `advance` counts, beside what it is told to. Put after meter.lua. `have` is a job's record before the move, `new`
+-- what is written to it.
+
+-- What a paid call came to, as the move that settles it tells. One that brought an id is counted as `submitted`.
+local function tally_call(to, was_open, is_open, refund)
+  if was_open ~= '1' or is_open ~= '0' or to == 'RUNNING' then return end
+  if not refund then bump('call:unknown') else bump(to == 'FAILED' and 'call:refused' or 'call:uncharged') end
+end
+
+-- A job has come from one state into another.
+local function tally_states(state, to, have)
+  if state == 'QUEUED' then bump('waiting:' .. have.priority, -1) end
+  if to == 'QUEUED' then bump('waiting:' .. have.priority) end
+  if to == 'RUNNING' and have.attempt_open ~= '1' then bump('call:resolved') end
+  if state == 'RUNNING' and to == 'STORING' then time('service', at - have.submitted_at) end
+  if to == 'SUCCEEDED' then
+    time('storing', at - have.terminal_at)
+    time('turnaround', at - have.created_at)
+  end
+end
+
+local function tally_staging(had, has, ends)
+  if ends then has = '0' end
+  if has then bump('staging', has - (had or 0)) end
+end
+
+local function tally_telling(was, is)
+  if not is or (was == 'PENDING') == (is == 'PENDING') then return end
+  bump('telling', is == 'PENDING' and 1 or -1)
+end

@@ -1,0 +1,220 @@
+"""What is handed to operators is well formed, hardened, and names only what there is."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+import re
+import subprocess
+import sys
+from typing import Any
+
+import kubernetes_validate  # type: ignore[import-untyped]  # it ships no types
+import pytest
+import yaml
+
+import swapline_workers
+from composed import COMPOSE, ROOT, SERVICES
+from debian import needs
+from swapline_producer.settings import ENV_PREFIX, ProducerSettings
+from swapline_workers.settings import WorkerSettings
+
+OURS = {name for name, service in SERVICES.items() if service["image"].startswith("swapline:")}
+ONE_SHOT = {"s3-folder"}
+KUBERNETES = sorted((ROOT / "ops" / "k8s").glob("*.yaml"))
+
+
+def settings_names() -> set[str]:
+    """Every setting of every command, and the file that it may lie in."""
+    for module in pkgutil.walk_packages(swapline_workers.__path__, "swapline_workers."):
+        if module.name.endswith("settings"):
+            importlib.import_module(module.name)
+    kinds, names = [ProducerSettings], set[str]()
+    while kinds:
+        kind = kinds.pop()
+        kinds += kind.__subclasses__()
+        names |= {ENV_PREFIX + name.upper() for name in kind.model_fields}
+    return names | {f"{name}_FILE" for name in names}
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["docker-compose.yml", ".env.example", "README.md", "ops/systemd/swapline.service", "docs/guides/running.md"],
+)
+def test_every_setting_that_is_named_exists(file: str) -> None:
+    named = set(re.findall(r"\bSWAPLINE_[A-Z_]+[A-Z]\b", (ROOT / file).read_text()))
+    assert named - settings_names() == set()
+
+
+@pytest.mark.parametrize("file", KUBERNETES, ids=lambda file: file.name)
+def test_every_setting_that_kubernetes_gives_exists(file: Any) -> None:
+    named = set(re.findall(r"\bSWAPLINE_[A-Z_]+[A-Z]\b", file.read_text()))
+    assert named - settings_names() == set()
+
+
+def test_compose_is_what_its_specification_says() -> None:
+    schema = ["--builtin-schema", "vendor.compose-spec"]
+    asked = [sys.executable, "-m", "check_jsonschema", *schema, str(ROOT / "docker-compose.yml")]
+    checked = subprocess.run(asked, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_is_hardened_limited_and_pinned(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert not service["user"].startswith(("0", "root"))
+    assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory", "pids"}
+    assert re.search(r":v?\d+\.\d+\.\d+", service["image"]), service["image"]
+    assert service["restart"] == ("no" if name in ONE_SHOT else "unless-stopped")
+    assert ("healthcheck" in service) is (name not in ONE_SHOT)
+    assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+
+
+def test_redis_is_for_the_inner_network_only() -> None:
+    assert (SERVICES["redis"]["networks"], "ports" in SERVICES["redis"]) == (["inner"], False)
+    assert COMPOSE["networks"]["inner"]["internal"] is True
+
+
+def test_no_secret_stands_in_compose_and_each_that_it_names_is_made(tmp_path: Any) -> None:
+    subprocess.run(["sh", str(ROOT / "ops/docker/secrets.sh"), str(tmp_path)], check=True, capture_output=True)
+    first = {file.name: file.read_text() for file in tmp_path.iterdir()}
+    assert {one["file"].removeprefix("secrets/") for one in COMPOSE["secrets"].values()} <= set(first)
+    subprocess.run(["sh", str(ROOT / "ops/docker/secrets.sh"), str(tmp_path)], check=True, capture_output=True)
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == first
+    settings = {key for service in SERVICES.values() for key in service.get("environment") or {}}
+    secret = ("PASSWORD", "SECRET", "API_KEY", "REDIS_URL", "BASIC_AUTH", "ACCESS_KEY")
+    assert {key for key in settings if key.endswith(secret)} == set()
+
+
+def test_a_worker_gets_more_time_to_stop_than_it_takes() -> None:
+    for name in ("worker-io", "worker-finalize"):
+        assert (
+            int(SERVICES[name]["stop_grace_period"].removesuffix("s"))
+            > WorkerSettings.model_fields["stop_grace"].default
+        )
+    for pod in (one for one in rendered() if one["kind"] == "Deployment" and "worker" in one["metadata"]["name"]):
+        assert pod["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > 35
+
+
+def test_what_the_image_is_built_from_is_there() -> None:
+    dockerfile = (ROOT / "ops/docker/Dockerfile").read_text()
+    copied = re.findall(r"^COPY (?!--from)(\S+) ", dockerfile, re.MULTILINE)
+    assert copied == ["ops/docker/requirements.lock", "producer", "workers", "simulator", "ops/flower"]
+    assert [source for source in copied if not (ROOT / source).exists()] == []
+    sent = (ROOT / ".dockerignore").read_text()
+    assert [source for source in copied if f"!{source}\n" not in sent] == []
+    assert "USER 10001:10001" in dockerfile
+
+
+def pins(file: str) -> dict[str, set[str]]:
+    """For each package of a lock: its version, and its hashes."""
+    blocks = re.split(r"\n(?=\S)", (ROOT / file).read_text())
+    return {
+        block.split("==")[0]: {*re.findall(r"==(\S+)", block)[:1], *re.findall(r"sha256:\w+", block)}
+        for block in blocks
+    }
+
+
+def test_the_images_lock_is_a_part_of_the_lock() -> None:
+    whole, image = pins("requirements.lock"), pins("ops/docker/requirements.lock")
+    assert {name: pin for name, pin in image.items() if whole.get(name) != pin} == {}
+    assert {"celery", "redis", "flower", "starlette", "prometheus-client"} <= set(image)
+    assert {"pytest", "playwright", "moto"} & set(image) == set()
+
+
+@functools.cache
+def rendered() -> list[dict[str, Any]]:
+    """Everything that would be applied."""
+    argv = ["kubectl", "kustomize", str(ROOT / "ops" / "k8s")]
+    built = subprocess.run(argv, capture_output=True, text=True, check=True)
+    return [one for one in yaml.safe_load_all(built.stdout) if one]
+
+
+@needs("kubectl", "kubernetes-client")
+def test_what_kubernetes_would_get_is_what_its_schemas_say() -> None:
+    known = [one for one in rendered() if not one["apiVersion"].startswith("keda.sh/")]
+    assert {one["kind"] for one in known} == {
+        "ConfigMap",
+        "Deployment",
+        "NetworkPolicy",
+        "PodDisruptionBudget",
+        "Service",
+    }
+    for one in known:
+        kubernetes_validate.validate(one, "1.34", strict=True)
+
+
+@needs("kubectl", "kubernetes-client")
+def test_every_pod_is_restricted_and_everything_it_asks_for_is_there() -> None:
+    objects = rendered()
+    maps = {one["metadata"]["name"] for one in objects if one["kind"] == "ConfigMap"}
+    for one in (one for one in objects if one["kind"] == "Deployment"):
+        pod = one["spec"]["template"]["spec"]
+        [container] = pod["containers"]
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert {source["configMapRef"]["name"] for source in container["envFrom"]} <= maps
+        assert {"requests", "limits"} <= set(container["resources"])
+        assert {"livenessProbe", "readinessProbe"} <= set(container)
+        items = {item["path"] for volume in pod["volumes"] for item in volume.get("secret", {}).get("items", [])}
+        files = {var["value"].rsplit("/", 1)[1] for var in container["env"] if var["name"].endswith("_FILE")}
+        assert files == items
+        assert container["image"] == "registry.example.com/swapline:0.1.0"
+
+
+@needs("kubectl", "kubernetes-client")
+def test_a_scaled_object_scales_something_and_asks_for_metrics_that_there_are() -> None:
+    objects = rendered()
+    workers = {one["metadata"]["name"]: one for one in objects if one["kind"] == "Deployment"}
+    scaled = [one for one in objects if one["kind"] == "ScaledObject"]
+    assert {one["spec"]["scaleTargetRef"]["name"] for one in scaled} == {
+        "swapline-worker-io",
+        "swapline-worker-finalize",
+    }
+    source = "".join(file.read_text() for file in (ROOT / "workers").rglob("*.py"))
+    for one in scaled:
+        assert "replicas" not in workers[one["spec"]["scaleTargetRef"]["name"]]["spec"]
+        assert one["spec"]["minReplicaCount"] >= 1  # without a clock nobody looks at a job
+        for trigger in one["spec"]["triggers"]:
+            assert all(isinstance(value, str) for value in trigger["metadata"].values())
+            names = set(re.findall(r"swapline_[a-z_]+", trigger["metadata"]["query"]))
+            assert {name for name in names if re.sub("_(sum|count)$", "", name) not in source} == set()
+
+
+@needs("promtool", "prometheus")
+@needs("kubectl", "kubernetes-client")
+def test_every_query_that_scales_can_be_read(tmp_path: Any) -> None:
+    queries = [
+        trigger["metadata"]["query"]
+        for one in rendered()
+        if one["kind"] == "ScaledObject"
+        for trigger in one["spec"]["triggers"]
+    ]
+    rules = [{"record": f"scaling:{number}", "expr": query} for number, query in enumerate(queries)]
+    file = tmp_path / "rules.yml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "scaling", "rules": rules}]}))
+    checked = subprocess.run(["promtool", "check", "rules", file], capture_output=True, text=True, check=False)
+    assert (checked.returncode, len(queries)) == (0, 3), checked.stderr
+
+
+@needs("systemd-analyze", "systemd")
+def test_systemd_can_read_the_unit_and_finds_it_hardened(tmp_path: Any) -> None:
+    unit = tmp_path / "swapline.service"
+    unit.write_text(
+        (ROOT / "ops/systemd/swapline.service").read_text().replace("/opt/swapline/bin/swapline", "/bin/true")
+    )
+    verified = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
+    assert (verified.returncode, verified.stderr) == (0, "")
+    asked = ["systemd-analyze", "security", "--offline=true", "--threshold=20", unit]
+    judged = subprocess.run(asked, capture_output=True, text=True, check=False)
+    assert judged.returncode == 0, judged.stdout

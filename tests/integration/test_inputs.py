@@ -1,0 +1,314 @@
+"""Inputs are kept exactly as long as somebody may read them, however many use one and in whatever order."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from fakes import png
+from servers import new_job
+from swapline_producer import Producer, ProducerSettings, SwapRequest
+from swapline_producer.change import Change, Limits
+from swapline_producer.contract import FailureCode, State, StoredImage
+from swapline_producer.errors import IdempotencyConflict, NotPossible, ObjectMissing, StorageUnavailable
+from swapline_producer.ledger import Ledger, connect
+from swapline_producer.sweep import Sweep
+from swapline_producer.testing import memory_storage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from servers import Time
+    from swapline_producer.contract import Job, Ticket
+    from swapline_producer.ledger.keeping import Taken
+    from swapline_producer.storage import Storage
+    from swapline_workers.local.valkey import EmbeddedValkey
+
+DAY = 86_400.0
+ENDS = {
+    State.CANCELED: Change(to=State.CANCELED, fields={"failure_code": FailureCode.CANCELED}),
+    State.EXPIRED: Change(to=State.EXPIRED, fields={"failure_code": FailureCode.QUEUE_TTL}),
+}
+
+
+class NoPost:
+    def send(self, tickets: Sequence[Ticket]) -> bool:  # noqa: ARG002 -- the protocol's shape
+        return True
+
+
+@pytest.fixture
+def storage() -> Storage:
+    return memory_storage()
+
+
+@pytest.fixture
+def producer(ledger: Ledger, storage: Storage) -> Producer:
+    return Producer(ProducerSettings(key_prefix=ledger.prefix), ledger, NoPost(), storage)
+
+
+@pytest.fixture
+def sweep(ledger: Ledger, storage: Storage) -> Sweep:
+    return Sweep(ledger, storage)
+
+
+def enqueue(producer: Producer, picture: bytes = b"", **values: object) -> Job:
+    enqueued = producer.enqueue(SwapRequest(image=picture or png(8, 8), gender=0, filter_id=1, **values))
+    return producer.get(enqueued.job_id)
+
+
+def end(producer: Producer, job: Job, how: State = State.CANCELED) -> None:
+    assert producer.ledger.advance(job, ENDS[how])
+
+
+def key_of(job: Job) -> str:
+    assert isinstance(job.spec.image, StoredImage)
+    return job.spec.image.key
+
+
+def test_an_input_goes_with_the_last_job_that_uses_it(producer: Producer, storage: Storage, sweep: Sweep) -> None:
+    first, second = enqueue(producer), enqueue(producer)
+    end(producer, first)
+    sweep.all_due()
+    assert storage.head(key_of(second)) is not None
+    end(producer, second)
+    sweep.all_due()
+    assert list(storage.list()) == []
+
+
+def test_the_input_of_a_failed_job_is_kept_for_its_replay_until_input_ttl(
+    producer: Producer, storage: Storage, sweep: Sweep, time: Time
+) -> None:
+    job = enqueue(producer)
+    end(producer, job, State.EXPIRED)
+    time.pass_(DAY - 1)
+    sweep.all_due()
+    assert storage.head(key_of(job)) is not None
+    time.pass_(2)
+    sweep.all_due()
+    assert storage.head(key_of(job)) is None
+
+
+def test_a_failed_job_that_is_taken_up_again_keeps_its_input_and_one_that_comes_too_late_is_told(
+    producer: Producer, storage: Storage, sweep: Sweep, time: Time
+) -> None:
+    again = Change(to=State.QUEUED, in_line=True, due_by="queue_until")
+    job = enqueue(producer)
+    end(producer, job, State.EXPIRED)
+    assert producer.ledger.advance(producer.get(job.job_id), again)
+    time.pass_(3 * DAY)
+    sweep.all_due()
+    assert storage.head(key_of(job)) is not None
+    end(producer, producer.get(job.job_id), State.EXPIRED)
+    time.pass_(DAY + 1)
+    sweep.all_due()
+    with pytest.raises(NotPossible, match="its picture is not kept any more"):
+        producer.ledger.advance(producer.get(job.job_id), again)
+
+
+def test_a_picture_that_was_stored_and_never_enqueued_goes_after_input_ttl(
+    producer: Producer, storage: Storage, sweep: Sweep, time: Time
+) -> None:
+    digest = hashlib.sha256(b"me").hexdigest()
+    assert producer.ledger.hold_input(digest, "never") is None
+    storage.put_once(f"inputs/{digest}", b"me", "image/png")
+    sweep.all_due()
+    assert storage.head(f"inputs/{digest}")
+    time.pass_(DAY + 1)
+    sweep.all_due()
+    assert storage.head(f"inputs/{digest}") is None
+
+
+def test_a_request_that_finds_an_earlier_job_or_a_conflict_leaves_no_hold(
+    producer: Producer, storage: Storage, sweep: Sweep
+) -> None:
+    job = enqueue(producer, idempotency_key="order-1")
+    assert enqueue(producer, idempotency_key="order-1").job_id == job.job_id
+    with pytest.raises(IdempotencyConflict):
+        enqueue(producer, png(9, 9), idempotency_key="order-1")
+    end(producer, job)
+    assert enqueue(producer, idempotency_key="order-1").job_id == job.job_id
+    sweep.all_due()
+    assert list(storage.list()) == []
+
+
+def test_an_input_that_is_being_deleted_is_waited_for_and_stored_anew(
+    producer: Producer, storage: Storage, ledger: Ledger
+) -> None:
+    job = enqueue(producer)
+    end(producer, job)
+    taken = ledger.take_unneeded(lease=60)
+    assert taken.names == [key_of(job)]
+    found: list[Job] = []
+    other = threading.Thread(target=lambda: found.append(enqueue(producer)))
+    other.start()
+    storage.delete(taken.names)
+    ledger.confirm_deleted(taken)
+    other.join(30)
+    assert storage.head(key_of(found[0])) is not None
+
+
+def test_who_was_killed_while_deleting_blocks_the_same_picture_for_its_lease_only(
+    producer: Producer, ledger: Ledger, storage: Storage, sweep: Sweep, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = enqueue(producer)
+    end(producer, job)
+    ledger.take_unneeded(lease=60)
+    monkeypatch.setattr("swapline_producer.producer.BEING_DELETED", 0.0)
+    with pytest.raises(StorageUnavailable, match="is being deleted"):
+        enqueue(producer)
+    time.pass_(61)
+    assert sweep.all_due() == 1
+    assert list(storage.list()) == []
+    assert storage.head(key_of(enqueue(producer))) is not None
+
+
+def test_a_job_whose_hold_has_ended_is_refused_and_nothing_is_written(ledger: Ledger) -> None:
+    image = StoredImage(sha256="0" * 64, media_type="image/png", width=1, height=1, size=1)
+    with pytest.raises(ObjectMissing, match="enqueue it again"):
+        ledger.accept(new_job("a", image=image, idempotency_key="k"))
+    assert ledger.census()[State.QUEUED] == 0
+    assert ledger.known_keys([("default", "k")]) == 0
+
+
+def test_a_sweeper_that_was_suspended_deletes_nothing(producer: Producer, storage: Storage, ledger: Ledger) -> None:
+    job = enqueue(producer)
+    end(producer, job)
+    moments = iter([0.0, 1000.0])
+    Sweep(ledger, storage, clock=lambda: next(moments)).due()
+    assert storage.head(key_of(job)) is not None
+
+
+def test_many_siblings_cost_a_job_no_more(producer: Producer, ledger: Ledger) -> None:
+    """The work of one move, in commands inside the server, is the same beside 3 and beside 3,000 other jobs."""
+
+    def calls() -> int:
+        stats = ledger.client.info("commandstats")
+        return sum(one["calls"] for name, one in stats.items() if name not in {"cmdstat_info", "cmdstat_hello"})
+
+    def cost(siblings: int) -> int:
+        requests = ({"image": png(8, 8), "gender": 0, "filter_id": 1} for _ in range(siblings))
+        assert all(result.created for result in producer.enqueue_many(requests))
+        job = enqueue(producer)
+        before = calls()
+        end(producer, job)
+        return calls() - before
+
+    ledger.client.config_resetstat()
+    cost(3)  # the first ones are given the slots
+    assert cost(3) == cost(3000)
+
+
+def test_no_order_of_producers_jobs_and_sweepers_deletes_what_somebody_needs(valkey: EmbeddedValkey) -> None:
+    class Here(Inputs):
+        url = valkey.url
+
+    run_state_machine_as_test(Here, settings=settings(max_examples=120, stateful_step_count=40))
+
+
+class Inputs(RuleBasedStateMachine):
+    """Two pictures, producers and sweepers that halt anywhere, and a clock that runs."""
+
+    url = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 1_000_000_000
+        client = connect(self.url)
+        self.ledger = Ledger(client, f"m{id(self):x}", clock=lambda: self.now, spare=100.0)
+        for name in client.scan_iter(f"{self.ledger.prefix}:*"):
+            client.delete(name)
+        self.ledger.configure(Limits(max_in_flight=1, rescue_after=15))
+        self.objects: set[str] = set()
+        self.held: dict[str, str] = {}
+        self.stored: dict[str, str] = {}
+        self.jobs: dict[str, str] = {}
+        self.sweeps: list[tuple[int, Taken]] = []
+        self.number = 0
+
+    @rule(picture=st.sampled_from("ab"))
+    def hold(self, picture: str) -> None:
+        self.number += 1
+        if self.ledger.hold_input(picture, f"j{self.number}") is None:
+            self.held[f"j{self.number}"] = picture
+
+    @rule()
+    def store(self) -> None:
+        for job_id, picture in self.held.items():
+            self.objects.add(picture)
+            self.stored[job_id] = picture
+        self.held.clear()
+
+    @rule()
+    def accept(self) -> None:
+        for job_id, picture in self.stored.items():
+            image = StoredImage(sha256=picture, media_type="image/png", width=1, height=1, size=1)
+            try:
+                self.ledger.accept(new_job(job_id, image=image, queue_ttl=10**6))
+                self.jobs[job_id] = picture
+            except ObjectMissing:
+                assert self.now > 0  # it took longer than the hold: the producer is told
+        self.stored.clear()
+
+    @rule(how=st.sampled_from(sorted(ENDS)))
+    def end(self, how: State) -> None:
+        if self.jobs:
+            job_id, _ = self.jobs.popitem()
+            assert self.ledger.advance(self.ledger.get(job_id), ENDS[how])
+
+    @rule(picture=st.sampled_from("ab"))
+    def enqueue(self, picture: str) -> None:
+        """All three without a halt, as it mostly is."""
+        self.hold(picture)
+        self.store()
+        self.accept()
+
+    @rule(how=st.sampled_from(sorted(ENDS)))
+    def end_all_and_take(self, how: State) -> None:
+        while self.jobs:
+            self.end(how)
+        self.take()
+
+    @rule()
+    def take(self) -> None:
+        self.sweeps.append((self.now, self.ledger.take_unneeded(lease=30.0)))
+
+    @rule()
+    def delete(self) -> None:
+        for began, taken in self.sweeps:
+            if self.now - began < 15_000:  # as Sweep does: who is late leaves it alone
+                self.objects -= {name.removeprefix("inputs/") for name in taken.names}
+                self.ledger.confirm_deleted(taken)
+        self.sweeps.clear()
+
+    @rule()
+    def patrol(self) -> None:
+        """The janitor, without its safe age."""
+        self.ledger.let_go([f"inputs/{picture}" for picture in self.ledger.unknown_inputs(sorted(self.objects))])
+
+    @rule(seconds=st.sampled_from([1, 10, 40, 120]))
+    def time_passes(self, seconds: int) -> None:
+        self.now += seconds * 1000
+
+    @invariant()
+    def every_job_has_its_input(self) -> None:
+        assert set(self.jobs.values()) <= self.objects
+
+    def teardown(self) -> None:
+        self.now += 10**7
+        self.stored.clear()
+        while self.jobs:
+            self.end(State.CANCELED)
+        for _ in range(3):
+            self.now += 10**6
+            self.sweeps.clear()
+            self.patrol()  # an object that was put after its hold had ended is nobody's
+            self.take()
+            self.delete()
+        assert self.objects == set()  # and nothing stays for ever
+        self.ledger.client.close()

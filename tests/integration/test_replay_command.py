@@ -1,0 +1,233 @@
+"""What `swapline jobs replay` does to real jobs, what it costs, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from installation import SWAPLINE
+from servers import new_job, waited_for
+from swapline_producer import SwapRequest
+from swapline_producer.change import Change
+from swapline_producer.contract import FailureCode, Job, Notification, State, Step
+from swapline_producer.errors import NotPossible
+from swapline_producer.ledger import Wanted
+from swapline_producer.oncall import REPEATED
+from swapline_simulator import sample_photographs
+
+if TYPE_CHECKING:
+    from installation import Installation, Receiver
+    from swapline_producer import Producer
+    from swapline_producer.ledger import Ledger
+
+PHOTOGRAPH = sample_photographs()[0]
+
+
+def told(installation: Installation, *arguments: str) -> Any:
+    done = installation.cli(*arguments, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    return json.loads(done.stdout)
+
+
+def ended(producer: Producer, **more: Any) -> Job:
+    enqueued = producer.enqueue(SwapRequest(image=PHOTOGRAPH, gender=1, filter_id=12, **more))
+    return producer.wait(enqueued.job_id, timeout=60)
+
+
+def spent(installation: Installation) -> int:
+    return installation.vendor.control.report(jobs=False).credits_spent
+
+
+def test_a_job_that_timed_out_is_looked_at_again_for_nothing(installation: Installation, receiver: Receiver) -> None:
+    installation.vendor.control.change(service_time="fixed:1")
+    producer = installation.producer()
+    with installation.worker():
+        job = ended(producer, run_timeout=0.2, webhook_url=receiver.url)
+        assert (job.state, receiver.next()[1].type) == (State.TIMED_OUT, "swap.timed_out")
+        waited_for(lambda: installation.vendor.control.report(jobs=False).in_flight == 0)
+        replayed = told(installation, "jobs", "replay", job.job_id, "--from", "poll")
+        assert (replayed["state"], replayed["failure_code"]) == ("STORING", None)
+        done = producer.wait(job.job_id, timeout=30)
+        assert receiver.next()[1].type == "swap.succeeded"
+    assert (done.state, done.credits, done.attempts, done.slot) == (State.SUCCEEDED, 2, 1, False)
+    assert len(installation.stored(done.images[0].key)) == done.images[0].bytes
+    assert spent(installation) == 2
+
+
+def test_a_job_that_the_vendor_still_works_on_has_its_slot_again_and_goes_on(installation: Installation) -> None:
+    installation.vendor.control.change(service_time="fixed:3600")
+    producer = installation.producer()
+    with installation.worker():
+        job = ended(producer, run_timeout=0.2)
+        producer.on_call.replay(job.job_id, Step.POLL)
+        waited_for(lambda: job.job_id in producer.ledger.slots().in_flight)
+        assert producer.get(job.job_id).state is State.RUNNING
+        assert "runs after all" in [event.name for event in producer.events(job.job_id)]
+    assert spent(installation) == 2
+
+
+def test_a_job_that_the_vendor_has_forgotten_ends_lost_again_and_not_never(installation: Installation) -> None:
+    installation.more["SWAPLINE_LOST_AFTER"] = "0"
+    installation.vendor.control.set_mode("status_404_after_ttl", amount=0)
+    producer = installation.producer()
+    with installation.worker():
+        job = ended(producer)
+        assert (job.state, job.failure_code) == (State.FAILED, FailureCode.LOST)
+        producer.on_call.replay(job.job_id, Step.POLL)
+        again = producer.wait(job.job_id, timeout=60)
+        assert (again.state, again.failure_code) == (State.FAILED, FailureCode.LOST)
+        installation.vendor.control.calm()
+        producer.on_call.replay(job.job_id, Step.POLL)
+        assert producer.wait(job.job_id, timeout=30).state is State.SUCCEEDED
+    assert spent(installation) == 2
+
+
+def test_pictures_that_are_staged_are_stored_again_and_those_that_are_not_are_read_again(
+    installation: Installation,
+) -> None:
+    producer = installation.producer()
+    with installation.worker():
+        job = ended(producer)
+        path, key = installation.store / job.images[0].key, job.images[0].key
+        refused = installation.cli("jobs", "replay", job.job_id, "--from", "finalize")
+        assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+        assert "--from poll reads it from the vendor again" in refused.stderr
+        with pytest.raises(NotPossible, match="its pictures are in object storage"):
+            producer.on_call.replay(job.job_id, Step.POLL)
+        picture = path.read_bytes()
+        path.unlink()
+        producer.on_call.replay(job.job_id, Step.POLL)
+        assert producer.wait(job.job_id, timeout=30).images[0].key == key
+        assert path.read_bytes() == picture
+        path.unlink()
+        stage = installation.store / "staging" / job.job_id / "0"
+        stage.parent.mkdir(parents=True, exist_ok=True)
+        stage.write_bytes(picture)
+        producer.on_call.replay(job.job_id, Step.FINALIZE)
+        assert producer.wait(job.job_id, timeout=30).state is State.SUCCEEDED
+        assert path.read_bytes() == picture
+    assert spent(installation) == 2
+
+
+def test_a_job_is_only_paid_again_on_a_persons_word(installation: Installation) -> None:
+    installation.vendor.control.change(service_time="fixed:1")
+    producer = installation.producer()
+    with installation.worker():
+        job = ended(producer, run_timeout=0.2, idempotency_key="order-1")
+        refused = installation.cli("jobs", "replay", job.job_id, "--from", "submit")
+        assert refused.returncode == 1
+        assert "would cost 2 credits, beside the 2 that it has cost: say --accept-charge" in refused.stderr
+        assert "--from poll" in refused.stderr
+        installation.vendor.control.change(service_time="fixed:0.05")
+        producer.ledger.client.hset(f"{installation.prefix}:job:{job.job_id}", "run_timeout_ms", 60_000)
+        producer.on_call.replay(job.job_id, Step.SUBMIT, accept_charge=True)
+        done = producer.wait(job.job_id, timeout=30)
+    assert (done.state, done.attempts, done.credits) == (State.SUCCEEDED, 2, 4)
+    assert spent(installation) == 4
+    assert (
+        producer.enqueue(
+            SwapRequest(image=PHOTOGRAPH, gender=1, filter_id=12, run_timeout=0.2, idempotency_key="order-1")
+        ).job_id
+        == job.job_id
+    )
+
+
+def test_the_record_of_a_job_that_goes_on_is_kept_until_it_has_ended_again(installation: Installation) -> None:
+    producer = installation.producer()
+    [job_id] = failed(producer.ledger, 1, notification=Notification.DELIVERED)
+    record, log = (f"{installation.prefix}:{kind}:{job_id}" for kind in ("job", "log"))
+    ttl = producer.ledger.client.ttl
+    assert (ttl(record) > 0, ttl(log) > 0) == (True, True)
+    job = producer.on_call.replay(job_id, Step.POLL)
+    assert (ttl(record), ttl(log)) == (-1, -1)
+    assert producer.ledger.advance(job, Change(to=State.FAILED)) is not None
+    assert (ttl(record) > 0, ttl(log) > 0) == (True, True)
+
+
+# -- many at once: no worker is needed to see what is moved ---------------------------------------------------
+
+
+def failed(ledger: Ledger, number: int, code: FailureCode = FailureCode.RUN_TIMEOUT, **fields: Any) -> list[str]:
+    """So many jobs that ended without success."""
+    ids = []
+    for place in range(number):
+        job_id = f"{code.lower()}{place:04}"
+        ledger.accept(new_job(job_id, webhook_url="https://shop.example/hook"))
+        change = Change(
+            to=State.FAILED,
+            fields={"failure_code": code, "vendor_job_id": f"v-{job_id}", "notification": Notification.DEAD, **fields},
+        )
+        assert ledger.advance(ledger.get(job_id), change) is not None
+        ids.append(job_id)
+    return ids
+
+
+def test_a_dry_run_says_how_many_and_what_it_costs_and_moves_nothing(installation: Installation) -> None:
+    ledger = installation.producer().ledger
+    failed(ledger, 5)
+    failed(ledger, 2, FailureCode.FILTER_BLOCKED, vendor_job_id=None)
+    submit = told(installation, "jobs", "replay", "--from", "submit", "--state", "FAILED", "--dry-run")
+    assert (submit["jobs"], submit["credits"], submit["not_possible"]) == (7, 14, 0)
+    poll = installation.cli("jobs", "replay", "--from", "poll", "--state", "FAILED", "--dry-run")
+    assert poll.returncode == 1
+    assert "5 jobs would be replayed from poll, free of charge" in poll.stdout
+    assert "never got an id at the vendor; only --from submit runs it again" in poll.stdout
+    assert ledger.census()[State.FAILED] == 7
+
+
+def test_a_paid_replay_of_many_needs_the_word_and_a_replay_needs_a_filter(installation: Installation) -> None:
+    ledger = installation.producer().ledger
+    failed(ledger, 2)
+    unpaid = installation.cli("jobs", "replay", "--from", "submit", "--state", "FAILED")
+    assert (unpaid.returncode, "--accept-charge" in unpaid.stderr) == (1, True)
+    for arguments in ((), ("run_timeout0000", "--state", "FAILED")):
+        unsaid = installation.cli("jobs", "replay", "--from", "poll", *arguments)
+        assert (unsaid.returncode, "either ids of jobs or a filter" in unsaid.stderr) == (2, True)
+    assert ledger.census()[State.FAILED] == 2
+
+
+def test_a_replay_of_many_goes_on_where_it_was_broken_off_and_pays_nothing_twice(installation: Installation) -> None:
+    """Those that were replayed and have failed again are passed over, though they fit the filter."""
+    producer = installation.producer()
+    ids = failed(producer.ledger, 6)
+    wanted = Wanted(states=(State.FAILED,))
+    begun = producer.on_call.replay_many(wanted, Step.SUBMIT)
+    first = [next(begun).job.job_id for _ in range(3)]
+    for job_id in first:
+        producer.ledger.advance(producer.get(job_id), Change(to=State.FAILED))
+    rest = list(producer.on_call.replay_many(wanted, Step.SUBMIT))
+    assert {job.job_id for job, problem in rest if problem is None} == set(ids) - set(first)
+    assert {job.job_id for job, problem in rest if problem == REPEATED} == set(first)
+    again = told(installation, "jobs", "replay", "--from", "submit", "--state", "FAILED", "--again", "--dry-run")
+    assert (again["jobs"], again["replayed_before"]) == (3, 0)
+
+
+def test_ctrl_c_ends_a_replay_of_many_with_a_sentence_and_the_same_command_goes_on(installation: Installation) -> None:
+    ledger = installation.producer().ledger
+    failed(ledger, 600)
+    command = [str(SWAPLINE), "jobs", "replay", "--from", "notify", "--notification", "DEAD"]
+    running = subprocess.Popen(
+        command, env=installation.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    waited_for(lambda: ledger.counters().get("replayed", 0) >= 3)
+    running.send_signal(signal.SIGINT)
+    said, _ = running.communicate(timeout=30)
+    before = ledger.counters()["replayed"]
+    if before < 600:  # else it was faster than the signal
+        assert (running.returncode, "the same command goes on" in said) == (3, True)
+    rest = told(installation, "jobs", "replay", "--from", "notify", "--notification", "DEAD")
+    assert rest["jobs"] == 600 - before
+    assert ledger.counters()["replayed"] == 600
+
+
+def test_many_are_canceled_by_filter(installation: Installation) -> None:
+    ledger = installation.producer().ledger
+    for number in range(5):
+        ledger.accept(new_job(f"j{number}", tenant="a" if number else "b"))
+    assert told(installation, "jobs", "cancel", "--tenant", "a", "--dry-run")["jobs"] == 4
+    assert told(installation, "jobs", "cancel", "--tenant", "a")["canceled"] == 4
+    assert ledger.census()[State.QUEUED] == 1
