@@ -20,7 +20,7 @@ import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psutil
 import redis
@@ -194,6 +194,23 @@ def row(name: str, results: list[Result]) -> str:
     return f"| {name} | {cpu:.1f} | {rate:.1f} | {rss:.0f} | {stored:.1f} |"
 
 
+def draw(everything: dict[str, list[list[dict[str, Any]]]], to: Path) -> None:
+    """Plot CPU a job of each contender, every run a point."""
+    from matplotlib import pyplot as plt  # noqa: PLC0415 -- slow to load, and only who plots needs it
+
+    figure, axes = plt.subplots(figsize=(7, 3.5))
+    ours = [pair[0]["cpu_ms"] for found in everything.values() for pair in found]
+    rows = {"swapline": ours, **{name: [pair[1]["cpu_ms"] for pair in found] for name, found in everything.items()}}
+    for place, (name, values) in enumerate(rows.items()):
+        axes.barh(place, median(values), color="#4c78a8" if name == "swapline" else "#bab0ac")
+        axes.plot(values, [place] * len(values), "k.", markersize=3)
+    axes.set_yticks(range(len(rows)), list(rows))
+    axes.invert_yaxis()
+    axes.set_xlabel("CPU ms a job (median; each run a point)")
+    figure.tight_layout()
+    figure.savefig(to, dpi=120)
+
+
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -204,6 +221,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--at-once", type=int, default=32)
     parser.add_argument("--only", action="append", choices=OTHERS)
     parser.add_argument("--alone", action="store_true", help="ours alone, once, by process")
+    parser.add_argument("--plot", type=Path, help="draw CPU a job there")
     parser.add_argument("--json", type=Path, help="write all numbers there")
     parser.add_argument("--verbose", action="store_true")
     return parser.parse_args()
@@ -230,6 +248,8 @@ def main() -> None:
                 f"ours / {other}, CPU by pair: {median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})",
                 flush=True,
             )
+    if chosen.plot:
+        draw(everything, chosen.plot)
     if chosen.json:
         chosen.json.write_text(json.dumps(everything, indent=1))
 

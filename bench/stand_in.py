@@ -15,6 +15,7 @@ import random
 import struct
 import time
 import zlib
+from collections import defaultdict
 from itertools import count
 
 import uvloop
@@ -53,6 +54,7 @@ class StandIn:
         self._chance = random.Random(11)
         self._numbers = count(1)
         self._jobs: dict[str, list[float]] = {}
+        self._seen: defaultdict[str, list[float]] = defaultdict(list)
 
     async def submit(self, request: web.Request) -> web.Response:
         """Take a job."""
@@ -69,6 +71,7 @@ class StandIn:
         if job is None:
             return web.json_response({"error": "unknown job"}, status=404)
         job[0] += 1
+        self._seen[name].append(time.time())
         if job[0] < self._looks or time.monotonic() < job[1]:
             return web.json_response({"id": name, "status": "IN_PROGRESS"})
         head, tail = f'{{"id":"{name}","status":"COMPLETED","output":{{"images":["'.encode(), b'"]}}'
@@ -78,6 +81,10 @@ class StandIn:
         for part in (head, self._picture, tail):
             await reply.write(part)
         return reply
+
+    async def looks(self, _request: web.Request) -> web.Response:
+        """Say when it was asked about each job."""
+        return web.json_response(self._seen)
 
     async def hook(self, request: web.Request) -> web.Response:
         """Receive a webhook."""
@@ -97,6 +104,7 @@ async def main() -> None:
     app.router.add_post("/{version}/run/face_swap", vendor.submit)
     app.router.add_post("/{version}/status/{job}", vendor.status)
     app.router.add_post("/hook", vendor.hook)
+    app.router.add_get("/looks", vendor.looks)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0, backlog=4096)

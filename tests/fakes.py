@@ -73,6 +73,7 @@ class FakeDesk:
     stale_after: int = 1_000
     found: Job | None = None
     at: int = AT
+    flying: int = 0
     waiting: bool = True
     changes: list[Change] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
@@ -110,6 +111,9 @@ class FakeDesk:
 
     def now(self) -> int:
         return self.at
+
+    def in_flight(self) -> int:
+        return self.flying
 
     def someone_waits(self) -> bool:
         return self.waiting

@@ -90,11 +90,15 @@ class Advanced(Frozen):
 
 
 class Opened(Frozen):
-    """A job taken in hand. `at` is the ledger's now, in milliseconds; `waiting`: whether jobs wait for a slot."""
+    """A job taken in hand. `at` is the ledger's now, in milliseconds; `waiting`: whether jobs wait for a slot.
+
+    `in_flight` is how many have one.
+    """
 
     job: Job
     at: int
     waiting: bool = True
+    in_flight: int = 0
 
 
 class OpenedBatch(Frozen):

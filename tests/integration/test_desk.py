@@ -90,19 +90,23 @@ def test_a_message_from_before_is_not_begun_while_its_job_is_in_hand_at_a_later_
             assert again is None
 
 
-def running(desk: LedgerDesk, ledger: Ledger) -> int:
-    """Bring the job to the vendor; gives its turn."""
+def staged(desk: LedgerDesk, ledger: Ledger) -> int:
+    """Bring the job as far as its pictures are staged; gives its turn."""
     with desk.in_hand("a", 1) as opened:
         assert opened is not None
         submitting = desk.line_up(opened.job)
         assert submitting is not None
         change = Change(to=State.RUNNING, fields={"vendor_job_id": "v"}, due_in=1, stamps={"run_until": 100})
-        assert desk.advance(submitting, change) is not None
+        job = desk.advance(submitting, change)
+        assert job is not None
+        job = desk.advance(job, Change(to=State.STORING, due_in=15))
+        assert job is not None
+        assert desk.advance(job, Change(to=State.STORING, fields={"staged": 1}, due_in=15)) is not None
     return ledger.get("a").turn
 
 
 def test_a_job_that_this_desk_moved_is_taken_in_hand_without_being_read_once(ledger: Ledger, desk: LedgerDesk) -> None:
-    turn = running(desk, ledger)
+    turn = staged(desk, ledger)
     ledger.client.hset(f"{ledger.prefix}:job:a", "vendor_status", "only in the ledger")
     with desk.in_hand("a", turn) as first:
         assert first is not None
@@ -113,7 +117,7 @@ def test_a_job_that_this_desk_moved_is_taken_in_hand_without_being_read_once(led
 
 
 def test_what_is_remembered_of_another_turn_is_not_used(ledger: Ledger, desk: LedgerDesk) -> None:
-    turn = running(desk, ledger)
+    turn = staged(desk, ledger)
     ledger.client.hset(f"{ledger.prefix}:job:a", "turn", str(turn + 1))
     with desk.in_hand("a", turn + 1) as opened:
         assert opened is not None
@@ -121,8 +125,8 @@ def test_what_is_remembered_of_another_turn_is_not_used(ledger: Ledger, desk: Le
 
 
 def test_what_is_remembered_and_was_moved_by_another_cannot_be_written(ledger: Ledger, desk: LedgerDesk) -> None:
-    turn = running(desk, ledger)
+    turn = staged(desk, ledger)
     ledger.client.hset(f"{ledger.prefix}:job:a", "turn", str(turn + 1))
     with desk.in_hand("a", turn) as opened:
         assert opened is not None
-        assert desk.advance(opened.job, Change(to=State.RUNNING, due_in=1)) is None
+        assert desk.advance(opened.job, Change(to=State.STORING, due_in=1)) is None

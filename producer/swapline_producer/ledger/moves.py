@@ -36,7 +36,9 @@ class Moves(LedgerCore):
             return None
         flat = answer["fields"]
         job = job_of(job_id, dict(zip(flat[::2], flat[1::2], strict=True)))
-        return Opened.model_construct(job=job, at=answer["at"], waiting=answer["waiting"])
+        return Opened.model_construct(
+            job=job, at=answer["at"], waiting=answer["waiting"], in_flight=answer["in_flight"]
+        )
 
     def line_up(self, job: Job) -> tuple[Ticket, ...] | None:
         """Put a QUEUED job in the waiting line and give out free slots; None when the job has moved on.

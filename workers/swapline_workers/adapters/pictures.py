@@ -29,8 +29,9 @@ IN_HAND = 8
 """Jobs at a time: half of a worker's sixteen threads, so that a store that hangs leaves the other half for the vendor;
 of 4 MB pictures they hold about 100 MB, of the largest replies (64 MiB and their pictures) not quite a gigabyte."""
 
-PATIENCE = 0.1
-"""Seconds to wait for room: as long as a picture takes here while the store is well. Longer means that it is not."""
+PATIENCE = 0.5
+"""Seconds to wait for room: a picture takes a tenth of that while the store is well, and half of it on a busy machine.
+Longer means that the store is not well; the look that found the pictures is made again then."""
 
 
 class PictureStore:

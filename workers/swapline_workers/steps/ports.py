@@ -182,6 +182,9 @@ class Desk(Protocol):
     def now(self) -> int:
         """UTC milliseconds by the ledger's clock."""
 
+    def in_flight(self) -> int:
+        """Jobs that hold a slot, over all workers, as it was last heard from the ledger."""
+
     def someone_waits(self) -> bool:
         """Whether jobs wait for a slot, as it was last heard from the ledger."""
 
