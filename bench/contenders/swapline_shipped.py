@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import time
 from contextlib import ExitStack
@@ -32,7 +33,7 @@ def settings(redis_url: str, store: Path) -> dict[str, str]:
         "SWAPLINE_API_KEY_HEADER": header,
         "SWAPLINE_MAX_IN_FLIGHT": str(AT_ONCE),
         "SWAPLINE_WEBHOOK_ALLOW_PRIVATE": "true",
-        "SWAPLINE_WEBHOOK_SECRETS": "whsec_" + "c3dhcGxpbmUtYmVuY2gtc2VjcmV0LTMyLWJ5dGVzISE=",
+        "SWAPLINE_WEBHOOK_SECRETS": "whsec_" + base64.b64encode(os.urandom(32)).decode(),
     }
 
 

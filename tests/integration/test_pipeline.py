@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
+import queue
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,13 @@ from uuid import UUID
 import pytest
 import redis
 import requests
+from celery import Celery
 from standardwebhooks import Webhook
 
 from installation import SECRET, Installation, Receiver, Worker
 from servers import waited_for
-from swapline_producer import SwapRequest
+from swapline_producer import ProducerSettings, SwapRequest
+from swapline_producer.broker import broker_settings
 from swapline_producer.contract import EventType, FailureCode, Gender, Notification, Ratio, State, Step
 from swapline_simulator import Simulator, sample_photographs
 
@@ -174,10 +176,23 @@ def test_messages_carry_a_job_id_and_a_turn_and_never_a_moment(installation: Ins
     assert max(len(text) for [text] in commands) < 64_000
 
 
-def test_a_poll_that_looks_again_ends_in_celerys_retry_state(installation: Installation) -> None:
-    with installation.worker() as worker:
+def test_a_poll_that_looks_again_ends_in_celerys_retry_state_and_whoever_listens_hears_it(
+    installation: Installation,
+) -> None:
+    installation.vendor.control.change(service_time="fixed:3")  # a listener is heard of within a quarter of a second
+    settings = ProducerSettings(redis_url=installation.valkey.url, key_prefix=installation.prefix)
+    app = Celery("listener", set_as_current=False)
+    app.conf.update(broker_settings(settings))
+    heard: queue.Queue[dict[str, Any]] = queue.Queue()
+    with installation.worker() as worker, app.connection_for_read() as connection:
+        receiver = app.events.Receiver(connection, handlers={"task-retried": heard.put})
+        listening = threading.Thread(target=receiver.capture, kwargs={"limit": None, "timeout": None, "wakeup": False})
+        listening.start()
         job = installation.run(image=PHOTOGRAPH, gender=0, filter_id=12)
-    assert re.search(rf"swapline\.poll\[{job.job_id}-poll\] retry: in [\d.]+ s: the vendor says IN_", worker.log())
+        event = heard.get(timeout=60)
+        receiver.should_stop = True
+        listening.join(30)
+    assert (event["uuid"], "the vendor says IN_" in event["traceback"]) == (f"{job.job_id}-poll", True)
     assert "Traceback" not in worker.log()
     assert "Connection to broker lost" not in worker.log()
 
