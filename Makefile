@@ -47,7 +47,7 @@ audit: $(STAMP) ## Look for unpinned packages, known vulnerabilities and secrets
 	$(BIN)/python ops/audit.py
 
 test-s3: $(STAMP) ## Run the tests of retention against a real S3 server (S3_TEST_ENDPOINT=, S3_TEST_KEY=, S3_TEST_SECRET=)
-	@: $${S3_TEST_ENDPOINT:?docs/guides/storage.md says how to start one} $${S3_TEST_KEY:?} $${S3_TEST_SECRET:?}
+	@: $${S3_TEST_ENDPOINT:?say where the S3 server is} $${S3_TEST_KEY:?} $${S3_TEST_SECRET:?}
 	$(BIN)/pytest tests/integration/test_janitor.py tests/integration/test_purge.py tests/integration/test_canaries.py
 
 docs: $(STAMP) ## Draw the pages that are facts of the code

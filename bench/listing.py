@@ -3,7 +3,8 @@
     .venv/bin/python bench/listing.py [JOBS]      200000 by default
 
 The ledger is filled with jobs of every state and with records of the size that real ones have, by the keys' own layout.
-Each query is the command itself, from its start to its end; beside it stands the longest single call to the server.
+Each query is the command itself, from its start to its end, with the processor time of command and server; beside it
+stands the longest single call to the server.
 """
 
 from __future__ import annotations
@@ -73,6 +74,8 @@ def fill(client: redis.Redis, prefix: str, number: int) -> list[str]:
         pipe.hset(f"{prefix}:job:{job_id}", mapping=record(n, state, created, chance))
         moved = created if state is State.QUEUED else min(now, created + chance.randrange(1, 3_600_000))
         pipe.zadd(f"{prefix}:state:{state}", {job_id: moved})
+        if state.finished and n % 500 == 0:
+            pipe.zadd(f"{prefix}:dead", {job_id: moved})
         if n % 10 == 0:
             pipe.zadd(f"{prefix}:batch:b{n % 7}", {job_id: created})
         if n % 2000 == 0:
@@ -117,6 +120,12 @@ def longest_call(client: redis.Redis) -> float:
     return max((entry["duration"] / 1000 for entry in found if b"INFO" not in entry["command"]), default=0.0)
 
 
+def cpu(client: redis.Redis) -> tuple[float, float]:
+    """Seconds of processor time that commands have used so far, and that the server has: noise leaves them alone."""
+    ours, theirs = os.times(), client.info("cpu")
+    return ours.children_user + ours.children_system, theirs["used_cpu_user"] + theirs["used_cpu_sys"]
+
+
 def main() -> None:
     """Fill, ask, print."""
     number = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
@@ -131,19 +140,24 @@ def main() -> None:
         for query in QUERIES:
             arguments = [ids[number // 2] if part == "MIDDLE" else part for part in query]
             client.slowlog_reset()
-            started = time.perf_counter()
+            started, busy = time.perf_counter(), cpu(client)
             done = subprocess.run(
                 [SWAPLINE, "jobs", "list", "--json", *arguments],
                 env=environment,
                 check=True,
                 capture_output=True,
             )
-            took = time.perf_counter() - started
+            took, command, server_s = (
+                time.perf_counter() - started,
+                *(b - a for a, b in zip(busy, cpu(client), strict=True)),
+            )
             found = orjson.loads(done.stdout)
-            states = Counter(job["state"] for job in found)
+            states = Counter(job["state"] for job in found).most_common(2)
+            most = ", ".join(f"{number} {state}" for state, number in states)
             print(
-                f"{took:6.2f} s  longest call {longest_call(client):5.1f} ms  {len(found):5} jobs  {' '.join(query)}"
-                f"  {dict(states.most_common(2))}"
+                f"{took:6.2f} s (CPU {command:4.2f} + {server_s:4.2f} s)  longest call {longest_call(client):5.1f} ms",
+                f"{len(found):5} jobs  {' '.join(query)}  {most}",
+                flush=True,
             )
         client.close()
 

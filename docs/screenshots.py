@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import http.server
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import threading
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import product
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -22,7 +24,8 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from swapline_producer import Producer, ProducerSettings, SwapRequest
-from swapline_producer.contract import Priority, State
+from swapline_producer.contract import Notification, Priority, State
+from swapline_producer.webhooks import new_secret
 from swapline_simulator import Simulator, SimulatorConfig, sample_photographs
 from swapline_workers.local.ports import free_port
 from swapline_workers.local.valkey import EmbeddedValkey
@@ -36,10 +39,10 @@ IMAGES = Path(__file__).parent / "images"
 FLOWER_CONFIG = Path(__file__).parents[1] / "ops/flower/flowerconfig.py"
 USER, PASSWORD = "swapline", "only-for-the-pictures"
 WIDTH = 1200
-COLOURS = 128
+COLOURS = 200
 """Of a drawn PNG: a page has some twenty and their shades; a third of the size."""
-FIRST, WAITING = 46, 64
-"""Jobs that have ended when the pictures are taken, and jobs that wait."""
+FAILING, FIRST, WAITING = 6, 40, 64
+"""Jobs that have failed and succeeded when the pictures are taken, and jobs that wait."""
 TENANTS = ("north-mall", "north-mall", "north-mall", "atelier", "atelier", "photo-kiosk-7")
 CHROMIUM = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync")
 
@@ -52,9 +55,8 @@ class Scene:
     vendor: Simulator
     board: str
     flower: str
-    done: str
-    """A job that has succeeded."""
-    held: str
+    hook: str
+    """Where webhooks are accepted."""
 
 
 def until(happened: Callable[[], bool], what: str, seconds: float = 120) -> None:
@@ -99,18 +101,22 @@ def scene() -> Generator[Scene]:
             "SWAPLINE_API_KEY": vendor.config.key,
             "SWAPLINE_API_KEY_HEADER": vendor.config.key_header,
             "SWAPLINE_MAX_IN_FLIGHT": "4",
+            "SWAPLINE_INPUT_SHOWN": "600",
+            "SWAPLINE_WEBHOOK_SECRETS": new_secret(),
+            "SWAPLINE_WEBHOOK_ALLOW_PRIVATE": "true",
             "SWAPLINE_BOARD_PASSWORD": PASSWORD,
             "FLOWER_BASIC_AUTH": f"{USER}:{PASSWORD}",
         }
-        producer = Producer.connect(ProducerSettings(redis_url=server.url, storage_url=store))
+        settings = ProducerSettings(redis_url=server.url, storage_url=store, webhook_allow_private=True)
+        producer = Producer.connect(settings)
+        hook = stack.enter_context(accepting())
         flower_log = stack.enter_context(running(environment, folder, "flower", f"--port={flower}"))
         board_log = stack.enter_context(running(environment, folder, "board", "--port", str(board)))
         until(lambda: "Connected" in flower_log.read_text() or "Visit me" in flower_log.read_text(), "Flower's start")
         worker_log = stack.enter_context(running(environment, folder, "worker"))
         until(lambda: " ready." in worker_log.read_text(), "the worker's start")
         until(lambda: "The board is at" in board_log.read_text(), "the board's start")
-        done, held = work(producer, vendor)
-        yield Scene(producer, vendor, f"http://127.0.0.1:{board}", f"http://127.0.0.1:{flower}", done, held)
+        yield Scene(producer, vendor, f"http://127.0.0.1:{board}", f"http://127.0.0.1:{flower}", hook)
 
 
 def request(number: int, **values: object) -> SwapRequest:
@@ -128,24 +134,57 @@ def request(number: int, **values: object) -> SwapRequest:
     return SwapRequest.model_validate(base | values)
 
 
-def work(producer: Producer, vendor: Simulator) -> tuple[str, str]:
-    """Jobs that ended well and badly, one that is held, some that run and many that wait. Gives one done, one held."""
-    ledger = producer.ledger
-    first = [producer.enqueue(request(number)).job_id for number in range(FIRST)]
-    until(lambda: ledger.census()[State.SUCCEEDED] >= FIRST - 6, "the first jobs' end")
-    vendor.control.set_mode("result_failed")
-    until(lambda: all(job.state.finished for job in ledger.get_many(first)), "the end of all")
-    vendor.control.set_mode("result_ok")
-    vendor.control.set_mode("submit_504_accepted")
-    held = producer.enqueue(request(90, tenant="atelier")).job_id
+class Hook(http.server.BaseHTTPRequestHandler):
+    """Accepts every webhook."""
+
+    def do_POST(self) -> None:
+        """Answer 204."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Stay quiet."""
+
+
+@contextmanager
+def accepting() -> Generator[str]:
+    """A place for webhooks; gives its address."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hook) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/hooks/faces"
+        server.shutdown()
+
+
+def some_that_ended(now: Scene) -> str:
+    """Jobs that ended well and, a few, badly. Gives one that ended well."""
+    ledger = now.producer.ledger
+
+    def end(number: int, first: int) -> list[str]:
+        numbers = range(first, first + number)
+        ids = [now.producer.enqueue(request(n, webhook_url=now.hook)).job_id for n in numbers]
+        until(lambda: all(job.notification is Notification.DELIVERED for job in ledger.get_many(ids)), "their end")
+        return ids
+
+    now.vendor.control.set_mode("result_failed")
+    end(FAILING, 200)
+    now.vendor.control.set_mode("result_ok")
+    return end(FIRST, 0)[0]
+
+
+def some_that_wait(now: Scene) -> str:
+    """One that is held, some that run and many that wait. Gives the one that is held."""
+    ledger, control = now.producer.ledger, now.vendor.control
+    control.set_mode("submit_504_accepted")
+    held = now.producer.enqueue(request(90, tenant="atelier")).job_id
     until(lambda: ledger.get(held).state is State.HELD, "the hold")
-    vendor.control.set_mode("submit_ok")
-    vendor.control.change(service_time="lognormal:60,0.2")
+    control.set_mode("submit_ok")
+    control.change(service_time="lognormal:60,0.2")
     for number in range(100, 100 + WAITING):
         high = number % 9 == 0
-        producer.enqueue(request(number, priority=Priority.HIGH if high else Priority.NORMAL))
+        now.producer.enqueue(request(number, priority=Priority.HIGH if high else Priority.NORMAL))
     until(lambda: ledger.census()[State.RUNNING] == 3, "three running")  # noqa: PLR2004 -- of four slots one is held
-    return first[0], held
+    return held
 
 
 def page_of(browser: Browser, *, width: int = WIDTH, dark: bool = False, scale: float = 1) -> Page:
@@ -175,23 +214,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--views", type=Path)
     views = parser.parse_args().views
+    if views:
+        views.mkdir(exist_ok=True, parents=True)
     with scene() as now, sync_playwright() as play:
         browser = play.chromium.launch(executable_path="/usr/bin/chromium", args=list(CHROMIUM))
-        if views:
-            views.mkdir(exist_ok=True, parents=True)
-            pages = {"overview": "/", "jobs": "/jobs", "job": f"/jobs/{now.done}", "held": f"/jobs/{now.held}"}
-            for name, path in pages.items():
-                for width in (1200, 360):
-                    for dark in (False, True):
-                        target = views / f"{name}-{width}-{'dark' if dark else 'light'}.png"
-                        shoot(page_of(browser, width=width, dark=dark), now.board + path, target)
-            shoot(page_of(browser), now.flower + "/tasks", views / "flower.png", ready="#tasks-table tbody tr")
-            return
         IMAGES.mkdir(exist_ok=True)
-        shoot(page_of(browser), now.board, IMAGES / "board.png")
-        shoot(page_of(browser), f"{now.board}/jobs/{now.done}", IMAGES / "board-job.png")
-        page = page_of(browser, width=1280)
-        shoot(page, now.flower + "/tasks", IMAGES / "flower.png", whole=False, ready="#tasks-table tbody tr")
+        done = some_that_ended(now)
+        target = (views or IMAGES) / "flower.png"
+        shoot(page_of(browser, width=1280), now.flower + "/tasks", target, whole=False, ready="#tasks-table tbody tr")
+        held = some_that_wait(now)
+        if views is None:
+            shoot(page_of(browser), now.board, IMAGES / "board.png")
+            shoot(page_of(browser), f"{now.board}/jobs/{done}", IMAGES / "board-job.png")
+            return
+        for name, path in {"overview": "/", "jobs": "/jobs", "job": f"/jobs/{done}", "held": f"/jobs/{held}"}.items():
+            for width, dark in product((WIDTH, 360), (False, True)):
+                target = views / f"{name}-{width}-{'dark' if dark else 'light'}.png"
+                shoot(page_of(browser, width=width, dark=dark), now.board + path, target)
 
 
 if __name__ == "__main__":

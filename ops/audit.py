@@ -21,7 +21,7 @@ BIN = Path(sys.executable).parent
 PATIENCE = 15
 """Seconds for one answer of a registry."""
 
-IN_TESTS = ("KeywordDetector", "Base64HighEntropyString", "HexHighEntropyString", "BasicAuthDetector")
+IN_TESTS = ("Base64HighEntropyString", "HexHighEntropyString", "BasicAuthDetector")
 """What is not looked for in tests: their made-up passwords open nothing. Keys of known makes are looked for there."""
 
 FALSE_ALARMS = {("tests/unit/test_histogram.py", "GitHub Token")}
@@ -98,11 +98,11 @@ def write_bill() -> bool:
 def check_secrets() -> bool:
     """No secret in the tree that the baseline does not know."""
     files = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard").stdout.split("\0")
-    there = [name for name in files if name and (ROOT / name).is_file() and name != "requirements.lock"]
+    there = [name for name in files if name and (ROOT / name).is_file() and not name.endswith("requirements.lock")]
     tests = [name for name in there if name.startswith("tests/")]
     ours = [name for name in there if not name.startswith("tests/") and name != ".secrets.baseline"]
     hook = run(BIN / "detect-secrets-hook", "--baseline", ".secrets.baseline", *ours)
-    off = [part for plugin in IN_TESTS for part in ("--disable-plugin", plugin)]
+    off = [part for plugin in ("KeywordDetector", *IN_TESTS) for part in ("--disable-plugin", plugin)]
     scan = run(BIN / "detect-secrets", "scan", *off, *tests)
     in_tests = json.loads(scan.stdout)["results"] if not scan.returncode else {"the scan failed": [{}]}
     if hook.returncode:

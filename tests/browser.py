@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Error, sync_playwright
+from playwright.sync_api import Error, expect, sync_playwright
 
 from debian import needs
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from playwright.sync_api import Browser, HttpCredentials, Page
+
+expect.set_options(timeout=30_000)  # a machine may be busy; what is waited for comes in a second or two
 
 needs_chromium = needs("chromium", "chromium")
 OPTIONS = (

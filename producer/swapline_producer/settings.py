@@ -44,6 +44,7 @@ class ProducerSettings(BaseSettings):
     key_prefix: str = Field("swapline", pattern=r"^[A-Za-z0-9_-]+$", description="of every Redis key and queue")
     queue_ttl: float = Field(DAY, gt=0, description="seconds a job may wait for a slot")
     run_timeout: float = Field(1800, gt=0, description="seconds the vendor may take")
+    input_shown: float = Field(0, ge=0, description="seconds an input is kept after its job has succeeded")
     input_ttl: float = Field(DAY, gt=0, description="seconds an input picture that no unfinished job needs is kept")
     result_ttl: float | None = Field(None, gt=0, description="seconds results are kept; for ever when absent")
     job_ttl: float = Field(30 * DAY, gt=0, description="seconds a finished job's record is kept")

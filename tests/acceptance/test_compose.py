@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 from moto.server import ThreadedMotoServer
 
 from composed import SERVICES, Moved
@@ -24,8 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-pytest.importorskip("swapline_workers.board", reason="the board is not there yet")
-pytest.importorskip("swapline_workers.metrics", reason="metrics are not there yet")
+PAGES = (
+    ("5555", "/workers", "flower_auth", ""),
+    ("5556", "/", "board_password", "swapline"),
+    ("9810", "/metrics", "metrics_password", "metrics"),
+)
+"""Port, path, the file with the password, and who may look."""
 
 OURS = ("simulator", "flower", "metrics", "board", "worker-io", "worker-finalize")
 
@@ -39,8 +44,6 @@ def moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Moved]:
     for name, value in built.environment("board").items():
         if name.startswith("AWS_"):
             monkeypatch.setenv(name, value)
-    import requests  # noqa: PLC0415 -- one plain request
-
     assert requests.put(f"http://127.0.0.1:{built.port['7070']}/swapline", timeout=30).status_code == 200
     yield built
     server.stop()
@@ -76,6 +79,11 @@ def test_every_service_starts_is_healthy_does_its_part_and_stops(moved: Moved) -
         assert done.state is State.SUCCEEDED
         assert settings.storage_url is not None
         assert open_storage(settings.storage_url).head(done.images[0].key) == done.images[0].bytes
+        for port, path, file, user in PAGES:
+            page = f"http://127.0.0.1:{moved.port[port]}{path}"
+            assert requests.get(page, timeout=30).status_code == 401
+            name, _, password = (moved.folder / "secrets" / file).read_text().strip().rpartition(":")
+            assert requests.get(page, auth=(name or user, password), timeout=30).status_code == 200
         secrets = {file.read_text().strip() for file in (moved.folder / "secrets").iterdir()}
         assert {word for name in children for word in children[name].args if word in secrets} == set()  # type: ignore[union-attr]  # lists
         for name in reversed(children):

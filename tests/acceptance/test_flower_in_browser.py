@@ -50,7 +50,7 @@ def flower(installation: Installation, folder: Path, *options: str) -> tuple[Chi
 
 @pytest.fixture
 def url(installation: Installation, tmp_path: Path) -> Generator[str]:
-    child, address = flower(installation, tmp_path, "--max_tasks=6")  # in place of 20,000, to see that it is kept
+    child, address = flower(installation, tmp_path, "--max_tasks=6")  # in place of 10,000, to see that it is kept
     child.start()
     yield address
     child.stop()

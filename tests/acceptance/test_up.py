@@ -21,6 +21,7 @@ import requests
 from servers import waited_for
 from swapline_simulator.client import Control
 from swapline_workers.local.ports import free_port
+from swapline_workers.local.valkey import EmbeddedValkey
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -189,11 +190,11 @@ def test_what_falls_is_started_again_and_nothing_outlives_a_kill(tmp_path: Path)
             assert still_there(tmp_path) == []
 
 
-def test_a_server_of_ones_own_takes_the_place_of_the_embedded_one(tmp_path: Path) -> None:
-    from swapline_workers.local.valkey import EmbeddedValkey  # noqa: PLC0415 -- this test alone needs a server
-
+def test_a_server_of_ones_own_takes_the_place_of_the_embedded_one(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     pages = "--without=board,metrics,flower"
-    with EmbeddedValkey(tmp_path / "other", appendfsync="no") as server:
+    with EmbeddedValkey(tmp_path_factory.mktemp("other"), appendfsync="no") as server:
         refused = run("up", "--simulated", "--redis-url", server.url.replace("//:", "//:x"), pages, folder=tmp_path)
         assert refused.returncode == 1
         assert "The Redis server refuses us: " in refused.stderr

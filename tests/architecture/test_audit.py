@@ -35,8 +35,13 @@ def test_what_could_not_be_looked_up_does_not_count_as_good() -> None:
     assert AUDIT["looked_up"](report) == (3, 2, ["a 1: CVE-1 (mended in 2)"])
 
 
-def test_no_secret_is_in_the_tree(capsys: pytest.CaptureFixture[str]) -> None:
-    assert AUDIT["check_secrets"](), capsys.readouterr().out
+def test_a_secret_in_the_tree_is_found(tmp_path: Path) -> None:
+    planted = tmp_path / "settings.py"
+    planted.write_text("KEY = '" + "AKIA" + "Q3EGRIVGZP5JLBX2" + "'\n")
+    hook = (AUDIT["BIN"] / "detect-secrets-hook", "--baseline", ".secrets.baseline")
+    assert AUDIT["run"](*hook, planted).returncode == 1
+    planted.write_text("nothing = 0\n")
+    assert AUDIT["run"](*hook, planted).returncode == 0
 
 
 def test_the_bill_of_materials_lists_what_is_locked() -> None:

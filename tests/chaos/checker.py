@@ -281,6 +281,33 @@ def _counters(evidence: Evidence, verdict: Verdict) -> None:
     for name, number in recount.items():
         if int(have.get(name, 0)) != number:
             verdict.wrong["redis"].append(f"the counter {name} says {have.get(name, 0)}, a recount says {number}")
+    _meter(evidence, verdict)
+
+
+def _meter(evidence: Evidence, verdict: Verdict) -> None:
+    """What the metrics are made of agrees with the jobs, and with what the vendor saw."""
+    jobs = evidence.jobs.values()
+    count, meter = (
+        Counter({k: int(v) for k, v in evidence.ledger.get(name, {}).items()}) for name in ("count", "meter")
+    )
+    unsettled = sum(fields.get("attempt_open") == "1" for fields in jobs)
+    late = meter["call:resolved"] - count["resolved"]
+    settled = sum(meter[f"call:{how}"] for how in ("uncharged", "refused", "unknown")) + count["submitted"] - late
+    recount = {
+        "queued": (
+            sum(meter[f"waiting:{priority}"] for priority in ("high", "normal", "low")),
+            sum(fields["state"] == "QUEUED" for fields in jobs),
+        ),
+        "webhooks pending": (meter["telling"], sum(fields.get("notification") == "PENDING" for fields in jobs)),
+        "paid calls": (count["attempts"], settled + unsettled),
+    }
+    for name, (have, must) in recount.items():
+        if have != must:
+            verdict.wrong["redis"].append(f"the meter says {have} {name}, a recount says {must}")
+    if meter["looks_begun"] < evidence.vendor["looks"]:
+        verdict.wrong["redis"].append(
+            f"the meter says {meter['looks_begun']} looks, the vendor saw {evidence.vendor['looks']}"
+        )
 
 
 def _workers(evidence: Evidence, verdict: Verdict) -> None:

@@ -33,6 +33,7 @@ class Story:
             "accepted": 1,
             "max_in_flight": 1,
             "over_cap": 0,
+            "looks": 3,
         }
         self.pictures = {"v1": hashlib.sha256(PICTURE).hexdigest()}
         self.events = list(EVENTS)
@@ -41,6 +42,7 @@ class Story:
         self.due: dict[str, int] = {}
         self.slots: dict[str, int] = {}
         self.counters = {"accepted": 1, "finished.SUCCEEDED": 1, "credits": 2, "attempts": 1, "submitted": 1}
+        self.meter = {"looks_begun": 3}
         self.stored = {"results/t/2026/01/01/j1/0.png": PICTURE}
         self.deliveries = [delivery("msg_1")]
 
@@ -50,6 +52,7 @@ class Story:
         self.events[3:] = [(1600, "held")]
         self.due = {"j1": 9000}
         self.counters = {"accepted": 1, "attempts": 1, "held": 1}
+        self.meter |= {"call:unknown": 1}
         self.stored = {}
         self.deliveries = [delivery("msg_1", "swap.held")]
 
@@ -62,6 +65,7 @@ class Story:
             "chaos:slots": self.slots,
             f"chaos:state:{self.job['state']}": {"j1": 1},
             "chaos:count": {name: str(number) for name, number in self.counters.items()},
+            "chaos:meter": {name: str(number) for name, number in self.meter.items()},
         }
         for name, whole in {"vendor": self.vendor, "pictures": self.pictures, "ledger": ledger}.items():
             (folder / f"{name}.json").write_text(json.dumps(whole))
@@ -105,6 +109,9 @@ CHANGES: dict[str, tuple[str, Callable[[Story], object]]] = {
     "a webhook that waits and is not due": ("redis", lambda story: story.job.update(notification="PENDING")),
     "a slot that leaked": ("redis", lambda story: story.slots.update(j1=1)),
     "a counter that is wrong": ("redis", lambda story: story.counters.update(submitted=2)),
+    "a job that waits in the metrics only": ("redis", lambda story: story.meter.update({"waiting:low": 1})),
+    "a paid call counted twice": ("redis", lambda story: story.meter.update({"call:refused": 1})),
+    "a look that was not counted": ("redis", lambda story: story.vendor.update(looks=4)),
     "a turn that shrank": ("redis", lambda story: story.moves.append({"job": "j1", "what": "its turn has shrunk"})),
     "a worker that ended by itself": (
         "worker ended by itself",

@@ -49,6 +49,8 @@ def filled(valkey: EmbeddedValkey, store: Path) -> Ledger:
     for number in range(PAGE + 10):
         values = {"tenant": "bulk", "batch": "spring", "idempotency_key": f"order-{number}"}
         ledger.accept(new_job(f"bulk{number:03}", queue_ttl=9999, **values))
+    for holder in ("running0", "done"):
+        ledger.hold_input(INPUT.sha256, holder)
     ledger.accept(new_job("running0", queue_ttl=9999, tenant="acme", image=INPUT, priority="high"))
     ledger.line_up(ledger.get("running0"))
     move(ledger, "running0", State.RUNNING, vendor_job_id="job-at-vendor")

@@ -44,7 +44,7 @@ FACE = b"".join(
 )
 WORDS = {
     "metadata": {"canary-word": "canary-word-6f1d"},
-    "tenant": "canary-word-tenant",
+    "tenant": "canary-tenant",
     "idempotency_key": "canary-word-key",
     "batch": "canary-word-batch",
 }
@@ -140,6 +140,8 @@ SURFACES: dict[str, Callable[[Evidence], bytes]] = {
     "swapline jobs show": lambda seen: b"".join(seen.cli("jobs", "show", one, "--json") for one in seen.job_ids[:1]),
     "swapline jobs events": lambda seen: b"".join(seen.cli("jobs", "events", one) for one in seen.job_ids),
     "swapline slots": lambda seen: seen.cli("slots", "--json"),
+    "swapline metrics": lambda seen: seen.cli("metrics", "--once"),
+    "swapline doctor": lambda seen: seen.cli("doctor", "--json"),
 }
 WITHOUT_WORDS = {
     "messages on the queues",
@@ -149,6 +151,7 @@ WITHOUT_WORDS = {
     "command lines",
     "swapline jobs events",
     "swapline slots",
+    "swapline metrics",
 }
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import requests
 
+from installation import SWAPLINE
+from swapline_workers.doctor.flower import examine
 from swapline_workers.local.child import Child, Program
 from swapline_workers.local.errors import ChildFailed
 from swapline_workers.local.ports import free_port
@@ -18,16 +18,14 @@ from swapline_workers.local.valkey import EmbeddedValkey
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-
-CONFIG = Path(__file__).parents[2] / "ops" / "flower" / "flowerconfig.py"
+    from pathlib import Path
 
 
 def flower(folder: Path, port: int, **settings: str) -> Child:
-    celery = (sys.executable, "-m", "celery", "-A", "swapline_workers.entry")
     return Child(
         Program(
             name="flower",
-            argv=(*celery, "flower", f"--conf={CONFIG}", f"--port={port}"),
+            argv=(str(SWAPLINE), "flower", f"--port={port}"),
             env={"PATH": os.environ["PATH"], **settings},
             cwd=folder,
             log=folder / "flower.log",
@@ -49,7 +47,7 @@ def url(tmp_path: Path) -> Generator[str]:
 def test_no_page_with_a_job_on_it_opens_without_the_password(url: str) -> None:
     opened = {
         (page, auth): requests.get(url + page, auth=auth, timeout=30).status_code
-        for page in ("/", "/workers", "/tasks", "/broker", "/api/tasks", "/api/workers")
+        for page in ("/", "/workers", "/tasks", "/broker", "/api/tasks", "/api/workers", "/metrics")
         for auth in (None, ("me", "wrong"))
     }
     assert set(opened.values()) == {401}, opened
@@ -61,6 +59,16 @@ def test_tasks_show_how_often_they_were_tried_again(url: str) -> None:
         name for name in ("name", "uuid", "state", "received", "runtime", "worker", "retries") if name in page.lower()
     ]
     assert shown == ["name", "uuid", "state", "received", "runtime", "worker", "retries"]
+
+
+def test_the_doctor_finds_it_without_the_password(url: str) -> None:
+    [finding] = examine(url, None)
+    assert (finding.verdict, finding.found) == ("ok", f"{url} answers")
+
+
+def test_only_the_machine_that_asks_whether_it_lives_needs_no_password(url: str) -> None:
+    assert requests.get(f"{url}/healthcheck", timeout=30).text == "OK"
+    assert "flower_" in requests.get(f"{url}/metrics", auth=("me", "right"), timeout=30).text
 
 
 def test_buttons_that_change_things_are_off(url: str) -> None:

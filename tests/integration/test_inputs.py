@@ -81,6 +81,21 @@ def test_an_input_goes_with_the_last_job_that_uses_it(producer: Producer, storag
     assert list(storage.list()) == []
 
 
+def test_the_input_of_a_job_that_succeeded_can_be_kept_a_while_to_be_shown(
+    valkey: EmbeddedValkey, prefix: str, time: Time, storage: Storage
+) -> None:
+    ledger = Ledger(connect(valkey.url), prefix, show_inputs=60, clock=time)
+    producer = Producer(ProducerSettings(key_prefix=prefix), ledger, NoPost(), storage)
+    job = enqueue(producer)
+    ledger.advance(job, Change(to=State.SUCCEEDED))
+    gone = []
+    for seconds in (1, 50, 10):
+        time.pass_(seconds)
+        Sweep(ledger, storage).due()
+        gone.append(storage.head(key_of(job)) is None)
+    assert gone == [False, False, True]
+
+
 def test_the_input_of_a_failed_job_is_kept_for_its_replay_until_input_ttl(
     producer: Producer, storage: Storage, sweep: Sweep, time: Time
 ) -> None:

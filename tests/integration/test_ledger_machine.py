@@ -185,6 +185,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self._slots_are_only_given_below_the_limit(found)
         self._the_census_is_a_recount(found)
         self._counters_are_a_recount(found)
+        self._the_meter_is_a_recount(found)
         self._what_has_ended_stays_as_it_ended(found)
         self._turns_only_grow(found)
         self._the_line_holds_who_was_lined_up(found)
@@ -219,6 +220,22 @@ class LedgerMachine(RuleBasedStateMachine):
         assert {name: int(found.counters.get(name, 0)) for name in recount} == recount, "an update was lost"
         ended = {state: len(jobs) + self.taken_up[state] for state, jobs in found.census.items() if state.finished}
         assert {state: int(found.counters.get(f"finished.{state}", 0)) for state in ended} == ended
+
+    def _the_meter_is_a_recount(self, found: Snapshot) -> None:
+        """What the metrics tell of now is what the jobs say."""
+        jobs, meter = found.jobs.values(), Counter({name: int(text) for name, text in found.meter.items()})
+        queued = Counter(job["priority"] for job in jobs if job["state"] == State.QUEUED)
+        assert {priority: meter[f"waiting:{priority}"] for priority in Priority} == {p: queued[p] for p in Priority}
+        assert meter["telling"] == sum(job.get("notification") == Notification.PENDING for job in jobs)
+        staged = [int(job.get("staged_bytes", 0)) for job in jobs if not State(job["state"]).finished]
+        assert meter["staging"] == sum(staged)
+        counts = Counter({name: int(text) for name, text in found.counters.items()})
+        late = meter["call:resolved"] - counts["resolved"]
+        settled = counts["submitted"] - late + sum(meter[f"call:{how}"] for how in ("uncharged", "refused", "unknown"))
+        assert counts["attempts"] == settled + sum(job.get("attempt_open") == "1" for job in jobs)
+        assert 2 * (counts["submitted"] + counts["resolved"]) == counts["credits"]
+        used = int(found.level["now"].split()[0]) if found.level else 0
+        assert used == len(found.slots), "the meter does not know who has a slot"
 
     def _what_has_ended_stays_as_it_ended(self, found: Snapshot) -> None:
         now = {job_id: job["state"] for job_id, job in found.jobs.items() if State(job["state"]).finished}
@@ -292,7 +309,8 @@ class Snapshot:
             pipe.lrange(f"{prefix}:log:{job_id}", 0, -1)
         pipe.zrange(f"{prefix}:due", 0, -1, withscores=True)
         pipe.zrange(f"{prefix}:slots", 0, -1)
-        pipe.hgetall(f"{prefix}:count")
+        for name in ("count", "meter", "level"):
+            pipe.hgetall(f"{prefix}:{name}")
         for state in State:
             pipe.zrange(f"{prefix}:state:{state}", 0, -1)
         for priority in Priority:
@@ -307,6 +325,8 @@ class Snapshot:
         self.due = {job_id: int(at) for job_id, at in next(answers)}
         self.slots: list[str] = next(answers)
         self.counters: dict[str, str] = next(answers)
+        self.meter: dict[str, str] = next(answers)
+        self.level: dict[str, str] = next(answers)
         self.census = {state: set(next(answers)) for state in State}
         self.line = [job_id for answer in answers for job_id in answer]
 

@@ -85,9 +85,6 @@ def test_one_trace_leads_from_the_producer_through_every_step_to_the_webhook(
     assert {(line["tenant"], line["trace_id"], isinstance(line["turn"], int)) for line in mine} == {
         ("shop", TRACE, True)
     }
-    assert any(
-        "looks" in line["message"] or "the vendor says" in line["message"] for line in mine if line["level"] == "debug"
-    )
 
     secrets = (installation.vendor.config.key, installation.environment["SWAPLINE_WEBHOOK_SECRETS"], "very-private")
     assert [secret for secret in secrets if secret in worker.log()] == []

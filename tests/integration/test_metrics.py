@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from installation import Installation
     from servers import Time
     from swapline_producer import Producer
+    from swapline_producer.contract import Job
     from swapline_workers.local.valkey import EmbeddedValkey
 
 PHOTOGRAPH = sample_photographs()[0]
@@ -155,3 +156,29 @@ def test_a_ledger_that_is_away_is_told_and_stops_no_scrape(valkey: EmbeddedValke
     nobody = Ledger(connect("redis://127.0.0.1:1"), prefix)
     assert scraped(nobody) == {"swapline_ledger_up": 0}
     assert scraped(Ledger(connect(valkey.url), prefix))["swapline_ledger_up"] == 1
+
+
+def test_bytes_in_staging_are_those_of_jobs_under_way_also_of_one_that_is_taken_up_again(ledger: Ledger) -> None:
+    def staging() -> int:
+        return ledger.figures().staging_bytes
+
+    ledger.accept(new_job("a"))
+    assert ledger.line_up(ledger.get("a"))
+    job = moved(ledger, ledger.get("a"), Change(to=State.RUNNING, due_in=9))
+    job = moved(ledger, job, Change(to=State.STORING, due_in=9))
+    job = moved(ledger, job, Change(to=State.STORING, fields={"staged": 1, "staged_bytes": 70}, due_in=9))
+    job = moved(ledger, job, Change(to=State.STORING, fields={"staged": 2, "staged_bytes": 100}, due_in=9))
+    assert staging() == 100
+    job = moved(ledger, job, Change(to=State.FAILED, due_in=9))
+    assert staging() == 0
+    job = moved(ledger, job, Change(to=State.FAILED))
+    job = moved(ledger, job, Change(to=State.STORING, due_in=9))
+    assert staging() == 100
+    moved(ledger, job, Change(to=State.SUCCEEDED, fields={"staged": None}))
+    assert staging() == 0
+
+
+def moved(ledger: Ledger, job: Job, change: Change) -> Job:
+    advanced = ledger.advance(job, change)
+    assert advanced is not None
+    return advanced.job

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import urllib.error
@@ -115,8 +116,7 @@ def test_a_worker_tells_of_its_own_process(installation: Installation) -> None:
         )
         assert done.state is State.SUCCEEDED
         installation.receiver.next()
-        urls = [line.split(": ")[-1].strip() for log in (first.log(), second.log()) for line in log.splitlines()
-                if "own metrics: http" in line]  # fmt: skip
+        urls = [re.findall(r"own metrics: (http://[^\s\"]+)", worker.log())[0] for worker in (first, second)]
         assert len(set(urls)) == 2
         assert asked(urls[0])[0] == 401
         told = [asked(url, PASSWORD)[1] for url in urls]

@@ -131,27 +131,21 @@ def test_an_installation_lives_with_these_users_and_none_is_refused_anything(
         producer.wait_many(cast("list[str]", many), timeout=60)
         assert producer.events(first)
         house.receiver.next()
-        by_operator = (
-            ("slots",),
-            ("slots", "set", "4"),
-            ("slots", "reset"),
-            ("credits", "set", "default", "1000"),
-            ("credits", "reset", "default"),
-            ("jobs", "list"),
-            ("jobs", "events", first),
-            ("batch", "show", "b"),
-        )
-        for arguments in by_operator:
-            said = house.cli(*arguments, SWAPLINE_REDIS_URL=url_of(server, "swapline-producer"))
+        producer.ledger.set_slots(4)
+        producer.ledger.set_credits("default", 1000)
+        assert producer.ledger.slots().limit == 4
+        assert producer.ledger.credits().spent
+        for arguments in (("webhooks", "list"), ("jobs", "purge", "--job", str(many[0]), "--yes")):
+            said = house.cli(*arguments)  # people are workers at the command line
             assert said.returncode == 0, said.stderr
-        for question in ("ping", "active"):
-            assert "OK" in celery(house, "inspect", question).stdout
+        assert "OK" in celery(house, "inspect", "active").stdout
         waited_for(lambda: shown(flower, first) or refusals(server) != [])
         for page in ("/broker", "/api/queues/length", "/api/workers?refresh=1"):
             assert requests.get(flower + page, auth=("me", "right"), timeout=30).ok
         viewer = open_ledger(ProducerSettings(redis_url=url_of(server, "swapline-viewer"), key_prefix="swapline"))
         assert viewer.census()
         assert viewer.counters()["accepted"] == 5
+        assert viewer.figures()
         assert viewer.slots().limit
         assert viewer.get(first).job_id == first
         assert viewer.front(3) == []

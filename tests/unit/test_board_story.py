@@ -57,13 +57,15 @@ def test_the_stage_that_lasts_has_no_end() -> None:
 
 def test_every_attempt_to_tell_is_listed() -> None:
     log = [
-        JobEvent(at=AT, name="webhook failed", data={"attempt": 1, "reason": "answered 500"}),
-        JobEvent(at=AT + 9, name="webhook delivered", data={"attempt": 2, "reason": "answered 204"}),
+        JobEvent(
+            at=AT, name="webhook failed", data={"attempt": 1, "status": 500, "error": "answered 500", "seconds": 2.5}
+        ),
+        JobEvent(at=AT + 9, name="webhook delivered", data={"attempt": 2, "status": 204, "seconds": 0.03}),
     ]
     told = story(DONE, log, AT).deliveries
     assert [(one.attempt, one.well, one.reason) for one in told] == [
-        ("1", False, "answered 500"),
-        ("2", True, "answered 204"),
+        ("1", False, "answered 500 in 2.5 s"),
+        ("2", True, "answered 204 in 0.03 s"),
     ]
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -27,6 +29,7 @@ PRINT_NO_FACTS = {
     "slots set": "it says what it was told",
     "credits reset": "it says one fixed sentence",
     "credits set": "it says what it was told",
+    "webhooks new-secret": "what it prints is for one setting",
     "worker": "it writes a log",
 }
 """Commands without --json, and why."""
@@ -85,6 +88,24 @@ def test_ages_are_read_or_refused_in_one_sentence(age: str, right: bool) -> None
         return
     with pytest.raises(click.BadParameter, match=r"neither an age .* nor a moment"):
         AgeType().convert(age, None, None)
+
+
+def test_every_command_of_the_guide_for_people_on_call_can_be_typed() -> None:
+    guide = (Path(__file__).parents[2] / "docs/guides/on-call.md").read_text()
+    shown = set(re.findall(r"`(swapline [^`]+)`", guide)) | set(
+        re.findall(r"^(swapline .*?)(?: >.*)?$", guide, re.MULTILINE)
+    )
+    assert len(shown) > 15
+    for line in sorted(shown):
+        words = shlex.split(line.replace("…", ""))[1:]
+        command: click.Command = swapline
+        while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+            found = command.get_command(click.Context(command), words.pop(0))
+            assert found is not None, line
+            command = found
+        placeholders = [word for word in words if word == "STEP"]
+        if not placeholders:
+            command.make_context(line, words)  # raises a usage error for an option that is none
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish", "bash"])

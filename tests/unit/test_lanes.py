@@ -138,6 +138,15 @@ def test_there_are_never_more_deliveries_than_lanes(lanes: int, hosts: list[str]
     assert admitted >= min(1, len(hosts))
 
 
+def test_two_deliveries_that_begin_in_the_same_moment_end_each_for_itself() -> None:
+    traffic = Traffic()
+    with traffic.lanes.lane("host") as first:
+        with traffic.lanes.lane("host"):
+            pass
+        first.failed = True
+    assert traffic.fill("host") == 2
+
+
 def test_only_some_hosts_are_remembered() -> None:
     traffic = Traffic()
     for number in range(1500):

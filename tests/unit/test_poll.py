@@ -77,6 +77,28 @@ def test_a_404_after_the_grace_period_is_lost_only_the_third_time_in_a_row() -> 
     assert world.desk.last.fields["failure_code"] == FailureCode.LOST
 
 
+def test_a_job_in_storing_that_the_vendor_forgets_is_lost_too() -> None:
+    world = seeing(errors.NotFound("unknown"))
+    old = AT - 61_000
+    first = poll(job(State.STORING, not_found=1, submitted_at=old), AT, world.ports)
+    assert (isinstance(first, Retry), world.desk.last.fields["not_found"]) == (True, 2)
+    assert poll(job(State.STORING, not_found=2, submitted_at=old), AT, world.ports) == Stop("FAILED")
+    assert world.desk.last.fields["failure_code"] == FailureCode.LOST
+
+
+def test_a_job_looked_at_again_that_the_vendor_still_works_on_runs_and_has_its_whole_time() -> None:
+    world = seeing(FakeLook("IN_PROGRESS"))
+    assert isinstance(poll(job(State.STORING, run_until=AT - 1), AT, world.ports), Again)
+    change = world.desk.last
+    assert (change.to, change.due_by, change.stamps["run_until"]) == (State.RUNNING, "run_until", 60)
+
+
+def test_a_job_that_was_once_completed_takes_no_slot_again() -> None:
+    world = seeing(FakeLook("IN_PROGRESS"))
+    poll(job(State.STORING, terminal_at=AT - 1), AT, world.ports)
+    assert world.desk.last.to is State.STORING
+
+
 def test_a_job_past_its_run_timeout_ends_with_the_slot_free() -> None:
     world = seeing(FakeLook("IN_PROGRESS"))
     assert poll(job(State.RUNNING, run_until=AT), AT, world.ports) == Stop("TIMED_OUT")

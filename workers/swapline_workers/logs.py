@@ -82,7 +82,7 @@ def set_up_logs(settings: LogSettings, stream: TextIO | None = None) -> None:
     root.setLevel(settings.log_level)
     logging.captureWarnings(capture=True)
     for name in TWICE:
-        logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).setLevel(logging.INFO if settings.log_level == "DEBUG" else logging.WARNING)
     for name in CHATTY:
         logging.getLogger(name).setLevel(max(logging.getLevelName(settings.log_level), logging.INFO))
 

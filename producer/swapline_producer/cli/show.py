@@ -38,6 +38,9 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400
 WIDE = 240
 """Columns of a table that no terminal bounds: a pipe reads lines, and must find whole ids in them."""
 
+NARROW = 100
+"""Columns of a terminal below which a list of jobs shows less of each."""
+
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE)
 
 
@@ -147,20 +150,21 @@ def span(seconds: float) -> str:
 
 def print_jobs(found: Iterable[Job], now: int | None = None) -> None:
     """Several jobs, a line each; with `now` (milliseconds) their age, else the moment they were accepted."""
+    narrow = out.width < NARROW
     table = Table(box=None, header_style="dim", pad_edge=False)
     table.add_column("job", no_wrap=True, min_width=32)  # a cut id is of no use
     table.add_column("state", no_wrap=True)
-    for name in ("code", "tenant", "age" if now else "created", "looks", "credits", "webhook"):
+    for name in ("code", "tenant", "age" if now else "created", *(() if narrow else ("looks", "credits")), "webhook"):
         table.add_column(name, overflow="fold")
     for job in found:
+        numbers = () if narrow else (str(job.polls), str(job.credits))
         table.add_row(
             job.job_id,
             coloured_state(job),
             job.failure_code or "",
             Text(job.tenant),
             ago(job.created_at, now) if now else moment(job.created_at),
-            str(job.polls),
-            str(job.credits),
+            *numbers,
             "" if job.notification is Notification.NONE else job.notification,
         )
     out.print(table)

@@ -146,7 +146,10 @@ def endpoints(*, as_json: bool) -> None:
 
     An endpoint is one tenant's URL without its query. It is disabled when it answers 410, or has failed for
     SWAPLINE_WEBHOOK_DISABLE_AFTER without a success: its webhooks are then given up at once.
-    """
+
+    \b
+    Example: swapline webhooks endpoints --json
+    """  # noqa: D301 -- click's mark for a block that keeps its lines
     found = reach.ledger().endpoints()
     if as_json:
         print_json([_endpoint_facts(one) for one in found])
@@ -194,7 +197,11 @@ def enable(endpoint_id: str | None, *, all_: bool, as_json: bool) -> None:
 @webhooks.command("new-secret")
 @click.option("--ed25519", is_flag=True, help="A key pair instead: whsk_… for the workers, whpk_… for the receiver.")
 def new_secret(*, ed25519: bool) -> None:
-    """Make a secret for SWAPLINE_WEBHOOK_SECRETS, and print it."""
+    """Make a secret for SWAPLINE_WEBHOOK_SECRETS, and print it.
+
+    \b
+    Example: swapline webhooks new-secret
+    """  # noqa: D301 -- click's mark for a block that keeps its lines
     from swapline_producer import webhooks as signing  # noqa: PLC0415 -- not needed for --help
 
     print(*(signing.new_key_pair() if ed25519 else [signing.new_secret()]), sep="\n")  # noqa: T201 -- the command line

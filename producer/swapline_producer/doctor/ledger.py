@@ -73,6 +73,18 @@ def jobs(ledger: Ledger) -> Iterator[Finding]:
         yield warn(
             "held jobs", f"{held:,} wait for a person", "`swapline jobs list --state HELD`; docs/guides/held-jobs.md"
         )
+    yield from _untold(ledger)
+
+
+def _untold(ledger: Ledger) -> Iterator[Finding]:
+    """Webhooks that were given up, and receivers that are disabled."""
+    dead, disabled = ledger.trouble()["dead"], [one for one in ledger.endpoints() if one.disabled_at is not None]
+    if disabled:
+        found = f"{len(disabled):,} endpoints are disabled, and {dead:,} webhooks were given up"
+        yield warn("webhooks", found, "`swapline webhooks endpoints`; `swapline webhooks enable` when they are well")
+    elif dead:
+        found = f"{dead:,} were given up"
+        yield warn("webhooks", found, "`swapline jobs list --notification DEAD`; `swapline jobs replay --from notify`")
 
 
 def _spent(ledger: Ledger, waiting: str) -> Iterator[Finding]:

@@ -50,7 +50,7 @@ def _server(settings: ProducerSettings, timeout: float) -> Iterator[Finding]:
     try:
         client = connect(settings.redis_url, timeout=timeout)
     except ValueError as error:
-        yield fail("redis", f"SWAPLINE_REDIS_URL cannot be read: {error}", "write redis://user:password@host:6379/0")
+        yield fail("redis", f"SWAPLINE_REDIS_URL cannot be read: {error}", "write it as redis://host:6379/0")
         return
     with client:
         answers = True

@@ -98,7 +98,7 @@ class Ledger(
     `clock` gives milliseconds for tests; without it the server's own clock is used, so that workers' clocks may differ.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- each is a setting of its own
         self,
         client: redis.Redis,
         prefix: str = "swapline",
@@ -106,18 +106,20 @@ class Ledger(
         keep: float = 30 * 86_400.0,
         spare: float = 86_400.0,
         keep_results: float | None = None,
+        show_inputs: float = 0.0,
         replicas: int = 0,
         clock: Callable[[], int] | None = None,
     ) -> None:
         """Keep finished records for `keep` seconds, inputs nobody reads for `spare`, results for `keep_results`.
 
+        An input is kept for `show_inputs` seconds after its job has succeeded.
         An accepted job, and an attempt at a paid call, count when so many `replicas` have them.
         """
         super().__init__(
             client,
             prefix,
             MOVES,
-            keep=Spans(keep, spare, keep_results),
+            keep=Spans(keep, spare, keep_results, show_inputs),
             replicas=replicas,
             clock=clock,
         )
@@ -131,5 +133,6 @@ def open_ledger(settings: ProducerSettings) -> Ledger:
         keep=settings.job_ttl,
         spare=settings.input_ttl,
         keep_results=settings.result_ttl,
+        show_inputs=settings.input_shown,
         replicas=settings.redis_replicas,
     )

@@ -78,6 +78,7 @@ class Batches(LedgerCore):
             count=change.count,
             observe={},
             timed={},
+            leaves={},
             strike=False,
             calm=False,
             refund=False,

@@ -22,11 +22,15 @@ REPLICATED_WITHIN = 1000
 
 
 class Spans(NamedTuple):
-    """Seconds that things of finished jobs are kept: records, inputs that nobody reads, results (None: for ever)."""
+    """Seconds that things of finished jobs are kept: records, inputs that nobody reads, results (None: for ever).
+
+    `shown`: inputs of jobs that succeeded, so that people can compare them with the results.
+    """
 
     records: float
     inputs: float
     results: float | None
+    shown: float = 0.0
 
 
 class LedgerCore:
@@ -51,6 +55,7 @@ class LedgerCore:
         self.prefix = prefix
         self._keep_ms = round(keep.records * 1000)
         self._spare_ms = round(keep.inputs * 1000)
+        self._shown_ms = round(keep.shown * 1000)
         self._result_ms = None if keep.results is None else round(keep.results * 1000)
         self._replicas = replicas
         self._clock = clock

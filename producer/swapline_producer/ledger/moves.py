@@ -123,9 +123,15 @@ class Moves(LedgerCore):
             leaves[result_folder(job)] = 0
         return {
             "sha": image.sha256 if isinstance(image, StoredImage) else False,
-            "spare_ms": self._spare_ms if change.to in SPARED else False,
+            "spare_ms": self._spare_of(change.to) or False,
             "leaves": leaves,
         }
+
+    def _spare_of(self, to: State) -> int:
+        """Milliseconds that a job's input outlives its end."""
+        if to is State.SUCCEEDED:
+            return self._shown_ms
+        return self._spare_ms if to in SPARED else 0
 
     def request_cancel(self, job: Job, how: Canceling) -> bool:
         """Have a job that the vendor has, or may have, end CANCELED; False when it is not at the vendor (any more)."""

@@ -170,6 +170,8 @@ class _Best:
 def _indexes(wanted: Wanted) -> list[list[str]]:
     if wanted.batch is not None:
         return [["batch", wanted.batch]]
+    if wanted.notification is Notification.DEAD:  # those have an index of their own: they are few
+        return [["dead"]]
     return [["state", state] for state in wanted.possible_states()]
 
 
@@ -180,7 +182,9 @@ def _fields(wanted: Wanted) -> list[list[object]]:
         ("tenant", wanted.tenants),
         ("notification", _kept(wanted.notification)),
     ]
-    if wanted.batch is not None and len(wanted.possible_states()) < len(State):
+    if (wanted.batch is not None or wanted.notification is Notification.DEAD) and len(wanted.possible_states()) < len(
+        State
+    ):
         asked.append(("state", wanted.possible_states()))
     return [[name, {str(value): True for value in values}] for name, values in asked if values]
 

@@ -99,7 +99,7 @@ if state ~= to then
   tally_states(state, to, was)
 end
 tally_call(to, have[10], new.attempt_open, input.refund)
-tally_staging(have[12], new.staged_bytes, finished and state ~= to)
+tally_staging(state, to, have[12], new.staged_bytes)
 tally_telling(have[11], new.notification)
 for name, ms in pairs(input.timed) do time(name, ms) end
 if input.in_line then join_line(input.id, have[4], have[5], have[6]) end

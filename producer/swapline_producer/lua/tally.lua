@@ -11,17 +11,23 @@ end
 local function tally_states(state, to, have)
   if state == 'QUEUED' then bump('waiting:' .. have.priority, -1) end
   if to == 'QUEUED' then bump('waiting:' .. have.priority) end
-  if to == 'RUNNING' and have.attempt_open ~= '1' then bump('call:resolved') end
+  if to == 'RUNNING' and state ~= 'STORING' and have.attempt_open ~= '1' then bump('call:resolved') end
   if state == 'RUNNING' and to == 'STORING' then time('service', at - have.submitted_at) end
-  if to == 'SUCCEEDED' then
+  if state == 'STORING' and to == 'SUCCEEDED' then
     time('storing', at - have.terminal_at)
     time('turnaround', at - have.created_at)
   end
 end
 
-local function tally_staging(had, has, ends)
-  if ends then has = '0' end
-  if has then bump('staging', has - (had or 0)) end
+local function under_way(state)
+  return string.find(' QUEUED SUBMITTING RUNNING HELD STORING ', ' ' .. state .. ' ', 1, true)
+end
+
+-- Bytes in staging are those of jobs under way, also of one that had ended and is taken up again.
+local function tally_staging(state, to, had, has)
+  if not had and not has then return end
+  local before, after = under_way(state) and had or 0, under_way(to) and (has or had) or 0
+  bump('staging', after - before)
 end
 
 local function tally_telling(was, is)

@@ -29,6 +29,10 @@ PICTURES = 8
 """Results of one job that are shown; the vendor gives one, or a few."""
 
 
+GONE = "Not stored any more."
+INPUT_GONE = "Not stored any more; SWAPLINE_INPUT_SHOWN keeps inputs for a while after success."
+
+
 class Pages:
     """The board's pages over a ledger and, where a store is known, its pictures."""
 
@@ -96,15 +100,15 @@ class Pages:
         came_in = job.spec.image if isinstance(job.spec.image, StoredImage) else None
         return {
             "came_in": came_in,
-            "came_in_problem": self._problem(came_in.key) if came_in else None,
+            "came_in_problem": self._problem(came_in.key, INPUT_GONE) if came_in else None,
             "came_out": [(image, self._problem(image.key)) for image in job.images[:PICTURES]],
         }
 
-    def _problem(self, key: str) -> str | None:
+    def _problem(self, key: str, gone: str = GONE) -> str | None:
         if self._thumbnails is None:
             return "Set SWAPLINE_STORAGE_URL for the board, and it shows the pictures."
         try:
-            return None if self._thumbnails.there(key) else "Not stored any more."
+            return None if self._thumbnails.there(key) else gone
         except StorageError:
             return "The store does not answer."
 

@@ -11,7 +11,7 @@ from swapline_workers.board.scrub import facts, shown, without_query
 from swapline_workers.board.words import HAPPENINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from swapline_producer.contract import Job, JobEvent
 
@@ -140,8 +140,15 @@ def _delivery(event: JobEvent) -> Delivery:
         attempt=shown(event.data.get("attempt", "")),
         at=event.at,
         well=event.name == "webhook delivered",
-        reason=shown(event.data.get("reason", "")),
+        reason=_answer(event.data),
     )
+
+
+def _answer(data: Mapping[str, object]) -> str:
+    """What came of an attempt: what went wrong, else the answer's status; and how long it took."""
+    wrong = data.get("error") or data.get("reason")
+    said = shown(wrong) if wrong else f"answered {data['status']}" if "status" in data else ""
+    return f"{said} in {data['seconds']} s" if "seconds" in data else said
 
 
 def _scrubbed(known: dict[str, Any]) -> dict[str, Any]:

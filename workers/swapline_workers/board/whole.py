@@ -121,9 +121,9 @@ def _notices(states: dict[State, int], slots: SlotsView, spending: CreditsView, 
     found = []
     waits = any(states[state] for state in State if not state.finished and state is not State.HELD)
     if clocks == 0 and waits:
-        found.append(
-            Notice("bad", "No worker has been heard of for a minute, and jobs wait. Start one: swapline worker")
-        )
+        found.append(Notice("bad", "No worker has been heard of for a minute, and jobs wait: swapline worker"))
+    elif clocks == 0:
+        found.append(Notice("held", "No worker has been heard of for a minute. Nothing waits for one yet."))
     if slots.closed_until is not None:
         found.append(Notice("bad", f"Nothing is submitted for the moment: {slots.reason or 'the vendor refuses'}."))
     if states[State.HELD]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 from typing import TYPE_CHECKING
 
 from dotenv import dotenv_values
@@ -12,7 +11,7 @@ from dotenv import dotenv_values
 from swapline_producer.doctor.findings import Finding, examined, fail, ok, unchecked, warn
 from swapline_producer.errors import SettingsError
 from swapline_producer.settings import ENV_PREFIX, load
-from swapline_producer.webhooks import secret_key
+from swapline_workers.adapters.keyring import Keyring
 from swapline_workers.doctor import flower, vendor
 from swapline_workers.doctor.steps import steps
 from swapline_workers.settings import WorkerSettings
@@ -20,8 +19,8 @@ from swapline_workers.settings import WorkerSettings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NEEDS = {"vendor": "API_", "webhook secrets": "WEBHOOK_", "steps": "REDIS_", "flower": "FLOWER_"}
-"""Which settings an examination reads: where one of those is wrong, it can say so itself."""
+NEEDS = (("vendor", "API_"), ("webhook secrets", "WEBHOOK_"), ("steps", "REDIS_"))
+"""How the settings that an examination reads begin: where one of those is wrong, it can say so itself."""
 
 
 def rounds(*, flower_url: str | None = None, timeout: float = 10.0) -> Iterator[Finding]:
@@ -56,9 +55,7 @@ def _wrong(sentences: list[str]) -> Iterator[Finding]:
     """Each sentence under the examination that needs it; the others cannot be done."""
     for sentence in sentences:
         yield fail("worker settings", sentence, "see the table in README.md; a worker does not start without it")
-    for name, part in NEEDS.items():
-        if name == "flower":
-            continue
+    for name, part in NEEDS:
         mine = [sentence for sentence in sentences if f"{ENV_PREFIX}{part}" in sentence]
         if mine:
             yield fail(name, " ".join(mine), "mend the setting")
@@ -69,11 +66,14 @@ def _wrong(sentences: list[str]) -> Iterator[Finding]:
 def _secrets(settings: WorkerSettings) -> Iterator[Finding]:
     """Whether webhooks can be signed."""
     name = "webhook secrets"
-    secrets = [secret.get_secret_value() for secret in settings.webhook_secrets]
-    if not secrets:
-        make = 'python -c "from swapline_producer.webhooks import new_secret; print(new_secret())"'
-        yield warn(name, "none is set: jobs with a webhook_url cannot be told of", f"SWAPLINE_WEBHOOK_SECRETS: {make}")
+    keys = Keyring(settings.webhook_secrets, settings.webhook_tenant_secrets)  # raises SettingsError for a wrong one
+    number = len(keys.of(""))
+    if not number and settings.webhook_tenant_secrets is None:
+        yield warn(
+            name,
+            "none is set: jobs with a webhook_url cannot be told of",
+            "set SWAPLINE_WEBHOOK_SECRETS to what `swapline webhooks new-secret` prints",
+        )
         return
-    sizes = [len(secret_key(secret)) for secret in secrets if re.match("whsec_", secret)]
-    several = "secret signs" if len(secrets) == 1 else "secrets sign"
-    yield ok(name, f"{len(secrets)} {several} every webhook ({', '.join(f'{size} bytes' for size in sizes)})")
+    own = "; some tenants have their own" if settings.webhook_tenant_secrets is not None else ""
+    yield ok(name, f"{number} {'signs' if number == 1 else 'sign'} every webhook{own}")

@@ -10,12 +10,14 @@
   const button = document.getElementById("live");
   const word = document.getElementById("live-word");
   const news = document.getElementById("news");
+  const stale = document.getElementById("stale");
   let tag = "";
   let ahead = 0; // the server's clock less this one's, in ms
   let timer = 0;
   let paused = false;
   let spoken = saying();
   let spokeAt = 0;
+  let heardAt = Date.now();
 
   function saying() {
     return document.querySelector("[data-news]")?.dataset.news ?? "";
@@ -86,11 +88,31 @@
     if (word.textContent !== text) word.textContent = text;
   }
 
+  // A page that is out of date must not look as if all were well, nor must its title.
+  function heard() {
+    heardAt = Date.now();
+    if (stale.hidden) return;
+    stale.hidden = true;
+    document.body.classList.remove("is-stale");
+    document.title = document.title.replace(/^Out of date: /, "");
+  }
+
+  function notHeard() {
+    show("away", "Away");
+    if (!stale.hidden) return;
+    const since = new Date(heardAt + ahead).toISOString().slice(11, 19);
+    stale.textContent = `No answer since ${since}. What stands here is from then; it is asked for again and again.`;
+    stale.hidden = false;
+    document.body.classList.add("is-stale");
+    document.title = `Out of date: ${document.title}`;
+  }
+
   async function ask() {
     if (paused) return;
     if (document.hidden) return again(EVERY);
     try {
-      const answer = await fetch(location.href, { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store" });
+      // Not location.href: it may carry the name and password that it was opened with, and fetch refuses such.
+      const answer = await fetch(location.origin + location.pathname + location.search, { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store" });
       setClock(answer);
       if (answer.ok) {
         tag = answer.headers.get("ETag") ?? "";
@@ -98,12 +120,13 @@
       } else if (answer.status !== 304) {
         throw new Error(String(answer.status));
       }
+      heard();
       speak();
       if (document.querySelector("[data-at-rest]")) return show("rest", "At rest");
       show("live", "Live");
       again(EVERY);
     } catch {
-      show("away", "Away");
+      notHeard();
       again(AWAY);
     }
   }

@@ -126,6 +126,7 @@ class Services:
             (*_SWAPLINE, "worker"),
             said("ready."),
             SWAPLINE_REDIS_URL=redis_url,
+            SWAPLINE_LOG_FORMAT="text",  # `--logs` shows them to a person
             SWAPLINE_STORAGE_URL=self._place.storage.as_uri(),
             SWAPLINE_API_BASE_URL=vendor_url,
             SWAPLINE_API_KEY=_KEY,
@@ -133,6 +134,7 @@ class Services:
             SWAPLINE_MAX_IN_FLIGHT=_SLOTS,
             SWAPLINE_WEBHOOK_SECRETS=self._webhook_secret,
             SWAPLINE_WEBHOOK_ALLOW_PRIVATE="true",
+            SWAPLINE_INPUT_SHOWN="3600",  # so that the board shows it beside the result
         )
 
     def _start_listening(self, name: str, argv: tuple[str, ...], **settings: str) -> str:

@@ -102,7 +102,16 @@ class _Run:
         self._settings = settings
         self._supervisor = supervisor
         self._follower = follower
-        self._parts = Parts(place, {"SWAPLINE_STORAGE_URL": settings.storage_url}, host=wishes.host)
+        own = {"SWAPLINE_STORAGE_URL": settings.storage_url}
+        if "input_shown" not in settings.model_fields_set:
+            own["SWAPLINE_INPUT_SHOWN"] = "3600"  # an hour in which people can compare inputs with results on the board
+        if "log_format" not in settings.model_fields_set:
+            own["SWAPLINE_LOG_FORMAT"] = "text"  # people read what is printed here, and a pipe is no reason for JSON
+        self._parts = Parts(place, own, host=wishes.host)
+        self._shared = {
+            "SWAPLINE_STORAGE_URL": settings.storage_url,
+            "SWAPLINE_KEY_PREFIX": settings.key_prefix,
+        }
 
     def start(self, pages: Mapping[str, int], sized: Size, *, embedded: bool) -> None:
         self._parts.add({"SWAPLINE_REDIS_URL": self._start_redis() if embedded else self._check_redis()})
@@ -110,6 +119,8 @@ class _Run:
             self._start_simulator()
         for name in self._wishes.ports.keys() & PAGES.keys() - self._wishes.without - pages.keys():
             self._follower.say(f"{name} is not installed here; everything else runs without it.")
+        if "flower" in pages:
+            self._share({"SWAPLINE_FLOWER_URL": f"http://{LOOPBACK}:{pages['flower']}"})
         self._supervisor.start_together(
             [(self._followed(self._parts.page(PAGES[name], port)), PAGE) for name, port in pages.items()]
         )
@@ -125,18 +136,20 @@ class _Run:
         server = EmbeddedValkey(self._place.redis, port=self._wishes.redis_port)
         self._follower.follow("valkey", server.log)
         self._supervisor.start(server, restart=VITAL)
-        self._write_env(server.url)
+        self._share({"SWAPLINE_REDIS_URL": server.url})
         return server.url
 
     def _check_redis(self) -> str:
         """Ask a server of the user's own once: a wrong password is said now; one that is away is waited for."""
         url = self._settings.redis_url
-        self._write_env(url)
+        self._share({"SWAPLINE_REDIS_URL": url})
         try:
             with connect(url, timeout=3.0) as client:
                 client.ping()
         except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as error:
-            raise LocalError(f"The Redis server refuses us: {error}. Correct SWAPLINE_REDIS_URL.") from None
+            raise LocalError(
+                f"The Redis server refuses us: {str(error).rstrip('.')}. Correct SWAPLINE_REDIS_URL."
+            ) from None
         except redis.RedisError as error:
             self._follower.say(f"The Redis server does not answer yet ({error}); workers wait for it.")
         return url
@@ -145,15 +158,18 @@ class _Run:
         cap = self._settings.max_in_flight
         child = self._followed(self._parts.simulator(self._wishes.ports["simulator"], cap))
         self._supervisor.start(child, restart=VITAL)
-        self._parts.add({**_SIMULATED, "SWAPLINE_API_BASE_URL": self._parts.url("simulator")})
+        vendor = {**_SIMULATED, "SWAPLINE_API_BASE_URL": self._parts.url("simulator")}
+        self._parts.add(vendor)
+        self._share(vendor)  # it opens nothing, and `swapline doctor` asks for it
 
     def _followed(self, child: Child) -> Child:
         self._follower.follow(child.name, child.log)
         return child
 
-    def _write_env(self, redis_url: str) -> None:
-        shared = {"SWAPLINE_REDIS_URL": redis_url, "SWAPLINE_STORAGE_URL": self._settings.storage_url}
-        self._place.write_env(shared | {"SWAPLINE_KEY_PREFIX": self._settings.key_prefix})
+    def _share(self, settings: Mapping[str, str]) -> None:
+        """Tell commands in other terminals."""
+        self._shared |= settings
+        self._place.write_env(self._shared)
 
     def _say_what_runs(self, pages: Mapping[str, int], sized: Size) -> None:
         host = LOOPBACK if self._wishes.host in {"0.0.0.0", "::"} else self._wishes.host  # noqa: S104 -- compared only
