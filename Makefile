@@ -14,7 +14,7 @@ export CALLED_FROM := $(PWD)
 export PHOTO KEEP
 
 .PHONY: help install demo test check audit test-s3 format docs screenshots chaos lock clean
-.PHONY: bench-board bench-enqueue bench-line bench-polling
+.PHONY: bench bench-in-flight bench-board bench-enqueue bench-line bench-polling
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,12 @@ docs: $(STAMP) ## Draw the pages that are facts of the code
 
 screenshots: $(STAMP) ## Draw the pictures of the board and Flower in docs/images again, from a system at work (needs Chromium)
 	$(BIN)/python docs/screenshots.py
+
+bench: $(STAMP) ## Compare what a job costs here with a script, taskiq, dramatiq and Celery, in pairs (ARGS="--pairs 2 --jobs 100")
+	$(BIN)/python bench/compare.py --json docs/speed.json --plot docs/speed.png $(ARGS)
+
+bench-in-flight: $(STAMP) ## Fill thousands of slots: lag of looks, memory, shares of two workers (ARGS="--slots 5000")
+	$(BIN)/python bench/in_flight.py $(ARGS)
 
 bench-enqueue: $(STAMP) ## Measure how fast jobs are enqueued, one at a time and many (JOBS=20000)
 	$(BIN)/python bench/enqueue.py

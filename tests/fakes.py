@@ -73,6 +73,7 @@ class FakeDesk:
     stale_after: int = 1_000
     found: Job | None = None
     at: int = AT
+    flying: int = 0
     waiting: bool = True
     changes: list[Change] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
@@ -110,6 +111,9 @@ class FakeDesk:
 
     def now(self) -> int:
         return self.at
+
+    def in_flight(self) -> int:
+        return self.flying
 
     def someone_waits(self) -> bool:
         return self.waiting
@@ -172,6 +176,8 @@ class FakePictures:
     objects: dict[str, bytes] = field(default_factory=dict)
     broken: Exception | None = None
     full: bool = False
+    unread: bool = False
+    """Whether reading a staged picture is an error."""
 
     @contextmanager
     def room(self) -> Generator[bool]:
@@ -190,11 +196,22 @@ class FakePictures:
         self.objects |= {f"staging/{job.job_id}/{number}": data for number, data in enumerate(pictures)}
 
     def staged(self, job: Job, number: int) -> bytes:
+        assert not self.unread
         self._check()
         try:
             return self.objects[f"staging/{job.job_id}/{number}"]
         except KeyError:
             raise ObjectMissing("not staged") from None
+
+    def key_of(self, job: Job, number: int) -> str:
+        return f"results/{job.job_id}/{number}.png"
+
+    def promote(self, job: Job, number: int, size: int) -> str:
+        self._check()
+        picture = self.objects.get(f"staging/{job.job_id}/{number}")
+        if picture is None or len(picture) != size:
+            raise ObjectMissing("it is gone or has another size")
+        return self.store(job, number, picture)
 
     def store(self, job: Job, number: int, picture: bytes) -> str:
         key = f"results/{job.job_id}/{number}.png"

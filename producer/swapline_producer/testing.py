@@ -162,6 +162,9 @@ class _MemoryStorage:
             raise StorageUnavailable(f"{key} in memory already holds something else; look, then delete it.")
         return there is new
 
+    def copy(self, source: str, key: str) -> None:
+        self.put(key, self.get(source), "")
+
     def get(self, key: str) -> bytes:
         try:
             return self._objects[checked_key(key)][0]

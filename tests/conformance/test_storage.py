@@ -100,6 +100,22 @@ def test_a_second_write_replaces_the_first(storage: Storage) -> None:
     assert storage.get("a") == b"second"
 
 
+def test_a_copy_replaces_what_was_there_and_outlives_its_source(storage: Storage) -> None:
+    storage.put("staging/j/0", BIG, "image/png")
+    storage.put("results/j/0.png", b"older", "image/png")
+    for _ in range(2):  # doing it twice is doing it once
+        storage.copy("staging/j/0", "results/j/0.png")
+    storage.delete(["staging/j/0"])
+    assert storage.get("results/j/0.png") == BIG
+    assert keys(storage) == {"results/j/0.png"}
+
+
+def test_what_is_not_there_cannot_be_copied(storage: Storage) -> None:
+    with pytest.raises(ObjectMissing):
+        storage.copy("staging/j/0", "results/j/0.png")
+    assert keys(storage) == set()
+
+
 def test_what_is_stored_once_is_written_once(storage: Storage) -> None:
     assert storage.put_once("inputs/x", b"one", "text/plain") is True
     assert storage.put_once("inputs/x", b"two", "text/plain") is False

@@ -8,7 +8,7 @@ import pytest
 
 from fakes import World
 from servers import new_job
-from swapline_producer.change import GivenBack
+from swapline_producer.change import Change, GivenBack
 from swapline_producer.contract import State, Step, Ticket
 from swapline_workers.adapters.desk import LedgerDesk
 from swapline_workers.core.lifecycle import ROUTES
@@ -88,3 +88,45 @@ def test_a_message_from_before_is_not_begun_while_its_job_is_in_hand_at_a_later_
         ledger.client.hset(f"{ledger.prefix}:job:a", mapping={"state": "QUEUED", "turn": "1"})
         with desk.in_hand("a", 1) as again:
             assert again is None
+
+
+def staged(desk: LedgerDesk, ledger: Ledger) -> int:
+    """Bring the job as far as its pictures are staged; gives its turn."""
+    with desk.in_hand("a", 1) as opened:
+        assert opened is not None
+        submitting = desk.line_up(opened.job)
+        assert submitting is not None
+        change = Change(to=State.RUNNING, fields={"vendor_job_id": "v"}, due_in=1, stamps={"run_until": 100})
+        job = desk.advance(submitting, change)
+        assert job is not None
+        job = desk.advance(job, Change(to=State.STORING, due_in=15))
+        assert job is not None
+        assert desk.advance(job, Change(to=State.STORING, fields={"staged": 1}, due_in=15)) is not None
+    return ledger.get("a").turn
+
+
+def test_a_job_that_this_desk_moved_is_taken_in_hand_without_being_read_once(ledger: Ledger, desk: LedgerDesk) -> None:
+    turn = staged(desk, ledger)
+    ledger.client.hset(f"{ledger.prefix}:job:a", "vendor_status", "only in the ledger")
+    with desk.in_hand("a", turn) as first:
+        assert first is not None
+        assert first.job.vendor_status is None
+    with desk.in_hand("a", turn) as second:
+        assert second is not None
+        assert second.job.vendor_status == "only in the ledger"
+
+
+def test_what_is_remembered_of_another_turn_is_not_used(ledger: Ledger, desk: LedgerDesk) -> None:
+    turn = staged(desk, ledger)
+    ledger.client.hset(f"{ledger.prefix}:job:a", "turn", str(turn + 1))
+    with desk.in_hand("a", turn + 1) as opened:
+        assert opened is not None
+        assert opened.job.turn == turn + 1
+
+
+def test_what_is_remembered_and_was_moved_by_another_cannot_be_written(ledger: Ledger, desk: LedgerDesk) -> None:
+    turn = staged(desk, ledger)
+    ledger.client.hset(f"{ledger.prefix}:job:a", "turn", str(turn + 1))
+    with desk.in_hand("a", turn) as opened:
+        assert opened is not None
+        assert desk.advance(opened.job, Change(to=State.STORING, due_in=1)) is None

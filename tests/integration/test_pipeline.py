@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import queue
 import re
 import threading
 from contextlib import contextmanager
@@ -14,11 +15,13 @@ from uuid import UUID
 import pytest
 import redis
 import requests
+from celery import Celery
 from standardwebhooks import Webhook
 
 from installation import SECRET, Installation, Receiver, Worker
 from servers import waited_for
-from swapline_producer import SwapRequest
+from swapline_producer import ProducerSettings, SwapRequest
+from swapline_producer.broker import broker_settings
 from swapline_producer.contract import EventType, FailureCode, Gender, Notification, Ratio, State, Step
 from swapline_simulator import Simulator, sample_photographs
 
@@ -181,6 +184,23 @@ def test_a_poll_that_looks_again_ends_in_celerys_retry_state(installation: Insta
     assert re.search(rf"swapline\.poll\[{job.job_id}-poll\] retry: in [\d.]+ s: the vendor says IN_", worker.log())
     assert "Traceback" not in worker.log()
     assert "Connection to broker lost" not in worker.log()
+
+
+def test_who_listens_hears_of_every_look_that_comes_again(installation: Installation) -> None:
+    installation.vendor.control.change(service_time="fixed:3")  # a listener is heard of within a quarter of a second
+    settings = ProducerSettings(redis_url=installation.valkey.url, key_prefix=installation.prefix)
+    app = Celery("listener", set_as_current=False)
+    app.conf.update(broker_settings(settings))
+    heard: queue.Queue[dict[str, Any]] = queue.Queue()
+    with installation.worker(), app.connection_for_read() as connection:
+        receiver = app.events.Receiver(connection, handlers={"task-retried": heard.put})
+        listening = threading.Thread(target=receiver.capture, kwargs={"limit": None, "timeout": None, "wakeup": False})
+        listening.start()
+        job = installation.run(image=PHOTOGRAPH, gender=0, filter_id=12)
+        event = heard.get(timeout=60)
+        receiver.should_stop = True
+        listening.join(30)
+    assert (event["uuid"], "the vendor says IN_" in event["traceback"]) == (f"{job.job_id}-poll", True)
 
 
 def test_every_key_in_redis_carries_the_prefix(installation: Installation) -> None:

@@ -35,6 +35,26 @@ def test_a_staged_picture_is_stored_as_it_is_with_a_receipt_and_the_stage_is_cle
     assert (receipt["images"], receipt["credits"]) == ([stored.model_dump()], 2)
 
 
+CHECKED = StoredPicture(key="any", sha256="ab" * 32, bytes=len(png()), width=1200, height=1800)
+
+
+def test_what_was_checked_when_it_was_staged_becomes_a_result_unread() -> None:
+    world = staged(png())
+    world.pictures.unread = True
+    assert finalize(job(State.STORING, staged=1, checked=(CHECKED,)), AT, world.ports) == Stop("SUCCEEDED")
+    key = f"results/{'0' * 32}/0.png"
+    assert world.desk.last.fields["images"] == (CHECKED.model_copy(update={"key": key}),)
+    assert world.desk.last.fields["checked"] is None
+    assert world.pictures.objects[key] == png()
+
+
+def test_a_stage_of_another_length_than_was_checked_is_filled_again() -> None:
+    world = staged(png()[:-1])
+    assert isinstance(finalize(job(State.STORING, staged=1, checked=(CHECKED,)), AT, world.ports), Retry)
+    assert world.desk.last.fields["staged"] is None
+    assert world.desk.last.fields["checked"] is None
+
+
 def test_a_picture_of_another_size_is_kept_with_a_warning() -> None:
     world = staged(png(640, 480))
     finalize(job(State.STORING, staged=1), AT, world.ports)

@@ -94,6 +94,17 @@ def test_a_result_lies_under_tenant_day_and_job_with_its_receipt(storage: Storag
     assert storage.get(key) == PICTURE
 
 
+def test_a_staged_picture_becomes_a_result_if_it_has_the_size_that_it_had(storage: Storage, pictures: Pictures) -> None:
+    pictures.stage(job(), [PICTURE])
+    for size in (len(PICTURE) - 1, len(PICTURE) + 1):
+        with pytest.raises(ObjectMissing, match="should have"):
+            pictures.promote(job(), 0, size)
+    assert pictures.promote(job(), 0, len(PICTURE)) == pictures.key_of(job(), 0)
+    assert storage.get("results/acme/2025/12/31/j1/0.png") == PICTURE
+    with pytest.raises(ObjectMissing, match="has None"):
+        pictures.promote(job(), 1, len(PICTURE))
+
+
 def test_storing_twice_is_storing_once(storage: Storage, pictures: Pictures) -> None:
     assert pictures.store(job(), 0, PICTURE) == pictures.store(job(), 0, PICTURE)
     assert len(keys(storage)) == 1

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swapline_workers.core.histogram import BUCKETS, Histogram, bucket_of
-from swapline_workers.core.polling import Bounds, growing_wait, next_wait, planned
+from swapline_workers.core.polling import EASY, Bounds, eased, growing_wait, next_wait, planned
 
 bounds = st.builds(Bounds, st.floats(0.01, 5), st.floats(5, 100), st.floats(2, 100))
 histograms = st.dictionaries(st.integers(0, BUCKETS - 1), st.floats(0.01, 300), min_size=1, max_size=60).map(Histogram)
@@ -91,3 +91,18 @@ def test_jobs_that_all_take_the_same_time_are_looked_at_when_they_are_done(secon
     same = Histogram({bucket_of(seconds): 200.0})
     moments = looks_at(same, Bounds(0.01, 1e4), until=2 * seconds)
     assert any(abs(moment - seconds) < 0.1 * seconds for moment in moments)
+
+
+@given(in_flight=st.integers(0, 10_000), shortest=st.sampled_from([0.05, 0.25, 5]))
+def test_all_jobs_together_are_looked_at_so_often_at_most(in_flight: int, shortest: float) -> None:
+    bounds = eased(Bounds(shortest, 100), in_flight)
+    assert in_flight / bounds.shortest <= EASY * 1.001
+    assert shortest <= bounds.shortest <= max(shortest, 2 * in_flight / EASY)
+
+
+def test_few_jobs_in_flight_are_looked_at_as_before() -> None:
+    assert eased(Bounds(0.25, 20), 60) == Bounds(0.25, 20)
+
+
+def test_the_longest_wait_holds_however_many_are_in_flight() -> None:
+    assert eased(Bounds(0.25, 20), 10_000).shortest == 20

@@ -16,6 +16,7 @@ import logging
 from queue import Empty
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import redis
 from celery.worker.consumer import Consumer as CeleryConsumer
 from kombu import transport as kombu_transport
@@ -50,6 +51,16 @@ class Channel(kombu_redis.Channel):
         if self._shared is None or self._shared.connection_pool is not self.pool:
             self._shared = super()._create_client()  # type: ignore[misc]
         return self._shared
+
+    heard_by: int | None = None
+    """How many clients heard the last message to all (an event); None before the first."""
+
+    def _put_fanout(self, exchange: str, message: Any, routing_key: str, **_options: Any) -> None:
+        """Send a message to all who listen, and keep how many they are: `listened.py` asks."""
+        payload = orjson.dumps(message)
+        with self.conn_or_acquire() as client:
+            topics = self._get_publish_topics(exchange, routing_key)  # type: ignore[attr-defined]
+            self.heard_by = sum(client.publish(topic, payload) for topic in topics)
 
     def _brpop_read(self, **options: Any) -> bool:
         """Read one message. What somebody put on the queue that is none is thrown away: it must not end the worker."""

@@ -98,6 +98,8 @@ class Job(Frozen):
     """Somebody wants it canceled while the vendor has it: it ends CANCELED when the vendor is done with it."""
     staged: int = 0
     """Pictures staged; 0 while there are none."""
+    checked: tuple[StoredPicture, ...] = ()
+    """What is staged, as it was when it was read and checked; `key` is where each picture will lie."""
     staged_bytes: int = 0
     """What they weigh."""
     images: tuple[StoredPicture, ...] = ()

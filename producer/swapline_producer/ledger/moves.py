@@ -36,7 +36,9 @@ class Moves(LedgerCore):
             return None
         flat = answer["fields"]
         job = job_of(job_id, dict(zip(flat[::2], flat[1::2], strict=True)))
-        return Opened(job=job, at=answer["at"], waiting=answer["waiting"])
+        return Opened.model_construct(
+            job=job, at=answer["at"], waiting=answer["waiting"], in_flight=answer["in_flight"]
+        )
 
     def line_up(self, job: Job) -> tuple[Ticket, ...] | None:
         """Put a QUEUED job in the waiting line and give out free slots; None when the job has moved on.
@@ -97,7 +99,7 @@ class Moves(LedgerCore):
             )
         if answer.get("stale"):
             return None
-        return Advanced(
+        return Advanced.model_construct(  # our own values: checked once is enough
             job=job_after(job, change, answer, slot=slot),
             at=answer["at"],
             due=answer.get("due") or None,
@@ -159,7 +161,7 @@ class Moves(LedgerCore):
             queues={step.value: step.queue(self.prefix) for step in Step},
         )
         tickets = [
-            Ticket(step=step, job_id=job_id, turn=turn, retries=retries)
+            Ticket.model_construct(step=Step(step), job_id=job_id, turn=turn, retries=retries)
             for job_id, step, turn, retries in listed(answer["tickets"])
         ]
         return Claimed(
@@ -191,7 +193,7 @@ def new_token() -> str:
 
 def _granted(answer: Mapping[str, Any]) -> tuple[Ticket, ...]:
     return tuple(
-        Ticket(step=Step.SUBMIT, job_id=job_id, turn=turn, retries=attempts)
+        Ticket.model_construct(step=Step.SUBMIT, job_id=job_id, turn=turn, retries=attempts)
         for job_id, turn, attempts in listed(answer["granted"])
     )
 

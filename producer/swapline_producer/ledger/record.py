@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 APART = ("tenant", "priority", "batch", "idempotency_key")
 """Parts of the spec that Lua reads as well: fields of their own, and not kept twice."""
 
+PICTURES = ("images", "checked")
+"""Fields that hold several pictures each, as JSON."""
+
 
 def text_of(value: FieldValue) -> str:
     """Give a field's value as it is kept."""
@@ -31,8 +34,8 @@ def job_of(job_id: str, fields: Mapping[str, str]) -> Job:
     known = {name: value for name, value in fields.items() if name in Job.model_fields}
     apart = {name: fields[name] for name in APART if name in fields}
     spec = JobSpec.model_validate(orjson.loads(fields["spec"]) | apart)
-    images = orjson.loads(fields["images"]) if "images" in fields else ()
-    return Job.model_validate({**known, "job_id": job_id, "spec": spec, "images": images})
+    pictures = {name: orjson.loads(fields[name]) for name in PICTURES if name in fields}
+    return Job.model_validate({**known, **pictures, "job_id": job_id, "spec": spec})
 
 
 def job_after(job: Job, change: Change, answer: Mapping[str, Any], *, slot: bool) -> Job:

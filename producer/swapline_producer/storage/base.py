@@ -54,6 +54,12 @@ class Storage(Protocol):
     def head(self, key: str) -> int | None:
         """Give the size of an object in bytes, None when there is none."""
 
+    def copy(self, source: str, key: str) -> None:
+        """Give an object another key as well, replacing what is there; its bytes do not pass through this process.
+
+        Raises ObjectMissing where there is no `source`.
+        """
+
     def delete(self, keys: Iterable[str]) -> None:
         """Delete objects; those that are not there are no error."""
 

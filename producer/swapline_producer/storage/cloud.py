@@ -132,6 +132,11 @@ class CloudStorage:
         except ObjectMissing:
             return None
 
+    def copy(self, source: str, key: str) -> None:
+        """See `Storage.copy`. The store copies by itself; the content type goes along."""
+        with self._translated("read", source):
+            obstore.copy(self._store(), checked_key(source), checked_key(key), overwrite=True)
+
     def delete(self, keys: Iterable[str]) -> None:
         """See `Storage.delete`."""
         wanted = [checked_key(key) for key in keys]

@@ -76,6 +76,15 @@ class LocalStorage:
         except ObjectMissing:
             return None
 
+    def copy(self, source: str, key: str) -> None:
+        """See `Storage.copy`. A second name for the same bytes, which are on the disk already."""
+        with self._translated("read", source), self._folder(source) as (there, name):
+            if not stat.S_ISREG(os.stat(name, dir_fd=there, follow_symlinks=False).st_mode):
+                raise FileNotFoundError(errno.ENOENT, "a folder or a special file is no object")
+            if self._link_into(there, name, key):
+                return
+        self._write(key, self.get(source), replace=True)
+
     def delete(self, keys: Iterable[str]) -> None:
         """See `Storage.delete`. Folders that become empty go as well."""
         for key in keys:
@@ -124,6 +133,15 @@ class LocalStorage:
                     return _place(folder, name, data, replace=replace)
         raise self._busy(key)
 
+    def _link_into(self, there: int, name: str, key: str) -> bool:
+        """Link a file to its new place; False where the file system has no links."""
+        for _ in range(_TRIES):
+            with suppress(FileNotFoundError), self._folder(key, make=True) as (folder, final):
+                os.stat(name, dir_fd=there, follow_symlinks=False)
+                return _link_over(there, name, folder, final)
+            os.stat(name, dir_fd=there, follow_symlinks=False)  # it is the source that is gone: say so
+        raise self._busy(key)
+
     def _busy(self, key: str) -> StorageUnavailable:
         return StorageUnavailable(f"{key} in {self.root} is being deleted by somebody else again and again; try later.")
 
@@ -136,9 +154,7 @@ class LocalStorage:
         folder = os.open(self.root, _FOLDER)
         try:
             for part in parents:
-                if make:
-                    _make(part, folder)
-                below = os.open(part, _BELOW, dir_fd=folder)
+                below = _open_below(part, folder, make=make)
                 os.close(folder)
                 folder = below
             yield folder, name
@@ -182,6 +198,35 @@ def _place(folder: int, name: str, data: bytes, *, replace: bool) -> bool:
             os.unlink(temporary, dir_fd=folder)
     os.fsync(folder)
     return True
+
+
+def _link_over(there: int, name: str, folder: int, final: str) -> bool:
+    """Give a file a second name, replacing what has that; False where the file system has no links."""
+    temporary = f"{TEMPORARY}{secrets.token_hex(8)}"
+    try:
+        os.link(name, temporary, src_dir_fd=there, dst_dir_fd=folder, follow_symlinks=False)
+    except OSError as error:
+        if error.errno in _NO_LINKS or error.errno == errno.EXDEV:
+            return False
+        raise
+    try:
+        os.rename(temporary, final, src_dir_fd=folder, dst_dir_fd=folder)
+    finally:
+        with suppress(FileNotFoundError):  # a rename onto a link to the same file leaves both
+            os.unlink(temporary, dir_fd=folder)
+    os.fsync(folder)
+    return True
+
+
+def _open_below(part: str, folder: int, *, make: bool) -> int:
+    """Open a folder below another; mostly it is there."""
+    try:
+        return os.open(part, _BELOW, dir_fd=folder)
+    except FileNotFoundError:
+        if not make:
+            raise
+    _make(part, folder)
+    return os.open(part, _BELOW, dir_fd=folder)
 
 
 def _fill(file: int, data: bytes) -> None:

@@ -39,6 +39,9 @@ InHand = TypeVar("InHand", Opened, OpenedBatch)
 PATIENCE = 300.0
 """Seconds that a paid result is offered to a ledger that is away, before the worker leaves it to the rescue."""
 
+REMEMBERED = 1000
+"""Jobs that are remembered at their last turn, at most: some 3 MB."""
+
 
 class LedgerDesk:
     """The ledger as steps see it. One for each process; every thread has at most one job in hand."""
@@ -57,16 +60,18 @@ class LedgerDesk:
         self._nudge = nudge
         self._pause = pause
         self._hands: dict[int, tuple[str, int]] = {}
+        self._moved: dict[str, Job] = {}
         self._closed = False
         self._ahead = 0.0
         self._waiting = True
+        self._in_flight = 0
 
     @contextmanager
     def in_hand(self, job_id: str, turn: int) -> Generator[Opened | None]:
         """Take a job for the length of a step; None when the message is stale, or the desk closed."""
-        with self._taken(job_id, turn, self._ledger.open) as opened:
+        with self._taken(job_id, turn, self._open) as opened:
             if opened is not None:
-                self._waiting = opened.waiting
+                self._waiting, self._in_flight = opened.waiting, opened.in_flight
             yield opened
 
     @contextmanager
@@ -95,6 +100,27 @@ class LedgerDesk:
             yield opened
         finally:
             del self._hands[threading.get_ident()]
+
+    def _open(self, job_id: str, turn: int) -> Opened | None:
+        return self._remembered(job_id, turn) or self._ledger.open(job_id, turn)
+
+    def _remembered(self, job_id: str, turn: int) -> Opened | None:
+        """A job that this process moved to this turn itself, and whose record it need not read: once for each turn.
+
+        Whether it is still at that turn, and not to be canceled, is part of every move anyway; its rescue was put off
+        when it was moved. Only finalize is begun from memory: doing it twice is doing it once. A look is counted by the
+        ledger as it begins, and what is paid for or told to a customer is asked for.
+        """
+        job = self._moved.pop(job_id, None)
+        if job is None or job.turn != turn:
+            return None
+        return Opened(job=job, at=self.now(), waiting=self._waiting, in_flight=self._in_flight)
+
+    def _remember(self, job: Job) -> None:
+        if job.state is State.STORING and job.staged:
+            self._moved[job.job_id] = job
+            if len(self._moved) > REMEMBERED:
+                self._moved.clear()  # what is forgotten is read again, once
 
     def in_hands(self) -> Sequence[tuple[str, int]]:
         """What this process has in hand: (job id, turn)."""
@@ -154,6 +180,10 @@ class LedgerDesk:
         """UTC milliseconds by the ledger's clock, as it was last heard."""
         return round(time.monotonic() * 1000 + self._ahead)
 
+    def in_flight(self) -> int:
+        """Jobs that hold a slot, as it was last heard."""
+        return self._in_flight
+
     def someone_waits(self) -> bool:
         """Whether jobs wait for a slot, as it was last heard."""
         return self._waiting
@@ -189,6 +219,7 @@ class LedgerDesk:
         held = self._hold(advanced.job)
         if not advanced.kept:
             raise NotReplicated(f"The attempt of job {job.job_id}")
+        self._remember(advanced.job)
         return held if heeding.to is change.to or (change.to.finished and heeding.to.finished) else None
 
     def _advance_canceled(self, job: Job, change: Change, token: str) -> Job | None:

@@ -7,8 +7,13 @@ inflated a block at a time, under the same cap, so that a bomb costs a moment an
 
 from __future__ import annotations
 
+import http.client
 import time
+from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
+
+import urllib3
 
 from swapline_workers.core import reply
 from swapline_workers.core.evidence import find_code, words
@@ -29,8 +34,20 @@ BLOCK = 65_536
 """Bytes asked for at once: four TLS records, and small enough for the allocator to keep the memory at hand."""
 
 
+KEPT = 4
+"""Buffers kept for the next replies: as many as two cores fill at once, twice over."""
+KEPT_LENGTH = 16 * 1024 * 1024
+"""Bytes of a buffer that is kept, at most: twice the usual reply."""
+
+_buffers: deque[bytearray] = deque(maxlen=KEPT)
+
+
 class Body:
-    """The bytes of a reply that have arrived so far."""
+    """The bytes of a reply that have arrived so far: the first `length` bytes of `data`.
+
+    A large reply whose length is known is read into a buffer that was used before. Fresh memory of that size costs a
+    page fault for every 4 kB, and joining blocks another copy: 5.5 MB took 5.4 ms of CPU that way and take 1.6 so.
+    """
 
     def __init__(self, response: Response, limit: int) -> None:
         """Read nothing yet. `limit` is in bytes, after decompression."""
@@ -38,13 +55,20 @@ class Body:
         self._encoded = response.headers.get("Content-Encoding", "identity").lower() != "identity"
         self._limit = limit
         self.data = bytearray()
+        self.length = 0
+        self._borrowed = False
         self.ended = False
         """Whether the reply has ended, or was given up for its length."""
 
     @property
     def too_long(self) -> bool:
         """Whether the limit was passed. The rest stays unread, so the connection cannot be used again."""
-        return len(self.data) > self._limit
+        return self.length > self._limit
+
+    @property
+    def arrived(self) -> bytes:
+        """A copy of what has arrived, for those who quote it."""
+        return bytes(memoryview(self.data)[: self.length])
 
     def more(self) -> bool:
         """Wait for the next bytes; False when there are none or too many.
@@ -54,14 +78,57 @@ class Body:
         if not self.ended:
             block = self._raw.read1(BLOCK, decode_content=self._encoded)
             self.data += block
+            self.length = len(self.data)
             self.ended = not block or self.too_long
         return not self.ended
 
     def rest(self) -> bytearray:
         """Wait for all of it, up to the limit."""
+        if not self.ended and (source := self._plain_source()) is not None:
+            self._fill(source)
         while self.more():
             pass
         return self.data
+
+    def release(self) -> None:
+        """Give the buffer to the next reply. Nobody may look at `data` after that."""
+        if self._borrowed and len(self.data) <= KEPT_LENGTH:
+            _buffers.append(self.data)
+        self._borrowed = False
+        self.data, self.length, self.ended = bytearray(), 0, True
+
+    def _plain_source(self) -> http.client.HTTPResponse | None:
+        """The reply below urllib3, where its bytes come as they are and their number is known, large and allowed."""
+        source = getattr(self._raw, "_fp", None)
+        if self._encoded or not isinstance(source, http.client.HTTPResponse) or source.chunked or source.length is None:
+            return None
+        return source if BLOCK < source.length <= self._limit - self.length else None
+
+    def _fill(self, source: http.client.HTTPResponse) -> None:
+        """Read the rest into a buffer in one go. Raises IncompleteRead, as urllib3 does, and what sockets raise."""
+        whole = self.length + (source.length or 0)
+        buffer = _buffer(whole)
+        buffer[: self.length] = self.data
+        view = memoryview(buffer)[:whole]
+        self.data, self._borrowed = buffer, True
+        while self.length < whole and (count := source.readinto(view[self.length :])):
+            self.length += count
+        if self.length < whole:
+            raise urllib3.exceptions.ProtocolError(
+                "Connection broken", urllib3.exceptions.IncompleteRead(self.length, whole - self.length)
+            )
+        self.ended = True
+        self._raw.release_conn()  # read to its end: the connection can be used again
+
+
+def _buffer(length: int) -> bytearray:
+    """Give a buffer of at least so many bytes; what is in it means nothing."""
+    for _ in range(len(_buffers)):
+        with suppress(IndexError):  # another thread was faster
+            buffer = _buffers.pop()
+            if len(buffer) >= length:
+                return buffer
+    return bytearray(length)
 
 
 class OpenLook:
@@ -102,10 +169,10 @@ class OpenLook:
         try:
             return [self._picture(number, image) for number, image in enumerate(self._images())]
         except ReplyError as error:
-            raise self._translator.unreadable(error, self._body.data) from error
+            raise self._translator.unreadable(error, self._body.arrived) from error
 
     def _images(self) -> list[object]:
-        whole = reply.read(self._body.data)
+        whole = reply.read(self._body.data, self._body.length)
         if whole.status != COMPLETED:
             raise ReplyError("it begins as COMPLETED and ends as something else")
         if not whole.images:
@@ -121,13 +188,13 @@ class OpenLook:
         return picture
 
     def _wait_for_words(self, began: float, clock: Callable[[], float]) -> float:
-        while not self._body.data.strip() and self._body.more():
+        while not self._body.data[:PREFIX].strip() and self._body.more():
             pass
         return clock() - began
 
     def _early_status(self) -> str | None:
         """Give COMPLETED if the beginning of the reply says so."""
-        while reply.early_status(bytes(self._body.data[:PREFIX])) != COMPLETED:
+        while reply.early_status(bytes(self._body.data[: min(PREFIX, self._body.length)])) != COMPLETED:
             if len(self._body.data) >= PREFIX or not self._body.more():
                 return None
         return COMPLETED
@@ -137,9 +204,9 @@ class OpenLook:
         if self._body.too_long:
             raise Unclear(f"the status reply is longer than {REPLY_LIMIT // 1024**2} MiB")
         try:
-            whole = reply.read(data)
+            whole = reply.read(data, self._body.length)
         except ReplyError as error:
-            raise self._translator.unreadable(error, data) from error
+            raise self._translator.unreadable(error, self._body.arrived) from error
         if whole.status != COMPLETED:
-            self.failure = find_code(bytes(data)) or self._translator.clean(words(whole.data) or "") or None
+            self.failure = find_code(self._body.arrived) or self._translator.clean(words(whole.data) or "") or None
         return whole.status

@@ -29,8 +29,9 @@ IN_HAND = 8
 """Jobs at a time: half of a worker's sixteen threads, so that a store that hangs leaves the other half for the vendor;
 of 4 MB pictures they hold about 100 MB, of the largest replies (64 MiB and their pictures) not quite a gigabyte."""
 
-PATIENCE = 0.1
-"""Seconds to wait for room: as long as a picture takes here while the store is well. Longer means that it is not."""
+PATIENCE = 0.5
+"""Seconds to wait for room: a picture takes a tenth of that while the store is well, and half of it on a busy machine.
+Longer means that the store is not well; the look that found the pictures is made again then."""
 
 
 class PictureStore:
@@ -76,9 +77,25 @@ class PictureStore:
         """Read one staged picture, counted from 0. Raises ObjectMissing, StorageUnavailable."""
         return self._storage.get(staged_key(job.job_id, number))
 
+    def key_of(self, job: Job, number: int) -> str:
+        """Give the name of a result, counted from 0."""
+        return f"{result_folder(job)}/{number}.png"
+
+    def promote(self, job: Job, number: int, size: int) -> str:
+        """Make a staged picture of so many bytes a result; give its key. Its bytes stay where they are.
+
+        Raises ObjectMissing when it is gone or has another size, StorageUnavailable.
+        """
+        staged, key = staged_key(job.job_id, number), self.key_of(job, number)
+        found = self._storage.head(staged)
+        if found != size:
+            raise ObjectMissing(f"{staged} should have {size} bytes and has {found}.")
+        self._storage.copy(staged, key)
+        return key
+
     def store(self, job: Job, number: int, picture: bytes) -> str:
         """Write one result, counted from 0; give its key. Raises StorageUnavailable."""
-        key = f"{result_folder(job)}/{number}.png"
+        key = self.key_of(job, number)
         self._storage.put(key, picture, PNG)
         return key
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -30,15 +31,27 @@ FRONT = 3
 KEPT = 2 * FRONT
 """Encoded inputs kept, at most: with the largest pictures 80 MB, with usual ones two."""
 
+PAUSE = 0.1
+"""Seconds between two readings, at least: with hundreds of slots, whoever is given one reads its input itself."""
+
 
 class ReadAhead(PictureStore):
     """The port `Pictures`, with the inputs of the front of the line at hand."""
 
-    def __init__(self, storage: Storage, front: Callable[[int], list[ImageRef]], *, in_hand: int = IN_HAND) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        front: Callable[[int], list[ImageRef]],
+        *,
+        in_hand: int = IN_HAND,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """`front` gives the pictures of so many jobs that are next; it is asked in a thread of its own."""
         super().__init__(storage, in_hand=in_hand)
         self._front = front
         self._kept: OrderedDict[str, str] = OrderedDict()
+        self._clock = clock
+        self._again_at = 0.0
         self._lock = threading.Lock()
         self._reading = threading.Lock()
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="swapline-read-ahead")
@@ -51,7 +64,8 @@ class ReadAhead(PictureStore):
         text = self._kept_text(spec.image)
         if text is None:
             text = super().input_text(spec)
-        if not self._reading.locked():  # one reading of the front at a time is enough
+        if not self._reading.locked() and self._clock() >= self._again_at:  # one reading at a time is enough
+            self._again_at = self._clock() + PAUSE
             self._reader.submit(self._read_front)
         return text
 

@@ -19,6 +19,7 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import requests
+from requests.structures import CaseInsensitiveDict
 from urllib3.util import Retry
 
 from swapline_workers.adapters.deadline import (
@@ -80,6 +81,29 @@ class Pair(NamedTuple):
 
     submitting: requests.Session
     looking: requests.Session
+
+
+def post(
+    session: requests.Session,
+    url: str,
+    *,
+    data: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    timeout: tuple[float, float],
+) -> requests.Response:
+    """Post to a URL through the session's transport, and give the reply with its body unread.
+
+    What `session.post` adds (redirects, cookies, proxies, hooks, the environment) is all switched off here, and took as
+    long again as the rest: 0.2 ms of CPU. Raises what the transport raises.
+    """
+    request = requests.PreparedRequest()
+    request.prepare_method("POST")
+    request.prepare_url(url, None)
+    request.headers = CaseInsensitiveDict({**session.headers, **(headers or {})})  # type: ignore[arg-type]  # no bytes
+    request.headers["Content-Length"] = str(len(data or b""))
+    request.body = data
+    transport = session.get_adapter(url)
+    return transport.send(request, stream=True, timeout=timeout, verify=session.verify or True, proxies={})
 
 
 class Sessions:

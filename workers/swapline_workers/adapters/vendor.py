@@ -18,7 +18,7 @@ from swapline_producer.contract import FailureCode
 from swapline_producer.errors import SettingsError
 from swapline_workers.adapters.deadline import limit
 from swapline_workers.adapters.output import REPLY_LIMIT, Body, OpenLook
-from swapline_workers.adapters.sessions import Sessions
+from swapline_workers.adapters.sessions import Sessions, post
 from swapline_workers.adapters.translation import Answer, Translator
 from swapline_workers.core.acceptance import Acceptance, accepted
 from swapline_workers.core.reply import ReplyError
@@ -90,13 +90,12 @@ class VendorClient:
         with limit(self._submit_timeout) as deadline:
             translator = self._translator(deadline)
             with translator.translated():
-                response = self._sessions.here().submitting.post(
+                response = post(
+                    self._sessions.here().submitting,
                     f"{self._base_url}/{spec.api_version}/run/face_swap",
                     data=data,
                     headers={"Content-Type": "application/json"},
                     timeout=(self._connect_timeout, self._submit_timeout),
-                    stream=True,
-                    allow_redirects=False,
                 )
             with _closing(response):
                 return _answered(response, translator)
@@ -111,14 +110,17 @@ class VendorClient:
             translator = self._translator(deadline)
             began = self._clock()
             with translator.translated():
-                response = self._sessions.here().looking.post(
+                response = post(
+                    self._sessions.here().looking,
                     f"{self._base_url}/{version}/status/{quote(vendor_job_id, safe='')}",
                     timeout=(self._connect_timeout, self._status_timeout),
-                    stream=True,
-                    allow_redirects=False,
                 )
             with _closing(response):
-                yield self._opened(response, translator, began)
+                body = Body(response, REPLY_LIMIT)
+                try:
+                    yield self._opened(response, body, translator, began)
+                finally:
+                    body.release()
 
     def close(self) -> None:
         """Close the connections of this thread."""
@@ -127,13 +129,11 @@ class VendorClient:
     def _translator(self, deadline: Deadline) -> Translator:
         return Translator(deadline, self._secret, self._now)
 
-    def _opened(self, response: Response, translator: Translator, began: float) -> OpenLook:
+    def _opened(self, response: Response, body: Body, translator: Translator, began: float) -> OpenLook:
         with translator.translated():
             if response.status_code // 100 != SUCCESS:
                 raise translator.refusal(_answer(response), sending=False)
-            return OpenLook(
-                Body(response, REPLY_LIMIT), translator, began=began, inflate=self._inflate, clock=self._clock
-            )
+            return OpenLook(body, translator, began=began, inflate=self._inflate, clock=self._clock)
 
 
 def request_body(spec: JobSpec, image: str) -> bytes:

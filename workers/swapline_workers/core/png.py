@@ -34,6 +34,8 @@ _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4),
 """Adam7: first column, first row, step between columns, step between rows."""
 _OVERHEAD = 12
 """Bytes of a chunk beside its data: length, type, CRC."""
+_SIZE_ENDS = 24
+"""Bytes: the signature, length and type of IHDR, width and height."""
 
 
 class PngError(ValueError):
@@ -57,6 +59,13 @@ class _Header(NamedTuple):
     compression: int
     filtering: int
     interlace: int
+
+
+def size_of(data: bytes | memoryview) -> PngInfo:
+    """Give the size of a picture that was walked before. Raises PngError for what cannot have been."""
+    if len(data) < _SIZE_ENDS:
+        raise PngError("it is shorter than the header of a PNG")
+    return PngInfo(*struct.unpack_from(">II", data, _SIZE_ENDS - 8))
 
 
 def walk(data: bytes | memoryview, *, inflate: bool = True) -> PngInfo:

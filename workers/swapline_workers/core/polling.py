@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import ceil, log2
 from typing import TYPE_CHECKING
 
 from swapline_workers.core.curve import curve
@@ -11,6 +12,9 @@ from swapline_workers.core.plan import Plan, plan
 
 if TYPE_CHECKING:
     from swapline_workers.core.histogram import Histogram
+
+EASY = 250.0
+"""Looks a second that two cores make beside everything else; below 60 jobs in flight it says nothing."""
 
 GROWTH = 1.5
 """Each wait is so much longer than the one before it, until a schedule has been learned."""
@@ -32,6 +36,19 @@ class Bounds:
     shortest: float
     longest: float
     looks: float = 7.0
+
+
+def eased(bounds: Bounds, in_flight: int) -> Bounds:
+    """Give the bounds that hold while so many jobs are in flight: each is looked at the less often the more they are.
+
+    With a shortest wait of `in_flight / EASY` seconds all jobs together are looked at EASY times a second at most,
+    however little is known of them yet. It is rounded up to a power of two, so that plans are made seldom.
+    """
+    least = in_flight / EASY
+    if least <= bounds.shortest:
+        return bounds
+    shortest = min(2.0 ** ceil(log2(least)), bounds.longest)
+    return replace(bounds, shortest=max(shortest, bounds.shortest))
 
 
 def next_wait(

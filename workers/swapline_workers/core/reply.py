@@ -74,16 +74,17 @@ def early_status(prefix: bytes) -> str | None:
     return None
 
 
-def read(body: bytes | bytearray) -> Reply:
-    """Read a whole reply. Its pictures stay encoded, and are views into `body`: see `decode`.
+def read(body: bytes | bytearray, length: int | None = None) -> Reply:
+    """Read a whole reply, the first `length` bytes of `body`. Its pictures stay encoded, as views of it: see `decode`.
 
     Raises ReplyError.
     """
-    envelope, cut = _cut(body)
+    view = memoryview(body)[:length]
+    envelope, cut = _cut(body, view)
     data = _object(envelope)
     images = _images(data)
     if cut and not {f"\0{number}" for number in range(len(cut))}.issubset(i for i in images if isinstance(i, str)):
-        data, cut = _object(body), []
+        data, cut = _object(view), []
         images = _images(data)
     status = data.get("status")
     if not isinstance(status, str) or not status:
@@ -116,29 +117,29 @@ def _without_head(text: memoryview) -> memoryview:
     return text[head.end() :] if head else text
 
 
-def _cut(body: bytes | bytearray) -> tuple[bytes | bytearray, list[memoryview]]:
+def _cut(body: bytes | bytearray, view: memoryview) -> tuple[bytes | memoryview, list[memoryview]]:
     """Replace every long string by a placeholder; give what is left, and the strings as they stand in the body."""
-    view = memoryview(body)
+    end = len(view)
     kept: list[memoryview] = []
     cut: list[memoryview] = []
-    start, after, at = -1, 0, body.find(_QUOTE)
+    start, after, at = -1, 0, body.find(_QUOTE, 0, end)
     for _ in range(QUOTES_LIMIT):
         if at < 0:
             kept.append(view[after:])
             break
         escaped = start >= 0 and _is_escaped(bytes(view[max(start + 1, at - RUN_LIMIT) : at]))
         if escaped is None:
-            return body, []
+            return view, []
         if start >= 0 and not escaped and at - start > LONG:
             kept.append(view[after:start])
             cut.append(view[start + 1 : at])
             after = at + 1
         start = at if start < 0 else start if escaped else -1
-        at = body.find(_QUOTE, at + 1)
+        at = body.find(_QUOTE, at + 1, end)
     else:
-        return body, []
+        return view, []
     if not cut or any(_NUL in bytes(piece) for piece in kept):
-        return body, []
+        return view, []
     places = [b'"%b%d"' % (_NUL, number) for number in range(len(cut))]
     return b"".join(piece for pair in zip(kept, [*places, b""], strict=True) for piece in pair), cut
 
@@ -149,9 +150,9 @@ def _is_escaped(before: bytes) -> bool | None:
     return None if run == RUN_LIMIT else run % 2 == 1
 
 
-def _object(body: bytes | bytearray) -> dict[str, object]:
+def _object(body: bytes | memoryview) -> dict[str, object]:
     try:
-        data = orjson.loads(memoryview(body)[len(_BOM) :] if body.startswith(_BOM) else body)
+        data = orjson.loads(body[len(_BOM) :] if body[: len(_BOM)] == _BOM else body)
     except orjson.JSONDecodeError as error:
         raise ReplyError("it is not JSON") from error
     if not isinstance(data, dict):

@@ -5,13 +5,15 @@ The slot goes on before the pictures are read: megabytes on the wire must not ke
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from swapline_producer.change import Change, FieldValue
-from swapline_producer.contract import FailureCode, Job, State, Step
+from swapline_producer.contract import FailureCode, Job, State, Step, StoredPicture
 from swapline_producer.errors import StorageError
 from swapline_workers import errors
 from swapline_workers.core.outcomes import STALE, Again, Next, Outcome, Retry
+from swapline_workers.core.png import size_of
 from swapline_workers.core.retry import backoff
 from swapline_workers.steps.finish import fail
 from swapline_workers.steps.schedule import lesson, unseen
@@ -45,12 +47,21 @@ def wait_for_room(job: Job, ports: Ports) -> Outcome:
 def _fetch(job: Job, look: Look, ports: Ports) -> Outcome:
     try:
         pictures = look.pictures()
+        checked = tuple(_facts(job, number, picture, ports) for number, picture in enumerate(pictures))
         ports.pictures.stage(job, pictures)
     except (errors.OutputMissing, errors.OutputInvalid) as error:
         return _bad_output(job, ports, error)
     except (errors.VendorError, StorageError) as error:
         return try_collecting_again(job, ports, str(error))
-    return _staged(job, ports, len(pictures), sum(map(len, pictures)))
+    return _staged(job, ports, checked)
+
+
+def _facts(job: Job, number: int, picture: bytes, ports: Ports) -> StoredPicture:
+    """What a result is known by. Hashed once, here, while the bytes are in the processor's cache."""
+    width, height = size_of(picture)
+    digest = hashlib.sha256(picture).hexdigest()
+    key = ports.pictures.key_of(job, number)
+    return StoredPicture(key=key, sha256=digest, bytes=len(picture), width=width, height=height)
 
 
 def try_collecting_again(job: Job, ports: Ports, reason: str, *, not_found: int = 0) -> Outcome:
@@ -66,6 +77,7 @@ def try_collecting_again(job: Job, ports: Ports, reason: str, *, not_found: int 
             "retries": tries,
             "staged": None,
             "staged_bytes": 0,
+            "checked": None,
             "polls": job.polls + 1,
             "not_found": not_found,
         },
@@ -98,18 +110,24 @@ def _bad_output(job: Job, ports: Ports, error: errors.WorkerError) -> Outcome:
     return fail(job, ports, FailureCode.OUTPUT_MISSING if missing else FailureCode.OUTPUT_INVALID, str(error))
 
 
-def _staged(job: Job, ports: Ports, number: int, size: int) -> Outcome:
+def _staged(job: Job, ports: Ports, checked: tuple[StoredPicture, ...]) -> Outcome:
     found_late: dict[str, FieldValue] = {"vendor_status": "COMPLETED", "polls": job.polls + 1}
     known = job.terminal_at is not None
+    fields: dict[str, FieldValue] = {
+        "staged": len(checked),
+        "staged_bytes": sum(picture.bytes for picture in checked),
+        "checked": checked,
+        "retries": 0,
+    }
     change = Change(
         to=State.STORING,
-        fields={"staged": number, "staged_bytes": size, "retries": 0, **({} if known else found_late)},
+        fields={**fields, **({} if known else found_late)},
         stamps={} if known else {"terminal_at": 0},
         count={} if known else {"looks": 1},
         due_in=ports.policy.rescue_after,
         sends=True,
         note="staged",
-        data={"pictures": number},
+        data={"pictures": len(checked)},
     )
     staged = ports.desk.advance(job, change)
     if staged is None:

@@ -80,6 +80,12 @@ class Pictures(Protocol):
     def staged(self, job: Job, number: int) -> bytes:
         """Read one staged picture."""
 
+    def key_of(self, job: Job, number: int) -> str:
+        """The name that the job determines for a result. Raises nothing."""
+
+    def promote(self, job: Job, number: int, size: int) -> str:
+        """Make a staged picture of so many bytes a result without reading it; give its name."""
+
     def store(self, job: Job, number: int, picture: bytes) -> str:
         """Write one result under the name the job determines; give that name."""
 
@@ -175,6 +181,9 @@ class Desk(Protocol):
 
     def now(self) -> int:
         """UTC milliseconds by the ledger's clock."""
+
+    def in_flight(self) -> int:
+        """Jobs that hold a slot, over all workers, as it was last heard from the ledger."""
 
     def someone_waits(self) -> bool:
         """Whether jobs wait for a slot, as it was last heard from the ledger."""

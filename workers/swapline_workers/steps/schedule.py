@@ -26,10 +26,15 @@ def kind(spec: JobSpec) -> str:
     return f"{spec.api_version}:{spec.quality_mode or '-'}:{faces}:{spec.ratio or '-'}"
 
 
+def bounds(ports: Ports) -> polling.Bounds:
+    """Give the bounds of a wait as they are now."""
+    return polling.eased(ports.policy.looks, ports.desk.in_flight())
+
+
 def first_look(job: Job, ports: Ports) -> float:
     """Seconds from the submission to the first look."""
     times, waited_for = ports.times.of(kind(job.spec)), ports.desk.someone_waits()
-    return polling.next_wait(0, times, ports.policy.looks, waited_for=waited_for)
+    return polling.next_wait(0, times, bounds(ports), waited_for=waited_for)
 
 
 def next_look(job: Job, ports: Ports, *, held: float = 0.0) -> float:
@@ -40,7 +45,7 @@ def next_look(job: Job, ports: Ports, *, held: float = 0.0) -> float:
     return polling.next_wait(
         _since(job, ports.desk.now()),
         ports.times.of(kind(job.spec)),
-        ports.policy.looks,
+        bounds(ports),
         looks=job.polls,
         waited_for=ports.desk.someone_waits(),
         held=held,

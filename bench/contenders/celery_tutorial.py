@@ -1,0 +1,28 @@
+"""Runs `celery_tasks` with a worker as the tutorial starts one."""
+
+from __future__ import annotations
+
+import base64
+import sys
+
+from turns import FOLDER, JOBS, WARM_UP, done, photo, plain_redis, ready, running, wait_for_results
+
+
+def main() -> None:
+    """Warm up, then run."""
+    with plain_redis():
+        from celery_tasks import submit  # noqa: PLC0415 -- it opens its broker by the folder
+
+        with running(sys.executable, "-m", "celery", "-A", "celery_tasks", "worker", "--loglevel=WARNING"):
+            for n in range(WARM_UP):
+                submit.delay(n, base64.b64encode(photo(n).read_bytes()).decode())
+            wait_for_results(FOLDER, WARM_UP)
+            ready()
+            for n in range(WARM_UP, WARM_UP + JOBS):
+                submit.delay(n, base64.b64encode(photo(n).read_bytes()).decode())
+            wait_for_results(FOLDER, WARM_UP + JOBS)
+            done()
+
+
+if __name__ == "__main__":
+    main()

