@@ -136,7 +136,7 @@ def test_a_wrong_setting_is_a_sentence(installation: Installation) -> None:
     wrong = installation.cli("jobs", "list", SWAPLINE_REDIS_URL="http://localhost")
     assert (wrong.returncode, wrong.stderr) == (
         2,
-        "swapline: SWAPLINE_REDIS_URL is wrong: must begin with redis://, rediss:// or unix://.\n",
+        "swapline: SWAPLINE_REDIS_URL is wrong: must begin with redis://, rediss://, unix:// or sentinel://.\n",
     )
 
 

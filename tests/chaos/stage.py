@@ -199,6 +199,8 @@ class Stage:
             "PYTHONPATH": os.pathsep.join([str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]),
             "SWAPLINE_REDIS_URL": self.valkey.url.replace(f":{self.valkey.port}/", f":{self.links['redis'].port}/"),
             "SWAPLINE_KEY_PREFIX": PREFIX,
+            "SWAPLINE_LOG_LEVEL": "DEBUG",  # Celery's own lines tell what a worker has in its hands: see TASK
+            "SWAPLINE_LOG_FORMAT": "text",
             "SWAPLINE_STORAGE_URL": self.store.as_uri(),
             "SWAPLINE_API_BASE_URL": f"http://127.0.0.1:{self.links['vendor'].port}",
             "SWAPLINE_API_KEY": "sim-key",

@@ -174,7 +174,7 @@ def frozen(step: Step) -> bytes:
 
 def test_a_message_of_the_first_version_is_understood(installation: Installation) -> None:
     installation.prefix = "frozen"
-    installation.more["SWAPLINE_RESCUE_AFTER"] = LONG
+    installation.more |= {"SWAPLINE_RESCUE_AFTER": LONG, "SWAPLINE_LOG_LEVEL": "DEBUG"}  # it tells of stale messages
     producer = installation.producer()
     image = LinkedImage(url="https://pictures.example/me.jpg")
     producer.ledger.accept(new_job(FROZEN_ID, image=image))

@@ -8,7 +8,7 @@ import orjson
 
 from swapline_producer.errors import IdempotencyConflict, NotReplicated, ObjectMissing, SwaplineError
 from swapline_producer.ledger.core import LedgerCore, translated
-from swapline_producer.ledger.record import APART
+from swapline_producer.ledger.record import APART, in_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -92,9 +92,9 @@ class Accepting(LedgerCore):
             "ttl_ms": ttl_ms,
             "life_ms": ttl_ms + run_ms + self._keep_ms,
             "fields": {
-                "spec": orjson.dumps(
-                    {name: spec[name] for name in spec if name not in APART and spec[name] != {}}
-                ).decode(),
+                **in_pieces(
+                    orjson.dumps({name: spec[name] for name in spec if name not in APART and spec[name] != {}})
+                ),
                 **{name: spec[name] for name in APART if name in spec},
                 "run_timeout_ms": str(run_ms),
             },

@@ -10,6 +10,7 @@ from swapline_producer.contract import FINISHED, Job, State, StoredImage
 from swapline_producer.errors import LedgerUnavailable
 from swapline_producer.layout import result_folder, staging_folder
 from swapline_producer.ledger.core import LedgerCore, listed, translated
+from swapline_producer.ledger.record import in_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -111,7 +112,7 @@ class Keeping(LedgerCore):
             tomb_ms=TOMB_LIFE,
             sha=image.sha256 if isinstance(image, StoredImage) else False,
             leaves=[staging_folder(job.job_id), result_folder(job)],
-            spec=orjson.dumps(spared.model_dump(mode="json", exclude_none=True)).decode(),
+            spec=in_pieces(orjson.dumps(spared.model_dump(mode="json", exclude_none=True))),
         )
         state = State(answer["state"]) if answer.get("promised") else None
         return Purged(purged=bool(answer.get("purged")), state=state, told=answer.get("told", True))

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from swapline_producer.contract import ImageRef, Job, JobEvent, State
 from swapline_producer.errors import JobNotFound
 from swapline_producer.ledger.core import LedgerCore, listed, translated
-from swapline_producer.ledger.record import job_of
+from swapline_producer.ledger.record import job_of, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +86,8 @@ class Looks(LedgerCore):
 
     def front(self, number: int) -> list[ImageRef]:
         """The pictures of the jobs that will probably be given the next slots, at most `number`."""
-        specs = listed(self._run("front", number=number)["specs"])
+        records = listed(self._run("front", number=number)["records"])
+        specs = [whole(dict(zip(flat[::2], flat[1::2], strict=True))) for flat in records if flat]
         return [_IMAGE.validate_python(orjson.loads(spec)["image"]) for spec in specs]
 
     def census(self) -> dict[State, int]:

@@ -19,6 +19,36 @@ APART = ("tenant", "priority", "batch", "idempotency_key")
 PICTURES = ("images", "checked")
 """Fields that hold several pictures each, as JSON."""
 
+PIECE = 64
+"""Bytes: a hash whose values are all no longer is kept as one block, which takes a third of the memory. That is the
+default of `hash-max-listpack-value`."""
+
+MOST_PIECES = 40
+"""A longer request is kept whole: with more than 128 fields a hash is no block any more, and a field costs 60 bytes."""
+
+
+def in_pieces(spec: bytes) -> dict[str, str]:
+    """Cut a request (JSON) into fields: `spec`, `spec:1`, … See `whole`."""
+    if len(spec) > PIECE * MOST_PIECES:
+        return {"spec": spec.decode()}
+    pieces: dict[str, str] = {}
+    start = 0
+    while start < len(spec):
+        end = min(start + PIECE, len(spec))
+        while end < len(spec) and spec[end] & 0xC0 == 0x80:  # noqa: PLR2004 -- UTF-8: inside of a character
+            end -= 1
+        pieces[f"spec:{len(pieces)}" if pieces else "spec"] = spec[start:end].decode()
+        start = end
+    return pieces
+
+
+def whole(fields: Mapping[str, str]) -> str:
+    """Put the request of a record together again; older records have it in one field."""
+    text, number = fields["spec"], 1
+    while (piece := fields.get(f"spec:{number}")) is not None:
+        text, number = text + piece, number + 1
+    return text
+
 
 def text_of(value: FieldValue) -> str:
     """Give a field's value as it is kept."""
@@ -33,7 +63,7 @@ def job_of(job_id: str, fields: Mapping[str, str]) -> Job:
     """Give the job that a record holds."""
     known = {name: value for name, value in fields.items() if name in Job.model_fields}
     apart = {name: fields[name] for name in APART if name in fields}
-    spec = JobSpec.model_validate(orjson.loads(fields["spec"]) | apart)
+    spec = JobSpec.model_validate(orjson.loads(whole(fields)) | apart)
     pictures = {name: orjson.loads(fields[name]) for name in PICTURES if name in fields}
     return Job.model_validate({**known, **pictures, "job_id": job_id, "spec": spec})
 

@@ -1,16 +1,16 @@
--- Who stands at the front of the line: the specs of the jobs that will probably be given the next slots. Reads only.
+-- Who stands at the front of the line: the records of the jobs that will probably be given the next slots. Reads only.
 --
 -- input.number   how many at most
--- Gives {specs = {JSON, …}}.
+-- Gives {records = {{name, value, …}, …}}.
 
-local specs = {}
+local records = {}
 for _, priority in ipairs(PRIORITIES) do
   local tenants = redis.call('ZRANGE', key('line', priority), 0, input.number - 1)
   for place = 0, input.number - 1 do
     for _, tenant in ipairs(tenants) do
-      local id = #specs < input.number and redis.call('ZRANGE', key('line', priority, tenant), place, place)[1]
-      if id then specs[#specs + 1] = redis.call('HGET', key('job', id), 'spec') end
+      local id = #records < input.number and redis.call('ZRANGE', key('line', priority, tenant), place, place)[1]
+      if id then records[#records + 1] = redis.call('HGETALL', key('job', id)) end
     end
   end
 end
-return answer({specs = specs})
+return answer({records = records})

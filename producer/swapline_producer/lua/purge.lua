@@ -7,7 +7,7 @@
 -- input.tomb_ms          how long it stands
 -- input.sha              the job's stored input, where it has one
 -- input.leaves           folders of its objects; they are put on the list of what is to be deleted
--- input.spec             what is left of the request until a job that has not ended has
+-- input.spec {name, …}   what is left of the request until a job that has not ended has: fields, in pieces
 -- Gives {purged = true}, {promised = true, state}, or {missing = true}.
 
 local AGAIN = 2000 -- ms until a job that was promised to be purged is looked at again: its end takes seconds
@@ -53,7 +53,11 @@ end
 
 if not FINISHED[state] then
   redis.call('ZADD', key('purging'), text(at + AGAIN), id)
-  redis.call('HSET', job, 'spec', input.spec)
+  local all = redis.call('HGETALL', job)
+  for i = 1, #all, 2 do
+    if all[i] == 'spec' or string.match(all[i], '^spec:') then redis.call('HDEL', job, all[i]) end
+  end
+  for name, piece in pairs(input.spec) do redis.call('HSET', job, name, piece) end
   drop_key()
   return answer({promised = true, state = state})
 end
