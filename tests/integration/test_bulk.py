@@ -170,7 +170,7 @@ def test_a_server_that_refuses_one_write_refuses_no_other(ledger: Ledger) -> Non
 def test_accepting_many_twice_is_accepting_them_once(ledger: Ledger) -> None:
     wishes = [Wish(new_job("a")), Wish(new_job("b", idempotency_key="k"), "f")]
     assert ledger.accept_many(wishes) == ledger.accept_many(wishes) == [("a", True), ("b", True)]
-    assert ledger.counters() == {"accepted": 2}
+    assert ledger.counters() == {"accepted": 2, "repeated": 2}
 
 
 def test_a_batch_knows_its_jobs_in_the_order_they_came(ledger: Ledger, time: Time) -> None:

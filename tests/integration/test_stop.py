@@ -183,5 +183,5 @@ def test_a_message_of_the_first_version_is_understood(installation: Installation
         assert producer.wait(FROZEN_ID, timeout=20).state is State.SUCCEEDED
         for step in Step:
             client.lpush(f"frozen.{step}", frozen(step))  # of a turn that has long passed: understood, and dropped
-        waited_for(lambda: worker.log().count("stale: the job has moved on") == len(Step))
+        waited_for(lambda: worker.log().count('"message":"stale: the job has moved on"') == len(Step))
     assert "Traceback" not in worker.log()
