@@ -12,6 +12,7 @@ import json
 import socket
 import threading
 import zlib
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +20,11 @@ from urllib.parse import urlsplit
 
 import pytest
 import redis
+import requests
 from celery import Celery
 
+from boards import RIGHT, board
+from flowers import ME, flower
 from installation import SECRET, Installation
 from pngs import SIGNATURE, chunk, ihdr, rows
 from servers import waited_for
@@ -28,6 +32,7 @@ from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.broker import broker_settings
 from swapline_producer.contract import State
 from swapline_simulator import Simulator, SimulatorConfig
+from swapline_workers.local.ports import free_port
 from swapline_workers.local.valkey import EmbeddedValkey
 
 if TYPE_CHECKING:
@@ -68,6 +73,8 @@ class Evidence:
     messages: list[bytes] = field(default_factory=list)
     job_ids: list[str] = field(default_factory=list)
     webhooks: list[bytes] = field(default_factory=list)
+    board: str = ""
+    flower: str = ""
 
     @property
     def secrets(self) -> list[bytes]:
@@ -126,6 +133,22 @@ def _arguments(seen: Evidence) -> bytes:
     return b"\n".join(Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids)
 
 
+def _board(seen: Evidence) -> bytes:
+    pages = ["/", "/jobs", *(f"/jobs/{one}" for one in seen.job_ids), f"/search?q={seen.job_ids[0]}"]
+    return _pages(seen.board, RIGHT, pages)
+
+
+def _flower(seen: Evidence) -> bytes:
+    tasks = (f"/task/{one}-{step}" for one in seen.job_ids for step in ("submit", "notify"))
+    return _pages(seen.flower, ME, ["/tasks", "/workers", "/broker", "/api/tasks", "/api/workers?refresh=1", *tasks])
+
+
+def _pages(url: str, auth: tuple[str, str], pages: list[str]) -> bytes:
+    replies = [requests.get(url + page, auth=auth, timeout=60) for page in pages]
+    assert [reply.status_code for reply in replies] == [200] * len(pages)
+    return b"\n".join(reply.content for reply in replies)
+
+
 SURFACES: dict[str, Callable[[Evidence], bytes]] = {
     "messages on the queues": lambda seen: b"\n".join(seen.messages),
     "the broker's and ledger's keys": _keys,
@@ -142,6 +165,8 @@ SURFACES: dict[str, Callable[[Evidence], bytes]] = {
     "swapline slots": lambda seen: seen.cli("slots", "--json"),
     "swapline metrics": lambda seen: seen.cli("metrics", "--once"),
     "swapline doctor": lambda seen: seen.cli("doctor", "--json"),
+    "the board": _board,
+    "Flower": _flower,
 }
 WITHOUT_WORDS = {
     "messages on the queues",
@@ -152,6 +177,7 @@ WITHOUT_WORDS = {
     "swapline jobs events",
     "swapline slots",
     "swapline metrics",
+    "Flower",
 }
 
 
@@ -164,6 +190,20 @@ def _listen(seen: Evidence, ready: threading.Event, link: socket.socket) -> None
         seen.monitor += block
         if seen.monitor.count(b"+OK") >= 2:
             ready.set()
+
+
+@contextmanager
+def _onlookers(installation: Installation, folder: Path) -> Generator[tuple[str, str]]:
+    """The pages for people, the board's address and Flower's: they look on from before the first job."""
+    port = free_port()
+    login = ":".join(ME)
+    monitor = flower(folder, port, **installation.environment, FLOWER_BASIC_AUTH=login)
+    monitor.start()
+    try:
+        with board(folder, **installation.environment) as url:
+            yield url, f"http://127.0.0.1:{port}"
+    finally:
+        monitor.stop()
 
 
 @pytest.fixture
@@ -187,8 +227,12 @@ def seen(
     ):
         installation = Installation(valkey, prefix, store, vendor, receiver)
         installation.more = {"SWAPLINE_STORAGE_URL": f"s3://{bucket}/all", **s3_server.environment}
-        with installation.worker("-l", "DEBUG") as worker, socket.socket() as link:
-            evidence = Evidence(installation, worker, s3_server)
+        with (
+            _onlookers(installation, tmp_path) as urls,
+            installation.worker("-l", "DEBUG") as worker,
+            socket.socket() as link,
+        ):
+            evidence = Evidence(installation, worker, s3_server, board=urls[0], flower=urls[1])
             ready = threading.Event()
             listener = threading.Thread(target=_listen, args=(evidence, ready, link))
             listener.start()

@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
 import requests
 
-from installation import SWAPLINE
+from flowers import flower
 from swapline_workers.doctor.flower import examine
-from swapline_workers.local.child import Child, Program
 from swapline_workers.local.errors import ChildFailed
 from swapline_workers.local.ports import free_port
-from swapline_workers.local.ready import answers
 from swapline_workers.local.valkey import EmbeddedValkey
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
-
-
-def flower(folder: Path, port: int, **settings: str) -> Child:
-    return Child(
-        Program(
-            name="flower",
-            argv=(str(SWAPLINE), "flower", f"--port={port}"),
-            env={"PATH": os.environ["PATH"], **settings},
-            cwd=folder,
-            log=folder / "flower.log",
-            ready=answers(f"http://127.0.0.1:{port}/workers", user="me", password="right"),
-        ),
-    )
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,10 +19,12 @@ from swapline_producer.change import Change
 from swapline_producer.contract import State
 from swapline_producer.errors import JobNotFound
 from swapline_producer.layout import OWNER
+from swapline_producer.ledger import connect
 from swapline_producer.purge import Purge, Which
 from swapline_workers.adapters.desk import LedgerDesk
 from swapline_workers.adapters.pictures import PictureStore
 from swapline_workers.core.outcomes import STALE
+from swapline_workers.local.valkey import EmbeddedValkey
 from swapline_workers.steps.finalize import finalize
 
 if TYPE_CHECKING:
@@ -116,6 +119,30 @@ def test_after_a_purge_no_word_of_the_job_is_left_in_redis_or_in_the_store(
         assert (again.returncode, "was purged on" in again.stderr) == (1, True)
     said = worker.log().replace("canary-tenant", "")  # a tenant's name is in each line, so it must be no person's
     assert [line for line in said.splitlines() if WORDS.search(line.encode())] == []
+
+
+def test_after_a_purge_the_servers_own_files_are_without_it_as_well(
+    installation: Installation, receiver: Receiver, tmp_path: Path
+) -> None:
+    with EmbeddedValkey(tmp_path / "own") as own:
+        mine = replace(installation, valkey=own)
+        producer = mine.producer()
+        job_id = producer.enqueue(everything(receiver)).job_id
+        producer.cancel(job_id)
+        assert WORDS.search(on_disk(own))
+        done = mine.cli("jobs", "purge", "--tenant", "canary-tenant", "--yes")
+        assert done.returncode == 0, done.stderr
+        with connect(own.url) as client:
+            waited_for(lambda: client.info("persistence")["aof_rewrite_in_progress"] == 0)
+            waited_for(lambda: client.info("persistence")["aof_rewrite_scheduled"] == 0)
+            client.save()
+        assert WORDS.search(on_disk(own)) is None
+        assert job_id.encode() in on_disk(own)  # its tombstone: the search finds what is there
+
+
+def on_disk(server: EmbeddedValkey) -> bytes:
+    """Everything that a server has written: its append-only files, and its dump where there is one."""
+    return b"\n".join(path.read_bytes() for path in Path(server.folder).rglob("*") if path.is_file())
 
 
 def test_a_job_that_the_vendor_has_is_purged_when_it_is_done_and_nobody_is_told(
