@@ -217,7 +217,7 @@ def test_a_job_that_has_ended_otherwise_is_a_sentence(producer: Producer, ledger
 
 
 def test_the_whole_way_with_a_worker_that_dies_meanwhile(installation: Installation, receiver: Receiver) -> None:
-    installation.vendor.control.change(service_time="fixed:6")
+    installation.vendor.control.change(service_time="fixed:9")
     installation.more["SWAPLINE_RESCUE_AFTER"] = "1"
     photograph = installation.store.parent / "me.jpg"
     photograph.write_bytes(sample_photographs()[0])
