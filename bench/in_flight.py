@@ -115,9 +115,9 @@ def main() -> None:
         time.sleep(3)  # everything is loaded: what grows from here on is jobs
         before = resident(children, valkey)
         number = round(chosen.slots * (2 + chosen.seconds / chosen.median))
+        began = time.monotonic()
         failed = [result.error for result in producer.enqueue_many(wishes(number)) if result.error]
         waiting = resident(children, valkey) - before
-        began = time.monotonic()
         while len(ledger.slots().in_flight) < chosen.slots:
             time.sleep(0.5)
         filled = time.monotonic() - began
@@ -131,6 +131,7 @@ def main() -> None:
             expected += soon_due(ledger).items()
             time.sleep(1)
         busy = psutil.cpu_percent() / 100 * (psutil.cpu_count() or 1)
+        weight = max(weight, (resident(children, valkey) - before) / chosen.slots)
         used.append([sum(psutil.Process(child.pid).cpu_times()[:2]) for child in children])
         time.sleep(5)
         looks = requests.get(f"{url}/looks", timeout=60).json()

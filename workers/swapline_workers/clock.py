@@ -46,6 +46,11 @@ AWAY = 1.0
 """Seconds between two tries to reach a ledger that is away."""
 
 
+def spacing(moments: int) -> float:
+    """Seconds between two claims at least while a process remembers so many moments ahead."""
+    return CROWDED_SHORTEST if moments > CROWDED else SHORTEST
+
+
 class Clock(threading.Thread):
     """Claims and publishes until it is stopped."""
 
@@ -154,7 +159,7 @@ class Clock(threading.Thread):
                 heapq.heappop(self._moments)
 
     def _sleep(self, wait: float) -> None:
-        soonest = time.monotonic() + (CROWDED_SHORTEST if len(self._moments) > CROWDED else SHORTEST)
+        soonest = time.monotonic() + spacing(len(self._moments))
         sweep_at = time.monotonic() + wait
         with self._changed:
             while not self._stopped:

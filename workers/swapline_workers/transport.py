@@ -56,6 +56,8 @@ class Channel(kombu_redis.Channel):
     )
 
     _shared: redis.Redis | None = None
+    _may_ask_several = True
+    _asked_several = False
 
     def _create_client(self, asynchronous: bool = False) -> redis.Redis:  # noqa: FBT002 -- kombu's own signature
         """One client for each pool. The event loop's client is kombu's own affair: it is built once by itself."""
@@ -76,12 +78,9 @@ class Channel(kombu_redis.Channel):
             topics = self._get_publish_topics(exchange, routing_key)  # type: ignore[attr-defined]
             self.heard_by = sum(client.publish(topic, payload) for topic in topics)
 
-    several: bool = True
-    """Whether the server gives several messages in one reply (BLMPOP, Redis 7 and Valkey), and lets us ask for them."""
-
     def _brpop_start(self, timeout: float | None = None) -> None:
         """Ask for messages: as many as there are threads to give them to, in one round trip."""
-        self._asked_several = self.several and self.priority_steps == [0] and not self.global_keyprefix
+        self._asked_several = self._may_ask_several and self.priority_steps == [0] and not self.global_keyprefix
         if not self._asked_several:
             super()._brpop_start(timeout)  # type: ignore[misc]
             return
@@ -132,7 +131,7 @@ class Channel(kombu_redis.Channel):
             if not _not_known(error):
                 raise
             log.info("one message is fetched at a time: %s", error)
-            type(self).several = False  # an old server, or a user that may not: it will be asked the old way
+            self._may_ask_several = False  # an old server, or a user that may not: it is asked the old way from now on
             return None
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:  # noqa: FBT002 -- kombu's own signature
