@@ -9,7 +9,6 @@ Without the last one, every line of the product is as it is shipped.
 
 from __future__ import annotations
 
-import functools
 import os
 import time
 from pathlib import Path
@@ -17,12 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 
-from swapline_producer.ledger import Ledger
+from swapline_producer.ledger import open_ledger
 from swapline_workers import bootstrap
 from swapline_workers.steps import submit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from swapline_producer.ledger import Ledger
+    from swapline_producer.settings import ProducerSettings
 
 
 def replace(owner: object, name: str, other: object) -> None:
@@ -38,7 +40,13 @@ def offset_clock(file: Path) -> Callable[[], int]:
 
 def bend_clock(file: Path) -> None:
     """Give every ledger of this process a clock that can be stepped."""
-    replace(bootstrap, "Ledger", functools.partial(Ledger, clock=offset_clock(file)))
+
+    def with_our_clock(settings: ProducerSettings) -> Ledger:
+        ledger = open_ledger(settings)
+        replace(ledger, "_clock", offset_clock(file))
+        return ledger
+
+    replace(bootstrap, "open_ledger", with_our_clock)
 
 
 def wait_at_gate(fifo: Path) -> None:
@@ -69,7 +77,7 @@ def without_fencing() -> None:
     rewrite_lua(
         {
             "if state ~= input.state or turn ~= input.turn then": "if not state then",
-            "if redis.call('HGET', job, 'turn') ~= input.turn then": "if redis.call('EXISTS', job) == 0 then",
+            "if have[1] ~= input.turn then": "if not have[1] then",
         }
     )
 

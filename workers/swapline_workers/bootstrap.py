@@ -171,7 +171,13 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
         pictures=tracing.calls(
             ReadAhead(storage, ledger.front, in_hand=settings.pictures_in_hand),
             "",
-            {"input_text": "read input", "stage": "stage", "staged": "read staged", "store": "store"},
+            {
+                "input_text": "read input",
+                "stage": "stage",
+                "staged": "read staged",
+                "promote": "store",
+                "store": "store",
+            },
         ),
         webhooks=tracing.calls(
             WebhookSender(
