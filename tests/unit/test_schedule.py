@@ -44,7 +44,7 @@ def test_a_look_is_later_when_nobody_waits_for_the_slot() -> None:
 def test_thousands_that_came_at_once_are_not_looked_at_at_once(chance: float) -> None:
     crowd = knowing(FakeLook("IN_PROGRESS"), desk=FakeDesk(flying=5000), chance=chance)
     submit(job(State.SUBMITTING), AT, crowd.ports)
-    assert crowd.desk.last.due_in == pytest.approx(20 - 10 * chance)
+    assert crowd.desk.last.due_in == pytest.approx(20 - 19 * chance)
     outcome = poll(job(State.RUNNING, submitted_at=AT - 6_000), AT, crowd.ports)
     assert isinstance(outcome, Again)
     assert outcome.wait == pytest.approx(20 - 2 * chance)
