@@ -115,20 +115,23 @@ def main() -> None:
         time.sleep(3)  # everything is loaded: what grows from here on is jobs
         before = resident(children, valkey)
         number = round(chosen.slots * (2 + chosen.seconds / chosen.median))
+        began = time.monotonic()
         failed = [result.error for result in producer.enqueue_many(wishes(number)) if result.error]
         waiting = resident(children, valkey) - before
-        began = time.monotonic()
         while len(ledger.slots().in_flight) < chosen.slots:
             time.sleep(0.5)
         filled = time.monotonic() - began
         weight = (resident(children, valkey) - before) / chosen.slots
         expected: list[tuple[str, float]] = []
+        psutil.cpu_percent()  # from here on
         used: list[list[float]] = [[sum(psutil.Process(child.pid).cpu_times()[:2]) for child in children]]
         counted: list[dict[str, Any]] = [requests.get(f"{url}/looks", timeout=60).json()]
         began = time.monotonic()
         while time.monotonic() - began < chosen.seconds:
             expected += soon_due(ledger).items()
             time.sleep(1)
+        busy = psutil.cpu_percent() / 100 * (psutil.cpu_count() or 1)
+        weight = max(weight, (resident(children, valkey) - before) / chosen.slots)
         used.append([sum(psutil.Process(child.pid).cpu_times()[:2]) for child in children])
         time.sleep(5)
         looks = requests.get(f"{url}/looks", timeout=60).json()
@@ -150,6 +153,7 @@ def main() -> None:
                     "lag_most_s": round(max(late), 3),
                     "kb_a_job_in_flight": round(weight / 1000, 1),
                     "of_it_the_waiting_line_mb": round(waiting / 1e6, 1),
+                    "busy_cores_of_the_machine": round(busy, 2),
                     "cpu_cores_of_workers": [round(share / chosen.seconds, 2) for share in shares],
                 },
                 indent=1,

@@ -302,6 +302,7 @@ class World:
     endpoints: FakeEndpoints = field(default_factory=FakeEndpoints)
     lanes: Lanes = field(default_factory=lambda: Lanes(8, lambda: AT / 1000))
     on_ambiguous: AmbiguousSubmit = AmbiguousSubmit.HOLD
+    chance: float = 0.5
 
     @property
     def ports(self) -> Ports:
@@ -322,5 +323,5 @@ class World:
             lanes=self.lanes,
             times=self.times,
             policy=policy,
-            chance=lambda: 0.5,
+            chance=lambda: self.chance,
         )

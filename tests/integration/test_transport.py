@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
-from kombu import Connection
+from kombu import Connection, Consumer, Queue
 
 from swapline_producer.broker import broker_settings
 from swapline_producer.settings import ProducerSettings
@@ -15,6 +16,7 @@ from swapline_workers.transport import Transport
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from swapline_producer.ledger import Ledger
     from swapline_workers.local.valkey import EmbeddedValkey
 
 STOCK = "kombu.transport.redis:Transport"
@@ -64,3 +66,59 @@ def test_what_one_connection_publishes_another_reads(connection: Connection, pre
         message = queue.get(timeout=5)
         message.ack()
         assert message.payload == {"a": 1}
+
+
+@contextmanager
+def reading(connection: Connection, prefix: str, *, threads: int) -> Generator[list[Any]]:
+    """A consumer that has so many messages in hand at most, and acknowledges none; gives what it has read."""
+    read: list[Any] = []
+    channel: Any = connection.channel()
+    channel.basic_qos(0, threads, apply_global=False)
+    queue = Queue(f"{prefix}.q", exchange="", routing_key=f"{prefix}.q")
+    with Consumer(channel, [queue], callbacks=[lambda body, _message: read.append(body)], accept=["json"]):
+        yield read
+
+
+def put(connection: Connection, prefix: str, number: int) -> None:
+    with connection.SimpleQueue(f"{prefix}.q") as queue:
+        for n in range(number):
+            queue.put(n)
+
+
+def test_messages_that_wait_are_fetched_in_one_round_trip(connection: Connection, prefix: str) -> None:
+    put(connection, prefix, 5)
+    with reading(connection, prefix, threads=16) as read:
+        connection.drain_events(timeout=5)
+        assert read == [0, 1, 2, 3, 4]
+
+
+def test_no_more_are_fetched_than_there_are_threads_for(connection: Connection, ledger: Ledger, prefix: str) -> None:
+    put(connection, prefix, 5)
+    with reading(connection, prefix, threads=3) as read:
+        connection.drain_events(timeout=5)
+        assert read == [0, 1, 2]
+        assert ledger.client.llen(f"{prefix}.q") == 2
+
+
+def test_what_is_no_message_takes_no_other_with_it(connection: Connection, ledger: Ledger, prefix: str) -> None:
+    put(connection, prefix, 1)
+    ledger.client.lpush(f"{prefix}.q", "{", "[]", '"text"')
+    put(connection, prefix, 1)
+    with reading(connection, prefix, threads=16) as read:
+        connection.drain_events(timeout=5)
+        assert read == [0, 0]
+
+
+def test_a_server_that_lets_us_fetch_one_at_a_time_is_asked_for_one_at_a_time(
+    valkey: EmbeddedValkey, ledger: Ledger, options: dict[str, Any], prefix: str
+) -> None:
+    ledger.client.acl_setuser(
+        prefix, enabled=True, passwords=["+secret"], keys=["*"], channels=["*"], commands=["+@all", "-blmpop"]
+    )
+    url = f"redis://{prefix}:secret@127.0.0.1:{valkey.port}/0"
+    with Connection(url, transport=Transport, transport_options=options) as narrow:
+        put(narrow, prefix, 2)
+        with reading(narrow, prefix, threads=16) as read:
+            for _ in range(2):
+                narrow.drain_events(timeout=5)
+            assert read == [0, 1]

@@ -40,6 +40,16 @@ def test_a_look_is_later_when_nobody_waits_for_the_slot() -> None:
     assert outcome.wait == next_wait(6, KNOWN, USUAL, waited_for=False) > next_wait(6, KNOWN, USUAL)
 
 
+@pytest.mark.parametrize("chance", [0.0, 0.5, 1.0])
+def test_thousands_that_came_at_once_are_not_looked_at_at_once(chance: float) -> None:
+    crowd = knowing(FakeLook("IN_PROGRESS"), desk=FakeDesk(flying=5000), chance=chance)
+    submit(job(State.SUBMITTING), AT, crowd.ports)
+    assert crowd.desk.last.due_in == pytest.approx(20 - 19 * chance)
+    outcome = poll(job(State.RUNNING, submitted_at=AT - 6_000), AT, crowd.ports)
+    assert isinstance(outcome, Again)
+    assert outcome.wait == pytest.approx(20 - 2 * chance)
+
+
 def test_looks_that_find_out_nothing_come_ever_less_often() -> None:
     waits = []
     for silent in range(0, 20, 4):

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from swapline_producer.contract import Step
+
+if TYPE_CHECKING:
+    from celery import Celery
 
 FLOWER_CONFIGS = (
     Path(__file__).parents[2] / "ops" / "flower" / "flowerconfig.py",  # a checkout
@@ -43,13 +47,26 @@ def worker(concurrency: int | None, steps: tuple[str, ...], name: str, log_level
     from swapline_workers.logs import begin_logging  # noqa: PLC0415 -- the same
 
     begin_logging()  # before Celery, which warns of this and that while it starts
-    arguments = ["--quiet", "worker", "--without-gossip", "--without-mingle", "-n", name]
+    arguments = ["--without-gossip", "--without-mingle", "-n", name]
     if concurrency is not None:
         arguments += ["-c", str(concurrency)]
     if steps:
         prefix = app.conf.task_default_queue.removesuffix(f".{Step.SUBMIT}")
         arguments += ["-Q", ",".join(Step(step).queue(prefix) for step in steps)]
-    app.worker_main(arguments)
+    run_celery_worker(app, arguments)
+
+
+def run_celery_worker(app: Celery, arguments: list[str]) -> None:
+    """Run `celery worker` alone.
+
+    `app.worker_main` loads every command that is installed for Celery, Flower and its web server among them: 10 MB
+    and an eighth of a second for nothing.
+    """
+    from celery.bin.base import CLIContext  # noqa: PLC0415 -- only a worker pays for Celery's command line
+    from celery.bin.worker import worker as celery_worker  # noqa: PLC0415 -- the same
+
+    context = CLIContext(app, no_color="NO_COLOR" in os.environ, workdir=None, quiet=True)
+    celery_worker.main(args=arguments, prog_name="swapline worker", obj=context, standalone_mode=False)
 
 
 @click.command(context_settings={"ignore_unknown_options": True})

@@ -19,6 +19,13 @@ EVERY_KIND = "all"
 LATE = 1.5
 """Times the longest wait: a look that came so long after the one before says too little (no worker was there)."""
 
+FIRST_SPREAD = 0.95
+"""Of the wait for a job's first look, where thousands are in flight: spread over the whole of it, looks at jobs that were
+submitted in one second stay spread. With half of it, they came in waves of twice what the machine could do."""
+
+SPREAD = 0.1
+"""Of each later one: little, because a look too early is a look too many."""
+
 
 def kind(spec: JobSpec) -> str:
     """Give the name of the histogram: what the vendor's time may depend on."""
@@ -33,8 +40,9 @@ def bounds(ports: Ports) -> polling.Bounds:
 
 def first_look(job: Job, ports: Ports) -> float:
     """Seconds from the submission to the first look."""
-    times, waited_for = ports.times.of(kind(job.spec)), ports.desk.someone_waits()
-    return polling.next_wait(0, times, bounds(ports), waited_for=waited_for)
+    times, waited_for, held_to = ports.times.of(kind(job.spec)), ports.desk.someone_waits(), bounds(ports)
+    wait = polling.next_wait(0, times, held_to, waited_for=waited_for)
+    return _spread(wait, held_to, ports, FIRST_SPREAD)
 
 
 def next_look(job: Job, ports: Ports, *, held: float = 0.0) -> float:
@@ -42,14 +50,25 @@ def next_look(job: Job, ports: Ports, *, held: float = 0.0) -> float:
 
     `held` is how many seconds the vendor kept the look waiting.
     """
-    return polling.next_wait(
+    held_to = bounds(ports)
+    wait = polling.next_wait(
         _since(job, ports.desk.now()),
         ports.times.of(kind(job.spec)),
-        bounds(ports),
+        held_to,
         looks=job.polls,
         waited_for=ports.desk.someone_waits(),
         held=held,
     )
+    return _spread(wait, held_to, ports, SPREAD)
+
+
+def _spread(wait: float, held_to: polling.Bounds, ports: Ports, part: float) -> float:
+    """Let a wait that is as long as it is only because so many are in flight end up to `part` of it sooner.
+
+    A thousand jobs that were submitted in one second would else be looked at in one second as well, again and again.
+    """
+    eased = held_to.shortest > ports.policy.looks.shortest
+    return wait * (1 - part * ports.chance()) if eased else wait
 
 
 def lesson(job: Job, look: Look, ports: Ports) -> dict[str, dict[int, float]]:
