@@ -7,15 +7,17 @@ vendor has no cancel, and its place there must not be given on too early.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from swapline_producer.cancel import cancel
-from swapline_producer.contract import Notification
+from swapline_producer.contract import FINISHED, Notification
 from swapline_producer.errors import JobNotFound, NotPossible
 from swapline_producer.layout import INPUTS, RESULTS, result_folder, staging_folder
+from swapline_producer.ledger import Wanted
 from swapline_producer.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -77,6 +79,9 @@ class Purge:
         """Purge. Asked again, it goes on where it was cut off. Raises StorageError, LedgerUnavailable."""
         report = Report()
         for page in _pages(which.job_ids or self._ids(which)):
+            if self._dry and not which.job_ids:
+                self._count(page, report)
+                continue
             found = self._ledger.get_many(page)
             self._purge([job for job in found if _is_meant(job, which)], which.why, report)
             if which.job_ids:
@@ -94,8 +99,22 @@ class Purge:
 
     def _ids(self, which: Which) -> list[str]:
         """All ids first: what is purged leaves the indexes that are read here."""
-        pages = self._ledger.all_ids(finished_only=which.before is not None)
-        return list(dict.fromkeys(job_id for page in pages for job_id in page))
+        states = tuple(FINISHED) if which.before is not None else ()
+        tenants = (which.tenant,) if which.tenant is not None else ()
+        wanted = Wanted(states=states, tenants=tenants, accepted_before=which.before)
+        return self._ledger.find(wanted, limit=sys.maxsize)
+
+    def _count(self, job_ids: list[str], report: Report) -> None:
+        """What would go, without reading the jobs whole: there may be a million of them."""
+        for job_id, weight in zip(job_ids, self._ledger.weigh(job_ids), strict=True):
+            if weight is None:  # it has gone in this moment
+                continue
+            report.webhooks += weight.notification is Notification.PENDING
+            if weight.state.finished:
+                report.jobs += 1
+                report.objects += weight.pictures + bool(weight.pictures)
+            else:
+                report.promised.append(job_id)
 
     def _purge(self, jobs: list[Job], why: str, report: Report) -> None:
         gone = [job for job in jobs if self._one(job, why, report)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import entry_points
+from io import TextIOWrapper
 from typing import Any
 
 import click
@@ -68,11 +69,17 @@ for command in (
 
 def main() -> None:
     """Run the command; what a user did wrong is one sentence, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal that knows only ASCII gets a ? for a bar, and no traceback
+            stream.reconfigure(errors="replace")
     try:
         swapline(standalone_mode=True)
     except (RequestError, SettingsError) as error:
         complain(error)
         sys.exit(USAGE)
     except SwaplineError as error:
+        complain(error)
+        sys.exit(FAILED)
+    except OSError as error:  # a folder that is a file, a full disk, a file that belongs to somebody else
         complain(error)
         sys.exit(FAILED)

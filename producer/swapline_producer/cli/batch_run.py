@@ -68,7 +68,11 @@ class Run:
         if problem is None and not self._allow_private and not webhook_url.lower().startswith("https://"):
             problem = "it is not https://"
         if problem:
-            raise RequestError(f"--webhook-url: {problem}; give a public https:// URL", field="webhook_url")
+            raise RequestError(
+                f"--webhook-url: {problem}; give a public https:// URL, or for development set"
+                " SWAPLINE_WEBHOOK_ALLOW_PRIVATE=true, here and for the workers",
+                field="webhook_url",
+            )
 
     def say_cost(self) -> None:
         """What a run would cost, rows that have a job already left out."""

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+LONGEST = 100 * 365.25 * 86_400
+"""Seconds of the longest age: what is longer was written by mistake, and is no moment that Redis could compare."""
+
 _PARTS = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 _AGE = re.compile(rf"(?:{_PARTS.pattern})+")
 
@@ -46,7 +49,10 @@ class AgeType(click.ParamType[Age]):
             return value
         text = str(value).strip()
         if _AGE.fullmatch(text.lower()):
-            return Age(seconds=sum(float(number) * SECONDS[unit] for number, unit in _PARTS.findall(text.lower())))
+            seconds = sum(float(number) * SECONDS[unit] for number, unit in _PARTS.findall(text.lower()))
+            if seconds > LONGEST:
+                self.fail(f"{value!r} is more than a century ago.", param, ctx)
+            return Age(seconds=seconds)
         try:
             moment = datetime.fromisoformat(text)
         except ValueError:

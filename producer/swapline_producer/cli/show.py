@@ -47,12 +47,24 @@ out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty()
 def complain(error: Exception) -> None:
     """Print an error as sentences on standard error."""
     code = f" ({error.code})" if isinstance(error, RequestError) and error.code else ""
-    print(f"swapline: {error}{code}", file=sys.stderr)  # noqa: T201 -- this is the command line
+    said = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else f"{error}"
+    print(f"swapline: {said}{code}", file=sys.stderr)  # noqa: T201 -- this is the command line
 
 
 def print_json(value: object) -> None:
     """Print one JSON value on standard output."""
     print(json.dumps(value, indent=2, default=str))  # noqa: T201 -- this is the command line
+
+
+def print_rows(table: Table) -> None:
+    """Print a table of ids and sentences: on a narrow terminal its lines run on, and no word is cut to pieces."""
+    width = out.width
+    natural = out.measure(table, options=out.options.update(width=WIDE)).maximum
+    try:
+        out.width = max(width, natural) if width < NARROW else width
+        out.print(table)
+    finally:
+        out.width = width
 
 
 def exit_code(job: Job) -> int:
@@ -167,7 +179,7 @@ def print_jobs(found: Iterable[Job], now: int | None = None) -> None:
             *numbers,
             "" if job.notification is Notification.NONE else job.notification,
         )
-    out.print(table)
+    print_rows(table)
 
 
 def coloured_state(job: Job) -> Text:

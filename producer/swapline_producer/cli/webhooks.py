@@ -11,7 +11,7 @@ import click
 from rich.table import Table
 
 from swapline_producer.cli import reach
-from swapline_producer.cli.show import DONE, FAILED, moment, out, print_json
+from swapline_producer.cli.show import DONE, FAILED, moment, out, print_json, print_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -164,7 +164,7 @@ def endpoints(*, as_json: bool) -> None:
         state = f"[red]disabled[/red] ({one.reason})" if one.disabled_at else "[yellow]failing[/yellow]"
         since = moment(one.failing_since)
         table.add_row(one.endpoint_id, state, one.tenant, one.address, since, f"{one.failures:,}", one.error)
-    out.print(table)
+    print_rows(table)
     if any(one.disabled_at for one in found):
         out.print("`swapline webhooks enable EP_ID`, then `webhooks replay --all-failed --endpoint EP_ID`", style="dim")
 
@@ -273,7 +273,7 @@ def _print_deliveries(facts: Sequence[dict[str, Any]]) -> None:
         state = f"[{colour}]{one['notification']}[/{colour}]"
         why = one["error"] or ""
         table.add_row(one["id"], one["event"], state, str(one["attempts"]), one["last_at"], one["address"], why)
-    out.print(table)
+    print_rows(table)
 
 
 def _say_replayed(counts: dict[str, int], endpoints: dict[str, int], *, dry_run: bool) -> None:

@@ -6,17 +6,14 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import orjson
 
-from swapline_producer.contract import FINISHED, Job, State, StoredImage
+from swapline_producer.contract import Job, Notification, State, StoredImage
 from swapline_producer.errors import LedgerUnavailable
 from swapline_producer.layout import result_folder, staging_folder
 from swapline_producer.ledger.core import LedgerCore, listed, translated
 from swapline_producer.ledger.record import in_pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
-
-PAGE = 1000
-"""Entries of an index read at once: a millisecond of the server's time."""
+    from collections.abc import Collection, Sequence
 
 TOMB_LIFE = 366 * 86_400_000
 """Milliseconds that a tombstone stands: a year, in which somebody may ask whether a job was purged."""
@@ -53,6 +50,14 @@ class Facts(NamedTuple):
     state: State | None
     pictures: bool
     purged: bool
+
+
+class Weight(NamedTuple):
+    """The little of a job that tells how much goes with it; `pictures` are those in object storage."""
+
+    state: State
+    notification: Notification
+    pictures: int
 
 
 class Keeping(LedgerCore):
@@ -151,14 +156,18 @@ class Keeping(LedgerCore):
         with translated():
             return self.client.zcard(self._key("purging"))
 
-    def all_ids(self, *, finished_only: bool = False) -> Iterator[list[str]]:
-        """The ids of all jobs, some at a time. A job that changes its state meanwhile may come twice, or not at all."""
-        for state in sorted(FINISHED) if finished_only else State:
-            first = 0
-            with translated():
-                while page := cast("list[str]", self.client.zrange(self._key("state", state), first, first + PAGE - 1)):
-                    yield page
-                    first += PAGE
+    def weigh(self, job_ids: Sequence[str]) -> list[Weight | None]:
+        """What a purge would count of several jobs, in one round trip; None for those that are gone."""
+        with translated(), self.client.pipeline(transaction=False) as pipe:
+            for job_id in job_ids:
+                pipe.hmget(self._key("job", job_id), "state", "notification", "images")
+            found = pipe.execute()
+        return [
+            Weight(State(state), Notification(told or "NONE"), len(orjson.loads(images)) if images else 0)
+            if state
+            else None
+            for state, told, images in found
+        ]
 
     def facts(self, job_ids: Sequence[str]) -> list[Facts]:
         """What the search for orphans needs of several jobs, in one round trip."""

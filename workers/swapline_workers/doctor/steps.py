@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 
 from swapline_producer.contract import Step
 from swapline_producer.doctor.findings import Finding, fail, ok, unchecked
-from swapline_producer.ledger import connect
+from swapline_producer.ledger import Ledger, connect
 from swapline_workers.celery_app import build_app
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ def steps(settings: WorkerSettings) -> Iterator[Finding]:
         return
     app = build_app(settings)
     try:
-        replies: dict[str, Any] = app.control.inspect(timeout=PATIENCE).active_queues() or {}
+        known = _known(settings)  # when all of them have answered there is nothing more to wait for
+        replies: dict[str, Any] = app.control.inspect(timeout=PATIENCE, limit=known).active_queues() or {}
     except (OSError, KombuError) as error:
         yield fail(NAME, f"the broker does not answer: {error}", "see `redis`")
         return
@@ -47,6 +48,12 @@ def steps(settings: WorkerSettings) -> Iterator[Finding]:
         yield fail(NAME, found, f"start `swapline worker --step {' --step '.join(missing)}`")
     else:
         yield ok(NAME, f"all four are worked on by {names}")
+
+
+def _known(settings: WorkerSettings) -> int | None:
+    """How many worker processes the ledger has heard of in the last minute; None where it has heard of none."""
+    with connect(settings.redis_url, timeout=PATIENCE) as client:
+        return len(Ledger(client, settings.key_prefix, keep=settings.job_ttl).clocks()) or None
 
 
 def _broker_answers(settings: WorkerSettings) -> bool:
