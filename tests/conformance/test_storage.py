@@ -349,6 +349,22 @@ def test_whatever_a_server_says_the_error_is_ours_and_one_sentence(
         assert len(sentence) < 600
 
 
+XML = b'<?xml version="1.0" encoding="UTF-8"?>'
+
+
+@pytest.mark.parametrize("start", [XML, XML + b"\n", b""], ids=["as Ceph", "as Amazon", "bare"])
+def test_the_stores_own_word_for_a_refusal_is_told_and_nothing_else_of_its_xml(
+    start: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    xml = start + b"<Error><Code>SignatureDoesNotMatch</Code><StringToSign>abc</StringToSign></Error>"
+    with RawServer(say_always(reply(xml, "403 Forbidden"))) as server:
+        s3_environment(monkeypatch, server.port)
+        with pytest.raises(StorageUnavailable, match=r"403 Forbidden: SignatureDoesNotMatch\)") as told:
+            open_storage("s3://bucket", timeout=10).get("a")
+    assert "abc" not in str(told.value)
+
+
 def test_a_missing_bucket_is_named_and_not_taken_for_a_missing_object(bucket: str) -> None:
     storage = open_storage(f"s3://no-such-bucket-{bucket}", timeout=5)
     for call in (lambda: storage.get("a"), lambda: storage.put("a", b"", "text/plain"), lambda: list(storage.list())):
