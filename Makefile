@@ -17,7 +17,7 @@ export PHOTO KEEP
 .PHONY: bench bench-in-flight bench-board bench-enqueue bench-line bench-polling
 
 help: ## List the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Build .venv from requirements.lock, with the three packages in it (uv is used where it is found)
 
