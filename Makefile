@@ -17,7 +17,7 @@ export PHOTO KEEP
 .PHONY: bench bench-in-flight bench-board bench-enqueue bench-line bench-polling
 
 help: ## List the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Build .venv from requirements.lock, with the three packages in it (uv is used where it is found)
 
@@ -46,9 +46,10 @@ format: $(STAMP) ## Format, and mend what the linter can mend itself
 audit: $(STAMP) ## Look for unpinned packages, known vulnerabilities and secrets; write build/sbom.cdx.json (AUDIT_STRICT=1: for a release)
 	$(BIN)/python ops/audit.py
 
-test-s3: $(STAMP) ## Run the tests of retention against a real S3 server (S3_TEST_ENDPOINT=, S3_TEST_KEY=, S3_TEST_SECRET=)
-	@: $${S3_TEST_ENDPOINT:?say where the S3 server is} $${S3_TEST_KEY:?} $${S3_TEST_SECRET:?}
-	$(BIN)/pytest tests/integration/test_janitor.py tests/integration/test_purge.py tests/integration/test_canaries.py
+test-s3: $(STAMP) ## Run the tests of storage and retention against a real S3 server (CEPH=1, or S3_TEST_ENDPOINT=, S3_TEST_KEY=, S3_TEST_SECRET=)
+	@[ -n "$(CEPH)" ] || : $${S3_TEST_ENDPOINT:?say where the S3 server is, or CEPH=1 to start one} $${S3_TEST_KEY:?} $${S3_TEST_SECRET:?}
+	$(if $(CEPH),env -u S3_TEST_ENDPOINT S3_TEST_CEPH=1 )$(BIN)/pytest tests/conformance/test_storage.py \
+		tests/integration/test_janitor.py tests/integration/test_purge.py tests/integration/test_canaries.py
 
 docs: $(STAMP) ## Draw the pages that are facts of the code
 	$(BIN)/python docs/draw.py

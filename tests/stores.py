@@ -1,19 +1,19 @@
 """Stores for tests: a folder, and S3 as moto serves it, or as a real server does.
 
-With S3_TEST_ENDPOINT, S3_TEST_KEY and S3_TEST_SECRET in the environment that server is used instead (`make test-s3`).
+`make test-s3` names a real one in the environment: by S3_TEST_ENDPOINT, S3_TEST_KEY and S3_TEST_SECRET, or a Ceph that
+is started for the run by S3_TEST_CEPH.
 """
 
 from __future__ import annotations
 
 import os
-import secrets
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import boto3  # type: ignore[import-untyped]  # it ships no types
 import pytest
 from moto.server import ThreadedMotoServer
 
+import ceph
+from s3_servers import S3Server
 from swapline_producer.storage import open_storage
 
 if TYPE_CHECKING:
@@ -22,55 +22,26 @@ if TYPE_CHECKING:
 
     from swapline_producer.storage import Storage
 
-AMBIENT = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT", "AWS_SESSION_TOKEN")
 
-
-@dataclass(frozen=True)
-class S3Server:
-    """Where an S3 server is, and how it is entered."""
-
-    endpoint: str
-    key: str = "canary-storage-key"
-    secret: str = "canary-storage-secret"
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """What a process needs to know of it."""
-        return {
-            "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_ACCESS_KEY_ID": self.key,
-            "AWS_SECRET_ACCESS_KEY": self.secret,
-            "AWS_REGION": "us-east-1",
-        }
-
-    def new_bucket(self) -> str:
-        """Make a bucket with a name of its own; give the name."""
-        name = f"swapline-{secrets.token_hex(6)}"
-        client = boto3.client(
-            "s3",
-            endpoint_url=self.endpoint,
-            aws_access_key_id=self.key,
-            aws_secret_access_key=self.secret,
-            region_name="us-east-1",
-        )
-        client.create_bucket(Bucket=name)
-        client.close()
-        return name
-
-    def enter(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Have this process talk to it."""
-        for name in AMBIENT:
-            monkeypatch.delenv(name, raising=False)
-            monkeypatch.delenv(name.lower(), raising=False)
-        for name, value in self.environment.items():
-            monkeypatch.setenv(name, value)
+@pytest.fixture(scope="session")
+def real_s3_server(tmp_path_factory: pytest.TempPathFactory) -> Generator[S3Server | None]:
+    """The real S3 server that was asked for, for all tests of a folder; None where none was."""
+    if "S3_TEST_ENDPOINT" in os.environ:
+        yield S3Server(*(os.environ[f"S3_TEST_{name}"] for name in ("ENDPOINT", "KEY", "SECRET")))
+    elif "S3_TEST_CEPH" in os.environ:
+        if missing := ceph.missing():
+            pytest.skip(f"{missing} is not installed: apt-get install {ceph.PACKAGES}")
+        with ceph.gateway(tmp_path_factory.mktemp("ceph")) as server:
+            yield server
+    else:
+        yield None
 
 
 @pytest.fixture(scope="module")
-def s3_server() -> Generator[S3Server]:
+def s3_server(real_s3_server: S3Server | None) -> Generator[S3Server]:
     """An S3 server for a module."""
-    if "S3_TEST_ENDPOINT" in os.environ:
-        yield S3Server(*(os.environ[f"S3_TEST_{name}"] for name in ("ENDPOINT", "KEY", "SECRET")))
+    if real_s3_server is not None:
+        yield real_s3_server
         return
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()

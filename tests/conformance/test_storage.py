@@ -3,56 +3,44 @@
 from __future__ import annotations
 
 import http.client
-import itertools
 import socket
 import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from raw_server import Caller, RawServer, deaf_port, free_port, reply
+from s3_servers import S3Server
 from swapline_producer.errors import ObjectMissing, StorageError, StorageUnavailable
 from swapline_producer.storage import Storage, open_storage
 from swapline_producer.testing import memory_storage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 BIG = bytes(range(256)) * 8192  # 2 MiB, the size of a small result
 ODD_KEYS = ["a b/ü", "plus+and%2Fpercent", "what?#is=this&that", "..two/dots..", "'quotes\"", "日本/語.png"]
-_numbers = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def s3_port() -> Iterator[int]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield server.get_host_and_port()[1]
-    server.stop()
 
 
 def s3_environment(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
     """Point this process at an S3 server on this host, and at nothing else."""
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT", "AWS_SESSION_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-very-secret")
-    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    S3Server(f"http://127.0.0.1:{port}", "key", "not-very-secret").enter(monkeypatch)
 
 
-def ask(port: int, method: str, path: str) -> tuple[int, bytes, str | None]:
-    """Ask a server on this host over plain HTTP; give status, body and content type."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+def fetch(url: str) -> tuple[int, bytes, str | None]:
+    """Read a signed URL of the S3 server as anybody could; give status, body and content type."""
+    parts = urlsplit(url)
+    secure = parts.scheme == "https"
+    connection = (http.client.HTTPSConnection if secure else http.client.HTTPConnection)(parts.netloc, timeout=10)
     try:
-        connection.request(method, path)
+        connection.request("GET", f"{parts.path}?{parts.query}")
         response = connection.getresponse()
         return response.status, response.read(), response.getheader("Content-Type")
     finally:
@@ -60,11 +48,9 @@ def ask(port: int, method: str, path: str) -> tuple[int, bytes, str | None]:
 
 
 @pytest.fixture
-def bucket(s3_port: int, monkeypatch: pytest.MonkeyPatch) -> str:
-    s3_environment(monkeypatch, s3_port)
-    name = f"bucket-{next(_numbers)}"
-    assert ask(s3_port, "PUT", f"/{name}")[0] == 200
-    return name
+def bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    s3_server.enter(monkeypatch)
+    return s3_server.new_bucket()
 
 
 @pytest.fixture
@@ -175,6 +161,14 @@ def test_a_list_has_what_lies_below_a_folder(storage: Storage) -> None:
     assert keys(storage, "res") == keys(storage, "nothing/here") == set()
 
 
+def test_a_list_goes_on_where_one_answer_of_a_server_ends(s3: Storage) -> None:
+    wanted = {f"a/{number}" for number in range(1001)}  # a server gives a thousand at a time
+    with ThreadPoolExecutor(8) as pool:
+        for _ in pool.map(lambda key: s3.put(key, b"", "text/plain"), wanted):
+            pass
+    assert keys(s3) == keys(s3, "a") == wanted
+
+
 def test_a_list_tells_size_and_when(storage: Storage) -> None:
     storage.put("a", b"xyz", "text/plain")
     (found,) = storage.list()
@@ -224,12 +218,6 @@ def test_several_threads_can_use_one_store(storage: Storage) -> None:
 # From here on: S3 alone.
 
 
-def fetch(url: str) -> tuple[int, bytes, str | None]:
-    """Read a signed URL of the S3 server as anybody could."""
-    parts = urlsplit(url)
-    return ask(parts.port or 0, "GET", f"{parts.path}?{parts.query}")
-
-
 def test_an_object_has_its_place_and_its_content_type(s3: Storage, bucket: str) -> None:
     s3.put("a.png", b"png", "image/png")
     assert s3.put_once("b.json", b"{}", "application/json")
@@ -246,26 +234,32 @@ def test_a_url_is_signed_for_seven_days_at_most_and_gives_the_object(s3: Storage
     assert fetch(url) == (200, b"png", "image/png")
 
 
-def test_credentials_can_lie_in_files(s3: Storage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name, value in (("AWS_ACCESS_KEY_ID", "key-of-a-file"), ("AWS_SECRET_ACCESS_KEY", "secret-of-a-file")):
-        (tmp_path / name).write_text(value + "\n")
+def test_credentials_can_lie_in_files(
+    s3: Storage,
+    s3_server: S3Server,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        (tmp_path / name).write_text(s3_server.environment[name] + "\n")
         monkeypatch.delenv(name)
         monkeypatch.setenv(f"{name}_FILE", str(tmp_path / name))
     s3.put("a.png", b"png", "image/png")
-    assert "key-of-a-file" in s3.url("a.png")
+    assert f"X-Amz-Credential={s3_server.key}%2F" in s3.url("a.png")
     assert fetch(s3.url("a.png"))[:2] == (200, b"png")
 
 
 def test_a_lost_reply_to_our_own_write_is_not_taken_for_somebody_elses(
     bucket: str,
-    s3_port: int,
+    s3_server: S3Server,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    there = urlsplit(s3_server.endpoint)
     lost: list[bytes] = []
 
     def lose_the_first_reply_to_a_write(caller: Caller) -> None:
         while request := caller.read_request():
-            with socket.create_connection(("127.0.0.1", s3_port)) as behind:
+            with socket.create_connection((there.hostname, there.port)) as behind:
                 behind.sendall(request.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n", 1))
                 answer = b"".join(iter(lambda: behind.recv(65536), b""))
             if request.startswith(b"PUT") and not lost:
@@ -276,7 +270,7 @@ def test_a_lost_reply_to_our_own_write_is_not_taken_for_somebody_elses(
             return
 
     with RawServer(lose_the_first_reply_to_a_write) as proxy:
-        s3_environment(monkeypatch, proxy.port)
+        replace(s3_server, endpoint=f"http://127.0.0.1:{proxy.port}").enter(monkeypatch)
         storage = open_storage(f"s3://{bucket}", timeout=10)
         assert storage.put_once("inputs/x", BIG, "image/png") is True
         assert lost[0].startswith(b"HTTP/1.1 200")
@@ -355,9 +349,24 @@ def test_whatever_a_server_says_the_error_is_ours_and_one_sentence(
         assert len(sentence) < 600
 
 
-def test_a_missing_bucket_is_named_and_not_taken_for_a_missing_object(s3_port: int, bucket: str) -> None:
-    assert bucket
-    storage = open_storage(f"s3://no-such-bucket-{s3_port}", timeout=5)
+XML = b'<?xml version="1.0" encoding="UTF-8"?>'
+
+
+@pytest.mark.parametrize("start", [XML, XML + b"\n", b""], ids=["as Ceph", "as Amazon", "bare"])
+def test_the_stores_own_word_for_a_refusal_is_told_and_nothing_else_of_its_xml(
+    start: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    xml = start + b"<Error><Code>SignatureDoesNotMatch</Code><StringToSign>abc</StringToSign></Error>"
+    with RawServer(say_always(reply(xml, "403 Forbidden"))) as server:
+        s3_environment(monkeypatch, server.port)
+        with pytest.raises(StorageUnavailable, match=r"403 Forbidden: SignatureDoesNotMatch\)") as told:
+            open_storage("s3://bucket", timeout=10).get("a")
+    assert "abc" not in str(told.value)
+
+
+def test_a_missing_bucket_is_named_and_not_taken_for_a_missing_object(bucket: str) -> None:
+    storage = open_storage(f"s3://no-such-bucket-{bucket}", timeout=5)
     for call in (lambda: storage.get("a"), lambda: storage.put("a", b"", "text/plain"), lambda: list(storage.list())):
         with pytest.raises(StorageUnavailable, match=r"no-such-bucket.* SWAPLINE_STORAGE_URL"):
             call()

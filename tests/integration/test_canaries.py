@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from installation import Receiver, Worker
-    from stores import S3Server
+    from s3_servers import S3Server
 
 API_KEY = "canary-api-key-6f1d"
 REDIS_PASSWORD = "canary-redis-password-6f1d"

@@ -45,6 +45,10 @@ _WRITER = "swaplinewriter"
 _NO_CONDITIONS = re.compile(r"501 Not Implemented|<Code>NotImplemented|not supported|not implemented", re.IGNORECASE)
 """How a server that knows no conditional write says so."""
 
+_XML = re.compile(r"<\?xml|<Error")
+_CODE = re.compile(r"<Code>(\w{1,100})</Code>")
+"""Why S3 refused, in one word."""
+
 _MISSING_PLACE = re.compile(r"NoSuchBucket|ContainerNotFound|bucket does not exist", re.IGNORECASE)
 _FOREIGN = (foreign.BaseError, OSError, ValueError, RuntimeError)
 """What obstore raises. An interrupt or a soft time limit, which Python raises on its return, is not among them."""
@@ -272,6 +276,11 @@ def _secrets_from_files(scheme: str) -> dict[str, str]:
 
 
 def _reason(error: BaseException) -> str:
-    """Give the first line of a foreign error without what follows `?` in its URLs: signatures stand there."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return re.sub(r"\?\S+", "", lines[0])[:_LONGEST_REASON]
+    """Give the first line of a foreign error, and the store's own word for it.
+
+    What follows `?` in its URLs is left out, as signatures stand there, and so is the XML: keys may stand in it.
+    """
+    text = str(error).strip() or type(error).__name__
+    first = re.sub(r"\?\S+", "", _XML.split(text.splitlines()[0])[0])[:_LONGEST_REASON].rstrip(": ")
+    code = _CODE.search(text)
+    return f"{first}: {code[1]}" if code and code[1] not in first else first

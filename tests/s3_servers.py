@@ -1,0 +1,78 @@
+"""An S3 server as tests know it, whoever it is: where it is, how it is entered, buckets of one's own."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import boto3  # type: ignore[import-untyped]  # it ships no types
+from botocore.config import Config  # type: ignore[import-untyped]  # the same
+from botocore.exceptions import ConnectionError as NoConnection  # type: ignore[import-untyped]  # the same
+from botocore.exceptions import HTTPClientError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    import pytest
+
+AMBIENT = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT", "AWS_SESSION_TOKEN")
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """Where an S3 server is, and how it is entered."""
+
+    endpoint: str
+    key: str = "canary-storage-key"
+    secret: str = "canary-storage-secret"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process needs to know of it."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": self.key,
+            "AWS_SECRET_ACCESS_KEY": self.secret,
+            "AWS_REGION": "us-east-1",
+        }
+
+    def new_bucket(self) -> str:
+        """Make a bucket with a name of its own; give the name."""
+        name = f"swapline-{secrets.token_hex(6)}"
+        with self._client() as client:
+            client.create_bucket(Bucket=name)
+        return name
+
+    def owner(self) -> str | None:
+        """Ask whose key ours is; None where nobody listens, and empty where the server does not say."""
+        try:
+            with self._client() as client:
+                told: str = client.list_buckets().get("Owner", {}).get("ID", "")
+        except (NoConnection, HTTPClientError):
+            return None
+        return told
+
+    @contextmanager
+    def _client(self) -> Generator[Any]:
+        client = boto3.client(
+            "s3",
+            endpoint_url=self.endpoint,
+            aws_access_key_id=self.key,
+            aws_secret_access_key=self.secret,
+            region_name="us-east-1",
+            config=Config(retries={"total_max_attempts": 1}, proxies={}),
+        )
+        try:
+            yield client
+        finally:
+            client.close()
+
+    def enter(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Have this process talk to it."""
+        for name in AMBIENT:
+            monkeypatch.delenv(name, raising=False)
+            monkeypatch.delenv(name.lower(), raising=False)
+        for name, value in self.environment.items():
+            monkeypatch.setenv(name, value)
