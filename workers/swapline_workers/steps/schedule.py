@@ -20,8 +20,8 @@ LATE = 1.5
 """Times the longest wait: a look that came so long after the one before says too little (no worker was there)."""
 
 FIRST_SPREAD = 0.95
-"""Of the wait for a job's first look, where thousands are in flight: spread over the whole of it, looks at jobs that were
-submitted in one second stay spread. With half of it, they came in waves of twice what the machine could do."""
+"""Of the wait for a job's first look, where thousands are in flight: spread over the whole of it, looks at jobs that
+were submitted in one second stay spread. With half of it they came in waves of twice what the machine could do."""
 
 SPREAD = 0.1
 """Of each later one: little, because a look too early is a look too many."""
