@@ -57,7 +57,13 @@ class Manifest:
         try:
             for number, (line, found) in zip(count(1), raw, strict=False):
                 yield self._row(number, line, found)
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
+        except UnicodeDecodeError as error:
+            raise RequestError(
+                f"The manifest {self._path} is not UTF-8 ({error.reason} {error.object[error.start]:#04x});"
+                " save it as UTF-8 (in a spreadsheet: CSV UTF-8).",
+                field="manifest",
+            ) from None
+        except (OSError, csv.Error) as error:
             raise RequestError(f"The manifest {self._path} cannot be read: {error}", field="manifest") from None
 
     def key(self, number: int) -> str:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 PAGE = 5000
 """Jobs looked for at once: a look at a large ledger takes a second, and a page of replays some."""
 
+PAGE_DRY = 100_000
+"""The same where nothing moves: reading so many takes five seconds, and each page looks through the ledger again."""
+
 CHUNK = 200
 """Jobs read at once: what is read is a moment old when its turn comes, and is checked again."""
 
@@ -87,7 +90,7 @@ class OnCall:
         Broken off and begun again it goes on where it was: a job that was replayed from there before is passed over,
         unless `again`. With `dry_run` nothing is moved. Raises LedgerUnavailable, StorageError.
         """
-        for job in self._fitting(wanted):
+        for job in self._fitting(wanted, PAGE_DRY if dry_run else PAGE):
             if step.value in job.replayed_from and not again:
                 yield Replayed(job, REPEATED)
             else:
@@ -117,8 +120,8 @@ class OnCall:
         """The same for a job that was just read. Raises NotPossible."""
         return self._move(job, replays.from_notify(job))
 
-    def _fitting(self, wanted: Wanted) -> Iterator[Job]:
-        for page in self._ledger.pages(wanted, limit=PAGE):
+    def _fitting(self, wanted: Wanted, page_size: int) -> Iterator[Job]:
+        for page in self._ledger.pages(wanted, limit=page_size):
             for chunk in _chunks(page):
                 yield from (job for job in self._ledger.get_many(chunk) if wanted.fits(job))
 

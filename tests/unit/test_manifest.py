@@ -112,7 +112,7 @@ def test_a_wrong_header_is_said_at_once(tmp_path: Path, header: str, sentence: s
 def test_a_file_that_is_no_text_is_a_sentence(tmp_path: Path) -> None:
     path = tmp_path / "spring.csv"
     path.write_bytes(sample_photographs()[0])
-    with pytest.raises(RequestError, match="cannot be read"):
+    with pytest.raises(RequestError, match="is not UTF-8"):
         list(Manifest(path, "spring", {}).rows())
 
 

@@ -129,6 +129,7 @@ def print_job(job: Job, now: int | None = None, due: int | None = None) -> None:
     """A job as people read it; with `now` (milliseconds) how long ago things were, `due`: its next moment."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
+    table.add_column(overflow="fold")  # a key that is cut is of no use
     for name, value in job_facts(job).items():
         if name == "state":
             table.add_row(name, coloured_state(job))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from swapline_producer.cli.show import moment, out, span
+from swapline_producer.cli.show import NARROW, moment, out, span
 from swapline_producer.contract import Notification
 from swapline_producer.deliveries import LINES, SHOWN
 
@@ -79,8 +79,12 @@ def print_timeline(events: Sequence[JobEvent]) -> None:
         style = "red" if line["name"] in WRONG else "green" if line["name"] in GOOD else ""
         facts = "  ".join(f"{name}={value}" for name, value in line["data"].items())
         since = f"+{line['since_previous']:.3f} s"
-        table.add_row(line["at"], f"{line['after']:.3f} s", since, Text(line["name"], style=style), Text(facts))
-    out.print(table)
+        if out.width >= NARROW:
+            table.add_row(line["at"], f"{line['after']:.3f} s", since, Text(line["name"], style=style), Text(facts))
+        else:  # no room for columns: a line that runs on loses nothing
+            out.print(Text.assemble(f"{line['at']}  {since}  ", (line["name"], style), f"  {facts}" if facts else ""))
+    if table.row_count:
+        out.print(table)
 
 
 def print_stages(found: dict[str, float], *, ended: bool) -> None:

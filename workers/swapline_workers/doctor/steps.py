@@ -28,10 +28,11 @@ def steps(settings: WorkerSettings) -> Iterator[Finding]:
     if not _broker_answers(settings):
         yield unchecked(NAME, "Redis must be well first")
         return
+    known = _known(settings)  # when all of them have answered there is nothing more to wait for
     app = build_app(settings)
     try:
-        known = _known(settings)  # when all of them have answered there is nothing more to wait for
-        replies: dict[str, Any] = app.control.inspect(timeout=PATIENCE, limit=known).active_queues() or {}
+        inspect = app.control.inspect(timeout=PATIENCE, limit=known)
+        replies: dict[str, Any] = (inspect.active_queues() or {}) if known else {}
     except (OSError, KombuError) as error:
         yield fail(NAME, f"the broker does not answer: {error}", "see `redis`")
         return
@@ -50,10 +51,10 @@ def steps(settings: WorkerSettings) -> Iterator[Finding]:
         yield ok(NAME, f"all four are worked on by {names}")
 
 
-def _known(settings: WorkerSettings) -> int | None:
-    """How many worker processes the ledger has heard of in the last minute; None where it has heard of none."""
+def _known(settings: WorkerSettings) -> int:
+    """How many worker processes the ledger has heard of in the last minute."""
     with connect(settings.redis_url, timeout=PATIENCE) as client:
-        return len(Ledger(client, settings.key_prefix, keep=settings.job_ttl).clocks()) or None
+        return len(Ledger(client, settings.key_prefix, keep=settings.job_ttl).clocks())
 
 
 def _broker_answers(settings: WorkerSettings) -> bool:
