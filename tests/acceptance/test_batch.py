@@ -130,7 +130,7 @@ def test_an_interrupted_run_goes_on_where_it_was(installation: Installation, tmp
         waited_for(lambda: ledger.census()[State.QUEUED] >= so_far)  # noqa: B023 -- called in this turn only
         child.send_signal(interrupt)
         _, said = child.communicate(timeout=60)
-        assert child.returncode == (3 if interrupt is signal.SIGINT else -signal.SIGKILL)
+        assert child.returncode == (3 if interrupt is signal.SIGINT else -signal.SIGKILL), said
         assert "Traceback" not in said
         assert ledger.census()[State.QUEUED] < number
     there = ledger.census()[State.QUEUED]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,42 @@ def progress(what: str, total: int | None, *, quiet: bool = False) -> Generator[
         Rate(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=quiet or not console.is_terminal, transient=True) as bar:
+    with (
+        ctrl_c_is_heard() as check,
+        Progress(*columns, console=console, disable=quiet or not console.is_terminal, transient=True) as bar,
+    ):
         task = bar.add_task(what, total=total)
-        yield lambda steps: bar.advance(task, steps)
+
+        def tick(steps: int) -> None:
+            check()
+            bar.advance(task, steps)
+
+        yield tick
+
+
+@contextmanager
+def ctrl_c_is_heard() -> Generator[Callable[[], None]]:
+    """Give a function that raises KeyboardInterrupt if Ctrl-C was pressed and nobody noticed.
+
+    Python drops an exception that falls into a finalizer, and a long piece of work would go on as if nothing had been.
+    """
+    pressed = False
+
+    def press(*_: object) -> None:
+        nonlocal pressed
+        pressed = True
+        raise KeyboardInterrupt
+
+    def check() -> None:
+        if pressed:
+            raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    ours = before is signal.default_int_handler  # else somebody ignores it (nohup), or has other plans
+    if ours:
+        signal.signal(signal.SIGINT, press)
+    try:
+        yield check
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, before)
