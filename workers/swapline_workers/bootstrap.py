@@ -51,6 +51,15 @@ LANES = 8
 OBJECTS = 10
 """Reads and writes of one step at most that are counted on: four pictures each way, a receipt, a deletion."""
 
+PICTURE_SPANS = {
+    "input_text": "read input",
+    "stage": "stage",
+    "staged": "read staged",
+    "promote": "store",
+    "store": "store",
+}
+"""What a trace calls the work on pictures. A picture is stored under one name, by whichever way."""
+
 
 @dataclass(frozen=True, slots=True)
 class House:
@@ -151,19 +160,10 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
     lanes = Lanes(LANES)
     meter.watch(lambda: len(desk.in_hands()))
     storage = open_storage(settings.storage_url, timeout=settings.storage_timeout)
-    vendor = VendorClient(
-        base_url=settings.api_base_url,
-        key_header=settings.api_key_header,
-        key_prefix=settings.api_key_prefix,
-        key=settings.api_key,
-        submit_timeout=settings.submit_timeout,
-        status_timeout=settings.status_timeout,
-        inflate=settings.check_pixels,
-    )
     ports = Ports(
         desk=desk,
         vendor=tracing.calls(
-            MeasuredVendor(vendor, meter),
+            MeasuredVendor(_vendor(settings), meter),
             urlsplit(settings.api_base_url).hostname or "",
             {"submit": "POST /run/face_swap", "look": "POST /status"},
             opens={"look"},
@@ -171,35 +171,13 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
         pictures=tracing.calls(
             ReadAhead(storage, ledger.front, in_hand=settings.pictures_in_hand),
             "",
-            {
-                "input_text": "read input",
-                "stage": "stage",
-                "staged": "read staged",
-                "promote": "store",
-                "store": "store",
-            },
+            PICTURE_SPANS,
         ),
-        webhooks=tracing.calls(
-            WebhookSender(
-                secrets=settings.webhook_secrets,
-                tenant_secrets=settings.webhook_tenant_secrets,
-                allow_private=settings.webhook_allow_private,
-                timeout=settings.webhook_timeout,
-            ),
-            "",
-            {"deliver": "POST webhook"},
-        ),
+        webhooks=tracing.calls(_webhooks(settings), "", {"deliver": "POST webhook"}),
         endpoints=ledger,
         lanes=lanes,
         times=LearnedTimes(ledger, EVERY_KIND),
-        policy=Policy(
-            looks=Bounds(settings.poll_min_interval, settings.poll_max_interval, settings.poll_budget),
-            on_ambiguous_submit=settings.on_ambiguous_submit,
-            rescue_after=settings.rescue_after,
-            lost_after=settings.lost_after,
-            webhook_schedule=settings.webhook_schedule,
-            webhook_disable_after=settings.webhook_disable_after,
-        ),
+        policy=_policy(settings),
         chance=random.random,
     )
     farewell = Farewell(desk, clock, grace=settings.stop_grace)
@@ -223,6 +201,38 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
         meter=meter,
         pulse=pulse,
         tracing=tracing,
+    )
+
+
+def _vendor(settings: WorkerSettings) -> VendorClient:
+    return VendorClient(
+        base_url=settings.api_base_url,
+        key_header=settings.api_key_header,
+        key_prefix=settings.api_key_prefix,
+        key=settings.api_key,
+        submit_timeout=settings.submit_timeout,
+        status_timeout=settings.status_timeout,
+        inflate=settings.check_pixels,
+    )
+
+
+def _webhooks(settings: WorkerSettings) -> WebhookSender:
+    return WebhookSender(
+        secrets=settings.webhook_secrets,
+        tenant_secrets=settings.webhook_tenant_secrets,
+        allow_private=settings.webhook_allow_private,
+        timeout=settings.webhook_timeout,
+    )
+
+
+def _policy(settings: WorkerSettings) -> Policy:
+    return Policy(
+        looks=Bounds(settings.poll_min_interval, settings.poll_max_interval, settings.poll_budget),
+        on_ambiguous_submit=settings.on_ambiguous_submit,
+        rescue_after=settings.rescue_after,
+        lost_after=settings.lost_after,
+        webhook_schedule=settings.webhook_schedule,
+        webhook_disable_after=settings.webhook_disable_after,
     )
 
 
