@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from posts import Post
 from servers import new_job
 from swapline_producer import Producer, ProducerSettings, Result, SwapRequest
 from swapline_producer.bulk import CHUNK
@@ -19,21 +20,10 @@ from swapline_simulator import sample_photographs
 from swapline_workers.core.lifecycle import ROUTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from servers import Time
-
-
-class Post:
-    """Keeps what it is given to send."""
-
-    def __init__(self) -> None:
-        self.tickets: list[Ticket] = []
-
-    def send(self, tickets: Sequence[Ticket]) -> bool:
-        self.tickets += tickets
-        return True
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from posts import Post
 from servers import new_job, waited_for
 from swapline_producer import Producer, ProducerSettings
 from swapline_producer.change import Change, Strike
@@ -17,8 +18,6 @@ from swapline_workers.adapters.desk import LedgerDesk
 from swapline_workers.core.lifecycle import ROUTES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from installation import Installation, Receiver
     from servers import Time
     from swapline_producer.ledger import Ledger
@@ -44,15 +43,6 @@ NOT_SENT = Change(
     strike=Strike(reason="429"),
 )
 HELD = Change(to=State.HELD, fields={"attempt_open": False}, due_by="run_until", note="held")
-
-
-class Post:
-    def __init__(self) -> None:
-        self.tickets: list[Ticket] = []
-
-    def send(self, tickets: Sequence[Ticket]) -> bool:
-        self.tickets += tickets
-        return True
 
 
 @pytest.fixture
