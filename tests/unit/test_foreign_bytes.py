@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from fakes import job
 from pngs import png
 from swapline_producer import SwapRequest
-from swapline_producer.contract import Job, JobEvent, StoredImage
+from swapline_producer.contract import JobEvent, StoredImage
 from swapline_producer.errors import ImageError, RequestError, SwaplineError, WebhookVerificationError
 from swapline_producer.images import Link, Picture, read_image
 from swapline_producer.ledger.record import job_of
@@ -144,7 +144,7 @@ RECORD = {
 }
 
 
-@given(st.dictionaries(st.text(min_size=1, max_size=20).filter(lambda name: name not in Job.model_fields), any_text))
+@given(st.dictionaries(st.text(min_size=1, max_size=16).map(lambda name: f"new_{name}"), any_text))
 def test_a_record_of_another_version_with_fields_we_do_not_know_is_the_same_job(more: dict[str, str]) -> None:
     assert job_of("a", {**more, **RECORD}) == job_of("a", RECORD)
 
