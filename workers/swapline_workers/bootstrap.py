@@ -29,6 +29,7 @@ from swapline_workers.core.polling import Bounds
 from swapline_workers.farewell import Farewell
 from swapline_workers.housekeeping import Housekeeping
 from swapline_workers.observability import MeasuredVendor, WorkerMeter
+from swapline_workers.post import Post
 from swapline_workers.pulse import Allowed, Pulse
 from swapline_workers.settings import WorkerSettings
 from swapline_workers.steps.ports import Ports
@@ -67,6 +68,7 @@ class House:
 
     settings: WorkerSettings
     ledger: Ledger
+    post: Post
     desk: LedgerDesk
     clock: Clock
     ports: Ports
@@ -149,14 +151,15 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
     meter = WorkerMeter(settings)
     ledger = open_ledger(settings)
     mail = Mail(app, settings.key_prefix)
+    post = Post(mail)
     tracing = build_tracing()
     clock = Clock(
         ledger,
-        mail,
+        post,
         in_hands=lambda: desk.in_hands(),  # noqa: PLW0108 -- the desk is built below: it needs the clock
         renew_every=settings.rescue_after / RENEWALS,
     )
-    desk = LedgerDesk(ledger, mail, nudge=clock.nudge)
+    desk = LedgerDesk(ledger, post, nudge=clock.nudge)
     lanes = Lanes(LANES)
     meter.watch(lambda: len(desk.in_hands()))
     storage = open_storage(settings.storage_url, timeout=settings.storage_timeout)
@@ -187,6 +190,7 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
     return House(
         settings=settings,
         ledger=ledger,
+        post=post,
         desk=desk,
         clock=clock,
         ports=ports,
