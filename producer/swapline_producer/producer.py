@@ -20,11 +20,9 @@ from swapline_producer.contract import (
     ImageRef,
     JobSpec,
     LinkedImage,
-    Step,
     StoredImage,
     SwapOptions,
     SwapRequest,
-    Ticket,
     WebUrl,
 )
 from swapline_producer.contract.trace import kept
@@ -93,10 +91,9 @@ class Producer:
         stored), StorageError, IdempotencyConflict or LedgerUnavailable (ask again with an idempotency key to be sure).
         """
         wish = self._wish(request)
-        job_id, created = self.ledger.accept(wish.job, fingerprint=wish.fingerprint, replace_failed=wish.replace_failed)
-        if created:
-            self._mail.send([Ticket(step=Step.SUBMIT, job_id=job_id, turn=1)])
-        return Enqueued(job_id=job_id, created=created)
+        accepted = self.ledger.accept(wish.job, fingerprint=wish.fingerprint, replace_failed=wish.replace_failed)
+        self._mail.send(accepted.tickets)
+        return Enqueued(job_id=accepted.job_id, created=accepted.created)
 
     def enqueue_many(self, requests: Iterable[SwapRequest | Mapping[str, Any]]) -> Iterator[Result]:
         """Enqueue any number of requests (or of their fields, to be checked here); give a result each, in order.

@@ -24,7 +24,7 @@ from celery.exceptions import Retry as CeleryRetry
 from celery.worker import state
 from celery.worker.request import Request
 
-from swapline_producer.contract import Step, Ticket
+from swapline_producer.contract import Ticket
 from swapline_producer.envelope import ticket_of
 from swapline_workers.core.outcomes import Again, Next, Retry
 from swapline_workers.tasks import in_words, perform
@@ -116,7 +116,9 @@ class Crew:
     def offer(self, tickets: Sequence[Ticket]) -> Sequence[Ticket]:
         """Give tickets to threads that are idle; gives those that must be mailed."""
         return [
-            ticket for ticket in tickets if len(self._here) >= self._threads or not self._give(ticket, self._mine(ticket))
+            ticket
+            for ticket in tickets
+            if len(self._here) >= self._threads or not self._give(ticket, self._mine(ticket))
         ]
 
     def _mine(self, ticket: Ticket) -> str | None:
