@@ -104,10 +104,10 @@ class LedgerMachine(RuleBasedStateMachine):
         job_id = f"j{len(self.jobs)}"
         image = LinkedImage(url=f"https://pictures.example/{job_id}")
         new = new_job(job_id, image=image, priority=priority, tenant=tenant, webhook_url=hook)
-        self.ledger.accept(new)
+        accepted = self.ledger.accept(new)
         self.jobs.append(job_id)
         self.replays[job_id] = 0
-        self.world.bag.send([Ticket(step=Step.SUBMIT, job_id=job_id, turn=1)])
+        self.world.bag.send(accepted.tickets)
 
     @rule(seconds=st.sampled_from([0.0, 0.5, 16.0, 16.0, 60.0]))
     def a_clock_ticks_after(self, seconds: float) -> None:
