@@ -114,7 +114,7 @@ class Moves(LedgerCore):
         if not (change.to.finished or job.state.finished):
             return {"leaves": {}}
         leaves: dict[str, int] = {}
-        if job.state is State.STORING:
+        if job.state is State.STORING and not change.cleared:
             staged = [staged_key(job.job_id, number) for number in range(job.staged)]
             leaves |= dict.fromkeys(staged or [staging_folder(job.job_id)], 0)
         if change.fields.get("images"):
