@@ -146,6 +146,7 @@ def test_a_connection_that_the_receiver_closed_meanwhile_is_opened_anew() -> Non
         for call in range(1, 4):
             assert one.deliver(receiver.url, "acme", "msg_1", EVENT).status == 200
             assert receiver.calls == call
+            receiver.wait_until_quiet()
 
 
 def test_no_cookie_comes_back() -> None:

@@ -7,14 +7,12 @@ inflated a block at a time, under the same cap, so that a bomb costs a moment an
 
 from __future__ import annotations
 
-import http.client
 import time
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import urllib3
-
+from swapline_workers.adapters.exchange import PlainReply
 from swapline_workers.core import reply
 from swapline_workers.core.evidence import find_code, words
 from swapline_workers.core.png import PngError, walk
@@ -84,7 +82,7 @@ class Body:
 
     def rest(self) -> bytearray:
         """Wait for all of it, up to the limit."""
-        if not self.ended and (source := self._plain_source()) is not None:
+        if not self.ended and (source := self._plain()) is not None:
             self._fill(source)
         while self.more():
             pass
@@ -97,28 +95,24 @@ class Body:
         self._borrowed = False
         self.data, self.length, self.ended = bytearray(), 0, True
 
-    def _plain_source(self) -> http.client.HTTPResponse | None:
-        """The reply below urllib3, where its bytes come as they are and their number is known, large and allowed."""
-        source = getattr(self._raw, "_fp", None)
-        if self._encoded or not isinstance(source, http.client.HTTPResponse) or source.chunked or source.length is None:
-            return None
-        return source if BLOCK < source.length <= self._limit - self.length else None
+    def _plain(self) -> PlainReply | None:
+        """The reply, where its bytes come as they are and their number is known, large and allowed."""
+        if isinstance(self._raw, PlainReply) and BLOCK < self._raw.left <= self._limit - self.length:
+            return self._raw
+        return None
 
-    def _fill(self, source: http.client.HTTPResponse) -> None:
-        """Read the rest into a buffer in one go. Raises IncompleteRead, as urllib3 does, and what sockets raise."""
-        whole = self.length + (source.length or 0)
+    def _fill(self, source: PlainReply) -> None:
+        """Read the rest into a buffer in one go. Raises ProtocolError."""
+        whole = self.length + source.left
         buffer = _buffer(whole)
         buffer[: self.length] = self.data
-        view = memoryview(buffer)[:whole]
+        view = memoryview(buffer)[self.length : whole]
         self.data, self._borrowed = buffer, True
-        while self.length < whole and (count := source.readinto(view[self.length :])):
-            self.length += count
-        if self.length < whole:
-            raise urllib3.exceptions.ProtocolError(
-                "Connection broken", urllib3.exceptions.IncompleteRead(self.length, whole - self.length)
-            )
+        try:
+            source.fill(view)
+        finally:
+            self.length = whole - source.left
         self.ended = True
-        self._raw.release_conn()  # read to its end: the connection can be used again
 
 
 def _buffer(length: int) -> bytearray:
