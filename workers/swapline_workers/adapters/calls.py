@@ -7,10 +7,13 @@ straight to the session's transport (`get_adapter(url).send`), which is also whe
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import requests
+from requests.cookies import RequestsCookieJar
+from requests.structures import CaseInsensitiveDict
 from urllib3.util import Timeout
 
 from swapline_workers.adapters.exchange import SentHeaders
@@ -18,7 +21,9 @@ from swapline_workers.adapters.exchange import SentHeaders
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from requests.structures import CaseInsensitiveDict
+    from requests.adapters import HTTPAdapter
+
+    from swapline_workers.adapters.exchange import PlainReply
 
 _STRAIGHT = re.compile(
     r"(https?://[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?)((?:/[A-Za-z0-9_~-][\w.~-]*)+)",
@@ -33,6 +38,25 @@ class Call(requests.PreparedRequest):
 
     origin: str | None = None
     target: str | None = None
+
+
+class PlainResponse(requests.Response):
+    """A reply as `requests` gives replies, without a jar of its own for cookies: they are nobody's here."""
+
+    cookies = RequestsCookieJar()
+    elapsed = timedelta(0)
+    encoding = None
+
+    def __init__(self, request: requests.PreparedRequest, reply: PlainReply, transport: HTTPAdapter) -> None:  # noqa: D107 -- as its class says
+        self._content: Any = False  # requests' own word for: not read yet
+        self._content_consumed = False
+        self._next = None
+        self.history = []
+        self.status_code, self.reason, self.raw = reply.status, reply.reason, reply
+        self.headers = CaseInsensitiveDict(reply.headers)
+        self.url = request.url or ""
+        self.request = request
+        self.connection = transport
 
 
 def post(

@@ -40,8 +40,8 @@ from urllib3.util import Timeout
 from urllib3.util.connection import allowed_gai_family
 from urllib3.util.ssl_match_hostname import CertificateError
 
-from swapline_workers.adapters.calls import Call
-from swapline_workers.adapters.exchange import PlainReply, hear, lines_of, tell
+from swapline_workers.adapters.calls import Call, PlainResponse
+from swapline_workers.adapters.exchange import PlainReply, SentHeaders, hear, lines_of, tell
 from swapline_workers.adapters.watchdog import Deadline, DeadlineExceeded, Stage, limit, present
 
 if TYPE_CHECKING:
@@ -223,7 +223,8 @@ class _Straight(HTTPConnectionPool):
             host = f"[{self.host.partition('%')[0]}]" if ":" in self.host else self.host.rstrip(".")
             port = "" if self.port in {None, port_by_scheme[self.scheme]} else f":{self.port}"
             self._host_line = f" HTTP/1.1\r\nHost: {host}{port}\r\n".encode("ascii")
-        return b"POST %b%b%b\r\n" % (url.encode("ascii"), self._host_line, lines_of(headers))
+        lines = headers.lines if isinstance(headers, SentHeaders) else lines_of(headers)
+        return b"POST %b%b%b\r\n" % (url.encode("ascii"), self._host_line, lines)
 
     def _give_up(self, error: Exception, method: str, url: str, retries: Retry) -> NoReturn:
         """Raise the error as urllib3 names it, whatever is left of its tries: a call is made once."""
@@ -295,11 +296,7 @@ class DeadlineAdapter(HTTPAdapter):
         """Give a plain reply as `requests` gives replies; its cookies are nobody's."""
         if not isinstance(resp, PlainReply):
             return super().build_response(req, resp)
-        response = requests.Response()
-        response.status_code, response.reason, response.raw = resp.status, resp.reason, resp
-        response.headers.update(resp.headers)
-        response.url, response.request, response.connection = req.url, req, self
-        return response
+        return PlainResponse(req, resp, self)
 
     def close(self) -> None:
         """Close the connections."""

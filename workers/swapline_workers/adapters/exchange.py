@@ -62,8 +62,6 @@ class SentHeaders(CaseInsensitiveDict[str]):
 
 def lines_of(headers: Mapping[str, str | bytes]) -> bytes:
     """Give the lines of a request's headers. Raises InvalidHeader for what would be more than a header."""
-    if isinstance(headers, SentHeaders) and headers._lines is not None:  # noqa: SLF001 -- of this module
-        return headers._lines  # noqa: SLF001 -- the same
     try:
         lines = b"".join(b"%b: %b\r\n" % (_latin(name), _latin(value)) for name, value in headers.items())
     except UnicodeEncodeError as error:

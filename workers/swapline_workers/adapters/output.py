@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from contextlib import suppress
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from swapline_workers.adapters.exchange import PlainReply
@@ -144,12 +145,17 @@ class OpenLook:
         self._body = body
         self._translator = translator
         self._inflate = inflate
-        self.failure: str | None = None
-        """A vendor's code, or the reply's words about an error, at most 300 characters."""
+        self._said: tuple[bytes, object] = (b"", None)
         self.held = self._wait_for_words(began, clock)
         """Seconds from sending the call to the first byte of the body that is not white space."""
         self.status = self._early_status() or self._final_status()
         """The vendor's word."""
+
+    @cached_property
+    def failure(self) -> str | None:
+        """A vendor's code, or the reply's words about an error, at most 300 characters. Sought when it is asked for."""
+        body, data = self._said
+        return find_code(body) or self._translator.clean(words(data) or "") or None
 
     def pictures(self) -> list[bytes]:
         """Read the rest and give every picture of the reply, each checked to be a whole PNG.
@@ -202,5 +208,5 @@ class OpenLook:
         except ReplyError as error:
             raise self._translator.unreadable(error, self._body.arrived) from error
         if whole.status != COMPLETED:
-            self.failure = find_code(self._body.arrived) or self._translator.clean(words(whole.data) or "") or None
+            self._said = self._body.arrived, whole.data
         return whole.status
