@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import http.client
 import io
+import re
 import socket
 import ssl
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,9 @@ BLOCK = 65_536
 
 _ANSWERED_EARLY = frozenset({errno.EPIPE, errno.ECONNRESET, errno.EPROTOTYPE})
 """The other side stopped reading; what it has said may still be there to read. The last one is how macOS says it."""
+
+_FOLD = re.compile(r"\r?\n[ \t]+")
+"""How a header goes on in the next line; it means a blank (RFC 9112, 5.2)."""
 
 
 class SentHeaders(CaseInsensitiveDict[str]):
@@ -66,7 +70,7 @@ def lines_of(headers: Mapping[str, str | bytes]) -> bytes:
         lines = b"".join(b"%b: %b\r\n" % (_latin(name), _latin(value)) for name, value in headers.items())
     except UnicodeEncodeError as error:
         raise InvalidHeader("a header has letters that no header can carry") from error
-    if not can_be_sent(lines):
+    if not can_be_sent(lines, len(headers)):
         raise InvalidHeader("a header has characters that no header can carry")
     return lines
 
@@ -209,7 +213,7 @@ def _unusual(said: bytes, connection: HTTPConnection, pool: HTTPConnectionPool, 
         source.begin()
         reply = HTTPResponse(
             body=source,
-            headers=HTTPHeaderDict(source.msg.items()),
+            headers=HTTPHeaderDict((name, _FOLD.sub(" ", value)) for name, value in source.msg.items()),
             status=source.status,
             version=source.version,
             reason=source.reason,

@@ -73,6 +73,6 @@ def _length(status: int, headers: dict[str, str]) -> int | None:
     return int(length) if length.isdigit() and len(length) <= LENGTH_DIGITS else None
 
 
-def can_be_sent(lines: bytes) -> bool:
-    """Tell whether these are lines of headers and nothing else: no line break hides in a name or a value."""
-    return _SENT.fullmatch(lines) is not None
+def can_be_sent(lines: bytes, number: int) -> bool:
+    """Tell whether these are so many lines of headers and nothing else: no line break hides in a name or a value."""
+    return lines.count(b"\n") == number and _SENT.fullmatch(lines) is not None
