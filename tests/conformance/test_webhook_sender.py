@@ -146,6 +146,15 @@ def test_a_connection_that_the_receiver_closed_meanwhile_is_opened_anew() -> Non
         for call in range(1, 4):
             assert one.deliver(receiver.url, "acme", "msg_1", EVENT).status == 200
             assert receiver.calls == call
+            receiver.wait_until_quiet()
+
+
+def test_an_answer_without_a_body_keeps_its_connection() -> None:
+    with RawServer(answer_always(b"HTTP/1.1 204 No Content\r\n\r\n")) as receiver:
+        one = sender()
+        for _ in range(3):
+            assert one.deliver(receiver.url, "acme", "msg_1", EVENT).response_sha256 is None
+        assert receiver.calls == 1
 
 
 def test_no_cookie_comes_back() -> None:
@@ -336,7 +345,7 @@ def test_whatever_the_libraries_raise_is_a_failed_webhook(error: Exception, monk
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(requests.Session, "send", fail)
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", fail)
     assert failure("http://127.0.0.1/").__cause__ is error
 
 

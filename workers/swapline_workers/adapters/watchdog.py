@@ -13,7 +13,7 @@ import os
 import socket
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Deadline:
         self._fired = False
         self._over = False
         self._lock = threading.Lock()
-        self._sockets: list[socket.socket] = []
+        self._twins: list[int] = []
 
     @property
     def fired(self) -> bool:
@@ -80,8 +80,8 @@ class Deadline:
         """Shut this socket down when the time is up; at once when it is up already."""
         with self._lock:
             if not self._over:
-                twin = socket.socket(sock.family, sock.type, sock.proto, fileno=socket.dup(sock.fileno()))
-                self._sockets.append(twin)
+                twin = socket.dup(sock.fileno())
+                self._twins.append(twin)
                 if self._fired:
                     _shut(twin)
         if self.outer is not None:
@@ -92,21 +92,26 @@ class Deadline:
         with self._lock:
             if not self._over:
                 self._fired = True
-                for twin in self._sockets:
+                for twin in self._twins:
                     _shut(twin)
 
     def end(self) -> None:
         """Let go of the sockets: after this, the deadline does nothing."""
         with self._lock:
             self._over = True
-            for twin in self._sockets:
-                twin.close()
-            self._sockets.clear()
+            for twin in self._twins:
+                socket.close(twin)
+            self._twins.clear()
 
 
-def _shut(sock: socket.socket) -> None:
-    with suppress(OSError):  # it was never connected, or the other side was faster
+def _shut(twin: int) -> None:
+    sock = socket.socket(fileno=twin)
+    try:
         sock.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # it was never connected, or the other side was faster
+    finally:
+        sock.detach()  # the number is the deadline's to close
 
 
 class _Watchdog:

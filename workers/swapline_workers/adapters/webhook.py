@@ -21,6 +21,7 @@ import urllib3
 from swapline_producer.addresses import url_problem
 from swapline_producer.webhooks import sign
 from swapline_workers import context
+from swapline_workers.adapters.calls import post
 from swapline_workers.adapters.deadline import limit
 from swapline_workers.adapters.keyring import Keyring
 from swapline_workers.adapters.public import AnyAdapter, PublicAdapter
@@ -145,13 +146,8 @@ class WebhookSender:
     def _post(
         self, url: str, host: str, body: bytes, headers: dict[str, str], deadline: Deadline
     ) -> tuple[int, str | None]:
-        with self._session().post(
-            url,
-            data=body,
-            headers=headers,
-            timeout=(CONNECT_TIMEOUT, self._timeout),
-            allow_redirects=False,
-            stream=True,
+        with post(
+            self._session(), url, data=body, headers=headers, timeout=(CONNECT_TIMEOUT, self._timeout)
         ) as response:
             # A header that the watchdog cut off looks like a good one; one that came before it is whole.
             deadline.check()
