@@ -15,6 +15,7 @@ from swapline_producer.errors import SettingsError
 from swapline_workers import looking_again
 from swapline_workers.bootstrap import Builder
 from swapline_workers.logs import start_logging
+from swapline_workers.memory import share_one_arena
 from swapline_workers.pulse import EVERY
 from swapline_workers.tasks import register
 from swapline_workers.transport import use_ours
@@ -88,6 +89,7 @@ def _house_step(builder: Builder) -> type[bootsteps.StartStopStep]:
 
         def __init__(self, worker: WorkController, **options: object) -> None:
             super().__init__(worker, **options)
+            share_one_arena()
             try:
                 builder()
             except SettingsError as error:
