@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import psutil
     import redis
@@ -38,6 +38,8 @@ class Sample(NamedTuple):
     processes: dict[str, Reading]
     redis: int
     """Bytes that the server has given to its data; 0 where nobody asked."""
+    jobs: int
+    """Jobs that had ended by then; 0 where nobody counted."""
 
     @property
     def rss(self) -> int:
@@ -67,10 +69,17 @@ def read(process: psutil.Process) -> Reading:
 class Watch(threading.Thread):
     """Looks every so many seconds, from `with` to its end; keeps all samples."""
 
-    def __init__(self, ours: Mapping[str, psutil.Process], client: redis.Redis | None = None, *, every: float) -> None:
-        """Watch these; the server's memory as well where a client is given."""
+    def __init__(
+        self,
+        ours: Mapping[str, psutil.Process],
+        client: redis.Redis | None = None,
+        *,
+        every: float,
+        count: Callable[[], int] = int,
+    ) -> None:
+        """Watch these; the server's memory as well where a client is given. `count` gives how many jobs have ended."""
         super().__init__(name="watch", daemon=True)
-        self._ours, self._client, self._every = dict(ours), client, every
+        self._ours, self._client, self._every, self._count = dict(ours), client, every, count
         self._stopped = threading.Event()
         self._began = time.monotonic()
         self.samples: list[Sample] = []
@@ -104,7 +113,8 @@ class Watch(threading.Thread):
     def _look(self) -> None:
         at = time.monotonic() - self._began
         stored = 0 if self._client is None else self._client.info("memory")["used_memory"]
-        self.samples.append(Sample(at, {name: read(process) for name, process in self._ours.items()}, stored))
+        found = {name: read(process) for name, process in self._ours.items()}
+        self.samples.append(Sample(at, found, stored, self._count()))
 
 
 def kernels_peak(process: psutil.Process) -> int:

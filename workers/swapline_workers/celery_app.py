@@ -15,7 +15,7 @@ from swapline_producer.errors import SettingsError
 from swapline_workers import looking_again
 from swapline_workers.bootstrap import Builder
 from swapline_workers.logs import start_logging
-from swapline_workers.memory import share_one_arena
+from swapline_workers.memory import give_back_what_is_free, share_one_arena
 from swapline_workers.pulse import EVERY
 from swapline_workers.tasks import register
 from swapline_workers.transport import use_ours
@@ -107,6 +107,7 @@ def _house_step(builder: Builder) -> type[bootsteps.StartStopStep]:
             gc.collect()
             gc.freeze()
             gc.set_threshold(GARBAGE)
+            give_back_what_is_free()
 
         def stop(self, _worker: WorkController) -> None:
             builder().close()

@@ -18,9 +18,16 @@ def share_one_arena() -> bool:
     costs no time that could be measured: Python's own lock keeps its threads apart anyway. An administrator's
     `MALLOC_ARENA_MAX` goes before ours; other C libraries do not know the word, and have no arenas to share.
     """
-    if sys.platform != "linux" or "MALLOC_ARENA_MAX" in os.environ:
-        return False
+    return "MALLOC_ARENA_MAX" not in os.environ and _told("mallopt", M_ARENA_MAX, 1)
+
+
+def give_back_what_is_free() -> bool:
+    """Give the system what loading left free between what stays, some 8 MB; True where there was some to give."""
+    return _told("malloc_trim", 0)
+
+
+def _told(word: str, *values: int) -> bool:
     try:
-        return bool(ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1))
+        return sys.platform == "linux" and bool(getattr(ctypes.CDLL(None), word)(*values))
     except AttributeError:
         return False
