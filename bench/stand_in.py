@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
+import json
 import random
 import struct
 import time
@@ -55,6 +56,8 @@ class StandIn:
         self._numbers = count(1)
         self._jobs: dict[str, list[float]] = {}
         self._seen: defaultdict[str, list[float]] = defaultdict(list)
+        self._ends: dict[str, tuple[float, float]] = {}
+        self._heard: defaultdict[str, list[float]] = defaultdict(list)
 
     async def submit(self, request: web.Request) -> web.Response:
         """Take a job."""
@@ -74,6 +77,7 @@ class StandIn:
         self._seen[name].append(time.time())
         if job[0] < self._looks or time.monotonic() < job[1]:
             return web.json_response({"id": name, "status": "IN_PROGRESS"})
+        self._ends.setdefault(name, (time.time() - time.monotonic() + job[1], self._seen[name][-1]))
         head, tail = f'{{"id":"{name}","status":"COMPLETED","output":{{"images":["'.encode(), b'"]}}'
         reply = web.StreamResponse(headers={"Content-Type": "application/json"})
         reply.content_length = len(head) + len(self._picture) + len(tail)
@@ -86,10 +90,19 @@ class StandIn:
         """Say when it was asked about each job."""
         return web.json_response(self._seen)
 
+    async def ends(self, _request: web.Request) -> web.Response:
+        """Say of each job when it was done, and when the first look that was told so arrived."""
+        return web.json_response(self._ends)
+
     async def hook(self, request: web.Request) -> web.Response:
         """Receive a webhook."""
-        await request.read()
+        body = await request.read()
+        self._heard[json.loads(body)["data"].get("vendor_job_id") or ""].append(time.time())
         return web.Response(status=204)
+
+    async def hooks(self, _request: web.Request) -> web.Response:
+        """Say when a webhook about each job arrived."""
+        return web.json_response(self._heard)
 
 
 async def main() -> None:
@@ -104,7 +117,8 @@ async def main() -> None:
     app.router.add_post("/{version}/run/face_swap", vendor.submit)
     app.router.add_post("/{version}/status/{job}", vendor.status)
     app.router.add_post("/hook", vendor.hook)
-    app.router.add_get("/looks", vendor.looks)
+    for name in ("looks", "ends", "hooks"):
+        app.router.add_get(f"/{name}", getattr(vendor, name))
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0, backlog=4096)

@@ -16,6 +16,7 @@ from swapline_workers import looking_again
 from swapline_workers.bootstrap import Builder
 from swapline_workers.crew import Crew
 from swapline_workers.logs import start_logging
+from swapline_workers.memory import give_back_what_is_free, share_one_arena
 from swapline_workers.pulse import EVERY
 from swapline_workers.tasks import register
 from swapline_workers.transport import use_ours
@@ -90,6 +91,7 @@ def _house_step(builder: Builder) -> type[bootsteps.StartStopStep]:
 
         def __init__(self, worker: WorkController, **options: object) -> None:
             super().__init__(worker, **options)
+            share_one_arena()
             try:
                 builder()
             except SettingsError as error:
@@ -107,6 +109,7 @@ def _house_step(builder: Builder) -> type[bootsteps.StartStopStep]:
             gc.collect()
             gc.freeze()
             gc.set_threshold(GARBAGE)
+            give_back_what_is_free()
 
         def stop(self, _worker: WorkController) -> None:
             builder().close()
