@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
-from swapline_producer.addresses import url_problem
+from swapline_producer.addresses import webhook_problem
 from swapline_producer.webhooks import sign
 from swapline_workers import context
 from swapline_workers.adapters.deadline import limit
@@ -132,10 +132,7 @@ class WebhookSender:
 
     def _checked_host(self, url: str) -> str:
         """Refuse by its letters what must not be called; what a name leads to is checked on connecting."""
-        problem = url_problem(url, allow_private=self._allow_private)
-        if problem is None and not self._allow_private and not url.lower().startswith("https://"):
-            problem = "it is not https://"
-        if problem:
+        if problem := webhook_problem(url, allow_private=self._allow_private):
             raise WebhookForbidden(
                 f"The webhook's URL is refused: {problem}; give a public https:// URL, or set "
                 "SWAPLINE_WEBHOOK_ALLOW_PRIVATE=true for development.",
