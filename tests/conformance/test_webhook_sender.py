@@ -306,7 +306,9 @@ def test_garbage_is_a_failure_in_one_sentence(garbage: bytes) -> None:
         caller.say(garbage)
 
     with RawServer(script) as receiver:
-        assert failure(receiver.url).status is None
+        error = failure(receiver.url)
+    assert error.status is None
+    assert ("hung up before it answered" if garbage == b"" else "is no HTTP reply; see that its URL") in str(error)
 
 
 def test_a_reset_is_a_failure() -> None:
@@ -596,7 +598,7 @@ def test_a_proxy_of_the_environment_is_no_way_around_the_check(monkeypatch: pyte
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     records(monkeypatch, ["93.184.216.34"])
     with no_way_out() as tried:
-        failure("https://receiver.example.com/", allow_private=False)
+        assert "could not be reached" in str(failure("https://receiver.example.com/", allow_private=False))
     assert tried == [("93.184.216.34", 443)]
 
 
@@ -612,9 +614,17 @@ def test_a_name_server_that_never_answers_is_left_behind(monkeypatch: pytest.Mon
         over.set()
 
 
-@pytest.mark.parametrize("host", ["a" * 64 + ".example.com", "xn--.example.com", "no-such-name.invalid"])
-def test_a_name_that_cannot_be_looked_up_is_a_failure(host: str) -> None:
-    failure(f"https://{host}/", allow_private=False)
+@pytest.mark.parametrize(
+    ("host", "sentence"),
+    [
+        ("a" * 64 + ".example.com", "could not be reached"),
+        ("xn--.example.com", "it is not a well-formed URL"),
+        ("no-such-name.invalid", "could not be reached"),
+    ],
+    ids=["too long", "no name", "nobody's"],
+)
+def test_a_name_that_cannot_be_looked_up_is_a_failure(host: str, sentence: str) -> None:
+    assert sentence in str(failure(f"https://{host}/", allow_private=False))
 
 
 def test_an_event_survives_its_way_letter_by_letter() -> None:

@@ -25,6 +25,7 @@ from swapline_workers.adapters.deadline import limit
 from swapline_workers.adapters.keyring import Keyring
 from swapline_workers.adapters.public import AnyAdapter, PublicAdapter
 from swapline_workers.adapters.retry_after import retry_after
+from swapline_workers.adapters.watchdog import Stage
 from swapline_workers.errors import WebhookFailed, WebhookForbidden
 
 if TYPE_CHECKING:
@@ -178,9 +179,14 @@ class WebhookSender:
             return f"The webhook's receiver {host} did not answer within {self._timeout:g} s."
         if isinstance(error, requests.exceptions.SSLError):
             return f"The webhook's receiver {host} has no certificate that can be trusted for this name."
-        if isinstance(error, (requests.ConnectionError, OSError)):
-            return f"The webhook's receiver {host} could not be reached, or hung up before it answered."
-        return f"The webhook's receiver {host} gave no HTTP reply that can be read ({type(error).__name__})."
+        if deadline.stage is not Stage.SENDING:
+            return f"The webhook's receiver {host} could not be reached."
+        if _hung_up(error):
+            return f"The webhook's receiver {host} hung up before it answered."
+        return (
+            f"The webhook's receiver {host} answered with something that is no HTTP reply; see that its URL leads to a"
+            " web server, and to the right port of it."
+        )
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._here, "session", None)
@@ -204,6 +210,16 @@ class _Session(requests.Session):
 
     def get_redirect_target(self, resp: Any) -> None:
         """Say that there is none: of a redirect, `requests` reads the whole body even when told not to follow it."""
+
+
+def _hung_up(error: BaseException) -> bool:
+    """Whether the connection ended, and not what came over it was wrong: `requests` calls either an OSError."""
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, OSError) and not isinstance(link, requests.RequestException):
+            return True
+        link = link.__cause__ or link.__context__
+    return False
 
 
 def _digest(response: requests.Response) -> str | None:
