@@ -22,13 +22,13 @@ import urllib3
 from pydantic import SecretStr
 
 from raw_server import Caller, RawServer, deaf_port, free_port, reply, server_tls
-from swapline_producer.contract import EventType, State, SwapData, SwapEvent
 from swapline_producer.errors import SettingsError
 from swapline_producer.webhooks import new_secret, verify
 from swapline_workers.adapters import public
 from swapline_workers.adapters.public import PublicAdapter
 from swapline_workers.adapters.webhook import WebhookSender
 from swapline_workers.errors import WebhookFailed, WebhookForbidden
+from told import EVENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,22 +37,6 @@ if TYPE_CHECKING:
 SECRET, OLDER = new_secret(), new_secret()
 SHORT = 0.5  # seconds for a delivery that must be cut off
 SOON = 4.0  # seconds: what SHORT may become on a busy machine
-EVENT = SwapEvent(
-    type=EventType.FAILED,
-    timestamp="2026-01-02T03:04:05.678Z",
-    data=SwapData(
-        job_id="j1",
-        tenant="acme",
-        batch="b1",
-        metadata={"order": "ü 1"},
-        state=State.FAILED,
-        failure_code=None,
-        vendor_job_id=None,
-        credits=0,
-        images=[],
-        timings={"total": 1.0},
-    ),
-)
 
 
 def sender(**more: Any) -> WebhookSender:
@@ -103,7 +87,7 @@ def test_a_receiver_can_verify_what_it_got_by_two_packages() -> None:
     assert headers["webhook-id"] == "msg_1"
     for secret in (SECRET, OLDER):
         assert verify(body, headers, secret) == EVENT
-        assert standardwebhooks.Webhook(secret).verify(body, headers)["type"] == "swap.failed"
+        assert standardwebhooks.Webhook(secret).verify(body, headers)["type"] == EVENT.type
 
 
 def test_each_attempt_is_signed_for_its_own_time() -> None:

@@ -187,14 +187,15 @@ def test_a_dry_run_says_of_each_job_what_the_replay_then_says(installation: Inst
     failed(ledger, 3)
     failed(ledger, 1, FailureCode.LOST, replayed=f"{step}")
     failed(ledger, 1, FailureCode.FILTER_BLOCKED, vendor_job_id=None)
-    for job_id, more in {
+    wishes: dict[str, dict[str, Any]] = {
         "queued": {},
         "silent": {},
         "done": {},
         "wordy": {"webhook_url": "https://shop.example/hook", "metadata": {"é": "€" * 400, "a": "b" * 400}},
         "robbed": {"idempotency_key": "order-1", "webhook_url": "https://shop.example/hook"},
         "held": {"webhook_url": "https://shop.example/hook"},
-    }.items():
+    }
+    for job_id, more in wishes.items():
         ledger.accept(new_job(job_id, **more))
     for job_id in ("silent", "wordy", "robbed"):
         assert ledger.advance(ledger.get(job_id), Change(to=State.FAILED)) is not None

@@ -22,7 +22,7 @@ from swapline_producer.contract import JobEvent, StoredImage
 from swapline_producer.errors import ImageError, RequestError, SwaplineError, WebhookVerificationError
 from swapline_producer.images import Link, Picture, read_image
 from swapline_producer.ledger.record import job_of
-from swapline_producer.manifest import Manifest
+from swapline_producer.manifest import Manifest, Row
 from swapline_producer.webhooks import new_secret, verify
 from swapline_workers.adapters.retry_after import retry_after
 from swapline_workers.core.png import PngError, walk
@@ -102,7 +102,8 @@ def test_a_manifest_of_any_bytes_gives_requests_or_sentences(
 ) -> None:
     path = tmp_path_factory.mktemp("manifest") / f"any{suffix}"
     path.write_bytes(data)
-    refused, rows = "", []
+    refused = ""
+    rows: list[Row] = []
     try:
         rows += Manifest(path, name="any", defaults={}).rows()
     except SwaplineError as error:
