@@ -166,9 +166,14 @@ class MemoryLedger:
 
         yield heard
 
-    def key_holder(self, tenant: str, key: str) -> str | None:
-        """See `Ledger.key_holder`."""
-        return self._keys.get((tenant, key), (None, None))[1]
+    def heirs(self, job_ids: Sequence[str]) -> dict[str, str]:
+        """See `Ledger.heirs`."""
+        found = {}
+        for job in map(self.get, job_ids):
+            _, holder = self._keys.get((job.tenant, job.spec.idempotency_key or ""), ("", job.job_id))
+            if holder != job.job_id:
+                found[job.job_id] = holder
+        return found
 
     # -- inside -----------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
+from swapline_producer.addresses import check_webhook
 from swapline_producer.broker import mail_for
 from swapline_producer.bulk import Bulk
 from swapline_producer.cancel import cancel
@@ -161,6 +162,7 @@ class Producer:
             raise RequestError(
                 "webhook_url: it must be an http(s) URL without a user name", field="webhook_url"
             ) from None
+        check_webhook(url, allow_private=self.settings.webhook_allow_private)
         return self.ledger.seal_batch(batch, url, tenant)
 
     def for_tenant(self, tenant: str) -> TenantView:
@@ -187,6 +189,7 @@ class Producer:
         return self._wish(SwapRequest(**fields))
 
     def _wish(self, request: SwapRequest) -> Wish:
+        check_webhook(request.webhook_url, allow_private=self.settings.webhook_allow_private)
         job_id = _new_job_id()
         record = self._spec(request, job_id).model_dump(mode="json", exclude_none=True)
         fingerprint = hashlib.sha256(orjson.dumps(record, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -64,19 +64,6 @@ class Accepting(LedgerCore):
         with translated():
             return cast("list[str]", self.client.zrange(self._key("batch", batch), 0, -1))
 
-    def outlines(self, job_ids: Iterable[str]) -> list[tuple[str | None, str | None, str | None]]:
-        """State, failure code and credits of several jobs, in one round trip; None for what is not there."""
-        with translated(), self.client.pipeline(transaction=False) as pipe:
-            for job_id in job_ids:
-                pipe.hmget(self._key("job", job_id), "state", "failure_code", "credits")
-            return [tuple(found) for found in pipe.execute()]
-
-    def key_holder(self, tenant: str, key: str) -> str | None:
-        """The id of the job that has an idempotency key; None where it is free."""
-        with translated():
-            held = cast("str | None", self.client.get(self._key("key", tenant, key)))
-        return held.rpartition(" ")[2] if held else None
-
     def known_keys(self, keys: Iterable[tuple[str, str]]) -> int:
         """How many of these idempotency keys, given as (tenant, key), have a job, in one round trip."""
         with translated(), self.client.pipeline(transaction=False) as pipe:
