@@ -29,8 +29,11 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-PORTS = ("6379", "7070", "8900", "5555", "5556", "9810", "9090")
+PORTS = ("6379", "7070", "8900", "5555", "5556", "9810", "9090", "3000")
 HOSTS = ("redis", "s3", "simulator", "metrics")
+ENTRY_POINTS = {"swapline": [str(Path(sys.executable).with_name("swapline"))], "prom/prometheus": ["prometheus"]}
+"""What images start where compose does not say it. Valkey's starts what it is told."""
+
 _VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
 
 
@@ -60,10 +63,9 @@ class Moved:
             "--protected-mode no": f"--protected-mode no --port {self.port['6379']} --bind 127.0.0.1",
             "0.0.0.0": "127.0.0.1",
             **{f"{before}{host}:": f"{before}127.0.0.1:" for before in ("//", "@") for host in HOSTS},
-            **self.port,
         }
         # In one pass: what has been moved must not be moved again. Ports are whole numbers.
-        self._there = re.compile("|".join(rf"\b{one}\b" if one.isdigit() else re.escape(one) for one in self._places))
+        self._there = re.compile("|".join([*(rf"\b{port}\b" for port in PORTS), *map(re.escape, self._places)]))
         made = ["sh", str(ROOT / "ops" / "docker" / "secrets.sh"), str(folder / "secrets")]
         subprocess.run(made, check=True, stdout=subprocess.DEVNULL)
         for url in (folder / "secrets").glob("redis_*_url"):
@@ -76,10 +78,14 @@ class Moved:
         if (cli := shutil.which("redis-cli")) is not None:
             (folder / "bin" / "valkey-cli").symlink_to(cli)
 
+    def take_port(self, port: str, instead: int) -> None:
+        """Have what compose does at a port done at another, where somebody listens already."""
+        self.port[port] = str(instead)
+
     def here(self, text: str) -> str:
         """Move addresses and paths in a text to this host."""
         text = _VARIABLE.sub(lambda found: self._settings.get(found[1]) or found[2], text).replace("$$", "$")
-        return self._there.sub(lambda found: self._places[found[0]], text)
+        return self._there.sub(lambda found: self.port.get(found[0]) or self._places[found[0]], text)
 
     def environment(self, name: str) -> dict[str, str]:
         """A service's environment, and nothing of the person who runs the tests."""
@@ -88,11 +94,10 @@ class Moved:
         return {"PATH": path, "HOME": str(self.folder)} | {key: self.here(str(value)) for key, value in given.items()}
 
     def argv(self, name: str) -> list[str]:
-        """A service's command line; the image's own entry point is `swapline`."""
+        """A service's command line."""
         service = SERVICES[name]
-        ours = service["image"].startswith("swapline:")
-        mine = [str(Path(sys.executable).with_name("swapline"))] if ours and "entrypoint" not in service else []
-        return mine + [self.here(word) for word in [*service.get("entrypoint", []), *service.get("command", [])]]
+        entry: list[str] = service.get("entrypoint") or ENTRY_POINTS.get(service["image"].partition(":")[0], [])
+        return [self.here(word) for word in [*entry, *service.get("command", [])]]
 
     def start(self, name: str) -> subprocess.Popen[bytes]:
         """Start a service, in a group of its own as a container is; its output goes to NAME.log."""

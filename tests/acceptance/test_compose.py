@@ -18,8 +18,9 @@ import pytest
 import requests
 from botocore.config import Config  # type: ignore[import-untyped]  # the same
 
-from composed import SERVICES, Moved
+from composed import ROOT, SERVICES, Moved
 from debian import needs
+from raw_server import Caller, RawServer, reply
 from servers import waited_for
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.contract import State
@@ -188,19 +189,32 @@ def half_an_upload(moved: Moved) -> Generator[None]:
         yield
 
 
+@needs("wget", "wget")
 @needs("prometheus", "prometheus")
 @needs("promtool", "prometheus")
-def test_prometheus_starts_with_its_configuration(tmp_path: Path) -> None:
-    from composed import ROOT  # noqa: PLC0415 -- of this test alone
+def test_prometheus_starts_with_its_configuration_and_is_healthy(moved: Moved) -> None:
+    config = moved.folder / "prometheus.yml"
+    config.write_text(moved.here((ROOT / "ops" / "docker" / "prometheus.yml").read_text()))
+    subprocess.run(["promtool", "check", "config", config], check=True, capture_output=True)
+    assert not moved.healthy("prometheus")
+    with moved.running("prometheus") as child:
+        rules = requests.get(f"http://127.0.0.1:{moved.port['9090']}/api/v1/rules", timeout=10).json()
+        assert len(rules["data"]["groups"][0]["rules"]) > 10
+        child.terminate()
+        assert child.wait(30) == 0, moved.log("prometheus")
 
-    moved = Moved(tmp_path)
-    config = moved.here((ROOT / "ops" / "docker" / "prometheus.yml").read_text())
-    (tmp_path / "prometheus.yml").write_text(config)
-    subprocess.run(["promtool", "check", "config", tmp_path / "prometheus.yml"], check=True, capture_output=True)
-    argv = ["prometheus", *moved.argv("prometheus")]
-    with (tmp_path / "log").open("wb") as log, subprocess.Popen(argv, cwd=tmp_path, stderr=log, stdout=log) as child:
-        try:
-            waited_for(lambda: child.poll() is not None or "Server is ready" in (tmp_path / "log").read_text())
-            assert child.poll() is None, (tmp_path / "log").read_text()
-        finally:
-            child.terminate()
+
+@needs("wget", "wget")
+@pytest.mark.parametrize(("answer", "healthy"), [("200 OK", True), ("503 Service Unavailable", False)])
+def test_grafanas_health_check_asks_its_health_page(moved: Moved, answer: str, healthy: bool) -> None:
+    asked: list[bytes] = []
+
+    def grafana(caller: Caller) -> None:
+        asked.append(caller.read_request())
+        caller.say(reply(b'{"database": "ok"}', answer))
+
+    assert not moved.healthy("grafana")
+    with RawServer(grafana) as server:
+        moved.take_port("3000", server.port)
+        assert moved.healthy("grafana") is healthy
+    assert {request.split(b" HTTP")[0] for request in asked} == {b"GET /api/health"}
