@@ -47,10 +47,20 @@ def fetch(url: str) -> tuple[int, bytes, str | None]:
         connection.close()
 
 
+SERVERS = ["s3_server", "compose_s3_server"]
+"""moto, or the real server that was asked for; and the one of docker-compose.yml."""
+
+
+@pytest.fixture(params=SERVERS)
+def server(request: pytest.FixtureRequest) -> S3Server:
+    found: S3Server = request.getfixturevalue(request.param)
+    return found
+
+
 @pytest.fixture
-def bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
-    s3_server.enter(monkeypatch)
-    return s3_server.new_bucket()
+def bucket(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    server.enter(monkeypatch)
+    return server.new_bucket()
 
 
 @pytest.fixture
@@ -58,14 +68,15 @@ def s3(bucket: str) -> Storage:
     return open_storage(f"s3://{bucket}/some/prefix", timeout=20)
 
 
-@pytest.fixture(params=["memory", "file", "s3"])
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+@pytest.fixture(params=["memory", "file", *SERVERS])
+def storage(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Storage:
     if request.param == "memory":
         return memory_storage()
     if request.param == "file":
         return open_storage((tmp_path / "store").as_uri())
-    store: Storage = request.getfixturevalue("s3")
-    return store
+    server: S3Server = request.getfixturevalue(request.param)
+    server.enter(monkeypatch)
+    return open_storage(f"s3://{server.new_bucket()}/some/prefix", timeout=20)
 
 
 def keys(storage: Storage, prefix: str = "") -> set[str]:
@@ -155,21 +166,29 @@ def test_another_size_under_a_name_that_is_stored_once_is_told(storage: Storage)
         storage.put_once("inputs/x", b"cut short", "text/plain")
 
 
-def test_of_several_that_store_once_at_once_one_did(storage: Storage) -> None:
+def store_once_at_once(storage: Storage) -> list[bool]:
+    """Have six threads store the same; give what each was told, sorted."""
     together = threading.Barrier(6)
-    wrote: list[bool] = []
 
-    def write() -> None:
+    def write(_: int) -> bool:
         together.wait(10)
-        wrote.append(storage.put_once("inputs/x", BIG, "image/png"))
+        return storage.put_once("inputs/x", BIG, "image/png")
 
-    threads = [threading.Thread(target=write) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(wrote) == [False] * 5 + [True]
+    with ThreadPoolExecutor(6) as pool:
+        return sorted(pool.map(write, range(6)))
+
+
+@pytest.mark.parametrize("storage", ["memory", "file", "s3_server"], indirect=True)
+def test_of_several_that_store_once_at_once_one_did(storage: Storage) -> None:
+    assert store_once_at_once(storage) == [False] * 5 + [True]
     assert storage.get("inputs/x") == BIG
+
+
+@pytest.mark.parametrize("storage", ["compose_s3_server"], indirect=True)
+def test_where_a_server_passes_over_the_condition_the_same_bytes_are_there_all_the_same(storage: Storage) -> None:
+    assert store_once_at_once(storage)[-1] is True
+    assert storage.get("inputs/x") == BIG
+    assert storage.put_once("inputs/x", BIG, "image/png") is False
 
 
 def test_an_object_that_is_not_there_is_missing(storage: Storage) -> None:
@@ -277,25 +296,25 @@ def test_a_url_is_signed_for_seven_days_at_most_and_gives_the_object(s3: Storage
 
 def test_credentials_can_lie_in_files(
     s3: Storage,
-    s3_server: S3Server,
+    server: S3Server,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        (tmp_path / name).write_text(s3_server.environment[name] + "\n")
+        (tmp_path / name).write_text(server.environment[name] + "\n")
         monkeypatch.delenv(name)
         monkeypatch.setenv(f"{name}_FILE", str(tmp_path / name))
     s3.put("a.png", b"png", "image/png")
-    assert f"X-Amz-Credential={s3_server.key}%2F" in s3.url("a.png")
+    assert f"X-Amz-Credential={server.key}%2F" in s3.url("a.png")
     assert fetch(s3.url("a.png"))[:2] == (200, b"png")
 
 
 def test_a_lost_reply_to_our_own_write_is_not_taken_for_somebody_elses(
     bucket: str,
-    s3_server: S3Server,
+    server: S3Server,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    there = urlsplit(s3_server.endpoint)
+    there = urlsplit(server.endpoint)
     lost: list[bytes] = []
 
     def lose_the_first_reply_to_a_write(caller: Caller) -> None:
@@ -311,7 +330,7 @@ def test_a_lost_reply_to_our_own_write_is_not_taken_for_somebody_elses(
             return
 
     with RawServer(lose_the_first_reply_to_a_write) as proxy:
-        replace(s3_server, endpoint=f"http://127.0.0.1:{proxy.port}").enter(monkeypatch)
+        replace(server, endpoint=f"http://127.0.0.1:{proxy.port}").enter(monkeypatch)
         storage = open_storage(f"s3://{bucket}", timeout=10)
         assert storage.put_once("inputs/x", BIG, "image/png") is True
         assert lost[0].startswith(b"HTTP/1.1 200")
