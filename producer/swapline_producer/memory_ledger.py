@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from swapline_producer.change import Advanced, Sealed
 from swapline_producer.contract import SLOT_STATES, Job, JobEvent, JobSpec, State
 from swapline_producer.errors import BatchNotFound, IdempotencyConflict, JobNotFound
+from swapline_producer.ledger.accepting import Accepted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
@@ -38,7 +39,7 @@ class MemoryLedger:
 
     # -- moves ------------------------------------------------------------------------------------------------
 
-    def accept(self, job: NewJob, *, fingerprint: str = "", replace_failed: bool = False) -> tuple[str, bool]:
+    def accept(self, job: NewJob, *, fingerprint: str = "", replace_failed: bool = False) -> Accepted:
         """See `Ledger.accept`."""
         with self._changed:
             spec = JobSpec.model_validate(job.spec)
@@ -47,7 +48,7 @@ class MemoryLedger:
                 name = (spec.tenant, spec.idempotency_key)
                 holder = self._holder(name, fingerprint, replace_failed=replace_failed)
                 if holder is not None:
-                    return holder, False
+                    return Accepted(holder, created=False)
                 data = {"replaces": self._keys[name][1]} if name in self._keys else {}
                 self._keys[name] = (fingerprint, job.job_id)
             at = self.now()
@@ -61,9 +62,9 @@ class MemoryLedger:
                 run_timeout_ms=round(job.run_timeout * 1000),
             )
             self._events[job.job_id].append(JobEvent(at=at, name="queued", data=data))
-            return job.job_id, True
+            return Accepted(job.job_id, created=True)
 
-    def accept_many(self, wishes: Iterable[Wish]) -> list[tuple[str, bool] | IdempotencyConflict]:
+    def accept_many(self, wishes: Iterable[Wish]) -> list[Accepted | IdempotencyConflict]:
         """See `Ledger.accept_many`."""
         return [self._tried(wish) for wish in wishes]
 
@@ -171,7 +172,7 @@ class MemoryLedger:
 
     # -- inside -----------------------------------------------------------------------------------------------
 
-    def _tried(self, wish: Wish) -> tuple[str, bool] | IdempotencyConflict:
+    def _tried(self, wish: Wish) -> Accepted | IdempotencyConflict:
         try:
             return self.accept(wish.job, fingerprint=wish.fingerprint, replace_failed=wish.replace_failed)
         except IdempotencyConflict as error:

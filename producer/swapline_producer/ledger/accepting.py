@@ -24,11 +24,20 @@ class Wish(NamedTuple):
     replace_failed: bool = False
 
 
+class Accepted(NamedTuple):
+    """A job that is in the ledger. `created`: it was not there before."""
+
+    job_id: str
+    created: bool
+    in_line: bool = False
+    """It stands in the waiting line already: no message is needed, the move that frees a slot sends one."""
+
+
 class Accepting(LedgerCore):
     """The moves that write new jobs."""
 
-    def accept(self, job: NewJob, *, fingerprint: str = "", replace_failed: bool = False) -> tuple[str, bool]:
-        """Write a new job as QUEUED. Gives its id and whether it is new.
+    def accept(self, job: NewJob, *, fingerprint: str = "", replace_failed: bool = False) -> Accepted:
+        """Write a new job as QUEUED; in the waiting line at once where no slot is free.
 
         With an idempotency key that is known, gives the job that has it; raises IdempotencyConflict where the key
         came with another `fingerprint`. `replace_failed`: a job that ended without success gives its key up instead.
@@ -44,7 +53,7 @@ class Accepting(LedgerCore):
             raise answer
         return answer
 
-    def accept_many(self, wishes: Iterable[Wish]) -> list[tuple[str, bool] | SwaplineError]:
+    def accept_many(self, wishes: Iterable[Wish]) -> list[Accepted | SwaplineError]:
         """Write many new jobs in one round trip, each for itself; they stand in the waiting line at once.
 
         No slot is given out: the first look of any worker at the line does that. Raises LedgerUnavailable where the
@@ -106,13 +115,13 @@ class Accepting(LedgerCore):
         return arguments
 
 
-def _accepted(wish: Wish, answer: dict[str, Any]) -> tuple[str, bool] | IdempotencyConflict | ObjectMissing:
+def _accepted(wish: Wish, answer: dict[str, Any]) -> Accepted | IdempotencyConflict | ObjectMissing:
     if answer.get("unheld"):
         return ObjectMissing(
             "The picture was stored so long ago that it may be deleted by now (SWAPLINE_INPUT_TTL); enqueue it again."
         )
     if not answer.get("conflict"):
-        return answer["id"], answer["created"]
+        return Accepted(answer["id"], answer["created"], in_line=answer.get("in_line", False))
     key = wish.job.spec["idempotency_key"]
     return IdempotencyConflict(
         f"The idempotency key {key!r} already belongs to job {answer['id']}, which was asked for with other"

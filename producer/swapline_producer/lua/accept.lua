@@ -5,10 +5,10 @@
 -- input.fields (text)      among them `batch` and `idempotency_key` where there is one
 -- input.claim              {fingerprint, replace_failed}, where there is an idempotency key
 -- input.in_line            it stands in the waiting line at once, and no message is sent for it; slots are given out by
---                          the next move that does so
+--                          the next move that does so. So it is as well where no slot is free
 -- input.life_ms            how long an ordinary job lives; its batch is kept at least as long
 -- input.sha                its stored input, which the producer holds
--- Gives {id, created} of this job, or of the one that has the idempotency key; {conflict=true} where the key belongs
+-- Gives {id, created, in_line} of this job, or of the one that has the idempotency key; {conflict=true} where the key belongs
 -- to another request; {unheld=true} where the hold on the input has ended, so that nobody knows whether it is there.
 
 local FAILED = {FAILED = true, EXPIRED = true, TIMED_OUT = true, CANCELED = true}
@@ -62,8 +62,10 @@ end
 redis.call('HSET', job, unpack(fields))
 move(input.id, nil, 'QUEUED')
 bump('waiting:' .. input.priority)
+-- With no slot free a message could only say so: the job stands in line at once, for the move that frees a slot.
+local in_line = input.in_line or redis.call('ZCARD', key('slots')) >= usable_slots()
 one_more_waits()
-if input.in_line then
+if in_line then
   join_line(input.id, input.priority, input.tenant, text(at))
   set_due(input.id, at + input.ttl_ms)
 else
@@ -72,4 +74,4 @@ end
 if input.fields.batch then join_batch(input.fields.batch, input.id, input.life_ms) end
 log(input.id, 'queued', replaced and cjson.encode({replaces = replaced}))
 count('accepted')
-return answer({id = input.id, created = true})
+return answer({id = input.id, created = true, in_line = in_line})
