@@ -1,5 +1,6 @@
 -- The meter: what `swapline metrics` serves, written by the same move as the fact that it counts. Put after shared.lua.
--- Every command here is paid by every job, so what P:count has is not counted again, and nothing is written unchanged.
+-- Every command here is paid by every job, so what P:count has is not counted again, nothing is written unchanged, and
+-- a move's numbers are written together at its end (see shared.lua).
 --
 -- P:meter fields, integers all
 --   waiting:PRIORITY                      jobs that are QUEUED now
@@ -29,7 +30,7 @@ local function bounds_of(name)
 end
 
 local function bump(name, by)
-  if by ~= 0 then redis.call('HINCRBY', key('meter'), name, by or 1) end
+  if by ~= 0 then add('meter', name, by or 1) end
 end
 
 local function bucket(name, ms)
