@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from swapline_producer.storage.base import TEMPORARY
-from swapline_producer.storage.placement import reserve
+from swapline_producer.storage.file_system import reserve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
