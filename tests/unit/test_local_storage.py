@@ -184,6 +184,34 @@ def test_what_an_earlier_try_left_beside_a_staged_picture_does_not_become_public
     assert files_in(root) == {f"{FINAL}/0.png", f"{FINAL}/receipt.json", "staging/j/1"}
 
 
+@pytest.mark.parametrize("late", [b"pn", b"PNG"], ids=["half of it", "all of it"])
+def test_what_a_late_writer_stages_again_reaches_a_result_whole_and_flushed_or_not_at_all(
+    storage: LocalStorage, monkeypatch: pytest.MonkeyPatch, late: bytes
+) -> None:
+    storage.draft("staging/j/0", b"png", "image/png")
+    publish(storage)
+    storage.draft("staging/j/0", late, "image/png")
+    flushed = flushed_by(monkeypatch, lambda: publish(storage))
+    assert storage.get(f"{FINAL}/0.png") == (late if len(late) == 3 else b"png")
+    assert ("0" in flushed) == (len(late) == 3)
+
+
+def test_a_file_does_not_look_whole_before_it_is(
+    storage: LocalStorage, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    real = os.write
+
+    def look(file: int, data: bytes) -> int:
+        sizes.append((root / "staging/j/0").stat().st_size)
+        return real(file, data[: len(data) // 2 + 1])  # a write may take a part
+
+    monkeypatch.setattr(os, "write", look)
+    storage.draft("staging/j/0", bytes(file_system.LARGE), "image/png")
+    assert sizes[0] == 0
+    assert max(sizes) < file_system.LARGE == storage.head("staging/j/0")
+
+
 class Killed(BaseException):
     """What a kill is to the code that it hits: nothing after it is done, not even in a `finally`."""
 

@@ -87,6 +87,15 @@ def read(folder: Folder, name: str) -> bytes:
         os.close(file)
 
 
+def flush(folder: Folder, name: str) -> None:
+    """Have the bytes of a file on the disk, whoever wrote them."""
+    file = os.open(name, _READ, dir_fd=folder.descriptor)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
 def remove(name: str, folder: Folder) -> None:
     """Remove a file if there is one."""
     with suppress(OSError):  # what cannot be removed now is the janitor's
