@@ -16,8 +16,8 @@ it. So the flush of a new file covers its name, and that of the new folder it is
 journal may need a check after a power cut, and promises nothing before that.)"""
 
 LARGE = 1024 * 1024
-"""Bytes from which on a length is worth telling: writing 4.1 MB takes 0.95 ms of CPU instead of 1.2, flush and all; below,
-the call costs what it saves."""
+"""Bytes from which on a length is worth telling: 4.1 MB take 0.95 ms of CPU instead of 1.2, flush and all; below, the
+call costs what it saves."""
 
 _KEEP_SIZE = 0x01
 """FALLOC_FL_KEEP_SIZE: a file must not look as long as it will be while its bytes are still missing."""
