@@ -239,6 +239,20 @@ def test_a_dangling_link_is_named(tmp_path: Path) -> None:
     assert "does not exist" in refusal(str(tmp_path / "link"))
 
 
+def test_a_file_that_grows_while_it_is_read_is_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = picture()
+    (tmp_path / "me.jpg").write_bytes(data)
+    real = os.fstat
+
+    def before(file: int) -> os.stat_result:
+        return os.stat_result([*real(file)[:6], 10, *real(file)[7:10]])
+
+    monkeypatch.setattr(os, "fstat", before)
+    found = read_image(tmp_path / "me.jpg")
+    assert isinstance(found, Picture)
+    assert found.data == data
+
+
 def test_a_file_that_must_not_be_read_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "secret.jpg"
     file.write_bytes(picture())

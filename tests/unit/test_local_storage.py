@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from swapline_producer.errors import ObjectMissing, StorageError, StorageUnavailable
-from swapline_producer.storage import Move, Seal, folders, placement
+from swapline_producer.storage import Move, Seal, file_system, folders
 from swapline_producer.storage.local import LocalStorage
 
 if TYPE_CHECKING:
@@ -184,6 +184,34 @@ def test_what_an_earlier_try_left_beside_a_staged_picture_does_not_become_public
     assert files_in(root) == {f"{FINAL}/0.png", f"{FINAL}/receipt.json", "staging/j/1"}
 
 
+@pytest.mark.parametrize("late", [b"pn", b"PNG"], ids=["half of it", "all of it"])
+def test_what_a_late_writer_stages_again_reaches_a_result_whole_and_flushed_or_not_at_all(
+    storage: LocalStorage, monkeypatch: pytest.MonkeyPatch, late: bytes
+) -> None:
+    storage.draft("staging/j/0", b"png", "image/png")
+    publish(storage)
+    storage.draft("staging/j/0", late, "image/png")
+    flushed = flushed_by(monkeypatch, lambda: publish(storage))
+    assert storage.get(f"{FINAL}/0.png") == (late if len(late) == 3 else b"png")
+    assert ("0" in flushed) == (len(late) == 3)
+
+
+def test_a_file_does_not_look_whole_before_it_is(
+    storage: LocalStorage, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    real = os.write
+
+    def look(file: int, data: bytes) -> int:
+        sizes.append((root / "staging/j/0").stat().st_size)
+        return real(file, data[: len(data) // 2 + 1])  # a write may take a part
+
+    monkeypatch.setattr(os, "write", look)
+    storage.draft("staging/j/0", bytes(file_system.LARGE), "image/png")
+    assert sizes[0] == 0
+    assert max(sizes) < file_system.LARGE == storage.head("staging/j/0")
+
+
 class Killed(BaseException):
     """What a kill is to the code that it hits: nothing after it is done, not even in a `finally`."""
 
@@ -316,12 +344,12 @@ def test_only_of_file_systems_that_are_known_for_it_order_is_expected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, *, in_order: bool
 ) -> None:
     table = tmp_path / "mountinfo"
-    monkeypatch.setattr(placement, "MOUNTS", table)
-    assert placement.keeps_order(os.makedev(8, 1)) is False
+    monkeypatch.setattr(file_system, "MOUNTS", table)
+    assert file_system.keeps_order(os.makedev(8, 1)) is False
     rest = "/ /srv/pictures rw,relatime shared:1 -"
     table.write_text(f"36 35 8:1 {rest} {kind} /dev/sda1 rw\n37 35 8:2 {rest} ext4 /dev/sda2 rw\n")
-    assert placement.keeps_order(os.makedev(8, 1)) is in_order
-    assert placement.keeps_order(os.makedev(8, 3)) is False
+    assert file_system.keeps_order(os.makedev(8, 1)) is in_order
+    assert file_system.keeps_order(os.makedev(8, 3)) is False
 
 
 def test_a_large_file_on_a_full_disk_is_refused_before_a_byte_is_written(
@@ -331,11 +359,11 @@ def test_a_large_file_on_a_full_disk_is_refused_before_a_byte_is_written(
         ctypes.set_errno(errno.ENOSPC)
         return -1
 
-    monkeypatch.setattr(placement, "_fallocate", full)
+    monkeypatch.setattr(file_system, "_fallocate", full)
     for write in (storage.put, storage.draft, storage.put_once):
         with pytest.raises(StorageUnavailable, match="No space left on device"):
-            write("a/large", bytes(placement.LARGE), "image/png")
-    storage.put("a/small", bytes(placement.LARGE - 1), "image/png")
+            write("a/large", bytes(file_system.LARGE), "image/png")
+    storage.put("a/small", bytes(file_system.LARGE - 1), "image/png")
     assert files_in(root) == {"a/small"}
 
 
@@ -347,9 +375,9 @@ def test_a_large_file_is_written_all_the_same_where_nothing_can_be_reserved(
         ctypes.set_errno(code)
         return -1
 
-    monkeypatch.setattr(placement, "_fallocate", refuse)
-    storage.put("a/large", bytes(placement.LARGE), "image/png")
-    assert storage.head("a/large") == placement.LARGE
+    monkeypatch.setattr(file_system, "_fallocate", refuse)
+    storage.put("a/large", bytes(file_system.LARGE), "image/png")
+    assert storage.head("a/large") == file_system.LARGE
 
 
 def test_a_reader_never_sees_half_of_an_object(storage: LocalStorage) -> None:

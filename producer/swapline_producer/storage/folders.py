@@ -12,7 +12,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from swapline_producer.storage.placement import keeps_order
+from swapline_producer.storage.file_system import keeps_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from swapline_producer.storage.whole import read, remove, size_of, write
+from swapline_producer.storage.whole import flush, read, remove, size_of, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,6 +73,8 @@ def _moved(place: Folder, move: Move, there: Folder) -> bool:
     """Give a file its final name; False where there is none of that name and size."""
     if size_of(place, move.name) != move.size:
         return False
+    if place is not there:
+        flush(place, move.name)  # it may be of somebody who is late, and still writes what is here already
     try:
         os.rename(move.name, move.final, src_dir_fd=place.descriptor, dst_dir_fd=there.descriptor)
     except OSError as error:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from swapline_producer.storage.base import TEMPORARY
-from swapline_producer.storage.placement import reserve
+from swapline_producer.storage.file_system import reserve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,6 +83,15 @@ def read(folder: Folder, name: str) -> bytes:
             raise FileNotFoundError(errno.ENOENT, "a folder or a special file is no object")
         data = os.read(file, found.st_size)  # whole at once, if it is not gigabytes
         return data if len(data) == found.st_size else data + _rest(file)
+    finally:
+        os.close(file)
+
+
+def flush(folder: Folder, name: str) -> None:
+    """Have the bytes of a file on the disk, whoever wrote them."""
+    file = os.open(name, _READ, dir_fd=folder.descriptor)
+    try:
+        os.fsync(file)
     finally:
         os.close(file)
 
