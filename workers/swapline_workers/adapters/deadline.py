@@ -16,38 +16,35 @@ The timeouts of `requests` are for one connect and one recv: a reply that drips 
 
 from __future__ import annotations
 
-import http.client
-import re
 import socket
-import ssl
 import sys
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
-import requests
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection, port_by_scheme
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    NameResolutionError,
-    NewConnectionError,
-    ProtocolError,
-    ReadTimeoutError,
-    SSLError,
-)
-from urllib3.exceptions import TimeoutError as PoolTimeout
-from urllib3.util import Timeout
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.util.connection import allowed_gai_family
-from urllib3.util.ssl_match_hostname import CertificateError
 
 from swapline_workers.adapters.calls import Call, PlainResponse
-from swapline_workers.adapters.exchange import PlainReply, SentHeaders, hear, lines_of, tell
-from swapline_workers.adapters.watchdog import Deadline, DeadlineExceeded, Stage, limit, present
+from swapline_workers.adapters.exchange import PlainReply
+from swapline_workers.adapters.straight import StraightPool
+from swapline_workers.adapters.watchdog import (
+    Deadline,
+    DeadlineExceeded,
+    Stage,
+    limit,
+    present,
+    reached,
+    shorter,
+    watch,
+    what_is_left,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from urllib3.util import Retry
+    import requests
 
 __all__ = [
     "Address",
@@ -78,13 +75,13 @@ class _Watched(HTTPConnection):
 
     def connect(self) -> None:
         """Open the connection, TLS handshake included."""
-        _reached(Stage.CONNECTING)
+        reached(Stage.CONNECTING)
         super().connect()
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         """Send a request; a connection that was kept alive comes under the present deadline here."""
         if self.sock is not None:
-            _watch(self.sock)
+            watch(self.sock)
         super().request(*args, **kwargs)
 
     def send(self, data: Any) -> None:
@@ -96,8 +93,8 @@ class _Watched(HTTPConnection):
         if self.sock is None:
             self.connect()
         if (deadline := present()) is not None:
-            self.sock.settimeout(_what_is_left(deadline))
-        _reached(Stage.SENDING)
+            self.sock.settimeout(what_is_left(deadline))
+        reached(Stage.SENDING)
         super().send(data)
 
     def _new_conn(self) -> socket.socket:
@@ -126,41 +123,16 @@ class _Watched(HTTPConnection):
         try:
             for option in self.socket_options or ():
                 sock.setsockopt(*option)
-            sock.settimeout(_shorter(self.timeout))
+            sock.settimeout(shorter(self.timeout))
             if self.source_address:
                 sock.bind(self.source_address)
-            _watch(sock)
+            watch(sock)
             sock.connect(where)
         except BaseException:
             sock.close()
             raise
         sys.audit("http.client.connect", self, self.host, self.port)  # as urllib3 does it
         return sock
-
-
-def _watch(sock: socket.socket) -> None:
-    if (deadline := present()) is not None:
-        deadline.watch(sock)
-
-
-def _reached(stage: Stage) -> None:
-    if (deadline := present()) is not None:
-        deadline.reached(stage)
-
-
-def _shorter(timeout: float | None) -> float | None:
-    """Give the timeout, or what is left of the deadline where that is less."""
-    if (deadline := present()) is None:
-        return timeout
-    left = _what_is_left(deadline)
-    return left if timeout is None else min(timeout, left)
-
-
-def _what_is_left(deadline: Deadline) -> float:
-    left = deadline.remaining
-    if left <= 0:
-        raise DeadlineExceeded("the deadline passed before all was sent")
-    return left
 
 
 class DeadlineHTTPConnection(_Watched):
@@ -171,87 +143,13 @@ class DeadlineHTTPSConnection(_Watched, HTTPSConnection):
     """The same over TLS; the handshake counts."""
 
 
-_TARGET = re.compile(r"/[!-~]*")
-"""What may stand in a request line."""
-
-
-class _Straight(HTTPConnectionPool):
-    """A pool whose posts go straight to the socket: see `exchange.py`. Everything else goes the library's way."""
-
-    _host_line: bytes | None = None
-
-    def urlopen(self, method: str, url: str, *args: Any, **told: Any) -> Any:
-        """Send a request, once, and give the reply with its body unread."""
-        body, timeout = told.get("body"), told.get("timeout")
-        bodily = body is None or isinstance(body, bytes)
-        if args or method != "POST" or not bodily or told.get("chunked") or not isinstance(timeout, Timeout):
-            return super().urlopen(method, url, *args, **told)
-        head = self._head(url, told["headers"])
-        connection = self._get_conn()
-        try:
-            return self._exchanged(connection, head, body or b"", timeout)
-        except BaseException as error:
-            connection.close()
-            self._put_conn(connection)
-            if isinstance(error, _OF_THE_WIRE):
-                self._give_up(error, method, url, told["retries"])
-            raise
-
-    def _exchanged(self, connection: Any, head: bytes, body: bytes, timeout: Timeout) -> Any:
-        if connection.sock is None:
-            connection.timeout = timeout.connect_timeout
-            self._validate_conn(connection)  # connects, over TLS
-            if connection.sock is None:
-                connection.connect()
-        else:
-            _watch(connection.sock)
-        deadline = present()
-        seconds = timeout.read_timeout if deadline is None else None  # else the watchdog ends what takes too long
-        if connection.sock.gettimeout() != seconds:
-            connection.sock.settimeout(seconds)
-        if deadline is not None:
-            _what_is_left(deadline)
-            deadline.reached(Stage.SENDING)
-        tell(connection.sock, head, body)
-        return hear(connection, self, "POST")
-
-    def _head(self, url: str, headers: Mapping[str, str]) -> bytes:
-        """Give a request without its body. Raises InvalidURL and InvalidHeader for what would be more than one."""
-        if not _TARGET.fullmatch(url):
-            raise requests.exceptions.InvalidURL("its path has characters that no request can carry")
-        if self._host_line is None:
-            host = f"[{self.host.partition('%')[0]}]" if ":" in self.host else self.host.rstrip(".")
-            port = "" if self.port in {None, port_by_scheme[self.scheme]} else f":{self.port}"
-            self._host_line = f" HTTP/1.1\r\nHost: {host}{port}\r\n".encode("ascii")
-        lines = headers.lines if isinstance(headers, SentHeaders) else lines_of(headers)
-        return b"POST %b%b%b\r\n" % (url.encode("ascii"), self._host_line, lines)
-
-    def _give_up(self, error: Exception, method: str, url: str, retries: Retry) -> NoReturn:
-        """Raise the error as urllib3 names it, whatever is left of its tries: a call is made once."""
-        named = error
-        if isinstance(error, (ssl.SSLError, CertificateError)):
-            named = SSLError(error)
-        elif isinstance(error, TimeoutError):
-            named = ReadTimeoutError(self, url, "Read timed out.")
-        elif isinstance(error, (OSError, http.client.HTTPException)):
-            named = ProtocolError("Connection aborted.", error)
-        if named is not error:
-            named.__cause__ = error
-        retries.increment(method, url, error=named, _pool=self, _stacktrace=error.__traceback__)
-        raise named
-
-
-_OF_THE_WIRE = (OSError, http.client.HTTPException, PoolTimeout, ProtocolError, SSLError, CertificateError)
-"""Errors after which urllib3 would count a try: those of a connection, and not those of who asks."""
-
-
-class DeadlineHTTPPool(_Straight):
+class DeadlineHTTPPool(StraightPool):
     """A pool of such connections."""
 
     ConnectionCls = DeadlineHTTPConnection
 
 
-class DeadlineHTTPSPool(_Straight, HTTPSConnectionPool):
+class DeadlineHTTPSPool(StraightPool, HTTPSConnectionPool):
     """A pool of such connections over TLS."""
 
     ConnectionCls = DeadlineHTTPSConnection

@@ -184,3 +184,31 @@ def limit(seconds: float) -> Iterator[Deadline]:
 def present() -> Deadline | None:
     """Give the deadline that this thread stands under."""
     return _here.deadline
+
+
+def watch(sock: socket.socket) -> None:
+    """Have this thread's deadline, where it has one, shut a socket down."""
+    if (deadline := present()) is not None:
+        deadline.watch(sock)
+
+
+def reached(stage: Stage) -> None:
+    """Note for this thread's deadline, where it has one, how far its call came."""
+    if (deadline := present()) is not None:
+        deadline.reached(stage)
+
+
+def shorter(timeout: float | None) -> float | None:
+    """Give the timeout in seconds, or what is left of the deadline where that is less."""
+    if (deadline := present()) is None:
+        return timeout
+    left = what_is_left(deadline)
+    return left if timeout is None else min(timeout, left)
+
+
+def what_is_left(deadline: Deadline) -> float:
+    """Give the seconds that are left of a deadline. Raises DeadlineExceeded when there are none."""
+    left = deadline.remaining
+    if left <= 0:
+        raise DeadlineExceeded("the deadline passed before all was sent")
+    return left
