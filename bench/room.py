@@ -136,6 +136,11 @@ class Room:
         """Jobs that have not ended. Raises SystemExit where one that has did not succeed."""
         return sum(number for state, number in self._census().items() if not state.finished)
 
+    def in_flight(self) -> int:
+        """Jobs that the vendor has, or is being given."""
+        census = self.ledger.census()
+        return census[State.SUBMITTING] + census[State.RUNNING]
+
     def _census(self) -> dict[State, int]:
         census = self.ledger.census()
         bad = {state: number for state, number in census.items() if number and state in BAD}
