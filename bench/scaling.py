@@ -34,12 +34,8 @@ RATE = 40.0
 the looks. The vendor takes so much longer as there are more slots."""
 SHORTEST = 0.25
 """Seconds that the vendor takes at least: the shortest wait between two looks."""
-FULL = 0.95
-"""The share of the slots from which on they count as full: each is empty for a moment between two jobs."""
-UNDER_WAY = 0.25
-"""The share of the slots whose first jobs have ended before the measuring begins: from then on they end steadily."""
-FILLED_WITHIN = 330.0
-"""Seconds to fill them: ten thousand at 30 submissions a second. After that it is measured as full as they are."""
+UNDER_WAY = 100
+"""Jobs that have ended before the measuring begins."""
 WARM_UP = 40
 BYTES = 500_000_000
 """Of results in one run at most, so that each takes a quarter of a minute."""
@@ -107,29 +103,22 @@ def while_full(slots: int, window: float) -> dict[str, Any]:
     """Fill so many slots, and measure for a while as others take the places of those that end."""
     median = max(SHORTEST, slots / RATE)
     with ExitStack() as opened:
-        vendor = opened.enter_context(stand_in(SMALL, seconds=f"{median},0.3"))
+        vendor = opened.enter_context(stand_in(SMALL, seconds=f"{median},0.3", gate=slots))
         here = opened.enter_context(room(vendor, slots=slots, workers=2))
-        enough = round(slots + 2 * RATE * (window + median + 10))
+        enough = round(slots + 2 * RATE * (window + 10))  # the line does not end before the window does
         list(here.producer.enqueue_many(links(enough)))
-        give_up_at = time.monotonic() + FILLED_WITHIN
-        while here.in_flight() < FULL * slots and time.monotonic() < give_up_at:
-            here.still_there()
-            time.sleep(0.2)
-        here.wait_for(round(slots * UNDER_WAY))
+        here.wait_for(UNDER_WAY)  # none is done before all slots are full
         return measured(here, slots, lambda: time.sleep(window))
 
 
-def sweeps(chosen: argparse.Namespace) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Give each sweep by name, as soon as it is measured."""
+def sweeps(chosen: argparse.Namespace) -> Iterator[tuple[str, Iterator[dict[str, Any]]]]:
+    """Give each sweep that was asked for: its name, and its rows as they are measured."""
     if chosen.only in {None, "workers"}:
-        yield "worker processes", [to_the_end(chosen.jobs, SMALL, workers, workers) for workers in WORKERS]
+        yield "worker processes", (to_the_end(chosen.jobs, SMALL, workers, workers) for workers in WORKERS)
     if chosen.only in {None, "size"}:
-        yield (
-            "bytes of a result",
-            [to_the_end(min(chosen.jobs, BYTES // size), size, 1, size) for size in SIZES],
-        )
+        yield "bytes of a result", (to_the_end(min(chosen.jobs, BYTES // size), size, 1, size) for size in SIZES)
     if chosen.only in {None, "in-flight"}:
-        yield "jobs in flight", [while_full(slots, chosen.window) for slots in IN_FLIGHT if slots <= chosen.most]
+        yield "jobs in flight", (while_full(slots, chosen.window) for slots in IN_FLIGHT if slots <= chosen.most)
 
 
 def draw(found: dict[str, list[dict[str, Any]]], to: Path) -> None:
@@ -170,10 +159,13 @@ def short(number: int) -> str:
 def main() -> None:
     """Run the sweeps, print a table each, plot."""
     chosen, here = arguments(), machine()
-    found = {}
+    found: dict[str, list[dict[str, Any]]] = {}
     for name, rows in sweeps(chosen):
-        found[name] = rows
-        print(table([{name if column == "of" else column: row[column] for column in TABLE} for row in rows]))
+        found[name] = []
+        for row in rows:
+            found[name].append(row)
+            lines = table([{name if column == "of" else column: row[column] for column in TABLE}]).splitlines()
+            print("\n".join(lines if len(found[name]) == 1 else lines[-1:]), flush=True)
         print(flush=True)
     warn_if_busy(here)
     draw(found, chosen.plot)
