@@ -10,7 +10,6 @@ best of them, because what else the machine does only ever makes a round slower.
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +29,7 @@ WARM_UP = 100
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--jobs", type=int, default=int(os.environ.get("JOBS") or 20_000), help="of one bulk")
+    parser.add_argument("--jobs", type=int, default=20_000, help="of one bulk")
     parser.add_argument("--alone", type=int, default=2_000, help="of one round, one at a time, by URL")
     parser.add_argument("--photographs", type=int, default=500, help="of one round, one at a time and in bulk")
     parser.add_argument("--json", type=Path, default=DOCS / "enqueue.json")

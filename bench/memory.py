@@ -2,8 +2,8 @@
 
     make bench-memory                  500 in flight, results of 4.1 MB, one worker and two; some four minutes
 
-The vendor takes long enough that all slots are full before the first result comes. From then on as many jobs end as
-the machine can read, and others take their slots: the slots stay full while results are read, checked and stored.
+No job is done at the vendor before all slots are full. From then on as many end as the machine can read, and others
+take their slots: the slots stay full while results are read, checked and stored.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=4_100_000, help="bytes of a result")
     parser.add_argument("--seconds", default="30,0.25", help="median,sigma of the time that the vendor takes")
     parser.add_argument("--workers", default="1,2", help="numbers of worker processes, one run each")
+    parser.add_argument("--in-hand", type=int, default=8, help="jobs whose pictures a worker has in memory at a time")
     parser.add_argument("--json", type=Path, default=DOCS / "memory.json")
     return parser.parse_args()
 
@@ -60,9 +61,12 @@ def waiting(vendor: str) -> float:
 def run(chosen: argparse.Namespace, workers: int) -> dict[str, Any]:
     """Fill the slots, let all jobs end; gives one line of the table and what it is made of."""
     with ExitStack() as opened:
-        vendor = opened.enter_context(stand_in(chosen.size, seconds=chosen.seconds))
+        vendor = opened.enter_context(
+            stand_in(chosen.size, seconds=chosen.seconds, gate=min(chosen.slots, chosen.jobs))
+        )
         receiver = opened.enter_context(stand_in(0))
-        here = opened.enter_context(room(vendor, slots=chosen.slots, workers=workers))
+        setting = {"SWAPLINE_PICTURES_IN_HAND": str(chosen.in_hand)}
+        here = opened.enter_context(room(vendor, slots=chosen.slots, workers=workers, **setting))
         time.sleep(2)  # what is loaded late is loaded: from here on it is jobs
         rest = {name: read(process) for name, process in here.ours.items()}
         empty = here.redis_memory()

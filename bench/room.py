@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -75,10 +76,10 @@ def links(number: int, webhook: str | None = None) -> Iterator[SwapRequest]:
 
 
 @contextmanager
-def stand_in(size: int, looks: int = 1, seconds: str = "") -> Iterator[str]:
+def stand_in(size: int, looks: int = 1, seconds: str = "", gate: int = 0) -> Iterator[str]:
     """Run the stand-in vendor; gives its URL. A second one serves as a receiver of webhooks, at `/hook`."""
-    command = [sys.executable, HERE / "stand_in.py", f"--size={size}", f"--looks={looks}", f"--seconds={seconds}"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+    more = [f"--size={size}", f"--looks={looks}", f"--seconds={seconds}", f"--gate={gate}"]
+    with subprocess.Popen([sys.executable, HERE / "stand_in.py", *more], stdout=subprocess.PIPE, text=True) as child:
         try:
             yield f"http://127.0.0.1:{child.stdout.readline().strip() if child.stdout else ''}"
         finally:
@@ -136,6 +137,11 @@ class Room:
         """Jobs that have not ended. Raises SystemExit where one that has did not succeed."""
         return sum(number for state, number in self._census().items() if not state.finished)
 
+    def in_flight(self) -> int:
+        """Jobs that the vendor has, or is being given."""
+        census = self.ledger.census()
+        return census[State.SUBMITTING] + census[State.RUNNING]
+
     def _census(self) -> dict[State, int]:
         census = self.ledger.census()
         bad = {state: number for state, number in census.items() if number and state in BAD}
@@ -163,6 +169,7 @@ class Room:
 @contextmanager
 def room(vendor: str, *, slots: int, workers: int = 1, **more: str) -> Iterator[Room]:
     """Open a room for a vendor. `more` are settings beside those of `worker_settings`, by their whole names."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started ends with the bench
     with ExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True)))
         store = folder / "store"

@@ -135,7 +135,7 @@ def draw(samples: list[Sample], kept: list[Sample], to: Path) -> None:
         axes.grid(visible=True, alpha=0.3)
         axes.set_xlabel("jobs" if axes is stored else "minutes")
     for axes in (memory, stored, counts):
-        axes.legend(fontsize="small")
+        axes.legend(fontsize="small", loc="lower right")
     figure.tight_layout()
     figure.savefig(to, dpi=90)
 

@@ -158,8 +158,9 @@ class OpenLook:
         return find_code(body) or self._translator.clean(words(data) or "") or None
 
     def pictures(self) -> list[bytes]:
-        """Read the rest and give every picture of the reply, each checked to be a whole PNG.
+        """Read the rest and give every picture of the reply, each checked to be a whole PNG. Once only.
 
+        The reply's buffer is given on as soon as they are decoded: they are stored for longer than they were read.
         Raises OutputMissing, OutputInvalid, and Unclear when the reply broke off or is not what it began as.
         """
         with self._translator.translated():
@@ -167,9 +168,11 @@ class OpenLook:
         if self._body.too_long:
             raise OutputInvalid(f"the reply is longer than {REPLY_LIMIT // 1024**2} MiB")
         try:
-            return [self._picture(number, image) for number, image in enumerate(self._images())]
+            pictures = [self._picture(number, image) for number, image in enumerate(self._images())]
         except ReplyError as error:
             raise self._translator.unreadable(error, self._body.arrived) from error
+        self._body.release()
+        return pictures
 
     def _images(self) -> list[object]:
         whole = reply.read(self._body.data, self._body.length)
