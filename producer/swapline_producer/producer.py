@@ -93,10 +93,10 @@ class Producer:
         stored), StorageError, IdempotencyConflict or LedgerUnavailable (ask again with an idempotency key to be sure).
         """
         wish = self._wish(request)
-        job_id, created = self.ledger.accept(wish.job, fingerprint=wish.fingerprint, replace_failed=wish.replace_failed)
-        if created:
-            self._mail.send([Ticket(step=Step.SUBMIT, job_id=job_id, turn=1)])
-        return Enqueued(job_id=job_id, created=created)
+        accepted = self.ledger.accept(wish.job, fingerprint=wish.fingerprint, replace_failed=wish.replace_failed)
+        if accepted.created and not accepted.in_line:
+            self._mail.send([Ticket(step=Step.SUBMIT, job_id=accepted.job_id, turn=1)])
+        return Enqueued(job_id=accepted.job_id, created=accepted.created)
 
     def enqueue_many(self, requests: Iterable[SwapRequest | Mapping[str, Any]]) -> Iterator[Result]:
         """Enqueue any number of requests (or of their fields, to be checked here); give a result each, in order.

@@ -51,7 +51,7 @@ def due(ledger: Ledger) -> dict[str, int]:
 
 
 def test_an_accepted_job_is_queued_due_and_logged(ledger: Ledger, time: Time) -> None:
-    assert ledger.accept(new_job("a")) == ("a", True)
+    assert ledger.accept(new_job("a"))[:2] == ("a", True)
     job = ledger.get("a")
     assert (job.state, job.turn, job.created_at, job.queue_until) == (State.QUEUED, 1, time.at, time.at + 100_000)
     assert due(ledger) == {"a": time.at + 15_000}
@@ -59,14 +59,14 @@ def test_an_accepted_job_is_queued_due_and_logged(ledger: Ledger, time: Time) ->
 
 
 def test_accepting_twice_is_accepting_once(ledger: Ledger) -> None:
-    assert ledger.accept(new_job("a")) == ledger.accept(new_job("a")) == ("a", True)
+    assert ledger.accept(new_job("a"))[:2] == ledger.accept(new_job("a"))[:2] == ("a", True)
     assert ledger.counters() == {"accepted": 1, "repeated": 1}
 
 
 def test_an_idempotency_key_gives_the_first_job_again(ledger: Ledger) -> None:
     ledger.accept(new_job("a", idempotency_key="k"), fingerprint="f")
-    assert ledger.accept(new_job("b", idempotency_key="k"), fingerprint="f") == ("a", False)
-    assert ledger.accept(new_job("c", idempotency_key="k", tenant="other"), fingerprint="f") == ("c", True)
+    assert ledger.accept(new_job("b", idempotency_key="k"), fingerprint="f")[:2] == ("a", False)
+    assert ledger.accept(new_job("c", idempotency_key="k", tenant="other"), fingerprint="f")[:2] == ("c", True)
     assert ledger.census()[State.QUEUED] == 2
 
 

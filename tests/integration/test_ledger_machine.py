@@ -104,10 +104,13 @@ class LedgerMachine(RuleBasedStateMachine):
         job_id = f"j{len(self.jobs)}"
         image = LinkedImage(url=f"https://pictures.example/{job_id}")
         new = new_job(job_id, image=image, priority=priority, tenant=tenant, webhook_url=hook)
-        self.ledger.accept(new)
+        accepted = self.ledger.accept(new)
         self.jobs.append(job_id)
         self.replays[job_id] = 0
-        self.world.bag.send([Ticket(step=Step.SUBMIT, job_id=job_id, turn=1)])
+        if accepted.in_line:
+            self.ledger.lined_up.add(job_id)
+        else:
+            self.world.bag.send([Ticket(step=Step.SUBMIT, job_id=job_id, turn=1)])
 
     @rule(seconds=st.sampled_from([0.0, 0.5, 16.0, 16.0, 60.0]))
     def a_clock_ticks_after(self, seconds: float) -> None:

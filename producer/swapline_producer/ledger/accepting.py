@@ -53,7 +53,7 @@ class Accepting(LedgerCore):
             raise answer
         return answer
 
-    def accept_many(self, wishes: Iterable[Wish]) -> list[Accepted | SwaplineError]:
+    def accept_many(self, wishes: Iterable[Wish]) -> list[tuple[str, bool] | SwaplineError]:
         """Write many new jobs in one round trip, each for itself; they stand in the waiting line at once.
 
         No slot is given out: the first look of any worker at the line does that. Raises LedgerUnavailable where the
@@ -61,10 +61,11 @@ class Accepting(LedgerCore):
         """
         wanted = list(wishes)
         answers = self._run_many("accept", ({**self._acceptance(wish), "in_line": True} for wish in wanted))
-        return [
+        given = (
             answer if isinstance(answer, SwaplineError) else _accepted(wish, answer)
             for wish, answer in zip(wanted, answers, strict=True)
-        ]
+        )
+        return [(one.job_id, one.created) if isinstance(one, Accepted) else one for one in given]
 
     def batch_ids(self, batch: str) -> list[str]:
         """The ids of the jobs of a batch, in the order they were accepted."""

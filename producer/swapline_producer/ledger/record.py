@@ -59,6 +59,25 @@ def text_of(value: FieldValue) -> str:
     return str(value)
 
 
+def written(record_id: str, change: Change, keep_ms: int) -> dict[str, Any]:
+    """What `advance` is told of a change whatever it is of, a job or a batch. See lua/advance.lua."""
+    ends = change.to.finished
+    return {
+        "id": record_id,
+        "to": change.to,
+        "finished": ends,
+        "set": {name: text_of(value) for name, value in change.fields.items() if value is not None},
+        "unset": [name for name, value in change.fields.items() if value is None],
+        "due_by": change.due_by,
+        "due_ms": None if change.due_in is None else max(0, round(change.due_in * 1000)),
+        "note": change.note,
+        "data": orjson.dumps(change.data).decode() if change.data else None,
+        "sends": change.sends,
+        "count": change.count,
+        "keep_ms": keep_ms if ends else None,
+    }
+
+
 def job_of(job_id: str, fields: Mapping[str, str]) -> Job:
     """Give the job that a record holds."""
     known = {name: value for name, value in fields.items() if name in Job.model_fields}
