@@ -5,15 +5,13 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from swapline_producer.change import Advanced, Claimed, GivenBack, Opened
 from swapline_producer.contract import FINISHED, SLOT_STATES, Job, State, Step, StoredImage, Ticket
 from swapline_producer.errors import NotPossible
 from swapline_producer.layout import result_folder, staged_key, staging_folder
 from swapline_producer.ledger.batches import counted
-from swapline_producer.ledger.core import LedgerCore, granted, listed
-from swapline_producer.ledger.record import job_after, job_of, text_of
+from swapline_producer.ledger.core import LedgerCore, granted, listed, sparse
+from swapline_producer.ledger.record import job_after, job_of, written
 from swapline_producer.ledger.trouble import trouble_of
 
 if TYPE_CHECKING:
@@ -58,40 +56,28 @@ class Moves(LedgerCore):
         that was written and whose reply was lost then counts as written.
         """
         slot = change.to in SLOT_STATES or (change.to is State.HELD and job.slot)
-        values = {name: text_of(value) for name, value in change.fields.items() if value is not None}
-        answer, kept = self._run_kept(
-            "advance",
+        told = {
+            "state": job.state,
+            "turn": str(job.turn),
+            "canceling": job.canceling,
+            "token": token or new_token(),
+            "slot": slot,
+            "stamps": {name: round(seconds * 1000) for name, seconds in change.stamps.items()},
+            "in_line": change.in_line,
+            "observe": {name: _shares(spread) for name, spread in change.observe.items()},
+            "timed": {name: round(seconds * 1000) for name, seconds in change.timed.items()},
+            "strike": _strike(change),
+            "calm": change.calm,
+            "refund": change.refund,
+            "reopens": job.state.finished and not change.to.finished,
+            **written(job.job_id, change, self._keep_ms),
             **trouble_of(job, change),
             **counted(job, change),
-            # An attempt that a fail-over forgot would be made, and paid, again.
-            wanted=change.fields.get("attempt_open") is True,
-            id=job.job_id,
-            state=job.state,
-            turn=str(job.turn),
-            canceling=job.canceling or "",
-            token=token or new_token(),
-            to=change.to,
-            finished=change.to.finished,
-            slot=slot,
-            set=[part for pair in values.items() for part in pair],
-            unset=[name for name, value in change.fields.items() if value is None],
-            stamps={name: round(seconds * 1000) for name, seconds in change.stamps.items()},
-            due_by=change.due_by or False,
-            due_ms=False if change.due_in is None else max(0, round(change.due_in * 1000)),
-            note=change.note or False,
-            data=orjson.dumps(change.data).decode(),
-            in_line=change.in_line,
-            sends=change.sends,
-            count=change.count,
-            observe={name: _shares(spread) for name, spread in change.observe.items()},
-            timed={name: round(seconds * 1000) for name, seconds in change.timed.items()},
-            strike=_strike(change),
-            calm=change.calm,
-            refund=change.refund,
-            keep_ms=self._keep_ms,
             **self._remains(job, change),
-            reopens=job.state.finished and not change.to.finished,
-        )
+        }
+        # An attempt that a fail-over forgot would be made, and paid, again.
+        wanted = change.fields.get("attempt_open") is True
+        answer, kept = self._run_kept("advance", wanted=wanted, **sparse(told))
         if answer.get("unheld"):
             raise NotPossible(
                 f"Job {job.job_id} cannot be sent again: its picture is not kept any more (SWAPLINE_INPUT_TTL after a"
@@ -112,7 +98,7 @@ class Moves(LedgerCore):
         """What a move leaves behind in object storage that is not needed any more, or not for ever."""
         image = job.spec.image
         if not (change.to.finished or job.state.finished):
-            return {"leaves": {}}
+            return {}
         leaves: dict[str, int] = {}
         if job.state is State.STORING and not change.cleared:
             staged = [staged_key(job.job_id, number) for number in range(job.staged)]

@@ -5,7 +5,7 @@
 -- input.token                         a name for this very move: when its reply was lost and it is sent again, it is
 --                                     answered as done instead of as stale
 -- input.to                            the new state
--- input.set {name, value, …}          fields to write; input.unset {name, …} fields to remove
+-- input.set {name = value}             fields to write; input.unset {name, …} fields to remove
 -- input.stamps {name = ms}            fields set to now + ms
 -- input.due_ms, input.due_by          when someone must act next: in so many ms, and not after the moment in that field;
 --                                     neither: nothing is left to wait for
@@ -20,6 +20,7 @@
 -- input.sha                           its stored input, where the move ends the job, or takes one up that had ended
 -- input.spare_ms                      how long an ended job may be sent again, and keeps its input; false: not at all
 -- input.leaves {name = ms}            objects and folders that are not needed any more, from now + ms on
+-- What is empty or false may be left out.
 -- Gives {turn, due, opens_at (while a limit of time stops the line), granted}, {stale = true, state, turn}, or
 -- {unheld = true} where the job cannot go back into the line because its input is gone.
 
@@ -49,6 +50,8 @@ local function observe(name, spread)
   redis.call('HSET', hist, unpack(halves))
 end
 
+local NONE = {} -- what is empty or false is not sent
+
 local job = key('job', input.id)
 local have = redis.call('HMGET', job, 'state', 'turn', 'token', 'priority', 'tenant', 'created_at', 'slot', 'spent_on',
   'canceling', 'attempt_open', 'notification', 'staged_bytes', 'submitted_at', 'terminal_at', 'kept', 'idempotency_key',
@@ -57,10 +60,11 @@ local state, turn = have[1], have[2]
 if state ~= input.state or turn ~= input.turn then
   if have[3] == input.token then return answer({turn = tonumber(turn), granted = {}}) end
   bump('stale:move')
+  if input.count and input.count.looks then bump('looks_begun') end -- its message came twice: the claim counted one
   return answer({stale = true, state = state or '', turn = tonumber(turn or 0)})
 end
 
-if (have[9] or '') ~= input.canceling then return answer({stale = true, state = state, turn = tonumber(turn)}) end
+if (have[9] or '') ~= (input.canceling or '') then return answer({stale = true, state = state, turn = tonumber(turn)}) end
 
 local to, finished = input.to, input.finished
 local kept_again = input.reopens and input.sha and still_needed(hold_of(input.sha, input.id))
@@ -69,7 +73,7 @@ if state == 'SUBMITTING' and to == 'RUNNING' then -- before anything moves
   time('handover', at - (redis.call('ZSCORE', key('slots'), input.id) or at))
 end
 local new_turn = tonumber(turn) + 1
-local fields, new = {}, {}
+local fields, new, unset = {}, {}, input.unset or {}
 local function set(name, value)
   fields[#fields + 1] = name
   fields[#fields + 1] = value
@@ -78,8 +82,8 @@ end
 if state ~= to then set('state', to) end
 set('turn', tostring(new_turn))
 set('token', input.token)
-for i = 1, #input.set, 2 do set(input.set[i], input.set[i + 1]) end
-for name, ms in pairs(input.stamps) do set(name, text(at + ms)) end
+for name, value in pairs(input.set or NONE) do set(name, value) end
+for name, ms in pairs(input.stamps or NONE) do set(name, text(at + ms)) end
 if kept_again then set('kept', '1') end
 if input.sends then set('sent', tostring(new_turn)) end
 if finished and state ~= to then set('finished_at', text(at)) end
@@ -93,11 +97,11 @@ elseif input.slot and not had_slot then -- it turned out to be at the vendor: th
 end
 redis.call('HSET', job, unpack(fields))
 if finished and have[15] then
-  input.unset[#input.unset + 1] = 'kept'
+  unset[#unset + 1] = 'kept'
   if input.spare_ms then unneeded(hold_of(input.sha, input.id), at + input.spare_ms) else release_input(input.sha) end
 end
-for name, ms in pairs(input.leaves) do unneeded(name, at + ms) end
-if #input.unset > 0 then redis.call('HDEL', job, unpack(input.unset)) end
+for name, ms in pairs(input.leaves or NONE) do unneeded(name, at + ms) end
+if #unset > 0 then redis.call('HDEL', job, unpack(unset)) end
 
 if state == 'QUEUED' and to ~= 'QUEUED' then leave_line(input.id, have[4], have[5]) end
 -- To its customer, a job that comes back from the vendor's door has waited all the while.
@@ -110,7 +114,7 @@ end
 tally_call(to, have[10], new.attempt_open, input.refund)
 tally_staging(state, to, have[12], new.staged_bytes)
 tally_telling(have[11], new.notification)
-for name, ms in pairs(input.timed) do time(name, ms) end
+for name, ms in pairs(input.timed or NONE) do time(name, ms) end
 if input.in_line then join_line(input.id, have[4], have[5], have[6]) end
 
 local due = input.due_ms and at + input.due_ms
@@ -121,8 +125,8 @@ end
 set_due(input.id, due)
 
 if input.note then log(input.id, input.note, input.data) end
-for name, by in pairs(input.count) do count(name, by) end
-for name, spread in pairs(input.observe) do observe(name, spread) end
+for name, by in pairs(input.count or NONE) do count(name, by) end
+for name, spread in pairs(input.observe or NONE) do observe(name, spread) end
 
 if input.untroubled then redis.call('ZREM', key(input.untroubled), input.id) end
 if input.troubled then

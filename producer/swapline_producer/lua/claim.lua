@@ -11,7 +11,7 @@
 -- Gives {tickets = {{ID, step, turn, retries}, …}, granted = …, next_at, rescued, postponed, clocks, put_off = {ms, …}}.
 
 local NAMES = {'state', 'turn', 'sent', 'notification', 'staged', 'slot', 'run_until', 'look_at', 'canceling',
-  'attempts', 'polls', 'retries', 'notify_attempts'}
+  'attempts', 'polls', 'retries', 'notify_attempts', 'vendor_job_id'}
 local TRIES = {submit = 10, poll = 11, finalize = 12, notify = 13} -- which of these says how often a step was tried
 local TICK = 50 -- ms: looks that were put off go in groups, so that clocks wake up twenty times a second at most
 local LAPSE = 1000 -- ms after which a place in the row of looks is lost: after an outage they must not go all at once
@@ -104,6 +104,7 @@ for _, id in ipairs(ids) do
     elseif step ~= 'poll' or look_may_go(id, job, have[8]) then
       if again then rescued = rescued + 1 end
       redis.call('HSET', job, 'sent', turn)
+      if wants_look(state, have[5], have[14], have[9]) then bump('looks_begun') end
       dues[#dues + 1] = text(at + rescue)
       dues[#dues + 1] = id
       tickets[#tickets + 1] = {id, step, tonumber(turn), tonumber(have[TRIES[step]] or 0)}

@@ -3,19 +3,20 @@
 -- input.id, input.turn
 -- Gives {fields = {name, value, …}, waiting = whether jobs wait for a slot, in_flight = slots in use}, or {stale = true}.
 
--- A message that comes at once finds its job's rescue where the move that sent it has put it. What is not written need
--- not be flushed to the disk; whoever has a job in hand puts its rescue off from then on, after a third of that time.
+-- Most messages come at once, and find their job's rescue where the move that sent them has put it. Then nothing is
+-- written, and nothing has to be flushed to the disk: whoever has a job in hand puts its rescue off, three times in that
+-- time.
 local FRESH = 0.8
 
 local job = key('job', input.id)
-local have = redis.call('HMGET', job, 'turn', 'state', 'staged', 'vendor_job_id', 'canceling')
-local wants_look = have[2] == 'RUNNING' or have[2] == 'STORING' and tonumber(have[3] or 0) == 0 and have[5] ~= 'drop'
+local have = redis.call('HMGET', job, 'turn', 'sent', 'state', 'staged', 'vendor_job_id', 'canceling')
 if have[1] ~= input.turn then
   bump('stale:message')
   return answer({stale = true})
 end
-if have[4] and wants_look then bump('looks_begun') end -- the step that comes asks the vendor
-local due = tonumber(redis.call('ZSCORE', key('due'), input.id))
-if due and due < at + (rescue_at() - at) * FRESH then redis.call('ZADD', key('due'), text(rescue_at()), input.id) end
+-- The step that comes asks the vendor. A look that a claim has sent was counted by it.
+if have[2] ~= have[1] and wants_look(have[3], have[4], have[5], have[6]) then bump('looks_begun') end
+local due, rescue = tonumber(redis.call('ZSCORE', key('due'), input.id)), rescue_at()
+if due and due < at + (rescue - at) * FRESH then set_due(input.id, rescue) end
 return answer({fields = redis.call('HGETALL', job), waiting = anyone_waits(),
   in_flight = redis.call('ZCARD', key('slots'))})
