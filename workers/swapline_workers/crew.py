@@ -26,6 +26,7 @@ from celery.worker.request import Request
 
 from swapline_producer.contract import Ticket
 from swapline_producer.envelope import ticket_of
+from swapline_workers import context
 from swapline_workers.core.outcomes import Again, Next, Retry
 from swapline_workers.tasks import in_words, perform
 from swapline_workers.transport import AT_ONCE, Channel
@@ -168,6 +169,7 @@ class Crew:
         """In a thread: this step, and those that follow at once."""
         while errand is not None:
             errand = self._step(errand)
+        context.end()
 
     def _step(self, errand: Errand) -> Errand | None:
         errand.begins()
