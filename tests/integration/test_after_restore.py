@@ -14,7 +14,8 @@ from installation import Installation
 from redis_servers import RealServer, running
 from servers import new_job, waited_for
 from swapline_producer.contract import State, result_folder
-from swapline_producer.errors import NotPossible
+from swapline_producer.errors import NotPossible, StorageUnavailable
+from swapline_producer.layout import receipt_key
 from swapline_producer.restoring import after_restore
 from swapline_producer.testing import memory_storage
 from swapline_simulator import Simulator, SimulatorConfig
@@ -121,3 +122,30 @@ def test_what_the_vendor_has_is_left_to_the_workers_and_slots_are_as_they_were(l
     assert (done.held, done.looked_at_again) == (["a"], [])
     assert ledger.slots_set() == 5
     assert after_restore(ledger, memory_storage()).held == []
+
+
+@pytest.mark.parametrize("slots", [5, None])
+def test_one_that_was_cut_off_keeps_the_slots_closed_and_the_next_one_opens_as_many_as_there_were(
+    ledger: Ledger, slots: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.accept(new_job("a"))
+    ledger.set_slots(slots)
+    away = memory_storage()
+
+    def refuse(key: str) -> bytes:
+        raise StorageUnavailable(key)
+
+    monkeypatch.setattr(away, "get", refuse)
+    for _ in range(2):
+        with pytest.raises(StorageUnavailable):
+            after_restore(ledger, away)
+        assert ledger.slots_set() == 0
+    assert after_restore(ledger, memory_storage()).held == ["a"]
+    assert ledger.slots_set() == slots
+
+
+def test_a_receipt_that_is_broken_proves_nothing(ledger: Ledger) -> None:
+    ledger.accept(new_job("a"))
+    storage = memory_storage()
+    storage.put(receipt_key(ledger.get("a")), b'{"images": [', "application/json")
+    assert after_restore(ledger, storage).held == ["a"]
