@@ -198,7 +198,9 @@ def test_prometheus_starts_with_its_configuration_and_is_healthy(moved: Moved) -
     subprocess.run(["promtool", "check", "config", config], check=True, capture_output=True)
     assert not moved.healthy("prometheus")
     with moved.running("prometheus") as child:
-        rules = requests.get(f"http://127.0.0.1:{moved.port['9090']}/api/v1/rules", timeout=10).json()
+        page = f"http://127.0.0.1:{moved.port['9090']}"
+        waited_for(lambda: requests.get(f"{page}/-/ready", timeout=10).ok)  # healthy is: it lives
+        rules = requests.get(f"{page}/api/v1/rules", timeout=10).json()
         assert len(rules["data"]["groups"][0]["rules"]) > 10
         child.terminate()
         assert child.wait(30) == 0, moved.log("prometheus")
