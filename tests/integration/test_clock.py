@@ -66,10 +66,11 @@ def clock(live: Ledger, postbox: Postbox, hands: list[tuple[str, int]]) -> Gener
 
 
 def running_job(ledger: Ledger, job_id: str, due_in: float) -> tuple[Job, int]:
-    ledger.accept(new_job(job_id))
-    queued = ledger.open(job_id, 1)
-    assert queued is not None
-    ledger.line_up(queued.job)
+    [submit] = ledger.accept(new_job(job_id)).tickets
+    if submit.turn == 1:  # no worker lived
+        queued = ledger.open(job_id, 1)
+        assert queued is not None
+        ledger.line_up(queued.job)
     granted = ledger.open(job_id, 2)
     assert granted is not None
     advanced = ledger.advance(granted.job, Change(to=State.RUNNING, due_in=due_in))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from swapline_producer.change import Opened, OpenedBatch
@@ -39,8 +39,8 @@ InHand = TypeVar("InHand", Opened, OpenedBatch)
 PATIENCE = 300.0
 """Seconds that a paid result is offered to a ledger that is away, before the worker leaves it to the rescue."""
 
-REMEMBERED = 1000
-"""Jobs that are remembered at their last turn, at most: some 3 MB."""
+REMEMBERED = 2000
+"""Jobs that are remembered at their last turn, at most: some 6 MB."""
 
 
 class LedgerDesk:
@@ -109,8 +109,8 @@ class LedgerDesk:
         """A job that this process moved to this turn itself, and whose record it need not read: once for each turn.
 
         Whether it is still at that turn, and not to be canceled, is part of every move anyway; its rescue was put off
-        when it was moved. Only finalize is begun from memory: doing it twice is doing it once. A look is counted by the
-        ledger as it begins, and what is paid for or told to a customer is asked for.
+        when it was moved or claimed, and a look was counted by the claim. Only looks and finalize are begun from
+        memory: doing them twice is doing them once. What is paid for or told to a customer is asked for.
         """
         job = self._moved.pop(job_id, None)
         if job is None or job.turn != turn:
@@ -118,10 +118,11 @@ class LedgerDesk:
         return Opened(job=job, at=self.now(), waiting=self._waiting, in_flight=self._in_flight)
 
     def _remember(self, job: Job) -> None:
-        if job.state is State.STORING and job.staged:
+        if job.state is State.RUNNING or (job.state is State.STORING and job.staged):
             self._moved[job.job_id] = job
-            if len(self._moved) > REMEMBERED:
-                self._moved.clear()  # what is forgotten is read again, once
+            while len(self._moved) > REMEMBERED:
+                with suppress(KeyError, RuntimeError):  # another thread was faster
+                    del self._moved[next(iter(self._moved))]  # what is forgotten is read again, once
 
     def in_hands(self) -> Sequence[tuple[str, int]]:
         """What this process has in hand: (job id, turn)."""
