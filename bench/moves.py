@@ -84,11 +84,10 @@ class Life:
     def work(self) -> None:
         """Read one message and do what the step does, but for the vendor and the store."""
         job_id, turn = self.messages.popleft()
-        opened = self.timed("open", self._open, job_id, turn)
+        opened = self.timed("open", self.ledger.open, job_id, turn)
         if opened is None:
             raise SystemExit("somebody else moves these jobs")
         job = opened.job
-        self._send(ticket for ticket in getattr(opened, "granted", None) or () if ticket.job_id != job_id)
         if job.state is State.QUEUED:
             self._send(self.timed("line_up", self.ledger.line_up, job) or ())
         elif job.state is State.SUBMITTING:
@@ -97,12 +96,6 @@ class Life:
             self._look(job)
         else:
             self._collect(job)
-
-    def _open(self, job_id: str, turn: int) -> Any:
-        try:
-            return self.ledger.open(job_id, turn, lines_up=True)
-        except TypeError:  # versions before 0038 lined up in a move of its own
-            return self.ledger.open(job_id, turn)
 
     def _submit(self, job: Job) -> None:
         fields: dict[str, Any] = {"attempts": 1, "attempt_open": True}

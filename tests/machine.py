@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
     from servers import Time
-    from swapline_producer.change import Advanced, Change, Opened
+    from swapline_producer.change import Advanced, Change
     from swapline_producer.contract import ApiVersion, BatchEvent, Job, JobSpec, SwapEvent, Ticket
 
 PICTURE = png(12, 18)
@@ -137,11 +137,12 @@ class WatchedLedger(Ledger):
         self.at_the_vendor: set[str] = set()
         """Jobs that took a slot because they turned out to be at the vendor, cap or no cap."""
 
-    def open(self, job_id: str, turn: int, *, lines_up: bool = False) -> Opened | None:
-        opened = super().open(job_id, turn, lines_up=lines_up)
-        if opened is not None and opened.granted is not None:
-            self.lined_up.add(job_id)
-        return opened
+    def line_up(self, job: Job) -> tuple[Ticket, ...] | None:
+        self._pauses()
+        granted = super().line_up(job)
+        if granted is not None:
+            self.lined_up.add(job.job_id)
+        return granted
 
     def advance(self, job: Job, change: Change, *, token: str = "") -> Advanced | None:
         self._pauses()

@@ -99,8 +99,6 @@ class Opened(Frozen):
     at: int
     waiting: bool = True
     in_flight: int = 0
-    granted: tuple[Ticket, ...] | None = None
-    """Of a job that was queued and has been lined up: the jobs that were given a slot, itself among them or not."""
 
 
 class OpenedBatch(Frozen):

@@ -58,7 +58,7 @@ def test_what_was_given_back_cannot_be_written_by_who_had_it(desk: LedgerDesk) -
     with desk.in_hand("a", 1) as opened:
         assert opened is not None
         assert desk.give_back(desk.in_hands()) == GivenBack(given_back=1)
-        assert desk.advance(opened.job, Change(to=State.SUBMITTING, due_in=15)) is None
+        assert desk.line_up(opened.job) is None
 
 
 def test_giving_back_twice_or_what_is_at_rest_changes_nothing(ledger: Ledger, desk: LedgerDesk) -> None:

@@ -396,8 +396,8 @@ def test_no_order_of_events_breaks_a_promise(valkey: EmbeddedValkey, request: py
 class WithoutFencingOfMessages(WatchedLedger):
     """A message is worked on whatever its turn, and a move is written whoever was faster."""
 
-    def open(self, job_id: str, turn: int, *, lines_up: bool = False) -> Opened | None:
-        return super().open(job_id, self.get(job_id).turn or turn, lines_up=lines_up)
+    def open(self, job_id: str, turn: int) -> Opened | None:
+        return super().open(job_id, self.get(job_id).turn or turn)
 
     def write(self, job: Job, change: Change, token: str) -> Advanced | None:
         now = self.get(job.job_id)
@@ -425,11 +425,11 @@ class WithoutTheAttemptsRecord(WatchedLedger):
 class WithALeakOfSlots(WatchedLedger):
     """A slot that is given is sometimes given twice."""
 
-    def open(self, job_id: str, turn: int, *, lines_up: bool = False) -> Opened | None:
-        opened = super().open(job_id, turn, lines_up=lines_up)
-        if opened is not None and opened.granted == ():
+    def line_up(self, job: Job) -> tuple[Ticket, ...] | None:
+        granted = super().line_up(job)
+        if granted == ():
             self.client.zpopmin(f"{self.prefix}:slots")
-        return opened
+        return granted
 
 
 @pytest.mark.parametrize("kind", [WithoutFencingOfMessages, WithoutRescue, WithoutTheAttemptsRecord, WithALeakOfSlots])

@@ -27,23 +27,15 @@ SPARED = frozenset({State.FAILED, State.EXPIRED, State.TIMED_OUT})
 class Moves(LedgerCore):
     """What happens to a job after it was accepted."""
 
-    def open(self, job_id: str, turn: int, *, lines_up: bool = False) -> Opened | None:
-        """Take a job in hand at a turn; None when the message is stale.
-
-        `lines_up`: a QUEUED job is put in the waiting line in the same move, as by `line_up`. One whose turn it is has
-        its slot then, and is a turn further.
-        """
-        answer = self._run("open", id=job_id, turn=str(turn), lines_up=lines_up)
+    def open(self, job_id: str, turn: int) -> Opened | None:
+        """Take a job in hand at a turn; None when the message is stale."""
+        answer = self._run("open", id=job_id, turn=str(turn))
         if answer.get("stale"):
             return None
         flat = answer["fields"]
         job = job_of(job_id, dict(zip(flat[::2], flat[1::2], strict=True)))
         return Opened.model_construct(
-            job=job,
-            at=answer["at"],
-            waiting=answer["waiting"],
-            in_flight=answer["in_flight"],
-            granted=_granted(answer) if "granted" in answer else None,
+            job=job, at=answer["at"], waiting=answer["waiting"], in_flight=answer["in_flight"]
         )
 
     def line_up(self, job: Job) -> tuple[Ticket, ...] | None:

@@ -61,7 +61,6 @@ class LedgerDesk:
         self._pause = pause
         self._hands: dict[int, tuple[str, int]] = {}
         self._moved: dict[str, Job] = {}
-        self._lined_up: set[str] = set()
         self._closed = False
         self._ahead = 0.0
         self._waiting = True
@@ -73,8 +72,6 @@ class LedgerDesk:
         with self._taken(job_id, turn, self._open) as opened:
             if opened is not None:
                 self._waiting, self._in_flight = opened.waiting, opened.in_flight
-                if opened.job.turn != turn:  # it has been given its slot
-                    self._hold(opened.job)
             yield opened
 
     @contextmanager
@@ -103,14 +100,9 @@ class LedgerDesk:
             yield opened
         finally:
             del self._hands[threading.get_ident()]
-            self._lined_up.discard(job_id)
 
     def _open(self, job_id: str, turn: int) -> Opened | None:
-        opened = self._remembered(job_id, turn) or self._ledger.open(job_id, turn, lines_up=True)
-        if opened is not None and opened.granted is not None:
-            self._lined_up.add(job_id)
-            self._send_granted([ticket for ticket in opened.granted if ticket.job_id != job_id])
-        return opened
+        return self._remembered(job_id, turn) or self._ledger.open(job_id, turn)
 
     def _remembered(self, job_id: str, turn: int) -> Opened | None:
         """A job that this process moved to this turn itself, and whose record it need not read: once for each turn.
@@ -166,13 +158,7 @@ class LedgerDesk:
         return self._patiently(lambda: self._advance(job, change, token), job, change.data)
 
     def line_up(self, job: Job) -> Job | None:
-        """Put a queued job in the waiting line; the job as it is afterwards.
-
-        Those that were queued when they were taken in hand were lined up by that.
-        """
-        if job.state is not State.QUEUED or job.job_id in self._lined_up:
-            self._lined_up.discard(job.job_id)
-            return job
+        """Put a queued job in the waiting line; the job as it is afterwards."""
         granted = self._ledger.line_up(job)
         if granted is None:
             return None
