@@ -5,6 +5,8 @@ SHELL := /bin/sh
 BIN := .venv/bin
 # Tests mostly wait for servers: four at once keep two cores busy. JOBS=0 runs them one after another.
 JOBS := 4
+# JOBS= of a bench is another thing; said on the command line only.
+BENCH_JOBS = $(if $(filter command,$(firstword $(origin JOBS))),--jobs $(JOBS))
 STAMP := .venv/.installed
 PACKAGES := producer workers simulator
 EDITABLE := $(addprefix -e ./,$(PACKAGES))
@@ -15,9 +17,10 @@ export PHOTO KEEP
 
 .PHONY: help install demo test check audit test-s3 format docs screenshots chaos lock clean
 .PHONY: bench bench-in-flight bench-board bench-enqueue bench-line bench-polling
+.PHONY: bench-memory bench-soak bench-latency bench-scaling bench-round-trips
 
 help: ## List the verbs
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Build .venv from requirements.lock, with the three packages in it (uv is used where it is found)
 
@@ -63,8 +66,23 @@ bench: $(STAMP) ## Compare what a job costs here with a script, taskiq, dramatiq
 bench-in-flight: $(STAMP) ## Fill thousands of slots: lag of looks, memory, shares of two workers (ARGS="--slots 5000")
 	$(BIN)/python bench/in_flight.py $(ARGS)
 
-bench-enqueue: $(STAMP) ## Measure how fast jobs are enqueued, one at a time and many (JOBS=20000)
-	$(BIN)/python bench/enqueue.py
+bench-enqueue: $(STAMP) ## Measure what a backend waits for one job, by URL and with a photograph, and the rate of a bulk (JOBS=20000)
+	$(BIN)/python bench/enqueue.py $(BENCH_JOBS) $(ARGS)
+
+bench-latency: $(STAMP) ## Measure the time from the look that finds a result to its webhook (ARGS="--slots 3,32")
+	$(BIN)/python bench/latency.py $(BENCH_JOBS) $(ARGS)
+
+bench-memory: $(STAMP) ## Measure all memory with 500 in flight and large results, one worker and two (ARGS="--slots 500")
+	$(BIN)/python bench/memory.py $(BENCH_JOBS) $(ARGS)
+
+bench-soak: $(STAMP) ## See whether anything grows over many jobs; plots docs/soak.png (JOBS=20000)
+	$(BIN)/python bench/soak.py $(BENCH_JOBS) $(ARGS)
+
+bench-scaling: $(STAMP) ## Workers, jobs in flight, sizes of results; plots docs/scaling.png (ARGS="--only workers|in-flight|size")
+	$(BIN)/python bench/scaling.py $(BENCH_JOBS) $(ARGS)
+
+bench-round-trips: $(STAMP) ## Count messages, moves, round trips and flushes of a job, on the server
+	$(BIN)/python bench/round_trips.py $(BENCH_JOBS) $(ARGS)
 
 bench-line: $(STAMP) ## Measure what a waiting job costs, from a thousand to a million of them (SIZES=1000,10000,100000)
 	$(BIN)/python bench/waiting_line.py $(if $(SIZES),--sizes $(SIZES))

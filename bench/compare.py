@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,14 +25,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import psutil
 import redis
 
+from room import HERE, photographs, stand_in
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HERE = Path(__file__).parent
 OURS = "swapline_shipped"
 OTHERS = ("script", "taskiq_redis_list", "dramatiq_docs", "celery_tutorial")
-PHOTO_SIZE = 225_000
-"""Bytes of an input: a photograph from a phone, as a photo booth sends it."""
 SAMPLED_EVERY = 0.1
 """Seconds between two looks at memory."""
 
@@ -45,29 +44,6 @@ class Result(NamedTuple):
     rss_mb: float
     redis_mb: float
     by_process: dict[str, float]
-
-
-def photographs(folder: Path, number: int) -> None:
-    """Write JPEGs that differ, of the size of a phone's photograph, each ballasted by a comment segment."""
-    from swapline_simulator import sample_photographs  # noqa: PLC0415 -- only the runner draws pictures
-
-    sample = sample_photographs()[0]
-    for n in range(number):
-        ballast = os.urandom(PHOTO_SIZE - len(sample))
-        parts = [ballast[at : at + 60_000] for at in range(0, len(ballast), 60_000)]
-        comments = b"".join(b"\xff\xfe" + (len(part) + 2).to_bytes(2, "big") + part for part in parts)
-        (folder / f"{n}.jpg").write_bytes(sample[:2] + comments + sample[2:])
-
-
-@contextmanager
-def vendor(size: int, looks: int, seconds: str = "") -> Iterator[str]:
-    """Run the stand-in; gives its URL."""
-    command = [sys.executable, HERE / "stand_in.py", f"--size={size}", f"--looks={looks}", f"--seconds={seconds}"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
-        try:
-            yield f"http://127.0.0.1:{child.stdout.readline().strip() if child.stdout else ''}"
-        finally:
-            child.terminate()
 
 
 def spent(root: psutil.Process) -> dict[int, tuple[str, float]]:
@@ -120,49 +96,77 @@ def _password(folder: Path) -> str | None:
     return found.read_text().strip() if found.exists() else None
 
 
+class Contender:
+    """One contender at work: it says `ready` and `done`, and is told `go` and `end` (see `contenders/turns.py`)."""
+
+    def __init__(self, name: str, child: subprocess.Popen[str], folder: Path) -> None:
+        """Wait until it is ready."""
+        self._name, self._child, self._folder = name, child, folder
+        self.root = psutil.Process(child.pid)
+        self._hear("ready")
+
+    def go(self) -> None:
+        """Have it begin, and wait until all is done."""
+        self._say("go")
+        self._hear("done")
+
+    def end(self) -> None:
+        """Have it end."""
+        self._say("end")
+        self._child.wait(60)
+
+    def _say(self, word: str) -> None:
+        if self._child.stdin is not None:
+            self._child.stdin.write(f"{word}\n")
+            self._child.stdin.flush()
+
+    def _hear(self, word: str) -> None:
+        if self._child.stdout is None or self._child.stdout.readline().strip() != word:
+            log = self._folder / "log"
+            raise SystemExit(f"{self._name} is not {word}: {log.read_text()[-3000:] if log.exists() else ''}")
+
+
+@contextmanager
+def contender(name: str, folder: Path, surroundings: dict[str, str]) -> Iterator[Contender]:
+    """Start a contender in its folder; its own parts end with it (see `turns.running`)."""
+    environment = {
+        **{key: value for key, value in os.environ.items() if not key.startswith("SWAPLINE_")},
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "BENCH_FOLDER": str(folder),
+        **surroundings,
+    }
+    with subprocess.Popen(
+        [sys.executable, HERE / "contenders" / f"{name}.py"],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as child:
+        try:
+            yield Contender(name, child, folder)
+        finally:
+            child.terminate()
+
+
 def run(name: str, url: str, photos: Path, chosen: argparse.Namespace, **more: str) -> Result:
     """Run one contender once."""
+    surroundings = {
+        "BENCH_VENDOR": url,
+        "BENCH_PHOTOS": str(photos),
+        "BENCH_JOBS": str(chosen.jobs),
+        "BENCH_AT_ONCE": str(chosen.at_once),
+        **more,
+    }
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as text:
         folder = Path(text)
-        environment = {
-            **{key: value for key, value in os.environ.items() if not key.startswith("SWAPLINE_")},
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "BENCH_VENDOR": url,
-            "BENCH_FOLDER": text,
-            "BENCH_PHOTOS": str(photos),
-            "BENCH_JOBS": str(chosen.jobs),
-            "BENCH_AT_ONCE": str(chosen.at_once),
-            **more,
-        }
-        with ExitStack() as opened:
-            child = opened.enter_context(
-                subprocess.Popen(
-                    [sys.executable, HERE / "contenders" / f"{name}.py"],
-                    env=environment,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    text=True,
-                )
-            )
-            opened.callback(child.terminate)  # its own parts end with it: see `turns.running`
-            if child.stdin is None or child.stdout is None:
-                raise SystemExit("no pipes")
-            if child.stdout.readline().strip() != "ready":
-                log = folder / "log"
-                raise SystemExit(f"{name} did not get ready: {log.read_text()[-3000:] if log.exists() else ''}")
-            root = psutil.Process(child.pid)
-            memory = Memory(root, folder / "redis.sock")
-            before, began = spent(root), time.monotonic()
+        with contender(name, folder, surroundings) as one:
+            memory = Memory(one.root, folder / "redis.sock")
+            before, began = spent(one.root), time.monotonic()
             memory.start()
-            child.stdin.write("go\n")
-            child.stdin.flush()
-            if child.stdout.readline().strip() != "done":
-                raise SystemExit(f"{name} did not finish: {(folder / 'log').read_text()[-3000:]}")
-            took, after = time.monotonic() - began, spent(root)
+            one.go()
+            took, after = time.monotonic() - began, spent(one.root)
             memory.stop()
-            child.stdin.write("end\n")
-            child.stdin.flush()
-            child.wait(60)
+            one.end()
     by_process = {
         f"{label} {pid}": round((seconds - before.get(pid, ("", 0.0))[1]) * 1000 / chosen.jobs, 2)
         for pid, (label, seconds) in after.items()
@@ -230,7 +234,7 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Run the pairs, print the tables."""
     chosen = arguments()
-    with tempfile.TemporaryDirectory(prefix="bench-photos-") as text, vendor(chosen.size, chosen.looks) as url:
+    with tempfile.TemporaryDirectory(prefix="bench-photos-") as text, stand_in(chosen.size, chosen.looks) as url:
         photos = Path(text)
         photographs(photos, min(chosen.jobs, 100))
         if chosen.alone:

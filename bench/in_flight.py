@@ -11,32 +11,26 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import sys
-import tempfile
 import time
 from contextlib import ExitStack
-from pathlib import Path
-from statistics import quantiles
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import psutil
-import requests
 
-from compare import vendor
-from swapline_producer import Producer, ProducerSettings, SwapRequest
-from swapline_producer.ledger import Ledger, connect
-from swapline_workers.local.valkey import EmbeddedValkey
+from room import Room, links, room, stand_in, told_by
+from telling import percentile
+from watching import MB
 
 if TYPE_CHECKING:
-    import subprocess
-    from collections.abc import Iterator
+    from swapline_producer.ledger import Ledger
 
 SMALL = 20_000
 """Bytes of a result."""
 SAMPLE = 100
 """Looks that are followed each second."""
+LATE = 5.0
+"""Seconds after the last one for those that are late."""
 
 
 def arguments() -> argparse.Namespace:
@@ -49,16 +43,9 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def wishes(number: int) -> Iterator[SwapRequest]:
-    """Requests by URL: nothing is uploaded."""
-    for n in range(number):
-        yield SwapRequest(image=f"https://pictures.example.com/{n}.jpg", gender=0, filter_id=12)
-
-
-def resident(children: list[subprocess.Popen[bytes]], valkey: psutil.Process) -> int:
+def resident(here: Room) -> int:
     """Bytes of memory of all processes."""
-    everything = [valkey, *(psutil.Process(child.pid) for child in children)]
-    return sum(process.memory_info().rss for process in everything)
+    return sum(one.memory_info().rss for one in here.ours.values())
 
 
 def soon_due(ledger: Ledger) -> dict[str, float]:
@@ -82,83 +69,80 @@ def lags(expected: list[tuple[str, float]], looks: dict[str, list[float]]) -> li
     return found
 
 
+class Measured(NamedTuple):
+    """What was seen while the slots were full."""
+
+    expected: list[tuple[str, float]]
+    """Looks that were due: vendor's id, seconds since the epoch."""
+    looks: dict[str, list[float]]
+    looks_a_second: float
+    busy: float
+    """Cores of the machine."""
+    shares: list[float]
+    """Cores of each worker."""
+
+
+def fill(here: Room, chosen: argparse.Namespace) -> dict[str, float]:
+    """Give enough jobs, wait until the slots are full; tells how long it took and what it weighs."""
+    before, began = resident(here), time.monotonic()
+    number = round(chosen.slots * (2 + chosen.seconds / chosen.median))
+    failed = [result.error for result in here.producer.enqueue_many(links(number)) if result.error]
+    waiting = resident(here) - before
+    while here.in_flight() < chosen.slots:
+        here.still_there()
+        time.sleep(0.5)
+    return {
+        "not_enqueued": len(failed),
+        "filled_in_s": round(time.monotonic() - began, 1),
+        "kb_a_job_in_flight": round((resident(here) - before) / chosen.slots / 1000, 1),
+        "of_it_the_waiting_line_mb": round(waiting / MB, 1),
+    }
+
+
+def measure(here: Room, vendor: str, seconds: float) -> Measured:
+    """Follow looks for so many seconds."""
+    expected: list[tuple[str, float]] = []
+    psutil.cpu_percent()  # from here on
+    cpu, had = here.cpu(), sum(map(len, told_by(vendor, "looks").values()))
+    began = time.monotonic()
+    while time.monotonic() - began < seconds:
+        expected += soon_due(here.ledger).items()
+        time.sleep(1)
+    busy = psutil.cpu_percent() / 100 * (psutil.cpu_count() or 1)
+    shares = [spent - cpu[name] for name, spent in here.cpu().items() if name.startswith("worker")]
+    time.sleep(LATE)
+    looks = told_by(vendor, "looks")
+    return Measured(
+        expected,
+        looks,
+        looks_a_second=(sum(map(len, looks.values())) - had) / (seconds + LATE),
+        busy=busy,
+        shares=[share / seconds for share in shares],
+    )
+
+
 def main() -> None:
     """Fill, measure, print."""
     chosen = arguments()
-    sys.path.insert(0, str(Path(__file__).parent / "contenders"))
     with ExitStack() as opened:
-        folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True)))
-        os.environ["BENCH_FOLDER"] = str(folder)
-        url = opened.enter_context(vendor(SMALL, 1, f"{chosen.median},0.4"))
-        os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        os.environ |= {"BENCH_VENDOR": url, "BENCH_AT_ONCE": str(chosen.slots)}
-        import swapline_shipped  # noqa: PLC0415 -- it reads its surroundings
-        from turns import running  # noqa: PLC0415 -- the same
-
-        (folder / "store").mkdir()
-        server = opened.enter_context(EmbeddedValkey(folder / "valkey"))
-        settings = swapline_shipped.settings(server.url, folder / "store")
-        client = connect(server.url)
-        ledger = Ledger(client)
-        valkey = psutil.Process(client.info("server")["process_id"])
-        producer = Producer.connect(
-            ProducerSettings(redis_url=server.url, storage_url=settings["SWAPLINE_STORAGE_URL"])
-        )
-        children = [
-            opened.enter_context(running("swapline", "worker", "--name", f"w{n}@%h", **settings))
-            for n in range(chosen.workers)
-        ]
-        for _ in range(100):
-            if ledger.slots().limit == chosen.slots:
-                break
-            time.sleep(0.2)
+        vendor = opened.enter_context(stand_in(SMALL, seconds=f"{chosen.median},0.4"))
+        here = opened.enter_context(room(vendor, slots=chosen.slots, workers=chosen.workers))
         time.sleep(3)  # everything is loaded: what grows from here on is jobs
-        before = resident(children, valkey)
-        number = round(chosen.slots * (2 + chosen.seconds / chosen.median))
-        began = time.monotonic()
-        failed = [result.error for result in producer.enqueue_many(wishes(number)) if result.error]
-        waiting = resident(children, valkey) - before
-        while len(ledger.slots().in_flight) < chosen.slots:
-            time.sleep(0.5)
-        filled = time.monotonic() - began
-        weight = (resident(children, valkey) - before) / chosen.slots
-        expected: list[tuple[str, float]] = []
-        psutil.cpu_percent()  # from here on
-        used: list[list[float]] = [[sum(psutil.Process(child.pid).cpu_times()[:2]) for child in children]]
-        counted: list[dict[str, Any]] = [requests.get(f"{url}/looks", timeout=60).json()]
-        began = time.monotonic()
-        while time.monotonic() - began < chosen.seconds:
-            expected += soon_due(ledger).items()
-            time.sleep(1)
-        busy = psutil.cpu_percent() / 100 * (psutil.cpu_count() or 1)
-        weight = max(weight, (resident(children, valkey) - before) / chosen.slots)
-        used.append([sum(psutil.Process(child.pid).cpu_times()[:2]) for child in children])
-        time.sleep(5)
-        looks = requests.get(f"{url}/looks", timeout=60).json()
-        late = lags(expected, looks)
-        found = quantiles(late, n=100)
-        shares = [after - earlier for earlier, after in zip(*used, strict=True)]
-        print(
-            json.dumps(
-                {
-                    **vars(chosen),
-                    "not_enqueued": len(failed),
-                    "filled_in_s": round(filled, 1),
-                    "looks_a_second": round(
-                        (sum(map(len, looks.values())) - sum(map(len, counted[0].values()))) / (chosen.seconds + 5), 1
-                    ),
-                    "followed": len(late),
-                    "lag_p50_s": round(found[49], 3),
-                    "lag_p99_s": round(found[98], 3),
-                    "lag_most_s": round(max(late), 3),
-                    "kb_a_job_in_flight": round(weight / 1000, 1),
-                    "of_it_the_waiting_line_mb": round(waiting / 1e6, 1),
-                    "busy_cores_of_the_machine": round(busy, 2),
-                    "cpu_cores_of_workers": [round(share / chosen.seconds, 2) for share in shares],
-                },
-                indent=1,
-            )
-        )
+        filled = fill(here, chosen)
+        seen = measure(here, vendor, chosen.seconds)
+    late = lags(seen.expected, seen.looks)
+    found = {
+        **vars(chosen),
+        **filled,
+        "looks_a_second": round(seen.looks_a_second, 1),
+        "followed": len(late),
+        "lag_p50_s": round(percentile(late, 50), 3),
+        "lag_p99_s": round(percentile(late, 99), 3),
+        "lag_most_s": round(max(late), 3),
+        "busy_cores_of_the_machine": round(seen.busy, 2),
+        "cpu_cores_of_workers": [round(share, 2) for share in seen.shares],
+    }
+    print(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

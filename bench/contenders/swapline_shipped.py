@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-import base64
 import os
+import sys
 import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from turns import AT_ONCE, FOLDER, JOBS, KEY, VENDOR, WARM_UP, done, photo, ready, running
+from turns import AT_ONCE, FOLDER, JOBS, VENDOR, WARM_UP, done, photo, ready, running
 
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.ledger import Ledger, connect
 from swapline_workers.local.valkey import EmbeddedValkey
 
-WORKERS = int(os.environ.get("BENCH_WORKERS", "1"))
-if TYPE_CHECKING:
-    from pathlib import Path
+sys.path.append(str(Path(__file__).parents[1]))  # the benches' own: no other contender needs any of it
 
+from room import worker_settings
+
+WORKERS = int(os.environ.get("BENCH_WORKERS", "1"))
 MORE = os.environ.get("BENCH_WORKER_ARGUMENTS", "").split()
 WEBHOOK = os.environ.get("BENCH_WEBHOOK") or None
-
-
-def settings(redis_url: str, store: Path) -> dict[str, str]:
-    """All settings of a worker; what is not named is as shipped."""
-    [(header, key)] = KEY.items()
-    return {
-        "SWAPLINE_REDIS_URL": redis_url,
-        "SWAPLINE_STORAGE_URL": store.as_uri(),
-        "SWAPLINE_API_BASE_URL": VENDOR,
-        "SWAPLINE_API_KEY": key,
-        "SWAPLINE_API_KEY_HEADER": header,
-        "SWAPLINE_MAX_IN_FLIGHT": str(AT_ONCE),
-        "SWAPLINE_WEBHOOK_ALLOW_PRIVATE": "true",
-        "SWAPLINE_WEBHOOK_SECRETS": "whsec_" + base64.b64encode(os.urandom(32)).decode(),
-    }
 
 
 def work_off(producer: Producer, ledger: Ledger, first: int, last: int) -> None:
@@ -58,7 +44,7 @@ def main() -> None:
     store.mkdir()
     with ExitStack() as opened:
         valkey = opened.enter_context(EmbeddedValkey(FOLDER / "valkey", unix_socket=FOLDER / "redis.sock"))
-        environment = settings(valkey.url, store)
+        environment = worker_settings(valkey.url, VENDOR, store, AT_ONCE)
         for number in range(WORKERS):
             opened.enter_context(running("swapline", "worker", "--name", f"w{number}@%h", *MORE, **environment))
         client = connect(valkey.url)

@@ -11,10 +11,9 @@ from collections import defaultdict
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from swapline_producer.change import Advanced, Sealed
-from swapline_producer.contract import SLOT_STATES, Job, JobEvent, JobSpec, State
+from swapline_producer.change import Accepted, Advanced, Sealed
+from swapline_producer.contract import SLOT_STATES, Job, JobEvent, JobSpec, State, Step, Ticket
 from swapline_producer.errors import BatchNotFound, IdempotencyConflict, JobNotFound
-from swapline_producer.ledger.accepting import Accepted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
@@ -62,7 +61,8 @@ class MemoryLedger:
                 run_timeout_ms=round(job.run_timeout * 1000),
             )
             self._events[job.job_id].append(JobEvent(at=at, name="queued", data=data))
-            return Accepted(job.job_id, created=True)
+            submit = Ticket(step=Step.SUBMIT, job_id=job.job_id, turn=1)
+            return Accepted(job.job_id, created=True, tickets=(submit,))
 
     def accept_many(self, wishes: Iterable[Wish]) -> list[tuple[str, bool] | IdempotencyConflict]:
         """See `Ledger.accept_many`."""
@@ -166,9 +166,14 @@ class MemoryLedger:
 
         yield heard
 
-    def key_holder(self, tenant: str, key: str) -> str | None:
-        """See `Ledger.key_holder`."""
-        return self._keys.get((tenant, key), (None, None))[1]
+    def heirs(self, job_ids: Sequence[str]) -> dict[str, str]:
+        """See `Ledger.heirs`."""
+        found = {}
+        for job in map(self.get, job_ids):
+            _, holder = self._keys.get((job.tenant, job.spec.idempotency_key or ""), ("", job.job_id))
+            if holder != job.job_id:
+                found[job.job_id] = holder
+        return found
 
     # -- inside -----------------------------------------------------------------------------------------------
 

@@ -362,11 +362,25 @@ def test_a_clock_that_is_set_forward_brings_what_waits_early_and_loses_nothing(l
     assert ledger.claim(ROUTES).tickets == (Ticket(step=Step.POLL, job_id="a", turn=3),)
 
 
+def test_a_job_that_comes_while_no_worker_lives_sends_a_message_of_its_own(ledger: Ledger, time: Time) -> None:
+    assert ledger.accept(new_job("a")).tickets == (Ticket(step=Step.SUBMIT, job_id="a", turn=1),)
+    ledger.claim(ROUTES)
+    time.pass_(3)
+    assert ledger.accept(new_job("b")).tickets == (Ticket(step=Step.SUBMIT, job_id="b", turn=1),)
+    assert (ledger.get("a").state, ledger.get("b").state) == (State.QUEUED, State.QUEUED)
+
+
+def test_a_job_that_comes_while_a_worker_lives_has_a_free_slot_at_once(ledger: Ledger) -> None:
+    ledger.claim(ROUTES)
+    assert ledger.accept(new_job("a")).tickets == (Ticket(step=Step.SUBMIT, job_id="a", turn=2),)
+    assert ledger.get("a").state is State.SUBMITTING
+
+
 def test_a_job_that_comes_while_every_slot_is_used_stands_in_line_at_once(ledger: Ledger) -> None:
     first = running(ledger, "a")
-    assert ledger.accept(new_job("b")).in_line is False  # a slot is free: a message says so
-    ledger.line_up(opened(ledger, "b", 1))
-    assert ledger.accept(new_job("c")).in_line is True
+    running(ledger, "b")
+    ledger.claim(ROUTES)
+    assert ledger.accept(new_job("c")).tickets == ()
     assert due(ledger)["c"] == ledger.get("c").queue_until
     freed = ledger.advance(first, Change(to=State.STORING, due_in=1))
     assert freed is not None

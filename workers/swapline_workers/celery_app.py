@@ -14,7 +14,9 @@ from swapline_producer.broker import broker_settings
 from swapline_producer.errors import SettingsError
 from swapline_workers import looking_again
 from swapline_workers.bootstrap import Builder
+from swapline_workers.crew import Crew
 from swapline_workers.logs import start_logging
+from swapline_workers.memory import give_back_what_is_free, share_one_arena
 from swapline_workers.pulse import EVERY
 from swapline_workers.tasks import register
 from swapline_workers.transport import use_ours
@@ -71,6 +73,7 @@ def build_app(settings: ProducerSettings) -> Celery:
     register(app, builder)
     app.steps["worker"].add(_house_step(builder))
     app.steps["consumer"].add(_pulse_step(builder))
+    app.steps["consumer"].add(_crew_step(Crew(builder)))
     return app
 
 
@@ -88,6 +91,7 @@ def _house_step(builder: Builder) -> type[bootsteps.StartStopStep]:
 
         def __init__(self, worker: WorkController, **options: object) -> None:
             super().__init__(worker, **options)
+            share_one_arena()
             try:
                 builder()
             except SettingsError as error:
@@ -105,6 +109,7 @@ def _house_step(builder: Builder) -> type[bootsteps.StartStopStep]:
             gc.collect()
             gc.freeze()
             gc.set_threshold(GARBAGE)
+            give_back_what_is_free()
 
         def stop(self, _worker: WorkController) -> None:
             builder().close()
@@ -127,3 +132,20 @@ def _pulse_step(builder: Builder) -> type[bootsteps.StartStopStep]:
             hub.call_repeatedly(EVERY, builder().pulse.reads)
 
     return PulseStep
+
+
+def _crew_step(crew: Crew) -> type[bootsteps.StartStopStep]:
+    """A part of the consumer: what it reads goes the short way, as long as it is connected."""
+
+    class CrewStep(bootsteps.StartStopStep):
+        """Begins and leaves with the consumer."""
+
+        requires = ("celery.worker.consumer.tasks:Tasks",)
+
+        def start(self, consumer: Any) -> None:
+            crew.begin(consumer)
+
+        def stop(self, _consumer: Any) -> None:
+            crew.leave()
+
+    return CrewStep

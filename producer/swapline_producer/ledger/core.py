@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 import redis
 
+from swapline_producer.contract import Step, Ticket
 from swapline_producer.errors import LedgerUnavailable, NotReplicated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable, Mapping
 
     from redis.commands.core import Script
 
@@ -194,3 +195,11 @@ def sparse(arguments: dict[str, Any]) -> dict[str, Any]:
 def listed(value: Any) -> list[Any]:
     """Lua has one kind of table: an empty list arrives as an empty object."""
     return value if isinstance(value, list) else []
+
+
+def granted(answer: Mapping[str, Any]) -> tuple[Ticket, ...]:
+    """Give the tickets of the jobs that a move gave a slot."""
+    return tuple(
+        Ticket.model_construct(step=Step.SUBMIT, job_id=job_id, turn=turn, retries=attempts)
+        for job_id, turn, attempts in listed(answer["granted"])
+    )

@@ -10,7 +10,7 @@ from swapline_producer.contract import FINISHED, SLOT_STATES, Job, State, Step, 
 from swapline_producer.errors import NotPossible
 from swapline_producer.layout import result_folder, staged_key, staging_folder
 from swapline_producer.ledger.batches import counted
-from swapline_producer.ledger.core import LedgerCore, listed, sparse
+from swapline_producer.ledger.core import LedgerCore, granted, listed, sparse
 from swapline_producer.ledger.record import job_after, job_of, written
 from swapline_producer.ledger.trouble import trouble_of
 
@@ -44,7 +44,7 @@ class Moves(LedgerCore):
         The tickets are of the jobs that were given a slot, this one among them if it was its turn.
         """
         answer = self._run("line_up", id=job.job_id, turn=str(job.turn))
-        return None if answer.get("stale") else _granted(answer)
+        return None if answer.get("stale") else granted(answer)
 
     def advance(self, job: Job, change: Change, *, token: str = "") -> Advanced | None:
         """Write a change if the job is still in its state and at its turn; None when it is not.
@@ -91,7 +91,7 @@ class Moves(LedgerCore):
             due=answer.get("due") or None,
             opens_at=answer.get("opens_at"),
             kept=kept,
-            granted=_granted(answer),
+            granted=granted(answer),
         )
 
     def _remains(self, job: Job, change: Change) -> dict[str, Any]:
@@ -100,7 +100,7 @@ class Moves(LedgerCore):
         if not (change.to.finished or job.state.finished):
             return {}
         leaves: dict[str, int] = {}
-        if job.state is State.STORING:
+        if job.state is State.STORING and not change.cleared:
             staged = [staged_key(job.job_id, number) for number in range(job.staged)]
             leaves |= dict.fromkeys(staged or [staging_folder(job.job_id)], 0)
         if change.fields.get("images"):
@@ -151,7 +151,7 @@ class Moves(LedgerCore):
             for job_id, step, turn, retries in listed(answer["tickets"])
         ]
         return Claimed(
-            tickets=(*tickets, *_granted(answer)),
+            tickets=(*tickets, *granted(answer)),
             at=answer["at"],
             next_at=answer.get("next_at"),
             rescued=answer["rescued"],
@@ -175,13 +175,6 @@ class Moves(LedgerCore):
 def new_token() -> str:
     """A name for one move: 48 bits, unique among the moves of one job."""
     return secrets.token_hex(6)
-
-
-def _granted(answer: Mapping[str, Any]) -> tuple[Ticket, ...]:
-    return tuple(
-        Ticket.model_construct(step=Step.SUBMIT, job_id=job_id, turn=turn, retries=attempts)
-        for job_id, turn, attempts in listed(answer["granted"])
-    )
 
 
 def _strike(change: Change) -> dict[str, Any] | bool:
