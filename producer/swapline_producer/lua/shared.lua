@@ -65,16 +65,14 @@ local function key(first, second, third)
   return P .. ':' .. first
 end
 
--- P:limits is read once in a move: each command costs more than its fields.
-local LIMITS = {'max_in_flight', 'slots', 'rescue_ms', 'cap', 'grow_at', 'submit_rate', 'credits_per_day',
-  'next_submit_at', 'poll_rate', 'next_look_at', 'claimed_at', 'late'}
+-- P:limits is read once in a move, whole: it is short, and each command costs more than its fields.
 local limits
 
 local function limit_of(name, otherwise)
   if not limits then
-    local have = redis.call('HMGET', key('limits'), unpack(LIMITS))
+    local flat = redis.call('HGETALL', key('limits'))
     limits = {}
-    for i, limit in ipairs(LIMITS) do limits[limit] = have[i] end
+    for i = 1, #flat, 2 do limits[flat[i]] = flat[i + 1] end
   end
   return tonumber(limits[name] or otherwise)
 end
