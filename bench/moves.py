@@ -68,7 +68,9 @@ class Life:
         self.timed("hold", self.ledger.hold_input, digest, job_id)
         new = NewJob(job_id=job_id, spec=spec, queue_ttl=86_400, run_timeout=RUN)
         accepted = self.timed("accept", self.ledger.accept, new)
-        if not getattr(accepted, "in_line", False):  # versions before 0038 sent a message for each
+        if hasattr(accepted, "tickets"):
+            self._send(accepted.tickets)
+        else:  # versions before 0038 sent a message for each
             self.messages.append((job_id, 1))
 
     def _send(self, tickets: Iterable[Ticket]) -> None:
