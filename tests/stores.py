@@ -1,4 +1,4 @@
-"""Stores for tests: a folder, and S3 as moto serves it, or as a real server does.
+"""Stores for tests: a folder, and S3 as moto serves it, as compose's own server does, or as another real one.
 
 `make test-s3` names a real one in the environment: by S3_TEST_ENDPOINT, S3_TEST_KEY and S3_TEST_SECRET, or a Ceph that
 is started for the run by S3_TEST_CEPH.
@@ -13,6 +13,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 import ceph
+from composed import Moved
 from s3_servers import S3Server
 from swapline_producer.storage import open_storage
 
@@ -47,6 +48,15 @@ def s3_server(real_s3_server: S3Server | None) -> Generator[S3Server]:
     server.start()
     yield S3Server(f"http://127.0.0.1:{server.get_host_and_port()[1]}")
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def compose_s3_server(tmp_path_factory: pytest.TempPathFactory) -> Generator[S3Server]:
+    """The S3 server of docker-compose.yml, started by its own command line."""
+    moved = Moved(tmp_path_factory.mktemp("compose"))
+    assert moved.start("s3-folder").wait(30) == 0
+    with moved.running("s3"):
+        yield moved.s3_server()
 
 
 @pytest.fixture(params=["file", "s3"])

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import HttpUrl, TypeAdapter, ValidationError
+
+from swapline_producer.errors import RequestError
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -94,6 +97,29 @@ def url_problem(url: str, *, allow_private: bool = False) -> str | None:
     if "@" in written.netloc:
         return "it carries a user name or password"
     return None if allow_private else _host_problem(host.strip("[]").rstrip("."), written_host)
+
+
+@lru_cache(1024)  # a customer has one or two, for all of a million jobs
+def webhook_problem(url: str, *, allow_private: bool = False) -> str | None:
+    """Why no webhook can be posted to a URL, judged by its letters alone; None when one can.
+
+    `allow_private` admits http and private hosts, for development.
+    """
+    problem = url_problem(url, allow_private=allow_private)
+    if problem is None and not allow_private and not url.lower().startswith("https://"):
+        return "it is not https://"
+    return problem
+
+
+def check_webhook(url: str | None, *, allow_private: bool = False) -> None:
+    """Refuse, before anything is paid, a webhook that the workers would refuse to post. Raises RequestError."""
+    problem = url and webhook_problem(url, allow_private=allow_private)
+    if problem:
+        raise RequestError(
+            f"webhook_url: {problem}; give a public https:// URL, or for development set"
+            " SWAPLINE_WEBHOOK_ALLOW_PRIVATE=true, here and for the workers",
+            field="webhook_url",
+        )
 
 
 def _host_problem(host: str, written: str) -> str | None:

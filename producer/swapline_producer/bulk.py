@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
     from swapline_producer.broker import Outbox
+    from swapline_producer.change import Accepted
     from swapline_producer.ledger import Accepting, Wish
 
     Prepared = Wish | SwaplineError
@@ -94,7 +95,7 @@ class Bulk(Generic[Item]):
 
     def _accept(self, chunk: list[Prepared], first: int) -> Iterator[Result]:
         wishes = [one for one in chunk if not isinstance(one, SwaplineError)]
-        answers: list[tuple[str, bool] | SwaplineError]
+        answers: list[Accepted | SwaplineError]
         try:
             answers = [*self._ledger.accept_many(wishes)] if wishes else []
         except LedgerUnavailable as error:
@@ -104,9 +105,9 @@ class Bulk(Generic[Item]):
         for index, one in enumerate(chunk, first):
             yield _result(index, one if isinstance(one, SwaplineError) else next(left))
 
-    def _wake_a_worker(self, answers: list[tuple[str, bool] | SwaplineError]) -> None:
+    def _wake_a_worker(self, answers: list[Accepted | SwaplineError]) -> None:
         """The jobs stand in line already: one message makes a worker look at it and give out what slots are free."""
-        new = next((one[0] for one in answers if not isinstance(one, SwaplineError) and one[1]), None)
+        new = next((one.job_id for one in answers if not isinstance(one, SwaplineError) and one.created), None)
         if new is not None:
             self._mail.send([Ticket(step=Step.SUBMIT, job_id=new, turn=1)])
 
@@ -135,7 +136,7 @@ def _value(one: Future[Prepared] | Prepared) -> Prepared:
     return one if isinstance(one, (SwaplineError, tuple)) else one.result()
 
 
-def _result(index: int, answer: tuple[str, bool] | SwaplineError) -> Result:
+def _result(index: int, answer: Accepted | SwaplineError) -> Result:
     if isinstance(answer, SwaplineError):
         return Result(index, error=answer)
-    return Result(index, job_id=answer[0], created=answer[1])
+    return Result(index, job_id=answer.job_id, created=answer.created)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import Field, JsonValue
 
@@ -72,6 +72,18 @@ class Change(Frozen):
     """The vendor accepted: open the gate."""
     refund: bool = False
     """The call was provably not charged: its credits do not count as spent."""
+    cleared: bool = False
+    """Nothing is left in staging: the list of what is to be deleted need not name it."""
+
+
+class Accepted(NamedTuple):
+    """A job that is in the ledger."""
+
+    job_id: str
+    created: bool
+    """Whether it is new, and not one that had its idempotency key."""
+    tickets: tuple[Ticket, ...] = ()
+    """What must be sent now, for this job or for others."""
 
 
 class Advanced(Frozen):

@@ -12,12 +12,11 @@ import base64
 import os
 import secrets
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
-if TYPE_CHECKING:
-    from swapline_producer.contract import Ticket
+from swapline_producer.contract import Step, Ticket
 
 _HOST = socket.gethostname()
 _NOTHING_FOLLOWS = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
@@ -68,3 +67,29 @@ def _headers(ticket: Ticket, task_id: str) -> dict[str, Any]:
         "stamped_headers": None,
         "stamps": {},
     }
+
+
+def ticket_of(raw: dict[str, Any]) -> Ticket | None:
+    """Give the ticket of a message, as it stood in the broker's list; None where it is not as `message` writes it.
+
+    Whoever can write into the broker's lists can write anything: each value is looked at.
+    """
+    try:
+        headers, properties = raw["headers"], raw["properties"]
+        step, retries = STEP_OF.get(headers["task"]), headers["retries"]
+        plain = raw["content-type"] == "application/json" and properties["body_encoding"] == "base64"
+        at_once = all(headers.get(name) is None for name in ("eta", "expires", "group", "shadow"))
+        if step is None or not plain or not at_once or headers.get("timelimit") not in ([None, None], None):
+            return None
+        arguments, named, more = orjson.loads(base64.b64decode(raw["body"]))
+        job_id, turn = arguments
+        if named or any(more.values()) or headers["id"] != step.task_id(job_id):
+            return None
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        return None
+    if type(job_id) is not str or type(turn) is not int or type(retries) is not int:
+        return None
+    return Ticket.model_construct(step=step, job_id=job_id, turn=turn, retries=retries)
+
+
+STEP_OF = {step.task: step for step in Step}

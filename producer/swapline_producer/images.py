@@ -157,8 +157,12 @@ def _read(path: Path) -> bytes:
         _check_file(path, path.stat())
         # Without O_NONBLOCK, a fifo that was put there after the look would block for ever.
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-            _check_file(path, os.fstat(file.fileno()))
-            return file.read(MAX_BYTES + 1)  # one more than allowed tells a file that grows meanwhile
+            found = os.fstat(file.fileno())
+            _check_file(path, found)
+            # One byte more than there should be tells a file that grows meanwhile. To ask for all that is allowed
+            # would reserve 7.5 MB each time, which costs as much as the hash.
+            data = file.read(found.st_size + 1)
+            return data if len(data) <= found.st_size else data + file.read(MAX_BYTES + 1 - len(data))
     except FileNotFoundError:
         _refuse(f"The file {path} does not exist; check the path.")
     except (OSError, ValueError) as error:

@@ -25,7 +25,7 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
 from swapline_producer.errors import NotPossible
-from swapline_producer.layout import AREAS, INPUTS, OWNER, RECEIPT, RESULTS, STAGING
+from swapline_producer.layout import AREAS, FOLDER_PARTS, INPUTS, OWNER, RECEIPT, RESULTS, STAGING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -41,9 +41,6 @@ PART = 1000
 
 PAGE = 200
 """Names asked of the ledger in one round trip."""
-
-FOLDER_PARTS = 6
-"""`results/{tenant}/{yyyy}/{mm}/{dd}/{job}`."""
 
 
 @dataclass(slots=True)

@@ -23,6 +23,9 @@ AREAS = (INPUTS, STAGING, RESULTS)
 OWNER = "owner.json"
 RECEIPT = "receipt.json"
 
+FOLDER_PARTS = 6
+"""`results/{tenant}/{yyyy}/{mm}/{dd}/{job}`: the sixth part of a result's name is its job."""
+
 
 def staging_folder(job_id: str) -> str:
     """Where the pictures of a job lie until they are results."""

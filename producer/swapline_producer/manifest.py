@@ -13,6 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from swapline_producer.addresses import check_webhook
 from swapline_producer.contract import Gender, SwapRequest
 from swapline_producer.errors import RequestError
 from swapline_producer.images import is_link, read_image
@@ -130,6 +131,7 @@ def check(row: Row, *, allow_private: bool = False) -> str | None:
         return row.problem
     try:
         request = SwapRequest(**row.values)
+        check_webhook(request.webhook_url, allow_private=allow_private)
         if isinstance(request.image, Path):
             _look_at(request.image)
         else:

@@ -11,8 +11,8 @@ from collections import defaultdict
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from swapline_producer.change import Advanced, Sealed
-from swapline_producer.contract import SLOT_STATES, Job, JobEvent, JobSpec, State
+from swapline_producer.change import Accepted, Advanced, Sealed
+from swapline_producer.contract import SLOT_STATES, Job, JobEvent, JobSpec, State, Step, Ticket
 from swapline_producer.errors import BatchNotFound, IdempotencyConflict, JobNotFound
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class MemoryLedger:
 
     # -- moves ------------------------------------------------------------------------------------------------
 
-    def accept(self, job: NewJob, *, fingerprint: str = "", replace_failed: bool = False) -> tuple[str, bool]:
+    def accept(self, job: NewJob, *, fingerprint: str = "", replace_failed: bool = False) -> Accepted:
         """See `Ledger.accept`."""
         with self._changed:
             spec = JobSpec.model_validate(job.spec)
@@ -47,7 +47,7 @@ class MemoryLedger:
                 name = (spec.tenant, spec.idempotency_key)
                 holder = self._holder(name, fingerprint, replace_failed=replace_failed)
                 if holder is not None:
-                    return holder, False
+                    return Accepted(holder, created=False)
                 data = {"replaces": self._keys[name][1]} if name in self._keys else {}
                 self._keys[name] = (fingerprint, job.job_id)
             at = self.now()
@@ -61,7 +61,8 @@ class MemoryLedger:
                 run_timeout_ms=round(job.run_timeout * 1000),
             )
             self._events[job.job_id].append(JobEvent(at=at, name="queued", data=data))
-            return job.job_id, True
+            submit = Ticket(step=Step.SUBMIT, job_id=job.job_id, turn=1)
+            return Accepted(job.job_id, created=True, tickets=(submit,))
 
     def accept_many(self, wishes: Iterable[Wish]) -> list[tuple[str, bool] | IdempotencyConflict]:
         """See `Ledger.accept_many`."""
@@ -165,17 +166,23 @@ class MemoryLedger:
 
         yield heard
 
-    def key_holder(self, tenant: str, key: str) -> str | None:
-        """See `Ledger.key_holder`."""
-        return self._keys.get((tenant, key), (None, None))[1]
+    def heirs(self, job_ids: Sequence[str]) -> dict[str, str]:
+        """See `Ledger.heirs`."""
+        found = {}
+        for job in map(self.get, job_ids):
+            _, holder = self._keys.get((job.tenant, job.spec.idempotency_key or ""), ("", job.job_id))
+            if holder != job.job_id:
+                found[job.job_id] = holder
+        return found
 
     # -- inside -----------------------------------------------------------------------------------------------
 
     def _tried(self, wish: Wish) -> tuple[str, bool] | IdempotencyConflict:
         try:
-            return self.accept(wish.job, fingerprint=wish.fingerprint, replace_failed=wish.replace_failed)
+            one = self.accept(wish.job, fingerprint=wish.fingerprint, replace_failed=wish.replace_failed)
         except IdempotencyConflict as error:
             return error
+        return one.job_id, one.created
 
     def _holder(self, name: tuple[str, str], fingerprint: str, *, replace_failed: bool) -> str | None:
         """The job that keeps a key; None where there is none, or it gives the key up."""

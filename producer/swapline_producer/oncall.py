@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from swapline_producer import replays
 from swapline_producer.change import Change, FieldValue
 from swapline_producer.contract import CREDITS_PER_JOB, Notification, State, Step
-from swapline_producer.errors import BatchNotFound, NotPossible
+from swapline_producer.errors import BatchNotFound, JobNotFound, NotPossible
 from swapline_producer.ledger import new_token
+from swapline_producer.standing import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,10 +25,13 @@ PAGE = 5000
 """Jobs looked for at once: a look at a large ledger takes a second, and a page of replays some."""
 
 PAGE_DRY = 100_000
-"""The same where nothing moves: reading so many takes five seconds, and each page looks through the ledger again."""
+"""The same where nothing moves: judging so many takes a second or two, and each page looks through the ledger again."""
 
 CHUNK = 200
 """Jobs read at once: what is read is a moment old when its turn comes, and is checked again."""
+
+CHUNK_DRY = 2000
+"""Jobs judged at once where nothing moves."""
 
 REPEATED = "it was replayed from there before"
 
@@ -35,7 +39,7 @@ REPEATED = "it was replayed from there before"
 class Replayed(NamedTuple):
     """What became of one job of a replay by filter: it goes on (or, in a dry run, would), or `problem` says why not."""
 
-    job: Job
+    job_id: str
     problem: str | None = None
 
 
@@ -90,23 +94,56 @@ class OnCall:
         Broken off and begun again it goes on where it was: a job that was replayed from there before is passed over,
         unless `again`. With `dry_run` nothing is moved. Raises LedgerUnavailable, StorageError.
         """
-        for job in self._fitting(wanted, PAGE_DRY if dry_run else PAGE):
+        if dry_run:
+            yield from self._would_fit(wanted, step, again=again)
+            return
+        for job in self._fitting(wanted):
             if step.value in job.replayed_from and not again:
-                yield Replayed(job, REPEATED)
+                yield Replayed(job.job_id, REPEATED)
             else:
-                yield self._tried(job, step, dry_run=dry_run)
+                yield self._tried(job, step)
 
     def replayable(self, job_ids: Iterable[str], step: Step) -> Iterator[Replayed]:
         """Which of these jobs could be run again from a step. Moves nothing. Raises JobNotFound, StorageError."""
         for job_id in job_ids:
-            yield self._tried(self._ledger.get(job_id), step, dry_run=True)
+            yield from self._judged([Standing.of(self._ledger.get(job_id))], step)
 
-    def _tried(self, job: Job, step: Step, *, dry_run: bool) -> Replayed:
+    def _would_fit(self, wanted: Wanted, step: Step, *, again: bool) -> Iterator[Replayed]:
+        """The same as a replay, of no more of each job than it takes: there may be a million."""
+        possible = set(wanted.possible_states())
+        for page in self._ledger.pages(wanted, limit=PAGE_DRY):
+            for chunk in _chunks(page, CHUNK_DRY):
+                found = self._ledger.standings(chunk, whole=step is Step.NOTIFY)
+                fresh = []
+                for job in found:
+                    if job.state not in possible:  # it has moved in this moment
+                        continue
+                    if job.was_replayed_from(step) and not again:
+                        yield Replayed(job.job_id, REPEATED)
+                    else:
+                        fresh.append(job)
+                yield from self._judged(fresh, step)
+
+    def _judged(self, jobs: list[Standing], step: Step) -> Iterator[Replayed]:
+        heirs = self._ledger.heirs([job.job_id for job in jobs]) if step is Step.SUBMIT else {}
+        for job in jobs:
+            yield Replayed(job.job_id, self._problem(job, step, heirs.get(job.job_id)))
+
+    def _problem(self, job: Standing, step: Step, heir: str | None) -> str | None:
         try:
-            change = self._change(job, step, accept_charge=True)
-            return Replayed(job if dry_run else self._move(job, change))
+            looked_for = step is Step.POLL and job.state is State.SUCCEEDED
+            stored = looked_for and self._is_stored(self._ledger.get(job.job_id))
+            staged = self._staged(job) if step is Step.FINALIZE else 0
+        except (NotPossible, JobNotFound) as error:
+            return str(error)
+        return replays.refusal(job, step, heir=heir, stored=stored, staged=staged)
+
+    def _tried(self, job: Job, step: Step) -> Replayed:
+        try:
+            self._move(job, self._change(job, step, accept_charge=True))
         except NotPossible as error:
-            return Replayed(job, str(error))
+            return Replayed(job.job_id, str(error))
+        return Replayed(job.job_id)
 
     def submit_again(self, job_id: str, *, accept_charge: bool) -> Job:
         """Send a job to the vendor once more; see `replay`."""
@@ -120,32 +157,26 @@ class OnCall:
         """The same for a job that was just read. Raises NotPossible."""
         return self._move(job, replays.from_notify(job))
 
-    def _fitting(self, wanted: Wanted, page_size: int) -> Iterator[Job]:
-        for page in self._ledger.pages(wanted, limit=page_size):
-            for chunk in _chunks(page):
+    def _fitting(self, wanted: Wanted) -> Iterator[Job]:
+        for page in self._ledger.pages(wanted, limit=PAGE):
+            for chunk in _chunks(page, CHUNK):
                 yield from (job for job in self._ledger.get_many(chunk) if wanted.fits(job))
 
     def _change(self, job: Job, step: Step, *, accept_charge: bool) -> Change:
         if step is Step.SUBMIT:
-            return replays.from_submit(job, accept_charge=accept_charge, heir=self._heir(job))
+            heir = self._ledger.heirs([job.job_id]).get(job.job_id)
+            return replays.from_submit(job, accept_charge=accept_charge, heir=heir)
         if step is Step.POLL:
             return replays.from_poll(job, stored=job.state is State.SUCCEEDED and self._is_stored(job))
         if step is Step.FINALIZE:
             return replays.from_finalize(job, self._staged(job))
         return replays.from_notify(job)
 
-    def _heir(self, job: Job) -> str | None:
-        """The job that has this one's idempotency key, where it gave it up."""
-        if job.spec.idempotency_key is None:
-            return None
-        holder = self._ledger.key_holder(job.tenant, job.spec.idempotency_key)
-        return None if holder == job.job_id else holder
-
     def _is_stored(self, job: Job) -> bool:
         storage = self._pictures(job)
         return all(storage.head(image.key) == image.bytes for image in job.images)
 
-    def _staged(self, job: Job) -> int:
+    def _staged(self, job: Job | Standing) -> int:
         """How many pictures of a job lie in staging: those from 0 on, without a gap."""
         if job.vendor_job_id is None:
             return 0
@@ -154,7 +185,7 @@ class OnCall:
             number += 1
         return number
 
-    def _pictures(self, job: Job) -> Storage:
+    def _pictures(self, job: Job | Standing) -> Storage:
         if self._storage is None:
             raise NotPossible(
                 f"Whether pictures of job {job.job_id} are there cannot be seen from here: set SWAPLINE_STORAGE_URL."
@@ -182,5 +213,5 @@ class OnCall:
         return advanced.job
 
 
-def _chunks(ids: list[str]) -> Iterable[list[str]]:
-    return (ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK))
+def _chunks(ids: list[str], size: int) -> Iterable[list[str]]:
+    return (ids[start : start + size] for start in range(0, len(ids), size))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
+from swapline_producer.addresses import check_webhook
 from swapline_producer.broker import mail_for
 from swapline_producer.bulk import Bulk
 from swapline_producer.cancel import cancel
@@ -20,11 +21,9 @@ from swapline_producer.contract import (
     ImageRef,
     JobSpec,
     LinkedImage,
-    Step,
     StoredImage,
     SwapOptions,
     SwapRequest,
-    Ticket,
     WebUrl,
 )
 from swapline_producer.contract.trace import kept
@@ -93,10 +92,9 @@ class Producer:
         stored), StorageError, IdempotencyConflict or LedgerUnavailable (ask again with an idempotency key to be sure).
         """
         wish = self._wish(request)
-        job_id, created = self.ledger.accept(wish.job, fingerprint=wish.fingerprint, replace_failed=wish.replace_failed)
-        if created:
-            self._mail.send([Ticket(step=Step.SUBMIT, job_id=job_id, turn=1)])
-        return Enqueued(job_id=job_id, created=created)
+        accepted = self.ledger.accept(wish.job, fingerprint=wish.fingerprint, replace_failed=wish.replace_failed)
+        self._mail.send(accepted.tickets)
+        return Enqueued(job_id=accepted.job_id, created=accepted.created)
 
     def enqueue_many(self, requests: Iterable[SwapRequest | Mapping[str, Any]]) -> Iterator[Result]:
         """Enqueue any number of requests (or of their fields, to be checked here); give a result each, in order.
@@ -164,6 +162,7 @@ class Producer:
             raise RequestError(
                 "webhook_url: it must be an http(s) URL without a user name", field="webhook_url"
             ) from None
+        check_webhook(url, allow_private=self.settings.webhook_allow_private)
         return self.ledger.seal_batch(batch, url, tenant)
 
     def for_tenant(self, tenant: str) -> TenantView:
@@ -190,6 +189,7 @@ class Producer:
         return self._wish(SwapRequest(**fields))
 
     def _wish(self, request: SwapRequest) -> Wish:
+        check_webhook(request.webhook_url, allow_private=self.settings.webhook_allow_private)
         job_id = _new_job_id()
         record = self._spec(request, job_id).model_dump(mode="json", exclude_none=True)
         fingerprint = hashlib.sha256(orjson.dumps(record, option=orjson.OPT_SORT_KEYS)).hexdigest()

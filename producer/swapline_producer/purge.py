@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from swapline_producer.cancel import cancel
 from swapline_producer.contract import FINISHED, Notification
 from swapline_producer.errors import JobNotFound, NotPossible
-from swapline_producer.layout import INPUTS, RESULTS, result_folder, staging_folder
+from swapline_producer.layout import FOLDER_PARTS, INPUTS, RESULTS, result_folder, staging_folder
 from swapline_producer.ledger import Wanted
 from swapline_producer.sweep import Sweep
 
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
 PAGE = 500
 """Jobs read, purged and swept at a time."""
-
-FOLDER_PARTS = 6
-"""`results/{tenant}/{yyyy}/{mm}/{dd}/{job}`: the sixth part is the job."""
 
 
 @dataclass(frozen=True, slots=True)

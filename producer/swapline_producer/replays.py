@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from swapline_producer.change import Change, FieldValue
 from swapline_producer.contract import CREDITS_PER_JOB, Job, Notification, State, Step
 from swapline_producer.errors import NotPossible
+from swapline_producer.standing import Standing
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -42,20 +43,73 @@ UNSENT: dict[str, FieldValue] = {
 """What belongs to a submission, and not to the next one."""
 
 
+def refusal(job: Standing, step: Step, *, heir: str | None = None, stored: bool = False, staged: int = 0) -> str | None:
+    """Why a job cannot be run again from a step, in a sentence; None where it can.
+
+    `heir`: the job that has its idempotency key now. `stored`: it has SUCCEEDED and all its pictures are where they
+    belong. `staged`: so many pictures of it are staged.
+    """
+    match step:
+        case Step.SUBMIT:
+            return _not_from_submit(job, heir)
+        case Step.POLL:
+            return _not_from_poll(job, stored=stored)
+        case Step.FINALIZE:
+            return _not_from_finalize(job, staged)
+        case Step.NOTIFY:
+            return _not_from_notify(job)
+
+
+def _not_from_submit(job: Standing, heir: str | None) -> str | None:
+    name = f"Job {job.job_id}"
+    if job.state is State.SUCCEEDED:
+        return f"{name} has SUCCEEDED; for another picture, enqueue a new job."
+    if not job.state.finished and job.state is not State.HELD:
+        return f"{name} is {job.state}, not HELD and not at its end; it goes on by itself."
+    if job.state is State.HELD and job.canceling:
+        return f"{name} is to be canceled: it ends when its slot is free."
+    if heir is not None:
+        return f"{name} gave its idempotency key to job {heir}, which was made in its place; look at that."
+    return None
+
+
+def _not_from_poll(job: Standing, *, stored: bool) -> str | None:
+    name = f"Job {job.job_id}"
+    if job.state is State.HELD:
+        return f"{name} is HELD and its id at the vendor is not known; `swapline jobs resolve` tells it."
+    if job.state in {State.QUEUED, State.SUBMITTING, State.RUNNING}:
+        return f"{name} is {job.state}; it goes on by itself, and is looked at when it is time."
+    if job.vendor_job_id is None:
+        return f"{name} is {job.state} and never got an id at the vendor; only --from submit runs it again."
+    if stored:
+        return f"{name} has SUCCEEDED and its pictures are in object storage; there is nothing to look for."
+    return None
+
+
+def _not_from_finalize(job: Standing, staged: int) -> str | None:
+    name = f"Job {job.job_id}"
+    if job.state is not State.STORING and not job.state.finished:
+        return f"{name} is {job.state}; it has nothing to store yet."
+    if not staged:
+        way = "--from poll reads it from the vendor again, free of charge" if job.vendor_job_id else "it was never sent"
+        return f"{name} is {job.state} and has no picture in staging (any more); {way}."
+    return None
+
+
+def _not_from_notify(job: Standing) -> str | None:
+    if not job.listens:
+        return f"Job {job.job_id} is {job.state} and has no webhook_url; there is nobody to tell."
+    if not (job.state.finished or job.state is State.HELD):
+        return f"Job {job.job_id} is {job.state}; its webhook is sent when it ends."
+    return None
+
+
 def from_submit(job: Job, *, accept_charge: bool, heir: str | None = None) -> Change:
     """Send a job to the vendor once more, at the price of a new one. `heir`: the job that has its idempotency key now.
 
     Raises NotPossible.
     """
-    name = f"Job {job.job_id}"
-    if job.state is State.SUCCEEDED:
-        raise NotPossible(f"{name} has SUCCEEDED; for another picture, enqueue a new job.")
-    if not job.state.finished and job.state is not State.HELD:
-        raise NotPossible(f"{name} is {job.state}, not HELD and not at its end; it goes on by itself.")
-    if job.state is State.HELD and job.canceling is not None:
-        raise NotPossible(f"{name} is to be canceled: it ends when its slot is free.")
-    if heir is not None:
-        raise NotPossible(f"{name} gave its idempotency key to job {heir}, which was made in its place; look at that.")
+    _check(refusal(Standing.of(job), Step.SUBMIT, heir=heir))
     if not accept_charge:
         raise NotPossible(_what_it_costs(job))
     sent = {} if job.state is State.HELD else UNSENT
@@ -77,35 +131,19 @@ def from_poll(job: Job, *, stored: bool = False) -> Change:
 
     Raises NotPossible.
     """
-    name = f"Job {job.job_id}"
-    if job.state is State.HELD:
-        raise NotPossible(f"{name} is HELD and its id at the vendor is not known; `swapline jobs resolve` tells it.")
-    if job.state in {State.QUEUED, State.SUBMITTING, State.RUNNING}:
-        raise NotPossible(f"{name} is {job.state}; it goes on by itself, and is looked at when it is time.")
-    if job.vendor_job_id is None:
-        raise NotPossible(f"{name} is {job.state} and never got an id at the vendor; only --from submit runs it again.")
-    if stored:
-        raise NotPossible(f"{name} has SUCCEEDED and its pictures are in object storage; there is nothing to look for.")
+    _check(refusal(Standing.of(job), Step.POLL, stored=stored))
     return _store_again(job, Step.POLL, None)
 
 
 def from_finalize(job: Job, staged: int) -> Change:
     """Store again what is staged: so many pictures. Raises NotPossible."""
-    name = f"Job {job.job_id}"
-    if job.state is not State.STORING and not job.state.finished:
-        raise NotPossible(f"{name} is {job.state}; it has nothing to store yet.")
-    if not staged:
-        way = "--from poll reads it from the vendor again, free of charge" if job.vendor_job_id else "it was never sent"
-        raise NotPossible(f"{name} is {job.state} and has no picture in staging (any more); {way}.")
+    _check(refusal(Standing.of(job), Step.FINALIZE, staged=staged))
     return _store_again(job, Step.FINALIZE, staged)
 
 
 def from_notify(job: Job) -> Change:
     """Tell the customer once more, under the same webhook id. Raises NotPossible."""
-    if job.spec.webhook_url is None:
-        raise NotPossible(f"Job {job.job_id} is {job.state} and has no webhook_url; there is nobody to tell.")
-    if not (job.state.finished or job.state is State.HELD):
-        raise NotPossible(f"Job {job.job_id} is {job.state}; its webhook is sent when it ends.")
+    _check(refusal(Standing.of(job), Step.NOTIFY))
     return Change(
         to=job.state,
         fields={"notification": Notification.PENDING, "notify_attempts": 0, **_marked(job, Step.NOTIFY)},
@@ -114,6 +152,11 @@ def from_notify(job: Job) -> Change:
         data=_data(job, Step.NOTIFY),
         count={"replayed": 1},
     )
+
+
+def _check(problem: str | None) -> None:
+    if problem is not None:
+        raise NotPossible(problem)
 
 
 def cost(step: Step) -> int:

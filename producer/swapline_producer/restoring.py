@@ -62,10 +62,9 @@ def after_restore(ledger: Ledger, storage: Storage, *, only_look: bool = False) 
         )
     if only_look:
         return _Settling(ledger, storage, changes=False).run()
-    slots = ledger.slots_set()
-    ledger.set_slots(0)  # no slot is given to a job while it is decided what to do with it
+    ledger.suspend_slots()  # no slot is given to a job while it is decided what to do with it
     done = _Settling(ledger, storage, changes=True).run()
-    ledger.set_slots(slots)
+    ledger.resume_slots()
     return done
 
 
@@ -88,7 +87,7 @@ class _Settling:
     def _receipt(self, job: Job) -> dict[str, Any] | None:
         try:
             found: dict[str, Any] = json.loads(self._storage.get(f"{result_folder(job)}/receipt.json"))
-        except ObjectMissing:
+        except (ObjectMissing, ValueError):  # one that is broken tells as little
             return None
         return found
 

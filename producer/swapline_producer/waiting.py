@@ -99,10 +99,10 @@ def _taken(ledger: Ledger, left: dict[str, None], finished: Iterable[str]) -> It
     """Read those that are waited for, and wait for them no more."""
     wanted = (job_id for job_id in finished if job_id in left)
     while chunk := list(dict.fromkeys(islice(wanted, CHUNK))):
+        found = ledger.get_many(chunk)  # a ledger that goes away in this moment is asked for all of them again
         for job_id in chunk:
             del left[job_id]
-        found = ledger.get_many(chunk)
+        yield from found
         if len(found) < len(chunk):  # purged between its end and this look
             gone = next(iter(set(chunk) - {job.job_id for job in found}))
             raise JobNotFound(f"There is no job {gone!r} in the ledger any more.")
-        yield from found

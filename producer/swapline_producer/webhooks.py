@@ -87,9 +87,10 @@ def verify(
     body = payload.encode(errors="surrogatepass") if isinstance(payload, str) else payload
     if not isinstance(body, (bytes, bytearray, memoryview)):
         raise TypeError("Give verify() the raw body of the request; JSON that was parsed has lost what was signed.")
+    body = bytes(body)  # pydantic reads no memoryview
     webhook_id, timestamp, signatures = _three_headers(headers)
     _check_time(timestamp, tolerance, time.time() if now is None else now)
-    content = b"%s.%s.%s" % (webhook_id.encode(errors="surrogatepass"), timestamp.encode(), bytes(body))
+    content = b"%s.%s.%s" % (webhook_id.encode(errors="surrogatepass"), timestamp.encode(), body)
     _check_signature(_keys(secrets), content, signatures)
     try:
         kind = _Kind.model_validate_json(body).type

@@ -37,6 +37,7 @@ class Control:
     def change(self, **fields: JsonValue) -> Report:
         """Change any field of SimulatorConfig; `reset=True` and `calm=True` forget jobs and directions first.
 
+        `finish=True` ends the jobs that run, after all else.
         Gives the report afterwards, without jobs. Raises SimulatorError with the sentence of a refused change.
         """
         return Report.model_validate_json(self._call("POST", "/_control", json.dumps(fields)))
@@ -48,6 +49,10 @@ class Control:
     def calm(self) -> None:
         """End all misbehaviour."""
         self.change(calm=True)
+
+    def finish(self) -> None:
+        """Have every job that runs done now: with a long service time, a test says when that is."""
+        self.change(finish=True)
 
     def reset(self) -> None:
         """Forget every job, charge and direction."""

@@ -30,6 +30,8 @@ class Change(BaseModel):
     """First forget every direction."""
     mode: Directions = ()
     """Then follow these as well."""
+    finish: bool = False
+    """At last have every job that runs done now, whatever its service time."""
 
 
 async def show_report(request: web.Request) -> web.StreamResponse:
@@ -75,3 +77,5 @@ def _apply(vendor: SimulatedVendor, wanted: Change, config: SimulatorConfig) -> 
         vendor.script.direct(direction)
     if "credits" in (wanted.model_extra or {}):
         vendor.account.credits_left = config.credits
+    if wanted.finish:
+        vendor.finish()

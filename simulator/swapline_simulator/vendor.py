@@ -74,6 +74,11 @@ class SimulatedVendor:
         self.account.retune(config, self.now())
         self.settle()
 
+    def finish(self) -> None:
+        """Have every job that runs done now."""
+        self.account.finish(self.now())
+        self.settle()
+
     def settle(self) -> None:
         """Bring the books up to date now, and again as soon as the next job is done: calls may be held for it."""
         now = self.now()

@@ -125,6 +125,37 @@ def test_a_job_that_is_not_there_is_a_sentence(installation: Installation, comma
     assert missing.stderr.startswith("swapline: There is no job 'nothing' in the ledger;")
 
 
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        ("jobs list --after nope", "'nope' is no job's id; give the last one of the page before."),
+        ("slots set -3", "-3 is not a whole number from 0 to 10,000."),
+        ("slots set 10001", "10001 is not a whole number from 0 to 10,000."),
+        ("slots set four", "four is not a whole number from 0 to 10,000."),
+        ("credits set shop-1 -5", "-5 is not a whole number from 0 up."),
+    ],
+)
+def test_a_wrong_number_or_place_is_a_sentence_and_changes_nothing(
+    installation: Installation, command: str, sentence: str
+) -> None:
+    before = installation.producer().ledger.slots().limit
+    refused = installation.cli(*command.split())
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.endswith(f": {sentence}\n")
+    assert installation.producer().ledger.slots().limit == before
+
+
+def test_a_page_begins_after_a_job_that_is_there_and_after_one_that_is_gone(
+    installation: Installation, photograph: Path
+) -> None:
+    arguments = ("enqueue", str(photograph), "--gender", "0", "--filter-id", "12")
+    first, second, third = (told(installation, *arguments)["job_id"] for _ in range(3))
+    ledger = installation.producer().ledger
+    ledger.client.delete(f"{installation.prefix}:job:{second}")
+    for after, expected in ((third, [first]), (second, [first]), (first, [])):
+        assert [job["job_id"] for job in told(installation, "jobs", "list", "--after", after)] == expected
+
+
 def test_a_redis_that_is_away_is_a_sentence(installation: Installation) -> None:
     away = installation.cli("jobs", "list", SWAPLINE_REDIS_URL="redis://127.0.0.1:1/0")
     assert away.returncode == 1

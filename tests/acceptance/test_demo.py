@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
+from servers import waited_for
 from swapline_simulator import sample_photographs
 
 if TYPE_CHECKING:
@@ -127,8 +128,8 @@ def test_it_leaves_nothing_running_when_it_is_killed(tmp_path: Path) -> None:
         demo.wait()
     with (valkey_of(tmp_path) / "lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # blocks until the server, which holds it, is gone
-    while still_there(tmp_path):
-        pass
+    waited_for(lambda: still_there(tmp_path) == [])
+    assert list((tmp_path / ".demo").rglob("*.png")) == [], "it was killed before anything was done"
 
 
 def test_a_service_that_dies_is_named_and_everything_else_is_stopped(tmp_path: Path) -> None:

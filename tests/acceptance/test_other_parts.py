@@ -4,12 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import signal
-import subprocess
-import sys
-import threading
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3  # type: ignore[import-untyped]  # it carries no types
@@ -23,10 +17,9 @@ from swapline_simulator import sample_photographs
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
     from installation import Receiver
-
-CELERY = Path(sys.executable).with_name("celery")
 
 
 @pytest.fixture
@@ -77,52 +70,16 @@ def test_pictures_go_to_s3_and_the_webhook_has_a_link_that_works(
     assert sum("/results/" in item["Key"] for item in listed) == 2  # the picture and its receipt
 
 
-@contextmanager
-def celery_worker(installation: Installation, *arguments: str) -> Generator[list[str]]:
-    """A worker started by Celery's own command."""
-    child = subprocess.Popen(
-        [CELERY, "-A", "swapline_workers.entry", "worker", "-l", "INFO", *arguments],
-        env=installation.environment,
-        cwd=installation.store.parent,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    lines: list[str] = []
-    ready = threading.Event()
-
-    def read() -> None:
-        assert child.stdout is not None
-        for line in child.stdout:
-            lines.append(line)
-            if " ready." in line:
-                ready.set()
-        ready.set()
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    try:
-        assert ready.wait(60)
-        assert child.poll() is None, "".join(lines)
-        yield lines
-    finally:
-        child.send_signal(signal.SIGTERM)
-        child.wait(60)
-        reader.join(10)
-        assert child.stdout is not None
-        child.stdout.close()
-
-
 @pytest.mark.parametrize("arguments", [(), ("-P", "prefork", "-c", "2"), ("-P", "solo")])
 def test_celerys_own_command_and_other_pools_work(
     installation: Installation,
     photograph: Path,
     arguments: tuple[str, ...],
 ) -> None:
-    with celery_worker(installation, *arguments) as lines:
+    with installation.celery_worker(*arguments) as worker:
         job = installation.run(image=photograph, gender=0, filter_id=12)
     assert (job.state, job.credits) == (State.SUCCEEDED, 2)
-    assert "Traceback" not in "".join(lines)
+    assert "Traceback" not in worker.log()
 
 
 def test_a_long_call_in_a_child_of_the_prefork_pool_is_not_rescued(
@@ -130,7 +87,7 @@ def test_a_long_call_in_a_child_of_the_prefork_pool_is_not_rescued(
 ) -> None:
     installation.more["SWAPLINE_RESCUE_AFTER"] = "1"
     installation.vendor.control.set_mode("submit_slow_accepted", amount=3)
-    with celery_worker(installation, "-P", "prefork", "-c", "1"):
+    with installation.celery_worker("-P", "prefork", "-c", "1"):
         job = installation.run(image=photograph, gender=0, filter_id=12)
     assert (job.state, job.attempts) == (State.SUCCEEDED, 1)
     assert installation.vendor.control.report().credits_spent == 2

@@ -1,4 +1,4 @@
 from servers import prefix, valkey
-from stores import real_s3_server, s3_server
+from stores import compose_s3_server, real_s3_server, s3_server
 
-__all__ = ["prefix", "real_s3_server", "s3_server", "valkey"]
+__all__ = ["compose_s3_server", "prefix", "real_s3_server", "s3_server", "valkey"]

@@ -187,6 +187,7 @@ def test_a_socket_that_comes_after_the_end_of_time_is_shut_down_at_once() -> Non
     with limit(0) as deadline:
         wait_until_fired(deadline)
         wait_until_fired(deadline)
+    assert deadline.fired
 
 
 def test_a_descriptor_number_that_was_given_to_somebody_else_is_not_hit() -> None:

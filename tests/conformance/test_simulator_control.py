@@ -121,6 +121,23 @@ def test_a_reset_lets_held_calls_go(caller: Caller) -> None:
         assert look.result(timeout=30).json() == {"id": job, "status": "IN_QUEUE"}
 
 
+@pytest.mark.swapline_simulator(service_time=NEVER, cap=2, over_cap="queue")
+def test_finish_ends_the_jobs_that_run_and_lets_their_held_calls_go(caller: Caller) -> None:
+    first, second, third = (caller.accepted() for _ in range(3))
+    caller.vendor.control.set_mode(Mode.STATUS_HELD)
+    with ThreadPoolExecutor() as pool:
+        look = pool.submit(caller.look, first)
+        while caller.vendor.control.report().looks == 0:
+            pass  # the report is the signal that the call has come in
+        caller.vendor.control.finish()
+        assert look.result(timeout=30).json()["status"] == "COMPLETED"
+    caller.vendor.control.calm()
+    assert caller.look(second).json()["status"] == "COMPLETED"
+    assert caller.look(third).json() == {"id": third, "status": "IN_QUEUE"}
+    caller.vendor.control.finish()
+    assert caller.look(third).json()["status"] == "COMPLETED"
+
+
 def test_calm_ends_all_misbehaviour(caller: Caller) -> None:
     caller.vendor.control.change(mode=["submit_500", "status_500", "result_missing"])
     caller.vendor.control.calm()

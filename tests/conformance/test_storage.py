@@ -18,7 +18,7 @@ import pytest
 from raw_server import Caller, RawServer, deaf_port, free_port, reply
 from s3_servers import S3Server
 from swapline_producer.errors import ObjectMissing, StorageError, StorageUnavailable
-from swapline_producer.storage import Storage, open_storage
+from swapline_producer.storage import Move, Seal, Storage, open_storage
 from swapline_producer.testing import memory_storage
 
 if TYPE_CHECKING:
@@ -47,10 +47,20 @@ def fetch(url: str) -> tuple[int, bytes, str | None]:
         connection.close()
 
 
+SERVERS = ["s3_server", "compose_s3_server"]
+"""moto, or the real server that was asked for; and the one of docker-compose.yml."""
+
+
+@pytest.fixture(params=SERVERS)
+def server(request: pytest.FixtureRequest) -> S3Server:
+    found: S3Server = request.getfixturevalue(request.param)
+    return found
+
+
 @pytest.fixture
-def bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
-    s3_server.enter(monkeypatch)
-    return s3_server.new_bucket()
+def bucket(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    server.enter(monkeypatch)
+    return server.new_bucket()
 
 
 @pytest.fixture
@@ -58,14 +68,15 @@ def s3(bucket: str) -> Storage:
     return open_storage(f"s3://{bucket}/some/prefix", timeout=20)
 
 
-@pytest.fixture(params=["memory", "file", "s3"])
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+@pytest.fixture(params=["memory", "file", *SERVERS])
+def storage(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Storage:
     if request.param == "memory":
         return memory_storage()
     if request.param == "file":
         return open_storage((tmp_path / "store").as_uri())
-    store: Storage = request.getfixturevalue("s3")
-    return store
+    server: S3Server = request.getfixturevalue(request.param)
+    server.enter(monkeypatch)
+    return open_storage(f"s3://{server.new_bucket()}/some/prefix", timeout=20)
 
 
 def keys(storage: Storage, prefix: str = "") -> set[str]:
@@ -86,20 +97,61 @@ def test_a_second_write_replaces_the_first(storage: Storage) -> None:
     assert storage.get("a") == b"second"
 
 
-def test_a_copy_replaces_what_was_there_and_outlives_its_source(storage: Storage) -> None:
-    storage.put("staging/j/0", BIG, "image/png")
+RECEIPT = Seal("receipt.json", b"{}", "application/json")
+MOVES = [Move("0", "0.png", len(BIG)), Move("1", "1.png", 3)]
+
+
+def test_a_draft_is_an_object_like_any_other_once_it_is_written(storage: Storage) -> None:
+    for data in (b"first, longer", b"second"):  # as by two that do the same, or after a try that was cut off
+        storage.draft("staging/j/0", data, "image/png")
+        assert storage.get("staging/j/0") == data
+
+
+def test_what_is_published_replaces_what_was_there_and_outlives_its_source(storage: Storage) -> None:
+    storage.draft("staging/j/0", BIG, "image/png")
+    storage.draft("staging/j/1", b"two", "image/png")
     storage.put("results/j/0.png", b"older", "image/png")
     for _ in range(2):  # doing it twice is doing it once
-        storage.copy("staging/j/0", "results/j/0.png")
-    storage.delete(["staging/j/0"])
+        storage.publish("staging/j", "results/j", MOVES, RECEIPT)
+    storage.delete(["staging/j/0", "staging/j/1"])
     assert storage.get("results/j/0.png") == BIG
-    assert keys(storage) == {"results/j/0.png"}
+    assert storage.get("results/j/1.png") == b"two"
+    assert storage.get("results/j/receipt.json") == b"{}"
+    assert keys(storage) == {"results/j/0.png", "results/j/1.png", "results/j/receipt.json"}
 
 
-def test_what_is_not_there_cannot_be_copied(storage: Storage) -> None:
+def test_whoever_publishes_is_told_truly_whether_something_is_left(storage: Storage) -> None:
+    for other in (set(), {"staging/j/2"}):
+        for key in {"staging/j/0", "staging/j/1"} | other:
+            storage.draft(key, BIG if key.endswith("0") else b"two", "image/png")
+        nothing_left = storage.publish("staging/j", "results/j", MOVES, RECEIPT)
+        assert nothing_left <= (keys(storage, "staging") == set())
+        storage.delete(list(keys(storage, "staging")))
+
+
+@pytest.mark.parametrize("there", [{}, {"staging/j/0": BIG}, {"staging/j/0": BIG[1:], "staging/j/1": b"two"}])
+def test_what_is_not_there_as_it_was_is_not_published(storage: Storage, there: dict[str, bytes]) -> None:
+    for key, data in there.items():
+        storage.put(key, data, "image/png")
     with pytest.raises(ObjectMissing):
-        storage.copy("staging/j/0", "results/j/0.png")
-    assert keys(storage) == set()
+        storage.publish("staging/j", "results/j", MOVES, RECEIPT)
+    assert storage.head("results/j/receipt.json") is None
+
+
+def test_several_can_publish_the_same_at_once(storage: Storage) -> None:
+    storage.draft("staging/j/0", BIG, "image/png")
+    storage.draft("staging/j/1", b"two", "image/png")
+    together = threading.Barrier(4)
+
+    def publish(_: int) -> None:
+        together.wait(10)
+        storage.publish("staging/j", "results/j", MOVES, RECEIPT)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(publish, range(4)))
+    storage.delete(["staging/j/0", "staging/j/1"])
+    assert storage.get("results/j/0.png") == BIG
+    assert keys(storage) == {"results/j/0.png", "results/j/1.png", "results/j/receipt.json"}
 
 
 def test_what_is_stored_once_is_written_once(storage: Storage) -> None:
@@ -114,21 +166,29 @@ def test_another_size_under_a_name_that_is_stored_once_is_told(storage: Storage)
         storage.put_once("inputs/x", b"cut short", "text/plain")
 
 
-def test_of_several_that_store_once_at_once_one_did(storage: Storage) -> None:
+def store_once_at_once(storage: Storage) -> list[bool]:
+    """Have six threads store the same; give what each was told, sorted."""
     together = threading.Barrier(6)
-    wrote: list[bool] = []
 
-    def write() -> None:
+    def write(_: int) -> bool:
         together.wait(10)
-        wrote.append(storage.put_once("inputs/x", BIG, "image/png"))
+        return storage.put_once("inputs/x", BIG, "image/png")
 
-    threads = [threading.Thread(target=write) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(wrote) == [False] * 5 + [True]
+    with ThreadPoolExecutor(6) as pool:
+        return sorted(pool.map(write, range(6)))
+
+
+@pytest.mark.parametrize("storage", ["memory", "file", "s3_server"], indirect=True)
+def test_of_several_that_store_once_at_once_one_did(storage: Storage) -> None:
+    assert store_once_at_once(storage) == [False] * 5 + [True]
     assert storage.get("inputs/x") == BIG
+
+
+@pytest.mark.parametrize("storage", ["compose_s3_server"], indirect=True)
+def test_where_a_server_passes_over_the_condition_the_same_bytes_are_there_all_the_same(storage: Storage) -> None:
+    assert store_once_at_once(storage)[-1] is True
+    assert storage.get("inputs/x") == BIG
+    assert storage.put_once("inputs/x", BIG, "image/png") is False
 
 
 def test_an_object_that_is_not_there_is_missing(storage: Storage) -> None:
@@ -236,25 +296,25 @@ def test_a_url_is_signed_for_seven_days_at_most_and_gives_the_object(s3: Storage
 
 def test_credentials_can_lie_in_files(
     s3: Storage,
-    s3_server: S3Server,
+    server: S3Server,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        (tmp_path / name).write_text(s3_server.environment[name] + "\n")
+        (tmp_path / name).write_text(server.environment[name] + "\n")
         monkeypatch.delenv(name)
         monkeypatch.setenv(f"{name}_FILE", str(tmp_path / name))
     s3.put("a.png", b"png", "image/png")
-    assert f"X-Amz-Credential={s3_server.key}%2F" in s3.url("a.png")
+    assert f"X-Amz-Credential={server.key}%2F" in s3.url("a.png")
     assert fetch(s3.url("a.png"))[:2] == (200, b"png")
 
 
 def test_a_lost_reply_to_our_own_write_is_not_taken_for_somebody_elses(
     bucket: str,
-    s3_server: S3Server,
+    server: S3Server,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    there = urlsplit(s3_server.endpoint)
+    there = urlsplit(server.endpoint)
     lost: list[bytes] = []
 
     def lose_the_first_reply_to_a_write(caller: Caller) -> None:
@@ -270,7 +330,7 @@ def test_a_lost_reply_to_our_own_write_is_not_taken_for_somebody_elses(
             return
 
     with RawServer(lose_the_first_reply_to_a_write) as proxy:
-        replace(s3_server, endpoint=f"http://127.0.0.1:{proxy.port}").enter(monkeypatch)
+        replace(server, endpoint=f"http://127.0.0.1:{proxy.port}").enter(monkeypatch)
         storage = open_storage(f"s3://{bucket}", timeout=10)
         assert storage.put_once("inputs/x", BIG, "image/png") is True
         assert lost[0].startswith(b"HTTP/1.1 200")

@@ -11,31 +11,15 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from swapline_producer.contract import BatchData, BatchEvent, EventType, State, SwapData, SwapEvent, WebhookImage
+from swapline_producer.contract import BatchData, BatchEvent, EventType, State
 from swapline_producer.webhooks import new_secret, sign
+from told import EVENT, URL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 GUIDES = Path(__file__).parents[2] / "docs" / "guides"
 SECRET, OLDER = new_secret(), new_secret()
-URL = "https://pictures.example.com/0.png"
-EVENT = SwapEvent(
-    type=EventType.SUCCEEDED,
-    timestamp="2026-01-02T03:04:05.678Z",
-    data=SwapData(
-        job_id="j1",
-        tenant="acme",
-        batch=None,
-        metadata={"order": "4711"},
-        state=State.SUCCEEDED,
-        failure_code=None,
-        vendor_job_id="v1",
-        credits=2,
-        images=[WebhookImage(key="k", sha256="0" * 64, bytes=1, width=1200, height=1800, url=URL)],
-        timings={"total": 8.3},
-    ),
-)
 BODY = EVENT.model_dump_json().encode()
 
 
@@ -89,7 +73,7 @@ def test_the_example_takes_a_webhook_and_does_its_work_once(
 ) -> None:
     for _ in range(2):
         assert post(BODY, sign(BODY, "msg_1", int(time.time()), secret)) == (204, "")
-    assert capsys.readouterr().out == f"4711 {URL}\n"
+    assert capsys.readouterr().out == f"ü 1 {URL}\n"
 
 
 def test_the_example_refuses_what_is_not_ours(

@@ -22,13 +22,13 @@ import urllib3
 from pydantic import SecretStr
 
 from raw_server import Caller, RawServer, deaf_port, free_port, reply, server_tls
-from swapline_producer.contract import EventType, State, SwapData, SwapEvent
 from swapline_producer.errors import SettingsError
 from swapline_producer.webhooks import new_secret, verify
 from swapline_workers.adapters import public
 from swapline_workers.adapters.public import PublicAdapter
 from swapline_workers.adapters.webhook import WebhookSender
 from swapline_workers.errors import WebhookFailed, WebhookForbidden
+from told import EVENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,22 +37,6 @@ if TYPE_CHECKING:
 SECRET, OLDER = new_secret(), new_secret()
 SHORT = 0.5  # seconds for a delivery that must be cut off
 SOON = 4.0  # seconds: what SHORT may become on a busy machine
-EVENT = SwapEvent(
-    type=EventType.FAILED,
-    timestamp="2026-01-02T03:04:05.678Z",
-    data=SwapData(
-        job_id="j1",
-        tenant="acme",
-        batch="b1",
-        metadata={"order": "ü 1"},
-        state=State.FAILED,
-        failure_code=None,
-        vendor_job_id=None,
-        credits=0,
-        images=[],
-        timings={"total": 1.0},
-    ),
-)
 
 
 def sender(**more: Any) -> WebhookSender:
@@ -103,7 +87,7 @@ def test_a_receiver_can_verify_what_it_got_by_two_packages() -> None:
     assert headers["webhook-id"] == "msg_1"
     for secret in (SECRET, OLDER):
         assert verify(body, headers, secret) == EVENT
-        assert standardwebhooks.Webhook(secret).verify(body, headers)["type"] == "swap.failed"
+        assert standardwebhooks.Webhook(secret).verify(body, headers)["type"] == EVENT.type
 
 
 def test_each_attempt_is_signed_for_its_own_time() -> None:
@@ -146,6 +130,15 @@ def test_a_connection_that_the_receiver_closed_meanwhile_is_opened_anew() -> Non
         for call in range(1, 4):
             assert one.deliver(receiver.url, "acme", "msg_1", EVENT).status == 200
             assert receiver.calls == call
+            receiver.wait_until_quiet()
+
+
+def test_an_answer_without_a_body_keeps_its_connection() -> None:
+    with RawServer(answer_always(b"HTTP/1.1 204 No Content\r\n\r\n")) as receiver:
+        one = sender()
+        for _ in range(3):
+            assert one.deliver(receiver.url, "acme", "msg_1", EVENT).response_sha256 is None
+        assert receiver.calls == 1
 
 
 def test_no_cookie_comes_back() -> None:
@@ -306,7 +299,9 @@ def test_garbage_is_a_failure_in_one_sentence(garbage: bytes) -> None:
         caller.say(garbage)
 
     with RawServer(script) as receiver:
-        assert failure(receiver.url).status is None
+        error = failure(receiver.url)
+    assert error.status is None
+    assert ("hung up before it answered" if garbage == b"" else "is no HTTP reply; see that its URL") in str(error)
 
 
 def test_a_reset_is_a_failure() -> None:
@@ -336,7 +331,7 @@ def test_whatever_the_libraries_raise_is_a_failed_webhook(error: Exception, monk
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(requests.Session, "send", fail)
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", fail)
     assert failure("http://127.0.0.1/").__cause__ is error
 
 
@@ -596,7 +591,7 @@ def test_a_proxy_of_the_environment_is_no_way_around_the_check(monkeypatch: pyte
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     records(monkeypatch, ["93.184.216.34"])
     with no_way_out() as tried:
-        failure("https://receiver.example.com/", allow_private=False)
+        assert "could not be reached" in str(failure("https://receiver.example.com/", allow_private=False))
     assert tried == [("93.184.216.34", 443)]
 
 
@@ -612,9 +607,17 @@ def test_a_name_server_that_never_answers_is_left_behind(monkeypatch: pytest.Mon
         over.set()
 
 
-@pytest.mark.parametrize("host", ["a" * 64 + ".example.com", "xn--.example.com", "no-such-name.invalid"])
-def test_a_name_that_cannot_be_looked_up_is_a_failure(host: str) -> None:
-    failure(f"https://{host}/", allow_private=False)
+@pytest.mark.parametrize(
+    ("host", "sentence"),
+    [
+        ("a" * 64 + ".example.com", "could not be reached"),
+        ("xn--.example.com", "it is not a well-formed URL"),
+        ("no-such-name.invalid", "could not be reached"),
+    ],
+    ids=["too long", "no name", "nobody's"],
+)
+def test_a_name_that_cannot_be_looked_up_is_a_failure(host: str, sentence: str) -> None:
+    assert sentence in str(failure(f"https://{host}/", allow_private=False))
 
 
 def test_an_event_survives_its_way_letter_by_letter() -> None:

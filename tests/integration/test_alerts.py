@@ -122,6 +122,7 @@ def test_what_goes_wrong_at_the_vendor_is_told(broken: Broken) -> None:
     broken.control.change(cap=1, service_time="fixed:1")
     broken.enqueued(3)
     broken.prometheus.fires("SlotsShrunk")
+    assert "SwaplineKeyRefused" not in broken.prometheus.firing()
 
 
 def test_what_goes_wrong_on_our_side_is_told(broken: Broken) -> None:
@@ -154,6 +155,8 @@ def test_what_goes_wrong_on_our_side_is_told(broken: Broken) -> None:
     broken.prometheus.fires("NoWorker")
     with broken.installation.worker():
         broken.prometheus.has_fired("ClockLate", "ManyRescues")
+        broken.prometheus.is_silent("NoWorker")
+        assert "SwaplineStorageFailing" not in broken.prometheus.firing()
 
 
 def test_every_alert_is_fired_in_a_test_of_this_page() -> None:

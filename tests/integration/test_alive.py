@@ -111,5 +111,7 @@ def test_a_worker_whose_main_thread_is_stuck_is_not_alive(installation: Installa
             waited_for(lambda: probe("--ready")[0] == 0)
             child.send_signal(signal.SIGXCPU)
             waited_for(lambda: "its main thread has been stuck" in probe("--silent-within", "4")[1])
+            assert probe("--silent-within", "4")[0] == 1
+            assert probe("--silent-within", "3600")[0] == 0
         finally:
             child.kill()

@@ -12,8 +12,9 @@ from posts import Post
 from servers import new_job
 from swapline_producer import Producer, ProducerSettings, Result, SwapRequest
 from swapline_producer.bulk import CHUNK
+from swapline_producer.change import Accepted
 from swapline_producer.contract import FailureCode, State, Step, Ticket
-from swapline_producer.errors import IdempotencyConflict, ImageError, LedgerUnavailable, RequestError
+from swapline_producer.errors import IdempotencyConflict, ImageError, LedgerUnavailable, RequestError, SwaplineError
 from swapline_producer.ledger import Ledger, Wish, connect
 from swapline_producer.storage import open_storage
 from swapline_simulator import sample_photographs
@@ -35,6 +36,10 @@ def post() -> Post:
 def producer(ledger: Ledger, post: Post, tmp_path: Path) -> Producer:
     storage = open_storage((tmp_path / "store").as_uri())
     return Producer(ProducerSettings(key_prefix=ledger.prefix), ledger, post, storage)
+
+
+def ids(answers: list[Accepted | SwaplineError]) -> list[tuple[str, bool]]:
+    return [one[:2] for one in answers if isinstance(one, Accepted)]
 
 
 def link(number: int = 0, **values: Any) -> SwapRequest:
@@ -146,20 +151,22 @@ def test_a_server_that_is_away_is_reported_item_by_item(tmp_path: Path) -> None:
 def test_a_server_that_forgot_its_scripts_is_told_them_again(ledger: Ledger) -> None:
     ledger.accept_many([Wish(new_job("a"))])
     ledger.client.script_flush()
-    assert ledger.accept_many([Wish(new_job("b")), Wish(new_job("c"))]) == [("b", True), ("c", True)]
+    assert ids(ledger.accept_many([Wish(new_job("b")), Wish(new_job("c"))])) == [("b", True), ("c", True)]
 
 
 def test_a_server_that_refuses_one_write_refuses_no_other(ledger: Ledger) -> None:
     ledger.client.set(f"{ledger.prefix}:job:b", "not a job")
     ledger.client.set(f"{ledger.prefix}:batch:broken", "not a batch")
     good, bad = ledger.accept_many([Wish(new_job("a")), Wish(new_job("c", batch="broken"))])
-    assert good == ("a", True)
+    assert ids([good]) == [("a", True)]
     assert isinstance(bad, LedgerUnavailable)
 
 
 def test_accepting_many_twice_is_accepting_them_once(ledger: Ledger) -> None:
     wishes = [Wish(new_job("a")), Wish(new_job("b", idempotency_key="k"), "f")]
-    assert ledger.accept_many(wishes) == ledger.accept_many(wishes) == [("a", True), ("b", True)]
+    first, again = ledger.accept_many(wishes), ledger.accept_many(wishes)
+    assert first == again
+    assert ids(first) == [("a", True), ("b", True)]
     assert ledger.counters() == {"accepted": 2, "repeated": 2}
 
 

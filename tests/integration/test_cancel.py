@@ -207,8 +207,8 @@ def test_a_job_that_has_ended_otherwise_is_a_sentence(producer: Producer, ledger
 
 
 def test_the_whole_way_with_a_worker_that_dies_meanwhile(installation: Installation, receiver: Receiver) -> None:
-    installation.vendor.control.change(service_time="fixed:9")
-    installation.more["SWAPLINE_RESCUE_AFTER"] = "1"
+    installation.vendor.control.change(service_time="fixed:3600")
+    installation.more |= {"SWAPLINE_RESCUE_AFTER": "1", "SWAPLINE_POLL_MAX_INTERVAL": "1"}
     photograph = installation.store.parent / "me.jpg"
     photograph.write_bytes(sample_photographs()[0])
     made = installation.cli(
@@ -222,6 +222,7 @@ def test_the_whole_way_with_a_worker_that_dies_meanwhile(installation: Installat
         assert (told["state"], told["canceling"], told["charged"]) == ("RUNNING", "keep", True)
         assert "(canceling)" in installation.cli("jobs", "show", job_id).stdout
         worker.kill()
+    installation.vendor.control.finish()
     with installation.worker():
         job = producer.wait(job_id, timeout=60)
         _, event = receiver.next()

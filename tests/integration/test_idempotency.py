@@ -78,7 +78,7 @@ def test_a_key_lives_as_long_as_its_job(ledger: Ledger, time: Time) -> None:
     ledger.accept(new_job("a", idempotency_key="k", queue_ttl=10), fingerprint="f")
     assert key_ttl(ledger) == -1
     time.pass_(365 * 86_400)
-    assert ledger.accept(new_job("b", idempotency_key="k"), fingerprint="f") == ("a", False)
+    assert ledger.accept(new_job("b", idempotency_key="k"), fingerprint="f")[:2] == ("a", False)
     ended(ledger, "a", State.FAILED)
     assert abs(key_ttl(ledger) - int(ledger.client.pttl(f"{ledger.prefix}:job:a"))) < 1000
 
@@ -86,15 +86,15 @@ def test_a_key_lives_as_long_as_its_job(ledger: Ledger, time: Time) -> None:
 def test_a_key_whose_job_is_gone_is_free(ledger: Ledger) -> None:
     ledger.accept(new_job("a", idempotency_key="k"), fingerprint="f")
     ledger.client.delete(f"{ledger.prefix}:job:a")
-    assert ledger.accept(new_job("b", idempotency_key="k"), fingerprint="other") == ("b", True)
+    assert ledger.accept(new_job("b", idempotency_key="k"), fingerprint="other")[:2] == ("b", True)
 
 
 def test_a_failed_job_is_given_again_unless_it_is_to_be_replaced(ledger: Ledger) -> None:
     ledger.accept(new_job("a", idempotency_key="k"), fingerprint="f")
     ended(ledger, "a", State.FAILED)
-    assert ledger.accept(new_job("b", idempotency_key="k"), fingerprint="f") == ("a", False)
-    assert ledger.accept(new_job("b", idempotency_key="k"), fingerprint="f", replace_failed=True) == ("b", True)
-    assert ledger.accept(new_job("c", idempotency_key="k"), fingerprint="f", replace_failed=True) == ("b", False)
+    assert ledger.accept(new_job("b", idempotency_key="k"), fingerprint="f")[:2] == ("a", False)
+    assert ledger.accept(new_job("b", idempotency_key="k"), fingerprint="f", replace_failed=True)[:2] == ("b", True)
+    assert ledger.accept(new_job("c", idempotency_key="k"), fingerprint="f", replace_failed=True)[:2] == ("b", False)
     assert ledger.events("b")[0].data == {"replaces": "a"}
 
 
@@ -104,7 +104,7 @@ def test_what_replaces_a_failed_job_may_differ_from_it(ledger: Ledger) -> None:
     with pytest.raises(IdempotencyConflict):
         ledger.accept(new_job("b", idempotency_key="k"), fingerprint="mended")
     accepted = ledger.accept(new_job("b", idempotency_key="k"), fingerprint="mended", replace_failed=True)
-    assert accepted == ("b", True)
+    assert accepted[:2] == ("b", True)
 
 
 def test_a_replaced_job_that_comes_to_rest_later_takes_no_key_with_it(ledger: Ledger) -> None:
@@ -122,14 +122,14 @@ def test_a_replaced_job_that_comes_to_rest_later_takes_no_key_with_it(ledger: Le
 def test_every_end_but_success_can_be_replaced(ledger: Ledger, state: State) -> None:
     ledger.accept(new_job("a", idempotency_key="k"), fingerprint="f")
     ended(ledger, "a", state)
-    assert ledger.accept(new_job("b", idempotency_key="k"), fingerprint="f", replace_failed=True) == ("b", True)
+    assert ledger.accept(new_job("b", idempotency_key="k"), fingerprint="f", replace_failed=True)[:2] == ("b", True)
 
 
 def test_a_job_that_goes_on_or_succeeded_is_never_replaced(ledger: Ledger) -> None:
     ledger.accept(new_job("a", idempotency_key="k"), fingerprint="f")
-    assert ledger.accept(new_job("b", idempotency_key="k"), fingerprint="f", replace_failed=True) == ("a", False)
+    assert ledger.accept(new_job("b", idempotency_key="k"), fingerprint="f", replace_failed=True)[:2] == ("a", False)
     ended(ledger, "a", State.SUCCEEDED)
-    assert ledger.accept(new_job("b", idempotency_key="k"), fingerprint="f", replace_failed=True) == ("a", False)
+    assert ledger.accept(new_job("b", idempotency_key="k"), fingerprint="f", replace_failed=True)[:2] == ("a", False)
 
 
 def test_a_replacement_takes_the_place_in_the_batch(ledger: Ledger) -> None:

@@ -224,12 +224,16 @@ def test_no_order_of_producers_jobs_and_sweepers_deletes_what_somebody_needs(val
         url = valkey.url
 
     run_state_machine_as_test(Here, settings=settings(max_examples=120, stateful_step_count=40))
+    assert Here.deleted > 0, "the sweepers have never had anything to do"
+    assert Here.kept > 0, "they have never met an input that somebody needs"
 
 
 class Inputs(RuleBasedStateMachine):
     """Two pictures, producers and sweepers that halt anywhere, and a clock that runs."""
 
     url = ""
+    deleted = 0
+    kept = 0
 
     def __init__(self) -> None:
         super().__init__()
@@ -297,6 +301,8 @@ class Inputs(RuleBasedStateMachine):
     def delete(self) -> None:
         for began, taken in self.sweeps:
             if self.now - began < 15_000:  # as Sweep does: who is late leaves it alone
+                type(self).deleted += len(taken.names)
+                type(self).kept += len(self.jobs)
                 self.objects -= {name.removeprefix("inputs/") for name in taken.names}
                 self.ledger.confirm_deleted(taken)
         self.sweeps.clear()

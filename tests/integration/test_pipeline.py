@@ -152,7 +152,8 @@ def watched(url: str, prefix: str) -> Generator[list[list[str]]]:
 
 def test_messages_carry_a_job_id_and_a_turn_and_never_a_moment(installation: Installation, receiver: Receiver) -> None:
     installation.vendor.control.change(service_time="fixed:0.6")
-    with installation.worker(), watched(installation.valkey.url, installation.prefix) as commands:
+    # A pool that is not of threads: there every step is mailed.
+    with installation.celery_worker("-P", "solo"), watched(installation.valkey.url, installation.prefix) as commands:
         job = installation.run(
             image=PHOTOGRAPH,
             gender=0,
@@ -180,7 +181,7 @@ def test_messages_carry_a_job_id_and_a_turn_and_never_a_moment(installation: Ins
 def test_a_poll_that_looks_again_ends_in_celerys_retry_state(installation: Installation) -> None:
     installation.more["SWAPLINE_LOG_LEVEL"] = "DEBUG"  # Celery's own line of it
     installation.vendor.control.change(service_time="fixed:0.5")
-    with installation.worker() as worker:
+    with installation.celery_worker("-P", "solo") as worker:
         job = installation.run(image=PHOTOGRAPH, gender=0, filter_id=12)
     assert re.search(rf"swapline\.poll\[{job.job_id}-poll\] retry: in [\d.]+ s: the vendor says IN_", worker.log())
     assert "Traceback" not in worker.log()

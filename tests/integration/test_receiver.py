@@ -11,35 +11,18 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from swapline_producer.contract import EventType, State, SwapData, SwapEvent
 from swapline_producer.webhooks import new_secret, sign
 from swapline_workers.local.child import Child, Program
 from swapline_workers.local.errors import ChildFailed
 from swapline_workers.local.ready import ready_facts, wrote
 from swapline_workers.local.receiver import read_record
+from told import EVENT
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
 SECRET, NEXT_SECRET, STRANGERS_SECRET = new_secret(), new_secret(), new_secret()
-
-EVENT = SwapEvent(
-    type=EventType.SUCCEEDED,
-    timestamp="2026-01-01T00:00:00.000Z",
-    data=SwapData(
-        job_id="0123456789abcdef",
-        tenant="default",
-        batch=None,
-        metadata={},
-        state=State.SUCCEEDED,
-        failure_code=None,
-        vendor_job_id="job-1",
-        credits=2,
-        images=[],
-        timings={},
-    ),
-)
 BODY = EVENT.model_dump_json().encode()
 
 
@@ -80,7 +63,7 @@ def test_a_delivery_signed_with_any_of_its_secrets_is_taken_and_written_down(
     assert delivery == {
         "id": "msg_1",
         "type": "swap.succeeded",
-        "job_id": "0123456789abcdef",
+        "job_id": "j1",
         "verified": True,
         "reason": None,
     }

@@ -13,7 +13,7 @@ from installation import SWAPLINE
 from servers import new_job, waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.change import Change
-from swapline_producer.contract import FailureCode, Job, Notification, State, Step
+from swapline_producer.contract import Canceling, FailureCode, Job, Notification, State, Step
 from swapline_producer.errors import NotPossible
 from swapline_producer.ledger import Wanted
 from swapline_producer.oncall import REPEATED
@@ -179,6 +179,51 @@ def test_a_dry_run_says_how_many_and_what_it_costs_and_moves_nothing(installatio
     assert ledger.census()[State.FAILED] == 7
 
 
+@pytest.mark.parametrize("step", Step)
+def test_a_dry_run_says_of_each_job_what_the_replay_then_says(installation: Installation, step: Step) -> None:
+    """A dry run reads a little of each job, a replay reads it whole: both must come to the same end."""
+    producer = installation.producer()
+    ledger = producer.ledger
+    failed(ledger, 3)
+    failed(ledger, 1, FailureCode.LOST, replayed=f"{step}")
+    failed(ledger, 1, FailureCode.FILTER_BLOCKED, vendor_job_id=None)
+    wishes: dict[str, dict[str, Any]] = {
+        "queued": {},
+        "silent": {},
+        "done": {},
+        "wordy": {"webhook_url": "https://shop.example/hook", "metadata": {"é": "€" * 400, "a": "b" * 400}},
+        "robbed": {"idempotency_key": "order-1", "webhook_url": "https://shop.example/hook"},
+        "held": {"webhook_url": "https://shop.example/hook"},
+    }
+    for job_id, more in wishes.items():
+        ledger.accept(new_job(job_id, **more))
+    for job_id in ("silent", "wordy", "robbed"):
+        assert ledger.advance(ledger.get(job_id), Change(to=State.FAILED)) is not None
+    ledger.accept(new_job("heir", idempotency_key="order-1"), replace_failed=True)
+    assert (
+        ledger.advance(ledger.get("done"), Change(to=State.SUCCEEDED, fields={"vendor_job_id": "v-done"})) is not None
+    )
+    staged = installation.store / "staging" / "run_timeout0000" / "0"
+    staged.parent.mkdir(parents=True)
+    staged.write_bytes(b"picture")
+    canceling = {"canceling": Canceling.DROP}
+    assert ledger.advance(ledger.get("held"), Change(to=State.HELD, fields=canceling)) is not None
+    told_first = list(producer.on_call.replay_many(Wanted(), step, dry_run=True))
+    assert ledger.counters().get("replayed", 0) == 0
+    assert sorted(told_first) == sorted(producer.on_call.replay_many(Wanted(), step))
+    assert ledger.counters()["replayed"] == sum(problem is None for _, problem in told_first) > 0
+
+
+def test_a_dry_run_asks_the_server_for_hundreds_of_jobs_at_a_time(installation: Installation) -> None:
+    ledger = installation.producer().ledger
+    failed(ledger, 500)
+    ledger.client.config_resetstat()
+    told(installation, "jobs", "replay", "--from", "submit", "--state", "FAILED", "--dry-run")
+    calls = {name: stat["calls"] for name, stat in ledger.client.info("commandstats").items()}
+    assert calls["cmdstat_evalsha"] + calls.get("cmdstat_eval", 0) < 20
+    assert "cmdstat_hgetall" not in calls
+
+
 def test_a_paid_replay_of_many_needs_the_word_and_a_replay_needs_a_filter(installation: Installation) -> None:
     ledger = installation.producer().ledger
     failed(ledger, 2)
@@ -196,12 +241,12 @@ def test_a_replay_of_many_goes_on_where_it_was_broken_off_and_pays_nothing_twice
     ids = failed(producer.ledger, 6)
     wanted = Wanted(states=(State.FAILED,))
     begun = producer.on_call.replay_many(wanted, Step.SUBMIT)
-    first = [next(begun).job.job_id for _ in range(3)]
+    first = [next(begun).job_id for _ in range(3)]
     for job_id in first:
         producer.ledger.advance(producer.get(job_id), Change(to=State.FAILED))
     rest = list(producer.on_call.replay_many(wanted, Step.SUBMIT))
-    assert {job.job_id for job, problem in rest if problem is None} == set(ids) - set(first)
-    assert {job.job_id for job, problem in rest if problem == REPEATED} == set(first)
+    assert {job_id for job_id, problem in rest if problem is None} == set(ids) - set(first)
+    assert {job_id for job_id, problem in rest if problem == REPEATED} == set(first)
     again = told(installation, "jobs", "replay", "--from", "submit", "--state", "FAILED", "--again", "--dry-run")
     assert (again["jobs"], again["replayed_before"]) == (3, 0)
 

@@ -324,7 +324,7 @@ def test_nothing_is_left_when_it_is_killed_while_it_starts_children(tmp_path: Pa
     with owner_of(1_000_000, tmp_path) as owner:
         wait_for_some(alive)
         owner.kill()
-    wait_until_all_are_gone(alive)
+    assert wait_until_all_are_gone(alive).replace(b"up\n", b"") == b""
 
 
 def wait_for_some(alive: int) -> bytes:

@@ -10,7 +10,7 @@ import pytest
 from servers import new_job, waited_for
 from swapline_producer import Producer, ProducerSettings, waiting
 from swapline_producer.change import Change
-from swapline_producer.contract import State
+from swapline_producer.contract import Job, State
 from swapline_producer.errors import JobNotFound, LedgerUnavailable
 from swapline_producer.ledger import Ledger, connect
 
@@ -93,6 +93,25 @@ def test_a_ledger_that_goes_away_meanwhile_is_waited_for(
 
     monkeypatch.setattr(ledger, "finished_since", away)
     assert next(finishing).job_id == "b"
+
+
+def test_an_end_that_was_heard_and_could_not_be_read_is_not_forgotten(
+    producer: Producer, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "AWAY", 0.01)
+    for name in "ab":
+        ledger.accept(new_job(name))
+    end(ledger, "a")
+    finishing = producer.as_completed(["a", "b"], timeout=30)
+    assert next(finishing).job_id == "a"
+
+    def away(_: object) -> list[Job]:
+        monkeypatch.undo()
+        raise LedgerUnavailable("restarting")
+
+    monkeypatch.setattr(ledger, "get_many", away)
+    end(ledger, "b")
+    assert [job.job_id for job in finishing] == ["b"]
 
 
 def test_a_ledger_that_cannot_be_reached_at_first_is_said_at_once() -> None:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from swapline_producer import ProducerSettings, SwapRequest
 from swapline_producer.addresses import forbidden_reason, url_problem
+from swapline_producer.errors import RequestError
+from swapline_producer.manifest import Row, check
+from swapline_producer.testing import FakeProducer
+from swapline_workers.adapters.webhook import WebhookSender
+from swapline_workers.errors import WebhookForbidden
 
 FORBIDDEN = [
     "0.0.0.0",
@@ -92,6 +99,39 @@ def test_no_text_is_too_strange_to_be_judged(text: str, allow_private: bool) -> 
     for url in (text, f"https://{text}", f"http://{text}@h/", f"https://example.com:{text}/", f"https://[{text}]/"):
         problem = url_problem(url, allow_private=allow_private)
         assert problem is None or problem.startswith("it")
+
+
+@pytest.mark.parametrize("allow_private", [False, True])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://shop.example/hook",
+        "http://shop.example/hook",
+        "http://127.0.0.1:8000/hook",
+        "https://169.254.169.254/",
+        "https://localhost/hook",
+        "https://0x7f000001/hook",
+    ],
+)
+def test_a_producer_refuses_the_webhooks_that_a_worker_would_not_post_and_no_others(
+    url: str, allow_private: bool
+) -> None:
+    settings = ProducerSettings.model_construct(webhook_allow_private=allow_private)
+    producer, sender = FakeProducer(settings), WebhookSender(secrets=(), allow_private=allow_private)
+    request = SwapRequest(image="https://pictures.example/me.jpg", gender=1, filter_id=12, webhook_url=url)
+    row = Row(1, 2, {"image": "https://pictures.example/me.jpg", "gender": 1, "filter_id": 12, "webhook_url": url})
+    try:
+        sender._checked_host(url)
+    except WebhookForbidden as error:
+        why = str(error).removeprefix("The webhook's URL is refused: ").partition(";")[0]
+        for ask in (lambda: producer.enqueue(request), lambda: producer.seal_batch("spring", url)):
+            with pytest.raises(RequestError, match=f"^webhook_url: {re.escape(why)}; .*ALLOW_PRIVATE=true, here"):
+                ask()
+        assert [type(result.error) for result in producer.enqueue_many([request])] == [RequestError]
+        assert (check(row) or "").startswith(f"webhook_url: {why}; ")
+    else:
+        assert producer.enqueue(request).created
+        assert check(row, allow_private=allow_private) is None
 
 
 @given(st.ip_addresses(v=4), st.sampled_from(["{}", "{:#x}", "0{:o}"]))

@@ -1,4 +1,4 @@
-"""A large reply read in one go is the reply read piece by piece: the same bytes, or the same error."""
+"""A large reply read in one go is what the library reads piece by piece: the same bytes, or the same error."""
 
 from __future__ import annotations
 
@@ -13,23 +13,54 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swapline_workers.adapters import output
+from swapline_workers.adapters.exchange import hear
 from swapline_workers.adapters.output import BLOCK, Body
+
+ODD = 100_003
+"""Bytes that a read gives at most, as a signal would have it."""
 
 
 class Wire:
-    """A socket whose other side has said all that it will say."""
+    """A socket whose other side has said all that it will say. Blocks come in the sizes that are asked for."""
 
     def __init__(self, said: bytes) -> None:
-        self._said = said
+        self._said = io.BytesIO(said)
 
-    def makefile(self, *_: object) -> io.BufferedReader:
-        return io.BufferedReader(io.BytesIO(self._said))
+    def makefile(self, *_: object, **__: object) -> io.BufferedReader:
+        return io.BufferedReader(self._said)
+
+    def recv(self, amount: int) -> bytes:
+        return self._said.read(amount)
+
+    def recv_into(self, view: memoryview, _length: int = 0, _flags: int = 0) -> int:
+        return self._said.readinto(view[:ODD])
+
+
+class Line:
+    """A connection, and the pool that it is given back to."""
+
+    def __init__(self, said: bytes) -> None:
+        self.sock = Wire(said)
+
+    def close(self) -> None:
+        """Do nothing."""
+
+    def _put_conn(self, _connection: object) -> None:
+        """Do nothing."""
 
 
 def reply(body: bytes, promised: int) -> requests.Response:
     """A reply as it comes out of a session."""
-    head = f"HTTP/1.1 200 OK\r\nContent-Length: {promised}\r\n\r\n".encode()
-    source = http.client.HTTPResponse(Wire(head + body), method="POST")  # type: ignore[arg-type]  # as above
+    answer = requests.Response()
+    line: Any = Line(head_of(promised) + body)
+    answer.raw = hear(line, line, "POST")
+    answer.headers.update(answer.raw.headers)
+    return answer
+
+
+def by_the_library(body: bytes, promised: int) -> requests.Response:
+    """The same, read by http.client and urllib3."""
+    source = http.client.HTTPResponse(Wire(head_of(promised) + body), method="POST")  # type: ignore[arg-type]  # all that it asks of a socket
     source.begin()
     answer = requests.Response()
     answer.raw = urllib3.HTTPResponse(
@@ -39,15 +70,12 @@ def reply(body: bytes, promised: int) -> requests.Response:
     return answer
 
 
-class Slow(Body):
-    """The obvious way: piece by piece."""
-
-    def _plain_source(self) -> None:
-        return None
+def head_of(promised: int) -> bytes:
+    return f"HTTP/1.1 200 OK\r\nContent-Length: {promised}\r\n\r\n".encode()
 
 
-def outcome(kind: type[Body], response: requests.Response, limit: int) -> tuple[Any, ...]:
-    body = kind(response, limit)
+def outcome(response: requests.Response, limit: int) -> tuple[Any, ...]:
+    body = Body(response, limit)
     try:
         body.rest()
     except urllib3.exceptions.HTTPError as error:
@@ -69,7 +97,7 @@ def test_it_is_the_same_as_piece_by_piece(length: int, missing: int, limit: int,
     body = (b"0123456789abcdef" * (length // 16 + 1))[:length]
     output._buffers.append(bytearray(b"!" * older))  # what an older reply has left behind
     promised = max(0, length + missing)
-    assert outcome(Body, reply(body, promised), limit) == outcome(Slow, reply(body, promised), limit)
+    assert outcome(reply(body, promised), limit) == outcome(by_the_library(body, promised), limit)
 
 
 def test_a_buffer_is_used_again_and_never_by_two() -> None:

@@ -8,10 +8,12 @@ from typing import Any
 import orjson
 import pytest
 from celery import Celery
+from hypothesis import given
+from hypothesis import strategies as st
 
 from swapline_producer.broker import queues
 from swapline_producer.contract import Step, Ticket
-from swapline_producer.envelope import message
+from swapline_producer.envelope import message, ticket_of
 
 QUEUE = "swapline.poll"
 OF_THE_MOMENT = ("delivery_tag", "origin", "reply_to")
@@ -63,3 +65,69 @@ def test_no_two_have_the_same_tag() -> None:
     ticket = Ticket(step=Step.POLL, job_id="a", turn=5)
     tags = {orjson.loads(message(ticket, QUEUE))["properties"]["delivery_tag"] for _ in range(100)}
     assert len(tags) == 100
+
+
+@pytest.mark.parametrize("step", Step)
+def test_what_was_written_is_read_again(step: Step) -> None:
+    ticket = Ticket(step=step, job_id="0" * 32, turn=5, retries=2)
+    assert ticket_of(orjson.loads(message(ticket, QUEUE))) == ticket
+
+
+def test_what_celery_sends_is_read_as_well() -> None:
+    ticket = Ticket(step=Step.POLL, job_id="0" * 32, turn=5, retries=3)
+    assert ticket_of(orjson.loads(orjson.dumps(by_celery(ticket)))) == ticket
+
+
+def changed(part: str, **values: Any) -> dict[str, Any]:
+    found: dict[str, Any] = orjson.loads(message(Ticket(step=Step.POLL, job_id="j", turn=5), QUEUE))
+    if part == "body":
+        found["body"] = base64.b64encode(orjson.dumps(values["body"])).decode()
+    else:
+        (found[part] if part else found).update(values)
+    return found
+
+
+nested = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: (
+        st.lists(inner) | st.dictionaries(st.sampled_from(["headers", "properties", "body", "task", "id"]), inner)
+    ),
+)
+NOTHING_FOLLOWS = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        changed("headers", task="swapline.else"),
+        changed("headers", task=["swapline.poll"]),
+        changed("headers", id="another"),
+        changed("headers", eta="2026-01-01T00:00:00"),
+        changed("headers", expires="2026-01-01T00:00:00"),
+        changed("headers", timelimit=[1, None]),
+        changed("headers", shadow="renamed"),
+        changed("headers", retries="3"),
+        changed("headers", retries=True),
+        changed("properties", body_encoding="utf-8"),
+        changed("", **{"content-type": "application/x-python-serialize"}),
+        changed("", body="no base64"),
+        changed("", headers=[]),
+        changed("body", body=[["j", 5], {"more": 1}, NOTHING_FOLLOWS]),
+        changed("body", body=[["j", 5], {}, {**NOTHING_FOLLOWS, "callbacks": [{"task": "else"}]}]),
+        changed("body", body=[["j", "5"], {}, NOTHING_FOLLOWS]),
+        changed("body", body=[["j", True], {}, NOTHING_FOLLOWS]),
+        changed("body", body=[["j", 5, 6], {}, NOTHING_FOLLOWS]),
+        changed("body", body=[[7, 5], {}, NOTHING_FOLLOWS]),
+        changed("body", body=None),
+        [],
+        None,
+        "text",
+    ],
+)
+def test_whatever_else_lies_on_a_queue_is_left_to_celery(raw: Any) -> None:
+    assert ticket_of(raw) is None
+
+
+@given(nested)
+def test_no_message_is_too_strange_to_be_left_to_celery(raw: Any) -> None:
+    assert ticket_of(raw) is None

@@ -35,17 +35,19 @@ def test_a_staged_picture_is_stored_as_it_is_with_a_receipt_and_the_stage_is_cle
     assert (receipt["images"], receipt["credits"]) == ([stored.model_dump()], 2)
 
 
-CHECKED = StoredPicture(key="any", sha256="ab" * 32, bytes=len(png()), width=1200, height=1800)
+RESULT = f"results/{'0' * 32}/0.png"
+CHECKED = StoredPicture(key=RESULT, sha256="ab" * 32, bytes=len(png()), width=1200, height=1800)
 
 
 def test_what_was_checked_when_it_was_staged_becomes_a_result_unread() -> None:
     world = staged(png())
     world.pictures.unread = True
     assert finalize(job(State.STORING, staged=1, checked=(CHECKED,)), AT, world.ports) == Stop("SUCCEEDED")
-    key = f"results/{'0' * 32}/0.png"
-    assert world.desk.last.fields["images"] == (CHECKED.model_copy(update={"key": key}),)
+    assert world.desk.last.fields["images"] == (CHECKED,)
     assert world.desk.last.fields["checked"] is None
-    assert world.pictures.objects[key] == png()
+    assert world.pictures.objects[RESULT] == png()
+    receipt = json.loads(world.pictures.objects[f"results/{'0' * 32}/receipt.json"])
+    assert receipt["images"] == [CHECKED.model_dump()]
 
 
 def test_a_stage_of_another_length_than_was_checked_is_filled_again() -> None:

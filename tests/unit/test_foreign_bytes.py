@@ -22,7 +22,7 @@ from swapline_producer.contract import JobEvent, StoredImage
 from swapline_producer.errors import ImageError, RequestError, SwaplineError, WebhookVerificationError
 from swapline_producer.images import Link, Picture, read_image
 from swapline_producer.ledger.record import job_of
-from swapline_producer.manifest import Manifest
+from swapline_producer.manifest import Manifest, Row
 from swapline_producer.webhooks import new_secret, verify
 from swapline_workers.adapters.retry_after import retry_after
 from swapline_workers.core.png import PngError, walk
@@ -102,21 +102,27 @@ def test_a_manifest_of_any_bytes_gives_requests_or_sentences(
 ) -> None:
     path = tmp_path_factory.mktemp("manifest") / f"any{suffix}"
     path.write_bytes(data)
+    refused = ""
+    rows: list[Row] = []
     try:
-        for row in Manifest(path, name="any", defaults={}).rows():
-            assert row
-    except SwaplineError:
-        return
+        rows += Manifest(path, name="any", defaults={}).rows()
+    except SwaplineError as error:
+        refused = str(error)
+    assert refused == "" or str(path) in refused
+    for row in rows:
+        assert row.problem or SwapRequest(**row.values).image == row.values["image"]
 
 
 @given(any_json)
 @example({"status": "COMPLETED", "output": {"images": [{"deep": []}]}})
 def test_a_status_reply_of_any_json_is_read_or_refused(value: Any) -> None:
     try:
-        for image in read(_json(value)).images:
-            walk(decode(image))
+        found = read(_json(value))
+        sizes = [walk(decode(image)) for image in found.images]
     except (ReplyError, PictureError, PngError):
         return
+    assert len(sizes) == len(found.images)
+    assert isinstance(found.status, str)
 
 
 def test_a_reply_a_million_brackets_deep_is_refused() -> None:
@@ -164,9 +170,10 @@ def test_a_request_of_a_later_version_is_read_without_what_we_do_not_know(more: 
 @given(any_text)
 def test_a_line_of_a_log_that_is_none_is_one_kind_of_error(line: str) -> None:
     try:
-        JobEvent.model_validate_json(line)
+        event = JobEvent.model_validate_json(line)
     except ValueError:  # pydantic's own is one
         return
+    assert JobEvent.model_validate_json(event.model_dump_json()) == event
 
 
 @given(any_text, any_text)

@@ -180,7 +180,7 @@ def test_text_that_is_nothing_says_what_it_could_have_been() -> None:
     ["", " \n", "nul\0byte", "\udcff", "é" * 50, "x" * 5000, "iVBORw0KGgo", "/9j/4AAQ", "a-b_" * 2000, "QUJD=" * 9],
 )
 def test_odd_texts_are_refused_in_one_sentence(text: str) -> None:
-    refusal(text)
+    assert refusal(text).endswith(".")
 
 
 def test_base64_of_something_else_is_refused_as_no_picture() -> None:
@@ -237,6 +237,20 @@ def test_a_missing_file_is_named() -> None:
 def test_a_dangling_link_is_named(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("nowhere")
     assert "does not exist" in refusal(str(tmp_path / "link"))
+
+
+def test_a_file_that_grows_while_it_is_read_is_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = picture()
+    (tmp_path / "me.jpg").write_bytes(data)
+    real = os.fstat
+
+    def before(file: int) -> os.stat_result:
+        return os.stat_result([*real(file)[:6], 10, *real(file)[7:10]])
+
+    monkeypatch.setattr(os, "fstat", before)
+    found = read_image(tmp_path / "me.jpg")
+    assert isinstance(found, Picture)
+    assert found.data == data
 
 
 def test_a_file_that_must_not_be_read_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

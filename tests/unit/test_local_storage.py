@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import stat
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from shutil import rmtree
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
 from swapline_producer.errors import ObjectMissing, StorageError, StorageUnavailable
+from swapline_producer.storage import Move, Seal, file_system, folders
 from swapline_producer.storage.local import LocalStorage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -109,19 +113,271 @@ def test_the_bytes_reach_the_disk_before_the_name_and_the_name_before_the_answer
     assert story == ["bytes flushed", "named", "folder flushed"]
 
 
-def test_a_new_folder_is_flushed_into_its_parent(storage: LocalStorage, monkeypatch: pytest.MonkeyPatch) -> None:
-    storage.put("first", b"x", "text/plain")
-    flushed: list[int] = []
+def flushed_by(monkeypatch: pytest.MonkeyPatch, write: Callable[[], object]) -> list[str]:
+    """What is flushed, in order, by the names that it has at that moment."""
+    flushed: list[str] = []
     real = os.fsync
 
     def note(file: int) -> None:
-        flushed.append(os.fstat(file).st_ino)
+        flushed.append(Path(f"/proc/self/fd/{file}").readlink().name)
         real(file)
 
-    monkeypatch.setattr(os, "fsync", note)
-    storage.put("a/b/c", b"x", "text/plain")
-    folders = [storage.root, storage.root / "a", storage.root / "a/b"]
-    assert [flushed[0], flushed[1], flushed[-1]] == [folder.stat().st_ino for folder in folders]
+    with monkeypatch.context() as watched:
+        watched.setattr(os, "fsync", note)
+        write()
+    return flushed
+
+
+@pytest.fixture(params=["in order", "in any order"])
+def in_order(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether the file system is one that keeps order; the test's own may be of either kind."""
+    wanted: bool = request.param == "in order"
+    monkeypatch.setattr(folders, "keeps_order", lambda _: wanted)
+    return wanted
+
+
+def test_a_new_folder_reaches_the_disk_with_what_is_written_into_it(
+    storage: LocalStorage, monkeypatch: pytest.MonkeyPatch, *, in_order: bool
+) -> None:
+    storage.put("first", b"x", "text/plain")
+    found = flushed_by(monkeypatch, lambda: storage.put("a/b/c", b"x", "text/plain"))
+    assert found[0].startswith(".swapline-")
+    assert found[1:] == (["b"] if in_order else ["b", "a", "store"])
+    assert flushed_by(monkeypatch, lambda: storage.put("a/b/d", b"x", "text/plain"))[1:] == ["b"]
+
+
+def test_a_picture_and_its_result_are_on_the_disk_before_the_answer_with_no_flush_too_many(
+    storage: LocalStorage, monkeypatch: pytest.MonkeyPatch, *, in_order: bool
+) -> None:
+    for area in ("staging/other/0", "results/acme/day/other/0.png"):
+        storage.put(area, b"x", "image/png")
+    staged = flushed_by(monkeypatch, lambda: storage.draft("staging/j/0", b"png", "image/png"))
+    assert staged == (["0"] if in_order else ["0", "j", "staging"])
+    published = flushed_by(monkeypatch, lambda: publish(storage))
+    assert published[0].startswith(".swapline-")
+    assert published[1:] == (["j"] if in_order else ["j", "day"])
+    assert flushed_by(monkeypatch, lambda: storage.delete(["results/acme/day/j/0.png"])) == []
+
+
+FINAL = "results/acme/day/j"
+
+
+def publish(storage: LocalStorage, size: int = 3) -> bool:
+    return storage.publish("staging/j", FINAL, [Move("0", "0.png", size)], Seal("receipt.json", b"{}", "text/plain"))
+
+
+def test_a_result_is_the_staged_file_in_the_folder_it_was_staged_in(storage: LocalStorage, root: Path) -> None:
+    storage.draft("staging/j/0", b"png", "image/png")
+    folder, file = (root / "staging/j").stat().st_ino, (root / "staging/j/0").stat().st_ino
+    assert publish(storage) is True
+    assert (root / FINAL).stat().st_ino == folder
+    assert (root / FINAL / "0.png").stat().st_ino == file
+    assert files_in(root) == {f"{FINAL}/0.png", f"{FINAL}/receipt.json"}
+
+
+def test_what_an_earlier_try_left_beside_a_staged_picture_does_not_become_public(
+    storage: LocalStorage, root: Path
+) -> None:
+    for number in range(2):
+        storage.draft(f"staging/j/{number}", b"png", "image/png")
+    assert publish(storage) is False
+    assert files_in(root) == {f"{FINAL}/0.png", f"{FINAL}/receipt.json", "staging/j/1"}
+
+
+@pytest.mark.parametrize("late", [b"pn", b"PNG"], ids=["half of it", "all of it"])
+def test_what_a_late_writer_stages_again_reaches_a_result_whole_and_flushed_or_not_at_all(
+    storage: LocalStorage, monkeypatch: pytest.MonkeyPatch, late: bytes
+) -> None:
+    storage.draft("staging/j/0", b"png", "image/png")
+    publish(storage)
+    storage.draft("staging/j/0", late, "image/png")
+    flushed = flushed_by(monkeypatch, lambda: publish(storage))
+    assert storage.get(f"{FINAL}/0.png") == (late if len(late) == 3 else b"png")
+    assert ("0" in flushed) == (len(late) == 3)
+
+
+def test_a_file_does_not_look_whole_before_it_is(
+    storage: LocalStorage, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    real = os.write
+
+    def look(file: int, data: bytes) -> int:
+        sizes.append((root / "staging/j/0").stat().st_size)
+        return real(file, data[: len(data) // 2 + 1])  # a write may take a part
+
+    monkeypatch.setattr(os, "write", look)
+    storage.draft("staging/j/0", bytes(file_system.LARGE), "image/png")
+    assert sizes[0] == 0
+    assert max(sizes) < file_system.LARGE == storage.head("staging/j/0")
+
+
+class Killed(BaseException):
+    """What a kill is to the code that it hits: nothing after it is done, not even in a `finally`."""
+
+
+CALLS = ["open", "mkdir", "write", "fsync", "rename", "link", "unlink", "rmdir"]
+
+
+def killed_at(monkeypatch: pytest.MonkeyPatch, number: int, work: Callable[[], object]) -> bool:
+    """Work until the file system has been asked so many times, and no further; whether it came so far."""
+    left = number
+
+    def stop_at(name: str) -> Callable[..., Any]:
+        real = getattr(os, name)
+
+        def call(*args: Any, **options: Any) -> Any:
+            nonlocal left
+            if left <= 0:
+                raise Killed
+            left -= 1
+            return real(*args, **options)
+
+        return call
+
+    with monkeypatch.context() as watched:
+        for name in CALLS:
+            watched.setattr(os, name, stop_at(name))
+        try:
+            work()
+        except Killed:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["same worker", "another worker"])
+def test_a_kill_between_any_two_calls_is_mended_by_doing_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, same: bool
+) -> None:
+    photo, picture = b"photo", b"p" * 3
+
+    def life(storage: LocalStorage) -> None:
+        storage.put_once("inputs/x", photo, "image/jpeg")
+        storage.draft("staging/j/0", picture, "image/png")
+        publish(storage)
+
+    number = 0
+    while True:
+        root = tmp_path / str(number)
+        storage = LocalStorage(root)
+        if not killed_at(monkeypatch, number, lambda storage=storage: life(storage)):  # type: ignore[misc]
+            break
+        for key, whole in (("inputs/x", photo), (f"{FINAL}/0.png", picture), (f"{FINAL}/receipt.json", b"{}")):
+            assert storage.head(key) in {None, len(whole)}, f"half of {key} after {number} calls"
+        again = storage if same else LocalStorage(root)
+        if again.head(f"{FINAL}/0.png") is None:  # what was staged is not told of: it is staged once more
+            again.draft("staging/j/0", picture, "image/png")
+        publish(again)
+        again.put_once("inputs/x", photo, "image/jpeg")
+        again.delete(["staging/j/0", "inputs/x"])
+        again.abandoned(-1)
+        assert files_in(root) == {f"{FINAL}/0.png", f"{FINAL}/receipt.json"}
+        number += 1
+    assert number > 20  # it was killed at each of the calls that a job makes
+
+
+def test_a_deletion_that_was_cut_off_is_ended_by_the_next_one(
+    storage: LocalStorage, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(9):
+        storage.put("results/a/0.png", b"x", "image/png")
+        killed_at(monkeypatch, number, lambda: storage.delete(["results/a/0.png"]))
+        storage.delete(["results/a/0.png"])
+        assert not (root / "results/a").exists()
+
+
+def test_a_folder_that_is_moved_away_gets_nothing_more(storage: LocalStorage, root: Path, tmp_path: Path) -> None:
+    storage.put("a/b/1", b"x", "text/plain")
+    for moved in ("a/b", "a", ""):
+        (root / moved).rename(tmp_path / "away")
+        storage.put(f"a/b/after {moved}", b"y", "text/plain")
+        assert files_in(root) == {f"a/b/after {moved}"}
+        rmtree(tmp_path / "away")
+
+
+@pytest.mark.parametrize("back", [True, False], ids=["to itself", "elsewhere"])
+def test_a_folder_that_becomes_a_link_is_not_used_any_more(
+    storage: LocalStorage, root: Path, tmp_path: Path, *, back: bool
+) -> None:
+    storage.put("a/b/1", b"x", "text/plain")
+    (root / "a").rename(tmp_path / "away")
+    (tmp_path / "other/b").mkdir(parents=True)
+    (root / "a").symlink_to(tmp_path / ("away" if back else "other"))
+    for call in (
+        lambda: storage.put("a/b/2", b"y", "text/plain"),
+        lambda: storage.draft("a/b/2", b"y", "text/plain"),
+        lambda: storage.put_once("a/b/2", b"y", "text/plain"),
+        lambda: storage.publish("a/b", "c/d", [Move("1", "1", 1)], Seal("s", b"", "")),
+        lambda: storage.publish("c/b", "a/d", [Move("1", "1", 1)], Seal("s", b"", "")),
+        lambda: storage.get("a/b/1"),
+        lambda: storage.delete(["a/b/1"]),
+    ):
+        with pytest.raises(StorageUnavailable, match="link"):
+            call()
+    assert files_in(tmp_path / "away") | files_in(tmp_path / "other") == {"b/1"}
+
+
+def test_few_folders_are_kept_open_however_many_are_used(storage: LocalStorage) -> None:
+    storage.put("results/0/x", b"x", "text/plain")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for number in range(3 * folders.KEPT):
+        storage.put(f"results/{number}/x", b"x", "text/plain")
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + folders.KEPT
+
+
+def test_an_open_folder_is_not_closed_under_who_uses_it(storage: LocalStorage, root: Path) -> None:
+    """With the keeping of one folder at most, each use of a folder pushes another one out."""
+    kept = folders.KEPT
+    folders.KEPT = 1
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda n: storage.put(f"{n % 5}/in/{n}", b"%d" % n, "text/plain"), range(200)))
+    finally:
+        folders.KEPT = kept
+    assert {(path.parts[-3], path.read_bytes()) for path in root.rglob("in/*")} == {
+        (str(n % 5), b"%d" % n) for n in range(200)
+    }
+
+
+@pytest.mark.parametrize(("kind", "in_order"), [("ext4", True), ("xfs", True), ("btrfs", False), ("nfs4", False)])
+def test_only_of_file_systems_that_are_known_for_it_order_is_expected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, *, in_order: bool
+) -> None:
+    table = tmp_path / "mountinfo"
+    monkeypatch.setattr(file_system, "MOUNTS", table)
+    assert file_system.keeps_order(os.makedev(8, 1)) is False
+    rest = "/ /srv/pictures rw,relatime shared:1 -"
+    table.write_text(f"36 35 8:1 {rest} {kind} /dev/sda1 rw\n37 35 8:2 {rest} ext4 /dev/sda2 rw\n")
+    assert file_system.keeps_order(os.makedev(8, 1)) is in_order
+    assert file_system.keeps_order(os.makedev(8, 3)) is False
+
+
+def test_a_large_file_on_a_full_disk_is_refused_before_a_byte_is_written(
+    storage: LocalStorage, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: int) -> int:
+        ctypes.set_errno(errno.ENOSPC)
+        return -1
+
+    monkeypatch.setattr(file_system, "_fallocate", full)
+    for write in (storage.put, storage.draft, storage.put_once):
+        with pytest.raises(StorageUnavailable, match="No space left on device"):
+            write("a/large", bytes(file_system.LARGE), "image/png")
+    storage.put("a/small", bytes(file_system.LARGE - 1), "image/png")
+    assert files_in(root) == {"a/small"}
+
+
+@pytest.mark.parametrize("code", [errno.EOPNOTSUPP, errno.EINTR])
+def test_a_large_file_is_written_all_the_same_where_nothing_can_be_reserved(
+    storage: LocalStorage, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def refuse(*_: int) -> int:
+        ctypes.set_errno(code)
+        return -1
+
+    monkeypatch.setattr(file_system, "_fallocate", refuse)
+    storage.put("a/large", bytes(file_system.LARGE), "image/png")
+    assert storage.head("a/large") == file_system.LARGE
 
 
 def test_a_reader_never_sees_half_of_an_object(storage: LocalStorage) -> None:
@@ -171,7 +427,7 @@ def test_folders_that_become_empty_go_and_others_stay(storage: LocalStorage, roo
     assert files_in(root) == {"staging/two/0"}
     assert not (root / "staging/one").exists()
     storage.delete(["staging/two/0"])
-    assert list(root.iterdir()) == []
+    assert [path.name for path in root.rglob("*")] == ["staging"]  # an area stays: the next job needs it
 
 
 def test_a_write_survives_a_folder_that_is_pruned_under_it(storage: LocalStorage) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pngs import png
-from swapline_producer.contract import ApiVersion, Gender, Job, JobSpec, LinkedImage, State, StoredImage
+from swapline_producer.contract import ApiVersion, Gender, Job, JobSpec, LinkedImage, State, StoredImage, StoredPicture
 from swapline_producer.errors import ObjectMissing, StorageUnavailable
 from swapline_producer.testing import memory_storage
 from swapline_workers.adapters.pictures import PictureStore
@@ -94,15 +94,23 @@ def test_a_result_lies_under_tenant_day_and_job_with_its_receipt(storage: Storag
     assert storage.get(key) == PICTURE
 
 
-def test_a_staged_picture_becomes_a_result_if_it_has_the_size_that_it_had(storage: Storage, pictures: Pictures) -> None:
-    pictures.stage(job(), [PICTURE])
-    for size in (len(PICTURE) - 1, len(PICTURE) + 1):
-        with pytest.raises(ObjectMissing, match="should have"):
-            pictures.promote(job(), 0, size)
-    assert pictures.promote(job(), 0, len(PICTURE)) == pictures.key_of(job(), 0)
-    assert storage.get("results/acme/2025/12/31/j1/0.png") == PICTURE
-    with pytest.raises(ObjectMissing, match="has None"):
-        pictures.promote(job(), 1, len(PICTURE))
+def checked(*sizes: int) -> Job:
+    facts = [StoredPicture(key="any", sha256="ab" * 32, bytes=size, width=1, height=1) for size in sizes]
+    return job(staged=len(sizes)).model_copy(update={"checked": tuple(facts)})
+
+
+def test_staged_pictures_become_results_if_they_have_the_sizes_that_they_had(
+    storage: Storage, pictures: Pictures
+) -> None:
+    pictures.stage(job(), [PICTURE, b"second"])
+    for sizes in ((len(PICTURE) - 1, 6), (len(PICTURE), 7), (len(PICTURE), 6, 1)):
+        with pytest.raises(ObjectMissing):
+            pictures.publish(checked(*sizes), b"{}")
+    pictures.publish(checked(len(PICTURE), 6), b"{}")
+    folder = "results/acme/2025/12/31/j1"
+    assert storage.get(f"{folder}/0.png") == PICTURE
+    assert storage.get(f"{folder}/1.png") == b"second"
+    assert storage.get(f"{folder}/receipt.json") == b"{}"
 
 
 def test_storing_twice_is_storing_once(storage: Storage, pictures: Pictures) -> None:

@@ -24,6 +24,7 @@ SECRET = "the/api key=1"
             "Max retries exceeded with url: /x?[...] (Caused by X)",
         ),
         ("signed with whsec_QUJDREVGR0g=", "signed with [...]"),
+        ("signed with whsk_QUJDREVGR0g=", "signed with [...]"),
         ("Is it so? a = b", "Is it so? a = b"),
         (f"header {SECRET} refused", "header [...] refused"),
         ("in a URL: the%2Fapi%20key%3D1", "in a URL: [...]"),

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from servers import waited_for
+from swapline_workers import pulse as pulse_module
 from swapline_workers.core.vitals import Vitals, complaint, hindrance
 from swapline_workers.pulse import Allowed, Pulse
 
@@ -82,6 +84,22 @@ def test_anything_else_is_refused(text: str) -> None:
 class Clock:
     turned_at = 0.0
     away = False
+
+
+def test_a_pulse_that_could_not_be_written_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(pulse_module, "EVERY", 0.01)
+    file = tmp_path / "run" / "pulse"
+    pulse = Pulse(file, clock=Clock(), allowed=Allowed(clock_pause=5, step=500), in_hand=list)
+    pulse.start(1)
+    file.parent.rename(tmp_path / "away")
+    waited_for(lambda: "the pulse cannot be written" in caplog.text)
+    (tmp_path / "away").rename(file.parent)
+    file.unlink(missing_ok=True)
+    waited_for(file.is_file)
+    pulse.stop()
+    assert list(file.parent.iterdir()) == []
 
 
 def test_a_job_in_hand_is_as_old_as_it_was_seen(tmp_path: Path) -> None:

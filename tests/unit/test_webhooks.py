@@ -19,9 +19,10 @@ from starlette.datastructures import Headers as StarletteHeaders
 from werkzeug.datastructures import EnvironHeaders
 from werkzeug.datastructures import Headers as FlaskHeaders
 
-from swapline_producer.contract import BatchData, BatchEvent, EventType, State, SwapData, SwapEvent, WebhookImage
+from swapline_producer.contract import BatchData, BatchEvent, State
 from swapline_producer.errors import SettingsError, WebhookVerificationError
 from swapline_producer.webhooks import new_key_pair, new_secret, secret_key, sign, verify
+from told import EVENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,22 +30,6 @@ if TYPE_CHECKING:
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OTHER = new_secret()
 NOW = 1_750_000_000
-EVENT = SwapEvent(
-    type=EventType.SUCCEEDED,
-    timestamp="2026-01-02T03:04:05.678Z",
-    data=SwapData(
-        job_id="j1",
-        tenant="acme",
-        batch=None,
-        metadata={"order": "ü 1"},
-        state=State.SUCCEEDED,
-        failure_code=None,
-        vendor_job_id="v1",
-        credits=2,
-        images=[WebhookImage(key="k", sha256="0" * 64, bytes=1, width=1200, height=1800, url="https://x.example/k")],
-        timings={"queued": 0.1, "running": 8.0, "storing": 0.2, "total": 8.3},
-    ),
-)
 BODY = EVENT.model_dump_json().encode()
 
 
@@ -63,6 +48,8 @@ def complaint(headers: Any, body: bytes = BODY, secrets: str | list[str] = SECRE
 def test_what_was_signed_verifies_and_says_what_happened() -> None:
     assert verify(BODY, signed(), SECRET, now=NOW) == EVENT
     assert verify(BODY.decode(), signed(), SECRET, now=NOW) == EVENT
+    for shape in (bytearray, memoryview):
+        assert verify(shape(BODY), signed(), SECRET, now=NOW) == EVENT  # type: ignore[arg-type]  # and what else has bytes
 
 
 def test_the_example_of_the_specification_gives_its_signature() -> None:

@@ -18,6 +18,7 @@ from swapline_producer.settings import load
 from swapline_producer.storage import open_storage
 from swapline_producer.sweep import Sweep
 from swapline_workers.adapters.desk import PATIENCE, LedgerDesk
+from swapline_workers.adapters.pictures import PictureStore
 from swapline_workers.adapters.read_ahead import ReadAhead
 from swapline_workers.adapters.service_times import LearnedTimes
 from swapline_workers.adapters.vendor import VendorClient
@@ -29,6 +30,7 @@ from swapline_workers.core.polling import Bounds
 from swapline_workers.farewell import Farewell
 from swapline_workers.housekeeping import Housekeeping
 from swapline_workers.observability import MeasuredVendor, WorkerMeter
+from swapline_workers.post import Post
 from swapline_workers.pulse import Allowed, Pulse
 from swapline_workers.settings import WorkerSettings
 from swapline_workers.steps.ports import Ports
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
     from celery import Celery
 
+    from swapline_producer.storage import Storage
     from swapline_workers.tracing import Tracing
 
 RENEWALS = 3
@@ -67,6 +70,7 @@ class House:
 
     settings: WorkerSettings
     ledger: Ledger
+    post: Post
     desk: LedgerDesk
     clock: Clock
     ports: Ports
@@ -149,14 +153,15 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
     meter = WorkerMeter(settings)
     ledger = open_ledger(settings)
     mail = Mail(app, settings.key_prefix)
+    post = Post(mail)
     tracing = build_tracing()
     clock = Clock(
         ledger,
-        mail,
+        post,
         in_hands=lambda: desk.in_hands(),  # noqa: PLW0108 -- the desk is built below: it needs the clock
         renew_every=settings.rescue_after / RENEWALS,
     )
-    desk = LedgerDesk(ledger, mail, nudge=clock.nudge)
+    desk = LedgerDesk(ledger, post, nudge=clock.nudge)
     lanes = Lanes(LANES)
     meter.watch(lambda: len(desk.in_hands()))
     storage = open_storage(settings.storage_url, timeout=settings.storage_timeout)
@@ -169,7 +174,7 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
             opens={"look"},
         ),
         pictures=tracing.calls(
-            ReadAhead(storage, ledger.front, in_hand=settings.pictures_in_hand),
+            _pictures(settings, storage, ledger),
             "",
             PICTURE_SPANS,
         ),
@@ -187,6 +192,7 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
     return House(
         settings=settings,
         ledger=ledger,
+        post=post,
         desk=desk,
         clock=clock,
         ports=ports,
@@ -214,6 +220,13 @@ def _vendor(settings: WorkerSettings) -> VendorClient:
         status_timeout=settings.status_timeout,
         inflate=settings.check_pixels,
     )
+
+
+def _pictures(settings: WorkerSettings, storage: Storage, ledger: Ledger) -> PictureStore:
+    """A folder is read when an input is needed: that takes 0.1 ms, less than asking the ledger who is next."""
+    if urlsplit(settings.storage_url).scheme == "file":
+        return PictureStore(storage, in_hand=settings.pictures_in_hand)
+    return ReadAhead(storage, ledger.front, in_hand=settings.pictures_in_hand)
 
 
 def _webhooks(settings: WorkerSettings) -> WebhookSender:

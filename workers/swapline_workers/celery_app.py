@@ -14,6 +14,7 @@ from swapline_producer.broker import broker_settings
 from swapline_producer.errors import SettingsError
 from swapline_workers import looking_again
 from swapline_workers.bootstrap import Builder
+from swapline_workers.crew import Crew
 from swapline_workers.logs import start_logging
 from swapline_workers.memory import give_back_what_is_free, share_one_arena
 from swapline_workers.pulse import EVERY
@@ -72,6 +73,7 @@ def build_app(settings: ProducerSettings) -> Celery:
     register(app, builder)
     app.steps["worker"].add(_house_step(builder))
     app.steps["consumer"].add(_pulse_step(builder))
+    app.steps["consumer"].add(_crew_step(Crew(builder)))
     return app
 
 
@@ -130,3 +132,20 @@ def _pulse_step(builder: Builder) -> type[bootsteps.StartStopStep]:
             hub.call_repeatedly(EVERY, builder().pulse.reads)
 
     return PulseStep
+
+
+def _crew_step(crew: Crew) -> type[bootsteps.StartStopStep]:
+    """A part of the consumer: what it reads goes the short way, as long as it is connected."""
+
+    class CrewStep(bootsteps.StartStopStep):
+        """Begins and leaves with the consumer."""
+
+        requires = ("celery.worker.consumer.tasks:Tasks",)
+
+        def start(self, consumer: Any) -> None:
+            crew.begin(consumer)
+
+        def stop(self, _consumer: Any) -> None:
+            crew.leave()
+
+    return CrewStep

@@ -9,6 +9,7 @@ import logging
 import re
 import time
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, ProcessCollector
@@ -18,8 +19,9 @@ from swapline_workers.errors import VendorError
 from swapline_workers.metrics.serving import check_exposure, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator
     from contextlib import AbstractContextManager
+    from types import TracebackType
 
     from swapline_producer.contract import ApiVersion, JobSpec, Step
     from swapline_workers.core.outcomes import Outcome
@@ -89,11 +91,15 @@ class WorkerMeter:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
-        self._steps = Counter(*_named(STEPS), registry=self.registry)
-        self._step_seconds = Histogram(*_named(STEP_SECONDS), buckets=SECONDS, registry=self.registry)
-        self._call_seconds = Histogram(*_named(CALL_SECONDS), buckets=SECONDS, registry=self.registry)
+        steps = Counter(*_named(STEPS), registry=self.registry)
+        step_seconds = Histogram(*_named(STEP_SECONDS), buckets=SECONDS, registry=self.registry)
+        call_seconds = Histogram(*_named(CALL_SECONDS), buckets=SECONDS, registry=self.registry)
         self._busy = Gauge(*_named(BUSY), registry=self.registry)
         self.threads = Gauge(*_named(THREADS), registry=self.registry)
+        # A child is asked for by its labels once: looking it up under its family's lock takes as long as counting.
+        self._number_of = cache(steps.labels)
+        self._seconds_of = cache(step_seconds.labels)
+        self._seconds_of_call = cache(call_seconds.labels)
 
     def watch(self, in_hand: Callable[[], int]) -> None:
         """`in_hand` gives how many jobs are in hand."""
@@ -122,8 +128,8 @@ class WorkerMeter:
         try:
             yield measure
         finally:
-            self._step_seconds.labels(step.value).observe(time.perf_counter() - began)
-            self._steps.labels(step.value, measure.outcome).inc()
+            self._seconds_of(step.value).observe(time.perf_counter() - began)
+            self._number_of(step.value, measure.outcome).inc()
 
     @contextmanager
     def call(self, endpoint: str) -> Generator[None]:
@@ -136,7 +142,7 @@ class WorkerMeter:
             outcome = _words(type(error).__name__)
             raise
         finally:
-            self._call_seconds.labels(endpoint, outcome).observe(time.perf_counter() - began)
+            self._seconds_of_call(endpoint, outcome).observe(time.perf_counter() - began)
 
 
 class MeasuredVendor:
@@ -152,14 +158,26 @@ class MeasuredVendor:
         with self._meter.call("submit"):
             return self._vendor.submit(spec, image)
 
-    @contextmanager
-    def look(self, vendor_job_id: str, version: ApiVersion) -> Iterator[Look]:
+    def look(self, vendor_job_id: str, version: ApiVersion) -> AbstractContextManager[Look]:
         """See `Vendor.look`."""
-        with ExitStack() as stack:
-            looking: AbstractContextManager[Look] = self._vendor.look(vendor_job_id, version)
-            with self._meter.call("status"):
-                look = stack.enter_context(looking)
-            yield look
+        return _MeasuredLook(self._vendor.look(vendor_job_id, version), self._meter)
+
+
+class _MeasuredLook:
+    """A look whose call is measured, and not what is done with it."""
+
+    def __init__(self, look: AbstractContextManager[Look], meter: WorkerMeter) -> None:
+        self._look = look
+        self._meter = meter
+
+    def __enter__(self) -> Look:
+        with self._meter.call("status"):
+            return self._look.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return self._look.__exit__(kind, error, trace)
 
 
 def _named(metric: WorkerMetric) -> tuple[str, str, tuple[str, ...]]:

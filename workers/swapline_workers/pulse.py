@@ -6,6 +6,7 @@ must fail for a process that is frozen.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -19,6 +20,8 @@ from swapline_workers.core.vitals import Vitals
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable
     from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 EVERY = 1.0
 """Seconds between two pulses: some 50 microseconds of work each."""
@@ -70,6 +73,7 @@ class Pulse:
         self._connected = False
         self._stopping = False
         self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def start(self, threads: int) -> None:
         """Show the worker, whose pool has so many threads, from now on."""
@@ -78,7 +82,8 @@ class Pulse:
         if self._path is not None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._write(self._path)
-            threading.Thread(target=self._run, args=(self._path,), name="swapline-pulse", daemon=True).start()
+            self._thread = threading.Thread(target=self._run, args=(self._path,), name="swapline-pulse", daemon=True)
+            self._thread.start()
 
     def reads(self) -> None:
         """The main thread came by, and reads messages."""
@@ -95,6 +100,8 @@ class Pulse:
     def stop(self) -> None:
         """The worker has stopped: it shows itself no more."""
         self._ended.set()
+        if self._thread is not None:
+            self._thread.join(EVERY)  # else what it is writing would appear after all
         if self._path is not None:
             self._path.unlink(missing_ok=True)
 
@@ -121,7 +128,10 @@ class Pulse:
 
     def _run(self, path: Path) -> None:
         while not self._ended.wait(EVERY):
-            self._write(path)
+            try:
+                self._write(path)
+            except OSError as error:  # a disk that is full for a moment must not silence a worker for ever
+                log.warning("the pulse cannot be written: %s", error)
 
     def _write(self, path: Path) -> None:
         half = path.with_name(f"{path.name}.{os.getpid()}")

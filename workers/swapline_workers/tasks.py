@@ -47,21 +47,29 @@ def register(app: Celery, house: Callable[[], House]) -> None:
 def _task(step: Step, house: Callable[[], House]) -> Callable[[str, int], str]:
     def run(job_id: str, turn: int) -> str:
         built = house()
-        context.begin(step, job_id, turn)
-        began = time.monotonic()
-        with built.meter.step(step) as measure:
-            try:
-                outcome = _announced(built, job_id, turn) if is_batch(job_id) else _stepped(step, built, job_id, turn)
-            except LedgerUnavailable as error:
-                measure.outcome = "ledger_away"
-                log.warning("rescued later: %s", error)
-                raise CeleryRetry(f"rescued later: {error}") from None
-            measure.decided(outcome)
-        tell(outcome, time.monotonic() - began)
-        return translate(outcome, built.desk)
+        return translate(perform(step, built, job_id, turn), built.desk)
 
     run.__name__ = run.__qualname__ = step.value
     return run
+
+
+def perform(step: Step, built: House, job_id: str, turn: int) -> Outcome:
+    """Do one step of a job, or of a batch, at a turn, and tell of it.
+
+    Raises celery.exceptions.Retry where the ledger is away.
+    """
+    context.begin(step, job_id, turn)
+    began = time.monotonic()
+    with built.meter.step(step) as measure:
+        try:
+            outcome = _announced(built, job_id, turn) if is_batch(job_id) else _stepped(step, built, job_id, turn)
+        except LedgerUnavailable as error:
+            measure.outcome = "ledger_away"
+            log.warning("rescued later: %s", error)
+            raise CeleryRetry(f"rescued later: {error}") from None
+        measure.decided(outcome)
+    tell(outcome, time.monotonic() - began)
+    return outcome
 
 
 def _stepped(step: Step, built: House, job_id: str, turn: int) -> Outcome:
@@ -106,13 +114,20 @@ def translate(outcome: Outcome, desk: Sender) -> str:
 
     Raises celery.exceptions.Retry, which sends nothing by itself.
     """
+    if isinstance(outcome, Next) and outcome.wait == 0:
+        desk.send(outcome.step, outcome.job)
+    if isinstance(outcome, Again | Retry):
+        raise CeleryRetry(in_words(outcome))
+    return in_words(outcome)
+
+
+def in_words(outcome: Outcome) -> str:
+    """Give what Celery shows of a decision."""
     match outcome:
-        case Next(job, step, wait):
-            if wait == 0:
-                desk.send(step, job)
+        case Next(_, step, _):
             return f"next: {step}"
         case Again(wait, reason) | Retry(wait, reason):
-            raise CeleryRetry(f"in {wait:.3g} s: {reason}")
+            return f"in {wait:.3g} s: {reason}"
         case Park(reason) | Stop(reason):
             return reason
     assert_never(outcome)

@@ -45,8 +45,26 @@ def _not_known(error: redis.exceptions.ResponseError) -> bool:
     return isinstance(error, redis.exceptions.NoPermissionError) or "unknown command" in str(error).lower()
 
 
+class QoS(kombu_redis.QoS):
+    """How many messages more may be read: as kombu counts, and as there is room in this process."""
+
+    channel: Channel
+
+    def can_consume(self) -> bool:
+        """Whether one more may."""
+        return bool(super().can_consume()) and self.channel.room() != 0
+
+    def can_consume_max_estimate(self) -> int | None:  # type: ignore[override]  # its types forget "no limit"
+        """How many more may; None: any number."""
+        free: int | None = super().can_consume_max_estimate()
+        room = self.channel.room()
+        return free if room is None else room if free is None else min(free, room)
+
+
 class Channel(kombu_redis.Channel):
     """A channel with one client, whose keys all carry the installation's prefix."""
+
+    QoS = QoS
 
     from_transport_options = (
         *kombu_redis.Channel.from_transport_options,
@@ -54,6 +72,11 @@ class Channel(kombu_redis.Channel):
         "keyprefix_binding_permanent",
         "keyprefix_binding_deadlines",
     )
+
+    straight: Callable[[str, dict[str, Any]], bool] | None = None
+    """Takes a message, by its queue, past Celery to a thread; False where it must go Celery's way."""
+    room: Callable[[], int | None] = staticmethod(lambda: None)
+    """How many messages more this process has room for; None: any number."""
 
     _shared: redis.Redis | None = None
     _may_ask_several = True
@@ -113,7 +136,9 @@ class Channel(kombu_redis.Channel):
             self._queue_cycle.rotate(queue)  # type: ignore[attr-defined]
             for item in found[1]:
                 try:
-                    self.connection._deliver(orjson.loads(item), queue)  # noqa: SLF001 -- as kombu's own reading does
+                    raw = orjson.loads(item)
+                    if self.straight is None or not self.straight(queue, raw):
+                        self.connection._deliver(raw, queue)  # noqa: SLF001 -- as kombu's own reading does
                 except NO_MESSAGE as error:
                     _throw_away(error)
             return True

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from swapline_producer.addresses import url_problem
+from swapline_producer.addresses import check_webhook
 from swapline_producer.cli.batch_view import exit_code, print_view
 from swapline_producer.cli.progress import progress
 from swapline_producer.cli.show import DONE, FAILED, NOT_FINISHED, USAGE, complain, out, print_json
 from swapline_producer.contract import CREDITS_PER_JOB
-from swapline_producer.errors import LedgerUnavailable, RequestError, StorageError
+from swapline_producer.errors import LedgerUnavailable, StorageError
 from swapline_producer.manifest import check
 
 if TYPE_CHECKING:
@@ -47,8 +47,7 @@ class Run:
     def check(self, webhook_url: str | None = None) -> None:
         """Check every row; with one that is wrong, say so of all and end the program: nothing was enqueued."""
         wrong = 0
-        if webhook_url:
-            self._check_url(webhook_url)
+        check_webhook(webhook_url, allow_private=self._allow_private)
         with progress("checking", None, quiet=self._as_json) as tick:
             for row in self._manifest.rows():
                 problem = check(row, allow_private=self._allow_private)
@@ -62,17 +61,6 @@ class Run:
             what = f"{wrong:,} of {self._rows:,} rows are wrong" if wrong else "the manifest has no rows"
             click.echo(f"swapline: {what}; nothing was enqueued.", err=True)
             sys.exit(USAGE)
-
-    def _check_url(self, webhook_url: str) -> None:
-        problem = url_problem(webhook_url, allow_private=self._allow_private)
-        if problem is None and not self._allow_private and not webhook_url.lower().startswith("https://"):
-            problem = "it is not https://"
-        if problem:
-            raise RequestError(
-                f"--webhook-url: {problem}; give a public https:// URL, or for development set"
-                " SWAPLINE_WEBHOOK_ALLOW_PRIVATE=true, here and for the workers",
-                field="webhook_url",
-            )
 
     def say_cost(self) -> None:
         """What a run would cost, rows that have a job already left out."""

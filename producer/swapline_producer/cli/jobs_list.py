@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from swapline_producer.cli.evidence import evidence, print_held
 from swapline_producer.cli.filters import filtered, wanted_of
 from swapline_producer.cli.show import job_facts, out, print_jobs
 from swapline_producer.contract import Job, State
+from swapline_producer.errors import JobNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,6 +26,8 @@ CHUNK = 500
 
 PAGE = 20_000
 """Ids looked for at once where all are wanted: a look at a million jobs takes a second or two, whatever its page."""
+
+_ID = re.compile(r"[0-9a-f]{32}")
 
 Found = tuple[Job, dict[str, Any] | None]
 
@@ -52,6 +56,7 @@ def list_(
       swapline jobs list --notification DEAD --all --json
     """  # noqa: D301 -- click's mark for a block that keeps its lines
     ledger = reach.ledger()
+    _check_place(ledger, after)
     wanted = wanted_of(ledger, given)
     number = None if all_ else limit
     job_ids = _ids(ledger, wanted, number, after, oldest_first=oldest_first)
@@ -64,6 +69,18 @@ def list_(
         _print_json(_with_evidence(ledger, islice(jobs, number)))
     else:
         _print(ledger, wanted, jobs, number)
+
+
+def _check_place(ledger: Ledger, after: str | None) -> None:
+    """Refuse what is no job's id: every text stands somewhere in the order. A job that is gone is a place still."""
+    if after is None or _ID.fullmatch(after):
+        return
+    try:
+        ledger.get(after)
+    except JobNotFound:
+        raise click.BadParameter(
+            f"{after!r} is no job's id; give the last one of the page before.", param_hint="--after"
+        ) from None
 
 
 def _ids(ledger: Ledger, wanted: Wanted, number: int | None, after: str | None, *, oldest_first: bool) -> Iterator[str]:

@@ -120,8 +120,8 @@ class Run:
         interrupted = False
         try:
             with progress("looking" if self._dry_run else "replaying", None, quiet=self._as_json) as tick:
-                for job, problem in found:
-                    self._count(job.job_id, problem, repeated=problem == REPEATED)
+                for job_id, problem in found:
+                    self._count(job_id, problem, repeated=problem == REPEATED)
                     tick(1)
         except KeyboardInterrupt:
             interrupted = True

@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import click
 
+from swapline_producer.cli.filters import AgeType
 from swapline_producer.cli.show import FAILED, NOT_FINISHED, complain, out, print_json
 from swapline_producer.errors import JobNotFound
 from swapline_producer.purge import Purge, Report, Which
 
 if TYPE_CHECKING:
+    from swapline_producer.cli.filters import Age
     from swapline_producer.janitor import Findings
     from swapline_producer.producer import Producer
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
-
-
-def moment(text: str) -> int:
-    """Read a moment as UTC milliseconds: a date, a date with a time, or an age such as 30d."""
-    age = re.fullmatch(r"(\d{1,9})([dhms])", text)
-    try:
-        since = timedelta(**{UNITS[age[2]]: int(age[1])}) if age else None
-        found = datetime.now(UTC) - since if since else datetime.fromisoformat(text)
-    except (ValueError, OverflowError):
-        raise click.BadParameter(
-            f"{text!r} is no moment: write 2026-01-31, 2026-01-31T12:00Z, or an age like 30d or 12h."
-        ) from None
-    return round((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def _producer() -> Producer:
@@ -44,12 +30,12 @@ def _producer() -> Producer:
 @click.command()
 @click.option("--job", "job_ids", multiple=True, metavar="ID", help="This job; may be given several times.")
 @click.option("--tenant", help="Every job of this tenant, unfinished ones as well.")
-@click.option("--before", type=moment, metavar="MOMENT", help="Every job that has ended and was accepted before then.")
+@click.option("--before", type=AgeType(), help="Every job that has ended, accepted before: 90d, 12h, 2026-01-31.")
 @click.option("--dry-run", is_flag=True, help="Count what would go; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @as_json_option
 def purge(
-    job_ids: tuple[str, ...], tenant: str | None, before: int | None, *, dry_run: bool, yes: bool, as_json: bool
+    job_ids: tuple[str, ...], tenant: str | None, before: Age | None, *, dry_run: bool, yes: bool, as_json: bool
 ) -> None:
     """Delete all there is of jobs: pictures, receipts, records, logs, keys. What stays is an id, a day and how it
     was chosen. Webhooks that wait are not sent.
@@ -61,8 +47,9 @@ def purge(
               swapline jobs purge --tenant acme --dry-run
               swapline jobs purge --before 90d --yes
     """  # noqa: D205, D301 -- click's marks
-    which = _which(job_ids, tenant, before)
+    _check_one(job_ids, tenant, before)
     producer = _producer()
+    which = Which(job_ids, tenant, before.at(producer.ledger.now()) if before else None)
     counted = _run(producer, which, dry=True)
     if dry_run:
         _say(counted, as_json=as_json, done="would be purged")
@@ -85,10 +72,9 @@ def purge(
         sys.exit(NOT_FINISHED)
 
 
-def _which(job_ids: tuple[str, ...], tenant: str | None, before: int | None) -> Which:
+def _check_one(job_ids: tuple[str, ...], tenant: str | None, before: Age | None) -> None:
     if sum((bool(job_ids), tenant is not None, before is not None)) != 1:
         raise click.UsageError("say which jobs: one of --job (as often as you like), --tenant and --before.")
-    return Which(job_ids=job_ids, tenant=tenant, before=before)
 
 
 def _run(producer: Producer, which: Which, *, dry: bool) -> Report:

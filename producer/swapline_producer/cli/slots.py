@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +13,33 @@ if TYPE_CHECKING:
     from swapline_producer.ledger import Ledger
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+_BELOW_ZERO = re.compile(r"-[\d.]+")
+
+
+class Numbered(click.Command):
+    """A command to which -3 is a number that is out of range, and no option that nobody knows."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments."""
+        ctx.ignore_unknown_options = any(_BELOW_ZERO.fullmatch(arg) for arg in args)
+        return super().parse_args(ctx, args)
+
+
+class Whole(click.IntRange):
+    """A whole number from 0 on, refused in a sentence: click's own says `x is not a valid integer range`."""
+
+    def __init__(self, most: int | None = None) -> None:
+        """Up to `most`."""
+        super().__init__(0, most)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read it."""
+        try:
+            return int(super().convert(value, param, ctx))
+        except click.BadParameter:
+            to = "up" if self.max is None else f"to {self.max:,}"
+            self.fail(f"{value} is not a whole number from 0 {to}.", param, ctx)
 
 
 def _ledger() -> Ledger:
@@ -44,8 +72,8 @@ def slots(ctx: click.Context, *, as_json: bool) -> None:
         out.print(f"submitting is paused until {moment(view.closed_until) or 'the next probe'}: {view.reason}")
 
 
-@slots.command("set")
-@click.argument("number", type=click.IntRange(0, 10_000))
+@slots.command("set", cls=Numbered)
+@click.argument("number", type=Whole(10_000))
 def set_slots(number: int) -> None:
     """Use NUMBER slots from now on, over all workers; 0 submits nothing more.
 
@@ -91,9 +119,9 @@ def credits_(ctx: click.Context, *, as_json: bool) -> None:
         out.print(f"  {tenant}: {view.by_tenant.get(tenant, 0)}{cap}")
 
 
-@credits_.command("set")
+@credits_.command("set", cls=Numbered)
 @click.argument("tenant")
-@click.argument("per_day", type=click.IntRange(0))
+@click.argument("per_day", type=Whole())
 def set_credits(tenant: str, per_day: int) -> None:
     """Let TENANT spend PER_DAY credits a day; its jobs wait for tomorrow above that.
 

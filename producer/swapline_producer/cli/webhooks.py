@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 from rich.table import Table
 
 from swapline_producer.cli import reach
+from swapline_producer.cli.filters import AgeType
 from swapline_producer.cli.show import DONE, FAILED, moment, out, print_json, print_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from swapline_producer.change import Endpoint
+    from swapline_producer.cli.filters import Age
     from swapline_producer.contract import JobEvent
     from swapline_producer.deliveries import Told
     from swapline_producer.ledger import Ledger
@@ -25,30 +25,7 @@ if TYPE_CHECKING:
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
-SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-
-class Since(click.ParamType[tuple[str, int]]):
-    """A moment: so long ago (90s, 30m, 2h, 5d), or RFC 3339. Gives seconds before now, or milliseconds, as a pair."""
-
-    name = "ago"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
-        """Read it."""
-        if isinstance(value, tuple):
-            return value
-        ago = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", value.strip())
-        if ago:
-            return "ago", round(float(ago[1]) * SECONDS[ago[2]] * 1000)
-        try:
-            at = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is no moment: say 90s, 30m, 2h or 5d ago, or 2026-01-31T12:00:00Z", param, ctx)
-        at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        return "at", round(at.timestamp() * 1000)
-
-
-since_option = click.option("--since", type=Since(), metavar="AGO|TIME", help="Given up since: 2h, 5d or RFC 3339.")
+since_option = click.option("--since", type=AgeType(), help="Given up since: 2h, 5d, or 2026-11-22T03:00Z.")
 tenant_option = click.option("--tenant", help="Only this tenant's.")
 endpoint_option = click.option("--endpoint", metavar="EP_ID", help="Only those to this endpoint.")
 
@@ -70,7 +47,7 @@ def list_(
     failed: bool,
     tenant: str | None,
     endpoint: str | None,
-    since: tuple[str, int] | None,
+    since: Age | None,
     limit: int,
     as_json: bool,
 ) -> None:
@@ -105,7 +82,7 @@ def replay(
     record_id: str | None,
     *,
     all_failed: bool,
-    since: tuple[str, int] | None,
+    since: Age | None,
     tenant: str | None,
     endpoint: str | None,
     dry_run: bool,
@@ -207,12 +184,11 @@ def new_secret(*, ed25519: bool) -> None:
     print(*(signing.new_key_pair() if ed25519 else [signing.new_secret()]), sep="\n")  # noqa: T201 -- the command line
 
 
-def _moment(ledger: Ledger, since: tuple[str, int] | None) -> int:
+def _moment(ledger: Ledger, since: Age | None) -> int:
     """Milliseconds by the ledger's clock."""
     if since is None:
         return 0
-    kind, milliseconds = since
-    return ledger.now() - milliseconds if kind == "ago" else milliseconds
+    return since.at(ledger.now())
 
 
 def _filter(tenant: str | None, endpoint: str | None) -> Callable[[Told], bool]:

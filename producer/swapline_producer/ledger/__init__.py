@@ -18,6 +18,7 @@ from swapline_producer.ledger.accepting import Accepting, Wish
 from swapline_producer.ledger.batches import Batches
 from swapline_producer.ledger.core import Spans
 from swapline_producer.ledger.figures import Figuring
+from swapline_producer.ledger.glancing import Glancing
 from swapline_producer.ledger.keeping import Keeping
 from swapline_producer.ledger.limits import Limiting
 from swapline_producer.ledger.looks import Looks
@@ -46,6 +47,7 @@ MOVES = (
     "front",
     "figures",
     "scan",
+    "glance",
     "seal",
     "endpoint_failed",
     "endpoint_recovered",
@@ -87,6 +89,7 @@ class Ledger(
     Looks,
     Limiting,
     Figuring,
+    Glancing,
     Scanning,
     Overview,
     Batches,

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import orjson
 
+from swapline_producer.change import Accepted
+from swapline_producer.contract import Step, Ticket
 from swapline_producer.errors import IdempotencyConflict, NotReplicated, ObjectMissing, SwaplineError
-from swapline_producer.ledger.core import LedgerCore, translated
+from swapline_producer.ledger.core import LedgerCore, granted, translated
 from swapline_producer.ledger.record import APART, in_pieces
 
 if TYPE_CHECKING:
@@ -27,8 +29,8 @@ class Wish(NamedTuple):
 class Accepting(LedgerCore):
     """The moves that write new jobs."""
 
-    def accept(self, job: NewJob, *, fingerprint: str = "", replace_failed: bool = False) -> tuple[str, bool]:
-        """Write a new job as QUEUED. Gives its id and whether it is new.
+    def accept(self, job: NewJob, *, fingerprint: str = "", replace_failed: bool = False) -> Accepted:
+        """Write a new job as QUEUED, and give it a slot if one is free and a worker lives.
 
         With an idempotency key that is known, gives the job that has it; raises IdempotencyConflict where the key
         came with another `fingerprint`. `replace_failed`: a job that ended without success gives its key up instead.
@@ -44,14 +46,14 @@ class Accepting(LedgerCore):
             raise answer
         return answer
 
-    def accept_many(self, wishes: Iterable[Wish]) -> list[tuple[str, bool] | SwaplineError]:
+    def accept_many(self, wishes: Iterable[Wish]) -> list[Accepted | SwaplineError]:
         """Write many new jobs in one round trip, each for itself; they stand in the waiting line at once.
 
         No slot is given out: the first look of any worker at the line does that. Raises LedgerUnavailable where the
         connection broke: then each of them may or may not have been written.
         """
         wanted = list(wishes)
-        answers = self._run_many("accept", ({**self._acceptance(wish), "in_line": True} for wish in wanted))
+        answers = self._run_many("accept", ({**self._acceptance(wish), "quiet": True} for wish in wanted))
         return [
             answer if isinstance(answer, SwaplineError) else _accepted(wish, answer)
             for wish, answer in zip(wanted, answers, strict=True)
@@ -61,19 +63,6 @@ class Accepting(LedgerCore):
         """The ids of the jobs of a batch, in the order they were accepted."""
         with translated():
             return cast("list[str]", self.client.zrange(self._key("batch", batch), 0, -1))
-
-    def outlines(self, job_ids: Iterable[str]) -> list[tuple[str | None, str | None, str | None]]:
-        """State, failure code and credits of several jobs, in one round trip; None for what is not there."""
-        with translated(), self.client.pipeline(transaction=False) as pipe:
-            for job_id in job_ids:
-                pipe.hmget(self._key("job", job_id), "state", "failure_code", "credits")
-            return [tuple(found) for found in pipe.execute()]
-
-    def key_holder(self, tenant: str, key: str) -> str | None:
-        """The id of the job that has an idempotency key; None where it is free."""
-        with translated():
-            held = cast("str | None", self.client.get(self._key("key", tenant, key)))
-        return held.rpartition(" ")[2] if held else None
 
     def known_keys(self, keys: Iterable[tuple[str, str]]) -> int:
         """How many of these idempotency keys, given as (tenant, key), have a job, in one round trip."""
@@ -106,15 +95,23 @@ class Accepting(LedgerCore):
         return arguments
 
 
-def _accepted(wish: Wish, answer: dict[str, Any]) -> tuple[str, bool] | IdempotencyConflict | ObjectMissing:
+def _accepted(wish: Wish, answer: dict[str, Any]) -> Accepted | IdempotencyConflict | ObjectMissing:
     if answer.get("unheld"):
         return ObjectMissing(
             "The picture was stored so long ago that it may be deleted by now (SWAPLINE_INPUT_TTL); enqueue it again."
         )
     if not answer.get("conflict"):
-        return answer["id"], answer["created"]
+        return Accepted(answer["id"], answer["created"], _tickets(answer))
     key = wish.job.spec["idempotency_key"]
     return IdempotencyConflict(
         f"The idempotency key {key!r} already belongs to job {answer['id']}, which was asked for with other"
         " values; use another key, or send the same request again.",
     )
+
+
+def _tickets(answer: dict[str, Any]) -> tuple[Ticket, ...]:
+    """What was given a slot; or the job itself, where no worker lives that would find it in the line."""
+    if not answer["created"]:
+        return ()
+    in_line = answer.get("granted", False) is not False
+    return granted(answer) if in_line else (Ticket(step=Step.SUBMIT, job_id=answer["id"], turn=1),)

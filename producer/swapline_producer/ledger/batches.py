@@ -10,8 +10,8 @@ import orjson
 from swapline_producer.change import OpenedBatch, Sealed
 from swapline_producer.contract import BATCH_PREFIX, Batch, State
 from swapline_producer.errors import BatchNotFound
-from swapline_producer.ledger.core import LedgerCore, translated
-from swapline_producer.ledger.record import text_of
+from swapline_producer.ledger.core import LedgerCore, sparse, translated
+from swapline_producer.ledger.record import written
 from swapline_producer.ledger.trouble import trouble_of
 
 if TYPE_CHECKING:
@@ -54,37 +54,14 @@ class Batches(LedgerCore):
 
         None when the batch has moved on. `token` as for `advance`.
         """
-        values = {name: text_of(value) for name, value in change.fields.items() if value is not None}
-        answer = self._run(
-            "advance",
+        told = {
+            "state": State.SUCCEEDED,  # a batch that has done its work and whose webhook waits is routed as such a job
+            "turn": str(batch.turn),
+            "token": token,
+            **written(batch.record_id, change, self._keep_ms),
             **trouble_of(batch, change),
-            id=batch.record_id,
-            state=State.SUCCEEDED,  # a batch that has done its work and whose webhook waits is routed as such a job
-            turn=str(batch.turn),
-            canceling="",
-            token=token,
-            to=State.SUCCEEDED,
-            finished=True,
-            slot=False,
-            set=[part for pair in values.items() for part in pair],
-            unset=[],
-            stamps={},
-            due_by=False,
-            due_ms=False if change.due_in is None else max(0, round(change.due_in * 1000)),
-            note=change.note or False,
-            data=orjson.dumps(change.data).decode(),
-            in_line=False,
-            sends=False,
-            count=change.count,
-            observe={},
-            timed={},
-            leaves={},
-            strike=False,
-            calm=False,
-            refund=False,
-            keep_ms=self._keep_ms,
-            reopens=False,
-        )
+        }
+        answer = self._run("advance", **sparse(told))
         return None if answer.get("stale") else (answer["turn"], answer.get("due") or None)
 
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 import redis
 
+from swapline_producer.contract import Step, Ticket
 from swapline_producer.errors import LedgerUnavailable, NotReplicated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable, Mapping
 
     from redis.commands.core import Script
 
@@ -160,23 +161,45 @@ def _advice(error: redis.exceptions.RedisError) -> str:
     return "check SWAPLINE_REDIS_URL and the server"
 
 
-ABOUT_BATCHES = frozenset({"accept", "advance", "seal", "purge"})
-"""Moves that change what a batch knows of its jobs."""
+LINE = ("shared", "meter", "line")
+EVERYTHING = (*LINE, "needs", "batches")
+PARTS: dict[str, tuple[str, ...]] = {
+    "accept": EVERYTHING,
+    "advance": (*LINE, "needs", "tally", "batches"),
+    "claim": LINE,
+    "figures": LINE,
+    "front": LINE,
+    "give_back": ("shared",),
+    "hold": ("shared", "needs"),
+    "line_up": LINE,
+    "open": LINE,
+    "purge": EVERYTHING,
+    "renew": ("shared",),
+    "seal": EVERYTHING,
+}
+"""What stands before a move; other moves have all but batches. Functions are made anew for each call, so the moves that
+every job makes have what they need and no more."""
 
 
 def _source(move: str) -> str:
     folder = resources.files("swapline_producer") / "lua"
-    shared = [
-        "shared",
-        "meter",
-        "line",
-        "needs",
-        *(("tally",) if move == "advance" else ()),
-        *(("batches",) if move in ABOUT_BATCHES else ()),
-    ]
-    return "\n".join((folder / f"{name}.lua").read_text() for name in (*shared, move))
+    parts = PARTS.get(move, (*LINE, "needs"))
+    return "\n".join((folder / f"{name}.lua").read_text() for name in (*parts, move))
+
+
+def sparse(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what is empty or false: to a script it is the same, and it is most of what there is."""
+    return {name: value for name, value in arguments.items() if value or type(value) is int}
 
 
 def listed(value: Any) -> list[Any]:
     """Lua has one kind of table: an empty list arrives as an empty object."""
     return value if isinstance(value, list) else []
+
+
+def granted(answer: Mapping[str, Any]) -> tuple[Ticket, ...]:
+    """Give the tickets of the jobs that a move gave a slot."""
+    return tuple(
+        Ticket.model_construct(step=Step.SUBMIT, job_id=job_id, turn=turn, retries=attempts)
+        for job_id, turn, attempts in listed(answer["granted"])
+    )

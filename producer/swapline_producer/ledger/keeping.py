@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import orjson
 
-from swapline_producer.contract import Job, Notification, State, StoredImage
+from swapline_producer.contract import Job, State, StoredImage
 from swapline_producer.errors import LedgerUnavailable
 from swapline_producer.layout import result_folder, staging_folder
 from swapline_producer.ledger.core import LedgerCore, listed, translated
@@ -50,14 +50,6 @@ class Facts(NamedTuple):
     state: State | None
     pictures: bool
     purged: bool
-
-
-class Weight(NamedTuple):
-    """The little of a job that tells how much goes with it; `pictures` are those in object storage."""
-
-    state: State
-    notification: Notification
-    pictures: int
 
 
 class Keeping(LedgerCore):
@@ -155,19 +147,6 @@ class Keeping(LedgerCore):
         """How many jobs are to be purged when they have ended."""
         with translated():
             return self.client.zcard(self._key("purging"))
-
-    def weigh(self, job_ids: Sequence[str]) -> list[Weight | None]:
-        """What a purge would count of several jobs, in one round trip; None for those that are gone."""
-        with translated(), self.client.pipeline(transaction=False) as pipe:
-            for job_id in job_ids:
-                pipe.hmget(self._key("job", job_id), "state", "notification", "images")
-            found = pipe.execute()
-        return [
-            Weight(State(state), Notification(told or "NONE"), len(orjson.loads(images)) if images else 0)
-            if state
-            else None
-            for state, told, images in found
-        ]
 
     def facts(self, job_ids: Sequence[str]) -> list[Facts]:
         """What the search for orphans needs of several jobs, in one round trip."""

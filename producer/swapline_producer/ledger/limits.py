@@ -35,15 +35,30 @@ class Limiting(Waiting):
         """Use so many slots from now on, whatever the workers' setting says; None goes back to the setting."""
         with translated():
             if number is None:
-                self.client.hdel(self._key("limits"), "slots")
+                self.client.hdel(self._key("limits"), "slots", "slots_before")
             else:
                 self.client.hset(self._key("limits"), "slots", number)
+                self.client.hdel(self._key("limits"), "slots_before")
 
     def slots_set(self) -> int | None:
         """How many slots a person has set; None where the workers' setting counts."""
         with translated():
             found = self.client.hget(self._key("limits"), "slots")
         return None if found is None else int(found)
+
+    def suspend_slots(self) -> None:
+        """Give out no slot until `resume_slots`, which puts back what is set now, also after a second suspension."""
+        now = self.slots_set()
+        with translated(), self.client.pipeline(transaction=True) as pipe:
+            pipe.hsetnx(self._key("limits"), "slots_before", "" if now is None else str(now))
+            pipe.hset(self._key("limits"), "slots", 0)
+            pipe.execute()
+
+    def resume_slots(self) -> None:
+        """Put back what was set before the first suspension."""
+        with translated():
+            before = self.client.hget(self._key("limits"), "slots_before")
+        self.set_slots(int(before) if before else None)
 
     def since_last_claim(self) -> int | None:
         """Milliseconds since any worker's clock last claimed; None where none has in the last minute of claims."""

@@ -5,15 +5,13 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from swapline_producer.change import Advanced, Claimed, GivenBack, Opened
 from swapline_producer.contract import FINISHED, SLOT_STATES, Job, State, Step, StoredImage, Ticket
 from swapline_producer.errors import NotPossible
 from swapline_producer.layout import result_folder, staged_key, staging_folder
 from swapline_producer.ledger.batches import counted
-from swapline_producer.ledger.core import LedgerCore, listed
-from swapline_producer.ledger.record import job_after, job_of, text_of
+from swapline_producer.ledger.core import LedgerCore, granted, listed, sparse
+from swapline_producer.ledger.record import job_after, job_of, written
 from swapline_producer.ledger.trouble import trouble_of
 
 if TYPE_CHECKING:
@@ -46,7 +44,7 @@ class Moves(LedgerCore):
         The tickets are of the jobs that were given a slot, this one among them if it was its turn.
         """
         answer = self._run("line_up", id=job.job_id, turn=str(job.turn))
-        return None if answer.get("stale") else _granted(answer)
+        return None if answer.get("stale") else granted(answer)
 
     def advance(self, job: Job, change: Change, *, token: str = "") -> Advanced | None:
         """Write a change if the job is still in its state and at its turn; None when it is not.
@@ -58,40 +56,28 @@ class Moves(LedgerCore):
         that was written and whose reply was lost then counts as written.
         """
         slot = change.to in SLOT_STATES or (change.to is State.HELD and job.slot)
-        values = {name: text_of(value) for name, value in change.fields.items() if value is not None}
-        answer, kept = self._run_kept(
-            "advance",
+        told = {
+            "state": job.state,
+            "turn": str(job.turn),
+            "canceling": job.canceling,
+            "token": token or new_token(),
+            "slot": slot,
+            "stamps": {name: round(seconds * 1000) for name, seconds in change.stamps.items()},
+            "in_line": change.in_line,
+            "observe": {name: _shares(spread) for name, spread in change.observe.items()},
+            "timed": {name: round(seconds * 1000) for name, seconds in change.timed.items()},
+            "strike": _strike(change),
+            "calm": change.calm,
+            "refund": change.refund,
+            "reopens": job.state.finished and not change.to.finished,
+            **written(job.job_id, change, self._keep_ms),
             **trouble_of(job, change),
             **counted(job, change),
-            # An attempt that a fail-over forgot would be made, and paid, again.
-            wanted=change.fields.get("attempt_open") is True,
-            id=job.job_id,
-            state=job.state,
-            turn=str(job.turn),
-            canceling=job.canceling or "",
-            token=token or new_token(),
-            to=change.to,
-            finished=change.to.finished,
-            slot=slot,
-            set=[part for pair in values.items() for part in pair],
-            unset=[name for name, value in change.fields.items() if value is None],
-            stamps={name: round(seconds * 1000) for name, seconds in change.stamps.items()},
-            due_by=change.due_by or False,
-            due_ms=False if change.due_in is None else max(0, round(change.due_in * 1000)),
-            note=change.note or False,
-            data=orjson.dumps(change.data).decode(),
-            in_line=change.in_line,
-            sends=change.sends,
-            count=change.count,
-            observe={name: _shares(spread) for name, spread in change.observe.items()},
-            timed={name: round(seconds * 1000) for name, seconds in change.timed.items()},
-            strike=_strike(change),
-            calm=change.calm,
-            refund=change.refund,
-            keep_ms=self._keep_ms,
             **self._remains(job, change),
-            reopens=job.state.finished and not change.to.finished,
-        )
+        }
+        # An attempt that a fail-over forgot would be made, and paid, again.
+        wanted = change.fields.get("attempt_open") is True
+        answer, kept = self._run_kept("advance", wanted=wanted, **sparse(told))
         if answer.get("unheld"):
             raise NotPossible(
                 f"Job {job.job_id} cannot be sent again: its picture is not kept any more (SWAPLINE_INPUT_TTL after a"
@@ -105,16 +91,16 @@ class Moves(LedgerCore):
             due=answer.get("due") or None,
             opens_at=answer.get("opens_at"),
             kept=kept,
-            granted=_granted(answer),
+            granted=granted(answer),
         )
 
     def _remains(self, job: Job, change: Change) -> dict[str, Any]:
         """What a move leaves behind in object storage that is not needed any more, or not for ever."""
         image = job.spec.image
         if not (change.to.finished or job.state.finished):
-            return {"leaves": {}}
+            return {}
         leaves: dict[str, int] = {}
-        if job.state is State.STORING:
+        if job.state is State.STORING and not change.cleared:
             staged = [staged_key(job.job_id, number) for number in range(job.staged)]
             leaves |= dict.fromkeys(staged or [staging_folder(job.job_id)], 0)
         if change.fields.get("images"):
@@ -165,7 +151,7 @@ class Moves(LedgerCore):
             for job_id, step, turn, retries in listed(answer["tickets"])
         ]
         return Claimed(
-            tickets=(*tickets, *_granted(answer)),
+            tickets=(*tickets, *granted(answer)),
             at=answer["at"],
             next_at=answer.get("next_at"),
             rescued=answer["rescued"],
@@ -189,13 +175,6 @@ class Moves(LedgerCore):
 def new_token() -> str:
     """A name for one move: 48 bits, unique among the moves of one job."""
     return secrets.token_hex(6)
-
-
-def _granted(answer: Mapping[str, Any]) -> tuple[Ticket, ...]:
-    return tuple(
-        Ticket.model_construct(step=Step.SUBMIT, job_id=job_id, turn=turn, retries=attempts)
-        for job_id, turn, attempts in listed(answer["granted"])
-    )
 
 
 def _strike(change: Change) -> dict[str, Any] | bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -19,9 +20,16 @@ APART = ("tenant", "priority", "batch", "idempotency_key")
 PICTURES = ("images", "checked")
 """Fields that hold several pictures each, as JSON."""
 
+DEFAULTS = {name: field.default for name, field in Job.model_fields.items()}
+"""What a field is that the record does not have. Read once: pydantic makes the table anew for each question."""
+
 PIECE = 64
 """Bytes: a hash whose values are all no longer is kept as one block, which takes a third of the memory. That is the
 default of `hash-max-listpack-value`."""
+
+SPECS = 256
+"""Requests that are remembered as they were checked, 2 MB at most: a worker takes a job in hand several times, and its
+request never changes."""
 
 MOST_PIECES = 40
 """A longer request is kept whole: with more than 128 fields a hash is no block any more, and a field costs 60 bytes."""
@@ -59,13 +67,37 @@ def text_of(value: FieldValue) -> str:
     return str(value)
 
 
+def written(record_id: str, change: Change, keep_ms: int) -> dict[str, Any]:
+    """What `advance` is told of a change whatever it is of, a job or a batch. See lua/advance.lua."""
+    ends = change.to.finished
+    return {
+        "id": record_id,
+        "to": change.to,
+        "finished": ends,
+        "set": {name: text_of(value) for name, value in change.fields.items() if value is not None},
+        "unset": [name for name, value in change.fields.items() if value is None],
+        "due_by": change.due_by,
+        "due_ms": None if change.due_in is None else max(0, round(change.due_in * 1000)),
+        "note": change.note,
+        "data": orjson.dumps(change.data).decode() if change.data else None,
+        "sends": change.sends,
+        "count": change.count,
+        "keep_ms": keep_ms if ends else None,
+    }
+
+
 def job_of(job_id: str, fields: Mapping[str, str]) -> Job:
     """Give the job that a record holds."""
-    known = {name: value for name, value in fields.items() if name in Job.model_fields}
+    known = {name: value for name, value in fields.items() if name in DEFAULTS}
     apart = {name: fields[name] for name in APART if name in fields}
-    spec = JobSpec.model_validate(orjson.loads(whole(fields)) | apart)
+    spec = _spec_of(whole(fields), tuple(apart.items()))
     pictures = {name: orjson.loads(fields[name]) for name in PICTURES if name in fields}
     return Job.model_validate({**known, **pictures, "job_id": job_id, "spec": spec})
+
+
+@lru_cache(maxsize=SPECS)
+def _spec_of(text: str, apart: tuple[tuple[str, str], ...]) -> JobSpec:
+    return JobSpec.model_validate(orjson.loads(text) | dict(apart))
 
 
 def job_after(job: Job, change: Change, answer: Mapping[str, Any], *, slot: bool) -> Job:
@@ -73,6 +105,6 @@ def job_after(job: Job, change: Change, answer: Mapping[str, Any], *, slot: bool
     stamped = {name: answer["at"] + round(seconds * 1000) for name, seconds in change.stamps.items()}
     if change.to.finished and change.to is not job.state:
         stamped["finished_at"] = answer["at"]
-    removed = {name: Job.model_fields[name].default for name, value in change.fields.items() if value is None}
+    removed = {name: DEFAULTS[name] for name, value in change.fields.items() if value is None}
     fresh = {"state": change.to, "turn": answer["turn"], "slot": slot}
     return job.model_copy(update={**change.fields, **removed, **stamped, **fresh})

@@ -4,12 +4,21 @@
 -- input.id, input.tenant, input.priority, input.ttl_ms (queue)
 -- input.fields (text)      among them `batch` and `idempotency_key` where there is one
 -- input.claim              {fingerprint, replace_failed}, where there is an idempotency key
--- input.in_line            it stands in the waiting line at once, and no message is sent for it; slots are given out by
---                          the next move that does so
+-- input.quiet              it stands in the waiting line, and slots are given out by the next move that does so
 -- input.life_ms            how long an ordinary job lives; its batch is kept at least as long
 -- input.sha                its stored input, which the producer holds
--- Gives {id, created} of this job, or of the one that has the idempotency key; {conflict=true} where the key belongs
+-- Gives {id, created} of this job, or of the one that has the idempotency key; {granted = {{ID, turn, attempts}, …}}
+-- where it stands in the waiting line and free slots were given out; {conflict=true} where the key belongs
 -- to another request; {unheld=true} where the hold on the input has ended, so that nobody knows whether it is there.
+
+local LATELY = 2000 -- ms: all clocks together look at the ledger some times a second
+
+-- Whether a worker lives. Then the job goes into the line here, and into a free slot, without a message of its own. To
+-- an installation at rest a message is sent: it says so in the broker's list that there is work.
+local function at_work()
+  local last = redis.call('ZRANGE', key('clocks'), 0, 0, 'REV', 'WITHSCORES')
+  return last[2] and tonumber(last[2]) > at - LATELY
+end
 
 local FAILED = {FAILED = true, EXPIRED = true, TIMED_OUT = true, CANCELED = true}
 local job = key('job', input.id)
@@ -62,8 +71,8 @@ end
 redis.call('HSET', job, unpack(fields))
 move(input.id, nil, 'QUEUED')
 bump('waiting:' .. input.priority)
-one_more_waits()
-if input.in_line then
+local lively = not input.quiet and at_work()
+if input.quiet or lively then
   join_line(input.id, input.priority, input.tenant, text(at))
   set_due(input.id, at + input.ttl_ms)
 else
@@ -72,4 +81,6 @@ end
 if input.fields.batch then join_batch(input.fields.batch, input.id, input.life_ms) end
 log(input.id, 'queued', replaced and cjson.encode({replaces = replaced}))
 count('accepted')
-return answer({id = input.id, created = true})
+local granted = lively and grant()
+if not lively then one_more_waits() end
+return answer({id = input.id, created = true, granted = granted})

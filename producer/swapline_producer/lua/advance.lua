@@ -5,7 +5,7 @@
 -- input.token                         a name for this very move: when its reply was lost and it is sent again, it is
 --                                     answered as done instead of as stale
 -- input.to                            the new state
--- input.set {name, value, …}          fields to write; input.unset {name, …} fields to remove
+-- input.set {name = value}             fields to write; input.unset {name, …} fields to remove
 -- input.stamps {name = ms}            fields set to now + ms
 -- input.due_ms, input.due_by          when someone must act next: in so many ms, and not after the moment in that field;
 --                                     neither: nothing is left to wait for
@@ -20,6 +20,7 @@
 -- input.sha                           its stored input, where the move ends the job, or takes one up that had ended
 -- input.spare_ms                      how long an ended job may be sent again, and keeps its input; false: not at all
 -- input.leaves {name = ms}            objects and folders that are not needed any more, from now + ms on
+-- What is empty or false may be left out.
 -- Gives {turn, due, opens_at (while a limit of time stops the line), granted}, {stale = true, state, turn}, or
 -- {unheld = true} where the job cannot go back into the line because its input is gone.
 
@@ -28,9 +29,16 @@ local HIST_FULL = 300 -- jobs; the newest 150 to 300 count then, and the schedul
 
 -- One more job in a histogram. When it is full, everything in it is halved: what is old fades.
 local function observe(name, spread)
-  local hist = key('hist', name)
-  for bucket, share in pairs(spread) do redis.call('HINCRBYFLOAT', hist, bucket, share) end
-  if tonumber(redis.call('HINCRBYFLOAT', hist, 'jobs', '1')) < HIST_FULL then return end
+  local hist, names, new = key('hist', name), {'jobs'}, {}
+  for bucket in pairs(spread) do names[#names + 1] = bucket end
+  local have = redis.call('HMGET', hist, unpack(names))
+  local jobs = (have[1] or 0) + 1
+  for i, bucket in ipairs(names) do
+    new[#new + 1] = bucket
+    new[#new + 1] = string.format('%.14g', i == 1 and jobs or (have[i] or 0) + spread[bucket])
+  end
+  redis.call('HSET', hist, unpack(new))
+  if jobs < HIST_FULL then return end
   local old, halves = redis.call('HGETALL', hist), {}
   for i = 1, #old, 2 do
     if tonumber(old[i + 1]) >= 0.02 then -- what is less would be nothing for ever
@@ -42,17 +50,21 @@ local function observe(name, spread)
   redis.call('HSET', hist, unpack(halves))
 end
 
+local NONE = {} -- what is empty or false is not sent
+
 local job = key('job', input.id)
 local have = redis.call('HMGET', job, 'state', 'turn', 'token', 'priority', 'tenant', 'created_at', 'slot', 'spent_on',
-  'canceling', 'attempt_open', 'notification', 'staged_bytes', 'submitted_at', 'terminal_at', 'kept')
+  'canceling', 'attempt_open', 'notification', 'staged_bytes', 'submitted_at', 'terminal_at', 'kept', 'idempotency_key',
+  input.due_by or 'queue_until')
 local state, turn = have[1], have[2]
 if state ~= input.state or turn ~= input.turn then
   if have[3] == input.token then return answer({turn = tonumber(turn), granted = {}}) end
   bump('stale:move')
+  if input.count and input.count.looks then bump('looks_begun') end -- its message came twice: the claim counted one
   return answer({stale = true, state = state or '', turn = tonumber(turn or 0)})
 end
 
-if (have[9] or '') ~= input.canceling then return answer({stale = true, state = state, turn = tonumber(turn)}) end
+if (have[9] or '') ~= (input.canceling or '') then return answer({stale = true, state = state, turn = tonumber(turn)}) end
 
 local to, finished = input.to, input.finished
 local kept_again = input.reopens and input.sha and still_needed(hold_of(input.sha, input.id))
@@ -61,34 +73,35 @@ if state == 'SUBMITTING' and to == 'RUNNING' then -- before anything moves
   time('handover', at - (redis.call('ZSCORE', key('slots'), input.id) or at))
 end
 local new_turn = tonumber(turn) + 1
-local fields = {'state', to, 'turn', tostring(new_turn), 'token', input.token}
+local fields, new, unset = {}, {}, input.unset or {}
 local function set(name, value)
   fields[#fields + 1] = name
   fields[#fields + 1] = value
+  new[name] = value
 end
-local new = {}
-for i = 1, #input.set, 2 do
-  set(input.set[i], input.set[i + 1])
-  new[input.set[i]] = input.set[i + 1]
-end
-for name, ms in pairs(input.stamps) do set(name, text(at + ms)) end
+if state ~= to then set('state', to) end
+set('turn', tostring(new_turn))
+set('token', input.token)
+for name, value in pairs(input.set or NONE) do set(name, value) end
+for name, ms in pairs(input.stamps or NONE) do set(name, text(at + ms)) end
 if kept_again then set('kept', '1') end
 if input.sends then set('sent', tostring(new_turn)) end
 if finished and state ~= to then set('finished_at', text(at)) end
-if not input.slot and have[7] == '1' then
+local had_slot = have[7] == '1'
+if not input.slot and had_slot then
   set('slot', '0')
   redis.call('ZREM', key('slots'), input.id)
-elseif input.slot and have[7] ~= '1' then -- it turned out to be at the vendor: then it has a place there, cap or no cap
+elseif input.slot and not had_slot then -- it turned out to be at the vendor: then it has a place there, cap or no cap
   set('slot', '1')
   redis.call('ZADD', key('slots'), text(at), input.id)
 end
 redis.call('HSET', job, unpack(fields))
 if finished and have[15] then
-  redis.call('HDEL', job, 'kept')
+  unset[#unset + 1] = 'kept'
   if input.spare_ms then unneeded(hold_of(input.sha, input.id), at + input.spare_ms) else release_input(input.sha) end
 end
-for name, ms in pairs(input.leaves) do unneeded(name, at + ms) end
-if #input.unset > 0 then redis.call('HDEL', job, unpack(input.unset)) end
+for name, ms in pairs(input.leaves or NONE) do unneeded(name, at + ms) end
+if #unset > 0 then redis.call('HDEL', job, unpack(unset)) end
 
 if state == 'QUEUED' and to ~= 'QUEUED' then leave_line(input.id, have[4], have[5]) end
 -- To its customer, a job that comes back from the vendor's door has waited all the while.
@@ -101,19 +114,19 @@ end
 tally_call(to, have[10], new.attempt_open, input.refund)
 tally_staging(state, to, have[12], new.staged_bytes)
 tally_telling(have[11], new.notification)
-for name, ms in pairs(input.timed) do time(name, ms) end
+for name, ms in pairs(input.timed or NONE) do time(name, ms) end
 if input.in_line then join_line(input.id, have[4], have[5], have[6]) end
 
 local due = input.due_ms and at + input.due_ms
 if input.due_by then
-  local latest = tonumber(redis.call('HGET', job, input.due_by))
+  local latest = tonumber(new[input.due_by] or have[17])
   due = math.min(due or latest, latest)
 end
 set_due(input.id, due)
 
 if input.note then log(input.id, input.note, input.data) end
-for name, by in pairs(input.count) do count(name, by) end
-for name, spread in pairs(input.observe) do observe(name, spread) end
+for name, by in pairs(input.count or NONE) do count(name, by) end
+for name, spread in pairs(input.observe or NONE) do observe(name, spread) end
 
 if input.untroubled then redis.call('ZREM', key(input.untroubled), input.id) end
 if input.troubled then
@@ -130,19 +143,17 @@ if input.refund and have[8] then spend(have[5], -CREDITS_PER_JOB, tonumber(have[
 if input.strike then
   local s, others = input.strike, redis.call('ZCARD', key('slots'))
   bump('strikes:' .. s.kind)
-  if s.shrink then
-    redis.call('HSET', key('limits'), 'cap', math.max(1, others), 'grow_at', text(at + GROW_EVERY))
-  end
+  if s.shrink then set_limits('cap', math.max(1, others), 'grow_at', text(at + GROW_EVERY)) end
   -- Over the cap, with others running: the next one waits for one of theirs, and the account is not kept idle.
   if not s.shrink or s.asked or others == 0 then close_gate(s) end
 elseif input.calm then
   redis.call('DEL', key('gate'))
+  gate = nil
 end
 
 -- Where the record of its idempotency key is, if the key is still its own.
 local function own_key()
-  local name = redis.call('HGET', job, 'idempotency_key')
-  name = name and key('key', have[5], name)
+  local name = have[16] and key('key', have[5], have[16])
   return name and string.match(redis.call('GET', name) or '', ' (%S+)$') == input.id and name
 end
 
@@ -158,4 +169,6 @@ if finished then
     if name then redis.call('PEXPIRE', name, text(input.keep_ms)) end -- the key lives as long as the job
   end
 end
-return answer({turn = new_turn, due = due, granted = grant(state == to and not input.strike), opens_at = line_opens_at})
+-- Slots that nobody took or left, and a line that nobody joined or left, are as the meter has them.
+local unmoved = state == to or state == 'STORING' and to ~= 'QUEUED' and not had_slot and not input.slot
+return answer({turn = new_turn, due = due, granted = grant(unmoved and not input.strike), opens_at = line_opens_at})

@@ -10,8 +10,9 @@
 -- input.finished, input.keep_ms   states whose jobs leave their index when their records have gone
 -- Gives {tickets = {{ID, step, turn, retries}, …}, granted = …, next_at, rescued, postponed, clocks, put_off = {ms, …}}.
 
-local TRIES = {submit = 'attempts', poll = 'polls', finalize = 'retries', notify = 'notify_attempts'}
-local NAMES = {'state', 'turn', 'sent', 'notification', 'staged', 'slot', 'run_until', 'look_at', 'canceling'}
+local NAMES = {'state', 'turn', 'sent', 'notification', 'staged', 'slot', 'run_until', 'look_at', 'canceling',
+  'attempts', 'polls', 'retries', 'notify_attempts', 'vendor_job_id'}
+local TRIES = {submit = 10, poll = 11, finalize = 12, notify = 13} -- which of these says how often a step was tried
 local TICK = 50 -- ms: looks that were put off go in groups, so that clocks wake up twenty times a second at most
 local LAPSE = 1000 -- ms after which a place in the row of looks is lost: after an outage they must not go all at once
 local rescue = rescue_at() - at
@@ -55,8 +56,7 @@ end
 -- The server's clock was set back: what waits would wait so much longer, so it is all moved along. A step forward
 -- cannot be told from a server that was away, and only makes things early.
 local STEP = 1000 -- ms: claims come some times a second, and their moments never go back by themselves
-local last = redis.call('HMGET', key('limits'), 'claimed_at', 'late')
-local claimed_at, late = tonumber(last[1] or 0), tonumber(last[2] or 0)
+local claimed_at, late = limit_of('claimed_at', 0), limit_of('late', 0)
 if at < claimed_at - STEP then
   local back = at - claimed_at
   for _, id in ipairs(redis.call('ZRANGE', key('due'), 0, -1)) do
@@ -65,11 +65,10 @@ if at < claimed_at - STEP then
   end
   next_look_at = next_look_at + back
   for _, name in ipairs({'grow_at', 'next_submit_at'}) do
-    if redis.call('HEXISTS', key('limits'), name) == 1 then
-      redis.call('HSET', key('limits'), name, text(limit_of(name, 0) + back))
-    end
+    if limit_of(name) then set_limits(name, text(limit_of(name) + back)) end
   end
   if gate_opens_at() > 0 then redis.call('HSET', key('gate'), 'closed_until', text(gate_opens_at() + back)) end
+  gate = nil
 end
 
 local entries = redis.call('ZRANGE', key('due'), '-inf', text(at), 'BYSCORE', 'LIMIT', 0, input.limit, 'WITHSCORES')
@@ -80,7 +79,7 @@ for i = 1, #entries, 2 do
   ids[#ids + 1], lags[bound], late = entries[i], (lags[bound] or 0) + 1, late + lag
 end
 for bound, number in pairs(lags) do bump('t:lag:' .. bound, number) end
-redis.call('HSET', key('limits'), 'claimed_at', text(at), 'late', text(late))
+local dues = {} -- ms, ID, …: when what is taken is due again, written at once
 for _, id in ipairs(ids) do
   local job = key('job', id)
   local have = redis.call('HMGET', job, unpack(NAMES))
@@ -105,15 +104,19 @@ for _, id in ipairs(ids) do
     elseif step ~= 'poll' or look_may_go(id, job, have[8]) then
       if again then rescued = rescued + 1 end
       redis.call('HSET', job, 'sent', turn)
-      set_due(id, at + rescue)
-      tickets[#tickets + 1] = {id, step, tonumber(turn), tonumber(redis.call('HGET', job, TRIES[step]) or 0)}
+      if wants_look(state, have[5], have[14], have[9]) then bump('looks_begun') end
+      dues[#dues + 1] = text(at + rescue)
+      dues[#dues + 1] = id
+      tickets[#tickets + 1] = {id, step, tonumber(turn), tonumber(have[TRIES[step]] or 0)}
     end
   end
 end
 if rescued > 0 then count('rescues', rescued) end
 bump('postponed', postponed)
 if #put_off > 0 and #ids >= input.limit then put_off[#put_off + 1] = at end -- there may be more that can go at once
-if poll_rate > 0 then redis.call('HSET', key('limits'), 'next_look_at', text(next_look_at)) end
+if #dues > 0 then redis.call('ZADD', key('due'), unpack(dues)) end
+local row = poll_rate > 0 and {'next_look_at', text(next_look_at)} or {}
+redis.call('HSET', key('limits'), 'claimed_at', text(at), 'late', text(late), unpack(row)) -- nobody reads them below
 
 redis.call('ZADD', key('clocks'), text(at), input.clock)
 redis.call('ZREMRANGEBYSCORE', key('clocks'), '-inf', text(at - 60000))

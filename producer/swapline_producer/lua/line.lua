@@ -17,13 +17,14 @@ end
 -- Credits count as spent from the moment a slot is given; what was not charged after all is given back.
 local function spend(tenant, credits, day)
   local name = key('spent', text(day or today))
-  redis.call('HINCRBY', name, 'all', credits)
+  local is_new = redis.call('HINCRBY', name, 'all', credits) == credits
   redis.call('HINCRBY', name, 'tenant:' .. tenant, credits)
-  redis.call('PEXPIRE', name, 40 * DAY) -- longer than a month, for the bill
+  if is_new then redis.call('PEXPIRE', name, 41 * DAY) end -- longer than a month, for the bill, and the day itself
 end
 
 local function join_line(id, priority, tenant, created_at)
   redis.call('ZADD', key('line', priority, tenant), 'NX', created_at, id)
+  if redis.call('ZSCORE', key('line', priority), tenant) then return end
   if redis.call('ZSCORE', key('aside', priority), tenant) then return end
   -- A tenant that comes (back) starts level with the one served last: waiting earns no credit.
   local first = redis.call('ZRANGE', key('line', priority), 0, 0, 'WITHSCORES')
@@ -57,6 +58,7 @@ local function come_back(priority, tenant)
 end
 
 local function new_day()
+  if redis.call('EXISTS', key('aside', 'high'), key('aside', 'normal'), key('aside', 'low')) == 0 then return end
   for _, priority in ipairs(PRIORITIES) do
     local back = redis.call('ZRANGE', key('aside', priority), '-inf', text(at), 'BYSCORE', 'LIMIT', 0, 100)
     for _, tenant in ipairs(back) do come_back(priority, tenant) end
@@ -89,10 +91,7 @@ local function next_in_line()
 end
 
 local function anyone_waits()
-  for _, priority in ipairs(PRIORITIES) do
-    if redis.call('EXISTS', key('line', priority)) == 1 then return true end
-  end
-  return false
+  return redis.call('EXISTS', key('line', 'high'), key('line', 'normal'), key('line', 'low')) > 0
 end
 
 -- How many slots may be used now: the setting or what a person set, or less while the vendor said 429 lately.
@@ -101,12 +100,19 @@ local function usable_slots()
   local cap = limit_of('cap', most)
   if cap < most and at >= limit_of('grow_at', 0) then
     cap = cap + 1
-    redis.call('HSET', key('limits'), 'cap', cap, 'grow_at', text(at + GROW_EVERY))
+    set_limits('cap', cap, 'grow_at', text(at + GROW_EVERY))
   end
   return math.min(most, cap)
 end
 
-local function gate_opens_at() return tonumber(redis.call('HGET', key('gate'), 'closed_until') or 0) end
+local gate -- {closed_until, strikes}, once it was read; whoever writes it forgets what was read
+
+local function gate_says(place)
+  gate = gate or redis.call('HMGET', key('gate'), 'closed_until', 'strikes')
+  return tonumber(gate[place] or 0)
+end
+
+local function gate_opens_at() return gate_says(1) end
 
 -- A strike: each in a row doubles the wait.
 local function close_gate(strike)
@@ -114,12 +120,12 @@ local function close_gate(strike)
   local wait = math.max(strike.wait_ms, math.min(strike.wait_ms * 2 ^ (strikes - 1), strike.longest_ms))
   local opens_at = math.max(gate_opens_at(), at + wait)
   redis.call('HSET', key('gate'), 'closed_until', text(opens_at), 'reason', strike.reason, 'kind', strike.kind)
+  gate = nil
 end
 
 -- After a strike one job goes first; the others follow when the vendor has accepted it.
 local function probing()
-  local strikes = tonumber(redis.call('HGET', key('gate'), 'strikes') or 0)
-  return strikes > 0 and redis.call('ZCARD', key('state', 'SUBMITTING')) > 0
+  return gate_says(2) > 0 and redis.call('ZCARD', key('state', 'SUBMITTING')) > 0
 end
 
 -- What stops the line, if a limit of time does: gate, rate or credits; sets line_opens_at then.
@@ -131,7 +137,7 @@ local function must_wait()
   elseif rate > 0 and next_at > at + BURST then
     line_opens_at = next_at - BURST
     return 'rate'
-  elseif spent('all') + CREDITS_PER_JOB > limit_of('credits_per_day', math.huge) then
+  elseif limit_of('credits_per_day') and spent('all') + CREDITS_PER_JOB > limit_of('credits_per_day') then
     line_opens_at = (today + 1) * DAY
     return 'credits'
   end
@@ -142,28 +148,26 @@ local function note_submission(tenant)
   local rate = limit_of('submit_rate', 0)
   if rate > 0 then
     local from = math.max(at, limit_of('next_submit_at', 0))
-    redis.call('HSET', key('limits'), 'next_submit_at', text(from + 1000 / rate))
+    set_limits('next_submit_at', text(from + 1000 / rate))
   end
 end
 
--- A job whose time in the line is over leaves it here; its entry in `due` brings it to its end, uncharged. Gives when a
--- job that may go was accepted.
+-- A job whose time in the line is over leaves it here; its entry in `due` brings it to its end, uncharged. Gives what
+-- give_slot needs of a job that may go.
 local function may_go(id)
-  local have = redis.call('HMGET', key('job', id), 'state', 'queue_until', 'created_at')
-  return have[1] == 'QUEUED' and at < tonumber(have[2]) and have[3]
+  local have = redis.call('HMGET', key('job', id), 'state', 'queue_until', 'created_at', 'turn', 'attempts')
+  return have[1] == 'QUEUED' and at < tonumber(have[2]) and have
 end
 
-local function give_slot(id, tenant, priority, created_at)
-  local job = key('job', id)
-  local turn = redis.call('HINCRBY', job, 'turn', 1)
-  redis.call('HSET', job, 'state', 'SUBMITTING', 'slot', '1', 'sent', turn, 'token', '', 'spent_on', today)
+local function give_slot(id, tenant, priority, have)
+  local created_at, turn, attempts = have[3], have[4] + 1, tonumber(have[5] or 0)
+  redis.call('HSET', key('job', id), 'turn', turn, 'state', 'SUBMITTING', 'slot', '1', 'sent', turn, 'token', '', 'spent_on', today)
   redis.call('ZADD', key('slots'), text(at), id)
   move(id, 'QUEUED', 'SUBMITTING')
   set_due(id, rescue_at())
   log(id, 'slot')
   note_submission(tenant)
   bump('waiting:' .. priority, -1)
-  local attempts = tonumber(redis.call('HGET', job, 'attempts') or 0)
   if attempts == 0 then time('wait', at - created_at) end
   return {id, turn, attempts}
 end
@@ -193,8 +197,8 @@ end
 -- gone in this move: then the meter has to hear only of slots that are given out.
 local function grant(unmoved)
   local granted, why = {}, 'nobody'
-  new_day()
   local usable, used = usable_slots(), redis.call('ZCARD', key('slots'))
+  if used < usable then new_day() end
   while used < usable do
     why = stopped()
     if why then break end
@@ -203,9 +207,9 @@ local function grant(unmoved)
       break
     end
     local id, tenant, priority = next_in_line()
-    local created_at = id and may_go(id)
-    if created_at then
-      granted[#granted + 1] = give_slot(id, tenant, priority, created_at)
+    local have = id and may_go(id)
+    if have then
+      granted[#granted + 1] = give_slot(id, tenant, priority, have)
       used = used + 1
     end
   end

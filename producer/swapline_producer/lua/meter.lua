@@ -1,11 +1,14 @@
 -- The meter: what `swapline metrics` serves, written by the same move as the fact that it counts. Put after shared.lua.
--- Every command here is paid by every job, so what P:count has is not counted again, and nothing is written unchanged.
+-- Every command here is paid by every job, so what P:count has is not counted again, nothing is written unchanged, and
+-- a move's numbers are written together at its end (see shared.lua).
 --
 -- P:meter fields, integers all
 --   waiting:PRIORITY                      jobs that are QUEUED now
 --   call:uncharged|refused|unknown        what became of paid calls that brought no id
 --   call:resolved                         calls that were settled without an id, and whose id became known after all
---   looks_begun                           status calls, counted before each of them
+--   looks_begun                           status calls, counted before each of them: by the claim that sends the look, by
+--                                         `open` where nobody claimed it, and by a look's move that lost a race, for a
+--                                         message that was delivered twice
 --   strikes:KIND                          how often the vendor refused everybody, and why
 --   stale:message, stale:move             messages and moves that came too late
 --   staging                               bytes of pictures in staging now
@@ -29,7 +32,13 @@ local function bounds_of(name)
 end
 
 local function bump(name, by)
-  if by ~= 0 then redis.call('HINCRBY', key('meter'), name, by or 1) end
+  if by ~= 0 then add('meter', name, by or 1) end
+end
+
+-- Whether a step that takes a job in hand will ask the vendor how it is.
+local function wants_look(state, staged, vendor_job_id, canceling)
+  if not vendor_job_id then return false end
+  return state == 'RUNNING' or state == 'STORING' and tonumber(staged or 0) == 0 and canceling ~= 'drop'
 end
 
 local function bucket(name, ms)

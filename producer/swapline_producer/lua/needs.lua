@@ -18,7 +18,9 @@ local function need_input(sha)
 end
 
 local function release_input(sha)
-  if redis.call('HINCRBY', key('inputs'), sha, -1) <= 0 then
+  if tonumber(redis.call('HGET', key('inputs'), sha) or 0) > 1 then
+    redis.call('HINCRBY', key('inputs'), sha, -1)
+  else
     redis.call('HDEL', key('inputs'), sha)
     unneeded('inputs/' .. sha, at)
   end

@@ -13,7 +13,8 @@
 --   P:line:PRIO       zset    TENANT -> how often it was served (tenants with waiting jobs only)
 --   P:line:PRIO:T     zset    ID -> when it was accepted (the waiting jobs of tenant T)
 --   P:aside:PRIO      zset    TENANT -> when its day is over (tenants with waiting jobs whose daily credits are spent)
---   P:limits          hash    max_in_flight, slots (set by a person), rescue_ms, cap, grow_at, submit_rate,
+--   P:limits          hash    max_in_flight, slots (set by a person), slots_before (while they are
+--                             suspended), rescue_ms, cap, grow_at, submit_rate,
 --                             credits_per_day, next_submit_at, poll_rate, next_look_at, claimed_at,
 --                             late (ms: the sum of how late claims were)
 --   P:caps            hash    TENANT -> credits a day
@@ -58,10 +59,27 @@ local at = clock()
 
 local function text(ms) return string.format('%.0f', ms) end
 
-local function key(...) return P .. ':' .. table.concat({...}, ':') end
+local function key(first, second, third)
+  if third then return P .. ':' .. first .. ':' .. second .. ':' .. third end
+  if second then return P .. ':' .. first .. ':' .. second end
+  return P .. ':' .. first
+end
+
+-- P:limits is read once in a move, whole: it is short, and each command costs more than its fields.
+local limits
 
 local function limit_of(name, otherwise)
-  return tonumber(redis.call('HGET', key('limits'), name) or otherwise)
+  if not limits then
+    local flat = redis.call('HGETALL', key('limits'))
+    limits = {}
+    for i = 1, #flat, 2 do limits[flat[i]] = flat[i + 1] end
+  end
+  return tonumber(limits[name] or otherwise)
+end
+
+local function set_limits(...)
+  redis.call('HSET', key('limits'), ...)
+  limits = nil
 end
 
 local function rescue_at() return at + limit_of('rescue_ms', 15000) end
@@ -70,7 +88,26 @@ local function set_due(id, when)
   if when then redis.call('ZADD', key('due'), text(when), id) else redis.call('ZREM', key('due'), id) end
 end
 
-local function count(name, by) redis.call('HINCRBY', key('count'), name, by or 1) end
+-- What a move counts is summed up here and written at its end: one read and one write for each hash, instead of a
+-- command for each number.
+local sums = {count = {}, meter = {}}
+
+local function add(to, name, by) sums[to][name] = (sums[to][name] or 0) + by end
+
+local function count(name, by) add('count', name, by or 1) end
+
+local function write_sums(hash, numbers)
+  local names, new = {}, {}
+  for name in pairs(numbers) do names[#names + 1] = name end
+  if #names == 0 then return end
+  if #names == 1 then return redis.call('HINCRBY', hash, names[1], text(numbers[names[1]])) end
+  local have = redis.call('HMGET', hash, unpack(names))
+  for i, name in ipairs(names) do
+    new[#new + 1] = name
+    new[#new + 1] = text((have[i] or 0) + numbers[name])
+  end
+  redis.call('HSET', hash, unpack(new))
+end
 
 local function log(id, name, data)
   local line = '{"at":' .. text(at) .. ',"name":' .. cjson.encode(name) .. ',"data":' .. (data or '{}') .. '}'
@@ -85,6 +122,7 @@ local function move(id, from, to, since)
 end
 
 local function answer(result)
+  for name, numbers in pairs(sums) do write_sums(key(name), numbers) end
   result.at = at
   return cjson.encode(result)
 end

@@ -14,9 +14,9 @@ from typing import NoReturn
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from swapline_producer.errors import SettingsError, StorageError
-from swapline_producer.storage.base import LONGEST_URL_LIFE, Storage, StoredObject, checked_key
+from swapline_producer.storage.base import LONGEST_URL_LIFE, Move, Seal, Storage, StoredObject, checked_key
 
-__all__ = ["LONGEST_URL_LIFE", "Storage", "StoredObject", "checked_key", "open_storage"]
+__all__ = ["LONGEST_URL_LIFE", "Move", "Seal", "Storage", "StoredObject", "checked_key", "open_storage"]
 
 
 def open_storage(url: str, *, timeout: float = 60.0) -> Storage:

@@ -1,38 +1,34 @@
 """Object storage in a local folder: what is there is whole, and what was written is still there after a power cut.
 
 A write goes to a temporary file beside its place, is flushed to the disk, gets its name in one step, and then the
-folder is flushed. Every part of a key is opened below its parent without following symbolic links, so no key and no
-link below the root leads out of it, even if somebody changes folders meanwhile.
+folder is flushed, and those above it that are new. How folders are opened, and kept open: `folders.py`.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from swapline_producer.errors import ObjectMissing, StorageUnavailable
+from swapline_producer.storage import whole
 from swapline_producer.storage.base import LONGEST_URL_LIFE, TEMPORARY, StoredObject, checked_key
+from swapline_producer.storage.folders import Folder, Folders
+from swapline_producer.storage.publishing import publish
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY
-_BELOW = _FOLDER | os.O_NOFOLLOW
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # a fifo in the folder must not block its reader
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-_FILE_MODE = 0o666  # less the process's umask, like any file a program makes
-_FOLDER_MODE = 0o777
+    from swapline_producer.storage.base import Move, Seal
+
+T = TypeVar("T")
+
 _TRIES = 20
 """Of a write whose folder is pruned by a deletion between opening the folder and using it: a rare race, lost once."""
-
-_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS})
-"""How file systems without hard links (exFAT, some network shares) refuse one."""
 
 
 class LocalStorage:
@@ -41,68 +37,75 @@ class LocalStorage:
     def __init__(self, root: Path) -> None:
         """Keep the folder's absolute path; it is made with the first write."""
         self.root = root
+        self._folders = Folders(root)
 
     def put(self, key: str, data: bytes, content_type: str) -> None:  # noqa: ARG002 -- the protocol's shape
         """See `Storage.put`."""
-        self._write(key, data, replace=True)
+        self._write(key, data, whole.write)
+
+    def draft(self, key: str, data: bytes, content_type: str) -> None:  # noqa: ARG002 -- the protocol's shape
+        """See `Storage.draft`. It has its name from the beginning, where that is free."""
+        self._write(key, data, whole.write_in_place)
 
     def put_once(self, key: str, data: bytes, content_type: str) -> bool:  # noqa: ARG002 -- the protocol's shape
         """See `Storage.put_once`."""
         for _ in range(_TRIES):
-            size = self.head(key)
-            if size is None and self._write(key, data, replace=False):
+            size = self._write(key, data, whole.write_once)
+            if size is None:
                 return True
             if size == len(data):
                 return False
-            if size is not None:
+            if size != whole.TAKEN:
                 raise StorageUnavailable(f"{key} in {self.root} already holds something else; look, then delete it.")
         raise self._busy(key)
 
     def get(self, key: str) -> bytes:
         """See `Storage.get`."""
-        with self._translated("read", key), self._folder(key) as (folder, name):
-            file = os.open(name, _READ, dir_fd=folder)
-            try:
-                return _read(file)
-            finally:
-                os.close(file)
+        with self._translated("read", key):
+            where, name = _split(key)
+            return whole.read(self._folders.open(where), name)
 
     def head(self, key: str) -> int | None:
         """See `Storage.head`."""
         try:
-            with self._translated("read", key), self._folder(key) as (folder, name):
-                found = os.stat(name, dir_fd=folder, follow_symlinks=False)
-                return found.st_size if stat.S_ISREG(found.st_mode) else None
+            with self._translated("read", key):
+                where, name = _split(key)
+                return whole.size_of(self._folders.open(where), name)
         except ObjectMissing:
             return None
 
-    def copy(self, source: str, key: str) -> None:
-        """See `Storage.copy`. A second name for the same bytes, which are on the disk already."""
-        with self._translated("read", source), self._folder(source) as (there, name):
-            if not stat.S_ISREG(os.stat(name, dir_fd=there, follow_symlinks=False).st_mode):
-                raise FileNotFoundError(errno.ENOENT, "a folder or a special file is no object")
-            if self._link_into(there, name, key):
-                return
-        self._write(key, self.get(source), replace=True)
+    def publish(self, folder: str, to: str, moves: Sequence[Move], seal: Seal) -> bool:
+        """See `Storage.publish`. Mostly the folder itself gets the new name, and nothing else is made or deleted."""
+        with self._translated("moved", folder):
+            for _ in range(_TRIES):
+                with suppress(FileNotFoundError):
+                    there, cleared = publish(self._folders, checked_key(folder), checked_key(to), moves)
+                    if there is None:
+                        raise ObjectMissing(f"Not all objects of {folder} in {self.root} are there as they were.")
+                    whole.write(there, checked_key(seal.name), seal.data)
+                    return cleared
+        raise self._busy(to)
 
     def delete(self, keys: Iterable[str]) -> None:
-        """See `Storage.delete`. Folders that become empty go as well."""
-        for key in keys:
-            with suppress(ObjectMissing), self._translated("deleted", key):
-                with suppress(IsADirectoryError), self._folder(key) as (folder, name):
-                    os.unlink(name, dir_fd=folder)
-                self._prune(key)
+        """See `Storage.delete`. Folders that become empty go as well, but for those in the root itself."""
+        emptied: dict[str, None] = {}
+        try:
+            for key in keys:
+                where, name = _split(key)
+                with self._translated("deleted", key), suppress(FileNotFoundError, IsADirectoryError):
+                    folder = self._folders.open(where)
+                    emptied[where] = None
+                    os.unlink(name, dir_fd=folder.descriptor)
+        finally:
+            for where in emptied:
+                self._prune(where)
 
     def list(self, prefix: str = "", *, after: str = "") -> Iterator[StoredObject]:
         """See `Storage.list`. Half-written files are not shown. A folder's own files come before its folders."""
         prefix = prefix.strip("/")
-        inside = f"{prefix}/any".lstrip("/")
-        with (
-            suppress(ObjectMissing),
-            self._translated("listed", prefix or "everything"),
-            self._folder(inside) as (top, _),
-        ):
-            for folder, folders, names, descriptor in os.fwalk(".", dir_fd=top, onerror=_raise_unless_gone):
+        with suppress(ObjectMissing), self._translated("listed", prefix or "everything"):
+            top = self._folders.open(checked_key(prefix) if prefix else "")
+            for folder, folders, names, descriptor in os.fwalk(".", dir_fd=top.descriptor, onerror=_raise_unless_gone):
                 below = os.path.normpath(f"./{prefix}/{folder}")
                 begin = after.split("/") if after else []
                 folders[:] = sorted(name for name in folders if not _is_passed(below, name, begin))
@@ -112,8 +115,9 @@ class LocalStorage:
     def abandoned(self, older_than: float) -> int:
         """See `Storage.abandoned`. Walks through the whole folder."""
         number, before = 0, time.time() - older_than
-        with suppress(ObjectMissing), self._translated("tidied", "everything"), self._folder("any") as (top, _):
-            for _, _, names, folder in os.fwalk(".", dir_fd=top, onerror=_raise_unless_gone):
+        with suppress(ObjectMissing), self._translated("tidied", "everything"):
+            top = self._folders.open("")
+            for _, _, names, folder in os.fwalk(".", dir_fd=top.descriptor, onerror=_raise_unless_gone):
                 for name in names:
                     with suppress(FileNotFoundError):  # its writer is done with it, or somebody else tidies
                         if name.startswith(TEMPORARY) and os.stat(name, dir_fd=folder).st_mtime < before:
@@ -125,50 +129,27 @@ class LocalStorage:
         """See `Storage.url`."""
         return (self.root / checked_key(key)).as_uri()
 
-    def _write(self, key: str, data: bytes, *, replace: bool) -> bool:
-        """Write an object; False when its name is taken and must not be replaced."""
+    def _write(self, key: str, data: bytes, way: Callable[[Folder, str, bytes], T]) -> T:
+        """Write an object in a way, into a folder that is there, or made now."""
         with self._translated("written", key):
+            where, name = _split(key)
             for _ in range(_TRIES):
-                with suppress(FileNotFoundError), self._folder(key, make=True) as (folder, name):
-                    return _place(folder, name, data, replace=replace)
-        raise self._busy(key)
-
-    def _link_into(self, there: int, name: str, key: str) -> bool:
-        """Link a file to its new place; False where the file system has no links."""
-        for _ in range(_TRIES):
-            with suppress(FileNotFoundError), self._folder(key, make=True) as (folder, final):
-                os.stat(name, dir_fd=there, follow_symlinks=False)
-                return _link_over(there, name, folder, final)
-            os.stat(name, dir_fd=there, follow_symlinks=False)  # it is the source that is gone: say so
+                with suppress(FileNotFoundError):
+                    return way(self._folders.open(where, make=True), name, data)
         raise self._busy(key)
 
     def _busy(self, key: str) -> StorageUnavailable:
         return StorageUnavailable(f"{key} in {self.root} is being deleted by somebody else again and again; try later.")
 
-    @contextmanager
-    def _folder(self, key: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
-        """Open the folder of a key, part by part; give its descriptor and the last part."""
-        *parents, name = checked_key(key).split("/")
-        if make:
-            _make_root(self.root)
-        folder = os.open(self.root, _FOLDER)
-        try:
-            for part in parents:
-                below = _open_below(part, folder, make=make)
-                os.close(folder)
-                folder = below
-            yield folder, name
-        finally:
-            os.close(folder)
+    def _prune(self, path: str) -> None:
+        """Remove a folder of deleted objects and those above it, as far as they are empty.
 
-    def _prune(self, key: str) -> None:
-        """Remove the folders of a deleted object from the innermost outwards, as far as they are empty."""
-        parents = key.split("/")[:-1]
+        The areas (`inputs`) stay: a quiet installation would make and flush them anew for each job.
+        """
         with suppress(OSError):  # ENOTEMPTY ends it: the folder is in use
-            while parents:
-                with self._folder("/".join(parents)) as (folder, name):
-                    os.rmdir(name, dir_fd=folder)
-                parents.pop()
+            while "/" in path:
+                path, _, name = path.rpartition("/")
+                os.rmdir(name, dir_fd=self._folders.open(path).descriptor)
 
     @contextmanager
     def _translated(self, done: str, key: str) -> Iterator[None]:
@@ -184,79 +165,10 @@ class LocalStorage:
             ) from error
 
 
-def _place(folder: int, name: str, data: bytes, *, replace: bool) -> bool:
-    """Write a file beside its place, then give it its name in one step; False when the name is taken."""
-    temporary = f"{TEMPORARY}{secrets.token_hex(8)}"
-    try:
-        _fill(os.open(temporary, _CREATE, _FILE_MODE, dir_fd=folder), data)
-        if not replace and not _link(temporary, name, folder):
-            return False
-        if replace:
-            os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
-    finally:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary, dir_fd=folder)
-    os.fsync(folder)
-    return True
-
-
-def _link_over(there: int, name: str, folder: int, final: str) -> bool:
-    """Give a file a second name, replacing what has that; False where the file system has no links."""
-    temporary = f"{TEMPORARY}{secrets.token_hex(8)}"
-    try:
-        os.link(name, temporary, src_dir_fd=there, dst_dir_fd=folder, follow_symlinks=False)
-    except OSError as error:
-        if error.errno in _NO_LINKS or error.errno == errno.EXDEV:
-            return False
-        raise
-    try:
-        os.rename(temporary, final, src_dir_fd=folder, dst_dir_fd=folder)
-    finally:
-        with suppress(FileNotFoundError):  # a rename onto a link to the same file leaves both
-            os.unlink(temporary, dir_fd=folder)
-    os.fsync(folder)
-    return True
-
-
-def _open_below(part: str, folder: int, *, make: bool) -> int:
-    """Open a folder below another; mostly it is there."""
-    try:
-        return os.open(part, _BELOW, dir_fd=folder)
-    except FileNotFoundError:
-        if not make:
-            raise
-    _make(part, folder)
-    return os.open(part, _BELOW, dir_fd=folder)
-
-
-def _fill(file: int, data: bytes) -> None:
-    with os.fdopen(file, "wb", buffering=0) as out:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[out.write(rest) or 0 :]
-        os.fsync(file)
-
-
-def _link(temporary: str, name: str, folder: int) -> bool:
-    """Give the file its name unless that is taken, in one step where the file system has hard links."""
-    try:
-        os.link(temporary, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
-    except FileExistsError:
-        return False
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        if name in os.listdir(folder):
-            return False
-        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
-    return True
-
-
-def _read(file: int) -> bytes:
-    if not stat.S_ISREG(os.fstat(file).st_mode):
-        raise FileNotFoundError(errno.ENOENT, "a folder or a special file is no object")
-    with os.fdopen(file, "rb", closefd=False) as whole:
-        return whole.read()
+def _split(key: str) -> tuple[str, str]:
+    """Give the folder of a key, and its name there."""
+    where, _, name = checked_key(key).rpartition("/")
+    return where, name
 
 
 def _objects(below: str, names: Iterable[str], folder: int) -> Iterator[StoredObject]:
@@ -291,22 +203,6 @@ def _is_passed(below: str, name: str, after: list[str]) -> bool:
 def _raise_unless_gone(error: OSError) -> None:
     if not isinstance(error, FileNotFoundError):
         raise error
-
-
-def _make_root(root: Path) -> None:
-    if not root.exists():
-        root.mkdir(parents=True, exist_ok=True)
-        parent = os.open(root.parent, _FOLDER)
-        try:
-            os.fsync(parent)
-        finally:
-            os.close(parent)
-
-
-def _make(part: str, folder: int) -> None:
-    with suppress(FileExistsError):
-        os.mkdir(part, _FOLDER_MODE, dir_fd=folder)
-        os.fsync(folder)  # the new name, too, must outlive a power cut
 
 
 def _reason(error: OSError) -> str:

@@ -26,10 +26,25 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.util.connection import allowed_gai_family
 
-from swapline_workers.adapters.watchdog import Deadline, DeadlineExceeded, Stage, limit, present
+from swapline_workers.adapters.calls import Call, PlainResponse
+from swapline_workers.adapters.exchange import PlainReply
+from swapline_workers.adapters.straight import StraightPool
+from swapline_workers.adapters.watchdog import (
+    Deadline,
+    DeadlineExceeded,
+    Stage,
+    limit,
+    present,
+    reached,
+    shorter,
+    watch,
+    what_is_left,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import requests
 
 __all__ = [
     "Address",
@@ -60,13 +75,13 @@ class _Watched(HTTPConnection):
 
     def connect(self) -> None:
         """Open the connection, TLS handshake included."""
-        _reached(Stage.CONNECTING)
+        reached(Stage.CONNECTING)
         super().connect()
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         """Send a request; a connection that was kept alive comes under the present deadline here."""
         if self.sock is not None:
-            _watch(self.sock)
+            watch(self.sock)
         super().request(*args, **kwargs)
 
     def send(self, data: Any) -> None:
@@ -78,8 +93,8 @@ class _Watched(HTTPConnection):
         if self.sock is None:
             self.connect()
         if (deadline := present()) is not None:
-            self.sock.settimeout(_what_is_left(deadline))
-        _reached(Stage.SENDING)
+            self.sock.settimeout(what_is_left(deadline))
+        reached(Stage.SENDING)
         super().send(data)
 
     def _new_conn(self) -> socket.socket:
@@ -108,41 +123,16 @@ class _Watched(HTTPConnection):
         try:
             for option in self.socket_options or ():
                 sock.setsockopt(*option)
-            sock.settimeout(_shorter(self.timeout))
+            sock.settimeout(shorter(self.timeout))
             if self.source_address:
                 sock.bind(self.source_address)
-            _watch(sock)
+            watch(sock)
             sock.connect(where)
         except BaseException:
             sock.close()
             raise
         sys.audit("http.client.connect", self, self.host, self.port)  # as urllib3 does it
         return sock
-
-
-def _watch(sock: socket.socket) -> None:
-    if (deadline := present()) is not None:
-        deadline.watch(sock)
-
-
-def _reached(stage: Stage) -> None:
-    if (deadline := present()) is not None:
-        deadline.reached(stage)
-
-
-def _shorter(timeout: float | None) -> float | None:
-    """Give the timeout, or what is left of the deadline where that is less."""
-    if (deadline := present()) is None:
-        return timeout
-    left = _what_is_left(deadline)
-    return left if timeout is None else min(timeout, left)
-
-
-def _what_is_left(deadline: Deadline) -> float:
-    left = deadline.remaining
-    if left <= 0:
-        raise DeadlineExceeded("the deadline passed before all was sent")
-    return left
 
 
 class DeadlineHTTPConnection(_Watched):
@@ -153,13 +143,13 @@ class DeadlineHTTPSConnection(_Watched, HTTPSConnection):
     """The same over TLS; the handshake counts."""
 
 
-class DeadlineHTTPPool(HTTPConnectionPool):
+class DeadlineHTTPPool(StraightPool):
     """A pool of such connections."""
 
     ConnectionCls = DeadlineHTTPConnection
 
 
-class DeadlineHTTPSPool(HTTPSConnectionPool):
+class DeadlineHTTPSPool(StraightPool, HTTPSConnectionPool):
     """A pool of such connections over TLS."""
 
     ConnectionCls = DeadlineHTTPSConnection
@@ -168,12 +158,45 @@ class DeadlineHTTPSPool(HTTPSConnectionPool):
 class DeadlineAdapter(HTTPAdapter):
     """The transport to mount in a session whose calls are made inside `limit`. It never tries a call twice.
 
-    A subclass that brings connections of its own names their pools in `pools`.
+    A subclass that brings connections of its own names their pools in `pools`. The pool of the last call is at hand for
+    the next one to the same origin: finding it again took as long as sending.
     """
 
     pools: ClassVar[dict[str, type[HTTPConnectionPool]]] = {"http": DeadlineHTTPPool, "https": DeadlineHTTPSPool}
+    _last: tuple[str | None, Any, Any] = (None, None, None)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the pool manager of `requests` use these pools."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = dict(self.pools)
+
+    def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
+        """Give the pool of an origin."""
+        origin = request.origin if isinstance(request, Call) and not proxies and cert is None else None
+        known, trusted, pool = self._last
+        if origin is None or origin != known or verify != trusted:
+            pool = super().get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
+            super().cert_verify(pool, request.url, verify, cert)  # type: ignore[no-untyped-call]  # types-requests has none
+            self._last = origin, verify, pool
+        return pool
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Tell a pool whom to trust. The last one knows."""
+        if conn is not self._last[2]:
+            super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]  # as above
+
+    def request_url(self, request: Any, proxies: Any) -> Any:
+        """Give what stands in the request line."""
+        straight = request.target if isinstance(request, Call) and not proxies else None
+        return straight or super().request_url(request, proxies)
+
+    def build_response(self, req: Any, resp: Any) -> requests.Response:
+        """Give a plain reply as `requests` gives replies; its cookies are nobody's."""
+        if not isinstance(resp, PlainReply):
+            return super().build_response(req, resp)
+        return PlainResponse(req, resp, self)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._last = (None, None, None)
+        super().close()

@@ -61,7 +61,8 @@ class LedgerDesk:
         self._pause = pause
         self._hands: dict[int, tuple[str, int]] = {}
         self._moved: dict[str, Job] = {}
-        self._closed = False
+        self.closed = False
+        """Whether nothing is taken in hand any more."""
         self._ahead = 0.0
         self._waiting = True
         self._in_flight = 0
@@ -82,7 +83,7 @@ class LedgerDesk:
 
     @contextmanager
     def _taken(self, job_id: str, turn: int, take: Callable[[str, int], InHand | None]) -> Generator[InHand | None]:
-        if self._closed:
+        if self.closed:
             self._ledger.give_back([(job_id, turn)])
             yield None
             return
@@ -128,7 +129,7 @@ class LedgerDesk:
 
     def close(self) -> None:
         """Take nothing in hand any more, and let no paid call begin: it might not end in time."""
-        self._closed = True
+        self.closed = True
 
     def give_back(self, jobs: Iterable[tuple[str, int]]) -> GivenBack:
         """Make jobs, given as (job id, turn), due at once for others, but for paid calls under way."""
@@ -136,7 +137,7 @@ class LedgerDesk:
 
     def advance(self, job: Job, change: Change) -> Job | None:
         """Write a change; None when somebody else was faster, or when the job ended here because it is canceled."""
-        if self._closed and change.fields.get("attempt_open"):
+        if self.closed and change.fields.get("attempt_open"):
             self._ledger.give_back([(job.job_id, job.turn)])
             return None
         return self._advance(job, change, new_token())

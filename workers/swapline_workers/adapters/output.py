@@ -7,14 +7,13 @@ inflated a block at a time, under the same cap, so that a bomb costs a moment an
 
 from __future__ import annotations
 
-import http.client
 import time
 from collections import deque
 from contextlib import suppress
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-import urllib3
-
+from swapline_workers.adapters.exchange import PlainReply
 from swapline_workers.core import reply
 from swapline_workers.core.evidence import find_code, words
 from swapline_workers.core.png import PngError, walk
@@ -84,7 +83,7 @@ class Body:
 
     def rest(self) -> bytearray:
         """Wait for all of it, up to the limit."""
-        if not self.ended and (source := self._plain_source()) is not None:
+        if not self.ended and (source := self._plain()) is not None:
             self._fill(source)
         while self.more():
             pass
@@ -97,28 +96,24 @@ class Body:
         self._borrowed = False
         self.data, self.length, self.ended = bytearray(), 0, True
 
-    def _plain_source(self) -> http.client.HTTPResponse | None:
-        """The reply below urllib3, where its bytes come as they are and their number is known, large and allowed."""
-        source = getattr(self._raw, "_fp", None)
-        if self._encoded or not isinstance(source, http.client.HTTPResponse) or source.chunked or source.length is None:
-            return None
-        return source if BLOCK < source.length <= self._limit - self.length else None
+    def _plain(self) -> PlainReply | None:
+        """The reply, where its bytes come as they are and their number is known, large and allowed."""
+        if isinstance(self._raw, PlainReply) and BLOCK < self._raw.left <= self._limit - self.length:
+            return self._raw
+        return None
 
-    def _fill(self, source: http.client.HTTPResponse) -> None:
-        """Read the rest into a buffer in one go. Raises IncompleteRead, as urllib3 does, and what sockets raise."""
-        whole = self.length + (source.length or 0)
+    def _fill(self, source: PlainReply) -> None:
+        """Read the rest into a buffer in one go. Raises ProtocolError."""
+        whole = self.length + source.left
         buffer = _buffer(whole)
         buffer[: self.length] = self.data
-        view = memoryview(buffer)[:whole]
+        view = memoryview(buffer)[self.length : whole]
         self.data, self._borrowed = buffer, True
-        while self.length < whole and (count := source.readinto(view[self.length :])):
-            self.length += count
-        if self.length < whole:
-            raise urllib3.exceptions.ProtocolError(
-                "Connection broken", urllib3.exceptions.IncompleteRead(self.length, whole - self.length)
-            )
+        try:
+            source.fill(view)
+        finally:
+            self.length = whole - source.left
         self.ended = True
-        self._raw.release_conn()  # read to its end: the connection can be used again
 
 
 def _buffer(length: int) -> bytearray:
@@ -150,12 +145,17 @@ class OpenLook:
         self._body = body
         self._translator = translator
         self._inflate = inflate
-        self.failure: str | None = None
-        """A vendor's code, or the reply's words about an error, at most 300 characters."""
+        self._said: tuple[bytes, object] = (b"", None)
         self.held = self._wait_for_words(began, clock)
         """Seconds from sending the call to the first byte of the body that is not white space."""
         self.status = self._early_status() or self._final_status()
         """The vendor's word."""
+
+    @cached_property
+    def failure(self) -> str | None:
+        """A vendor's code, or the reply's words about an error, at most 300 characters. Sought when it is asked for."""
+        body, data = self._said
+        return find_code(body) or self._translator.clean(words(data) or "") or None
 
     def pictures(self) -> list[bytes]:
         """Read the rest and give every picture of the reply, each checked to be a whole PNG. Once only.
@@ -211,5 +211,5 @@ class OpenLook:
         except ReplyError as error:
             raise self._translator.unreadable(error, self._body.arrived) from error
         if whole.status != COMPLETED:
-            self.failure = find_code(self._body.arrived) or self._translator.clean(words(whole.data) or "") or None
+            self._said = self._body.arrived, whole.data
         return whole.status

@@ -12,8 +12,8 @@ import pybase64
 
 from swapline_producer.contract import LinkedImage
 from swapline_producer.errors import ObjectMissing, StorageError
-from swapline_producer.layout import receipt_key, result_folder, staged_key, staging_folder
-from swapline_producer.storage import LONGEST_URL_LIFE
+from swapline_producer.layout import RECEIPT, receipt_key, result_folder, staged_key, staging_folder
+from swapline_producer.storage import LONGEST_URL_LIFE, Move, Seal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PNG = "image/png"
+JSON = "application/json"
 
 IN_HAND = 8
 """Jobs at a time: half of a worker's sixteen threads, so that a store that hangs leaves the other half for the vendor;
@@ -71,7 +72,7 @@ class PictureStore:
     def stage(self, job: Job, pictures: list[bytes]) -> None:
         """Write decoded pictures; the last one last, so that all are there when it is."""
         for number, picture in enumerate(pictures):
-            self._storage.put(staged_key(job.job_id, number), picture, PNG)
+            self._storage.draft(staged_key(job.job_id, number), picture, PNG)
 
     def staged(self, job: Job, number: int) -> bytes:
         """Read one staged picture, counted from 0. Raises ObjectMissing, StorageUnavailable."""
@@ -81,17 +82,16 @@ class PictureStore:
         """Give the name of a result, counted from 0."""
         return f"{result_folder(job)}/{number}.png"
 
-    def promote(self, job: Job, number: int, size: int) -> str:
-        """Make a staged picture of so many bytes a result; give its key. Its bytes stay where they are.
+    def publish(self, job: Job, receipt: bytes) -> bool:
+        """Make the staged pictures results, as they were checked, and write the receipt. No byte is copied.
 
-        Raises ObjectMissing when it is gone or has another size, StorageUnavailable.
+        Gives whether nothing is left in staging. Raises ObjectMissing when one is gone or has another size,
+        StorageUnavailable.
         """
-        staged, key = staged_key(job.job_id, number), self.key_of(job, number)
-        found = self._storage.head(staged)
-        if found != size:
-            raise ObjectMissing(f"{staged} should have {size} bytes and has {found}.")
-        self._storage.copy(staged, key)
-        return key
+        moves = [Move(str(number), f"{number}.png", known.bytes) for number, known in enumerate(job.checked)]
+        return self._storage.publish(
+            staging_folder(job.job_id), result_folder(job), moves, Seal(RECEIPT, receipt, JSON)
+        )
 
     def store(self, job: Job, number: int, picture: bytes) -> str:
         """Write one result, counted from 0; give its key. Raises StorageUnavailable."""
@@ -101,7 +101,7 @@ class PictureStore:
 
     def write_receipt(self, job: Job, receipt: bytes) -> None:
         """Write `receipt.json` beside the results. Raises StorageUnavailable."""
-        self._storage.put(receipt_key(job), receipt, "application/json")
+        self._storage.put(receipt_key(job), receipt, JSON)
 
     def unstage(self, job: Job) -> None:
         """Delete what was staged. Never raises: what stays is the janitor's."""

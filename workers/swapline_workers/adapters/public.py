@@ -7,12 +7,11 @@ kept-alive connections stay right.
 
 from __future__ import annotations
 
+import ipaddress
 import queue
 import socket
 import threading
 from typing import TYPE_CHECKING, ClassVar
-
-from urllib3.connectionpool import HTTPSConnectionPool
 
 from swapline_producer.addresses import forbidden_reason
 from swapline_workers.adapters.deadline import (
@@ -21,6 +20,7 @@ from swapline_workers.adapters.deadline import (
     DeadlineHTTPConnection,
     DeadlineHTTPPool,
     DeadlineHTTPSConnection,
+    DeadlineHTTPSPool,
 )
 from swapline_workers.errors import WebhookForbidden
 
@@ -36,8 +36,11 @@ RESOLVE_TIMEOUT = 5.0
 def resolve(host: str, port: int | None, ask: Callable[..., Sequence[Address]] | None = None) -> Sequence[Address]:
     """Look a name up, for RESOLVE_TIMEOUT at most. Raises socket.gaierror, UnicodeError.
 
-    A look-up that takes longer is left behind in its thread, which ends when the system's resolver gives up.
+    A look-up that takes longer is left behind in its thread, which ends when the system's resolver gives up. A host
+    that is an address in its usual spelling asks nobody, so it needs no thread.
     """
+    if _is_address(host):
+        return (ask or socket.getaddrinfo)(host, port, type=socket.SOCK_STREAM)
     answers: queue.SimpleQueue[Sequence[Address] | Exception] = queue.SimpleQueue()
 
     def look_up() -> None:
@@ -54,6 +57,14 @@ def resolve(host: str, port: int | None, ask: Callable[..., Sequence[Address]] |
     if isinstance(answer, Exception):
         raise answer
     return answer
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def checked(host: str, answers: Sequence[Address]) -> Sequence[Address]:
@@ -91,7 +102,7 @@ class _AnyHTTPPool(DeadlineHTTPPool):
     ConnectionCls = _AnyHTTPConnection
 
 
-class _AnyHTTPSPool(HTTPSConnectionPool):
+class _AnyHTTPSPool(DeadlineHTTPSPool):
     ConnectionCls = _AnyHTTPSConnection
 
 
@@ -99,7 +110,7 @@ class _PublicHTTPPool(DeadlineHTTPPool):
     ConnectionCls = _PublicHTTPConnection
 
 
-class _PublicHTTPSPool(HTTPSConnectionPool):
+class _PublicHTTPSPool(DeadlineHTTPSPool):
     ConnectionCls = _PublicHTTPSConnection
 
 

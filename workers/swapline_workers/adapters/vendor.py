@@ -16,9 +16,10 @@ import orjson
 
 from swapline_producer.contract import FailureCode
 from swapline_producer.errors import SettingsError
+from swapline_workers.adapters.calls import post
 from swapline_workers.adapters.deadline import limit
 from swapline_workers.adapters.output import REPLY_LIMIT, Body, OpenLook
-from swapline_workers.adapters.sessions import Sessions, post
+from swapline_workers.adapters.sessions import Sessions
 from swapline_workers.adapters.translation import Answer, Translator
 from swapline_workers.core.acceptance import Acceptance, accepted
 from swapline_workers.core.reply import ReplyError
@@ -94,7 +95,6 @@ class VendorClient:
                     self._sessions.here().submitting,
                     f"{self._base_url}/{spec.api_version}/run/face_swap",
                     data=data,
-                    headers={"Content-Type": "application/json"},
                     timeout=(self._connect_timeout, self._submit_timeout),
                 )
             with _closing(response):

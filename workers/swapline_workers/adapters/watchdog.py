@@ -13,7 +13,7 @@ import os
 import socket
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Deadline:
         self._fired = False
         self._over = False
         self._lock = threading.Lock()
-        self._sockets: list[socket.socket] = []
+        self._twins: list[int] = []
 
     @property
     def fired(self) -> bool:
@@ -80,8 +80,8 @@ class Deadline:
         """Shut this socket down when the time is up; at once when it is up already."""
         with self._lock:
             if not self._over:
-                twin = socket.socket(sock.family, sock.type, sock.proto, fileno=socket.dup(sock.fileno()))
-                self._sockets.append(twin)
+                twin = socket.dup(sock.fileno())
+                self._twins.append(twin)
                 if self._fired:
                     _shut(twin)
         if self.outer is not None:
@@ -92,21 +92,26 @@ class Deadline:
         with self._lock:
             if not self._over:
                 self._fired = True
-                for twin in self._sockets:
+                for twin in self._twins:
                     _shut(twin)
 
     def end(self) -> None:
         """Let go of the sockets: after this, the deadline does nothing."""
         with self._lock:
             self._over = True
-            for twin in self._sockets:
-                twin.close()
-            self._sockets.clear()
+            for twin in self._twins:
+                socket.close(twin)
+            self._twins.clear()
 
 
-def _shut(sock: socket.socket) -> None:
-    with suppress(OSError):  # it was never connected, or the other side was faster
+def _shut(twin: int) -> None:
+    sock = socket.socket(fileno=twin)
+    try:
         sock.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # it was never connected, or the other side was faster
+    finally:
+        sock.detach()  # the number is the deadline's to close
 
 
 class _Watchdog:
@@ -179,3 +184,31 @@ def limit(seconds: float) -> Iterator[Deadline]:
 def present() -> Deadline | None:
     """Give the deadline that this thread stands under."""
     return _here.deadline
+
+
+def watch(sock: socket.socket) -> None:
+    """Have this thread's deadline, where it has one, shut a socket down."""
+    if (deadline := present()) is not None:
+        deadline.watch(sock)
+
+
+def reached(stage: Stage) -> None:
+    """Note for this thread's deadline, where it has one, how far its call came."""
+    if (deadline := present()) is not None:
+        deadline.reached(stage)
+
+
+def shorter(timeout: float | None) -> float | None:
+    """Give the timeout in seconds, or what is left of the deadline where that is less."""
+    if (deadline := present()) is None:
+        return timeout
+    left = what_is_left(deadline)
+    return left if timeout is None else min(timeout, left)
+
+
+def what_is_left(deadline: Deadline) -> float:
+    """Give the seconds that are left of a deadline. Raises DeadlineExceeded when there are none."""
+    left = deadline.remaining
+    if left <= 0:
+        raise DeadlineExceeded("the deadline passed before all was sent")
+    return left

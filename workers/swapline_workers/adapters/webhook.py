@@ -18,13 +18,15 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
-from swapline_producer.addresses import url_problem
+from swapline_producer.addresses import webhook_problem
 from swapline_producer.webhooks import sign
 from swapline_workers import context
+from swapline_workers.adapters.calls import post
 from swapline_workers.adapters.deadline import limit
 from swapline_workers.adapters.keyring import Keyring
 from swapline_workers.adapters.public import AnyAdapter, PublicAdapter
 from swapline_workers.adapters.retry_after import retry_after
+from swapline_workers.adapters.watchdog import Stage
 from swapline_workers.errors import WebhookFailed, WebhookForbidden
 
 if TYPE_CHECKING:
@@ -132,10 +134,7 @@ class WebhookSender:
 
     def _checked_host(self, url: str) -> str:
         """Refuse by its letters what must not be called; what a name leads to is checked on connecting."""
-        problem = url_problem(url, allow_private=self._allow_private)
-        if problem is None and not self._allow_private and not url.lower().startswith("https://"):
-            problem = "it is not https://"
-        if problem:
+        if problem := webhook_problem(url, allow_private=self._allow_private):
             raise WebhookForbidden(
                 f"The webhook's URL is refused: {problem}; give a public https:// URL, or set "
                 "SWAPLINE_WEBHOOK_ALLOW_PRIVATE=true for development.",
@@ -145,13 +144,8 @@ class WebhookSender:
     def _post(
         self, url: str, host: str, body: bytes, headers: dict[str, str], deadline: Deadline
     ) -> tuple[int, str | None]:
-        with self._session().post(
-            url,
-            data=body,
-            headers=headers,
-            timeout=(CONNECT_TIMEOUT, self._timeout),
-            allow_redirects=False,
-            stream=True,
+        with post(
+            self._session(), url, data=body, headers=headers, timeout=(CONNECT_TIMEOUT, self._timeout)
         ) as response:
             # A header that the watchdog cut off looks like a good one; one that came before it is whole.
             deadline.check()
@@ -181,9 +175,14 @@ class WebhookSender:
             return f"The webhook's receiver {host} did not answer within {self._timeout:g} s."
         if isinstance(error, requests.exceptions.SSLError):
             return f"The webhook's receiver {host} has no certificate that can be trusted for this name."
-        if isinstance(error, (requests.ConnectionError, OSError)):
-            return f"The webhook's receiver {host} could not be reached, or hung up before it answered."
-        return f"The webhook's receiver {host} gave no HTTP reply that can be read ({type(error).__name__})."
+        if deadline.stage is not Stage.SENDING:
+            return f"The webhook's receiver {host} could not be reached."
+        if _hung_up(error):
+            return f"The webhook's receiver {host} hung up before it answered."
+        return (
+            f"The webhook's receiver {host} answered with something that is no HTTP reply; see that its URL leads to a"
+            " web server, and to the right port of it."
+        )
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._here, "session", None)
@@ -207,6 +206,16 @@ class _Session(requests.Session):
 
     def get_redirect_target(self, resp: Any) -> None:
         """Say that there is none: of a redirect, `requests` reads the whole body even when told not to follow it."""
+
+
+def _hung_up(error: BaseException) -> bool:
+    """Whether the connection ended, and not what came over it was wrong: `requests` calls either an OSError."""
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, OSError) and not isinstance(link, requests.RequestException):
+            return True
+        link = link.__cause__ or link.__context__
+    return False
 
 
 def _digest(response: requests.Response) -> str | None:

@@ -26,7 +26,7 @@ _PICTURE = re.compile(r"[A-Za-z0-9+/_\-]{256,}={0,2}")
 def redactor(secrets: Iterable[str] = ()) -> Callable[[Any], Any]:
     """Give a function that cleans a value of a log's line, however deep."""
     known = sorted({form for secret in secrets for form in _forms(secret)}, key=len, reverse=True)
-    secret = re.compile("|".join([*map(re.escape, known), r"\bwhsec_[A-Za-z0-9+/=_\-]+"]))
+    secret = re.compile("|".join([*map(re.escape, known), r"\bwhs(?:ec|k)_[A-Za-z0-9+/=_\-]+"]))
     return lambda value: _clean(value, secret)
 
 

@@ -120,6 +120,8 @@ def _without_head(text: memoryview) -> memoryview:
 def _cut(body: bytes | bytearray, view: memoryview) -> tuple[bytes | memoryview, list[memoryview]]:
     """Replace every long string by a placeholder; give what is left, and the strings as they stand in the body."""
     end = len(view)
+    if end <= LONG:
+        return view, []
     kept: list[memoryview] = []
     cut: list[memoryview] = []
     start, after, at = -1, 0, body.find(_QUOTE, 0, end)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from rich.text import Text
@@ -85,9 +86,10 @@ class LogFollower:
 
     def _look(self) -> None:
         for name, path in list(self._logs.items()):
-            while lines := self._new_lines(name, path):
-                for line in filter(str.strip, lines):
-                    self._print(name, Text.from_ansi(line))
+            with suppress(OSError):  # a full disk, or somebody who tidies up: the next look may be luckier
+                while lines := self._new_lines(name, path):
+                    for line in filter(str.strip, lines):
+                        self._print(name, Text.from_ansi(line))
 
     def _print(self, name: str, text: Text) -> None:
         colour = _COLOURS[self._names.index(name) % len(_COLOURS)] if name in self._names else ""

@@ -68,8 +68,8 @@ COUNTERS = (
     Metric(
         "swapline_looks_total",
         "counter",
-        "Status calls, counted in the ledger just before each: those that the vendor saw, and those that did not get "
-        "there.",
+        "Status calls, counted in the ledger before each: those that the vendor saw, and those that did not get there "
+        "(its message was lost or late).",
         count("looks_begun"),
     ),
     Metric(

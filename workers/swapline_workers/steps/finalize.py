@@ -9,7 +9,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from swapline_producer.change import Change
+from swapline_producer.change import Change, FieldValue
 from swapline_producer.contract import Job, State, StoredPicture
 from swapline_producer.errors import ObjectMissing, StorageUnavailable
 from swapline_workers.core.outcomes import STALE, Outcome, Retry, Stop
@@ -35,25 +35,33 @@ def finalize(job: Job, _at: int, ports: Ports) -> Outcome:
 
 def _store(job: Job, ports: Ports) -> Outcome:
     try:
-        images = tuple(_stored(job, number, ports) for number in range(job.staged))
-        ports.pictures.write_receipt(job, _receipt(job, images))
+        images, cleared = _published(job, ports)
     except StorageUnavailable as error:
         return _try_again(job, ports, str(error))
     except (ObjectMissing, PngError) as error:
         return try_collecting_again(job, ports, f"what was staged is gone or broken: {error}")
-    outcome = succeed(job, ports, {"images": images, "staged": None, "checked": None}, _warnings(job, images))
+    fields: dict[str, FieldValue] = {"images": images, "staged": None, "checked": None}
+    outcome = succeed(job, ports, fields, _warnings(job, images), cleared=cleared)
     if outcome == STALE:
         ports.desk.left_behind(job)
-    else:
+    elif not cleared:
         ports.pictures.unstage(job)
     return outcome
 
 
+def _published(job: Job, ports: Ports) -> tuple[tuple[StoredPicture, ...], bool]:
+    """Store the pictures: as they were checked when they were staged, or checked again where that is not known.
+
+    Gives them, and whether nothing is left in staging.
+    """
+    if len(job.checked) == job.staged:
+        return job.checked, ports.pictures.publish(job, _receipt(job, job.checked))
+    images = tuple(_stored(job, number, ports) for number in range(job.staged))
+    ports.pictures.write_receipt(job, _receipt(job, images))
+    return images, False
+
+
 def _stored(job: Job, number: int, ports: Ports) -> StoredPicture:
-    """Store one picture: as it was checked when it was staged, or, where nobody wrote that down, checked again."""
-    if number < len(job.checked):
-        known = job.checked[number]
-        return known.model_copy(update={"key": ports.pictures.promote(job, number, known.bytes)})
     picture = ports.pictures.staged(job, number)
     info = walk(picture, inflate=False)  # the pixels were checked when it was read; this finds a broken stage
     key = ports.pictures.store(job, number, picture)

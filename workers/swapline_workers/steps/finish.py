@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from swapline_workers.steps.ports import Ports
 
 
-def succeed(job: Job, ports: Ports, fields: dict[str, FieldValue], warnings: list[str]) -> Outcome:
-    """End a job well; `warnings` go to its log."""
+def succeed(
+    job: Job, ports: Ports, fields: dict[str, FieldValue], warnings: list[str], *, cleared: bool = False
+) -> Outcome:
+    """End a job well; `warnings` go to its log. `cleared`: nothing is left in staging."""
     data: dict[str, JsonValue] = {"warnings": list(warnings)} if warnings else {}
-    return _finish(job, ports, State.SUCCEEDED, fields, data)
+    return _finish(job, ports, State.SUCCEEDED, fields, data, cleared=cleared)
 
 
 def fail(
@@ -38,7 +40,7 @@ def fail(
     return _finish(job, ports, to, fields, {"code": code, "detail": detail}, refund=refund, observe=observe)
 
 
-def _finish(
+def _finish(  # noqa: PLR0913 -- each is one fact of the end
     job: Job,
     ports: Ports,
     to: State,
@@ -47,6 +49,7 @@ def _finish(
     *,
     refund: bool = False,
     observe: dict[str, dict[int, float]] | None = None,
+    cleared: bool = False,
 ) -> Outcome:
     tells = job.spec.webhook_url is not None
     code = fields.get("failure_code")
@@ -60,6 +63,7 @@ def _finish(
         count={f"finished.{to}": 1, **({f"failed.{code}": 1} if code else {})},
         refund=refund,
         observe=observe or {},
+        cleared=cleared,
     )
     done = ports.desk.advance(job, change)
     if done is None:

@@ -83,8 +83,11 @@ class Pictures(Protocol):
     def key_of(self, job: Job, number: int) -> str:
         """The name that the job determines for a result. Raises nothing."""
 
-    def promote(self, job: Job, number: int, size: int) -> str:
-        """Make a staged picture of so many bytes a result without reading it; give its name."""
+    def publish(self, job: Job, receipt: bytes) -> bool:
+        """Make the staged pictures, as they were checked, results without reading them, and write `receipt.json`.
+
+        Gives whether nothing is left in staging.
+        """
 
     def store(self, job: Job, number: int, picture: bytes) -> str:
         """Write one result under the name the job determines; give that name."""

@@ -112,6 +112,8 @@ class _Run:
             "SWAPLINE_STORAGE_URL": settings.storage_url,
             "SWAPLINE_KEY_PREFIX": settings.key_prefix,
         }
+        if settings.webhook_allow_private:  # whoever enqueues refuses what the workers would not post
+            self._shared["SWAPLINE_WEBHOOK_ALLOW_PRIVATE"] = "true"
 
     def start(self, pages: Mapping[str, int], sized: Size, *, embedded: bool) -> None:
         self._parts.add({"SWAPLINE_REDIS_URL": self._start_redis() if embedded else self._check_redis()})

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -71,7 +72,7 @@ class Place:
 
     def write_env(self, settings: dict[str, str]) -> None:
         """Write the settings that other terminals need."""
-        lines = [f"{name}='{value}'\n" for name, value in settings.items()]
+        lines = [f"{name}={shlex.quote(value)}\n" for name, value in settings.items()]
         write_private(self.env, "".join(lines))
 
 

@@ -1,0 +1,188 @@
+"""What a job's moves cost, by move: CPU of the server and of the client, commands, and bytes of the append-only file.
+
+python bench/moves.py [--jobs 1000]
+Drives whole lives (two looks, a stored picture, no webhook, fifty jobs waiting) through the ledger alone, one call
+after the other. Of each move the cheaper half of its calls counts: the rest is the machine's other work. PYTHONPATH may
+name another version's producer and workers, to compare.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections import defaultdict, deque
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from swapline_producer.change import Change, Limits, NewJob, to_tell
+from swapline_producer.contract import JobSpec, Notification, State, StoredImage, StoredPicture
+from swapline_producer.ledger import Ledger, connect
+from swapline_workers.core.histogram import observed
+from swapline_workers.core.lifecycle import ROUTES
+from swapline_workers.local.valkey import EmbeddedValkey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from swapline_producer.change import Advanced
+    from swapline_producer.contract import Job, Ticket
+
+T = TypeVar("T")
+WAITING, AT_ONCE, CLAIMED = 50, 10, 3
+"""Jobs in line, slots, and entries of one claim: about what a busy worker has."""
+WARM_UP = 100
+RUN, RESCUE = 1800.0, 15.0
+
+
+class Life:
+    """Jobs on their way, and what each call cost."""
+
+    def __init__(self, ledger: Ledger, server: int, jobs: int) -> None:
+        """`server` is the process id of the ledger's; so many `jobs` are enqueued at most."""
+        self.ledger, self.server, self.left = ledger, server, jobs
+        self.accepted = self.done = 0
+        self.messages: deque[tuple[str, int]] = deque()
+        self.cost: dict[str, list[tuple[int, int]]] = defaultdict(list)
+
+    def _spent(self) -> int:
+        """Nanoseconds of CPU that the server has had."""
+        return int(Path(f"/proc/{self.server}/schedstat").read_text().split()[0])
+
+    def timed(self, name: str, call: Callable[..., T], *given: Any) -> T:
+        """Make one call, and note what it cost both sides."""
+        server, client = self._spent(), time.process_time_ns()
+        answer = call(*given)
+        client = time.process_time_ns() - client
+        self.cost[name].append((self._spent() - server, client))
+        return answer
+
+    def enqueue(self) -> None:
+        """Accept one job with a stored picture."""
+        number, self.accepted = self.accepted, self.accepted + 1
+        job_id, digest = f"{number:032d}", sha256(str(number).encode()).hexdigest()
+        image = StoredImage(sha256=digest, media_type="image/jpeg", width=1500, height=2000, size=225_000)
+        spec = JobSpec(image=image, gender=0, filter_id=12).model_dump(mode="json", exclude_none=True)
+        self.timed("hold", self.ledger.hold_input, digest, job_id)
+        new = NewJob(job_id=job_id, spec=spec, queue_ttl=86_400, run_timeout=RUN)
+        accepted = self.timed("accept", self.ledger.accept, new)
+        if not getattr(accepted, "in_line", False):  # versions before 0038 sent a message for each
+            self.messages.append((job_id, 1))
+
+    def _send(self, tickets: Iterable[Ticket]) -> None:
+        self.messages += [(ticket.job_id, ticket.turn) for ticket in tickets]
+
+    def _moved(self, name: str, job: Job, change: Change) -> Job:
+        advanced: Advanced | None = self.timed(name, self.ledger.advance, job, change)
+        if advanced is None:
+            raise SystemExit(f"{name}: somebody else moves these jobs")
+        self._send(advanced.granted)
+        return advanced.job
+
+    def work(self) -> None:
+        """Read one message and do what the step does, but for the vendor and the store."""
+        job_id, turn = self.messages.popleft()
+        opened = self.timed("open", self.ledger.open, job_id, turn)
+        if opened is None:
+            raise SystemExit("somebody else moves these jobs")
+        job = opened.job
+        if job.state is State.QUEUED:
+            self._send(self.timed("line_up", self.ledger.line_up, job) or ())
+        elif job.state is State.SUBMITTING:
+            self._submit(job)
+        elif not job.polls:
+            self._look(job)
+        else:
+            self._collect(job)
+
+    def _submit(self, job: Job) -> None:
+        fields: dict[str, Any] = {"attempts": 1, "attempt_open": True}
+        data: dict[str, Any] = {"attempt": 1, "api_version": "v6"}
+        change = Change(to=State.SUBMITTING, fields=fields, stamps={"run_until": RUN}, due_in=RESCUE, note="attempt")
+        job = self._moved("attempt", job, change.model_copy(update={"data": data, "count": {"attempts": 1}}))
+        fields = {"vendor_job_id": job.job_id, "vendor_status": "IN_QUEUE", "attempts": 1, "attempt_open": False}
+        fields |= {"credits": 2, "failure_code": None, "notification": Notification.NONE, "silent": 0}
+        stamps = {"submitted_at": 0.0, "run_until": RUN}
+        change = Change(to=State.RUNNING, fields=fields, stamps=stamps, due_in=0, due_by="run_until", calm=True)
+        self._moved("accepted", job, change.model_copy(update={"note": "submitted", "count": {"submitted": 1}}))
+
+    def _look(self, job: Job) -> None:
+        fields: dict[str, Any] = {"vendor_status": "IN_PROGRESS", "not_found": 0, "silent": 0, "polls": 1}
+        count = {"looks": 1, "looks.instant": 1}
+        change = Change(to=State.RUNNING, fields=fields, stamps={"looked_at": 0}, count=count, due_in=0, note="status")
+        self._moved("look", job, change.model_copy(update={"due_by": "run_until"}))
+
+    def _collect(self, job: Job) -> None:
+        spread = observed(1.0, 1.4)
+        fields: dict[str, Any] = {"vendor_status": "COMPLETED", "polls": 2, "not_found": 0, "retries": 0}
+        change = Change(to=State.STORING, fields=fields, stamps={"terminal_at": 0}, due_in=RESCUE, note="completed")
+        more = {"count": {"looks": 1, "completed": 1}, "timed": {"detection": 0.2}}
+        more["observe"] = {"v6:-:single:-": spread, "all": spread}
+        job = self._moved("slot passed on", job, change.model_copy(update=more))
+        key = f"results/default/2026/11/22/{job.job_id}/0.png"
+        picture = StoredPicture(key=key, sha256="ab" * 32, bytes=200_000, width=1024, height=1024)
+        fields = {"staged": 1, "staged_bytes": 200_000, "checked": (picture,), "retries": 0}
+        change = Change(to=State.STORING, fields=fields, due_in=RESCUE, sends=True, note="staged")
+        job = self._moved("staged", job, change)
+        fields = {"images": (picture,), "staged": None, "checked": None, **to_tell(job)}
+        count = {"finished.SUCCEEDED": 1}
+        self._moved("stored", job, Change(to=State.SUCCEEDED, fields=fields, note="succeeded", count=count))
+        self.done += 1
+        if self.accepted < self.left:
+            self.enqueue()
+
+    def go_on(self, until: int) -> None:
+        """Work until so many jobs are done."""
+        while self.done < until:
+            while self.messages:
+                self.work()
+            claimed = self.timed("claim", lambda: self.ledger.claim(ROUTES, limit=CLAIMED))
+            self._send(claimed.tickets)
+
+
+def _typical(costs: list[int]) -> float:
+    """Microseconds."""
+    cheaper = sorted(costs)[: max(1, len(costs) // 2)]
+    return sum(cheaper) / len(cheaper) / 1000
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", type=int, default=1000)
+    jobs = parser.parse_args().jobs
+    with TemporaryDirectory() as folder, EmbeddedValkey(Path(folder) / "valkey") as valkey:
+        ledger = Ledger(connect(valkey.url))
+        info: Callable[[str], Any] = ledger.client.info
+        ledger.configure(Limits(max_in_flight=AT_ONCE, rescue_after=RESCUE))
+        life = Life(ledger, info("server")["process_id"], jobs + WARM_UP + WAITING)
+        for _ in range(WAITING):
+            life.enqueue()
+        life.go_on(WARM_UP)
+        life.cost.clear()
+        ledger.client.config_resetstat()
+        bytes_before = info("persistence")["aof_current_size"]
+        life.go_on(WARM_UP + jobs)
+        calls = sum(len(costs) for costs in life.cost.values())
+        commands = sum(one["calls"] for name, one in info("commandstats").items() if name != "cmdstat_evalsha")
+        log_bytes = info("persistence")["aof_current_size"] - bytes_before
+    moves = {
+        name: {
+            "a_job": round(len(costs) / jobs, 2),
+            "server_us": round(_typical([server for server, _ in costs])),
+            "client_us": round(_typical([client for _, client in costs])),
+        }
+        for name, costs in life.cost.items()
+    }
+    for name, one in moves.items():
+        print(json.dumps({"move": name, **one}))
+    sums = {"moves": calls / jobs, "commands": commands / jobs, "log_bytes": log_bytes / jobs}
+    for side in ("server", "client"):
+        sums[f"{side}_ms"] = sum(one["a_job"] * one[f"{side}_us"] for one in moves.values()) / 1000
+    print(json.dumps({"a_job": {name: round(number, 2) for name, number in sums.items()}}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""The head of a plain HTTP reply, read in a tenth of the time that the standard library takes.
+
+`email.parser` reads headers as mail has them: folded, commented, encoded. Of what servers really send, one pattern and
+one split are enough. Whatever is unusual in any way (no HTTP/1.1, 1xx, chunks, packed, no length or two, a folded line,
+a byte that is not printable ASCII, more than fits a first read) is not read here: it is the library's turn. The library
+is the oracle in the test: what is given here is what it gives.
+"""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from typing import NamedTuple
+
+HEAD_LIMIT = 8192
+"""Bytes in which a plain head must end; usual ones have 150 to 1,500."""
+MAX_HEADERS = 99
+"""Lines; `http.client` raises an error beyond."""
+LENGTH_DIGITS = 15
+"""Of a Content-Length: no number of bytes that a computer has seen is longer."""
+
+_TOKEN = rb"[!#-'*+\-.0-9A-Z^_`a-z|~]+"
+"""A header's name (RFC 9110, 5.6.2)."""
+_HEAD = re.compile(rb"HTTP/1\.1 ([2-9]\d\d)(?: ([ -~]*))?\r\n((?:" + _TOKEN + rb":[\t -~]*\r\n)*)\r\n")
+_SENT = re.compile(rb"(?:" + _TOKEN + rb": [\t -~\x80-\xff]*\r\n)*")
+_BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+
+
+class Head(NamedTuple):
+    """Status line and headers; names in lower case, values of the same name joined by commas."""
+
+    status: int
+    reason: str
+    headers: dict[str, str]
+    length: int
+    """Bytes of the body."""
+    keeps: bool
+    """Whether another request may follow on this connection."""
+    size: int
+    """Bytes of the head itself."""
+
+
+def plain_head(said: bytes) -> Head | None:
+    """Read the head that a reply begins with; None when it has not ended, or is unusual in any way."""
+    found = _HEAD.match(said, 0, HEAD_LIMIT)
+    if found is None or found[3].count(b"\n") > MAX_HEADERS:
+        return None
+    headers = _fields(found[3].decode("ascii"))
+    status = int(found[1])
+    length = _length(status, headers)
+    if length is None:
+        return None
+    keeps = "close" not in headers.get("connection", "").lower()
+    return Head(status, (found[2] or b"").decode("ascii").strip(), headers, length, keeps, found.end())
+
+
+def _fields(text: str) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    for line in text.split("\r\n")[:-1]:
+        name, _, value = line.partition(":")
+        name, value = name.lower(), value.lstrip(" \t")
+        fields[name] = f"{fields[name]}, {value}" if name in fields else value
+    return fields
+
+
+def _length(status: int, headers: dict[str, str]) -> int | None:
+    """Give the bytes of the body where that is plain to see."""
+    if "transfer-encoding" in headers or headers.get("content-encoding", "identity").lower() != "identity":
+        return None
+    if status in _BODILESS:
+        return 0
+    length = headers.get("content-length", "")
+    return int(length) if length.isdigit() and len(length) <= LENGTH_DIGITS else None
+
+
+def can_be_sent(lines: bytes, number: int) -> bool:
+    """Tell whether these are so many lines of headers and nothing else: no line break hides in a name or a value."""
+    return lines.count(b"\n") == number and _SENT.fullmatch(lines) is not None
