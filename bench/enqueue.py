@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from room import DOCS, PHOTO_SIZE, Room, links, photograph, room
 from swapline_producer import Producer, ProducerSettings, SwapRequest
+from swapline_producer.contract import State
 from telling import keep, machine, percentile, table, warn_if_busy
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def many(here: Room, rounds: Iterable[tuple[int, Iterable[SwapRequest]]]) -> flo
         began = time.perf_counter()
         bulk(producer, requests)
         best = max(best, size / (time.perf_counter() - began))
-        made = producer.ledger.census()["QUEUED"]
+        made = producer.ledger.census()[State.QUEUED]
         if made != size + WARM_UP:
             raise SystemExit(f"{made} jobs were made instead of {size + WARM_UP}")
     return best

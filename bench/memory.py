@@ -70,21 +70,16 @@ def run(chosen: argparse.Namespace, workers: int) -> dict[str, Any]:
         time.sleep(2)  # what is loaded late is loaded: from here on it is jobs
         rest = {name: read(process) for name, process in here.ours.items()}
         empty = here.redis_memory()
-        with Watch(here.ours, here.client, every=EVERY) as watch:
+        with Watch(here.ours, here.client, every=EVERY, count=here.in_flight) as watch:
             began = time.monotonic()
             enqueue(here, chosen.jobs, f"{receiver}/hook")
-            in_flight = 0
-            while here.ended() < chosen.jobs:
-                in_flight = max(in_flight, len(here.ledger.slots().in_flight))
-                here.still_there()
-                time.sleep(0.5)
+            here.wait_for(chosen.jobs)
             took = time.monotonic() - began
-        here.wait_for(chosen.jobs)
         finished = (here.redis_memory() - empty) / chosen.jobs
         most = watch.most()
         return {
             "workers": workers,
-            "most in flight": in_flight,
+            "most in flight": max(one.jobs for one in watch.samples),
             "jobs/s": round(chosen.jobs / took, 1),
             "RSS MB": round(most.rss / MB),
             "PSS MB": round(most.pss / MB),

@@ -92,6 +92,11 @@ def rates(samples: list[Sample], window: int = 5) -> list[tuple[float, float]]:
     return found
 
 
+def kilobytes(name: str) -> Callable[[Sample], float]:
+    """Give what finds one process' memory in a sample."""
+    return lambda one: one.processes[name].rss / 1000
+
+
 def rows(samples: list[Sample]) -> list[dict[str, Any]]:
     """Give the table: each process, at the half of the jobs, at the end, and its slope."""
     half, last = next(one for one in samples if one.jobs >= samples[-1].jobs / 2), samples[-1]
@@ -100,7 +105,7 @@ def rows(samples: list[Sample]) -> list[dict[str, Any]]:
             "": name,
             "MB at half": round(half.processes[name].rss / MB, 1),
             "at the end": round(last.processes[name].rss / MB, 1),
-            "KB per 1,000 jobs": round(growth(samples, lambda one, name=name: one.processes[name].rss / 1000), 1),
+            "KB per 1,000 jobs": round(growth(samples, kilobytes(name)), 1),
             "files": f"{half.processes[name].files} → {last.processes[name].files}",
             "threads": f"{half.processes[name].threads} → {last.processes[name].threads}",
         }
@@ -123,8 +128,8 @@ def draw(samples: list[Sample], kept: list[Sample], to: Path) -> None:
         counts.plot(minutes, [one.processes[name].files for one in samples], label=f"{name}: open files")
         counts.plot(minutes, [one.processes[name].threads for one in samples], ":", label=f"{name}: threads")
     memory.set_title("resident set, MB")
-    stored.plot([one.jobs for one in samples], [one.redis / MB for one in samples], label="records expire")
-    stored.plot([one.jobs for one in kept], [one.redis / MB for one in kept], label="records are kept")
+    stored.plot([one.jobs / 1000 for one in samples], [one.redis / MB for one in samples], label="records expire")
+    stored.plot([one.jobs / 1000 for one in kept], [one.redis / MB for one in kept], label="records are kept")
     stored.set_title("the server's data, MB, by jobs done")
     found = rates(samples)
     speed.plot([at / 60 for at, _ in found], [rate for _, rate in found], color="C2")
@@ -133,9 +138,9 @@ def draw(samples: list[Sample], kept: list[Sample], to: Path) -> None:
     for axes in (memory, stored, speed, counts):
         axes.set_ylim(bottom=0)
         axes.grid(visible=True, alpha=0.3)
-        axes.set_xlabel("jobs" if axes is stored else "minutes")
+        axes.set_xlabel("thousand jobs" if axes is stored else "minutes")
     for axes in (memory, stored, counts):
-        axes.legend(fontsize="small", loc="lower right")
+        axes.legend(fontsize="small", loc="center right")
     figure.tight_layout()
     figure.savefig(to, dpi=90)
 

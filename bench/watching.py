@@ -39,7 +39,7 @@ class Sample(NamedTuple):
     redis: int
     """Bytes that the server has given to its data; 0 where nobody asked."""
     jobs: int
-    """Jobs that had ended by then; 0 where nobody counted."""
+    """What `count` gave then: jobs that had ended, or were in flight; 0 where nobody counted."""
 
     @property
     def rss(self) -> int:
@@ -77,7 +77,7 @@ class Watch(threading.Thread):
         every: float,
         count: Callable[[], int] = int,
     ) -> None:
-        """Watch these; the server's memory as well where a client is given. `count` gives how many jobs have ended."""
+        """Watch these; the server's memory as well where a client is given. `count` counts jobs."""
         super().__init__(name="watch", daemon=True)
         self._ours, self._client, self._every, self._count = dict(ours), client, every, count
         self._stopped = threading.Event()
