@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from swapline_producer.storage.base import TEMPORARY
 from swapline_producer.storage.file_system import reserve
+from swapline_producer.storage.uncached import write_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,9 +118,7 @@ def _temporary(folder: Folder, data: bytes) -> Iterator[str]:
 def _fill(file: int, data: bytes) -> None:
     try:
         reserve(file, len(data))
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(file, rest) :]
+        write_all(file, data)
         os.fsync(file)
     finally:
         os.close(file)
