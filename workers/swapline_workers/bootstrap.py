@@ -30,6 +30,7 @@ from swapline_workers.core.polling import Bounds
 from swapline_workers.farewell import Farewell
 from swapline_workers.housekeeping import Housekeeping
 from swapline_workers.observability import MeasuredVendor, WorkerMeter
+from swapline_workers.one_core import OneCore
 from swapline_workers.post import Post
 from swapline_workers.pulse import Allowed, Pulse
 from swapline_workers.settings import WorkerSettings
@@ -80,6 +81,7 @@ class House:
     meter: WorkerMeter
     pulse: Pulse
     tracing: Tracing
+    one_core: OneCore
 
     def staff(self, threads: int, queues: Iterable[str]) -> None:
         """Say how many steps run at once here, and from which queues: webhooks never take more than half of them.
@@ -109,6 +111,8 @@ class House:
         self.clock.start()
         if not forks:
             self.housekeeping.start()
+            if self.settings.one_core:
+                self.one_core.start()
         self.meter.threads.set(threads)
         self.meter.open()
         self.pulse.start(threads)
@@ -125,6 +129,7 @@ class House:
         self.farewell.end()
         self.meter.close()
         self.pulse.stop()
+        self.one_core.stop()
         self.tracing.close()
 
 
@@ -207,6 +212,7 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
         meter=meter,
         pulse=pulse,
         tracing=tracing,
+        one_core=OneCore(),
     )
 
 

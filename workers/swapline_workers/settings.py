@@ -106,6 +106,9 @@ class WorkerSettings(MetricsSettings, LogSettings):
     check_pixels: bool = Field(default=False, description="also inflate every picture and count its rows")
     storage_timeout: float = Field(60, gt=0, description="seconds for one read or write of an object")
     pictures_in_hand: int = Field(8, ge=1, description="jobs whose pictures one process has in memory at a time")
+    one_core: bool = Field(
+        default=True, description="threads share a processor while another has time for the rest: a fifth less CPU"
+    )
     pulse: Path | None = Field(None, description="file in which a worker shows that it works, for `swapline alive`")
     stop_grace: float = Field(25, ge=0, description="seconds that a stopping worker may finish what it has in hand")
 
