@@ -64,7 +64,7 @@ class MemoryLedger:
             submit = Ticket(step=Step.SUBMIT, job_id=job.job_id, turn=1)
             return Accepted(job.job_id, created=True, tickets=(submit,))
 
-    def accept_many(self, wishes: Iterable[Wish]) -> list[tuple[str, bool] | IdempotencyConflict]:
+    def accept_many(self, wishes: Iterable[Wish]) -> list[Accepted | IdempotencyConflict]:
         """See `Ledger.accept_many`."""
         return [self._tried(wish) for wish in wishes]
 
@@ -177,12 +177,11 @@ class MemoryLedger:
 
     # -- inside -----------------------------------------------------------------------------------------------
 
-    def _tried(self, wish: Wish) -> tuple[str, bool] | IdempotencyConflict:
+    def _tried(self, wish: Wish) -> Accepted | IdempotencyConflict:
         try:
-            one = self.accept(wish.job, fingerprint=wish.fingerprint, replace_failed=wish.replace_failed)
+            return self.accept(wish.job, fingerprint=wish.fingerprint, replace_failed=wish.replace_failed)
         except IdempotencyConflict as error:
             return error
-        return one.job_id, one.created
 
     def _holder(self, name: tuple[str, str], fingerprint: str, *, replace_failed: bool) -> str | None:
         """The job that keeps a key; None where there is none, or it gives the key up."""

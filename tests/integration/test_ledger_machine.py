@@ -111,7 +111,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.replays[job_id] = 0
         self.world.bag.send(accepted.tickets)
 
-    @rule(seconds=st.sampled_from([0.0, 0.5, 16.0, 16.0, 60.0]))
+    @rule(seconds=st.sampled_from([0.0, 0.5, 16.0, 16.0, 60.0, 60.0]))
     def a_clock_ticks_after(self, seconds: float) -> None:
         self.time.pass_(seconds)
         self.world.bag.send(self.ledger.claim(ROUTES).tickets)

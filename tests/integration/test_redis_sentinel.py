@@ -130,6 +130,10 @@ def test_jobs_run_before_during_and_after_a_fail_over_and_none_is_paid_twice(
         jobs = [producer.enqueue(request(number)).job_id for number in range(10)]
         waited_for(lambda: any(job.state.finished for job in producer.ledger.get_many(jobs)))
         dead = servers.master()
+        with producer.ledger.client.pipeline(transaction=False) as pipe:  # what nobody has a copy of yet would be lost
+            pipe.set(f"{house.prefix}:mark", 1)
+            pipe.wait(1, 30_000)
+            assert pipe.execute()[1] >= 1
         dead.kill()
 
         def one_more_is_taken() -> bool:

@@ -59,7 +59,7 @@ PICTURE_SPANS = {
     "input_text": "read input",
     "stage": "stage",
     "staged": "read staged",
-    "promote": "store",
+    "publish": "store",
     "store": "store",
 }
 """What a trace calls the work on pictures. A picture is stored under one name, by whichever way."""

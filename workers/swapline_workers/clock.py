@@ -45,6 +45,10 @@ LIMIT = 200
 AWAY = 1.0
 """Seconds between two tries to reach a ledger that is away."""
 
+SETTLE = 3.0
+"""Seconds that a ledger has been back before anything is claimed: who has the reply to a paid call offers it again
+every two seconds. Claimed before that, its job would be held for a person."""
+
 
 def spacing(moments: int) -> float:
     """Seconds between two claims at least while a process remembers so many moments ahead."""
@@ -69,6 +73,7 @@ class Clock(threading.Thread):
         self._in_hands = in_hands
         self._renew_every = renew_every
         self._renew_at = 0.0
+        self._claims_from = 0.0
         self._id = secrets.token_hex(4)  # 32 bits: two clocks of one name would only count as one
         self._changed = threading.Condition()
         self._moments: list[float] = []
@@ -127,9 +132,12 @@ class Clock(threading.Thread):
     def _tick(self) -> float:
         """Claim and publish what is due; gives seconds until the next sweep."""
         self._renew()  # first: after an outage our own jobs are overdue as well, and we have them in hand
-        if self._retired:
+        if self.away:
+            self._claims_from = time.monotonic() + SETTLE
+        settling = self._claims_from - time.monotonic()
+        if self._retired or settling > 0:
             self._forget_past_moments()
-            return self._renew_every
+            return self._renew_every if self._retired else min(self._renew_every, settling)
         if self._prepare is not None:
             self._prepare()
             self._prepare = None
@@ -148,7 +156,7 @@ class Clock(threading.Thread):
 
     def _renew(self) -> None:
         now = time.monotonic()
-        if now >= self._renew_at:
+        if now >= self._renew_at or self.away:
             self._ledger.renew(self._in_hands())
             self._renew_at = now + self._renew_every
 

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from swapline_workers.core.outcomes import Outcome
 
 log = logging.getLogger(__name__)
+received = logging.getLogger("celery.worker.strategy")
+ended = logging.getLogger("celery.app.trace")
+"""Where Celery says the same of its own tasks, at our DEBUG (see `logs.py`)."""
 
 
 class Errand(Request):
@@ -151,6 +154,7 @@ class Crew:
             return None
         self._here[id(errand)] = errand
         state.task_reserved(errand)
+        received.info("Task %s[%s] received", errand.name, errand.id)
         self._tell(
             "task-received",
             errand,
@@ -180,9 +184,9 @@ class Crew:
             follows = self._following(outcome)
             well = self._ended(errand, outcome, time.monotonic() - began)
         except CeleryRetry as error:
-            self._tell("task-retried", errand, exception=str(error), traceback=str(error))
+            self._retried(errand, str(error))
         except Exception as error:
-            log.exception("the step failed in a way that nobody thought of; it is rescued later")
+            log.exception("Task %s[%s] raised what nobody thought of; it is rescued later", errand.name, errand.id)
             self._tell("task-failed", errand, exception=repr(error), traceback=repr(error))
         finally:
             self._over(errand, well=well)
@@ -202,10 +206,15 @@ class Crew:
         """Tell how a step ended; whether Celery calls it a success."""
         words = in_words(outcome)
         if isinstance(outcome, Again | Retry):
-            self._tell("task-retried", errand, exception=words, traceback=words)
+            self._retried(errand, words)
             return False
+        ended.info("Task %s[%s] succeeded in %.3fs: %r", errand.name, errand.id, seconds, words)
         self._tell("task-succeeded", errand, result=words, runtime=seconds)
         return True
+
+    def _retried(self, errand: Errand, words: str) -> None:
+        ended.info("Task %s[%s] retry: %s", errand.name, errand.id, words)
+        self._tell("task-retried", errand, exception=words, traceback=words)
 
     def _over(self, errand: Errand, *, well: bool) -> None:
         errand.ends(well=well)

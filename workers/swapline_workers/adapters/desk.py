@@ -60,6 +60,8 @@ class LedgerDesk:
         self._nudge = nudge
         self._pause = pause
         self._hands: dict[int, tuple[str, int]] = {}
+        self._moving: dict[int, str] = {}
+        """Jobs whose moves are under way, by thread."""
         self._moved: dict[str, Job] = {}
         self.closed = False
         """Whether nothing is taken in hand any more."""
@@ -87,8 +89,7 @@ class LedgerDesk:
             self._ledger.give_back([(job_id, turn)])
             yield None
             return
-        if any(job_id == mine and turn < further for mine, further in self.in_hands()):
-            log.warning("the ledger has gone back in time: job %s is in hand here at a later turn", job_id)
+        if self._have(job_id, turn):
             yield None
             return
         opened = take(job_id, turn)
@@ -101,6 +102,17 @@ class LedgerDesk:
             yield opened
         finally:
             del self._hands[threading.get_ident()]
+
+    def _have(self, job_id: str, turn: int) -> bool:
+        """Whether another thread here is at this job, at this turn or a later one, or is just bringing it there.
+
+        After an outage the ledger sends what was due meanwhile before this process could put it off, and a thread that
+        waits for the reply to its move does not know yet that it was written.
+        """
+        further = [other for mine, other in self.in_hands() if mine == job_id and other >= turn]
+        if any(other > turn for other in further):
+            log.warning("the ledger has gone back in time: job %s is in hand here at a later turn", job_id)
+        return bool(further) or job_id in list(self._moving.values())
 
     def _open(self, job_id: str, turn: int) -> Opened | None:
         return self._remembered(job_id, turn) or self._ledger.open(job_id, turn)
@@ -141,7 +153,8 @@ class LedgerDesk:
         if self.closed and change.fields.get("attempt_open"):
             self._ledger.give_back([(job.job_id, job.turn)])
             return None
-        return self._advance(job, change, new_token())
+        with self._under_way(job):
+            return self._advance(job, change, new_token())
 
     def advance_batch(self, batch: Batch, change: Change) -> bool:
         """Write what became of a batch's webhook; False when somebody else was faster."""
@@ -157,7 +170,16 @@ class LedgerDesk:
     def insist(self, job: Job, change: Change) -> Job | None:
         """Write a change that must not be forgotten, waiting for a ledger that is away."""
         token = new_token()
-        return self._patiently(lambda: self._advance(job, change, token), job, change.data)
+        with self._under_way(job):
+            return self._patiently(lambda: self._advance(job, change, token), job, change.data)
+
+    @contextmanager
+    def _under_way(self, job: Job) -> Generator[None]:
+        self._moving[threading.get_ident()] = job.job_id
+        try:
+            yield
+        finally:
+            del self._moving[threading.get_ident()]
 
     def line_up(self, job: Job) -> Job | None:
         """Put a queued job in the waiting line; the job as it is afterwards."""
