@@ -45,9 +45,9 @@ LIMIT = 200
 AWAY = 1.0
 """Seconds between two tries to reach a ledger that is away."""
 
-SETTLE = 3.0
+SETTLE = 1.5
 """Seconds that a ledger has been back before anything is claimed: who has the reply to a paid call offers it again
-every two seconds. Claimed before that, its job would be held for a person."""
+every second. Claimed before that, its job would be held for a person."""
 
 
 def spacing(moments: int) -> float:
