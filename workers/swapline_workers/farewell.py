@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from celery.worker import state
 
 from swapline_producer.change import GivenBack
+from swapline_workers.pulse import as_it_is
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -96,5 +97,5 @@ class Farewell:
 
 def fetched() -> list[tuple[str, int]]:
     """The messages that this worker has read and not finished: (job id, turn) each."""
-    found = [tuple(request.args) for request in list(state.reserved_requests)]
+    found = [tuple(request.args) for request in as_it_is(state.reserved_requests)]
     return [(job_id, turn) for job_id, turn in (args for args in found if len(args) == 2)]  # noqa: PLR2004 -- a pair

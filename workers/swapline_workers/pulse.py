@@ -10,18 +10,21 @@ import logging
 import os
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from celery.worker import state
 
 from swapline_workers.core.vitals import Vitals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Hashable
+    from collections.abc import Callable, Collection, Hashable, Iterable
     from pathlib import Path
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 EVERY = 1.0
 """Seconds between two pulses: some 50 microseconds of work each."""
@@ -32,6 +35,13 @@ CONSUMER_WITHIN = 60.0
 """Seconds: with a server that accepts and says nothing, the main thread sits in three calls of 15 s at worst."""
 CLOCK_WITHIN = 120.0
 """Seconds beside its own pause: three tries of 10 s at the ledger for each of its calls, and 25 s at the broker."""
+
+
+def as_it_is(requests: Iterable[T]) -> list[T]:
+    """Give what is in one of Celery's sets of requests now, though threads add to it meanwhile."""
+    while True:
+        with suppress(RuntimeError):
+            return list(requests)
 
 
 class ClockLike(Protocol):
@@ -58,7 +68,7 @@ class Pulse:
         *,
         clock: ClockLike,
         allowed: Allowed,
-        in_hand: Callable[[], Collection[Hashable]] = lambda: list(state.active_requests),
+        in_hand: Callable[[], Collection[Hashable]] = lambda: as_it_is(state.active_requests),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`in_hand` gives what the worker's threads are at, each the same object as long as it lasts."""
