@@ -52,6 +52,7 @@ class Moved:
         self.port = {port: str(free_port()) for port in PORTS}
         self._settings = example_settings()
         self._places = {
+            str(ROOT): str(ROOT),  # wherever this checkout lies, its own programs stay there
             "/run/secrets/": f"{folder}/secrets/",
             "/run/swapline/": f"{folder}/run/",
             "/etc/valkey/": f"{ROOT}/ops/redis/",

@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from chaos.nemesis import Deed
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -78,6 +80,8 @@ class Verdict:
     wrong: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     counts: dict[str, int] = field(default_factory=dict)
     recovery: list[float] = field(default_factory=list)
+    rescued: list[float] = field(default_factory=list)
+    """Those of `recovery` where another worker lived, and Redis: what a rescue takes by itself."""
     """Seconds from a kill until each job that was in the killed worker's hands was taken up again."""
     moved: list[float] = field(default_factory=list)
     """Seconds from a kill until each of them has moved: this has the length of the step itself in it."""
@@ -326,6 +330,16 @@ def _recovered(evidence: Evidence, verdict: Verdict) -> None:
         sorted((move["at"] - move["killed_at"]) / 1000 for move in moves if move["what"] == what)
         for what in ("taken up", "moved")
     )
+    alone = {act["kill"] for act in evidence.acts if "kill" in act and act["deed"] != Deed.KILL}
+    outages = [
+        (act["at"], act["at"] + act.get("seconds", 0) * 1000) for act in evidence.acts if act["deed"] == Deed.KILL_REDIS
+    ]
+    verdict.rescued = [
+        (move["at"] - move["killed_at"]) / 1000
+        for move in moves
+        if move["what"] == "taken up" and move.get("kill") not in alone
+        if not any(began <= move["at"] and move["killed_at"] <= over for began, over in outages)
+    ]
     for what in ("moved", "killed again"):
         verdict.counts[f"jobs in a killed worker's hands: {what}"] = sum(move["what"] == what for move in moves)
     for move in moves:
