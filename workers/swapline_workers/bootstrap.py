@@ -34,7 +34,7 @@ from swapline_workers.one_core import OneCore
 from swapline_workers.post import Post
 from swapline_workers.pulse import Allowed, Pulse
 from swapline_workers.settings import WorkerSettings
-from swapline_workers.steps.ports import Ports
+from swapline_workers.steps.ports import Ports, Vendor
 from swapline_workers.steps.schedule import EVERY_KIND
 from swapline_workers.tracing import build_tracing
 
@@ -172,17 +172,8 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
     storage = open_storage(settings.storage_url, timeout=settings.storage_timeout)
     ports = Ports(
         desk=desk,
-        vendor=tracing.calls(
-            MeasuredVendor(_vendor(settings), meter),
-            urlsplit(settings.api_base_url).hostname or "",
-            {"submit": "POST /run/face_swap", "look": "POST /status"},
-            opens={"look"},
-        ),
-        pictures=tracing.calls(
-            _pictures(settings, storage, ledger),
-            "",
-            PICTURE_SPANS,
-        ),
+        vendor=_traced_vendor(settings, meter, tracing),
+        pictures=tracing.calls(_pictures(settings, storage, ledger), "", PICTURE_SPANS),
         webhooks=tracing.calls(_webhooks(settings), "", {"deliver": "POST webhook"}),
         endpoints=ledger,
         lanes=lanes,
@@ -203,16 +194,29 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
         ports=ports,
         farewell=farewell,
         lanes=lanes,
-        housekeeping=Housekeeping(
-            Sweep(ledger, storage, timeout=settings.storage_timeout),
-            Purge(ledger, mail, storage),
-            Janitor(ledger, storage, result_ttl=settings.result_ttl),
-            ledger.is_my_turn,
-        ),
+        housekeeping=_housekeeping(settings, ledger, mail, storage),
         meter=meter,
         pulse=pulse,
         tracing=tracing,
         one_core=OneCore(),
+    )
+
+
+def _housekeeping(settings: WorkerSettings, ledger: Ledger, mail: Mail, storage: Storage) -> Housekeeping:
+    return Housekeeping(
+        Sweep(ledger, storage, timeout=settings.storage_timeout),
+        Purge(ledger, mail, storage),
+        Janitor(ledger, storage, result_ttl=settings.result_ttl),
+        ledger.is_my_turn,
+    )
+
+
+def _traced_vendor(settings: WorkerSettings, meter: WorkerMeter, tracing: Tracing) -> Vendor:
+    return tracing.calls(
+        MeasuredVendor(_vendor(settings), meter),
+        urlsplit(settings.api_base_url).hostname or "",
+        {"submit": "POST /run/face_swap", "look": "POST /status"},
+        opens={"look"},
     )
 
 
