@@ -1,6 +1,6 @@
 """The input picture in all its forms, checked by its header before anything is stored or spent.
 
-    picture = read_image("me.jpg")        # a path, bytes, a data URI, bare base64 or a public URL
+    picture = read_image(Path("me.jpg"))  # or bytes, a data URI, bare base64, a public URL; a str is never a path
 
 No picture is decoded here: a header says what it is and how large, and costs nothing to a hostile file.
 """
@@ -37,7 +37,7 @@ MAX_PIXELS = 50_000_000
 """Width times height. A larger picture takes the vendor's memory and adds nothing to a result of 2.2 megapixels."""
 
 _LONGEST_PATH = 4096
-"""Characters; Linux's PATH_MAX. A longer text is no path, and the file system need not be asked."""
+"""Characters; Linux's PATH_MAX. A text that is no longer, and no picture, may have been meant as a path."""
 
 _SHOWN = 60
 """Characters of a text that an error repeats: enough to recognise a path, too few to fill a log."""
@@ -69,15 +69,16 @@ class Link:
 def read_image(image: bytes | Path | str, *, allow_private: bool = False) -> Picture | Link:
     """Read and check an input picture: a JPEG, PNG or WebP of at most 7.5 MB (10 MB encoded) and 50 megapixels.
 
-    `image` is a path, the bytes, a data URI, bare base64 (line breaks are fine) or an http(s) URL. A URL must be public
-    by its letters, unless `allow_private`; it is not fetched. Raises ImageError.
+    `image` is a pathlib.Path, the bytes, a data URI, bare base64 (line breaks are fine) or an http(s) URL. No file is
+    opened for a str, so that a text from outside cannot name one. A URL must be public by its letters, unless
+    `allow_private`; it is not fetched. Raises ImageError.
     """
     if isinstance(image, Path):
         return _checked(_read(image), f"The file {image}")
     if isinstance(image, str):
         return _from_text(image, allow_private=allow_private)
     if not isinstance(image, (bytes, bytearray, memoryview)):
-        _refuse(f"An image is a path, bytes, a data URI, base64 or a URL, not {type(image).__name__}.")
+        _refuse(f"An image is a pathlib.Path, bytes, a data URI, base64 or a URL, not {type(image).__name__}.")
     return _checked(image, "The picture")
 
 
@@ -86,17 +87,20 @@ def is_link(text: str) -> bool:
     return _SCHEME.match(text) is not None
 
 
+def is_data_uri(text: str) -> bool:
+    """Whether a text is taken for a data URI."""
+    return text[:5].lower() == "data:"
+
+
 def _from_text(text: str, *, allow_private: bool) -> Picture | Link:
-    """Tell the five kinds of text apart. A path that exists wins over base64: /9j/… is how a JPEG begins."""
-    if _SCHEME.match(text):
+    """Tell a URL, a data URI and base64 apart."""
+    if is_link(text):
         return _link(text, allow_private=allow_private)
-    if text[:5].lower() == "data:":
+    if is_data_uri(text):
         return _checked(_from_data_uri(text), "The data URI")
-    if (path := _existing(text)) is not None:
-        return _checked(_read(path), f"The file {path}")
     data = _decode(text, _neither(text))
     if len(text) <= _LONGEST_PATH and _media_type(data) is None:
-        _refuse(_neither(text))  # pic/face is valid base64, and yet more likely a path with a slip in it
+        _refuse(_neither(text))  # pic/face is valid base64, and yet more likely a path
     return _checked(data, "The base64 text")
 
 
@@ -131,24 +135,11 @@ def _decode(text: str, complaint: str) -> bytes:
 
 def _neither(text: str) -> str:
     if not text.strip():
-        return "The image is empty; give a path, bytes, a data URI, base64 or a public URL."
+        return "The image is empty; give a pathlib.Path, bytes, a data URI, base64 or a public URL."
     return (
-        f"The image {_short(text)} is neither a URL, a data URI, an existing file nor the base64 of a picture; "
-        "check the path, or encode the whole file with standard base64."
+        f"The image {_short(text)} is neither a URL, a data URI nor the base64 of a picture; wrap the path of a file in"
+        " pathlib.Path, or encode the whole file with standard base64."
     )
-
-
-def _existing(text: str) -> Path | None:
-    """Take a text for a path if something is there. Base64 of megabytes never reaches the file system."""
-    if not text or len(text) > _LONGEST_PATH:
-        return None
-    try:
-        os.lstat(text)
-    except PermissionError:
-        return Path(text)
-    except (OSError, ValueError):  # not there, too long for its folder, or with a NUL
-        return None
-    return Path(text)
 
 
 def _read(path: Path) -> bytes:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from swapline_producer.addresses import check_webhook
 from swapline_producer.contract import Gender, SwapRequest
 from swapline_producer.errors import RequestError
-from swapline_producer.images import is_link, read_image
+from swapline_producer.images import is_data_uri, is_link, read_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -93,7 +93,7 @@ class Manifest:
         return values
 
     def _image(self, text: Any) -> Any:
-        if not isinstance(text, str) or is_link(text) or text[:5].lower() == "data:":
+        if not isinstance(text, str) or is_link(text) or is_data_uri(text):
             return text
         return self._path.parent / text
 

@@ -1,7 +1,7 @@
 """Small honest parts for tests, ours and yours. Each passes the same conformance suite as the real thing.
 
 producer = FakeProducer()
-enqueued = producer.enqueue(SwapRequest(image="me.jpg", gender=1, filter_id=12))
+enqueued = producer.enqueue(SwapRequest(image=Path("me.jpg"), gender=1, filter_id=12))
 producer.succeed(enqueued.job_id)
 """
 

@@ -124,6 +124,18 @@ def test_what_the_vendor_would_refuse_is_refused(house: House, tmp_path: Path) -
         house.producer.enqueue(wish(image="http://127.0.0.1/me.jpg"))
 
 
+def test_a_text_from_outside_cannot_name_a_file(house: House, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.jpg"
+    secret.write_bytes(sample_photographs()[0])
+    for text in (str(secret), secret.as_uri(), f" {secret}", f"data:{secret}"):
+        with pytest.raises(ImageError):
+            house.producer.enqueue(wish(image=text))
+        [result] = house.producer.enqueue_many([{"image": text, "gender": 1, "filter_id": 12}])
+        assert isinstance(result.error, ImageError)
+    assert list(house.producer.storage.list("inputs")) == []
+    assert house.producer.enqueue(wish(image=secret)).created
+
+
 def test_a_key_gives_the_same_job_to_the_same_request_of_the_same_tenant(house: House) -> None:
     first, again = (house.producer.enqueue(wish(idempotency_key="k")) for _ in range(2))
     assert (again.job_id, again.created) == (first.job_id, False)

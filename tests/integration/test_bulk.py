@@ -72,8 +72,8 @@ def test_a_bad_item_is_reported_and_stops_no_other(producer: Producer, tmp_path:
     photograph.write_bytes(sample_photographs()[0])
     items: list[Any] = [
         link(1),
-        {"image": str(photograph), "gender": 1, "filter_id": 12},
-        {"image": str(tmp_path / "nowhere.jpg"), "gender": 1, "filter_id": 12},
+        {"image": photograph, "gender": 1, "filter_id": 12},
+        {"image": tmp_path / "nowhere.jpg", "gender": 1, "filter_id": 12},
         {"image": "https://pictures.example.com/4.jpg", "gender": 9, "filter_id": 12},
         link(5, image="http://127.0.0.1/private.jpg"),
         "not a request",

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from json import dumps
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -73,6 +75,18 @@ def test_what_would_be_refused_later_is_refused_now_by_field_and_code(
         request(**values)
     assert (caught.value.field, caught.value.code) == (field, code)
     assert str(caught.value).startswith(f"{field}:")
+
+
+def test_a_text_stays_a_text_by_whatever_way_a_request_is_made() -> None:
+    values = {"image": "/etc/passwd", "gender": 0, "filter_id": 12}
+    made = [SwapRequest(**values), SwapRequest.model_validate(values), SwapRequest.model_validate_json(dumps(values))]
+    made += [
+        made[0].model_copy(),
+        SwapRequest.model_validate_json(request(image=Path("/etc/passwd")).model_dump_json()),
+    ]
+    assert [one.image for one in made] == ["/etc/passwd"] * 5
+    assert request(image=Path("me.jpg")).image == Path("me.jpg")
+    assert request(image=bytearray(b"picture")).image == b"picture"
 
 
 def test_v5_takes_free_extra_fields() -> None:

@@ -65,7 +65,6 @@ def test_all_ways_to_give_a_picture_give_the_same(kind: str, tmp_path: Path) -> 
     text = base64.b64encode(data).decode()
     ways = [
         file,
-        str(file),
         text,
         base64.encodebytes(data).decode(),
         text.replace("=", "=\r\n"),
@@ -169,10 +168,24 @@ def test_private_urls_are_taken_where_they_are_allowed() -> None:
         read_image("http://user@127.0.0.1/", allow_private=True)
 
 
-def test_text_that_is_nothing_says_what_it_could_have_been() -> None:
-    sentence = refusal("no/such/file.jpg")
-    for word in ("'no/such/file.jpg'", "URL", "data URI", "existing file", "base64"):
+@pytest.mark.parametrize("text", ["no/such/file.jpg", "me.jpg", "/etc/passwd", "pic/face", "../secret.png", "~/me.jpg"])
+def test_a_text_that_may_be_a_path_says_how_a_path_is_given(text: str) -> None:
+    sentence = refusal(text)
+    for word in (repr(text), "URL", "data URI", "base64", "pathlib.Path"):
         assert word in sentence
+
+
+def test_a_text_never_reaches_the_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "face.jpg"
+    file.write_bytes(picture())
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "QUJD").write_bytes(picture())
+    names = [str(file), "face.jpg", "./face.jpg", "QUJD", file.as_uri(), f"data:{file}", str(tmp_path), "missing.jpg"]
+    with monkeypatch.context() as forbidden:
+        for name in ("stat", "lstat", "open", "access"):
+            forbidden.setattr(os, name, lambda *_, **__: pytest.fail("a text was looked up as a file"))
+        sentences = {name: refusal(name) for name in names}
+    assert sentences["face.jpg"].replace("face", "missing") == sentences["missing.jpg"]  # it tells nobody what exists
 
 
 @pytest.mark.parametrize(
@@ -187,10 +200,6 @@ def test_base64_of_something_else_is_refused_as_no_picture() -> None:
     assert "not a JPEG, PNG or WebP" in refusal(base64.b64encode(bytes(9000)).decode())
 
 
-def test_a_mistyped_path_that_happens_to_be_base64_is_still_told_as_a_path() -> None:
-    assert "'pic/face' is neither a URL, a data URI, an existing file" in refusal("pic/face")
-
-
 def test_base64_that_was_cut_is_refused() -> None:
     text = base64.b64encode(picture()).decode().rstrip("=")
     assert "standard base64" in refusal(text[: len(text) // 4 * 4 - 1])
@@ -201,23 +210,8 @@ def test_a_data_uri_that_is_wrong_is_named_as_one(uri: str) -> None:
     assert "data URI" in refusal(uri)
 
 
-def test_a_text_of_megabytes_never_reaches_the_file_system(monkeypatch: pytest.MonkeyPatch) -> None:
-    def ask(_: object) -> None:
-        pytest.fail("the file system was asked for megabytes of base64")
-
-    monkeypatch.setattr(os, "lstat", ask)
-    assert read(base64.b64encode(picture("PNG", (900, 900), compress_level=0)).decode()).width == 900
-
-
-def test_a_file_with_a_name_like_base64_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("QUJD").write_bytes(picture())
-    assert read("QUJD").media_type == "image/jpeg"
-
-
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     assert "is a folder" in refusal(tmp_path)
-    assert "is a folder" in refusal(str(tmp_path))
 
 
 def test_a_fifo_is_refused_without_waiting_for_a_writer(tmp_path: Path) -> None:
@@ -236,7 +230,7 @@ def test_a_missing_file_is_named() -> None:
 
 def test_a_dangling_link_is_named(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("nowhere")
-    assert "does not exist" in refusal(str(tmp_path / "link"))
+    assert "does not exist" in refusal(tmp_path / "link")
 
 
 def test_a_file_that_grows_while_it_is_read_is_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 import click
 
 from swapline_producer.cli.show import out, print_json, wait_and_exit
 from swapline_producer.contract import ApiVersion, Gender, Priority, QualityMode, Ratio, SwapRequest
+from swapline_producer.images import is_data_uri, is_link
+
+BASE64_STARTS = ("/9j/", "iVBORw0KGgo", "UklGR")
+"""How the base64 of a JPEG, a PNG and a WebP begins."""
 
 GENDERS = {gender.name.lower(): gender for gender in Gender}
 
@@ -34,6 +40,14 @@ def pairs(texts: tuple[str, ...], option: str) -> dict[str, str]:
     if not all("=" in text and not text.startswith("=") for text in texts):
         raise click.BadParameter("give it as key=value", param_hint=option)
     return found
+
+
+def picture(text: str) -> Path | str:
+    """Read what a person gives as a picture: a file, unless it is a URL, a data URI, base64 or nothing."""
+    if is_link(text) or is_data_uri(text) or not text.strip():
+        return text
+    path = Path(text)
+    return text if text.startswith(BASE64_STARTS) and not os.path.lexists(path) else path
 
 
 def _maybe_json(text: str) -> Any:
@@ -77,7 +91,7 @@ def enqueue(image: str, *, wait: bool, timeout: float, as_json: bool, **given: A
     given["extra"] = {name: _maybe_json(text) for name, text in pairs(given["extra"], "--extra").items()}
     digits = given["filter_id"].removeprefix("-").isdecimal()
     given["filter_id"] = int(given["filter_id"]) if digits else given["filter_id"]
-    request = SwapRequest(image=image, **given)
+    request = SwapRequest(image=picture(image), **given)
     producer = Producer.from_env()
     enqueued = producer.enqueue(request)
     if not wait:

@@ -14,6 +14,7 @@ from pydantic import (
     JsonValue,
     ModelWrapValidatorHandler,
     StrictInt,
+    StrictStr,
     StringConstraints,
     TypeAdapter,
     ValidationError,
@@ -55,7 +56,7 @@ CODE_OF_FIELD = {
 """The code under which the vendor would refuse a value of this field that is not on its page."""
 
 SENTENCES = {
-    "image": "it must be a path, bytes, a data URI, base64 or a public URL",
+    "image": "it must be a pathlib.Path, bytes, a data URI, base64 or a public URL",
     "traceparent": "it is written 00-<32 hex digits>-<16 hex digits>-<2 hex digits>, as in W3C's header",
     "filter_id": "it must be an integer from the vendor's catalog, or a UUID",
 }
@@ -131,11 +132,12 @@ class SwapOptions(Frozen):
 class SwapRequest(SwapOptions):
     """What a producer asks for.
 
-    `image` is a path, the bytes of a JPEG, PNG or WebP, a data URI, bare base64, or a public http(s) URL
-    (which the vendor fetches itself).
+    `image` is a pathlib.Path, the bytes of a JPEG, PNG or WebP, a data URI, bare base64, or a public http(s) URL
+    (which the vendor fetches itself). A str is never opened as a file.
     """
 
-    image: bytes | Path | str
+    image: Annotated[StrictStr | bytes | Path, Field(union_mode="left_to_right")]
+    """Tried in this order: elsewhere JSON's texts would become paths."""
     replace_failed: bool = False
     """Where the idempotency key belongs to a job that ended without success: make a new job, which takes the key over.
 
