@@ -1,31 +1,29 @@
-"""The input picture in all its forms, checked by its header before anything is stored or spent.
+"""The input picture in all its forms, checked by its structure before anything is stored or spent.
 
     picture = read_image(Path("me.jpg"))  # or bytes, a data URI, bare base64, a public URL; a str is never a path
 
-No picture is decoded here: a header says what it is and how large, and costs nothing to a hostile file.
+No picture is decoded here: what it is, how large and whether it is whole is written in plain, and costs a hostile file
+nothing.
 """
 
 from __future__ import annotations
 
 import binascii
 import hashlib
-import io
 import os
 import re
 import stat
-import struct
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import unquote_to_bytes
 
-import imagesize  # type: ignore[import-untyped]  # it ships no types
 import pybase64
 
 from swapline_producer.addresses import url_problem
 from swapline_producer.contract import FailureCode
 from swapline_producer.errors import ImageError
+from swapline_producer.picture_formats import BrokenHeader, CutShort, measure, media_type
 
 MAX_ENCODED = 10_000_000
 """Characters of base64: the limit of the vendor's submit body is 10 MB."""
@@ -45,7 +43,6 @@ _SHOWN = 60
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _DATA_URI = re.compile(r"data:[^,]{0,255};base64,", re.IGNORECASE)
 _BLANKS = re.compile(r"\s")
-_PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +96,7 @@ def _from_text(text: str, *, allow_private: bool) -> Picture | Link:
     if is_data_uri(text):
         return _checked(_from_data_uri(text), "The data URI")
     data = _decode(text, _neither(text))
-    if len(text) <= _LONGEST_PATH and _media_type(data) is None:
+    if len(text) <= _LONGEST_PATH and media_type(data) is None:
         _refuse(_neither(text))  # pic/face is valid base64, and yet more likely a path
     return _checked(data, "The base64 text")
 
@@ -176,54 +173,18 @@ def _checked(data: bytes | bytearray | memoryview, what: str) -> Picture:
     if size > MAX_BYTES:
         _too_large(what, f"{size:,} bytes")
     data = bytes(data)
-    media_type = _media_type(data)
-    if media_type is None:
+    kind = media_type(data)
+    if kind is None:
         _refuse(f"{what} is not a JPEG, PNG or WebP picture by its header; convert it to one of these.")
-    width, height = _size(data)
-    if width < 1 or height < 1:
-        _refuse(f"{what} begins like {media_type}, but its header is broken or cut short; save the picture again.")
+    try:
+        width, height = measure(data, kind)
+    except BrokenHeader:
+        _refuse(f"{what} begins like {kind}, but its header is broken or cut short; save the picture again.")
+    except CutShort:
+        _refuse(f"{what} is cut short: the end of its {kind} is missing; give the whole picture.")
     if width * height > MAX_PIXELS:
         _refuse(f"{what} has {width}x{height} pixels, more than 50 megapixels; make it smaller.")
-    return Picture(data, media_type, width, height, hashlib.sha256(data).hexdigest())
-
-
-def _media_type(data: bytes) -> str | None:
-    if data.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if data.startswith(_PNG):
-        return "image/png"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "image/webp"
-    return None
-
-
-def _size(data: bytes) -> tuple[int, int]:
-    """Read (width, height) from the header; (-1, -1) where it is broken."""
-    if not _sound_header(data):
-        return -1, -1
-    try:
-        width, height = imagesize.get(io.BytesIO(data), exif_rotation=False)
-    except Exception:  # noqa: BLE001 -- whatever a parser of hostile bytes raises means the same
-        return -1, -1
-    if data[12:16] == b"VP8 ":
-        return width & 0x3FFF, height & 0x3FFF  # the upper two bits are a hint for scaling, not size
-    return width, height
-
-
-def _sound_header(data: bytes) -> bool:
-    """Check what the size reader takes for granted: IHDR's length and checksum, and WebP's start codes."""
-    if data.startswith(_PNG):
-        head = data[8:33]  # length, name, 13 bytes, checksum
-        return len(head) == 25 and head[:8] == b"\0\0\0\rIHDR" and zlib.crc32(head[4:21]) == _u32(head[21:])  # noqa: PLR2004 -- said above
-    if data[12:16] == b"VP8 ":
-        return data[23:26] == b"\x9d\x01\x2a"
-    if data[12:16] == b"VP8L":
-        return data[20:21] == b"\x2f"
-    return True
-
-
-def _u32(four: bytes) -> int:
-    return int(struct.unpack(">I", four)[0])
+    return Picture(data, kind, width, height, hashlib.sha256(data).hexdigest())
 
 
 def _short(text: str) -> str:

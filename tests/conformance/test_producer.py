@@ -136,6 +136,16 @@ def test_a_text_from_outside_cannot_name_a_file(house: House, tmp_path: Path) ->
     assert house.producer.enqueue(wish(image=secret)).created
 
 
+def test_a_picture_that_is_cut_short_is_refused_before_anything_is_stored(house: House) -> None:
+    photograph = sample_photographs()[0]
+    halves = [photograph[: len(photograph) // 2], photograph[:-2], png()[:-1]]
+    for half in halves:
+        with pytest.raises(ImageError, match="cut short"):
+            house.producer.enqueue(wish(image=half))
+    assert list(house.producer.storage.list("inputs")) == []
+    assert house.producer.enqueue(wish(image=photograph + bytes(512))).created
+
+
 def test_a_key_gives_the_same_job_to_the_same_request_of_the_same_tenant(house: House) -> None:
     first, again = (house.producer.enqueue(wish(idempotency_key="k")) for _ in range(2))
     assert (again.job_id, again.created) == (first.job_id, False)

@@ -1,0 +1,125 @@
+"""JPEG, PNG and WebP as far as a producer must know them: how large, and whether the end is there.
+
+Nothing is decoded, and bytes after the end are nobody's: padding, an MPO's further pictures, a phone's short film.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MAX_PARTS = 100_000
+"""Segments of a JPEG or chunks of a PNG that are walked, in 40 ms: 75 bytes each in a picture of 7.5 MB."""
+
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_JPEG_MARKER = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]")
+"""All but those that stand in compressed data: FF00 for a byte FF, FF01, and the restart markers FFD0 to FFD7."""
+_SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
+_SIZED = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+"""The markers of a frame's header, which has its size. The three between are tables and a reserved one."""
+
+
+class BrokenHeader(ValueError):  # noqa: N818 -- it names the situation
+    """The size cannot be read, whether it is damaged or missing."""
+
+
+class CutShort(ValueError):  # noqa: N818 -- it names the situation
+    """The size is there and the end is not."""
+
+
+def media_type(data: bytes) -> str | None:
+    """Tell the format by its first bytes; None for any other."""
+    return next((kind for kind, (is_one, _) in _FORMATS.items() if is_one(data)), None)
+
+
+def measure(data: bytes, kind: str) -> tuple[int, int]:
+    """Return (width, height) in pixels, before EXIF rotation, of a whole picture of this media type.
+
+    Raises BrokenHeader and CutShort.
+    """
+    return _FORMATS[kind][1](data)
+
+
+def _jpeg(data: bytes) -> tuple[int, int]:
+    """Walk the segments, which have a length, and the compressed data between them, which has no marker within.
+
+    So the end of a thumbnail inside a segment is not taken for the picture's (ITU-T T.81, B.1).
+    """
+    size = (0, 0)
+    scanned = False
+    at = 2
+    for _ in range(MAX_PARTS):
+        found = _JPEG_MARKER.search(data, at)
+        if found is None or data[found.end() - 1] == _SOI:  # another picture begins, and this one has not ended
+            break
+        marker, at = data[found.end() - 1], found.end()
+        if marker == _EOI:
+            return _sound(size, whole=scanned)
+        if marker in _SIZED and not any(size):
+            height, width = _fields(">HH", data, at + 3)
+            size = (width, height)
+        scanned = scanned or marker == _SOS
+        at += int.from_bytes(data[at : at + 2], "big")
+    return _sound(size, whole=False)
+
+
+def _png(data: bytes) -> tuple[int, int]:
+    """Read IHDR, whose checksum must be right, and step over the chunks to IEND (PNG, 5.3)."""
+    head = data[8:33]  # length, name, 13 bytes, checksum
+    if head[:8] != b"\0\0\0\rIHDR" or _fields(">I", head, 21) != (zlib.crc32(head[4:21]),):
+        raise BrokenHeader
+    width, height = _fields(">II", head, 8)
+    at = 33
+    for _ in range(MAX_PARTS):
+        kind = data[at + 4 : at + 8]
+        at += 12 + int.from_bytes(data[at : at + 4], "big")  # 12 for length, name and checksum
+        if kind == b"IEND" or at > len(data):
+            return _sound((width, height), whole=at <= len(data))
+    return _sound((width, height), whole=False)
+
+
+def _webp(data: bytes) -> tuple[int, int]:
+    """Read the first chunk, which has the size, and compare the length that RIFF states (RFC 9649, 2.4 to 2.7)."""
+    chunk, body = data[12:16], data[20:30]
+    size = (0, 0)
+    if chunk == b"VP8 " and body[3:6] == b"\x9d\x01\x2a":
+        width, height = _fields("<HH", body, 6)
+        size = (width & 0x3FFF, height & 0x3FFF)  # the upper two bits are a hint for scaling
+    elif chunk == b"VP8L" and body[:1] == b"\x2f":
+        [bits] = _fields("<I", body, 1)
+        size = ((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
+    elif chunk == b"VP8X":
+        size = (int.from_bytes(body[4:7], "little") + 1, int.from_bytes(body[7:10], "little") + 1)
+        _fields("10B", body, 0)
+    stated = int.from_bytes(data[4:8], "little")
+    needed = 12 + int.from_bytes(data[16:20], "little")  # of RIFF's own count: "WEBP", then the chunk's head and body
+    if needed > stated:
+        raise BrokenHeader
+    return _sound(size, whole=8 + stated <= len(data))
+
+
+def _sound(size: tuple[int, int], *, whole: bool) -> tuple[int, int]:
+    if min(size) < 1:
+        raise BrokenHeader
+    if not whole:
+        raise CutShort
+    return size
+
+
+def _fields(layout: str, data: bytes, at: int) -> tuple[int, ...]:
+    try:
+        return struct.unpack_from(layout, data, at)
+    except struct.error:
+        raise BrokenHeader from None
+
+
+_FORMATS: dict[str, tuple[Callable[[bytes], bool], Callable[[bytes], tuple[int, int]]]] = {
+    "image/jpeg": (lambda data: data.startswith(b"\xff\xd8\xff"), _jpeg),
+    "image/png": (lambda data: data.startswith(_PNG_SIGNATURE), _png),
+    "image/webp": (lambda data: data[:4] == b"RIFF" and data[8:12] == b"WEBP", _webp),
+}
