@@ -15,6 +15,7 @@ from dotenv import dotenv_values
 from pydantic_settings import PydanticBaseSettingsSource
 
 from swapline_producer.errors import SettingsError
+from swapline_producer.service_links import is_service_link
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,6 +49,7 @@ class FromFiles(PydanticBaseSettingsSource):
     def _path(self, name: str) -> str | None:
         for place, given in (("the environment", os.environ), (".env", self._dotenv())):
             value, path = given.get(name), given.get(name + SUFFIX)
+            value = None if is_service_link(name, value) else value
             if value and path:
                 raise SettingsError(f"{name} and {name}{SUFFIX} are both set in {place}; keep one of them.")
             if value or path:

@@ -8,20 +8,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from swapline_producer.errors import SettingsError
 from swapline_producer.from_files import FromFiles
 from swapline_producer.redis_url import RedisServer, parse_redis_url
+from swapline_producer.service_links import without_service_links
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from pydantic_core import ErrorDetails
     from pydantic_settings import PydanticBaseSettingsSource
 
 ENV_PREFIX = "SWAPLINE_"
 DAY = 86_400.0
+
+
+class Environment(EnvSettingsSource):
+    """The environment without service links, whose names can be those of settings."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return without_service_links(super()._load_env_vars())
 
 
 class ProducerSettings(BaseSettings):
@@ -55,12 +63,12 @@ class ProducerSettings(BaseSettings):
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- its shape; ours is another
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment first, then the files that it or `.env` names, then `.env`."""
-        return init_settings, env_settings, FromFiles(settings_cls), dotenv_settings, file_secret_settings
+        return init_settings, Environment(settings_cls), FromFiles(settings_cls), dotenv_settings, file_secret_settings
 
     @field_validator("redis_url")
     @classmethod

@@ -156,6 +156,7 @@ def test_every_pod_is_restricted_and_everything_it_asks_for_is_there() -> None:
         pod = one["spec"]["template"]["spec"]
         [container] = pod["containers"]
         assert pod["automountServiceAccountToken"] is False
+        assert pod["enableServiceLinks"] is False
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
         assert container["securityContext"] == {

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 import requests
 
 from flowers import flower
+from installation import SWAPLINE
 from swapline_workers.doctor.flower import examine
 from swapline_workers.local.errors import ChildFailed
 from swapline_workers.local.ports import free_port
@@ -22,7 +24,10 @@ if TYPE_CHECKING:
 def url(tmp_path: Path) -> Generator[str]:
     port = free_port()
     with EmbeddedValkey(tmp_path / "valkey") as server:
-        child = flower(tmp_path, port, SWAPLINE_REDIS_URL=server.url, FLOWER_BASIC_AUTH="you:other,me:right")
+        login = {"FLOWER_BASIC_AUTH": "you:other,me:right"}
+        # What a kubelet sets for a Service `flower`.
+        links = {"FLOWER_PORT": "tcp://10.0.0.1:5555", "FLOWER_PORT_5555_TCP": "tcp://10.0.0.1:5555"}
+        child = flower(tmp_path, port, SWAPLINE_REDIS_URL=server.url, **login, **links)
         child.start()
         yield f"http://127.0.0.1:{port}"
         child.stop()
@@ -58,6 +63,18 @@ def test_only_the_machine_that_asks_whether_it_lives_needs_no_password(url: str)
 def test_buttons_that_change_things_are_off(url: str) -> None:
     reply = requests.post(f"{url}/api/task/revoke/any", auth=("me", "right"), timeout=30)
     assert reply.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("argument", "variables"),
+    [("--port=0", {"FLOWER_PORT": "many"}), ("--port=0", {"FLOWER_READ_ONLY": "perhaps"}), ("--port=many", {})],
+)
+def test_a_wrong_option_ends_in_a_sentence(argument: str, variables: dict[str, str]) -> None:
+    given = {"SWAPLINE_REDIS_URL": "redis://127.0.0.1:1/0", "FLOWER_BASIC_AUTH": "me:right", **variables}
+    done = subprocess.run([SWAPLINE, "flower", argument], env=given, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: An option of Flower's or a variable FLOWER_… is wrong: ")
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("auth", [{}, {"FLOWER_BASIC_AUTH": "me:"}, {"FLOWER_BASIC_AUTH": "me:right,you"}])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from swapline_producer.contract import Step
+from swapline_producer.service_links import is_service_link
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -89,6 +90,25 @@ def flower(conf: Path | None, options: tuple[str, ...]) -> None:
         raise click.ClickException(f"Flower's settings are not there: neither {places}; name them with --conf.")
     if find_spec("flower") is None:
         raise click.ClickException("Flower is not installed: pip install 'flower>=2.2,<3'.")
+    _read_flower_options(options)
     from swapline_workers.entry import app  # noqa: PLC0415 -- as above
 
     app.start(["flower", f"--conf={chosen}", *options])
+
+
+def _read_flower_options(arguments: tuple[str, ...]) -> None:
+    """Have Flower read its variables and arguments now, so that a wrong one ends in a sentence; service links go."""
+    from flower.command import (  # type: ignore[import-untyped]  # noqa: PLC0415 -- an extra, which ships no types
+        apply_env_options,
+        is_flower_option,
+    )
+    from tornado.options import Error, parse_command_line  # noqa: PLC0415 -- as above
+
+    for name in [name for name, value in os.environ.items() if is_service_link(name, value)]:
+        if name.startswith("FLOWER_"):
+            del os.environ[name]
+    try:
+        apply_env_options()
+        parse_command_line(["flower", *filter(is_flower_option, arguments)], final=False)
+    except (ValueError, Error) as error:
+        raise click.ClickException(f"An option of Flower's or a variable FLOWER_… is wrong: {error}.") from None

@@ -10,6 +10,7 @@ from dotenv import dotenv_values
 
 from swapline_producer.doctor.findings import Finding, examined, fail, ok, unchecked, warn
 from swapline_producer.errors import SettingsError
+from swapline_producer.service_links import without_service_links
 from swapline_producer.settings import ENV_PREFIX, load
 from swapline_workers.adapters.keyring import Keyring
 from swapline_workers.doctor import flower, vendor
@@ -42,7 +43,8 @@ def rounds(*, flower_url: str | None = None, timeout: float = 10.0) -> Iterator[
 def _misspelt() -> Iterator[Finding]:
     """Settings that are set and that nobody reads."""
     known = {name.upper() for name in WorkerSettings.model_fields}
-    given = {name.upper() for name in (*os.environ, *dotenv_values(".env")) if name.upper().startswith(ENV_PREFIX)}
+    variables = without_service_links(dotenv_values(".env") | os.environ)
+    given = {name.upper() for name in variables if name.upper().startswith(ENV_PREFIX)}
     for name in sorted(name.removeprefix(ENV_PREFIX) for name in given):
         if name in known or name.removesuffix("_FILE") in known or name.startswith("TEST_"):
             continue

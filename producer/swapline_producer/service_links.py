@@ -1,0 +1,29 @@
+"""Variables that a container runtime sets for the services beside a process ("service links").
+
+For a Service `swapline-metrics` the kubelet sets SWAPLINE_METRICS_PORT=tcp://10.0.0.1:9810 and seven names more in
+every pod of the namespace, unless the pod says `enableServiceLinks: false`. Docker's `--link` does the same.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_NAMES = re.compile(r".+(_SERVICE_HOST|_SERVICE_PORT(_[A-Z0-9_]+)?|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
+_ADDRESS = re.compile(r"[a-z]+://")
+
+
+def is_service_link(name: str, value: str | None) -> bool:
+    """Whether a variable was set for a service, and is not a setting. `name` may be of any case."""
+    upper = name.upper()
+    return _NAMES.fullmatch(upper) is not None or (
+        upper.endswith("_PORT") and _ADDRESS.match((value or "").lower()) is not None
+    )
+
+
+def without_service_links(variables: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Return the variables that may be settings."""
+    return {name: value for name, value in variables.items() if not is_service_link(name, value)}
