@@ -34,13 +34,12 @@ class Occupant(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """The jobs of one tenant that wait in one of the three lines. `served`: how often the line has served it."""
+    """The jobs of one tenant that wait in one of the three lines."""
 
     priority: Priority
     tenant: str
     jobs: int
     oldest_at: int | None
-    served: int
     aside_until: int | None
     """Its daily credits are spent: it stands aside until then."""
 
@@ -144,11 +143,11 @@ class Overview(LedgerCore):
             found = pipe.execute()
         sizes = list(zip(found[::2], found[1::2], strict=True))
         standings = [
-            Standing(priority, tenant, jobs, int(oldest[0][1]) if oldest else None, int(served), None)
-            for (tenant, served), (jobs, oldest) in zip(first, sizes, strict=False)
+            Standing(priority, tenant, jobs, int(oldest[0][1]) if oldest else None, None)
+            for (tenant, _), (jobs, oldest) in zip(first, sizes, strict=False)
         ]
         standings += [
-            Standing(priority, tenant, jobs, int(oldest[0][1]) if oldest else None, 0, int(until))
+            Standing(priority, tenant, jobs, int(oldest[0][1]) if oldest else None, int(until))
             for (tenant, until), (jobs, oldest) in zip(aside, sizes[len(first) :], strict=True)
         ]
         return tuple(standings)

@@ -4,7 +4,7 @@ local GROW_EVERY = 30000 -- ms between two attempts to use one slot more after t
 local DAY = 86400000
 local CREDITS_PER_JOB = 2
 local PRIORITIES = {'high', 'normal', 'low'}
-local GRANTS = 100 -- slots given out in one move at most: a millisecond of the server's time
+local TRIES = 100 -- attempts to take a job out of the line in one move at most: some milliseconds of the server's time
 local BURST = 100 -- ms that submissions may run ahead of their rate: clocks wake up some milliseconds late
 
 local today = math.floor(at / DAY)
@@ -22,13 +22,19 @@ local function spend(tenant, credits, day)
   if is_new then redis.call('PEXPIRE', name, 41 * DAY) end -- longer than a month, for the bill, and the day itself
 end
 
+-- Start-time fair queueing of jobs that cost the same: the tenant with the smallest start tag is served next, and one
+-- that comes, comes back or was served gets a tag above all others. So a waiting tenant is passed over at most once by
+-- each other tenant, and by none that came later.
+local function to_the_end(priority, tenant)
+  local last = redis.call('ZRANGE', key('line', priority), 0, 0, 'REV', 'WITHSCORES')
+  redis.call('ZADD', key('line', priority), text((last[2] or 0) + 1), tenant)
+end
+
 local function join_line(id, priority, tenant, created_at)
   redis.call('ZADD', key('line', priority, tenant), 'NX', created_at, id)
   if redis.call('ZSCORE', key('line', priority), tenant) then return end
   if redis.call('ZSCORE', key('aside', priority), tenant) then return end
-  -- A tenant that comes (back) starts level with the one served last: waiting earns no credit.
-  local first = redis.call('ZRANGE', key('line', priority), 0, 0, 'WITHSCORES')
-  redis.call('ZADD', key('line', priority), 'NX', first[2] or '0', tenant)
+  to_the_end(priority, tenant)
 end
 
 local function leave_line(id, priority, tenant)
@@ -52,9 +58,7 @@ end
 
 local function come_back(priority, tenant)
   redis.call('ZREM', key('aside', priority), tenant)
-  if redis.call('EXISTS', key('line', priority, tenant)) == 0 then return end
-  local first = redis.call('ZRANGE', key('line', priority), 0, 0, 'WITHSCORES')
-  redis.call('ZADD', key('line', priority), 'NX', first[2] or '0', tenant)
+  if redis.call('EXISTS', key('line', priority, tenant)) == 1 then to_the_end(priority, tenant) end
 end
 
 local function new_day()
@@ -65,27 +69,28 @@ local function new_day()
   end
 end
 
--- The tenant whose turn it is in this line: the one served least among those that may spend.
-local function next_tenant(priority)
-  while true do
-    local tenant = redis.call('ZRANGE', key('line', priority), 0, 0)[1]
-    if not tenant or not capped(tenant) then return tenant end
-    stand_aside(priority, tenant)
-  end
+-- Return what give_slot needs of a job that may go. One whose time in the line is over may not: its entry in `due`
+-- brings it to its end, uncharged.
+local function may_go(id)
+  local have = redis.call('HMGET', key('job', id), 'state', 'queue_until', 'created_at', 'turn', 'attempts')
+  return have[1] == 'QUEUED' and at < tonumber(have[2]) and have
 end
 
--- The job whose turn it is: by priority, then the tenant served least, then the oldest.
-local function next_in_line()
+-- Take the next job out of the line: by priority, then by its tenant's start tag, then the oldest. One that may not go
+-- leaves its tenant where it is; a tenant that may not spend stands aside, and nothing is taken.
+local function take_next()
   for _, priority in ipairs(PRIORITIES) do
-    local tenant = next_tenant(priority)
+    local tenant = redis.call('ZRANGE', key('line', priority), 0, 0)[1]
+    if tenant and capped(tenant) then return stand_aside(priority, tenant) end
     if tenant then
-      local popped = redis.call('ZPOPMIN', key('line', priority, tenant))
-      if redis.call('EXISTS', key('line', priority, tenant)) == 1 then
-        redis.call('ZINCRBY', key('line', priority), 1, tenant)
-      else
+      local id = redis.call('ZPOPMIN', key('line', priority, tenant))[1]
+      local have = id and may_go(id)
+      if redis.call('EXISTS', key('line', priority, tenant)) == 0 then
         redis.call('ZREM', key('line', priority), tenant)
+      elseif have then
+        to_the_end(priority, tenant)
       end
-      if popped[1] then return popped[1], tenant, priority end
+      return have, id, tenant, priority
     end
   end
 end
@@ -152,13 +157,6 @@ local function note_submission(tenant)
   end
 end
 
--- A job whose time in the line is over leaves it here; its entry in `due` brings it to its end, uncharged. Gives what
--- give_slot needs of a job that may go.
-local function may_go(id)
-  local have = redis.call('HMGET', key('job', id), 'state', 'queue_until', 'created_at', 'turn', 'attempts')
-  return have[1] == 'QUEUED' and at < tonumber(have[2]) and have
-end
-
 local function give_slot(id, tenant, priority, have)
   local created_at, turn, attempts = have[3], have[4] + 1, tonumber(have[5] or 0)
   redis.call('HSET', key('job', id), 'turn', turn, 'state', 'SUBMITTING', 'slot', '1', 'sent', turn, 'token', '', 'spent_on', today)
@@ -196,18 +194,18 @@ end
 -- Free slots go to the jobs whose turn it is. Gives {ID, turn, attempts} of each. `unmoved` says that nobody has come or
 -- gone in this move: then the meter has to hear only of slots that are given out.
 local function grant(unmoved)
-  local granted, why = {}, 'nobody'
+  local granted, tries, why = {}, 0, 'nobody'
   local usable, used = usable_slots(), redis.call('ZCARD', key('slots'))
   if used < usable then new_day() end
   while used < usable do
     why = stopped()
     if why then break end
-    if #granted == GRANTS then
+    if tries == TRIES then
       line_opens_at, why = at, 'unread'
       break
     end
-    local id, tenant, priority = next_in_line()
-    local have = id and may_go(id)
+    local have, id, tenant, priority = take_next()
+    tries = tries + 1
     if have then
       granted[#granted + 1] = give_slot(id, tenant, priority, have)
       used = used + 1

@@ -10,7 +10,7 @@
 --   P:due             zset    ID -> when someone must act next; one entry for each job that is not at rest
 --   P:state:STATE     zset    ID -> when it came into that state (QUEUED: since when it waits, whatever came between)
 --   P:slots           zset    ID -> since when it holds one of the vendor's slots
---   P:line:PRIO       zset    TENANT -> how often it was served (tenants with waiting jobs only)
+--   P:line:PRIO       zset    TENANT -> its start tag, the smallest is next (tenants with waiting jobs only)
 --   P:line:PRIO:T     zset    ID -> when it was accepted (the waiting jobs of tenant T)
 --   P:aside:PRIO      zset    TENANT -> when its day is over (tenants with waiting jobs whose daily credits are spent)
 --   P:limits          hash    max_in_flight, slots (set by a person), slots_before (while they are
