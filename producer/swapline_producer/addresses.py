@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import HttpUrl, TypeAdapter, ValidationError
 
+from swapline_producer.contract.values import URL_LIMIT
 from swapline_producer.errors import RequestError
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -84,6 +85,8 @@ def url_problem(url: str, *, allow_private: bool = False) -> str | None:
 
     Judged by its letters alone: no name is looked up. `allow_private` admits private hosts, for development.
     """
+    if len(url) > URL_LIMIT:
+        return f"it has more than {URL_LIMIT} characters"
     if not _PLAIN.fullmatch(url):
         return "it is not a plain http:// or https:// URL without spaces and backslashes"
     try:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from swapline_producer.contract import Step, Ticket
-from swapline_producer.errors import LedgerUnavailable, SwaplineError
+from swapline_producer.errors import LedgerUnavailable, RequestError, SwaplineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -92,6 +92,10 @@ class Bulk(Generic[Item]):
             return self._prepare(item)
         except SwaplineError as error:
             return error
+        except Exception as error:  # noqa: BLE001 -- the item's own fault or ours: the others are enqueued all the same
+            refused = RequestError(f"request: it raised {type(error).__name__}: {error}", field="request")
+            refused.__cause__ = error
+            return refused
 
     def _accept(self, chunk: list[Prepared], first: int) -> Iterator[Result]:
         wishes = [one for one in chunk if not isinstance(one, SwaplineError)]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from swapline_producer.addresses import check_webhook
-from swapline_producer.contract import Gender, SwapRequest
+from swapline_producer.contract import Gender, SwapRequest, checked
 from swapline_producer.errors import RequestError
 from swapline_producer.images import is_data_uri, is_link, read_image
 
@@ -28,6 +28,9 @@ GENDERS = {gender.name.lower(): gender.value for gender in Gender}
 
 CHECKED = 4096
 """Pictures remembered as good while a manifest is checked: rows that share a picture are mostly near to each other."""
+
+MOST_DIGITS = 20
+"""Of a number: 64 bits. Python itself refuses to read thousands of them."""
 
 LONGEST_LINE = 20_000_000
 """Characters of one CSV cell; the module's own limit of 131,072 would refuse a data URI."""
@@ -46,9 +49,9 @@ class Manifest:
     """A manifest under the name of its batch. `defaults` are for rows that do not say otherwise."""
 
     def __init__(self, path: Path, name: str, defaults: Mapping[str, str], *, replace_failed: bool = False) -> None:
-        """Nothing is read yet."""
+        """Nothing is read yet. Raises RequestError for a name that cannot be a batch's."""
         self._path = path
-        self._name = name
+        self._name: str = checked("batch", name)
         self._defaults = defaults
         self._replace_failed = replace_failed
 
@@ -87,7 +90,7 @@ class Manifest:
             values[name] = _object(name, values.get(name, {}))
         others = {name: _as_text(value) for name, value in found.items() if name not in FIELDS}
         values["metadata"] = {**{name: _as_text(value) for name, value in values["metadata"].items()}, **others}
-        for name, read in (("image", self._image), ("gender", _gender), ("filter_id", _filter_id)):
+        for name, read in (("image", self._image), ("gender", _gender), ("filter_id", whole_number)):
             if name in values:
                 values[name] = read(values[name])
         return values
@@ -192,9 +195,10 @@ def _as_text(value: Any) -> str:
 def _gender(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    text = value.strip().lower()
-    return int(text) if text.isdecimal() else GENDERS.get(text, value)
+    return GENDERS.get(value.strip().lower(), whole_number(value))
 
 
-def _filter_id(value: Any) -> Any:
-    return int(value) if isinstance(value, str) and value.strip().removeprefix("-").isdecimal() else value
+def whole_number(value: Any) -> Any:
+    """Read a text of digits as a number; anything else is for the request to judge."""
+    text = value.strip() if isinstance(value, str) else ""
+    return int(text) if text.removeprefix("-").isdecimal() and len(text) <= MOST_DIGITS else value

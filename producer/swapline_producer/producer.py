@@ -9,7 +9,6 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 import orjson
-from pydantic import TypeAdapter, ValidationError
 
 from swapline_producer.addresses import check_webhook
 from swapline_producer.broker import mail_for
@@ -24,7 +23,7 @@ from swapline_producer.contract import (
     StoredImage,
     SwapOptions,
     SwapRequest,
-    WebUrl,
+    checked,
 )
 from swapline_producer.contract.trace import kept
 from swapline_producer.errors import RequestError, SettingsError, StorageUnavailable
@@ -46,8 +45,6 @@ if TYPE_CHECKING:
     from swapline_producer.change import Sealed
     from swapline_producer.contract import Job, JobEvent, StoredPicture
     from swapline_producer.storage import Storage
-
-_WEB_URL: TypeAdapter[str] = TypeAdapter(WebUrl)
 
 log = logging.getLogger(__name__)
 
@@ -156,14 +153,9 @@ class Producer:
         It is signed for `tenant` and sent to `webhook_url`, as reliably as the webhook of a job. May be repeated. Jobs
         that join a completed batch need another call, which sends another event. Raises RequestError, BatchNotFound.
         """
-        try:
-            url = _WEB_URL.validate_python(webhook_url)
-        except ValidationError:
-            raise RequestError(
-                "webhook_url: it must be an http(s) URL without a user name", field="webhook_url"
-            ) from None
+        url = checked("webhook_url", webhook_url)
         check_webhook(url, allow_private=self.settings.webhook_allow_private)
-        return self.ledger.seal_batch(batch, url, tenant)
+        return self.ledger.seal_batch(checked("batch", batch), url, checked("tenant", tenant))
 
     def for_tenant(self, tenant: str) -> TenantView:
         """Give the view of one tenant, in which the jobs of others are not there, even for who knows an id."""
@@ -186,7 +178,7 @@ class Producer:
             fields = dict(item)
         except (TypeError, ValueError):
             raise RequestError(f"a {type(item).__name__} is no request: give a SwapRequest", field="request") from None
-        return self._wish(SwapRequest(**fields))
+        return self._wish(SwapRequest.model_validate(fields))
 
     def _wish(self, request: SwapRequest) -> Wish:
         check_webhook(request.webhook_url, allow_private=self.settings.webhook_allow_private)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
+from swapline_producer.contract.values import TEN_YEARS, Seconds
 from swapline_producer.errors import SettingsError
 from swapline_producer.from_files import FromFiles
 from swapline_producer.redis_url import RedisServer, parse_redis_url
@@ -39,6 +40,7 @@ class ProducerSettings(BaseSettings):
         env_prefix=ENV_PREFIX,
         env_file=".env",
         env_ignore_empty=True,
+        allow_inf_nan=False,
         extra="ignore",
         frozen=True,
         hide_input_in_errors=True,
@@ -46,16 +48,21 @@ class ProducerSettings(BaseSettings):
 
     redis_url: str = Field("redis://localhost:6379/0", description="broker and ledger")
     redis_replicas: int = Field(
-        0, ge=0, description="replicas that must have a job before it counts as accepted, and before its paid call"
+        0,
+        ge=0,
+        le=100,
+        description="replicas that must have a job before it counts as accepted, and before its paid call",
     )
     storage_url: str | None = Field(None, description="where inputs, staging and results live")
     key_prefix: str = Field("swapline", pattern=r"^[A-Za-z0-9_-]+$", description="of every Redis key and queue")
-    queue_ttl: float = Field(DAY, gt=0, description="seconds a job may wait for a slot")
-    run_timeout: float = Field(1800, gt=0, description="seconds the vendor may take")
-    input_shown: float = Field(0, ge=0, description="seconds an input is kept after its job has succeeded")
-    input_ttl: float = Field(DAY, gt=0, description="seconds an input picture that no unfinished job needs is kept")
-    result_ttl: float | None = Field(None, gt=0, description="seconds results are kept; for ever when absent")
-    job_ttl: float = Field(30 * DAY, gt=0, description="seconds a finished job's record is kept")
+    queue_ttl: Seconds = Field(DAY, description="seconds a job may wait for a slot")
+    run_timeout: Seconds = Field(1800, description="seconds the vendor may take")
+    input_shown: float = Field(
+        0, ge=0, le=TEN_YEARS, description="seconds an input is kept after its job has succeeded"
+    )
+    input_ttl: Seconds = Field(DAY, description="seconds an input picture that no unfinished job needs is kept")
+    result_ttl: Seconds | None = Field(None, description="seconds results are kept; for ever when absent")
+    job_ttl: Seconds = Field(30 * DAY, description="seconds a finished job's record is kept")
     webhook_allow_private: bool = Field(default=False, description="http and private addresses, for development")
 
     @classmethod

@@ -100,6 +100,9 @@ def test_waiting_tells_scripts_by_its_exit_code(installation: Installation, phot
         (("{photo}", "--gender", "0", "--filter-id", "12", "--webhook-url", "gopher://x"), "webhook_url"),
         (("{photo}", "--gender", "0", "--filter-id", "12", "--metadata", "nonsense"), "key=value"),
         (("{photo}", "--gender", "7", "--filter-id", "12"), "not one of 0-4"),
+        (("{photo}", "--gender", "0", "--filter-id", "9" * 5000), "(FILTER_NOT_FOUND)"),
+        (("{photo}", "--gender", "0", "--filter-id", "12", "--queue-ttl", "inf"), "queue_ttl: it must be seconds"),
+        (("{photo}", "--gender", "0", "--filter-id", "12", "--batch", "a\nb"), "batch: it must be one line"),
         (("{photo}", "--gender", "0"), "--filter-id"),
     ],
 )
@@ -132,7 +135,7 @@ def test_a_job_that_is_not_there_is_a_sentence(installation: Installation, comma
         ("slots set -3", "-3 is not a whole number from 0 to 10,000."),
         ("slots set 10001", "10001 is not a whole number from 0 to 10,000."),
         ("slots set four", "four is not a whole number from 0 to 10,000."),
-        ("credits set shop-1 -5", "-5 is not a whole number from 0 up."),
+        ("credits set shop-1 -5", "-5 is not a whole number from 0 to 1,000,000,000,000."),
     ],
 )
 def test_a_wrong_number_or_place_is_a_sentence_and_changes_nothing(

@@ -146,6 +146,27 @@ def test_a_picture_that_is_cut_short_is_refused_before_anything_is_stored(house:
     assert house.producer.enqueue(wish(image=photograph + bytes(512))).created
 
 
+def test_the_largest_values_of_a_request_are_written_and_read_again(house: House) -> None:
+    largest: dict[str, Any] = {
+        "filter_id": 2**53 - 1,
+        "queue_ttl": 315_360_000,
+        "run_timeout": 315_360_000,
+        "tenant": "t" * 64,
+        "batch": "é" * 128,
+        "idempotency_key": "😀" * 255,
+        "metadata": {"é\n\0": "é" * 4000},
+        "api_version": "v5",
+        "extra": {"a": 2**64 - 1, "b": -(2**63), "c": 1.7976931348623157e308, "d": "x" * 60_000, "e": [[[[[1]]]]]},
+        "webhook_url": "https://shop.example/" + "x" * 2000,
+    }
+    [result] = house.producer.enqueue_many([{"image": URL, "gender": 4} | largest])
+    job = house.producer.get(str(result.job_id))
+    assert job.queue_until - job.created_at == job.run_timeout_ms == 315_360_000_000
+    assert {name: getattr(job.spec, name) for name in largest if name not in {"queue_ttl", "run_timeout"}} == {
+        name: value for name, value in largest.items() if name not in {"queue_ttl", "run_timeout"}
+    }
+
+
 def test_a_key_gives_the_same_job_to_the_same_request_of_the_same_tenant(house: House) -> None:
     first, again = (house.producer.enqueue(wish(idempotency_key="k")) for _ in range(2))
     assert (again.job_id, again.created) == (first.job_id, False)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,6 +30,26 @@ def test_all_missing_settings_are_named_at_once() -> None:
     with pytest.raises(SettingsError) as caught:
         load(WorkerSettings)
     assert [line.split()[0] for line in str(caught.value).splitlines()] == list(REQUIRED)
+
+
+NUMBERS = [
+    name
+    for name, field in WorkerSettings.model_fields.items()
+    if re.search(r"\b(float|int)\b", str(field.annotation)) and "tuple" not in str(field.annotation)
+]
+
+
+def test_the_walk_below_finds_the_numbers() -> None:
+    assert {"queue_ttl", "job_ttl", "result_ttl", "submit_rate", "credits_per_day", "stop_grace"} <= set(NUMBERS)
+
+
+@pytest.mark.usefixtures("required")
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan", "1e300", str(2**64), "9" * 5000])
+def test_no_number_is_without_bounds(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"SWAPLINE_{name.upper()}", value)
+    with pytest.raises(SettingsError, match=f"^SWAPLINE_{name.upper()} is wrong: [^\n]*$"):
+        load(WorkerSettings)
 
 
 @pytest.mark.usefixtures("required")

@@ -112,12 +112,6 @@ def test_a_base_url_with_a_path_and_a_slash_is_kept(vendor: responses.RequestsMo
     assert client("https://gateway.test/face/").submit(spec(), IMAGE).vendor_job_id == "job-abc-123"
 
 
-def test_what_json_cannot_carry_is_refused_before_anything_is_sent() -> None:
-    with pytest.raises(Refused) as refusal:
-        client().submit(spec(api_version="v5", extra={"seed": 2**70}), IMAGE)
-    assert refusal.value.code is FailureCode.VENDOR_REJECTED
-
-
 @pytest.mark.parametrize("status", [200, 201, 202, 226])
 def test_any_2xx_with_an_id_is_an_acceptance(vendor: responses.RequestsMock, status: int) -> None:
     vendor.post(SUBMIT, json=ACCEPTED, status=status)

@@ -9,7 +9,14 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
+from swapline_producer.contract import MOST_CREDITS, Seconds
 from swapline_producer.settings import DAY, ProducerSettings
+
+MOST_A_SECOND = 1_000_000.0
+"""Calls a second, of a limit: more is none."""
+
+Timeout = Annotated[float, Field(gt=0, le=DAY)]
+"""Seconds of a wait that holds something up: a socket, a slot, a step."""
 
 WEBHOOK_SCHEDULE = (0.0, 5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
 """Seconds before each delivery of a webhook: ten attempts over 75 hours, as Standard Webhooks recommends."""
@@ -68,20 +75,28 @@ class WorkerSettings(MetricsSettings, LogSettings):
     api_key_header: str = Field(pattern=r"^[A-Za-z0-9-]+$", description="the header that carries the key")
     api_key_prefix: str = Field("", description="what stands before the key in the header, e.g. `Bearer `")
     max_in_flight: int = Field(3, ge=1, le=10_000, description="the vendor's cap for the account")
-    submit_rate: float | None = Field(None, gt=0, description="submissions a second, over all workers")
-    credits_per_day: int | None = Field(None, ge=0, description="spending cap; submissions wait when it is reached")
-    poll_min_interval: float = Field(0.25, gt=0, description="seconds between two looks at a job, at least")
-    poll_max_interval: float = Field(20, gt=0, description="seconds between two looks at a job, at most")
+    submit_rate: float | None = Field(
+        None, gt=0, le=MOST_A_SECOND, description="submissions a second, over all workers"
+    )
+    credits_per_day: int | None = Field(
+        None, ge=0, le=MOST_CREDITS, description="spending cap; submissions wait when it is reached"
+    )
+    poll_min_interval: Timeout = Field(0.25, description="seconds between two looks at a job, at least")
+    poll_max_interval: Timeout = Field(20, description="seconds between two looks at a job, at most")
     poll_budget: float = Field(7, ge=2, le=100, description="looks a job on average, once its service time is known")
-    poll_rate: float | None = Field(None, gt=0, description="looks a second, over all workers")
-    status_timeout: float = Field(30, gt=0, description="seconds in all for one status call")
-    submit_timeout: float = Field(60, gt=0, description="seconds in all for one submission")
+    poll_rate: float | None = Field(None, gt=0, le=MOST_A_SECOND, description="looks a second, over all workers")
+    status_timeout: Timeout = Field(30, description="seconds in all for one status call")
+    submit_timeout: Timeout = Field(60, description="seconds in all for one submission")
     on_ambiguous_submit: AmbiguousSubmit = Field(
         AmbiguousSubmit.HOLD,
         description="what to do when a paid call's reply is unknown: hold, retry, fail",
     )
-    rescue_after: float = Field(15, ge=1, description="seconds after which a step that went silent is sent again")
-    lost_after: float = Field(60, ge=0, description="seconds after submission in which the vendor may not know a job")
+    rescue_after: float = Field(
+        15, ge=1, le=DAY, description="seconds after which a step that went silent is sent again"
+    )
+    lost_after: float = Field(
+        60, ge=0, le=DAY, description="seconds after submission in which the vendor may not know a job"
+    )
     webhook_secrets: Annotated[tuple[Annotated[SecretStr, AfterValidator(_webhook_secret)], ...], NoDecode] = Field(
         (),
         description="comma-separated `whsec_…`; all of them sign, for rotation",
@@ -96,21 +111,25 @@ class WorkerSettings(MetricsSettings, LogSettings):
         max_length=50,
         description="comma-separated seconds before each delivery of a webhook; as many attempts as there are numbers",
     )
-    webhook_disable_after: float = Field(
-        5 * DAY, gt=0, description="seconds that an endpoint may fail without a success before it is disabled"
+    webhook_disable_after: Seconds = Field(
+        5 * DAY, description="seconds that an endpoint may fail without a success before it is disabled"
     )
-    webhook_timeout: float = Field(15, gt=0, description="seconds in all for one webhook")
+    webhook_timeout: Timeout = Field(15, description="seconds in all for one webhook")
     flower_url: str | None = Field(
         None, pattern=r"^https?://", description="where Flower is; `swapline doctor` sees whether it answers"
     )
     check_pixels: bool = Field(default=False, description="also inflate every picture and count its rows")
-    storage_timeout: float = Field(60, gt=0, description="seconds for one read or write of an object")
-    pictures_in_hand: int = Field(8, ge=1, description="jobs whose pictures one process has in memory at a time")
+    storage_timeout: Timeout = Field(60, description="seconds for one read or write of an object")
+    pictures_in_hand: int = Field(
+        8, ge=1, le=10_000, description="jobs whose pictures one process has in memory at a time"
+    )
     one_core: bool = Field(
         default=True, description="threads share a processor while another has time for the rest: a fifth less CPU"
     )
     pulse: Path | None = Field(None, description="file in which a worker shows that it works, for `swapline alive`")
-    stop_grace: float = Field(25, ge=0, description="seconds that a stopping worker may finish what it has in hand")
+    stop_grace: float = Field(
+        25, ge=0, le=DAY, description="seconds that a stopping worker may finish what it has in hand"
+    )
 
     @field_validator("webhook_schedule")
     @classmethod

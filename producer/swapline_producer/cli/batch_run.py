@@ -54,8 +54,9 @@ class Run:
                 if problem is not None:
                     click.echo(f"line {row.line}: {problem}", err=True)
                     wrong += 1
+                else:
+                    self._tenants[row.values.get("tenant", "default")] += 1
                 self._rows += 1
-                self._tenants[row.values.get("tenant", "default")] += 1
                 tick(1)
         if wrong or not self._rows:
             what = f"{wrong:,} of {self._rows:,} rows are wrong" if wrong else "the manifest has no rows"

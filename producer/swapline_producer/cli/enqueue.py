@@ -12,6 +12,7 @@ import click
 from swapline_producer.cli.show import out, print_json, wait_and_exit
 from swapline_producer.contract import ApiVersion, Gender, Priority, QualityMode, Ratio, SwapRequest
 from swapline_producer.images import is_data_uri, is_link
+from swapline_producer.manifest import whole_number
 
 BASE64_STARTS = ("/9j/", "iVBORw0KGgo", "UklGR")
 """How the base64 of a JPEG, a PNG and a WebP begins."""
@@ -89,8 +90,7 @@ def enqueue(image: str, *, wait: bool, timeout: float, as_json: bool, **given: A
 
     given["metadata"] = pairs(given["metadata"], "--metadata")
     given["extra"] = {name: _maybe_json(text) for name, text in pairs(given["extra"], "--extra").items()}
-    digits = given["filter_id"].removeprefix("-").isdecimal()
-    given["filter_id"] = int(given["filter_id"]) if digits else given["filter_id"]
+    given["filter_id"] = whole_number(given["filter_id"])
     request = SwapRequest(image=picture(image), **given)
     producer = Producer.from_env()
     enqueued = producer.enqueue(request)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from swapline_producer.cli.show import moment, out, print_json
+from swapline_producer.contract import MOST_CREDITS, checked
 
 if TYPE_CHECKING:
     from swapline_producer.ledger import Ledger
@@ -29,7 +30,7 @@ class Numbered(click.Command):
 class Whole(click.IntRange):
     """A whole number from 0 on, refused in a sentence: click's own says `x is not a valid integer range`."""
 
-    def __init__(self, most: int | None = None) -> None:
+    def __init__(self, most: int) -> None:
         """Up to `most`."""
         super().__init__(0, most)
 
@@ -38,8 +39,7 @@ class Whole(click.IntRange):
         try:
             return int(super().convert(value, param, ctx))
         except click.BadParameter:
-            to = "up" if self.max is None else f"to {self.max:,}"
-            self.fail(f"{value} is not a whole number from 0 {to}.", param, ctx)
+            self.fail(f"{value} is not a whole number from 0 to {self.max:,}.", param, ctx)
 
 
 def _ledger() -> Ledger:
@@ -121,14 +121,14 @@ def credits_(ctx: click.Context, *, as_json: bool) -> None:
 
 @credits_.command("set", cls=Numbered)
 @click.argument("tenant")
-@click.argument("per_day", type=Whole())
+@click.argument("per_day", type=Whole(MOST_CREDITS))
 def set_credits(tenant: str, per_day: int) -> None:
     """Let TENANT spend PER_DAY credits a day; its jobs wait for tomorrow above that.
 
     \b
     Example: swapline credits set shop-1 500
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    _ledger().set_credits(tenant, per_day)
+    _ledger().set_credits(checked("tenant", tenant), per_day)
     out.print(f"{tenant} may spend {per_day} credits a day")
 
 
@@ -140,5 +140,5 @@ def reset_credits(tenant: str) -> None:
     \b
     Example: swapline credits reset shop-1
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    _ledger().set_credits(tenant, None)
+    _ledger().set_credits(checked("tenant", tenant), None)
     out.print(f"{tenant} has no daily cap")

@@ -27,10 +27,16 @@ from swapline_producer.contract.job import (
     result_folder,
 )
 from swapline_producer.contract.request import (
-    METADATA_LIMIT,
-    IdempotencyKey,
     SwapOptions,
     SwapRequest,
+    checked,
+)
+from swapline_producer.contract.values import (
+    METADATA_LIMIT,
+    MOST_CREDITS,
+    BatchName,
+    IdempotencyKey,
+    Seconds,
     Tenant,
     WebUrl,
 )
@@ -64,6 +70,7 @@ __all__ = [
     "CREDITS_PER_JOB",
     "FINISHED",
     "METADATA_LIMIT",
+    "MOST_CREDITS",
     "SLOT_STATES",
     "VENDOR_CODES",
     "ApiVersion",
@@ -71,6 +78,7 @@ __all__ = [
     "BatchCounts",
     "BatchData",
     "BatchEvent",
+    "BatchName",
     "Canceling",
     "EventType",
     "FailureCode",
@@ -86,6 +94,7 @@ __all__ = [
     "Priority",
     "QualityMode",
     "Ratio",
+    "Seconds",
     "State",
     "Step",
     "StoredImage",
@@ -98,6 +107,7 @@ __all__ = [
     "Ticket",
     "WebUrl",
     "WebhookImage",
+    "checked",
     "is_batch",
     "result_folder",
 ]

@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, JsonValue
 
 from swapline_producer.contract.base import Frozen
-from swapline_producer.contract.request import SwapOptions, WebUrl
+from swapline_producer.contract.request import SwapOptions
 from swapline_producer.contract.trace import traceparent_of
+from swapline_producer.contract.values import WebUrl
 from swapline_producer.contract.words import Canceling, FailureCode, Notification, State, Step
 
 

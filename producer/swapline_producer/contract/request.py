@@ -2,49 +2,38 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import (
-    AfterValidator,
     Field,
-    HttpUrl,
-    JsonValue,
     ModelWrapValidatorHandler,
-    StrictInt,
     StrictStr,
-    StringConstraints,
     TypeAdapter,
     ValidationError,
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from swapline_producer.contract.base import Frozen
 from swapline_producer.contract.trace import kept
+from swapline_producer.contract.values import (
+    TEN_YEARS,
+    BatchName,
+    Extra,
+    FilterId,
+    IdempotencyKey,
+    Metadata,
+    Seconds,
+    Tenant,
+    WebUrl,
+)
 from swapline_producer.contract.words import ApiVersion, FailureCode, Gender, Priority, QualityMode, Ratio
 from swapline_producer.errors import RequestError
 
-Tenant = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-IdempotencyKey = Annotated[str, StringConstraints(min_length=1, max_length=255)]
-_HTTP_URL: TypeAdapter[HttpUrl] = TypeAdapter(HttpUrl)
-
-
-def _is_http_url(value: str) -> str:
-    url = _HTTP_URL.validate_python(value)
-    if url.username or url.password:
-        raise PydanticCustomError("url_userinfo", "a URL must not carry a user name or password")
-    return value
-
-
-WebUrl = Annotated[str, StringConstraints(max_length=2083), AfterValidator(_is_http_url)]
-
-
-METADATA_LIMIT = 8192
-"""Bytes of metadata as JSON: it travels in every webhook, which stays under 20 kB."""
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 CODE_OF_FIELD = {
     "image": FailureCode.INVALID_IMAGE,
@@ -55,33 +44,44 @@ CODE_OF_FIELD = {
 }
 """The code under which the vendor would refuse a value of this field that is not on its page."""
 
+_SECONDS = f"it must be seconds, more than 0 and at most {TEN_YEARS:,.0f} (ten years)"
+
 SENTENCES = {
     "image": "it must be a pathlib.Path, bytes, a data URI, base64 or a public URL",
     "traceparent": "it is written 00-<32 hex digits>-<16 hex digits>-<2 hex digits>, as in W3C's header",
     "filter_id": "it must be an integer from the vendor's catalog, or a UUID",
+    "tenant": "it must be 1 to 64 letters, digits, dots, dashes or underscores, a letter or a digit first",
+    "queue_ttl": _SECONDS,
+    "run_timeout": _SECONDS,
 }
 """What to say of a field whose own complaint would be long: each of several types complains for itself."""
+
+MOST_COMPLAINTS = 5
+"""In one sentence."""
+
+LONGEST_NAME = 40
+"""Characters of the name of a field that there is not, in a sentence."""
 
 
 class SwapOptions(Frozen):
     """Everything about a face swap but the picture. The vendor's page is the source of the first five fields."""
 
     gender: Gender
-    filter_id: StrictInt | UUID
+    filter_id: FilterId
     ratio: Ratio | None = None
     quality_mode: QualityMode | None = None
     api_version: ApiVersion = ApiVersion.V6
-    extra: dict[str, JsonValue] = Field(default_factory=dict)
+    extra: Extra = Field(default_factory=dict)
     """Further fields of the vendor's body, for v5 only (its parameters are not on the page)."""
     webhook_url: WebUrl | None = None
-    metadata: dict[str, str] = Field(default_factory=dict)
+    metadata: Metadata = Field(default_factory=dict)
     priority: Priority = Priority.NORMAL
     tenant: Tenant = "default"
-    batch: str | None = Field(default=None, max_length=128)
+    batch: BatchName | None = None
     idempotency_key: IdempotencyKey | None = None
-    queue_ttl: float | None = Field(default=None, gt=0)
+    queue_ttl: Seconds | None = None
     """Seconds that the job may wait for a slot; the setting SWAPLINE_QUEUE_TTL when absent."""
-    run_timeout: float | None = Field(default=None, gt=0)
+    run_timeout: Seconds | None = None
     """Seconds that the vendor may take; the setting SWAPLINE_RUN_TIMEOUT when absent."""
 
     @property
@@ -93,12 +93,6 @@ class SwapOptions(Frozen):
     def _refuse_what_the_vendor_would_refuse(self) -> Self:
         """Refuse combinations of the vendor's page before a credit is spent, under the vendor's own code."""
         by_uuid = isinstance(self.filter_id, UUID)
-        if isinstance(self.filter_id, int) and self.filter_id < 0:
-            raise RequestError(
-                "filter_id: an integer filter id is not negative; take one from the catalog",
-                field="filter_id",
-                code=FailureCode.FILTER_NOT_FOUND,
-            )
         if by_uuid and self.gender is Gender.GROUP:
             raise RequestError(
                 "filter_id: group mode (gender 4) works with integer filter ids only; take one from the catalog",
@@ -124,8 +118,6 @@ class SwapOptions(Frozen):
                 field="extra",
                 code=FailureCode.VENDOR_REJECTED,
             )
-        if len(json.dumps(self.metadata)) > METADATA_LIMIT:
-            raise RequestError(f"metadata: it is limited to {METADATA_LIMIT} bytes of JSON", field="metadata")
         return self
 
 
@@ -160,9 +152,35 @@ class SwapRequest(SwapOptions):
         try:
             return build(values)
         except ValidationError as error:
-            wrong = {
-                str(one["loc"][0]) if one["loc"] else "request": one["msg"] for one in error.errors(include_url=False)
-            }
-            sentence = "; ".join(f"{field}: {SENTENCES.get(field, said)}" for field, said in wrong.items())
+            wrong = {_field(one): _complaint(one) for one in error.errors(include_url=False, include_input=False)}
             first = next(iter(wrong))
-            raise RequestError(sentence, field=first, code=CODE_OF_FIELD.get(first)) from None
+            said = [f"{field}: {complaint}" for field, complaint in wrong.items()][:MOST_COMPLAINTS]
+            raise RequestError("; ".join(said), field=first, code=CODE_OF_FIELD.get(first)) from None
+
+
+def checked(field: str, value: object) -> Any:
+    """Check one value that is not in a request as the field of a request is. Raises RequestError."""
+    try:
+        return _ADAPTERS[field].validate_python(value)
+    except ValidationError as error:
+        [first, *_] = error.errors(include_url=False, include_input=False)
+        raise RequestError(f"{field}: {SENTENCES.get(field) or _complaint(first)}", field=field) from None
+
+
+_ADAPTERS: dict[str, TypeAdapter[Any]] = {
+    "batch": TypeAdapter(BatchName),
+    "tenant": TypeAdapter(Tenant),
+    "webhook_url": TypeAdapter(WebUrl),
+}
+
+
+def _field(error: ErrorDetails) -> str:
+    """The field that an error is about. One that there is not is foreign text: short, and quoted where it is odd."""
+    name = str(error["loc"][0])[:LONGEST_NAME] if error["loc"] else "request"
+    return name if name.isidentifier() else repr(name)
+
+
+def _complaint(error: ErrorDetails) -> str:
+    if error["type"] == "string_unicode":
+        return "it must be whole Unicode, without halves of a surrogate pair"
+    return SENTENCES.get(_field(error), error["msg"])

@@ -14,7 +14,6 @@ from uuid import UUID
 
 import orjson
 
-from swapline_producer.contract import FailureCode
 from swapline_producer.errors import SettingsError
 from swapline_workers.adapters.calls import post
 from swapline_workers.adapters.deadline import limit
@@ -23,7 +22,6 @@ from swapline_workers.adapters.sessions import Sessions
 from swapline_workers.adapters.translation import Answer, Translator
 from swapline_workers.core.acceptance import Acceptance, accepted
 from swapline_workers.core.reply import ReplyError
-from swapline_workers.errors import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -137,10 +135,7 @@ class VendorClient:
 
 
 def request_body(spec: JobSpec, image: str) -> bytes:
-    """Give the JSON of a submission: what the page names, only where it is set, and v5's further fields.
-
-    Raises Refused for what JSON cannot carry: nothing is sent then.
-    """
+    """Return the JSON of a submission: what the page names, only where it is set, and v5's further fields."""
     fields = {
         **spec.extra,
         "base64": image,
@@ -150,10 +145,7 @@ def request_body(spec: JobSpec, image: str) -> bytes:
         "quality_mode": spec.quality_mode,
     }
     unset = {name for name in ("ratio", "quality_mode") if fields[name] is None}
-    try:
-        return orjson.dumps({name: value for name, value in fields.items() if name not in unset})
-    except orjson.JSONEncodeError as error:
-        raise Refused(f"the request cannot be sent: {error}", code=FailureCode.VENDOR_REJECTED) from error
+    return orjson.dumps({name: value for name, value in fields.items() if name not in unset})
 
 
 def _answered(response: Response, translator: Translator) -> Acceptance:

@@ -1,0 +1,79 @@
+"""The values that a request takes, each with its bounds: what passes here can be written, sent and read again."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+from uuid import UUID
+
+import orjson
+from pydantic import AfterValidator, Field, HttpUrl, JsonValue, StrictInt, StringConstraints, TypeAdapter
+from pydantic_core import PydanticCustomError
+
+URL_LIMIT = 2083
+"""Characters of a URL: what the oldest browsers and proxies take."""
+
+METADATA_LIMIT = 8192
+"""Bytes of metadata as JSON: it travels in every webhook, which stays under 20 kB."""
+
+EXTRA_LIMIT = 65_536
+"""Bytes of further fields as JSON: they lie in Redis beside the request, where no picture belongs."""
+
+LARGEST_FILTER_ID = 2**53 - 1
+"""The largest integer that every reader of JSON has exactly (RFC 7493, 2.2)."""
+
+TEN_YEARS = 315_360_000.0
+"""Seconds. A longer wait is a slip, and without a bound it has no milliseconds that Redis can count."""
+
+MOST_CREDITS = 10**12
+"""Credits a day, of a cap: more is a slip, and below 2**53 it is an exact number to Lua as well."""
+
+_HTTP_URL: TypeAdapter[HttpUrl] = TypeAdapter(HttpUrl)
+_CONTROLS = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def _is_http_url(value: str) -> str:
+    url = _HTTP_URL.validate_python(value)
+    if url.username or url.password:
+        raise PydanticCustomError("url_userinfo", "a URL must not carry a user name or password")
+    return value
+
+
+def _is_one_line(value: str) -> str:
+    if _CONTROLS.search(value):
+        raise PydanticCustomError("control_character", "it must be one line without control characters")
+    return value
+
+
+def _json_size(value: object) -> int:
+    """Bytes of a value as JSON, as the ledger and the vendor get it: a level deeper."""
+    try:
+        text = orjson.dumps([value])
+        same = orjson.loads(text) == [value]  # for infinity and NaN, null would be written
+    except (TypeError, ValueError, RecursionError):
+        same = False
+    if not same:
+        raise PydanticCustomError("no_json", "it must be JSON: whole Unicode, finite numbers, integers of 64 bits")
+    return len(text) - 2
+
+
+def _fits_webhook(value: dict[str, str]) -> dict[str, str]:
+    if value and _json_size(value) > METADATA_LIMIT:
+        raise PydanticCustomError("metadata_size", f"it is limited to {METADATA_LIMIT} bytes of JSON")
+    return value
+
+
+def _fits_ledger(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    if value and _json_size(value) > EXTRA_LIMIT:
+        raise PydanticCustomError("extra_size", f"it is limited to {EXTRA_LIMIT} bytes of JSON")
+    return value
+
+
+Tenant = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+BatchName = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_is_one_line)]
+IdempotencyKey = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_is_one_line)]
+WebUrl = Annotated[str, StringConstraints(max_length=URL_LIMIT), AfterValidator(_is_http_url)]
+FilterId = Annotated[StrictInt, Field(ge=0, le=LARGEST_FILTER_ID)] | UUID
+Seconds = Annotated[float, Field(gt=0, le=TEN_YEARS)]
+Metadata = Annotated[dict[str, str], AfterValidator(_fits_webhook)]
+Extra = Annotated[dict[str, JsonValue], AfterValidator(_fits_ledger)]
