@@ -2,6 +2,7 @@
 
     SwaplineError
     ├── SettingsError        a setting is missing or wrong; names every one of them
+    │   └── WrongOwner           the ledger or the store that a setting names belongs to another vendor or installation
     ├── RequestError         a request that must not be sent; `field` and, where there is one, the vendor's `code`
     │   └── ImageError       the picture: not a JPEG, PNG or WebP, too large, unreadable
     ├── IdempotencyConflict  the same key came with another request
@@ -32,6 +33,10 @@ class SwaplineError(Exception):
 
 class SettingsError(SwaplineError):
     """One or more settings are missing or wrong."""
+
+
+class WrongOwner(SettingsError):  # noqa: N818 -- it names the situation
+    """The ledger or the store belongs to another vendor or installation: nothing was read, written or sent."""
 
 
 class RequestError(SwaplineError):

@@ -5,9 +5,10 @@ Each field is one row of the table in the README; a test holds the two together.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from swapline_producer.contract.values import TEN_YEARS, Seconds
@@ -87,6 +88,23 @@ class ProducerSettings(BaseSettings):
     def redis(self) -> RedisServer:
         """Where `redis_url` leads, in its parts."""
         return parse_redis_url(self.redis_url)
+
+
+def _base_url(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        msg = "must begin with https:// (or http:// for a simulator)"
+        raise ValueError(msg)
+    parts = urlsplit(value)
+    if parts.username is not None or parts.query or parts.fragment or not parts.hostname or parts.port == 0:
+        msg = "must be a host, and perhaps a port and a path: no user name, query or fragment"
+        raise ValueError(msg)
+    return value.rstrip("/")
+
+
+class VendorSettings(ProducerSettings):
+    """Which vendor a process works with."""
+
+    api_base_url: Annotated[str, AfterValidator(_base_url)] = Field(description="the vendor's address, without /v6")
 
 
 S = TypeVar("S", bound=ProducerSettings)

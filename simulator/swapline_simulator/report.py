@@ -5,7 +5,7 @@ All times are milliseconds since the epoch, UTC; null for what has not happened.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -60,6 +60,8 @@ class ImageLine(Line):
 class Report(Line):
     """Everything since the start, or since the last reset."""
 
+    simulator: Literal["swapline"] = "swapline"
+    """By this mark workers tell a simulator from a vendor."""
     now: int
     config: SimulatorConfig
     credits_spent: int

@@ -11,7 +11,7 @@ import stat
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ import pytest
 import requests
 
 from servers import waited_for
+from swapline_producer.ledger import connect
 from swapline_simulator.client import Control
 from swapline_workers.local.ports import free_port
 from swapline_workers.local.valkey import EmbeddedValkey
@@ -32,9 +33,10 @@ SWAPLINE = str(Path(sys.executable).with_name("swapline"))
 class Up:
     """One `swapline up`, and what it has printed so far."""
 
-    def __init__(self, child: subprocess.Popen[str], folder: Path) -> None:
+    def __init__(self, child: subprocess.Popen[str], folder: Path, data: Path) -> None:
         self.child = child
         self.folder = folder
+        self.data = data
         self.lines: list[str] = []
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
@@ -58,11 +60,11 @@ class Up:
         return code
 
     def pid_of(self, name: str) -> int:
-        return int(json.loads((self.folder / ".swapline" / "run" / f"{name}.pulse").read_text())["pid"])
+        return int(json.loads((self.data / "run" / f"{name}.pulse").read_text())["pid"])
 
     def environment(self) -> dict[str, str]:
         """What a person gets who reads the file for other terminals."""
-        lines = (self.folder / ".swapline" / "env").read_text().splitlines()
+        lines = (self.data / "env").read_text().splitlines()
         return clean_environment() | {
             name: value.strip("'") for name, _, value in (line.partition("=") for line in lines)
         }
@@ -90,7 +92,8 @@ def running(folder: Path, *options: str, **settings: str) -> Generator[Up]:
         stderr=subprocess.STDOUT,
         text=True,
     ) as child:
-        up = Up(child, folder)
+        data = folder / ".swapline"
+        up = Up(child, folder, data / "simulated" if "--simulated" in options else data)
         try:
             yield up
         finally:
@@ -172,7 +175,7 @@ def test_what_falls_is_started_again_and_nothing_outlives_a_kill(tmp_path: Path)
         first = up.pid_of("worker-1")
         os.kill(first, signal.SIGKILL)
         up.waited_for("worker-1 was ended by SIGKILL; it starts again in 0.5 s.")
-        os.kill(int((tmp_path / ".swapline/redis/lock").read_text()), signal.SIGKILL)
+        os.kill(int((up.data / "redis/lock").read_text()), signal.SIGKILL)
         up.waited_for("valkey was ended by SIGKILL; it starts again in 0.5 s.")
         up.waited_for("valkey runs again.")
         up.waited_for("worker-1 runs again.")
@@ -198,14 +201,51 @@ def test_a_server_of_ones_own_takes_the_place_of_the_embedded_one(
         refused = run("up", "--simulated", "--redis-url", server.url.replace("//:", "//:x"), pages, folder=tmp_path)
         assert refused.returncode == 1
         assert "The Redis server refuses us: " in refused.stderr
-        settings = {"SWAPLINE_REDIS_URL": server.url, "SWAPLINE_WEBHOOK_ALLOW_PRIVATE": "true"}
-        with running(tmp_path, "--simulated", "--workers=1", pages, **settings) as up:
+        settings = {"SWAPLINE_WEBHOOK_ALLOW_PRIVATE": "true"}
+        mine = f"--redis-url={server.url}"
+        with running(tmp_path, "--simulated", "--workers=1", pages, mine, **settings) as up:
             up.waited_for("From another terminal")
-            assert settings.items() <= up.environment().items()
-            assert not (tmp_path / ".swapline/redis").exists()
+            assert {**settings, "SWAPLINE_REDIS_URL": server.url}.items() <= up.environment().items()
+            assert not (up.data / "redis").exists()
             assert enqueued_and_done(up) == "SUCCEEDED"
             up.child.send_signal(signal.SIGTERM)
             assert up.ended() == 0
+        # What was tried out on it is not for a real vendor.
+        real = run("up", "--workers=1", pages, mine, folder=tmp_path, **REAL)
+        assert (real.returncode, "test jobs would be sent there, and paid" in real.stderr) == (2, True)
+        assert still_there(tmp_path) == []
+
+
+REAL = {
+    "SWAPLINE_API_BASE_URL": "http://127.0.0.1:1",
+    "SWAPLINE_API_KEY": "a-key",
+    "SWAPLINE_API_KEY_HEADER": "X-API-Key",
+}
+"""A vendor that is away, and no simulator."""
+
+
+def test_trying_it_out_and_using_it_share_neither_server_nor_store(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    pages = "--without=board,metrics,flower"
+    with EmbeddedValkey(tmp_path_factory.mktemp("other"), appendfsync="no") as server:
+        mine = {"SWAPLINE_REDIS_URL": server.url, "SWAPLINE_STORAGE_URL": (tmp_path / "mine").as_uri(), **REAL}
+        with running(tmp_path, "--simulated", "--workers=1", pages, **mine) as tried:
+            tried.waited_for("From another terminal")
+            assert enqueued_and_done(tried) == "SUCCEEDED"
+            tried.child.send_signal(signal.SIGTERM)
+            assert tried.ended() == 0
+        with closing(connect(server.url)) as client:
+            assert list(client.scan_iter()) == []
+    assert not (tmp_path / "mine").exists()
+    assert {path.name for path in (tmp_path / ".swapline").iterdir()} == {"simulated"}
+    with running(tmp_path, "--workers=1", pages, **REAL) as real:
+        real.waited_for("From another terminal")
+        assert json.loads(run("jobs", "list", "--json", folder=tmp_path, **real.environment()).stdout) == []
+        [account] = json.loads(run("accounts", "--json", folder=tmp_path, **real.environment()).stdout)
+        assert (account["address"], account["simulated"]) == ("http://127.0.0.1:1", False)
+        real.child.send_signal(signal.SIGTERM)
+        assert real.ended() == 0
 
 
 def test_what_is_missing_is_said_before_anything_starts(tmp_path: Path) -> None:
@@ -231,8 +271,9 @@ def test_a_wrong_option_is_usage(tmp_path: Path, wrong: list[str]) -> None:
 
 
 def test_a_part_that_cannot_start_is_named_with_the_end_of_its_log(tmp_path: Path) -> None:
-    (tmp_path / ".swapline" / "redis").mkdir(parents=True)
-    (tmp_path / ".swapline" / "redis" / "appendonlydir").write_text("no folder")
+    data = tmp_path / ".swapline" / "simulated" / "redis"
+    data.mkdir(parents=True)
+    (data / "appendonlydir").write_text("no folder")
     refused = run("up", "--simulated", f"--simulator-port={free_port()}", folder=tmp_path)
     assert refused.returncode == 1
     assert refused.stderr.startswith("swapline: valkey ended with code 1 before it was ready. Its log is ")

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from celery.platforms import EX_FAILURE
+from celery.worker import state
+
 from swapline_producer.broker import Mail
 from swapline_producer.change import Limits
 from swapline_producer.contract import Step
@@ -17,12 +20,14 @@ from swapline_producer.purge import Purge
 from swapline_producer.settings import load
 from swapline_producer.storage import open_storage
 from swapline_producer.sweep import Sweep
+from swapline_producer.vendors import vendor_of
 from swapline_workers.adapters.desk import PATIENCE, LedgerDesk
 from swapline_workers.adapters.pictures import PictureStore
 from swapline_workers.adapters.read_ahead import ReadAhead
 from swapline_workers.adapters.service_times import LearnedTimes
 from swapline_workers.adapters.vendor import VendorClient
 from swapline_workers.adapters.webhook import WebhookSender
+from swapline_workers.admission import Admission
 from swapline_workers.clock import Clock
 from swapline_workers.core.lanes import Lanes
 from swapline_workers.core.policy import Policy
@@ -39,7 +44,7 @@ from swapline_workers.steps.schedule import EVERY_KIND
 from swapline_workers.tracing import build_tracing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from celery import Celery
 
@@ -73,6 +78,7 @@ class House:
     ledger: Ledger
     post: Post
     desk: LedgerDesk
+    admission: Admission
     clock: Clock
     ports: Ports
     farewell: Farewell
@@ -94,28 +100,18 @@ class House:
     def open(self, *, threads: int, forks: bool = False) -> None:
         """Start the clock, and the pulse of a worker with so many threads.
 
-        What the whole installation must agree on is written before the first claim. A process that `forks` leaves the
-        store to its children: a store's client does not survive a fork.
+        Raises WrongOwner for a worker that may not work on this ledger. A process that `forks` leaves the store to its
+        children: a store's client does not survive a fork.
         """
-        self.clock.before_first_claim(
-            lambda: self.ledger.configure(
-                Limits(
-                    max_in_flight=self.settings.max_in_flight,
-                    rescue_after=self.settings.rescue_after,
-                    submit_rate=self.settings.submit_rate,
-                    poll_rate=self.settings.poll_rate,
-                    credits_per_day=self.settings.credits_per_day,
-                ),
-            ),
-        )
+        self.meter.threads.set(threads)
+        self.meter.open()
+        self.pulse.start(threads)
+        self.admission.enter()
         self.clock.start()
         if not forks:
             self.housekeeping.start()
             if self.settings.one_core:
                 self.one_core.start()
-        self.meter.threads.set(threads)
-        self.meter.open()
-        self.pulse.start(threads)
 
     def close(self, *, process_ends: bool = False) -> None:
         """Finish what is in hand, within the grace period; begin nothing new."""
@@ -167,6 +163,8 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
         renew_every=settings.rescue_after / RENEWALS,
     )
     desk = LedgerDesk(ledger, post, nudge=clock.nudge)
+    admission = Admission(lambda: ledger.join(vendor_of(settings.api_base_url, ledger)), stop_this_worker)
+    clock.before_claims(_in_order(admission, ledger, settings))
     lanes = Lanes(LANES)
     meter.watch(lambda: len(desk.in_hands()))
     storage = open_storage(settings.storage_url, timeout=settings.storage_timeout)
@@ -190,6 +188,7 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
         ledger=ledger,
         post=post,
         desk=desk,
+        admission=admission,
         clock=clock,
         ports=ports,
         farewell=farewell,
@@ -200,6 +199,33 @@ def build_house(app: Celery, settings: WorkerSettings) -> House:
         tracing=tracing,
         one_core=OneCore(),
     )
+
+
+def _in_order(admission: Admission, ledger: Ledger, settings: WorkerSettings) -> Callable[[], None]:
+    """Before the first claim what the whole installation must agree on is written."""
+    written = False
+
+    def check() -> None:
+        nonlocal written
+        admission.renew()
+        if not written:
+            ledger.configure(
+                Limits(
+                    max_in_flight=settings.max_in_flight,
+                    rescue_after=settings.rescue_after,
+                    submit_rate=settings.submit_rate,
+                    poll_rate=settings.poll_rate,
+                    credits_per_day=settings.credits_per_day,
+                ),
+            )
+            written = True
+
+    return check
+
+
+def stop_this_worker() -> None:
+    """Have the worker of this process end as after a signal, with code 1, when its main thread next comes by."""
+    state.should_stop = EX_FAILURE  # type: ignore[assignment]  # celery-types knows only what it is at first
 
 
 def _housekeeping(settings: WorkerSettings, ledger: Ledger, mail: Mail, storage: Storage) -> Housekeeping:

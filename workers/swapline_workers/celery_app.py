@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from celery import Celery, bootsteps, signals
 from celery.concurrency.prefork import TaskPool
+from celery.platforms import EX_FAILURE
 
 from swapline_producer.broker import broker_settings
-from swapline_producer.errors import SettingsError
+from swapline_producer.errors import SettingsError, WrongOwner
 from swapline_workers import looking_again
 from swapline_workers.bootstrap import Builder
 from swapline_workers.crew import Crew
@@ -103,7 +104,11 @@ def _house_step(builder: Builder) -> type[bootsteps.StartStopStep]:
             # weak=False: Celery forgets a signal's receiver that nobody else keeps.
             signals.worker_shutting_down.connect(lambda **_: house.close(process_ends=True), weak=False)
             signals.worker_shutdown.connect(lambda **_: house.end(), weak=False)
-            house.open(threads=worker.concurrency, forks=getattr(worker, "pool_cls", None) is TaskPool)
+            try:
+                house.open(threads=worker.concurrency, forks=getattr(worker, "pool_cls", None) is TaskPool)
+            except WrongOwner as error:
+                sys.stderr.write(f"swapline: this worker may not work here.\n{error}\n")
+                raise SystemExit(EX_FAILURE) from None
             # What was loaded so far stays, and need not be looked through for garbage again; of what comes, most dies
             # by itself. Celery's default rhythm took a twentieth of a worker's time.
             gc.collect()

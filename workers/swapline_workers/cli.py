@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import click
 
 from swapline_producer.contract import Step
 from swapline_producer.service_links import is_service_link
+from swapline_producer.settings import load
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -36,7 +38,8 @@ LEVELS = click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=Fals
 )
 @click.option("-n", "--name", default="swapline@%h", show_default=True, help="The worker's name in Flower.")
 @click.option("-l", "--log-level", type=LEVELS, help="How much is told; else SWAPLINE_LOG_LEVEL, which is INFO.")
-def worker(concurrency: int | None, steps: tuple[str, ...], name: str, log_level: str | None) -> None:
+@click.option("--adopt", is_flag=True, help="The vendor has moved here: as `swapline accounts adopt`, once.")
+def worker(concurrency: int | None, steps: tuple[str, ...], name: str, log_level: str | None, *, adopt: bool) -> None:
     """Run a worker until SIGTERM; it then finishes what it has in hand.
 
     \b
@@ -44,6 +47,8 @@ def worker(concurrency: int | None, steps: tuple[str, ...], name: str, log_level
     """  # noqa: D301 -- click's mark for a block that keeps its lines
     if log_level is not None:
         os.environ["SWAPLINE_LOG_LEVEL"] = log_level
+    if adopt:
+        _adopt()
     from swapline_workers.entry import app  # noqa: PLC0415 -- settings are read when a worker is wanted, not for --help
     from swapline_workers.logs import begin_logging  # noqa: PLC0415 -- the same
 
@@ -57,6 +62,15 @@ def worker(concurrency: int | None, steps: tuple[str, ...], name: str, log_level
     run_celery_worker(app, arguments)
 
 
+def _adopt() -> None:
+    from swapline_producer.ledger import open_ledger  # noqa: PLC0415 -- only who adopts loads it
+    from swapline_producer.vendors import adopt_vendor  # noqa: PLC0415 -- the same
+    from swapline_workers.settings import WorkerSettings  # noqa: PLC0415 -- the same
+
+    settings = load(WorkerSettings)
+    adopt_vendor(open_ledger(settings), settings)
+
+
 def run_celery_worker(app: Celery, arguments: list[str]) -> None:
     """Run `celery worker` alone.
 
@@ -67,7 +81,7 @@ def run_celery_worker(app: Celery, arguments: list[str]) -> None:
     from celery.bin.worker import worker as celery_worker  # noqa: PLC0415 -- the same
 
     context = CLIContext(app, no_color="NO_COLOR" in os.environ, workdir=None, quiet=True)
-    celery_worker.main(args=arguments, prog_name="swapline worker", obj=context, standalone_mode=False)
+    sys.exit(celery_worker.main(args=arguments, prog_name="swapline worker", obj=context, standalone_mode=False))
 
 
 @click.command(context_settings={"ignore_unknown_options": True})

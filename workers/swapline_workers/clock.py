@@ -15,7 +15,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from swapline_producer.errors import LedgerUnavailable
+from swapline_producer.errors import LedgerUnavailable, WrongOwner
 from swapline_workers.core.lifecycle import ROUTES
 
 if TYPE_CHECKING:
@@ -50,6 +50,10 @@ SETTLE = 1.5
 every second. Claimed before that, its job would be held for a person."""
 
 
+def _nothing() -> None:
+    """Check nothing."""
+
+
 def spacing(moments: int) -> float:
     """Seconds between two claims at least while a process remembers so many moments ahead."""
     return CROWDED_SHORTEST if moments > CROWDED else SHORTEST
@@ -80,15 +84,15 @@ class Clock(threading.Thread):
         self._ahead = 0.0
         self._stopped = False
         self._retired = False
-        self._prepare: Callable[[], None] | None = None
+        self._check: Callable[[], None] = _nothing
         self.turned_at = 0.0
         """When it last began a round, in seconds of the monotonic clock; 0 before the first."""
         self.away = False
         """Whether the ledger was away then."""
 
-    def before_first_claim(self, prepare: Callable[[], None]) -> None:
-        """Have something written to the ledger first, as soon as it can be reached."""
-        self._prepare = prepare
+    def before_claims(self, check: Callable[[], None]) -> None:
+        """Have something seen to before each claim: nothing is claimed where it raises."""
+        self._check = check
 
     def nudge(self, at: int) -> None:
         """Something will be due at this moment (milliseconds by the ledger's clock)."""
@@ -124,6 +128,8 @@ class Clock(threading.Thread):
                 if not self.away:
                     log.warning("the ledger is away, the clock waits for it: %s", error)
                 self.away, wait = True, AWAY
+            except WrongOwner:
+                wait = AWAY  # the worker is being stopped, and has said why
             except Exception:  # the clock must not die of one bad entry: everything waits for it
                 log.exception("a claim failed; the clock goes on")
                 wait = AWAY
@@ -138,9 +144,7 @@ class Clock(threading.Thread):
         if self._retired or settling > 0:
             self._forget_past_moments()
             return self._renew_every if self._retired else min(self._renew_every, settling)
-        if self._prepare is not None:
-            self._prepare()
-            self._prepare = None
+        self._check()
         self._forget_past_moments()
         claimed = self._ledger.claim(ROUTES, clock=self._id, limit=LIMIT)
         self._ahead = claimed.at - time.monotonic() * 1000

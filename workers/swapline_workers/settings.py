@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator, model_va
 from pydantic_settings import NoDecode
 
 from swapline_producer.contract import MOST_CREDITS, Seconds
-from swapline_producer.settings import DAY, ProducerSettings
+from swapline_producer.settings import DAY, ProducerSettings, VendorSettings
 
 MOST_A_SECOND = 1_000_000.0
 """Calls a second, of a limit: more is none."""
@@ -28,13 +28,6 @@ class AmbiguousSubmit(StrEnum):
     HOLD = "hold"
     RETRY = "retry"
     FAIL = "fail"
-
-
-def _base_url(value: str) -> str:
-    if not value.startswith(("http://", "https://")):
-        msg = "must begin with https:// (or http:// for a simulator)"
-        raise ValueError(msg)
-    return value.rstrip("/")
 
 
 def _webhook_secret(value: SecretStr) -> SecretStr:
@@ -66,11 +59,10 @@ class LogSettings(ProducerSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="how much is told")
 
 
-class WorkerSettings(MetricsSettings, LogSettings):
+class WorkerSettings(MetricsSettings, LogSettings, VendorSettings):
     """What a worker needs: the vendor, the limits of each call, the policies."""
 
     storage_url: str = Field(description="where inputs, staging and results live")
-    api_base_url: Annotated[str, AfterValidator(_base_url)] = Field(description="the vendor's address, without /v6")
     api_key: SecretStr = Field(description="the vendor's key")
     api_key_header: str = Field(pattern=r"^[A-Za-z0-9-]+$", description="the header that carries the key")
     api_key_prefix: str = Field("", description="what stands before the key in the header, e.g. `Bearer `")

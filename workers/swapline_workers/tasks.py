@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, assert_never
 from celery.exceptions import Retry as CeleryRetry
 
 from swapline_producer.contract import Step, is_batch
-from swapline_producer.errors import LedgerUnavailable
+from swapline_producer.errors import LedgerUnavailable, WrongOwner
 from swapline_workers import context
 from swapline_workers.core.outcomes import STALE, Again, Next, Outcome, Park, Retry, Stop
 from swapline_workers.steps.finalize import finalize
@@ -56,17 +56,21 @@ def _task(step: Step, house: Callable[[], House]) -> Callable[[str, int], str]:
 def perform(step: Step, built: House, job_id: str, turn: int) -> Outcome:
     """Do one step of a job, or of a batch, at a turn, and tell of it.
 
-    Raises celery.exceptions.Retry where the ledger is away.
+    Raises celery.exceptions.Retry where the ledger is away, or refuses this worker.
     """
     context.begin(step, job_id, turn)
     began = time.monotonic()
     with built.meter.step(step) as measure:
         try:
+            built.admission.check()
             outcome = _announced(built, job_id, turn) if is_batch(job_id) else _stepped(step, built, job_id, turn)
         except LedgerUnavailable as error:
             measure.outcome = "ledger_away"
             log.warning("rescued later: %s", error)
             raise CeleryRetry(f"rescued later: {error}") from None
+        except WrongOwner as error:
+            measure.outcome = "refused"
+            raise CeleryRetry(f"not begun: {error}") from None
         measure.decided(outcome)
     tell(outcome, time.monotonic() - began)
     return outcome

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from swapline_producer.cli.accounts import accounts
 from swapline_producer.cli.batch import batch
 from swapline_producer.cli.completion import completion
 from swapline_producer.cli.doctor import doctor
@@ -58,6 +59,7 @@ for command in (
     jobs,
     slots,
     credits_,
+    accounts,
     janitor,
     doctor,
     completion,

@@ -15,6 +15,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from swapline_producer.ledger.accepting import Accepting, Wish
+from swapline_producer.ledger.accounts import Accounts
 from swapline_producer.ledger.batches import Batches
 from swapline_producer.ledger.core import Spans
 from swapline_producer.ledger.figures import Figuring
@@ -55,6 +56,8 @@ MOVES = (
     "take",
     "confirm",
     "purge",
+    "join",
+    "adopt",
 )
 
 
@@ -95,6 +98,7 @@ class Ledger(
     Batches,
     Troubled,
     Keeping,
+    Accounts,
 ):
     """The jobs of one installation.
 

@@ -165,12 +165,14 @@ LINE = ("shared", "meter", "line")
 EVERYTHING = (*LINE, "needs", "batches")
 PARTS: dict[str, tuple[str, ...]] = {
     "accept": EVERYTHING,
+    "adopt": ("shared",),
     "advance": (*LINE, "needs", "tally", "batches"),
     "claim": LINE,
     "figures": LINE,
     "front": LINE,
     "give_back": ("shared",),
     "hold": ("shared", "needs"),
+    "join": ("shared",),
     "line_up": LINE,
     "open": LINE,
     "purge": EVERYTHING,

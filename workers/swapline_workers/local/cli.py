@@ -93,11 +93,17 @@ _PORT = click.IntRange(1, 65_535)
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(".swapline"),
     show_default=True,
-    help="Where data, passwords and logs are kept.",
+    help="Where data, passwords and logs are kept; with --simulated in `simulated` in there.",
 )
-@click.option("--redis-url", help="Use this server instead of the embedded one; SWAPLINE_REDIS_URL does the same.")
+@click.option(
+    "--redis-url",
+    help="Use this server instead of the embedded one; SWAPLINE_REDIS_URL does the same, but with --simulated.",
+)
 @click.option("--workers", type=click.IntRange(1, 64), help="Worker processes.  [default: one for each core]")
-@click.option("--simulated", is_flag=True, help="Start the simulated vendor, and spend nothing.")
+@click.option(
+    "--simulated", is_flag=True, help="Start the simulated vendor, and spend nothing; in a folder of its own."
+)
+@click.option("--adopt", is_flag=True, help="The vendor has moved here: as `swapline accounts adopt`, once.")
 @click.option("--without", multiple=True, callback=_chosen, help="Parts to do without: board, metrics, flower.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where board, metrics and Flower listen.")
 @click.option("--board-port", type=_PORT, default=5556, show_default=True)
@@ -111,9 +117,9 @@ def up(
     workers: int | None,
     without: frozenset[str],
     host: str,
-    redis_port: int,
     *,
     simulated: bool,
+    adopt: bool,
     **ports: int,
 ) -> None:
     """Run the whole system on this host until Ctrl-C or SIGTERM: server, workers, board, metrics and Flower.
@@ -127,13 +133,14 @@ def up(
     from swapline_workers.local.up.main import Wishes, run_up  # noqa: PLC0415 -- see above
 
     wishes = Wishes(
-        folder=folder,
+        folder=folder / "simulated" if simulated else folder,
         redis_url=redis_url,
-        redis_port=redis_port,
+        redis_port=ports.pop("redis_port"),
         workers=workers,
         host=host,
         ports={name.removesuffix("_port"): port for name, port in ports.items()},
         without=without,
         simulated=simulated,
+        adopt=adopt,
     )
     run_up(wishes)

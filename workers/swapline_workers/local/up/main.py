@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import redis
 from rich.console import Console
 
-from swapline_producer.errors import SettingsError
-from swapline_producer.ledger import connect
+from swapline_producer.errors import LedgerUnavailable, SettingsError
+from swapline_producer.ledger import Ledger, connect
 from swapline_producer.settings import ProducerSettings, load
+from swapline_producer.vendors import vendor_of
 from swapline_workers.local.errors import LocalError, PortTaken
 from swapline_workers.local.follow import LogFollower
 from swapline_workers.local.leash import shared_leash
@@ -56,6 +57,7 @@ class Wishes:
     """By the name of the part."""
     without: frozenset[str] = frozenset()
     simulated: bool = False
+    adopt: bool = False
 
 
 def run_up(wishes: Wishes) -> None:
@@ -116,9 +118,10 @@ class _Run:
             self._shared["SWAPLINE_WEBHOOK_ALLOW_PRIVATE"] = "true"
 
     def start(self, pages: Mapping[str, int], sized: Size, *, embedded: bool) -> None:
-        self._parts.add({"SWAPLINE_REDIS_URL": self._start_redis() if embedded else self._check_redis()})
-        if self._wishes.simulated:
-            self._start_simulator()
+        redis_url = self._start_redis() if embedded else self._check_redis()
+        self._parts.add({"SWAPLINE_REDIS_URL": redis_url})
+        base_url = self._start_simulator() if self._wishes.simulated else self._settings.api_base_url
+        self._check_vendor(redis_url, base_url)
         for name in self._wishes.ports.keys() & PAGES.keys() - self._wishes.without - pages.keys():
             self._follower.say(f"{name} is not installed here; everything else runs without it.")
         if "flower" in pages:
@@ -156,13 +159,27 @@ class _Run:
             self._follower.say(f"The Redis server does not answer yet ({error}); workers wait for it.")
         return url
 
-    def _start_simulator(self) -> None:
+    def _check_vendor(self, redis_url: str, base_url: str) -> None:
+        """Say now what each worker would say. Raises WrongOwner, NotPossible."""
+        with (
+            connect(redis_url, timeout=3.0) as client,
+            suppress(LedgerUnavailable),
+        ):  # workers wait for one that is away
+            ledger = Ledger(client, self._settings.key_prefix)
+            vendor = vendor_of(base_url, ledger)
+            if self._wishes.adopt:
+                ledger.adopt(vendor)
+            ledger.join(vendor)
+
+    def _start_simulator(self) -> str:
         cap = self._settings.max_in_flight
         child = self._followed(self._parts.simulator(self._wishes.ports["simulator"], cap))
         self._supervisor.start(child, restart=VITAL)
-        vendor = {**_SIMULATED, "SWAPLINE_API_BASE_URL": self._parts.url("simulator")}
+        url = self._parts.url("simulator")
+        vendor = {**_SIMULATED, "SWAPLINE_API_BASE_URL": url}
         self._parts.add(vendor)
         self._share(vendor)  # it opens nothing, and `swapline doctor` asks for it
+        return url
 
     def _followed(self, child: Child) -> Child:
         self._follower.follow(child.name, child.log)
@@ -185,19 +202,24 @@ class _Run:
             say(f"{name}: http://{host}:{port} ({page.what}); user {page.user}, password in {secret}")
         if self._wishes.simulated:
             say(f"The vendor is simulated: {self._parts.url('simulator')}/_control/page")
+            say(f"Its jobs and pictures lie in {near(self._place.root)}, apart from those of a real vendor.")
         say(f"From another terminal: set -a; . {near(self._place.env)}; swapline enqueue me.jpg --gender female …")
 
 
 def _settings(wishes: Wishes) -> tuple[WorkerSettings, bool]:
-    """All settings, checked before anything starts; and whether the embedded server is wanted."""
+    """All settings, checked before anything starts; and whether the embedded server is wanted.
+
+    The simulator works on nothing that is the user's own: neither on the server nor on the store of the settings.
+    """
     given: dict[str, str] = {} if wishes.redis_url is None else {"redis_url": wishes.redis_url}
     users = load(ProducerSettings, **given)
-    if users.storage_url is None:
+    embedded = wishes.redis_url is None and (wishes.simulated or "redis_url" not in users.model_fields_set)
+    if wishes.simulated or users.storage_url is None:
         given["storage_url"] = (wishes.folder.absolute() / "store").as_uri()
     if wishes.simulated:
         given |= {"api_base_url": "http://simulated", "api_key": "simulated", "api_key_header": "X-API-Key"}
     try:
-        return load(WorkerSettings, **given), "redis_url" not in users.model_fields_set
+        return load(WorkerSettings, **given), embedded
     except SettingsError as error:
         hint = "" if wishes.simulated else "\nTo try everything without a vendor: swapline up --simulated"
         raise SettingsError(f"{error}{hint}") from None

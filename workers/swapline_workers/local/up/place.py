@@ -85,7 +85,8 @@ def occupied(folder: Path) -> Iterator[tuple[Place, int]]:
     """
     root = folder.absolute()
     try:
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # that of `simulated` is the real vendor's folder
+        root.mkdir(mode=0o700, exist_ok=True)
         for name in ("logs", "run"):
             (root / name).mkdir(exist_ok=True)
     except OSError as error:

@@ -1,0 +1,53 @@
+"""`swapline accounts`: which vendor the ledger belongs to, and how it follows one that has moved."""
+
+from __future__ import annotations
+
+import click
+
+from swapline_producer.cli.reach import ledger
+from swapline_producer.cli.show import moment, out, print_json
+
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group(invoke_without_command=True)
+@as_json_option
+@click.pass_context
+def accounts(ctx: click.Context, *, as_json: bool) -> None:
+    """Show which vendor's account the jobs of this ledger run on. Its first worker has decided that.
+
+    \b
+    Examples:
+      swapline accounts --json
+      swapline accounts adopt
+    """  # noqa: D301 -- click's mark for a block that keeps its lines
+    if ctx.invoked_subcommand is not None:
+        return
+    found = ledger().account()
+    if as_json:
+        print_json([] if found is None else [found.as_dict()])
+    elif found is None:
+        out.print("no worker has started yet: the ledger belongs to no vendor")
+    else:
+        out.print(f"{found.name}: {found.vendor}, since {moment(found.since)}")
+
+
+@accounts.command()
+@as_json_option
+def adopt(*, as_json: bool) -> None:
+    """Say that the vendor has moved to SWAPLINE_API_BASE_URL: its jobs go on there.
+
+    Workers that know the old address may go on for a day; a simulated vendor cannot take the place of a real one, nor
+    the other way round, while jobs have not ended.
+
+    \b
+    Example: swapline accounts adopt
+    """  # noqa: D301 -- click's mark for a block that keeps its lines
+    from swapline_producer.settings import VendorSettings, load  # noqa: PLC0415 -- not loaded for --help
+    from swapline_producer.vendors import adopt_vendor  # noqa: PLC0415 -- the same
+
+    changed, vendor = adopt_vendor(ledger(), load(VendorSettings))
+    if as_json:
+        print_json({"changed": changed, **vendor._asdict()})
+    else:
+        out.print(f"the ledger belongs to {vendor} {'from now on' if changed else 'already'}")

@@ -1,0 +1,30 @@
+-- A person says that the account's vendor has moved: from now on this address is right. Workers that still use the one
+-- before may go on for a while.
+--
+-- input.account, input.address, input.simulated    as in join.lua
+-- input.before_ms    how long the address before is still taken
+-- input.silence_ms   a clock that has not claimed for so long does not run
+-- Gives {changed}, or {unfinished = N} or {working = true} where the simulator would take the place of a vendor, or the
+-- other way round, while jobs are open or a worker runs: those would go to the wrong one.
+
+local account = key('account', input.account)
+local have = redis.call('HMGET', account, 'address', 'simulated')
+local simulated = input.simulated and '1' or '0'
+
+if have[1] and simulated ~= have[2] then
+  local unfinished = 0
+  for _, state in ipairs({'QUEUED', 'SUBMITTING', 'RUNNING', 'STORING', 'HELD'}) do
+    unfinished = unfinished + redis.call('ZCARD', key('state', state))
+  end
+  if unfinished > 0 then return answer({unfinished = unfinished}) end
+  local last = redis.call('ZRANGE', key('clocks'), 0, 0, 'REV', 'WITHSCORES')
+  if last[2] and tonumber(last[2]) > at - input.silence_ms then return answer({working = true}) end
+  redis.call('DEL', account)
+  have = {}
+end
+if have[1] == input.address then return answer({changed = false}) end
+if have[1] then
+  redis.call('HSET', account, 'address_before', have[1], 'before_until', text(at + input.before_ms))
+end
+redis.call('HSET', account, 'address', input.address, 'simulated', simulated, 'since', text(at))
+return answer({changed = true})

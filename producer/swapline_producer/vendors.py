@@ -1,0 +1,67 @@
+"""Which vendor a base URL leads to: its spelling in one way, and whether a simulator answers there."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from swapline_producer.ledger.accounts import DEFAULT, Vendor
+
+if TYPE_CHECKING:
+    from swapline_producer.ledger import Ledger
+    from swapline_producer.settings import VendorSettings
+
+QUESTION = "/_control?jobs=0"
+"""The simulator's own page, which no vendor has. No key is sent with it, and nothing is charged."""
+
+MARK = "swapline"
+"""What the simulator says of itself there, as `simulator`."""
+
+TIMEOUT = 3.0
+"""Seconds for the answer: a simulator is near. What does not answer is taken for a vendor: the safe mistake."""
+
+LONGEST = 100_000
+"""Bytes of an answer that are read; the simulator's has two thousand."""
+
+PORTS = {"http": 80, "https": 443}
+
+
+def vendor_of(base_url: str, ledger: Ledger, *, account: str = DEFAULT) -> Vendor:
+    """Say whom this address leads to. It is asked only where the ledger does not know it: never the bound vendor."""
+    address = address_of(base_url)
+    known = ledger.account(account)
+    if known is not None and known.vendor.address == address:
+        return known.vendor
+    return Vendor(address, is_simulator(address))
+
+
+def adopt_vendor(ledger: Ledger, settings: VendorSettings) -> tuple[bool, Vendor]:
+    """Bind the ledger to the vendor of these settings; whether that changed anything. Raises as `Ledger.adopt`."""
+    vendor = vendor_of(settings.api_base_url, ledger)
+    return ledger.adopt(vendor), vendor
+
+
+def address_of(base_url: str) -> str:
+    """Spell an address in one way: small letters, no usual port, no user name, no slash at the end."""
+    parts = urlsplit(base_url)
+    host = (parts.hostname or "").lower()
+    host = f"[{host}]" if ":" in host else host
+    port = "" if parts.port in {None, PORTS.get(parts.scheme)} else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
+
+
+def is_simulator(address: str, *, timeout: float = TIMEOUT) -> bool:
+    """Ask whether the simulator answers at this address; one request, free."""
+    parts = urlsplit(address)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.netloc, timeout=timeout)
+    try:
+        connection.request("GET", parts.path + QUESTION)
+        answer = json.loads(connection.getresponse().read(LONGEST))
+    except (OSError, http.client.HTTPException, ValueError):
+        return False
+    finally:
+        connection.close()
+    return isinstance(answer, dict) and answer.get("simulator") == MARK

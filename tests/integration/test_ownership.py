@@ -1,0 +1,270 @@
+"""A ledger belongs to one vendor: nobody's pictures and nobody's money go to another one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from installation import CELERY, SWAPLINE
+from raw_server import Caller, RawServer, reply
+from servers import new_job, waited_for
+from swapline_producer import SwapRequest
+from swapline_producer.change import Change
+from swapline_producer.contract import State
+from swapline_producer.errors import NotPossible, WrongOwner
+from swapline_producer.ledger.accounts import BEFORE_MS, SILENCE_MS, Vendor
+from swapline_producer.vendors import address_of, is_simulator, vendor_of
+from swapline_workers.core.lifecycle import ROUTES
+from swapline_workers.local.ports import free_port
+from swapline_workers.local.valkey import EmbeddedValkey
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from installation import Installation
+    from servers import Time
+    from swapline_producer.ledger import Ledger
+    from swapline_simulator import Simulator
+
+REAL, MOVED = Vendor("https://vendor.example", simulated=False), Vendor("https://new.example/api", simulated=False)
+TEST, OTHER_TEST = Vendor("http://127.0.0.1:8900", simulated=True), Vendor("http://127.0.0.1:8901", simulated=True)
+JOB = SwapRequest(image="https://pictures.example/me.jpg", gender=1, filter_id=12)
+
+
+# -- what the ledger answers ------------------------------------------------------------------------------------
+
+
+def test_the_first_vendor_is_the_ledgers_own_and_a_look_binds_nothing(ledger: Ledger, time: Time) -> None:
+    ledger.join(MOVED, only_look=True)
+    assert ledger.account() is None
+    ledger.join(REAL)
+    ledger.join(REAL)
+    account = ledger.account()
+    assert account is not None
+    assert (account.vendor, account.since) == (REAL, time.at)
+    with pytest.raises(WrongOwner, match=r"belongs to the vendor at https://vendor\.example.*accounts adopt"):
+        ledger.join(MOVED)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        (TEST, REAL, "test jobs would be sent there, and paid"),
+        (REAL, TEST, "customers would get the simulator's pictures"),
+        (TEST, REAL._replace(address=TEST.address), "test jobs would be sent there, and paid"),
+        (REAL, REAL._replace(simulated=True), "customers would get the simulator's pictures"),
+    ],
+)
+def test_a_simulator_and_a_vendor_do_not_share_a_ledger(
+    ledger: Ledger, first: Vendor, second: Vendor, words: str
+) -> None:
+    ledger.join(first)
+    with pytest.raises(WrongOwner, match=words):
+        ledger.join(second)
+    ledger.join(first)
+
+
+def test_a_ledger_follows_the_simulator_to_any_address(ledger: Ledger) -> None:
+    ledger.join(TEST)
+    ledger.join(OTHER_TEST)
+    account = ledger.account()
+    assert account is not None
+    assert account.vendor == OTHER_TEST
+
+
+def test_a_vendor_that_moved_is_adopted_and_called_at_both_addresses_for_a_day(ledger: Ledger, time: Time) -> None:
+    ledger.join(REAL)
+    ledger.accept(new_job("j"))
+    assert ledger.adopt(MOVED)
+    assert not ledger.adopt(MOVED)
+    ledger.join(MOVED)
+    ledger.join(REAL)
+    time.pass_(BEFORE_MS / 1000)
+    ledger.join(MOVED)
+    with pytest.raises(WrongOwner):
+        ledger.join(REAL)
+
+
+def test_a_vendor_takes_a_simulators_place_only_when_no_job_is_open_and_no_worker_runs(
+    ledger: Ledger, time: Time
+) -> None:
+    ledger.join(TEST)
+    ledger.accept(new_job("j"))
+    with pytest.raises(NotPossible, match="while 1 jobs have not ended"):
+        ledger.adopt(REAL)
+    ledger.advance(ledger.get("j"), Change(to=State.CANCELED))
+    ledger.claim(ROUTES, clock="a")
+    with pytest.raises(NotPossible, match="while a worker runs"):
+        ledger.adopt(REAL)
+    time.pass_(SILENCE_MS / 1000)
+    assert ledger.adopt(REAL)
+    with pytest.raises(WrongOwner):
+        ledger.join(TEST)
+
+
+# -- who is asked -----------------------------------------------------------------------------------------------
+
+
+class OtherVendor:
+    """A vendor that is no simulator; it keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[bytes] = []
+
+    def __call__(self, caller: Caller) -> None:
+        while request := caller.read_request():
+            self.asked.append(request)
+            caller.say(reply(b'{"error": "no such page"}', "404 Not Found"))
+
+    @property
+    def paths(self) -> list[str]:
+        return [request.split(b" ")[1].decode() for request in self.asked]
+
+
+@contextmanager
+def another_vendor() -> Generator[tuple[OtherVendor, str]]:
+    seen = OtherVendor()
+    with RawServer(seen) as server:
+        yield seen, server.url
+
+
+def test_a_vendor_is_asked_once_whether_it_is_a_simulator_and_without_the_key(ledger: Ledger) -> None:
+    with another_vendor() as (seen, url):
+        for _ in range(3):
+            ledger.join(vendor_of(url, ledger))
+    assert seen.paths == ["/_control?jobs=0"]
+    assert ledger.account() is not None
+
+
+def test_a_simulator_is_known_by_its_mark_and_nothing_else_is_taken_for_one(vendor: Simulator) -> None:
+    assert is_simulator(vendor.url)
+    assert not is_simulator(f"http://127.0.0.1:{free_port()}")
+    for body in (b"{}", b"[]", b'"swapline"', b"<html>", b'{"simulator": "other"}', b""):
+        with RawServer(lambda caller, body=body: (caller.read_request(), caller.say(reply(body)))) as server:  # type: ignore[misc]
+            assert not is_simulator(server.url)
+    with RawServer(lambda caller: caller.hold()) as server:
+        assert not is_simulator(server.url, timeout=0.2)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("HTTPS://Vendor.Example:443/api/", "https://vendor.example/api"),
+        ("http://vendor.example:80", "http://vendor.example"),
+        ("http://[::1]:8900/", "http://[::1]:8900"),
+    ],
+)
+def test_an_address_is_spelt_in_one_way(written: str, meant: str) -> None:
+    assert address_of(written) == meant
+
+
+# -- what workers do --------------------------------------------------------------------------------------------
+
+
+CELERY_WORKER = (str(CELERY), "-A", "swapline_workers.entry", "worker", "-c", "1")
+COMMANDS = [(str(SWAPLINE), "worker"), (*CELERY_WORKER, "-P", "prefork"), (*CELERY_WORKER, "-P", "solo")]
+
+
+def refused(installation: Installation, command: tuple[str, ...] = COMMANDS[0], **more: str) -> str:
+    """Start a worker that must end by itself; gives what it printed."""
+    done = subprocess.run(
+        command,
+        env=installation.environment | more,
+        cwd=installation.store.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout
+    assert "Traceback" not in done.stdout
+    return done.stdout
+
+
+def test_test_jobs_are_not_sent_to_a_real_vendor(installation: Installation) -> None:
+    with installation.worker():
+        installation.run(**JOB.model_dump(exclude_unset=True))
+    waiting = installation.producer().enqueue(JOB).job_id
+    with another_vendor() as (seen, url):
+        said = refused(installation, SWAPLINE_API_BASE_URL=url)
+    assert "This ledger belongs to the simulated vendor at" in said
+    assert [path for path in seen.paths if "/run/" in path or "/status/" in path] == []
+    assert installation.producer().get(waiting).attempts == 0
+    with installation.worker():
+        assert installation.producer().wait(waiting, timeout=60).state is State.SUCCEEDED
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=["swapline", "prefork", "solo"])
+def test_customers_jobs_are_not_sent_to_the_simulator(installation: Installation, command: tuple[str, ...]) -> None:
+    producer = installation.producer()
+    producer.ledger.join(REAL)
+    waiting = producer.enqueue(JOB).job_id
+    said = refused(installation, command)
+    assert "customers would get the simulator's pictures" in said
+    assert installation.vendor.control.report(jobs=False).submissions == 0
+    assert producer.get(waiting).state is State.QUEUED
+
+
+def test_a_worker_that_was_started_without_redis_begins_no_job_of_another_vendor(
+    installation: Installation, tmp_path: Path
+) -> None:
+    with EmbeddedValkey(tmp_path / "own", appendfsync="no") as server:
+        installation.valkey = server
+        producer = installation.producer()
+        producer.ledger.join(REAL)
+        waiting = producer.enqueue(JOB).job_id
+    lines: list[str] = []
+    with subprocess.Popen(
+        [SWAPLINE, "worker", "-c", "2"],
+        env=installation.environment,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as child:
+        assert child.stdout is not None
+        reader = threading.Thread(target=lambda: lines.extend(child.stdout or ()))
+        reader.start()
+        waited_for(lambda: "the ledger is away" in "".join(lines))
+        with EmbeddedValkey(tmp_path / "own", appendfsync="no"):
+            assert child.wait(60) == 1, "".join(lines)
+            assert producer.get(waiting).state is State.QUEUED
+        reader.join(10)
+    assert "this worker stops: This ledger belongs to the vendor at https://vendor.example" in "".join(lines)
+    assert installation.vendor.control.report(jobs=False).submissions == 0
+
+
+def test_a_worker_whose_ledger_goes_to_another_vendor_stops(installation: Installation) -> None:
+    ledger = installation.producer().ledger
+    with installation.worker() as worker:
+        ledger.client.delete(f"{installation.prefix}:account:default")
+        ledger.join(REAL)
+        assert worker.child.wait(60) == 1
+        assert "this worker stops: This ledger belongs to the vendor at https://vendor.example" in worker.log()
+
+
+def test_a_person_sees_and_changes_whom_a_ledger_belongs_to(installation: Installation) -> None:
+    assert "belongs to no vendor" in installation.cli("accounts").stdout
+    installation.producer().ledger.join(REAL)
+    [shown] = json.loads(installation.cli("accounts", "--json").stdout)
+    assert (shown["name"], shown["address"], shown["simulated"]) == ("default", REAL.address, False)
+    adopted = installation.cli("accounts", "adopt", SWAPLINE_API_BASE_URL="https://127.0.0.1:1/api/")
+    assert adopted.stdout == "the ledger belongs to the vendor at https://127.0.0.1:1/api from now on\n"
+    missing = installation.cli("accounts", "adopt", SWAPLINE_API_BASE_URL="")
+    assert (missing.returncode, "SWAPLINE_API_BASE_URL is missing" in missing.stderr) == (2, True)
+    installation.producer().enqueue(JOB)
+    kept = installation.cli("accounts", "adopt")
+    assert (kept.returncode, "while 1 jobs have not ended" in kept.stderr) == (1, True)
+
+
+def test_a_worker_adopts_where_it_is_told_to(installation: Installation) -> None:
+    installation.producer().ledger.join(REAL)
+    with installation.worker("--adopt"):
+        assert installation.run(**JOB.model_dump(exclude_unset=True)).state is State.SUCCEEDED
