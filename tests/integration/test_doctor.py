@@ -25,6 +25,7 @@ from swapline_producer.doctor import ledger as of_ledger
 from swapline_producer.doctor import redis as of_redis
 from swapline_producer.doctor import storage as of_storage
 from swapline_producer.ledger import Ledger
+from swapline_producer.ledger.accounts import Vendor
 from swapline_producer.storage import open_storage
 from swapline_workers.doctor import flower, vendor
 from swapline_workers.doctor.steps import steps
@@ -58,6 +59,7 @@ def test_a_well_installation_passes_spends_nothing_and_leaves_nothing(installati
             code, found = checks(installation)
         assert [check for check in found.values() if check["verdict"] not in {"ok", "unchecked"}] == []
         assert {name for name, check in found.items() if check["verdict"] == "unchecked"} <= {"flower"}
+        assert "belongs to the simulated vendor at http" in found["account"]["found"]
         assert {"redis", "redis eviction", "storage", "vendor", "clock", "workers", "steps"} <= set(found)
         with closing(redis.Redis.from_url(server.url, decode_responses=True)) as client:
             assert [key for key in client.scan_iter() if "doctor" in key] == []
@@ -102,6 +104,13 @@ def test_people_read_a_line_each_with_what_to_do_and_no_secret(installation: Ins
     assert "FAIL vendor" in done.stdout
     assert "-> check SWAPLINE_API_KEY" in done.stdout
     assert [word for word in ("a-wrong-key-of-mine", SECRET, "Traceback") if word in done.stdout] == []
+
+
+def test_the_settings_of_another_vendor_are_named(installation: Installation) -> None:
+    installation.producer().ledger.join(Vendor("https://vendor.example", simulated=False))
+    code, found = checks(installation)
+    assert (code, found["account"]["verdict"]) == (1, "fail")
+    assert "customers would get the simulator's pictures" in found["account"]["found"]
 
 
 # -- Redis ------------------------------------------------------------------------------------------------------
@@ -345,6 +354,7 @@ def test_a_producer_alone_checks_what_it_can_and_says_what_it_cannot(installatio
     )
     found = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
     assert {name for name, check in found.items() if check["verdict"] == "unchecked"} == {
+        "account",
         "vendor",
         "webhook secrets",
         "steps",

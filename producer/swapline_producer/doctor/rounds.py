@@ -23,7 +23,7 @@ GROUP = "swapline.doctor"
 STORAGE_TIMEOUT = 10.0
 """Seconds for one read or write: a store that needs longer for a kilobyte is not well."""
 
-NOT_HERE = ("vendor", "webhook secrets", "steps", "flower")
+NOT_HERE = ("account", "vendor", "webhook secrets", "steps", "flower")
 """What only the workers' package can examine."""
 
 

@@ -13,14 +13,14 @@ from swapline_producer.errors import SettingsError
 from swapline_producer.service_links import without_service_links
 from swapline_producer.settings import ENV_PREFIX, load
 from swapline_workers.adapters.keyring import Keyring
-from swapline_workers.doctor import flower, vendor
+from swapline_workers.doctor import account, flower, vendor
 from swapline_workers.doctor.steps import steps
 from swapline_workers.settings import WorkerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NEEDS = (("vendor", "API_"), ("webhook secrets", "WEBHOOK_"), ("steps", "REDIS_"))
+NEEDS = (("account", "API_BASE_URL"), ("vendor", "API_"), ("webhook secrets", "WEBHOOK_"), ("steps", "REDIS_"))
 """How the settings that an examination reads begin: where one of those is wrong, it can say so itself."""
 
 
@@ -34,6 +34,7 @@ def rounds(*, flower_url: str | None = None, timeout: float = 10.0) -> Iterator[
         yield from flower.examine(flower_url, None)
         return
     yield ok("worker settings", f"read; {settings.max_in_flight} slots, {settings.on_ambiguous_submit} when in doubt")
+    yield from examined("account", lambda: account.examine(settings, timeout))
     yield from examined("vendor", lambda: vendor.examine(settings, timeout))
     yield from examined("webhook secrets", lambda: _secrets(settings))
     yield from examined("steps", lambda: steps(settings))
