@@ -27,10 +27,12 @@ RULES = Path(__file__).parents[1] / "ops/prometheus/alerts.yml"
 PASSWORD = "a password of the tests"
 
 HURRY = {
-    r"for: \d+m": "for: 0s",
+    r"for: \d+[mh]": "for: 0s",
     r"\[\d+[mh]\]": "[3s]",
+    r"\[11m:1m\]\) >= 11": "[1s:250ms]) >= 3",
     r"oldest_waiting_seconds > 3600": "oldest_waiting_seconds > 0.5",
-    r"clock_silent_seconds > 30": "clock_silent_seconds > 1.5",
+    r"(clock_silent_seconds\)?) > 30": r"\1 > 1.5",
+    r"polls_failing_jobs < 2": "polls_failing_jobs < 1",
     r"> 2 \* rate\(swapline_due": "> 0.5 * rate(swapline_due",
     r"(increase\(swapline_(?:storage_retries|rescues)_total\[3s\]\)) > \d+": r"\1 > 0",
     r"(\[3s\]\)\)?) > 3$": r"\1 > 0",

@@ -45,6 +45,8 @@ class Figures(Frozen):
     strikes: int
     credits_today: int
     credits_per_day: int | None
+    polls_failing_jobs: int
+    """Jobs of which a poll brought no news within the last five minutes."""
     due: int
     """Jobs for which someone must act, now or later."""
     overdue: float

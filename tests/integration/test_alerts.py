@@ -45,8 +45,13 @@ def test_nobody_watches_no_worker_comes_and_the_ledger_goes_away(prometheus: Pro
         client = connect(server.url, timeout=1.0, retries=0)
         ledger = Ledger(client, "alerts")
         ledger.accept(new_job("a"))
+        client.zadd("alerts:clocks", {"a worker that gives out no slot": (ledger.figures().at + 60) * 1000})
         with prometheus.watching(ledger):
-            prometheus.fires("NoWorker", "OldestWaiting", "SlotsIdle")
+            prometheus.fires("OldestWaiting", "SlotsIdle")
+            assert "SwaplineNoWorker" not in prometheus.firing()
+            client.delete("alerts:clocks")
+            prometheus.fires("NoWorker", "OldestWaiting")
+            prometheus.is_silent("SlotsIdle")  # one page says it
             assert "SwaplineLedgerAway" not in prometheus.firing()
             server.kill()
             prometheus.fires("LedgerAway")
@@ -106,12 +111,12 @@ def test_what_goes_wrong_at_the_vendor_is_told(broken: Broken) -> None:
     with broken.misbehaving("status_unknown"):
         broken.prometheus.fires("UnknownStatus")
     with broken.misbehaving("status_500"):
-        broken.prometheus.fires("LooksFailing")
+        broken.prometheus.fires("LooksFailing", "VendorRefuses")
     with broken.misbehaving("result_failed"):
         broken.prometheus.fires("JobsFailing")
     with broken.misbehaving("submit_401"):
         broken.prometheus.fires("KeyRefused")
-    broken.prometheus.is_silent("KeyRefused", "LooksFailing", "UnknownStatus")
+    broken.prometheus.is_silent("KeyRefused", "LooksFailing", "UnknownStatus", "VendorRefuses")
     with broken.misbehaving("submit_402"):
         broken.prometheus.fires("OutOfCredits")
     away = broken.wire.order(Fault.REFUSE)
@@ -123,6 +128,15 @@ def test_what_goes_wrong_at_the_vendor_is_told(broken: Broken) -> None:
     broken.enqueued(3)
     broken.prometheus.fires("SlotsShrunk")
     assert "SwaplineKeyRefused" not in broken.prometheus.firing()
+
+
+def test_slots_that_lost_replies_hold_wake_somebody_once_jobs_wait(broken: Broken) -> None:
+    broken.control.set_mode("submit_closed_accepted", next_submissions=3)
+    broken.enqueued(3)
+    broken.prometheus.fires("JobHeld")
+    assert "SwaplineVendorRefuses" not in broken.prometheus.firing()
+    broken.enqueued()
+    broken.prometheus.fires("VendorRefuses")
 
 
 def test_what_goes_wrong_on_our_side_is_told(broken: Broken) -> None:

@@ -182,3 +182,23 @@ def moved(ledger: Ledger, job: Job, change: Change) -> Job:
     advanced = ledger.advance(job, change)
     assert advanced is not None
     return advanced.job
+
+
+def test_jobs_whose_polls_bring_no_news_are_counted_once_each_and_for_five_minutes(ledger: Ledger, time: Time) -> None:
+    def running(job_id: str) -> Job:
+        ledger.accept(new_job(job_id))
+        assert ledger.line_up(ledger.get(job_id))
+        return moved(ledger, ledger.get(job_id), Change(to=State.RUNNING, due_in=9))
+
+    no_news = Change(to=State.RUNNING, due_in=9, count={"looks": 1, "looks.failed": 1})
+    ledger.configure(Limits(max_in_flight=2, rescue_after=15))
+    a, b = running("a"), running("b")
+    assert ledger.figures().polls_failing_jobs == 0
+    for _ in range(3):
+        a = moved(ledger, a, no_news)
+    assert ledger.figures().polls_failing_jobs == 1
+    time.pass_(200)
+    moved(ledger, b, no_news)
+    assert scraped(ledger)["swapline_polls_failing_jobs"] == 2
+    time.pass_(101)
+    assert ledger.figures().polls_failing_jobs == 1

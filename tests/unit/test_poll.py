@@ -52,6 +52,23 @@ def test_no_answer_is_no_news_and_never_a_failure(error: errors.VendorError) -> 
     assert world.desk.last.to is State.RUNNING
 
 
+@pytest.mark.parametrize(
+    ("look", "store", "counted"),
+    [
+        (errors.Unclear("cut"), None, "looks.failed"),
+        (FakeLook("COMPLETED", errors.Unclear("cut")), None, "looks.failed"),
+        (FakeLook("COMPLETED", errors.OutputInvalid("half")), None, "looks.failed"),
+        (FakeLook("COMPLETED", [png()]), StorageUnavailable("full"), "store_retries"),
+    ],
+)
+def test_the_vendors_failures_are_not_counted_as_the_stores(
+    look: FakeLook | Exception, store: Exception | None, counted: str
+) -> None:
+    world = seeing(look, pictures=FakePictures(broken=store))
+    assert isinstance(poll(job(State.STORING), AT, world.ports), Retry)
+    assert world.desk.last.count == {"looks": 1, counted: 1}
+
+
 def test_a_refused_key_stops_submitting_for_everybody() -> None:
     world = seeing(errors.Unauthorized("key"))
     poll(job(State.RUNNING), AT, world.ports)

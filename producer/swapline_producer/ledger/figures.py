@@ -52,6 +52,7 @@ def figures_of(answer: Mapping[str, Any]) -> Figures:
         strikes=int(gate.get("strikes", 0)),
         credits_today=answer["spent"],
         credits_per_day=int(per_day) if per_day else None,
+        polls_failing_jobs=answer["polls_failing"],
         due=answer["due"],
         overdue=_ago(at, answer.get("first_due")) or 0.0,
         clocks=answer["clocks"],

@@ -126,6 +126,7 @@ set_due(input.id, due)
 
 if input.note then log(input.id, input.note, input.data) end
 for name, by in pairs(input.count or NONE) do count(name, by) end
+if input.count and input.count['looks.failed'] then note_failed_poll(input.id) end
 for name, spread in pairs(input.observe or NONE) do observe(name, spread) end
 
 if input.untroubled then redis.call('ZREM', key(input.untroubled), input.id) end

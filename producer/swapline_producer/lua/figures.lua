@@ -30,6 +30,7 @@ return answer({
   jobs = jobs, meter = meter, bounds = bounds, count = flat('count'), limits = flat('limits'), gate = flat('gate'),
   used = redis.call('ZCARD', key('slots')),
   oldest = tonumber(oldest[2]), oldest_held = tonumber(held[2]), due = redis.call('ZCARD', key('due')),
+  polls_failing = redis.call('ZCOUNT', key('poll_failures'), text(at - FAILING_FOR), '+inf'),
   first_due = tonumber(due[2]), clocks = redis.call('ZCOUNT', key('clocks'), text(at - 60000), '+inf'),
   claimed = tonumber(claimed[2]), spent = spent('all'),
 })

@@ -55,6 +55,16 @@ local function time(name, ms)
   bump('t:' .. name .. ':sum', ms)
 end
 
+-- A poll of a job brought no news: P:poll_failures has the jobs of which that is true within FAILING_FOR.
+local FAILING_FOR = 300000 -- ms: the range of the alert that reads it
+
+local function note_failed_poll(id)
+  local name = key('poll_failures')
+  redis.call('ZREMRANGEBYSCORE', name, '-inf', text(at - FAILING_FOR))
+  redis.call('ZADD', name, text(at), id)
+  redis.call('PEXPIRE', name, FAILING_FOR)
+end
+
 -- The slots are used otherwise from now on: what has been goes to the account.
 local function level(used, free, idle, why)
   local now = used .. ' ' .. free .. ' ' .. idle .. ' ' .. why

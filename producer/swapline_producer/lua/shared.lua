@@ -24,6 +24,7 @@
 --   P:clocks          zset    CLOCK -> when it last claimed (one for each worker process)
 --   P:count           hash    counters of the whole system
 --   P:meter, P:level  hashes  what the metrics are made of: see meter.lua
+--   P:poll_failures   zset    ID -> when a poll of it last brought no news; see meter.lua
 --   P:hist:NAME       hash    service times: bucket -> jobs in it (they fade), jobs -> how many in all
 --   P:key:TENANT:KEY  string  idempotency key -> FINGERPRINT ID
 --   P:batch:NAME      zset    ID -> when it was accepted (the jobs of a batch)

@@ -148,7 +148,7 @@ COUNTERS = (
     Metric(
         "swapline_storage_retries_total",
         "counter",
-        "Pictures that could not be read from the vendor or stored, and are tried again.",
+        "Pictures that could not be stored, and are tried again.",
         count("store_retries"),
     ),
     Metric(

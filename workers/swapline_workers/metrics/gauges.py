@@ -74,6 +74,12 @@ GAUGES = (
         "SWAPLINE_CREDITS_PER_DAY; +Inf without one.",
         lambda f: math.inf if f.credits_per_day is None else f.credits_per_day,
     ),
+    Metric(
+        "swapline_polls_failing_jobs",
+        "gauge",
+        "Jobs of which a poll brought no news within the last five minutes.",
+        lambda f: f.polls_failing_jobs,
+    ),
     Metric("swapline_due_jobs", "gauge", "Jobs for which somebody must act, now or later.", lambda f: f.due),
     Metric(
         "swapline_due_overdue_seconds",

@@ -51,8 +51,10 @@ def _fetch(job: Job, look: Look, ports: Ports) -> Outcome:
         ports.pictures.stage(job, pictures)
     except (errors.OutputMissing, errors.OutputInvalid) as error:
         return _bad_output(job, ports, error)
-    except (errors.VendorError, StorageError) as error:
+    except errors.VendorError as error:
         return try_collecting_again(job, ports, str(error))
+    except StorageError as error:
+        return try_collecting_again(job, ports, str(error), count="store_retries")
     return _staged(job, ports, checked)
 
 
@@ -64,10 +66,12 @@ def _facts(job: Job, number: int, picture: bytes, ports: Ports) -> StoredPicture
     return StoredPicture(key=key, sha256=digest, bytes=len(picture), width=width, height=height)
 
 
-def try_collecting_again(job: Job, ports: Ports, reason: str, *, not_found: int = 0) -> Outcome:
+def try_collecting_again(
+    job: Job, ports: Ports, reason: str, *, not_found: int = 0, count: str = "looks.failed"
+) -> Outcome:
     """The vendor has delivered and been paid: this is tried until it works, or the vendor forgets the job.
 
-    `not_found` counts looks answered 404 in a row.
+    `not_found` counts looks answered 404 in a row; `count` says whose failure it was: the vendor's, or the store's.
     """
     tries = job.retries + 1
     wait = backoff(tries)
@@ -84,7 +88,7 @@ def try_collecting_again(job: Job, ports: Ports, reason: str, *, not_found: int 
         due_in=wait,
         note="not stored",
         data={"reason": reason, "tries": tries},
-        count={"looks": 1, "store_retries": 1},
+        count={"looks": 1, count: 1},
     )
     return Retry(wait, reason) if ports.desk.advance(job, change) else STALE
 
