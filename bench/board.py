@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from swapline_producer.change import Change, Limits, NewJob
 from swapline_producer.contract import FailureCode, Job, JobSpec, LinkedImage, Priority, State
-from swapline_producer.ledger import Ledger, Wish, connect
+from swapline_producer.contract.changes import Change, Limits, NewJob
+from swapline_producer.ledger import AcceptRequest, Ledger, connect
 from swapline_workers.local.valkey import EmbeddedValkey
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ RARE = "once-a-year"
 PASSWORD = "only-for-the-bench"  # noqa: S105 -- it opens nothing else
 
 
-def wishes(number: int) -> Iterator[Wish]:
+def wishes(number: int) -> Iterator[AcceptRequest]:
     """So many new jobs."""
     for n in range(number):
         spec = JobSpec.model_validate(
@@ -60,10 +60,10 @@ def wishes(number: int) -> Iterator[Wish]:
                 "metadata": {"order": str(n)},
             }
         ).model_dump(mode="json", exclude_none=True)
-        yield Wish(NewJob(job_id=f"{n:032x}", spec=spec, queue_ttl=86_400, run_timeout=1800), fingerprint="f")
+        yield AcceptRequest(NewJob(job_id=f"{n:032x}", spec=spec, queue_ttl=86_400, run_timeout=1800), fingerprint="f")
 
 
-def in_parts(items: Iterable[Wish]) -> Iterator[list[Wish]]:
+def in_parts(items: Iterable[AcceptRequest]) -> Iterator[list[AcceptRequest]]:
     """The items, some hundred at a time."""
     iterator = iter(items)
     while part := list(islice(iterator, AT_ONCE)):

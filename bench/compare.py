@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import psutil
 import redis
 
-from room import HERE, photographs, stand_in
+from environment import HERE, photographs, stand_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -234,7 +234,7 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Run the pairs, print the tables."""
     chosen = arguments()
-    with tempfile.TemporaryDirectory(prefix="bench-photos-") as text, stand_in(chosen.size, chosen.looks) as url:
+    with tempfile.TemporaryDirectory(prefix="bench-photos-") as text, stand_in(chosen.size, chosen.polls) as url:
         photos = Path(text)
         photographs(photos, min(chosen.jobs, 100))
         if chosen.alone:

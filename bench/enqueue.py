@@ -14,10 +14,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from room import DOCS, PHOTO_SIZE, Room, links, photograph, room
+from environment import DOCS, PHOTO_SIZE, Room, links, photograph, room
+from report import keep, machine, percentile, table, warn_if_busy
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.contract import State
-from telling import keep, machine, percentile, table, warn_if_busy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import psutil
 
-from room import Room, links, room, stand_in, told_by
-from telling import percentile
+from environment import Room, links, room, stand_in, told_by
+from report import percentile
 from watching import MB
 
 if TYPE_CHECKING:
@@ -60,11 +60,11 @@ def soon_due(ledger: Ledger) -> dict[str, float]:
     return {job.vendor_job_id: due[job.job_id] / 1000 for job in jobs if job.vendor_job_id and job.state == "RUNNING"}
 
 
-def lags(expected: list[tuple[str, float]], looks: dict[str, list[float]]) -> list[float]:
+def lags(expected: list[tuple[str, float]], polls: dict[str, list[float]]) -> list[float]:
     """Seconds from the moment each look was due to the moment it came."""
     found = []
     for name, due in expected:
-        after = [at for at in looks.get(name, []) if at >= due - 0.01]
+        after = [at for at in polls.get(name, []) if at >= due - 0.01]
         found += [max(0.0, min(after) - due)] if after else []
     return found
 
@@ -74,8 +74,8 @@ class Measured(NamedTuple):
 
     expected: list[tuple[str, float]]
     """Looks that were due: vendor's id, seconds since the epoch."""
-    looks: dict[str, list[float]]
-    looks_a_second: float
+    polls: dict[str, list[float]]
+    polls_a_second: float
     busy: float
     """Cores of the machine."""
     shares: list[float]
@@ -103,7 +103,7 @@ def measure(here: Room, vendor: str, seconds: float) -> Measured:
     """Follow looks for so many seconds."""
     expected: list[tuple[str, float]] = []
     psutil.cpu_percent()  # from here on
-    cpu, had = here.cpu(), sum(map(len, told_by(vendor, "looks").values()))
+    cpu, had = here.cpu(), sum(map(len, told_by(vendor, "polls").values()))
     began = time.monotonic()
     while time.monotonic() - began < seconds:
         expected += soon_due(here.ledger).items()
@@ -111,11 +111,11 @@ def measure(here: Room, vendor: str, seconds: float) -> Measured:
     busy = psutil.cpu_percent() / 100 * (psutil.cpu_count() or 1)
     shares = [spent - cpu[name] for name, spent in here.cpu().items() if name.startswith("worker")]
     time.sleep(LATE)
-    looks = told_by(vendor, "looks")
+    polls = told_by(vendor, "polls")
     return Measured(
         expected,
-        looks,
-        looks_a_second=(sum(map(len, looks.values())) - had) / (seconds + LATE),
+        polls,
+        polls_a_second=(sum(map(len, polls.values())) - had) / (seconds + LATE),
         busy=busy,
         shares=[share / seconds for share in shares],
     )
@@ -130,11 +130,11 @@ def main() -> None:
         time.sleep(3)  # everything is loaded: what grows from here on is jobs
         filled = fill(here, chosen)
         seen = measure(here, vendor, chosen.seconds)
-    late = lags(seen.expected, seen.looks)
+    late = lags(seen.expected, seen.polls)
     found = {
         **vars(chosen),
         **filled,
-        "looks_a_second": round(seen.looks_a_second, 1),
+        "polls_a_second": round(seen.polls_a_second, 1),
         "followed": len(late),
         "lag_p50_s": round(percentile(late, 50), 3),
         "lag_p99_s": round(percentile(late, 99), 3),

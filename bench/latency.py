@@ -16,9 +16,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from room import DOCS, PHOTO_SIZE, photograph, room, stand_in, told_by
+from environment import DOCS, PHOTO_SIZE, photograph, room, stand_in, told_by
+from report import keep, machine, percentile, table, warn_if_busy
 from swapline_producer import SwapRequest
-from telling import keep, machine, percentile, table, warn_if_busy
 
 WARM_UP = 20
 """Jobs whose times are left out: connections are opened, code is loaded."""
@@ -54,7 +54,7 @@ def run(chosen: argparse.Namespace, slots: int) -> dict[str, Any]:
         ends = told_by(vendor, "ends")
     order = sorted(ends, key=lambda name: ends[name][0])[WARM_UP:]
     ours = [(hooks[name][0] - ends[name][1]) * 1000 for name in order]
-    unseen = [(ends[name][1] - ends[name][0]) * 1000 for name in order]
+    detection_delay = [(ends[name][1] - ends[name][0]) * 1000 for name in order]
     return {
         "slots": slots,
         "jobs": len(ours),
@@ -63,8 +63,8 @@ def run(chosen: argparse.Namespace, slots: int) -> dict[str, Any]:
         "p90": round(percentile(ours, 90), 1),
         "p99": round(percentile(ours, 99), 1),
         "most": round(max(ours), 1),
-        "detection p50 ms": round(percentile(unseen, 50)),
-        "detection p99": round(percentile(unseen, 99)),
+        "detection p50 ms": round(percentile(detection_delay, 50)),
+        "detection p99": round(percentile(detection_delay, 99)),
     }
 
 

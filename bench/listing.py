@@ -62,17 +62,17 @@ QUERIES = (
 
 def fill(client: redis.Redis, prefix: str, number: int) -> list[str]:
     """Write jobs, a second of age between each two; gives their ids."""
-    chance = random.Random(7)
+    rng = random.Random(7)
     now = time.time_ns() // 1_000_000
-    states = chance.choices(list(SHARES), weights=list(SHARES.values()), k=number)
+    states = rng.choices(list(SHARES), weights=list(SHARES.values()), k=number)
     ids = []
     pipe = client.pipeline(transaction=False)
     for n, state in enumerate(states):
         created = now - (number - n) * 1000
-        job_id = f"{created:012x}{chance.randbytes(10).hex()}"
+        job_id = f"{created:012x}{rng.randbytes(10).hex()}"
         ids.append(job_id)
-        pipe.hset(f"{prefix}:job:{job_id}", mapping=record(n, state, created, chance))
-        moved = created if state is State.QUEUED else min(now, created + chance.randrange(1, 3_600_000))
+        pipe.hset(f"{prefix}:job:{job_id}", mapping=record(n, state, created, rng))
+        moved = created if state is State.QUEUED else min(now, created + rng.randrange(1, 3_600_000))
         pipe.zadd(f"{prefix}:state:{state}", {job_id: moved})
         if state.finished and n % 500 == 0:
             pipe.zadd(f"{prefix}:dead", {job_id: moved})
@@ -84,7 +84,7 @@ def fill(client: redis.Redis, prefix: str, number: int) -> list[str]:
     return ids
 
 
-def record(n: int, state: State, created: int, chance: random.Random) -> dict[str, Any]:
+def record(n: int, state: State, created: int, rng: random.Random) -> dict[str, Any]:
     """One job's fields."""
     spec = {
         "image": {"kind": "url", "url": f"https://pictures.example.com/{n}.jpg"},
@@ -95,7 +95,7 @@ def record(n: int, state: State, created: int, chance: random.Random) -> dict[st
     }
     fields: dict[str, Any] = {
         "state": state,
-        "turn": 5,
+        "version": 5,
         "sent": 5,
         "spec": orjson.dumps(spec).decode(),
         "tenant": f"shop-{n % 50}",
@@ -107,7 +107,7 @@ def record(n: int, state: State, created: int, chance: random.Random) -> dict[st
     if n % 10 == 0:
         fields["batch"] = f"b{n % 7}"
     if state in {State.FAILED, State.TIMED_OUT, State.EXPIRED, State.CANCELED, State.HELD}:
-        fields["failure_code"] = chance.choice(list(FailureCode))
+        fields["failure_code"] = rng.choice(list(FailureCode))
     if state.finished:
         fields |= {"notification": "DEAD" if n % 500 == 0 else "DELIVERED", "finished_at": created + 9000}
         fields |= {"vendor_job_id": f"job-{n}", "polls": 6, "attempts": 1, "credits": 2, "token": "a1b2c3d4e5f6"}

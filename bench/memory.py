@@ -16,9 +16,9 @@ from typing import Any
 
 import psutil
 
-from room import DOCS, PHOTO_SIZE, Room, links, photograph, room, stand_in
+from environment import DOCS, PHOTO_SIZE, Room, links, photograph, room, stand_in
+from report import keep, machine, table, warn_if_busy
 from swapline_producer import SwapRequest
-from telling import keep, machine, table, warn_if_busy
 from watching import MB, Watch, kernels_peak, read
 
 EVERY = 0.2
@@ -62,7 +62,7 @@ def run(chosen: argparse.Namespace, workers: int) -> dict[str, Any]:
     """Fill the slots, let all jobs end; gives one line of the table and what it is made of."""
     with ExitStack() as opened:
         vendor = opened.enter_context(
-            stand_in(chosen.size, seconds=chosen.seconds, gate=min(chosen.slots, chosen.jobs))
+            stand_in(chosen.size, seconds=chosen.seconds, breaker=min(chosen.slots, chosen.jobs))
         )
         receiver = opened.enter_context(stand_in(0))
         setting = {"SWAPLINE_PICTURES_IN_HAND": str(chosen.in_hand)}

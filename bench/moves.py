@@ -17,18 +17,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from swapline_producer.change import Change, Limits, NewJob, to_tell
 from swapline_producer.contract import JobSpec, Notification, State, StoredImage, StoredPicture
+from swapline_producer.contract.changes import Change, Limits, NewJob, notification_fields
 from swapline_producer.ledger import Ledger, connect
-from swapline_workers.core.histogram import observed
 from swapline_workers.core.lifecycle import ROUTES
+from swapline_workers.core.schedule.histogram import observed
 from swapline_workers.local.valkey import EmbeddedValkey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from swapline_producer.change import Advanced
-    from swapline_producer.contract import Job, Ticket
+    from swapline_producer.contract import Job, StepMessage
+    from swapline_producer.contract.changes import Advanced
 
 T = TypeVar("T")
 WAITING, AT_ONCE, CLAIMED = 50, 10, 3
@@ -68,13 +68,13 @@ class Life:
         self.timed("hold", self.ledger.hold_input, digest, job_id)
         new = NewJob(job_id=job_id, spec=spec, queue_ttl=86_400, run_timeout=RUN)
         accepted = self.timed("accept", self.ledger.accept, new)
-        if hasattr(accepted, "tickets"):
-            self._send(accepted.tickets)
+        if hasattr(accepted, "messages"):
+            self._send(accepted.messages)
         else:  # versions before 0038 sent a message for each
             self.messages.append((job_id, 1))
 
-    def _send(self, tickets: Iterable[Ticket]) -> None:
-        self.messages += [(ticket.job_id, ticket.turn) for ticket in tickets]
+    def _send(self, messages: Iterable[StepMessage]) -> None:
+        self.messages += [(message.job_id, message.version) for message in messages]
 
     def _moved(self, name: str, job: Job, change: Change) -> Job:
         advanced: Advanced | None = self.timed(name, self.ledger.advance, job, change)
@@ -85,8 +85,8 @@ class Life:
 
     def work(self) -> None:
         """Read one message and do what the step does, but for the vendor and the store."""
-        job_id, turn = self.messages.popleft()
-        opened = self.timed("open", self.ledger.open, job_id, turn)
+        job_id, version = self.messages.popleft()
+        opened = self.timed("open", self.ledger.open, job_id, version)
         if opened is None:
             raise SystemExit("somebody else moves these jobs")
         job = opened.job
@@ -107,20 +107,22 @@ class Life:
         fields = {"vendor_job_id": job.job_id, "vendor_status": "IN_QUEUE", "attempts": 1, "attempt_open": False}
         fields |= {"credits": 2, "failure_code": None, "notification": Notification.NONE, "silent": 0}
         stamps = {"submitted_at": 0.0, "run_until": RUN}
-        change = Change(to=State.RUNNING, fields=fields, stamps=stamps, due_in=0, due_by="run_until", calm=True)
+        change = Change(
+            to=State.RUNNING, fields=fields, stamps=stamps, due_in=0, due_by="run_until", close_breaker=True
+        )
         self._moved("accepted", job, change.model_copy(update={"note": "submitted", "count": {"submitted": 1}}))
 
     def _look(self, job: Job) -> None:
         fields: dict[str, Any] = {"vendor_status": "IN_PROGRESS", "not_found": 0, "silent": 0, "polls": 1}
-        count = {"looks": 1, "looks.instant": 1}
-        change = Change(to=State.RUNNING, fields=fields, stamps={"looked_at": 0}, count=count, due_in=0, note="status")
+        count = {"polls": 1, "polls.instant": 1}
+        change = Change(to=State.RUNNING, fields=fields, stamps={"polled_at": 0}, count=count, due_in=0, note="status")
         self._moved("look", job, change.model_copy(update={"due_by": "run_until"}))
 
     def _collect(self, job: Job) -> None:
         spread = observed(1.0, 1.4)
         fields: dict[str, Any] = {"vendor_status": "COMPLETED", "polls": 2, "not_found": 0, "retries": 0}
         change = Change(to=State.STORING, fields=fields, stamps={"terminal_at": 0}, due_in=RESCUE, note="completed")
-        more = {"count": {"looks": 1, "completed": 1}, "timed": {"detection": 0.2}}
+        more = {"count": {"polls": 1, "completed": 1}, "timed": {"detection": 0.2}}
         more["observe"] = {"v6:-:single:-": spread, "all": spread}
         job = self._moved("slot passed on", job, change.model_copy(update=more))
         key = f"results/default/2026/11/22/{job.job_id}/0.png"
@@ -128,7 +130,7 @@ class Life:
         fields = {"staged": 1, "staged_bytes": 200_000, "checked": (picture,), "retries": 0}
         change = Change(to=State.STORING, fields=fields, due_in=RESCUE, sends=True, note="staged")
         job = self._moved("staged", job, change)
-        fields = {"images": (picture,), "staged": None, "checked": None, **to_tell(job)}
+        fields = {"images": (picture,), "staged": None, "checked": None, **notification_fields(job)}
         count = {"finished.SUCCEEDED": 1}
         self._moved("stored", job, Change(to=State.SUCCEEDED, fields=fields, note="succeeded", count=count))
         self.done += 1
@@ -141,7 +143,7 @@ class Life:
             while self.messages:
                 self.work()
             claimed = self.timed("claim", lambda: self.ledger.claim(ROUTES, limit=CLAIMED))
-            self._send(claimed.tickets)
+            self._send(claimed.messages)
 
 
 def _typical(costs: list[int]) -> float:

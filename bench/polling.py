@@ -64,7 +64,7 @@ def main() -> None:
 
 def row(world: World, name: str, tally: Tally) -> str:
     """One line of the table."""
-    return f"| {world.name} | {name} | {tally.looks_a_job:.1f} | {tally.delay:.2f} s | {tally.slot_use:.3f} |"
+    return f"| {world.name} | {name} | {tally.polls_a_job:.1f} | {tally.delay:.2f} s | {tally.slot_use:.3f} |"
 
 
 def draw(axes: Axes, tallies: dict[str, Tally], curve: list[Tally], what: str) -> None:
@@ -73,14 +73,14 @@ def draw(axes: Axes, tallies: dict[str, Tally], curve: list[Tally], what: str) -
         if name in tallies and not name.startswith("learned"):
             marker = "*" if name == "oracle" else "o"
             axes.plot(
-                tallies[name].looks_a_job,
+                tallies[name].polls_a_job,
                 getattr(tallies[name], what),
                 marker,
                 color=f"C{number}",
                 markersize=8,
                 label=name,
             )
-    axes.plot([one.looks_a_job for one in curve], [getattr(one, what) for one in curve], "k.-", label="learned")
+    axes.plot([one.polls_a_job for one in curve], [getattr(one, what) for one in curve], "k.-", label="learned")
     axes.set_xlabel("looks a job")
     axes.grid(visible=True, alpha=0.3)
 

@@ -28,7 +28,7 @@ from swapline_workers.local.valkey import EmbeddedValkey
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from swapline_simulator.report import JobLine
+    from swapline_simulator.account.report import JobLine
 
 SWAPLINE = Path(sys.executable).with_name("swapline")
 CHECKED_EVERY = 0.2
@@ -81,7 +81,7 @@ def main() -> None:
         handed_over = hand_overs(report.jobs[chosen.learn :], chosen.slots)
         print(json.dumps(vars(chosen)))
         print(json.dumps(measured(report.jobs[chosen.learn :], chosen.slots, handed_over), indent=1))
-        print(json.dumps({"max_in_flight": report.max_in_flight, "over_cap": report.over_cap, "looks": report.looks}))
+        print(json.dumps({"max_in_flight": report.max_in_flight, "over_cap": report.over_cap, "polls": report.polls}))
 
 
 def environment(chosen: argparse.Namespace, redis_url: str, vendor: Simulator, folder: Path) -> dict[str, str]:
@@ -134,7 +134,7 @@ def measured(jobs: list[JobLine], slots: int, handed_over: list[float]) -> dict[
     return {
         "jobs": len(counted),
         "slot_use": round(busy / (slots * (until - began)), 4),
-        "looks_a_job": round(fmean(job.looks for job in counted), 2),
+        "polls_a_job": round(fmean(job.polls for job in counted), 2),
         "detection_delay_mean": round(fmean(delays), 3),
         "detection_delay_p99": round(quantiles(delays, n=100)[-1], 3),
         "service_mean": round(fmean(((job.done_at or 0) - (job.started_at or 0)) / 1000 for job in counted), 3),

@@ -9,8 +9,8 @@ from random import Random
 from statistics import fmean
 from typing import TYPE_CHECKING, Protocol
 
-from swapline_workers.core.histogram import Histogram, bucket_of, observed
-from swapline_workers.core.polling import Bounds, growing_wait, next_wait
+from swapline_workers.core.schedule.histogram import Histogram, bucket_of, observed
+from swapline_workers.core.schedule.polling import Bounds, growing_wait, next_wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,16 +39,16 @@ class World:
         return self.lasts(Random(job * 7919), at)  # a prime apart: neighbours' first numbers would be alike
 
 
-def lognormal(chance: Random, median: float, sigma: float) -> float:
+def lognormal(rng: Random, median: float, sigma: float) -> float:
     """Half of the jobs take less than the median."""
-    chance.random()
-    return chance.lognormvariate(log(median), sigma)
+    rng.random()
+    return rng.lognormvariate(log(median), sigma)
 
 
-def two_humps(chance: Random) -> float:
+def two_humps(rng: Random) -> float:
     """Most jobs take 4 s; three in ten take 20 s, a cold start."""
-    chance.random()
-    return chance.choices((4, 20), (7, 3))[0] * chance.uniform(0.9, 1.1)
+    rng.random()
+    return rng.choices((4, 20), (7, 3))[0] * rng.uniform(0.9, 1.1)
 
 
 def outage(at: float) -> bool:
@@ -57,12 +57,12 @@ def outage(at: float) -> bool:
 
 
 WORLDS = (
-    World("lognormal 8 s, sigma 0.4", lambda chance, _: lognormal(chance, 8, 0.4)),
-    World("lognormal 8 s, sigma 0.2", lambda chance, _: lognormal(chance, 8, 0.2)),
-    World("two humps: 4 s and 20 s", lambda chance, _: two_humps(chance)),
-    World("drifting, 8 to 16 s in an hour", lambda chance, at: lognormal(chance, 12 - 4 * sin(at / 3600 * pi), 0.3)),
-    World("jumping, 8 and 24 s by half hours", lambda chance, at: lognormal(chance, (8, 24)[int(at / 1800) % 2], 0.3)),
-    World("outages of a minute", lambda chance, _: lognormal(chance, 8, 0.4), outage),
+    World("lognormal 8 s, sigma 0.4", lambda rng, _: lognormal(rng, 8, 0.4)),
+    World("lognormal 8 s, sigma 0.2", lambda rng, _: lognormal(rng, 8, 0.2)),
+    World("two humps: 4 s and 20 s", lambda rng, _: two_humps(rng)),
+    World("drifting, 8 to 16 s in an hour", lambda rng, at: lognormal(rng, 12 - 4 * sin(at / 3600 * pi), 0.3)),
+    World("jumping, 8 and 24 s by half hours", lambda rng, at: lognormal(rng, (8, 24)[int(at / 1800) % 2], 0.3)),
+    World("outages of a minute", lambda rng, _: lognormal(rng, 8, 0.4), outage),
 )
 
 
@@ -72,7 +72,7 @@ class Running:
 
     begun: float
     lasts: float
-    looks: int = 0
+    polls: int = 0
     silent: int = 0
     """Looks in a row that did not reach the vendor."""
     looked: float = 0.0
@@ -98,7 +98,7 @@ class Fixed:
 
     def wait(self, job: Running, now: float) -> float:  # noqa: ARG002 -- the protocol's shape
         """As `Schedule` has it."""
-        return min(20.0, self.seconds * self.growth**job.looks)
+        return min(20.0, self.seconds * self.growth**job.polls)
 
     def learn(self, after: float, by: float) -> None:
         """Nothing."""
@@ -129,7 +129,7 @@ class Learned:
         """As `Schedule` has it."""
         if now - self._read_at >= FRESH:
             self._times, self._read_at = Histogram(dict(self._weights)), now
-        wait = next_wait(now - job.begun, self._times, self._bounds, looks=job.looks)
+        wait = next_wait(now - job.begun, self._times, self._bounds, polls=job.polls)
         return max(wait, growing_wait(job.silent - 1, self._bounds)) if job.silent else wait
 
     def learn(self, after: float, by: float) -> None:
@@ -159,7 +159,7 @@ class Tally:
     """What came of a schedule."""
 
     services: list[float] = field(default_factory=list)
-    looks: list[int] = field(default_factory=list)
+    polls: list[int] = field(default_factory=list)
     delays: list[float] = field(default_factory=list)
     slot_seconds: float = 0.0
 
@@ -169,9 +169,9 @@ class Tally:
         return sum(self.services) / self.slot_seconds
 
     @property
-    def looks_a_job(self) -> float:
+    def polls_a_job(self) -> float:
         """Looks a job, the one that finds it done among them."""
-        return fmean(self.looks)
+        return fmean(self.polls)
 
     @property
     def delay(self) -> float:
@@ -195,7 +195,7 @@ def simulate(world: World, schedule: Schedule, jobs: int) -> Tally:
     while done < jobs + LEARNING:
         now, slot, job = heapq.heappop(events)
         elapsed, away = now - job.begun, world.away(now)
-        job.looks += 1
+        job.polls += 1
         if away or elapsed < job.lasts - 1e-9:  # a look that was meant for the very end must not miss it by rounding
             job.silent = job.silent + 1 if away else 0
             job.looked = job.looked if away else elapsed
@@ -206,7 +206,7 @@ def simulate(world: World, schedule: Schedule, jobs: int) -> Tally:
             schedule.learn(job.looked, elapsed)
         if done > LEARNING:
             tally.services.append(job.lasts)
-            tally.looks.append(job.looks)
+            tally.polls.append(job.polls)
             tally.delays.append(max(elapsed - job.lasts, 0.0))
             tally.slot_seconds += elapsed + HAND_OVER
         begin(now + HAND_OVER, slot)

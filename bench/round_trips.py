@@ -20,10 +20,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from room import DOCS, Room, photograph, room, stand_in, told_by
+from environment import DOCS, Room, photograph, room, stand_in, told_by
+from report import keep, machine, table, warn_if_busy
 from swapline_producer import SwapRequest
 from swapline_producer.ledger import connect
-from telling import keep, machine, table, warn_if_busy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ IDLE = 5.0
 WARM_UP = 10
 """Jobs before the counting: scripts are loaded, connections opened."""
 SOCKETS, REPLIES, FLUSHES = "round trips", "replies", "flushes"
-MOVES = {"accept", "advance", "cancel", "claim", "give_back", "line_up", "open", "renew", "take"}
+MOVES = {"accept", "advance", "cancel", "claim", "release", "line_up", "open", "renew", "take"}
 MESSAGES = re.compile(r"\.(submit|poll|finalize|notify)$")
 LOADS = ("others wait", "one by one")
 
@@ -186,17 +186,17 @@ def main() -> None:
     """Count, print the tables."""
     chosen, here_found = arguments(), machine()
     with ExitStack() as opened:
-        vendor = opened.enter_context(stand_in(SMALL, chosen.looks))
+        vendor = opened.enter_context(stand_in(SMALL, chosen.polls))
         receiver = opened.enter_context(stand_in(0))
         here = opened.enter_context(room(vendor, slots=SLOTS))
         warm = argparse.Namespace(**vars(chosen) | {"jobs": WARM_UP})
         work(here, receiver, warm, alone=False)
         found = dict(loads(here, receiver, chosen))
-        looks = here.ledger.counters().get("looks", 0) / here.ended()
+        polls = here.ledger.counters().get("polls", 0) / here.ended()
     print(tables(found))
-    print(f"{looks:.2f} looks a job.")
+    print(f"{polls:.2f} looks a job.")
     warn_if_busy(here_found)
-    keep(chosen.json, {"machine": here_found, "looks": looks, "loads": found})
+    keep(chosen.json, {"machine": here_found, "polls": polls, "loads": found})
 
 
 if __name__ == "__main__":

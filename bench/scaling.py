@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from room import DOCS, Room, links, room, stand_in
-from telling import keep, machine, table, warn_if_busy
+from environment import DOCS, Room, links, room, stand_in
+from report import keep, machine, table, warn_if_busy
 from watching import MB, Watch
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def arguments() -> argparse.Namespace:
 def measured(here: Room, of: int, work: Callable[[], None]) -> dict[str, Any]:
     """Do some work and tell what it took, by job that ended in it."""
     psutil.cpu_percent()  # from here on
-    cpu, looks, ended = here.cpu(), looks_so_far(here), here.ended()
+    cpu, polls, ended = here.cpu(), looks_so_far(here), here.ended()
     began = time.monotonic()
     with Watch(here.ours, every=0.5) as watch:
         work()
@@ -73,7 +73,7 @@ def measured(here: Room, of: int, work: Callable[[], None]) -> dict[str, Any]:
         "server ms": round(spent["valkey"], 1),
         "RSS MB": round(most.rss / MB),
         "server MB": round(most.processes["valkey"].rss / MB),
-        "looks a job": round((looks_so_far(here) - looks) / jobs, 1),
+        "looks a job": round((looks_so_far(here) - polls) / jobs, 1),
         "in flight": here.in_flight(),
         "busy cores": round(psutil.cpu_percent() / 100 * (psutil.cpu_count() or 1), 2),
     }
@@ -81,7 +81,7 @@ def measured(here: Room, of: int, work: Callable[[], None]) -> dict[str, Any]:
 
 def looks_so_far(here: Room) -> int:
     """Give how many looks there have been."""
-    return here.ledger.counters().get("looks", 0)
+    return here.ledger.counters().get("polls", 0)
 
 
 def to_the_end(jobs: int, size: int, workers: int, of: int) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def while_full(slots: int, window: float) -> dict[str, Any]:
     """Fill so many slots, and measure for a while as others take the places of those that end."""
     median = max(SHORTEST, slots / RATE)
     with ExitStack() as opened:
-        vendor = opened.enter_context(stand_in(SMALL, seconds=f"{median},0.3", gate=slots))
+        vendor = opened.enter_context(stand_in(SMALL, seconds=f"{median},0.3", breaker=slots))
         here = opened.enter_context(room(vendor, slots=slots, workers=2))
         enough = round(slots + 2 * RATE * (window + 10))  # the line does not end before the window does
         list(here.producer.enqueue_many(links(enough)))

@@ -95,8 +95,8 @@ def lives(producer: Producer, jobs: int, vendor: Simulator, url: str, folder: Pa
     tell("milliseconds of a worker's CPU for one job, small pictures", 1000 * (used.ru_utime + used.ru_stime) / jobs)
     tell("bytes of a finished job, its log among them", (memory(client) - before) / jobs)
     tell("milliseconds of the server's CPU for one job", 1000 * (seconds(client) - cpu) / jobs)
-    looks = producer.ledger.counters().get("looks", 0) / jobs
-    tell("looks at one job", looks)
+    polls = producer.ledger.counters().get("polls", 0) / jobs
+    tell("looks at one job", polls)
     told = {name: count - sent.get(name, 0) for name, count in calls(client).items()}
     tell("moves (EVALSHA) of one job", told.get("evalsha", 0) / jobs)
     tell("commands of all kinds, those inside the scripts among them", sum(told.values()) / jobs)

@@ -16,9 +16,9 @@ from pathlib import Path
 from statistics import linear_regression
 from typing import TYPE_CHECKING, Any
 
-from room import DOCS, Room, photograph, room, stand_in
+from environment import DOCS, Room, photograph, room, stand_in
+from report import keep, machine, table, warn_if_busy
 from swapline_producer import SwapRequest
-from telling import keep, machine, table, warn_if_busy
 from watching import MB, Sample, Watch
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 import psutil
 
 from swapline_producer import Producer, ProducerSettings, SwapRequest
-from swapline_producer.change import Change
 from swapline_producer.contract import State
+from swapline_producer.contract.changes import Change
 from swapline_simulator import Simulator, SimulatorConfig
 from swapline_workers.core.lifecycle import ROUTES
 from swapline_workers.local.valkey import EmbeddedValkey
@@ -51,7 +51,7 @@ class Row:
     waiting: int
     memory: float
     accept: float
-    hand_over: float
+    handover: float
     claim: float
     worker: float
 
@@ -87,13 +87,13 @@ def timed_hand_over(ledger: Ledger, client: redis.Redis) -> tuple[float, float]:
     """A claim that finds slots free; and the move that ends a job at the vendor and gives its slot to the next."""
     ledger.set_slots(MOVES)
     client.config_resetstat()
-    tickets = list(ledger.claim(ROUTES, limit=MOVES).tickets)
+    messages = list(ledger.claim(ROUTES, limit=MOVES).messages)
     claim = microseconds(client)
-    while len(tickets) < MOVES:
-        tickets += ledger.claim(ROUTES, limit=MOVES).tickets
+    while len(messages) < MOVES:
+        messages += ledger.claim(ROUTES, limit=MOVES).messages
     running = []
-    for ticket in tickets:
-        opened = ledger.open(ticket.job_id, ticket.turn)
+    for message in messages:
+        opened = ledger.open(message.job_id, message.version)
         if opened is None or opened.job.state is not State.SUBMITTING:
             continue
         change = Change(to=State.RUNNING, stamps={"submitted_at": 0, "run_until": 900}, due_in=900)
@@ -165,11 +165,11 @@ def main() -> None:
             rate = (size - here) / (time.perf_counter() - began)
             memory = (client.info("memory")["used_memory"] - empty) / client.zcard("line:state:QUEUED")
             accept = timed_accept(producer, client)
-            hand_over, claim = timed_hand_over(ledger, client)
-            row = Row(size, memory, accept, hand_over, claim, worker_memory(server.url, vendor, ledger, folder))
+            handover, claim = timed_hand_over(ledger, client)
+            row = Row(size, memory, accept, handover, claim, worker_memory(server.url, vendor, ledger, folder))
             rows.append(row)
             print(
-                f"{row.waiting:10,}   {row.memory:11,.0f}   {row.accept:9.1f}   {row.hand_over:12.1f}"
+                f"{row.waiting:10,}   {row.memory:11,.0f}   {row.accept:9.1f}   {row.handover:12.1f}"
                 f"   {row.claim:8.1f}   {row.worker:9.1f}   {rate:10,.0f}",
                 flush=True,
             )

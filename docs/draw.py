@@ -6,8 +6,8 @@ from pathlib import Path
 
 from swapline_producer.contract import FINISHED, State
 from swapline_workers.core.lifecycle import ROUTES, TABLE
-from swapline_workers.metrics.catalog import SYSTEM, UP, UP_HELP
-from swapline_workers.observability import WORKER_METRICS
+from swapline_workers.telemetry.metrics.catalog import SYSTEM, UP, UP_HELP
+from swapline_workers.telemetry.worker_metrics import WORKER_METRICS
 
 HERE = Path(__file__).parent
 
@@ -47,7 +47,7 @@ def lifecycle() -> str:
 
 METRICS_HEAD = """# Metrics
 
-Drawn from `workers/swapline_workers/metrics/` and `workers/swapline_workers/observability.py` by `make docs`; a test
+Drawn from `workers/swapline_workers/metrics/` and `workers/swapline_workers/telemetry/worker_metrics.py` by `make docs`; a test
 keeps them together. How to read, serve and protect them: [monitoring](guides/monitoring.md).
 
 ## Of the system

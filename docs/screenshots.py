@@ -25,7 +25,7 @@ from playwright.sync_api import sync_playwright
 
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.contract import Notification, Priority, State
-from swapline_producer.webhooks import new_secret
+from swapline_producer.webhooks.signing import new_secret
 from swapline_simulator import Simulator, SimulatorConfig, sample_photographs
 from swapline_workers.local.ports import free_port
 from swapline_workers.local.valkey import EmbeddedValkey

@@ -14,7 +14,7 @@ from dramatiq.brokers.redis import RedisBroker
 VENDOR = os.environ["BENCH_VENDOR"]
 FOLDER = Path(os.environ["BENCH_FOLDER"])
 KEY = {"X-API-Key": "sim-key"}
-LOOK_EVERY = 250
+CHECK_INTERVAL_S = 250
 """Milliseconds."""
 
 dramatiq.set_broker(RedisBroker(client=redis.Redis(unix_socket_path=str(FOLDER / "redis.sock"))))
@@ -26,7 +26,7 @@ def submit(number: int, text: str) -> None:
     order = {"base64": text, "gender": 0, "filter_id": 12}
     reply = requests.post(f"{VENDOR}/v6/run/face_swap", json=order, headers=KEY, timeout=60)
     reply.raise_for_status()
-    poll.send_with_options(args=(number, reply.json()["id"]), delay=LOOK_EVERY)
+    poll.send_with_options(args=(number, reply.json()["id"]), delay=CHECK_INTERVAL_S)
 
 
 @dramatiq.actor
@@ -36,7 +36,7 @@ def poll(number: int, job: str) -> None:
     if status["status"] == "COMPLETED":
         finalize.send(number, status["output"]["images"][0])
     elif status["status"] != "FAILED":
-        poll.send_with_options(args=(number, job), delay=LOOK_EVERY)
+        poll.send_with_options(args=(number, job), delay=CHECK_INTERVAL_S)
 
 
 @dramatiq.actor

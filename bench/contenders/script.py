@@ -7,18 +7,18 @@ import base64
 
 import aiohttp
 import uvloop
-from turns import AT_ONCE, FOLDER, JOBS, KEY, LOOK_EVERY, VENDOR, WARM_UP, done, photo, ready
+from turns import AT_ONCE, CHECK_INTERVAL_S, FOLDER, JOBS, KEY, VENDOR, WARM_UP, done, photo, ready
 
 
-async def swap(session: aiohttp.ClientSession, number: int, gate: asyncio.Semaphore) -> None:
+async def swap(session: aiohttp.ClientSession, number: int, breaker: asyncio.Semaphore) -> None:
     """Take one photograph through."""
-    async with gate:
+    async with breaker:
         text = base64.b64encode(photo(number).read_bytes()).decode()
         order = {"base64": text, "gender": 0, "filter_id": 12}
         async with session.post(f"{VENDOR}/v6/run/face_swap", json=order) as reply:
             job = (await reply.json())["id"]
         while True:
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(CHECK_INTERVAL_S)
             async with session.post(f"{VENDOR}/v6/status/{job}") as reply:
                 status = await reply.json()
             if status["status"] == "COMPLETED":
@@ -30,12 +30,12 @@ async def swap(session: aiohttp.ClientSession, number: int, gate: asyncio.Semaph
 
 async def main() -> None:
     """Warm up, then run."""
-    gate = asyncio.Semaphore(AT_ONCE)
+    breaker = asyncio.Semaphore(AT_ONCE)
     connector = aiohttp.TCPConnector(limit=AT_ONCE)
     async with aiohttp.ClientSession(headers=KEY, connector=connector) as session:
-        await asyncio.gather(*(swap(session, n, gate) for n in range(WARM_UP)))
+        await asyncio.gather(*(swap(session, n, breaker) for n in range(WARM_UP)))
         ready()
-        await asyncio.gather(*(swap(session, n, gate) for n in range(WARM_UP, WARM_UP + JOBS)))
+        await asyncio.gather(*(swap(session, n, breaker) for n in range(WARM_UP, WARM_UP + JOBS)))
         done()
 
 

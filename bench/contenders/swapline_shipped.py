@@ -16,7 +16,7 @@ from swapline_workers.local.valkey import EmbeddedValkey
 
 sys.path.append(str(Path(__file__).parents[1]))  # the benches' own: no other contender needs any of it
 
-from room import worker_settings
+from environment import worker_settings
 
 WORKERS = int(os.environ.get("BENCH_WORKERS", "1"))
 MORE = os.environ.get("BENCH_WORKER_ARGUMENTS", "").split()

@@ -14,7 +14,7 @@ from taskiq_redis import ListQueueBroker
 VENDOR = os.environ["BENCH_VENDOR"]
 FOLDER = Path(os.environ["BENCH_FOLDER"])
 KEY = {"X-API-Key": "sim-key"}
-LOOK_EVERY = 0.25
+CHECK_INTERVAL_S = 0.25
 
 broker = ListQueueBroker(f"unix://{FOLDER}/redis.sock")
 here: dict[str, aiohttp.ClientSession] = {}
@@ -41,7 +41,7 @@ async def swap(number: int, text: str) -> None:
         job = (await reply.json())["id"]
     status = {"status": "IN_QUEUE"}
     while status["status"] not in {"COMPLETED", "FAILED"}:
-        await asyncio.sleep(LOOK_EVERY)
+        await asyncio.sleep(CHECK_INTERVAL_S)
         async with session.post(f"{VENDOR}/v6/status/{job}") as reply:
             status = await reply.json()
     draft = FOLDER / f"{number}.draft"

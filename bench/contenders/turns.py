@@ -24,7 +24,7 @@ WARM_UP = int(os.environ.get("BENCH_WARM_UP", "40"))
 AT_ONCE = int(os.environ.get("BENCH_AT_ONCE", "32"))
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what a contender started ends with it
 
-LOOK_EVERY = 0.25
+CHECK_INTERVAL_S = 0.25
 """Seconds between two looks of those who look by the clock."""
 KEY = {"X-API-Key": "sim-key"}
 

@@ -9,8 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from swapline_producer.bulk import Result
-    from swapline_producer.cancel import Cancellation
+    from swapline_producer.client.bulk import Result
+    from swapline_producer.client.cancel import Cancellation
     from swapline_producer.contract import (
         ApiVersion,
         FailureCode,
@@ -52,8 +52,8 @@ _HOMES = {
     "Enqueued": "producer",
     "Producer": "producer",
     "ProducerSettings": "settings",
-    "Result": "bulk",
-    "Cancellation": "cancel",
+    "Result": "client.bulk",
+    "Cancellation": "client.cancel",
     "SwaplineError": "errors",
 }
 

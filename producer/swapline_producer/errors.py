@@ -24,7 +24,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from swapline_producer.contract.words import FailureCode
+    from swapline_producer.contract.enums import FailureCode
 
 
 class SwaplineError(Exception):

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 
-from swapline_producer.addresses import check_webhook
-from swapline_producer.broker import mail_for
-from swapline_producer.bulk import Bulk
-from swapline_producer.cancel import cancel
-from swapline_producer.change import NewJob
+from swapline_producer.client.bulk import Bulk
+from swapline_producer.client.cancel import cancel
+from swapline_producer.client.images import Link, is_link, read_image
+from swapline_producer.client.tenant_view import TenantView
+from swapline_producer.client.trace_context import current_traceparent
+from swapline_producer.client.waiting import as_completed
 from swapline_producer.contract import (
     Frozen,
     ImageRef,
@@ -25,25 +26,24 @@ from swapline_producer.contract import (
     SwapRequest,
     checked,
 )
-from swapline_producer.contract.trace import kept
+from swapline_producer.contract.changes import NewJob
+from swapline_producer.contract.trace_ids import kept
 from swapline_producer.errors import RequestError, SettingsError, StorageUnavailable
-from swapline_producer.images import Link, is_link, read_image
-from swapline_producer.ledger import Ledger, Wish, open_ledger
-from swapline_producer.oncall import OnCall
+from swapline_producer.ledger import AcceptRequest, Ledger, open_ledger
+from swapline_producer.messaging.publisher import open_publisher
+from swapline_producer.operations.recovery import Recovery
 from swapline_producer.settings import ProducerSettings, load
 from swapline_producer.storage import open_storage
-from swapline_producer.tenants import TenantView
-from swapline_producer.tracing import current_traceparent
-from swapline_producer.waiting import as_completed
+from swapline_producer.webhooks.addresses import check_webhook
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from swapline_producer.broker import Outbox
-    from swapline_producer.bulk import Result
-    from swapline_producer.cancel import Cancellation
-    from swapline_producer.change import Sealed
+    from swapline_producer.client.bulk import Result
+    from swapline_producer.client.cancel import Cancellation
     from swapline_producer.contract import Job, JobEvent, StoredPicture
+    from swapline_producer.contract.changes import Sealed
+    from swapline_producer.messaging.publisher import Publisher
     from swapline_producer.storage import Storage
 
 log = logging.getLogger(__name__)
@@ -62,12 +62,14 @@ class Enqueued(Frozen):
 class Producer:
     """Gives jobs to Swapline. One for each process is enough; it may be used from several threads."""
 
-    def __init__(self, settings: ProducerSettings, ledger: Ledger, mail: Outbox, storage: Storage | None) -> None:
+    def __init__(
+        self, settings: ProducerSettings, ledger: Ledger, publisher: Publisher, storage: Storage | None
+    ) -> None:
         """Keep the parts; `connect` and `from_env` build them."""
         self.settings = settings
         self.ledger = ledger
-        self.on_call = OnCall(ledger, mail, storage)
-        self._mail = mail
+        self.on_call = Recovery(ledger, publisher, storage)
+        self._publisher = publisher
         self._storage = storage
 
     @classmethod
@@ -75,7 +77,7 @@ class Producer:
         """Build a producer from settings. Nothing is connected before it is used."""
         ledger = open_ledger(settings)
         storage = open_storage(settings.storage_url) if settings.storage_url else None
-        return cls(settings, ledger, mail_for(settings), storage)
+        return cls(settings, ledger, open_publisher(settings), storage)
 
     @classmethod
     def from_env(cls) -> Self:
@@ -88,9 +90,11 @@ class Producer:
         Returns once the job is in the ledger: from then on it ends, come what may. Raises RequestError (nothing was
         stored), StorageError, IdempotencyConflict or LedgerUnavailable (ask again with an idempotency key to be sure).
         """
-        wish = self._wish(request)
-        accepted = self.ledger.accept(wish.job, fingerprint=wish.fingerprint, replace_failed=wish.replace_failed)
-        self._mail.send(accepted.tickets)
+        accept_request = self._accept_request(request)
+        accepted = self.ledger.accept(
+            accept_request.job, fingerprint=accept_request.fingerprint, replace_failed=accept_request.replace_failed
+        )
+        self._publisher.send(accepted.messages)
         return Enqueued(job_id=accepted.job_id, created=accepted.created)
 
     def enqueue_many(self, requests: Iterable[SwapRequest | Mapping[str, Any]]) -> Iterator[Result]:
@@ -101,7 +105,7 @@ class Producer:
         be enqueued has its error in its result and stops no other. After LedgerUnavailable in a result that job may
         exist: ask again with an idempotency key. What the iterable raises is raised after the results before it.
         """
-        return Bulk(self.ledger, self._mail, self._wish_for, _is_quick).run(requests)
+        return Bulk(self.ledger, self._publisher, self._accept_request_for, _is_quick).run(requests)
 
     def get(self, job_id: str) -> Job:
         """Read a job. Raises JobNotFound."""
@@ -145,7 +149,7 @@ class Producer:
         A job that the vendor has ends CANCELED when the vendor is done with it (the vendor has no cancel); its result
         is dropped, or kept with `keep_result`. Raises JobNotFound, NotPossible for a job that has ended otherwise.
         """
-        return cancel(self.ledger, self._mail, job_id, keep_result=keep_result)
+        return cancel(self.ledger, self._publisher, job_id, keep_result=keep_result)
 
     def seal_batch(self, batch: str, webhook_url: str, tenant: str = "default") -> Sealed:
         """Say that all jobs of a batch are enqueued: when they have all finished, `batch.completed` is sent, once.
@@ -167,20 +171,20 @@ class Producer:
         return self._store()
 
     @property
-    def mail(self) -> Outbox:
+    def publisher(self) -> Publisher:
         """Where messages for the workers are put."""
-        return self._mail
+        return self._publisher
 
-    def _wish_for(self, item: SwapRequest | Mapping[str, Any]) -> Wish:
+    def _accept_request_for(self, item: SwapRequest | Mapping[str, Any]) -> AcceptRequest:
         if isinstance(item, SwapRequest):
-            return self._wish(item)
+            return self._accept_request(item)
         try:
             fields = dict(item)
         except (TypeError, ValueError):
             raise RequestError(f"a {type(item).__name__} is no request: give a SwapRequest", field="request") from None
-        return self._wish(SwapRequest.model_validate(fields))
+        return self._accept_request(SwapRequest.model_validate(fields))
 
-    def _wish(self, request: SwapRequest) -> Wish:
+    def _accept_request(self, request: SwapRequest) -> AcceptRequest:
         check_webhook(request.webhook_url, allow_private=self.settings.webhook_allow_private)
         job_id = _new_job_id()
         record = self._spec(request, job_id).model_dump(mode="json", exclude_none=True)
@@ -193,7 +197,7 @@ class Producer:
             queue_ttl=request.queue_ttl or self.settings.queue_ttl,
             run_timeout=request.run_timeout or self.settings.run_timeout,
         )
-        return Wish(new, fingerprint, request.replace_failed)
+        return AcceptRequest(new, fingerprint, request.replace_failed)
 
     def _spec(self, request: SwapRequest, job_id: str) -> JobSpec:
         found = read_image(request.image, allow_private=self.settings.webhook_allow_private)

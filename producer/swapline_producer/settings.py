@@ -13,8 +13,8 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDic
 
 from swapline_producer.contract.values import TEN_YEARS, Seconds
 from swapline_producer.errors import SettingsError
-from swapline_producer.from_files import FromFiles
 from swapline_producer.redis_url import RedisServer, parse_redis_url
+from swapline_producer.secret_files import FromFiles
 from swapline_producer.service_links import without_service_links
 
 if TYPE_CHECKING:

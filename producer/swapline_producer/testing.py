@@ -15,10 +15,10 @@ import zlib
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
-from swapline_producer.change import Change, FieldValue
 from swapline_producer.contract import CREDITS_PER_JOB, Canceling, FailureCode, Job, State, StoredPicture
+from swapline_producer.contract.changes import Change, FieldValue
 from swapline_producer.errors import ObjectMissing, StorageUnavailable
-from swapline_producer.memory_ledger import MemoryLedger
+from swapline_producer.ledger.memory import MemoryLedger
 from swapline_producer.producer import Enqueued, Producer
 from swapline_producer.settings import ProducerSettings
 from swapline_producer.storage import LONGEST_URL_LIFE, Move, Seal, Storage, StoredObject, checked_key
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
-    from swapline_producer.bulk import Result
-    from swapline_producer.contract import SwapRequest, Ticket
+    from swapline_producer.client.bulk import Result
+    from swapline_producer.contract import StepMessage, SwapRequest
     from swapline_producer.ledger import Ledger
 
 
@@ -126,7 +126,7 @@ class FakeProducer(Producer):
 class _Drawer:
     """Where messages go that no worker waits for."""
 
-    def send(self, tickets: Sequence[Ticket]) -> bool:  # noqa: ARG002 -- the protocol's shape
+    def send(self, messages: Sequence[StepMessage]) -> bool:  # noqa: ARG002 -- the protocol's shape
         return True
 
 

@@ -9,25 +9,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from swapline_simulator.account.report import Report
     from swapline_simulator.client import Control
     from swapline_simulator.config import SimulatorConfig
+    from swapline_simulator.enums import OverCap, ResultSize
     from swapline_simulator.errors import SimulatorError
+    from swapline_simulator.faults.modes import Mode
+    from swapline_simulator.imaging.photographs import sample_photographs
     from swapline_simulator.in_process import Simulator
-    from swapline_simulator.modes import Mode
-    from swapline_simulator.photographs import sample_photographs
-    from swapline_simulator.report import Report
-    from swapline_simulator.words import OverCap, ResultSize
 
 _HOMES = {
     "Control": "client",
-    "Mode": "modes",
-    "OverCap": "words",
-    "Report": "report",
-    "ResultSize": "words",
+    "Mode": "faults.modes",
+    "OverCap": "enums",
+    "Report": "account.report",
+    "ResultSize": "enums",
     "Simulator": "in_process",
     "SimulatorConfig": "config",
     "SimulatorError": "errors",
-    "sample_photographs": "photographs",
+    "sample_photographs": "imaging.photographs",
 }
 
 __all__ = [

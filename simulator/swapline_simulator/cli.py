@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def _list_modes(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
-    from swapline_simulator.modes import MODES  # noqa: PLC0415 -- every other command would wait for these imports
+    from swapline_simulator.faults.modes import MODES  # noqa: PLC0415 -- every other command would wait for these imports
 
     if wanted:
         for mode, row in MODES.items():
@@ -87,7 +87,7 @@ def _sentences(error: ValidationError) -> str:
 
 
 async def _serve(config: SimulatorConfig, host: str, port: int, ready_file: Path | None) -> None:
-    from swapline_simulator.server import listening  # noqa: PLC0415 -- as above
+    from swapline_simulator.api.server import listening  # noqa: PLC0415 -- as above
 
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):

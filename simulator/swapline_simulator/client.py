@@ -8,13 +8,13 @@ from http.client import HTTPConnection
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from swapline_simulator.account.report import Report
 from swapline_simulator.errors import SimulatorError
-from swapline_simulator.report import Report
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-    from swapline_simulator.modes import Mode
+    from swapline_simulator.faults.modes import Mode
 
 SECONDS = 30
 """For one call: the report of a hundred thousand jobs takes a few."""

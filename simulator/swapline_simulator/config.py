@@ -6,10 +6,10 @@ from secrets import randbits
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from swapline_simulator.catalog import Catalog
-from swapline_simulator.script import Directions
-from swapline_simulator.service_time import LogNormal, ServiceTime
-from swapline_simulator.words import OverCap, ResultSize
+from swapline_simulator.account.catalog import Catalog
+from swapline_simulator.account.service_time import LogNormal, ServiceTime
+from swapline_simulator.enums import OverCap, ResultSize
+from swapline_simulator.faults.script import Directions
 
 
 def _any_seed() -> int:

@@ -7,9 +7,9 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Self
 
+from swapline_simulator.api.server import listening
 from swapline_simulator.client import Control
 from swapline_simulator.config import SimulatorConfig
-from swapline_simulator.server import listening
 
 if TYPE_CHECKING:
     from types import TracebackType

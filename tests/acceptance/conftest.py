@@ -1,5 +1,5 @@
-from browser import chromium
-from installation import installation, receiver, vendor
-from servers import prefix, valkey
+from support.browser import chromium
+from support.installation import installation, receiver, vendor
+from support.servers import prefix, valkey
 
 __all__ = ["chromium", "installation", "prefix", "receiver", "valkey", "vendor"]

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from installation import SWAPLINE
-from servers import waited_for
+from support.installation import SWAPLINE
+from support.servers import waited_for
 from swapline_producer.contract import State
 from swapline_simulator import sample_photographs
 
 if TYPE_CHECKING:
-    from installation import Installation
+    from support.installation import Installation
 
 URL = "https://pictures.example.com"
 HEADER = "image,gender,filter_id,order\n"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from playwright.sync_api import expect
 
-from boards import RIGHT, board
-from browser import needs_chromium, visit
+from support.boards import RIGHT, board
+from support.browser import needs_chromium, visit
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.contract import State
 from swapline_simulator import sample_photographs
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-    from installation import Installation, Receiver
+    from support.installation import Installation, Receiver
     from swapline_workers.local.valkey import EmbeddedValkey
 
 pytestmark = needs_chromium

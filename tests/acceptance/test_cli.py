@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from installation import Installation, Receiver
+    from support.installation import Installation, Receiver
 
 
 @pytest.fixture

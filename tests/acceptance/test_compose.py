@@ -18,10 +18,10 @@ import pytest
 import requests
 from botocore.config import Config  # type: ignore[import-untyped]  # the same
 
-from composed import ROOT, SERVICES, Moved
-from debian import needs
-from raw_server import Caller, RawServer, reply
-from servers import waited_for
+from support.compose import ROOT, SERVICES, Moved
+from support.debian import needs
+from support.raw_server import Caller, RawServer, reply
+from support.servers import waited_for
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.contract import State
 from swapline_producer.errors import StorageUnavailable

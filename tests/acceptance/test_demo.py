@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from servers import waited_for
+from support.servers import waited_for
 from swapline_simulator import sample_photographs
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
-from browser import needs_chromium, visit
-from installation import SWAPLINE
+from support.browser import needs_chromium, visit
+from support.installation import SWAPLINE
 from swapline_simulator import sample_photographs
 from swapline_workers.local.child import Child, Program
 from swapline_workers.local.ports import free_port
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
 
-    from installation import Installation, Receiver
+    from support.installation import Installation, Receiver
 
 pytestmark = needs_chromium
 USER, PASSWORD = "me", "right"

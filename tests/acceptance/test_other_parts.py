@@ -11,7 +11,7 @@ import pytest
 import requests
 from moto.server import ThreadedMotoServer
 
-from installation import Installation
+from support.installation import Installation
 from swapline_producer import State
 from swapline_simulator import sample_photographs
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from installation import Receiver
+    from support.installation import Receiver
 
 
 @pytest.fixture

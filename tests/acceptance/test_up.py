@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from servers import waited_for
+from support.servers import waited_for
 from swapline_producer.ledger import connect
 from swapline_simulator.client import Control
 from swapline_workers.local.ports import free_port
@@ -60,7 +60,7 @@ class Up:
         return code
 
     def pid_of(self, name: str) -> int:
-        return int(json.loads((self.data / "run" / f"{name}.pulse").read_text())["pid"])
+        return int(json.loads((self.data / "run" / f"{name}.heartbeat").read_text())["pid"])
 
     def environment(self) -> dict[str, str]:
         """What a person gets who reads the file for other terminals."""

@@ -15,7 +15,7 @@ WORLD = {"celery", "kombu", "redis", "requests", "urllib3", "obstore", "flower"}
     [
         "swapline_producer",
         "swapline_producer.contract",
-        "swapline_producer.change",
+        "swapline_producer.contract.changes",
         "swapline_producer.errors",
         "swapline_workers",
         "swapline_workers.core.lifecycle",

@@ -12,7 +12,7 @@ import yaml
 from cloudcoil.models.keda import v1alpha1 as keda
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it ships no types
 
-from composed import ROOT
+from support.compose import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,12 +12,12 @@ import click
 import pytest
 import yaml
 
-from debian import needs
+from support.debian import needs
 from swapline_producer.cli import swapline
 from swapline_producer.contract import FINISHED, FailureCode, Priority, State
-from swapline_workers.metrics.catalog import SYSTEM, UP
-from swapline_workers.metrics.families import IDLE, KINDS, OUTCOMES
-from swapline_workers.observability import WORKER_METRICS
+from swapline_workers.telemetry.metrics.catalog import SYSTEM, UP
+from swapline_workers.telemetry.metrics.families import IDLE, KINDS, OUTCOMES
+from swapline_workers.telemetry.worker_metrics import WORKER_METRICS
 
 ROOT = Path(__file__).parents[2]
 OPS = ROOT / "ops"
@@ -70,7 +70,7 @@ def test_every_metric_that_is_named_exists(page: Path) -> None:
 def test_every_metric_is_on_the_dashboard() -> None:
     drawn = DASHBOARD.read_text()
     # Of these, others tell more: the gate's reason, the clock, the number of jobs that are held.
-    hidden = {"swapline_gate_strikes", "swapline_gate_opens_in_seconds", "swapline_due_jobs"}
+    hidden = {"swapline_breaker_trips", "swapline_breaker_closes_in_seconds", "swapline_due_jobs"}
     hidden.add("swapline_oldest_held_seconds")
     assert {metric.name for metric in (*SYSTEM, *WORKER_METRICS) if metric.name not in drawn} == hidden
 

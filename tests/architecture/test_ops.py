@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 import swapline_workers
-from composed import COMPOSE, ROOT, SERVICES
-from debian import needs
+from support.compose import COMPOSE, ROOT, SERVICES
+from support.debian import needs
 from swapline_producer.settings import ENV_PREFIX, ProducerSettings
 from swapline_workers.settings import WorkerSettings
 

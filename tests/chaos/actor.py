@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import redis
 
 from swapline_producer.ledger import open_ledger
-from swapline_workers import bootstrap
+from swapline_workers.runtime import bootstrap
 from swapline_workers.steps import submit
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def bend_clock(file: Path) -> None:
     replace(bootstrap, "open_ledger", with_our_clock)
 
 
-def wait_at_gate(fifo: Path) -> None:
+def wait_at_breaker(fifo: Path) -> None:
     """Let each submission stop when its attempt is about to be written."""
     original = vars(submit)["_written_attempt"]
 
@@ -76,15 +76,15 @@ def without_fencing() -> None:
     """A move is written whatever has become of the job, and a stale message is taken for a fresh one."""
     rewrite_lua(
         {
-            "if state ~= input.state or turn ~= input.turn then": "if not state then",
-            "if have[1] ~= input.turn then": "if not have[1] then",
+            "if state ~= input.state or version ~= input.version then": "if not state then",
+            "if have[1] ~= input.version then": "if not have[1] then",
         }
     )
 
 
 def without_rescue() -> None:
     """What was sent once is never sent again."""
-    rewrite_lua({"elseif not step then": "elseif not step or have[3] == turn then"})
+    rewrite_lua({"elseif not step then": "elseif not step or have[3] == version then"})
 
 
 def without_attempt_record() -> None:
@@ -107,7 +107,7 @@ def main() -> None:
     if file := os.environ.get("CHAOS_OFFSET"):
         bend_clock(Path(file))
     if fifo := os.environ.get("CHAOS_GATE"):
-        wait_at_gate(Path(fifo))
+        wait_at_breaker(Path(fifo))
     if protection := os.environ.get("CHAOS_SABOTAGE"):
         SABOTAGES[protection]()
     from swapline_workers.cli import worker  # noqa: PLC0415 -- after the world was bent

@@ -308,9 +308,9 @@ def _meter(evidence: Evidence, verdict: Verdict) -> None:
     for name, (have, must) in recount.items():
         if have != must:
             verdict.wrong["redis"].append(f"the meter says {have} {name}, a recount says {must}")
-    if meter["looks_begun"] < evidence.vendor["looks"]:
+    if meter["polls_begun"] < evidence.vendor["polls"]:
         verdict.wrong["redis"].append(
-            f"the meter says {meter['looks_begun']} looks, the vendor saw {evidence.vendor['looks']}"
+            f"the meter says {meter['polls_begun']} looks, the vendor saw {evidence.vendor['polls']}"
         )
 
 

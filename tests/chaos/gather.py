@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 
 import redis
 
+from chaos.environment import PREFIX
 from chaos.observer import FINISHED
-from chaos.stage import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from chaos.stage import Stage
+    from chaos.environment import Stage
 
 
 def settle(stage: Stage, jobs: Sequence[str], *, seconds: float) -> bool:

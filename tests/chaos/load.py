@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from chaos.stage import now
+from chaos.environment import now
 from swapline_producer import SwapRequest
 from swapline_producer.errors import LedgerUnavailable
 
 if TYPE_CHECKING:
-    from chaos.stage import Stage
+    from chaos.environment import Stage
 
 SIDE = 8
 """Pixels of the random pattern: enough that no two results are alike."""
@@ -25,8 +25,8 @@ WITHOUT_WEBHOOK = 5
 
 def photograph(seed: int, number: int) -> bytes:
     """A small PNG that no other job has, the same for the same seed."""
-    chance = random.Random(f"{seed}/photograph/{number}")  # noqa: S311 -- it must be reproducible, not secret
-    pattern = Image.frombytes("RGB", (SIDE, SIDE), chance.randbytes(SIDE * SIDE * 3))
+    rng = random.Random(f"{seed}/photograph/{number}")  # noqa: S311 -- it must be reproducible, not secret
+    pattern = Image.frombytes("RGB", (SIDE, SIDE), rng.randbytes(SIDE * SIDE * 3))
     out = io.BytesIO()
     pattern.resize((SIDE * 8, SIDE * 8), Image.Resampling.NEAREST).save(out, "PNG")
     return out.getvalue()

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from chaos.environment import now
 from chaos.proxy import Fault
-from chaos.stage import now
 
 if TYPE_CHECKING:
+    from chaos.environment import Actor, Stage
     from chaos.observer import Observer
-    from chaos.stage import Actor, Stage
 
 DOWN = 1.0
 """Seconds after which a supervisor starts a killed worker again."""
@@ -65,37 +65,37 @@ WHOLE_LINK = (Fault.LATENCY, Fault.REFUSE, Fault.SILENCE)
 
 def plan(seed: int, temper: Temper, workers: int) -> list[Act]:
     """All acts, in their order; the same for the same arguments."""
-    chance = random.Random(f"{seed}/nemesis")  # noqa: S311 -- it must be reproducible, not secret
+    rng = random.Random(f"{seed}/nemesis")  # noqa: S311 -- it must be reproducible, not secret
     acts: list[Act] = []
     for number in range(temper.kills):  # spread evenly, each at a random moment of its share
-        at = (number + chance.random()) * temper.seconds / temper.kills
-        acts.append(_kill(chance, at, workers))
+        at = (number + rng.random()) * temper.seconds / temper.kills
+        acts.append(_kill(rng, at, workers))
     for _ in range(temper.stops):
-        seconds = chance.uniform(temper.longest_stop / 6, temper.longest_stop)
-        how = {"worker": chance.randrange(workers), "seconds": seconds}
-        acts.append(Act(chance.uniform(0, temper.seconds), Deed.STOP, how))
-    acts += [_fault(chance, chance.uniform(0, temper.seconds)) for _ in range(temper.faults)]
+        seconds = rng.uniform(temper.longest_stop / 6, temper.longest_stop)
+        how = {"worker": rng.randrange(workers), "seconds": seconds}
+        acts.append(Act(rng.uniform(0, temper.seconds), Deed.STOP, how))
+    acts += [_fault(rng, rng.uniform(0, temper.seconds)) for _ in range(temper.faults)]
     for _ in range(temper.steps):
-        seconds = chance.choice([chance.uniform(1, temper.longest_step), -chance.uniform(0.5, 5)])
-        acts.append(Act(chance.uniform(0, temper.seconds), Deed.STEP, {"seconds": seconds}))
+        seconds = rng.choice([rng.uniform(1, temper.longest_step), -rng.uniform(0.5, 5)])
+        acts.append(Act(rng.uniform(0, temper.seconds), Deed.STEP, {"seconds": seconds}))
     return sorted(acts, key=lambda act: act.at)
 
 
-def _kill(chance: random.Random, at: float, workers: int) -> Act:
-    deed = chance.choices([Deed.KILL, Deed.KILL_ALL, Deed.KILL_REDIS], [7, 2, 1])[0]
+def _kill(rng: random.Random, at: float, workers: int) -> Act:
+    deed = rng.choices([Deed.KILL, Deed.KILL_ALL, Deed.KILL_REDIS], [7, 2, 1])[0]
     if deed is Deed.KILL_REDIS:
-        return Act(at, deed, {"seconds": chance.uniform(0.1, 3)})
-    return Act(at, deed, {"worker": chance.randrange(workers)} if deed is Deed.KILL else {})
+        return Act(at, deed, {"seconds": rng.uniform(0.1, 3)})
+    return Act(at, deed, {"worker": rng.randrange(workers)} if deed is Deed.KILL else {})
 
 
-def _fault(chance: random.Random, at: float) -> Act:
-    link = chance.choice(["vendor", "vendor", "redis", "redis", "receiver"])
-    if chance.random() < 0.5:  # as often one call as a while
-        match = {"vendor": chance.choice([SUBMISSION, LOOK]), "redis": b"EVALSHA", "receiver": HOOK}[link]
-        how = {"link": link, "fault": chance.choice(ONE_CALL), "match": match.decode(), "amount": 1.0}
+def _fault(rng: random.Random, at: float) -> Act:
+    link = rng.choice(["vendor", "vendor", "redis", "redis", "receiver"])
+    if rng.random() < 0.5:  # as often one call as a while
+        match = {"vendor": rng.choice([SUBMISSION, LOOK]), "redis": b"EVALSHA", "receiver": HOOK}[link]
+        how = {"link": link, "fault": rng.choice(ONE_CALL), "match": match.decode(), "amount": 1.0}
         return Act(at, Deed.FAULT, how)
-    seconds = chance.uniform(0.5, 3)
-    how = {"link": link, "fault": chance.choice(WHOLE_LINK), "seconds": seconds, "amount": chance.uniform(0.05, 0.3)}
+    seconds = rng.uniform(0.5, 3)
+    how = {"link": link, "fault": rng.choice(WHOLE_LINK), "seconds": seconds, "amount": rng.uniform(0.05, 0.3)}
     return Act(at, Deed.FAULT, how)
 
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 
-from chaos.stage import PREFIX, now
+from chaos.environment import PREFIX, now
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chaos.stage import Stage
+    from chaos.environment import Stage
 
-LOOK_EVERY = 0.05
+CHECK_INTERVAL_S = 0.05
 """Seconds: the error of every recovery time."""
-FIELDS = ("state", "turn", "notification", "queue_until")
+FIELDS = ("state", "version", "notification", "queue_until")
 FINISHED = frozenset({"SUCCEEDED", "FAILED", "EXPIRED", "TIMED_OUT", "CANCELED"})
 
 
@@ -29,7 +29,7 @@ class Victim:
     job: str
     step: str
     killed_at: int
-    turn: int | None = None
+    version: int | None = None
     """Its turn at the kill; None until it was read (Redis may be down as well)."""
     due: float = 0
     """When the rescue was to come, at the kill."""
@@ -58,10 +58,10 @@ class Observer(threading.Thread):
             self._victims += [Victim(kill, job, step, at) for job, step in dict(tasks).items()]
 
     def run(self) -> None:
-        while not self._enough.wait(LOOK_EVERY):
-            self.look()
+        while not self._enough.wait(CHECK_INTERVAL_S):
+            self.poll()
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Look at all of them once."""
         with self._lock:
             victims = list(self._victims)
@@ -90,15 +90,15 @@ class Observer(threading.Thread):
         return list(zip(answers[::2], answers[1::2], strict=True))
 
     def _judge(self, victim: Victim, job: dict[str, str | None], due: float | None, at: int) -> None:
-        turn = int(job["turn"] or 0)
-        if turn < self._turns.get(victim.job, 0):
+        version = int(job["version"] or 0)
+        if version < self._turns.get(victim.job, 0):
             self._tell({"at": at, "job": victim.job, "what": "its turn has shrunk"})
-        self._turns[victim.job] = turn
+        self._turns[victim.job] = version
         if self._waits_for_nobody(job, due):
-            self._close(victim, "waited for nobody" if victim.turn is None else "moved", at)
-        elif victim.turn is None:
-            victim.turn, victim.due = turn, due or 0
-        elif turn > victim.turn:
+            self._close(victim, "waited for nobody" if victim.version is None else "moved", at)
+        elif victim.version is None:
+            victim.version, victim.due = version, due or 0
+        elif version > victim.version:
             self._close(victim, "moved", at)
         elif not victim.taken_up and due is not None and due > victim.due:
             victim.taken_up = True

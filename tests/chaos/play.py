@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chaos.checker import Verdict, check
+from chaos.environment import SECRET, Setup, Stage
 from chaos.gather import gather, settle
 from chaos.load import Load
 from chaos.nemesis import Nemesis, Temper, plan
 from chaos.observer import Observer
-from chaos.stage import SECRET, Setup, Stage
 
 if TYPE_CHECKING:
     from pathlib import Path

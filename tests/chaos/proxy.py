@@ -111,17 +111,17 @@ class Proxy:
         self._proxies = proxies
         self._wires: set[_Wire] = set()
         self._visits: set[asyncio.Future[None]] = set()
-        self._door: socket.socket | None = None
+        self._basic_auth: socket.socket | None = None
 
     async def listen(self) -> None:
         self.port = self.port or free_port()
-        self._door = socket.create_server((LOOPBACK, self.port))
-        self._door.settimeout(0)
-        asyncio.get_running_loop().add_reader(self._door, self._let_in, self._door)
+        self._basic_auth = socket.create_server((LOOPBACK, self.port))
+        self._basic_auth.settimeout(0)
+        asyncio.get_running_loop().add_reader(self._basic_auth, self._let_in, self._basic_auth)
 
-    def _let_in(self, door: socket.socket) -> None:
+    def _let_in(self, basic_auth: socket.socket) -> None:
         # asyncio's own server leaves a connection open and unanswered that comes in while the server is being closed
-        connection, _ = door.accept()
+        connection, _ = basic_auth.accept()
         visit = asyncio.ensure_future(self._accept(connection))
         self._visits.add(visit)
         visit.add_done_callback(self._visits.discard)
@@ -129,10 +129,10 @@ class Proxy:
 
     def close(self) -> None:
         """Listen no more."""
-        if self._door is not None:
-            self._proxies.loop.remove_reader(self._door)
-            self._door.close()
-            self._door = None
+        if self._basic_auth is not None:
+            self._proxies.loop.remove_reader(self._basic_auth)
+            self._basic_auth.close()
+            self._basic_auth = None
 
     def order(self, fault: Fault, match: bytes = b"", times: int | None = None, amount: float = 0.2) -> Order:
         """Misbehave from now on, for `times` requests or until `lift`."""

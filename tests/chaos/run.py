@@ -15,10 +15,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from chaos.environment import Setup
 from chaos.nemesis import Temper
 from chaos.play import Play, perform
 from chaos.report import page
-from chaos.stage import Setup
 from chaos.wards import ward
 
 ROOT = Path(__file__).parents[2]

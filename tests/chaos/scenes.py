@@ -6,16 +6,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from chaos.checker import Verdict, check
+from chaos.environment import PREFIX, SECRET, Actor, Setup, Stage
 from chaos.gather import gather, settle
 from chaos.load import Load
 from chaos.nemesis import Deed
-from chaos.stage import PREFIX, SECRET, Actor, Setup, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-SETTLE = 4.0
+CLAIM_DELAY_AFTER_OUTAGE_S = 4.0
 """Seconds in which a job that will ever move has moved: the rescue comes after one."""
 
 
@@ -40,7 +40,7 @@ def an_actor(stage: Stage, number: int, **more: str) -> Actor:
 
 def judged(stage: Stage) -> Verdict:
     """Let it come to rest, as far as it will, and judge it."""
-    settle(stage, [job_of(stage)], seconds=SETTLE)
+    settle(stage, [job_of(stage)], seconds=CLAIM_DELAY_AFTER_OUTAGE_S)
     stage.stop_all()
     gather(stage)
     return check(stage.evidence, secret=SECRET)

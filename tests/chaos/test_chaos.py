@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from chaos.environment import Setup
 from chaos.nemesis import Temper, plan
 from chaos.play import Play, perform
 from chaos.report import page, percentile
-from chaos.stage import Setup
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chaos.checker import Verdict, check
-from swapline_producer.webhooks import sign
+from swapline_producer.webhooks.signing import sign
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ class Story:
             "accepted": 1,
             "max_in_flight": 1,
             "over_cap": 0,
-            "looks": 3,
+            "polls": 3,
         }
         self.pictures = {"v1": hashlib.sha256(PICTURE).hexdigest()}
         self.events = list(EVENTS)
@@ -42,7 +42,7 @@ class Story:
         self.due: dict[str, int] = {}
         self.slots: dict[str, int] = {}
         self.counters = {"accepted": 1, "finished.SUCCEEDED": 1, "credits": 2, "attempts": 1, "submitted": 1}
-        self.meter = {"looks_begun": 3}
+        self.meter = {"polls_begun": 3}
         self.stored = {"results/t/2026/01/01/j1/0.png": PICTURE}
         self.deliveries = [delivery("msg_1")]
 
@@ -111,7 +111,7 @@ CHANGES: dict[str, tuple[str, Callable[[Story], object]]] = {
     "a counter that is wrong": ("redis", lambda story: story.counters.update(submitted=2)),
     "a job that waits in the metrics only": ("redis", lambda story: story.meter.update({"waiting:low": 1})),
     "a paid call counted twice": ("redis", lambda story: story.meter.update({"call:refused": 1})),
-    "a look that was not counted": ("redis", lambda story: story.vendor.update(looks=4)),
+    "a look that was not counted": ("redis", lambda story: story.vendor.update(polls=4)),
     "a turn that shrank": ("redis", lambda story: story.moves.append({"job": "j1", "what": "its turn has shrunk"})),
     "a worker that ended by itself": (
         "worker ended by itself",

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from chaos.nemesis import SUBMISSION
 from chaos.proxy import Fault
 from chaos.scenes import an_actor, events, judged, one_job
-from servers import waited_for
+from support.servers import waited_for
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from chaos.stage import Stage
+    from chaos.environment import Stage
 
 
 LONG_AWAY = "Trying again in 2.00 seconds"

@@ -12,7 +12,7 @@ from chaos.gather import settle
 from chaos.nemesis import LOOK, SUBMISSION
 from chaos.proxy import Fault
 from chaos.scenes import an_actor, job_of, judged, killed, one_job
-from servers import waited_for
+from support.servers import waited_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,11 +26,11 @@ def sabotaged(protection: str) -> dict[str, str]:
 def test_a_worker_that_was_stopped_too_long_pays_again_only_without_fencing(
     tmp_path: Path, protection: str, paid_twice: int
 ) -> None:
-    gate = tmp_path / "gate"
-    os.mkfifo(gate)
+    breaker = tmp_path / "breaker"
+    os.mkfifo(breaker)
     with one_job(tmp_path) as stage:
-        first = an_actor(stage, 0, CHAOS_GATE=str(gate), **sabotaged(protection))
-        with gate.open("wb"):  # opens when the worker has the job in hand and its attempt is not written yet
+        first = an_actor(stage, 0, CHAOS_GATE=str(breaker), **sabotaged(protection))
+        with breaker.open("wb"):  # opens when the worker has the job in hand and its attempt is not written yet
             first.signal(signal.SIGSTOP)
             an_actor(stage, 1, **sabotaged(protection))
             settle(stage, [job_of(stage)], seconds=30)

@@ -6,11 +6,11 @@ import threading
 from typing import TYPE_CHECKING
 
 from chaos.checker import Verdict, check
+from chaos.environment import SECRET, Setup, Stage, now
 from chaos.gather import gather, settle
 from chaos.load import Load
 from chaos.nemesis import DOWN, Deed
 from chaos.observer import Observer
-from chaos.stage import SECRET, Setup, Stage, now
 
 if TYPE_CHECKING:
     import argparse

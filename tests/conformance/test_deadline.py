@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from raw_server import Caller, RawServer, deaf_port, free_port, reply, server_tls
-from swapline_workers.adapters.deadline import Deadline, DeadlineAdapter, DeadlineExceeded, Stage, limit
+from support.raw_server import Caller, RawServer, deaf_port, free_port, reply, server_tls
+from swapline_workers.adapters.http.deadline import Deadline, DeadlineAdapter, DeadlineExceeded, Stage, limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -225,7 +225,7 @@ def test_an_earlier_deadline_overtakes_a_later_one() -> None:
 
 FORKING = """
 import os, socket
-from swapline_workers.adapters.deadline import limit
+from swapline_workers.adapters.http.deadline import limit
 
 def fires():
     ours, theirs = socket.socketpair()

@@ -10,10 +10,10 @@ import pytest
 import requests
 from urllib3.connectionpool import HTTPConnectionPool
 
-from raw_server import Caller, RawServer, reply, server_tls
-from swapline_workers.adapters.calls import post
-from swapline_workers.adapters.deadline import DeadlineAdapter, DeadlineHTTPPool, limit
-from swapline_workers.adapters.exchange import PlainReply
+from support.raw_server import Caller, RawServer, reply, server_tls
+from swapline_workers.adapters.http.calls import post
+from swapline_workers.adapters.http.deadline import DeadlineAdapter, DeadlineHTTPPool, limit
+from swapline_workers.adapters.http.exchange import PlainReply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -243,8 +243,8 @@ def test_sixteen_threads_do_not_hear_each_others_replies() -> None:
     def ask(number: int) -> None:
         with requests.Session() as session:
             session.mount("http://", DeadlineAdapter())
-            for turn in range(20):
-                word = b"%02d-%02d;" % (number, turn)
+            for version in range(20):
+                word = b"%02d-%02d;" % (number, version)
                 with limit(20):
                     got = post(session, server.url, data=word, timeout=PATIENT).content
                 if got != word * 1000:

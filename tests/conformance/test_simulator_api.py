@@ -12,7 +12,7 @@ import pytest
 import requests
 from PIL import Image
 
-from simulator_caller import DIGEST, PHOTOGRAPH, TEXT, Caller, calling, error, picture
+from support.simulator_caller import DIGEST, PHOTOGRAPH, TEXT, Caller, calling, error, picture
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -58,7 +58,7 @@ def test_a_submission_is_answered_with_an_id_and_in_queue_in_the_order_of_the_pa
 @pytest.mark.swapline_simulator(service_time=NEVER)
 def test_a_job_that_is_not_done_is_told_at_once(caller: Caller) -> None:
     job = caller.accepted()
-    assert caller.look(job).json() == {"id": job, "status": "IN_QUEUE"}
+    assert caller.poll(job).json() == {"id": job, "status": "IN_QUEUE"}
 
 
 def test_a_completed_job_is_told_in_the_order_of_the_page(caller: Caller) -> None:
@@ -70,7 +70,7 @@ def test_a_completed_job_is_told_in_the_order_of_the_page(caller: Caller) -> Non
 
 def test_a_result_is_the_same_at_every_look(caller: Caller) -> None:
     job = caller.accepted()
-    assert caller.wait(job).content == caller.look(job).content
+    assert caller.wait(job).content == caller.poll(job).content
 
 
 @pytest.mark.swapline_simulator(results="full")
@@ -86,7 +86,7 @@ def test_a_failed_job_is_told_without_output(caller: Caller) -> None:
 
 @pytest.mark.parametrize(("mine", "other"), [("v6", "v5"), ("v5", "v6")])
 def test_a_job_of_one_version_is_unknown_to_the_other(caller: Caller, mine: str, other: str) -> None:
-    assert error(caller.look(caller.accepted(mine), other)) == (404, "JOB_NOT_FOUND")
+    assert error(caller.poll(caller.accepted(mine), other)) == (404, "JOB_NOT_FOUND")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from simulator_caller import DIGEST, TEXT, Caller, calling
+from support.simulator_caller import DIGEST, TEXT, Caller, calling
 from swapline_simulator import Control, Mode, Simulator, SimulatorConfig, SimulatorError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def test_the_report_tells_what_became_of_each_job(caller: Caller) -> None:
         caller.wait(job)
     (line,) = caller.vendor.control.report().jobs
     assert (line.id, line.gender, line.filter_id, line.ratio, line.quality_mode) == (job, 4, "12", "square", "v6")
-    assert (line.status, line.looks, line.credits) == ("COMPLETED", 3, 2)
+    assert (line.status, line.polls, line.credits) == ("COMPLETED", 3, 2)
     assert line.started_at == line.submitted_at
     assert line.done_at == pytest.approx(line.submitted_at + 50, abs=1)
 
@@ -105,7 +105,7 @@ def test_a_reset_forgets_jobs_charges_and_directions_but_not_the_settings(caller
     caller.vendor.control.reset()
     report = caller.vendor.control.report()
     assert (report.accepted, report.credits_spent, report.submissions, report.config.cap) == (0, 0, 0, 7)
-    assert caller.look(old).status_code == 404
+    assert caller.poll(old).status_code == 404
     assert caller.accepted() != old
 
 
@@ -114,8 +114,8 @@ def test_a_reset_lets_held_calls_go(caller: Caller) -> None:
     job = caller.accepted()
     caller.vendor.control.set_mode(Mode.STATUS_HELD)
     with ThreadPoolExecutor() as pool:
-        look = pool.submit(caller.look, job)
-        while caller.vendor.control.report().looks == 0:
+        look = pool.submit(caller.poll, job)
+        while caller.vendor.control.report().polls == 0:
             pass  # the report is the signal that the call has come in
         caller.vendor.control.reset()
         assert look.result(timeout=30).json() == {"id": job, "status": "IN_QUEUE"}
@@ -126,16 +126,16 @@ def test_finish_ends_the_jobs_that_run_and_lets_their_held_calls_go(caller: Call
     first, second, third = (caller.accepted() for _ in range(3))
     caller.vendor.control.set_mode(Mode.STATUS_HELD)
     with ThreadPoolExecutor() as pool:
-        look = pool.submit(caller.look, first)
-        while caller.vendor.control.report().looks == 0:
+        look = pool.submit(caller.poll, first)
+        while caller.vendor.control.report().polls == 0:
             pass  # the report is the signal that the call has come in
         caller.vendor.control.finish()
         assert look.result(timeout=30).json()["status"] == "COMPLETED"
     caller.vendor.control.calm()
-    assert caller.look(second).json()["status"] == "COMPLETED"
-    assert caller.look(third).json() == {"id": third, "status": "IN_QUEUE"}
+    assert caller.poll(second).json()["status"] == "COMPLETED"
+    assert caller.poll(third).json() == {"id": third, "status": "IN_QUEUE"}
     caller.vendor.control.finish()
-    assert caller.look(third).json()["status"] == "COMPLETED"
+    assert caller.poll(third).json()["status"] == "COMPLETED"
 
 
 def test_calm_ends_all_misbehaviour(caller: Caller) -> None:
@@ -216,7 +216,7 @@ def test_a_signal_stops_the_program_quietly_even_while_a_call_is_held(tmp_path: 
         key = {"X-API-Key": "sim-key"}
         job = requests.post(f"{url}/v6/run/face_swap", json=body, headers=key, timeout=30).json()["id"]
         look = pool.submit(requests.post, f"{url}/v6/status/{job}", headers=key, timeout=30)
-        while Control(url).report().looks == 0:
+        while Control(url).report().polls == 0:
             pass  # the report is the signal that the call has come in
         process.send_signal(number)
         assert process.wait(timeout=10) == 0

@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from simulator_caller import DIGEST, Caller, calling, error, picture
+from support.simulator_caller import DIGEST, Caller, calling, error, picture
 from swapline_simulator import Mode, Simulator, SimulatorConfig
-from swapline_simulator.modes import MODES, Stage
+from swapline_simulator.api.results import ENDINGS
+from swapline_simulator.faults.modes import MODES, Stage
 from swapline_simulator.pytest_plugin import FOR_TESTS
-from swapline_simulator.results import ENDINGS
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -92,7 +92,7 @@ def test_retry_after_comes_in_seconds_as_a_date_or_not_at_all(caller: Caller, st
     job = caller.accepted()
     for mode in (f"{stage}_429", f"{stage}_429_seconds", f"{stage}_429_date"):
         caller.vendor.control.set_mode(mode, amount=90)
-        reply = caller.submit() if stage == "submit" else caller.look(job)
+        reply = caller.submit() if stage == "submit" else caller.poll(job)
         headers.append(reply.headers.get("Retry-After"))
     assert headers[:2] == [None, "90"]
     wait = parsedate_to_datetime(headers[2] or "").timestamp() - caller.vendor.control.report().now / 1000
@@ -106,41 +106,41 @@ def test_retry_after_comes_in_seconds_as_a_date_or_not_at_all(caller: Caller, st
 def test_a_look_is_answered_with_the_number_of_its_mode(caller: Caller, mode: Mode) -> None:
     job = caller.accepted()
     caller.vendor.control.set_mode(mode)
-    assert caller.look(job).status_code == int(mode.kind[:3])
+    assert caller.poll(job).status_code == int(mode.kind[:3])
 
 
 @pytest.mark.parametrize("mode", [Mode.STATUS_504, Mode.STATUS_524, Mode.STATUS_NOT_JSON])
 def test_a_look_may_be_answered_with_a_page(caller: Caller, mode: Mode) -> None:
     job = caller.accepted()
     caller.vendor.control.set_mode(mode)
-    assert caller.look(job).headers["Content-Type"] == "text/html"
+    assert caller.poll(job).headers["Content-Type"] == "text/html"
 
 
 @pytest.mark.swapline_simulator(service_time="fixed:0.4")
 def test_a_look_may_be_held_until_the_job_is_done(caller: Caller) -> None:
     job = caller.accepted()
     caller.vendor.control.set_mode(Mode.STATUS_HELD)
-    reply = caller.look(job)
+    reply = caller.poll(job)
     assert reply.json()["status"] == "COMPLETED"
     (line,) = caller.vendor.control.report().jobs
     assert line.done_at is not None
     assert line.first_seen_done_at is not None
     assert 0 <= line.first_seen_done_at - line.done_at < 1000  # even on a machine that is busy
-    assert line.looks == 1
+    assert line.polls == 1
 
 
 @pytest.mark.swapline_simulator(service_time=NEVER, cap=0, over_cap="queue")
 def test_a_held_look_ends_when_a_job_that_had_to_queue_is_done(caller: Caller) -> None:
     job = caller.accepted()
     caller.vendor.control.change(cap=1, service_time="fixed:0.05", mode="status_held_pending=0.1")
-    assert caller.look(job).json()["status"] == "IN_QUEUE"  # it keeps the service time it was given
+    assert caller.poll(job).json()["status"] == "IN_QUEUE"  # it keeps the service time it was given
 
 
 @pytest.mark.swapline_simulator(service_time=NEVER)
 def test_a_look_may_be_held_for_a_time_and_then_not_be_terminal(caller: Caller) -> None:
     job = caller.accepted()
     caller.vendor.control.set_mode(Mode.STATUS_HELD_PENDING, amount=0.3)
-    reply = caller.look(job)
+    reply = caller.poll(job)
     assert reply.json()["status"] == "IN_QUEUE"
     assert reply.elapsed.total_seconds() >= 0.3
 
@@ -150,14 +150,14 @@ def test_a_look_may_be_held_and_then_cut(caller: Caller) -> None:
     job = caller.accepted()
     caller.vendor.control.set_mode(Mode.STATUS_HELD_CUT, amount=0.1)
     with pytest.raises(requests.ConnectionError, match="without response"):
-        caller.look(job)
+        caller.poll(job)
 
 
 @pytest.mark.parametrize("mode", [Mode.STATUS_HELD_PENDING, Mode.STATUS_HELD_CUT])
 def test_a_look_that_would_be_held_is_answered_when_the_job_is_done_in_time(caller: Caller, mode: Mode) -> None:
     job = caller.accepted()
     caller.vendor.control.set_mode(mode, amount=60)
-    assert caller.look(job).json()["status"] == "COMPLETED"
+    assert caller.poll(job).json()["status"] == "COMPLETED"
 
 
 @pytest.mark.parametrize("mode", [Mode.STATUS_CLOSED, Mode.STATUS_CUT])
@@ -165,34 +165,34 @@ def test_a_look_may_hear_nothing_or_half(caller: Caller, mode: Mode) -> None:
     job = caller.accepted()
     caller.vendor.control.set_mode(mode)
     with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
-        caller.look(job)
+        caller.poll(job)
 
 
 def test_a_body_may_drip(caller: Caller) -> None:
     job = caller.accepted()
     whole = caller.wait(job).content
     caller.vendor.control.set_mode(Mode.STATUS_DRIP, amount=0.4)
-    with caller.look(job, stream=True) as reply:
+    with caller.poll(job, stream=True) as reply:
         pieces = list(reply.iter_content(chunk_size=None))
     assert b"".join(pieces) == whole
 
 
 @pytest.mark.swapline_simulator(service_time=NEVER, mode="status_unknown")
 def test_the_status_may_be_a_word_that_no_page_names(caller: Caller) -> None:
-    assert caller.look(caller.accepted()).json()["status"] == "WARMING_UP"
+    assert caller.poll(caller.accepted()).json()["status"] == "WARMING_UP"
 
 
 @pytest.mark.swapline_simulator(mode="status_404_then_found=2")
 def test_a_job_may_be_unknown_at_first(caller: Caller) -> None:
     job = caller.accepted()
-    assert [caller.look(job).status_code for _ in range(3)] == [404, 404, 200]
+    assert [caller.poll(job).status_code for _ in range(3)] == [404, 404, 200]
 
 
 def test_a_result_may_be_forgotten_soon(caller: Caller) -> None:
     job = caller.accepted()
     caller.wait(job)
     caller.vendor.control.set_mode(Mode.STATUS_404_AFTER_TTL, amount=0)
-    assert error(caller.look(job)) == (404, "JOB_NOT_FOUND")
+    assert error(caller.poll(job)) == (404, "JOB_NOT_FOUND")
 
 
 @pytest.mark.swapline_simulator(result_ttl=0.001)
@@ -200,7 +200,7 @@ def test_a_result_is_forgotten_when_its_time_is_over(caller: Caller) -> None:
     first = caller.accepted()
     caller.wait(first)
     caller.wait(caller.accepted())  # which takes longer than the first is kept
-    assert caller.look(first).status_code == 404
+    assert caller.poll(first).status_code == 404
 
 
 # Result
@@ -218,14 +218,14 @@ def test_a_result_may_be_no_whole_png_of_the_job(caller: Caller, mode: Mode) -> 
     job = caller.accepted()
     right = picture(caller.wait(job))
     caller.vendor.control.set_mode(mode, job=job)
-    assert picture(caller.look(job)) != right
+    assert picture(caller.poll(job)) != right
 
 
 def test_a_huge_result_is_streamed_without_saying_how_long_it_is(caller: Caller) -> None:
     caller.vendor.control.set_mode(Mode.RESULT_HUGE)
     job = caller.accepted()
     caller.wait(job).close()
-    with caller.look(job, stream=True) as reply:
+    with caller.poll(job, stream=True) as reply:
         size = sum(map(len, reply.iter_content(chunk_size=2**20)))
     assert "Content-Length" not in reply.headers
     assert size > MODES[Mode.RESULT_HUGE].amount * 1e6
@@ -242,7 +242,7 @@ def test_a_gzip_bomb_is_small_on_the_wire(caller: Caller) -> None:
     connection.close()
     assert reply.headers["Content-Encoding"] == "gzip"
     assert len(packed) < 80_000
-    assert len(caller.look(job).content) > 64 * 2**20
+    assert len(caller.poll(job).content) > 64 * 2**20
 
 
 @pytest.mark.parametrize("mode", ["result_huge", "status_drip=60"])
@@ -253,7 +253,7 @@ def test_a_caller_may_hang_up_in_the_middle_without_a_word_in_the_log(
     with Simulator(config) as vendor, calling(vendor) as caller:
         job = caller.accepted()
         caller.wait(job).close()
-        with caller.look(job, stream=True) as reply:
+        with caller.poll(job, stream=True) as reply:
             next(reply.iter_content(1))
     assert caplog.records == []
 

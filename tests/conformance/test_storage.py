@@ -15,8 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from raw_server import Caller, RawServer, deaf_port, free_port, reply
-from s3_servers import S3Server
+from support.raw_server import Caller, RawServer, deaf_port, free_port, reply
+from support.s3_servers import S3Server
 from swapline_producer.errors import ObjectMissing, StorageError, StorageUnavailable
 from swapline_producer.storage import Move, Seal, Storage, open_storage
 from swapline_producer.testing import memory_storage
@@ -263,9 +263,9 @@ def test_what_cannot_be_a_key_is_refused_everywhere(storage: Storage, key: str) 
 
 def test_several_threads_can_use_one_store(storage: Storage) -> None:
     def use(number: int) -> None:
-        for turn in range(5):
-            storage.put(f"{number}/{turn}", b"%d" % number, "text/plain")
-            assert storage.get(f"{number}/{turn}") == b"%d" % number
+        for version in range(5):
+            storage.put(f"{number}/{version}", b"%d" % number, "text/plain")
+            assert storage.get(f"{number}/{version}") == b"%d" % number
 
     threads = [threading.Thread(target=use, args=(number,)) for number in range(4)]
     for thread in threads:
@@ -286,10 +286,12 @@ def test_an_object_has_its_place_and_its_content_type(s3: Storage, bucket: str) 
     assert fetch(s3.url("b.json")) == (200, b"{}", "application/json")
 
 
-@pytest.mark.parametrize(("wish", "life"), [(60.0, "60"), (0.0, "1"), (30 * 86_400.0, "604800")])
-def test_a_url_is_signed_for_seven_days_at_most_and_gives_the_object(s3: Storage, wish: float, life: str) -> None:
+@pytest.mark.parametrize(("accept_request", "life"), [(60.0, "60"), (0.0, "1"), (30 * 86_400.0, "604800")])
+def test_a_url_is_signed_for_seven_days_at_most_and_gives_the_object(
+    s3: Storage, accept_request: float, life: str
+) -> None:
     s3.put("a b/ü.png", b"png", "image/png")
-    url = s3.url("a b/ü.png", wish)
+    url = s3.url("a b/ü.png", accept_request)
     assert parse_qs(urlsplit(url).query)["X-Amz-Expires"] == [life]
     assert fetch(url) == (200, b"png", "image/png")
 

@@ -10,10 +10,12 @@ from uuid import UUID
 import pytest
 import responses
 
+from support.vendor_worlds import MockedWorld, RealWorld, World
+from support.vendors import V6, everything_told, spec
 from swapline_producer.contract import FailureCode, Gender
 from swapline_simulator import Simulator, SimulatorConfig, sample_photographs
-from swapline_simulator.modes import Mode, Stage
-from swapline_workers.core.png import walk
+from swapline_simulator.faults.modes import Mode, Stage
+from swapline_workers.core.reply.png import walk
 from swapline_workers.errors import (
     NotFound,
     OutOfCredits,
@@ -25,8 +27,6 @@ from swapline_workers.errors import (
     Unclear,
     VendorError,
 )
-from vendor_worlds import MockedWorld, RealWorld, World
-from vendors import V6, everything_told, spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +71,7 @@ SUBMISSIONS: dict[str, type[VendorError]] = {
     "submit_not_json_accepted": Unclear,
     "submit_no_id_accepted": Unclear,
 }
-LOOKS: dict[str, type[VendorError]] = {
+POLLS: dict[str, type[VendorError]] = {
     "status_401": Unauthorized,
     "status_402": OutOfCredits,
     "status_403": Unauthorized,
@@ -95,7 +95,7 @@ def test_every_mode_of_the_simulator_is_claimed_about() -> None:
     results = {f"result_{name}" for name in [*GOOD, *MISSING, *BAD, *ENDED]}
     by_name = {"submit_ok", "status_ok", "status_held", "status_held_pending", "status_held_cut", "status_drip"}
     by_name |= {"status_cut", "status_unknown", "status_404_after_ttl"}  # the last is the 404 of every other test
-    assert {mode.value for mode in Mode} == results | by_name | SUBMISSIONS.keys() | LOOKS.keys()
+    assert {mode.value for mode in Mode} == results | by_name | SUBMISSIONS.keys() | POLLS.keys()
     assert len(Stage) == 3
 
 
@@ -139,7 +139,7 @@ def _throttled(world: World, stage: str, mode: str) -> float | None:
     job = _job(world)
     world.direct(f"{stage}_{mode}", amount=2)
     with pytest.raises(Throttled) as refusal, ExitStack() as stack:
-        stack.enter_context(world.client().look(job, V6)) if stage == "status" else _job(world)
+        stack.enter_context(world.client().poll(job, V6)) if stage == "status" else _job(world)
     return refusal.value.retry_after
 
 
@@ -160,29 +160,29 @@ def test_retry_after_may_be_a_date(world: World, stage: str) -> None:
     assert 0 < wait <= 3
 
 
-@pytest.mark.parametrize("mode", LOOKS)
+@pytest.mark.parametrize("mode", POLLS)
 def test_a_look_that_fails_is_told_apart(world: World, mode: str) -> None:
     job = _job(world)
     world.direct(mode)
-    with pytest.raises(VendorError) as error, world.client().look(job, V6):
+    with pytest.raises(VendorError) as error, world.client().poll(job, V6):
         pass
-    assert type(error.value) is LOOKS[mode]
+    assert type(error.value) is POLLS[mode]
 
 
 def test_404_then_found(world: World) -> None:
     job = _job(world)
     world.direct("status_404_then_found", amount=1)
     vendor = world.client()
-    with pytest.raises(NotFound), vendor.look(job, V6):
+    with pytest.raises(NotFound), vendor.poll(job, V6):
         pass
-    with vendor.look(job, V6) as look:
+    with vendor.poll(job, V6) as look:
         assert look.status
 
 
 @pytest.mark.parametrize("result", GOOD)
 def test_pictures_come_in_every_shape_that_can_be_meant(world: World, result: str) -> None:
     world.direct("status_held", f"result_{result}")
-    with world.client().look(_job(world), V6) as look:
+    with world.client().poll(_job(world), V6) as look:
         assert look.status == "COMPLETED"
         pictures = look.pictures()
     assert len(pictures) == (2 if result == "two" else 1)
@@ -192,7 +192,7 @@ def test_pictures_come_in_every_shape_that_can_be_meant(world: World, result: st
 @pytest.mark.parametrize("result", MISSING)
 def test_completed_without_a_picture_is_missing_output(world: World, result: str) -> None:
     world.direct("status_held", f"result_{result}")
-    with world.client().look(_job(world), V6) as look:
+    with world.client().poll(_job(world), V6) as look:
         assert look.status == "COMPLETED"
         with pytest.raises(OutputMissing):
             look.pictures()
@@ -201,7 +201,7 @@ def test_completed_without_a_picture_is_missing_output(world: World, result: str
 @pytest.mark.parametrize("result", BAD)
 def test_completed_with_anything_else_than_whole_pngs_is_invalid_output(world: World, result: str) -> None:
     world.direct("status_held", f"result_{result}", amount=80)  # MiB or MB, for the two that must be given up
-    with world.client().look(_job(world), V6) as look:
+    with world.client().poll(_job(world), V6) as look:
         assert look.status == "COMPLETED"
         with pytest.raises(OutputInvalid):
             look.pictures()
@@ -210,36 +210,36 @@ def test_completed_with_anything_else_than_whole_pngs_is_invalid_output(world: W
 @pytest.mark.parametrize("result", ENDED)
 def test_other_ends_are_the_vendors_words(world: World, result: str) -> None:
     world.direct("status_held", f"result_{result}")
-    with world.client().look(_job(world), V6) as look:
+    with world.client().poll(_job(world), V6) as look:
         assert look.status == ENDED[result]
         assert bool(look.failure) == (result == "failed")
 
 
 def test_a_connection_that_is_cut_while_it_is_held_is_no_news(world: World) -> None:
     world.direct("status_held_cut", amount=0)
-    with pytest.raises(Unclear), world.client().look(_job(world), V6):
+    with pytest.raises(Unclear), world.client().poll(_job(world), V6):
         pass
 
 
 def test_a_status_that_is_not_terminal_may_come_after_a_while(world: World) -> None:
     world.direct("status_held_pending", amount=0)
-    with world.client().look(_job(world), V6) as look:
+    with world.client().poll(_job(world), V6) as look:
         assert look.status in {"IN_QUEUE", "IN_PROGRESS"}
 
 
 def test_an_unknown_status_is_passed_on(world: World) -> None:
     world.direct("status_unknown")
-    with world.client().look(_job(world), V6) as look:
+    with world.client().poll(_job(world), V6) as look:
         assert look.status == "WARMING_UP"
 
 
 def test_a_body_that_breaks_off_is_no_news_about_its_pictures(world: World) -> None:
     job = _job(world)
     world.direct("status_held")
-    with world.client().look(job, V6):
+    with world.client().poll(job, V6):
         pass
     world.direct("status_cut")
-    with world.client().look(job, V6) as look:
+    with world.client().poll(job, V6) as look:
         assert look.status == "COMPLETED"
         with pytest.raises(Unclear):
             look.pictures()
@@ -248,9 +248,9 @@ def test_a_body_that_breaks_off_is_no_news_about_its_pictures(world: World) -> N
 def test_a_body_that_drips_is_read_to_its_end(world: World) -> None:
     job = _job(world)
     world.direct("status_held")
-    with world.client().look(job, V6):
+    with world.client().poll(job, V6):
         pass
     world.direct("status_drip", amount=0.1)
-    with world.client().look(job, V6) as look:
+    with world.client().poll(job, V6) as look:
         assert look.status == "COMPLETED"
         assert len(look.pictures()) == 1

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pngs import png
-from raw_server import Caller, RawServer, deaf_port, free_port, reply, server_tls
+from support.pngs import png
+from support.raw_server import Caller, RawServer, deaf_port, free_port, reply, server_tls
+from support.vendors import KEY, PICTURE, V6, client, completed, everything_told, spec
 from swapline_workers.errors import NotSent, OutputInvalid, Unclear, VendorError
-from vendors import KEY, PICTURE, V6, client, completed, everything_told, spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,14 +67,14 @@ def test_looks_share_a_connection() -> None:
     body = completed(PICTURE)
     with RawServer(_says(PENDING, DONE, chunked % (len(body), body), reply(b"{}", "404 Not Found"), PENDING)) as server:
         vendor = client(server.url)
-        with vendor.look("job-1", V6) as look:
+        with vendor.poll("job-1", V6) as look:
             assert look.status == "IN_PROGRESS"
         for _ in range(2):
-            with vendor.look("job-1", V6) as look:
+            with vendor.poll("job-1", V6) as look:
                 assert look.pictures() == [PICTURE]
-        with pytest.raises(VendorError), vendor.look("job-1", V6):
+        with pytest.raises(VendorError), vendor.poll("job-1", V6):
             pass
-        with vendor.look("job-1", V6) as look:
+        with vendor.poll("job-1", V6) as look:
             assert look.status == "IN_PROGRESS"
         assert server.calls == 1
 
@@ -83,9 +83,9 @@ def test_a_look_that_leaves_its_pictures_unread_leaves_no_connection_half_read()
     big = completed(png(1200, 400))
     with RawServer(_says(reply(big), PENDING)) as server:
         vendor = client(server.url)
-        with vendor.look("job-1", V6) as look:
+        with vendor.poll("job-1", V6) as look:
             assert look.status == "COMPLETED"
-        with vendor.look("job-1", V6) as look:
+        with vendor.poll("job-1", V6) as look:
             assert look.status == "COMPLETED"
         assert server.calls == 2
 
@@ -93,10 +93,10 @@ def test_a_look_that_leaves_its_pictures_unread_leaves_no_connection_half_read()
 def test_a_kept_connection_that_the_vendor_closed_is_opened_anew() -> None:
     with RawServer(_says(PENDING)) as server:
         vendor = client(server.url)
-        with vendor.look("job-1", V6):
+        with vendor.poll("job-1", V6):
             pass
         server.wait_until_quiet()
-        with vendor.look("job-1", V6) as look:
+        with vendor.poll("job-1", V6) as look:
             assert look.status == "IN_PROGRESS"
         assert server.calls == 2
 
@@ -107,7 +107,7 @@ def test_each_thread_looks_over_its_own_connection() -> None:
 
         def look_twice() -> None:
             for _ in range(2):
-                with vendor.look("job-1", V6):
+                with vendor.poll("job-1", V6):
                     pass
 
         threads = [threading.Thread(target=look_twice) for _ in range(3)]
@@ -157,9 +157,9 @@ def test_a_certificate_that_is_trusted_lets_the_call_through(tmp_path: Path) -> 
         assert client(server.url, trust=str(trusted)).submit(spec(), MEGABYTES).vendor_job_id == "job-1"
     with RawServer(_says(DONE, PENDING), context) as server:
         vendor = client(server.url, trust=str(trusted))
-        with vendor.look("job-1", V6) as look:
+        with vendor.poll("job-1", V6) as look:
             assert look.pictures() == [PICTURE]
-        with vendor.look("job-1", V6) as look:
+        with vendor.poll("job-1", V6) as look:
             assert look.status == "IN_PROGRESS"
         assert server.calls == 1
 
@@ -230,7 +230,7 @@ def test_a_look_ends_at_its_deadline_whatever_drips(name: str) -> None:
     with (
         RawServer(ENDLESS[name]) as server,
         pytest.raises(Unclear),
-        client(server.url, status_timeout=SHORT).look("job-1", V6),
+        client(server.url, status_timeout=SHORT).poll("job-1", V6),
     ):
         pass
     assert time.monotonic() - began < SOON
@@ -286,7 +286,7 @@ def test_a_broken_reply_to_a_submission_is_unclear_and_it_is_sent_once(name: str
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_reply_to_a_look_is_no_news(name: str) -> None:
-    with RawServer(BROKEN[name]) as server, pytest.raises(Unclear), client(server.url).look("job-1", V6):
+    with RawServer(BROKEN[name]) as server, pytest.raises(Unclear), client(server.url).poll("job-1", V6):
         pass
 
 
@@ -338,7 +338,7 @@ def test_completed_is_known_while_the_picture_is_still_held_back() -> None:
         assert seen.wait(20)
         caller.say(body[60:])
 
-    with RawServer(script) as server, client(server.url).look("job-1", V6) as look:
+    with RawServer(script) as server, client(server.url).poll("job-1", V6) as look:
         assert look.status == "COMPLETED"
         seen.set()
         assert look.pictures() == [PICTURE]
@@ -351,7 +351,7 @@ def test_a_call_that_is_held_says_how_long_also_when_its_header_comes_at_once() 
         caller.drip(b"          ")
         caller.say(b'{"status": "IN_PROGRESS"}     ')
 
-    with RawServer(script) as server, client(server.url).look("job-1", V6) as look:
+    with RawServer(script) as server, client(server.url).poll("job-1", V6) as look:
         assert look.held > 0.15  # ten blanks, 20 ms each
 
 
@@ -359,7 +359,7 @@ def test_the_deadline_covers_the_pictures() -> None:
     began = time.monotonic()
     with (
         RawServer(_drip(DONE[:200], DONE[200:])) as server,
-        client(server.url, status_timeout=SHORT).look("x", V6) as look,
+        client(server.url, status_timeout=SHORT).poll("x", V6) as look,
     ):
         assert look.status == "COMPLETED"
         with pytest.raises(Unclear, match=re.escape(f"within {SHORT:g} s")):
@@ -376,11 +376,11 @@ def test_what_never_ends_is_given_up_at_64_mib() -> None:
         while True:
             caller.say(b"A" * 1_000_000)
 
-    with RawServer(endless) as server, client(server.url).look("x", V6) as look, pytest.raises(OutputInvalid):
+    with RawServer(endless) as server, client(server.url).poll("x", V6) as look, pytest.raises(OutputInvalid):
         look.pictures()
 
 
 def test_a_body_without_a_length_ends_with_its_connection() -> None:
     whole = b"HTTP/1.0 200 OK\r\n\r\n" + completed(PICTURE)
-    with RawServer(_closes(whole)) as server, client(server.url).look("x", V6) as look:
+    with RawServer(_closes(whole)) as server, client(server.url).poll("x", V6) as look:
         assert look.pictures() == [PICTURE]

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from support.deliveries import EVENT, URL
 from swapline_producer.contract import BatchData, BatchEvent, EventType, State
-from swapline_producer.webhooks import new_secret, sign
-from told import EVENT, URL
+from swapline_producer.webhooks.signing import new_secret, sign
 
 if TYPE_CHECKING:
     from collections.abc import Callable

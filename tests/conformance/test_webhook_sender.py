@@ -21,14 +21,14 @@ import standardwebhooks
 import urllib3
 from pydantic import SecretStr
 
-from raw_server import Caller, RawServer, deaf_port, free_port, reply, server_tls
+from support.deliveries import EVENT
+from support.raw_server import Caller, RawServer, deaf_port, free_port, reply, server_tls
 from swapline_producer.errors import SettingsError
-from swapline_producer.webhooks import new_secret, verify
-from swapline_workers.adapters import public
-from swapline_workers.adapters.public import PublicAdapter
+from swapline_producer.webhooks.signing import new_secret, verify
+from swapline_workers.adapters.http import public_addresses as public
+from swapline_workers.adapters.http.public_addresses import PublicAdapter
 from swapline_workers.adapters.webhook import WebhookSender
 from swapline_workers.errors import WebhookFailed, WebhookForbidden
-from told import EVENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

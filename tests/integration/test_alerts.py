@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chaos.proxy import Fault, Proxies
-from debian import needs
-from prometheus import RULES, running_prometheus
-from servers import new_job, waited_for
+from support.debian import needs
+from support.prometheus import RULES, running_prometheus
+from support.servers import new_job, waited_for
 from swapline_producer import SwapRequest
-from swapline_producer.change import Limits
 from swapline_producer.contract import State
+from swapline_producer.contract.changes import Limits
 from swapline_producer.ledger import Ledger, connect
 from swapline_simulator import sample_photographs
 from swapline_workers.local.valkey import EmbeddedValkey
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from chaos.proxy import Proxy
-    from installation import Installation, Worker
-    from prometheus import Prometheus
+    from support.installation import Installation, Worker
+    from support.prometheus import Prometheus
     from swapline_producer import Producer
 
 PHOTOGRAPH = sample_photographs()[0]
@@ -77,8 +77,8 @@ class Broken:
 
     def mended(self) -> None:
         """Everything behaves; the gate's pause, minutes at worst, is not waited for."""
-        self.control.change(calm=True, key=self.installation.vendor.config.key, credits=1000, cap=3)
-        self.ledger.client.delete(f"{self.ledger.prefix}:gate")
+        self.control.change(close_breaker=True, key=self.installation.vendor.config.key, credits=1000, cap=3)
+        self.ledger.client.delete(f"{self.ledger.prefix}:breaker")
         waited_for(lambda: self.ledger.figures().jobs[State.QUEUED] + self.ledger.figures().slots_used == 0)
 
     @contextmanager
@@ -111,12 +111,12 @@ def test_what_goes_wrong_at_the_vendor_is_told(broken: Broken) -> None:
     with broken.misbehaving("status_unknown"):
         broken.prometheus.fires("UnknownStatus")
     with broken.misbehaving("status_500"):
-        broken.prometheus.fires("LooksFailing", "VendorRefuses")
+        broken.prometheus.fires("PollsFailing", "VendorRefuses")
     with broken.misbehaving("result_failed"):
         broken.prometheus.fires("JobsFailing")
     with broken.misbehaving("submit_401"):
         broken.prometheus.fires("KeyRefused")
-    broken.prometheus.is_silent("KeyRefused", "LooksFailing", "UnknownStatus", "VendorRefuses")
+    broken.prometheus.is_silent("KeyRefused", "PollsFailing", "UnknownStatus", "VendorRefuses")
     with broken.misbehaving("submit_402"):
         broken.prometheus.fires("OutOfCredits")
     away = broken.wire.order(Fault.REFUSE)
@@ -162,13 +162,13 @@ def test_what_goes_wrong_on_our_side_is_told(broken: Broken) -> None:
     broken.ledger.configure(Limits(max_in_flight=3, rescue_after=1))
 
     broken.control.change(service_time="fixed:5", mode="status_held")
-    looks = broken.ledger.figures().counts["looks_begun"]
+    polls = broken.ledger.figures().counts["polls_begun"]
     broken.enqueued()
-    waited_for(lambda: broken.ledger.figures().counts["looks_begun"] > looks)
+    waited_for(lambda: broken.ledger.figures().counts["polls_begun"] > polls)
     broken.worker.kill()  # with a look in its hands
     broken.prometheus.fires("NoWorker")
     with broken.installation.worker():
-        broken.prometheus.has_fired("ClockLate", "ManyRescues")
+        broken.prometheus.has_fired("DispatcherLate", "ManyRescues")
         broken.prometheus.is_silent("NoWorker")
         assert "SwaplineStorageFailing" not in broken.prometheus.firing()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from servers import waited_for
+from support.servers import waited_for
 from swapline_producer import SwapRequest
 from swapline_workers.local.valkey import EmbeddedValkey
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from installation import Installation
+    from support.installation import Installation
 
 
 @pytest.fixture
@@ -32,8 +32,8 @@ class Probe:
     """Asks as Kubernetes would: a command, and its exit code."""
 
     def __init__(self, installation: Installation) -> None:
-        self.file = installation.store.parent / "run" / "worker.pulse"
-        installation.more["SWAPLINE_PULSE"] = str(self.file)
+        self.file = installation.store.parent / "run" / "worker.heartbeat"
+        installation.more["SWAPLINE_HEARTBEAT_FILE"] = str(self.file)
 
     def __call__(self, *options: str) -> tuple[int, str]:
         argv = [sys.executable, "-m", "swapline_workers.alive", str(self.file), *options]
@@ -53,7 +53,7 @@ def test_a_worker_is_alive_from_its_start_to_its_end_but_for_when_it_is_frozen(
     with installation.worker() as worker:
         waited_for(lambda: probe("--ready")[0] == 0)
         shown = installation.cli("alive", "--json")
-        assert json.loads(shown.stdout) == {"alive": True, "why": None, "pid": worker.child.pid, "jobs_in_hand": 0}
+        assert json.loads(shown.stdout) == {"alive": True, "why": None, "pid": worker.child.pid, "jobs_leased": 0}
         with worker.frozen():
             waited_for(lambda: "frozen or gone" in probe("--silent-within", "1.5")[1])
         waited_for(lambda: probe("--silent-within", "5")[0] == 0)

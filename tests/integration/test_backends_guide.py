@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from guides import run
-from servers import waited_for
+from support.guides import run
+from support.servers import waited_for
 from swapline_producer import Producer, SwapRequest
-from swapline_producer.change import Change
 from swapline_producer.contract import State
+from swapline_producer.contract.changes import Change
 from swapline_simulator import sample_photographs
 
 if TYPE_CHECKING:
@@ -96,11 +96,11 @@ def end(producer: Producer, job_id: str) -> None:
 
 
 def test_a_swap_is_taken_once_shown_and_waited_for(call: Call, producer: Producer) -> None:
-    wish = "/swaps?gender=1&filter_id=12&order=4711"
-    status, made = call("POST", wish, PHOTOGRAPH)
+    accept_request = "/swaps?gender=1&filter_id=12&order=4711"
+    status, made = call("POST", accept_request, PHOTOGRAPH)
     assert (status, made["created"]) == (202, True)
     job_id = made["job_id"]
-    assert call("POST", wish, PHOTOGRAPH) == (202, {"job_id": job_id, "created": False})
+    assert call("POST", accept_request, PHOTOGRAPH) == (202, {"job_id": job_id, "created": False})
     assert call("GET", f"/swaps/{job_id}", b"")[1]["state"] == "QUEUED"
     assert call("GET", f"/swaps/{job_id}/wait?seconds=0.05", b"")[1]["state"] == "QUEUED"
     answers: list[Answer] = []

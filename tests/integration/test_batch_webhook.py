@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from servers import new_job, waited_for
+from support.servers import new_job, waited_for
 from swapline_producer import Producer, ProducerSettings, SwapRequest
-from swapline_producer.change import Change
 from swapline_producer.contract import BatchEvent, FailureCode, Gender, Job, Notification, State, Step
+from swapline_producer.contract.changes import Change
 from swapline_producer.errors import BatchNotFound, JobNotFound, RequestError
 from swapline_producer.testing import FakeProducer
 from swapline_workers.core.lifecycle import ROUTES
@@ -17,8 +17,8 @@ from swapline_workers.core.lifecycle import ROUTES
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from installation import Installation, Receiver
-    from servers import Time
+    from support.installation import Installation, Receiver
+    from support.servers import Time
     from swapline_producer.ledger import Ledger
 
 HOOK = "https://shop.example/hook"
@@ -36,7 +36,7 @@ def end(ledger: Ledger, job_id: str, to: State = State.SUCCEEDED, **fields: Any)
 
 
 def due_batches(ledger: Ledger) -> list[str]:
-    return [ticket.job_id for ticket in ledger.claim(ROUTES).tickets if ticket.step is Step.NOTIFY]
+    return [message.job_id for message in ledger.claim(ROUTES).messages if message.step is Step.NOTIFY]
 
 
 def settle(ledger: Ledger, to: Notification) -> None:
@@ -165,8 +165,8 @@ def test_a_batch_that_nobody_enqueued_cannot_be_sealed_and_is_no_job(ledger: Led
 
 def test_the_producer_refuses_what_is_no_url_and_the_fake_one_seals_as_well(ledger: Ledger) -> None:
     class Nobody:
-        def send(self, tickets: object) -> bool:
-            return bool(tickets)
+        def send(self, messages: object) -> bool:
+            return bool(messages)
 
     producer = Producer(ProducerSettings(key_prefix=ledger.prefix), ledger, Nobody(), None)
     with pytest.raises(RequestError, match="webhook_url"):

@@ -14,11 +14,11 @@ import pytest
 import requests
 from PIL import Image
 
-from boards import RIGHT, board
-from installation import SWAPLINE
-from servers import new_job
-from swapline_producer.change import Change, Limits
+from support.boards import RIGHT, board
+from support.installation import SWAPLINE
+from support.servers import new_job
 from swapline_producer.contract import FailureCode, LinkedImage, Notification, State, StoredImage, StoredPicture
+from swapline_producer.contract.changes import Change, Limits
 from swapline_producer.ledger import Ledger, connect
 from swapline_producer.storage import open_storage
 from swapline_simulator import sample_photographs

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from posts import Post
-from servers import new_job
+from support.publishers import RecordingPublisher
+from support.servers import new_job
 from swapline_producer import Producer, ProducerSettings, Result, SwapRequest
-from swapline_producer.bulk import CHUNK
-from swapline_producer.change import Accepted
-from swapline_producer.contract import FailureCode, State, Step, Ticket
+from swapline_producer.client.bulk import CHUNK
+from swapline_producer.contract import FailureCode, State, Step, StepMessage
+from swapline_producer.contract.changes import Accepted
 from swapline_producer.errors import IdempotencyConflict, ImageError, LedgerUnavailable, RequestError, SwaplineError
-from swapline_producer.ledger import Ledger, Wish, connect
+from swapline_producer.ledger import AcceptRequest, Ledger, connect
 from swapline_producer.storage import open_storage
 from swapline_simulator import sample_photographs
 from swapline_workers.core.lifecycle import ROUTES
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from servers import Time
+    from support.servers import Time
 
 
 @pytest.fixture
-def post() -> Post:
-    return Post()
+def local_first() -> RecordingPublisher:
+    return RecordingPublisher()
 
 
 @pytest.fixture
-def producer(ledger: Ledger, post: Post, tmp_path: Path) -> Producer:
+def producer(ledger: Ledger, local_first: RecordingPublisher, tmp_path: Path) -> Producer:
     storage = open_storage((tmp_path / "store").as_uri())
-    return Producer(ProducerSettings(key_prefix=ledger.prefix), ledger, post, storage)
+    return Producer(ProducerSettings(key_prefix=ledger.prefix), ledger, local_first, storage)
 
 
 def ids(answers: list[Accepted | SwaplineError]) -> list[tuple[str, bool]]:
@@ -56,13 +56,13 @@ def test_every_item_becomes_a_job_and_results_come_in_the_order_of_the_items(pro
 
 
 def test_the_jobs_stand_in_line_at_once_and_one_message_a_chunk_wakes_a_worker(
-    producer: Producer, post: Post, time: Time
+    producer: Producer, local_first: RecordingPublisher, time: Time
 ) -> None:
     results = list(producer.enqueue_many(link(n) for n in range(CHUNK + 1)))
     woken = [results[0].job_id, results[CHUNK].job_id]
-    assert post.tickets == [Ticket(step=Step.SUBMIT, job_id=str(job_id), turn=1) for job_id in woken]
+    assert local_first.messages == [StepMessage(step=Step.SUBMIT, job_id=str(job_id), version=1) for job_id in woken]
     assert producer.ledger.slots().in_flight == ()
-    granted = producer.ledger.claim(ROUTES).tickets  # and without the message the next sweep of any clock does it
+    granted = producer.ledger.claim(ROUTES).messages  # and without the message the next sweep of any clock does it
     assert len(granted) == 2
     assert producer.ledger.get(str(results[-1].job_id)).queue_until == time.at + 86_400_000
 
@@ -143,27 +143,30 @@ def test_what_the_iterable_raises_comes_after_the_jobs_it_had_given(producer: Pr
 
 def test_a_server_that_is_away_is_reported_item_by_item(tmp_path: Path) -> None:
     away = Ledger(connect("redis://127.0.0.1:1/0", timeout=0.5))
-    producer = Producer(ProducerSettings(), away, Post(), open_storage(tmp_path.as_uri()))
+    producer = Producer(ProducerSettings(), away, RecordingPublisher(), open_storage(tmp_path.as_uri()))
     results = list(producer.enqueue_many([link(1), link(2)]))
     assert [type(result.error) for result in results] == [LedgerUnavailable, LedgerUnavailable]
 
 
 def test_a_server_that_forgot_its_scripts_is_told_them_again(ledger: Ledger) -> None:
-    ledger.accept_many([Wish(new_job("a"))])
+    ledger.accept_many([AcceptRequest(new_job("a"))])
     ledger.client.script_flush()
-    assert ids(ledger.accept_many([Wish(new_job("b")), Wish(new_job("c"))])) == [("b", True), ("c", True)]
+    assert ids(ledger.accept_many([AcceptRequest(new_job("b")), AcceptRequest(new_job("c"))])) == [
+        ("b", True),
+        ("c", True),
+    ]
 
 
 def test_a_server_that_refuses_one_write_refuses_no_other(ledger: Ledger) -> None:
     ledger.client.set(f"{ledger.prefix}:job:b", "not a job")
     ledger.client.set(f"{ledger.prefix}:batch:broken", "not a batch")
-    good, bad = ledger.accept_many([Wish(new_job("a")), Wish(new_job("c", batch="broken"))])
+    good, bad = ledger.accept_many([AcceptRequest(new_job("a")), AcceptRequest(new_job("c", batch="broken"))])
     assert ids([good]) == [("a", True)]
     assert isinstance(bad, LedgerUnavailable)
 
 
 def test_accepting_many_twice_is_accepting_them_once(ledger: Ledger) -> None:
-    wishes = [Wish(new_job("a")), Wish(new_job("b", idempotency_key="k"), "f")]
+    wishes = [AcceptRequest(new_job("a")), AcceptRequest(new_job("b", idempotency_key="k"), "f")]
     first, again = ledger.accept_many(wishes), ledger.accept_many(wishes)
     assert first == again
     assert ids(first) == [("a", True), ("b", True)]

@@ -23,14 +23,14 @@ import redis
 import requests
 from celery import Celery
 
-from boards import RIGHT, board
-from flowers import ME, flower
-from installation import SECRET, Installation
-from pngs import SIGNATURE, chunk, ihdr, rows
-from servers import waited_for
+from support.boards import RIGHT, board
+from support.flowers import ME, flower
+from support.installation import SECRET, Installation
+from support.pngs import SIGNATURE, chunk, ihdr, rows
+from support.servers import waited_for
 from swapline_producer import Producer, ProducerSettings, SwapRequest
-from swapline_producer.broker import broker_settings
 from swapline_producer.contract import State
+from swapline_producer.messaging.publisher import broker_settings
 from swapline_simulator import Simulator, SimulatorConfig
 from swapline_workers.local.ports import free_port
 from swapline_workers.local.valkey import EmbeddedValkey
@@ -38,8 +38,8 @@ from swapline_workers.local.valkey import EmbeddedValkey
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from installation import Receiver, Worker
-    from s3_servers import S3Server
+    from support.installation import Receiver, Worker
+    from support.s3_servers import S3Server
 
 API_KEY = "canary-api-key-6f1d"
 REDIS_PASSWORD = "canary-redis-password-6f1d"
@@ -91,7 +91,7 @@ class Evidence:
         app = Celery("onlooker", set_as_current=False)
         settings = ProducerSettings(redis_url=self.installation.valkey.url, key_prefix=self.installation.prefix)
         app.conf.update(broker_settings(settings))
-        app.conf.update(broker_transport="swapline_workers.transport:Transport")
+        app.conf.update(broker_transport="swapline_workers.dispatch.transport:Transport")
         return app
 
     def cli(self, *arguments: str) -> bytes:

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from posts import Post
-from servers import new_job, waited_for
+from support.publishers import RecordingPublisher
+from support.servers import new_job, waited_for
 from swapline_producer import Producer, ProducerSettings
-from swapline_producer.change import Change, Strike
-from swapline_producer.contract import Canceling, FailureCode, Job, State, Step, Ticket
+from swapline_producer.contract import Canceling, FailureCode, Job, State, Step, StepMessage
+from swapline_producer.contract.changes import BreakerTrip, Change
 from swapline_producer.errors import JobNotFound, NotPossible
 from swapline_simulator import sample_photographs
-from swapline_workers.adapters.desk import LedgerDesk
 from swapline_workers.core.lifecycle import ROUTES
+from swapline_workers.runtime.job_session import LedgerSession
 
 if TYPE_CHECKING:
-    from installation import Installation, Receiver
-    from servers import Time
+    from support.installation import Installation, Receiver
+    from support.servers import Time
     from swapline_producer.ledger import Ledger
 
 SENDING = Change(
@@ -40,24 +40,24 @@ NOT_SENT = Change(
     in_line=True,
     due_by="queue_until",
     refund=True,
-    strike=Strike(reason="429"),
+    trip=BreakerTrip(reason="429"),
 )
 HELD = Change(to=State.HELD, fields={"attempt_open": False}, due_by="run_until", note="held")
 
 
 @pytest.fixture
-def post() -> Post:
-    return Post()
+def local_first() -> RecordingPublisher:
+    return RecordingPublisher()
 
 
 @pytest.fixture
-def producer(ledger: Ledger, post: Post) -> Producer:
-    return Producer(ProducerSettings(key_prefix=ledger.prefix), ledger, post, None)
+def producer(ledger: Ledger, local_first: RecordingPublisher) -> Producer:
+    return Producer(ProducerSettings(key_prefix=ledger.prefix), ledger, local_first, None)
 
 
 @pytest.fixture
-def desk(ledger: Ledger, post: Post) -> LedgerDesk:
-    return LedgerDesk(ledger, post, nudge=lambda _: None)
+def session(ledger: Ledger, local_first: RecordingPublisher) -> LedgerSession:
+    return LedgerSession(ledger, local_first, schedule_wakeup=lambda _: None)
 
 
 def queued(ledger: Ledger, job_id: str = "a") -> Job:
@@ -86,18 +86,18 @@ def test_a_queued_job_is_canceled_at_once_and_leaves_the_line(producer: Producer
     queued(ledger)
     ended = producer.cancel("a")
     assert (ended.job.state, ended.job.failure_code, ended.charged) == (State.CANCELED, FailureCode.CANCELED, False)
-    assert ledger.claim(ROUTES).tickets == ()
+    assert ledger.claim(ROUTES).messages == ()
     assert ledger.client.zcard(f"{ledger.prefix}:due") == 0
 
 
 def test_a_slot_that_was_not_used_goes_to_the_next_job_and_its_credits_are_given_back(
-    producer: Producer, ledger: Ledger, post: Post, time: Time
+    producer: Producer, ledger: Ledger, local_first: RecordingPublisher, time: Time
 ) -> None:
     for job_id in "abc":
         submitting(ledger, job_id) if job_id != "c" else ledger.line_up(queued(ledger, job_id))
     assert spent(ledger, time) == 4
     assert producer.cancel("a").charged is False
-    assert post.tickets == [Ticket(step=Step.SUBMIT, job_id="c", turn=2)]
+    assert local_first.messages == [StepMessage(step=Step.SUBMIT, job_id="c", version=2)]
     assert ledger.slots().in_flight == ("b", "c")
     assert spent(ledger, time) == 4  # two given back, two spent on the next
 
@@ -121,11 +121,11 @@ def test_a_job_at_the_vendor_keeps_its_slot_and_shows_at_once_that_it_is_to_be_c
 @pytest.mark.parametrize("how", list(Canceling))
 @pytest.mark.parametrize("end", [State.FAILED, State.TIMED_OUT])
 def test_it_ends_canceled_when_the_vendor_is_done(
-    producer: Producer, ledger: Ledger, desk: LedgerDesk, end: State, how: Canceling
+    producer: Producer, ledger: Ledger, session: LedgerSession, end: State, how: Canceling
 ) -> None:
     in_hand = moved(ledger, submitting(ledger), SENDING, ACCEPTED)
     producer.cancel("a", keep_result=how is Canceling.KEEP)
-    ended = desk.advance(in_hand, Change(to=end, count={f"finished.{end}": 1}))  # read before it was canceled
+    ended = session.advance(in_hand, Change(to=end, count={f"finished.{end}": 1}))  # read before it was canceled
     assert ended is not None
     assert (ended.state, ledger.get("a").state, ledger.slots().in_flight) == (State.CANCELED, State.CANCELED, ())
     assert ledger.counters()["finished.CANCELED"] == 1
@@ -138,45 +138,45 @@ def test_a_move_of_somebody_who_does_not_know_of_it_is_not_written(producer: Pro
     assert ledger.advance(in_hand, Change(to=State.STORING, due_in=1)) is None
 
 
-def test_a_result_that_is_dropped_is_never_fetched(producer: Producer, ledger: Ledger, desk: LedgerDesk) -> None:
+def test_a_result_that_is_dropped_is_never_fetched(producer: Producer, ledger: Ledger, session: LedgerSession) -> None:
     in_hand = moved(ledger, submitting(ledger), SENDING, ACCEPTED)
     producer.cancel("a")
-    assert desk.advance(in_hand, Change(to=State.STORING, due_in=15)) is None
+    assert session.advance(in_hand, Change(to=State.STORING, due_in=15)) is None
     assert (ledger.get("a").state, ledger.slots().in_flight) == (State.CANCELED, ())
 
 
-def test_a_paid_call_under_way_is_settled_first(producer: Producer, ledger: Ledger, desk: LedgerDesk) -> None:
+def test_a_paid_call_under_way_is_settled_first(producer: Producer, ledger: Ledger, session: LedgerSession) -> None:
     in_hand = moved(ledger, submitting(ledger), SENDING)
     assert producer.cancel("a").charged is None
-    running = desk.insist(in_hand, ACCEPTED)
+    running = session.advance_until_written(in_hand, ACCEPTED)
     assert running is not None
     assert (running.state, running.canceling) == (State.RUNNING, Canceling.DROP)
     assert producer.cancel("a").charged is True
 
 
 def test_a_paid_call_that_provably_did_not_run_ends_it_uncharged(
-    producer: Producer, ledger: Ledger, desk: LedgerDesk, time: Time
+    producer: Producer, ledger: Ledger, session: LedgerSession, time: Time
 ) -> None:
     in_hand = moved(ledger, submitting(ledger), SENDING)
     producer.cancel("a")
-    assert desk.advance(in_hand, NOT_SENT) is None
+    assert session.advance(in_hand, NOT_SENT) is None
     assert (ledger.get("a").state, spent(ledger, time)) == (State.CANCELED, 0)
     assert producer.cancel("a").charged is False
-    assert ledger.slots().strikes == 1  # the vendor's 429 counts all the same
+    assert ledger.slots().trips == 1  # the vendor's 429 counts all the same
 
 
 def test_a_held_job_ends_when_its_slot_is_let_go(
-    producer: Producer, ledger: Ledger, desk: LedgerDesk, time: Time
+    producer: Producer, ledger: Ledger, session: LedgerSession, time: Time
 ) -> None:
     in_hand = moved(ledger, submitting(ledger), SENDING)
     producer.cancel("a")
-    assert desk.advance(in_hand, HELD) is not None
+    assert session.advance(in_hand, HELD) is not None
     assert ledger.slots().in_flight == ("a",)
     with pytest.raises(NotPossible, match="to be canceled"):
         producer.on_call.submit_again("a", accept_charge=True)
     time.pass_(50)
-    [ticket] = ledger.claim(ROUTES).tickets
-    assert (ticket.step, ticket.job_id) == (Step.SUBMIT, "a")
+    [message] = ledger.claim(ROUTES).messages
+    assert (message.step, message.job_id) == (Step.SUBMIT, "a")
     assert ledger.slots().in_flight == ()
 
 

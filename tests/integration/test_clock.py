@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from servers import new_job
-from swapline_producer.change import Change, Limits
-from swapline_producer.contract import Job, State, Step, Ticket
+from support.servers import new_job
+from swapline_producer.contract import Job, State, Step, StepMessage
+from swapline_producer.contract.changes import Change, Limits
 from swapline_producer.ledger import Ledger, connect
-from swapline_workers.clock import SWEEP, Clock
+from swapline_workers.runtime.due_dispatcher import SWEEP, DueDispatcher
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -21,19 +21,19 @@ class Postbox:
     """Keeps what the clock sends, and lets a test wait for it."""
 
     def __init__(self) -> None:
-        self.tickets: queue.Queue[Ticket] = queue.Queue()
+        self.messages: queue.Queue[StepMessage] = queue.Queue()
 
-    def send(self, tickets: Sequence[Ticket]) -> bool:
-        for ticket in tickets:
-            self.tickets.put(ticket)
+    def send(self, messages: Sequence[StepMessage]) -> bool:
+        for message in messages:
+            self.messages.put(message)
         return True
 
-    def next(self) -> Ticket:
-        return self.tickets.get(timeout=30)
+    def next(self) -> StepMessage:
+        return self.messages.get(timeout=30)
 
     def nothing_for(self, seconds: float) -> None:
         with pytest.raises(queue.Empty):
-            self.tickets.get(timeout=seconds)
+            self.messages.get(timeout=seconds)
 
 
 @pytest.fixture
@@ -57,8 +57,8 @@ def hands() -> list[tuple[str, int]]:
 
 
 @pytest.fixture
-def clock(live: Ledger, postbox: Postbox, hands: list[tuple[str, int]]) -> Generator[Clock]:
-    running = Clock(live, postbox, in_hands=lambda: hands, renew_every=0.3)
+def due_dispatcher(live: Ledger, postbox: Postbox, hands: list[tuple[str, int]]) -> Generator[DueDispatcher]:
+    running = DueDispatcher(live, postbox, leased_jobs=lambda: hands, renew_every=0.3)
     running.start()
     yield running
     running.stop()
@@ -66,8 +66,8 @@ def clock(live: Ledger, postbox: Postbox, hands: list[tuple[str, int]]) -> Gener
 
 
 def running_job(ledger: Ledger, job_id: str, due_in: float) -> tuple[Job, int]:
-    [submit] = ledger.accept(new_job(job_id)).tickets
-    if submit.turn == 1:  # no worker lived
+    [submit] = ledger.accept(new_job(job_id)).messages
+    if submit.version == 1:  # no worker lived
         queued = ledger.open(job_id, 1)
         assert queued is not None
         ledger.line_up(queued.job)
@@ -81,29 +81,29 @@ def running_job(ledger: Ledger, job_id: str, due_in: float) -> tuple[Job, int]:
 
 def test_what_was_due_before_the_clock_started_is_sent(live: Ledger, postbox: Postbox) -> None:
     running_job(live, "a", due_in=0)
-    clock = Clock(live, postbox, in_hands=list, renew_every=5)
-    clock.start()
-    assert postbox.next() == Ticket(step=Step.POLL, job_id="a", turn=3)
-    clock.stop()
+    due_dispatcher = DueDispatcher(live, postbox, leased_jobs=list, renew_every=5)
+    due_dispatcher.start()
+    assert postbox.next() == StepMessage(step=Step.POLL, job_id="a", version=3)
+    due_dispatcher.stop()
 
 
-@pytest.mark.usefixtures("clock")
+@pytest.mark.usefixtures("due_dispatcher")
 def test_what_another_process_made_due_is_found(live: Ledger, postbox: Postbox) -> None:
     running_job(live, "a", due_in=0.01)
     assert postbox.next().job_id == "a"
 
 
-def test_a_nudge_brings_the_next_claim_forward(live: Ledger, postbox: Postbox, clock: Clock) -> None:
+def test_a_nudge_brings_the_next_claim_forward(live: Ledger, postbox: Postbox, due_dispatcher: DueDispatcher) -> None:
     for number in range(5):
         _, due = running_job(live, f"a{number}", due_in=0.05)
-        clock.nudge(due)
+        due_dispatcher.schedule_wakeup(due)
         assert postbox.next().job_id == f"a{number}"
         advanced = live.open(f"a{number}", 3)
         assert advanced is not None
         live.advance(advanced.job, Change(to=State.FAILED))
 
 
-@pytest.mark.usefixtures("clock")
+@pytest.mark.usefixtures("due_dispatcher")
 def test_a_message_that_was_lost_is_sent_again(live: Ledger, postbox: Postbox) -> None:
     running_job(live, "a", due_in=0)
     first, again = postbox.next(), postbox.next()
@@ -111,7 +111,7 @@ def test_a_message_that_was_lost_is_sent_again(live: Ledger, postbox: Postbox) -
     assert live.counters()["rescues"] >= 1
 
 
-@pytest.mark.usefixtures("clock")
+@pytest.mark.usefixtures("due_dispatcher")
 def test_a_job_in_hand_is_left_alone_while_its_worker_lives(
     live: Ledger,
     postbox: Postbox,
@@ -126,22 +126,24 @@ def test_a_job_in_hand_is_left_alone_while_its_worker_lives(
 
 def test_many_clocks_cost_the_ledger_what_one_does(live: Ledger, postbox: Postbox) -> None:
     def claims_in(seconds: float, number: int) -> int:
-        clocks = [Clock(live, postbox, in_hands=list, renew_every=5) for _ in range(number)]
-        for clock in clocks:
-            clock.start()
+        clocks = [DueDispatcher(live, postbox, leased_jobs=list, renew_every=5) for _ in range(number)]
+        for due_dispatcher in clocks:
+            due_dispatcher.start()
         postbox.nothing_for(1.0)  # until each has heard of the others
         before = live.client.info("commandstats")["cmdstat_evalsha"]["calls"]
         postbox.nothing_for(seconds)
         after = live.client.info("commandstats")["cmdstat_evalsha"]["calls"]
-        for clock in clocks:
-            clock.stop()
+        for due_dispatcher in clocks:
+            due_dispatcher.stop()
         return int(after - before)
 
     assert claims_in(3.0, 12) < 2 * 3.0 / SWEEP
 
 
 def test_the_clock_survives_a_ledger_that_is_away(postbox: Postbox) -> None:
-    clock = Clock(Ledger(connect("redis://127.0.0.1:1/0", timeout=0.2)), postbox, in_hands=list, renew_every=5)
-    clock.start()
-    clock.stop()
-    assert not clock.is_alive()
+    due_dispatcher = DueDispatcher(
+        Ledger(connect("redis://127.0.0.1:1/0", timeout=0.2)), postbox, leased_jobs=list, renew_every=5
+    )
+    due_dispatcher.start()
+    due_dispatcher.stop()
+    assert not due_dispatcher.is_alive()

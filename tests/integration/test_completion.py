@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from installation import SWAPLINE
+from support.installation import SWAPLINE
 
 BASH = """
 set -e

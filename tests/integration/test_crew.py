@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import redis
 
-from servers import waited_for
+from support.servers import waited_for
 from swapline_producer import ProducerSettings, SwapRequest
-from swapline_producer.contract import State, Step, Ticket
-from swapline_producer.envelope import message
+from swapline_producer.contract import State, Step, StepMessage
+from swapline_producer.messaging.celery_message import encode_message
 from swapline_simulator import sample_photographs
 from swapline_workers.celery_app import build_app
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from celery import Celery
 
-    from installation import Installation, Receiver
+    from support.installation import Installation, Receiver
 
 PHOTOGRAPH = sample_photographs()[0]
 
@@ -91,12 +91,12 @@ def test_what_goes_the_short_way_is_shown_by_inspect(installation: Installation)
 
 def test_what_somebody_has_revoked_is_left_to_celery_which_drops_it(installation: Installation) -> None:
     client = redis.Redis.from_url(installation.valkey.url)
-    ticket = Ticket(step=Step.POLL, job_id="0" * 32, turn=3)
-    queue = ticket.step.queue(installation.prefix)
+    message = StepMessage(step=Step.POLL, job_id="0" * 32, version=3)
+    queue = message.step.queue(installation.prefix)
     with installation.worker() as worker, celery_of(installation) as app:
-        revoked = {"task_id": ticket.step.task_id(ticket.job_id)}
+        revoked = {"task_id": message.step.task_id(message.job_id)}
         assert app.control.broadcast("revoke", arguments=revoked, reply=True, limit=1, timeout=20)
-        client.lpush(queue, message(ticket, queue))
+        client.lpush(queue, encode_message(message, queue))
         waited_for(lambda: "Discarding revoked task" in worker.log())
     client.close()
 
@@ -126,9 +126,9 @@ def test_every_step_is_heard_of_by_who_listens(installation: Installation, pool:
             job_id = installation.producer().enqueue(SwapRequest(image=PHOTOGRAPH, gender=0, filter_id=12)).job_id
             capturing.result(90)
     told = [kind for uuid, kind in heard if uuid == f"{job_id}-poll"]
-    looks = told.count("task-retried")
-    assert looks >= 1
-    assert told == ["task-received", "task-started", "task-retried"] * looks + [
+    polls = told.count("task-retried")
+    assert polls >= 1
+    assert told == ["task-received", "task-started", "task-retried"] * polls + [
         "task-received",
         "task-started",
         "task-succeeded",

@@ -14,18 +14,18 @@ import pytest
 import redis
 from pydantic import SecretStr
 
-from debian import needs
-from installation import SECRET
-from raw_server import Caller, RawServer
-from servers import Time, new_job, waited_for
-from swapline_producer.change import Change, Strike
+from support.debian import needs
+from support.installation import SECRET
+from support.raw_server import Caller, RawServer
+from support.servers import Time, new_job, waited_for
 from swapline_producer.contract import State
-from swapline_producer.doctor import Finding, Verdict
-from swapline_producer.doctor import ledger as of_ledger
-from swapline_producer.doctor import redis as of_redis
-from swapline_producer.doctor import storage as of_storage
+from swapline_producer.contract.changes import BreakerTrip, Change
 from swapline_producer.ledger import Ledger
 from swapline_producer.ledger.accounts import Vendor
+from swapline_producer.operations.doctor import Finding, Verdict
+from swapline_producer.operations.doctor import ledger as of_ledger
+from swapline_producer.operations.doctor import redis as of_redis
+from swapline_producer.operations.doctor import storage as of_storage
 from swapline_producer.storage import open_storage
 from swapline_workers.doctor import flower, vendor
 from swapline_workers.doctor.steps import steps
@@ -36,7 +36,7 @@ from swapline_workers.settings import WorkerSettings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from installation import Installation
+    from support.installation import Installation
     from swapline_simulator import Simulator
 
 
@@ -201,7 +201,7 @@ def test_a_clock_that_is_off_is_told(valkey: EmbeddedValkey, prefix: str, off: f
 
 
 def test_a_worker_that_fell_silent_is_told_from_one_that_works(ledger: Ledger, time: Time) -> None:
-    ledger.claim({}, clock="a")
+    ledger.claim({}, dispatcher="a")
     assert lines(of_ledger.workers(ledger))["workers"].verdict == "ok"
     time.pass_(30)
     assert "30 s ago" in lines(of_ledger.workers(ledger))["workers"].found
@@ -212,10 +212,10 @@ def test_a_worker_that_fell_silent_is_told_from_one_that_works(ledger: Ledger, t
 def test_a_line_that_stands_still_says_why(ledger: Ledger, time: Time) -> None:
     ledger.accept(new_job("j"))
     ledger.line_up(ledger.get("j"))
-    strike = Strike(reason="the vendor refuses the key", wait=60)
-    change = Change(to=State.QUEUED, strike=strike, in_line=True, due_by="queue_until")
+    trip = BreakerTrip(reason="the vendor refuses the key", wait=60)
+    change = Change(to=State.QUEUED, trip=trip, in_line=True, due_by="queue_until")
     assert ledger.advance(ledger.get("j"), change) is not None
-    ledger.client.hset(f"{ledger.prefix}:gate", "closed_until", 2**52)  # the view asks the server's own clock
+    ledger.client.hset(f"{ledger.prefix}:breaker", "closed_until", 2**52)  # the view asks the server's own clock
     found = lines(of_ledger.jobs(ledger))
     assert (found["line"].verdict, "the vendor refuses the key" in found["line"].found) == ("fail", True)
     time.pass_(300)

@@ -13,11 +13,11 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from servers import Time, new_job
-from swapline_producer.change import Change, Limits
+from support.servers import Time, new_job
 from swapline_producer.contract import Priority, State
+from swapline_producer.contract.changes import Change, Limits
 from swapline_producer.ledger import Ledger, connect
-from swapline_producer.ledger.accepting import Wish
+from swapline_producer.ledger.intake import AcceptRequest
 from swapline_workers.core.lifecycle import ROUTES
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import redis
 
-    from swapline_producer.contract import Job, Ticket
+    from swapline_producer.contract import Job, StepMessage
     from swapline_workers.local.valkey import EmbeddedValkey
 
 LONG, SHORT = 1e6, 5.0
@@ -94,13 +94,13 @@ class Story:
         self.claim()
 
     def claim(self) -> None:
-        self._granted(ticket for ticket in self.ledger.claim(ROUTES).tickets if ticket.turn % 2 == 0)
+        self._granted(message for message in self.ledger.claim(ROUTES).messages if message.version % 2 == 0)
 
     def enqueue(self, tenant: str, priority: Priority, ttl: float) -> None:
         self.time.at += 1
         job_id = f"j{self.time.at}"
         new = new_job(job_id, tenant=tenant, priority=priority, queue_ttl=ttl)
-        self.ledger.accept_many([Wish(new)])
+        self.ledger.accept_many([AcceptRequest(new)])
         self.waiting[job_id] = job = self.ledger.get(job_id)
         self._join(job)
         self.claim()
@@ -135,9 +135,9 @@ class Story:
         assert advanced is not None
         self._granted(advanced.granted)
 
-    def _granted(self, tickets: Iterable[Ticket]) -> None:
-        for ticket in tickets:
-            job = self.ledger.get(ticket.job_id)
+    def _granted(self, messages: Iterable[StepMessage]) -> None:
+        for message in messages:
+            job = self.ledger.get(message.job_id)
             expected = self.model.serve(self.time.at)
             assert expected == (job.spec.priority, job.tenant, job.job_id)
             self.in_flight[job.job_id] = job

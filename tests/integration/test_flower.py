@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from flowers import flower
-from installation import SWAPLINE
+from support.flowers import flower
+from support.installation import SWAPLINE
 from swapline_workers.doctor.flower import examine
 from swapline_workers.local.errors import ChildFailed
 from swapline_workers.local.ports import free_port

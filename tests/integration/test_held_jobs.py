@@ -12,23 +12,23 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import SecretStr
 
-from fakes import World
-from raw_server import Caller, RawServer
-from servers import new_job, waited_for
+from support.fakes import World
+from support.raw_server import Caller, RawServer
+from support.servers import new_job, waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import EventType, FailureCode, State
 from swapline_simulator import Simulator, sample_photographs
-from swapline_workers.adapters.desk import LedgerDesk
 from swapline_workers.adapters.vendor import VendorClient
+from swapline_workers.runtime.job_session import LedgerSession
 from swapline_workers.steps.submit import submit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from installation import Installation, Receiver
+    from support.installation import Installation, Receiver
     from swapline_producer import Producer
-    from swapline_producer.change import Change
     from swapline_producer.contract import Job
+    from swapline_producer.contract.changes import Change
     from swapline_producer.ledger import Ledger
 
 PHOTOGRAPH = sample_photographs()[0]
@@ -163,11 +163,11 @@ def test_a_reply_that_comes_after_all_ends_the_hold_by_itself(installation: Inst
     assert installation.vendor.control.report().credits_spent == 2
 
 
-class Stopwatch(LedgerDesk):
+class Stopwatch(LedgerSession):
     """The real desk; notes when each write had reached the ledger."""
 
     def __init__(self, ledger: Ledger) -> None:
-        super().__init__(ledger, NoMail(), nudge=lambda _: None)
+        super().__init__(ledger, NullPublisher(), schedule_wakeup=lambda _: None)
         self.moments: list[float] = []
 
     def _advance(self, job: Job, change: Change, token: str) -> Job | None:
@@ -176,8 +176,8 @@ class Stopwatch(LedgerDesk):
         return written
 
 
-class NoMail:
-    def send(self, _tickets: object) -> bool:
+class NullPublisher:
+    def send(self, _messages: object) -> bool:
         return True
 
 
@@ -185,26 +185,26 @@ def test_the_moments_around_a_paid_call_in_which_its_outcome_can_get_lost_are_mi
     ledger: Ledger, record_property: Callable[[str, object], None]
 ) -> None:
     """Between the attempt's record and the call's arrival, and between its reply and the record of the id."""
-    desk = Stopwatch(ledger)
+    session = Stopwatch(ledger)
 
     def vendor(caller: Caller) -> None:
         caller.read_request()
-        desk.moments.append(monotonic())
+        session.moments.append(monotonic())
         caller.say(b"HTTP/1.1 200 OK\r\nContent-Length: 32\r\n\r\n" + b'{"id":"job-1","status":"QUEUED"}')
 
     ours = []
     with RawServer(vendor) as server:
         client = VendorClient(base_url=server.url, key_header="X-Key", key=SecretStr("k"))
         for number in range(50):
-            desk.moments.clear()
+            session.moments.clear()
             ledger.accept(new_job(f"j{number}"))
-            with desk.in_hand(f"j{number}", 1) as opened:
+            with session.in_hand(f"j{number}", 1) as opened:
                 assert opened is not None
-                ports = replace(World().ports, desk=desk, vendor=client)
+                ports = replace(World().ports, session=session, vendor=client)
                 submit(opened.job, opened.at, ports)
             ledger.client.delete(f"{ledger.prefix}:slots")  # the next one needs the slot
-            attempt, _, known = desk.moments
-            assert [later > sooner for sooner, later in pairwise(desk.moments)] == [True, True]
+            attempt, _, known = session.moments
+            assert [later > sooner for sooner, later in pairwise(session.moments)] == [True, True]
             ours.append(known - attempt)
     record_property("milliseconds", {"median": median(ours) * 1000, "longest": max(ours) * 1000})  # for --junit-xml
     assert median(ours) < 0.05

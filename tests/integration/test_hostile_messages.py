@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 
-from servers import waited_for
+from support.servers import waited_for
 from swapline_producer.contract import State
 from swapline_simulator import sample_photographs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from installation import Installation
+    from support.installation import Installation
 
 
 class Evil:

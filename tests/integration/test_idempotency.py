@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from servers import new_job
+from support.servers import new_job
 from swapline_producer import Producer, SwapRequest
-from swapline_producer.change import Change
 from swapline_producer.contract import Job, State
+from swapline_producer.contract.changes import Change
 from swapline_producer.errors import IdempotencyConflict
 
 if TYPE_CHECKING:
-    from installation import Installation
-    from servers import Time
+    from support.installation import Installation
+    from support.servers import Time
     from swapline_producer.ledger import Ledger
 
 RACER = """

@@ -11,22 +11,22 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from fakes import png
-from servers import new_job
+from support.fakes import png
+from support.servers import new_job
 from swapline_producer import Producer, ProducerSettings, SwapRequest
-from swapline_producer.change import Change, Limits
 from swapline_producer.contract import FailureCode, State, StoredImage
+from swapline_producer.contract.changes import Change, Limits
 from swapline_producer.errors import IdempotencyConflict, NotPossible, ObjectMissing, StorageUnavailable
 from swapline_producer.ledger import Ledger, connect
-from swapline_producer.sweep import Sweep
+from swapline_producer.retention.sweep import Sweep
 from swapline_producer.testing import memory_storage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from servers import Time
-    from swapline_producer.contract import Job, Ticket
-    from swapline_producer.ledger.keeping import Taken
+    from support.servers import Time
+    from swapline_producer.contract import Job, StepMessage
+    from swapline_producer.ledger.retention import Taken
     from swapline_producer.storage import Storage
     from swapline_workers.local.valkey import EmbeddedValkey
 
@@ -37,8 +37,8 @@ ENDS = {
 }
 
 
-class NoPost:
-    def send(self, tickets: Sequence[Ticket]) -> bool:  # noqa: ARG002 -- the protocol's shape
+class NullPublisher:
+    def send(self, messages: Sequence[StepMessage]) -> bool:  # noqa: ARG002 -- the protocol's shape
         return True
 
 
@@ -49,7 +49,7 @@ def storage() -> Storage:
 
 @pytest.fixture
 def producer(ledger: Ledger, storage: Storage) -> Producer:
-    return Producer(ProducerSettings(key_prefix=ledger.prefix), ledger, NoPost(), storage)
+    return Producer(ProducerSettings(key_prefix=ledger.prefix), ledger, NullPublisher(), storage)
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_the_input_of_a_job_that_succeeded_can_be_kept_a_while_to_be_shown(
     valkey: EmbeddedValkey, prefix: str, time: Time, storage: Storage
 ) -> None:
     ledger = Ledger(connect(valkey.url), prefix, show_inputs=60, clock=time)
-    producer = Producer(ProducerSettings(key_prefix=prefix), ledger, NoPost(), storage)
+    producer = Producer(ProducerSettings(key_prefix=prefix), ledger, NullPublisher(), storage)
     job = enqueue(producer)
     ledger.advance(job, Change(to=State.SUCCEEDED))
     gone = []

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from place import NoPost, Place
+from support.retention_world import NullPublisher, Place
 from swapline_producer.errors import JobNotFound, NotPossible
-from swapline_producer.janitor import PART
-from swapline_producer.layout import receipt_key, result_folder, staged_key
 from swapline_producer.ledger import Ledger
-from swapline_producer.purge import Purge, Which
+from swapline_producer.retention.orphans import PART
+from swapline_producer.retention.purge import Purge, PurgeSelector
 from swapline_producer.storage import open_storage
+from swapline_producer.storage.keys import receipt_key, result_folder, staged_key
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from servers import Time
+    from support.servers import Time
     from swapline_producer.storage import Storage
 
 HOUR, DAY = 3600.0, 86_400.0
@@ -105,11 +105,11 @@ def test_workers_look_at_a_part_at_a_time_and_go_on_where_the_last_one_stopped(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert PART == 1000
-    monkeypatch.setattr("swapline_producer.janitor.PART", 4)
+    monkeypatch.setattr("swapline_producer.retention.orphans.PART", 4)
     for number in range(10):
         place.storage.put(f"inputs/{number:064}", b"orphan", "image/png")
         place.storage.put(staged_key(f"{number % 3:032}", number), b"orphan", "image/png")
-    assert [place.janitor().next_part().looked_at for _ in range(3)] == [8, 8, 4]
+    assert [place.janitor().next_part().polled_at for _ in range(3)] == [8, 8, 4]
     place.sweep.all_due()
     assert place.objects() == set()
 
@@ -118,7 +118,7 @@ def test_a_search_by_hand_stops_at_its_limit_and_a_dry_one_changes_nothing(place
     for number in range(5):
         place.storage.put(f"inputs/{number:064}", b"orphan", "image/png")
     findings = place.janitor().everything(limit=3, dry=True)
-    assert (findings.looked_at, findings.orphans["inputs"], findings.cut_short) == (3, 3, True)
+    assert (findings.polled_at, findings.orphans["inputs"], findings.cut_short) == (3, 3, True)
     assert place.sweep.all_due() == 0
     assert len(place.objects()) == 5
 
@@ -148,7 +148,9 @@ def test_a_purge_takes_the_objects_of_a_job_and_leaves_what_others_need(place: P
     mine, others = place.succeeded(tenant="acme"), place.succeeded()
     place.number -= 1
     sibling = place.queued()  # the same picture as `others`
-    report = Purge(place.ledger, NoPost(), place.storage).run(Which(job_ids=(mine.job_id, others.job_id)))
+    report = Purge(place.ledger, NullPublisher(), place.storage).run(
+        PurgeSelector(job_ids=(mine.job_id, others.job_id))
+    )
     assert (report.jobs, report.objects, report.unknown) == (2, 4, [])
     assert place.objects() == {sibling.spec.image.key}  # type: ignore[union-attr]
     with pytest.raises(JobNotFound, match="was purged on"):
@@ -160,9 +162,9 @@ def test_a_purge_finds_results_whose_record_has_gone(place: Place) -> None:
     other = place.succeeded(tenant="other")
     for job in jobs:
         place.ledger.client.delete(f"{place.ledger.prefix}:job:{job.job_id}")
-    purge = Purge(place.ledger, NoPost(), place.storage)
-    assert purge.run(Which(job_ids=(jobs[0].job_id, "9" * 32))).unknown == ["9" * 32]
-    assert purge.run(Which(tenant="acme")).forgotten == 2
+    purge = Purge(place.ledger, NullPublisher(), place.storage)
+    assert purge.run(PurgeSelector(job_ids=(jobs[0].job_id, "9" * 32))).unknown == ["9" * 32]
+    assert purge.run(PurgeSelector(tenant="acme")).forgotten == 2
     assert {key for key in place.objects() if key.startswith("results")} == {
         f"{result_folder(other)}/0.png",
         receipt_key(other),
@@ -174,7 +176,7 @@ def test_a_purge_finds_results_whose_record_has_gone(place: Place) -> None:
 def test_a_file_that_a_killed_writer_left_goes_when_it_is_old(tmp_path: Path) -> None:
     store = open_storage(tmp_path.as_uri())
     killed = (
-        "import os, swapline_producer.storage.local as local\n"
+        "import os, swapline_producer.storage.local.store as local\n"
         "local.os.link = lambda *_, **__: os._exit(9)\n"
         f"local.LocalStorage(__import__('pathlib').Path({str(tmp_path)!r})).put_once('inputs/a', b'face', '')\n"
     )

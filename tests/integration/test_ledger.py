@@ -5,19 +5,19 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from servers import new_job
-from swapline_producer.change import Change, Limits, Strike
-from swapline_producer.contract import Job, Notification, State, Step, Ticket
+from support.servers import new_job
+from swapline_producer.contract import Job, Notification, State, Step, StepMessage
+from swapline_producer.contract.changes import BreakerTrip, Change, Limits
 from swapline_producer.errors import IdempotencyConflict, JobNotFound, LedgerUnavailable
 from swapline_producer.ledger import Ledger, connect, new_token
 from swapline_workers.core.lifecycle import ROUTES
 
 if TYPE_CHECKING:
-    from servers import Time
+    from support.servers import Time
 
 
-def opened(ledger: Ledger, job_id: str, turn: int) -> Job:
-    found = ledger.open(job_id, turn)
+def opened(ledger: Ledger, job_id: str, version: int) -> Job:
+    found = ledger.open(job_id, version)
     assert found is not None
     return found.job
 
@@ -30,7 +30,7 @@ def accepted(ledger: Ledger, *job_ids: str, **values: Any) -> list[Job]:
 
 def with_slot(ledger: Ledger, job_id: str, **values: Any) -> Job:
     [queued] = accepted(ledger, job_id, **values)
-    assert ledger.line_up(queued) == (Ticket(step=Step.SUBMIT, job_id=job_id, turn=2),)
+    assert ledger.line_up(queued) == (StepMessage(step=Step.SUBMIT, job_id=job_id, version=2),)
     return opened(ledger, job_id, 2)
 
 
@@ -41,7 +41,7 @@ def moved(ledger: Ledger, job: Job, change: Change) -> Job:
 
 
 def running(ledger: Ledger, job_id: str) -> Job:
-    change = Change(to=State.RUNNING, fields={"vendor_job_id": f"v-{job_id}"}, due_in=1, calm=True)
+    change = Change(to=State.RUNNING, fields={"vendor_job_id": f"v-{job_id}"}, due_in=1, close_breaker=True)
     return moved(ledger, with_slot(ledger, job_id), change)
 
 
@@ -53,7 +53,7 @@ def due(ledger: Ledger) -> dict[str, int]:
 def test_an_accepted_job_is_queued_due_and_logged(ledger: Ledger, time: Time) -> None:
     assert ledger.accept(new_job("a"))[:2] == ("a", True)
     job = ledger.get("a")
-    assert (job.state, job.turn, job.created_at, job.queue_until) == (State.QUEUED, 1, time.at, time.at + 100_000)
+    assert (job.state, job.version, job.created_at, job.queue_until) == (State.QUEUED, 1, time.at, time.at + 100_000)
     assert due(ledger) == {"a": time.at + 15_000}
     assert [event.name for event in ledger.events("a")] == ["queued"]
 
@@ -126,7 +126,7 @@ def test_the_returned_job_is_the_one_in_the_ledger(ledger: Ledger) -> None:
 
 def test_slots_are_given_up_to_the_limit_and_the_rest_waits(ledger: Ledger) -> None:
     granted = [ledger.line_up(job) for job in accepted(ledger, "a", "b", "c")]
-    assert [len(tickets or ()) for tickets in granted] == [1, 1, 0]
+    assert [len(messages or ()) for messages in granted] == [1, 1, 0]
     assert ledger.slots().in_flight == ("a", "b")
 
 
@@ -142,7 +142,7 @@ def test_a_parked_job_is_due_when_its_queue_ttl_is_over(ledger: Ledger, time: Ti
         ledger.line_up(job)
     assert due(ledger)["c"] == time.at + 100_000
     time.pass_(100)
-    assert Ticket(step=Step.SUBMIT, job_id="c", turn=1) in ledger.claim(ROUTES).tickets
+    assert StepMessage(step=Step.SUBMIT, job_id="c", version=1) in ledger.claim(ROUTES).messages
 
 
 def test_a_freed_slot_goes_to_the_next_job_in_the_same_move(ledger: Ledger) -> None:
@@ -151,7 +151,7 @@ def test_a_freed_slot_goes_to_the_next_job_in_the_same_move(ledger: Ledger) -> N
         ledger.line_up(job)
     advanced = ledger.advance(first, Change(to=State.STORING, due_in=15))
     assert advanced is not None
-    assert advanced.granted == (Ticket(step=Step.SUBMIT, job_id="c", turn=2),)
+    assert advanced.granted == (StepMessage(step=Step.SUBMIT, job_id="c", version=2),)
     assert ledger.slots().in_flight == ("b", "c")
 
 
@@ -172,9 +172,9 @@ def test_the_line_goes_by_priority_then_fairly_among_tenants_then_by_age(ledger:
             ledger.line_up(job)
     order = []
     while (advanced := ledger.advance(last, Change(to=State.FAILED))) and advanced.granted:
-        [ticket] = advanced.granted
-        order.append(ticket.job_id)
-        last = opened(ledger, ticket.job_id, ticket.turn)
+        [message] = advanced.granted
+        order.append(message.job_id)
+        last = opened(ledger, message.job_id, message.version)
     assert order == ["h1", "a1", "b1", "a2", "a3", "l1"]
 
 
@@ -184,65 +184,67 @@ def test_a_strike_stops_the_line_and_one_job_probes_first(ledger: Ledger, time: 
         moved(
             ledger,
             job,
-            Change(to=State.QUEUED, in_line=True, due_by="queue_until", strike=Strike(reason="down", wait=4)),
+            Change(to=State.QUEUED, in_line=True, due_by="queue_until", trip=BreakerTrip(reason="down", wait=4)),
         )
     assert ledger.slots().in_flight == ()
     assert ledger.claim(ROUTES).next_at == time.at + 8_000  # the second strike in a row doubles the wait
     time.pass_(8)
-    [probe] = ledger.claim(ROUTES).tickets
+    [probe] = ledger.claim(ROUTES).messages
     assert probe.job_id == "a"
-    assert ledger.claim(ROUTES).tickets == ()
-    advanced = ledger.advance(opened(ledger, "a", probe.turn), Change(to=State.RUNNING, due_in=1, calm=True))
+    assert ledger.claim(ROUTES).messages == ()
+    advanced = ledger.advance(
+        opened(ledger, "a", probe.version), Change(to=State.RUNNING, due_in=1, close_breaker=True)
+    )
     assert advanced is not None
-    assert [ticket.job_id for ticket in advanced.granted] == ["b"]
-    assert ledger.slots().strikes == 0
+    assert [message.job_id for message in advanced.granted] == ["b"]
+    assert ledger.slots().trips == 0
 
 
 def test_429_uses_fewer_slots_until_the_cap_has_grown_back(ledger: Ledger, time: Time) -> None:
     running(ledger, "a")
     throttled = with_slot(ledger, "b")
-    strike = Strike(reason="429", wait=1, shrink=True)
-    moved(ledger, throttled, Change(to=State.QUEUED, in_line=True, due_by="queue_until", strike=strike))
+    trip = BreakerTrip(reason="429", wait=1, shrink=True)
+    moved(ledger, throttled, Change(to=State.QUEUED, in_line=True, due_by="queue_until", trip=trip))
     time.pass_(20)
-    assert ledger.claim(ROUTES).tickets == (Ticket(step=Step.POLL, job_id="a", turn=3),)
+    assert ledger.claim(ROUTES).messages == (StepMessage(step=Step.POLL, job_id="a", version=3),)
     time.pass_(10)
-    assert "b" in [ticket.job_id for ticket in ledger.claim(ROUTES).tickets]
+    assert "b" in [message.job_id for message in ledger.claim(ROUTES).messages]
 
 
 def test_429_while_others_run_keeps_nobody_waiting_for_their_slots(ledger: Ledger) -> None:
     first, second = running(ledger, "a"), with_slot(ledger, "b")
-    strike = Strike(reason="429", shrink=True)
-    moved(ledger, second, Change(to=State.QUEUED, in_line=True, due_by="queue_until", strike=strike))
-    assert (ledger.slots().cap, ledger.slots().strikes) == (1, 0)
+    trip = BreakerTrip(reason="429", shrink=True)
+    moved(ledger, second, Change(to=State.QUEUED, in_line=True, due_by="queue_until", trip=trip))
+    assert (ledger.slots().cap, ledger.slots().trips) == (1, 0)
     advanced = ledger.advance(first, Change(to=State.STORING, due_in=15))
     assert advanced is not None
-    assert [ticket.job_id for ticket in advanced.granted] == ["b"]
+    assert [message.job_id for message in advanced.granted] == ["b"]
 
 
 def test_what_is_due_is_claimed_once_and_again_after_the_rescue_time(ledger: Ledger, time: Time) -> None:
     running(ledger, "a")
     time.pass_(1)
-    poll = Ticket(step=Step.POLL, job_id="a", turn=3)
-    assert ledger.claim(ROUTES).tickets == (poll,)
-    assert ledger.claim(ROUTES).tickets == ()
+    poll = StepMessage(step=Step.POLL, job_id="a", version=3)
+    assert ledger.claim(ROUTES).messages == (poll,)
+    assert ledger.claim(ROUTES).messages == ()
     time.pass_(15)
     claimed = ledger.claim(ROUTES)
-    assert (claimed.tickets, claimed.rescued) == ((poll,), 1)
+    assert (claimed.messages, claimed.rescued) == ((poll,), 1)
     assert ledger.counters()["rescues"] == 1
 
 
 def test_a_job_in_hand_is_not_rescued(ledger: Ledger, time: Time) -> None:
     job = running(ledger, "a")
     time.pass_(14)
-    assert ledger.renew([("a", job.turn), ("gone", 1)]) == 1
+    assert ledger.renew([("a", job.version), ("gone", 1)]) == 1
     time.pass_(14)
-    assert ledger.claim(ROUTES).tickets == ()
+    assert ledger.claim(ROUTES).messages == ()
 
 
 def test_a_renewal_of_another_turn_changes_nothing(ledger: Ledger) -> None:
     job = running(ledger, "a")
     before = due(ledger)
-    assert ledger.renew([("a", job.turn - 1)]) == 0
+    assert ledger.renew([("a", job.version - 1)]) == 0
     assert due(ledger) == before
 
 
@@ -251,7 +253,7 @@ def test_nothing_is_sent_again_into_a_long_queue(ledger: Ledger, time: Time) -> 
     ledger.client.rpush(Step.SUBMIT.queue(ledger.prefix), *range(30))
     time.pass_(15)
     claimed = ledger.claim(ROUTES, backlog=10)
-    assert (claimed.tickets, claimed.postponed) == ((), 1)
+    assert (claimed.messages, claimed.postponed) == ((), 1)
     assert due(ledger)["a"] == time.at + 15_000 * 4
 
 
@@ -265,7 +267,7 @@ def test_nothing_is_sent_again_into_a_long_queue(ledger: Ledger, time: Time) -> 
 )
 def test_the_clock_sends_the_step_that_the_state_asks_for(ledger: Ledger, change: Change, step: Step) -> None:
     moved(ledger, running(ledger, "a"), change)
-    assert [ticket.step for ticket in ledger.claim(ROUTES).tickets] == [step]
+    assert [message.step for message in ledger.claim(ROUTES).messages] == [step]
 
 
 def test_a_finished_job_without_a_webhook_has_no_due_entry_no_slot_and_an_end(ledger: Ledger) -> None:
@@ -308,8 +310,8 @@ def test_a_job_that_turns_out_to_be_at_the_vendor_takes_its_slot_back(ledger: Le
 def test_counters_add_up(ledger: Ledger) -> None:
     job = running(ledger, "a")
     for _ in range(3):
-        job = moved(ledger, job, Change(to=State.RUNNING, due_in=1, count={"looks": 2}))
-    assert ledger.counters()["looks"] == 6
+        job = moved(ledger, job, Change(to=State.RUNNING, due_in=1, count={"polls": 2}))
+    assert ledger.counters()["polls"] == 6
 
 
 def test_the_census_is_a_recount(ledger: Ledger) -> None:
@@ -343,36 +345,36 @@ def test_a_server_that_is_away_is_a_clear_sentence() -> None:
 def test_a_clock_that_is_set_back_makes_nobody_wait_longer(ledger: Ledger, time: Time) -> None:
     running(ledger, "a")
     waiting = with_slot(ledger, "b")
-    pause = Strike(reason="down", wait=4)
-    moved(ledger, waiting, Change(to=State.QUEUED, in_line=True, due_by="queue_until", strike=pause))
+    pause = BreakerTrip(reason="down", wait=4)
+    moved(ledger, waiting, Change(to=State.QUEUED, in_line=True, due_by="queue_until", trip=pause))
     ledger.claim(ROUTES)
     time.pass_(-3600)
     claimed = ledger.claim(ROUTES)
-    assert claimed.tickets == ()
+    assert claimed.messages == ()
     assert claimed.next_at == time.at + 1_000
     time.pass_(1)
-    assert [ticket.job_id for ticket in ledger.claim(ROUTES).tickets] == ["a"]
+    assert [message.job_id for message in ledger.claim(ROUTES).messages] == ["a"]
     time.pass_(3)
-    assert [ticket.job_id for ticket in ledger.claim(ROUTES).tickets] == ["b"]
+    assert [message.job_id for message in ledger.claim(ROUTES).messages] == ["b"]
 
 
 def test_a_clock_that_is_set_forward_brings_what_waits_early_and_loses_nothing(ledger: Ledger, time: Time) -> None:
     running(ledger, "a")
     time.pass_(86_400)
-    assert ledger.claim(ROUTES).tickets == (Ticket(step=Step.POLL, job_id="a", turn=3),)
+    assert ledger.claim(ROUTES).messages == (StepMessage(step=Step.POLL, job_id="a", version=3),)
 
 
 def test_a_job_that_comes_while_no_worker_lives_sends_a_message_of_its_own(ledger: Ledger, time: Time) -> None:
-    assert ledger.accept(new_job("a")).tickets == (Ticket(step=Step.SUBMIT, job_id="a", turn=1),)
+    assert ledger.accept(new_job("a")).messages == (StepMessage(step=Step.SUBMIT, job_id="a", version=1),)
     ledger.claim(ROUTES)
     time.pass_(3)
-    assert ledger.accept(new_job("b")).tickets == (Ticket(step=Step.SUBMIT, job_id="b", turn=1),)
+    assert ledger.accept(new_job("b")).messages == (StepMessage(step=Step.SUBMIT, job_id="b", version=1),)
     assert (ledger.get("a").state, ledger.get("b").state) == (State.QUEUED, State.QUEUED)
 
 
 def test_a_job_that_comes_while_a_worker_lives_has_a_free_slot_at_once(ledger: Ledger) -> None:
     ledger.claim(ROUTES)
-    assert ledger.accept(new_job("a")).tickets == (Ticket(step=Step.SUBMIT, job_id="a", turn=2),)
+    assert ledger.accept(new_job("a")).messages == (StepMessage(step=Step.SUBMIT, job_id="a", version=2),)
     assert ledger.get("a").state is State.SUBMITTING
 
 
@@ -380,11 +382,11 @@ def test_a_job_that_comes_while_every_slot_is_used_stands_in_line_at_once(ledger
     first = running(ledger, "a")
     running(ledger, "b")
     ledger.claim(ROUTES)
-    assert ledger.accept(new_job("c")).tickets == ()
+    assert ledger.accept(new_job("c")).messages == ()
     assert due(ledger)["c"] == ledger.get("c").queue_until
     freed = ledger.advance(first, Change(to=State.STORING, due_in=1))
     assert freed is not None
-    assert freed.granted == (Ticket(step=Step.SUBMIT, job_id="c", turn=2),)
+    assert freed.granted == (StepMessage(step=Step.SUBMIT, job_id="c", version=2),)
 
 
 def test_taking_a_job_in_hand_at_once_writes_nothing_and_later_puts_its_rescue_off(ledger: Ledger, time: Time) -> None:
@@ -402,19 +404,19 @@ def test_taking_a_job_in_hand_at_once_writes_nothing_and_later_puts_its_rescue_o
 
 def test_a_look_is_counted_before_it_is_made_also_one_whose_message_came_twice(ledger: Ledger, time: Time) -> None:
     def begun() -> int:
-        return ledger.figures().counts.get("looks_begun", 0)
+        return ledger.figures().counts.get("polls_begun", 0)
 
     running(ledger, "a")
     time.pass_(1)
-    [ticket] = ledger.claim(ROUTES).tickets
+    [message] = ledger.claim(ROUTES).messages
     assert begun() == 1
-    one, other = opened(ledger, "a", ticket.turn), opened(ledger, "a", ticket.turn)
+    one, other = opened(ledger, "a", message.version), opened(ledger, "a", message.version)
     assert begun() == 1
-    look = Change(to=State.RUNNING, count={"looks": 1}, due_in=1)
+    look = Change(to=State.RUNNING, count={"polls": 1}, due_in=1)
     later = moved(ledger, one, look)
     assert ledger.advance(other, look) is None
     assert begun() == 2
-    opened(ledger, "a", later.turn)  # a message that no claim has sent
+    opened(ledger, "a", later.version)  # a message that no claim has sent
     assert begun() == 3
     for _ in range(2):  # whoever the first claim sent for was killed, perhaps after he had asked the vendor
         time.pass_(16)

@@ -18,14 +18,14 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from machine import GOOD, LOOK_ANSWERS, SUBMIT_ANSWERS, Order, SmallWorld, WatchedLedger
-from servers import Time, new_job
-from swapline_producer.cancel import cancel
-from swapline_producer.change import Advanced, Change, Claimed, Limits, Opened
-from swapline_producer.contract import Job, LinkedImage, Notification, Priority, State, Step, Ticket
+from support.servers import Time, new_job
+from support.small_world import GOOD, POLL_ANSWERS, SUBMIT_ANSWERS, Order, SmallWorld, WatchedLedger
+from swapline_producer.client.cancel import cancel
+from swapline_producer.contract import Job, LinkedImage, Notification, Priority, State, Step, StepMessage
+from swapline_producer.contract.changes import Advanced, Change, Claimed, Limits, Opened
 from swapline_producer.errors import NotPossible
 from swapline_producer.ledger import connect
-from swapline_producer.oncall import OnCall
+from swapline_producer.operations.recovery import Recovery
 from swapline_workers.core.lifecycle import ROUTES
 from swapline_workers.errors import WebhookFailed
 
@@ -59,7 +59,7 @@ ORDERS = st.builds(
     Order,
     kill=st.sampled_from([False, False, False, True]),
     submit=st.sampled_from(SUBMIT_ANSWERS),
-    look=st.sampled_from(LOOK_ANSWERS),
+    look=st.sampled_from(POLL_ANSWERS),
     webhook=st.sampled_from([204, WebhookFailed("500", status=500), WebhookFailed("410", status=410, gone=True)]),
 )
 
@@ -83,7 +83,9 @@ class LedgerMachine(RuleBasedStateMachine):
         self.client = connect(self.url)
         self.ledger = self.kind(self.client, f"m{secrets.token_hex(6)}", clock=self.time)
         self.world = SmallWorld(self.ledger, self.time)
-        self.on_call = OnCall(self.ledger, self.world.bag, cast("Storage", Shelf(lambda: self.world.pictures.objects)))
+        self.on_call = Recovery(
+            self.ledger, self.world.bag, cast("Storage", Shelf(lambda: self.world.pictures.objects))
+        )
         self.jobs: list[str] = []
         self.turns: dict[str, int] = {}
         self.ends: dict[str, str] = {}
@@ -109,19 +111,19 @@ class LedgerMachine(RuleBasedStateMachine):
         accepted = self.ledger.accept(new)
         self.jobs.append(job_id)
         self.replays[job_id] = 0
-        self.world.bag.send(accepted.tickets)
+        self.world.bag.send(accepted.messages)
 
     @rule(seconds=st.sampled_from([0.0, 0.5, 16.0, 16.0, 60.0, 60.0]))
     def a_clock_ticks_after(self, seconds: float) -> None:
         self.time.pass_(seconds)
-        self.world.bag.send(self.ledger.claim(ROUTES).tickets)
+        self.world.bag.send(self.ledger.claim(ROUTES).messages)
 
-    @precondition(lambda self: self.world.bag.tickets)
+    @precondition(lambda self: self.world.bag.messages)
     @rule(number=NUMBER, keep=st.sampled_from([False, False, False, True]), order=ORDERS)
     def a_message_is_worked_on(self, number: int, order: Order, *, keep: bool) -> None:
         self.world.work(self._message(number, keep=keep), order if not order.kill else GOOD)
 
-    @precondition(lambda self: self.world.bag.tickets and len(self.world.hands) < HANDS)
+    @precondition(lambda self: self.world.bag.messages and len(self.world.hands) < HANDS)
     @rule(number=NUMBER, workers=st.sampled_from([1, 1, 2]))
     def workers_take_a_message(self, number: int, workers: int) -> None:
         message = self._message(number, keep=False)
@@ -143,16 +145,16 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(what=st.sampled_from(OTHER_EVENTS), number=NUMBER)
     def something_else_happens(self, what: str, number: int) -> None:
-        if what == "lose" and self.world.bag.tickets:
+        if what == "lose" and self.world.bag.messages:
             self._message(number, keep=False)
         elif what == "time":
             self.time.pass_(number / 10)
         elif what == "step back":
             self.time.pass_(-number)
         elif what == "renew":
-            self.ledger.renew(self.world.desk.in_hands())
+            self.ledger.renew(self.world.session.leased_jobs())
         elif what == "give back":
-            self.ledger.give_back(self.world.desk.in_hands())
+            self.ledger.release(self.world.session.leased_jobs())
         elif what == "store":
             self.world.break_store(broken=number % 2 == 0)
         elif what == "slots":
@@ -217,9 +219,9 @@ class LedgerMachine(RuleBasedStateMachine):
     def _counters_are_a_recount(self, found: Snapshot) -> None:
         recount = {
             counter: sum(int(job.get(of_each, 0)) for job in found.jobs.values())
-            for counter, of_each in (("attempts", "attempts"), ("looks", "polls"), ("credits", "credits"))
+            for counter, of_each in (("attempts", "attempts"), ("polls", "polls"), ("credits", "credits"))
         }
-        recount["looks"] += sum(looks_before(log) for log in found.logs.values())
+        recount["polls"] += sum(looks_before(log) for log in found.logs.values())
         assert {name: int(found.counters.get(name, 0)) for name in recount} == recount, "an update was lost"
         ended = {state: len(jobs) + self.taken_up[state] for state, jobs in found.census.items() if state.finished}
         assert {state: int(found.counters.get(f"finished.{state}", 0)) for state in ended} == ended
@@ -246,8 +248,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.ends = now
 
     def _turns_only_grow(self, found: Snapshot) -> None:
-        now = {job_id: int(job["turn"]) for job_id, job in found.jobs.items()}
-        assert all(now[job_id] >= turn for job_id, turn in self.turns.items())
+        now = {job_id: int(job["version"]) for job_id, job in found.jobs.items()}
+        assert all(now[job_id] >= version for job_id, version in self.turns.items())
         self.turns = now
 
     def _the_line_holds_who_was_lined_up(self, found: Snapshot) -> None:
@@ -280,8 +282,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.world.break_store(broken=False)
         for _ in range(ROUNDS):
             claimed = self.ledger.claim(ROUTES)
-            self.world.bag.send(claimed.tickets)
-            while self.world.bag.tickets:
+            self.world.bag.send(claimed.messages)
+            while self.world.bag.messages:
                 self.world.work(self._message(0, keep=False))
             self.promises_hold()
             with self.client.pipeline(transaction=False) as pipe:
@@ -299,7 +301,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.ledger.configure(Limits(max_in_flight=limit, rescue_after=15))
 
     def _message(self, number: int, *, keep: bool) -> Any:
-        bag = self.world.bag.tickets
+        bag = self.world.bag.messages
         return bag[number % len(bag)] if keep else bag.pop(number % len(bag))
 
 
@@ -347,7 +349,7 @@ class Shelf:
 
 def looks_before(log: list[str]) -> int:
     """Looks at submissions of a job before its last."""
-    return sum(json.loads(line)["data"].get("looks", 0) for line in log if '"name":"replayed"' in line)
+    return sum(json.loads(line)["data"].get("polls", 0) for line in log if '"name":"replayed"' in line)
 
 
 def at_rest(job: dict[str, str]) -> bool:
@@ -399,12 +401,12 @@ def test_no_order_of_events_breaks_a_promise(valkey: EmbeddedValkey, request: py
 class WithoutFencingOfMessages(WatchedLedger):
     """A message is worked on whatever its turn, and a move is written whoever was faster."""
 
-    def open(self, job_id: str, turn: int) -> Opened | None:
-        return super().open(job_id, self.get(job_id).turn or turn)
+    def open(self, job_id: str, version: int) -> Opened | None:
+        return super().open(job_id, self.get(job_id).version or version)
 
     def write(self, job: Job, change: Change, token: str) -> Advanced | None:
         now = self.get(job.job_id)
-        return super().write(job.model_copy(update={"turn": now.turn, "state": now.state}), change, token)
+        return super().write(job.model_copy(update={"version": now.version, "state": now.state}), change, token)
 
 
 class WithoutRescue(WatchedLedger):
@@ -412,8 +414,8 @@ class WithoutRescue(WatchedLedger):
 
     def claim(self, *arguments: Any, **more: Any) -> Claimed:
         claimed = super().claim(*arguments, **more)
-        for ticket in claimed.tickets:
-            self.client.zrem(f"{self.prefix}:due", ticket.job_id)
+        for message in claimed.messages:
+            self.client.zrem(f"{self.prefix}:due", message.job_id)
         return claimed
 
 
@@ -428,7 +430,7 @@ class WithoutTheAttemptsRecord(WatchedLedger):
 class WithALeakOfSlots(WatchedLedger):
     """A slot that is given is sometimes given twice."""
 
-    def line_up(self, job: Job) -> tuple[Ticket, ...] | None:
+    def line_up(self, job: Job) -> tuple[StepMessage, ...] | None:
         granted = super().line_up(job)
         if granted == ():
             self.client.zpopmin(f"{self.prefix}:slots")

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from servers import new_job
-from swapline_producer.change import Change, Limits, Strike
+from support.servers import new_job
 from swapline_producer.contract import Job, State
+from swapline_producer.contract.changes import BreakerTrip, Change, Limits
 from swapline_workers.core.lifecycle import ROUTES
 
 if TYPE_CHECKING:
-    from servers import Time
+    from support.servers import Time
     from swapline_producer.ledger import Ledger
 
 
@@ -29,15 +29,15 @@ def lined_up(ledger: Ledger, *job_ids: str, tenant: str = "default") -> list[str
         ledger.accept(new_job(job_id, tenant=tenant, queue_ttl=10 * 86_400))
         opened = ledger.open(job_id, 1)
         assert opened is not None
-        granted += [ticket.job_id for ticket in ledger.line_up(opened.job) or ()]
+        granted += [message.job_id for message in ledger.line_up(opened.job) or ()]
     return granted
 
 
 def claimed(ledger: Ledger) -> list[str]:
     """The jobs that a claim of the clock gives a slot to, in their order."""
     before = ledger.slots().in_flight
-    tickets = ledger.claim(ROUTES).tickets
-    return [ticket.job_id for ticket in tickets if ticket.turn == 2 and ticket.job_id not in before]
+    messages = ledger.claim(ROUTES).messages
+    return [message.job_id for message in messages if message.version == 2 and message.job_id not in before]
 
 
 def submitting(ledger: Ledger, job_id: str) -> Job:
@@ -102,7 +102,9 @@ def test_a_cap_that_is_raised_lets_its_tenant_go_on_at_once(ledger: Ledger) -> N
     "uncharged",
     [
         Change(to=State.FAILED, refund=True),
-        Change(to=State.QUEUED, in_line=True, due_by="queue_until", refund=True, strike=Strike(reason="down", wait=60)),
+        Change(
+            to=State.QUEUED, in_line=True, due_by="queue_until", refund=True, trip=BreakerTrip(reason="down", wait=60)
+        ),
     ],
 )
 def test_what_was_not_charged_is_not_spent(ledger: Ledger, uncharged: Change) -> None:
@@ -112,7 +114,7 @@ def test_what_was_not_charged_is_not_spent(ledger: Ledger, uncharged: Change) ->
     advanced = ledger.advance(submitting(ledger, "a"), uncharged)
     assert advanced is not None
     assert spent_today(ledger) == (2 if advanced.granted else 0)
-    assert [ticket.job_id for ticket in advanced.granted] == ([] if uncharged.strike else ["b"])
+    assert [message.job_id for message in advanced.granted] == ([] if uncharged.trip else ["b"])
 
 
 def spent_today(ledger: Ledger) -> int:
@@ -152,7 +154,7 @@ def test_a_job_whose_time_in_the_line_is_over_is_given_no_slot(ledger: Ledger, t
     ledger.line_up(opened.job)
     time.pass_(5)
     limited(ledger, slots=1)
-    assert [(ticket.job_id, ticket.turn) for ticket in ledger.claim(ROUTES).tickets] == [("late", 1)]
+    assert [(message.job_id, message.version) for message in ledger.claim(ROUTES).messages] == [("late", 1)]
     assert ledger.slots().in_flight == ()
 
 

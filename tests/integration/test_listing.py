@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from servers import new_job
-from swapline_producer.change import Change
+from support.servers import new_job
 from swapline_producer.contract import FailureCode, Job, Notification, State
-from swapline_producer.ledger import Ledger, Wanted, scanning
+from swapline_producer.contract.changes import Change
+from swapline_producer.ledger import JobFilter, Ledger
+from swapline_producer.ledger import search as scanning
 
 if TYPE_CHECKING:
-    from servers import Time
+    from support.servers import Time
 
 JOBS = 60
 """Enough for a dozen calls of the small budget below."""
@@ -26,11 +27,11 @@ ENDS = {
 }
 
 
-def moved(ledger: Ledger, job_id: str, to: State, chance: random.Random) -> None:
+def moved(ledger: Ledger, job_id: str, to: State, rng: random.Random) -> None:
     """Bring a job into a state, whatever it was."""
     fields: dict[str, Any] = {"failure_code": ENDS.get(to)}
     if to.finished:
-        fields["notification"] = chance.choice([Notification.DEAD, Notification.DELIVERED])
+        fields["notification"] = rng.choice([Notification.DEAD, Notification.DELIVERED])
     advanced = ledger.advance(ledger.get(job_id), Change(to=to, fields=fields, due_in=None if to.finished else 5))
     assert advanced is not None
 
@@ -39,33 +40,33 @@ def moved(ledger: Ledger, job_id: str, to: State, chance: random.Random) -> None
 def filled(ledger: Ledger, time: Time, monkeypatch: pytest.MonkeyPatch) -> dict[str, Job]:
     """Jobs of all kinds, several in each millisecond; and calls that see five records at most."""
     monkeypatch.setattr(scanning, "BUDGET", 45)
-    chance = random.Random(3)  # noqa: S311 -- the same each time, and no secret
+    rng = random.Random(3)  # noqa: S311 -- the same each time, and no secret
     for number in range(JOBS):
-        time.at += chance.choice([0, 0, 1, 1000])
-        job_id = f"{time.at:012x}{chance.randbytes(10).hex()}"
+        time.at += rng.choice([0, 0, 1, 1000])
+        job_id = f"{time.at:012x}{rng.randbytes(10).hex()}"
         more: dict[str, Any] = {"batch": "spring"} if number % 5 == 0 else {}
         ledger.accept(new_job(job_id, tenant=f"shop-{number % 3}", **more))
-    ids = ledger.find(Wanted(), limit=JOBS)
+    ids = ledger.find(JobFilter(), limit=JOBS)
     for job_id in ids:
-        time.at += chance.choice([0, 0, 1])
-        if chance.random() < 0.7:
-            moved(ledger, job_id, chance.choice(list(ENDS)), chance)
+        time.at += rng.choice([0, 0, 1])
+        if rng.random() < 0.7:
+            moved(ledger, job_id, rng.choice(list(ENDS)), rng)
     return {job.job_id: job for job in ledger.get_many(ids)}
 
 
 FILTERS = {
-    "all": Wanted(),
-    "one state": Wanted(states=(State.FAILED,)),
-    "two states": Wanted(states=(State.QUEUED, State.SUCCEEDED)),
-    "a code": Wanted(codes=(FailureCode.LOST,)),
-    "a tenant": Wanted(tenants=("shop-1",)),
-    "two tenants and a state": Wanted(tenants=("shop-1", "shop-2"), states=(State.TIMED_OUT,)),
-    "a batch": Wanted(batch="spring"),
-    "a batch and a state": Wanted(batch="spring", states=(State.QUEUED,)),
-    "dead": Wanted(notification=Notification.DEAD),
-    "nobody told": Wanted(notification=Notification.NONE),
-    "nobody": Wanted(tenants=("nobody",)),
-    "a state without codes": Wanted(states=(State.QUEUED,), codes=(FailureCode.LOST,)),
+    "all": JobFilter(),
+    "one state": JobFilter(states=(State.FAILED,)),
+    "two states": JobFilter(states=(State.QUEUED, State.SUCCEEDED)),
+    "a code": JobFilter(codes=(FailureCode.LOST,)),
+    "a tenant": JobFilter(tenants=("shop-1",)),
+    "two tenants and a state": JobFilter(tenants=("shop-1", "shop-2"), states=(State.TIMED_OUT,)),
+    "a batch": JobFilter(batch="spring"),
+    "a batch and a state": JobFilter(batch="spring", states=(State.QUEUED,)),
+    "dead": JobFilter(notification=Notification.DEAD),
+    "nobody told": JobFilter(notification=Notification.NONE),
+    "nobody": JobFilter(tenants=("nobody",)),
+    "a state without codes": JobFilter(states=(State.QUEUED,), codes=(FailureCode.LOST,)),
 }
 
 
@@ -83,19 +84,19 @@ def test_each_filter_finds_what_a_recount_finds_in_order_and_in_pages(
 
 def test_ages_are_those_of_the_ledgers_clock(ledger: Ledger, filled: dict[str, Job]) -> None:
     moments = sorted(job.created_at for job in filled.values())
-    wanted = Wanted(accepted_from=moments[10], accepted_before=moments[40])
+    wanted = JobFilter(accepted_from=moments[10], accepted_before=moments[40])
     found = ledger.find(wanted, limit=JOBS)
     assert set(found) == {id_ for id_, job in filled.items() if moments[10] <= job.created_at < moments[40]}
     assert len(found) > 20
 
 
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("wanted", [Wanted(), Wanted(tenants=("shop-1",)), Wanted(states=tuple(State))])
+@pytest.mark.parametrize("wanted", [JobFilter(), JobFilter(tenants=("shop-1",)), JobFilter(states=tuple(State))])
 def test_no_job_is_skipped_or_repeated_while_jobs_move(
-    ledger: Ledger, filled: dict[str, Job], time: Time, monkeypatch: pytest.MonkeyPatch, seed: int, wanted: Wanted
+    ledger: Ledger, filled: dict[str, Job], time: Time, monkeypatch: pytest.MonkeyPatch, seed: int, wanted: JobFilter
 ) -> None:
     """After each call to the server some jobs change their state, and new ones come."""
-    chance = random.Random(seed)  # noqa: S311 -- as above
+    rng = random.Random(seed)  # noqa: S311 -- as above
     states = [*ENDS, State.QUEUED, State.RUNNING, State.STORING]
     run = ledger._run
     calls: list[str] = []
@@ -104,11 +105,11 @@ def test_no_job_is_skipped_or_repeated_while_jobs_move(
         answer = run(move, **arguments)
         if move == "scan" and len(calls) < 100:
             calls.append(move)
-            time.at += chance.choice([0, 1])
-            for job_id in chance.sample(sorted(filled), 2):
-                moved(ledger, job_id, chance.choice(states), chance)
-            if chance.random() < 0.2:
-                ledger.accept(new_job(f"{time.at:012x}{chance.randbytes(10).hex()}", tenant="shop-1"))
+            time.at += rng.choice([0, 1])
+            for job_id in rng.sample(sorted(filled), 2):
+                moved(ledger, job_id, rng.choice(states), rng)
+            if rng.random() < 0.2:
+                ledger.accept(new_job(f"{time.at:012x}{rng.randbytes(10).hex()}", tenant="shop-1"))
         return answer
 
     monkeypatch.setattr(ledger, "_run", disturbed)
@@ -124,5 +125,5 @@ def test_no_job_is_skipped_or_repeated_while_jobs_move(
 def test_a_record_that_is_gone_is_not_listed_by_what_it_was(ledger: Ledger, filled: dict[str, Job]) -> None:
     gone = next(iter(filled))
     ledger.client.delete(f"{ledger.prefix}:job:{gone}")
-    wanted = Wanted(notification=Notification.NONE)
+    wanted = JobFilter(notification=Notification.NONE)
     assert gone not in ledger.find(wanted, limit=JOBS)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from pngs import png
+from support.pngs import png
 from swapline_producer import SwapRequest
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from installation import Installation
+    from support.installation import Installation
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 GIVEN = f"00-{TRACE}-{PARENT}-01"
@@ -82,7 +82,7 @@ def test_one_trace_leads_from_the_producer_through_every_step_to_the_webhook(
     told = {line["step"]: line for line in mine if line["level"] == "info"}
     assert list(told) == ["submit", "poll", "finalize", "notify"]
     assert len([line for line in mine if line["level"] == "info"]) == 4
-    assert {(line["tenant"], line["trace_id"], isinstance(line["turn"], int)) for line in mine} == {
+    assert {(line["tenant"], line["trace_id"], isinstance(line["version"], int)) for line in mine} == {
         ("shop", TRACE, True)
     }
 

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from servers import new_job, waited_for
+from support.servers import new_job, waited_for
 from swapline_producer import SwapRequest
-from swapline_producer.change import Change, Limits, Strike
 from swapline_producer.contract import Priority, State
-from swapline_producer.ledger import Ledger, Wish, connect
+from swapline_producer.contract.changes import BreakerTrip, Change, Limits
+from swapline_producer.ledger import AcceptRequest, Ledger, connect
 from swapline_simulator import sample_photographs
-from swapline_workers.metrics.collector import SystemCollector
-from swapline_workers.metrics.families import OUTCOMES
+from swapline_workers.telemetry.metrics.collector import SystemCollector
+from swapline_workers.telemetry.metrics.families import OUTCOMES
 
 if TYPE_CHECKING:
-    from installation import Installation
-    from servers import Time
+    from support.installation import Installation
+    from support.servers import Time
     from swapline_producer import Producer
     from swapline_producer.contract import Job
     from swapline_workers.local.valkey import EmbeddedValkey
@@ -82,7 +82,7 @@ def test_after_a_run_with_kills_the_counts_are_the_vendors_own(installation: Ins
     begun, unknown = told["swapline_submissions_begun_total"], told["swapline_submissions_total{unknown}"]
     assert begun - unknown <= seen.submissions <= begun
     # The same for a look: three jobs may have been in hand at each of the two kills.
-    assert seen.looks <= told["swapline_looks_total"] <= seen.looks + 2 * 3
+    assert seen.polls <= told["swapline_polls_total"] <= seen.polls + 2 * 3
     assert told["swapline_jobs_accepted_total"] == told["swapline_jobs_finished_total{SUCCEEDED}"] == 14
     assert told["swapline_webhooks_total{delivered}"] == len(
         {hook["webhook-id"] for _, hook in installation.receiver.raw}
@@ -118,26 +118,26 @@ def test_the_time_of_a_slot_goes_to_those_who_had_it_or_to_what_kept_it_from_the
     ledger.configure(Limits(max_in_flight=2, rescue_after=15))
     ledger.accept(new_job("a"))
     time.pass_(3)  # no worker has read its message
-    [ticket] = ledger.line_up(ledger.get("a")) or ()
+    [message] = ledger.line_up(ledger.get("a")) or ()
     time.pass_(5)  # a has a slot; nobody wants the other one
-    running = ledger.advance(ledger.get(ticket.job_id), Change(to=State.RUNNING, due_in=9))
+    running = ledger.advance(ledger.get(message.job_id), Change(to=State.RUNNING, due_in=9))
     assert running is not None
-    strike = Strike(kind="unauthorized", reason="no", wait=60)
+    trip = BreakerTrip(kind="unauthorized", reason="no", wait=60)
     for job_id in ("b", "c", "d"):
         ledger.accept(new_job(job_id))
     [mine] = ledger.line_up(ledger.get("b")) or ()
-    ledger.advance(ledger.get(mine.job_id), Change(to=State.QUEUED, strike=strike, in_line=True, due_by="queue_until"))
+    ledger.advance(ledger.get(mine.job_id), Change(to=State.QUEUED, trip=trip, in_line=True, due_by="queue_until"))
     time.pass_(7)  # the gate is closed: one slot is free, three jobs wait
     found = ledger.figures()
     assert found.used_seconds == 5 + 7
-    assert found.idle_seconds == {"unread": 3, "gate": 7}
-    assert (found.gate_kind, found.strikes) == ("unauthorized", 1)
+    assert found.idle_seconds == {"unread": 3, "breaker": 7}
+    assert (found.breaker_kind, found.trips) == ("unauthorized", 1)
     assert (found.oldest_waiting, found.waiting[Priority.NORMAL]) == (7, 3)
 
 
 def test_a_scrape_costs_the_same_however_many_jobs_there_are(ledger: Ledger) -> None:
     before = commands(ledger)
-    ledger.accept_many(Wish(new_job(f"j{number}")) for number in range(2000))
+    ledger.accept_many(AcceptRequest(new_job(f"j{number}")) for number in range(2000))
     assert commands(ledger) == before
 
 
@@ -190,7 +190,7 @@ def test_jobs_whose_polls_bring_no_news_are_counted_once_each_and_for_five_minut
         assert ledger.line_up(ledger.get(job_id))
         return moved(ledger, ledger.get(job_id), Change(to=State.RUNNING, due_in=9))
 
-    no_news = Change(to=State.RUNNING, due_in=9, count={"looks": 1, "looks.failed": 1})
+    no_news = Change(to=State.RUNNING, due_in=9, count={"polls": 1, "polls.failed": 1})
     ledger.configure(Limits(max_in_flight=2, rescue_after=15))
     a, b = running("a"), running("b")
     assert ledger.figures().polls_failing_jobs == 0

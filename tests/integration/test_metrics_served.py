@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from installation import SWAPLINE
-from servers import waited_for
+from support.installation import SWAPLINE
+from support.servers import waited_for
 from swapline_producer.contract import State
 from swapline_producer.errors import SettingsError
 from swapline_simulator import sample_photographs
-from swapline_workers.metrics.catalog import SYSTEM, UP
-from swapline_workers.metrics.serving import check_exposure
-from swapline_workers.observability import WORKER_METRICS
+from swapline_workers.telemetry.metrics.catalog import SYSTEM, UP
+from swapline_workers.telemetry.metrics.serving import check_exposure
+from swapline_workers.telemetry.worker_metrics import WORKER_METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from installation import Installation
+    from support.installation import Installation
 
 PASSWORD = "correct horse"
 

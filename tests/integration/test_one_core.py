@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from servers import waited_for
-from swapline_workers.one_core import OneCore
+from support.servers import waited_for
+from swapline_workers.runtime.processor_affinity import OneCore
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from installation import Installation
+    from support.installation import Installation
 
 MAY = os.sched_getaffinity(0)
 pytestmark = pytest.mark.skipif(len(MAY) < 2, reason="there is only one processor")

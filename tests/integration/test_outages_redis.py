@@ -14,7 +14,7 @@ import pytest
 import redis
 
 from chaos.proxy import Fault, Proxies
-from servers import waited_for
+from support.servers import waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import State
 from swapline_producer.errors import LedgerUnavailable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from installation import Installation
+    from support.installation import Installation
     from swapline_producer import Producer
     from swapline_producer.contract import Job
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from servers import waited_for
+from support.servers import waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import FailureCode, State, StoredImage
 from swapline_producer.errors import StorageUnavailable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from contextlib import AbstractContextManager
 
-    from installation import Installation, Worker
+    from support.installation import Installation, Worker
     from swapline_producer import Producer
     from swapline_producer.contract import Job
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chaos.proxy import Fault, Proxies, Proxy
-from servers import waited_for
+from support.servers import waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import State
 from swapline_simulator import sample_photographs
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import Any
 
-    from installation import Installation
+    from support.installation import Installation
     from swapline_producer import Producer
     from swapline_producer.contract import Job
 
@@ -52,7 +52,7 @@ def test_while_the_vendor_cannot_be_reached_jobs_wait_uncharged(installation: In
     away = wire.order(Fault.REFUSE)
     with installation.worker() as worker:
         jobs = enqueued(producer, 3)
-        waited_for(lambda: producer.ledger.slots().strikes >= 1)
+        waited_for(lambda: producer.ledger.slots().trips >= 1)
         assert "could not be reached" in (producer.ledger.slots().reason or "")
         waited_for(lambda: producer.ledger.slots().in_flight == ())  # no slot is kept while nothing can be sent
         wire.lift(away)
@@ -69,7 +69,7 @@ def test_a_vendor_that_goes_away_while_jobs_run_is_no_news(installation: Install
         jobs = enqueued(producer, 3)
         waited_for(lambda: producer.ledger.census()[State.RUNNING] == 3)
         away = wire.order(Fault.REFUSE)
-        waited_for(lambda: producer.ledger.counters().get("looks.failed", 0) >= 3)
+        waited_for(lambda: producer.ledger.counters().get("polls.failed", 0) >= 3)
         wire.lift(away)
         done = ended(producer, jobs)
     assert [(job.state, job.attempts) for job in done] == [(State.SUCCEEDED, 1)] * 3
@@ -84,12 +84,12 @@ def test_a_vendor_that_swallows_a_submission_makes_it_ambiguous_and_a_swallowed_
     producer = installation.producer()
     with installation.worker():
         wire.order(Fault.SILENCE, match=b"/status/", times=1)
-        [looked_at] = ended(producer, enqueued(producer))
+        [polled_at] = ended(producer, enqueued(producer))
         wire.order(Fault.SILENCE, match=b"/run/face_swap", times=1)
         [swallowed] = enqueued(producer)
         waited_for(lambda: producer.get(swallowed).state is State.HELD)
-    assert looked_at.state is State.SUCCEEDED
-    assert producer.ledger.counters()["looks.failed"] == 1
+    assert polled_at.state is State.SUCCEEDED
+    assert producer.ledger.counters()["polls.failed"] == 1
     assert producer.get(swallowed).attempts == 1
 
 

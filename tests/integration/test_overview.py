@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from servers import Time, new_job
+from support.servers import Time, new_job
 from swapline_producer.contract import Priority, State
-from swapline_producer.ledger.overview import Entry
+from swapline_producer.ledger.occupancy import Entry
 
 if TYPE_CHECKING:
     from swapline_producer.ledger import Ledger

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from installation import CELERY, SWAPLINE
-from raw_server import Caller, RawServer, reply
-from servers import new_job, waited_for
+from support.installation import CELERY, SWAPLINE
+from support.raw_server import Caller, RawServer, reply
+from support.servers import new_job, waited_for
 from swapline_producer import SwapRequest
-from swapline_producer.change import Change
 from swapline_producer.contract import State
+from swapline_producer.contract.changes import Change
 from swapline_producer.errors import NotPossible, WrongOwner
 from swapline_producer.ledger.accounts import BEFORE_MS, SILENCE_MS, Vendor
 from swapline_producer.vendors import address_of, is_simulator, vendor_of
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from installation import Installation
-    from servers import Time
+    from support.installation import Installation
+    from support.servers import Time
     from swapline_producer.ledger import Ledger
     from swapline_simulator import Simulator
 
@@ -99,7 +99,7 @@ def test_a_vendor_takes_a_simulators_place_only_when_no_job_is_open_and_no_worke
     with pytest.raises(NotPossible, match="while 1 jobs have not ended"):
         ledger.adopt(REAL)
     ledger.advance(ledger.get("j"), Change(to=State.CANCELED))
-    ledger.claim(ROUTES, clock="a")
+    ledger.claim(ROUTES, dispatcher="a")
     with pytest.raises(NotPossible, match="while a worker runs"):
         ledger.adopt(REAL)
     time.pass_(SILENCE_MS / 1000)

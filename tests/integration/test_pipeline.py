@@ -18,11 +18,11 @@ import requests
 from celery import Celery
 from standardwebhooks import Webhook
 
-from installation import SECRET, Installation, Receiver, Worker
-from servers import waited_for
+from support.installation import SECRET, Installation, Receiver, Worker
+from support.servers import waited_for
 from swapline_producer import ProducerSettings, SwapRequest
-from swapline_producer.broker import broker_settings
 from swapline_producer.contract import EventType, FailureCode, Gender, Notification, Ratio, State, Step
+from swapline_producer.messaging.publisher import broker_settings
 from swapline_simulator import Simulator, sample_photographs
 
 if TYPE_CHECKING:
@@ -165,10 +165,10 @@ def test_messages_carry_a_job_id_and_a_turn_and_never_a_moment(installation: Ins
     queues = [step.queue(installation.prefix) for step in Step]
     pushed = [text for [text] in commands if text.startswith(("LPUSH", "RPUSH")) and text.split(" ")[1] in queues]
     messages = [json.loads(text.split(" ", 2)[2].replace('\\"', '"').replace("\\\\", "\\")) for text in pushed]
-    looks = [message for message in messages if message["headers"]["task"] == Step.POLL.task]
-    assert len(looks) >= 3
-    assert [message["headers"]["retries"] for message in looks] == list(range(len(looks)))
-    assert {message["headers"]["id"] for message in looks} == {f"{job.job_id}-poll"}
+    polls = [message for message in messages if message["headers"]["task"] == Step.POLL.task]
+    assert len(polls) >= 3
+    assert [message["headers"]["retries"] for message in polls] == list(range(len(polls)))
+    assert {message["headers"]["id"] for message in polls} == {f"{job.job_id}-poll"}
     for message in messages:
         assert message["headers"]["eta"] is None
         assert message["headers"]["expires"] is None

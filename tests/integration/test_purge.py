@@ -10,27 +10,27 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fakes import World
-from place import NoPost, Place
-from pngs import png
-from servers import waited_for
+from support.fakes import World
+from support.pngs import png
+from support.retention_world import NullPublisher, Place
+from support.servers import waited_for
 from swapline_producer import SwapRequest
-from swapline_producer.change import Change
 from swapline_producer.contract import State
+from swapline_producer.contract.changes import Change
 from swapline_producer.errors import JobNotFound
-from swapline_producer.layout import OWNER
 from swapline_producer.ledger import connect
-from swapline_producer.purge import Purge, Which
-from swapline_workers.adapters.desk import LedgerDesk
+from swapline_producer.retention.purge import Purge, PurgeSelector
+from swapline_producer.storage.keys import OWNER
 from swapline_workers.adapters.pictures import PictureStore
 from swapline_workers.core.outcomes import STALE
 from swapline_workers.local.valkey import EmbeddedValkey
+from swapline_workers.runtime.job_session import LedgerSession
 from swapline_workers.steps.finalize import finalize
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from installation import Installation, Receiver
+    from support.installation import Installation, Receiver
     from swapline_producer.contract import Job
     from swapline_producer.ledger import Ledger
     from swapline_producer.storage import Storage
@@ -153,7 +153,7 @@ def test_a_job_that_the_vendor_has_is_purged_when_it_is_done_and_nobody_is_told(
     with installation.worker() as worker:
         job_id = producer.enqueue(everything(receiver)).job_id
         waited_for(lambda: producer.get(job_id).state is State.RUNNING)
-        report = Purge(producer.ledger, producer.mail, producer.storage).run(Which(job_ids=(job_id,)))
+        report = Purge(producer.ledger, producer.publisher, producer.storage).run(PurgeSelector(job_ids=(job_id,)))
         assert (report.jobs, report.promised) == (0, [job_id])
         words = [name for name in traces(installation) if not name.endswith(f":job:{job_id}")]
         assert [name for name in words if "line" not in name and "spent" not in name and "batch" not in name] == []
@@ -219,12 +219,12 @@ def test_results_that_were_written_after_the_purge_go_as_well(ledger: Ledger, st
 
     def others_end_and_purge_it() -> None:
         place.failed(advanced.job)
-        Purge(ledger, NoPost(), storage).run(Which(job_ids=(job.job_id,)))
+        Purge(ledger, NullPublisher(), storage).run(PurgeSelector(job_ids=(job.job_id,)))
         assert place.objects() == set()
 
     world = World()
-    desk = LedgerDesk(ledger, NoPost(), nudge=lambda _: None)
-    ports = replace(world.ports, desk=desk, pictures=Suspended(place, others_end_and_purge_it))
+    session = LedgerSession(ledger, NullPublisher(), schedule_wakeup=lambda _: None)
+    ports = replace(world.ports, session=session, pictures=Suspended(place, others_end_and_purge_it))
     assert finalize(advanced.job, 0, ports) == STALE
     assert place.objects()
     place.sweep.all_due()

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from swapline_producer.webhooks import new_secret, sign
+from support.deliveries import EVENT
+from swapline_producer.webhooks.signing import new_secret, sign
 from swapline_workers.local.child import Child, Program
 from swapline_workers.local.errors import ChildFailed
 from swapline_workers.local.ready import ready_facts, wrote
 from swapline_workers.local.receiver import read_record
-from told import EVENT
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -14,10 +14,10 @@ import pytest
 import redis
 import requests
 
-from debian import needs
-from installation import Installation
-from redis_servers import MEMORY_ONLY, RealServer, running
-from servers import waited_for
+from support.debian import needs
+from support.installation import Installation
+from support.redis_servers import MEMORY_ONLY, RealServer, running
+from support.servers import waited_for
 from swapline_producer import ProducerSettings, SwapRequest
 from swapline_producer.ledger import open_ledger
 from swapline_workers.local.child import Child, Program
@@ -27,7 +27,7 @@ from swapline_workers.local.ready import answers
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from installation import Receiver
+    from support.installation import Receiver
     from swapline_simulator import Simulator
 
 pytestmark = needs("redis-server", "redis-server")
@@ -57,7 +57,7 @@ def url_of(server: RealServer, user: str) -> str:
     return server.url_for(user, password(user))
 
 
-class House(Installation):
+class WorkerServices(Installation):
     """An installation in which everybody has a user of his own."""
 
     def as_user(self, user: str) -> dict[str, str]:
@@ -65,21 +65,21 @@ class House(Installation):
 
 
 @pytest.fixture
-def house(server: RealServer, tmp_path: Path, vendor: Simulator, receiver: Receiver) -> House:
+def services(server: RealServer, tmp_path: Path, vendor: Simulator, receiver: Receiver) -> WorkerServices:
     store = tmp_path / "store"
     store.mkdir()
     more = {"SWAPLINE_REDIS_URL": url_of(server, "swapline-worker"), "SWAPLINE_REDIS_REPLICAS": "0"}
-    return House(cast("Any", server), "swapline", store, vendor, receiver, more=more)
+    return WorkerServices(cast("Any", server), "swapline", store, vendor, receiver, more=more)
 
 
 @pytest.fixture
-def flower(house: House, tmp_path: Path) -> Generator[str]:
+def flower(services: WorkerServices, tmp_path: Path) -> Generator[str]:
     port = free_port()
     child = Child(
         Program(
             name="flower",
             argv=(*CELERY, "flower", f"--conf={ROOT / 'ops/flower/flowerconfig.py'}", f"--port={port}"),
-            env=house.as_user("swapline-flower") | {"FLOWER_BASIC_AUTH": "me:right"},
+            env=services.as_user("swapline-flower") | {"FLOWER_BASIC_AUTH": "me:right"},
             cwd=tmp_path,
             log=tmp_path / "flower.log",
             ready=answers(f"http://{LOOPBACK}:{port}/workers", user="me", password="right"),
@@ -90,11 +90,11 @@ def flower(house: House, tmp_path: Path) -> Generator[str]:
     child.stop()
 
 
-def celery(house: House, *arguments: str) -> subprocess.CompletedProcess[str]:
+def celery(services: WorkerServices, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*CELERY, *arguments],
-        env=house.as_user("swapline-worker"),
-        cwd=house.store.parent,
+        env=services.as_user("swapline-worker"),
+        cwd=services.store.parent,
         capture_output=True,
         text=True,
         timeout=60,
@@ -113,13 +113,13 @@ def shown(flower: str, job_id: str) -> bool:
 
 
 def test_an_installation_lives_with_these_users_and_none_is_refused_anything(
-    house: House, server: RealServer, flower: str
+    services: WorkerServices, server: RealServer, flower: str
 ) -> None:
     settings = ProducerSettings(redis_url=url_of(server, "swapline-producer"), key_prefix="swapline")
-    producer = type(house.producer()).connect(settings)
-    with house.worker() as worker:
+    producer = type(services.producer()).connect(settings)
+    with services.worker() as worker:
         told = SwapRequest(
-            image=LINK, gender=0, filter_id=1, webhook_url=house.receiver.url, idempotency_key="k", batch="b"
+            image=LINK, gender=0, filter_id=1, webhook_url=services.receiver.url, idempotency_key="k", batch="b"
         )
         # http to loopback is for development; the producer of this test says so
         producer.settings = settings.model_copy(update={"webhook_allow_private": True})
@@ -130,15 +130,15 @@ def test_an_installation_lives_with_these_users_and_none_is_refused_anything(
         assert producer.wait(first, timeout=60).state.value == "SUCCEEDED"
         producer.wait_many(cast("list[str]", many), timeout=60)
         assert producer.events(first)
-        house.receiver.next()
+        services.receiver.next()
         producer.ledger.set_slots(4)
         producer.ledger.set_credits("default", 1000)
         assert producer.ledger.slots().limit == 4
         assert producer.ledger.credits().spent
         for arguments in (("webhooks", "list"), ("jobs", "purge", "--job", str(many[0]), "--yes")):
-            said = house.cli(*arguments)  # people are workers at the command line
+            said = services.cli(*arguments)  # people are workers at the command line
             assert said.returncode == 0, said.stderr
-        assert "OK" in celery(house, "inspect", "active").stdout
+        assert "OK" in celery(services, "inspect", "active").stdout
         waited_for(lambda: shown(flower, first) or refusals(server) != [])
         for page in ("/broker", "/api/queues/length", "/api/workers?refresh=1"):
             assert requests.get(flower + page, auth=("me", "right"), timeout=30).ok
@@ -213,7 +213,7 @@ def test_a_script_is_refused_what_its_caller_is(server: RealServer) -> None:
 
 @pytest.mark.parametrize("user", ["swapline-worker", "swapline-producer"])
 def test_every_command_in_our_scripts_is_allowed_to_those_who_run_them(user: str) -> None:
-    lua = resources.files("swapline_producer") / "lua"
+    lua = resources.files("swapline_producer") / "ledger" / "lua"
     called = {
         command.lower()
         for file in lua.iterdir()
@@ -225,8 +225,8 @@ def test_every_command_in_our_scripts_is_allowed_to_those_who_run_them(user: str
     assert called - allowed == set(), "a script calls what ops/redis/users.acl does not allow: add it there"
 
 
-def test_a_refusal_is_one_sentence_that_names_the_file(house: House, server: RealServer) -> None:
-    said = house.cli("slots", "set", "3", SWAPLINE_REDIS_URL=url_of(server, "swapline-viewer"))
+def test_a_refusal_is_one_sentence_that_names_the_file(services: WorkerServices, server: RealServer) -> None:
+    said = services.cli("slots", "set", "3", SWAPLINE_REDIS_URL=url_of(server, "swapline-viewer"))
     assert said.returncode == 1
     assert "ops/redis/users.acl" in said.stderr
     assert json.dumps(password("swapline-viewer"))[1:-1] not in said.stderr

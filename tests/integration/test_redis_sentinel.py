@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from kombu import Connection
 
-from debian import needs
-from installation import Installation
-from redis_servers import Watched, watched
-from servers import waited_for
+from support.debian import needs
+from support.installation import Installation
+from support.redis_servers import Watched, watched
+from support.servers import waited_for
 from swapline_producer import SwapRequest
-from swapline_producer.broker import broker_settings
 from swapline_producer.errors import LedgerUnavailable, NotReplicated
+from swapline_producer.messaging.publisher import broker_settings
 from swapline_producer.settings import ProducerSettings
-from swapline_workers.transport import SentinelTransport, use_ours
+from swapline_workers.dispatch.transport import SentinelTransport, use_ours
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from installation import Receiver
+    from support.installation import Receiver
     from swapline_simulator import Simulator
 
 pytestmark = needs("redis-sentinel", "redis-sentinel")
@@ -38,7 +38,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Generator[Watched]:
 
 
 @pytest.fixture
-def house(servers: Watched, prefix: str, tmp_path: Path, vendor: Simulator, receiver: Receiver) -> Installation:
+def services(servers: Watched, prefix: str, tmp_path: Path, vendor: Simulator, receiver: Receiver) -> Installation:
     store = tmp_path / "store"
     store.mkdir()
     server = cast("Any", servers)  # an installation asks its server for nothing but a URL
@@ -50,25 +50,25 @@ def request(number: int) -> SwapRequest:
     return SwapRequest(image=link, gender=0, filter_id=12, idempotency_key=f"order-{number}")
 
 
-def test_no_paid_call_is_made_that_a_fail_over_could_forget(house: Installation, servers: Watched) -> None:
-    house.more["SWAPLINE_REDIS_REPLICAS"] = "1"
-    producer = house.producer()
+def test_no_paid_call_is_made_that_a_fail_over_could_forget(services: Installation, servers: Watched) -> None:
+    services.more["SWAPLINE_REDIS_REPLICAS"] = "1"
+    producer = services.producer()
     replica = next(server for server in servers.servers if server is not servers.master())
     assert replica.child is not None
-    with house.worker():
+    with services.worker():
         os.kill(replica.child.pid, signal.SIGSTOP)
         job_id = producer.enqueue(request(1)).job_id
         waited_for(lambda: any(line.name == "not submitted" for line in producer.events(job_id)))
         assert "fewer replicas have it" in str(producer.events(job_id)[-1].data["reason"])
-        assert house.vendor.control.report(jobs=False).submissions == 0
+        assert services.vendor.control.report(jobs=False).submissions == 0
         os.kill(replica.child.pid, signal.SIGCONT)
         done = producer.wait(job_id, timeout=60)
     assert (done.state.value, done.attempts, done.credits) == ("SUCCEEDED", 2, 2)
 
 
-def test_a_job_counts_as_accepted_when_its_replicas_have_it(house: Installation, servers: Watched) -> None:
-    careful = ProducerSettings(redis_url=servers.url, key_prefix=house.prefix, redis_replicas=2)
-    producer = type(house.producer()).connect(careful)
+def test_a_job_counts_as_accepted_when_its_replicas_have_it(services: Installation, servers: Watched) -> None:
+    careful = ProducerSettings(redis_url=servers.url, key_prefix=services.prefix, redis_replicas=2)
+    producer = type(services.producer()).connect(careful)
     with pytest.raises(NotReplicated, match="is written, but a fail-over could forget it"):
         producer.enqueue(request(1))
     [result] = producer.enqueue_many([request(1)])
@@ -86,20 +86,20 @@ def test_the_second_sentinel_is_asked_through_our_transport_as_well(servers: Wat
             assert queue.get(timeout=5).payload == {"through": "the second"}
 
 
-def test_a_wrong_service_is_one_sentence(house: Installation, servers: Watched) -> None:
+def test_a_wrong_service_is_one_sentence(services: Installation, servers: Watched) -> None:
     wrong = servers.url.replace("/faces/", "/nobody/")
-    said = house.cli("slots", SWAPLINE_REDIS_URL=wrong)
+    said = services.cli("slots", SWAPLINE_REDIS_URL=wrong)
     assert said.returncode == 1
     assert "No master found for 'nobody'" in said.stderr
     assert "secret" not in said.stderr
 
 
 def test_a_planned_fail_over_loses_no_job_that_was_accepted_and_pays_none_twice(
-    house: Installation, servers: Watched
+    services: Installation, servers: Watched
 ) -> None:
-    house.more["SWAPLINE_REDIS_REPLICAS"] = "1"
-    careful = ProducerSettings(redis_url=servers.url, key_prefix=house.prefix, redis_replicas=1)
-    producer = type(house.producer()).connect(careful)
+    services.more["SWAPLINE_REDIS_REPLICAS"] = "1"
+    careful = ProducerSettings(redis_url=servers.url, key_prefix=services.prefix, redis_replicas=1)
+    producer = type(services.producer()).connect(careful)
     jobs: list[str] = []
 
     def accepted(number: int) -> bool:
@@ -107,7 +107,7 @@ def test_a_planned_fail_over_loses_no_job_that_was_accepted_and_pays_none_twice(
             jobs.append(producer.enqueue(request(number)).job_id)
         return len(jobs) > number
 
-    with house.worker():
+    with services.worker():
         for number in range(3):
             waited_for(lambda number=number: accepted(number))  # type: ignore[misc]  # its type is that of `accepted`
         upgraded = servers.master()
@@ -119,19 +119,19 @@ def test_a_planned_fail_over_loses_no_job_that_was_accepted_and_pays_none_twice(
         # The vendor's answer may have been told to the old master alone, in its last moment: then a person decides.
         ends = {"SUCCEEDED", "HELD"}
         waited_for(lambda: {job.state.value for job in producer.ledger.get_many(jobs)} <= ends)
-    assert (len(set(jobs)), house.vendor.control.report(jobs=False).credits_spent) == (6, 12)
+    assert (len(set(jobs)), services.vendor.control.report(jobs=False).credits_spent) == (6, 12)
 
 
 def test_jobs_run_before_during_and_after_a_fail_over_and_none_is_paid_twice(
-    house: Installation, servers: Watched
+    services: Installation, servers: Watched
 ) -> None:
-    producer = house.producer()
-    with house.worker() as worker:
+    producer = services.producer()
+    with services.worker() as worker:
         jobs = [producer.enqueue(request(number)).job_id for number in range(10)]
         waited_for(lambda: any(job.state.finished for job in producer.ledger.get_many(jobs)))
         dead = servers.master()
         with producer.ledger.client.pipeline(transaction=False) as pipe:  # what nobody has a copy of yet would be lost
-            pipe.set(f"{house.prefix}:mark", 1)
+            pipe.set(f"{services.prefix}:mark", 1)
             pipe.wait(1, 30_000)
             assert pipe.execute()[1] >= 1
         dead.kill()
@@ -146,4 +146,4 @@ def test_jobs_run_before_during_and_after_a_fail_over_and_none_is_paid_twice(
         done = producer.wait_many(jobs, timeout=60)
         assert worker.child.poll() is None, worker.log()
     assert {job.state.value for job in done} == {"SUCCEEDED"}
-    assert house.vendor.control.report(jobs=False).credits_spent == 2 * len(jobs)
+    assert services.vendor.control.report(jobs=False).credits_spent == 2 * len(jobs)

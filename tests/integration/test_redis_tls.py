@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from debian import needs
-from installation import Installation
-from redis_servers import MEMORY_ONLY, Authority, RealServer, running
+from support.debian import needs
+from support.installation import Installation
+from support.redis_servers import MEMORY_ONLY, Authority, RealServer, running
 from swapline_producer.settings import ProducerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from installation import Receiver
+    from support.installation import Receiver
     from swapline_simulator import Simulator
 
 pytestmark = needs("redis-server", "redis-server")
@@ -59,43 +59,43 @@ def server(authority: Authority, tmp_path: Path) -> Generator[Encrypted]:
 
 
 @pytest.fixture
-def house(server: Encrypted, prefix: str, tmp_path: Path, vendor: Simulator, receiver: Receiver) -> Installation:
+def services(server: Encrypted, prefix: str, tmp_path: Path, vendor: Simulator, receiver: Receiver) -> Installation:
     store = tmp_path / "store"
     store.mkdir()
     return Installation(cast("Any", server), prefix, store, vendor, receiver)
 
 
-def test_a_job_runs_over_tls_with_a_certificate_of_its_own(house: Installation) -> None:
-    with house.worker() as worker:
-        done = house.run(image="https://pictures.example/me.jpg", gender=0, filter_id=12)
-        answer = house.cli("jobs", "show", done.job_id)
+def test_a_job_runs_over_tls_with_a_certificate_of_its_own(services: Installation) -> None:
+    with services.worker() as worker:
+        done = services.run(image="https://pictures.example/me.jpg", gender=0, filter_id=12)
+        answer = services.cli("jobs", "show", done.job_id)
     assert done.state.value == "SUCCEEDED"
     assert answer.returncode == 0
     assert "CERT" not in worker.log()
 
 
 def test_another_authority_is_one_sentence_that_names_the_setting(
-    house: Installation, server: Encrypted, authority: Authority, tmp_path: Path
+    services: Installation, server: Encrypted, authority: Authority, tmp_path: Path
 ) -> None:
     stranger = Authority(tmp_path, "stranger")
     url = server.url.replace(str(authority.file), str(stranger.file))
-    said = house.cli("slots", SWAPLINE_REDIS_URL=url)
+    said = services.cli("slots", SWAPLINE_REDIS_URL=url)
     assert said.returncode == 1
     assert "its certificate is not to be trusted" in said.stderr
     assert "ssl_ca_certs" in said.stderr
     assert "Traceback" not in said.stderr
 
 
-def test_a_wrong_password_is_one_sentence_without_the_password(house: Installation, server: Encrypted) -> None:
-    said = house.cli("slots", SWAPLINE_REDIS_URL=server.url.replace(":pw@", ":mistyped@"))
+def test_a_wrong_password_is_one_sentence_without_the_password(services: Installation, server: Encrypted) -> None:
+    said = services.cli("slots", SWAPLINE_REDIS_URL=server.url.replace(":pw@", ":mistyped@"))
     assert said.returncode == 1
     assert "the user or the password in SWAPLINE_REDIS_URL is wrong" in said.stderr
     assert "mistyped" not in said.stderr
 
 
-def test_a_file_that_is_not_there_is_said_before_anything_is_connected(house: Installation) -> None:
+def test_a_file_that_is_not_there_is_said_before_anything_is_connected(services: Installation) -> None:
     url = "rediss://localhost/0?ssl_ca_certs=/nowhere/ca.pem"
-    said = house.cli("slots", SWAPLINE_REDIS_URL=url)
+    said = services.cli("slots", SWAPLINE_REDIS_URL=url)
     assert said.returncode == 2
     assert said.stderr.strip().endswith("SWAPLINE_REDIS_URL is wrong: names a file for ssl_ca_certs that is not there.")
 

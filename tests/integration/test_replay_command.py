@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from installation import SWAPLINE
-from servers import new_job, waited_for
+from support.installation import SWAPLINE
+from support.servers import new_job, waited_for
 from swapline_producer import SwapRequest
-from swapline_producer.change import Change
 from swapline_producer.contract import Canceling, FailureCode, Job, Notification, State, Step
+from swapline_producer.contract.changes import Change
 from swapline_producer.errors import NotPossible
-from swapline_producer.ledger import Wanted
-from swapline_producer.oncall import REPEATED
+from swapline_producer.ledger import JobFilter
+from swapline_producer.operations.recovery import REPEATED
 from swapline_simulator import sample_photographs
 
 if TYPE_CHECKING:
-    from installation import Installation, Receiver
+    from support.installation import Installation, Receiver
     from swapline_producer import Producer
     from swapline_producer.ledger import Ledger
 
@@ -199,7 +199,7 @@ def test_a_dry_run_says_of_each_job_what_the_replay_then_says(installation: Inst
         ledger.accept(new_job(job_id, **more))
     for job_id in ("silent", "wordy", "robbed"):
         assert ledger.advance(ledger.get(job_id), Change(to=State.FAILED)) is not None
-    ledger.accept(new_job("heir", idempotency_key="order-1"), replace_failed=True)
+    ledger.accept(new_job("superseded_by", idempotency_key="order-1"), replace_failed=True)
     assert (
         ledger.advance(ledger.get("done"), Change(to=State.SUCCEEDED, fields={"vendor_job_id": "v-done"})) is not None
     )
@@ -208,9 +208,9 @@ def test_a_dry_run_says_of_each_job_what_the_replay_then_says(installation: Inst
     staged.write_bytes(b"picture")
     canceling = {"canceling": Canceling.DROP}
     assert ledger.advance(ledger.get("held"), Change(to=State.HELD, fields=canceling)) is not None
-    told_first = list(producer.on_call.replay_many(Wanted(), step, dry_run=True))
+    told_first = list(producer.on_call.replay_many(JobFilter(), step, dry_run=True))
     assert ledger.counters().get("replayed", 0) == 0
-    assert sorted(told_first) == sorted(producer.on_call.replay_many(Wanted(), step))
+    assert sorted(told_first) == sorted(producer.on_call.replay_many(JobFilter(), step))
     assert ledger.counters()["replayed"] == sum(problem is None for _, problem in told_first) > 0
 
 
@@ -239,7 +239,7 @@ def test_a_replay_of_many_goes_on_where_it_was_broken_off_and_pays_nothing_twice
     """Those that were replayed and have failed again are passed over, though they fit the filter."""
     producer = installation.producer()
     ids = failed(producer.ledger, 6)
-    wanted = Wanted(states=(State.FAILED,))
+    wanted = JobFilter(states=(State.FAILED,))
     begun = producer.on_call.replay_many(wanted, Step.SUBMIT)
     first = [next(begun).job_id for _ in range(3)]
     for job_id in first:

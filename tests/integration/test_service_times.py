@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from servers import new_job
+from support.servers import new_job
 from swapline_producer import SwapRequest
-from swapline_producer.change import Change, Limits
 from swapline_producer.contract import Job, State
+from swapline_producer.contract.changes import Change, Limits
 from swapline_producer.errors import LedgerUnavailable
 from swapline_producer.ledger import Ledger, connect, new_token
 from swapline_simulator import sample_photographs
 from swapline_workers.adapters.service_times import FRESH, LearnedTimes
-from swapline_workers.core.histogram import Histogram, observed, start_of
 from swapline_workers.core.lifecycle import ROUTES
-from swapline_workers.core.polling import Bounds, next_wait
+from swapline_workers.core.schedule.histogram import Histogram, observed, start_of
+from swapline_workers.core.schedule.polling import Bounds, next_wait
 
 if TYPE_CHECKING:
-    from installation import Installation
-    from servers import Time
+    from support.installation import Installation
+    from support.servers import Time
     from swapline_workers.local.valkey import EmbeddedValkey
 
 PHOTOGRAPH = sample_photographs()[0]
@@ -36,7 +36,7 @@ def running(ledger: Ledger, job_id: str) -> Job:
     assert ledger.line_up(queued.job)
     given = ledger.open(job_id, 2)
     assert given is not None
-    return moved(ledger, given.job, Change(to=State.RUNNING, due_in=1, calm=True))
+    return moved(ledger, given.job, Change(to=State.RUNNING, due_in=1, close_breaker=True))
 
 
 def moved(ledger: Ledger, job: Job, change: Change) -> Job:
@@ -77,16 +77,16 @@ def test_what_is_old_fades_and_what_is_next_to_nothing_goes(ledger: Ledger) -> N
 
 def test_a_schedule_learns_from_its_own_looks_and_stays_where_it_is(ledger: Ledger) -> None:
     """Two thousand jobs, each looked at as the ledger's histogram says: what is learned is what is true."""
-    job, chance, bounds = running(ledger, "a"), Random(3), Bounds(0.25, 20)  # noqa: S311 -- chance of a test, not for secrets
+    job, rng, bounds = running(ledger, "a"), Random(3), Bounds(0.25, 20)  # noqa: S311 -- chance of a test, not for secrets
     times = Histogram({})
     means = []
     for number in range(2000):
         if number % 20 == 0:
             [times] = map(Histogram, ledger.histograms(["k"]))
-        lasts, after, now, looks = chance.lognormvariate(log(8), 0.4), 0.0, 0.0, 0
+        lasts, after, now, polls = rng.lognormvariate(log(8), 0.4), 0.0, 0.0, 0
         while now < lasts:
-            after, now = now, now + next_wait(now, times, bounds, looks=looks)
-            looks += 1
+            after, now = now, now + next_wait(now, times, bounds, polls=polls)
+            polls += 1
         job = taught(ledger, job, observed(after, now))
         if number > 1000 and number % 50 == 0:
             [seen] = ledger.histograms(["k"])
@@ -136,7 +136,7 @@ def test_a_rare_kind_begins_as_if_it_were_like_all_others(ledger: Ledger) -> Non
 
 def test_a_step_is_told_whether_jobs_wait_for_a_slot(ledger: Ledger) -> None:
     job = running(ledger, "a")
-    alone = ledger.open("a", job.turn)
+    alone = ledger.open("a", job.version)
     assert alone is not None
     assert not alone.waiting
     for name in ("b", "c"):
@@ -144,32 +144,32 @@ def test_a_step_is_told_whether_jobs_wait_for_a_slot(ledger: Ledger) -> None:
         queued = ledger.open(name, 1)
         assert queued is not None
         ledger.line_up(queued.job)
-    crowded = ledger.open("a", job.turn)
+    crowded = ledger.open("a", job.version)
     assert crowded is not None
     assert crowded.waiting
 
 
 def looked_for(ledger: Ledger, time: Time, seconds: float, *, every: float) -> Counter[str]:
     """Claim and look for a while, each look moving its job's next one by `every` seconds; looks by job."""
-    looks: Counter[str] = Counter()
+    polls: Counter[str] = Counter()
     end = time.at + seconds * 1000
     while time.at < end:
-        for ticket in ledger.claim(ROUTES).tickets:
-            looks[ticket.job_id] += 1
-            opened = ledger.open(ticket.job_id, ticket.turn)
+        for message in ledger.claim(ROUTES).messages:
+            polls[message.job_id] += 1
+            opened = ledger.open(message.job_id, message.version)
             assert opened is not None
             moved(ledger, opened.job, Change(to=State.RUNNING, due_in=every, fields={"polls": opened.job.polls + 1}))
         time.pass_(0.01)
-    return looks
+    return polls
 
 
 def test_looks_keep_their_rate_and_every_job_gets_its_share(ledger: Ledger, time: Time) -> None:
     ledger.configure(Limits(max_in_flight=30, rescue_after=15, poll_rate=20))
     for number in range(30):
         running(ledger, f"j{number}")
-    looks = looked_for(ledger, time, 12, every=0.25)
-    assert 20 * 10.5 <= looks.total() <= 20 * 12 + 2
-    assert max(looks.values()) - min(looks.values()) <= 1
+    polls = looked_for(ledger, time, 12, every=0.25)
+    assert 20 * 10.5 <= polls.total() <= 20 * 12 + 2
+    assert max(polls.values()) - min(polls.values()) <= 1
 
 
 def test_below_their_rate_looks_are_not_put_off(ledger: Ledger, time: Time) -> None:
@@ -177,8 +177,8 @@ def test_below_their_rate_looks_are_not_put_off(ledger: Ledger, time: Time) -> N
     for number in range(4):
         running(ledger, f"j{number}")
         time.pass_(0.06)
-    looks = looked_for(ledger, time, 10, every=0.5)
-    assert sorted(looks.values()) == [19, 19, 19, 19]
+    polls = looked_for(ledger, time, 10, every=0.5)
+    assert sorted(polls.values()) == [19, 19, 19, 19]
 
 
 def test_after_an_outage_looks_do_not_go_all_at_once(ledger: Ledger, time: Time) -> None:
@@ -186,9 +186,9 @@ def test_after_an_outage_looks_do_not_go_all_at_once(ledger: Ledger, time: Time)
     for number in range(30):
         running(ledger, f"j{number}")
     time.pass_(2)
-    assert len(ledger.claim(ROUTES).tickets) == 1
+    assert len(ledger.claim(ROUTES).messages) == 1
     time.pass_(60)  # nobody claimed the places that were given
-    assert len(ledger.claim(ROUTES).tickets) == 1
+    assert len(ledger.claim(ROUTES).messages) == 1
 
 
 def test_a_claim_says_when_looks_that_were_put_off_can_go(ledger: Ledger, time: Time) -> None:
@@ -197,7 +197,7 @@ def test_a_claim_says_when_looks_that_were_put_off_can_go(ledger: Ledger, time: 
         running(ledger, f"j{number}")
     time.pass_(1)
     claimed = ledger.claim(ROUTES)
-    assert (len(claimed.tickets), claimed.put_off) == (1, (time.at + 100, time.at + 200, time.at + 300))
+    assert (len(claimed.messages), claimed.put_off) == (1, (time.at + 100, time.at + 200, time.at + 300))
 
 
 def test_what_is_not_a_look_is_not_put_off(ledger: Ledger, time: Time) -> None:
@@ -206,7 +206,7 @@ def test_what_is_not_a_look_is_not_put_off(ledger: Ledger, time: Time) -> None:
         job = running(ledger, f"j{number}")
         moved(ledger, job, Change(to=State.STORING, fields={"staged": 1}, due_in=1))
     time.pass_(1)
-    assert len(ledger.claim(ROUTES).tickets) == 4
+    assert len(ledger.claim(ROUTES).messages) == 4
 
 
 def test_a_worker_writes_down_how_long_jobs_took(installation: Installation, valkey: EmbeddedValkey) -> None:
@@ -232,4 +232,4 @@ def test_workers_keep_the_rate_of_looks(installation: Installation) -> None:
             assert producer.wait(job_id, timeout=60).state is State.SUCCEEDED
     report = installation.vendor.control.report()
     seconds = (max(job.first_seen_done_at or 0 for job in report.jobs) - report.jobs[0].submitted_at) / 1000
-    assert 6 < report.looks <= 4 * seconds + 2
+    assert 6 < report.polls <= 4 * seconds + 2

@@ -6,13 +6,13 @@ import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from raw_server import Caller, RawServer, free_port
-from servers import waited_for
+from support.raw_server import Caller, RawServer, free_port
+from support.servers import waited_for
 from swapline_producer import Producer, SwapRequest
 from swapline_producer.contract import Gender, Notification, State
 
 if TYPE_CHECKING:
-    from installation import Installation, Receiver
+    from support.installation import Installation, Receiver
 
 
 def hang(caller: Caller) -> None:

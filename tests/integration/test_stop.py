@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import redis
 
-from servers import new_job, waited_for
+from support.servers import new_job, waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import LinkedImage, State, Step
 from swapline_simulator import sample_photographs
 
 if TYPE_CHECKING:
-    from installation import Installation, Receiver
+    from support.installation import Installation, Receiver
     from swapline_producer import Producer
 
 PHOTOGRAPH = sample_photographs()[0]
@@ -32,9 +32,9 @@ def enqueued(producer: Producer, number: int = 1, **more: str) -> list[str]:
     ]
 
 
-def looked_at(installation: Installation) -> int:
+def polled_at(installation: Installation) -> int:
     """Status calls that the vendor has seen, those under way included."""
-    return sum(job.looks for job in installation.vendor.control.report().jobs)
+    return sum(job.polls for job in installation.vendor.control.report().jobs)
 
 
 def names(producer: Producer, job_id: str) -> list[str]:
@@ -47,7 +47,7 @@ def test_a_stopping_worker_finishes_what_it_has_in_hand(installation: Installati
     producer = installation.producer()
     with installation.worker() as worker:
         [job_id] = enqueued(producer)
-        waited_for(lambda: looked_at(installation) == 1)
+        waited_for(lambda: polled_at(installation) == 1)
         worker.child.terminate()
         waited_for(lambda: "Warm shutdown" in worker.log())
         installation.vendor.control.finish()
@@ -67,7 +67,7 @@ def test_what_is_not_finished_within_the_grace_period_is_given_back_at_once(inst
     producer = installation.producer()
     with installation.worker("-c", "2") as worker:
         jobs = enqueued(producer, 3)
-        waited_for(lambda: looked_at(installation) == 2)  # both threads sit in a call; the third job's message waits:
+        waited_for(lambda: polled_at(installation) == 2)  # both threads sit in a call; the third job's message waits:
         # A message that is on its way to this worker when it ends is rescued, which is not what is looked at here.
         waited_for(lambda: all((producer.ledger.due_at(job) or 0) > producer.ledger.now() + 30_000 for job in jobs))
         began = monotonic()
@@ -75,7 +75,7 @@ def test_what_is_not_finished_within_the_grace_period_is_given_back_at_once(inst
         took = monotonic() - began
     assert took < 20, "it waited for the calls, which are held for half a minute"
     assert "2 jobs in hand were given back" in worker.log()
-    installation.vendor.control.change(calm=True, finish=True, service_time="fixed:0.05")
+    installation.vendor.control.change(close_breaker=True, finish=True, service_time="fixed:0.05")
     with installation.worker():
         ended = [producer.wait(job_id, timeout=50) for job_id in jobs]
     assert [job.state for job in ended] == [State.SUCCEEDED] * 3
@@ -90,7 +90,7 @@ def test_a_second_signal_gives_back_at_once(installation: Installation) -> None:
     producer = installation.producer()
     with installation.worker() as worker:
         [job_id] = enqueued(producer)
-        waited_for(lambda: looked_at(installation) == 1)
+        waited_for(lambda: polled_at(installation) == 1)
         worker.child.terminate()
         waited_for(lambda: "Warm shutdown" in worker.log())
         assert worker.stop() == 0

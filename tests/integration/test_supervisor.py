@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from servers import waited_for
+from support.servers import waited_for
 from swapline_workers.local.child import Child, Program
+from swapline_workers.local.death_pipe import DeathPipe
 from swapline_workers.local.errors import ChildFailed
 from swapline_workers.local.follow import LogFollower
-from swapline_workers.local.leash import Leash
 from swapline_workers.local.ready import said, wrote
 from swapline_workers.local.supervisor import Backoff, StopRequested, Supervisor
 
@@ -190,7 +190,7 @@ def test_everything_goes_on_without_a_part_that_falls_too_often_and_is_not_vital
         while "everything else goes on without it" not in "".join(told):
             supervisor.tick()
         supervisor.tick()
-    assert (tmp_path / "page.log").read_text().count("falls") == 3
+    assert (tmp_path / "page.log").read_text().count("restarts") == 3
 
 
 def test_one_that_is_slow_to_come_up_keeps_nobody_else_waiting(tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_one_that_is_slow_to_come_up_keeps_nobody_else_waiting(tmp_path: Path) -
             name="slow",
         )
         quick = shell(tmp_path, "echo x >>starts; echo up; until [ -e go ]; do sleep 0.01; done; rm go", name="quick")
-        supervisor.start_together([(slow, Backoff(first=0.01)), (quick, Backoff(first=0.01))])
+        supervisor.start_group([(slow, Backoff(first=0.01)), (quick, Backoff(first=0.01))])
         (tmp_path / "fall").touch()
         while "slow ended with code 1" not in "".join(told):
             supervisor.tick()
@@ -239,12 +239,12 @@ def test_those_of_one_wave_stop_together_and_the_last_wave_first(tmp_path: Path)
     with Supervisor() as supervisor:
         supervisor.start(noting("server", "w1.gone"))
         # Each of the two ends once the other was asked: one after the other, they would wait for ever.
-        supervisor.start_together([(noting("w1", "order"), None), (noting("w2", "w1.gone"), None)])
+        supervisor.start_group([(noting("w1", "order"), None), (noting("w2", "w1.gone"), None)])
     assert (tmp_path / "order").read_text().split()[2] == "server"
 
 
 def test_the_wait_before_a_restart_doubles_up_to_its_limit() -> None:
-    assert [Backoff(first=1, most=5).delay(falls) for falls in (1, 2, 3, 4, 400)] == [1, 2, 4, 5, 5]
+    assert [Backoff(first=1, most=5).delay(restarts) for restarts in (1, 2, 3, 4, 400)] == [1, 2, 4, 5, 5]
 
 
 def test_a_service_without_restart_that_ends_is_an_error_that_names_it(tmp_path: Path) -> None:
@@ -333,16 +333,16 @@ def wait_for_some(alive: int) -> bytes:
 
 
 def test_a_leash_holds_also_after_somebody_killed_its_watchdog(tmp_path: Path, alive: int) -> None:
-    leash = Leash()
+    death_pipe = DeathPipe()
     argv = ("/bin/sh", "-c", "exec 9>alive; echo up >&9; sleep 1000 & wait")
     with (tmp_path / "log").open("wb") as log:
-        first = leash.spawn(argv, env=ENV, cwd=tmp_path, output=log)
+        first = death_pipe.spawn(argv, env=ENV, cwd=tmp_path, output=log)
         wait_for_some(alive)
-        assert leash._watchdog is not None
-        leash._watchdog.kill()
-        leash._watchdog.wait()
-        second = leash.spawn(argv, env=ENV, cwd=tmp_path, output=log)
-    leash.close()
+        assert death_pipe._watchdog is not None
+        death_pipe._watchdog.kill()
+        death_pipe._watchdog.wait()
+        second = death_pipe.spawn(argv, env=ENV, cwd=tmp_path, output=log)
+    death_pipe.close()
     assert [first.returncode, second.returncode] == [-signal.SIGTERM, -signal.SIGTERM]
     assert wait_until_all_are_gone(alive).replace(b"up\n", b"") == b""
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from place import NoPost
-from pngs import png
+from support.pngs import png
+from support.retention_world import NullPublisher
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.errors import JobNotFound, RequestError
 from swapline_producer.producer import _new_job_id
@@ -23,7 +23,7 @@ def request(tenant: str) -> SwapRequest:
 
 @pytest.mark.parametrize("kind", ["real", "fake"])
 def test_another_tenants_job_is_not_there_whoever_knows_its_id(ledger: Ledger, kind: str) -> None:
-    real = Producer(ProducerSettings(key_prefix=ledger.prefix), ledger, NoPost(), memory_storage())
+    real = Producer(ProducerSettings(key_prefix=ledger.prefix), ledger, NullPublisher(), memory_storage())
     producer = real if kind == "real" else FakeProducer()
     mine, others = producer.for_tenant("acme"), producer.for_tenant("other")
     job_id = mine.enqueue(request("acme")).job_id
@@ -46,7 +46,7 @@ def test_another_tenants_job_is_not_there_whoever_knows_its_id(ledger: Ledger, k
 
 def test_who_has_a_thousand_ids_of_the_same_moment_knows_nothing_of_the_next() -> None:
     """80 bits of every id are chance: all differ, and each bit is set in about half of them."""
-    chance = [int(_new_job_id()[12:], 16) for _ in range(1000)]
-    assert len(set(chance)) == 1000
+    rng = [int(_new_job_id()[12:], 16) for _ in range(1000)]
+    assert len(set(rng)) == 1000
     for bit in range(80):
-        assert 350 < sum(one >> bit & 1 for one in chance) < 650  # ten deviations from the middle
+        assert 350 < sum(one >> bit & 1 for one in rng) < 650  # ten deviations from the middle

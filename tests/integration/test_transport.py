@@ -9,9 +9,9 @@ import pytest
 import redis
 from kombu import Connection, Consumer, Queue
 
-from swapline_producer.broker import broker_settings
+from swapline_producer.messaging.publisher import broker_settings
 from swapline_producer.settings import ProducerSettings
-from swapline_workers.transport import Transport
+from swapline_workers.dispatch.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Generator

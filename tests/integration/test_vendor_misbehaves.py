@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from servers import waited_for
+from support.servers import waited_for
 from swapline_producer import FailureCode, Producer, State, SwapRequest
 from swapline_simulator import Mode, sample_photographs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from installation import Installation
+    from support.installation import Installation
     from swapline_producer import Job
 
 PHOTOGRAPH = sample_photographs()[0]

@@ -1,6 +1,6 @@
 """`swapline alive`: does a worker on this host still work on jobs? For probes, and for people.
 
-    swapline alive /run/swapline/worker.pulse           # or SWAPLINE_PULSE in the environment
+    swapline alive /run/swapline/worker.heartbeat           # or SWAPLINE_HEARTBEAT_FILE in the environment
     python -m swapline_workers.alive                    # the same, four times as fast: for probes
 
 It imports nothing heavy, because a probe runs some times a minute for every worker, and no settings, because a probe
@@ -17,11 +17,11 @@ from pathlib import Path
 
 import click
 
-from swapline_workers.core.vitals import Vitals, complaint, hindrance
+from swapline_workers.core.liveness import Liveness, complaint, hindrance
 
 
 @click.command()
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path), envvar="SWAPLINE_PULSE")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path), envvar="SWAPLINE_HEARTBEAT_FILE")
 @click.option("--ready", is_flag=True, help="Also fail while it takes no jobs: broker or ledger away, or stopping.")
 @click.option("--silent-within", type=float, help="Seconds it may be silent.  [default: 30; its main thread 60]")
 @click.option("--stuck-within", type=float, help="Seconds one job may take.  [default: from its timeouts]")
@@ -31,14 +31,14 @@ def alive(file: Path, silent_within: float | None, stuck_within: float | None, *
 
     \b
     A worker whose Redis is away is alive: it waits. Exit codes: 0 it works, 1 it does not.
-    Example: swapline alive /run/swapline/worker.pulse
+    Example: swapline alive /run/swapline/worker.heartbeat
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    vitals, wrong = examine(file, ready=ready, silent_within=silent_within, stuck_within=stuck_within)
+    liveness, wrong = examine(file, ready=ready, silent_within=silent_within, stuck_within=stuck_within)
     if as_json:
-        facts = {"alive": wrong is None, "why": wrong, "pid": vitals and vitals.pid}
-        click.echo(json.dumps(facts | {"jobs_in_hand": vitals and len(vitals.busy_since)}))
+        facts = {"alive": wrong is None, "why": wrong, "pid": liveness and liveness.pid}
+        click.echo(json.dumps(facts | {"jobs_leased": liveness and len(liveness.busy_since)}))
     elif wrong is None:
-        click.echo(f"The worker (pid {vitals.pid if vitals else '?'}) works.")
+        click.echo(f"The worker (pid {liveness.pid if liveness else '?'}) works.")
     else:
         click.echo(f"swapline: {wrong}.", err=True)
     sys.exit(0 if wrong is None else 1)
@@ -46,22 +46,25 @@ def alive(file: Path, silent_within: float | None, stuck_within: float | None, *
 
 def examine(
     file: Path, *, ready: bool = False, silent_within: float | None = None, stuck_within: float | None = None
-) -> tuple[Vitals | None, str | None]:
+) -> tuple[Liveness | None, str | None]:
     """Read a worker's pulse: what it shows, and what is wrong (None: nothing)."""
     try:
-        vitals = Vitals.read(file.read_text())
+        liveness = Liveness.read(file.read_text())
     except FileNotFoundError:
-        return None, f"No worker shows itself in {file}; it has not started yet, or SWAPLINE_PULSE names another file"
+        return (
+            None,
+            f"No worker shows itself in {file}; it has not started yet, or SWAPLINE_HEARTBEAT_FILE names another file",
+        )
     except (OSError, ValueError) as error:
         return None, f"{file} cannot be read: {error}"
-    vitals = dataclasses.replace(
-        vitals,
-        silent_within=vitals.silent_within if silent_within is None else silent_within,
-        consumer_within=vitals.consumer_within if silent_within is None else silent_within,
-        busy_within=vitals.busy_within if stuck_within is None else stuck_within,
+    liveness = dataclasses.replace(
+        liveness,
+        silent_within=liveness.silent_within if silent_within is None else silent_within,
+        consumer_within=liveness.consumer_within if silent_within is None else silent_within,
+        busy_within=liveness.busy_within if stuck_within is None else stuck_within,
     )
-    wrong = (hindrance if ready else complaint)(vitals, time.monotonic())
-    return vitals, None if wrong is None else f"The worker (pid {vitals.pid}) does not work: {wrong}"
+    wrong = (hindrance if ready else complaint)(liveness, time.monotonic())
+    return liveness, None if wrong is None else f"The worker (pid {liveness.pid}) does not work: {wrong}"
 
 
 if __name__ == "__main__":

@@ -11,16 +11,16 @@ from celery import Celery, bootsteps, signals
 from celery.concurrency.prefork import TaskPool
 from celery.platforms import EX_FAILURE
 
-from swapline_producer.broker import broker_settings
 from swapline_producer.errors import SettingsError, WrongOwner
-from swapline_workers import looking_again
-from swapline_workers.bootstrap import Builder
-from swapline_workers.crew import Crew
-from swapline_workers.logs import start_logging
-from swapline_workers.memory import give_back_what_is_free, share_one_arena
-from swapline_workers.pulse import EVERY
+from swapline_producer.messaging.publisher import broker_settings
+from swapline_workers.dispatch import quiet_retry as looking_again
+from swapline_workers.dispatch.local_dispatcher import LocalDispatcher
+from swapline_workers.dispatch.transport import use_ours
+from swapline_workers.runtime.bootstrap import Builder
+from swapline_workers.runtime.heartbeat import EVERY
+from swapline_workers.runtime.memory import return_free_memory, share_one_arena
 from swapline_workers.tasks import register
-from swapline_workers.transport import use_ours
+from swapline_workers.telemetry.logs import start_logging
 
 if TYPE_CHECKING:
     from celery.worker import WorkController
@@ -37,7 +37,7 @@ GARBAGE = 20_000
 
 
 WORKER_KNOBS: dict[str, Any] = {
-    "worker_consumer": "swapline_workers.transport:Consumer",  # Celery's own asks for a lost server ever more seldom
+    "worker_consumer": "swapline_workers.dispatch.transport:Consumer",  # Celery's own asks for a lost server ever more seldom
     # Threads: every step waits for somebody else's machine. Time limits do not exist there; each call has its own.
     "worker_pool": "threads",
     "worker_concurrency": THREADS,
@@ -64,7 +64,7 @@ def build_app(settings: ProducerSettings) -> Celery:
     """Build the app that workers and Flower load. Opens no connection; workers ask for their own settings on start."""
     # At DEBUG it writes whole URLs, and those of webhooks and pictures may carry a customer's token.
     logging.getLogger("urllib3").setLevel(logging.INFO)
-    app = Celery("swapline", set_as_current=False, events="swapline_workers.listened:Events")
+    app = Celery("swapline", set_as_current=False, events="swapline_workers.dispatch.events:Events")
     app.conf.update(broker_settings(settings))
     app.conf.update(WORKER_KNOBS)
     use_ours()
@@ -72,20 +72,20 @@ def build_app(settings: ProducerSettings) -> Celery:
     looking_again.install()
     builder = Builder(app)
     register(app, builder)
-    app.steps["worker"].add(_house_step(builder))
-    app.steps["consumer"].add(_pulse_step(builder))
-    app.steps["consumer"].add(_crew_step(Crew(builder)))
+    app.steps["worker"].add(_services_step(builder))
+    app.steps["consumer"].add(_heartbeat_step(builder))
+    app.steps["consumer"].add(_local_dispatcher_step(LocalDispatcher(builder)))
     return app
 
 
-def _house_step(builder: Builder) -> type[bootsteps.StartStopStep]:
+def _services_step(builder: Builder) -> type[bootsteps.StartStopStep]:
     """A part of the worker: checks the settings before anything else, opens the house, and closes it in two steps.
 
     The house begins to close where the signal is caught, before Celery says goodbye to the broker, which may be away;
     it is closed when the pool's threads have ended.
     """
 
-    class HouseStep(bootsteps.StartStopStep):
+    class ServicesStep(bootsteps.StartStopStep):
         """Opens and closes the house with the worker."""
 
         requires = ("celery.worker.components:Pool",)
@@ -99,13 +99,13 @@ def _house_step(builder: Builder) -> type[bootsteps.StartStopStep]:
                 sys.exit(f"swapline: this worker cannot start.\n{error}")
 
         def start(self, worker: Any) -> None:
-            house = builder()
-            house.staff(int(worker.concurrency), worker.app.amqp.queues.consume_from)
+            services = builder()
+            services.set_concurrency(int(worker.concurrency), worker.app.amqp.queues.consume_from)
             # weak=False: Celery forgets a signal's receiver that nobody else keeps.
-            signals.worker_shutting_down.connect(lambda **_: house.close(process_ends=True), weak=False)
-            signals.worker_shutdown.connect(lambda **_: house.end(), weak=False)
+            signals.worker_shutting_down.connect(lambda **_: services.close(process_ends=True), weak=False)
+            signals.worker_shutdown.connect(lambda **_: services.end(), weak=False)
             try:
-                house.open(threads=worker.concurrency, forks=getattr(worker, "pool_cls", None) is TaskPool)
+                services.open(threads=worker.concurrency, forks=getattr(worker, "pool_cls", None) is TaskPool)
             except WrongOwner as error:
                 sys.stderr.write(f"swapline: this worker may not work here.\n{error}\n")
                 raise SystemExit(EX_FAILURE) from None
@@ -114,43 +114,43 @@ def _house_step(builder: Builder) -> type[bootsteps.StartStopStep]:
             gc.collect()
             gc.freeze()
             gc.set_threshold(GARBAGE)
-            give_back_what_is_free()
+            return_free_memory()
 
         def stop(self, _worker: WorkController) -> None:
             builder().close()
 
-    return HouseStep
+    return ServicesStep
 
 
-def _pulse_step(builder: Builder) -> type[bootsteps.StartStopStep]:
+def _heartbeat_step(builder: Builder) -> type[bootsteps.StartStopStep]:
     """A part of the consumer: the main thread comes by once a second, whether it reads messages or waits."""
 
-    class PulseStep(bootsteps.StartStopStep):
+    class HeartbeatStep(bootsteps.StartStopStep):
         """Tells the pulse that the main thread lives."""
 
         def __init__(self, consumer: Any, **options: object) -> None:
             super().__init__(consumer, **options)
-            consumer.while_waiting = builder().pulse.waits
+            consumer.while_waiting = builder().heartbeat.waits
 
         def register_with_event_loop(self, _consumer: Any, hub: Any) -> None:
             """Called whenever the loop begins; Celery takes what was registered away again when it ends."""
-            hub.call_repeatedly(EVERY, builder().pulse.reads)
+            hub.call_repeatedly(EVERY, builder().heartbeat.reads)
 
-    return PulseStep
+    return HeartbeatStep
 
 
-def _crew_step(crew: Crew) -> type[bootsteps.StartStopStep]:
+def _local_dispatcher_step(local_dispatcher: LocalDispatcher) -> type[bootsteps.StartStopStep]:
     """A part of the consumer: what it reads goes the short way, as long as it is connected."""
 
-    class CrewStep(bootsteps.StartStopStep):
+    class LocalDispatcherStep(bootsteps.StartStopStep):
         """Begins and leaves with the consumer."""
 
         requires = ("celery.worker.consumer.tasks:Tasks",)
 
         def start(self, consumer: Any) -> None:
-            crew.begin(consumer)
+            local_dispatcher.begin(consumer)
 
         def stop(self, _consumer: Any) -> None:
-            crew.leave()
+            local_dispatcher.leave()
 
-    return CrewStep
+    return LocalDispatcherStep

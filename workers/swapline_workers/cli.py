@@ -50,7 +50,7 @@ def worker(concurrency: int | None, steps: tuple[str, ...], name: str, log_level
     if adopt:
         _adopt()
     from swapline_workers.entry import app  # noqa: PLC0415 -- settings are read when a worker is wanted, not for --help
-    from swapline_workers.logs import begin_logging  # noqa: PLC0415 -- the same
+    from swapline_workers.telemetry.logs import begin_logging  # noqa: PLC0415 -- the same
 
     begin_logging()  # before Celery, which warns of this and that while it starts
     arguments = ["--without-gossip", "--without-mingle", "-n", name]

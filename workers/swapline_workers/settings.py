@@ -118,7 +118,9 @@ class WorkerSettings(MetricsSettings, LogSettings, VendorSettings):
     one_core: bool = Field(
         default=True, description="threads share a processor while another has time for the rest: a fifth less CPU"
     )
-    pulse: Path | None = Field(None, description="file in which a worker shows that it works, for `swapline alive`")
+    heartbeat_file: Path | None = Field(
+        None, description="file in which a worker shows that it works, for `swapline alive`"
+    )
     stop_grace: float = Field(
         25, ge=0, le=DAY, description="seconds that a stopping worker may finish what it has in hand"
     )

@@ -10,12 +10,12 @@ from celery.exceptions import Retry as CeleryRetry
 
 from swapline_producer.contract import Step, is_batch
 from swapline_producer.errors import LedgerUnavailable, WrongOwner
-from swapline_workers import context
 from swapline_workers.core.outcomes import STALE, Again, Next, Outcome, Park, Retry, Stop
 from swapline_workers.steps.finalize import finalize
 from swapline_workers.steps.notify import announce, notify
 from swapline_workers.steps.poll import poll
 from swapline_workers.steps.submit import submit
+from swapline_workers.telemetry import context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from celery import Celery
 
     from swapline_producer.contract import Job
-    from swapline_workers.bootstrap import House
+    from swapline_workers.runtime.bootstrap import WorkerServices
     from swapline_workers.steps.ports import Ports
 
     StepFunction = Callable[[Job, int, Ports], Outcome]
@@ -38,32 +38,32 @@ STEPS: dict[Step, StepFunction] = {
 }
 
 
-def register(app: Celery, house: Callable[[], House]) -> None:
-    """Give the app its four tasks; `house` is asked for on first use, in the process that runs them."""
+def register(app: Celery, services: Callable[[], WorkerServices]) -> None:
+    """Give the app its four tasks; `services` is asked for on first use, in the process that runs them."""
     for step in Step:
-        app.task(name=step.task, ignore_result=True)(_task(step, house))
+        app.task(name=step.task, ignore_result=True)(_task(step, services))
 
 
-def _task(step: Step, house: Callable[[], House]) -> Callable[[str, int], str]:
-    def run(job_id: str, turn: int) -> str:
-        built = house()
-        return translate(perform(step, built, job_id, turn), built.desk)
+def _task(step: Step, services: Callable[[], WorkerServices]) -> Callable[[str, int], str]:
+    def run(job_id: str, version: int) -> str:
+        built = services()
+        return translate(perform(step, built, job_id, version), built.session)
 
     run.__name__ = run.__qualname__ = step.value
     return run
 
 
-def perform(step: Step, built: House, job_id: str, turn: int) -> Outcome:
+def perform(step: Step, built: WorkerServices, job_id: str, version: int) -> Outcome:
     """Do one step of a job, or of a batch, at a turn, and tell of it.
 
     Raises celery.exceptions.Retry where the ledger is away, or refuses this worker.
     """
-    context.begin(step, job_id, turn)
+    context.begin(step, job_id, version)
     began = time.monotonic()
     with built.meter.step(step) as measure:
         try:
             built.admission.check()
-            outcome = _announced(built, job_id, turn) if is_batch(job_id) else _stepped(step, built, job_id, turn)
+            outcome = _announced(built, job_id, version) if is_batch(job_id) else _stepped(step, built, job_id, version)
         except LedgerUnavailable as error:
             measure.outcome = "ledger_away"
             log.warning("rescued later: %s", error)
@@ -76,17 +76,17 @@ def perform(step: Step, built: House, job_id: str, turn: int) -> Outcome:
     return outcome
 
 
-def _stepped(step: Step, built: House, job_id: str, turn: int) -> Outcome:
+def _stepped(step: Step, built: WorkerServices, job_id: str, version: int) -> Outcome:
     with (
-        built.desk.in_hand(job_id, turn) as opened,
+        built.session.in_hand(job_id, version) as opened,
         built.tracing.step(step, opened.job if opened else None),
     ):
         return STEPS[step](opened.job, opened.at, built.ports) if opened else STALE
 
 
-def _announced(built: House, record_id: str, turn: int) -> Outcome:
+def _announced(built: WorkerServices, record_id: str, version: int) -> Outcome:
     """A batch has one step: its webhook."""
-    with built.desk.batch_in_hand(record_id, turn) as opened:
+    with built.session.batch_in_hand(record_id, version) as opened:
         return announce(opened.batch, built.ports) if opened else STALE
 
 
@@ -113,13 +113,13 @@ class Sender(Protocol):
         """Send a job on to its next step."""
 
 
-def translate(outcome: Outcome, desk: Sender) -> str:
+def translate(outcome: Outcome, session: Sender) -> str:
     """Turn a decision into what Celery shows: SUCCESS with a word, or RETRY where the clock will send it again.
 
     Raises celery.exceptions.Retry, which sends nothing by itself.
     """
     if isinstance(outcome, Next) and outcome.wait == 0:
-        desk.send(outcome.step, outcome.job)
+        session.send(outcome.step, outcome.job)
     if isinstance(outcome, Again | Retry):
         raise CeleryRetry(in_words(outcome))
     return in_words(outcome)

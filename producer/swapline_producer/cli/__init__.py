@@ -15,9 +15,9 @@ from swapline_producer.cli.completion import completion
 from swapline_producer.cli.doctor import doctor
 from swapline_producer.cli.enqueue import enqueue
 from swapline_producer.cli.jobs import jobs
+from swapline_producer.cli.output import FAILED, USAGE, complain
 from swapline_producer.cli.purge import janitor
 from swapline_producer.cli.restore import after_restore
-from swapline_producer.cli.show import FAILED, USAGE, complain
 from swapline_producer.cli.slots import credits_, slots
 from swapline_producer.cli.webhooks import webhooks
 from swapline_producer.errors import RequestError, SettingsError, SwaplineError

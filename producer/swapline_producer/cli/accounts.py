@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from swapline_producer.cli.reach import ledger
-from swapline_producer.cli.show import moment, out, print_json
+from swapline_producer.cli.connections import ledger
+from swapline_producer.cli.output import moment, out, print_json
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 

@@ -11,10 +11,10 @@ import click
 from swapline_producer.cli.batch_run import Run
 from swapline_producer.cli.batch_view import print_view
 from swapline_producer.cli.enqueue import pairs
+from swapline_producer.cli.output import NOT_FINISHED, complain, out, print_jobs, print_json
 from swapline_producer.cli.progress import progress
-from swapline_producer.cli.show import NOT_FINISHED, complain, out, print_jobs, print_json
+from swapline_producer.client.manifest import Manifest
 from swapline_producer.errors import NotPossible
-from swapline_producer.manifest import Manifest
 
 if TYPE_CHECKING:
     from swapline_producer.producer import Producer
@@ -105,8 +105,8 @@ def show(name: str, *, limit: int, results: Path | None, as_json: bool) -> None:
     \b
     Example: swapline batch show spring --results spring-results.csv
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    from swapline_producer.batch import failures_first, outlines, view, write_results  # noqa: PLC0415 -- slow to load
-    from swapline_producer.cli.show import job_facts  # noqa: PLC0415 -- beside its use
+    from swapline_producer.cli.output import job_facts  # noqa: PLC0415 -- beside its use
+    from swapline_producer.client.batch_results import failures_first, outlines, view, write_results  # noqa: PLC0415 -- slow to load
 
     ledger = _producer().ledger
     jobs = list(outlines(ledger, name))
@@ -132,7 +132,7 @@ def cancel(name: str, *, keep_result: bool, as_json: bool) -> None:
     \b
     Example: swapline batch cancel spring
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    from swapline_producer.batch import outlines  # noqa: PLC0415 -- celery is not loaded for --help
+    from swapline_producer.client.batch_results import outlines  # noqa: PLC0415 -- celery is not loaded for --help
 
     producer = _producer()
     left = [job.job_id for job in outlines(producer.ledger, name) if not job.state.finished]

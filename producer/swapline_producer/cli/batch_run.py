@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from swapline_producer.addresses import check_webhook
 from swapline_producer.cli.batch_view import exit_code, print_view
+from swapline_producer.cli.output import DONE, FAILED, NOT_FINISHED, USAGE, complain, out, print_json
 from swapline_producer.cli.progress import progress
-from swapline_producer.cli.show import DONE, FAILED, NOT_FINISHED, USAGE, complain, out, print_json
+from swapline_producer.client.manifest import check
 from swapline_producer.contract import CREDITS_PER_JOB
 from swapline_producer.errors import LedgerUnavailable, StorageError
-from swapline_producer.manifest import check
+from swapline_producer.webhooks.addresses import check_webhook
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from swapline_producer.client.manifest import Manifest, Row
     from swapline_producer.contract import Job
-    from swapline_producer.manifest import Manifest, Row
     from swapline_producer.producer import Producer
 
 CHUNK = 500
@@ -117,13 +117,13 @@ class Run:
 
     def write_results(self, path: Path, folder: Path | None) -> None:
         """Write the CSV of how each row stands."""
-        from swapline_producer.batch import write_results  # noqa: PLC0415 -- celery is not loaded for --help
+        from swapline_producer.client.batch_results import write_results  # noqa: PLC0415 -- celery is not loaded for --help
 
         write_results(self._producer.ledger, self._name, path, folder)
 
     def say_end(self, *, watched: bool) -> int:
         """Say how it went; gives the exit code."""
-        from swapline_producer.batch import outlines, view  # noqa: PLC0415 -- celery is not loaded for --help
+        from swapline_producer.client.batch_results import outlines, view  # noqa: PLC0415 -- celery is not loaded for --help
 
         found = view(self._name, outlines(self._producer.ledger, self._name)) if watched else None
         if self._as_json:
@@ -151,7 +151,7 @@ class Run:
         return known
 
     def _download(self, job: Job, folder: Path) -> None:
-        from swapline_producer.batch import download  # noqa: PLC0415 -- celery is not loaded for --help
+        from swapline_producer.client.batch_results import download  # noqa: PLC0415 -- celery is not loaded for --help
 
         try:
             download(self._producer, self._name, job, folder)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from swapline_producer.cli.show import DONE, FAILED, NOT_FINISHED, coloured, out
+from swapline_producer.cli.output import DONE, FAILED, NOT_FINISHED, coloured, out
 from swapline_producer.contract import State
 
 if TYPE_CHECKING:
-    from swapline_producer.batch import BatchView
+    from swapline_producer.client.batch_results import BatchView
 
 
 def print_view(found: BatchView) -> None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import click
 from rich.text import Text
 
-from swapline_producer.cli.show import DONE, FAILED, out, print_json
+from swapline_producer.cli.output import DONE, FAILED, out, print_json
 
 if TYPE_CHECKING:
-    from swapline_producer.doctor import Finding
+    from swapline_producer.operations.doctor import Finding
 
 MARKS = {"ok": ("ok", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "bold red"), "unchecked": ("-", "dim")}
 
@@ -32,7 +32,7 @@ def doctor(flower_url: str | None, timeout: float, *, strict: bool, as_json: boo
       swapline doctor
       swapline doctor --json --strict
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    from swapline_producer.doctor.rounds import rounds  # noqa: PLC0415 -- redis is not loaded for --help
+    from swapline_producer.operations.doctor.checks import rounds  # noqa: PLC0415 -- redis is not loaded for --help
 
     findings = []
     for finding in rounds(flower_url=flower_url, timeout=timeout):

@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from swapline_producer.cli.show import out, print_json, wait_and_exit
+from swapline_producer.cli.output import out, print_json, wait_and_exit
+from swapline_producer.client.images import is_data_uri, is_link
+from swapline_producer.client.manifest import whole_number
 from swapline_producer.contract import ApiVersion, Gender, Priority, QualityMode, Ratio, SwapRequest
-from swapline_producer.images import is_data_uri, is_link
-from swapline_producer.manifest import whole_number
 
 BASE64_STARTS = ("/9j/", "iVBORw0KGgo", "UklGR")
 """How the base64 of a JPEG, a PNG and a WebP begins."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from swapline_producer.cli.show import coloured, moment, out
+from swapline_producer.cli.output import coloured, moment, out
 from swapline_producer.contract import LinkedImage, State
 
 if TYPE_CHECKING:

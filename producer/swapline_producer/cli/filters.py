@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from enum import StrEnum
 
-    from swapline_producer.ledger import Ledger, Wanted
+    from swapline_producer.ledger import JobFilter, Ledger
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
@@ -98,13 +98,13 @@ def filtered(command: Command) -> Command:
     return command
 
 
-def wanted_of(ledger: Ledger, given: dict[str, Any]) -> Wanted:
+def job_filter_of(ledger: Ledger, given: dict[str, Any]) -> JobFilter:
     """Which jobs are meant; ages are counted by the ledger's clock."""
-    from swapline_producer.ledger import Wanted  # noqa: PLC0415 -- redis is not loaded for --help
+    from swapline_producer.ledger import JobFilter  # noqa: PLC0415 -- redis is not loaded for --help
 
     older, newer = given["older_than"], given["newer_than"]
     now = ledger.now() if older or newer else 0
-    return Wanted(
+    return JobFilter(
         states=given["states"],
         codes=given["codes"],
         tenants=given["tenants"],

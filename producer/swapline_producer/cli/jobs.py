@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from swapline_producer.cli import reach
+from swapline_producer.cli import connections as reach
 from swapline_producer.cli.evidence import evidence, print_held
 from swapline_producer.cli.jobs_cancel import cancel
 from swapline_producer.cli.jobs_list import list_
 from swapline_producer.cli.jobs_replay import replay
+from swapline_producer.cli.output import job_facts, moment, out, print_job, print_json, wait_and_exit
 from swapline_producer.cli.purge import purge
-from swapline_producer.cli.show import job_facts, moment, out, print_job, print_json, wait_and_exit
 from swapline_producer.cli.timeline import deliveries, print_stages, print_timeline, stages, timeline
 from swapline_producer.contract import Notification
 

@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from swapline_producer.cli import reach
-from swapline_producer.cli.filters import filtered, is_given, wanted_of
+from swapline_producer.cli import connections as reach
+from swapline_producer.cli.filters import filtered, is_given, job_filter_of
+from swapline_producer.cli.output import DONE, FAILED, NOT_FINISHED, complain, job_facts, out, print_json
 from swapline_producer.cli.progress import progress
-from swapline_producer.cli.show import DONE, FAILED, NOT_FINISHED, complain, job_facts, out, print_json
 from swapline_producer.contract import FINISHED, State
 from swapline_producer.errors import NotPossible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from swapline_producer.cancel import Cancellation
-    from swapline_producer.ledger import Wanted
+    from swapline_producer.client.cancel import Cancellation
+    from swapline_producer.ledger import JobFilter
     from swapline_producer.producer import Producer
 
 PAGE = 5000
-"""Ids looked for at once: see oncall.py."""
+"""Ids looked for at once: see recovery.py."""
 
 PAID = {True: "it was charged", False: "it was not charged", None: "it may have been charged"}
 
@@ -49,7 +49,7 @@ def cancel(job_ids: tuple[str, ...], *, keep_result: bool, dry_run: bool, as_jso
     if len(job_ids) == 1 and not dry_run:
         _say_one(producer.cancel(job_ids[0], keep_result=keep_result), as_json=as_json)
         return
-    ids = iter(job_ids) if job_ids else _fitting(producer, wanted_of(producer.ledger, given))
+    ids = iter(job_ids) if job_ids else _fitting(producer, job_filter_of(producer.ledger, given))
     told = {"jobs": 0, "canceled": 0, "canceling": 0, "charged": 0, "perhaps_charged": 0, "not_possible": 0}
     code = DONE
     try:
@@ -65,7 +65,7 @@ def cancel(job_ids: tuple[str, ...], *, keep_result: bool, dry_run: bool, as_jso
     sys.exit(code)
 
 
-def _fitting(producer: Producer, wanted: Wanted) -> Iterator[str]:
+def _fitting(producer: Producer, wanted: JobFilter) -> Iterator[str]:
     """Jobs that fit and have not ended, the newest first: nothing of them is handed a slot meanwhile."""
     unfinished = tuple(state for state in wanted.possible_states() if state not in FINISHED)
     if not unfinished:

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from swapline_producer.cli import reach
+from swapline_producer.cli import connections as reach
 from swapline_producer.cli.evidence import evidence, print_held
-from swapline_producer.cli.filters import filtered, wanted_of
-from swapline_producer.cli.show import job_facts, out, print_jobs
+from swapline_producer.cli.filters import filtered, job_filter_of
+from swapline_producer.cli.output import job_facts, out, print_jobs
 from swapline_producer.contract import Job, State
 from swapline_producer.errors import JobNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from swapline_producer.ledger import Ledger, Wanted
+    from swapline_producer.ledger import JobFilter, Ledger
 
 CHUNK = 500
 """Jobs read in one round trip, and printed at once."""
@@ -57,7 +57,7 @@ def list_(
     """  # noqa: D301 -- click's mark for a block that keeps its lines
     ledger = reach.ledger()
     _check_place(ledger, after)
-    wanted = wanted_of(ledger, given)
+    wanted = job_filter_of(ledger, given)
     number = None if all_ else limit
     job_ids = _ids(ledger, wanted, number, after, oldest_first=oldest_first)
     if ids:
@@ -83,7 +83,9 @@ def _check_place(ledger: Ledger, after: str | None) -> None:
         ) from None
 
 
-def _ids(ledger: Ledger, wanted: Wanted, number: int | None, after: str | None, *, oldest_first: bool) -> Iterator[str]:
+def _ids(
+    ledger: Ledger, wanted: JobFilter, number: int | None, after: str | None, *, oldest_first: bool
+) -> Iterator[str]:
     limit = PAGE if number is None else number + 1  # one more: whether there is a next page
     for page in ledger.pages(wanted, limit=limit, after=after, oldest_first=oldest_first):
         yield from page
@@ -110,7 +112,7 @@ def _print_json(found: Iterable[Found]) -> None:
     click.echo("[]" if opening == "[" else "\n]")
 
 
-def _print(ledger: Ledger, wanted: Wanted, jobs: Iterator[Job], number: int | None) -> None:
+def _print(ledger: Ledger, wanted: JobFilter, jobs: Iterator[Job], number: int | None) -> None:
     shown, last, now = 0, None, ledger.now()
     while chunk := list(islice(jobs, CHUNK if number is None else number - shown)):
         held = [(job, known) for job, known in _with_evidence(ledger, chunk) if known]
@@ -126,7 +128,7 @@ def _print(ledger: Ledger, wanted: Wanted, jobs: Iterator[Job], number: int | No
         out.print(f"{shown:,}{_of_all(ledger, wanted)} jobs; the next page: --after {last.job_id}", style="dim")
 
 
-def _of_all(ledger: Ledger, wanted: Wanted) -> str:
+def _of_all(ledger: Ledger, wanted: JobFilter) -> str:
     """How many there are in all, where the ledger has counted them."""
     if wanted.model_copy(update={"states": ()}).everything:
         census = ledger.census()

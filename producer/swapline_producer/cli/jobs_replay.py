@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from swapline_producer.cli import reach
-from swapline_producer.cli.filters import filtered, is_given, wanted_of
+from swapline_producer.cli import connections as reach
+from swapline_producer.cli.filters import filtered, is_given, job_filter_of
+from swapline_producer.cli.output import DONE, FAILED, NOT_FINISHED, complain, job_facts, out, print_json
 from swapline_producer.cli.progress import progress
-from swapline_producer.cli.show import DONE, FAILED, NOT_FINISHED, complain, job_facts, out, print_json
 from swapline_producer.contract import Step
 from swapline_producer.errors import NotPossible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from swapline_producer.oncall import Replayed
+    from swapline_producer.operations.recovery import Replayed
     from swapline_producer.producer import Producer
 
 TOLD = 10
@@ -78,7 +78,7 @@ def replay(
     if job_ids:
         found: Iterable[Replayed] = producer.on_call.replayable(job_ids, Step(step))
     else:
-        wanted = wanted_of(producer.ledger, given)
+        wanted = job_filter_of(producer.ledger, given)
         found = producer.on_call.replay_many(wanted, Step(step), dry_run=dry_run, again=again)
     sys.exit(run.through(found))
 
@@ -115,7 +115,7 @@ class Run:
 
     def through(self, found: Iterable[Replayed]) -> int:
         """Go through all, say how it went; gives the exit code."""
-        from swapline_producer.oncall import REPEATED  # noqa: PLC0415 -- redis is not loaded for --help
+        from swapline_producer.operations.recovery import REPEATED  # noqa: PLC0415 -- redis is not loaded for --help
 
         interrupted = False
         try:
@@ -141,7 +141,7 @@ class Run:
                 self._reasons.append((job_id, problem))
 
     def _say(self, *, interrupted: bool) -> None:
-        from swapline_producer.replays import cost  # noqa: PLC0415 -- beside its use
+        from swapline_producer.operations.replays import cost  # noqa: PLC0415 -- beside its use
 
         credits_ = self._done * cost(self._step)
         if self._as_json:

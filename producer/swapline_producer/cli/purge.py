@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from swapline_producer.cli.filters import AgeType
-from swapline_producer.cli.show import FAILED, NOT_FINISHED, complain, out, print_json
+from swapline_producer.cli.output import FAILED, NOT_FINISHED, complain, out, print_json
 from swapline_producer.errors import JobNotFound
-from swapline_producer.purge import Purge, Report, Which
+from swapline_producer.retention.purge import Purge, PurgeSelector, Report
 
 if TYPE_CHECKING:
     from swapline_producer.cli.filters import Age
-    from swapline_producer.janitor import Findings
     from swapline_producer.producer import Producer
+    from swapline_producer.retention.orphans import Findings
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -49,8 +49,8 @@ def purge(
     """  # noqa: D205, D301 -- click's marks
     _check_one(job_ids, tenant, before)
     producer = _producer()
-    which = Which(job_ids, tenant, before.at(producer.ledger.now()) if before else None)
-    counted = _run(producer, which, dry=True)
+    selector = PurgeSelector(job_ids, tenant, before.at(producer.ledger.now()) if before else None)
+    counted = _run(producer, selector, dry=True)
     if dry_run:
         _say(counted, as_json=as_json, done="would be purged")
         sys.exit(FAILED if counted.unknown else 0)
@@ -59,7 +59,7 @@ def purge(
             raise click.UsageError("--json asks no questions: say --yes as well, or --dry-run.")
         _say(counted, as_json=False, done="will be purged")
         click.confirm("This cannot be undone. Go on?", abort=True)
-    report = _run(producer, which, dry=False)
+    report = _run(producer, selector, dry=False)
     rewritten = producer.ledger.rewrite_log()
     _say(report, as_json=as_json, done="purged")
     if not rewritten and not as_json:
@@ -77,8 +77,8 @@ def _check_one(job_ids: tuple[str, ...], tenant: str | None, before: Age | None)
         raise click.UsageError("say which jobs: one of --job (as often as you like), --tenant and --before.")
 
 
-def _run(producer: Producer, which: Which, *, dry: bool) -> Report:
-    return Purge(producer.ledger, producer.mail, producer.storage, dry=dry).run(which)
+def _run(producer: Producer, selector: PurgeSelector, *, dry: bool) -> Report:
+    return Purge(producer.ledger, producer.publisher, producer.storage, dry=dry).run(selector)
 
 
 def _explain(producer: Producer, job_id: str) -> None:
@@ -114,8 +114,8 @@ def janitor(*, dry_run: bool, limit: int, older_than: float, adopt: bool, as_jso
     \b
     Example: swapline janitor --dry-run
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    from swapline_producer.janitor import Janitor  # noqa: PLC0415 -- only who uses a store loads it
-    from swapline_producer.sweep import Sweep  # noqa: PLC0415 -- the same
+    from swapline_producer.retention.orphans import Janitor  # noqa: PLC0415 -- only who uses a store loads it
+    from swapline_producer.retention.sweep import Sweep  # noqa: PLC0415 -- the same
 
     producer = _producer()
     found = Janitor(producer.ledger, producer.storage, result_ttl=producer.settings.result_ttl, safe_age=older_than)
@@ -130,7 +130,7 @@ def _tell(findings: Findings, *, as_json: bool, dry: bool) -> None:
     if as_json:
         print_json(asdict(findings) | {"dry_run": dry})
         return
-    out.print(f"looked at {findings.looked_at} objects{', and stopped at the limit' if findings.cut_short else ''}")
+    out.print(f"looked at {findings.polled_at} objects{', and stopped at the limit' if findings.cut_short else ''}")
     for area, number in findings.orphans.items():
         out.print(f"{area}: {number} orphans {'found' if dry else 'deleted'}")
     if findings.abandoned:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from swapline_producer.cli.show import moment, out, print_json
+from swapline_producer.cli.output import moment, out, print_json
 from swapline_producer.contract import MOST_CREDITS, checked
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def slots(ctx: click.Context, *, as_json: bool) -> None:
     out.print(f"{len(view.in_flight)} of {view.cap} slots in use (the limit is {view.limit}), {view.waiting} jobs wait")
     for job_id in view.in_flight:
         out.print(f"  {job_id}")
-    if view.strikes:
+    if view.trips:
         out.print(f"submitting is paused until {moment(view.closed_until) or 'the next probe'}: {view.reason}")
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from swapline_producer.cli.show import NARROW, moment, out, span
+from swapline_producer.cli.output import NARROW, moment, out, span
 from swapline_producer.contract import Notification
-from swapline_producer.deliveries import LINES, SHOWN
+from swapline_producer.operations.deliveries import LINES, SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.table import Table
 
-from swapline_producer.cli import reach
+from swapline_producer.cli import connections as reach
 from swapline_producer.cli.filters import AgeType
-from swapline_producer.cli.show import DONE, FAILED, moment, out, print_json, print_rows
+from swapline_producer.cli.output import DONE, FAILED, moment, out, print_json, print_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from swapline_producer.change import Endpoint
     from swapline_producer.cli.filters import Age
     from swapline_producer.contract import JobEvent
-    from swapline_producer.deliveries import Told
+    from swapline_producer.contract.changes import Endpoint
     from swapline_producer.ledger import Ledger
-    from swapline_producer.ledger.trouble import Trouble
+    from swapline_producer.ledger.webhooks import Trouble
+    from swapline_producer.operations.deliveries import DeliveryOutcome
     from swapline_producer.producer import Producer
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -100,7 +100,7 @@ def replay(
     """  # noqa: D301 -- click's mark for a block that keeps its lines
     if sum((record_id is not None, all_failed, since is not None)) != 1:
         raise click.UsageError("Say which: a JOB_ID, --since or --all-failed (one of them).")
-    from swapline_producer.deliveries import Replay, given_up  # noqa: PLC0415 -- celery is not loaded for --help
+    from swapline_producer.operations.deliveries import Replay, given_up  # noqa: PLC0415 -- celery is not loaded for --help
 
     producer = reach.producer()
     ledger = producer.ledger
@@ -179,7 +179,7 @@ def new_secret(*, ed25519: bool) -> None:
     \b
     Example: swapline webhooks new-secret
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    from swapline_producer import webhooks as signing  # noqa: PLC0415 -- not needed for --help
+    from swapline_producer.webhooks import signing  # noqa: PLC0415 -- not needed for --help
 
     print(*(signing.new_key_pair() if ed25519 else [signing.new_secret()]), sep="\n")  # noqa: T201 -- the command line
 
@@ -191,17 +191,17 @@ def _moment(ledger: Ledger, since: Age | None) -> int:
     return since.at(ledger.now())
 
 
-def _filter(tenant: str | None, endpoint: str | None) -> Callable[[Told], bool]:
+def _filter(tenant: str | None, endpoint: str | None) -> Callable[[DeliveryOutcome], bool]:
     return lambda told: (tenant is None or told.tenant == tenant) and (endpoint is None or told.endpoint_id == endpoint)
 
 
 def _in_trouble(
-    ledger: Ledger, since: int, limit: int, wanted: Callable[[Told], bool], *, failed: bool
-) -> Sequence[Told]:
+    ledger: Ledger, since: int, limit: int, wanted: Callable[[DeliveryOutcome], bool], *, failed: bool
+) -> Sequence[DeliveryOutcome]:
     """The first `limit` that are wanted: batches, then what was given up, then what is tried again."""
-    from swapline_producer.deliveries import read  # noqa: PLC0415 -- slow to load
+    from swapline_producer.operations.deliveries import read  # noqa: PLC0415 -- slow to load
 
-    found: list[Told] = []
+    found: list[DeliveryOutcome] = []
     kinds: tuple[Trouble, ...] = ("dead",) if failed else ("dead", "retrying")
     for kind in kinds:
         for batches in (True, False):
@@ -214,9 +214,9 @@ def _in_trouble(
     return found
 
 
-def _facts(told: Told, events: Sequence[JobEvent]) -> dict[str, Any]:
-    from swapline_producer.deliveries import delivery_log  # noqa: PLC0415 -- slow to load
-    from swapline_producer.endpoints import endpoint_of  # noqa: PLC0415 -- beside its use
+def _facts(told: DeliveryOutcome, events: Sequence[JobEvent]) -> dict[str, Any]:
+    from swapline_producer.operations.deliveries import delivery_log  # noqa: PLC0415 -- slow to load
+    from swapline_producer.webhooks.endpoints import endpoint_of  # noqa: PLC0415 -- beside its use
 
     last = (delivery_log(events) or [{}])[-1]
     endpoint = endpoint_of(told.tenant, told.url)
@@ -265,6 +265,6 @@ def _explain(producer: Producer, record_id: str) -> None:
     from swapline_producer.contract import BATCH_PREFIX, is_batch  # noqa: PLC0415 -- beside its use
 
     if is_batch(record_id):
-        producer.on_call.announce_again(record_id.removeprefix(BATCH_PREFIX))
+        producer.on_call.notify_batch_again(record_id.removeprefix(BATCH_PREFIX))
     else:
         producer.on_call.notify_again(record_id)

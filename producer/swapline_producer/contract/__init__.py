@@ -9,45 +9,8 @@ own clock; durations in settings and requests are seconds (`float`).
 from swapline_producer.contract.base import (
     Frozen,
 )
-from swapline_producer.contract.batch import (
-    BATCH_PREFIX,
-    Batch,
-    BatchCounts,
-    is_batch,
-)
-from swapline_producer.contract.job import (
-    ImageRef,
-    Job,
-    JobEvent,
-    JobSpec,
-    LinkedImage,
-    StoredImage,
-    StoredPicture,
-    Ticket,
-    result_folder,
-)
-from swapline_producer.contract.request import (
-    SwapOptions,
-    SwapRequest,
-    checked,
-)
-from swapline_producer.contract.values import (
-    METADATA_LIMIT,
-    MOST_CREDITS,
-    BatchName,
-    IdempotencyKey,
-    Seconds,
-    Tenant,
-    WebUrl,
-)
-from swapline_producer.contract.webhook import (
-    BatchData,
-    BatchEvent,
-    SwapData,
-    SwapEvent,
-    WebhookImage,
-)
-from swapline_producer.contract.words import (
+from swapline_producer.contract.batches import BATCH_PREFIX, Batch, BatchCounts, is_batch
+from swapline_producer.contract.enums import (
     CREDITS_PER_JOB,
     FINISHED,
     SLOT_STATES,
@@ -63,6 +26,28 @@ from swapline_producer.contract.words import (
     Ratio,
     State,
     Step,
+)
+from swapline_producer.contract.events import BatchData, BatchEvent, SwapData, SwapEvent, WebhookImage
+from swapline_producer.contract.jobs import (
+    ImageRef,
+    Job,
+    JobEvent,
+    JobSpec,
+    LinkedImage,
+    StepMessage,
+    StoredImage,
+    StoredPicture,
+    result_folder,
+)
+from swapline_producer.contract.requests import SwapOptions, SwapRequest, checked
+from swapline_producer.contract.values import (
+    METADATA_LIMIT,
+    MOST_CREDITS,
+    BatchName,
+    IdempotencyKey,
+    Seconds,
+    Tenant,
+    WebUrl,
 )
 
 __all__ = [
@@ -97,6 +82,7 @@ __all__ = [
     "Seconds",
     "State",
     "Step",
+    "StepMessage",
     "StoredImage",
     "StoredPicture",
     "SwapData",
@@ -104,7 +90,6 @@ __all__ = [
     "SwapOptions",
     "SwapRequest",
     "Tenant",
-    "Ticket",
     "WebUrl",
     "WebhookImage",
     "checked",

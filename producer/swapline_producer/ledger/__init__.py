@@ -14,19 +14,19 @@ from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from swapline_producer.ledger.accepting import Accepting, Wish
 from swapline_producer.ledger.accounts import Accounts
 from swapline_producer.ledger.batches import Batches
-from swapline_producer.ledger.core import Spans
-from swapline_producer.ledger.figures import Figuring
-from swapline_producer.ledger.glancing import Glancing
-from swapline_producer.ledger.keeping import Keeping
+from swapline_producer.ledger.intake import Accepting, AcceptRequest
+from swapline_producer.ledger.jobs import Looks
 from swapline_producer.ledger.limits import Limiting
-from swapline_producer.ledger.looks import Looks
-from swapline_producer.ledger.moves import Moves, new_token
-from swapline_producer.ledger.overview import Overview
-from swapline_producer.ledger.scanning import Scanning, Wanted
-from swapline_producer.ledger.trouble import Troubled
+from swapline_producer.ledger.occupancy import Overview
+from swapline_producer.ledger.retention import Keeping
+from swapline_producer.ledger.scripts import Spans
+from swapline_producer.ledger.search import JobFilter, Scanning
+from swapline_producer.ledger.stats import Figuring
+from swapline_producer.ledger.summaries import Glancing
+from swapline_producer.ledger.transitions import Moves, new_token
+from swapline_producer.ledger.webhooks import Troubled
 from swapline_producer.redis_url import parse_redis_url
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from swapline_producer.settings import ProducerSettings
 
-__all__ = ["Accepting", "Ledger", "Wanted", "Wish", "connect", "new_token", "open_ledger"]
+__all__ = ["AcceptRequest", "Accepting", "JobFilter", "Ledger", "connect", "new_token", "open_ledger"]
 
 MOVES = (
     "accept",
@@ -43,7 +43,7 @@ MOVES = (
     "advance",
     "claim",
     "renew",
-    "give_back",
+    "release",
     "cancel",
     "front",
     "figures",

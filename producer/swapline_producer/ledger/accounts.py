@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from swapline_producer.errors import NotPossible, WrongOwner
-from swapline_producer.ledger.core import LedgerCore, translated
+from swapline_producer.ledger.scripts import LedgerCore, translated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 
-from swapline_producer.change import OpenedBatch, Sealed
 from swapline_producer.contract import BATCH_PREFIX, Batch, State
+from swapline_producer.contract.changes import OpenedBatch, Sealed
 from swapline_producer.errors import BatchNotFound
-from swapline_producer.ledger.core import LedgerCore, sparse, translated
 from swapline_producer.ledger.record import written
-from swapline_producer.ledger.trouble import trouble_of
+from swapline_producer.ledger.scripts import LedgerCore, sparse, translated
+from swapline_producer.ledger.webhooks import trouble_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from swapline_producer.change import Change
     from swapline_producer.contract import Job
+    from swapline_producer.contract.changes import Change
 
 
 class Batches(LedgerCore):
@@ -41,9 +41,9 @@ class Batches(LedgerCore):
             fields = cast("dict[str, str]", self.client.hgetall(self._key("job", BATCH_PREFIX + batch)))
         return _batch(fields) if "counts" in fields else None
 
-    def open_batch(self, record_id: str, turn: int) -> OpenedBatch | None:
+    def open_batch(self, record_id: str, version: int) -> OpenedBatch | None:
         """Take a completed batch in hand at a turn; None when the message is stale."""
-        answer = self._run("open", id=record_id, turn=str(turn))
+        answer = self._run("open", id=record_id, version=str(version))
         if answer.get("stale"):
             return None
         flat = answer["fields"]
@@ -56,13 +56,13 @@ class Batches(LedgerCore):
         """
         told = {
             "state": State.SUCCEEDED,  # a batch that has done its work and whose webhook waits is routed as such a job
-            "turn": str(batch.turn),
+            "version": str(batch.version),
             "token": token,
             **written(batch.record_id, change, self._keep_ms),
             **trouble_of(batch, change),
         }
         answer = self._run("advance", **sparse(told))
-        return None if answer.get("stale") else (answer["turn"], answer.get("due") or None)
+        return None if answer.get("stale") else (answer["version"], answer.get("due") or None)
 
 
 def counted(job: Job, change: Change) -> dict[str, Any]:

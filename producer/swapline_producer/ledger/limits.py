@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from swapline_producer.change import CreditsView, SlotsView
 from swapline_producer.contract import Priority, State
-from swapline_producer.ledger.core import translated
-from swapline_producer.ledger.waiting import Waiting
+from swapline_producer.contract.changes import CreditsView, SlotsView
+from swapline_producer.ledger.scripts import translated
+from swapline_producer.ledger.subscriptions import Waiting
 
 if TYPE_CHECKING:
-    from swapline_producer.change import Limits
+    from swapline_producer.contract.changes import Limits
 
 DAY = 86_400
 """Seconds."""
@@ -81,22 +81,22 @@ class Limiting(Waiting):
         """How the account is used now."""
         with translated(), self.client.pipeline(transaction=False) as pipe:
             pipe.hgetall(self._key("limits"))
-            pipe.hgetall(self._key("gate"))
+            pipe.hgetall(self._key("breaker"))
             pipe.zrange(self._key("slots"), 0, -1)
             pipe.zcard(self._key("state", State.QUEUED))
             pipe.time()
-            limits, gate, held, waiting, (seconds, micros) = pipe.execute()
+            limits, breaker, held, waiting, (seconds, micros) = pipe.execute()
         limit = int(limits.get("slots", limits.get("max_in_flight", 3)))
         at = seconds * 1000 + micros // 1000
-        closed = int(gate.get("closed_until", 0))
+        closed = int(breaker.get("closed_until", 0))
         return SlotsView(
             limit=limit,
             cap=min(limit, int(limits.get("cap", limit))),
             in_flight=tuple(held),
             waiting=waiting,
             closed_until=closed if closed > at else None,
-            reason=gate.get("reason"),
-            strikes=int(gate.get("strikes", 0)),
+            reason=breaker.get("reason"),
+            trips=int(breaker.get("trips", 0)),
             at=at,
         )
 

@@ -12,7 +12,7 @@ from swapline_producer.contract import Job, JobSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from swapline_producer.change import Change, FieldValue
+    from swapline_producer.contract.changes import Change, FieldValue
 
 APART = ("tenant", "priority", "batch", "idempotency_key")
 """Parts of the spec that Lua reads as well: fields of their own, and not kept twice."""
@@ -106,5 +106,5 @@ def job_after(job: Job, change: Change, answer: Mapping[str, Any], *, slot: bool
     if change.to.finished and change.to is not job.state:
         stamped["finished_at"] = answer["at"]
     removed = {name: DEFAULTS[name] for name, value in change.fields.items() if value is None}
-    fresh = {"state": change.to, "turn": answer["turn"], "slot": slot}
+    fresh = {"state": change.to, "version": answer["version"], "slot": slot}
     return job.model_copy(update={**change.fields, **removed, **stamped, **fresh})

@@ -32,7 +32,7 @@ def open_storage(url: str, *, timeout: float = 60.0) -> Storage:
     if parts.query or parts.fragment or "@" in parts.netloc:
         _refuse("it must not carry a user name, a query (?) or a fragment (#); credentials come from the environment")
     if parts.scheme == "file":
-        from swapline_producer.storage.local import LocalStorage  # noqa: PLC0415 -- only who uses a store loads it
+        from swapline_producer.storage.local.store import LocalStorage  # noqa: PLC0415 -- only who uses a store loads it
 
         return LocalStorage(_local_root(parts))
     if parts.scheme not in {"s3", "gs", "az"}:

@@ -21,7 +21,7 @@ from obstore import exceptions as foreign
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from swapline_producer.errors import ObjectMissing, StorageError, StorageUnavailable
-from swapline_producer.from_files import SUFFIX, read_setting
+from swapline_producer.secret_files import SUFFIX, read_setting
 from swapline_producer.storage.base import LONGEST_URL_LIFE, StoredObject, checked_key
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import pybase64
 
 from swapline_producer.contract import LinkedImage
 from swapline_producer.errors import ObjectMissing, StorageError
-from swapline_producer.layout import RECEIPT, receipt_key, result_folder, staged_key, staging_folder
 from swapline_producer.storage import LONGEST_URL_LIFE, Move, Seal
+from swapline_producer.storage.keys import RECEIPT, receipt_key, result_folder, staged_key, staging_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

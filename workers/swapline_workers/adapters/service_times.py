@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from swapline_producer.errors import LedgerUnavailable
-from swapline_workers.core.histogram import Histogram
+from swapline_workers.core.schedule.histogram import Histogram
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -31,10 +31,10 @@ import requests
 from urllib3 import exceptions as urllib3
 
 from swapline_producer.contract import FailureCode
-from swapline_workers.adapters.deadline import Stage
-from swapline_workers.adapters.retry_after import retry_after
+from swapline_workers.adapters.http.deadline import Stage
+from swapline_workers.adapters.http.retry_after import retry_after
 from swapline_workers.core.capacity import says_full
-from swapline_workers.core.evidence import WINDOW, excerpt, find_code, said
+from swapline_workers.core.reply.evidence import WINDOW, excerpt, find_code, said
 from swapline_workers.errors import (
     NotFound,
     NotSent,
@@ -49,8 +49,8 @@ from swapline_workers.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from swapline_workers.adapters.deadline import Deadline
-    from swapline_workers.core.reply import ReplyError
+    from swapline_workers.adapters.http.deadline import Deadline
+    from swapline_workers.core.reply.status_reply import ReplyError
 
 RETRY_AFTER_LIMIT = 3600.0
 """Seconds: nobody who says 429 means more than an hour, and a job must not sleep for a year over a typo."""

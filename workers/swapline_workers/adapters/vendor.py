@@ -15,13 +15,13 @@ from uuid import UUID
 import orjson
 
 from swapline_producer.errors import SettingsError
-from swapline_workers.adapters.calls import post
-from swapline_workers.adapters.deadline import limit
-from swapline_workers.adapters.output import REPLY_LIMIT, Body, OpenLook
-from swapline_workers.adapters.sessions import Sessions
+from swapline_workers.adapters.http.calls import post
+from swapline_workers.adapters.http.deadline import limit
+from swapline_workers.adapters.http.sessions import Sessions
+from swapline_workers.adapters.http.status_body import REPLY_LIMIT, Body, OpenStatusReply
 from swapline_workers.adapters.translation import Answer, Translator
-from swapline_workers.core.acceptance import Acceptance, accepted
-from swapline_workers.core.reply import ReplyError
+from swapline_workers.core.reply.acceptance import Acceptance, accepted
+from swapline_workers.core.reply.status_reply import ReplyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from requests import Response
 
     from swapline_producer.contract import ApiVersion, JobSpec
-    from swapline_workers.adapters.deadline import Deadline
+    from swapline_workers.adapters.http.deadline import Deadline
 
 CONNECT_TIMEOUT = 5.0
 """Seconds for one address: a server that is there accepts within one, even across an ocean."""
@@ -99,7 +99,7 @@ class VendorClient:
                 return _answered(response, translator)
 
     @contextmanager
-    def look(self, vendor_job_id: str, version: ApiVersion) -> Iterator[OpenLook]:
+    def poll(self, vendor_job_id: str, version: ApiVersion) -> Iterator[OpenStatusReply]:
         """Ask the status once. The pictures of the reply are on the wire until they are asked for.
 
         The time limit is for the whole block. Raises any VendorError on entering.
@@ -127,11 +127,11 @@ class VendorClient:
     def _translator(self, deadline: Deadline) -> Translator:
         return Translator(deadline, self._secret, self._now)
 
-    def _opened(self, response: Response, body: Body, translator: Translator, began: float) -> OpenLook:
+    def _opened(self, response: Response, body: Body, translator: Translator, began: float) -> OpenStatusReply:
         with translator.translated():
             if response.status_code // 100 != SUCCESS:
                 raise translator.refusal(_answer(response), sending=False)
-            return OpenLook(body, translator, began=began, inflate=self._inflate, clock=self._clock)
+            return OpenStatusReply(body, translator, began=began, inflate=self._inflate, clock=self._clock)
 
 
 def request_body(spec: JobSpec, image: str) -> bytes:

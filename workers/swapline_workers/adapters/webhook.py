@@ -18,16 +18,16 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
-from swapline_producer.addresses import webhook_problem
-from swapline_producer.webhooks import sign
-from swapline_workers import context
-from swapline_workers.adapters.calls import post
-from swapline_workers.adapters.deadline import limit
-from swapline_workers.adapters.keyring import Keyring
-from swapline_workers.adapters.public import AnyAdapter, PublicAdapter
-from swapline_workers.adapters.retry_after import retry_after
-from swapline_workers.adapters.watchdog import Stage
+from swapline_producer.webhooks.addresses import webhook_problem
+from swapline_producer.webhooks.signing import sign
+from swapline_workers.adapters.http.calls import post
+from swapline_workers.adapters.http.deadline import limit
+from swapline_workers.adapters.http.public_addresses import AnyAdapter, PublicAdapter
+from swapline_workers.adapters.http.retry_after import retry_after
+from swapline_workers.adapters.http.watchdog import Stage
+from swapline_workers.adapters.signing_keys import SigningKeys
 from swapline_workers.errors import WebhookFailed, WebhookForbidden
+from swapline_workers.telemetry import context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from swapline_producer.contract import BatchEvent, SwapEvent
-    from swapline_workers.adapters.deadline import Deadline
+    from swapline_workers.adapters.http.deadline import Deadline
 
 CONNECT_TIMEOUT = 5.0
 """Seconds for one address: a receiver that is there accepts within one, even across an ocean."""
@@ -88,7 +88,7 @@ class WebhookSender:
         `allow_private` admits http and private addresses, for development; `tenant_secrets` as for Keyring. Raises
         SettingsError for a secret that is none, so that a worker does not start with it.
         """
-        self._keys = Keyring(secrets, tenant_secrets)
+        self._keys = SigningKeys(secrets, tenant_secrets)
         self._allow_private = allow_private
         self._timeout = timeout
         self._trust = trust

@@ -39,14 +39,14 @@ class Verdict(Enum):
 
 
 @dataclass(slots=True)
-class Guesses:
+class LoginThrottle:
     """The wrong passwords of one address: how many are on its account, as of a moment."""
 
     number: float
     at: float
 
 
-class Door:
+class BasicAuth:
     """Compares names and passwords, in constant time, and counts wrong ones by address.
 
     Right ones cost nothing. An address that has guessed too often is not compared at all, so that guessing on does not
@@ -57,7 +57,7 @@ class Door:
         """Keep a digest only. `clock` gives seconds."""
         self._digest = _digest(f"{user}:{password}".encode())
         self._clock = clock
-        self._guesses: OrderedDict[str, Guesses] = OrderedDict()
+        self._guesses: OrderedDict[str, LoginThrottle] = OrderedDict()
         self._lock = threading.Lock()
 
     def ask(self, authorization: str, address: str) -> Verdict:
@@ -84,7 +84,7 @@ class Door:
         return max(0.0, guesses.number - (self._clock() - guesses.at) / REGAIN) if guesses else 0.0
 
     def _note(self, who: str) -> None:
-        self._guesses[who] = Guesses(self._on_account(who) + 1, self._clock())
+        self._guesses[who] = LoginThrottle(self._on_account(who) + 1, self._clock())
         self._guesses.move_to_end(who)
         while len(self._guesses) > ADDRESSES:
             self._guesses.popitem(last=False)

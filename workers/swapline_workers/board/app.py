@@ -17,7 +17,8 @@ from starlette.routing import Route
 
 from swapline_producer.contract import Notification
 from swapline_producer.errors import JobNotFound, LedgerUnavailable, StorageError
-from swapline_workers.board import shape, words
+from swapline_workers.board import labels as words
+from swapline_workers.board import shape
 from swapline_workers.board.guard import Guard, Headers
 from swapline_workers.board.listing import NotUnderstood
 from swapline_workers.board.pages import Pages
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from swapline_producer.ledger import Ledger
     from swapline_producer.storage import Storage
-    from swapline_workers.board.access import Door
+    from swapline_workers.board.access import BasicAuth
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ OF_HTTP: dict[int, str] = {
 }
 
 
-def build_board(ledger: Ledger, storage: Storage | None, door: Door) -> ASGIApp:
+def build_board(ledger: Ledger, storage: Storage | None, basic_auth: BasicAuth) -> ASGIApp:
     """Build the app. Opens no connection."""
     assets = {name: (resources.files(__package__) / "static" / name).read_bytes() for name in ASSETS}
     addresses = {name: f"/static/{hashlib.sha256(data).hexdigest()[:12]}/{name}" for name, data in assets.items()}
@@ -78,7 +79,7 @@ def build_board(ledger: Ledger, storage: Storage | None, door: Door) -> ASGIApp:
             Route("/static/{digest}/{name}", asset),
             Route("/healthz", lambda _: PlainTextResponse("ok\n")),
         ],
-        middleware=[Middleware(Guard, door=door, refuse=pages.error)],
+        middleware=[Middleware(Guard, basic_auth=basic_auth, refuse=pages.error)],
         exception_handlers=dict.fromkeys((HTTPException, Exception, *SENTENCES, NotUnderstood), wrong),
     )
     return Headers(inner)  # outermost: what is said of our own faults has them, too

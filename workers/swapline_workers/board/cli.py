@@ -61,11 +61,11 @@ def _app(settings: BoardSettings) -> ASGIApp:
         raise click.ClickException(f"The board needs {error.name}: pip install 'swapline-workers[board]'.") from None
     from swapline_producer.ledger import Ledger, connect  # noqa: PLC0415 -- as above
     from swapline_producer.storage import open_storage  # noqa: PLC0415 -- as above
-    from swapline_workers.board.access import Door  # noqa: PLC0415 -- as above
+    from swapline_workers.board.access import BasicAuth  # noqa: PLC0415 -- as above
 
     storage = open_storage(settings.storage_url, timeout=STORE_WITHIN) if settings.storage_url else None
     ledger = Ledger(connect(settings.redis_url), settings.key_prefix, keep=settings.job_ttl)
-    return build_board(ledger, storage, Door(settings.board_user, settings.password))
+    return build_board(ledger, storage, BasicAuth(settings.board_user, settings.password))
 
 
 def _serve(app: ASGIApp, listener: socket.socket) -> None:

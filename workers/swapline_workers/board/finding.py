@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from swapline_producer.ledger import Ledger
-    from swapline_producer.ledger.overview import Entry
+    from swapline_producer.ledger.occupancy import Entry
 
 LATEST = 1_500
 """Jobs looked at for what has no index: vendor's ids, tenants, parts of ids. Some 30 ms."""
@@ -44,7 +44,7 @@ class Found:
     by_vendor_id: list[Row] = field(default_factory=list)
     by_part: list[Row] = field(default_factory=list)
     by_tenant: list[Row] = field(default_factory=list)
-    looked_at: int = 0
+    polled_at: int = 0
 
     @property
     def nothing(self) -> bool:
@@ -69,7 +69,7 @@ def find(ledger: Ledger, question: str) -> Found:
         return found
     found.batch_jobs = ledger.batch_size(text)
     latest = ledger.newest(State, limit=LATEST)
-    found.looked_at = len(latest)
+    found.polled_at = len(latest)
     have = ledger.fields((entry.job_id for entry in latest), ("tenant", "vendor_job_id"))
     tenants = {one["tenant"] for one in have if one["tenant"]}
     found.by_key = rows_of(ledger, _holders(ledger, text, tenants))

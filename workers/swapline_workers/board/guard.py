@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from swapline_workers.board.access import Door
+    from swapline_workers.board.access import BasicAuth
 
 POLICY = {
     # Everything from this very server; no script, style or frame from elsewhere, none in the page itself.
@@ -67,10 +67,12 @@ class Headers:
 class Guard:
     """Lets nobody in without the password."""
 
-    def __init__(self, app: ASGIApp, *, door: Door, refuse: Callable[[Request, HTTPStatus, str], Response]) -> None:
+    def __init__(
+        self, app: ASGIApp, *, basic_auth: BasicAuth, refuse: Callable[[Request, HTTPStatus, str], Response]
+    ) -> None:
         """Stand before `app`; `refuse` makes the page for those who stay outside."""
         self._app = app
-        self._door = door
+        self._basic_auth = basic_auth
         self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,7 +81,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         address = scope["client"][0] if scope.get("client") else ""
-        verdict = self._door.ask(RequestHeaders(scope=scope).get("authorization", ""), address)
+        verdict = self._basic_auth.ask(RequestHeaders(scope=scope).get("authorization", ""), address)
         if verdict is Verdict.WELCOME:
             await self._app(scope, receive, send)
             return
@@ -88,7 +90,7 @@ class Guard:
 
     def _refusal(self, request: Request, verdict: Verdict, address: str) -> Response:
         if verdict is Verdict.WAIT:
-            wait = self._door.wait(address)
+            wait = self._basic_auth.wait(address)
             sentence = f"Too many wrong passwords came from your address. Try again in {wait} s."
             response = self._refuse(request, HTTPStatus.TOO_MANY_REQUESTS, sentence)
             response.headers["Retry-After"] = str(wait)

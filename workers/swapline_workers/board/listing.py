@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
 from swapline_producer.contract import FailureCode, Priority, State
-from swapline_producer.ledger.overview import Entry
-from swapline_workers.board.words import WITHOUT_SUCCESS
+from swapline_producer.ledger.occupancy import Entry
+from swapline_workers.board.labels import WITHOUT_SUCCESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -124,7 +124,7 @@ class Listing:
 
     rows: list[Row] = field(default_factory=list)
     next: Entry | None = None
-    looked_at: int = 0
+    polled_at: int = 0
     """Jobs looked at for this page."""
     stopped_early: bool = False
     """The page is not full, and older jobs have not been looked at."""
@@ -133,18 +133,18 @@ class Listing:
 def listing(ledger: Ledger, filters: Filters, *, page: int = PAGE) -> Listing:
     """One page. Looks at `LOOKED_AT` jobs at most, wherever they stand."""
     found: list[Entry] = []
-    before, looked_at = filters.before, 0
-    while looked_at < LOOKED_AT:
+    before, polled_at = filters.before, 0
+    while polled_at < LOOKED_AT:
         wanted = page + 1 if filters.indexed else CHUNK
         entries = _entries(ledger, filters, before, wanted)
-        looked_at += len(entries)
+        polled_at += len(entries)
         found += entries if filters.indexed else _fitting(ledger, filters, entries)
         if len(found) > page:
-            return Listing(rows_of(ledger, found[:page]), found[page - 1], looked_at)
+            return Listing(rows_of(ledger, found[:page]), found[page - 1], polled_at)
         if len(entries) < wanted:
-            return Listing(rows_of(ledger, found), None, looked_at)
+            return Listing(rows_of(ledger, found), None, polled_at)
         before = entries[-1]
-    return Listing(rows_of(ledger, found), before, looked_at, stopped_early=True)
+    return Listing(rows_of(ledger, found), before, polled_at, stopped_early=True)
 
 
 def _fitting(ledger: Ledger, filters: Filters, entries: list[Entry]) -> list[Entry]:

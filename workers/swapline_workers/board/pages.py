@@ -13,9 +13,9 @@ from swapline_producer.contract import FailureCode, Priority, State, StoredImage
 from swapline_producer.errors import ObjectMissing, StorageError
 from swapline_workers.board.finding import find
 from swapline_workers.board.listing import Filters, listing
+from swapline_workers.board.overview import whole
 from swapline_workers.board.story import story
 from swapline_workers.board.thumbnails import NoThumbnail
-from swapline_workers.board.whole import whole
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from swapline_workers.core.polling import Bounds
+    from swapline_workers.core.schedule.polling import Bounds
     from swapline_workers.settings import AmbiguousSubmit
 
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Policy:
     """Times are seconds."""
 
-    looks: Bounds
+    polls: Bounds
     on_ambiguous_submit: AmbiguousSubmit
     rescue_after: float
     lost_after: float

@@ -22,12 +22,12 @@ def backoff(tries: int, *, first: float = 1.0, longest: float = 60.0) -> float:
 def webhook_wait(
     schedule: Sequence[float],
     attempts: int,
-    chance: float,
+    rng: float,
     asked: float | None = None,
 ) -> float | None:
     """Seconds until the next delivery after `attempts` failed ones; None when there is none left.
 
-    `schedule` has the seconds before each delivery; `chance` is uniform in [0, 1); `asked` is the receiver's wish
+    `schedule` has the seconds before each delivery; `rng` is uniform in [0, 1); `asked` is the receiver's wish
     (Retry-After) in seconds: it is never called before that, or before the clamp of it.
     """
     if attempts >= len(schedule):
@@ -35,5 +35,5 @@ def webhook_wait(
     planned = schedule[attempts]
     wished = min(asked or 0.0, CLAMP * planned)
     if wished > planned:
-        return wished * (1 + JITTER * chance)
-    return max(wished, planned * (1 - JITTER + 2 * JITTER * chance))
+        return wished * (1 + JITTER * rng)
+    return max(wished, planned * (1 - JITTER + 2 * JITTER * rng))

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from dotenv import dotenv_values
 
-from swapline_producer.doctor.findings import Finding, examined, fail, ok, unchecked, warn
 from swapline_producer.errors import SettingsError
+from swapline_producer.operations.doctor.findings import Finding, examined, fail, ok, unchecked, warn
 from swapline_producer.service_links import without_service_links
 from swapline_producer.settings import ENV_PREFIX, load
-from swapline_workers.adapters.keyring import Keyring
+from swapline_workers.adapters.signing_keys import SigningKeys
 from swapline_workers.doctor import account, flower, vendor
 from swapline_workers.doctor.steps import steps
 from swapline_workers.settings import WorkerSettings
@@ -69,7 +69,9 @@ def _wrong(sentences: list[str]) -> Iterator[Finding]:
 def _secrets(settings: WorkerSettings) -> Iterator[Finding]:
     """Whether webhooks can be signed."""
     name = "webhook secrets"
-    keys = Keyring(settings.webhook_secrets, settings.webhook_tenant_secrets)  # raises SettingsError for a wrong one
+    keys = SigningKeys(
+        settings.webhook_secrets, settings.webhook_tenant_secrets
+    )  # raises SettingsError for a wrong one
     number = len(keys.of(""))
     if not number and settings.webhook_tenant_secrets is None:
         yield warn(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from swapline_producer.doctor.findings import Finding, fail, ok, unchecked
 from swapline_producer.errors import LedgerUnavailable, WrongOwner
 from swapline_producer.ledger import Ledger, connect
+from swapline_producer.operations.doctor.findings import Finding, fail, ok, unchecked
 from swapline_producer.vendors import vendor_of
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from swapline_producer.doctor.findings import Finding, fail, ok, unchecked
+from swapline_producer.operations.doctor.findings import Finding, fail, ok, unchecked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,8 +8,8 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from swapline_producer.contract import Step
-from swapline_producer.doctor.findings import Finding, fail, ok, unchecked
 from swapline_producer.ledger import Ledger, connect
+from swapline_producer.operations.doctor.findings import Finding, fail, ok, unchecked
 from swapline_workers.celery_app import build_app
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import SecretStr
 
 from swapline_producer.contract import ApiVersion
-from swapline_producer.doctor.findings import Finding, fail, ok, warn
+from swapline_producer.operations.doctor.findings import Finding, fail, ok, warn
 from swapline_workers import errors
 from swapline_workers.adapters.vendor import VendorClient
 
@@ -92,7 +92,7 @@ def _ask(settings: WorkerSettings, key: SecretStr, base: str, timeout: float) ->
         status_timeout=min(timeout, settings.status_timeout),
     )
     try:
-        with client.look(job_id, ApiVersion.V6) as look:
+        with client.poll(job_id, ApiVersion.V6) as look:
             return Answer(HTTPStatus.OK, look.status, None)
     except errors.VendorError as error:
         status = error.evidence.get("status")

@@ -10,14 +10,14 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from swapline_workers.local.death_pipe import DeathPipe, shared_death_pipe
 from swapline_workers.local.errors import ChildFailed
-from swapline_workers.local.leash import Leash, shared_leash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
-_LOOK_EVERY = 0.005
+_CHECK_INTERVAL_S = 0.005
 """Seconds between two looks at a child that starts: the embedded server needs 36 ms, so this is a seventh of it."""
 _TAIL = 2000
 """Bytes from the end of a child's log that a failure shows: some twenty lines, a traceback's useful part."""
@@ -88,12 +88,12 @@ class Service(Protocol):
 class Child:
     """A program that can be started, watched and stopped, as often as needed."""
 
-    def __init__(self, program: Program, *, leash: Leash | None = None) -> None:
+    def __init__(self, program: Program, *, death_pipe: DeathPipe | None = None) -> None:
         """Start nothing yet."""
         self.program = program
         self.pid: int | None = None
         """The pid of the last start, which is also the number of its group."""
-        self._leash = leash
+        self._death_pipe = death_pipe
         self._popen: subprocess.Popen[bytes] | None = None
         self._code = 0
         self._log_from = 0
@@ -117,7 +117,7 @@ class Child:
         self.launch(pass_fds=pass_fds)
         try:
             while not self.settled():
-                time.sleep(_LOOK_EVERY)
+                time.sleep(_CHECK_INTERVAL_S)
         except BaseException:
             self.kill()
             raise
@@ -125,10 +125,10 @@ class Child:
     def launch(self, *, pass_fds: Collection[int] = ()) -> None:
         """Start, and do not wait."""
         self.program.log.parent.mkdir(parents=True, exist_ok=True)
-        self._leash = self._leash or shared_leash()
+        self._death_pipe = self._death_pipe or shared_death_pipe()
         with self.program.log.open("ab") as log:
             self._log_from = log.tell()
-            self._popen = self._leash.spawn(
+            self._popen = self._death_pipe.spawn(
                 self.program.argv, env=self.program.env, cwd=self.program.cwd, output=log, pass_fds=pass_fds
             )
         self.pid = self._popen.pid
@@ -203,8 +203,8 @@ class Child:
         with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: EPERM where only zombies are left
             os.killpg(popen.pid, signal.SIGKILL)
         self._code = popen.wait()
-        if self._leash is not None:
-            self._leash.release(popen.pid)
+        if self._death_pipe is not None:
+            self._death_pipe.release(popen.pid)
 
 
 def ending(code: int) -> str:

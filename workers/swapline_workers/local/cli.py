@@ -130,9 +130,9 @@ def up(
       swapline up --simulated                # try it: no vendor, nothing spent
       swapline up                            # SWAPLINE_API_BASE_URL, _API_KEY and _API_KEY_HEADER say which vendor
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    from swapline_workers.local.up.main import Wishes, run_up  # noqa: PLC0415 -- see above
+    from swapline_workers.local.up.main import UpOptions, run_up  # noqa: PLC0415 -- see above
 
-    wishes = Wishes(
+    wishes = UpOptions(
         folder=folder / "simulated" if simulated else folder,
         redis_url=redis_url,
         redis_port=ports.pop("redis_port"),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright_magenta", "bright_green")
 _OURS = "bold"
-_LOOK_EVERY = 0.1
+_CHECK_INTERVAL_S = 0.1
 """Seconds: what a reader takes for immediate."""
 _NAME_WIDTH = 9
 """Characters: `simulator`, the longest name in the demo."""
@@ -80,7 +80,7 @@ class LogFollower:
             self._print(name, Text(line, style=_OURS))
 
     def _follow(self) -> None:
-        while not self._done.wait(_LOOK_EVERY):
+        while not self._done.wait(_CHECK_INTERVAL_S):
             self._look()
         self._look()
 

@@ -22,7 +22,7 @@ import click
 
 from swapline_producer.contract import SwapEvent
 from swapline_producer.errors import WebhookVerificationError
-from swapline_producer.webhooks import ID_HEADER, read_key, verify
+from swapline_producer.webhooks.signing import ID_HEADER, read_key, verify
 from swapline_workers.local.ports import LOOPBACK
 
 _BODY_LIMIT = 64 * 1024

@@ -8,7 +8,7 @@
 There is no thread in here: whoever waits calls `tick`, or lets `run` do it. A signal interrupts whatever is being
 waited for, and the services stop in reverse order; a second signal asks them again and waits for a moment only, and a
 third one kills them. That they also end when this interpreter
-is killed is the work of `leash`.
+is killed is the work of `death_pipe`.
 """
 
 from __future__ import annotations
@@ -60,12 +60,12 @@ class Backoff:
     vital: bool = True
     """What one too many means: the end of everything, or that the others go on without it."""
 
-    def delay(self, falls: int) -> float:
+    def delay(self, restarts: int) -> float:
         """Give the wait after this many falls in a row, doubling from `first` to `most`."""
-        return min(self.first * 2.0 ** (falls - 1), self.most)
+        return min(self.first * 2.0 ** (restarts - 1), self.most)
 
 
-class Haste(IntEnum):
+class StopMode(IntEnum):
     """How services are stopped. Each signal is one step further."""
 
     GENTLE = 0
@@ -79,10 +79,10 @@ class Haste(IntEnum):
 class _Watched:
     service: Service
     backoff: Backoff | None
-    wave: int
+    group: int
     """Those of one wave start and stop at once."""
     up_since: float
-    falls: int = 0
+    restarts: int = 0
     due: float | None = None
     """When it is started again; None while it runs."""
     starting: bool = True
@@ -120,19 +120,19 @@ class Supervisor:
 
         Raises ChildFailed when this first start fails.
         """
-        self.start_together([(service, restart)])
+        self.start_group([(service, restart)])
 
-    def start_together(self, services: Iterable[tuple[Service, Backoff | None]]) -> None:
+    def start_group(self, services: Iterable[tuple[Service, Backoff | None]]) -> None:
         """Start services that do not need each other, and wait until all are ready; they will stop together, too.
 
         Raises ChildFailed when one of them cannot be started.
         """
         self._waves += 1
-        wave = [_Watched(service, restart, self._waves, time.monotonic()) for service, restart in services]
-        for watched in wave:
+        group = [_Watched(service, restart, self._waves, time.monotonic()) for service, restart in services]
+        for watched in group:
             self._watched.append(watched)  # first, so that a signal finds it
             watched.service.launch()
-        while not all([self._settled(watched) for watched in wave]):  # noqa: C419 -- a list, so that each is looked at
+        while not all([self._settled(watched) for watched in group]):  # noqa: C419 -- a list, so that each is looked at
             time.sleep(_SETTLE)
 
     def run(self) -> None:
@@ -155,14 +155,14 @@ class Supervisor:
 
     def stop(self) -> None:
         """Stop all, the last wave first. Each signal that comes meanwhile is one step of haste more."""
-        haste = Haste.GENTLE
+        stop_mode = StopMode.GENTLE
         while self._watched:
-            wave = [watched.service for watched in self._watched if watched.wave == self._watched[-1].wave]
+            group = [watched.service for watched in self._watched if watched.group == self._watched[-1].group]
             try:
-                _stop_together(wave, haste)
-                del self._watched[-len(wave) :]
+                _stop_together(group, stop_mode)
+                del self._watched[-len(group) :]
             except StopRequested:
-                haste = Haste(min(haste + 1, Haste.KILL))
+                stop_mode = StopMode(min(stop_mode + 1, StopMode.KILL))
 
     def _look_at(self, watched: _Watched) -> None:
         service, now = watched.service, time.monotonic()
@@ -189,11 +189,11 @@ class Supervisor:
         now, service, backoff = time.monotonic(), watched.service, watched.backoff
         if backoff is None:
             raise ChildFailed(f"{what}. Its log is {service.log}.")
-        watched.falls = 1 if now - watched.up_since > backoff.calm else watched.falls + 1
-        if backoff.tries is not None and watched.falls > backoff.tries:
-            self._give_up(watched, f"{what}, for the {watched.falls}th time in a row; it is not started again")
+        watched.restarts = 1 if now - watched.up_since > backoff.calm else watched.restarts + 1
+        if backoff.tries is not None and watched.restarts > backoff.tries:
+            self._give_up(watched, f"{what}, for the {watched.restarts}th time in a row; it is not started again")
             return
-        wait = backoff.delay(watched.falls)
+        wait = backoff.delay(watched.restarts)
         watched.due = now + wait
         self._tell(f"{what}; it starts again in {wait:g} s. Its log is {service.log}.")
 
@@ -204,14 +204,14 @@ class Supervisor:
         self._tell(f"{why}; everything else goes on without it.{watched.service.evidence()}")
 
 
-def _stop_together(services: Sequence[Service], haste: Haste) -> None:
+def _stop_together(services: Sequence[Service], stop_mode: StopMode) -> None:
     for service in services:
-        if haste is Haste.KILL:
+        if stop_mode is StopMode.KILL:
             service.kill()
         else:
             service.ask()
     for service in reversed(services):
-        service.stopped(None if haste is Haste.GENTLE else _QUICK)
+        service.stopped(None if stop_mode is StopMode.GENTLE else _QUICK)
 
 
 def _request_stop(number: int, _frame: FrameType | None) -> None:

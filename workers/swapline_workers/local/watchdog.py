@@ -1,4 +1,4 @@
-"""Ends the children of somebody who died without ending them. Run as a script by `leash`, never imported.
+"""Ends the children of somebody who died without ending them. Run as a script by `death_pipe`, never imported.
 
 Standard input is the leash: `+pid` lines come from children (each leads its own group), `-pid` lines from their owner
 once a child is gone, `.` from an owner who is done. The end of the input means that the owner has died. What is still

@@ -8,18 +8,18 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from swapline_producer.change import Change, FieldValue
 from swapline_producer.contract import FailureCode, Job, State, Step, StoredPicture
+from swapline_producer.contract.changes import Change, FieldValue
 from swapline_producer.errors import StorageError
 from swapline_workers import errors
 from swapline_workers.core.outcomes import STALE, Again, Next, Outcome, Retry
-from swapline_workers.core.png import size_of
+from swapline_workers.core.reply.png import size_of
 from swapline_workers.core.retry import backoff
 from swapline_workers.steps.finish import fail
-from swapline_workers.steps.schedule import lesson, unseen
+from swapline_workers.steps.schedule import detection_delay, service_time_sample
 
 if TYPE_CHECKING:
-    from swapline_workers.steps.ports import Look, Ports
+    from swapline_workers.steps.ports import Ports, StatusReply
 
 BAD_OUTPUTS = 3
 """Readings of an output that is missing or broken before it is believed: one can be the wire's fault."""
@@ -29,7 +29,7 @@ ROOM_AGAIN = 2.0
 """Seconds until a job without room looks again: a store that is slow takes about as long for what is before it."""
 
 
-def collect(job: Job, look: Look, ports: Ports) -> Outcome:
+def collect(job: Job, look: StatusReply, ports: Ports) -> Outcome:
     """Fetch the pictures of a completed job into staging."""
     passed = _pass_slot_on(job, look, ports) if job.state is State.RUNNING else job
     if passed is None:
@@ -41,10 +41,10 @@ def collect(job: Job, look: Look, ports: Ports) -> Outcome:
 def wait_for_room(job: Job, ports: Ports) -> Outcome:
     """This worker has as many pictures in memory as it can hold: the store is slow. The job waits; nothing failed."""
     change = Change(to=State.STORING, due_in=ROOM_AGAIN, count={"store_full": 1})
-    return Again(ROOM_AGAIN, "no room for more pictures") if ports.desk.advance(job, change) else STALE
+    return Again(ROOM_AGAIN, "no room for more pictures") if ports.session.advance(job, change) else STALE
 
 
-def _fetch(job: Job, look: Look, ports: Ports) -> Outcome:
+def _fetch(job: Job, look: StatusReply, ports: Ports) -> Outcome:
     try:
         pictures = look.pictures()
         checked = tuple(_facts(job, number, picture, ports) for number, picture in enumerate(pictures))
@@ -67,7 +67,7 @@ def _facts(job: Job, number: int, picture: bytes, ports: Ports) -> StoredPicture
 
 
 def try_collecting_again(
-    job: Job, ports: Ports, reason: str, *, not_found: int = 0, count: str = "looks.failed"
+    job: Job, ports: Ports, reason: str, *, not_found: int = 0, count: str = "polls.failed"
 ) -> Outcome:
     """The vendor has delivered and been paid: this is tried until it works, or the vendor forgets the job.
 
@@ -88,23 +88,23 @@ def try_collecting_again(
         due_in=wait,
         note="not stored",
         data={"reason": reason, "tries": tries},
-        count={"looks": 1, count: 1},
+        count={"polls": 1, count: 1},
     )
-    return Retry(wait, reason) if ports.desk.advance(job, change) else STALE
+    return Retry(wait, reason) if ports.session.advance(job, change) else STALE
 
 
-def _pass_slot_on(job: Job, look: Look, ports: Ports) -> Job | None:
+def _pass_slot_on(job: Job, look: StatusReply, ports: Ports) -> Job | None:
     change = Change(
         to=State.STORING,
         fields={"vendor_status": "COMPLETED", "polls": job.polls + 1, "not_found": 0, "retries": 0},
         stamps={"terminal_at": 0},
         due_in=ports.policy.rescue_after,
         note="completed",
-        count={"looks": 1, "completed": 1},
-        observe=lesson(job, look, ports),
-        timed={"detection": unseen(job, look, ports)},
+        count={"polls": 1, "completed": 1},
+        observe=service_time_sample(job, look, ports),
+        timed={"detection": detection_delay(job, look, ports)},
     )
-    return ports.desk.advance(job, change)
+    return ports.session.advance(job, change)
 
 
 def _bad_output(job: Job, ports: Ports, error: errors.WorkerError) -> Outcome:
@@ -127,14 +127,14 @@ def _staged(job: Job, ports: Ports, checked: tuple[StoredPicture, ...]) -> Outco
         to=State.STORING,
         fields={**fields, **({} if known else found_late)},
         stamps={} if known else {"terminal_at": 0},
-        count={} if known else {"looks": 1},
+        count={} if known else {"polls": 1},
         due_in=ports.policy.rescue_after,
         sends=True,
         note="staged",
         data={"pictures": len(checked)},
     )
-    staged = ports.desk.advance(job, change)
+    staged = ports.session.advance(job, change)
     if staged is None:
-        ports.desk.left_behind(job)
+        ports.session.mark_orphaned(job)
         return STALE
     return Next(staged, Step.FINALIZE)

@@ -9,11 +9,11 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from swapline_producer.change import Change, FieldValue
 from swapline_producer.contract import Job, State, StoredPicture
+from swapline_producer.contract.changes import Change, FieldValue
 from swapline_producer.errors import ObjectMissing, StorageUnavailable
 from swapline_workers.core.outcomes import STALE, Outcome, Retry, Stop
-from swapline_workers.core.png import PngError, walk
+from swapline_workers.core.reply.png import PngError, walk
 from swapline_workers.core.retry import backoff
 from swapline_workers.steps.collect import try_collecting_again, wait_for_room
 from swapline_workers.steps.drop import drop, not_wanted
@@ -43,7 +43,7 @@ def _store(job: Job, ports: Ports) -> Outcome:
     fields: dict[str, FieldValue] = {"images": images, "staged": None, "checked": None}
     outcome = succeed(job, ports, fields, _warnings(job, images), cleared=cleared)
     if outcome == STALE:
-        ports.desk.left_behind(job)
+        ports.session.mark_orphaned(job)
     elif not cleared:
         ports.pictures.unstage(job)
     return outcome
@@ -109,4 +109,4 @@ def _try_again(job: Job, ports: Ports, reason: str) -> Outcome:
         data={"reason": reason, "tries": tries},
         count={"store_retries": 1},
     )
-    return Retry(wait, reason) if ports.desk.advance(job, change) else STALE
+    return Retry(wait, reason) if ports.session.advance(job, change) else STALE

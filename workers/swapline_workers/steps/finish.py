@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from swapline_producer.change import Change, FieldValue, to_tell
 from swapline_producer.contract import FailureCode, Job, State, Step
+from swapline_producer.contract.changes import Change, FieldValue, notification_fields
 from swapline_workers.core.outcomes import STALE, Next, Outcome, Stop
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _finish(  # noqa: PLR0913 -- each is one fact of the end
     code = fields.get("failure_code")
     change = Change(
         to=to,
-        fields={**fields, **to_tell(job)},
+        fields={**fields, **notification_fields(job)},
         due_in=ports.policy.rescue_after if tells else None,
         sends=tells,
         note=to.value.lower(),
@@ -65,7 +65,7 @@ def _finish(  # noqa: PLR0913 -- each is one fact of the end
         observe=observe or {},
         cleared=cleared,
     )
-    done = ports.desk.advance(job, change)
+    done = ports.session.advance(job, change)
     if done is None:
         return STALE
     return Next(done, Step.NOTIFY) if tells else Stop(to.value)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from swapline_producer.change import Change
 from swapline_producer.contract import Batch, Job, Notification, State
-from swapline_workers.core.events import batch_event, batch_webhook_id, swap_event, webhook_id
+from swapline_producer.contract.changes import Change
 from swapline_workers.core.outcomes import STALE, Again, Outcome, Retry, Stop
-from swapline_workers.steps.telling import Told, remember, tell
+from swapline_workers.core.webhook_events import batch_event, batch_webhook_id, swap_event, webhook_id
+from swapline_workers.steps.delivery import DeliveryOutcome, remember, tell
 
 if TYPE_CHECKING:
     from swapline_workers.steps.ports import Answer, Ports
@@ -34,7 +34,7 @@ def notify(job: Job, at: int, ports: Ports) -> Outcome:
         "timed": _lag(told, job, ports),
     }
     change = _change(told).model_copy(update=update)
-    return _outcome(told, ports, written=ports.desk.advance(job, change) is not None)
+    return _outcome(told, ports, written=ports.session.advance(job, change) is not None)
 
 
 def announce(batch: Batch, ports: Ports) -> Outcome:
@@ -46,17 +46,17 @@ def announce(batch: Batch, ports: Ports) -> Outcome:
         return ports.webhooks.deliver(batch.webhook_url, batch.tenant, batch_webhook_id(batch), batch_event(batch))
 
     told = tell(batch.webhook_url, batch.tenant, batch.notify_attempts, send, ports)
-    return _outcome(told, ports, written=ports.desk.advance_batch(batch, _change(told)))
+    return _outcome(told, ports, written=ports.session.advance_batch(batch, _change(told)))
 
 
-def _lag(told: Told | float, job: Job, ports: Ports) -> dict[str, float]:
+def _lag(told: DeliveryOutcome | float, job: Job, ports: Ports) -> dict[str, float]:
     """How long after its end a job's customer knew of it."""
     if isinstance(told, float) or told.notification is not Notification.DELIVERED or job.finished_at is None:
         return {}
-    return {"webhook_lag": (ports.desk.now() - job.finished_at) / SECONDS}
+    return {"webhook_lag": (ports.session.now() - job.finished_at) / SECONDS}
 
 
-def _change(told: Told | float) -> Change:
+def _change(told: DeliveryOutcome | float) -> Change:
     """What is written: of a delivery that had no lane, only when it asks again."""
     if isinstance(told, float):
         return Change(to=State.SUCCEEDED, due_in=told)
@@ -70,7 +70,7 @@ def _change(told: Told | float) -> Change:
     )
 
 
-def _outcome(told: Told | float, ports: Ports, *, written: bool) -> Outcome:
+def _outcome(told: DeliveryOutcome | float, ports: Ports, *, written: bool) -> Outcome:
     if not written:
         return STALE
     if isinstance(told, float):

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from swapline_producer.change import Change, FieldValue, Strike
 from swapline_producer.contract import VENDOR_CODES, FailureCode, Job, State
+from swapline_producer.contract.changes import BreakerTrip, Change, FieldValue
 from swapline_workers import errors
-from swapline_workers.core import polling
 from swapline_workers.core.outcomes import STALE, Again, Outcome, Stop
 from swapline_workers.core.retry import backoff
+from swapline_workers.core.schedule import polling
 from swapline_workers.steps.collect import collect, try_collecting_again
 from swapline_workers.steps.drop import drop, not_wanted
 from swapline_workers.steps.finish import fail
-from swapline_workers.steps.schedule import lesson, next_look
+from swapline_workers.steps.schedule import next_poll_delay, service_time_sample
 
 if TYPE_CHECKING:
-    from swapline_workers.steps.ports import Look, Ports
+    from swapline_workers.steps.ports import Ports, StatusReply
 
 COMPLETED = "COMPLETED"
 WAITING = frozenset({"IN_QUEUE", "IN_PROGRESS"})
@@ -32,13 +32,13 @@ FORGOTTEN_AFTER = 3
 SECONDS = 1000
 
 STOPPED = {
-    errors.Unauthorized: Strike(
+    errors.Unauthorized: BreakerTrip(
         kind="unauthorized",
         reason="the vendor refuses the key: check SWAPLINE_API_KEY and _HEADER",
         wait=5.0,
         longest=5.0,
     ),
-    errors.OutOfCredits: Strike(
+    errors.OutOfCredits: BreakerTrip(
         kind="credits", reason="the account is out of credits: buy some", wait=5.0, longest=5.0
     ),
 }
@@ -53,13 +53,13 @@ def poll(job: Job, _at: int, ports: Ports) -> Outcome:
     if not_wanted(job):
         return drop(job, ports)
     try:
-        with ports.vendor.look(job.vendor_job_id, job.spec.api_version) as look:
+        with ports.vendor.poll(job.vendor_job_id, job.spec.api_version) as look:
             return _seen(job, look, ports)
     except errors.VendorError as error:
         return _no_news(job, error, ports)
 
 
-def _seen(job: Job, look: Look, ports: Ports) -> Outcome:
+def _seen(job: Job, look: StatusReply, ports: Ports) -> Outcome:
     if look.status == COMPLETED:
         return collect(job, look, ports)
     if look.status in ENDED:
@@ -67,27 +67,27 @@ def _seen(job: Job, look: Look, ports: Ports) -> Outcome:
     return _later(job, ports, look.status, held=look.held)
 
 
-def _ended(job: Job, look: Look, ports: Ports) -> Outcome:
+def _ended(job: Job, look: StatusReply, ports: Ports) -> Outcome:
     words = look.failure or ""
     code = next((code for code in VENDOR_CODES if code == words), FailureCode.VENDOR_FAILED)
-    observe = lesson(job, look, ports) if job.state is State.RUNNING else {}
+    observe = service_time_sample(job, look, ports) if job.state is State.RUNNING else {}
     return fail(job, ports, code, f"the vendor says {look.status}{': ' + words if words else ''}", observe=observe)
 
 
 def _later(job: Job, ports: Ports, status: str, *, held: float) -> Outcome:
     if _out_of_time(job, ports):
         return _timed_out(job, ports, f"the vendor's last word was {status}")
-    wait = next_look(job, ports, held=held)
+    wait = next_poll_delay(job, ports, held=held)
     fields: dict[str, FieldValue] = {"vendor_status": status, "not_found": 0, "silent": 0}
     known = status in WAITING
-    count = {"looks.held" if held >= polling.HELD else "looks.instant": 1, **({} if known else {"unknown_status": 1})}
+    count = {"polls.held" if held >= polling.HELD else "polls.instant": 1, **({} if known else {"unknown_status": 1})}
     note = "status" if status != job.vendor_status else None
     change = Change(
-        to=job.state, fields=fields, stamps={"looked_at": 0}, count=count, note=note, data={"status": status}
+        to=job.state, fields=fields, stamps={"polled_at": 0}, count=count, note=note, data={"status": status}
     )
     if job.state is State.STORING and job.terminal_at is None:
         change = _runs_after_all(job, change)
-    return _look_again(job, ports, wait, f"the vendor says {status}", change)
+    return _poll_again(job, ports, wait, f"the vendor says {status}", change)
 
 
 def _runs_after_all(job: Job, change: Change) -> Change:
@@ -107,32 +107,32 @@ def _no_news(job: Job, error: errors.VendorError, ports: Ports) -> Outcome:
         return _timed_out(job, ports, f"the last look failed: {error}")
     fields: dict[str, FieldValue] = {"not_found": not_found}
     fields["silent"] = job.silent + 1
-    wait = max(next_look(job, ports), polling.growing_wait(job.silent, ports.policy.looks))
+    wait = max(next_poll_delay(job, ports), polling.growing_wait(job.silent, ports.policy.polls))
     if type(error) in STOPPED:
-        wait = max(wait, backoff(job.polls, longest=ports.policy.looks.longest))
+        wait = max(wait, backoff(job.polls, longest=ports.policy.polls.longest))
     if isinstance(error, errors.Throttled):
         wait = max(wait, error.retry_after or 1.0)
-    change = Change(to=job.state, fields=fields, count={"looks.failed": 1}, strike=STOPPED.get(type(error)))
-    return _look_again(job, ports, wait, str(error), change)
+    change = Change(to=job.state, fields=fields, count={"polls.failed": 1}, trip=STOPPED.get(type(error)))
+    return _poll_again(job, ports, wait, str(error), change)
 
 
-def _look_again(job: Job, ports: Ports, wait: float, reason: str, change: Change) -> Outcome:
+def _poll_again(job: Job, ports: Ports, wait: float, reason: str, change: Change) -> Outcome:
     update = {
         "fields": {**change.fields, "polls": job.polls + 1},
-        "count": {**change.count, "looks": 1},
+        "count": {**change.count, "polls": 1},
         "due_in": wait,
         "due_by": "run_until" if change.to is State.RUNNING else None,
     }
-    return Again(wait, reason) if ports.desk.advance(job, change.model_copy(update=update)) else STALE
+    return Again(wait, reason) if ports.session.advance(job, change.model_copy(update=update)) else STALE
 
 
 def _forgotten(job: Job, ports: Ports) -> bool:
-    known_for = ports.desk.now() - (job.submitted_at or 0)
+    known_for = ports.session.now() - (job.submitted_at or 0)
     return job.not_found + 1 >= FORGOTTEN_AFTER and known_for >= ports.policy.lost_after * SECONDS
 
 
 def _out_of_time(job: Job, ports: Ports) -> bool:
-    return job.state is State.RUNNING and job.run_until is not None and ports.desk.now() >= job.run_until
+    return job.state is State.RUNNING and job.run_until is not None and ports.session.now() >= job.run_until
 
 
 def _timed_out(job: Job, ports: Ports, detail: str) -> Outcome:

@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from swapline_producer.change import Change, Endpoint
     from swapline_producer.contract import ApiVersion, Batch, BatchEvent, Job, JobSpec, SwapEvent
-    from swapline_workers.core.histogram import Histogram
+    from swapline_producer.contract.changes import Change, Endpoint
     from swapline_workers.core.policy import Policy
+    from swapline_workers.core.schedule.histogram import Histogram
 
 
 class Submission(Protocol):
@@ -27,7 +27,7 @@ class Submission(Protocol):
         """The first status, usually IN_QUEUE."""
 
 
-class Look(Protocol):
+class StatusReply(Protocol):
     """One reply of the status endpoint, its pictures still unread on the wire."""
 
     @property
@@ -58,7 +58,7 @@ class Vendor(Protocol):
         Raises any VendorError.
         """
 
-    def look(self, vendor_job_id: str, version: ApiVersion) -> AbstractContextManager[Look]:
+    def poll(self, vendor_job_id: str, version: ApiVersion) -> AbstractContextManager[StatusReply]:
         """Ask the status once.
 
         Raises any VendorError on entering.
@@ -144,21 +144,21 @@ class Endpoints(Protocol):
         """Forget that it failed."""
 
 
-class Lane(Protocol):
+class DeliveryPermit(Protocol):
     """A place for one delivery; with `wait` > 0 (seconds) there is none now."""
 
     wait: float
     failed: bool
 
 
-class Lanes(Protocol):
+class DeliveryBulkhead(Protocol):
     """How many deliveries may go at a time, to one host and in all."""
 
-    def lane(self, host: str) -> AbstractContextManager[Lane]:
+    def permit(self, host: str) -> AbstractContextManager[DeliveryPermit]:
         """Take a place for the length of a block."""
 
 
-class Desk(Protocol):
+class JobSession(Protocol):
     """The ledger, as a step that has a job in hand sees it."""
 
     def advance(self, job: Job, change: Change) -> Job | None:
@@ -167,7 +167,7 @@ class Desk(Protocol):
         Jobs that are given a slot by the same move are sent on their way at once.
         """
 
-    def insist(self, job: Job, change: Change) -> Job | None:
+    def advance_until_written(self, job: Job, change: Change) -> Job | None:
         """The same for what must not be forgotten: waits for a ledger that is away instead of raising."""
 
     def line_up(self, job: Job) -> Job | None:
@@ -176,7 +176,7 @@ class Desk(Protocol):
     def advance_batch(self, batch: Batch, change: Change) -> bool:
         """Write what became of a batch's webhook; False when somebody else was faster."""
 
-    def left_behind(self, job: Job) -> None:
+    def mark_orphaned(self, job: Job) -> None:
         """Objects were written for a job that has moved on meanwhile, or is gone: they go, unless it needs them."""
 
     def reread(self, job: Job) -> Job:
@@ -203,13 +203,13 @@ class ServiceTimes(Protocol):
 class Ports:
     """The world, as the steps are given it."""
 
-    desk: Desk
+    session: JobSession
     vendor: Vendor
     pictures: Pictures
     webhooks: Webhooks
     endpoints: Endpoints
-    lanes: Lanes
+    bulkhead: DeliveryBulkhead
     times: ServiceTimes
     policy: Policy
-    chance: Callable[[], float]
+    rng: Callable[[], float]
     """Uniform in [0, 1)."""

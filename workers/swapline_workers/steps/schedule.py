@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from swapline_producer.contract import Gender, Job, JobSpec
-from swapline_workers.core import polling
-from swapline_workers.core.histogram import observed
+from swapline_workers.core.schedule import polling
+from swapline_workers.core.schedule.histogram import observed
 
 if TYPE_CHECKING:
-    from swapline_workers.steps.ports import Look, Ports
+    from swapline_workers.steps.ports import Ports, StatusReply
 
 SECONDS = 1000
 
@@ -35,28 +35,28 @@ def kind(spec: JobSpec) -> str:
 
 def bounds(ports: Ports) -> polling.Bounds:
     """Give the bounds of a wait as they are now."""
-    return polling.eased(ports.policy.looks, ports.desk.in_flight())
+    return polling.eased(ports.policy.polls, ports.session.in_flight())
 
 
-def first_look(job: Job, ports: Ports) -> float:
+def first_poll_delay(job: Job, ports: Ports) -> float:
     """Seconds from the submission to the first look."""
-    times, waited_for, held_to = ports.times.of(kind(job.spec)), ports.desk.someone_waits(), bounds(ports)
+    times, waited_for, held_to = ports.times.of(kind(job.spec)), ports.session.someone_waits(), bounds(ports)
     wait = polling.next_wait(0, times, held_to, waited_for=waited_for)
     return _spread(wait, held_to, ports, FIRST_SPREAD)
 
 
-def next_look(job: Job, ports: Ports, *, held: float = 0.0) -> float:
+def next_poll_delay(job: Job, ports: Ports, *, held: float = 0.0) -> float:
     """Seconds to the next look, after one that found the job not done or found out nothing.
 
     `held` is how many seconds the vendor kept the look waiting.
     """
     held_to = bounds(ports)
     wait = polling.next_wait(
-        _since(job, ports.desk.now()),
+        _since(job, ports.session.now()),
         ports.times.of(kind(job.spec)),
         held_to,
-        looks=job.polls,
-        waited_for=ports.desk.someone_waits(),
+        polls=job.polls,
+        waited_for=ports.session.someone_waits(),
         held=held,
     )
     return _spread(wait, held_to, ports, SPREAD)
@@ -67,35 +67,35 @@ def _spread(wait: float, held_to: polling.Bounds, ports: Ports, part: float) -> 
 
     A thousand jobs that were submitted in one second would else be looked at in one second as well, again and again.
     """
-    eased = held_to.shortest > ports.policy.looks.shortest
-    return wait * (1 - part * ports.chance()) if eased else wait
+    eased = held_to.shortest > ports.policy.polls.shortest
+    return wait * (1 - part * ports.rng()) if eased else wait
 
 
-def lesson(job: Job, look: Look, ports: Ports) -> dict[str, dict[int, float]]:
+def service_time_sample(job: Job, look: StatusReply, ports: Ports) -> dict[str, dict[int, float]]:
     """What to add to the histograms: the job was done between the last look that said no and this one.
 
     Nothing where that is too long to tell, because looks failed or nobody looked.
     """
     if job.submitted_at is None or job.silent:
         return {}
-    by = _since(job, ports.desk.now())
-    after = 0.0 if job.looked_at is None else _since(job, job.looked_at)
+    by = _since(job, ports.session.now())
+    after = 0.0 if job.polled_at is None else _since(job, job.polled_at)
     if look.held >= polling.HELD:
         after = by  # it was answered the moment that the job was done
-    if by - after > LATE * ports.policy.looks.longest:
+    if by - after > LATE * ports.policy.polls.longest:
         return {}
     spread = observed(after, by)
     return {kind(job.spec): spread, EVERY_KIND: spread}
 
 
-def unseen(job: Job, look: Look, ports: Ports) -> float:
+def detection_delay(job: Job, look: StatusReply, ports: Ports) -> float:
     """How many seconds a job that this look found done had been done, as a guess: half the time since the look before.
 
     The vendor does not say when it was done. A look that the vendor held was answered in that moment.
     """
     if look.held >= polling.HELD or job.submitted_at is None:
         return 0.0
-    return max(0.0, ports.desk.now() - (job.looked_at or job.submitted_at)) / 2 / SECONDS
+    return max(0.0, ports.session.now() - (job.polled_at or job.submitted_at)) / 2 / SECONDS
 
 
 def _since(job: Job, at: int) -> float:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from swapline_producer.change import Change, Strike, to_tell
 from swapline_producer.contract import CREDITS_PER_JOB, FailureCode, Job, Notification, State, Step
+from swapline_producer.contract.changes import BreakerTrip, Change, notification_fields
 from swapline_producer.errors import NotReplicated, ObjectMissing, StorageUnavailable
 from swapline_workers import errors
 from swapline_workers.core.outcomes import STALE, Next, Outcome, Park, Stop
 from swapline_workers.settings import AmbiguousSubmit
 from swapline_workers.steps.finish import fail
-from swapline_workers.steps.schedule import first_look
+from swapline_workers.steps.schedule import first_poll_delay
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from swapline_workers.steps.ports import Ports, Submission
 
 PAUSE = {
-    errors.NotSent: Strike(kind="unreachable", reason="the vendor could not be reached"),
-    errors.Throttled: Strike(
+    errors.NotSent: BreakerTrip(kind="unreachable", reason="the vendor could not be reached"),
+    errors.Throttled: BreakerTrip(
         kind="throttled", reason="the vendor says that we are too fast or over its cap", shrink=True
     ),
-    errors.Unauthorized: Strike(
+    errors.Unauthorized: BreakerTrip(
         kind="unauthorized", reason="the vendor refuses the key: check SWAPLINE_API_KEY and _HEADER", wait=5.0
     ),
-    errors.OutOfCredits: Strike(
+    errors.OutOfCredits: BreakerTrip(
         kind="credits", reason="the account is out of credits: buy some", wait=5.0, longest=300.0
     ),
-    errors.NotFound: Strike(
+    errors.NotFound: BreakerTrip(
         kind="address", reason="the vendor has no such address: check SWAPLINE_API_BASE_URL", wait=5.0
     ),
 }
@@ -52,7 +52,7 @@ def submit(job: Job, at: int, ports: Ports) -> Outcome:
     if job.state is State.QUEUED:
         if at >= job.queue_until:
             return fail(job, ports, FailureCode.QUEUE_TTL, "it waited too long for a slot", to=State.EXPIRED)
-        lined_up = ports.desk.line_up(job)
+        lined_up = ports.session.line_up(job)
         if lined_up is None or lined_up.state is State.QUEUED:
             return Park("waits for a slot") if lined_up else STALE
         job = lined_up
@@ -70,12 +70,12 @@ def attempt(job: Job, ports: Ports) -> Outcome:
     try:
         image = ports.pictures.input_text(job.spec)
     except StorageUnavailable as error:
-        return back_in_line(job, ports, Strike(kind="input", reason=f"the input cannot be read: {error}"))
+        return back_in_line(job, ports, BreakerTrip(kind="input", reason=f"the input cannot be read: {error}"))
     except ObjectMissing as error:
         return fail(job, ports, FailureCode.STORAGE_FAILED, f"the input is gone: {error}", refund=True)
-    wait = first_look(job, ports)  # now: nothing may come between the reply and writing its id
+    wait = first_poll_delay(job, ports)  # now: nothing may come between the reply and writing its id
     try:
-        sending = ports.desk.advance(job, _written_attempt(job, ports))
+        sending = ports.session.advance(job, _written_attempt(job, ports))
     except NotReplicated as error:
         return _not_safe(job, ports, str(error))
     if sending is None:
@@ -100,7 +100,7 @@ def settle_accepted(job: Job, ports: Ports, reply: Submission, wait: float) -> O
             "failure_code": None,
             "failure_detail": None,
             "notification": Notification.NONE,
-            "looked_at": None,
+            "polled_at": None,
             "silent": 0,
         },
         stamps={"submitted_at": 0, "run_until": job.run_timeout_ms / 1000},
@@ -109,9 +109,9 @@ def settle_accepted(job: Job, ports: Ports, reply: Submission, wait: float) -> O
         note="submitted",
         data={"vendor_job_id": reply.vendor_job_id, "status": reply.status},
         count={"submitted": 1, "credits": CREDITS_PER_JOB},
-        calm=True,
+        close_breaker=True,
     )
-    running = ports.desk.insist(job, change) or _written_late(job, ports, change)
+    running = ports.session.advance_until_written(job, change) or _written_late(job, ports, change)
     if running is None:
         return Stop(f"the vendor's id {reply.vendor_job_id} came too late: the job has moved on")
     return Next(running, Step.POLL, wait)
@@ -145,7 +145,7 @@ def settle_unknown(job: Job, ports: Ports, reason: str, evidence: dict[str, Json
             "attempt_open": False,
             "failure_code": FailureCode.SUBMIT_UNKNOWN,
             "failure_detail": reason,
-            **to_tell(job),
+            **notification_fields(job),
         },
         stamps={"held_at": 0},
         due_in=ports.policy.rescue_after if tells else None,
@@ -155,7 +155,7 @@ def settle_unknown(job: Job, ports: Ports, reason: str, evidence: dict[str, Json
         data=data,
         count={"ambiguous": 1, "held": 1},
     )
-    held = ports.desk.advance(job, change)
+    held = ports.session.advance(job, change)
     if held is None:
         return STALE
     return Next(held, Step.NOTIFY) if tells else Stop("held: its outcome at the vendor is unknown")
@@ -163,22 +163,22 @@ def settle_unknown(job: Job, ports: Ports, reason: str, evidence: dict[str, Json
 
 def _not_safe(job: Job, ports: Ports, reason: str) -> Outcome:
     """The attempt is written, but a fail-over could forget it, and the call would be paid twice: it is not made."""
-    found = ports.desk.reread(job)
-    written = found.attempt_open and found.turn == job.turn + 1
-    return back_in_line(found, ports, Strike(reason=reason)) if written else STALE
+    found = ports.session.reread(job)
+    written = found.attempt_open and found.version == job.version + 1
+    return back_in_line(found, ports, BreakerTrip(reason=reason)) if written else STALE
 
 
-def back_in_line(job: Job, ports: Ports, pause: Strike, evidence: dict[str, JsonValue] | None = None) -> Outcome:
+def back_in_line(job: Job, ports: Ports, pause: BreakerTrip, evidence: dict[str, JsonValue] | None = None) -> Outcome:
     """Nothing was charged: the job keeps its age, and the line stops for a while."""
     data: dict[str, JsonValue] = {"reason": pause.reason, **(evidence or {})}
     count = {"not_submitted": 1}
-    change = Change(to=State.QUEUED, note="not submitted", data=data, strike=pause, count=count, refund=True)
+    change = Change(to=State.QUEUED, note="not submitted", data=data, trip=pause, count=count, refund=True)
     return _requeue(job, ports, change)
 
 
 def _requeue(job: Job, ports: Ports, change: Change) -> Outcome:
     update = {"fields": {"attempt_open": False}, "in_line": True, "due_by": "queue_until"}
-    requeued = ports.desk.advance(job, change.model_copy(update=update))
+    requeued = ports.session.advance(job, change.model_copy(update=update))
     return Park(change.note or "back in line") if requeued else STALE
 
 
@@ -201,9 +201,9 @@ def _written_late(job: Job, ports: Ports, change: Change) -> Job | None:
     person puts it back into the line), so the look is repeated: this id was paid for.
     """
     for _ in range(LATE_TRIES):
-        found = ports.desk.reread(job)
+        found = ports.session.reread(job)
         if found.state not in NOT_KNOWN_TO_BE_SENT or found.attempts > job.attempts:
             return None
-        if running := ports.desk.insist(found, change):
+        if running := ports.session.advance_until_written(found, change):
             return running
     return None

@@ -14,21 +14,21 @@ from rich.text import Text
 from swapline_producer.errors import LedgerUnavailable
 from swapline_producer.producer import Producer
 from swapline_simulator import sample_photographs
-from swapline_workers.local.demo.place import Place
+from swapline_workers.local.demo.folder import DemoFolder
+from swapline_workers.local.demo.jobs import demo_jobs, photographs
 from swapline_workers.local.demo.run import Run
 from swapline_workers.local.demo.services import Services, service_logs
 from swapline_workers.local.demo.sheet import demo_sheet, link_pictures
 from swapline_workers.local.demo.show import Progress, results
-from swapline_workers.local.demo.wishes import photographs, wishes
 from swapline_workers.local.follow import LogFollower
 from swapline_workers.local.supervisor import StopRequested, Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from swapline_workers.local.demo.jobs import Photograph
     from swapline_workers.local.demo.run import Entry
     from swapline_workers.local.demo.services import Stage
-    from swapline_workers.local.demo.wishes import Photograph
 
 _WIDTH_IN_A_FILE = 120
 """Columns where nobody's terminal says how many there are."""
@@ -44,23 +44,23 @@ def run_demo(photos: Sequence[Path], folder: Path, *, keep: bool, logs: bool) ->
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = max(console.width, _WIDTH_IN_A_FILE)
-    place = Place.new(folder)
+    demo_folder = DemoFolder.new(folder)
     with ExitStack() as ends:
         ends.callback(
             console.print, "Everything that was started has stopped.", style="dim"
         )  # the last one to be called
         if logs:
-            ends.enter_context(LogFollower(console, service_logs(place)))
+            ends.enter_context(LogFollower(console, service_logs(demo_folder)))
         supervisor = ends.enter_context(Supervisor(tell=console.print))
-        stage = _start_everything(place, supervisor, console)
-        entries = _put_through(given, stage, place, supervisor, console)
-        _show_end(entries, place, console)
+        stage = _start_everything(demo_folder, supervisor, console)
+        entries = _put_through(given, stage, demo_folder, supervisor, console)
+        _show_end(entries, demo_folder, console)
         if keep:
             _keep_up(stage, supervisor, console)
     return all(entry.good for entry in entries)
 
 
-def _start_everything(place: Place, supervisor: Supervisor, console: Console) -> Stage:
+def _start_everything(demo_folder: DemoFolder, supervisor: Supervisor, console: Console) -> Stage:
     with console.status("starting") as status:
 
         def tell(name: str) -> None:
@@ -68,25 +68,25 @@ def _start_everything(place: Place, supervisor: Supervisor, console: Console) ->
             if not console.is_terminal:
                 console.print(f"starting {name}")
 
-        stage = Services(place, supervisor, tell).start()
+        stage = Services(demo_folder, supervisor, tell).start()
     console.print(_addresses(stage))
     return stage
 
 
 def _put_through(
-    given: Sequence[Photograph], stage: Stage, place: Place, supervisor: Supervisor, console: Console
+    given: Sequence[Photograph], stage: Stage, demo_folder: DemoFolder, supervisor: Supervisor, console: Console
 ) -> list[Entry]:
-    run = Run(Producer.connect(stage.settings), place.record, supervisor)
+    run = Run(Producer.connect(stage.settings), demo_folder.record, supervisor)
     try:
-        for wish in wishes(given, stage.webhook_url):
-            run.give(wish)
+        for demo_job in demo_jobs(given, stage.webhook_url):
+            run.give(demo_job)
         with Progress(console).showing() as show:
             entries = run.watch(show)
     except LedgerUnavailable:
         supervisor.tick()  # where our own server has ended, it says so, and where its log is
         raise
-    link_pictures(entries, place)
-    place.sheet.write_text(demo_sheet(entries, place), encoding="utf-8")
+    link_pictures(entries, demo_folder)
+    demo_folder.sheet.write_text(demo_sheet(entries, demo_folder), encoding="utf-8")
     return entries
 
 
@@ -106,10 +106,10 @@ def _addresses(stage: Stage) -> Table:
     )
 
 
-def _show_end(entries: list[Entry], place: Place, console: Console) -> None:
+def _show_end(entries: list[Entry], demo_folder: DemoFolder, console: Console) -> None:
     def pictures(entry: Entry) -> list[str]:
         count = len(entry.job.images)
-        return [_near(place.picture(entry.number, number)) for number in range(1, count + 1)]
+        return [_near(demo_folder.picture(entry.number, number)) for number in range(1, count + 1)]
 
     console.print()
     console.print(results(entries, pictures))
@@ -117,10 +117,10 @@ def _show_end(entries: list[Entry], place: Place, console: Console) -> None:
     console.print(
         _pairs(
             {
-                "contact sheet": _near(place.sheet),
-                "results": _near(place.storage / "results"),
-                "webhooks": _near(place.record),
-                "logs": _near(place.logs),
+                "contact sheet": _near(demo_folder.sheet),
+                "results": _near(demo_folder.storage / "results"),
+                "webhooks": _near(demo_folder.record),
+                "logs": _near(demo_folder.logs),
             },
         ),
         soft_wrap=True,

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
     from swapline_producer.contract import Job
     from swapline_producer.producer import Producer
-    from swapline_workers.local.demo.wishes import Photograph, Wish
+    from swapline_workers.local.demo.jobs import DemoJob, Photograph
     from swapline_workers.local.supervisor import Supervisor
 
-_LOOK_EVERY = 0.1
+_CHECK_INTERVAL_S = 0.1
 """Seconds between two looks at the jobs: what a watcher takes for live."""
 _PATIENCE = 120.0
 """Seconds until a demo that does not come to its end is called failed: ten times what it needs."""
@@ -29,7 +29,7 @@ class Entry:
     """A wish and what has become of it so far."""
 
     number: int
-    wish: Wish
+    demo_job: DemoJob
     job: Job
     verified: bool
     """A webhook of this job came, and its signature is right."""
@@ -37,7 +37,7 @@ class Entry:
     @property
     def title(self) -> str:
         """The job in a few words."""
-        photograph: Photograph = self.wish.photograph
+        photograph: Photograph = self.demo_job.photograph
         return f"{self.number}. {photograph.name}"
 
     @property
@@ -60,19 +60,19 @@ class Run:
         self._producer = producer
         self._record = record
         self._supervisor = supervisor
-        self._given: list[tuple[Wish, str]] = []
+        self._given: list[tuple[DemoJob, str]] = []
 
-    def give(self, wish: Wish) -> None:
+    def give(self, demo_job: DemoJob) -> None:
         """Enqueue one wish."""
-        self._given.append((wish, self._producer.enqueue(wish.request).job_id))
+        self._given.append((demo_job, self._producer.enqueue(demo_job.request).job_id))
 
     def entries(self) -> list[Entry]:
         """Look at everything once: the jobs first, because a webhook that a job calls delivered is in the record."""
         jobs = [self._producer.get(job_id) for _, job_id in self._given]
         verified = {delivery.job_id for delivery in read_record(self._record) if delivery.verified}
         return [
-            Entry(number, wish, job, job.job_id in verified)
-            for number, ((wish, _), job) in enumerate(zip(self._given, jobs, strict=True), start=1)
+            Entry(number, demo_job, job, job.job_id in verified)
+            for number, ((demo_job, _), job) in enumerate(zip(self._given, jobs, strict=True), start=1)
         ]
 
     def watch(self, show: Callable[[list[Entry]], None]) -> list[Entry]:
@@ -84,4 +84,4 @@ class Run:
             if all(entry.settled for entry in entries) or time.monotonic() > give_up_at:
                 return entries
             self._supervisor.tick()
-            time.sleep(_LOOK_EVERY)
+            time.sleep(_CHECK_INTERVAL_S)

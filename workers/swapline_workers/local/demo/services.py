@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from swapline_producer.settings import ProducerSettings
-from swapline_producer.webhooks import new_secret
+from swapline_producer.webhooks.signing import new_secret
 from swapline_workers.local.child import Child, Program
 from swapline_workers.local.errors import LocalError
 from swapline_workers.local.ports import LOOPBACK, free_port
@@ -20,7 +20,7 @@ from swapline_workers.local.valkey import EmbeddedValkey
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from swapline_workers.local.demo.place import Place
+    from swapline_workers.local.demo.folder import DemoFolder
     from swapline_workers.local.supervisor import Supervisor
 
 _NEEDED = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
@@ -57,19 +57,19 @@ class Login:
     password: str
 
 
-def service_logs(place: Place) -> dict[str, Path]:
+def service_logs(demo_folder: DemoFolder) -> dict[str, Path]:
     """Give the log of every service, by its name, in the order in which they start."""
-    return {"valkey": place.valkey / "valkey.log"} | {
-        name: place.log_of(name) for name in ("simulator", "receiver", "flower", "worker")
+    return {"valkey": demo_folder.valkey / "valkey.log"} | {
+        name: demo_folder.log_of(name) for name in ("simulator", "receiver", "flower", "worker")
     }
 
 
 class Services:
     """Starts what the demo needs, in the order in which the parts need each other."""
 
-    def __init__(self, place: Place, supervisor: Supervisor, tell: Callable[[str], None]) -> None:
+    def __init__(self, demo_folder: DemoFolder, supervisor: Supervisor, tell: Callable[[str], None]) -> None:
         """Draw this run's secrets. `tell` gets the name of each service before it is started."""
-        self._place = place
+        self._place = demo_folder
         self._supervisor = supervisor
         self._tell = tell
         self._webhook_secret = new_secret()

@@ -6,24 +6,24 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from swapline_workers.core.events import timings
+from swapline_workers.core.webhook_events import timings
 from swapline_workers.local.contact_sheet import Card, Picture, contact_sheet
 
 if TYPE_CHECKING:
     from swapline_producer.contract import Job
-    from swapline_workers.local.demo.place import Place
+    from swapline_workers.local.demo.folder import DemoFolder
     from swapline_workers.local.demo.run import Entry
 
 
-def link_pictures(entries: list[Entry], place: Place) -> None:
+def link_pictures(entries: list[Entry], demo_folder: DemoFolder) -> None:
     """Give every result a short name in the run's folder."""
     for entry in entries:
         for number, image in enumerate(entry.job.images, start=1):
-            short = place.picture(entry.number, number)
-            short.symlink_to((place.storage / image.key).relative_to(place.root))
+            short = demo_folder.picture(entry.number, number)
+            short.symlink_to((demo_folder.storage / image.key).relative_to(demo_folder.root))
 
 
-def demo_sheet(entries: list[Entry], place: Place) -> str:
+def demo_sheet(entries: list[Entry], demo_folder: DemoFolder) -> str:
     """Give the page for these entries, whose pictures have their short names."""
     good = sum(entry.good for entry in entries)
     began = min(entry.job.created_at for entry in entries)
@@ -38,30 +38,30 @@ def demo_sheet(entries: list[Entry], place: Place) -> str:
         "Swapline demo",
         "What went in, and what came out: stored pictures, and webhooks whose signatures were checked.",
         sums,
-        [_card(entry, place) for entry in entries],
-        f"The vendor was simulated; everything else was real. Run of {_moment(began)}, in {place.root}",
+        [_card(entry, demo_folder) for entry in entries],
+        f"The vendor was simulated; everything else was real. Run of {_moment(began)}, in {demo_folder.root}",
     )
 
 
-def _card(entry: Entry, place: Place) -> Card:
+def _card(entry: Entry, demo_folder: DemoFolder) -> Card:
     job = entry.job
     return Card(
-        title=entry.wish.photograph.name,
+        title=entry.demo_job.photograph.name,
         state=job.state,
         good=entry.good,
-        before=Picture(entry.wish.photograph.data, "in"),
-        after=_after(entry, place),
+        before=Picture(entry.demo_job.photograph.data, "in"),
+        after=_after(entry, demo_folder),
         missing=f"{job.failure_code or job.state}: {job.failure_detail or 'there is no result'}",
         stages={name: seconds for name, seconds in timings(job).items() if seconds is not None and name != "total"},
         facts=_facts(entry),
     )
 
 
-def _after(entry: Entry, place: Place) -> Picture | None:
+def _after(entry: Entry, demo_folder: DemoFolder) -> Picture | None:
     if not entry.job.images:
         return None
     image = entry.job.images[0]
-    short = place.picture(entry.number, 1)
+    short = demo_folder.picture(entry.number, 1)
     return Picture(short.read_bytes(), f"out, {image.bytes / 1e6:.1f} MB", link=short.name)
 
 

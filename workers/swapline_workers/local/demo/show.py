@@ -11,7 +11,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from swapline_producer.cli.show import coloured
+from swapline_producer.cli.output import coloured
 from swapline_producer.contract import Notification, State
 
 if TYPE_CHECKING:

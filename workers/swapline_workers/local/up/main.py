@@ -16,14 +16,14 @@ from swapline_producer.errors import LedgerUnavailable, SettingsError
 from swapline_producer.ledger import Ledger, connect
 from swapline_producer.settings import ProducerSettings, load
 from swapline_producer.vendors import vendor_of
+from swapline_workers.local.death_pipe import shared_death_pipe
 from swapline_workers.local.errors import LocalError, PortTaken
 from swapline_workers.local.follow import LogFollower
-from swapline_workers.local.leash import shared_leash
 from swapline_workers.local.ports import LOOPBACK, is_free
 from swapline_workers.local.supervisor import Backoff, StopRequested, Supervisor
 from swapline_workers.local.up.cores import size
+from swapline_workers.local.up.folder import occupied
 from swapline_workers.local.up.parts import PAGES, Parts
-from swapline_workers.local.up.place import occupied
 from swapline_workers.local.valkey import EmbeddedValkey
 from swapline_workers.settings import WorkerSettings
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from swapline_workers.local.child import Child
     from swapline_workers.local.up.cores import Size
-    from swapline_workers.local.up.place import Place
+    from swapline_workers.local.up.folder import UpFolder
 
 _TRIES = 8
 """Falls in a row before a part is given up: with the waits between them, a minute or two."""
@@ -45,7 +45,7 @@ _SIMULATED = {"SWAPLINE_API_KEY": "sim-key", "SWAPLINE_API_KEY_HEADER": "X-API-K
 
 
 @dataclass(frozen=True)
-class Wishes:
+class UpOptions:
     """What the command line asks for."""
 
     folder: Path
@@ -60,24 +60,24 @@ class Wishes:
     adopt: bool = False
 
 
-def run_up(wishes: Wishes) -> None:
+def run_up(options: UpOptions) -> None:
     """Run everything until a signal comes. Raises SettingsError or LocalError for what cannot run.
 
     What the settings or the ports make impossible is said before anything is started.
     """
-    pages = {name: wishes.ports[name] for name in PAGES if name not in wishes.without and PAGES[name].installed}
-    settings, embedded = _settings(wishes)
+    pages = {name: options.ports[name] for name in PAGES if name not in options.without and PAGES[name].installed}
+    settings, embedded = _settings(options)
     with ExitStack() as ends:
-        place, lock = ends.enter_context(occupied(wishes.folder))
-        shared_leash().keep(lock)  # so that the folder is free exactly when everything of ours has ended
-        _check_ports(wishes, pages)
+        folder, lock = ends.enter_context(occupied(options.folder))
+        shared_death_pipe().keep(lock)  # so that the folder is free exactly when everything of ours has ended
+        _check_ports(options, pages)
         console = Console(highlight=False, soft_wrap=True)
-        sized = size(settings.max_in_flight, workers=wishes.workers)
-        names = ["up", *_names(wishes, pages, sized, embedded=embedded)]
+        sized = size(settings.max_in_flight, workers=options.workers)
+        names = ["up", *_names(options, pages, sized, embedded=embedded)]
         follower = LogFollower(console, {}, names=names, keep_under=_LOG_SIZE)
         ends.enter_context(follower)
         supervisor = ends.enter_context(Supervisor(tell=follower.say))
-        run = _Run(wishes, place, settings, supervisor, follower)
+        run = _Run(options, folder, settings, supervisor, follower)
         with suppress(StopRequested):
             try:
                 run.start(pages, sized, embedded=embedded)
@@ -97,10 +97,15 @@ class _Run:
     """Starts the parts in the order in which they need each other."""
 
     def __init__(
-        self, wishes: Wishes, place: Place, settings: WorkerSettings, supervisor: Supervisor, follower: LogFollower
+        self,
+        options: UpOptions,
+        folder: UpFolder,
+        settings: WorkerSettings,
+        supervisor: Supervisor,
+        follower: LogFollower,
     ) -> None:
-        self._wishes = wishes
-        self._place = place
+        self._wishes = options
+        self._place = folder
         self._settings = settings
         self._supervisor = supervisor
         self._follower = follower
@@ -109,7 +114,7 @@ class _Run:
             own["SWAPLINE_INPUT_SHOWN"] = "3600"  # an hour in which people can compare inputs with results on the board
         if "log_format" not in settings.model_fields_set:
             own["SWAPLINE_LOG_FORMAT"] = "text"  # people read what is printed here, and a pipe is no reason for JSON
-        self._parts = Parts(place, own, host=wishes.host)
+        self._parts = Parts(folder, own, host=options.host)
         self._shared = {
             "SWAPLINE_STORAGE_URL": settings.storage_url,
             "SWAPLINE_KEY_PREFIX": settings.key_prefix,
@@ -126,12 +131,12 @@ class _Run:
             self._follower.say(f"{name} is not installed here; everything else runs without it.")
         if "flower" in pages:
             self._share({"SWAPLINE_FLOWER_URL": f"http://{LOOPBACK}:{pages['flower']}"})
-        self._supervisor.start_together(
+        self._supervisor.start_group(
             [(self._followed(self._parts.page(PAGES[name], port)), PAGE) for name, port in pages.items()]
         )
         grace = self._settings.stop_grace
         numbers = range(1, sized.workers + 1)
-        self._supervisor.start_together(
+        self._supervisor.start_group(
             [(self._followed(self._parts.worker(n, sized.threads, grace=grace)), VITAL) for n in numbers]
         )
         self._say_what_runs(pages, sized)
@@ -206,33 +211,33 @@ class _Run:
         say(f"From another terminal: set -a; . {near(self._place.env)}; swapline enqueue me.jpg --gender female …")
 
 
-def _settings(wishes: Wishes) -> tuple[WorkerSettings, bool]:
+def _settings(options: UpOptions) -> tuple[WorkerSettings, bool]:
     """All settings, checked before anything starts; and whether the embedded server is wanted.
 
     The simulator works on nothing that is the user's own: neither on the server nor on the store of the settings.
     """
-    given: dict[str, str] = {} if wishes.redis_url is None else {"redis_url": wishes.redis_url}
+    given: dict[str, str] = {} if options.redis_url is None else {"redis_url": options.redis_url}
     users = load(ProducerSettings, **given)
-    embedded = wishes.redis_url is None and (wishes.simulated or "redis_url" not in users.model_fields_set)
-    if wishes.simulated or users.storage_url is None:
-        given["storage_url"] = (wishes.folder.absolute() / "store").as_uri()
-    if wishes.simulated:
+    embedded = options.redis_url is None and (options.simulated or "redis_url" not in users.model_fields_set)
+    if options.simulated or users.storage_url is None:
+        given["storage_url"] = (options.folder.absolute() / "store").as_uri()
+    if options.simulated:
         given |= {"api_base_url": "http://simulated", "api_key": "simulated", "api_key_header": "X-API-Key"}
     try:
         return load(WorkerSettings, **given), embedded
     except SettingsError as error:
-        hint = "" if wishes.simulated else "\nTo try everything without a vendor: swapline up --simulated"
+        hint = "" if options.simulated else "\nTo try everything without a vendor: swapline up --simulated"
         raise SettingsError(f"{error}{hint}") from None
 
 
-def _check_ports(wishes: Wishes, pages: Mapping[str, int]) -> None:
+def _check_ports(options: UpOptions, pages: Mapping[str, int]) -> None:
     """Raise PortTaken for a port that somebody else has, or that is wanted twice."""
-    wanted = dict(pages) | ({"simulator": wishes.ports["simulator"]} if wishes.simulated else {})
-    if wishes.redis_port:
-        wanted["redis"] = wishes.redis_port
+    wanted = dict(pages) | ({"simulator": options.ports["simulator"]} if options.simulated else {})
+    if options.redis_port:
+        wanted["redis"] = options.redis_port
     for name, port in wanted.items():
         twice = [other for other in wanted if other != name and wanted[other] == port]
-        if twice or not is_free(port, host=wishes.host if name in pages else LOOPBACK):
+        if twice or not is_free(port, host=options.host if name in pages else LOOPBACK):
             owner = f"is wanted for {twice[0]}, too" if twice else "belongs to somebody else"
             raise PortTaken(
                 f"Port {port}, for {name}, {owner}; choose another with --{name}-port"
@@ -240,9 +245,9 @@ def _check_ports(wishes: Wishes, pages: Mapping[str, int]) -> None:
             )
 
 
-def _names(wishes: Wishes, pages: Mapping[str, int], sized: Size, *, embedded: bool) -> list[str]:
+def _names(options: UpOptions, pages: Mapping[str, int], sized: Size, *, embedded: bool) -> list[str]:
     workers = [f"worker-{number}" for number in range(1, sized.workers + 1)]
-    return ["valkey"] * embedded + ["simulator"] * wishes.simulated + [*pages, *workers]
+    return ["valkey"] * embedded + ["simulator"] * options.simulated + [*pages, *workers]
 
 
 def near(path: Path) -> str:

@@ -17,7 +17,7 @@ from swapline_workers.local.ready import answers, ready_facts, wrote
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from swapline_workers.local.up.place import Place
+    from swapline_workers.local.up.folder import UpFolder
 
 SWAPLINE = (sys.executable, "-P", "-c", "from swapline_producer.cli import main; main()")
 """The `swapline` command under this very interpreter, wherever its script was installed."""
@@ -83,9 +83,9 @@ PAGES = {
 class Parts:
     """Makes the children of one `up`."""
 
-    def __init__(self, place: Place, settings: Mapping[str, str], *, host: str = LOOPBACK) -> None:
+    def __init__(self, folder: UpFolder, settings: Mapping[str, str], *, host: str = LOOPBACK) -> None:
         """`settings` are laid over those of the user for every part; pages listen on `host`."""
-        self._place = place
+        self._place = folder
         self._settings = dict(settings)
         self._host = host
 
@@ -114,16 +114,16 @@ class Parts:
 
     def worker(self, number: int, threads: int, *, grace: float) -> Child:
         """A worker with all steps."""
-        name, pulse = f"worker-{number}", self._place.shown(f"worker-{number}.pulse")
+        name, heartbeat = f"worker-{number}", self._place.shown(f"worker-{number}.heartbeat")
         argv = ("worker", "-n", f"{name}@%h", "-c", str(threads))
         return self._child(
             name,
             argv,
-            lambda child: _pid_in(pulse) == child.pid,
-            {"SWAPLINE_PULSE": str(pulse)},
+            lambda child: _pid_in(heartbeat) == child.pid,
+            {"SWAPLINE_HEARTBEAT_FILE": str(heartbeat)},
             secrets=True,
             stop_within=grace + 10,  # seconds: what Celery needs beside what the worker's jobs do
-            complaint=lambda _child: examine(pulse)[1],
+            complaint=lambda _child: examine(heartbeat)[1],
         )
 
     def _listening(
@@ -168,6 +168,6 @@ def environment(base: Mapping[str, str], own: Mapping[str, str], *, secrets: boo
     return {**mine, "PYTHONUNBUFFERED": "1", **own}  # a log that is read live must not wait in a buffer
 
 
-def _pid_in(pulse: Path) -> int | None:
-    vitals, _ = examine(pulse)
-    return None if vitals is None else vitals.pid
+def _pid_in(heartbeat: Path) -> int | None:
+    liveness, _ = examine(heartbeat)
+    return None if liveness is None else liveness.pid

@@ -1,0 +1,194 @@
+"""How things are shown: to people as tables and colours, to programs as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from swapline_producer.contract import Job, Notification, State
+from swapline_producer.errors import RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from swapline_producer.producer import Producer
+
+DONE, FAILED, USAGE, NOT_FINISHED = 0, 1, 2, 3
+"""Exit codes."""
+
+COLOURS = {
+    State.SUCCEEDED: "green",
+    State.FAILED: "red",
+    State.TIMED_OUT: "red",
+    State.EXPIRED: "red",
+    State.HELD: "yellow",
+    State.CANCELED: "dim",
+}
+
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+"""Seconds."""
+
+WIDE = 240
+"""Columns of a table that no terminal bounds: a pipe reads lines, and must find whole ids in them."""
+
+NARROW = 100
+"""Columns of a terminal below which a list of jobs shows less of each."""
+
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE)
+
+
+def complain(error: Exception) -> None:
+    """Print an error as sentences on standard error."""
+    code = f" ({error.code})" if isinstance(error, RequestError) and error.code else ""
+    said = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else f"{error}"
+    print(f"swapline: {said}{code}", file=sys.stderr)  # noqa: T201 -- this is the command line
+
+
+def print_json(value: object) -> None:
+    """Print one JSON value on standard output."""
+    print(json.dumps(value, indent=2, default=str))  # noqa: T201 -- this is the command line
+
+
+def print_rows(table: Table) -> None:
+    """Print a table of ids and sentences: on a narrow terminal its lines run on, and no word is cut to pieces."""
+    width = out.width
+    natural = out.measure(table, options=out.options.update(width=WIDE)).maximum
+    try:
+        out.width = max(width, natural) if width < NARROW else width
+        out.print(table)
+    finally:
+        out.width = width
+
+
+def exit_code(job: Job) -> int:
+    """What a script should see of a job."""
+    if not job.state.finished:
+        return NOT_FINISHED
+    return DONE if job.state is State.SUCCEEDED else FAILED
+
+
+def wait_and_exit(producer: Producer, job_id: str, timeout: float, *, as_json: bool) -> NoReturn:
+    """Wait for the end of a job, show it, and end with the exit code that says how it went."""
+    try:
+        job = producer.wait(job_id, timeout)
+    except TimeoutError as error:
+        complain(error)
+        sys.exit(NOT_FINISHED)
+    if as_json:
+        print_json(job_facts(job))
+    else:
+        print_job(job)
+    sys.exit(exit_code(job))
+
+
+def moment(milliseconds: int | None) -> str | None:
+    """RFC 3339, UTC."""
+    if milliseconds is None:
+        return None
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def job_facts(job: Job) -> dict[str, Any]:
+    """A job as programs read it."""
+    spec = job.spec.model_dump(mode="json", exclude_none=True)
+    return {
+        "job_id": job.job_id,
+        "state": job.state,
+        "canceling": job.canceling,
+        "failure_code": job.failure_code,
+        "failure_detail": job.failure_detail,
+        "vendor_job_id": job.vendor_job_id,
+        "vendor_status": job.vendor_status,
+        "api_version": job.spec.api_version,
+        "attempts": job.attempts,
+        "polls": job.polls,
+        "credits": job.credits,
+        "images": [image.model_dump() for image in job.images],
+        "notification": job.notification,
+        "notify_attempts": job.notify_attempts,
+        "created_at": moment(job.created_at),
+        "submitted_at": moment(job.submitted_at),
+        "terminal_at": moment(job.terminal_at),
+        "finished_at": moment(job.finished_at),
+        "tenant": job.tenant,
+        "batch": job.spec.batch,
+        "metadata": job.spec.metadata,
+        "version": job.version,
+        "request": spec,
+    }
+
+
+def print_job(job: Job, now: int | None = None, due: int | None = None) -> None:
+    """A job as people read it; with `now` (milliseconds) how long ago things were, `due`: its next moment."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")  # a key that is cut is of no use
+    for name, value in job_facts(job).items():
+        if name == "state":
+            table.add_row(name, coloured_state(job))
+        elif name == "images":
+            for image in job.images:
+                table.add_row("image", f"{image.key}  {image.width}x{image.height}  {image.bytes:,} bytes")
+        elif value not in (None, {}, []) and name != "request":
+            since = f"  {ago(getattr(job, name), now)}" if now and name.endswith("_at") else ""
+            table.add_row(name, Text(f"{value}{since}"))
+    if now and due:
+        table.add_row("next", Text(f"in {span((due - now) / 1000)}" if due > now else "now"))
+    out.print(table)
+
+
+def ago(milliseconds: int | None, now: int) -> str:
+    """How long ago something was, in one unit or two: 12 s, 4 min, 3 h 20 min, 5 d."""
+    return "" if milliseconds is None else f"{span((now - milliseconds) / 1000)} ago"
+
+
+def span(seconds: float) -> str:
+    """A length of time as people say it."""
+    whole = max(0, round(seconds))
+    if whole < MINUTE:
+        return f"{max(0.0, seconds):.3g} s" if seconds < 10 else f"{whole} s"  # noqa: PLR2004 -- below it a part of a second matters
+    if whole < HOUR:
+        return f"{whole // MINUTE} min"
+    if whole < DAY:
+        return f"{whole // HOUR} h {whole % HOUR // MINUTE} min"
+    return f"{whole // DAY} d {whole % DAY // HOUR} h"
+
+
+def print_jobs(found: Iterable[Job], now: int | None = None) -> None:
+    """Several jobs, a line each; with `now` (milliseconds) their age, else the moment they were accepted."""
+    narrow = out.width < NARROW
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    table.add_column("job", no_wrap=True, min_width=32)  # a cut id is of no use
+    table.add_column("state", no_wrap=True)
+    for name in ("code", "tenant", "age" if now else "created", *(() if narrow else ("polls", "credits")), "webhook"):
+        table.add_column(name, overflow="fold")
+    for job in found:
+        numbers = () if narrow else (str(job.polls), str(job.credits))
+        table.add_row(
+            job.job_id,
+            coloured_state(job),
+            job.failure_code or "",
+            Text(job.tenant),
+            ago(job.created_at, now) if now else moment(job.created_at),
+            *numbers,
+            "" if job.notification is Notification.NONE else job.notification,
+        )
+    print_rows(table)
+
+
+def coloured_state(job: Job) -> Text:
+    """The state of a job, and whether it is to be canceled."""
+    wanted = job.canceling is not None and not job.state.finished
+    return coloured(job.state).append(" (canceling)" if wanted else "", style="dim")
+
+
+def coloured(state: State) -> Text:
+    """A state in its colour."""
+    return Text(state, style=COLOURS.get(state, "cyan"))

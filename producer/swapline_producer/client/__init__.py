@@ -1,0 +1,1 @@
+"""What `Producer` is made of: pictures, bulk, waiting, canceling, manifests."""

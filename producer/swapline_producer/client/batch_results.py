@@ -1,0 +1,155 @@
+"""What there is to know and to do about a batch: how its jobs stand, their pictures, their results as CSV."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections import Counter
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from swapline_producer.client.manifest import row_of
+from swapline_producer.contract import Frozen, State
+from swapline_producer.errors import BatchNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from swapline_producer.contract import Job
+    from swapline_producer.ledger import Ledger
+    from swapline_producer.producer import Producer
+
+CHUNK = 1000
+"""Jobs of one round trip."""
+
+FAILURES_FIRST = (
+    State.FAILED,
+    State.TIMED_OUT,
+    State.EXPIRED,
+    State.HELD,
+    State.CANCELED,
+    State.STORING,
+    State.RUNNING,
+    State.SUBMITTING,
+    State.QUEUED,
+    State.SUCCEEDED,
+)
+"""What a person wants to see first."""
+
+COLUMNS = ("row", "job_id", "state", "failure_code", "failure_detail", "vendor_job_id", "credits", "images", "file")
+
+
+class Outline(NamedTuple):
+    """The little that a summary needs of a job."""
+
+    job_id: str
+    state: State
+    failure_code: str | None
+    credits: int
+
+
+class BatchView(Frozen):
+    """How a batch stands."""
+
+    batch: str
+    jobs: int
+    finished: int
+    credits: int
+    states: dict[State, int]
+    failures: dict[str, int]
+
+
+def outlines(ledger: Ledger, batch: str) -> Iterator[Outline]:
+    """Every job of a batch, in the order of its rows; 1,000 in a round trip. Raises BatchNotFound."""
+    ids = ledger.batch_ids(batch)
+    if not ids:
+        raise BatchNotFound(f"There is no batch {batch!r} in the ledger; its name is that of its manifest, or --name.")
+    for chunk in _chunks(ids):
+        for job_id, (state, code, spent) in zip(chunk, ledger.outlines(chunk), strict=True):
+            if state:  # else its record is gone
+                yield Outline(job_id, State(state), code, int(spent or 0))
+
+
+def view(batch: str, jobs: Iterable[Outline]) -> BatchView:
+    """Add up."""
+    states: Counter[State] = Counter()
+    failures: Counter[str] = Counter()
+    spent = 0
+    for job in jobs:
+        states[job.state] += 1
+        spent += job.credits
+        if job.failure_code:
+            failures[job.failure_code] += 1
+    return BatchView(
+        batch=batch,
+        jobs=states.total(),
+        finished=sum(number for state, number in states.items() if state.finished),
+        credits=spent,
+        states={state: states[state] for state in FAILURES_FIRST if states[state]},
+        failures=dict(failures.most_common()),
+    )
+
+
+def failures_first(jobs: Iterable[Outline], limit: int) -> list[str]:
+    """The ids that a person wants to see first."""
+    rank = {state: place for place, state in enumerate(FAILURES_FIRST)}
+    return [job.job_id for job in sorted(jobs, key=lambda job: rank[job.state])[:limit]]
+
+
+def write_results(ledger: Ledger, batch: str, path: Path, folder: Path | None = None) -> None:
+    """Write a line for each job; metadata are columns of their own, `metadata.NAME`. The file appears whole."""
+    ids = ledger.batch_ids(batch)
+    names = sorted({name for job in _read(ledger, ids) for name in job.spec.metadata})
+    unfinished = path.with_name(path.name + ".part")
+    with unfinished.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([*COLUMNS, *(f"metadata.{name}" for name in names)])
+        for job in _read(ledger, ids):
+            writer.writerow([*_facts(batch, job, folder), *(job.spec.metadata.get(name, "") for name in names)])
+    unfinished.replace(path)
+
+
+def download(producer: Producer, batch: str, job: Job, folder: Path) -> None:
+    """Write the pictures of a job into a folder; those that are there already are left alone. Raises StorageError."""
+    for target, image in zip(files(batch, job, folder), job.images, strict=True):
+        if target.exists() and target.stat().st_size == image.bytes:
+            continue
+        unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
+        unfinished.write_bytes(producer.picture(image))
+        unfinished.replace(target)
+
+
+def files(batch: str, job: Job, folder: Path) -> list[Path]:
+    """What the pictures of a job are called in a folder: by the row, or by the job where no row is known."""
+    row = row_of(batch, job.spec.idempotency_key)
+    stem = job.job_id if row is None else f"{row:06}"  # six digits: a million rows sort by name
+    return [
+        folder / (f"{stem}.png" if number == 0 else f"{stem}-{number + 1}.png") for number in range(len(job.images))
+    ]
+
+
+def _facts(batch: str, job: Job, folder: Path | None) -> list[object]:
+    paths = files(batch, job, folder) if folder else []
+    return [
+        row_of(batch, job.spec.idempotency_key) or "",
+        job.job_id,
+        job.state,
+        job.failure_code or "",
+        job.failure_detail or "",
+        job.vendor_job_id or "",
+        job.credits,
+        " ".join(image.key for image in job.images),
+        " ".join(str(path) for path in paths),
+    ]
+
+
+def _read(ledger: Ledger, ids: Sequence[str]) -> Iterator[Job]:
+    for chunk in _chunks(ids):
+        yield from ledger.get_many(chunk)
+
+
+def _chunks(ids: Sequence[str]) -> Iterator[list[str]]:
+    left = iter(ids)
+    while chunk := list(islice(left, CHUNK)):
+        yield chunk

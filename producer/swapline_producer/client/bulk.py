@@ -1,0 +1,146 @@
+"""Many jobs at a time: pictures are stored several at once, the ledger is written in pipelines, memory stays flat."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from swapline_producer.contract import Step, StepMessage
+from swapline_producer.errors import LedgerUnavailable, RequestError, SwaplineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator
+
+    from swapline_producer.contract.changes import Accepted
+    from swapline_producer.ledger import Accepting, AcceptRequest
+    from swapline_producer.messaging.publisher import Publisher
+
+    Prepared = AcceptRequest | SwaplineError
+
+Item = TypeVar("Item")
+
+CHUNK = 500
+"""Jobs in one pipeline: enough to make a round trip cheap, few enough that others wait for it 30 ms at most."""
+
+OLDEST = 1.0
+"""Seconds that the first job of a chunk waits for the others of an iterable that is slow."""
+
+PICTURES = 8
+"""Pictures in memory and on their way to the store at a time; they may be 7.5 MB each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one item: a job that will end, or an error. `index` counts the items from 0.
+
+    `created` is false where an idempotency key found an earlier job.
+    """
+
+    index: int
+    job_id: str | None = None
+    created: bool = False
+    error: SwaplineError | None = None
+
+
+class Bulk(Generic[Item]):
+    """Takes items in order, and answers in the same order.
+
+    `prepare` turns an item into a wish, raising what is wrong with it; `is_quick` says that this takes no reading or
+    storing of a picture.
+    """
+
+    def __init__(
+        self,
+        ledger: Accepting,
+        publisher: Publisher,
+        prepare: Callable[[Item], AcceptRequest],
+        is_quick: Callable[[Item], bool],
+    ) -> None:
+        """Keep the parts."""
+        self._ledger = ledger
+        self._publisher = publisher
+        self._prepare = prepare
+        self._is_quick = is_quick
+
+    def run(self, items: Iterable[Item]) -> Iterator[Result]:
+        """Enqueue the items. What the iterable itself raises comes after the results of what it had given."""
+        broken: list[Exception] = []
+        first = 0
+        for chunk in _chunks(self._prepared(_until_broken(items, broken))):
+            yield from self._accept(chunk, first)
+            first += len(chunk)
+        if broken:
+            raise broken[0]
+
+    def _prepared(self, items: Iterable[Item]) -> Generator[Prepared]:
+        under_way: deque[Future[Prepared] | Prepared] = deque()
+        with ThreadPoolExecutor(PICTURES, thread_name_prefix="swapline-pictures") as pool:  # starts threads on need
+            for item in items:
+                quick = self._is_quick(item)
+                under_way.append(self._tried(item) if quick else pool.submit(self._tried, item))
+                del item  # its picture may be megabytes: nothing here keeps it
+                while under_way and (len(under_way) >= PICTURES or not isinstance(under_way[0], Future)):
+                    yield _value(under_way.popleft())
+            while under_way:
+                yield _value(under_way.popleft())
+
+    def _tried(self, item: Item) -> Prepared:
+        try:
+            return self._prepare(item)
+        except SwaplineError as error:
+            return error
+        except Exception as error:  # noqa: BLE001 -- the item's own fault or ours: the others are enqueued all the same
+            refused = RequestError(f"request: it raised {type(error).__name__}: {error}", field="request")
+            refused.__cause__ = error
+            return refused
+
+    def _accept(self, chunk: list[Prepared], first: int) -> Iterator[Result]:
+        wishes = [one for one in chunk if not isinstance(one, SwaplineError)]
+        answers: list[Accepted | SwaplineError]
+        try:
+            answers = [*self._ledger.accept_many(wishes)] if wishes else []
+        except LedgerUnavailable as error:
+            answers = [error for _ in wishes]
+        self._wake_a_worker(answers)
+        left = iter(answers)
+        for index, one in enumerate(chunk, first):
+            yield _result(index, one if isinstance(one, SwaplineError) else next(left))
+
+    def _wake_a_worker(self, answers: list[Accepted | SwaplineError]) -> None:
+        """The jobs stand in line already: one message makes a worker look at it and give out what slots are free."""
+        new = next((one.job_id for one in answers if not isinstance(one, SwaplineError) and one.created), None)
+        if new is not None:
+            self._publisher.send([StepMessage(step=Step.SUBMIT, job_id=new, version=1)])
+
+
+def _chunks(prepared: Iterable[Prepared]) -> Iterator[list[Prepared]]:
+    chunk: list[Prepared] = []
+    full_at = 0.0
+    for one in prepared:
+        full_at = full_at if chunk else time.monotonic() + OLDEST
+        chunk.append(one)
+        if len(chunk) >= CHUNK or time.monotonic() >= full_at:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _until_broken(items: Iterable[Item], broken: list[Exception]) -> Iterator[Item]:
+    try:
+        yield from items
+    except Exception as error:  # noqa: BLE001 -- the caller's own; it is raised again after the results
+        broken.append(error)
+
+
+def _value(one: Future[Prepared] | Prepared) -> Prepared:
+    return one if isinstance(one, (SwaplineError, tuple)) else one.result()
+
+
+def _result(index: int, answer: Accepted | SwaplineError) -> Result:
+    if isinstance(answer, SwaplineError):
+        return Result(index, error=answer)
+    return Result(index, job_id=answer.job_id, created=answer.created)

@@ -1,0 +1,101 @@
+"""Cancel a job, whatever its state: at once where nothing can be under way at the vendor, else when that has ended.
+
+The vendor has no cancel. A slot that were given on while the vendor still works would put the account over its cap, so
+a job that the vendor has is marked, keeps its slot, and ends CANCELED when the vendor is done with it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from swapline_producer.contract import Canceling, FailureCode, Frozen, Job, State
+from swapline_producer.contract.changes import Change, notification_fields
+from swapline_producer.errors import NotPossible
+
+if TYPE_CHECKING:
+    from swapline_producer.ledger import Ledger
+    from swapline_producer.messaging.publisher import Publisher
+
+TRIES = 50
+"""Lost races in a row before giving up: a job moves some times a second at most."""
+
+UNKNOWN = frozenset({"ambiguous", "held"})
+"""Lines in a job's log that say that a paid call's outcome was unknown."""
+
+
+class Cancellation(Frozen):
+    """A job that is CANCELED, or that will be when the vendor is done with it (`job.canceling`).
+
+    `charged`: whether the vendor was paid for it; None where nobody can know (yet).
+    """
+
+    job: Job
+    charged: bool | None
+
+    @property
+    def done(self) -> bool:
+        """Whether the job has ended; if not, it ends CANCELED by itself, come what may."""
+        return self.job.state.finished
+
+
+def cancel(ledger: Ledger, publisher: Publisher, job_id: str, *, keep_result: bool = False) -> Cancellation:
+    """Cancel a job; of a job that is canceled already, say so again.
+
+    Raises JobNotFound, NotPossible for a job that has ended otherwise.
+    """
+    how = Canceling.KEEP if keep_result else Canceling.DROP
+    for _ in range(TRIES):
+        job = ledger.get(job_id)
+        if job.state.finished:
+            return _ended_already(ledger, job)
+        if not _at_the_vendor(job):
+            advanced = ledger.advance(job, _end(job))
+            if advanced is not None:
+                publisher.send(advanced.granted)
+                return Cancellation(job=advanced.job, charged=_charged(ledger, job))
+        elif ledger.request_cancel(job, how):
+            return Cancellation(job=job.model_copy(update={"canceling": how}), charged=_charged(ledger, job))
+    raise NotPossible(f"Job {job_id} moves too fast to be canceled in this moment; try again.")
+
+
+def _at_the_vendor(job: Job) -> bool:
+    """Whether the vendor has the job, or may have it."""
+    return (
+        job.state in {State.RUNNING, State.STORING}
+        or (job.state is State.SUBMITTING and job.attempt_open)
+        or (job.state is State.HELD and job.slot)
+    )
+
+
+def _ended_already(ledger: Ledger, job: Job) -> Cancellation:
+    if job.state is not State.CANCELED:
+        raise NotPossible(f"Job {job.job_id} has ended already: it is {job.state}; there is nothing to cancel.")
+    return Cancellation(job=job, charged=_charged(ledger, job))
+
+
+def _charged(ledger: Ledger, job: Job) -> bool | None:
+    if job.credits:
+        return True
+    if not job.attempts:
+        return False
+    unknown = job.attempt_open or any(event.name in UNKNOWN for event in ledger.events(job.job_id))
+    return None if unknown else False
+
+
+def _end(job: Job) -> Change:
+    """The end of a job that holds no place at the vendor. A slot that was not used yet goes to the next job."""
+    tells = job.spec.webhook_url is not None
+    detail = "canceled; it may have been charged" if job.state is State.HELD else "canceled before it was submitted"
+    return Change(
+        to=State.CANCELED,
+        fields={
+            "failure_code": FailureCode.CANCELED,
+            "failure_detail": detail,
+            **notification_fields(job),
+        },
+        due_in=0 if tells else None,
+        note="canceled",
+        data={"from": job.state},
+        count={f"finished.{State.CANCELED}": 1, f"failed.{FailureCode.CANCELED}": 1},
+        refund=job.state is State.SUBMITTING,
+    )

@@ -1,0 +1,201 @@
+"""The input picture in all its forms, checked by its structure before anything is stored or spent.
+
+    picture = read_image(Path("me.jpg"))  # or bytes, a data URI, bare base64, a public URL; a str is never a path
+
+No picture is decoded here: what it is, how large and whether it is whole is written in plain, and costs a hostile file
+nothing.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import os
+import re
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import unquote_to_bytes
+
+import pybase64
+
+from swapline_producer.contract import FailureCode
+from swapline_producer.errors import ImageError
+from swapline_producer.picture_formats import BrokenHeader, CutShort, measure, media_type
+from swapline_producer.webhooks.addresses import url_problem
+
+MAX_ENCODED = 10_000_000
+"""Characters of base64: the limit of the vendor's submit body is 10 MB."""
+
+MAX_BYTES = MAX_ENCODED // 4 * 3
+"""The same before encoding: base64 makes four characters of three bytes."""
+
+MAX_PIXELS = 50_000_000
+"""Width times height. A larger picture takes the vendor's memory and adds nothing to a result of 2.2 megapixels."""
+
+_LONGEST_PATH = 4096
+"""Characters; Linux's PATH_MAX. A text that is no longer, and no picture, may have been meant as a path."""
+
+_SHOWN = 60
+"""Characters of a text that an error repeats: enough to recognise a path, too few to fill a log."""
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_DATA_URI = re.compile(r"data:[^,]{0,255};base64,", re.IGNORECASE)
+_BLANKS = re.compile(r"\s")
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A checked picture: its bytes, media type, size in pixels as stored (before EXIF rotation) and SHA-256 in hex."""
+
+    data: bytes = field(repr=False)
+    media_type: str
+    width: int
+    height: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A picture at a public URL, which the vendor fetches."""
+
+    url: str
+
+
+def read_image(image: bytes | Path | str, *, allow_private: bool = False) -> Picture | Link:
+    """Read and check an input picture: a JPEG, PNG or WebP of at most 7.5 MB (10 MB encoded) and 50 megapixels.
+
+    `image` is a pathlib.Path, the bytes, a data URI, bare base64 (line breaks are fine) or an http(s) URL. No file is
+    opened for a str, so that a text from outside cannot name one. A URL must be public by its letters, unless
+    `allow_private`; it is not fetched. Raises ImageError.
+    """
+    if isinstance(image, Path):
+        return _checked(_read(image), f"The file {image}")
+    if isinstance(image, str):
+        return _from_text(image, allow_private=allow_private)
+    if not isinstance(image, (bytes, bytearray, memoryview)):
+        _refuse(f"An image is a pathlib.Path, bytes, a data URI, base64 or a URL, not {type(image).__name__}.")
+    return _checked(image, "The picture")
+
+
+def is_link(text: str) -> bool:
+    """Whether a text is taken for a URL: nothing but its letters need be looked at then."""
+    return _SCHEME.match(text) is not None
+
+
+def is_data_uri(text: str) -> bool:
+    """Whether a text is taken for a data URI."""
+    return text[:5].lower() == "data:"
+
+
+def _from_text(text: str, *, allow_private: bool) -> Picture | Link:
+    """Tell a URL, a data URI and base64 apart."""
+    if is_link(text):
+        return _link(text, allow_private=allow_private)
+    if is_data_uri(text):
+        return _checked(_from_data_uri(text), "The data URI")
+    data = _decode(text, _neither(text))
+    if len(text) <= _LONGEST_PATH and media_type(data) is None:
+        _refuse(_neither(text))  # pic/face is valid base64, and yet more likely a path
+    return _checked(data, "The base64 text")
+
+
+def _link(url: str, *, allow_private: bool) -> Link:
+    if problem := url_problem(url, allow_private=allow_private):
+        _refuse(f"The image URL {_short(url)} is refused: {problem}. Give a public http(s) URL, or the picture itself.")
+    return Link(url)
+
+
+def _from_data_uri(uri: str) -> bytes:
+    head = _DATA_URI.match(uri)
+    if head is None:
+        _refuse("The data URI is not of the form data:image/png;base64,…; encode the picture so.")
+    text = uri[head.end() :]
+    if "%" in text:  # a data URI is a URI: +, / and = may be escaped
+        text = unquote_to_bytes(text).decode("ascii", "replace")
+    return _decode(text, "The data URI does not hold valid base64; encode the whole picture with standard base64.")
+
+
+def _decode(text: str, complaint: str) -> bytes:
+    """Decode base64 strictly, but for white space. An empty text, a bad letter and a missing end are all refused."""
+    if not text.isascii():
+        _refuse(complaint)
+    compact = _BLANKS.sub("", text) if _BLANKS.search(text) else text
+    if len(compact) > MAX_ENCODED:
+        _too_large("The base64 text", f"{len(compact):,} characters")
+    try:
+        return pybase64.b64decode(compact, validate=True)
+    except (binascii.Error, ValueError):
+        _refuse(complaint)
+
+
+def _neither(text: str) -> str:
+    if not text.strip():
+        return "The image is empty; give a pathlib.Path, bytes, a data URI, base64 or a public URL."
+    return (
+        f"The image {_short(text)} is neither a URL, a data URI nor the base64 of a picture; wrap the path of a file in"
+        " pathlib.Path, or encode the whole file with standard base64."
+    )
+
+
+def _read(path: Path) -> bytes:
+    """Read a regular file whole, having looked at what it is and how large before opening it."""
+    try:
+        _check_file(path, path.stat())
+        # Without O_NONBLOCK, a fifo that was put there after the look would block for ever.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            found = os.fstat(file.fileno())
+            _check_file(path, found)
+            # One byte more than there should be tells a file that grows meanwhile. To ask for all that is allowed
+            # would reserve 7.5 MB each time, which costs as much as the hash.
+            data = file.read(found.st_size + 1)
+            return data if len(data) <= found.st_size else data + file.read(MAX_BYTES + 1 - len(data))
+    except FileNotFoundError:
+        _refuse(f"The file {path} does not exist; check the path.")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        _refuse(f"The file {path} cannot be read ({reason}); check the path and its permissions.")
+
+
+def _check_file(path: Path, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "not a regular file"
+        _refuse(f"{path} is {kind}; give the path of a JPEG, PNG or WebP file.")
+    if found.st_size > MAX_BYTES:
+        _too_large(f"The file {path}", f"{found.st_size:,} bytes")
+
+
+def _checked(data: bytes | bytearray | memoryview, what: str) -> Picture:
+    size = data.nbytes if isinstance(data, memoryview) else len(data)
+    if size == 0:
+        _refuse(f"{what} is empty; give a JPEG, PNG or WebP picture.")
+    if size > MAX_BYTES:
+        _too_large(what, f"{size:,} bytes")
+    data = bytes(data)
+    kind = media_type(data)
+    if kind is None:
+        _refuse(f"{what} is not a JPEG, PNG or WebP picture by its header; convert it to one of these.")
+    try:
+        width, height = measure(data, kind)
+    except BrokenHeader:
+        _refuse(f"{what} begins like {kind}, but its header is broken or cut short; save the picture again.")
+    except CutShort:
+        _refuse(f"{what} is cut short: the end of its {kind} is missing; give the whole picture.")
+    if width * height > MAX_PIXELS:
+        _refuse(f"{what} has {width}x{height} pixels, more than 50 megapixels; make it smaller.")
+    return Picture(data, kind, width, height, hashlib.sha256(data).hexdigest())
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")
+
+
+def _too_large(what: str, size: str) -> NoReturn:
+    _refuse(
+        f"{what} is too large ({size}): the vendor takes 10 MB of base64, which is 7,500,000 bytes; make it smaller."
+    )
+
+
+def _refuse(sentence: str) -> NoReturn:
+    raise ImageError(sentence, field="image", code=FailureCode.INVALID_IMAGE)

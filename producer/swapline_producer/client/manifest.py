@@ -1,0 +1,204 @@
+"""A manifest: one face swap a row, as CSV or JSONL. Read row by row, so that a file of any length takes no memory.
+
+Columns are the fields of SwapRequest. `image` is a URL, or a path relative to the manifest. `gender` is a number or a
+name. `metadata` and `extra` are JSON objects. Columns of other names go to the metadata. An empty cell is no value.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from functools import lru_cache
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from swapline_producer.client.images import is_data_uri, is_link, read_image
+from swapline_producer.contract import Gender, SwapRequest, checked
+from swapline_producer.errors import RequestError
+from swapline_producer.webhooks.addresses import check_webhook
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+FIELDS = frozenset(SwapRequest.model_fields) - {"batch", "replace_failed"}
+REQUIRED = ("image", "gender", "filter_id")
+OBJECTS = ("metadata", "extra")
+GENDERS = {gender.name.lower(): gender.value for gender in Gender}
+
+CHECKED = 4096
+"""Pictures remembered as good while a manifest is checked: rows that share a picture are mostly near to each other."""
+
+MOST_DIGITS = 20
+"""Of a number: 64 bits. Python itself refuses to read thousands of them."""
+
+LONGEST_LINE = 20_000_000
+"""Characters of one CSV cell; the module's own limit of 131,072 would refuse a data URI."""
+
+
+class Row(NamedTuple):
+    """One row: its number from 1 on, its line in the file, and its values; or what is wrong with it."""
+
+    number: int
+    line: int
+    values: dict[str, Any]
+    problem: str | None = None
+
+
+class Manifest:
+    """A manifest under the name of its batch. `defaults` are for rows that do not say otherwise."""
+
+    def __init__(self, path: Path, name: str, defaults: Mapping[str, str], *, replace_failed: bool = False) -> None:
+        """Nothing is read yet. Raises RequestError for a name that cannot be a batch's."""
+        self._path = path
+        self._name: str = checked("batch", name)
+        self._defaults = defaults
+        self._replace_failed = replace_failed
+
+    def rows(self) -> Iterator[Row]:
+        """Read the rows; each is a request but for what only a look at its picture can tell. Raises RequestError."""
+        raw = self._jsonl() if self._path.suffix.lower() in {".jsonl", ".ndjson"} else self._csv()
+        try:
+            for number, (line, found) in zip(count(1), raw, strict=False):
+                yield self._row(number, line, found)
+        except UnicodeDecodeError as error:
+            raise RequestError(
+                f"The manifest {self._path} is not UTF-8 ({error.reason} {error.object[error.start]:#04x});"
+                " save it as UTF-8 (in a spreadsheet: CSV UTF-8).",
+                field="manifest",
+            ) from None
+        except (OSError, csv.Error) as error:
+            raise RequestError(f"The manifest {self._path} cannot be read: {error}", field="manifest") from None
+
+    def key(self, number: int) -> str:
+        """The idempotency key of a row: running the manifest again finds the jobs that there are."""
+        return f"{_prefix(self._name)}{number}"
+
+    def _row(self, number: int, line: int, found: dict[str, Any] | str) -> Row:
+        if isinstance(found, str):
+            return Row(number, line, {}, found)
+        try:
+            values = self._values({**self._defaults, **found})
+        except ValueError as error:
+            return Row(number, line, {}, str(error))
+        named = {"batch": self._name, "replace_failed": self._replace_failed}
+        return Row(number, line, {"idempotency_key": self.key(number), **values, **named})
+
+    def _values(self, found: dict[str, Any]) -> dict[str, Any]:
+        values = {name: value for name, value in found.items() if name in FIELDS}
+        for name in OBJECTS:
+            values[name] = _object(name, values.get(name, {}))
+        others = {name: _as_text(value) for name, value in found.items() if name not in FIELDS}
+        values["metadata"] = {**{name: _as_text(value) for name, value in values["metadata"].items()}, **others}
+        for name, read in (("image", self._image), ("gender", _gender), ("filter_id", whole_number)):
+            if name in values:
+                values[name] = read(values[name])
+        return values
+
+    def _image(self, text: Any) -> Any:
+        if not isinstance(text, str) or is_link(text) or is_data_uri(text):
+            return text
+        return self._path.parent / text
+
+    def _csv(self) -> Iterator[tuple[int, dict[str, Any] | str]]:
+        csv.field_size_limit(LONGEST_LINE)
+        with self._path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            names = next(reader, [])
+            self._check_header(names)
+            before = reader.line_num
+            for cells in reader:
+                if cells:  # else a blank line
+                    yield before + 1, _csv_row(names, cells)
+                before = reader.line_num
+
+    def _check_header(self, names: list[str]) -> None:
+        missing = [name for name in REQUIRED if name not in names and name not in self._defaults]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        for wrong, sentence in ((missing, "it has no column"), (twice, "it has twice the column")):
+            if wrong:
+                raise RequestError(f"{self._path}, line 1: {sentence} {', '.join(wrong)}.", field="manifest")
+        if "batch" in names:
+            raise RequestError(f"{self._path}, line 1: a batch is named by --name, not in a column.", field="manifest")
+
+    def _jsonl(self) -> Iterator[tuple[int, dict[str, Any] | str]]:
+        with self._path.open(encoding="utf-8-sig") as file:
+            for line, text in enumerate(file, 1):
+                if text.strip():
+                    yield line, _json_row(text)
+
+
+def check(row: Row, *, allow_private: bool = False) -> str | None:
+    """What is wrong with a row, its picture included; None for a good one."""
+    if row.problem is not None:
+        return row.problem
+    try:
+        request = SwapRequest(**row.values)
+        check_webhook(request.webhook_url, allow_private=allow_private)
+        if isinstance(request.image, Path):
+            _look_at(request.image)
+        else:
+            read_image(request.image, allow_private=allow_private)
+    except RequestError as error:
+        return f"{error}{f' ({error.code})' if error.code else ''}"
+    return None
+
+
+def row_of(name: str, idempotency_key: str | None) -> int | None:
+    """The number of the row that a job of this batch came from; None where the manifest gave the key itself."""
+    prefix = _prefix(name)
+    tail = (idempotency_key or "").removeprefix(prefix)
+    return int(tail) if (idempotency_key or "").startswith(prefix) and tail.isdecimal() else None
+
+
+def _prefix(name: str) -> str:
+    return f"batch:{name}:"
+
+
+@lru_cache(CHECKED)
+def _look_at(path: Path) -> None:
+    read_image(path)
+
+
+def _csv_row(names: list[str], cells: list[str]) -> dict[str, Any] | str:
+    if len(cells) > len(names):
+        return f"it has {len(cells) - len(names)} cells more than there are columns"
+    return {name: cell for name, cell in zip(names, cells, strict=False) if cell}
+
+
+def _json_row(text: str) -> dict[str, Any] | str:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:  # brackets a thousand deep: nobody means them
+        return f"it is not JSON: {error}"
+    if not isinstance(found, dict):
+        return "it is not a JSON object"
+    if "batch" in found:
+        return "batch: a batch is named by --name, not in a row"
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _object(name: str, value: Any) -> dict[str, Any]:
+    try:
+        found = json.loads(value) if isinstance(value, str) else value
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise ValueError(f'{name}: it must be a JSON object, as in {{"order": "4711"}}')  # noqa: TRY004 -- the user's
+    return found
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _gender(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return GENDERS.get(value.strip().lower(), whole_number(value))
+
+
+def whole_number(value: Any) -> Any:
+    """Read a text of digits as a number; anything else is for the request to judge."""
+    text = value.strip() if isinstance(value, str) else ""
+    return int(text) if text.removeprefix("-").isdecimal() and len(text) <= MOST_DIGITS else value

@@ -1,0 +1,58 @@
+"""One tenant's view: what a backend that serves several customers gives each of them.
+
+A job id is no permission. Through this view another tenant's job is not there, whoever knows its id; the sentence is
+the same as for a job that never was.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from swapline_producer.errors import JobNotFound, RequestError
+
+if TYPE_CHECKING:
+    from swapline_producer.client.cancel import Cancellation
+    from swapline_producer.contract import Job, JobEvent, StoredPicture, SwapRequest
+    from swapline_producer.producer import Enqueued, Producer
+
+
+class TenantView:
+    """A producer's jobs of one tenant. `Producer.for_tenant` makes it; it costs nothing to make."""
+
+    def __init__(self, producer: Producer, tenant: str) -> None:
+        """Keep both."""
+        self.tenant = tenant
+        self._producer = producer
+
+    def enqueue(self, request: SwapRequest) -> Enqueued:
+        """See `Producer.enqueue`. Raises RequestError for a request in another tenant's name."""
+        if request.tenant != self.tenant:
+            raise RequestError(f"tenant: this is the view of {self.tenant!r}; ask in its name", field="tenant")
+        return self._producer.enqueue(request)
+
+    def get(self, job_id: str) -> Job:
+        """Read a job of this tenant. Raises JobNotFound."""
+        job = self._producer.get(job_id)
+        if job.tenant != self.tenant:
+            raise JobNotFound(f"There is no job {job_id!r} in the ledger; `swapline jobs list` shows those there are.")
+        return job
+
+    def events(self, job_id: str) -> list[JobEvent]:
+        """Read the log of a job of this tenant, oldest first. Raises JobNotFound."""
+        self.get(job_id)
+        return self._producer.events(job_id)
+
+    def wait(self, job_id: str, timeout: float = 3600.0) -> Job:
+        """Wait until a job of this tenant has finished. Raises JobNotFound at once, else as `Producer.wait`."""
+        self.get(job_id)
+        return self._producer.wait(job_id, timeout)
+
+    def cancel(self, job_id: str, **how: Any) -> Cancellation:
+        """Cancel a job of this tenant; see `Producer.cancel`. Raises JobNotFound, NotPossible."""
+        self.get(job_id)
+        return self._producer.cancel(job_id, **how)
+
+    def picture(self, job_id: str, number: int = 0) -> bytes:
+        """Read one result of a job of this tenant, counted from 0. Raises JobNotFound, IndexError, StorageError."""
+        image: StoredPicture = self.get(job_id).images[number]
+        return self._producer.picture(image)

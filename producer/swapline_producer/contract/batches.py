@@ -1,0 +1,49 @@
+"""A batch as the ledger has it once it is completed: what its webhook tells, and how that stands."""
+
+from __future__ import annotations
+
+from pydantic import ConfigDict
+
+from swapline_producer.contract.base import Frozen
+from swapline_producer.contract.enums import Notification, State
+
+BATCH_PREFIX = "batch:"
+"""What the id of a batch's record begins with, where jobs have theirs; a job's id is hexadecimal."""
+
+
+class BatchCounts(Frozen):
+    """How the jobs of a batch have ended."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    jobs: int
+    credits: int
+    states: dict[State, int]
+    failures: dict[str, int]
+
+
+class Batch(Frozen):
+    """A completed batch. `version` is its version, as a job has one."""
+
+    batch: str
+    tenant: str
+    webhook_url: str
+    nonce: str
+    """In its webhook's id, so that nobody guesses one."""
+    round: int
+    """How often it was completed."""
+    version: int
+    finished_at: int
+    counts: BatchCounts
+    notification: Notification = Notification.NONE
+    notify_attempts: int = 0
+
+    @property
+    def record_id(self) -> str:
+        """Its id where jobs have theirs: in messages, in `due`, in logs."""
+        return BATCH_PREFIX + self.batch
+
+
+def is_batch(record_id: str) -> bool:
+    """Whether an id, where jobs have theirs, is that of a batch."""
+    return record_id.startswith(BATCH_PREFIX)

@@ -1,0 +1,37 @@
+"""What of a job decides whether it can be run again. Pure: read from a whole job, or by itself for many at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from swapline_producer.contract import Job, State
+
+
+class ReplayFacts(NamedTuple):
+    """The little of a job that a dry run over a hundred thousand of them needs."""
+
+    job_id: str
+    state: State
+    vendor_job_id: str | None
+    canceling: bool
+    replayed: str
+    """The steps from which it was run again, with commas between them."""
+    listens: bool
+    """Somebody is to be told how it ends."""
+
+    @classmethod
+    def of(cls, job: Job) -> ReplayFacts:
+        """That of a job that was read."""
+        return cls(
+            job_id=job.job_id,
+            state=job.state,
+            vendor_job_id=job.vendor_job_id,
+            canceling=job.canceling is not None,
+            replayed=job.replayed,
+            listens=job.spec.webhook_url is not None,
+        )
+
+    def was_replayed_from(self, step: str) -> bool:
+        """Whether a person ran it again from a step before."""
+        return step in self.replayed.split(",")

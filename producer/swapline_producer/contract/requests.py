@@ -1,0 +1,186 @@
+"""What a producer asks for, checked by the rules of the vendor's page before a credit is spent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Self
+from uuid import UUID
+
+from pydantic import (
+    Field,
+    ModelWrapValidatorHandler,
+    StrictStr,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from swapline_producer.contract.base import Frozen
+from swapline_producer.contract.enums import ApiVersion, FailureCode, Gender, Priority, QualityMode, Ratio
+from swapline_producer.contract.trace_ids import kept
+from swapline_producer.contract.values import (
+    TEN_YEARS,
+    BatchName,
+    Extra,
+    FilterId,
+    IdempotencyKey,
+    Metadata,
+    Seconds,
+    Tenant,
+    WebUrl,
+)
+from swapline_producer.errors import RequestError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+CODE_OF_FIELD = {
+    "image": FailureCode.INVALID_IMAGE,
+    "gender": FailureCode.VENDOR_REJECTED,
+    "filter_id": FailureCode.FILTER_NOT_FOUND,
+    "ratio": FailureCode.VENDOR_REJECTED,
+    "quality_mode": FailureCode.INVALID_QUALITY_MODE,
+}
+"""The code under which the vendor would refuse a value of this field that is not on its page."""
+
+_SECONDS = f"it must be seconds, more than 0 and at most {TEN_YEARS:,.0f} (ten years)"
+
+SENTENCES = {
+    "image": "it must be a pathlib.Path, bytes, a data URI, base64 or a public URL",
+    "traceparent": "it is written 00-<32 hex digits>-<16 hex digits>-<2 hex digits>, as in W3C's header",
+    "filter_id": "it must be an integer from the vendor's catalog, or a UUID",
+    "tenant": "it must be 1 to 64 letters, digits, dots, dashes or underscores, a letter or a digit first",
+    "queue_ttl": _SECONDS,
+    "run_timeout": _SECONDS,
+}
+"""What to say of a field whose own complaint would be long: each of several types complains for itself."""
+
+MOST_COMPLAINTS = 5
+"""In one sentence."""
+
+LONGEST_NAME = 40
+"""Characters of the name of a field that there is not, in a sentence."""
+
+
+class SwapOptions(Frozen):
+    """Everything about a face swap but the picture. The vendor's page is the source of the first five fields."""
+
+    gender: Gender
+    filter_id: FilterId
+    ratio: Ratio | None = None
+    quality_mode: QualityMode | None = None
+    api_version: ApiVersion = ApiVersion.V6
+    extra: Extra = Field(default_factory=dict)
+    """Further fields of the vendor's body, for v5 only (its parameters are not on the page)."""
+    webhook_url: WebUrl | None = None
+    metadata: Metadata = Field(default_factory=dict)
+    priority: Priority = Priority.NORMAL
+    tenant: Tenant = "default"
+    batch: BatchName | None = None
+    idempotency_key: IdempotencyKey | None = None
+    queue_ttl: Seconds | None = None
+    """Seconds that the job may wait for a slot; the setting SWAPLINE_QUEUE_TTL when absent."""
+    run_timeout: Seconds | None = None
+    """Seconds that the vendor may take; the setting SWAPLINE_RUN_TIMEOUT when absent."""
+
+    @property
+    def expected_size(self) -> tuple[int, int]:
+        """(width, height) in pixels of the result, portrait being the vendor's default."""
+        return (self.ratio or Ratio.PORTRAIT).size
+
+    @model_validator(mode="after")
+    def _refuse_what_the_vendor_would_refuse(self) -> Self:
+        """Refuse combinations of the vendor's page before a credit is spent, under the vendor's own code."""
+        by_uuid = isinstance(self.filter_id, UUID)
+        if by_uuid and self.gender is Gender.GROUP:
+            raise RequestError(
+                "filter_id: group mode (gender 4) works with integer filter ids only; take one from the catalog",
+                field="filter_id",
+                code=FailureCode.FILTER_BLOCKED,
+            )
+        if by_uuid and self.quality_mode is not None:
+            raise RequestError(
+                "quality_mode: it applies to integer filter ids only; leave it out for a UUID filter",
+                field="quality_mode",
+                code=FailureCode.INVALID_QUALITY_MODE,
+            )
+        if self.extra and self.api_version is not ApiVersion.V5:
+            raise RequestError(
+                "extra: extra fields are for api_version v5 only; leave them out",
+                field="extra",
+                code=FailureCode.VENDOR_REJECTED,
+            )
+        reserved = sorted(self.extra.keys() & {"base64", "gender", "filter_id", "ratio", "quality_mode"})
+        if reserved:
+            raise RequestError(
+                f"extra: give {', '.join(reserved)} as a field of its own",
+                field="extra",
+                code=FailureCode.VENDOR_REJECTED,
+            )
+        return self
+
+
+class SwapRequest(SwapOptions):
+    """What a producer asks for.
+
+    `image` is a pathlib.Path, the bytes of a JPEG, PNG or WebP, a data URI, bare base64, or a public http(s) URL
+    (which the vendor fetches itself). A str is never opened as a file.
+    """
+
+    image: Annotated[StrictStr | bytes | Path, Field(union_mode="left_to_right")]
+    """Tried in this order: elsewhere JSON's texts would become paths."""
+    replace_failed: bool = False
+    """Where the idempotency key belongs to a job that ended without success: make a new job, which takes the key over.
+
+    The new request may differ from the failed one. Without this, the failed job is given again."""
+    traceparent: str | None = None
+    """The trace that the job belongs to, as in W3C's header. Without it: OpenTelemetry's current span, where there is
+    one in this process, or a trace of the job's own. The same request in another trace is still the same request."""
+
+    @field_validator("traceparent")
+    @classmethod
+    def _one_trace(cls, value: str | None) -> str | None:
+        if value is not None:
+            kept(value)
+        return value
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _one_kind_of_error(cls, values: object, build: ModelWrapValidatorHandler[Self]) -> Self:
+        """Raise RequestError for whatever is wrong, naming the field and the vendor's code."""
+        try:
+            return build(values)
+        except ValidationError as error:
+            wrong = {_field(one): _complaint(one) for one in error.errors(include_url=False, include_input=False)}
+            first = next(iter(wrong))
+            said = [f"{field}: {complaint}" for field, complaint in wrong.items()][:MOST_COMPLAINTS]
+            raise RequestError("; ".join(said), field=first, code=CODE_OF_FIELD.get(first)) from None
+
+
+def checked(field: str, value: object) -> Any:
+    """Check one value that is not in a request as the field of a request is. Raises RequestError."""
+    try:
+        return _ADAPTERS[field].validate_python(value)
+    except ValidationError as error:
+        [first, *_] = error.errors(include_url=False, include_input=False)
+        raise RequestError(f"{field}: {SENTENCES.get(field) or _complaint(first)}", field=field) from None
+
+
+_ADAPTERS: dict[str, TypeAdapter[Any]] = {
+    "batch": TypeAdapter(BatchName),
+    "tenant": TypeAdapter(Tenant),
+    "webhook_url": TypeAdapter(WebUrl),
+}
+
+
+def _field(error: ErrorDetails) -> str:
+    """The field that an error is about. One that there is not is foreign text: short, and quoted where it is odd."""
+    name = str(error["loc"][0])[:LONGEST_NAME] if error["loc"] else "request"
+    return name if name.isidentifier() else repr(name)
+
+
+def _complaint(error: ErrorDetails) -> str:
+    if error["type"] == "string_unicode":
+        return "it must be whole Unicode, without halves of a surrogate pair"
+    return SENTENCES.get(_field(error), error["msg"])

@@ -1,0 +1,86 @@
+-- A new job: its record, its first event, its entry in `due`, its idempotency key, its place in its batch. All or
+-- nothing.
+--
+-- input.id, input.tenant, input.priority, input.ttl_ms (queue)
+-- input.fields (text)      among them `batch` and `idempotency_key` where there is one
+-- input.claim              {fingerprint, replace_failed}, where there is an idempotency key
+-- input.quiet              it stands in the waiting line, and slots are given out by the next move that does so
+-- input.life_ms            how long an ordinary job lives; its batch is kept at least as long
+-- input.sha                its stored input, which the producer holds
+-- Gives {id, created} of this job, or of the one that has the idempotency key; {granted = {{ID, turn, attempts}, …}}
+-- where it stands in the waiting line and free slots were given out; {conflict=true} where the key belongs
+-- to another request; {unheld=true} where the hold on the input has ended, so that nobody knows whether it is there.
+
+local LATELY = 2000 -- ms: all clocks together look at the ledger some times a second
+
+-- Whether a worker lives. Then the job goes into the line here, and into a free slot, without a message of its own. To
+-- an installation at rest a message is sent: it says so in the broker's list that there is work.
+local function at_work()
+  local last = redis.call('ZRANGE', key('clocks'), 0, 0, 'REV', 'WITHSCORES')
+  return last[2] and tonumber(last[2]) > at - LATELY
+end
+
+local FAILED = {FAILED = true, EXPIRED = true, TIMED_OUT = true, CANCELED = true}
+local job = key('job', input.id)
+
+-- Found again. It is counted, so that there is a write for replicas to confirm.
+local function there_already(result)
+  count('repeated')
+  return answer(result)
+end
+
+if redis.call('EXISTS', job) == 1 then return there_already({id = input.id, created = true}) end -- our own lost reply
+
+local held = input.sha and still_needed(hold_of(input.sha, input.id))
+local replaced
+if input.claim then
+  local name = key('key', input.tenant, input.fields.idempotency_key)
+  local holder = redis.call('GET', name)
+  if holder then
+    local fingerprint, id = string.match(holder, '^(%S*) (%S+)$')
+    local have = redis.call('HMGET', key('job', id), 'state', 'batch', 'failure_code', 'credits')
+    if have[1] and input.claim.replace_failed and FAILED[have[1]] then
+      replaced = id
+      if have[2] and (held or not input.sha) then
+        redis.call('ZREM', key('batch', have[2]), id)
+        local tally = {jobs = -1, finished = -1, ['state:' .. have[1]] = -1, credits = -tonumber(have[4] or 0)}
+        if have[3] then tally['code:' .. have[3]] = -1 end
+        count_in_batch(have[2], tally)
+      end
+    elseif have[1] then
+      if held then release_input(input.sha) end
+      return there_already({id = id, created = false, conflict = fingerprint ~= input.claim.fingerprint})
+    end
+  end
+  if input.sha and not held then return answer({unheld = true}) end
+  redis.call('SET', name, input.claim.fingerprint .. ' ' .. input.id) -- it ends with the job: see advance.lua
+elseif input.sha and not held then
+  return answer({unheld = true})
+end
+
+local fields = {'state', 'QUEUED', 'version', '1', 'sent', '1', 'created_at', text(at),
+  'queue_until', text(at + input.ttl_ms)}
+if held then
+  fields[#fields + 1] = 'kept'
+  fields[#fields + 1] = '1'
+end
+for name, value in pairs(input.fields) do
+  fields[#fields + 1] = name
+  fields[#fields + 1] = value
+end
+redis.call('HSET', job, unpack(fields))
+move(input.id, nil, 'QUEUED')
+bump('waiting:' .. input.priority)
+local lively = not input.quiet and at_work()
+if input.quiet or lively then
+  join_line(input.id, input.priority, input.tenant, text(at))
+  set_due(input.id, at + input.ttl_ms)
+else
+  set_due(input.id, rescue_at())
+end
+if input.fields.batch then join_batch(input.fields.batch, input.id, input.life_ms) end
+log(input.id, 'queued', replaced and cjson.encode({replaces = replaced}))
+count('accepted')
+local granted = lively and grant()
+if not lively then one_more_waits() end
+return answer({id = input.id, created = true, granted = granted})

@@ -1,0 +1,175 @@
+-- The one way a job changes: compare (state, turn), then write everything that belongs to the move.
+--
+-- input.id, input.state, input.version   what the job must still be
+-- input.canceling                     and whether it is to be canceled, as the caller knows it ('' for no)
+-- input.token                         a name for this very move: when its reply was lost and it is sent again, it is
+--                                     answered as done instead of as stale
+-- input.to                            the new state
+-- input.set {name = value}             fields to write; input.unset {name, …} fields to remove
+-- input.stamps {name = ms}            fields set to now + ms
+-- input.due_ms, input.due_by          when someone must act next: in so many ms, and not after the moment in that field;
+--                                     neither: nothing is left to wait for
+-- input.note, input.data (JSON)       a line for the log
+-- input.in_line, input.sends, input.count, input.observe, input.timed (ms), input.trip, input.close_breaker, input.refund
+--                                     see change.py
+-- input.untroubled, input.troubled     the index of deliveries in trouble that the job is in, and that it comes into:
+--                                     `retrying` or `dead`, or false (see shared.lua)
+-- input.batch, input.tally            the job's batch, and what this move changes in its counts; only where it does
+-- input.keep_ms                       how long a finished job's record is kept
+-- input.reopens                       it had ended and goes on: its record is kept until it has ended again
+-- input.sha                           its stored input, where the move ends the job, or takes one up that had ended
+-- input.spare_ms                      how long an ended job may be sent again, and keeps its input; false: not at all
+-- input.leaves {name = ms}            objects and folders that are not needed any more, from now + ms on
+-- What is empty or false may be left out.
+-- Gives {turn, due, opens_at (while a limit of time stops the line), granted}, {stale = true, state, turn}, or
+-- {unheld = true} where the job cannot go back into the line because its input is gone.
+
+local LOG_FULL = 500 -- lines of a job whose webhook fails: nearly fifty replays of the whole schedule
+local HIST_FULL = 300 -- jobs; the newest 150 to 300 count then, and the schedule follows a vendor that changes at noon
+
+-- One more job in a histogram. When it is full, everything in it is halved: what is old fades.
+local function observe(name, spread)
+  local hist, names, new = key('hist', name), {'jobs'}, {}
+  for bucket in pairs(spread) do names[#names + 1] = bucket end
+  local have = redis.call('HMGET', hist, unpack(names))
+  local jobs = (have[1] or 0) + 1
+  for i, bucket in ipairs(names) do
+    new[#new + 1] = bucket
+    new[#new + 1] = string.format('%.14g', i == 1 and jobs or (have[i] or 0) + spread[bucket])
+  end
+  redis.call('HSET', hist, unpack(new))
+  if jobs < HIST_FULL then return end
+  local old, halves = redis.call('HGETALL', hist), {}
+  for i = 1, #old, 2 do
+    if tonumber(old[i + 1]) >= 0.02 then -- what is less would be nothing for ever
+      halves[#halves + 1] = old[i]
+      halves[#halves + 1] = string.format('%.4f', old[i + 1] / 2)
+    end
+  end
+  redis.call('DEL', hist)
+  redis.call('HSET', hist, unpack(halves))
+end
+
+local NONE = {} -- what is empty or false is not sent
+
+local job = key('job', input.id)
+local have = redis.call('HMGET', job, 'state', 'version', 'token', 'priority', 'tenant', 'created_at', 'slot', 'spent_on',
+  'canceling', 'attempt_open', 'notification', 'staged_bytes', 'submitted_at', 'terminal_at', 'kept', 'idempotency_key',
+  input.due_by or 'queue_until')
+local state, version = have[1], have[2]
+if state ~= input.state or version ~= input.version then
+  if have[3] == input.token then return answer({version = tonumber(version), granted = {}}) end
+  bump('stale:move')
+  if input.count and input.count.polls then bump('polls_begun') end -- its message came twice: the claim counted one
+  return answer({stale = true, state = state or '', version = tonumber(version or 0)})
+end
+
+if (have[9] or '') ~= (input.canceling or '') then return answer({stale = true, state = state, version = tonumber(version)}) end
+
+local to, finished = input.to, input.finished
+local kept_again = input.reopens and input.sha and still_needed(hold_of(input.sha, input.id))
+if input.reopens and input.sha and to == 'QUEUED' and not kept_again then return answer({unheld = true}) end
+if state == 'SUBMITTING' and to == 'RUNNING' then -- before anything moves
+  time('handover', at - (redis.call('ZSCORE', key('slots'), input.id) or at))
+end
+local new_version = tonumber(version) + 1
+local fields, new, unset = {}, {}, input.unset or {}
+local function set(name, value)
+  fields[#fields + 1] = name
+  fields[#fields + 1] = value
+  new[name] = value
+end
+if state ~= to then set('state', to) end
+set('version', tostring(new_version))
+set('token', input.token)
+for name, value in pairs(input.set or NONE) do set(name, value) end
+for name, ms in pairs(input.stamps or NONE) do set(name, text(at + ms)) end
+if kept_again then set('kept', '1') end
+if input.sends then set('sent', tostring(new_version)) end
+if finished and state ~= to then set('finished_at', text(at)) end
+local had_slot = have[7] == '1'
+if not input.slot and had_slot then
+  set('slot', '0')
+  redis.call('ZREM', key('slots'), input.id)
+elseif input.slot and not had_slot then -- it turned out to be at the vendor: then it has a place there, cap or no cap
+  set('slot', '1')
+  redis.call('ZADD', key('slots'), text(at), input.id)
+end
+redis.call('HSET', job, unpack(fields))
+if finished and have[15] then
+  unset[#unset + 1] = 'kept'
+  if input.spare_ms then unneeded(hold_of(input.sha, input.id), at + input.spare_ms) else release_input(input.sha) end
+end
+for name, ms in pairs(input.leaves or NONE) do unneeded(name, at + ms) end
+if #unset > 0 then redis.call('HDEL', job, unpack(unset)) end
+
+if state == 'QUEUED' and to ~= 'QUEUED' then leave_line(input.id, have[4], have[5]) end
+-- To its customer, a job that comes back from the vendor's door has waited all the while.
+move(input.id, state, to, state == 'SUBMITTING' and to == 'QUEUED' and have[6] or nil)
+if state ~= to then
+  local was = {priority = have[4], created_at = have[6], attempt_open = have[10], submitted_at = have[13] or at,
+    terminal_at = have[14] or at}
+  tally_states(state, to, was)
+end
+tally_call(to, have[10], new.attempt_open, input.refund)
+tally_staging(state, to, have[12], new.staged_bytes)
+tally_telling(have[11], new.notification)
+for name, ms in pairs(input.timed or NONE) do time(name, ms) end
+if input.in_line then join_line(input.id, have[4], have[5], have[6]) end
+
+local due = input.due_ms and at + input.due_ms
+if input.due_by then
+  local latest = tonumber(new[input.due_by] or have[17])
+  due = math.min(due or latest, latest)
+end
+set_due(input.id, due)
+
+if input.note then log(input.id, input.note, input.data) end
+for name, by in pairs(input.count or NONE) do count(name, by) end
+if input.count and input.count['polls.failed'] then note_failed_poll(input.id) end
+for name, spread in pairs(input.observe or NONE) do observe(name, spread) end
+
+if input.untroubled then redis.call('ZREM', key(input.untroubled), input.id) end
+if input.troubled then
+  redis.call('ZADD', key(input.troubled), text(at), input.id)
+  redis.call('LTRIM', key('log', input.id), -LOG_FULL, -1)
+end
+if input.batch then
+  count_in_batch(input.batch, input.tally)
+  complete_batch(input.batch)
+end
+
+if input.refund and have[8] then spend(have[5], -CREDITS_PER_JOB, tonumber(have[8])) end
+
+if input.trip then
+  local s, others = input.trip, redis.call('ZCARD', key('slots'))
+  bump('trips:' .. s.kind)
+  if s.shrink then set_limits('cap', math.max(1, others), 'grow_at', text(at + GROW_EVERY)) end
+  -- Over the cap, with others running: the next one waits for one of theirs, and the account is not kept idle.
+  if not s.shrink or s.asked or others == 0 then trip_breaker(s) end
+elseif input.close_breaker then
+  redis.call('DEL', key('breaker'))
+  breaker = nil
+end
+
+-- Where the record of its idempotency key is, if the key is still its own.
+local function own_key()
+  local name = have[16] and key('key', have[5], have[16])
+  return name and string.match(redis.call('GET', name) or '', ' (%S+)$') == input.id and name
+end
+
+if input.reopens then
+  for _, name in ipairs({job, key('log', input.id), own_key() or nil}) do redis.call('PERSIST', name) end
+end
+if finished then
+  if state ~= to then redis.call('PUBLISH', key('done', input.id), to) end
+  if not due then -- at rest: nothing will touch it again
+    redis.call('PEXPIRE', job, text(input.keep_ms))
+    redis.call('PEXPIRE', key('log', input.id), text(input.keep_ms))
+    local name = own_key()
+    if name then redis.call('PEXPIRE', name, text(input.keep_ms)) end -- the key lives as long as the job
+  end
+end
+-- Slots that nobody took or left, and a line that nobody joined or left, are as the meter has them.
+local unmoved = state == to or state == 'STORING' and to ~= 'QUEUED' and not had_slot and not input.slot
+return answer({version = new_version, due = due, granted = grant(unmoved and not input.trip), opens_at = line_opens_at})

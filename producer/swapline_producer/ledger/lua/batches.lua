@@ -1,0 +1,58 @@
+-- What a batch knows of its jobs. Put between line.lua (and meter.lua) and the moves that need it.
+--
+-- A batch's record has the shape of a job's where the clock and the steps look (state, turn, sent, notification,
+-- notify_attempts), and the id `batch:NAME`: so its webhook is claimed, rescued, tried again and settled as a job's is.
+
+local function batch_id(name) return 'batch:' .. name end
+
+-- One more job in a batch; `life_ms` is how long an ordinary job of it lives.
+local function join_batch(name, id, life_ms)
+  local jobs, record = key('batch', name), key('job', batch_id(name))
+  redis.call('ZADD', jobs, text(at), id)
+  redis.call('PEXPIRE', jobs, text(math.max(life_ms, redis.call('PTTL', jobs))))
+  local first = redis.call('HINCRBY', record, 'jobs', 1) == 1
+  redis.call('HINCRBY', record, 'ever', 1)
+  local left = redis.call('PTTL', record)
+  if first or left > 0 then -- a sealed batch is kept until its webhook is settled
+    redis.call('PEXPIRE', record, text(math.max(life_ms, left)))
+  end
+end
+
+-- Count for the batch; `tally` is {finished = n, STATE = n, credits = n, …}.
+local function count_in_batch(name, tally)
+  local record = key('job', batch_id(name))
+  for what, by in pairs(tally) do redis.call('HINCRBY', record, what, by) end
+end
+
+-- A batch that is sealed and whose jobs have all finished is completed, once: its webhook is due. What it will tell is
+-- written down here, so that every attempt tells the same.
+local function complete_batch(name)
+  local id = batch_id(name)
+  local record = key('job', id)
+  local have = redis.call('HMGET', record, 'sealed', 'jobs', 'finished')
+  if have[1] ~= '1' or tonumber(have[2] or 0) > tonumber(have[3] or 0) then return false end
+  local states, failures, flat = {}, {}, redis.call('HGETALL', record)
+  local jobs, credits = 0, 0
+  for i = 1, #flat, 2 do
+    local what, kind = string.match(flat[i], '^(%l+):(.+)$')
+    local number = tonumber(flat[i + 1])
+    if what == 'state' and number > 0 then states[kind] = number end
+    if what == 'code' and number > 0 then failures[kind] = number end
+    if flat[i] == 'jobs' then jobs = number end
+    if flat[i] == 'credits' then credits = number end
+  end
+  if redis.call('HGET', record, 'notification') ~= 'PENDING' then bump('telling') end
+  redis.call('HINCRBY', record, 'version', 1)
+  redis.call('HINCRBY', record, 'round', 1)
+  redis.call('HSET', record, 'state', 'SUCCEEDED', 'sealed', '0', 'notification', 'PENDING', 'notify_attempts', '0',
+    'finished_at', text(at), 'told', redis.call('HGET', record, 'ever'),
+    'counts', cjson.encode({jobs = jobs, credits = credits, states = states, failures = failures}))
+  redis.call('PERSIST', record)
+  redis.call('PERSIST', key('log', id))
+  redis.call('ZREM', key('dead', 'batches'), id) -- what it told before is told anew
+  redis.call('ZREM', key('retrying', 'batches'), id)
+  set_due(id, at)
+  log(id, 'completed')
+  count('batches_completed')
+  return true
+end

@@ -1,0 +1,140 @@
+-- The clock takes what is due. Each entry moves to now + rescue, so that a message that gets lost is sent again.
+--
+-- input.limit                 entries to take at most
+-- input.routes {STATE = step} which step acts on which state; `STATE+pending` where a webhook waits, `STATE+staged`
+--                             where pictures are staged, win over `STATE`; `HELD+canceling` is for a held job that is
+--                             to be canceled and whose slot is free
+-- input.queues {step = list}  the broker's list of each step
+-- input.backlog               messages in a queue above which nothing is sent again into it
+-- input.dispatcher                 who asks; clocks not heard of for a minute are forgotten
+-- input.finished, input.keep_ms   states whose jobs leave their index when their records have gone
+-- Gives {tickets = {{ID, step, turn, retries}, …}, granted = …, next_at, rescued, postponed, clocks, put_off = {ms, …}}.
+
+local NAMES = {'state', 'version', 'sent', 'notification', 'staged', 'slot', 'run_until', 'poll_at', 'canceling',
+  'attempts', 'polls', 'retries', 'notify_attempts', 'vendor_job_id'}
+local TRIES = {submit = 10, poll = 11, finalize = 12, notify = 13} -- which of these says how often a step was tried
+local TICK = 50 -- ms: looks that were put off go in groups, so that clocks wake up twenty times a second at most
+local LAPSE = 1000 -- ms after which a place in the row of looks is lost: after an outage they must not go all at once
+local rescue = rescue_at() - at
+local messages, rescued, postponed = {}, 0, 0
+
+local function route(state, notification, staged)
+  if notification == 'PENDING' and input.routes[state .. '+pending'] then return input.routes[state .. '+pending'] end
+  if tonumber(staged or 0) > 0 and input.routes[state .. '+staged'] then return input.routes[state .. '+staged'] end
+  return input.routes[state]
+end
+
+-- A held job waits for a person, but its slot does not wait longer than the job could have run.
+local function let_slot_go(id, job)
+  redis.call('ZREM', key('slots'), id)
+  redis.call('HSET', job, 'slot', '0')
+  redis.call('HINCRBY', job, 'version', 1)
+  log(id, 'slot.released', '{"reason":"run timeout"}')
+end
+
+local poll_rate, next_poll_at = limit_of('poll_rate', 0), limit_of('next_poll_at', 0)
+local put_off = {}
+
+-- Whether a look may go now. Above the rate it gets a place in the row, first come, first served, and goes then whoever
+-- else has come: so every job has its share, however many there are.
+local function poll_may_go(id, job, poll_at)
+  if poll_rate <= 0 then return true end
+  if poll_at then
+    redis.call('HDEL', job, 'poll_at')
+    if at >= tonumber(poll_at) and at < poll_at + LAPSE then return true end
+  end
+  local place = math.max(at, next_poll_at)
+  next_poll_at = place + 1000 / poll_rate
+  if place < at + TICK then return true end
+  local tick = math.floor(place / TICK) * TICK
+  redis.call('HSET', job, 'poll_at', text(tick))
+  set_due(id, tick)
+  if put_off[#put_off] ~= tick then put_off[#put_off + 1] = tick end
+  return false
+end
+
+-- The server's clock was set back: what waits would wait so much longer, so it is all moved along. A step forward
+-- cannot be told from a server that was away, and only makes things early.
+local STEP = 1000 -- ms: claims come some times a second, and their moments never go back by themselves
+local claimed_at, late = limit_of('claimed_at', 0), limit_of('late', 0)
+if at < claimed_at - STEP then
+  local back = at - claimed_at
+  for _, id in ipairs(redis.call('ZRANGE', key('due'), 0, -1)) do
+    redis.call('ZINCRBY', key('due'), text(back), id)
+    redis.call('HDEL', key('job', id), 'poll_at')
+  end
+  next_poll_at = next_poll_at + back
+  for _, name in ipairs({'grow_at', 'next_submit_at'}) do
+    if limit_of(name) then set_limits(name, text(limit_of(name) + back)) end
+  end
+  if breaker_open_until() > 0 then redis.call('HSET', key('breaker'), 'closed_until', text(breaker_open_until() + back)) end
+  breaker = nil
+end
+
+local entries = redis.call('ZRANGE', key('due'), '-inf', text(at), 'BYSCORE', 'LIMIT', 0, input.limit, 'WITHSCORES')
+local ids, lags = {}, {}
+for i = 1, #entries, 2 do
+  local lag = at - entries[i + 1]
+  local bound = bucket('lag', lag)
+  ids[#ids + 1], lags[bound], late = entries[i], (lags[bound] or 0) + 1, late + lag
+end
+for bound, number in pairs(lags) do bump('t:lag:' .. bound, number) end
+local dues = {} -- ms, ID, …: when what is taken is due again, written at once
+for _, id in ipairs(ids) do
+  local job = key('job', id)
+  local have = redis.call('HMGET', job, unpack(NAMES))
+  local state, version = have[1], have[2]
+  if state == 'HELD' and have[6] == '1' and at >= tonumber(have[7] or 0) then
+    let_slot_go(id, job)
+    version = redis.call('HGET', job, 'version')
+    have[6] = '0'
+  end
+  local step = state and route(state, have[4], have[5])
+  if state == 'HELD' and have[6] ~= '1' and have[9] then step = input.routes['HELD+canceling'] end
+  if not state then
+    set_due(id, nil)
+  elseif not step then
+    set_due(id, at + 86400000) -- a held job whose webhook is settled: only a person can move it; look again in a day
+  else
+    local again = have[3] == version
+    local waiting = again and redis.call('LLEN', input.queues[step]) or 0
+    if waiting > input.backlog then
+      postponed = postponed + 1
+      set_due(id, at + rescue * (1 + waiting / input.backlog))
+    elseif step ~= 'poll' or poll_may_go(id, job, have[8]) then
+      if again then rescued = rescued + 1 end
+      redis.call('HSET', job, 'sent', version)
+      if wants_look(state, have[5], have[14], have[9]) then bump('polls_begun') end
+      dues[#dues + 1] = text(at + rescue)
+      dues[#dues + 1] = id
+      messages[#messages + 1] = {id, step, tonumber(version), tonumber(have[TRIES[step]] or 0)}
+    end
+  end
+end
+if rescued > 0 then count('rescues', rescued) end
+bump('postponed', postponed)
+if #put_off > 0 and #ids >= input.limit then put_off[#put_off + 1] = at end -- there may be more that can go at once
+if #dues > 0 then redis.call('ZADD', key('due'), unpack(dues)) end
+local row = poll_rate > 0 and {'next_poll_at', text(next_poll_at)} or {}
+redis.call('HSET', key('limits'), 'claimed_at', text(at), 'late', text(late), unpack(row)) -- nobody reads them below
+
+redis.call('ZADD', key('clocks'), text(at), input.dispatcher)
+redis.call('ZREMRANGEBYSCORE', key('clocks'), '-inf', text(at - 60000))
+
+if redis.call('SET', key('trimmed'), '1', 'NX', 'PX', 60000) then -- once a minute is often enough
+  for _, state in ipairs(input.finished) do
+    redis.call('ZREMRANGEBYSCORE', key('state', state), '-inf', text(at - input.keep_ms))
+  end
+  for _, name in ipairs({'dead', 'retrying', 'dead:batches', 'retrying:batches'}) do
+    for _, id in ipairs(redis.call('ZRANGE', key(name), '-inf', text(at - input.keep_ms), 'BYSCORE', 'LIMIT', 0, 100)) do
+      if redis.call('EXISTS', key('job', id)) == 0 then redis.call('ZREM', key(name), id) end
+    end
+  end
+end
+
+local granted = grant()
+local first = redis.call('ZRANGE', key('due'), 0, 0, 'WITHSCORES')
+local next_at = tonumber(first[2])
+if line_opens_at then next_at = math.min(next_at or line_opens_at, line_opens_at) end
+return answer({messages = messages, granted = granted, next_at = next_at, rescued = rescued, postponed = postponed,
+  clocks = redis.call('ZCARD', key('clocks')), put_off = put_off})

@@ -1,0 +1,224 @@
+-- The waiting line and the vendor's slots: who is next, and whether anybody may go. Put after meter.lua.
+
+local GROW_EVERY = 30000 -- ms between two attempts to use one slot more after the vendor said 429
+local DAY = 86400000
+local CREDITS_PER_JOB = 2
+local PRIORITIES = {'high', 'normal', 'low'}
+local TRIES = 100 -- attempts to take a job out of the line in one move at most: some milliseconds of the server's time
+local BURST = 100 -- ms that submissions may run ahead of their rate: clocks wake up some milliseconds late
+
+local today = math.floor(at / DAY)
+local line_opens_at -- after grant(): when a line that is stopped by a limit of time may move again
+
+local function spent(who)
+  return tonumber(redis.call('HGET', key('spent', text(today)), who) or 0)
+end
+
+-- Credits count as spent from the moment a slot is given; what was not charged after all is given back.
+local function spend(tenant, credits, day)
+  local name = key('spent', text(day or today))
+  local is_new = redis.call('HINCRBY', name, 'all', credits) == credits
+  redis.call('HINCRBY', name, 'tenant:' .. tenant, credits)
+  if is_new then redis.call('PEXPIRE', name, 41 * DAY) end -- longer than a month, for the bill, and the day itself
+end
+
+-- Start-time fair queueing of jobs that cost the same: the tenant with the smallest start tag is served next, and one
+-- that comes, comes back or was served gets a tag above all others. So a waiting tenant is passed over at most once by
+-- each other tenant, and by none that came later.
+local function to_the_end(priority, tenant)
+  local last = redis.call('ZRANGE', key('line', priority), 0, 0, 'REV', 'WITHSCORES')
+  redis.call('ZADD', key('line', priority), text((last[2] or 0) + 1), tenant)
+end
+
+local function join_line(id, priority, tenant, created_at)
+  redis.call('ZADD', key('line', priority, tenant), 'NX', created_at, id)
+  if redis.call('ZSCORE', key('line', priority), tenant) then return end
+  if redis.call('ZSCORE', key('aside', priority), tenant) then return end
+  to_the_end(priority, tenant)
+end
+
+local function leave_line(id, priority, tenant)
+  redis.call('ZREM', key('line', priority, tenant), id)
+  if redis.call('EXISTS', key('line', priority, tenant)) == 0 then
+    redis.call('ZREM', key('line', priority), tenant)
+    redis.call('ZREM', key('aside', priority), tenant)
+  end
+end
+
+local function capped(tenant)
+  local cap = tonumber(redis.call('HGET', key('caps'), tenant))
+  return cap and spent('tenant:' .. tenant) + CREDITS_PER_JOB > cap
+end
+
+-- Tenants whose daily credits are spent stand aside until the day is over.
+local function stand_aside(priority, tenant)
+  redis.call('ZREM', key('line', priority), tenant)
+  redis.call('ZADD', key('aside', priority), text((today + 1) * DAY), tenant)
+end
+
+local function come_back(priority, tenant)
+  redis.call('ZREM', key('aside', priority), tenant)
+  if redis.call('EXISTS', key('line', priority, tenant)) == 1 then to_the_end(priority, tenant) end
+end
+
+local function new_day()
+  if redis.call('EXISTS', key('aside', 'high'), key('aside', 'normal'), key('aside', 'low')) == 0 then return end
+  for _, priority in ipairs(PRIORITIES) do
+    local back = redis.call('ZRANGE', key('aside', priority), '-inf', text(at), 'BYSCORE', 'LIMIT', 0, 100)
+    for _, tenant in ipairs(back) do come_back(priority, tenant) end
+  end
+end
+
+-- Return what give_slot needs of a job that may go. One whose time in the line is over may not: its entry in `due`
+-- brings it to its end, uncharged.
+local function may_go(id)
+  local have = redis.call('HMGET', key('job', id), 'state', 'queue_until', 'created_at', 'version', 'attempts')
+  return have[1] == 'QUEUED' and at < tonumber(have[2]) and have
+end
+
+-- Take the next job out of the line: by priority, then by its tenant's start tag, then the oldest. One that may not go
+-- leaves its tenant where it is; a tenant that may not spend stands aside, and nothing is taken.
+local function take_next()
+  for _, priority in ipairs(PRIORITIES) do
+    local tenant = redis.call('ZRANGE', key('line', priority), 0, 0)[1]
+    if tenant and capped(tenant) then return stand_aside(priority, tenant) end
+    if tenant then
+      local id = redis.call('ZPOPMIN', key('line', priority, tenant))[1]
+      local have = id and may_go(id)
+      if redis.call('EXISTS', key('line', priority, tenant)) == 0 then
+        redis.call('ZREM', key('line', priority), tenant)
+      elseif have then
+        to_the_end(priority, tenant)
+      end
+      return have, id, tenant, priority
+    end
+  end
+end
+
+local function anyone_waits()
+  return redis.call('EXISTS', key('line', 'high'), key('line', 'normal'), key('line', 'low')) > 0
+end
+
+-- How many slots may be used now: the setting or what a person set, or less while the vendor said 429 lately.
+local function usable_slots()
+  local most = limit_of('slots', limit_of('max_in_flight', 3))
+  local cap = limit_of('cap', most)
+  if cap < most and at >= limit_of('grow_at', 0) then
+    cap = cap + 1
+    set_limits('cap', cap, 'grow_at', text(at + GROW_EVERY))
+  end
+  return math.min(most, cap)
+end
+
+local breaker -- {closed_until, strikes}, once it was read; whoever writes it forgets what was read
+
+local function breaker_field(place)
+  breaker = breaker or redis.call('HMGET', key('breaker'), 'closed_until', 'trips')
+  return tonumber(breaker[place] or 0)
+end
+
+local function breaker_open_until() return breaker_field(1) end
+
+-- A strike: each in a row doubles the wait.
+local function trip_breaker(trip)
+  local trips = redis.call('HINCRBY', key('breaker'), 'trips', 1)
+  local wait = math.max(trip.wait_ms, math.min(trip.wait_ms * 2 ^ (trips - 1), trip.longest_ms))
+  local opens_at = math.max(breaker_open_until(), at + wait)
+  redis.call('HSET', key('breaker'), 'closed_until', text(opens_at), 'reason', trip.reason, 'kind', trip.kind)
+  breaker = nil
+end
+
+-- After a strike one job goes first; the others follow when the vendor has accepted it.
+local function probing()
+  return breaker_field(2) > 0 and redis.call('ZCARD', key('state', 'SUBMITTING')) > 0
+end
+
+-- What stops the line, if a limit of time does: gate, rate or credits; sets line_opens_at then.
+local function must_wait()
+  local rate, next_at = limit_of('submit_rate', 0), limit_of('next_submit_at', 0)
+  if at < breaker_open_until() then
+    line_opens_at = breaker_open_until()
+    return 'breaker'
+  elseif rate > 0 and next_at > at + BURST then
+    line_opens_at = next_at - BURST
+    return 'rate'
+  elseif limit_of('credits_per_day') and spent('all') + CREDITS_PER_JOB > limit_of('credits_per_day') then
+    line_opens_at = (today + 1) * DAY
+    return 'credits'
+  end
+end
+
+local function note_submission(tenant)
+  spend(tenant, CREDITS_PER_JOB)
+  local rate = limit_of('submit_rate', 0)
+  if rate > 0 then
+    local from = math.max(at, limit_of('next_submit_at', 0))
+    set_limits('next_submit_at', text(from + 1000 / rate))
+  end
+end
+
+local function give_slot(id, tenant, priority, have)
+  local created_at, version, attempts = have[3], have[4] + 1, tonumber(have[5] or 0)
+  redis.call('HSET', key('job', id), 'version', version, 'state', 'SUBMITTING', 'slot', '1', 'sent', version, 'token', '', 'spent_on', today)
+  redis.call('ZADD', key('slots'), text(at), id)
+  move(id, 'QUEUED', 'SUBMITTING')
+  set_due(id, rescue_at())
+  log(id, 'slot')
+  note_submission(tenant)
+  bump('waiting:' .. priority, -1)
+  if attempts == 0 then time('wait', at - created_at) end
+  return {id, version, attempts}
+end
+
+-- Why no slot can be given out now: nothing where one can.
+local function stopped()
+  if not anyone_waits() then return 'nobody' end
+  return must_wait() or (probing() and 'probe')
+end
+
+-- Why queued jobs are in no line that moves: their tenants' day is spent, or their first message has not been read yet.
+local function out_of_line()
+  for _, priority in ipairs(PRIORITIES) do
+    if redis.call('EXISTS', key('aside', priority)) == 1 then return 'tenant_credits' end
+  end
+  return 'unread'
+end
+
+-- Tells the meter how the slots are used now; a slot is idle for each job that could have it.
+local function note_level(used, free, why)
+  local idle = free > 0 and math.min(free, redis.call('ZCARD', key('state', 'QUEUED'))) or 0
+  if idle == 0 then why = 'nobody' elseif why == 'nobody' then why = out_of_line() end
+  level(used, math.max(0, free), idle, why)
+end
+
+-- Free slots go to the jobs whose turn it is. Gives {ID, turn, attempts} of each. `unmoved` says that nobody has come or
+-- gone in this move: then the meter has to hear only of slots that are given out.
+local function grant(unmoved)
+  local granted, tries, why = {}, 0, 'nobody'
+  local usable, used = usable_slots(), redis.call('ZCARD', key('slots'))
+  if used < usable then new_day() end
+  while used < usable do
+    why = stopped()
+    if why then break end
+    if tries == TRIES then
+      line_opens_at, why = at, 'unread'
+      break
+    end
+    local have, id, tenant, priority = take_next()
+    tries = tries + 1
+    if have then
+      granted[#granted + 1] = give_slot(id, tenant, priority, have)
+      used = used + 1
+    end
+  end
+  if not unmoved or #granted > 0 then note_level(used, usable - used, why) end
+  return granted
+end
+
+-- A job more waits, and nobody gives out slots in this move. What the last move wrote of the slots still holds.
+local function one_more_waits()
+  local free, why = string.match(redis.call('HGET', key('level'), 'now') or '', '^%d+ (%d+) %d+ (.+)$')
+  if free == '0' then return end
+  local used = redis.call('ZCARD', key('slots'))
+  note_level(used, tonumber(free or usable_slots() - used), why or 'nobody')
+end

@@ -1,0 +1,22 @@
+-- A worker that stops gives back what it has in hand: due at once and at a new turn, so that whoever comes first goes
+-- on with it and the worker itself cannot. A job whose paid call may be under way is left as it is: only its reply,
+-- or its rescue, may settle it.
+--
+-- input.jobs {{ID, turn}, …}
+-- Gives {released, paying}: how many were given back, and how many may be in a paid call.
+
+local released, paying = 0, 0
+for _, pair in ipairs(input.jobs) do
+  local id, job = pair[1], key('job', pair[1])
+  local have = redis.call('HMGET', job, 'version', 'attempt_open')
+  local waited_for = have[1] == pair[2] and redis.call('ZSCORE', key('due'), id)
+  if waited_for and have[2] == '1' then
+    paying = paying + 1
+  elseif waited_for then
+    redis.call('HINCRBY', job, 'version', 1)
+    set_due(id, math.min(at, tonumber(waited_for)))
+    log(id, 'given back')
+    released = released + 1
+  end
+end
+return answer({released = released, paying = paying})

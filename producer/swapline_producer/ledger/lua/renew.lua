@@ -1,0 +1,12 @@
+-- Jobs in hand are not to be rescued: a living worker puts their entries off.
+--
+-- input.jobs {{ID, turn}, …}
+-- Gives {renewed}.
+
+local renewed, until_then = 0, text(rescue_at())
+for _, pair in ipairs(input.jobs) do
+  if redis.call('HGET', key('job', pair[1]), 'version') == pair[2] then
+    renewed = renewed + redis.call('ZADD', key('due'), 'XX', 'GT', 'CH', until_then, pair[1])
+  end
+end
+return answer({renewed = renewed})

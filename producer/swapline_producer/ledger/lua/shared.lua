@@ -1,0 +1,131 @@
+-- What every move shares. Put before meter.lua, line.lua and the move itself; runs nothing by itself.
+--
+-- ARGV[1]  the key prefix, P below
+-- ARGV[2]  the time in milliseconds, or '' for the server's own clock (tests bring their own)
+-- ARGV[3]  the move's arguments as JSON
+--
+-- Keys
+--   P:job:ID          hash    one job, every field as text; `kept` while it may need its stored input
+--   P:log:ID          list    its events, JSON, oldest first
+--   P:due             zset    ID -> when someone must act next; one entry for each job that is not at rest
+--   P:state:STATE     zset    ID -> when it came into that state (QUEUED: since when it waits, whatever came between)
+--   P:slots           zset    ID -> since when it holds one of the vendor's slots
+--   P:line:PRIO       zset    TENANT -> its start tag, the smallest is next (tenants with waiting jobs only)
+--   P:line:PRIO:T     zset    ID -> when it was accepted (the waiting jobs of tenant T)
+--   P:aside:PRIO      zset    TENANT -> when its day is over (tenants with waiting jobs whose daily credits are spent)
+--   P:limits          hash    max_in_flight, slots (set by a person), slots_before (while they are
+--                             suspended), rescue_ms, cap, grow_at, submit_rate,
+--                             credits_per_day, next_submit_at, poll_rate, next_poll_at, claimed_at,
+--                             late (ms: the sum of how late claims were)
+--   P:caps            hash    TENANT -> credits a day
+--   P:spent:DAY       hash    credits spent on a day (days since the epoch, UTC): `all`, and by `tenant:T`
+--   P:breaker            hash    closed_until, strikes, reason, kind
+--   P:trimmed         string  there for a minute after the indexes of finished jobs were trimmed
+--   P:clocks          zset    CLOCK -> when it last claimed (one for each worker process)
+--   P:count           hash    counters of the whole system
+--   P:meter, P:level  hashes  what the metrics are made of: see meter.lua
+--   P:poll_failures   zset    ID -> when a poll of it last brought no news; see meter.lua
+--   P:hist:NAME       hash    service times: bucket -> jobs in it (they fade), jobs -> how many in all
+--   P:key:TENANT:KEY  string  idempotency key -> FINGERPRINT ID
+--   P:batch:NAME      zset    ID -> when it was accepted (the jobs of a batch)
+--   P:job:batch:NAME  hash    a batch: `jobs`, `finished`, `credits`, `state:S` and `code:C` count; `ever` counts all that
+--                             joined, `told` is `ever` when it was last completed; `sealed`, `webhook_url`, `counts`
+--                             (what its webhook tells), and turn, notification … as a job has them
+--   P:dead            zset    ID -> since when its webhook is given up (jobs)
+--   P:retrying        zset    ID -> when its webhook last failed; it is tried again (jobs)
+--   P:dead:batches, P:retrying:batches    the same for batches
+--   P:endpoints       zset    ENDPOINT -> since when it fails (those that fail or are disabled only)
+--   P:endpoint:ID     hash    tenant, address, failing_since, failures, failed_at, error, status, disabled_at, reason
+--   P:done:ID         channel a job has finished
+--   P:inputs          hash    SHA-256 of an input -> how many jobs and holds may still need it
+--   P:unneeded        zset    what may be deleted -> from when on: inputs/SHA, staging/ID, staging/ID/N, a folder of
+--                             results; and hold/SHA/ID, which ends then (see needs.lua)
+--   P:deleting        zset    SHA-256 of an input that is being deleted -> until when that may take
+--   P:swept           string  there for a while after somebody deleted what is due
+--   P:version:CHORE      string  the same for chores that are done less often: looking for orphans
+--   P:crawl           hash    how far the search for orphans has come: AREA -> last key
+--   P:account:NAME    hash    whose account the jobs run on: address, simulated (0, 1), since; address_before,
+--                             before_until while a vendor that moved may be called at both
+--   P:owner           string  the name of this installation, as its store has it
+--   P:purging         zset    ID -> when to try again to purge it (jobs that have not ended)
+--   P:tomb:ID         string  a purged job: when and why, JSON
+
+local P, input = ARGV[1], cjson.decode(ARGV[3])
+
+local function clock()
+  if ARGV[2] ~= '' then return tonumber(ARGV[2]) end
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+local at = clock()
+
+local function text(ms) return string.format('%.0f', ms) end
+
+local function key(first, second, third)
+  if third then return P .. ':' .. first .. ':' .. second .. ':' .. third end
+  if second then return P .. ':' .. first .. ':' .. second end
+  return P .. ':' .. first
+end
+
+-- P:limits is read once in a move, whole: it is short, and each command costs more than its fields.
+local limits
+
+local function limit_of(name, otherwise)
+  if not limits then
+    local flat = redis.call('HGETALL', key('limits'))
+    limits = {}
+    for i = 1, #flat, 2 do limits[flat[i]] = flat[i + 1] end
+  end
+  return tonumber(limits[name] or otherwise)
+end
+
+local function set_limits(...)
+  redis.call('HSET', key('limits'), ...)
+  limits = nil
+end
+
+local function rescue_at() return at + limit_of('rescue_ms', 15000) end
+
+local function set_due(id, when)
+  if when then redis.call('ZADD', key('due'), text(when), id) else redis.call('ZREM', key('due'), id) end
+end
+
+-- What a move counts is summed up here and written at its end: one read and one write for each hash, instead of a
+-- command for each number.
+local sums = {count = {}, meter = {}}
+
+local function add(to, name, by) sums[to][name] = (sums[to][name] or 0) + by end
+
+local function count(name, by) add('count', name, by or 1) end
+
+local function write_sums(hash, numbers)
+  local names, new = {}, {}
+  for name in pairs(numbers) do names[#names + 1] = name end
+  if #names == 0 then return end
+  if #names == 1 then return redis.call('HINCRBY', hash, names[1], text(numbers[names[1]])) end
+  local have = redis.call('HMGET', hash, unpack(names))
+  for i, name in ipairs(names) do
+    new[#new + 1] = name
+    new[#new + 1] = text((have[i] or 0) + numbers[name])
+  end
+  redis.call('HSET', hash, unpack(new))
+end
+
+local function log(id, name, data)
+  local line = '{"at":' .. text(at) .. ',"name":' .. cjson.encode(name) .. ',"data":' .. (data or '{}') .. '}'
+  redis.call('RPUSH', key('log', id), line)
+end
+
+-- The job moves from one state's index to the next one's; `since` is when that counts from, if not from now.
+local function move(id, from, to, since)
+  if from == to then return end
+  if from then redis.call('ZREM', key('state', from), id) end
+  redis.call('ZADD', key('state', to), since or text(at), id)
+end
+
+local function answer(result)
+  for name, numbers in pairs(sums) do write_sums(key(name), numbers) end
+  result.at = at
+  return cjson.encode(result)
+end

@@ -1,0 +1,207 @@
+"""The ledger of the fake producer: the same jobs, moves and notifications, in the memory of one process.
+
+No worker reads it: there is no line, no slot and no `due`. Jobs move by `advance`, as the real ones do.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from swapline_producer.contract import SLOT_STATES, Job, JobEvent, JobSpec, State, Step, StepMessage
+from swapline_producer.contract.changes import Accepted, Advanced, Sealed
+from swapline_producer.errors import BatchNotFound, IdempotencyConflict, JobNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Sequence
+
+    from pydantic import JsonValue
+
+    from swapline_producer.contract import Canceling
+    from swapline_producer.contract.changes import Change, NewJob
+    from swapline_producer.ledger import AcceptRequest
+
+
+class MemoryLedger:
+    """What `Producer` asks of a ledger. May be used from several threads."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self._jobs: dict[str, Job] = {}
+        self._events: dict[str, list[JobEvent]] = defaultdict(list)
+        self._keys: dict[tuple[str, str], tuple[str, str]] = {}
+        self._finished: list[str] = []
+        self._changed = threading.Condition()
+
+    # -- moves ------------------------------------------------------------------------------------------------
+
+    def accept(self, job: NewJob, *, fingerprint: str = "", replace_failed: bool = False) -> Accepted:
+        """See `Ledger.accept`."""
+        with self._changed:
+            spec = JobSpec.model_validate(job.spec)
+            data: dict[str, JsonValue] = {}
+            if spec.idempotency_key is not None:
+                name = (spec.tenant, spec.idempotency_key)
+                holder = self._holder(name, fingerprint, replace_failed=replace_failed)
+                if holder is not None:
+                    return Accepted(holder, created=False)
+                data = {"replaces": self._keys[name][1]} if name in self._keys else {}
+                self._keys[name] = (fingerprint, job.job_id)
+            at = self.now()
+            self._jobs[job.job_id] = Job(
+                job_id=job.job_id,
+                state=State.QUEUED,
+                version=1,
+                spec=spec,
+                created_at=at,
+                queue_until=at + round(job.queue_ttl * 1000),
+                run_timeout_ms=round(job.run_timeout * 1000),
+            )
+            self._events[job.job_id].append(JobEvent(at=at, name="queued", data=data))
+            submit = StepMessage(step=Step.SUBMIT, job_id=job.job_id, version=1)
+            return Accepted(job.job_id, created=True, messages=(submit,))
+
+    def accept_many(self, wishes: Iterable[AcceptRequest]) -> list[Accepted | IdempotencyConflict]:
+        """See `Ledger.accept_many`."""
+        return [self._tried(accept_request) for accept_request in wishes]
+
+    def advance(self, job: Job, change: Change, *, token: str = "") -> Advanced | None:  # noqa: ARG002 -- no reply is lost here
+        """See `Ledger.advance`."""
+        with self._changed:
+            have = self.get(job.job_id)
+            if (have.state, have.version, have.canceling) != (job.state, job.version, job.canceling):
+                return None
+            at = self.now()
+            moved = _moved(have, change, at)
+            self._jobs[job.job_id] = moved
+            if change.note:
+                self._events[job.job_id].append(JobEvent(at=at, name=change.note, data=change.data))
+            if moved.state.finished and not have.state.finished:
+                self._finished.append(job.job_id)
+                self._changed.notify_all()
+            return Advanced(job=moved, at=at)
+
+    def request_cancel(self, job: Job, how: Canceling) -> bool:
+        """See `Ledger.request_cancel`."""
+        with self._changed:
+            have = self.get(job.job_id)
+            if have.state is not job.state:
+                return False
+            if have.canceling is not how:
+                self._jobs[job.job_id] = have.model_copy(update={"canceling": how})
+                event = JobEvent(at=self.now(), name="cancel requested", data={"result": how})
+                self._events[job.job_id].append(event)
+            return True
+
+    def hold_input(self, sha256: str, job_id: str) -> float | None:  # noqa: ARG002 -- nothing is deleted here
+        """See `Ledger.hold_input`."""
+        return None
+
+    # -- looks ------------------------------------------------------------------------------------------------
+
+    def get(self, job_id: str) -> Job:
+        """See `Ledger.get`."""
+        try:
+            return self._jobs[job_id]
+        except KeyError:
+            raise JobNotFound(f"There is no job {job_id!r} in the ledger.") from None
+
+    def get_many(self, job_ids: Sequence[str]) -> list[Job]:
+        """See `Ledger.get_many`."""
+        return [self._jobs[job_id] for job_id in job_ids if job_id in self._jobs]
+
+    def events(self, job_id: str) -> list[JobEvent]:
+        """See `Ledger.events`."""
+        return list(self._events.get(job_id, ()))
+
+    def states(self, job_ids: Sequence[str]) -> list[State | None]:
+        """See `Ledger.states`."""
+        return [self._jobs[job_id].state if job_id in self._jobs else None for job_id in job_ids]
+
+    def batch_ids(self, batch: str) -> list[str]:
+        """See `Ledger.batch_ids`."""
+        return [job_id for job_id, job in list(self._jobs.items()) if job.spec.batch == batch]
+
+    def seal_batch(self, batch: str, webhook_url: str, tenant: str = "default") -> Sealed:  # noqa: ARG002 -- nobody is told
+        """See `Ledger.seal_batch`."""
+        states = [self._jobs[job_id].state for job_id in self.batch_ids(batch)]
+        if not states:
+            raise BatchNotFound(f"There is no batch {batch!r}.")
+        finished = sum(state.finished for state in states)
+        return Sealed(jobs=len(states), finished=finished, completed=finished == len(states))
+
+    def finished_since(self, at: int) -> set[str]:
+        """See `Ledger.finished_since`."""
+        return {job_id for job_id in list(self._finished) if (self._jobs[job_id].finished_at or 0) >= at}
+
+    def now(self) -> int:
+        """UTC milliseconds."""
+        return time.time_ns() // 1_000_000
+
+    @contextmanager
+    def watching(self, job_id: str) -> Generator[Callable[[float], bool]]:
+        """See `Ledger.watching`."""
+
+        def heard(seconds: float) -> bool:
+            with self._changed:
+                return self._changed.wait_for(lambda: self._jobs[job_id].state.finished, seconds)
+
+        yield heard
+
+    @contextmanager
+    def watching_all(self) -> Generator[Callable[[float], str | None]]:
+        """See `Ledger.watching_all`."""
+        place = len(self._finished)
+
+        def heard(seconds: float) -> str | None:
+            nonlocal place
+            with self._changed:
+                if not self._changed.wait_for(lambda: len(self._finished) > place, seconds):
+                    return None
+                place += 1
+                return self._finished[place - 1]
+
+        yield heard
+
+    def superseded(self, job_ids: Sequence[str]) -> dict[str, str]:
+        """See `Ledger.superseded`."""
+        found = {}
+        for job in map(self.get, job_ids):
+            _, holder = self._keys.get((job.tenant, job.spec.idempotency_key or ""), ("", job.job_id))
+            if holder != job.job_id:
+                found[job.job_id] = holder
+        return found
+
+    # -- inside -----------------------------------------------------------------------------------------------
+
+    def _tried(self, accept_request: AcceptRequest) -> Accepted | IdempotencyConflict:
+        try:
+            return self.accept(
+                accept_request.job, fingerprint=accept_request.fingerprint, replace_failed=accept_request.replace_failed
+            )
+        except IdempotencyConflict as error:
+            return error
+
+    def _holder(self, name: tuple[str, str], fingerprint: str, *, replace_failed: bool) -> str | None:
+        """The job that keeps a key; None where there is none, or it gives the key up."""
+        if name not in self._keys:
+            return None
+        known, job_id = self._keys[name]
+        state = self._jobs[job_id].state
+        if replace_failed and state.finished and state is not State.SUCCEEDED:
+            return None
+        if known != fingerprint:
+            raise IdempotencyConflict(f"The idempotency key {name[1]!r} already belongs to job {job_id}.")
+        return job_id
+
+
+def _moved(job: Job, change: Change, at: int) -> Job:
+    stamps = {name: at + round(seconds * 1000) for name, seconds in change.stamps.items()}
+    removed = {name: Job.model_fields[name].default for name, value in change.fields.items() if value is None}
+    ended = {"finished_at": at} if change.to.finished and not job.state.finished else {}
+    slot = change.to in SLOT_STATES or (change.to is State.HELD and job.slot)
+    fresh = {"state": change.to, "version": job.version + 1, "slot": slot}
+    return job.model_copy(update={**change.fields, **removed, **stamps, **ended, **fresh})

@@ -1,0 +1,164 @@
+"""What a page for people shows of the whole: who stands where, and the newest jobs, page by page.
+
+Every look reads an index from one of its ends and stops after a number of entries that does not grow with the ledger.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from swapline_producer.contract import Priority, State
+from swapline_producer.ledger.scripts import LedgerCore, translated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+TIES = 5_000
+"""Entries of one millisecond that a page can begin among; a server accepts some thirty in one."""
+
+
+class Entry(NamedTuple):
+    """A job's place in an index: when it came there (UTC milliseconds), and its id. Entries sort by both."""
+
+    at: int
+    job_id: str
+
+
+class Occupant(NamedTuple):
+    """A job that holds one of the vendor's slots, and since when."""
+
+    job_id: str
+    since: int
+    state: str
+    tenant: str
+
+
+class TenantBacklog(NamedTuple):
+    """The jobs of one tenant that wait in one of the three lines."""
+
+    priority: Priority
+    tenant: str
+    jobs: int
+    oldest_at: int | None
+    aside_until: int | None
+    """Its daily credits are spent: it stands aside until then."""
+
+
+class Line(NamedTuple):
+    """One of the three waiting lines: the tenants whose turn comes first, and how many there are in all."""
+
+    priority: Priority
+    tenants: int
+    next: tuple[TenantBacklog, ...]
+
+
+class Overview(LedgerCore):
+    """Looks at the whole."""
+
+    def occupants(self, limit: int = 24) -> list[Occupant]:
+        """The jobs that hold a slot, the one that has it longest first."""
+        with translated(), self.client.pipeline(transaction=False) as pipe:
+            slots = self.client.zrange(self._key("slots"), 0, limit - 1, withscores=True)
+            held = cast("list[tuple[str, float]]", slots)
+            for job_id, _ in held:
+                pipe.hmget(self._key("job", job_id), "state", "tenant")
+            found = pipe.execute()
+        return [
+            Occupant(job_id, int(since), state or "", tenant or "")
+            for (job_id, since), (state, tenant) in zip(held, found, strict=True)
+        ]
+
+    def lines(self, limit: int = 20) -> list[Line]:
+        """The three waiting lines, each with its first `limit` tenants in the order of their turns."""
+        with translated(), self.client.pipeline(transaction=False) as pipe:
+            for priority in Priority:
+                pipe.zcard(self._key("line", priority))
+                pipe.zrange(self._key("line", priority), 0, limit - 1, withscores=True)
+                pipe.zcard(self._key("aside", priority))
+                pipe.zrange(self._key("aside", priority), 0, limit - 1, withscores=True)
+            flat = pipe.execute()
+        lines = []
+        for number, priority in enumerate(Priority):
+            in_line, first, aside, waiting = flat[4 * number : 4 * number + 4]
+            lines.append(Line(priority, in_line + aside, self._standings(priority, first, waiting)))
+        return lines
+
+    def live_clocks(self, since: int) -> int:
+        """How many worker processes have claimed since a moment; the clocks themselves count the last minute."""
+        with translated():
+            return int(self.client.zcount(self._key("clocks"), since, "+inf"))
+
+    def came_since(self, at: int, states: Iterable[State]) -> dict[State, int]:
+        """How many jobs came into each of these states since a moment, and are in it still."""
+        wanted = list(states)
+        with translated(), self.client.pipeline(transaction=False) as pipe:
+            for state in wanted:
+                pipe.zcount(self._key("state", state), at, "+inf")
+            return dict(zip(wanted, pipe.execute(), strict=True))
+
+    def newest(self, states: Iterable[State], *, before: Entry | None = None, limit: int = 50) -> list[Entry]:
+        """The jobs in these states that changed their state last, the newest first, from `before` on.
+
+        A page that begins where another ended repeats nothing and leaves nothing out, whatever is accepted meanwhile;
+        a job that moves meanwhile is on the first page again.
+        """
+        return self._newest([self._key("state", state) for state in states], before, limit)
+
+    def newest_of_batch(self, batch: str, *, before: Entry | None = None, limit: int = 50) -> list[Entry]:
+        """The jobs of a batch, the one accepted last first, from `before` on."""
+        return self._newest([self._key("batch", batch)], before, limit)
+
+    def newest_waiting(
+        self, tenant: str, priorities: Iterable[Priority], *, before: Entry | None = None, limit: int = 50
+    ) -> list[Entry]:
+        """The jobs of a tenant that stand in these lines, the one accepted last first, from `before` on."""
+        return self._newest([self._key("line", priority, tenant) for priority in priorities], before, limit)
+
+    def fields(self, job_ids: Iterable[str], names: Sequence[str]) -> list[dict[str, str | None]]:
+        """Some fields of several jobs in one round trip, as text; None for what is not there."""
+        with translated(), self.client.pipeline(transaction=False) as pipe:
+            for job_id in job_ids:
+                pipe.hmget(self._key("job", job_id), *names)
+            return [dict(zip(names, found, strict=True)) for found in pipe.execute()]
+
+    def holders(self, keys: Iterable[tuple[str, str]]) -> list[Entry]:
+        """The jobs that have these idempotency keys, given as (tenant, key), in one round trip."""
+        with translated(), self.client.pipeline(transaction=False) as pipe:
+            for tenant, key in keys:
+                pipe.get(self._key("key", tenant, key))
+            return [Entry(0, holder.rpartition(" ")[2]) for holder in pipe.execute() if holder]
+
+    def batch_size(self, batch: str) -> int:
+        """How many jobs a batch has; 0 where there is none of that name."""
+        with translated():
+            return int(self.client.zcard(self._key("batch", batch)))
+
+    def _standings(
+        self, priority: Priority, first: list[tuple[str, float]], aside: list[tuple[str, float]]
+    ) -> tuple[TenantBacklog, ...]:
+        with translated(), self.client.pipeline(transaction=False) as pipe:
+            for tenant, _ in (*first, *aside):
+                pipe.zcard(self._key("line", priority, tenant))
+                pipe.zrange(self._key("line", priority, tenant), 0, 0, withscores=True)
+            found = pipe.execute()
+        sizes = list(zip(found[::2], found[1::2], strict=True))
+        standings = [
+            TenantBacklog(priority, tenant, jobs, int(oldest[0][1]) if oldest else None, None)
+            for (tenant, _), (jobs, oldest) in zip(first, sizes, strict=False)
+        ]
+        standings += [
+            TenantBacklog(priority, tenant, jobs, int(oldest[0][1]) if oldest else None, int(until))
+            for (tenant, until), (jobs, oldest) in zip(aside, sizes[len(first) :], strict=True)
+        ]
+        return tuple(standings)
+
+    def _newest(self, keys: list[str], before: Entry | None, limit: int) -> list[Entry]:
+        with translated(), self.client.pipeline(transaction=False) as pipe:
+            for key in keys:
+                top = f"({before.at}" if before else "+inf"
+                pipe.zrange(key, top, "-inf", desc=True, byscore=True, offset=0, num=limit, withscores=True)
+                if before:  # those of the very same millisecond, among which the page before this one ended
+                    pipe.zrange(key, before.at, before.at, desc=True, byscore=True, offset=0, num=TIES, withscores=True)
+            replies = pipe.execute()
+        found = {Entry(int(at), job_id) for reply in replies for job_id, at in reply}
+        return sorted((entry for entry in found if before is None or entry < before), reverse=True)[:limit]

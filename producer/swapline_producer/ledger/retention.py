@@ -1,0 +1,199 @@
+"""What is kept of jobs, and how it goes: holds on inputs, the list of what is to be deleted, purges, tombstones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+import orjson
+
+from swapline_producer.contract import Job, State, StoredImage
+from swapline_producer.errors import LedgerUnavailable
+from swapline_producer.ledger.record import in_pieces
+from swapline_producer.ledger.scripts import LedgerCore, listed, translated
+from swapline_producer.storage.keys import result_folder, staging_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+TOMB_LIFE = 366 * 86_400_000
+"""Milliseconds that a tombstone stands: a year, in which somebody may ask whether a job was purged."""
+
+DAY_MS = 86_400_000
+
+BILLED_DAYS = 41
+"""Days that what was spent is kept: the 40 of line.lua, and the one that has begun."""
+
+
+class Taken(NamedTuple):
+    """What is to be deleted now, until `lease` (milliseconds) at most, and the jobs that were promised to be purged."""
+
+    names: list[str]
+    lease: int
+    promised: list[str]
+    more: bool
+
+
+class Purged(NamedTuple):
+    """What became of the wish to purge a job.
+
+    `state` is that of a job which has not ended, and is purged when it has; `told` whether no webhook was waiting.
+    """
+
+    purged: bool
+    state: State | None = None
+    told: bool = True
+
+
+class Facts(NamedTuple):
+    """The little that the search for orphans needs of a job; None for a job without a record."""
+
+    state: State | None
+    pictures: bool
+    purged: bool
+
+
+class Keeping(LedgerCore):
+    """The moves that end with something being deleted."""
+
+    def hold_input(self, sha256: str, job_id: str) -> float | None:
+        """Keep an input until this job is accepted; None, or the seconds to wait while it is being deleted."""
+        answer = self._run("hold", sha=sha256, id=job_id, ttl_ms=self._spare_ms)
+        return None if answer.get("held") else answer["wait_ms"] / 1000
+
+    def take_unneeded(
+        self, *, lease: float, limit: int = 500, only: Sequence[str] | None = None, every: float | None = None
+    ) -> Taken:
+        """Take what is to be deleted, for `lease` seconds: what is due, or these names only.
+
+        Gives nothing where somebody has asked within `every` seconds.
+        """
+        answer = self._run(
+            "take",
+            limit=limit,
+            lease_ms=round(lease * 1000),
+            only=False if only is None else list(only),
+            every_ms=False if every is None else round(every * 1000),
+            result_ms=self._result_ms or False,
+        )
+        return Taken(
+            listed(answer["names"]), answer.get("lease", 0), listed(answer["promised"]), more=bool(answer["more"])
+        )
+
+    def confirm_deleted(self, taken: Taken) -> None:
+        """Say that what was taken is deleted; what is not said is offered again."""
+        if taken.names:
+            self._run("confirm", names=taken.names, lease=taken.lease)
+
+    def let_go(self, names: Collection[str]) -> None:
+        """Put objects and folders on the list of what is to be deleted; what somebody needs then is left alone."""
+        if names:
+            at = self._moment()
+            with translated():
+                self.client.zadd(self._key("unneeded"), dict.fromkeys(names, at), nx=True)
+
+    def mark_orphaned(self, job: Job) -> None:
+        """A step wrote objects and then learnt that it was not its job any more: have them looked at."""
+        self.let_go([staging_folder(job.job_id), result_folder(job)])
+
+    def purge(self, job: Job, why: str) -> Purged:
+        """Forget a job that has ended, its objects to be deleted; promise it for one that has not. Leaves a tombstone.
+
+        `why` must tell nothing of a person.
+        """
+        image = job.spec.image
+        spared = job.spec.model_copy(update={"metadata": {}, "webhook_url": None, "extra": {}, "idempotency_key": None})
+        answer = self._run(
+            "purge",
+            id=job.job_id,
+            why=why,
+            tomb_ms=TOMB_LIFE,
+            sha=image.sha256 if isinstance(image, StoredImage) else False,
+            leaves=[staging_folder(job.job_id), result_folder(job)],
+            spec=in_pieces(orjson.dumps(spared.model_dump(mode="json", exclude_none=True))),
+        )
+        state = State(answer["state"]) if answer.get("promised") else None
+        return Purged(purged=bool(answer.get("purged")), state=state, told=answer.get("told", True))
+
+    def bury(self, job_ids: Collection[str], why: str) -> None:
+        """Leave the tombstones of jobs whose records had gone before their results did."""
+        tomb = orjson.dumps({"at": self._moment(), "why": why})
+        with translated(), self.client.pipeline(transaction=False) as pipe:
+            for job_id in job_ids:
+                pipe.set(self._key("tomb", job_id), tomb, px=TOMB_LIFE)
+            pipe.execute()
+
+    def forget_tenant(self, tenant: str) -> None:
+        """Take a tenant's name out of the bills of the last days, and its cap away. The sums stay."""
+        today = self._moment() // DAY_MS
+        with translated():
+            for day in range(today - BILLED_DAYS, today + 1):
+                name = self._key("spent", str(day))
+                spent = cast("str | None", self.client.hget(name, f"tenant:{tenant}"))
+                if spent is not None:
+                    self.client.hincrby(name, "tenant:(purged)", int(spent))
+                    self.client.hdel(name, f"tenant:{tenant}")
+            self.client.hdel(self._key("caps"), tenant)
+
+    def rewrite_log(self) -> bool:
+        """Have the server write its append-only file anew, without what was deleted; False where it refuses."""
+        try:
+            with translated():
+                self.client.bgrewriteaof()
+        except LedgerUnavailable:
+            return False
+        return True
+
+    def promised(self) -> int:
+        """How many jobs are to be purged when they have ended."""
+        with translated():
+            return self.client.zcard(self._key("purging"))
+
+    def facts(self, job_ids: Sequence[str]) -> list[Facts]:
+        """What the search for orphans needs of several jobs, in one round trip."""
+        with translated(), self.client.pipeline(transaction=False) as pipe:
+            for job_id in job_ids:
+                pipe.hmget(self._key("job", job_id), "state", "images")
+                pipe.exists(self._key("tomb", job_id))
+            found = pipe.execute()
+        return [
+            Facts(State(state) if state else None, pictures=images not in {None, "[]"}, purged=bool(tomb))
+            for (state, images), tomb in zip(found[::2], found[1::2], strict=True)
+        ]
+
+    def unknown_inputs(self, digests: Sequence[str]) -> list[str]:
+        """Those of several inputs that no job and no hold needs, and that are not on the list of what is deleted."""
+        with translated(), self.client.pipeline(transaction=False) as pipe:
+            for digest in digests:
+                pipe.hexists(self._key("inputs"), digest)
+                pipe.zscore(self._key("unneeded"), f"inputs/{digest}")
+            found = pipe.execute()
+        known = zip(found[::2], found[1::2], strict=True)
+        return [
+            digest for digest, (needed, listed_at) in zip(digests, known, strict=True) if not needed and not listed_at
+        ]
+
+    def claim_periodic_task(self, chore: str, every: float) -> bool:
+        """Whether this caller does what must be done once in `every` seconds; nobody else is told so meanwhile."""
+        with translated():
+            return bool(self.client.set(self._key("version", chore), "1", nx=True, px=round(every * 1000)))
+
+    def crawled_to(self, area: str, key: str | None = None) -> str:
+        """Where the search for orphans goes on in an area; with `key`, remember it ('' begins again)."""
+        with translated():
+            if key is None:
+                return str(self.client.hget(self._key("crawl"), area) or "")
+            self.client.hset(self._key("crawl"), area, key)
+            return key
+
+    def installation(self, proposal: str) -> str:
+        """The name of this installation, which its store has as well; `proposal` becomes it where it has none."""
+        with translated():
+            self.client.set(self._key("owner"), proposal, nx=True)
+            return str(self.client.get(self._key("owner")))
+
+    def _moment(self) -> int:
+        if self._clock is not None:
+            return self._clock()
+        with translated():
+            seconds, micros = self.client.time()
+        return seconds * 1000 + micros // 1000

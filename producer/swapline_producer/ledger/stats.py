@@ -1,0 +1,80 @@
+"""The system's numbers, read in one move that costs the same however many jobs there are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from swapline_producer.contract import Priority, State
+from swapline_producer.contract.stats import Figures, Times
+from swapline_producer.ledger.scripts import LedgerCore
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SECONDS = 1000
+"""Milliseconds in one."""
+
+TIMES = ("lag", "handover", "detection", "service", "storing", "wait", "turnaround", "webhook_lag")
+"""The histograms that the moves write."""
+
+FEWEST_SLOTS = 3
+"""The vendor's basic plan; what counts until a worker has said otherwise."""
+
+
+class Figuring(LedgerCore):
+    """One look at the whole."""
+
+    def figures(self) -> Figures:
+        """The system in numbers, all of one moment, in one round trip; nothing is counted, so it is cheap."""
+        return figures_of(self._run("figures", states=list(State), times=TIMES))
+
+
+def figures_of(answer: Mapping[str, Any]) -> Figures:
+    """Put the ledger's answer into words and units."""
+    at, breaker = answer["at"], answer["breaker"]
+    limits, meter = answer["limits"], {name: int(text) for name, text in answer["meter"].items()}
+    meter["t:lag:sum"] = int(limits.get("late", 0))
+    limit = int(limits.get("slots", limits.get("max_in_flight", FEWEST_SLOTS)))
+    per_day = limits.get("credits_per_day")
+    counts = {name: number for name, number in meter.items() if not name.startswith(("t:", "idle:", "used"))}
+    return Figures(
+        at=at / SECONDS,
+        jobs={state: answer["jobs"][state] for state in State},
+        waiting={priority: max(0, meter.get(f"waiting:{priority}", 0)) for priority in Priority},
+        oldest_waiting=_ago(at, answer.get("oldest")),
+        oldest_held=_ago(at, answer.get("oldest_held")),
+        slots_used=answer["used"],
+        slots_limit=limit,
+        slots_cap=min(limit, int(limits.get("cap", limit))),
+        breaker_open_for=max(0, int(breaker.get("closed_until", 0)) - at) / SECONDS,
+        breaker_kind=breaker.get("kind"),
+        breaker_reason=breaker.get("reason"),
+        trips=int(breaker.get("trips", 0)),
+        credits_today=answer["spent"],
+        credits_per_day=int(per_day) if per_day else None,
+        polls_failing_jobs=answer["polls_failing"],
+        due=answer["due"],
+        overdue=_ago(at, answer.get("first_due")) or 0.0,
+        clocks=answer["clocks"],
+        claimed_ago=_ago(at, answer.get("claimed")),
+        staging_bytes=meter.get("staging", 0),
+        webhooks_pending=meter.get("telling", 0),
+        counts=counts | {name: int(text) for name, text in answer["count"].items()},
+        used_seconds=meter.get("used", 0) / SECONDS,
+        idle_seconds={name[5:]: ms / SECONDS for name, ms in meter.items() if name.startswith("idle:")},
+        times=_times(answer["bounds"], meter),
+    )
+
+
+def _ago(at: int, moment: float | None) -> float | None:
+    return None if moment is None else max(0.0, (at - moment) / SECONDS)
+
+
+def _times(bounds: Mapping[str, list[int]], meter: Mapping[str, int]) -> dict[str, Times]:
+    return {
+        name: Times(
+            buckets={float(str(end)) / SECONDS: meter.get(f"t:{name}:{end}", 0) for end in (*ends, "inf")},
+            total=meter.get(f"t:{name}:sum", 0) / SECONDS,
+        )
+        for name, ends in sorted(bounds.items())
+    }

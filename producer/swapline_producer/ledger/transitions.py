@@ -1,0 +1,195 @@
+"""The moves of a job: one Lua file and one round trip each. A lost race is a normal answer, not an error."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from swapline_producer.contract import FINISHED, SLOT_STATES, Job, State, Step, StepMessage, StoredImage
+from swapline_producer.contract.changes import Advanced, Claimed, Opened, Released
+from swapline_producer.errors import NotPossible
+from swapline_producer.ledger.batches import counted
+from swapline_producer.ledger.record import job_after, job_of, written
+from swapline_producer.ledger.scripts import LedgerCore, granted, listed, sparse
+from swapline_producer.ledger.webhooks import trouble_of
+from swapline_producer.storage.keys import result_folder, staged_key, staging_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from swapline_producer.contract import Canceling
+    from swapline_producer.contract.changes import Change
+
+SPARED = frozenset({State.FAILED, State.EXPIRED, State.TIMED_OUT})
+"""Ends after which somebody may want to send the job again: its input is kept for a while."""
+
+
+class Moves(LedgerCore):
+    """What happens to a job after it was accepted."""
+
+    def open(self, job_id: str, version: int) -> Opened | None:
+        """Take a job in hand at a turn; None when the message is stale."""
+        answer = self._run("open", id=job_id, version=str(version))
+        if answer.get("stale"):
+            return None
+        flat = answer["fields"]
+        job = job_of(job_id, dict(zip(flat[::2], flat[1::2], strict=True)))
+        return Opened.model_construct(
+            job=job, at=answer["at"], waiting=answer["waiting"], in_flight=answer["in_flight"]
+        )
+
+    def line_up(self, job: Job) -> tuple[StepMessage, ...] | None:
+        """Put a QUEUED job in the waiting line and give out free slots; None when the job has moved on.
+
+        The tickets are of the jobs that were given a slot, this one among them if it was its turn.
+        """
+        answer = self._run("line_up", id=job.job_id, version=str(job.version))
+        return None if answer.get("stale") else granted(answer)
+
+    def advance(self, job: Job, change: Change, *, token: str = "") -> Advanced | None:
+        """Write a change if the job is still in its state and at its turn; None when it is not.
+
+        None as well where the job is to be canceled by now and was not when it was read: what is to be written then
+        is another change.
+
+        A caller that asks again after LedgerUnavailable gives the same `token` (from `new_token`) both times: a move
+        that was written and whose reply was lost then counts as written.
+        """
+        slot = change.to in SLOT_STATES or (change.to is State.HELD and job.slot)
+        told = {
+            "state": job.state,
+            "version": str(job.version),
+            "canceling": job.canceling,
+            "token": token or new_token(),
+            "slot": slot,
+            "stamps": {name: round(seconds * 1000) for name, seconds in change.stamps.items()},
+            "in_line": change.in_line,
+            "observe": {name: _shares(spread) for name, spread in change.observe.items()},
+            "timed": {name: round(seconds * 1000) for name, seconds in change.timed.items()},
+            "trip": _trip(change),
+            "close_breaker": change.close_breaker,
+            "refund": change.refund,
+            "reopens": job.state.finished and not change.to.finished,
+            **written(job.job_id, change, self._keep_ms),
+            **trouble_of(job, change),
+            **counted(job, change),
+            **self._remains(job, change),
+        }
+        # An attempt that a fail-over forgot would be made, and paid, again.
+        wanted = change.fields.get("attempt_open") is True
+        answer, kept = self._run_kept("advance", wanted=wanted, **sparse(told))
+        if answer.get("unheld"):
+            raise NotPossible(
+                f"Job {job.job_id} cannot be sent again: its picture is not kept any more (SWAPLINE_INPUT_TTL after a"
+                " job has failed it is deleted). Enqueue it again, with the picture.",
+            )
+        if answer.get("stale"):
+            return None
+        return Advanced.model_construct(  # our own values: checked once is enough
+            job=job_after(job, change, answer, slot=slot),
+            at=answer["at"],
+            due=answer.get("due") or None,
+            opens_at=answer.get("opens_at"),
+            kept=kept,
+            granted=granted(answer),
+        )
+
+    def _remains(self, job: Job, change: Change) -> dict[str, Any]:
+        """What a move leaves behind in object storage that is not needed any more, or not for ever."""
+        image = job.spec.image
+        if not (change.to.finished or job.state.finished):
+            return {}
+        leaves: dict[str, int] = {}
+        if job.state is State.STORING and not change.cleared:
+            staged = [staged_key(job.job_id, number) for number in range(job.staged)]
+            leaves |= dict.fromkeys(staged or [staging_folder(job.job_id)], 0)
+        if change.fields.get("images"):
+            leaves |= {} if self._result_ms is None else {result_folder(job): self._result_ms}
+        elif job.state is State.STORING:
+            leaves[result_folder(job)] = 0
+        return {
+            "sha": image.sha256 if isinstance(image, StoredImage) else False,
+            "spare_ms": self._spare_of(change.to) or False,
+            "leaves": leaves,
+        }
+
+    def _spare_of(self, to: State) -> int:
+        """Milliseconds that a job's input outlives its end."""
+        if to is State.SUCCEEDED:
+            return self._shown_ms
+        return self._spare_ms if to in SPARED else 0
+
+    def request_cancel(self, job: Job, how: Canceling) -> bool:
+        """Have a job that the vendor has, or may have, end CANCELED; False when it is not at the vendor (any more)."""
+        return bool(self._run("cancel", id=job.job_id, state=job.state, how=how).get("requested"))
+
+    def claim(
+        self,
+        routes: Mapping[str, Step],
+        *,
+        dispatcher: str = "dispatcher",
+        limit: int = 200,
+        backlog: int = 1000,
+    ) -> Claimed:
+        """Take what is due, at most `limit` entries, and whatever slots are free.
+
+        `routes` says which step acts on which state. A step whose queue holds more than `backlog` messages is not
+        sent a second time: its entry is put off.
+        """
+        answer = self._run(
+            "claim",
+            dispatcher=dispatcher,
+            limit=limit,
+            backlog=backlog,
+            finished=sorted(FINISHED),
+            keep_ms=self._keep_ms,
+            routes=dict(routes),
+            queues={step.value: step.queue(self.prefix) for step in Step},
+        )
+        messages = [
+            StepMessage.model_construct(step=Step(step), job_id=job_id, version=version, retries=retries)
+            for job_id, step, version, retries in listed(answer["messages"])
+        ]
+        return Claimed(
+            messages=(*messages, *granted(answer)),
+            at=answer["at"],
+            next_at=answer.get("next_at"),
+            rescued=answer["rescued"],
+            postponed=answer["postponed"],
+            clocks=answer["clocks"],
+            put_off=tuple(listed(answer["put_off"])),
+        )
+
+    def renew(self, jobs: Iterable[tuple[str, int]]) -> int:
+        """Put off the rescue of jobs in hand, given as (job id, turn)."""
+        pairs = [[job_id, str(version)] for job_id, version in jobs]
+        return int(self._run("renew", jobs=pairs)["renewed"]) if pairs else 0
+
+    def release(self, jobs: Iterable[tuple[str, int]]) -> Released:
+        """Make jobs in hand, given as (job id, turn), due at once for others, but for paid calls under way."""
+        pairs = [[job_id, str(version)] for job_id, version in jobs]
+        answer = self._run("release", jobs=pairs) if pairs else {"released": 0, "paying": 0}
+        return Released(released=answer["released"], paying=answer["paying"])
+
+
+def new_token() -> str:
+    """A name for one move: 48 bits, unique among the moves of one job."""
+    return secrets.token_hex(6)
+
+
+def _trip(change: Change) -> dict[str, Any] | bool:
+    if change.trip is None:
+        return False
+    trip = change.trip
+    return {
+        "reason": trip.reason,
+        "kind": trip.kind,
+        "wait_ms": round(trip.wait * 1000),
+        "longest_ms": round(trip.longest * 1000),
+        "shrink": trip.shrink,
+        "asked": trip.asked,
+    }
+
+
+def _shares(spread: Mapping[int, float]) -> dict[str, str]:
+    return {str(bucket): f"{share:.4f}" for bucket, share in spread.items()}

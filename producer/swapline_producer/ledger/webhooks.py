@@ -1,0 +1,121 @@
+"""Deliveries in trouble, and the endpoints that make it: found fast, for only they are indexed.
+
+Two indexes, `retrying` and `dead`, have an entry for each job (and each batch) whose webhook failed and is tried again,
+or is given up. An endpoint has a record only while it fails or is disabled.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from swapline_producer.contract import Batch, Notification
+from swapline_producer.contract.changes import Endpoint
+from swapline_producer.ledger.scripts import LedgerCore, translated
+
+if TYPE_CHECKING:
+    from swapline_producer.contract import Job
+    from swapline_producer.contract.changes import Change, FieldValue
+
+Trouble = Literal["dead", "retrying"]
+
+BATCHES = ":batches"
+"""What the index of batches has at its end: who lists jobs must not meet a batch."""
+
+
+class Troubled(LedgerCore):
+    """Looks at what was not delivered, and moves of endpoints."""
+
+    def troubled_ids(
+        self, kind: Trouble = "dead", *, limit: int = 50, offset: int = 0, since: int = 0, batches: bool = False
+    ) -> list[str]:
+        """Ids of jobs (or batches) whose webhook is given up (or being tried again), those of last first.
+
+        `since` is a moment in milliseconds: only those whose webhook was given up (or failed last) since then. `limit`
+        -1 gives all. Entries whose record has gone may be among them for a minute.
+        """
+        with translated():
+            name = self._key(kind + BATCHES if batches else kind)
+            found = self.client.zrange(
+                name, cast("int", "+inf"), since, desc=True, byscore=True, offset=offset, num=limit
+            )
+        return cast("list[str]", found)
+
+    def trouble(self) -> dict[str, int]:
+        """How many webhooks are `dead` and `retrying`, those of batches among them."""
+        kinds = ("dead", "retrying")
+        with translated(), self.client.pipeline(transaction=False) as pipe:
+            for kind in kinds:
+                pipe.zcard(self._key(kind))
+                pipe.zcard(self._key(kind + BATCHES))
+            found = pipe.execute()
+        return {kind: found[2 * place] + found[2 * place + 1] for place, kind in enumerate(kinds)}
+
+    def endpoint(self, endpoint_id: str) -> Endpoint | None:
+        """An endpoint that fails or is disabled; None for all others."""
+        with translated():
+            fields = cast("dict[str, str]", self.client.hgetall(self._key("endpoint", endpoint_id)))
+        return _endpoint(endpoint_id, fields) if fields else None
+
+    def endpoints(self, *, limit: int = 1000) -> list[Endpoint]:
+        """The endpoints that fail or are disabled, those that have failed longest first; all with `limit` 0."""
+        with translated(), self.client.pipeline(transaction=False) as pipe:
+            ids = cast("list[str]", self.client.zrange(self._key("endpoints"), 0, limit - 1))
+            for endpoint_id in ids:
+                pipe.hgetall(self._key("endpoint", endpoint_id))
+            found = dict(zip(ids, pipe.execute(), strict=True))
+            forgotten = [endpoint_id for endpoint_id, fields in found.items() if not fields]
+            if forgotten:
+                self.client.zrem(self._key("endpoints"), *forgotten)
+        return [_endpoint(endpoint_id, fields) for endpoint_id, fields in found.items() if fields]
+
+    def endpoint_failed(self, endpoint: Endpoint, *, gone: bool, patience: float) -> bool:
+        """Note a failed delivery; says whether the endpoint is disabled now.
+
+        It is where it is `gone`, or has failed for `patience` seconds without a success.
+        """
+        answer = self._run(
+            "endpoint_failed",
+            endpoint=endpoint.endpoint_id,
+            tenant=endpoint.tenant,
+            address=endpoint.address,
+            error=endpoint.error,
+            status=endpoint.status or 0,
+            gone=gone,
+            patience_ms=round(patience * 1000),
+            keep_ms=self._keep_ms,
+        )
+        return bool(answer["disabled"])
+
+    def endpoint_recovered(self, endpoint_id: str, *, lift: bool = False) -> bool:
+        """Forget that an endpoint failed; a disabled one stays so, unless a person says `lift`. Says whether it did."""
+        return bool(self._run("endpoint_recovered", endpoint=endpoint_id, lift=lift)["forgotten"])
+
+    def forget_endpoints(self, tenant: str) -> None:
+        """Forget the endpoints of a tenant that fail or are disabled."""
+        mine = [endpoint.endpoint_id for endpoint in self.endpoints(limit=0) if endpoint.tenant == tenant]
+        for endpoint_id in mine:
+            self.endpoint_recovered(endpoint_id, lift=True)
+
+
+def trouble_of(record: Job | Batch, change: Change) -> dict[str, str]:
+    """Which index a job or batch leaves and enters by a change: for `advance`; empty for almost all."""
+    if "notification" not in change.fields:
+        return {}
+    before = _index(record.notification, record.notify_attempts)
+    after = _index(change.fields["notification"], change.fields.get("notify_attempts", record.notify_attempts))
+    suffix = BATCHES if isinstance(record, Batch) else ""
+    left = {"untroubled": before + suffix} if before and before != after else {}
+    return left | ({"troubled": after + suffix} if after else {})
+
+
+def _index(notification: FieldValue, attempts: FieldValue) -> Trouble | None:
+    if notification is Notification.DEAD:
+        return "dead"
+    return "retrying" if notification is Notification.PENDING and attempts else None
+
+
+def _endpoint(endpoint_id: str, fields: dict[str, str]) -> Endpoint:
+    known: dict[str, Any] = {name: value for name, value in fields.items() if name in Endpoint.model_fields}
+    return Endpoint.model_validate(
+        {**known, "endpoint_id": endpoint_id, "status": int(fields.get("status", 0)) or None}
+    )

@@ -1,0 +1,1 @@
+"""Celery messages as the producer and the workers publish them."""

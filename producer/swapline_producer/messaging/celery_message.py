@@ -1,0 +1,95 @@
+"""A ticket as the Celery message that it becomes: protocol 2, written out.
+
+Celery's own `send_task` takes 0.4 ms for a message, most of it for what ours never has: a chain, an ETA, an expiry,
+long arguments to be shortened. These few fields take 0.02 ms. A test holds them against what `send_task` writes.
+
+Source: Celery's documentation, "Message Protocol", version 2; kombu's virtual transport for the outer envelope.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+import socket
+from typing import Any
+
+import orjson
+
+from swapline_producer.contract import Step, StepMessage
+
+_HOST = socket.gethostname()
+_NOTHING_FOLLOWS = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+
+
+def encode_message(message: StepMessage, queue: str) -> bytes:
+    """Give what stands in the broker's list for a ticket: a job id and a turn, and nothing else about the job."""
+    task_id = message.step.task_id(message.job_id)
+    body = orjson.dumps([[message.job_id, message.version], {}, _NOTHING_FOLLOWS])
+    return orjson.dumps(
+        {
+            "body": base64.b64encode(body).decode(),
+            "content-encoding": "utf-8",
+            "content-type": "application/json",
+            "headers": _headers(message, task_id),
+            "properties": {
+                "correlation_id": task_id,
+                "reply_to": "",
+                "delivery_mode": 2,
+                "delivery_info": {"exchange": "", "routing_key": queue},
+                "priority": 0,
+                "body_encoding": "base64",
+                "delivery_tag": secrets.token_hex(16),
+            },
+        }
+    )
+
+
+def _headers(message: StepMessage, task_id: str) -> dict[str, Any]:
+    return {
+        "lang": "py",
+        "task": message.step.task,
+        "id": task_id,
+        "shadow": None,
+        "eta": None,
+        "expires": None,
+        "group": None,
+        "group_index": None,
+        "retries": message.retries,
+        "timelimit": [None, None],
+        "root_id": task_id,
+        "parent_id": None,
+        "argsrepr": message.job_id,  # what Flower shows of them
+        "kwargsrepr": "{}",
+        "origin": f"gen{os.getpid()}@{_HOST}",
+        "ignore_result": True,
+        "replaced_task_nesting": 0,
+        "stamped_headers": None,
+        "stamps": {},
+    }
+
+
+def decode_message(raw: dict[str, Any]) -> StepMessage | None:
+    """Give the ticket of a message, as it stood in the broker's list; None where it is not as `message` writes it.
+
+    Whoever can write into the broker's lists can write anything: each value is looked at.
+    """
+    try:
+        headers, properties = raw["headers"], raw["properties"]
+        step, retries = STEP_OF.get(headers["task"]), headers["retries"]
+        plain = raw["content-type"] == "application/json" and properties["body_encoding"] == "base64"
+        at_once = all(headers.get(name) is None for name in ("eta", "expires", "group", "shadow"))
+        if step is None or not plain or not at_once or headers.get("timelimit") not in ([None, None], None):
+            return None
+        arguments, named, more = orjson.loads(base64.b64decode(raw["body"]))
+        job_id, version = arguments
+        if named or any(more.values()) or headers["id"] != step.task_id(job_id):
+            return None
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        return None
+    if type(job_id) is not str or type(version) is not int or type(retries) is not int:
+        return None
+    return StepMessage.model_construct(step=step, job_id=job_id, version=version, retries=retries)
+
+
+STEP_OF = {step.task: step for step in Step}

@@ -1,0 +1,75 @@
+"""All examinations, in the order in which things depend on each other."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+from swapline_producer.errors import SettingsError
+from swapline_producer.ledger import Ledger, connect
+from swapline_producer.operations.doctor import ledger as of_ledger
+from swapline_producer.operations.doctor import redis as of_redis
+from swapline_producer.operations.doctor import storage as of_storage
+from swapline_producer.operations.doctor.findings import Finding, Verdict, examined, fail, ok, unchecked
+from swapline_producer.settings import ProducerSettings, load
+from swapline_producer.storage import open_storage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+GROUP = "swapline.doctor"
+"""Entry points: functions that are given the options, and yield findings."""
+
+STORAGE_TIMEOUT = 10.0
+"""Seconds for one read or write: a store that needs longer for a kilobyte is not well."""
+
+NOT_HERE = ("account", "vendor", "webhook secrets", "steps", "flower")
+"""What only the workers' package can examine."""
+
+
+def rounds(*, flower_url: str | None = None, timeout: float = 10.0) -> Iterator[Finding]:
+    """Examine everything that can be examined from here. `timeout` is seconds for one call to Redis or the vendor."""
+    try:
+        settings = load(ProducerSettings)
+    except SettingsError as error:
+        for sentence in str(error).splitlines():
+            yield fail("settings", sentence, "see the table in README.md")
+    else:
+        yield from _server(settings, timeout)
+        yield from examined(
+            "storage",
+            lambda: of_storage.examine(
+                settings.storage_url, lambda url: open_storage(url, timeout=min(timeout, STORAGE_TIMEOUT))
+            ),
+        )
+    yield from _others(flower_url=flower_url, timeout=timeout)
+
+
+def _server(settings: ProducerSettings, timeout: float) -> Iterator[Finding]:
+    yield ok("producer settings", f"read; keys begin with {settings.key_prefix}:")
+    try:
+        client = connect(settings.redis_url, timeout=timeout)
+    except ValueError as error:
+        yield fail("redis", f"SWAPLINE_REDIS_URL cannot be read: {error}", "write it as redis://host:6379/0")
+        return
+    with client:
+        answers = True
+        for finding in examined("redis", lambda: of_redis.examine(client, settings.key_prefix)):
+            answers &= finding.name != "redis" or finding.verdict is not Verdict.FAIL
+            yield finding
+        ledger = Ledger(client, settings.key_prefix, keep=settings.job_ttl)
+        for name, examine in (("clock", of_ledger.clock), ("workers", of_ledger.workers), ("line", of_ledger.jobs)):
+            if answers:
+                yield from examined(name, lambda examine=examine: examine(ledger))  # type: ignore[misc]
+            else:
+                yield unchecked(name, "Redis must be well first")
+
+
+def _others(**options: Any) -> Iterator[Finding]:
+    """What other packages examine."""
+    points = list(entry_points(group=GROUP))
+    for point in points:
+        yield from examined(point.name, lambda point=point: point.load()(**options))  # type: ignore[misc]
+    if not points:
+        for name in NOT_HERE:
+            yield unchecked(name, "swapline-workers is not installed here", "run it where the workers run, too")

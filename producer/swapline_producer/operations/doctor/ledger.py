@@ -1,0 +1,101 @@
+"""What the ledger knows of the installation: clocks, workers, the line, jobs that wait for a person."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from swapline_producer.contract import State
+from swapline_producer.operations.doctor.findings import Finding, fail, ok, warn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from swapline_producer.ledger import Ledger
+
+OFF, FAR_OFF = 1.0, 60.0
+"""Seconds: receivers refuse webhooks that are five minutes off, object stores signatures that are fifteen off."""
+
+SILENT = 20.0
+"""Seconds: the clock of a worker claims every five at the longest, so this one has missed several."""
+
+LATE = 60.0
+"""Seconds that something may be overdue: a rescue comes after fifteen, and under a long queue later."""
+
+
+def clock(ledger: Ledger, now: Callable[[], float] = time.time) -> Iterator[Finding]:
+    """Compare this machine's clock with the server's. `now` gives seconds since the epoch."""
+    before = now()
+    theirs = ledger.now() / 1000
+    ahead = (before + now()) / 2 - theirs
+    found = f"this machine is {abs(ahead):.2f} s {'ahead of' if ahead > 0 else 'behind'} Redis"
+    advice = "run NTP on both; webhooks are signed with the worker's clock, and receivers refuse them when it is off"
+    if abs(ahead) > FAR_OFF:
+        yield fail("clock", found, advice)
+    elif abs(ahead) > OFF:
+        yield warn("clock", found, advice)
+    else:
+        yield ok("clock", found)
+
+
+def workers(ledger: Ledger) -> Iterator[Finding]:
+    """Whether anybody works: each worker's clock writes down when it last looked for what is due."""
+    silent_for = ledger.clocks()
+    alive = [seconds for seconds in silent_for if seconds < SILENT]
+    start = "start one: `swapline worker`; jobs wait in the ledger meanwhile, and none is lost"
+    if alive:
+        several = "process has" if len(alive) == 1 else "processes have"
+        yield ok("workers", f"{len(alive)} worker {several} looked for work, the last one {min(alive):.1f} s ago")
+    elif silent_for:
+        yield fail("workers", f"the last worker was heard of {min(silent_for):.0f} s ago", start)
+    else:
+        yield fail("workers", "no worker was heard of in the last minute", start)
+
+
+def jobs(ledger: Ledger) -> Iterator[Finding]:
+    """What stands still, and why."""
+    view, census = ledger.slots(), ledger.census()
+    waiting = f"{view.waiting:,} jobs wait, {len(view.in_flight)} of {view.cap} slots are in use"
+    if view.closed_until is not None:
+        yield fail("line", f"submitting is paused: {view.reason}; {waiting}", "mend that; it goes on by itself")
+    elif not view.limit:
+        yield warn("line", f"a person has set the slots to 0; {waiting}", "`swapline slots reset` when it may go on")
+    elif view.cap < view.limit:
+        yield warn("line", f"the vendor allows fewer than {view.limit}: {waiting}", "ask the vendor for the real cap")
+    else:
+        yield from _spent(ledger, waiting)
+    overdue = ledger.overdue()
+    if overdue > LATE:
+        yield fail("due", f"the job that is due longest is {overdue:.0f} s late", "start (more) workers; see `workers`")
+    held = census[State.HELD]
+    if held:
+        yield warn(
+            "held jobs", f"{held:,} wait for a person", "`swapline jobs list --state HELD`; docs/guides/held-jobs.md"
+        )
+    yield from _untold(ledger)
+
+
+def _untold(ledger: Ledger) -> Iterator[Finding]:
+    """Webhooks that were given up, and receivers that are disabled."""
+    dead, disabled = ledger.trouble()["dead"], [one for one in ledger.endpoints() if one.disabled_at is not None]
+    if disabled:
+        found = f"{len(disabled):,} endpoints are disabled, and {dead:,} webhooks were given up"
+        yield warn("webhooks", found, "`swapline webhooks endpoints`; `swapline webhooks enable` when they are well")
+    elif dead:
+        found = f"{dead:,} were given up"
+        yield warn("webhooks", found, "`swapline jobs list --notification DEAD`; `swapline jobs replay --from notify`")
+
+
+def _spent(ledger: Ledger, waiting: str) -> Iterator[Finding]:
+    spent = ledger.credits()
+    if spent.per_day is not None and spent.spent >= spent.per_day:
+        found = f"today's {spent.per_day:,} credits are spent; {waiting}"
+        left = 24 - datetime.now(UTC).hour
+        yield warn(
+            "line",
+            found,
+            f"it goes on at midnight UTC (in {left} h at most), or with a higher SWAPLINE_CREDITS_PER_DAY",
+        )
+    else:
+        yield ok("line", waiting)

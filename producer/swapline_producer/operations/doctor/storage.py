@@ -1,0 +1,58 @@
+"""Object storage: an object is written, read, listed and deleted."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+from swapline_producer.errors import StorageError
+from swapline_producer.operations.doctor.findings import Finding, fail, ok, unchecked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from swapline_producer.storage import Storage
+
+NAME = "storage"
+
+
+def examine(url: str | None, open_storage: Callable[[str], Storage]) -> Iterator[Finding]:
+    """Try each thing that jobs need, in their order; the first that fails is told."""
+    if url is None:
+        why = "SWAPLINE_STORAGE_URL is not set"
+        yield unchecked(NAME, why, "set it; only jobs whose pictures are all URLs can be enqueued without it")
+        return
+    storage = open_storage(url)
+    key, data = f"staging/doctor-{secrets.token_hex(8)}/0", secrets.token_bytes(1024)
+    began = time.perf_counter()
+    for what, attempt in (("write", _write), ("read", _read), ("delete", _delete)):
+        try:
+            attempt(storage, key, data)
+        except StorageError as error:
+            yield fail(NAME, f"{url}: it cannot {what}: {error}", ADVICE[what])
+            return
+    took = time.perf_counter() - began
+    yield ok(NAME, f"{url}: written, read and deleted in {took * 1000:.0f} ms")
+
+
+ADVICE = {
+    "write": "check that it exists and may be written to: docs/guides/storage.md; jobs wait in STORING meanwhile",
+    "read": "the credentials may write and not read: docs/guides/storage.md names the permissions",
+    "delete": "the credentials may not delete: staging would grow for ever; docs/guides/storage.md",
+}
+
+
+def _write(storage: Storage, key: str, data: bytes) -> None:
+    storage.put(key, data, "application/octet-stream")
+
+
+def _read(storage: Storage, key: str, data: bytes) -> None:
+    if storage.get(key) != data:
+        raise StorageError("what was read is not what was written")
+
+
+def _delete(storage: Storage, key: str, _data: bytes) -> None:
+    storage.delete([key])
+    if storage.head(key) is not None:
+        raise StorageError("the object is still there")

@@ -1,0 +1,217 @@
+"""What a person does to jobs that cannot go on by themselves, one at a time or all that fit a filter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from swapline_producer.contract import CREDITS_PER_JOB, Notification, State, Step
+from swapline_producer.contract.changes import Change, FieldValue
+from swapline_producer.contract.replay_facts import ReplayFacts
+from swapline_producer.errors import BatchNotFound, JobNotFound, NotPossible
+from swapline_producer.ledger import new_token
+from swapline_producer.operations import replays
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pydantic import JsonValue
+
+    from swapline_producer.contract import Batch, Job
+    from swapline_producer.ledger import JobFilter, Ledger
+    from swapline_producer.messaging.publisher import Publisher
+    from swapline_producer.storage import Storage
+
+PAGE = 5000
+"""Jobs looked for at once: a look at a large ledger takes a second, and a page of replays some."""
+
+PAGE_DRY = 100_000
+"""The same where nothing moves: judging so many takes a second or two, and each page looks through the ledger again."""
+
+CHUNK = 200
+"""Jobs read at once: what is read is a moment old when its turn comes, and is checked again."""
+
+CHUNK_DRY = 2000
+"""Jobs judged at once where nothing moves."""
+
+REPEATED = "it was replayed from there before"
+
+
+class Replayed(NamedTuple):
+    """What became of one job of a replay by filter: it goes on (or, in a dry run, would), or `problem` says why not."""
+
+    job_id: str
+    problem: str | None = None
+
+
+class Recovery:
+    """Moves that only a person may decide on. Each checks the job's state, and says what is possible instead."""
+
+    def __init__(self, ledger: Ledger, publisher: Publisher, storage: Storage | None = None) -> None:
+        """Work on this ledger; what a move hands on is sent at once. `storage` is where pictures are looked for."""
+        self._ledger = ledger
+        self._publisher = publisher
+        self._storage = storage
+
+    def resolve(self, job_id: str, vendor_job_id: str) -> Job:
+        """Say that the vendor has a HELD job under this id: it is looked at from now on, and its charge is counted.
+
+        Raises JobNotFound, NotPossible.
+        """
+        job = self._ledger.get(job_id)
+        if job.state is not State.HELD:
+            raise NotPossible(f"Job {job_id} is {job.state}, not HELD; `swapline jobs list --state HELD` shows those.")
+        change = Change(
+            to=State.RUNNING,
+            fields={
+                "vendor_job_id": vendor_job_id,
+                "credits": job.credits + CREDITS_PER_JOB,
+                "failure_code": None,
+                "failure_detail": None,
+                "notification": Notification.NONE,
+            },
+            stamps={"submitted_at": 0, "run_until": job.run_timeout_ms / 1000},
+            due_in=0,
+            note="resolved",
+            data={"vendor_job_id": vendor_job_id},
+            count={"resolved": 1, "credits": CREDITS_PER_JOB},
+        )
+        return self._move(job, change)
+
+    def replay(self, job_id: str, step: Step, *, accept_charge: bool = False) -> Job:
+        """Run a job again from a step. `accept_charge`: from submit, which is paid.
+
+        From poll: look at the vendor's id again; from finalize: store again what is staged; from notify: tell again.
+        Raises JobNotFound, NotPossible, StorageError.
+        """
+        job = self._ledger.get(job_id)
+        return self._move(job, self._change(job, step, accept_charge=accept_charge))
+
+    def replay_many(
+        self, wanted: JobFilter, step: Step, *, dry_run: bool = False, again: bool = False
+    ) -> Iterator[Replayed]:
+        """Run every job that fits again from a step, newest first; from submit, that accepts the charge of each.
+
+        Broken off and begun again it goes on where it was: a job that was replayed from there before is passed over,
+        unless `again`. With `dry_run` nothing is moved. Raises LedgerUnavailable, StorageError.
+        """
+        if dry_run:
+            yield from self._would_fit(wanted, step, again=again)
+            return
+        for job in self._fitting(wanted):
+            if step.value in job.replayed_from and not again:
+                yield Replayed(job.job_id, REPEATED)
+            else:
+                yield self._tried(job, step)
+
+    def replayable(self, job_ids: Iterable[str], step: Step) -> Iterator[Replayed]:
+        """Which of these jobs could be run again from a step. Moves nothing. Raises JobNotFound, StorageError."""
+        for job_id in job_ids:
+            yield from self._judged([ReplayFacts.of(self._ledger.get(job_id))], step)
+
+    def _would_fit(self, wanted: JobFilter, step: Step, *, again: bool) -> Iterator[Replayed]:
+        """The same as a replay, of no more of each job than it takes: there may be a million."""
+        possible = set(wanted.possible_states())
+        for page in self._ledger.pages(wanted, limit=PAGE_DRY):
+            for chunk in _chunks(page, CHUNK_DRY):
+                found = self._ledger.replay_facts(chunk, whole=step is Step.NOTIFY)
+                fresh = []
+                for job in found:
+                    if job.state not in possible:  # it has moved in this moment
+                        continue
+                    if job.was_replayed_from(step) and not again:
+                        yield Replayed(job.job_id, REPEATED)
+                    else:
+                        fresh.append(job)
+                yield from self._judged(fresh, step)
+
+    def _judged(self, jobs: list[ReplayFacts], step: Step) -> Iterator[Replayed]:
+        superseded = self._ledger.superseded([job.job_id for job in jobs]) if step is Step.SUBMIT else {}
+        for job in jobs:
+            yield Replayed(job.job_id, self._problem(job, step, superseded.get(job.job_id)))
+
+    def _problem(self, job: ReplayFacts, step: Step, superseded_by: str | None) -> str | None:
+        try:
+            looked_for = step is Step.POLL and job.state is State.SUCCEEDED
+            stored = looked_for and self._is_stored(self._ledger.get(job.job_id))
+            staged = self._staged(job) if step is Step.FINALIZE else 0
+        except (NotPossible, JobNotFound) as error:
+            return str(error)
+        return replays.refusal(job, step, superseded_by=superseded_by, stored=stored, staged=staged)
+
+    def _tried(self, job: Job, step: Step) -> Replayed:
+        try:
+            self._move(job, self._change(job, step, accept_charge=True))
+        except NotPossible as error:
+            return Replayed(job.job_id, str(error))
+        return Replayed(job.job_id)
+
+    def submit_again(self, job_id: str, *, accept_charge: bool) -> Job:
+        """Send a job to the vendor once more; see `replay`."""
+        return self.replay(job_id, Step.SUBMIT, accept_charge=accept_charge)
+
+    def notify_again(self, job_id: str) -> Job:
+        """Tell the customer of a job that has ended (or is HELD) once more, under the same webhook id; see `replay`."""
+        return self.replay(job_id, Step.NOTIFY)
+
+    def tell_again(self, job: Job) -> Job:
+        """The same for a job that was just read. Raises NotPossible."""
+        return self._move(job, replays.from_notify(job))
+
+    def _fitting(self, wanted: JobFilter) -> Iterator[Job]:
+        for page in self._ledger.pages(wanted, limit=PAGE):
+            for chunk in _chunks(page, CHUNK):
+                yield from (job for job in self._ledger.get_many(chunk) if wanted.fits(job))
+
+    def _change(self, job: Job, step: Step, *, accept_charge: bool) -> Change:
+        if step is Step.SUBMIT:
+            superseded_by = self._ledger.superseded([job.job_id]).get(job.job_id)
+            return replays.from_submit(job, accept_charge=accept_charge, superseded_by=superseded_by)
+        if step is Step.POLL:
+            return replays.from_poll(job, stored=job.state is State.SUCCEEDED and self._is_stored(job))
+        if step is Step.FINALIZE:
+            return replays.from_finalize(job, self._staged(job))
+        return replays.from_notify(job)
+
+    def _is_stored(self, job: Job) -> bool:
+        storage = self._pictures(job)
+        return all(storage.head(image.key) == image.bytes for image in job.images)
+
+    def _staged(self, job: Job | ReplayFacts) -> int:
+        """How many pictures of a job lie in staging: those from 0 on, without a gap."""
+        if job.vendor_job_id is None:
+            return 0
+        storage, number = self._pictures(job), 0
+        while storage.head(f"staging/{job.job_id}/{number}") is not None:
+            number += 1
+        return number
+
+    def _pictures(self, job: Job | ReplayFacts) -> Storage:
+        if self._storage is None:
+            raise NotPossible(
+                f"Whether pictures of job {job.job_id} are there cannot be seen from here: set SWAPLINE_STORAGE_URL."
+            )
+        return self._storage
+
+    def notify_batch_again(self, name: str) -> Batch:
+        """Tell of a batch that is completed once more, under the same webhook id. Raises BatchNotFound, NotPossible."""
+        batch = self._ledger.completed_batch(name)
+        if batch is None:
+            raise BatchNotFound(f"There is no batch {name!r} that is completed and has somebody to tell.")
+        fields: dict[str, FieldValue] = {"notification": Notification.PENDING, "notify_attempts": 0}
+        data: dict[str, JsonValue] = {"from": Step.NOTIFY}
+        change = Change(to=State.SUCCEEDED, fields=fields, due_in=0, note="replayed", data=data, count={"replayed": 1})
+        written = self._ledger.advance_batch(batch, change, token=new_token())
+        if written is None:
+            raise NotPossible(f"Batch {name} has moved on in this moment; look at it again.")
+        return batch.model_copy(update={**fields, "version": written[0]})
+
+    def _move(self, job: Job, change: Change) -> Job:
+        advanced = self._ledger.advance(job, change)
+        if advanced is None:
+            raise NotPossible(f"Job {job.job_id} has moved on in this moment; look at it again.")
+        self._publisher.send(advanced.granted)
+        return advanced.job
+
+
+def _chunks(ids: list[str], size: int) -> Iterable[list[str]]:
+    return (ids[start : start + size] for start in range(0, len(ids), size))

@@ -1,0 +1,199 @@
+"""What it takes to run a job again from one of its steps, or why that cannot be. Pure: values in, values out.
+
+A job that the vendor has is looked at again in STORING, which holds no slot: the place that it had was given on long
+ago, and most of these jobs are done. If the vendor still works on it, the step `poll` says so and takes the slot.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from swapline_producer.contract import CREDITS_PER_JOB, Job, Notification, State, Step
+from swapline_producer.contract.changes import Change, FieldValue
+from swapline_producer.contract.replay_facts import ReplayFacts
+from swapline_producer.errors import NotPossible
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+RESET_FIELDS: dict[str, FieldValue] = {
+    "failure_code": None,
+    "failure_detail": None,
+    "notification": Notification.NONE,
+    "notify_attempts": 0,
+    "canceling": None,
+    "retries": None,
+    "not_found": None,
+    "silent": None,
+    "staged": None,
+    "images": None,
+    "finished_at": None,
+}
+"""What a job that goes on leaves behind it."""
+
+UNSENT: dict[str, FieldValue] = {
+    "vendor_job_id": None,
+    "vendor_status": None,
+    "polls": None,
+    "polled_at": None,
+    "submitted_at": None,
+    "terminal_at": None,
+    "run_until": None,
+}
+"""What belongs to a submission, and not to the next one."""
+
+
+def refusal(
+    job: ReplayFacts, step: Step, *, superseded_by: str | None = None, stored: bool = False, staged: int = 0
+) -> str | None:
+    """Why a job cannot be run again from a step, in a sentence; None where it can.
+
+    `superseded_by`: the job that has its idempotency key now. `stored`: it has SUCCEEDED and all its pictures are where they
+    belong. `staged`: so many pictures of it are staged.
+    """
+    match step:
+        case Step.SUBMIT:
+            return _not_from_submit(job, superseded_by)
+        case Step.POLL:
+            return _not_from_poll(job, stored=stored)
+        case Step.FINALIZE:
+            return _not_from_finalize(job, staged)
+        case Step.NOTIFY:
+            return _not_from_notify(job)
+
+
+def _not_from_submit(job: ReplayFacts, superseded_by: str | None) -> str | None:
+    name = f"Job {job.job_id}"
+    if job.state is State.SUCCEEDED:
+        return f"{name} has SUCCEEDED; for another picture, enqueue a new job."
+    if not job.state.finished and job.state is not State.HELD:
+        return f"{name} is {job.state}, not HELD and not at its end; it goes on by itself."
+    if job.state is State.HELD and job.canceling:
+        return f"{name} is to be canceled: it ends when its slot is free."
+    if superseded_by is not None:
+        return f"{name} gave its idempotency key to job {superseded_by}, which was made in its place; look at that."
+    return None
+
+
+def _not_from_poll(job: ReplayFacts, *, stored: bool) -> str | None:
+    name = f"Job {job.job_id}"
+    if job.state is State.HELD:
+        return f"{name} is HELD and its id at the vendor is not known; `swapline jobs resolve` tells it."
+    if job.state in {State.QUEUED, State.SUBMITTING, State.RUNNING}:
+        return f"{name} is {job.state}; it goes on by itself, and is looked at when it is time."
+    if job.vendor_job_id is None:
+        return f"{name} is {job.state} and never got an id at the vendor; only --from submit runs it again."
+    if stored:
+        return f"{name} has SUCCEEDED and its pictures are in object storage; there is nothing to look for."
+    return None
+
+
+def _not_from_finalize(job: ReplayFacts, staged: int) -> str | None:
+    name = f"Job {job.job_id}"
+    if job.state is not State.STORING and not job.state.finished:
+        return f"{name} is {job.state}; it has nothing to store yet."
+    if not staged:
+        way = "--from poll reads it from the vendor again, free of charge" if job.vendor_job_id else "it was never sent"
+        return f"{name} is {job.state} and has no picture in staging (any more); {way}."
+    return None
+
+
+def _not_from_notify(job: ReplayFacts) -> str | None:
+    if not job.listens:
+        return f"Job {job.job_id} is {job.state} and has no webhook_url; there is nobody to tell."
+    if not (job.state.finished or job.state is State.HELD):
+        return f"Job {job.job_id} is {job.state}; its webhook is sent when it ends."
+    return None
+
+
+def from_submit(job: Job, *, accept_charge: bool, superseded_by: str | None = None) -> Change:
+    """Send a job to the vendor once more, at the price of a new one. `superseded_by`: the job that has its idempotency key now.
+
+    Raises NotPossible.
+    """
+    _check(refusal(ReplayFacts.of(job), Step.SUBMIT, superseded_by=superseded_by))
+    if not accept_charge:
+        raise NotPossible(_what_it_costs(job))
+    sent = {} if job.state is State.HELD else UNSENT
+    so_far: dict[str, JsonValue] = {"polls": job.polls} if job.polls and sent else {}
+    return Change(
+        to=State.QUEUED,
+        fields={**RESET_FIELDS, **sent, **_marked(job, Step.SUBMIT)},
+        stamps={"queue_until": (job.queue_until - job.created_at) / 1000},
+        in_line=True,
+        due_by="queue_until",
+        note="replayed",
+        data=_data(job, Step.SUBMIT, accepted_charge=True, **so_far),
+        count={"replayed": 1},
+    )
+
+
+def from_poll(job: Job, *, stored: bool = False) -> Change:
+    """Look at the vendor's id again, free of charge. `stored`: all pictures of a SUCCEEDED job are where they belong.
+
+    Raises NotPossible.
+    """
+    _check(refusal(ReplayFacts.of(job), Step.POLL, stored=stored))
+    return _store_again(job, Step.POLL, None)
+
+
+def from_finalize(job: Job, staged: int) -> Change:
+    """Store again what is staged: so many pictures. Raises NotPossible."""
+    _check(refusal(ReplayFacts.of(job), Step.FINALIZE, staged=staged))
+    return _store_again(job, Step.FINALIZE, staged)
+
+
+def from_notify(job: Job) -> Change:
+    """Tell the customer once more, under the same webhook id. Raises NotPossible."""
+    _check(refusal(ReplayFacts.of(job), Step.NOTIFY))
+    return Change(
+        to=job.state,
+        fields={"notification": Notification.PENDING, "notify_attempts": 0, **_marked(job, Step.NOTIFY)},
+        due_in=0,
+        note="replayed",
+        data=_data(job, Step.NOTIFY),
+        count={"replayed": 1},
+    )
+
+
+def _check(problem: str | None) -> None:
+    if problem is not None:
+        raise NotPossible(problem)
+
+
+def cost(step: Step) -> int:
+    """Credits that running a job again from a step costs."""
+    return CREDITS_PER_JOB if step is Step.SUBMIT else 0
+
+
+def _store_again(job: Job, step: Step, staged: int | None) -> Change:
+    return Change(
+        to=State.STORING,
+        fields={**RESET_FIELDS, "staged": staged, **_marked(job, step)},
+        due_in=0,
+        note="replayed",
+        data=_data(job, step),
+        count={"replayed": 1},
+    )
+
+
+def _marked(job: Job, step: Step) -> dict[str, FieldValue]:
+    """A replay by filter passes over jobs that were replayed from there before."""
+    return {"replayed": ",".join(sorted({*job.replayed_from, step.value}))}
+
+
+def _data(job: Job, step: Step, **more: JsonValue) -> dict[str, JsonValue]:
+    was: dict[str, JsonValue] = {"was": job.state} if job.state.finished else {}
+    code: dict[str, JsonValue] = {"code": job.failure_code} if job.failure_code else {}
+    return {"from": step, **was, **code, **more}
+
+
+def _what_it_costs(job: Job) -> str:
+    if job.state is State.HELD:
+        return (
+            f"Job {job.job_id} may be charged a second time: look for it in the vendor's records first (then"
+            " `swapline jobs resolve`), or say --accept-charge."
+        )
+    so_far = f", beside the {job.credits} that it has cost" if job.credits else ""
+    free = " Look at the vendor's id again first, which is free: --from poll." if job.vendor_job_id else ""
+    return f"Job {job.job_id} would cost {CREDITS_PER_JOB} credits{so_far}: say --accept-charge.{free}"

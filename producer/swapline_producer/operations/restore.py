@@ -1,0 +1,137 @@
+"""What must be done when Redis has been restored from a backup, before the first worker runs.
+
+The ledger has gone back in time, and the vendor has not: a job that waits in the backup may have been submitted, and
+paid, since. Where its receipt lies in object storage it has succeeded, and ends so. Of the others nobody here can know,
+so they are HELD for a person who looks into the vendor's records. Jobs that the vendor had at the time of the backup
+need nothing: they are looked at again, under the same id, and looking is free.
+"""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from swapline_producer.contract import FailureCode, Job, Notification, State, StoredPicture, result_folder
+from swapline_producer.contract.changes import Change
+from swapline_producer.errors import NotPossible, ObjectMissing
+
+if TYPE_CHECKING:
+    from swapline_producer.contract.changes import FieldValue
+    from swapline_producer.ledger import Ledger
+    from swapline_producer.storage import Storage
+
+UNPAID = (State.QUEUED, State.SUBMITTING)
+"""As far as the backup knows."""
+
+OPEN = (State.HELD, *UNPAID, State.RUNNING, State.STORING)
+"""States of jobs that may have ended since. HELD first: what is held here is not looked for again."""
+
+PAGE = 500
+"""Jobs read at a time: a round trip of some hundred kilobytes."""
+
+READERS = 16
+"""Receipts looked for at a time: a store answers in tens of milliseconds, and there may be many jobs."""
+
+SILENCE = 15_000
+"""Milliseconds without a claim after which no worker runs: each claims every five seconds at least."""
+
+REASON = "Redis was restored from a backup: it may have been submitted, and paid, since"
+
+
+@dataclass
+class Restored:
+    """Ids of jobs: which ended by their receipts, which are held for a person, and which are looked at again."""
+
+    succeeded: list[str] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)
+    looked_at_again: list[str] = field(default_factory=list)
+
+
+def after_restore(ledger: Ledger, storage: Storage, *, only_look: bool = False) -> Restored:
+    """Settle what the backup cannot know; doing it twice is doing it once. `only_look` changes nothing.
+
+    Raises NotPossible while workers run, LedgerUnavailable and StorageError: then nothing is submitted until it has
+    been run again to its end.
+    """
+    ago = ledger.since_last_claim()
+    if ago is not None and ago < SILENCE:
+        raise NotPossible(
+            f"A worker runs: it claimed jobs {ago / 1000:.0f} s ago. Stop every worker, then run it again."
+        )
+    if only_look:
+        return _Settling(ledger, storage, changes=False).run()
+    ledger.suspend_slots()  # no slot is given to a job while it is decided what to do with it
+    done = _Settling(ledger, storage, changes=True).run()
+    ledger.resume_slots()
+    return done
+
+
+class _Settling:
+    def __init__(self, ledger: Ledger, storage: Storage, *, changes: bool) -> None:
+        self._ledger = ledger
+        self._storage = storage
+        self._changes = changes
+        self._done = Restored()
+
+    def run(self) -> Restored:
+        ids = [(state, job_id) for state in OPEN for job_id in self._ledger.list_ids(state, limit=10**9)]
+        with ThreadPoolExecutor(READERS, thread_name_prefix="swapline-receipts") as pool:
+            for first in range(0, len(ids), PAGE):
+                jobs = self._ledger.get_many([job_id for _, job_id in ids[first : first + PAGE]])
+                for job, receipt in zip(jobs, pool.map(self._receipt, jobs), strict=True):
+                    self._settle(job, receipt)
+        return self._done
+
+    def _receipt(self, job: Job) -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] = json.loads(self._storage.get(f"{result_folder(job)}/receipt.json"))
+        except (ObjectMissing, ValueError):  # one that is broken tells as little
+            return None
+        return found
+
+    def _settle(self, job: Job, receipt: dict[str, Any] | None) -> None:
+        if receipt is not None:
+            self._write(job, _by_receipt(job, receipt), self._done.succeeded)
+        elif job.state in UNPAID and not job.attempt_open:  # an open attempt is held by its rescue, as ever
+            self._write(job, _held(job), self._done.held)
+        elif job.state is not State.HELD:
+            self._done.looked_at_again.append(job.job_id)
+
+    def _write(self, job: Job, change: Change, done: list[str]) -> None:
+        if not self._changes or self._ledger.advance(job, change) is not None:
+            done.append(job.job_id)
+
+
+def _by_receipt(job: Job, receipt: dict[str, Any]) -> Change:
+    tells = job.spec.webhook_url is not None
+    fields: dict[str, FieldValue] = {
+        **{name: receipt[name] for name in ("vendor_job_id", "credits", "submitted_at", "terminal_at")},
+        "images": tuple(StoredPicture.model_validate(image) for image in receipt["images"]),
+        "attempt_open": False,
+        "failure_code": None,
+        "failure_detail": None,
+        "staged": None,
+        "notification": Notification.PENDING if tells else Notification.NONE,
+        "notify_attempts": 0,
+    }
+    return Change(
+        to=State.SUCCEEDED,
+        fields=fields,
+        due_in=0 if tells else None,
+        note="succeeded",
+        data={"reason": "its receipt was found after a restore"},
+        count={"finished.SUCCEEDED": 1, "restored": 1},
+    )
+
+
+def _held(job: Job) -> Change:
+    return Change(
+        to=State.HELD,
+        fields={"failure_code": FailureCode.SUBMIT_UNKNOWN, "failure_detail": REASON},
+        due_in=0 if job.slot else None,  # nobody is at the vendor's for it: the slot is let go by the next claim
+        note="held",
+        data={"reason": REASON},
+        count={"held": 1, "restored": 1},
+    )

@@ -1,0 +1,175 @@
+"""The janitor: finds objects that no record needs, in a store that may be large, a bounded part of it at a time.
+
+What is not needed any more is usually on the ledger's list, and deleted from there (`sweep.py`). What nobody could
+write down is found here: a worker that was killed between writing and saying so, a ledger that lost its last second.
+
+An object counts as an orphan when it is older than SAFE_AGE, and
+  an input      has no job and no hold in the ledger;
+  staging       belongs to a job that has ended, or to none;
+  a result      belongs to a purged job, to one that ended without pictures, has no receipt although no record is left
+                (the receipt is written last), or is older than RESULT_TTL.
+A result with a receipt outlives its record: that is what receipts are for.
+
+A store says which installation it belongs to (`owner.json`). Where the ledger has another name, it is the wrong one, or
+an empty one, and everything would look like an orphan: then nothing is touched.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby, islice
+from typing import TYPE_CHECKING
+
+from swapline_producer.errors import NotPossible
+from swapline_producer.storage.keys import AREAS, FOLDER_PARTS, INPUTS, OWNER, RECEIPT, RESULTS, STAGING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from swapline_producer.ledger import Ledger
+    from swapline_producer.storage import Storage, StoredObject
+
+SAFE_AGE = 3600.0
+"""Seconds: no step and no enqueue takes nearly so long between writing an object and saying so."""
+
+PART = 1000
+"""Objects of an area that a worker looks at in one go: one request to a bucket."""
+
+PAGE = 200
+"""Names asked of the ledger in one round trip."""
+
+
+@dataclass(slots=True)
+class Findings:
+    """What the janitor saw: objects looked at, and orphans by their area; `names` as they are put on the list."""
+
+    polled_at: int = 0
+    orphans: Counter[str] = field(default_factory=Counter)
+    names: list[str] = field(default_factory=list)
+    abandoned: int = 0
+    """Unfinished files of killed writers."""
+    cut_short: bool = False
+    """There is more than the limit allowed to look at."""
+
+
+class Janitor:
+    """Looks for orphans. `wall` gives seconds since the epoch, by which a store's moments are read."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        storage: Storage,
+        *,
+        result_ttl: float | None,
+        safe_age: float = SAFE_AGE,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        """Keep the parts. Objects younger than `safe_age` seconds are left alone."""
+        self._ledger = ledger
+        self._storage = storage
+        self._result_ttl = result_ttl
+        self._safe_age = safe_age
+        self._wall = wall
+
+    def check_owner(self, *, adopt: bool = False, dry: bool = False) -> None:
+        """See that the store belongs to this ledger; a store without an owner gets one, and so does one to `adopt`.
+
+        With `dry` nothing is written. Raises NotPossible where it belongs to another.
+        """
+        mine = self._ledger.installation(secrets.token_hex(8)).encode()
+        new = self._storage.head(OWNER) is None
+        if dry and (new or adopt):
+            return
+        if adopt:
+            self._storage.put(OWNER, mine, "application/json")
+        elif new:
+            self._storage.put_once(OWNER, mine, "application/json")
+        if self._storage.get(OWNER) != mine:
+            raise NotPossible(
+                f"The store belongs to another installation ({OWNER}), or the ledger is new: every picture in it would"
+                " look like an orphan, so nothing is deleted. Check SWAPLINE_REDIS_URL, SWAPLINE_KEY_PREFIX and"
+                " SWAPLINE_STORAGE_URL; if they are right, say `swapline janitor --adopt`.",
+            )
+
+    def next_part(self) -> Findings:
+        """Go on where the last one stopped, whoever that was, and put what is found on the list. For workers."""
+        findings = Findings()
+        for area in AREAS:
+            after = self._ledger.crawled_to(area)
+            last = self._look(area, after, PART, findings)
+            self._ledger.crawled_to(area, last or "")
+        self._ledger.let_go(findings.names)
+        return findings
+
+    def abandoned(self) -> int:
+        """Delete what killed writers left unfinished; give how many files that were."""
+        return self._storage.abandoned(self._safe_age)
+
+    def everything(self, *, limit: int, dry: bool) -> Findings:
+        """Look at `limit` objects at most, from the beginning; put what is found on the list unless `dry`."""
+        findings = Findings()
+        for area in AREAS:
+            room = limit - findings.polled_at
+            if room > 0:
+                findings.cut_short |= self._look(area, "", room, findings) is not None
+        if not dry:
+            self._ledger.let_go(findings.names)
+            findings.abandoned = self.abandoned()
+        return findings
+
+    def _look(self, area: str, after: str, limit: int, findings: Findings) -> str | None:
+        """Look at a part of an area; the key to go on after, or None at its end."""
+        judge = {INPUTS: self._inputs, STAGING: self._staging, RESULTS: self._results}[area]
+        found = list(islice(self._storage.list(area, after=after), limit))
+        findings.polled_at += len(found)
+        for page in _pages(found):
+            for name, objects in judge(page):
+                findings.names.append(name)
+                findings.orphans[area] += objects
+        return found[-1].key if len(found) == limit else None
+
+    def _is_old(self, one: StoredObject, age: float | None = None) -> bool:
+        return one.modified_at < (self._wall() - (self._safe_age if age is None else age)) * 1000
+
+    def _inputs(self, found: Iterable[StoredObject]) -> Iterator[tuple[str, int]]:
+        digests = [one.key.partition("/")[2] for one in found if self._is_old(one)]
+        for digest in self._ledger.unknown_inputs(digests):
+            yield f"{INPUTS}/{digest}", 1
+
+    def _staging(self, found: Iterable[StoredObject]) -> Iterator[tuple[str, int]]:
+        jobs = Counter(_part(one, 1) for one in found if self._is_old(one))
+        for job_id, facts in zip(jobs, self._ledger.facts(list(jobs)), strict=True):
+            if facts.state is None or facts.state.finished:
+                yield f"{STAGING}/{job_id}", jobs[job_id]
+
+    def _results(self, found: Iterable[StoredObject]) -> Iterator[tuple[str, int]]:
+        folders = {
+            folder: list(objects)
+            for folder, objects in groupby(found, partial(_folder, parts=FOLDER_PARTS))
+            if folder.count("/") == FOLDER_PARTS - 1
+        }
+        known = self._ledger.facts([folder.rpartition("/")[2] for folder in folders])
+        for (folder, objects), facts in zip(folders.items(), known, strict=True):
+            old = all(map(self._is_old, objects))
+            over = self._result_ttl is not None and all(self._is_old(one, self._result_ttl) for one in objects)
+            nobodys = facts.state is None and (facts.purged or self._storage.head(f"{folder}/{RECEIPT}") is None)
+            fruitless = facts.state is not None and facts.state.finished and not facts.pictures
+            if old and (over or nobodys or fruitless):
+                yield folder, len(objects)
+
+
+def _pages(found: list[StoredObject]) -> Iterator[list[StoredObject]]:
+    for first in range(0, len(found), PAGE):
+        yield found[first : first + PAGE]
+
+
+def _part(one: StoredObject, number: int) -> str:
+    return one.key.split("/")[number]
+
+
+def _folder(one: StoredObject, parts: int) -> str:
+    return "/".join(one.key.split("/")[:parts])

@@ -1,0 +1,201 @@
+"""Purge: everything of a job, a tenant or a time goes, in the ledger and in object storage. A tombstone stays.
+
+The ledger forgets first and remembers what is to be deleted, so a purge that is cut off is finished by the workers. A
+job that has not ended is canceled, loses what it has of a person's words at once, and is purged when it has ended: the
+vendor has no cancel, and its place there must not be given on too early.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from swapline_producer.client.cancel import cancel
+from swapline_producer.contract import FINISHED, Notification
+from swapline_producer.errors import JobNotFound, NotPossible
+from swapline_producer.ledger import JobFilter
+from swapline_producer.retention.sweep import Sweep
+from swapline_producer.storage.keys import FOLDER_PARTS, INPUTS, RESULTS, result_folder, staging_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from swapline_producer.contract import Job
+    from swapline_producer.ledger import Ledger
+    from swapline_producer.messaging.publisher import Publisher
+    from swapline_producer.storage import Storage
+
+PAGE = 500
+"""Jobs read, purged and swept at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeSelector:
+    """Which jobs: these, or all of a tenant, or all that have ended and were accepted before a moment (UTC ms)."""
+
+    job_ids: tuple[str, ...] = ()
+    tenant: str | None = None
+    before: int | None = None
+
+    @property
+    def why(self) -> str:
+        """What the tombstones say: how the job was chosen, and nothing of a person."""
+        return "job" if self.job_ids else "tenant" if self.tenant else "before"
+
+
+@dataclass(slots=True)
+class Report:
+    """What a purge did, or would do. `promised` jobs are purged when they have ended; `unknown` ids have nothing."""
+
+    jobs: int = 0
+    promised: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    webhooks: int = 0
+    """Deliveries that were still to come."""
+    objects: int = 0
+    """Results and receipts. Inputs and staging are not counted: others may need the one, the other is short-lived."""
+    forgotten: int = 0
+    """Folders of results whose job the ledger had forgotten already."""
+
+
+class Purge:
+    """Forgets jobs. `dry` only counts."""
+
+    def __init__(self, ledger: Ledger, publisher: Publisher, storage: Storage, *, dry: bool = False) -> None:
+        """Keep the parts."""
+        self._ledger = ledger
+        self._publisher = publisher
+        self._storage = storage
+        self._sweep = Sweep(ledger, storage)
+        self._dry = dry
+
+    def run(self, selector: PurgeSelector) -> Report:
+        """Purge. Asked again, it goes on where it was cut off. Raises StorageError, LedgerUnavailable."""
+        report = Report()
+        for page in _pages(selector.job_ids or self._ids(selector)):
+            if self._dry and not selector.job_ids:
+                self._count(page, report)
+                continue
+            found = self._ledger.get_many(page)
+            self._purge([job for job in found if _is_meant(job, selector)], selector.why, report)
+            if selector.job_ids:
+                report.unknown += sorted(set(page) - {job.job_id for job in found})
+        self._forgotten(selector, report)
+        if selector.tenant is not None and not self._dry:
+            self._ledger.forget_tenant(selector.tenant)
+            self._ledger.forget_endpoints(selector.tenant)
+        return report
+
+    def keep_promises(self, job_ids: Iterable[str]) -> None:
+        """Purge those that have ended of the jobs that were promised to be purged."""
+        for page in _pages(job_ids):
+            self._purge(self._ledger.get_many(page), "job", Report())
+
+    def _ids(self, selector: PurgeSelector) -> list[str]:
+        """All ids first: what is purged leaves the indexes that are read here."""
+        states = tuple(FINISHED) if selector.before is not None else ()
+        tenants = (selector.tenant,) if selector.tenant is not None else ()
+        wanted = JobFilter(states=states, tenants=tenants, accepted_before=selector.before)
+        return self._ledger.find(wanted, limit=sys.maxsize)
+
+    def _count(self, job_ids: list[str], report: Report) -> None:
+        """What would go, without reading the jobs whole: there may be a million of them."""
+        for job_id, weight in zip(job_ids, self._ledger.weigh(job_ids), strict=True):
+            if weight is None:  # it has gone in this moment
+                continue
+            report.webhooks += weight.notification is Notification.PENDING
+            if weight.state.finished:
+                report.jobs += 1
+                report.objects += weight.pictures + bool(weight.pictures)
+            else:
+                report.promised.append(job_id)
+
+    def _purge(self, jobs: list[Job], why: str, report: Report) -> None:
+        gone = [job for job in jobs if self._one(job, why, report)]
+        names = [name for job in gone for name in _names(job)]
+        if self._dry:
+            return
+        self._sweep.now(names)
+
+    def _one(self, job: Job, why: str, report: Report) -> bool:
+        """Forget one job; whether it is forgotten, and not only promised to be."""
+        report.webhooks += job.notification is Notification.PENDING
+        purged = job.state.finished if self._dry else self._forget(job, why)
+        if purged:
+            report.jobs += 1
+            report.objects += len(job.images) + bool(job.images)
+        else:
+            report.promised.append(job.job_id)
+        return purged
+
+    def _forget(self, job: Job, why: str) -> bool:
+        first = self._ledger.purge(job, why)
+        if first.state is None:
+            return True
+        try:
+            cancel(self._ledger, self._publisher, job.job_id)
+            return self._ledger.purge(self._ledger.get(job.job_id), why).state is None
+        except JobNotFound:  # somebody else purged it in this moment
+            return True
+        except NotPossible:  # it has ended in this moment
+            return self._ledger.purge(job, why).state is None
+
+    def _forgotten(self, selector: PurgeSelector, report: Report) -> None:
+        """Results whose jobs the ledger has forgotten: they are found by their names alone."""
+        if selector.job_ids and not report.unknown:
+            return
+        keys: list[str] = []
+        folders: set[str] = set()
+        for key, folder in self._strays(selector, report):
+            keys.append(key)
+            folders.add(folder)
+        ids = {folder.rpartition("/")[2] for folder in folders}
+        report.objects += len(keys)
+        report.forgotten = len(folders)
+        report.unknown = [job_id for job_id in report.unknown if job_id not in ids]
+        if not self._dry and keys:
+            self._storage.delete(keys)
+            self._ledger.bury(ids, selector.why)
+
+    def _strays(self, selector: PurgeSelector, report: Report) -> Iterator[tuple[str, str]]:
+        wanted = set(report.unknown)
+        known = lru_cache(2)(lambda job_id: self._ledger.facts([job_id])[0].state is not None)  # keys come by folder
+        for found in self._storage.list(f"{RESULTS}/{selector.tenant}" if selector.tenant else RESULTS):
+            parts = found.key.split("/")
+            if len(parts) <= FOLDER_PARTS or (selector.job_ids and parts[FOLDER_PARTS - 1] not in wanted):
+                continue
+            if selector.before is not None and not _is_before(parts, selector.before):
+                continue
+            if not known(parts[FOLDER_PARTS - 1]):
+                yield found.key, "/".join(parts[:FOLDER_PARTS])
+
+
+def _names(job: Job) -> list[str]:
+    image = job.spec.image
+    inputs = [f"{INPUTS}/{image.sha256}"] if image.kind == "stored" else []
+    return [staging_folder(job.job_id), result_folder(job), *inputs]
+
+
+def _is_meant(job: Job, selector: PurgeSelector) -> bool:
+    if selector.tenant is not None:
+        return job.tenant == selector.tenant
+    return selector.before is None or (job.state.finished and job.created_at < selector.before)
+
+
+def _is_before(parts: list[str], before: int) -> bool:
+    """Whether the whole day that a result's name tells lies before a moment."""
+    try:
+        year, month, of_month = map(int, parts[2:5])
+        day = datetime(year, month, of_month, tzinfo=UTC)
+    except ValueError:
+        return False
+    return (day.timestamp() + 86_400) * 1000 <= before
+
+
+def _pages(job_ids: Iterable[str]) -> Iterator[list[str]]:
+    wanted = list(job_ids)
+    for first in range(0, len(wanted), PAGE):
+        yield wanted[first : first + PAGE]

@@ -1,0 +1,1 @@
+"""Object storage in a folder: atomic, flushed writes."""

@@ -1,0 +1,153 @@
+"""Files that are whole or not there: written, given their names, measured and read, in an open folder."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from swapline_producer.storage.base import TEMPORARY
+from swapline_producer.storage.local.file_system import reserve
+from swapline_producer.storage.local.uncached import write_all
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from swapline_producer.storage.local.folders import Folder
+
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # a fifo in the folder must not block its reader
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+_MODE = 0o666  # less the process's umask, like any file a program makes
+
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS})
+"""How file systems without hard links (exFAT, some network shares) refuse one."""
+
+TAKEN = -1
+"""Instead of a size: somebody else has taken the name between our looking and writing."""
+
+
+def write(folder: Folder, name: str, data: bytes) -> None:
+    """Write a file beside its place, then give it its name in one step."""
+    with _temporary(folder, data) as temporary:
+        os.rename(temporary, name, src_dir_fd=folder.descriptor, dst_dir_fd=folder.descriptor)
+    folder.flush()
+
+
+def write_once(folder: Folder, name: str, data: bytes) -> int | None:
+    """The same, unless the name is taken; give None, or the size of what has it, or TAKEN."""
+    size = size_of(folder, name)
+    if size is not None:
+        return size
+    with _temporary(folder, data) as temporary:
+        if not _link(temporary, name, folder):
+            return TAKEN
+    folder.flush()
+    return None
+
+
+def write_in_place(folder: Folder, name: str, data: bytes) -> None:
+    """Write a file under its name from the beginning, which saves giving it one.
+
+    Where there is one (of somebody else who does the same, or was killed) it is written beside it.
+    """
+    try:
+        file = os.open(name, _CREATE, _MODE, dir_fd=folder.descriptor)
+    except FileExistsError:
+        write(folder, name, data)
+        return
+    try:
+        _fill(file, data)
+    except BaseException:
+        remove(name, folder)
+        raise
+    folder.flush_after()
+
+
+def size_of(folder: Folder, name: str) -> int | None:
+    """Give the size of a file; None where there is none, or something else."""
+    try:
+        found = os.stat(name, dir_fd=folder.descriptor, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
+def read(folder: Folder, name: str) -> bytes:
+    """Read a file. Raises OSError, FileNotFoundError for something else of that name as well."""
+    file = os.open(name, _READ, dir_fd=folder.descriptor)
+    try:
+        found = os.fstat(file)
+        if not stat.S_ISREG(found.st_mode):
+            raise FileNotFoundError(errno.ENOENT, "a folder or a special file is no object")
+        data = os.read(file, found.st_size)  # whole at once, if it is not gigabytes
+        return data if len(data) == found.st_size else data + _rest(file)
+    finally:
+        os.close(file)
+
+
+def flush(folder: Folder, name: str) -> None:
+    """Have the bytes of a file on the disk, whoever wrote them."""
+    file = os.open(name, _READ, dir_fd=folder.descriptor)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def remove(name: str, folder: Folder) -> None:
+    """Remove a file if there is one."""
+    with suppress(OSError):  # what cannot be removed now is the janitor's
+        os.unlink(name, dir_fd=folder.descriptor)
+
+
+@contextmanager
+def _temporary(folder: Folder, data: bytes) -> Iterator[str]:
+    """Write a file under a name that is no object's; it goes if it does not get a better one."""
+    name = f"{TEMPORARY}{secrets.token_hex(8)}"
+    try:
+        _fill(os.open(name, _CREATE, _MODE, dir_fd=folder.descriptor), data)
+        yield name
+    except BaseException:
+        remove(name, folder)
+        raise
+
+
+def _fill(file: int, data: bytes) -> None:
+    try:
+        reserve(file, len(data))
+        write_all(file, data)
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _link(temporary: str, name: str, folder: Folder) -> bool:
+    """Give the file its name unless that is taken, in one step where the file system has hard links."""
+    there = folder.descriptor
+    try:
+        os.link(temporary, name, src_dir_fd=there, dst_dir_fd=there, follow_symlinks=False)
+    except FileExistsError:
+        os.unlink(temporary, dir_fd=there)
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        return _renamed(temporary, name, folder)
+    os.unlink(temporary, dir_fd=there)
+    return True
+
+
+def _renamed(temporary: str, name: str, folder: Folder) -> bool:
+    if name in folder.names():
+        os.unlink(temporary, dir_fd=folder.descriptor)
+        return False
+    os.rename(temporary, name, src_dir_fd=folder.descriptor, dst_dir_fd=folder.descriptor)
+    return True
+
+
+def _rest(file: int) -> bytes:
+    with os.fdopen(file, "rb", closefd=False) as whole:
+        return whole.read()

@@ -1,0 +1,153 @@
+"""Folders below a root, kept open from one use to the next.
+
+Every part of a path is looked up below its parent, without following symbolic links, so no path and no link leads out
+of the root, even if somebody changes folders meanwhile. A folder that is kept is used again only if its name still
+leads to it. A new folder's name reaches the disk with the first write into it, and not in a flush of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from swapline_producer.storage.local.file_system import keeps_order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+FOLDER = os.O_RDONLY | os.O_DIRECTORY
+BELOW = FOLDER | os.O_NOFOLLOW
+_MODE = 0o777  # less the process's umask, like any folder a program makes
+
+KEPT = 32
+"""Folders kept open, at most: the areas, the days of a few tenants and the last dozen of jobs; any process may have
+a thousand files open."""
+
+
+class Folder:
+    """An open folder. It is closed when nobody holds it any more: its number is nobody else's while it is in use."""
+
+    __slots__ = ("_identity", "descriptor", "in_order", "new_in")
+
+    def __init__(self, descriptor: int, *, above: Folder | None = None) -> None:
+        """Take over a descriptor of a folder that was found in the one `above`."""
+        self.descriptor = descriptor
+        found = os.fstat(descriptor)
+        self._identity = (found.st_dev, found.st_ino)
+        self.new_in: Folder | None = None
+        """The folder that must be flushed as well for the name of this one to last."""
+        same = above is not None and above.device == self.device
+        self.in_order: bool = above.in_order if above and same else keeps_order(self.device)
+        """Whether its file system keeps order."""
+
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+        """Close it. `close` is kept here, as the module may be gone when the interpreter ends."""
+        close(self.descriptor)
+
+    @property
+    def device(self) -> int:
+        """The file system that it is on."""
+        return self._identity[0]
+
+    def is_what(self, found: os.stat_result) -> bool:
+        """Whether that was found of this very folder."""
+        return self._identity == (found.st_dev, found.st_ino)
+
+    def leads_to(self, folder: Folder, name: str) -> bool:
+        """Whether that name in this folder is the other one's. Raises FileNotFoundError."""
+        return folder.is_what(os.stat(name, dir_fd=self.descriptor, follow_symlinks=False))
+
+    def names(self) -> set[str]:
+        """What is in it."""
+        return set(os.listdir(self.descriptor))  # noqa: PTH208 -- a descriptor is no path
+
+    def flush(self) -> None:
+        """Have the names in it on the disk, and its own, where that is new."""
+        os.fsync(self.descriptor)
+        above = self.new_in
+        if above is not None:
+            if not self.in_order:
+                above.flush()
+            self.new_in = None
+
+    def flush_after(self) -> None:
+        """Have the name of a new file in it on the disk, whose bytes were just flushed."""
+        if not self.in_order:
+            self.flush()
+
+
+class Folders:
+    """Opens folders by their path below the root (`a/b`, the root is the empty one). For any number of threads."""
+
+    def __init__(self, root: Path) -> None:
+        """Keep the root's path; nothing is opened or made yet."""
+        self._root = root
+        self._kept: dict[str, Folder] = {}
+        self._lock = threading.Lock()
+
+    def open(self, path: str, *, make: bool = False) -> Folder:
+        """Open a folder; `make` makes what is missing of its path. Raises OSError, FileNotFoundError among them."""
+        if not path:
+            return self._open_root(make=make)
+        above, _, name = path.rpartition("/")
+        return self.open_in(self.open(above, make=make), path, name, make=make)
+
+    def open_in(self, parent: Folder, path: str, name: str, *, make: bool = False) -> Folder:
+        """The same where the parent of that path is open already; `name` is the last part."""
+        kept = self._kept.get(path)
+        if kept is not None:
+            with suppress(FileNotFoundError):
+                if parent.leads_to(kept, name):
+                    return kept
+        return self.keep(path, (_made_below if make else _below)(parent, name))
+
+    def keep(self, path: str, folder: Folder) -> Folder:
+        """Keep a folder at hand for its next use, and the oldest one no longer."""
+        with self._lock:
+            self._kept[path] = folder
+            if len(self._kept) > KEPT:
+                del self._kept[next(iter(self._kept))]
+        return folder
+
+    def _open_root(self, *, make: bool) -> Folder:
+        """Open the root, which alone may be a link, and which may be replaced by another one at any time."""
+        kept = self._kept.get("")
+        try:
+            found = self._root.stat()
+        except FileNotFoundError:
+            if not make:
+                raise
+            _make_root(self._root)
+        else:
+            if kept is not None and kept.is_what(found):
+                return kept
+        return self.keep("", Folder(os.open(self._root, FOLDER)))
+
+
+def _below(parent: Folder, name: str) -> Folder:
+    """Open a folder below another."""
+    return Folder(os.open(name, BELOW, dir_fd=parent.descriptor), above=parent)
+
+
+def _made_below(parent: Folder, name: str) -> Folder:
+    """Open a folder that may have to be made, by us or, in this moment, by somebody else."""
+    try:
+        return _below(parent, name)
+    except FileNotFoundError:
+        with suppress(FileExistsError):
+            os.mkdir(name, _MODE, dir_fd=parent.descriptor)
+    made = _below(parent, name)
+    made.new_in = parent
+    return made
+
+
+def _make_root(root: Path) -> None:
+    root.mkdir(parents=True, exist_ok=True)
+    parent = os.open(root.parent, FOLDER)
+    try:
+        os.fsync(parent)
+    finally:
+        os.close(parent)

@@ -1,0 +1,1 @@
+"""Standard Webhooks: keys, signatures, endpoints and the addresses that are allowed."""

@@ -1,0 +1,161 @@
+"""Signed webhooks, by the Standard Webhooks specification (standardwebhooks.com): sign here, verify at the receiver.
+
+    event = verify(request.get_data(), request.headers, secrets)     # Flask; raises WebhookVerificationError
+
+The signature is an HMAC-SHA256 (or, by key pair, ed25519) over `{webhook-id}.{webhook-timestamp}.{body}`: over the raw
+bytes of the body, so verify before anything parses and rewrites it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from pydantic import BaseModel, ValidationError
+
+from swapline_producer.contract import BatchEvent, EventType, SwapEvent
+from swapline_producer.errors import SettingsError, WebhookVerificationError
+from swapline_producer.webhooks.keys import new_key_pair, new_secret, read_key, secret_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from swapline_producer.webhooks.keys import Key
+
+__all__ = ["Headers", "new_key_pair", "new_secret", "read_key", "secret_key", "sign", "verify"]
+
+ID_HEADER = "webhook-id"
+TIMESTAMP_HEADER = "webhook-timestamp"
+SIGNATURE_HEADER = "webhook-signature"
+
+TOLERANCE = 300.0
+"""Seconds that a timestamp may be off: the specification's five minutes. Older ones may be a replay."""
+
+_ID = re.compile(r"[!-\-/-~]{1,255}")
+"""Printable, without space and without a full stop: that separates it from the timestamp in what is signed."""
+
+_TIMESTAMP = re.compile(r"[0-9]{1,12}")
+
+
+class _Kind(BaseModel):
+    type: str
+
+
+class Headers(Protocol):
+    """The headers of a request in any framework: Flask's, Starlette's, Django's, or a dict."""
+
+    def items(self) -> Iterable[tuple[str, str]]:
+        """Give names, in any case, and values."""
+
+
+def sign(payload: bytes, webhook_id: str, timestamp: int, secrets: str | Sequence[str]) -> dict[str, str]:
+    """Give the three headers of a webhook, with one signature for each secret, so that secrets can be rotated.
+
+    `secrets` are `whsec_…` and `whsk_…`; `timestamp` is when this attempt is sent, in seconds since the epoch. Raises
+    SettingsError for a secret that is none, ValueError for an id with a space or full stop in it.
+    """
+    if not _ID.fullmatch(webhook_id):
+        raise ValueError(
+            f"{webhook_id!r} cannot be a webhook id: it has 1 to 255 printable characters, no space, no dot."
+        )
+    content = b"%s.%d.%s" % (webhook_id.encode("ascii"), timestamp, payload)
+    signed = ((key.version, base64.b64encode(key.sign(content)).decode("ascii")) for key in _keys(secrets))
+    return {
+        ID_HEADER: webhook_id,
+        TIMESTAMP_HEADER: str(timestamp),
+        SIGNATURE_HEADER: " ".join(f"{version},{signature}" for version, signature in signed),
+    }
+
+
+def verify(
+    payload: bytes | str,
+    headers: Headers,
+    secrets: str | Sequence[str],
+    tolerance: float = TOLERANCE,
+    now: float | None = None,
+) -> SwapEvent | BatchEvent:
+    """Check that a webhook is from us and fresh, and give what it says: of a job, or (`batch.completed`) of a batch.
+
+    `payload` is the raw body as it came; `secrets` one `whsec_…` (or `whpk_…`, where the sender signs by key pair) or
+    several, of which one must match; `now` is seconds since the epoch, for tests. Raises WebhookVerificationError:
+    answer 400. Raises SettingsError for a secret that is none, and TypeError for a body that was parsed already: those
+    are the receiver's own faults.
+    """
+    body = payload.encode(errors="surrogatepass") if isinstance(payload, str) else payload
+    if not isinstance(body, (bytes, bytearray, memoryview)):
+        raise TypeError("Give verify() the raw body of the request; JSON that was parsed has lost what was signed.")
+    body = bytes(body)  # pydantic reads no memoryview
+    webhook_id, timestamp, signatures = _three_headers(headers)
+    _check_time(timestamp, tolerance, time.time() if now is None else now)
+    content = b"%s.%s.%s" % (webhook_id.encode(errors="surrogatepass"), timestamp.encode(), body)
+    _check_signature(_keys(secrets), content, signatures)
+    try:
+        kind = _Kind.model_validate_json(body).type
+        return (BatchEvent if kind == EventType.BATCH_COMPLETED else SwapEvent).model_validate_json(body)
+    except ValidationError as error:
+        raise WebhookVerificationError(
+            f"The signature is right, but the body is no event that this version knows ({_first(error)}); "
+            "update swapline-producer.",
+        ) from None
+
+
+def _keys(secrets: str | Sequence[str]) -> list[Key]:
+    keys = [read_key(secret) for secret in ([secrets] if isinstance(secrets, str) else secrets)]
+    if not keys:
+        raise SettingsError("There is no webhook secret; set SWAPLINE_WEBHOOK_SECRETS to one whsec_… or several.")
+    return keys
+
+
+def _three_headers(headers: Headers) -> tuple[str, str, str]:
+    found = {str(name).lower(): value for name, value in headers.items()}
+    values = []
+    for name in (ID_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER):
+        value = found.get(name)
+        if not isinstance(value, str) or not value.strip():
+            raise WebhookVerificationError(
+                f"The header {name} is missing; this is no webhook of ours, or a proxy cut it."
+            )
+        values.append(value.strip())
+    return values[0], values[1], values[2]
+
+
+def _check_time(timestamp: str, tolerance: float, now: float) -> None:
+    if not _TIMESTAMP.fullmatch(timestamp):
+        raise WebhookVerificationError(f"The header {TIMESTAMP_HEADER} is not a whole number of seconds.")
+    age = now - int(timestamp)
+    if abs(age) > tolerance:
+        side = "old: it may be a replay" if age > 0 else "far in the future"
+        raise WebhookVerificationError(
+            f"The webhook's timestamp is {abs(age):.0f} s off, too {side}; check this machine's clock.",
+        )
+
+
+def _check_signature(keys: list[Key], content: bytes, header: str) -> None:
+    """Try every signature with every key of its version; `v1` in constant time."""
+    good = bad = 0
+    versions = {key.version for key in keys}
+    for signature in header.split():
+        version, _, encoded = signature.partition(",")
+        if version not in versions:
+            continue  # signed for others, or by a scheme that is still to come
+        try:
+            given = base64.b64decode(encoded, validate=True)
+        except (binascii.Error, ValueError):
+            bad += 1
+            continue
+        good += sum(key.verifies(content, given) for key in keys if key.version == version)
+    if good:
+        return
+    if bad:
+        raise WebhookVerificationError(f"The header {SIGNATURE_HEADER} holds a signature that is not base64.")
+    raise WebhookVerificationError(
+        "No signature matches: the body was changed on its way, or the secret is not the sender's.",
+    )
+
+
+def _first(error: ValidationError) -> str:
+    found = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, found['loc'])) or 'body'}: {found['msg']}"

@@ -1,0 +1,1 @@
+"""The simulated account: its jobs, slots, credits and service times."""

@@ -1,0 +1,81 @@
+"""The control page: what the vendor saw (GET /_control), and how it shall behave from now on (POST /_control)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from swapline_simulator.account.report import report
+from swapline_simulator.api.auth import VENDOR
+from swapline_simulator.api.replies import HTML, Reply, page, text
+from swapline_simulator.api.sending import send
+from swapline_simulator.config import SimulatorConfig
+from swapline_simulator.faults.script import Directions
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from swapline_simulator.account.vendor import SimulatedVendor
+
+
+class Change(BaseModel):
+    """What is wanted of a running vendor: these fields, and any of SimulatorConfig's."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    reset: bool = False
+    """First forget every job, charge and direction."""
+    calm: bool = False
+    """First forget every direction."""
+    mode: Directions = ()
+    """Then follow these as well."""
+    finish: bool = False
+    """At last have every job that runs done now, whatever its service time."""
+
+
+async def show_report(request: web.Request) -> web.StreamResponse:
+    """Answer GET /_control; with `?jobs=0` without the jobs, which may be many."""
+    seen = report(request.app[VENDOR], with_jobs=request.query.get("jobs") != "0")
+    return await send(request, Reply(200, (seen.model_dump_json().encode(),)))
+
+
+async def show_page(request: web.Request) -> web.StreamResponse:
+    """Answer GET /_control/page: the same for people."""
+    return await send(request, Reply(200, (page("control.html"),), HTML))
+
+
+async def change(request: web.Request) -> web.StreamResponse:
+    """Answer POST /_control: all of a change, or nothing of it and 400 with a sentence."""
+    vendor = request.app[VENDOR]
+    try:
+        wanted = Change.model_validate_json(await request.read())
+        config = _changed(vendor.config, wanted)
+    except ValidationError as error:
+        return await send(request, text({"error": "INVALID_CHANGE", "message": sentence(error)}, 400))
+    _apply(vendor, wanted, config)
+    return await send(request, Reply(200, (report(vendor, with_jobs=False).model_dump_json().encode(),)))
+
+
+def sentence(error: ValidationError) -> str:
+    """Say what is wrong with each field, in one line."""
+    parts = [".".join(map(str, one["loc"])) + ": " + one["msg"] for one in error.errors()]
+    return "; ".join(part.removeprefix(": ").replace("Value error, ", "") for part in parts)
+
+
+def _changed(config: SimulatorConfig, wanted: Change) -> SimulatorConfig:
+    return SimulatorConfig.model_validate(config.model_dump() | (wanted.model_extra or {}))
+
+
+def _apply(vendor: SimulatedVendor, wanted: Change, config: SimulatorConfig) -> None:
+    vendor.retune(config)
+    if wanted.reset:
+        vendor.reset()
+    if wanted.calm:
+        vendor.script.calm()
+    for direction in wanted.mode:
+        vendor.script.direct(direction)
+    if "credits" in (wanted.model_extra or {}):
+        vendor.account.credits_left = config.credits
+    if wanted.finish:
+        vendor.finish()

@@ -1,0 +1,65 @@
+"""How a reply goes over the wire: whole, in drops, cut in the middle, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from swapline_simulator.api.replies import Reply
+
+DROPS = 40
+"""Pieces of a body that drips: so few that the time between two of them is worth a reader's timeout."""
+
+
+async def send(request: web.Request, reply: Reply) -> web.StreamResponse:
+    """Send a whole reply."""
+    response = await _begun(request, reply)
+    for piece in reply.pieces:
+        await response.write(piece)
+    await response.write_eof()
+    return response
+
+
+async def drip(request: web.Request, reply: Reply, seconds: float) -> web.StreamResponse:
+    """Send a whole reply in small pieces over a time."""
+    response = await _begun(request, reply)
+    for piece in _slices(b"".join(reply.pieces), DROPS):
+        await response.write(piece)
+        await asyncio.sleep(seconds / DROPS)
+    await response.write_eof()
+    return response
+
+
+async def cut(request: web.Request, reply: Reply) -> web.StreamResponse:
+    """Promise a whole reply, send half of its body, and close the connection."""
+    response = await _begun(request, reply)
+    body = b"".join(reply.pieces)
+    await response.write(body[: len(body) // 2])
+    return close(request, response)
+
+
+def close(request: web.Request, response: web.StreamResponse | None = None) -> web.StreamResponse:
+    """Close the connection; without a response begun before, the caller hears nothing."""
+    if request.transport is not None:
+        request.transport.close()
+    return response or web.Response()
+
+
+async def _begun(request: web.Request, reply: Reply) -> web.StreamResponse:
+    response = web.StreamResponse(status=reply.status, headers=reply.headers)
+    response.content_type = reply.media_type
+    if reply.length is not None:
+        response.content_length = reply.length
+    await response.prepare(request)
+    return response
+
+
+def _slices(body: bytes, count: int) -> Iterator[bytes]:
+    size = max(1, -(-len(body) // count))
+    for start in range(0, len(body), size):
+        yield body[start : start + size]

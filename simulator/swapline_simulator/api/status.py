@@ -1,0 +1,101 @@
+"""POST /{version}/status/{job_id}: how long the call is held, what is said, and how it goes over the wire."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from swapline_simulator.api import replies
+from swapline_simulator.api.auth import VENDOR, check_key, refusal_reply, version_of
+from swapline_simulator.api.orders import Refusal
+from swapline_simulator.api.results import ENDINGS, completed, directed
+from swapline_simulator.api.sending import close, cut, drip, send
+from swapline_simulator.enums import Status
+from swapline_simulator.faults.modes import Mode
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from swapline_simulator.account.account import VendorJob
+    from swapline_simulator.account.vendor import SimulatedVendor
+    from swapline_simulator.api.intake import Photograph
+    from swapline_simulator.faults.script import Cue
+
+UNKNOWN_STATUS = "WARMING_UP"
+"""A status that no page names."""
+
+
+async def status(request: web.Request) -> web.StreamResponse:
+    """Answer one look."""
+    vendor = request.app[VENDOR]
+    await request.read()
+    vendor.tally.polls += 1
+    try:
+        check_key(vendor, request)
+        return await _look(vendor, request)
+    except Refusal as refusal:
+        return await send(request, refusal_reply(vendor, refusal))
+
+
+async def _look(vendor: SimulatedVendor, request: web.Request) -> web.StreamResponse:
+    vendor.settle()
+    job_id = request.match_info["job_id"]
+    job = vendor.account.find(job_id, version_of(request))
+    if job is not None:
+        job.polls += 1
+    cue = vendor.script.look(job_id, job.polls if job else 0)
+    if (reply := replies.canned(cue.mode.kind, cue.amount, vendor.now())) is not None:
+        return await send(request, reply)
+    if job is None or job.photograph is None or _hidden(vendor, cue, job):
+        vendor.tally.unknown_polls += 1
+        raise Refusal(404, "JOB_NOT_FOUND", "There is no such job.")
+    photograph = job.photograph
+    if not await _waited(vendor, cue, job):
+        return close(request)
+    return await _sent(request, cue, await _news(vendor, cue, job, photograph))
+
+
+def _hidden(vendor: SimulatedVendor, cue: Cue, job: VendorJob) -> bool:
+    """Tell whether the vendor pretends not to know a job."""
+    if cue.mode is Mode.STATUS_404_THEN_FOUND:
+        return job.polls <= cue.amount
+    done = job.done_at is not None and job.done_at + cue.amount < vendor.now()
+    return cue.mode is Mode.STATUS_404_AFTER_TTL and done
+
+
+async def _waited(vendor: SimulatedVendor, cue: Cue, job: VendorJob) -> bool:
+    """Hold the call as long as the mode wants it. False when the caller shall hear nothing."""
+    match cue.mode:
+        case Mode.STATUS_HELD:
+            return await vendor.done(job, None)
+        case Mode.STATUS_HELD_PENDING:
+            await vendor.done(job, cue.amount)
+        case Mode.STATUS_HELD_CUT:
+            return await vendor.done(job, cue.amount)
+    return cue.mode is not Mode.STATUS_CLOSED
+
+
+async def _news(vendor: SimulatedVendor, cue: Cue, job: VendorJob, photograph: Photograph) -> replies.Reply:
+    """Say how it stands with a job."""
+    now = vendor.now()
+    word = job.status(now)
+    if word in {Status.IN_QUEUE, Status.IN_PROGRESS}:
+        return replies.standing(job.job_id, UNKNOWN_STATUS if cue.mode is Mode.STATUS_UNKNOWN else word)
+    job.first_seen_done_at = job.first_seen_done_at or now
+    result = vendor.script.result(job.job_id)
+    word = ENDINGS.get(result.mode, word)
+    if word is not Status.COMPLETED:
+        return replies.standing(job.job_id, word)
+    picture = await vendor.picture(job, photograph)
+    if result.mode is Mode.RESULT_OK:
+        return completed(job.job_id, picture)
+    return await asyncio.to_thread(directed, job.job_id, result, picture)
+
+
+async def _sent(request: web.Request, cue: Cue, reply: replies.Reply) -> web.StreamResponse:
+    match cue.mode:
+        case Mode.STATUS_DRIP:
+            return await drip(request, reply, cue.amount)
+        case Mode.STATUS_CUT:
+            return await cut(request, reply)
+    return await send(request, reply)

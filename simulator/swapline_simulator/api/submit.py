@@ -1,0 +1,51 @@
+"""POST /{version}/run/face_swap: the key, the cue, the order, the books; then the reply, right or wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from swapline_simulator.api import replies
+from swapline_simulator.api.auth import VENDOR, check_key, refusal_reply, version_of
+from swapline_simulator.api.orders import Refusal
+from swapline_simulator.api.sending import close, cut, send
+from swapline_simulator.enums import Status
+from swapline_simulator.faults.modes import Mode
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from swapline_simulator.faults.script import Cue
+
+
+async def run(request: web.Request) -> web.StreamResponse:
+    """Take a submission, and charge it before anything can go wrong with the reply."""
+    vendor = request.app[VENDOR]
+    raw = await request.read()
+    vendor.tally.submissions += 1
+    try:
+        check_key(vendor, request)
+        vendor.tally.with_key += 1
+        cue = vendor.script.submission(vendor.tally.with_key)
+        if not cue.mode.accepts:
+            vendor.tally.refused[cue.mode] += 1
+            return await _answer(request, cue, "")
+        job = await vendor.accept(version_of(request), raw)
+    except Refusal as refusal:
+        vendor.tally.refused[refusal.code] += 1
+        return await send(request, refusal_reply(vendor, refusal))
+    return await _answer(request, cue, job.job_id)
+
+
+async def _answer(request: web.Request, cue: Cue, job_id: str) -> web.StreamResponse:
+    reply = replies.canned(cue.mode.kind, cue.amount, request.app[VENDOR].now()) or replies.accepted(job_id)
+    match cue.mode:
+        case Mode.SUBMIT_CLOSED | Mode.SUBMIT_CLOSED_ACCEPTED:
+            return close(request)
+        case Mode.SUBMIT_CUT_ACCEPTED:
+            return await cut(request, reply)
+        case Mode.SUBMIT_NO_ID_ACCEPTED:
+            reply = replies.text({"status": Status.IN_QUEUE})
+        case Mode.SUBMIT_SLOW_ACCEPTED:
+            await asyncio.sleep(cue.amount)
+    return await send(request, reply)

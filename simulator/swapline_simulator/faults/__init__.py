@@ -1,0 +1,1 @@
+"""Faults that a simulated vendor can be told to show."""

@@ -1,0 +1,156 @@
+"""Which mode the next call is answered in: directions given beforehand or while the vendor runs, and who obeys which.
+
+For each stage the first of these that applies to the call wins: the direction for the job or submission, the standing
+direction, good behaviour.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Annotated, NamedTuple, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from swapline_simulator.faults.modes import MODES, WELL_BEHAVED, Mode, Stage
+from swapline_simulator.rng import stream
+
+
+class Direction(BaseModel):
+    """One order to misbehave. It stands until changed, unless it is for one job or for the next submissions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mode: Mode
+    amount: float | None = Field(default=None, ge=0)
+    """How much of the mode's unit; the table's default when absent."""
+    share: float = Field(default=1, gt=0, le=1)
+    """The share of calls that obey, drawn by the seed; of jobs, for the result."""
+    times: int | None = Field(default=None, ge=1)
+    """How many calls obey; of each job, where it is given for jobs."""
+    job: str | None = None
+    """Only this vendor job."""
+    next_submissions: int | None = Field(default=None, ge=1)
+    """Only the next submissions: for the stages status and result, the jobs that they become."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        """Read `MODE[=AMOUNT][@SHARE]`, such as `status_429_seconds=3@0.1`."""
+        if not isinstance(value, str):
+            return value
+        text, _, share = value.partition("@")
+        mode, _, amount = text.partition("=")
+        given = {"mode": mode, "amount": amount, "share": share}
+        return {name: part for name, part in given.items() if part}
+
+    @field_validator("mode", mode="before")
+    @classmethod
+    def _known(cls, value: object) -> object:
+        """Name the nearest modes instead of all of them."""
+        names = [mode.value for mode in Mode]
+        if value in names:
+            return value
+        near = ", ".join(get_close_matches(str(value), names)) or ", ".join(WELL_BEHAVED.values())
+        raise ValueError(f"there is no mode {value}; the nearest are {near}")
+
+    @model_validator(mode="after")
+    def _one_audience(self) -> Self:
+        if self.job is not None and self.next_submissions is not None:
+            msg = "give job or next_submissions, not both"
+            raise ValueError(msg)
+        if self.job is not None and self.mode.stage is Stage.SUBMIT:
+            msg = "a job that has an id is submitted already; give a status_ or result_ mode for it"
+            raise ValueError(msg)
+        return self
+
+
+def _one_or_many(value: object) -> object:
+    return value if isinstance(value, (list, tuple)) else [value]
+
+
+Directions = Annotated[tuple[Direction, ...], BeforeValidator(_one_or_many)]
+"""One direction or a list; each as an object or as text."""
+
+
+class Cue(NamedTuple):
+    """The mode for one call, and how much of it."""
+
+    mode: Mode
+    amount: float = 0
+
+
+@dataclass
+class _Standing:
+    direction: Direction
+    left: int | None
+
+    def obeyed(self) -> bool:
+        """Count one call. True while the direction still applies."""
+        if self.left is None:
+            return True
+        self.left -= 1
+        return self.left >= 0
+
+
+class Script:
+    """All directions that are in force."""
+
+    def __init__(self, seed: int, directions: Directions = ()) -> None:
+        """Begin with good behaviour, then follow the directions in their order."""
+        self._seed = seed
+        self.calm()
+        for direction in directions:
+            self.direct(direction)
+
+    def calm(self) -> None:
+        """Forget every direction."""
+        self._standing: dict[Stage, _Standing] = {}
+        self._upcoming: dict[Stage, deque[Direction]] = defaultdict(deque)
+        self._by_job: dict[tuple[Stage, str], _Standing] = {}
+
+    def direct(self, direction: Direction) -> None:
+        """Follow one more direction."""
+        stage = direction.mode.stage
+        if direction.next_submissions is not None:
+            self._upcoming[stage].extend([direction] * direction.next_submissions)
+        elif direction.job is not None:
+            self._by_job[stage, direction.job] = _Standing(direction, direction.times)
+        else:
+            self._standing[stage] = _Standing(direction, direction.times)
+
+    def bind(self, job_id: str) -> None:
+        """Give the job that was just accepted the directions that were waiting for it."""
+        for stage in (Stage.STATUS, Stage.RESULT):
+            if self._upcoming[stage]:
+                direction = self._upcoming[stage].popleft()
+                self._by_job[stage, job_id] = _Standing(direction, direction.times)
+
+    def submission(self, number: int) -> Cue:
+        """Give the cue for a submission; `number` counts those that came with the right key."""
+        upcoming = self._upcoming[Stage.SUBMIT]
+        next_one = _Standing(upcoming.popleft(), None) if upcoming else None
+        return self._first(Stage.SUBMIT, next_one, number)
+
+    def look(self, job_id: str, number: int) -> Cue:
+        """Give the cue for the status call of this number about a job."""
+        return self._first(Stage.STATUS, self._by_job.get((Stage.STATUS, job_id)), job_id, number)
+
+    def result(self, job_id: str) -> Cue:
+        """Give the cue for the result of a job: the same at every call, unless directed otherwise meanwhile."""
+        return self._first(Stage.RESULT, self._by_job.get((Stage.RESULT, job_id)), job_id)
+
+    def _first(self, stage: Stage, special: _Standing | None, *what: str | int) -> Cue:
+        """Give the cue of the first direction that applies to this call."""
+        for standing in (special, self._standing.get(stage)):
+            if standing is not None and self._applies(standing, *what):
+                direction = standing.direction
+                amount = MODES[direction.mode].amount if direction.amount is None else direction.amount
+                return Cue(direction.mode, amount)
+        return Cue(WELL_BEHAVED[stage])
+
+    def _applies(self, standing: _Standing, *what: str | int) -> bool:
+        mode, share = standing.direction.mode, standing.direction.share
+        drawn = share == 1 or stream(self._seed, mode, *what).random() < share
+        return drawn and standing.obeyed()

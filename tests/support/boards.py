@@ -1,0 +1,37 @@
+"""`swapline board` for tests, in a child process on a free port."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from support.installation import SWAPLINE
+from support.servers import waited_for
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+RIGHT = ("swapline", "right")
+
+
+@contextmanager
+def board(folder: Path, *arguments: str, **environment: str) -> Generator[str]:
+    """Run `swapline board` for the length of a block; gives its address."""
+    ready = folder / "board.json"
+    child = subprocess.Popen(
+        [SWAPLINE, "board", "--port", "0", "--ready-file", ready, *arguments],
+        env={"PATH": os.environ["PATH"], "SWAPLINE_BOARD_PASSWORD": RIGHT[1], **environment},
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        waited_for(lambda: ready.exists() or child.poll() is not None)
+        yield json.loads(ready.read_text())["url"]
+    finally:
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(30) in {0, -signal.SIGTERM}

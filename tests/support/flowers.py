@@ -1,0 +1,29 @@
+"""`swapline flower` for tests, in a child process."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from support.installation import SWAPLINE
+from swapline_workers.local.child import Child, Program
+from swapline_workers.local.ready import answers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ME = ("me", "right")
+
+
+def flower(folder: Path, port: int, **settings: str) -> Child:
+    """Give a Flower that is not started yet; it is ready when it lets ME in."""
+    return Child(
+        Program(
+            name="flower",
+            argv=(str(SWAPLINE), "flower", f"--port={port}"),
+            env={"PATH": os.environ["PATH"], **settings},
+            cwd=folder,
+            log=folder / "flower.log",
+            ready=answers(f"http://127.0.0.1:{port}/workers", user=ME[0], password=ME[1]),
+        ),
+    )

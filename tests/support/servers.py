@@ -1,0 +1,75 @@
+"""Fixtures of real servers: a Valkey for the whole run, and a key prefix of its own for each test."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from swapline_producer.contract import JobSpec, LinkedImage
+from swapline_producer.contract.changes import Limits, NewJob
+from swapline_producer.ledger import Ledger, connect
+from swapline_workers.local.valkey import EmbeddedValkey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+
+class Time:
+    """A clock that a test moves, in milliseconds."""
+
+    def __init__(self) -> None:
+        self.at = 1_000_000_000
+
+    def __call__(self) -> int:
+        return self.at
+
+    def pass_(self, seconds: float) -> None:
+        self.at += round(seconds * 1000)
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Generator[EmbeddedValkey]:
+    """One server for the whole run, in a folder of its own. Nobody kills it, so it need not wait for the disk."""
+    with EmbeddedValkey(tmp_path_factory.mktemp("valkey"), appendfsync="everysec") as server:
+        yield server
+
+
+@pytest.fixture
+def prefix() -> str:
+    """A key prefix that no other test uses."""
+    return f"t{secrets.token_hex(6)}"
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def ledger(valkey: EmbeddedValkey, prefix: str, time: Time) -> Generator[Ledger]:
+    """An empty ledger with two slots, on a clock that the test moves."""
+    client = connect(valkey.url)
+    built = Ledger(client, prefix, clock=time)
+    built.configure(Limits(max_in_flight=2, rescue_after=15))
+    yield built
+    client.close()
+
+
+def new_job(job_id: str, *, queue_ttl: float = 100, **values: Any) -> NewJob:
+    """A job to be accepted; only what matters to the test is named."""
+    base = {"image": LinkedImage(url="https://pictures.example/me.jpg"), "gender": 0, "filter_id": 12}
+    spec = JobSpec(**base | values).model_dump(mode="json", exclude_none=True)
+    return NewJob(job_id=job_id, spec=spec, queue_ttl=queue_ttl, run_timeout=50)
+
+
+def waited_for(happened: Callable[[], bool], *, seconds: float = 60.0) -> None:
+    """Look until something has happened that sends no signal; fail after so many seconds."""
+    pause = threading.Event()
+    give_up_at = monotonic() + seconds
+    while not happened():
+        assert monotonic() < give_up_at, "it did not happen"
+        pause.wait(0.02)

@@ -1,0 +1,294 @@
+"""A small world in which a test decides what happens next: real steps, real Lua, and workers that can be stopped.
+
+Each worker runs its step in a thread that halts before every write and every call, until it is told to go on, or to
+die. Only one thread runs at a time, so what happens is decided by the test alone.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from celery.exceptions import Retry as CeleryRetry
+
+from support.fakes import FakeAnswer, FakePictures, FakeReply, FakeStatusReply, FakeWebhooks, World, png
+from swapline_producer.contract import FailureCode, LinkedImage, State, Step, StepMessage
+from swapline_producer.errors import StorageUnavailable
+from swapline_producer.ledger import Ledger
+from swapline_workers import errors
+from swapline_workers.runtime.job_session import LedgerSession
+from swapline_workers.tasks import STEPS, translate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+    from support.servers import Time
+    from swapline_producer.contract import ApiVersion, BatchEvent, Job, JobSpec, SwapEvent
+    from swapline_producer.contract.changes import Accepted, Advanced, Change, NewJob
+
+PICTURE = png(12, 18)
+
+REFUSALS: dict[str, Callable[[], errors.VendorError]] = {
+    "not sent": lambda: errors.NotSent("no connection"),
+    "429": lambda: errors.Throttled("429", retry_after=2.0),
+    "401": lambda: errors.Unauthorized("401"),
+    "402": lambda: errors.OutOfCredits("402"),
+    "refused": lambda: errors.Refused("422", code=FailureCode.FILTER_NOT_FOUND),
+    "500, not accepted": lambda: errors.Unclear("500"),
+}
+SUBMIT_ANSWERS = ("accepted", "accepted, reply lost", *REFUSALS)
+
+POLL_ERRORS: dict[str, Callable[[], errors.VendorError]] = {
+    "404": lambda: errors.NotFound("404"),
+    "cut": lambda: errors.Unclear("cut"),
+    "429": lambda: errors.Throttled("429"),
+    "401": lambda: errors.Unauthorized("401"),
+}
+POLLS: dict[str, Callable[[], FakeStatusReply]] = {
+    "done": lambda: FakeStatusReply("COMPLETED", [PICTURE]),
+    "waits": lambda: FakeStatusReply("IN_PROGRESS"),
+    "unknown word": lambda: FakeStatusReply("PONDERING"),
+    "no picture": lambda: FakeStatusReply("COMPLETED", errors.OutputMissing("nothing there")),
+    "broken picture": lambda: FakeStatusReply("COMPLETED", errors.OutputInvalid("half a PNG")),
+    "cut picture": lambda: FakeStatusReply("COMPLETED", errors.Unclear("cut")),
+    "failed": lambda: FakeStatusReply("FAILED"),
+}
+POLL_ANSWERS = (*POLLS, *POLL_ERRORS)
+
+
+class Killed(BaseException):
+    """The worker died: nothing catches this."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What happens to a worker that goes on: it dies, or the next call is answered so."""
+
+    kill: bool = False
+    submit: str = "accepted"
+    look: str = "done"
+    webhook: int | Exception = 204
+
+
+GOOD = Order()
+
+
+class Hand(threading.Thread):
+    """One worker's thread, halting at every pause."""
+
+    def __init__(self, run: Callable[[], None]) -> None:
+        super().__init__(daemon=True)
+        self._run = run
+        self._may_go = threading.Semaphore(0)
+        self._has_halted = threading.Semaphore(0)
+        self._order = GOOD
+        self.failure: Exception | None = None
+        self.done = False
+
+    def run(self) -> None:
+        self._may_go.acquire()
+        try:
+            if not self._order.kill:
+                self._run()
+        except Killed:
+            pass
+        except Exception as error:  # noqa: BLE001 -- it is raised again in the test's own thread
+            self.failure = error
+        self.done = True
+        self._has_halted.release()
+
+    def go(self, order: Order) -> None:
+        """Go on to the next pause, or to the end."""
+        self._order = order
+        self._may_go.release()
+        assert self._has_halted.acquire(timeout=30), "a worker hangs"
+        if self.failure is not None:
+            raise self.failure
+
+    def halt(self) -> Order:
+        """Called by the worker itself: wait for what comes next."""
+        self._has_halted.release()
+        self._may_go.acquire()
+        if self._order.kill:
+            raise Killed
+        return self._order
+
+
+class Pauses:
+    """Where workers halt. A step that runs in the test's own thread does not halt: it follows one order throughout."""
+
+    def __init__(self) -> None:
+        self.order = GOOD
+
+    def __call__(self) -> Order:
+        here = threading.current_thread()
+        return here.halt() if isinstance(here, Hand) else self.order
+
+
+class WatchedLedger(Ledger):
+    """The real ledger, halting before each move of a step, and noting what the invariants ask for."""
+
+    def watch(self, pauses: Pauses) -> None:
+        self._pauses = pauses
+        self.lined_up: set[str] = set()
+        self.at_the_vendor: set[str] = set()
+        """Jobs that took a slot because they turned out to be at the vendor, cap or no cap."""
+
+    def accept(self, job: NewJob, *, fingerprint: str = "", replace_failed: bool = False) -> Accepted:
+        accepted = super().accept(job, fingerprint=fingerprint, replace_failed=replace_failed)
+        if StepMessage(step=Step.SUBMIT, job_id=job.job_id, version=1) not in accepted.messages:
+            self.lined_up.add(job.job_id)
+        return accepted
+
+    def line_up(self, job: Job) -> tuple[StepMessage, ...] | None:
+        self._pauses()
+        granted = super().line_up(job)
+        if granted is not None:
+            self.lined_up.add(job.job_id)
+        return granted
+
+    def advance(self, job: Job, change: Change, *, token: str = "") -> Advanced | None:
+        self._pauses()
+        advanced = self.write(job, change, token)
+        if advanced is not None:
+            if change.in_line:
+                self.lined_up.add(job.job_id)
+            if change.to is State.RUNNING and not job.slot:
+                self.at_the_vendor.add(job.job_id)
+        return advanced
+
+    def write(self, job: Job, change: Change, token: str) -> Advanced | None:
+        """The move itself; a test that breaks it replaces this."""
+        return super().advance(job, change, token=token)
+
+
+@dataclass
+class Bag:
+    """The broker: messages in no order, which may be delivered twice or never."""
+
+    pauses: Pauses
+    messages: list[StepMessage] = field(default_factory=list)
+
+    def send(self, messages: Sequence[StepMessage]) -> bool:
+        if messages:
+            self.pauses()
+        self.messages += [message for message in messages if message not in self.messages]
+        return True
+
+
+@dataclass
+class Vendor:
+    """Answers as it is told, and keeps the book of what it charged."""
+
+    pauses: Pauses
+    charged: Counter[str] = field(default_factory=Counter)
+    calls: Counter[str] = field(default_factory=Counter)
+
+    def submit(self, spec: JobSpec, image: str) -> FakeReply:
+        assert isinstance(spec.image, LinkedImage)
+        assert image == spec.image.url
+        answer = self.pauses().submit  # a worker that dies here has written the attempt and sent nothing
+        job_id = spec.image.url.rpartition("/")[2]
+        self.calls[job_id] += 1
+        if refusal := REFUSALS.get(answer):
+            error = refusal()
+            raise error
+        self.charged[job_id] += 1
+        if answer == "accepted, reply lost":
+            raise errors.Unclear("the reply got lost")
+        self.pauses()  # a worker that dies here has been charged and knows no id
+        return FakeReply(vendor_job_id=f"{job_id}-{self.charged[job_id]}")
+
+    @contextmanager
+    def poll(self, vendor_job_id: str, version: ApiVersion) -> Generator[FakeStatusReply]:
+        assert vendor_job_id
+        assert version
+        answer = self.pauses().look
+        if failure := POLL_ERRORS.get(answer):
+            error = failure()
+            raise error
+        yield POLLS[answer]()
+
+
+class Webhooks(FakeWebhooks):
+    """A receiver that answers as it is told."""
+
+    def __init__(self, pauses: Pauses) -> None:
+        super().__init__()
+        self._pauses = pauses
+
+    def deliver(self, url: str, tenant: str, webhook_id: str, event: SwapEvent | BatchEvent) -> FakeAnswer:
+        self.answer = self._pauses().webhook
+        return super().deliver(url, tenant, webhook_id, event)
+
+
+class JobSession(LedgerSession):
+    """The real desk, on the test's clock to the millisecond."""
+
+    time: Time
+
+    def now(self) -> int:
+        return self.time()
+
+
+class SmallWorld:
+    """One installation: a ledger, a broker, a vendor, a store, a receiver, and as many workers as are wanted."""
+
+    def __init__(self, ledger: WatchedLedger, time: Time) -> None:
+        self.time = time
+        self.pauses = Pauses()
+        self.ledger = ledger
+        ledger.watch(self.pauses)
+        self.bag = Bag(self.pauses)
+        self.vendor = Vendor(self.pauses)
+        self.pictures = FakePictures()
+        self.webhooks = Webhooks(self.pauses)
+        self.session = JobSession(ledger, self.bag, schedule_wakeup=lambda _: None)
+        self.session.time = time
+        self.hands: list[Hand] = []
+        self.ports = replace(
+            World().ports, session=self.session, vendor=self.vendor, pictures=self.pictures, webhooks=self.webhooks
+        )
+
+    def break_store(self, *, broken: bool) -> None:
+        self.pictures.broken = StorageUnavailable("the store is away") if broken else None
+
+    def work(self, message: StepMessage, order: Order = GOOD) -> None:
+        """A worker does a message from beginning to end."""
+        self.pauses.order = order
+        try:
+            self._step(message)
+        finally:
+            self.pauses.order = GOOD
+
+    def begin(self, message: StepMessage) -> None:
+        """A worker takes a message; it halts before its first write or call."""
+        hand = Hand(lambda: self._step(message))
+        hand.start()
+        self._go(hand, GOOD)
+
+    def go_on(self, number: int, order: Order) -> None:
+        """A halted worker goes on to its next halt, or dies."""
+        self._go(self.hands.pop(number), order)
+
+    def kill_all(self) -> None:
+        while self.hands:
+            self.go_on(0, Order(kill=True))
+
+    def _go(self, hand: Hand, order: Order) -> None:
+        hand.go(order)
+        if hand.done:
+            hand.join()
+        else:
+            self.hands.append(hand)
+
+    def _step(self, message: StepMessage) -> None:
+        with self.session.in_hand(message.job_id, message.version) as opened:
+            if opened is None:
+                return
+            outcome = STEPS[message.step](opened.job, opened.at, self.ports)
+        with suppress(CeleryRetry):
+            translate(outcome, self.session)

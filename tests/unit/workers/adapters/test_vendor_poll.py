@@ -1,0 +1,365 @@
+"""A look: the status at once, the pictures when they are asked for, and never a failure that nobody told."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+import json
+import re
+import zlib
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+import orjson
+import pytest
+import requests
+import responses
+
+from support.pngs import SIGNATURE, chunk, ihdr, png, rows
+from support.vendors import KEY, NOW, PICTURE, STATUS, V6, Dripping, client, completed, dripping, everything_told
+from swapline_producer.contract import ApiVersion
+from swapline_workers.adapters import vendor as vendor_module
+from swapline_workers.core.reply.status_reply import PREFIX
+from swapline_workers.errors import (
+    NotFound,
+    NotSent,
+    OutOfCredits,
+    OutputInvalid,
+    OutputMissing,
+    Throttled,
+    Unauthorized,
+    Unclear,
+    VendorError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SECOND = png(12, 8, seed=2)
+
+
+@pytest.fixture
+def vendor() -> Iterator[responses.RequestsMock]:
+    with responses.RequestsMock() as mock:
+        yield mock
+
+
+def _no_news(vendor: responses.RequestsMock, **reply: object) -> VendorError:
+    vendor.post(STATUS, **reply)
+    with pytest.raises(VendorError) as refusal, client().poll("job-abc-123", V6):
+        pytest.fail("there is nothing to look at")
+    assert KEY not in everything_told(refusal.value)
+    return refusal.value
+
+
+@pytest.mark.parametrize("status", ["IN_QUEUE", "IN_PROGRESS", "FAILED", "WARMING_UP", "completed", "ok \u2713"])
+def test_the_status_is_the_vendors_word(vendor: responses.RequestsMock, status: str) -> None:
+    vendor.post(STATUS, json={"id": "job-abc-123", "status": status})
+    with client().poll("job-abc-123", V6) as look:
+        assert look.status == status
+        assert look.failure is None
+
+
+def test_a_look_is_a_post_without_a_body(vendor: responses.RequestsMock) -> None:
+    vendor.post(STATUS, json={"status": "IN_QUEUE"})
+    with client().poll("job-abc-123", V6):
+        pass
+    request = vendor.calls[0].request
+    assert not request.body
+    assert request.headers["X-Key"] == f"Bearer {KEY}"
+    assert request.headers["Accept-Encoding"] == "identity"
+    assert "Content-Type" not in request.headers
+
+
+def test_each_version_has_its_own_status_path(vendor: responses.RequestsMock) -> None:
+    vendor.post(STATUS.replace("v6", "v5"), json={"status": "IN_QUEUE"})
+    with client().poll("job-abc-123", ApiVersion.V5) as look:
+        assert look.status == "IN_QUEUE"
+
+
+@pytest.mark.parametrize("job_id", ["a/b", "a b", "../admin", "a?b=c", "a#b", "ü", "a%2Fb", "a;b", "%"])
+def test_an_id_is_one_segment_of_the_path_whatever_it_is(vendor: responses.RequestsMock, job_id: str) -> None:
+    seen: list[str] = []
+
+    def answer(request: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
+        seen.append(str(request.url))
+        return 200, {}, '{"status": "IN_QUEUE"}'
+
+    vendor.add_callback("POST", re.compile(r"https://vendor\.test/.*"), answer)
+    with client().poll(job_id, V6):
+        pass
+    prefix = "https://vendor.test/v6/status/"
+    assert seen[0].startswith(prefix)
+    assert unquote(seen[0].removeprefix(prefix)) == job_id
+    assert not set("/?#") & set(seen[0].removeprefix(prefix))
+
+
+def test_pictures_are_the_very_bytes(vendor: responses.RequestsMock) -> None:
+    vendor.post(STATUS, body=completed(PICTURE, SECOND))
+    with client().poll("job-abc-123", V6) as look:
+        assert look.status == "COMPLETED"
+        assert look.pictures() == [PICTURE, SECOND]
+
+
+IMAGES = base64.b64encode(PICTURE).decode()
+SHAPES = {
+    "one string": {"status": "COMPLETED", "output": {"images": IMAGES}},
+    "a data URI with line breaks": {
+        "status": "COMPLETED",
+        "output": {"images": ["data:image/png;base64," + base64.encodebytes(PICTURE).decode()]},
+    },
+    "the pictures first": {"output": {"images": [IMAGES]}, "status": "COMPLETED"},
+    "a null beside it": {"status": "COMPLETED", "output": {"images": [None, IMAGES]}},
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_pictures_may_come_in_other_shapes(vendor: responses.RequestsMock, name: str) -> None:
+    vendor.post(STATUS, json=SHAPES[name])
+    with client().poll("job-abc-123", V6) as look:
+        assert look.status == "COMPLETED"
+        assert look.pictures() == [PICTURE]
+
+
+def _reply_in_pieces(size: int, body: bytes) -> io.BufferedReader:
+    return dripping(*[body[at : at + size] for at in range(0, len(body), size)])
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_a_reply_may_come_in_pieces(vendor: responses.RequestsMock, size: int) -> None:
+    vendor.post(STATUS, body=_reply_in_pieces(size, completed(PICTURE)))
+    with client().poll("job-abc-123", V6) as look:
+        assert look.pictures() == [PICTURE]
+
+
+def test_completed_is_known_before_the_picture_is_read(vendor: responses.RequestsMock) -> None:
+    raw = Dripping(b'{"id": "x", "status": "COMP', b'LETED", "output": {"images": ["', IMAGES.encode(), b'"]}}')
+    vendor.post(STATUS, body=io.BufferedReader(raw))
+    with client().poll("job-abc-123", V6) as look:
+        assert look.status == "COMPLETED"
+        assert raw.given == 2
+        assert look.pictures() == [PICTURE]
+
+
+def test_a_look_may_be_left_without_reading_its_pictures(vendor: responses.RequestsMock) -> None:
+    vendor.post(STATUS, body=completed(PICTURE))
+    with client().poll("job-abc-123", V6) as look:
+        assert look.status == "COMPLETED"
+
+
+def test_the_status_may_come_after_a_long_beginning(vendor: responses.RequestsMock) -> None:
+    vendor.post(STATUS, json={"log": "x" * 2 * PREFIX, "status": "IN_PROGRESS"})
+    with client().poll("job-abc-123", V6) as look:
+        assert look.status == "IN_PROGRESS"
+
+
+def test_held_is_the_time_until_the_first_word_of_the_reply(vendor: responses.RequestsMock) -> None:
+    times = iter([100.0, 117.5])
+    vendor.post(STATUS, body=dripping(b" ", b"\n", b'{"status": "IN_PROGRESS"}'))
+    with client(clock=lambda: next(times)).poll("job-abc-123", V6) as look:
+        assert look.held == 17.5
+
+
+@pytest.mark.parametrize(
+    ("body", "failure"),
+    [
+        ({"error": "INVALID_IMAGE"}, "INVALID_IMAGE"),
+        ({"output": {"error": {"code": "WORKFLOW_FETCH_FAILED"}}}, "WORKFLOW_FETCH_FAILED"),
+        ({"error": "handler: FILTER_BLOCKED for group"}, "FILTER_BLOCKED"),
+        ({"error": "out of memory\n"}, "out of memory"),
+        ({"output": {"message": "no face found"}}, "no face found"),
+        ({"errors": [{"detail": {"msg": "bad"}}]}, "bad"),
+        ({"error": "x " * 500}, ("x " * 150).strip()),
+        ({"error": f"no {KEY}"}, "no [key]"),
+        ({"error": None, "output": None}, None),
+    ],
+)
+def test_a_failure_has_the_vendors_code_or_words(
+    vendor: responses.RequestsMock, body: dict[str, object], failure: str | None
+) -> None:
+    vendor.post(STATUS, json={"id": "x", "status": "FAILED", **body})
+    with client().poll("job-abc-123", V6) as look:
+        assert look.status == "FAILED"
+        assert look.failure == failure
+
+
+MISSING = [{}, {"output": None}, {"output": {}}, {"output": {"images": []}}, {"output": {"images": ""}}, {"output": []}]
+
+
+@pytest.mark.parametrize("more", MISSING)
+def test_completed_without_a_picture_is_missing_output(vendor: responses.RequestsMock, more: dict[str, object]) -> None:
+    vendor.post(STATUS, json={"status": "COMPLETED", **more})
+    with client().poll("job-abc-123", V6) as look:
+        assert look.status == "COMPLETED"
+        with pytest.raises(OutputMissing):
+            look.pictures()
+
+
+BAD = {
+    "garbage": "***" + IMAGES,
+    "a URL": "https://cdn.test/1.png",
+    "no text": 5,
+    "a PNG cut short": base64.b64encode(PICTURE[:-20]).decode(),
+    "a JPEG": base64.b64encode(b"\xff\xd8\xff\xe0" + bytes(5000)).decode(),
+    "a page": base64.b64encode(b"<html></html>").decode(),
+    "a bit flip": base64.b64encode(PICTURE[:99] + b"\0" + PICTURE[100:]).decode(),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_not_a_whole_png_is_invalid_output(vendor: responses.RequestsMock, name: str) -> None:
+    vendor.post(STATUS, json={"status": "COMPLETED", "output": {"images": [IMAGES, BAD[name]]}})
+    with client().poll("job-abc-123", V6) as look, pytest.raises(OutputInvalid, match="picture 1 of the reply") as bad:
+        look.pictures()
+    assert len(str(bad.value)) < 400
+
+
+def test_half_of_the_rows_are_seen_unless_it_is_told_not_to_count_them(vendor: responses.RequestsMock) -> None:
+    half = SIGNATURE + ihdr(8, 8) + chunk(b"IDAT", zlib.compress(rows(8, 4))) + chunk(b"IEND")
+    vendor.post(STATUS, body=completed(half))
+    with client().poll("job-abc-123", V6) as look, pytest.raises(OutputInvalid):
+        look.pictures()
+    with client(inflate=False).poll("job-abc-123", V6) as look:
+        assert look.pictures() == [half]
+
+
+UNREADABLE = [
+    b"",
+    b"OK",
+    b"<html>504</html>",
+    b"null",
+    b"[]",
+    b'{"id": "x"}',
+    b'{"status": 5}',
+    b'{"status": "FAILED"',
+    b"\xff\xfe{",
+]
+
+
+@pytest.mark.parametrize("body", UNREADABLE)
+def test_a_2xx_that_cannot_be_read_is_no_news(vendor: responses.RequestsMock, body: bytes) -> None:
+    assert type(_no_news(vendor, body=body)) is Unclear
+
+
+def test_a_failed_that_is_cut_off_is_no_failure(vendor: responses.RequestsMock) -> None:
+    cut = dripping(b'{"status": "FAILED"', error=ConnectionResetError(104, "Connection reset by peer"))
+    assert type(_no_news(vendor, body=cut)) is Unclear
+
+
+@pytest.mark.parametrize("tail", [b'", "status": "FAILED"}', b"\n", b'"]}', b""])
+def test_a_completed_that_ends_in_something_else_is_unclear(vendor: responses.RequestsMock, tail: bytes) -> None:
+    vendor.post(STATUS, body=b'{"status": "COMPLETED", "output": {"images": ["' + IMAGES.encode() + tail)
+    with client().poll("job-abc-123", V6) as look, pytest.raises(Unclear):
+        look.pictures()
+
+
+def test_two_statuses_that_contradict_each_other_are_unclear(vendor: responses.RequestsMock) -> None:
+    vendor.post(STATUS, body=completed(PICTURE)[:-1] + b', "status": "IN_PROGRESS"}')
+    with client().poll("job-abc-123", V6) as look, pytest.raises(Unclear, match="ends as something else"):
+        look.pictures()
+
+
+def test_pictures_that_break_off_are_unclear(vendor: responses.RequestsMock) -> None:
+    body = completed(PICTURE)
+    vendor.post(STATUS, body=dripping(body[:-900], error=ConnectionResetError(104, "Connection reset by peer")))
+    with client().poll("job-abc-123", V6) as look:
+        assert look.status == "COMPLETED"
+        with pytest.raises(Unclear, match="Connection reset by peer"):
+            look.pictures()
+
+
+STATUSES = {
+    401: Unauthorized,
+    403: Unauthorized,
+    402: OutOfCredits,
+    404: NotFound,
+    429: Throttled,
+    **dict.fromkeys((300, 301, 302, 304, 307, 308), Unclear),
+    **dict.fromkeys((400, 405, 408, 409, 410, 422, 425, 499), Unclear),
+    **dict.fromkeys((500, 502, 503, 504, 524), Unclear),
+}
+
+
+@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("body", ["", '{"status": "FAILED", "error": "INVALID_IMAGE"}', "<html></html>"])
+def test_no_status_of_http_says_that_a_job_failed(vendor: responses.RequestsMock, status: int, body: str) -> None:
+    error = _no_news(vendor, status=status, body=body, headers={"Location": "https://elsewhere.test/"})
+    assert type(error) is STATUSES[status]
+    assert error.evidence["status"] == status
+
+
+def test_retry_after_is_heard(vendor: responses.RequestsMock) -> None:
+    error = _no_news(vendor, status=429, headers={"Retry-After": "Tue, 14 Nov 2023 22:13:50 GMT"})
+    assert isinstance(error, Throttled)
+    assert error.retry_after == 30
+    assert NOW == 1_700_000_000
+
+
+@pytest.mark.parametrize("status", [200, 201, 299])
+def test_any_2xx_is_read(vendor: responses.RequestsMock, status: int) -> None:
+    vendor.post(STATUS, body=completed(PICTURE), status=status)
+    with client().poll("job-abc-123", V6) as look:
+        assert look.pictures() == [PICTURE]
+
+
+def test_a_connection_that_was_never_made_is_told_apart(vendor: responses.RequestsMock) -> None:
+    assert type(_no_news(vendor, body=requests.ConnectTimeout("connect"))) is NotSent
+
+
+def test_a_packed_reply_is_unpacked(vendor: responses.RequestsMock) -> None:
+    vendor.post(STATUS, body=gzip.compress(completed(PICTURE)), headers={"Content-Encoding": "gzip"})
+    with client().poll("job-abc-123", V6) as look:
+        assert look.pictures() == [PICTURE]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "rot13"])
+def test_what_is_packed_in_another_way_than_it_says_is_no_news(vendor: responses.RequestsMock, encoding: str) -> None:
+    packed = b"\x01\x02\x03" + gzip.compress(completed(PICTURE))
+    assert type(_no_news(vendor, body=packed, headers={"Content-Encoding": encoding})) is Unclear
+
+
+@pytest.fixture
+def _small_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vendor_module, "REPLY_LIMIT", 100_000)
+
+
+@pytest.mark.usefixtures("_small_limit")
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_reply_that_does_not_end_is_given_up(vendor: responses.RequestsMock, *, packed: bool) -> None:
+    body = b'{"status": "COMPLETED", "output": {"images": ["' + b"A" * 10_000_000 + b'"]}}'
+    headers = {"Content-Encoding": "gzip"} if packed else {}
+    vendor.post(STATUS, body=gzip.compress(body) if packed else body, headers=headers)
+    with client().poll("job-abc-123", V6) as look:
+        assert look.status == "COMPLETED"
+        with pytest.raises(OutputInvalid, match="64 MiB"):
+            look.pictures()
+
+
+@pytest.mark.usefixtures("_small_limit")
+def test_a_reply_that_does_not_come_to_its_status_is_no_news(vendor: responses.RequestsMock) -> None:
+    assert type(_no_news(vendor, json={"log": "x" * 200_000, "status": "COMPLETED"})) is Unclear
+
+
+def test_an_error_of_the_caller_passes_through_the_block(vendor: responses.RequestsMock) -> None:
+    vendor.post(STATUS, json={"status": "IN_QUEUE"})
+    with pytest.raises(ZeroDivisionError), client().poll("job-abc-123", V6):
+        raise ZeroDivisionError
+
+
+def test_an_id_that_no_url_can_carry_is_no_news() -> None:
+    with pytest.raises(Unclear), client().poll("\ud800", V6):
+        pass
+
+
+def test_evidence_holds_no_picture(vendor: responses.RequestsMock) -> None:
+    error = _no_news(vendor, body=b"{" + completed(PICTURE))
+    assert IMAGES[:48] not in everything_told(error)
+    assert json.dumps(error.evidence)
+    assert orjson.dumps(error.evidence)
+
+
+@pytest.mark.parametrize("pad", [0, 60, 190, 290, 4080, 4090])
+def test_a_key_that_is_echoed_is_masked_wherever_it_stands(vendor: responses.RequestsMock, pad: int) -> None:
+    error = _no_news(vendor, body=b"x" * pad + KEY.encode() + b" <html>")
+    assert KEY[:6] not in everything_told(error)

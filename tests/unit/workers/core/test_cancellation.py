@@ -1,0 +1,109 @@
+"""What a worker's change becomes where the job is to be canceled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from support.fakes import AT, FakePictures, FakeStatusReply, FakeVendor, World, job, png
+from swapline_producer.contract import Canceling, FailureCode, Job, Notification, State
+from swapline_producer.contract.changes import Change
+from swapline_workers.core.cancellation import apply_cancellation
+from swapline_workers.core.lifecycle import allows
+from swapline_workers.core.outcomes import Stop
+from swapline_workers.steps.finalize import finalize
+from swapline_workers.steps.poll import poll
+from swapline_workers.steps.submit import submit
+
+
+def canceling(state: State, how: Canceling = Canceling.DROP, **values: Any) -> Job:
+    return job(state, canceling=how, **values)
+
+
+@pytest.mark.parametrize("to", [State.FAILED, State.TIMED_OUT])
+def test_any_other_end_is_canceled(to: State) -> None:
+    ending = Change(to=to, fields={"failure_detail": "why"}, count={f"finished.{to}": 1, "failed.X": 1, "polls": 1})
+    heeding = apply_cancellation(canceling(State.RUNNING), ending)
+    assert (heeding.to, heeding.fields["failure_code"]) == (State.CANCELED, FailureCode.CANCELED)
+    assert heeding.fields["failure_detail"] == f"canceled; it would have been {to}: why"
+    assert heeding.count == {"polls": 1, "finished.CANCELED": 1, "failed.CANCELED": 1}
+    assert heeding.data["instead_of"] == to
+
+
+def test_a_job_that_was_not_sent_does_not_go_back_into_the_line() -> None:
+    back = Change(to=State.QUEUED, in_line=True, due_by="queue_until", refund=True)
+    heeding = apply_cancellation(canceling(State.SUBMITTING, webhook_url="https://shop.example/hook"), back)
+    assert (heeding.to, heeding.in_line, heeding.due_by, heeding.due_in) == (State.CANCELED, False, None, 0)
+    assert heeding.refund
+    assert heeding.fields["notification"] is Notification.PENDING
+    assert heeding.fields["failure_detail"] == "canceled; it was not charged"
+
+
+def test_the_vendors_id_is_written_all_the_same() -> None:
+    change = Change(to=State.RUNNING, fields={"vendor_job_id": "v"}, due_in=1)
+    assert apply_cancellation(canceling(State.SUBMITTING), change) is change
+
+
+def test_an_unknown_reply_holds_the_slot_all_the_same() -> None:
+    change = Change(to=State.HELD, due_by="run_until")
+    assert apply_cancellation(canceling(State.SUBMITTING), change) is change
+
+
+def test_a_result_that_is_to_be_dropped_is_not_fetched() -> None:
+    completed = Change(to=State.STORING, fields={"polls": 2}, due_in=15)
+    heeding = apply_cancellation(canceling(State.RUNNING), completed)
+    assert (heeding.to, heeding.due_in, heeding.fields["polls"]) == (State.CANCELED, None, 2)
+
+
+def test_a_result_that_is_kept_is_stored_and_ends_canceled() -> None:
+    kept = canceling(State.RUNNING, Canceling.KEEP)
+    completed = Change(to=State.STORING, due_in=15)
+    assert apply_cancellation(kept, completed) is completed
+    stored = apply_cancellation(
+        canceling(State.STORING, Canceling.KEEP), Change(to=State.SUCCEEDED, fields={"images": ()})
+    )
+    assert (stored.to, stored.fields["images"]) == (State.CANCELED, ())
+    assert stored.fields["failure_detail"] == "canceled; its result was kept"
+
+
+def test_a_result_stored_in_the_moment_it_was_dropped_goes_round_once_more() -> None:
+    heeding = apply_cancellation(canceling(State.STORING), Change(to=State.SUCCEEDED, fields={"staged": None}))
+    assert heeding == Change(to=State.STORING, due_in=0)
+
+
+def test_a_job_that_has_ended_or_is_not_canceled_is_left_alone() -> None:
+    told = Change(to=State.CANCELED, fields={"notification": Notification.DELIVERED})
+    assert apply_cancellation(canceling(State.CANCELED), told) is told
+    failed = Change(to=State.FAILED)
+    assert apply_cancellation(job(State.RUNNING), failed) is failed
+
+
+@pytest.mark.parametrize("how", list(Canceling))
+@pytest.mark.parametrize("source", list(State))
+@pytest.mark.parametrize("target", list(State))
+def test_what_is_written_instead_is_in_the_table(source: State, target: State, how: Canceling) -> None:
+    restored = target is State.SUCCEEDED and source is not State.STORING  # no worker does that: see after-restore
+    if allows(source, target) and source is not State.QUEUED and not restored:  # a queued job is canceled at once
+        assert allows(source, apply_cancellation(canceling(source, how), Change(to=target)).to)
+
+
+def test_what_was_staged_and_stored_is_deleted() -> None:
+    name = "0" * 32
+    objects = {f"staging/{name}/0": png(), f"results/{name}/0.png": png(), "staging/another/0": png()}
+    world = World(pictures=FakePictures(objects=objects))
+    assert finalize(canceling(State.STORING, staged=1), AT, world.ports) == Stop("CANCELED")
+    assert list(world.pictures.objects) == ["staging/another/0"]
+
+
+def test_a_completed_job_whose_result_is_not_wanted_is_not_looked_at_again() -> None:
+    world = World(vendor=FakeVendor(seen=FakeStatusReply("COMPLETED", AssertionError("must not be read"))))
+    assert poll(canceling(State.STORING), AT, world.ports) == Stop("CANCELED")
+    assert world.session.last.fields["failure_code"] is FailureCode.CANCELED
+
+
+def test_a_held_job_ends_when_its_slot_is_free() -> None:
+    world = World()
+    assert submit(canceling(State.HELD, slot=False), AT, world.ports) == Stop("CANCELED")
+    assert isinstance(submit(canceling(State.HELD, slot=True), AT, world.ports), Stop)
+    assert len(world.session.changes) == 1

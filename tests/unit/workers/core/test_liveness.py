@@ -1,0 +1,120 @@
+"""What follows from what a worker shows of itself."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from support.servers import waited_for
+from swapline_workers.core.liveness import Liveness, complaint, hindrance
+from swapline_workers.runtime import heartbeat as heartbeat_module
+from swapline_workers.runtime.heartbeat import Allowed, Heartbeat
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WELL = Liveness(
+    pid=7,
+    at=1000,
+    silent_within=30,
+    stopping=False,
+    consumer_at=999,
+    consumer_within=60,
+    connected=True,
+    dispatcher_at=998,
+    dispatcher_within=125,
+    ledger_away=False,
+    threads=2,
+    busy_since=(),
+    busy_within=500,
+)
+
+
+def so(**values: Any) -> Liveness:
+    return dataclasses.replace(WELL, **values)
+
+
+def test_a_worker_that_comes_by_everywhere_is_alive_and_ready() -> None:
+    assert (complaint(WELL, 1001), hindrance(WELL, 1001)) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("liveness", "why"),
+    [
+        (so(at=960), "it has not shown itself for 41 s: it is frozen or gone"),
+        (so(at=5000), "it has not shown itself for -3999 s: it is frozen or gone"),
+        (so(consumer_at=930), "its main thread has been stuck for 71 s, and reads no messages"),
+        (so(dispatcher_at=800), "its clock has been stuck for 201 s"),
+        (so(busy_since=(400, 500)), "all its 2 threads have been at one job each for more than 500 s"),
+    ],
+)
+def test_what_keeps_it_from_working_is_said(liveness: Liveness, why: str) -> None:
+    assert (complaint(liveness, 1001), hindrance(liveness, 1001)) == (why, why)
+
+
+@pytest.mark.parametrize(
+    ("liveness", "why"),
+    [
+        (so(connected=False), "it waits for the broker"),
+        (so(ledger_away=True), "it waits for the ledger"),
+        (so(stopping=True, consumer_at=0, dispatcher_at=0), "it is stopping"),
+    ],
+)
+def test_a_worker_that_waits_or_stops_is_alive_and_not_ready(liveness: Liveness, why: str) -> None:
+    assert (complaint(liveness, 1001), hindrance(liveness, 1001)) == (None, why)
+
+
+def test_one_thread_that_is_left_is_enough_to_live() -> None:
+    assert complaint(so(busy_since=(400, 990)), 1001) is None
+
+
+def test_what_is_written_is_what_is_read() -> None:
+    liveness = so(busy_since=(1.5, 2.5))
+    assert Liveness.read(liveness.text()) == liveness
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"busy_since": []}', '{"busy_since": [], "more": 1}', "null"])
+def test_anything_else_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"vitals|Expecting value"):
+        Liveness.read(text)
+
+
+class DueDispatcher:
+    last_tick_at = 0.0
+    away = False
+
+
+def test_a_pulse_that_could_not_be_written_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(heartbeat_module, "EVERY", 0.01)
+    file = tmp_path / "run" / "heartbeat"
+    heartbeat = Heartbeat(
+        file, due_dispatcher=DueDispatcher(), allowed=Allowed(dispatcher_pause=5, step=500), in_hand=list
+    )
+    heartbeat.start(1)
+    file.parent.rename(tmp_path / "away")
+    waited_for(lambda: "the pulse cannot be written" in caplog.text)
+    (tmp_path / "away").rename(file.parent)
+    file.unlink(missing_ok=True)
+    waited_for(file.is_file)
+    heartbeat.stop()
+    assert list(file.parent.iterdir()) == []
+
+
+def test_a_job_in_hand_is_as_old_as_it_was_seen(tmp_path: Path) -> None:
+    now, hands = [100.0], ["a"]
+    heartbeat = Heartbeat(
+        tmp_path / "heartbeat",
+        due_dispatcher=DueDispatcher(),
+        allowed=Allowed(dispatcher_pause=5, step=500),
+        in_hand=lambda: list(hands),
+        monotonic=lambda: now[0],
+    )
+    assert heartbeat.liveness().busy_since == (100,)
+    now[0], hands[1:] = 150, ["b"]
+    assert heartbeat.liveness().busy_since == (100, 150)
+    del hands[0]
+    assert heartbeat.liveness().busy_since == (150,)

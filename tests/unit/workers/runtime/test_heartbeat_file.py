@@ -1,0 +1,27 @@
+"""A set that grows while it is read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from swapline_workers.runtime.heartbeat import as_it_is
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def test_a_set_that_grows_while_it_is_read_is_read_again() -> None:
+    class Growing:
+        """What a WeakSet does while another thread adds to it."""
+
+        def __init__(self) -> None:
+            self.times = 0
+
+        def __iter__(self) -> Iterator[str]:
+            self.times += 1
+            yield "a"
+            if self.times < 3:
+                raise RuntimeError("Set changed size during iteration")
+            yield "b"
+
+    assert as_it_is(Growing()) == ["a", "b"]

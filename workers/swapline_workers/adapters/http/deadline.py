@@ -1,0 +1,202 @@
+"""A total deadline for a call made with `requests`, and the knowledge of how far the call came.
+
+The timeouts of `requests` are for one connect and one recv: a reply that drips a byte a second never runs into them.
+
+    with limit(15) as deadline:
+        response = session.post(...)     # a session with a DeadlineAdapter mounted
+        deadline.check()                 # raises DeadlineExceeded
+
+- **Ask `deadline.fired` or `deadline.check()` after the call.** A header that is cut off comes out of `http.client` as
+  a good reply with status 200, and a body without Content-Length looks whole when it is cut.
+- Connecting counts: every address that is tried gets what is left of the deadline at most, and the TLS handshake is
+  watched. Only getaddrinfo is not: nothing can interrupt it, and the limits of the system's resolver hold there
+  (5 s and 2 tries for each name server by default). The deadline takes effect as soon as it returns.
+- A session that is used under a deadline belongs to one thread; one call for each `limit`. Proxies are not watched.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.util.connection import allowed_gai_family
+
+from swapline_workers.adapters.http.calls import Call, PlainResponse
+from swapline_workers.adapters.http.direct_pool import StraightPool
+from swapline_workers.adapters.http.exchange import PlainReply
+from swapline_workers.adapters.http.watchdog import (
+    Deadline,
+    DeadlineExceeded,
+    Stage,
+    limit,
+    present,
+    reached,
+    shorter,
+    watch,
+    what_is_left,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import requests
+
+__all__ = [
+    "Address",
+    "Deadline",
+    "DeadlineAdapter",
+    "DeadlineExceeded",
+    "DeadlineHTTPConnection",
+    "DeadlineHTTPPool",
+    "DeadlineHTTPSConnection",
+    "DeadlineHTTPSPool",
+    "Stage",
+    "limit",
+]
+
+Address: TypeAlias = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
+"""One answer of getaddrinfo: family, kind, protocol, canonical name, socket address."""
+
+
+class _Watched(HTTPConnection):
+    """What both kinds of connection do under a deadline."""
+
+    def addresses(self) -> Sequence[Address]:
+        """Give the addresses to try, in order. Override this to choose or refuse addresses.
+
+        Raises socket.gaierror.
+        """
+        return socket.getaddrinfo(self._dns_host, self.port, allowed_gai_family(), socket.SOCK_STREAM)
+
+    def connect(self) -> None:
+        """Open the connection, TLS handshake included."""
+        reached(Stage.CONNECTING)
+        super().connect()
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        """Send a request; a connection that was kept alive comes under the present deadline here."""
+        if self.sock is not None:
+            watch(self.sock)
+        super().request(*args, **kwargs)
+
+    def send(self, data: Any) -> None:
+        """Give bytes to the socket, and note that it was done.
+
+        Sending has all that is left of the deadline. Without this, `urllib3` would give megabytes no longer than the
+        connect timeout, and a slow line would turn a paid call into one whose outcome is unknown.
+        """
+        if self.sock is None:
+            self.connect()
+        if (deadline := present()) is not None:
+            self.sock.settimeout(what_is_left(deadline))
+        reached(Stage.SENDING)
+        super().send(data)
+
+    def _new_conn(self) -> socket.socket:
+        """Try the addresses one after the other, each for the connect timeout or what is left of the deadline."""
+        try:
+            return self._first_that_answers(self.addresses())
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, f"Connection to {self.host} timed out.") from error
+        except (OSError, UnicodeError) as error:  # the second: a host name that cannot be one
+            raise NewConnectionError(self, f"Failed to establish a new connection: {error}") from error
+
+    def _first_that_answers(self, addresses: Sequence[Address]) -> socket.socket:
+        failure = OSError("the name has no address")
+        for address in addresses:
+            try:
+                return self._open(address)
+            except OSError as error:
+                failure = error
+        raise failure
+
+    def _open(self, address: Address) -> socket.socket:
+        family, kind, protocol, _, where = address
+        sock = socket.socket(family, kind, protocol)
+        try:
+            for option in self.socket_options or ():
+                sock.setsockopt(*option)
+            sock.settimeout(shorter(self.timeout))
+            if self.source_address:
+                sock.bind(self.source_address)
+            watch(sock)
+            sock.connect(where)
+        except BaseException:
+            sock.close()
+            raise
+        sys.audit("http.client.connect", self, self.host, self.port)  # as urllib3 does it
+        return sock
+
+
+class DeadlineHTTPConnection(_Watched):
+    """A connection that stands under the deadline of the thread that uses it."""
+
+
+class DeadlineHTTPSConnection(_Watched, HTTPSConnection):
+    """The same over TLS; the handshake counts."""
+
+
+class DeadlineHTTPPool(StraightPool):
+    """A pool of such connections."""
+
+    ConnectionCls = DeadlineHTTPConnection
+
+
+class DeadlineHTTPSPool(StraightPool, HTTPSConnectionPool):
+    """A pool of such connections over TLS."""
+
+    ConnectionCls = DeadlineHTTPSConnection
+
+
+class DeadlineAdapter(HTTPAdapter):
+    """The transport to mount in a session whose calls are made inside `limit`. It never tries a call twice.
+
+    A subclass that brings connections of its own names their pools in `pools`. The pool of the last call is at hand for
+    the next one to the same origin: finding it again took as long as sending.
+    """
+
+    pools: ClassVar[dict[str, type[HTTPConnectionPool]]] = {"http": DeadlineHTTPPool, "https": DeadlineHTTPSPool}
+    _last: tuple[str | None, Any, Any] = (None, None, None)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the pool manager of `requests` use these pools."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = dict(self.pools)
+
+    def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
+        """Give the pool of an origin."""
+        origin = request.origin if isinstance(request, Call) and not proxies and cert is None else None
+        known, trusted, pool = self._last
+        if origin is None or origin != known or verify != trusted:
+            pool = super().get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
+            super().cert_verify(pool, request.url, verify, cert)  # type: ignore[no-untyped-call]  # types-requests has none
+            self._last = origin, verify, pool
+        return pool
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Tell a pool whom to trust. The last one knows."""
+        if conn is not self._last[2]:
+            super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]  # as above
+
+    def request_url(self, request: Any, proxies: Any) -> Any:
+        """Give what stands in the request line."""
+        straight = request.target if isinstance(request, Call) and not proxies else None
+        return straight or super().request_url(request, proxies)
+
+    def build_response(self, req: Any, resp: Any) -> requests.Response:
+        """Give a plain reply as `requests` gives replies; its cookies are nobody's."""
+        if not isinstance(resp, PlainReply):
+            return super().build_response(req, resp)
+        return PlainResponse(req, resp, self)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._last = (None, None, None)
+        super().close()

@@ -1,0 +1,113 @@
+"""What the webhooks of each tenant are signed with. No error and no log line repeats a key."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter, ValidationError
+
+from swapline_producer.contract import Tenant
+from swapline_producer.errors import SettingsError
+from swapline_producer.webhooks.signing import read_key, sign
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pydantic import SecretStr
+
+log = logging.getLogger(__name__)
+
+CHECK_INTERVAL_S = 5.0
+"""Seconds between two looks whether the file has changed: soon enough for a new tenant, and next to nothing."""
+
+_MAP: TypeAdapter[dict[Tenant, list[str] | str]] = TypeAdapter(dict[Tenant, list[str] | str])
+_SETTING = "SWAPLINE_WEBHOOK_TENANT_SECRETS"
+
+
+class SigningKeys:
+    """The keys of every tenant: its own where it has some, else the installation's."""
+
+    def __init__(
+        self,
+        secrets: Sequence[SecretStr],
+        of_tenants: SecretStr | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`of_tenants` is a JSON object, tenant to keys, or the path of a file with one, read again when it changes.
+
+        Raises SettingsError for a key that cannot sign, or a map that cannot be read.
+        """
+        self._all = [secret.get_secret_value() for secret in secrets]
+        _check(self._all)
+        text = of_tenants.get_secret_value().strip() if of_tenants is not None else ""
+        self._file = None if not text or text.startswith("{") else Path(text)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._look_at = clock() + CHECK_INTERVAL_S
+        self._seen: tuple[int, int, int] | None = None
+        self._tenants = self._read_file(self._file) if self._file else _tenants(text or "{}")
+
+    def of(self, tenant: str) -> list[str]:
+        """The keys that sign for a tenant; none where there are none at all."""
+        if self._file is not None and self._clock() >= self._look_at:
+            self._poll_again(self._file)
+        return self._tenants.get(tenant, self._all)
+
+    def _poll_again(self, file: Path) -> None:
+        with self._lock:
+            self._look_at = self._clock() + CHECK_INTERVAL_S
+            try:
+                if _stamp(file) != self._seen:
+                    self._tenants = self._read_file(file)
+                    log.info("the tenants' webhook secrets were read again: %d tenants", len(self._tenants))
+            except (SettingsError, OSError) as error:  # somebody is writing it: what was read last is still good
+                log.warning("the tenants' webhook secrets stay as they were: %s", error)
+
+    def _read_file(self, file: Path) -> dict[str, list[str]]:
+        try:
+            self._seen = _stamp(file)
+            text = file.read_text()
+        except (OSError, UnicodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise SettingsError(
+                f"{_SETTING} is wrong: it must be a JSON object or the path of a file with one; reading the file "
+                f"failed ({reason}).",
+            ) from None
+        return _tenants(text)
+
+
+def _stamp(file: Path) -> tuple[int, int, int]:
+    found = file.stat()
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _tenants(text: str) -> dict[str, list[str]]:
+    try:
+        found = _MAP.validate_json(text)
+    except ValidationError:
+        raise SettingsError(
+            f'{_SETTING} is wrong: it must be a JSON object, tenant to keys: {{"acme": ["whsec_…", …]}}.'
+        ) from None
+    keys = {
+        tenant: [key.strip() for key in (value.split(",") if isinstance(value, str) else value)]
+        for tenant, value in found.items()
+    }
+    for tenant, mine in keys.items():
+        try:
+            _check(mine)
+        except SettingsError as error:
+            raise SettingsError(f"{_SETTING}, tenant {tenant}: {error}") from None
+        if not mine:
+            raise SettingsError(f"{_SETTING}, tenant {tenant}: it has no keys; leave the tenant out instead.")
+    return keys
+
+
+def _check(keys: Sequence[str]) -> None:
+    """Sign something with each: so a worker does not start with a key that only verifies, or that is none."""
+    for key in keys:
+        read_key(key)
+        sign(b"", "check", 0, key)

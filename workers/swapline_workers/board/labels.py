@@ -1,0 +1,66 @@
+"""How states, codes and events are said to people. A state differs by its word and its shape, not by colour alone."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from swapline_producer.contract import State
+
+
+class Appearance(NamedTuple):
+    """How a state looks: a word, the name of its shape (templates/icons.html), and the tone of its colour."""
+
+    word: str
+    shape: str
+    tone: str
+    meaning: str
+
+
+APPEARANCES: dict[State, Appearance] = {
+    State.QUEUED: Appearance("Queued", "dots", "waiting", "waits for one of the vendor's slots"),
+    State.SUBMITTING: Appearance("Submitting", "up", "working", "has a slot; the paid call is being made"),
+    State.RUNNING: Appearance("Running", "half", "working", "the vendor works on it"),
+    State.HELD: Appearance("Held", "pause", "held", "the paid call's outcome is unknown: a person decides"),
+    State.STORING: Appearance("Storing", "down", "storing", "its pictures are read, checked and stored"),
+    State.SUCCEEDED: Appearance("Succeeded", "check", "good", "its pictures are stored"),
+    State.FAILED: Appearance("Failed", "cross", "bad", "it ended without a picture"),
+    State.EXPIRED: Appearance("Expired", "clock", "over", "it waited longer than it may; uncharged"),
+    State.TIMED_OUT: Appearance("Timed out", "clock", "bad", "the vendor took longer than it may"),
+    State.CANCELED: Appearance("Canceled", "minus", "over", "somebody canceled it"),
+}
+
+LINE = (State.QUEUED, State.SUBMITTING, State.RUNNING, State.STORING, State.SUCCEEDED)
+"""The way of a job that succeeds."""
+
+ASIDE = (State.HELD, State.FAILED, State.TIMED_OUT, State.EXPIRED, State.CANCELED)
+"""Where a job can leave it."""
+
+WITHOUT_SUCCESS = (State.FAILED, State.TIMED_OUT, State.EXPIRED, State.CANCELED)
+
+HAPPENINGS = {
+    "queued": "Accepted",
+    "slot": "Given a slot",
+    "attempt": "Paid call begins",
+    "submitted": "The vendor has taken it",
+    "not submitted": "The call did not run; back in the line, uncharged",
+    "ambiguous": "The reply got lost; sent again by policy",
+    "held": "The reply got lost; a person decides",
+    "resolved": "A person gave the vendor's id",
+    "replayed": "A person ran it again",
+    "status": "The vendor's word",
+    "given back": "A stopping worker gave it back",
+    "cancel requested": "Somebody asked to cancel it",
+    "slot.released": "Its slot was let go",
+    "completed": "The vendor is done; the slot is passed on",
+    "staged": "Pictures read and checked",
+    "not stored": "The store did not take the pictures; tried again",
+    "succeeded": "Pictures stored",
+    "failed": "Failed",
+    "expired": "Waited too long",
+    "timed_out": "Ran too long",
+    "canceled": "Canceled",
+    "webhook failed": "Webhook not accepted; tried again later",
+    "webhook delivered": "Webhook delivered",
+    "webhook dead": "Webhook given up",
+}
+"""What the lines of a job's log mean. One that is not here is shown by its own name."""

@@ -1,0 +1,137 @@
+"""The first page's facts: whether it is well, and where it is stuck."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from swapline_producer.contract import CREDITS_PER_JOB, FINISHED, State
+from swapline_workers.board.labels import WITHOUT_SUCCESS
+from swapline_workers.board.listing import Row, rows_of
+
+if TYPE_CHECKING:
+    from swapline_producer.contract.changes import CreditsView, SlotsView
+    from swapline_producer.ledger import Ledger
+    from swapline_producer.ledger.occupancy import Line, Occupant
+
+MINUTE, HOUR = 60_000, 3_600_000
+"""Milliseconds."""
+
+LATEST = 8
+"""Jobs on the first page: what fits beside the rest; the list has all."""
+
+RECENT_FAILURES = 200
+"""Failures that are counted by code: what goes wrong now, not what went wrong last month. Some 10 ms."""
+
+
+class Notice(NamedTuple):
+    """Something a person should know now."""
+
+    tone: str
+    text: str
+    link: str = ""
+
+
+class Code(NamedTuple):
+    """A failure code: how often among the latest failures, and in all."""
+
+    code: str
+    latest: int
+    in_all: int
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """Everything on the first page."""
+
+    states: dict[State, int]
+    slots: SlotsView
+    occupants: list[Occupant]
+    lines: list[Line]
+    clocks: int
+    last_hour: dict[State, int]
+    counters: dict[str, int]
+    credits: CreditsView
+    codes: list[Code]
+    latest: list[Row]
+    notices: list[Notice]
+
+    @property
+    def headline(self) -> str:
+        """The one thing to know. It is the page's title as well."""
+        if not self.notices:
+            return "All is well"
+        return "Needs a look" if len(self.notices) == 1 else f"{len(self.notices)} things need a look"
+
+    @property
+    def news(self) -> str:
+        """What is said aloud when it changes."""
+        return ". ".join([self.headline, *(notice.text for notice in self.notices)])
+
+    @property
+    def latest_failures(self) -> int:
+        """How many failures the first column of the codes counts."""
+        return sum(one.latest for one in self.codes)
+
+    @property
+    def finished_last_hour(self) -> int:
+        """Jobs that have ended in the last hour."""
+        return sum(self.last_hour.values())
+
+    @property
+    def failed_last_hour(self) -> int:
+        """Those of them that ended without success."""
+        return sum(self.last_hour[state] for state in WITHOUT_SUCCESS)
+
+    @property
+    def waiting_tenants(self) -> int:
+        """Tenants in the three lines; one that stands in two counts twice."""
+        return sum(line.tenants for line in self.lines)
+
+
+def whole(ledger: Ledger) -> Whole:
+    """Read it: some ten round trips, none of which grows with the number of jobs."""
+    states, slots, counters = ledger.census(), ledger.slots(), ledger.counters()
+    credits_, clocks = ledger.credits(), ledger.live_clocks(since=slots.at - MINUTE)
+    return Whole(
+        states=states,
+        slots=slots,
+        occupants=ledger.occupants(),
+        lines=ledger.lines(),
+        clocks=clocks,
+        last_hour=ledger.came_since(slots.at - HOUR, sorted(FINISHED)),
+        counters=counters,
+        credits=credits_,
+        codes=_codes(ledger, counters),
+        latest=rows_of(ledger, ledger.newest(State, limit=LATEST)),
+        notices=_notices(states, slots, credits_, clocks),
+    )
+
+
+def _codes(ledger: Ledger, counters: dict[str, int]) -> list[Code]:
+    ids = [entry.job_id for entry in ledger.newest(WITHOUT_SUCCESS, limit=RECENT_FAILURES)]
+    latest = Counter(code for _, code, _ in ledger.outlines(ids) if code)
+    in_all = {name.removeprefix("failed."): number for name, number in counters.items() if name.startswith("failed.")}
+    codes = [Code(code, latest[code], in_all.get(code, latest[code])) for code in {*latest, *in_all}]
+    return sorted(codes, key=lambda one: (-one.latest, -one.in_all, one.code))
+
+
+def _notices(states: dict[State, int], slots: SlotsView, spending: CreditsView, clocks: int) -> list[Notice]:
+    found = []
+    waits = any(states[state] for state in State if not state.finished and state is not State.HELD)
+    if clocks == 0 and waits:
+        found.append(Notice("bad", "No worker has been heard of for a minute, and jobs wait: swapline worker"))
+    elif clocks == 0:
+        found.append(Notice("held", "No worker has been heard of for a minute. Nothing waits for one yet."))
+    if slots.closed_until is not None:
+        found.append(Notice("bad", f"Nothing is submitted for the moment: {slots.reason or 'the vendor refuses'}."))
+    if states[State.HELD]:
+        number = states[State.HELD]
+        jobs = "1 job waits" if number == 1 else f"{number:,} jobs wait"
+        found.append(Notice("held", f"{jobs} for a decision of yours.", "/jobs?state=HELD"))
+    if spending.per_day is not None and spending.spent + CREDITS_PER_JOB > spending.per_day:
+        found.append(Notice("bad", f"Today's {spending.per_day:,} credits are spent; jobs wait for tomorrow (UTC)."))
+    if slots.cap < slots.limit:
+        found.append(Notice("held", f"The vendor said 429: {slots.cap} of {slots.limit} slots are used for now."))
+    return found

@@ -1,0 +1,36 @@
+"""What may be shown of texts that came from elsewhere: no query of a URL (it may be a signature), no picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+from swapline_workers.core.reply.evidence import excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+HASH = 64
+"""Characters of a SHA-256 in hex, the longest word of our own; a longer run of base64 would be a picture's."""
+
+
+def without_query(url: str) -> str:
+    """A URL without its query and fragment; `?…` says that there was one."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    plain = urlunsplit((parts.scheme, host, parts.path, "", ""))
+    return f"{plain}?…" if parts.query else plain
+
+
+def shown(value: object) -> str:
+    """A fact of a job's log as text, 300 characters at most."""
+    text = str(value)
+    if len(text) <= HASH and "?" not in text:
+        return text
+    return excerpt(text)
+
+
+def facts(data: Mapping[str, object], leave_out: Iterable[str] = ()) -> list[tuple[str, str]]:
+    """The facts of one line of a log."""
+    left_out = set(leave_out)
+    return [(name.replace("_", " "), shown(value)) for name, value in data.items() if name not in left_out]

@@ -1,0 +1,1 @@
+"""Reading of what the vendor replies: status, pictures, evidence of failures."""

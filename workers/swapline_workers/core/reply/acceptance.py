@@ -1,0 +1,45 @@
+"""What an accepted submission says: the id to ask for, and the first status."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import orjson
+
+from swapline_workers.core.reply.status_reply import ReplyError
+
+ID_LIMIT = 256
+"""Characters of the vendor's id: it is a UUID or the like, goes into a URL, and is kept with the job."""
+
+
+class Acceptance(NamedTuple):
+    """The vendor's answer to an accepted submission (a `Submission`)."""
+
+    vendor_job_id: str
+    status: str
+    """Empty where the reply has none."""
+
+
+def accepted(body: bytes | bytearray) -> Acceptance:
+    """Read the reply to a submission. A whole JSON object with an id is believed, however its transport ended.
+
+    Raises ReplyError.
+    """
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise ReplyError("it is not JSON") from error
+    if not isinstance(data, dict):
+        raise ReplyError("it is JSON, but not an object")
+    status = data.get("status")
+    return Acceptance(_usable_id(data.get("id")), status if isinstance(status, str) else "")
+
+
+def _usable_id(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ReplyError("it has no id")
+    text = str(value)
+    # A path segment of dots would be taken out of the URL; nothing that cannot be printed belongs into one.
+    if not text.strip() or len(text) > ID_LIMIT or not text.isprintable() or text in {".", ".."}:
+        raise ReplyError("its id is empty, too long, or cannot stand in a URL")
+    return text

@@ -1,0 +1,175 @@
+"""What a status reply says: its status as early as possible, then the pictures, without parsing megabytes of text.
+
+A reply is a small envelope around very long strings. Cutting those out of the raw bytes and parsing only what is left
+takes a twentieth of the time that parsing all of it takes. Whatever is unusual (a long string that is no picture, very
+many strings, placeholders that a reply could have meant) goes the plain way: the whole reply through orjson.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from typing import NamedTuple
+
+import orjson
+import pybase64
+
+from swapline_workers.core.reply.evidence import excerpt
+
+COMPLETED = "COMPLETED"
+"""The only status that is believed before the reply has ended."""
+PREFIX = 4096
+"""Bytes of a reply in which the status is looked for early: ids, times and the like come before it, or a picture."""
+LONG = 4096
+"""Bytes from which a string is cut out: no id or sentence is as long, every picture is longer."""
+QUOTES_LIMIT = 10_000
+"""Quotation marks after which cutting costs more than parsing."""
+RUN_LIMIT = 64
+"""Backslashes in a row that are counted to see whether a quotation mark is escaped; nobody means more."""
+
+_BOM = b"\xef\xbb\xbf"
+_QUOTE = b'"'
+_BACKSLASH = b"\\"
+_NUL = b"\\u0000"
+"""How a placeholder begins; a reply with such a character in its envelope goes the plain way."""
+_TOKEN = re.compile(rb'\s*("(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s"{}\[\],:]+)', re.DOTALL)
+_NO_LINE_BREAKS = {ord("\r"): None, ord("\n"): None}
+_DATA_URI = re.compile(rb"data:[\w.+/\\-]{0,64};base64,", re.IGNORECASE)
+
+
+class ReplyError(ValueError):
+    """The body is not what the page promises; the message says in which way, and quotes nothing of it."""
+
+
+class PictureError(ValueError):
+    """An entry of `output.images` is not base64 text."""
+
+
+class Reply(NamedTuple):
+    """A whole status reply. `data` is its JSON, in which pictures may be placeholders."""
+
+    status: str
+    data: dict[str, object]
+    images: list[object]
+    """What stands in `output.images`, empty entries left out: views of raw text, or what JSON says. See `decode`."""
+
+
+def early_status(prefix: bytes) -> str | None:
+    """Give the value of the top-level `status` if it is whole in the first bytes of a reply, else None."""
+    depth, key, after_colon = 0, b"", False
+    at = len(_BOM) if prefix.startswith(_BOM) else 0
+    while token := _TOKEN.match(prefix, at):
+        at, word = token.end(), token[1]
+        if word in b"{[":
+            depth += 1
+        elif word in b"}]":
+            depth -= 1
+        elif depth == 1 and word.startswith(_QUOTE):
+            if after_colon and key == b'"status"':
+                return word[1:-1].decode("utf-8", "replace")
+            key = key if after_colon else word
+        if depth == 0 or (depth == 1 and word == b"["):
+            return None  # it is not an object, or it ended
+        after_colon = word == b":" if depth == 1 else after_colon
+    return None
+
+
+def read(body: bytes | bytearray, length: int | None = None) -> Reply:
+    """Read a whole reply, the first `length` bytes of `body`. Its pictures stay encoded, as views of it: see `decode`.
+
+    Raises ReplyError.
+    """
+    view = memoryview(body)[:length]
+    envelope, cut = _cut(body, view)
+    data = _object(envelope)
+    images = _images(data)
+    if cut and not {f"\0{number}" for number in range(len(cut))}.issubset(i for i in images if isinstance(i, str)):
+        data, cut = _object(view), []
+        images = _images(data)
+    status = data.get("status")
+    if not isinstance(status, str) or not status:
+        raise ReplyError("it has no status that is a word")
+    places: dict[object, memoryview] = {f"\0{number}": text for number, text in enumerate(cut)}
+    return Reply(status, data, [places.get(i, i) if isinstance(i, str) else i for i in images])
+
+
+def decode(image: object) -> bytes:
+    """Give the bytes of an entry of `images`: strict base64; a data URI's head and line breaks are tolerated.
+
+    Raises PictureError, and ReplyError where the text is not even legal JSON.
+    """
+    if isinstance(image, memoryview):
+        try:
+            return pybase64.b64decode(_without_head(image), validate=True)
+        except binascii.Error:  # line breaks, escapes, or no base64 at all
+            image = _string(b'"' + image + b'"')
+    if not isinstance(image, str):
+        raise PictureError(f"an entry of output.images is not text but {type(image).__name__}")
+    try:
+        text = image.translate(_NO_LINE_BREAKS).strip(" \t").encode("ascii")
+        return pybase64.b64decode(_without_head(memoryview(text)), validate=True)
+    except (UnicodeEncodeError, binascii.Error) as error:
+        raise PictureError(f"it is not base64: {excerpt(image[:40])!r}") from error
+
+
+def _without_head(text: memoryview) -> memoryview:
+    head = _DATA_URI.match(text)
+    return text[head.end() :] if head else text
+
+
+def _cut(body: bytes | bytearray, view: memoryview) -> tuple[bytes | memoryview, list[memoryview]]:
+    """Replace every long string by a placeholder; give what is left, and the strings as they stand in the body."""
+    end = len(view)
+    if end <= LONG:
+        return view, []
+    kept: list[memoryview] = []
+    cut: list[memoryview] = []
+    start, after, at = -1, 0, body.find(_QUOTE, 0, end)
+    for _ in range(QUOTES_LIMIT):
+        if at < 0:
+            kept.append(view[after:])
+            break
+        escaped = start >= 0 and _is_escaped(bytes(view[max(start + 1, at - RUN_LIMIT) : at]))
+        if escaped is None:
+            return view, []
+        if start >= 0 and not escaped and at - start > LONG:
+            kept.append(view[after:start])
+            cut.append(view[start + 1 : at])
+            after = at + 1
+        start = at if start < 0 else start if escaped else -1
+        at = body.find(_QUOTE, at + 1, end)
+    else:
+        return view, []
+    if not cut or any(_NUL in bytes(piece) for piece in kept):
+        return view, []
+    places = [b'"%b%d"' % (_NUL, number) for number in range(len(cut))]
+    return b"".join(piece for pair in zip(kept, [*places, b""], strict=True) for piece in pair), cut
+
+
+def _is_escaped(before: bytes) -> bool | None:
+    """Tell whether a quotation mark after these bytes of a string is escaped; None when they are too few to know."""
+    run = len(before) - len(before.rstrip(_BACKSLASH))
+    return None if run == RUN_LIMIT else run % 2 == 1
+
+
+def _object(body: bytes | memoryview) -> dict[str, object]:
+    try:
+        data = orjson.loads(body[len(_BOM) :] if body[: len(_BOM)] == _BOM else body)
+    except orjson.JSONDecodeError as error:
+        raise ReplyError("it is not JSON") from error
+    if not isinstance(data, dict):
+        raise ReplyError("it is JSON, but not an object")
+    return data
+
+
+def _images(data: dict[str, object]) -> list[object]:
+    output = data.get("output")
+    images = output.get("images") if isinstance(output, dict) else None
+    return [image for image in (images if isinstance(images, list) else [images]) if image not in (None, "")]
+
+
+def _string(word: bytes) -> str:
+    try:
+        return str(orjson.loads(word))
+    except orjson.JSONDecodeError as error:
+        raise ReplyError("it is not JSON: a string in it is not legal") from error

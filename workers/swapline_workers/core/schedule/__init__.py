@@ -1,0 +1,1 @@
+"""When to poll next: learned service times and the plan made from them."""

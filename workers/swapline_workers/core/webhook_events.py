@@ -1,0 +1,76 @@
+"""What a webhook tells of a job, or of a batch."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from swapline_producer.contract import BatchData, BatchEvent, State, SwapData, SwapEvent, WebhookImage
+from swapline_producer.contract.changes import EVENT_OF
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from swapline_producer.contract import Batch, Job
+
+
+def webhook_id(job: Job) -> str:
+    """The same over all attempts of one event; another one for another event of the same job."""
+    # A job can be held again, and end again: a person may run it again from one of its steps.
+    which = job.attempts if job.state is State.HELD else job.sequence if job.sequence > 1 else ""
+    return f"msg_{job.job_id}_{job.state.value.lower()}{which and f'_{which}'}"
+
+
+def swap_event(job: Job, at: int, url_of: Callable[[str], str]) -> SwapEvent:
+    """The body of the webhook. `at` is now in milliseconds, for jobs that were held before that moment was kept."""
+    images = [WebhookImage(url=url_of(picture.key), **picture.model_dump()) for picture in job.images]
+    return SwapEvent(
+        type=EVENT_OF[job.state],
+        timestamp=_moment(job.finished_at or job.held_at or at),
+        sequence=job.sequence,
+        data=SwapData(
+            job_id=job.job_id,
+            tenant=job.tenant,
+            batch=job.spec.batch,
+            metadata=job.spec.metadata,
+            state=job.state,
+            failure_code=job.failure_code,
+            vendor_job_id=job.vendor_job_id,
+            credits=job.credits,
+            images=images,
+            timings=timings(job),
+        ),
+    )
+
+
+def batch_webhook_id(batch: Batch) -> str:
+    """The same over all attempts of one event; another one where the batch was completed once more."""
+    return f"msg_batch_{batch.nonce}_{batch.round}"
+
+
+def batch_event(batch: Batch) -> BatchEvent:
+    """The body of the webhook of a completed batch."""
+    return BatchEvent(
+        timestamp=_moment(batch.finished_at),
+        sequence=batch.round,
+        data=BatchData(batch=batch.batch, tenant=batch.tenant, **batch.counts.model_dump()),
+    )
+
+
+def _moment(milliseconds: int) -> str:
+    happened = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return happened.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def timings(job: Job) -> dict[str, float | None]:
+    """Seconds that each stage took; None for a stage that the job did not reach or leave."""
+    return {
+        "queued": _seconds(job.created_at, job.submitted_at),
+        "running": _seconds(job.submitted_at, job.terminal_at),
+        "storing": _seconds(job.terminal_at, job.finished_at),
+        "total": _seconds(job.created_at, job.finished_at),
+    }
+
+
+def _seconds(start: int | None, end: int | None) -> float | None:
+    return None if start is None or end is None else (end - start) / 1000

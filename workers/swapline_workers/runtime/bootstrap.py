@@ -1,0 +1,297 @@
+"""Builds everything, in one place, from settings."""
+
+from __future__ import annotations
+
+import os
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from celery.platforms import EX_FAILURE
+from celery.worker import state
+
+from swapline_producer.contract import Step
+from swapline_producer.contract.changes import Limits
+from swapline_producer.ledger import Ledger, open_ledger
+from swapline_producer.messaging.publisher import CeleryPublisher
+from swapline_producer.retention.orphans import Janitor
+from swapline_producer.retention.purge import Purge
+from swapline_producer.retention.sweep import Sweep
+from swapline_producer.settings import load
+from swapline_producer.storage import open_storage
+from swapline_producer.vendors import vendor_of
+from swapline_workers.adapters.pictures import PictureStore
+from swapline_workers.adapters.read_ahead import ReadAhead
+from swapline_workers.adapters.service_times import LearnedTimes
+from swapline_workers.adapters.vendor import VendorClient
+from swapline_workers.adapters.webhook import WebhookSender
+from swapline_workers.core.bulkhead import DeliveryBulkhead
+from swapline_workers.core.policy import Policy
+from swapline_workers.core.schedule.polling import Bounds
+from swapline_workers.dispatch.local_first import LocalFirstPublisher
+from swapline_workers.runtime.admission import Admission
+from swapline_workers.runtime.due_dispatcher import DueDispatcher
+from swapline_workers.runtime.heartbeat import Allowed, Heartbeat
+from swapline_workers.runtime.job_session import PATIENCE, LedgerSession
+from swapline_workers.runtime.maintenance import Housekeeping
+from swapline_workers.runtime.processor_affinity import OneCore
+from swapline_workers.runtime.shutdown import GracefulShutdown
+from swapline_workers.settings import WorkerSettings
+from swapline_workers.steps.ports import Ports, Vendor
+from swapline_workers.steps.schedule import EVERY_KIND
+from swapline_workers.telemetry.tracing import build_tracing
+from swapline_workers.telemetry.worker_metrics import MeasuredVendor, WorkerMeter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from celery import Celery
+
+    from swapline_producer.storage import Storage
+    from swapline_workers.telemetry.tracing import Tracing
+
+RENEWALS = 3
+"""How often the rescue of a job in hand is put off before it would come: two renewals may fail."""
+
+INITIAL_DELIVERIES = 8
+"""Deliveries at once, until it is known how many threads there are: half of what a worker has unless told otherwise."""
+
+OBJECTS = 10
+"""Reads and writes of one step at most that are counted on: four pictures each way, a receipt, a deletion."""
+
+PICTURE_SPANS = {
+    "input_text": "read input",
+    "stage": "stage",
+    "staged": "read staged",
+    "publish": "store",
+    "store": "store",
+}
+"""What a trace calls the work on pictures. A picture is stored under one name, by whichever way."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerServices:
+    """What one worker process is made of."""
+
+    settings: WorkerSettings
+    ledger: Ledger
+    local_first: LocalFirstPublisher
+    session: LedgerSession
+    admission: Admission
+    due_dispatcher: DueDispatcher
+    ports: Ports
+    shutdown: GracefulShutdown
+    bulkhead: DeliveryBulkhead
+    housekeeping: Housekeeping
+    meter: WorkerMeter
+    heartbeat: Heartbeat
+    tracing: Tracing
+    one_core: OneCore
+
+    def set_concurrency(self, threads: int, queues: Iterable[str]) -> None:
+        """Say how many steps run at once here, and from which queues: webhooks never take more than half of them.
+
+        All of them in a worker that does nothing else.
+        """
+        only_webhooks = set(queues) == {Step.NOTIFY.queue(self.settings.key_prefix)}
+        self.bulkhead.resize(threads if only_webhooks else threads // 2)
+
+    def open(self, *, threads: int, forks: bool = False) -> None:
+        """Start the clock, and the pulse of a worker with so many threads.
+
+        Raises WrongOwner for a worker that may not work on this ledger. A process that `forks` leaves the store to its
+        children: a store's client does not survive a fork.
+        """
+        self.meter.threads.set(threads)
+        self.meter.open()
+        self.heartbeat.start(threads)
+        self.admission.enter()
+        self.due_dispatcher.start()
+        if not forks:
+            self.housekeeping.start()
+            if self.settings.one_core:
+                self.one_core.start()
+
+    def close(self, *, process_ends: bool = False) -> None:
+        """Finish what is in hand, within the grace period; begin nothing new."""
+        self.housekeeping.drain()
+        self.heartbeat.leave()
+        self.shutdown.begin(process_ends=process_ends)
+
+    def end(self) -> None:
+        """Stop the clock: nothing is in hand any more."""
+        self.housekeeping.stop()
+        self.shutdown.end()
+        self.meter.close()
+        self.heartbeat.stop()
+        self.one_core.stop()
+        self.tracing.close()
+
+
+class Builder:
+    """Builds the house on first use, once for each process: a forked child must not use its parent's connections."""
+
+    def __init__(self, app: Celery) -> None:
+        """Build for this app."""
+        self._app = app
+        self._built: tuple[int, WorkerServices] | None = None
+
+    def __call__(self) -> WorkerServices:
+        """The house of this process. Raises SettingsError naming every setting that is missing."""
+        if self._built is None or self._built[0] != os.getpid():
+            forked = self._built is not None
+            self._built = (os.getpid(), build_services(self._app, load(WorkerSettings)))
+            if forked:
+                self._built[1].meter.open()
+                self._built[
+                    1
+                ].due_dispatcher.start()  # a child of the prefork pool: its parent cannot see what it has in hand
+                self._built[1].housekeeping.start()
+        return self._built[1]
+
+
+def build_services(app: Celery, settings: WorkerSettings) -> WorkerServices:
+    """Put the parts together. Opens no connection."""
+    meter = WorkerMeter(settings)
+    ledger = open_ledger(settings)
+    publisher = CeleryPublisher(app, settings.key_prefix)
+    local_first = LocalFirstPublisher(publisher)
+    tracing = build_tracing()
+    due_dispatcher = DueDispatcher(
+        ledger,
+        local_first,
+        leased_jobs=lambda: session.leased_jobs(),  # noqa: PLW0108 -- the desk is built below: it needs the clock
+        renew_every=settings.rescue_after / RENEWALS,
+    )
+    session = LedgerSession(ledger, local_first, schedule_wakeup=due_dispatcher.schedule_wakeup)
+    admission = Admission(lambda: ledger.join(vendor_of(settings.api_base_url, ledger)), stop_this_worker)
+    due_dispatcher.before_claims(_in_order(admission, ledger, settings))
+    bulkhead = DeliveryBulkhead(INITIAL_DELIVERIES)
+    meter.watch(lambda: len(session.leased_jobs()))
+    storage = open_storage(settings.storage_url, timeout=settings.storage_timeout)
+    ports = Ports(
+        session=session,
+        vendor=_traced_vendor(settings, meter, tracing),
+        pictures=tracing.calls(_pictures(settings, storage, ledger), "", PICTURE_SPANS),
+        webhooks=tracing.calls(_webhooks(settings), "", {"deliver": "POST webhook"}),
+        endpoints=ledger,
+        bulkhead=bulkhead,
+        times=LearnedTimes(ledger, EVERY_KIND),
+        policy=_policy(settings),
+        rng=random.random,
+    )
+    shutdown = GracefulShutdown(session, due_dispatcher, grace=settings.stop_grace)
+    heartbeat = Heartbeat(
+        settings.heartbeat_file,
+        due_dispatcher=due_dispatcher,
+        allowed=Allowed(settings.rescue_after / RENEWALS, longest_step(settings)),
+    )
+    return WorkerServices(
+        settings=settings,
+        ledger=ledger,
+        local_first=local_first,
+        session=session,
+        admission=admission,
+        due_dispatcher=due_dispatcher,
+        ports=ports,
+        shutdown=shutdown,
+        bulkhead=bulkhead,
+        housekeeping=_housekeeping(settings, ledger, publisher, storage),
+        meter=meter,
+        heartbeat=heartbeat,
+        tracing=tracing,
+        one_core=OneCore(),
+    )
+
+
+def _in_order(admission: Admission, ledger: Ledger, settings: WorkerSettings) -> Callable[[], None]:
+    """Before the first claim what the whole installation must agree on is written."""
+    written = False
+
+    def check() -> None:
+        nonlocal written
+        admission.renew()
+        if not written:
+            ledger.configure(
+                Limits(
+                    max_in_flight=settings.max_in_flight,
+                    rescue_after=settings.rescue_after,
+                    submit_rate=settings.submit_rate,
+                    poll_rate=settings.poll_rate,
+                    credits_per_day=settings.credits_per_day,
+                ),
+            )
+            written = True
+
+    return check
+
+
+def stop_this_worker() -> None:
+    """Have the worker of this process end as after a signal, with code 1, when its main thread next comes by."""
+    state.should_stop = EX_FAILURE  # type: ignore[assignment]  # celery-types knows only what it is at first
+
+
+def _housekeeping(
+    settings: WorkerSettings, ledger: Ledger, publisher: CeleryPublisher, storage: Storage
+) -> Housekeeping:
+    return Housekeeping(
+        Sweep(ledger, storage, timeout=settings.storage_timeout),
+        Purge(ledger, publisher, storage),
+        Janitor(ledger, storage, result_ttl=settings.result_ttl),
+        ledger.claim_periodic_task,
+    )
+
+
+def _traced_vendor(settings: WorkerSettings, meter: WorkerMeter, tracing: Tracing) -> Vendor:
+    return tracing.calls(
+        MeasuredVendor(_vendor(settings), meter),
+        urlsplit(settings.api_base_url).hostname or "",
+        {"submit": "POST /run/face_swap", "poll": "POST /status"},
+        opens={"poll"},
+    )
+
+
+def _vendor(settings: WorkerSettings) -> VendorClient:
+    return VendorClient(
+        base_url=settings.api_base_url,
+        key_header=settings.api_key_header,
+        key_prefix=settings.api_key_prefix,
+        key=settings.api_key,
+        submit_timeout=settings.submit_timeout,
+        status_timeout=settings.status_timeout,
+        inflate=settings.check_pixels,
+    )
+
+
+def _pictures(settings: WorkerSettings, storage: Storage, ledger: Ledger) -> PictureStore:
+    """A folder is read when an input is needed: that takes 0.1 ms, less than asking the ledger who is next."""
+    if urlsplit(settings.storage_url).scheme == "file":
+        return PictureStore(storage, in_hand=settings.pictures_in_hand)
+    return ReadAhead(storage, ledger.front, in_hand=settings.pictures_in_hand)
+
+
+def _webhooks(settings: WorkerSettings) -> WebhookSender:
+    return WebhookSender(
+        secrets=settings.webhook_secrets,
+        tenant_secrets=settings.webhook_tenant_secrets,
+        allow_private=settings.webhook_allow_private,
+        timeout=settings.webhook_timeout,
+    )
+
+
+def _policy(settings: WorkerSettings) -> Policy:
+    return Policy(
+        polls=Bounds(settings.poll_min_interval, settings.poll_max_interval, settings.poll_budget),
+        on_ambiguous_submit=settings.on_ambiguous_submit,
+        rescue_after=settings.rescue_after,
+        lost_after=settings.lost_after,
+        webhook_schedule=settings.webhook_schedule,
+        webhook_disable_after=settings.webhook_disable_after,
+    )
+
+
+def longest_step(settings: WorkerSettings) -> float:
+    """Seconds that one step may take when everything that can be slow is: after that its thread is lost."""
+    calls = settings.submit_timeout + settings.status_timeout + settings.webhook_timeout
+    return PATIENCE + calls + OBJECTS * settings.storage_timeout

@@ -1,0 +1,59 @@
+"""What this thread is working on: for its lines in the log, for spans, and for the headers of calls.
+
+Kept in context variables: every thread has its own, a forked child begins with its parent's, and a helper thread that
+works for a job is started with `in_this_context`.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from structlog.contextvars import bind_contextvars, clear_contextvars
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from swapline_producer.contract import Job
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+TRACEPARENT: contextvars.ContextVar[str | None] = contextvars.ContextVar("swapline_traceparent", default=None)
+"""W3C's header of what is being done now."""
+
+
+def begin(step: str, job_id: str, version: int) -> None:
+    """A message has arrived: lines concern this job from now on, until the next one or `end`."""
+    clear_contextvars()
+    TRACEPARENT.set(None)
+    bind_contextvars(step=step, job_id=job_id, version=version)
+
+
+def concerns(job: Job) -> None:
+    """The job is in hand, at this turn."""
+    bind_contextvars(job_id=job.job_id, version=job.version, tenant=job.tenant, trace_id=job.trace_id)
+    if TRACEPARENT.get() is None:
+        TRACEPARENT.set(job.traceparent)
+
+
+def headers() -> dict[str, str]:
+    """What a call to somebody who may know of the trace carries."""
+    traceparent = TRACEPARENT.get()
+    return {} if traceparent is None else {"traceparent": traceparent}
+
+
+def end() -> None:
+    """Lines concern no job any more."""
+    clear_contextvars()
+    TRACEPARENT.set(None)
+
+
+def in_this_context(work: Callable[P, R]) -> Callable[P, R]:
+    """Give a function that does this work for the same job in another thread."""
+    here = contextvars.copy_context()
+
+    def there(*args: P.args, **kwargs: P.kwargs) -> R:
+        return here.run(work, *args, **kwargs)
+
+    return there

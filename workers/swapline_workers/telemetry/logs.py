@@ -1,0 +1,167 @@
+"""One log for everything in a worker process: our lines, Celery's, urllib3's; JSON for machines, text for people.
+
+Lines of a step carry the job (`context.py`). Nothing leaves without having been cleaned (`core/redaction.py`).
+Tracebacks are told without the values of their variables: there are pictures and keys in them.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TextIO
+from urllib.parse import urlsplit
+
+import orjson
+import structlog
+from celery import signals
+from celery.apps import worker as celery_worker
+
+from swapline_producer.errors import SettingsError
+from swapline_producer.settings import load
+from swapline_workers.settings import LogSettings, WorkerSettings
+from swapline_workers.telemetry import context
+from swapline_workers.telemetry.redaction import redactor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, MutableMapping
+
+    from structlog.typing import Processor
+
+
+EXTRA = ("job_id", "version", "tenant", "step", "outcome", "seconds", "wait", "service")
+"""Fields that our own lines bring along. Other libraries put whole messages into theirs: those stay out."""
+
+TWICE = ("celery.worker.strategy", "celery.app.trace")
+"""Say "received" and "succeeded" of every task: our own line of each step says more, once."""
+
+CHATTY = ("celery", "kombu", "redis", "amqp", "asyncio", "opentelemetry")
+"""Of these, DEBUG is interesting to their authors, and would bury our own."""
+
+IDS = ("job_id", "version", "tenant", "step", "trace_id")
+"""Without their names in a line for people: the job stands first, and the rest is for searching."""
+
+
+def start_logging() -> None:
+    """Have Celery leave the logs of its worker processes to us."""
+    signals.setup_logging.connect(begin_logging, weak=False)
+    signals.task_postrun.connect(_no_job_any_more, weak=False)
+
+
+def begin_logging(**_: object) -> None:
+    """Begin now, as the settings in the environment say."""
+    settings = _settings()
+    set_up_logs(settings)
+    if not as_text(settings, is_terminal=sys.stderr.isatty()):
+        vars(celery_worker)["safe_say"] = _say  # its farewells go past the log, and are no JSON
+
+
+def _settings() -> LogSettings:
+    """What there is: a worker whose settings are wrong says so through this very log."""
+    for kind in (WorkerSettings, LogSettings):
+        with suppress(SettingsError):
+            return load(kind)
+    return LogSettings.model_construct()
+
+
+def _no_job_any_more(**_: object) -> None:
+    context.end()
+
+
+def _say(message: str, *_: object) -> None:
+    logging.getLogger("celery.worker").info(message.strip())
+
+
+def set_up_logs(settings: LogSettings, stream: TextIO | None = None) -> None:
+    """Send every line of this process to one place (stderr), in one form. Doing it again replaces the first."""
+    out = stream or sys.stderr
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(formatter(settings, is_terminal=out.isatty()))
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(settings.log_level)
+    logging.captureWarnings(capture=True)
+    for name in TWICE:
+        logging.getLogger(name).setLevel(logging.INFO if settings.log_level == "DEBUG" else logging.WARNING)
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(max(logging.getLevelName(settings.log_level), logging.INFO))
+
+
+def formatter(settings: LogSettings, *, is_terminal: bool) -> logging.Formatter:
+    """Give what turns a record of the standard library into a line."""
+    for_people = as_text(settings, is_terminal=is_terminal)
+    before: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(EXTRA),
+        structlog.processors.TimeStamper(fmt="%H:%M:%S" if for_people else "iso", utc=not for_people, key="at"),
+    ]
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=before,
+        processors=[
+            structlog.processors.format_exc_info,
+            _cleaned(redactor(secrets_of(settings))),
+            *(_for_people(colours=is_terminal) if for_people else _FOR_MACHINES),
+        ],
+    )
+
+
+def as_text(settings: LogSettings, *, is_terminal: bool) -> bool:
+    """Whether people read it: on a terminal, unless it is said otherwise."""
+    return settings.log_format == "text" or (settings.log_format == "auto" and is_terminal)
+
+
+def secrets_of(settings: LogSettings) -> list[str]:
+    """Give every secret that the settings know."""
+    found = [value.get_secret_value() for value in _flat(settings) if hasattr(value, "get_secret_value")]
+    server = settings.redis
+    store = urlsplit(settings.storage_url or "").password
+    return [one for one in (*found, server.password, server.sentinel_password, store) if one]
+
+
+def _flat(settings: LogSettings) -> list[Any]:
+    values = [getattr(settings, name) for name in type(settings).model_fields]
+    return [one for value in values for one in (value if isinstance(value, tuple) else (value,))]
+
+
+def _cleaned(clean: Callable[[Any], Any]) -> Processor:
+    def processor(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        return {name: value if name in _INNER else clean(value) for name, value in line.items()}
+
+    return processor
+
+
+_INNER = ("_record", "_from_structlog")
+"""What structlog keeps in a line until it is rendered."""
+
+
+def _dumped(line: dict[str, Any], **_: object) -> str:
+    return orjson.dumps(line, default=str).decode()
+
+
+_FOR_MACHINES: tuple[Processor, ...] = (
+    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+    structlog.processors.EventRenamer("message"),
+    structlog.processors.JSONRenderer(serializer=_dumped),
+)
+
+
+def _job_first(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Put the job before the sentence, and leave the rest of what is for searching out."""
+    step, job_id = line.pop("step", None), line.pop("job_id", None)
+    for name in (*IDS, "logger", "outcome"):
+        line.pop(name, None)
+    if job_id is not None:
+        line["event"] = f"{job_id} {step or ''}: {line['event']}" if step else f"{job_id}: {line['event']}"
+    return line
+
+
+def _for_people(*, colours: bool) -> tuple[Processor, ...]:
+    return (
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        _job_first,
+        structlog.dev.ConsoleRenderer(
+            colors=colours, timestamp_key="at", pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
+        ),
+    )

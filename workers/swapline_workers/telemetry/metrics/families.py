@@ -1,0 +1,60 @@
+"""What a metric is: a name, a kind, a meaning, and where in the ledger's figures it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from swapline_producer.contract.stats import Figures, Times
+
+KINDS = ("unreachable", "throttled", "unauthorized", "credits", "address", "input", "other")
+"""Why submitting is paused for everybody: the words of `BreakerTrip.kind`."""
+
+IDLE = ("breaker", "probe", "rate", "credits", "tenant_credits", "unread")
+"""Why a slot is free while jobs wait."""
+
+OUTCOMES = ("accepted", "uncharged", "refused", "unknown")
+"""What becomes of a paid call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One family. `name` is as it is served: a counter's ends in `_total`."""
+
+    name: str
+    kind: Literal["gauge", "counter"]
+    help: str
+    read: Callable[[Figures], float | Mapping[str, float]]
+    """A value, or one for each value of the label."""
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """One histogram of seconds."""
+
+    name: str
+    help: str
+    of: str
+    """Its name in `Figures.times`."""
+
+    kind = "histogram"
+    label = ""
+
+    def read(self, figures: Figures) -> Times:
+        """The values."""
+        return figures.times[self.of]
+
+
+def counted(prefix: str, words: Iterable[str]) -> Callable[[Figures], dict[str, float]]:
+    """Read the counts of all words, 0 for what never came: a series that begins with an event hides that event."""
+    names = tuple(sorted(words))
+    return lambda figures: {name: figures.counts.get(prefix + name, 0) for name in names}
+
+
+def count(name: str) -> Callable[[Figures], float]:
+    """Read one count."""
+    return lambda figures: figures.counts.get(name, 0)

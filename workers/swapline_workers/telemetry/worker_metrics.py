@@ -1,0 +1,188 @@
+"""What one worker process tells of itself: steps, calls of the vendor, threads, memory, CPU. Off without a port.
+
+What the system as a whole has done is `swapline metrics`, read from the ledger; these numbers begin with the process.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, ProcessCollector
+
+from swapline_workers.core.outcomes import STALE
+from swapline_workers.errors import VendorError
+from swapline_workers.telemetry.metrics.serving import check_exposure, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
+    from types import TracebackType
+
+    from swapline_producer.contract import ApiVersion, JobSpec, Step
+    from swapline_workers.core.outcomes import Outcome
+    from swapline_workers.settings import MetricsSettings
+    from swapline_workers.steps.ports import StatusReply, Submission, Vendor
+
+log = logging.getLogger(__name__)
+
+NEIGHBOURS = 16
+"""Ports that are tried one after another: several workers on one host, or the children of a prefork pool."""
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+"""Ends of buckets: a call of the vendor may last a minute."""
+
+
+class WorkerMetric(NamedTuple):
+    """One family, named as it is served."""
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    help: str
+
+
+STEPS = WorkerMetric(
+    "swapline_worker_steps_total",
+    "counter",
+    ("step", "outcome"),
+    "Messages that this process has worked on, by what the step decided.",
+)
+STEP_SECONDS = WorkerMetric(
+    "swapline_worker_step_seconds", "histogram", ("step",), "How long a step took, from the message to its last move."
+)
+CALL_SECONDS = WorkerMetric(
+    "swapline_worker_vendor_call_seconds",
+    "histogram",
+    ("endpoint", "outcome"),
+    "Calls of the vendor, from the call to the status of the reply, without the pictures.",
+)
+BUSY = WorkerMetric("swapline_worker_threads_busy", "gauge", (), "Threads that have a job in hand now.")
+THREADS = WorkerMetric("swapline_worker_threads", "gauge", (), "Threads (or children) of this worker.")
+
+WORKER_METRICS = (STEPS, STEP_SECONDS, CALL_SECONDS, BUSY, THREADS)
+
+
+class Measure:
+    """One step under way. `outcome` is written when it is known; without that it ended in an error."""
+
+    outcome = "error"
+
+    def decided(self, outcome: Outcome) -> None:
+        """The step has decided."""
+        self.outcome = "stale" if outcome is STALE else type(outcome).__name__.lower()
+
+
+class WorkerMeter:
+    """The metrics of this process, in a registry of their own. May be used from several threads."""
+
+    def __init__(self, settings: MetricsSettings) -> None:
+        """Serve nothing yet. Raises SettingsError where strangers could read it."""
+        self._port = settings.metrics_port
+        self._host = settings.metrics_host
+        self._secret = settings.metrics_secret
+        if self._port is not None:
+            check_exposure(self._host, self._secret)
+        self._open = ExitStack()
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        steps = Counter(*_named(STEPS), registry=self.registry)
+        step_seconds = Histogram(*_named(STEP_SECONDS), buckets=SECONDS, registry=self.registry)
+        call_seconds = Histogram(*_named(CALL_SECONDS), buckets=SECONDS, registry=self.registry)
+        self._busy = Gauge(*_named(BUSY), registry=self.registry)
+        self.threads = Gauge(*_named(THREADS), registry=self.registry)
+        # A child is asked for by its labels once: looking it up under its family's lock takes as long as counting.
+        self._number_of = cache(steps.labels)
+        self._seconds_of = cache(step_seconds.labels)
+        self._seconds_of_call = cache(call_seconds.labels)
+
+    def watch(self, in_hand: Callable[[], int]) -> None:
+        """`in_hand` gives how many jobs are in hand."""
+        self._busy.set_function(in_hand)
+
+    def open(self) -> None:
+        """Serve, where a port is set. A port that is taken stops no worker: the next free one is used, or none."""
+        if self._port is None:
+            return
+        ports = range(self._port, min(self._port + NEIGHBOURS, 65_536))
+        try:
+            url = self._open.enter_context(serving(self.registry, self._host, ports, self._secret))
+        except Exception as error:  # noqa: BLE001 -- work goes on, whatever is wrong with being watched
+            log.warning("this worker's own metrics are not served: %s", error)
+        else:
+            log.info("this worker's own metrics: %s", url)
+
+    def close(self) -> None:
+        """Serve no more."""
+        self._open.close()
+
+    @contextmanager
+    def step(self, step: Step) -> Generator[Measure]:
+        """Measure one step."""
+        measure, began = Measure(), time.perf_counter()
+        try:
+            yield measure
+        finally:
+            self._seconds_of(step.value).observe(time.perf_counter() - began)
+            self._number_of(step.value, measure.outcome).inc()
+
+    @contextmanager
+    def call(self, endpoint: str) -> Generator[None]:
+        """Measure one call of the vendor."""
+        outcome, began = "error", time.perf_counter()
+        try:
+            yield
+            outcome = "ok"
+        except VendorError as error:
+            outcome = _words(type(error).__name__)
+            raise
+        finally:
+            self._seconds_of_call(endpoint, outcome).observe(time.perf_counter() - began)
+
+
+class MeasuredVendor:
+    """The port `Vendor`, with each call measured."""
+
+    def __init__(self, vendor: Vendor, meter: WorkerMeter) -> None:
+        """Ask this vendor."""
+        self._vendor = vendor
+        self._meter = meter
+
+    def submit(self, spec: JobSpec, image: str) -> Submission:
+        """See `Vendor.submit`."""
+        with self._meter.call("submit"):
+            return self._vendor.submit(spec, image)
+
+    def poll(self, vendor_job_id: str, version: ApiVersion) -> AbstractContextManager[StatusReply]:
+        """See `Vendor.look`."""
+        return _MeasuredStatusReply(self._vendor.poll(vendor_job_id, version), self._meter)
+
+
+class _MeasuredStatusReply:
+    """A look whose call is measured, and not what is done with it."""
+
+    def __init__(self, look: AbstractContextManager[StatusReply], meter: WorkerMeter) -> None:
+        self._look = look
+        self._meter = meter
+
+    def __enter__(self) -> StatusReply:
+        with self._meter.call("status"):
+            return self._look.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return self._look.__exit__(kind, error, trace)
+
+
+def _named(metric: WorkerMetric) -> tuple[str, str, tuple[str, ...]]:
+    return metric.name, metric.help, metric.labels
+
+
+def _words(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
