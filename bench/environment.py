@@ -76,9 +76,9 @@ def links(number: int, webhook: str | None = None) -> Iterator[SwapRequest]:
 
 
 @contextmanager
-def stand_in(size: int, polls: int = 1, seconds: str = "", breaker: int = 0) -> Iterator[str]:
+def stand_in(size: int, polls: int = 1, seconds: str = "", start_after: int = 0) -> Iterator[str]:
     """Run the stand-in vendor; gives its URL. A second one serves as a receiver of webhooks, at `/hook`."""
-    more = [f"--size={size}", f"--looks={polls}", f"--seconds={seconds}", f"--gate={breaker}"]
+    more = [f"--size={size}", f"--polls={polls}", f"--seconds={seconds}", f"--start-after={start_after}"]
     with subprocess.Popen([sys.executable, HERE / "stand_in.py", *more], stdout=subprocess.PIPE, text=True) as child:
         try:
             yield f"http://127.0.0.1:{child.stdout.readline().strip() if child.stdout else ''}"

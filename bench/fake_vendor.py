@@ -3,7 +3,7 @@
 It answers a submission with an id, and a status call with IN_PROGRESS until the job's last look, then with a picture
 of the size asked for, the same bytes each time. Nothing is checked: what is measured is the other side.
 
-    python bench/fake_vendor.py --size 4100000 --looks 2      prints its URL
+    python bench/fake_vendor.py --size 4100000 --polls 2      prints its URL
 """
 
 from __future__ import annotations
@@ -63,10 +63,10 @@ class Submitted:
 class StandIn:
     """All jobs of one run."""
 
-    def __init__(self, size: int, polls: int, seconds: str, breaker: int) -> None:
+    def __init__(self, size: int, polls: int, seconds: str, start_after: int) -> None:
         """`polls` is the look that finds a job done; or, with `seconds` (median,sigma), it is done after a time.
 
-        No time passes for any job before so many as `breaker` have been submitted: all of them are in flight at once. From
+        No time passes for any job before `start_after` jobs have been submitted: all are in flight at once. From
         then on they are done as if jobs had come and gone for long: each after a random part of its time.
         """
         self._picture = base64.b64encode(picture(size))
@@ -75,7 +75,7 @@ class StandIn:
         self._rng = random.Random(11)
         self._numbers = count(1)
         self._jobs: dict[str, Submitted] = {}
-        self._gate, self._opened_at = breaker, math.inf
+        self._start_after, self._opened_at = start_after, math.inf
         self._seen: defaultdict[str, list[float]] = defaultdict(list)
         self._ends: dict[str, tuple[float, float]] = {}
         self._heard: defaultdict[str, list[float]] = defaultdict(list)
@@ -85,9 +85,9 @@ class StandIn:
         await request.read()
         job = f"job-{next(self._numbers)}"
         service = self._median * 2.718281828 ** self._rng.gauss(0, self._sigma)
-        part = self._rng.random() if self._opened_at == math.inf and self._gate else 1.0
+        part = self._rng.random() if self._opened_at == math.inf and self._start_after else 1.0
         self._jobs[job] = Submitted(time.monotonic(), service * part)
-        if len(self._jobs) >= self._gate:
+        if len(self._jobs) >= self._start_after:
             self._opened_at = min(self._opened_at, time.monotonic())
         return web.json_response({"id": job, "status": "IN_QUEUE"})
 
@@ -135,11 +135,11 @@ async def main() -> None:
     """Serve until the end of standard input's other side, or a signal."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=4_100_000)
-    parser.add_argument("--looks", type=int, default=2)
+    parser.add_argument("--polls", type=int, default=2)
     parser.add_argument("--seconds", default="", help="median,sigma of a lognormal service time")
-    parser.add_argument("--gate", type=int, default=0, help="no job's time begins before so many were submitted")
+    parser.add_argument("--start-after", type=int, default=0, help="no job's time begins before so many were submitted")
     chosen = parser.parse_args()
-    vendor = StandIn(chosen.size, chosen.polls, chosen.seconds, chosen.breaker)
+    vendor = StandIn(chosen.size, chosen.polls, chosen.seconds, chosen.start_after)
     app = web.Application(client_max_size=2**27)
     app.router.add_post("/{version}/run/face_swap", vendor.submit)
     app.router.add_post("/{version}/status/{job}", vendor.status)

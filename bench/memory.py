@@ -62,7 +62,7 @@ def run(chosen: argparse.Namespace, workers: int) -> dict[str, Any]:
     """Fill the slots, let all jobs end; gives one line of the table and what it is made of."""
     with ExitStack() as opened:
         vendor = opened.enter_context(
-            stand_in(chosen.size, seconds=chosen.seconds, breaker=min(chosen.slots, chosen.jobs))
+            stand_in(chosen.size, seconds=chosen.seconds, start_after=min(chosen.slots, chosen.jobs))
         )
         receiver = opened.enter_context(stand_in(0))
         setting = {"SWAPLINE_PICTURES_IN_HAND": str(chosen.in_hand)}

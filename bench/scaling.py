@@ -103,7 +103,7 @@ def while_full(slots: int, window: float) -> dict[str, Any]:
     """Fill so many slots, and measure for a while as others take the places of those that end."""
     median = max(SHORTEST, slots / RATE)
     with ExitStack() as opened:
-        vendor = opened.enter_context(stand_in(SMALL, seconds=f"{median},0.3", breaker=slots))
+        vendor = opened.enter_context(stand_in(SMALL, seconds=f"{median},0.3", start_after=slots))
         here = opened.enter_context(room(vendor, slots=slots, workers=2))
         enough = round(slots + 2 * RATE * (window + 10))  # the line does not end before the window does
         list(here.producer.enqueue_many(links(enough)))

@@ -47,8 +47,8 @@ def lifecycle() -> str:
 
 METRICS_HEAD = """# Metrics
 
-Drawn from `workers/swapline_workers/metrics/` and `workers/swapline_workers/telemetry/worker_metrics.py` by `make docs`; a test
-keeps them together. How to read, serve and protect them: [monitoring](guides/monitoring.md).
+Drawn from `workers/swapline_workers/telemetry/` by `make docs`; a
+test keeps them together. How to read, serve and protect them: [monitoring](guides/monitoring.md).
 
 ## Of the system
 

@@ -37,7 +37,8 @@ GARBAGE = 20_000
 
 
 WORKER_KNOBS: dict[str, Any] = {
-    "worker_consumer": "swapline_workers.dispatch.transport:Consumer",  # Celery's own asks for a lost server ever more seldom
+    # Celery's own asks for a lost server ever more seldom.
+    "worker_consumer": "swapline_workers.dispatch.transport:Consumer",
     # Threads: every step waits for somebody else's machine. Time limits do not exist there; each call has its own.
     "worker_pool": "threads",
     "worker_concurrency": THREADS,

@@ -48,7 +48,7 @@ def refusal(
 ) -> str | None:
     """Why a job cannot be run again from a step, in a sentence; None where it can.
 
-    `superseded_by`: the job that has its idempotency key now. `stored`: it has SUCCEEDED and all its pictures are where they
+    `superseded_by`: the job that has its idempotency key. `stored`: it has SUCCEEDED and its pictures are where they
     belong. `staged`: so many pictures of it are staged.
     """
     match step:
@@ -107,7 +107,9 @@ def _not_from_notify(job: ReplayFacts) -> str | None:
 
 
 def from_submit(job: Job, *, accept_charge: bool, superseded_by: str | None = None) -> Change:
-    """Send a job to the vendor once more, at the price of a new one. `superseded_by`: the job that has its idempotency key now.
+    """Send a job to the vendor once more, at the price of a new one.
+
+    `superseded_by`: the job that has its idempotency key now.
 
     Raises NotPossible.
     """

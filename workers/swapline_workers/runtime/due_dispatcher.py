@@ -70,7 +70,7 @@ class DueDispatcher(threading.Thread):
         leased_jobs: Callable[[], Sequence[tuple[str, int]]],
         renew_every: float,
     ) -> None:
-        """`leased_jobs` gives the jobs that this process works on; their rescue is put off every `renew_every` seconds."""
+        """Put off the rescue of `leased_jobs`, the jobs of this process, every `renew_every` seconds."""
         super().__init__(name="swapline-due-dispatcher", daemon=True)
         self._ledger = ledger
         self._publisher = publisher

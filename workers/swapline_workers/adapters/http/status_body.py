@@ -127,7 +127,7 @@ def _buffer(length: int) -> bytearray:
 
 
 class OpenStatusReply:
-    """One reply of the status endpoint (a `StatusReply`). COMPLETED is believed as soon as it is read, all else at the end."""
+    """One reply of the status endpoint. COMPLETED is believed as soon as it is read, all else at the end."""
 
     def __init__(
         self,
