@@ -147,6 +147,7 @@ def commands(ledger: Ledger) -> int:
     def so_far() -> int:
         return int(ledger.client.info("stats")["total_commands_processed"])
 
+    ledger.figures()  # the server may not have the script yet
     begun = so_far()
     ledger.figures()
     return so_far() - begun
