@@ -104,7 +104,7 @@ def pages(jobs: int) -> dict[str, str]:
         "a tenant": f"/jobs?tenant={TENANTS[1]}",
         "a tenant far back": f"/jobs?tenant={RARE}",
         "no such tenant": "/jobs?tenant=nobody",
-        "a batch": "/jobs?batch=batch-1",
+        "a batch": f"/jobs?batch=batch-1&tenant={TENANTS[1]}",
         "a tenant's waiting jobs": f"/jobs?line=1&tenant={TENANTS[1]}",
         "one job": f"/jobs/{last}",
         "search: a job": f"/search?q={last}",

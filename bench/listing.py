@@ -52,6 +52,7 @@ QUERIES = (
     ("--tenant", "shop-7"),
     ("--tenant", "nobody"),
     ("--batch", "b3"),
+    ("--batch", "b3", "--tenant", "shop-10"),
     ("--older-than", "3d"),
     ("--newer-than", "1h"),
     ("--notification", "DEAD"),
@@ -77,7 +78,7 @@ def fill(client: redis.Redis, prefix: str, number: int) -> list[str]:
         if state.finished and n % 500 == 0:
             pipe.zadd(f"{prefix}:dead", {job_id: moved})
         if n % 10 == 0:
-            pipe.zadd(f"{prefix}:batch:b{n % 7}", {job_id: created})
+            pipe.zadd(f"{prefix}:batch:shop-{n % 50}:b{n % 7}", {job_id: created})
         if n % 2000 == 0:
             pipe.execute()
     pipe.execute()

@@ -154,8 +154,9 @@ class Producer:
     def seal_batch(self, batch: str, webhook_url: str, tenant: str = "default") -> Sealed:
         """Say that all jobs of a batch are enqueued: when they have all finished, `batch.completed` is sent, once.
 
-        It is signed for `tenant` and sent to `webhook_url`, as reliably as the webhook of a job. May be repeated. Jobs
-        that join a completed batch need another call, which sends another event. Raises RequestError, BatchNotFound.
+        The batch is that of `tenant`; the event is signed for it and sent to `webhook_url`, as reliably as the webhook
+        of a job. May be repeated. Jobs that join a completed batch need another call, which sends another event. Raises
+        RequestError, BatchNotFound.
         """
         url = checked("webhook_url", webhook_url)
         check_webhook(url, allow_private=self.settings.webhook_allow_private)

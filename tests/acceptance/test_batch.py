@@ -84,7 +84,7 @@ def test_every_mistake_is_said_with_its_line_and_nothing_is_enqueued(
 
 
 def test_a_dry_run_says_what_it_costs_and_leaves_out_what_is_there(installation: Installation, manifest: Path) -> None:
-    wanted = {"batch": "spring", "rows": 4, "known": 0, "credits": 8, "rows_by_tenant": {"default": 4}}
+    wanted = {"batch": "spring", "rows": 4, "known": 0, "credits": 8, "tenant": "default"}
     assert told(installation, "batch", "run", str(manifest), "--dry-run") == wanted
     assert installation.producer().ledger.counters() == {}
     told(installation, "batch", "run", str(manifest))
@@ -171,7 +171,53 @@ def test_watching_that_takes_too_long_is_not_finished(installation: Installation
 def test_a_batch_that_is_not_there_is_a_sentence(installation: Installation, command: str) -> None:
     missing = installation.cli("batch", command, "nothing")
     assert (missing.returncode, missing.stdout) == (1, "")
-    assert missing.stderr.startswith("swapline: There is no batch 'nothing' in the ledger;")
+    assert missing.stderr.startswith("swapline: There is no batch 'nothing' of tenant 'default' in the ledger;")
+
+
+def test_a_manifest_with_rows_of_two_tenants_is_refused(installation: Installation, tmp_path: Path) -> None:
+    path = tmp_path / "spring.csv"
+    path.write_text(f"image,gender,filter_id,tenant\n{URL}/1.jpg,0,12,acme\n{URL}/2.jpg,0,12,other\n")
+    done = installation.cli("batch", "run", str(path))
+    assert done.returncode == 2
+    assert done.stderr.startswith("swapline: the rows are of 2 tenants (acme, other), and a batch is of one: make a")
+    assert installation.producer().ledger.counters() == {}
+
+
+def test_the_same_name_under_another_tenant_is_another_batch(installation: Installation, manifest: Path) -> None:
+    told(installation, "batch", "run", str(manifest))
+    ran = told(installation, "batch", "run", str(manifest), "--set", "tenant=acme")
+    assert (ran["enqueued"], ran["tenant"]) == (4, "acme")
+    assert told(installation, "batch", "cancel", "spring", "--tenant", "acme")["canceled"] == 4
+    for tenant, finished in (("acme", 4), ("default", 0)):
+        shown = told(installation, "batch", "show", "spring", "--tenant", tenant)
+        assert (shown["tenant"], shown["finished"]) == (tenant, finished)
+    listed = installation.cli("jobs", "list", "--batch", "spring", "--tenant", "acme", "--ids").stdout.split()
+    assert len(listed) == 4
+
+
+def test_results_never_overwrite_the_manifest(installation: Installation, manifest: Path) -> None:
+    before = manifest.read_text()
+    done = installation.cli("batch", "run", str(manifest), "--results", str(manifest))
+    assert (done.returncode, "would overwrite the manifest" in done.stderr) == (2, True)
+    assert manifest.read_text() == before
+    assert installation.producer().ledger.counters() == {}
+
+
+def test_another_file_in_the_folder_is_not_overwritten(
+    installation: Installation, manifest: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "pictures").mkdir()
+    mine = tmp_path / "pictures" / "000002.png"
+    mine.write_text("a letter")
+    manifest.write_text(f"{HEADER}{URL}/1.jpg,0,12,a\n{URL}/2.jpg,0,12,b\n")
+    with installation.worker():
+        done = installation.cli("batch", "run", str(manifest), "--download", str(mine.parent), "--json")
+    assert (done.returncode, json.loads(done.stdout)["not_downloaded"]) == (1, 1)
+    assert f"{mine} is there already and is another picture or file; nothing was overwritten" in done.stderr
+    assert (mine.read_text(), sorted(path.name for path in mine.parent.iterdir())) == (
+        "a letter",
+        ["000001.png", "000002.png"],
+    )
 
 
 def test_a_manifest_without_rows_is_a_sentence(installation: Installation, tmp_path: Path) -> None:

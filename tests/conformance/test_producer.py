@@ -116,7 +116,7 @@ def test_a_job_is_queued_as_it_was_asked_for(services: WorkerServices) -> None:
         60_000,
     )
     assert [event.name for event in services.producer.events(enqueued.job_id)] == ["queued"]
-    assert services.producer.ledger.batch_ids("spring") == [enqueued.job_id]
+    assert services.producer.ledger.batch_ids("spring", "shop") == [enqueued.job_id]
 
 
 def test_what_the_vendor_would_refuse_is_refused(services: WorkerServices, tmp_path: Path) -> None:

@@ -50,19 +50,19 @@ def test_it_is_completed_when_it_is_sealed_and_the_last_job_has_ended(ledger: Le
     enqueue(ledger, "a", "b", "c")
     end(ledger, "a", credits=2)
     end(ledger, "b", State.FAILED, failure_code=FailureCode.LOST, credits=2)
-    assert ledger.seal_batch("spring", HOOK, "acme").model_dump() == {"jobs": 3, "finished": 2, "completed": False}
+    assert ledger.seal_batch("spring", HOOK).model_dump() == {"jobs": 3, "finished": 2, "completed": False}
     assert (ledger.completed_batch("spring"), due_batches(ledger)) == (None, [])
     end(ledger, "c", State.CANCELED, failure_code=FailureCode.CANCELED)
     batch = ledger.completed_batch("spring")
     assert batch is not None
-    assert (batch.webhook_url, batch.tenant, batch.notification) == (HOOK, "acme", Notification.PENDING)
+    assert (batch.webhook_url, batch.tenant, batch.notification) == (HOOK, "default", Notification.PENDING)
     assert batch.counts.model_dump() == {
         "jobs": 3,
         "credits": 4,
         "states": {"SUCCEEDED": 1, "FAILED": 1, "CANCELED": 1},
         "failures": {"LOST": 1, "CANCELED": 1},
     }
-    assert due_batches(ledger) == ["batch:spring"]
+    assert due_batches(ledger) == ["batch:default:spring"]
 
 
 def test_it_is_completed_by_the_seal_when_all_jobs_have_ended_before(ledger: Ledger) -> None:
@@ -71,7 +71,7 @@ def test_it_is_completed_by_the_seal_when_all_jobs_have_ended_before(ledger: Led
     end(ledger, "b")
     assert due_batches(ledger) == []
     assert ledger.seal_batch("spring", HOOK).completed
-    assert due_batches(ledger) == ["batch:spring"]
+    assert due_batches(ledger) == ["batch:default:spring"]
 
 
 def test_sealing_it_again_tells_nobody_again(ledger: Ledger) -> None:
@@ -97,7 +97,7 @@ def test_jobs_that_join_later_complete_it_once_more_under_another_id(ledger: Led
     ledger.seal_batch("spring", HOOK)
     batch = ledger.completed_batch("spring")
     assert batch is not None
-    assert (batch.round, batch.counts.jobs, due_batches(ledger)) == (2, 2, ["batch:spring"])
+    assert (batch.round, batch.counts.jobs, due_batches(ledger)) == (2, 2, ["batch:default:spring"])
 
 
 def test_a_job_that_replaces_a_failed_one_counts_in_its_place(ledger: Ledger) -> None:
@@ -129,7 +129,7 @@ def test_what_was_given_up_is_in_an_index_of_its_own_and_leaves_it_when_it_is_se
     job = end(ledger, "a", notification=Notification.DEAD, notify_attempts=10)
     ledger.seal_batch("spring", HOOK)
     settle(ledger, Notification.DEAD)
-    assert (ledger.troubled_ids("dead"), ledger.troubled_ids("dead", batches=True)) == (["a"], ["batch:spring"])
+    assert (ledger.troubled_ids("dead"), ledger.troubled_ids("dead", batches=True)) == (["a"], ["batch:default:spring"])
     assert ledger.trouble() == {"dead": 2, "retrying": 0}
     again: dict[str, Any] = {"notification": Notification.PENDING, "notify_attempts": 0}
     told = ledger.advance(job, Change(to=job.state, fields=again, due_in=0))
@@ -159,8 +159,8 @@ def test_a_batch_that_nobody_enqueued_cannot_be_sealed_and_is_no_job(ledger: Led
         ledger.seal_batch("spring", HOOK)
     enqueue(ledger, "a")
     with pytest.raises(JobNotFound):
-        ledger.get("batch:spring")
-    assert ledger.get_many(["a", "batch:spring"]) == [ledger.get("a")]
+        ledger.get("batch:default:spring")
+    assert ledger.get_many(["a", "batch:default:spring"]) == [ledger.get("a")]
 
 
 def test_the_producer_refuses_what_is_no_url_and_the_fake_one_seals_as_well(ledger: Ledger) -> None:

@@ -159,7 +159,7 @@ def test_a_server_that_forgot_its_scripts_is_told_them_again(ledger: Ledger) -> 
 
 def test_a_server_that_refuses_one_write_refuses_no_other(ledger: Ledger) -> None:
     ledger.client.set(f"{ledger.prefix}:job:b", "not a job")
-    ledger.client.set(f"{ledger.prefix}:batch:broken", "not a batch")
+    ledger.client.set(f"{ledger.prefix}:batch:default:broken", "not a batch")
     good, bad = ledger.accept_many([AcceptRequest(new_job("a")), AcceptRequest(new_job("c", batch="broken"))])
     assert ids([good]) == [("a", True)]
     assert isinstance(bad, LedgerUnavailable)

@@ -63,6 +63,8 @@ FILTERS = {
     "two tenants and a state": JobFilter(tenants=("shop-1", "shop-2"), states=(State.TIMED_OUT,)),
     "a batch": JobFilter(batch="spring"),
     "a batch and a state": JobFilter(batch="spring", states=(State.QUEUED,)),
+    "a tenant's batch": JobFilter(batch="spring", tenants=("shop-1",)),
+    "two tenants' batches and a state": JobFilter(batch="spring", tenants=("shop-0", "shop-1"), states=(State.FAILED,)),
     "dead": JobFilter(notification=Notification.DEAD),
     "nobody told": JobFilter(notification=Notification.NONE),
     "nobody": JobFilter(tenants=("nobody",)),

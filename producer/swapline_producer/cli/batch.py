@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from swapline_producer.producer import Producer
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+tenant_option = click.option("--tenant", default="default", show_default=True, help="Whose batch it is.")
 
 
 def _producer() -> Producer:
@@ -62,8 +63,8 @@ def run(  # noqa: PLR0913 -- each is an option of the command
     """Enqueue every row of MANIFEST, a .csv or .jsonl file.
 
     Columns are the fields of a request (image, gender, filter_id, ratio, …); image is a URL, or a path relative to the
-    manifest; columns of other names become metadata. Nothing is enqueued before every row was checked. Running the
-    same manifest again goes on where it was interrupted, and repeats no row.
+    manifest; columns of other names become metadata. The rows of a batch are of one tenant. Nothing is enqueued before
+    every row was checked. Running the same manifest again goes on where it was interrupted, and repeats no row.
 
     \b
     Examples:
@@ -71,6 +72,8 @@ def run(  # noqa: PLR0913 -- each is an option of the command
       swapline batch run spring.csv --set filter_id=12 --download ./pictures --results spring-results.csv
     """  # noqa: D301 -- click's mark for a block that keeps its lines
     wanted = name or manifest.stem
+    if results is not None and results.resolve() == manifest.resolve():
+        raise click.UsageError("--results would overwrite the manifest; give it another name.")
     read = Manifest(manifest, wanted, pairs(defaults, "--set"), replace_failed=retry_failed)
     task = Run(_producer(), read, wanted, as_json=as_json)
     task.check(webhook_url)
@@ -98,8 +101,9 @@ def run(  # noqa: PLR0913 -- each is an option of the command
 @click.argument("name")
 @click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="Jobs to list, failures first.")
 @click.option("--results", type=click.Path(dir_okay=False, path_type=Path), help="Write a CSV of all jobs.")
+@tenant_option
 @as_json_option
-def show(name: str, *, limit: int, results: Path | None, as_json: bool) -> None:
+def show(name: str, *, limit: int, results: Path | None, tenant: str, as_json: bool) -> None:
     """Show how the batch NAME stands, failures first.
 
     \b
@@ -109,11 +113,11 @@ def show(name: str, *, limit: int, results: Path | None, as_json: bool) -> None:
     from swapline_producer.client.batch_results import failures_first, outlines, view, write_results  # noqa: PLC0415 -- slow to load
 
     ledger = _producer().ledger
-    jobs = list(outlines(ledger, name))
-    found = view(name, jobs)
+    jobs = list(outlines(ledger, name, tenant))
+    found = view(name, tenant, jobs)
     shown = ledger.get_many(failures_first(jobs, limit))
     if results:
-        write_results(ledger, name, results)
+        write_results(ledger, name, tenant, results)
     if as_json:
         print_json({**found.model_dump(mode="json"), "first": [job_facts(job) for job in shown]})
         return
@@ -125,8 +129,9 @@ def show(name: str, *, limit: int, results: Path | None, as_json: bool) -> None:
 @batch.command()
 @click.argument("name")
 @click.option("--keep-result", is_flag=True, help="Store the pictures of jobs that the vendor has.")
+@tenant_option
 @as_json_option
-def cancel(name: str, *, keep_result: bool, as_json: bool) -> None:
+def cancel(name: str, *, keep_result: bool, tenant: str, as_json: bool) -> None:
     """Cancel every job of the batch NAME that has not ended.
 
     \b
@@ -135,7 +140,7 @@ def cancel(name: str, *, keep_result: bool, as_json: bool) -> None:
     from swapline_producer.client.batch_results import outlines  # noqa: PLC0415 -- celery is not loaded for --help
 
     producer = _producer()
-    left = [job.job_id for job in outlines(producer.ledger, name) if not job.state.finished]
+    left = [job.job_id for job in outlines(producer.ledger, name, tenant) if not job.state.finished]
     told = {"canceled": 0, "canceling": 0, "charged": 0, "perhaps_charged": 0, "ended_meanwhile": 0}
     with progress("canceling", len(left), quiet=as_json) as tick:
         for job_id in reversed(left):  # the last in line first: nothing of them is handed a slot meanwhile

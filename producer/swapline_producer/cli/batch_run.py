@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -14,7 +13,7 @@ from swapline_producer.cli.output import DONE, FAILED, NOT_FINISHED, USAGE, comp
 from swapline_producer.cli.progress import progress
 from swapline_producer.client.manifest import check
 from swapline_producer.contract import CREDITS_PER_JOB
-from swapline_producer.errors import LedgerUnavailable, StorageError
+from swapline_producer.errors import LedgerUnavailable, NotPossible, StorageError
 from swapline_producer.webhooks.addresses import check_webhook
 
 if TYPE_CHECKING:
@@ -40,13 +39,13 @@ class Run:
         self._as_json = as_json
         self._allow_private = producer.settings.webhook_allow_private
         self._rows = 0
-        self._tenants: Counter[str] = Counter()
+        self._tenant = "default"
         self._told = {"enqueued": 0, "known": 0, "refused": 0, "not_downloaded": 0}
         self._lines: dict[int, int] = {}
 
     def check(self, webhook_url: str | None = None) -> None:
         """Check every row; with one that is wrong, say so of all and end the program: nothing was enqueued."""
-        wrong = 0
+        wrong, tenants = 0, set[str]()
         check_webhook(webhook_url, allow_private=self._allow_private)
         with progress("checking", None, quiet=self._as_json) as tick:
             for row in self._manifest.rows():
@@ -55,23 +54,27 @@ class Run:
                     click.echo(f"line {row.line}: {problem}", err=True)
                     wrong += 1
                 else:
-                    self._tenants[row.values.get("tenant", "default")] += 1
+                    tenants.add(row.values.get("tenant", "default"))
                 self._rows += 1
                 tick(1)
         if wrong or not self._rows:
-            what = f"{wrong:,} of {self._rows:,} rows are wrong" if wrong else "the manifest has no rows"
-            click.echo(f"swapline: {what}; nothing was enqueued.", err=True)
-            sys.exit(USAGE)
+            _give_up(f"{wrong:,} of {self._rows:,} rows are wrong" if wrong else "the manifest has no rows")
+        if len(tenants) > 1:
+            some = ", ".join(sorted(tenants)[:3])
+            _give_up(
+                f"the rows are of {len(tenants):,} tenants ({some}), and a batch is of one: make a manifest of each"
+            )
+        [self._tenant] = tenants
 
     def say_cost(self) -> None:
         """What a run would cost, rows that have a job already left out."""
         known = self._known()
         facts = {
             "batch": self._name,
+            "tenant": self._tenant,
             "rows": self._rows,
             "known": known,
             "credits": (self._rows - known) * CREDITS_PER_JOB,
-            "rows_by_tenant": dict(self._tenants),
         }
         if self._as_json:
             print_json(facts)
@@ -101,12 +104,11 @@ class Run:
                 "swapline: some rows were refused, so batch.completed is not sent; mend them and run again.", err=True
             )
             return
-        tenant = next(iter(self._tenants)) if len(self._tenants) == 1 else "default"
-        self._producer.seal_batch(self._name, webhook_url, tenant)
+        self._producer.seal_batch(self._name, webhook_url, self._tenant)
 
     def watch(self, timeout: float, folder: Path | None) -> None:
         """Wait for every job of the batch; write pictures as they come. Raises TimeoutError."""
-        ids = self._producer.ledger.batch_ids(self._name)
+        ids = self._producer.ledger.batch_ids(self._name, self._tenant)
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
         with progress("finished", len(ids), quiet=self._as_json) as tick:
@@ -119,18 +121,20 @@ class Run:
         """Write the CSV of how each row stands."""
         from swapline_producer.client.batch_results import write_results  # noqa: PLC0415 -- celery is not loaded for --help
 
-        write_results(self._producer.ledger, self._name, path, folder)
+        write_results(self._producer.ledger, self._name, self._tenant, path, folder)
 
     def say_end(self, *, watched: bool) -> int:
         """Say how it went; gives the exit code."""
         from swapline_producer.client.batch_results import outlines, view  # noqa: PLC0415 -- celery is not loaded for --help
 
-        found = view(self._name, outlines(self._producer.ledger, self._name)) if watched else None
+        ledger, batch = self._producer.ledger, (self._name, self._tenant)
+        found = view(*batch, outlines(ledger, *batch)) if watched else None
         if self._as_json:
-            print_json({"batch": self._name, "rows": self._rows, **self._told, **_facts(found)})
+            print_json({"batch": self._name, "tenant": self._tenant, "rows": self._rows, **self._told, **_facts(found)})
         else:
             facts = ", ".join(f"{number:,} {what.replace('_', ' ')}" for what, number in self._told.items() if number)
-            out.print(f"{self._name}: {facts}; `swapline batch show {self._name}` shows how it stands")
+            whose = "" if self._tenant == "default" else f" --tenant {self._tenant}"
+            out.print(f"{self._name}: {facts}; `swapline batch show {self._name}{whose}` shows how it stands")
             if found is not None:
                 print_view(found)
         refused = self._told["refused"] or self._told["not_downloaded"]
@@ -155,10 +159,15 @@ class Run:
 
         try:
             download(self._producer, self._name, job, folder)
-        except StorageError as error:
+        except (StorageError, NotPossible) as error:
             complain(error)
             self._told["not_downloaded"] += 1
 
 
+def _give_up(what: str) -> NoReturn:
+    click.echo(f"swapline: {what}; nothing was enqueued.", err=True)
+    sys.exit(USAGE)
+
+
 def _facts(found: Any) -> dict[str, Any]:
-    return {} if found is None else found.model_dump(mode="json", exclude={"batch"})
+    return {} if found is None else found.model_dump(mode="json", exclude={"batch", "tenant"})

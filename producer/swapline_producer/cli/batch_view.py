@@ -18,7 +18,8 @@ def print_view(found: BatchView) -> None:
     line = Text()
     for state, number in found.states.items():
         line.append(f"{number:,} ").append(coloured(state)).append("  ")
-    out.print(f"{found.batch}: {found.finished:,} of {found.jobs:,} jobs have ended, {found.credits:,} credits")
+    whose = "" if found.tenant == "default" else f" of {found.tenant}"
+    out.print(f"{found.batch}{whose}: {found.finished:,} of {found.jobs:,} jobs have ended, {found.credits:,} credits")
     out.print(line)
     if found.failures:
         out.print("why: " + ", ".join(f"{number:,} {code}" for code, number in found.failures.items()))

@@ -71,7 +71,7 @@ def list_(
 
 
 @webhooks.command()
-@click.argument("record_id", required=False, metavar="[JOB_ID | batch:NAME]")
+@click.argument("record_id", required=False, metavar="[JOB_ID | batch:TENANT:NAME]")
 @click.option("--all-failed", is_flag=True, help="All that were given up.")
 @since_option
 @tenant_option
@@ -262,9 +262,9 @@ def _say_replayed(counts: dict[str, int], endpoints: dict[str, int], *, dry_run:
 
 def _explain(producer: Producer, record_id: str) -> None:
     """Say in the ledger's own words why there is nothing to send: no such job, or one that tells nobody."""
-    from swapline_producer.contract import BATCH_PREFIX, is_batch  # noqa: PLC0415 -- beside its use
+    from swapline_producer.contract import is_batch  # noqa: PLC0415 -- beside its use
 
     if is_batch(record_id):
-        producer.on_call.notify_batch_again(record_id.removeprefix(BATCH_PREFIX))
+        producer.on_call.notify_batch_again(record_id)
     else:
         producer.on_call.notify_again(record_id)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import os
+import re
 from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from swapline_producer.client.manifest import row_of
 from swapline_producer.contract import Frozen, State
-from swapline_producer.errors import BatchNotFound
+from swapline_producer.errors import BatchNotFound, NotPossible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from swapline_producer.contract import Job
+    from swapline_producer.contract import Job, StoredPicture
     from swapline_producer.ledger import Ledger
     from swapline_producer.producer import Producer
 
@@ -37,6 +39,9 @@ FAILURES_FIRST = (
 )
 """What a person wants to see first."""
 
+PLAIN_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
+"""Ids that are names of files as they are; ours have 32 hexadecimal digits."""
+
 COLUMNS = ("row", "job_id", "state", "failure_code", "failure_detail", "vendor_job_id", "credits", "images", "file")
 
 
@@ -53,6 +58,7 @@ class BatchView(Frozen):
     """How a batch stands."""
 
     batch: str
+    tenant: str
     jobs: int
     finished: int
     credits: int
@@ -60,18 +66,21 @@ class BatchView(Frozen):
     failures: dict[str, int]
 
 
-def outlines(ledger: Ledger, batch: str) -> Iterator[Outline]:
+def outlines(ledger: Ledger, batch: str, tenant: str) -> Iterator[Outline]:
     """Every job of a batch, in the order of its rows; 1,000 in a round trip. Raises BatchNotFound."""
-    ids = ledger.batch_ids(batch)
+    ids = ledger.batch_ids(batch, tenant)
     if not ids:
-        raise BatchNotFound(f"There is no batch {batch!r} in the ledger; its name is that of its manifest, or --name.")
+        raise BatchNotFound(
+            f"There is no batch {batch!r} of tenant {tenant!r} in the ledger; its name is that of its manifest, or"
+            " --name, and --tenant says whose it is."
+        )
     for chunk in _chunks(ids):
         for job_id, (state, code, spent) in zip(chunk, ledger.outlines(chunk), strict=True):
             if state:  # else its record is gone
                 yield Outline(job_id, State(state), code, int(spent or 0))
 
 
-def view(batch: str, jobs: Iterable[Outline]) -> BatchView:
+def view(batch: str, tenant: str, jobs: Iterable[Outline]) -> BatchView:
     """Add up."""
     states: Counter[State] = Counter()
     failures: Counter[str] = Counter()
@@ -83,6 +92,7 @@ def view(batch: str, jobs: Iterable[Outline]) -> BatchView:
             failures[job.failure_code] += 1
     return BatchView(
         batch=batch,
+        tenant=tenant,
         jobs=states.total(),
         finished=sum(number for state, number in states.items() if state.finished),
         credits=spent,
@@ -97,12 +107,12 @@ def failures_first(jobs: Iterable[Outline], limit: int) -> list[str]:
     return [job.job_id for job in sorted(jobs, key=lambda job: rank[job.state])[:limit]]
 
 
-def write_results(ledger: Ledger, batch: str, path: Path, folder: Path | None = None) -> None:
+def write_results(ledger: Ledger, batch: str, tenant: str, path: Path, folder: Path | None = None) -> None:
     """Write a line for each job; metadata are columns of their own, `metadata.NAME`. The file appears whole."""
-    ids = ledger.batch_ids(batch)
+    ids = ledger.batch_ids(batch, tenant)
     names = sorted({name for job in _read(ledger, ids) for name in job.spec.metadata})
-    unfinished = path.with_name(path.name + ".part")
-    with unfinished.open("w", newline="", encoding="utf-8") as file:
+    unfinished = _beside(path)
+    with unfinished.open("x", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([*COLUMNS, *(f"metadata.{name}" for name in names)])
         for job in _read(ledger, ids):
@@ -111,22 +121,50 @@ def write_results(ledger: Ledger, batch: str, path: Path, folder: Path | None = 
 
 
 def download(producer: Producer, batch: str, job: Job, folder: Path) -> None:
-    """Write the pictures of a job into a folder; those that are there already are left alone. Raises StorageError."""
+    """Write the pictures of a job into a folder; those that are there already are left alone.
+
+    Raises NotPossible where another file has the name, StorageError, OSError.
+    """
     for target, image in zip(files(batch, job, folder), job.images, strict=True):
-        if target.exists() and target.stat().st_size == image.bytes:
+        if os.path.lexists(target):
+            _check_same(target, image)
             continue
-        unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
-        unfinished.write_bytes(producer.picture(image))
-        unfinished.replace(target)
+        unfinished = _beside(target)
+        with unfinished.open("xb") as file:
+            file.write(producer.picture(image))
+        unfinished.rename(target)
 
 
 def files(batch: str, job: Job, folder: Path) -> list[Path]:
-    """What the pictures of a job are called in a folder: by the row, or by the job where no row is known."""
+    """What the pictures of a job are called in a folder: by the row, or by the job where no row is known.
+
+    No two jobs of a batch share a name: a row's key has one job, and nothing of a name is text from outside.
+    """
     row = row_of(batch, job.spec.idempotency_key)
-    stem = job.job_id if row is None else f"{row:06}"  # six digits: a million rows sort by name
+    stem = _plain(job.job_id) if row is None else f"{row:06}"  # six digits: a million rows sort by name
     return [
         folder / (f"{stem}.png" if number == 0 else f"{stem}-{number + 1}.png") for number in range(len(job.images))
     ]
+
+
+def _check_same(target: Path, image: StoredPicture) -> None:
+    if target.is_file() and target.stat().st_size == image.bytes:
+        with target.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() == image.sha256:
+                return
+    raise NotPossible(
+        f"{target} is there already and is another picture or file; nothing was overwritten: move it away, or choose"
+        " another folder."
+    )
+
+
+def _plain(job_id: str) -> str:
+    return job_id if PLAIN_ID.fullmatch(job_id) else hashlib.sha256(job_id.encode()).hexdigest()[:32]
+
+
+def _beside(path: Path) -> Path:
+    """Name a file that becomes another one once it is whole."""
+    return path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.part")
 
 
 def _facts(batch: str, job: Job, folder: Path | None) -> list[object]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from functools import lru_cache
 from itertools import count
 from pathlib import Path
@@ -34,6 +35,9 @@ MOST_DIGITS = 20
 
 LONGEST_LINE = 20_000_000
 """Characters of one CSV cell; the module's own limit of 131,072 would refuse a data URI."""
+
+
+_ROW_KEY = re.compile(r"(batch:.*:)([1-9][0-9]{0,8})", re.DOTALL)
 
 
 class Row(NamedTuple):
@@ -145,10 +149,12 @@ def check(row: Row, *, allow_private: bool = False) -> str | None:
 
 
 def row_of(name: str, idempotency_key: str | None) -> int | None:
-    """The number of the row that a job of this batch came from; None where the manifest gave the key itself."""
-    prefix = _prefix(name)
-    tail = (idempotency_key or "").removeprefix(prefix)
-    return int(tail) if (idempotency_key or "").startswith(prefix) and tail.isdecimal() else None
+    """Return the number of the row that a job of this batch came from; None where its key is not a row's.
+
+    A number is read as `key` writes it: two keys are never one row.
+    """
+    found = _ROW_KEY.fullmatch(idempotency_key or "")
+    return int(found[2]) if found and found[1] == _prefix(name) else None
 
 
 def _prefix(name: str) -> str:

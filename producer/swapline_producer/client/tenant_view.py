@@ -13,6 +13,7 @@ from swapline_producer.errors import JobNotFound, RequestError
 if TYPE_CHECKING:
     from swapline_producer.client.cancel import Cancellation
     from swapline_producer.contract import Job, JobEvent, StoredPicture, SwapRequest
+    from swapline_producer.contract.changes import Sealed
     from swapline_producer.producer import Enqueued, Producer
 
 
@@ -51,6 +52,10 @@ class TenantView:
         """Cancel a job of this tenant; see `Producer.cancel`. Raises JobNotFound, NotPossible."""
         self.get(job_id)
         return self._producer.cancel(job_id, **how)
+
+    def seal_batch(self, batch: str, webhook_url: str) -> Sealed:
+        """Seal a batch of this tenant; see `Producer.seal_batch`. Raises RequestError, BatchNotFound."""
+        return self._producer.seal_batch(batch, webhook_url, self.tenant)
 
     def picture(self, job_id: str, number: int = 0) -> bytes:
         """Read one result of a job of this tenant, counted from 0. Raises JobNotFound, IndexError, StorageError."""

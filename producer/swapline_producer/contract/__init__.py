@@ -9,7 +9,7 @@ own clock; durations in settings and requests are seconds (`float`).
 from swapline_producer.contract.base import (
     Frozen,
 )
-from swapline_producer.contract.batches import BATCH_PREFIX, Batch, BatchCounts, is_batch
+from swapline_producer.contract.batches import BATCH_PREFIX, Batch, BatchCounts, batch_and_tenant, batch_key, is_batch
 from swapline_producer.contract.enums import (
     CREDITS_PER_JOB,
     FINISHED,
@@ -92,6 +92,8 @@ __all__ = [
     "Tenant",
     "WebUrl",
     "WebhookImage",
+    "batch_and_tenant",
+    "batch_key",
     "checked",
     "is_batch",
     "result_folder",

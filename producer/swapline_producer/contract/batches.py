@@ -6,9 +6,12 @@ from pydantic import ConfigDict
 
 from swapline_producer.contract.base import Frozen
 from swapline_producer.contract.enums import Notification, State
+from swapline_producer.errors import RequestError
 
 BATCH_PREFIX = "batch:"
 """What the id of a batch's record begins with, where jobs have theirs; a job's id is hexadecimal."""
+
+DEFAULT_TENANT = "default"
 
 
 class BatchCounts(Frozen):
@@ -26,6 +29,7 @@ class Batch(Frozen):
     """A completed batch. `version` is its version, as a job has one."""
 
     batch: str
+    """Its name, which is its tenant's own: another tenant may have a batch of the same name."""
     tenant: str
     webhook_url: str
     nonce: str
@@ -41,9 +45,22 @@ class Batch(Frozen):
     @property
     def record_id(self) -> str:
         """Its id where jobs have theirs: in messages, in `due`, in logs."""
-        return BATCH_PREFIX + self.batch
+        return BATCH_PREFIX + batch_key(self.batch, self.tenant)
 
 
 def is_batch(record_id: str) -> bool:
     """Whether an id, where jobs have theirs, is that of a batch."""
     return record_id.startswith(BATCH_PREFIX)
+
+
+def batch_key(batch: str, tenant: str) -> str:
+    """Return what tells a batch from all others, `TENANT:NAME`. Raises RequestError for a colon in a tenant's name."""
+    if ":" in tenant:
+        raise RequestError(f"tenant: {tenant!r} is no tenant's name; it has no colon", field="tenant")
+    return f"{tenant}:{batch}"
+
+
+def batch_and_tenant(record_id: str) -> tuple[str, str]:
+    """Return the name and the tenant of a batch by its record's id; `batch:NAME` is one of the tenant `default`."""
+    tenant, colon, batch = record_id.removeprefix(BATCH_PREFIX).partition(":")
+    return (batch, tenant) if colon else (tenant, DEFAULT_TENANT)

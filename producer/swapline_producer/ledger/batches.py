@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 
-from swapline_producer.contract import BATCH_PREFIX, Batch, State
+from swapline_producer.contract import BATCH_PREFIX, Batch, State, batch_key
 from swapline_producer.contract.changes import OpenedBatch, Sealed
 from swapline_producer.errors import BatchNotFound
 from swapline_producer.ledger.record import written
@@ -27,18 +27,23 @@ class Batches(LedgerCore):
     def seal_batch(self, batch: str, webhook_url: str, tenant: str = "default") -> Sealed:
         """Say that all jobs of a batch are in: its webhook follows when they have all finished. Repeatable.
 
-        Raises BatchNotFound where no job was enqueued under this name.
+        Raises BatchNotFound where no job of this tenant was enqueued under this name.
         """
         nonce = secrets.token_hex(10)  # 80 bits: in the webhook's id, which nobody is to guess
-        answer = self._run("seal", batch=batch, tenant=tenant, webhook_url=webhook_url, nonce=nonce)
+        answer = self._run(
+            "seal", name=batch_key(batch, tenant), batch=batch, tenant=tenant, webhook_url=webhook_url, nonce=nonce
+        )
         if not answer["jobs"]:
-            raise BatchNotFound(f"There is no batch {batch!r} in the ledger: no job was enqueued under that name.")
+            raise BatchNotFound(
+                f"There is no batch {batch!r} of tenant {tenant!r} in the ledger: none of its jobs has that batch."
+            )
         return Sealed(jobs=answer["jobs"], finished=answer["finished"], completed=answer["completed"])
 
-    def completed_batch(self, batch: str) -> Batch | None:
+    def completed_batch(self, batch: str, tenant: str = "default") -> Batch | None:
         """A batch that has been completed; None for one that has not, or is not there."""
+        name = self._key("job", BATCH_PREFIX + batch_key(batch, tenant))
         with translated():
-            fields = cast("dict[str, str]", self.client.hgetall(self._key("job", BATCH_PREFIX + batch)))
+            fields = cast("dict[str, str]", self.client.hgetall(name))
         return _batch(fields) if "counts" in fields else None
 
     def open_batch(self, record_id: str, version: int) -> OpenedBatch | None:
@@ -77,7 +82,7 @@ def counted(job: Job, change: Change) -> dict[str, Any]:
     code = fields.get("failure_code", job.failure_code)
     paid = int(str(fields.get("credits", job.credits)))
     counts = {"finished": by, f"state:{change.to if ends else job.state}": by, "credits": by * paid}
-    return {"batch": job.spec.batch, "tally": counts | ({f"code:{code}": by} if code else {})}
+    return {"batch": batch_key(job.spec.batch, job.tenant), "tally": counts | ({f"code:{code}": by} if code else {})}
 
 
 def _batch(fields: Mapping[str, str]) -> Batch:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import orjson
 
-from swapline_producer.contract import Step, StepMessage
+from swapline_producer.contract import Step, StepMessage, batch_key
 from swapline_producer.contract.changes import Accepted
 from swapline_producer.errors import IdempotencyConflict, NotReplicated, ObjectMissing, SwaplineError
 from swapline_producer.ledger.record import APART, in_pieces
@@ -61,10 +61,10 @@ class Accepting(LedgerCore):
             for accept_request, answer in zip(wanted, answers, strict=True)
         ]
 
-    def batch_ids(self, batch: str) -> list[str]:
-        """The ids of the jobs of a batch, in the order they were accepted."""
+    def batch_ids(self, batch: str, tenant: str = "default") -> list[str]:
+        """The ids of the jobs of a tenant's batch, in the order they were accepted."""
         with translated():
-            return cast("list[str]", self.client.zrange(self._key("batch", batch), 0, -1))
+            return cast("list[str]", self.client.zrange(self._key("batch", batch_key(batch, tenant)), 0, -1))
 
     def known_keys(self, keys: Iterable[tuple[str, str]]) -> int:
         """How many of these idempotency keys, given as (tenant, key), have a job, in one round trip."""

@@ -121,15 +121,15 @@ class MemoryLedger:
         """See `Ledger.states`."""
         return [self._jobs[job_id].state if job_id in self._jobs else None for job_id in job_ids]
 
-    def batch_ids(self, batch: str) -> list[str]:
+    def batch_ids(self, batch: str, tenant: str = "default") -> list[str]:
         """See `Ledger.batch_ids`."""
-        return [job_id for job_id, job in list(self._jobs.items()) if job.spec.batch == batch]
+        return [job_id for job_id, job in list(self._jobs.items()) if (job.spec.batch, job.tenant) == (batch, tenant)]
 
-    def seal_batch(self, batch: str, webhook_url: str, tenant: str = "default") -> Sealed:  # noqa: ARG002 -- nobody is told
+    def seal_batch(self, batch: str, webhook_url: str, tenant: str = "default") -> Sealed:  # noqa: ARG002 -- no webhook is sent
         """See `Ledger.seal_batch`."""
-        states = [self._jobs[job_id].state for job_id in self.batch_ids(batch)]
+        states = [self._jobs[job_id].state for job_id in self.batch_ids(batch, tenant)]
         if not states:
-            raise BatchNotFound(f"There is no batch {batch!r}.")
+            raise BatchNotFound(f"There is no batch {batch!r} of tenant {tenant!r}.")
         finished = sum(state.finished for state in states)
         return Sealed(jobs=len(states), finished=finished, completed=finished == len(states))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from swapline_producer.contract import Priority, State
+from swapline_producer.contract import Priority, State, batch_key
 from swapline_producer.ledger.scripts import LedgerCore, translated
 
 if TYPE_CHECKING:
@@ -104,9 +104,9 @@ class Overview(LedgerCore):
         """
         return self._newest([self._key("state", state) for state in states], before, limit)
 
-    def newest_of_batch(self, batch: str, *, before: Entry | None = None, limit: int = 50) -> list[Entry]:
-        """The jobs of a batch, the one accepted last first, from `before` on."""
-        return self._newest([self._key("batch", batch)], before, limit)
+    def newest_of_batch(self, batch: str, tenant: str, *, before: Entry | None = None, limit: int = 50) -> list[Entry]:
+        """The jobs of a tenant's batch, the one accepted last first, from `before` on."""
+        return self._newest([self._key("batch", batch_key(batch, tenant))], before, limit)
 
     def newest_waiting(
         self, tenant: str, priorities: Iterable[Priority], *, before: Entry | None = None, limit: int = 50
@@ -128,10 +128,12 @@ class Overview(LedgerCore):
                 pipe.get(self._key("key", tenant, key))
             return [Entry(0, holder.rpartition(" ")[2]) for holder in pipe.execute() if holder]
 
-    def batch_size(self, batch: str) -> int:
-        """How many jobs a batch has; 0 where there is none of that name."""
-        with translated():
-            return int(self.client.zcard(self._key("batch", batch)))
+    def batch_sizes(self, batches: Iterable[tuple[str, str]]) -> list[int]:
+        """How many jobs these batches, given as (name, tenant), have; 0 where there is no such batch."""
+        with translated(), self.client.pipeline(transaction=False) as pipe:
+            for batch, tenant in batches:
+                pipe.zcard(self._key("batch", batch_key(batch, tenant)))
+            return [int(size) for size in pipe.execute()]
 
     def _standings(
         self, priority: Priority, first: list[tuple[str, float]], aside: list[tuple[str, float]]

@@ -1,8 +1,8 @@
 """Finding jobs by what they are, in pages that neither repeat nor skip a job, however jobs move meanwhile.
 
-There is no index of all jobs: a waiting job would pay for it. Those that there are (by state, by batch) are looked
-through in calls of a millisecond or two. The order is that of the ids, which begin with the moment they were made
-and never change; so the last id of a page says where the next one begins.
+There is no index of all jobs: a waiting job would pay for it. Those that there are (by state, by tenant and batch) are
+looked through in calls of a millisecond or two. The order is that of the ids, which begin with the moment they were
+made and never change; so the last id of a page says where the next one begins.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 from typing import TYPE_CHECKING, Any
 
-from swapline_producer.contract import FailureCode, Frozen, Notification, State
+from swapline_producer.contract import FailureCode, Frozen, Notification, State, batch_key
 from swapline_producer.ledger.scripts import LedgerCore, listed
 
 if TYPE_CHECKING:
@@ -42,6 +42,11 @@ class JobFilter(Frozen):
     accepted_from: int | None = None
     """Accepted at this moment or later, in milliseconds by the ledger's clock."""
     accepted_before: int | None = None
+
+    @property
+    def has_index_of_batches(self) -> bool:
+        """Whether the index of a batch has all that fit: it belongs to a tenant, so that must be said as well."""
+        return self.batch is not None and bool(self.tenants)
 
     @property
     def everything(self) -> bool:
@@ -83,7 +88,7 @@ class Scanning(LedgerCore):
             return []
         best = _Best(limit, after, oldest_first=oldest_first)
         since = self._pass(wanted, best, down=not oldest_first, lowest=wanted.accepted_from)
-        if wanted.batch is None:  # a job that moved meanwhile has a new place: those are few, and at the end
+        if not wanted.has_index_of_batches:  # a job that moved meanwhile has a new place: those are few, and at the end
             while True:
                 since, again = self._catch_up(wanted, best, since)
                 if not again:
@@ -168,8 +173,8 @@ class _Best:
 
 
 def _indexes(wanted: JobFilter) -> list[list[str]]:
-    if wanted.batch is not None:
-        return [["batch", wanted.batch]]
+    if wanted.batch is not None and wanted.tenants:
+        return [["batch", batch_key(wanted.batch, tenant)] for tenant in wanted.tenants]
     if wanted.notification is Notification.DEAD:  # those have an index of their own: they are few
         return [["dead"]]
     return [["state", state] for state in wanted.possible_states()]
@@ -179,12 +184,13 @@ def _fields(wanted: JobFilter) -> list[list[object]]:
     """What a record must say beside what its index says already."""
     asked: list[tuple[str, Sequence[str]]] = [
         ("failure_code", wanted.codes),
-        ("tenant", wanted.tenants),
+        ("tenant", () if wanted.has_index_of_batches else wanted.tenants),
+        ("batch", () if wanted.has_index_of_batches or wanted.batch is None else (wanted.batch,)),
         ("notification", _kept(wanted.notification)),
     ]
-    if (wanted.batch is not None or wanted.notification is Notification.DEAD) and len(wanted.possible_states()) < len(
-        State
-    ):
+    if (wanted.has_index_of_batches or wanted.notification is Notification.DEAD) and len(
+        wanted.possible_states()
+    ) < len(State):
         asked.append(("state", wanted.possible_states()))
     return [[name, {str(value): True for value in values}] for name, values in asked if values]
 

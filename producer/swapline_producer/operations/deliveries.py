@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from swapline_producer.contract import BATCH_PREFIX, Batch, EventType, is_batch
+from swapline_producer.contract import Batch, EventType, batch_and_tenant, is_batch
 from swapline_producer.contract.changes import EVENT_OF
 from swapline_producer.errors import BatchNotFound, NotPossible
 from swapline_producer.webhooks.endpoints import endpoint_of
@@ -73,9 +73,11 @@ def read(ledger: Ledger, record_ids: Iterable[str]) -> Iterator[DeliveryOutcome]
                 yield DeliveryOutcome(job.job_id, job, job.tenant, job.spec.webhook_url, EVENT_OF[job.state])
     for record_id in wanted:
         if is_batch(record_id):
-            batch = ledger.completed_batch(record_id.removeprefix(BATCH_PREFIX))
+            batch = ledger.completed_batch(*batch_and_tenant(record_id))
             if batch is not None:
-                yield DeliveryOutcome(record_id, batch, batch.tenant, batch.webhook_url, EventType.BATCH_COMPLETED)
+                yield DeliveryOutcome(
+                    batch.record_id, batch, batch.tenant, batch.webhook_url, EventType.BATCH_COMPLETED
+                )
 
 
 def given_up(ledger: Ledger, since: int = 0) -> list[str]:
@@ -119,7 +121,7 @@ class Replay:
             return True
         try:
             if isinstance(told.record, Batch):
-                self._on_call.notify_batch_again(told.record.batch)
+                self._on_call.notify_batch_again(told.record_id)
             else:
                 self._on_call.tell_again(told.record)
         except (NotPossible, BatchNotFound):

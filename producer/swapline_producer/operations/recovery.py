@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from swapline_producer.contract import CREDITS_PER_JOB, Notification, State, Step
+from swapline_producer.contract import CREDITS_PER_JOB, Notification, State, Step, batch_and_tenant
 from swapline_producer.contract.changes import Change, FieldValue
 from swapline_producer.contract.replay_facts import ReplayFacts
 from swapline_producer.errors import BatchNotFound, JobNotFound, NotPossible
@@ -192,11 +192,12 @@ class Recovery:
             )
         return self._storage
 
-    def notify_batch_again(self, name: str) -> Batch:
-        """Tell of a batch that is completed once more, under the same webhook id. Raises BatchNotFound, NotPossible."""
-        batch = self._ledger.completed_batch(name)
+    def notify_batch_again(self, record_id: str) -> Batch:
+        """Send the webhook of a completed batch once more, under the same id. Raises BatchNotFound, NotPossible."""
+        name, tenant = batch_and_tenant(record_id)
+        batch = self._ledger.completed_batch(name, tenant)
         if batch is None:
-            raise BatchNotFound(f"There is no batch {name!r} that is completed and has somebody to tell.")
+            raise BatchNotFound(f"There is no batch {name!r} of tenant {tenant!r} that is completed and has a webhook.")
         fields: dict[str, FieldValue] = {"notification": Notification.PENDING, "notify_attempts": 0}
         data: dict[str, JsonValue] = {"from": Step.NOTIFY}
         change = Change(to=State.SUCCEEDED, fields=fields, due_in=0, note="replayed", data=data, count={"replayed": 1})

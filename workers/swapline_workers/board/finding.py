@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from swapline_producer.contract import State
 from swapline_workers.board.listing import Row, rows_of
@@ -32,6 +32,14 @@ PART = 6
 """Characters of an id that are worth looking for; fewer are in too many."""
 
 
+class BatchSize(NamedTuple):
+    """A batch of a tenant, and how many jobs it has."""
+
+    tenant: str
+    name: str
+    jobs: int
+
+
 @dataclass(slots=True)
 class Found:
     """What was found for a question."""
@@ -40,7 +48,7 @@ class Found:
     job_id: str | None = None
     """The one job whose id this is."""
     by_key: list[Row] = field(default_factory=list)
-    batch_jobs: int = 0
+    batches: list[BatchSize] = field(default_factory=list)
     by_vendor_id: list[Row] = field(default_factory=list)
     by_part: list[Row] = field(default_factory=list)
     by_tenant: list[Row] = field(default_factory=list)
@@ -49,13 +57,13 @@ class Found:
     @property
     def nothing(self) -> bool:
         """Whether nothing was found."""
-        return not (self.batch_jobs or self.by_key or self.by_vendor_id or self.by_part or self.by_tenant)
+        return not (self.batches or self.by_key or self.by_vendor_id or self.by_part or self.by_tenant)
 
     @property
     def only(self) -> str | None:
         """The one job that was found, when there is no doubt which is meant."""
         exact = {row.job_id for row in (*self.by_key, *self.by_vendor_id)}
-        return exact.pop() if len(exact) == 1 and not self.batch_jobs and not self.by_tenant else None
+        return exact.pop() if len(exact) == 1 and not self.batches and not self.by_tenant else None
 
 
 def find(ledger: Ledger, question: str) -> Found:
@@ -67,12 +75,13 @@ def find(ledger: Ledger, question: str) -> Found:
     if "\0" not in text and ledger.fields([text], ["state"])[0]["state"] is not None:
         found.job_id = text
         return found
-    found.batch_jobs = ledger.batch_size(text)
     latest = ledger.newest(State, limit=LATEST)
     found.polled_at = len(latest)
     have = ledger.fields((entry.job_id for entry in latest), ("tenant", "vendor_job_id"))
     tenants = {one["tenant"] for one in have if one["tenant"]}
-    found.by_key = rows_of(ledger, _holders(ledger, text, tenants))
+    named = _of_tenants(text, tenants)
+    found.batches = _batches(ledger, named)
+    found.by_key = rows_of(ledger, ledger.holders((tenant, key) for key, tenant in named))
     found.by_vendor_id = _some(ledger, (e for e, one in zip(latest, have, strict=True) if one["vendor_job_id"] == text))
     if TENANT.fullmatch(text):
         found.by_tenant = _some(ledger, (e for e, one in zip(latest, have, strict=True) if one["tenant"] == text))
@@ -85,10 +94,15 @@ def _some(ledger: Ledger, entries: Iterable[Entry]) -> list[Row]:
     return rows_of(ledger, list(entries)[:SHOWN])
 
 
-def _holders(ledger: Ledger, key: str, tenants: set[str]) -> list[Entry]:
-    """The jobs that have this idempotency key: written `tenant/key`, or of any tenant of the latest jobs."""
-    pairs = [(tenant, key) for tenant in sorted({"default", *tenants})]
-    tenant, slash, rest = key.partition("/")
+def _batches(ledger: Ledger, named: list[tuple[str, str]]) -> list[BatchSize]:
+    sizes = ledger.batch_sizes(named)
+    return [BatchSize(tenant, name, jobs) for (name, tenant), jobs in zip(named, sizes, strict=True) if jobs]
+
+
+def _of_tenants(text: str, tenants: set[str]) -> list[tuple[str, str]]:
+    """Read a key or a batch, each its tenant's own: of any tenant of the latest jobs, or written `tenant/key`."""
+    pairs = [(text, tenant) for tenant in sorted({"default", *tenants})]
+    tenant, slash, rest = text.partition("/")
     if slash and TENANT.fullmatch(tenant):
-        pairs.append((tenant, rest))
-    return ledger.holders(pairs)
+        pairs.append((rest, tenant))
+    return pairs

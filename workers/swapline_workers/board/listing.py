@@ -179,8 +179,8 @@ def _rows(entries: list[Entry], found: list[dict[str, str | None]]) -> Iterator[
 
 def _entries(ledger: Ledger, filters: Filters, before: Entry | None, limit: int) -> list[Entry]:
     """The next entries of the smallest index that has all the wanted jobs."""
-    if filters.batch:
-        return ledger.newest_of_batch(filters.batch, before=before, limit=limit)
+    if filters.batch and filters.tenant:
+        return ledger.newest_of_batch(filters.batch, filters.tenant, before=before, limit=limit)
     if filters.line:
         priorities = (filters.priority,) if filters.priority else tuple(Priority)
         return ledger.newest_waiting(filters.tenant, priorities, before=before, limit=limit)

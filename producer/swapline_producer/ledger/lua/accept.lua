@@ -42,10 +42,11 @@ if input.claim then
     if have[1] and input.claim.replace_failed and FAILED[have[1]] then
       replaced = id
       if have[2] and (held or not input.sha) then
-        redis.call('ZREM', key('batch', have[2]), id)
+        local batch = batch_name(input.tenant, have[2])
+        redis.call('ZREM', key('batch', batch), id)
         local tally = {jobs = -1, finished = -1, ['state:' .. have[1]] = -1, credits = -tonumber(have[4] or 0)}
         if have[3] then tally['code:' .. have[3]] = -1 end
-        count_in_batch(have[2], tally)
+        count_in_batch(batch, tally)
       end
     elseif have[1] then
       if held then release_input(input.sha) end
@@ -78,7 +79,7 @@ if input.quiet or lively then
 else
   set_due(input.id, rescue_at())
 end
-if input.fields.batch then join_batch(input.fields.batch, input.id, input.life_ms) end
+if input.fields.batch then join_batch(batch_name(input.tenant, input.fields.batch), input.id, input.life_ms) end
 log(input.id, 'queued', replaced and cjson.encode({replaces = replaced}))
 count('accepted')
 local granted = lively and grant()

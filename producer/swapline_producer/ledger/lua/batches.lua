@@ -1,9 +1,12 @@
 -- What a batch knows of its jobs. Put between line.lua (and meter.lua) and the moves that need it.
 --
 -- A batch's record has the shape of a job's where the clock and the steps look (state, turn, sent, notification,
--- notify_attempts), and the id `batch:NAME`: so its webhook is claimed, rescued, tried again and settled as a job's is.
+-- notify_attempts), and the id `batch:TENANT:NAME`: so its webhook is claimed, rescued, tried again and settled as a
+-- job's is. Here `name` is TENANT:NAME: a batch belongs to its tenant, and a tenant's name has no colon.
 
 local function batch_id(name) return 'batch:' .. name end
+
+local function batch_name(tenant, batch) return tenant .. ':' .. batch end
 
 -- One more job in a batch; `life_ms` is how long an ordinary job of it lives.
 local function join_batch(name, id, life_ms)

@@ -69,7 +69,7 @@ if have[8] == 'PENDING' then bump('telling', -1) end
 forget_whose_credits()
 for _, name in ipairs({'due', 'slots', 'purging', 'dead', 'retrying'}) do redis.call('ZREM', key(name), id) end
 redis.call('ZREM', key('state', state), id)
-if have[4] then leave_batch(have[4]) end
+if have[4] then leave_batch(batch_name(tenant, have[4])) end
 redis.call('DEL', job, key('log', id))
 redis.call('SET', key('tomb', id), '{"at":' .. text(at) .. ',"why":' .. cjson.encode(input.why) .. '}', 'PX', input.tomb_ms)
 count('purged')

@@ -1,10 +1,10 @@
 -- All jobs of a batch are in: it is completed as soon as they have all finished, which may be now. Doing it twice is
 -- doing it once; only jobs that joined since it was completed complete it again.
 --
--- input.batch, input.tenant, input.webhook_url, input.nonce (for its webhook's id: kept from the first time)
+-- input.name (TENANT:NAME), input.batch, input.tenant, input.webhook_url, input.nonce (for its webhook's id: kept from the first time)
 -- Gives {jobs, finished, completed = whether its webhook is on its way or settled}; jobs = 0 where there is no such batch.
 
-local record = key('job', batch_id(input.batch))
+local record = key('job', batch_id(input.name))
 local have = redis.call('HMGET', record, 'jobs', 'finished', 'ever', 'told')
 local jobs, finished = tonumber(have[1] or 0), tonumber(have[2] or 0)
 if jobs == 0 then return answer({jobs = 0, finished = 0, completed = false}) end
@@ -15,6 +15,6 @@ local completed = have[4] == have[3]
 if not completed then
   redis.call('HSET', record, 'sealed', '1')
   redis.call('PERSIST', record)
-  completed = complete_batch(input.batch)
+  completed = complete_batch(input.name)
 end
 return answer({jobs = jobs, finished = finished, completed = completed})

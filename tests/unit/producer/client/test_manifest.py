@@ -127,3 +127,9 @@ def test_a_row_is_found_again_by_its_key() -> None:
     key = Manifest(Path("x.csv"), "a:b", {}).key(17)
     assert row_of("a:b", key) == 17
     assert [row_of("a:b", other) for other in (None, "order-17", "batch:a:17", key + "x")] == [None] * 4
+
+
+@pytest.mark.parametrize("number", ["01", "0", "\u0661", "²", "-1", "+1", "1 ", "1\n", "9" * 10, "9" * 5000, "../x"])
+def test_only_a_number_as_we_write_it_is_a_row(number: str) -> None:
+    """Two keys that differ are never one row: their pictures would have one name."""
+    assert row_of("spring", f"batch:spring:{number}") is None
