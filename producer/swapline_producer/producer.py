@@ -30,7 +30,7 @@ from swapline_producer.contract.changes import NewJob
 from swapline_producer.contract.trace_ids import kept
 from swapline_producer.errors import RequestError, SettingsError, StorageUnavailable
 from swapline_producer.ledger import AcceptRequest, Ledger, open_ledger
-from swapline_producer.messaging.publisher import open_publisher
+from swapline_producer.messaging.publisher import CeleryPublisher
 from swapline_producer.operations.recovery import Recovery
 from swapline_producer.settings import ProducerSettings, load
 from swapline_producer.storage import open_storage
@@ -77,7 +77,7 @@ class Producer:
         """Build a producer from settings. Nothing is connected before it is used."""
         ledger = open_ledger(settings)
         storage = open_storage(settings.storage_url) if settings.storage_url else None
-        return cls(settings, ledger, open_publisher(settings), storage)
+        return cls(settings, ledger, CeleryPublisher(ledger.client, settings.key_prefix), storage)
 
     @classmethod
     def from_env(cls) -> Self:

@@ -25,15 +25,16 @@ from swapline_workers.core.liveness import Liveness, complaint, hindrance
 @click.option("--ready", is_flag=True, help="Also fail while it takes no jobs: broker or ledger away, or stopping.")
 @click.option("--silent-within", type=float, help="Seconds it may be silent.  [default: 30; its main thread 60]")
 @click.option("--stuck-within", type=float, help="Seconds one job may take.  [default: from its timeouts]")
+@click.option("--claimed-within", type=float, help="Seconds without a claim.  [default: 120 and a pause of its clock]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def alive(file: Path, silent_within: float | None, stuck_within: float | None, *, ready: bool, as_json: bool) -> None:
+def alive(file: Path, *, ready: bool, as_json: bool, **within: float | None) -> None:
     """Tell whether the worker that shows itself in FILE works on jobs, not only whether its process exists.
 
     \b
-    A worker whose Redis is away is alive: it waits. Exit codes: 0 it works, 1 it does not.
+    A worker whose Redis is away is alive for two minutes: it waits. Exit codes: 0 it works, 1 it does not.
     Example: swapline alive /run/swapline/worker.heartbeat
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    liveness, wrong = examine(file, ready=ready, silent_within=silent_within, stuck_within=stuck_within)
+    liveness, wrong = examine(file, ready=ready, **within)
     if as_json:
         facts = {"alive": wrong is None, "why": wrong, "pid": liveness and liveness.pid}
         click.echo(json.dumps(facts | {"jobs_leased": liveness and len(liveness.busy_since)}))
@@ -45,9 +46,14 @@ def alive(file: Path, silent_within: float | None, stuck_within: float | None, *
 
 
 def examine(
-    file: Path, *, ready: bool = False, silent_within: float | None = None, stuck_within: float | None = None
+    file: Path,
+    *,
+    ready: bool = False,
+    silent_within: float | None = None,
+    stuck_within: float | None = None,
+    claimed_within: float | None = None,
 ) -> tuple[Liveness | None, str | None]:
-    """Read a worker's pulse: what it shows, and what is wrong (None: nothing)."""
+    """Read a worker's pulse: what it shows, and what is wrong (None: nothing). Limits (seconds) replace its own."""
     try:
         liveness = Liveness.read(file.read_text())
     except FileNotFoundError:
@@ -62,6 +68,7 @@ def examine(
         silent_within=liveness.silent_within if silent_within is None else silent_within,
         consumer_within=liveness.consumer_within if silent_within is None else silent_within,
         busy_within=liveness.busy_within if stuck_within is None else stuck_within,
+        claimed_within=liveness.claimed_within if claimed_within is None else claimed_within,
     )
     wrong = (hindrance if ready else complaint)(liveness, time.monotonic())
     return liveness, None if wrong is None else f"The worker (pid {liveness.pid}) does not work: {wrong}"

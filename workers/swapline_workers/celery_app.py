@@ -48,8 +48,8 @@ WORKER_KNOBS: dict[str, Any] = {
     # killed worker had in hand, long before the broker would, and a redelivery would only be a stale duplicate.
     "task_acks_late": False,
     "worker_disable_rate_limits": True,  # limits are the ledger's; a rate-limited task would hold its prefetch
-    # A server that refuses writes (its disk is full, a replica is missing, it has just been demoted) is waited for like
-    # one that is away; without this the worker dies of the refused BRPOP.
+    # A server that refuses writes (its disk is full, a replica is missing) is waited for like one that is away; without
+    # this the worker dies of the refused BRPOP.
     "broker_channel_error_retry": True,
     "worker_cancel_long_running_tasks_on_connection_loss": False,  # it would cut a paid call in the middle
     "worker_enable_prefetch_count_reduction": False,  # needless on Redis after a reconnect, and slow to grow back
@@ -71,7 +71,7 @@ def build_app(settings: ProducerSettings) -> Celery:
     use_ours()
     start_logging()
     looking_again.install()
-    builder = Builder(app)
+    builder = Builder()
     register(app, builder)
     app.steps["worker"].add(_services_step(builder))
     app.steps["consumer"].add(_heartbeat_step(builder))

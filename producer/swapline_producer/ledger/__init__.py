@@ -20,6 +20,12 @@ from swapline_producer.ledger.intake import Accepting, AcceptRequest
 from swapline_producer.ledger.jobs import Looks
 from swapline_producer.ledger.limits import Limiting
 from swapline_producer.ledger.occupancy import Overview
+from swapline_producer.ledger.primary import (
+    SentinelPrimaryConnection,
+    SentinelPrimaryPool,
+    SentinelPrimaryTLSConnection,
+    primary_pool,
+)
 from swapline_producer.ledger.retention import Keeping
 from swapline_producer.ledger.scripts import Spans
 from swapline_producer.ledger.search import JobFilter, Scanning
@@ -77,12 +83,15 @@ def connect(url: str, *, timeout: float = 10.0, retries: int = 2) -> redis.Redis
         "retry": Retry(ExponentialBackoff(cap=1.0, base=0.1), retries=retries),
     }
     if server.service is None:
-        return redis.Redis(**options)
+        return redis.Redis.from_pool(primary_pool(**options))
     once = Retry(NoBackoff(), 0)  # a sentinel that is down is not waited for: the next one knows as much
     asked = {**server.sentinel_options, "retry": once}
     # redis-py's Sentinel carries no types
     sentinels = Sentinel(list(server.sentinels), sentinel_kwargs=asked)  # type: ignore[no-untyped-call]
-    found: redis.Redis = sentinels.master_for(server.service, **options)  # type: ignore[no-untyped-call]
+    kind = SentinelPrimaryTLSConnection if options.pop("ssl", False) else SentinelPrimaryConnection
+    found: redis.Redis = sentinels.master_for(  # type: ignore[no-untyped-call]
+        server.service, connection_pool_class=SentinelPrimaryPool, connection_class=kind, **options
+    )
     return found
 
 

@@ -11,6 +11,7 @@ import redis
 
 from swapline_producer.contract import Step, StepMessage
 from swapline_producer.errors import LedgerUnavailable, NotReplicated
+from swapline_producer.ledger.primary import WrongServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
@@ -156,6 +157,8 @@ def _advice(error: redis.exceptions.RedisError) -> str:
         return "this user's ACL does not allow it: compare with ops/redis/users.acl"
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return "its certificate is not to be trusted: SWAPLINE_REDIS_URL names its CA as ?ssl_ca_certs=FILE"
+    if isinstance(error, WrongServer):
+        return "a fail-over may be under way; else SWAPLINE_REDIS_URL must lead to the primary"
     if "NOREPLICAS" in str(error):
         return "the server takes no writes because too few replicas are with it (min-replicas-to-write)"
     return "check SWAPLINE_REDIS_URL and the server"

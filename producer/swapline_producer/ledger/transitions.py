@@ -163,7 +163,7 @@ class Moves(LedgerCore):
     def renew(self, jobs: Iterable[tuple[str, int]]) -> int:
         """Put off the rescue of jobs in hand, given as (job id, turn)."""
         pairs = [[job_id, str(version)] for job_id, version in jobs]
-        return int(self._run("renew", jobs=pairs)["renewed"]) if pairs else 0
+        return int(self._run("renew", jobs=pairs)["renewed"])
 
     def release(self, jobs: Iterable[tuple[str, int]]) -> Released:
         """Make jobs in hand, given as (job id, turn), due at once for others, but for paid calls under way."""

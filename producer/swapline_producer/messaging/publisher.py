@@ -9,9 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
-from celery import Celery
 from kombu import Queue
-from kombu.exceptions import KombuError
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
@@ -104,9 +102,9 @@ class Publisher(Protocol):
 class CeleryPublisher:
     """Sends tickets. Losing one costs a delay of `rescue_after`, never a job, so a failure is a warning."""
 
-    def __init__(self, app: Celery, prefix: str) -> None:
-        """Send through the app's own pool of connections."""
-        self._app = app
+    def __init__(self, client: redis.Redis, prefix: str) -> None:
+        """Send with the ledger's client: a message is one LPUSH to the same server."""
+        self._client = client
         self._prefix = prefix
 
     def send(self, messages: Sequence[StepMessage]) -> bool:
@@ -114,12 +112,8 @@ class CeleryPublisher:
         if not messages:
             return True
         try:
-            # celery-types does not know the channel of kombu's Redis transport
-            with self._app.producer_pool.acquire(block=True) as producer:
-                channel: Any = producer.channel
-                with channel.conn_or_acquire() as client:
-                    _push(client, self._by_queue(messages))
-        except (KombuError, RedisError, OSError) as error:
+            _push(self._client, self._by_queue(messages))
+        except RedisError as error:
             log.warning(
                 "%d messages were not taken by the broker (%s); the clock sends them again", len(messages), error
             )
@@ -139,10 +133,3 @@ def _push(client: redis.Redis, messages: dict[str, list[bytes]]) -> None:
     for queue, waiting in messages.items():
         for at in range(0, len(waiting), BATCH):
             client.lpush(queue, *waiting[at : at + BATCH])
-
-
-def open_publisher(settings: ProducerSettings) -> CeleryPublisher:
-    """A sender for a process that runs no tasks."""
-    app = Celery("swapline-producer", set_as_current=False)
-    app.conf.update(broker_settings(settings))
-    return CeleryPublisher(app, settings.key_prefix)

@@ -1,8 +1,9 @@
 """Whether a worker still works on jobs: what it shows of itself, and what follows from it.
 
 That its process exists says little: its consumer may be stuck in a call, its clock dead, or every thread at a job that
-never ends. On the other hand a worker whose server is away works as it should: it waits, and starting it again would
-help nobody. So the broker and the ledger count for `ready` only, never for `alive`.
+never ends. A worker whose Redis is away for a moment works as it should: it waits. But one that could claim nothing for
+two minutes is started again, since nobody can tell an outage from a connection that leads to the wrong server; not
+while it offers the result of a paid call to the ledger, which a new process would not know.
 
 All moments are seconds on the machine's monotonic clock, which every process of the machine shares and nobody sets.
 """
@@ -32,7 +33,12 @@ class Liveness:
     dispatcher_at: float
     """When its clock last claimed, or tried to."""
     dispatcher_within: float
+    claimed_at: float
+    """When its clock last claimed; when it started, before its first claim."""
+    claimed_within: float
     ledger_away: bool
+    unwritten: int
+    """Results of paid calls that are offered to a ledger which does not take them; given up after five minutes."""
     threads: int
     busy_since: tuple[float, ...]
     """For each job in hand: since when."""
@@ -59,16 +65,22 @@ def complaint(liveness: Liveness, now: float) -> str | None:
         return f"it has not shown itself for {silent:.0f} s: it is frozen or gone"
     if liveness.stopping:
         return None
-    if now - liveness.consumer_at > liveness.consumer_within:
-        return f"its main thread has been stuck for {now - liveness.consumer_at:.0f} s, and reads no messages"
-    if now - liveness.dispatcher_at > liveness.dispatcher_within:
-        return f"its clock has been stuck for {now - liveness.dispatcher_at:.0f} s"
     stuck = [since for since in liveness.busy_since if now - since > liveness.busy_within]
-    if len(stuck) >= liveness.threads:
-        return (
-            f"all its {liveness.threads} threads have been at one job each for more than {liveness.busy_within:.0f} s"
-        )
-    return None
+    unclaimed = now - liveness.claimed_at
+    wrong = {
+        f"its main thread has been stuck for {now - liveness.consumer_at:.0f} s, and reads no messages": (
+            now - liveness.consumer_at > liveness.consumer_within
+        ),
+        f"its clock has been stuck for {now - liveness.dispatcher_at:.0f} s": now - liveness.dispatcher_at
+        > liveness.dispatcher_within,
+        f"it could claim nothing for {unclaimed:.0f} s: the ledger is away or takes no writes": (
+            unclaimed > liveness.claimed_within and not liveness.unwritten
+        ),
+        f"all its {liveness.threads} threads have been at one job each for more than {liveness.busy_within:.0f} s": (
+            len(stuck) >= liveness.threads
+        ),
+    }
+    return next((sentence for sentence, applies in wrong.items() if applies), None)
 
 
 def hindrance(liveness: Liveness, now: float) -> str | None:

@@ -4,7 +4,8 @@ The crash: a worker that tears its connection down while messages are unacknowle
 connection parameters and dies of an AttributeError; here the question is answered with the ConnectionError that
 kombu and Celery recover from. The waste: a new `redis.Redis` for each operation copies some 170 callbacks, a sixth of
 the cost of publishing and consuming; here each channel keeps one client (clients are thread-safe and hold no
-connection of their own).
+connection of their own). Its connections are the ledger's (`ledger/primary.py`): a demoted server's refusal is to kombu
+the loss of a connection, which it recovers from.
 
 Tested against the kombu release in the lock; a new release means running those tests again. What we override is
 private to kombu and not in its type stubs: hence the three exemptions.
@@ -22,6 +23,13 @@ import redis
 from celery.worker.consumer import Consumer as CeleryConsumer
 from kombu import transport as kombu_transport
 from kombu.transport import redis as kombu_redis
+
+from swapline_producer.ledger.primary import (
+    PrimaryConnection,
+    PrimaryTLSConnection,
+    SentinelPrimaryConnection,
+    SentinelPrimaryTLSConnection,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,6 +73,8 @@ class Channel(kombu_redis.Channel):
     """A channel with one client, whose keys all carry the installation's prefix."""
 
     QoS = QoS
+    connection_class: type[redis.Connection] = PrimaryConnection
+    connection_class_ssl: type[redis.Connection] = PrimaryTLSConnection
 
     from_transport_options = (
         *kombu_redis.Channel.from_transport_options,
@@ -174,6 +184,9 @@ class Transport(kombu_redis.Transport):
 
 class SentinelChannel(Channel, kombu_redis.SentinelChannel):
     """The same channel to whichever server Sentinel calls the master."""
+
+    connection_class = SentinelPrimaryConnection
+    connection_class_ssl = SentinelPrimaryTLSConnection
 
     from_transport_options = tuple(
         {*Channel.from_transport_options, *kombu_redis.SentinelChannel.from_transport_options}

@@ -46,8 +46,6 @@ from swapline_workers.telemetry.worker_metrics import MeasuredVendor, WorkerMete
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from celery import Celery
-
     from swapline_producer.storage import Storage
     from swapline_workers.telemetry.tracing import Tracing
 
@@ -132,16 +130,15 @@ class WorkerServices:
 class Builder:
     """Builds the house on first use, once for each process: a forked child must not use its parent's connections."""
 
-    def __init__(self, app: Celery) -> None:
-        """Build for this app."""
-        self._app = app
+    def __init__(self) -> None:
+        """Nothing is built yet."""
         self._built: tuple[int, WorkerServices] | None = None
 
     def __call__(self) -> WorkerServices:
         """The house of this process. Raises SettingsError naming every setting that is missing."""
         if self._built is None or self._built[0] != os.getpid():
             forked = self._built is not None
-            self._built = (os.getpid(), build_services(self._app, load(WorkerSettings)))
+            self._built = (os.getpid(), build_services(load(WorkerSettings)))
             if forked:
                 self._built[1].meter.open()
                 self._built[
@@ -151,11 +148,11 @@ class Builder:
         return self._built[1]
 
 
-def build_services(app: Celery, settings: WorkerSettings) -> WorkerServices:
+def build_services(settings: WorkerSettings) -> WorkerServices:
     """Put the parts together. Opens no connection."""
     meter = WorkerMeter(settings)
     ledger = open_ledger(settings)
-    publisher = CeleryPublisher(app, settings.key_prefix)
+    publisher = CeleryPublisher(ledger.client, settings.key_prefix)
     local_first = LocalFirstPublisher(publisher)
     tracing = build_tracing()
     due_dispatcher = DueDispatcher(
@@ -186,6 +183,7 @@ def build_services(app: Celery, settings: WorkerSettings) -> WorkerServices:
         settings.heartbeat_file,
         due_dispatcher=due_dispatcher,
         allowed=Allowed(settings.rescue_after / RENEWALS, longest_step(settings)),
+        unwritten=lambda: session.unwritten,
     )
     return WorkerServices(
         settings=settings,

@@ -77,7 +77,9 @@ class DueDispatcher(threading.Thread):
         self._in_hands = leased_jobs
         self._renew_every = renew_every
         self._renew_at = 0.0
-        self._claims_from = 0.0
+        self._claims_from: float | None = None
+        """After an outage: from when on claims are made. None while the ledger does not answer."""
+        self._lost_at = 0.0
         self._id = secrets.token_hex(4)  # 32 bits: two clocks of one name would only count as one
         self._changed = threading.Condition()
         self._moments: list[float] = []
@@ -87,8 +89,10 @@ class DueDispatcher(threading.Thread):
         self._check: Callable[[], None] = _nothing
         self.last_tick_at = 0.0
         """When it last began a round, in seconds of the monotonic clock; 0 before the first."""
+        self.claimed_at = 0.0
+        """When it last claimed, in the same seconds; 0 before the first claim."""
         self.away = False
-        """Whether the ledger was away then."""
+        """Whether the last claim failed, or was not even tried."""
 
     def before_claims(self, check: Callable[[], None]) -> None:
         """Have something seen to before each claim: nothing is claimed where it raises."""
@@ -121,13 +125,8 @@ class DueDispatcher(threading.Thread):
             self.last_tick_at = time.monotonic()
             try:
                 wait = self._tick()
-                if self.away:
-                    log.warning("the ledger is back")
-                self.away = False
             except LedgerUnavailable as error:
-                if not self.away:
-                    log.warning("the ledger is away, the clock waits for it: %s", error)
-                self.away, wait = True, AWAY
+                wait = self._lost(error)
             except WrongOwner:
                 wait = AWAY  # the worker is being stopped, and has said why
             except Exception:  # the clock must not die of one bad entry: everything waits for it
@@ -138,9 +137,7 @@ class DueDispatcher(threading.Thread):
     def _tick(self) -> float:
         """Claim and publish what is due; gives seconds until the next sweep."""
         self._renew()  # first: after an outage our own jobs are overdue as well, and we have them in hand
-        if self.away:
-            self._claims_from = time.monotonic() + CLAIM_DELAY_AFTER_OUTAGE_S
-        settling = self._claims_from - time.monotonic()
+        settling = self._settling()
         if self._retired or settling > 0:
             self._forget_past_moments()
             return self._renew_every if self._retired else min(self._renew_every, settling)
@@ -148,6 +145,7 @@ class DueDispatcher(threading.Thread):
         self._forget_past_moments()
         claimed = self._ledger.claim(ROUTES, dispatcher=self._id, limit=LIMIT)
         self._ahead = claimed.at - time.monotonic() * 1000
+        self._found()
         self._publisher.send(claimed.messages)
         for moment in claimed.put_off:
             self.schedule_wakeup(moment)
@@ -158,10 +156,34 @@ class DueDispatcher(threading.Thread):
             return sweep
         return min(sweep, (claimed.next_at - claimed.at) / 1000)  # nobody else remembers it either
 
+    def _lost(self, error: LedgerUnavailable) -> float:
+        """Note that the ledger is away; gives the seconds until it is tried again."""
+        if not self.away:
+            log.warning("ledger unavailable, claims are tried again every second: %s", error)
+            self._lost_at = time.monotonic()
+        self.away, self._claims_from = True, None
+        return AWAY
+
+    def _settling(self) -> float:
+        """Seconds that a ledger which answers again is still left alone."""
+        if not self.away:
+            return 0.0
+        if self._claims_from is None:
+            self._claims_from = time.monotonic() + CLAIM_DELAY_AFTER_OUTAGE_S
+        return self._claims_from - time.monotonic()
+
+    def _found(self) -> None:
+        """Note a claim; only that shows that the ledger is back: one that answers may refuse writes."""
+        if self.away:
+            log.warning("ledger available again after %.0f s", time.monotonic() - self._lost_at)
+        self.away, self.claimed_at = False, time.monotonic()
+
     def _renew(self) -> None:
-        now = time.monotonic()
-        if now >= self._renew_at or self.away:
-            self._ledger.renew(self._in_hands())
+        now, leased_jobs = time.monotonic(), self._in_hands()
+        unanswered = self.away and self._claims_from is None  # asked with nothing in hand, too: does it answer?
+        if unanswered or now >= self._renew_at:
+            if unanswered or leased_jobs:
+                self._ledger.renew(leased_jobs)
             self._renew_at = now + self._renew_every
 
     def _forget_past_moments(self) -> None:

@@ -34,7 +34,9 @@ long."""
 CONSUMER_WITHIN = 60.0
 """Seconds: with a server that accepts and says nothing, the main thread sits in three calls of 15 s at worst."""
 DISPATCHER_WITHIN_S = 120.0
-"""Seconds beside its own pause: three tries of 10 s at the ledger for each of its calls, and 25 s at the broker."""
+"""Seconds beside its own pause: four tries of 10 s at the ledger for each of its two moves, three for its messages."""
+CLAIM_WITHIN_S = 120.0
+"""Seconds beside the clock's pause: a fail-over takes seconds, a restart of Redis with its data to read a minute."""
 
 
 def as_it_is(requests: Iterable[T]) -> list[T]:
@@ -48,6 +50,7 @@ class DispatcherLike(Protocol):
     """What the pulse asks a clock."""
 
     last_tick_at: float
+    claimed_at: float
     away: bool
 
 
@@ -68,18 +71,24 @@ class Heartbeat:
         *,
         due_dispatcher: DispatcherLike,
         allowed: Allowed,
+        unwritten: Callable[[], int] = lambda: 0,
         in_hand: Callable[[], Collection[Hashable]] = lambda: as_it_is(state.active_requests),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`in_hand` gives what the worker's threads are at, each the same object as long as it lasts."""
+        """`unwritten` gives the number of paid results that the ledger does not take.
+
+        `in_hand` gives what the worker's threads are at, each the same object as long as it lasts.
+        """
         self._path = path
         self._due_dispatcher = due_dispatcher
         self._allowed = allowed
+        self._unwritten = unwritten
         self._in_hand = in_hand
         self._now = monotonic
         self._threads = 1
         self._busy: dict[Hashable, float] = {}
         self._came_by = 0.0
+        self._started_at = monotonic()
         self._connected = False
         self._stopping = False
         self._ended = threading.Event()
@@ -88,7 +97,7 @@ class Heartbeat:
     def start(self, threads: int) -> None:
         """Show the worker, whose pool has so many threads, from now on."""
         self._threads = threads
-        self._came_by = self._now()
+        self._came_by = self._started_at = self._now()
         if self._path is not None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._write(self._path)
@@ -132,7 +141,10 @@ class Heartbeat:
             connected=self._connected,
             dispatcher_at=self._due_dispatcher.last_tick_at or now,
             dispatcher_within=DISPATCHER_WITHIN_S + self._allowed.dispatcher_pause,
+            claimed_at=max(self._due_dispatcher.claimed_at, self._started_at),
+            claimed_within=CLAIM_WITHIN_S + self._allowed.dispatcher_pause,
             ledger_away=self._due_dispatcher.away,
+            unwritten=self._unwritten(),
             threads=self._threads,
             busy_since=tuple(self._busy.values()),
             busy_within=self._allowed.step,

@@ -63,6 +63,8 @@ class LedgerSession:
         self._moving: dict[int, str] = {}
         """Jobs whose moves are under way, by thread."""
         self._moved: dict[str, Job] = {}
+        self._offered: set[int] = set()
+        """Threads whose paid result the ledger does not take now."""
         self.closed = False
         """Whether nothing is taken in hand any more."""
         self._ahead = 0.0
@@ -135,6 +137,11 @@ class LedgerSession:
             while len(self._moved) > REMEMBERED:
                 with suppress(KeyError, RuntimeError):  # another thread was faster
                     del self._moved[next(iter(self._moved))]  # what is forgotten is read again, once
+
+    @property
+    def unwritten(self) -> int:
+        """Results of paid calls that only this process has, because the ledger does not take them now."""
+        return len(self._offered)
 
     def leased_jobs(self) -> Sequence[tuple[str, int]]:
         """What this process has in hand: (job id, turn)."""
@@ -217,12 +224,19 @@ class LedgerSession:
         self._publisher.send([StepMessage(step=step, job_id=job.job_id, version=job.version)])
 
     def _patiently(self, ask: Callable[[], T], job: Job, result: Mapping[str, object]) -> T:
-        give_up_at, tries = time.monotonic() + PATIENCE, 0
+        try:
+            return self._offer(ask, job, result, give_up_at=time.monotonic() + PATIENCE)
+        finally:
+            self._offered.discard(threading.get_ident())
+
+    def _offer(self, ask: Callable[[], T], job: Job, result: Mapping[str, object], give_up_at: float) -> T:
+        tries = 0
         while True:
             try:
                 return ask()
             except LedgerUnavailable:
                 tries += 1
+                self._offered.add(threading.get_ident())
                 if time.monotonic() >= give_up_at:
                     log.exception(
                         "the ledger was away too long; the result of job %s is only here: %s", job.job_id, result

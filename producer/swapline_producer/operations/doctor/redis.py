@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from redis.exceptions import AuthenticationError, AuthorizationError, RedisError
 
+from swapline_producer.ledger.primary import WrongServer
 from swapline_producer.operations.doctor.findings import Finding, fail, ok, unchecked, warn
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ A_JOB = 1_350
 """Bytes that a waiting job takes (measured)."""
 
 NO_EVICTION = "noeviction"
+MUST_BE_PRIMARY = "this is a replica and takes no writes: SWAPLINE_REDIS_URL must name the primary"
 
 
 def examine(client: redis.Redis, prefix: str) -> Iterator[Finding]:
@@ -52,6 +54,8 @@ def examine(client: redis.Redis, prefix: str) -> Iterator[Finding]:
 
 
 def _unreachable(error: Exception) -> Finding:
+    if isinstance(error, WrongServer):
+        return fail("redis", str(error), MUST_BE_PRIMARY)
     words = re.sub(r"//[^@/\s]*@", "//", str(error))
     if isinstance(error, AuthenticationError | AuthorizationError) or "NOAUTH" in words or "WRONGPASS" in words:
         return fail("redis", f"it refuses us: {words}", "check the user and password in SWAPLINE_REDIS_URL")
@@ -77,7 +81,7 @@ def _server(info: dict[str, Any]) -> Finding:
     if tuple(int(part) for part in re.findall(r"\d+", str(info.get("redis_version", "0")))[:2]) < OLDEST:
         return fail("redis", found, "update it: Redis or Valkey 6.2 is the oldest that works")
     if info.get("role") == "slave":
-        return fail("redis", found, "this is a replica and takes no writes: SWAPLINE_REDIS_URL must name the primary")
+        return fail("redis", found, MUST_BE_PRIMARY)
     if info.get("cluster_enabled"):
         return fail("redis", found, "moves touch keys of several slots: use a server that is no cluster")
     return ok("redis", found)

@@ -25,7 +25,10 @@ WELL = Liveness(
     connected=True,
     dispatcher_at=998,
     dispatcher_within=125,
+    claimed_at=998,
+    claimed_within=125,
     ledger_away=False,
+    unwritten=0,
     threads=2,
     busy_since=(),
     busy_within=500,
@@ -47,6 +50,7 @@ def test_a_worker_that_comes_by_everywhere_is_alive_and_ready() -> None:
         (so(at=5000), "it has not shown itself for -3999 s: it is frozen or gone"),
         (so(consumer_at=930), "its main thread has been stuck for 71 s, and reads no messages"),
         (so(dispatcher_at=800), "its clock has been stuck for 201 s"),
+        (so(claimed_at=870), "it could claim nothing for 131 s: the ledger is away or takes no writes"),
         (so(busy_since=(400, 500)), "all its 2 threads have been at one job each for more than 500 s"),
     ],
 )
@@ -66,6 +70,10 @@ def test_a_worker_that_waits_or_stops_is_alive_and_not_ready(liveness: Liveness,
     assert (complaint(liveness, 1001), hindrance(liveness, 1001)) == (None, why)
 
 
+def test_a_worker_that_has_paid_results_which_the_ledger_does_not_take_is_left_alive() -> None:
+    assert complaint(so(claimed_at=870, unwritten=1), 1001) is None
+
+
 def test_one_thread_that_is_left_is_enough_to_live() -> None:
     assert complaint(so(busy_since=(400, 990)), 1001) is None
 
@@ -83,6 +91,7 @@ def test_anything_else_is_refused(text: str) -> None:
 
 class DueDispatcher:
     last_tick_at = 0.0
+    claimed_at = 0.0
     away = False
 
 
@@ -118,3 +127,15 @@ def test_a_job_in_hand_is_as_old_as_it_was_seen(tmp_path: Path) -> None:
     assert heartbeat.liveness().busy_since == (100, 150)
     del hands[0]
     assert heartbeat.liveness().busy_since == (150,)
+
+
+def test_before_its_first_claim_a_worker_has_as_long_as_after_it(tmp_path: Path) -> None:
+    now, due_dispatcher = [100.0], DueDispatcher()
+    allowed = Allowed(dispatcher_pause=5, step=500)
+    heartbeat = Heartbeat(
+        tmp_path / "heartbeat", due_dispatcher=due_dispatcher, allowed=allowed, in_hand=list, monotonic=lambda: now[0]
+    )
+    now[0] = 150
+    assert (heartbeat.liveness().claimed_at, heartbeat.liveness().claimed_within) == (100, 125)
+    due_dispatcher.claimed_at = 140
+    assert heartbeat.liveness().claimed_at == 140

@@ -1,0 +1,83 @@
+"""How far apart claims are, and what is logged of a ledger that is away."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from support.publishers import RecordingPublisher
+from support.servers import waited_for
+from swapline_producer.contract.changes import Claimed
+from swapline_producer.errors import LedgerUnavailable
+from swapline_workers.runtime import due_dispatcher
+from swapline_workers.runtime.due_dispatcher import DueDispatcher, spacing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@pytest.mark.parametrize(("moments", "seconds"), [(0, 0.02), (500, 0.02), (501, 0.05), (10_000, 0.05)])
+def test_claims_are_further_apart_while_hundreds_of_jobs_are_in_flight(moments: int, seconds: float) -> None:
+    assert spacing(moments) == seconds
+
+
+class AwayLedger:
+    """Answers nothing; or answers, and takes no writes; or works."""
+
+    answers = False
+    writes = False
+    claims = 0
+
+    def renew(self, _jobs: Iterable[tuple[str, int]]) -> int:
+        if not self.answers:
+            raise LedgerUnavailable("Connection refused.")
+        return 0
+
+    def claim(self, *_: object, **__: object) -> Claimed:
+        self.claims += 1
+        if not self.writes:
+            raise LedgerUnavailable("READONLY")
+        return Claimed(messages=(), at=0, next_at=None, rescued=0, postponed=0, clocks=1, put_off=())
+
+
+def test_the_ledger_is_back_when_something_could_be_claimed_and_that_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("AWAY", "CLAIM_DELAY_AFTER_OUTAGE_S"):
+        monkeypatch.setattr(due_dispatcher, name, 0.001)
+    caplog.set_level(logging.INFO)
+    ledger = AwayLedger()
+    dispatcher = DueDispatcher(cast("Any", ledger), RecordingPublisher(), leased_jobs=list, renew_every=5)
+    dispatcher.start()
+    waited_for(lambda: dispatcher.away)
+    before = dispatcher.last_tick_at
+    waited_for(lambda: dispatcher.last_tick_at > before + 0.1)  # away, as often as it is asked
+    ledger.answers = True
+    tried = ledger.claims
+    waited_for(lambda: ledger.claims > tried + 3)
+    assert (dispatcher.away, dispatcher.claimed_at) == (True, 0.0)
+    assert [line.message.partition(",")[0] for line in caplog.records] == ["ledger unavailable"]
+    ledger.writes = True
+    waited_for(lambda: not dispatcher.away)
+    dispatcher.stop()
+    assert [line.message[:22] for line in caplog.records] == ["ledger unavailable, cl", "ledger available again"]
+    assert dispatcher.claimed_at > before
+
+
+def test_a_ledger_that_is_back_is_left_alone_for_a_moment_before_the_first_claim(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(due_dispatcher, "AWAY", 0.001)
+    monkeypatch.setattr(due_dispatcher, "CLAIM_DELAY_AFTER_OUTAGE_S", 0.2)
+    ledger = AwayLedger()
+    dispatcher = DueDispatcher(cast("Any", ledger), RecordingPublisher(), leased_jobs=list, renew_every=5)
+    dispatcher.start()
+    waited_for(lambda: dispatcher.away)
+    ledger.answers = ledger.writes = True
+    before = time.monotonic()
+    waited_for(lambda: not dispatcher.away)
+    dispatcher.stop()
+    assert dispatcher.claimed_at - before >= 0.2
