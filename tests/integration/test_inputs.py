@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
@@ -14,10 +14,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from support.fakes import png
 from support.servers import new_job
 from swapline_producer import Producer, ProducerSettings, SwapRequest
-from swapline_producer.contract import FailureCode, State, StoredImage
+from swapline_producer.contract import FailureCode, State, Step, StoredImage
 from swapline_producer.contract.changes import Change, Limits
 from swapline_producer.errors import IdempotencyConflict, NotPossible, ObjectMissing, StorageUnavailable
-from swapline_producer.ledger import Ledger, connect
+from swapline_producer.ledger import JobFilter, Ledger, connect
 from swapline_producer.retention.sweep import Sweep
 from swapline_producer.testing import memory_storage
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 DAY = 86_400.0
 ENDS = {
+    State.SUCCEEDED: Change(to=State.SUCCEEDED),
     State.CANCELED: Change(to=State.CANCELED, fields={"failure_code": FailureCode.CANCELED}),
     State.EXPIRED: Change(to=State.EXPIRED, fields={"failure_code": FailureCode.QUEUE_TTL}),
 }
@@ -57,12 +58,13 @@ def sweep(ledger: Ledger, storage: Storage) -> Sweep:
     return Sweep(ledger, storage)
 
 
-def enqueue(producer: Producer, picture: bytes = b"", **values: object) -> Job:
-    enqueued = producer.enqueue(SwapRequest(image=picture or png(8, 8), gender=0, filter_id=1, **values))
+def enqueue(producer: Producer, picture: bytes = b"", **values: Any) -> Job:
+    fields = {"image": picture or png(8, 8), "gender": 0, "filter_id": 1, **values}
+    enqueued = producer.enqueue(SwapRequest(**fields))
     return producer.get(enqueued.job_id)
 
 
-def end(producer: Producer, job: Job, how: State = State.CANCELED) -> None:
+def end(producer: Producer, job: Job, how: State = State.SUCCEEDED) -> None:
     assert producer.ledger.advance(job, ENDS[how])
 
 
@@ -96,17 +98,58 @@ def test_the_input_of_a_job_that_succeeded_can_be_kept_a_while_to_be_shown(
     assert gone == [False, False, True]
 
 
-def test_the_input_of_a_failed_job_is_kept_for_its_replay_until_input_ttl(
-    producer: Producer, storage: Storage, sweep: Sweep, time: Time
+WITHOUT_SUCCESS = [State.FAILED, State.EXPIRED, State.TIMED_OUT, State.CANCELED]
+
+
+@pytest.mark.parametrize("how", WITHOUT_SUCCESS)
+def test_after_every_end_without_success_the_input_is_kept_for_a_replay_until_input_ttl(
+    producer: Producer, storage: Storage, sweep: Sweep, time: Time, how: State
 ) -> None:
     job = enqueue(producer)
-    end(producer, job, State.EXPIRED)
+    assert producer.ledger.advance(job, Change(to=how))
     time.pass_(DAY - 1)
     sweep.all_due()
     assert storage.head(key_of(job)) is not None
     time.pass_(2)
     sweep.all_due()
     assert storage.head(key_of(job)) is None
+
+
+@pytest.mark.parametrize("how", WITHOUT_SUCCESS)
+def test_a_dry_run_and_the_replay_itself_say_the_same_of_the_picture(
+    producer: Producer, sweep: Sweep, time: Time, how: State
+) -> None:
+    job = enqueue(producer)
+    linked = enqueue(producer, image="https://pictures.example/me.jpg")
+    for one in (job, linked):
+        assert producer.ledger.advance(one, Change(to=how))
+
+    def said(*jobs: Job) -> list[str | None]:
+        ids = [one.job_id for one in jobs]
+        by_filter = list(producer.on_call.replay_many(JobFilter(), Step.SUBMIT, dry_run=True))
+        one_by_one = list(producer.on_call.replayable(ids, Step.SUBMIT))
+        assert sorted(by_filter) == sorted(one_by_one)
+        return [found.problem for found in one_by_one]
+
+    sweep.all_due()
+    assert said(job, linked) == [None, None]
+    time.pass_(DAY + 1)
+    sweep.all_due()
+    gone, there = said(job, linked)
+    assert there is None
+    with pytest.raises(NotPossible, match="its picture is not kept any more: SWAPLINE_INPUT_TTL") as refused:
+        producer.on_call.replay(job.job_id, Step.SUBMIT, accept_charge=True)
+    assert str(refused.value) == gone
+    assert producer.on_call.replay(linked.job_id, Step.SUBMIT, accept_charge=True).state is State.QUEUED
+
+
+def test_a_canceled_job_is_sent_again_with_its_picture(producer: Producer, storage: Storage, sweep: Sweep) -> None:
+    job = enqueue(producer)
+    producer.cancel(job.job_id)
+    sweep.all_due()
+    producer.on_call.replay(job.job_id, Step.SUBMIT, accept_charge=True)
+    sweep.all_due()
+    assert storage.head(key_of(job)) is not None
 
 
 def test_a_failed_job_that_is_taken_up_again_keeps_its_input_and_one_that_comes_too_late_is_told(
@@ -324,7 +367,7 @@ class Inputs(RuleBasedStateMachine):
         self.now += 10**7
         self.stored.clear()
         while self.jobs:
-            self.end(State.CANCELED)
+            self.end(State.SUCCEEDED)
         for _ in range(3):
             self.now += 10**6
             self.sweeps.clear()

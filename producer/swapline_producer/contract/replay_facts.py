@@ -19,6 +19,8 @@ class ReplayFacts(NamedTuple):
     """The steps from which it was run again, with commas between them."""
     listens: bool
     """Somebody is to be told how it ends."""
+    holds_input: bool = True
+    """Its picture is there to be sent again, as far as the ledger knows; a URL always is."""
 
     @classmethod
     def of(cls, job: Job) -> ReplayFacts:
@@ -35,3 +37,11 @@ class ReplayFacts(NamedTuple):
     def was_replayed_from(self, step: str) -> bool:
         """Whether a person ran it again from a step before."""
         return step in self.replayed.split(",")
+
+
+def input_is_gone(job_id: str) -> str:
+    """Say why a job cannot be sent again whose picture was deleted, and what can be done."""
+    return (
+        f"Job {job_id} cannot be sent again, its picture is not kept any more: SWAPLINE_INPUT_TTL says how long it is"
+        " after a job has ended without success. Enqueue it again, with the picture."
+    )

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from swapline_producer.contract import Notification, State
+from swapline_producer.contract import Notification, State, Step
 from swapline_producer.contract.replay_facts import ReplayFacts
-from swapline_producer.ledger.scripts import LedgerCore, listed
+from swapline_producer.ledger.scripts import LedgerCore, listed, translated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 CHUNK = 400
 """Records of one call: one to two milliseconds of the server's time, as in scanning.py."""
@@ -47,18 +47,36 @@ class Glancing(LedgerCore):
             for state, told, images in self._glance(job_ids, "state", "notification", "images")
         ]
 
-    def replay_facts(self, job_ids: Sequence[str], *, whole: bool = False) -> Iterator[ReplayFacts]:
-        """What decides whether several jobs can be run again; those that are gone are left out.
+    def replay_facts(self, job_ids: Sequence[str], step: Step) -> Iterator[ReplayFacts]:
+        """What decides whether several jobs can be run again from a step; those that are gone are left out.
 
-        `whole`: with their requests, which must be put together, to see whether somebody is to be told.
+        Requests must be put together, so they are read only where the step asks for what they say.
         """
-        rows = self._glance(job_ids, "state", "vendor_job_id", "canceling", "replayed", spec=whole)
-        for job_id, (state, vendor_job_id, canceling, replayed, *request) in zip(job_ids, rows, strict=True):
+        whole = step in {Step.SUBMIT, Step.NOTIFY}
+        rows = list(self._glance(job_ids, "state", "vendor_job_id", "canceling", "replayed", spec=whole))
+        requests = [orjson.loads(row[4]) if row[4:] and row[4] else {} for row in rows]
+        gone = self._gone_inputs(zip(job_ids, requests, strict=True)) if step is Step.SUBMIT else set()
+        for job_id, row, request in zip(job_ids, rows, requests, strict=True):
+            state, vendor_job_id, canceling, replayed, *_ = row
             if state:
-                listens = bool(request and request[0] and orjson.loads(request[0]).get("webhook_url"))
                 yield ReplayFacts(
-                    job_id, State(state), vendor_job_id or None, bool(canceling), replayed or "", listens=listens
+                    job_id,
+                    State(state),
+                    vendor_job_id or None,
+                    bool(canceling),
+                    replayed or "",
+                    listens=bool(request.get("webhook_url")),
+                    holds_input=job_id not in gone or not State(state).finished,
                 )
+
+    def _gone_inputs(self, requests: Iterable[tuple[str, dict[str, Any]]]) -> set[str]:
+        """The jobs whose stored input nothing holds for them, as it is of those that have ended long ago."""
+        images = {job_id: request["image"] for job_id, request in requests if request}
+        stored = {job_id: image["sha256"] for job_id, image in images.items() if image["kind"] == "stored"}
+        with translated(), self.client.pipeline(transaction=False) as pipe:
+            for job_id, sha in stored.items():
+                pipe.zscore(self._key("unneeded"), f"hold/{sha}/{job_id}")
+            return {job_id for job_id, hold in zip(stored, pipe.execute(), strict=True) if hold is None}
 
     def superseded(self, job_ids: Sequence[str]) -> dict[str, str]:
         """Which of these jobs have lost their idempotency key to another, and to which."""

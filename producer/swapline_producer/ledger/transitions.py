@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from swapline_producer.contract import FINISHED, SLOT_STATES, Job, State, Step, StepMessage, StoredImage
 from swapline_producer.contract.changes import Advanced, Claimed, Opened, Released
+from swapline_producer.contract.replay_facts import input_is_gone
 from swapline_producer.errors import NotPossible
 from swapline_producer.ledger.batches import counted
 from swapline_producer.ledger.record import job_after, job_of, written
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from swapline_producer.contract import Canceling
     from swapline_producer.contract.changes import Change
 
-SPARED = frozenset({State.FAILED, State.EXPIRED, State.TIMED_OUT})
-"""Ends after which somebody may want to send the job again: its input is kept for a while."""
+SPARED = FINISHED - {State.SUCCEEDED}
+"""Ends after which a person may send the job again: its input is kept for a while."""
 
 
 class Moves(LedgerCore):
@@ -79,10 +80,7 @@ class Moves(LedgerCore):
         wanted = change.fields.get("attempt_open") is True
         answer, kept = self._run_kept("advance", wanted=wanted, **sparse(told))
         if answer.get("unheld"):
-            raise NotPossible(
-                f"Job {job.job_id} cannot be sent again: its picture is not kept any more (SWAPLINE_INPUT_TTL after a"
-                " job has failed it is deleted). Enqueue it again, with the picture.",
-            )
+            raise NotPossible(input_is_gone(job.job_id))
         if answer.get("stale"):
             return None
         return Advanced.model_construct(  # our own values: checked once is enough

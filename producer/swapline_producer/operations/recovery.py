@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from swapline_producer.contract import CREDITS_PER_JOB, Notification, State, Step, batch_and_tenant
 from swapline_producer.contract.changes import Change, FieldValue
-from swapline_producer.contract.replay_facts import ReplayFacts
 from swapline_producer.errors import BatchNotFound, JobNotFound, NotPossible
 from swapline_producer.ledger import new_token
 from swapline_producer.operations import replays
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from swapline_producer.contract import Batch, Job
+    from swapline_producer.contract.replay_facts import ReplayFacts
     from swapline_producer.ledger import JobFilter, Ledger
     from swapline_producer.messaging.publisher import Publisher
     from swapline_producer.storage import Storage
@@ -106,14 +106,15 @@ class Recovery:
     def replayable(self, job_ids: Iterable[str], step: Step) -> Iterator[Replayed]:
         """Which of these jobs could be run again from a step. Moves nothing. Raises JobNotFound, StorageError."""
         for job_id in job_ids:
-            yield from self._judged([ReplayFacts.of(self._ledger.get(job_id))], step)
+            self._ledger.get(job_id)
+            yield from self._judged([*self._ledger.replay_facts([job_id], step)], step)
 
     def _would_fit(self, wanted: JobFilter, step: Step, *, again: bool) -> Iterator[Replayed]:
         """The same as a replay, of no more of each job than it takes: there may be a million."""
         possible = set(wanted.possible_states())
         for page in self._ledger.pages(wanted, limit=PAGE_DRY):
             for chunk in _chunks(page, CHUNK_DRY):
-                found = self._ledger.replay_facts(chunk, whole=step is Step.NOTIFY)
+                found = self._ledger.replay_facts(chunk, step)
                 fresh = []
                 for job in found:
                     if job.state not in possible:  # it has moved in this moment

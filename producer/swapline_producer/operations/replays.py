@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from swapline_producer.contract import CREDITS_PER_JOB, Job, Notification, State, Step
 from swapline_producer.contract.changes import Change, FieldValue
-from swapline_producer.contract.replay_facts import ReplayFacts
+from swapline_producer.contract.replay_facts import ReplayFacts, input_is_gone
 from swapline_producer.errors import NotPossible
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _not_from_submit(job: ReplayFacts, superseded_by: str | None) -> str | None:
         return f"{name} is to be canceled: it ends when its slot is free."
     if superseded_by is not None:
         return f"{name} gave its idempotency key to job {superseded_by}, which was made in its place; look at that."
-    return None
+    return None if job.holds_input else input_is_gone(job.job_id)
 
 
 def _not_from_poll(job: ReplayFacts, *, stored: bool) -> str | None:

@@ -14,7 +14,8 @@
 --                                     see change.py
 -- input.untroubled, input.troubled     the index of deliveries in trouble that the job is in, and that it comes into:
 --                                     `retrying` or `dead`, or false (see shared.lua)
--- input.batch, input.tally            TENANT:NAME of the job's batch, and what this move changes in its counts; only where it does
+-- input.batch, input.tally            TENANT:NAME of the job's batch, and what this move changes in its counts; only
+--                                     where it does
 -- input.keep_ms                       how long a finished job's record is kept
 -- input.reopens                       it had ended and goes on: its record is kept until it has ended again
 -- input.sha                           its stored input, where the move ends the job, or takes one up that had ended

@@ -2,8 +2,8 @@
 --
 -- An input lies under the SHA-256 of its bytes, so several jobs may use it. P:inputs counts who may still read it: each
 -- job that has not ended (its field `kept`), and each hold. A hold is an entry of P:unneeded, so that it ends by itself:
--- producers hold an input from before they store it until their job is accepted, and a job that failed holds its own for
--- a while, so that it can be sent again. The last one to let go puts the input itself on the list.
+-- producers hold an input from before they store it until their job is accepted, and a job that ended without success
+-- holds its own for a while, so that it can be sent again. The last one to let go puts the input itself on the list.
 
 local FINISHED = {SUCCEEDED = true, FAILED = true, EXPIRED = true, TIMED_OUT = true, CANCELED = true}
 

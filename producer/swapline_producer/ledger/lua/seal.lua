@@ -1,7 +1,8 @@
 -- All jobs of a batch are in: it is completed as soon as they have all finished, which may be now. Doing it twice is
 -- doing it once; only jobs that joined since it was completed complete it again.
 --
--- input.name (TENANT:NAME), input.batch, input.tenant, input.webhook_url, input.nonce (for its webhook's id: kept from the first time)
+-- input.name (TENANT:NAME), input.batch, input.tenant, input.webhook_url, input.nonce (for its webhook's id: kept from
+-- the first time)
 -- Gives {jobs, finished, completed = whether its webhook is on its way or settled}; jobs = 0 where there is no such batch.
 
 local record = key('job', batch_id(input.name))
