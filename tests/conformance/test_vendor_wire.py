@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ACCEPTED = reply(b'{"id": "job-1", "status": "IN_QUEUE"}')
 PENDING = reply(b'{"id": "job-1", "status": "IN_PROGRESS"}')
-DONE = reply(completed(PICTURE))
+DONE = reply(completed(PICTURE, id="job-1"))
 SHORT = 0.25  # seconds: a deadline that a loopback call keeps easily, and that a test can wait for
 SOON = 4.0  # seconds: what SHORT may become on a busy machine
 MEGABYTES = "A" * 8_000_000  # more than the buffers of two sockets hold
@@ -64,7 +64,7 @@ def test_every_submission_has_a_connection_of_its_own_even_if_the_vendor_keeps_i
 
 def test_looks_share_a_connection() -> None:
     chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n"
-    body = completed(PICTURE)
+    body = completed(PICTURE, id="job-1")
     with RawServer(_says(PENDING, DONE, chunked % (len(body), body), reply(b"{}", "404 Not Found"), PENDING)) as server:
         vendor = client(server.url)
         with vendor.poll("job-1", V6) as look:
@@ -80,7 +80,7 @@ def test_looks_share_a_connection() -> None:
 
 
 def test_a_look_that_leaves_its_pictures_unread_leaves_no_connection_half_read() -> None:
-    big = completed(png(1200, 400))
+    big = completed(png(1200, 400), id="job-1")
     with RawServer(_says(reply(big), PENDING)) as server:
         vendor = client(server.url)
         with vendor.poll("job-1", V6) as look:
@@ -330,7 +330,7 @@ def test_megabytes_may_take_longer_to_send_than_to_connect() -> None:
 
 def test_completed_is_known_while_the_picture_is_still_held_back() -> None:
     seen = threading.Event()
-    body = completed(PICTURE)
+    body = completed(PICTURE, id="job-1")
 
     def script(caller: Caller) -> None:
         caller.read_request()
@@ -359,7 +359,7 @@ def test_the_deadline_covers_the_pictures() -> None:
     began = time.monotonic()
     with (
         RawServer(_drip(DONE[:200], DONE[200:])) as server,
-        client(server.url, status_timeout=SHORT).poll("x", V6) as look,
+        client(server.url, status_timeout=SHORT).poll("job-1", V6) as look,
     ):
         assert look.status == "COMPLETED"
         with pytest.raises(Unclear, match=re.escape(f"within {SHORT:g} s")):
@@ -370,17 +370,16 @@ def test_the_deadline_covers_the_pictures() -> None:
 def test_what_never_ends_is_given_up_at_64_mib() -> None:
     def endless(caller: Caller) -> None:
         caller.read_request()
-        caller.say(
-            b'HTTP/1.1 200 OK\r\nContent-Length: 9999999999\r\n\r\n{"status": "COMPLETED", "output": {"images": "'
-        )
+        caller.say(b"HTTP/1.1 200 OK\r\nContent-Length: 9999999999\r\n\r\n")
+        caller.say(b'{"id": "job-1", "status": "COMPLETED", "output": {"images": "')
         while True:
             caller.say(b"A" * 1_000_000)
 
-    with RawServer(endless) as server, client(server.url).poll("x", V6) as look, pytest.raises(OutputInvalid):
+    with RawServer(endless) as server, client(server.url).poll("job-1", V6) as look, pytest.raises(OutputInvalid):
         look.pictures()
 
 
 def test_a_body_without_a_length_ends_with_its_connection() -> None:
-    whole = b"HTTP/1.0 200 OK\r\n\r\n" + completed(PICTURE)
-    with RawServer(_closes(whole)) as server, client(server.url).poll("x", V6) as look:
+    whole = b"HTTP/1.0 200 OK\r\n\r\n" + completed(PICTURE, id="job-1")
+    with RawServer(_closes(whole)) as server, client(server.url).poll("job-1", V6) as look:
         assert look.pictures() == [PICTURE]

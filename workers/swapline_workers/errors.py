@@ -9,7 +9,8 @@ WorkerError
 │   ├── OutOfCredits       402
 │   ├── NotFound           404, and other replies that say that the address is wrong (405, 3xx)
 │   └── Unclear            anything else: the call may have run (timeouts, cut connections, 408, 425, 5xx,
-│                          a reply that is not what the page promises)
+│       │                  a reply that is not what the page promises)
+│       └── MisdirectedReply   a status reply that names another job
 ├── OutputMissing          COMPLETED, but the reply has no picture
 ├── OutputInvalid          COMPLETED, but the picture is not a whole PNG
 └── WebhookFailed          a delivery failed; `gone` for 410, `retry_after` seconds where the receiver gave it
@@ -85,6 +86,10 @@ class NotFound(VendorError):  # noqa: N818
 
 class Unclear(VendorError):  # noqa: N818
     """The call may or may not have run."""
+
+
+class MisdirectedReply(Unclear):
+    """A status reply that names another job than the one that was asked for: it says nothing about ours."""
 
 
 class OutputMissing(WorkerError):  # noqa: N818

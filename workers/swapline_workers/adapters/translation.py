@@ -11,8 +11,9 @@
     429                                                      Throttled         Throttled
     another 4xx that says that all places are taken          Throttled (2)     Unclear
     other 4xx but 408 and 425                                Refused           Unclear
-    408, 425, 5xx, 1xx                                       Unclear           Unclear
+    408, 425, 5xx; 101, or 1xx without end                   Unclear           Unclear
     2xx that is not what the page promises                   Unclear           Unclear
+    2xx that names another job                                                 MisdirectedReply
 
 (1) A 404 that names one of the vendor's five codes is Refused: the address is right, the filter is not.
 (2) Also a 403; never where one of the vendor's five codes is named.

@@ -22,6 +22,7 @@ from swapline_workers.adapters.http.status_body import REPLY_LIMIT, Body, OpenSt
 from swapline_workers.adapters.translation import Answer, Translator
 from swapline_workers.core.reply.acceptance import Acceptance, accepted
 from swapline_workers.core.reply.status_reply import ReplyError
+from swapline_workers.errors import Unclear
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -102,7 +103,8 @@ class VendorClient:
     def poll(self, vendor_job_id: str, version: ApiVersion) -> Iterator[OpenStatusReply]:
         """Ask the status once. The pictures of the reply are on the wire until they are asked for.
 
-        The time limit is for the whole block. Raises any VendorError on entering.
+        The time limit is for the whole block. A reply that is not understood, or is about another job, takes its
+        connection with it: what comes next on that one cannot be trusted. Raises any VendorError on entering.
         """
         with limit(self._status_timeout) as deadline:
             translator = self._translator(deadline)
@@ -116,7 +118,10 @@ class VendorClient:
             with _closing(response):
                 body = Body(response, REPLY_LIMIT)
                 try:
-                    yield self._opened(response, body, translator, began)
+                    yield self._opened(response, body, translator, vendor_job_id, began)
+                except Unclear:
+                    self._sessions.here().looking.close()
+                    raise
                 finally:
                     body.release()
 
@@ -127,11 +132,15 @@ class VendorClient:
     def _translator(self, deadline: Deadline) -> Translator:
         return Translator(deadline, self._secret, self._now)
 
-    def _opened(self, response: Response, body: Body, translator: Translator, began: float) -> OpenStatusReply:
+    def _opened(
+        self, response: Response, body: Body, translator: Translator, job_id: str, began: float
+    ) -> OpenStatusReply:
         with translator.translated():
             if response.status_code // 100 != SUCCESS:
                 raise translator.refusal(_answer(response), sending=False)
-            return OpenStatusReply(body, translator, began=began, inflate=self._inflate, clock=self._clock)
+            return OpenStatusReply(
+                body, translator, job_id=job_id, began=began, inflate=self._inflate, clock=self._clock
+            )
 
 
 def request_body(spec: JobSpec, image: str) -> bytes:

@@ -52,9 +52,9 @@ def _fetch(job: Job, look: StatusReply, ports: Ports) -> Outcome:
     except (errors.OutputMissing, errors.OutputInvalid) as error:
         return _bad_output(job, ports, error)
     except errors.VendorError as error:
-        return try_collecting_again(job, ports, str(error))
+        return try_collecting_again(job, ports, str(error), count=no_news(error))
     except StorageError as error:
-        return try_collecting_again(job, ports, str(error), count="store_retries")
+        return try_collecting_again(job, ports, str(error), count={"store_retries": 1})
     return _staged(job, ports, checked)
 
 
@@ -66,9 +66,13 @@ def _facts(job: Job, number: int, picture: bytes, ports: Ports) -> StoredPicture
     return StoredPicture(key=key, sha256=digest, bytes=len(picture), width=width, height=height)
 
 
-def try_collecting_again(
-    job: Job, ports: Ports, reason: str, *, not_found: int = 0, count: str = "polls.failed"
-) -> Outcome:
+def no_news(error: errors.WorkerError) -> dict[str, int]:
+    """Count a poll that says nothing about its job."""
+    misdirected = {"polls.misdirected": 1} if isinstance(error, errors.MisdirectedReply) else {}
+    return {"polls.failed": 1, **misdirected}
+
+
+def try_collecting_again(job: Job, ports: Ports, reason: str, *, not_found: int = 0, count: dict[str, int]) -> Outcome:
     """The vendor has delivered and been paid: this is tried until it works, or the vendor forgets the job.
 
     `not_found` counts looks answered 404 in a row; `count` says whose failure it was: the vendor's, or the store's.
@@ -88,7 +92,7 @@ def try_collecting_again(
         due_in=wait,
         note="not stored",
         data={"reason": reason, "tries": tries},
-        count={"polls": 1, count: 1},
+        count={"polls": 1, **count},
     )
     return Retry(wait, reason) if ports.session.advance(job, change) else STALE
 
@@ -109,7 +113,7 @@ def _pass_slot_on(job: Job, look: StatusReply, ports: Ports) -> Job | None:
 
 def _bad_output(job: Job, ports: Ports, error: errors.WorkerError) -> Outcome:
     if job.retries + 1 < BAD_OUTPUTS:
-        return try_collecting_again(job, ports, str(error))
+        return try_collecting_again(job, ports, str(error), count=no_news(error))
     missing = isinstance(error, errors.OutputMissing)
     return fail(job, ports, FailureCode.OUTPUT_MISSING if missing else FailureCode.OUTPUT_INVALID, str(error))
 

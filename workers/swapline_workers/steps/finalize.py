@@ -39,7 +39,8 @@ def _store(job: Job, ports: Ports) -> Outcome:
     except StorageUnavailable as error:
         return _try_again(job, ports, str(error))
     except (ObjectMissing, PngError) as error:
-        return try_collecting_again(job, ports, f"what was staged is gone or broken: {error}", count="store_retries")
+        reason = f"what was staged is gone or broken: {error}"
+        return try_collecting_again(job, ports, reason, count={"store_retries": 1})
     fields: dict[str, FieldValue] = {"images": images, "staged": None, "checked": None}
     outcome = succeed(job, ports, fields, _warnings(job, images), cleared=cleared)
     if outcome == STALE:

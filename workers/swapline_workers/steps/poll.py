@@ -13,7 +13,7 @@ from swapline_workers import errors
 from swapline_workers.core.outcomes import STALE, Again, Outcome, Stop
 from swapline_workers.core.retry import backoff
 from swapline_workers.core.schedule import polling
-from swapline_workers.steps.collect import collect, try_collecting_again
+from swapline_workers.steps.collect import collect, no_news, try_collecting_again
 from swapline_workers.steps.drop import drop, not_wanted
 from swapline_workers.steps.finish import fail
 from swapline_workers.steps.schedule import next_poll_delay, service_time_sample
@@ -102,7 +102,7 @@ def _no_news(job: Job, error: errors.VendorError, ports: Ports) -> Outcome:
         return fail(job, ports, FailureCode.LOST, f"the vendor does not know the job any more: {error}")
     not_found = job.not_found + 1 if isinstance(error, errors.NotFound) else 0
     if job.state is State.STORING:
-        return try_collecting_again(job, ports, str(error), not_found=not_found)
+        return try_collecting_again(job, ports, str(error), not_found=not_found, count=no_news(error))
     if _out_of_time(job, ports):
         return _timed_out(job, ports, f"the last look failed: {error}")
     fields: dict[str, FieldValue] = {"not_found": not_found}
@@ -112,7 +112,7 @@ def _no_news(job: Job, error: errors.VendorError, ports: Ports) -> Outcome:
         wait = max(wait, backoff(job.polls, longest=ports.policy.polls.longest))
     if isinstance(error, errors.Throttled):
         wait = max(wait, error.retry_after or 1.0)
-    change = Change(to=job.state, fields=fields, count={"polls.failed": 1}, trip=STOPPED.get(type(error)))
+    change = Change(to=job.state, fields=fields, count=no_news(error), trip=STOPPED.get(type(error)))
     return _poll_again(job, ports, wait, str(error), change)
 
 

@@ -22,6 +22,7 @@ from swapline_producer.contract import ApiVersion
 from swapline_workers.adapters import vendor as vendor_module
 from swapline_workers.core.reply.status_reply import PREFIX
 from swapline_workers.errors import (
+    MisdirectedReply,
     NotFound,
     NotSent,
     OutOfCredits,
@@ -103,6 +104,7 @@ def test_pictures_are_the_very_bytes(vendor: responses.RequestsMock) -> None:
 
 
 IMAGES = base64.b64encode(PICTURE).decode()
+BEGUN = b'{"id": "job-abc-123", "status": "COMPLETED", "output": {"images": ["'
 SHAPES = {
     "one string": {"status": "COMPLETED", "output": {"images": IMAGES}},
     "a data URI with line breaks": {
@@ -134,7 +136,7 @@ def test_a_reply_may_come_in_pieces(vendor: responses.RequestsMock, size: int) -
 
 
 def test_completed_is_known_before_the_picture_is_read(vendor: responses.RequestsMock) -> None:
-    raw = Dripping(b'{"id": "x", "status": "COMP', b'LETED", "output": {"images": ["', IMAGES.encode(), b'"]}}')
+    raw = Dripping(BEGUN[:40], BEGUN[40:], IMAGES.encode(), b'"]}}')
     vendor.post(STATUS, body=io.BufferedReader(raw))
     with client().poll("job-abc-123", V6) as look:
         assert look.status == "COMPLETED"
@@ -178,7 +180,7 @@ def test_held_is_the_time_until_the_first_word_of_the_reply(vendor: responses.Re
 def test_a_failure_has_the_vendors_code_or_words(
     vendor: responses.RequestsMock, body: dict[str, object], failure: str | None
 ) -> None:
-    vendor.post(STATUS, json={"id": "x", "status": "FAILED", **body})
+    vendor.post(STATUS, json={"id": "job-abc-123", "status": "FAILED", **body})
     with client().poll("job-abc-123", V6) as look:
         assert look.status == "FAILED"
         assert look.failure == failure
@@ -224,13 +226,56 @@ def test_half_of_the_rows_are_seen_unless_it_is_told_not_to_count_them(vendor: r
         assert look.pictures() == [half]
 
 
+OTHERS = {
+    "at once": b'{"id": "job-2", "status": "COMPLETED", "output": {"images": ["' + IMAGES.encode() + b'"]}}',
+    "the status first": b'{"status": "COMPLETED", "id": "job-2", "output": {"images": ["' + IMAGES.encode() + b'"]}}',
+    "at the end": b'{"status": "COMPLETED", "output": {"images": ["' + IMAGES.encode() + b'"]}, "id": "job-2"}',
+    "a failure": b'{"id": "job-2", "status": "FAILED", "error": "INVALID_IMAGE"}',
+    "not done": b'{"id": "job-2", "status": "IN_PROGRESS"}',
+    "a number": b'{"id": 2, "status": "COMPLETED", "output": {"images": ["' + IMAGES.encode() + b'"]}}',
+    "another case": b'{"id": "JOB-ABC-123", "status": "FAILED"}',
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_reply_about_another_job_is_no_news_whatever_it_says(vendor: responses.RequestsMock, name: str) -> None:
+    error = _no_news(vendor, body=OTHERS[name])
+    assert type(error) is MisdirectedReply
+    assert "'job-abc-123' was asked for" in str(error)
+
+
+def test_a_reply_that_becomes_one_about_another_job_gives_no_picture(vendor: responses.RequestsMock) -> None:
+    vendor.post(STATUS, body=completed(PICTURE)[:-1] + b', "id": "job-2"}')
+    with client().poll("job-abc-123", V6) as look, pytest.raises(MisdirectedReply):
+        look.pictures()
+
+
+@pytest.mark.parametrize("head", [b"{", b'{"id": null, ', b'{"id": "", '])
+def test_a_reply_without_an_id_is_believed_when_it_is_whole(vendor: responses.RequestsMock, head: bytes) -> None:
+    raw = Dripping(head + b'"status": "COMPLETED", "output": {"images": ["', IMAGES.encode(), b'"]}}')
+    vendor.post(STATUS, body=io.BufferedReader(raw))
+    with client().poll("job-abc-123", V6) as look:
+        assert look.status == "COMPLETED"
+        assert raw.given == 3
+        assert look.pictures() == [PICTURE]
+
+
+@pytest.mark.parametrize("value", [5, "5"])
+def test_a_number_may_be_an_id(vendor: responses.RequestsMock, value: object) -> None:
+    vendor.post(STATUS.replace("job-abc-123", "5"), json={"id": value, "status": "IN_QUEUE"})
+    with client().poll("5", V6) as look:
+        assert look.status == "IN_QUEUE"
+
+
 UNREADABLE = [
+    b'{"id": true, "status": "FAILED"}',
+    b'{"id": ["job-abc-123"], "status": "COMPLETED"}',
     b"",
     b"OK",
     b"<html>504</html>",
     b"null",
     b"[]",
-    b'{"id": "x"}',
+    b'{"id": "job-abc-123"}',
     b'{"status": 5}',
     b'{"status": "FAILED"',
     b"\xff\xfe{",
@@ -249,7 +294,7 @@ def test_a_failed_that_is_cut_off_is_no_failure(vendor: responses.RequestsMock) 
 
 @pytest.mark.parametrize("tail", [b'", "status": "FAILED"}', b"\n", b'"]}', b""])
 def test_a_completed_that_ends_in_something_else_is_unclear(vendor: responses.RequestsMock, tail: bytes) -> None:
-    vendor.post(STATUS, body=b'{"status": "COMPLETED", "output": {"images": ["' + IMAGES.encode() + tail)
+    vendor.post(STATUS, body=BEGUN + IMAGES.encode() + tail)
     with client().poll("job-abc-123", V6) as look, pytest.raises(Unclear):
         look.pictures()
 
@@ -327,7 +372,7 @@ def _small_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_small_limit")
 @pytest.mark.parametrize("packed", [True, False])
 def test_a_reply_that_does_not_end_is_given_up(vendor: responses.RequestsMock, *, packed: bool) -> None:
-    body = b'{"status": "COMPLETED", "output": {"images": ["' + b"A" * 10_000_000 + b'"]}}'
+    body = BEGUN + b"A" * 10_000_000 + b'"]}}'
     headers = {"Content-Encoding": "gzip"} if packed else {}
     vendor.post(STATUS, body=gzip.compress(body) if packed else body, headers=headers)
     with client().poll("job-abc-123", V6) as look:

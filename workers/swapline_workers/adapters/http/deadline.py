@@ -17,6 +17,7 @@ The timeouts of `requests` are for one connect and one recv: a reply that drips 
 from __future__ import annotations
 
 import socket
+import ssl
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
@@ -40,6 +41,7 @@ from swapline_workers.adapters.http.watchdog import (
     watch,
     what_is_left,
 )
+from swapline_workers.adapters.unusual_reply import FinalReply
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +67,13 @@ Address: TypeAlias = tuple[socket.AddressFamily, socket.SocketKind, int, str, An
 
 class _Watched(HTTPConnection):
     """What both kinds of connection do under a deadline."""
+
+    response_class = FinalReply
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection is open, and nothing came that belongs to no call, not even inside TLS."""
+        return super().is_connected and not (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending())
 
     def addresses(self) -> Sequence[Address]:
         """Give the addresses to try, in order. Override this to choose or refuse addresses.
@@ -197,6 +206,9 @@ class DeadlineAdapter(HTTPAdapter):
         return PlainResponse(req, resp, self)
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, those of replies that are still in somebody's hands too."""
+        _, _, pool = self._last
         self._last = (None, None, None)
+        if pool is not None:
+            pool.close()
         super().close()

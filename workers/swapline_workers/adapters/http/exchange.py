@@ -3,7 +3,8 @@
 `urllib3` over `http.client` over `email.parser` takes 0.2 ms of CPU for a call that says forty bytes, and a `poll`
 before each `recv`. Here the request is one piece of bytes, given to the kernel at once with its body; the reply's head
 is read with what came first. A reply that is unusual in any way goes to the library, with the bytes that were read of
-it: chunks, packed bodies, no length, 1xx, garbage. So what is rare is slow and right, and errors are the library's.
+it (`unusual_reply.py`): chunks, packed bodies, no length, 1xx, garbage. So what is rare is slow and right, and errors
+are the library's.
 
 No call to the kernel has a timeout of its own under a deadline: the watchdog shuts the socket down.
 """
@@ -11,18 +12,15 @@ No call to the kernel has a timeout of its own under a deadline: the watchdog sh
 from __future__ import annotations
 
 import errno
-import http.client
-import io
-import re
 import socket
 import ssl
 from typing import TYPE_CHECKING, Any
 
 from requests.exceptions import InvalidHeader
 from requests.structures import CaseInsensitiveDict
-from urllib3 import HTTPHeaderDict, HTTPResponse
 from urllib3.exceptions import IncompleteRead, ProtocolError
 
+from swapline_workers.adapters.unusual_reply import read_unusual
 from swapline_workers.core.reply.head import HEAD_LIMIT, Head, can_be_sent, plain_head
 
 if TYPE_CHECKING:
@@ -36,9 +34,6 @@ BLOCK = 65_536
 
 _ANSWERED_EARLY = frozenset({errno.EPIPE, errno.ECONNRESET, errno.EPROTOTYPE})
 """The other side stopped reading; what it has said may still be there to read. The last one is how macOS says it."""
-
-_FOLD = re.compile(r"\r?\n[ \t]+")
-"""How a header goes on in the next line; it means a blank (RFC 9112, 5.2)."""
 
 
 class SentHeaders(CaseInsensitiveDict[str]):
@@ -101,7 +96,7 @@ def hear(connection: HTTPConnection, pool: HTTPConnectionPool, method: str) -> A
     said = connection.sock.recv(HEAD_LIMIT)
     head = plain_head(said)
     if head is None or method == "HEAD":
-        return _unusual(said, connection, pool, method)
+        return read_unusual(said, connection, pool, method)
     return PlainReply(head, said[head.size :], connection, pool)
 
 
@@ -204,63 +199,3 @@ class PlainReply:
     def _broken(self, error: Exception) -> ProtocolError:
         self.close()
         return ProtocolError("Connection broken", error)
-
-
-def _unusual(said: bytes, connection: HTTPConnection, pool: HTTPConnectionPool, method: str) -> HTTPResponse:
-    """Have the library read a reply that began with these bytes."""
-    source = http.client.HTTPResponse(_Said(said, connection.sock), method=method)  # type: ignore[arg-type]  # all that it asks of a socket
-    try:
-        source.begin()
-        reply = HTTPResponse(
-            body=source,
-            headers=HTTPHeaderDict((name, _FOLD.sub(" ", value)) for name, value in source.msg.items()),
-            status=source.status,
-            version=source.version,
-            reason=source.reason,
-            preload_content=False,
-            decode_content=False,
-            original_response=source,
-            pool=pool,
-            connection=connection,
-            request_method=method,
-        )
-    except BaseException:
-        source.close()
-        raise
-    if source.will_close:
-        connection.close()  # the reply goes on: its reader keeps the socket open
-    return reply
-
-
-class _Said:
-    """A socket of which some bytes were read already, for `http.client`."""
-
-    def __init__(self, said: bytes, sock: socket.socket) -> None:
-        self._said = said
-        self._sock = sock
-
-    def makefile(self, *_: object) -> io.BufferedReader:
-        return io.BufferedReader(_SaidFirst(self._said, self._sock.makefile("rb", buffering=0)))
-
-
-class _SaidFirst(io.RawIOBase):
-    """These bytes, and then those of a socket."""
-
-    def __init__(self, said: bytes, rest: io.RawIOBase | Any) -> None:
-        self._said = said
-        self._rest = rest
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        if not self._said:
-            count: int | None = self._rest.readinto(buffer)
-            return count
-        count = min(len(buffer), len(self._said))
-        buffer[:count], self._said = self._said[:count], self._said[count:]
-        return count
-
-    def close(self) -> None:
-        self._rest.close()
-        super().close()

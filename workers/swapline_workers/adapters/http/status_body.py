@@ -14,11 +14,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from swapline_workers.adapters.http.exchange import PlainReply
+from swapline_workers.adapters.translation import QUOTE_LIMIT
 from swapline_workers.core.reply import status_reply as reply
 from swapline_workers.core.reply.evidence import find_code, words
 from swapline_workers.core.reply.png import PngError, walk
 from swapline_workers.core.reply.status_reply import COMPLETED, PREFIX, PictureError, ReplyError
-from swapline_workers.errors import OutputInvalid, OutputMissing, Unclear
+from swapline_workers.errors import MisdirectedReply, OutputInvalid, OutputMissing, Unclear
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,21 +128,26 @@ def _buffer(length: int) -> bytearray:
 
 
 class OpenStatusReply:
-    """One reply of the status endpoint. COMPLETED is believed as soon as it is read, all else at the end."""
+    """One reply of the status endpoint.
+
+    COMPLETED is believed as soon as it is read behind the id of the job that was asked for, all else at the end.
+    """
 
     def __init__(
         self,
         body: Body,
         translator: Translator,
         *,
+        job_id: str,
         began: float,
         inflate: bool,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Read until the status is known. `began` is when the call was sent, by `clock`, in seconds.
 
-        Raises Unclear, and what `Body.more` raises.
+        `job_id` is the vendor's id that was asked for. Raises Unclear, and what `Body.more` raises.
         """
+        self._job_id = job_id
         self._body = body
         self._translator = translator
         self._inflate = inflate
@@ -175,7 +181,7 @@ class OpenStatusReply:
         return pictures
 
     def _images(self) -> list[object]:
-        whole = reply.read(self._body.data, self._body.length)
+        whole = self._whole()
         if whole.status != COMPLETED:
             raise ReplyError("it begins as COMPLETED and ends as something else")
         if not whole.images:
@@ -196,20 +202,37 @@ class OpenStatusReply:
         return clock() - began
 
     def _early_status(self) -> str | None:
-        """Give COMPLETED if the beginning of the reply says so."""
-        while reply.early_status(bytes(self._body.data[: min(PREFIX, self._body.length)])) != COMPLETED:
+        """Give COMPLETED if the beginning of the reply says so of this job."""
+        while True:
+            early = reply.beginning(bytes(self._body.data[: min(PREFIX, self._body.length)]))
+            self._check_id(early.job_id)
+            if early.status == COMPLETED and early.job_id is not None:
+                return COMPLETED
             if len(self._body.data) >= PREFIX or not self._body.more():
                 return None
-        return COMPLETED
 
     def _final_status(self) -> str:
-        data = self._body.rest()
+        self._body.rest()
         if self._body.too_long:
             raise Unclear(f"the status reply is longer than {REPLY_LIMIT // 1024**2} MiB")
         try:
-            whole = reply.read(data, self._body.length)
+            whole = self._whole()
         except ReplyError as error:
             raise self._translator.unreadable(error, self._body.arrived) from error
         if whole.status != COMPLETED:
             self._said = self._body.arrived, whole.data
         return whole.status
+
+    def _whole(self) -> reply.Reply:
+        """Read all that has arrived as a reply about this job. Raises ReplyError, MisdirectedReply."""
+        whole = reply.read(self._body.data, self._body.length)
+        self._check_id(reply.id_of(whole.data))
+        return whole
+
+    def _check_id(self, found: str | None) -> None:
+        if found is not None and found != self._job_id:
+            other = self._translator.clean(found)
+            raise MisdirectedReply(
+                f"the reply is about another job: it names {other[:QUOTE_LIMIT]!r} and {self._job_id!r} was asked for",
+                evidence={"id": other},
+            )

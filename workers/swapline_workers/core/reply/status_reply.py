@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import binascii
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 import pybase64
 
 from swapline_workers.core.reply.evidence import excerpt
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 COMPLETED = "COMPLETED"
 """The only status that is believed before the reply has ended."""
 PREFIX = 4096
-"""Bytes of a reply in which the status is looked for early: ids, times and the like come before it, or a picture."""
+"""Bytes of a reply in which status and id are looked for early: what comes before them is as short, or a picture."""
 LONG = 4096
 """Bytes from which a string is cut out: no id or sentence is as long, every picture is longer."""
 QUOTES_LIMIT = 10_000
@@ -33,6 +36,8 @@ _BACKSLASH = b"\\"
 _NUL = b"\\u0000"
 """How a placeholder begins; a reply with such a character in its envelope goes the plain way."""
 _TOKEN = re.compile(rb'\s*("(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s"{}\[\],:]+)', re.DOTALL)
+_EARLY = (b'"status"', b'"id"')
+_INTEGER = re.compile(rb"-?(?:0|[1-9][0-9]*)")
 _NO_LINE_BREAKS = {ord("\r"): None, ord("\n"): None}
 _DATA_URI = re.compile(rb"data:[\w.+/\\-]{0,64};base64,", re.IGNORECASE)
 
@@ -54,24 +59,52 @@ class Reply(NamedTuple):
     """What stands in `output.images`, empty entries left out: views of raw text, or what JSON says. See `decode`."""
 
 
-def early_status(prefix: bytes) -> str | None:
-    """Give the value of the top-level `status` if it is whole in the first bytes of a reply, else None."""
+class Beginning(NamedTuple):
+    """What the first bytes of a reply say; None for what is not whole in them."""
+
+    status: str | None = None
+    job_id: str | None = None
+
+
+def beginning(prefix: bytes) -> Beginning:
+    """Read the top-level `status` and `id` as far as they are in the first bytes of a reply."""
+    found: dict[bytes, str | None] = {}
     depth, key, after_colon = 0, b"", False
     at = len(_BOM) if prefix.startswith(_BOM) else 0
-    while token := _TOKEN.match(prefix, at):
+    while len(found) < len(_EARLY) and (token := _TOKEN.match(prefix, at)):
         at, word = token.end(), token[1]
         if word in b"{[":
             depth += 1
         elif word in b"}]":
             depth -= 1
+        elif depth == 1 and after_colon and key in _EARLY:
+            found.setdefault(key, _early_text(word, whole=at < len(prefix)))
         elif depth == 1 and word.startswith(_QUOTE):
-            if after_colon and key == b'"status"':
-                return word[1:-1].decode("utf-8", "replace")
             key = key if after_colon else word
         if depth == 0 or (depth == 1 and word == b"["):
-            return None  # it is not an object, or it ended
+            break  # it is not an object, or it ended
         after_colon = word == b":" if depth == 1 else after_colon
-    return None
+    return Beginning(*(found.get(name) for name in _EARLY))
+
+
+def _early_text(word: bytes, *, whole: bool) -> str | None:
+    """Give a value as text: of a string, or of an integer, which more digits may follow where it is not `whole`."""
+    if word.startswith(_QUOTE):
+        try:
+            return _string(word) or None
+        except ReplyError:
+            return None
+    return word.decode() if whole and _INTEGER.fullmatch(word) else None
+
+
+def id_of(data: Mapping[str, object]) -> str | None:
+    """Give the id of a reply as text; None where it has none. Raises ReplyError."""
+    value = data.get("id")
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ReplyError("its id is neither text nor an integer")
+    return str(value)
 
 
 def read(body: bytes | bytearray, length: int | None = None) -> Reply:

@@ -86,6 +86,12 @@ COUNTERS = (
         count("polls.failed"),
     ),
     Metric(
+        "swapline_polls_misdirected_total",
+        "counter",
+        "Status replies that named another job than the one asked for. They are no news.",
+        count("polls.misdirected"),
+    ),
+    Metric(
         "swapline_unknown_statuses_total",
         "counter",
         "Looks answered by a status that is not on the vendor's page.",

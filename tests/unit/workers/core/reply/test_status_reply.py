@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from swapline_workers.core.reply import status_reply as module
-from swapline_workers.core.reply.status_reply import COMPLETED, PictureError, ReplyError, decode, early_status, read
+from swapline_workers.core.reply.status_reply import COMPLETED, PictureError, ReplyError, beginning, decode, id_of, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -263,23 +263,24 @@ class TestTheQuickWayAgreesWithThePlainOne:
             assert _result(quick, body) == _result(oracle, body)
 
 
-def _first_status(body: bytes) -> str | None:
-    """Give the first top-level status as a parser of pairs sees it."""
+def _first(name: str, body: bytes) -> object:
+    """Give the first top-level value of that name, as a parser of pairs sees it."""
     try:
         pairs = json.loads(body, object_pairs_hook=lambda pairs: pairs)
     except ValueError:
         return None
     pairs = pairs if isinstance(pairs, list) and all(isinstance(pair, tuple) for pair in pairs) else []
-    return next((value for key, value in pairs if key == "status" and isinstance(value, str)), None)
+    return next((value for key, value in pairs if key == name), None)
 
 
 @given(body=DOCUMENT, data=st.data())
 @settings(max_examples=300)
-def test_an_early_completed_is_the_first_status_of_the_whole_reply(body: bytes, data: st.DataObject) -> None:
-    whole = _first_status(body)
-    early = early_status(body[: data.draw(st.integers(0, len(body)))])
-    if early == COMPLETED:
-        assert whole == COMPLETED
+def test_what_is_known_early_stands_first_in_the_whole_reply(body: bytes, data: st.DataObject) -> None:
+    early = beginning(body[: data.draw(st.integers(0, len(body)))])
+    if early.status == COMPLETED:
+        assert _first("status", body) == COMPLETED
+    if early.job_id is not None:
+        assert str(_first("id", body)) == early.job_id
 
 
 @pytest.mark.parametrize(
@@ -292,10 +293,43 @@ def test_an_early_completed_is_the_first_status_of_the_whole_reply(body: bytes, 
     ],
 )
 def test_the_status_is_known_as_soon_as_it_has_arrived(body: bytes) -> None:
-    assert early_status(body) == COMPLETED
+    assert beginning(body).status == COMPLETED
     at = body.rindex(b'COMPLETED"') + len(b'COMPLETED"')
-    assert [early_status(body[:cut]) for cut in range(at)] == [None] * at
-    assert early_status(body[:at]) == COMPLETED
+    assert [beginning(body[:cut]).status for cut in range(at)] == [None] * at
+    assert beginning(body[:at]).status == COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("body", "job_id"),
+    [
+        (b'{"id": "job-1", "status": "COMPLETED", "output"', "job-1"),
+        (b'{"status": "COMPLETED", "x": {"id": "other"}, "id": "job-1"', "job-1"),
+        (b'{"id": "a\\/b\\u00e9", "status": "COMPLETED"', "a/b\u00e9"),
+        (b'{"id": 12, "status": "COMPLETED"', "12"),
+        (b'{"id": 12', None),
+        (b'{"id": "job-1', None),
+        (b'{"id": null, "status": "COMPLETED"', None),
+        (b'{"id": 1.5, "status": "COMPLETED"', None),
+        (b'{"status": "COMPLETED", "output": {"id": "other", "images": ["', None),
+        (b'{"id": "\\ud800", "status": "COMPLETED"', None),
+    ],
+)
+def test_the_id_is_known_as_soon_as_it_has_arrived(body: bytes, job_id: str | None) -> None:
+    assert beginning(body).job_id == job_id
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [({}, None), ({"id": None}, None), ({"id": ""}, None), ({"id": "x"}, "x"), ({"id": 0}, "0"), ({"id": -7}, "-7")],
+)
+def test_an_id_is_text_or_an_integer_or_not_there(data: dict[str, object], found: str | None) -> None:
+    assert id_of(data) == found
+
+
+@pytest.mark.parametrize("value", [True, 1.5, ["x"], {"id": "x"}])
+def test_any_other_id_is_not_understood(value: object) -> None:
+    with pytest.raises(ReplyError):
+        id_of({"id": value})
 
 
 @pytest.mark.parametrize(
@@ -311,4 +345,4 @@ def test_the_status_is_known_as_soon_as_it_has_arrived(body: bytes) -> None:
     ],
 )
 def test_what_only_looks_like_a_status_is_none(body: bytes) -> None:
-    assert early_status(body) is None
+    assert beginning(body) == (None, None)

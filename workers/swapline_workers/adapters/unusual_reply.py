@@ -1,0 +1,168 @@
+"""Replies that the standard library reads, and what it does not know: interim ones, and where a connection must end.
+
+`http.client` passes over 100 only and takes any other interim reply for the real one. The real one would then be the
+reply to the next request on that connection: another customer's picture. So:
+
+- interim replies (1xx, RFC 9110, 15.2) are passed over, within limits; 101 is an error, for nothing here asks for it;
+- a connection is used again only where the end of its reply is beyond doubt and nothing comes behind it.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import re
+import socket
+from contextlib import suppress
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from urllib3 import HTTPHeaderDict, HTTPResponse
+
+if TYPE_CHECKING:
+    from email.message import Message
+
+    from urllib3.connection import HTTPConnection
+    from urllib3.connectionpool import HTTPConnectionPool
+
+INTERIM_LIMIT = 100
+"""Interim replies before the real one: more than one a second for as long as a submission may take."""
+INTERIM_BYTES = 65_536
+"""Bytes of all their headers: as much as `http.client` reads of one line."""
+
+_LAST_LINES = frozenset({b"\r\n", b"\n", b""})
+_FOLD = re.compile(r"\r?\n[ \t]+")
+"""How a header goes on in the next line; it means a blank (RFC 9112, 5.2)."""
+
+
+class SwitchedProtocols(http.client.HTTPException):
+    """101: what comes next is no HTTP."""
+
+
+class TooManyInterimReplies(http.client.HTTPException):
+    """The real reply did not come after as many as anybody sends."""
+
+
+class FinalReply(http.client.HTTPResponse):
+    """The first reply that is not an interim one."""
+
+    def __init__(self, sock: Any, *args: Any, received: bytes = b"", **more: Any) -> None:
+        """`received` was read of the socket already."""
+        self._reader = _Reader(received, sock)
+        super().__init__(self._reader, *args, **more)  # type: ignore[arg-type]  # all that it asks of a socket
+
+    def begin(self) -> None:
+        """Read status line and headers. Raises what `http.client` raises, and the two errors above."""
+        super().begin()
+        if not _has_one_end(self.msg):
+            self._reader.is_last = True
+
+    def _read_status(self) -> tuple[str, int, str]:
+        left = INTERIM_BYTES
+        for _ in range(INTERIM_LIMIT + 1):
+            version, status, reason = super()._read_status()  # type: ignore[misc]  # typeshed leaves it out
+            if status == HTTPStatus.SWITCHING_PROTOCOLS:
+                raise SwitchedProtocols
+            if status >= HTTPStatus.OK:
+                return version, status, reason
+            left = self._pass_over(left)
+        raise TooManyInterimReplies
+
+    def _pass_over(self, left: int) -> int:
+        """Read the headers of an interim reply: it has no body. Gives how many bytes of such are left to be read."""
+        while left > 0:
+            line = self.fp.readline(left)
+            if line in _LAST_LINES:
+                return left
+            left -= len(line)
+        raise TooManyInterimReplies
+
+
+def read_unusual(received: bytes, connection: HTTPConnection, pool: HTTPConnectionPool, method: str) -> HTTPResponse:
+    """Have the library read a reply that began with these bytes. Raises what sockets and `http.client` raise."""
+    source = FinalReply(connection.sock, method=method, received=received)
+    try:
+        source.begin()
+        reply = HTTPResponse(
+            body=source,
+            headers=HTTPHeaderDict((name, _FOLD.sub(" ", value)) for name, value in source.msg.items()),
+            status=source.status,
+            version=source.version,
+            reason=source.reason,
+            preload_content=False,
+            decode_content=False,
+            original_response=source,
+            pool=pool,
+            connection=connection,
+            request_method=method,
+        )
+    except BaseException:
+        source.close()
+        raise
+    if source.will_close:
+        connection.close()  # the reply goes on: its reader keeps the socket open
+    return reply
+
+
+def _has_one_end(headers: Message) -> bool:
+    """Whether all readers agree on where the reply ends (RFC 9112, 6.3)."""
+    if headers.defects:
+        return False
+    lengths, encodings = headers.get_all("Content-Length", []), headers.get_all("Transfer-Encoding", [])
+    if encodings:
+        return not lengths and [encoding.strip().lower() for encoding in encodings] == ["chunked"]
+    return not lengths or (len(lengths) == 1 and re.fullmatch(r"[0-9]+", lengths[0].strip()) is not None)
+
+
+class _Reader(io.BufferedReader):
+    """The bytes that were received, and those to come. It is closed at the end of a reply.
+
+    The socket is shut down then where there is more, or where the reply `is_last`.
+    """
+
+    is_last = False
+
+    def __init__(self, received: bytes, sock: socket.socket) -> None:
+        self._bytes = _Bytes(received, sock.makefile("rb", buffering=0))
+        self._sock = sock
+        super().__init__(self._bytes)
+
+    def makefile(self, *_: object) -> io.BufferedReader:
+        """Be what `http.client` asks a socket for."""
+        return self
+
+    def close(self) -> None:
+        if not self.closed:
+            self._bytes.stop()
+            if self.is_last or self.peek(1):
+                with suppress(OSError):  # the other side was faster
+                    self._sock.shutdown(socket.SHUT_RDWR)
+        super().close()
+
+
+class _Bytes(io.RawIOBase):
+    """These bytes, and then those of a socket until it is told to stop."""
+
+    def __init__(self, received: bytes, rest: io.RawIOBase | Any) -> None:
+        self._received = received
+        self._rest = rest
+        self._stopped = False
+
+    def readable(self) -> bool:
+        return True
+
+    def stop(self) -> None:
+        """Read no more from the socket."""
+        self._stopped = True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if not self._received:
+            count: int | None = 0 if self._stopped else self._rest.readinto(buffer)
+            return count
+        count = min(len(buffer), len(self._received))
+        buffer[:count], self._received = self._received[:count], self._received[count:]
+        return count
+
+    def close(self) -> None:
+        self._rest.close()
+        super().close()
