@@ -17,6 +17,7 @@ from swapline_simulator import Simulator, SimulatorConfig, sample_photographs
 from swapline_simulator.faults.modes import Mode, Stage
 from swapline_workers.core.reply.png import walk
 from swapline_workers.errors import (
+    MisdirectedReply,
     NotFound,
     OutOfCredits,
     OutputInvalid,
@@ -84,6 +85,7 @@ POLLS: dict[str, type[VendorError]] = {
     "status_not_json": Unclear,
     "status_closed": Unclear,
     "status_404_then_found": NotFound,
+    "status_other_job": MisdirectedReply,
 }
 GOOD = ["ok", "two", "string", "data_uri", "other_order", "other_size"]
 MISSING = ["missing", "empty"]
@@ -94,6 +96,7 @@ ENDED = {"failed": "FAILED", "cancelled": "CANCELLED", "timed_out": "TIMED_OUT"}
 def test_every_mode_of_the_simulator_is_claimed_about() -> None:
     results = {f"result_{name}" for name in [*GOOD, *MISSING, *BAD, *ENDED]}
     by_name = {"submit_ok", "status_ok", "status_held", "status_held_pending", "status_held_cut", "status_drip"}
+    by_name |= {"submit_interim_accepted", "status_interim"}
     by_name |= {"status_cut", "status_unknown", "status_404_after_ttl"}  # the last is the 404 of every other test
     assert {mode.value for mode in Mode} == results | by_name | SUBMISSIONS.keys() | POLLS.keys()
     assert len(Stage) == 3
@@ -103,6 +106,17 @@ def test_an_accepted_submission_gives_its_id_and_is_paid_once(world: World) -> N
     accepted = world.client().submit(spec(), PHOTOGRAPH)
     assert accepted.vendor_job_id
     assert accepted.status == "IN_QUEUE"
+    assert world.paid == 1
+
+
+def test_what_is_said_before_a_reply_is_passed_over(world: World) -> None:
+    world.direct("submit_interim_accepted", "status_interim")
+    job, statuses = _job(world), []
+    while "COMPLETED" not in statuses:
+        with world.client().poll(job, V6) as look:
+            statuses.append(look.status)
+            if look.status == "COMPLETED":
+                assert len(look.pictures()) == 1
     assert world.paid == 1
 
 

@@ -110,6 +110,8 @@ NAMES = [line.partition("alert: Swapline")[2] for line in RULES.read_text().spli
 def test_what_goes_wrong_at_the_vendor_is_told(broken: Broken) -> None:
     with broken.misbehaving("status_unknown"):
         broken.prometheus.fires("UnknownStatus")
+    with broken.misbehaving("status_other_job"):
+        broken.prometheus.fires("RepliesMisdirected")
     with broken.misbehaving("status_500"):
         broken.prometheus.fires("PollsFailing", "VendorRefuses")
     with broken.misbehaving("result_failed"):

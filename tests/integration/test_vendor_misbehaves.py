@@ -27,7 +27,7 @@ HELD_BY = {mode for mode in Mode if mode.startswith("submit_") and mode.endswith
     Mode.SUBMIT_500,
     Mode.SUBMIT_CLOSED,
 }
-HELD_BY -= {Mode.SUBMIT_SLOW_ACCEPTED}
+HELD_BY -= {Mode.SUBMIT_SLOW_ACCEPTED, Mode.SUBMIT_INTERIM_ACCEPTED}
 """Submissions whose outcome nobody can know."""
 
 PAUSED_BY = {
@@ -42,6 +42,7 @@ PAUSED_BY = {
 
 GOOD_RESULTS = {
     Mode.SUBMIT_SLOW_ACCEPTED,
+    Mode.SUBMIT_INTERIM_ACCEPTED,
     Mode.RESULT_TWO,
     Mode.RESULT_STRING,
     Mode.RESULT_DATA_URI,

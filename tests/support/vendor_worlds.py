@@ -19,7 +19,7 @@ from swapline_simulator.account.catalog import Catalog
 from swapline_simulator.api import replies
 from swapline_simulator.api.orders import Refusal, read_order, read_picture
 from swapline_simulator.api.results import ENDINGS, completed, directed
-from swapline_simulator.api.status import UNKNOWN_STATUS
+from swapline_simulator.api.status import OTHER_JOB, UNKNOWN_STATUS
 from swapline_simulator.enums import ApiVersion
 from swapline_simulator.faults.modes import MODES, Mode, Stage
 from swapline_simulator.faults.script import Cue
@@ -137,6 +137,8 @@ class MockedWorld:
                 reply = replies.standing("job-1", UNKNOWN_STATUS)
             case Mode.STATUS_CUT:
                 return _half(reply)
+            case Mode.STATUS_OTHER_JOB:
+                reply = completed(OTHER_JOB, base64.b64encode(png(60, 90)))
             case Mode.STATUS_404_THEN_FOUND if self._polls <= cue.amount:
                 reply = replies.refused(Refusal(404, "JOB_NOT_FOUND", "There is no such job."))
         return _whole(reply)

@@ -16,6 +16,25 @@ DROPS = 40
 """Pieces of a body that drips: so few that the time between two of them is worth a reader's timeout."""
 
 
+INTERIM = (
+    b"HTTP/1.1 102 Processing\r\n\r\n",
+    b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload; as=style\r\n\r\n",
+)
+"""What servers and proxies may say before a reply (RFC 9110, 15.2)."""
+
+PACKET_SECONDS = 0.005
+"""Between two packets that the other side must read one by one."""
+
+
+async def send_after_interim(request: web.Request, reply: Reply) -> web.StreamResponse:
+    """Send two interim replies, each in a packet of its own, and then the whole reply."""
+    for interim in INTERIM:
+        if request.transport is not None:
+            request.transport.write(interim)
+        await asyncio.sleep(PACKET_SECONDS)
+    return await send(request, reply)
+
+
 async def send(request: web.Request, reply: Reply) -> web.StreamResponse:
     """Send a whole reply."""
     response = await _begun(request, reply)

@@ -9,7 +9,7 @@ from swapline_simulator.api import replies
 from swapline_simulator.api.auth import VENDOR, check_key, refusal_reply, version_of
 from swapline_simulator.api.orders import Refusal
 from swapline_simulator.api.results import ENDINGS, completed, directed
-from swapline_simulator.api.sending import close, cut, drip, send
+from swapline_simulator.api.sending import close, cut, drip, send, send_after_interim
 from swapline_simulator.enums import Status
 from swapline_simulator.faults.modes import Mode
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 UNKNOWN_STATUS = "WARMING_UP"
 """A status that no page names."""
+
+OTHER_JOB = "job-of-another"
+"""An id that no job here has."""
 
 
 async def status(request: web.Request) -> web.StreamResponse:
@@ -77,6 +80,8 @@ async def _waited(vendor: SimulatedVendor, cue: Cue, job: VendorJob) -> bool:
 
 async def _news(vendor: SimulatedVendor, cue: Cue, job: VendorJob, photograph: Photograph) -> replies.Reply:
     """Say how it stands with a job."""
+    if cue.mode is Mode.STATUS_OTHER_JOB:
+        return completed(OTHER_JOB, await vendor.picture(job, photograph))
     now = vendor.now()
     word = job.status(now)
     if word in {Status.IN_QUEUE, Status.IN_PROGRESS}:
@@ -98,4 +103,6 @@ async def _sent(request: web.Request, cue: Cue, reply: replies.Reply) -> web.Str
             return await drip(request, reply, cue.amount)
         case Mode.STATUS_CUT:
             return await cut(request, reply)
+        case Mode.STATUS_INTERIM:
+            return await send_after_interim(request, reply)
     return await send(request, reply)

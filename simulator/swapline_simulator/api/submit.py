@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from swapline_simulator.api import replies
 from swapline_simulator.api.auth import VENDOR, check_key, refusal_reply, version_of
 from swapline_simulator.api.orders import Refusal
-from swapline_simulator.api.sending import close, cut, send
+from swapline_simulator.api.sending import close, cut, send, send_after_interim
 from swapline_simulator.enums import Status
 from swapline_simulator.faults.modes import Mode
 
@@ -44,6 +44,8 @@ async def _answer(request: web.Request, cue: Cue, job_id: str) -> web.StreamResp
             return close(request)
         case Mode.SUBMIT_CUT_ACCEPTED:
             return await cut(request, reply)
+        case Mode.SUBMIT_INTERIM_ACCEPTED:
+            return await send_after_interim(request, reply)
         case Mode.SUBMIT_NO_ID_ACCEPTED:
             reply = replies.text({"status": Status.IN_QUEUE})
         case Mode.SUBMIT_SLOW_ACCEPTED:

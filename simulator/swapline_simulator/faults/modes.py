@@ -41,6 +41,7 @@ class Mode(StrEnum):
     SUBMIT_CUT_ACCEPTED = "submit_cut_accepted"
     SUBMIT_NOT_JSON_ACCEPTED = "submit_not_json_accepted"
     SUBMIT_NO_ID_ACCEPTED = "submit_no_id_accepted"
+    SUBMIT_INTERIM_ACCEPTED = "submit_interim_accepted"
 
     STATUS_OK = "status_ok"
     STATUS_HELD = "status_held"
@@ -49,6 +50,8 @@ class Mode(StrEnum):
     STATUS_DRIP = "status_drip"
     STATUS_CUT = "status_cut"
     STATUS_CLOSED = "status_closed"
+    STATUS_INTERIM = "status_interim"
+    STATUS_OTHER_JOB = "status_other_job"
     STATUS_UNKNOWN = "status_unknown"
     STATUS_404_THEN_FOUND = "status_404_then_found"
     STATUS_404_AFTER_TTL = "status_404_after_ttl"
@@ -128,6 +131,7 @@ MODES: dict[Mode, Row] = {
     Mode.SUBMIT_CUT_ACCEPTED: Row("accepted, then the connection is closed in the middle of the reply"),
     Mode.SUBMIT_NOT_JSON_ACCEPTED: Row("accepted, then 200 with an HTML page"),
     Mode.SUBMIT_NO_ID_ACCEPTED: Row("accepted, then 200 with JSON that has no id"),
+    Mode.SUBMIT_INTERIM_ACCEPTED: Row("accepted; 102 and 103 come before the reply"),
     Mode.STATUS_OK: Row("answered at once with the present status"),
     Mode.STATUS_HELD: Row("held until the job is done"),
     Mode.STATUS_HELD_PENDING: Row(
@@ -139,6 +143,8 @@ MODES: dict[Mode, Row] = {
     Mode.STATUS_DRIP: Row("the body comes in forty small pieces over a time", 5, "seconds"),
     Mode.STATUS_CUT: Row("the connection is closed in the middle of the body"),
     Mode.STATUS_CLOSED: Row("the connection is closed without a reply"),
+    Mode.STATUS_INTERIM: Row("102 and 103 come before the reply"),
+    Mode.STATUS_OTHER_JOB: Row("COMPLETED with a picture, under the id of another job"),
     Mode.STATUS_UNKNOWN: Row("until the job is done its status is a word that no page names"),
     Mode.STATUS_404_THEN_FOUND: Row("404 for the first calls about a job, then found", 2, "calls"),
     Mode.STATUS_404_AFTER_TTL: Row("404 once a job has been done for a time", 1, "seconds"),

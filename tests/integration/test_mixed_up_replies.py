@@ -1,0 +1,82 @@
+"""Proxies between the workers and the world that mix replies up: nobody gets another's picture, nothing is held."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from mixing_proxy import Repeating, Swapping, interim, mixing_proxy
+from swapline_producer import Notification, State, SwapRequest
+from swapline_simulator import sample_photographs
+
+if TYPE_CHECKING:
+    from mixing_proxy import Way
+    from support.installation import Installation
+    from swapline_producer import Job
+
+PHOTOGRAPH = sample_photographs()[0]
+JOBS = 16
+
+
+def _through(
+    installation: Installation,
+    vendor: Way,
+    receiver: Way,
+) -> list[Job]:
+    """Run jobs, each with a picture of its own, with proxies before the vendor and the webhooks' receiver."""
+    installation.vendor.control.change(cap=8)
+    producer = installation.producer()
+    with (
+        mixing_proxy(installation.vendor.url, vendor) as before_vendor,
+        mixing_proxy(installation.receiver.url, receiver) as before_receiver,
+    ):
+        installation.more |= {"SWAPLINE_API_BASE_URL": before_vendor.url, "SWAPLINE_MAX_IN_FLIGHT": "8"}
+        with installation.worker():
+            enqueued = [
+                producer.enqueue(
+                    SwapRequest(image=PHOTOGRAPH, gender=0, filter_id=number, webhook_url=f"{before_receiver.url}/hook")
+                )
+                for number in range(1, JOBS + 1)
+            ]
+            jobs = [producer.wait(job.job_id, timeout=90) for job in enqueued]
+            for _ in jobs:
+                installation.receiver.next()
+    return [producer.get(job.job_id) for job in jobs]
+
+
+def _theirs(installation: Installation, job: Job) -> bytes:
+    """What the vendor itself says is the picture of a job."""
+    config = installation.vendor.config
+    url = f"{installation.vendor.url}/v6/status/{job.vendor_job_id}"
+    said = requests.post(url, headers={config.key_header: config.key}, timeout=30).json()
+    return base64.b64decode(said["output"]["images"][0])
+
+
+def _each_has_its_own(installation: Installation, jobs: list[Job]) -> None:
+    assert {job.state for job in jobs} == {State.SUCCEEDED}
+    ordered = {line.id: line.filter_id for line in installation.vendor.control.report().jobs}
+    assert {job.job_id: ordered[job.vendor_job_id or ""] for job in jobs} == {
+        job.job_id: str(job.spec.filter_id) for job in jobs
+    }
+    assert len({job.images[0].sha256 for job in jobs}) == JOBS
+    assert [installation.stored(job.images[0].key) for job in jobs] == [_theirs(installation, job) for job in jobs]
+    assert installation.vendor.control.report().accepted == JOBS
+
+
+def test_interim_replies_before_all_others_change_nothing(installation: Installation) -> None:
+    jobs = _through(installation, interim, interim)
+    _each_has_its_own(installation, jobs)
+    assert [(job.notification, job.notify_attempts) for job in jobs] == [(Notification.DELIVERED, 1)] * JOBS
+
+
+@pytest.mark.parametrize("way", [Swapping(20), Repeating()], ids=["swapped", "said once more"])
+def test_a_proxy_that_swaps_replies_gives_nobody_anothers_picture(
+    installation: Installation, way: Swapping | Repeating
+) -> None:
+    _each_has_its_own(installation, _through(installation, way, interim))
+    counts = installation.producer().ledger.figures().counts
+    if isinstance(way, Swapping):
+        assert counts["polls.misdirected"] == 2 * (20 - way.left) > 0
