@@ -6,6 +6,7 @@ as one of the errors of `swapline_workers.errors`; `translation.py` has the tabl
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ from swapline_workers.adapters.http.status_body import REPLY_LIMIT, Body, OpenSt
 from swapline_workers.adapters.translation import Answer, Translator
 from swapline_workers.core.reply.acceptance import Acceptance, accepted
 from swapline_workers.core.reply.status_reply import ReplyError
-from swapline_workers.errors import Unclear
+from swapline_workers.errors import MisdirectedReply, Unclear
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
     from swapline_producer.contract import ApiVersion, JobSpec
     from swapline_workers.adapters.http.deadline import Deadline
+
+log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT = 5.0
 """Seconds for one address: a server that is there accepts within one, even across an ocean."""
@@ -119,7 +122,9 @@ class VendorClient:
                 body = Body(response, REPLY_LIMIT)
                 try:
                     yield self._opened(response, body, translator, vendor_job_id, began)
-                except Unclear:
+                except Unclear as error:
+                    if isinstance(error, MisdirectedReply):
+                        log.warning("%s", error)
                     self._sessions.here().looking.close()
                     raise
                 finally:

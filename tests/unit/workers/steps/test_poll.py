@@ -69,6 +69,21 @@ def test_the_vendors_failures_are_not_counted_as_the_stores(
     assert world.session.last.count == {"polls": 1, counted: 1}
 
 
+@pytest.mark.parametrize("state", [State.RUNNING, State.STORING])
+def test_a_reply_about_another_job_is_no_news_and_is_counted(state: State) -> None:
+    world = seeing(errors.MisdirectedReply("it names 'job-2'"))
+    poll(job(state), AT, world.ports)
+    assert world.session.last.to is state
+    assert world.session.last.count["polls.misdirected"] == 1
+
+
+def test_pictures_that_turn_out_to_be_another_jobs_are_not_staged() -> None:
+    world = seeing(FakeStatusReply("COMPLETED", errors.MisdirectedReply("it names 'job-2'")))
+    assert isinstance(poll(job(State.RUNNING), AT, world.ports), Retry)
+    assert world.session.last.count["polls.misdirected"] == 1
+    assert world.pictures.objects == {}
+
+
 def test_a_refused_key_stops_submitting_for_everybody() -> None:
     world = seeing(errors.Unauthorized("key"))
     poll(job(State.RUNNING), AT, world.ports)
