@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from mixing_proxy import Repeating, Swapping, interim, mixing_proxy
+from support.mixing_proxy import Repeating, Swapping, interim, mixing_proxy
 from swapline_producer import Notification, State, SwapRequest
 from swapline_simulator import sample_photographs
 
 if TYPE_CHECKING:
-    from mixing_proxy import Way
     from support.installation import Installation
+    from support.mixing_proxy import Way
     from swapline_producer import Job
 
 PHOTOGRAPH = sample_photographs()[0]

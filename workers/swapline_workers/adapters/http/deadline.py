@@ -30,6 +30,7 @@ from urllib3.util.connection import allowed_gai_family
 from swapline_workers.adapters.http.calls import Call, PlainResponse
 from swapline_workers.adapters.http.direct_pool import StraightPool
 from swapline_workers.adapters.http.exchange import PlainReply
+from swapline_workers.adapters.http.unusual_reply import FinalReply
 from swapline_workers.adapters.http.watchdog import (
     Deadline,
     DeadlineExceeded,
@@ -41,7 +42,6 @@ from swapline_workers.adapters.http.watchdog import (
     watch,
     what_is_left,
 )
-from swapline_workers.adapters.unusual_reply import FinalReply
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
