@@ -201,7 +201,7 @@ class Producer:
         return AcceptRequest(new, fingerprint, request.replace_failed)
 
     def _spec(self, request: SwapRequest, job_id: str) -> JobSpec:
-        found = read_image(request.image, allow_private=self.settings.webhook_allow_private)
+        found = read_image(request.image)
         image: ImageRef
         if isinstance(found, Link):
             image = LinkedImage(url=found.url)

@@ -64,7 +64,9 @@ class ProducerSettings(BaseSettings):
     input_ttl: Seconds = Field(DAY, description="seconds an input picture that no unfinished job needs is kept")
     result_ttl: Seconds | None = Field(None, description="seconds results are kept; for ever when absent")
     job_ttl: Seconds = Field(30 * DAY, description="seconds a finished job's record is kept")
-    webhook_allow_private: bool = Field(default=False, description="http and private addresses, for development")
+    webhook_allow_private: bool = Field(
+        default=False, description="webhooks to http and private addresses, for development"
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -58,16 +58,17 @@ def test_a_batch_from_its_manifest_to_its_pictures(installation: Installation, m
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in pictures.iterdir())
     with results.open(newline="") as file:
         lines = list(csv.DictReader(file))
-    assert {(line["row"], line["state"], line["metadata.order"]) for line in lines} == {
-        ("1", "SUCCEEDED", "a"),
-        ("2", "SUCCEEDED", "b"),
-        ("3", "FAILED", "c"),
-        ("4", "SUCCEEDED", "d"),
+    assert {(line["row"], line["line"], line["state"], line["metadata.order"]) for line in lines} == {
+        ("1", "2", "SUCCEEDED", "a"),
+        ("2", "3", "SUCCEEDED", "b"),
+        ("3", "4", "FAILED", "c"),
+        ("4", "5", "SUCCEEDED", "d"),
     }
     shown = told(installation, "batch", "show", "spring", "--limit", "1")
-    assert [job["failure_code"] for job in shown["first"]] == ["FILTER_NOT_FOUND"]
+    assert [(job["row"], job["failure_code"]) for job in shown["first"]] == [(3, "FILTER_NOT_FOUND")]
     people = installation.cli("batch", "show", "spring").stdout
     assert "4 of 4 jobs have ended, 6 credits" in people
+    assert [line.split()[0] for line in people.splitlines()[-5:-3]] == ["row", "3"]
 
 
 def test_every_mistake_is_said_with_its_line_and_nothing_is_enqueued(
@@ -78,13 +79,26 @@ def test_every_mistake_is_said_with_its_line_and_nothing_is_enqueued(
     done = installation.cli("batch", "run", str(path))
     assert (done.returncode, done.stdout) == (2, "")
     said = done.stderr.splitlines()
-    assert [line.split(":")[0] for line in said] == ["line 2", "line 4", "line 5", "swapline"]
+    places = ["line 2 (row 1)", "line 4 (row 3)", "line 5 (row 4)", "swapline"]
+    assert [line.split(":")[0] for line in said] == places
     assert said[-1] == "swapline: 3 of 4 rows are wrong; nothing was enqueued."
     assert installation.producer().ledger.census()[State.QUEUED] == 0
 
 
+def test_wrong_rows_can_be_left_out(installation: Installation, tmp_path: Path) -> None:
+    path = tmp_path / "spring.csv"
+    path.write_text(f"{HEADER}nowhere.jpg,0,12,a\n{URL}/1.jpg,0,12,b\n")
+    dry = installation.cli("batch", "run", str(path), "--skip-bad", "--dry-run", "--json")
+    facts = json.loads(dry.stdout)
+    assert (dry.returncode, facts["rows"], facts["skipped"], facts["credits"]) == (0, 2, 1, 2)
+    done = installation.cli("batch", "run", str(path), "--skip-bad", "--json")
+    assert (done.returncode, json.loads(done.stdout)["enqueued"]) == (1, 1)
+    assert done.stderr.startswith("line 2 (row 1): The file ")
+    assert len(installation.producer().ledger.batch_ids("spring")) == 1
+
+
 def test_a_dry_run_says_what_it_costs_and_leaves_out_what_is_there(installation: Installation, manifest: Path) -> None:
-    wanted = {"batch": "spring", "rows": 4, "known": 0, "credits": 8, "tenant": "default"}
+    wanted = {"batch": "spring", "rows": 4, "skipped": 0, "known": 0, "credits": 8, "tenant": "default"}
     assert told(installation, "batch", "run", str(manifest), "--dry-run") == wanted
     assert installation.producer().ledger.counters() == {}
     told(installation, "batch", "run", str(manifest))
@@ -109,7 +123,7 @@ def test_a_row_that_was_changed_after_it_was_enqueued_is_not_paid_again(
     manifest.write_text(manifest.read_text().replace("/3.jpg", "/other.jpg"))
     done = installation.cli("batch", "run", str(manifest))
     assert done.returncode == 1
-    assert done.stderr.startswith("line 5: The idempotency key 'batch:spring:4' already belongs to job ")
+    assert done.stderr.startswith("line 5 (row 4): The idempotency key 'batch:spring:4' already belongs to job ")
 
 
 def test_an_interrupted_run_goes_on_where_it_was(installation: Installation, tmp_path: Path) -> None:

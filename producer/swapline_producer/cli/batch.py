@@ -13,7 +13,7 @@ from swapline_producer.cli.batch_view import print_view
 from swapline_producer.cli.enqueue import pairs
 from swapline_producer.cli.output import NOT_FINISHED, complain, out, print_jobs, print_json
 from swapline_producer.cli.progress import progress
-from swapline_producer.client.manifest import Manifest
+from swapline_producer.client.manifest import Manifest, row_of
 from swapline_producer.errors import NotPossible
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def batch() -> None:
 @click.option("--name", help="The batch's name; the manifest's own without its ending, unless given.")
 @click.option("--set", "defaults", multiple=True, metavar="COLUMN=VALUE", help="For rows that do not say otherwise.")
 @click.option("--dry-run", is_flag=True, help="Check everything and say what it costs; enqueue nothing.")
+@click.option("--skip-bad", is_flag=True, help="Leave wrong rows out instead of enqueuing nothing; exit 1 at the end.")
 @click.option("--retry-failed", is_flag=True, help="Make new jobs for rows whose job ended without success.")
 @click.option("--watch", is_flag=True, help="Wait for the end: exit 0 all succeeded, 1 not, 3 not finished.")
 @click.option("--timeout", type=float, default=7 * 86_400.0, show_default=True, help="Seconds to watch at most.")
@@ -52,6 +53,7 @@ def run(  # noqa: PLR0913 -- each is an option of the command
     name: str | None,
     defaults: tuple[str, ...],
     dry_run: bool,
+    skip_bad: bool,
     retry_failed: bool,
     watch: bool,
     timeout: float,
@@ -60,11 +62,12 @@ def run(  # noqa: PLR0913 -- each is an option of the command
     webhook_url: str | None,
     as_json: bool,
 ) -> None:
-    """Enqueue every row of MANIFEST, a .csv or .jsonl file.
+    """Enqueue every row of MANIFEST, a CSV (separated by , or ; or tabs) or .jsonl file.
 
     Columns are the fields of a request (image, gender, filter_id, ratio, …); image is a URL, or a path relative to the
     manifest; columns of other names become metadata. The rows of a batch are of one tenant. Nothing is enqueued before
-    every row was checked. Running the same manifest again goes on where it was interrupted, and repeats no row.
+    every row was checked, and nothing where one is wrong, unless --skip-bad. Running the same manifest again goes on
+    where it was interrupted, and repeats no row.
 
     \b
     Examples:
@@ -75,7 +78,7 @@ def run(  # noqa: PLR0913 -- each is an option of the command
     if results is not None and results.resolve() == manifest.resolve():
         raise click.UsageError("--results would overwrite the manifest; give it another name.")
     read = Manifest(manifest, wanted, pairs(defaults, "--set"), replace_failed=retry_failed)
-    task = Run(_producer(), read, wanted, as_json=as_json)
+    task = Run(_producer(), read, wanted, skip_bad=skip_bad, as_json=as_json)
     task.check(webhook_url)
     if dry_run:
         task.say_cost()
@@ -119,11 +122,12 @@ def show(name: str, *, limit: int, results: Path | None, tenant: str, as_json: b
     if results:
         write_results(ledger, name, tenant, results)
     if as_json:
-        print_json({**found.model_dump(mode="json"), "first": [job_facts(job) for job in shown]})
+        first = [{"row": row_of(name, job.spec.idempotency_key), **job_facts(job)} for job in shown]
+        print_json({**found.model_dump(mode="json"), "first": first})
         return
     print_view(found)
     if shown:
-        print_jobs(shown)
+        print_jobs(shown, row_of=lambda job: row_of(name, job.spec.idempotency_key))
 
 
 @batch.command()

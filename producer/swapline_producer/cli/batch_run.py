@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import click
 
@@ -17,7 +17,7 @@ from swapline_producer.errors import LedgerUnavailable, NotPossible, StorageErro
 from swapline_producer.webhooks.addresses import check_webhook
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from swapline_producer.client.manifest import Manifest, Row
@@ -28,11 +28,19 @@ CHUNK = 500
 """Keys asked for in one round trip."""
 
 
+class Place(NamedTuple):
+    """What is remembered of a row while its job is enqueued: its picture may be megabytes."""
+
+    number: int
+    name: str
+    has_own_key: bool
+
+
 class Run:
     """What `swapline batch run` does, in its order."""
 
-    def __init__(self, producer: Producer, manifest: Manifest, name: str, *, as_json: bool) -> None:
-        """Nothing is read yet."""
+    def __init__(self, producer: Producer, manifest: Manifest, name: str, *, skip_bad: bool, as_json: bool) -> None:
+        """Nothing is read yet. `skip_bad`: rows that are wrong are left out, and stop no other."""
         self._producer = producer
         self._manifest = manifest
         self._name = name
@@ -40,25 +48,31 @@ class Run:
         self._allow_private = producer.settings.webhook_allow_private
         self._rows = 0
         self._tenant = "default"
-        self._told = {"enqueued": 0, "known": 0, "refused": 0, "not_downloaded": 0}
-        self._lines: dict[int, int] = {}
+        self._skip_bad = skip_bad
+        self._told = {"enqueued": 0, "known": 0, "skipped": 0, "refused": 0, "not_downloaded": 0}
+        self._under_way: dict[int, Place] = {}
+        self._left_out: dict[int, str] = {}
+        self._numbers: dict[str, int] = {}
 
     def check(self, webhook_url: str | None = None) -> None:
-        """Check every row; with one that is wrong, say so of all and end the program: nothing was enqueued."""
-        wrong, tenants = 0, set[str]()
+        """Check every row, and say what is wrong with each; end the program unless those are to be left out."""
+        tenants = set[str]()
         check_webhook(webhook_url, allow_private=self._allow_private)
         with progress("checking", None, quiet=self._as_json) as tick:
             for row in self._manifest.rows():
                 problem = check(row, allow_private=self._allow_private)
                 if problem is not None:
-                    click.echo(f"line {row.line}: {problem}", err=True)
-                    wrong += 1
+                    click.echo(f"{row.place}: {problem}", err=True)
+                    self._left_out[row.number] = problem
                 else:
                     tenants.add(row.values.get("tenant", "default"))
                 self._rows += 1
                 tick(1)
-        if wrong or not self._rows:
-            _give_up(f"{wrong:,} of {self._rows:,} rows are wrong" if wrong else "the manifest has no rows")
+        self._told["skipped"] = wrong = len(self._left_out)
+        if not self._rows:
+            _give_up("the manifest has no rows")
+        if wrong and not (self._skip_bad and tenants):
+            _give_up(f"{wrong:,} of {self._rows:,} rows are wrong")
         if len(tenants) > 1:
             some = ", ".join(sorted(tenants)[:3])
             _give_up(
@@ -68,38 +82,44 @@ class Run:
 
     def say_cost(self) -> None:
         """What a run would cost, rows that have a job already left out."""
-        known = self._known()
+        known, good = self._known(), self._rows - self._told["skipped"]
         facts = {
             "batch": self._name,
             "tenant": self._tenant,
             "rows": self._rows,
+            "skipped": self._told["skipped"],
             "known": known,
-            "credits": (self._rows - known) * CREDITS_PER_JOB,
+            "credits": (good - known) * CREDITS_PER_JOB,
         }
         if self._as_json:
             print_json(facts)
             return
         again = f", {known:,} of them enqueued already" if known else ""
-        out.print(f"{self._name}: {self._rows:,} rows are good{again}; a run costs {facts['credits']:,} credits")
+        out.print(f"{self._name}: {good:,} rows are good{again}; a run costs {facts['credits']:,} credits")
 
     def enqueue(self) -> None:
         """Enqueue the rows. What an earlier run has enqueued is found by its key and left alone."""
-        rows = self._manifest.rows()
-        with progress("enqueuing", self._rows, quiet=self._as_json) as tick:
-            for result in self._producer.enqueue_many(self._values(rows)):
-                line = self._lines.pop(result.index)
+        with progress("enqueuing", self._rows - len(self._left_out), quiet=self._as_json) as tick:
+            for result in self._producer.enqueue_many(self._values()):
+                row = self._under_way.pop(result.index)
                 if isinstance(result.error, LedgerUnavailable):
                     raise result.error  # the others would fare no better; the same command goes on from here
                 if result.error is not None:
-                    click.echo(f"line {line}: {result.error}", err=True)
+                    click.echo(f"{row.name}: {result.error}", err=True)
+                    self._left_out[row.number] = str(result.error)
                     self._told["refused"] += 1
                 else:
                     self._told["enqueued" if result.created else "known"] += 1
+                    if row.has_own_key and result.job_id:
+                        self._numbers[result.job_id] = row.number
                 tick(1)
 
     def seal(self, webhook_url: str) -> None:
-        """Say that all rows are in, so that their end is told; not where one was refused: it is still to come."""
-        if self._told["refused"]:
+        """Say that all rows are in, so that their end is told; not where one was refused: it is still to come.
+
+        A row that is to be left out is not waited for.
+        """
+        if self._told["refused"] and not self._skip_bad:
             click.echo(
                 "swapline: some rows were refused, so batch.completed is not sent; mend them and run again.", err=True
             )
@@ -119,9 +139,11 @@ class Run:
 
     def write_results(self, path: Path, folder: Path | None) -> None:
         """Write the CSV of how each row stands."""
-        from swapline_producer.client.batch_results import write_results  # noqa: PLC0415 -- celery is not loaded for --help
+        from swapline_producer.client.batch_results import ManifestRows, write_results  # noqa: PLC0415 -- celery is not loaded for --help
 
-        write_results(self._producer.ledger, self._name, self._tenant, path, folder)
+        lines = {row.number: row.line for row in self._manifest.rows()}
+        rows = ManifestRows(lines, self._numbers, self._left_out)
+        write_results(self._producer.ledger, self._name, self._tenant, path, folder, rows)
 
     def say_end(self, *, watched: bool) -> int:
         """Say how it went; gives the exit code."""
@@ -137,18 +159,21 @@ class Run:
             out.print(f"{self._name}: {facts}; `swapline batch show {self._name}{whose}` shows how it stands")
             if found is not None:
                 print_view(found)
-        refused = self._told["refused"] or self._told["not_downloaded"]
+        refused = self._left_out or self._told["not_downloaded"]
         code = exit_code(found) if found is not None else DONE
         return FAILED if refused and code != NOT_FINISHED else code
 
-    def _values(self, rows: Iterator[Row]) -> Iterator[dict[str, Any]]:
-        for index, row in enumerate(rows):
-            self._lines[index] = row.line
+    def _good_rows(self) -> Iterator[Row]:
+        return (row for row in self._manifest.rows() if row.number not in self._left_out)
+
+    def _values(self) -> Iterator[dict[str, Any]]:
+        for index, row in enumerate(self._good_rows()):
+            own = row.values["idempotency_key"] != self._manifest.key(row.number)
+            self._under_way[index] = Place(row.number, row.place, has_own_key=own)
             yield row.values
 
     def _known(self) -> int:
-        rows: Iterable[Row] = self._manifest.rows()
-        keys = ((row.values.get("tenant", "default"), row.values["idempotency_key"]) for row in rows)
+        keys = ((row.values.get("tenant", "default"), row.values["idempotency_key"]) for row in self._good_rows())
         known = 0
         while chunk := list(islice(keys, CHUNK)):
             known += self._producer.ledger.known_keys(chunk)

@@ -16,7 +16,7 @@ from swapline_producer.contract import Job, Notification, State
 from swapline_producer.errors import RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from swapline_producer.producer import Producer
 
@@ -161,10 +161,15 @@ def span(seconds: float) -> str:
     return f"{whole // DAY} d {whole % DAY // HOUR} h"
 
 
-def print_jobs(found: Iterable[Job], now: int | None = None) -> None:
-    """Several jobs, a line each; with `now` (milliseconds) their age, else the moment they were accepted."""
+def print_jobs(found: Iterable[Job], now: int | None = None, row_of: Callable[[Job], int | None] | None = None) -> None:
+    """Several jobs, a line each; with `now` (milliseconds) their age, else the moment they were accepted.
+
+    With `row_of`, the row of a manifest that each came from.
+    """
     narrow = out.width < NARROW
     table = Table(box=None, header_style="dim", pad_edge=False)
+    if row_of:
+        table.add_column("row", no_wrap=True, justify="right")
     table.add_column("job", no_wrap=True, min_width=32)  # a cut id is of no use
     table.add_column("state", no_wrap=True)
     for name in ("code", "tenant", "age" if now else "created", *(() if narrow else ("polls", "credits")), "webhook"):
@@ -172,6 +177,7 @@ def print_jobs(found: Iterable[Job], now: int | None = None) -> None:
     for job in found:
         numbers = () if narrow else (str(job.polls), str(job.credits))
         table.add_row(
+            *((str(row_of(job) or ""),) if row_of else ()),
             job.job_id,
             coloured_state(job),
             job.failure_code or "",

@@ -15,7 +15,7 @@ from swapline_producer.contract import Frozen, State
 from swapline_producer.errors import BatchNotFound, NotPossible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from swapline_producer.contract import Job, StoredPicture
@@ -42,7 +42,22 @@ FAILURES_FIRST = (
 PLAIN_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 """Ids that are names of files as they are; ours have 32 hexadecimal digits."""
 
-COLUMNS = ("row", "job_id", "state", "failure_code", "failure_detail", "vendor_job_id", "credits", "images", "file")
+COLUMNS = (
+    "row",
+    "line",
+    "job_id",
+    "state",
+    "failure_code",
+    "failure_detail",
+    "vendor_job_id",
+    "credits",
+    "images",
+    "file",
+)
+
+
+NOT_ENQUEUED = "NOT_ENQUEUED"
+"""In the column of states: the row has no job."""
 
 
 class Outline(NamedTuple):
@@ -107,8 +122,29 @@ def failures_first(jobs: Iterable[Outline], limit: int) -> list[str]:
     return [job.job_id for job in sorted(jobs, key=lambda job: rank[job.state])[:limit]]
 
 
-def write_results(ledger: Ledger, batch: str, tenant: str, path: Path, folder: Path | None = None) -> None:
-    """Write a line for each job; metadata are columns of their own, `metadata.NAME`. The file appears whole."""
+class ManifestRows(NamedTuple):
+    """What a run knows of its manifest's rows, and the ledger does not."""
+
+    lines: Mapping[int, int]
+    """Where each row begins in the file."""
+    numbers: Mapping[str, int]
+    """The rows of jobs that have an idempotency key of the manifest's own."""
+    left_out: Mapping[int, str]
+    """Rows that have no job, and why."""
+
+
+def write_results(
+    ledger: Ledger,
+    batch: str,
+    tenant: str,
+    path: Path,
+    folder: Path | None = None,
+    rows: ManifestRows = ManifestRows({}, {}, {}),  # noqa: B008 -- never changed
+) -> None:
+    """Write a line for each job, then for each row that has none. The file appears whole.
+
+    Metadata are columns of their own, `metadata.NAME`.
+    """
     ids = ledger.batch_ids(batch, tenant)
     names = sorted({name for job in _read(ledger, ids) for name in job.spec.metadata})
     unfinished = _beside(path)
@@ -116,7 +152,11 @@ def write_results(ledger: Ledger, batch: str, tenant: str, path: Path, folder: P
         writer = csv.writer(file)
         writer.writerow([*COLUMNS, *(f"metadata.{name}" for name in names)])
         for job in _read(ledger, ids):
-            writer.writerow([*_facts(batch, job, folder), *(job.spec.metadata.get(name, "") for name in names)])
+            row = rows.numbers.get(job.job_id) or row_of(batch, job.spec.idempotency_key)
+            place = (row, rows.lines.get(row, "")) if row else ("", "")
+            writer.writerow([*place, *_facts(batch, job, folder), *(job.spec.metadata.get(name, "") for name in names)])
+        for row, why in rows.left_out.items():
+            writer.writerow([row, rows.lines.get(row, ""), "", NOT_ENQUEUED, "", why])
     unfinished.replace(path)
 
 
@@ -170,7 +210,6 @@ def _beside(path: Path) -> Path:
 def _facts(batch: str, job: Job, folder: Path | None) -> list[object]:
     paths = files(batch, job, folder) if folder else []
     return [
-        row_of(batch, job.spec.idempotency_key) or "",
         job.job_id,
         job.state,
         job.failure_code or "",

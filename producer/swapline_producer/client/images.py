@@ -63,17 +63,17 @@ class Link:
     url: str
 
 
-def read_image(image: bytes | Path | str, *, allow_private: bool = False) -> Picture | Link:
+def read_image(image: bytes | Path | str) -> Picture | Link:
     """Read and check an input picture: a JPEG, PNG or WebP of at most 7.5 MB (10 MB encoded) and 50 megapixels.
 
     `image` is a pathlib.Path, the bytes, a data URI, bare base64 (line breaks are fine) or an http(s) URL. No file is
-    opened for a str, so that a text from outside cannot name one. A URL must be public by its letters, unless
-    `allow_private`; it is not fetched. Raises ImageError.
+    opened for a str, so that a text from outside cannot name one. A URL must be public by its letters, since the vendor
+    fetches it; it is not fetched here. Raises ImageError.
     """
     if isinstance(image, Path):
         return _checked(_read(image), f"The file {image}")
     if isinstance(image, str):
-        return _from_text(image, allow_private=allow_private)
+        return _from_text(image)
     if not isinstance(image, (bytes, bytearray, memoryview)):
         _refuse(f"An image is a pathlib.Path, bytes, a data URI, base64 or a URL, not {type(image).__name__}.")
     return _checked(image, "The picture")
@@ -89,10 +89,10 @@ def is_data_uri(text: str) -> bool:
     return text[:5].lower() == "data:"
 
 
-def _from_text(text: str, *, allow_private: bool) -> Picture | Link:
+def _from_text(text: str) -> Picture | Link:
     """Tell a URL, a data URI and base64 apart."""
     if is_link(text):
-        return _link(text, allow_private=allow_private)
+        return _link(text)
     if is_data_uri(text):
         return _checked(_from_data_uri(text), "The data URI")
     data = _decode(text, _neither(text))
@@ -101,8 +101,8 @@ def _from_text(text: str, *, allow_private: bool) -> Picture | Link:
     return _checked(data, "The base64 text")
 
 
-def _link(url: str, *, allow_private: bool) -> Link:
-    if problem := url_problem(url, allow_private=allow_private):
+def _link(url: str) -> Link:
+    if problem := url_problem(url):
         _refuse(f"The image URL {_short(url)} is refused: {problem}. Give a public http(s) URL, or the picture itself.")
     return Link(url)
 

@@ -2,6 +2,7 @@
 
 Columns are the fields of SwapRequest. `image` is a URL, or a path relative to the manifest. `gender` is a number or a
 name. `metadata` and `extra` are JSON objects. Columns of other names go to the metadata. An empty cell is no value.
+The cells of a CSV are separated by commas, semicolons or tabs.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ CHECKED = 4096
 MOST_DIGITS = 20
 """Of a number: 64 bits. Python itself refuses to read thousands of them."""
 
+DELIMITERS = (",", ";", "\t")
+"""What spreadsheets put between cells; the first one where nothing tells."""
+
 LONGEST_LINE = 20_000_000
 """Characters of one CSV cell; the module's own limit of 131,072 would refuse a data URI."""
 
@@ -47,6 +51,11 @@ class Row(NamedTuple):
     line: int
     values: dict[str, Any]
     problem: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Where it stands, as errors name it; results and pictures have the row's number."""
+        return f"line {self.line} (row {self.number})"
 
 
 class Manifest:
@@ -107,7 +116,9 @@ class Manifest:
     def _csv(self) -> Iterator[tuple[int, dict[str, Any] | str]]:
         csv.field_size_limit(LONGEST_LINE)
         with self._path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
+            delimiter = _delimiter(file.readline())
+            file.seek(0)
+            reader = csv.reader(file, delimiter=delimiter, strict=True)
             names = next(reader, [])
             self._check_header(names)
             before = reader.line_num
@@ -119,9 +130,10 @@ class Manifest:
     def _check_header(self, names: list[str]) -> None:
         missing = [name for name in REQUIRED if name not in names and name not in self._defaults]
         twice = sorted({name for name in names if names.count(name) > 1})
+        alone = f" Its one column is {names[0]!r}: separate cells by , or ; or tabs." if len(names) == 1 else ""
         for wrong, sentence in ((missing, "it has no column"), (twice, "it has twice the column")):
             if wrong:
-                raise RequestError(f"{self._path}, line 1: {sentence} {', '.join(wrong)}.", field="manifest")
+                raise RequestError(f"{self._path}, line 1: {sentence} {', '.join(wrong)}.{alone}", field="manifest")
         if "batch" in names:
             raise RequestError(f"{self._path}, line 1: a batch is named by --name, not in a column.", field="manifest")
 
@@ -133,7 +145,10 @@ class Manifest:
 
 
 def check(row: Row, *, allow_private: bool = False) -> str | None:
-    """What is wrong with a row, its picture included; None for a good one."""
+    """Return what is wrong with a row, its picture included; None for a good one.
+
+    `allow_private` admits webhooks to private addresses; an image URL is public, since the vendor fetches it.
+    """
     if row.problem is not None:
         return row.problem
     try:
@@ -142,7 +157,7 @@ def check(row: Row, *, allow_private: bool = False) -> str | None:
         if isinstance(request.image, Path):
             _look_at(request.image)
         else:
-            read_image(request.image, allow_private=allow_private)
+            read_image(request.image)
     except RequestError as error:
         return f"{error}{f' ({error.code})' if error.code else ''}"
     return None
@@ -164,6 +179,11 @@ def _prefix(name: str) -> str:
 @lru_cache(CHECKED)
 def _look_at(path: Path) -> None:
     read_image(path)
+
+
+def _delimiter(header: str) -> str:
+    """Return what separates the cells: that under which the most columns have a name that a request knows."""
+    return max(DELIMITERS, key=lambda one: len(FIELDS.intersection(next(csv.reader([header], delimiter=one), ()))))
 
 
 def _csv_row(names: list[str], cells: list[str]) -> dict[str, Any] | str:

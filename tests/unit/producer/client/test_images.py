@@ -162,12 +162,6 @@ def test_a_url_with_a_public_address_or_an_international_name_is_taken(url: str)
     assert read_image(url) == Link(url)
 
 
-def test_private_urls_are_taken_where_they_are_allowed() -> None:
-    assert read_image("http://127.0.0.1:8000/a.jpg", allow_private=True) == Link("http://127.0.0.1:8000/a.jpg")
-    with pytest.raises(ImageError):
-        read_image("http://user@127.0.0.1/", allow_private=True)
-
-
 @pytest.mark.parametrize("text", ["no/such/file.jpg", "me.jpg", "/etc/passwd", "pic/face", "../secret.png", "~/me.jpg"])
 def test_a_text_that_may_be_a_path_says_how_a_path_is_given(text: str) -> None:
     sentence = refusal(text)

@@ -89,6 +89,32 @@ def test_a_line_is_where_the_row_begins_in_the_file(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_cells_may_be_separated_by_what_a_spreadsheet_writes(tmp_path: Path, delimiter: str, mark: str) -> None:
+    cells = [["order", "image", "gender", "filter_id", "note"], ["7", URL, "girl", "12", f'"a{delimiter} b"']]
+    path = tmp_path / "spring.csv"
+    path.write_text(mark + "\r\n".join(delimiter.join(line) for line in cells), encoding="utf-8")
+    [row] = Manifest(path, "spring", {}).rows()
+    assert row.values["metadata"] == {"order": "7", "note": f"a{delimiter} b"}
+    assert check(row) is None
+
+
+def test_another_separator_than_these_is_named(tmp_path: Path) -> None:
+    with pytest.raises(
+        RequestError, match=r"Its one column is 'image\|gender\|filter_id': separate cells by , or ; or tabs"
+    ):
+        rows(tmp_path / "spring.csv", f"image|gender|filter_id\n{URL}|0|12\n")
+
+
+def test_a_setting_for_webhooks_admits_no_private_picture(tmp_path: Path) -> None:
+    text = "image,gender,filter_id,webhook_url\nhttp://127.0.0.1/me.jpg,0,12,http://127.0.0.1/hook\n"
+    [row] = rows(tmp_path / "spring.csv", text)
+    assert "(INVALID_IMAGE)" in str(check(row, allow_private=True))
+    [row] = rows(tmp_path / "spring.csv", text.replace("http://127.0.0.1/me.jpg", URL))
+    assert check(row, allow_private=True) is None
+
+
 def test_a_manifest_from_a_spreadsheet_is_read(tmp_path: Path) -> None:
     path = tmp_path / "spring.csv"
     path.write_bytes(b"\xef\xbb\xbfimage,gender,filter_id\r\n" + URL.encode() + b",0,12\r\n")
