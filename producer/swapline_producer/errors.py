@@ -30,13 +30,20 @@ if TYPE_CHECKING:
 class SwaplineError(Exception):
     """The root of every error raised by Swapline."""
 
+    has_lines = False
+    """Whether line breaks in its sentences are our own; else they are in a foreign text, and shown as such."""
+
 
 class SettingsError(SwaplineError):
     """One or more settings are missing or wrong."""
 
+    has_lines = True  # one for each setting
+
 
 class WrongOwner(SettingsError):  # noqa: N818 -- it names the situation
     """The ledger or the store belongs to another vendor or installation: nothing was read, written or sent."""
+
+    has_lines = False
 
 
 class RequestError(SwaplineError):

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import click
 
+from swapline_producer.foreign_text import visible
 from swapline_workers.core.liveness import Liveness, complaint, hindrance
 
 
@@ -41,7 +42,7 @@ def alive(file: Path, *, ready: bool, as_json: bool, **within: float | None) -> 
     elif wrong is None:
         click.echo(f"The worker (pid {liveness.pid if liveness else '?'}) works.")
     else:
-        click.echo(f"swapline: {wrong}.", err=True)
+        click.echo(f"swapline: {visible(wrong)}.", err=True)
     sys.exit(0 if wrong is None else 1)
 
 

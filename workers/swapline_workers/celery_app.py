@@ -12,6 +12,7 @@ from celery.concurrency.prefork import TaskPool
 from celery.platforms import EX_FAILURE
 
 from swapline_producer.errors import SettingsError, WrongOwner
+from swapline_producer.foreign_text import visible
 from swapline_producer.messaging.publisher import broker_settings
 from swapline_workers.dispatch import quiet_retry as looking_again
 from swapline_workers.dispatch.local_dispatcher import LocalDispatcher
@@ -97,7 +98,7 @@ def _services_step(builder: Builder) -> type[bootsteps.StartStopStep]:
             try:
                 builder()
             except SettingsError as error:
-                sys.exit(f"swapline: this worker cannot start.\n{error}")
+                sys.exit(f"swapline: this worker cannot start.\n{visible(error, lines=True)}")
 
         def start(self, worker: Any) -> None:
             services = builder()
@@ -108,7 +109,7 @@ def _services_step(builder: Builder) -> type[bootsteps.StartStopStep]:
             try:
                 services.open(threads=worker.concurrency, forks=getattr(worker, "pool_cls", None) is TaskPool)
             except WrongOwner as error:
-                sys.stderr.write(f"swapline: this worker may not work here.\n{error}\n")
+                sys.stderr.write(f"swapline: this worker may not work here.\n{visible(error)}\n")
                 raise SystemExit(EX_FAILURE) from None
             # What was loaded so far stays, and need not be looked through for garbage again; of what comes, most dies
             # by itself. Celery's default rhythm took a twentieth of a worker's time.

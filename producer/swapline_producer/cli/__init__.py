@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.metadata import entry_points
-from io import TextIOWrapper
+from io import StringIO, TextIOWrapper
 from typing import Any
 
 import click
@@ -15,7 +16,7 @@ from swapline_producer.cli.completion import completion
 from swapline_producer.cli.doctor import doctor
 from swapline_producer.cli.enqueue import enqueue
 from swapline_producer.cli.jobs import jobs
-from swapline_producer.cli.output import FAILED, USAGE, complain
+from swapline_producer.cli.output import FAILED, USAGE, complain, warn
 from swapline_producer.cli.purge import janitor
 from swapline_producer.cli.restore import after_restore
 from swapline_producer.cli.slots import credits_, slots
@@ -69,13 +70,32 @@ for command in (
     swapline.add_command(command)
 
 
+def _check_unicode(arguments: list[str]) -> None:
+    """Refuse bytes that are no UTF-8: no id, name or value has any. A file's name may."""
+    for argument in arguments:
+        if not argument.isprintable() and not os.path.lexists(argument):
+            try:
+                argument.encode()
+            except UnicodeEncodeError:
+                raise click.UsageError(f"The argument {argument!r} is not UTF-8.") from None
+
+
 def main() -> None:
     """Run the command; what a user did wrong is one sentence, never a traceback."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal that knows only ASCII gets a ? for a bar, and no traceback
             stream.reconfigure(errors="replace")
     try:
-        swapline(standalone_mode=True)
+        _check_unicode(sys.argv[1:])
+        sys.exit(swapline(standalone_mode=False))
+    except click.Abort:
+        warn("Aborted!")
+        sys.exit(FAILED)
+    except click.ClickException as error:
+        said = StringIO()
+        error.show(said)
+        warn(said.getvalue().rstrip("\n"), lines=True)  # a usage has lines
+        sys.exit(error.exit_code)
     except (RequestError, SettingsError) as error:
         complain(error)
         sys.exit(USAGE)

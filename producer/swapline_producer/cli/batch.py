@@ -11,7 +11,7 @@ import click
 from swapline_producer.cli.batch_run import Run
 from swapline_producer.cli.batch_view import print_view
 from swapline_producer.cli.enqueue import pairs
-from swapline_producer.cli.output import NOT_FINISHED, complain, out, print_jobs, print_json
+from swapline_producer.cli.output import NOT_FINISHED, complain, out, print_jobs, print_json, warn
 from swapline_producer.cli.progress import progress
 from swapline_producer.client.manifest import Manifest, row_of
 from swapline_producer.errors import NotPossible
@@ -92,7 +92,7 @@ def run(  # noqa: PLR0913 -- each is an option of the command
         if results:
             task.write_results(results, download)
     except KeyboardInterrupt:
-        click.echo(f"\nInterrupted; nothing is lost. The same command goes on with batch {wanted}.", err=True)
+        warn(f"swapline: interrupted; nothing is lost. The same command goes on with batch {wanted}.")
         sys.exit(NOT_FINISHED)
     except TimeoutError as error:
         complain(error)

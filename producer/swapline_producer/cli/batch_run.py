@@ -6,10 +6,8 @@ import sys
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-import click
-
 from swapline_producer.cli.batch_view import exit_code, print_view
-from swapline_producer.cli.output import DONE, FAILED, NOT_FINISHED, USAGE, complain, out, print_json
+from swapline_producer.cli.output import DONE, FAILED, NOT_FINISHED, USAGE, complain, out, print_json, warn
 from swapline_producer.cli.progress import progress
 from swapline_producer.client.manifest import check
 from swapline_producer.contract import CREDITS_PER_JOB
@@ -62,7 +60,7 @@ class Run:
             for row in self._manifest.rows():
                 problem = check(row, allow_private=self._allow_private)
                 if problem is not None:
-                    click.echo(f"{row.place}: {problem}", err=True)
+                    warn(f"{row.place}: {problem}")
                     self._left_out[row.number] = problem
                 else:
                     tenants.add(row.values.get("tenant", "default"))
@@ -105,7 +103,7 @@ class Run:
                 if isinstance(result.error, LedgerUnavailable):
                     raise result.error  # the others would fare no better; the same command goes on from here
                 if result.error is not None:
-                    click.echo(f"{row.name}: {result.error}", err=True)
+                    warn(f"{row.name}: {result.error}")
                     self._left_out[row.number] = str(result.error)
                     self._told["refused"] += 1
                 else:
@@ -120,9 +118,7 @@ class Run:
         A row that is to be left out is not waited for.
         """
         if self._told["refused"] and not self._skip_bad:
-            click.echo(
-                "swapline: some rows were refused, so batch.completed is not sent; mend them and run again.", err=True
-            )
+            warn("swapline: some rows were refused, so batch.completed is not sent; mend them and run again.")
             return
         self._producer.seal_batch(self._name, webhook_url, self._tenant)
 
@@ -190,7 +186,7 @@ class Run:
 
 
 def _give_up(what: str) -> NoReturn:
-    click.echo(f"swapline: {what}; nothing was enqueued.", err=True)
+    warn(f"swapline: {what}; nothing was enqueued.")
     sys.exit(USAGE)
 
 

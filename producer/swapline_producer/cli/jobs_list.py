@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import click
 from swapline_producer.cli import connections as reach
 from swapline_producer.cli.evidence import evidence, print_held
 from swapline_producer.cli.filters import filtered, job_filter_of
-from swapline_producer.cli.output import job_facts, out, print_jobs
+from swapline_producer.cli.output import as_json_text, job_facts, out, print_jobs
 from swapline_producer.contract import Job, State
 from swapline_producer.errors import JobNotFound
 
@@ -107,7 +106,7 @@ def _print_json(found: Iterable[Found]) -> None:
     """One array, printed as it is read: a million jobs need no memory."""
     opening = "["
     for job, known in found:
-        click.echo(opening + "\n" + json.dumps(job_facts(job) | {"evidence": known}, indent=2, default=str), nl=False)
+        click.echo(opening + "\n" + as_json_text(job_facts(job) | {"evidence": known}), nl=False)
         opening = ","
     click.echo("[]" if opening == "[" else "\n]")
 

@@ -8,12 +8,13 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from swapline_producer.cli.terminal import Terminal
 from swapline_producer.contract import Job, Notification, State
 from swapline_producer.errors import RequestError
+from swapline_producer.foreign_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -41,19 +42,29 @@ WIDE = 240
 NARROW = 100
 """Columns of a terminal below which a list of jobs shows less of each."""
 
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE)
+out = Terminal(soft_wrap=True, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE)
 
 
 def complain(error: Exception) -> None:
     """Print an error as sentences on standard error."""
     code = f" ({error.code})" if isinstance(error, RequestError) and error.code else ""
     said = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else f"{error}"
-    print(f"swapline: {said}{code}", file=sys.stderr)  # noqa: T201 -- this is the command line
+    warn(f"swapline: {said}{code}", lines=getattr(error, "has_lines", False))
+
+
+def warn(sentence: str, *, lines: bool = False) -> None:
+    """Print a sentence on standard error."""
+    print(visible(sentence, lines=lines), file=sys.stderr)  # noqa: T201 -- this is the command line
 
 
 def print_json(value: object) -> None:
     """Print one JSON value on standard output."""
-    print(json.dumps(value, indent=2, default=str))  # noqa: T201 -- this is the command line
+    print(as_json_text(value))  # noqa: T201 -- this is the command line
+
+
+def as_json_text(value: object) -> str:
+    """Write JSON in ASCII, without DEL, the one control that JSON leaves as it is."""
+    return json.dumps(value, indent=2, default=str).replace("\x7f", "\\u007f")
 
 
 def print_rows(table: Table) -> None:

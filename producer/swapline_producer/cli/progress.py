@@ -6,7 +6,6 @@ import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -18,6 +17,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+
+from swapline_producer.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -35,7 +36,7 @@ class Rate(ProgressColumn):
 @contextmanager
 def progress(what: str, total: int | None, *, quiet: bool = False) -> Generator[Callable[[int], None]]:
     """Show how far something is; gives a function that is told of so many more steps."""
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

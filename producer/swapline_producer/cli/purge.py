@@ -128,7 +128,7 @@ def janitor(*, dry_run: bool, limit: int, older_than: float, adopt: bool, as_jso
 
 def _tell(findings: Findings, *, as_json: bool, dry: bool) -> None:
     if as_json:
-        print_json(asdict(findings) | {"dry_run": dry})
+        print_json({**asdict(findings), "orphans": findings.orphans, "dry_run": dry})  # asdict makes pairs of a Counter
         return
     out.print(f"looked at {findings.polled_at} objects{', and stopped at the limit' if findings.cut_short else ''}")
     for area, number in findings.orphans.items():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.table import Table
+from rich.text import Text
 
 from swapline_producer.cli import connections as reach
 from swapline_producer.cli.filters import AgeType
@@ -138,7 +139,11 @@ def endpoints(*, as_json: bool) -> None:
     for name in ("endpoint", "state", "tenant", "address", "failing since", "failures", "last answer"):
         table.add_column(name, overflow="fold")
     for one in found:
-        state = f"[red]disabled[/red] ({one.reason})" if one.disabled_at else "[yellow]failing[/yellow]"
+        state = (
+            Text("disabled", "red").append(f" ({one.reason})", "default")
+            if one.disabled_at
+            else Text("failing", "yellow")
+        )
         since = moment(one.failing_since)
         table.add_row(one.endpoint_id, state, one.tenant, one.address, since, f"{one.failures:,}", one.error)
     print_rows(table)
@@ -245,8 +250,7 @@ def _print_deliveries(facts: Sequence[dict[str, Any]]) -> None:
     for name in ("job or batch", "event", "webhook", "tries", "last", "to", "why"):
         table.add_column(name, overflow="fold")
     for one in facts:
-        colour = "red" if one["notification"] == "DEAD" else "yellow"
-        state = f"[{colour}]{one['notification']}[/{colour}]"
+        state = Text(one["notification"], "red" if one["notification"] == "DEAD" else "yellow")
         why = one["error"] or ""
         table.add_row(one["id"], one["event"], state, str(one["attempts"]), one["last_at"], one["address"], why)
     print_rows(table)

@@ -20,9 +20,9 @@ from urllib.parse import unquote_to_bytes
 
 import pybase64
 
+from swapline_producer.client.picture_formats import BrokenHeader, CutShort, measure, media_type
 from swapline_producer.contract import FailureCode
 from swapline_producer.errors import ImageError
-from swapline_producer.picture_formats import BrokenHeader, CutShort, measure, media_type
 from swapline_producer.webhooks.addresses import url_problem
 
 MAX_ENCODED = 10_000_000

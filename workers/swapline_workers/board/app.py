@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from swapline_producer.contract import Notification
 from swapline_producer.errors import JobNotFound, LedgerUnavailable, StorageError
+from swapline_producer.foreign_text import visible
 from swapline_workers.board import labels as words
 from swapline_workers.board import shape
 from swapline_workers.board.guard import Guard, Headers
@@ -57,7 +58,7 @@ def build_board(ledger: Ledger, storage: Storage | None, basic_auth: BasicAuth) 
     """Build the app. Opens no connection."""
     assets = {name: (resources.files(__package__) / "static" / name).read_bytes() for name in ASSETS}
     addresses = {name: f"/static/{hashlib.sha256(data).hexdigest()[:12]}/{name}" for name, data in assets.items()}
-    templates = _templates(addresses)
+    templates = templates_of(addresses)
     pages = Pages(ledger, Thumbnails(storage) if storage else None, templates)
 
     def asset(request: Request) -> Response:
@@ -97,10 +98,17 @@ def _said(error: Exception) -> tuple[HTTPStatus, str]:
     return said or (HTTPStatus.INTERNAL_SERVER_ERROR, "Something is wrong with the board itself; its log says what.")
 
 
-def _templates(addresses: dict[str, str]) -> Environment:
+def _seen(value: object) -> object:
+    """Show what a text would hide, a mark of direction or a line break. Markup is our own, and has lines."""
+    return visible(value) if type(value) is str else value
+
+
+def templates_of(addresses: dict[str, str]) -> Environment:
+    """Build the pages; `addresses` are those of the static files."""
     templates = Environment(
         loader=PackageLoader("swapline_workers.board"),
         autoescape=True,
+        finalize=_seen,
         undefined=StrictUndefined,  # a name that is not there is a bug, not an empty place
         trim_blocks=True,
         lstrip_blocks=True,

@@ -26,3 +26,5 @@ class PortTaken(LocalError):  # noqa: N818 -- it names the situation
 
 class ChildFailed(LocalError):  # noqa: N818 -- it names what happened
     """A child ended by itself, or was not ready in time."""
+
+    has_lines = True  # those of its log

@@ -89,7 +89,7 @@ class LogFollower:
             with suppress(OSError):  # a full disk, or somebody who tidies up: the next look may be luckier
                 while lines := self._new_lines(name, path):
                     for line in filter(str.strip, lines):
-                        self._print(name, Text.from_ansi(line))
+                        self._print(name, Text(line))
 
     def _print(self, name: str, text: Text) -> None:
         colour = _COLOURS[self._names.index(name) % len(_COLOURS)] if name in self._names else ""

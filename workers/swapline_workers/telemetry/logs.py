@@ -18,6 +18,7 @@ from celery import signals
 from celery.apps import worker as celery_worker
 
 from swapline_producer.errors import SettingsError
+from swapline_producer.foreign_text import visible
 from swapline_producer.settings import load
 from swapline_workers.settings import LogSettings, WorkerSettings
 from swapline_workers.telemetry import context
@@ -127,10 +128,20 @@ def _flat(settings: LogSettings) -> list[Any]:
 
 def _cleaned(clean: Callable[[Any], Any]) -> Processor:
     def processor(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        return {name: value if name in _INNER else clean(value) for name, value in line.items()}
+        return {name: value if name in _INNER else _one_line(name, clean(value)) for name, value in line.items()}
 
     return processor
 
+
+def _one_line(name: str, value: Any) -> Any:
+    """Leave line breaks to tracebacks, and none of theirs at the beginning of a line."""
+    if name in _OF_LINES:
+        return "    " + str(value).replace("\n", "\n    ")
+    return visible(value) if isinstance(value, str) else value
+
+
+_OF_LINES = ("exception", "stack")
+"""Texts of several lines in a line of the log."""
 
 _INNER = ("_record", "_from_structlog")
 """What structlog keeps in a line until it is rendered."""

@@ -1,6 +1,7 @@
 """What must not stand in a log, taken out of any text: the net below code that takes care by itself.
 
-Secrets that we know, what stands before the `@` and behind the `?` of a URL, and anything that looks like a picture.
+Secrets that we know, what stands before the `@` and behind the `?` of a URL, anything that looks like a picture, and
+what a terminal would obey. Line breaks stay: a traceback has them.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
+
+from swapline_producer.foreign_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -53,7 +56,7 @@ def _clean_text(text: str, secret: re.Pattern[str]) -> str:
         text = _USERINFO.sub(f"{GONE}@", text)
     if "?" in text:
         text = _QUERY.sub(f"?{GONE}", text)
-    return _PICTURE.sub(lambda found: f"[{len(found[0])} characters]", text)
+    return visible(_PICTURE.sub(lambda found: f"[{len(found[0])} characters]", text), lines=True)
 
 
 def _forms(secret: str) -> set[str]:

@@ -5,17 +5,14 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 import pytest
 from click.shell_completion import get_completion_class
 from click.testing import CliRunner
 
+from support.commands import COMMANDS
 from swapline_producer.cli import swapline
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PRINT_NO_FACTS = {
     "board": "it serves until it is stopped",
@@ -33,20 +30,6 @@ PRINT_NO_FACTS = {
     "worker": "it writes a log",
 }
 """Commands without --json, and why."""
-
-
-def commands(group: click.Group, words: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
-    context = click.Context(group)
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        assert command is not None, name
-        if not isinstance(command, click.Group) or command.invoke_without_command:
-            yield " ".join((*words, name)), command
-        if isinstance(command, click.Group):
-            yield from commands(command, (*words, name))
-
-
-COMMANDS = dict(commands(swapline))
 
 
 def test_all_commands_are_walked() -> None:

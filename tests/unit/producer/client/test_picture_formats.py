@@ -13,8 +13,8 @@ from PIL import Image, ImageFile, PngImagePlugin
 
 from support.pngs import SIGNATURE, chunk, ihdr, noise
 from swapline_producer.client.images import Picture, read_image
+from swapline_producer.client.picture_formats import MAX_PARTS, BrokenHeader, CutShort, measure
 from swapline_producer.errors import ImageError
-from swapline_producer.picture_formats import MAX_PARTS, BrokenHeader, CutShort, measure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,10 +7,10 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from swapline_producer.cli.terminal import Terminal
 from swapline_producer.errors import LedgerUnavailable
 from swapline_producer.producer import Producer
 from swapline_simulator import sample_photographs
@@ -25,6 +25,8 @@ from swapline_workers.local.supervisor import StopRequested, Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from rich.console import Console
 
     from swapline_workers.local.demo.jobs import Photograph
     from swapline_workers.local.demo.run import Entry
@@ -41,7 +43,7 @@ def run_demo(photos: Sequence[Path], folder: Path, *, keep: bool, logs: bool) ->
     log for a service that does not run.
     """
     given = photographs(photos, sample_photographs())
-    console = Console(highlight=False)
+    console = Terminal()
     if not console.is_terminal:
         console.width = max(console.width, _WIDTH_IN_A_FILE)
     demo_folder = DemoFolder.new(folder)
@@ -91,7 +93,8 @@ def _put_through(
 
 
 def _keep_up(stage: Stage, supervisor: Supervisor, console: Console) -> None:
-    console.print("\nStill up, until Ctrl-C:")
+    console.print()
+    console.print("Still up, until Ctrl-C:")
     console.print(_addresses(stage))
     with suppress(StopRequested):
         supervisor.run()

@@ -6,6 +6,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from rich.console import Group
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
@@ -55,7 +56,9 @@ class Progress:
             if self._last.get(entry.number) != now:
                 self._last[entry.number] = now
                 seconds = time.monotonic() - self._began
-                self._console.print(f"{seconds:7.1f} s  {entry.title}: {now}", highlight=False, markup=False)
+                self._console.print(
+                    f"{seconds:7.1f} s  {entry.title}: {now}",
+                )
 
 
 def _moving(entries: list[Entry]) -> Table:
@@ -89,10 +92,10 @@ def results(entries: list[Entry], pictures: Callable[[Entry], list[str]]) -> Tab
         job = entry.job
         failure = f"{job.failure_code or ''} {job.failure_detail or ''}".strip()
         table.add_row(
-            Text.assemble(entry.title, "\n", (job.job_id, "dim")),
+            Group(entry.title, Text(job.job_id, "dim")),
             coloured(job.state),
             Text(f"{_age(job):.1f}"),
-            Text("\n".join(pictures(entry)) or failure),
+            Group(*(pictures(entry) or [failure])),
             Text("verified", "green") if entry.verified else Text(job.notification.lower(), "red"),
         )
     return table

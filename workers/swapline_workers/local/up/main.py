@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import redis
-from rich.console import Console
 
+from swapline_producer.cli.terminal import Terminal
 from swapline_producer.errors import LedgerUnavailable, SettingsError
 from swapline_producer.ledger import Ledger, connect
 from swapline_producer.settings import ProducerSettings, load
@@ -71,7 +71,7 @@ def run_up(options: UpOptions) -> None:
         folder, lock = ends.enter_context(occupied(options.folder))
         shared_death_pipe().keep(lock)  # so that the folder is free exactly when everything of ours has ended
         _check_ports(options, pages)
-        console = Console(highlight=False, soft_wrap=True)
+        console = Terminal(soft_wrap=True)
         sized = size(settings.max_in_flight, workers=options.workers)
         names = ["up", *_names(options, pages, sized, embedded=embedded)]
         follower = LogFollower(console, {}, names=names, keep_under=_LOG_SIZE)

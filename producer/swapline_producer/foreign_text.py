@@ -1,0 +1,34 @@
+"""Text from elsewhere (a vendor, a receiver, a customer, a bucket) as it may stand on a terminal, a page or in a log.
+
+Escape codes move the cursor and change what was printed before, line breaks forge lines, and marks of direction let a
+name read as another one. Each such character becomes one that can be seen, so that nothing else moves.
+"""
+
+from __future__ import annotations
+
+_UNSEEN = (
+    *range(0x80, 0xA0),  # the second set of controls: 0x9b alone is an escape code to some terminals
+    *(0xAD, 0x61C, 0x180E, 0x200B, 0x200E, 0x200F),
+    *range(0x202A, 0x202F),  # embeddings and overrides of direction
+    *range(0x2060, 0x2070),  # isolates among them
+    *range(0xD800, 0xE000),  # halves of a surrogate pair, which no stream can write
+    *(0xFEFF, 0xFFF9, 0xFFFA, 0xFFFB),
+    *range(0xE0000, 0xE0080),
+)
+_VISIBLE = {
+    **dict.fromkeys(_UNSEEN, "\N{REPLACEMENT CHARACTER}"),
+    **{code: chr(0x2400 + code) for code in range(0x20)},  # a picture for each of the first controls
+    0x7F: "\N{SYMBOL FOR DELETE}",
+    0x2028: "\N{SYMBOL FOR NEWLINE}",
+    0x2029: "\N{SYMBOL FOR NEWLINE}",
+}
+_VISIBLE_IN_LINES = {code: seen for code, seen in _VISIBLE.items() if code != ord("\n")}
+
+
+def visible(value: object, *, lines: bool = False) -> str:
+    """Return a text with each control, line break and mark of direction as one visible character.
+
+    `lines` keeps line breaks: for a text of our own that has several lines, a traceback.
+    """
+    text = str(value)
+    return text if text.isprintable() else text.translate(_VISIBLE_IN_LINES if lines else _VISIBLE)
