@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import secrets
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 
+from swapline_producer.client.async_waiting import CompletionListener
 from swapline_producer.client.bulk import Bulk
 from swapline_producer.client.cancel import cancel
 from swapline_producer.client.images import Link, is_link, read_image
@@ -71,6 +73,7 @@ class Producer:
         self.on_call = Recovery(ledger, publisher, storage)
         self._publisher = publisher
         self._storage = storage
+        self._completions = CompletionListener(ledger)
 
     @classmethod
     def connect(cls, settings: ProducerSettings) -> Self:
@@ -123,6 +126,20 @@ class Producer:
             state = self.get(job_id).state
             raise TimeoutError(f"Job {job_id} is still {state} after {timeout:g} s; it goes on.") from None
         return job
+
+    async def enqueue_async(self, request: SwapRequest) -> Enqueued:
+        """`enqueue` for asyncio; the picture and the job are written in a thread. Raises as `enqueue`."""
+        return await asyncio.to_thread(self.enqueue, request)
+
+    async def wait_async(self, job_id: str, timeout: float = 3600.0) -> Job:  # noqa: ASYNC109 -- as `wait` has it
+        """`wait` for asyncio: all waiters of a process share one thread and one connection.
+
+        Raises JobNotFound, LedgerUnavailable where the ledger cannot be reached at first, and TimeoutError.
+        """
+        try:
+            return await self._completions.wait(job_id, timeout)
+        except TimeoutError:
+            raise TimeoutError(f"Job {job_id} has not finished after {timeout:g} s; it goes on.") from None
 
     def as_completed(self, job_ids: Iterable[str], timeout: float = 3600.0) -> Iterator[Job]:
         """Give jobs as they finish, each once; by one subscription, however many they are.

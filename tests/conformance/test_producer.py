@@ -99,14 +99,12 @@ def services(request: pytest.FixtureRequest, tmp_path: Path) -> WorkerServices:
     return Real(Producer.connect(settings))
 
 
-def accept_request(**values: Any) -> SwapRequest:
+def swap(**values: Any) -> SwapRequest:
     return SwapRequest(**{"image": URL, "gender": 1, "filter_id": 12} | values)
 
 
 def test_a_job_is_queued_as_it_was_asked_for(services: WorkerServices) -> None:
-    asked = accept_request(
-        image=sample_photographs()[0], tenant="shop", metadata={"order": "7"}, batch="spring", queue_ttl=60
-    )
+    asked = swap(image=sample_photographs()[0], tenant="shop", metadata={"order": "7"}, batch="spring", queue_ttl=60)
     enqueued = services.producer.enqueue(asked)
     job = services.producer.get(enqueued.job_id)
     assert (enqueued.created, job.state, job.version, job.tenant) == (True, State.QUEUED, 1, "shop")
@@ -121,9 +119,9 @@ def test_a_job_is_queued_as_it_was_asked_for(services: WorkerServices) -> None:
 
 def test_what_the_vendor_would_refuse_is_refused(services: WorkerServices, tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="does not exist"):
-        services.producer.enqueue(accept_request(image=tmp_path / "nowhere.jpg"))
+        services.producer.enqueue(swap(image=tmp_path / "nowhere.jpg"))
     with pytest.raises(RequestError, match="refused"):
-        services.producer.enqueue(accept_request(image="http://127.0.0.1/me.jpg"))
+        services.producer.enqueue(swap(image="http://127.0.0.1/me.jpg"))
 
 
 def test_a_text_from_outside_cannot_name_a_file(services: WorkerServices, tmp_path: Path) -> None:
@@ -131,11 +129,11 @@ def test_a_text_from_outside_cannot_name_a_file(services: WorkerServices, tmp_pa
     secret.write_bytes(sample_photographs()[0])
     for text in (str(secret), secret.as_uri(), f" {secret}", f"data:{secret}"):
         with pytest.raises(ImageError):
-            services.producer.enqueue(accept_request(image=text))
+            services.producer.enqueue(swap(image=text))
         [result] = services.producer.enqueue_many([{"image": text, "gender": 1, "filter_id": 12}])
         assert isinstance(result.error, ImageError)
     assert list(services.producer.storage.list("inputs")) == []
-    assert services.producer.enqueue(accept_request(image=secret)).created
+    assert services.producer.enqueue(swap(image=secret)).created
 
 
 def test_a_picture_that_is_cut_short_is_refused_before_anything_is_stored(services: WorkerServices) -> None:
@@ -143,9 +141,9 @@ def test_a_picture_that_is_cut_short_is_refused_before_anything_is_stored(servic
     halves = [photograph[: len(photograph) // 2], photograph[:-2], png()[:-1]]
     for half in halves:
         with pytest.raises(ImageError, match="cut short"):
-            services.producer.enqueue(accept_request(image=half))
+            services.producer.enqueue(swap(image=half))
     assert list(services.producer.storage.list("inputs")) == []
-    assert services.producer.enqueue(accept_request(image=photograph + bytes(512))).created
+    assert services.producer.enqueue(swap(image=photograph + bytes(512))).created
 
 
 def test_the_largest_values_of_a_request_are_written_and_read_again(services: WorkerServices) -> None:
@@ -170,29 +168,29 @@ def test_the_largest_values_of_a_request_are_written_and_read_again(services: Wo
 
 
 def test_a_key_gives_the_same_job_to_the_same_request_of_the_same_tenant(services: WorkerServices) -> None:
-    first, again = (services.producer.enqueue(accept_request(idempotency_key="k")) for _ in range(2))
+    first, again = (services.producer.enqueue(swap(idempotency_key="k")) for _ in range(2))
     assert (again.job_id, again.created) == (first.job_id, False)
     with pytest.raises(IdempotencyConflict, match=first.job_id):
-        services.producer.enqueue(accept_request(idempotency_key="k", filter_id=13))
-    assert services.producer.enqueue(accept_request(idempotency_key="k", tenant="other")).created
+        services.producer.enqueue(swap(idempotency_key="k", filter_id=13))
+    assert services.producer.enqueue(swap(idempotency_key="k", tenant="other")).created
 
 
 def test_a_failed_job_keeps_its_key_unless_it_is_replaced(services: WorkerServices) -> None:
-    first = services.producer.enqueue(accept_request(idempotency_key="k"))
-    assert services.producer.enqueue(accept_request(idempotency_key="k", replace_failed=True)).job_id == first.job_id
+    first = services.producer.enqueue(swap(idempotency_key="k"))
+    assert services.producer.enqueue(swap(idempotency_key="k", replace_failed=True)).job_id == first.job_id
     services.fail(first.job_id)
-    assert services.producer.enqueue(accept_request(idempotency_key="k")).job_id == first.job_id
-    second = services.producer.enqueue(accept_request(idempotency_key="k", filter_id=13, replace_failed=True))
+    assert services.producer.enqueue(swap(idempotency_key="k")).job_id == first.job_id
+    second = services.producer.enqueue(swap(idempotency_key="k", filter_id=13, replace_failed=True))
     assert second.created
     assert services.producer.events(second.job_id)[0].data == {"replaces": first.job_id}
 
 
 def test_many_are_answered_in_order_item_by_item(services: WorkerServices) -> None:
     items: list[Any] = [
-        accept_request(),
-        accept_request(image="nowhere.jpg"),
+        swap(),
+        swap(image="nowhere.jpg"),
         {"image": URL, "gender": 9, "filter_id": 1},
-        accept_request(),
+        swap(),
     ]
     results = list(services.producer.enqueue_many(items))
     assert [result.index for result in results] == [0, 1, 2, 3]
@@ -201,7 +199,7 @@ def test_many_are_answered_in_order_item_by_item(services: WorkerServices) -> No
 
 
 def test_a_job_that_succeeds_has_its_pictures(services: WorkerServices) -> None:
-    job_id = services.producer.enqueue(accept_request()).job_id
+    job_id = services.producer.enqueue(swap()).job_id
     services.succeed(job_id)
     job = services.producer.wait(job_id, timeout=30)
     [image] = job.images
@@ -212,7 +210,7 @@ def test_a_job_that_succeeds_has_its_pictures(services: WorkerServices) -> None:
 
 
 def test_a_job_that_fails_has_a_code(services: WorkerServices) -> None:
-    job_id = services.producer.enqueue(accept_request()).job_id
+    job_id = services.producer.enqueue(swap()).job_id
     services.fail(job_id)
     job = services.producer.get(job_id)
     assert (job.state, job.failure_code, job.images) == (State.FAILED, FailureCode.VENDOR_FAILED, ())
@@ -227,7 +225,7 @@ def test_a_job_that_is_not_there_is_said(services: WorkerServices) -> None:
 
 
 def test_waiting_ends_when_the_job_does(services: WorkerServices) -> None:
-    job_id = services.producer.enqueue(accept_request()).job_id
+    job_id = services.producer.enqueue(swap()).job_id
     found: list[Job] = []
     waiter = threading.Thread(target=lambda: found.append(services.producer.wait(job_id, timeout=30)))
     waiter.start()
@@ -237,7 +235,7 @@ def test_waiting_ends_when_the_job_does(services: WorkerServices) -> None:
 
 
 def test_waiting_for_many_gives_each_as_it_ends_and_all_in_order(services: WorkerServices) -> None:
-    a, b, c = (services.producer.enqueue(accept_request()).job_id for _ in range(3))
+    a, b, c = (services.producer.enqueue(swap()).job_id for _ in range(3))
     services.fail(b)
     finishing = services.producer.as_completed([a, b, c], timeout=30)
     assert next(finishing).job_id == b
@@ -249,7 +247,7 @@ def test_waiting_for_many_gives_each_as_it_ends_and_all_in_order(services: Worke
 
 
 def test_time_that_is_over_is_said_and_stops_no_job(services: WorkerServices) -> None:
-    job_id = services.producer.enqueue(accept_request()).job_id
+    job_id = services.producer.enqueue(swap()).job_id
     with pytest.raises(TimeoutError, match="it goes on"):
         services.producer.wait(job_id, timeout=0.05)
     with pytest.raises(TimeoutError, match="they go on"):
@@ -257,7 +255,7 @@ def test_time_that_is_over_is_said_and_stops_no_job(services: WorkerServices) ->
 
 
 def test_a_queued_job_is_canceled_at_once_and_not_charged(services: WorkerServices) -> None:
-    job_id = services.producer.enqueue(accept_request()).job_id
+    job_id = services.producer.enqueue(swap()).job_id
     for _ in range(2):
         told = services.producer.cancel(job_id)
         assert (told.done, told.charged, told.job.state) == (True, False, State.CANCELED)
@@ -268,7 +266,7 @@ def test_a_queued_job_is_canceled_at_once_and_not_charged(services: WorkerServic
 def test_a_job_at_the_vendor_ends_canceled_when_the_vendor_is_done(
     services: WorkerServices, *, keep_result: bool, pictures: int
 ) -> None:
-    job_id = services.producer.enqueue(accept_request()).job_id
+    job_id = services.producer.enqueue(swap()).job_id
     services.start(job_id)
     told = services.producer.cancel(job_id, keep_result=keep_result)
     assert (told.done, told.charged, told.job.state) == (False, True, State.RUNNING)
@@ -279,7 +277,7 @@ def test_a_job_at_the_vendor_ends_canceled_when_the_vendor_is_done(
 
 
 def test_a_job_that_has_ended_cannot_be_canceled(services: WorkerServices) -> None:
-    job_id = services.producer.enqueue(accept_request()).job_id
+    job_id = services.producer.enqueue(swap()).job_id
     services.succeed(job_id)
     with pytest.raises(NotPossible, match="it is SUCCEEDED"):
         services.producer.cancel(job_id)
@@ -287,15 +285,15 @@ def test_a_job_that_has_ended_cannot_be_canceled(services: WorkerServices) -> No
 
 def test_the_fake_can_let_every_job_succeed_at_once() -> None:
     producer = FakeProducer(at_once=True)
-    one = producer.enqueue(accept_request(ratio="square"))
-    [many] = producer.enqueue_many([accept_request()])
+    one = producer.enqueue(swap(ratio="square"))
+    [many] = producer.enqueue_many([swap()])
     done = producer.wait_many([one.job_id, str(many.job_id)], timeout=1)
     assert [(job.state, job.images[0].width) for job in done] == [(State.SUCCEEDED, 1280), (State.SUCCEEDED, 1200)]
 
 
 def test_the_fake_says_what_a_test_did_wrong() -> None:
     producer = FakeProducer()
-    job_id = producer.enqueue(accept_request()).job_id
+    job_id = producer.enqueue(swap()).job_id
     producer.succeed(job_id)
     with pytest.raises(ValueError, match="is SUCCEEDED, not RUNNING"):
         producer.fail(job_id)

@@ -6,6 +6,7 @@ the same as for a job that never was.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from swapline_producer.errors import JobNotFound, RequestError
@@ -47,6 +48,15 @@ class TenantView:
         """Wait until a job of this tenant has finished. Raises JobNotFound at once, else as `Producer.wait`."""
         self.get(job_id)
         return self._producer.wait(job_id, timeout)
+
+    async def enqueue_async(self, request: SwapRequest) -> Enqueued:
+        """`enqueue` for asyncio."""
+        return await asyncio.to_thread(self.enqueue, request)
+
+    async def wait_async(self, job_id: str, timeout: float = 3600.0) -> Job:  # noqa: ASYNC109 -- as `wait` has it
+        """`wait` for asyncio; see `Producer.wait_async`."""
+        await asyncio.to_thread(self.get, job_id)
+        return await self._producer.wait_async(job_id, timeout)
 
     def cancel(self, job_id: str, **how: Any) -> Cancellation:
         """Cancel a job of this tenant; see `Producer.cancel`. Raises JobNotFound, NotPossible."""
