@@ -9,6 +9,7 @@
     ├── JobNotFound          no such job in the ledger
     ├── BatchNotFound        no such batch in the ledger
     ├── NotPossible          what a person asked for does not fit the job's state; says what does
+    │   └── VendorIdInUse        the vendor's id that a job is to have is another job's
     ├── StorageError
     │   ├── StorageUnavailable   the store could not be reached or refused; try again later
     │   └── ObjectMissing        the store answered: there is no such object
@@ -77,6 +78,17 @@ class BatchNotFound(SwaplineError):  # noqa: N818 -- the conventional name
 
 class NotPossible(SwaplineError):  # noqa: N818 -- it names the situation
     """What was asked for does not fit the job's state."""
+
+
+class VendorIdInUse(NotPossible):
+    """One id of the vendor's for two jobs: the pictures of one would go to the other."""
+
+    def __init__(self, vendor_job_id: str, job_id: str, owner: str) -> None:
+        """`owner` is the job that has the id."""
+        super().__init__(
+            f"The vendor's id {vendor_job_id!r} is that of job {owner}, so it cannot be that of job {job_id}: look for"
+            " both in the vendor's records."
+        )
 
 
 class StorageError(SwaplineError):

@@ -96,7 +96,7 @@ ENDED = {"failed": "FAILED", "cancelled": "CANCELLED", "timed_out": "TIMED_OUT"}
 def test_every_mode_of_the_simulator_is_claimed_about() -> None:
     results = {f"result_{name}" for name in [*GOOD, *MISSING, *BAD, *ENDED]}
     by_name = {"submit_ok", "status_ok", "status_held", "status_held_pending", "status_held_cut", "status_drip"}
-    by_name |= {"submit_interim_accepted", "status_interim"}
+    by_name |= {"submit_interim_accepted", "submit_other_id_accepted", "status_interim"}
     by_name |= {"status_cut", "status_unknown", "status_404_after_ttl"}  # the last is the 404 of every other test
     assert {mode.value for mode in Mode} == results | by_name | SUBMISSIONS.keys() | POLLS.keys()
     assert len(Stage) == 3
@@ -118,6 +118,13 @@ def test_what_is_said_before_a_reply_is_passed_over(world: World) -> None:
             if look.status == "COMPLETED":
                 assert len(look.pictures()) == 1
     assert world.paid == 1
+
+
+def test_an_id_that_is_another_jobs_is_for_the_ledger_to_see(world: World) -> None:
+    before = _job(world)
+    world.direct("submit_other_id_accepted")
+    assert _job(world) == before
+    assert world.paid == 2
 
 
 @pytest.mark.parametrize("mode", SUBMISSIONS)

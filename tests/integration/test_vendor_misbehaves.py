@@ -27,8 +27,11 @@ HELD_BY = {mode for mode in Mode if mode.startswith("submit_") and mode.endswith
     Mode.SUBMIT_500,
     Mode.SUBMIT_CLOSED,
 }
-HELD_BY -= {Mode.SUBMIT_SLOW_ACCEPTED, Mode.SUBMIT_INTERIM_ACCEPTED}
+HELD_BY -= {Mode.SUBMIT_SLOW_ACCEPTED, Mode.SUBMIT_INTERIM_ACCEPTED, Mode.SUBMIT_OTHER_ID_ACCEPTED}
 """Submissions whose outcome nobody can know."""
+
+HELD_FOR_THEIR_ID = {Mode.SUBMIT_OTHER_ID_ACCEPTED: FailureCode.VENDOR_ID_IN_USE}
+"""Submissions that were accepted under an id that cannot be polled."""
 
 PAUSED_BY = {
     Mode.SUBMIT_401,
@@ -111,7 +114,7 @@ def ends(producer: Producer, jobs: dict[Mode, str]) -> dict[Mode, Job]:
 
 
 def test_every_mode_has_its_expectation() -> None:
-    expected = [*NO_NEWS, *HELD_BY, *PAUSED_BY, *GOOD_RESULTS, *BAD_RESULTS]
+    expected = [*NO_NEWS, *HELD_BY, *HELD_FOR_THEIR_ID, *PAUSED_BY, *GOOD_RESULTS, *BAD_RESULTS]
     assert Counter(expected) == Counter(mode for mode in Mode if not mode.endswith("_ok"))
 
 
@@ -150,6 +153,23 @@ def test_a_submission_whose_outcome_is_unknown_is_held_and_never_sent_again(pati
     for job in held.values():
         [evidence] = [event.data for event in producer.events(job.job_id) if event.name == "held"]
         assert evidence["reason"]
+    assert "Traceback" not in worker.log()
+
+
+@pytest.mark.parametrize("policy", ["hold", "retry", "fail"])
+def test_an_accepted_submission_whose_id_cannot_be_polled_is_held_whatever_the_policy(
+    patient: Installation, policy: str
+) -> None:
+    patient.more["SWAPLINE_ON_AMBIGUOUS_SUBMIT"] = policy
+    producer = patient.producer()
+    with patient.worker() as worker:
+        ends(producer, enqueued_under(patient, producer, [Mode.RESULT_TWO]))
+        jobs = enqueued_under(patient, producer, HELD_FOR_THEIR_ID)
+        waited_for(lambda: producer.ledger.census()[State.HELD] == len(jobs))
+        held = {mode: producer.get(job_id) for mode, job_id in jobs.items()}
+    assert {mode: job.failure_code for mode, job in held.items()} == HELD_FOR_THEIR_ID
+    assert {(job.attempts, job.vendor_job_id) for job in held.values()} == {(1, None)}
+    assert patient.vendor.control.report().submissions == 1 + len(jobs)
     assert "Traceback" not in worker.log()
 
 

@@ -31,7 +31,7 @@ HURRY = {
     r"\[\d+[mh]\]": "[3s]",
     r"\[11m:1m\]\) >= 11": "[1s:250ms]) >= 3",
     r"oldest_waiting_seconds > 3600": "oldest_waiting_seconds > 0.5",
-    r"(clock_silent_seconds\)?) > 30": r"\1 > 1.5",
+    r"(dispatcher_silent_seconds\)?) > 30": r"\1 > 1.5",
     r"polls_failing_jobs < 2": "polls_failing_jobs < 1",
     r"> 2 \* rate\(swapline_due": "> 0.5 * rate(swapline_due",
     r"(increase\(swapline_(?:storage_retries|rescues)_total\[3s\]\)) > \d+": r"\1 > 0",

@@ -100,6 +100,8 @@ def wait(job_id: str, timeout: float, *, as_json: bool) -> None:
 def resolve(job_id: str, vendor_job_id: str, *, as_json: bool) -> None:
     """Say under which id the vendor has a HELD job. It goes on from there, and is not paid again.
 
+    An id that another job has, or had until a day ago, is refused.
+
     \b
     Example: swapline jobs resolve 0193… --vendor-job-id job-abc-123
     """  # noqa: D301 -- click's mark for a block that keeps its lines

@@ -28,6 +28,9 @@ TEN_YEARS = 315_360_000.0
 MOST_CREDITS = 10**12
 """Credits a day, of a cap: more is a slip, and below 2**53 it is an exact number to Lua as well."""
 
+VENDOR_ID_LIMIT = 256
+"""Characters of the vendor's id of a job: it is a UUID or the like, goes into a URL, and is kept with the job."""
+
 _HTTP_URL: TypeAdapter[HttpUrl] = TypeAdapter(HttpUrl)
 _CONTROLS = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -67,6 +70,19 @@ def _fits_ledger(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
     if value and _json_size(value) > EXTRA_LIMIT:
         raise PydanticCustomError("extra_size", f"it is limited to {EXTRA_LIMIT} bytes of JSON")
     return value
+
+
+def vendor_id_problem(text: str) -> str | None:
+    """Why a text cannot be the vendor's id of a job, in words; None where it can."""
+    if not text.strip():
+        return "it is empty"
+    if len(text) > VENDOR_ID_LIMIT:
+        return f"it is longer than {VENDOR_ID_LIMIT} characters"
+    if not text.isprintable():
+        return "it has characters that cannot be printed"
+    if text in {".", ".."}:
+        return "it would be taken out of the URL that asks for it"
+    return None
 
 
 Tenant = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from swapline_producer.contract import SLOT_STATES, Job, JobEvent, JobSpec, State, Step, StepMessage
 from swapline_producer.contract.changes import Accepted, Advanced, Sealed
-from swapline_producer.errors import BatchNotFound, IdempotencyConflict, JobNotFound
+from swapline_producer.errors import BatchNotFound, IdempotencyConflict, JobNotFound, VendorIdInUse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
@@ -74,6 +74,7 @@ class MemoryLedger:
             have = self.get(job.job_id)
             if (have.state, have.version, have.canceling) != (job.state, job.version, job.canceling):
                 return None
+            self._check_vendor_id(have, change)
             at = self.now()
             moved = _moved(have, change, at)
             self._jobs[job.job_id] = moved
@@ -176,6 +177,12 @@ class MemoryLedger:
         return found
 
     # -- inside -----------------------------------------------------------------------------------------------
+
+    def _check_vendor_id(self, job: Job, change: Change) -> None:
+        vendor_id = change.fields.get("vendor_job_id")
+        for other in self._jobs.values():
+            if vendor_id and other.vendor_job_id == vendor_id and other.job_id != job.job_id:
+                raise VendorIdInUse(vendor_id, job.job_id, other.job_id)
 
     def _tried(self, accept_request: AcceptRequest) -> Accepted | IdempotencyConflict:
         try:

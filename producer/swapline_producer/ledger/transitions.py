@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from swapline_producer.contract import FINISHED, SLOT_STATES, Job, State, Step, StepMessage, StoredImage
 from swapline_producer.contract.changes import Advanced, Claimed, Opened, Released
 from swapline_producer.contract.replay_facts import input_is_gone
-from swapline_producer.errors import NotPossible
+from swapline_producer.errors import NotPossible, VendorIdInUse
 from swapline_producer.ledger.batches import counted
 from swapline_producer.ledger.record import job_after, job_of, written
 from swapline_producer.ledger.scripts import LedgerCore, granted, listed, sparse
@@ -53,6 +53,9 @@ class Moves(LedgerCore):
         None as well where the job is to be canceled by now and was not when it was read: what is to be written then
         is another change.
 
+        Raises NotPossible where the input is gone that the move needs, and VendorIdInUse where the vendor's id that the
+        job is to have is another job's: nothing is written then.
+
         A caller that asks again after LedgerUnavailable gives the same `token` (from `new_token`) both times: a move
         that was written and whose reply was lost then counts as written.
         """
@@ -81,6 +84,8 @@ class Moves(LedgerCore):
         answer, kept = self._run_kept("advance", wanted=wanted, **sparse(told))
         if answer.get("unheld"):
             raise NotPossible(input_is_gone(job.job_id))
+        if owner := answer.get("owner"):
+            raise VendorIdInUse(str(change.fields.get("vendor_job_id") or job.vendor_job_id), job.job_id, owner)
         if answer.get("stale"):
             return None
         return Advanced.model_construct(  # our own values: checked once is enough

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from swapline_producer.contract import CREDITS_PER_JOB, Notification, State, Step, batch_and_tenant
 from swapline_producer.contract.changes import Change, FieldValue
+from swapline_producer.contract.values import vendor_id_problem
 from swapline_producer.errors import BatchNotFound, JobNotFound, NotPossible
 from swapline_producer.ledger import new_token
 from swapline_producer.operations import replays
@@ -53,13 +54,16 @@ class Recovery:
         self._storage = storage
 
     def resolve(self, job_id: str, vendor_job_id: str) -> Job:
-        """Say that the vendor has a HELD job under this id: it is looked at from now on, and its charge is counted.
+        """Say that the vendor has a HELD job under this id: it is polled from now on, and its charge is counted.
 
-        Raises JobNotFound, NotPossible.
+        Raises JobNotFound, NotPossible where the job is not HELD or the id is none, VendorIdInUse.
         """
         job = self._ledger.get(job_id)
         if job.state is not State.HELD:
             raise NotPossible(f"Job {job_id} is {job.state}, not HELD; `swapline jobs list --state HELD` shows those.")
+        if problem := vendor_id_problem(vendor_job_id) or _typed_problem(vendor_job_id):
+            advice = f"{problem}; copy it from the vendor's records."
+            raise NotPossible(f"{vendor_job_id[:80]!r} cannot be a job's id at the vendor: {advice}")
         change = Change(
             to=State.RUNNING,
             fields={
@@ -213,6 +217,13 @@ class Recovery:
             raise NotPossible(f"Job {job.job_id} has moved on in this moment; look at it again.")
         self._publisher.send(advanced.granted)
         return advanced.job
+
+
+def _typed_problem(vendor_job_id: str) -> str | None:
+    """What a person who copies an id may have copied with it."""
+    if vendor_job_id != vendor_job_id.strip():
+        return "it has blanks around it"
+    return "it has a slash, as a URL has and no id" if set("/\\") & set(vendor_job_id) else None
 
 
 def _chunks(ids: list[str], size: int) -> Iterable[list[str]]:

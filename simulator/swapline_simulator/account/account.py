@@ -161,6 +161,10 @@ class Account:
         job = self.jobs.get(job_id)
         return job if job and job.order.version is version and job.photograph else None
 
+    def before(self, job: VendorJob) -> VendorJob:
+        """Give the job that was accepted before another one; the first has none before it but itself."""
+        return list(self.jobs.values())[max(0, job.ordinal - 1)]
+
     def retune(self, config: SimulatorConfig, now: float) -> None:
         """Go on under another configuration. Jobs that run keep the service time that they were given."""
         self.config = config

@@ -34,7 +34,8 @@ async def run(request: web.Request) -> web.StreamResponse:
     except Refusal as refusal:
         vendor.tally.refused[refusal.code] += 1
         return await send(request, refusal_reply(vendor, refusal))
-    return await _answer(request, cue, job.job_id)
+    told = vendor.account.before(job) if cue.mode is Mode.SUBMIT_OTHER_ID_ACCEPTED else job
+    return await _answer(request, cue, told.job_id)
 
 
 async def _answer(request: web.Request, cue: Cue, job_id: str) -> web.StreamResponse:

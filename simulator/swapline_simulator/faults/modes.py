@@ -42,6 +42,7 @@ class Mode(StrEnum):
     SUBMIT_NOT_JSON_ACCEPTED = "submit_not_json_accepted"
     SUBMIT_NO_ID_ACCEPTED = "submit_no_id_accepted"
     SUBMIT_INTERIM_ACCEPTED = "submit_interim_accepted"
+    SUBMIT_OTHER_ID_ACCEPTED = "submit_other_id_accepted"
 
     STATUS_OK = "status_ok"
     STATUS_HELD = "status_held"
@@ -132,6 +133,7 @@ MODES: dict[Mode, Row] = {
     Mode.SUBMIT_NOT_JSON_ACCEPTED: Row("accepted, then 200 with an HTML page"),
     Mode.SUBMIT_NO_ID_ACCEPTED: Row("accepted, then 200 with JSON that has no id"),
     Mode.SUBMIT_INTERIM_ACCEPTED: Row("accepted; 102 and 103 come before the reply"),
+    Mode.SUBMIT_OTHER_ID_ACCEPTED: Row("accepted, then 200 with the id of the job before, where there is one"),
     Mode.STATUS_OK: Row("answered at once with the present status"),
     Mode.STATUS_HELD: Row("held until the job is done"),
     Mode.STATUS_HELD_PENDING: Row(

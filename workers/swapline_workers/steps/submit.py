@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from swapline_producer.contract import CREDITS_PER_JOB, FailureCode, Job, Notification, State, Step
 from swapline_producer.contract.changes import BreakerTrip, Change, notification_fields
-from swapline_producer.errors import NotReplicated, ObjectMissing, StorageUnavailable
+from swapline_producer.errors import NotReplicated, ObjectMissing, StorageUnavailable, VendorIdInUse
 from swapline_workers import errors
 from swapline_workers.core.outcomes import STALE, Next, Outcome, Park, Stop
 from swapline_workers.settings import AmbiguousSubmit
@@ -111,7 +111,10 @@ def settle_accepted(job: Job, ports: Ports, reply: Submission, wait: float) -> O
         count={"submitted": 1, "credits": CREDITS_PER_JOB},
         close_breaker=True,
     )
-    running = ports.session.advance_until_written(job, change) or _written_late(job, ports, change)
+    try:
+        running = ports.session.advance_until_written(job, change) or _written_late(job, ports, change)
+    except VendorIdInUse as error:
+        return hold(job, ports, FailureCode.VENDOR_ID_IN_USE, str(error), {"vendor_job_id": reply.vendor_job_id})
     if running is None:
         return Stop(f"the vendor's id {reply.vendor_job_id} came too late: the job has moved on")
     return Next(running, Step.POLL, wait)
@@ -135,15 +138,20 @@ def settle_unknown(job: Job, ports: Ports, reason: str, evidence: dict[str, Json
     policy = ports.policy.on_ambiguous_submit
     if policy is AmbiguousSubmit.FAIL:
         return fail(job, ports, FailureCode.SUBMIT_UNKNOWN, reason)
-    data: dict[str, JsonValue] = {"reason": reason, "attempt": job.attempts, **evidence}
     if policy is AmbiguousSubmit.RETRY:
+        data: dict[str, JsonValue] = {"reason": reason, "attempt": job.attempts, **evidence}
         return _requeue(job, ports, Change(to=State.QUEUED, note="ambiguous", data=data, count={"ambiguous": 1}))
+    return hold(job, ports, FailureCode.SUBMIT_UNKNOWN, reason, evidence)
+
+
+def hold(job: Job, ports: Ports, code: FailureCode, reason: str, evidence: dict[str, JsonValue]) -> Outcome:
+    """Have a person decide about a paid call, whatever the policy for those whose outcome is unknown."""
     tells = job.spec.webhook_url is not None
     change = Change(
         to=State.HELD,
         fields={
             "attempt_open": False,
-            "failure_code": FailureCode.SUBMIT_UNKNOWN,
+            "failure_code": code,
             "failure_detail": reason,
             **notification_fields(job),
         },
@@ -152,13 +160,13 @@ def settle_unknown(job: Job, ports: Ports, reason: str, evidence: dict[str, Json
         due_by="run_until",
         sends=tells,
         note="held",
-        data=data,
+        data={"reason": reason, "attempt": job.attempts, **evidence},
         count={"ambiguous": 1, "held": 1},
     )
     held = ports.session.advance(job, change)
     if held is None:
         return STALE
-    return Next(held, Step.NOTIFY) if tells else Stop("held: its outcome at the vendor is unknown")
+    return Next(held, Step.NOTIFY) if tells else Stop(f"held: {reason}")
 
 
 def _not_safe(job: Job, ports: Ports, reason: str) -> Outcome:

@@ -22,8 +22,9 @@
 -- input.spare_ms                      how long an ended job may be sent again, and keeps its input; false: not at all
 -- input.leaves {name = ms}            objects and folders that are not needed any more, from now + ms on
 -- What is empty or false may be left out.
--- Gives {turn, due, opens_at (while a limit of time stops the line), granted}, {stale = true, state, turn}, or
--- {unheld = true} where the job cannot go back into the line because its input is gone.
+-- Gives {turn, due, opens_at (while a limit of time stops the line), granted}, {stale = true, state, turn},
+-- {unheld = true} where the job cannot go back into the line because its input is gone, or {owner = ID} where the
+-- vendor's id that it is to have is another job's.
 
 local LOG_FULL = 500 -- lines of a job whose webhook fails: nearly fifty replays of the whole schedule
 local HIST_FULL = 300 -- jobs; the newest 150 to 300 count then, and the schedule follows a vendor that changes at noon
@@ -51,12 +52,15 @@ local function observe(name, spread)
   redis.call('HSET', hist, unpack(halves))
 end
 
+-- ms: as long as the vendor may remember a job. Until then an id that comes again, or is mistyped, brings its picture.
+local VENDOR_ID_KEPT = 86400000
+
 local NONE = {} -- what is empty or false is not sent
 
 local job = key('job', input.id)
 local have = redis.call('HMGET', job, 'state', 'version', 'token', 'priority', 'tenant', 'created_at', 'slot', 'spent_on',
   'canceling', 'attempt_open', 'notification', 'staged_bytes', 'submitted_at', 'terminal_at', 'kept', 'idempotency_key',
-  input.due_by or 'queue_until')
+  input.due_by or 'queue_until', 'vendor_job_id')
 local state, version = have[1], have[2]
 if state ~= input.state or version ~= input.version then
   if have[3] == input.token then return answer({version = tonumber(version), granted = {}}) end
@@ -68,6 +72,19 @@ end
 if (have[9] or '') ~= (input.canceling or '') then return answer({stale = true, state = state, version = tonumber(version)}) end
 
 local to, finished = input.to, input.finished
+
+local new_id = input.set and input.set.vendor_job_id
+local vendor_id = new_id or have[18]
+local sent_anew = input.reopens and to == 'QUEUED'
+if new_id or vendor_id and input.reopens and not sent_anew then
+  local owner = redis.call('GET', key('vendor_id', vendor_id))
+  if owner and owner ~= input.id and redis.call('EXISTS', key('job', owner)) == 1 then return answer({owner = owner}) end
+  redis.call('SET', key('vendor_id', vendor_id), input.id)
+end
+if vendor_id and (finished or sent_anew) then
+  redis.call('PEXPIRE', key('vendor_id', vendor_id), text(math.min(VENDOR_ID_KEPT, input.keep_ms or VENDOR_ID_KEPT)))
+end
+
 local kept_again = input.reopens and input.sha and still_needed(hold_of(input.sha, input.id))
 if input.reopens and input.sha and to == 'QUEUED' and not kept_again then return answer({unheld = true}) end
 if state == 'SUBMITTING' and to == 'RUNNING' then -- before anything moves

@@ -14,12 +14,17 @@ local AGAIN = 2000 -- ms until a job that was promised to be purged is looked at
 
 local id, job = input.id, key('job', input.id)
 local have = redis.call('HMGET', job, 'state', 'tenant', 'priority', 'batch', 'idempotency_key', 'credits', 'spent_on',
-  'notification', 'failure_code')
+  'notification', 'failure_code', 'vendor_job_id')
 local state, tenant = have[1], have[2]
 
 local function drop_key()
   local name = have[5] and key('key', tenant, have[5])
   if name and string.match(redis.call('GET', name) or '', ' (%S+)$') == id then redis.call('DEL', name) end
+end
+
+local function drop_vendor_id()
+  local name = have[10] and key('vendor_id', have[10])
+  if name and redis.call('GET', name) == id then redis.call('DEL', name) end
 end
 
 -- The day's bill stays whole; whose credits they were is forgotten. A cap that a person has set names the tenant anyway,
@@ -65,6 +70,7 @@ end
 if input.sha and still_needed(hold_of(input.sha, id)) then release_input(input.sha) end
 for _, name in ipairs(input.leaves) do unneeded(name, at) end
 drop_key()
+drop_vendor_id()
 if have[8] == 'PENDING' then bump('telling', -1) end
 forget_whose_credits()
 for _, name in ipairs({'due', 'slots', 'purging', 'dead', 'retrying'}) do redis.call('ZREM', key(name), id) end

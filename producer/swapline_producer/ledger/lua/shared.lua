@@ -27,6 +27,7 @@
 --   P:poll_failures   zset    ID -> when a poll of it last brought no news; see meter.lua
 --   P:hist:NAME       hash    service times: bucket -> jobs in it (they fade), jobs -> how many in all
 --   P:key:TENANT:KEY  string  idempotency key -> FINGERPRINT ID
+--   P:vendor_id:ID    string  the vendor's id of a job -> ID of ours, until a day after its end: see advance.lua
 --   P:batch:TENANT:NAME      zset  ID -> when it was accepted (the jobs of a batch)
 --   P:job:batch:TENANT:NAME  hash  a batch: `jobs`, `finished`, `credits`, `state:S` and `code:C` count; `ever` counts all that
 --                             joined, `told` is `ever` when it was last completed; `sealed`, `webhook_url`, `counts`

@@ -6,10 +6,8 @@ from typing import NamedTuple
 
 import orjson
 
+from swapline_producer.contract.values import vendor_id_problem
 from swapline_workers.core.reply.status_reply import ReplyError
-
-ID_LIMIT = 256
-"""Characters of the vendor's id: it is a UUID or the like, goes into a URL, and is kept with the job."""
 
 
 class Acceptance(NamedTuple):
@@ -39,7 +37,6 @@ def _usable_id(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ReplyError("it has no id")
     text = str(value)
-    # A path segment of dots would be taken out of the URL; nothing that cannot be printed belongs into one.
-    if not text.strip() or len(text) > ID_LIMIT or not text.isprintable() or text in {".", ".."}:
-        raise ReplyError("its id is empty, too long, or cannot stand in a URL")
+    if problem := vendor_id_problem(text):
+        raise ReplyError(f"its id cannot be used: {problem}")
     return text

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swapline_workers.core.reply.acceptance import ID_LIMIT, Acceptance, accepted
+from swapline_producer.contract.values import VENDOR_ID_LIMIT
+from swapline_workers.core.reply.acceptance import Acceptance, accepted
 from swapline_workers.core.reply.status_reply import ReplyError
 
 WHOLE = orjson.dumps({"id": "job-abc-123", "status": "IN_QUEUE"})
@@ -26,7 +27,7 @@ def test_no_beginning_of_a_reply_is_a_reply(cut: int) -> None:
 @given(st.dictionaries(st.sampled_from(["id", "status", "x"]), st.none() | st.booleans() | st.integers() | st.text()))
 def test_an_id_is_short_and_printable_or_refused(data: dict[str, object]) -> None:
     job_id, status = _accepted_or_none(data) or ("an id", "")
-    assert 0 < len(job_id) <= ID_LIMIT
+    assert 0 < len(job_id) <= VENDOR_ID_LIMIT
     assert job_id.isprintable()
     assert status in {data.get("status"), ""}
 
