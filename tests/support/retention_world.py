@@ -60,7 +60,7 @@ class Place:
     def storing(self, **values: object) -> Job:
         job = self.queued(**values)
         for change in (
-            Change(to=State.RUNNING, fields={"vendor_job_id": "v", "credits": 2}, stamps={"run_until": 60}),
+            Change(to=State.RUNNING, fields={"vendor_job_id": f"v-{job.job_id}", "credits": 2}, stamps={"run_until": 60}),
             Change(to=State.STORING, due_in=10),
         ):
             advanced = self.ledger.advance(job, change)
