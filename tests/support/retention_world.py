@@ -59,8 +59,9 @@ class Place:
 
     def storing(self, **values: object) -> Job:
         job = self.queued(**values)
+        at_the_vendor = {"vendor_job_id": f"v-{job.job_id}", "credits": 2}
         for change in (
-            Change(to=State.RUNNING, fields={"vendor_job_id": f"v-{job.job_id}", "credits": 2}, stamps={"run_until": 60}),
+            Change(to=State.RUNNING, fields=at_the_vendor, stamps={"run_until": 60}),
             Change(to=State.STORING, due_in=10),
         ):
             advanced = self.ledger.advance(job, change)
