@@ -161,7 +161,7 @@ def test_what_goes_wrong_on_our_side_is_told(broken: Broken) -> None:
     broken.ledger.configure(Limits(max_in_flight=3, rescue_after=1, credits_per_day=spent))
     broken.enqueued()
     broken.prometheus.fires("DailyCreditsSpent")
-    broken.ledger.configure(Limits(max_in_flight=3, rescue_after=1))
+    broken.ledger.forget_limits(["credits_per_day"])
 
     broken.control.change(service_time="fixed:5", mode="status_held")
     polls = broken.ledger.figures().counts["polls_begun"]

@@ -16,6 +16,7 @@ from swapline_producer.cli.completion import completion
 from swapline_producer.cli.doctor import doctor
 from swapline_producer.cli.enqueue import enqueue
 from swapline_producer.cli.jobs import jobs
+from swapline_producer.cli.limits import limits
 from swapline_producer.cli.output import FAILED, USAGE, complain, warn
 from swapline_producer.cli.purge import janitor
 from swapline_producer.cli.restore import after_restore
@@ -60,6 +61,7 @@ for command in (
     jobs,
     slots,
     credits_,
+    limits,
     accounts,
     janitor,
     doctor,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from pydantic import Field, JsonValue
 
@@ -19,6 +19,8 @@ from swapline_producer.contract import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     FieldValue = Notification | FailureCode | str | int | bool | tuple[StoredPicture, ...] | None
 else:  # our own steps write these, under mypy's eyes: trying every kind for every field took 0.08 ms a move
     FieldValue = Any
@@ -162,10 +164,10 @@ class NewJob(Frozen):
 
 
 class Limits(Frozen):
-    """What the whole installation must agree on. Absent: no limit."""
+    """What the whole installation must agree on. None: not named."""
 
-    max_in_flight: int
-    rescue_after: float
+    max_in_flight: int | None = None
+    rescue_after: float | None = None
     """Seconds."""
     submit_rate: float | None = None
     """Submissions a second, over all workers."""
@@ -173,6 +175,21 @@ class Limits(Frozen):
     """Looks a second, over all workers."""
     credits_per_day: int | None = None
     """Credits that may be spent on a day (UTC)."""
+
+    def named(self) -> dict[str, str]:
+        """Those that are named, as the ledger has them: its field -> text."""
+        given = self.model_dump(exclude={"rescue_after"}, exclude_none=True)
+        if self.rescue_after is not None:
+            given["rescue_ms"] = round(self.rescue_after * 1000)
+        return {name: str(value) for name, value in given.items()}
+
+    @classmethod
+    def from_ledger(cls, fields: Mapping[str, str]) -> Self:
+        """Read what `named` wrote."""
+        given: dict[str, Any] = {name: fields[name] for name in cls.model_fields if name in fields}
+        if "rescue_ms" in fields:
+            given["rescue_after"] = int(fields["rescue_ms"]) / 1000
+        return cls.model_validate(given)
 
 
 class CreditsView(Frozen):

@@ -33,6 +33,7 @@ from swapline_producer.ledger.stats import Figuring
 from swapline_producer.ledger.summaries import Glancing
 from swapline_producer.ledger.transitions import Moves, new_token
 from swapline_producer.ledger.webhooks import Troubled
+from swapline_producer.ledger.workers import Workers
 from swapline_producer.redis_url import parse_redis_url
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ class Ledger(
     Troubled,
     Keeping,
     Accounts,
+    Workers,
 ):
     """The jobs of one installation.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from swapline_producer.errors import NotPossible, WrongOwner
+from swapline_producer.errors import NotPossible
 from swapline_producer.ledger.scripts import LedgerCore, translated
 
 if TYPE_CHECKING:
@@ -56,15 +56,6 @@ class Accounts(LedgerCore):
             found = cast("Mapping[str, str]", self.client.hgetall(self._key("account", name)))
         return _account(name, found) if "address" in found else None
 
-    def join(self, vendor: Vendor, *, account: str = DEFAULT, only_look: bool = False) -> None:
-        """See that the ledger belongs to this vendor; one without a vendor is bound to it, unless `only_look`.
-
-        Raises WrongOwner where it belongs to another.
-        """
-        answer = self._run("join", account=account, only_look=only_look, **vendor._asdict())
-        if answer["refused"]:
-            raise WrongOwner(_refusal(answer["refused"], Vendor(answer["address"], answer["simulated"]), vendor))
-
     def adopt(self, vendor: Vendor, *, account: str = DEFAULT) -> bool:
         """Bind the ledger to this vendor from now on: the old one has moved. Gives whether that changed anything.
 
@@ -81,7 +72,8 @@ def _account(name: str, found: Mapping[str, str]) -> Account:
     return Account(name, Vendor(found["address"], found["simulated"] == "1"), int(found["since"]))
 
 
-def _refusal(what: str, have: Vendor, mine: Vendor) -> str:
+def refusal(what: str, have: Vendor, mine: Vendor) -> str:
+    """Say why a worker with `mine` may not work on the ledger of `have`."""
     own = (
         "give it a ledger and a store of its own"
         " (another SWAPLINE_REDIS_URL or SWAPLINE_KEY_PREFIX, and another SWAPLINE_STORAGE_URL)"

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from swapline_producer.contract import Priority, State
-from swapline_producer.contract.changes import CreditsView, SlotsView
+from swapline_producer.contract.changes import CreditsView, Limits, SlotsView
 from swapline_producer.ledger.scripts import translated
 from swapline_producer.ledger.subscriptions import Waiting
 
 if TYPE_CHECKING:
-    from swapline_producer.contract.changes import Limits
+    from collections.abc import Iterable
 
 DAY = 86_400
 """Seconds."""
@@ -20,16 +20,22 @@ DAY = 86_400
 class Limiting(Waiting):
     """The limits of the waiting line, kept where slots are given out."""
 
+    def limits(self) -> Limits:
+        """What counts for the whole installation."""
+        with translated():
+            return Limits.from_ledger(cast("dict[str, str]", self.client.hgetall(self._key("limits"))))
+
     def configure(self, limits: Limits) -> None:
-        """Set what the whole installation must agree on; the worker started last wins."""
-        given = limits.model_dump(exclude={"rescue_after"}) | {"rescue_ms": round(limits.rescue_after * 1000)}
-        with translated(), self.client.pipeline(transaction=True) as pipe:
-            for name, value in given.items():
-                if value is None:
-                    pipe.hdel(self._key("limits"), name)
-                else:
-                    pipe.hset(self._key("limits"), name, value)
-            pipe.execute()
+        """Set the limits that are named, whatever workers say; those that living workers name come back (`join`)."""
+        with translated():
+            for name, value in limits.named().items():
+                self.client.hset(self._key("limits"), name, value)
+
+    def forget_limits(self, limits: Iterable[str]) -> None:
+        """Lift limits, given as fields of `Limits`."""
+        with translated():
+            for name in limits:
+                self.client.hdel(self._key("limits"), "rescue_ms" if name == "rescue_after" else name)
 
     def set_slots(self, number: int | None) -> None:
         """Use so many slots from now on, whatever the workers' setting says; None goes back to the setting."""

@@ -87,7 +87,7 @@ class Keeping(LedgerCore):
     def let_go(self, names: Collection[str]) -> None:
         """Put objects and folders on the list of what is to be deleted; what somebody needs then is left alone."""
         if names:
-            at = self._moment()
+            at = self.now()
             with translated():
                 self.client.zadd(self._key("unneeded"), dict.fromkeys(names, at), nx=True)
 
@@ -116,7 +116,7 @@ class Keeping(LedgerCore):
 
     def bury(self, job_ids: Collection[str], why: str) -> None:
         """Leave the tombstones of jobs whose records had gone before their results did."""
-        tomb = orjson.dumps({"at": self._moment(), "why": why})
+        tomb = orjson.dumps({"at": self.now(), "why": why})
         with translated(), self.client.pipeline(transaction=False) as pipe:
             for job_id in job_ids:
                 pipe.set(self._key("tomb", job_id), tomb, px=TOMB_LIFE)
@@ -124,7 +124,7 @@ class Keeping(LedgerCore):
 
     def forget_tenant(self, tenant: str) -> None:
         """Take a tenant's name out of the bills of the last days, and its cap away. The sums stay."""
-        today = self._moment() // DAY_MS
+        today = self.now() // DAY_MS
         with translated():
             for day in range(today - BILLED_DAYS, today + 1):
                 name = self._key("spent", str(day))
@@ -190,10 +190,3 @@ class Keeping(LedgerCore):
         with translated():
             self.client.set(self._key("owner"), proposal, nx=True)
             return str(self.client.get(self._key("owner")))
-
-    def _moment(self) -> int:
-        if self._clock is not None:
-            return self._clock()
-        with translated():
-            seconds, micros = self.client.time()
-        return seconds * 1000 + micros // 1000

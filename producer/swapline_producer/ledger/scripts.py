@@ -63,6 +63,14 @@ class LedgerCore:
         self._clock = clock
         self._scripts: dict[str, Script] = {name: client.register_script(_source(name)) for name in moves}
 
+    def now(self) -> int:
+        """UTC milliseconds by the ledger's clock."""
+        if self._clock is not None:
+            return self._clock()
+        with translated():
+            seconds, micros = self.client.time()
+        return seconds * 1000 + micros // 1000
+
     def _key(self, *parts: str) -> str:
         return ":".join((self.prefix, *parts))
 

@@ -47,14 +47,6 @@ class Waiting(LedgerCore):
                 pipe.zrange(self._key("state", state), str(at), "+inf", byscore=True)
             return {job_id for found in pipe.execute() for job_id in found}
 
-    def now(self) -> int:
-        """UTC milliseconds by the ledger's clock."""
-        if self._clock is not None:
-            return self._clock()
-        with translated():
-            seconds, micros = self.client.time()
-        return seconds * 1000 + micros // 1000
-
     @contextmanager
     def _subscribed(self, how: str, channel: str) -> Generator[Any]:
         # redis-py's pubsub() carries no types

@@ -12,7 +12,6 @@ from celery.platforms import EX_FAILURE
 from celery.worker import state
 
 from swapline_producer.contract import Step
-from swapline_producer.contract.changes import Limits
 from swapline_producer.ledger import Ledger, open_ledger
 from swapline_producer.messaging.publisher import CeleryPublisher
 from swapline_producer.retention.orphans import Janitor
@@ -20,7 +19,6 @@ from swapline_producer.retention.purge import Purge
 from swapline_producer.retention.sweep import Sweep
 from swapline_producer.settings import load
 from swapline_producer.storage import open_storage
-from swapline_producer.vendors import vendor_of
 from swapline_workers.adapters.pictures import PictureStore
 from swapline_workers.adapters.read_ahead import ReadAhead
 from swapline_workers.adapters.service_times import LearnedTimes
@@ -35,6 +33,7 @@ from swapline_workers.runtime.due_dispatcher import DueDispatcher
 from swapline_workers.runtime.heartbeat import Allowed, Heartbeat
 from swapline_workers.runtime.job_session import PATIENCE, LedgerSession
 from swapline_workers.runtime.maintenance import Housekeeping
+from swapline_workers.runtime.membership import Membership
 from swapline_workers.runtime.processor_affinity import OneCore
 from swapline_workers.runtime.shutdown import GracefulShutdown
 from swapline_workers.settings import WorkerSettings
@@ -44,7 +43,7 @@ from swapline_workers.telemetry.tracing import build_tracing
 from swapline_workers.telemetry.worker_metrics import MeasuredVendor, WorkerMeter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from swapline_producer.storage import Storage
     from swapline_workers.telemetry.tracing import Tracing
@@ -77,6 +76,7 @@ class WorkerServices:
     local_first: LocalFirstPublisher
     session: LedgerSession
     admission: Admission
+    membership: Membership
     due_dispatcher: DueDispatcher
     ports: Ports
     shutdown: GracefulShutdown
@@ -121,6 +121,7 @@ class WorkerServices:
         """Stop the clock: nothing is in hand any more."""
         self.housekeeping.stop()
         self.shutdown.end()
+        self.membership.leave()
         self.meter.close()
         self.heartbeat.stop()
         self.one_core.stop()
@@ -162,8 +163,9 @@ def build_services(settings: WorkerSettings) -> WorkerServices:
         renew_every=settings.rescue_after / RENEWALS,
     )
     session = LedgerSession(ledger, local_first, schedule_wakeup=due_dispatcher.schedule_wakeup)
-    admission = Admission(lambda: ledger.join(vendor_of(settings.api_base_url, ledger)), stop_this_worker)
-    due_dispatcher.before_claims(_in_order(admission, ledger, settings))
+    membership = Membership(ledger, settings, lambda seconds: due_dispatcher.renew_within(seconds / RENEWALS))
+    admission = Admission(membership.show, stop_this_worker)
+    due_dispatcher.before_claims(admission.renew)
     bulkhead = DeliveryBulkhead(INITIAL_DELIVERIES)
     meter.watch(lambda: len(session.leased_jobs()))
     storage = open_storage(settings.storage_url, timeout=settings.storage_timeout)
@@ -191,6 +193,7 @@ def build_services(settings: WorkerSettings) -> WorkerServices:
         local_first=local_first,
         session=session,
         admission=admission,
+        membership=membership,
         due_dispatcher=due_dispatcher,
         ports=ports,
         shutdown=shutdown,
@@ -201,28 +204,6 @@ def build_services(settings: WorkerSettings) -> WorkerServices:
         tracing=tracing,
         one_core=OneCore(),
     )
-
-
-def _in_order(admission: Admission, ledger: Ledger, settings: WorkerSettings) -> Callable[[], None]:
-    """Before the first claim what the whole installation must agree on is written."""
-    written = False
-
-    def check() -> None:
-        nonlocal written
-        admission.renew()
-        if not written:
-            ledger.configure(
-                Limits(
-                    max_in_flight=settings.max_in_flight,
-                    rescue_after=settings.rescue_after,
-                    submit_rate=settings.submit_rate,
-                    poll_rate=settings.poll_rate,
-                    credits_per_day=settings.credits_per_day,
-                ),
-            )
-            written = True
-
-    return check
 
 
 def stop_this_worker() -> None:

@@ -75,7 +75,7 @@ class DueDispatcher(threading.Thread):
         self._ledger = ledger
         self._publisher = publisher
         self._in_hands = leased_jobs
-        self._renew_every = renew_every
+        self._longest_renewal = self._renew_every = renew_every
         self._renew_at = 0.0
         self._claims_from: float | None = None
         """After an outage: from when on claims are made. None while the ledger does not answer."""
@@ -97,6 +97,10 @@ class DueDispatcher(threading.Thread):
     def before_claims(self, check: Callable[[], None]) -> None:
         """Have something seen to before each claim: nothing is claimed where it raises."""
         self._check = check
+
+    def renew_within(self, seconds: float) -> None:
+        """Put off rescues at least so often: others rescue sooner than this worker's setting says."""
+        self._renew_every = min(self._longest_renewal, seconds)
 
     def schedule_wakeup(self, at: int) -> None:
         """Something will be due at this moment (milliseconds by the ledger's clock)."""

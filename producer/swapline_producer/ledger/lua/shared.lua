@@ -47,6 +47,7 @@
 --   P:crawl           hash    how far the search for orphans has come: AREA -> last key
 --   P:account:NAME    hash    whose account the jobs run on: address, simulated (0, 1), since; address_before,
 --                             before_until while a vendor that moved may be called at both
+--   P:workers         hash    WORKER -> what it shows of itself, JSON (ledger/workers.py); `at` is when it last did
 --   P:owner           string  the name of this installation, as its store has it
 --   P:purging         zset    ID -> when to try again to purge it (jobs that have not ended)
 --   P:tomb:ID         string  a purged job: when and why, JSON

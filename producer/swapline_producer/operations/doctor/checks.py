@@ -27,6 +27,15 @@ NOT_HERE = ("account", "vendor", "webhook secrets", "steps", "flower")
 """What only the workers' package can examine."""
 
 
+EXAMINED = (
+    ("clock", of_ledger.clock),
+    ("workers", of_ledger.workers),
+    ("limits", of_ledger.limits),
+    ("line", of_ledger.jobs),
+)
+"""What the ledger is asked."""
+
+
 def rounds(*, flower_url: str | None = None, timeout: float = 10.0) -> Iterator[Finding]:
     """Examine everything that can be examined from here. `timeout` is seconds for one call to Redis or the vendor."""
     try:
@@ -58,7 +67,7 @@ def _server(settings: ProducerSettings, timeout: float) -> Iterator[Finding]:
             answers &= finding.name != "redis" or finding.verdict is not Verdict.FAIL
             yield finding
         ledger = Ledger(client, settings.key_prefix, keep=settings.job_ttl)
-        for name, examine in (("clock", of_ledger.clock), ("workers", of_ledger.workers), ("line", of_ledger.jobs)):
+        for name, examine in EXAMINED:
             if answers:
                 yield from examined(name, lambda examine=examine: examine(ledger))  # type: ignore[misc]
             else:

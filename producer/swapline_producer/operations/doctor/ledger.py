@@ -53,6 +53,26 @@ def workers(ledger: Ledger) -> Iterator[Finding]:
         yield fail("workers", "no worker was heard of in the last minute", start)
 
 
+def limits(ledger: Ledger) -> Iterator[Finding]:
+    """Whether all workers name the same limits, and whether some worker names those that count."""
+    counts, living = ledger.limits(), ledger.workers()
+    values = {name: value for name, value in counts if value is not None}
+    named = {name: {getattr(worker.limits, name) for worker in living} - {None} for name in values}
+    disputed = [name for name, said in named.items() if len(said) > 1]
+    unnamed = [name for name, said in named.items() if living and not said]
+    for name in disputed:
+        differing = " and ".join(f"{one:g}" for one in sorted(named[name]))
+        found = f"workers name {differing} as {name.upper()}, and {values[name]:g} counts"
+        yield warn("limits", found, "give all workers the same: `swapline limits` shows which names what")
+    if unnamed:
+        found = ", ".join(f"{name.upper()} {values[name]:g}" for name in unnamed)
+        advice = "`swapline limits forget NAME` where it is not meant any more"
+        yield warn("limits", f"{found}: it counts, and no worker's settings name it", advice)
+    if not disputed and not unnamed:
+        found = ", ".join(f"{name.upper()} {value:g}" for name, value in values.items())
+        yield ok("limits", found or "none is set: three slots, and no other limit")
+
+
 def jobs(ledger: Ledger) -> Iterator[Finding]:
     """What stands still, and why."""
     view, census = ledger.slots(), ledger.census()

@@ -24,6 +24,8 @@ PRINT_NO_FACTS = {
     "simulator": "--ready-file has its facts",
     "slots reset": "it says one fixed sentence",
     "slots set": "it says what it was told",
+    "limits forget": "it says one fixed sentence",
+    "limits set": "it says what it was told",
     "credits reset": "it says one fixed sentence",
     "credits set": "it says what it was told",
     "webhooks new-secret": "what it prints is for one setting",

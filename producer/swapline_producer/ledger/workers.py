@@ -1,0 +1,104 @@
+"""The workers of an installation: whom they work for, and the limits that they have agreed on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
+
+import orjson
+
+from swapline_producer.contract import Frozen
+from swapline_producer.contract.changes import Limits
+from swapline_producer.errors import WrongOwner
+from swapline_producer.ledger.accounts import DEFAULT, Vendor, refusal
+from swapline_producer.ledger.scripts import LedgerCore, translated
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LIFE_MS = 60_000
+"""Milliseconds that a worker which shows itself no more is taken for living: six times missed."""
+
+
+class WorkerRecord(Frozen):
+    """What one worker process shows of itself. Nothing in it is a secret."""
+
+    worker_id: str
+    host: str
+    pid: int
+    started_at: int
+    """UTC milliseconds, by the worker's clock."""
+    at: int = 0
+    """When it last showed itself, UTC milliseconds."""
+    limits: Limits = Limits()
+    """Those that its settings name."""
+
+    @property
+    def name(self) -> str:
+        """Where to find it."""
+        return f"{self.host} (pid {self.pid})"
+
+
+class LimitChange(NamedTuple):
+    """A limit that counts from now on, because all workers that name it agree."""
+
+    name: str
+    """A field of `Limits`."""
+    before: float | None
+    now: float
+
+
+class Joined(NamedTuple):
+    """What a worker is told when it shows itself."""
+
+    limits: Limits
+    """What counts."""
+    changes: tuple[LimitChange, ...]
+    """What has come to count by this worker's joining."""
+
+
+class Workers(LedgerCore):
+    """The workers that live."""
+
+    def join(
+        self, vendor: Vendor, worker: WorkerRecord | None = None, *, account: str = DEFAULT, only_look: bool = False
+    ) -> Joined:
+        """See that the ledger belongs to this vendor; one without a vendor is bound to it, unless `only_look`.
+
+        A `worker` is shown for LIFE_MS, or until it leaves, and takes part in agreeing on limits. Raises WrongOwner
+        where the ledger belongs to another vendor.
+        """
+        given: dict[str, Any] = {"account": account, "only_look": only_look, **vendor._asdict()}
+        if worker is not None:
+            record = worker.model_dump(mode="json", exclude={"worker_id", "at"}) | {"limits": worker.limits.named()}
+            given["worker"] = {"id": worker.worker_id, "record": record}
+        answer = self._run("join", **given, life_ms=LIFE_MS)
+        if answer["refused"]:
+            raise WrongOwner(refusal(answer["refused"], Vendor(answer["address"], answer["simulated"]), vendor))
+        changes = tuple(_change(*change) for change in answer.get("changes") or ())
+        return Joined(Limits.from_ledger(answer.get("limits", {})), changes)
+
+    def leave(self, worker_id: str) -> None:
+        """Show a worker no more."""
+        with translated():
+            self.client.hdel(self._key("workers"), worker_id)
+
+    def workers(self) -> list[WorkerRecord]:
+        """The workers that showed themselves lately, the one started first first."""
+        with translated():
+            found = cast("Mapping[str, str]", self.client.hgetall(self._key("workers")))
+        living_since = self.now() - LIFE_MS
+        records = [_record(worker_id, orjson.loads(text)) for worker_id, text in found.items()]
+        return sorted((record for record in records if record.at > living_since), key=lambda one: one.started_at)
+
+
+def _change(field: str, before: str | Literal[False], now: str) -> LimitChange:
+    after = Limits.from_ledger({field: now})
+    [name] = after.model_fields_set
+    was = Limits.from_ledger({field: before} if before else {})
+    return LimitChange(name, getattr(was, name), getattr(after, name))
+
+
+def _record(worker_id: str, fields: dict[str, Any]) -> WorkerRecord:
+    return WorkerRecord.model_validate(
+        fields | {"worker_id": worker_id, "limits": Limits.from_ledger(fields["limits"])}
+    )
