@@ -334,7 +334,7 @@ def test_a_flower_that_was_named_must_answer() -> None:
 def test_a_producer_alone_checks_what_it_can_and_says_what_it_cannot(installation: Installation) -> None:
     """A copy of the producer's package, in a process that cannot see the others."""
     alone = installation.store.parent / "site"
-    source = Path(of_redis.__file__).parents[1]
+    source = Path(of_redis.__file__).parents[2]
     shutil.copytree(source, alone / "swapline_producer")
     script = (
         "import importlib.metadata as m, sys; real = m.entry_points;"

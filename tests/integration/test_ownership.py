@@ -232,7 +232,7 @@ def test_a_worker_that_was_started_without_redis_begins_no_job_of_another_vendor
         assert child.stdout is not None
         reader = threading.Thread(target=lambda: lines.extend(child.stdout or ()))
         reader.start()
-        waited_for(lambda: "the ledger is away" in "".join(lines))
+        waited_for(lambda: "ledger unavailable" in "".join(lines))
         with EmbeddedValkey(tmp_path / "own", appendfsync="no"):
             assert child.wait(60) == 1, "".join(lines)
             assert producer.get(waiting).state is State.QUEUED
