@@ -11,9 +11,12 @@ import os
 import sys
 from pathlib import Path
 
+from flower.views import BaseHandler
 from flower.views.monitor import Metrics
 from tornado.options import options
 from tornado.web import authenticated
+
+from swapline_workers.web.flower import bound_connections, limit_guesses
 
 FILE = os.environ.get("FLOWER_BASIC_AUTH_FILE")
 try:
@@ -31,6 +34,14 @@ if not options.auth and not PAIRS:
 if not all(all(pair.partition(":")[::2]) for pair in PAIRS):
     sys.exit("FLOWER_BASIC_AUTH is wrong: write user:password, with neither of them empty.")
 Metrics.get = authenticated(Metrics.get)
+
+# Wrong passwords are limited as the board's are, by address and name. Flower itself compares as many as are sent.
+if PAIRS:
+    limit_guesses(BaseHandler, [(user, password) for user, _, password in (pair.partition(":") for pair in PAIRS)])
+
+# A request must be whole within ten seconds, and there are at most 400 connections. Tornado waits an hour for the rest
+# of a request, and a thousand halves of requests take all its files.
+bound_connections()
 
 # Loopback unless somebody says otherwise (FLOWER_ADDRESS=0.0.0.0 in a container, behind a proxy with TLS).
 address = options.address or "127.0.0.1"

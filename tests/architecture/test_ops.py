@@ -8,6 +8,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+from ipaddress import ip_network
 from typing import Any
 
 import kubernetes_validate  # type: ignore[import-untyped]  # it ships no types
@@ -171,6 +172,13 @@ def test_every_pod_is_restricted_and_everything_it_asks_for_is_there() -> None:
         files = {var["value"].rsplit("/", 1)[1] for var in container["env"] if var["name"].endswith("_FILE")}
         assert files == items
         assert container["image"] == "registry.example.com/swapline:0.1.0"
+
+
+@needs("kubectl", "kubernetes-client")
+def test_the_board_is_told_whose_addresses_of_callers_it_may_believe() -> None:
+    [settings] = [one["data"] for one in rendered() if one["metadata"]["name"].startswith("swapline-settings")]
+    assert ip_network(settings["FORWARDED_ALLOW_IPS"]).prefixlen >= 16  # an ingress, not everybody
+    assert SERVICES["board"]["environment"]["FORWARDED_ALLOW_IPS"] == "${FORWARDED_ALLOW_IPS:-}"
 
 
 @needs("kubectl", "kubernetes-client")

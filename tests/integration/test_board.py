@@ -15,6 +15,7 @@ import requests
 from PIL import Image
 
 from support.boards import RIGHT, board
+from support.half_requests import half_requests, is_cut
 from support.installation import SWAPLINE
 from support.servers import new_job
 from swapline_producer.contract import FailureCode, LinkedImage, Notification, State, StoredImage, StoredPicture
@@ -22,9 +23,9 @@ from swapline_producer.contract.changes import Change, Limits
 from swapline_producer.ledger import Ledger, connect
 from swapline_producer.storage import open_storage
 from swapline_simulator import sample_photographs
-from swapline_workers.board.access import GUESSES
 from swapline_workers.board.listing import PAGE
 from swapline_workers.local.ports import free_port
+from swapline_workers.web.throttle import GUESSES
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -99,6 +100,7 @@ def url(
         SWAPLINE_REDIS_URL=valkey.url,
         SWAPLINE_KEY_PREFIX=filled.prefix,
         SWAPLINE_STORAGE_URL=store.as_uri(),
+        FORWARDED_ALLOW_IPS="127.0.0.1",
     ) as address:
         yield address
 
@@ -119,12 +121,43 @@ def test_nothing_opens_without_the_password(url: str, page: str, auth: tuple[str
 
 
 def test_who_guesses_too_often_is_told_to_wait_and_others_are_not(url: str) -> None:
-    guesser = {"X-Forwarded-For": "10.2.0.1"}  # believed from this machine alone, where a proxy would stand
+    guesser = {"X-Forwarded-For": "10.2.0.1"}  # believed as from a proxy on this machine
     seen = [get(url, ("swapline", f"guess{n}"), headers=guesser).status_code for n in range(GUESSES + 3)]
     assert seen == [401] * GUESSES + [429] * 3
     refused = get(url, RIGHT, headers=guesser)
     assert (refused.status_code, int(refused.headers["Retry-After"]) > 0) == (429, True)
     assert get(url).status_code == 200
+
+
+def test_a_browser_that_was_let_in_is_not_kept_out_by_others_guesses(url: str) -> None:
+    here = {"X-Forwarded-For": "10.2.0.2"}
+    with requests.Session() as browser:
+        browser.auth, browser.headers = RIGHT, here | {"X-Forwarded-Proto": "https"}  # type: ignore[assignment]  # a dict does
+        cookie = browser.get(url, timeout=30).headers["Set-Cookie"]
+        assert cookie.startswith("swapline_session=")
+        assert {"HttpOnly", "SameSite=Strict", "Secure", "Path=/"} <= set(cookie.split("; "))
+        for number in range(GUESSES):
+            get(url, ("swapline", f"guess{number}"), headers=here)
+        assert get(url, headers=here).status_code == 429
+        known = browser.get(url, headers={"Cookie": cookie.partition(";")[0]}, timeout=30)
+        assert (known.status_code, "Set-Cookie" in known.headers) == (200, False)
+
+
+def test_made_up_addresses_do_not_pass_the_limit(valkey: EmbeddedValkey, tmp_path: Path) -> None:
+    with board(tmp_path, SWAPLINE_REDIS_URL=valkey.url) as address:
+        guesses = [
+            get(address, ("swapline", f"guess{n}"), headers={"X-Forwarded-For": f"10.3.0.{n}"}).status_code
+            for n in range(GUESSES + 1)
+        ]
+    assert guesses == [401] * GUESSES + [429]
+
+
+def test_a_thousand_half_requests_do_not_take_it_down_and_are_cut_after_a_while(url: str) -> None:
+    with half_requests(url, 1) as [early], half_requests(url) as halves:
+        assert get(url).status_code == 200
+        assert is_cut(early)
+        assert is_cut(halves[-1])  # it was one of the 400; ten seconds are over
+        assert get(url).status_code == 200
 
 
 @pytest.mark.parametrize("page", [*PAGES, "/healthz", "/jobs?state=NONSENSE"])

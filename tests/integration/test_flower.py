@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
 from support.flowers import flower
+from support.half_requests import half_requests, is_cut
 from support.installation import SWAPLINE
 from swapline_workers.doctor.flower import examine
 from swapline_workers.local.errors import ChildFailed
 from swapline_workers.local.ports import free_port
 from swapline_workers.local.valkey import EmbeddedValkey
+from swapline_workers.web.throttle import GUESSES
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -58,6 +60,23 @@ def test_the_doctor_finds_it_without_the_password(url: str) -> None:
 def test_only_the_machine_that_asks_whether_it_lives_needs_no_password(url: str) -> None:
     assert requests.get(f"{url}/healthcheck", timeout=30).text == "OK"
     assert "flower_" in requests.get(f"{url}/metrics", auth=("me", "right"), timeout=30).text
+
+
+def test_who_guesses_too_often_is_told_to_wait_unless_known(url: str) -> None:
+    def asked(auth: tuple[str, str], cookies: Any = None) -> requests.Response:
+        return requests.get(f"{url}/workers", auth=auth, cookies=cookies, timeout=30)
+
+    known = asked(("me", "right")).cookies
+    assert [asked(("me", f"guess {number}")).status_code for number in range(GUESSES)] == [401] * GUESSES
+    refused = asked(("me", "right"))
+    assert (refused.status_code, "Try again in" in refused.text) == (429, True)
+    assert asked(("me", "right"), known).status_code == asked(("you", "other")).status_code == 200
+
+
+def test_a_thousand_half_requests_do_not_take_its_files(url: str) -> None:
+    with half_requests(url) as halves:
+        assert requests.get(f"{url}/workers", auth=("me", "right"), timeout=30).status_code == 200
+        assert is_cut(halves[0])
 
 
 def test_buttons_that_change_things_are_off(url: str) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from support.half_requests import USUAL_FILES, half_requests, is_cut
 from support.installation import SWAPLINE
 from support.servers import waited_for
 from swapline_producer.contract import State
@@ -23,6 +24,7 @@ from swapline_simulator import sample_photographs
 from swapline_workers.telemetry.metrics.catalog import SYSTEM, UP
 from swapline_workers.telemetry.metrics.serving import check_exposure
 from swapline_workers.telemetry.worker_metrics import WORKER_METRICS
+from swapline_workers.web.throttle import GUESSES
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -49,7 +51,7 @@ def asked(url: str, password: str | None = None, *, scheme: str = "Basic") -> tu
 def served(installation: Installation, *arguments: str, **more: str) -> Generator[str]:
     """Run `swapline metrics` at a free port; gives the URL that it prints."""
     child = subprocess.Popen(
-        [SWAPLINE, "metrics", "--port", "0", *arguments],
+        [*USUAL_FILES, SWAPLINE, "metrics", "--port", "0", *arguments],
         env=installation.environment | more,
         cwd=installation.store.parent,
         stdout=subprocess.PIPE,
@@ -57,9 +59,25 @@ def served(installation: Installation, *arguments: str, **more: str) -> Generato
     )
     assert child.stdout is not None
     with child.stdout:
-        yield child.stdout.readline().strip()
-        child.send_signal(signal.SIGTERM)
-        assert child.wait(30) == 0
+        try:
+            yield child.stdout.readline().strip()
+        finally:
+            child.send_signal(signal.SIGTERM)
+            assert child.wait(30) == 0
+
+
+def test_a_thousand_half_requests_do_not_take_the_files_of_a_process(installation: Installation) -> None:
+    with served(installation) as url, half_requests(url) as halves:
+        assert asked(url)[0] == 200
+        assert is_cut(halves[0])
+
+
+def test_who_guesses_too_often_is_told_to_wait(installation: Installation) -> None:
+    with served(installation, SWAPLINE_METRICS_PASSWORD=PASSWORD) as url:
+        assert {asked(url, f"guess {number}")[0] for number in range(GUESSES)} == {401}
+        status, said, _ = asked(url, PASSWORD)
+        assert (status, "Try again in" in said) == (429, True)
+        assert (asked(url)[0], asked(url.replace("/metrics", "/healthz"))[0]) == (401, 200)
 
 
 def test_readers_need_the_password_and_are_told_so(installation: Installation) -> None:

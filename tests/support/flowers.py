@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from support.half_requests import USUAL_FILES
 from support.installation import SWAPLINE
 from swapline_workers.local.child import Child, Program
 from swapline_workers.local.ready import answers
@@ -20,7 +21,7 @@ def flower(folder: Path, port: int, **settings: str) -> Child:
     return Child(
         Program(
             name="flower",
-            argv=(str(SWAPLINE), "flower", f"--port={port}"),
+            argv=(*USUAL_FILES, str(SWAPLINE), "flower", f"--port={port}"),
             env={"PATH": os.environ["PATH"], **settings},
             cwd=folder,
             log=folder / "flower.log",

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from swapline_producer.ledger import Ledger
     from swapline_producer.storage import Storage
-    from swapline_workers.board.access import BasicAuth
+    from swapline_workers.web.basic_auth import BasicAuth
 
 log = logging.getLogger(__name__)
 

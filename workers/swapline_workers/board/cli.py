@@ -61,15 +61,17 @@ def _app(settings: BoardSettings) -> ASGIApp:
         raise click.ClickException(f"The board needs {error.name}: pip install 'swapline-workers[board]'.") from None
     from swapline_producer.ledger import Ledger, connect  # noqa: PLC0415 -- as above
     from swapline_producer.storage import open_storage  # noqa: PLC0415 -- as above
-    from swapline_workers.board.access import BasicAuth  # noqa: PLC0415 -- as above
+    from swapline_workers.web.basic_auth import BasicAuth  # noqa: PLC0415 -- as above
 
     storage = open_storage(settings.storage_url, timeout=STORE_WITHIN) if settings.storage_url else None
     ledger = Ledger(connect(settings.redis_url), settings.key_prefix, keep=settings.job_ttl)
-    return build_board(ledger, storage, BasicAuth(settings.board_user, settings.password))
+    return build_board(ledger, storage, BasicAuth([(settings.board_user, settings.password)]))
 
 
 def _serve(app: ASGIApp, listener: socket.socket) -> None:
     import uvicorn  # noqa: PLC0415 -- as above
+
+    from swapline_workers.web.connections import BoundedProtocol  # noqa: PLC0415 -- as above
 
     config = uvicorn.Config(
         app,
@@ -77,6 +79,8 @@ def _serve(app: ASGIApp, listener: socket.socket) -> None:
         access_log=False,  # an address may hold what somebody searched for
         server_header=False,
         timeout_graceful_shutdown=STOP_WITHIN,
+        http=BoundedProtocol,
+        proxy_headers=bool(os.environ.get("FORWARDED_ALLOW_IPS")),  # by itself uvicorn believes whoever is on this host
         lifespan="off",  # nothing is opened before the first page
     )
     uvicorn.Server(config).run(sockets=[listener])

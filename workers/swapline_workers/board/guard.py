@@ -6,11 +6,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers as RequestHeaders
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 
-from swapline_workers.board.access import Verdict
+from swapline_workers.web.basic_auth import Verdict
+from swapline_workers.web.sessions import COOKIE, LIFETIME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from swapline_workers.board.access import BasicAuth
+    from swapline_workers.web.basic_auth import BasicAuth, Decision
 
 POLICY = {
     # Everything from this very server; no script, style or frame from elsewhere, none in the page itself.
@@ -80,22 +80,38 @@ class Guard:
         if scope["type"] != "http" or scope["path"].startswith(OPEN):
             await self._app(scope, receive, send)
             return
-        address = scope["client"][0] if scope.get("client") else ""
-        verdict = self._basic_auth.ask(RequestHeaders(scope=scope).get("authorization", ""), address)
-        if verdict is Verdict.WELCOME:
-            await self._app(scope, receive, send)
+        request = Request(scope)
+        address = request.client.host if request.client else ""
+        given = request.headers.get("authorization", "")
+        decision = self._basic_auth.decide(given, address, request.cookies.get(COOKIE, ""))
+        if decision.verdict is Verdict.WELCOME:
+            await self._app(scope, receive, _with_session(request, decision.session, send))
             return
-        response = await run_in_threadpool(self._refusal, Request(scope), verdict, address)
+        response = await run_in_threadpool(self._refusal, request, decision)
         await response(scope, receive, send)
 
-    def _refusal(self, request: Request, verdict: Verdict, address: str) -> Response:
-        if verdict is Verdict.WAIT:
-            wait = self._basic_auth.wait(address)
-            sentence = f"Too many wrong passwords came from your address. Try again in {wait} s."
+    def _refusal(self, request: Request, decision: Decision) -> Response:
+        if decision.verdict is Verdict.WAIT:
+            sentence = f"Too many wrong passwords came from your address. Try again in {decision.wait} s."
             response = self._refuse(request, HTTPStatus.TOO_MANY_REQUESTS, sentence)
-            response.headers["Retry-After"] = str(wait)
+            response.headers["Retry-After"] = str(decision.wait)
             return response
         sentence = "The board asks for a name and a password: those of SWAPLINE_BOARD_USER and SWAPLINE_BOARD_PASSWORD."
         response = self._refuse(request, HTTPStatus.UNAUTHORIZED, sentence)
         response.headers["WWW-Authenticate"] = 'Basic realm="Swapline board", charset="UTF-8"'
         return response
+
+
+def _with_session(request: Request, token: str, send: Send) -> Send:
+    """Have the answer tell the browser its session's token, where there is a new one."""
+    if not token:
+        return send
+    secure = "; Secure" if request.url.scheme == "https" else ""
+    cookie = f"{COOKIE}={token}; Path=/; Max-Age={LIFETIME}; HttpOnly; SameSite=Strict{secure}"
+
+    async def with_cookie(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).append("Set-Cookie", cookie)
+        await send(message)
+
+    return with_cookie

@@ -8,7 +8,7 @@ import hmac
 import ipaddress
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from socketserver import TCPServer, ThreadingMixIn
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from prometheus_client import make_wsgi_app
 
 from swapline_producer.errors import SettingsError
+from swapline_workers.web.throttle import LoginThrottle, network_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -30,6 +31,9 @@ USER = "metrics"
 
 SLOWEST = 15
 """Seconds that one reader may take to ask: a scrape each 15 s is what Prometheus does."""
+
+READERS = 16
+"""Connections at once. A worker serves its metrics itself, and needs its files and threads for jobs."""
 
 
 def check_exposure(host: str, password: str | None) -> None:
@@ -50,14 +54,16 @@ def _is_loopback(host: str) -> bool:
 
 def application(registry: CollectorRegistry, password: str | None) -> WSGIApplication:
     """The pages: /metrics, /healthz (open: it only says that the process lives), and / leads to /metrics."""
-    metrics = make_wsgi_app(registry)
+    metrics, check = make_wsgi_app(registry), _PasswordCheck(password)
 
     def pages(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] in {"/", "/metrics"}:
+            refused = check.refusal(environ.get("HTTP_AUTHORIZATION", ""), environ.get("REMOTE_ADDR", ""))
+            if refused is not None:
+                return _said(start, *refused)
         match environ["PATH_INFO"]:
             case "/healthz":
                 return _said(start, HTTPStatus.OK, "ok")
-            case "/" | "/metrics" if not _may_read(environ.get("HTTP_AUTHORIZATION", ""), password):
-                return _said(start, HTTPStatus.UNAUTHORIZED, f"These metrics need a password; the user is {USER}.")
             case "/metrics":
                 found: Iterable[bytes] = metrics(environ, start)
                 return found
@@ -78,6 +84,30 @@ def _said(start: StartResponse, status: HTTPStatus, sentence: str) -> list[bytes
     return [f"{sentence}\n".encode()]
 
 
+class _PasswordCheck:
+    """Compares passwords, a limited number of wrong ones from each address."""
+
+    def __init__(self, password: str | None) -> None:
+        """Begin without guesses; without a password everything may be read."""
+        self._password = password
+        self._throttle = LoginThrottle()
+        self._lock = threading.Lock()
+
+    def refusal(self, header: str, address: str) -> tuple[HTTPStatus, str] | None:
+        """Return why a reader may not read; None where it may."""
+        with self._lock:
+            account = network_of(address)
+            wait = self._throttle.wait(account) if header else 0
+            if wait:
+                sentence = f"Too many wrong passwords came from your address. Try again in {wait} s."
+                return HTTPStatus.TOO_MANY_REQUESTS, sentence
+            if _may_read(header, self._password):
+                return None
+            if header:
+                self._throttle.note(account)
+        return HTTPStatus.UNAUTHORIZED, f"These metrics need a password; the user is {USER}."
+
+
 def _may_read(header: str, password: str | None) -> bool:
     """Whether the password came with the call: Basic with any user, as browsers and Prometheus do, or Bearer."""
     if password is None:
@@ -94,9 +124,32 @@ def _may_read(header: str, password: str | None) -> bool:
 
 
 class _Server(ThreadingMixIn, WSGIServer):
-    """A thread for each reader: a slow one keeps nobody waiting."""
+    """A thread for each reader: a slow one keeps nobody waiting. Where there are too many, the oldest is cut."""
 
     daemon_threads = True
+    request_queue_size = 512  # five, the default, are taken by whoever connects a few times at once
+
+    def __init__(self, *arguments: Any) -> None:
+        """Begin without readers."""
+        super().__init__(*arguments)
+        self._readers: list[socket.socket] = []
+        self._lock = threading.Lock()
+
+    def process_request(self, request: socket.socket, client_address: Any) -> None:  # type: ignore[override]  # TCP
+        """Serve one more reader."""
+        with self._lock:
+            self._readers.append(request)
+            if len(self._readers) > READERS:
+                with suppress(OSError):  # it may have gone just now
+                    self._readers[0].shutdown(socket.SHUT_RDWR)  # its thread closes it
+                del self._readers[0]
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: socket.socket) -> None:  # type: ignore[override]  # TCP
+        """Forget a reader that is done."""
+        with self._lock, suppress(ValueError):
+            self._readers.remove(request)
+        super().shutdown_request(request)
 
     def server_bind(self) -> None:
         """Bind, and ask no name server who we are: it may be away."""

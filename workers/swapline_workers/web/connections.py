@@ -1,0 +1,62 @@
+"""uvicorn's HTTP protocol with bounds: how many connections, and how long one may say nothing useful.
+
+By itself uvicorn waits for the rest of a request for ever, and a thousand halves of requests take all its files.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+if TYPE_CHECKING:
+    import asyncio
+
+MOST = 400
+"""Connections at once: 1,024 files are a usual limit of a process, and Redis and the store need some."""
+
+SILENT_FOR = 10.0
+"""Seconds from a connection's start, or from an answer, until the next request must be whole and the answer taken."""
+
+
+class BoundedProtocol(H11Protocol):
+    """Ends connections that have no request under way: after a time, and the oldest where there are too many."""
+
+    idle_since = 0.0
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+        """Make room, and begin to wait for the first request."""
+        super().connection_made(transport)
+        self._wait()
+        if len(self.connections) > MOST:
+            idle = [one for one in self.connections if isinstance(one, BoundedProtocol) and one.idle]
+            oldest = min(idle, key=lambda one: one.idle_since)  # this one is idle itself
+            oldest.transport.abort()
+            self.connections.discard(oldest)
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request."""
+        super().on_response_complete()
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no longer."""
+        super().connection_lost(exc)
+        if self._timer is not None:
+            self._timer.cancel()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is being answered."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def _wait(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self.idle_since = self.loop.time()
+        self._timer = self.loop.call_later(SILENT_FOR, self._end_if_idle)
+
+    def _end_if_idle(self) -> None:
+        if self.idle:
+            self.transport.abort()  # `close` would wait until the peer has read everything

@@ -1,0 +1,68 @@
+"""A limit on wrong passwords, by account: an address, a name, a session."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+from collections import OrderedDict
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+GUESSES = 10
+"""Wrong passwords of one account before it must wait: more than a person needs who tries all of their own."""
+
+REGAIN = 6.0
+"""Seconds until an account may guess once more: 14,400 guesses a day, harmless to a password of ten random letters."""
+
+ACCOUNTS = 10_000
+"""Accounts remembered, about 2 MB; the one that guessed longest ago is forgotten first."""
+
+
+@dataclass(slots=True)
+class WrongPasswords:
+    """The wrong passwords of one account: how many there are, as of a moment."""
+
+    number: float
+    at: float
+
+
+class LoginThrottle:
+    """Counts wrong passwords by account. An account that has too many is not compared, so guessing on does not help.
+
+    Not for several threads at once: callers hold a lock from `wait` to `note`.
+    """
+
+    def __init__(
+        self, guesses: int = GUESSES, regain: float = REGAIN, *, clock: Callable[[], float] = monotonic
+    ) -> None:
+        """Allow `guesses` at once, and one more each `regain` seconds. `clock` gives seconds."""
+        self._most, self._regain, self._clock = guesses, regain, clock
+        self._accounts: OrderedDict[Hashable, WrongPasswords] = OrderedDict()
+
+    def wait(self, account: Hashable) -> int:
+        """Return the whole seconds until a password of this account may be compared; 0 for now."""
+        return math.ceil(max(0.0, self._wrong(account) - (self._most - 1)) * self._regain)
+
+    def note(self, account: Hashable) -> None:
+        """Count a wrong password."""
+        self._accounts[account] = WrongPasswords(self._wrong(account) + 1, self._clock())
+        self._accounts.move_to_end(account)
+        while len(self._accounts) > ACCOUNTS:
+            self._accounts.popitem(last=False)
+
+    def _wrong(self, account: Hashable) -> float:
+        guesses = self._accounts.get(account)
+        return max(0.0, guesses.number - (self._clock() - guesses.at) / self._regain) if guesses else 0.0
+
+
+def network_of(address: str) -> str:
+    """Return the address, or for IPv6 its /64: one household has as many addresses as it likes."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return str(ipaddress.ip_network((found, 64), strict=False)) if found.version == 6 else str(found)  # noqa: PLR2004 -- IPv6
