@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from swapline_producer.contract import FINISHED, State
+from swapline_producer.contract import FINISHED, FailureCode, State
+from swapline_producer.contract.failures import FAILURES
 from swapline_workers.core.lifecycle import ROUTES, TABLE
 from swapline_workers.telemetry.metrics.catalog import SYSTEM, UP, UP_HELP
 from swapline_workers.telemetry.worker_metrics import WORKER_METRICS
@@ -78,7 +79,24 @@ def metrics() -> str:
     return f"{METRICS_HEAD}| `{UP}` | gauge |  | {UP_HELP} |\n{system}\n{WORKER_HEAD}{worker}\n"
 
 
-PAGES = {"lifecycle.md": lifecycle, "metrics.md": metrics}
+FAILURES_HEAD = """# Failure codes
+
+Drawn from `producer/swapline_producer/contract/failures.py` by `make docs`; a test keeps the two together.
+
+`failure_code` of a job that did not succeed. The first five are the vendor's own words. "Charged" is what the vendor's
+page and our measurements say; where it is not known, that is said.
+
+| code | meaning | charged | what to do |
+|---|---|---|---|
+"""
+
+
+def failure_codes() -> str:
+    """`docs/failure-codes.md`."""
+    return FAILURES_HEAD + "".join(f"| {code} | {' | '.join(FAILURES[code])} |\n" for code in FailureCode)
+
+
+PAGES = {"lifecycle.md": lifecycle, "metrics.md": metrics, "failure-codes.md": failure_codes}
 
 
 def main() -> None:

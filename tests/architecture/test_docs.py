@@ -10,6 +10,7 @@ import pytest
 
 from swapline_producer.contract import EventType, FailureCode
 from swapline_workers.board.settings import BoardSettings
+from swapline_workers.core.log_events import LogEvent
 from swapline_workers.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +35,12 @@ def test_every_event_is_documented() -> None:
     assert {event for event in swaps if f"`{event}`" not in guide} == set()
 
 
-@pytest.mark.parametrize("name", ["lifecycle.md", "metrics.md"])
+def test_every_event_of_the_log_is_documented_and_no_other() -> None:
+    guide = (ROOT / "docs/guides/logs-and-traces.md").read_text()
+    assert set(re.findall(r"^\| `(\w+_\w+)` \| (?:ERROR|WARNING)", guide, re.MULTILINE)) == set(LogEvent)
+
+
+@pytest.mark.parametrize("name", ["lifecycle.md", "metrics.md", "failure-codes.md"])
 def test_drawn_pages_are_as_the_code_draws_them(name: str) -> None:
     draw = runpy.run_path(str(ROOT / "docs/draw.py"))["PAGES"][name]
     assert (ROOT / "docs" / name).read_text() == draw()

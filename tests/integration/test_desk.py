@@ -79,7 +79,7 @@ def test_a_paid_call_under_way_is_not_given_back(ledger: Ledger, session: Ledger
 
 
 def test_a_message_from_before_is_not_begun_while_its_job_is_in_hand_at_a_later_turn(
-    ledger: Ledger, session: LedgerSession
+    ledger: Ledger, session: LedgerSession, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A ledger that lost its last writes sends what a living worker is just paying for."""
     with session.in_hand("a", 1) as opened:
@@ -88,6 +88,20 @@ def test_a_message_from_before_is_not_begun_while_its_job_is_in_hand_at_a_later_
         ledger.client.hset(f"{ledger.prefix}:job:a", mapping={"state": "QUEUED", "version": "1"})
         with session.in_hand("a", 1) as again:
             assert again is None
+    assert "ledger is behind this worker: job a has version 2 here and 1 there" in caplog.text
+
+
+def test_a_late_message_of_a_job_in_hand_says_nothing_of_the_ledger(
+    ledger: Ledger, session: LedgerSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A job that waited for longer than its rescue without a worker has two messages, of two versions."""
+    with session.in_hand("a", 1) as opened:
+        assert opened is not None
+        assert session.line_up(opened.job) is not None
+        with session.in_hand("a", 1) as again:
+            assert again is None
+    assert ledger.get("a").version == 2
+    assert caplog.text == ""
 
 
 def staged(session: LedgerSession, ledger: Ledger) -> int:

@@ -12,7 +12,9 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from support.pngs import png
+from support.servers import waited_for
 from swapline_producer import SwapRequest
+from swapline_producer.contract import State
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -108,6 +110,34 @@ def test_one_trace_leads_from_the_producer_through_every_step_to_the_webhook(
 
     _, headers = installation.receiver.raw[0]
     assert headers["traceparent"] == f"00-{TRACE}-{by_name['POST webhook'].span_id.hex()}-01"
+
+
+def test_what_is_no_success_is_logged_with_its_cause_and_what_to_do(installation: Installation) -> None:
+    control, producer = installation.vendor.control, installation.producer()
+
+    def enqueued(mode: str, filter_id: int = 12) -> str:
+        control.set_mode(mode, next_submissions=1)
+        return producer.enqueue(SwapRequest(image=png(64, 64), gender=0, filter_id=filter_id)).job_id
+
+    with installation.worker() as worker:
+        refused = enqueued("submit_401")
+        waited_for(lambda: producer.get(refused).state is State.SUCCEEDED)
+        wrong = enqueued("submit_ok", filter_id=4_000)
+        waited_for(lambda: producer.get(wrong).state is State.FAILED)
+        held = enqueued("submit_500")
+        waited_for(lambda: producer.get(held).state is State.HELD)
+        worker.stop()
+    lines = [json.loads(line) for line in worker.lines]
+    told = {(line["job_id"], line["event"]): line for line in lines if "event" in line}
+    facts = {key: (line["level"], line["http_status"], line.get("failure_code")) for key, line in told.items()}
+    assert facts == {
+        (refused, "submission_refused"): ("error", 401, None),
+        (wrong, "job_failed"): ("warning", 422, "FILTER_NOT_FOUND"),
+        (held, "job_held"): ("error", 500, "SUBMIT_UNKNOWN"),
+    }
+    assert "check SWAPLINE_API_KEY" in told[refused, "submission_refused"]["message"]
+    assert "take an id from the vendor's catalog" in told[wrong, "job_failed"]["message"]
+    assert f"swapline jobs resolve {held}" in told[held, "job_held"]["message"]
 
 
 def test_on_request_people_read_a_line_for_each_step(installation: Installation) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, assert_never
 
 from celery.exceptions import Retry as CeleryRetry
 
-from swapline_producer.contract import Step, is_batch
+from swapline_producer.contract import State, Step, is_batch
 from swapline_producer.errors import LedgerUnavailable, WrongOwner
 from swapline_workers.core.outcomes import STALE, Again, Next, Outcome, Park, Retry, Stop
 from swapline_workers.steps.finalize import finalize
@@ -36,6 +36,10 @@ STEPS: dict[Step, StepFunction] = {
     Step.FINALIZE: finalize,
     Step.NOTIFY: notify,
 }
+
+
+ENDED_BADLY = frozenset({State.FAILED, State.EXPIRED, State.TIMED_OUT})
+"""Ends of which the change itself was logged, with its cause: see telemetry/change_log.py."""
 
 
 def register(app: Celery, services: Callable[[], WorkerServices]) -> None:
@@ -95,7 +99,8 @@ def tell(outcome: Outcome, seconds: float) -> None:
     more = {"outcome": type(outcome).__name__.lower(), "seconds": round(seconds, 3)}
     match outcome:
         case Next(job, step, wait):
-            log.info("%s, then %s%s", job.state, step, f" in {wait:.3g} s" if wait else "", extra=more)
+            state = f"{job.state} ({job.failure_code})" if job.failure_code else job.state
+            log.info("%s, then %s%s", state, step, f" in {wait:.3g} s" if wait else "", extra=more)
         case Again(wait, reason):
             log.debug("%s; again in %.3g s", reason, wait, extra=more)
         case Retry(wait, reason):
@@ -103,7 +108,8 @@ def tell(outcome: Outcome, seconds: float) -> None:
         case Park(reason):
             log.info("%s", reason, extra=more)
         case Stop(reason):
-            log.log(logging.DEBUG if outcome is STALE else logging.INFO, "%s", reason, extra=more)
+            known = outcome is STALE or reason in ENDED_BADLY
+            log.log(logging.DEBUG if known else logging.INFO, "%s", reason, extra=more)
 
 
 class Sender(Protocol):

@@ -38,6 +38,12 @@ class Looks(LedgerCore):
         day = datetime.fromtimestamp(orjson.loads(tomb)["at"] / 1000, UTC)
         return JobNotFound(f"Job {job_id!r} was purged on {day:%Y-%m-%d at %H:%M} UTC; nothing of it is kept.")
 
+    def version_of(self, record_id: str) -> int | None:
+        """The version of a job, or of a batch by its record's id; None where there is none."""
+        with translated():
+            found = self.client.hget(self._key("job", record_id), "version")
+        return None if found is None else int(found)
+
     def events(self, job_id: str) -> list[JobEvent]:
         """Read a job's log, oldest first; empty for a job that is not there."""
         with translated():

@@ -188,7 +188,7 @@ class LocalDispatcher:
         except CeleryRetry as error:
             self._retried(request, str(error))
         except Exception as error:
-            log.exception("Task %s[%s] raised what nobody thought of; it is rescued later", request.name, request.id)
+            log.exception("unexpected exception in task %s[%s]; the step will be redelivered", request.name, request.id)
             self._tell("task-failed", request, exception=repr(error), traceback=repr(error))
         finally:
             self._over(request, well=well)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from swapline_producer.errors import LedgerUnavailable, WrongOwner
 from swapline_workers.core.lifecycle import ROUTES
+from swapline_workers.core.log_events import LogEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,6 +53,9 @@ every second. Claimed before that, its job would be held for a person."""
 
 def _nothing() -> None:
     """Check nothing."""
+
+
+UNAVAILABLE, AVAILABLE = {"event_name": LogEvent.LEDGER_UNAVAILABLE}, {"event_name": LogEvent.LEDGER_AVAILABLE}
 
 
 def spacing(moments: int) -> float:
@@ -163,7 +167,7 @@ class DueDispatcher(threading.Thread):
     def _lost(self, error: LedgerUnavailable) -> float:
         """Note that the ledger is away; gives the seconds until it is tried again."""
         if not self.away:
-            log.warning("ledger unavailable, claims are tried again every second: %s", error)
+            log.warning("ledger unavailable, claims are tried again every second: %s", error, extra=UNAVAILABLE)
             self._lost_at = time.monotonic()
         self.away, self._claims_from = True, None
         return AWAY
@@ -179,7 +183,7 @@ class DueDispatcher(threading.Thread):
     def _found(self) -> None:
         """Note a claim; only that shows that the ledger is back: one that answers may refuse writes."""
         if self.away:
-            log.warning("ledger available again after %.0f s", time.monotonic() - self._lost_at)
+            log.warning("ledger available again after %.0f s", time.monotonic() - self._lost_at, extra=AVAILABLE)
         self.away, self.claimed_at = False, time.monotonic()
 
     def _renew(self) -> None:

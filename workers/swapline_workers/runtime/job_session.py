@@ -20,8 +20,10 @@ from swapline_producer.errors import JobNotFound, LedgerUnavailable, NotReplicat
 from swapline_producer.ledger import new_token
 from swapline_workers.core import lifecycle
 from swapline_workers.core.cancellation import apply_cancellation
+from swapline_workers.core.log_events import LogEvent
 from swapline_workers.core.retry import backoff
 from swapline_workers.telemetry import context
+from swapline_workers.telemetry.change_log import ChangeLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -59,6 +61,7 @@ class LedgerSession:
         self._publisher = publisher
         self._schedule_wakeup = schedule_wakeup
         self._pause = pause
+        self._change_log = ChangeLog()
         self._hands: dict[int, tuple[str, int]] = {}
         self._moving: dict[int, str] = {}
         """Jobs whose moves are under way, by thread."""
@@ -113,8 +116,21 @@ class LedgerSession:
         """
         further = [other for mine, other in self.leased_jobs() if mine == job_id and other >= version]
         if any(other > version for other in further):
-            log.warning("the ledger has gone back in time: job %s is in hand here at a later turn", job_id)
+            self._compare(job_id, max(further))
         return bool(further) or job_id in list(self._moving.values())
+
+    def _compare(self, job_id: str, here: int) -> None:
+        """Log where the ledger has lost what this process wrote; a message of an older version is only late."""
+        there = self._ledger.version_of(job_id)
+        if there is not None and there < here:
+            log.warning(
+                "ledger is behind this worker: job %s has version %d here and %d there; what is known here is written "
+                "again",
+                job_id,
+                here,
+                there,
+                extra={"event_name": LogEvent.LEDGER_BEHIND},
+            )
 
     def _open(self, job_id: str, version: int) -> Opened | None:
         return self._remembered(job_id, version) or self._ledger.open(job_id, version)
@@ -170,6 +186,7 @@ class LedgerSession:
             return False
         version, due = written
         self._hands[threading.get_ident()] = (batch.record_id, version)
+        self._change_log.written(None, change)
         if due is not None:
             self._schedule_wakeup(due)
         return True
@@ -255,6 +272,7 @@ class LedgerSession:
             return self._advance_canceled(job, change, token)
         self._after(advanced)
         held = self._hold(advanced.job)
+        self._change_log.written(advanced.job, heeding)
         if not advanced.kept:
             raise NotReplicated(f"The attempt of job {job.job_id}")
         self._remember(advanced.job)

@@ -9,6 +9,8 @@ from swapline_producer.contract.changes import Change, FieldValue, notification_
 from swapline_workers.core.outcomes import STALE, Next, Outcome, Stop
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pydantic import JsonValue
 
     from swapline_workers.steps.ports import Ports
@@ -22,7 +24,7 @@ def succeed(
     return _finish(job, ports, State.SUCCEEDED, fields, data, cleared=cleared)
 
 
-def fail(
+def fail(  # noqa: PLR0913 -- each is one fact of the end
     job: Job,
     ports: Ports,
     code: FailureCode,
@@ -31,13 +33,16 @@ def fail(
     to: State = State.FAILED,
     refund: bool = False,
     observe: dict[str, dict[int, float]] | None = None,
+    evidence: Mapping[str, JsonValue] | None = None,
 ) -> Outcome:
     """End a job badly: FAILED, or EXPIRED or TIMED_OUT. `refund`: a slot was taken, and nothing was charged.
 
-    `observe` goes to the histograms.
+    `observe` goes to the histograms, `evidence` (what the vendor said) to the job's log.
     """
     fields: dict[str, FieldValue] = {"failure_code": code, "failure_detail": detail, "attempt_open": False}
-    return _finish(job, ports, to, fields, {"code": code, "detail": detail}, refund=refund, observe=observe)
+    return _finish(
+        job, ports, to, fields, {"code": code, "detail": detail, **(evidence or {})}, refund=refund, observe=observe
+    )
 
 
 def _finish(  # noqa: PLR0913 -- each is one fact of the end

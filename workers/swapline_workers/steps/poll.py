@@ -19,6 +19,8 @@ from swapline_workers.steps.finish import fail
 from swapline_workers.steps.schedule import next_poll_delay, service_time_sample
 
 if TYPE_CHECKING:
+    from pydantic import JsonValue
+
     from swapline_workers.steps.ports import Ports, StatusReply
 
 COMPLETED = "COMPLETED"
@@ -71,7 +73,8 @@ def _ended(job: Job, look: StatusReply, ports: Ports) -> Outcome:
     words = look.failure or ""
     code = next((code for code in VENDOR_CODES if code == words), FailureCode.VENDOR_FAILED)
     observe = service_time_sample(job, look, ports) if job.state is State.RUNNING else {}
-    return fail(job, ports, code, f"the vendor says {look.status}{': ' + words if words else ''}", observe=observe)
+    detail = f"the vendor says {look.status}{': ' + words if words else ''}"
+    return fail(job, ports, code, detail, observe=observe, evidence={"vendor_status": look.status})
 
 
 def _later(job: Job, ports: Ports, status: str, *, held: float) -> Outcome:
@@ -112,7 +115,9 @@ def _no_news(job: Job, error: errors.VendorError, ports: Ports) -> Outcome:
         wait = max(wait, backoff(job.polls, longest=ports.policy.polls.longest))
     if isinstance(error, errors.Throttled):
         wait = max(wait, error.retry_after or 1.0)
-    change = Change(to=job.state, fields=fields, count=no_news(error), trip=STOPPED.get(type(error)))
+    trip = STOPPED.get(type(error))
+    data: dict[str, JsonValue] = dict(error.evidence) if trip else {}
+    change = Change(to=job.state, fields=fields, count=no_news(error), trip=trip, data=data)
     return _poll_again(job, ports, wait, str(error), change)
 
 

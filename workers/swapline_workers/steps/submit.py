@@ -6,12 +6,14 @@ credits. Whatever else goes wrong after the call was begun leaves its outcome un
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from swapline_producer.contract import CREDITS_PER_JOB, FailureCode, Job, Notification, State, Step
 from swapline_producer.contract.changes import BreakerTrip, Change, notification_fields
 from swapline_producer.errors import NotReplicated, ObjectMissing, StorageUnavailable, VendorIdInUse
 from swapline_workers import errors
+from swapline_workers.core.log_events import LogEvent
 from swapline_workers.core.outcomes import STALE, Next, Outcome, Park, Stop
 from swapline_workers.settings import AmbiguousSubmit
 from swapline_workers.steps.finish import fail
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from swapline_workers.steps.ports import Ports, Submission
+
+log = logging.getLogger(__name__)
 
 PAUSE = {
     errors.NotSent: BreakerTrip(kind="unreachable", reason="the vendor could not be reached"),
@@ -116,6 +120,11 @@ def settle_accepted(job: Job, ports: Ports, reply: Submission, wait: float) -> O
     except VendorIdInUse as error:
         return hold(job, ports, FailureCode.VENDOR_ID_IN_USE, str(error), {"vendor_job_id": reply.vendor_job_id})
     if running is None:
+        log.error(
+            "vendor id came too late: %s was paid for and the job has moved on; compare it with the vendor's records",
+            reply.vendor_job_id,
+            extra={"event_name": LogEvent.VENDOR_ID_LATE, "vendor_job_id": reply.vendor_job_id},
+        )
         return Stop(f"the vendor's id {reply.vendor_job_id} came too late: the job has moved on")
     return Next(running, Step.POLL, wait)
 
@@ -123,7 +132,7 @@ def settle_accepted(job: Job, ports: Ports, reply: Submission, wait: float) -> O
 def settle_refusal(job: Job, ports: Ports, error: errors.VendorError) -> Outcome:
     """The call failed: the job's own fault, the account's, or nobody knows whose."""
     if isinstance(error, errors.Refused):
-        return fail(job, ports, error.code, str(error), refund=True)
+        return fail(job, ports, error.code, str(error), refund=True, evidence=dict(error.evidence))
     pause = PAUSE.get(type(error))
     if pause is None:
         return settle_unknown(job, ports, str(error), dict(error.evidence))

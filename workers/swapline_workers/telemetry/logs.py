@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from structlog.typing import Processor
 
 
-EXTRA = ("job_id", "version", "tenant", "step", "outcome", "seconds", "wait", "service")
+EXTRA = (
+    *("job_id", "version", "tenant", "step", "outcome", "seconds", "wait", "service"),
+    *("event_name", "failure_code", "http_status", "vendor_status", "vendor_job_id", "refusal"),
+)
 """Fields that our own lines bring along. Other libraries put whole messages into theirs: those stay out."""
 
 TWICE = ("celery.worker.strategy", "celery.app.trace")
@@ -153,7 +156,7 @@ def _dumped(line: dict[str, Any], **_: object) -> str:
 
 _FOR_MACHINES: tuple[Processor, ...] = (
     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-    structlog.processors.EventRenamer("message"),
+    structlog.processors.EventRenamer("message", "event_name"),
     structlog.processors.JSONRenderer(serializer=_dumped),
 )
 
@@ -161,7 +164,7 @@ _FOR_MACHINES: tuple[Processor, ...] = (
 def _job_first(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Put the job before the sentence, and leave the rest of what is for searching out."""
     step, job_id = line.pop("step", None), line.pop("job_id", None)
-    for name in (*IDS, "logger", "outcome"):
+    for name in (*IDS, "logger", "outcome", "event_name"):
         line.pop(name, None)
     if job_id is not None:
         line["event"] = f"{job_id} {step or ''}: {line['event']}" if step else f"{job_id}: {line['event']}"

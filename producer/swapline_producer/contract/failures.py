@@ -1,0 +1,88 @@
+"""What each failure code means, whether it was charged, and what to do: for logs, and for docs/failure-codes.md."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from swapline_producer.contract.enums import FailureCode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Failure(NamedTuple):
+    """One row of the table. Texts are Markdown of one line."""
+
+    meaning: str
+    charged: str
+    advice: str
+
+
+POLL_AGAIN = (
+    "poll again, which is free: `swapline jobs replay JOB --from poll`; then ask the vendor, with `vendor_job_id`"
+)
+
+FAILURES: Mapping[FailureCode, Failure] = {
+    FailureCode.FILTER_BLOCKED: Failure(
+        "the filter cannot be used in this mode (single or group)", "no", "choose another filter, or another gender"
+    ),
+    FailureCode.FILTER_NOT_FOUND: Failure(
+        "no filter has this integer id", "no", "take an id from the vendor's catalog"
+    ),
+    FailureCode.WORKFLOW_FETCH_FAILED: Failure(
+        "the workflow of a UUID filter could not be loaded", "no", "check the UUID; try again later"
+    ),
+    FailureCode.INVALID_QUALITY_MODE: Failure("`quality_mode` is neither `v6` nor `v6.1`", "no", "leave it out"),
+    FailureCode.INVALID_IMAGE: Failure(
+        "the picture is empty, cut short or not a picture", "no", "send a whole JPEG, PNG or WebP"
+    ),
+    FailureCode.VENDOR_FAILED: Failure(
+        "the vendor took the job and says that it failed",
+        "unknown: ask the vendor",
+        "look at the input; enqueue again",
+    ),
+    FailureCode.VENDOR_REJECTED: Failure(
+        "the vendor refused the request with a code that its page does not have", "no", "read `failure_detail`"
+    ),
+    FailureCode.UNAUTHORIZED: Failure(
+        "kept for replies about a single job; a refused key pauses submitting and fails no job",
+        "no",
+        "check `SWAPLINE_API_KEY` and `SWAPLINE_API_KEY_HEADER`",
+    ),
+    FailureCode.OUT_OF_CREDITS: Failure(
+        "kept for replies about a single job; an empty account pauses submitting and fails no job", "no", "buy credits"
+    ),
+    FailureCode.OUTPUT_MISSING: Failure("the vendor says COMPLETED, three times, without a picture", "yes", POLL_AGAIN),
+    FailureCode.OUTPUT_INVALID: Failure("the vendor's picture was, three times, not a whole PNG", "yes", POLL_AGAIN),
+    FailureCode.LOST: Failure(
+        "the vendor does not know the job any more: three 404 in a row, after `SWAPLINE_LOST_AFTER`", "yes", POLL_AGAIN
+    ),
+    FailureCode.SUBMIT_UNKNOWN: Failure(
+        "the reply to the paid call is unknown; the job is HELD, or FAILED under the policy `fail`",
+        "perhaps",
+        "look for the job in the vendor's records before sending it again: `swapline jobs resolve JOB`",
+    ),
+    FailureCode.VENDOR_ID_IN_USE: Failure(
+        "the vendor accepted the submission under an id that another job has, or had until a day ago: one of the two"
+        " would get the other's picture. The job is HELD, whatever the policy; `failure_detail` names both",
+        "probably",
+        "look for both in the vendor's records: `swapline jobs resolve JOB` with the right id, or send it again; check"
+        " the other job's picture too",
+    ),
+    FailureCode.STORAGE_FAILED: Failure(
+        "the input is gone from object storage", "no", "enqueue again, with the picture"
+    ),
+    FailureCode.QUEUE_TTL: Failure(
+        "the job waited longer than its `queue_ttl` for a slot (EXPIRED)", "no", "more slots, or a longer TTL"
+    ),
+    FailureCode.RUN_TIMEOUT: Failure(
+        "the vendor took longer than `run_timeout` (TIMED_OUT)",
+        "yes",
+        "poll again, which is free: `swapline jobs replay JOB --from poll`; a longer `run_timeout` for the next ones",
+    ),
+    FailureCode.CANCELED: Failure(
+        "somebody canceled the job; one that the vendor had ended when the vendor was done with it",
+        "`credits` says; perhaps, where the detail says so",
+        "nothing",
+    ),
+}

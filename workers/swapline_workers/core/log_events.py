@@ -1,0 +1,22 @@
+"""The values of `event` in log lines: what a machine may look for. Documented in docs/guides/logs-and-traces.md."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class LogEvent(StrEnum):
+    """What a line of the log is about."""
+
+    JOB_FAILED = "job_failed"
+    JOB_EXPIRED = "job_expired"
+    JOB_TIMED_OUT = "job_timed_out"
+    JOB_HELD = "job_held"
+    SUBMISSION_REFUSED = "submission_refused"
+    SUBMISSION_UNKNOWN = "submission_unknown"
+    POLL_REFUSED = "poll_refused"
+    WEBHOOK_DEAD = "webhook_dead"
+    VENDOR_ID_LATE = "vendor_id_late"
+    LEDGER_UNAVAILABLE = "ledger_unavailable"
+    LEDGER_AVAILABLE = "ledger_available"
+    LEDGER_BEHIND = "ledger_behind"
