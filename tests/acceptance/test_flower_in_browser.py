@@ -14,7 +14,7 @@ from support.installation import SWAPLINE
 from swapline_simulator import sample_photographs
 from swapline_workers.local.child import Child, Program
 from swapline_workers.local.ports import free_port
-from swapline_workers.local.ready import answers
+from swapline_workers.local.ready import login_works
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -43,7 +43,7 @@ def flower(installation: Installation, folder: Path, *options: str) -> tuple[Chi
         },
         cwd=folder,
         log=folder / "flower.log",
-        ready=answers(f"{url}/workers", user=USER, password=PASSWORD),
+        ready=login_works(f"{url}/workers", user=USER, password=PASSWORD),
     )
     return Child(program), url
 

@@ -169,7 +169,7 @@ def test_one_command_runs_everything_and_stops_cleanly(tmp_path: Path) -> None:
     assert "Traceback" not in up.log
 
 
-def test_what_falls_is_started_again_and_nothing_outlives_a_kill(tmp_path: Path) -> None:
+def test_what_ends_is_restarted_and_nothing_outlives_a_kill(tmp_path: Path) -> None:
     with running(tmp_path, "--simulated", "--workers", "1", "--without", "board,metrics,flower") as up:
         up.waited_for("From another terminal")
         first = up.pid_of("worker-1")
@@ -193,7 +193,7 @@ def test_what_falls_is_started_again_and_nothing_outlives_a_kill(tmp_path: Path)
             assert still_there(tmp_path) == []
 
 
-def test_a_server_of_ones_own_takes_the_place_of_the_embedded_one(
+def test_another_server_replaces_the_embedded_one(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     pages = "--without=board,metrics,flower"
@@ -224,7 +224,7 @@ REAL = {
 """A vendor that is away, and no simulator."""
 
 
-def test_trying_it_out_and_using_it_share_neither_server_nor_store(
+def test_simulated_and_real_share_neither_server_nor_store(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     pages = "--without=board,metrics,flower"
@@ -248,20 +248,20 @@ def test_trying_it_out_and_using_it_share_neither_server_nor_store(
         assert real.ended() == 0
 
 
-def test_what_is_missing_is_said_before_anything_starts(tmp_path: Path) -> None:
+def test_missing_settings_are_reported_before_anything_starts(tmp_path: Path) -> None:
     refused = run("up", folder=tmp_path)
     assert refused.returncode == 2
     assert refused.stderr.splitlines()[-1] == "To try everything without a vendor: swapline up --simulated"
     assert not (tmp_path / ".swapline").exists()
 
 
-def test_a_busy_port_is_said_before_anything_starts(tmp_path: Path) -> None:
+def test_a_busy_port_is_reported_before_anything_starts(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         refused = run("up", "--simulated", "--simulator-port", port, folder=tmp_path)
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr == (
-        f"swapline: Port {port}, for simulator, belongs to somebody else; choose another with --simulator-port.\n"
+        f"swapline: Port {port}, for simulator, is in use by another program; choose another with --simulator-port.\n"
     )
 
 

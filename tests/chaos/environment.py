@@ -25,7 +25,7 @@ from swapline_producer import Producer, ProducerSettings
 from swapline_producer.ledger import connect
 from swapline_simulator.client import Control
 from swapline_workers.local.child import Child, Program
-from swapline_workers.local.ready import ready_facts, wrote
+from swapline_workers.local.ready import read_ready_file, ready_file_written
 from swapline_workers.local.valkey import EmbeddedValkey
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class Stage:
         vendor = self._vendor()
         vendor.start()
         stack.callback(vendor.stop)
-        self.vendor_url = str(ready_facts(self.folder / "vendor.ready")["url"])
+        self.vendor_url = str(read_ready_file(self.folder / "vendor.ready")["url"])
         self.vendor = Control(self.vendor_url)
         receiver = stack.enter_context(Receiver(self.record("deliveries")))
         self.proxies = stack.enter_context(Proxies(self.record("faults")))
@@ -226,7 +226,7 @@ class Stage:
             env=dict(os.environ),
             cwd=self.folder,
             log=self.folder / "vendor.log",
-            ready=wrote(ready),
+            ready=ready_file_written(ready),
         )
         return Child(program)
 

@@ -15,7 +15,7 @@ from support.deliveries import EVENT
 from swapline_producer.webhooks.signing import new_secret, sign
 from swapline_workers.local.child import Child, Program
 from swapline_workers.local.errors import ChildFailed
-from swapline_workers.local.ready import ready_facts, wrote
+from swapline_workers.local.ready import read_ready_file, ready_file_written
 from swapline_workers.local.receiver import read_record
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def receiver(folder: Path, **settings: str) -> Child:
             env={"PATH": os.environ["PATH"], **settings},
             cwd=folder,
             log=folder / "receiver.log",
-            ready=wrote(folder / "ready.json"),
+            ready=ready_file_written(folder / "ready.json"),
         ),
     )
 
@@ -44,7 +44,7 @@ def receiver(folder: Path, **settings: str) -> Child:
 def url(tmp_path: Path) -> Generator[str]:
     child = receiver(tmp_path, SWAPLINE_WEBHOOK_SECRETS=f"{SECRET},{NEXT_SECRET}")
     child.start()
-    yield str(ready_facts(tmp_path / "ready.json")["url"])
+    yield str(read_ready_file(tmp_path / "ready.json")["url"])
     child.stop()
 
 

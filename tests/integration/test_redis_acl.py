@@ -22,7 +22,7 @@ from swapline_producer import ProducerSettings, SwapRequest
 from swapline_producer.ledger import open_ledger
 from swapline_workers.local.child import Child, Program
 from swapline_workers.local.ports import LOOPBACK, free_port
-from swapline_workers.local.ready import answers
+from swapline_workers.local.ready import login_works
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -82,7 +82,7 @@ def flower(services: WorkerServices, tmp_path: Path) -> Generator[str]:
             env=services.as_user("swapline-flower") | {"FLOWER_BASIC_AUTH": "me:right"},
             cwd=tmp_path,
             log=tmp_path / "flower.log",
-            ready=answers(f"http://{LOOPBACK}:{port}/workers", user="me", password="right"),
+            ready=login_works(f"http://{LOOPBACK}:{port}/workers", user="me", password="right"),
         ),
     )
     child.start()

@@ -1,4 +1,4 @@
-"""Children under supervision: started, watched, restarted, and ended whatever happens to whoever started them."""
+"""Supervised children are started, watched, restarted, and ended whatever happens to their owner."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from swapline_workers.local.child import Child, Program
 from swapline_workers.local.death_pipe import DeathPipe
 from swapline_workers.local.errors import ChildFailed
 from swapline_workers.local.follow import LogFollower
-from swapline_workers.local.ready import said, wrote
+from swapline_workers.local.ready import log_has, ready_file_written
 from swapline_workers.local.supervisor import Backoff, StopRequested, Supervisor
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def shell(folder: Path, script: str, *, name: str = "child", wait_for: str = "up
             env=ENV,
             cwd=folder,
             log=folder / f"{name}.log",
-            ready=said(wait_for) if wait_for else None,
+            ready=log_has(wait_for) if wait_for else None,
             stop_within=stop_within,
         ),
     )
@@ -61,10 +61,10 @@ def wait_until_all_are_gone(alive: int) -> bytes:
 
 LASTING = "echo up; exec sleep 1000"
 STUBBORN = "exec 9>alive; trap '' TERM; echo up; while :; do sleep 1000; done"
-"""Ignores the wish to stop, and has a child of its own (sleep) that holds the pipe as well."""
+"""Ignores SIGTERM, and has a child of its own (sleep) with the pipe open."""
 
 
-def test_services_stop_in_reverse_order(tmp_path: Path) -> None:
+def test_children_stop_in_reverse_order(tmp_path: Path) -> None:
     def noting(name: str) -> Child:
         return shell(
             tmp_path, f"trap 'echo {name} >>order; exit 0' TERM; echo up; while :; do sleep 0.02; done", name=name
@@ -76,7 +76,7 @@ def test_services_stop_in_reverse_order(tmp_path: Path) -> None:
     assert (tmp_path / "order").read_text().split() == ["third", "second", "first"]
 
 
-def test_a_child_that_does_not_want_to_stop_is_killed_with_its_group(tmp_path: Path, alive: int) -> None:
+def test_a_child_that_ignores_sigterm_is_killed_with_its_group(tmp_path: Path, alive: int) -> None:
     child = shell(tmp_path, STUBBORN, stop_within=0.2)
     child.start()
     child.stop()
@@ -84,7 +84,7 @@ def test_a_child_that_does_not_want_to_stop_is_killed_with_its_group(tmp_path: P
     assert wait_until_all_are_gone(alive) == b""
 
 
-def test_what_a_child_leaves_behind_in_its_group_goes_with_it(tmp_path: Path, alive: int) -> None:
+def test_the_rest_of_a_childs_group_ends_with_it(tmp_path: Path, alive: int) -> None:
     child = shell(tmp_path, "sh -c 'exec 9>alive; echo up; sleep 1000' & until [ -e go ]; do sleep 0.01; done")
     child.start()
     (tmp_path / "go").touch()
@@ -93,27 +93,27 @@ def test_what_a_child_leaves_behind_in_its_group_goes_with_it(tmp_path: Path, al
     assert wait_until_all_are_gone(alive) == b""
 
 
-def test_a_child_that_ends_before_it_is_ready_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
+def test_a_child_that_ends_before_it_is_ready_is_reported_with_the_end_of_its_log(tmp_path: Path) -> None:
     with pytest.raises(
         ChildFailed, match=r"(?s)^child ended with code 3 before it was ready\. .*child\.log.*no such luck$"
     ):
         shell(tmp_path, "echo no such luck; exit 3").start()
 
 
-def test_a_program_that_is_not_there_is_told_in_the_same_way(tmp_path: Path) -> None:
-    child = Child(Program("child", ("/nowhere/program",), ENV, tmp_path, tmp_path / "child.log", ready=said("up")))
+def test_a_missing_program_is_reported_in_the_same_way(tmp_path: Path) -> None:
+    child = Child(Program("child", ("/nowhere/program",), ENV, tmp_path, tmp_path / "child.log", ready=log_has("up")))
     with pytest.raises(ChildFailed, match=r"(?s)ended with code 127 .*/nowhere/program"):
         child.start()
 
 
-def test_a_child_that_is_not_ready_in_time_is_told_and_gone(tmp_path: Path, alive: int) -> None:
+def test_a_child_that_is_not_ready_in_time_is_reported_and_gone(tmp_path: Path, alive: int) -> None:
     program = Program(
         name="child",
         argv=("/bin/sh", "-c", "exec 9>alive; echo starting; sleep 1000"),
         env=ENV,
         cwd=tmp_path,
         log=tmp_path / "child.log",
-        ready=said("up"),
+        ready=log_has("up"),
         ready_within=0.3,
     )
     with pytest.raises(ChildFailed, match=r"(?s)not ready after 0\.3 s.*starting"):
@@ -121,13 +121,13 @@ def test_a_child_that_is_not_ready_in_time_is_told_and_gone(tmp_path: Path, aliv
     assert wait_until_all_are_gone(alive) == b""
 
 
-def test_the_ready_file_of_an_earlier_child_is_not_believed(tmp_path: Path) -> None:
+def test_the_ready_file_of_an_earlier_child_is_ignored(tmp_path: Path) -> None:
     ready_file = tmp_path / "ready.json"
     ready_file.write_text(json.dumps({"url": "http://127.0.0.1:1", "pid": 1}))
     child = shell(
         tmp_path, f"""sleep 0.1; printf '{{"url": "u", "pid": %d}}' $$ >new; mv new {ready_file}; exec sleep 1000"""
     )
-    child.program = Program("child", child.program.argv, ENV, tmp_path, child.log, ready=wrote(ready_file))
+    child.program = Program("child", child.program.argv, ENV, tmp_path, child.log, ready=ready_file_written(ready_file))
     child.start()
     try:
         assert json.loads(ready_file.read_text()) == {"url": "u", "pid": child.pid}
@@ -135,101 +135,101 @@ def test_the_ready_file_of_an_earlier_child_is_not_believed(tmp_path: Path) -> N
         child.kill()
 
 
-def test_a_fallen_service_is_started_again_until_it_stays_up(tmp_path: Path) -> None:
+def test_a_child_that_ends_is_restarted_until_it_stays_up(tmp_path: Path) -> None:
     script = "echo x >>starts; [ $(wc -l <starts) -ge 4 ] && { echo stays; exec sleep 1000; }; echo up; exit 7"
-    told: list[str] = []
-    with Supervisor(told.append) as supervisor:
-        supervisor.start(shell(tmp_path, script, wait_for=""), restart=Backoff(first=0.01))
+    reports: list[str] = []
+    with Supervisor(reports.append) as supervisor:
+        supervisor.start(shell(tmp_path, script, wait_for=""), restart=Backoff(first_s=0.01))
         while "stays" not in (tmp_path / "child.log").read_text():
             supervisor.tick()
     assert (tmp_path / "starts").read_text().split() == ["x"] * 4
-    assert told[0].startswith("child ended with code 7; it starts again in 0.01 s.")
+    assert reports[0].startswith("child ended with code 7; it starts again in 0.01 s.")
 
 
-def test_a_service_that_fails_to_start_again_is_tried_again(tmp_path: Path) -> None:
+def test_a_failed_restart_is_repeated(tmp_path: Path) -> None:
     script = """
         echo x >>starts
         [ $(wc -l <starts) = 2 ] && exit 1
         echo up
         until [ -e go ] && [ $(wc -l <starts) = 1 ]; do sleep 0.01; done
     """
-    told: list[str] = []
-    with Supervisor(told.append) as supervisor:
-        supervisor.start(shell(tmp_path, script), restart=Backoff(first=0.01))
+    reports: list[str] = []
+    with Supervisor(reports.append) as supervisor:
+        supervisor.start(shell(tmp_path, script), restart=Backoff(first_s=0.01))
         (tmp_path / "go").touch()
-        while told[-1:] != ["child runs again."]:
+        while reports[-1:] != ["child runs again."]:
             supervisor.tick()
-    assert "child ended with code 1 before it was ready; it starts again in 0.02 s" in told[1]
+    assert "child ended with code 1 before it was ready; it starts again in 0.02 s" in reports[1]
 
 
-def falling(folder: Path, name: str) -> Child:
+def ends_after_go(folder: Path, name: str) -> Child:
     """A child that comes up once, until there is a file `go`, and never again."""
     return shell(
-        folder, f"[ -e go ] || echo up; until [ -e go ]; do sleep 0.01; done; echo {name} falls; exit 7", name=name
+        folder, f"[ -e go ] || echo up; until [ -e go ]; do sleep 0.01; done; echo {name} ends; exit 7", name=name
     )
 
 
-def test_a_service_that_falls_too_often_ends_everything_with_the_end_of_its_log(tmp_path: Path) -> None:
-    told: list[str] = []
-    with Supervisor(told.append) as supervisor:
-        supervisor.start(falling(tmp_path, "vital"), restart=Backoff(first=0.01, tries=3))
+def test_a_vital_child_that_is_given_up_ends_everything_with_the_end_of_its_log(tmp_path: Path) -> None:
+    reports: list[str] = []
+    with Supervisor(reports.append) as supervisor:
+        supervisor.start(ends_after_go(tmp_path, "vital"), restart=Backoff(first_s=0.01, max_restarts=3))
         (tmp_path / "go").touch()
         with pytest.raises(
-            ChildFailed, match=r"(?s)^vital ended with code 7.* for the 4th time in a row.*vital falls$"
+            ChildFailed, match=r"(?s)^vital ended with code 7.* for the 4th time in a row.*vital ends$"
         ):
             supervisor.run()
-    assert len(told) == 3
+    assert len(reports) == 3
 
 
-def test_everything_goes_on_without_a_part_that_falls_too_often_and_is_not_vital(tmp_path: Path) -> None:
-    told: list[str] = []
-    with Supervisor(told.append) as supervisor:
-        supervisor.start(falling(tmp_path, "page"), restart=Backoff(first=0.01, tries=2, vital=False))
+def test_everything_continues_without_a_child_that_is_given_up_and_not_vital(tmp_path: Path) -> None:
+    reports: list[str] = []
+    with Supervisor(reports.append) as supervisor:
+        supervisor.start(ends_after_go(tmp_path, "page"), restart=Backoff(first_s=0.01, max_restarts=2, vital=False))
         supervisor.start(shell(tmp_path, LASTING, name="worker"), restart=Backoff())
         (tmp_path / "go").touch()
-        while "everything else goes on without it" not in "".join(told):
+        while "everything else goes on without it" not in "".join(reports):
             supervisor.tick()
         supervisor.tick()
-    assert (tmp_path / "page.log").read_text().count("falls") == 3
+    assert (tmp_path / "page.log").read_text().count("ends") == 3
 
 
-def test_one_that_is_slow_to_come_up_keeps_nobody_else_waiting(tmp_path: Path) -> None:
-    told: list[str] = []
-    with Supervisor(told.append) as supervisor:
+def test_a_slow_restart_delays_no_other(tmp_path: Path) -> None:
+    reports: list[str] = []
+    with Supervisor(reports.append) as supervisor:
         slow = shell(
             tmp_path,
             "[ -e fall ] && exec sleep 1000; echo up; until [ -e fall ]; do sleep 0.01; done; exit 1",
             name="slow",
         )
         quick = shell(tmp_path, "echo x >>starts; echo up; until [ -e go ]; do sleep 0.01; done; rm go", name="quick")
-        supervisor.start_group([(slow, Backoff(first=0.01)), (quick, Backoff(first=0.01))])
+        supervisor.start_group([(slow, Backoff(first_s=0.01)), (quick, Backoff(first_s=0.01))])
         (tmp_path / "fall").touch()
-        while "slow ended with code 1" not in "".join(told):
+        while "slow ended with code 1" not in "".join(reports):
             supervisor.tick()
         supervisor.tick()
         (tmp_path / "go").touch()
-        while "quick runs again." not in told:
+        while "quick runs again." not in reports:
             supervisor.tick()
-    assert "slow runs again." not in told
+    assert "slow runs again." not in reports
 
 
-def test_a_service_that_runs_and_does_not_work_is_killed_and_started_again(
+def test_a_child_with_a_liveness_problem_is_killed_and_restarted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("swapline_workers.local.supervisor._ASK_EVERY", 0)
+    monkeypatch.setattr("swapline_workers.local.supervisor._LIVENESS_INTERVAL_S", 0)
     child = shell(tmp_path, LASTING)
-    child.program = dataclasses.replace(child.program, complaint=lambda _: "it is stuck" if not told else None)
-    told: list[str] = []
-    with Supervisor(told.append) as supervisor:
-        supervisor.start(child, restart=Backoff(first=0.01))
+    child.program = dataclasses.replace(child.program, liveness_problem=lambda _: "it is stuck" if not reports else None)
+    reports: list[str] = []
+    with Supervisor(reports.append) as supervisor:
+        supervisor.start(child, restart=Backoff(first_s=0.01))
         first = child.pid
-        while "child runs again." not in told:
+        while "child runs again." not in reports:
             supervisor.tick()
-    assert told[0].startswith("child was killed, because it is stuck; it starts again in 0.01 s.")
+    assert reports[0].startswith("child was killed, because it is stuck; it starts again in 0.01 s.")
     assert child.pid != first
 
 
-def test_those_of_one_wave_stop_together_and_the_last_wave_first(tmp_path: Path) -> None:
+def test_a_group_stops_at_once_and_the_last_group_first(tmp_path: Path) -> None:
     def noting(name: str, wait_for: str) -> Child:
         script = (
             f"trap 'echo {name} >>order; until [ -e {wait_for} ]; do sleep 0.01; done; touch {name}.gone; exit' TERM"
@@ -244,10 +244,10 @@ def test_those_of_one_wave_stop_together_and_the_last_wave_first(tmp_path: Path)
 
 
 def test_the_wait_before_a_restart_doubles_up_to_its_limit() -> None:
-    assert [Backoff(first=1, most=5).delay(restarts) for restarts in (1, 2, 3, 4, 400)] == [1, 2, 4, 5, 5]
+    assert [Backoff(first_s=1, max_s=5).delay(restarts) for restarts in (1, 2, 3, 4, 400)] == [1, 2, 4, 5, 5]
 
 
-def test_a_service_without_restart_that_ends_is_an_error_that_names_it(tmp_path: Path) -> None:
+def test_the_end_of_a_child_without_restart_is_an_error_that_names_it(tmp_path: Path) -> None:
     with Supervisor() as supervisor:
         supervisor.start(shell(tmp_path, "echo up; until [ -e go ]; do sleep 0.01; done; exit 7"))
         (tmp_path / "go").touch()
@@ -271,7 +271,7 @@ def test_a_signal_stops_everything_and_gives_the_shells_exit_code(tmp_path: Path
     assert wait_until_all_are_gone(alive) == b""
 
 
-def test_a_second_signal_kills_what_does_not_want_to_stop(tmp_path: Path, alive: int) -> None:
+def test_a_second_signal_kills_what_ignores_sigterm(tmp_path: Path, alive: int) -> None:
     answer_back = f"exec 9>alive; trap 'kill -TERM {os.getpid()}' TERM; echo up; while :; do sleep 0.02; done"
     child = shell(tmp_path, answer_back, stop_within=1000)
     with pytest.raises(StopRequested):
@@ -313,9 +313,9 @@ def owner_of(children: int, folder: Path) -> subprocess.Popen[bytes]:
 
 def test_nothing_is_left_when_the_supervisor_is_killed(tmp_path: Path, alive: int) -> None:
     with owner_of(3, tmp_path) as owner:
-        heard = b""
-        while heard.count(b"up") < 3:
-            heard += wait_for_some(alive)
+        received = b""
+        while received.count(b"up") < 3:
+            received += wait_for_some(alive)
         owner.kill()
     assert wait_until_all_are_gone(alive) == b""
 
@@ -332,7 +332,7 @@ def wait_for_some(alive: int) -> bytes:
     return os.read(alive, 4096)
 
 
-def test_a_leash_holds_also_after_somebody_killed_its_watchdog(tmp_path: Path, alive: int) -> None:
+def test_a_killed_watchdog_is_replaced(tmp_path: Path, alive: int) -> None:
     death_pipe = DeathPipe()
     argv = ("/bin/sh", "-c", "exec 9>alive; echo up >&9; sleep 1000 & wait")
     with (tmp_path / "log").open("wb") as log:
@@ -368,16 +368,16 @@ def test_children_do_not_end_with_a_copy_that_was_forked_from_their_owner(tmp_pa
     assert ended.stdout == "None\n"
 
 
-def test_a_large_log_is_set_aside_and_followed_on(tmp_path: Path) -> None:
+def test_a_large_log_is_rotated_and_followed_on(tmp_path: Path) -> None:
     shown = io.StringIO()
     log = tmp_path / "worker.log"
     with (
-        LogFollower(Console(file=shown, width=80), {"worker": log}, keep_under=10) as follower,
+        LogFollower(Console(file=shown, width=80), {"worker": log}, max_log_bytes=10) as follower,
         log.open("ab") as writer,
     ):
         writer.write(b"a line that is long\n")
         writer.flush()
-        waited_for(lambda: (tmp_path / "worker.log.1").exists() and log.stat().st_size == follower._read["worker"] == 0)
+        waited_for(lambda: (tmp_path / "worker.log.1").exists() and log.stat().st_size == follower._offsets["worker"] == 0)
         writer.write(b"short\nend\n")
         writer.flush()
     assert [line.split("│ ")[1] for line in shown.getvalue().splitlines()] == ["a line that is long", "short", "end"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from support.half_requests import USUAL_FILES
 from support.installation import SWAPLINE
 from swapline_workers.local.child import Child, Program
-from swapline_workers.local.ready import answers
+from swapline_workers.local.ready import login_works
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +25,6 @@ def flower(folder: Path, port: int, **settings: str) -> Child:
             env={"PATH": os.environ["PATH"], **settings},
             cwd=folder,
             log=folder / "flower.log",
-            ready=answers(f"http://127.0.0.1:{port}/workers", user=ME[0], password=ME[1]),
+            ready=login_works(f"http://127.0.0.1:{port}/workers", user=ME[0], password=ME[1]),
         ),
     )

@@ -1,24 +1,29 @@
-"""`swapline up`, `swapline redis` and `swapline demo`."""
+"""`swapline up`, `swapline redis` and `swapline demo`. Imports little: every `swapline` command loads this module."""
 
 from __future__ import annotations
 
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_PORT = click.IntRange(1, 65_535)
+_PORT_OR_ZERO = click.IntRange(0, 65_535)
+
+
+def _dir_option(default: str, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    path = click.Path(file_okay=False, path_type=Path)
+    return click.option("--dir", "folder", type=path, default=Path(default), show_default=True, help=text)
+
 
 @click.command()
-@click.option(
-    "--dir",
-    "folder",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path(".swapline/redis"),
-    show_default=True,
-    help="Where its data and password are kept.",
-)
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0: the one it had last, or a free one.")
+@_dir_option(".swapline/redis", "Where its data and password are kept.")
+@click.option("--port", type=_PORT_OR_ZERO, default=0, help="0: the one it had last, or a free one.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def redis(folder: Path, port: int, *, as_json: bool) -> None:
     """Run the embedded server alone until Ctrl-C or SIGTERM; its data stay in the folder.
@@ -28,14 +33,13 @@ def redis(folder: Path, port: int, *, as_json: bool) -> None:
 
     \b
     Example: swapline redis --dir ./redis --port 6380
-    """  # noqa: D301 -- click's mark for a block that keeps its lines
-    # The command line of every other command would wait for these imports too.
-    from swapline_workers.local.supervisor import Backoff, StopRequested, Supervisor  # noqa: PLC0415 -- see above
-    from swapline_workers.local.valkey import EmbeddedValkey  # noqa: PLC0415 -- see above
+    """  # noqa: D301 -- click's mark for a preformatted block
+    from swapline_workers.local.supervisor import Backoff, StopRequested, Supervisor  # noqa: PLC0415 -- slow
+    from swapline_workers.local.valkey import EmbeddedValkey  # noqa: PLC0415 -- slow
 
     server = EmbeddedValkey(folder, port=port)
     try:
-        with Supervisor(tell=lambda sentence: click.echo(f"swapline: {sentence}", err=True)) as supervisor:
+        with Supervisor(report=lambda sentence: click.echo(f"swapline: {sentence}", err=True)) as supervisor:
             supervisor.start(server, restart=Backoff())
             facts = {"url": server.url, "pid": server.pid, "dir": str(server.folder)}
             click.echo(json.dumps(facts) if as_json else server.url)
@@ -54,47 +58,30 @@ def redis(folder: Path, port: int, *, as_json: bool) -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A photograph of yours; may be given several times.",
 )
-@click.option("--keep", is_flag=True, help="Keep everything up for a look at Flower, until Ctrl-C.")
+@click.option("--keep", is_flag=True, help="Keep everything running after the last job, until Ctrl-C.")
 @click.option("--logs", is_flag=True, help="Show what every service writes to its log, too.")
-@click.option(
-    "--dir",
-    "folder",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path(".demo"),
-    show_default=True,
-    help="Each run gets a numbered folder in here.",
-)
+@_dir_option(".demo", "Each run gets a numbered folder in here.")
 def demo(photos: tuple[Path, ...], folder: Path, *, keep: bool, logs: bool) -> None:
-    """Take photographs through the whole system, every part of it real but the vendor, and show what came out.
+    """Run photographs through the whole system, with a simulated vendor, and show the results.
 
     \b
     Example: swapline demo --photo me.jpg --keep
-    """  # noqa: D301 -- click's mark for a block that keeps its lines
-    from swapline_workers.local.demo.main import run_demo  # noqa: PLC0415 -- see above
+    """  # noqa: D301 -- click's mark for a preformatted block
+    from swapline_workers.local.demo.main import run_demo  # noqa: PLC0415 -- slow
 
     sys.exit(0 if run_demo(photos, folder, keep=keep, logs=logs) else 1)
 
 
-def _chosen(_context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> frozenset[str]:
-    """Read `--without board,flower`, which may also be given several times."""
+def _parse_without(_context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> frozenset[str]:
+    """Parse `--without board,flower`, which may be repeated."""
     names = frozenset(name.strip() for text in value for name in text.split(",") if name.strip())
-    if wrong := names - {"board", "metrics", "flower"}:
-        raise click.BadParameter(f"{', '.join(sorted(wrong))} is none of board, metrics, flower.")
+    if unknown := names - {"board", "metrics", "flower"}:
+        raise click.BadParameter(f"{', '.join(sorted(unknown))} is none of board, metrics, flower.")
     return names
 
 
-_PORT = click.IntRange(1, 65_535)
-
-
 @click.command()
-@click.option(
-    "--dir",
-    "folder",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path(".swapline"),
-    show_default=True,
-    help="Where data, passwords and logs are kept; with --simulated in `simulated` in there.",
-)
+@_dir_option(".swapline", "Where data, passwords and logs are kept; with --simulated in `simulated` in there.")
 @click.option(
     "--redis-url",
     help="Use this server instead of the embedded one; SWAPLINE_REDIS_URL does the same, but with --simulated.",
@@ -104,13 +91,13 @@ _PORT = click.IntRange(1, 65_535)
     "--simulated", is_flag=True, help="Start the simulated vendor, and spend nothing; in a folder of its own."
 )
 @click.option("--adopt", is_flag=True, help="The vendor has moved here: as `swapline accounts adopt`, once.")
-@click.option("--without", multiple=True, callback=_chosen, help="Parts to do without: board, metrics, flower.")
+@click.option("--without", multiple=True, callback=_parse_without, help="Parts to do without: board, metrics, flower.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where board, metrics and Flower listen.")
 @click.option("--board-port", type=_PORT, default=5556, show_default=True)
 @click.option("--metrics-port", type=_PORT, default=9810, show_default=True)
 @click.option("--flower-port", type=_PORT, default=5555, show_default=True)
 @click.option("--simulator-port", type=_PORT, default=8900, show_default=True)
-@click.option("--redis-port", type=click.IntRange(0, 65_535), default=0, help="0: the one it had last, or a free one.")
+@click.option("--redis-port", type=_PORT_OR_ZERO, default=0, help="0: the one it had last, or a free one.")
 def up(
     folder: Path,
     redis_url: str | None,
@@ -125,14 +112,15 @@ def up(
     """Run the whole system on this host until Ctrl-C or SIGTERM: server, workers, board, metrics and Flower.
 
     \b
-    One log of everything is printed here. Stopping finishes what is in hand, and keeps all data.
+    One log of everything is printed here. Stopping finishes the work in progress, and keeps all data.
     Examples:
       swapline up --simulated                # try it: no vendor, nothing spent
       swapline up                            # SWAPLINE_API_BASE_URL, _API_KEY and _API_KEY_HEADER say which vendor
-    """  # noqa: D301 -- click's mark for a block that keeps its lines
-    from swapline_workers.local.up.main import UpOptions, run_up  # noqa: PLC0415 -- see above
+    """  # noqa: D301 -- click's mark for a preformatted block
+    from swapline_workers.local.up.main import run_up  # noqa: PLC0415 -- slow
+    from swapline_workers.local.up.options import UpOptions  # noqa: PLC0415 -- slow
 
-    wishes = UpOptions(
+    options = UpOptions(
         folder=folder / "simulated" if simulated else folder,
         redis_url=redis_url,
         redis_port=ports.pop("redis_port"),
@@ -143,4 +131,4 @@ def up(
         simulated=simulated,
         adopt=adopt,
     )
-    run_up(wishes)
+    run_up(options)

@@ -1,7 +1,7 @@
-"""The contact sheet: one HTML page with what went in and what came out, side by side.
+"""The contact sheet: one HTML page with inputs and results side by side.
 
-The page needs nothing but itself: pictures are in it, reduced for the screen, and it may load nothing (its own
-Content-Security-Policy says so). The whole pictures lie beside it and are linked. Every text is escaped.
+The page is self-contained: it embeds pictures reduced for the screen, links to the originals beside it, and its
+Content-Security-Policy forbids loading anything. All text is escaped.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from PIL import Image, ImageOps
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-_SIDE = 900
-"""Pixels of a picture's longer side on the page: sharp on a phone's screen, and 60 to 150 kB."""
-_QUALITY = 84
-"""Of the JPEGs on the page: what differs from the original nobody sees at this size."""
+_MAX_SIDE_PX = 900
+"""Pixels of a picture's longer side on the page: sharp on a phone, 60 to 150 kB."""
+_JPEG_QUALITY = 84
+"""No visible difference from the original at this size."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture: its whole bytes, what is written under it, and where the whole file lies, relative to the page."""
+    """A picture file, its caption, and the original's path relative to the page."""
 
     data: bytes
     caption: str
@@ -43,15 +43,15 @@ class Card:
     good: bool
     before: Picture
     after: Picture | None
-    """None where there is no result; `missing` then says why."""
+    """None without a result; `missing` is then the reason."""
     missing: str
     stages: Mapping[str, float]
-    """Seconds in each stage, in order: queued, running, storing."""
+    """Seconds in each stage: queued, running, storing."""
     facts: Mapping[str, str]
 
 
 def contact_sheet(title: str, subtitle: str, sums: Mapping[str, str], cards: Sequence[Card], footer: str) -> str:
-    """Give the page as HTML. `sums` are the few numbers at its top: a label and what stands above it."""
+    """Return the page as HTML. `sums` are the numbers at its top, by label."""
     style = resources.files("swapline_workers.local").joinpath("contact_sheet.css").read_text()
     return f"""<!doctype html>
 <html lang="en">
@@ -82,7 +82,7 @@ def contact_sheet(title: str, subtitle: str, sums: Mapping[str, str], cards: Seq
 
 def _card(card: Card) -> str:
     before, left = _figure(card.before)
-    after, right = _figure(card.after) if card.after else (_nothing(card.missing), left)
+    after, right = _figure(card.after) if card.after else (_missing(card.missing), left)
     return f"""<article>
 <div class="pair" style="--left: {left:.3f}fr; --right: {right:.3f}fr">
 {before}
@@ -100,22 +100,22 @@ def _card(card: Card) -> str:
 
 
 def _figure(picture: Picture) -> tuple[str, float]:
-    """A figure, and its width over its height: columns of these widths make pictures of one height."""
-    small, (width, height), (whole_width, whole_height) = _reduced(picture.data)
+    """Return a figure and its width over its height: columns of these widths give pictures of equal height."""
+    small, (width, height), (full_width, full_height) = _reduced(picture.data)
     source = "data:image/jpeg;base64," + base64.b64encode(small).decode("ascii")
-    caption = escape(f"{picture.caption} · {whole_width} × {whole_height}")  # noqa: RUF001 -- the sign for sizes
+    caption = escape(f"{picture.caption} · {full_width} × {full_height}")  # noqa: RUF001 -- the sign for sizes
     image = f'<img src="{source}" width="{width}" height="{height}" alt="{caption}">'
     if picture.link is not None:
         image = f'<a href="{escape(quote(picture.link))}" title="open the whole picture">{image}</a>'
     return f"<figure>{image}<figcaption>{caption}</figcaption></figure>", width / height
 
 
-def _nothing(why: str) -> str:
-    return f'<figure><div class="nothing">{escape(why)}</div><figcaption>no result</figcaption></figure>'
+def _missing(reason: str) -> str:
+    return f'<figure><div class="nothing">{escape(reason)}</div><figcaption>no result</figcaption></figure>'
 
 
 def _stages(stages: Mapping[str, float]) -> str:
-    # Class names are ours, one for each stage; a name that the style does not know is only grey.
+    # The style has a class for each stage; an unknown name is grey.
     bar = "".join(f'<i class="{escape(name)}" style="flex: {max(value, 0):.3f}"></i>' for name, value in stages.items())
     key = "".join(
         f'<span><i class="{escape(name)}"></i>{escape(name)} {value:.2f} s</span>' for name, value in stages.items()
@@ -124,16 +124,16 @@ def _stages(stages: Mapping[str, float]) -> str:
 
 
 def _reduced(data: bytes) -> tuple[bytes, tuple[int, int], tuple[int, int]]:
-    """A JPEG of the picture for the screen, upright and on white where it is transparent; its size, and the whole's."""
+    """Return a JPEG for the screen, upright and on white, its size, and the original's size."""
     with Image.open(BytesIO(data)) as opened:
         upright = ImageOps.exif_transpose(opened).convert("RGBA")
-    whole = upright.size
-    upright.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
+    full_size = upright.size
+    upright.thumbnail((_MAX_SIDE_PX, _MAX_SIDE_PX), Image.Resampling.LANCZOS)
     flat = Image.new("RGB", upright.size, "white")
     flat.paste(upright, mask=upright.getchannel("A"))
     out = BytesIO()
-    flat.save(out, "JPEG", quality=_QUALITY, optimize=True)
-    return out.getvalue(), flat.size, whole
+    flat.save(out, "JPEG", quality=_JPEG_QUALITY, optimize=True)
+    return out.getvalue(), flat.size, full_size
 
 
 def _lines(parts: Iterable[str]) -> str:

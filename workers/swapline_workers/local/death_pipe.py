@@ -1,14 +1,14 @@
-"""Children that cannot outlive us, even when we are killed -9.
+"""Children that cannot outlive this process, even after SIGKILL.
 
-A leash is a pipe to a small watchdog in a session of its own. The kernel closes our end of the pipe however we die; the
-watchdog reads the end of its input, and ends every child that is still on the leash.
+The death pipe leads to a small watchdog in a session of its own. The kernel closes our end of the pipe however we die;
+the watchdog then ends every child still registered.
 
-There is no moment at which a child could be missed. A child is born as a shell of one line that holds our end of the
-pipe as its standard input, writes its own pid to it, and only then becomes the program (with no input). If we die
-before that line was written, the child itself still keeps the pipe open until it was.
+No child can be missed: it starts as a one-line shell whose standard input is the pipe, writes its own pid to it, and
+only then becomes the program (with no input). If we die before that line is written, the child itself keeps the pipe
+open until it is.
 
-Why not Linux's PR_SET_PDEATHSIG: macOS has no such thing, it fires when the *thread* that started the child ends, and
-it reaches the child only, not the group that the child leads.
+Not Linux's PR_SET_PDEATHSIG: macOS lacks it, it fires at the end of the *thread* that started the child, and it reaches
+the child only, not the group that the child leads.
 """
 
 from __future__ import annotations
@@ -28,21 +28,20 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
 _WATCHDOG = Path(__file__).with_name("watchdog.py")
-_REGISTER_THEN_BECOME = 'printf "+%d\\n" "$$" >&0 && exec "$@" </dev/null'
-
+_REGISTER_THEN_EXEC = 'printf "+%d\\n" "$$" >&0 && exec "$@" </dev/null'
 _CHECK_INTERVAL_S = 0.01
-"""Seconds between two looks while the watchdog ends what is left: an end that nobody should have to wait for."""
+"""Seconds between two checks whether the watchdog has ended."""
 
 
 class DeathPipe:
-    """Starts children and keeps the watchdog told. Safe to use from several threads."""
+    """Starts children and registers them with the watchdog. Thread-safe."""
 
     def __init__(self) -> None:
-        """Hold nothing yet; the watchdog starts with the first child."""
+        """Start nothing; the watchdog starts with the first child."""
         self._lock = threading.Lock()
         self._watchdog: subprocess.Popen[bytes] | None = None
-        self._held: dict[int, subprocess.Popen[bytes]] = {}
-        self._kept: set[int] = set()
+        self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self._inherited: set[int] = set()
         self._owner = os.getpid()
 
     def spawn(
@@ -54,13 +53,13 @@ class DeathPipe:
         output: IO[bytes],
         pass_fds: Collection[int] = (),
     ) -> subprocess.Popen[bytes]:
-        """Start a program as the leader of its own session, its output and errors in one file.
+        """Start a program as the leader of its own session, with output and errors in one file.
 
         A program that cannot be executed ends with code 126 or 127 and a line in `output`, as in any shell.
         """
         with self._lock:
-            child = subprocess.Popen(  # noqa: S603 -- the program is ours, and nothing of argv is read by the shell
-                ["/bin/sh", "-c", _REGISTER_THEN_BECOME, argv[0], *argv],
+            child = subprocess.Popen(  # noqa: S603 -- the program is ours, and the shell parses nothing of argv
+                ["/bin/sh", "-c", _REGISTER_THEN_EXEC, argv[0], *argv],
                 stdin=self._pipe(),
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -69,76 +68,76 @@ class DeathPipe:
                 pass_fds=pass_fds,
                 start_new_session=True,
             )
-            self._held[child.pid] = child
+            self._children[child.pid] = child
         return child
 
-    def keep(self, descriptor: int) -> None:
-        """Have the watchdog hold a descriptor, too: a lock that must not be free before our children have ended.
+    def inherit(self, descriptor: int) -> None:
+        """Let the watchdog inherit a descriptor: a lock that must not be free before our children have ended.
 
-        To be called before the first child is started; the descriptor must stay open here.
+        Call it before the first child starts, and keep the descriptor open.
         """
-        self._kept.add(descriptor)
+        self._inherited.add(descriptor)
 
     def release(self, pid: int) -> None:
-        """Take a child that is gone, with its group, off the leash."""
+        """Unregister a child that is gone with its group."""
         with self._lock:
-            if self._held.pop(pid, None) is not None:
-                self._tell(f"-{pid}\n")
+            if self._children.pop(pid, None) is not None:
+                self._send(f"-{pid}\n")
 
     def close(self) -> None:
-        """Let the watchdog end whatever is still on the leash, and wait until it is done."""
+        """Let the watchdog end the children still registered, and wait for it."""
         if os.getpid() != self._owner:
-            return  # a copy in a process that was forked from us, whose end is not ours
+            return  # a fork of the owner: the children are not its own
         with self._lock:
-            self._tell_all()  # a child that was born just now may not have said it itself yet
-            self._tell(".\n")  # in words, because somebody who forked from us may hold a copy of the pipe
+            self._send_children()  # one that was just started may not have written its line
+            self._send(".\n")  # a line, because a fork may hold a copy of the pipe open
             watchdog, self._watchdog = self._watchdog, None
-            held, self._held = self._held, {}
+            children, self._children = self._children, {}
         if watchdog is not None:
-            _let_go(watchdog)
+            _close_stdin(watchdog)
             while watchdog.poll() is None:
-                for child in held.values():
-                    child.poll()  # take note of its end, which is all that the watchdog may be waiting for
+                for child in children.values():
+                    child.poll()  # reap it: the watchdog waits until its pid is gone
                 time.sleep(_CHECK_INTERVAL_S)
 
     def _pipe(self) -> IO[bytes]:
-        """Our end of a leash whose watchdog lives: a dead one is replaced, and told of the children there are."""
+        """Return our end of the pipe. A watchdog that has died is replaced, and sent all children."""
         if self._watchdog is None or self._watchdog.poll() is not None:
             if self._watchdog is not None:
-                _let_go(self._watchdog)
+                _close_stdin(self._watchdog)
             self._watchdog = subprocess.Popen(  # noqa: S603 -- our own file under our own interpreter
                 [sys.executable, "-I", "-S", str(_WATCHDOG)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 bufsize=0,
-                pass_fds=tuple(self._kept),
+                pass_fds=tuple(self._inherited),
                 cwd="/",
                 start_new_session=True,
             )
-            self._tell_all()
+            self._send_children()
         stdin = self._watchdog.stdin
-        assert stdin is not None  # noqa: S101 -- for the type checker: it was asked for two lines above
+        assert stdin is not None  # noqa: S101 -- for the type checker: it is a PIPE
         return stdin
 
-    def _tell_all(self) -> None:
-        for pid in self._held:
-            self._tell(f"+{pid}\n")
+    def _send_children(self) -> None:
+        for pid in self._children:
+            self._send(f"+{pid}\n")
 
-    def _tell(self, line: str) -> None:
-        """Write one line, which a pipe takes whole; a watchdog that somebody killed hears it from the next one."""
+    def _send(self, line: str) -> None:
+        """Write one line, which a pipe takes whole; a dead watchdog's successor is sent all children."""
         if self._watchdog is not None and self._watchdog.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 os.write(self._watchdog.stdin.fileno(), line.encode())
 
 
-def _let_go(watchdog: subprocess.Popen[bytes]) -> None:
+def _close_stdin(watchdog: subprocess.Popen[bytes]) -> None:
     if watchdog.stdin is not None:
         watchdog.stdin.close()
 
 
 def shared_death_pipe() -> DeathPipe:
-    """Give the leash of this interpreter: one watchdog, however many children are started."""
+    """Return the death pipe of this process: one watchdog for all its children."""
     return _death_pipe_of(os.getpid())
 
 

@@ -1,10 +1,10 @@
-"""What can go wrong with the parts that we run ourselves.
+"""Errors of the parts that Swapline runs itself on this host.
 
 SwaplineError
-└── LocalError          something of ours on this host does not run
-    ├── FolderInUse     another server keeps its data in the same folder
-    ├── PortTaken       the port that was asked for belongs to somebody else
-    └── ChildFailed     a child ended, or was not ready in time; the sentence carries the end of its log
+└── LocalError          a local part does not run
+    ├── FolderInUse     another server uses the folder
+    ├── PortTaken       another program listens on the port that was asked for
+    └── ChildFailed     a child ended, or was not ready in time; the message has the end of its log
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from swapline_producer.errors import SwaplineError
 
 
 class LocalError(SwaplineError):
-    """Something of ours on this host does not run."""
+    """A local part does not run."""
 
 
 class FolderInUse(LocalError):  # noqa: N818 -- it names the situation
-    """Another server keeps its data in the same folder."""
+    """Another server uses the folder."""
 
 
 class PortTaken(LocalError):  # noqa: N818 -- it names the situation
-    """The port that was asked for belongs to somebody else."""
+    """Another program listens on the port that was asked for."""
 
 
 class ChildFailed(LocalError):  # noqa: N818 -- it names what happened

@@ -1,4 +1,4 @@
-"""A server's own folder: private files, and a lock that lasts exactly as long as the server."""
+"""Files of a local server: private files, and a lock that lasts exactly as long as the server."""
 
 from __future__ import annotations
 
@@ -6,51 +6,55 @@ import fcntl
 import os
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from swapline_workers.local.errors import FolderInUse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-_LOCK_WITHIN = 1.0
-"""Seconds: a server's own child that was rewriting its file is gone a moment after the server."""
+_LOCK_TIMEOUT_S = 1.0
+"""Seconds: a server's own child that rewrites its file can outlive the server by less than that."""
 
 
 @contextmanager
-def locked(folder: Path, *, within: float = _LOCK_WITHIN) -> Iterator[int]:
-    """Lock a folder for a server to be, which inherits the descriptor; our copy goes at the end of the block.
+def folder_lock(folder: Path, *, timeout_s: float = _LOCK_TIMEOUT_S) -> Iterator[int]:
+    """Lock a folder; yield the descriptor for the server to inherit. Our copy is closed at the end of the block.
 
-    The lock is then the server's: it goes when the server does, however that happens, and not when we do.
-    Raises FolderInUse when somebody else has had it for `within` seconds.
+    The lock then lasts as long as the server, however that ends. Raises FolderInUse after `timeout_s`.
     """
     path = folder / "lock"
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        _take(lock, path, within)
+        _wait_for_lock(lock, path, timeout_s)
         yield lock
     finally:
         os.close(lock)
 
 
-def sign(lock: int, pid: int | None) -> None:
-    """Write into the lock whose it is, for the sentence that somebody else will read."""
+def write_owner(lock: int, pid: int | None) -> None:
+    """Write the owner's pid into the lock file, for the message of FolderInUse."""
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{pid}\n".encode(), 0)
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that its owner alone can read, also where it was there before with another mode."""
+    """Write a file with mode 0600, whatever mode it had before."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         os.fchmod(descriptor, 0o600)
         file.write(text)
 
 
-def _take(lock: int, path: Path, within: float) -> None:
-    deadline = time.monotonic() + within
-    while not _taken(lock):
+def display_path(path: Path) -> str:
+    """Return the path as a user in the current folder would write it."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _wait_for_lock(lock: int, path: Path, timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not _try_lock(lock):
         if time.monotonic() > deadline:
             owner = path.read_text().strip() or "unknown"
             raise FolderInUse(
@@ -60,7 +64,7 @@ def _take(lock: int, path: Path, within: float) -> None:
         time.sleep(0.01)
 
 
-def _taken(lock: int) -> bool:
+def _try_lock(lock: int) -> bool:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

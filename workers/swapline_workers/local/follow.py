@@ -1,4 +1,4 @@
-"""Shows what services write to their logs, line by line, each behind its service's name."""
+"""Print new lines of the parts' logs, each behind the part's name."""
 
 from __future__ import annotations
 
@@ -17,17 +17,16 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright_magenta", "bright_green")
-_OURS = "bold"
 _CHECK_INTERVAL_S = 0.1
-"""Seconds: what a reader takes for immediate."""
+"""Seconds between two reads of the logs: a reader takes it for immediate."""
 _NAME_WIDTH = 9
 """Characters: `simulator`, the longest name in the demo."""
-_PIECE = 1_000_000
-"""Bytes of a log that are read and shown at once: one that grew much meanwhile must not fill the memory."""
+_CHUNK_BYTES = 1_000_000
+"""Bytes of a log that are read at once, so that a large backlog does not fill the memory."""
 
 
 class LogFollower:
-    """A thread that reads the new lines of some logs and prints them. Logs need not exist yet."""
+    """A thread that prints the new lines of some logs. Logs need not exist yet."""
 
     def __init__(
         self,
@@ -35,58 +34,59 @@ class LogFollower:
         logs: dict[str, Path],
         *,
         names: Sequence[str] | None = None,
-        keep_under: int | None = None,
+        max_log_bytes: int | None = None,
     ) -> None:
-        """Follow each named log from where it ends now.
+        """Follow each named log from its current end.
 
-        `names` are those that will be followed, for the width and the colours of the first column. A log that has
-        grown above `keep_under` bytes is set aside as `.1`, in the place of an earlier one.
+        `names` are all names that will be followed: they determine the first column's width and colours. A log above
+        `max_log_bytes` is rotated to `.1`.
         """
         self._console = console
         self._names = list(names or logs)
         self._width = max(_NAME_WIDTH, *(len(name) for name in self._names))
-        self._keep_under = keep_under
+        self._max_log_bytes = max_log_bytes
         self._logs: dict[str, Path] = {}
-        self._read: dict[str, int] = {}
-        self._rest: dict[str, bytes] = {}
+        self._offsets: dict[str, int] = {}
+        self._partial: dict[str, bytes] = {}
+        """An unfinished line at each log's end."""
         for name, path in logs.items():
             self.follow(name, path)
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="log-follower", daemon=True)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="log-follower", daemon=True)
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End."""
+        """Stop the thread."""
         self.stop()
 
     def stop(self) -> None:
-        """Follow no more, after one last look."""
-        self._done.set()
+        """Print the last lines and end the thread."""
+        self._stopping.set()
         self._thread.join()
 
     def follow(self, name: str, path: Path) -> None:
-        """Follow one more log, from where it ends now."""
-        self._read[name] = path.stat().st_size if path.exists() else 0
-        self._rest[name] = b""
-        self._logs[name] = path  # last: the thread looks at what stands here
+        """Follow one more log from its current end."""
+        self._offsets[name] = path.stat().st_size if path.exists() else 0
+        self._partial[name] = b""
+        self._logs[name] = path  # last, because the thread reads this dict
 
-    def say(self, sentence: str, *, name: str = "up") -> None:
-        """Print something of our own among the lines."""
-        for line in sentence.splitlines():
-            self._print(name, Text(line, style=_OURS))
+    def report(self, text: str) -> None:
+        """Print lines of `up` itself among those of the logs."""
+        for line in text.splitlines():
+            self._print("up", Text(line, style="bold"))
 
-    def _follow(self) -> None:
-        while not self._done.wait(_CHECK_INTERVAL_S):
-            self._look()
-        self._look()
+    def _run(self) -> None:
+        while not self._stopping.wait(_CHECK_INTERVAL_S):
+            self._print_new_lines()
+        self._print_new_lines()
 
-    def _look(self) -> None:
+    def _print_new_lines(self) -> None:
         for name, path in list(self._logs.items()):
-            with suppress(OSError):  # a full disk, or somebody who tidies up: the next look may be luckier
+            with suppress(OSError):  # a full disk, or a log that was removed: try again at the next check
                 while lines := self._new_lines(name, path):
                     for line in filter(str.strip, lines):
                         self._print(name, Text(line))
@@ -99,20 +99,20 @@ class LogFollower:
         if not path.exists():
             return []
         with path.open("rb") as log:
-            log.seek(self._read[name])
-            new = log.read(_PIECE)
-        self._read[name] += len(new)
+            log.seek(self._offsets[name])
+            new = log.read(_CHUNK_BYTES)
+        self._offsets[name] += len(new)
         if not new:
-            self._set_aside(name, path)
-        *lines, self._rest[name] = (self._rest[name] + new).split(b"\n")
+            self._rotate(name, path)
+        *lines, self._partial[name] = (self._partial[name] + new).split(b"\n")
         return [line.decode(errors="replace") for line in lines]
 
-    def _set_aside(self, name: str, path: Path) -> None:
-        """Copy a large log and empty it: who writes it has it open to append, and goes on where it then ends.
+    def _rotate(self, name: str, path: Path) -> None:
+        """Copy a large log and truncate it: its writer has it open for appending, and continues at the new end.
 
-        A line that is written between the two is lost, which is microseconds each ten million bytes.
+        A line written between the two is lost: microseconds in every ten million bytes.
         """
-        if self._keep_under is not None and self._read[name] > self._keep_under:
+        if self._max_log_bytes is not None and self._offsets[name] > self._max_log_bytes:
             shutil.copyfile(path, path.with_name(f"{path.name}.1"))
             os.truncate(path, 0)
-            self._read[name] = 0
+            self._offsets[name] = 0

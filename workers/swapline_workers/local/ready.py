@@ -1,10 +1,11 @@
-"""Ways to ask a child whether it is ready. Each proves that it is this child who answers."""
+"""Readiness checks of children. Each proves that this very child is ready, not another one on the same port."""
 
 from __future__ import annotations
 
 import base64
 import http.client
 import json
+import os
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -15,21 +16,17 @@ if TYPE_CHECKING:
 
     from swapline_workers.local.child import Child
 
-_ANSWER_WITHIN = 5.0
-"""Seconds for one answer over loopback: long, because the machine may be busy starting everything else."""
+_HTTP_TIMEOUT_S = 5.0
+"""Seconds for a reply over loopback, on a machine that is busy starting everything else."""
 
 
-def wrote(path: Path) -> Callable[[Child], bool]:
-    """Say yes once `path` is a ready file, `{"url": …, "pid": …}`, of this very child and not of an earlier one."""
-
-    def ready(child: Child) -> bool:
-        return ready_facts(path).get("pid") == child.pid
-
-    return ready
+def ready_file_written(path: Path) -> Callable[[Child], bool]:
+    """Return a check that `path` is a ready file, `{"url": …, "pid": …}`, with this child's pid."""
+    return lambda child: read_ready_file(path).get("pid") == child.pid
 
 
-def ready_facts(path: Path) -> dict[str, object]:
-    """Read a ready file; empty while there is none. It is moved into place when it is whole."""
+def read_ready_file(path: Path) -> dict[str, object]:
+    """Read a ready file; empty while there is none."""
     try:
         facts: dict[str, object] = json.loads(path.read_bytes())
     except FileNotFoundError:
@@ -37,17 +34,20 @@ def ready_facts(path: Path) -> dict[str, object]:
     return facts
 
 
-def said(words: str) -> Callable[[Child], bool]:
-    """Say yes once the child has written these words to its log since it was started."""
-
-    def ready(child: Child) -> bool:
-        return words in child.tail()
-
-    return ready
+def write_ready_file(path: Path, url: str) -> None:
+    """Write a ready file of this process atomically."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps({"url": url, "pid": os.getpid()}))
+    temporary.replace(path)
 
 
-def answers(url: str, *, user: str, password: str) -> Callable[[Child], bool]:
-    """Say yes once `url` gives 200 to this user and 401 without: a password that only this child was given is proof."""
+def log_has(text: str) -> Callable[[Child], bool]:
+    """Return a check that the child has written `text` to its log since its start."""
+    return lambda child: text in child.log_tail()
+
+
+def login_works(url: str, *, user: str, password: str) -> Callable[[Child], bool]:
+    """Return a check that `url` answers 200 to this login and 401 without it: only this child has the password."""
     token = base64.b64encode(f"{user}:{password}".encode()).decode()
 
     def ready(_child: Child) -> bool:
@@ -64,7 +64,7 @@ def answers(url: str, *, user: str, password: str) -> Callable[[Child], bool]:
 
 def _status(url: str, headers: dict[str, str]) -> int:
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=_ANSWER_WITHIN)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=_HTTP_TIMEOUT_S)
     try:
         connection.request("GET", parts.path or "/", headers=headers)
         return connection.getresponse().status

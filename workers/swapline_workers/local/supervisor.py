@@ -1,14 +1,12 @@
-"""Keeps services running together, and ends them together.
+"""Keep children running together, and stop them together.
 
     with Supervisor() as supervisor:
         supervisor.start(valkey)
         supervisor.start(worker, restart=Backoff())
         supervisor.run()            # until SIGINT, SIGTERM or SIGHUP
 
-There is no thread in here: whoever waits calls `tick`, or lets `run` do it. A signal interrupts whatever is being
-waited for, and the services stop in reverse order; a second signal asks them again and waits for a moment only, and a
-third one kills them. That they also end when this interpreter
-is killed is the work of `death_pipe`.
+No thread: the caller repeats `tick`, or calls `run`. A signal interrupts any wait, and the children stop in reverse
+order. A second signal shortens the wait, a third one kills. `death_pipe` ends the children when this process is killed.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Self
 
-from swapline_workers.local.child import Service, ending
+from swapline_workers.local.child import Child, describe_exit
 from swapline_workers.local.errors import ChildFailed
 
 if TYPE_CHECKING:
@@ -27,81 +25,81 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_TICK = 0.1
-"""Seconds between two looks at the services: a person does not notice it, and ten polls a second cost nothing."""
-_SETTLE = 0.005
-"""Seconds between two looks at services that start for the first time, while somebody waits."""
-_ASK_EVERY = 5.0
-"""Seconds between two questions whether a service that runs also works."""
-_QUICK = 3.0
-"""Seconds that a service gets to stop when somebody is in a hurry: to write down what must not be lost."""
+_TICK_INTERVAL_S = 0.1
+"""Seconds between two ticks of `run`: ten a second cost nothing."""
+_START_CHECK_INTERVAL_S = 0.005
+"""Seconds between two readiness checks of a starting group."""
+_LIVENESS_INTERVAL_S = 5.0
+"""Seconds between two liveness checks of a running child."""
+_QUICK_STOP_S = 3.0
+"""Seconds that a child gets to stop after a second signal: to write what must not be lost."""
 
 
 class StopRequested(SystemExit):
-    """A signal asked us to stop. As SystemExit it ends the program quietly, with the code that shells expect."""
+    """A signal requested the end. As SystemExit it ends the program quietly, with the code that shells expect."""
 
     def __init__(self, number: int) -> None:
-        """Keep 128 + the signal's number as the exit code."""
+        """Set the exit code to 128 plus the signal's number."""
         super().__init__(128 + number)
 
 
 @dataclass(frozen=True)
 class Backoff:
-    """How long to wait before a fallen service is started again, in seconds."""
+    """Waits between restarts of a child."""
 
-    first: float = 0.5
-    """One crash costs half a second."""
-    most: float = 30
-    """A service that never comes up is tried twice a minute: enough for who mends it, little enough for the log."""
-    calm: float = 60
-    """A service that has run for a minute is forgiven its earlier falls."""
-    tries: int | None = None
-    """How many falls in a row are one too many; None: it is tried for ever."""
+    first_s: float = 0.5
+    """Seconds before the first restart."""
+    max_s: float = 30
+    """Seconds at most: a child that never comes up is started twice a minute, without filling its log."""
+    reset_after_s: float = 60
+    """Seconds of running after which earlier restarts no longer count."""
+    max_restarts: int | None = None
+    """Restarts in a row before the child is given up; None: unlimited."""
     vital: bool = True
-    """What one too many means: the end of everything, or that the others go on without it."""
+    """Whether a child that is given up ends everything."""
 
     def delay(self, restarts: int) -> float:
-        """Give the wait after this many falls in a row, doubling from `first` to `most`."""
-        return min(self.first * 2.0 ** (restarts - 1), self.most)
+        """Return the seconds before this restart in a row, doubling from `first_s` to `max_s`."""
+        return min(self.first_s * 2.0 ** (restarts - 1), self.max_s)
 
 
 class StopMode(IntEnum):
-    """How services are stopped. Each signal is one step further."""
+    """How children are stopped. Each signal selects the next mode."""
 
     GENTLE = 0
-    """Asked, and waited for as long as each needs."""
+    """SIGTERM, and as long as each needs."""
     QUICK = 1
-    """Asked again, and waited for only a moment."""
+    """SIGTERM again, and `_QUICK_STOP_S`."""
     KILL = 2
 
 
 @dataclass
 class _Watched:
-    service: Service
+    child: Child
     backoff: Backoff | None
     group: int
-    """Those of one wave start and stop at once."""
-    up_since: float
+    """Children of one group start and stop at once."""
+    started_at: float
     restarts: int = 0
-    due: float | None = None
-    """When it is started again; None while it runs."""
+    restart_at: float | None = None
+    """None while it runs."""
     starting: bool = True
     given_up: bool = False
-    asked_at: float = 0
+    checked_at: float = 0
 
 
 class Supervisor:
-    """Starts services, watches them, and stops them in reverse order."""
+    """Starts children, watches them, and stops them in reverse order."""
 
-    def __init__(self, tell: Callable[[str], None] = lambda _sentence: None) -> None:
-        """Give what happens to `tell`, a sentence each."""
-        self._tell = tell
+    def __init__(self, report: Callable[[str], None] = lambda _sentence: None) -> None:
+        """`report` is called with a sentence for each event."""
+        self._report = report
         self._watched: list[_Watched] = []
-        self._waves = 0
+        self._groups = 0
         self._handlers: dict[int, Callable[[int, FrameType | None], object] | int] = {}
 
     def __enter__(self) -> Self:
-        """Take over the signals. Those that were ignored stay so: that is how `nohup` works."""
+        """Handle the signals, except those that were ignored: that is how `nohup` works."""
         for number in _SIGNALS:
             before = signal.getsignal(number)
             if before is not signal.SIG_IGN:
@@ -110,108 +108,107 @@ class Supervisor:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop everything, then give the signals back."""
+        """Stop everything, then restore the signal handlers."""
         self.stop()
         while self._handlers:
             signal.signal(*self._handlers.popitem())
 
-    def start(self, service: Service, *, restart: Backoff | None = None) -> None:
-        """Start a service and wait until it is ready; with `restart`, start it again whenever it ends by itself.
+    def start(self, child: Child, *, restart: Backoff | None = None) -> None:
+        """Start a child and wait until it is ready; with `restart`, restart it whenever it ends.
 
         Raises ChildFailed when this first start fails.
         """
-        self.start_group([(service, restart)])
+        self.start_group([(child, restart)])
 
-    def start_group(self, services: Iterable[tuple[Service, Backoff | None]]) -> None:
-        """Start services that do not need each other, and wait until all are ready; they will stop together, too.
+    def start_group(self, children: Iterable[tuple[Child, Backoff | None]]) -> None:
+        """Start independent children at once and wait until all are ready; they stop at once, too.
 
         Raises ChildFailed when one of them cannot be started.
         """
-        self._waves += 1
-        group = [_Watched(service, restart, self._waves, time.monotonic()) for service, restart in services]
+        self._groups += 1
+        group = [_Watched(child, restart, self._groups, time.monotonic()) for child, restart in children]
         for watched in group:
-            self._watched.append(watched)  # first, so that a signal finds it
-            watched.service.launch()
-        while not all([self._settled(watched) for watched in group]):  # noqa: C419 -- a list, so that each is looked at
-            time.sleep(_SETTLE)
+            self._watched.append(watched)  # before the launch, so that a signal stops it
+            watched.child.launch()
+        while not all([_is_ready(watched) for watched in group]):  # noqa: C419 -- a list: each must be checked
+            time.sleep(_START_CHECK_INTERVAL_S)
 
     def run(self) -> None:
-        """Watch until a signal comes, as StopRequested, or a service that must not end does, as ChildFailed."""
+        """Watch until a signal (StopRequested) or the end of a vital child (ChildFailed)."""
         while True:
             self.tick()
-            time.sleep(_TICK)
+            time.sleep(_TICK_INTERVAL_S)
 
     def tick(self) -> None:
-        """Look at every service once, and start again what has fallen and is due.
+        """Check each child once, and restart those that are due.
 
-        Raises ChildFailed when a service ended that is not to be started again, or once too often.
+        Raises ChildFailed when a child ended that is not to be restarted, or is given up and vital.
         """
         for watched in self._watched:
             if not watched.given_up:
                 try:
-                    self._look_at(watched)
+                    self._check(watched)
                 except ChildFailed as error:
-                    self._note_fall(watched, str(error).split(". ", maxsplit=1)[0].removesuffix("."))
+                    self._schedule_restart(watched, str(error).split(". ", maxsplit=1)[0].removesuffix("."))
 
     def stop(self) -> None:
-        """Stop all, the last wave first. Each signal that comes meanwhile is one step of haste more."""
+        """Stop all, the last group first. Each signal meanwhile selects the next stop mode."""
         stop_mode = StopMode.GENTLE
         while self._watched:
-            group = [watched.service for watched in self._watched if watched.group == self._watched[-1].group]
+            group = [watched.child for watched in self._watched if watched.group == self._watched[-1].group]
             try:
-                _stop_together(group, stop_mode)
+                _stop_group(group, stop_mode)
                 del self._watched[-len(group) :]
             except StopRequested:
                 stop_mode = StopMode(min(stop_mode + 1, StopMode.KILL))
 
-    def _look_at(self, watched: _Watched) -> None:
-        service, now = watched.service, time.monotonic()
-        if watched.due is not None:
-            if now >= watched.due:
-                watched.due, watched.starting, watched.up_since = None, True, now
-                service.launch()
+    def _check(self, watched: _Watched) -> None:
+        child, now = watched.child, time.monotonic()
+        if watched.restart_at is not None:
+            if now >= watched.restart_at:
+                watched.restart_at, watched.starting, watched.started_at = None, True, now
+                child.launch()
         elif watched.starting:
-            if self._settled(watched):
-                self._tell(f"{service.name} runs again.")
-        elif (code := service.poll()) is not None:
-            raise ChildFailed(f"{service.name} {ending(code)}")
-        elif now - watched.asked_at > _ASK_EVERY:
-            watched.asked_at = now
-            if (complaint := service.complaint()) is not None:
-                service.kill()
-                raise ChildFailed(f"{service.name} was killed, because {complaint}")
+            if _is_ready(watched):
+                self._report(f"{child.name} runs again.")
+        elif (code := child.poll()) is not None:
+            raise ChildFailed(f"{child.name} {describe_exit(code)}")
+        elif now - watched.checked_at > _LIVENESS_INTERVAL_S:
+            watched.checked_at = now
+            if (problem := child.liveness_problem()) is not None:
+                child.kill()
+                raise ChildFailed(f"{child.name} was killed, because {problem}")
 
-    def _settled(self, watched: _Watched) -> bool:
-        watched.starting = watched.starting and not watched.service.settled()
-        return not watched.starting
-
-    def _note_fall(self, watched: _Watched, what: str) -> None:
-        now, service, backoff = time.monotonic(), watched.service, watched.backoff
+    def _schedule_restart(self, watched: _Watched, what: str) -> None:
+        now, child, backoff = time.monotonic(), watched.child, watched.backoff
         if backoff is None:
-            raise ChildFailed(f"{what}. Its log is {service.log}.")
-        watched.restarts = 1 if now - watched.up_since > backoff.calm else watched.restarts + 1
-        if backoff.tries is not None and watched.restarts > backoff.tries:
-            self._give_up(watched, f"{what}, for the {watched.restarts}th time in a row; it is not started again")
+            raise ChildFailed(f"{what}. Its log is {child.log}.")
+        watched.restarts = 1 if now - watched.started_at > backoff.reset_after_s else watched.restarts + 1
+        if backoff.max_restarts is None or watched.restarts <= backoff.max_restarts:
+            wait = backoff.delay(watched.restarts)
+            watched.restart_at = now + wait
+            self._report(f"{what}; it starts again in {wait:g} s. Its log is {child.log}.")
             return
-        wait = backoff.delay(watched.restarts)
-        watched.due = now + wait
-        self._tell(f"{what}; it starts again in {wait:g} s. Its log is {service.log}.")
-
-    def _give_up(self, watched: _Watched, why: str) -> None:
         watched.given_up = True
-        if watched.backoff is None or watched.backoff.vital:
-            raise ChildFailed(f"{why}.{watched.service.evidence()}")
-        self._tell(f"{why}; everything else goes on without it.{watched.service.evidence()}")
+        what = f"{what}, for the {watched.restarts}th time in a row; it is not started again"
+        if backoff.vital:
+            raise ChildFailed(f"{what}.{child.log_excerpt()}")
+        self._report(f"{what}; everything else goes on without it.{child.log_excerpt()}")
 
 
-def _stop_together(services: Sequence[Service], stop_mode: StopMode) -> None:
-    for service in services:
+def _is_ready(watched: _Watched) -> bool:
+    watched.starting = watched.starting and not watched.child.is_ready()
+    return not watched.starting
+
+
+def _stop_group(children: Sequence[Child], stop_mode: StopMode) -> None:
+    for child in children:
         if stop_mode is StopMode.KILL:
-            service.kill()
+            child.kill()
         else:
-            service.ask()
-    for service in reversed(services):
-        service.stopped(None if stop_mode is StopMode.GENTLE else _QUICK)
+            child.request_stop()
+    for child in reversed(children):
+        child.wait_stopped(None if stop_mode is StopMode.GENTLE else _QUICK_STOP_S)
 
 
 def _request_stop(number: int, _frame: FrameType | None) -> None:

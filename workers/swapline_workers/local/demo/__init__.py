@@ -1,1 +1,1 @@
-"""The demo: the whole system on one host, three photographs through it, and a page to look at."""
+"""`swapline demo`: run the whole system on one host, send photographs through it, show the results."""

@@ -1,4 +1,4 @@
-"""What the demo asks for: a wish for each photograph, each wish of another kind."""
+"""The jobs of the demo: one for each photograph, with varying options."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-LEAST = 3
-"""Jobs at least: as many as the vendor takes at once, and one of each ratio."""
+MIN_JOBS = 3
+"""As many as the vendor's basic plan runs at once, and one of each ratio."""
 
-KINDS = (
+OPTIONS = (
     SwapOptions(gender=Gender.FEMALE, filter_id=12, ratio=Ratio.PORTRAIT, quality_mode=QualityMode.V6_1),
     SwapOptions(gender=Gender.FEMALE, filter_id=UUID("5f0c1a52-9d0e-4a3b-8f57-2f1e6f7c9a10"), ratio=Ratio.LANDSCAPE),
     SwapOptions(gender=Gender.FEMALE, filter_id=6, ratio=Ratio.SQUARE, api_version=ApiVersion.V5),
@@ -25,43 +25,37 @@ KINDS = (
 
 
 @dataclass(frozen=True)
-class Photograph:
-    """A photograph to put in, and what people call it."""
-
-    name: str
-    data: bytes
-
-
-@dataclass(frozen=True)
 class DemoJob:
-    """One job to be."""
+    """A photograph, its title, and the request made of it."""
 
-    photograph: Photograph
+    title: str
+    photograph: bytes
     request: SwapRequest
 
 
-def photographs(paths: Sequence[Path], samples: Sequence[bytes]) -> list[Photograph]:
-    """Read the user's photographs, or take the samples where there are none.
+def read_photographs(paths: Sequence[Path], samples: Sequence[bytes]) -> list[tuple[str, bytes]]:
+    """Return names and bytes of the user's photographs, or of the samples without any.
 
     Raises ImageError for a file that is no photograph.
     """
-    found = [(path.name, read_image(path)) for path in paths]
-    own = [Photograph(name, picture.data) for name, picture in found if not isinstance(picture, Link)]
-    return own or [Photograph(f"sample {number}", data) for number, data in enumerate(samples, start=1)]
+    pictures = [(path.name, read_image(path)) for path in paths]
+    own = [(name, picture.data) for name, picture in pictures if not isinstance(picture, Link)]
+    return own or [(f"sample {number}", data) for number, data in enumerate(samples, start=1)]
 
 
-def demo_jobs(given: Sequence[Photograph], webhook_url: str) -> list[DemoJob]:
-    """Give a wish for each photograph; where there are fewer than three, they take turns."""
-    in_turn = islice(cycle(given), max(LEAST, len(given)))
+def demo_jobs(photographs: Sequence[tuple[str, bytes]], webhook_url: str) -> list[DemoJob]:
+    """Return a job for each photograph; fewer than `MIN_JOBS` photographs are repeated."""
+    repeated = islice(cycle(photographs), max(MIN_JOBS, len(photographs)))
     return [
         DemoJob(
-            photograph,
+            f"{number}. {name}",
+            data,
             SwapRequest(
-                **kind.model_dump(exclude={"webhook_url", "metadata"}),
-                image=photograph.data,
+                **options.model_dump(exclude={"webhook_url", "metadata"}),
+                image=data,
                 webhook_url=webhook_url,
-                metadata={"photograph": photograph.name},
+                metadata={"photograph": name},
             ),
         )
-        for photograph, kind in zip(in_turn, cycle(KINDS), strict=False)  # the kinds never end
+        for number, ((name, data), options) in enumerate(zip(repeated, cycle(OPTIONS), strict=False), start=1)
     ]

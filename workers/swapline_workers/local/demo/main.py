@@ -1,10 +1,8 @@
-"""`swapline demo`, from the first line to the last."""
+"""Run `swapline demo`."""
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -15,130 +13,110 @@ from swapline_producer.errors import LedgerUnavailable
 from swapline_producer.producer import Producer
 from swapline_simulator import sample_photographs
 from swapline_workers.local.demo.folder import DemoFolder
-from swapline_workers.local.demo.jobs import demo_jobs, photographs
-from swapline_workers.local.demo.run import Run
-from swapline_workers.local.demo.services import Services, service_logs
+from swapline_workers.local.demo.jobs import demo_jobs, read_photographs
+from swapline_workers.local.demo.run import DemoRun
+from swapline_workers.local.demo.services import DemoServices, service_logs
 from swapline_workers.local.demo.sheet import demo_sheet, link_pictures
-from swapline_workers.local.demo.show import Progress, results
+from swapline_workers.local.demo.show import progress, results
+from swapline_workers.local.folder import display_path
 from swapline_workers.local.follow import LogFollower
 from swapline_workers.local.supervisor import StopRequested, Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from rich.console import Console
 
-    from swapline_workers.local.demo.jobs import Photograph
     from swapline_workers.local.demo.run import Entry
-    from swapline_workers.local.demo.services import Stage
+    from swapline_workers.local.demo.services import DemoEndpoints
 
-_WIDTH_IN_A_FILE = 120
-"""Columns where nobody's terminal says how many there are."""
+_MIN_WIDTH_OF_FILE = 120
+"""Columns of output that goes to a file or pipe, where no terminal has a width."""
 
 
 def run_demo(photos: Sequence[Path], folder: Path, *, keep: bool, logs: bool) -> bool:
-    """Run the demo; True where every job succeeded and every webhook was verified.
+    """Run the demo; return whether every job succeeded and every webhook was verified.
 
-    Raises ImageError for a file that is no photograph, before anything is started, and LocalError with the end of a
-    log for a service that does not run.
+    Raises ImageError for a file that is no photograph, before anything is started, and LocalError with the end of its
+    log for a service that fails.
     """
-    given = photographs(photos, sample_photographs())
+    photographs = read_photographs(photos, sample_photographs())
     console = Terminal()
     if not console.is_terminal:
-        console.width = max(console.width, _WIDTH_IN_A_FILE)
+        console.width = max(console.width, _MIN_WIDTH_OF_FILE)
     demo_folder = DemoFolder.new(folder)
-    with ExitStack() as ends:
-        ends.callback(
-            console.print, "Everything that was started has stopped.", style="dim"
-        )  # the last one to be called
+    with ExitStack() as stack:
+        stack.callback(console.print, "Everything that was started has stopped.", style="dim")  # called last
         if logs:
-            ends.enter_context(LogFollower(console, service_logs(demo_folder)))
-        supervisor = ends.enter_context(Supervisor(tell=console.print))
-        stage = _start_everything(demo_folder, supervisor, console)
-        entries = _put_through(given, stage, demo_folder, supervisor, console)
-        _show_end(entries, demo_folder, console)
+            stack.enter_context(LogFollower(console, service_logs(demo_folder)))
+        supervisor = stack.enter_context(Supervisor(report=console.print))
+        endpoints = _start_services(demo_folder, supervisor, console)
+        run = DemoRun(Producer.connect(endpoints.settings), demo_folder.record, supervisor)
+        try:
+            for demo_job in demo_jobs(photographs, endpoints.webhook_url):
+                run.enqueue(demo_job)
+            with progress(console) as show:
+                entries = run.wait(show)
+        except LedgerUnavailable:
+            supervisor.tick()  # raises ChildFailed, which names the log, if the embedded server has ended
+            raise
+        link_pictures(entries, demo_folder)
+        demo_folder.sheet.write_text(demo_sheet(entries, demo_folder), encoding="utf-8")
+        _show_results(entries, demo_folder, console)
         if keep:
-            _keep_up(stage, supervisor, console)
+            console.print()
+            console.print("Still up, until Ctrl-C:")
+            console.print(_addresses(endpoints))
+            with suppress(StopRequested):
+                supervisor.run()
     return all(entry.good for entry in entries)
 
 
-def _start_everything(demo_folder: DemoFolder, supervisor: Supervisor, console: Console) -> Stage:
+def _start_services(demo_folder: DemoFolder, supervisor: Supervisor, console: Console) -> DemoEndpoints:
     with console.status("starting") as status:
 
-        def tell(name: str) -> None:
+        def report(name: str) -> None:
             status.update(f"starting {name}")
             if not console.is_terminal:
                 console.print(f"starting {name}")
 
-        stage = Services(demo_folder, supervisor, tell).start()
-    console.print(_addresses(stage))
-    return stage
+        endpoints = DemoServices(demo_folder, supervisor, report).start()
+    console.print(_addresses(endpoints))
+    return endpoints
 
 
-def _put_through(
-    given: Sequence[Photograph], stage: Stage, demo_folder: DemoFolder, supervisor: Supervisor, console: Console
-) -> list[Entry]:
-    run = Run(Producer.connect(stage.settings), demo_folder.record, supervisor)
-    try:
-        for demo_job in demo_jobs(given, stage.webhook_url):
-            run.give(demo_job)
-        with Progress(console).showing() as show:
-            entries = run.watch(show)
-    except LedgerUnavailable:
-        supervisor.tick()  # where our own server has ended, it says so, and where its log is
-        raise
-    link_pictures(entries, demo_folder)
-    demo_folder.sheet.write_text(demo_sheet(entries, demo_folder), encoding="utf-8")
-    return entries
-
-
-def _keep_up(stage: Stage, supervisor: Supervisor, console: Console) -> None:
-    console.print()
-    console.print("Still up, until Ctrl-C:")
-    console.print(_addresses(stage))
-    with suppress(StopRequested):
-        supervisor.run()
-
-
-def _addresses(stage: Stage) -> Table:
-    return _pairs(
+def _addresses(endpoints: DemoEndpoints) -> Table:
+    user, password = endpoints.flower_login
+    return _facts_table(
         {
-            "Flower": f"{stage.flower.url}   user {stage.flower.user}, password {stage.flower.password}",
-            "simulated vendor": f"{stage.vendor_url}/_control/page",
+            "Flower": f"{endpoints.flower_url}   user {user}, password {password}",
+            "simulated vendor": f"{endpoints.vendor_url}/_control/page",
         },
     )
 
 
-def _show_end(entries: list[Entry], demo_folder: DemoFolder, console: Console) -> None:
+def _show_results(entries: list[Entry], demo_folder: DemoFolder, console: Console) -> None:
     def pictures(entry: Entry) -> list[str]:
-        count = len(entry.job.images)
-        return [_near(demo_folder.picture(entry.number, number)) for number in range(1, count + 1)]
+        numbers = range(1, len(entry.job.images) + 1)
+        return [display_path(demo_folder.picture(entry.number, number)) for number in numbers]
 
     console.print()
     console.print(results(entries, pictures))
     console.print()
-    console.print(
-        _pairs(
-            {
-                "contact sheet": _near(demo_folder.sheet),
-                "results": _near(demo_folder.storage / "results"),
-                "webhooks": _near(demo_folder.record),
-                "logs": _near(demo_folder.logs),
-            },
-        ),
-        soft_wrap=True,
-    )
+    paths = {
+        "contact sheet": demo_folder.sheet,
+        "results": demo_folder.storage / "results",
+        "webhooks": demo_folder.record,
+        "logs": demo_folder.logs,
+    }
+    console.print(_facts_table({name: display_path(path) for name, path in paths.items()}), soft_wrap=True)
 
 
-def _pairs(facts: dict[str, str]) -> Table:
+def _facts_table(facts: dict[str, str]) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     table.add_column(overflow="fold")
     for name, value in facts.items():
         table.add_row(name, Text(value))
     return table
-
-
-def _near(path: Path) -> str:
-    """The path as someone standing here would write it."""
-    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,4 +1,4 @@
-"""The demo's story: start everything, put photographs in, watch, and show what came out."""
+"""The jobs of one demo run: enqueue them and follow them to their end."""
 
 from __future__ import annotations
 
@@ -15,73 +15,69 @@ if TYPE_CHECKING:
 
     from swapline_producer.contract import Job
     from swapline_producer.producer import Producer
-    from swapline_workers.local.demo.jobs import DemoJob, Photograph
+    from swapline_workers.local.demo.jobs import DemoJob
     from swapline_workers.local.supervisor import Supervisor
 
 _CHECK_INTERVAL_S = 0.1
-"""Seconds between two looks at the jobs: what a watcher takes for live."""
-_PATIENCE = 120.0
-"""Seconds until a demo that does not come to its end is called failed: ten times what it needs."""
+"""Seconds between two checks of the jobs: a reader takes it for immediate."""
+_TIMEOUT_S = 120.0
+"""Seconds until an unfinished demo fails: ten times what it needs."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A wish and what has become of it so far."""
+    """A demo job and its latest state."""
 
     number: int
+    """Counted from 1."""
     demo_job: DemoJob
     job: Job
     verified: bool
-    """A webhook of this job came, and its signature is right."""
+    """Whether the receiver has a webhook of this job with a valid signature."""
 
     @property
-    def title(self) -> str:
-        """The job in a few words."""
-        photograph: Photograph = self.demo_job.photograph
-        return f"{self.number}. {photograph.name}"
-
-    @property
-    def settled(self) -> bool:
-        """Whether nothing more will happen to it."""
-        told = self.job.notification in {Notification.DELIVERED, Notification.DEAD, Notification.NONE}
-        return self.job.state is State.HELD or (self.job.state.finished and told)
+    def ended(self) -> bool:
+        """Whether neither job nor notification will change any more."""
+        return self.job.state is State.HELD or (
+            self.job.state.finished and self.job.notification is not Notification.PENDING
+        )
 
     @property
     def good(self) -> bool:
-        """Whether everything went as it should."""
+        """Whether the job succeeded and its webhook was verified."""
         return self.job.state is State.SUCCEEDED and self.verified
 
 
-class Run:
+class DemoRun:
     """The jobs of one run."""
 
     def __init__(self, producer: Producer, record: Path, supervisor: Supervisor) -> None:
-        """Give jobs through `producer`; `record` is what the webhook receiver writes."""
+        """`record` is the file that the webhook receiver writes."""
         self._producer = producer
         self._record = record
         self._supervisor = supervisor
-        self._given: list[tuple[DemoJob, str]] = []
+        self._jobs: list[tuple[DemoJob, str]] = []
 
-    def give(self, demo_job: DemoJob) -> None:
-        """Enqueue one wish."""
-        self._given.append((demo_job, self._producer.enqueue(demo_job.request).job_id))
+    def enqueue(self, demo_job: DemoJob) -> None:
+        """Enqueue one job."""
+        self._jobs.append((demo_job, self._producer.enqueue(demo_job.request).job_id))
 
-    def entries(self) -> list[Entry]:
-        """Look at everything once: the jobs first, because a webhook that a job calls delivered is in the record."""
-        jobs = [self._producer.get(job_id) for _, job_id in self._given]
-        verified = {delivery.job_id for delivery in read_record(self._record) if delivery.verified}
-        return [
-            Entry(number, demo_job, job, job.job_id in verified)
-            for number, ((demo_job, _), job) in enumerate(zip(self._given, jobs, strict=True), start=1)
-        ]
-
-    def watch(self, show: Callable[[list[Entry]], None]) -> list[Entry]:
-        """Show the jobs until all are settled, or patience is over. Raises ChildFailed when a service ends."""
-        give_up_at = time.monotonic() + _PATIENCE
+    def wait(self, show: Callable[[list[Entry]], None]) -> list[Entry]:
+        """Show the jobs until all have ended or the time is over. Raises ChildFailed when a service ends."""
+        deadline = time.monotonic() + _TIMEOUT_S
         while True:
-            entries = self.entries()
+            entries = self._entries()
             show(entries)
-            if all(entry.settled for entry in entries) or time.monotonic() > give_up_at:
+            if all(entry.ended for entry in entries) or time.monotonic() > deadline:
                 return entries
             self._supervisor.tick()
             time.sleep(_CHECK_INTERVAL_S)
+
+    def _entries(self) -> list[Entry]:
+        """Read jobs first: the record then has each webhook that a job calls delivered."""
+        jobs = [self._producer.get(job_id) for _, job_id in self._jobs]
+        verified = {delivery.job_id for delivery in read_record(self._record) if delivery.verified}
+        return [
+            Entry(number, demo_job, job, job.job_id in verified)
+            for number, ((demo_job, _), job) in enumerate(zip(self._jobs, jobs, strict=True), start=1)
+        ]

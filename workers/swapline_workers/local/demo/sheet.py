@@ -10,13 +10,12 @@ from swapline_workers.core.webhook_events import timings
 from swapline_workers.local.contact_sheet import Card, Picture, contact_sheet
 
 if TYPE_CHECKING:
-    from swapline_producer.contract import Job
     from swapline_workers.local.demo.folder import DemoFolder
     from swapline_workers.local.demo.run import Entry
 
 
 def link_pictures(entries: list[Entry], demo_folder: DemoFolder) -> None:
-    """Give every result a short name in the run's folder."""
+    """Link each result under its short path."""
     for entry in entries:
         for number, image in enumerate(entry.job.images, start=1):
             short = demo_folder.picture(entry.number, number)
@@ -24,63 +23,55 @@ def link_pictures(entries: list[Entry], demo_folder: DemoFolder) -> None:
 
 
 def demo_sheet(entries: list[Entry], demo_folder: DemoFolder) -> str:
-    """Give the page for these entries, whose pictures have their short names."""
-    good = sum(entry.good for entry in entries)
-    began = min(entry.job.created_at for entry in entries)
+    """Return the page as HTML. The pictures must be linked already."""
+    started = min(entry.job.created_at for entry in entries)
     ended = max(entry.job.finished_at or entry.job.created_at for entry in entries)
-    sums = {
-        "jobs succeeded": f"{good} of {len(entries)}",
-        "webhooks verified": f"{sum(entry.verified for entry in entries)}",
-        "credits charged": f"{sum(entry.job.credits for entry in entries)}",
-        "from first to last": f"{(ended - began) / 1000:.1f} s",
-    }
+    date = datetime.fromtimestamp(started / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
     return contact_sheet(
         "Swapline demo",
         "What went in, and what came out: stored pictures, and webhooks whose signatures were checked.",
-        sums,
+        {
+            "jobs succeeded": f"{sum(entry.good for entry in entries)} of {len(entries)}",
+            "webhooks verified": f"{sum(entry.verified for entry in entries)}",
+            "credits charged": f"{sum(entry.job.credits for entry in entries)}",
+            "from first to last": f"{(ended - started) / 1000:.1f} s",
+        },
         [_card(entry, demo_folder) for entry in entries],
-        f"The vendor was simulated; everything else was real. Run of {_moment(began)}, in {demo_folder.root}",
+        f"The vendor was simulated; everything else was real. Run of {date}, in {demo_folder.root}",
     )
 
 
 def _card(entry: Entry, demo_folder: DemoFolder) -> Card:
     job = entry.job
     return Card(
-        title=entry.demo_job.photograph.name,
+        title=entry.demo_job.title,
         state=job.state,
         good=entry.good,
-        before=Picture(entry.demo_job.photograph.data, "in"),
-        after=_after(entry, demo_folder),
+        before=Picture(entry.demo_job.photograph, "in"),
+        after=_result(entry, demo_folder),
         missing=f"{job.failure_code or job.state}: {job.failure_detail or 'there is no result'}",
         stages={name: seconds for name, seconds in timings(job).items() if seconds is not None and name != "total"},
         facts=_facts(entry),
     )
 
 
-def _after(entry: Entry, demo_folder: DemoFolder) -> Picture | None:
+def _result(entry: Entry, demo_folder: DemoFolder) -> Picture | None:
     if not entry.job.images:
         return None
-    image = entry.job.images[0]
     short = demo_folder.picture(entry.number, 1)
-    return Picture(short.read_bytes(), f"out, {image.bytes / 1e6:.1f} MB", link=short.name)
+    return Picture(short.read_bytes(), f"out, {entry.job.images[0].bytes / 1e6:.1f} MB", link=short.name)
 
 
 def _facts(entry: Entry) -> dict[str, str]:
-    job: Job = entry.job
-    spec = job.spec
-    which = "UUID filter" if isinstance(spec.filter_id, UUID) else "filter"
+    job, spec = entry.job, entry.job.spec
+    kind = "UUID filter" if isinstance(spec.filter_id, UUID) else "filter"
     paid = "1 paid call" if job.attempts == 1 else f"{job.attempts} paid calls"
     return {
-        "Asked for": f"{spec.ratio}, {which} {spec.filter_id}, API {spec.api_version}",
+        "Asked for": f"{spec.ratio}, {kind} {spec.filter_id}, API {spec.api_version}",
         "Job": job.job_id,
         "Vendor's id": job.vendor_job_id or "none",
-        "Looks": f"{job.polls}, after {paid}",
+        "Polls": f"{job.polls}, after {paid}",
         "Credits": str(job.credits),
         "Webhook": "received, signature verified" if entry.verified else f"not verified ({job.notification})",
         "SHA-256": job.images[0].sha256 if job.images else "none",
     }
-
-
-def _moment(milliseconds: int) -> str:
-    """Give a moment as a person here writes it."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M")

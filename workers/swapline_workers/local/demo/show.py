@@ -1,4 +1,4 @@
-"""What the demo shows while it runs, on a terminal and in a file, and the table at its end."""
+"""The demo's output: progress while it runs, and the table of results."""
 
 from __future__ import annotations
 
@@ -23,68 +23,64 @@ if TYPE_CHECKING:
     from swapline_producer.contract import Job
     from swapline_workers.local.demo.run import Entry
 
-_WORDS = {
+_DESCRIPTIONS = {
     State.QUEUED: "waits for a slot",
     State.SUBMITTING: "is being sent to the vendor",
     State.RUNNING: "runs at the vendor",
     State.STORING: "result is read, checked and stored",
 }
-"""What a state means, for who sees it for the first time."""
 
 
-class Progress:
-    """Shows jobs as they move: a table that changes in place on a terminal, a line for each change elsewhere."""
+@contextmanager
+def progress(console: Console) -> Iterator[Callable[[list[Entry]], None]]:
+    """Yield the function that shows the entries' current states: a live table on a terminal, else changed lines."""
+    if not console.is_terminal:
+        yield _ChangePrinter(console).print
+        return
+    with Live(console=console, refresh_per_second=10, transient=True) as live:
+        yield lambda entries: live.update(_progress_table(entries))
 
+
+class _ChangePrinter:
     def __init__(self, console: Console) -> None:
-        """Show on this console."""
         self._console = console
-        self._began = time.monotonic()
+        self._started = time.monotonic()
         self._last: dict[int, str] = {}
 
-    @contextmanager
-    def showing(self) -> Iterator[Callable[[list[Entry]], None]]:
-        """Give what is to be called with the entries, again and again."""
-        if not self._console.is_terminal:
-            yield self._print_changes
-            return
-        with Live(console=self._console, refresh_per_second=10, transient=True) as live:
-            yield lambda entries: live.update(_moving(entries))
-
-    def _print_changes(self, entries: list[Entry]) -> None:
+    def print(self, entries: list[Entry]) -> None:
         for entry in entries:
-            now = f"{entry.job.state} {_words(entry)}"
+            now = f"{entry.job.state} {_description(entry)}"
             if self._last.get(entry.number) != now:
                 self._last[entry.number] = now
-                seconds = time.monotonic() - self._began
-                self._console.print(
-                    f"{seconds:7.1f} s  {entry.title}: {now}",
-                )
+                seconds = time.monotonic() - self._started
+                self._console.print(f"{seconds:7.1f} s  {entry.demo_job.title}: {now}")
 
 
-def _moving(entries: list[Entry]) -> Table:
+def _progress_table(entries: list[Entry]) -> Table:
     table = Table.grid(padding=(0, 2))
     for entry in entries:
         mark: RenderableType = Text("✓", "green") if entry.good else Spinner("dots", style="cyan")
-        age = Text(f"{_age(entry.job):5.1f} s")
-        table.add_row(mark, Text(entry.title), coloured(entry.job.state), age, Text(_words(entry), "dim"))
+        age = Text(f"{_age_s(entry.job):5.1f} s")
+        description = Text(_description(entry), "dim")
+        table.add_row(mark, Text(entry.demo_job.title), coloured(entry.job.state), age, description)
     return table
 
 
-def _words(entry: Entry) -> str:
+def _description(entry: Entry) -> str:
     if entry.verified:
         return "webhook received, its signature is right"
     if entry.job.state.finished and entry.job.notification is Notification.PENDING:
         return "webhook is on its way"
-    return _WORDS.get(entry.job.state, entry.job.failure_code or "")
+    return _DESCRIPTIONS.get(entry.job.state, entry.job.failure_code or "")
 
 
-def _age(job: Job) -> float:
-    """Seconds since the job was accepted, until it finished."""
+def _age_s(job: Job) -> float:
+    """Return the seconds from the job's acceptance to its end, or to now."""
     return (job.finished_at / 1000 if job.finished_at else time.time()) - job.created_at / 1000
 
 
 def results(entries: list[Entry], pictures: Callable[[Entry], list[str]]) -> Table:
-    """Give the table at the end; `pictures` gives the paths of an entry's results as people should read them."""
+    """Return the table of results; `pictures` returns the paths of an entry's pictures as they are printed."""
     table = Table(header_style="dim", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("job", "state", "seconds", "picture", "webhook"):
         table.add_column(name, overflow="fold", justify="right" if name == "seconds" else "left")
@@ -92,9 +88,9 @@ def results(entries: list[Entry], pictures: Callable[[Entry], list[str]]) -> Tab
         job = entry.job
         failure = f"{job.failure_code or ''} {job.failure_detail or ''}".strip()
         table.add_row(
-            Group(entry.title, Text(job.job_id, "dim")),
+            Group(entry.demo_job.title, Text(job.job_id, "dim")),
             coloured(job.state),
-            Text(f"{_age(job):.1f}"),
+            Text(f"{_age_s(job):.1f}"),
             Group(*(pictures(entry) or [failure])),
             Text("verified", "green") if entry.verified else Text(job.notification.lower(), "red"),
         )

@@ -1,1 +1,1 @@
-"""`swapline up`: the whole system on one host, kept running by one command."""
+"""`swapline up`: run the whole system on one host."""

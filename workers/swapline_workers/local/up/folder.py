@@ -1,12 +1,12 @@
-"""The data folder of `swapline up`, and the passwords that are made in it.
+"""The data folder of `swapline up`.
 
-lock       held while anything of an `up` runs, also after its own death by force
-env        SWAPLINE_REDIS_URL and SWAPLINE_STORAGE_URL for commands in other terminals, mode 0600
-secrets/   one password for each page, made once, mode 0600
+lock       locked while any process of an `up` runs, also after its own SIGKILL
+env        SWAPLINE_REDIS_URL, SWAPLINE_STORAGE_URL and others for commands in other terminals, mode 0600
+secrets/   one password for each page, generated once, mode 0600
 redis/     the embedded server's data
-store/     object storage, where no other is set
+store/     object storage, unless another one is set
 logs/      one log for each part, two files of 10 MB at most
-run/       what parts show of themselves while they run
+run/       ready files and heartbeats
 """
 
 from __future__ import annotations
@@ -15,55 +15,43 @@ import os
 import secrets
 import shlex
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from swapline_workers.local.errors import FolderInUse, LocalError
-from swapline_workers.local.folder import locked, sign, write_private
+from swapline_workers.local.errors import LocalError
+from swapline_workers.local.folder import folder_lock, write_owner, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_ENDING_WITHIN = 10.0
-"""Seconds: what an `up` that was killed by force left behind is ended within five."""
+_LOCK_TIMEOUT_S = 1.0
+_LOCK_TIMEOUT_AFTER_KILL_S = 10.0
+"""Seconds: the watchdog of a killed `up` ends its children within five."""
 
 
-@dataclass(frozen=True)
 class UpFolder:
-    """Where everything of one `up` lies."""
+    """Paths of one `up`."""
 
-    root: Path
-
-    @property
-    def redis(self) -> Path:
-        """The embedded server's data."""
-        return self.root / "redis"
-
-    @property
-    def store(self) -> Path:
-        """The object storage, where no other is set."""
-        return self.root / "store"
-
-    @property
-    def env(self) -> Path:
-        """Settings for other terminals."""
-        return self.root / "env"
+    def __init__(self, root: Path) -> None:
+        """Derive all paths from the data folder."""
+        self.root = root
+        self.redis = root / "redis"
+        self.env = root / "env"
 
     def log(self, name: str) -> Path:
-        """The log of one part."""
+        """Return the log of a part."""
         return self.root / "logs" / f"{name}.log"
 
-    def shown(self, name: str) -> Path:
-        """What one part shows of itself while it runs."""
+    def run_file(self, name: str) -> Path:
+        """Return a file that a part writes while it runs."""
         return self.root / "run" / name
 
     def secret(self, name: str) -> Path:
-        """The file that has one page's password."""
+        """Return the file of a page's password."""
         return self.root / "secrets" / name
 
     def password(self, name: str) -> str:
-        """Give a page's password, made at the first call for ever."""
+        """Return a page's password; the first call generates it."""
         path = self.secret(name)
         if not path.exists():
             path.parent.mkdir(mode=0o700, exist_ok=True)
@@ -71,21 +59,19 @@ class UpFolder:
         return path.read_text().strip()
 
     def write_env(self, settings: dict[str, str]) -> None:
-        """Write the settings that other terminals need."""
-        lines = [f"{name}={shlex.quote(value)}\n" for name, value in settings.items()]
-        write_private(self.env, "".join(lines))
+        """Write the settings for other terminals as shell assignments."""
+        write_private(self.env, "".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items()))
 
 
 @contextmanager
-def occupied(folder: Path) -> Iterator[tuple[UpFolder, int]]:
-    """Have a data folder for ourselves; gives it and the descriptor of its lock. Raises FolderInUse or LocalError.
+def up_folder(folder: Path) -> Iterator[tuple[UpFolder, int]]:
+    """Make and lock the data folder; yield it and the lock's descriptor. Raises FolderInUse or LocalError.
 
-    Where the last `up` was killed by force, its watchdog holds the lock until everything of it has ended: that is
-    waited for.
+    After a SIGKILL of the last `up`, wait for its watchdog, which keeps the lock until all its children have ended.
     """
     root = folder.absolute()
     try:
-        root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # that of `simulated` is the real vendor's folder
+        root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # the parent of `simulated` has the real data
         root.mkdir(mode=0o700, exist_ok=True)
         for name in ("logs", "run"):
             (root / name).mkdir(exist_ok=True)
@@ -93,9 +79,10 @@ def occupied(folder: Path) -> Iterator[tuple[UpFolder, int]]:
         raise LocalError(
             f"The data folder {folder} cannot be made: {error.strerror}; choose another with --dir."
         ) from None
+    timeout_s = _LOCK_TIMEOUT_S if _is_running(_owner(root)) else _LOCK_TIMEOUT_AFTER_KILL_S
     try:
-        with locked(root, within=1.0 if _runs(_owner(root)) else _ENDING_WITHIN) as lock:
-            sign(lock, os.getpid())
+        with folder_lock(root, timeout_s=timeout_s) as lock:
+            write_owner(lock, os.getpid())
             yield UpFolder(root), lock
     except PermissionError as error:
         raise LocalError(f"The data folder {folder} is not ours ({error}); choose another with --dir.") from None
@@ -108,7 +95,7 @@ def _owner(root: Path) -> int:
         return 0
 
 
-def _runs(pid: int) -> bool:
+def _is_running(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
@@ -116,6 +103,3 @@ def _runs(pid: int) -> bool:
     except PermissionError:
         return True
     return pid > 0
-
-
-__all__ = ["FolderInUse", "UpFolder", "occupied"]
