@@ -174,9 +174,7 @@ def test_a_vital_child_that_is_given_up_ends_everything_with_the_end_of_its_log(
     with Supervisor(reports.append) as supervisor:
         supervisor.start(ends_after_go(tmp_path, "vital"), restart=Backoff(first_s=0.01, max_restarts=3))
         (tmp_path / "go").touch()
-        with pytest.raises(
-            ChildFailed, match=r"(?s)^vital ended with code 7.* for the 4th time in a row.*vital ends$"
-        ):
+        with pytest.raises(ChildFailed, match=r"(?s)^vital ended with code 7.* for the 4th time in a row.*vital ends$"):
             supervisor.run()
     assert len(reports) == 3
 
@@ -218,8 +216,8 @@ def test_a_child_with_a_liveness_problem_is_killed_and_restarted(
 ) -> None:
     monkeypatch.setattr("swapline_workers.local.supervisor._LIVENESS_INTERVAL_S", 0)
     child = shell(tmp_path, LASTING)
-    child.program = dataclasses.replace(child.program, liveness_problem=lambda _: "it is stuck" if not reports else None)
     reports: list[str] = []
+    child.program = dataclasses.replace(child.program, liveness_problem=lambda _: None if reports else "it is stuck")
     with Supervisor(reports.append) as supervisor:
         supervisor.start(child, restart=Backoff(first_s=0.01))
         first = child.pid
@@ -377,7 +375,8 @@ def test_a_large_log_is_rotated_and_followed_on(tmp_path: Path) -> None:
     ):
         writer.write(b"a line that is long\n")
         writer.flush()
-        waited_for(lambda: (tmp_path / "worker.log.1").exists() and log.stat().st_size == follower._offsets["worker"] == 0)
+        rotated = tmp_path / "worker.log.1"
+        waited_for(lambda: rotated.exists() and log.stat().st_size == follower._offsets["worker"] == 0)
         writer.write(b"short\nend\n")
         writer.flush()
     assert [line.split("│ ")[1] for line in shown.getvalue().splitlines()] == ["a line that is long", "short", "end"]
