@@ -193,9 +193,7 @@ def test_what_ends_is_restarted_and_nothing_outlives_a_kill(tmp_path: Path) -> N
             assert still_there(tmp_path) == []
 
 
-def test_another_server_replaces_the_embedded_one(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_another_server_replaces_the_embedded_one(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     pages = "--without=board,metrics,flower"
     with EmbeddedValkey(tmp_path_factory.mktemp("other"), appendfsync="no") as server:
         refused = run("up", "--simulated", "--redis-url", server.url.replace("//:", "//:x"), pages, folder=tmp_path)
