@@ -8,12 +8,13 @@ may be given once.
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dotenv import dotenv_values
 from pydantic_settings import PydanticBaseSettingsSource
 
+from swapline_producer.dotenv_file import read_dotenv
 from swapline_producer.errors import SettingsError
 from swapline_producer.service_links import is_service_link
 
@@ -47,7 +48,7 @@ class FromFiles(PydanticBaseSettingsSource):
         return {name: value for name, value in found.items() if value is not None}
 
     def _path(self, name: str) -> str | None:
-        for place, given in (("the environment", os.environ), (".env", self._dotenv())):
+        for place, given in (("the environment", os.environ), (".env", self._dotenv)):
             value, path = given.get(name), given.get(name + SUFFIX)
             value = None if is_service_link(name, value) else value
             if value and path:
@@ -56,9 +57,9 @@ class FromFiles(PydanticBaseSettingsSource):
                 return path or None
         return None
 
+    @cached_property
     def _dotenv(self) -> Mapping[str, str | None]:
-        file = self.config.get("env_file")
-        return dotenv_values(file) if isinstance(file, str) and Path(file).is_file() else {}
+        return read_dotenv()
 
 
 def read_setting(name: str, path: str) -> str:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from swapline_producer.contract.values import TEN_YEARS, Seconds
+from swapline_producer.dotenv_file import DotEnv
 from swapline_producer.errors import SettingsError
 from swapline_producer.redis_url import RedisServer, parse_redis_url
 from swapline_producer.secret_files import FromFiles
@@ -39,7 +40,6 @@ class ProducerSettings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX,
-        env_file=".env",
         env_ignore_empty=True,
         allow_inf_nan=False,
         extra="ignore",
@@ -74,11 +74,17 @@ class ProducerSettings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- its shape; ours is another
-        dotenv_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- the same
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment first, then the files that it or `.env` names, then `.env`."""
-        return init_settings, Environment(settings_cls), FromFiles(settings_cls), dotenv_settings, file_secret_settings
+        return (
+            init_settings,
+            Environment(settings_cls),
+            FromFiles(settings_cls),
+            DotEnv(settings_cls),
+            file_secret_settings,
+        )
 
     @field_validator("redis_url")
     @classmethod

@@ -6,14 +6,14 @@ import difflib
 import os
 from typing import TYPE_CHECKING
 
-from dotenv import dotenv_values
-
+from swapline_producer.dotenv_file import read_dotenv
 from swapline_producer.errors import SettingsError
 from swapline_producer.operations.doctor.findings import Finding, examined, fail, ok, unchecked, warn
 from swapline_producer.service_links import without_service_links
 from swapline_producer.settings import ENV_PREFIX, load
 from swapline_workers.adapters.signing_keys import SigningKeys
 from swapline_workers.doctor import account, flower, vendor
+from swapline_workers.doctor.misread import lost_blank, references
 from swapline_workers.doctor.steps import steps
 from swapline_workers.settings import WorkerSettings
 
@@ -27,6 +27,7 @@ NEEDS = (("account", "API_BASE_URL"), ("vendor", "API_"), ("webhook secrets", "W
 def rounds(*, flower_url: str | None = None, timeout: float = 10.0) -> Iterator[Finding]:
     """Examine all of it. `timeout` is seconds for one call to the vendor."""
     yield from _misspelt()
+    yield from references()
     try:
         settings = load(WorkerSettings)
     except SettingsError as error:
@@ -34,6 +35,7 @@ def rounds(*, flower_url: str | None = None, timeout: float = 10.0) -> Iterator[
         yield from flower.examine(flower_url, None)
         return
     yield ok("worker settings", f"read; {settings.max_in_flight} slots, {settings.on_ambiguous_submit} when in doubt")
+    yield from lost_blank(settings.api_key_prefix)
     yield from examined("account", lambda: account.examine(settings, timeout))
     yield from examined("vendor", lambda: vendor.examine(settings, timeout))
     yield from examined("webhook secrets", lambda: _secrets(settings))
@@ -44,7 +46,10 @@ def rounds(*, flower_url: str | None = None, timeout: float = 10.0) -> Iterator[
 def _misspelt() -> Iterator[Finding]:
     """Settings that are set and that nobody reads."""
     known = {name.upper() for name in WorkerSettings.model_fields}
-    variables = without_service_links(dotenv_values(".env") | os.environ)
+    try:
+        variables = without_service_links(read_dotenv() | os.environ)
+    except SettingsError:  # a file that cannot be read: the settings themselves say so
+        return
     given = {name.upper() for name in variables if name.upper().startswith(ENV_PREFIX)}
     for name in sorted(name.removeprefix(ENV_PREFIX) for name in given):
         if name in known or name.removesuffix("_FILE") in known or name.startswith("TEST_"):
