@@ -40,6 +40,8 @@ ARGUMENTS = {
     "jobs resolve": ["a", "--vendor-job-id", "b"],
     "jobs show": ["a"],
     "jobs wait": ["a"],
+    "limits forget": ["poll_rate"],
+    "limits set": ["poll_rate", "5"],
     "metrics": ["--port", "0"],
     "slots set": ["3"],
     "webhooks enable": ["ep_a"],

@@ -92,6 +92,9 @@ CALLS: dict[str, list[list[str]]] = {
     "jobs resolve": [["{argument}", "--vendor-job-id", "a"], ["{failed}", "--vendor-job-id", "{argument}"]],
     "jobs show": [["{failed}"], ["{held}"], ["{running}"], ["{succeeded}"], ["{argument}"]],
     "jobs wait": [["{failed}", "--timeout", "0.1"], ["{running}", "--timeout", "0.1"], ["{argument}"]],
+    "limits": [[]],
+    "limits forget": [["{argument}"], ["poll_rate"]],
+    "limits set": [["poll_rate", "{argument}"], ["{argument}", "5"]],
     "slots": [[]],
     "slots reset": [[]],
     "slots set": [["{argument}"]],
@@ -102,7 +105,15 @@ CALLS: dict[str, list[list[str]]] = {
 }
 """Each is run in a wide terminal, in a narrow one, and for programs."""
 
-PRINTS_NO_TEXT = {"accounts adopt", "credits reset", "credits set", "slots reset", "slots set"}
+PRINTS_NO_TEXT = {
+    "accounts adopt",
+    "credits reset",
+    "credits set",
+    "limits forget",
+    "limits set",
+    "slots reset",
+    "slots set",
+}
 
 
 @pytest.fixture
@@ -128,7 +139,6 @@ def ended(producer: Producer) -> dict[State, Job]:
     """Give a job in each state; the vendor and its receiver have said the worst of each."""
     ledger = producer.ledger
     found: dict[State, Job] = {}
-    said = {"vendor_job_id": HOSTILE, "vendor_status": HOSTILE, "failure_detail": HOSTILE}
     for state in (State.FAILED, State.HELD, State.RUNNING, State.SUCCEEDED):
         values = {
             "metadata": {"note": HOSTILE},
@@ -140,6 +150,7 @@ def ended(producer: Producer) -> dict[State, Job]:
         [result] = producer.enqueue_many([request])
         job = producer.get(str(result.job_id))
         for to in (State.SUBMITTING, state):
+            said = {"vendor_job_id": f"{state}{HOSTILE}", "vendor_status": HOSTILE, "failure_detail": HOSTILE}
             more = {"failure_code": FailureCode.VENDOR_FAILED} if state is State.FAILED and to is state else {}
             change = Change(to=to, fields=said | more, note=HOSTILE, data={"reason": HOSTILE, HOSTILE[:9]: [HOSTILE]})
             advanced = ledger.advance(job, change)

@@ -96,7 +96,7 @@ def main() -> None:
     except click.ClickException as error:
         said = StringIO()
         error.show(said)
-        warn(said.getvalue().rstrip("\n"), lines=True)  # a usage has lines
+        warn(said.getvalue().expandtabs(4).rstrip("\n"), lines=True)  # a usage has lines and tabs
         sys.exit(error.exit_code)
     except (RequestError, SettingsError) as error:
         complain(error)
