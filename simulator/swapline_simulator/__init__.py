@@ -1,6 +1,6 @@
-"""The vendor over real HTTP, and how it misbehaves.
+"""The simulated vendor over real HTTP, with its faults.
 
-Importing this package loads nothing else; each name loads its module when it is first used.
+Imports nothing; each name loads its module at its first use.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from swapline_simulator.imaging.photographs import sample_photographs
     from swapline_simulator.in_process import Simulator
 
-_HOMES = {
+_MODULES = {
     "Control": "client",
     "Mode": "faults.modes",
     "OverCap": "enums",
@@ -44,6 +44,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

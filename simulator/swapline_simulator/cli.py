@@ -1,4 +1,4 @@
-"""`swapline simulator`: the vendor as a program of its own."""
+"""`swapline simulator`. Imports little: every `swapline` command loads this module."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def _list_modes(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
-    from swapline_simulator.faults.modes import MODES  # noqa: PLC0415 -- every other command would wait for these imports
+    from swapline_simulator.faults.modes import MODES  # noqa: PLC0415 -- slow
 
     if wanted:
         for mode, row in MODES.items():
@@ -33,10 +33,10 @@ def _list_modes(context: click.Context, _option: click.Parameter, wanted: bool) 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8900, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
-@click.option("--seed", help="Of all chance.  [default: drawn, and printed]")
+@click.option("--seed", help="Of all random numbers.  [default: random, and printed]")
 @click.option("--key", help="The key that callers must send.  [default: sim-key]")
 @click.option("--key-header", help="The header that carries it.  [default: X-API-Key]")
-@click.option("--key-prefix", help="What stands before it, e.g. 'Bearer '.")
+@click.option("--key-prefix", help="Before the key, e.g. 'Bearer '.")
 @click.option("--cap", help="Jobs that the account may have at once.  [default: 3]")
 @click.option("--over-cap", help="Above the cap: 429, 429-seconds, 429-date, queue or 400.  [default: 429]")
 @click.option("--retry-after", help="Seconds that Retry-After asks for above the cap.  [default: 1]")
@@ -53,12 +53,12 @@ def _list_modes(context: click.Context, _option: click.Parameter, wanted: bool) 
     "--list-modes", is_flag=True, is_eager=True, expose_value=False, callback=_list_modes, help="Show all modes."
 )
 def simulator(host: str, port: int, ready_file: Path | None, **fields: object) -> None:
-    """Run the simulated vendor until it is stopped. Its page /_control/page shows what it sees.
+    """Run the simulated vendor until it is stopped. Its page /_control/page shows jobs and charges.
 
     \b
     Example: swapline simulator --port 8900 --service-time lognormal:8,0.4
-    """  # noqa: D301 -- click's mark for a block that keeps its lines
-    from swapline_simulator.errors import SimulatorError  # noqa: PLC0415 -- as above
+    """  # noqa: D301 -- click's mark for a preformatted block
+    from swapline_simulator.errors import SimulatorError  # noqa: PLC0415 -- slow
 
     config = _config({name: value for name, value in fields.items() if value not in (None, ())})
     try:
@@ -68,9 +68,9 @@ def simulator(host: str, port: int, ready_file: Path | None, **fields: object) -
 
 
 def _config(fields: dict[str, object]) -> SimulatorConfig:
-    from pydantic import ValidationError  # noqa: PLC0415 -- as above
+    from pydantic import ValidationError  # noqa: PLC0415 -- slow
 
-    from swapline_simulator.config import SimulatorConfig  # noqa: PLC0415 -- as above
+    from swapline_simulator.config import SimulatorConfig  # noqa: PLC0415 -- slow
 
     try:
         return SimulatorConfig.model_validate(fields)
@@ -87,27 +87,27 @@ def _sentences(error: ValidationError) -> str:
 
 
 async def _serve(config: SimulatorConfig, host: str, port: int, ready_file: Path | None) -> None:
-    from swapline_simulator.api.server import listening  # noqa: PLC0415 -- as above
+    from swapline_simulator.api.server import listening  # noqa: PLC0415 -- slow
 
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     async with listening(config, host, port) as url:
-        with _announced(ready_file, url):
+        with _ready_file(ready_file, url):
             click.echo(f"Simulated vendor at {url} (seed {config.seed}, cap {config.cap}, {config.service_time})")
             await stop.wait()
 
 
 @contextmanager
-def _announced(ready_file: Path | None, url: str) -> Iterator[None]:
-    """Keep the ready file there while the vendor listens; whoever reads it finds all of it or nothing."""
+def _ready_file(ready_file: Path | None, url: str) -> Iterator[None]:
+    """Keep a ready file while the vendor listens; it is written atomically."""
     if ready_file is None:
         yield
         return
-    draft = ready_file.with_name(f".{ready_file.name}.{os.getpid()}")
+    temporary = ready_file.with_name(f".{ready_file.name}.{os.getpid()}")
     try:
-        draft.write_text(json.dumps({"url": url, "pid": os.getpid()}), encoding="utf-8")
-        draft.replace(ready_file)
+        temporary.write_text(json.dumps({"url": url, "pid": os.getpid()}), encoding="utf-8")
+        temporary.replace(ready_file)
     except OSError as error:
         raise click.ClickException(f"Cannot write the ready file {ready_file}: {error.strerror}.") from None
     try:

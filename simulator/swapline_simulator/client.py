@@ -1,4 +1,4 @@
-"""Ask and direct a running simulator, from this process or another."""
+"""Control a running simulator, in this process or another."""
 
 from __future__ import annotations
 
@@ -16,42 +16,39 @@ if TYPE_CHECKING:
 
     from swapline_simulator.faults.modes import Mode
 
-SECONDS = 30
-"""For one call: the report of a hundred thousand jobs takes a few."""
+TIMEOUT_S = 30
+"""Seconds for one call: the report of a hundred thousand jobs takes a few."""
 
 
 class Control:
-    """The control page of the simulator at a URL. Uses no proxy, whatever the environment says."""
+    """The control page of the simulator at a URL. Ignores proxies in the environment."""
 
     def __init__(self, url: str) -> None:
-        """Keep the address; nothing is called yet."""
+        """Connect at the first call."""
         self._address = urlsplit(url).netloc
 
     def report(self, *, jobs: bool = True) -> Report:
-        """Give what the vendor saw, with or without each job.
-
-        Raises SimulatorError, and OSError when nobody answers.
-        """
+        """Return the report, with or without each job. Raises SimulatorError, and OSError without a reply."""
         return Report.model_validate_json(self._call("GET", "/_control" if jobs else "/_control?jobs=0"))
 
     def change(self, **fields: JsonValue) -> Report:
-        """Change any field of SimulatorConfig; `reset=True` and `calm=True` forget jobs and directions first.
+        """Change any field of SimulatorConfig; first, `reset=True` forgets all jobs, `clear_modes=True` all modes.
 
-        `finish=True` ends the jobs that run, after all else.
-        Gives the report afterwards, without jobs. Raises SimulatorError with the sentence of a refused change.
+        `finish=True` finally ends the running jobs. Returns the new report without jobs. Raises SimulatorError for a
+        refused change.
         """
         return Report.model_validate_json(self._call("POST", "/_control", json.dumps(fields)))
 
     def set_mode(self, mode: Mode | str, **how: str | float | None) -> None:
-        """Give one direction; `how` takes `amount`, `share`, `times`, `job`, `next_submissions` (see Direction)."""
+        """Add one direction; `how` takes `amount`, `share`, `times`, `job`, `next_submissions` (see Direction)."""
         self.change(mode={"mode": str(mode), **how})
 
-    def calm(self) -> None:
-        """End all misbehaviour."""
-        self.change(calm=True)
+    def clear_modes(self) -> None:
+        """Return to normal replies."""
+        self.change(clear_modes=True)
 
     def finish(self) -> None:
-        """Have every job that runs done now: with a long service time, a test says when that is."""
+        """End every running job now: with a long service time, a test decides when."""
         self.change(finish=True)
 
     def reset(self) -> None:
@@ -59,20 +56,20 @@ class Control:
         self.change(reset=True)
 
     def _call(self, method: str, path: str, body: str | None = None) -> bytes:
-        connection = HTTPConnection(self._address, timeout=SECONDS)
+        connection = HTTPConnection(self._address, timeout=TIMEOUT_S)
         try:
             connection.request(method, path, body)
             reply = connection.getresponse()
-            said = reply.read()
+            body_bytes = reply.read()
         finally:
             connection.close()
         if reply.status != HTTPStatus.OK:
-            raise SimulatorError(f"The simulator at {self._address} answered {reply.status}: {_message(said)}")
-        return said
+            raise SimulatorError(f"The simulator at {self._address} answered {reply.status}: {_message(body_bytes)}")
+        return body_bytes
 
 
-def _message(said: bytes) -> str:
+def _message(body_bytes: bytes) -> str:
     try:
-        return str(json.loads(said)["message"])
+        return str(json.loads(body_bytes)["message"])
     except (ValueError, KeyError, TypeError):
-        return said[:200].decode(errors="replace")
+        return body_bytes[:200].decode(errors="replace")

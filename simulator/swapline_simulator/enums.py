@@ -1,4 +1,4 @@
-"""The words of the vendor's page, and the sizes that it promises. Loading this loads nothing else."""
+"""Names and sizes of the vendor's page. Imports nothing else."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum, StrEnum
 from uuid import UUID
 
 CREDITS_PER_JOB = 2
-"""What one accepted submission costs."""
+"""Credits charged for an accepted submission."""
 
 
 class ApiVersion(StrEnum):
@@ -40,14 +40,14 @@ class Ratio(StrEnum):
 
 
 class QualityMode(StrEnum):
-    """How long the vendor may take pains; read for integer filters only."""
+    """The quality mode, for integer filters only."""
 
     V6_1 = "v6.1"
     V6 = "v6"
 
 
 class Status(StrEnum):
-    """The statuses that the vendor was seen to give, and two that its host is known for."""
+    """Statuses observed at the vendor, and two known from its host."""
 
     IN_QUEUE = "IN_QUEUE"
     IN_PROGRESS = "IN_PROGRESS"
@@ -58,7 +58,7 @@ class Status(StrEnum):
 
 
 class OverCap(StrEnum):
-    """What happens to a submission when every place of the account is taken. The page does not say."""
+    """The reply to a submission above the cap, which the vendor's page does not specify."""
 
     TOO_MANY = "429"
     TOO_MANY_SECONDS = "429-seconds"
@@ -68,11 +68,11 @@ class OverCap(StrEnum):
 
 
 class ResultSize(StrEnum):
-    """How many bytes a result has. Its pixels are the same."""
+    """Bytes of a result, at equal pixel size."""
 
     FULL = "full"
     SMALL = "small"
 
 
 FilterId = int | UUID
-"""A filter of the catalog, or somebody's own."""
+"""A filter of the catalog, or a custom workflow."""

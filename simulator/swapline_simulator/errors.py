@@ -1,4 +1,4 @@
-"""What can go wrong with the simulator itself; what it does to others is in `modes.py`."""
+"""Errors of the simulator itself; simulated errors are in `modes.py`."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Simulator:
-    """A context manager: inside it the vendor listens at `url` and is directed by `control`.
+    """A context manager: inside, the vendor listens at `url`, and `control` controls it.
 
     with Simulator(SimulatorConfig(cap=4, service_time="fixed:0.1")) as vendor:
         requests.post(f"{vendor.url}/v6/run/face_swap", …)
@@ -30,21 +30,18 @@ class Simulator:
         """Prepare a vendor; port 0 takes a free one."""
         self.config = config or SimulatorConfig()
         self._where = (host, port)
-        self._begun: SimpleQueue[str | BaseException] = SimpleQueue()
+        self._started: SimpleQueue[str | BaseException] = SimpleQueue()
         self._thread = Thread(target=self._run, name="simulator", daemon=True)
 
     def __enter__(self) -> Self:
-        """Listen.
-
-        Raises SimulatorError when the address cannot be listened on.
-        """
+        """Listen. Raises SimulatorError if it cannot."""
         self._thread.start()
-        begun = self._begun.get()
-        if isinstance(begun, BaseException):
+        started = self._started.get()
+        if isinstance(started, BaseException):
             self._thread.join()
-            raise begun
-        self.url = begun
-        self.control = Control(begun)
+            raise started
+        self.url = started
+        self.control = Control(started)
         return self
 
     def __exit__(
@@ -53,7 +50,7 @@ class Simulator:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop; calls that are under way are cut."""
+        """Stop; open calls are cut."""
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
 
@@ -61,10 +58,10 @@ class Simulator:
         try:
             asyncio.run(self._serve())
         except BaseException as error:  # noqa: BLE001 -- raised again in the thread that waits in __enter__
-            self._begun.put(error)
+            self._started.put(error)
 
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         async with listening(self.config, *self._where) as url:
-            self._begun.put(url)
+            self._started.put(url)
             await self._stop.wait()

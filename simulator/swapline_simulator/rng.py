@@ -1,4 +1,4 @@
-"""Chance that can be repeated: every draw has its own stream, named by the seed and by what is drawn."""
+"""Reproducible random numbers: each draw has its own stream, named by the seed and the subject."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from random import Random
 
 
 def stream(seed: int, *what: str | int) -> Random:
-    """Give the random stream of one thing, such as `stream(7, "service", 41)`.
+    """Return the random stream of one subject, such as `stream(7, "service", 41)`.
 
-    It depends on nothing but its arguments, so the order in which concurrent jobs draw changes nothing.
+    It depends only on its arguments, not on the order in which concurrent jobs draw.
     """
     return Random("/".join(map(str, (seed, *what))))

@@ -131,7 +131,7 @@ def test_finish_ends_the_jobs_that_run_and_lets_their_held_calls_go(caller: Call
             pass  # the report is the signal that the call has come in
         caller.vendor.control.finish()
         assert look.result(timeout=30).json()["status"] == "COMPLETED"
-    caller.vendor.control.calm()
+    caller.vendor.control.clear_modes()
     assert caller.poll(second).json()["status"] == "COMPLETED"
     assert caller.poll(third).json() == {"id": third, "status": "IN_QUEUE"}
     caller.vendor.control.finish()
@@ -140,7 +140,7 @@ def test_finish_ends_the_jobs_that_run_and_lets_their_held_calls_go(caller: Call
 
 def test_calm_ends_all_misbehaviour(caller: Caller) -> None:
     caller.vendor.control.change(mode=["submit_500", "status_500", "result_missing"])
-    caller.vendor.control.calm()
+    caller.vendor.control.clear_modes()
     assert "output" in caller.wait(caller.accepted()).json()
 
 

@@ -77,7 +77,7 @@ class Broken:
 
     def mended(self) -> None:
         """Everything behaves; the gate's pause, minutes at worst, is not waited for."""
-        self.control.change(calm=True, key=self.installation.vendor.config.key, credits=1000, cap=3)
+        self.control.change(clear_modes=True, key=self.installation.vendor.config.key, credits=1000, cap=3)
         self.ledger.client.delete(f"{self.ledger.prefix}:breaker")
         waited_for(lambda: self.ledger.figures().jobs[State.QUEUED] + self.ledger.figures().slots_used == 0)
 

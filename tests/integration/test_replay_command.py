@@ -80,7 +80,7 @@ def test_a_job_that_the_vendor_has_forgotten_ends_lost_again_and_not_never(insta
         producer.on_call.replay(job.job_id, Step.POLL)
         again = producer.wait(job.job_id, timeout=60)
         assert (again.state, again.failure_code) == (State.FAILED, FailureCode.LOST)
-        installation.vendor.control.calm()
+        installation.vendor.control.clear_modes()
         producer.on_call.replay(job.job_id, Step.POLL)
         assert producer.wait(job.job_id, timeout=30).state is State.SUCCEEDED
     assert spent(installation) == 2

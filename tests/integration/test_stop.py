@@ -75,7 +75,7 @@ def test_what_is_not_finished_within_the_grace_period_is_given_back_at_once(inst
         took = monotonic() - began
     assert took < 20, "it waited for the calls, which are held for half a minute"
     assert "2 jobs in hand were given back" in worker.log()
-    installation.vendor.control.change(calm=True, finish=True, service_time="fixed:0.05")
+    installation.vendor.control.change(clear_modes=True, finish=True, service_time="fixed:0.05")
     with installation.worker():
         ended = [producer.wait(job_id, timeout=50) for job_id in jobs]
     assert [job.state for job in ended] == [State.SUCCEEDED] * 3

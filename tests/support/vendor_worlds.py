@@ -18,7 +18,7 @@ from support.vendors import client, dripping, sent
 from swapline_simulator.account.catalog import Catalog
 from swapline_simulator.api import replies
 from swapline_simulator.api.orders import Refusal, read_order, read_picture
-from swapline_simulator.api.results import ENDINGS, completed, directed
+from swapline_simulator.api.results import ENDINGS, completed, in_mode
 from swapline_simulator.api.status import OTHER_JOB, UNKNOWN_STATUS
 from swapline_simulator.enums import ApiVersion
 from swapline_simulator.faults.modes import MODES, Mode, Stage
@@ -148,7 +148,7 @@ def _news(result: Cue) -> Reply:
     picture = base64.b64encode(png(60, 90))
     if result.mode in ENDINGS:
         return replies.standing("job-1", ENDINGS[result.mode])
-    return completed("job-1", picture) if result.mode is Mode.RESULT_OK else directed("job-1", result, picture)
+    return completed("job-1", picture) if result.mode is Mode.RESULT_OK else in_mode("job-1", result, picture)
 
 
 def _whole(reply: Reply) -> tuple[int, dict[str, str], bytes]:

@@ -1,7 +1,7 @@
-"""The account at the vendor: who is being served, who waits, what was charged. Pure: the time comes in as a value.
+"""The vendor's account: running and waiting jobs, charges. Pure: time is a parameter.
 
-A job takes one of the account's places when it starts and gives it back when it is done. Everything is worked out
-from the times at which things happen, so it makes no difference how late `settle` is called.
+A running job occupies one of the account's `cap` slots. All times follow from earlier times, so it does not matter how
+late `settle` is called.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from swapline_simulator.config import SimulatorConfig
 
 QUEUE_SHARE = 0.1
-"""The part of its service time in which a job is still said to be IN_QUEUE."""
+"""The share of its service time for which a job still has the status IN_QUEUE."""
 
 
 class OverCapRefusal(Refusal):
-    """Every place of the account is taken."""
+    """All slots of the account are taken."""
 
 
 @dataclass(eq=False)
@@ -41,9 +41,9 @@ class VendorJob:
     image_sha256: str
     image_url: str | None
     photograph: Photograph | None
-    """None once the result is forgotten."""
+    """None once the result has expired."""
     service: float
-    """Seconds in a place."""
+    """Seconds in a slot."""
     fails: bool
     submitted_at: float
     over_cap: bool
@@ -54,7 +54,7 @@ class VendorJob:
     first_seen_done_at: float | None = None
 
     def status(self, now: float) -> Status:
-        """Give the status at a time."""
+        """Return the status at a time."""
         if self.started_at is None or self.done_at is None or now < self.started_at + QUEUE_SHARE * self.service:
             return Status.IN_QUEUE
         if now < self.done_at:
@@ -64,31 +64,31 @@ class VendorJob:
 
 @dataclass
 class Account:
-    """The books. `settle` must be called with the present time before anything is read from them."""
+    """The account's state. Call `settle` with the current time before reading it."""
 
     config: SimulatorConfig
     on_done: Callable[[VendorJob], None] = field(default=lambda _job: None)
-    """Told of each job when it is done."""
+    """Called with each job when it is done."""
     epoch: int = 0
-    """How often the books were begun anew: jobs of before are not known any more."""
+    """Number of resets: earlier jobs are unknown."""
     spent: int = 0
     over_cap: int = 0
-    """Submissions that came when every place was taken."""
+    """Submissions that came when all slots were taken."""
     max_in_flight: int = 0
     jobs: dict[str, VendorJob] = field(default_factory=dict)
-    """In the order of their acceptance, also those whose results are forgotten."""
+    """In order of acceptance, including jobs whose results have expired."""
     _running: list[tuple[float, int, VendorJob]] = field(default_factory=list)
     _waiting: deque[VendorJob] = field(default_factory=deque)
-    _kept: deque[VendorJob] = field(default_factory=deque)
-    """Jobs that are done and whose results are not forgotten, the oldest first."""
+    _finished: deque[VendorJob] = field(default_factory=deque)
+    """Finished jobs whose results have not expired, oldest first."""
 
     def __post_init__(self) -> None:
-        """Put the first money in."""
+        """Credit the account."""
         self.credits_left = self.config.credits
 
     @property
     def in_flight(self) -> int:
-        """Jobs that are accepted and not done."""
+        """Accepted jobs that are not done."""
         return len(self._running) + len(self._waiting)
 
     @property
@@ -97,7 +97,7 @@ class Account:
         return self._running[0][0] if self._running else None
 
     def admit(self, now: float) -> None:
-        """Check that one more job may come.
+        """Check that one more job is allowed.
 
         Raises Refusal: 402 without credits; above the cap 429 or 400, unless such jobs queue.
         """
@@ -114,7 +114,7 @@ class Account:
             raise OverCapRefusal(429, "TOO_MANY_REQUESTS", sentence)
 
     def accept(self, order: Order, photograph: Photograph, now: float) -> VendorJob:
-        """Charge one job and let it start, or wait for a place. Its chances depend on the seed and its number only."""
+        """Charge a job and start it, or queue it. Its random draws depend on the seed and its number only."""
         ordinal = len(self.jobs)
         seed = self.config.seed
         job = VendorJob(
@@ -138,18 +138,18 @@ class Account:
         return job
 
     def settle(self, now: float) -> None:
-        """Let everything happen that has happened by now."""
+        """Apply everything that has happened by `now`."""
         while self._running and self._running[0][0] <= now:
             at, _, job = heappop(self._running)
-            self._kept.append(job)
+            self._finished.append(job)
             self.on_done(job)
             self._start_waiting(at)
         self._start_waiting(now)
-        while self._kept and (self._kept[0].done_at or 0) + self.config.result_ttl < now:
-            self._kept.popleft().photograph = None
+        while self._finished and (self._finished[0].done_at or 0) + self.config.result_ttl < now:
+            self._finished.popleft().photograph = None
 
     def finish(self, now: float) -> None:
-        """Have every job that runs done now, whatever its service time; those that wait for a place start."""
+        """End every running job now, whatever its service time; waiting jobs start."""
         for _, _, job in self._running:
             job.service = now - (job.started_at or now)
             job.done_at = now
@@ -157,16 +157,16 @@ class Account:
         self.settle(now)
 
     def find(self, job_id: str, version: ApiVersion) -> VendorJob | None:
-        """Give a job that this version of the API knows, and whose result is not forgotten."""
+        """Return a job of this API version whose result has not expired."""
         job = self.jobs.get(job_id)
         return job if job and job.order.version is version and job.photograph else None
 
     def before(self, job: VendorJob) -> VendorJob:
-        """Give the job that was accepted before another one; the first has none before it but itself."""
+        """Return the job accepted before this one; the first returns itself."""
         return list(self.jobs.values())[max(0, job.ordinal - 1)]
 
     def retune(self, config: SimulatorConfig, now: float) -> None:
-        """Go on under another configuration. Jobs that run keep the service time that they were given."""
+        """Change the configuration. Running jobs keep their service time."""
         self.config = config
         self.settle(now)
 

@@ -1,4 +1,4 @@
-"""Which filters the simulated vendor has."""
+"""The simulated vendor's filters."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Span(BaseModel):
 
 
 class Catalog(BaseModel):
-    """The filters: by default the integers up to 399, the last 200 of them for one mode only, and nearly every UUID."""
+    """By default the integers up to 399, the last 200 of them for one mode only, and nearly every UUID."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,16 +34,16 @@ class Catalog(BaseModel):
     group_only: Span = Span(first=300, last=399)
     """Filters that only group mode may use."""
     workflows: frozenset[UUID] | None = Field(default=None)
-    """The UUID filters that can be loaded. When absent: all but those that begin with eight zeros."""
+    """The UUID filters that can be loaded. None: all except those that begin with eight zeros."""
 
     def loads(self, workflow: UUID) -> bool:
-        """Tell whether a UUID filter's workflow can be loaded."""
+        """Return whether a UUID filter's workflow can be loaded."""
         if self.workflows is not None:
             return workflow in self.workflows
         return workflow.int >> 96 != 0
 
     def allows(self, filter_id: FilterId, *, group: bool) -> bool:
-        """Tell whether a known filter may be used in a mode."""
+        """Return whether a known filter is allowed in a mode."""
         if isinstance(filter_id, UUID):
             return not group
         return filter_id not in (self.single_only if group else self.group_only)

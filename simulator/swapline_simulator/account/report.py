@@ -1,6 +1,6 @@
-"""What the control page tells: everything that the vendor saw, in numbers that a test or a chaos checker can trust.
+"""The control page's report of everything that the vendor received and charged.
 
-All times are milliseconds since the epoch, UTC; null for what has not happened.
+Times are milliseconds since the epoch, UTC; null for what has not happened.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Line(BaseModel):
 
 
 class JobLine(Line):
-    """One accepted submission: it was charged, whatever became of its reply."""
+    """One accepted submission, charged whatever happened to its reply."""
 
     id: str
     ordinal: int
@@ -38,7 +38,7 @@ class JobLine(Line):
     quality_mode: QualityMode
     credits: int
     over_cap: bool
-    """It came when every place was taken, and was let in to queue."""
+    """Whether it came when all slots were taken, and was queued."""
     status: str
     polls: int
     submitted_at: int
@@ -46,11 +46,11 @@ class JobLine(Line):
     done_at: int | None
     """When it is, or will be, done."""
     first_seen_done_at: int | None
-    """When a status call was first answered with a terminal status."""
+    """Time of the first reply with a terminal status."""
 
 
 class ImageLine(Line):
-    """What was charged for one picture."""
+    """Charges for one picture."""
 
     accepted: int
     credits: int
@@ -61,16 +61,16 @@ class Report(Line):
     """Everything since the start, or since the last reset."""
 
     simulator: Literal["swapline"] = "swapline"
-    """By this mark workers tell a simulator from a vendor."""
+    """Distinguishes a simulator from a vendor, for workers."""
     now: int
     config: SimulatorConfig
     credits_spent: int
     credits_left: int
     in_flight: int
-    """Jobs that are accepted and not done."""
+    """Accepted jobs that are not done."""
     max_in_flight: int
     over_cap: int
-    """Submissions that came when every place was taken."""
+    """Submissions that came when all slots were taken."""
     submissions: int
     accepted: int
     refused: dict[str, int]
@@ -81,11 +81,11 @@ class Report(Line):
     images: dict[str, ImageLine]
     """By SHA-256."""
     jobs: list[JobLine]
-    """In the order of their acceptance. Empty when the report was asked for without them, as `images` is then."""
+    """In order of acceptance. Empty, as `images`, in a report without jobs."""
 
 
 def report(vendor: SimulatedVendor, *, with_jobs: bool = True) -> Report:
-    """Write down how it stands now."""
+    """Return the report as of now."""
     vendor.settle()
     account, tally, now = vendor.account, vendor.tally, vendor.now()
     jobs = list(account.jobs.values()) if with_jobs else []
@@ -134,9 +134,9 @@ def _job_line(job: VendorJob, now: float) -> JobLine:
         status=job.status(now),
         polls=job.polls,
         submitted_at=_milliseconds(job.submitted_at),
-        started_at=_maybe(job.started_at),
-        done_at=_maybe(job.done_at),
-        first_seen_done_at=_maybe(job.first_seen_done_at),
+        started_at=_milliseconds_or_none(job.started_at),
+        done_at=_milliseconds_or_none(job.done_at),
+        first_seen_done_at=_milliseconds_or_none(job.first_seen_done_at),
     )
 
 
@@ -144,5 +144,5 @@ def _milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
 
 
-def _maybe(seconds: float | None) -> int | None:
+def _milliseconds_or_none(seconds: float | None) -> int | None:
     return None if seconds is None else _milliseconds(seconds)

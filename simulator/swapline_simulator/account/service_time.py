@@ -1,4 +1,4 @@
-"""How long the vendor works on a job: a distribution, written as text such as `lognormal:8,0.4`."""
+"""Distributions of the vendor's service time, written as text such as `lognormal:8,0.4`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Fixed:
     seconds: float
 
     def draw(self, _rng: Random) -> float:
-        """Give the seconds of one job."""
+        """Return the seconds of one job."""
         return self.seconds
 
     def __str__(self) -> str:
@@ -33,9 +33,9 @@ class LogNormal:
     median: float
     sigma: float
 
-    def draw(self, chance: Random) -> float:
-        """Give the seconds of one job."""
-        return chance.lognormvariate(log(self.median), self.sigma)
+    def draw(self, rng: Random) -> float:
+        """Return the seconds of one job."""
+        return rng.lognormvariate(log(self.median), self.sigma)
 
     def __str__(self) -> str:
         return f"lognormal:{self.median:g},{self.sigma:g}"
@@ -43,16 +43,16 @@ class LogNormal:
 
 @dataclass(frozen=True)
 class Bimodal:
-    """Most jobs take about `quick` seconds, a share of them about `slow` (a cold start), each give or take a tenth."""
+    """Most jobs take about `quick` seconds, a share about `slow` (a cold start), each plus or minus a tenth."""
 
     quick: float
     slow: float
     slow_share: float
 
-    def draw(self, chance: Random) -> float:
-        """Give the seconds of one job."""
-        middle = self.slow if chance.random() < self.slow_share else self.quick
-        return middle * chance.uniform(0.9, 1.1)
+    def draw(self, rng: Random) -> float:
+        """Return the seconds of one job."""
+        middle = self.slow if rng.random() < self.slow_share else self.quick
+        return middle * rng.uniform(0.9, 1.1)
 
     def __str__(self) -> str:
         return f"bimodal:{self.quick:g},{self.slow:g},{self.slow_share:g}"
@@ -64,10 +64,7 @@ _SPELLING = "write fixed:SECONDS, lognormal:MEDIAN,SIGMA or bimodal:QUICK,SLOW,S
 
 
 def parse(text: str) -> Distribution:
-    """Read a distribution.
-
-    Raises ValueError with a sentence that shows the spelling.
-    """
+    """Parse a distribution. Raises ValueError, with the spelling."""
     name, _, rest = text.partition(":")
     try:
         numbers = [float(part) for part in rest.split(",")]
@@ -85,9 +82,9 @@ def parse(text: str) -> Distribution:
     raise ValueError(_SPELLING)
 
 
-def _parsed(value: object) -> object:
+def _parse_text(value: object) -> object:
     return parse(value) if isinstance(value, str) else value
 
 
-ServiceTime = Annotated[Distribution, BeforeValidator(_parsed), PlainSerializer(str)]
-"""The same, as a field of a pydantic model: text in, text out."""
+ServiceTime = Annotated[Distribution, BeforeValidator(_parse_text), PlainSerializer(str)]
+"""A distribution as a pydantic field, serialized as text."""

@@ -1,4 +1,4 @@
-"""One account at the simulated vendor: its books, script, studio and clock, without the HTTP around them."""
+"""The simulated vendor without HTTP: account, script of modes, pictures and time."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from swapline_simulator.enums import ApiVersion
 
 
-def steady_clock() -> Callable[[], float]:
-    """Give a clock of seconds since the epoch that never jumps, whatever happens to the machine's own."""
+def steady_time() -> Callable[[], float]:
+    """Return a function for the seconds since the epoch, unaffected by changes of the system time."""
     start = time.time() - time.monotonic()
     return lambda: start + time.monotonic()
 
 
 @dataclass
 class Tally:
-    """What was asked of the vendor, beside what the books know."""
+    """Counts of calls, beside those of the account."""
 
     submissions: int = 0
     with_key: int = 0
@@ -47,40 +47,40 @@ class Tally:
 
 
 class SimulatedVendor:
-    """Everything here but the making of pictures happens in the event loop that serves the calls."""
+    """Runs in the event loop of the server; only pictures are rendered in a thread."""
 
     def __init__(self, config: SimulatorConfig) -> None:
         """Open an account."""
-        self.now = steady_clock()
+        self.now = steady_time()
         self.config = config
         self.script = Script(config.seed, config.mode)
         self._studio = Studio()
         self._intake = Intake()
-        self._bells: dict[str, asyncio.Event] = {}
+        self._done_events: dict[str, asyncio.Event] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._open_books(epoch=0)
+        self._open_account(epoch=0)
 
     def reset(self) -> None:
-        """Forget every job, charge and direction; the rest of the configuration stays."""
+        """Forget every job, charge and direction; keep the configuration."""
         self.script = Script(self.config.seed)
-        for bell in self._bells.values():
-            bell.set()
-        self._bells.clear()
-        self._open_books(self.account.epoch + 1)
+        for event in self._done_events.values():
+            event.set()
+        self._done_events.clear()
+        self._open_account(self.account.epoch + 1)
 
     def retune(self, config: SimulatorConfig) -> None:
-        """Go on under another configuration. The credits that are left stay."""
+        """Change the configuration, except the credits left."""
         self.config = config
         self.account.retune(config, self.now())
         self.settle()
 
     def finish(self) -> None:
-        """Have every job that runs done now."""
+        """End every running job now."""
         self.account.finish(self.now())
         self.settle()
 
     def settle(self) -> None:
-        """Bring the books up to date now, and again as soon as the next job is done: calls may be held for it."""
+        """Update the account now, and again when the next job is done: long polls wait for it."""
         now = self.now()
         self.account.settle(now)
         if self._timer is not None:
@@ -90,13 +90,10 @@ class SimulatedVendor:
             self._timer = asyncio.get_running_loop().call_later(change - now, self.settle)
 
     async def accept(self, version: ApiVersion, raw: bytes) -> VendorJob:
-        """Take a submission in. Nothing is charged unless everything about it is right.
-
-        Raises Refusal.
-        """
+        """Accept and charge a valid submission. Raises Refusal for any other."""
         body = read_body(raw)
         order = read_order(version, body, self.config.catalog)
-        photograph = await self._intake.take(read_picture(body))
+        photograph = await self._intake.receive(read_picture(body))
         now = self.now()
         self.account.admit(now)
         job = self.account.accept(order, photograph, now)
@@ -106,34 +103,34 @@ class SimulatedVendor:
         return job
 
     async def picture(self, job: VendorJob, photograph: Photograph) -> bytes:
-        """Give the result of a job in base64."""
+        """Return the result of a job in base64."""
         return await self._studio.result(photograph, self._recipe(job))
 
     async def done(self, job: VendorJob, seconds: float | None) -> bool:
-        """Wait until a job is done, for a time at most; tell whether it is."""
+        """Wait `seconds` at most for a job's end; return whether it is done."""
         if job.done_at is not None and job.done_at <= self.now():
             return True
-        bell = self._bells.setdefault(job.job_id, asyncio.Event())
+        event = self._done_events.setdefault(job.job_id, asyncio.Event())
         try:
             async with asyncio.timeout(seconds):
-                await bell.wait()
+                await event.wait()
         except TimeoutError:
             return False
         return True
 
     def close(self) -> None:
-        """Stop the clock and the studio."""
+        """Stop the timer and the studio."""
         if self._timer is not None:
             self._timer.cancel()
         self._studio.close()
 
-    def _open_books(self, epoch: int) -> None:
-        self.account = Account(self.config, self._ring, epoch)
+    def _open_account(self, epoch: int) -> None:
+        self.account = Account(self.config, self._set_done, epoch)
         self.tally = Tally()
 
-    def _ring(self, job: VendorJob) -> None:
-        if (bell := self._bells.pop(job.job_id, None)) is not None:
-            bell.set()
+    def _set_done(self, job: VendorJob) -> None:
+        if (event := self._done_events.pop(job.job_id, None)) is not None:
+            event.set()
 
     def _recipe(self, job: VendorJob) -> Recipe:
         return Recipe(job.order.filter_id, job.order.ratio, job.order.version, self.config.results)

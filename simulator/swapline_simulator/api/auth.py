@@ -1,4 +1,4 @@
-"""What the endpoints share: where the vendor is, which version was called, and whether the key is right."""
+"""Shared by the endpoints: the vendor's app key, the API version, the check of the API key."""
 
 from __future__ import annotations
 
@@ -16,24 +16,21 @@ VENDOR = web.AppKey("vendor", SimulatedVendor)
 
 
 def version_of(request: web.Request) -> ApiVersion:
-    """Give the version in the path."""
+    """Return the version in the path."""
     return ApiVersion(request.match_info["version"])
 
 
 def check_key(vendor: SimulatedVendor, request: web.Request) -> None:
-    """Let only calls with the right key in.
-
-    Raises Refusal: 401.
-    """
-    given = request.headers.get(vendor.config.key_header, "")
-    wanted = vendor.config.key_prefix + vendor.config.key
-    if not compare_digest(given.encode(errors="replace"), wanted.encode()):
+    """Raise Refusal (401) unless the call has the right key."""
+    received = request.headers.get(vendor.config.key_header, "")
+    expected = vendor.config.key_prefix + vendor.config.key
+    if not compare_digest(received.encode(errors="replace"), expected.encode()):
         vendor.tally.unauthorized += 1
         raise Refusal(401, "UNAUTHORIZED", "The API key is missing or wrong.")
 
 
 def refusal_reply(vendor: SimulatedVendor, refusal: Refusal) -> replies.Reply:
-    """Say no; above the cap with Retry-After, where it is set up so."""
+    """Return the reply of a refusal; above the cap with Retry-After, if configured."""
     if isinstance(refusal, OverCapRefusal):
         return replies.over_cap(refusal, vendor.config.over_cap, vendor.config.retry_after, vendor.now())
     return replies.refused(refusal)

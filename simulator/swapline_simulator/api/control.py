@@ -1,4 +1,4 @@
-"""The control page: what the vendor saw (GET /_control), and how it shall behave from now on (POST /_control)."""
+"""The control page: the report (GET /_control) and changes of behaviour (POST /_control)."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 
 class Change(BaseModel):
-    """What is wanted of a running vendor: these fields, and any of SimulatorConfig's."""
+    """A change of a running vendor: these fields, and any of SimulatorConfig's."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
     reset: bool = False
     """First forget every job, charge and direction."""
-    calm: bool = False
+    clear_modes: bool = False
     """First forget every direction."""
     mode: Directions = ()
     """Then follow these as well."""
     finish: bool = False
-    """At last have every job that runs done now, whatever its service time."""
+    """Finally end every running job, whatever its service time."""
 
 
 async def show_report(request: web.Request) -> web.StreamResponse:
@@ -41,41 +41,41 @@ async def show_report(request: web.Request) -> web.StreamResponse:
 
 
 async def show_page(request: web.Request) -> web.StreamResponse:
-    """Answer GET /_control/page: the same for people."""
+    """Answer GET /_control/page: the same as a web page."""
     return await send(request, Reply(200, (page("control.html"),), HTML))
 
 
 async def change(request: web.Request) -> web.StreamResponse:
-    """Answer POST /_control: all of a change, or nothing of it and 400 with a sentence."""
+    """Answer POST /_control: apply the whole change, or nothing and answer 400 with a sentence."""
     vendor = request.app[VENDOR]
     try:
-        wanted = Change.model_validate_json(await request.read())
-        config = _changed(vendor.config, wanted)
+        requested = Change.model_validate_json(await request.read())
+        config = _changed_config(vendor.config, requested)
     except ValidationError as error:
         return await send(request, text({"error": "INVALID_CHANGE", "message": sentence(error)}, 400))
-    _apply(vendor, wanted, config)
+    _apply(vendor, requested, config)
     return await send(request, Reply(200, (report(vendor, with_jobs=False).model_dump_json().encode(),)))
 
 
 def sentence(error: ValidationError) -> str:
-    """Say what is wrong with each field, in one line."""
+    """Return the problem of each field in one line."""
     parts = [".".join(map(str, one["loc"])) + ": " + one["msg"] for one in error.errors()]
     return "; ".join(part.removeprefix(": ").replace("Value error, ", "") for part in parts)
 
 
-def _changed(config: SimulatorConfig, wanted: Change) -> SimulatorConfig:
-    return SimulatorConfig.model_validate(config.model_dump() | (wanted.model_extra or {}))
+def _changed_config(config: SimulatorConfig, requested: Change) -> SimulatorConfig:
+    return SimulatorConfig.model_validate(config.model_dump() | (requested.model_extra or {}))
 
 
-def _apply(vendor: SimulatedVendor, wanted: Change, config: SimulatorConfig) -> None:
+def _apply(vendor: SimulatedVendor, requested: Change, config: SimulatorConfig) -> None:
     vendor.retune(config)
-    if wanted.reset:
+    if requested.reset:
         vendor.reset()
-    if wanted.calm:
-        vendor.script.calm()
-    for direction in wanted.mode:
+    if requested.clear_modes:
+        vendor.script.clear()
+    for direction in requested.mode:
         vendor.script.direct(direction)
-    if "credits" in (wanted.model_extra or {}):
+    if "credits" in (requested.model_extra or {}):
         vendor.account.credits_left = config.credits
-    if wanted.finish:
+    if requested.finish:
         vendor.finish()

@@ -1,4 +1,4 @@
-"""The picture of a submission: decoded, checked to be one, and known by the SHA-256 of its bytes."""
+"""Decode and check the picture of a submission, identified by the SHA-256 of its bytes."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ import aiohttp
 from PIL import Image
 
 from swapline_simulator.api.orders import Refusal
-from swapline_simulator.imaging.pictures import opened
+from swapline_simulator.imaging.pictures import open_picture
 from swapline_simulator.imaging.portrait import portrait_of
 
-FETCH_SECONDS = 10
-"""For a picture on this machine: far more than it takes."""
-FETCH_LIMIT = 10 * 2**20
-"""Bytes of a fetched picture: as much as the vendor's host takes in a body."""
+FETCH_TIMEOUT_S = 10
+"""Seconds for a picture on this machine."""
+MAX_FETCH_BYTES = 10 * 2**20
+"""Bytes of a fetched picture: the vendor's limit for a body."""
 
 
 @dataclass(eq=False, frozen=True)
 class Photograph:
-    """A picture that was accepted. `sha256` is of its bytes; of a URL's text where the picture was not fetched."""
+    """An accepted picture. `sha256` is of its bytes, or of the URL if it was not fetched."""
 
     data: bytes = field(repr=False)
     sha256: str
@@ -34,50 +34,47 @@ class Photograph:
 
 
 class Intake:
-    """Takes pictures in. A picture that is in use is checked once, however often it is sent."""
+    """Receives pictures. One that is in use is checked once, however often it is sent."""
 
     def __init__(self) -> None:
-        """Begin with no picture."""
+        """Start without pictures."""
         self._in_use: WeakValueDictionary[str, Photograph] = WeakValueDictionary()
 
-    async def take(self, text: str) -> Photograph:
-        """Give the picture behind `base64`: the text itself, or a URL.
-
-        Raises Refusal: INVALID_IMAGE.
-        """
+    async def receive(self, text: str) -> Photograph:
+        """Return the picture of `base64`: base64, or a URL. Raises Refusal (INVALID_IMAGE)."""
         if text.startswith(("http://", "https://")):
-            return await self._linked(text)
-        return await asyncio.to_thread(self._decoded, text)
+            return await self._from_url(text)
+        return await asyncio.to_thread(self._from_base64, text)
 
-    async def _linked(self, url: str) -> Photograph:
+    async def _from_url(self, url: str) -> Photograph:
         host = _host(url)
         if _is_this_machine(host):
-            return await asyncio.to_thread(self._checked, await _fetched(url), url)
-        if not host or host.endswith(".invalid"):  # the one ending that is promised never to exist (RFC 2606)
+            return await asyncio.to_thread(self._check, await _fetch(url), url)
+        if not host or host.endswith(".invalid"):  # never exists (RFC 2606)
             raise _invalid(f"The picture at {url[:200]} could not be fetched.")
         digest = sha256(url.encode()).hexdigest()
         if (known := self._in_use.get(digest)) is not None:
             return known
-        return self._kept(Photograph(await asyncio.to_thread(portrait_of, url), digest, url))
+        return self._remember(Photograph(await asyncio.to_thread(portrait_of, url), digest, url))
 
-    def _decoded(self, text: str) -> Photograph:
+    def _from_base64(self, text: str) -> Photograph:
         try:
             data = a2b_base64(text, strict_mode=True)
         except ValueError as error:
             raise _invalid(f"base64 cannot be decoded: {error}.") from None
-        return self._checked(data, None)
+        return self._check(data, None)
 
-    def _checked(self, data: bytes, url: str | None) -> Photograph:
+    def _check(self, data: bytes, url: str | None) -> Photograph:
         digest = sha256(data).hexdigest()
         if (known := self._in_use.get(digest)) is not None and known.url == url:
             return known
         try:
-            opened(data)
+            open_picture(data)
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning):
             raise _invalid("The input is not a picture, or not a whole one.") from None
-        return self._kept(Photograph(data, digest, url))
+        return self._remember(Photograph(data, digest, url))
 
-    def _kept(self, photograph: Photograph) -> Photograph:
+    def _remember(self, photograph: Photograph) -> Photograph:
         self._in_use[photograph.sha256] = photograph
         return photograph
 
@@ -96,19 +93,19 @@ def _is_this_machine(host: str) -> bool:
         return False
 
 
-async def _fetched(url: str) -> bytes:
-    timeout = aiohttp.ClientTimeout(total=FETCH_SECONDS)
+async def _fetch(url: str) -> bytes:
+    timeout = aiohttp.ClientTimeout(total=FETCH_TIMEOUT_S)
     try:
         async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url, allow_redirects=False) as reply:
-            data = await _at_most(FETCH_LIMIT, reply.content)
+            data = await _read_limited(MAX_FETCH_BYTES, reply.content)
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         raise _invalid(f"The picture at {url[:200]} could not be fetched: {error}.") from None
     if reply.status != HTTPStatus.OK or data is None:
-        raise _invalid(f"{url[:200]} answered {reply.status}, or with more than {FETCH_LIMIT} bytes.")
+        raise _invalid(f"{url[:200]} answered {reply.status}, or with more than {MAX_FETCH_BYTES} bytes.")
     return data
 
 
-async def _at_most(limit: int, content: aiohttp.StreamReader) -> bytes | None:
+async def _read_limited(limit: int, content: aiohttp.StreamReader) -> bytes | None:
     data = bytearray()
     async for piece in content.iter_any():
         data += piece

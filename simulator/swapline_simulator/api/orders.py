@@ -1,7 +1,4 @@
-"""What a submission asks for, and everything in it that the vendor's page says is refused.
-
-Whether the picture is one is looked at elsewhere (`intake.py`), because looking takes time.
-"""
+"""Parse a submission, and refuse what the vendor's page refuses. `intake.py` checks the picture, which takes time."""
 
 from __future__ import annotations
 
@@ -21,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Refusal(Exception):  # noqa: N818 -- it names what the vendor does
-    """The vendor says no before it accepts, and charges nothing. `code` and the sentence go into the reply."""
+    """The vendor refuses a call and charges nothing. `code` and `sentence` are in the reply."""
 
     def __init__(self, status: int, code: str, sentence: str) -> None:
         """Keep the HTTP status and the vendor's code beside the sentence."""
@@ -32,7 +29,7 @@ class Refusal(Exception):  # noqa: N818 -- it names what the vendor does
 
 
 class Order(NamedTuple):
-    """One face swap, as the vendor understood it, without the picture."""
+    """One face swap without its picture."""
 
     version: ApiVersion
     gender: Gender
@@ -42,10 +39,7 @@ class Order(NamedTuple):
 
 
 def read_body(raw: bytes) -> dict[str, object]:
-    """Read the JSON of a submission.
-
-    Raises Refusal: 400 INVALID_REQUEST.
-    """
+    """Parse the JSON of a submission. Raises Refusal (400 INVALID_REQUEST)."""
     try:
         body = json.loads(raw)
     except (ValueError, RecursionError):
@@ -56,9 +50,9 @@ def read_body(raw: bytes) -> dict[str, object]:
 
 
 def read_order(version: ApiVersion, body: Mapping[str, object], catalog: Catalog) -> Order:
-    """Read all but the picture. Fields that the page does not name are left alone: v5 has some.
+    """Parse all but the picture. Unknown fields are ignored: v5 has some.
 
-    Raises Refusal: 422 with one of the page's codes, or INVALID_REQUEST where the page has none.
+    Raises Refusal: 422 with one of the page's codes, else INVALID_REQUEST.
     """
     gender = _gender(body)
     ratio = _one_of(Ratio, body, "ratio", Ratio.PORTRAIT, "INVALID_REQUEST")
@@ -71,10 +65,7 @@ def read_order(version: ApiVersion, body: Mapping[str, object], catalog: Catalog
 
 
 def read_picture(body: Mapping[str, object]) -> str:
-    """Give the picture as it was sent: base64, or a URL.
-
-    Raises Refusal: 400 INVALID_IMAGE.
-    """
+    """Return the picture as it was sent: base64, or a URL. Raises Refusal (400 INVALID_IMAGE)."""
     picture = body.get("base64")
     if not isinstance(picture, str) or not picture.strip():
         raise Refusal(400, "INVALID_IMAGE", "base64 is empty; send a picture in base64 or a public URL.")

@@ -1,4 +1,4 @@
-"""What the vendor and the proxies before it say, as bytes. The order of keys is that of the vendor's page."""
+"""Replies of the vendor and of proxies before it. The order of keys is that of the vendor's page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HTML = "text/html"
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer. Its body comes in pieces that are never joined, because a result is several megabytes."""
+    """One reply. Its body is in pieces that are never joined, because a result has several megabytes."""
 
     status: int
     pieces: Iterable[bytes]
@@ -32,27 +32,27 @@ class Reply:
 
     @property
     def length(self) -> int | None:
-        """Bytes of the body; None for one that is made while it is sent."""
+        """Bytes of the body; None for one that is generated while it is sent."""
         return sum(map(len, self.pieces)) if isinstance(self.pieces, tuple) else None
 
 
 def page(name: str) -> bytes:
-    """Give one of the HTML pages of this package."""
+    """Return one of the HTML pages of this package."""
     return files("swapline_simulator").joinpath("pages", name).read_bytes()
 
 
 def text(body: object, status: int = 200, **headers: str) -> Reply:
-    """Give a reply of compact JSON."""
+    """Return a reply of compact JSON."""
     return Reply(status, (json.dumps(body, separators=(",", ":")).encode(),), JSON, headers)
 
 
 def accepted(job_id: str) -> Reply:
-    """Answer a submission that was accepted."""
+    """Return the reply to an accepted submission."""
     return text({"id": job_id, "status": Status.IN_QUEUE})
 
 
 def standing(job_id: str, status: str) -> Reply:
-    """Answer a status call about a job that has no picture to give."""
+    """Return the reply to a status call about a job without a picture."""
     body = {"id": job_id, "status": status}
     if status == Status.FAILED:
         body["error"] = "The face could not be swapped; check your inputs."
@@ -60,18 +60,18 @@ def standing(job_id: str, status: str) -> Reply:
 
 
 def refused(refusal: Refusal) -> Reply:
-    """Answer a request that was read and not accepted."""
+    """Return the reply to a refused request."""
     return text({"error": refusal.code, "message": refusal.sentence}, refusal.status)
 
 
 def over_cap(refusal: Refusal, behaviour: OverCap, retry_after: float, now: float) -> Reply:
-    """Answer a submission above the cap, with Retry-After where the behaviour asks for it."""
+    """Return the reply to a submission above the cap, with Retry-After if so configured."""
     kind = {OverCap.TOO_MANY_SECONDS: "429_seconds", OverCap.TOO_MANY_DATE: "429_date"}.get(behaviour)
     headers = _retry_after(kind, retry_after, now) if kind else {}
     return Reply(refusal.status, refused(refusal).pieces, JSON, headers)
 
 
-_SAYINGS = {
+_ERRORS = {
     "401": ("UNAUTHORIZED", "The API key is missing or wrong."),
     "402": ("INSUFFICIENT_CREDITS", "There are no credits left."),
     "403": ("FORBIDDEN", "This API key may not do this."),
@@ -81,21 +81,21 @@ _SAYINGS = {
 
 
 def canned(kind: str, amount: float, now: float) -> Reply | None:
-    """Give the reply of the modes of this kind that always say the same, such as `429_date`; None for other kinds."""
+    """Return the constant reply of modes of this kind, such as `429_date`; None for other kinds."""
     if kind in {"504", "524"}:
         return Reply(int(kind), (page(f"{kind}.html"),), HTML)
     if kind == "not_json":
         return Reply(200, (page("504.html"),), HTML)
     number = kind[:3]
-    if number not in _SAYINGS:
+    if number not in _ERRORS:
         return None
-    code, sentence = _SAYINGS[number]
-    said = text({"error": code, "message": sentence}, int(number))
-    return Reply(said.status, said.pieces, JSON, _retry_after(kind, amount, now))
+    code, sentence = _ERRORS[number]
+    reply = text({"error": code, "message": sentence}, int(number))
+    return Reply(reply.status, reply.pieces, JSON, _retry_after(kind, amount, now))
 
 
 def _retry_after(kind: str, seconds: float, now: float) -> dict[str, str]:
-    """Say when to come again, in whole seconds or as a date, as RFC 9110 has it; nothing for other kinds."""
+    """Return a Retry-After header in whole seconds or as a date (RFC 9110); empty for other kinds."""
     if kind.endswith("_seconds"):
         return {"Retry-After": str(ceil(seconds))}
     if kind.endswith("_date"):

@@ -32,8 +32,8 @@ def completed(job_id: str, picture: bytes) -> Reply:
     return _around(job_id, b'["', picture, b'"]')
 
 
-def directed(job_id: str, cue: Cue, picture: bytes) -> Reply:
-    """Answer in the mode of a cue. Takes up to a second of CPU in some, so call it in a thread."""
+def in_mode(job_id: str, cue: Cue, picture: bytes) -> Reply:
+    """Return a reply in the mode of a cue. Some take a second of CPU: call it in a thread."""
     if cue.mode in SPOILED:
         return completed(job_id, b2a_base64(SPOILED[cue.mode](a2b_base64(picture)), newline=False))
     return MISSHAPEN[cue.mode](job_id, picture, int(cue.amount))
@@ -65,7 +65,7 @@ def _empty(job_id: str, _picture: bytes, _amount: int) -> Reply:
     return text({"id": job_id, "status": Status.COMPLETED, "output": {"images": []}})
 
 
-def _garbage(job_id: str, picture: bytes, _amount: int) -> Reply:
+def _not_base64(job_id: str, picture: bytes, _amount: int) -> Reply:
     return _around(job_id, b'["', b"*" + picture.replace(b"+", b"*").replace(b"/", b"?"), b'"]')
 
 
@@ -85,16 +85,16 @@ MISSHAPEN: dict[Mode, Callable[[str, bytes, int], Reply]] = {
     Mode.RESULT_OTHER_ORDER: _other_order,
     Mode.RESULT_MISSING: _missing,
     Mode.RESULT_EMPTY: _empty,
-    Mode.RESULT_GARBAGE: _garbage,
+    Mode.RESULT_NOT_BASE64: _not_base64,
     Mode.RESULT_GZIP_BOMB: _gzip_bomb,
     Mode.RESULT_HUGE: _huge,
 }
 
 
 def packed_letters(head: bytes, mebibytes: int, tail: bytes) -> bytes:
-    """Give a whole gzip stream of `head`, that many MiB of the letter A, and `tail`: about a kB for each MiB.
+    """Return a gzip stream of `head`, `mebibytes` MiB of the letter A, and `tail`: about a kB for each MiB.
 
-    A fully flushed block of deflate stands for itself, so one block is packed and repeated.
+    A fully flushed deflate block is self-contained, so one block is compressed and repeated.
     """
     letters = b"A" * MIB
     packer = zlib.compressobj(level=9, wbits=-zlib.MAX_WBITS)
@@ -112,7 +112,7 @@ def packed_letters(head: bytes, mebibytes: int, tail: bytes) -> bytes:
 
 
 def _streamed(head: bytes, megabytes: int, tail: bytes) -> Iterator[bytes]:
-    """Give a valid body with a picture of that many million letters, a million at a time."""
+    """Yield a valid body with a picture of `megabytes` million letters."""
     yield head
     piece = b"A" * 10**6
     for _ in range(megabytes):

@@ -1,4 +1,4 @@
-"""The vendor as an HTTP server: its routes, and how it begins and stops to listen."""
+"""The vendor as an HTTP server: routes, start and stop."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
     from swapline_simulator.config import SimulatorConfig
 
-BODY_LIMIT = 12 * 2**20
-"""Bytes of a request: the 10 MB that the vendor's host takes, and room for the JSON around them. Above it: 413."""
-PARTING_SECONDS = 0.2
-"""For calls that are under way when the server stops. Held calls would keep it for as long as they are held."""
+MAX_BODY_BYTES = 12 * 2**20
+"""Bytes of a request: the vendor's 10 MB, and 2 MiB for the JSON around them. Above it: 413."""
+SHUTDOWN_TIMEOUT_S = 0.2
+"""Seconds for open calls when the server stops: long polls would delay the end."""
 
 
 def build_app(config: SimulatorConfig) -> web.Application:
-    """Give the whole vendor as an aiohttp application."""
-    app = web.Application(client_max_size=BODY_LIMIT, middlewares=[_let_go])
+    """Return the vendor as an aiohttp application."""
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_ignore_disconnects])
     app[VENDOR] = SimulatedVendor(config)
     app.add_routes(
         [
@@ -48,11 +48,8 @@ def build_app(config: SimulatorConfig) -> web.Application:
 
 @asynccontextmanager
 async def listening(config: SimulatorConfig, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-    """Serve while the context is open; gives the URL. Port 0 takes a free one.
-
-    Raises SimulatorError when the address cannot be listened on.
-    """
-    runner = web.AppRunner(build_app(config), access_log=None, shutdown_timeout=PARTING_SECONDS)
+    """Serve while the context is open; yield the URL. Port 0: a free one. Raises SimulatorError if it cannot listen."""
+    runner = web.AppRunner(build_app(config), access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
     await runner.setup()
     try:
         try:
@@ -65,8 +62,8 @@ async def listening(config: SimulatorConfig, host: str = "127.0.0.1", port: int 
 
 
 @web.middleware
-async def _let_go(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Take it as nothing special when a caller hangs up in the middle: those who test for that do it all the time."""
+async def _ignore_disconnects(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Ignore a caller that disconnects in the middle of a call: tests do so."""
     try:
         return await handler(request)
     except ConnectionError:
@@ -74,7 +71,7 @@ async def _let_go(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def _reason(error: OSError) -> str:
-    """Give the system's own words: asyncio's repeat the address. Names that do not resolve have no system's words."""
+    """Return the system's message, because asyncio's repeats the address; an unresolved name has none."""
     return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror or error)
 
 

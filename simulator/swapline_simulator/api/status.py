@@ -1,4 +1,4 @@
-"""POST /{version}/status/{job_id}: how long the call is held, what is said, and how it goes over the wire."""
+"""POST /{version}/status/{job_id}: wait as the mode requires, and reply."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from swapline_simulator.api import replies
 from swapline_simulator.api.auth import VENDOR, check_key, refusal_reply, version_of
 from swapline_simulator.api.orders import Refusal
-from swapline_simulator.api.results import ENDINGS, completed, directed
+from swapline_simulator.api.results import ENDINGS, completed, in_mode
 from swapline_simulator.api.sending import close, cut, drip, send, send_after_interim
 from swapline_simulator.enums import Status
 from swapline_simulator.faults.modes import Mode
@@ -22,52 +22,52 @@ if TYPE_CHECKING:
     from swapline_simulator.faults.script import Cue
 
 UNKNOWN_STATUS = "WARMING_UP"
-"""A status that no page names."""
+"""A status that no documentation names."""
 
 OTHER_JOB = "job-of-another"
-"""An id that no job here has."""
+"""An id that no job has."""
 
 
 async def status(request: web.Request) -> web.StreamResponse:
-    """Answer one look."""
+    """Answer one poll."""
     vendor = request.app[VENDOR]
     await request.read()
     vendor.tally.polls += 1
     try:
         check_key(vendor, request)
-        return await _look(vendor, request)
+        return await _poll(vendor, request)
     except Refusal as refusal:
         return await send(request, refusal_reply(vendor, refusal))
 
 
-async def _look(vendor: SimulatedVendor, request: web.Request) -> web.StreamResponse:
+async def _poll(vendor: SimulatedVendor, request: web.Request) -> web.StreamResponse:
     vendor.settle()
     job_id = request.match_info["job_id"]
     job = vendor.account.find(job_id, version_of(request))
     if job is not None:
         job.polls += 1
-    cue = vendor.script.look(job_id, job.polls if job else 0)
+    cue = vendor.script.poll(job_id, job.polls if job else 0)
     if (reply := replies.canned(cue.mode.kind, cue.amount, vendor.now())) is not None:
         return await send(request, reply)
     if job is None or job.photograph is None or _hidden(vendor, cue, job):
         vendor.tally.unknown_polls += 1
         raise Refusal(404, "JOB_NOT_FOUND", "There is no such job.")
     photograph = job.photograph
-    if not await _waited(vendor, cue, job):
+    if not await _wait(vendor, cue, job):
         return close(request)
-    return await _sent(request, cue, await _news(vendor, cue, job, photograph))
+    return await _send(request, cue, await _reply(vendor, cue, job, photograph))
 
 
 def _hidden(vendor: SimulatedVendor, cue: Cue, job: VendorJob) -> bool:
-    """Tell whether the vendor pretends not to know a job."""
+    """Return whether the mode hides a job."""
     if cue.mode is Mode.STATUS_404_THEN_FOUND:
         return job.polls <= cue.amount
     done = job.done_at is not None and job.done_at + cue.amount < vendor.now()
     return cue.mode is Mode.STATUS_404_AFTER_TTL and done
 
 
-async def _waited(vendor: SimulatedVendor, cue: Cue, job: VendorJob) -> bool:
-    """Hold the call as long as the mode wants it. False when the caller shall hear nothing."""
+async def _wait(vendor: SimulatedVendor, cue: Cue, job: VendorJob) -> bool:
+    """Wait as long as the mode requires; return whether to reply at all."""
     match cue.mode:
         case Mode.STATUS_HELD:
             return await vendor.done(job, None)
@@ -78,8 +78,8 @@ async def _waited(vendor: SimulatedVendor, cue: Cue, job: VendorJob) -> bool:
     return cue.mode is not Mode.STATUS_CLOSED
 
 
-async def _news(vendor: SimulatedVendor, cue: Cue, job: VendorJob, photograph: Photograph) -> replies.Reply:
-    """Say how it stands with a job."""
+async def _reply(vendor: SimulatedVendor, cue: Cue, job: VendorJob, photograph: Photograph) -> replies.Reply:
+    """Return the reply about a job."""
     if cue.mode is Mode.STATUS_OTHER_JOB:
         return completed(OTHER_JOB, await vendor.picture(job, photograph))
     now = vendor.now()
@@ -94,10 +94,10 @@ async def _news(vendor: SimulatedVendor, cue: Cue, job: VendorJob, photograph: P
     picture = await vendor.picture(job, photograph)
     if result.mode is Mode.RESULT_OK:
         return completed(job.job_id, picture)
-    return await asyncio.to_thread(directed, job.job_id, result, picture)
+    return await asyncio.to_thread(in_mode, job.job_id, result, picture)
 
 
-async def _sent(request: web.Request, cue: Cue, reply: replies.Reply) -> web.StreamResponse:
+async def _send(request: web.Request, cue: Cue, reply: replies.Reply) -> web.StreamResponse:
     match cue.mode:
         case Mode.STATUS_DRIP:
             return await drip(request, reply, cue.amount)

@@ -1,4 +1,4 @@
-"""POST /{version}/run/face_swap: the key, the cue, the order, the books; then the reply, right or wrong."""
+"""POST /{version}/run/face_swap: check the key, apply the mode, accept and charge, reply."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 async def run(request: web.Request) -> web.StreamResponse:
-    """Take a submission, and charge it before anything can go wrong with the reply."""
+    """Accept and charge a submission, then reply as the mode requires."""
     vendor = request.app[VENDOR]
     raw = await request.read()
     vendor.tally.submissions += 1
@@ -34,8 +34,8 @@ async def run(request: web.Request) -> web.StreamResponse:
     except Refusal as refusal:
         vendor.tally.refused[refusal.code] += 1
         return await send(request, refusal_reply(vendor, refusal))
-    told = vendor.account.before(job) if cue.mode is Mode.SUBMIT_OTHER_ID_ACCEPTED else job
-    return await _answer(request, cue, told.job_id)
+    named = vendor.account.before(job) if cue.mode is Mode.SUBMIT_OTHER_ID_ACCEPTED else job
+    return await _answer(request, cue, named.job_id)
 
 
 async def _answer(request: web.Request, cue: Cue, job_id: str) -> web.StreamResponse:

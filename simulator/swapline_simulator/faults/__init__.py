@@ -1,1 +1,1 @@
-"""Faults that a simulated vendor can be told to show."""
+"""Modes of misbehaviour, and directions when to use them."""

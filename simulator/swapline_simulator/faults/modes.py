@@ -1,4 +1,4 @@
-"""Every way in which the simulated vendor can answer: one enum and one table, from which the documentation is drawn.
+"""All modes in which the simulated vendor can reply, as one enum and one table; the documentation is generated.
 
 A mode belongs to one of three stages, and each stage is always in exactly one mode:
 
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 
 class Stage(StrEnum):
-    """Which part of the API a mode bends."""
+    """The part of the API that a mode changes."""
 
     SUBMIT = "submit"
     STATUS = "status"
@@ -22,7 +22,7 @@ class Stage(StrEnum):
 
 
 class Mode(StrEnum):
-    """One way to answer. The name begins with its stage."""
+    """One way to reply. The name begins with its stage."""
 
     SUBMIT_OK = "submit_ok"
     SUBMIT_401 = "submit_401"
@@ -74,7 +74,7 @@ class Mode(StrEnum):
     RESULT_OTHER_ORDER = "result_other_order"
     RESULT_MISSING = "result_missing"
     RESULT_EMPTY = "result_empty"
-    RESULT_GARBAGE = "result_garbage"
+    RESULT_NOT_BASE64 = "result_not_base64"
     RESULT_CUT_PNG = "result_cut_png"
     RESULT_CORRUPT_PNG = "result_corrupt_png"
     RESULT_JPEG = "result_jpeg"
@@ -93,7 +93,7 @@ class Mode(StrEnum):
 
     @property
     def kind(self) -> str:
-        """The name without its stage and without `_accepted`: what is done, wherever it is done."""
+        """The name without stage and `_accepted`."""
         return self.partition("_")[2].removesuffix("_accepted")
 
     @property
@@ -103,11 +103,11 @@ class Mode(StrEnum):
 
 
 WELL_BEHAVED = {Stage.SUBMIT: Mode.SUBMIT_OK, Stage.STATUS: Mode.STATUS_OK, Stage.RESULT: Mode.RESULT_OK}
-"""The mode of each stage when nothing else was asked for."""
+"""The default mode of each stage."""
 
 
 class Row(NamedTuple):
-    """What a mode does. Some do it for an amount of something; `amount` is the default."""
+    """What a mode does; `amount` is the default where it has a unit."""
 
     meaning: str
     amount: float = 0
@@ -167,7 +167,7 @@ MODES: dict[Mode, Row] = {
     Mode.RESULT_OTHER_ORDER: Row("COMPLETED, the reply's keys in alphabetical order, with the host's two times"),
     Mode.RESULT_MISSING: Row("COMPLETED without `output`"),
     Mode.RESULT_EMPTY: Row("COMPLETED, `images` is an empty list"),
-    Mode.RESULT_GARBAGE: Row("COMPLETED, the picture is not base64"),
+    Mode.RESULT_NOT_BASE64: Row("COMPLETED, the picture is not base64"),
     Mode.RESULT_CUT_PNG: Row("COMPLETED, the PNG ends in its middle"),
     Mode.RESULT_CORRUPT_PNG: Row("COMPLETED, one bit of the PNG is wrong"),
     Mode.RESULT_JPEG: Row("COMPLETED, the picture is a JPEG"),
@@ -182,7 +182,7 @@ MODES: dict[Mode, Row] = {
 
 
 def markdown() -> str:
-    """Draw the table for the documentation."""
+    """Return the table for the documentation."""
     lines = ["| mode | what it does | amount |", "|---|---|---|"]
     for mode, row in MODES.items():
         amount = f"{row.amount:g} {row.unit}" if row.unit else ""

@@ -1,7 +1,6 @@
-"""Which mode the next call is answered in: directions given beforehand or while the vendor runs, and who obeys which.
+"""Choose the mode of the next reply, by directions given at start or while the vendor runs.
 
-For each stage the first of these that applies to the call wins: the direction for the job or submission, the standing
-direction, good behaviour.
+For each stage the first that applies wins: the direction for the job or submission, the standing one, the default.
 """
 
 from __future__ import annotations
@@ -18,26 +17,26 @@ from swapline_simulator.rng import stream
 
 
 class Direction(BaseModel):
-    """One order to misbehave. It stands until changed, unless it is for one job or for the next submissions."""
+    """Use a mode: until changed, for one job, or for the next submissions."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     mode: Mode
     amount: float | None = Field(default=None, ge=0)
-    """How much of the mode's unit; the table's default when absent."""
+    """In the mode's unit; None: its default."""
     share: float = Field(default=1, gt=0, le=1)
-    """The share of calls that obey, drawn by the seed; of jobs, for the result."""
+    """The share of calls in this mode, drawn by the seed; of jobs, for the result."""
     times: int | None = Field(default=None, ge=1)
-    """How many calls obey; of each job, where it is given for jobs."""
+    """Calls in this mode at most; for each job, if it is for jobs."""
     job: str | None = None
     """Only this vendor job."""
     next_submissions: int | None = Field(default=None, ge=1)
-    """Only the next submissions: for the stages status and result, the jobs that they become."""
+    """Only the next submissions, and for the stages status and result their jobs."""
 
     @model_validator(mode="before")
     @classmethod
     def _from_text(cls, value: object) -> object:
-        """Read `MODE[=AMOUNT][@SHARE]`, such as `status_429_seconds=3@0.1`."""
+        """Parse `MODE[=AMOUNT][@SHARE]`, such as `status_429_seconds=3@0.1`."""
         if not isinstance(value, str):
             return value
         text, _, share = value.partition("@")
@@ -48,7 +47,7 @@ class Direction(BaseModel):
     @field_validator("mode", mode="before")
     @classmethod
     def _known(cls, value: object) -> object:
-        """Name the nearest modes instead of all of them."""
+        """Suggest the nearest modes for an unknown one."""
         names = [mode.value for mode in Mode]
         if value in names:
             return value
@@ -75,7 +74,7 @@ Directions = Annotated[tuple[Direction, ...], BeforeValidator(_one_or_many)]
 
 
 class Cue(NamedTuple):
-    """The mode for one call, and how much of it."""
+    """The mode and amount for one call."""
 
     mode: Mode
     amount: float = 0
@@ -86,8 +85,8 @@ class _Standing:
     direction: Direction
     left: int | None
 
-    def obeyed(self) -> bool:
-        """Count one call. True while the direction still applies."""
+    def applies_now(self) -> bool:
+        """Count one call; return whether the direction still applies."""
         if self.left is None:
             return True
         self.left -= 1
@@ -95,23 +94,23 @@ class _Standing:
 
 
 class Script:
-    """All directions that are in force."""
+    """The directions in force."""
 
     def __init__(self, seed: int, directions: Directions = ()) -> None:
-        """Begin with good behaviour, then follow the directions in their order."""
+        """Add the directions in order."""
         self._seed = seed
-        self.calm()
+        self.clear()
         for direction in directions:
             self.direct(direction)
 
-    def calm(self) -> None:
+    def clear(self) -> None:
         """Forget every direction."""
         self._standing: dict[Stage, _Standing] = {}
         self._upcoming: dict[Stage, deque[Direction]] = defaultdict(deque)
         self._by_job: dict[tuple[Stage, str], _Standing] = {}
 
     def direct(self, direction: Direction) -> None:
-        """Follow one more direction."""
+        """Add one direction."""
         stage = direction.mode.stage
         if direction.next_submissions is not None:
             self._upcoming[stage].extend([direction] * direction.next_submissions)
@@ -121,28 +120,28 @@ class Script:
             self._standing[stage] = _Standing(direction, direction.times)
 
     def bind(self, job_id: str) -> None:
-        """Give the job that was just accepted the directions that were waiting for it."""
+        """Assign the pending directions for the next submissions to this job."""
         for stage in (Stage.STATUS, Stage.RESULT):
             if self._upcoming[stage]:
                 direction = self._upcoming[stage].popleft()
                 self._by_job[stage, job_id] = _Standing(direction, direction.times)
 
     def submission(self, number: int) -> Cue:
-        """Give the cue for a submission; `number` counts those that came with the right key."""
+        """Return the cue for a submission; `number` counts those with the right key."""
         upcoming = self._upcoming[Stage.SUBMIT]
         next_one = _Standing(upcoming.popleft(), None) if upcoming else None
         return self._first(Stage.SUBMIT, next_one, number)
 
-    def look(self, job_id: str, number: int) -> Cue:
-        """Give the cue for the status call of this number about a job."""
+    def poll(self, job_id: str, number: int) -> Cue:
+        """Return the cue for the status call of this number about a job."""
         return self._first(Stage.STATUS, self._by_job.get((Stage.STATUS, job_id)), job_id, number)
 
     def result(self, job_id: str) -> Cue:
-        """Give the cue for the result of a job: the same at every call, unless directed otherwise meanwhile."""
+        """Return the cue for the result of a job: the same at every call, unless directions change."""
         return self._first(Stage.RESULT, self._by_job.get((Stage.RESULT, job_id)), job_id)
 
     def _first(self, stage: Stage, special: _Standing | None, *what: str | int) -> Cue:
-        """Give the cue of the first direction that applies to this call."""
+        """Return the cue of the first direction that applies to this call."""
         for standing in (special, self._standing.get(stage)):
             if standing is not None and self._applies(standing, *what):
                 direction = standing.direction
@@ -153,4 +152,4 @@ class Script:
     def _applies(self, standing: _Standing, *what: str | int) -> bool:
         mode, share = standing.direction.mode, standing.direction.share
         drawn = share == 1 or stream(self._seed, mode, *what).random() < share
-        return drawn and standing.obeyed()
+        return drawn and standing.applies_now()

@@ -1,4 +1,4 @@
-"""Pictures that are not what was promised. Each takes the PNG that would have been sent and gives other bytes."""
+"""Corrupt results. Each function takes the right PNG and returns other bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Three portraits for those who have no photograph at hand, made from the sample that is in the package."""
+"""Three sample portraits, made from the photograph in the package."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from PIL import Image, ImageEnhance, ImageOps
 
 SAMPLE = "photos/astronaut.jpg"
 SIDE = 512
-"""Pixels of the sides of the sample, and of what is made from it."""
+"""Pixels of each side of the samples."""
 
 
 def sample_photographs() -> list[bytes]:
-    """Give three different JPEG portraits, 512 x 512 pixels, the same bytes every time.
+    """Return three different JPEG portraits, 512 x 512 pixels, the same bytes every time.
 
-    They are made from NASA's portrait of Eileen Collins (public domain): as it is, mirrored in warm colours,
-    and a close crop in cool ones.
+    NASA's portrait of Eileen Collins (public domain): original, mirrored in warm colours, cropped in cool ones.
     """
     original = files("swapline_simulator").joinpath(SAMPLE).read_bytes()
     with Image.open(BytesIO(original)) as opened:
@@ -25,7 +24,7 @@ def sample_photographs() -> list[bytes]:
 
 
 def jpeg(picture: Image.Image) -> bytes:
-    """Write a picture as a JPEG; quality 90 is what cameras use."""
+    """Encode a picture as a JPEG of quality 90, as cameras do."""
     out = BytesIO()
     picture.save(out, "JPEG", quality=90)
     return out.getvalue()

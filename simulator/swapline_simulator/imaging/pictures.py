@@ -1,4 +1,4 @@
-"""From a photograph to a result: cropped to the ratio, changed by the filter, framed, and written as a PNG."""
+"""Render a result: crop a photograph to the ratio, apply the filter's style, frame it, encode it as a PNG."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageOps
 
 from swapline_simulator.enums import ApiVersion, ResultSize
 from swapline_simulator.imaging.frame import frame
-from swapline_simulator.imaging.styles import chosen, tiled
+from swapline_simulator.imaging.styles import style_of, tiled
 from swapline_simulator.rng import stream
 
 if TYPE_CHECKING:
     from swapline_simulator.enums import FilterId, Ratio
 
 FACE_HEIGHT = 0.3
-"""Where a face usually is in a portrait, as a share of its height from the top: the crop keeps it."""
+"""Usual position of a portrait's face, as a share of the height from the top: the crop keeps it."""
 GRAIN = 21
-"""Steps of lightness in the film grain: with it a portrait has about 4 MB, as a photograph of that size would."""
+"""Steps of lightness in the film grain: they give a portrait about 4 MB, as a photograph of that size has."""
 GRAIN_CELL = 256
-"""Pixels of the side of the piece of grain that is repeated: too large for the eye to find the pattern."""
+"""Pixels of each side of the repeated grain cell: large enough to hide the pattern."""
 RUN_LENGTHS = 3
-"""zlib's strategy Z_RLE: it finds flat areas and little else, in a fifth less time than zlib's own choice."""
+"""zlib's strategy Z_RLE: compresses flat areas only, in a fifth less time than the default."""
 MAX_SIDE = 1800
 """Pixels of the longest result: a larger JPEG need not be decoded at full size."""
 
 
 class Recipe(NamedTuple):
-    """All that a result depends on, beside the photograph."""
+    """Everything that a result depends on, beside the photograph."""
 
     filter_id: FilterId
     ratio: Ratio
@@ -39,41 +39,38 @@ class Recipe(NamedTuple):
 
     @property
     def number(self) -> int:
-        """The filter as a number. The two versions give different pictures for the same filter, as the page says."""
+        """The filter as a number. The two API versions return different pictures for one filter, as the vendor's do."""
         own = self.filter_id.int if isinstance(self.filter_id, UUID) else self.filter_id
         return own + (3 if self.version is ApiVersion.V5 else 0)
 
     @property
     def title(self) -> str:
-        """What stands on the ticket."""
+        """The text of the label."""
         return f"FILTER {str(self.filter_id)[:8].upper()}"
 
 
-def opened(photograph: bytes) -> Image.Image:
-    """Decode a photograph the right way up as RGB.
-
-    Raises what Pillow raises for a picture that it cannot read to its end.
-    """
+def open_picture(photograph: bytes) -> Image.Image:
+    """Decode a photograph upright as RGB. Raises Pillow's errors for one that it cannot decode fully."""
     with Image.open(BytesIO(photograph)) as picture:
         picture.draft("RGB", (MAX_SIDE, MAX_SIDE))
         return ImageOps.exif_transpose(picture).convert("RGB")
 
 
 def render(photograph: bytes, recipe: Recipe) -> bytes:
-    """Give the PNG of a result, of exactly the size of its ratio: about 4 MB, or 40 kB where small ones are wanted."""
-    picture = opened(photograph)
+    """Return the PNG of a result, of exactly its ratio's size: about 4 MB, or 40 kB for small results."""
+    picture = open_picture(photograph)
     return png(_small(picture, recipe) if recipe.results is ResultSize.SMALL else _full(picture, recipe))
 
 
 def png(picture: Image.Image) -> bytes:
-    """Write a picture as a PNG, fast rather than small."""
+    """Encode a picture as a PNG, fast rather than small."""
     out = BytesIO()
     picture.save(out, "PNG", compress_level=1, compress_type=RUN_LENGTHS)
     return out.getvalue()
 
 
 def _full(picture: Image.Image, recipe: Recipe) -> Image.Image:
-    style, palette = chosen(recipe.number)
+    style, palette = style_of(recipe.number)
     result = style(_filling(picture, recipe.ratio.size), palette)
     around = frame(result.size, palette, recipe.title, f"simulated face swap {recipe.version}")
     result.paste(around, (0, 0), around)
@@ -81,8 +78,8 @@ def _full(picture: Image.Image, recipe: Recipe) -> Image.Image:
 
 
 def _small(picture: Image.Image, recipe: Recipe) -> Image.Image:
-    """Do the work on a sixteenth of the pixels, in 16 colours, and let each pixel be a block of 4 x 4."""
-    style, palette = chosen(recipe.number)
+    """Render a sixteenth of the pixels in 16 colours, each enlarged to a block of 4 x 4."""
+    style, palette = style_of(recipe.number)
     width, height = recipe.ratio.size
     result = style(_filling(picture, (width // 4, height // 4)), palette)
     brush = ImageDraw.Draw(result)
@@ -93,7 +90,7 @@ def _small(picture: Image.Image, recipe: Recipe) -> Image.Image:
 
 
 def _filling(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Crop to the shape and scale to the size; nothing is stretched, nothing is left empty."""
+    """Crop to the shape and scale to the size, without stretching."""
     return ImageOps.fit(picture, size, Image.Resampling.BICUBIC, centering=(0.5, FACE_HEIGHT))
 
 

@@ -1,4 +1,4 @@
-"""A drawn face for a picture that is only named by a URL: the simulator calls no address but this machine's own."""
+"""A drawn face for a picture given by URL: the simulator calls loopback addresses only."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from swapline_simulator.rng import stream
 if TYPE_CHECKING:
     from random import Random
 
-FINE = 2
-"""It is drawn this many times larger and reduced, because Pillow draws without smoothing edges."""
+OVERSAMPLING = 2
+"""The face is drawn twice as large and reduced, because Pillow does not smooth edges."""
 SKINS = ("#f6d3b3", "#e8b48a", "#c98d5e", "#9a6240", "#6b4129")
 HAIRS = ("#2b1b12", "#5a3825", "#a5682a", "#d9b36a", "#8f8f95")
 IRISES = ("#3a5a78", "#4b3621", "#3f6b4b")
 
 
 def portrait_of(url: str) -> bytes:
-    """Give a JPEG of a face, 512 x 512 pixels: the same face for the same URL."""
-    chance = stream(0, "portrait", url)
-    palette = chance.choice(PALETTES)
+    """Return a JPEG of a face, 512 x 512 pixels: the same face for the same URL."""
+    rng = stream(0, "portrait", url)
+    palette = rng.choice(PALETTES)
     backdrop = ImageOps.colorize(Image.radial_gradient("L"), palette.light, palette.mid)
-    canvas = backdrop.resize((SIDE * FINE, SIDE * FINE), Image.Resampling.BICUBIC)
-    _Artist(canvas, chance).draw(palette.accent)
-    return jpeg(canvas.reduce(FINE))
+    canvas = backdrop.resize((SIDE * OVERSAMPLING, SIDE * OVERSAMPLING), Image.Resampling.BICUBIC)
+    _Artist(canvas, rng).draw(palette.accent)
+    return jpeg(canvas.reduce(OVERSAMPLING))
 
 
 class _Artist:
-    """Draws in percent of the canvas, so that the proportions of a face can be read off the numbers."""
+    """Draws a face. Coordinates are percent of the canvas."""
 
-    def __init__(self, canvas: Image.Image, chance: Random) -> None:
+    def __init__(self, canvas: Image.Image, rng: Random) -> None:
         self._brush = ImageDraw.Draw(canvas)
         self._unit = canvas.width / 100
-        self._skin = chance.choice(SKINS)
-        self._hair = chance.choice(HAIRS)
-        self._iris = chance.choice(IRISES)
-        self._long_hair = chance.random() < 0.5  # noqa: PLR2004 -- one half has long hair
-        self._face = chance.uniform(16, 19)
-        self._smile = chance.uniform(3, 7)
+        self._skin = rng.choice(SKINS)
+        self._hair = rng.choice(HAIRS)
+        self._iris = rng.choice(IRISES)
+        self._long_hair = rng.random() < 0.5  # noqa: PLR2004 -- one half has long hair
+        self._face = rng.uniform(16, 19)
+        self._smile = rng.uniform(3, 7)
 
     def draw(self, clothes: str) -> None:
         """Draw from the back to the front."""
@@ -54,14 +54,16 @@ class _Artist:
         self._brush.chord(self._box(50, 31, self._face, 14), 180, 360, fill=self._hair)
         for side in (-1, 1):
             self._eye(50 + side * 7.5)
-        self._brush.line([self._point(50, 45), self._point(51.5, 51), self._point(49.5, 51.5)], self._hair, FINE * 3)
+        self._brush.line(
+            [self._point(50, 45), self._point(51.5, 51), self._point(49.5, 51.5)], self._hair, OVERSAMPLING * 3
+        )
         self._brush.chord(self._box(50, 56, 7, self._smile), 0, 180, fill="#a23b3b")
 
     def _eye(self, x: float) -> None:
         self._oval(x, 43, 3.2, 2.1, "#ffffff")
         self._oval(x, 43, 1.7, 1.9, self._iris)
         self._oval(x, 43, 0.8, 0.9, "#101010")
-        self._brush.arc(self._box(x, 40.5, 4, 3), 200, 340, fill=self._hair, width=FINE * 4)
+        self._brush.arc(self._box(x, 40.5, 4, 3), 200, 340, fill=self._hair, width=OVERSAMPLING * 4)
 
     def _oval(self, x: float, y: float, wide: float, high: float, colour: str) -> None:
         self._brush.ellipse(self._box(x, y, wide, high), fill=colour)

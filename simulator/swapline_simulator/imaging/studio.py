@@ -1,4 +1,4 @@
-"""Where results are made: one at a time in a thread of its own, begun at submission, kept while there is room."""
+"""Render results one at a time in a thread, from submission on, and cache them."""
 
 from __future__ import annotations
 
@@ -17,54 +17,54 @@ if TYPE_CHECKING:
 
     Name = tuple[str, Recipe]
 
-ROOM = 256 * 2**20
-"""Bytes of results that are kept: about 45 of full size. The others are made again when they are asked for."""
+CACHE_BYTES = 256 * 2**20
+"""Bytes of cached results: about 45 of full size. Others are rendered again on demand."""
 
 
 class Studio:
-    """Gives results in base64. One is made once for each (photograph, recipe), as long as there is room to keep it."""
+    """Returns results in base64; each (photograph, recipe) is rendered once while it stays in the cache."""
 
-    def __init__(self, room: int = ROOM) -> None:
-        """Open with an empty shelf. Belongs to the event loop that uses it first."""
-        self._room = room
+    def __init__(self, cache_bytes: int = CACHE_BYTES) -> None:
+        """Start with an empty cache. Belongs to the event loop that uses it first."""
+        self._cache_bytes = cache_bytes
         self._used = 0
-        self._shelf: OrderedDict[Name, bytes] = OrderedDict()
-        self._bench: dict[Name, asyncio.Future[bytes]] = {}
-        # One thread: results come out in the order of their submission, and a core is left to everything else.
+        self._cache: OrderedDict[Name, bytes] = OrderedDict()
+        self._rendering: dict[Name, asyncio.Future[bytes]] = {}
+        # One thread: results are ready in the order of submission, and other cores stay free.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="studio")
 
     def begin(self, photograph: Photograph, recipe: Recipe) -> None:
-        """Begin to make a result, unless it is made or in the making."""
+        """Start rendering a result, unless it is cached or being rendered."""
         name = (photograph.sha256, recipe)
-        if name in self._shelf or name in self._bench:
+        if name in self._cache or name in self._rendering:
             return
-        making = asyncio.get_running_loop().run_in_executor(self._thread, _made, photograph.data, recipe)
-        self._bench[name] = making
-        making.add_done_callback(partial(self._put_away, name))
+        future = asyncio.get_running_loop().run_in_executor(self._thread, _render, photograph.data, recipe)
+        self._rendering[name] = future
+        future.add_done_callback(partial(self._store, name))
 
     async def result(self, photograph: Photograph, recipe: Recipe) -> bytes:
-        """Give a result in base64, waiting for it where it is not made yet."""
+        """Return a result in base64; wait for it if necessary."""
         name = (photograph.sha256, recipe)
-        if name in self._shelf:
-            self._shelf.move_to_end(name)
-            return self._shelf[name]
+        if name in self._cache:
+            self._cache.move_to_end(name)
+            return self._cache[name]
         self.begin(photograph, recipe)
-        return await asyncio.shield(self._bench[name])
+        return await asyncio.shield(self._rendering[name])
 
     def close(self) -> None:
-        """Stop; what was not begun is never made."""
+        """Stop, and drop what has not started."""
         self._thread.shutdown(wait=True, cancel_futures=True)
 
-    def _put_away(self, name: Name, making: asyncio.Future[bytes]) -> None:
-        """Move a result from the bench to the shelf, and drop those that were not asked for the longest."""
-        del self._bench[name]
-        if making.cancelled() or making.exception() is not None:
+    def _store(self, name: Name, future: asyncio.Future[bytes]) -> None:
+        """Cache a finished result, and drop the least recently used ones."""
+        del self._rendering[name]
+        if future.cancelled() or future.exception() is not None:
             return
-        self._shelf[name] = making.result()
-        self._used += len(self._shelf[name])
-        while self._used > self._room and len(self._shelf) > 1:
-            self._used -= len(self._shelf.popitem(last=False)[1])
+        self._cache[name] = future.result()
+        self._used += len(self._cache[name])
+        while self._used > self._cache_bytes and len(self._cache) > 1:
+            self._used -= len(self._cache.popitem(last=False)[1])
 
 
-def _made(photograph: bytes, recipe: Recipe) -> bytes:
+def _render(photograph: bytes, recipe: Recipe) -> bytes:
     return b2a_base64(render(photograph, recipe), newline=False)

@@ -1,7 +1,7 @@
-"""What the filters do to a photograph: eight styles in twelve palettes, so that 24 filters in a row all look different.
+"""The filters' effects: eight styles in twelve palettes, so that 24 consecutive filters all differ.
 
-A style takes an RGB picture and a palette and gives an RGB picture of the same size. Each costs less than 100 ms of
-CPU at 1200 x 1800: work that a style can do at half size, it does at half size.
+A style takes an RGB picture and a palette and returns an RGB picture of the same size, in less than 100 ms of CPU at
+1200 x 1800; some work is done at half size.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def comic(picture: Image.Image, palette: Palette) -> Image.Image:
 
 
 def vintage(picture: Image.Image, palette: Palette) -> Image.Image:
-    """A faded print with dark corners, into which light has leaked."""
+    """A faded print with dark corners and a light leak."""
     faded = Image.blend(ImageOps.colorize(_grey(picture), "#2a1a10", "#fff1d6", mid="#a9794f"), picture, 0.35)
     corners = Image.radial_gradient("L").point([max(40, 255 - max(0, value - 90) * 2) for value in range(256)])
     leak = Image.linear_gradient("L").rotate(90).point([value * value // 400 for value in range(256)])
@@ -115,12 +115,12 @@ def festival(picture: Image.Image, palette: Palette) -> Image.Image:
     small = tuple(side // 4 for side in picture.size)
     lights = Image.new("RGB", (small[0], small[1]))
     brush = ImageDraw.Draw(lights)
-    chance = stream(PALETTES.index(palette), "festival")
+    rng = stream(PALETTES.index(palette), "festival")
     for number in range(46):
-        radius = chance.uniform(0.02, 0.07) * small[0]
-        # Three quarters of the lights keep to the sides, where they leave the face alone.
-        x = chance.choice((chance.uniform(0, 0.22), chance.uniform(0.78, 1))) if number % 4 else chance.random()
-        y = chance.random() if number % 4 else chance.choice((chance.uniform(0, 0.12), chance.uniform(0.75, 1)))
+        radius = rng.uniform(0.02, 0.07) * small[0]
+        # Three quarters of the lights are at the sides, clear of the face.
+        x = rng.choice((rng.uniform(0, 0.22), rng.uniform(0.78, 1))) if number % 4 else rng.random()
+        y = rng.random() if number % 4 else rng.choice((rng.uniform(0, 0.12), rng.uniform(0.75, 1)))
         centre = (x * small[0], y * small[1])
         box = (centre[0] - radius, centre[1] - radius, centre[0] + radius, centre[1] + radius)
         brush.ellipse(box, fill=(palette.accent, palette.mid, palette.light)[number % 3])
@@ -132,13 +132,13 @@ def festival(picture: Image.Image, palette: Palette) -> Image.Image:
 STYLES: tuple[Style, ...] = (duotone, festival, poster, neon, halftone, comic, pop, vintage)
 
 
-def chosen(number: int) -> tuple[Style, Palette]:
-    """Give the style and the palette of a filter."""
+def style_of(number: int) -> tuple[Style, Palette]:
+    """Return the style and the palette of a filter."""
     return STYLES[number % len(STYLES)], PALETTES[number % len(PALETTES)]
 
 
 def _grey(picture: Image.Image) -> Image.Image:
-    """Give the lightness of a picture, using the whole range but for the extreme hundredth."""
+    """Return the lightness of a picture, stretched to the full range except the extreme hundredth."""
     return ImageOps.autocontrast(picture.convert("L"), cutoff=1)
 
 
@@ -147,24 +147,24 @@ def _half(picture: Image.Image) -> Image.Image:
 
 
 def _outlines(picture: Image.Image) -> Image.Image:
-    """White lines on black where the picture changes, at half size."""
+    """Return white lines on black where the picture changes, at half size."""
     smooth = _half(picture).convert("L").filter(ImageFilter.BoxBlur(2))
     edges = ImageChops.difference(smooth, smooth.filter(ImageFilter.BoxBlur(3)))
     return edges.point([min(255, max(0, value - 6) * 11) for value in range(256)])
 
 
 DOTS = 86
-"""Ink dots across a picture: few enough to be seen when it is shown at a quarter of its size."""
+"""Ink dots across a picture: visible at a quarter of its size."""
 
 
 def _steep(value: int) -> int:
-    """Turn grey into ink or paper, with an edge soft enough not to look jagged."""
+    """Map grey to ink or paper, with a soft edge."""
     return min(255, max(0, (value - 128) * 5 + 128))
 
 
 @lru_cache(maxsize=6)  # one for each ratio, full and small
 def _screen(size: tuple[int, int]) -> Image.Image:
-    """Give a pattern of bumps on a diagonal grid, as large as a picture."""
+    """Return a pattern of bumps on a diagonal grid, as large as a picture."""
     period = 2 * max(3, size[0] // DOTS)
     group = [cos(2 * pi * step / period) for step in range(period)]
     cell = Image.frombytes("L", (period, period), bytes(int(128 + 110 * x * y) for y in group for x in group))
@@ -172,7 +172,7 @@ def _screen(size: tuple[int, int]) -> Image.Image:
 
 
 def tiled(cell: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Cover a picture of the given size with copies of a cell."""
+    """Return a picture of this size, filled with copies of a cell."""
     cover = Image.new(cell.mode, size)
     for left in range(0, size[0], cell.width):
         for top in range(0, size[1], cell.height):

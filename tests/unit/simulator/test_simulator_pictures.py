@@ -8,9 +8,9 @@ from PIL import Image, ImageChops, ImageOps, ImageStat
 
 from swapline_simulator.enums import ApiVersion, FilterId, Ratio, ResultSize
 from swapline_simulator.imaging.photographs import sample_photographs
-from swapline_simulator.imaging.pictures import Recipe, opened, render
+from swapline_simulator.imaging.pictures import Recipe, open_picture, render
 from swapline_simulator.imaging.portrait import portrait_of
-from swapline_simulator.imaging.styles import PALETTES, STYLES, chosen
+from swapline_simulator.imaging.styles import PALETTES, STYLES, style_of
 
 FULL, SMALL = ResultSize.FULL, ResultSize.SMALL
 FILTERS = range(len(STYLES) * len(PALETTES) // 4)
@@ -71,7 +71,7 @@ def test_the_same_order_gives_the_same_bytes(photographs: list[bytes]) -> None:
 
 @pytest.mark.parametrize("number", FILTERS)
 def test_every_filter_changes_the_photograph_visibly(photographs: list[bytes], number: int) -> None:
-    plain = ImageOps.fit(opened(photographs[0]), (1200, 1800), centering=(0.5, 0.3)).resize((32, 32))
+    plain = ImageOps.fit(open_picture(photographs[0]), (1200, 1800), centering=(0.5, 0.3)).resize((32, 32))
     assert difference(plain, seen(render(photographs[0], recipe(number)))) > 8
 
 
@@ -88,13 +88,13 @@ def test_no_two_filters_in_a_row_of_24_look_alike(photographs: list[bytes]) -> N
 
 
 def test_the_ticket_tells_filters_of_the_same_style_apart(photographs: list[bytes]) -> None:
-    assert chosen(12) == chosen(36)
+    assert style_of(12) == style_of(36)
     assert render(photographs[0], recipe(12)) != render(photographs[0], recipe(36))
 
 
 def test_a_uuid_filter_has_a_style_and_a_short_title() -> None:
     uuid = UUID("3f2a9c1e-0000-4000-8000-000000000006")
-    assert (chosen(recipe(uuid).number)[0] in STYLES, recipe(uuid).title) == (True, "FILTER 3F2A9C1E")
+    assert (style_of(recipe(uuid).number)[0] in STYLES, recipe(uuid).title) == (True, "FILTER 3F2A9C1E")
 
 
 def test_the_two_versions_of_the_api_give_different_pictures(photographs: list[bytes]) -> None:
@@ -103,17 +103,17 @@ def test_the_two_versions_of_the_api_give_different_pictures(photographs: list[b
 
 
 def test_a_photograph_lying_on_its_side_is_turned_upright(photographs: list[bytes]) -> None:
-    upright = opened(photographs[0]).crop((0, 0, 200, 400))
+    upright = open_picture(photographs[0]).crop((0, 0, 200, 400))
     exif = Image.Exif()
     exif[0x0112] = 6  # "turn by 90 degrees clockwise to look at it"
     out = BytesIO()
     upright.transpose(Image.Transpose.ROTATE_90).save(out, "JPEG", exif=exif)
-    assert difference(opened(out.getvalue()), upright) < 4
+    assert difference(open_picture(out.getvalue()), upright) < 4
 
 
 def test_a_photograph_that_is_cut_short_is_no_photograph(photographs: list[bytes]) -> None:
     with pytest.raises(OSError, match="truncated"):
-        opened(photographs[0][:20_000])
+        open_picture(photographs[0][:20_000])
 
 
 def test_a_transparent_picture_is_a_photograph_too() -> None:
@@ -125,4 +125,4 @@ def test_a_transparent_picture_is_a_photograph_too() -> None:
 def test_the_same_url_stands_for_the_same_face() -> None:
     url, other = "https://example.com/a.jpg", "https://example.com/b.jpg"
     assert portrait_of(url) == portrait_of(url) != portrait_of(other)
-    assert opened(portrait_of(url)).size == (512, 512)
+    assert open_picture(portrait_of(url)).size == (512, 512)

@@ -21,8 +21,8 @@ def test_an_accepted_submission_is_answered_in_the_order_of_the_page() -> None:
 
 
 def test_a_failed_job_says_so_and_why() -> None:
-    said = json.loads(body(replies.standing("job-1", Status.FAILED)))
-    assert list(said) == ["id", "status", "error"]
+    reply = json.loads(body(replies.standing("job-1", Status.FAILED)))
+    assert list(reply) == ["id", "status", "error"]
 
 
 def test_a_refusal_carries_its_code_and_a_sentence() -> None:

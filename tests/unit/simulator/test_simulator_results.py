@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from swapline_simulator.api.results import completed, directed, packed_letters
+from swapline_simulator.api.results import completed, in_mode, packed_letters
 from swapline_simulator.enums import ApiVersion, Ratio, ResultSize
 from swapline_simulator.faults.modes import Mode
 from swapline_simulator.faults.script import Cue
@@ -23,13 +23,13 @@ def png() -> bytes:
     return render(sample_photographs()[0], Recipe(12, Ratio.SQUARE, ApiVersion.V6, ResultSize.SMALL))
 
 
-def said(png: bytes, mode: Mode, amount: float = 0) -> Any:
-    reply = directed("job-1", Cue(mode, amount), base64.b64encode(png))
+def body_of(png: bytes, mode: Mode, amount: float = 0) -> Any:
+    reply = in_mode("job-1", Cue(mode, amount), base64.b64encode(png))
     return json.loads(b"".join(reply.pieces))
 
 
 def picture(png: bytes, mode: Mode) -> bytes:
-    return base64.b64decode(said(png, mode)["output"]["images"][0], validate=True)
+    return base64.b64decode(body_of(png, mode)["output"]["images"][0], validate=True)
 
 
 def test_a_completed_job_is_told_in_the_order_of_the_page(png: bytes) -> None:
@@ -45,32 +45,32 @@ def test_the_length_of_a_reply_is_known_beforehand(png: bytes) -> None:
 
 def test_two_pictures_are_a_list_of_two(png: bytes) -> None:
     encoded = base64.b64encode(png).decode()
-    assert said(png, Mode.RESULT_TWO)["output"]["images"] == [encoded, encoded]
+    assert body_of(png, Mode.RESULT_TWO)["output"]["images"] == [encoded, encoded]
 
 
 def test_the_picture_may_be_a_string_and_no_list(png: bytes) -> None:
-    assert said(png, Mode.RESULT_STRING)["output"]["images"] == base64.b64encode(png).decode()
+    assert body_of(png, Mode.RESULT_STRING)["output"]["images"] == base64.b64encode(png).decode()
 
 
 def test_a_data_uri_has_its_prefix_and_line_breaks_and_the_same_picture(png: bytes) -> None:
-    prefix, _, lines = said(png, Mode.RESULT_DATA_URI)["output"]["images"][0].partition(",")
+    prefix, _, lines = body_of(png, Mode.RESULT_DATA_URI)["output"]["images"][0].partition(",")
     assert prefix == "data:image/png;base64"
     assert max(map(len, lines.split("\n"))) == 76
     assert base64.b64decode(lines) == png
 
 
 def test_the_keys_may_come_in_another_order_with_the_times_of_the_host(png: bytes) -> None:
-    assert list(said(png, Mode.RESULT_OTHER_ORDER)) == ["delayTime", "executionTime", "id", "output", "status"]
+    assert list(body_of(png, Mode.RESULT_OTHER_ORDER)) == ["delayTime", "executionTime", "id", "output", "status"]
 
 
 def test_the_output_may_be_missing_or_empty(png: bytes) -> None:
-    assert said(png, Mode.RESULT_MISSING) == {"id": "job-1", "status": "COMPLETED"}
-    assert said(png, Mode.RESULT_EMPTY)["output"] == {"images": []}
+    assert body_of(png, Mode.RESULT_MISSING) == {"id": "job-1", "status": "COMPLETED"}
+    assert body_of(png, Mode.RESULT_EMPTY)["output"] == {"images": []}
 
 
 def test_garbage_is_no_base64(png: bytes) -> None:
     with pytest.raises(ValueError, match="base64"):
-        picture(png, Mode.RESULT_GARBAGE)
+        picture(png, Mode.RESULT_NOT_BASE64)
 
 
 def test_a_cut_png_is_the_first_half_of_the_picture(png: bytes) -> None:
@@ -97,13 +97,13 @@ def test_the_size_may_be_another_than_the_ratio_promises(png: bytes) -> None:
 
 
 def test_a_huge_body_is_valid_json_whose_length_is_not_told(png: bytes) -> None:
-    reply = directed("job-1", Cue(Mode.RESULT_HUGE, 3), base64.b64encode(png))
+    reply = in_mode("job-1", Cue(Mode.RESULT_HUGE, 3), base64.b64encode(png))
     assert reply.length is None
     assert len(json.loads(b"".join(reply.pieces))["output"]["images"][0]) == 3_000_000
 
 
 def test_a_gzip_bomb_is_a_whole_gzip_stream_a_thousand_times_smaller_than_what_it_unpacks_to(png: bytes) -> None:
-    reply = directed("job-1", Cue(Mode.RESULT_GZIP_BOMB, 5), base64.b64encode(png))
+    reply = in_mode("job-1", Cue(Mode.RESULT_GZIP_BOMB, 5), base64.b64encode(png))
     packed = b"".join(reply.pieces)
     unpacked = gzip.decompress(packed)
     assert reply.headers == {"Content-Encoding": "gzip"}

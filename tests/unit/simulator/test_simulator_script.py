@@ -15,7 +15,7 @@ def directed(*directions: Direction, seed: int = 1) -> Script:
 
 def test_a_script_without_directions_behaves_well() -> None:
     script = directed()
-    cues = [script.submission(1), script.look("a", 1), script.result("a")]
+    cues = [script.submission(1), script.poll("a", 1), script.result("a")]
     assert cues == [Cue(Mode.SUBMIT_OK), Cue(Mode.STATUS_OK), Cue(Mode.RESULT_OK)]
 
 
@@ -48,12 +48,12 @@ def test_a_wrong_direction_is_refused_with_a_sentence(wrong: object, sentence: s
 
 def test_a_mode_without_an_amount_takes_that_of_the_table() -> None:
     script = directed(Direction(mode=Mode.STATUS_404_THEN_FOUND))
-    assert script.look("a", 1) == Cue(Mode.STATUS_404_THEN_FOUND, 2)
+    assert script.poll("a", 1) == Cue(Mode.STATUS_404_THEN_FOUND, 2)
 
 
 def test_a_direction_for_a_job_wins_over_the_standing_one() -> None:
     script = directed(Direction(mode=Mode.STATUS_500), Direction(mode=Mode.STATUS_HELD, job="a"))
-    assert (script.look("a", 1).mode, script.look("b", 1).mode) == (Mode.STATUS_HELD, Mode.STATUS_500)
+    assert (script.poll("a", 1).mode, script.poll("b", 1).mode) == (Mode.STATUS_HELD, Mode.STATUS_500)
 
 
 def test_the_next_submissions_are_served_in_the_order_of_the_directions() -> None:
@@ -80,32 +80,32 @@ def test_a_direction_with_times_ends_by_itself_for_each_job() -> None:
     script = directed(Direction(mode=Mode.STATUS_504, next_submissions=2, times=1))
     script.bind("a")
     script.bind("b")
-    polls = [script.look(job, number).mode for number in (1, 2) for job in ("a", "b")]
+    polls = [script.poll(job, number).mode for number in (1, 2) for job in ("a", "b")]
     assert polls == [Mode.STATUS_504, Mode.STATUS_504, Mode.STATUS_OK, Mode.STATUS_OK]
 
 
 def test_a_direction_for_a_job_that_has_ended_leaves_it_to_the_standing_one() -> None:
     script = directed(Direction(mode=Mode.STATUS_500), Direction(mode=Mode.STATUS_HELD, job="a", times=1))
-    assert [script.look("a", number).mode for number in (1, 2)] == [Mode.STATUS_HELD, Mode.STATUS_500]
+    assert [script.poll("a", number).mode for number in (1, 2)] == [Mode.STATUS_HELD, Mode.STATUS_500]
 
 
 def test_calm_forgets_every_direction() -> None:
     script = directed(Direction(mode=Mode.STATUS_504), Direction(mode=Mode.STATUS_500, job="a"))
-    script.calm()
-    assert (script.look("a", 1), script.look("b", 1)) == (GOOD, GOOD)
+    script.clear()
+    assert (script.poll("a", 1), script.poll("b", 1)) == (GOOD, GOOD)
 
 
 def test_a_share_is_drawn_from_the_seed_and_not_from_the_order_of_the_calls() -> None:
     direction = Direction(mode=Mode.STATUS_504, share=0.3)
     calls = [(f"job-{job}", look) for job in range(100) for look in range(3)]
-    forwards = {call: directed(direction).look(*call).mode for call in calls}
-    backwards = {call: directed(direction).look(*call).mode for call in reversed(calls)}
-    other = {call: directed(direction, seed=2).look(*call).mode for call in calls}
+    forwards = {call: directed(direction).poll(*call).mode for call in calls}
+    backwards = {call: directed(direction).poll(*call).mode for call in reversed(calls)}
+    other = {call: directed(direction, seed=2).poll(*call).mode for call in calls}
     obeyed = list(forwards.values()).count(Mode.STATUS_504) / len(calls)
     assert forwards == backwards != other
     assert 0.2 < obeyed < 0.4
 
 
-def test_a_result_that_is_wrong_by_chance_is_wrong_at_every_look() -> None:
+def test_a_result_that_is_wrong_by_chance_is_wrong_at_every_poll() -> None:
     script = directed(Direction(mode=Mode.RESULT_MISSING, share=0.5))
     assert all(script.result(f"job-{job}") == script.result(f"job-{job}") for job in range(50))
