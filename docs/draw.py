@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from swapline_producer.contract import FINISHED, FailureCode, State
 from swapline_producer.contract.failures import FAILURES
+from swapline_workers.board.settings import BoardSettings
 from swapline_workers.core.lifecycle import ROUTES, TABLE
+from swapline_workers.settings import WorkerSettings
 from swapline_workers.telemetry.metrics.catalog import SYSTEM, UP, UP_HELP
 from swapline_workers.telemetry.worker_metrics import WORKER_METRICS
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 HERE = Path(__file__).parent
 
@@ -96,7 +102,72 @@ def failure_codes() -> str:
     return FAILURES_HEAD + "".join(f"| {code} | {' | '.join(FAILURES[code])} |\n" for code in FailureCode)
 
 
-PAGES = {"lifecycle.md": lifecycle, "metrics.md": metrics, "failure-codes.md": failure_codes}
+SETTINGS_HEAD = """# Settings
+
+Drawn from the code by `make docs`; a test keeps them together. Settings are read from the environment (prefix
+`SWAPLINE_`) and from `.env`. Each can lie in a file instead, as secrets should:
+`SWAPLINE_API_KEY_FILE=/run/secrets/api_key`.
+"""
+
+SECTIONS = {
+    "The vendor": ("api_", "max_in_flight", "submit_rate", "credits_per_day", "status_timeout", "submit_timeout"),
+    "Redis and object storage": ("redis_", "storage_", "key_prefix"),
+    "Jobs": ("queue_ttl", "run_timeout", "on_ambiguous_submit", "rescue_after", "lost_after", "poll_"),
+    "Webhooks": ("webhook_",),
+    "What is kept": ("input_", "result_", "job_ttl"),
+    "Metrics, logs and pages": ("metrics_", "log_", "flower_", "board_"),
+    "A worker process": ("",),
+}
+"""Headings of the settings page -> how the names under them begin."""
+
+MORE_ABOUT = {
+    "redis_url": "guides/redis.md",
+    "redis_replicas": "guides/redis.md#what-a-fail-over-can-lose",
+    "storage_url": "guides/storage.md",
+    "api_base_url": "guides/running.md#which-vendor-a-ledger-belongs-to",
+    "max_in_flight": "guides/running.md#changing-a-limit",
+    "poll_budget": "polling.md",
+    "on_ambiguous_submit": "guides/held-jobs.md",
+    "webhook_secrets": "guides/receiving-webhooks.md#keys",
+    "input_ttl": "guides/personal-data.md",
+    "log_format": "guides/logs-and-traces.md",
+    "metrics_port": "guides/monitoring.md",
+    "board_password": "guides/board.md",
+}
+
+
+def settings() -> str:
+    """`docs/settings.md`."""
+    fields = {**WorkerSettings.model_fields, **BoardSettings.model_fields}
+    page, shown = SETTINGS_HEAD, set()
+    for heading, beginnings in SECTIONS.items():
+        page += f"\n## {heading}\n\n| name | default | meaning |\n|---|---|---|\n"
+        for name in sorted(fields.keys() - shown):
+            if name.startswith(beginnings):
+                shown.add(name)
+                page += _setting(name, fields[name])
+    return page
+
+
+def _setting(name: str, field: FieldInfo) -> str:
+    more = f" ([more]({MORE_ABOUT[name]}))" if name in MORE_ABOUT else ""
+    return f"| {name.upper()} | {_default(field)} | {field.description}{more} |\n"
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.default
+    if field.is_required():
+        return "required"
+    if value is None or value in {"", ()}:
+        return "none"
+    if isinstance(value, tuple):
+        return ", ".join(f"{one:g}" for one in value)
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+PAGES = {"lifecycle.md": lifecycle, "metrics.md": metrics, "failure-codes.md": failure_codes, "settings.md": settings}
 
 
 def main() -> None:

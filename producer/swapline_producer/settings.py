@@ -1,6 +1,6 @@
 """Settings from the environment (prefix `SWAPLINE_`), from files and `.env`, read once at an entry and handed down.
 
-Each field is one row of the table in the README; a test holds the two together.
+Each field is one row of docs/settings.md, which is drawn from here.
 """
 
 from __future__ import annotations
@@ -47,23 +47,40 @@ class ProducerSettings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    redis_url: str = Field("redis://localhost:6379/0", description="broker and ledger")
+    redis_url: str = Field(
+        "redis://localhost:6379/0",
+        description="broker and ledger: `redis://`, `rediss://`, `unix://` or "
+        "`sentinel://host:26379;host:26379/SERVICE`, with passwords and certificates in the URL",
+    )
     redis_replicas: int = Field(
         0,
         ge=0,
         le=100,
-        description="replicas that must have a job before it counts as accepted, and before its paid call",
+        description="replicas that must have a job before it counts as accepted, and its attempt before the "
+        "paid call; with Sentinel, as many as there are",
     )
-    storage_url: str | None = Field(None, description="where inputs, staging and results live")
-    key_prefix: str = Field("swapline", pattern=r"^[A-Za-z0-9_-]+$", description="of every Redis key and queue")
-    queue_ttl: Seconds = Field(DAY, description="seconds a job may wait for a slot")
-    run_timeout: Seconds = Field(1800, description="seconds the vendor may take")
+    storage_url: str | None = Field(
+        None, description="where inputs and results are stored: `file://`, `s3://`, `gs://` or `az://`"
+    )
+    key_prefix: str = Field("swapline", pattern=r"^[A-Za-z0-9_-]+$", description="prefix of every Redis key and queue")
+    queue_ttl: Seconds = Field(DAY, description="seconds a job may wait for a slot; a request may carry its own")
+    run_timeout: Seconds = Field(1800, description="seconds the vendor may take; a request may carry its own")
     input_shown: float = Field(
-        0, ge=0, le=TEN_YEARS, description="seconds an input is kept after its job has succeeded"
+        0,
+        ge=0,
+        le=TEN_YEARS,
+        description="seconds an input is kept after its job has succeeded, for the board to show; `swapline "
+        "up`, the demo and compose set 3600",
     )
-    input_ttl: Seconds = Field(DAY, description="seconds an input picture that no unfinished job needs is kept")
-    result_ttl: Seconds | None = Field(None, description="seconds results are kept; for ever when absent")
-    job_ttl: Seconds = Field(30 * DAY, description="seconds a finished job's record is kept")
+    input_ttl: Seconds = Field(
+        DAY,
+        description="seconds an input is kept that no unfinished job needs; it is deleted at once when its "
+        "last job succeeds",
+    )
+    result_ttl: Seconds | None = Field(
+        None, description="seconds results and receipts are kept after their job has ended; for ever when absent"
+    )
+    job_ttl: Seconds = Field(30 * DAY, description="seconds the record of a finished job is kept")
     webhook_allow_private: bool = Field(
         default=False, description="webhooks to http and private addresses, for development"
     )
@@ -112,7 +129,9 @@ def _base_url(value: str) -> str:
 class VendorSettings(ProducerSettings):
     """Which vendor a process works with."""
 
-    api_base_url: Annotated[str, AfterValidator(_base_url)] = Field(description="the vendor's address, without /v6")
+    api_base_url: Annotated[str, AfterValidator(_base_url)] = Field(
+        description="the vendor's address, without `/v6`; the ledger belongs to it"
+    )
 
 
 S = TypeVar("S", bound=ProducerSettings)

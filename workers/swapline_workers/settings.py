@@ -40,9 +40,19 @@ def _webhook_secret(value: SecretStr) -> SecretStr:
 class MetricsSettings(ProducerSettings):
     """What `swapline metrics` and each worker's own metrics need."""
 
-    metrics_host: str = Field("127.0.0.1", description="the address metrics are served at")
-    metrics_port: int | None = Field(None, ge=1, le=65_535, description="the port of a worker's own metrics")
-    metrics_password: SecretStr | None = Field(None, description="what readers of metrics must know (user `metrics`)")
+    metrics_host: str = Field(
+        "127.0.0.1", description="the address that metrics are served at: by `swapline metrics`, and by each worker"
+    )
+    metrics_port: int | None = Field(
+        None,
+        ge=1,
+        le=65_535,
+        description="the port of a worker's own metrics (CPU, memory, steps, calls); further workers on one "
+        "host take the next ones",
+    )
+    metrics_password: SecretStr | None = Field(
+        None, description="the password for metrics (user `metrics`); required beyond loopback"
+    )
 
     @property
     def metrics_secret(self) -> str | None:
@@ -56,61 +66,81 @@ class LogSettings(ProducerSettings):
     log_format: Literal["auto", "json", "text"] = Field(
         "auto", description="`json`, `text`, or `auto`: text on a terminal, JSON elsewhere"
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="how much is told")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="`DEBUG` (every poll), `INFO` (one line a step), `WARNING` or `ERROR`"
+    )
 
 
 class WorkerSettings(MetricsSettings, LogSettings, VendorSettings):
     """What a worker needs: the vendor, the limits of each call, the policies."""
 
-    storage_url: str = Field(description="where inputs, staging and results live")
+    storage_url: str = Field(description="where inputs and results are stored: `file://`, `s3://`, `gs://` or `az://`")
     api_key: SecretStr = Field(description="the vendor's key")
     api_key_header: str = Field(pattern=r"^[A-Za-z0-9-]+$", description="the header that carries the key")
     api_key_prefix: str = Field("", description="what stands before the key in the header, e.g. `Bearer `")
-    max_in_flight: int = Field(3, ge=1, le=10_000, description="the vendor's cap for the account")
+    max_in_flight: int = Field(3, ge=1, le=10_000, description="the vendor's cap for the account, over all workers")
     submit_rate: float | None = Field(
         None, gt=0, le=MOST_A_SECOND, description="submissions a second, over all workers"
     )
     credits_per_day: int | None = Field(
-        None, ge=0, le=MOST_CREDITS, description="spending cap; submissions wait when it is reached"
+        None,
+        ge=0,
+        le=MOST_CREDITS,
+        description="credits that may be spent on a day (UTC); submissions wait when they are spent",
     )
-    poll_min_interval: Timeout = Field(0.25, description="seconds between two looks at a job, at least")
-    poll_max_interval: Timeout = Field(20, description="seconds between two looks at a job, at most")
-    poll_budget: float = Field(7, ge=2, le=100, description="looks a job on average, once its service time is known")
-    poll_rate: float | None = Field(None, gt=0, le=MOST_A_SECOND, description="looks a second, over all workers")
+    poll_min_interval: Timeout = Field(0.25, description="seconds between two polls of a job, at least")
+    poll_max_interval: Timeout = Field(20, description="seconds between two polls of a job, at most")
+    poll_budget: float = Field(
+        7,
+        ge=2,
+        le=100,
+        description="polls of a job on average, once the service time of its kind is known: more polls, less idle time",
+    )
+    poll_rate: float | None = Field(
+        None, gt=0, le=MOST_A_SECOND, description="polls a second, over all workers; polls above it are delayed"
+    )
     status_timeout: Timeout = Field(30, description="seconds in all for one status call")
     submit_timeout: Timeout = Field(60, description="seconds in all for one submission")
     on_ambiguous_submit: AmbiguousSubmit = Field(
         AmbiguousSubmit.HOLD,
-        description="what to do when a paid call's reply is unknown: hold, retry, fail",
+        description="what to do when the reply to a paid call is unknown: `hold`, `retry` or `fail`",
     )
     rescue_after: float = Field(
         15, ge=1, le=DAY, description="seconds after which a step that went silent is sent again"
     )
     lost_after: float = Field(
-        60, ge=0, le=DAY, description="seconds after submission in which the vendor may not know a job"
+        60, ge=0, le=DAY, description="seconds after submission in which the vendor may not know a job yet"
     )
     webhook_secrets: Annotated[tuple[Annotated[SecretStr, AfterValidator(_webhook_secret)], ...], NoDecode] = Field(
         (),
-        description="comma-separated `whsec_…`; all of them sign, for rotation",
+        description="comma-separated `whsec_…` (or `whsk_…`, key pairs); all of them sign, for rotation",
     )
     webhook_tenant_secrets: SecretStr | None = Field(
         None,
-        description="JSON object, tenant to keys, or a file with one: these sign instead, for those tenants",
+        description='keys of single tenants: a JSON object `{"acme": ["whsec_…"]}`, or the path of a file '
+        "with one, read again when it changes",
     )
     webhook_schedule: Annotated[tuple[Annotated[float, Field(ge=0, le=30 * DAY)], ...], NoDecode] = Field(
         WEBHOOK_SCHEDULE,
         min_length=1,
         max_length=50,
-        description="comma-separated seconds before each delivery of a webhook; as many attempts as there are numbers",
+        description="comma-separated seconds before each delivery of a webhook, +-20 %; as many attempts as "
+        "there are numbers",
     )
     webhook_disable_after: Seconds = Field(
-        5 * DAY, description="seconds that an endpoint may fail without a success before it is disabled"
+        5 * DAY,
+        description="seconds that an endpoint may fail without a success before it is disabled; 410 disables "
+        "it at once",
     )
-    webhook_timeout: Timeout = Field(15, description="seconds in all for one webhook")
+    webhook_timeout: Timeout = Field(15, description="seconds in all for one delivery of a webhook")
     flower_url: str | None = Field(
-        None, pattern=r"^https?://", description="where Flower is; `swapline doctor` sees whether it answers"
+        None,
+        pattern=r"^https?://",
+        description="where Flower is, for `swapline doctor`; without it `http://localhost:5555` is tried",
     )
-    check_pixels: bool = Field(default=False, description="also inflate every picture and count its rows")
+    check_pixels: bool = Field(
+        default=False, description="also inflate every picture and count its rows: 25 ms of CPU for 5 MB"
+    )
     storage_timeout: Timeout = Field(60, description="seconds for one read or write of an object")
     pictures_in_hand: int = Field(
         8, ge=1, le=10_000, description="jobs whose pictures one process has in memory at a time"
@@ -119,10 +149,14 @@ class WorkerSettings(MetricsSettings, LogSettings, VendorSettings):
         default=True, description="threads share a processor while another has time for the rest: a fifth less CPU"
     )
     heartbeat_file: Path | None = Field(
-        None, description="file in which a worker shows that it works, for `swapline alive`"
+        None,
+        description="file in which a worker shows that it works on jobs, for `swapline alive`; one for each worker",
     )
     stop_grace: float = Field(
-        25, ge=0, le=DAY, description="seconds that a stopping worker may finish what it has in hand"
+        25,
+        ge=0,
+        le=DAY,
+        description="seconds that a stopping worker may finish its steps; then it releases the rest and ends",
     )
 
     @field_validator("webhook_schedule")

@@ -17,7 +17,7 @@ class BoardSettings(ProducerSettings):
     """What the board needs: the ledger, the store for the pictures, and a password."""
 
     board_user: str = Field(
-        "swapline", min_length=1, pattern=r"^[^:]+$", description="the name that the board asks for"
+        "swapline", min_length=1, pattern=r"^[^:]+$", description="the user name that the board asks for"
     )
     board_password: SecretStr | None = Field(None, description="the password that the board asks for")
 
