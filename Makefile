@@ -63,13 +63,13 @@ screenshots: $(STAMP) ## Draw the pictures of the board and Flower in docs/image
 bench: $(STAMP) ## Compare what a job costs here with a script, taskiq, dramatiq and Celery, in pairs (ARGS="--pairs 2 --jobs 100")
 	$(BIN)/python bench/compare.py --json docs/speed.json --plot docs/speed.png $(ARGS)
 
-bench-in-flight: $(STAMP) ## Fill thousands of slots: lag of looks, memory, shares of two workers (ARGS="--slots 5000")
+bench-in-flight: $(STAMP) ## Fill thousands of slots: lag of polls, memory, shares of two workers (ARGS="--slots 5000")
 	$(BIN)/python bench/in_flight.py $(ARGS)
 
 bench-enqueue: $(STAMP) ## Measure what a backend waits for one job, by URL and with a photograph, and the rate of a bulk (JOBS=20000)
 	$(BIN)/python bench/enqueue.py $(BENCH_JOBS) $(ARGS)
 
-bench-latency: $(STAMP) ## Measure the time from the look that finds a result to its webhook (ARGS="--slots 3,32")
+bench-latency: $(STAMP) ## Measure the time from the poll that finds a result to its webhook (ARGS="--slots 3,32")
 	$(BIN)/python bench/latency.py $(BENCH_JOBS) $(ARGS)
 
 bench-memory: $(STAMP) ## Measure all memory with 500 in flight and large results, one worker and two (ARGS="--slots 500")

@@ -45,8 +45,8 @@ RARE = "once-a-year"
 PASSWORD = "only-for-the-bench"  # noqa: S105 -- it opens nothing else
 
 
-def wishes(number: int) -> Iterator[AcceptRequest]:
-    """So many new jobs."""
+def new_jobs(number: int) -> Iterator[AcceptRequest]:
+    """Return `number` new jobs."""
     for n in range(number):
         spec = JobSpec.model_validate(
             {
@@ -73,7 +73,7 @@ def in_parts(items: Iterable[AcceptRequest]) -> Iterator[list[AcceptRequest]]:
 def fill(ledger: Ledger, jobs: int) -> None:
     """Accept the jobs, and bring the older half to their ends."""
     ledger.configure(Limits(max_in_flight=8, rescue_after=15))
-    for part in in_parts(wishes(jobs)):
+    for part in in_parts(new_jobs(jobs)):
         ledger.accept_many(part)
     for n in range(0, round(jobs * ENDED), AT_ONCE):
         for number, job in enumerate(ledger.get_many([f"{n + i:032x}" for i in range(AT_ONCE)])):
@@ -116,7 +116,7 @@ def pages(jobs: int) -> dict[str, str]:
 
 
 def measure(url: str, jobs: int) -> float:
-    """Show each page's time; gives the worst median."""
+    """Show each page's time; return the worst median."""
     session = requests.Session()
     session.auth = ("swapline", PASSWORD)
     medians = []

@@ -1,4 +1,4 @@
-"""What a job costs here and elsewhere: contenders in pairs, in one run, in both orders, against one stand-in vendor.
+"""Compare the cost of a job with other systems: in pairs, in both orders, against one fake vendor.
 
     make bench                         all contenders, 5 pairs each, plots into docs/
     python bench/compare.py --pairs 5 --jobs 100 --size 200000 --only script
@@ -25,15 +25,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import psutil
 import redis
 
-from environment import HERE, photographs, stand_in
+from environment import HERE, fake_vendor, photographs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 OURS = "swapline_shipped"
 OTHERS = ("script", "taskiq_redis_list", "dramatiq_docs", "celery_tutorial")
-SAMPLED_EVERY = 0.1
-"""Seconds between two looks at memory."""
+SAMPLE_INTERVAL_S = 0.1
+"""Seconds between two samples of memory."""
 
 
 class Result(NamedTuple):
@@ -72,9 +72,9 @@ class Memory(threading.Thread):
         self.redis = 0
 
     def run(self) -> None:
-        """Look, remember the most."""
+        """Sample, and remember the maximum."""
         client = redis.Redis(unix_socket_path=str(self._socket), password=_password(self._socket.parent))
-        while not self._stopped.wait(SAMPLED_EVERY):
+        while not self._stopped.wait(SAMPLE_INTERVAL_S):
             total = 0
             for process in [self._root, *self._root.children(recursive=True)]:
                 try:
@@ -97,30 +97,30 @@ def _password(folder: Path) -> str | None:
 
 
 class Contender:
-    """One contender at work: it says `ready` and `done`, and is told `go` and `end` (see `contenders/turns.py`)."""
+    """A running contender: it sends `ready` and `done`, and receives `go` and `end` (see `contenders/runner.py`)."""
 
     def __init__(self, name: str, child: subprocess.Popen[str], folder: Path) -> None:
         """Wait until it is ready."""
         self._name, self._child, self._folder = name, child, folder
         self.root = psutil.Process(child.pid)
-        self._hear("ready")
+        self._receive("ready")
 
     def go(self) -> None:
-        """Have it begin, and wait until all is done."""
-        self._say("go")
-        self._hear("done")
+        """Start it, and wait until all jobs are done."""
+        self._send("go")
+        self._receive("done")
 
     def end(self) -> None:
-        """Have it end."""
-        self._say("end")
+        """End it."""
+        self._send("end")
         self._child.wait(60)
 
-    def _say(self, word: str) -> None:
+    def _send(self, word: str) -> None:
         if self._child.stdin is not None:
             self._child.stdin.write(f"{word}\n")
             self._child.stdin.flush()
 
-    def _hear(self, word: str) -> None:
+    def _receive(self, word: str) -> None:
         if self._child.stdout is None or self._child.stdout.readline().strip() != word:
             log = self._folder / "log"
             raise SystemExit(f"{self._name} is not {word}: {log.read_text()[-3000:] if log.exists() else ''}")
@@ -128,7 +128,7 @@ class Contender:
 
 @contextmanager
 def contender(name: str, folder: Path, surroundings: dict[str, str]) -> Iterator[Contender]:
-    """Start a contender in its folder; its own parts end with it (see `turns.running`)."""
+    """Start a contender in its folder; its own parts end with it (see `runner.running`)."""
     environment = {
         **{key: value for key, value in os.environ.items() if not key.startswith("SWAPLINE_")},
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -181,7 +181,7 @@ def run(name: str, url: str, photos: Path, chosen: argparse.Namespace, **more: s
 
 
 def pairs(other: str, url: str, photos: Path, chosen: argparse.Namespace) -> list[tuple[Result, Result]]:
-    """Run ours and another in turn, each pair in the other order; gives (ours, other) of each."""
+    """Run ours and another alternately, each pair in the other order; gives (ours, other) of each."""
     found = []
     for number in range(chosen.pairs):
         order = (OURS, other) if number % 2 == 0 else (other, OURS)
@@ -193,7 +193,7 @@ def pairs(other: str, url: str, photos: Path, chosen: argparse.Namespace) -> lis
 
 
 def row(name: str, results: list[Result]) -> str:
-    """Give a line of the table: medians."""
+    """Return a line of the table: medians."""
     cpu, rate, rss, stored = (median(getattr(one, field) for one in results) for field in Result._fields[:4])
     return f"| {name} | {cpu:.1f} | {rate:.1f} | {rss:.0f} | {stored:.1f} |"
 
@@ -221,7 +221,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=300)
     parser.add_argument("--size", type=int, default=4_100_000, help="bytes of a result")
-    parser.add_argument("--looks", type=int, default=2, help="the look that finds a job done")
+    parser.add_argument("--polls", type=int, default=2, help="polls until a job is done")
     parser.add_argument("--at-once", type=int, default=32)
     parser.add_argument("--only", action="append", choices=OTHERS)
     parser.add_argument("--alone", action="store_true", help="ours alone, once, by process")
@@ -234,7 +234,7 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Run the pairs, print the tables."""
     chosen = arguments()
-    with tempfile.TemporaryDirectory(prefix="bench-photos-") as text, stand_in(chosen.size, chosen.polls) as url:
+    with tempfile.TemporaryDirectory(prefix="bench-photos-") as text, fake_vendor(chosen.size, chosen.polls) as url:
         photos = Path(text)
         photographs(photos, min(chosen.jobs, 100))
         if chosen.alone:

@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from environment import DOCS, PHOTO_SIZE, Room, links, photograph, room
-from report import keep, machine, percentile, table, warn_if_busy
+from environment import DOCS, PHOTO_SIZE, Environment, links, photograph, running_environment
+from report import machine, percentile, table, warn_if_busy, write_json
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.contract import State
 
@@ -43,7 +43,7 @@ def pictures(number: int) -> list[SwapRequest]:
 
 
 def timed(producer: Producer, requests: Iterable[SwapRequest]) -> Iterator[float]:
-    """Enqueue one after another; gives the milliseconds of each."""
+    """Enqueue one after another; return the milliseconds of each."""
     for request in requests:
         began = time.perf_counter()
         producer.enqueue(request)
@@ -57,7 +57,7 @@ def bulk(producer: Producer, requests: Iterable[SwapRequest]) -> None:
         raise SystemExit(f"{len(failed)} were not enqueued: {failed[0]}")
 
 
-def one_at_a_time(here: Room, rounds: Iterable[Iterable[SwapRequest]]) -> dict[str, Any]:
+def one_at_a_time(here: Environment, rounds: Iterable[Iterable[SwapRequest]]) -> dict[str, Any]:
     """Give what a backend waits for one job: percentiles in milliseconds, and the best rate."""
     everything: list[float] = []
     best = 0.0
@@ -70,8 +70,8 @@ def one_at_a_time(here: Room, rounds: Iterable[Iterable[SwapRequest]]) -> dict[s
     return {**shares, "most ms": round(max(everything), 1), "jobs/s": round(best)}
 
 
-def many(here: Room, rounds: Iterable[tuple[int, Iterable[SwapRequest]]]) -> float:
-    """Give the best rate of a bulk, in jobs a second."""
+def many(here: Environment, rounds: Iterable[tuple[int, Iterable[SwapRequest]]]) -> float:
+    """Return the best rate of a bulk, in jobs a second."""
     best = 0.0
     for number, (size, requests) in enumerate(rounds):
         producer = fresh(here, f"bulk-{size}-{number}")
@@ -84,8 +84,8 @@ def many(here: Room, rounds: Iterable[tuple[int, Iterable[SwapRequest]]]) -> flo
     return best
 
 
-def fresh(here: Room, prefix: str) -> Producer:
-    """Give a producer that has been used a little, for keys of its own."""
+def fresh(here: Environment, prefix: str) -> Producer:
+    """Return a producer that has been used a little, for keys of its own."""
     settings = here.producer.settings.model_dump() | {"key_prefix": prefix}
     producer = Producer.connect(ProducerSettings(**settings))
     bulk(producer, links(WARM_UP // 2))
@@ -97,7 +97,9 @@ def fresh(here: Room, prefix: str) -> Producer:
 def main() -> None:
     """Measure all of them and print the table."""
     chosen, found_here = arguments(), machine()
-    with room("http://127.0.0.1:9", slots=3, workers=0) as here:  # no worker runs, so nobody calls this vendor
+    with running_environment(
+        "http://127.0.0.1:9", slots=3, workers=0
+    ) as here:  # no worker runs, so this vendor is never called
         some = chosen.photographs
         rows = [
             {"enqueue": "a URL", **one_at_a_time(here, (links(chosen.alone) for _ in range(ROUNDS)))},
@@ -111,7 +113,7 @@ def main() -> None:
     for name, rate in rates.items():
         print(f"{name}: {rate:,} jobs/s")
     warn_if_busy(found_here)
-    keep(chosen.json, {"machine": found_here, "one_at_a_time": rows, "bulk": rates})
+    write_json(chosen.json, {"machine": found_here, "one_at_a_time": rows, "bulk": rates})
 
 
 if __name__ == "__main__":

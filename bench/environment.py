@@ -1,7 +1,7 @@
-"""A room to measure in: a stand-in vendor, an embedded server, workers and a producer, as they are shipped.
+"""The environment of a bench: a fake vendor, an embedded server, workers and a producer, as shipped.
 
-Everything lies in one folder that is gone afterwards. What is not named is as it is by default: one durable server
-that flushes every write, workers of sixteen threads, a store in a folder.
+Everything is in one temporary folder. Defaults apply: one durable server that flushes every write, workers of sixteen
+threads, a store in a folder.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
 SWAPLINE = Path(sys.executable).with_name("swapline")
 KEY_HEADER, KEY = "X-API-Key", "sim-key"
-"""What the stand-in would ask for if it asked."""
+"""Not checked by the fake vendor."""
 PHOTO_SIZE = 225_000
 """Bytes of an input: a photograph from a phone, as a photo booth sends it."""
 BAD = {state for state in State if state.finished} - {State.SUCCEEDED} | {State.HELD}
-"""Where a job of a bench must not be: what is measured then is something else."""
-STARTED_WITHIN = 60.0
-"""Seconds for a worker to begin; on a busy machine it takes five."""
+"""States that make a bench's numbers invalid."""
+START_TIMEOUT_S = 60.0
+"""Seconds for a worker to start: five on a busy machine."""
 
 
 @cache
@@ -54,7 +54,7 @@ def _sample() -> bytes:
 
 
 def photograph(size: int = PHOTO_SIZE) -> bytes:
-    """Give a JPEG of so many bytes that differs from every other one: ballasted by comment segments."""
+    """Return a JPEG of `size` bytes that differs from every other one: comment segments fill it up."""
     sample = _sample()
     ballast = os.urandom(max(0, size - len(sample)))
     parts = [ballast[at : at + 60_000] for at in range(0, len(ballast), 60_000)]
@@ -63,7 +63,7 @@ def photograph(size: int = PHOTO_SIZE) -> bytes:
 
 
 def photographs(folder: Path, number: int) -> None:
-    """Write so many photographs into a folder."""
+    """Write `number` photographs into a folder."""
     for n in range(number):
         (folder / f"{n}.jpg").write_bytes(photograph())
 
@@ -76,24 +76,24 @@ def links(number: int, webhook: str | None = None) -> Iterator[SwapRequest]:
 
 
 @contextmanager
-def stand_in(size: int, polls: int = 1, seconds: str = "", start_after: int = 0) -> Iterator[str]:
-    """Run the stand-in vendor; gives its URL. A second one serves as a receiver of webhooks, at `/hook`."""
+def fake_vendor(size: int, polls: int = 1, seconds: str = "", start_after: int = 0) -> Iterator[str]:
+    """Run the fake vendor; return its URL. A second one serves as a receiver of webhooks, at `/hook`."""
     more = [f"--size={size}", f"--polls={polls}", f"--seconds={seconds}", f"--start-after={start_after}"]
-    with subprocess.Popen([sys.executable, HERE / "stand_in.py", *more], stdout=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen([sys.executable, HERE / "fake_vendor.py", *more], stdout=subprocess.PIPE, text=True) as child:
         try:
             yield f"http://127.0.0.1:{child.stdout.readline().strip() if child.stdout else ''}"
         finally:
             child.terminate()
 
 
-def told_by(stand_in: str, what: str) -> dict[str, list[float]]:
-    """Ask a stand-in what it has seen: `polls`, `ends` or `hooks`."""
-    found: dict[str, list[float]] = requests.get(f"{stand_in}/{what}", timeout=60).json()
+def recorded_by(url: str, what: str) -> dict[str, list[float]]:
+    """Return the times that a fake vendor has recorded: `polls`, `ends` or `hooks`."""
+    found: dict[str, list[float]] = requests.get(f"{url}/{what}", timeout=60).json()
     return found
 
 
 def worker_settings(redis_url: str, vendor: str, store: Path, slots: int) -> dict[str, str]:
-    """All settings of a worker; what is not named is as shipped."""
+    """Return the settings of a worker that differ from the defaults."""
     return {
         "SWAPLINE_REDIS_URL": redis_url,
         "SWAPLINE_STORAGE_URL": store.as_uri(),
@@ -107,8 +107,8 @@ def worker_settings(redis_url: str, vendor: str, store: Path, slots: int) -> dic
 
 
 @dataclass(frozen=True)
-class Room:
-    """What stands in it."""
+class Environment:
+    """The running parts of a bench."""
 
     folder: Path
     producer: Producer
@@ -150,13 +150,13 @@ class Room:
         return census
 
     def wait_for(self, number: int, *, every: float = 0.1) -> None:
-        """Wait until so many jobs have ended well."""
+        """Wait until `number` jobs have succeeded."""
         while self.ended() < number:
             self.still_there()
             time.sleep(every)
 
     def still_there(self) -> None:
-        """Raise SystemExit where one of ours has ended: nobody would come back to what is waited for."""
+        """Raise SystemExit if one of our processes has ended: the wait would never end."""
         gone = [name for name, one in self.ours.items() if not one.is_running() or one.status() == psutil.STATUS_ZOMBIE]
         if gone:
             raise SystemExit(f"{', '.join(gone)} ended: {(self.folder / 'log').read_text()[-2000:]}")
@@ -167,8 +167,8 @@ class Room:
 
 
 @contextmanager
-def room(vendor: str, *, slots: int, workers: int = 1, **more: str) -> Iterator[Room]:
-    """Open a room for a vendor. `more` are settings beside those of `worker_settings`, by their whole names."""
+def running_environment(vendor: str, *, slots: int, workers: int = 1, **more: str) -> Iterator[Environment]:
+    """Start the environment for a vendor. `more` are further settings, by their full names."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started ends with the bench
     with ExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True)))
@@ -183,8 +183,8 @@ def room(vendor: str, *, slots: int, workers: int = 1, **more: str) -> Iterator[
         for number in range(1, workers + 1):
             child = opened.enter_context(_worker(folder, f"w{number}@%h", settings))
             ours[f"worker {number}"] = psutil.Process(child.pid)
-        made = Room(folder, producer, ours)
-        _wait_until_begun(made, workers)
+        made = Environment(folder, producer, ours)
+        _wait_until_started(made, workers)
         yield made
 
 
@@ -215,11 +215,11 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         child.wait()
 
 
-def _wait_until_begun(made: Room, workers: int) -> None:
-    """Each worker's clock claims as soon as the worker is at work."""
-    give_up_at = time.monotonic() + STARTED_WITHIN
+def _wait_until_started(made: Environment, workers: int) -> None:
+    """Wait for each worker's due dispatcher, which claims as soon as the worker runs."""
+    deadline = time.monotonic() + START_TIMEOUT_S
     while made.client.zcard(f"{made.ledger.prefix}:clocks") < workers:
         made.still_there()
-        if time.monotonic() > give_up_at:
-            raise SystemExit(f"no worker began: {(made.folder / 'log').read_text()[-2000:]}")
+        if time.monotonic() > deadline:
+            raise SystemExit(f"no worker started: {(made.folder / 'log').read_text()[-2000:]}")
         time.sleep(0.1)

@@ -1,7 +1,7 @@
-"""The vendor that all contenders share: one cheap process, whose cost is nobody's.
+"""The vendor that all contenders share: one cheap process, whose cost is not counted.
 
-It answers a submission with an id, and a status call with IN_PROGRESS until the job's last look, then with a picture
-of the size asked for, the same bytes each time. Nothing is checked: what is measured is the other side.
+It answers a submission with an id, and a status call with IN_PROGRESS until the job's last poll, then with a picture
+of the requested size, the same bytes each time. It checks nothing.
 
     python bench/fake_vendor.py --size 4100000 --polls 2      prints its URL
 """
@@ -32,7 +32,7 @@ CHUNK = 65_536
 
 
 def picture(size: int) -> bytes:
-    """Give a whole PNG of about so many bytes: 1200 x 1800 pixels, or fewer or more where the size asks for it."""
+    """Return a PNG of about `size` bytes: 1200 x 1800 pixels, or fewer or more if the size requires it."""
     rng = random.Random(7)
     width, height, bare = WIDTH, HEIGHT, 28_300  # bytes of a black one
     if size < bare:
@@ -53,18 +53,18 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
 
 @dataclass
 class Submitted:
-    """One job: when it came, how long it takes, how often it was looked at."""
+    """One job: its submission, service time and polls."""
 
     at: float
     service: float
     polls: int = 0
 
 
-class StandIn:
+class FakeVendor:
     """All jobs of one run."""
 
     def __init__(self, size: int, polls: int, seconds: str, start_after: int) -> None:
-        """`polls` is the look that finds a job done; or, with `seconds` (median,sigma), it is done after a time.
+        """A job is done at its `polls`th poll, or, with `seconds` (median,sigma), after a time.
 
         No time passes for any job before `start_after` jobs have been submitted: all are in flight at once. From
         then on they are done as if jobs had come and gone for long: each after a random part of its time.
@@ -78,10 +78,10 @@ class StandIn:
         self._start_after, self._opened_at = start_after, math.inf
         self._seen: defaultdict[str, list[float]] = defaultdict(list)
         self._ends: dict[str, tuple[float, float]] = {}
-        self._heard: defaultdict[str, list[float]] = defaultdict(list)
+        self._hook_times: defaultdict[str, list[float]] = defaultdict(list)
 
     async def submit(self, request: web.Request) -> web.Response:
-        """Take a job."""
+        """Accept a job."""
         await request.read()
         job = f"job-{next(self._numbers)}"
         service = self._median * 2.718281828 ** self._rng.gauss(0, self._sigma)
@@ -92,7 +92,7 @@ class StandIn:
         return web.json_response({"id": job, "status": "IN_QUEUE"})
 
     async def status(self, request: web.Request) -> web.StreamResponse:
-        """Say where a job stands."""
+        """Return a job's status."""
         name = request.match_info["job"]
         job = self._jobs.get(name)
         if job is None:
@@ -106,29 +106,29 @@ class StandIn:
         head, tail = f'{{"id":"{name}","status":"COMPLETED","output":{{"images":["'.encode(), b'"]}}'
         reply = web.StreamResponse(headers={"Content-Type": "application/json"})
         reply.content_length = len(head) + len(self._picture) + len(tail)
-        with suppress(ConnectionError):  # who asked has gone: a bench that has seen enough ends its workers
+        with suppress(ConnectionError):  # the caller is gone: a bench that has finished ends its workers
             await reply.prepare(request)
             for part in (head, self._picture, tail):
                 await reply.write(part)
         return reply
 
     async def polls(self, _request: web.Request) -> web.Response:
-        """Say when it was asked about each job."""
+        """Return the times of each job's polls."""
         return web.json_response(self._seen)
 
     async def ends(self, _request: web.Request) -> web.Response:
-        """Say of each job when it was done, and when the first look that was told so arrived."""
+        """Return when each job was done, and when the first poll that received it arrived."""
         return web.json_response(self._ends)
 
     async def hook(self, request: web.Request) -> web.Response:
         """Receive a webhook."""
         body = await request.read()
-        self._heard[json.loads(body)["data"].get("vendor_job_id") or ""].append(time.time())
+        self._hook_times[json.loads(body)["data"].get("vendor_job_id") or ""].append(time.time())
         return web.Response(status=204)
 
     async def hooks(self, _request: web.Request) -> web.Response:
-        """Say when a webhook about each job arrived."""
-        return web.json_response(self._heard)
+        """Return the times of each job's webhooks."""
+        return web.json_response(self._hook_times)
 
 
 async def main() -> None:
@@ -137,9 +137,11 @@ async def main() -> None:
     parser.add_argument("--size", type=int, default=4_100_000)
     parser.add_argument("--polls", type=int, default=2)
     parser.add_argument("--seconds", default="", help="median,sigma of a lognormal service time")
-    parser.add_argument("--start-after", type=int, default=0, help="no job's time begins before so many were submitted")
+    parser.add_argument(
+        "--start-after", type=int, default=0, help="no job's time begins before this number was submitted"
+    )
     chosen = parser.parse_args()
-    vendor = StandIn(chosen.size, chosen.polls, chosen.seconds, chosen.start_after)
+    vendor = FakeVendor(chosen.size, chosen.polls, chosen.seconds, chosen.start_after)
     app = web.Application(client_max_size=2**27)
     app.router.add_post("/{version}/run/face_swap", vendor.submit)
     app.router.add_post("/{version}/status/{job}", vendor.status)

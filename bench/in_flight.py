@@ -1,10 +1,10 @@
-"""Thousands of jobs in flight: how late looks are sent, what each job weighs, and how two workers share them.
+"""Measure thousands of jobs in flight: the lag of polls, memory a job, the workers' shares.
 
     make bench-in-flight ARGS="--slots 5000 --median 60 --seconds 120"
 
 The slots are filled from a long line of jobs whose pictures are given by URL, results are small. Every second the
-entries that will be due within the next one are read from the ledger; the stand-in vendor remembers when it was asked
-about each job; the lag of a look is the difference.
+entries that will be due within the next one are read from the ledger; the fake vendor records the polls of
+each job; the lag of a poll is the difference.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import psutil
 
-from environment import Room, links, room, stand_in, told_by
+from environment import Environment, fake_vendor, links, recorded_by, running_environment
 from report import percentile
 from watching import MB
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 SMALL = 20_000
 """Bytes of a result."""
 SAMPLE = 100
-"""Looks that are followed each second."""
+"""Polls that are followed each second."""
 LATE = 5.0
 """Seconds after the last one for those that are late."""
 
@@ -43,7 +43,7 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def resident(here: Room) -> int:
+def resident(here: Environment) -> int:
     """Bytes of memory of all processes."""
     return sum(one.memory_info().rss for one in here.ours.values())
 
@@ -61,7 +61,7 @@ def soon_due(ledger: Ledger) -> dict[str, float]:
 
 
 def lags(expected: list[tuple[str, float]], polls: dict[str, list[float]]) -> list[float]:
-    """Seconds from the moment each look was due to the moment it came."""
+    """Seconds from the time each poll was due to its arrival."""
     found = []
     for name, due in expected:
         after = [at for at in polls.get(name, []) if at >= due - 0.01]
@@ -73,7 +73,7 @@ class Measured(NamedTuple):
     """What was seen while the slots were full."""
 
     expected: list[tuple[str, float]]
-    """Looks that were due: vendor's id, seconds since the epoch."""
+    """Polls that were due: vendor's id, seconds since the epoch."""
     polls: dict[str, list[float]]
     polls_a_second: float
     busy: float
@@ -82,8 +82,8 @@ class Measured(NamedTuple):
     """Cores of each worker."""
 
 
-def fill(here: Room, chosen: argparse.Namespace) -> dict[str, float]:
-    """Give enough jobs, wait until the slots are full; tells how long it took and what it weighs."""
+def fill(here: Environment, chosen: argparse.Namespace) -> dict[str, float]:
+    """Return enough jobs, wait until the slots are full; tells how long it took and what it weighs."""
     before, began = resident(here), time.monotonic()
     number = round(chosen.slots * (2 + chosen.seconds / chosen.median))
     failed = [result.error for result in here.producer.enqueue_many(links(number)) if result.error]
@@ -99,11 +99,11 @@ def fill(here: Room, chosen: argparse.Namespace) -> dict[str, float]:
     }
 
 
-def measure(here: Room, vendor: str, seconds: float) -> Measured:
-    """Follow looks for so many seconds."""
+def measure(here: Environment, vendor: str, seconds: float) -> Measured:
+    """Follow polls for `seconds`."""
     expected: list[tuple[str, float]] = []
     psutil.cpu_percent()  # from here on
-    cpu, had = here.cpu(), sum(map(len, told_by(vendor, "polls").values()))
+    cpu, had = here.cpu(), sum(map(len, recorded_by(vendor, "polls").values()))
     began = time.monotonic()
     while time.monotonic() - began < seconds:
         expected += soon_due(here.ledger).items()
@@ -111,7 +111,7 @@ def measure(here: Room, vendor: str, seconds: float) -> Measured:
     busy = psutil.cpu_percent() / 100 * (psutil.cpu_count() or 1)
     shares = [spent - cpu[name] for name, spent in here.cpu().items() if name.startswith("worker")]
     time.sleep(LATE)
-    polls = told_by(vendor, "polls")
+    polls = recorded_by(vendor, "polls")
     return Measured(
         expected,
         polls,
@@ -125,8 +125,8 @@ def main() -> None:
     """Fill, measure, print."""
     chosen = arguments()
     with ExitStack() as opened:
-        vendor = opened.enter_context(stand_in(SMALL, seconds=f"{chosen.median},0.4"))
-        here = opened.enter_context(room(vendor, slots=chosen.slots, workers=chosen.workers))
+        vendor = opened.enter_context(fake_vendor(SMALL, seconds=f"{chosen.median},0.4"))
+        here = opened.enter_context(running_environment(vendor, slots=chosen.slots, workers=chosen.workers))
         time.sleep(3)  # everything is loaded: what grows from here on is jobs
         filled = fill(here, chosen)
         seen = measure(here, vendor, chosen.seconds)

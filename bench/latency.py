@@ -1,11 +1,10 @@
-"""How long after the vendor's work a customer hears of it: from a result that can be had to the webhook that tells.
+"""Measure the time from the vendor's result to the webhook.
 
     make bench-latency                 results of 4.1 MB; 3 slots and 32, 300 jobs each; some three minutes
 
-All moments are those of the wire, by one clock: the vendor's terminal moment, the arrival of the look that was first
-told of it, and the arrival of the webhook at its receiver, which is another process. What lies between the first two
-is the detection delay, the price of looking seldom (docs/polling.md); what lies between the last two is ours: reading
-the result, checking it, storing it, telling.
+All times are taken on the wire of one host: the end of the job at the vendor, the arrival of the first poll that
+receives it, and the arrival of the webhook at its receiver, another process. Between the first two is the detection
+delay (docs/polling.md); between the last two Swapline reads, checks and stores the result, and delivers.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from environment import DOCS, PHOTO_SIZE, photograph, room, stand_in, told_by
-from report import keep, machine, percentile, table, warn_if_busy
+from environment import DOCS, PHOTO_SIZE, fake_vendor, photograph, recorded_by, running_environment
+from report import machine, percentile, table, warn_if_busy, write_json
 from swapline_producer import SwapRequest
 
 WARM_UP = 20
@@ -30,28 +29,28 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--slots", default="3,32", help="one run each")
     parser.add_argument("--jobs", type=int, default=300, help="of one run")
     parser.add_argument("--size", type=int, default=4_100_000, help="bytes of a result")
-    parser.add_argument("--each", type=float, default=0.4, help="the vendor takes so many seconds for one with 3 slots")
+    parser.add_argument("--each", type=float, default=0.4, help="seconds that the vendor takes with 3 slots")
     parser.add_argument("--json", type=Path, default=DOCS / "latency.json")
     return parser.parse_args()
 
 
 def run(chosen: argparse.Namespace, slots: int) -> dict[str, Any]:
-    """Take all jobs through so many slots; gives milliseconds."""
+    """Run all jobs with `slots` slots; gives milliseconds."""
     # The same load whatever the slots: 7.5 jobs a second, a third of what the machine can do. More slots, longer jobs.
     median = chosen.each * slots / 3
     with ExitStack() as opened:
-        vendor = opened.enter_context(stand_in(chosen.size, seconds=f"{median},0.3"))
-        receiver = opened.enter_context(stand_in(0))
-        here = opened.enter_context(room(vendor, slots=slots))
+        vendor = opened.enter_context(fake_vendor(chosen.size, seconds=f"{median},0.3"))
+        receiver = opened.enter_context(fake_vendor(0))
+        here = opened.enter_context(running_environment(vendor, slots=slots))
         number = chosen.jobs + WARM_UP
         for _ in range(number):
             request = SwapRequest(image=photograph(PHOTO_SIZE), gender=1, filter_id=12, webhook_url=f"{receiver}/hook")
             here.producer.enqueue(request)
-        while len(hooks := told_by(receiver, "hooks")) < number:
+        while len(hooks := recorded_by(receiver, "hooks")) < number:
             here.still_there()
             here.ended()
             time.sleep(1)
-        ends = told_by(vendor, "ends")
+        ends = recorded_by(vendor, "ends")
     order = sorted(ends, key=lambda name: ends[name][0])[WARM_UP:]
     ours = [(hooks[name][0] - ends[name][1]) * 1000 for name in order]
     detection_delay = [(ends[name][1] - ends[name][0]) * 1000 for name in order]
@@ -74,7 +73,7 @@ def main() -> None:
     found = [run(chosen, int(slots)) for slots in chosen.slots.split(",")]
     print(table(found))
     warn_if_busy(here)
-    keep(chosen.json, {"machine": here, "result_bytes": chosen.size, "runs": found})
+    write_json(chosen.json, {"machine": here, "result_bytes": chosen.size, "runs": found})
 
 
 if __name__ == "__main__":

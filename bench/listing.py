@@ -62,7 +62,7 @@ QUERIES = (
 
 
 def fill(client: redis.Redis, prefix: str, number: int) -> list[str]:
-    """Write jobs, a second of age between each two; gives their ids."""
+    """Write jobs, a second of age between each two; return their ids."""
     rng = random.Random(7)
     now = time.time_ns() // 1_000_000
     states = rng.choices(list(SHARES), weights=list(SHARES.values()), k=number)

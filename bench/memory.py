@@ -16,13 +16,13 @@ from typing import Any
 
 import psutil
 
-from environment import DOCS, PHOTO_SIZE, Room, links, photograph, room, stand_in
-from report import keep, machine, table, warn_if_busy
+from environment import DOCS, PHOTO_SIZE, Environment, fake_vendor, links, photograph, running_environment
+from report import machine, table, warn_if_busy, write_json
 from swapline_producer import SwapRequest
 from watching import MB, Watch, kernels_peak, read
 
 EVERY = 0.2
-"""Seconds between two looks: the page tables of a worker are walked at each, a millisecond's work."""
+"""Seconds between two checks: the page tables of a worker are walked at each, a millisecond's work."""
 WAITING = 5_000
 """Jobs that only wait: enough for what the server itself needs to drown in them."""
 REQUEST: dict[str, Any] = {"gender": 1, "filter_id": 12, "tenant": "shop"}
@@ -41,8 +41,8 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def enqueue(here: Room, number: int, webhook: str) -> None:
-    """Give so many jobs, each with a photograph of its own, a webhook and a little metadata."""
+def enqueue(here: Environment, number: int, webhook: str) -> None:
+    """Give `number` jobs, each with a photograph of its own, a webhook and a little metadata."""
     for n in range(number):
         here.producer.enqueue(
             SwapRequest(image=photograph(PHOTO_SIZE), webhook_url=webhook, metadata={"order": str(n)}, **REQUEST)
@@ -51,7 +51,7 @@ def enqueue(here: Room, number: int, webhook: str) -> None:
 
 def waiting(vendor: str) -> float:
     """Bytes of the server for one job that waits, and that no worker has seen."""
-    with room(vendor, slots=1, workers=0) as here:
+    with running_environment(vendor, slots=1, workers=0) as here:
         list(here.producer.enqueue_many(links(100, f"{vendor}/hook")))  # scripts and buffers that only the first cost
         before = here.redis_memory()
         list(here.producer.enqueue_many(links(WAITING, f"{vendor}/hook")))
@@ -62,11 +62,11 @@ def run(chosen: argparse.Namespace, workers: int) -> dict[str, Any]:
     """Fill the slots, let all jobs end; gives one line of the table and what it is made of."""
     with ExitStack() as opened:
         vendor = opened.enter_context(
-            stand_in(chosen.size, seconds=chosen.seconds, start_after=min(chosen.slots, chosen.jobs))
+            fake_vendor(chosen.size, seconds=chosen.seconds, start_after=min(chosen.slots, chosen.jobs))
         )
-        receiver = opened.enter_context(stand_in(0))
+        receiver = opened.enter_context(fake_vendor(0))
         setting = {"SWAPLINE_PICTURES_IN_HAND": str(chosen.in_hand)}
-        here = opened.enter_context(room(vendor, slots=chosen.slots, workers=workers, **setting))
+        here = opened.enter_context(running_environment(vendor, slots=chosen.slots, workers=workers, **setting))
         time.sleep(2)  # what is loaded late is loaded: from here on it is jobs
         rest = {name: read(process) for name, process in here.ours.items()}
         empty = here.redis_memory()
@@ -95,13 +95,13 @@ def run(chosen: argparse.Namespace, workers: int) -> dict[str, Any]:
 def main() -> None:
     """Run each number of workers, print the table."""
     chosen, here = arguments(), machine()
-    with stand_in(0) as vendor:
+    with fake_vendor(0) as vendor:
         wait = waiting(vendor)
     print(f"A job that only waits takes {wait:,.0f} bytes of the server.", flush=True)
     found = [run(chosen, int(number)) for number in chosen.workers.split(",")]
     print(table([{name: value for name, value in one.items() if name != "over_time"} for one in found]))
     warn_if_busy(here)
-    keep(chosen.json, {"machine": here, "waiting_bytes": round(wait), "runs": found})
+    write_json(chosen.json, {"machine": here, "waiting_bytes": round(wait), "runs": found})
 
 
 if __name__ == "__main__":

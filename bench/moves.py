@@ -1,7 +1,7 @@
 """What a job's moves cost, by move: CPU of the server and of the client, commands, and bytes of the append-only file.
 
 python bench/moves.py [--jobs 1000]
-Drives whole lives (two looks, a stored picture, no webhook, fifty jobs waiting) through the ledger alone, one call
+Drives whole lives (two polls, a stored picture, no webhook, fifty jobs waiting) through the ledger alone, one call
 after the other. Of each move the cheaper half of its calls counts: the rest is the machine's other work. PYTHONPATH may
 name another version's producer and workers, to compare.
 """
@@ -41,7 +41,7 @@ class Life:
     """Jobs on their way, and what each call cost."""
 
     def __init__(self, ledger: Ledger, server: int, jobs: int) -> None:
-        """`server` is the process id of the ledger's; so many `jobs` are enqueued at most."""
+        """`server` is the process id of the ledger's; at most `jobs` jobs are enqueued."""
         self.ledger, self.server, self.left = ledger, server, jobs
         self.accepted = self.done = 0
         self.messages: deque[tuple[str, int]] = deque()
@@ -79,7 +79,7 @@ class Life:
     def _moved(self, name: str, job: Job, change: Change) -> Job:
         advanced: Advanced | None = self.timed(name, self.ledger.advance, job, change)
         if advanced is None:
-            raise SystemExit(f"{name}: somebody else moves these jobs")
+            raise SystemExit(f"{name}: another process moves these jobs")
         self._send(advanced.granted)
         return advanced.job
 
@@ -88,14 +88,14 @@ class Life:
         job_id, version = self.messages.popleft()
         opened = self.timed("open", self.ledger.open, job_id, version)
         if opened is None:
-            raise SystemExit("somebody else moves these jobs")
+            raise SystemExit("another process moves these jobs")
         job = opened.job
         if job.state is State.QUEUED:
             self._send(self.timed("line_up", self.ledger.line_up, job) or ())
         elif job.state is State.SUBMITTING:
             self._submit(job)
         elif not job.polls:
-            self._look(job)
+            self._sample(job)
         else:
             self._collect(job)
 
@@ -112,7 +112,7 @@ class Life:
         )
         self._moved("accepted", job, change.model_copy(update={"note": "submitted", "count": {"submitted": 1}}))
 
-    def _look(self, job: Job) -> None:
+    def _sample(self, job: Job) -> None:
         fields: dict[str, Any] = {"vendor_status": "IN_PROGRESS", "not_found": 0, "silent": 0, "polls": 1}
         count = {"polls": 1, "polls.instant": 1}
         change = Change(to=State.RUNNING, fields=fields, stamps={"polled_at": 0}, count=count, due_in=0, note="status")
@@ -138,7 +138,7 @@ class Life:
             self.enqueue()
 
     def go_on(self, until: int) -> None:
-        """Work until so many jobs are done."""
+        """Work until `number` jobs are done."""
         while self.done < until:
             while self.messages:
                 self.work()

@@ -1,4 +1,4 @@
-"""Which schedule of looks keeps the slots busy: each is given the same jobs, in a simulation of a second each.
+"""Which schedule of polls keeps the slots busy: each is given the same jobs, in a simulation of a second each.
 
 Prints a table, writes it into docs/polling.md, and draws docs/polling.png. `make bench-polling` runs it.
 """
@@ -21,16 +21,16 @@ DOCS = Path(__file__).parents[1] / "docs"
 JOBS = 3000
 """Measured in each run: the mean delay is then known to two hundredths of its size."""
 BUDGETS = (3.5, 4.5, 5.5, 7.0, 9.0)
-"""Looks a job that the learned schedule is drawn for."""
+"""Polls a job that the learned schedule is drawn for."""
 
 SCHEDULES: dict[str, Callable[[World], Schedule]] = {
     "every 1 s": lambda _: Fixed(1),
     "every 2 s": lambda _: Fixed(2),
     "every 5 s": lambda _: Fixed(5),
     "exponential x1.5 from 1 s": lambda _: Fixed(1, 1.5),
-    "learned, 4.5 looks": lambda _: Learned(4.5),
-    "learned, 7 looks": lambda _: Learned(7),
-    "distribution known, 7 looks": lambda world: Known(7, world),
+    "learned, 4.5 polls": lambda _: Learned(4.5),
+    "learned, 7 polls": lambda _: Learned(7),
+    "distribution known, 7 polls": lambda world: Known(7, world),
     "oracle": lambda _: Oracle(),
 }
 
@@ -42,7 +42,7 @@ def main() -> None:
     """Run everything."""
     figure = Figure(figsize=(4 * len(WORLDS), 8), layout="constrained")
     axes = figure.subplots(2, len(WORLDS), squeeze=False)
-    lines = ["| service time | schedule | looks a job | detection delay, mean | slot use |", "|---|---|---|---|---|"]
+    lines = ["| service time | schedule | polls a job | detection delay, mean | slot use |", "|---|---|---|---|---|"]
     for column, world in enumerate(WORLDS):
         tallies = {
             name: simulate(world, make(world), JOBS)
@@ -81,7 +81,7 @@ def draw(axes: Axes, tallies: dict[str, Tally], curve: list[Tally], what: str) -
                 label=name,
             )
     axes.plot([one.polls_a_job for one in curve], [getattr(one, what) for one in curve], "k.-", label="learned")
-    axes.set_xlabel("looks a job")
+    axes.set_xlabel("polls a job")
     axes.grid(visible=True, alpha=0.3)
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 SWAPLINE = Path(sys.executable).with_name("swapline")
 CHECKED_EVERY = 0.2
-"""Seconds between two looks at the census: far from the ledger's own load."""
+"""Seconds between two checks at the census: far from the ledger's own load."""
 
 
 def arguments() -> argparse.Namespace:
@@ -116,7 +116,7 @@ def worker(settings: dict[str, str], folder: Path) -> Generator[None]:
 
 
 def work_off(producer: Producer, ledger: Ledger, jobs: int) -> None:
-    """Enqueue so many jobs and wait until the last one has ended."""
+    """Enqueue `number` jobs and wait until the last one has ended."""
     photographs = sample_photographs()
     for number in range(jobs):
         producer.enqueue(SwapRequest(image=photographs[number % len(photographs)], gender=1, filter_id=12))
@@ -125,9 +125,9 @@ def work_off(producer: Producer, ledger: Ledger, jobs: int) -> None:
 
 
 def measured(jobs: list[JobLine], slots: int, handed_over: list[float]) -> dict[str, float]:
-    """Slot use while jobs waited, looks a job, and how late the end of a job was seen (seconds)."""
+    """Slot use while jobs waited, polls a job, and how late the end of a job was seen (seconds)."""
     began = min(job.started_at or 0 for job in jobs)
-    until = max(job.started_at or 0 for job in jobs)  # from then on nobody waits, and an empty slot is nobody's fault
+    until = max(job.started_at or 0 for job in jobs)  # later, no job waits, and empty slots do not count
     busy = sum(min(job.done_at or 0, until) - (job.started_at or 0) for job in jobs)
     counted = [job for job in jobs if (job.first_seen_done_at or 0) <= until]
     delays = [((job.first_seen_done_at or 0) - (job.done_at or 0)) / 1000 for job in counted]

@@ -1,4 +1,4 @@
-"""Three slots, a line that never ends, and a schedule of looks: what happens, event by event and without waiting."""
+"""Three slots, a line that never ends, and a schedule of polls: what happens, event by event and without waiting."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SLOTS = 3
 HAND_OVER = 0.03
-"""Seconds from a look that finds a job done to the next submission."""
+"""Seconds from a poll that finds a job done to the next submission."""
 LEARNING = 200
 """Jobs before those that are measured."""
 FULL = 300
@@ -76,14 +76,14 @@ class Running:
     silent: int = 0
     """Looks in a row that did not reach the vendor."""
     looked: float = 0.0
-    """Seconds from its beginning to the last look that found it not done."""
+    """Seconds from its beginning to the last poll that found it not done."""
 
 
 class Schedule(Protocol):
     """Says when to look, and hears what came of it."""
 
     def wait(self, job: Running, now: float) -> float:
-        """Seconds to the next look. Only the oracle may know how long the job lasts."""
+        """Seconds to the next poll. Only the oracle may know how long the job lasts."""
 
     def learn(self, after: float, by: float) -> None:
         """A job was done between these two moments of its life."""
@@ -91,7 +91,7 @@ class Schedule(Protocol):
 
 @dataclass
 class Fixed:
-    """Every so many seconds, each wait `growth` times the one before it."""
+    """Poll at growing intervals, each wait `growth` times the one before it."""
 
     seconds: float
     growth: float = 1.0
@@ -119,7 +119,7 @@ class Learned:
     """The one that workers use, with a histogram of its own instead of the ledger's."""
 
     def __init__(self, budget: float) -> None:
-        """`budget` is looks a job."""
+        """`budget` is polls a job."""
         self._bounds = Bounds(0.25, 20, budget)
         self._weights: dict[int, float] = {}
         self._read_at = -FRESH
@@ -170,17 +170,17 @@ class Tally:
 
     @property
     def polls_a_job(self) -> float:
-        """Looks a job, the one that finds it done among them."""
+        """Polls a job, the one that finds it done among them."""
         return fmean(self.polls)
 
     @property
     def delay(self) -> float:
-        """Seconds, on average, from the end of a job to the look that finds it done."""
+        """Seconds, on average, from the end of a job to the poll that finds it done."""
         return fmean(self.delays)
 
 
 def simulate(world: World, schedule: Schedule, jobs: int) -> Tally:
-    """Let so many jobs through, and measure those after the first LEARNING ones."""
+    """Let `number` jobs through, and measure those after the first LEARNING ones."""
     tally, begun, done = Tally(), 0, 0
     events: list[tuple[float, int, Running]] = []
 
@@ -196,7 +196,7 @@ def simulate(world: World, schedule: Schedule, jobs: int) -> Tally:
         now, slot, job = heapq.heappop(events)
         elapsed, away = now - job.begun, world.away(now)
         job.polls += 1
-        if away or elapsed < job.lasts - 1e-9:  # a look that was meant for the very end must not miss it by rounding
+        if away or elapsed < job.lasts - 1e-9:  # a poll that was meant for the very end must not miss it by rounding
             job.silent = job.silent + 1 if away else 0
             job.looked = job.looked if away else elapsed
             heapq.heappush(events, (now + schedule.wait(job, now), slot, job))

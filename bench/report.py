@@ -1,4 +1,4 @@
-"""How benches tell what they found: a table for people, JSON with the machine beside it, percentiles."""
+"""Report results of benches: tables, JSON with facts of the machine, percentiles."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-QUIET = 0.3
-"""Cores that others may take; above it, numbers are told to come from a busy machine."""
+BUSY_CORES = 0.3
+"""Cores that other processes use; above it, the numbers are marked as from a busy machine."""
 
 
 def percentile(values: Sequence[float], share: int) -> float:
-    """Give the value below which so many percent of the values lie."""
+    """Return the value below which `share` percent of the values lie."""
     return values[0] if len(values) == 1 else quantiles(values, n=100, method="inclusive")[share - 1]
 
 
 def table(rows: Sequence[Mapping[str, object]]) -> str:
-    """Give rows of the same columns as a table, as pages have it."""
+    """Return rows with equal columns as a Markdown table."""
     head = list(rows[0])
     lines = [head, ["---"] * len(head), *([_text(row[name]) for name in head] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -38,7 +38,7 @@ def _text(value: object) -> str:
 
 
 def machine() -> dict[str, Any]:
-    """Say where and when, and how busy others keep the machine, in cores: ask before the bench begins (a second)."""
+    """Return the machine, the time, and the cores that other processes use: call it before the bench (1 s)."""
     others = psutil.cpu_percent(interval=1) / 100 * (os.cpu_count() or 1)
     return {
         "cores": os.cpu_count(),
@@ -49,12 +49,12 @@ def machine() -> dict[str, Any]:
 
 
 def warn_if_busy(found: Mapping[str, Any]) -> None:
-    """Say so where the machine is not idle."""
-    if found["others_took_cores"] > QUIET:
+    """Print a warning if the machine is not idle."""
+    if found["others_took_cores"] > BUSY_CORES:
         print(f"Others take {found['others_took_cores']} cores of this machine: measure again when it is idle.")
 
 
-def keep(path: Path | None, found: Mapping[str, Any]) -> None:
-    """Write all numbers down as JSON, where a path is given."""
+def write_json(path: Path | None, found: Mapping[str, Any]) -> None:
+    """Write all numbers as JSON, if a path is given."""
     if path is not None:
         path.write_text(json.dumps(found, indent=1) + "\n")

@@ -1,12 +1,12 @@
 """What a job costs the server: messages, moves, round trips, flushes; counted by the server, not on paper.
 
-    make bench-round-trips             300 jobs with others waiting, 30 one after another; with webhooks, two looks each
+    make bench-round-trips             300 jobs with others waiting, 30 one after another; with webhooks, two polls each
 
 Each load runs twice. In the first run the server counts by itself (INFO): requests read and replies written to
 sockets, calls of each command; and the kernel counts the server's writes (/proc/PID/io), of which those that went to no
 socket went to the append-only file, each followed by a flush. In the second, MONITOR names each command, each script
-and each queue: it would have changed the counts of the first. What an idle worker asks for in a second is told apart,
-and is part of the other numbers; the bench's own questions are not.
+and each queue: it would have changed the counts of the first. An idle worker's second is shown separately
+and is part of the other numbers; the bench's own commands are not.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from environment import DOCS, Room, photograph, room, stand_in, told_by
-from report import keep, machine, table, warn_if_busy
+from environment import DOCS, Environment, fake_vendor, photograph, recorded_by, running_environment
+from report import machine, table, warn_if_busy, write_json
 from swapline_producer import SwapRequest
 from swapline_producer.ledger import connect
 
@@ -47,7 +47,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=300, help="with others waiting")
     parser.add_argument("--alone", type=int, default=30, help="one after another")
-    parser.add_argument("--looks", type=int, default=2, help="the look that finds a job done")
+    parser.add_argument("--polls", type=int, default=2, help="polls until a job is done")
     parser.add_argument("--no-webhook", action="store_true")
     parser.add_argument("--json", type=Path, default=DOCS / "round-trips.json")
     return parser.parse_args()
@@ -56,7 +56,7 @@ def arguments() -> argparse.Namespace:
 class Monitor(threading.Thread):
     """Listens to MONITOR on a connection of its own, from `with` to its end, and counts."""
 
-    def __init__(self, here: Room) -> None:
+    def __init__(self, here: Environment) -> None:
         """Count what all clients ask for, but those of the bench itself that are named `bench`."""
         super().__init__(name="monitor", daemon=True)
         self._client = connect(here.producer.settings.redis_url)
@@ -74,16 +74,16 @@ class Monitor(threading.Thread):
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Hear what was said so far, and end."""
+        """Read the remaining commands, and end."""
         self._client.echo(self.name)
         self._ended.wait()
         self._client.close()
 
     def run(self) -> None:
         """Count until the echo of the end."""
-        with self._client.monitor() as told:
+        with self._client.monitor() as commands:
             self._began.set()
-            for one in told.listen():
+            for one in commands.listen():
                 if one["command"] == f"ECHO {self.name}":
                     break
                 self._count(one["client_type"], one["command"])
@@ -99,7 +99,7 @@ class Monitor(threading.Thread):
         self.commands[self._names.get(words[1], "unknown script") if name == "EVALSHA" else name] += 1
 
 
-def counted(here: Room) -> dict[str, float]:
+def counted(here: Environment) -> dict[str, float]:
     """Give what server and kernel have counted so far."""
     stats = here.client.info("stats")
     commands = here.client.info("commandstats")
@@ -114,10 +114,10 @@ def counted(here: Room) -> dict[str, float]:
     }
 
 
-def work(here: Room, receiver: str, chosen: argparse.Namespace, *, alone: bool) -> int:
-    """Take jobs through, and wait without asking the server; gives how many."""
+def work(here: Environment, receiver: str, chosen: argparse.Namespace, *, alone: bool) -> int:
+    """Take jobs through, and wait without asking the server; return how many."""
     number = chosen.alone if alone else chosen.jobs
-    had = heard(here, receiver, chosen)
+    had = done_count(here, receiver, chosen)
     for n in range(number):
         hook = None if chosen.no_webhook else f"{receiver}/hook"
         here.producer.enqueue(SwapRequest(image=photograph(SMALL), gender=1, filter_id=12, webhook_url=hook))
@@ -127,23 +127,23 @@ def work(here: Room, receiver: str, chosen: argparse.Namespace, *, alone: bool) 
     return number
 
 
-def heard(here: Room, receiver: str, chosen: argparse.Namespace) -> int:
+def done_count(here: Environment, receiver: str, chosen: argparse.Namespace) -> int:
     """Jobs that are done, by what can be seen without the server: webhooks or receipts."""
     if chosen.no_webhook:
         return sum(1 for _ in (here.folder / "store" / "results").rglob("receipt.json"))
-    return len(told_by(receiver, "hooks"))
+    return len(recorded_by(receiver, "hooks"))
 
 
-def wait_for(here: Room, receiver: str, chosen: argparse.Namespace, number: int) -> None:
-    """Wait until so many are done, and the last move has been made."""
-    while heard(here, receiver, chosen) < number:
+def wait_for(here: Environment, receiver: str, chosen: argparse.Namespace, number: int) -> None:
+    """Wait until `number` are done, and their last moves are written."""
+    while done_count(here, receiver, chosen) < number:
         here.still_there()
         time.sleep(0.02)
     time.sleep(0.05)  # the move that writes it down comes after it
 
 
-def loads(here: Room, receiver: str, chosen: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Measure an idle second, then each load twice; gives each by name."""
+def loads(here: Environment, receiver: str, chosen: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Measure an idle second, then each load twice; return each by name."""
     before = counted(here)
     time.sleep(IDLE)
     after = counted(here)
@@ -161,7 +161,7 @@ def loads(here: Room, receiver: str, chosen: argparse.Namespace) -> Iterator[tup
 
 
 def tables(found: dict[str, dict[str, Any]]) -> str:
-    """Give the tables of the page."""
+    """Return the tables of the page."""
     first = [
         {"of a job": name, **{load: round(one[name], 1) for load, one in found.items()}}
         for name in found[LOADS[0]]
@@ -186,17 +186,17 @@ def main() -> None:
     """Count, print the tables."""
     chosen, here_found = arguments(), machine()
     with ExitStack() as opened:
-        vendor = opened.enter_context(stand_in(SMALL, chosen.polls))
-        receiver = opened.enter_context(stand_in(0))
-        here = opened.enter_context(room(vendor, slots=SLOTS))
+        vendor = opened.enter_context(fake_vendor(SMALL, chosen.polls))
+        receiver = opened.enter_context(fake_vendor(0))
+        here = opened.enter_context(running_environment(vendor, slots=SLOTS))
         warm = argparse.Namespace(**vars(chosen) | {"jobs": WARM_UP})
         work(here, receiver, warm, alone=False)
         found = dict(loads(here, receiver, chosen))
         polls = here.ledger.counters().get("polls", 0) / here.ended()
     print(tables(found))
-    print(f"{polls:.2f} looks a job.")
+    print(f"{polls:.2f} polls a job.")
     warn_if_busy(here_found)
-    keep(chosen.json, {"machine": here_found, "polls": polls, "loads": found})
+    write_json(chosen.json, {"machine": here_found, "polls": polls, "loads": found})
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     make bench-scaling                 all three, under fifteen minutes; plots docs/scaling.png
     make bench-scaling ARGS="--only size"         or workers, or in-flight
 
-Pictures are given by URL, so the producer does nothing meanwhile; no webhooks. The stand-in vendor, the server and the
+Pictures are given by URL, so the producer does nothing meanwhile; no webhooks. The fake vendor, the server and the
 workers share the machine: `busy cores` says how much of it all of them took.
 """
 
@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from environment import DOCS, Room, links, room, stand_in
-from report import keep, machine, table, warn_if_busy
+from environment import DOCS, Environment, fake_vendor, links, running_environment
+from report import machine, table, warn_if_busy, write_json
 from watching import MB, Watch
 
 if TYPE_CHECKING:
@@ -31,15 +31,15 @@ IN_FLIGHT = (10, 100, 1_000, 10_000)
 SIZES = (1_000, 10_000, 100_000, 1_000_000, 4_100_000, 8_000_000)
 RATE = 40.0
 """Jobs that end in a second while the slots are full, whatever their number: what two cores can do, with room left for
-the looks. The vendor takes so much longer as there are more slots."""
+the polls. The vendor takes so much longer as there are more slots."""
 SHORTEST = 0.25
-"""Seconds that the vendor takes at least: the shortest wait between two looks."""
+"""Seconds that the vendor takes at least: the shortest wait between two polls."""
 UNDER_WAY = 100
 """Jobs that have ended before the measuring begins."""
 WARM_UP = 40
 BYTES = 500_000_000
 """Of results in one run at most, so that each takes a quarter of a minute."""
-TABLE = ("of", "jobs/s", "CPU ms a job", "workers ms", "server ms", "RSS MB", "looks a job", "in flight", "busy cores")
+TABLE = ("of", "jobs/s", "CPU ms a job", "workers ms", "server ms", "RSS MB", "polls a job", "in flight", "busy cores")
 
 
 def arguments() -> argparse.Namespace:
@@ -54,10 +54,10 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def measured(here: Room, of: int, work: Callable[[], None]) -> dict[str, Any]:
+def measured(here: Environment, of: int, work: Callable[[], None]) -> dict[str, Any]:
     """Do some work and tell what it took, by job that ended in it."""
     psutil.cpu_percent()  # from here on
-    cpu, polls, ended = here.cpu(), looks_so_far(here), here.ended()
+    cpu, polls, ended = here.cpu(), total_polls(here), here.ended()
     began = time.monotonic()
     with Watch(here.ours, every=0.5) as watch:
         work()
@@ -73,22 +73,22 @@ def measured(here: Room, of: int, work: Callable[[], None]) -> dict[str, Any]:
         "server ms": round(spent["valkey"], 1),
         "RSS MB": round(most.rss / MB),
         "server MB": round(most.processes["valkey"].rss / MB),
-        "looks a job": round((looks_so_far(here) - polls) / jobs, 1),
+        "polls a job": round((total_polls(here) - polls) / jobs, 1),
         "in flight": here.in_flight(),
         "busy cores": round(psutil.cpu_percent() / 100 * (psutil.cpu_count() or 1), 2),
     }
 
 
-def looks_so_far(here: Room) -> int:
-    """Give how many looks there have been."""
+def total_polls(here: Environment) -> int:
+    """Return how many polls there have been."""
     return here.ledger.counters().get("polls", 0)
 
 
 def to_the_end(jobs: int, size: int, workers: int, of: int) -> dict[str, Any]:
     """Take jobs through, from the first one accepted to the last one stored."""
     with ExitStack() as opened:
-        vendor = opened.enter_context(stand_in(size, seconds=f"{SHORTEST},0.2"))
-        here = opened.enter_context(room(vendor, slots=32, workers=workers))
+        vendor = opened.enter_context(fake_vendor(size, seconds=f"{SHORTEST},0.2"))
+        here = opened.enter_context(running_environment(vendor, slots=32, workers=workers))
         list(here.producer.enqueue_many(links(WARM_UP)))
         here.wait_for(WARM_UP)
 
@@ -100,11 +100,11 @@ def to_the_end(jobs: int, size: int, workers: int, of: int) -> dict[str, Any]:
 
 
 def while_full(slots: int, window: float) -> dict[str, Any]:
-    """Fill so many slots, and measure for a while as others take the places of those that end."""
+    """Fill `slots` slots, and measure for a while as others take the places of those that end."""
     median = max(SHORTEST, slots / RATE)
     with ExitStack() as opened:
-        vendor = opened.enter_context(stand_in(SMALL, seconds=f"{median},0.3", start_after=slots))
-        here = opened.enter_context(room(vendor, slots=slots, workers=2))
+        vendor = opened.enter_context(fake_vendor(SMALL, seconds=f"{median},0.3", start_after=slots))
+        here = opened.enter_context(running_environment(vendor, slots=slots, workers=2))
         enough = round(slots + 2 * RATE * (window + 10))  # the line does not end before the window does
         list(here.producer.enqueue_many(links(enough)))
         here.wait_for(UNDER_WAY)  # none is done before all slots are full
@@ -112,7 +112,7 @@ def while_full(slots: int, window: float) -> dict[str, Any]:
 
 
 def sweeps(chosen: argparse.Namespace) -> Iterator[tuple[str, Iterator[dict[str, Any]]]]:
-    """Give each sweep that was asked for: its name, and its rows as they are measured."""
+    """Return each sweep that was asked for: its name, and its rows as they are measured."""
     if chosen.only in {None, "workers"}:
         yield "worker processes", (to_the_end(chosen.jobs, SMALL, workers, workers) for workers in WORKERS)
     if chosen.only in {None, "size"}:
@@ -149,7 +149,7 @@ def draw(found: dict[str, list[dict[str, Any]]], to: Path) -> None:
 
 
 def short(number: int) -> str:
-    """Give a number of things or bytes as an axis has it: 800, 4.1 k, 8 M."""
+    """Return a number of things or bytes as an axis has it: 800, 4.1 k, 8 M."""
     for unit, letter in ((1_000_000, " M"), (1_000, " k")):
         if number >= unit:
             return f"{number / unit:g}{letter}"
@@ -169,7 +169,7 @@ def main() -> None:
         print(flush=True)
     warn_if_busy(here)
     draw(found, chosen.plot)
-    keep(chosen.json, {"machine": here, "sweeps": found})
+    write_json(chosen.json, {"machine": here, "sweeps": found})
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def main() -> None:
             ("waiting, with a traceparent", {"traceparent": TRACE}),
             ("waiting, in a batch", {"batch": "spring"}),
         ):
-            tell(f"bytes of a job {name}", waiting(producer, MANY, more))
+            print_number(f"bytes of a job {name}", waiting(producer, MANY, more))
             client.execute_command("FLUSHDB", "SYNC")
         lives(producer, chosen.jobs, vendor, url, folder)
 
@@ -92,14 +92,16 @@ def lives(producer: Producer, jobs: int, vendor: Simulator, url: str, folder: Pa
         worker.terminate()
         worker.wait(60)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)  # the worker, its start among it; a server of ours still runs
-    tell("milliseconds of a worker's CPU for one job, small pictures", 1000 * (used.ru_utime + used.ru_stime) / jobs)
-    tell("bytes of a finished job, its log among them", (memory(client) - before) / jobs)
-    tell("milliseconds of the server's CPU for one job", 1000 * (seconds(client) - cpu) / jobs)
+    print_number(
+        "milliseconds of a worker's CPU for one job, small pictures", 1000 * (used.ru_utime + used.ru_stime) / jobs
+    )
+    print_number("bytes of a finished job, its log among them", (memory(client) - before) / jobs)
+    print_number("milliseconds of the server's CPU for one job", 1000 * (seconds(client) - cpu) / jobs)
     polls = producer.ledger.counters().get("polls", 0) / jobs
-    tell("looks at one job", polls)
-    told = {name: count - sent.get(name, 0) for name, count in calls(client).items()}
-    tell("moves (EVALSHA) of one job", told.get("evalsha", 0) / jobs)
-    tell("commands of all kinds, those inside the scripts among them", sum(told.values()) / jobs)
+    print_number("polls of one job", polls)
+    commands = {name: count - sent.get(name, 0) for name, count in calls(client).items()}
+    print_number("moves (EVALSHA) of one job", commands.get("evalsha", 0) / jobs)
+    print_number("commands of all kinds, those inside the scripts among them", sum(commands.values()) / jobs)
 
 
 def environment(url: str, vendor: Simulator, folder: Path) -> dict[str, str]:
@@ -128,10 +130,10 @@ def seconds(client: redis.Redis) -> float:
 
 def calls(client: redis.Redis) -> dict[str, int]:
     """Calls of each command so far."""
-    return {name.removeprefix("cmdstat_"): told["calls"] for name, told in client.info("commandstats").items()}
+    return {name.removeprefix("cmdstat_"): counts["calls"] for name, counts in client.info("commandstats").items()}
 
 
-def tell(what: str, number: float) -> None:
+def print_number(what: str, number: float) -> None:
     """Print one number."""
     print(json.dumps({"what": what, "number": round(number, 2)}), flush=True)
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from statistics import linear_regression
 from typing import TYPE_CHECKING, Any
 
-from environment import DOCS, Room, photograph, room, stand_in
-from report import keep, machine, table, warn_if_busy
+from environment import DOCS, Environment, fake_vendor, photograph, running_environment
+from report import machine, table, warn_if_busy, write_json
 from swapline_producer import SwapRequest
 from watching import MB, Sample, Watch
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 EVERY = 2.0
-"""Seconds between two looks."""
+"""Seconds between two checks."""
 SMALL = 20_000
 """Bytes of a photograph and of a result: the jobs are many, not large."""
 LINE = 100
 """Jobs that wait or are under way beside the slots, at least: the workers are never without work."""
 KEPT_SHARE = 10
-"""The run that keeps every record has so many times fewer jobs."""
+"""The run that keeps every record has this many times fewer jobs."""
 
 
 def arguments() -> argparse.Namespace:
@@ -48,11 +48,11 @@ def arguments() -> argparse.Namespace:
 
 
 def run(chosen: argparse.Namespace, jobs: int, **settings: str) -> list[Sample]:
-    """Take so many jobs through, under constant load; gives what was seen meanwhile."""
+    """Take `number` jobs through, under constant load; return what was measured."""
     with ExitStack() as opened:
-        vendor = opened.enter_context(stand_in(SMALL, seconds=chosen.seconds))
-        hook = opened.enter_context(stand_in(0)) + "/hook"
-        here = opened.enter_context(room(vendor, slots=chosen.slots, workers=chosen.workers, **settings))
+        vendor = opened.enter_context(fake_vendor(SMALL, seconds=chosen.seconds))
+        hook = opened.enter_context(fake_vendor(0)) + "/hook"
+        here = opened.enter_context(running_environment(vendor, slots=chosen.slots, workers=chosen.workers, **settings))
         given = 0
 
         def ended() -> int:
@@ -69,23 +69,23 @@ def run(chosen: argparse.Namespace, jobs: int, **settings: str) -> list[Sample]:
         return watch.samples
 
 
-def enqueue(here: Room, number: int, hook: str) -> int:
-    """Give so many small jobs; gives their number."""
-    wishes = (SwapRequest(image=photograph(SMALL), gender=1, filter_id=12, webhook_url=hook) for _ in range(number))
-    failed = [result.error for result in here.producer.enqueue_many(wishes) if result.error]
+def enqueue(here: Environment, number: int, hook: str) -> int:
+    """Enqueue `number` small jobs; return their number."""
+    requests = (SwapRequest(image=photograph(SMALL), gender=1, filter_id=12, webhook_url=hook) for _ in range(number))
+    failed = [result.error for result in here.producer.enqueue_many(requests) if result.error]
     if failed:
         raise SystemExit(f"{len(failed)} were not enqueued: {failed[0]}")
     return number
 
 
 def growth(samples: list[Sample], value: Callable[[Sample], float]) -> float:
-    """Give how much a value grows with a thousand jobs, by a line through the second half of the jobs."""
+    """Return how much a value grows with a thousand jobs, by a line through the second half of the jobs."""
     half = [one for one in samples if one.jobs >= samples[-1].jobs / 2]
     return linear_regression([one.jobs / 1000 for one in half], [value(one) for one in half]).slope
 
 
 def rates(samples: list[Sample], window: int = 5) -> list[tuple[float, float]]:
-    """Give (seconds, jobs a second) of each stretch of so many looks."""
+    """Return (seconds, jobs a second) of each stretch of samples."""
     found = []
     for earlier, later in zip(samples[::window], samples[window::window], strict=False):
         found.append((later.at, (later.jobs - earlier.jobs) / (later.at - earlier.at)))
@@ -98,7 +98,7 @@ def kilobytes(name: str) -> Callable[[Sample], float]:
 
 
 def rows(samples: list[Sample]) -> list[dict[str, Any]]:
-    """Give the table: each process, at the half of the jobs, at the end, and its slope."""
+    """Return the table: each process, at the half of the jobs, at the end, and its slope."""
     half, last = next(one for one in samples if one.jobs >= samples[-1].jobs / 2), samples[-1]
     found: list[dict[str, Any]] = [
         {
@@ -160,7 +160,7 @@ def main() -> None:
     if chosen.plot:
         draw(samples, kept, chosen.plot)
     over_time = [one._asdict() | {"processes": {n: p._asdict() for n, p in one.processes.items()}} for one in samples]
-    keep(
+    write_json(
         chosen.json,
         {
             "machine": here,

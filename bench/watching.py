@@ -1,4 +1,4 @@
-"""Looks at processes while they work: memory, files, threads and CPU of each, and the server's memory."""
+"""Sample running processes: memory, files, threads and CPU of each, and the server's memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MB = 1e6
 
 
 class Reading(NamedTuple):
-    """One look at one process."""
+    """One sample of one process."""
 
     rss: int
     """Bytes of memory that it has touched, those that it shares among them."""
@@ -31,15 +31,15 @@ class Reading(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """One look at everything."""
+    """One sample of all processes."""
 
     at: float
     """Seconds since the watch began."""
     processes: dict[str, Reading]
     redis: int
-    """Bytes that the server has given to its data; 0 where nobody asked."""
+    """Bytes that the server has given to its data; 0 without a client."""
     jobs: int
-    """What `count` gave then: jobs that had ended, or were in flight; 0 where nobody counted."""
+    """What `count` gave then: jobs that had ended, or were in flight; 0 without `count`."""
 
     @property
     def rss(self) -> int:
@@ -53,7 +53,7 @@ class Sample(NamedTuple):
 
 
 def read(process: psutil.Process) -> Reading:
-    """Look at a process. Raises psutil.NoSuchProcess, or FileNotFoundError, where it has gone."""
+    """Sample a process. Raises psutil.NoSuchProcess, or FileNotFoundError, where it has gone."""
     rollup = Path(f"/proc/{process.pid}/smaps_rollup")
     pss = re.search(r"^Pss:\s+(\d+) kB", rollup.read_text(), re.MULTILINE) if rollup.exists() else None
     rss = process.memory_info().rss
@@ -67,7 +67,7 @@ def read(process: psutil.Process) -> Reading:
 
 
 class Watch(threading.Thread):
-    """Looks every so many seconds, from `with` to its end; keeps all samples."""
+    """Samples at an interval, from `with` to its end; keeps all samples."""
 
     def __init__(
         self,
@@ -91,26 +91,26 @@ class Watch(threading.Thread):
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End, with one more look."""
+        """End, with a last sample."""
         self._stopped.set()
         self.join()
-        self._look()
+        self._sample()
 
     def run(self) -> None:
-        """Look until the end."""
+        """Sample until the end."""
         while not self._stopped.is_set():
-            self._look()
+            self._sample()
             self._stopped.wait(self._every)
 
     def most(self) -> Sample:
-        """Give the look at which all together had the most memory."""
+        """Return the sample with the most memory of all processes."""
         return max(self.samples, key=lambda sample: sample.rss)
 
     def peak(self, name: str) -> int:
-        """Give the most memory that one process was seen with, in bytes."""
+        """Return the most memory that one process was seen with, in bytes."""
         return max(sample.processes[name].rss for sample in self.samples)
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         at = time.monotonic() - self._began
         stored = 0 if self._client is None else self._client.info("memory")["used_memory"]
         found = {name: read(process) for name, process in self._ours.items()}
@@ -118,6 +118,6 @@ class Watch(threading.Thread):
 
 
 def kernels_peak(process: psutil.Process) -> int:
-    """Give the most memory that the kernel ever saw a process with, in bytes: no look can miss it. Linux only."""
+    """Return the most memory that the kernel ever saw a process with, in bytes: no sample is needed. Linux only."""
     found = re.search(r"^VmHWM:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text(), re.MULTILINE)
     return int(found[1]) * 1024 if found else process.memory_info().rss

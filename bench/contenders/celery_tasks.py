@@ -44,6 +44,6 @@ def poll(self: Any, number: int, job: str) -> str:
 @app.task
 def finalize(number: int, text: str) -> None:
     """Store the picture."""
-    draft = FOLDER / f"{number}.draft"
-    draft.write_bytes(base64.b64decode(text))
-    draft.rename(FOLDER / f"{number}.png")
+    temporary = FOLDER / f"{number}.temporary"
+    temporary.write_bytes(base64.b64decode(text))
+    temporary.rename(FOLDER / f"{number}.png")

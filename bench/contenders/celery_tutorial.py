@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import sys
 
-from turns import FOLDER, JOBS, WARM_UP, done, photo, plain_redis, ready, running, wait_for_results
+from runner import FOLDER, JOBS, WARM_UP, done, photo, plain_redis, ready, running, wait_for_results
 
 
 def main() -> None:

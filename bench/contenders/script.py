@@ -7,7 +7,7 @@ import base64
 
 import aiohttp
 import uvloop
-from turns import AT_ONCE, CHECK_INTERVAL_S, FOLDER, JOBS, KEY, VENDOR, WARM_UP, done, photo, ready
+from runner import AT_ONCE, CHECK_INTERVAL_S, FOLDER, JOBS, KEY, VENDOR, WARM_UP, done, photo, ready
 
 
 async def swap(session: aiohttp.ClientSession, number: int, breaker: asyncio.Semaphore) -> None:

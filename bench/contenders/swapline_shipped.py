@@ -8,7 +8,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from turns import AT_ONCE, FOLDER, JOBS, VENDOR, WARM_UP, done, photo, ready, running
+from runner import AT_ONCE, FOLDER, JOBS, VENDOR, WARM_UP, done, photo, ready, running
 
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.ledger import Ledger, connect

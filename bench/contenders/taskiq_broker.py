@@ -44,6 +44,6 @@ async def swap(number: int, text: str) -> None:
         await asyncio.sleep(CHECK_INTERVAL_S)
         async with session.post(f"{VENDOR}/v6/status/{job}") as reply:
             status = await reply.json()
-    draft = FOLDER / f"{number}.draft"
-    draft.write_bytes(base64.b64decode(status["output"]["images"][0]))  # type: ignore[index]
-    draft.rename(FOLDER / f"{number}.png")
+    temporary = FOLDER / f"{number}.temporary"
+    temporary.write_bytes(base64.b64decode(status["output"]["images"][0]))  # type: ignore[index]
+    temporary.rename(FOLDER / f"{number}.png")

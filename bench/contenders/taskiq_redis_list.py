@@ -6,7 +6,7 @@ import asyncio
 import base64
 import sys
 
-from turns import AT_ONCE, FOLDER, JOBS, WARM_UP, done, photo, plain_redis, ready, running, wait_for_results
+from runner import AT_ONCE, FOLDER, JOBS, WARM_UP, done, photo, plain_redis, ready, running, wait_for_results
 
 
 async def main() -> None:

@@ -1,4 +1,4 @@
-"""How a contender and the runner talk: `ready`, `go`, `done`, and what a contender needs to know."""
+"""The protocol of a contender and the bench (`ready`, `go`, `done`), and a contender's settings."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ AT_ONCE = int(os.environ.get("BENCH_AT_ONCE", "32"))
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what a contender started ends with it
 
 CHECK_INTERVAL_S = 0.25
-"""Seconds between two looks of those who look by the clock."""
+"""Seconds between two checks of contenders that poll at an interval."""
 KEY = {"X-API-Key": "sim-key"}
 
 
 def photo(number: int) -> Path:
-    """Give the photograph of a job."""
+    """Return the photograph of a job."""
     return PHOTOS[number % len(PHOTOS)]
 
 
 def ready() -> None:
-    """Say that the warm-up is over, and wait for the start."""
+    """Report the end of the warm-up, and wait for the start."""
     print("ready", flush=True)
     sys.stdin.readline()
 
 
 def done() -> None:
-    """Say that all is done, and stay until the runner has looked at us."""
+    """Report the end, and wait until the bench has measured this process."""
     print("done", flush=True)
     sys.stdin.readline()
 
 
 def wait_for_results(folder: Path, number: int) -> None:
-    """Wait until a folder holds so many pictures."""
+    """Wait until a folder has `number` pictures."""
     while sum(1 for _ in folder.glob("*.png")) < number:
         time.sleep(0.05)
 
