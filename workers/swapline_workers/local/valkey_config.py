@@ -29,7 +29,13 @@ daemonize no
 
 
 def valkey_config(*, port: int, password: str, appendfsync: str, unix_socket: Path | None) -> str:
-    """Return the text of the file. The server's working directory is the data folder."""
+    """Return the text of the file. The server's working directory is the data folder.
+
+    Raises ValueError for an empty password: Valkey takes it for none, and admits every client.
+    """
+    if not password:
+        msg = "an empty password admits every client"
+        raise ValueError(msg)
     return _TEMPLATE.format(
         host=LOOPBACK,
         port=port,

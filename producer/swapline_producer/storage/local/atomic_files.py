@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # a fifo in the folder must not block its reader
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-_MODE = 0o666  # less the process's umask, like any file a program makes
+_MODE = 0o600  # faces are for the user whom producers and workers run as
 
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS})
 """How file systems without hard links (exFAT, some network shares) refuse one."""

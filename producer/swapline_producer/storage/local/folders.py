@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY
 BELOW = FOLDER | os.O_NOFOLLOW
-_MODE = 0o777  # less the process's umask, like any folder a program makes
+_MODE = 0o700  # see atomic_files.py
 
 KEPT = 32
 """Folders kept open, at most: the areas, the days of a few tenants and the last dozen of jobs; any process may have
@@ -145,7 +145,7 @@ def _made_below(parent: Folder, name: str) -> Folder:
 
 
 def _make_root(root: Path) -> None:
-    root.mkdir(parents=True, exist_ok=True)
+    root.mkdir(mode=_MODE, parents=True, exist_ok=True)
     parent = os.open(root.parent, FOLDER)
     try:
         os.fsync(parent)

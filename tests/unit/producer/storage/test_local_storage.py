@@ -114,6 +114,21 @@ def test_the_bytes_reach_the_disk_before_the_name_and_the_name_before_the_answer
     assert story == ["bytes flushed", "named", "folder flushed"]
 
 
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_what_it_writes_is_its_users_alone(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        storage = LocalStorage(tmp_path / "new" / "store")
+        storage.put("inputs/a", b"a face", "image/png")
+        storage.put_once("inputs/b", b"a face", "image/png")
+        storage.draft("staging/x/0.png", b"a face", "image/png")
+        storage.put("results/x/receipt.json", b"{}", "application/json")
+    finally:
+        os.umask(before)
+    found = [storage.root, *storage.root.rglob("*")]
+    assert {(path.is_dir(), stat.S_IMODE(path.stat().st_mode)) for path in found} == {(True, 0o700), (False, 0o600)}
+
+
 def flushed_by(monkeypatch: pytest.MonkeyPatch, write: Callable[[], object]) -> list[str]:
     """What is flushed, in order, by the names that it has at that moment."""
     flushed: list[str] = []

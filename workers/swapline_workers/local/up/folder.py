@@ -12,13 +12,12 @@ run/       ready files and heartbeats
 from __future__ import annotations
 
 import os
-import secrets
 import shlex
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from swapline_workers.local.errors import LocalError
-from swapline_workers.local.folder import folder_lock, write_owner, write_private
+from swapline_workers.local.folder import folder_lock, lasting_secret, write_owner, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,10 +52,8 @@ class UpFolder:
     def password(self, name: str) -> str:
         """Return a page's password; the first call generates it."""
         path = self.secret(name)
-        if not path.exists():
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            write_private(path, secrets.token_urlsafe(18) + "\n")  # 144 bits
-        return path.read_text().strip()
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        return lasting_secret(path, 18)  # 144 bits
 
     def write_env(self, settings: dict[str, str]) -> None:
         """Write the settings for other terminals as shell assignments."""
