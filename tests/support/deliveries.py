@@ -19,6 +19,6 @@ EVENT = SwapEvent(
         vendor_job_id="v1",
         credits=2,
         images=[WebhookImage(key="k", sha256="0" * 64, bytes=1, width=1200, height=1800, url=URL)],
-        timings={"queued": 0.1, "running": 8.0, "storing": 0.2, "total": 8.3},
+        timings={"queued": 0.1, "running": 8, "storing": 0.2, "total": 8.3},
     ),
 )

@@ -31,7 +31,7 @@ class SwapData(Frozen):
     vendor_job_id: str | None
     credits: int
     images: list[WebhookImage]
-    timings: dict[str, float | None]
+    timings: dict[str, int | float | None]
     """Seconds: `queued`, `running`, `storing`, `total`; null for a stage that the job did not reach."""
 
 

@@ -62,7 +62,7 @@ def _moment(milliseconds: int) -> str:
     return happened.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def timings(job: Job) -> dict[str, float | None]:
+def timings(job: Job) -> dict[str, int | float | None]:
     """Seconds that each stage took; None for a stage that the job did not reach or leave."""
     return {
         "queued": _seconds(job.created_at, job.submitted_at),
@@ -72,5 +72,9 @@ def timings(job: Job) -> dict[str, float | None]:
     }
 
 
-def _seconds(start: int | None, end: int | None) -> float | None:
-    return None if start is None or end is None else (end - start) / 1000
+def _seconds(start: int | None, end: int | None) -> int | float | None:
+    """Return whole seconds as an integer: JavaScript writes 8.0 as 8, and a signature would not match."""
+    if start is None or end is None:
+        return None
+    seconds, milliseconds = divmod(end - start, 1000)
+    return (end - start) / 1000 if milliseconds else seconds
