@@ -1,7 +1,7 @@
 """Text from elsewhere (a vendor, a receiver, a customer, a bucket) as it may stand on a terminal, a page or in a log.
 
 Escape codes move the cursor and change what was printed before, line breaks forge lines, and marks of direction let a
-name read as another one. Each such character becomes one that can be seen, so that nothing else moves.
+name read as another one. Each such character becomes one that is shown.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _VISIBLE = {
     0x2028: "\N{SYMBOL FOR NEWLINE}",
     0x2029: "\N{SYMBOL FOR NEWLINE}",
 }
-_VISIBLE_IN_LINES = {code: seen for code, seen in _VISIBLE.items() if code != ord("\n")}
+_VISIBLE_IN_LINES = {code: shown for code, shown in _VISIBLE.items() if code != ord("\n")}
 
 
 def visible(value: object, *, lines: bool = False) -> str:

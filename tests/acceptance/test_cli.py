@@ -101,7 +101,7 @@ def test_waiting_tells_scripts_by_its_exit_code(installation: Installation, phot
         (("{photo}", "--gender", "0", "--filter-id", "12", "--metadata", "nonsense"), "key=value"),
         (("{photo}", "--gender", "7", "--filter-id", "12"), "not one of 0-4"),
         (("{photo}", "--gender", "0", "--filter-id", "9" * 5000), "(FILTER_NOT_FOUND)"),
-        (("{photo}", "--gender", "0", "--filter-id", "12", "--queue-ttl", "inf"), "queue_ttl: it must be seconds"),
+        (("{photo}", "--gender", "0", "--filter-id", "12", "--queue-ttl", "1e300"), "queue_ttl: it must be seconds"),
         (("{photo}", "--gender", "0", "--filter-id", "12", "--batch", "a\nb"), "batch: it must be one line"),
         (("{photo}", "--gender", "0"), "--filter-id"),
     ],

@@ -49,7 +49,7 @@ ARGUMENTS = {
 }
 
 
-def said(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     (folder / ".env").write_bytes(b"SWAPLINE_API_KEY_PREFIX=caf\xe9\n")
     (folder / "rows.jsonl").write_text(json.dumps({"image": "https://a.example/a.jpg", "gender": 0, "filter_id": 1}))
     environment = {**os.environ, "FLOWER_BASIC_AUTH": "me:secret-of-mine"}
@@ -58,7 +58,7 @@ def said(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name not in READ_NO_SETTINGS])
 def test_every_command_says_it_in_one_sentence(tmp_path: Path, name: str) -> None:
-    done = said(tmp_path, str(SWAPLINE), *name.split(), *ARGUMENTS.get(name, []))
+    done = run(tmp_path, str(SWAPLINE), *name.split(), *ARGUMENTS.get(name, []))
     assert done.returncode in {1, 2}
     assert "Traceback" not in done.stderr
     assert SENTENCE in done.stdout + done.stderr
@@ -66,7 +66,7 @@ def test_every_command_says_it_in_one_sentence(tmp_path: Path, name: str) -> Non
 
 
 def test_celerys_own_command_says_it_as_well(tmp_path: Path) -> None:
-    done = said(tmp_path, str(CELERY), "-A", "swapline_workers.entry", "worker")
+    done = run(tmp_path, str(CELERY), "-A", "swapline_workers.entry", "worker")
     assert done.returncode != 0
     assert SENTENCE in done.stderr
     assert "Traceback" not in done.stderr

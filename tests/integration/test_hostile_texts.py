@@ -117,7 +117,7 @@ PRINTS_NO_TEXT = {
 
 
 @pytest.fixture
-def words(valkey: EmbeddedValkey, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def values(valkey: EmbeddedValkey, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """An installation full of such texts, as the environment of every command; and what fills its calls."""
     monkeypatch.setenv("SWAPLINE_REDIS_URL", valkey.url)
     monkeypatch.setenv("SWAPLINE_KEY_PREFIX", prefix)
@@ -136,23 +136,23 @@ def words(valkey: EmbeddedValkey, prefix: str, tmp_path: Path, monkeypatch: pyte
 
 
 def ended(producer: Producer) -> dict[State, Job]:
-    """Give a job in each state; the vendor and its receiver have said the worst of each."""
+    """Give a job in each state; the vendor and its receiver have sent the worst of each."""
     ledger = producer.ledger
     found: dict[State, Job] = {}
     for state in (State.FAILED, State.HELD, State.RUNNING, State.SUCCEEDED):
-        values = {
+        options = {
             "metadata": {"note": HOSTILE},
             "batch": BATCH,
             "webhook_url": "https://shop.example/h",
             "tenant": "acme",
         }
-        request = {"image": sample_photographs()[0], "gender": 0, "filter_id": 1, **values}
+        request = {"image": sample_photographs()[0], "gender": 0, "filter_id": 1, **options}
         [result] = producer.enqueue_many([request])
         job = producer.get(str(result.job_id))
         for to in (State.SUBMITTING, state):
-            said = {"vendor_job_id": f"{state}{HOSTILE}", "vendor_status": HOSTILE, "failure_detail": HOSTILE}
+            texts = {"vendor_job_id": f"{state}{HOSTILE}", "vendor_status": HOSTILE, "failure_detail": HOSTILE}
             more = {"failure_code": FailureCode.VENDOR_FAILED} if state is State.FAILED and to is state else {}
-            change = Change(to=to, fields=said | more, note=HOSTILE, data={"reason": HOSTILE, HOSTILE[:9]: [HOSTILE]})
+            change = Change(to=to, fields=texts | more, note=HOSTILE, data={"reason": HOSTILE, HOSTILE[:9]: [HOSTILE]})
             advanced = ledger.advance(job, change)
             assert advanced is not None
             job = advanced.job
@@ -171,7 +171,7 @@ def ended(producer: Producer) -> dict[State, Job]:
     return found
 
 
-def said(
+def run(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> tuple[int, str, str]:
     monkeypatch.setattr(sys, "argv", ["swapline", *arguments])
@@ -181,8 +181,8 @@ def said(
             main()
         except SystemExit as end:
             code = int(end.code or 0)
-    told = capsys.readouterr()
-    return code, told.out, told.err
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err
 
 
 def is_safe(character: str) -> bool:
@@ -196,7 +196,7 @@ def test_every_command_is_called_or_has_its_reason() -> None:
 @pytest.mark.parametrize("width", [240, 60])
 @pytest.mark.parametrize("command", CALLS)
 def test_a_command_shows_foreign_text_and_obeys_none_of_it(
-    words: dict[str, str],
+    values: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     command: str,
@@ -205,8 +205,8 @@ def test_a_command_shows_foreign_text_and_obeys_none_of_it(
     monkeypatch.setattr(output.out, "width", width)
     seen = ""
     for call in CALLS[command]:
-        filled = [*command.split(), *(part.format(**words) for part in call)]
-        code, out, err = said(filled, monkeypatch, capsys)
+        filled = [*command.split(), *(part.format(**values) for part in call)]
+        code, out, err = run(filled, monkeypatch, capsys)
         assert code in {0, 1, 2, 3}
         assert "Traceback" not in err
         wrong = {character for character in out + err if not is_safe(character)}
@@ -221,11 +221,11 @@ JSON = [name for name in CALLS if any("--json" in option.opts for option in COMM
 
 @pytest.mark.parametrize("command", JSON)
 def test_json_is_ascii_and_whole(
-    words: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+    values: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
     for call in CALLS[command]:
-        filled = [*command.split(), *(part.format(**words) for part in call), "--json"]
-        _, out, _ = said(filled, monkeypatch, capsys)
+        filled = [*command.split(), *(part.format(**values) for part in call), "--json"]
+        _, out, _ = run(filled, monkeypatch, capsys)
         assert out.isascii()
         assert all(is_safe(character) for character in out)
         if out:
@@ -241,9 +241,9 @@ def test_json_is_ascii_and_whole(
         ["slots"],
     ],
 )
-def test_what_was_said_can_be_read(
-    words: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], call: list[str]
+def test_what_was_sent_can_be_read(
+    values: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], call: list[str]
 ) -> None:
-    _, out, _ = said([part.format(**words) for part in call], monkeypatch, capsys)
+    _, out, _ = run([part.format(**values) for part in call], monkeypatch, capsys)
     seen = out.replace("\n", "").replace("␇", "").replace("␍", "")  # rich leaves these two out of a Text
     assert "begin␛[2J␛]0;own[/x][red]:x:␊FORGED: all is well�31m" in seen

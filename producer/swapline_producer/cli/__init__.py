@@ -94,9 +94,9 @@ def main() -> None:
         warn("Aborted!")
         sys.exit(FAILED)
     except click.ClickException as error:
-        said = StringIO()
-        error.show(said)
-        warn(said.getvalue().expandtabs(4).rstrip("\n"), lines=True)  # a usage has lines and tabs
+        usage = StringIO()
+        error.show(usage)
+        warn(usage.getvalue().expandtabs(4).rstrip("\n"), lines=True)  # a usage has lines and tabs
         sys.exit(error.exit_code)
     except (RequestError, SettingsError) as error:
         complain(error)

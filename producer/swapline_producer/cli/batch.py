@@ -11,6 +11,7 @@ import click
 from swapline_producer.cli.batch_run import Run
 from swapline_producer.cli.batch_view import print_view
 from swapline_producer.cli.enqueue import pairs
+from swapline_producer.cli.numbers import Finite
 from swapline_producer.cli.output import NOT_FINISHED, complain, out, print_jobs, print_json, warn
 from swapline_producer.cli.progress import progress
 from swapline_producer.client.manifest import Manifest, row_of
@@ -42,7 +43,7 @@ def batch() -> None:
 @click.option("--skip-bad", is_flag=True, help="Leave wrong rows out instead of enqueuing nothing; exit 1 at the end.")
 @click.option("--retry-failed", is_flag=True, help="Make new jobs for rows whose job ended without success.")
 @click.option("--watch", is_flag=True, help="Wait for the end: exit 0 all succeeded, 1 not, 3 not finished.")
-@click.option("--timeout", type=float, default=7 * 86_400.0, show_default=True, help="Seconds to watch at most.")
+@click.option("--timeout", type=Finite(), default=7 * 86_400.0, show_default=True, help="Seconds to watch at most.")
 @click.option("--download", type=click.Path(file_okay=False, path_type=Path), help="Watch, and write pictures here.")
 @click.option("--results", type=click.Path(dir_okay=False, path_type=Path), help="Write a CSV of how each row stands.")
 @click.option("--webhook-url", help="Told once (batch.completed), when every job has ended.")

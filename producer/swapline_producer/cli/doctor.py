@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.text import Text
 
+from swapline_producer.cli.numbers import Finite
 from swapline_producer.cli.output import DONE, FAILED, out, print_json
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ MARKS = {"ok": ("ok", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "bo
 
 @click.command()
 @click.option("--flower-url", metavar="URL", help="Where Flower is, if not at SWAPLINE_FLOWER_URL.")
-@click.option("--timeout", type=click.FloatRange(0.1, 120), default=10.0, show_default=True, help="Seconds of a call.")
+@click.option("--timeout", type=Finite(0.1, 120), default=10.0, show_default=True, help="Seconds of a call.")
 @click.option("--strict", is_flag=True, help="Exit with 1 on a warning, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(flower_url: str | None, timeout: float, *, strict: bool, as_json: bool) -> None:

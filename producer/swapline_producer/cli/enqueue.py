@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from swapline_producer.cli.numbers import Finite
 from swapline_producer.cli.output import out, print_json, wait_and_exit
 from swapline_producer.client.images import is_data_uri, is_link
 from swapline_producer.client.manifest import whole_number
@@ -73,10 +74,10 @@ def _maybe_json(text: str) -> Any:
 @click.option("--batch", help="A name to find jobs by.")
 @click.option("--idempotency-key", help="The same key and request give the same job.")
 @click.option("--replace-failed", is_flag=True, help="Let a job that failed under the key give it up to a new one.")
-@click.option("--queue-ttl", type=float, help="Seconds it may wait for a slot.")
-@click.option("--run-timeout", type=float, help="Seconds the vendor may take.")
+@click.option("--queue-ttl", type=Finite(), help="Seconds it may wait for a slot.")
+@click.option("--run-timeout", type=Finite(), help="Seconds the vendor may take.")
 @click.option("--wait", is_flag=True, help="Wait for the end: exit 0 succeeded, 1 not, 3 not finished.")
-@click.option("--timeout", type=float, default=3600.0, show_default=True, help="Seconds to wait at most.")
+@click.option("--timeout", type=Finite(), default=3600.0, show_default=True, help="Seconds to wait at most.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def enqueue(image: str, *, wait: bool, timeout: float, as_json: bool, **given: Any) -> None:
     """Enqueue one face swap. IMAGE is a file, a public URL, a data URI or base64.

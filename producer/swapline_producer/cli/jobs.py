@@ -11,6 +11,7 @@ from swapline_producer.cli.evidence import evidence, print_held
 from swapline_producer.cli.jobs_cancel import cancel
 from swapline_producer.cli.jobs_list import list_
 from swapline_producer.cli.jobs_replay import replay
+from swapline_producer.cli.numbers import Finite
 from swapline_producer.cli.output import job_facts, moment, out, print_job, print_json, wait_and_exit
 from swapline_producer.cli.purge import purge
 from swapline_producer.cli.timeline import deliveries, print_stages, print_timeline, stages, timeline
@@ -82,7 +83,7 @@ def events(job_id: str, *, as_json: bool) -> None:
 
 @jobs.command()
 @click.argument("job_id")
-@click.option("--timeout", type=float, default=3600.0, show_default=True, help="Seconds to wait at most.")
+@click.option("--timeout", type=Finite(), default=3600.0, show_default=True, help="Seconds to wait at most.")
 @as_json_option
 def wait(job_id: str, timeout: float, *, as_json: bool) -> None:
     """Wait for the end of one job: exit 0 succeeded, 1 not, 3 not finished.

@@ -8,6 +8,7 @@ import click
 from rich.table import Table
 
 from swapline_producer.cli.connections import ledger
+from swapline_producer.cli.numbers import Finite
 from swapline_producer.cli.output import out, print_json, print_rows
 from swapline_producer.errors import NotPossible
 
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 
 KINDS: dict[str, click.ParamType[Any]] = {
     "MAX_IN_FLIGHT": click.IntRange(1, 10_000),
-    "RESCUE_AFTER": click.FloatRange(1, 86_400),
-    "SUBMIT_RATE": click.FloatRange(0, 1_000_000, min_open=True),
-    "POLL_RATE": click.FloatRange(0, 1_000_000, min_open=True),
+    "RESCUE_AFTER": Finite(1, 86_400),
+    "SUBMIT_RATE": Finite(0, 1_000_000, min_open=True),
+    "POLL_RATE": Finite(0, 1_000_000, min_open=True),
     "CREDITS_PER_DAY": click.IntRange(0, 1_000_000_000),
 }
 """The limits by their settings, and what each can be."""

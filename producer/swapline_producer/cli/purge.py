@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from swapline_producer.cli.filters import AgeType
+from swapline_producer.cli.numbers import Finite
 from swapline_producer.cli.output import FAILED, NOT_FINISHED, complain, out, print_json
 from swapline_producer.errors import JobNotFound
 from swapline_producer.retention.purge import Purge, PurgeSelector, Report
@@ -103,7 +104,7 @@ def _say(report: Report, *, as_json: bool, done: str) -> None:
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Say what there is; delete nothing.")
 @click.option("--limit", type=click.IntRange(min=1), default=1_000_000, show_default=True, help="Objects to look at.")
-@click.option("--older-than", type=float, default=3600.0, show_default=True, help="Seconds; younger ones are left.")
+@click.option("--older-than", type=Finite(), default=3600.0, show_default=True, help="Seconds; younger ones are left.")
 @click.option("--adopt", is_flag=True, help="The store belongs to this installation from now on.")
 @as_json_option
 def janitor(*, dry_run: bool, limit: int, older_than: float, adopt: bool, as_json: bool) -> None:

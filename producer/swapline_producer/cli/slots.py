@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from swapline_producer.cli.numbers import Whole
 from swapline_producer.cli.output import moment, out, print_json
 from swapline_producer.contract import MOST_CREDITS, checked
 
@@ -25,21 +26,6 @@ class Numbered(click.Command):
         """Read the arguments."""
         ctx.ignore_unknown_options = any(_BELOW_ZERO.fullmatch(arg) for arg in args)
         return super().parse_args(ctx, args)
-
-
-class Whole(click.IntRange):
-    """A whole number from 0 on, refused in a sentence: click's own says `x is not a valid integer range`."""
-
-    def __init__(self, most: int) -> None:
-        """Up to `most`."""
-        super().__init__(0, most)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read it."""
-        try:
-            return int(super().convert(value, param, ctx))
-        except click.BadParameter:
-            self.fail(f"{value} is not a whole number from 0 to {self.max:,}.", param, ctx)
 
 
 def _ledger() -> Ledger:

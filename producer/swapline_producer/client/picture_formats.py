@@ -1,6 +1,6 @@
 """JPEG, PNG and WebP as far as a producer must know them: how large, and whether the end is there.
 
-Nothing is decoded, and bytes after the end are nobody's: padding, an MPO's further pictures, a phone's short film.
+Nothing is decoded, and bytes after the end are ignored: padding, an MPO's further pictures, a phone's short film.
 """
 
 from __future__ import annotations

@@ -154,8 +154,8 @@ class SwapRequest(SwapOptions):
         except ValidationError as error:
             wrong = {_field(one): _complaint(one) for one in error.errors(include_url=False, include_input=False)}
             first = next(iter(wrong))
-            said = [f"{field}: {complaint}" for field, complaint in wrong.items()][:MOST_COMPLAINTS]
-            raise RequestError("; ".join(said), field=first, code=CODE_OF_FIELD.get(first)) from None
+            sentences = [f"{field}: {complaint}" for field, complaint in wrong.items()][:MOST_COMPLAINTS]
+            raise RequestError("; ".join(sentences), field=first, code=CODE_OF_FIELD.get(first)) from None
 
 
 def checked(field: str, value: object) -> Any:

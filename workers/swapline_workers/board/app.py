@@ -98,7 +98,7 @@ def _said(error: Exception) -> tuple[HTTPStatus, str]:
     return said or (HTTPStatus.INTERNAL_SERVER_ERROR, "Something is wrong with the board itself; its log says what.")
 
 
-def _seen(value: object) -> object:
+def _shown(value: object) -> object:
     """Show what a text would hide, a mark of direction or a line break. Markup is our own, and has lines."""
     return visible(value) if type(value) is str else value
 
@@ -108,7 +108,7 @@ def templates_of(addresses: dict[str, str]) -> Environment:
     templates = Environment(
         loader=PackageLoader("swapline_workers.board"),
         autoescape=True,
-        finalize=_seen,
+        finalize=_shown,
         undefined=StrictUndefined,  # a name that is not there is a bug, not an empty place
         trim_blocks=True,
         lstrip_blocks=True,

@@ -108,3 +108,14 @@ def test_shells_complete_commands_and_values(shell: str, typed: list[str], expec
     assert kind is not None
     found = kind(swapline, {}, "swapline", "_SWAPLINE_COMPLETE").get_completions(typed, expected[:2])
     assert expected in {item.value for item in found}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_command_takes_a_number_that_is_none(name: str) -> None:
+    kinds = [
+        param.type for param in COMMANDS[name].params if isinstance(param.type, (type(click.FLOAT), click.FloatRange))
+    ]
+    for kind in [] if name == "alive" else kinds:  # a probe loads nothing that is ours for its arguments
+        for text in ("nan", "inf", "-inf"):
+            with pytest.raises(click.BadParameter):
+                kind(text)

@@ -133,7 +133,7 @@ def test_a_whole_picture_is_taken_and_none_of_its_beginnings(name: str) -> None:
 
 @pytest.mark.parametrize("name", WHOLE)
 @pytest.mark.parametrize("after", [b"\0" * 999, b"\xff" * 3, b"\n", SOI + EOI, WHOLE["JPEG"], WHOLE["PNG"][:60]])
-def test_what_follows_the_end_is_nobodys(name: str, after: bytes) -> None:
+def test_bytes_after_the_end_are_ignored(name: str, after: bytes) -> None:
     assert whole(WHOLE[name] + after)
 
 
