@@ -322,3 +322,16 @@ def test_it_never_starts_without_a_password(tmp_path: Path, host: str) -> None:
     assert (found.returncode, found.stdout) == (2, "")
     assert found.stderr.startswith("swapline: SWAPLINE_BOARD_PASSWORD is missing;")
     assert "Traceback" not in found.stderr
+
+
+@pytest.mark.parametrize("kept", ["", "/swapline"], ids=["the proxy removes the path", "the proxy keeps the path"])
+def test_it_works_under_a_path_of_a_proxy(valkey: EmbeddedValkey, tmp_path: Path, kept: str) -> None:
+    settings = {"SWAPLINE_REDIS_URL": valkey.url, "SWAPLINE_KEY_PREFIX": "under-a-path"}
+    with board(tmp_path, "--root-path", "/swapline/", **settings) as url:
+        page = requests.get(f"{url}{kept}/jobs", auth=RIGHT, timeout=30)
+        assert page.status_code == 200
+        links = set(re.findall(r'(?:href|src|action)="([^"#]+)', page.text))
+        assert links
+        assert {link for link in links if not link.startswith("/swapline/")} == set()
+        [style] = [link for link in links if link.endswith(".css")]
+        assert requests.get(url + style.removeprefix("/swapline" if not kept else ""), timeout=30).ok

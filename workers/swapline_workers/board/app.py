@@ -20,7 +20,7 @@ from swapline_producer.errors import JobNotFound, LedgerUnavailable, StorageErro
 from swapline_producer.foreign_text import visible
 from swapline_workers.board import labels as words
 from swapline_workers.board import shape
-from swapline_workers.board.guard import Guard, Headers
+from swapline_workers.board.guard import Guard, Headers, UnderRootPath
 from swapline_workers.board.listing import NotUnderstood
 from swapline_workers.board.pages import Pages
 from swapline_workers.board.thumbnails import Thumbnails
@@ -54,11 +54,11 @@ OF_HTTP: dict[int, str] = {
 }
 
 
-def build_board(ledger: Ledger, storage: Storage | None, basic_auth: BasicAuth) -> ASGIApp:
-    """Build the app. Opens no connection."""
+def build_board(ledger: Ledger, storage: Storage | None, basic_auth: BasicAuth, *, root_path: str = "") -> ASGIApp:
+    """Build the app. Opens no connection. `root_path` is what a proxy serves it under, as `/swapline`."""
     assets = {name: (resources.files(__package__) / "static" / name).read_bytes() for name in ASSETS}
     addresses = {name: f"/static/{hashlib.sha256(data).hexdigest()[:12]}/{name}" for name, data in assets.items()}
-    templates = templates_of(addresses)
+    templates = templates_of(addresses, root_path)
     pages = Pages(ledger, Thumbnails(storage) if storage else None, templates)
 
     def asset(request: Request) -> Response:
@@ -83,7 +83,7 @@ def build_board(ledger: Ledger, storage: Storage | None, basic_auth: BasicAuth) 
         middleware=[Middleware(Guard, basic_auth=basic_auth, refuse=pages.error)],
         exception_handlers=dict.fromkeys((HTTPException, Exception, *SENTENCES, NotUnderstood), wrong),
     )
-    return Headers(inner)  # outermost: what is said of our own faults has them, too
+    return UnderRootPath(Headers(inner), root_path)  # outermost: what is said of our own faults has them, too
 
 
 def _said(error: Exception) -> tuple[HTTPStatus, str]:
@@ -103,8 +103,8 @@ def _shown(value: object) -> object:
     return visible(value) if type(value) is str else value
 
 
-def templates_of(addresses: dict[str, str]) -> Environment:
-    """Build the pages; `addresses` are those of the static files."""
+def templates_of(addresses: dict[str, str], root_path: str = "") -> Environment:
+    """Build the pages; `addresses` are those of the static files, `root_path` stands before each link."""
     templates = Environment(
         loader=PackageLoader("swapline_workers.board"),
         autoescape=True,
@@ -120,5 +120,5 @@ def templates_of(addresses: dict[str, str]) -> Environment:
         "number": shape.number,
         "size": shape.size,
     }
-    templates.globals |= {"asset": addresses, "words": words, "Notification": Notification}
+    templates.globals |= {"asset": addresses, "root": root_path, "words": words, "Notification": Notification}
     return templates

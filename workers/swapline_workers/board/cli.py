@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,13 +26,21 @@ STORE_WITHIN = 10
 """Seconds for one picture from the store: who looks at a page does not wait longer."""
 
 
+def _root_path(_: click.Context, __: click.Parameter, value: str) -> str:
+    path = value.rstrip("/")
+    if path and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path):
+        raise click.BadParameter("a path begins with a slash and has letters, digits, dots and dashes: /swapline")
+    return path
+
+
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=5556, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
 @click.option(
     "--ready-file", type=click.Path(dir_okay=False, path_type=Path), help="Written when it listens: url, pid."
 )
-def board(host: str, port: int, ready_file: Path | None) -> None:
+@click.option("--root-path", default="", callback=_root_path, help="The path that a proxy serves it under: /swapline.")
+def board(host: str, port: int, ready_file: Path | None, root_path: str) -> None:
     """Serve the status page for people until Ctrl-C or SIGTERM. It shows, and changes nothing.
 
     \b
@@ -43,7 +52,7 @@ def board(host: str, port: int, ready_file: Path | None) -> None:
     from swapline_workers.board.settings import BoardSettings  # noqa: PLC0415 -- as above
 
     settings = load(BoardSettings)
-    app = _app(settings)
+    app = _app(settings, root_path)
     with _listening(host, port) as listener:
         bound = listener.getsockname()
         url = (
@@ -54,7 +63,7 @@ def board(host: str, port: int, ready_file: Path | None) -> None:
             _serve(app, listener)
 
 
-def _app(settings: BoardSettings) -> ASGIApp:
+def _app(settings: BoardSettings, root_path: str) -> ASGIApp:
     try:
         from swapline_workers.board.app import build_board  # noqa: PLC0415 -- what it needs is an extra
     except ModuleNotFoundError as error:
@@ -65,7 +74,7 @@ def _app(settings: BoardSettings) -> ASGIApp:
 
     storage = open_storage(settings.storage_url, timeout=STORE_WITHIN) if settings.storage_url else None
     ledger = Ledger(connect(settings.redis_url), settings.key_prefix, keep=settings.job_ttl)
-    return build_board(ledger, storage, BasicAuth([(settings.board_user, settings.password)]))
+    return build_board(ledger, storage, BasicAuth([(settings.board_user, settings.password)]), root_path=root_path)
 
 
 def _serve(app: ASGIApp, listener: socket.socket) -> None:

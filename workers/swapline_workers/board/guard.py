@@ -43,6 +43,22 @@ OPEN = ("/healthz", "/static/")
 """What is served without a password: a word for the machine that asks, and what every installation has alike."""
 
 
+class UnderRootPath:
+    """Removes the path that a proxy serves the board under, where the proxy has left it in the request."""
+
+    def __init__(self, app: ASGIApp, root_path: str) -> None:
+        """Stand before `app`."""
+        self._app = app
+        self._root_path = root_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        path, root = scope.get("path", ""), self._root_path
+        if root and (path == root or path.startswith(f"{root}/")):
+            scope = {**scope, "path": path[len(root) :] or "/", "raw_path": None}
+        await self._app(scope, receive, send)
+
+
 class Headers:
     """Adds the headers to every answer."""
 

@@ -63,7 +63,9 @@ class Pages:
         """What was found for `q`; the job itself where there is no doubt."""
         found = find(self._ledger, request.query_params.get("q", ""))
         if only := found.job_id or found.only:
-            return RedirectResponse(f"/jobs/{quote(only, safe='')}", HTTPStatus.SEE_OTHER)
+            return RedirectResponse(
+                f"{self._templates.globals['root']}/jobs/{quote(only, safe='')}", HTTPStatus.SEE_OTHER
+            )
         return self._page(request, "search.html", found=found, here="search")
 
     def picture(self, request: Request) -> Response:
