@@ -39,8 +39,8 @@ def scraped(ledger: Ledger) -> dict[str, float]:
     }
 
 
-def enqueued(producer: Producer, number: int, hook: str) -> list[str]:
-    request = SwapRequest(image=PHOTOGRAPH, gender=0, filter_id=12, webhook_url=hook)
+def enqueued(producer: Producer, number: int, hook: str, run_timeout: float | None = None) -> list[str]:
+    request = SwapRequest(image=PHOTOGRAPH, gender=0, filter_id=12, webhook_url=hook, run_timeout=run_timeout)
     return [producer.enqueue(request).job_id for _ in range(number)]
 
 
@@ -62,7 +62,7 @@ def test_after_a_run_with_kills_the_counts_are_the_vendors_own(installation: Ins
     control.change(service_time="fixed:0.3")
     control.set_mode("submit_closed_accepted", next_submissions=1)
     installation.more["SWAPLINE_RESCUE_AFTER"] = "1"
-    enqueued(producer, 14, installation.receiver.url)
+    enqueued(producer, 14, installation.receiver.url, run_timeout=20)  # as long do held jobs keep their three slots
     for completed in (3, 6):
         with installation.worker() as worker:
             waited_for(partial(lambda enough: ledger.counters().get("completed", 0) >= enough, completed))
