@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from swapline_producer.contract.values import TEN_YEARS, Seconds
@@ -127,11 +127,12 @@ def _base_url(value: str) -> str:
 
 
 class VendorSettings(ProducerSettings):
-    """Which vendor a process works with."""
+    """Which account of which vendor a process works with."""
 
     api_base_url: Annotated[str, AfterValidator(_base_url)] = Field(
         description="the vendor's address, without `/v6`; the ledger belongs to it"
     )
+    api_key: SecretStr = Field(description="the vendor's key; a new one needs `swapline accounts adopt`")
 
 
 S = TypeVar("S", bound=ProducerSettings)

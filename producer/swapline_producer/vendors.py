@@ -1,9 +1,12 @@
-"""Which vendor a base URL leads to: its spelling in one way, and whether a simulator answers there."""
+"""Which vendor's account settings lead to: the address in one spelling, whether a simulator answers, which key."""
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import http.client
 import json
+import secrets
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -25,21 +28,38 @@ TIMEOUT = 3.0
 LONGEST = 100_000
 """Bytes of an answer that are read; the simulator's has two thousand."""
 
+SALT_BYTES = 16
+"""Bytes of a ledger's salt, and of the hash of a key."""
+
 PORTS = {"http": 80, "https": 443}
 
 
-def vendor_of(base_url: str, ledger: Ledger, *, account: str = DEFAULT) -> Vendor:
-    """Say whom this address leads to. It is asked only where the ledger does not know it: never the bound vendor."""
-    address = address_of(base_url)
+def vendor_of(settings: VendorSettings, ledger: Ledger, *, account: str = DEFAULT) -> Vendor:
+    """Say whom these settings lead to, and by which key.
+
+    The address is asked only where the ledger does not know it: never the bound vendor.
+    """
+    address = address_of(settings.api_base_url)
     known = ledger.account(account)
+    salt = known.vendor.key.partition(":")[0] if known else ""
+    key = fingerprint(settings.api_key.get_secret_value(), salt or secrets.token_hex(SALT_BYTES))
     if known is not None and known.vendor.address == address:
-        return known.vendor
-    return Vendor(address, is_simulator(address))
+        return Vendor(address, known.vendor.simulated, key)
+    return Vendor(address, is_simulator(address), key)
+
+
+@functools.lru_cache(maxsize=4)
+def fingerprint(key: str, salt: str) -> str:
+    """Give what tells a key from others and does not give it away: SALT:HASH, by scrypt (10 ms)."""
+    found = hashlib.scrypt(
+        key.encode(errors="surrogateescape"), salt=salt.encode(), n=2**12, r=8, p=1, dklen=SALT_BYTES
+    )
+    return f"{salt}:{found.hex()}"
 
 
 def adopt_vendor(ledger: Ledger, settings: VendorSettings) -> tuple[bool, Vendor]:
     """Bind the ledger to the vendor of these settings; whether that changed anything. Raises as `Ledger.adopt`."""
-    vendor = vendor_of(settings.api_base_url, ledger)
+    vendor = vendor_of(settings, ledger)
     return ledger.adopt(vendor), vendor
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import SecretStr
 
 from support.installation import CELERY, SWAPLINE
 from support.raw_server import Caller, RawServer, reply
@@ -16,9 +18,11 @@ from support.servers import new_job, waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import State
 from swapline_producer.contract.changes import Change
-from swapline_producer.errors import NotPossible, WrongOwner
+from swapline_producer.errors import LedgerUnavailable, NotPossible, WrongOwner
 from swapline_producer.ledger.accounts import BEFORE_MS, SILENCE_MS, Vendor
-from swapline_producer.vendors import address_of, is_simulator, vendor_of
+from swapline_producer.ledger.workers import LIFE_MS, WorkerRecord
+from swapline_producer.settings import VendorSettings
+from swapline_producer.vendors import address_of, fingerprint, is_simulator, vendor_of
 from swapline_workers.core.lifecycle import ROUTES
 from swapline_workers.local.ports import free_port
 from swapline_workers.local.valkey import EmbeddedValkey
@@ -32,9 +36,18 @@ if TYPE_CHECKING:
     from swapline_producer.ledger import Ledger
     from swapline_simulator import Simulator
 
+KEY = "a-key-that-nobody-may-see"
 REAL, MOVED = Vendor("https://vendor.example", simulated=False), Vendor("https://new.example/api", simulated=False)
 TEST, OTHER_TEST = Vendor("http://127.0.0.1:8900", simulated=True), Vendor("http://127.0.0.1:8901", simulated=True)
 JOB = SwapRequest(image="https://pictures.example/me.jpg", gender=1, filter_id=12)
+
+
+def settings(url: str, key: str = KEY) -> VendorSettings:
+    return VendorSettings(api_base_url=url, api_key=SecretStr(key))
+
+
+def record(worker_id: str) -> WorkerRecord:
+    return WorkerRecord(worker_id=worker_id, host="host", pid=1, started_at=0)
 
 
 # -- what the ledger answers ------------------------------------------------------------------------------------
@@ -108,6 +121,82 @@ def test_a_vendor_takes_a_simulators_place_only_when_no_job_is_open_and_no_worke
         ledger.join(TEST)
 
 
+# -- which key --------------------------------------------------------------------------------------------------
+
+
+def keyed(key: str, salt: str = "5a" * 16) -> Vendor:
+    return REAL._replace(key=fingerprint(key, salt))
+
+
+def sent_something(ledger: Ledger) -> None:
+    ledger.client.hset(f"{ledger.prefix}:count", "submitted", 1)
+
+
+def test_a_second_key_is_refused_and_a_new_one_is_adopted(ledger: Ledger, time: Time) -> None:
+    ledger.join(keyed("one"))
+    sent_something(ledger)
+    with pytest.raises(
+        WrongOwner, match=r"paid by another key \(\w{8}\) than SWAPLINE_API_KEY \(\w{8}\).*accounts adopt"
+    ):
+        ledger.join(keyed("two"))
+    assert ledger.adopt(keyed("two"))
+    assert not ledger.adopt(keyed("two"))
+    ledger.join(keyed("two"))
+    ledger.join(keyed("one"))  # workers are restarted one by one
+    with pytest.raises(WrongOwner):
+        ledger.join(keyed("three"))
+    ledger.join(keyed("one"), record("works-since"))
+    time.pass_(BEFORE_MS / 1000)
+    ledger.join(keyed("two"))
+    with pytest.raises(WrongOwner):
+        ledger.join(keyed("one"), record("new"))
+
+
+def test_a_worker_that_works_with_the_key_from_before_goes_on_when_its_day_is_over(ledger: Ledger, time: Time) -> None:
+    ledger.join(keyed("one"), record("a"))
+    sent_something(ledger)
+    ledger.adopt(keyed("two"))
+    for _ in range(BEFORE_MS // (LIFE_MS - 1000) + 2):
+        time.pass_(LIFE_MS / 1000 - 1)
+        ledger.join(keyed("one"), record("a"))
+    with pytest.raises(WrongOwner):
+        ledger.join(keyed("one"), record("b"))
+
+
+def test_until_something_was_sent_a_mistyped_key_is_corrected_by_a_restart(ledger: Ledger) -> None:
+    ledger.join(keyed("mistyped"), record("a"))
+    with pytest.raises(WrongOwner):  # the one with the mistyped key lives
+        ledger.join(keyed("right"), record("b"))
+    ledger.leave("a")
+    ledger.join(keyed("right"), record("b"))
+    account = ledger.account()
+    assert account is not None
+    assert account.vendor == keyed("right")
+    ledger.leave("b")
+    with pytest.raises(WrongOwner):  # jobs that wait are not sent to another vendor
+        ledger.join(keyed("right")._replace(address=MOVED.address), record("c"))
+
+
+def test_two_first_workers_with_salts_of_their_own_agree_on_one(ledger: Ledger) -> None:
+    ledger.join(keyed("one"))
+    sent_something(ledger)
+    with pytest.raises(LedgerUnavailable, match="ask again"):
+        ledger.join(keyed("one", salt="b7" * 16))
+    ledger.join(vendor_of(settings(REAL.address, "one"), ledger))
+
+
+def test_a_simulator_takes_any_key(ledger: Ledger) -> None:
+    for key in ("one", "two"):
+        ledger.join(TEST._replace(key=fingerprint(key, "5a" * 16)))
+
+
+def test_a_fingerprint_gives_no_key_away_and_is_another_in_each_ledger() -> None:
+    found = {fingerprint(KEY, salt) for salt in ("5a" * 16, "b7" * 16)}
+    assert len({one[-8:] for one in found}) == 2
+    assert [one for one in found if KEY in one or not re.fullmatch("[0-9a-f]{32}:[0-9a-f]{32}", one)] == []
+    assert fingerprint("k\udcff", "5a" * 16) != fingerprint("k", "5a" * 16)
+
+
 # -- who is asked -----------------------------------------------------------------------------------------------
 
 
@@ -137,9 +226,12 @@ def another_vendor() -> Generator[tuple[OtherVendor, str]]:
 def test_a_vendor_is_asked_once_whether_it_is_a_simulator_and_without_the_key(ledger: Ledger) -> None:
     with another_vendor() as (seen, url):
         for _ in range(3):
-            ledger.join(vendor_of(url, ledger))
+            ledger.join(vendor_of(settings(url), ledger))
     assert seen.paths == ["/_control?jobs=0"]
-    assert ledger.account() is not None
+    assert KEY.encode() not in b"".join(seen.asked)
+    account = ledger.account()
+    assert account is not None
+    assert KEY not in repr(account)
 
 
 def test_a_simulator_is_known_by_its_mark_and_nothing_else_is_taken_for_one(vendor: Simulator) -> None:
@@ -256,12 +348,41 @@ def test_a_person_sees_and_changes_whom_a_ledger_belongs_to(installation: Instal
     [shown] = json.loads(installation.cli("accounts", "--json").stdout)
     assert (shown["name"], shown["address"], shown["simulated"]) == ("default", REAL.address, False)
     adopted = installation.cli("accounts", "adopt", SWAPLINE_API_BASE_URL="https://127.0.0.1:1/api/")
-    assert adopted.stdout == "the ledger belongs to the vendor at https://127.0.0.1:1/api from now on\n"
+    assert re.fullmatch(
+        r"the ledger belongs to the vendor at https://127\.0\.0\.1:1/api, and the key \w{8} pays for its jobs,"
+        r" from now on\n",
+        adopted.stdout,
+    )
     missing = installation.cli("accounts", "adopt", SWAPLINE_API_BASE_URL="")
     assert (missing.returncode, "SWAPLINE_API_BASE_URL is missing" in missing.stderr) == (2, True)
     installation.producer().enqueue(JOB)
     kept = installation.cli("accounts", "adopt")
     assert (kept.returncode, "while 1 jobs have not ended" in kept.stderr) == (1, True)
+
+
+def test_a_worker_with_a_second_key_is_refused_until_the_key_is_adopted(installation: Installation) -> None:
+    ledger = installation.producer().ledger
+
+    def key(number: int) -> dict[str, str]:
+        return {"SWAPLINE_API_KEY": f"key-{number}-that-nobody-may-see"}
+
+    with another_vendor() as (_, url):
+        installation.more |= {"SWAPLINE_API_BASE_URL": url, **key(1)}
+        with installation.worker():
+            sent_something(ledger)
+            said = refused(installation, COMMANDS[0], **key(2))
+            assert "paid by another key" in said
+            assert "that-nobody-may-see" not in said
+            assert installation.cli("accounts", "adopt", **key(2)).returncode == 0
+            installation.more |= key(2)
+            with installation.worker():
+                found = installation.cli("doctor", "--json").stdout
+                assert "1 of 2 still have the address or the key from before" in found
+            assert "that-nobody-may-see" not in installation.cli("accounts", "--json").stdout
+        everything = [ledger.client.dump(name) for name in ledger.client.scan_iter(f"{ledger.prefix}:account*")]
+        assert len(everything) == 1
+        shown = str(ledger.client.hgetall(f"{ledger.prefix}:account:default"))
+        assert "that-nobody-may-see" not in shown
 
 
 def test_a_worker_adopts_where_it_is_told_to(installation: Installation) -> None:

@@ -29,16 +29,17 @@ def accounts(ctx: click.Context, *, as_json: bool) -> None:
     elif found is None:
         out.print("no worker has started yet: the ledger belongs to no vendor")
     else:
-        out.print(f"{found.name}: {found.vendor}, since {moment(found.since)}")
+        paid = f", paid by the key {found.vendor.short_key}" if found.vendor.key else ""
+        out.print(f"{found.name}: {found.vendor}{paid}, since {moment(found.since)}")
 
 
 @accounts.command()
 @as_json_option
 def adopt(*, as_json: bool) -> None:
-    """Say that the vendor has moved to SWAPLINE_API_BASE_URL: its jobs go on there.
+    """Say that the vendor has moved to SWAPLINE_API_BASE_URL, or that SWAPLINE_API_KEY is a new key of the account.
 
-    Workers that know the old address may go on for a day; a simulated vendor cannot take the place of a real one, nor
-    the other way round, while jobs have not ended.
+    Workers with the old address or key may go on, and be started again for a day. A simulated vendor cannot take the
+    place of a real one, nor the other way round, while jobs have not ended.
 
     \b
     Example: swapline accounts adopt
@@ -48,6 +49,7 @@ def adopt(*, as_json: bool) -> None:
 
     changed, vendor = adopt_vendor(ledger(), load(VendorSettings))
     if as_json:
-        print_json({"changed": changed, **vendor._asdict()})
+        print_json({"changed": changed, **vendor._asdict(), "key": vendor.short_key})
     else:
-        out.print(f"the ledger belongs to {vendor} {'from now on' if changed else 'already'}")
+        when = "from now on" if changed else "already"
+        out.print(f"the ledger belongs to {vendor}, and the key {vendor.short_key} pays for its jobs, {when}")

@@ -1,4 +1,4 @@
-"""Which vendor a ledger belongs to, as a store knows its installation.
+"""Which vendor's account a ledger belongs to, as a store knows its installation.
 
 Kept for each account by its name; there is one so far, `default`.
 """
@@ -16,22 +16,29 @@ if TYPE_CHECKING:
 DEFAULT = "default"
 
 BEFORE_MS = 86_400_000
-"""Milliseconds that the address before is still taken after a vendor has moved: a day for a rolling restart."""
+"""Milliseconds that address and key from before an `adopt` are still taken: a day for a rolling restart."""
 
 SILENCE_MS = 15_000
 """Milliseconds without a claim after which no worker runs: each claims every five seconds at least."""
 
 
 class Vendor(NamedTuple):
-    """What a worker would send paid calls to."""
+    """Where a worker would send paid calls, and who would pay for them."""
 
     address: str
     """The base URL, spelt in one way."""
     simulated: bool
+    key: str = ""
+    """The fingerprint of the key, SALT:HASH; empty where it is not shown."""
 
     def __str__(self) -> str:
         """Name it in a sentence."""
         return f"the {'simulated ' if self.simulated else ''}vendor at {self.address}"
+
+    @property
+    def short_key(self) -> str:
+        """Eight characters by which people tell keys apart."""
+        return self.key[-8:]
 
 
 class Account(NamedTuple):
@@ -44,7 +51,7 @@ class Account(NamedTuple):
 
     def as_dict(self) -> dict[str, Any]:
         """What programs are shown."""
-        return {"name": self.name, **self.vendor._asdict(), "since": self.since}
+        return {"name": self.name, **self.vendor._asdict(), "key": self.vendor.short_key, "since": self.since}
 
 
 class Accounts(LedgerCore):
@@ -57,9 +64,10 @@ class Accounts(LedgerCore):
         return _account(name, found) if "address" in found else None
 
     def adopt(self, vendor: Vendor, *, account: str = DEFAULT) -> bool:
-        """Bind the ledger to this vendor from now on: the old one has moved. Gives whether that changed anything.
+        """Bind the ledger to this vendor from now on: it has moved, or the key is new.
 
-        Raises NotPossible between a simulator and a vendor, while jobs have not ended or a worker runs.
+        Gives whether that changed anything. Raises NotPossible between a simulator and a vendor, while jobs have not
+        ended or a worker runs.
         """
         limits = {"before_ms": BEFORE_MS, "silence_ms": SILENCE_MS}
         answer = self._run("adopt", account=account, **vendor._asdict(), **limits)
@@ -69,7 +77,8 @@ class Accounts(LedgerCore):
 
 
 def _account(name: str, found: Mapping[str, str]) -> Account:
-    return Account(name, Vendor(found["address"], found["simulated"] == "1"), int(found["since"]))
+    vendor = Vendor(found["address"], found["simulated"] == "1", found.get("key", ""))
+    return Account(name, vendor, int(found["since"]))
 
 
 def refusal(what: str, have: Vendor, mine: Vendor) -> str:
@@ -78,6 +87,12 @@ def refusal(what: str, have: Vendor, mine: Vendor) -> str:
         "give it a ledger and a store of its own"
         " (another SWAPLINE_REDIS_URL or SWAPLINE_KEY_PREFIX, and another SWAPLINE_STORAGE_URL)"
     )
+    if what == "key":
+        return (
+            f"This ledger's jobs are paid by another key ({have.short_key}) than SWAPLINE_API_KEY ({mine.short_key})."
+            " If it is a new key of the same account, run `swapline accounts adopt` with it (or start with --adopt);"
+            f" if it is that of another account, {own}."
+        )
     begin = f"This ledger belongs to {have}, and SWAPLINE_API_BASE_URL leads to {mine}"
     if what == "simulated" and mine.simulated:
         return f"{begin}: customers would get the simulator's pictures; {own}."

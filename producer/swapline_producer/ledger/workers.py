@@ -8,7 +8,7 @@ import orjson
 
 from swapline_producer.contract import Frozen
 from swapline_producer.contract.changes import Limits
-from swapline_producer.errors import WrongOwner
+from swapline_producer.errors import LedgerUnavailable, WrongOwner
 from swapline_producer.ledger.accounts import DEFAULT, Vendor, refusal
 from swapline_producer.ledger.scripts import LedgerCore, translated
 
@@ -29,6 +29,10 @@ class WorkerRecord(Frozen):
     """UTC milliseconds, by the worker's clock."""
     at: int = 0
     """When it last showed itself, UTC milliseconds."""
+    address: str = ""
+    """Of its vendor."""
+    key: str = ""
+    """The end of its key's fingerprint."""
     limits: Limits = Limits()
     """Those that its settings name."""
 
@@ -65,15 +69,18 @@ class Workers(LedgerCore):
         """See that the ledger belongs to this vendor; one without a vendor is bound to it, unless `only_look`.
 
         A `worker` is shown for LIFE_MS, or until it leaves, and takes part in agreeing on limits. Raises WrongOwner
-        where the ledger belongs to another vendor.
+        where the ledger belongs to another vendor, or another key pays for its jobs.
         """
         given: dict[str, Any] = {"account": account, "only_look": only_look, **vendor._asdict()}
         if worker is not None:
             record = worker.model_dump(mode="json", exclude={"worker_id", "at"}) | {"limits": worker.limits.named()}
             given["worker"] = {"id": worker.worker_id, "record": record}
         answer = self._run("join", **given, life_ms=LIFE_MS)
+        if answer["refused"] == "salt":
+            raise LedgerUnavailable("Another worker has just bound the ledger to its account; ask again.")
         if answer["refused"]:
-            raise WrongOwner(refusal(answer["refused"], Vendor(answer["address"], answer["simulated"]), vendor))
+            own = Vendor(answer["address"], answer["simulated"], answer["key"])
+            raise WrongOwner(refusal(answer["refused"], own, vendor))
         changes = tuple(_change(*change) for change in answer.get("changes") or ())
         return Joined(Limits.from_ledger(answer.get("limits", {})), changes)
 

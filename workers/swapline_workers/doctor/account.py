@@ -22,7 +22,7 @@ def examine(settings: WorkerSettings, timeout: float) -> Iterator[Finding]:
     with connect(settings.redis_url, timeout=timeout, retries=0) as client:
         ledger = Ledger(client, settings.key_prefix)
         try:
-            vendor = vendor_of(settings.api_base_url, ledger)
+            vendor = vendor_of(settings, ledger)
             ledger.join(vendor, only_look=True)
             bound = ledger.account() is not None
         except WrongOwner as error:

@@ -36,7 +36,7 @@ class Membership:
     def __init__(self, ledger: Ledger, settings: WorkerSettings, rescue_after: Callable[[float], None]) -> None:
         """`rescue_after` is told the seconds that count for the whole installation."""
         self._ledger = ledger
-        self._base_url = settings.api_base_url
+        self._settings = settings
         self._rescue_after = rescue_after
         self._differing: dict[str, tuple[object, object]] = {}
         self._record = WorkerRecord(
@@ -49,7 +49,9 @@ class Membership:
 
     def show(self) -> None:
         """Show this worker. Raises WrongOwner, LedgerUnavailable."""
-        joined = self._ledger.join(vendor_of(self._base_url, self._ledger), self._record)
+        vendor = vendor_of(self._settings, self._ledger)
+        mine = {"address": vendor.address, "key": vendor.short_key}
+        joined = self._ledger.join(vendor, self._record.model_copy(update=mine))
         self._tell(joined)
         if joined.limits.rescue_after is not None:
             self._rescue_after(joined.limits.rescue_after)

@@ -1,14 +1,14 @@
--- A person says that the account's vendor has moved: from now on this address is right. Workers that still use the one
--- before may go on for a while.
+-- A person says that the account's vendor has moved, or has given it a new key: from now on these are right. What was
+-- right before is taken for a while, so that workers can be restarted one by one.
 --
--- input.account, input.address, input.simulated    as in join.lua
--- input.before_ms    how long the address before is still taken
+-- input.account, input.address, input.simulated, input.key    as in join.lua
+-- input.before_ms    how long what was right before is still taken
 -- input.silence_ms   a clock that has not claimed for so long does not run
 -- Gives {changed}, or {unfinished = N} or {working = true} where the simulator would take the place of a vendor, or the
 -- other way round, while jobs are open or a worker runs: those would go to the wrong one.
 
 local account = key('account', input.account)
-local have = redis.call('HMGET', account, 'address', 'simulated')
+local have = redis.call('HMGET', account, 'address', 'simulated', 'key')
 local simulated = input.simulated and '1' or '0'
 
 if have[1] and simulated ~= have[2] then
@@ -22,9 +22,10 @@ if have[1] and simulated ~= have[2] then
   redis.call('DEL', account)
   have = {}
 end
-if have[1] == input.address then return answer({changed = false}) end
+if have[1] == input.address and have[3] == input.key then return answer({changed = false}) end
 if have[1] then
-  redis.call('HSET', account, 'address_before', have[1], 'before_until', text(at + input.before_ms))
+  redis.call('HSET', account, 'address_before', have[1], 'key_before', have[3] or '',
+    'before_until', text(at + input.before_ms))
 end
-redis.call('HSET', account, 'address', input.address, 'simulated', simulated, 'since', text(at))
+redis.call('HSET', account, 'address', input.address, 'simulated', simulated, 'key', input.key, 'since', text(at))
 return answer({changed = true})

@@ -1,7 +1,8 @@
 -- A worker shows itself, before its first step and every ten seconds, and hears what the installation has agreed on.
 --
--- Whose it is: the first worker binds the ledger to its vendor; another vendor is refused. A simulated vendor costs
--- nothing, so that the ledger follows it to another address.
+-- Whose it is: the first worker binds the ledger to its vendor's account; another vendor, or another key, is refused.
+-- A key that was mistyped at first is corrected by a restart: where nothing was ever sent and no other worker lives,
+-- another key takes its place. A simulated vendor costs nothing, so that its ledger follows it to any address.
 --
 -- What it may use: a limit is what all living workers that name it say. Where they differ, and where none names it any
 -- more, it stays as it is: no worker lifts a limit by leaving it out, and none changes what another one names.
@@ -9,35 +10,60 @@
 -- input.account      the account's name
 -- input.address      where the vendor is
 -- input.simulated    whether it is the simulator
+-- input.key          fingerprint of the key, SALT:HASH; '' where none is shown
 -- input.only_look    answer, and bind nothing
 -- input.worker       {id, record = {…, limits = {NAME = text}}}, where it is a worker that asks
 -- input.life_ms      how long a worker that shows itself no more is taken for living
 -- Gives {refused = false, limits = {NAME = text}, changes = {{NAME, text before or false, text}, …}}; or what differs:
--- {refused = 'simulated' | 'address', address, simulated} of the ledger's own.
+-- {refused = 'simulated' | 'address' | 'key' | 'salt', address, simulated, key} of the ledger's own. 'salt': nothing
+-- can be compared; ask again with the ledger's salt.
 
 local LIMITS = {'max_in_flight', 'rescue_ms', 'submit_rate', 'poll_rate', 'credits_per_day'}
+local SALT = 33 -- characters before the hash
 local account = key('account', input.account)
-local have = redis.call('HMGET', account, 'address', 'simulated', 'address_before', 'before_until')
+local flat = redis.call('HGETALL', account)
+local have = {}
+for i = 1, #flat, 2 do have[flat[i]] = flat[i + 1] end
 local simulated = input.simulated and '1' or '0'
-
-local function is_known(what, now, before)
-  return what == now or (what == before and at < tonumber(have[4] or 0))
-end
-
-local function difference()
-  if not have[1] then return false end
-  if simulated ~= have[2] then return 'simulated' end
-  if not input.simulated and not is_known(input.address, have[1], have[3]) then return 'address' end
-  return false
-end
+local me = input.worker and input.worker.id or ''
 
 -- Calls `visit` with the record of each living worker; forgets the others.
 local function each_living(visit)
-  local flat = redis.call('HGETALL', key('workers'))
-  for i = 1, #flat, 2 do
-    local record = cjson.decode(flat[i + 1])
-    if record.at > at - input.life_ms then visit(record) else redis.call('HDEL', key('workers'), flat[i]) end
+  local records = redis.call('HGETALL', key('workers'))
+  for i = 1, #records, 2 do
+    local record = cjson.decode(records[i + 1])
+    if record.at > at - input.life_ms then
+      visit(record, records[i])
+    else
+      redis.call('HDEL', key('workers'), records[i])
+    end
   end
+end
+
+-- What was right before `adopt` is taken for a while, and for good of a worker that has been working with it.
+local function is_known(what, now, before)
+  if what == now then return true end
+  if what ~= before then return false end
+  return at < tonumber(have.before_until or 0) or redis.call('HEXISTS', key('workers'), me) == 1
+end
+
+local function is_unused()
+  local sent = redis.call('HMGET', key('count'), 'submitted', 'ambiguous', 'resolved')
+  if sent[1] or sent[2] or sent[3] then return false end
+  if redis.call('EXISTS', key('state', 'SUBMITTING'), key('state', 'HELD')) > 0 then return false end
+  local alone = true
+  each_living(function(_, id) alone = alone and id == me end)
+  return alone
+end
+
+local function difference()
+  if not have.address then return false end
+  if simulated ~= have.simulated then return 'simulated' end
+  if input.simulated then return false end
+  if not is_known(input.address, have.address, have.address_before) then return 'address' end
+  if input.key == '' or not have.key or is_known(input.key, have.key, have.key_before) then return false end
+  if string.sub(input.key, 1, SALT) ~= string.sub(have.key, 1, SALT) then return 'salt' end
+  return not is_unused() and 'key'
 end
 
 local function agreed()
@@ -51,18 +77,24 @@ local function agreed()
 end
 
 local refused = difference()
-if refused then return answer({refused = refused, address = have[1], simulated = have[2] == '1'}) end
+if refused then
+  local own = {refused = refused, address = have.address, simulated = have.simulated == '1', key = have.key or ''}
+  return answer(own)
+end
 if input.only_look then return answer({refused = false}) end
 
-if not have[1] then
-  redis.call('HSET', account, 'address', input.address, 'simulated', simulated, 'since', text(at))
-elseif input.simulated and input.address ~= have[1] then
-  redis.call('HSET', account, 'address', input.address)
+if not have.address then
+  redis.call('HSET', account, 'address', input.address, 'simulated', simulated, 'key', input.key, 'since', text(at))
+else
+  if input.simulated and input.address ~= have.address then redis.call('HSET', account, 'address', input.address) end
+  if input.key ~= '' and not is_known(input.key, have.key, have.key_before) then
+    redis.call('HSET', account, 'key', input.key)
+  end
 end
 local changes, in_force = {}, {}
 if input.worker then
   input.worker.record.at = at
-  redis.call('HSET', key('workers'), input.worker.id, cjson.encode(input.worker.record))
+  redis.call('HSET', key('workers'), me, cjson.encode(input.worker.record))
   local said = agreed()
   for _, name in ipairs(LIMITS) do
     local before = redis.call('HGET', key('limits'), name)
@@ -70,7 +102,7 @@ if input.worker then
       changes[#changes + 1] = {name, before, said[name]}
       set_limits(name, said[name])
     end
-    in_force[name] = said[name] and said[name] or before or nil
+    in_force[name] = said[name] or before or nil
   end
 end
 return answer({refused = false, limits = in_force, changes = changes})

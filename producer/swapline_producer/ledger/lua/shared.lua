@@ -45,8 +45,8 @@
 --   P:swept           string  there for a while after somebody deleted what is due
 --   P:version:CHORE      string  the same for chores that are done less often: looking for orphans
 --   P:crawl           hash    how far the search for orphans has come: AREA -> last key
---   P:account:NAME    hash    whose account the jobs run on: address, simulated (0, 1), since; address_before,
---                             before_until while a vendor that moved may be called at both
+--   P:account:NAME    hash    whose account the jobs run on: address, simulated (0, 1), key (its fingerprint,
+--                             SALT:HASH), since; address_before, key_before, before_until: see adopt.lua
 --   P:workers         hash    WORKER -> what it shows of itself, JSON (ledger/workers.py); `at` is when it last did
 --   P:owner           string  the name of this installation, as its store has it
 --   P:purging         zset    ID -> when to try again to purge it (jobs that have not ended)

@@ -47,10 +47,23 @@ def workers(ledger: Ledger) -> Iterator[Finding]:
     if alive:
         several = "process has" if len(alive) == 1 else "processes have"
         yield ok("workers", f"{len(alive)} worker {several} looked for work, the last one {min(alive):.1f} s ago")
+        yield from _outdated(ledger)
     elif silent_for:
         yield fail("workers", f"the last worker was heard of {min(silent_for):.0f} s ago", start)
     else:
         yield fail("workers", "no worker was heard of in the last minute", start)
+
+
+def _outdated(ledger: Ledger) -> Iterator[Finding]:
+    """Workers that were started before the vendor moved, or before the key was changed."""
+    account, living = ledger.account(), ledger.workers()
+    if account is None or account.vendor.simulated:
+        return
+    right = (account.vendor.address, account.vendor.short_key)
+    old = [worker.name for worker in living if (worker.address, worker.key) != right]
+    if old:
+        found = f"{len(old)} of {len(living)} still have the address or the key from before `accounts adopt`: {old[0]}"
+        yield warn("workers", found, "restart them with the new setting, before the vendor takes the old one no more")
 
 
 def limits(ledger: Ledger) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 import redis
+from pydantic import SecretStr
 
 from swapline_producer.cli.terminal import Terminal
 from swapline_producer.errors import LedgerUnavailable
@@ -106,8 +107,9 @@ class _UpRun:
         pages = self._options.pages
         redis_url = self._start_redis() if embedded else self._check_redis()
         self._parts.add({"SWAPLINE_REDIS_URL": redis_url})
-        base_url = self._start_simulator() if self._options.simulated else self._settings.api_base_url
-        self._check_vendor(redis_url, base_url)
+        if self._options.simulated:
+            self._start_simulator()
+        self._check_vendor(redis_url)
         for name in self._options.ports.keys() & PAGES.keys() - self._options.without - pages.keys():
             self._follower.report(f"{name} is not installed here; everything else runs without it.")
         if "flower" in pages:
@@ -144,24 +146,24 @@ class _UpRun:
             self._follower.report(f"The Redis server does not answer yet ({error}); workers wait for it.")
         return url
 
-    def _check_vendor(self, redis_url: str, base_url: str) -> None:
+    def _check_vendor(self, redis_url: str) -> None:
         """Raise now, as each worker would, WrongOwner or NotPossible; workers wait for a ledger that is away."""
         with connect(redis_url, timeout=3.0) as client, suppress(LedgerUnavailable):
             ledger = Ledger(client, self._settings.key_prefix)
-            vendor = vendor_of(base_url, ledger)
+            vendor = vendor_of(self._settings, ledger)
             if self._options.adopt:
                 ledger.adopt(vendor)
             ledger.join(vendor)
 
-    def _start_simulator(self) -> str:
+    def _start_simulator(self) -> None:
         cap = self._settings.max_in_flight
         child = self._follow(self._parts.simulator(self._options.ports["simulator"], cap))
         self._supervisor.start(child, restart=_VITAL)
-        url = self._parts.url("simulator")
-        vendor = {**_SIMULATED, "SWAPLINE_API_BASE_URL": url}
+        vendor = {**_SIMULATED, "SWAPLINE_API_BASE_URL": self._parts.url("simulator")}
         self._parts.add(vendor)
         self._share(vendor)  # not a secret, and `swapline doctor` needs it
-        return url
+        mine = {"api_base_url": vendor["SWAPLINE_API_BASE_URL"], "api_key": SecretStr(vendor["SWAPLINE_API_KEY"])}
+        self._settings = self._settings.model_copy(update=mine)
 
     def _follow(self, child: Child) -> Child:
         self._follower.follow(child.name, child.log)
