@@ -22,9 +22,9 @@ SWAPLINE = (sys.executable, "-P", "-c", "from swapline_producer.cli import main;
 """The `swapline` command of this interpreter, wherever its script is installed."""
 
 _CHECK_INTERVAL_S = 0.005
-"""Seconds between two readiness checks: a seventh of the embedded server's start (36 ms)."""
+"""A seventh of the embedded server's start (36 ms)."""
 _TAIL_BYTES = 2000
-"""Bytes from the end of a log that an error shows: some twenty lines, the useful part of a traceback."""
+"""Of a log's end in an error: about twenty lines."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,13 @@ class Program:
     log: Path
     """Output and errors are appended here."""
     ready: Callable[[Child], bool] | None = None
-    """Repeated until it returns True. It must prove that *this* child is ready, not another one on the same port."""
+    """Repeated until True. It must prove that *this* child is ready, not another one on its port."""
     ready_within: float = 30
     """Seconds. Python with Celery needs about two on a slow machine, ten times that under load."""
     stop_within: float = 10
     """Seconds between SIGTERM and SIGKILL."""
     liveness_problem: Callable[[Child], str | None] | None = None
-    """Called while it runs; returns why it does not work and must be restarted, or None."""
+    """Returns why a running child must be restarted, or None."""
 
 
 class Child:
@@ -54,7 +54,7 @@ class Child:
         """Start nothing yet."""
         self.program = program
         self.pid: int | None = None
-        """The pid of the last start, which is also its process group."""
+        """Of the last start; also its process group."""
         self._death_pipe = death_pipe
         self._popen: subprocess.Popen[bytes] | None = None
         self._exit_code = 0
@@ -63,12 +63,12 @@ class Child:
 
     @property
     def name(self) -> str:
-        """Its name in messages and log file names."""
+        """The program's name."""
         return self.program.name
 
     @property
     def log(self) -> Path:
-        """The file with its output."""
+        """The program's log."""
         return self.program.log
 
     def start(self, *, pass_fds: Collection[int] = ()) -> None:
@@ -94,7 +94,7 @@ class Child:
         self._ready_by = time.monotonic() + self.program.ready_within
 
     def is_ready(self) -> bool:
-        """Check once. Raises ChildFailed, with the end of its log, if it ended or the time is over; it is gone then."""
+        """Check once. Raises ChildFailed, with the end of its log, if it ended or is too late; it is gone then."""
         if (code := self.poll()) is not None:
             raise ChildFailed(f"{self.name} {describe_exit(code)} before it was ready.{self.log_excerpt()}")
         if self.program.ready is None or self.program.ready(self):
@@ -105,7 +105,7 @@ class Child:
         return False
 
     def liveness_problem(self) -> str | None:
-        """Return why it does not work although it runs, or None."""
+        """Return why it must be restarted, or None."""
         return None if self.program.liveness_problem is None else self.program.liveness_problem(self)
 
     def poll(self) -> int | None:
@@ -117,7 +117,7 @@ class Child:
         return code
 
     def stop(self) -> None:
-        """Send SIGTERM, wait, and kill the group after `stop_within`. Idempotent."""
+        """Send SIGTERM, then SIGKILL after `stop_within`. Idempotent."""
         self.request_stop()
         self.wait_stopped()
 
@@ -127,7 +127,7 @@ class Child:
             self._popen.terminate()  # the leader only: it stops its own children in the right order
 
     def wait_stopped(self, within: float | None = None) -> None:
-        """Wait for the end, `within` seconds or `stop_within`; then kill the group."""
+        """Wait `within` seconds, default `stop_within`; then kill the group."""
         if (popen := self._popen) is None:
             return
         try:
@@ -149,15 +149,12 @@ class Child:
             return log.read().decode(errors="replace").strip()
 
     def log_excerpt(self) -> str:
-        """Return a sentence that names the log and quotes its end."""
+        """Return the log's name and end, as a sentence."""
         tail = self.log_tail()
         return f" Its log is {self.log}" + (f" and ends with:\n{tail}" if tail else " and is empty.")
 
     def _kill_group(self, popen: subprocess.Popen[bytes]) -> None:
-        """Kill the group, also one whose leader has ended, and unregister it.
-
-        Once for each start: the kernel may reuse the number later.
-        """
+        """Kill the group, once for each start: the kernel may reuse its number."""
         self._popen = None
         with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: EPERM if only zombies are left
             os.killpg(popen.pid, signal.SIGKILL)

@@ -30,14 +30,13 @@ if TYPE_CHECKING:
 _WATCHDOG = Path(__file__).with_name("watchdog.py")
 _REGISTER_THEN_EXEC = 'printf "+%d\\n" "$$" >&0 && exec "$@" </dev/null'
 _CHECK_INTERVAL_S = 0.01
-"""Seconds between two checks whether the watchdog has ended."""
 
 
 class DeathPipe:
     """Starts children and registers them with the watchdog. Thread-safe."""
 
     def __init__(self) -> None:
-        """Start nothing; the watchdog starts with the first child."""
+        """Start nothing yet."""
         self._lock = threading.Lock()
         self._watchdog: subprocess.Popen[bytes] | None = None
         self._children: dict[int, subprocess.Popen[bytes]] = {}
@@ -53,9 +52,9 @@ class DeathPipe:
         output: IO[bytes],
         pass_fds: Collection[int] = (),
     ) -> subprocess.Popen[bytes]:
-        """Start a program as the leader of its own session, with output and errors in one file.
+        """Start a program as the leader of its own session.
 
-        A program that cannot be executed ends with code 126 or 127 and a line in `output`, as in any shell.
+        One that cannot be executed ends with code 126 or 127 and a line in `output`, as in any shell.
         """
         with self._lock:
             child = subprocess.Popen(  # noqa: S603 -- the program is ours, and the shell parses nothing of argv
@@ -72,10 +71,7 @@ class DeathPipe:
         return child
 
     def inherit(self, descriptor: int) -> None:
-        """Let the watchdog inherit a descriptor: a lock that must not be free before our children have ended.
-
-        Call it before the first child starts, and keep the descriptor open.
-        """
+        """Let the watchdog keep a lock until our children have ended. Call it before the first child starts."""
         self._inherited.add(descriptor)
 
     def release(self, pid: int) -> None:
@@ -85,7 +81,7 @@ class DeathPipe:
                 self._send(f"-{pid}\n")
 
     def close(self) -> None:
-        """Let the watchdog end the children still registered, and wait for it."""
+        """End all registered children, and wait for the watchdog."""
         if os.getpid() != self._owner:
             return  # a fork of the owner: the children are not its own
         with self._lock:
@@ -101,7 +97,7 @@ class DeathPipe:
                 time.sleep(_CHECK_INTERVAL_S)
 
     def _pipe(self) -> IO[bytes]:
-        """Return our end of the pipe. A watchdog that has died is replaced, and sent all children."""
+        """Return our end of the pipe. A dead watchdog is replaced."""
         if self._watchdog is None or self._watchdog.poll() is not None:
             if self._watchdog is not None:
                 _close_stdin(self._watchdog)
@@ -125,7 +121,7 @@ class DeathPipe:
             self._send(f"+{pid}\n")
 
     def _send(self, line: str) -> None:
-        """Write one line, which a pipe takes whole; a dead watchdog's successor is sent all children."""
+        """Write one line, atomically; a dead watchdog's successor is sent all children."""
         if self._watchdog is not None and self._watchdog.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 os.write(self._watchdog.stdin.fileno(), line.encode())
@@ -137,7 +133,7 @@ def _close_stdin(watchdog: subprocess.Popen[bytes]) -> None:
 
 
 def shared_death_pipe() -> DeathPipe:
-    """Return the death pipe of this process: one watchdog for all its children."""
+    """Return this process's death pipe."""
     return _death_pipe_of(os.getpid())
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LOCK_TIMEOUT_S = 1.0
-"""Seconds: a server's own child that rewrites its file can outlive the server by less than that."""
+"""A server's own child that rewrites its file outlives it by less."""
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def folder_lock(folder: Path, *, timeout_s: float = _LOCK_TIMEOUT_S) -> Iterator
 
 
 def write_owner(lock: int, pid: int | None) -> None:
-    """Write the owner's pid into the lock file, for the message of FolderInUse."""
+    """Write the owner's pid, for the message of FolderInUse."""
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{pid}\n".encode(), 0)
 

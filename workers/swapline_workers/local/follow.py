@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright_magenta", "bright_green")
 _CHECK_INTERVAL_S = 0.1
-"""Seconds between two reads of the logs: a reader takes it for immediate."""
+"""A reader takes it for immediate."""
 _NAME_WIDTH = 9
-"""Characters: `simulator`, the longest name in the demo."""
+"""`simulator`, the longest in the demo."""
 _CHUNK_BYTES = 1_000_000
-"""Bytes of a log that are read at once, so that a large backlog does not fill the memory."""
+"""Read at once, so that a large log does not fill the memory."""
 
 
 class LogFollower:
@@ -64,7 +64,7 @@ class LogFollower:
         self.stop()
 
     def stop(self) -> None:
-        """Print the last lines and end the thread."""
+        """Print the last lines and end."""
         self._stopping.set()
         self._thread.join()
 
@@ -108,7 +108,7 @@ class LogFollower:
         return [line.decode(errors="replace") for line in lines]
 
     def _rotate(self, name: str, path: Path) -> None:
-        """Copy a large log and truncate it: its writer has it open for appending, and continues at the new end.
+        """Copy a large log and truncate it: its writer appends at the new end.
 
         A line written between the two is lost: microseconds in every ten million bytes.
         """

@@ -26,20 +26,20 @@ if TYPE_CHECKING:
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _TICK_INTERVAL_S = 0.1
-"""Seconds between two ticks of `run`: ten a second cost nothing."""
+"""Between two ticks of `run`."""
 _START_CHECK_INTERVAL_S = 0.005
-"""Seconds between two readiness checks of a starting group."""
+"""Between two readiness checks."""
 _LIVENESS_INTERVAL_S = 5.0
-"""Seconds between two liveness checks of a running child."""
+"""Between two liveness checks."""
 _QUICK_STOP_S = 3.0
-"""Seconds that a child gets to stop after a second signal: to write what must not be lost."""
+"""To stop after a second signal, and to write what must not be lost."""
 
 
 class StopRequested(SystemExit):
-    """A signal requested the end. As SystemExit it ends the program quietly, with the code that shells expect."""
+    """A signal requested the end; as SystemExit it sets the exit code that shells expect."""
 
     def __init__(self, number: int) -> None:
-        """Set the exit code to 128 plus the signal's number."""
+        """Use exit code 128 + `number`."""
         super().__init__(128 + number)
 
 
@@ -48,13 +48,12 @@ class Backoff:
     """Waits between restarts of a child."""
 
     first_s: float = 0.5
-    """Seconds before the first restart."""
     max_s: float = 30
-    """Seconds at most: a child that never comes up is started twice a minute, without filling its log."""
+    """A child that never comes up is restarted twice a minute, which does not fill its log."""
     reset_after_s: float = 60
-    """Seconds of running after which earlier restarts no longer count."""
+    """After this time of running, earlier restarts no longer count."""
     max_restarts: int | None = None
-    """Restarts in a row before the child is given up; None: unlimited."""
+    """In a row, before the child is given up; None: unlimited."""
     vital: bool = True
     """Whether a child that is given up ends everything."""
 
@@ -64,7 +63,7 @@ class Backoff:
 
 
 class StopMode(IntEnum):
-    """How children are stopped. Each signal selects the next mode."""
+    """Each signal while stopping selects the next mode."""
 
     GENTLE = 0
     """SIGTERM, and as long as each needs."""
@@ -99,7 +98,7 @@ class Supervisor:
         self._handlers: dict[int, Callable[[int, FrameType | None], object] | int] = {}
 
     def __enter__(self) -> Self:
-        """Handle the signals, except those that were ignored: that is how `nohup` works."""
+        """Handle signals, except ignored ones (`nohup`)."""
         for number in _SIGNALS:
             before = signal.getsignal(number)
             if before is not signal.SIG_IGN:
@@ -108,23 +107,17 @@ class Supervisor:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop everything, then restore the signal handlers."""
+        """Stop all, then restore signal handlers."""
         self.stop()
         while self._handlers:
             signal.signal(*self._handlers.popitem())
 
     def start(self, child: Child, *, restart: Backoff | None = None) -> None:
-        """Start a child and wait until it is ready; with `restart`, restart it whenever it ends.
-
-        Raises ChildFailed when this first start fails.
-        """
+        """Start a child and wait until it is ready. Raises ChildFailed. With `restart`, restart it whenever it ends."""
         self.start_group([(child, restart)])
 
     def start_group(self, children: Iterable[tuple[Child, Backoff | None]]) -> None:
-        """Start independent children at once and wait until all are ready; they stop at once, too.
-
-        Raises ChildFailed when one of them cannot be started.
-        """
+        """Start children at once and wait until all are ready; they also stop at once. Raises ChildFailed."""
         self._groups += 1
         group = [_Watched(child, restart, self._groups, time.monotonic()) for child, restart in children]
         for watched in group:
@@ -140,10 +133,7 @@ class Supervisor:
             time.sleep(_TICK_INTERVAL_S)
 
     def tick(self) -> None:
-        """Check each child once, and restart those that are due.
-
-        Raises ChildFailed when a child ended that is not to be restarted, or is given up and vital.
-        """
+        """Check each child, and restart those that are due. Raises ChildFailed for one that must not end."""
         for watched in self._watched:
             if not watched.given_up:
                 try:
@@ -152,7 +142,7 @@ class Supervisor:
                     self._schedule_restart(watched, str(error).split(". ", maxsplit=1)[0].removesuffix("."))
 
     def stop(self) -> None:
-        """Stop all, the last group first. Each signal meanwhile selects the next stop mode."""
+        """Stop all, the last group first."""
         stop_mode = StopMode.GENTLE
         while self._watched:
             group = [watched.child for watched in self._watched if watched.group == self._watched[-1].group]

@@ -35,13 +35,13 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 _MAX_PORT_TRIES = 10
-"""Free ports in a row that another program takes first, before it is an error: one is rare."""
+"""Lost races for a free port in a row; one is rare."""
 _MAX_SOCKET_PATH_BYTES = 103
 """macOS allows 104 with the closing zero, Linux 108."""
 _READY_TIMEOUT_S = 120.0
-"""Seconds: about the time to read an append-only file of 10 GB."""
+"""To read an append-only file of 10 GB."""
 _STOP_TIMEOUT_S = 20.0
-"""Seconds: the last fsync of a slow disk."""
+"""The last fsync of a slow disk."""
 
 
 class EmbeddedValkey(Child):
@@ -58,8 +58,8 @@ class EmbeddedValkey(Child):
     ) -> None:
         """Describe the server.
 
-        Port 0 is the folder's last port, or a free one. Without a password, or with an empty one, the folder's is used.
-        `always` keeps every acknowledged write whatever is killed, at about 2,700 operations a second.
+        Port 0: the folder's last port, or a free one. No password, or an empty one: the folder's. `always` keeps every
+        acknowledged write, at about 2,700 operations a second.
         """
         self.folder = Path(folder).absolute()
         self.port = port
@@ -108,7 +108,7 @@ class EmbeddedValkey(Child):
         self._launch_on(self._required_port or self._last_port() or free_port(), pass_fds)
 
     def is_ready(self) -> bool:
-        """Check once whether it answers and has read its data. Raises PortTaken, or ChildFailed as a child does."""
+        """Check once, as a child; raises also PortTaken."""
         try:
             ready = super().is_ready()
         except ChildFailed:
@@ -122,7 +122,7 @@ class EmbeddedValkey(Child):
         return ready
 
     def restart(self) -> None:
-        """Stop it if it runs, and start it on the same port with the same password and data."""
+        """Stop and start it on the same port."""
         self.stop()
         self.start()
 
@@ -157,7 +157,7 @@ class EmbeddedValkey(Child):
         return self._required_password or lasting_secret(self.folder / "password", 24)  # 192 bits
 
     def _is_up(self) -> bool:
-        """Return whether the server on our port is this process, and has read its data."""
+        """Return whether this process answers on the port, and has read its data."""
         client = redis.Redis(
             host=LOOPBACK,
             port=self.port,

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from swapline_workers.local.supervisor import Supervisor
 
 _CHECK_INTERVAL_S = 0.1
-"""Seconds between two checks of the jobs: a reader takes it for immediate."""
+"""A reader takes it for immediate."""
 _TIMEOUT_S = 120.0
-"""Seconds until an unfinished demo fails: ten times what it needs."""
+"""Ten times what a demo needs."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class DemoRun:
             time.sleep(_CHECK_INTERVAL_S)
 
     def _entries(self) -> list[Entry]:
-        """Read jobs first: the record then has each webhook that a job calls delivered."""
+        """Read jobs before the record, which then has each delivered webhook."""
         jobs = [self._producer.get(job_id) for _, job_id in self._jobs]
         verified = {delivery.job_id for delivery in read_record(self._record) if delivery.verified}
         return [

@@ -4,8 +4,7 @@ Paid calls, polls and webhooks wait for other machines: they need threads. Readi
 CPU (measured: 15 ms for a job with small pictures, 34 ms for 4 MB), and Python uses one core a process. So there is one
 worker process for each core, each running all steps, with enough threads for every slot to block in a status call.
 
-No separate processes for pictures: finalize takes a third of a job's CPU, so on a few cores one kind would be idle
-while the other had a queue. Separate machines differ: see the scaling guide.
+No separate processes for pictures: finalize takes a third of a job's CPU, so on a few cores one kind would be idle.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from swapline_workers.celery_app import THREADS
 
 _CGROUP = Path("/sys/fs/cgroup/cpu.max")
 _MAX_WORKERS = 64
-"""Far above what one account's slots can use; each takes about 100 MB."""
+"""Each takes about 100 MB."""
 _THREADS_PER_SLOT = 1.25
 """One in a status call, and a quarter for pictures and webhooks."""
 
@@ -35,14 +34,14 @@ class Size:
 
 
 def size(max_in_flight: int, *, workers: int | None = None, cores: int | None = None) -> Size:
-    """Return the workers and threads for `max_in_flight` slots."""
+    """Return the size for `max_in_flight` slots."""
     usable = cores or usable_cores()
     number = workers or min(usable, _MAX_WORKERS)
     return Size(number, max(THREADS, ceil(max_in_flight * _THREADS_PER_SLOT / number)), usable)
 
 
 def usable_cores() -> int:
-    """Return the cores that this process may use, which affinity and a container's quota can limit."""
+    """Return the cores that affinity and a container's quota allow."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(cores, quota(_CGROUP.read_text()) if _CGROUP.exists() else cores))
 

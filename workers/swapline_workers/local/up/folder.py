@@ -42,7 +42,7 @@ class UpFolder:
         return self.root / "logs" / f"{name}.log"
 
     def run_file(self, name: str) -> Path:
-        """Return a file that a part writes while it runs."""
+        """Return a running part's file."""
         return self.root / "run" / name
 
     def secret(self, name: str) -> Path:
@@ -50,13 +50,13 @@ class UpFolder:
         return self.root / "secrets" / name
 
     def password(self, name: str) -> str:
-        """Return a page's password; the first call generates it."""
+        """Return a page's password, generated once."""
         path = self.secret(name)
         path.parent.mkdir(mode=0o700, exist_ok=True)
         return lasting_secret(path, 18)  # 144 bits
 
     def write_env(self, settings: dict[str, str]) -> None:
-        """Write the settings for other terminals as shell assignments."""
+        """Write settings as shell assignments."""
         write_private(self.env, "".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items()))
 
 
@@ -64,7 +64,7 @@ class UpFolder:
 def up_folder(folder: Path) -> Iterator[tuple[UpFolder, int]]:
     """Make and lock the data folder; yield it and the lock's descriptor. Raises FolderInUse or LocalError.
 
-    After a SIGKILL of the last `up`, wait for its watchdog, which keeps the lock until all its children have ended.
+    After a SIGKILL of the last `up`, its watchdog keeps the lock until all children have ended.
     """
     root = folder.absolute()
     try:

@@ -22,7 +22,7 @@ _WORKERS_ONLY = ("API_KEY", "WEBHOOK_SECRETS")
 """Secrets that other parts do not get."""
 
 _READY_TIMEOUT_S = 60.0
-"""Seconds: Python with Celery needs about two, and half a minute if everything starts at once on a busy machine."""
+"""Python with Celery needs 2 s, and 30 s if everything starts at once on a busy machine."""
 
 
 @dataclass(frozen=True)
