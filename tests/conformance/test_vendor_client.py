@@ -71,6 +71,7 @@ SUBMISSIONS: dict[str, type[VendorError]] = {
     "submit_cut_accepted": Unclear,
     "submit_not_json_accepted": Unclear,
     "submit_no_id_accepted": Unclear,
+    "submit_long_id_accepted": Unclear,
 }
 POLLS: dict[str, type[VendorError]] = {
     "status_401": Unauthorized,
@@ -83,13 +84,14 @@ POLLS: dict[str, type[VendorError]] = {
     "status_504": Unclear,
     "status_524": Unclear,
     "status_not_json": Unclear,
+    "status_long": Unclear,
     "status_closed": Unclear,
     "status_404_then_found": NotFound,
     "status_other_job": MisdirectedReply,
 }
 GOOD = ["ok", "two", "string", "data_uri", "other_order", "other_size"]
 MISSING = ["missing", "empty"]
-BAD = ["garbage", "cut_png", "corrupt_png", "jpeg", "html", "gzip_bomb", "huge"]
+BAD = ["many", "garbage", "cut_png", "corrupt_png", "jpeg", "html", "gzip_bomb", "huge"]
 ENDED = {"failed": "FAILED", "cancelled": "CANCELLED", "timed_out": "TIMED_OUT"}
 
 

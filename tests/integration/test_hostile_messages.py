@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import redis
 
 from support.servers import waited_for
+from swapline_producer import SwapRequest
 from swapline_producer.contract import State
 from swapline_simulator import sample_photographs
 
@@ -105,6 +106,48 @@ def test_hostile_replies_do_not_make_a_worker_grow(installation: Installation) -
             assert (job.state, job.failure_code) == (State.FAILED, "OUTPUT_INVALID")
         grown = peak(worker.child.pid) - before
     assert grown < 250 * 1024**2, f"it grew by {grown / 1024**2:.0f} MiB"
+
+
+def test_words_of_the_vendor_do_not_make_redis_grow(installation: Installation) -> None:
+    """Statuses of 4 MB at every poll, until the run timeout."""
+    installation.more["SWAPLINE_POLL_MAX_INTERVAL"] = "0.3"
+    client: Any = redis.Redis.from_url(installation.valkey.url)
+    producer = installation.producer()
+    with installation.worker():
+        installation.run(image=sample_photographs()[0], gender=0, filter_id=1)
+        before = client.info("memory")["used_memory"]
+        installation.vendor.control.set_mode("status_long")
+        request = SwapRequest(image=sample_photographs()[0], gender=0, filter_id=1, run_timeout=5)
+        jobs = [producer.wait(producer.enqueue(request).job_id, timeout=60) for _ in range(3)]
+        grown = client.info("memory")["used_memory"] - before
+    assert {(job.state, job.failure_code) for job in jobs} == {(State.TIMED_OUT, "VENDOR_STATUS_INVALID")}
+    assert min(job.polls for job in jobs) > 3
+    assert grown < 1024**2, f"it grew by {grown / 1024:.0f} KiB"
+    client.close()
+
+
+def test_a_hundred_thousand_pictures_are_none(installation: Installation) -> None:
+    with installation.worker("-c", "1") as worker:
+        installation.run(image=sample_photographs()[0], gender=0, filter_id=1)
+        before = peak(worker.child.pid)
+        installation.vendor.control.set_mode("result_many")
+        url = installation.receiver.url
+        job = installation.run(image=sample_photographs()[0], gender=0, filter_id=1, webhook_url=url)
+        assert (job.state, job.failure_code, job.images) == (State.FAILED, "OUTPUT_TOO_MANY", ())
+        assert installation.receiver.next()[1].data.failure_code == "OUTPUT_TOO_MANY"
+        grown = peak(worker.child.pid) - before
+    assert len(list(installation.store.rglob("*.png"))) == 1
+    assert grown < 100 * 1024**2, f"it grew by {grown / 1024**2:.0f} MiB"
+
+
+def test_sixteen_pictures_are_stored_and_told(installation: Installation) -> None:
+    installation.vendor.control.set_mode("result_many", amount=16)
+    with installation.worker():
+        job = installation.run(
+            image=sample_photographs()[0], gender=0, filter_id=1, webhook_url=installation.receiver.url
+        )
+        assert (job.state, len(job.images)) == (State.SUCCEEDED, 16)
+        assert [image.key for image in installation.receiver.next()[1].data.images] == [i.key for i in job.images]
 
 
 def peak(pid: int) -> int:

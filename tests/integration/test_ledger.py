@@ -58,6 +58,14 @@ def test_an_accepted_job_is_queued_due_and_logged(ledger: Ledger, time: Time) ->
     assert [event.name for event in ledger.events("a")] == ["queued"]
 
 
+def test_the_log_of_a_job_has_its_last_500_lines(ledger: Ledger) -> None:
+    job = running(ledger, "a")
+    for number in range(520):
+        job = moved(ledger, job, Change(to=State.RUNNING, due_in=1, note=f"{number}"))
+    names = [event.name for event in ledger.events("a")]
+    assert (len(names), names[0], names[-1]) == (500, "20", "519")
+
+
 def test_accepting_twice_is_accepting_once(ledger: Ledger) -> None:
     assert ledger.accept(new_job("a"))[:2] == ledger.accept(new_job("a"))[:2] == ("a", True)
     assert ledger.counters() == {"accepted": 1, "repeated": 1}

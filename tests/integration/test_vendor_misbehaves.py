@@ -27,10 +27,14 @@ HELD_BY = {mode for mode in Mode if mode.startswith("submit_") and mode.endswith
     Mode.SUBMIT_500,
     Mode.SUBMIT_CLOSED,
 }
-HELD_BY -= {Mode.SUBMIT_SLOW_ACCEPTED, Mode.SUBMIT_INTERIM_ACCEPTED, Mode.SUBMIT_OTHER_ID_ACCEPTED}
+HELD_BY -= {Mode.SUBMIT_SLOW_ACCEPTED, Mode.SUBMIT_INTERIM_ACCEPTED}
+HELD_BY -= {Mode.SUBMIT_OTHER_ID_ACCEPTED, Mode.SUBMIT_LONG_ID_ACCEPTED}
 """Submissions whose outcome nobody can know."""
 
-HELD_FOR_THEIR_ID = {Mode.SUBMIT_OTHER_ID_ACCEPTED: FailureCode.VENDOR_ID_IN_USE}
+HELD_FOR_THEIR_ID = {
+    Mode.SUBMIT_OTHER_ID_ACCEPTED: FailureCode.VENDOR_ID_IN_USE,
+    Mode.SUBMIT_LONG_ID_ACCEPTED: FailureCode.VENDOR_ID_INVALID,
+}
 """Submissions that were accepted under an id that cannot be polled."""
 
 PAUSED_BY = {
@@ -57,6 +61,7 @@ BAD_RESULTS = {
     Mode.STATUS_404_AFTER_TTL: FailureCode.LOST,
     Mode.RESULT_MISSING: FailureCode.OUTPUT_MISSING,
     Mode.RESULT_EMPTY: FailureCode.OUTPUT_MISSING,
+    Mode.RESULT_MANY: FailureCode.OUTPUT_TOO_MANY,
     Mode.RESULT_NOT_BASE64: FailureCode.OUTPUT_INVALID,
     Mode.RESULT_CUT_PNG: FailureCode.OUTPUT_INVALID,
     Mode.RESULT_CORRUPT_PNG: FailureCode.OUTPUT_INVALID,

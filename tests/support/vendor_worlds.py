@@ -112,6 +112,8 @@ class MockedWorld:
                 raise requests.ReadTimeout
             case Mode.SUBMIT_CUT_ACCEPTED:
                 return _half(replies.accepted("job-1"))
+            case Mode.SUBMIT_LONG_ID_ACCEPTED:
+                reply = replies.accepted("x" * 300)
             case Mode.SUBMIT_NO_ID_ACCEPTED:
                 reply = replies.text({"status": "IN_QUEUE"})
         return _whole(reply or replies.accepted("job-1"))
@@ -137,6 +139,8 @@ class MockedWorld:
                 reply = replies.standing("job-1", UNKNOWN_STATUS)
             case Mode.STATUS_CUT:
                 return _half(reply)
+            case Mode.STATUS_LONG:
+                reply = replies.standing("job-1", "A" * 4_000_000)
             case Mode.STATUS_OTHER_JOB:
                 reply = completed(OTHER_JOB, base64.b64encode(png(60, 90)))
             case Mode.STATUS_404_THEN_FOUND if self._polls <= cue.amount:

@@ -13,16 +13,14 @@ WorkerError
 │       └── MisdirectedReply   a status reply that names another job
 ├── OutputMissing          COMPLETED, but the reply has no picture
 ├── OutputInvalid          COMPLETED, but the picture is not a whole PNG
+│   └── TooManyPictures    COMPLETED, with more pictures than SWAPLINE_MAX_PICTURES
 └── WebhookFailed          a delivery failed; `gone` for 410, `retry_after` seconds where the receiver gave it
     └── WebhookForbidden   the address must not be called; no socket was opened
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from swapline_producer.contract import FailureCode
+from swapline_producer.contract import FailureCode
 
 
 class WorkerError(Exception):
@@ -87,6 +85,13 @@ class NotFound(VendorError):  # noqa: N818
 class Unclear(VendorError):  # noqa: N818
     """The call may or may not have run."""
 
+    def __init__(
+        self, message: str, *, evidence: dict[str, str | int] | None = None, code: FailureCode | None = None
+    ) -> None:
+        """Keep the code of a job that ends for this, where it has one of its own."""
+        super().__init__(message, evidence=evidence)
+        self.code = code
+
 
 class MisdirectedReply(Unclear):
     """A status reply that names another job than the one that was asked for: it says nothing about ours."""
@@ -95,9 +100,19 @@ class MisdirectedReply(Unclear):
 class OutputMissing(WorkerError):  # noqa: N818
     """The vendor says COMPLETED and sent no picture."""
 
+    code = FailureCode.OUTPUT_MISSING
+
 
 class OutputInvalid(WorkerError):  # noqa: N818
     """The vendor says COMPLETED and sent something that is not a whole PNG."""
+
+    code = FailureCode.OUTPUT_INVALID
+
+
+class TooManyPictures(OutputInvalid):
+    """The vendor says COMPLETED and sent more pictures than the setting admits."""
+
+    code = FailureCode.OUTPUT_TOO_MANY
 
 
 class WebhookFailed(WorkerError):  # noqa: N818

@@ -140,6 +140,9 @@ class WorkerSettings(MetricsSettings, LogSettings, VendorSettings):
     check_pixels: bool = Field(
         default=False, description="also inflate every picture and count its rows: 25 ms of CPU for 5 MB"
     )
+    max_pictures: int = Field(
+        16, ge=1, le=100, description="pictures of one job, at most 100; a reply with more fails with OUTPUT_TOO_MANY"
+    )
     storage_timeout: Timeout = Field(60, description="seconds for one read or write of an object")
     pictures_in_hand: int = Field(
         8, ge=1, le=10_000, description="jobs whose pictures one process has in memory at a time"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from swapline_producer.contract.base import Frozen
 from swapline_producer.contract.enums import EventType, FailureCode, State
@@ -31,6 +31,8 @@ class SwapData(Frozen):
     vendor_job_id: str | None
     credits: int
     images: list[WebhookImage]
+    images_omitted: int = Field(0, exclude_if=lambda number: number == 0)
+    """Pictures that are stored and not named here, since the body would be too long; `receipt.json` has them all."""
     timings: dict[str, int | float | None]
     """Seconds: `queued`, `running`, `storing`, `total`; null for a stage that the job did not reach."""
 

@@ -54,6 +54,12 @@ FAILURES: Mapping[FailureCode, Failure] = {
     ),
     FailureCode.OUTPUT_MISSING: Failure("the vendor says COMPLETED, three times, without a picture", "yes", POLL_AGAIN),
     FailureCode.OUTPUT_INVALID: Failure("the vendor's picture was, three times, not a whole PNG", "yes", POLL_AGAIN),
+    FailureCode.OUTPUT_TOO_MANY: Failure(
+        "the vendor sent, three times, more pictures than `SWAPLINE_MAX_PICTURES` admits; none is stored",
+        "yes",
+        "raise `SWAPLINE_MAX_PICTURES` if so many are right, then poll again, which is free: `swapline jobs replay JOB"
+        " --from poll`",
+    ),
     FailureCode.LOST: Failure(
         "the vendor does not know the job any more: three 404 in a row, after `SWAPLINE_LOST_AFTER`", "yes", POLL_AGAIN
     ),
@@ -69,6 +75,12 @@ FAILURES: Mapping[FailureCode, Failure] = {
         "look for both in the vendor's records: `swapline jobs resolve JOB` with the right id, or send it again; check"
         " the other job's picture too",
     ),
+    FailureCode.VENDOR_ID_INVALID: Failure(
+        "the vendor accepted the submission under an id that cannot be polled: longer than 256 characters, unprintable,"
+        " `.` or `..`. The job is HELD, whatever the policy",
+        "probably",
+        "look for the job in the vendor's records: `swapline jobs resolve JOB` with its id, or send it again",
+    ),
     FailureCode.STORAGE_FAILED: Failure(
         "the input is gone from object storage", "no", "enqueue again, with the picture"
     ),
@@ -79,6 +91,12 @@ FAILURES: Mapping[FailureCode, Failure] = {
         "the vendor took longer than `run_timeout` (TIMED_OUT)",
         "yes",
         "poll again, which is free: `swapline jobs replay JOB --from poll`; a longer `run_timeout` for the next ones",
+    ),
+    FailureCode.VENDOR_STATUS_INVALID: Failure(
+        "`run_timeout` is over (TIMED_OUT), and the vendor's last status was longer than 64 characters or not one"
+        " printable line: no news",
+        "yes",
+        "ask the vendor what its status means; then poll again, which is free: `swapline jobs replay JOB --from poll`",
     ),
     FailureCode.CANCELED: Failure(
         "somebody canceled the job; one that the vendor had ended when the vendor was done with it",

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from swapline_simulator.faults.script import Cue
 
 MIB = 2**20
+PIXEL = b"iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
+"""A PNG of one grey pixel, as base64."""
 LINE = 76
 """Characters in a line of base64, as mail programs break it."""
 ENDINGS = {
@@ -41,6 +43,10 @@ def in_mode(job_id: str, cue: Cue, picture: bytes) -> Reply:
 
 def _two(job_id: str, picture: bytes, _amount: int) -> Reply:
     return _around(job_id, b'["', picture, b'","', picture, b'"]')
+
+
+def _many(job_id: str, _picture: bytes, number: int) -> Reply:
+    return _around(job_id, b'["', b'","'.join([PIXEL] * number), b'"]')
 
 
 def _string(job_id: str, picture: bytes, _amount: int) -> Reply:
@@ -80,6 +86,7 @@ def _huge(job_id: str, _picture: bytes, megabytes: int) -> Reply:
 
 MISSHAPEN: dict[Mode, Callable[[str, bytes, int], Reply]] = {
     Mode.RESULT_TWO: _two,
+    Mode.RESULT_MANY: _many,
     Mode.RESULT_STRING: _string,
     Mode.RESULT_DATA_URI: _data_uri,
     Mode.RESULT_OTHER_ORDER: _other_order,

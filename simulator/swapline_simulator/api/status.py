@@ -82,6 +82,8 @@ async def _reply(vendor: SimulatedVendor, cue: Cue, job: VendorJob, photograph: 
     """Return the reply about a job."""
     if cue.mode is Mode.STATUS_OTHER_JOB:
         return completed(OTHER_JOB, await vendor.picture(job, photograph))
+    if cue.mode is Mode.STATUS_LONG:
+        return replies.standing(job.job_id, "A" * int(cue.amount * 1e6))
     now = vendor.now()
     word = job.status(now)
     if word in {Status.IN_QUEUE, Status.IN_PROGRESS}:

@@ -47,6 +47,8 @@ async def _answer(request: web.Request, cue: Cue, job_id: str) -> web.StreamResp
             return await cut(request, reply)
         case Mode.SUBMIT_INTERIM_ACCEPTED:
             return await send_after_interim(request, reply)
+        case Mode.SUBMIT_LONG_ID_ACCEPTED:
+            reply = replies.accepted(f"{job_id}-{'x' * 300}")
         case Mode.SUBMIT_NO_ID_ACCEPTED:
             reply = replies.text({"status": Status.IN_QUEUE})
         case Mode.SUBMIT_SLOW_ACCEPTED:

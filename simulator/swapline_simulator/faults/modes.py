@@ -43,6 +43,7 @@ class Mode(StrEnum):
     SUBMIT_NO_ID_ACCEPTED = "submit_no_id_accepted"
     SUBMIT_INTERIM_ACCEPTED = "submit_interim_accepted"
     SUBMIT_OTHER_ID_ACCEPTED = "submit_other_id_accepted"
+    SUBMIT_LONG_ID_ACCEPTED = "submit_long_id_accepted"
 
     STATUS_OK = "status_ok"
     STATUS_HELD = "status_held"
@@ -53,6 +54,7 @@ class Mode(StrEnum):
     STATUS_CLOSED = "status_closed"
     STATUS_INTERIM = "status_interim"
     STATUS_OTHER_JOB = "status_other_job"
+    STATUS_LONG = "status_long"
     STATUS_UNKNOWN = "status_unknown"
     STATUS_404_THEN_FOUND = "status_404_then_found"
     STATUS_404_AFTER_TTL = "status_404_after_ttl"
@@ -69,6 +71,7 @@ class Mode(StrEnum):
 
     RESULT_OK = "result_ok"
     RESULT_TWO = "result_two"
+    RESULT_MANY = "result_many"
     RESULT_STRING = "result_string"
     RESULT_DATA_URI = "result_data_uri"
     RESULT_OTHER_ORDER = "result_other_order"
@@ -134,6 +137,7 @@ MODES: dict[Mode, Row] = {
     Mode.SUBMIT_NO_ID_ACCEPTED: Row("accepted, then 200 with JSON that has no id"),
     Mode.SUBMIT_INTERIM_ACCEPTED: Row("accepted; 102 and 103 come before the reply"),
     Mode.SUBMIT_OTHER_ID_ACCEPTED: Row("accepted, then 200 with the id of the job before, where there is one"),
+    Mode.SUBMIT_LONG_ID_ACCEPTED: Row("accepted, then 200 with an id of 300 characters and more"),
     Mode.STATUS_OK: Row("answered at once with the present status"),
     Mode.STATUS_HELD: Row("held until the job is done"),
     Mode.STATUS_HELD_PENDING: Row(
@@ -147,6 +151,7 @@ MODES: dict[Mode, Row] = {
     Mode.STATUS_CLOSED: Row("the connection is closed without a reply"),
     Mode.STATUS_INTERIM: Row("102 and 103 come before the reply"),
     Mode.STATUS_OTHER_JOB: Row("COMPLETED with a picture, under the id of another job"),
+    Mode.STATUS_LONG: Row("the status is a word of a length", 4, "MB"),
     Mode.STATUS_UNKNOWN: Row("until the job is done its status is a word that no page names"),
     Mode.STATUS_404_THEN_FOUND: Row("404 for the first calls about a job, then found", 2, "calls"),
     Mode.STATUS_404_AFTER_TTL: Row("404 once a job has been done for a time", 1, "seconds"),
@@ -162,6 +167,7 @@ MODES: dict[Mode, Row] = {
     Mode.STATUS_NOT_JSON: Row("200 with an HTML page"),
     Mode.RESULT_OK: Row("COMPLETED with a list of one PNG"),
     Mode.RESULT_TWO: Row("COMPLETED with a list of two PNGs"),
+    Mode.RESULT_MANY: Row("COMPLETED with a list of many PNGs of one pixel", 100_000, "pictures"),
     Mode.RESULT_STRING: Row("COMPLETED, `images` is one string and no list"),
     Mode.RESULT_DATA_URI: Row("COMPLETED, the picture begins with `data:` and has a line break every 76 characters"),
     Mode.RESULT_OTHER_ORDER: Row("COMPLETED, the reply's keys in alphabetical order, with the host's two times"),

@@ -142,7 +142,7 @@ class Translator(NamedTuple):
             sentence = f"the vendor did not end its reply within {self.deadline.seconds:g} s"
         else:
             sentence = f"the vendor's reply cannot be read: {error}; it begins with {kept[:QUOTE_LIMIT]!r}"
-        return Unclear(sentence, evidence={"body": kept})
+        return Unclear(sentence, evidence={"body": kept}, code=error.code)
 
     def refusal(self, answer: Answer, *, sending: bool) -> VendorError:
         """Translate a reply whose status is not 2xx, to a submission (`sending`) or a look."""

@@ -58,14 +58,16 @@ class VendorClient:
         status_timeout: float = 30.0,
         connect_timeout: float = CONNECT_TIMEOUT,
         inflate: bool = True,
+        max_pictures: int = 16,
         trust: str | None = None,
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Open nothing yet. Timeouts are seconds: for a submission and a look in all, and for one connect.
 
-        `inflate` also inflates every picture to count its rows (see `core/png.py`); `trust` is a file of
-        certificates instead of the public ones; `now` gives seconds since the epoch, `clock` steady seconds.
+        `max_pictures` is of one job; `inflate` also inflates every picture to count its rows (see
+        `core/reply/png.py`); `trust` is a file of certificates instead of the public ones; `now` gives seconds since
+        the epoch, `clock` steady seconds.
         Raises SettingsError when the key cannot travel in a header.
         """
         self._base_url = base_url.rstrip("/")
@@ -74,6 +76,7 @@ class VendorClient:
         self._status_timeout = status_timeout
         self._connect_timeout = connect_timeout
         self._inflate = inflate
+        self._max_pictures = max_pictures
         self._now = now
         self._clock = clock
         headers = {
@@ -144,7 +147,13 @@ class VendorClient:
             if response.status_code // 100 != SUCCESS:
                 raise translator.refusal(_answer(response), sending=False)
             return OpenStatusReply(
-                body, translator, job_id=job_id, began=began, inflate=self._inflate, clock=self._clock
+                body,
+                translator,
+                job_id=job_id,
+                began=began,
+                inflate=self._inflate,
+                max_pictures=self._max_pictures,
+                clock=self._clock,
             )
 
 

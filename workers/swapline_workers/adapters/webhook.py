@@ -26,6 +26,7 @@ from swapline_workers.adapters.http.public_addresses import AnyAdapter, PublicAd
 from swapline_workers.adapters.http.retry_after import retry_after
 from swapline_workers.adapters.http.watchdog import Stage
 from swapline_workers.adapters.signing_keys import SigningKeys
+from swapline_workers.core.webhook_events import BODY_LIMIT
 from swapline_workers.errors import WebhookFailed, WebhookForbidden
 from swapline_workers.telemetry import context
 
@@ -39,9 +40,6 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT = 5.0
 """Seconds for one address: a receiver that is there accepts within one, even across an ocean."""
-
-MAX_BODY = 20_000
-"""Bytes: what the contract promises receivers, many of which refuse large bodies."""
 
 MAX_REPLY = 65_536
 """Bytes of a reply that are read, so that its connection can be used again. Nobody looks at them."""
@@ -112,9 +110,9 @@ class WebhookSender:
     ) -> Delivered:
         host = self._checked_host(url)
         body = event.model_dump_json().encode()
-        if len(body) > MAX_BODY:
+        if len(body) > BODY_LIMIT:
             raise WebhookFailed(
-                f"The webhook has {len(body):,} bytes, more than {MAX_BODY:,}; give the job less metadata.",
+                f"The webhook has {len(body):,} bytes, more than {BODY_LIMIT:,}; give the job less metadata.",
                 ours=True,
             )
         keys = self._keys.of(tenant)

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from swapline_producer.contract import Batch, Job
 
+BODY_LIMIT = 20_000
+"""Bytes: what the contract promises receivers, many of which refuse large bodies."""
+
 
 def webhook_id(job: Job) -> str:
     """The same over all attempts of one event; another one for another event of the same job."""
@@ -24,7 +27,7 @@ def webhook_id(job: Job) -> str:
 def swap_event(job: Job, at: int, url_of: Callable[[str], str]) -> SwapEvent:
     """The body of the webhook. `at` is now in milliseconds, for jobs that were held before that moment was kept."""
     images = [WebhookImage(url=url_of(picture.key), **picture.model_dump()) for picture in job.images]
-    return SwapEvent(
+    event = SwapEvent(
         type=EVENT_OF[job.state],
         timestamp=_moment(job.finished_at or job.held_at or at),
         sequence=job.sequence,
@@ -41,6 +44,18 @@ def swap_event(job: Job, at: int, url_of: Callable[[str], str]) -> SwapEvent:
             timings=timings(job),
         ),
     )
+    return _fitting(event)
+
+
+def _fitting(event: SwapEvent) -> SwapEvent:
+    """Leave out the last pictures of a body that is too long: it could never be delivered."""
+    images = event.data.images
+    kept = len(images)
+    while kept and len(event.model_dump_json().encode()) > BODY_LIMIT:
+        kept -= 1
+        data = event.data.model_copy(update={"images": images[:kept], "images_omitted": len(images) - kept})
+        event = event.model_copy(update={"data": data})
+    return event
 
 
 def batch_webhook_id(batch: Batch) -> str:

@@ -240,6 +240,7 @@ def _vendor(settings: WorkerSettings) -> VendorClient:
         submit_timeout=settings.submit_timeout,
         status_timeout=settings.status_timeout,
         inflate=settings.check_pixels,
+        max_pictures=settings.max_pictures,
     )
 
 

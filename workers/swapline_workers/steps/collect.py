@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from swapline_producer.contract import FailureCode, Job, State, Step, StoredPicture
+from swapline_producer.contract import Job, State, Step, StoredPicture
 from swapline_producer.contract.changes import Change, FieldValue
 from swapline_producer.errors import StorageError
 from swapline_workers import errors
@@ -111,11 +111,10 @@ def _pass_slot_on(job: Job, look: StatusReply, ports: Ports) -> Job | None:
     return ports.session.advance(job, change)
 
 
-def _bad_output(job: Job, ports: Ports, error: errors.WorkerError) -> Outcome:
+def _bad_output(job: Job, ports: Ports, error: errors.OutputMissing | errors.OutputInvalid) -> Outcome:
     if job.retries + 1 < BAD_OUTPUTS:
         return try_collecting_again(job, ports, str(error), count=no_news(error))
-    missing = isinstance(error, errors.OutputMissing)
-    return fail(job, ports, FailureCode.OUTPUT_MISSING if missing else FailureCode.OUTPUT_INVALID, str(error))
+    return fail(job, ports, error.code, str(error))
 
 
 def _staged(job: Job, ports: Ports, checked: tuple[StoredPicture, ...]) -> Outcome:

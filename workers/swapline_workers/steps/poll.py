@@ -107,7 +107,8 @@ def _no_news(job: Job, error: errors.VendorError, ports: Ports) -> Outcome:
     if job.state is State.STORING:
         return try_collecting_again(job, ports, str(error), not_found=not_found, count=no_news(error))
     if _out_of_time(job, ports):
-        return _timed_out(job, ports, f"the last look failed: {error}")
+        code = error.code if isinstance(error, errors.Unclear) else None
+        return _timed_out(job, ports, f"the last poll failed: {error}", code)
     fields: dict[str, FieldValue] = {"not_found": not_found}
     fields["silent"] = job.silent + 1
     wait = max(next_poll_delay(job, ports), polling.growing_wait(job.silent, ports.policy.polls))
@@ -140,5 +141,5 @@ def _out_of_time(job: Job, ports: Ports) -> bool:
     return job.state is State.RUNNING and job.run_until is not None and ports.session.now() >= job.run_until
 
 
-def _timed_out(job: Job, ports: Ports, detail: str) -> Outcome:
-    return fail(job, ports, FailureCode.RUN_TIMEOUT, detail, to=State.TIMED_OUT)
+def _timed_out(job: Job, ports: Ports, detail: str, code: FailureCode | None = None) -> Outcome:
+    return fail(job, ports, code or FailureCode.RUN_TIMEOUT, detail, to=State.TIMED_OUT)

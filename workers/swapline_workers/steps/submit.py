@@ -133,6 +133,8 @@ def settle_refusal(job: Job, ports: Ports, error: errors.VendorError) -> Outcome
     """The call failed: the job's own fault, the account's, or nobody knows whose."""
     if isinstance(error, errors.Refused):
         return fail(job, ports, error.code, str(error), refund=True, evidence=dict(error.evidence))
+    if isinstance(error, errors.Unclear) and error.code:
+        return hold(job, ports, error.code, str(error), dict(error.evidence))
     pause = PAUSE.get(type(error))
     if pause is None:
         return settle_unknown(job, ports, str(error), dict(error.evidence))

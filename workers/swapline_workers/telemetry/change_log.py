@@ -34,9 +34,11 @@ OPERATORS = frozenset(
         FailureCode.OUT_OF_CREDITS,
         FailureCode.OUTPUT_MISSING,
         FailureCode.OUTPUT_INVALID,
+        FailureCode.OUTPUT_TOO_MANY,
         FailureCode.LOST,
         FailureCode.SUBMIT_UNKNOWN,
         FailureCode.VENDOR_ID_IN_USE,
+        FailureCode.VENDOR_ID_INVALID,
         FailureCode.STORAGE_FAILED,
     }
 )

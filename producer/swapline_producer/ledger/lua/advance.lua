@@ -26,7 +26,6 @@
 -- {unheld = true} where the job cannot go back into the line because its input is gone, or {owner = ID} where the
 -- vendor's id that it is to have is another job's.
 
-local LOG_FULL = 500 -- lines of a job whose webhook fails: nearly fifty replays of the whole schedule
 local HIST_FULL = 300 -- jobs; the newest 150 to 300 count then, and the schedule follows a vendor that changes at noon
 
 -- One more job in a histogram. When it is full, everything in it is halved: what is old fades.
@@ -148,10 +147,7 @@ if input.count and input.count['polls.failed'] then note_failed_poll(input.id) e
 for name, spread in pairs(input.observe or NONE) do observe(name, spread) end
 
 if input.untroubled then redis.call('ZREM', key(input.untroubled), input.id) end
-if input.troubled then
-  redis.call('ZADD', key(input.troubled), text(at), input.id)
-  redis.call('LTRIM', key('log', input.id), -LOG_FULL, -1)
-end
+if input.troubled then redis.call('ZADD', key(input.troubled), text(at), input.id) end
 if input.batch then
   count_in_batch(input.batch, input.tally)
   complete_batch(input.batch)

@@ -114,9 +114,12 @@ local function write_sums(hash, numbers)
   redis.call('HSET', hash, unpack(new))
 end
 
+local LOG_FULL = 500 -- lines of one job: nearly fifty replays of the whole schedule of webhooks
+
+-- A line for a job's log. The oldest go where it is full: the vendor's words, and retries, come as often as they like.
 local function log(id, name, data)
   local line = '{"at":' .. text(at) .. ',"name":' .. cjson.encode(name) .. ',"data":' .. (data or '{}') .. '}'
-  redis.call('RPUSH', key('log', id), line)
+  if redis.call('RPUSH', key('log', id), line) > LOG_FULL then redis.call('LTRIM', key('log', id), -LOG_FULL, -1) end
 end
 
 -- The job moves from one state's index to the next one's; `since` is when that counts from, if not from now.

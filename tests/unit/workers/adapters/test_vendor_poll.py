@@ -29,6 +29,7 @@ from swapline_workers.errors import (
     OutputInvalid,
     OutputMissing,
     Throttled,
+    TooManyPictures,
     Unauthorized,
     Unclear,
     VendorError,
@@ -196,6 +197,30 @@ def test_completed_without_a_picture_is_missing_output(vendor: responses.Request
         assert look.status == "COMPLETED"
         with pytest.raises(OutputMissing):
             look.pictures()
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_more_pictures_than_the_setting_admits_are_not_even_decoded(
+    vendor: responses.RequestsMock, number: int
+) -> None:
+    vendor.post(STATUS, json={"id": "job-abc-123", "status": "COMPLETED", "output": {"images": ["***"] * (number + 1)}})
+    with client(max_pictures=number).poll("job-abc-123", V6) as look, pytest.raises(TooManyPictures) as refused:
+        look.pictures()
+    assert str(refused.value) == f"the reply has {number + 1} pictures, more than the {number} of SWAPLINE_MAX_PICTURES"
+    assert refused.value.code == "OUTPUT_TOO_MANY"
+
+
+def test_sixteen_pictures_are_admitted_where_nothing_is_set(vendor: responses.RequestsMock) -> None:
+    vendor.post(STATUS, body=completed(*[PICTURE] * 16))
+    with client().poll("job-abc-123", V6) as look:
+        assert len(look.pictures()) == 16
+
+
+def test_a_status_without_end_is_no_news_and_is_not_quoted(vendor: responses.RequestsMock) -> None:
+    error = _no_news(vendor, json={"id": "job-abc-123", "status": "A" * 4_000_000})
+    assert isinstance(error, Unclear)
+    assert error.code == "VENDOR_STATUS_INVALID"
+    assert len(everything_told(error)) < 2000
 
 
 BAD = {

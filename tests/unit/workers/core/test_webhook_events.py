@@ -1,12 +1,41 @@
-"""What an event says of a job."""
+"""What an event says of a job, in a body that fits whatever the job has."""
 
 from __future__ import annotations
 
 import pytest
 
 from support.fakes import AT, job
-from swapline_producer.contract import State
-from swapline_workers.core.webhook_events import swap_event
+from swapline_producer.contract import State, StoredPicture, SwapEvent
+from swapline_workers.core.webhook_events import BODY_LIMIT, swap_event
+
+SIGNATURE = "X-Amz-Signature=" + "0" * 600
+"""As long as the query of a signed URL is."""
+
+
+def event(number: int, metadata: int = 0) -> SwapEvent:
+    folder = f"results/{'t' * 64}/2026/01/02/{'0' * 32}"
+    pictures = tuple(
+        StoredPicture(key=f"{folder}/{n}.png", sha256="0" * 64, bytes=5, width=1, height=1) for n in range(number)
+    )
+    ended = job(State.SUCCEEDED, images=pictures)
+    spec = ended.spec.model_copy(update={"metadata": {"k": "v" * metadata}})
+    return swap_event(ended.model_copy(update={"spec": spec}), AT, lambda key: f"https://s3.example/{key}?{SIGNATURE}")
+
+
+@pytest.mark.parametrize("metadata", [0, 8000])
+@pytest.mark.parametrize("number", [0, 1, 5, 16, 100])
+def test_it_names_as_many_pictures_as_it_can_carry_and_counts_the_others(number: int, metadata: int) -> None:
+    said = event(number, metadata)
+    assert len(said.model_dump_json().encode()) <= BODY_LIMIT
+    assert len(said.data.images) + said.data.images_omitted == number
+    assert all(image.key.endswith(f"/{n}.png") for n, image in enumerate(said.data.images))
+    assert said.data.images or number == 0
+
+
+def test_where_all_are_named_nothing_is_said_of_others() -> None:
+    assert "images_omitted" not in event(5).model_dump_json()
+    assert '"images_omitted":' in event(100).model_dump_json()
+    assert SwapEvent.model_validate_json(event(100).model_dump_json()) == event(100)
 
 
 @pytest.mark.parametrize(("milliseconds", "text"), [(8000, "8"), (8001, "8.001"), (0, "0")])

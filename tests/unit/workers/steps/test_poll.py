@@ -84,6 +84,20 @@ def test_pictures_that_turn_out_to_be_another_jobs_are_not_staged() -> None:
     assert world.pictures.objects == {}
 
 
+@pytest.mark.parametrize("code", [FailureCode.VENDOR_STATUS_INVALID, None])
+def test_a_job_that_is_out_of_time_has_the_code_of_its_last_poll(code: FailureCode | None) -> None:
+    world = seeing(errors.Unclear("its status is too long", code=code))
+    poll(job(State.RUNNING, run_until=AT), AT, world.ports)
+    assert world.session.last.to is State.TIMED_OUT
+    assert world.session.last.fields["failure_code"] == (code or FailureCode.RUN_TIMEOUT)
+
+
+def test_too_many_pictures_have_a_code_of_their_own() -> None:
+    world = seeing(FakeStatusReply("COMPLETED", errors.TooManyPictures("17 pictures")))
+    poll(job(State.STORING, retries=2), AT, world.ports)
+    assert world.session.last.fields["failure_code"] == FailureCode.OUTPUT_TOO_MANY
+
+
 def test_a_refused_key_stops_submitting_for_everybody() -> None:
     world = seeing(errors.Unauthorized("key"))
     poll(job(State.RUNNING), AT, world.ports)

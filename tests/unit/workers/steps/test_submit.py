@@ -71,6 +71,16 @@ def test_what_provably_did_not_run_goes_back_in_line_and_stops_the_line(error: e
     assert change.fields == {"attempt_open": False}
 
 
+@pytest.mark.parametrize("policy", AmbiguousSubmit)
+def test_an_accepted_call_whose_id_cannot_be_used_is_held_whatever_the_policy(policy: AmbiguousSubmit) -> None:
+    unusable = errors.Unclear("its id is too long", evidence={"body": "{"}, code=FailureCode.VENDOR_ID_INVALID)
+    world = World(vendor=FakeVendor(submission=unusable), on_ambiguous=policy)
+    submit(job(State.SUBMITTING), AT, world.ports)
+    held = world.session.last
+    assert (held.to, held.fields["failure_code"]) == (State.HELD, FailureCode.VENDOR_ID_INVALID)
+    assert held.data == {"reason": "its id is too long", "attempt": 1, "body": "{"}
+
+
 def test_only_429_makes_the_account_use_fewer_slots_and_its_wish_is_the_wait() -> None:
     world = World(vendor=FakeVendor(submission=errors.Throttled("slow down", retry_after=30)))
     submit(job(State.SUBMITTING), AT, world.ports)

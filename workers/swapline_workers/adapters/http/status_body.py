@@ -19,7 +19,7 @@ from swapline_workers.core.reply import status_reply as reply
 from swapline_workers.core.reply.evidence import find_code, words
 from swapline_workers.core.reply.png import PngError, walk
 from swapline_workers.core.reply.status_reply import COMPLETED, PREFIX, PictureError, ReplyError
-from swapline_workers.errors import MisdirectedReply, OutputInvalid, OutputMissing, Unclear
+from swapline_workers.errors import MisdirectedReply, OutputInvalid, OutputMissing, TooManyPictures, Unclear
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,6 +141,7 @@ class OpenStatusReply:
         job_id: str,
         began: float,
         inflate: bool,
+        max_pictures: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Read until the status is known. `began` is when the call was sent, by `clock`, in seconds.
@@ -151,6 +152,7 @@ class OpenStatusReply:
         self._body = body
         self._translator = translator
         self._inflate = inflate
+        self._max_pictures = max_pictures
         self._said: tuple[bytes, object] = (b"", None)
         self.held = self._wait_for_words(began, clock)
         """Seconds from sending the call to the first byte of the body that is not white space."""
@@ -186,6 +188,10 @@ class OpenStatusReply:
             raise ReplyError("it begins as COMPLETED and ends as something else")
         if not whole.images:
             raise OutputMissing("the vendor says COMPLETED and sent no picture in output.images")
+        if (number := len(whole.images)) > self._max_pictures:
+            raise TooManyPictures(
+                f"the reply has {number:,} pictures, more than the {self._max_pictures} of SWAPLINE_MAX_PICTURES"
+            )
         return whole.images
 
     def _picture(self, number: int, image: object) -> bytes:

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import orjson
 
+from swapline_producer.contract import FailureCode
 from swapline_producer.contract.values import vendor_id_problem
-from swapline_workers.core.reply.status_reply import ReplyError
+from swapline_workers.core.reply.status_reply import ReplyError, usable_status
 
 
 class Acceptance(NamedTuple):
@@ -15,7 +16,7 @@ class Acceptance(NamedTuple):
 
     vendor_job_id: str
     status: str
-    """Empty where the reply has none."""
+    """Empty where the reply has none that can be kept."""
 
 
 def accepted(body: bytes | bytearray) -> Acceptance:
@@ -30,13 +31,14 @@ def accepted(body: bytes | bytearray) -> Acceptance:
     if not isinstance(data, dict):
         raise ReplyError("it is JSON, but not an object")
     status = data.get("status")
-    return Acceptance(_usable_id(data.get("id")), status if isinstance(status, str) else "")
+    kept = status if isinstance(status, str) and usable_status(status) else ""
+    return Acceptance(_usable_id(data.get("id")), kept)
 
 
 def _usable_id(value: object) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int):
+    if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
         raise ReplyError("it has no id")
     text = str(value)
     if problem := vendor_id_problem(text):
-        raise ReplyError(f"its id cannot be used: {problem}")
+        raise ReplyError(f"its id cannot be used: {problem}", code=FailureCode.VENDOR_ID_INVALID)
     return text

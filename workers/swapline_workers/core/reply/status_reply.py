@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import orjson
 import pybase64
 
+from swapline_producer.contract import FailureCode
 from swapline_workers.core.reply.evidence import excerpt
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ COMPLETED = "COMPLETED"
 """The only status that is believed before the reply has ended."""
 PREFIX = 4096
 """Bytes of a reply in which status and id are looked for early: what comes before them is as short, or a picture."""
+STATUS_LIMIT = 64
+"""Characters of a status: it is a word of the vendor's, is kept with the job, and may change with every poll."""
 LONG = 4096
 """Bytes from which a string is cut out: no id or sentence is as long, every picture is longer."""
 QUOTES_LIMIT = 10_000
@@ -44,6 +47,11 @@ _DATA_URI = re.compile(rb"data:[\w.+/\\-]{0,64};base64,", re.IGNORECASE)
 
 class ReplyError(ValueError):
     """The body is not what the page promises; the message says in which way, and quotes nothing of it."""
+
+    def __init__(self, message: str, *, code: FailureCode | None = None) -> None:
+        """Keep the code of a job that ends for this, where it has one of its own."""
+        super().__init__(message)
+        self.code = code
 
 
 class PictureError(ValueError):
@@ -97,6 +105,11 @@ def _early_text(word: bytes, *, whole: bool) -> str | None:
     return word.decode() if whole and _INTEGER.fullmatch(word) else None
 
 
+def usable_status(status: str) -> bool:
+    """Whether a status may be kept with a job, logged and shown."""
+    return len(status) <= STATUS_LIMIT and status.isprintable()
+
+
 def id_of(data: Mapping[str, object]) -> str | None:
     """Give the id of a reply as text; None where it has none. Raises ReplyError."""
     value = data.get("id")
@@ -122,6 +135,9 @@ def read(body: bytes | bytearray, length: int | None = None) -> Reply:
     status = data.get("status")
     if not isinstance(status, str) or not status:
         raise ReplyError("it has no status that is a word")
+    if not usable_status(status):
+        problem = f"its status is longer than {STATUS_LIMIT} characters, or not one line that can be printed"
+        raise ReplyError(problem, code=FailureCode.VENDOR_STATUS_INVALID)
     places: dict[object, memoryview] = {f"\0{number}": text for number, text in enumerate(cut)}
     return Reply(status, data, [places.get(i, i) if isinstance(i, str) else i for i in images])
 

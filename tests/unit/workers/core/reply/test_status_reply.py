@@ -13,6 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from swapline_producer.contract import FailureCode
 from swapline_workers.core.reply import status_reply as module
 from swapline_workers.core.reply.status_reply import COMPLETED, PictureError, ReplyError, beginning, decode, id_of, read
 
@@ -28,9 +29,10 @@ def oracle(body: bytes) -> tuple[str, list[object]]:
     try:
         data = orjson.loads(body.removeprefix(b"\xef\xbb\xbf"))
     except orjson.JSONDecodeError as error:
-        raise ReplyError from error
-    if not isinstance(data, dict) or not isinstance(data.get("status"), str) or not data["status"]:
-        raise ReplyError
+        raise ReplyError("no JSON") from error
+    status = data.get("status") if isinstance(data, dict) else None
+    if not isinstance(status, str) or not 0 < len(status) <= 64 or not status.isprintable():
+        raise ReplyError("no status")
     output = data.get("output")
     images = output.get("images") if isinstance(output, dict) else None
     images = images if isinstance(images, list) else [images]
@@ -261,6 +263,18 @@ class TestTheQuickWayAgreesWithThePlainOne:
             patch.setattr(module, "QUOTES_LIMIT", limit)
             patch.setattr(module, "RUN_LIMIT", run)
             assert _result(quick, body) == _result(oracle, body)
+
+
+@pytest.mark.parametrize("status", ["A" * 65, "A" * 4_000_000, "a\nb", "\x1b[31mDONE", "a\u2028b", "\0"])
+def test_a_status_is_a_short_line_or_has_a_code_of_its_own(status: str) -> None:
+    with pytest.raises(ReplyError) as refused:
+        read(json.dumps({"status": status, "output": {"images": [TEXT]}}).encode())
+    assert refused.value.code is FailureCode.VENDOR_STATUS_INVALID
+
+
+@pytest.mark.parametrize("status", ["A" * 64, "IN PROGRESS 37 %", "läuft"])
+def test_any_short_line_is_a_status(status: str) -> None:
+    assert read(json.dumps({"status": status}).encode()).status == status
 
 
 def _first(name: str, body: bytes) -> object:
