@@ -101,7 +101,8 @@ def patient(installation: Installation) -> Installation:
 def enqueued_under(installation: Installation, producer: Producer, modes: Iterable[Mode]) -> dict[Mode, str]:
     """One job for each mode; the next is enqueued when the vendor has seen the one before it."""
     jobs = {}
-    for number, mode in enumerate(sorted(modes), 1):
+    before = installation.vendor.control.report(jobs=False).submissions
+    for number, mode in enumerate(sorted(modes), before + 1):
         times = 2 if mode in NO_NEWS and mode is not Mode.STATUS_404_THEN_FOUND else None
         how = {"amount": AMOUNTS.get(mode), "times": times, "next_submissions": 1}
         installation.vendor.control.set_mode(mode, **how)
@@ -169,7 +170,9 @@ def test_an_accepted_submission_whose_id_cannot_be_polled_is_held_whatever_the_p
     producer = patient.producer()
     with patient.worker() as worker:
         ends(producer, enqueued_under(patient, producer, [Mode.RESULT_TWO]))
-        jobs = enqueued_under(patient, producer, HELD_FOR_THEIR_ID)
+        jobs = {}
+        for mode in HELD_FOR_THEIR_ID:  # in this order: the job before the first one has its id
+            jobs |= enqueued_under(patient, producer, [mode])
         waited_for(lambda: producer.ledger.census()[State.HELD] == len(jobs))
         held = {mode: producer.get(job_id) for mode, job_id in jobs.items()}
     assert {mode: job.failure_code for mode, job in held.items()} == HELD_FOR_THEIR_ID
