@@ -91,7 +91,7 @@ POLLS: dict[str, type[VendorError]] = {
 }
 GOOD = ["ok", "two", "string", "data_uri", "other_order", "other_size"]
 MISSING = ["missing", "empty"]
-BAD = ["many", "garbage", "cut_png", "corrupt_png", "jpeg", "html", "gzip_bomb", "huge"]
+BAD = ["many", "not_base64", "cut_png", "corrupt_png", "jpeg", "html", "gzip_bomb", "huge"]
 ENDED = {"failed": "FAILED", "cancelled": "CANCELLED", "timed_out": "TIMED_OUT"}
 
 

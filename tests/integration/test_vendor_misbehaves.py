@@ -170,7 +170,7 @@ def test_an_accepted_submission_whose_id_cannot_be_polled_is_held_whatever_the_p
     producer = patient.producer()
     with patient.worker() as worker:
         ends(producer, enqueued_under(patient, producer, [Mode.RESULT_TWO]))
-        jobs = {}
+        jobs: dict[Mode, str] = {}
         for mode in HELD_FOR_THEIR_ID:  # in this order: the job before the first one has its id
             jobs |= enqueued_under(patient, producer, [mode])
         waited_for(lambda: producer.ledger.census()[State.HELD] == len(jobs))
