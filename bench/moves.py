@@ -124,13 +124,11 @@ class Life:
         change = Change(to=State.STORING, fields=fields, stamps={"terminal_at": 0}, due_in=RESCUE, note="completed")
         more = {"count": {"polls": 1, "completed": 1}, "timed": {"detection": 0.2}}
         more["observe"] = {"v6:-:single:-": spread, "all": spread}
+        more["sends"] = True
         job = self._moved("slot passed on", job, change.model_copy(update=more))
         key = f"results/default/2026/11/22/{job.job_id}/0.png"
         picture = StoredPicture(key=key, sha256="ab" * 32, bytes=200_000, width=1024, height=1024)
-        fields = {"staged": 1, "staged_bytes": 200_000, "checked": (picture,), "retries": 0}
-        change = Change(to=State.STORING, fields=fields, due_in=RESCUE, sends=True, note="staged")
-        job = self._moved("staged", job, change)
-        fields = {"images": (picture,), "staged": None, "checked": None, **notification_fields(job)}
+        fields = {"images": (picture,), **notification_fields(job)}
         count = {"finished.SUCCEEDED": 1}
         self._moved("stored", job, Change(to=State.SUCCEEDED, fields=fields, note="succeeded", count=count))
         self.done += 1

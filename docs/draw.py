@@ -31,7 +31,7 @@ ROUTES_HEAD = """
 ## Which step acts on a job that is due
 
 Every job that has not come to rest has exactly one entry in `due`. When its moment has come, a worker's clock sends
-the step below. `+staged` means that its pictures are staged, `+pending` that its webhook is still to be delivered,
+the step below. `+pending` means that its webhook is still to be delivered,
 `+canceling` that it is to be canceled and its slot is free.
 
 | state | step |

@@ -21,7 +21,7 @@ from swapline_producer.errors import ObjectMissing, StorageUnavailable
 from swapline_producer.ledger.memory import MemoryLedger
 from swapline_producer.producer import Enqueued, Producer
 from swapline_producer.settings import ProducerSettings
-from swapline_producer.storage import LONGEST_URL_LIFE, Move, Seal, Storage, StoredObject, checked_key
+from swapline_producer.storage import LONGEST_URL_LIFE, Storage, StoredObject, checked_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -154,9 +154,6 @@ class _MemoryStorage:
         with self._lock:
             self._objects[checked_key(key)] = bytes(data), time.time_ns() // 1_000_000
 
-    def draft(self, key: str, data: bytes, content_type: str) -> None:
-        self.put(key, data, content_type)
-
     def put_once(self, key: str, data: bytes, content_type: str) -> bool:  # noqa: ARG002 -- the protocol's shape
         with self._lock:
             new = bytes(data), time.time_ns() // 1_000_000
@@ -164,15 +161,6 @@ class _MemoryStorage:
         if len(there[0]) != len(data):
             raise StorageUnavailable(f"{key} in memory already holds something else; look, then delete it.")
         return there is new
-
-    def publish(self, folder: str, to: str, moves: Sequence[Move], seal: Seal) -> bool:
-        for move in moves:
-            source = f"{folder}/{move.name}"
-            if self.head(source) != move.size:
-                raise ObjectMissing(f"There is no {source} of {move.size} bytes in memory.")
-            self.put(f"{to}/{move.final}", self.get(source), "")
-        self.put(f"{to}/{seal.name}", seal.data, seal.content_type)
-        return False
 
     def get(self, key: str) -> bytes:
         try:

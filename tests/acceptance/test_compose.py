@@ -100,7 +100,7 @@ def test_every_service_starts_is_healthy_does_its_part_and_stops(moved: Moved) -
 def test_the_folders_of_the_bucket_are_made_and_what_keeps_them_is_in_no_list(moved: Moved) -> None:
     for _ in range(2):  # `docker compose up` again
         assert moved.start("s3-folder").wait(30) == 0
-    assert {path.name for path in (moved.folder / "data" / "swapline").iterdir()} == {"inputs", "staging", "results"}
+    assert {path.name for path in (moved.folder / "data" / "swapline").iterdir()} == {"inputs", "results"}
     with moved.running("s3"):
         assert list(open_storage(BUCKET).list()) == []
 

@@ -209,8 +209,6 @@ def _pictures(evidence: Evidence, verdict: Verdict) -> None:
             verdict.wrong["picture wrong"].append(f"{one['job']}: {ours} is stored, the vendor sent another")
     for job, path in stored.items():
         verdict.wrong["picture orphaned"].append(f"{path} of {job}, which nobody asked for")
-    left = [path for path in (evidence.folder / "store").glob("staging/*/*") if path.is_file()]
-    verdict.counts["staged pictures left for the janitor"] = len(left)
 
 
 def _webhooks(evidence: Evidence, verdict: Verdict) -> None:

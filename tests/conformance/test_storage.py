@@ -18,7 +18,7 @@ import pytest
 from support.raw_server import Caller, RawServer, deaf_port, free_port, reply
 from support.s3_servers import S3Server
 from swapline_producer.errors import ObjectMissing, StorageError, StorageUnavailable
-from swapline_producer.storage import Move, Seal, Storage, open_storage
+from swapline_producer.storage import Storage, open_storage
 from swapline_producer.testing import memory_storage
 
 if TYPE_CHECKING:
@@ -95,63 +95,6 @@ def test_a_second_write_replaces_the_first(storage: Storage) -> None:
     storage.put("a", b"first, longer", "text/plain")
     storage.put("a", b"second", "text/plain")
     assert storage.get("a") == b"second"
-
-
-RECEIPT = Seal("receipt.json", b"{}", "application/json")
-MOVES = [Move("0", "0.png", len(BIG)), Move("1", "1.png", 3)]
-
-
-def test_a_draft_is_an_object_like_any_other_once_it_is_written(storage: Storage) -> None:
-    for data in (b"first, longer", b"second"):  # as by two that do the same, or after a try that was cut off
-        storage.draft("staging/j/0", data, "image/png")
-        assert storage.get("staging/j/0") == data
-
-
-def test_what_is_published_replaces_what_was_there_and_outlives_its_source(storage: Storage) -> None:
-    storage.draft("staging/j/0", BIG, "image/png")
-    storage.draft("staging/j/1", b"two", "image/png")
-    storage.put("results/j/0.png", b"older", "image/png")
-    for _ in range(2):  # doing it twice is doing it once
-        storage.publish("staging/j", "results/j", MOVES, RECEIPT)
-    storage.delete(["staging/j/0", "staging/j/1"])
-    assert storage.get("results/j/0.png") == BIG
-    assert storage.get("results/j/1.png") == b"two"
-    assert storage.get("results/j/receipt.json") == b"{}"
-    assert keys(storage) == {"results/j/0.png", "results/j/1.png", "results/j/receipt.json"}
-
-
-def test_whoever_publishes_is_told_truly_whether_something_is_left(storage: Storage) -> None:
-    for other in (set(), {"staging/j/2"}):
-        for key in {"staging/j/0", "staging/j/1"} | other:
-            storage.draft(key, BIG if key.endswith("0") else b"two", "image/png")
-        nothing_left = storage.publish("staging/j", "results/j", MOVES, RECEIPT)
-        assert nothing_left <= (keys(storage, "staging") == set())
-        storage.delete(list(keys(storage, "staging")))
-
-
-@pytest.mark.parametrize("there", [{}, {"staging/j/0": BIG}, {"staging/j/0": BIG[1:], "staging/j/1": b"two"}])
-def test_what_is_not_there_as_it_was_is_not_published(storage: Storage, there: dict[str, bytes]) -> None:
-    for key, data in there.items():
-        storage.put(key, data, "image/png")
-    with pytest.raises(ObjectMissing):
-        storage.publish("staging/j", "results/j", MOVES, RECEIPT)
-    assert storage.head("results/j/receipt.json") is None
-
-
-def test_several_can_publish_the_same_at_once(storage: Storage) -> None:
-    storage.draft("staging/j/0", BIG, "image/png")
-    storage.draft("staging/j/1", b"two", "image/png")
-    together = threading.Barrier(4)
-
-    def publish(_: int) -> None:
-        together.wait(10)
-        storage.publish("staging/j", "results/j", MOVES, RECEIPT)
-
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(publish, range(4)))
-    storage.delete(["staging/j/0", "staging/j/1"])
-    assert storage.get("results/j/0.png") == BIG
-    assert keys(storage) == {"results/j/0.png", "results/j/1.png", "results/j/receipt.json"}
 
 
 def test_what_is_stored_once_is_written_once(storage: Storage) -> None:

@@ -150,12 +150,12 @@ def test_what_goes_wrong_on_our_side_is_told(broken: Broken) -> None:
     broken.enqueued(2, told=True)
     broken.prometheus.fires("WebhooksFailing", "WebhooksDead")
 
-    staging = broken.installation.store / "staging"
-    rmtree(staging, ignore_errors=True)
-    staging.write_text("in the way")
+    results = broken.installation.store / "results"
+    rmtree(results, ignore_errors=True)
+    results.write_text("in the way")
     broken.enqueued()
     broken.prometheus.fires("StorageFailing")
-    staging.unlink()
+    results.unlink()
 
     spent = broken.ledger.credits().spent
     broken.ledger.configure(Limits(max_in_flight=3, rescue_after=1, credits_per_day=spent))

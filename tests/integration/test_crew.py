@@ -62,6 +62,17 @@ def test_what_another_worker_reads_is_mailed_to_it(installation: Installation, r
     client.close()
 
 
+def test_a_worker_that_only_finalizes_asks_the_vendor_for_the_pictures(installation: Installation) -> None:
+    producer = installation.producer()
+    with installation.worker("-s", "submit", "-s", "poll", "-s", "notify"), installation.worker("-s", "finalize"):
+        jobs = [producer.enqueue(SwapRequest(image=PHOTOGRAPH, gender=0, filter_id=12)).job_id for _ in range(6)]
+        ended = [producer.wait(job_id, timeout=60) for job_id in jobs]
+    assert [job.state for job in ended] == [State.SUCCEEDED] * 6
+    report, counts = installation.vendor.control.report(), producer.ledger.figures().counts
+    assert sum(job.polls for job in ended) == report.polls == counts["polls"] == counts["polls_begun"] >= 12
+    assert (report.credits_spent, "rescues" in counts, "stale:message" in counts) == (12, False, False)
+
+
 def test_more_work_than_threads_goes_through_the_broker_and_none_is_lost(installation: Installation) -> None:
     installation.vendor.control.change(service_time="fixed:0.1", cap=20)
     installation.more["SWAPLINE_MAX_IN_FLIGHT"] = "20"

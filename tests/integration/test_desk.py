@@ -30,7 +30,9 @@ class NullPublisher:
 @pytest.fixture
 def session(ledger: Ledger) -> LedgerSession:
     ledger.accept(new_job("a"))
-    return LedgerSession(ledger, NullPublisher(), schedule_wakeup=lambda _: None)
+    return LedgerSession(
+        ledger, NullPublisher(), schedule_wakeup=lambda _: None, has_pictures=lambda job: job.vendor_job_id == "v"
+    )
 
 
 def test_a_closed_desk_gives_back_what_it_is_handed(ledger: Ledger, session: LedgerSession) -> None:
@@ -104,25 +106,23 @@ def test_a_late_message_of_a_job_in_hand_says_nothing_of_the_ledger(
     assert caplog.text == ""
 
 
-def staged(session: LedgerSession, ledger: Ledger) -> int:
-    """Bring the job as far as its pictures are staged; gives its turn."""
+def completed(session: LedgerSession, ledger: Ledger, vendor_job_id: str = "v") -> int:
+    """Bring the job as far as the vendor has completed it; return its version. The pictures of `v` are in memory."""
     with session.in_hand("a", 1) as opened:
         assert opened is not None
         submitting = session.line_up(opened.job)
         assert submitting is not None
-        change = Change(to=State.RUNNING, fields={"vendor_job_id": "v"}, due_in=1, stamps={"run_until": 100})
+        change = Change(to=State.RUNNING, fields={"vendor_job_id": vendor_job_id}, due_in=1, stamps={"run_until": 100})
         job = session.advance(submitting, change)
         assert job is not None
-        job = session.advance(job, Change(to=State.STORING, due_in=15))
-        assert job is not None
-        assert session.advance(job, Change(to=State.STORING, fields={"staged": 1}, due_in=15)) is not None
+        assert session.advance(job, Change(to=State.STORING, due_in=15)) is not None
     return ledger.get("a").version
 
 
 def test_a_job_that_this_desk_moved_is_taken_in_hand_without_being_read_once(
     ledger: Ledger, session: LedgerSession
 ) -> None:
-    version = staged(session, ledger)
+    version = completed(session, ledger)
     ledger.client.hset(f"{ledger.prefix}:job:a", "vendor_status", "only in the ledger")
     with session.in_hand("a", version) as first:
         assert first is not None
@@ -132,8 +132,20 @@ def test_a_job_that_this_desk_moved_is_taken_in_hand_without_being_read_once(
         assert second.job.vendor_status == "only in the ledger"
 
 
+def test_a_job_whose_pictures_are_not_in_memory_is_read_and_its_look_counted_each_time(
+    ledger: Ledger, session: LedgerSession
+) -> None:
+    version = completed(session, ledger, "elsewhere")
+    ledger.client.hset(f"{ledger.prefix}:job:a", "vendor_status", "only in the ledger")
+    for count in (1, 2):
+        with session.in_hand("a", version) as opened:
+            assert opened is not None
+            assert opened.job.vendor_status == "only in the ledger"
+        assert ledger.figures().counts["polls_begun"] == count
+
+
 def test_what_is_remembered_of_another_turn_is_not_used(ledger: Ledger, session: LedgerSession) -> None:
-    version = staged(session, ledger)
+    version = completed(session, ledger)
     ledger.client.hset(f"{ledger.prefix}:job:a", "version", str(version + 1))
     with session.in_hand("a", version + 1) as opened:
         assert opened is not None
@@ -141,7 +153,7 @@ def test_what_is_remembered_of_another_turn_is_not_used(ledger: Ledger, session:
 
 
 def test_what_is_remembered_and_was_moved_by_another_cannot_be_written(ledger: Ledger, session: LedgerSession) -> None:
-    version = staged(session, ledger)
+    version = completed(session, ledger)
     ledger.client.hset(f"{ledger.prefix}:job:a", "version", str(version + 1))
     with session.in_hand("a", version) as opened:
         assert opened is not None

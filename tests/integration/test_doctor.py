@@ -230,7 +230,7 @@ def said(answer: bytes) -> bytes:
 
 
 def test_a_store_that_may_only_be_read_fails_at_the_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "staging").write_text("in the way")  # that stops root as well
+    (tmp_path / "inputs").write_text("in the way")  # that stops root as well
     [finding] = of_storage.examine(tmp_path.as_uri(), open_storage)
     assert (finding.verdict, "it cannot write" in finding.found) == ("fail", True)
 

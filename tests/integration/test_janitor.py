@@ -16,7 +16,7 @@ from swapline_producer.ledger import Ledger
 from swapline_producer.retention.orphans import PART
 from swapline_producer.retention.purge import Purge, PurgeSelector
 from swapline_producer.storage import open_storage
-from swapline_producer.storage.keys import receipt_key, result_folder, staged_key
+from swapline_producer.storage.keys import receipt_key, result_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,32 +38,28 @@ def test_of_living_jobs_nothing_is_touched_however_old_it_is(place: Place) -> No
     place.succeeded()
     place.sweep.all_due()
     before = place.objects()
-    assert len(before) == 5  # two inputs, one picture staged, one result and its receipt
+    assert len(before) == 5  # two inputs, one result on its way, one result and its receipt
     place.clean(later=1000 * DAY)
     assert place.objects() == before
 
 
 def test_objects_that_no_record_needs_are_found_and_deleted_once_they_are_old(place: Place) -> None:
-    job = place.succeeded()
+    place.succeeded()
     place.sweep.all_due()
     kept = place.objects()
     for key in (
         "inputs/" + "0" * 64,
-        staged_key("f" * 32, 0),
-        staged_key(job.job_id, 7),
         f"results/acme/2026/01/02/{'e' * 32}/0.png",
     ):
         place.storage.put(key, b"orphan", "image/png")
     place.clean(later=60)
-    assert len(place.objects()) == len(kept) + 4
+    assert len(place.objects()) == len(kept) + 2
     place.clean()
     assert place.objects() == kept
 
 
-def test_a_failed_jobs_half_stored_result_and_its_staging_go_with_it(place: Place) -> None:
-    job = place.storing()
-    place.storage.put(f"{result_folder(job)}/0.png", b"half", "image/png")
-    place.failed(job)
+def test_a_failed_jobs_half_stored_result_goes_with_it(place: Place) -> None:
+    place.failed(place.storing())
     place.sweep.all_due()
     assert {key.split("/")[0] for key in place.objects()} == {"inputs"}  # kept for a replay
 
@@ -90,7 +86,7 @@ def test_results_go_after_result_ttl_by_the_ledger_and_where_it_has_forgotten_th
     short.number = 10  # other pictures
     place.succeeded()  # by a worker that knew of no RESULT_TTL
     short.succeeded()
-    assert len(place.objects()) == 8
+    assert len(place.objects()) == 6
     time.pass_(99)
     short.sweep.all_due()
     assert sum(key.startswith("results/") for key in place.objects()) == 4
@@ -108,7 +104,7 @@ def test_workers_look_at_a_part_at_a_time_and_go_on_where_the_last_one_stopped(
     monkeypatch.setattr("swapline_producer.retention.orphans.PART", 4)
     for number in range(10):
         place.storage.put(f"inputs/{number:064}", b"orphan", "image/png")
-        place.storage.put(staged_key(f"{number % 3:032}", number), b"orphan", "image/png")
+        place.storage.put(f"results/acme/2026/01/02/{number % 3:032}/{number}.png", b"orphan", "image/png")
     assert [place.janitor().next_part().polled_at for _ in range(3)] == [8, 8, 4]
     place.sweep.all_due()
     assert place.objects() == set()

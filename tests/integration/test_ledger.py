@@ -123,8 +123,8 @@ def test_the_returned_job_is_the_one_in_the_ledger(ledger: Ledger) -> None:
             stamps={"submitted_at": 0},
             due_in=1,
         ),
-        Change(to=State.STORING, fields={"staged": 1}, due_in=15),
-        Change(to=State.SUCCEEDED, fields={"staged": None, "notification": Notification.PENDING}, due_in=15),
+        Change(to=State.STORING, fields={"retries": 1}, due_in=15),
+        Change(to=State.SUCCEEDED, fields={"retries": None, "notification": Notification.PENDING}, due_in=15),
         Change(to=State.SUCCEEDED, fields={"notification": Notification.DELIVERED}),
     ]
     for change in changes:
@@ -268,8 +268,8 @@ def test_nothing_is_sent_again_into_a_long_queue(ledger: Ledger, time: Time) -> 
 @pytest.mark.parametrize(
     ("change", "step"),
     [
-        (Change(to=State.STORING, due_in=0), Step.POLL),
-        (Change(to=State.STORING, fields={"staged": 1}, due_in=0), Step.FINALIZE),
+        (Change(to=State.RUNNING, due_in=0), Step.POLL),
+        (Change(to=State.STORING, due_in=0), Step.FINALIZE),
         (Change(to=State.FAILED, fields={"notification": Notification.PENDING}, due_in=0), Step.NOTIFY),
     ],
 )
@@ -430,6 +430,15 @@ def test_a_look_is_counted_before_it_is_made_also_one_whose_message_came_twice(l
         time.pass_(16)
         ledger.claim(ROUTES)
     assert begun() == 5
+    storing = moved(ledger, later, Change(to=State.STORING, due_in=1))
+    time.pass_(1)
+    ledger.claim(ROUTES)
+    assert begun() == 5  # whoever has its pictures asks nobody
+    first, second = opened(ledger, "a", storing.version), opened(ledger, "a", storing.version)
+    assert begun() == 7
+    moved(ledger, first, Change(to=State.STORING, count={"polls": 1}, due_in=1))
+    assert ledger.advance(second, Change(to=State.STORING, count={"polls": 1}, due_in=1)) is None
+    assert begun() == 7
 
 
 def test_a_histogram_keeps_the_sum_of_what_jobs_added_to_it(ledger: Ledger) -> None:

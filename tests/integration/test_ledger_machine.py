@@ -19,19 +19,17 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from support.servers import Time, new_job
-from support.small_world import GOOD, POLL_ANSWERS, SUBMIT_ANSWERS, Order, SmallWorld, WatchedLedger
+from support.small_world import GOOD, POLL_ANSWERS, SUBMIT_ANSWERS, Order, SmallWorld, WatchedLedger, pictures_of
 from swapline_producer.client.cancel import cancel
 from swapline_producer.contract import Job, LinkedImage, Notification, Priority, State, Step, StepMessage
 from swapline_producer.contract.changes import Advanced, Change, Claimed, Limits, Opened
-from swapline_producer.errors import NotPossible
+from swapline_producer.errors import NotPossible, StorageUnavailable
 from swapline_producer.ledger import connect
 from swapline_producer.operations.recovery import Recovery
 from swapline_workers.core.lifecycle import ROUTES
 from swapline_workers.errors import WebhookFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import redis
 
     from swapline_producer.storage import Storage
@@ -64,7 +62,10 @@ ORDERS = st.builds(
 )
 
 
-OTHER_EVENTS = ("lose", "time", "step back", "renew", "give back", "store", "slots", "person", "person", "cancel")
+OTHER_EVENTS = (
+    *("lose", "time", "step back", "renew", "give back", "store", "slots", "person", "person", "cancel"),
+    *("restart", "sweep"),
+)
 """What happens beside the work; what stands twice happens more often."""
 
 
@@ -83,9 +84,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.client = connect(self.url)
         self.ledger = self.kind(self.client, f"m{secrets.token_hex(6)}", clock=self.time)
         self.world = SmallWorld(self.ledger, self.time)
-        self.on_call = Recovery(
-            self.ledger, self.world.bag, cast("Storage", Shelf(lambda: self.world.pictures.objects))
-        )
+        self.on_call = Recovery(self.ledger, self.world.bag, cast("Storage", self.world.store))
         self.jobs: list[str] = []
         self.turns: dict[str, int] = {}
         self.ends: dict[str, str] = {}
@@ -147,6 +146,10 @@ class LedgerMachine(RuleBasedStateMachine):
     def something_else_happens(self, what: str, number: int) -> None:
         if what == "lose" and self.world.bag.messages:
             self._message(number, keep=False)
+        elif what == "slots":
+            self.set_limit(1 + number % 3)
+        elif what in {"store", "restart", "sweep"}:
+            self._something_happens_to_the_pictures(what, number)
         elif what == "time":
             self.time.pass_(number / 10)
         elif what == "step back":
@@ -155,19 +158,24 @@ class LedgerMachine(RuleBasedStateMachine):
             self.ledger.renew(self.world.session.leased_jobs())
         elif what == "give back":
             self.ledger.release(self.world.session.leased_jobs())
-        elif what == "store":
-            self.world.break_store(broken=number % 2 == 0)
-        elif what == "slots":
-            self.set_limit(1 + number % 3)
         elif what == "cancel" and self.jobs:
             with suppress(NotPossible):
                 cancel(self.ledger, self.world.bag, self.jobs[number % len(self.jobs)], keep_result=number % 2 == 0)
         elif what == "person" and self.jobs:
             self._a_person_decides(self.jobs[number % len(self.jobs)], number % 7)
 
+    def _something_happens_to_the_pictures(self, what: str, number: int) -> None:
+        if what == "store":
+            self.world.store.broken = number % 2 == 0
+        elif what == "restart":
+            self.world.forget_pictures()
+        else:
+            with suppress(StorageUnavailable):
+                self.world.sweep.all_due()
+
     def _a_person_decides(self, job_id: str, choice: int) -> None:
         was = self.ledger.get(job_id).state
-        with suppress(NotPossible):
+        with suppress(NotPossible, StorageUnavailable):
             if choice < 2:
                 self.on_call.resolve(job_id, f"{job_id}-found")
                 return
@@ -194,6 +202,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self._turns_only_grow(found)
         self._the_line_holds_who_was_lined_up(found)
         self._nothing_is_sent_twice_without_proof_or_a_person(found)
+        self._results_are_whole_and_the_jobs_own(found)
 
     def _each_job_that_is_not_at_rest_is_due_once(self, found: Snapshot) -> None:
         restless = {job_id for job_id, job in found.jobs.items() if not at_rest(job)}
@@ -232,8 +241,7 @@ class LedgerMachine(RuleBasedStateMachine):
         queued = Counter(job["priority"] for job in jobs if job["state"] == State.QUEUED)
         assert {priority: meter[f"waiting:{priority}"] for priority in Priority} == {p: queued[p] for p in Priority}
         assert meter["telling"] == sum(job.get("notification") == Notification.PENDING for job in jobs)
-        staged = [int(job.get("staged_bytes", 0)) for job in jobs if not State(job["state"]).finished]
-        assert meter["staging"] == sum(staged)
+        assert meter["polls_begun"] >= self.world.vendor.polls
         counts = Counter({name: int(text) for name, text in found.counters.items()})
         late = meter["call:resolved"] - counts["resolved"]
         settled = counts["submitted"] - late + sum(meter[f"call:{how}"] for how in ("uncharged", "refused", "unknown"))
@@ -265,6 +273,24 @@ class LedgerMachine(RuleBasedStateMachine):
             assert attempts_without_proof(log) <= 1, f"{job_id} was sent again: {log}"
             assert self.world.vendor.charged[job_id] <= 1 + self.replays[job_id], f"{job_id} was paid twice: {log}"
 
+    def _results_are_whole_and_the_jobs_own(self, found: Snapshot) -> None:
+        objects = self.world.store.objects()
+        for key, data in objects.items():
+            job_id, name = key.split("/")[-2:]
+            assert name == "receipt.json" or data == pictures_of(job_id)[int(name[0])], f"{key} is another's"
+        for job_id, job in found.jobs.items():
+            if job["state"] == State.SUCCEEDED:
+                images = json.loads(job["images"])
+                assert len(images) == 2
+                folder = images[0]["key"].rpartition("/")[0]
+                assert {f"{folder}/receipt.json", *(image["key"] for image in images)} <= set(objects)
+                assert folder.rpartition("/")[2] == job_id
+
+    def _nothing_is_left_of_jobs_without_pictures(self, found: Snapshot) -> None:
+        self.world.sweep.all_due()
+        with_pictures = {job_id for job_id, job in found.jobs.items() if job.get("images", "[]") != "[]"}
+        assert {key.split("/")[-2] for key in self.world.store.objects()} == with_pictures
+
     # -- the end ----------------------------------------------------------------------------------------------
 
     def teardown(self) -> None:
@@ -279,7 +305,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def _every_job_can_still_end(self) -> None:
         """Everybody works and time passes: each job comes to rest, or waits for a person."""
         self.world.kill_all()
-        self.world.break_store(broken=False)
+        self.world.store.broken = False
         for _ in range(ROUNDS):
             claimed = self.ledger.claim(ROUTES)
             self.world.bag.send(claimed.messages)
@@ -289,6 +315,7 @@ class LedgerMachine(RuleBasedStateMachine):
             with self.client.pipeline(transaction=False) as pipe:
                 found = Snapshot(pipe, self.ledger.prefix, self.jobs)
             if all(at_rest(job) or waits_for_a_person(job) for job in found.jobs.values()):
+                self._nothing_is_left_of_jobs_without_pictures(found)
                 return
             soonest = min(at for job_id, at in found.due.items() if not waits_for_a_person(found.jobs[job_id]))
             self.time.at = max(self.time.at, min(soonest, claimed.next_at or soonest)) + 1
@@ -334,17 +361,6 @@ class Snapshot:
         self.level: dict[str, str] = next(answers)
         self.census = {state: set(next(answers)) for state in State}
         self.line = [job_id for answer in answers for job_id in answer]
-
-
-class Shelf:
-    """Where pictures are looked for."""
-
-    def __init__(self, objects: Callable[[], dict[str, bytes]]) -> None:
-        self._objects = objects
-
-    def head(self, key: str) -> int | None:
-        found = self._objects().get(key)
-        return None if found is None else len(found)
 
 
 def looks_before(log: list[str]) -> int:

@@ -87,7 +87,7 @@ def test_after_a_run_with_kills_the_counts_are_the_vendors_own(installation: Ins
     assert told["swapline_webhooks_total{delivered}"] == len(
         {hook["webhook-id"] for _, hook in installation.receiver.raw}
     )
-    assert told["swapline_staging_bytes"] == told["swapline_slots_used"] == told["swapline_jobs_waiting{normal}"] == 0
+    assert told["swapline_slots_used"] == told["swapline_jobs_waiting{normal}"] == 0
 
 
 def test_every_paid_call_is_counted_by_what_became_of_it(installation: Installation) -> None:
@@ -157,26 +157,6 @@ def test_a_ledger_that_is_away_is_told_and_stops_no_scrape(valkey: EmbeddedValke
     nobody = Ledger(connect("redis://127.0.0.1:1"), prefix)
     assert scraped(nobody) == {"swapline_ledger_up": 0}
     assert scraped(Ledger(connect(valkey.url), prefix))["swapline_ledger_up"] == 1
-
-
-def test_bytes_in_staging_are_those_of_jobs_under_way_also_of_one_that_is_taken_up_again(ledger: Ledger) -> None:
-    def staging() -> int:
-        return ledger.figures().staging_bytes
-
-    ledger.accept(new_job("a"))
-    assert ledger.line_up(ledger.get("a"))
-    job = moved(ledger, ledger.get("a"), Change(to=State.RUNNING, due_in=9))
-    job = moved(ledger, job, Change(to=State.STORING, due_in=9))
-    job = moved(ledger, job, Change(to=State.STORING, fields={"staged": 1, "staged_bytes": 70}, due_in=9))
-    job = moved(ledger, job, Change(to=State.STORING, fields={"staged": 2, "staged_bytes": 100}, due_in=9))
-    assert staging() == 100
-    job = moved(ledger, job, Change(to=State.FAILED, due_in=9))
-    assert staging() == 0
-    job = moved(ledger, job, Change(to=State.FAILED))
-    job = moved(ledger, job, Change(to=State.STORING, due_in=9))
-    assert staging() == 100
-    moved(ledger, job, Change(to=State.SUCCEEDED, fields={"staged": None}))
-    assert staging() == 0
 
 
 def moved(ledger: Ledger, job: Job, change: Change) -> Job:

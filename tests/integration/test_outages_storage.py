@@ -37,15 +37,8 @@ def paid_once(installation: Installation, done: list[Job]) -> None:
 
 
 @contextmanager
-def nothing_can_be_staged(installation: Installation, _worker: Worker) -> Generator[None]:
-    """A file lies where a folder belongs: that stops root as well."""
-    (installation.store / "staging").write_text("in the way")
-    yield
-    (installation.store / "staging").unlink()
-
-
-@contextmanager
 def nothing_can_be_stored(installation: Installation, _worker: Worker) -> Generator[None]:
+    """A file lies where a folder belongs: that stops root as well."""
     (installation.store / "results").write_text("in the way")
     yield
     (installation.store / "results").unlink()
@@ -60,7 +53,7 @@ def the_disk_is_full(_installation: Installation, worker: Worker) -> Generator[N
     resource.prlimit(worker.child.pid, resource.RLIMIT_FSIZE, (hard, hard))
 
 
-@pytest.mark.parametrize("outage", [nothing_can_be_staged, nothing_can_be_stored, the_disk_is_full])
+@pytest.mark.parametrize("outage", [nothing_can_be_stored, the_disk_is_full])
 def test_a_store_that_fails_after_the_vendor_has_delivered_loses_no_picture(
     installation: Installation, outage: Callable[[Installation, Worker], AbstractContextManager[None]]
 ) -> None:
@@ -73,7 +66,7 @@ def test_a_store_that_fails_after_the_vendor_has_delivered_loses_no_picture(
             assert producer.ledger.slots().in_flight == ()
         done = [producer.wait(job_id, timeout=30) for job_id in jobs]
     paid_once(installation, done)
-    assert list(installation.store.glob("staging/**/*")) == []  # and nothing half-written stays
+    assert list(installation.store.glob("results/**/.*")) == []  # and nothing half-written stays
     assert "Traceback" not in worker.log()
 
 

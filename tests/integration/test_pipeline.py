@@ -68,7 +68,8 @@ def test_a_photograph_becomes_a_stored_picture_and_a_verified_webhook(
     receipt = json.loads(installation.stored(image.key.replace("0.png", "receipt.json")))
     assert (receipt["job_id"], receipt["images"][0]["sha256"]) == (job.job_id, image.sha256)
     assert installation.stored(f"inputs/{hashlib.sha256(PHOTOGRAPH).hexdigest()}") == PHOTOGRAPH
-    assert not list(installation.store.glob("staging/*/*"))
+    assert len(list(installation.store.glob("results/**/*.*"))) == 2  # written once, in place
+    assert [event.name for event in installation.producer().events(job.job_id)].count("completed") == 1
 
     webhook_id, event = receiver.next()
     assert (event.type, event.data.job_id, event.data.metadata) == (EventType.SUCCEEDED, job.job_id, {"order": "7"})

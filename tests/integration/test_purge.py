@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.fakes import World
+from support.fakes import FakeStatusReply, FakeVendor, World
 from support.pngs import png
 from support.retention_world import NullPublisher, Place
 from support.servers import waited_for
@@ -28,12 +28,13 @@ from swapline_workers.runtime.job_session import LedgerSession
 from swapline_workers.steps.finalize import finalize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from support.installation import Installation, Receiver
     from swapline_producer.contract import Job
     from swapline_producer.ledger import Ledger
     from swapline_producer.storage import Storage
+    from swapline_workers.core.picture_memory import Picture
 
 FACE = png(40, 40, seed=99)
 EVERYWHERE: dict[str, object] = {
@@ -199,33 +200,30 @@ def test_a_worker_that_was_suspended_in_a_step_brings_nothing_back(
 
 
 class Suspended(PictureStore):
-    """The store of a worker that is suspended just after it has written the receipt; `meanwhile` others work."""
+    """The store of a worker that is suspended just before it writes; `meanwhile` others work."""
 
     def __init__(self, place: Place, meanwhile: Callable[[], object]) -> None:
         super().__init__(place.storage)
         self.meanwhile = meanwhile
 
-    def write_receipt(self, job: Job, receipt: bytes) -> None:
+    def store(self, job: Job, pictures: Sequence[Picture]) -> None:
         self.meanwhile()
-        super().write_receipt(job, receipt)
+        super().store(job, pictures)
 
 
 def test_results_that_were_written_after_the_purge_go_as_well(ledger: Ledger, storage: Storage) -> None:
     place = Place(ledger, storage)
     job = place.storing()
-    storage.put(f"staging/{job.job_id}/0", FACE, "image/png")
-    advanced = ledger.advance(job, Change(to=State.STORING, fields={"staged": 1}, due_in=10))
-    assert advanced
 
     def others_end_and_purge_it() -> None:
-        place.failed(advanced.job)
+        place.failed(job)
         Purge(ledger, NullPublisher(), storage).run(PurgeSelector(job_ids=(job.job_id,)))
         assert place.objects() == set()
 
-    world = World()
+    world = World(vendor=FakeVendor(seen=FakeStatusReply("COMPLETED", [png()])))
     session = LedgerSession(ledger, NullPublisher(), schedule_wakeup=lambda _: None)
     ports = replace(world.ports, session=session, pictures=Suspended(place, others_end_and_purge_it))
-    assert finalize(advanced.job, 0, ports) == STALE
+    assert finalize(job, 0, ports) == STALE
     assert place.objects()
     place.sweep.all_due()
     assert place.objects() == set()

@@ -14,7 +14,6 @@ from support.servers import new_job, waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import Canceling, FailureCode, Job, Notification, State, Step
 from swapline_producer.contract.changes import Change
-from swapline_producer.errors import NotPossible
 from swapline_producer.ledger import JobFilter
 from swapline_producer.operations.recovery import REPEATED
 from swapline_simulator import sample_photographs
@@ -86,29 +85,21 @@ def test_a_job_that_the_vendor_has_forgotten_ends_lost_again_and_not_never(insta
     assert spent(installation) == 2
 
 
-def test_pictures_that_are_staged_are_stored_again_and_those_that_are_not_are_read_again(
-    installation: Installation,
+@pytest.mark.parametrize("step", [Step.POLL, Step.FINALIZE])
+def test_pictures_that_are_gone_are_read_and_stored_again_and_those_that_are_there_are_not(
+    installation: Installation, step: Step
 ) -> None:
     producer = installation.producer()
     with installation.worker():
         job = ended(producer)
         path, key = installation.store / job.images[0].key, job.images[0].key
-        refused = installation.cli("jobs", "replay", job.job_id, "--from", "finalize")
+        refused = installation.cli("jobs", "replay", job.job_id, "--from", step)
         assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
-        assert "--from poll reads it from the vendor again" in refused.stderr
-        with pytest.raises(NotPossible, match="its pictures are in object storage"):
-            producer.on_call.replay(job.job_id, Step.POLL)
+        assert "its pictures are in object storage" in refused.stderr
         picture = path.read_bytes()
         path.unlink()
-        producer.on_call.replay(job.job_id, Step.POLL)
+        producer.on_call.replay(job.job_id, step)
         assert producer.wait(job.job_id, timeout=30).images[0].key == key
-        assert path.read_bytes() == picture
-        path.unlink()
-        stage = installation.store / "staging" / job.job_id / "0"
-        stage.parent.mkdir(parents=True, exist_ok=True)
-        stage.write_bytes(picture)
-        producer.on_call.replay(job.job_id, Step.FINALIZE)
-        assert producer.wait(job.job_id, timeout=30).state is State.SUCCEEDED
         assert path.read_bytes() == picture
     assert spent(installation) == 2
 
@@ -203,9 +194,6 @@ def test_a_dry_run_says_of_each_job_what_the_replay_then_says(installation: Inst
     assert (
         ledger.advance(ledger.get("done"), Change(to=State.SUCCEEDED, fields={"vendor_job_id": "v-done"})) is not None
     )
-    staged = installation.store / "staging" / "run_timeout0000" / "0"
-    staged.parent.mkdir(parents=True)
-    staged.write_bytes(b"picture")
     canceling = {"canceling": Canceling.DROP}
     assert ledger.advance(ledger.get("held"), Change(to=State.HELD, fields=canceling)) is not None
     told_first = list(producer.on_call.replay_many(JobFilter(), step, dry_run=True))

@@ -204,7 +204,7 @@ def test_what_is_not_a_look_is_not_put_off(ledger: Ledger, time: Time) -> None:
     ledger.configure(Limits(max_in_flight=30, rescue_after=15, poll_rate=0.01))
     for number in range(4):
         job = running(ledger, f"j{number}")
-        moved(ledger, job, Change(to=State.STORING, fields={"staged": 1}, due_in=1))
+        moved(ledger, job, Change(to=State.STORING, due_in=1))
     time.pass_(1)
     assert len(ledger.claim(ROUTES).messages) == 4
 

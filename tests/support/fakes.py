@@ -6,23 +6,28 @@ import struct
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from swapline_producer.contract import Job, JobSpec, LinkedImage, State
 from swapline_producer.contract.changes import Endpoint
 from swapline_producer.errors import ObjectMissing
+from swapline_producer.storage.keys import receipt_key
+from swapline_producer.storage.receipts import receipt_of, stored_pictures
 from swapline_workers.core import lifecycle
 from swapline_workers.core.bulkhead import DeliveryBulkhead
+from swapline_workers.core.picture_memory import PictureMemory
 from swapline_workers.core.policy import Policy
 from swapline_workers.core.schedule.polling import Bounds
 from swapline_workers.settings import WEBHOOK_SCHEDULE, AmbiguousSubmit
 from swapline_workers.steps.ports import Ports
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
-    from swapline_producer.contract import ApiVersion, Batch, BatchEvent, SwapEvent
+    from swapline_producer.contract import ApiVersion, Batch, BatchEvent, StoredPicture, SwapEvent
     from swapline_producer.contract.changes import Change
+    from swapline_producer.storage import Storage
+    from swapline_workers.core.picture_memory import Picture
     from swapline_workers.core.schedule.histogram import Histogram
 
 AT = 1_000_000
@@ -49,6 +54,8 @@ def job(state: State = State.QUEUED, *, webhook_url: str | None = None, **values
     }
     if state in {State.RUNNING, State.STORING}:
         base |= {"vendor_job_id": "job-abc-123", "submitted_at": AT - 5_000, "run_until": AT + 55_000, "credits": 2}
+    if state is State.STORING:
+        base |= {"terminal_at": AT - 1_000, "storing_since": AT - 1_000}
     if state in {State.SUBMITTING, State.RUNNING}:
         base |= {"slot": True}
     return Job(**base | values)
@@ -171,17 +178,10 @@ class FakeVendor:
 
 @dataclass
 class FakePictures:
-    """Keeps objects in a dict; raises `broken` where it is set."""
+    """Keeps objects in a dict, as the real ones are named; raises `broken` where it is set."""
 
     objects: dict[str, bytes] = field(default_factory=dict)
     broken: Exception | None = None
-    full: bool = False
-    unread: bool = False
-    """Whether reading a staged picture is an error."""
-
-    @contextmanager
-    def room(self) -> Generator[bool]:
-        yield not self.full
 
     def _check(self) -> None:
         if self.broken is not None:
@@ -191,44 +191,24 @@ class FakePictures:
         self._check()
         return spec.image.url if isinstance(spec.image, LinkedImage) else "aW1hZ2U="
 
-    def stage(self, job: Job, pictures: list[bytes]) -> None:
+    def store(self, job: Job, pictures: Sequence[Picture]) -> None:
+        for picture in pictures:
+            self._check()
+            self.objects[picture.known.key] = picture.data
         self._check()
-        self.objects |= {f"staging/{job.job_id}/{number}": data for number, data in enumerate(pictures)}
+        self.objects[receipt_key(job)] = receipt_of(job, [picture.known for picture in pictures])
 
-    def staged(self, job: Job, number: int) -> bytes:
-        assert not self.unread
+    def stored(self, job: Job) -> tuple[StoredPicture, ...]:
         self._check()
-        try:
-            return self.objects[f"staging/{job.job_id}/{number}"]
-        except KeyError:
-            raise ObjectMissing("not staged") from None
+        return stored_pictures(cast("Storage", self), job)
 
-    def key_of(self, job: Job, number: int) -> str:
-        return f"results/{job.job_id}/{number}.png"
+    def get(self, key: str) -> bytes:
+        if key not in self.objects:
+            raise ObjectMissing(f"there is no {key}")
+        return self.objects[key]
 
-    def publish(self, job: Job, receipt: bytes) -> bool:
-        self._check()
-        for number, known in enumerate(job.checked):
-            picture = self.objects.get(f"staging/{job.job_id}/{number}")
-            if picture is None or len(picture) != known.bytes:
-                raise ObjectMissing("it is gone or has another size")
-            self.store(job, number, picture)
-        self.write_receipt(job, receipt)
-        return False
-
-    def store(self, job: Job, number: int, picture: bytes) -> str:
-        key = f"results/{job.job_id}/{number}.png"
-        self.objects[key] = picture
-        return key
-
-    def write_receipt(self, job: Job, receipt: bytes) -> None:
-        self.objects[f"results/{job.job_id}/receipt.json"] = receipt
-
-    def unstage(self, job: Job) -> None:
-        self.objects = {key: data for key, data in self.objects.items() if not key.startswith(f"staging/{job.job_id}/")}
-
-    def discard(self, job: Job) -> None:
-        self.objects = {key: data for key, data in self.objects.items() if job.job_id not in key}
+    def head(self, key: str) -> int | None:
+        return len(self.objects[key]) if key in self.objects else None
 
     def url(self, key: str) -> str:
         return f"https://store.example/{key}"
@@ -300,6 +280,7 @@ class World:
     session: FakeSession = field(default_factory=FakeSession)
     vendor: FakeVendor = field(default_factory=FakeVendor)
     pictures: FakePictures = field(default_factory=FakePictures)
+    memory: PictureMemory = field(default_factory=lambda: PictureMemory(8, kept_for=15.0))
     webhooks: FakeWebhooks = field(default_factory=FakeWebhooks)
     times: FakeTimes = field(default_factory=FakeTimes)
     endpoints: FakeEndpoints = field(default_factory=FakeEndpoints)
@@ -314,6 +295,7 @@ class World:
             on_ambiguous_submit=self.on_ambiguous,
             rescue_after=15.0,
             lost_after=60.0,
+            store_timeout=3_600.0,
             webhook_schedule=WEBHOOK_SCHEDULE,
             webhook_disable_after=5 * 86_400.0,
         )
@@ -321,6 +303,7 @@ class World:
             session=self.session,
             vendor=self.vendor,
             pictures=self.pictures,
+            memory=self.memory,
             webhooks=self.webhooks,
             endpoints=self.endpoints,
             bulkhead=self.bulkhead,

@@ -11,7 +11,7 @@ from swapline_producer.contract import FailureCode, Job, State, StoredPicture
 from swapline_producer.contract.changes import Change
 from swapline_producer.retention.orphans import Janitor
 from swapline_producer.retention.sweep import Sweep
-from swapline_producer.storage.keys import OWNER, receipt_key, result_folder, staged_key
+from swapline_producer.storage.keys import OWNER, receipt_key, result_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,18 +62,17 @@ class Place:
         at_the_vendor = {"vendor_job_id": f"v-{job.job_id}", "credits": 2}
         for change in (
             Change(to=State.RUNNING, fields=at_the_vendor, stamps={"run_until": 60}),
-            Change(to=State.STORING, due_in=10),
+            Change(to=State.STORING, stamps={"storing_since": 0}, due_in=10),
         ):
             advanced = self.ledger.advance(job, change)
             assert advanced
             job = advanced.job
-        self.storage.put(staged_key(job.job_id, 0), b"staged", "image/png")
+        self.storage.put(result_key(job, 0), b"result", "image/png")
         return job
 
     def succeeded(self, **values: object) -> Job:
         job = self.storing(**values)
-        key = f"{result_folder(job)}/0.png"
-        self.storage.put(key, b"result", "image/png")
+        key = result_key(job, 0)
         self.storage.put(receipt_key(job), b"{}", "application/json")
         images = (StoredPicture(key=key, sha256="0", bytes=6, width=1, height=1),)
         advanced = self.ledger.advance(job, Change(to=State.SUCCEEDED, fields={"images": images}))

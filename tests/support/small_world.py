@@ -10,15 +10,21 @@ import threading
 from collections import Counter
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
 
 from celery.exceptions import Retry as CeleryRetry
 
-from support.fakes import FakeAnswer, FakePictures, FakeReply, FakeStatusReply, FakeWebhooks, World, png
+from support.fakes import FakeAnswer, FakeReply, FakeStatusReply, FakeWebhooks, World
+from support.pngs import png
 from swapline_producer.contract import FailureCode, LinkedImage, State, Step, StepMessage
 from swapline_producer.errors import StorageUnavailable
 from swapline_producer.ledger import Ledger
+from swapline_producer.retention.sweep import Sweep
+from swapline_producer.testing import memory_storage
 from swapline_workers import errors
+from swapline_workers.adapters.pictures import PictureStore
+from swapline_workers.core.picture_memory import PictureMemory
 from swapline_workers.runtime.job_session import LedgerSession
 from swapline_workers.tasks import STEPS, translate
 
@@ -28,8 +34,13 @@ if TYPE_CHECKING:
     from support.servers import Time
     from swapline_producer.contract import ApiVersion, BatchEvent, Job, JobSpec, SwapEvent
     from swapline_producer.contract.changes import Accepted, Advanced, Change, NewJob
+    from swapline_producer.storage import Storage
 
-PICTURE = png(12, 18)
+PLACES = 8
+"""Jobs with pictures in memory: more than there are workers, so that none waits for room in real time."""
+
+KEPT_FOR = 30.0
+"""Seconds that pictures in memory outlive the moment at which their job should have come."""
 
 REFUSALS: dict[str, Callable[[], errors.VendorError]] = {
     "not sent": lambda: errors.NotSent("no connection"),
@@ -47,14 +58,22 @@ POLL_ERRORS: dict[str, Callable[[], errors.VendorError]] = {
     "429": lambda: errors.Throttled("429"),
     "401": lambda: errors.Unauthorized("401"),
 }
-POLLS: dict[str, Callable[[], FakeStatusReply]] = {
-    "done": lambda: FakeStatusReply("COMPLETED", [PICTURE]),
-    "waits": lambda: FakeStatusReply("IN_PROGRESS"),
-    "unknown word": lambda: FakeStatusReply("PONDERING"),
-    "no picture": lambda: FakeStatusReply("COMPLETED", errors.OutputMissing("nothing there")),
-    "broken picture": lambda: FakeStatusReply("COMPLETED", errors.OutputInvalid("half a PNG")),
-    "cut picture": lambda: FakeStatusReply("COMPLETED", errors.Unclear("cut")),
-    "failed": lambda: FakeStatusReply("FAILED"),
+
+
+@cache
+def pictures_of(job_id: str) -> list[bytes]:
+    """What the vendor makes of a job: two pictures that are no other job's."""
+    return [png(12, 18, seed=int(job_id[1:]) * 2 + number) for number in range(2)]
+
+
+POLLS: dict[str, Callable[[str], FakeStatusReply]] = {
+    "done": lambda job_id: FakeStatusReply("COMPLETED", pictures_of(job_id)),
+    "waits": lambda _: FakeStatusReply("IN_PROGRESS"),
+    "unknown word": lambda _: FakeStatusReply("PONDERING"),
+    "no picture": lambda _: FakeStatusReply("COMPLETED", errors.OutputMissing("nothing there")),
+    "broken picture": lambda _: FakeStatusReply("COMPLETED", errors.OutputInvalid("half a PNG")),
+    "cut picture": lambda _: FakeStatusReply("COMPLETED", errors.Unclear("cut")),
+    "failed": lambda _: FakeStatusReply("FAILED"),
 }
 POLL_ANSWERS = (*POLLS, *POLL_ERRORS)
 
@@ -186,6 +205,8 @@ class Vendor:
     pauses: Pauses
     charged: Counter[str] = field(default_factory=Counter)
     calls: Counter[str] = field(default_factory=Counter)
+    polls: int = 0
+    """Status calls."""
 
     def submit(self, spec: JobSpec, image: str) -> FakeReply:
         assert isinstance(spec.image, LinkedImage)
@@ -207,10 +228,36 @@ class Vendor:
         assert vendor_job_id
         assert version
         answer = self.pauses().look
+        self.polls += 1
         if failure := POLL_ERRORS.get(answer):
             error = failure()
             raise error
-        yield POLLS[answer]()
+        yield POLLS[answer](vendor_job_id.partition("-")[0])
+
+
+class Store:
+    """A store in memory, before each write to which a worker halts; `broken` says that it is away."""
+
+    def __init__(self, pauses: Pauses) -> None:
+        self._pauses = pauses
+        self._storage = memory_storage()
+        self.broken = False
+
+    def put(self, key: str, data: bytes, content_type: str) -> None:
+        self._pauses()
+        self.storage.put(key, data, content_type)
+
+    @property
+    def storage(self) -> Storage:
+        if self.broken:
+            raise StorageUnavailable("the store is away")
+        return self._storage
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.storage, name)
+
+    def objects(self) -> dict[str, bytes]:
+        return {found.key: self._storage.get(found.key) for found in self._storage.list()}
 
 
 class Webhooks(FakeWebhooks):
@@ -244,17 +291,29 @@ class SmallWorld:
         ledger.watch(self.pauses)
         self.bag = Bag(self.pauses)
         self.vendor = Vendor(self.pauses)
-        self.pictures = FakePictures()
+        self.store = Store(self.pauses)
+        storage = cast("Storage", self.store)
+        self.sweep = Sweep(ledger, storage)
         self.webhooks = Webhooks(self.pauses)
-        self.session = JobSession(ledger, self.bag, schedule_wakeup=lambda _: None)
+        self.session = JobSession(ledger, self.bag, schedule_wakeup=lambda _: None, has_pictures=self._has_pictures)
         self.session.time = time
         self.hands: list[Hand] = []
         self.ports = replace(
-            World().ports, session=self.session, vendor=self.vendor, pictures=self.pictures, webhooks=self.webhooks
+            World().ports,
+            session=self.session,
+            vendor=self.vendor,
+            pictures=PictureStore(storage),
+            webhooks=self.webhooks,
         )
+        self.forget_pictures()
 
-    def break_store(self, *, broken: bool) -> None:
-        self.pictures.broken = StorageUnavailable("the store is away") if broken else None
+    def _has_pictures(self, job: Job) -> bool:
+        return self.ports.memory.has(job)
+
+    def forget_pictures(self) -> None:
+        """The process was started again: it has no pictures in memory."""
+        memory = PictureMemory(PLACES, kept_for=KEPT_FOR, clock=lambda: self.time() / 1000)
+        self.ports = replace(self.ports, memory=memory)
 
     def work(self, message: StepMessage, order: Order = GOOD) -> None:
         """A worker does a message from beginning to end."""

@@ -98,7 +98,9 @@ class WorkerSettings(MetricsSettings, LogSettings, VendorSettings):
     poll_rate: float | None = Field(
         None, gt=0, le=MOST_A_SECOND, description="polls a second, over all workers; polls above it are delayed"
     )
-    status_timeout: Timeout = Field(30, description="seconds in all for one status call")
+    status_timeout: Timeout = Field(
+        30, description="seconds in all for one status call; the pictures of a completed job may take ten times as long"
+    )
     submit_timeout: Timeout = Field(60, description="seconds in all for one submission")
     on_ambiguous_submit: AmbiguousSubmit = Field(
         AmbiguousSubmit.HOLD,
@@ -106,6 +108,12 @@ class WorkerSettings(MetricsSettings, LogSettings, VendorSettings):
     )
     rescue_after: float = Field(
         15, ge=1, le=DAY, description="seconds after which a step that went silent is sent again"
+    )
+    store_timeout: float = Field(
+        DAY,
+        gt=0,
+        le=30 * DAY,
+        description="seconds in which the pictures of a completed job are read and stored, or it fails",
     )
     lost_after: float = Field(
         60, ge=0, le=DAY, description="seconds after submission in which the vendor may not know a job yet"

@@ -52,8 +52,8 @@ def replay(
 
     \b
       submit    send it to the vendor once more, which is paid: a HELD job, or one that ended without success
-      poll      look at the vendor's id again, free: a job that ended TIMED_OUT, LOST, OUTPUT_INVALID, …
-      finalize  store again what is staged, free
+      poll      ask the vendor for its id again, free: a job that ended TIMED_OUT, LOST, OUTPUT_INVALID, …
+      finalize  the same, free: a job whose pictures are not stored: in STORING (now, not later), STORE_TIMEOUT, …
       notify    post the webhook of a job that has ended (or is HELD) once more, under the same webhook-id
 
     A replay by filter that was interrupted goes on when it is run again: it passes over jobs that were replayed from

@@ -108,7 +108,7 @@ def _say(report: Report, *, as_json: bool, done: str) -> None:
 @click.option("--adopt", is_flag=True, help="The store belongs to this installation from now on.")
 @as_json_option
 def janitor(*, dry_run: bool, limit: int, older_than: float, adopt: bool, as_json: bool) -> None:
-    """Find objects that no job needs, and delete them: inputs, staging, results, half-written files.
+    """Find objects that no job needs, and delete them: inputs, results, half-written files.
 
     Workers do the same by themselves, a part of the store each minute.
 

@@ -74,8 +74,6 @@ class Change(Frozen):
     """The vendor accepted: open the gate."""
     refund: bool = False
     """The call was provably not charged: its credits do not count as spent."""
-    cleared: bool = False
-    """Nothing is left in staging: the list of what is to be deleted need not name it."""
 
 
 class Accepted(NamedTuple):

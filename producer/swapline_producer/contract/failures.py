@@ -84,11 +84,16 @@ FAILURES: Mapping[FailureCode, Failure] = {
     FailureCode.STORAGE_FAILED: Failure(
         "the input is gone from object storage", "no", "enqueue again, with the picture"
     ),
+    FailureCode.STORE_TIMEOUT: Failure(
+        "the vendor completed the job, and its pictures could not be stored for `SWAPLINE_STORE_TIMEOUT` (a day)",
+        "yes",
+        "mend the store; then store them after all, which is free: `swapline jobs replay JOB --from finalize`",
+    ),
     FailureCode.QUEUE_TTL: Failure(
         "the job waited longer than its `queue_ttl` for a slot (EXPIRED)", "no", "more slots, or a longer TTL"
     ),
     FailureCode.RUN_TIMEOUT: Failure(
-        "the vendor took longer than `run_timeout` (TIMED_OUT)",
+        "the vendor took longer than `run_timeout`, or took COMPLETED back until it was over (TIMED_OUT)",
         "yes",
         "poll again, which is free: `swapline jobs replay JOB --from poll`; a longer `run_timeout` for the next ones",
     ),

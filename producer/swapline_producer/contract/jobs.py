@@ -81,8 +81,12 @@ class Job(Frozen):
     attempt_open: bool = False
     """A paid call may be under way: an attempt was written and its reply is not."""
     polls: int = 0
+    storing_since: int | None = None
+    """When it came into STORING: its tries to read and store the pictures are bounded from then on."""
     retries: int = 0
-    """Tries of the present stage (storing) that failed in a row."""
+    """Tries to store its pictures that failed in a row."""
+    bad_outputs: int = 0
+    """Readings of its output in a row that were missing or broken."""
     not_found: int = 0
     """Looks answered 404 in a row."""
     silent: int = 0
@@ -97,12 +101,6 @@ class Job(Frozen):
     credits: int = 0
     canceling: Canceling | None = None
     """Somebody wants it canceled while the vendor has it: it ends CANCELED when the vendor is done with it."""
-    staged: int = 0
-    """Pictures staged; 0 while there are none."""
-    checked: tuple[StoredPicture, ...] = ()
-    """What is staged, as it was when it was read and checked; `key` is where each picture will lie."""
-    staged_bytes: int = 0
-    """What they weigh."""
     images: tuple[StoredPicture, ...] = ()
     notification: Notification = Notification.NONE
     notify_attempts: int = 0

@@ -55,7 +55,6 @@ class Figures(Frozen):
     """Worker processes that were heard of within the last minute."""
     claimed_ago: float | None
     """Seconds since any of them last took what was due; None where there never was one."""
-    staging_bytes: int
     webhooks_pending: int
     counts: dict[str, int]
     """Facts since the ledger began: the fields of P:count and P:meter (lua/meter.lua says what they are)."""

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 APART = ("tenant", "priority", "batch", "idempotency_key")
 """Parts of the spec that Lua reads as well: fields of their own, and not kept twice."""
 
-PICTURES = ("images", "checked")
-"""Fields that hold several pictures each, as JSON."""
-
 DEFAULTS = {name: field.default for name, field in Job.model_fields.items()}
 """What a field is that the record does not have. Read once: pydantic makes the table anew for each question."""
 
@@ -91,7 +88,7 @@ def job_of(job_id: str, fields: Mapping[str, str]) -> Job:
     known = {name: value for name, value in fields.items() if name in DEFAULTS}
     apart = {name: fields[name] for name in APART if name in fields}
     spec = _spec_of(whole(fields), tuple(apart.items()))
-    pictures = {name: orjson.loads(fields[name]) for name in PICTURES if name in fields}
+    pictures = {"images": orjson.loads(fields["images"])} if "images" in fields else {}
     return Job.model_validate({**known, **pictures, "job_id": job_id, "spec": spec})
 
 

@@ -10,7 +10,7 @@ from swapline_producer.contract import Job, State, StoredImage
 from swapline_producer.errors import LedgerUnavailable
 from swapline_producer.ledger.record import in_pieces
 from swapline_producer.ledger.scripts import LedgerCore, listed, translated
-from swapline_producer.storage.keys import result_folder, staging_folder
+from swapline_producer.storage.keys import result_folder
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -93,7 +93,7 @@ class Keeping(LedgerCore):
 
     def mark_orphaned(self, job: Job) -> None:
         """A step wrote objects and then learnt that it was not its job any more: have them looked at."""
-        self.let_go([staging_folder(job.job_id), result_folder(job)])
+        self.let_go([result_folder(job)])
 
     def purge(self, job: Job, why: str) -> Purged:
         """Forget a job that has ended, its objects to be deleted; promise it for one that has not. Leaves a tombstone.
@@ -108,7 +108,7 @@ class Keeping(LedgerCore):
             why=why,
             tomb_ms=TOMB_LIFE,
             sha=image.sha256 if isinstance(image, StoredImage) else False,
-            leaves=[staging_folder(job.job_id), result_folder(job)],
+            leaves=[result_folder(job)],
             spec=in_pieces(orjson.dumps(spared.model_dump(mode="json", exclude_none=True))),
         )
         state = State(answer["state"]) if answer.get("promised") else None

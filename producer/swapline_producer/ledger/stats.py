@@ -57,7 +57,6 @@ def figures_of(answer: Mapping[str, Any]) -> Figures:
         overdue=_ago(at, answer.get("first_due")) or 0.0,
         clocks=answer["clocks"],
         claimed_ago=_ago(at, answer.get("claimed")),
-        staging_bytes=meter.get("staging", 0),
         webhooks_pending=meter.get("telling", 0),
         counts=counts | {name: int(text) for name, text in answer["count"].items()},
         used_seconds=meter.get("used", 0) / SECONDS,

@@ -13,7 +13,7 @@ from swapline_producer.ledger.batches import counted
 from swapline_producer.ledger.record import job_after, job_of, written
 from swapline_producer.ledger.scripts import LedgerCore, granted, listed, sparse
 from swapline_producer.ledger.webhooks import trouble_of
-from swapline_producer.storage.keys import result_folder, staged_key, staging_folder
+from swapline_producer.storage.keys import result_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -103,9 +103,6 @@ class Moves(LedgerCore):
         if not (change.to.finished or job.state.finished):
             return {}
         leaves: dict[str, int] = {}
-        if job.state is State.STORING and not change.cleared:
-            staged = [staged_key(job.job_id, number) for number in range(job.staged)]
-            leaves |= dict.fromkeys(staged or [staging_folder(job.job_id)], 0)
         if change.fields.get("images"):
             leaves |= {} if self._result_ms is None else {result_folder(job): self._result_ms}
         elif job.state is State.STORING:

@@ -34,6 +34,9 @@ CHUNK = 200
 CHUNK_DRY = 2000
 """Jobs judged at once where nothing moves."""
 
+FROM_VENDOR = (Step.POLL, Step.FINALIZE)
+"""Steps that ask the vendor for a job's id and store its pictures."""
+
 REPEATED = "it was replayed from there before"
 
 
@@ -84,7 +87,7 @@ class Recovery:
     def replay(self, job_id: str, step: Step, *, accept_charge: bool = False) -> Job:
         """Run a job again from a step. `accept_charge`: from submit, which is paid.
 
-        From poll: look at the vendor's id again; from finalize: store again what is staged; from notify: tell again.
+        From poll or finalize: ask the vendor for its id again and store its pictures; from notify: deliver again.
         Raises JobNotFound, NotPossible, StorageError.
         """
         job = self._ledger.get(job_id)
@@ -136,12 +139,11 @@ class Recovery:
 
     def _problem(self, job: ReplayFacts, step: Step, superseded_by: str | None) -> str | None:
         try:
-            looked_for = step is Step.POLL and job.state is State.SUCCEEDED
+            looked_for = step in FROM_VENDOR and job.state is State.SUCCEEDED
             stored = looked_for and self._is_stored(self._ledger.get(job.job_id))
-            staged = self._staged(job) if step is Step.FINALIZE else 0
         except (NotPossible, JobNotFound) as error:
             return str(error)
-        return replays.refusal(job, step, superseded_by=superseded_by, stored=stored, staged=staged)
+        return replays.refusal(job, step, superseded_by=superseded_by, stored=stored)
 
     def _tried(self, job: Job, step: Step) -> Replayed:
         try:
@@ -171,31 +173,17 @@ class Recovery:
         if step is Step.SUBMIT:
             superseded_by = self._ledger.superseded([job.job_id]).get(job.job_id)
             return replays.from_submit(job, accept_charge=accept_charge, superseded_by=superseded_by)
-        if step is Step.POLL:
-            return replays.from_poll(job, stored=job.state is State.SUCCEEDED and self._is_stored(job))
-        if step is Step.FINALIZE:
-            return replays.from_finalize(job, self._staged(job))
+        if step in FROM_VENDOR:
+            return replays.from_vendor(job, step, stored=job.state is State.SUCCEEDED and self._is_stored(job))
         return replays.from_notify(job)
 
     def _is_stored(self, job: Job) -> bool:
-        storage = self._pictures(job)
-        return all(storage.head(image.key) == image.bytes for image in job.images)
-
-    def _staged(self, job: Job | ReplayFacts) -> int:
-        """How many pictures of a job lie in staging: those from 0 on, without a gap."""
-        if job.vendor_job_id is None:
-            return 0
-        storage, number = self._pictures(job), 0
-        while storage.head(f"staging/{job.job_id}/{number}") is not None:
-            number += 1
-        return number
-
-    def _pictures(self, job: Job | ReplayFacts) -> Storage:
-        if self._storage is None:
+        storage = self._storage
+        if storage is None:
             raise NotPossible(
                 f"Whether pictures of job {job.job_id} are there cannot be seen from here: set SWAPLINE_STORAGE_URL."
             )
-        return self._storage
+        return all(storage.head(image.key) == image.bytes for image in job.images)
 
     def notify_batch_again(self, record_id: str) -> Batch:
         """Send the webhook of a completed batch once more, under the same id. Raises BatchNotFound, NotPossible."""

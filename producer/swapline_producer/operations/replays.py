@@ -25,7 +25,7 @@ RESET_FIELDS: dict[str, FieldValue] = {
     "retries": None,
     "not_found": None,
     "silent": None,
-    "staged": None,
+    "bad_outputs": None,
     "images": None,
     "finished_at": None,
 }
@@ -43,21 +43,17 @@ UNSENT: dict[str, FieldValue] = {
 """What belongs to a submission, and not to the next one."""
 
 
-def refusal(
-    job: ReplayFacts, step: Step, *, superseded_by: str | None = None, stored: bool = False, staged: int = 0
-) -> str | None:
+def refusal(job: ReplayFacts, step: Step, *, superseded_by: str | None = None, stored: bool = False) -> str | None:
     """Why a job cannot be run again from a step, in a sentence; None where it can.
 
     `superseded_by`: the job that has its idempotency key. `stored`: it has SUCCEEDED and its pictures are where they
-    belong. `staged`: so many pictures of it are staged.
+    belong.
     """
     match step:
         case Step.SUBMIT:
             return _not_from_submit(job, superseded_by)
-        case Step.POLL:
-            return _not_from_poll(job, stored=stored)
-        case Step.FINALIZE:
-            return _not_from_finalize(job, staged)
+        case Step.POLL | Step.FINALIZE:
+            return _not_from_vendor(job, stored=stored)
         case Step.NOTIFY:
             return _not_from_notify(job)
 
@@ -75,7 +71,7 @@ def _not_from_submit(job: ReplayFacts, superseded_by: str | None) -> str | None:
     return None if job.holds_input else input_is_gone(job.job_id)
 
 
-def _not_from_poll(job: ReplayFacts, *, stored: bool) -> str | None:
+def _not_from_vendor(job: ReplayFacts, *, stored: bool) -> str | None:
     name = f"Job {job.job_id}"
     if job.state is State.HELD:
         return f"{name} is HELD and its id at the vendor is not known; `swapline jobs resolve` tells it."
@@ -85,16 +81,6 @@ def _not_from_poll(job: ReplayFacts, *, stored: bool) -> str | None:
         return f"{name} is {job.state} and never got an id at the vendor; only --from submit runs it again."
     if stored:
         return f"{name} has SUCCEEDED and its pictures are in object storage; there is nothing to look for."
-    return None
-
-
-def _not_from_finalize(job: ReplayFacts, staged: int) -> str | None:
-    name = f"Job {job.job_id}"
-    if job.state is not State.STORING and not job.state.finished:
-        return f"{name} is {job.state}; it has nothing to store yet."
-    if not staged:
-        way = "--from poll reads it from the vendor again, free of charge" if job.vendor_job_id else "it was never sent"
-        return f"{name} is {job.state} and has no picture in staging (any more); {way}."
     return None
 
 
@@ -130,19 +116,21 @@ def from_submit(job: Job, *, accept_charge: bool, superseded_by: str | None = No
     )
 
 
-def from_poll(job: Job, *, stored: bool = False) -> Change:
-    """Look at the vendor's id again, free of charge. `stored`: all pictures of a SUCCEEDED job are where they belong.
+def from_vendor(job: Job, step: Step, *, stored: bool = False) -> Change:
+    """Ask the vendor for the job's id again and store its pictures, free of charge; `step` is POLL or FINALIZE.
 
-    Raises NotPossible.
+    `stored`: all pictures of a SUCCEEDED job are where they belong. Raises NotPossible.
     """
-    _check(refusal(ReplayFacts.of(job), Step.POLL, stored=stored))
-    return _store_again(job, Step.POLL, None)
-
-
-def from_finalize(job: Job, staged: int) -> Change:
-    """Store again what is staged: so many pictures. Raises NotPossible."""
-    _check(refusal(ReplayFacts.of(job), Step.FINALIZE, staged=staged))
-    return _store_again(job, Step.FINALIZE, staged)
+    _check(refusal(ReplayFacts.of(job), step, stored=stored))
+    return Change(
+        to=State.STORING,
+        fields={**RESET_FIELDS, **_marked(job, step)},
+        stamps={"storing_since": 0, "run_until": job.run_timeout_ms / 1000},
+        due_in=0,
+        note="replayed",
+        data=_data(job, step),
+        count={"replayed": 1},
+    )
 
 
 def from_notify(job: Job) -> Change:
@@ -166,17 +154,6 @@ def _check(problem: str | None) -> None:
 def cost(step: Step) -> int:
     """Credits that running a job again from a step costs."""
     return CREDITS_PER_JOB if step is Step.SUBMIT else 0
-
-
-def _store_again(job: Job, step: Step, staged: int | None) -> Change:
-    return Change(
-        to=State.STORING,
-        fields={**RESET_FIELDS, "staged": staged, **_marked(job, step)},
-        due_in=0,
-        note="replayed",
-        data=_data(job, step),
-        count={"replayed": 1},
-    )
 
 
 def _marked(job: Job, step: Step) -> dict[str, FieldValue]:

@@ -8,14 +8,15 @@ need nothing: they are looked at again, under the same id, and looking is free.
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from swapline_producer.contract import FailureCode, Job, Notification, State, StoredPicture, result_folder
+from swapline_producer.contract import FailureCode, Job, Notification, State
 from swapline_producer.contract.changes import Change
-from swapline_producer.errors import NotPossible, ObjectMissing
+from swapline_producer.errors import NotPossible
+from swapline_producer.storage.receipts import find_receipt
 
 if TYPE_CHECKING:
     from swapline_producer.contract.changes import FieldValue
@@ -80,16 +81,9 @@ class _Settling:
         with ThreadPoolExecutor(READERS, thread_name_prefix="swapline-receipts") as pool:
             for first in range(0, len(ids), PAGE):
                 jobs = self._ledger.get_many([job_id for _, job_id in ids[first : first + PAGE]])
-                for job, receipt in zip(jobs, pool.map(self._receipt, jobs), strict=True):
+                for job, receipt in zip(jobs, pool.map(partial(find_receipt, self._storage), jobs), strict=True):
                     self._settle(job, receipt)
         return self._done
-
-    def _receipt(self, job: Job) -> dict[str, Any] | None:
-        try:
-            found: dict[str, Any] = json.loads(self._storage.get(f"{result_folder(job)}/receipt.json"))
-        except (ObjectMissing, ValueError):  # one that is broken tells as little
-            return None
-        return found
 
     def _settle(self, job: Job, receipt: dict[str, Any] | None) -> None:
         if receipt is not None:
@@ -107,12 +101,10 @@ class _Settling:
 def _by_receipt(job: Job, receipt: dict[str, Any]) -> Change:
     tells = job.spec.webhook_url is not None
     fields: dict[str, FieldValue] = {
-        **{name: receipt[name] for name in ("vendor_job_id", "credits", "submitted_at", "terminal_at")},
-        "images": tuple(StoredPicture.model_validate(image) for image in receipt["images"]),
+        **{name: receipt[name] for name in ("vendor_job_id", "credits", "submitted_at", "terminal_at", "images")},
         "attempt_open": False,
         "failure_code": None,
         "failure_detail": None,
-        "staged": None,
         "notification": Notification.PENDING if tells else Notification.NONE,
         "notify_attempts": 0,
     }

@@ -5,7 +5,6 @@ write down is found here: a worker that was killed between writing and saying so
 
 An object counts as an orphan when it is older than SAFE_AGE, and
   an input      has no job and no hold in the ledger;
-  staging       belongs to a job that has ended, or to none;
   a result      belongs to a purged job, to one that ended without pictures, has no receipt although no record is left
                 (the receipt is written last), or is older than RESULT_TTL.
 A result with a receipt outlives its record: that is what receipts are for.
@@ -25,7 +24,7 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
 from swapline_producer.errors import NotPossible
-from swapline_producer.storage.keys import AREAS, FOLDER_PARTS, INPUTS, OWNER, RECEIPT, RESULTS, STAGING
+from swapline_producer.storage.keys import AREAS, FOLDER_PARTS, INPUTS, OWNER, RECEIPT, RESULTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -123,7 +122,7 @@ class Janitor:
 
     def _look(self, area: str, after: str, limit: int, findings: Findings) -> str | None:
         """Look at a part of an area; the key to go on after, or None at its end."""
-        judge = {INPUTS: self._inputs, STAGING: self._staging, RESULTS: self._results}[area]
+        judge = {INPUTS: self._inputs, RESULTS: self._results}[area]
         found = list(islice(self._storage.list(area, after=after), limit))
         findings.polled_at += len(found)
         for page in _pages(found):
@@ -139,12 +138,6 @@ class Janitor:
         digests = [one.key.partition("/")[2] for one in found if self._is_old(one)]
         for digest in self._ledger.unknown_inputs(digests):
             yield f"{INPUTS}/{digest}", 1
-
-    def _staging(self, found: Iterable[StoredObject]) -> Iterator[tuple[str, int]]:
-        jobs = Counter(_part(one, 1) for one in found if self._is_old(one))
-        for job_id, facts in zip(jobs, self._ledger.facts(list(jobs)), strict=True):
-            if facts.state is None or facts.state.finished:
-                yield f"{STAGING}/{job_id}", jobs[job_id]
 
     def _results(self, found: Iterable[StoredObject]) -> Iterator[tuple[str, int]]:
         folders = {
@@ -165,10 +158,6 @@ class Janitor:
 def _pages(found: list[StoredObject]) -> Iterator[list[StoredObject]]:
     for first in range(0, len(found), PAGE):
         yield found[first : first + PAGE]
-
-
-def _part(one: StoredObject, number: int) -> str:
-    return one.key.split("/")[number]
 
 
 def _folder(one: StoredObject, parts: int) -> str:

@@ -18,7 +18,7 @@ from swapline_producer.contract import FINISHED, Notification
 from swapline_producer.errors import JobNotFound, NotPossible
 from swapline_producer.ledger import JobFilter
 from swapline_producer.retention.sweep import Sweep
-from swapline_producer.storage.keys import FOLDER_PARTS, INPUTS, RESULTS, result_folder, staging_folder
+from swapline_producer.storage.keys import FOLDER_PARTS, INPUTS, RESULTS, result_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -56,7 +56,7 @@ class Report:
     webhooks: int = 0
     """Deliveries that were still to come."""
     objects: int = 0
-    """Results and receipts. Inputs and staging are not counted: others may need the one, the other is short-lived."""
+    """Results and receipts. Inputs are not counted: other jobs may need them."""
     forgotten: int = 0
     """Folders of results whose job the ledger had forgotten already."""
 
@@ -176,7 +176,7 @@ class Purge:
 def _names(job: Job) -> list[str]:
     image = job.spec.image
     inputs = [f"{INPUTS}/{image.sha256}"] if image.kind == "stored" else []
-    return [staging_folder(job.job_id), result_folder(job), *inputs]
+    return [result_folder(job), *inputs]
 
 
 def _is_meant(job: Job, selector: PurgeSelector) -> bool:

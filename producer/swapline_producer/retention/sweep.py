@@ -1,4 +1,4 @@
-"""Deletes what is on the ledger's list: inputs whose last job has ended, staging, results whose time is over.
+"""Deletes what is on the ledger's list: inputs whose last job has ended, results that are over or that no job has.
 
 Names are taken for a lease, deleted, and confirmed; whoever is killed in between leaves them to the next one. All names
 of a round go in one request where the store can do that, so a job costs a small part of one.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from swapline_producer.storage.keys import INPUTS, STAGING
+from swapline_producer.storage.keys import INPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,9 +26,6 @@ LEASE = 1.5
 
 BEGIN_BY = 0.4
 """Times the same: a deletion begins so soon after its names were taken, or not at all."""
-
-STAGED_KEY_PARTS = 3
-"""`staging/{job}/{n}` is an object, `staging/{job}` a folder."""
 
 
 class Sweep:
@@ -78,8 +75,7 @@ class Sweep:
         return taken
 
     def _objects(self, name: str) -> Iterator[str]:
-        area, *rest = name.split("/")
-        if area == INPUTS or (area == STAGING and len(rest) + 1 == STAGED_KEY_PARTS):
+        if name.startswith(f"{INPUTS}/"):
             yield name
         else:
             for found in self._storage.list(name):

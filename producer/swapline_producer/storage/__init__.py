@@ -3,7 +3,7 @@
     storage = open_storage("s3://pictures/swapline")     # opens no connection
     storage.put("results/a/1.png", png, "image/png")
 
-Layout: `inputs/{sha256}`, `staging/{job}/{n}`, `results/{tenant}/{yyyy}/{mm}/{dd}/{job}/{n}.png` and `receipt.json`.
+Layout: `inputs/{sha256}`, `results/{tenant}/{yyyy}/{mm}/{dd}/{job}/{n}.png` and `receipt.json`.
 Importing this module loads no store's client; the first use of an `s3://`, `gs://` or `az://` URL does.
 """
 
@@ -14,9 +14,9 @@ from typing import NoReturn
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from swapline_producer.errors import SettingsError, StorageError
-from swapline_producer.storage.base import LONGEST_URL_LIFE, Move, Seal, Storage, StoredObject, checked_key
+from swapline_producer.storage.base import LONGEST_URL_LIFE, Storage, StoredObject, checked_key
 
-__all__ = ["LONGEST_URL_LIFE", "Move", "Seal", "Storage", "StoredObject", "checked_key", "open_storage"]
+__all__ = ["LONGEST_URL_LIFE", "Storage", "StoredObject", "checked_key", "open_storage"]
 
 
 def open_storage(url: str, *, timeout: float = 60.0) -> Storage:

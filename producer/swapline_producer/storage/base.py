@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from swapline_producer.errors import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
 LONGEST_URL_LIFE = 7 * 86_400.0
 """Seconds; S3 and Google refuse signed URLs that live longer than seven days."""
@@ -33,22 +33,6 @@ class StoredObject(NamedTuple):
     modified_at: int
 
 
-class Move(NamedTuple):
-    """One object to be moved: its name in its folder, the one in its new folder, and its size in bytes."""
-
-    name: str
-    final: str
-    size: int
-
-
-class Seal(NamedTuple):
-    """What is written last, beside objects that were moved: its name in the folder, bytes and content type."""
-
-    name: str
-    data: bytes
-    content_type: str
-
-
 class Storage(Protocol):
     """A place for bytes under keys. All methods raise StorageUnavailable; a key that is no key is a StorageError.
 
@@ -57,12 +41,6 @@ class Storage(Protocol):
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
         """Write an object whole or not at all; one that is there is replaced."""
-
-    def draft(self, key: str, data: bytes, content_type: str) -> None:
-        """Write an object that nobody reads before the ledger tells of it.
-
-        As `put`, but a reader may see half of it before this returns, or after a writer was killed.
-        """
 
     def put_once(self, key: str, data: bytes, content_type: str) -> bool:
         """Write an object unless it is there; say whether this call wrote it. Of several at once, one does.
@@ -75,14 +53,6 @@ class Storage(Protocol):
 
     def head(self, key: str) -> int | None:
         """Give the size of an object in bytes, None when there is none."""
-
-    def publish(self, folder: str, to: str, moves: Sequence[Move], seal: Seal) -> bool:
-        """Give objects of one folder names in another, replacing what is there, and write `seal` beside them at last.
-
-        No byte of them passes through this process. Doing it twice is doing it once. Gives whether nothing is left
-        under the old names; where names cannot be moved, the objects stay there as well, until they are deleted.
-        Raises ObjectMissing where one is not there, or has another size: then there is no new seal.
-        """
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete objects; those that are not there are no error."""

@@ -27,8 +27,6 @@ from swapline_producer.storage.base import LONGEST_URL_LIFE, StoredObject, check
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from swapline_producer.storage.base import Move, Seal
-
 CONNECT_TIMEOUT = 5.0
 """Seconds: a healthy store answers within one; five admit a lost packet or two."""
 
@@ -110,10 +108,6 @@ class CloudStorage:
         with self._translated("written", key):
             self._put(key, data, {"Content-Type": content_type}, mode="overwrite")
 
-    def draft(self, key: str, data: bytes, content_type: str) -> None:
-        """See `Storage.draft`. A bucket shows whole objects only."""
-        self.put(key, data, content_type)
-
     def put_once(self, key: str, data: bytes, content_type: str) -> bool:
         """See `Storage.put_once`. One request more than `put`, and no upload, for what is there."""
         size = self.head(key)
@@ -141,18 +135,6 @@ class CloudStorage:
                 return obstore.head(self._store(), checked_key(key))["size"]
         except ObjectMissing:
             return None
-
-    def publish(self, folder: str, to: str, moves: Sequence[Move], seal: Seal) -> bool:
-        """See `Storage.publish`. The store copies by itself; the content type goes along, and the sources stay."""
-        for move in moves:
-            source = f"{folder}/{move.name}"
-            size = self.head(source)
-            if size != move.size:
-                raise ObjectMissing(f"{source} in {self.address} should have {move.size} bytes and has {size}.")
-            with self._translated("read", source):
-                obstore.copy(self._store(), source, checked_key(f"{to}/{move.final}"), overwrite=True)
-        self.put(f"{to}/{seal.name}", seal.data, seal.content_type)
-        return False
 
     def delete(self, keys: Iterable[str]) -> None:
         """See `Storage.delete`."""

@@ -1,9 +1,8 @@
 """What objects are called: the one place that knows which object lies where.
 
 inputs/{sha256}                                      stored by the producer, once for all jobs that use it
-staging/{job}/{n}                                    decoded, not yet a result; n counts from 0
-results/{tenant}/{yyyy}/{mm}/{dd}/{job}/{n}.png      the day the job was accepted, UTC
-results/{tenant}/{yyyy}/{mm}/{dd}/{job}/receipt.json
+results/{tenant}/{yyyy}/{mm}/{dd}/{job}/{n}.png      the day the job was accepted, UTC; n counts from 0
+results/{tenant}/{yyyy}/{mm}/{dd}/{job}/receipt.json    written last: with it the pictures are results
 owner.json                                           which installation the store belongs to
 """
 
@@ -16,10 +15,10 @@ from swapline_producer.contract import result_folder
 if TYPE_CHECKING:
     from swapline_producer.contract import Job
 
-__all__ = ["receipt_key", "result_folder", "staged_key", "staging_folder"]
+__all__ = ["receipt_key", "result_folder", "result_key"]
 
-INPUTS, STAGING, RESULTS = "inputs", "staging", "results"
-AREAS = (INPUTS, STAGING, RESULTS)
+INPUTS, RESULTS = "inputs", "results"
+AREAS = (INPUTS, RESULTS)
 OWNER = "owner.json"
 RECEIPT = "receipt.json"
 
@@ -27,14 +26,9 @@ FOLDER_PARTS = 6
 """`results/{tenant}/{yyyy}/{mm}/{dd}/{job}`: the sixth part of a result's name is its job."""
 
 
-def staging_folder(job_id: str) -> str:
-    """Where the pictures of a job lie until they are results."""
-    return f"{STAGING}/{job_id}"
-
-
-def staged_key(job_id: str, number: int) -> str:
-    """Where one staged picture lies, counted from 0."""
-    return f"{staging_folder(job_id)}/{number}"
+def result_key(job: Job, number: int) -> str:
+    """Return where one picture of a job lies, counted from 0."""
+    return f"{result_folder(job)}/{number}.png"
 
 
 def receipt_key(job: Job) -> str:

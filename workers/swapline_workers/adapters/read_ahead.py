@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from swapline_producer.contract import LinkedImage
 from swapline_producer.errors import SwaplineError
-from swapline_workers.adapters.pictures import IN_HAND, PictureStore
+from swapline_workers.adapters.pictures import PictureStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,11 +43,10 @@ class ReadAhead(PictureStore):
         storage: Storage,
         front: Callable[[int], list[ImageRef]],
         *,
-        in_hand: int = IN_HAND,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`front` gives the pictures of so many jobs that are next; it is asked in a thread of its own."""
-        super().__init__(storage, in_hand=in_hand)
+        super().__init__(storage)
         self._front = front
         self._kept: OrderedDict[str, str] = OrderedDict()
         self._clock = clock

@@ -52,7 +52,6 @@ HAPPENINGS = {
     "cancel requested": "Somebody asked to cancel it",
     "slot.released": "Its slot was let go",
     "completed": "The vendor is done; the slot is passed on",
-    "staged": "Pictures read and checked",
     "not stored": "The store did not take the pictures; tried again",
     "succeeded": "Pictures stored",
     "failed": "Failed",

@@ -37,9 +37,10 @@ TABLE = (
     Transition(State.HELD, State.QUEUED, "a person sends it again, accepting the charge"),
     Transition(State.HELD, State.FAILED, "a person gives it up"),
     Transition(State.HELD, State.CANCELED, "it was canceled, and its slot is free"),
-    Transition(State.STORING, State.STORING, "its pictures were staged, or the stage is tried again"),
+    Transition(State.STORING, State.STORING, "its pictures could not be read or stored, and are tried again"),
     Transition(State.STORING, State.SUCCEEDED, "its pictures and receipt are stored"),
-    Transition(State.STORING, State.FAILED, "the vendor's output is missing or not a whole PNG, or is gone"),
+    Transition(State.STORING, State.FAILED, "its pictures are missing, broken or gone, or could not be stored in time"),
+    Transition(State.STORING, State.TIMED_OUT, "the vendor took COMPLETED back, and its run timeout is over"),
     Transition(State.STORING, State.CANCELED, "it was canceled; the vendor's work is paid"),
     Transition(State.STORING, State.RUNNING, "a person had it looked at again, and the vendor still works on it"),
     *(
@@ -48,7 +49,7 @@ TABLE = (
         if state in FINISHED and state is not State.SUCCEEDED
     ),
     *(
-        Transition(state, State.STORING, "a person has its id at the vendor, or its stage, looked at again")
+        Transition(state, State.STORING, "a person has the vendor asked for its id again")
         for state in State
         if state in FINISHED and state is not State.EXPIRED
     ),
@@ -61,20 +62,19 @@ TABLE = (
 
 _ALLOWED = frozenset((arrow.source, arrow.target) for arrow in TABLE)
 
-PENDING, STAGED, CANCELING = "+pending", "+staged", "+canceling"
+PENDING, CANCELING = "+pending", "+canceling"
 
 ROUTES: dict[str, Step] = {
     State.QUEUED.value: Step.SUBMIT,
     State.SUBMITTING.value: Step.SUBMIT,
     State.RUNNING.value: Step.POLL,
-    State.STORING.value: Step.POLL,
-    State.STORING.value + STAGED: Step.FINALIZE,
+    State.STORING.value: Step.FINALIZE,
     State.HELD.value + PENDING: Step.NOTIFY,
     State.HELD.value + CANCELING: Step.SUBMIT,
     **{state.value + PENDING: Step.NOTIFY for state in State if state in FINISHED},
 }
-"""Which step acts on a job that is due: by state, and where it matters by `+pending` (its webhook waits),
-`+staged` (its pictures are staged) or `+canceling` (it is to be canceled, and its slot is free)."""
+"""Which step acts on a job that is due: by state, and where it matters by `+pending` (its webhook waits)
+or `+canceling` (it is to be canceled, and its slot is free)."""
 
 
 def allows(source: State, target: State) -> bool:

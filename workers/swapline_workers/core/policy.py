@@ -18,5 +18,6 @@ class Policy:
     on_ambiguous_submit: AmbiguousSubmit
     rescue_after: float
     lost_after: float
+    store_timeout: float
     webhook_schedule: tuple[float, ...]
     webhook_disable_after: float

@@ -19,12 +19,14 @@ from swapline_producer.retention.purge import Purge
 from swapline_producer.retention.sweep import Sweep
 from swapline_producer.settings import load
 from swapline_producer.storage import open_storage
+from swapline_workers.adapters.http.status_body import DOWNLOAD
 from swapline_workers.adapters.pictures import PictureStore
 from swapline_workers.adapters.read_ahead import ReadAhead
 from swapline_workers.adapters.service_times import LearnedTimes
 from swapline_workers.adapters.vendor import VendorClient
 from swapline_workers.adapters.webhook import WebhookSender
 from swapline_workers.core.bulkhead import DeliveryBulkhead
+from swapline_workers.core.picture_memory import PictureMemory
 from swapline_workers.core.policy import Policy
 from swapline_workers.core.schedule.polling import Bounds
 from swapline_workers.dispatch.local_first import LocalFirstPublisher
@@ -43,7 +45,7 @@ from swapline_workers.telemetry.tracing import build_tracing
 from swapline_workers.telemetry.worker_metrics import MeasuredVendor, WorkerMeter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
     from swapline_producer.storage import Storage
     from swapline_workers.telemetry.tracing import Tracing
@@ -55,16 +57,10 @@ INITIAL_DELIVERIES = 8
 """Deliveries at once, until it is known how many threads there are: half of what a worker has unless told otherwise."""
 
 OBJECTS = 10
-"""Reads and writes of one step at most that are counted on: four pictures each way, a receipt, a deletion."""
+"""Reads and writes of one step at most that are counted on: nine pictures and a receipt."""
 
-PICTURE_SPANS = {
-    "input_text": "read input",
-    "stage": "stage",
-    "staged": "read staged",
-    "publish": "store",
-    "store": "store",
-}
-"""What a trace calls the work on pictures. A picture is stored under one name, by whichever way."""
+PICTURE_SPANS = {"input_text": "read input", "store": "store"}
+"""What a trace calls the work on pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +83,13 @@ class WorkerServices:
     tracing: Tracing
     one_core: OneCore
 
-    def set_concurrency(self, threads: int, queues: Iterable[str]) -> None:
+    def set_concurrency(self, threads: int, queues: Collection[str]) -> None:
         """Say how many steps run at once here, and from which queues: webhooks never take more than half of them.
 
-        All of them in a worker that does nothing else.
+        All of them in a worker that does nothing else. A worker that does not store leaves reading pictures to others.
         """
         only_webhooks = set(queues) == {Step.NOTIFY.queue(self.settings.key_prefix)}
+        self.ports.memory.used = Step.FINALIZE.queue(self.settings.key_prefix) in queues
         self.bulkhead.resize(threads if only_webhooks else threads // 2)
 
     def open(self, *, threads: int, forks: bool = False) -> None:
@@ -112,7 +109,8 @@ class WorkerServices:
                 self.one_core.start()
 
     def close(self, *, process_ends: bool = False) -> None:
-        """Finish what is in hand, within the grace period; begin nothing new."""
+        """Finish what is in hand, within the grace period; begin nothing new, storing pictures neither."""
+        self.ports.memory.used = False
         self.housekeeping.drain()
         self.heartbeat.leave()
         self.shutdown.begin(process_ends=process_ends)
@@ -162,7 +160,10 @@ def build_services(settings: WorkerSettings) -> WorkerServices:
         leased_jobs=lambda: session.leased_jobs(),  # noqa: PLW0108 -- the desk is built below: it needs the clock
         renew_every=settings.rescue_after / RENEWALS,
     )
-    session = LedgerSession(ledger, local_first, schedule_wakeup=due_dispatcher.schedule_wakeup)
+    memory = PictureMemory(settings.pictures_in_hand, kept_for=settings.rescue_after)
+    session = LedgerSession(
+        ledger, local_first, schedule_wakeup=due_dispatcher.schedule_wakeup, has_pictures=memory.has
+    )
     membership = Membership(ledger, settings, lambda seconds: due_dispatcher.renew_within(seconds / RENEWALS))
     admission = Admission(membership.show, stop_this_worker)
     due_dispatcher.before_claims(admission.renew)
@@ -173,6 +174,7 @@ def build_services(settings: WorkerSettings) -> WorkerServices:
         session=session,
         vendor=_traced_vendor(settings, meter, tracing),
         pictures=tracing.calls(_pictures(settings, storage, ledger), "", PICTURE_SPANS),
+        memory=memory,
         webhooks=tracing.calls(_webhooks(settings), "", {"deliver": "POST webhook"}),
         endpoints=ledger,
         bulkhead=bulkhead,
@@ -247,8 +249,8 @@ def _vendor(settings: WorkerSettings) -> VendorClient:
 def _pictures(settings: WorkerSettings, storage: Storage, ledger: Ledger) -> PictureStore:
     """A folder is read when an input is needed: that takes 0.1 ms, less than asking the ledger who is next."""
     if urlsplit(settings.storage_url).scheme == "file":
-        return PictureStore(storage, in_hand=settings.pictures_in_hand)
-    return ReadAhead(storage, ledger.front, in_hand=settings.pictures_in_hand)
+        return PictureStore(storage)
+    return ReadAhead(storage, ledger.front)
 
 
 def _webhooks(settings: WorkerSettings) -> WebhookSender:
@@ -266,6 +268,7 @@ def _policy(settings: WorkerSettings) -> Policy:
         on_ambiguous_submit=settings.on_ambiguous_submit,
         rescue_after=settings.rescue_after,
         lost_after=settings.lost_after,
+        store_timeout=settings.store_timeout,
         webhook_schedule=settings.webhook_schedule,
         webhook_disable_after=settings.webhook_disable_after,
     )
@@ -273,5 +276,5 @@ def _policy(settings: WorkerSettings) -> Policy:
 
 def longest_step(settings: WorkerSettings) -> float:
     """Seconds that one step may take when everything that can be slow is: after that its thread is lost."""
-    calls = settings.submit_timeout + settings.status_timeout + settings.webhook_timeout
+    calls = settings.submit_timeout + (1 + DOWNLOAD) * settings.status_timeout + settings.webhook_timeout
     return PATIENCE + calls + OBJECTS * settings.storage_timeout

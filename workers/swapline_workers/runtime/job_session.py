@@ -54,12 +54,17 @@ class LedgerSession:
         publisher: Publisher,
         *,
         schedule_wakeup: Callable[[int], None],
+        has_pictures: Callable[[Job], bool] = lambda _: False,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`schedule_wakeup` is told every moment (milliseconds) at which something will be due."""
+        """`schedule_wakeup` is told every moment (milliseconds) at which something will be due.
+
+        `has_pictures` says whether this process has the pictures of a job, at its version, in memory.
+        """
         self._ledger = ledger
         self._publisher = publisher
         self._schedule_wakeup = schedule_wakeup
+        self._has_pictures = has_pictures
         self._pause = pause
         self._change_log = ChangeLog()
         self._hands: dict[int, tuple[str, int]] = {}
@@ -139,16 +144,16 @@ class LedgerSession:
         """A job that this process moved to this turn itself, and whose record it need not read: once for each turn.
 
         Whether it is still at that turn, and not to be canceled, is part of every move anyway; its rescue was put off
-        when it was moved or claimed, and a look was counted by the claim. Only looks and finalize are begun from
-        memory: doing them twice is doing them once. What is paid for or told to a customer is asked for.
+        when it was moved or claimed, and a poll was counted by the claim. Only polls, and finalize where it need not
+        ask the vendor, are begun from memory: doing them twice is doing them once. All else is asked for.
         """
         job = self._moved.pop(job_id, None)
-        if job is None or job.version != version:
+        if job is None or job.version != version or (job.state is State.STORING and not self._has_pictures(job)):
             return None
         return Opened(job=job, at=self.now(), waiting=self._waiting, in_flight=self._in_flight)
 
     def _remember(self, job: Job) -> None:
-        if job.state is State.RUNNING or (job.state is State.STORING and job.staged):
+        if job.state in {State.RUNNING, State.STORING}:
             self._moved[job.job_id] = job
             while len(self._moved) > REMEMBERED:
                 with suppress(KeyError, RuntimeError):  # another thread was faster

@@ -1,92 +1,93 @@
-"""finalize: store each staged picture under the name that the job determines, and write the receipt.
+"""finalize: store the pictures under the names that the job determines, and write the receipt last.
 
-Doing it twice is doing it once: names and bytes are the same each time.
+They are stored from this process's memory. Where they are not there (a rescue, a worker that does nothing else), the
+vendor is asked for them again, which is free. Doing it twice is doing it once: names and bytes are the same each time.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import TYPE_CHECKING
 
-from swapline_producer.contract import Job, State, StoredPicture
-from swapline_producer.contract.changes import Change, FieldValue
-from swapline_producer.errors import ObjectMissing, StorageUnavailable
-from swapline_workers.core.outcomes import STALE, Outcome, Retry, Stop
-from swapline_workers.core.reply.png import PngError, walk
-from swapline_workers.core.retry import backoff
-from swapline_workers.steps.collect import try_collecting_again, wait_for_room
-from swapline_workers.steps.drop import drop, not_wanted
-from swapline_workers.steps.finish import succeed
+from swapline_producer.contract import Canceling, FailureCode, Job, State, StoredPicture
+from swapline_producer.errors import StorageError
+from swapline_workers import errors
+from swapline_workers.core.outcomes import STALE, Outcome, Stop
+from swapline_workers.steps import status
+from swapline_workers.steps.collect import read
+from swapline_workers.steps.finish import fail, succeed
+from swapline_workers.steps.storing import STORE_FAILED, bad_output, give_up, try_again, wait_for_place
 
 if TYPE_CHECKING:
-    from swapline_workers.steps.ports import Ports
+    from swapline_workers.core.picture_memory import Place
+    from swapline_workers.steps.ports import Ports, StatusReply
+    from swapline_workers.steps.storing import Learned
 
 
 def finalize(job: Job, _at: int, ports: Ports) -> Outcome:
-    """Store what was staged."""
-    if job.state is not State.STORING or not job.staged:
-        return Stop(f"nothing staged in {job.state}")
-    if not_wanted(job):
-        return drop(job, ports)
-    with ports.pictures.room() as there_is_room:
-        return _store(job, ports) if there_is_room else wait_for_room(job, ports)
+    """Store the pictures of a job that the vendor has completed."""
+    if job.state is not State.STORING or job.vendor_job_id is None:
+        return Stop(f"nothing to store in {job.state}")
+    if job.canceling is Canceling.DROP:
+        return fail(job, ports, FailureCode.CANCELED, "canceled; its result was dropped", to=State.CANCELED)
+    with ports.memory.place(job) as place:
+        if place is None:
+            return wait_for_place(job, ports)
+        return _store(job, place, ports, {}) if place.pictures else _ask(job, job.vendor_job_id, place, ports)
 
 
-def _store(job: Job, ports: Ports) -> Outcome:
+def _ask(job: Job, vendor_job_id: str, place: Place, ports: Ports) -> Outcome:
+    """Read the pictures from the vendor again, then store them."""
+    learned: Learned = {"polls": job.polls + 1, "not_found": 0}
     try:
-        images, cleared = _published(job, ports)
-    except StorageUnavailable as error:
-        return _try_again(job, ports, str(error))
-    except (ObjectMissing, PngError) as error:
-        reason = f"what was staged is gone or broken: {error}"
-        return try_collecting_again(job, ports, reason, count={"store_retries": 1})
-    fields: dict[str, FieldValue] = {"images": images, "staged": None, "checked": None}
-    outcome = succeed(job, ports, fields, _warnings(job, images), cleared=cleared)
+        with ports.vendor.poll(vendor_job_id, job.spec.api_version) as reply:
+            if reply.status != status.COMPLETED:
+                return _not_completed(job, reply, ports, learned)
+            learned |= _completed_late(job, ports)
+            place.pictures = read(job, reply)
+    except (errors.OutputMissing, errors.OutputInvalid) as error:
+        return bad_output(job, ports, error, learned)
+    except errors.VendorError as error:
+        return _no_news(job, error, ports, learned)
+    return _store(job, place, ports, learned)
+
+
+def _completed_late(job: Job, ports: Ports) -> Learned:
+    """A job that had been given up turns out to be done."""
+    return {} if job.terminal_at else {"vendor_status": status.COMPLETED, "terminal_at": ports.session.now()}
+
+
+def _not_completed(job: Job, reply: StatusReply, ports: Ports, learned: Learned) -> Outcome:
+    learned["vendor_status"] = reply.status
+    if reply.status in status.ENDED:
+        return give_up(job, ports, *status.failure(reply), learned)
+    if job.terminal_at is None:
+        return status.runs_after_all(job, reply, ports)
+    reason = f"the vendor says {reply.status} after COMPLETED"
+    if status.out_of_time(job, ports):
+        return give_up(job, ports, FailureCode.RUN_TIMEOUT, reason, learned, to=State.TIMED_OUT)
+    return try_again(job, ports, reason, learned)
+
+
+def _no_news(job: Job, error: errors.VendorError, ports: Ports, learned: Learned) -> Outcome:
+    if isinstance(error, errors.NotFound):
+        if status.forgotten(job, ports):
+            return give_up(job, ports, FailureCode.LOST, status.lost(error), learned)
+        learned["not_found"] = job.not_found + 1
+    wait = error.retry_after or 0.0 if isinstance(error, errors.Throttled) else 0.0
+    return try_again(job, ports, str(error), learned, at_least=wait, count=status.no_news(error))
+
+
+def _store(job: Job, place: Place, ports: Ports, learned: Learned) -> Outcome:
+    try:
+        ports.pictures.store(job.model_copy(update=learned), place.pictures)
+    except StorageError as error:
+        return try_again(job, ports, str(error), {**learned, "bad_outputs": 0}, place=place, count=STORE_FAILED)
+    images = tuple(picture.known for picture in place.pictures)
+    outcome = succeed(job, ports, {**learned, "images": images}, _warnings(job, images))
+    place.pictures = ()
     if outcome == STALE:
         ports.session.mark_orphaned(job)
-    elif not cleared:
-        ports.pictures.unstage(job)
     return outcome
-
-
-def _published(job: Job, ports: Ports) -> tuple[tuple[StoredPicture, ...], bool]:
-    """Store the pictures: as they were checked when they were staged, or checked again where that is not known.
-
-    Gives them, and whether nothing is left in staging.
-    """
-    if len(job.checked) == job.staged:
-        return job.checked, ports.pictures.publish(job, _receipt(job, job.checked))
-    images = tuple(_stored(job, number, ports) for number in range(job.staged))
-    ports.pictures.write_receipt(job, _receipt(job, images))
-    return images, False
-
-
-def _stored(job: Job, number: int, ports: Ports) -> StoredPicture:
-    picture = ports.pictures.staged(job, number)
-    info = walk(picture, inflate=False)  # the pixels were checked when it was read; this finds a broken stage
-    key = ports.pictures.store(job, number, picture)
-    digest = hashlib.sha256(picture).hexdigest()
-    return StoredPicture(key=key, sha256=digest, bytes=len(picture), width=info.width, height=info.height)
-
-
-def _receipt(job: Job, images: tuple[StoredPicture, ...]) -> bytes:
-    """What a person finds beside the pictures when the ledger has long forgotten the job."""
-    facts = {
-        "job_id": job.job_id,
-        "tenant": job.tenant,
-        "batch": job.spec.batch,
-        "metadata": job.spec.metadata,
-        "vendor_job_id": job.vendor_job_id,
-        "api_version": job.spec.api_version,
-        "filter_id": job.spec.model_dump(mode="json")["filter_id"],
-        "credits": job.credits,
-        "created_at": job.created_at,
-        "submitted_at": job.submitted_at,
-        "terminal_at": job.terminal_at,
-        "images": [image.model_dump() for image in images],
-    }
-    return json.dumps(facts, indent=2, sort_keys=True).encode()
 
 
 def _warnings(job: Job, images: tuple[StoredPicture, ...]) -> list[str]:
@@ -97,17 +98,3 @@ def _warnings(job: Job, images: tuple[StoredPicture, ...]) -> list[str]:
         for image in images
         if (image.width, image.height) != (width, height)
     ]
-
-
-def _try_again(job: Job, ports: Ports, reason: str) -> Outcome:
-    tries = job.retries + 1
-    wait = backoff(tries)
-    change = Change(
-        to=State.STORING,
-        fields={"retries": tries},
-        due_in=wait,
-        note="not stored",
-        data={"reason": reason, "tries": tries},
-        count={"store_retries": 1},
-    )
-    return Retry(wait, reason) if ports.session.advance(job, change) else STALE

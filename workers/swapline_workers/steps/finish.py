@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from swapline_workers.steps.ports import Ports
 
 
-def succeed(
-    job: Job, ports: Ports, fields: dict[str, FieldValue], warnings: list[str], *, cleared: bool = False
-) -> Outcome:
-    """End a job well; `warnings` go to its log. `cleared`: nothing is left in staging."""
+def polls_in(fields: dict[str, FieldValue]) -> dict[str, int]:
+    """Return what to count of a move that writes a job's number of polls."""
+    return {"polls": 1} if "polls" in fields else {}
+
+
+def succeed(job: Job, ports: Ports, fields: dict[str, FieldValue], warnings: list[str]) -> Outcome:
+    """End a job well; `warnings` go to its log."""
     data: dict[str, JsonValue] = {"warnings": list(warnings)} if warnings else {}
-    return _finish(job, ports, State.SUCCEEDED, fields, data, cleared=cleared)
+    return _finish(job, ports, State.SUCCEEDED, fields, data)
 
 
 def fail(  # noqa: PLR0913 -- each is one fact of the end
@@ -34,18 +37,18 @@ def fail(  # noqa: PLR0913 -- each is one fact of the end
     refund: bool = False,
     observe: dict[str, dict[int, float]] | None = None,
     evidence: Mapping[str, JsonValue] | None = None,
+    learned: Mapping[str, FieldValue] | None = None,
 ) -> Outcome:
     """End a job badly: FAILED, or EXPIRED or TIMED_OUT. `refund`: a slot was taken, and nothing was charged.
 
-    `observe` goes to the histograms, `evidence` (what the vendor said) to the job's log.
+    `observe` goes to the histograms, `evidence` (what the vendor said) to the job's log; `learned` are more fields.
     """
-    fields: dict[str, FieldValue] = {"failure_code": code, "failure_detail": detail, "attempt_open": False}
-    return _finish(
-        job, ports, to, fields, {"code": code, "detail": detail, **(evidence or {})}, refund=refund, observe=observe
-    )
+    end: dict[str, FieldValue] = {"failure_code": code, "failure_detail": detail, "attempt_open": False}
+    data = {"code": code, "detail": detail, **(evidence or {})}
+    return _finish(job, ports, to, {**(learned or {}), **end}, data, refund=refund, observe=observe)
 
 
-def _finish(  # noqa: PLR0913 -- each is one fact of the end
+def _finish(
     job: Job,
     ports: Ports,
     to: State,
@@ -54,7 +57,6 @@ def _finish(  # noqa: PLR0913 -- each is one fact of the end
     *,
     refund: bool = False,
     observe: dict[str, dict[int, float]] | None = None,
-    cleared: bool = False,
 ) -> Outcome:
     tells = job.spec.webhook_url is not None
     code = fields.get("failure_code")
@@ -65,10 +67,9 @@ def _finish(  # noqa: PLR0913 -- each is one fact of the end
         sends=tells,
         note=to.value.lower(),
         data=data,
-        count={f"finished.{to}": 1, **({f"failed.{code}": 1} if code else {})},
+        count={f"finished.{to}": 1, **({f"failed.{code}": 1} if code else {}), **polls_in(fields)},
         refund=refund,
         observe=observe or {},
-        cleared=cleared,
     )
     done = ports.session.advance(job, change)
     if done is None:

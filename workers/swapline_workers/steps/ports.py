@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
-    from swapline_producer.contract import ApiVersion, Batch, BatchEvent, Job, JobSpec, SwapEvent
+    from swapline_producer.contract import ApiVersion, Batch, BatchEvent, Job, JobSpec, StoredPicture, SwapEvent
     from swapline_producer.contract.changes import Change, Endpoint
+    from swapline_workers.core.picture_memory import Picture, PictureMemory
     from swapline_workers.core.policy import Policy
     from swapline_workers.core.schedule.histogram import Histogram
 
@@ -66,40 +67,16 @@ class Vendor(Protocol):
 
 
 class Pictures(Protocol):
-    """Inputs, staged pictures and results in object storage. All raise StorageUnavailable and ObjectMissing."""
+    """Inputs and results in object storage. All raise StorageUnavailable and ObjectMissing."""
 
     def input_text(self, spec: JobSpec) -> str:
         """The input as the vendor wants it: base64 of the stored bytes, or the URL."""
 
-    def room(self) -> AbstractContextManager[bool]:
-        """Have pictures of one job in memory; False when this worker has as many as it can hold. Raises nothing."""
+    def store(self, job: Job, pictures: Sequence[Picture]) -> None:
+        """Write pictures under the names that the job determines, and `receipt.json` last."""
 
-    def stage(self, job: Job, pictures: list[bytes]) -> None:
-        """Write decoded pictures under `staging/{job}/{n}`."""
-
-    def staged(self, job: Job, number: int) -> bytes:
-        """Read one staged picture."""
-
-    def key_of(self, job: Job, number: int) -> str:
-        """The name that the job determines for a result. Raises nothing."""
-
-    def publish(self, job: Job, receipt: bytes) -> bool:
-        """Make the staged pictures, as they were checked, results without reading them, and write `receipt.json`.
-
-        Gives whether nothing is left in staging.
-        """
-
-    def store(self, job: Job, number: int, picture: bytes) -> str:
-        """Write one result under the name the job determines; give that name."""
-
-    def write_receipt(self, job: Job, receipt: bytes) -> None:
-        """Write `receipt.json` beside the results."""
-
-    def unstage(self, job: Job) -> None:
-        """Delete what was staged. Never raises: what stays is the janitor's."""
-
-    def discard(self, job: Job) -> None:
-        """Delete what was staged and stored for a job. Never raises: what stays is the janitor's."""
+    def stored(self, job: Job) -> tuple[StoredPicture, ...]:
+        """Return what this submission's receipt says was stored, where it is all there; else nothing."""
 
     def url(self, key: str) -> str:
         """An address under which a receiver can fetch a result."""
@@ -206,6 +183,7 @@ class Ports:
     session: JobSession
     vendor: Vendor
     pictures: Pictures
+    memory: PictureMemory
     webhooks: Webhooks
     endpoints: Endpoints
     bulkhead: DeliveryBulkhead

@@ -58,13 +58,13 @@ local NONE = {} -- what is empty or false is not sent
 
 local job = key('job', input.id)
 local have = redis.call('HMGET', job, 'state', 'version', 'token', 'priority', 'tenant', 'created_at', 'slot', 'spent_on',
-  'canceling', 'attempt_open', 'notification', 'staged_bytes', 'submitted_at', 'terminal_at', 'kept', 'idempotency_key',
+  'canceling', 'attempt_open', 'notification', 'submitted_at', 'terminal_at', 'kept', 'idempotency_key',
   input.due_by or 'queue_until', 'vendor_job_id')
 local state, version = have[1], have[2]
 if state ~= input.state or version ~= input.version then
   if have[3] == input.token then return answer({version = tonumber(version), granted = {}}) end
   bump('stale:move')
-  if input.count and input.count.polls then bump('polls_begun') end -- its message came twice: the claim counted one
+  if state ~= 'STORING' and input.count and input.count.polls then bump('polls_begun') end -- its message came twice: the claim counted one
   return answer({stale = true, state = state or '', version = tonumber(version or 0)})
 end
 
@@ -73,7 +73,7 @@ if (have[9] or '') ~= (input.canceling or '') then return answer({stale = true, 
 local to, finished = input.to, input.finished
 
 local new_id = input.set and input.set.vendor_job_id
-local vendor_id = new_id or have[18]
+local vendor_id = new_id or have[17]
 local sent_anew = input.reopens and to == 'QUEUED'
 if new_id or vendor_id and input.reopens and not sent_anew then
   local owner = redis.call('GET', key('vendor_id', vendor_id))
@@ -113,7 +113,7 @@ elseif input.slot and not had_slot then -- it turned out to be at the vendor: th
   redis.call('ZADD', key('slots'), text(at), input.id)
 end
 redis.call('HSET', job, unpack(fields))
-if finished and have[15] then
+if finished and have[14] then
   unset[#unset + 1] = 'kept'
   if input.spare_ms then unneeded(hold_of(input.sha, input.id), at + input.spare_ms) else release_input(input.sha) end
 end
@@ -124,19 +124,18 @@ if state == 'QUEUED' and to ~= 'QUEUED' then leave_line(input.id, have[4], have[
 -- To its customer, a job that comes back from the vendor's door has waited all the while.
 move(input.id, state, to, state == 'SUBMITTING' and to == 'QUEUED' and have[6] or nil)
 if state ~= to then
-  local was = {priority = have[4], created_at = have[6], attempt_open = have[10], submitted_at = have[13] or at,
-    terminal_at = have[14] or at}
+  local was = {priority = have[4], created_at = have[6], attempt_open = have[10], submitted_at = have[12] or at,
+    terminal_at = have[13] or at}
   tally_states(state, to, was)
 end
 tally_call(to, have[10], new.attempt_open, input.refund)
-tally_staging(state, to, have[12], new.staged_bytes)
 tally_telling(have[11], new.notification)
 for name, ms in pairs(input.timed or NONE) do time(name, ms) end
 if input.in_line then join_line(input.id, have[4], have[5], have[6]) end
 
 local due = input.due_ms and at + input.due_ms
 if input.due_by then
-  local latest = tonumber(new[input.due_by] or have[17])
+  local latest = tonumber(new[input.due_by] or have[16])
   due = math.min(due or latest, latest)
 end
 set_due(input.id, due)
@@ -168,7 +167,7 @@ end
 
 -- Where the record of its idempotency key is, if the key is still its own.
 local function own_key()
-  local name = have[16] and key('key', have[5], have[16])
+  local name = have[15] and key('key', have[5], have[15])
   return name and string.match(redis.call('GET', name) or '', ' (%S+)$') == input.id and name
 end
 

@@ -1,26 +1,25 @@
 -- The clock takes what is due. Each entry moves to now + rescue, so that a message that gets lost is sent again.
 --
 -- input.limit                 entries to take at most
--- input.routes {STATE = step} which step acts on which state; `STATE+pending` where a webhook waits, `STATE+staged`
---                             where pictures are staged, win over `STATE`; `HELD+canceling` is for a held job that is
---                             to be canceled and whose slot is free
+-- input.routes {STATE = step} which step acts on which state; `STATE+pending` where a webhook waits wins over
+--                             `STATE`; `HELD+canceling` is for a held job that is to be canceled and whose slot is
+--                             free
 -- input.queues {step = list}  the broker's list of each step
 -- input.backlog               messages in a queue above which nothing is sent again into it
 -- input.dispatcher                 who asks; clocks not heard of for a minute are forgotten
 -- input.finished, input.keep_ms   states whose jobs leave their index when their records have gone
 -- Gives {tickets = {{ID, step, turn, retries}, …}, granted = …, next_at, rescued, postponed, clocks, put_off = {ms, …}}.
 
-local NAMES = {'state', 'version', 'sent', 'notification', 'staged', 'slot', 'run_until', 'poll_at', 'canceling',
-  'attempts', 'polls', 'retries', 'notify_attempts', 'vendor_job_id'}
-local TRIES = {submit = 10, poll = 11, finalize = 12, notify = 13} -- which of these says how often a step was tried
+local NAMES = {'state', 'version', 'sent', 'notification', 'slot', 'run_until', 'poll_at', 'canceling',
+  'attempts', 'polls', 'retries', 'notify_attempts'}
+local TRIES = {submit = 9, poll = 10, finalize = 11, notify = 12} -- which of these says how often a step was tried
 local TICK = 50 -- ms: looks that were put off go in groups, so that clocks wake up twenty times a second at most
 local LAPSE = 1000 -- ms after which a place in the row of looks is lost: after an outage they must not go all at once
 local rescue = rescue_at() - at
 local messages, rescued, postponed = {}, 0, 0
 
-local function route(state, notification, staged)
+local function route(state, notification)
   if notification == 'PENDING' and input.routes[state .. '+pending'] then return input.routes[state .. '+pending'] end
-  if tonumber(staged or 0) > 0 and input.routes[state .. '+staged'] then return input.routes[state .. '+staged'] end
   return input.routes[state]
 end
 
@@ -84,13 +83,13 @@ for _, id in ipairs(ids) do
   local job = key('job', id)
   local have = redis.call('HMGET', job, unpack(NAMES))
   local state, version = have[1], have[2]
-  if state == 'HELD' and have[6] == '1' and at >= tonumber(have[7] or 0) then
+  if state == 'HELD' and have[5] == '1' and at >= tonumber(have[6] or 0) then
     let_slot_go(id, job)
     version = redis.call('HGET', job, 'version')
-    have[6] = '0'
+    have[5] = '0'
   end
-  local step = state and route(state, have[4], have[5])
-  if state == 'HELD' and have[6] ~= '1' and have[9] then step = input.routes['HELD+canceling'] end
+  local step = state and route(state, have[4])
+  if state == 'HELD' and have[5] ~= '1' and have[8] then step = input.routes['HELD+canceling'] end
   if not state then
     set_due(id, nil)
   elseif not step then
@@ -101,10 +100,10 @@ for _, id in ipairs(ids) do
     if waiting > input.backlog then
       postponed = postponed + 1
       set_due(id, at + rescue * (1 + waiting / input.backlog))
-    elseif step ~= 'poll' or poll_may_go(id, job, have[8]) then
+    elseif step ~= 'poll' or poll_may_go(id, job, have[7]) then
       if again then rescued = rescued + 1 end
       redis.call('HSET', job, 'sent', version)
-      if wants_look(state, have[5], have[14], have[9]) then bump('polls_begun') end
+      if step == 'poll' then bump('polls_begun') end
       dues[#dues + 1] = text(at + rescue)
       dues[#dues + 1] = id
       messages[#messages + 1] = {id, step, tonumber(version), tonumber(have[TRIES[step]] or 0)}

@@ -6,12 +6,11 @@
 --   waiting:PRIORITY                      jobs that are QUEUED now
 --   call:uncharged|refused|unknown        what became of paid calls that brought no id
 --   call:resolved                         calls that were settled without an id, and whose id became known after all
---   polls_begun                           status calls, counted before each of them: by the claim that sends the look, by
---                                         `open` where nobody claimed it, and by a look's move that lost a race, for a
---                                         message that was delivered twice
+--   polls_begun                           status calls, counted before each of them: by the claim that sends the poll, by
+--                                         `open` where nobody claimed it and for each job in STORING, and by a poll's
+--                                         move that lost a race, for a message that was delivered twice
 --   strikes:KIND                          how often the vendor refused everybody, and why
 --   stale:message, stale:move             messages and moves that came too late
---   staging                               bytes of pictures in staging now
 --   telling                               webhooks that are still to be delivered
 --   postponed                             rescues put off because the step's queue was long
 --   used, idle:WHY                        milliseconds of slots: used, and free while jobs waited for them
@@ -33,12 +32,6 @@ end
 
 local function bump(name, by)
   if by ~= 0 then add('meter', name, by or 1) end
-end
-
--- Whether a step that takes a job in hand will ask the vendor how it is.
-local function wants_look(state, staged, vendor_job_id, canceling)
-  if not vendor_job_id then return false end
-  return state == 'RUNNING' or state == 'STORING' and tonumber(staged or 0) == 0 and canceling ~= 'drop'
 end
 
 local function bucket(name, ms)

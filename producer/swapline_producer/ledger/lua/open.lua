@@ -9,13 +9,15 @@
 local FRESH = 0.8
 
 local job = key('job', input.id)
-local have = redis.call('HMGET', job, 'version', 'sent', 'state', 'staged', 'vendor_job_id', 'canceling')
+local have = redis.call('HMGET', job, 'version', 'sent', 'state', 'canceling')
 if have[1] ~= input.version then
   bump('stale:message')
   return answer({stale = true})
 end
--- The step that comes asks the vendor. A look that a claim has sent was counted by it.
-if have[2] ~= have[1] and wants_look(have[3], have[4], have[5], have[6]) then bump('polls_begun') end
+-- The step that comes asks the vendor. A poll that a claim has sent was counted by it; whoever has the pictures of a job
+-- in STORING in its memory begins without this call.
+local asks = have[3] == 'RUNNING' and have[2] ~= have[1] or have[3] == 'STORING' and have[4] ~= 'drop'
+if asks then bump('polls_begun') end
 local due, rescue = tonumber(redis.call('ZSCORE', key('due'), input.id)), rescue_at()
 if due and due < at + (rescue - at) * FRESH then set_due(input.id, rescue) end
 return answer({fields = redis.call('HGETALL', job), waiting = anyone_waits(),

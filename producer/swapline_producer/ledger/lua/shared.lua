@@ -39,8 +39,8 @@
 --   P:endpoint:ID     hash    tenant, address, failing_since, failures, failed_at, error, status, disabled_at, reason
 --   P:done:ID         channel a job has finished
 --   P:inputs          hash    SHA-256 of an input -> how many jobs and holds may still need it
---   P:unneeded        zset    what may be deleted -> from when on: inputs/SHA, staging/ID, staging/ID/N, a folder of
---                             results; and hold/SHA/ID, which ends then (see needs.lua)
+--   P:unneeded        zset    what may be deleted -> from when on: inputs/SHA, a folder of results;
+--                             and hold/SHA/ID, which ends then (see needs.lua)
 --   P:deleting        zset    SHA-256 of an input that is being deleted -> until when that may take
 --   P:swept           string  there for a while after somebody deleted what is due
 --   P:version:CHORE      string  the same for chores that are done less often: looking for orphans

@@ -14,11 +14,10 @@ end
 
 local function is_wanted(kind, name)
   if kind == 'inputs' then return redis.call('HEXISTS', key('inputs'), string.sub(name, 8)) == 1 end
-  local id = kind == 'staging' and string.match(name, '^staging/([^/]+)') or string.match(name, '([^/]+)$')
-  local have = redis.call('HMGET', key('job', id), 'state', 'images', 'finished_at')
+  local have = redis.call('HMGET', key('job', string.match(name, '([^/]+)$')), 'state', 'images', 'finished_at')
   if not have[1] then return false end
   if not FINISHED[have[1]] then return true end -- it is put on the list again when it ends
-  if kind == 'staging' or not have[2] or have[2] == '[]' then return false end
+  if not have[2] or have[2] == '[]' then return false end
   return not input.result_ms or at < tonumber(have[3]) + input.result_ms
 end
 

@@ -19,17 +19,6 @@ local function tally_states(state, to, have)
   end
 end
 
-local function under_way(state)
-  return string.find(' QUEUED SUBMITTING RUNNING HELD STORING ', ' ' .. state .. ' ', 1, true)
-end
-
--- Bytes in staging are those of jobs under way, also of one that had ended and is taken up again.
-local function tally_staging(state, to, had, has)
-  if not had and not has then return end
-  local before, after = under_way(state) and had or 0, under_way(to) and (has or had) or 0
-  bump('staging', after - before)
-end
-
 local function tally_telling(was, is)
   if not is or (was == 'PENDING') == (is == 'PENDING') then return end
   bump('telling', is == 'PENDING' and 1 or -1)

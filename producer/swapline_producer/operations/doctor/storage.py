@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import time
 from typing import TYPE_CHECKING
 
 from swapline_producer.errors import StorageError
 from swapline_producer.operations.doctor.findings import Finding, fail, ok, unchecked
+from swapline_producer.storage.keys import INPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +26,8 @@ def examine(url: str | None, open_storage: Callable[[str], Storage]) -> Iterator
         yield unchecked(NAME, why, "set it; only jobs whose pictures are all URLs can be enqueued without it")
         return
     storage = open_storage(url)
-    key, data = f"staging/doctor-{secrets.token_hex(8)}/0", secrets.token_bytes(1024)
+    data = secrets.token_bytes(1024)
+    key = f"{INPUTS}/{hashlib.sha256(data).hexdigest()}"  # left behind, it is an orphan that the janitor finds
     began = time.perf_counter()
     for what, attempt in (("write", _write), ("read", _read), ("delete", _delete)):
         try:
@@ -39,7 +42,7 @@ def examine(url: str | None, open_storage: Callable[[str], Storage]) -> Iterator
 ADVICE = {
     "write": "check that it exists and may be written to: docs/guides/storage.md; jobs wait in STORING meanwhile",
     "read": "the credentials may write and not read: docs/guides/storage.md names the permissions",
-    "delete": "the credentials may not delete: staging would grow for ever; docs/guides/storage.md",
+    "delete": "the credentials may not delete: pictures would be kept for ever; docs/guides/storage.md",
 }
 
 

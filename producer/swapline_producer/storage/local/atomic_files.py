@@ -48,24 +48,6 @@ def write_once(folder: Folder, name: str, data: bytes) -> int | None:
     return None
 
 
-def write_in_place(folder: Folder, name: str, data: bytes) -> None:
-    """Write a file under its name from the beginning, which saves giving it one.
-
-    Where there is one (of somebody else who does the same, or was killed) it is written beside it.
-    """
-    try:
-        file = os.open(name, _CREATE, _MODE, dir_fd=folder.descriptor)
-    except FileExistsError:
-        write(folder, name, data)
-        return
-    try:
-        _fill(file, data)
-    except BaseException:
-        remove(name, folder)
-        raise
-    folder.flush_after()
-
-
 def size_of(folder: Folder, name: str) -> int | None:
     """Give the size of a file; None where there is none, or something else."""
     try:
@@ -84,15 +66,6 @@ def read(folder: Folder, name: str) -> bytes:
             raise FileNotFoundError(errno.ENOENT, "a folder or a special file is no object")
         data = os.read(file, found.st_size)  # whole at once, if it is not gigabytes
         return data if len(data) == found.st_size else data + _rest(file)
-    finally:
-        os.close(file)
-
-
-def flush(folder: Folder, name: str) -> None:
-    """Have the bytes of a file on the disk, whoever wrote them."""
-    file = os.open(name, _READ, dir_fd=folder.descriptor)
-    try:
-        os.fsync(file)
     finally:
         os.close(file)
 

@@ -73,11 +73,6 @@ class Folder:
                 above.flush()
             self.new_in = None
 
-    def flush_after(self) -> None:
-        """Have the name of a new file in it on the disk, whose bytes were just flushed."""
-        if not self.in_order:
-            self.flush()
-
 
 class Folders:
     """Opens folders by their path below the root (`a/b`, the root is the empty one). For any number of threads."""

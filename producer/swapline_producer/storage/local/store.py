@@ -17,13 +17,10 @@ from swapline_producer.errors import ObjectMissing, StorageUnavailable
 from swapline_producer.storage.base import LONGEST_URL_LIFE, TEMPORARY, StoredObject, checked_key
 from swapline_producer.storage.local import atomic_files as whole
 from swapline_producer.storage.local.folders import Folder, Folders
-from swapline_producer.storage.local.publishing import publish
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
-
-    from swapline_producer.storage.base import Move, Seal
 
 T = TypeVar("T")
 
@@ -42,10 +39,6 @@ class LocalStorage:
     def put(self, key: str, data: bytes, content_type: str) -> None:  # noqa: ARG002 -- the protocol's shape
         """See `Storage.put`."""
         self._write(key, data, whole.write)
-
-    def draft(self, key: str, data: bytes, content_type: str) -> None:  # noqa: ARG002 -- the protocol's shape
-        """See `Storage.draft`. It has its name from the beginning, where that is free."""
-        self._write(key, data, whole.write_in_place)
 
     def put_once(self, key: str, data: bytes, content_type: str) -> bool:  # noqa: ARG002 -- the protocol's shape
         """See `Storage.put_once`."""
@@ -73,18 +66,6 @@ class LocalStorage:
                 return whole.size_of(self._folders.open(where), name)
         except ObjectMissing:
             return None
-
-    def publish(self, folder: str, to: str, moves: Sequence[Move], seal: Seal) -> bool:
-        """See `Storage.publish`. Mostly the folder itself gets the new name, and nothing else is made or deleted."""
-        with self._translated("moved", folder):
-            for _ in range(_TRIES):
-                with suppress(FileNotFoundError):
-                    there, cleared = publish(self._folders, checked_key(folder), checked_key(to), moves)
-                    if there is None:
-                        raise ObjectMissing(f"Not all objects of {folder} in {self.root} are there as they were.")
-                    whole.write(there, checked_key(seal.name), seal.data)
-                    return cleared
-        raise self._busy(to)
 
     def delete(self, keys: Iterable[str]) -> None:
         """See `Storage.delete`. Folders that become empty go as well, but for those in the root itself."""

@@ -18,17 +18,15 @@ if TYPE_CHECKING:
     from swapline_producer.contract.changes import Change
 
 
-def planned(job: Job, step: Step, *, staged: int = 1) -> Change:
+def planned(job: Job, step: Step) -> Change:
     if step is Step.SUBMIT:
         return replays.from_submit(job, accept_charge=True)
-    if step is Step.POLL:
-        return replays.from_poll(job)
-    return replays.from_finalize(job, staged) if step is Step.FINALIZE else replays.from_notify(job)
+    return replays.from_notify(job) if step is Step.NOTIFY else replays.from_vendor(job, step)
 
 
-def outcome(job: Job, step: Step, *, staged: int) -> tuple[Change | None, str]:
+def outcome(job: Job, step: Step) -> tuple[Change | None, str]:
     try:
-        return planned(job, step, staged=staged), ""
+        return planned(job, step), ""
     except NotPossible as error:
         return None, str(error)
 
@@ -42,9 +40,9 @@ def in_state(state: State, **fields: Any) -> Job:
 def test_every_replay_is_a_move_of_the_table_or_one_clear_sentence(state: State, step: Step, known: bool) -> None:
     at_the_vendor = known and state is not State.EXPIRED  # which only a job becomes that was never sent
     job = in_state(state, vendor_job_id="job-1" if at_the_vendor else None)
-    change, refusal = outcome(job, step, staged=int(at_the_vendor))
+    change, refusal = outcome(job, step)
     if change is None:
-        assert re.fullmatch(r"Job \S+ (is|has) [^.]+[;,] [^.]+( \(any more\); [^.]+)?\.", refusal)
+        assert re.fullmatch(r"Job \S+ (is|has) [^.]+[;,] [^.]+\.", refusal)
         return
     assert allows(state, change.to)
     assert change.fields["replayed"] == step.value
@@ -73,9 +71,11 @@ def test_what_is_sent_again_keeps_its_credits_and_attempts_and_nothing_of_its_su
 
 def test_what_was_stored_and_is_lost_can_be_read_again_and_what_is_there_need_not() -> None:
     job = in_state(State.SUCCEEDED, vendor_job_id="job-1")
-    assert replays.from_poll(job, stored=False).to is State.STORING
-    with pytest.raises(NotPossible, match="in object storage"):
-        replays.from_poll(job, stored=True)
+    for step in (Step.POLL, Step.FINALIZE):
+        change = replays.from_vendor(job, step, stored=False)
+        assert (change.to, change.stamps) == (State.STORING, {"storing_since": 0, "run_until": 60})
+        with pytest.raises(NotPossible, match="in object storage"):
+            replays.from_vendor(job, step, stored=True)
 
 
 def test_the_story_says_what_the_job_was() -> None:

@@ -16,7 +16,6 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from swapline_producer.errors import ObjectMissing, StorageError, StorageUnavailable
-from swapline_producer.storage import Move, Seal
 from swapline_producer.storage.local import file_system, folders
 from swapline_producer.storage.local.store import LocalStorage
 
@@ -121,7 +120,7 @@ def test_what_it_writes_is_its_users_alone(tmp_path: Path, umask: int) -> None:
         storage = LocalStorage(tmp_path / "new" / "store")
         storage.put("inputs/a", b"a face", "image/png")
         storage.put_once("inputs/b", b"a face", "image/png")
-        storage.draft("staging/x/0.png", b"a face", "image/png")
+        storage.put("results/x/0.png", b"a face", "image/png")
         storage.put("results/x/receipt.json", b"{}", "application/json")
     finally:
         os.umask(before)
@@ -162,72 +161,6 @@ def test_a_new_folder_reaches_the_disk_with_what_is_written_into_it(
     assert flushed_by(monkeypatch, lambda: storage.put("a/b/d", b"x", "text/plain"))[1:] == ["b"]
 
 
-def test_a_picture_and_its_result_are_on_the_disk_before_the_answer_with_no_flush_too_many(
-    storage: LocalStorage, monkeypatch: pytest.MonkeyPatch, *, in_order: bool
-) -> None:
-    for area in ("staging/other/0", "results/acme/day/other/0.png"):
-        storage.put(area, b"x", "image/png")
-    staged = flushed_by(monkeypatch, lambda: storage.draft("staging/j/0", b"png", "image/png"))
-    assert staged == (["0"] if in_order else ["0", "j", "staging"])
-    published = flushed_by(monkeypatch, lambda: publish(storage))
-    assert published[0].startswith(".swapline-")
-    assert published[1:] == (["j"] if in_order else ["j", "day"])
-    assert flushed_by(monkeypatch, lambda: storage.delete(["results/acme/day/j/0.png"])) == []
-
-
-FINAL = "results/acme/day/j"
-
-
-def publish(storage: LocalStorage, size: int = 3) -> bool:
-    return storage.publish("staging/j", FINAL, [Move("0", "0.png", size)], Seal("receipt.json", b"{}", "text/plain"))
-
-
-def test_a_result_is_the_staged_file_in_the_folder_it_was_staged_in(storage: LocalStorage, root: Path) -> None:
-    storage.draft("staging/j/0", b"png", "image/png")
-    folder, file = (root / "staging/j").stat().st_ino, (root / "staging/j/0").stat().st_ino
-    assert publish(storage) is True
-    assert (root / FINAL).stat().st_ino == folder
-    assert (root / FINAL / "0.png").stat().st_ino == file
-    assert files_in(root) == {f"{FINAL}/0.png", f"{FINAL}/receipt.json"}
-
-
-def test_what_an_earlier_try_left_beside_a_staged_picture_does_not_become_public(
-    storage: LocalStorage, root: Path
-) -> None:
-    for number in range(2):
-        storage.draft(f"staging/j/{number}", b"png", "image/png")
-    assert publish(storage) is False
-    assert files_in(root) == {f"{FINAL}/0.png", f"{FINAL}/receipt.json", "staging/j/1"}
-
-
-@pytest.mark.parametrize("late", [b"pn", b"PNG"], ids=["half of it", "all of it"])
-def test_what_a_late_writer_stages_again_reaches_a_result_whole_and_flushed_or_not_at_all(
-    storage: LocalStorage, monkeypatch: pytest.MonkeyPatch, late: bytes
-) -> None:
-    storage.draft("staging/j/0", b"png", "image/png")
-    publish(storage)
-    storage.draft("staging/j/0", late, "image/png")
-    flushed = flushed_by(monkeypatch, lambda: publish(storage))
-    assert storage.get(f"{FINAL}/0.png") == (late if len(late) == 3 else b"png")
-    assert ("0" in flushed) == (len(late) == 3)
-
-
-def test_a_file_does_not_look_whole_before_it_is(
-    storage: LocalStorage, root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sizes: list[int] = []
-    real = os.write
-
-    def poll(file: int, data: bytes) -> int:
-        sizes.append((root / "staging/j/0").stat().st_size)
-        return real(file, data[: len(data) // 2 + 1])  # a write may take a part
-
-    monkeypatch.setattr(os, "write", poll)
-    storage.draft("staging/j/0", bytes(file_system.LARGE), "image/png")
-    assert sizes[0] == 0
-    assert max(sizes) < file_system.LARGE == storage.head("staging/j/0")
-
-
 class Killed(BaseException):
     """What a kill is to the code that it hits: nothing after it is done, not even in a `finally`."""
 
@@ -266,11 +199,12 @@ def test_a_kill_between_any_two_calls_is_mended_by_doing_it_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, same: bool
 ) -> None:
     photo, picture = b"photo", b"p" * 3
+    png, receipt = "results/acme/day/j/0.png", "results/acme/day/j/receipt.json"
 
     def life(storage: LocalStorage) -> None:
         storage.put_once("inputs/x", photo, "image/jpeg")
-        storage.draft("staging/j/0", picture, "image/png")
-        publish(storage)
+        storage.put(png, picture, "image/png")
+        storage.put(receipt, b"{}", "application/json")
 
     number = 0
     while True:
@@ -278,16 +212,14 @@ def test_a_kill_between_any_two_calls_is_mended_by_doing_it_again(
         storage = LocalStorage(root)
         if not killed_at(monkeypatch, number, lambda storage=storage: life(storage)):  # type: ignore[misc]
             break
-        for key, whole in (("inputs/x", photo), (f"{FINAL}/0.png", picture), (f"{FINAL}/receipt.json", b"{}")):
+        for key, whole in (("inputs/x", photo), (png, picture), (receipt, b"{}")):
             assert storage.head(key) in {None, len(whole)}, f"half of {key} after {number} calls"
+        assert storage.head(png) or not storage.head(receipt), "a receipt without its picture"
         again = storage if same else LocalStorage(root)
-        if again.head(f"{FINAL}/0.png") is None:  # what was staged is not told of: it is staged once more
-            again.draft("staging/j/0", picture, "image/png")
-        publish(again)
-        again.put_once("inputs/x", photo, "image/jpeg")
-        again.delete(["staging/j/0", "inputs/x"])
+        life(again)
+        again.delete(["inputs/x"])
         again.abandoned(-1)
-        assert files_in(root) == {f"{FINAL}/0.png", f"{FINAL}/receipt.json"}
+        assert files_in(root) == {png, receipt}
         number += 1
     assert number > 20  # it was killed at each of the calls that a job makes
 
@@ -321,10 +253,7 @@ def test_a_folder_that_becomes_a_link_is_not_used_any_more(
     (root / "a").symlink_to(tmp_path / ("away" if back else "other"))
     for call in (
         lambda: storage.put("a/b/2", b"y", "text/plain"),
-        lambda: storage.draft("a/b/2", b"y", "text/plain"),
         lambda: storage.put_once("a/b/2", b"y", "text/plain"),
-        lambda: storage.publish("a/b", "c/d", [Move("1", "1", 1)], Seal("s", b"", "")),
-        lambda: storage.publish("c/b", "a/d", [Move("1", "1", 1)], Seal("s", b"", "")),
         lambda: storage.get("a/b/1"),
         lambda: storage.delete(["a/b/1"]),
     ):
@@ -376,7 +305,7 @@ def test_a_large_file_on_a_full_disk_is_refused_before_a_byte_is_written(
         return -1
 
     monkeypatch.setattr(file_system, "_fallocate", full)
-    for write in (storage.put, storage.draft, storage.put_once):
+    for write in (storage.put, storage.put_once):
         with pytest.raises(StorageUnavailable, match="No space left on device"):
             write("a/large", bytes(file_system.LARGE), "image/png")
     storage.put("a/small", bytes(file_system.LARGE - 1), "image/png")
@@ -437,13 +366,13 @@ def test_without_hard_links_an_object_is_still_stored_once(
 
 
 def test_folders_that_become_empty_go_and_others_stay(storage: LocalStorage, root: Path) -> None:
-    for key in ("staging/one/0", "staging/one/1", "staging/two/0"):
+    for key in ("results/one/0", "results/one/1", "results/two/0"):
         storage.put(key, b"x", "image/png")
-    storage.delete(["staging/one/0", "staging/one/1"])
-    assert files_in(root) == {"staging/two/0"}
-    assert not (root / "staging/one").exists()
-    storage.delete(["staging/two/0"])
-    assert [path.name for path in root.rglob("*")] == ["staging"]  # an area stays: the next job needs it
+    storage.delete(["results/one/0", "results/one/1"])
+    assert files_in(root) == {"results/two/0"}
+    assert not (root / "results/one").exists()
+    storage.delete(["results/two/0"])
+    assert [path.name for path in root.rglob("*")] == ["results"]  # an area stays: the next job needs it
 
 
 def test_a_write_survives_a_folder_that_is_pruned_under_it(storage: LocalStorage) -> None:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import logging
 from typing import TYPE_CHECKING
 
 import pytest
 
 from support.pngs import png
 from swapline_producer.contract import ApiVersion, Gender, Job, JobSpec, LinkedImage, State, StoredImage, StoredPicture
-from swapline_producer.errors import ObjectMissing, StorageUnavailable
+from swapline_producer.errors import ObjectMissing
+from swapline_producer.storage.keys import result_key
 from swapline_producer.testing import memory_storage
 from swapline_workers.adapters.pictures import PictureStore
+from swapline_workers.core.picture_memory import Picture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from swapline_producer.storage import Storage
     from swapline_workers.steps.ports import Pictures
 
@@ -31,7 +30,7 @@ def spec(image: StoredImage | LinkedImage = STORED) -> JobSpec:
     return JobSpec(image=image, gender=Gender.MALE, filter_id=1, api_version=ApiVersion.V6, tenant="acme")
 
 
-def job(staged: int = 0) -> Job:
+def job() -> Job:
     return Job(
         job_id="j1",
         state=State.STORING,
@@ -40,7 +39,6 @@ def job(staged: int = 0) -> Job:
         created_at=LAST_MOMENT_OF_2025,
         queue_until=0,
         run_timeout_ms=1,
-        staged=staged,
     )
 
 
@@ -78,65 +76,27 @@ def test_an_input_that_was_replaced_is_not_sent(storage: Storage, pictures: Pict
         pictures.input_text(spec())
 
 
-def test_staged_pictures_are_read_back_by_number(storage: Storage, pictures: Pictures) -> None:
-    pictures.stage(job(), [b"first", b"second"])
-    assert keys(storage) == ["staging/j1/0", "staging/j1/1"]
-    assert [pictures.staged(job(), number) for number in range(2)] == [b"first", b"second"]
-    with pytest.raises(ObjectMissing):
-        pictures.staged(job(), 2)
+def read(number: int, data: bytes) -> Picture:
+    return Picture(StoredPicture(key=result_key(job(), number), sha256="0", bytes=len(data), width=1, height=1), data)
 
 
-def test_a_result_lies_under_tenant_day_and_job_with_its_receipt(storage: Storage, pictures: Pictures) -> None:
-    key = pictures.store(job(), 0, PICTURE)
-    pictures.write_receipt(job(), b"{}")
-    assert key == "results/acme/2025/12/31/j1/0.png"
-    assert keys(storage) == [key, "results/acme/2025/12/31/j1/receipt.json"]
-    assert storage.get(key) == PICTURE
-
-
-def checked(*sizes: int) -> Job:
-    facts = [StoredPicture(key="any", sha256="ab" * 32, bytes=size, width=1, height=1) for size in sizes]
-    return job(staged=len(sizes)).model_copy(update={"checked": tuple(facts)})
-
-
-def test_staged_pictures_become_results_if_they_have_the_sizes_that_they_had(
-    storage: Storage, pictures: Pictures
+def test_results_lie_under_tenant_day_and_job_and_their_receipt_is_written_last(
+    storage: Storage, pictures: Pictures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pictures.stage(job(), [PICTURE, b"second"])
-    for sizes in ((len(PICTURE) - 1, 6), (len(PICTURE), 7), (len(PICTURE), 6, 1)):
-        with pytest.raises(ObjectMissing):
-            pictures.publish(checked(*sizes), b"{}")
-    pictures.publish(checked(len(PICTURE), 6), b"{}")
+    written, put = list[str](), storage.put
+
+    def noted(key: str, data: bytes, content_type: str) -> None:
+        written.append(key)
+        put(key, data, content_type)
+
+    monkeypatch.setattr(storage, "put", noted)
     folder = "results/acme/2025/12/31/j1"
-    assert storage.get(f"{folder}/0.png") == PICTURE
-    assert storage.get(f"{folder}/1.png") == b"second"
-    assert storage.get(f"{folder}/receipt.json") == b"{}"
-
-
-def test_storing_twice_is_storing_once(storage: Storage, pictures: Pictures) -> None:
-    assert pictures.store(job(), 0, PICTURE) == pictures.store(job(), 0, PICTURE)
-    assert len(keys(storage)) == 1
-
-
-@pytest.mark.parametrize("known", [2, 0])
-def test_unstaging_leaves_results_and_other_jobs_alone(storage: Storage, pictures: Pictures, known: int) -> None:
-    pictures.stage(job(), [b"first", b"second"])
-    storage.put("staging/j10/0", b"other", "image/png")
-    pictures.store(job(), 0, PICTURE)
-    pictures.unstage(job(staged=known))
-    assert keys(storage) == ["results/acme/2025/12/31/j1/0.png", "staging/j10/0"]
-
-
-def test_unstaging_never_raises(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    storage = memory_storage()
-
-    def away(_: Iterable[str]) -> None:
-        raise StorageUnavailable("The store is away.")
-
-    monkeypatch.setattr(storage, "delete", away)
-    with caplog.at_level(logging.WARNING):
-        PictureStore(storage).unstage(job())
-    assert "j1 stays for the janitor: The store is away." in caplog.text
+    for _ in range(2):  # twice is once
+        pictures.store(job(), [read(0, PICTURE), read(1, b"second")])
+    assert written == [f"{folder}/0.png", f"{folder}/1.png", f"{folder}/receipt.json"] * 2
+    assert keys(storage) == written[:3]
+    assert [storage.get(key) for key in written[:2]] == [PICTURE, b"second"]
+    assert [picture.key for picture in pictures.stored(job())] == written[:2]
 
 
 def test_a_result_has_a_url(pictures: Pictures) -> None:

@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 
-from support.fakes import AT, FakePictures, FakeStatusReply, FakeVendor, World, job, png
+from support.fakes import AT, FakeVendor, World, job
 from swapline_producer.contract import Canceling, FailureCode, Job, Notification, State
 from swapline_producer.contract.changes import Change
 from swapline_workers.core.cancellation import apply_cancellation
 from swapline_workers.core.lifecycle import allows
 from swapline_workers.core.outcomes import Stop
 from swapline_workers.steps.finalize import finalize
-from swapline_workers.steps.poll import poll
 from swapline_workers.steps.submit import submit
 
 
@@ -68,7 +67,7 @@ def test_a_result_that_is_kept_is_stored_and_ends_canceled() -> None:
 
 
 def test_a_result_stored_in_the_moment_it_was_dropped_goes_round_once_more() -> None:
-    heeding = apply_cancellation(canceling(State.STORING), Change(to=State.SUCCEEDED, fields={"staged": None}))
+    heeding = apply_cancellation(canceling(State.STORING), Change(to=State.SUCCEEDED, fields={"images": ()}))
     assert heeding == Change(to=State.STORING, due_in=0)
 
 
@@ -88,18 +87,11 @@ def test_what_is_written_instead_is_in_the_table(source: State, target: State, h
         assert allows(source, apply_cancellation(canceling(source, how), Change(to=target)).to)
 
 
-def test_what_was_staged_and_stored_is_deleted() -> None:
-    name = "0" * 32
-    objects = {f"staging/{name}/0": png(), f"results/{name}/0.png": png(), "staging/another/0": png()}
-    world = World(pictures=FakePictures(objects=objects))
-    assert finalize(canceling(State.STORING, staged=1), AT, world.ports) == Stop("CANCELED")
-    assert list(world.pictures.objects) == ["staging/another/0"]
-
-
-def test_a_completed_job_whose_result_is_not_wanted_is_not_looked_at_again() -> None:
-    world = World(vendor=FakeVendor(seen=FakeStatusReply("COMPLETED", AssertionError("must not be read"))))
-    assert poll(canceling(State.STORING), AT, world.ports) == Stop("CANCELED")
+def test_a_completed_job_whose_result_is_not_wanted_ends_without_the_vendor_and_the_store() -> None:
+    world = World(vendor=FakeVendor(seen=AssertionError("must not be asked")))
+    assert finalize(canceling(State.STORING), AT, world.ports) == Stop("CANCELED")
     assert world.session.last.fields["failure_code"] is FailureCode.CANCELED
+    assert world.pictures.objects == {}
 
 
 def test_a_held_job_ends_when_its_slot_is_free() -> None:

@@ -8,6 +8,7 @@ from swapline_workers import errors
 from swapline_workers.core.outcomes import Again
 from swapline_workers.core.schedule.histogram import Histogram, bucket_of, observed
 from swapline_workers.core.schedule.polling import Bounds, next_wait
+from swapline_workers.steps.finalize import finalize
 from swapline_workers.steps.poll import poll
 from swapline_workers.steps.schedule import EVERY_KIND
 from swapline_workers.steps.submit import submit
@@ -107,5 +108,5 @@ def test_nothing_is_learned_from_a_look_that_came_much_too_late(values: dict[str
 def test_reading_the_pictures_again_teaches_nothing() -> None:
     for status in ("COMPLETED", "FAILED"):
         world = knowing(FakeStatusReply(status, [png()]))
-        poll(job(State.STORING), AT, world.ports)
+        finalize(job(State.STORING), AT, world.ports)
         assert [change.observe for change in world.session.changes] == [{}]

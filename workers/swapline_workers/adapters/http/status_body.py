@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 REPLY_LIMIT = 64 * 1024 * 1024
 """Bytes of a status reply, at most: nine pictures of the size that the vendor sends."""
+DOWNLOAD = 10
+"""Times the limit of a status call that the pictures of a completed job may take: with 30 s, 5.5 MB at 18 kB a second.
+What is slower is cut, and tried again until the store timeout is over."""
 BLOCK = 65_536
 """Bytes asked for at once: four TLS records, and small enough for the allocator to keep the memory at hand."""
 
@@ -168,9 +171,11 @@ class OpenStatusReply:
     def pictures(self) -> list[bytes]:
         """Read the rest and give every picture of the reply, each checked to be a whole PNG. Once only.
 
-        The reply's buffer is given on as soon as they are decoded: they are stored for longer than they were read.
-        Raises OutputMissing, OutputInvalid, and Unclear when the reply broke off or is not what it began as.
+        They have a time of their own, as the slot has been passed on: on a slow line they take minutes. The reply's
+        buffer is given on as soon as they are decoded: they are stored for longer than they were read. Raises
+        OutputMissing, OutputInvalid, and Unclear when the reply broke off or is not what it began as.
         """
+        self._translator.deadline.extend(DOWNLOAD * self._translator.deadline.seconds)
         with self._translator.translated():
             self._body.rest()
         if self._body.too_long:

@@ -65,6 +65,10 @@ class Deadline:
         own = self.at - time.monotonic()
         return own if self.outer is None else min(own, self.outer.remaining)
 
+    def extend(self, seconds: float) -> None:
+        """Let the call last so many seconds from now on instead."""
+        self.seconds, self.at = seconds, time.monotonic() + seconds
+
     def check(self) -> None:
         """Raise DeadlineExceeded if the sockets of this call were shut down."""
         if self.fired:
@@ -140,8 +144,10 @@ class _Watchdog:
         """Wait until a deadline has come, and take it out. Calls that ended in time are forgotten on the way."""
         with self._news:
             while True:
-                while self._waiting and self._waiting[0][2].over:
-                    heapq.heappop(self._waiting)
+                while self._waiting and (self._waiting[0][2].over or self._waiting[0][0] < self._waiting[0][2].at):
+                    _, number, deadline = heapq.heappop(self._waiting)
+                    if not deadline.over:  # it was extended
+                        heapq.heappush(self._waiting, (deadline.at, number, deadline))
                 left = self._waiting[0][0] - time.monotonic() if self._waiting else None
                 if left is not None and left <= 0:
                     return heapq.heappop(self._waiting)[2]

@@ -98,12 +98,6 @@ GAUGES = (
         lambda f: math.inf if f.claimed_ago is None else f.claimed_ago,
     ),
     Metric(
-        "swapline_staging_bytes",
-        "gauge",
-        "Pictures of jobs that are not finished, waiting in staging.",
-        lambda f: f.staging_bytes,
-    ),
-    Metric(
         "swapline_webhooks_pending",
         "gauge",
         "Webhooks that are not delivered yet and not given up.",

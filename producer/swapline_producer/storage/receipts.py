@@ -1,0 +1,62 @@
+"""Receipts: what lies beside a job's pictures, written last. With its receipt a job's pictures are results.
+
+A person finds in it what the ledger has long forgotten; a worker, whether a job that broke off was stored.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from swapline_producer.contract import Job, StoredPicture
+from swapline_producer.errors import ObjectMissing
+from swapline_producer.storage.keys import receipt_key
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from swapline_producer.storage import Storage
+
+
+def receipt_of(job: Job, images: Sequence[StoredPicture]) -> bytes:
+    """Return the receipt of a job with these pictures, as JSON."""
+    facts = {
+        "job_id": job.job_id,
+        "tenant": job.tenant,
+        "batch": job.spec.batch,
+        "metadata": job.spec.metadata,
+        "vendor_job_id": job.vendor_job_id,
+        "api_version": job.spec.api_version,
+        "filter_id": job.spec.model_dump(mode="json")["filter_id"],
+        "credits": job.credits,
+        "created_at": job.created_at,
+        "submitted_at": job.submitted_at,
+        "terminal_at": job.terminal_at,
+        "images": [image.model_dump() for image in images],
+    }
+    return json.dumps(facts, indent=2, sort_keys=True).encode()
+
+
+def find_receipt(storage: Storage, job: Job) -> dict[str, Any] | None:
+    """Return the receipt of a job as it was written; None where there is none, or a broken one.
+
+    `images` are StoredPictures. Raises StorageUnavailable.
+    """
+    try:
+        found: dict[str, Any] = json.loads(storage.get(receipt_key(job)))
+        found["images"] = tuple(StoredPicture.model_validate(image) for image in found["images"])
+    except (ObjectMissing, ValueError, TypeError, KeyError):
+        return None
+    return found
+
+
+def stored_pictures(storage: Storage, job: Job) -> tuple[StoredPicture, ...]:
+    """Return the pictures that a receipt says were stored for this very submission, where they are all there.
+
+    Raises StorageUnavailable.
+    """
+    receipt = find_receipt(storage, job)
+    if receipt is None or receipt.get("vendor_job_id") != job.vendor_job_id:
+        return ()
+    images: tuple[StoredPicture, ...] = receipt["images"]
+    return images if all(storage.head(image.key) == image.bytes for image in images) else ()

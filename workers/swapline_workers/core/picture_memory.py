@@ -1,0 +1,119 @@
+"""Pictures on their way from the vendor to the store, in the memory of this process, of a bounded number of jobs.
+
+A job has a place from before its pictures are read until they are stored. Between two steps, and between two tries of
+one, the place waits for the job; after a while it is given up, since another worker may have gone on with the job.
+What is in a place is bound to the job, its id at the vendor and its version, so that no other job can take it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from swapline_producer.contract import Job, StoredPicture
+
+PATIENCE = 0.5
+"""Seconds to wait for a place: a picture takes a tenth of that while the store is well, and half of it on a busy
+machine. Longer means that the store is not well, and the job asks again later."""
+
+
+class Picture(NamedTuple):
+    """A picture that was read and checked: the bytes, and what they are known by."""
+
+    known: StoredPicture
+    data: bytes
+
+
+Binding = tuple[str, str | None, int]
+"""Whose pictures: job id, id at the vendor, version."""
+
+
+def binding_of(job: Job) -> Binding:
+    """Return what pictures of a job are bound to."""
+    return job.job_id, job.vendor_job_id, job.version
+
+
+@dataclass(slots=True)
+class Place:
+    """Room for the pictures of one job."""
+
+    binding: Binding
+    pictures: tuple[Picture, ...] = ()
+    waits: float | None = None
+    """Seconds until the job comes for its pictures; None where nobody will."""
+
+    def keep(self, job: Job, pictures: tuple[Picture, ...], waits: float = 0.0) -> None:
+        """Keep these pictures until the job, at this version, comes for them, in `waits` seconds."""
+        self.binding, self.pictures, self.waits = binding_of(job), pictures, waits
+
+
+class PictureMemory:
+    """Places for the pictures of so many jobs. May be used from several threads."""
+
+    def __init__(self, places: int, *, kept_for: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """`kept_for` is how many seconds a place outlives the moment at which its job should have come."""
+        self.used = True
+        """Whether this process stores pictures. One that does not leaves reading them to those that do."""
+        self._room = threading.BoundedSemaphore(places)
+        self._kept_for = kept_for
+        self._clock = clock
+        self._waiting: dict[str, tuple[float, Place]] = {}
+        self._lock = threading.Lock()
+
+    def has(self, job: Job) -> bool:
+        """Whether the pictures of a job, at this version, are here."""
+        with self._lock:
+            until, place = self._waiting.get(job.job_id, (0.0, None))
+        return place is not None and place.binding == binding_of(job) and self._clock() < until
+
+    @contextmanager
+    def place(self, job: Job) -> Iterator[Place | None]:
+        """Take the place of a job, with its pictures where they are here, or a new one; None where there is no room.
+
+        Afterwards the place is free again, unless `keep` was called in it, or a try of pictures that were here raised.
+        """
+        place = self._taken(job)
+        if place is None and not self._room.acquire(timeout=PATIENCE):
+            yield None
+            return
+        place = place or Place(binding_of(job))
+        place.waits = None
+        try:
+            yield place
+        except Exception:
+            if place.pictures and place.waits is None:
+                place.waits = 0.0
+            raise
+        finally:
+            self._left(place)
+
+    def _taken(self, job: Job) -> Place | None:
+        with self._lock:
+            self._give_up_old_places()
+            _, place = self._waiting.pop(job.job_id, (0.0, None))
+        if place is None or place.binding == binding_of(job):
+            return place
+        self._room.release()
+        return None
+
+    def _left(self, place: Place) -> None:
+        if place.waits is None:
+            self._room.release()
+            return
+        with self._lock:
+            before = self._waiting.get(place.binding[0])
+            self._waiting[place.binding[0]] = (self._clock() + place.waits + self._kept_for, place)
+        if before is not None:
+            self._room.release()
+
+    def _give_up_old_places(self) -> None:
+        now = self._clock()
+        for job_id in [job_id for job_id, (until, _) in self._waiting.items() if until <= now]:
+            del self._waiting[job_id]
+            self._room.release()
