@@ -122,11 +122,12 @@ def server(tmp_path: Path) -> Iterator[redis.Redis]:
     port = free_port()
     argv = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(tmp_path), "--save", ""]
     with subprocess.Popen(argv, stdout=subprocess.DEVNULL) as child:
-        client = redis.Redis(port=port, decode_responses=True)
-        waited_for(lambda: answers(client))
-        yield client
-        client.close()
-        child.kill()  # its data are of no use to anybody
+        try:
+            with redis.Redis(port=port, decode_responses=True) as client:
+                waited_for(lambda: answers(client))
+                yield client
+        finally:
+            child.kill()  # its data are of no use
 
 
 def answers(client: redis.Redis) -> bool:

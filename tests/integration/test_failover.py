@@ -117,9 +117,11 @@ def metrics_page(installation: Installation) -> Generator[str]:
     )
     assert child.stdout is not None
     with child.stdout:
-        yield child.stdout.readline().strip()
-        child.terminate()
-        assert child.wait(30) == 0
+        try:
+            yield child.stdout.readline().strip()
+        finally:
+            child.terminate()
+            assert child.wait(30) == 0
 
 
 def test_board_and_metrics_read_from_the_new_primary(behind: Installation, address: OneAddress) -> None:

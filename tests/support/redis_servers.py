@@ -72,7 +72,11 @@ class RealServer:
             config.write_text("\n".join((f"bind {LOOPBACK}", *port, f"dir {self.folder}", *self.lines, "")))
         with (self.folder / "log").open("ab") as log:
             self.child = subprocess.Popen([self.program, str(config)], stdout=log, stderr=log, cwd=self.folder)
-        self._wait()
+        try:
+            self._wait()
+        except BaseException:
+            self.kill()
+            raise
 
     def kill(self) -> None:
         assert self.child is not None
@@ -187,6 +191,13 @@ def _acquainted(everything: Watched) -> None:
                 pause.wait(0.05)
 
 
+def _usage(*, ca: bool) -> x509.KeyUsage:
+    """What a key is for: an authority's signs certificates, any other signs handshakes."""
+    others = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "crl_sign")
+    never = dict.fromkeys((*others, "encipher_only", "decipher_only"), False)
+    return x509.KeyUsage(digital_signature=not ca, key_cert_sign=ca, **never)
+
+
 class Authority:
     """A certificate authority that signs for loopback."""
 
@@ -221,6 +232,10 @@ class Authority:
             .not_valid_after(now + timedelta(days=1))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
+            # Python 3.13 verifies strictly (RFC 5280): each certificate names its own key and its issuer's.
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
+            .add_extension(_usage(ca=ca), critical=True)
         )
         return made.sign(self._key, hashes.SHA256())
 
