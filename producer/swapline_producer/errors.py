@@ -50,7 +50,7 @@ class WrongOwner(SettingsError):  # noqa: N818 -- it names the situation
 class RequestError(SwaplineError):
     """A request is refused before anything was stored or spent.
 
-    `field` is the field of `SwapRequest`; `code` the code under which the vendor would have refused it, if any.
+    `field` is the field of `SwapRequest`; `code` the vendor's own code for it, if its page has one.
     """
 
     def __init__(self, message: str, *, field: str, code: FailureCode | None = None) -> None:

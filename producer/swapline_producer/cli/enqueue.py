@@ -18,8 +18,6 @@ from swapline_producer.contract import ApiVersion, Gender, Priority, QualityMode
 BASE64_STARTS = ("/9j/", "iVBORw0KGgo", "UklGR")
 """How the base64 of a JPEG, a PNG and a WebP begins."""
 
-GENDERS = {gender.name.lower(): gender for gender in Gender}
-
 
 class GenderType(click.ParamType[Gender]):
     """A gender by the vendor's number or by its name."""
@@ -28,12 +26,10 @@ class GenderType(click.ParamType[Gender]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Gender:
         """Read 0-4 or male, female, boy, girl, group."""
-        if isinstance(value, Gender):
-            return value
-        known = {**{str(gender.value): gender for gender in Gender}, **GENDERS}
-        if str(value).lower() not in known:
-            self.fail(f"{value!r} is not one of 0-4 or {', '.join(GENDERS)}.", param, ctx)
-        return known[str(value).lower()]
+        try:
+            return Gender(value)
+        except ValueError:
+            self.fail(f"{value!r} is not one of 0-4 or {', '.join(one.name.lower() for one in Gender)}.", param, ctx)
 
 
 def pairs(texts: tuple[str, ...], option: str) -> dict[str, str]:

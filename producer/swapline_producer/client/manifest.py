@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from swapline_producer.client.images import is_data_uri, is_link, read_image
-from swapline_producer.contract import Gender, SwapRequest, checked
+from swapline_producer.contract import SwapRequest, checked
 from swapline_producer.errors import RequestError
 from swapline_producer.webhooks.addresses import check_webhook
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 FIELDS = frozenset(SwapRequest.model_fields) - {"batch", "replace_failed"}
 REQUIRED = ("image", "gender", "filter_id")
 OBJECTS = ("metadata", "extra")
-GENDERS = {gender.name.lower(): gender.value for gender in Gender}
 
 CHECKED = 4096
 """Pictures remembered as good while a manifest is checked: rows that share a picture are mostly near to each other."""
@@ -103,7 +102,7 @@ class Manifest:
             values[name] = _object(name, values.get(name, {}))
         others = {name: _as_text(value) for name, value in found.items() if name not in FIELDS}
         values["metadata"] = {**{name: _as_text(value) for name, value in values["metadata"].items()}, **others}
-        for name, read in (("image", self._image), ("gender", _gender), ("filter_id", whole_number)):
+        for name, read in (("image", self._image), ("filter_id", whole_number)):
             if name in values:
                 values[name] = read(values[name])
         return values
@@ -216,12 +215,6 @@ def _object(name: str, value: Any) -> dict[str, Any]:
 
 def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _gender(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    return GENDERS.get(value.strip().lower(), whole_number(value))
 
 
 def whole_number(value: Any) -> Any:

@@ -137,6 +137,12 @@ class Gender(IntEnum):
     GIRL = 3
     GROUP = 4
 
+    @classmethod
+    def _missing_(cls, value: object) -> Gender | None:
+        """Read a name, as in "female", or a digit as text; the ledger and the vendor get the number."""
+        text = value.strip().upper() if isinstance(value, str) else ""
+        return next((one for one in cls if text in {one.name, str(one.value)}), None)
+
 
 class Ratio(StrEnum):
     """The shape of the result."""

@@ -37,17 +37,16 @@ if TYPE_CHECKING:
 
 CODE_OF_FIELD = {
     "image": FailureCode.INVALID_IMAGE,
-    "gender": FailureCode.VENDOR_REJECTED,
     "filter_id": FailureCode.FILTER_NOT_FOUND,
-    "ratio": FailureCode.VENDOR_REJECTED,
     "quality_mode": FailureCode.INVALID_QUALITY_MODE,
 }
-"""The code under which the vendor would refuse a value of this field that is not on its page."""
+"""The vendor's own code for a value of this field that is not on its page; other fields have none."""
 
 _SECONDS = f"it must be seconds, more than 0 and at most {TEN_YEARS:,.0f} (ten years)"
 
 SENTENCES = {
     "image": "it must be a pathlib.Path, bytes, a data URI, base64 or a public URL",
+    "gender": "it must be 0 to 4, or male, female, boy, girl or group",
     "traceparent": "it is written 00-<32 hex digits>-<16 hex digits>-<2 hex digits>, as in W3C's header",
     "filter_id": "it must be an integer from the vendor's catalog, or a UUID",
     "tenant": "it must be 1 to 64 letters, digits, dots, dashes or underscores, a letter or a digit first",
@@ -109,14 +108,12 @@ class SwapOptions(Frozen):
             raise RequestError(
                 "extra: extra fields are for api_version v5 only; leave them out",
                 field="extra",
-                code=FailureCode.VENDOR_REJECTED,
             )
         reserved = sorted(self.extra.keys() & {"base64", "gender", "filter_id", "ratio", "quality_mode"})
         if reserved:
             raise RequestError(
                 f"extra: give {', '.join(reserved)} as a field of its own",
                 field="extra",
-                code=FailureCode.VENDOR_REJECTED,
             )
         return self
 

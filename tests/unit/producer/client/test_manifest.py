@@ -27,7 +27,7 @@ def test_columns_are_the_fields_of_a_request_and_others_become_metadata(tmp_path
     first, second = rows(tmp_path / "spring.csv", text)
     assert first.values == {
         "image": URL,
-        "gender": 1,
+        "gender": "female",
         "filter_id": 12,
         "ratio": "square",
         "queue_ttl": "60",
@@ -146,7 +146,7 @@ def test_defaults_are_for_rows_that_do_not_say_otherwise(tmp_path: Path) -> None
     path = tmp_path / "spring.csv"
     path.write_text(f"image,gender\n{URL},\n{URL},boy\n")
     found = list(Manifest(path, "spring", {"gender": "girl", "filter_id": "12"}).rows())
-    assert [(row.values["gender"], row.values["filter_id"]) for row in found] == [(3, 12), (2, 12)]
+    assert [(row.values["gender"], row.values["filter_id"]) for row in found] == [("girl", 12), ("boy", 12)]
 
 
 def test_a_row_is_found_again_by_its_key() -> None:
