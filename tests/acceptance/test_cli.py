@@ -95,7 +95,7 @@ def test_waiting_tells_scripts_by_its_exit_code(installation: Installation, phot
         ),
         (("nowhere.jpg", "--gender", "0", "--filter-id", "12"), "(INVALID_IMAGE)"),
         (("{text}", "--gender", "0", "--filter-id", "12"), "(INVALID_IMAGE)"),
-        (("{photo}", "--gender", "0", "--filter-id", "12", "--extra", "seed=7"), "api_version v5 only; leave them out\n"),
+        (("{photo}", "--gender", "0", "--filter-id", "12", "--extra", "seed=7"), "leave them out\n"),
         (("{photo}", "--gender", "0", "--filter-id", "12", "--tenant", "a b"), "tenant"),
         (("{photo}", "--gender", "0", "--filter-id", "12", "--webhook-url", "gopher://x"), "webhook_url"),
         (("{photo}", "--gender", "0", "--filter-id", "12", "--metadata", "nonsense"), "key=value"),

@@ -42,7 +42,9 @@ FAILURES: Mapping[FailureCode, Failure] = {
         "look at the input; enqueue again",
     ),
     FailureCode.VENDOR_REJECTED: Failure(
-        "the vendor refused the request, after it was sent, with a code that its page does not have", "no", "read `failure_detail`"
+        "the vendor was sent the request and refused it with a code that its page does not have",
+        "no",
+        "read `failure_detail`",
     ),
     FailureCode.UNAUTHORIZED: Failure(
         "kept for replies about a single job; a refused key pauses submitting and fails no job",

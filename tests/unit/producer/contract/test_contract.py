@@ -51,7 +51,7 @@ def test_a_gender_may_be_given_as_a_word_or_a_digit_and_stays_a_number_in_the_le
 
 @pytest.mark.parametrize("value", ["woman", "", "5", None, [], 0.5])
 def test_what_is_no_gender_is_refused_with_the_words_that_are(value: object) -> None:
-    with pytest.raises(RequestError, match="gender: it must be 0 to 4, or male, female, boy, girl or group$"):
+    with pytest.raises(RequestError, match=r"^gender: it must be 0 to 4, or male, female, boy, girl or group$"):
         request(gender=value)
 
 
