@@ -53,7 +53,7 @@ def looked_up(report: dict[str, Any]) -> tuple[int, int, list[str]]:
 def check_lock() -> bool:
     """Every package of the lock has one version and its hashes."""
     loose = unpinned(LOCK.read_text())
-    say("lock", f"not pinned by hash: {', '.join(loose)}" if loose else "every package is pinned by hash")
+    report("lock", f"not pinned by hash: {', '.join(loose)}" if loose else "every package is pinned by hash")
     return not loose
 
 
@@ -70,13 +70,13 @@ def check_vulnerabilities() -> bool:
         reason = (done.stderr.strip().splitlines() or ["no registry with advisories answered"])[-1]
     strict = bool(os.environ.get("AUDIT_STRICT"))
     if known < total or not total:
-        say("vulnerabilities", f"NOT LOOKED UP for {total - known} of {total} packages: {reason[:200]}")
+        report("vulnerabilities", f"NOT LOOKED UP for {total - known} of {total} packages: {reason[:200]}")
         if strict:
             return False
     for one in found:
-        say("vulnerabilities", one)
+        report("vulnerabilities", one)
     if known and not found:
-        say("vulnerabilities", f"none known in {known} of {total} packages")
+        report("vulnerabilities", f"none known in {known} of {total} packages")
     return not found
 
 
@@ -87,9 +87,9 @@ def write_bill() -> bool:
     command = [BIN / "cyclonedx-py", "requirements", LOCK, "--pyproject", ROOT / "pyproject.toml"]
     done = run(*command, "--output-reproducible", "--validate", "--of", "JSON", "-o", bill)
     if done.returncode:
-        say("bill of materials", done.stderr.strip()[-300:])
+        report("bill of materials", done.stderr.strip()[-300:])
         return False
-    say(
+    report(
         "bill of materials", f"{len(json.loads(bill.read_text())['components'])} components in {bill.relative_to(ROOT)}"
     )
     return True
@@ -106,12 +106,12 @@ def check_secrets() -> bool:
     scan = run(BIN / "detect-secrets", "scan", *off, *tests)
     in_tests = json.loads(scan.stdout)["results"] if not scan.returncode else {"the scan failed": [{}]}
     if hook.returncode:
-        say("secrets", hook.stdout.strip() or hook.stderr.strip())
+        report("secrets", hook.stdout.strip() or hook.stderr.strip())
     alarms = {(name, str(one.get("type"))) for name, found in in_tests.items() for one in found} - FALSE_ALARMS
     for name, kind in sorted(alarms):
-        say("secrets", f"{name}: {kind}")
+        report("secrets", f"{name}: {kind}")
     if not hook.returncode and not alarms:
-        say("secrets", f"none in {len(there)} files")
+        report("secrets", f"none in {len(there)} files")
     return not hook.returncode and not alarms
 
 
@@ -120,7 +120,7 @@ def run(*command: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run([str(part) for part in command], cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def say(part: str, sentence: str) -> None:
+def report(part: str, sentence: str) -> None:
     """Print how a part went."""
     print(f"{part}: {sentence}", flush=True)
 

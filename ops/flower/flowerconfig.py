@@ -43,7 +43,7 @@ if PAIRS:
 # of a request, and a thousand halves of requests take all its files.
 bound_connections()
 
-# Loopback unless somebody says otherwise (FLOWER_ADDRESS=0.0.0.0 in a container, behind a proxy with TLS).
+# Loopback unless set otherwise (FLOWER_ADDRESS=0.0.0.0 in a container, behind a proxy with TLS).
 address = options.address or "127.0.0.1"
 
 # In the order of the story: which step of which job, how it stands, how often it was tried again. One retrying poll

@@ -93,19 +93,19 @@ def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
 
 
 @pytest.mark.parametrize("page", RUNBOOKS, ids=lambda page: page.stem)
-def test_a_runbook_says_what_it_means_what_to_look_at_what_to_do_and_when_to_wake_somebody(page: Path) -> None:
+def test_a_runbook_says_what_it_means_what_to_check_what_to_do_and_when_to_page_a_person(page: Path) -> None:
     text = page.read_text()
-    parts = [f"# {page.stem}", "**Symptom.**", "**What it means.**", "**Look at**", "**Do**", "**Wake somebody**"]
+    parts = [f"# {page.stem}", "**Symptom.**", "**What it means.**", "**Check**", "**Do**", "**Page a person**"]
     places = [text.find(part) for part in parts]
     assert -1 not in places
     assert places == sorted(places)
     assert [link for link in re.findall(r"\]\(([^)#:]+)\)", text) if not (page.parent / link).exists()] == []
 
 
-def test_a_page_comes_when_its_runbook_says_that_somebody_must_be_woken() -> None:
+def test_a_page_comes_when_its_runbook_says_that_a_person_is_paged() -> None:
     """Minutes of `for`; a rule that waits within its expression as well may only be later."""
     for rule in rules():
-        asked = (RUNBOOKS[0].parent / f"{rule['alert']}.md").read_text().partition("**Wake somebody** ")[2]
+        asked = (RUNBOOKS[0].parent / f"{rule['alert']}.md").read_text().partition("**Page a person** ")[2]
         if rule["labels"]["severity"] == "page":
             minutes = {"m": 1, "h": 60}[rule["for"][-1]] * int(rule["for"][:-1])
             assert asked.startswith(f"after {minutes} minutes"), rule["alert"]
