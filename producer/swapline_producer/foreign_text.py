@@ -6,6 +6,8 @@ name read as another one. Each such character becomes one that is shown.
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit, urlunsplit
+
 _UNSEEN = (
     *range(0x80, 0xA0),  # the second set of controls: 0x9b alone is an escape code to some terminals
     *(0xAD, 0x61C, 0x180E, 0x200B, 0x200E, 0x200F),
@@ -32,3 +34,11 @@ def visible(value: object, *, lines: bool = False) -> str:
     """
     text = str(value)
     return text if text.isprintable() else text.translate(_VISIBLE_IN_LINES if lines else _VISIBLE)
+
+
+def without_query(url: str) -> str:
+    """Return a URL without user name, query and fragment, which may be secrets; `?…` says that there was a query."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    plain = urlunsplit((parts.scheme, host, parts.path, "", ""))
+    return f"{plain}?…" if parts.query else plain

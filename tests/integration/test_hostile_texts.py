@@ -75,6 +75,7 @@ CALLS: dict[str, list[list[str]]] = {
     ],
     "janitor": [["--dry-run", "--older-than", "0"]],
     "jobs cancel": [["{argument}"], ["{running}"], ["--tenant", "{argument}", "--dry-run"]],
+    "jobs download": [["{failed}"], ["{argument}"], ["{failed}", "--to", "{argument}"]],
     "jobs events": [["{failed}"], ["{argument}"]],
     "jobs list": [
         [],

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from swapline_producer.errors import SettingsError, StorageError
+
 if TYPE_CHECKING:
+    from swapline_producer.contract import Job
     from swapline_producer.ledger import Ledger
     from swapline_producer.producer import Producer
+
+LINK_LIFE_S = 3600.0
+"""Seconds that a link on a terminal works: long enough to open it, short in a log of the terminal."""
+
+SIGN_TIMEOUT_S = 5.0
+"""Seconds to find a cloud's credentials, which may be asked of a server."""
 
 
 def producer() -> Producer:
@@ -22,3 +32,17 @@ def ledger() -> Ledger:
     from swapline_producer.settings import ProducerSettings, load  # noqa: PLC0415 -- beside its use
 
     return open_ledger(load(ProducerSettings))
+
+
+def links(job: Job) -> dict[str, str]:
+    """Return a URL for each picture of a job, by its key; none where this shell has no store, or no right to it."""
+    from swapline_producer.settings import ProducerSettings, load  # noqa: PLC0415 -- beside its use
+    from swapline_producer.storage import open_storage  # noqa: PLC0415 -- beside its use
+
+    url = load(ProducerSettings).storage_url
+    if not (job.images and url):
+        return {}
+    with suppress(SettingsError, StorageError):
+        store = open_storage(url, timeout=SIGN_TIMEOUT_S)
+        return {image.key: store.url(image.key, LINK_LIFE_S) for image in job.images}
+    return {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import click
 
 from swapline_producer.cli.numbers import Finite
 from swapline_producer.cli.output import out, print_json, wait_and_exit
-from swapline_producer.client.images import is_data_uri, is_link
+from swapline_producer.client.images import MAX_BYTES, is_data_uri, is_link
 from swapline_producer.client.manifest import whole_number
 from swapline_producer.contract import ApiVersion, Gender, Priority, QualityMode, Ratio, SwapRequest
 
@@ -40,12 +41,31 @@ def pairs(texts: tuple[str, ...], option: str) -> dict[str, str]:
     return found
 
 
-def picture(text: str) -> Path | str:
-    """Read what a person gives as a picture: a file, unless it is a URL, a data URI, base64 or nothing."""
+def picture(text: str) -> Path | str | bytes:
+    """Read what a person gives as a picture: a file, unless it is -, a URL, a data URI, base64 or nothing."""
     if is_link(text) or is_data_uri(text) or not text.strip():
         return text
+    if text == "-":
+        return _standard_input()
     path = Path(text)
     return text if text.startswith(BASE64_STARTS) and not os.path.lexists(path) else path
+
+
+def _standard_input() -> bytes:
+    """Read a picture from standard input, and no more than one byte above the limit."""
+    if sys.stdin.isatty():
+        raise click.UsageError("- is the picture on standard input: give it by a pipe, or by < FILE.")
+    return sys.stdin.buffer.read(MAX_BYTES + 1)
+
+
+def _check_output(output: Path, *, may_exist: bool) -> None:
+    """Refuse, before anything is paid, a file that cannot be written in the end."""
+    if not output.parent.is_dir():
+        raise click.BadParameter(f"the folder {output.parent} does not exist", param_hint="-o")
+    if output.name in {"", "-"}:
+        raise click.BadParameter("give the name of a file", param_hint="-o")
+    if os.path.lexists(output) and not may_exist:
+        raise click.BadParameter(f"{output} is there already, and nothing is overwritten", param_hint="-o")
 
 
 def _maybe_json(text: str) -> Any:
@@ -72,15 +92,22 @@ def _maybe_json(text: str) -> Any:
 @click.option("--replace-failed", is_flag=True, help="Let a job that failed under the key give it up to a new one.")
 @click.option("--queue-ttl", type=Finite(), help="Seconds it may wait for a slot.")
 @click.option("--run-timeout", type=Finite(), help="Seconds the vendor may take.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Wait, and write the picture here (further ones as FILE-2, …).",
+)
 @click.option("--wait", is_flag=True, help="Wait for the end: exit 0 succeeded, 1 not, 3 not finished.")
 @click.option("--timeout", type=Finite(), default=3600.0, show_default=True, help="Seconds to wait at most.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def enqueue(image: str, *, wait: bool, timeout: float, as_json: bool, **given: Any) -> None:
-    """Enqueue one face swap. IMAGE is a file, a public URL, a data URI or base64.
+def enqueue(image: str, *, output: Path | None, wait: bool, timeout: float, as_json: bool, **given: Any) -> None:
+    """Enqueue one face swap. IMAGE is a file, a public URL, a data URI, base64, or - for standard input.
 
     \b
     Examples:
-      swapline enqueue portrait.jpg --gender female --filter-id 12 --wait
+      swapline enqueue portrait.jpg --gender female --filter-id 12 -o result.png
       swapline enqueue https://example.com/me.jpg --gender 0 --filter-id 7 --webhook-url https://example.com/hook
     """  # noqa: D301 -- click's mark for a block that keeps its lines
     from swapline_producer.producer import Producer  # noqa: PLC0415 -- celery is not loaded for --help
@@ -88,13 +115,15 @@ def enqueue(image: str, *, wait: bool, timeout: float, as_json: bool, **given: A
     given["metadata"] = pairs(given["metadata"], "--metadata")
     given["extra"] = {name: _maybe_json(text) for name, text in pairs(given["extra"], "--extra").items()}
     given["filter_id"] = whole_number(given["filter_id"])
+    if output:
+        _check_output(output, may_exist=given["idempotency_key"] is not None)
     request = SwapRequest(image=picture(image), **given)
     producer = Producer.from_env()
     enqueued = producer.enqueue(request)
-    if not wait:
+    if not wait and output is None:
         _say_enqueued(enqueued.job_id, created=enqueued.created, as_json=as_json)
         return
-    wait_and_exit(producer, enqueued.job_id, timeout, as_json=as_json)
+    wait_and_exit(producer, enqueued.job_id, timeout, as_json=as_json, output=output)
 
 
 def _say_enqueued(job_id: str, *, created: bool, as_json: bool) -> None:

@@ -9,6 +9,7 @@ import click
 from swapline_producer.cli import connections as reach
 from swapline_producer.cli.evidence import evidence, print_held
 from swapline_producer.cli.jobs_cancel import cancel
+from swapline_producer.cli.jobs_download import download
 from swapline_producer.cli.jobs_list import list_
 from swapline_producer.cli.jobs_replay import replay
 from swapline_producer.cli.numbers import Finite
@@ -25,7 +26,7 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSO
 
 @click.group()
 def jobs() -> None:
-    """Look at jobs (list, show, events, wait), and decide on them (resolve, replay, cancel).
+    """Look at jobs (list, show, events, wait, download), and decide on them (resolve, replay, cancel).
 
     \b
     Examples:
@@ -34,7 +35,7 @@ def jobs() -> None:
     """  # noqa: D301 -- click's mark for a block that keeps its lines
 
 
-for command in (list_, replay, cancel, purge):
+for command in (list_, download, replay, cancel, purge):
     jobs.add_command(command)
 
 
@@ -44,17 +45,26 @@ for command in (list_, replay, cancel, purge):
 def show(job_id: str, *, as_json: bool) -> None:
     """Show one job: what it is, what is known, what happened to it, and how long each part took.
 
+    A link to a picture in a cloud works for an hour.
+
     \b
     Example: swapline jobs show 0193…
     """  # noqa: D301 -- click's mark for a block that keeps its lines
     ledger = reach.ledger()
     job, log, now, due = ledger.get(job_id), ledger.events(job_id), ledger.now(), ledger.due_at(job_id)
-    known, took = evidence(job, log), stages(job, log, now)
+    known, took, links = evidence(job, log), stages(job, log, now), reach.links(job)
     if as_json:
-        facts = {"evidence": known, "next_at": moment(due), "stages": took, "deliveries": deliveries(log)}
+        images = [image.model_dump() | {"url": links.get(image.key)} for image in job.images]
+        facts = {
+            "images": images,
+            "evidence": known,
+            "next_at": moment(due),
+            "stages": took,
+            "deliveries": deliveries(log),
+        }
         print_json(job_facts(job) | facts | {"timeline": timeline(log)})
         return
-    print_job(job, now, due)
+    print_job(job, now, due, links)
     if known:
         print_held([(job, known)])
     out.print()

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.table import Table
@@ -14,10 +15,11 @@ from rich.text import Text
 from swapline_producer.cli.terminal import Terminal
 from swapline_producer.contract import Job, Notification, State
 from swapline_producer.errors import RequestError
-from swapline_producer.foreign_text import visible
+from swapline_producer.foreign_text import visible, without_query
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
     from swapline_producer.producer import Producer
 
@@ -41,6 +43,8 @@ WIDE = 240
 
 NARROW = 100
 """Columns of a terminal below which a list of jobs shows less of each."""
+
+NO_LINKS: Mapping[str, str] = MappingProxyType({})
 
 out = Terminal(soft_wrap=True, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE)
 
@@ -85,17 +89,26 @@ def exit_code(job: Job) -> int:
     return DONE if job.state is State.SUCCEEDED else FAILED
 
 
-def wait_and_exit(producer: Producer, job_id: str, timeout: float, *, as_json: bool) -> NoReturn:
-    """Wait for the end of a job, show it, and end with the exit code that says how it went."""
+def wait_and_exit(
+    producer: Producer, job_id: str, timeout: float, *, as_json: bool, output: Path | None = None
+) -> NoReturn:
+    """Wait for the end of a job, show it, and exit with its code; write the pictures of a success to `output`."""
     try:
         job = producer.wait(job_id, timeout)
     except TimeoutError as error:
         complain(error)
+        if output:
+            warn(f"swapline: When it has succeeded: swapline jobs download {job_id}")
         sys.exit(NOT_FINISHED)
     if as_json:
         print_json(job_facts(job))
     else:
         print_job(job)
+    if output and job.state is State.SUCCEEDED:
+        from swapline_producer.client.download import check_has_pictures, picture_files, save_pictures  # noqa: PLC0415 -- beside its use
+
+        check_has_pictures(job)
+        save_pictures(producer, job.images, picture_files(output, len(job.images)))
     sys.exit(exit_code(job))
 
 
@@ -109,6 +122,8 @@ def moment(milliseconds: int | None) -> str | None:
 def job_facts(job: Job) -> dict[str, Any]:
     """A job as programs read it."""
     spec = job.spec.model_dump(mode="json", exclude_none=True)
+    if job.spec.webhook_url:
+        spec["webhook_url"] = without_query(job.spec.webhook_url)
     return {
         "job_id": job.job_id,
         "state": job.state,
@@ -118,6 +133,11 @@ def job_facts(job: Job) -> dict[str, Any]:
         "vendor_job_id": job.vendor_job_id,
         "vendor_status": job.vendor_status,
         "api_version": job.spec.api_version,
+        "gender": job.spec.gender.name.lower(),
+        "filter_id": spec["filter_id"],
+        "ratio": job.spec.ratio,
+        "webhook_url": spec.get("webhook_url"),
+        "idempotency_key": job.spec.idempotency_key,
         "attempts": job.attempts,
         "polls": job.polls,
         "credits": job.credits,
@@ -136,8 +156,8 @@ def job_facts(job: Job) -> dict[str, Any]:
     }
 
 
-def print_job(job: Job, now: int | None = None, due: int | None = None) -> None:
-    """A job as people read it; with `now` (milliseconds) how long ago things were, `due`: its next moment."""
+def print_job(job: Job, now: int | None = None, due: int | None = None, links: Mapping[str, str] = NO_LINKS) -> None:
+    """Print a job for people; with `now` (milliseconds) its ages, `due`: its next moment, `links`: URLs by key."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     table.add_column(overflow="fold")  # a key that is cut is of no use
@@ -147,6 +167,8 @@ def print_job(job: Job, now: int | None = None, due: int | None = None) -> None:
         elif name == "images":
             for image in job.images:
                 table.add_row("image", f"{image.key}  {image.width}x{image.height}  {image.bytes:,} bytes")
+                if image.key in links:
+                    table.add_row("link", Text(links[image.key]))
         elif value not in (None, {}, []) and name != "request":
             since = f"  {ago(getattr(job, name), now)}" if now and name.endswith("_at") else ""
             table.add_row(name, Text(f"{value}{since}"))

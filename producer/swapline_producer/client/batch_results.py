@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import csv
-import hashlib
-import os
-import re
 from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from swapline_producer.client.download import file_stem, picture_files, save_pictures, unfinished_file
 from swapline_producer.client.manifest import row_of
 from swapline_producer.contract import Frozen, State
-from swapline_producer.errors import BatchNotFound, NotPossible
+from swapline_producer.errors import BatchNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from swapline_producer.contract import Job, StoredPicture
+    from swapline_producer.contract import Job
     from swapline_producer.ledger import Ledger
     from swapline_producer.producer import Producer
 
@@ -38,9 +36,6 @@ FAILURES_FIRST = (
     State.SUCCEEDED,
 )
 """What a person wants to see first."""
-
-PLAIN_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
-"""Ids that are names of files as they are; ours have 32 hexadecimal digits."""
 
 COLUMNS = (
     "row",
@@ -147,7 +142,7 @@ def write_results(
     """
     ids = ledger.batch_ids(batch, tenant)
     names = sorted({name for job in _read(ledger, ids) for name in job.spec.metadata})
-    unfinished = _beside(path)
+    unfinished = unfinished_file(path)
     with unfinished.open("x", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([*COLUMNS, *(f"metadata.{name}" for name in names)])
@@ -165,14 +160,7 @@ def download(producer: Producer, batch: str, job: Job, folder: Path) -> None:
 
     Raises NotPossible where another file has the name, StorageError, OSError.
     """
-    for target, image in zip(files(batch, job, folder), job.images, strict=True):
-        if os.path.lexists(target):
-            _check_same(target, image)
-            continue
-        unfinished = _beside(target)
-        with unfinished.open("xb") as file:
-            file.write(producer.picture(image))
-        unfinished.rename(target)
+    save_pictures(producer, job.images, files(batch, job, folder))
 
 
 def files(batch: str, job: Job, folder: Path) -> list[Path]:
@@ -181,30 +169,8 @@ def files(batch: str, job: Job, folder: Path) -> list[Path]:
     No two jobs of a batch share a name: a row's key has one job, and nothing of a name is text from outside.
     """
     row = row_of(batch, job.spec.idempotency_key)
-    stem = _plain(job.job_id) if row is None else f"{row:06}"  # six digits: a million rows sort by name
-    return [
-        folder / (f"{stem}.png" if number == 0 else f"{stem}-{number + 1}.png") for number in range(len(job.images))
-    ]
-
-
-def _check_same(target: Path, image: StoredPicture) -> None:
-    if target.is_file() and target.stat().st_size == image.bytes:
-        with target.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() == image.sha256:
-                return
-    raise NotPossible(
-        f"{target} is there already and is another picture or file; nothing was overwritten: move it away, or choose"
-        " another folder."
-    )
-
-
-def _plain(job_id: str) -> str:
-    return job_id if PLAIN_ID.fullmatch(job_id) else hashlib.sha256(job_id.encode()).hexdigest()[:32]
-
-
-def _beside(path: Path) -> Path:
-    """Name a file that becomes another one once it is whole."""
-    return path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.part")
+    stem = file_stem(job.job_id) if row is None else f"{row:06}"  # six digits: a million rows sort by name
+    return picture_files(folder / f"{stem}.png", len(job.images))
 
 
 def _facts(batch: str, job: Job, folder: Path | None) -> list[object]:

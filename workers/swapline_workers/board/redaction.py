@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
 
 from swapline_workers.core.reply.evidence import excerpt
 
@@ -12,14 +11,6 @@ if TYPE_CHECKING:
 
 HASH = 64
 """Characters of a SHA-256 in hex, the longest word of our own; a longer run of base64 would be a picture's."""
-
-
-def without_query(url: str) -> str:
-    """A URL without its query and fragment; `?…` says that there was one."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    plain = urlunsplit((parts.scheme, host, parts.path, "", ""))
-    return f"{plain}?…" if parts.query else plain
 
 
 def shown(value: object) -> str:

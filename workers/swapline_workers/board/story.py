@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from swapline_producer.cli.evidence import evidence
 from swapline_producer.contract import LinkedImage, Notification
+from swapline_producer.foreign_text import without_query
 from swapline_workers.board.labels import HAPPENINGS
-from swapline_workers.board.redaction import facts, shown, without_query
+from swapline_workers.board.redaction import facts, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,8 +6,9 @@ import pytest
 
 from support.fakes import AT, job, spec
 from swapline_producer.contract import FailureCode, JobEvent, LinkedImage, Notification, State
+from swapline_producer.foreign_text import without_query
 from swapline_workers.board.labels import APPEARANCES
-from swapline_workers.board.redaction import facts, shown, without_query
+from swapline_workers.board.redaction import facts, shown
 from swapline_workers.board.story import THINNEST, WIDTH, story
 
 
