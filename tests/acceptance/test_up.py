@@ -139,6 +139,22 @@ def enqueued_and_done(up: Up) -> str:
     return state
 
 
+def test_two_signals_cut_no_paid_call(tmp_path: Path) -> None:
+    with running(tmp_path, "--simulated", "--workers", "1", "--without", "board,metrics,flower") as up:
+        up.waited_for("From another terminal")
+        control = Control(re.findall(r"The vendor is simulated: (\S+)/_control/page", up.log)[0])
+        control.set_mode("submit_slow_accepted", amount=6)
+        argv = [SWAPLINE, "enqueue", "https://pictures.example/me.jpg", "--gender", "female", "--filter-id", "12"]
+        subprocess.run(argv, env=up.environment(), cwd=up.folder, check=True, timeout=90)
+        waited_for(lambda: control.report(jobs=False).submissions == 1)
+        up.child.send_signal(signal.SIGINT)
+        up.waited_for("Stopping:")
+        up.child.send_signal(signal.SIGINT)
+        assert up.ended() == 0
+    assert "RUNNING, then poll" in up.log
+    assert "in a paid call" not in up.log
+
+
 def test_one_command_runs_everything_and_stops_cleanly(tmp_path: Path) -> None:
     with running(tmp_path, "--simulated", "--workers", "2") as up:
         up.waited_for("Everything runs: 2 workers of 16 threads")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import ExitStack
 from time import monotonic
 from typing import TYPE_CHECKING
 
+import pytest
 import redis
 
 from support.servers import new_job, waited_for
@@ -97,6 +99,44 @@ def test_a_second_signal_gives_back_at_once(installation: Installation) -> None:
     assert "stopped in haste: 1 jobs in hand were given back" in worker.log()
     assert names(producer, job_id)[-1] == "given back"
     assert "rescues" not in producer.ledger.counters()
+
+
+@pytest.mark.parametrize("pool", ["threads", "prefork"])
+@pytest.mark.parametrize("again", [signal.SIGTERM, signal.SIGINT])
+def test_no_number_of_signals_cuts_a_paid_call(installation: Installation, pool: str, again: signal.Signals) -> None:
+    installation.more |= {"SWAPLINE_RESCUE_AFTER": LONG, "SWAPLINE_MAX_IN_FLIGHT": "4"}
+    installation.vendor.control.change(cap=4)
+    installation.vendor.control.set_mode("submit_slow_accepted", amount=4)
+    producer = installation.producer()
+    with installation.celery_worker("-P", pool, "-c", "4") as worker:
+        jobs = enqueued(producer, 4)
+        waited_for(lambda: installation.vendor.control.report(jobs=False).submissions == 4)
+        worker.child.terminate()
+        waited_for(lambda: "Warm shutdown" in worker.log())
+        for _ in range(3):
+            worker.child.send_signal(again)
+        assert worker.child.wait(60) == 0 or again is signal.SIGINT  # of which Celery makes an error
+    done = [producer.get(job_id) for job_id in jobs]
+    assert [(job.state, job.credits, job.attempt_open) for job in done] == [(State.RUNNING, 2, False)] * 4
+
+
+def test_a_second_signal_gives_back_everything_but_a_paid_call(installation: Installation) -> None:
+    installation.more |= {"SWAPLINE_RESCUE_AFTER": LONG, "SWAPLINE_STOP_GRACE": LONG}
+    installation.vendor.control.change(service_time=NEVER, mode="status_held_pending=30")
+    producer = installation.producer()
+    with installation.worker() as worker:
+        [polled] = enqueued(producer)
+        waited_for(lambda: polled_at(installation) == 1)
+        installation.vendor.control.set_mode("submit_slow_accepted", amount=3)
+        [paying] = enqueued(producer)
+        waited_for(lambda: installation.vendor.control.report(jobs=False).submissions == 2)
+        worker.child.terminate()
+        waited_for(lambda: "Warm shutdown" in worker.log())
+        worker.child.terminate()
+        waited_for(lambda: names(producer, polled)[-1] == "given back")
+        assert producer.get(paying).attempt_open, "it was given back while the paid call was under way"
+        assert worker.child.wait(60) == 0
+    assert (producer.get(paying).state, producer.get(paying).credits) == (State.RUNNING, 2)
 
 
 def test_a_paid_call_under_way_is_waited_for(installation: Installation) -> None:

@@ -10,7 +10,7 @@ import select
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from rich.console import Console
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 ENV = {"PATH": os.environ["PATH"]}
 
 
-def shell(folder: Path, script: str, *, name: str = "child", wait_for: str = "up", stop_within: float = 10) -> Child:
+def shell(folder: Path, script: str, *, name: str = "child", wait_for: str = "up", **within: Any) -> Child:
     """A child that runs a shell script in `folder` and is ready once it has written `wait_for` (where it is given)."""
     return Child(
         Program(
@@ -40,7 +40,7 @@ def shell(folder: Path, script: str, *, name: str = "child", wait_for: str = "up
             cwd=folder,
             log=folder / f"{name}.log",
             ready=log_has(wait_for) if wait_for else None,
-            stop_within=stop_within,
+            **within,
         ),
     )
 
@@ -276,6 +276,20 @@ def test_a_second_signal_kills_what_ignores_sigterm(tmp_path: Path, alive: int) 
         run_until_signalled(child, signal.SIGTERM)
     assert child.poll() == -signal.SIGKILL
     assert wait_until_all_are_gone(alive) == b""
+
+
+@pytest.mark.parametrize(("quick_stop_within", "code"), [(30, 0), (0.1, -signal.SIGKILL)])
+def test_after_a_second_signal_a_child_has_the_time_that_it_must_have(
+    tmp_path: Path, quick_stop_within: float, code: int
+) -> None:
+    """A worker that is told again ends by itself once no paid call is under way."""
+    again = f'if [ -n "$told" ]; then sleep 0.5; exit 0; fi; told=1; kill -TERM {os.getpid()}'
+    child = shell(
+        tmp_path, f"trap '{again}' TERM; echo up; while :; do sleep 0.02; done", quick_stop_within=quick_stop_within
+    )
+    with pytest.raises(StopRequested):
+        run_until_signalled(child, signal.SIGTERM)
+    assert child.poll() == code
 
 
 def test_a_signal_that_was_ignored_stays_so(tmp_path: Path) -> None:

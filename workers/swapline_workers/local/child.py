@@ -43,6 +43,8 @@ class Program:
     """Seconds. Python with Celery needs about two on a slow machine, ten times that under load."""
     stop_within: float = 10
     """Seconds between SIGTERM and SIGKILL."""
+    quick_stop_within: float = 3
+    """The same after a second SIGTERM: to write what must not be lost."""
     liveness_problem: Callable[[Child], str | None] | None = None
     """Returns why a running child must be restarted, or None."""
 
@@ -126,16 +128,13 @@ class Child:
         if self._popen is not None:
             self._popen.terminate()  # the leader only: it stops its own children in the right order
 
-    def wait_stopped(self, within: float | None = None) -> None:
-        """Wait `within` seconds, default `stop_within`; then kill the group."""
+    def wait_stopped(self, *, quick: bool = False) -> None:
+        """Wait `stop_within` or `quick_stop_within` seconds; then kill the group."""
         if (popen := self._popen) is None:
             return
-        try:
-            popen.wait(self.program.stop_within if within is None else within)
-        except subprocess.TimeoutExpired:
-            pass
-        finally:
-            self.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            popen.wait(self.program.quick_stop_within if quick else self.program.stop_within)
+        self.kill()  # not when a signal interrupts the wait: its handler decides
 
     def kill(self) -> None:
         """Kill the whole group with SIGKILL."""

@@ -31,8 +31,6 @@ _START_CHECK_INTERVAL_S = 0.005
 """Between two readiness checks."""
 _LIVENESS_INTERVAL_S = 5.0
 """Between two liveness checks."""
-_QUICK_STOP_S = 3.0
-"""To stop after a second signal, and to write what must not be lost."""
 
 
 class StopRequested(SystemExit):
@@ -68,7 +66,7 @@ class StopMode(IntEnum):
     GENTLE = 0
     """SIGTERM, and as long as each needs."""
     QUICK = 1
-    """SIGTERM again, and `_QUICK_STOP_S`."""
+    """SIGTERM again, and the time that each must have: a worker finishes its paid calls."""
     KILL = 2
 
 
@@ -198,7 +196,7 @@ def _stop_group(children: Sequence[Child], stop_mode: StopMode) -> None:
         else:
             child.request_stop()
     for child in reversed(children):
-        child.wait_stopped(None if stop_mode is StopMode.GENTLE else _QUICK_STOP_S)
+        child.wait_stopped(quick=stop_mode is not StopMode.GENTLE)
 
 
 def _request_stop(number: int, _frame: FrameType | None) -> None:

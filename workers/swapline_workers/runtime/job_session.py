@@ -73,6 +73,8 @@ class LedgerSession:
         self._moved: dict[str, Job] = {}
         self._offered: set[int] = set()
         """Threads whose paid result the ledger does not take now."""
+        self._paying: set[int] = set()
+        """Threads that are about to make a paid call, make it, or write its reply."""
         self.closed = False
         """Whether nothing is taken in hand any more."""
         self._ahead = 0.0
@@ -112,6 +114,7 @@ class LedgerSession:
             yield opened
         finally:
             del self._hands[threading.get_ident()]
+            self._paying.discard(threading.get_ident())
 
     def _have(self, job_id: str, version: int) -> bool:
         """Whether another thread here is at this job, at this turn or a later one, or is just bringing it there.
@@ -160,6 +163,11 @@ class LedgerSession:
                     del self._moved[next(iter(self._moved))]  # what is forgotten is read again, once
 
     @property
+    def paying(self) -> int:
+        """Paid calls under way in this process, until their replies are written."""
+        return len(self._paying)
+
+    @property
     def unwritten(self) -> int:
         """Results of paid calls that only this process has, because the ledger does not take them now."""
         return len(self._offered)
@@ -178,9 +186,11 @@ class LedgerSession:
 
     def advance(self, job: Job, change: Change) -> Job | None:
         """Write a change; None when somebody else was faster, or when the job ended here because it is canceled."""
-        if self.closed and change.fields.get("attempt_open"):
-            self._ledger.release([(job.job_id, job.version)])
-            return None
+        if change.fields.get("attempt_open"):
+            self._paying.add(threading.get_ident())  # before asking: `close` comes before paid calls are counted
+            if self.closed:
+                self._ledger.release([(job.job_id, job.version)])
+                return None
         with self._under_way(job):
             return self._advance(job, change, new_token())
 

@@ -3,8 +3,9 @@
 From the signal on nothing is taken in hand and no paid call is begun, and jobs whose messages this worker has read and
 not begun are made due for others. Celery's own warm shutdown stops reading and waits for its threads without an end;
 but a thread may sit in a status call for half a minute, or in an upload for a minute. So when the grace period is over,
-jobs still in hand are made due for others, too, and the process ends. A job in a paid call is left to its rescue, which
-knows what that means.
+or when the worker is told again, jobs still in hand are made due for others, too, and the process ends; but a paid call
+that is under way has the whole grace period, however often the worker is told. One that takes even longer is left to
+its rescue, which knows what that means.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from celery.worker import state
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from swapline_workers.runtime.job_session import LedgerSession
 
 log = logging.getLogger(__name__)
+
+ASK_AGAIN_S = 0.1
+"""Seconds between two looks for paid calls: only while a worker in haste waits for one."""
 
 
 class GracefulShutdown:
@@ -73,19 +78,32 @@ class GracefulShutdown:
         self._due_dispatcher.stop()
 
     def _run(self) -> None:
+        ends_at = time.monotonic() + self._grace
         in_hand = {job_id for job_id, _ in self._session.leased_jobs()}
         self._give_back([(job_id, version) for job_id, version in fetched() if job_id not in in_hand])
         if self._over.wait(self._grace) and not self._hurry:
             return
-        gone = self._give_back({*self._session.leased_jobs(), *fetched()})
-        log.warning(
+        released, paying = self._give_back_all_but_paid_calls(ends_at)
+        log.log(
+            logging.ERROR if paying else logging.WARNING,
             "stopped %s: %d jobs in hand were given back; %d are in a paid call, its outcome unknown",
             "in haste" if self._hurry else f"after {self._grace:g} s of grace",
-            gone.released,
-            gone.paying,
+            released,
+            paying,
         )
         logging.shutdown()
         self._leave(0)
+
+    def _give_back_all_but_paid_calls(self, ends_at: float) -> tuple[int, int]:
+        """Give back what is in hand, and wait for paid calls; gives how many jobs were given back, and are left."""
+        released = 0
+        while True:
+            gone = self._give_back({*self._session.leased_jobs(), *fetched()})
+            released += gone.released
+            paying = max(gone.paying, self._session.paying)  # the ledger may be away; a child's calls it alone knows
+            if not paying or time.monotonic() >= ends_at:
+                return released, paying
+            time.sleep(ASK_AGAIN_S)
 
     def _give_back(self, jobs: Iterable[tuple[str, int]]) -> Released:
         try:

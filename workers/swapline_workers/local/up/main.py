@@ -66,7 +66,7 @@ def run_up(options: UpOptions) -> None:
             except StopRequested:
                 follower.report(
                     f"Stopping: workers finish the work in progress, for {settings.stop_grace:g} s at most. "
-                    "A second signal hurries them, a third kills them."
+                    "A second signal has them finish paid calls only, a third kills them."
                 )
                 _notify_systemd("STOPPING=1")
         supervisor.stop()

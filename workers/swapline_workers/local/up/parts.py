@@ -104,6 +104,7 @@ class Parts:
             replace(
                 program,
                 stop_within=grace + 10,  # seconds: Celery's own shutdown after the jobs'
+                quick_stop_within=grace + 10,  # it ends by itself as soon as no paid call is under way
                 liveness_problem=lambda _child: examine(heartbeat)[1],
             )
         )
