@@ -18,7 +18,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from swapline_workers.local import valkey
-from swapline_workers.local.errors import ChildFailed, FolderInUse, LocalError, PortTaken
+from swapline_workers.local.errors import ChildFailed, DataDamaged, FolderInUse, LocalError, PortTaken
 from swapline_workers.local.ports import free_port
 from swapline_workers.local.valkey import EmbeddedValkey
 from swapline_workers.local.valkey_config import valkey_config
@@ -254,3 +254,90 @@ def test_swapline_redis_says_in_one_sentence_what_is_wrong(server: EmbeddedValke
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (1, "", 1)
     assert ended.stderr.startswith(f"swapline: The folder {server.folder} belongs to a server that is running")
+
+
+TORN = b"*3\r\n$3\r\nSET\r\n$1\r\nz\r\n$9\r\nhalf"
+"""A write of which the disk has the first half."""
+
+
+def written(folder: Path) -> Path:
+    """Fill a server's file with writes, the last a transaction; return the file."""
+    with EmbeddedValkey(folder) as server, connect(server.url) as client:
+        for number in range(20):
+            client.set(f"k{number}", "*3\r\n$3\r\nSET\r\n" * number)
+        client.eval("for i = 1, 9 do redis.call('SET', KEYS[1] .. i, i) end", 1, "t")
+    return folder / "appendonlydir" / "appendonly.aof.1.incr.aof"
+
+
+def repaired(folder: Path) -> tuple[dict[str, object], str]:
+    """Run the command; return what it prints."""
+    argv = [SWAPLINE, "redis", "--repair", "--json", "--dir", str(folder)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout), done.stderr
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [b"\0", bytes(4096), TORN + bytes(4096), b"*1\r\n$5\r\nMULTI\r\n" + TORN[:-4] + b"123456789\r\n" + bytes(7)],
+    ids=["one zero", "zeros", "a torn write and zeros", "a torn transaction and zeros"],
+)
+def test_a_tail_of_a_power_cut_is_cut_off_and_a_copy_kept(tmp_path: Path, tail: bytes) -> None:
+    file = written(tmp_path)
+    whole = file.read_bytes()
+    file.write_bytes(whole + tail)
+    with pytest.raises(DataDamaged, match=r"append only file appendonly\.aof\.1\.incr\.aof\): .* --repair --dir \S+`"):
+        EmbeddedValkey(tmp_path).start()
+    done, warned = repaired(tmp_path)
+    assert (done["kept"], done["cut"], done["later_writes"], warned) == (len(whole), len(tail), False, "")
+    copy = Path(str(done["copy"]))
+    assert (copy.read_bytes(), copy.stat().st_mode & 0o777) == (whole + tail, 0o600)
+    with EmbeddedValkey(tmp_path) as server, connect(server.url) as client:
+        assert (client.dbsize(), client.get("t9")) == (29, "9")
+
+
+def test_zeros_over_the_last_writes_cost_those_writes_only(tmp_path: Path) -> None:
+    file = written(tmp_path)
+    whole = file.read_bytes()
+    start = whole.index(b"*1\r\n$5\r\nMULTI") + 40
+    file.write_bytes(whole[:start] + bytes(len(whole) - start))
+    repaired(tmp_path)
+    with EmbeddedValkey(tmp_path) as server, connect(server.url) as client:
+        assert client.dbsize() == 20
+
+
+def test_whole_writes_behind_the_damage_are_warned_of(tmp_path: Path) -> None:
+    file = written(tmp_path)
+    whole = bytearray(file.read_bytes())
+    middle = whole.index(b"\r\nk5\r\n")
+    whole[middle : middle + 4] = bytes(4)
+    file.write_bytes(whole)
+    done, warned = repaired(tmp_path)
+    assert (done["later_writes"], "swapline after-restore" in warned) == (True, True)
+    with EmbeddedValkey(tmp_path) as server, connect(server.url) as client:
+        assert client.dbsize() == 5
+
+
+def test_whole_data_are_left_alone_and_none_are_said(server: EmbeddedValkey, tmp_path: Path) -> None:
+    def told(folder: Path) -> tuple[int, str]:
+        argv = [SWAPLINE, "redis", "--repair", "--dir", str(folder)]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    code, refused = told(server.folder)
+    assert (code, "belongs to a server that is running" in refused) == (1, True)
+    server.stop()
+    before = sorted((path, path.read_bytes()) for path in server.folder.rglob("*.aof"))
+    assert told(server.folder) == (0, f"The data in {server.folder} are whole; nothing was changed.\n")
+    assert sorted((path, path.read_bytes()) for path in server.folder.rglob("*.aof")) == before
+    code, nothing = told(tmp_path / "nowhere")
+    assert (code, nothing.startswith("swapline: There are no data of an embedded server in")) == (1, True)
+
+
+def test_up_names_the_repair_and_goes_on_after_it(tmp_path: Path) -> None:
+    file = written(tmp_path / ".swapline" / "simulated" / "redis")
+    with file.open("ab") as damaged:
+        damaged.write(bytes(512))
+    argv = [SWAPLINE, "up", "--simulated", "--without", "board,metrics,flower", "--simulator-port", str(free_port())]
+    ended = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=120)
+    assert ended.returncode == 1
+    assert "swapline redis --repair --dir .swapline/simulated/redis" in ended.stdout + ended.stderr

@@ -24,16 +24,22 @@ def _dir_option(default: str, text: str) -> Callable[[Callable[..., None]], Call
 @click.command()
 @_dir_option(".swapline/redis", "Where its data and password are kept.")
 @click.option("--port", type=_PORT_OR_ZERO, default=0, help="0: the one it had last, or a free one.")
+@click.option("--repair", is_flag=True, help="Do not start it: cut off what a power cut left half written.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def redis(folder: Path, port: int, *, as_json: bool) -> None:
+def redis(folder: Path, port: int, *, repair: bool, as_json: bool) -> None:
     """Run the embedded server alone until Ctrl-C or SIGTERM; its data stay in the folder.
 
     \b
     Prints its URL, password included, first: SWAPLINE_REDIS_URL for everything else.
 
     \b
-    Example: swapline redis --dir ./redis --port 6380
+    Examples:
+      swapline redis --dir ./redis --port 6380
+      swapline redis --dir ./redis --repair
     """  # noqa: D301 -- click's mark for a preformatted block
+    if repair:
+        _repair(folder, as_json=as_json)
+        return
     from swapline_workers.local.supervisor import Backoff, StopRequested, Supervisor  # noqa: PLC0415 -- slow
     from swapline_workers.local.valkey import EmbeddedValkey  # noqa: PLC0415 -- slow
 
@@ -48,6 +54,26 @@ def redis(folder: Path, port: int, *, as_json: bool) -> None:
             supervisor.run()
     except StopRequested:
         click.echo("swapline: the embedded server has stopped; its data are kept.", err=True)
+
+
+def _repair(folder: Path, *, as_json: bool) -> None:
+    from swapline_workers.local.aof_repair import repair  # noqa: PLC0415 -- only this option needs it
+
+    done = repair(folder.absolute())
+    if as_json:
+        facts = {"file": str(done.file), "copy": str(done.copy)} if done else {"file": None, "copy": None}
+        numbers = {"kept": done.kept, "cut": done.cut} if done else {"kept": None, "cut": 0}
+        click.echo(json.dumps({**facts, **numbers, "later_writes": bool(done and done.later_writes)}))
+    elif done is None:
+        click.echo(f"The data in {folder} are whole; nothing was changed.")
+    else:
+        click.echo(f"Cut {done.cut} bytes off {done.file.name} and kept {done.kept}; as it was, it is in {done.copy}.")
+    if done and done.later_writes:
+        sentence = (
+            "swapline: whole writes lay behind the damage and are cut off, too: start the server, and run "
+            "`swapline after-restore` before the first worker, or jobs that ran may be paid twice."
+        )
+        click.echo(sentence, err=True)
 
 
 @click.command()

@@ -5,6 +5,7 @@ SwaplineError
     ├── FolderInUse     another server uses the folder
     ├── PortTaken       another program listens on the port that was asked for
     └── ChildFailed     a child ended, or was not ready in time; the message has the end of its log
+        └── DataDamaged the embedded server cannot read its data
 """
 
 from __future__ import annotations
@@ -28,3 +29,9 @@ class ChildFailed(LocalError):  # noqa: N818 -- it names what happened
     """A child ended by itself, or was not ready in time."""
 
     has_lines = True  # those of its log
+
+
+class DataDamaged(ChildFailed):
+    """The embedded server cannot read its data, after a power cut for one."""
+
+    has_lines = False

