@@ -110,7 +110,7 @@ Drawn from the code by `make docs`; a test keeps them together. Settings are rea
 """
 
 SECTIONS = {
-    "The vendor": ("api_", "max_in_flight", "submit_rate", "credits_per_day", "status_timeout", "submit_timeout"),
+    "The vendor": ("api_", "max_in_flight", "submit_rate", "credits_per_day", "status_timeout", "submit_timeout", "https_proxy"),
     "Redis and object storage": ("redis_", "storage_", "key_prefix"),
     "Jobs": ("queue_ttl", "run_timeout", "on_ambiguous_submit", "rescue_after", "lost_after", "poll_"),
     "Webhooks": ("webhook_",),
@@ -126,6 +126,7 @@ MORE_ABOUT = {
     "storage_url": "guides/storage.md",
     "api_base_url": "guides/running.md#which-vendor-a-ledger-belongs-to",
     "max_in_flight": "guides/running.md#changing-a-limit",
+    "https_proxy": "guides/running.md#through-an-egress-proxy",
     "poll_budget": "polling.md",
     "on_ambiguous_submit": "guides/held-jobs.md",
     "webhook_secrets": "guides/receiving-webhooks.md#keys",

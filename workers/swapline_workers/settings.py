@@ -11,6 +11,7 @@ from pydantic_settings import NoDecode
 
 from swapline_producer.contract import MOST_CREDITS, Seconds
 from swapline_producer.settings import DAY, ProducerSettings, VendorSettings
+from swapline_workers.proxy_address import ProxyAddress, parse_proxy_url
 
 MOST_A_SECOND = 1_000_000.0
 """Calls a second, of a limit: more is none."""
@@ -34,6 +35,11 @@ def _webhook_secret(value: SecretStr) -> SecretStr:
     if not value.get_secret_value().startswith(("whsec_", "whsk_")):
         msg = "each secret must begin with whsec_ (or whsk_, for ed25519)"
         raise ValueError(msg)
+    return value
+
+
+def _proxy(value: SecretStr) -> SecretStr:
+    parse_proxy_url(value.get_secret_value())
     return value
 
 
@@ -151,6 +157,11 @@ class WorkerSettings(MetricsSettings, LogSettings, VendorSettings):
     max_pictures: int = Field(
         16, ge=1, le=100, description="pictures of one job, at most 100; a reply with more fails with OUTPUT_TOO_MANY"
     )
+    https_proxy: Annotated[SecretStr, AfterValidator(_proxy)] | None = Field(
+        None,
+        description="the proxy for https to the vendor and to webhooks: `http://[user:password@]host:port`; "
+        "without it the environment's `HTTPS_PROXY` is not read for them",
+    )
     storage_timeout: Timeout = Field(60, description="seconds for one read or write of an object")
     pictures_in_hand: int = Field(
         8, ge=1, le=10_000, description="jobs whose pictures one process has in memory at a time"
@@ -168,6 +179,11 @@ class WorkerSettings(MetricsSettings, LogSettings, VendorSettings):
         le=DAY,
         description="seconds that a stopping worker may finish its steps; then it releases the rest and ends",
     )
+
+    @property
+    def egress_proxy(self) -> ProxyAddress | None:
+        """Where `https_proxy` leads, in its parts."""
+        return None if self.https_proxy is None else parse_proxy_url(self.https_proxy.get_secret_value())
 
     @field_validator("webhook_schedule")
     @classmethod

@@ -2,7 +2,8 @@
 
     what happened                                            submit            look
     the connection was never made: DNS, refused, TLS,        NotSent           NotSent
-      connect timeout, deadline before the first byte
+      connect timeout, deadline before the first byte,
+      no tunnel through the egress proxy
     anything else without a reply; the deadline              Unclear           Unclear
     401, 403                                                 Unauthorized      Unauthorized
     402                                                      OutOfCredits      OutOfCredits
@@ -34,6 +35,7 @@ from urllib3 import exceptions as urllib3
 from swapline_producer.contract import FailureCode
 from swapline_workers.adapters.http.deadline import Stage
 from swapline_workers.adapters.http.retry_after import retry_after
+from swapline_workers.adapters.http.tunnel import proxy_failure
 from swapline_workers.core.capacity import says_full
 from swapline_workers.core.reply.evidence import WINDOW, excerpt, find_code, said
 from swapline_workers.errors import (
@@ -128,6 +130,8 @@ class Translator(NamedTuple):
     def foreign(self, error: Exception) -> VendorError:
         """Translate what a call raised: it was never sent, or nobody knows."""
         names, words = _chain(error)
+        if failed := proxy_failure(error):
+            words = failed.strerror
         evidence: dict[str, str | int] = {"error": names}
         if _never_sent(error, self.deadline.stage):
             return NotSent(f"the vendor could not be reached: {self.clean(words)}", evidence=evidence)

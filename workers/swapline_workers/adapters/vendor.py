@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from swapline_producer.contract import ApiVersion, JobSpec
     from swapline_workers.adapters.http.deadline import Deadline
+    from swapline_workers.proxy_address import ProxyAddress
 
 log = logging.getLogger(__name__)
 
@@ -60,14 +61,15 @@ class VendorClient:
         inflate: bool = True,
         max_pictures: int = 16,
         trust: str | None = None,
+        egress_proxy: ProxyAddress | None = None,
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Open nothing yet. Timeouts are seconds: for a submission and a look in all, and for one connect.
 
         `max_pictures` is of one job; `inflate` also inflates every picture to count its rows (see
-        `core/reply/png.py`); `trust` is a file of certificates instead of the public ones; `now` gives seconds since
-        the epoch, `clock` steady seconds.
+        `core/reply/png.py`); `trust` is a file of certificates instead of the public ones; `egress_proxy` is
+        what https goes through; `now` gives seconds since the epoch, `clock` steady seconds.
         Raises SettingsError when the key cannot travel in a header.
         """
         self._base_url = base_url.rstrip("/")
@@ -85,7 +87,7 @@ class VendorClient:
             "Accept-Encoding": "identity",  # pictures do not shrink, and what is not packed cannot be a bomb
             key_header: _sendable(key_prefix, self._secret),
         }
-        self._sessions = Sessions(headers, trust)
+        self._sessions = Sessions(headers, trust, egress_proxy)
 
     def submit(self, spec: JobSpec, image: str) -> Acceptance:
         """Send one paid call. `image` is base64 text or a public URL. Never tries twice.

@@ -24,6 +24,7 @@ from swapline_workers.adapters.http.calls import post
 from swapline_workers.adapters.http.deadline import limit
 from swapline_workers.adapters.http.public_addresses import AnyAdapter, PublicAdapter
 from swapline_workers.adapters.http.retry_after import retry_after
+from swapline_workers.adapters.http.tunnel import proxy_failure
 from swapline_workers.adapters.http.watchdog import Stage
 from swapline_workers.adapters.signing_keys import SigningKeys
 from swapline_workers.core.webhook_events import BODY_LIMIT
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from swapline_producer.contract import BatchEvent, SwapEvent
     from swapline_workers.adapters.http.deadline import Deadline
+    from swapline_workers.proxy_address import ProxyAddress
 
 CONNECT_TIMEOUT = 5.0
 """Seconds for one address: a receiver that is there accepts within one, even across an ocean."""
@@ -79,9 +81,12 @@ class WebhookSender:
         allow_private: bool = False,
         timeout: float = 15.0,
         trust: str | None = None,
+        egress_proxy: ProxyAddress | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`timeout` is seconds in all for one delivery; `trust` a file of certificates instead of the public ones.
+
+        `egress_proxy` is what https goes through.
 
         `allow_private` admits http and private addresses, for development; `tenant_secrets` as for Keyring. Raises
         SettingsError for a secret that is none, so that a worker does not start with it.
@@ -90,6 +95,7 @@ class WebhookSender:
         self._allow_private = allow_private
         self._timeout = timeout
         self._trust = trust
+        self._egress_proxy = egress_proxy
         self._clock = clock
         self._here = threading.local()
 
@@ -127,7 +133,9 @@ class WebhookSender:
                 headers = {**_HEADERS, **signed, **context.headers()}
                 status, digest = self._post(url, host, body, headers, deadline)
             except _FOREIGN as error:
-                raise WebhookFailed(self._sentence(host, error, deadline)) from error
+                failed = proxy_failure(error)
+                ours = failed is not None and not failed.target_away  # a proxy's fault disables no endpoint
+                raise WebhookFailed(self._sentence(host, error, deadline), ours=ours) from error
         return Delivered(status, time.monotonic() - began, digest)
 
     def _checked_host(self, url: str) -> str:
@@ -169,6 +177,8 @@ class WebhookSender:
         )
 
     def _sentence(self, host: str, error: Exception, deadline: Deadline) -> str:
+        if failed := proxy_failure(error):
+            return f"The webhook's receiver {host} could not be reached: {failed.strerror}."
         if deadline.fired or isinstance(error, (requests.Timeout, TimeoutError)):
             return f"The webhook's receiver {host} did not answer within {self._timeout:g} s."
         if isinstance(error, requests.exceptions.SSLError):
@@ -187,7 +197,8 @@ class WebhookSender:
         if session is None:
             session = self._here.session = _Session()
             session.verify = self._trust or True
-            adapter = AnyAdapter() if self._allow_private else PublicAdapter()
+            kind = AnyAdapter if self._allow_private else PublicAdapter
+            adapter = kind(egress_proxy=self._egress_proxy)
             for scheme in ("http://", "https://"):
                 session.mount(scheme, adapter)
         return session

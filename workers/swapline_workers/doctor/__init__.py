@@ -35,6 +35,8 @@ def rounds(*, flower_url: str | None = None, timeout: float = 10.0) -> Iterator[
         yield from flower.examine(flower_url, None)
         return
     yield ok("worker settings", f"read; {settings.max_in_flight} slots, {settings.on_ambiguous_submit} when in doubt")
+    if proxy := settings.egress_proxy:
+        yield ok("egress proxy", f"https to the vendor and to webhooks goes through {proxy}")
     yield from lost_blank(settings.api_key_prefix)
     yield from examined("account", lambda: account.examine(settings, timeout))
     yield from examined("vendor", lambda: vendor.examine(settings, timeout))

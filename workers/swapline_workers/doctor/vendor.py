@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from swapline_producer.contract import ApiVersion
 from swapline_producer.operations.doctor.findings import Finding, fail, ok, warn
 from swapline_workers import errors
+from swapline_workers.adapters.http.tunnel import proxy_failure
 from swapline_workers.adapters.vendor import VendorClient
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def _ask(settings: WorkerSettings, key: SecretStr, base: str, timeout: float) ->
         key_prefix=settings.api_key_prefix,
         key=key,
         status_timeout=min(timeout, settings.status_timeout),
+        egress_proxy=settings.egress_proxy,
     )
     try:
         with client.poll(job_id, ApiVersion.V6) as look:
@@ -107,6 +109,8 @@ def _problem(answer: Answer, settings: WorkerSettings, path: str) -> Finding | N
     error = answer.error
     if error is None:
         return None
+    if proxy_failure(error):
+        return fail(NAME, str(error), "mend SWAPLINE_HTTPS_PROXY or the proxy's rules; jobs wait meanwhile, uncharged")
     for kind, grave, what, advice in PLAIN:
         if isinstance(error, kind):
             key = f"_HEADER (now {settings.api_key_header}) and _PREFIX (now {settings.api_key_prefix!r})"

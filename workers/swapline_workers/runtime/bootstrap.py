@@ -243,6 +243,7 @@ def _vendor(settings: WorkerSettings) -> VendorClient:
         status_timeout=settings.status_timeout,
         inflate=settings.check_pixels,
         max_pictures=settings.max_pictures,
+        egress_proxy=settings.egress_proxy,
     )
 
 
@@ -259,6 +260,7 @@ def _webhooks(settings: WorkerSettings) -> WebhookSender:
         tenant_secrets=settings.webhook_tenant_secrets,
         allow_private=settings.webhook_allow_private,
         timeout=settings.webhook_timeout,
+        egress_proxy=settings.egress_proxy,
     )
 
 

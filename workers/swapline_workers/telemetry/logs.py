@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import Processor
 
+    from swapline_workers.proxy_address import ProxyAddress
 
 EXTRA = (
     *("job_id", "version", "tenant", "step", "outcome", "seconds", "wait", "service"),
@@ -121,7 +122,9 @@ def secrets_of(settings: LogSettings) -> list[str]:
     found = [value.get_secret_value() for value in _flat(settings) if hasattr(value, "get_secret_value")]
     server = settings.redis
     store = urlsplit(settings.storage_url or "").password
-    return [one for one in (*found, server.password, server.sentinel_password, store) if one]
+    proxy: ProxyAddress | None = getattr(settings, "egress_proxy", None)
+    in_urls = (server.password, server.sentinel_password, store, proxy and proxy.password)
+    return [one for one in (*found, *in_urls) if one]
 
 
 def _flat(settings: LogSettings) -> list[Any]:

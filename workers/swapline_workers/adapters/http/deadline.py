@@ -11,14 +11,18 @@ The timeouts of `requests` are for one connect and one recv: a reply that drips 
 - Connecting counts: every address that is tried gets what is left of the deadline at most, and the TLS handshake is
   watched. Only getaddrinfo is not: nothing can interrupt it, and the limits of the system's resolver hold there
   (5 s and 2 tries for each name server by default). The deadline takes effect as soon as it returns.
-- A session that is used under a deadline belongs to one thread; one call for each `limit`. Proxies are not watched.
+- A session that is used under a deadline belongs to one thread; one call for each `limit`.
+- The tunnel through an egress proxy is part of connecting (`tunnel.py`); only https goes through one.
 """
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import ssl
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from requests.adapters import HTTPAdapter
@@ -30,6 +34,7 @@ from urllib3.util.connection import allowed_gai_family
 from swapline_workers.adapters.http.calls import Call, PlainResponse
 from swapline_workers.adapters.http.direct_pool import StraightPool
 from swapline_workers.adapters.http.exchange import PlainReply
+from swapline_workers.adapters.http.tunnel import SETTING, ProxyFailed, open_tunnel
 from swapline_workers.adapters.http.unusual_reply import FinalReply
 from swapline_workers.adapters.http.watchdog import (
     Deadline,
@@ -47,6 +52,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import requests
+
+    from swapline_workers.proxy_address import ProxyAddress
 
 __all__ = [
     "Address",
@@ -109,13 +116,16 @@ class _Watched(HTTPConnection):
     def _new_conn(self) -> socket.socket:
         """Try the addresses one after the other, each for the connect timeout or what is left of the deadline."""
         try:
-            return self._first_that_answers(self.addresses())
+            return self._connected()
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
         except TimeoutError as error:
             raise ConnectTimeoutError(self, f"Connection to {self.host} timed out.") from error
         except (OSError, UnicodeError) as error:  # the second: a host name that cannot be one
             raise NewConnectionError(self, f"Failed to establish a new connection: {error}") from error
+
+    def _connected(self) -> socket.socket:
+        return self._first_that_answers(self.addresses())
 
     def _first_that_answers(self, addresses: Sequence[Address]) -> socket.socket:
         failure = OSError("the name has no address")
@@ -149,7 +159,45 @@ class DeadlineHTTPConnection(_Watched):
 
 
 class DeadlineHTTPSConnection(_Watched, HTTPSConnection):
-    """The same over TLS; the handshake counts."""
+    """The same over TLS; the handshake counts. It goes through a tunnel where there is an egress proxy."""
+
+    def __init__(self, *args: Any, egress_proxy: ProxyAddress | None = None, **more: Any) -> None:
+        """`egress_proxy` is from the options of the pool."""
+        super().__init__(*args, **more)
+        self._egress_proxy = egress_proxy
+
+    def connect(self) -> None:
+        """Open the connection. Raises ConnectionResetError where Python made no handshake, as after a reset before it."""
+        super().connect()
+        if isinstance(self.sock, ssl.SSLSocket) and self.sock.version() is None:
+            self.close()
+            raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+
+    def check_target(self) -> None:
+        """Do nothing before a proxy resolves the name. Override this to refuse targets."""
+
+    def _connected(self) -> socket.socket:
+        if (proxy := self._egress_proxy) is None:
+            return super()._connected()
+        self.check_target()
+        sock = self._proxy_socket(proxy)
+        try:
+            deadline = present()
+            sock.settimeout(self.timeout if deadline is None else what_is_left(deadline))  # it may try many addresses
+            open_tunnel(sock, proxy, self.host, self.port)
+            sock.settimeout(shorter(self.timeout))
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    def _proxy_socket(self, proxy: ProxyAddress) -> socket.socket:
+        try:
+            family = allowed_gai_family()
+            return self._first_that_answers(socket.getaddrinfo(proxy.host, proxy.port, family, socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            sentence = f"the proxy {proxy} could not be reached ({error}); check {SETTING}"
+            raise ProxyFailed(sentence) from error
 
 
 class DeadlineHTTPPool(StraightPool):
@@ -174,10 +222,18 @@ class DeadlineAdapter(HTTPAdapter):
     pools: ClassVar[dict[str, type[HTTPConnectionPool]]] = {"http": DeadlineHTTPPool, "https": DeadlineHTTPSPool}
     _last: tuple[str | None, Any, Any] = (None, None, None)
 
+    def __init__(self, *args: Any, egress_proxy: ProxyAddress | None = None, **more: Any) -> None:
+        """`egress_proxy` is what https goes through; http always goes straight."""
+        self._egress_proxy = egress_proxy
+        super().__init__(*args, **more)
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the pool manager of `requests` use these pools."""
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = dict(self.pools)
+        self.poolmanager.pool_classes_by_scheme = {
+            "http": self.pools["http"],
+            "https": partial(self.pools["https"], egress_proxy=self._egress_proxy),
+        }
 
     def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
         """Give the pool of an origin."""

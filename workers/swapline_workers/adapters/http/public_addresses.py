@@ -1,7 +1,7 @@
 """Connections that lead to public addresses only, however a URL spells its host and whatever its name resolves to.
 
 A name is resolved once, every address it gives is checked, and the connection is made to an address that was checked:
-there is no second look-up in between that could answer otherwise. The URL is not rewritten, so SNI, certificate and
+there is no second look-up in between that could answer otherwise (an egress proxy makes one of its own). The URL is not rewritten, so SNI, certificate and
 kept-alive connections stay right.
 """
 
@@ -96,6 +96,9 @@ class _PublicHTTPConnection(DeadlineHTTPConnection):
 class _PublicHTTPSConnection(DeadlineHTTPSConnection):
     def addresses(self) -> Sequence[Address]:
         return checked(self.host, resolve(self._dns_host, self.port))
+
+    def check_target(self) -> None:
+        self.addresses()  # the proxy resolves the name once more: it must have such rules of its own
 
 
 class _AnyHTTPPool(DeadlineHTTPPool):

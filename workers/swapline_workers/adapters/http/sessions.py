@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     from urllib3.connectionpool import HTTPConnectionPool
 
+    from swapline_workers.proxy_address import ProxyAddress
+
 NEVER_AGAIN = Retry(0, read=False)
 """No second try of any kind; `read=False` lets errors after sending through as they are."""
 
@@ -86,10 +88,13 @@ class Pair(NamedTuple):
 class Sessions:
     """Gives each thread of each process sessions of its own: connections must not be shared, least of all by a fork."""
 
-    def __init__(self, headers: Mapping[str, str], trust: str | None = None) -> None:
+    def __init__(
+        self, headers: Mapping[str, str], trust: str | None = None, egress_proxy: ProxyAddress | None = None
+    ) -> None:
         """`headers` go with every call; `trust` is a file of certificates instead of the public ones."""
         self._headers = headers
         self._trust = trust
+        self._egress_proxy = egress_proxy
         self._local = threading.local()
 
     def here(self) -> Pair:
@@ -97,9 +102,10 @@ class Sessions:
         if getattr(self._local, "process", None) != os.getpid():
             self._local.pair = Pair(
                 submitting=self._session(
-                    FreshAdapter(max_retries=NEVER_AGAIN), {"Content-Type": "application/json", "Connection": "close"}
+                    FreshAdapter(max_retries=NEVER_AGAIN, egress_proxy=self._egress_proxy),
+                    {"Content-Type": "application/json", "Connection": "close"},
                 ),
-                looking=self._session(DeadlineAdapter(max_retries=NEVER_AGAIN), {}),
+                looking=self._session(DeadlineAdapter(max_retries=NEVER_AGAIN, egress_proxy=self._egress_proxy), {}),
             )
             self._local.process = os.getpid()
         pair: Pair = self._local.pair

@@ -1,0 +1,84 @@
+"""A tunnel through the egress proxy, by CONNECT (RFC 9110, 9.3.6).
+
+It is made before TLS and before any byte of a request, so all that goes wrong here provably did not reach the vendor.
+"""
+
+from __future__ import annotations
+
+import errno
+import http.client
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from swapline_workers.adapters.http.unusual_reply import FinalReply
+from swapline_workers.adapters.http.watchdog import present
+
+if TYPE_CHECKING:
+    import socket
+
+    from swapline_workers.proxy_address import ProxyAddress
+
+SETTING = "SWAPLINE_HTTPS_PROXY"
+
+TARGET_AWAY = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
+"""Statuses by which a proxy says that it did not reach the host that it was asked for."""
+
+_ADVICE: dict[int, str] = {
+    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: f"set its user and password in {SETTING}",
+    HTTPStatus.FORBIDDEN: "its rules must admit that host and port",
+    HTTPStatus.METHOD_NOT_ALLOWED: "its rules must admit CONNECT to that port",
+    **dict.fromkeys(TARGET_AWAY, "it did not reach that host"),
+}
+
+
+class ProxyFailed(OSError):
+    """The proxy made no tunnel. `target_away`: it says that the fault is the target's."""
+
+    def __init__(self, sentence: str, *, target_away: bool = False) -> None:
+        """`sentence` says what to do, and becomes `strerror`."""
+        super().__init__(errno.ECONNREFUSED, sentence)
+        self.target_away = target_away
+
+
+def proxy_failure(error: BaseException) -> ProxyFailed | None:
+    """Return the failure of a proxy that an error came from."""
+    link: BaseException | None = error
+    while link is not None and not isinstance(link, ProxyFailed):
+        link = link.__cause__ or link.__context__
+    return link
+
+
+def open_tunnel(sock: socket.socket, proxy: ProxyAddress, host: str, port: int) -> None:
+    """Have the proxy at the other end of `sock` lead it to a host. Raises ProxyFailed.
+
+    Reads no byte behind the head of the reply; a proxy that sends one has its connection shut down.
+    """
+    target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}", "User-Agent: swapline"]
+    if proxy.authorization is not None:
+        lines.append(f"Proxy-Authorization: {proxy.authorization}")
+    try:
+        sock.sendall("\r\n".join([*lines, "", ""]).encode("ascii"))
+        status = _reply_status(sock)
+    except (OSError, http.client.HTTPException) as error:
+        raise _broken(error, proxy, target) from error
+    if status // 100 != HTTPStatus.OK // 100:
+        advice = _ADVICE.get(status, "see its log")
+        sentence = f"the proxy {proxy} answered {status} to CONNECT {target}: {advice}"
+        raise ProxyFailed(sentence, target_away=status in TARGET_AWAY)
+
+
+def _broken(error: Exception, proxy: ProxyAddress, target: str) -> ProxyFailed:
+    deadline = present()
+    if isinstance(error, TimeoutError) or (deadline is not None and deadline.fired):
+        return ProxyFailed(f"the proxy {proxy} did not answer CONNECT {target} in time", target_away=True)
+    return ProxyFailed(f"the proxy {proxy} hung up or is no HTTP proxy; check {SETTING}")
+
+
+def _reply_status(sock: socket.socket) -> int:
+    reply = FinalReply(sock, method="CONNECT")
+    try:
+        reply.begin()
+        return reply.status
+    finally:
+        reply.close()
