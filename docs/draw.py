@@ -110,7 +110,15 @@ Drawn from the code by `make docs`; a test keeps them together. Settings are rea
 """
 
 SECTIONS = {
-    "The vendor": ("api_", "max_in_flight", "submit_rate", "credits_per_day", "status_timeout", "submit_timeout", "https_proxy"),
+    "The vendor": (
+        "api_",
+        "max_in_flight",
+        "submit_rate",
+        "credits_per_day",
+        "status_timeout",
+        "submit_timeout",
+        "https_proxy",
+    ),
     "Redis and object storage": ("redis_", "storage_", "key_prefix"),
     "Jobs": ("queue_ttl", "run_timeout", "on_ambiguous_submit", "rescue_after", "lost_after", "poll_"),
     "Webhooks": ("webhook_",),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import socket
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from swapline_workers.proxy_address import parse_proxy_url
 from swapline_workers.settings import WorkerSettings
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -120,9 +120,7 @@ def test_bytes_behind_the_reply_of_the_proxy_are_nobodys(proxy: ConnectProxy, tl
     assert not proxy.carried
 
 
-def test_a_peer_that_resets_before_the_handshake_was_sent_nothing(
-    proxy: ConnectProxy, tls: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_peer_that_resets_before_the_handshake_was_sent_nothing(tls: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Python's `wrap_socket` makes no handshake then, and its socket would send in the clear."""
 
     def open_and_wait_for_reset(self: Any, address: Any) -> socket.socket:
@@ -142,7 +140,7 @@ def test_a_peer_that_resets_before_the_handshake_was_sent_nothing(
 def test_a_proxy_that_is_not_there_sent_nothing(tls: Any) -> None:
     with RawServer(always(ACCEPTED), tls[0]) as server:
         vendor = through(ConnectProxy(port=free_port()), server, tls)
-        with pytest.raises(NotSent, match="could not be reached .*refused.*SWAPLINE_HTTPS_PROXY"):
+        with pytest.raises(NotSent, match=r"could not be reached .*refused.*SWAPLINE_HTTPS_PROXY"):
             vendor.submit(spec(), IMAGE)
     assert server.calls == 0
 
@@ -164,7 +162,7 @@ def test_a_reply_that_drips_through_the_tunnel_ends_with_the_deadline(proxy: Con
         caller.drip(ACCEPTED * 100)
 
     began = time.monotonic()
-    with RawServer(drip, tls[0]) as server, pytest.raises(Unclear, match="within 0.5 s"):
+    with RawServer(drip, tls[0]) as server, pytest.raises(Unclear, match=r"within 0.5 s"):
         through(proxy, server, tls, submit_timeout=SHORT).submit(spec(), IMAGE)
     assert SHORT <= time.monotonic() - began < SOON
 
@@ -175,9 +173,7 @@ def test_a_submission_whose_reply_is_lost_in_the_tunnel_is_not_sent_again(proxy:
     assert len(proxy.requests) == server.calls == 1
 
 
-def test_a_certificate_of_another_is_refused_through_the_tunnel(
-    proxy: ConnectProxy, tls: Any, tmp_path: Path
-) -> None:
+def test_a_certificate_of_another_is_refused_through_the_tunnel(proxy: ConnectProxy, tls: Any, tmp_path: Path) -> None:
     """The proxy may lead elsewhere: who is there is still proved by TLS."""
     stranger, _ = server_tls(tmp_path)
     with RawServer(always(ACCEPTED), stranger) as elsewhere, RawServer(always(ACCEPTED), tls[0]) as server:
@@ -233,11 +229,15 @@ def test_a_name_that_leads_to_a_private_address_is_refused_before_the_proxy_is_a
 def test_a_public_name_is_resolved_by_us_and_named_to_the_proxy(
     proxy: ConnectProxy, tls: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[object] = []
-    public = [(2, 1, 6, "", ("93.184.215.14", 443))]
-    monkeypatch.setattr(public_addresses, "resolve", lambda host, _: asked.append(host) or public)
+    asked: list[str] = []
+
+    def resolve(host: str, _: int) -> list[Any]:
+        asked.append(host)
+        return [(2, 1, 6, "", ("93.184.215.14", 443))]
+
+    monkeypatch.setattr(public_addresses, "resolve", resolve)
     proxy.refusal = BAD_REPLIES["502"][0]
-    with pytest.raises(WebhookFailed, match="answered 502 to CONNECT receiver.example.com:443"):
+    with pytest.raises(WebhookFailed, match=r"answered 502 to CONNECT receiver.example.com:443"):
         deliver(proxy, "https://receiver.example.com/hook", tls, allow_private=False)
     assert asked == ["receiver.example.com"]
 

@@ -131,7 +131,7 @@ class Translator(NamedTuple):
         """Translate what a call raised: it was never sent, or nobody knows."""
         names, words = _chain(error)
         if failed := proxy_failure(error):
-            words = failed.strerror
+            words = failed.sentence
         evidence: dict[str, str | int] = {"error": names}
         if _never_sent(error, self.deadline.stage):
             return NotSent(f"the vendor could not be reached: {self.clean(words)}", evidence=evidence)

@@ -178,7 +178,7 @@ class WebhookSender:
 
     def _sentence(self, host: str, error: Exception, deadline: Deadline) -> str:
         if failed := proxy_failure(error):
-            return f"The webhook's receiver {host} could not be reached: {failed.strerror}."
+            return f"The webhook's receiver {host} could not be reached: {failed.sentence}."
         if deadline.fired or isinstance(error, (requests.Timeout, TimeoutError)):
             return f"The webhook's receiver {host} did not answer within {self._timeout:g} s."
         if isinstance(error, requests.exceptions.SSLError):

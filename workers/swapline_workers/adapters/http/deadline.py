@@ -167,7 +167,7 @@ class DeadlineHTTPSConnection(_Watched, HTTPSConnection):
         self._egress_proxy = egress_proxy
 
     def connect(self) -> None:
-        """Open the connection. Raises ConnectionResetError where Python made no handshake, as after a reset before it."""
+        """Open the connection. Raises ConnectionResetError for a reset before the handshake: Python makes none."""
         super().connect()
         if isinstance(self.sock, ssl.SSLSocket) and self.sock.version() is None:
             self.close()

@@ -1,8 +1,8 @@
 """Connections that lead to public addresses only, however a URL spells its host and whatever its name resolves to.
 
 A name is resolved once, every address it gives is checked, and the connection is made to an address that was checked:
-there is no second look-up in between that could answer otherwise (an egress proxy makes one of its own). The URL is not rewritten, so SNI, certificate and
-kept-alive connections stay right.
+there is no second look-up in between that could answer otherwise. The URL is not rewritten, so SNI, certificate and
+kept-alive connections stay right. An egress proxy resolves the name once more, by rules of its own.
 """
 
 from __future__ import annotations

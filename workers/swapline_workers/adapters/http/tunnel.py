@@ -31,12 +31,13 @@ _ADVICE: dict[int, str] = {
 }
 
 
-class ProxyFailed(OSError):
+class ProxyFailed(OSError):  # noqa: N818 -- it names what happened
     """The proxy made no tunnel. `target_away`: it says that the fault is the target's."""
 
     def __init__(self, sentence: str, *, target_away: bool = False) -> None:
         """`sentence` says what to do, and becomes `strerror`."""
         super().__init__(errno.ECONNREFUSED, sentence)
+        self.sentence = sentence
         self.target_away = target_away
 
 
