@@ -106,7 +106,8 @@ SETTINGS_HEAD = """# Settings
 
 Drawn from the code by `make docs`; a test keeps them together. Settings are read from the environment (prefix
 `SWAPLINE_`) and from `.env`. Each can lie in a file instead, as secrets should:
-`SWAPLINE_API_KEY_FILE=/run/secrets/api_key`.
+`SWAPLINE_API_KEY_FILE=/run/secrets/api_key`. Every command warns on standard error of a `SWAPLINE_…` that is none of
+these.
 """
 
 SECTIONS = {

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.servers import new_job
+from swapline_producer.cli.caps import print_caps, reached_caps
+from swapline_producer.cli.output import moment
 from swapline_producer.contract import Job, State
 from swapline_producer.contract.changes import BreakerTrip, Change, Limits
 from swapline_workers.core.lifecycle import ROUTES
@@ -182,3 +184,31 @@ def test_the_front_of_the_line_is_who_will_be_next(ledger: Ledger) -> None:
     front = [image.url[-5] for image in ledger.front(2) if image.kind == "url"]
     limited(ledger, slots=2)
     assert [f"j{number}" for number in front] == claimed(ledger) == ["j1", "j3"]
+
+
+def test_slots_names_the_caps_that_jobs_wait_for(ledger: Ledger, time: Time) -> None:
+    time.at = ledger.slots().at
+    limited(ledger)
+    ledger.set_credits("poor", 2)
+    ledger.set_credits("idle", 0)
+    lined_up(ledger, "p1", "p2", "p3", tenant="poor")
+    tomorrow = moment((time.at // 86_400_000 + 1) * 86_400_000)
+    poor = {"tenant": "poor", "jobs": 2, "spent": 2, "per_day": 2, "until": tomorrow}
+    assert reached_caps(ledger, ledger.slots()) == [poor]
+    limited(ledger, credits_per_day=3)
+    everyone = {"tenant": None, "jobs": 2, "spent": 2, "per_day": 3, "until": tomorrow}
+    assert reached_caps(ledger, ledger.slots()) == [everyone, poor]
+    ledger.forget_limits(["credits_per_day"])
+    ledger.set_credits("poor", None)
+    assert reached_caps(ledger, ledger.slots()) == []
+
+
+def test_the_command_prints_them(ledger: Ledger, time: Time, capsys: pytest.CaptureFixture[str]) -> None:
+    time.at = ledger.slots().at
+    limited(ledger)
+    ledger.set_credits("poor", 2)
+    lined_up(ledger, "p1", "p2", tenant="poor")
+    print_caps(reached_caps(ledger, ledger.slots()))
+    printed = capsys.readouterr().out.replace("\n", " ")
+    assert printed.startswith("1 waiting for tomorrow (")
+    assert printed.endswith("cap of tenant poor: 2 of 2 credits are spent (`swapline credits set poor N`) ")

@@ -47,12 +47,23 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="swapline-producer", prog_name="swapline")
-def swapline() -> None:
+@click.pass_context
+def swapline(ctx: click.Context) -> None:
     """Face-swap jobs: none lost, none paid twice, no slot idle.
 
     Settings are read from SWAPLINE_* in the environment and from .env.
     Exit codes: 0 done, 1 failed, 2 usage, 3 not finished.
     """
+    if ctx.invoked_subcommand != "doctor":  # which has a line for each
+        _warn_of_misspelt_settings()
+
+
+def _warn_of_misspelt_settings() -> None:
+    """Print one line on standard error where settings are misspelt."""
+    from swapline_producer.setting_names import misspelt  # noqa: PLC0415 -- not loaded for --help and completion
+
+    if found := misspelt():
+        warn(f"swapline: warning: {' '.join(map(str, found))}")
 
 
 for command in (

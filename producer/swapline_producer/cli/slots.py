@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from swapline_producer.cli.caps import print_caps, reached_caps
 from swapline_producer.cli.numbers import Whole
 from swapline_producer.cli.output import moment, out, print_json
 from swapline_producer.contract import MOST_CREDITS, checked
@@ -47,15 +48,18 @@ def slots(ctx: click.Context, *, as_json: bool) -> None:
     """  # noqa: D301 -- click's mark for a block that keeps its lines
     if ctx.invoked_subcommand is not None:
         return
-    view = _ledger().slots()
+    ledger = _ledger()
+    view = ledger.slots()
+    caps = reached_caps(ledger, view)
     if as_json:
-        print_json(view.model_dump())
+        print_json(view.model_dump() | {"reached_caps": caps})
         return
     out.print(f"{len(view.in_flight)} of {view.cap} slots in use (the limit is {view.limit}), {view.waiting} jobs wait")
     for job_id in view.in_flight:
         out.print(f"  {job_id}")
     if view.trips:
         out.print(f"submitting is paused until {moment(view.closed_until) or 'the next probe'}: {view.reason}")
+    print_caps(caps)
 
 
 @slots.command("set", cls=Numbered)

@@ -114,6 +114,16 @@ class Overview(LedgerCore):
         """The jobs of a tenant that stand in these lines, the one accepted last first, from `before` on."""
         return self._newest([self._key("line", priority, tenant) for priority in priorities], before, limit)
 
+    def waiting_of(self, tenants: Iterable[str]) -> list[int]:
+        """Return how many jobs of each of these tenants wait for a slot, over all priorities."""
+        wanted = list(tenants)
+        with translated(), self.client.pipeline(transaction=False) as pipe:
+            for tenant in wanted:
+                for priority in Priority:
+                    pipe.zcard(self._key("line", priority, tenant))
+            sizes = pipe.execute()
+        return [sum(sizes[n : n + len(Priority)]) for n in range(0, len(sizes), len(Priority))]
+
     def fields(self, job_ids: Iterable[str], names: Sequence[str]) -> list[dict[str, str | None]]:
         """Some fields of several jobs in one round trip, as text; None for what is not there."""
         with translated(), self.client.pipeline(transaction=False) as pipe:

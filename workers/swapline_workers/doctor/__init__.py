@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
-import os
 from typing import TYPE_CHECKING
 
-from swapline_producer.dotenv_file import read_dotenv
 from swapline_producer.errors import SettingsError
 from swapline_producer.operations.doctor.findings import Finding, examined, fail, ok, unchecked, warn
-from swapline_producer.service_links import without_service_links
+from swapline_producer.setting_names import misspelt
 from swapline_producer.settings import ENV_PREFIX, load
 from swapline_workers.adapters.signing_keys import SigningKeys
 from swapline_workers.doctor import account, flower, vendor
@@ -46,19 +43,10 @@ def rounds(*, flower_url: str | None = None, timeout: float = 10.0) -> Iterator[
 
 
 def _misspelt() -> Iterator[Finding]:
-    """Settings that are set and that nobody reads."""
-    known = {name.upper() for name in WorkerSettings.model_fields}
-    try:
-        variables = without_service_links(read_dotenv() | os.environ)
-    except SettingsError:  # a file that cannot be read: the settings themselves say so
-        return
-    given = {name.upper() for name in variables if name.upper().startswith(ENV_PREFIX)}
-    for name in sorted(name.removeprefix(ENV_PREFIX) for name in given):
-        if name in known or name.removesuffix("_FILE") in known or name.startswith("TEST_"):
-            continue
-        meant = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {ENV_PREFIX}{meant[0]}?" if meant else "the table in README.md has all there are"
-        yield warn("settings", f"{ENV_PREFIX}{name} is set, and there is no such setting", hint)
+    """Name settings that are set and that no part reads."""
+    for one in misspelt():
+        hint = f"did you mean {one.meant}?" if one.meant else "docs/settings.md has all there are"
+        yield warn("settings", f"{one.name} is set, and there is no such setting", hint)
 
 
 def _wrong(sentences: list[str]) -> Iterator[Finding]:

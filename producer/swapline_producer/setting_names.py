@@ -1,0 +1,108 @@
+"""Names of all settings, of every part: a shell that only enqueues may share its environment with workers."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from swapline_producer.dotenv_file import read_dotenv
+from swapline_producer.errors import SettingsError
+from swapline_producer.service_links import without_service_links
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "SWAPLINE_"
+
+SETTINGS = frozenset(
+    [
+        "API_BASE_URL",
+        "API_KEY",
+        "API_KEY_HEADER",
+        "API_KEY_PREFIX",
+        "BOARD_PASSWORD",
+        "BOARD_USER",
+        "CHECK_PIXELS",
+        "CREDITS_PER_DAY",
+        "FLOWER_URL",
+        "HEARTBEAT_FILE",
+        "INPUT_SHOWN",
+        "INPUT_TTL",
+        "JOB_TTL",
+        "KEY_PREFIX",
+        "LOG_FORMAT",
+        "LOG_LEVEL",
+        "LOST_AFTER",
+        "MAX_IN_FLIGHT",
+        "MAX_PICTURES",
+        "METRICS_HOST",
+        "METRICS_PASSWORD",
+        "METRICS_PORT",
+        "ONE_CORE",
+        "ON_AMBIGUOUS_SUBMIT",
+        "PICTURES_IN_HAND",
+        "POLL_BUDGET",
+        "POLL_MAX_INTERVAL",
+        "POLL_MIN_INTERVAL",
+        "POLL_RATE",
+        "QUEUE_TTL",
+        "REDIS_REPLICAS",
+        "REDIS_URL",
+        "RESCUE_AFTER",
+        "RESULT_TTL",
+        "RUN_TIMEOUT",
+        "STATUS_TIMEOUT",
+        "STOP_GRACE",
+        "STORAGE_TIMEOUT",
+        "STORAGE_URL",
+        "STORE_TIMEOUT",
+        "SUBMIT_RATE",
+        "SUBMIT_TIMEOUT",
+        "WEBHOOK_ALLOW_PRIVATE",
+        "WEBHOOK_DISABLE_AFTER",
+        "WEBHOOK_SCHEDULE",
+        "WEBHOOK_SECRETS",
+        "WEBHOOK_TENANT_SECRETS",
+        "WEBHOOK_TIMEOUT",
+    ]
+)
+"""Without the prefix. A test compares them with the settings that the parts read."""
+
+
+class Misspelt(NamedTuple):
+    """A variable that no part reads, and the setting that may be meant."""
+
+    name: str
+    meant: str | None
+
+    def __str__(self) -> str:
+        """Say it in one sentence."""
+        hint = f"did you mean {self.meant}?" if self.meant else "docs/settings.md has all there are."
+        return f"{self.name} is set, and there is no such setting; {hint}"
+
+
+def misspelt(variables: Mapping[str, str | None] | None = None) -> list[Misspelt]:
+    """Return the misspelt settings among variables, by default those of the environment and `.env`.
+
+    Addresses of services, SWAPLINE_TEST_… and the files of settings (…_FILE) are none; nor is a `.env` that cannot be
+    read, which the settings themselves report.
+    """
+    if variables is None:
+        try:
+            variables = read_dotenv() | os.environ
+        except SettingsError:
+            return []
+    given = {name.upper() for name in without_service_links(variables)}
+    names = sorted(name.removeprefix(PREFIX) for name in given if name.startswith(PREFIX))
+    return [
+        Misspelt(PREFIX + name, _nearest(name))
+        for name in names
+        if not (name in SETTINGS or name.removesuffix("_FILE") in SETTINGS or name.startswith("TEST_"))
+    ]
+
+
+def _nearest(name: str) -> str | None:
+    stem = name.removesuffix("_FILE")
+    near = difflib.get_close_matches(stem, sorted(SETTINGS), n=1)
+    return PREFIX + near[0] + name[len(stem) :] if near else None
