@@ -30,7 +30,7 @@ over.
 ROUTES_HEAD = """
 ## Which step acts on a job that is due
 
-Every job that has not come to rest has exactly one entry in `due`. When its moment has come, a worker's clock sends
+Every job that has a step to run has exactly one entry in `due`. When its time has come, a due dispatcher sends
 the step below. `+pending` means that its webhook is still to be delivered,
 `+canceling` that it is to be canceled and its slot is free.
 
@@ -90,7 +90,7 @@ FAILURES_HEAD = """# Failure codes
 Drawn from `producer/swapline_producer/contract/failures.py` by `make docs`; a test keeps the two together.
 
 `failure_code` of a job that did not succeed. The first five are the vendor's own words. "Charged" is what the vendor's
-page and our measurements say; where it is not known, that is said.
+page and our measurements say; where it is not known, it is marked unknown.
 
 | code | meaning | charged | what to do |
 |---|---|---|---|

@@ -59,7 +59,7 @@ FAILURES: Mapping[FailureCode, Failure] = {
     FailureCode.OUTPUT_TOO_MANY: Failure(
         "the vendor sent, three times, more pictures than `SWAPLINE_MAX_PICTURES` admits; none is stored",
         "yes",
-        "raise `SWAPLINE_MAX_PICTURES` if so many are right, then poll again, which is free: `swapline jobs replay JOB"
+        "raise `SWAPLINE_MAX_PICTURES` if all are wanted, then poll again, which is free: `swapline jobs replay JOB"
         " --from poll`",
     ),
     FailureCode.LOST: Failure(
@@ -106,8 +106,8 @@ FAILURES: Mapping[FailureCode, Failure] = {
         "ask the vendor what its status means; then poll again, which is free: `swapline jobs replay JOB --from poll`",
     ),
     FailureCode.CANCELED: Failure(
-        "somebody canceled the job; one that the vendor had ended when the vendor was done with it",
-        "`credits` says; perhaps, where the detail says so",
+        "a person or a program canceled the job; one that the vendor had ended when the vendor had finished it",
+        "`credits` says; perhaps, where `failure_detail` says it",
         "nothing",
     ),
 }

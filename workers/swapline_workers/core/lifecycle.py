@@ -16,7 +16,7 @@ class Transition(NamedTuple):
 
 
 TABLE = (
-    Transition(State.QUEUED, State.SUBMITTING, "a slot is free and it is this job's turn"),
+    Transition(State.QUEUED, State.SUBMITTING, "a slot is free and the job is the first in line"),
     Transition(State.QUEUED, State.RUNNING, "the reply of an attempt given up for unknown came after all"),
     Transition(State.QUEUED, State.EXPIRED, "it waited longer than its queue TTL"),
     Transition(State.QUEUED, State.CANCELED, "it was canceled"),
@@ -27,11 +27,11 @@ TABLE = (
     Transition(State.SUBMITTING, State.HELD, "the reply is unknown, and the policy is hold"),
     Transition(State.SUBMITTING, State.FAILED, "the vendor refused, or the reply is unknown and the policy is fail"),
     Transition(State.SUBMITTING, State.CANCELED, "it was canceled, and the paid call was not made or not accepted"),
-    Transition(State.RUNNING, State.RUNNING, "a look brought no end"),
+    Transition(State.RUNNING, State.RUNNING, "a poll found it not finished"),
     Transition(State.RUNNING, State.STORING, "the vendor says COMPLETED; the slot is passed on"),
     Transition(State.RUNNING, State.FAILED, "the vendor says FAILED, or does not know the job any more"),
     Transition(State.RUNNING, State.TIMED_OUT, "it ran longer than its run timeout"),
-    Transition(State.RUNNING, State.CANCELED, "it was canceled, and the vendor is done with it; its work is paid"),
+    Transition(State.RUNNING, State.CANCELED, "it was canceled, and the vendor has finished it; its work is paid"),
     Transition(State.HELD, State.HELD, "its webhook was tried, or its slot was let go"),
     Transition(State.HELD, State.RUNNING, "the vendor's id became known after all"),
     Transition(State.HELD, State.QUEUED, "a person sends it again, accepting the charge"),
@@ -42,7 +42,7 @@ TABLE = (
     Transition(State.STORING, State.FAILED, "its pictures are missing, broken or gone, or could not be stored in time"),
     Transition(State.STORING, State.TIMED_OUT, "the vendor took COMPLETED back, and its run timeout is over"),
     Transition(State.STORING, State.CANCELED, "it was canceled; the vendor's work is paid"),
-    Transition(State.STORING, State.RUNNING, "a person had it looked at again, and the vendor still works on it"),
+    Transition(State.STORING, State.RUNNING, "a person had it polled again, and the vendor still works on it"),
     *(
         Transition(state, State.QUEUED, "a person sends it again, accepting the charge")
         for state in State

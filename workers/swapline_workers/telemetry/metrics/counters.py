@@ -56,7 +56,7 @@ COUNTERS = (
         "swapline_submissions_resolved_total",
         "counter",
         "Calls of unknown outcome whose id became known after all. The vendor accepted `accepted` + `resolved` "
-        "calls; of the other unknown ones nobody knows how many.",
+        "calls; how many of the other unknown ones it accepted cannot be known.",
         count("call:resolved"),
     ),
     Metric(
@@ -75,14 +75,14 @@ COUNTERS = (
     Metric(
         "swapline_polls_pending_total",
         "counter",
-        "Looks that found the job not done: held by the vendor for a while, or answered at once (instant).",
+        "Polls that found the job not done: held by the vendor for a while, or answered at once (instant).",
         lambda f: {name: f.counts.get(f"polls.{name}", 0) for name in ("held", "instant")},
         "pace",
     ),
     Metric(
         "swapline_polls_failed_total",
         "counter",
-        "Looks that brought no news: no answer, an error, nonsense.",
+        "Polls that learned nothing: no answer, an error, a reply that is not understood.",
         count("polls.failed"),
     ),
     Metric(
@@ -94,13 +94,13 @@ COUNTERS = (
     Metric(
         "swapline_unknown_statuses_total",
         "counter",
-        "Looks answered by a status that is not on the vendor's page.",
+        "Polls that returned a status that is not on the vendor's page.",
         count("unknown_status"),
     ),
     Metric(
         "swapline_refusals_total",
         "counter",
-        "Refusals that concern everybody, not one job, by reason.",
+        "Refusals that concern the account, not one job, by reason.",
         counted("trips:", KINDS),
         "reason",
     ),
@@ -122,7 +122,7 @@ COUNTERS = (
     Metric(
         "swapline_rescues_total",
         "counter",
-        "Messages that were sent again because nobody acted on them in time.",
+        "Messages that were sent again because no worker acted on them in time.",
         count("rescues"),
     ),
     Metric(
@@ -134,7 +134,7 @@ COUNTERS = (
     Metric(
         "swapline_stale_total",
         "counter",
-        "What came too late and was dropped: a message whose turn has passed, a move that somebody else had made.",
+        "What came too late and was dropped: a message of an old version, a write that another process had made.",
         counted("stale:", ("message", "move")),
         "what",
     ),
@@ -160,7 +160,7 @@ COUNTERS = (
     Metric(
         "swapline_storage_full_total",
         "counter",
-        "Times a job had to wait because a worker has its hands full.",
+        "Times a job had to wait because a worker's picture memory was full.",
         count("store_full"),
     ),
     Metric(

@@ -49,7 +49,7 @@ GAUGES = (
     Metric(
         "swapline_breaker_open",
         "gauge",
-        "1 while submitting is paused for everybody, or one job probes, by reason.",
+        "1 while submitting is paused for all jobs, or one job probes, by reason.",
         lambda f: {kind: float(f.trips > 0 and (f.breaker_kind or "other") == kind) for kind in KINDS},
         "reason",
     ),
@@ -78,17 +78,17 @@ GAUGES = (
         "Jobs of which a poll brought no news within the last five minutes.",
         lambda f: f.polls_failing_jobs,
     ),
-    Metric("swapline_due_jobs", "gauge", "Jobs for which somebody must act, now or later.", lambda f: f.due),
+    Metric("swapline_due_jobs", "gauge", "Jobs that have a step to run, now or later.", lambda f: f.due),
     Metric(
         "swapline_due_overdue_seconds",
         "gauge",
-        "How late the first of them is; more than a second: no clock runs.",
+        "How late the first of them is; more than a second: no due dispatcher runs.",
         lambda f: f.overdue,
     ),
     Metric(
         "swapline_worker_processes",
         "gauge",
-        "Worker processes whose clock was heard of within the last minute.",
+        "Worker processes whose due dispatcher claimed within the last minute.",
         lambda f: f.clocks,
     ),
     Metric(
