@@ -230,6 +230,8 @@ def test_another_server_replaces_the_embedded_one(tmp_path: Path, tmp_path_facto
         assert still_there(tmp_path) == []
 
 
+NO_PAGES = "--without=board,metrics,flower"
+
 REAL = {
     "SWAPLINE_API_BASE_URL": "http://127.0.0.1:1",
     "SWAPLINE_API_KEY": "a-key",
@@ -260,6 +262,46 @@ def test_simulated_and_real_share_neither_server_nor_store(
         assert (account["address"], account["simulated"]) == ("http://127.0.0.1:1", False)
         real.child.send_signal(signal.SIGTERM)
         assert real.ended() == 0
+
+
+def printed_command(up: Up) -> str:
+    """The command for another terminal, as it is printed."""
+    up.waited_for("From another terminal: ")
+    [line] = [line for line in up.lines if "From another terminal: " in line]
+    return line.partition("From another terminal: ")[2]
+
+
+def test_the_printed_command_runs_as_printed_and_a_mode_is_the_simulators(tmp_path: Path) -> None:
+    (folder := tmp_path / "it's a folder").mkdir()
+    with running(folder, "--simulated", "--workers=1", NO_PAGES, "--mode", "result_failed") as up:
+        argv = ["/bin/sh", "-c", printed_command(up)]
+        bare = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+        done = subprocess.run(argv, cwd="/", env=bare, capture_output=True, text=True, check=False, timeout=90)
+        assert (done.returncode, done.stderr) == (1, "")
+        assert "VENDOR_FAILED" in done.stdout
+        up.child.send_signal(signal.SIGTERM)
+        assert up.ended() == 0
+    with running(folder, "--workers=1", NO_PAGES, **REAL) as up:
+        argv = ["/bin/sh", "-c", printed_command(up)]
+        done = subprocess.run(argv, cwd="/", env=bare, capture_output=True, text=True, check=False, timeout=90)
+        assert (done.returncode, done.stdout.startswith("0 of 3 slots in use")) == (0, True)
+        up.child.send_signal(signal.SIGTERM)
+        assert up.ended() == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--mode", "status_504"], "--mode is the simulated vendor's: it needs --simulated."),
+        (["--simulated", "--mode", "status_505"], "--mode: there is no mode status_505; the nearest are status_50"),
+    ],
+)
+def test_a_mode_that_cannot_be_is_refused_before_anything_starts(
+    tmp_path: Path, options: list[str], sentence: str
+) -> None:
+    refused = run("up", *options, folder=tmp_path)
+    assert (refused.returncode, sentence in refused.stderr) == (2, True)
+    assert not (tmp_path / ".swapline").exists()
 
 
 def test_missing_settings_are_reported_before_anything_starts(tmp_path: Path) -> None:

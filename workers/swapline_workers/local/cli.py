@@ -116,6 +116,13 @@ def _parse_without(_context: click.Context, _parameter: click.Parameter, value: 
 @click.option(
     "--simulated", is_flag=True, help="Start the simulated vendor, and spend nothing; in a folder of its own."
 )
+@click.option(
+    "--mode",
+    "modes",
+    multiple=True,
+    metavar="MODE[=AMOUNT][@SHARE]",
+    help="How the simulated vendor misbehaves; may be given again. `swapline simulator --list-modes` shows all.",
+)
 @click.option("--adopt", is_flag=True, help="The vendor has moved here: as `swapline accounts adopt`, once.")
 @click.option("--without", multiple=True, callback=_parse_without, help="Parts to do without: board, metrics, flower.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where board, metrics and Flower listen.")
@@ -124,12 +131,13 @@ def _parse_without(_context: click.Context, _parameter: click.Parameter, value: 
 @click.option("--flower-port", type=_PORT, default=5555, show_default=True)
 @click.option("--simulator-port", type=_PORT, default=8900, show_default=True)
 @click.option("--redis-port", type=_PORT_OR_ZERO, default=0, help="0: the one it had last, or a free one.")
-def up(
+def up(  # noqa: PLR0913 -- an argument for each option
     folder: Path,
     redis_url: str | None,
     workers: int | None,
     without: frozenset[str],
     host: str,
+    modes: tuple[str, ...],
     *,
     simulated: bool,
     adopt: bool,
@@ -141,8 +149,11 @@ def up(
     One log of everything is printed here. Stopping finishes the work in progress, and keeps all data.
     Examples:
       swapline up --simulated                # try it: no vendor, nothing spent
+      swapline up --simulated --mode status_504@0.1
       swapline up                            # SWAPLINE_API_BASE_URL, _API_KEY and _API_KEY_HEADER say which vendor
     """  # noqa: D301 -- click's mark for a preformatted block
+    if modes and not simulated:
+        raise click.UsageError("--mode is the simulated vendor's: it needs --simulated.")
     from swapline_workers.local.up.main import run_up  # noqa: PLC0415 -- slow
     from swapline_workers.local.up.options import UpOptions  # noqa: PLC0415 -- slow
 
@@ -155,6 +166,7 @@ def up(
         ports={name.removesuffix("_port"): port for name, port in ports.items()},
         without=without,
         simulated=simulated,
+        modes=modes,
         adopt=adopt,
     )
     run_up(options)

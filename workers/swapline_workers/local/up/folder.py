@@ -7,6 +7,7 @@ redis/     the embedded server's data
 store/     object storage, unless another one is set
 logs/      one log for each part, two files of 10 MB at most
 run/       ready files and heartbeats
+example.jpg  a photograph to try a simulated vendor with
 """
 
 from __future__ import annotations
@@ -54,6 +55,15 @@ class UpFolder:
         path = self.secret(name)
         path.parent.mkdir(mode=0o700, exist_ok=True)
         return lasting_secret(path, 18)  # 144 bits
+
+    def example_photograph(self) -> Path:
+        """Return a photograph to try a simulated vendor with, written once."""
+        from swapline_simulator import sample_photographs  # noqa: PLC0415 -- not needed for a real vendor
+
+        path = self.root / "example.jpg"
+        if not path.exists():
+            path.write_bytes(sample_photographs()[0])
+        return path
 
     def write_env(self, settings: dict[str, str]) -> None:
         """Write settings as shell assignments."""

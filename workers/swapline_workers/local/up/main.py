@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
+import sys
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import redis
@@ -157,7 +160,7 @@ class _UpRun:
 
     def _start_simulator(self) -> None:
         cap = self._settings.max_in_flight
-        child = self._follow(self._parts.simulator(self._options.ports["simulator"], cap))
+        child = self._follow(self._parts.simulator(self._options.ports["simulator"], cap, self._options.modes))
         self._supervisor.start(child, restart=_VITAL)
         vendor = {**_SIMULATED, "SWAPLINE_API_BASE_URL": self._parts.url("simulator")}
         self._parts.add(vendor)
@@ -189,8 +192,18 @@ class _UpRun:
             report(
                 f"Its jobs and pictures lie in {display_path(self._folder.root)}, apart from those of a real vendor."
             )
-        env = display_path(self._folder.env)
-        report(f"From another terminal: set -a; . {env}; swapline enqueue me.jpg --gender female …")
+        report(f"From another terminal: {self._example()}")
+
+    def _example(self) -> str:
+        """Return a command that runs as it stands in any shell and folder; with a real vendor it spends nothing."""
+        swapline = Path(sys.executable).with_name("swapline")
+        command = [str(swapline)] if swapline.exists() else [sys.executable, "-m", "swapline_producer"]
+        if self._options.simulated:
+            command += ["enqueue", str(self._folder.example_photograph()), "--gender", "female", "--filter-id", "12"]
+            command.append("--wait")
+        else:
+            command.append("slots")
+        return f"set -a; . {shlex.quote(str(self._folder.env))}; set +a; {shlex.join(command)}"
 
 
 def _names(options: UpOptions, sized: Size, *, embedded: bool) -> list[str]:

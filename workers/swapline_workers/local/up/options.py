@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from swapline_producer.errors import SettingsError
 from swapline_producer.settings import ProducerSettings, load
 from swapline_workers.local.errors import PortTaken
@@ -30,6 +32,8 @@ class UpOptions:
     """By the name of the part."""
     without: frozenset[str] = frozenset()
     simulated: bool = False
+    modes: tuple[str, ...] = ()
+    """Of the simulated vendor."""
     adopt: bool = False
 
     @property
@@ -49,12 +53,24 @@ def load_settings(options: UpOptions) -> tuple[WorkerSettings, bool]:
     if options.simulated or user_settings.storage_url is None:
         changes["storage_url"] = (options.folder.absolute() / "store").as_uri()
     if options.simulated:
+        _check_modes(options.modes)
         changes |= {"api_base_url": "http://simulated", "api_key": "simulated", "api_key_header": "X-API-Key"}
     try:
         return load(WorkerSettings, **changes), embedded
     except SettingsError as error:
         hint = "" if options.simulated else "\nTo try everything without a vendor: swapline up --simulated"
         raise SettingsError(f"{error}{hint}") from None
+
+
+def _check_modes(modes: tuple[str, ...]) -> None:
+    """Raise SettingsError for a mode that the simulator does not have."""
+    from swapline_simulator import SimulatorConfig  # noqa: PLC0415 -- not needed for a real vendor
+
+    try:
+        SimulatorConfig.model_validate({"mode": modes})
+    except ValidationError as error:
+        sentences = [one["msg"].removeprefix("Value error, ") for one in error.errors()]
+        raise SettingsError(f"--mode: {'; '.join(sentences)}.") from None
 
 
 def check_ports(options: UpOptions) -> None:

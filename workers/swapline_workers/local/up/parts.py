@@ -14,7 +14,7 @@ from swapline_workers.local.ports import LOOPBACK
 from swapline_workers.local.ready import login_works, read_ready_file, ready_file_written
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from swapline_workers.local.up.folder import UpFolder
 
@@ -72,9 +72,10 @@ class Parts:
         """Override more settings, in parts that are made from now on."""
         self._settings |= settings
 
-    def simulator(self, port: int, cap: int) -> Child:
+    def simulator(self, port: int, cap: int, modes: Iterable[str] = ()) -> Child:
         """Return the simulated vendor."""
-        return self._listening("simulator", ("simulator", f"--port={port}", f"--cap={cap}"), {})
+        options = (f"--port={port}", f"--cap={cap}", *(f"--mode={mode}" for mode in modes))
+        return self._listening("simulator", ("simulator", *options), {})
 
     def url(self, name: str) -> str:
         """Return the address of a part that is ready."""
