@@ -72,7 +72,7 @@ def _headers(message: StepMessage, task_id: str) -> dict[str, Any]:
 def decode_message(raw: dict[str, Any]) -> StepMessage | None:
     """Give the ticket of a message, as it stood in the broker's list; None where it is not as `message` writes it.
 
-    Whoever can write into the broker's lists can write anything: each value is looked at.
+    Every program with access to the broker's lists can write anything there: each value is checked.
     """
     try:
         headers, properties = raw["headers"], raw["properties"]

@@ -75,12 +75,12 @@ def broker_settings(settings: ProducerSettings) -> dict[str, Any]:
         "task_queues": queues(prefix),
         "task_default_queue": Step.SUBMIT.queue(prefix),
         "task_default_exchange": "",
-        "task_create_missing_queues": False,  # a typo in a queue's name is an error, not a list that nobody reads
+        "task_create_missing_queues": False,  # a typo in a queue's name is an error, not a list without a reader
         "task_serializer": "json",
         "accept_content": ["json"],  # never pickle: a message must not be able to run code
         "result_backend": None,  # results live in the ledger
         "task_ignore_result": True,
-        "task_publish_retry": False,  # the clock sends again what did not get through
+        "task_publish_retry": False,  # the due dispatcher publishes again what did not get through
     }
 
 
@@ -115,7 +115,9 @@ class CeleryPublisher:
             _push(self._client, self._by_queue(messages))
         except RedisError as error:
             log.warning(
-                "%d messages were not taken by the broker (%s); the clock sends them again", len(messages), error
+                "%d messages were not taken by the broker (%s); the due dispatcher publishes them again",
+                len(messages),
+                error,
             )
             return False
         return True

@@ -1,6 +1,6 @@
 """The janitor: finds objects that no record needs, in a store that may be large, a bounded part of it at a time.
 
-What is not needed any more is usually on the ledger's list, and deleted from there (`sweep.py`). What nobody could
+What is not needed any more is usually on the ledger's list, and deleted from there (`sweep.py`). What no process could
 write down is found here: a worker that was killed between writing and saying so, a ledger that lost its last second.
 
 An object counts as an orphan when it is older than SAFE_AGE, and
@@ -95,11 +95,11 @@ class Janitor:
             )
 
     def next_part(self) -> Findings:
-        """Go on where the last one stopped, whoever that was, and put what is found on the list. For workers."""
+        """Continue where the last call of any worker stopped, and list what is found for deletion."""
         findings = Findings()
         for area in AREAS:
             after = self._ledger.crawled_to(area)
-            last = self._look(area, after, PART, findings)
+            last = self._examine(area, after, PART, findings)
             self._ledger.crawled_to(area, last or "")
         self._ledger.let_go(findings.names)
         return findings
@@ -114,13 +114,13 @@ class Janitor:
         for area in AREAS:
             room = limit - findings.polled_at
             if room > 0:
-                findings.cut_short |= self._look(area, "", room, findings) is not None
+                findings.cut_short |= self._examine(area, "", room, findings) is not None
         if not dry:
             self._ledger.let_go(findings.names)
             findings.abandoned = self.abandoned()
         return findings
 
-    def _look(self, area: str, after: str, limit: int, findings: Findings) -> str | None:
+    def _examine(self, area: str, after: str, limit: int, findings: Findings) -> str | None:
         """Look at a part of an area; the key to go on after, or None at its end."""
         judge = {INPUTS: self._inputs, RESULTS: self._results}[area]
         found = list(islice(self._storage.list(area, after=after), limit))

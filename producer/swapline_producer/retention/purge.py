@@ -138,7 +138,7 @@ class Purge:
         try:
             cancel(self._ledger, self._publisher, job.job_id)
             return self._ledger.purge(self._ledger.get(job.job_id), why).state is None
-        except JobNotFound:  # somebody else purged it in this moment
+        except JobNotFound:  # another process purged it meanwhile
             return True
         except NotPossible:  # it has ended in this moment
             return self._ledger.purge(job, why).state is None

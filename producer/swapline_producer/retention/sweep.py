@@ -1,6 +1,6 @@
 """Deletes what is on the ledger's list: inputs whose last job has ended, results that are over or that no job has.
 
-Names are taken for a lease, deleted, and confirmed; whoever is killed in between leaves them to the next one. All names
+Names are taken for a lease, deleted, and confirmed; those of a killed process are left to the next. All names
 of a round go in one request where the store can do that, so a job costs a small part of one.
 """
 
@@ -57,7 +57,7 @@ class Sweep:
         return number
 
     def now(self, names: Sequence[str]) -> int:
-        """Delete these of the list, due or not, as far as nobody needs them; give how many that were."""
+        """Delete these of the list, due or not, where no job needs them; return how many."""
         number = 0
         for first in range(0, len(names), ROUND):
             number += len(self._delete(only=names[first : first + ROUND]).names)

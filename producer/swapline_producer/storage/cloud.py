@@ -1,7 +1,7 @@
 """Object storage behind `s3://`, `gs://` and `az://`, through obstore.
 
 obstore's runtime does not survive a fork: a child whose parent has used it hangs for ever, even with a new store. So
-the store is made at its first use, and a process whose parent was faster is told so instead of hanging. (To import
+the store is made at its first use, and a process whose parent has used it raises instead of hanging. (To import
 obstore before a fork is harmless.)
 """
 
@@ -43,7 +43,7 @@ _WRITER = "swaplinewriter"
 """Metadata of an object that was stored once: who wrote it. One word, as Azure's names may hold no dash."""
 
 _NO_CONDITIONS = re.compile(r"501 Not Implemented|<Code>NotImplemented|not supported|not implemented", re.IGNORECASE)
-"""How a server that knows no conditional write says so."""
+"""What a server without conditional writes answers."""
 
 _XML = re.compile(r"<\?xml|<Error")
 _CODE = re.compile(r"<Code>(\w{1,100})</Code>")
@@ -115,7 +115,7 @@ class CloudStorage:
             writer = secrets.token_hex(8)
             if self._create(key, data, {"Content-Type": content_type, _WRITER: writer}):
                 return True
-            # Somebody was faster. If it was we, then the reply to an earlier try was lost on its way.
+            # The object exists. Where we wrote it, the reply to an earlier try was lost on its way.
             size, found = self._who_wrote(key)
             if found == writer:
                 return True
@@ -161,7 +161,7 @@ class CloudStorage:
         return 0
 
     def url(self, key: str, expires: float = LONGEST_URL_LIFE) -> str:
-        """See `Storage.url`. Signed with our credentials: whoever has the URL can read this one object."""
+        """See `Storage.url`. Signed with our credentials: the URL alone allows reading this one object."""
         with self._translated("given a URL", key):
             life = timedelta(seconds=max(1.0, min(expires, LONGEST_URL_LIFE)))
             return obstore.sign(self._store(), "GET", checked_key(key), life)

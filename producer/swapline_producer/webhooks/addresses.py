@@ -81,7 +81,7 @@ def forbidden_reason(address: str | Address) -> str | None:
 
 
 def url_problem(url: str, *, allow_private: bool = False) -> str | None:
-    """Why a URL cannot be given to somebody who shall fetch it; None when it can.
+    """Return why a URL cannot be handed out for fetching; None when it can.
 
     Judged by its letters alone: no name is looked up. `allow_private` admits private hosts, for development.
     """
@@ -134,6 +134,6 @@ def _host_problem(host: str, written: str) -> str | None:
     if reason := forbidden_reason(address):
         return f"its host {host} is not public ({reason})"
     if address.version == 4 and written != host:  # noqa: PLR2004 -- the two versions of IP
-        # 010.8.8.8 is 8.8.8.8 to one reader and 10.8.8.8 to another; nobody writes it so by accident.
+        # 010.8.8.8 is 8.8.8.8 to one reader and 10.8.8.8 to another; it is not written so by accident.
         return f"its host is an unusual spelling of {host}"
     return None

@@ -42,16 +42,16 @@ def write_owner(lock: int, pid: int | None) -> None:
 
 def write_private(path: Path, text: str) -> None:
     """Write a file with mode 0600, whole or not at all. Raises LocalError, e.g. when the disk is full."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             os.fchmod(file.fileno(), 0o600)
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        draft.replace(path)
+        temporary.replace(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise LocalError(f"{path} cannot be written: {error.strerror}.") from None
 
 

@@ -26,7 +26,7 @@ _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS})
 """How file systems without hard links (exFAT, some network shares) refuse one."""
 
 TAKEN = -1
-"""Instead of a size: somebody else has taken the name between our looking and writing."""
+"""Instead of a size: another process has taken the name between the check and the write."""
 
 
 def write(folder: Folder, name: str, data: bytes) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 MOUNTS = Path("/proc/self/mountinfo")
 
 _IN_ORDER = frozenset({"ext4", "xfs"})
-"""File systems with one journal that reaches the disk in order: whoever waits for a change has waited for all before
+"""File systems with one journal that reaches the disk in order: a wait for one change is a wait for all before
 it. So the flush of a new file covers its name, and that of the new folder it is in. (An ext4 that was made without its
 journal may need a check after a power cut, and promises nothing before that.)"""
 
@@ -23,7 +23,7 @@ _KEEP_SIZE = 0x01
 """FALLOC_FL_KEEP_SIZE: a file must not look as long as it will be while its bytes are still missing."""
 
 _NOT_NOW = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EINTR})
-"""How file systems that reserve nothing (NFS 3, ZFS, FAT) say so; after a signal it is not tried again."""
+"""Errors of file systems that reserve nothing (NFS 3, ZFS, FAT); after a signal it is not tried again."""
 
 
 def keeps_order(device: int) -> bool:

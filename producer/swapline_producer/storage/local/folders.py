@@ -1,7 +1,7 @@
 """Folders below a root, kept open from one use to the next.
 
 Every part of a path is looked up below its parent, without following symbolic links, so no path and no link leads out
-of the root, even if somebody changes folders meanwhile. A folder that is kept is used again only if its name still
+of the root, even if folders change meanwhile. A folder that is kept is used again only if its name still
 leads to it. A new folder's name reaches the disk with the first write into it, and not in a flush of its own.
 """
 
@@ -28,7 +28,7 @@ a thousand files open."""
 
 
 class Folder:
-    """An open folder. It is closed when nobody holds it any more: its number is nobody else's while it is in use."""
+    """An open folder. It is closed with its last reference: its number belongs to no other file while it is in use."""
 
     __slots__ = ("_identity", "descriptor", "in_order", "new_in")
 
@@ -128,7 +128,7 @@ def _below(parent: Folder, name: str) -> Folder:
 
 
 def _made_below(parent: Folder, name: str) -> Folder:
-    """Open a folder that may have to be made, by us or, in this moment, by somebody else."""
+    """Open a folder; make it where it is missing. Another process may make it at the same time."""
     try:
         return _below(parent, name)
     except FileNotFoundError:

@@ -100,7 +100,7 @@ class LocalStorage:
             top = self._folders.open("")
             for _, _, names, folder in os.fwalk(".", dir_fd=top.descriptor, onerror=_raise_unless_gone):
                 for name in names:
-                    with suppress(FileNotFoundError):  # its writer is done with it, or somebody else tidies
+                    with suppress(FileNotFoundError):  # its writer has renamed it, or another process deleted it
                         if name.startswith(TEMPORARY) and os.stat(name, dir_fd=folder).st_mtime < before:
                             os.unlink(name, dir_fd=folder)
                             number += 1
@@ -120,7 +120,9 @@ class LocalStorage:
         raise self._busy(key)
 
     def _busy(self, key: str) -> StorageUnavailable:
-        return StorageUnavailable(f"{key} in {self.root} is being deleted by somebody else again and again; try later.")
+        return StorageUnavailable(
+            f"{key} in {self.root} is being deleted by another process again and again; try later."
+        )
 
     def _prune(self, path: str) -> None:
         """Remove a folder of deleted objects and those above it, as far as they are empty.

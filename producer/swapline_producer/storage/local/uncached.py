@@ -1,4 +1,4 @@
-"""Large files, written past the page cache: nobody here reads them again, and caching them is most of what they cost.
+"""Large files, written past the page cache: they are not read here again, and caching is most of their cost.
 
 4.1 MB take 0.7 ms of CPU so, flush and all, and 1.2 to 6 through the cache, which must find a thousand free pages (most
 on a virtual machine whose host has to give it each of them). Where a file system refuses (tmpfs, some network shares),
@@ -70,7 +70,7 @@ def _write_blocks(file: int, data: memoryview) -> int:
             block[:length] = data[written : written + length]
             block[length:whole] = bytes(whole - length)
             with memoryview(block)[:whole] as aligned:
-                if os.write(file, aligned) != whole:  # an almost full disk: the rest will say so
+                if os.write(file, aligned) != whole:  # an almost full disk: writing the rest will fail
                     break
             written += length
         else:
