@@ -133,6 +133,7 @@ MORE_ABOUT = {
     "redis_url": "guides/redis.md",
     "redis_replicas": "guides/redis.md#what-a-fail-over-can-lose",
     "storage_url": "guides/storage.md",
+    "storage_public_url": "guides/storage.md#public-links",
     "api_base_url": "guides/running.md#which-vendor-a-ledger-belongs-to",
     "max_in_flight": "guides/running.md#changing-a-limit",
     "https_proxy": "guides/running.md#through-an-egress-proxy",

@@ -237,6 +237,26 @@ def test_a_url_is_signed_for_seven_days_at_most_and_gives_the_object(s3: Storage
     assert fetch(url) == (200, b"png", "image/png")
 
 
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
+def test_a_link_is_signed_for_the_public_host_and_works_where_it_leads_to_the_same_server(
+    name: str, server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    monkeypatch.setenv(name, server.endpoint)
+    public = server.endpoint.replace("127.0.0.1", "localhost")
+    storage = open_storage(f"s3://{bucket}/some/prefix", timeout=20, public_url=f"{public}/")
+    storage.put("a b/ü.png", b"png", "image/png")
+    assert storage.get("a b/ü.png") == b"png"
+    url = storage.url("a b/ü.png", 60)
+    assert url.startswith(f"{public}/{bucket}/some/prefix/a%20b/")
+    assert fetch(url) == (200, b"png", "image/png")
+
+
+def test_links_for_a_public_host_ask_nobody(bucket: str) -> None:
+    storage = open_storage(f"s3://{bucket}", public_url="https://pictures.example.com")
+    assert storage.url("a.png").startswith(f"https://pictures.example.com/{bucket}/a.png?X-Amz-")
+
+
 def test_credentials_can_lie_in_files(
     s3: Storage,
     server: S3Server,

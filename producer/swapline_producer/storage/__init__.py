@@ -15,14 +15,16 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from swapline_producer.errors import SettingsError, StorageError
 from swapline_producer.storage.base import LONGEST_URL_LIFE, Storage, StoredObject, checked_key
+from swapline_producer.storage.public_url import checked_public_url
 
 __all__ = ["LONGEST_URL_LIFE", "Storage", "StoredObject", "checked_key", "open_storage"]
 
 
-def open_storage(url: str, *, timeout: float = 60.0) -> Storage:
+def open_storage(url: str, *, timeout: float = 60.0, public_url: str | None = None) -> Storage:
     """Give the store behind a URL. Nothing is connected or written before it is used.
 
-    `timeout` is seconds for one read or write, repetitions included. Raises SettingsError for a URL that is no store's.
+    `timeout` is seconds for one read or write, repetitions included. Links lead to `public_url` where it is
+    given. Raises SettingsError for a URL that is no store's.
     """
     try:
         parts = urlsplit(url)
@@ -34,14 +36,15 @@ def open_storage(url: str, *, timeout: float = 60.0) -> Storage:
     if parts.scheme == "file":
         from swapline_producer.storage.local.store import LocalStorage  # noqa: PLC0415 -- only who uses a store loads it
 
-        return LocalStorage(_local_root(parts))
+        return LocalStorage(_local_root(parts), public_url and checked_public_url(public_url, "file"))
     if parts.scheme not in {"s3", "gs", "az"}:
         _refuse("it must begin with file:///, s3://, gs:// or az:// (a folder is written file:///its/path)")
     if not host or parts.netloc != host:
         _refuse(f"after {parts.scheme}:// comes the name of a bucket or container, in small letters, and no port")
     from swapline_producer.storage.cloud import CloudStorage  # noqa: PLC0415 -- only who uses a store loads it
 
-    return CloudStorage(parts.scheme, host, _prefix(unquote(parts.path)), timeout=timeout)
+    public = public_url and checked_public_url(public_url, parts.scheme)
+    return CloudStorage(parts.scheme, host, _prefix(unquote(parts.path)), timeout=timeout, public_url=public)
 
 
 def _local_root(parts: SplitResult) -> Path:

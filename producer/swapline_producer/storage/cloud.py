@@ -93,15 +93,21 @@ class _Runtime:
 class CloudStorage:
     """A bucket or container, below a prefix. It may be used from several threads."""
 
-    def __init__(self, scheme: str, bucket: str, prefix: str = "", *, timeout: float = 60.0) -> None:
-        """Keep the address. `timeout` is seconds for one read or write, repetitions included."""
+    def __init__(
+        self, scheme: str, bucket: str, prefix: str = "", *, timeout: float = 60.0, public_url: str | None = None
+    ) -> None:
+        """Keep the address. `timeout` is seconds for one read or write, repetitions included.
+
+        `public_url` is the endpoint for links of an S3 store, where it is another than the store's own.
+        """
         self.address = f"{scheme}://{bucket}/{prefix}".rstrip("/")
         self._scheme = scheme
         self._bucket = bucket
         self._prefix = prefix
         self._timeout = timeout
         self._lock = threading.Lock()
-        self._made: S3Store | GCSStore | AzureStore | None = None
+        self._public_url = public_url
+        self._made: dict[str | None, S3Store | GCSStore | AzureStore] = {}
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
         """See `Storage.put`."""
@@ -164,7 +170,7 @@ class CloudStorage:
         """See `Storage.url`. Signed with our credentials: the URL alone allows reading this one object."""
         with self._translated("given a URL", key):
             life = timedelta(seconds=max(1.0, min(expires, LONGEST_URL_LIFE)))
-            return obstore.sign(self._store(), "GET", checked_key(key), life)
+            return obstore.sign(self._store(self._public_url), "GET", checked_key(key), life)
 
     def _put(self, key: str, data: bytes, attributes: dict[str, str], *, mode: Any) -> None:
         # Pictures have 2 to 8 MB: in parts, one upload is four requests, and leaves parts behind when it is cut off.
@@ -213,15 +219,15 @@ class CloudStorage:
         except ObjectMissing:
             return
 
-    def _store(self) -> S3Store | GCSStore | AzureStore:
-        """Give this process's store, made at its first use."""
+    def _store(self, endpoint: str | None = None) -> S3Store | GCSStore | AzureStore:
+        """Return this process's store, made at its first use. `endpoint` goes before the environment's."""
         _Runtime.enter()
         with self._lock:
-            if self._made is None:
-                self._made = self._make()
-            return self._made
+            if endpoint not in self._made:
+                self._made[endpoint] = self._make(endpoint)
+            return self._made[endpoint]
 
-    def _make(self) -> S3Store | GCSStore | AzureStore:
+    def _make(self, endpoint: str | None) -> S3Store | GCSStore | AzureStore:
         kind: Any = {"s3": S3Store, "gs": GCSStore, "az": AzureStore}[self._scheme]
         half = timedelta(seconds=self._timeout / 2)  # a try begins in the first half and takes another at most
         made: S3Store | GCSStore | AzureStore = kind(
@@ -230,10 +236,11 @@ class CloudStorage:
             client_options={
                 "connect_timeout": timedelta(seconds=min(CONNECT_TIMEOUT, self._timeout / 2)),
                 "timeout": half,
-                "allow_http": _over_http(self._scheme),
+                "allow_http": endpoint.startswith("http://") if endpoint else _over_http(self._scheme),
             },
             retry_config={"max_retries": _RETRIES, "retry_timeout": half},
             **_secrets_from_files(self._scheme),
+            **({"aws_endpoint_url_s3": endpoint} if endpoint else {}),
         )
         return made
 

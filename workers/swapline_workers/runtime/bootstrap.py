@@ -169,7 +169,9 @@ def build_services(settings: WorkerSettings) -> WorkerServices:
     due_dispatcher.before_claims(admission.renew)
     bulkhead = DeliveryBulkhead(INITIAL_DELIVERIES)
     meter.watch(lambda: len(session.leased_jobs()))
-    storage = open_storage(settings.storage_url, timeout=settings.storage_timeout)
+    storage = open_storage(
+        settings.storage_url, timeout=settings.storage_timeout, public_url=settings.storage_public_url
+    )
     ports = Ports(
         session=session,
         vendor=_traced_vendor(settings, meter, tracing),

@@ -12,6 +12,7 @@ import stat
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote
 
 from swapline_producer.errors import ObjectMissing, StorageUnavailable
 from swapline_producer.storage.base import LONGEST_URL_LIFE, TEMPORARY, StoredObject, checked_key
@@ -31,9 +32,10 @@ _TRIES = 20
 class LocalStorage:
     """A folder as a store. The content type is not kept: a file has none."""
 
-    def __init__(self, root: Path) -> None:
-        """Keep the folder's absolute path; it is made with the first write."""
+    def __init__(self, root: Path, public_url: str | None = None) -> None:
+        """Keep the folder's absolute path; it is made with the first write. A web server has it at `public_url`."""
         self.root = root
+        self._public_url = public_url
         self._folders = Folders(root)
 
     def put(self, key: str, data: bytes, content_type: str) -> None:  # noqa: ARG002 -- the protocol's shape
@@ -107,7 +109,9 @@ class LocalStorage:
         return number
 
     def url(self, key: str, expires: float = LONGEST_URL_LIFE) -> str:  # noqa: ARG002 -- a file URL does not expire
-        """See `Storage.url`."""
+        """See `Storage.url`. Below the public URL it is not signed: its web server says who may read."""
+        if self._public_url is not None:
+            return f"{self._public_url}/{quote(checked_key(key))}"
         return (self.root / checked_key(key)).as_uri()
 
     def _write(self, key: str, data: bytes, way: Callable[[Folder, str, bytes], T]) -> T:

@@ -125,3 +125,31 @@ def test_importing_storage_and_opening_a_folder_loads_no_client_of_any_store() -
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_links_of_a_folder_lead_below_the_public_url() -> None:
+    storage = open_storage("file:///srv/pictures", public_url="https://pictures.example.com/swapline/")
+    assert storage.url("results/a b/ü#.png") == "https://pictures.example.com/swapline/results/a%20b/%C3%BC%23.png"
+
+
+@pytest.mark.parametrize(
+    ("url", "public_url", "reason"),
+    [
+        ("s3://bucket", "pictures.example.com", "https://host"),
+        ("s3://bucket", "ftp://pictures.example.com", "https://host"),
+        ("s3://bucket", "https://", "https://host"),
+        ("s3://bucket", "https://[::1", "https://host"),
+        ("s3://bucket", "https://host:0", "https://host"),
+        ("s3://bucket", "https://me:secret@host", "user name"),
+        ("s3://bucket", "https://host?x=1", "query"),
+        ("s3://bucket", "https://host/s3", "no path"),
+        ("file:///srv", "https://host/a b\n", "cannot hold"),
+        ("gs://bucket", "https://host", "provider's own"),
+        ("az://container", "https://host", "provider's own"),
+    ],
+)
+def test_a_public_url_that_cannot_be_one_is_refused(url: str, public_url: str, reason: str) -> None:
+    with pytest.raises(SettingsError, match=reason) as caught:
+        open_storage(url, public_url=public_url)
+    assert str(caught.value).startswith("SWAPLINE_STORAGE_PUBLIC_URL is wrong: ")
+    assert "secret" not in str(caught.value)

@@ -1,0 +1,30 @@
+"""SWAPLINE_STORAGE_PUBLIC_URL: where links of a store lead, when customers reach it by another host than workers do."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+from swapline_producer.errors import SettingsError
+
+
+def checked_public_url(url: str, scheme: str) -> str:
+    """Return the URL without a slash at its end. Raises SettingsError for what cannot lead to a store of the scheme."""
+    if scheme not in {"file", "s3"}:
+        _refuse(f"links of {scheme}:// lead to the provider's own public host; leave it out")
+    try:
+        parts = urlsplit(url)
+        well_formed = bool(parts.hostname) and parts.port != 0 and parts.scheme in {"http", "https"}
+    except ValueError:
+        well_formed = False
+    if not well_formed:
+        _refuse("it must be https://host, perhaps with a port (http:// for development)")
+    if parts.query or parts.fragment or "@" in parts.netloc or not (url.isascii() and url.isprintable()):
+        _refuse("it must not carry a user name, a query (?), a fragment (#), or characters that a URL cannot hold")
+    if scheme == "s3" and parts.path.strip("/"):
+        _refuse("the endpoint of an s3:// store has no path: signatures cover it")
+    return url.rstrip("/")
+
+
+def _refuse(reason: str) -> NoReturn:
+    raise SettingsError(f"SWAPLINE_STORAGE_PUBLIC_URL is wrong: {reason}.")
