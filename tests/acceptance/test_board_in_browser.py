@@ -239,9 +239,9 @@ def test_a_page_that_cannot_be_renewed_says_so_and_does_not_look_well(
             seen.page.goto(url)
             expect(seen.page.locator("#live-word")).to_have_text("Live")
         expect(seen.page.get_by_role("alert")).to_contain_text("No answer since")
-        expect(seen.page).to_have_title("Out of date: Needs a look · Swapline")
+        expect(seen.page).to_have_title("Out of date: Needs attention · Swapline")
         with board(tmp_path, "--port", url.rpartition(":")[2], **installation.environment):
-            expect(seen.page).to_have_title("Needs a look · Swapline")
+            expect(seen.page).to_have_title("Needs attention · Swapline")
             expect(seen.page.get_by_role("alert")).to_be_hidden()
 
 

@@ -31,7 +31,7 @@ class Deed(StrEnum):
     KILL_REDIS = "kill redis"
     STOP = "stop a worker and continue it"
     FAULT = "break a link"
-    STEP = "step the clock"
+    STEP = "step a wall clock"
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ KINDS = {
     "never moved": "jobs that never moved after their worker was killed",
     "worker ended by itself": "workers that ended by themselves",
     "redis": "things in Redis that contradict each other",
-    "invented": "jobs that nobody asked for",
+    "invented": "jobs that were never enqueued",
 }
 SHOWN = 10
 """Findings of one kind that are shown: the eleventh says no more than the tenth."""

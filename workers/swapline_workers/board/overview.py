@@ -62,7 +62,7 @@ class Whole:
         """The one thing to know. It is the page's title as well."""
         if not self.notices:
             return "All is well"
-        return "Needs a look" if len(self.notices) == 1 else f"{len(self.notices)} things need a look"
+        return "Needs attention" if len(self.notices) == 1 else f"{len(self.notices)} things need attention"
 
     @property
     def news(self) -> str:
