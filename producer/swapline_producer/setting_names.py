@@ -27,6 +27,7 @@ SETTINGS = frozenset(
         "CREDITS_PER_DAY",
         "FLOWER_URL",
         "HEARTBEAT_FILE",
+        "HTTPS_PROXY",
         "INPUT_SHOWN",
         "INPUT_TTL",
         "JOB_TTL",
