@@ -55,6 +55,7 @@ SETTINGS = frozenset(
         "RUN_TIMEOUT",
         "STATUS_TIMEOUT",
         "STOP_GRACE",
+        "STORAGE_PUBLIC_URL",
         "STORAGE_TIMEOUT",
         "STORAGE_URL",
         "STORE_TIMEOUT",
