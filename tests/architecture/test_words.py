@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FOLDERS = (
     "bench",
-    "docs/decisions",
+    "docs",
     "ops",
     "producer/swapline_producer/messaging",
     "producer/swapline_producer/retention",
