@@ -79,7 +79,9 @@ class Producer:
     def connect(cls, settings: ProducerSettings) -> Self:
         """Build a producer from settings. Nothing is connected before it is used."""
         ledger = open_ledger(settings)
-        storage = open_storage(settings.storage_url) if settings.storage_url else None
+        storage = (
+            open_storage(settings.storage_url, public_url=settings.storage_public_url) if settings.storage_url else None
+        )
         return cls(settings, ledger, CeleryPublisher(ledger.client, settings.key_prefix), storage)
 
     @classmethod

@@ -62,6 +62,9 @@ class ProducerSettings(BaseSettings):
     storage_url: str | None = Field(
         None, description="where inputs and results are stored: `file://`, `s3://`, `gs://` or `az://`"
     )
+    storage_public_url: str | None = Field(
+        None, description="where links to results lead, when customers reach the store by another host than workers do"
+    )
     key_prefix: str = Field("swapline", pattern=r"^[A-Za-z0-9_-]+$", description="prefix of every Redis key and queue")
     queue_ttl: Seconds = Field(DAY, description="seconds a job may wait for a slot; a request may carry its own")
     run_timeout: Seconds = Field(1800, description="seconds the vendor may take; a request may carry its own")

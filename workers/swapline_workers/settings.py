@@ -81,9 +81,6 @@ class WorkerSettings(MetricsSettings, LogSettings, VendorSettings):
     """What a worker needs: the vendor, the limits of each call, the policies."""
 
     storage_url: str = Field(description="where inputs and results are stored: `file://`, `s3://`, `gs://` or `az://`")
-    storage_public_url: str | None = Field(
-        None, description="where links to results lead, when customers reach the store by another host than workers do"
-    )
     api_key_header: str = Field(pattern=r"^[A-Za-z0-9-]+$", description="the header that carries the key")
     api_key_prefix: str = Field("", description="what stands before the key in the header, e.g. `Bearer `")
     max_in_flight: int = Field(3, ge=1, le=10_000, description="the vendor's cap for the account, over all workers")

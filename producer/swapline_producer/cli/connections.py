@@ -39,10 +39,10 @@ def links(job: Job) -> dict[str, str]:
     from swapline_producer.settings import ProducerSettings, load  # noqa: PLC0415 -- beside its use
     from swapline_producer.storage import open_storage  # noqa: PLC0415 -- beside its use
 
-    url = load(ProducerSettings).storage_url
-    if not (job.images and url):
+    settings = load(ProducerSettings)
+    if not (job.images and settings.storage_url):
         return {}
     with suppress(SettingsError, StorageError):
-        store = open_storage(url, timeout=SIGN_TIMEOUT_S)
+        store = open_storage(settings.storage_url, timeout=SIGN_TIMEOUT_S, public_url=settings.storage_public_url)
         return {image.key: store.url(image.key, LINK_LIFE_S) for image in job.images}
     return {}
