@@ -59,6 +59,8 @@ def slots(ctx: click.Context, *, as_json: bool) -> None:
         out.print(f"  {job_id}")
     if view.trips:
         out.print(f"submitting is paused until {moment(view.closed_until) or 'the next probe'}: {view.reason}")
+    if view.store_failing_since is not None:
+        out.print(f"nothing new is submitted since {moment(view.store_failing_since)}: {view.store_reason}")
     print_caps(caps)
 
 

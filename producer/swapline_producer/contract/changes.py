@@ -72,6 +72,8 @@ class Change(Frozen):
     trip: BreakerTrip | None = None
     close_breaker: bool = False
     """The vendor accepted: open the gate."""
+    store_failed: str | None = None
+    """Why the store did not take a result: nothing new is submitted until it takes one."""
     refund: bool = False
     """The call was provably not charged: its credits do not count as spent."""
 
@@ -210,6 +212,9 @@ class SlotsView(Frozen):
     closed_until: int | None = None
     reason: str | None = None
     trips: int = 0
+    store_failing_since: int | None = None
+    """Since when results cannot be stored, in milliseconds: nothing new is submitted, or one job goes first."""
+    store_reason: str | None = None
     at: int = 0
 
 

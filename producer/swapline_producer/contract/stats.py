@@ -42,6 +42,8 @@ class Figures(Frozen):
     breaker_kind: str | None
     """Why submitting is paused (a word of `BreakerTrip.kind`); None where nothing is wrong."""
     breaker_reason: str | None
+    store_failing: bool
+    """Whether results cannot be stored, so that nothing new is submitted, or one job goes first."""
     trips: int
     credits_today: int
     credits_per_day: int | None

@@ -62,6 +62,7 @@ MOVES = (
     "hold",
     "take",
     "confirm",
+    "probe_store",
     "purge",
     "join",
     "adopt",

@@ -88,10 +88,11 @@ class Limiting(Waiting):
         with translated(), self.client.pipeline(transaction=False) as pipe:
             pipe.hgetall(self._key("limits"))
             pipe.hgetall(self._key("breaker"))
+            pipe.hgetall(self._key("store"))
             pipe.zrange(self._key("slots"), 0, -1)
             pipe.zcard(self._key("state", State.QUEUED))
             pipe.time()
-            limits, breaker, held, waiting, (seconds, micros) = pipe.execute()
+            limits, breaker, store, held, waiting, (seconds, micros) = pipe.execute()
         limit = int(limits.get("slots", limits.get("max_in_flight", 3)))
         at = seconds * 1000 + micros // 1000
         closed = int(breaker.get("closed_until", 0))
@@ -103,8 +104,19 @@ class Limiting(Waiting):
             closed_until=closed if closed > at else None,
             reason=breaker.get("reason"),
             trips=int(breaker.get("trips", 0)),
+            store_failing_since=int(store["since"]) if store else None,
+            store_reason=store.get("reason"),
             at=at,
         )
+
+    def store_probe_due(self, lease: float) -> bool:
+        """Whether this worker is to try the store, within `lease` seconds: results could not be stored."""
+        return bool(self._run("probe_store", lease_ms=round(lease * 1000))["probe"])
+
+    def store_probed(self, problem: str | None) -> None:
+        """Write how a probe of the store went: `problem` says why nothing could be stored."""
+        outcome = "stored" if problem is None else "failed"
+        self._run("probe_store", outcome=outcome, reason=problem or "")
 
     def credits(self) -> CreditsView:
         """What was spent today (UTC), and the caps."""

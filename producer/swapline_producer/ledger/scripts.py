@@ -172,7 +172,7 @@ def _advice(error: redis.exceptions.RedisError) -> str:
     return "check SWAPLINE_REDIS_URL and the server"
 
 
-LINE = ("shared", "meter", "line")
+LINE = ("shared", "meter", "store", "line")
 EVERYTHING = (*LINE, "needs", "batches")
 PARTS: dict[str, tuple[str, ...]] = {
     "accept": EVERYTHING,
@@ -186,6 +186,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "join": ("shared",),
     "line_up": LINE,
     "open": LINE,
+    "probe_store": ("shared", "store"),
     "purge": EVERYTHING,
     "renew": ("shared",),
     "seal": EVERYTHING,

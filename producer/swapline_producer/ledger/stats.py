@@ -50,6 +50,7 @@ def figures_of(answer: Mapping[str, Any]) -> Figures:
         breaker_kind=breaker.get("kind"),
         breaker_reason=breaker.get("reason"),
         trips=int(breaker.get("trips", 0)),
+        store_failing=bool(answer["store"]),
         credits_today=answer["spent"],
         credits_per_day=int(per_day) if per_day else None,
         polls_failing_jobs=answer["polls_failing"],

@@ -72,6 +72,7 @@ class Moves(LedgerCore):
             "timed": {name: round(seconds * 1000) for name, seconds in change.timed.items()},
             "trip": _trip(change),
             "close_breaker": change.close_breaker,
+            "store_failed": change.store_failed,
             "refund": change.refund,
             "reopens": job.state.finished and not change.to.finished,
             **written(job.job_id, change, self._keep_ms),

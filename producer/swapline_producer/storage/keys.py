@@ -21,6 +21,8 @@ INPUTS, RESULTS = "inputs", "results"
 AREAS = (INPUTS, RESULTS)
 OWNER = "owner.json"
 RECEIPT = "receipt.json"
+PROBE = f"{RESULTS}/.probe"
+"""What a worker writes to see whether results can be stored; no tenant has such a name."""
 
 FOLDER_PARTS = 6
 """`results/{tenant}/{yyyy}/{mm}/{dd}/{job}`: the sixth part of a result's name is its job."""

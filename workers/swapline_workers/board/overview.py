@@ -126,6 +126,8 @@ def _notices(states: dict[State, int], slots: SlotsView, spending: CreditsView, 
         found.append(Notice("held", "No worker has been heard of for a minute. Nothing waits for one yet."))
     if slots.closed_until is not None:
         found.append(Notice("bad", f"Nothing is submitted for the moment: {slots.reason or 'the vendor refuses'}."))
+    if slots.store_failing_since is not None:
+        found.append(Notice("bad", f"Nothing new is submitted: results cannot be stored ({slots.store_reason})."))
     if states[State.HELD]:
         number = states[State.HELD]
         jobs = "1 job waits" if number == 1 else f"{number:,} jobs wait"

@@ -20,3 +20,5 @@ class LogEvent(StrEnum):
     LEDGER_UNAVAILABLE = "ledger_unavailable"
     LEDGER_AVAILABLE = "ledger_available"
     LEDGER_BEHIND = "ledger_behind"
+    STORE_UNAVAILABLE = "store_unavailable"
+    STORE_AVAILABLE = "store_available"

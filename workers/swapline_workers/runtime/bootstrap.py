@@ -38,6 +38,7 @@ from swapline_workers.runtime.maintenance import Housekeeping
 from swapline_workers.runtime.membership import Membership
 from swapline_workers.runtime.processor_affinity import OneCore
 from swapline_workers.runtime.shutdown import GracefulShutdown
+from swapline_workers.runtime.store_probe import StoreProbe
 from swapline_workers.settings import WorkerSettings
 from swapline_workers.steps.ports import Ports, Vendor
 from swapline_workers.steps.schedule import EVERY_KIND
@@ -223,6 +224,7 @@ def _housekeeping(
         Purge(ledger, publisher, storage),
         Janitor(ledger, storage, result_ttl=settings.result_ttl),
         ledger.claim_periodic_task,
+        StoreProbe(ledger, storage, timeout=settings.storage_timeout),
     )
 
 

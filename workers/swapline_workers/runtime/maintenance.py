@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from swapline_producer.errors import LedgerUnavailable, NotPossible, StorageError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from swapline_producer.retention.orphans import Janitor
     from swapline_producer.retention.purge import Purge
     from swapline_producer.retention.sweep import Sweep
+    from swapline_workers.runtime.store_probe import StoreProbe
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +40,12 @@ class Housekeeping(threading.Thread):
     """Sweeps until it is stopped."""
 
     def __init__(
-        self, sweep: Sweep, purge: Purge, janitor: Janitor, claim_periodic_task: Callable[[str, float], bool]
+        self,
+        sweep: Sweep,
+        purge: Purge,
+        janitor: Janitor,
+        claim_periodic_task: Callable[[str, float], bool],
+        probe: StoreProbe,
     ) -> None:
         """`claim_periodic_task` says whether this worker does a chore that is due once in so many seconds."""
         super().__init__(name="swapline-housekeeping", daemon=True)
@@ -46,6 +53,7 @@ class Housekeeping(threading.Thread):
         self._purge = purge
         self._janitor = janitor
         self._claim_periodic_task = claim_periodic_task
+        self._probe = probe
         self._retired = threading.Event()
         self._said = ""
 
@@ -60,18 +68,19 @@ class Housekeeping(threading.Thread):
             self.join(timeout)
 
     def run(self) -> None:
-        """Sweep, patrol, sleep."""
-        wait = ROUND
-        while not self._retired.wait(wait):
+        """Probe, sweep, patrol, sleep."""
+        rounds_from = 0.0
+        while not self._retired.wait(ROUND):
             try:
-                self._round()
-                wait = ROUND
+                self._probe.run()
+                if time.monotonic() >= rounds_from:
+                    self._round()
             except (LedgerUnavailable, StorageError, NotPossible) as error:
                 self._say(str(error))
-                wait = AWAY
+                rounds_from = time.monotonic() + AWAY
             except Exception:  # one bad entry must not keep a person's pictures for ever
                 log.exception("housekeeping failed; it goes on")
-                wait = AWAY
+                rounds_from = time.monotonic() + AWAY
 
     def _round(self) -> None:
         taken = self._sweep.due(every=ROUND * 0.8)  # a little less than a round, so that one worker's own comes through

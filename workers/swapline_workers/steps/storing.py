@@ -54,9 +54,9 @@ def try_again(
     place: Place | None = None,
     count: Mapping[str, int] = NO_NEWS,
 ) -> Outcome:
-    """Have the pictures read and stored later, in `at_least` seconds; those in `place` are kept until then.
+    """Have the pictures read and stored later, in `at_least` seconds.
 
-    `count` says whose failure it was: the vendor's, or the store's.
+    Those in `place`, which the store did not take, are kept until then. `count` says whose failure it was.
     """
     if _overdue(job, ports):
         return give_up(job, ports, FailureCode.STORE_TIMEOUT, f"it could not be stored in time: {reason}", learned)
@@ -69,6 +69,7 @@ def try_again(
         note="not stored",
         data={"reason": reason, "tries": tries},
         count={**count, **polls_in(learned)},
+        store_failed=None if place is None else reason,
     )
     later = ports.session.advance(job, change)
     if later is None:

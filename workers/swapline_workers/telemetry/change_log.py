@@ -40,6 +40,7 @@ OPERATORS = frozenset(
         FailureCode.VENDOR_ID_IN_USE,
         FailureCode.VENDOR_ID_INVALID,
         FailureCode.STORAGE_FAILED,
+        FailureCode.STORE_TIMEOUT,
     }
 )
 """Codes that a person of the installation must look at; the others are the customer's, or the vendor's answer."""

@@ -14,6 +14,7 @@
 --                                     see change.py
 -- input.untroubled, input.troubled     the index of deliveries in trouble that the job is in, and that it comes into:
 --                                     `retrying` or `dead`, or false (see shared.lua)
+-- input.store_failed                  why the store did not take a result
 -- input.batch, input.tally            TENANT:NAME of the job's batch, and what this move changes in its counts; only
 --                                     where it does
 -- input.keep_ms                       how long a finished job's record is kept
@@ -165,6 +166,14 @@ elseif input.close_breaker then
   breaker = nil
 end
 
+local store_changed = false
+if input.store_failed then
+  trip_store(input.store_failed)
+  store_changed = true
+elseif new.images and new.images ~= '[]' then
+  store_changed = close_store()
+end
+
 -- Where the record of its idempotency key is, if the key is still its own.
 local function own_key()
   local name = have[15] and key('key', have[5], have[15])
@@ -185,4 +194,4 @@ if finished then
 end
 -- Slots that nobody took or left, and a line that nobody joined or left, are as the meter has them.
 local unmoved = state == to or state == 'STORING' and to ~= 'QUEUED' and not had_slot and not input.slot
-return answer({version = new_version, due = due, granted = grant(unmoved and not input.trip), opens_at = line_opens_at})
+return answer({version = new_version, due = due, granted = grant(unmoved and not input.trip and not store_changed), opens_at = line_opens_at})

@@ -28,6 +28,7 @@ local claimed = redis.call('ZRANGE', key('clocks'), -1, -1, 'WITHSCORES')
 
 return answer({
   jobs = jobs, meter = meter, bounds = bounds, count = flat('count'), limits = flat('limits'), breaker = flat('breaker'),
+  store = flat('store'),
   used = redis.call('ZCARD', key('slots')),
   oldest = tonumber(oldest[2]), oldest_held = tonumber(held[2]), due = redis.call('ZCARD', key('due')),
   polls_failing = redis.call('ZCOUNT', key('poll_failures'), text(at - FAILING_FOR), '+inf'),

@@ -173,7 +173,7 @@ end
 -- Why no slot can be given out now: nothing where one can.
 local function stopped()
   if not anyone_waits() then return 'nobody' end
-  return must_wait() or (probing() and 'probe')
+  return must_wait() or (probing() and 'probe') or (store_stops() and 'store')
 end
 
 -- Why queued jobs are in no line that moves: their tenants' day is spent, or their first message has not been read yet.

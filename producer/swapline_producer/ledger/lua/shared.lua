@@ -20,6 +20,7 @@
 --   P:caps            hash    TENANT -> credits a day
 --   P:spent:DAY       hash    credits spent on a day (days since the epoch, UTC): `all`, and by `tenant:T`
 --   P:breaker            hash    closed_until, strikes, reason, kind
+--   P:store           hash    while results cannot be stored: see store.lua
 --   P:trimmed         string  there for a minute after the indexes of finished jobs were trimmed
 --   P:clocks          zset    CLOCK -> when it last claimed (one for each worker process)
 --   P:count           hash    counters of the whole system

@@ -92,6 +92,9 @@ def jobs(ledger: Ledger) -> Iterator[Finding]:
     waiting = f"{view.waiting:,} jobs wait, {len(view.in_flight)} of {view.cap} slots are in use"
     if view.closed_until is not None:
         yield fail("line", f"submitting is paused: {view.reason}; {waiting}", "mend that; it goes on by itself")
+    elif view.store_failing_since is not None:
+        found = f"nothing new is submitted: results cannot be stored ({view.store_reason}); {waiting}"
+        yield fail("line", found, "mend the store; it goes on by itself")
     elif not view.limit:
         yield warn("line", f"a person has set the slots to 0; {waiting}", "`swapline slots reset` when it may go on")
     elif view.cap < view.limit:

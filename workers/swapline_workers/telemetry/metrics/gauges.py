@@ -61,6 +61,12 @@ GAUGES = (
         lambda f: f.breaker_open_for,
     ),
     Metric(
+        "swapline_store_breaker_open",
+        "gauge",
+        "1 while results cannot be stored: nothing new is submitted, or one job goes first.",
+        lambda f: float(f.store_failing),
+    ),
+    Metric(
         "swapline_credits_today",
         "gauge",
         "Credits spent today (UTC); they count from the moment a slot is given.",
