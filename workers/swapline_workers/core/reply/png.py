@@ -33,6 +33,10 @@ _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """Samples a pixel of each colour type."""
 _PALETTE = 3
+_MAX_PALETTE = 3 * 256
+"""Bytes. A palette with more colours than its bit depth can name is not valid either, but every viewer reads it."""
+_LAST_FILTER = 4
+"""Paeth. A viewer stops at a row that names another filter (specification, table 9.1)."""
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 """Adam7: first column, first row, step between columns, step between rows."""
 _OVERHEAD = 12
@@ -75,8 +79,8 @@ def walk(data: bytes | memoryview, *, inflate: bool = True) -> PngInfo:
     """Check that `data` is one whole PNG and nothing else, and give its size.
 
     Signature, one IHDR with legal values and at most 50 megapixels, every CRC, a palette where the colour type needs
-    one, IDAT chunks in one row and not all empty, IEND last, nothing after it. With `inflate`, also that the pixel
-    data are exactly the rows that IHDR promises.
+    one, its length that of 1 to 256 colours, IDAT chunks in one row and not all empty, IEND last, nothing after it.
+    With `inflate`, also that the pixel data are exactly the rows that IHDR promises, each with a filter that there is.
 
     Raises PngError.
     """
@@ -87,11 +91,14 @@ def walk(data: bytes | memoryview, *, inflate: bool = True) -> PngInfo:
     kinds = [kind for kind, _ in chunks]
     header = _header(*chunks[0])
     _check_order(kinds, header)
+    for length in (len(body) for kind, body in chunks if kind == b"PLTE"):
+        if length % 3 or not 0 < length <= _MAX_PALETTE:
+            raise PngError(f"its palette has {length} bytes, which is no number of colours")
     pixels = [body for kind, body in chunks if kind == b"IDAT"]
     if not any(map(len, pixels)):
         raise PngError("it has no pixel data: IDAT is missing or empty")
     if inflate:
-        _check_rows(pixels, _promised(header))
+        _check_rows(pixels, list(_passes(header)))
     return PngInfo(header.width, header.height)
 
 
@@ -156,32 +163,44 @@ def _split(kinds: list[bytes]) -> tuple[list[bytes], list[bytes], list[bytes]]:
     return kinds[:first], kinds[first:last], kinds[last:]
 
 
-def _promised(header: _Header) -> int:
-    """Give the bytes of all rows, filter bytes included (specification, 7.2)."""
+def _passes(header: _Header) -> Iterator[tuple[int, int, int]]:
+    """Return, for each pass, where its rows begin and end in the inflated data, and a row's bytes with its filter."""
     bits = header.depth * _SAMPLES[header.colour]
-    passes = _PASSES if header.interlace else ((0, 0, 1, 1),)
-    total = 0
-    for left, top, across, down in passes:
+    at = 0
+    for left, top, across, down in _PASSES if header.interlace else ((0, 0, 1, 1),):
         width = -(-(header.width - left) // across)
         height = -(-(header.height - top) // down)
         if width > 0 and height > 0:
-            total += height * (1 + (width * bits + 7) // 8)
-    return total
+            row = 1 + (width * bits + 7) // 8  # specification, 7.2
+            yield at, at + height * row, row
+            at += height * row
 
 
-def _check_rows(pixels: Iterable[memoryview], promised: int) -> None:
+def _check_rows(pixels: Iterable[memoryview], passes: list[tuple[int, int, int]]) -> None:
+    promised = passes[-1][1]
     inflater = zlib.decompressobj()
     rows = 0
     try:
         for block in _blocks(pixels):
             left: bytes | memoryview = block
             while len(left) and not inflater.eof and rows <= promised:
-                rows += len(inflater.decompress(left, OUTPUT_BLOCK))
+                inflated = inflater.decompress(left, OUTPUT_BLOCK)
+                _check_filters(inflated, rows, passes)
+                rows += len(inflated)
                 left = inflater.unconsumed_tail
     except zlib.error as error:
         raise PngError(f"its pixel data are damaged after {rows} of {promised} bytes") from error
     if rows != promised or not inflater.eof:
         raise PngError(f"its pixel data are {'at least ' * (rows > promised)}{rows} bytes, not {promised}")
+
+
+def _check_filters(block: bytes, at: int, passes: list[tuple[int, int, int]]) -> None:
+    """Check the filter byte of each row that begins in a block of the inflated data, which begins at byte `at`."""
+    for start, end, row in passes:
+        first = start + -(-max(at - start, 0) // row) * row
+        filters = block[first - at : max(end - at, 0) : row]
+        if filters and max(filters) > _LAST_FILTER:
+            raise PngError(f"a row names filter {max(filters)}, and there are none above {_LAST_FILTER}")
 
 
 def _blocks(pixels: Iterable[memoryview]) -> Iterator[memoryview]:

@@ -72,6 +72,58 @@ def test_an_interlaced_picture_that_pillow_opens_passes() -> None:
     assert walk(data) == (4, 4)
 
 
+INDEXED = chunk(b"IDAT", zlib.compress(bytes(8 * 9)))
+
+
+def filtered(number: int, *, row: int) -> bytes:
+    """A whole picture in which one row names a filter."""
+    data = bytearray(rows())
+    data[row * 25] = number
+    return SIGNATURE + ihdr() + chunk(b"IDAT", zlib.compress(data)) + END
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_every_filter_of_the_specification_passes(number: int) -> None:
+    assert walk(filtered(number, row=3)) == (8, 8)
+
+
+@pytest.mark.parametrize("colours", [1, 2, 256])
+def test_a_palette_of_more_colours_than_the_depth_can_name_is_kept_as_viewers_do(colours: int) -> None:
+    one_bit = chunk(b"IDAT", zlib.compress(bytes(8 * 2)))
+    assert walk(SIGNATURE + ihdr(8, 8, 1, 3) + chunk(b"PLTE", bytes(3 * colours)) + one_bit + END) == (8, 8)
+
+
+def test_a_proposed_palette_in_a_picture_of_true_colours_passes() -> None:
+    assert walk(SIGNATURE + ihdr() + chunk(b"PLTE", bytes(30)) + PIXELS + END) == (8, 8)
+
+
+@given(
+    size=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    interlace=st.booleans(),
+    data=st.data(),
+)
+def test_a_wrong_filter_is_found_in_whatever_row_and_block_it_is(
+    size: tuple[int, int], interlace: bool, data: st.DataObject
+) -> None:
+    width, height = size
+    sizes = [(width, height)]
+    if interlace:
+        steps = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
+        sizes = [(len(range(x, width, dx)), len(range(y, height, dy))) for x, y, dx, dy in steps]
+    lines = [1 + 3 * columns for columns, count in sizes if columns for _ in range(count)]
+    wrong = data.draw(st.integers(0, len(lines) - 1))
+    pixels = bytearray(b"\xff" * sum(lines))
+    for number in range(len(lines)):
+        pixels[sum(lines[:number])] = 200 if number == wrong else number % 5
+    header = ihdr(width, height, 8, 2, 0, 0, int(interlace))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "OUTPUT_BLOCK", 7)
+        with pytest.raises(PngError, match="filter 200"):
+            walk(SIGNATURE + header + chunk(b"IDAT", zlib.compress(pixels)) + END)
+        pixels[sum(lines[:wrong])] = 4
+        assert walk(SIGNATURE + header + chunk(b"IDAT", zlib.compress(pixels)) + END) == size
+
+
 # The table of damage: name, bytes, words of the sentence, whether the walk alone sees it.
 BOMB = zlib.compress(bytes(1_000_000))
 HALF = chunk(b"IDAT", zlib.compress(rows(height=4)))
@@ -103,6 +155,16 @@ DAMAGE = {
     "IDATs apart": (SIGNATURE + ihdr() + PIXELS + chunk(b"tEXt", b"a\0b") + PIXELS + END, "one row", True),
     "no palette": (SIGNATURE + ihdr(8, 8, 8, 3) + PIXELS + END, "palette", True),
     "a late palette": (SIGNATURE + ihdr(8, 8, 8, 3) + PIXELS + chunk(b"PLTE", bytes(3)) + END, "palette", True),
+    "a palette of 4 bytes": (SIGNATURE + ihdr(8, 8, 8, 3) + chunk(b"PLTE", bytes(4)) + INDEXED + END, "4 bytes", True),
+    "a palette of 257 colours": (
+        SIGNATURE + ihdr(8, 8, 8, 3) + chunk(b"PLTE", bytes(771)) + INDEXED + END,
+        "771",
+        True,
+    ),
+    "an empty palette": (SIGNATURE + ihdr(8, 8, 8, 3) + chunk(b"PLTE") + INDEXED + END, "0 bytes", True),
+    "a proposed palette of 5 bytes": (SIGNATURE + ihdr() + chunk(b"PLTE", bytes(5)) + PIXELS + END, "5 bytes", True),
+    "filter 5 in the first row": (filtered(5, row=0), "filter 5", False),
+    "filter 255 in the last row": (filtered(255, row=7), "filter 255", False),
     "an unknown critical chunk": (SIGNATURE + chunk(b"CgBI", bytes(4)) + ihdr() + PIXELS + END, "IHDR must be", True),
     "another one": (SIGNATURE + ihdr() + chunk(b"Evil") + PIXELS + END, "Evil", True),
     "a chunk without a name": (SIGNATURE + ihdr() + chunk(b"\0\0\0\0") + PIXELS + END, "not a chunk", True),
