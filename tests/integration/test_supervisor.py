@@ -260,6 +260,18 @@ def run_until_signalled(child: Child, number: int) -> None:
         supervisor.run()
 
 
+@pytest.fixture
+def default_signals() -> Iterator[None]:
+    """Have signals act, also where the tests run under nohup (SIGHUP) or behind a script's `&` (SIGINT)."""
+    interrupt, hangup = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGHUP)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGHUP, hangup)
+
+
+@pytest.mark.usefixtures("default_signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_everything_and_gives_the_shells_exit_code(tmp_path: Path, alive: int, number: int) -> None:
     child = shell(tmp_path, "exec 9>alive; echo up; exec sleep 1000")
