@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import signal
 import subprocess
@@ -224,3 +225,16 @@ def test_a_signal_stops_the_program_quietly_even_while_a_call_is_held(tmp_path: 
         assert process.stderr is not None
         assert process.stderr.read() == ""
         assert not (tmp_path / "ready.json").exists()
+
+
+def test_results_of_ever_new_photographs_do_not_make_it_grow(tmp_path: Path) -> None:
+    key, photograph = {"X-API-Key": "sim-key"}, base64.b64decode(TEXT)
+    with program(tmp_path / "ready.json", "--service-time", "fixed:0") as (process, url), requests.Session() as session:
+        for number in range(30):
+            other = base64.b64encode(photograph + bytes([number])).decode()  # behind the end of the JPEG
+            body = {"base64": other, "gender": 1, "filter_id": 12}
+            job = session.post(f"{url}/v6/run/face_swap", json=body, headers=key, timeout=30).json()["id"]
+            assert session.post(f"{url}/v6/status/{job}", headers=key, timeout=60).json()["status"] == "COMPLETED"
+        ps = ["ps", "-o", "rss=", "-p", str(process.pid)]
+        resident = int(subprocess.run(ps, capture_output=True, check=True).stdout) * 1024
+    assert resident < 200 * 2**20

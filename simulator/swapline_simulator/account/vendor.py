@@ -13,6 +13,7 @@ from swapline_simulator.api.intake import Intake
 from swapline_simulator.api.orders import read_body, read_order, read_picture
 from swapline_simulator.faults.script import Script
 from swapline_simulator.imaging.pictures import Recipe
+from swapline_simulator.imaging.spool import Spool
 from swapline_simulator.imaging.studio import Studio
 
 if TYPE_CHECKING:
@@ -54,8 +55,9 @@ class SimulatedVendor:
         self.now = steady_time()
         self.config = config
         self.script = Script(config.seed, config.mode)
-        self._studio = Studio()
-        self._intake = Intake()
+        spool = Spool()
+        self._studio = Studio(spool)
+        self._intake = Intake(spool)
         self._done_events: dict[str, asyncio.Event] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._open_account(epoch=0)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from http import HTTPStatus
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
@@ -17,6 +18,9 @@ from PIL import Image
 from swapline_simulator.api.orders import Refusal
 from swapline_simulator.imaging.pictures import open_picture
 from swapline_simulator.imaging.portrait import portrait_of
+
+if TYPE_CHECKING:
+    from swapline_simulator.imaging.spool import Blob, InMemory, Spool
 
 FETCH_TIMEOUT_S = 10
 """Seconds for a picture on this machine."""
@@ -28,16 +32,22 @@ MAX_FETCH_BYTES = 10 * 2**20
 class Photograph:
     """An accepted picture. `sha256` is of its bytes, or of the URL if it was not fetched."""
 
-    data: bytes = field(repr=False)
+    picture: Blob | InMemory = field(repr=False)
     sha256: str
     url: str | None = None
+
+    @property
+    def data(self) -> bytes:
+        """The picture's bytes."""
+        return self.picture.read()
 
 
 class Intake:
     """Receives pictures. One that is in use is checked once, however often it is sent."""
 
-    def __init__(self) -> None:
-        """Start without pictures."""
+    def __init__(self, spool: Spool) -> None:
+        """Start without pictures. A spool keeps their bytes."""
+        self._spool = spool
         self._in_use: WeakValueDictionary[str, Photograph] = WeakValueDictionary()
 
     async def receive(self, text: str) -> Photograph:
@@ -55,7 +65,7 @@ class Intake:
         digest = sha256(url.encode()).hexdigest()
         if (known := self._in_use.get(digest)) is not None:
             return known
-        return self._remember(Photograph(await asyncio.to_thread(portrait_of, url), digest, url))
+        return self._remember(await asyncio.to_thread(portrait_of, url), digest, url)
 
     def _from_base64(self, text: str) -> Photograph:
         try:
@@ -72,10 +82,11 @@ class Intake:
             open_picture(data)
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning):
             raise _invalid("The input is not a picture, or not a whole one.") from None
-        return self._remember(Photograph(data, digest, url))
+        return self._remember(data, digest, url)
 
-    def _remember(self, photograph: Photograph) -> Photograph:
-        self._in_use[photograph.sha256] = photograph
+    def _remember(self, data: bytes, digest: str, url: str | None) -> Photograph:
+        photograph = Photograph(self._spool.put(data), digest, url)
+        self._in_use[digest] = photograph
         return photograph
 
 

@@ -11,8 +11,9 @@ from swapline_simulator.api.intake import Photograph
 from swapline_simulator.api.orders import Order, Refusal
 from swapline_simulator.config import SimulatorConfig
 from swapline_simulator.enums import ApiVersion, Gender, OverCap, QualityMode, Ratio, Status
+from swapline_simulator.imaging.spool import InMemory
 
-PHOTOGRAPH = Photograph(b"picture", "sha")
+PHOTOGRAPH = Photograph(InMemory(b"picture"), "sha")
 ORDER = Order(ApiVersion.V6, Gender.MALE, 12, Ratio.PORTRAIT, QualityMode.V6_1)
 
 
