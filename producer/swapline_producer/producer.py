@@ -34,6 +34,7 @@ from swapline_producer.errors import RequestError, SettingsError, StorageUnavail
 from swapline_producer.ledger import AcceptRequest, Ledger, open_ledger
 from swapline_producer.messaging.publisher import CeleryPublisher
 from swapline_producer.operations.recovery import Recovery
+from swapline_producer.retention.store_owner import check_store
 from swapline_producer.settings import ProducerSettings, load
 from swapline_producer.storage import open_storage
 from swapline_producer.webhooks.addresses import check_webhook
@@ -73,6 +74,7 @@ class Producer:
         self.on_call = Recovery(ledger, publisher, storage)
         self._publisher = publisher
         self._storage = storage
+        self._store_is_ours = False
         self._completions = CompletionListener(ledger)
 
     @classmethod
@@ -93,7 +95,8 @@ class Producer:
         """Check a request, store its picture, write the job and tell the workers.
 
         Returns once the job is in the ledger: from then on it ends, come what may. Raises RequestError (nothing was
-        stored), StorageError, IdempotencyConflict or LedgerUnavailable (ask again with an idempotency key to be sure).
+        stored), WrongOwner (the store is not that of the workers), StorageError, IdempotencyConflict or
+        LedgerUnavailable (ask again with an idempotency key to be sure).
         """
         accept_request = self._accept_request(request)
         accepted = self.ledger.accept(
@@ -225,7 +228,7 @@ class Producer:
         if isinstance(found, Link):
             image = LinkedImage(url=found.url)
         else:
-            store = self._store()
+            store = self._own_store()
             image = StoredImage(
                 sha256=found.sha256,
                 media_type=found.media_type,
@@ -247,6 +250,14 @@ class Producer:
                     f"The same picture is being deleted from object storage, for {wait:.0f} s more at most; try again."
                 )
             time.sleep(0.02)  # a deletion takes milliseconds in a folder, and some tens in a bucket
+
+    def _own_store(self) -> Storage:
+        """The store, seen once to be the one that the workers read from. Raises as `check_store`."""
+        store = self._store()
+        if not self._store_is_ours:  # several threads may ask at once, which does no harm
+            check_store(self.ledger, store)
+            self._store_is_ours = True
+        return store
 
     def _store(self) -> Storage:
         if self._storage is None:

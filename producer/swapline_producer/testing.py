@@ -46,6 +46,7 @@ class FakeProducer(Producer):
         self._at_once = at_once
         ledger = cast("Ledger", self._memory)  # the part of it that a producer uses
         super().__init__(settings or ProducerSettings.model_construct(), ledger, _Drawer(), self._pictures)
+        self._store_is_ours = True
 
     def enqueue(self, request: SwapRequest) -> Enqueued:
         """See `Producer.enqueue`."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.retention_world import NullPublisher, Place
-from swapline_producer.errors import JobNotFound, NotPossible
+from swapline_producer.errors import JobNotFound, WrongOwner
 from swapline_producer.ledger import Ledger
 from swapline_producer.retention.orphans import PART
 from swapline_producer.retention.purge import Purge, PurgeSelector
@@ -133,7 +133,7 @@ def test_a_store_of_another_installation_or_a_ledger_that_was_emptied_is_left_al
     place.storage.put("inputs/" + "0" * 64, b"somebody's", "image/png")
     place.janitor().check_owner()
     other = Place(Ledger(place.ledger.client, place.ledger.prefix + "-other"), place.storage)
-    with pytest.raises(NotPossible, match="belongs to another installation"):
+    with pytest.raises(WrongOwner, match="belongs to another installation"):
         other.clean()
     other.janitor().check_owner(adopt=True)
     other.clean()

@@ -185,8 +185,18 @@ class Keeping(LedgerCore):
             self.client.hset(self._key("crawl"), area, key)
             return key
 
-    def installation(self, proposal: str) -> str:
-        """The name of this installation, which its store has as well; `proposal` becomes it where it has none."""
+    def installation(self, proposal: str | None = None) -> tuple[str, bool]:
+        """The name of this installation, and whether a store has it, too.
+
+        `proposal` becomes the name where there is none; without a proposal it is empty then.
+        """
         with translated():
-            self.client.set(self._key("owner"), proposal, nx=True)
-            return str(self.client.get(self._key("owner")))
+            if proposal is not None:
+                self.client.hsetnx(self._key("owner"), "name", proposal)
+            name, stored = self.client.hmget(self._key("owner"), "name", "stored")
+        return str(name or ""), stored is not None
+
+    def has_store(self) -> None:
+        """Note that a store has this installation's name: any other one is the wrong one from now on."""
+        with translated():
+            self.client.hset(self._key("owner"), "stored", "1")

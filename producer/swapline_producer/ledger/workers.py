@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 import orjson
+from pydantic import Field
 
 from swapline_producer.contract import Frozen
 from swapline_producer.contract.changes import Limits
@@ -33,6 +34,19 @@ class WorkerRecord(Frozen):
     """Of its vendor."""
     key: str = ""
     """The end of its key's fingerprint."""
+    steps: str = ""
+    """What it works on, comma-separated."""
+    storage_url: str = ""
+    store: str = ""
+    """`ok` for that of this installation, or what is wrong with it; empty before it has answered."""
+    webhook_keys: int = 0
+    """How many keys sign the webhooks of tenants that have none of their own."""
+    webhook_print: str = ""
+    """By which those keys are told from others."""
+    tenant_keys: bool = False
+    """Whether some tenants have keys of their own."""
+    shared: dict[str, str] = Field(default_factory=dict)
+    """Other settings that all workers should have alike, by their names."""
     limits: Limits = Limits()
     """Those that its settings name."""
 

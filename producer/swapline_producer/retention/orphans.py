@@ -15,7 +15,6 @@ an empty one, and everything would look like an orphan: then nothing is touched.
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -23,8 +22,8 @@ from functools import partial
 from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
-from swapline_producer.errors import NotPossible
-from swapline_producer.storage.keys import AREAS, FOLDER_PARTS, INPUTS, OWNER, RECEIPT, RESULTS
+from swapline_producer.retention.store_owner import check_store
+from swapline_producer.storage.keys import AREAS, FOLDER_PARTS, INPUTS, RECEIPT, RESULTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -75,24 +74,8 @@ class Janitor:
         self._wall = wall
 
     def check_owner(self, *, adopt: bool = False, dry: bool = False) -> None:
-        """See that the store belongs to this ledger; a store without an owner gets one, and so does one to `adopt`.
-
-        With `dry` nothing is written. Raises NotPossible where it belongs to another.
-        """
-        mine = self._ledger.installation(secrets.token_hex(8)).encode()
-        new = self._storage.head(OWNER) is None
-        if dry and (new or adopt):
-            return
-        if adopt:
-            self._storage.put(OWNER, mine, "application/json")
-        elif new:
-            self._storage.put_once(OWNER, mine, "application/json")
-        if self._storage.get(OWNER) != mine:
-            raise NotPossible(
-                f"The store belongs to another installation ({OWNER}), or the ledger is new: every picture in it would"
-                " look like an orphan, so nothing is deleted. Check SWAPLINE_REDIS_URL, SWAPLINE_KEY_PREFIX and"
-                " SWAPLINE_STORAGE_URL; if they are right, say `swapline janitor --adopt`.",
-            )
+        """See that the store belongs to this ledger. Raises as `check_store`."""
+        check_store(self._ledger, self._storage, adopt=adopt, dry=dry)
 
     def next_part(self) -> Findings:
         """Continue where the last call of any worker stopped, and list what is found for deletion."""

@@ -8,7 +8,6 @@ from swapline_producer.errors import SettingsError
 from swapline_producer.operations.doctor.findings import Finding, examined, fail, ok, unchecked, warn
 from swapline_producer.setting_names import misspelt
 from swapline_producer.settings import ENV_PREFIX, load
-from swapline_workers.adapters.signing_keys import SigningKeys
 from swapline_workers.doctor import account, flower, vendor
 from swapline_workers.doctor.misread import lost_blank, references
 from swapline_workers.doctor.steps import steps
@@ -17,7 +16,7 @@ from swapline_workers.settings import WorkerSettings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NEEDS = (("account", "API_BASE_URL"), ("vendor", "API_"), ("webhook secrets", "WEBHOOK_"), ("steps", "REDIS_"))
+NEEDS = (("account", "API_BASE_URL"), ("vendor", "API_"), ("steps", "REDIS_"))
 """How the settings that an examination reads begin: where one of those is wrong, it can say so itself."""
 
 
@@ -37,7 +36,6 @@ def rounds(*, flower_url: str | None = None, timeout: float = 10.0) -> Iterator[
     yield from lost_blank(settings.api_key_prefix)
     yield from examined("account", lambda: account.examine(settings, timeout))
     yield from examined("vendor", lambda: vendor.examine(settings, timeout))
-    yield from examined("webhook secrets", lambda: _secrets(settings))
     yield from examined("steps", lambda: steps(settings))
     yield from flower.examine(flower_url, settings.flower_url)
 
@@ -59,21 +57,3 @@ def _wrong(sentences: list[str]) -> Iterator[Finding]:
             yield fail(name, " ".join(mine), "mend the setting")
         else:
             yield unchecked(name, "the workers' settings must be right first")
-
-
-def _secrets(settings: WorkerSettings) -> Iterator[Finding]:
-    """Whether webhooks can be signed."""
-    name = "webhook secrets"
-    keys = SigningKeys(
-        settings.webhook_secrets, settings.webhook_tenant_secrets
-    )  # raises SettingsError for a wrong one
-    number = len(keys.of(""))
-    if not number and settings.webhook_tenant_secrets is None:
-        yield warn(
-            name,
-            "none is set: jobs with a webhook_url cannot be told of",
-            "set SWAPLINE_WEBHOOK_SECRETS to what `swapline webhooks new-secret` prints",
-        )
-        return
-    own = "; some tenants have their own" if settings.webhook_tenant_secrets is not None else ""
-    yield ok(name, f"{number} {'signs' if number == 1 else 'sign'} every webhook{own}")

@@ -65,11 +65,15 @@ class Admission:
             try:
                 self._ask()
             except WrongOwner as error:
-                self._wrong = error
-                log.critical("this worker stops: %s", error)
-                self._refused()
+                self.refuse(error)
                 raise
             self._admitted_at = self._now()
+
+    def refuse(self, error: WrongOwner) -> None:
+        """Begin no step any more, and stop the worker."""
+        self._wrong, self._admitted_at = error, None
+        log.critical("this worker stops: %s", error)
+        self._refused()
 
     def renew(self) -> None:
         """Ask again, every ASK_EVERY seconds. Raises as `check`."""

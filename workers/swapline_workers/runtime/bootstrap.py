@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -12,10 +13,12 @@ from celery.platforms import EX_FAILURE
 from celery.worker import state
 
 from swapline_producer.contract import Step
+from swapline_producer.errors import LedgerUnavailable, StorageError, WrongOwner
 from swapline_producer.ledger import Ledger, open_ledger
 from swapline_producer.messaging.publisher import CeleryPublisher
 from swapline_producer.retention.orphans import Janitor
 from swapline_producer.retention.purge import Purge
+from swapline_producer.retention.store_owner import check_store
 from swapline_producer.retention.sweep import Sweep
 from swapline_producer.settings import load
 from swapline_producer.storage import open_storage
@@ -38,6 +41,7 @@ from swapline_workers.runtime.maintenance import Housekeeping
 from swapline_workers.runtime.membership import Membership
 from swapline_workers.runtime.processor_affinity import OneCore
 from swapline_workers.runtime.shutdown import GracefulShutdown
+from swapline_workers.runtime.store_guard import StoreGuard
 from swapline_workers.runtime.store_probe import StoreProbe
 from swapline_workers.settings import WorkerSettings
 from swapline_workers.steps.ports import Ports, Vendor
@@ -60,6 +64,9 @@ INITIAL_DELIVERIES = 8
 OBJECTS = 10
 """Reads and writes of one step at most that are counted on: nine pictures and a receipt."""
 
+STORE_CHECK_TIMEOUT = 5.0
+"""Seconds that the start of a worker waits for a store that does not answer."""
+
 PICTURE_SPANS = {"input_text": "read input", "store": "store"}
 """What a trace calls the work on pictures."""
 
@@ -74,6 +81,7 @@ class WorkerServices:
     session: LedgerSession
     admission: Admission
     membership: Membership
+    store_guard: StoreGuard
     due_dispatcher: DueDispatcher
     ports: Ports
     shutdown: GracefulShutdown
@@ -89,6 +97,7 @@ class WorkerServices:
 
         All of them in a worker that does nothing else. A worker that does not store leaves reading pictures to others.
         """
+        self.membership.works_on(queues)
         only_webhooks = set(queues) == {Step.NOTIFY.queue(self.settings.key_prefix)}
         self.ports.memory.used = Step.FINALIZE.queue(self.settings.key_prefix) in queues
         self.bulkhead.resize(threads if only_webhooks else threads // 2)
@@ -103,11 +112,22 @@ class WorkerServices:
         self.meter.open()
         self.heartbeat.start(threads)
         self.admission.enter()
+        if not forks:
+            self.store_guard.enter()
+            self.admission.enter()  # so that what was found of the store is shown at once
         self.due_dispatcher.start()
         if not forks:
             self.housekeeping.start()
             if self.settings.one_core:
                 self.one_core.start()
+
+    def open_in_child(self) -> None:
+        """Start what a child of the prefork pool needs: its parent cannot see what it has in hand."""
+        self.meter.open()
+        with suppress(WrongOwner, StorageError, LedgerUnavailable):  # then no step begins here: see the admission
+            self.store_guard.check()
+        self.due_dispatcher.start()
+        self.housekeeping.start()
 
     def close(self, *, process_ends: bool = False) -> None:
         """Finish what is in hand, within the grace period; begin nothing new, storing pictures neither."""
@@ -140,11 +160,7 @@ class Builder:
             forked = self._built is not None
             self._built = (os.getpid(), build_services(load(WorkerSettings)))
             if forked:
-                self._built[1].meter.open()
-                self._built[
-                    1
-                ].due_dispatcher.start()  # a child of the prefork pool: its parent cannot see what it has in hand
-                self._built[1].housekeeping.start()
+                self._built[1].open_in_child()
         return self._built[1]
 
 
@@ -165,8 +181,11 @@ def build_services(settings: WorkerSettings) -> WorkerServices:
     session = LedgerSession(
         ledger, local_first, schedule_wakeup=due_dispatcher.schedule_wakeup, has_pictures=memory.has
     )
-    membership = Membership(ledger, settings, lambda seconds: due_dispatcher.renew_within(seconds / RENEWALS))
+    membership = Membership(
+        ledger, settings, lambda: store_guard.found, lambda seconds: due_dispatcher.renew_within(seconds / RENEWALS)
+    )
     admission = Admission(membership.show, stop_this_worker)
+    store_guard = _store_guard(settings, ledger, admission)
     due_dispatcher.before_claims(admission.renew)
     bulkhead = DeliveryBulkhead(INITIAL_DELIVERIES)
     meter.watch(lambda: len(session.leased_jobs()))
@@ -199,11 +218,12 @@ def build_services(settings: WorkerSettings) -> WorkerServices:
         session=session,
         admission=admission,
         membership=membership,
+        store_guard=store_guard,
         due_dispatcher=due_dispatcher,
         ports=ports,
         shutdown=shutdown,
         bulkhead=bulkhead,
-        housekeeping=_housekeeping(settings, ledger, publisher, storage),
+        housekeeping=_housekeeping(settings, ledger, publisher, storage, store_guard),
         meter=meter,
         heartbeat=heartbeat,
         tracing=tracing,
@@ -217,7 +237,11 @@ def stop_this_worker() -> None:
 
 
 def _housekeeping(
-    settings: WorkerSettings, ledger: Ledger, publisher: CeleryPublisher, storage: Storage
+    settings: WorkerSettings,
+    ledger: Ledger,
+    publisher: CeleryPublisher,
+    storage: Storage,
+    store_guard: StoreGuard,
 ) -> Housekeeping:
     return Housekeeping(
         Sweep(ledger, storage, timeout=settings.storage_timeout),
@@ -225,7 +249,14 @@ def _housekeeping(
         Janitor(ledger, storage, result_ttl=settings.result_ttl),
         ledger.claim_periodic_task,
         StoreProbe(ledger, storage, timeout=settings.storage_timeout),
+        store_guard.check,
     )
+
+
+def _store_guard(settings: WorkerSettings, ledger: Ledger, admission: Admission) -> StoreGuard:
+    """Its store has a client of its own, which waits a few seconds only: a worker does not start late for it."""
+    storage = open_storage(settings.storage_url, timeout=min(settings.storage_timeout, STORE_CHECK_TIMEOUT))
+    return StoreGuard(lambda: check_store(ledger, storage), admission.refuse)
 
 
 def _traced_vendor(settings: WorkerSettings, meter: WorkerMeter, tracing: Tracing) -> Vendor:

@@ -11,7 +11,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from swapline_producer.errors import LedgerUnavailable, NotPossible, StorageError
+from swapline_producer.errors import LedgerUnavailable, StorageError, WrongOwner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,14 +46,19 @@ class Housekeeping(threading.Thread):
         janitor: Janitor,
         claim_periodic_task: Callable[[str, float], bool],
         probe: StoreProbe,
+        check_store: Callable[[], None],
     ) -> None:
-        """`claim_periodic_task` says whether this worker does a chore that is due once in so many seconds."""
+        """`check_store` is called in each round, and raises where nothing may be deleted.
+
+        `claim_periodic_task` says whether this worker does a chore that is due once in so many seconds.
+        """
         super().__init__(name="swapline-housekeeping", daemon=True)
         self._sweep = sweep
         self._purge = purge
         self._janitor = janitor
         self._claim_periodic_task = claim_periodic_task
         self._probe = probe
+        self._check_store = check_store
         self._retired = threading.Event()
         self._said = ""
 
@@ -75,7 +80,7 @@ class Housekeeping(threading.Thread):
                 self._probe.run()
                 if time.monotonic() >= rounds_from:
                     self._round()
-            except (LedgerUnavailable, StorageError, NotPossible) as error:
+            except (LedgerUnavailable, StorageError, WrongOwner) as error:
                 self._say(str(error))
                 rounds_from = time.monotonic() + AWAY
             except Exception:  # one bad entry must not keep a person's pictures for ever
@@ -83,6 +88,7 @@ class Housekeeping(threading.Thread):
                 rounds_from = time.monotonic() + AWAY
 
     def _round(self) -> None:
+        self._check_store()
         taken = self._sweep.due(every=ROUND * 0.8)  # a little less than a round, so that one worker's own comes through
         while taken.more and not self._retired.is_set():
             taken = self._sweep.due()

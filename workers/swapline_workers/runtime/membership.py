@@ -15,12 +15,13 @@ from swapline_producer.contract.changes import Limits
 from swapline_producer.errors import LedgerUnavailable
 from swapline_producer.ledger.workers import WorkerRecord
 from swapline_producer.settings import ENV_PREFIX
-from swapline_producer.vendors import vendor_of
+from swapline_producer.vendors import fingerprint, vendor_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from swapline_producer.ledger import Ledger
+    from swapline_producer.ledger.accounts import Vendor
     from swapline_producer.ledger.workers import Joined
     from swapline_workers.settings import WorkerSettings
 
@@ -30,13 +31,24 @@ LEAVE_WITHIN = 1.0
 """Seconds that the end of a process waits for a ledger that does not answer."""
 
 
+SHARED = ("result_ttl", "input_ttl", "input_shown", "job_ttl", "redis_replicas", "on_ambiguous_submit")
+"""Settings by which each worker keeps, deletes and decides what belongs to all."""
+
+
 class Membership:
     """One worker process among the workers of its ledger."""
 
-    def __init__(self, ledger: Ledger, settings: WorkerSettings, rescue_after: Callable[[float], None]) -> None:
-        """`rescue_after` is told the seconds that count for the whole installation."""
+    def __init__(
+        self,
+        ledger: Ledger,
+        settings: WorkerSettings,
+        store: Callable[[], str],
+        rescue_after: Callable[[float], None],
+    ) -> None:
+        """`store` gives what was found of the store; `rescue_after` takes the seconds that count for all."""
         self._ledger = ledger
         self._settings = settings
+        self._store = store
         self._rescue_after = rescue_after
         self._differing: dict[str, tuple[object, object]] = {}
         self._record = WorkerRecord(
@@ -44,17 +56,36 @@ class Membership:
             host=socket.gethostname(),
             pid=os.getpid(),
             started_at=time.time_ns() // 1_000_000,
+            storage_url=settings.storage_url,
+            webhook_keys=len(settings.webhook_secrets),
+            tenant_keys=settings.webhook_tenant_secrets is not None,
+            shared={name.upper(): str(getattr(settings, name)) for name in SHARED},
             limits=named_limits(settings),
         )
 
     def show(self) -> None:
         """Show this worker. Raises WrongOwner, LedgerUnavailable."""
         vendor = vendor_of(self._settings, self._ledger)
-        mine = {"address": vendor.address, "key": vendor.short_key}
-        joined = self._ledger.join(vendor, self._record.model_copy(update=mine))
+        joined = self._ledger.join(vendor, self._record.model_copy(update=self._facts(vendor)))
         self._tell(joined)
         if joined.limits.rescue_after is not None:
             self._rescue_after(joined.limits.rescue_after)
+
+    def works_on(self, queues: Iterable[str]) -> None:
+        """Say which steps this worker was started for."""
+        steps = sorted(queue.removeprefix(f"{self._settings.key_prefix}.") for queue in queues)
+        self._record = self._record.model_copy(update={"steps": ",".join(steps)})
+
+    def _facts(self, vendor: Vendor) -> dict[str, str]:
+        """What may be another at each time."""
+        salt = vendor.key.partition(":")[0]
+        keys = "\n".join(secret.get_secret_value() for secret in self._settings.webhook_secrets)
+        return {
+            "address": vendor.address,
+            "key": vendor.short_key,
+            "store": self._store(),
+            "webhook_print": fingerprint(keys, salt)[-8:] if keys else "",
+        }
 
     def leave(self) -> None:
         """Show it no more: it has stopped, and has no say. Where the ledger does not answer, it is forgotten later."""

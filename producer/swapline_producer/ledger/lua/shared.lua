@@ -49,7 +49,7 @@
 --   P:account:NAME    hash    whose account the jobs run on: address, simulated (0, 1), key (its fingerprint,
 --                             SALT:HASH), since; address_before, key_before, before_until: see adopt.lua
 --   P:workers         hash    WORKER -> what it shows of itself, JSON (ledger/workers.py); `at` is when it last did
---   P:owner           string  the name of this installation, as its store has it
+--   P:owner           hash    name: of this installation, as its store has it; stored: that a store has it
 --   P:purging         zset    ID -> when to try again to purge it (jobs that have not ended)
 --   P:tomb:ID         string  a purged job: when and why, JSON
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
-from swapline_producer.errors import SettingsError
+from swapline_producer.errors import LedgerUnavailable, SettingsError
 from swapline_producer.ledger import Ledger, connect
 from swapline_producer.operations.doctor import ledger as of_ledger
 from swapline_producer.operations.doctor import redis as of_redis
 from swapline_producer.operations.doctor import storage as of_storage
+from swapline_producer.operations.doctor import workers as of_workers
 from swapline_producer.operations.doctor.findings import Finding, Verdict, examined, fail, ok, unchecked
+from swapline_producer.retention.store_owner import check_store
 from swapline_producer.settings import ProducerSettings, load
 from swapline_producer.storage import open_storage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from swapline_producer.storage import Storage
 
 GROUP = "swapline.doctor"
 """Entry points: functions that are given the options, and yield findings."""
@@ -23,13 +28,16 @@ GROUP = "swapline.doctor"
 STORAGE_TIMEOUT = 10.0
 """Seconds for one read or write: a store that needs longer for a kilobyte is not well."""
 
-NOT_HERE = ("account", "vendor", "webhook secrets", "steps", "flower")
+NOT_HERE = ("account", "vendor", "steps", "flower")
 """What only the workers' package can examine."""
 
 
 EXAMINED = (
     ("clock", of_ledger.clock),
     ("workers", of_ledger.workers),
+    (of_workers.SECRETS, of_workers.webhook_secrets),
+    (of_workers.STORE, of_workers.store),
+    (of_workers.SHARED, of_workers.shared_settings),
     ("limits", of_ledger.limits),
     ("line", of_ledger.jobs),
 )
@@ -48,7 +56,9 @@ def rounds(*, flower_url: str | None = None, timeout: float = 10.0) -> Iterator[
         yield from examined(
             "storage",
             lambda: of_storage.examine(
-                settings.storage_url, lambda url: open_storage(url, timeout=min(timeout, STORAGE_TIMEOUT))
+                settings.storage_url,
+                lambda url: open_storage(url, timeout=min(timeout, STORAGE_TIMEOUT)),
+                lambda storage: _is_ours(settings, storage, timeout),
             ),
         )
     yield from _others(flower_url=flower_url, timeout=timeout)
@@ -72,6 +82,12 @@ def _server(settings: ProducerSettings, timeout: float) -> Iterator[Finding]:
                 yield from examined(name, lambda examine=examine: examine(ledger))  # type: ignore[misc]
             else:
                 yield unchecked(name, "Redis must be well first")
+
+
+def _is_ours(settings: ProducerSettings, storage: Storage, timeout: float) -> None:
+    """See whether the store is that of the ledger. A ledger that is away is another examination's finding."""
+    with suppress(LedgerUnavailable), connect(settings.redis_url, timeout=timeout, retries=0) as client:
+        check_store(Ledger(client, settings.key_prefix), storage, dry=True)
 
 
 def _others(**options: Any) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING
 
-from swapline_producer.errors import StorageError
+from swapline_producer.errors import StorageError, WrongOwner
 from swapline_producer.operations.doctor.findings import Finding, fail, ok, unchecked
 from swapline_producer.storage.keys import INPUTS
 
@@ -19,8 +19,13 @@ if TYPE_CHECKING:
 NAME = "storage"
 
 
-def examine(url: str | None, open_storage: Callable[[str], Storage]) -> Iterator[Finding]:
-    """Try each thing that jobs need, in their order; the first that fails is told."""
+def examine(
+    url: str | None, open_storage: Callable[[str], Storage], is_ours: Callable[[Storage], None] = lambda _: None
+) -> Iterator[Finding]:
+    """Try each thing that jobs need, in their order; the first that fails is told.
+
+    `is_ours` raises WrongOwner for a store that is not the workers'.
+    """
     if url is None:
         why = "SWAPLINE_STORAGE_URL is not set"
         yield unchecked(NAME, why, "set it; only jobs whose pictures are all URLs can be enqueued without it")
@@ -36,6 +41,11 @@ def examine(url: str | None, open_storage: Callable[[str], Storage]) -> Iterator
             yield fail(NAME, f"{url}: it cannot {what}: {error}", ADVICE[what])
             return
     took = time.perf_counter() - began
+    try:
+        is_ours(storage)
+    except WrongOwner as error:
+        yield fail(NAME, f"{url}: {error}", "producers with this setting are refused, and workers do not start")
+        return
     yield ok(NAME, f"{url}: written, read and deleted in {took * 1000:.0f} ms")
 
 
