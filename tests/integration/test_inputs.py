@@ -80,7 +80,7 @@ def test_an_input_goes_with_the_last_job_that_uses_it(producer: Producer, storag
     assert storage.head(key_of(second)) is not None
     end(producer, second)
     sweep.all_due()
-    assert list(storage.list()) == []
+    assert list(storage.list("inputs")) == []
 
 
 def test_the_input_of_a_job_that_succeeded_can_be_kept_a_while_to_be_shown(
@@ -192,7 +192,7 @@ def test_a_request_that_finds_an_earlier_job_or_a_conflict_leaves_no_hold(
     end(producer, job)
     assert enqueue(producer, idempotency_key="order-1").job_id == job.job_id
     sweep.all_due()
-    assert list(storage.list()) == []
+    assert list(storage.list("inputs")) == []
 
 
 def test_an_input_that_is_being_deleted_is_waited_for_and_stored_anew(
@@ -222,7 +222,7 @@ def test_who_was_killed_while_deleting_blocks_the_same_picture_for_its_lease_onl
         enqueue(producer)
     time.pass_(61)
     assert sweep.all_due() == 1
-    assert list(storage.list()) == []
+    assert list(storage.list("inputs")) == []
     assert storage.head(key_of(enqueue(producer))) is not None
 
 
