@@ -1,7 +1,7 @@
 """Which installation a store belongs to: the ledger has its name, and the store has it in `owner.json`.
 
-Whoever uses the store first writes the name there. From then on a store without it, or with another, is the wrong one:
-a producer would store pictures where no worker looks for them, and everything in it would look like an orphan.
+The first process that uses the store writes the name there. From then on a store without it, or with another, is the
+wrong one: a producer would store pictures where no worker looks for them, and all of it would look like orphans.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from swapline_producer.errors import LedgerUnavailable, WrongOwner
+from swapline_workers.core.log_events import LogEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +73,7 @@ class Admission:
     def refuse(self, error: WrongOwner) -> None:
         """Begin no step any more, and stop the worker."""
         self._wrong, self._admitted_at = error, None
-        log.critical("this worker stops: %s", error)
+        log.error("this worker stops: %s", error, extra={"event_name": LogEvent.WORKER_REFUSED})
         self._refused()
 
     def renew(self) -> None:

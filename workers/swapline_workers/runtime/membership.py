@@ -16,6 +16,7 @@ from swapline_producer.errors import LedgerUnavailable
 from swapline_producer.ledger.workers import WorkerRecord
 from swapline_producer.settings import ENV_PREFIX
 from swapline_producer.vendors import fingerprint, vendor_of
+from swapline_workers.core.log_events import LogEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -100,7 +101,11 @@ class Membership:
     def _tell(self, joined: Joined) -> None:
         for name, before, now in joined.changes:
             said = (ENV_PREFIX, name.upper(), now, "not set" if before is None else before)
-            log.warning("%s%s is %s from now on, and was %s: all workers that name it agree", *said)
+            log.warning(
+                "%s%s is %s from now on, and was %s: all workers that name it agree",
+                *said,
+                extra={"event_name": LogEvent.LIMIT_CHANGED},
+            )
         mine = self._record.limits
         differing = {
             name: (getattr(mine, name), getattr(joined.limits, name))
@@ -112,6 +117,7 @@ class Membership:
                 "%s%s is %s here, and %s counts, which another worker names: give all workers the same. What they name"
                 " counts as soon as none names another",
                 *(ENV_PREFIX, name.upper(), *differing[name]),
+                extra={"event_name": LogEvent.LIMIT_DIFFERS},
             )
         self._differing = differing
 
