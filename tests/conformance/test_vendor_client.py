@@ -58,6 +58,7 @@ SUBMISSIONS: dict[str, type[VendorError]] = {
     "submit_401": Unauthorized,
     "submit_402": OutOfCredits,
     "submit_403": Unauthorized,
+    "submit_404": NotFound,
     "submit_429": Throttled,
     "submit_429_seconds": Throttled,
     "submit_429_date": Throttled,

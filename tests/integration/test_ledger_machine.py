@@ -269,7 +269,9 @@ class LedgerMachine(RuleBasedStateMachine):
         self.latest = max(self.latest, self.time())  # a clock that is set back makes nobody young again
         in_time = {job_id for job_id in self.ledger.lined_up if self.latest < int(found.jobs[job_id]["queue_until"])}
         assert len(found.line) == len(set(found.line))
-        assert in_time <= set(found.line) <= self.ledger.lined_up  # whose time is over may have left it already
+        assert set(found.refused) <= queued
+        waiting = {*found.line, *found.refused}
+        assert in_time <= waiting <= self.ledger.lined_up  # whose time is over may have left it already
 
     def _nothing_is_sent_twice_without_proof_or_a_person(self, found: Snapshot) -> None:
         for job_id, log in found.logs.items():
@@ -344,6 +346,7 @@ class Snapshot:
             pipe.lrange(f"{prefix}:log:{job_id}", 0, -1)
         pipe.zrange(f"{prefix}:due", 0, -1, withscores=True)
         pipe.zrange(f"{prefix}:slots", 0, -1)
+        pipe.zrange(f"{prefix}:refused", 0, -1)
         for name in ("count", "meter", "level"):
             pipe.hgetall(f"{prefix}:{name}")
         for state in State:
@@ -359,6 +362,7 @@ class Snapshot:
             self.logs[job_id] = next(answers)
         self.due = {job_id: int(at) for job_id, at in next(answers)}
         self.slots: list[str] = next(answers)
+        self.refused: list[str] = next(answers)
         self.counters: dict[str, str] = next(answers)
         self.meter: dict[str, str] = next(answers)
         self.level: dict[str, str] = next(answers)

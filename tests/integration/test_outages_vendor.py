@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import pytest
 
 from chaos.proxy import Fault, Proxies, Proxy
+from support.pngs import png
 from support.servers import waited_for
 from swapline_producer import SwapRequest
-from swapline_producer.contract import State
+from swapline_producer.contract import FailureCode, Priority, State
 from swapline_simulator import sample_photographs
 
 if TYPE_CHECKING:
@@ -110,6 +112,36 @@ def test_a_key_that_is_revoked_and_given_back_fails_no_job(installation: Install
     assert [(job.state, job.credits) for job in done] == [(State.SUCCEEDED, 2)] * 4
     assert submissions <= 3  # two that were accepted, and at most one that met the closed door
     assert spent(installation) == 8
+
+
+REFUSED_ALONE = {
+    "submit_401": FailureCode.UNAUTHORIZED,
+    "submit_402": FailureCode.OUT_OF_CREDITS,
+    "submit_403": FailureCode.UNAUTHORIZED,
+    "submit_404": FailureCode.VENDOR_REJECTED,
+    "submit_429": FailureCode.VENDOR_REJECTED,
+}
+
+
+def test_photographs_that_the_vendor_refuses_stop_no_other_and_fail_with_its_words(installation: Installation) -> None:
+    control, producer = installation.vendor.control, installation.producer()
+    refused = {}
+    for number, mode in enumerate(REFUSED_ALONE):
+        photograph = png(300, 300 + number)
+        control.set_mode(mode, picture=sha256(photograph).hexdigest())
+        request = SwapRequest(image=photograph, gender=0, filter_id=12, priority=Priority.HIGH)
+        refused[mode] = producer.enqueue(request).job_id
+    healthy = enqueued(producer, 12)
+    with installation.worker() as worker:
+        done = ended(producer, healthy)
+        failed = {mode: producer.wait(job_id, timeout=100) for mode, job_id in refused.items()}
+    assert {job.state for job in done} == {State.SUCCEEDED}
+    assert {mode: job.failure_code for mode, job in failed.items()} == REFUSED_ALONE
+    for mode, job in failed.items():
+        assert (job.state, job.credits) == (State.FAILED, 0)
+        assert f"the vendor answered {mode[-3:]}" in (job.failure_detail or "")
+    assert spent(installation) == 24
+    assert "Traceback" not in worker.log()
 
 
 @pytest.mark.parametrize("says", ["429", "400"])

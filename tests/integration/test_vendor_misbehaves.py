@@ -41,6 +41,7 @@ PAUSED_BY = {
     Mode.SUBMIT_401,
     Mode.SUBMIT_402,
     Mode.SUBMIT_403,
+    Mode.SUBMIT_404,
     Mode.SUBMIT_429,
     Mode.SUBMIT_429_SECONDS,
     Mode.SUBMIT_429_DATE,

@@ -173,7 +173,8 @@ class WatchedLedger(Ledger):
         self._pauses()
         advanced = self.write(job, change, token)
         if advanced is not None:
-            if change.in_line:
+            alone = advanced.due is not None and advanced.due < advanced.job.queue_until
+            if change.in_line and not alone:  # who was refused for his own sake is due when his pause is over
                 self.lined_up.add(job.job_id)
             if change.to is State.RUNNING and not job.slot:
                 self.at_the_vendor.add(job.job_id)
@@ -295,7 +296,11 @@ class SmallWorld:
         storage = cast("Storage", self.store)
         self.sweep = Sweep(ledger, storage)
         self.webhooks = Webhooks(self.pauses)
-        self.session = JobSession(ledger, self.bag, schedule_wakeup=lambda _: None, has_pictures=self._has_pictures)
+        self.wakeups: list[int] = []
+        """When something will be due, as moves have said: what a worker wakes up for."""
+        self.session = JobSession(
+            ledger, self.bag, schedule_wakeup=self.wakeups.append, has_pictures=self._has_pictures
+        )
         self.session.time = time
         self.hands: list[Hand] = []
         self.ports = replace(

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from swapline_producer.cli import connections
 from swapline_producer.cli.caps import print_caps, reached_caps
 from swapline_producer.cli.numbers import Whole
 from swapline_producer.cli.output import moment, out, print_json
 from swapline_producer.contract import MOST_CREDITS, checked
 
 if TYPE_CHECKING:
-    from swapline_producer.ledger import Ledger
+    from swapline_producer.contract.changes import Probe
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -29,12 +30,6 @@ class Numbered(click.Command):
         return super().parse_args(ctx, args)
 
 
-def _ledger() -> Ledger:
-    from swapline_producer.producer import Producer  # noqa: PLC0415 -- celery is not loaded for --help
-
-    return Producer.from_env().ledger
-
-
 @click.group(invoke_without_command=True)
 @as_json_option
 @click.pass_context
@@ -45,10 +40,11 @@ def slots(ctx: click.Context, *, as_json: bool) -> None:
     Examples:
       swapline slots --json
       swapline slots set 4
+      swapline slots probe
     """  # noqa: D301 -- click's mark for a block that keeps its lines
     if ctx.invoked_subcommand is not None:
         return
-    ledger = _ledger()
+    ledger = connections.ledger()
     view = ledger.slots()
     caps = reached_caps(ledger, view)
     if as_json:
@@ -57,8 +53,9 @@ def slots(ctx: click.Context, *, as_json: bool) -> None:
     out.print(f"{len(view.in_flight)} of {view.cap} slots in use (the limit is {view.limit}), {view.waiting} jobs wait")
     for job_id in view.in_flight:
         out.print(f"  {job_id}")
-    if view.trips:
+    if view.paused:
         out.print(f"submitting is paused until {moment(view.closed_until) or 'the next probe'}: {view.reason}")
+        out.print("when that is mended, `swapline slots probe` tries it now")
     if view.store_failing_since is not None:
         out.print(f"nothing new is submitted since {moment(view.store_failing_since)}: {view.store_reason}")
     print_caps(caps)
@@ -72,7 +69,7 @@ def set_slots(number: int) -> None:
     \b
     Example: swapline slots set 4
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    _ledger().set_slots(number)
+    connections.ledger().set_slots(number)
     out.print(f"{number} slots are used from now on; `swapline slots reset` goes back to SWAPLINE_MAX_IN_FLIGHT")
 
 
@@ -83,8 +80,39 @@ def reset_slots() -> None:
     \b
     Example: swapline slots reset
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    _ledger().set_slots(None)
+    connections.ledger().set_slots(None)
     out.print("the workers' setting SWAPLINE_MAX_IN_FLIGHT counts again")
+
+
+@slots.command("probe")
+@as_json_option
+def probe_now(*, as_json: bool) -> None:
+    """Try now whether the vendor accepts jobs again, instead of at the end of the pause.
+
+    Use it when the key was changed, credits were bought or the network was mended. One job is submitted; if it is
+    accepted, the others follow.
+
+    \b
+    Example: swapline slots probe
+    """  # noqa: D301 -- click's mark for a block that keeps its lines
+    found = connections.producer().recovery.probe()
+    jobs = [message.job_id for message in found.granted]
+    if as_json:
+        print_json({"open": found.open, "jobs": jobs, "probing": found.probing, "free": found.free})
+    else:
+        out.print(_probed(found, jobs))
+
+
+def _probed(found: Probe, jobs: list[str]) -> str:
+    if not found.open:
+        return "submitting is not paused: there is nothing to try"
+    if jobs:
+        return f"{', '.join(jobs)} is submitted now; if the vendor accepts it, the others follow"
+    if found.probing:
+        return "a job is being submitted already: its reply decides"
+    if found.free <= 0:
+        return "no slot is free: the next free one goes to a job that tries it"
+    return "nothing waits that may be submitted: the pause ends by itself (`swapline credits` shows daily limits)"
 
 
 @click.group("credits", invoke_without_command=True)
@@ -100,7 +128,7 @@ def credits_(ctx: click.Context, *, as_json: bool) -> None:
     """  # noqa: D301 -- click's mark for a block that keeps its lines
     if ctx.invoked_subcommand is not None:
         return
-    view = _ledger().credits()
+    view = connections.ledger().credits()
     if as_json:
         print_json(view.model_dump())
         return
@@ -120,7 +148,7 @@ def set_credits(tenant: str, per_day: int) -> None:
     \b
     Example: swapline credits set shop-1 500
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    _ledger().set_credits(checked("tenant", tenant), per_day)
+    connections.ledger().set_credits(checked("tenant", tenant), per_day)
     out.print(f"{tenant} may spend {per_day} credits a day")
 
 
@@ -132,5 +160,5 @@ def reset_credits(tenant: str) -> None:
     \b
     Example: swapline credits reset shop-1
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    _ledger().set_credits(checked("tenant", tenant), None)
+    connections.ledger().set_credits(checked("tenant", tenant), None)
     out.print(f"{tenant} has no daily cap")

@@ -28,12 +28,11 @@ else:  # our own steps write these, under mypy's eyes: trying every kind for eve
 
 
 class BreakerTrip(Frozen):
-    """The vendor (or the way to it) refuses submissions: close the gate for everybody for a while.
+    """A refusal: the account's, or this job's own, as lua/breaker.lua finds out.
 
-    Each strike in a row doubles the wait, from `wait` seconds up to `longest`. Behind a gate that has just opened
-    one job goes first, as a probe. `shrink` says that the account is over its cap (429): fewer slots are used
-    until the cap has grown back, and the gate stays open for whoever gets one of those, unless the vendor `asked`
-    for the wait (Retry-After) or nothing else runs.
+    Each in a row doubles the wait, from `wait` seconds up to `longest`; then one job goes first, as a probe. `shrink`
+    says that the account is over its cap (429): fewer slots are used until the cap has grown back, and whichever job
+    gets one of those need not wait, unless the vendor `asked` for the wait (Retry-After) or nothing else runs.
     """
 
     reason: str
@@ -43,6 +42,8 @@ class BreakerTrip(Frozen):
     longest: float = 60.0
     shrink: bool = False
     asked: bool = False
+    about: str = ""
+    """What was refused, where that is not the job: its input, which others may share."""
 
 
 class Change(Frozen):
@@ -71,7 +72,9 @@ class Change(Frozen):
     """Seconds to add to the histograms of the metrics: `detection`, `webhook_lag`."""
     trip: BreakerTrip | None = None
     close_breaker: bool = False
-    """The vendor accepted: open the gate."""
+    """The vendor accepted: close the submission breaker."""
+    input_read: bool = False
+    """The job's stored input was read."""
     store_failed: str | None = None
     """Why the store did not take a result: nothing new is submitted until it takes one."""
     refund: bool = False
@@ -96,7 +99,7 @@ class Advanced(Frozen):
     due: int | None = None
     """When someone must act next, in milliseconds."""
     opens_at: int | None = None
-    """After a strike: when the gate opens again, in milliseconds."""
+    """After a refusal: when the line may move again, in milliseconds."""
     kept: bool = True
     """Whether as many replicas have it as were asked for; other changes than attempts are not waited for."""
     granted: tuple[StepMessage, ...] = ()
@@ -210,12 +213,33 @@ class SlotsView(Frozen):
     in_flight: tuple[str, ...]
     waiting: int
     closed_until: int | None = None
+    """When the next job may probe; None where that is now, or the submission breaker is closed."""
     reason: str | None = None
+    """Why the submission breaker is open; None where it is closed."""
     trips: int = 0
+    """Refusals in a row; 0 where the submission breaker is closed."""
     store_failing_since: int | None = None
     """Since when results cannot be stored, in milliseconds: nothing new is submitted, or one job goes first."""
     store_reason: str | None = None
     at: int = 0
+
+    @property
+    def paused(self) -> bool:
+        """Whether the submission breaker is open."""
+        return self.trips > 0
+
+
+class Probe(Frozen):
+    """The answer to a person who wants the vendor tried now."""
+
+    open: bool
+    """Whether the submission breaker is open."""
+    probing: bool
+    """Whether a job was being submitted already."""
+    free: int
+    """Slots that are still free."""
+    granted: tuple[StepMessage, ...] = ()
+    """The jobs that probe; their messages must be sent now."""
 
 
 class Endpoint(Frozen):

@@ -107,6 +107,10 @@ class Job(Frozen):
     sequence: int = 0
     """Events that there were to tell of, the present one among them."""
     held_at: int | None = None
+    refused_as: str | None = None
+    """The kind of its last refusal, until it is accepted."""
+    own_refusals: int = 0
+    """Refusals of that kind in a row that were the job's own: another was accepted before each."""
     replayed: str = ""
     """The steps from which a person ran it again, with commas between them."""
 

@@ -66,6 +66,8 @@ MOVES = (
     "purge",
     "join",
     "adopt",
+    "slots",
+    "probe",
 )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from swapline_producer.contract import Priority, State
-from swapline_producer.contract.changes import CreditsView, Limits, SlotsView
-from swapline_producer.ledger.scripts import translated
+from swapline_producer.contract import Priority
+from swapline_producer.contract.changes import CreditsView, Limits, Probe, SlotsView
+from swapline_producer.ledger.scripts import granted, listed, translated
 from swapline_producer.ledger.subscriptions import Waiting
 
 if TYPE_CHECKING:
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 DAY = 86_400
 """Seconds."""
+
+FEWEST_SLOTS = 3
+"""The vendor's basic plan; what counts until a worker has said otherwise."""
 
 
 class Limiting(Waiting):
@@ -85,22 +88,15 @@ class Limiting(Waiting):
 
     def slots(self) -> SlotsView:
         """How the account is used now."""
-        with translated(), self.client.pipeline(transaction=False) as pipe:
-            pipe.hgetall(self._key("limits"))
-            pipe.hgetall(self._key("breaker"))
-            pipe.hgetall(self._key("store"))
-            pipe.zrange(self._key("slots"), 0, -1)
-            pipe.zcard(self._key("state", State.QUEUED))
-            pipe.time()
-            limits, breaker, store, held, waiting, (seconds, micros) = pipe.execute()
-        limit = int(limits.get("slots", limits.get("max_in_flight", 3)))
-        at = seconds * 1000 + micros // 1000
+        answer = self._run("slots")
+        at, limits, breaker, store = answer["at"], answer["limits"], answer["breaker"], answer["store"]
+        limit = int(limits.get("slots", limits.get("max_in_flight", FEWEST_SLOTS)))
         closed = int(breaker.get("closed_until", 0))
         return SlotsView(
             limit=limit,
             cap=min(limit, int(limits.get("cap", limit))),
-            in_flight=tuple(held),
-            waiting=waiting,
+            in_flight=tuple(listed(answer["in_flight"])),
+            waiting=answer["waiting"],
             closed_until=closed if closed > at else None,
             reason=breaker.get("reason"),
             trips=int(breaker.get("trips", 0)),
@@ -117,6 +113,10 @@ class Limiting(Waiting):
         """Write how a probe of the store went: `problem` says why nothing could be stored."""
         outcome = "stored" if problem is None else "failed"
         self._run("probe_store", outcome=outcome, reason=problem or "")
+    def probe(self) -> Probe:
+        """Let the next job probe now, where the submission breaker is open; its message is still to be sent."""
+        answer = self._run("probe")
+        return Probe(open=answer["open"], probing=answer["probing"], free=answer["free"], granted=granted(answer))
 
     def credits(self) -> CreditsView:
         """What was spent today (UTC), and the caps."""

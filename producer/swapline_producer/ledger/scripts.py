@@ -172,7 +172,7 @@ def _advice(error: redis.exceptions.RedisError) -> str:
     return "check SWAPLINE_REDIS_URL and the server"
 
 
-LINE = ("shared", "meter", "store", "line")
+LINE = ("shared", "meter", "store", "breaker", "line")
 EVERYTHING = (*LINE, "needs", "batches")
 PARTS: dict[str, tuple[str, ...]] = {
     "accept": EVERYTHING,
@@ -188,8 +188,10 @@ PARTS: dict[str, tuple[str, ...]] = {
     "open": LINE,
     "probe_store": ("shared", "store"),
     "purge": EVERYTHING,
+    "probe": LINE,
     "renew": ("shared",),
     "seal": EVERYTHING,
+    "slots": LINE,
 }
 """What stands before a move; other moves have all but batches. Functions are made anew for each call, so the moves that
 every job makes have what they need and no more."""

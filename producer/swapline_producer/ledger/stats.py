@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from swapline_producer.contract import Priority, State
 from swapline_producer.contract.stats import Figures, Times
+from swapline_producer.ledger.limits import FEWEST_SLOTS
 from swapline_producer.ledger.scripts import LedgerCore
 
 if TYPE_CHECKING:
@@ -16,9 +17,6 @@ SECONDS = 1000
 
 TIMES = ("lag", "handover", "detection", "service", "storing", "wait", "turnaround", "webhook_lag")
 """The histograms that the moves write."""
-
-FEWEST_SLOTS = 3
-"""The vendor's basic plan; what counts until a worker has said otherwise."""
 
 
 class Figuring(LedgerCore):

@@ -70,9 +70,10 @@ class Moves(LedgerCore):
             "in_line": change.in_line,
             "observe": {name: _shares(spread) for name, spread in change.observe.items()},
             "timed": {name: round(seconds * 1000) for name, seconds in change.timed.items()},
-            "trip": _trip(change),
+            "trip": _trip(job, change),
             "close_breaker": change.close_breaker,
             "store_failed": change.store_failed,
+            "input_read": change.input_read,
             "refund": change.refund,
             "reopens": job.state.finished and not change.to.finished,
             **written(job.job_id, change, self._keep_ms),
@@ -178,7 +179,7 @@ def new_token() -> str:
     return secrets.token_hex(6)
 
 
-def _trip(change: Change) -> dict[str, Any] | bool:
+def _trip(job: Job, change: Change) -> dict[str, Any] | bool:
     if change.trip is None:
         return False
     trip = change.trip
@@ -189,6 +190,8 @@ def _trip(change: Change) -> dict[str, Any] | bool:
         "longest_ms": round(trip.longest * 1000),
         "shrink": trip.shrink,
         "asked": trip.asked,
+        "by": trip.about or job.job_id,
+        "polls": job.state in {State.RUNNING, State.STORING},
     }
 
 

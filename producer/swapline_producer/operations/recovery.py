@@ -84,6 +84,12 @@ class Recovery:
         )
         return self._move(job, change)
 
+    def probe(self) -> Probe:
+        """Have a job submitted now, where the submission breaker is open. Raises LedgerUnavailable."""
+        found = self._ledger.probe()
+        self._publisher.send(found.granted)
+        return found
+
     def replay(self, job_id: str, step: Step, *, accept_charge: bool = False) -> Job:
         """Run a job again from a step. `accept_charge`: from submit, which is paid.
 

@@ -28,6 +28,8 @@ RESET_FIELDS: dict[str, FieldValue] = {
     "bad_outputs": None,
     "images": None,
     "finished_at": None,
+    "refused_as": None,
+    "own_refusals": None,
 }
 """What a job that goes on leaves behind it."""
 

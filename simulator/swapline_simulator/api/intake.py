@@ -42,6 +42,14 @@ class Photograph:
         return self.picture.read()
 
 
+def digest_of(text: str) -> str:
+    """Return the SHA-256 of a picture as `base64` has it: of its bytes, or of its URL."""
+    try:
+        return sha256(a2b_base64(text, strict_mode=True)).hexdigest()
+    except ValueError:
+        return sha256(text.encode()).hexdigest()
+
+
 class Intake:
     """Receives pictures. One that is in use is checked once, however often it is sent."""
 

@@ -75,6 +75,7 @@ _ERRORS = {
     "401": ("UNAUTHORIZED", "The API key is missing or wrong."),
     "402": ("INSUFFICIENT_CREDITS", "There are no credits left."),
     "403": ("FORBIDDEN", "This API key may not do this."),
+    "404": ("NOT_FOUND", "There is nothing at this address."),
     "429": ("TOO_MANY_REQUESTS", "Too many requests; slow down."),
     "500": ("INTERNAL_ERROR", "Something went wrong on our side."),
 }
@@ -86,8 +87,8 @@ def canned(kind: str, amount: float, now: float) -> Reply | None:
         return Reply(int(kind), (page(f"{kind}.html"),), HTML)
     if kind == "not_json":
         return Reply(200, (page("504.html"),), HTML)
-    number = kind[:3]
-    if number not in _ERRORS:
+    number, _, more = kind.partition("_")
+    if number not in _ERRORS or more not in {"", "seconds", "date"}:
         return None
     code, sentence = _ERRORS[number]
     reply = text({"error": code, "message": sentence}, int(number))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from swapline_simulator.api import replies
 from swapline_simulator.api.auth import VENDOR, check_key, refusal_reply, version_of
-from swapline_simulator.api.orders import Refusal
+from swapline_simulator.api.intake import digest_of
+from swapline_simulator.api.orders import Refusal, read_body, read_picture
 from swapline_simulator.api.sending import close, cut, send, send_after_interim
 from swapline_simulator.enums import Status
 from swapline_simulator.faults.modes import Mode
@@ -26,7 +27,7 @@ async def run(request: web.Request) -> web.StreamResponse:
     try:
         check_key(vendor, request)
         vendor.tally.with_key += 1
-        cue = vendor.script.submission(vendor.tally.with_key)
+        cue = vendor.script.submission(vendor.tally.with_key, _picture(raw) if vendor.script.names_pictures else "")
         if not cue.mode.accepts:
             vendor.tally.refused[cue.mode] += 1
             return await _answer(request, cue, "")
@@ -36,6 +37,14 @@ async def run(request: web.Request) -> web.StreamResponse:
         return await send(request, refusal_reply(vendor, refusal))
     named = vendor.account.before(job) if cue.mode is Mode.SUBMIT_OTHER_ID_ACCEPTED else job
     return await _answer(request, cue, named.job_id)
+
+
+def _picture(raw: bytes) -> str:
+    """Return the SHA-256 of a submission's picture; empty where it has none."""
+    try:
+        return digest_of(read_picture(read_body(raw)))
+    except Refusal:
+        return ""
 
 
 async def _answer(request: web.Request, cue: Cue, job_id: str) -> web.StreamResponse:

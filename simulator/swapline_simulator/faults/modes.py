@@ -28,6 +28,7 @@ class Mode(StrEnum):
     SUBMIT_401 = "submit_401"
     SUBMIT_402 = "submit_402"
     SUBMIT_403 = "submit_403"
+    SUBMIT_404 = "submit_404"
     SUBMIT_429 = "submit_429"
     SUBMIT_429_SECONDS = "submit_429_seconds"
     SUBMIT_429_DATE = "submit_429_date"
@@ -122,6 +123,7 @@ MODES: dict[Mode, Row] = {
     Mode.SUBMIT_401: Row("401: the key is refused"),
     Mode.SUBMIT_402: Row("402: no credits"),
     Mode.SUBMIT_403: Row("403: the key may not do this"),
+    Mode.SUBMIT_404: Row("404: there is no such address"),
     Mode.SUBMIT_429: Row("429 without Retry-After"),
     Mode.SUBMIT_429_SECONDS: Row("429 with Retry-After in seconds", 2, "seconds"),
     Mode.SUBMIT_429_DATE: Row("429 with Retry-After as an HTTP date", 2, "seconds"),

@@ -32,6 +32,8 @@ class Direction(BaseModel):
     """Only this vendor job."""
     next_submissions: int | None = Field(default=None, ge=1)
     """Only the next submissions, and for the stages status and result their jobs."""
+    picture: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+    """Only submissions of this picture: the SHA-256 of its bytes, or of its URL."""
 
     @model_validator(mode="before")
     @classmethod
@@ -61,6 +63,9 @@ class Direction(BaseModel):
             raise ValueError(msg)
         if self.job is not None and self.mode.stage is Stage.SUBMIT:
             msg = "a job that has an id is submitted already; give a status_ or result_ mode for it"
+            raise ValueError(msg)
+        if self.picture is not None and (self.mode.stage is not Stage.SUBMIT or self.next_submissions is not None):
+            msg = "give a picture for a submit_ mode only, and without next_submissions"
             raise ValueError(msg)
         return self
 
@@ -108,12 +113,15 @@ class Script:
         self._standing: dict[Stage, _Standing] = {}
         self._upcoming: dict[Stage, deque[Direction]] = defaultdict(deque)
         self._by_job: dict[tuple[Stage, str], _Standing] = {}
+        self._by_picture: dict[str, _Standing] = {}
 
     def direct(self, direction: Direction) -> None:
         """Add one direction."""
         stage = direction.mode.stage
         if direction.next_submissions is not None:
             self._upcoming[stage].extend([direction] * direction.next_submissions)
+        elif direction.picture is not None:
+            self._by_picture[direction.picture] = _Standing(direction, direction.times)
         elif direction.job is not None:
             self._by_job[stage, direction.job] = _Standing(direction, direction.times)
         else:
@@ -126,10 +134,15 @@ class Script:
                 direction = self._upcoming[stage].popleft()
                 self._by_job[stage, job_id] = _Standing(direction, direction.times)
 
-    def submission(self, number: int) -> Cue:
-        """Return the cue for a submission; `number` counts those with the right key."""
+    @property
+    def names_pictures(self) -> bool:
+        """Whether the cue for a submission depends on its picture."""
+        return bool(self._by_picture)
+
+    def submission(self, number: int, picture: str = "") -> Cue:
+        """Return the cue for a submission; `number` counts those with the right key, `picture` is its SHA-256."""
         upcoming = self._upcoming[Stage.SUBMIT]
-        next_one = _Standing(upcoming.popleft(), None) if upcoming else None
+        next_one = _Standing(upcoming.popleft(), None) if upcoming else self._by_picture.get(picture)
         return self._first(Stage.SUBMIT, next_one, number)
 
     def poll(self, job_id: str, number: int) -> Cue:

@@ -38,6 +38,8 @@ def test_one_direction_or_many_are_read_alike() -> None:
         ("status_drip=-1", "greater than or equal to 0"),
         ({"mode": "status_504", "job": "a", "next_submissions": 1}, "not both"),
         ({"mode": "submit_500", "job": "a"}, "submitted already"),
+        ({"mode": "status_500", "picture": "0" * 64}, "submit_ mode only"),
+        ({"mode": "submit_500", "picture": "me.jpg"}, "should match pattern"),
         ({"mode": "status_504", "often": 1}, "often"),
     ],
 )
@@ -63,6 +65,13 @@ def test_the_next_submissions_are_served_in_the_order_of_the_directions() -> Non
     )
     modes = [script.submission(number).mode for number in range(4)]
     assert modes == [Mode.SUBMIT_OK, Mode.SUBMIT_CLOSED_ACCEPTED, Mode.SUBMIT_CLOSED_ACCEPTED, Mode.SUBMIT_OK]
+
+
+def test_a_direction_for_a_picture_is_for_every_submission_of_it_and_no_other() -> None:
+    mine, other = "0" * 64, "1" * 64
+    script = directed(Direction(mode=Mode.SUBMIT_429), Direction(mode=Mode.SUBMIT_403, picture=mine))
+    modes = [script.submission(number, picture).mode for number, picture in enumerate((mine, other, mine))]
+    assert modes == [Mode.SUBMIT_403, Mode.SUBMIT_429, Mode.SUBMIT_403]
 
 
 def test_a_direction_for_the_next_submissions_stays_with_the_jobs_that_they_become() -> None:

@@ -124,8 +124,8 @@ def _notices(states: dict[State, int], slots: SlotsView, spending: CreditsView, 
         found.append(Notice("bad", "No worker has been heard of for a minute, and jobs wait: swapline worker"))
     elif clocks == 0:
         found.append(Notice("held", "No worker has been heard of for a minute. Nothing waits for one yet."))
-    if slots.closed_until is not None:
-        found.append(Notice("bad", f"Nothing is submitted for the moment: {slots.reason or 'the vendor refuses'}."))
+    if slots.paused:
+        found.append(Notice("bad", f"Submitting is paused: {slots.reason or 'the vendor refuses'}."))
     if slots.store_failing_since is not None:
         found.append(Notice("bad", f"Nothing new is submitted: results cannot be stored ({slots.store_reason})."))
     if states[State.HELD]:

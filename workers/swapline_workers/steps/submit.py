@@ -7,9 +7,9 @@ credits. Whatever else goes wrong after the call was begun leaves its outcome un
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from swapline_producer.contract import CREDITS_PER_JOB, FailureCode, Job, Notification, State, Step
+from swapline_producer.contract import CREDITS_PER_JOB, FailureCode, Job, Notification, State, Step, StoredImage
 from swapline_producer.contract.changes import BreakerTrip, Change, notification_fields
 from swapline_producer.errors import NotReplicated, ObjectMissing, StorageUnavailable, VendorIdInUse
 from swapline_workers import errors
@@ -41,7 +41,27 @@ PAUSE = {
         kind="address", reason="the vendor has no such address: check SWAPLINE_API_BASE_URL", wait=5.0
     ),
 }
-"""What is not this job's fault stops the line for everybody, for so long; the job goes back into it, uncharged."""
+"""Refusals that are the account's, or one job's own: uncharged, the job is tried again, and the ledger tells which."""
+
+
+class Own(NamedTuple):
+    """How a job ends that is refused for its own sake."""
+
+    code: FailureCode
+    refusals: int
+    """Refusals of its own before the last one, in a row; each pause is twice the one before."""
+
+
+OWN = {
+    "unauthorized": Own(FailureCode.UNAUTHORIZED, 3),
+    "credits": Own(FailureCode.OUT_OF_CREDITS, 3),
+    "address": Own(FailureCode.VENDOR_REJECTED, 3),
+    "throttled": Own(FailureCode.VENDOR_REJECTED, 5),
+    "input": Own(FailureCode.STORAGE_FAILED, 5),
+}
+"""By the kind of the refusal: half a minute or more in all, since a vendor that refuses every second call at random
+must not look like a job that is always refused. No call was made where the vendor could not be reached: that is never
+the job's own."""
 
 
 NOT_KNOWN_TO_BE_SENT = frozenset({State.QUEUED, State.SUBMITTING, State.HELD})
@@ -74,7 +94,7 @@ def attempt(job: Job, ports: Ports) -> Outcome:
     try:
         image = ports.pictures.input_text(job.spec)
     except StorageUnavailable as error:
-        return back_in_line(job, ports, BreakerTrip(kind="input", reason=f"the input cannot be read: {error}"))
+        return _unreadable(job, ports, f"the input cannot be read: {error}")
     except ObjectMissing as error:
         return fail(job, ports, FailureCode.STORAGE_FAILED, f"the input is gone: {error}", refund=True)
     wait = first_poll_delay(job, ports)  # now: nothing may come between the reply and writing its id
@@ -106,6 +126,7 @@ def settle_accepted(job: Job, ports: Ports, reply: Submission, wait: float) -> O
             "notification": Notification.NONE,
             "polled_at": None,
             "silent": 0,
+            **({"refused_as": None, "own_refusals": None} if job.refused_as else {}),
         },
         stamps={"submitted_at": 0, "run_until": job.run_timeout_ms / 1000},
         due_in=wait,
@@ -141,7 +162,7 @@ def settle_refusal(job: Job, ports: Ports, error: errors.VendorError) -> Outcome
     if isinstance(error, errors.Throttled) and error.retry_after:
         longest = max(error.retry_after, pause.longest)
         pause = pause.model_copy(update={"wait": error.retry_after, "longest": longest, "asked": True})
-    return back_in_line(job, ports, pause, dict(error.evidence))
+    return _refused(job, ports, pause, str(error), dict(error.evidence))
 
 
 def settle_unknown(job: Job, ports: Ports, reason: str, evidence: dict[str, JsonValue]) -> Outcome:
@@ -180,6 +201,21 @@ def hold(job: Job, ports: Ports, code: FailureCode, reason: str, evidence: dict[
     return Next(held, Step.NOTIFY) if tells else Stop(f"held: {reason}")
 
 
+def _unreadable(job: Job, ports: Ports, reason: str) -> Outcome:
+    image = job.spec.image
+    about = image.sha256 if isinstance(image, StoredImage) else ""
+    return _refused(job, ports, BreakerTrip(kind="input", reason=reason, about=about), reason, {})
+
+
+def _refused(job: Job, ports: Ports, pause: BreakerTrip, words: str, evidence: dict[str, JsonValue]) -> Outcome:
+    """Try the job again later, or end it, uncharged, where it alone was refused so often."""
+    own = OWN.get(pause.kind)
+    if own and job.refused_as == pause.kind and job.own_refusals >= own.refusals:
+        detail = f"{words}; other jobs were accepted meanwhile, so it is this one that is refused"
+        return fail(job, ports, own.code, detail, refund=True, evidence=evidence)
+    return back_in_line(job, ports, pause, evidence)
+
+
 def _not_safe(job: Job, ports: Ports, reason: str) -> Outcome:
     """The attempt is written, but a fail-over could forget it, and the call would be paid twice: it is not made."""
     found = ports.session.reread(job)
@@ -188,7 +224,7 @@ def _not_safe(job: Job, ports: Ports, reason: str) -> Outcome:
 
 
 def back_in_line(job: Job, ports: Ports, pause: BreakerTrip, evidence: dict[str, JsonValue] | None = None) -> Outcome:
-    """Nothing was charged: the job keeps its age, and the line stops for a while."""
+    """Nothing was charged: the job keeps its age, and is tried again after a pause."""
     data: dict[str, JsonValue] = {"reason": pause.reason, **(evidence or {})}
     count = {"not_submitted": 1}
     change = Change(to=State.QUEUED, note="not submitted", data=data, trip=pause, count=count, refund=True)
@@ -210,6 +246,7 @@ def _written_attempt(job: Job, ports: Ports) -> Change:
         note="attempt",
         data={"attempt": job.attempts + 1, "api_version": job.spec.api_version},
         count={"attempts": 1},
+        input_read=isinstance(job.spec.image, StoredImage),
     )
 
 

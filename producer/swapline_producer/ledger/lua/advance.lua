@@ -10,8 +10,8 @@
 -- input.due_ms, input.due_by          when someone must act next: in so many ms, and not after the moment in that field;
 --                                     neither: nothing is left to wait for
 -- input.note, input.data (JSON)       a line for the log
--- input.in_line, input.sends, input.count, input.observe, input.timed (ms), input.trip, input.close_breaker, input.refund
---                                     see change.py
+-- input.in_line, input.sends, input.count, input.observe, input.timed (ms), input.trip, input.close_breaker,
+-- input.input_read, input.refund      see changes.py
 -- input.untroubled, input.troubled     the index of deliveries in trouble that the job is in, and that it comes into:
 --                                     `retrying` or `dead`, or false (see shared.lua)
 -- input.store_failed                  why the store did not take a result
@@ -113,6 +113,16 @@ elseif input.slot and not had_slot then -- it turned out to be at the vendor: th
   set('slot', '1')
   redis.call('ZADD', key('slots'), text(at), input.id)
 end
+local pause -- ms, where the job was refused for its own sake
+if input.trip then
+  local noted
+  noted, pause = note_refused(input.id, input.trip, to == 'QUEUED')
+  for name, value in pairs(noted) do set(name, value) end
+elseif input.close_breaker then
+  note_accepted(input.id)
+elseif input.input_read then
+  note_read()
+end
 redis.call('HSET', job, unpack(fields))
 if finished and have[14] then
   unset[#unset + 1] = 'kept'
@@ -132,12 +142,12 @@ end
 tally_call(to, have[10], new.attempt_open, input.refund)
 tally_telling(have[11], new.notification)
 for name, ms in pairs(input.timed or NONE) do time(name, ms) end
-if input.in_line then join_line(input.id, have[4], have[5], have[6]) end
+if input.in_line and not input.trip then join_line(input.id, have[4], have[5], have[6]) end
 
 local due = input.due_ms and at + input.due_ms
 if input.due_by then
   local latest = tonumber(new[input.due_by] or have[16])
-  due = math.min(due or latest, latest)
+  due = math.min(pause and at + pause or due or latest, latest)
 end
 set_due(input.id, due)
 
@@ -154,17 +164,6 @@ if input.batch then
 end
 
 if input.refund and have[8] then spend(have[5], -CREDITS_PER_JOB, tonumber(have[8])) end
-
-if input.trip then
-  local s, others = input.trip, redis.call('ZCARD', key('slots'))
-  bump('trips:' .. s.kind)
-  if s.shrink then set_limits('cap', math.max(1, others), 'grow_at', text(at + GROW_EVERY)) end
-  -- Over the cap, with others running: the next one waits for one of theirs, and the account is not kept idle.
-  if not s.shrink or s.asked or others == 0 then trip_breaker(s) end
-elseif input.close_breaker then
-  redis.call('DEL', key('breaker'))
-  breaker = nil
-end
 
 local store_changed = false
 if input.store_failed then

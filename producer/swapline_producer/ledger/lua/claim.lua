@@ -66,8 +66,7 @@ if at < claimed_at - STEP then
   for _, name in ipairs({'grow_at', 'next_submit_at'}) do
     if limit_of(name) then set_limits(name, text(limit_of(name) + back)) end
   end
-  if breaker_open_until() > 0 then redis.call('HSET', key('breaker'), 'closed_until', text(breaker_open_until() + back)) end
-  breaker = nil
+  set_breaker_back(back)
 end
 
 local entries = redis.call('ZRANGE', key('due'), '-inf', text(at), 'BYSCORE', 'LIMIT', 0, input.limit, 'WITHSCORES')
@@ -131,6 +130,7 @@ if redis.call('SET', key('trimmed'), '1', 'NX', 'PX', 60000) then -- once a minu
   end
 end
 
+tidy_breaker()
 local granted = grant()
 local first = redis.call('ZRANGE', key('due'), 0, 0, 'WITHSCORES')
 local next_at = tonumber(first[2])

@@ -27,7 +27,7 @@ local due = redis.call('ZRANGE', key('due'), 0, 0, 'WITHSCORES')
 local claimed = redis.call('ZRANGE', key('clocks'), -1, -1, 'WITHSCORES')
 
 return answer({
-  jobs = jobs, meter = meter, bounds = bounds, count = flat('count'), limits = flat('limits'), breaker = flat('breaker'),
+  jobs = jobs, meter = meter, bounds = bounds, count = flat('count'), limits = flat('limits'), breaker = breaker_shown(),
   store = flat('store'),
   used = redis.call('ZCARD', key('slots')),
   oldest = tonumber(oldest[2]), oldest_held = tonumber(held[2]), due = redis.call('ZCARD', key('due')),

@@ -1,10 +1,11 @@
--- The waiting line and the vendor's slots: who is next, and whether anybody may go. Put after meter.lua.
+-- The waiting line and the vendor's slots: who is next, and whether anybody may go. Put after breaker.lua.
 
-local GROW_EVERY = 30000 -- ms between two attempts to use one slot more after the vendor said 429
 local DAY = 86400000
 local CREDITS_PER_JOB = 2
 local PRIORITIES = {'high', 'normal', 'low'}
+local PROBES = {PRIORITIES, {'low', 'normal', 'high'}, {'normal', 'low', 'high'}}
 local TRIES = 100 -- attempts to take a job out of the line in one move at most: some milliseconds of the server's time
+local RETURNS = 100 -- refused jobs that stand in line again in one move at most; a slot that stays free takes the next
 local BURST = 100 -- ms that submissions may run ahead of their rate: clocks wake up some milliseconds late
 
 local today = math.floor(at / DAY)
@@ -38,6 +39,7 @@ local function join_line(id, priority, tenant, created_at)
 end
 
 local function leave_line(id, priority, tenant)
+  redis.call('ZREM', key('refused'), id)
   redis.call('ZREM', key('line', priority, tenant), id)
   if redis.call('EXISTS', key('line', priority, tenant)) == 0 then
     redis.call('ZREM', key('line', priority), tenant)
@@ -76,14 +78,24 @@ local function may_go(id)
   return have[1] == 'QUEUED' and at < tonumber(have[2]) and have
 end
 
+local function pop_newest(waiting)
+  local id = redis.call('ZRANGE', waiting, 0, 0, 'REV')[1]
+  if id then redis.call('ZREM', waiting, id) end
+  return id
+end
+
 -- Take the next job out of the line: by priority, then by its tenant's start tag, then the oldest. One that may not go
--- leaves its tenant where it is; a tenant that may not spend stands aside, and nothing is taken.
+-- leaves its tenant where it is; a tenant that may not spend stands aside, and nothing is taken. After two refusals in a
+-- row each probe begins with another priority, and with the oldest or the newest, so that jobs refused for their own
+-- sake, however many stand in front, do not hide the others.
 local function take_next()
-  for _, priority in ipairs(PRIORITIES) do
+  local probe = math.max(0, breaker_number('trips') - 1)
+  for _, priority in ipairs(probe > 0 and PROBES[probe % #PROBES + 1] or PRIORITIES) do
     local tenant = redis.call('ZRANGE', key('line', priority), 0, 0)[1]
     if tenant and capped(tenant) then return stand_aside(priority, tenant) end
     if tenant then
-      local id = redis.call('ZPOPMIN', key('line', priority, tenant))[1]
+      local waiting = key('line', priority, tenant)
+      local id = probe % 2 == 0 and redis.call('ZPOPMIN', waiting)[1] or pop_newest(waiting)
       local have = id and may_go(id)
       if redis.call('EXISTS', key('line', priority, tenant)) == 0 then
         redis.call('ZREM', key('line', priority), tenant)
@@ -93,10 +105,6 @@ local function take_next()
       return have, id, tenant, priority
     end
   end
-end
-
-local function anyone_waits()
-  return redis.call('EXISTS', key('line', 'high'), key('line', 'normal'), key('line', 'low')) > 0
 end
 
 -- How many slots may be used now: the setting or what a person set, or less while the vendor said 429 lately.
@@ -110,34 +118,11 @@ local function usable_slots()
   return math.min(most, cap)
 end
 
-local breaker -- {closed_until, strikes}, once it was read; whoever writes it forgets what was read
-
-local function breaker_field(place)
-  breaker = breaker or redis.call('HMGET', key('breaker'), 'closed_until', 'trips')
-  return tonumber(breaker[place] or 0)
-end
-
-local function breaker_open_until() return breaker_field(1) end
-
--- A strike: each in a row doubles the wait.
-local function trip_breaker(trip)
-  local trips = redis.call('HINCRBY', key('breaker'), 'trips', 1)
-  local wait = math.max(trip.wait_ms, math.min(trip.wait_ms * 2 ^ (trips - 1), trip.longest_ms))
-  local opens_at = math.max(breaker_open_until(), at + wait)
-  redis.call('HSET', key('breaker'), 'closed_until', text(opens_at), 'reason', trip.reason, 'kind', trip.kind)
-  breaker = nil
-end
-
--- After a strike one job goes first; the others follow when the vendor has accepted it.
-local function probing()
-  return breaker_field(2) > 0 and redis.call('ZCARD', key('state', 'SUBMITTING')) > 0
-end
-
--- What stops the line, if a limit of time does: gate, rate or credits; sets line_opens_at then.
-local function must_wait()
+-- What stops the line, if a limit of time does: breaker, rate or credits; sets line_opens_at then.
+local function must_wait(opens_from)
   local rate, next_at = limit_of('submit_rate', 0), limit_of('next_submit_at', 0)
-  if at < breaker_open_until() then
-    line_opens_at = breaker_open_until()
+  if at < opens_from then
+    line_opens_at = opens_from
     return 'breaker'
   elseif rate > 0 and next_at > at + BURST then
     line_opens_at = next_at - BURST
@@ -170,18 +155,42 @@ local function give_slot(id, tenant, priority, have)
   return {id, version, attempts}
 end
 
--- Why no slot can be given out now: nothing where one can.
-local function stopped()
-  if not anyone_waits() then return 'nobody' end
-  return must_wait() or (probing() and 'probe') or (store_stops() and 'store')
+-- A refused job stands in line again.
+local function stand_again(id)
+  redis.call('ZREM', key('refused'), id)
+  local have = redis.call('HMGET', key('job', id), 'state', 'priority', 'tenant', 'created_at')
+  if have[1] == 'QUEUED' then join_line(id, have[2], have[3], have[4]) end
 end
 
--- Why queued jobs are in no line that moves: their tenants' day is spent, or their first message has not been read yet.
+-- Those that were refused come back when the breaker is closed. Of unreadable inputs the first is tried again beside
+-- others, which may need no store.
+local function refused_return()
+  if redis.call('EXISTS', key('refused')) == 0 then return end
+  local most = RETURNS
+  if is_refusing() then most = breaker_of('kind') == 'input' and at >= breaker_number('closed_until') and 1 or 0 end
+  for _, id in ipairs(redis.call('ZRANGE', key('refused'), '-inf', text(at), 'BYSCORE', 'LIMIT', 0, most)) do
+    stand_again(id)
+  end
+end
+
+-- Why no slot can be given out now: nothing where one can. Where nothing else waits, the job refused first tries again.
+local function stopped()
+  local waits = anyone_waits()
+  local refused = not waits and redis.call('ZRANGE', key('refused'), 0, 0)[1]
+  if not waits and not refused then return 'nobody' end
+  local opens_from = waits and line_opens_from() or breaker_number('closed_until')
+  local why = must_wait(opens_from) or (is_probing() and 'probe') or (store_stops() and 'store')
+  if refused and not why then stand_again(refused) end
+  return why
+end
+
+-- Why queued jobs are in no line that moves: their tenants' day is spent, they were refused for their own sake, or their
+-- first message has not been read yet.
 local function out_of_line()
   for _, priority in ipairs(PRIORITIES) do
     if redis.call('EXISTS', key('aside', priority)) == 1 then return 'tenant_credits' end
   end
-  return 'unread'
+  return at < breaker_number('paused_until') and 'refused' or 'unread'
 end
 
 -- Tells the meter how the slots are used now; a slot is idle for each job that could have it.
@@ -196,7 +205,10 @@ end
 local function grant(unmoved)
   local granted, tries, why = {}, 0, 'nobody'
   local usable, used = usable_slots(), redis.call('ZCARD', key('slots'))
-  if used < usable then new_day() end
+  if used < usable then
+    new_day()
+    refused_return()
+  end
   while used < usable do
     why = stopped()
     if why then break end

@@ -20,5 +20,5 @@ local asks = have[3] == 'RUNNING' and have[2] ~= have[1] or have[3] == 'STORING'
 if asks then bump('polls_begun') end
 local due, rescue = tonumber(redis.call('ZSCORE', key('due'), input.id)), rescue_at()
 if due and due < at + (rescue - at) * FRESH then set_due(input.id, rescue) end
-return answer({fields = redis.call('HGETALL', job), waiting = anyone_waits(),
+return answer({fields = redis.call('HGETALL', job), waiting = anyone_waits() or redis.call('EXISTS', key('refused')) == 1,
   in_flight = redis.call('ZCARD', key('slots'))})

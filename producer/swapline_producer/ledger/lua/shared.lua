@@ -19,7 +19,15 @@
 --                             late (ms: the sum of how late claims were)
 --   P:caps            hash    TENANT -> credits a day
 --   P:spent:DAY       hash    credits spent on a day (days since the epoch, UTC): `all`, and by `tenant:T`
---   P:breaker            hash    closed_until, strikes, reason, kind
+--   P:breaker         hash    the submission breaker. While it is open: trips (refusals in a row), of_kind (those of the
+--                             last kind in a row), kind and reason of the last, `by` and `job` (the input, or the job,
+--                             and the job that it was about), several (1 once more than one was refused), closed_until
+--                             (those refused, and every job where `several`), others_from (the others), asked_until (the
+--                             vendor named a time). Always: accepted, read (acceptances, and inputs read, since a
+--                             refusal), beside (most others in flight at one), refused_at, paused_until, own_as, own_at
+--                             (jobs refused for their own sake), cap_by, cap_before, cap_beside (a 429 that may be one
+--                             job's own)
+--   P:refused         zset    ID -> from when it may stand in line again (QUEUED jobs that wait for the breaker)
 --   P:store           hash    while results cannot be stored: see store.lua
 --   P:trimmed         string  there for a minute after the indexes of finished jobs were trimmed
 --   P:clocks          zset    CLOCK -> when it last claimed (one for each worker process)

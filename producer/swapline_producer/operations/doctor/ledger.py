@@ -90,8 +90,9 @@ def jobs(ledger: Ledger) -> Iterator[Finding]:
     """What stands still, and why."""
     view, census = ledger.slots(), ledger.census()
     waiting = f"{view.waiting:,} jobs wait, {len(view.in_flight)} of {view.cap} slots are in use"
-    if view.closed_until is not None:
-        yield fail("line", f"submitting is paused: {view.reason}; {waiting}", "mend that; it goes on by itself")
+    if view.paused:
+        advice = "mend that; it goes on by itself, or at once by `swapline slots probe`"
+        yield fail("line", f"submitting is paused: {view.reason}; {waiting}", advice)
     elif view.store_failing_since is not None:
         found = f"nothing new is submitted: results cannot be stored ({view.store_reason}); {waiting}"
         yield fail("line", found, "mend the store; it goes on by itself")

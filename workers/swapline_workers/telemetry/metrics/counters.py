@@ -100,7 +100,7 @@ COUNTERS = (
     Metric(
         "swapline_refusals_total",
         "counter",
-        "Refusals that concern the account, not one job, by reason.",
+        "Submissions and polls that were refused for what may be the account's fault, by reason.",
         counted("trips:", KINDS),
         "reason",
     ),

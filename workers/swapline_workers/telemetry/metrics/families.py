@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 KINDS = ("unreachable", "throttled", "unauthorized", "credits", "address", "input", "other")
 """Why submitting is paused for everybody: the words of `BreakerTrip.kind`."""
 
-IDLE = ("breaker", "probe", "store", "rate", "credits", "tenant_credits", "unread")
+IDLE = ("breaker", "probe", "store", "rate", "credits", "tenant_credits", "refused", "unread")
 """Why a slot is free while jobs wait."""
 
 OUTCOMES = ("accepted", "uncharged", "refused", "unknown")

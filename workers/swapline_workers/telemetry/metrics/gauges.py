@@ -49,7 +49,7 @@ GAUGES = (
     Metric(
         "swapline_breaker_open",
         "gauge",
-        "1 while submitting is paused for all jobs, or one job probes, by reason.",
+        "1 while submitting is paused for all jobs, or one job probes, by reason; 0 when nothing waits for it.",
         lambda f: {kind: float(f.trips > 0 and (f.breaker_kind or "other") == kind) for kind in KINDS},
         "reason",
     ),
