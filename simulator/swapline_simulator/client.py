@@ -40,8 +40,7 @@ class Control:
         return Report.model_validate_json(self._call("POST", "/_control", json.dumps(fields)))
 
     def set_mode(self, mode: Mode | str, **how: str | float | None) -> None:
-        """Add one direction; `how` takes `amount`, `share`, `times`, `job`, `picture`, `next_submissions` (see
-        Direction)."""
+        """Add one direction; `how` takes its other fields: `amount`, `share`, `times`, `job`, `picture` and so on."""
         self.change(mode={"mode": str(mode), **how})
 
     def clear_modes(self) -> None:

@@ -1,4 +1,4 @@
-"""Whether submitting is paused, and why: `slots`, doctor, board and metrics say the same, and no longer than it is so."""
+"""Whether submitting is paused, and why: `slots`, doctor, board and metrics say the same, while it is so."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import pytest
 from click.testing import CliRunner
 from prometheus_client import CollectorRegistry
 
-from support.small_world import WatchedLedger
 from support.refusal_stories import Shop
+from support.small_world import WatchedLedger
+from swapline_producer.cli import connections
+from swapline_producer.cli.slots import slots
 from swapline_producer.client.cancel import cancel
-from swapline_producer.cli import connections, slots
 from swapline_producer.contract import State
-from swapline_producer.operations.doctor import ledger as doctor
 from swapline_producer.ledger import connect
+from swapline_producer.operations.doctor import ledger as doctor
 from swapline_producer.operations.recovery import Recovery
 from swapline_workers.board.overview import whole
 from swapline_workers.telemetry.metrics.collector import SystemCollector
@@ -34,7 +35,7 @@ class Command:
     """`swapline slots` on the test's ledger."""
 
     def __init__(self, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.recovery = Recovery(shop.ledger, shop.world.bag)
+        self.on_call = Recovery(shop.ledger, shop.world.bag)
         monkeypatch.setattr(connections, "ledger", lambda: shop.ledger)
         monkeypatch.setattr(connections, "producer", lambda: self)
 

@@ -10,7 +10,7 @@ import pytest
 
 from support.servers import waited_for
 from swapline_producer import SwapRequest
-from swapline_producer.contract import FailureCode, State, StoredImage
+from swapline_producer.contract import FailureCode, Priority, State, StoredImage
 from swapline_producer.errors import StorageUnavailable
 from swapline_simulator import sample_photographs
 
@@ -90,6 +90,26 @@ def test_an_input_that_cannot_be_read_waits_unpaid_and_one_that_is_gone_ends_its
         ended = producer.wait(gone.job_id, timeout=30)
     paid_once(installation, done)
     assert (ended.state, ended.failure_code, ended.credits) == (State.FAILED, FailureCode.STORAGE_FAILED, 0)
+
+
+def test_one_input_that_cannot_be_read_stops_no_other_job_and_fails_its_own_unpaid(
+    installation: Installation,
+) -> None:
+    producer = installation.producer()
+    bad = producer.enqueue(SwapRequest(image=sample_photographs()[1], gender=0, filter_id=12, priority=Priority.HIGH))
+    image = producer.get(bad.job_id).spec.image
+    assert isinstance(image, StoredImage)
+    (installation.store / image.key).unlink()
+    (installation.store / image.key).symlink_to("/proc/self/mem")  # it opens, and reading is an input/output error
+    jobs = enqueued(producer, 6)
+    with installation.worker() as worker:
+        done = [producer.wait(job_id, timeout=30) for job_id in jobs]
+        assert not producer.ledger.slots().paused
+        ended = producer.wait(bad.job_id, timeout=90)
+    paid_once(installation, done)
+    assert (ended.state, ended.failure_code, ended.credits) == (State.FAILED, FailureCode.STORAGE_FAILED, 0)
+    assert "the input cannot be read" in (ended.failure_detail or "")
+    assert "Traceback" not in worker.log()
 
 
 def test_a_producer_that_cannot_store_an_input_says_so_and_enqueues_nothing(installation: Installation) -> None:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.small_world import WatchedLedger
 from support.refusal_stories import REFUSALS, SERVICE, Shop
+from support.small_world import WatchedLedger
 from swapline_producer.client.cancel import cancel
 from swapline_producer.contract import FailureCode, Priority, State
 from swapline_producer.ledger import connect

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from support.fakes import FakePictures, FakeReply, FakeStatusReply
-from support.small_world import SmallWorld, Vendor, pictures_of
 from support.servers import new_job
+from support.small_world import SmallWorld, Vendor, pictures_of
 from swapline_producer.contract import LinkedImage, State, StoredImage
 from swapline_producer.contract.changes import Limits
 from swapline_producer.errors import StorageUnavailable
@@ -37,6 +37,7 @@ REFUSALS: dict[str, Callable[[], errors.VendorError]] = {
     "429": lambda: errors.Throttled("the vendor answered 429: slow down"),
     "429, Retry-After": lambda: errors.Throttled("the vendor answered 429: slow down", retry_after=4.0),
 }
+
 
 class PickyVendor(Vendor):
     """Refuses some jobs in their own way, and everybody while `down` says so."""

@@ -95,7 +95,7 @@ def probe_now(*, as_json: bool) -> None:
     \b
     Example: swapline slots probe
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    found = connections.producer().recovery.probe()
+    found = connections.producer().on_call.probe()
     jobs = [message.job_id for message in found.granted]
     if as_json:
         print_json({"open": found.open, "jobs": jobs, "probing": found.probing, "free": found.free})

@@ -42,17 +42,22 @@ FAILURES: Mapping[FailureCode, Failure] = {
         "look at the input; enqueue again",
     ),
     FailureCode.VENDOR_REJECTED: Failure(
-        "the vendor was sent the request and refused it with a code that its page does not have",
+        "the vendor was sent the request and refused it with a code that its page does not have; or it answered this"
+        " job alone with 429 or 404, again and again, while it accepted others",
         "no",
-        "read `failure_detail`",
+        "read `failure_detail`: it has the vendor's words",
     ),
     FailureCode.UNAUTHORIZED: Failure(
-        "kept for replies about a single job; a refused key pauses submitting and fails no job",
+        "the vendor answered this job alone with 401 or 403, five times in a row, while it accepted others; a key that"
+        " is refused for every job pauses submitting and fails none",
         "no",
-        "check `SWAPLINE_API_KEY` and `SWAPLINE_API_KEY_HEADER`",
+        "read `failure_detail`; ask the vendor, or whoever runs the firewall, what is wrong with this picture",
     ),
     FailureCode.OUT_OF_CREDITS: Failure(
-        "kept for replies about a single job; an empty account pauses submitting and fails no job", "no", "buy credits"
+        "the vendor answered this job alone with 402, five times in a row, while it accepted others; an empty account"
+        " pauses submitting and fails no job",
+        "no",
+        "ask the vendor what this job would cost",
     ),
     FailureCode.OUTPUT_MISSING: Failure("the vendor says COMPLETED, three times, without a picture", "yes", POLL_AGAIN),
     FailureCode.OUTPUT_INVALID: Failure("the vendor's picture was, three times, not a whole PNG", "yes", POLL_AGAIN),
@@ -84,7 +89,11 @@ FAILURES: Mapping[FailureCode, Failure] = {
         "look for the job in the vendor's records: `swapline jobs resolve JOB` with its id, or send it again",
     ),
     FailureCode.STORAGE_FAILED: Failure(
-        "the input is gone from object storage", "no", "enqueue again, with the picture"
+        "the input is gone from object storage; or this one alone could not be read, seven times in a row, while others"
+        " could",
+        "no",
+        "enqueue again, with the picture; where it only could not be read, mend the store and send it again:"
+        " `swapline jobs replay JOB --from submit`",
     ),
     FailureCode.STORE_TIMEOUT: Failure(
         "the vendor completed the job, and its pictures could not be stored for `SWAPLINE_STORE_TIMEOUT` (a day)",

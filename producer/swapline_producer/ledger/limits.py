@@ -113,6 +113,7 @@ class Limiting(Waiting):
         """Write how a probe of the store went: `problem` says why nothing could be stored."""
         outcome = "stored" if problem is None else "failed"
         self._run("probe_store", outcome=outcome, reason=problem or "")
+
     def probe(self) -> Probe:
         """Let the next job probe now, where the submission breaker is open; its message is still to be sent."""
         answer = self._run("probe")

@@ -177,7 +177,7 @@ EVERYTHING = (*LINE, "needs", "batches")
 PARTS: dict[str, tuple[str, ...]] = {
     "accept": EVERYTHING,
     "adopt": ("shared",),
-    "advance": (*LINE, "needs", "tally", "batches"),
+    "advance": (*LINE, "refusals", "needs", "tally", "batches"),
     "claim": LINE,
     "figures": LINE,
     "front": LINE,

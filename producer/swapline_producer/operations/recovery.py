@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from swapline_producer.contract import Batch, Job
+    from swapline_producer.contract.changes import Probe
     from swapline_producer.contract.replay_facts import ReplayFacts
     from swapline_producer.ledger import JobFilter, Ledger
     from swapline_producer.messaging.publisher import Publisher

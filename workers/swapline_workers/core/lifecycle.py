@@ -25,7 +25,11 @@ TABLE = (
     Transition(State.SUBMITTING, State.RUNNING, "the vendor's id is known"),
     Transition(State.SUBMITTING, State.QUEUED, "the call provably did not run: no connection, 429, key, credits"),
     Transition(State.SUBMITTING, State.HELD, "the reply is unknown, and the policy is hold"),
-    Transition(State.SUBMITTING, State.FAILED, "the vendor refused, or the reply is unknown and the policy is fail"),
+    Transition(
+        State.SUBMITTING,
+        State.FAILED,
+        "the vendor refused it, or refused it alone too often; or its reply is unknown, policy fail",
+    ),
     Transition(State.SUBMITTING, State.CANCELED, "it was canceled, and the paid call was not made or not accepted"),
     Transition(State.RUNNING, State.RUNNING, "a poll found it not finished"),
     Transition(State.RUNNING, State.STORING, "the vendor says COMPLETED; the slot is passed on"),

@@ -7,7 +7,7 @@ credits. Whatever else goes wrong after the call was begun leaves its outcome un
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from swapline_producer.contract import CREDITS_PER_JOB, FailureCode, Job, Notification, State, Step, StoredImage
 from swapline_producer.contract.changes import BreakerTrip, Change, notification_fields
@@ -17,6 +17,7 @@ from swapline_workers.core.log_events import LogEvent
 from swapline_workers.core.outcomes import STALE, Next, Outcome, Park, Stop
 from swapline_workers.settings import AmbiguousSubmit
 from swapline_workers.steps.finish import fail
+from swapline_workers.steps.refusals import PAUSE, back_in_line, refused, requeue, unreadable
 from swapline_workers.steps.schedule import first_poll_delay
 
 if TYPE_CHECKING:
@@ -25,44 +26,6 @@ if TYPE_CHECKING:
     from swapline_workers.steps.ports import Ports, Submission
 
 log = logging.getLogger(__name__)
-
-PAUSE = {
-    errors.NotSent: BreakerTrip(kind="unreachable", reason="the vendor could not be reached"),
-    errors.Throttled: BreakerTrip(
-        kind="throttled", reason="the vendor says that we are too fast or over its cap", shrink=True
-    ),
-    errors.Unauthorized: BreakerTrip(
-        kind="unauthorized", reason="the vendor refuses the key: check SWAPLINE_API_KEY and _HEADER", wait=5.0
-    ),
-    errors.OutOfCredits: BreakerTrip(
-        kind="credits", reason="the account is out of credits: buy some", wait=5.0, longest=300.0
-    ),
-    errors.NotFound: BreakerTrip(
-        kind="address", reason="the vendor has no such address: check SWAPLINE_API_BASE_URL", wait=5.0
-    ),
-}
-"""Refusals that are the account's, or one job's own: uncharged, the job is tried again, and the ledger tells which."""
-
-
-class Own(NamedTuple):
-    """How a job ends that is refused for its own sake."""
-
-    code: FailureCode
-    refusals: int
-    """Refusals of its own before the last one, in a row; each pause is twice the one before."""
-
-
-OWN = {
-    "unauthorized": Own(FailureCode.UNAUTHORIZED, 3),
-    "credits": Own(FailureCode.OUT_OF_CREDITS, 3),
-    "address": Own(FailureCode.VENDOR_REJECTED, 3),
-    "throttled": Own(FailureCode.VENDOR_REJECTED, 5),
-    "input": Own(FailureCode.STORAGE_FAILED, 5),
-}
-"""By the kind of the refusal: half a minute or more in all, since a vendor that refuses every second call at random
-must not look like a job that is always refused. No call was made where the vendor could not be reached: that is never
-the job's own."""
-
 
 NOT_KNOWN_TO_BE_SENT = frozenset({State.QUEUED, State.SUBMITTING, State.HELD})
 """States in which a job waits for its vendor's id, or for a call that brings one."""
@@ -94,7 +57,7 @@ def attempt(job: Job, ports: Ports) -> Outcome:
     try:
         image = ports.pictures.input_text(job.spec)
     except StorageUnavailable as error:
-        return _unreadable(job, ports, f"the input cannot be read: {error}")
+        return unreadable(job, ports, f"the input cannot be read: {error}")
     except ObjectMissing as error:
         return fail(job, ports, FailureCode.STORAGE_FAILED, f"the input is gone: {error}", refund=True)
     wait = first_poll_delay(job, ports)  # now: nothing may come between the reply and writing its id
@@ -156,13 +119,9 @@ def settle_refusal(job: Job, ports: Ports, error: errors.VendorError) -> Outcome
         return fail(job, ports, error.code, str(error), refund=True, evidence=dict(error.evidence))
     if isinstance(error, errors.Unclear) and error.code:
         return hold(job, ports, error.code, str(error), dict(error.evidence))
-    pause = PAUSE.get(type(error))
-    if pause is None:
-        return settle_unknown(job, ports, str(error), dict(error.evidence))
-    if isinstance(error, errors.Throttled) and error.retry_after:
-        longest = max(error.retry_after, pause.longest)
-        pause = pause.model_copy(update={"wait": error.retry_after, "longest": longest, "asked": True})
-    return _refused(job, ports, pause, str(error), dict(error.evidence))
+    if type(error) in PAUSE:
+        return refused(job, ports, error)
+    return settle_unknown(job, ports, str(error), dict(error.evidence))
 
 
 def settle_unknown(job: Job, ports: Ports, reason: str, evidence: dict[str, JsonValue]) -> Outcome:
@@ -172,7 +131,7 @@ def settle_unknown(job: Job, ports: Ports, reason: str, evidence: dict[str, Json
         return fail(job, ports, FailureCode.SUBMIT_UNKNOWN, reason)
     if policy is AmbiguousSubmit.RETRY:
         data: dict[str, JsonValue] = {"reason": reason, "attempt": job.attempts, **evidence}
-        return _requeue(job, ports, Change(to=State.QUEUED, note="ambiguous", data=data, count={"ambiguous": 1}))
+        return requeue(job, ports, Change(to=State.QUEUED, note="ambiguous", data=data, count={"ambiguous": 1}))
     return hold(job, ports, FailureCode.SUBMIT_UNKNOWN, reason, evidence)
 
 
@@ -201,40 +160,11 @@ def hold(job: Job, ports: Ports, code: FailureCode, reason: str, evidence: dict[
     return Next(held, Step.NOTIFY) if tells else Stop(f"held: {reason}")
 
 
-def _unreadable(job: Job, ports: Ports, reason: str) -> Outcome:
-    image = job.spec.image
-    about = image.sha256 if isinstance(image, StoredImage) else ""
-    return _refused(job, ports, BreakerTrip(kind="input", reason=reason, about=about), reason, {})
-
-
-def _refused(job: Job, ports: Ports, pause: BreakerTrip, words: str, evidence: dict[str, JsonValue]) -> Outcome:
-    """Try the job again later, or end it, uncharged, where it alone was refused so often."""
-    own = OWN.get(pause.kind)
-    if own and job.refused_as == pause.kind and job.own_refusals >= own.refusals:
-        detail = f"{words}; other jobs were accepted meanwhile, so it is this one that is refused"
-        return fail(job, ports, own.code, detail, refund=True, evidence=evidence)
-    return back_in_line(job, ports, pause, evidence)
-
-
 def _not_safe(job: Job, ports: Ports, reason: str) -> Outcome:
     """The attempt is written, but a fail-over could forget it, and the call would be paid twice: it is not made."""
     found = ports.session.reread(job)
     written = found.attempt_open and found.version == job.version + 1
     return back_in_line(found, ports, BreakerTrip(reason=reason)) if written else STALE
-
-
-def back_in_line(job: Job, ports: Ports, pause: BreakerTrip, evidence: dict[str, JsonValue] | None = None) -> Outcome:
-    """Nothing was charged: the job keeps its age, and is tried again after a pause."""
-    data: dict[str, JsonValue] = {"reason": pause.reason, **(evidence or {})}
-    count = {"not_submitted": 1}
-    change = Change(to=State.QUEUED, note="not submitted", data=data, trip=pause, count=count, refund=True)
-    return _requeue(job, ports, change)
-
-
-def _requeue(job: Job, ports: Ports, change: Change) -> Outcome:
-    update = {"fields": {"attempt_open": False}, "in_line": True, "due_by": "queue_until"}
-    requeued = ports.session.advance(job, change.model_copy(update=update))
-    return Park(change.note or "back in line") if requeued else STALE
 
 
 def _written_attempt(job: Job, ports: Ports) -> Change:

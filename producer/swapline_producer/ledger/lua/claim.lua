@@ -52,6 +52,26 @@ local function poll_may_go(id, job, poll_at)
   return false
 end
 
+-- The server's clock was set back by so many milliseconds.
+local function set_breaker_back(back)
+  for _, name in ipairs({'closed_until', 'others_from', 'asked_until', 'refused_at', 'paused_until', 'own_at'}) do
+    if breaker_of(name) then set_breaker(name, text(breaker_number(name) + back)) end
+  end
+  for _, id in ipairs(redis.call('ZRANGE', key('refused'), 0, -1)) do
+    redis.call('ZINCRBY', key('refused'), text(back), id)
+  end
+end
+
+-- An idle breaker closes; what it remembers of refused jobs goes when none was refused for long.
+local function tidy_breaker()
+  if is_refusing() then
+    if is_idle() then close_breaker() end
+  elseif next(breaker) and at > math.max(breaker_number('refused_at'), breaker_number('own_at')) + REMEMBERED then
+    redis.call('DEL', key('breaker'))
+    breaker = nil
+  end
+end
+
 -- The server's clock was set back: what waits would wait so much longer, so it is all moved along. A step forward
 -- cannot be told from a server that was away, and only makes things early.
 local STEP = 1000 -- ms: claims come some times a second, and their moments never go back by themselves

@@ -7,4 +7,5 @@ local open = is_refusing()
 if open then set_breaker('closed_until', text(at), 'others_from', text(at)) end
 local probing = is_probing()
 local granted = grant()
-return answer({granted = granted, open = open, probing = probing, free = usable_slots() - redis.call('ZCARD', key('slots'))})
+local free = usable_slots() - redis.call('ZCARD', key('slots'))
+return answer({granted = granted, open = open, probing = probing, free = free})

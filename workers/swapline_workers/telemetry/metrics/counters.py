@@ -115,8 +115,8 @@ COUNTERS = (
         "counter",
         "Seconds of slots that were free while jobs waited for them, all slots added up, by what stopped them: breaker "
         "(refused by the vendor), probe (one job goes first after that), store (results cannot be stored), rate "
-        "(SWAPLINE_SUBMIT_RATE), credits (SWAPLINE_CREDITS_PER_DAY), tenant_credits, unread (no worker has read the "
-        "job's first message).",
+        "(SWAPLINE_SUBMIT_RATE), credits (SWAPLINE_CREDITS_PER_DAY), tenant_credits, refused (one job alone, which is "
+        "tried again), unread (no worker has read the job's first message).",
         lambda f: {reason: f.idle_seconds.get(reason, 0) for reason in IDLE},
         "reason",
     ),
