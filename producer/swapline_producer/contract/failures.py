@@ -51,7 +51,7 @@ FAILURES: Mapping[FailureCode, Failure] = {
         "the vendor answered this job alone with 401 or 403, five times in a row, while it accepted others; a key that"
         " is refused for every job pauses submitting and fails none",
         "no",
-        "read `failure_detail`; ask the vendor, or whoever runs the firewall, what is wrong with this picture",
+        "read `failure_detail`; ask the vendor, or its firewall's owner, what is wrong with this picture",
     ),
     FailureCode.OUT_OF_CREDITS: Failure(
         "the vendor answered this job alone with 402, five times in a row, while it accepted others; an empty account"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from support.fakes import AT, FakePictures, FakeVendor, World, job
@@ -40,7 +42,7 @@ def test_a_job_that_alone_is_refused_so_often_fails_uncharged_with_the_vendors_w
     ids=["too few", "of another kind", "too few 429", "nothing was sent"],
 )
 def test_what_is_not_shown_to_be_the_jobs_own_is_tried_again(
-    error: errors.VendorError, refused: dict[str, str | int]
+    error: errors.VendorError, refused: dict[str, Any]
 ) -> None:
     world = World(vendor=FakeVendor(submission=error))
     assert isinstance(submit(job(State.SUBMITTING, **refused), AT, world.ports), Park)
