@@ -34,6 +34,7 @@ ARGUMENTS = {
     "credits set": ["acme", "5"],
     "enqueue": ["https://pictures.example/me.jpg", "--gender", "0", "--filter-id", "1"],
     "jobs cancel": ["a"],
+    "jobs download": ["a"],
     "jobs events": ["a"],
     "jobs purge": ["--job", "a", "--dry-run"],
     "jobs replay": ["a", "--from", "poll"],

@@ -463,4 +463,4 @@ class WithALeakOfSlots(WatchedLedger):
 @pytest.mark.parametrize("kind", [WithoutFencingOfMessages, WithoutRescue, WithoutTheAttemptsRecord, WithALeakOfSlots])
 def test_a_ledger_with_a_part_switched_off_is_found_out(valkey: EmbeddedValkey, kind: type[WatchedLedger]) -> None:
     with pytest.raises(AssertionError):
-        run_state_machine_as_test(machine_of(valkey, kind, FEW), settings=runs(2000, Phase.generate))
+        run_state_machine_as_test(machine_of(valkey, kind, FEW), settings=runs(6000, Phase.generate))
