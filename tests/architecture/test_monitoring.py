@@ -167,5 +167,5 @@ def test_prometheus_own_tool_can_read_every_expression_of_the_dashboard(tmp_path
 
 
 def promtool(*arguments: str, cwd: Path) -> None:
-    done = subprocess.run(["promtool", *arguments], cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(["promtool", *arguments], cwd=cwd, capture_output=True, text=True, timeout=110, check=False)
     assert (done.returncode, "FAILED" in done.stdout + done.stderr) == (0, False), done.stdout + done.stderr
