@@ -97,7 +97,7 @@ def test_two_installations_share_a_server_and_not_a_job(installation: Installati
     other = Installation(
         installation.valkey,
         f"{installation.prefix}-other",
-        installation.store,
+        installation.store.with_name("other"),
         installation.vendor,
         installation.receiver,
     )
