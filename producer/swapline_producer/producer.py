@@ -236,20 +236,23 @@ class Producer:
                 height=found.height,
                 size=len(found.data),
             )
-            self._hold(found.sha256, job_id)
-            store.put_once(image.key, found.data, found.media_type)
+            there = self._hold(found.sha256, job_id)
+            if not (there and store.head(image.key) == image.size):  # most pictures are new, and are written unasked
+                store.put_once(image.key, found.data, found.media_type)
         options = {name: getattr(request, name) for name in SwapOptions.model_fields}
         return JobSpec.model_construct(**options, image=image)  # checked already: twice is a fifth of a bulk's time
 
-    def _hold(self, sha256: str, job_id: str) -> None:
-        """See that nobody deletes an input between its being stored and its job being accepted."""
+    def _hold(self, sha256: str, job_id: str) -> bool:
+        """See that nobody deletes an input until its job is accepted; whether somebody has stored it already."""
         give_up_at = time.monotonic() + BEING_DELETED
-        while (wait := self.ledger.hold_input(sha256, job_id)) is not None:
+        while (hold := self.ledger.hold_input(sha256, job_id)).wait is not None:
             if time.monotonic() > give_up_at:
+                wait = f"{hold.wait:.0f} s more at most"
                 raise StorageUnavailable(
-                    f"The same picture is being deleted from object storage, for {wait:.0f} s more at most; try again."
+                    f"The same picture is being deleted from object storage, for {wait}; try again."
                 )
             time.sleep(0.02)  # a deletion takes milliseconds in a folder, and some tens in a bucket
+        return hold.there
 
     def _own_store(self) -> Storage:
         """The store, seen once to be the one that the workers read from. Raises as `check_store`."""

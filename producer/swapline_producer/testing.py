@@ -24,7 +24,7 @@ from swapline_producer.settings import ProducerSettings
 from swapline_producer.storage import LONGEST_URL_LIFE, Storage, StoredObject, checked_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, MutableSequence, Sequence
     from typing import Any
 
     from swapline_producer.client.bulk import Result
@@ -183,7 +183,13 @@ class _MemoryStorage:
     def abandoned(self, older_than: float) -> int:  # noqa: ARG002 -- the protocol's shape
         return 0
 
-    def list(self, prefix: str = "", *, after: str = "") -> Iterator[StoredObject]:
+    def list(
+        self,
+        prefix: str = "",
+        *,
+        after: str = "",
+        odd: MutableSequence[str] | None = None,  # noqa: ARG002 -- none can be stored here
+    ) -> Iterator[StoredObject]:
         below = checked_key(prefix.strip("/")) + "/" if prefix.strip("/") else ""
         for key, (data, modified_at) in sorted(self._objects.items()):
             if key.startswith(below) and key > after:

@@ -79,6 +79,10 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     return open_storage(f"s3://{server.new_bucket()}/some/prefix", timeout=20)
 
 
+HEEDING = pytest.mark.parametrize("storage", ["memory", "file", "s3_server"], indirect=True)
+"""The stores that know conditional writes; compose's passes over the condition."""
+
+
 def keys(storage: Storage, prefix: str = "") -> set[str]:
     return {found.key for found in storage.list(prefix)}
 
@@ -97,12 +101,14 @@ def test_a_second_write_replaces_the_first(storage: Storage) -> None:
     assert storage.get("a") == b"second"
 
 
+@HEEDING
 def test_what_is_stored_once_is_written_once(storage: Storage) -> None:
     assert storage.put_once("inputs/x", b"one", "text/plain") is True
     assert storage.put_once("inputs/x", b"two", "text/plain") is False
     assert storage.get("inputs/x") == b"one"
 
 
+@HEEDING
 def test_another_size_under_a_name_that_is_stored_once_is_told(storage: Storage) -> None:
     storage.put("inputs/x", b"cut sho", "text/plain")
     with pytest.raises(StorageUnavailable, match=r"inputs/x in .* already holds something else"):
@@ -121,7 +127,7 @@ def store_once_at_once(storage: Storage) -> list[bool]:
         return sorted(pool.map(write, range(6)))
 
 
-@pytest.mark.parametrize("storage", ["memory", "file", "s3_server"], indirect=True)
+@HEEDING
 def test_of_several_that_store_once_at_once_one_did(storage: Storage) -> None:
     assert store_once_at_once(storage) == [False] * 5 + [True]
     assert storage.get("inputs/x") == BIG
@@ -129,9 +135,9 @@ def test_of_several_that_store_once_at_once_one_did(storage: Storage) -> None:
 
 @pytest.mark.parametrize("storage", ["compose_s3_server"], indirect=True)
 def test_where_a_server_passes_over_the_condition_the_same_bytes_are_there_all_the_same(storage: Storage) -> None:
+    storage.put("inputs/x", BIG[:-1], "image/png")
     assert store_once_at_once(storage)[-1] is True
     assert storage.get("inputs/x") == BIG
-    assert storage.put_once("inputs/x", BIG, "image/png") is False
 
 
 def test_an_object_that_is_not_there_is_missing(storage: Storage) -> None:
@@ -272,6 +278,7 @@ def test_credentials_can_lie_in_files(
     assert fetch(s3.url("a.png"))[:2] == (200, b"png")
 
 
+@pytest.mark.parametrize("server", ["s3_server"], indirect=True)
 def test_a_lost_reply_to_our_own_write_is_not_taken_for_somebody_elses(
     bucket: str,
     server: S3Server,
@@ -306,9 +313,7 @@ def test_a_server_that_knows_no_conditional_writes_is_served_all_the_same(monkey
 
     def old_server(caller: Caller) -> None:
         while request := caller.read_request():
-            if request.startswith(b"HEAD"):
-                caller.say(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
-            elif b"if-none-match" in request.lower():
+            if b"if-none-match" in request.lower():
                 caller.say(reply(b"<Error><Code>NotImplemented</Code></Error>", "501 Not Implemented"))
             else:
                 written.append(request)
@@ -318,6 +323,103 @@ def test_a_server_that_knows_no_conditional_writes_is_served_all_the_same(monkey
         s3_environment(monkeypatch, server.port)
         assert open_storage("s3://bucket", timeout=10).put_once("a", b"whole", "text/plain") is True
     assert written[0].endswith(b"whole")
+
+
+def scripted(requests: list[bytes], *answers: bytes) -> Callable[[Caller], None]:
+    """Give these answers one after the other, the last for ever; `requests` gets the first lines."""
+    left = list(answers)
+
+    def script(caller: Caller) -> None:
+        while request := caller.read_request():
+            requests.append(request.split(b"\r\n")[0])
+            caller.say(left.pop(0) if len(left) > 1 else left[0])
+
+    return script
+
+
+WRITTEN = reply(b"", "200 OK", 'ETag: "x"')
+
+
+def test_to_store_once_is_one_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    requests: list[bytes] = []
+    with RawServer(scripted(requests, WRITTEN)) as server:
+        s3_environment(monkeypatch, server.port)
+        assert open_storage("s3://bucket", timeout=10).put_once("inputs/x", b"whole", "text/plain") is True
+    assert requests == [b"PUT /bucket/inputs/x HTTP/1.1"]
+
+
+CONFLICTS = {
+    "conflict": reply(b"<Error><Code>ConditionalRequestConflict</Code></Error>", "409 Conflict"),
+    "operation aborted": reply(b"<Error><Code>OperationAborted</Code></Error>", "409 Conflict"),
+}
+
+
+@pytest.mark.parametrize("conflict", CONFLICTS.values(), ids=CONFLICTS)
+def test_a_write_that_met_another_one_is_repeated(conflict: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    requests: list[bytes] = []
+    nobody = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+    with RawServer(scripted(requests, conflict, nobody, WRITTEN)) as server:
+        s3_environment(monkeypatch, server.port)
+        assert open_storage("s3://bucket", timeout=10).put_once("inputs/x", b"whole", "text/plain") is True
+    assert [request.split(b" ")[0] for request in requests] == [b"PUT", b"HEAD", b"PUT"]
+
+
+def test_writers_that_meet_for_ever_are_told_that_the_store_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def always(caller: Caller) -> None:
+        while request := caller.read_request():
+            head = request.startswith(b"HEAD")
+            caller.say(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n" if head else CONFLICTS["conflict"])
+
+    with RawServer(always) as server:
+        s3_environment(monkeypatch, server.port)
+        with pytest.raises(StorageUnavailable, match=r"inputs/x in s3://bucket is being written by another writer"):
+            open_storage("s3://bucket", timeout=2).put_once("inputs/x", b"whole", "text/plain")
+
+
+class Away:
+    """A server that refuses connections, hangs up or says that it is busy, for a second; then it is there."""
+
+    def __init__(self, how: str) -> None:
+        self.back_at = time.monotonic() + 1.0
+        self._how = how
+
+    def __call__(self, caller: Caller) -> None:
+        while request := caller.read_request():
+            if time.monotonic() >= self.back_at:
+                caller.say(WRITTEN if request.startswith(b"PUT") else reply(b"whole", "200 OK", LAST_MODIFIED))
+            elif self._how == "hangs up":
+                caller.reset()
+                return
+            else:
+                caller.say(reply(b"<Error><Code>SlowDown</Code></Error>", "503 Service Unavailable"))
+
+
+LAST_MODIFIED = "Last-Modified: Thu, 01 Jan 2026 00:00:00 GMT"
+
+
+@pytest.mark.parametrize("how", ["hangs up", "busy"])
+@pytest.mark.parametrize("call", ["put", "put_once", "get"])
+def test_a_store_that_is_away_for_a_second_is_waited_for(how: str, call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with RawServer(Away(how)) as server:
+        s3_environment(monkeypatch, server.port)
+        storage = open_storage("s3://bucket", timeout=20)
+        if call == "get":
+            assert storage.get("inputs/x") == b"whole"
+        else:
+            getattr(storage, call)("inputs/x", b"whole", "text/plain")
+
+
+def test_a_store_that_is_started_again_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    port = free_port()
+    s3_environment(monkeypatch, port)
+    storage = open_storage("s3://bucket", timeout=20)
+    with ThreadPoolExecutor(2) as pool:
+        put = pool.submit(storage.put, "results/x", b"whole", "text/plain")
+        put_once = pool.submit(storage.put_once, "inputs/x", b"whole", "text/plain")
+        time.sleep(1.0)
+        with RawServer(scripted([], WRITTEN), port=port):
+            put.result(20)
+            assert put_once.result(20) is True
 
 
 def every_call(storage: Storage) -> list[Callable[[], object]]:

@@ -83,6 +83,45 @@ def test_an_input_goes_with_the_last_job_that_uses_it(producer: Producer, storag
     assert list(storage.list("inputs")) == []
 
 
+class Counted:
+    """A store that counts what it is asked."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self.asked: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        self.asked.append(name)
+        return getattr(self._storage, name)
+
+
+def test_a_new_picture_is_written_unasked_and_one_that_others_have_stored_is_not_sent_again(
+    ledger: Ledger, storage: Storage
+) -> None:
+    counted = Counted(storage)
+    publisher = NullPublisher()
+    producer = Producer(ProducerSettings(key_prefix=ledger.prefix), ledger, publisher, counted)
+    first = enqueue(producer)
+    assert "head" not in counted.asked
+    counted.asked.clear()
+    enqueue(producer)
+    assert counted.asked == ["head"]
+    storage.delete([key_of(first)])  # by hand: the ledger knows nothing of it
+    enqueue(producer)
+    assert counted.asked[1:] == ["head", "put_once"]
+    assert storage.head(key_of(first))
+
+
+def test_a_picture_that_is_kept_after_its_last_job_is_not_sent_again(
+    producer: Producer, ledger: Ledger, storage: Storage
+) -> None:
+    end(producer, enqueue(producer), State.EXPIRED)
+    counted = Counted(storage)
+    again = Producer(ProducerSettings(key_prefix=ledger.prefix), ledger, NullPublisher(), counted)
+    enqueue(again)
+    assert "put_once" not in counted.asked
+
+
 def test_the_input_of_a_job_that_succeeded_can_be_kept_a_while_to_be_shown(
     valkey: EmbeddedValkey, prefix: str, time: Time, storage: Storage
 ) -> None:
@@ -173,7 +212,7 @@ def test_a_picture_that_was_stored_and_never_enqueued_goes_after_input_ttl(
     producer: Producer, storage: Storage, sweep: Sweep, time: Time
 ) -> None:
     digest = hashlib.sha256(b"me").hexdigest()
-    assert producer.ledger.hold_input(digest, "never") is None
+    assert producer.ledger.hold_input(digest, "never") == (None, False)
     storage.put_once(f"inputs/{digest}", b"me", "image/png")
     sweep.all_due()
     assert storage.head(f"inputs/{digest}")
@@ -296,7 +335,7 @@ class Inputs(RuleBasedStateMachine):
     @rule(picture=st.sampled_from("ab"))
     def hold(self, picture: str) -> None:
         self.number += 1
-        if self.ledger.hold_input(picture, f"j{self.number}") is None:
+        if self.ledger.hold_input(picture, f"j{self.number}").wait is None:
             self.held[f"j{self.number}"] = picture
 
     @rule()

@@ -45,6 +45,12 @@ class S3Server:
             client.create_bucket(Bucket=name)
         return name
 
+    def put(self, bucket: str, *keys: str) -> None:
+        """Put objects under any names, as other programs and consoles may; markers of folders are empty."""
+        with self._client() as client:
+            for key in keys:
+                client.put_object(Bucket=bucket, Key=key, Body=b"" if key.endswith("/") else b"odd")
+
     def owner(self) -> str | None:
         """Ask whose key ours is; None where nobody listens, and empty where the server does not say."""
         try:

@@ -131,9 +131,13 @@ def _tell(findings: Findings, *, as_json: bool, dry: bool) -> None:
     if as_json:
         print_json({**asdict(findings), "orphans": findings.orphans, "dry_run": dry})  # asdict makes pairs of a Counter
         return
+    from swapline_producer.retention.orphans import sample  # noqa: PLC0415 -- only who uses a store loads it
+
     out.print(f"looked at {findings.polled_at} objects{', and stopped at the limit' if findings.cut_short else ''}")
     for area, number in findings.orphans.items():
         out.print(f"{area}: {number} orphans {'found' if dry else 'deleted'}")
+    if findings.odd:
+        out.print(f"passed over, as they can be no names of ours: {sample(findings.odd)}")
     if findings.abandoned:
         out.print(f"half-written files deleted: {findings.abandoned}")
     if not findings.names and not findings.abandoned:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from swapline_producer.contract import SLOT_STATES, Job, JobEvent, JobSpec, State, Step, StepMessage
 from swapline_producer.contract.changes import Accepted, Advanced, Sealed
 from swapline_producer.errors import BatchNotFound, IdempotencyConflict, JobNotFound, VendorIdInUse
+from swapline_producer.ledger.retention import InputHold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
@@ -97,9 +98,9 @@ class MemoryLedger:
                 self._events[job.job_id].append(event)
             return True
 
-    def hold_input(self, sha256: str, job_id: str) -> float | None:  # noqa: ARG002 -- nothing is deleted here
+    def hold_input(self, sha256: str, job_id: str) -> InputHold:  # noqa: ARG002 -- nothing is deleted here
         """See `Ledger.hold_input`."""
-        return None
+        return InputHold()
 
     # -- looks ------------------------------------------------------------------------------------------------
 

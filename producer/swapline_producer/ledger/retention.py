@@ -33,6 +33,16 @@ class Taken(NamedTuple):
     more: bool
 
 
+class InputHold(NamedTuple):
+    """Whether an input is kept: `wait` is None, or the seconds to wait first while it is being deleted.
+
+    `there`: somebody has stored it already, or is about to.
+    """
+
+    wait: float | None = None
+    there: bool = False
+
+
 class Purged(NamedTuple):
     """What became of the wish to purge a job.
 
@@ -55,10 +65,10 @@ class Facts(NamedTuple):
 class Keeping(LedgerCore):
     """The moves that end with something being deleted."""
 
-    def hold_input(self, sha256: str, job_id: str) -> float | None:
-        """Keep an input until this job is accepted; None, or the seconds to wait while it is being deleted."""
+    def hold_input(self, sha256: str, job_id: str) -> InputHold:
+        """Keep an input until this job is accepted."""
         answer = self._run("hold", sha=sha256, id=job_id, ttl_ms=self._spare_ms)
-        return None if answer.get("held") else answer["wait_ms"] / 1000
+        return InputHold(answer["wait_ms"] / 1000 if "wait_ms" in answer else None, there=answer.get("there", False))
 
     def take_unneeded(
         self, *, lease: float, limit: int = 500, only: Sequence[str] | None = None, every: float | None = None

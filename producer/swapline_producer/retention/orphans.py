@@ -22,11 +22,12 @@ from functools import partial
 from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
+from swapline_producer.errors import StorageError
 from swapline_producer.retention.store_owner import check_store
 from swapline_producer.storage.keys import AREAS, FOLDER_PARTS, INPUTS, RECEIPT, RESULTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from swapline_producer.ledger import Ledger
     from swapline_producer.storage import Storage, StoredObject
@@ -40,6 +41,9 @@ PART = 1000
 PAGE = 200
 """Names asked of the ledger in one round trip."""
 
+SHOWN = 5
+"""Names in one message."""
+
 
 @dataclass(slots=True)
 class Findings:
@@ -50,6 +54,8 @@ class Findings:
     names: list[str] = field(default_factory=list)
     abandoned: int = 0
     """Unfinished files of killed writers."""
+    odd: list[str] = field(default_factory=list)
+    """Names in the areas that can be no key of ours: they are passed over."""
     cut_short: bool = False
     """There is more than the limit allowed to look at."""
 
@@ -80,12 +86,20 @@ class Janitor:
     def next_part(self) -> Findings:
         """Continue where the last call of any worker stopped, and list what is found for deletion."""
         findings = Findings()
-        for area in AREAS:
-            after = self._ledger.crawled_to(area)
-            last = self._examine(area, after, PART, findings)
-            self._ledger.crawled_to(area, last or "")
+        problems = [problem for area in AREAS if (problem := self._next_of(area, findings))]
         self._ledger.let_go(findings.names)
+        if problems:
+            raise problems[0]
         return findings
+
+    def _next_of(self, area: str, findings: Findings) -> StorageError | None:
+        """Look at the next part of an area; return why that cannot be, so that it holds up no other."""
+        try:
+            last = self._examine(area, self._ledger.crawled_to(area), PART, findings)
+        except StorageError as error:
+            return error
+        self._ledger.crawled_to(area, last or "")
+        return None
 
     def abandoned(self) -> int:
         """Delete what killed writers left unfinished; give how many files that were."""
@@ -106,9 +120,9 @@ class Janitor:
     def _examine(self, area: str, after: str, limit: int, findings: Findings) -> str | None:
         """Look at a part of an area; the key to go on after, or None at its end."""
         judge = {INPUTS: self._inputs, RESULTS: self._results}[area]
-        found = list(islice(self._storage.list(area, after=after), limit))
+        found = list(islice(self._storage.list(area, after=after, odd=findings.odd), limit))
         findings.polled_at += len(found)
-        for page in _pages(found):
+        for page in _pages([one for one in found if one.size]):  # an empty object is a console's folder marker
             for name, objects in judge(page):
                 findings.names.append(name)
                 findings.orphans[area] += objects
@@ -136,6 +150,12 @@ class Janitor:
             fruitless = facts.state is not None and facts.state.finished and not facts.pictures
             if old and (over or nobodys or fruitless):
                 yield folder, len(objects)
+
+
+def sample(names: Sequence[str]) -> str:
+    """Return the first of many names, readable whatever characters they have."""
+    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+    return ", ".join(map(repr, names[:SHOWN])) + more
 
 
 def _pages(found: list[StoredObject]) -> Iterator[list[StoredObject]]:

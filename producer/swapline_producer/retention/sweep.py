@@ -6,9 +6,12 @@ of a round go in one request where the store can do that, so a job costs a small
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING
 
+from swapline_producer.errors import StorageError
+from swapline_producer.storage.base import is_key
 from swapline_producer.storage.keys import INPUTS
 
 if TYPE_CHECKING:
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from swapline_producer.ledger.retention import Taken
     from swapline_producer.storage import Storage
 
+log = logging.getLogger(__name__)
+
 ROUND = 500
 """Names of one round: with a handful of objects each, a few requests of a thousand keys."""
 
@@ -26,6 +31,9 @@ LEASE = 1.5
 
 BEGIN_BY = 0.4
 """Times the same: a deletion begins so soon after its names were taken, or not at all."""
+
+TRIES = 3
+"""Names that are tried by themselves before a store in which none can be deleted counts as away."""
 
 
 class Sweep:
@@ -46,35 +54,82 @@ class Sweep:
         self._clock = clock
 
     def due(self, *, every: float | None = None) -> Taken:
-        """Delete one round of what is due; give what it was. Raises StorageError, LedgerUnavailable."""
-        return self._delete(every=every)
+        """Delete one round of what is due; give what is gone. Raises StorageError, LedgerUnavailable."""
+        return self._delete(every=every)[0]
 
     def all_due(self) -> int:
         """Delete everything that is due; give how many names that were."""
         number = 0
-        while (taken := self._delete()).names or taken.more:
+        while (taken := self.due()).names or taken.more:
             number += len(taken.names)
         return number
 
     def now(self, names: Sequence[str]) -> int:
-        """Delete these of the list, due or not, where no job needs them; return how many."""
+        """Delete these of the list, due or not, where no job needs them; return how many.
+
+        Raises StorageError where one cannot be deleted, after all others are.
+        """
         number = 0
+        problems: list[StorageError] = []
         for first in range(0, len(names), ROUND):
-            number += len(self._delete(only=names[first : first + ROUND]).names)
+            taken, problem = self._delete(only=names[first : first + ROUND])
+            number += len(taken.names)
+            problems += [problem] if problem else []
+        if problems:
+            raise problems[-1]
         return number
 
-    def _delete(self, *, only: Sequence[str] | None = None, every: float | None = None) -> Taken:
-        began = self._clock()
-        taken = self._ledger.take_unneeded(lease=LEASE * self._timeout, limit=ROUND, only=only, every=every)
-        keys = [key for name in taken.names for key in self._objects(name)]
+    def _delete(
+        self, *, only: Sequence[str] | None = None, every: float | None = None
+    ) -> tuple[Taken, StorageError | None]:
+        """Take, delete and confirm one round; return what is gone, and why others are not."""
         # A process that was suspended here for long must not delete what has been stored anew since.
-        if self._clock() - began < BEGIN_BY * self._timeout:
-            if keys:
-                self._storage.delete(keys)
-            self._ledger.confirm_deleted(taken)
-        return taken
+        until = self._clock() + BEGIN_BY * self._timeout
+        taken = self._ledger.take_unneeded(lease=LEASE * self._timeout, limit=ROUND, only=only, every=every)
+        gone, problem = self._deleted(taken.names, until)
+        taken = taken._replace(names=gone)
+        self._ledger.confirm_deleted(taken)
+        return taken, problem
+
+    def _deleted(self, names: list[str], until: float) -> tuple[list[str], StorageError | None]:
+        """Delete what these names stand for; return those of which all is gone.
+
+        Where that fails they are deleted one by one, so that one that cannot be deleted holds up no other; it is
+        offered again when its lease is over. Raises StorageError where none can be: then it is the store.
+        """
+        if self._clock() >= until:
+            return [], None
+        try:
+            self._delete_objects(names)
+        except StorageError as error:
+            return self._one_by_one(names, until, error)
+        return names, None
+
+    def _one_by_one(self, names: list[str], until: float, problem: StorageError) -> tuple[list[str], StorageError]:
+        deleted: list[str] = []
+        failed: list[str] = []
+        for name in names:
+            if self._clock() >= until or (len(failed) >= TRIES and not deleted):
+                break
+            try:
+                self._delete_objects([name])
+                deleted.append(name)
+            except StorageError as error:
+                failed.append(name)
+                problem = error
+        if not deleted:
+            raise problem
+        log.warning("%s cannot be deleted now, and will be tried again: %s", ", ".join(failed), problem)
+        return deleted, problem
+
+    def _delete_objects(self, names: Sequence[str]) -> None:
+        keys = [key for name in names for key in self._objects(name)]
+        if keys:
+            self._storage.delete(keys)
 
     def _objects(self, name: str) -> Iterator[str]:
+        if not is_key(name):
+            return
         if name.startswith(f"{INPUTS}/"):
             yield name
         else:

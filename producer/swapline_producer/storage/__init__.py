@@ -9,6 +9,7 @@ Importing this module loads no store's client; the first use of an `s3://`, `gs:
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -18,6 +19,10 @@ from swapline_producer.storage.base import LONGEST_URL_LIFE, Storage, StoredObje
 from swapline_producer.storage.public_url import checked_public_url
 
 __all__ = ["LONGEST_URL_LIFE", "Storage", "StoredObject", "checked_key", "open_storage"]
+
+
+_SIGNABLE = re.compile(r"[A-Za-z0-9._~/-]*")
+"""Prefixes whose links obstore signs as Azure does; it signs others as they are written in the URL, not as they are."""
 
 
 def open_storage(url: str, *, timeout: float = 60.0, public_url: str | None = None) -> Storage:
@@ -44,7 +49,10 @@ def open_storage(url: str, *, timeout: float = 60.0, public_url: str | None = No
     from swapline_producer.storage.cloud import CloudStorage  # noqa: PLC0415 -- only who uses a store loads it
 
     public = public_url and checked_public_url(public_url, parts.scheme)
-    return CloudStorage(parts.scheme, host, _prefix(unquote(parts.path)), timeout=timeout, public_url=public)
+    prefix = _prefix(unquote(parts.path))
+    if parts.scheme == "az" and not _SIGNABLE.fullmatch(prefix):
+        _refuse("the path of an az:// URL has letters, digits and -._~ only: Azure answers links to others with 403")
+    return CloudStorage(parts.scheme, host, prefix, timeout=timeout, public_url=public)
 
 
 def _local_root(parts: SplitResult) -> Path:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from swapline_producer.errors import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, MutableSequence
 
 LONGEST_URL_LIFE = 7 * 86_400.0
 """Seconds; S3 and Google refuse signed URLs that live longer than seven days."""
@@ -45,7 +45,8 @@ class Storage(Protocol):
     def put_once(self, key: str, data: bytes, content_type: str) -> bool:
         """Write an object unless it is there; say whether this call wrote it. Of several at once, one does.
 
-        Raises StorageUnavailable when what is there has another size: then it is not this object.
+        Raises StorageUnavailable when what is there has another size: then it is not this object. A server that knows
+        no conditional writes overwrites it: the key has to name the content.
         """
 
     def get(self, key: str) -> bytes:
@@ -57,10 +58,13 @@ class Storage(Protocol):
     def delete(self, keys: Iterable[str]) -> None:
         """Delete objects; those that are not there are no error."""
 
-    def list(self, prefix: str = "", *, after: str = "") -> Iterator[StoredObject]:
+    def list(
+        self, prefix: str = "", *, after: str = "", odd: MutableSequence[str] | None = None
+    ) -> Iterator[StoredObject]:
         """Give every object below a folder (`results/acme`), or all of them, in an order that is always the same.
 
-        `after` begins behind this key of the folder, whether it is there or not.
+        `after` begins behind this key of the folder, whether it is there or not. Names that can be no key, such as the
+        folder markers of some consoles, are passed over, and added to `odd`.
         """
 
     def abandoned(self, older_than: float) -> int:
@@ -68,6 +72,15 @@ class Storage(Protocol):
 
     def url(self, key: str, expires: float = LONGEST_URL_LIFE) -> str:
         """Give a URL to read an object with, for `expires` seconds (seven days at most), whether it is there or not."""
+
+
+def is_key(key: str) -> bool:
+    """Whether this can be a key in every store."""
+    try:
+        checked_key(key)
+    except StorageError:
+        return False
+    return True
 
 
 def checked_key(key: str) -> str:

@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from swapline_producer.errors import LedgerUnavailable, StorageError, WrongOwner
+from swapline_producer.retention.orphans import sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,9 @@ TIDY = 3600.0
 
 AWAY = 15.0
 """Seconds until a store or a ledger that is away is tried again: nothing waits for this."""
+
+ODD_TOLD = 1000
+"""Names that are not ours of which a worker speaks, each once."""
 
 
 class Housekeeping(threading.Thread):
@@ -61,6 +65,7 @@ class Housekeeping(threading.Thread):
         self._check_store = check_store
         self._retired = threading.Event()
         self._said = ""
+        self._odd: set[str] = set()
 
     def drain(self) -> None:
         """Begin nothing new."""
@@ -103,6 +108,10 @@ class Housekeeping(threading.Thread):
         found = self._janitor.next_part()
         if found.names:
             log.warning("the janitor found orphans, and deletes them: %s", dict(found.orphans))
+        new = sorted(set(found.odd) - self._odd)
+        if new and len(self._odd) < ODD_TOLD:
+            log.warning("the janitor passes over names in the store that are not ours: %s", sample(new))
+            self._odd.update(new)
         if self._claim_periodic_task("tidy", TIDY):
             self._janitor.abandoned()
 

@@ -3,11 +3,11 @@
 --
 -- input.sha, input.id    the input, and the job that is to be
 -- input.ttl_ms           how long at most
--- Gives {held = true}, or {wait_ms} while the input is being deleted.
+-- Gives {held = true, there = whether somebody has stored it, or is about to}, or {wait_ms} while it is being deleted.
 
 local lease = tonumber(redis.call('ZSCORE', key('deleting'), input.sha))
 if lease and lease > at then return answer({wait_ms = lease - at}) end
 if lease then redis.call('ZREM', key('deleting'), input.sha) end
 local hold = hold_of(input.sha, input.id)
-if redis.call('ZADD', key('unneeded'), 'NX', text(at + input.ttl_ms), hold) == 1 then need_input(input.sha) end
-return answer({held = true})
+local new = redis.call('ZADD', key('unneeded'), 'NX', text(at + input.ttl_ms), hold) == 1
+return answer({held = true, there = new and need_input(input.sha)})

@@ -13,8 +13,9 @@ local function still_needed(name) return redis.call('ZREM', key('unneeded'), nam
 
 local function hold_of(sha, id) return 'hold/' .. sha .. '/' .. id end
 
+-- Gives whether the input is in the store already, or on its way there.
 local function need_input(sha)
-  if redis.call('HINCRBY', key('inputs'), sha, 1) == 1 then still_needed('inputs/' .. sha) end
+  return redis.call('HINCRBY', key('inputs'), sha, 1) > 1 or still_needed('inputs/' .. sha)
 end
 
 local function release_input(sha)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from swapline_producer.errors import StorageError, WrongOwner
-from swapline_producer.operations.doctor.findings import Finding, fail, ok, unchecked
-from swapline_producer.storage.keys import INPUTS
+from swapline_producer.operations.doctor.findings import Finding, fail, ok, unchecked, warn
+from swapline_producer.retention.orphans import PART, sample
+from swapline_producer.storage.keys import AREAS, INPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,6 +49,23 @@ def examine(
         yield fail(NAME, f"{url}: {error}", "producers with this setting are refused, and workers do not start")
         return
     yield ok(NAME, f"{url}: written, read and deleted in {took * 1000:.0f} ms")
+    yield from _odd_names(url, storage)
+
+
+def _odd_names(url: str, storage: Storage) -> Iterator[Finding]:
+    """Name what is not ours in the areas, of the first objects of each."""
+    odd: list[str] = []
+    try:
+        for area in AREAS:
+            for _ in islice(storage.list(area, odd=odd), PART):
+                pass
+    except StorageError as error:
+        yield fail(
+            NAME, f"{url}: it cannot list: {error}", "nothing that no job needs is found: docs/guides/storage.md"
+        )
+    if odd:
+        what = f"{url}: names that can be no name of ours, and are passed over: {sample(odd)}"
+        yield warn(NAME, what, "delete them, unless they are another program's: then give this one a path of its own")
 
 
 ADVICE = {

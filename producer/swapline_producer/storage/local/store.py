@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 from swapline_producer.errors import ObjectMissing, StorageUnavailable
-from swapline_producer.storage.base import LONGEST_URL_LIFE, TEMPORARY, StoredObject, checked_key
+from swapline_producer.storage.base import LONGEST_URL_LIFE, TEMPORARY, StoredObject, checked_key, is_key
 from swapline_producer.storage.local import atomic_files as whole
 from swapline_producer.storage.local.folders import Folder, Folders
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, MutableSequence
     from pathlib import Path
 
 T = TypeVar("T")
@@ -83,7 +83,9 @@ class LocalStorage:
             for where in emptied:
                 self._prune(where)
 
-    def list(self, prefix: str = "", *, after: str = "") -> Iterator[StoredObject]:
+    def list(
+        self, prefix: str = "", *, after: str = "", odd: MutableSequence[str] | None = None
+    ) -> Iterator[StoredObject]:
         """See `Storage.list`. Half-written files are not shown. A folder's own files come before its folders."""
         prefix = prefix.strip("/")
         with suppress(ObjectMissing), self._translated("listed", prefix or "everything"):
@@ -93,7 +95,11 @@ class LocalStorage:
                 begin = after.split("/") if after else []
                 folders[:] = sorted(name for name in folders if not _is_passed(below, name, begin))
                 shown = (name for name in sorted(names) if _place_of(below, name) > _place_of_key(begin))
-                yield from _objects(below, shown, descriptor)
+                for found in _objects(below, shown, descriptor):
+                    if is_key(found.key):
+                        yield found
+                    elif odd is not None:
+                        odd.append(found.key)
 
     def abandoned(self, older_than: float) -> int:
         """See `Storage.abandoned`. Walks through the whole folder."""

@@ -38,6 +38,8 @@ def test_a_file_url_names_a_folder(url: str, root: str) -> None:
         ("s3://bucket/some/prefix/", "s3://bucket/some/prefix"),
         ("gs://bucket/prefix", "gs://bucket/prefix"),
         ("az://container/prefix", "az://container/prefix"),
+        ("az://container/a.b-c_d~e/F0", "az://container/a.b-c_d~e/F0"),
+        ("s3://bucket/my%20pictures/%C3%BC", "s3://bucket/my pictures/ü"),
     ],
 )
 def test_a_cloud_url_names_a_bucket_and_a_prefix(url: str, address: str) -> None:
@@ -71,6 +73,12 @@ def test_a_cloud_url_names_a_bucket_and_a_prefix(url: str, address: str) -> None
         ("s3://bucket/a/../b", "its path"),
         ("s3://bucket/a//b", "its path"),
         ("s3://[bucket", "well-formed"),
+        ("az://container/my%20pictures", "Azure answers links"),
+        ("az://container/%C3%BC", "Azure answers links"),
+        ("az://container/ü", "Azure answers links"),
+        ("az://container/50%25", "Azure answers links"),
+        ("az://container/a%3Fb", "Azure answers links"),
+        ("az://container/a%23b", "Azure answers links"),
     ],
 )
 def test_any_other_url_is_refused_in_a_sentence_that_names_the_setting(url: str, reason: str) -> None:

@@ -1,0 +1,123 @@
+"""obstore's clients for one bucket or container: their options, and in which process they are made.
+
+obstore's runtime does not survive a fork: a child whose parent has used it hangs for ever, even with a new store. So
+a client is made at its first use, and a process whose parent has used one raises instead of hanging. (To import
+obstore before a fork is harmless.)
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from obstore.store import AzureStore, GCSStore, S3Store
+
+from swapline_producer.errors import StorageUnavailable
+from swapline_producer.secret_files import SUFFIX, read_setting
+from swapline_producer.storage.odd_keys import ENDPOINTS
+
+if TYPE_CHECKING:
+    from swapline_producer.storage.odd_keys import Where
+
+CONNECT_TIMEOUT = 5.0
+"""Seconds: a healthy store answers within one; five admit a lost packet or two."""
+
+_RETRIES = 6
+"""Repetitions of one request, over one to four seconds: a store that is away for a second is waited for. A longer
+outage is the step's matter."""
+
+_FIRST_WAIT, _LAST_WAIT = timedelta(seconds=0.2), timedelta(seconds=1)
+"""Between two of them; the first is doubled, with jitter, up to the last."""
+
+_ENDPOINTS = {
+    "s3": ENDPOINTS,
+    "gs": ("GOOGLE_BASE_URL",),
+    "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
+}
+_SECRETS = {
+    "s3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+    "gs": (),  # GOOGLE_APPLICATION_CREDENTIALS names a file anyway
+    "az": ("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_CLIENT_SECRET"),
+}
+
+
+class _Runtime:
+    """Which process has obstore's threads."""
+
+    pid: int | None = None
+
+    @classmethod
+    def enter(cls) -> None:
+        """Say that this process uses obstore now. Raises StorageUnavailable where its parent has."""
+        if cls.pid not in {None, os.getpid()}:
+            raise StorageUnavailable(
+                f"Object storage was used in process {cls.pid}, which then forked into this one ({os.getpid()}), and "
+                "its client does not survive that; use storage after the fork only, or start processes by spawn.",
+            )
+        cls.pid = os.getpid()
+
+
+class Clients:
+    """Those of one place, made when they are first used."""
+
+    def __init__(self, scheme: str, where: Where, timeout: float) -> None:
+        """Keep the parts. `timeout` is seconds for one request, repetitions included."""
+        self._scheme = scheme
+        self._where = where
+        self._timeout = timeout
+        self._lock = threading.Lock()
+        self._made: dict[str | None, S3Store | GCSStore | AzureStore] = {}
+
+    def at(self, endpoint: str | None = None) -> S3Store | GCSStore | AzureStore:
+        """Return this process's store, made at its first use. `endpoint` goes before the environment's."""
+        _Runtime.enter()
+        with self._lock:
+            if endpoint not in self._made:
+                self._made[endpoint] = self._make(endpoint)
+            return self._made[endpoint]
+
+    def _make(self, endpoint: str | None) -> S3Store | GCSStore | AzureStore:
+        kind: Any = {"s3": S3Store, "gs": GCSStore, "az": AzureStore}[self._scheme]
+        own = {"aws_endpoint_url_s3": endpoint} if endpoint else {}
+        made: S3Store | GCSStore | AzureStore = kind(
+            self._where.bucket, prefix=self._where.prefix or None, **self._options(endpoint), **own
+        )
+        return made
+
+    def for_one_request(self, endpoint: str) -> S3Store:
+        """Open a store for one request below this very endpoint."""
+        return S3Store(
+            self._where.bucket,
+            **self._options(endpoint),
+            aws_endpoint_url_s3=endpoint,
+            aws_virtual_hosted_style_request=True,
+        )
+
+    def _options(self, endpoint: str | None) -> dict[str, Any]:
+        half = timedelta(seconds=self._timeout / 2)  # a try begins in the first half and takes another at most
+        return {
+            "client_options": {
+                "connect_timeout": timedelta(seconds=min(CONNECT_TIMEOUT, self._timeout / 2)),
+                "timeout": half,
+                "allow_http": endpoint.startswith("http://") if endpoint else _over_http(self._scheme),
+            },
+            "retry_config": {
+                "max_retries": _RETRIES,
+                "retry_timeout": half,
+                "backoff": {"init_backoff": _FIRST_WAIT, "max_backoff": _LAST_WAIT, "base": 2},
+            },
+            **_secrets_from_files(self._scheme),
+        }
+
+
+def _over_http(scheme: str) -> bool:
+    """Whether the store's own endpoint was set to plain http, as for a server on the same host."""
+    return any(os.environ.get(name, "").lower().startswith("http://") for name in _ENDPOINTS[scheme])
+
+
+def _secrets_from_files(scheme: str) -> dict[str, str]:
+    """The credentials whose `…_FILE` is set, as obstore calls them. Raises SettingsError for a file without one."""
+    files = {name: os.environ.get(name + SUFFIX) for name in _SECRETS[scheme]}
+    return {name.lower(): read_setting(name + SUFFIX, path) for name, path in files.items() if path}

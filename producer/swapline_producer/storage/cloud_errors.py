@@ -1,0 +1,68 @@
+"""What obstore raises, in our words: the place is missing, the object is missing, or the store cannot be used now."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from obstore import exceptions as foreign
+
+from swapline_producer.errors import ObjectMissing, StorageError, StorageUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LONGEST_REASON = 300
+"""Characters of a foreign error that ours repeats: its first line says what happened, the rest is its source."""
+
+CREDENTIALS = {
+    "s3": "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL",
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS",
+    "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+}
+
+_FOREIGN = (foreign.BaseError, OSError, ValueError, RuntimeError)
+"""What obstore raises. An interrupt or a soft time limit, which Python raises on its return, is not among them."""
+
+_PANIC = "PanicException"
+"""The name of what a panic in Rust becomes: a BaseException in a module that cannot be imported."""
+
+_MISSING_PLACE = re.compile(r"NoSuchBucket|ContainerNotFound|(bucket|container) does not exist", re.IGNORECASE)
+_XML = re.compile(r"<\?xml|<Error")
+_CODE = re.compile(r"<Code>(\w{1,100})</Code>")
+"""Why S3 refused, in one word."""
+
+
+@contextmanager
+def translated(scheme: str, address: str, done: str, key: str) -> Iterator[None]:
+    """Turn whatever obstore raises into ObjectMissing or StorageUnavailable."""
+    try:
+        yield
+    except StorageError:
+        raise
+    except BaseException as error:
+        if not isinstance(error, _FOREIGN) and type(error).__name__ != _PANIC:
+            raise
+        missing = isinstance(error, FileNotFoundError)
+        if _MISSING_PLACE.search(str(error)) or (missing and done == "written"):
+            raise StorageUnavailable(
+                f"There is no {address} to keep {key} in; make the bucket, or correct SWAPLINE_STORAGE_URL.",
+            ) from error
+        if missing:
+            raise ObjectMissing(f"There is no {key} in {address}.") from error
+        raise StorageUnavailable(
+            f"{key} could not be {done} in {address} ({_reason(error)}); check SWAPLINE_STORAGE_URL "
+            f"and {CREDENTIALS[scheme]}.",
+        ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """Return the first line of a foreign error, and the store's own word for it.
+
+    What follows `?` in its URLs is left out, as signatures stand there, and so is the XML: keys may stand in it.
+    """
+    text = str(error).strip() or type(error).__name__
+    first = re.sub(r"\?\S+", "", _XML.split(text.splitlines()[0])[0])[:LONGEST_REASON].rstrip(": ")
+    code = _CODE.search(text)
+    return f"{first}: {code[1]}" if code and code[1] not in first else first
