@@ -63,7 +63,7 @@ ORDERS = st.builds(
 
 
 OTHER_EVENTS = (
-    *("lose", "time", "step back", "renew", "give back", "store", "slots", "person", "person", "cancel"),
+    *("lose", "time", "time", "step back", "renew", "give back", "store", "slots", "person", "person", "cancel"),
     *("restart", "sweep"),
 )
 """What happens beside the work; what stands twice happens more often."""
