@@ -97,6 +97,7 @@ CALLS: dict[str, list[list[str]]] = {
     "limits forget": [["{argument}"], ["poll_rate"]],
     "limits set": [["poll_rate", "{argument}"], ["{argument}", "5"]],
     "slots": [[]],
+    "slots probe": [[]],
     "slots reset": [[]],
     "slots set": [["{argument}"]],
     "webhooks enable": [["{argument}"], ["--all"]],

@@ -84,6 +84,18 @@ def test_however_many_such_jobs_stand_in_front_the_others_go_on(shop: Shop, how:
     assert {shop.get(name).state for name in ill} == {State.FAILED}
 
 
+def test_a_job_shown_to_be_refused_alone_ends_beside_one_that_is_refused_otherwise(shop: Shop) -> None:
+    """Nothing else waits by then that the vendor would accept."""
+    shop.vendor.dislikes |= {"ill": "404", "otherwise": "403"}
+    shop.enqueue("ill", *HEALTHY)
+    shop.run_until(lambda: shop.all_done(*HEALTHY) and shop.get("ill").own_refusals > 0)
+    shop.enqueue("otherwise")
+    shop.run_until(lambda: shop.get("ill").state.finished, seconds=3 * MINUTE)
+    ill, otherwise = shop.get("ill"), shop.get("otherwise")
+    assert (ill.failure_code, ill.credits) == (FailureCode.VENDOR_REJECTED, 0)
+    assert otherwise.state is State.QUEUED  # it may be the account that is refused
+
+
 def test_a_job_that_was_refused_alone_for_long_does_not_keep_others_waiting(shop: Shop) -> None:
     shop.vendor.dislikes["ill"] = "402"
     shop.enqueue("ill")

@@ -52,7 +52,8 @@ local function is_own(id, s, was)
   local proof = proof_of(s)
   if proof ~= '' and proof ~= was[3] then return true end
   if s.polls and others_were_polled(id, tonumber(was[5])) then return true end
-  return tonumber(was[2]) > 0 and not is_refusing() and (breaker_of('cap_by') or id) == id
+  local of_another = not is_refusing() or breaker_of('kind') ~= s.kind and breaker_of('job') ~= id
+  return tonumber(was[2]) > 0 and of_another and (s.kind ~= 'throttled' or (breaker_of('cap_by') or id) == id)
 end
 
 -- A 429: fewer slots. Where it is the first, another job tries the place soon: it may have been the job's own.
