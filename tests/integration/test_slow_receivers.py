@@ -12,12 +12,27 @@ from swapline_producer import Producer, SwapRequest
 from swapline_producer.contract import Gender, Notification, State
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from support.installation import Installation, Receiver
 
 
 def hang(caller: Caller) -> None:
     caller.read_request()
     caller.hold(600)
+
+
+def answers_when(answers: threading.Event) -> Callable[[Caller], None]:
+    """Return a script that hangs until the event is set, and accepts from then on."""
+
+    def script(caller: Caller) -> None:
+        while caller.read_request():
+            if not answers.is_set():
+                caller.hold(600)
+                return
+            caller.say(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    return script
 
 
 def requests(number: int, url: str) -> list[SwapRequest]:
@@ -46,19 +61,36 @@ def test_a_receiver_that_hangs_and_one_that_is_dead_delay_neither_a_good_one_nor
         waited_for(lambda: attempts(producer, ids[40:]) == {5})  # the dead one's have kept their own schedule
 
 
+def test_150_receivers_that_hang_delay_the_first_webhook_of_a_new_one_by_at_most_five_seconds(
+    installation: Installation, receiver: Receiver
+) -> None:
+    installation.more["SWAPLINE_MAX_IN_FLIGHT"] = "40"
+    installation.vendor.control.change(cap=40)
+    producer = installation.producer()
+    answers = threading.Event()
+    with installation.worker("-c", "16"), ExitStack() as hanging:
+        slow = [hanging.enter_context(RawServer(answers_when(answers))) for _ in range(150)]
+        bad = [request for server in slow for request in requests(2, server.url)]
+        ids = [result.job_id or "" for result in producer.enqueue_many(bad)]
+        waited_for(lambda: all(server.calls for server in slow))
+        [new] = requests(1, receiver.url)
+        job = producer.wait(producer.enqueue(new).job_id, timeout=60)
+        receiver.next()
+        waited_for(lambda: producer.get(job.job_id).notification is Notification.DELIVERED)
+        assert notifications(producer, ids) == {Notification.PENDING}
+        answers.set()
+        waited_for(lambda: notifications(producer, ids) == {Notification.DELIVERED}, seconds=120)
+        assert max(attempts(producer, ids)) > 1  # those that hung were failures, and were repeated on schedule
+    [delivered] = [event for event in producer.events(job.job_id) if event.name == "webhook delivered"]
+    assert job.finished_at is not None
+    assert delivered.at - job.finished_at <= 5_000
+
+
 def test_what_waited_for_a_receiver_that_hung_arrives_when_it_answers_again(installation: Installation) -> None:
     answers = threading.Event()
-
-    def moody(caller: Caller) -> None:
-        while caller.read_request():
-            if not answers.is_set():
-                caller.hold(600)
-                return
-            caller.say(b"HTTP/1.1 204 No Content\r\n\r\n")
-
     installation.more |= {"SWAPLINE_WEBHOOK_TIMEOUT": "0.2", "SWAPLINE_WEBHOOK_SCHEDULE": "0,1,1,1,1,1,1,1,1,1"}
     producer = installation.producer()
-    with installation.worker(), RawServer(moody) as slow:
+    with installation.worker(), RawServer(answers_when(answers)) as slow:
         ids = [producer.enqueue(request).job_id for request in requests(10, slow.url)]
         producer.wait_many(ids, timeout=60)
         waited_for(lambda: slow.calls >= 3)

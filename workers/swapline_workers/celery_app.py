@@ -74,13 +74,14 @@ def build_app(settings: ProducerSettings) -> Celery:
     looking_again.install()
     builder = Builder()
     register(app, builder)
-    app.steps["worker"].add(_services_step(builder))
+    local_dispatcher = LocalDispatcher(builder)
+    app.steps["worker"].add(_services_step(builder, local_dispatcher))
     app.steps["consumer"].add(_heartbeat_step(builder))
-    app.steps["consumer"].add(_local_dispatcher_step(LocalDispatcher(builder)))
+    app.steps["consumer"].add(_local_dispatcher_step(local_dispatcher))
     return app
 
 
-def _services_step(builder: Builder) -> type[bootsteps.StartStopStep]:
+def _services_step(builder: Builder, local_dispatcher: LocalDispatcher) -> type[bootsteps.StartStopStep]:
     """A part of the worker: checks the settings before anything else, opens the house, and closes it in two steps.
 
     The house begins to close where the signal is caught, before Celery says goodbye to the broker, which may be away;
@@ -105,6 +106,7 @@ def _services_step(builder: Builder) -> type[bootsteps.StartStopStep]:
             services.set_concurrency(int(worker.concurrency), worker.app.amqp.queues.consume_from)
             # weak=False: Celery forgets a signal's receiver that nobody else keeps.
             signals.worker_shutting_down.connect(lambda **_: services.close(process_ends=True), weak=False)
+            signals.worker_shutdown.connect(lambda **_: local_dispatcher.drain(), weak=False)
             signals.worker_shutdown.connect(lambda **_: services.end(), weak=False)
             try:
                 services.open(threads=worker.concurrency, forks=getattr(worker, "pool_cls", None) is TaskPool)

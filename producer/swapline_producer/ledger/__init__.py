@@ -81,6 +81,7 @@ def connect(url: str, *, timeout: float = 10.0, retries: int = 2) -> redis.Redis
     options: dict[str, Any] = {
         **server.options,
         "decode_responses": True,
+        "max_connections": 1000,  # one per thread, and a worker has up to 300; redis-py 8 raises beyond 100
         "socket_timeout": timeout,
         "socket_connect_timeout": min(5.0, timeout),  # a host that does not answer in 5 s is down, not slow
         "health_check_interval": 30,  # finds half-open connections that a firewall forgot

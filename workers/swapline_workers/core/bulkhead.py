@@ -1,10 +1,15 @@
-"""Which delivery may go now, so that no receiver holds more of this process's threads than it deserves.
+"""Whether a delivery may begin now, so that no receiver takes more of this process's threads than its share.
 
-A thread that waits for a receiver can do nothing else, and the threads are shared with submissions and looks. So
-deliveries have a number of lanes. A host whose last delivery was accepted soon is brisk and may use most of them; one
-that is new, two; one that is slow, one or two, and all slow ones together a quarter. A host that fails several times in
-a row is left alone for twice as long as its failure took (its breaker is open), then one delivery at a time tries it:
-so a host that hangs costs a third of one thread, and one that refuses at once costs nothing and waits for nothing.
+A thread that waits for a receiver can do nothing else, so each host's share depends on its health:
+
+- fast (its last delivery was accepted within a second): up to three quarters of `number`, and all fast hosts together
+  `number`: as many as the processor is good for;
+- new (it has not answered yet): one;
+- slow: two, or one after a failure; all slow hosts together a quarter of the places.
+
+There are more `places` than `number` where threads are cheap. New and slow hosts together take three quarters of them,
+so hosts that hang leave room for others. After three failures in a row a host gets no delivery for twice as long as its
+last failure took (its breaker is open), and then one at a time: a host that hangs costs a third of one thread.
 """
 
 from __future__ import annotations
@@ -21,39 +26,43 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
 SLOW = 1.0
-"""Seconds: a receiver that puts the work aside, as ours are told to, answers in less."""
+"""Seconds. A receiver that answers before it works, as our guide asks, takes less."""
 
 FAILURES = 3
-"""In a row: one or two may be chance, or a restart."""
+"""Failures in a row that open a host's breaker: one or two may be a restart."""
 
 REST = 2.0
-"""Times the duration of the last failure that a host is left alone."""
+"""A host's breaker is open for this times the duration of its last failure."""
 
 LONGEST_REST = 30.0
-"""Seconds: short beside the schedule of attempts, whose second wait is five minutes."""
+"""Seconds that a breaker is open at most: short beside the schedule of attempts, whose third comes after five
+minutes."""
 
 BUSY, CROWDED = 0.2, 1.0
-"""Seconds until a delivery that found no lane asks again: to a brisk host, and to a slow one."""
+"""Seconds until a refused delivery asks again: to any host, and to a slow one."""
 
 APART, CLOSE = 0.05, 0.01
-"""Seconds between two deliveries to one host that ask again: twenty a second cost a process some 5 % of its time. They
-are closer to a brisk host, where most of them will go."""
+"""Seconds between two refused deliveries to one host that ask again: twenty a second cost a process some 5 % of its
+time. Closer to a fast host, where most of them will go."""
+
+SLOW_APART_S = 0.02
+"""The same between two to any slow hosts: a hundred of them at twenty a second left no time for anything else."""
 
 REMEMBERED = 1000
-"""Hosts: a few hundred bytes each."""
+"""Hosts whose health is kept, at a few hundred bytes each."""
 
 
 class HostHealth(Enum):
-    """What is known of a host."""
+    """How a host answered last."""
 
-    FAST = "brisk"
+    FAST = "fast"
     NEW = "new"
     SLOW = "slow"
 
 
-@dataclass(slots=True, eq=False)  # two that begin in the same moment are two all the same
+@dataclass(slots=True, eq=False)  # two that begin at the same time are not one
 class DeliveryPermit:
-    """A place for one delivery, or (`wait` > 0, seconds) none now. Whoever is in it says whether it `failed`."""
+    """Permission for one delivery; with `wait` > 0 (seconds) a refusal. The caller sets `failed`."""
 
     host: str
     wait: float = 0.0
@@ -66,8 +75,8 @@ class _Host:
     under_way: list[DeliveryPermit] = field(default_factory=list)
     took: float | None = None
     failures: int = 0
-    rests_until: float = 0.0
-    next_place: float = 0.0
+    breaker_open_until: float = 0.0
+    next_retry_at: float = 0.0
 
     def health(self, now: float) -> HostHealth:
         if any(now - permit.began > SLOW for permit in self.under_way):
@@ -78,22 +87,27 @@ class _Host:
 
 
 class DeliveryBulkhead:
-    """The lanes of one process. May be used from several threads."""
+    """The deliveries of one process. May be used from several threads."""
 
     def __init__(self, number: int, clock: Callable[[], float] = time.monotonic) -> None:
-        """Have so many lanes. `clock` gives seconds."""
-        self._number = max(1, number)
+        """Allow `number` deliveries at once. `clock` returns seconds."""
+        self._number = self._places = max(1, number)
         self._clock = clock
         self._hosts: dict[str, _Host] = {}
+        self._slow_retry_at = 0.0
         self._lock = threading.Lock()
 
     def resize(self, number: int) -> None:
-        """Have so many lanes from now on."""
-        self._number = max(1, number)
+        """Allow `number` deliveries at once from now on."""
+        self._number = self._places = max(1, number)
+
+    def widen(self, places: int) -> None:
+        """Allow `places` deliveries at once, those to new and slow hosts included."""
+        self._places = max(self._number, places)
 
     @contextmanager
     def permit(self, host: str) -> Generator[DeliveryPermit]:
-        """Take a lane to a host for the length of a block, or be told to wait."""
+        """Admit one delivery to a host for the length of a block, or refuse it: see `wait` of the permit."""
         permit = self._enter(host)
         try:
             yield permit
@@ -106,8 +120,8 @@ class DeliveryBulkhead:
         with self._lock:
             host = self._hosts.get(name) or self._remember(name)
             health = host.health(now)
-            if now < host.rests_until or not self._has_room(host, health, now):
-                return DeliveryPermit(name, wait=self._place(host, health, now))
+            if now < host.breaker_open_until or not self._has_room(host, health, now):
+                return DeliveryPermit(name, wait=self._retry_after(host, health, now))
             permit = DeliveryPermit(name, began=now)
             host.under_way.append(permit)
             return permit
@@ -120,30 +134,33 @@ class DeliveryBulkhead:
             host.took = now - permit.began
             host.failures = host.failures + 1 if permit.failed else 0
             if host.health(now) is HostHealth.FAST:
-                host.next_place = 0.0  # it answers again: who comes now need not stand behind those of before
+                host.next_retry_at = 0.0  # it answers again: new deliveries need not wait behind refused ones
             if host.failures >= FAILURES:
-                host.rests_until = now + min(REST * host.took, LONGEST_REST)
+                host.breaker_open_until = now + min(REST * host.took, LONGEST_REST)
 
     def _has_room(self, host: _Host, health: HostHealth, now: float) -> bool:
         used = Counter({health: 0})
         for other in self._hosts.values():
             if other.under_way:
                 used[other.health(now)] += len(other.under_way)
-        mine, quarter = len(host.under_way), self._number // 4
-        if used.total() >= self._number:
+        mine, quarter = len(host.under_way), self._places // 4
+        if used.total() >= self._places:
             return False
         if health is HostHealth.FAST:
-            return mine < max(1, self._number - quarter)
-        if used.total() >= max(1, self._number - quarter):  # what is left is for those that will not keep it long
+            return mine < max(1, self._number - self._number // 4) and used[health] < self._number
+        if used.total() >= max(1, self._places - quarter):  # the rest is for fast hosts
             return False
         if health is HostHealth.NEW:
-            return mine < 2 and used[health] < max(1, self._number // 2)  # noqa: PLR2004 -- the first may be the slow one
+            return mine < 1 and used[health] < max(1, self._places // 2)
         return mine < (1 if host.failures else 2) and used[health] < max(1, quarter)
 
-    def _place(self, host: _Host, health: HostHealth, now: float) -> float:
-        """Seconds until a delivery is to ask again: one after the other, so that they do not come all at once."""
-        soonest = max(now + (CROWDED if health is HostHealth.SLOW else BUSY), host.rests_until, host.next_place)
-        host.next_place = soonest + (CLOSE if health is HostHealth.FAST else APART)
+    def _retry_after(self, host: _Host, health: HostHealth, now: float) -> float:
+        """Return the seconds until a refused delivery asks again: one after the other, not all at once."""
+        soonest = max(now + BUSY, host.breaker_open_until, host.next_retry_at)
+        if health is HostHealth.SLOW:
+            self._slow_retry_at = max(now + CROWDED, self._slow_retry_at + SLOW_APART_S)
+            soonest = max(soonest, self._slow_retry_at)
+        host.next_retry_at = soonest + (CLOSE if health is HostHealth.FAST else APART)
         return soonest - now
 
     def _remember(self, name: str) -> _Host:

@@ -7,6 +7,9 @@ five times a job, which was half of what a job cost. Our four steps need little 
 - what this process would mail to itself is not mailed: a step that follows goes on in the same thread, and a look that
   is due, or a slot that has become free, goes to a thread that is idle. What no thread here is free for is mailed.
 
+Deliveries of webhooks have threads of their own, started when needed: a delivery mostly waits for its receiver, and
+receivers that hang must not take a thread from a step or from another receiver.
+
 Celery shows them as it shows its own: `inspect`, `stats`, Flower's events, revoked ids. Whatever else lies on a queue
 goes Celery's way, and so does everything in other pools than threads. If the process dies, the ledger sends again what
 it had, as it does with messages that were read.
@@ -17,6 +20,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from celery.concurrency.thread import TaskPool
@@ -24,7 +28,7 @@ from celery.exceptions import Retry as CeleryRetry
 from celery.worker import state
 from celery.worker.request import Request
 
-from swapline_producer.contract import StepMessage
+from swapline_producer.contract import Step, StepMessage
 from swapline_producer.messaging.celery_message import decode_message
 from swapline_workers.core.outcomes import Again, Next, Retry
 from swapline_workers.dispatch.transport import AT_ONCE, Channel
@@ -41,6 +45,10 @@ log = logging.getLogger(__name__)
 received = logging.getLogger("celery.worker.strategy")
 ended = logging.getLogger("celery.app.trace")
 """Where Celery says the same of its own tasks, at our DEBUG (see `logs.py`)."""
+
+DELIVERY_THREADS = 256
+"""Threads for deliveries, at most. Three quarters of them are for receivers that are new or slow (core/bulkhead.py):
+190 may hang and the next one is called at once. A waiting thread takes some 0.1 MB."""
 
 
 class LocalRequest(Request):
@@ -87,7 +95,10 @@ class LocalDispatcher:
         """Nobody is at work yet."""
         self._services = services
         self._here: dict[int, LocalRequest] = {}
-        """What the threads have, begun or not."""
+        """Requests of the pool's threads, running or queued."""
+        self._deliveries: dict[int, LocalRequest] = {}
+        """Requests of the delivery threads."""
+        self._delivery_threads = ThreadPoolExecutor(DELIVERY_THREADS, "swapline-delivery")
         self._threads = 0
         self._consumer: Any = None
         self._reader_waits = False
@@ -100,17 +111,34 @@ class LocalDispatcher:
         self._threads = consumer.pool.limit
         self._consumer = consumer
         channel.straight, channel.room = self.take, self.room
+        self._services().bulkhead.widen(DELIVERY_THREADS)
         self._services().local_first.try_local = self.offer
 
     def leave(self) -> None:
         """The consumer has lost its broker, or ends: everything is mailed."""
         self._consumer = None
 
+    def drain(self) -> None:
+        """Wait for running deliveries, as Celery's pool does for its threads; drop queued ones, which stay due."""
+        self._delivery_threads.shutdown(cancel_futures=True)
+
     def room(self) -> int:
         """How many messages more may be read: enough that no thread waits for the next one."""
-        if len(self._here) >= self._threads + AT_ONCE:
+        if self._room() <= 0:
             self._reader_waits = True  # before looking again: who makes room meanwhile wakes the reader
-        return max(0, self._threads + AT_ONCE - len(self._here))
+        return max(0, self._room())
+
+    def _room(self) -> int:
+        return AT_ONCE + min(self._threads - len(self._here), DELIVERY_THREADS - len(self._deliveries))
+
+    def _is_idle(self, step: Step) -> bool:
+        """Whether a thread for this step is free."""
+        if step is Step.NOTIFY:
+            return len(self._deliveries) < DELIVERY_THREADS
+        return len(self._here) < self._threads
+
+    def _requests(self, step: Step) -> dict[int, LocalRequest]:
+        return self._deliveries if step is Step.NOTIFY else self._here
 
     def take(self, queue: str, raw: dict[str, Any]) -> bool:
         """Give a message that was read to a thread; False where it must go Celery's way."""
@@ -122,7 +150,7 @@ class LocalDispatcher:
         return [
             message
             for message in messages
-            if len(self._here) >= self._threads or not self._give(message, self._mine(message))
+            if not self._is_idle(message.step) or not self._give(message, self._mine(message))
         ]
 
     def _mine(self, message: StepMessage) -> str | None:
@@ -138,7 +166,8 @@ class LocalDispatcher:
         if request is None:
             return False
         try:
-            self._consumer.pool.executor.submit(self._work, request)
+            pool = self._consumer.pool.executor
+            (self._delivery_threads if message.step is Step.NOTIFY else pool).submit(self._work, request)
         except (RuntimeError, AttributeError):  # the pool, or the consumer, has just ended
             self._over(request, well=False)
             return False
@@ -152,7 +181,7 @@ class LocalDispatcher:
         request = LocalRequest(message, queue, consumer.hostname)
         if request.id in state.revoked:
             return None
-        self._here[id(request)] = request
+        self._requests(message.step)[id(request)] = request
         state.task_reserved(request)
         received.info("Task %s[%s] received", request.name, request.id)
         self._tell(
@@ -199,6 +228,9 @@ class LocalDispatcher:
         if not isinstance(outcome, Next) or outcome.wait > 0:
             return None
         message = StepMessage(step=outcome.step, job_id=outcome.job.job_id, version=outcome.job.version)
+        if message.step is Step.NOTIFY:
+            self._services().local_first.send([message])
+            return None
         request = self._request(message, self._mine(message))
         if request is None:
             self._services().local_first.publisher.send([message])
@@ -220,7 +252,7 @@ class LocalDispatcher:
 
     def _over(self, request: LocalRequest, *, well: bool) -> None:
         request.ends(well=well)
-        self._here.pop(id(request), None)
+        self._requests(request.step_message.step).pop(id(request), None)
         consumer = self._consumer
         if self._reader_waits and consumer is not None:
             self._reader_waits = False

@@ -61,7 +61,9 @@ CALL_SECONDS = WorkerMetric(
     ("endpoint", "outcome"),
     "Calls of the vendor, from the call to the status of the reply, without the pictures.",
 )
-BUSY = WorkerMetric("swapline_worker_threads_busy", "gauge", (), "Threads that run a step now.")
+BUSY = WorkerMetric(
+    "swapline_worker_threads_busy", "gauge", (), "Threads that run a step now, deliveries of webhooks included."
+)
 THREADS = WorkerMetric("swapline_worker_threads", "gauge", (), "Threads (or children) of this worker.")
 
 WORKER_METRICS = (STEPS, STEP_SECONDS, CALL_SECONDS, BUSY, THREADS)
