@@ -15,7 +15,7 @@ from support.vendors import V6, everything_told, spec
 from swapline_producer.contract import FailureCode, Gender
 from swapline_simulator import Simulator, SimulatorConfig, sample_photographs
 from swapline_simulator.faults.modes import Mode, Stage
-from swapline_workers.core.reply.png import walk
+from swapline_workers.core.reply.picture import info_of, whole_picture
 from swapline_workers.errors import (
     MisdirectedReply,
     NotFound,
@@ -90,9 +90,10 @@ POLLS: dict[str, type[VendorError]] = {
     "status_404_then_found": NotFound,
     "status_other_job": MisdirectedReply,
 }
-GOOD = ["ok", "two", "string", "data_uri", "other_order", "other_size"]
+GOOD = ["ok", "two", "string", "data_uri", "charset", "url_safe", "object", "white_space", "other_order", "other_size"]
+GOOD += ["jpeg", "webp"]
 MISSING = ["missing", "empty"]
-BAD = ["many", "not_base64", "cut_png", "corrupt_png", "jpeg", "html", "gzip_bomb", "huge"]
+BAD = ["many", "not_base64", "cut_png", "corrupt_png", "html", "gzip_bomb", "huge"]
 ENDED = {"failed": "FAILED", "cancelled": "CANCELLED", "timed_out": "TIMED_OUT"}
 
 
@@ -210,7 +211,9 @@ def test_pictures_come_in_every_shape_that_can_be_meant(world: World, result: st
         assert look.status == "COMPLETED"
         pictures = look.pictures()
     assert len(pictures) == (2 if result == "two" else 1)
-    assert all(walk(picture) for picture in pictures)
+    types = {"jpeg": "image/jpeg", "webp": "image/webp"}
+    assert {info_of(picture).media_type for picture in pictures} == {types.get(result, "image/png")}
+    assert [whole_picture(picture, inflate=True) for picture in pictures] == pictures
 
 
 @pytest.mark.parametrize("result", MISSING)
@@ -223,7 +226,7 @@ def test_completed_without_a_picture_is_missing_output(world: World, result: str
 
 
 @pytest.mark.parametrize("result", BAD)
-def test_completed_with_anything_else_than_whole_pngs_is_invalid_output(world: World, result: str) -> None:
+def test_completed_with_anything_else_than_whole_pictures_is_invalid_output(world: World, result: str) -> None:
     world.direct("status_held", f"result_{result}", amount=80)  # MiB or MB, for the two that must be given up
     with world.client().poll(_job(world), V6) as look:
         assert look.status == "COMPLETED"

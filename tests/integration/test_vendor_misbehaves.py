@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -54,6 +55,12 @@ GOOD_RESULTS = {
     Mode.RESULT_TWO,
     Mode.RESULT_STRING,
     Mode.RESULT_DATA_URI,
+    Mode.RESULT_CHARSET,
+    Mode.RESULT_URL_SAFE,
+    Mode.RESULT_OBJECT,
+    Mode.RESULT_WHITE_SPACE,
+    Mode.RESULT_JPEG,
+    Mode.RESULT_WEBP,
     Mode.RESULT_OTHER_ORDER,
     Mode.RESULT_OTHER_SIZE,
 }
@@ -66,7 +73,6 @@ BAD_RESULTS = {
     Mode.RESULT_NOT_BASE64: FailureCode.OUTPUT_INVALID,
     Mode.RESULT_CUT_PNG: FailureCode.OUTPUT_INVALID,
     Mode.RESULT_CORRUPT_PNG: FailureCode.OUTPUT_INVALID,
-    Mode.RESULT_JPEG: FailureCode.OUTPUT_INVALID,
     Mode.RESULT_HTML: FailureCode.OUTPUT_INVALID,
     Mode.RESULT_GZIP_BOMB: FailureCode.OUTPUT_INVALID,
     Mode.RESULT_HUGE: FailureCode.OUTPUT_INVALID,
@@ -204,6 +210,11 @@ def test_a_result_in_any_spelling_is_stored(patient: Installation) -> None:
     assert {mode: len(job.images) for mode, job in ended.items() if len(job.images) != 1} == {Mode.RESULT_TWO: 2}
     [last] = [event for event in producer.events(ended[Mode.RESULT_OTHER_SIZE].job_id) if event.name == "succeeded"]
     assert "1200x1800 was expected" in str(last.data["warnings"])
+    suffixes = {mode: Path(job.images[0].key).suffix for mode, job in ended.items()}
+    assert {mode: suffix for mode, suffix in suffixes.items() if suffix != ".png"} == {
+        Mode.RESULT_JPEG: ".jpg",
+        Mode.RESULT_WEBP: ".webp",
+    }
 
 
 def test_a_result_that_is_no_picture_fails_with_its_code_and_nothing_is_stored(patient: Installation) -> None:

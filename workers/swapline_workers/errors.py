@@ -12,7 +12,7 @@ WorkerError
 │       │                  a reply that is not what the page promises)
 │       └── MisdirectedReply   a status reply that names another job
 ├── OutputMissing          COMPLETED, but the reply has no picture
-├── OutputInvalid          COMPLETED, but the picture is not a whole PNG
+├── OutputInvalid          COMPLETED, but the picture is not whole
 │   └── TooManyPictures    COMPLETED, with more pictures than SWAPLINE_MAX_PICTURES
 └── WebhookFailed          a delivery failed; `gone` for 410, `retry_after` seconds where the receiver gave it
     └── WebhookForbidden   the address must not be called; no socket was opened
@@ -104,7 +104,7 @@ class OutputMissing(WorkerError):  # noqa: N818
 
 
 class OutputInvalid(WorkerError):  # noqa: N818
-    """The vendor says COMPLETED and sent something that is not a whole PNG."""
+    """The vendor says COMPLETED and sent something that is not a whole picture."""
 
     code = FailureCode.OUTPUT_INVALID
 

@@ -40,7 +40,7 @@ def download(job_id: str, folder: Path, *, as_json: bool) -> None:
     job = producer.get(job_id)
     check_has_pictures(job)
     folder.mkdir(parents=True, exist_ok=True)
-    files = picture_files(folder / f"{file_stem(job.job_id)}.png", len(job.images))
+    files = picture_files(folder / file_stem(job.job_id), job.images)
     save_pictures(producer, job.images, files)
     if as_json:
         print_json({"job_id": job.job_id, "files": [str(file) for file in files]})

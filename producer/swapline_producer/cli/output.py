@@ -108,7 +108,7 @@ def wait_and_exit(
         from swapline_producer.client.download import check_has_pictures, picture_files, save_pictures  # noqa: PLC0415 -- beside its use
 
         check_has_pictures(job)
-        save_pictures(producer, job.images, picture_files(output, len(job.images)))
+        save_pictures(producer, job.images, picture_files(output, job.images))
     sys.exit(exit_code(job))
 
 

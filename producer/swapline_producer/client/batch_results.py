@@ -170,7 +170,7 @@ def files(batch: str, job: Job, folder: Path) -> list[Path]:
     """
     row = row_of(batch, job.spec.idempotency_key)
     stem = file_stem(job.job_id) if row is None else f"{row:06}"  # six digits: a million rows sort by name
-    return picture_files(folder / f"{stem}.png", len(job.images))
+    return picture_files(folder / stem, job.images)
 
 
 def _facts(batch: str, job: Job, folder: Path | None) -> list[object]:

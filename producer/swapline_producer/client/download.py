@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from swapline_producer.contract import State
@@ -21,9 +22,15 @@ PLAIN_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 """Ids that are names of files as they are; ours have 32 hexadecimal digits."""
 
 
-def picture_files(first: Path, number: int) -> list[Path]:
-    """Return the files of a job's pictures: `out.png`, `out-2.png`, `out-3.png`."""
-    return [first if n == 1 else first.with_name(f"{first.stem}-{n}{first.suffix}") for n in range(1, number + 1)]
+def picture_files(first: Path, images: Sequence[StoredPicture]) -> list[Path]:
+    """Return the files of a job's pictures: `out.png`, `out-2.png`, `out-3.png`.
+
+    A first name without an extension is given that of each picture.
+    """
+    return [
+        first.with_name(f"{first.stem}{f'-{n}' if n > 1 else ''}{first.suffix or PurePosixPath(image.key).suffix}")
+        for n, image in enumerate(images, 1)
+    ]
 
 
 def file_stem(job_id: str) -> str:

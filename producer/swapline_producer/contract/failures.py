@@ -60,7 +60,9 @@ FAILURES: Mapping[FailureCode, Failure] = {
         "ask the vendor what this job would cost",
     ),
     FailureCode.OUTPUT_MISSING: Failure("the vendor says COMPLETED, three times, without a picture", "yes", POLL_AGAIN),
-    FailureCode.OUTPUT_INVALID: Failure("the vendor's picture was, three times, not a whole PNG", "yes", POLL_AGAIN),
+    FailureCode.OUTPUT_INVALID: Failure(
+        "the vendor's picture was, three times, not a whole picture", "yes", POLL_AGAIN
+    ),
     FailureCode.OUTPUT_TOO_MANY: Failure(
         "the vendor sent, three times, more pictures than `SWAPLINE_MAX_PICTURES` admits; none is stored",
         "yes",

@@ -1,7 +1,7 @@
 """What objects are called: the one place that knows which object lies where.
 
 inputs/{sha256}                                      stored by the producer, once for all jobs that use it
-results/{tenant}/{yyyy}/{mm}/{dd}/{job}/{n}.png      the day the job was accepted, UTC; n counts from 0
+results/{tenant}/{yyyy}/{mm}/{dd}/{job}/{n}.png      the day the job was accepted, UTC; n counts from 0; .jpg, .webp
 results/{tenant}/{yyyy}/{mm}/{dd}/{job}/receipt.json    written last: with it the pictures are results
 owner.json                                           which installation the store belongs to
 """
@@ -19,6 +19,9 @@ __all__ = ["receipt_key", "result_folder", "result_key"]
 
 INPUTS, RESULTS = "inputs", "results"
 AREAS = (INPUTS, RESULTS)
+PNG = "image/png"
+SUFFIXES = {PNG: ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}
+"""How the names of results end, by media type."""
 OWNER = "owner.json"
 RECEIPT = "receipt.json"
 PROBE = f"{RESULTS}/.probe"
@@ -28,9 +31,14 @@ FOLDER_PARTS = 6
 """`results/{tenant}/{yyyy}/{mm}/{dd}/{job}`: the sixth part of a result's name is its job."""
 
 
-def result_key(job: Job, number: int) -> str:
+def result_key(job: Job, number: int, media_type: str = PNG) -> str:
     """Return where one picture of a job lies, counted from 0."""
-    return f"{result_folder(job)}/{number}.png"
+    return f"{result_folder(job)}/{number}{SUFFIXES[media_type]}"
+
+
+def media_type_of(key: str) -> str:
+    """Return the media type of a result by its name."""
+    return next((kind for kind, suffix in SUFFIXES.items() if key.endswith(suffix)), PNG)
 
 
 def receipt_key(job: Job) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MIB = 2**20
 PIXEL = b"iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
 """A PNG of one grey pixel, as base64."""
+URL_SAFE = bytes.maketrans(b"+/", b"-_")
 LINE = 76
 """Characters in a line of base64, as mail programs break it."""
 ENDINGS = {
@@ -58,6 +59,18 @@ def _data_uri(job_id: str, picture: bytes, _amount: int) -> Reply:
     return _around(job_id, b'["data:image/png;base64,', rb"\n".join(lines), b'"]')
 
 
+def _charset(job_id: str, picture: bytes, _amount: int) -> Reply:
+    return _around(job_id, b'["data:image/png;charset=utf-8;base64,', picture, b'"]')
+
+
+def _url_safe(job_id: str, picture: bytes, _amount: int) -> Reply:
+    return _around(job_id, b'["', picture.translate(URL_SAFE).rstrip(b"="), b'"]')
+
+
+def _object(job_id: str, picture: bytes, _amount: int) -> Reply:
+    return _around(job_id, b'[{"data":"', picture, b'","type":"image/png"}]')
+
+
 def _other_order(job_id: str, picture: bytes, _amount: int) -> Reply:
     head = f'{{"delayTime":312,"executionTime":7421,"id":"{job_id}","output":{{"images":["'
     return Reply(200, (head.encode(), picture, b'"]},"status":"COMPLETED"}'))
@@ -89,6 +102,9 @@ MISSHAPEN: dict[Mode, Callable[[str, bytes, int], Reply]] = {
     Mode.RESULT_MANY: _many,
     Mode.RESULT_STRING: _string,
     Mode.RESULT_DATA_URI: _data_uri,
+    Mode.RESULT_CHARSET: _charset,
+    Mode.RESULT_URL_SAFE: _url_safe,
+    Mode.RESULT_OBJECT: _object,
     Mode.RESULT_OTHER_ORDER: _other_order,
     Mode.RESULT_MISSING: _missing,
     Mode.RESULT_EMPTY: _empty,

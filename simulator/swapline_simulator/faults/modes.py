@@ -75,6 +75,9 @@ class Mode(StrEnum):
     RESULT_MANY = "result_many"
     RESULT_STRING = "result_string"
     RESULT_DATA_URI = "result_data_uri"
+    RESULT_CHARSET = "result_charset"
+    RESULT_URL_SAFE = "result_url_safe"
+    RESULT_OBJECT = "result_object"
     RESULT_OTHER_ORDER = "result_other_order"
     RESULT_MISSING = "result_missing"
     RESULT_EMPTY = "result_empty"
@@ -84,6 +87,8 @@ class Mode(StrEnum):
     RESULT_JPEG = "result_jpeg"
     RESULT_HTML = "result_html"
     RESULT_OTHER_SIZE = "result_other_size"
+    RESULT_WHITE_SPACE = "result_white_space"
+    RESULT_WEBP = "result_webp"
     RESULT_GZIP_BOMB = "result_gzip_bomb"
     RESULT_HUGE = "result_huge"
     RESULT_FAILED = "result_failed"
@@ -172,6 +177,9 @@ MODES: dict[Mode, Row] = {
     Mode.RESULT_MANY: Row("COMPLETED with a list of many PNGs of one pixel", 100_000, "pictures"),
     Mode.RESULT_STRING: Row("COMPLETED, `images` is one string and no list"),
     Mode.RESULT_DATA_URI: Row("COMPLETED, the picture begins with `data:` and has a line break every 76 characters"),
+    Mode.RESULT_CHARSET: Row("COMPLETED, the picture begins with `data:image/png;charset=utf-8;base64,`"),
+    Mode.RESULT_URL_SAFE: Row("COMPLETED, the picture in the URL-safe alphabet of base64, without padding"),
+    Mode.RESULT_OBJECT: Row('COMPLETED, an object `{"data": …, "type": …}` where a string was promised'),
     Mode.RESULT_OTHER_ORDER: Row("COMPLETED, the reply's keys in alphabetical order, with the host's two times"),
     Mode.RESULT_MISSING: Row("COMPLETED without `output`"),
     Mode.RESULT_EMPTY: Row("COMPLETED, `images` is an empty list"),
@@ -181,6 +189,8 @@ MODES: dict[Mode, Row] = {
     Mode.RESULT_JPEG: Row("COMPLETED, the picture is a JPEG"),
     Mode.RESULT_HTML: Row("COMPLETED, the picture is an HTML page"),
     Mode.RESULT_OTHER_SIZE: Row("COMPLETED, the PNG is half as wide and half as high as the ratio promises"),
+    Mode.RESULT_WHITE_SPACE: Row("COMPLETED, a line break follows the PNG"),
+    Mode.RESULT_WEBP: Row("COMPLETED, a WebP where a PNG was promised"),
     Mode.RESULT_GZIP_BOMB: Row("COMPLETED, a small gzip body that unpacks to a large one", 512, "MiB"),
     Mode.RESULT_HUGE: Row("COMPLETED, a large body, streamed without saying how long it is", 200, "MB"),
     Mode.RESULT_FAILED: Row("FAILED"),

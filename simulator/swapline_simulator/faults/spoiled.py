@@ -31,6 +31,17 @@ def _jpeg(picture: bytes) -> bytes:
         return jpeg(opened.convert("RGB"))
 
 
+def _webp(picture: bytes) -> bytes:
+    out = BytesIO()
+    with Image.open(BytesIO(picture)) as opened:
+        opened.convert("RGB").save(out, "WEBP", method=0)
+    return out.getvalue()
+
+
+def _white_space(picture: bytes) -> bytes:
+    return picture + b"\n"
+
+
 def _html(_picture: bytes) -> bytes:
     return page("504.html")
 
@@ -44,6 +55,8 @@ SPOILED: dict[Mode, Callable[[bytes], bytes]] = {
     Mode.RESULT_CUT_PNG: _cut,
     Mode.RESULT_CORRUPT_PNG: _corrupt,
     Mode.RESULT_JPEG: _jpeg,
+    Mode.RESULT_WEBP: _webp,
+    Mode.RESULT_WHITE_SPACE: _white_space,
     Mode.RESULT_HTML: _html,
     Mode.RESULT_OTHER_SIZE: _other_size,
 }

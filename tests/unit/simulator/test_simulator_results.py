@@ -87,6 +87,20 @@ def test_a_jpeg_is_a_jpeg_of_the_same_size(png: bytes) -> None:
         assert (opened.format, opened.size) == ("JPEG", (1280, 1280))
 
 
+def test_a_webp_is_a_webp_of_the_same_size(png: bytes) -> None:
+    with Image.open(BytesIO(picture(png, Mode.RESULT_WEBP))) as opened:
+        assert (opened.format, opened.size) == ("WEBP", (1280, 1280))
+
+
+def test_the_same_picture_comes_in_other_spellings(png: bytes) -> None:
+    encoded = base64.b64encode(png).decode()
+    assert body_of(png, Mode.RESULT_CHARSET)["output"]["images"] == [f"data:image/png;charset=utf-8;base64,{encoded}"]
+    assert body_of(png, Mode.RESULT_OBJECT)["output"]["images"] == [{"data": encoded, "type": "image/png"}]
+    [url_safe] = body_of(png, Mode.RESULT_URL_SAFE)["output"]["images"]
+    assert url_safe == base64.urlsafe_b64encode(png).decode().rstrip("=")
+    assert picture(png, Mode.RESULT_WHITE_SPACE) == png + b"\n"
+
+
 def test_a_page_as_picture_is_html(png: bytes) -> None:
     assert picture(png, Mode.RESULT_HTML).startswith(b"<html>")
 

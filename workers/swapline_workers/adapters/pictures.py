@@ -10,7 +10,7 @@ import pybase64
 from swapline_producer.contract import LinkedImage
 from swapline_producer.errors import ObjectMissing
 from swapline_producer.storage import LONGEST_URL_LIFE
-from swapline_producer.storage.keys import receipt_key
+from swapline_producer.storage.keys import media_type_of, receipt_key
 from swapline_producer.storage.receipts import receipt_of, stored_pictures
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from swapline_producer.storage import Storage
     from swapline_workers.core.picture_memory import Picture
 
-PNG = "image/png"
 JSON = "application/json"
 
 
@@ -53,7 +52,7 @@ class PictureStore:
         The receipt is the commit: without it what is there is of a try that broke off.
         """
         for picture in pictures:
-            self._storage.put(picture.known.key, picture.data, PNG)
+            self._storage.put(picture.known.key, picture.data, media_type_of(picture.known.key))
         self._storage.put(receipt_key(job), receipt_of(job, [picture.known for picture in pictures]), JSON)
 
     def stored(self, job: Job) -> tuple[StoredPicture, ...]:

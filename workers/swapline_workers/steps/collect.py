@@ -13,7 +13,7 @@ from swapline_producer.contract.changes import Change
 from swapline_producer.storage.keys import result_key
 from swapline_workers.core.outcomes import Next, Outcome
 from swapline_workers.core.picture_memory import Picture
-from swapline_workers.core.reply.png import size_of
+from swapline_workers.core.reply.picture import info_of
 from swapline_workers.steps.schedule import detection_delay, service_time_sample
 from swapline_workers.steps.storing import wait_for_place
 
@@ -43,9 +43,10 @@ def read(job: Job, reply: StatusReply) -> tuple[Picture, ...]:
 
 def _picture(job: Job, number: int, data: bytes) -> Picture:
     """Hash a picture here, while its bytes are in the processor's cache."""
-    width, height = size_of(data)
+    kind, width, height = info_of(data)
     digest = hashlib.sha256(data).hexdigest()
-    known = StoredPicture(key=result_key(job, number), sha256=digest, bytes=len(data), width=width, height=height)
+    key = result_key(job, number, kind)
+    known = StoredPicture(key=key, sha256=digest, bytes=len(data), width=width, height=height)
     return Picture(known, data)
 
 

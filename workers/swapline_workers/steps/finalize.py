@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from swapline_producer.contract import Canceling, FailureCode, Job, State, StoredPicture
 from swapline_producer.errors import StorageError
+from swapline_producer.storage.keys import PNG, media_type_of
 from swapline_workers import errors
 from swapline_workers.core.outcomes import STALE, Outcome, Stop
 from swapline_workers.steps import status
@@ -91,9 +92,11 @@ def _store(job: Job, place: Place, ports: Ports, learned: Learned) -> Outcome:
 
 
 def _warnings(job: Job, images: tuple[StoredPicture, ...]) -> list[str]:
-    """A picture of another size than the page promises is stored all the same: it is paid."""
+    """A picture of another size or type than the page promises is stored all the same: it is paid."""
     width, height = job.spec.expected_size
-    return [
+    kinds = [(image.key, media_type_of(image.key)) for image in images]
+    other_types = [f"{key} is {kind}; {PNG} was expected" for key, kind in kinds if kind != PNG]
+    return other_types + [
         f"{image.key} is {image.width}x{image.height}; {width}x{height} was expected"
         for image in images
         if (image.width, image.height) != (width, height)

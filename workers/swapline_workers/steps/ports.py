@@ -44,7 +44,7 @@ class StatusReply(Protocol):
         """What the reply says of a failure: one of the vendor's codes where it names one, or its words, cut short."""
 
     def pictures(self) -> list[bytes]:
-        """Read the rest of the reply and give every picture in it, decoded and checked to be a whole PNG.
+        """Read the rest of the reply and give every picture in it, decoded and checked to be whole.
 
         Raises OutputMissing, OutputInvalid, or Unclear when the connection broke on the way.
         """

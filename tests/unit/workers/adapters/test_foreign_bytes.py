@@ -25,8 +25,9 @@ from swapline_producer.errors import ImageError, RequestError, SwaplineError, We
 from swapline_producer.ledger.record import job_of
 from swapline_producer.webhooks.signing import new_secret, verify
 from swapline_workers.adapters.http.retry_after import retry_after
+from swapline_workers.core.reply.picture_text import PictureError, decode
 from swapline_workers.core.reply.png import PngError, walk
-from swapline_workers.core.reply.status_reply import PictureError, ReplyError, decode, read
+from swapline_workers.core.reply.status_reply import ReplyError, read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -234,8 +234,24 @@ BAD = {
 }
 
 
+READ = {
+    "an object": {"data": IMAGES, "type": "image/png"},
+    "unpadded": IMAGES.rstrip("="),
+    "URL-safe": IMAGES.replace("+", "-").replace("/", "_"),
+    "a data URI with a charset": f"data:image/png;charset=utf-8;base64,{IMAGES}",
+    "a line break after IEND": base64.b64encode(PICTURE + b"\n").decode(),
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_paid_picture_is_read_in_another_spelling(vendor: responses.RequestsMock, name: str) -> None:
+    vendor.post(STATUS, json={"id": "job-abc-123", "status": "COMPLETED", "output": {"images": [READ[name]]}})
+    with client().poll("job-abc-123", V6) as look:
+        assert look.pictures() == [PICTURE]
+
+
 @pytest.mark.parametrize("name", BAD)
-def test_what_is_not_a_whole_png_is_invalid_output(vendor: responses.RequestsMock, name: str) -> None:
+def test_what_is_not_a_whole_picture_is_invalid_output(vendor: responses.RequestsMock, name: str) -> None:
     vendor.post(STATUS, json={"status": "COMPLETED", "output": {"images": [IMAGES, BAD[name]]}})
     with client().poll("job-abc-123", V6) as look, pytest.raises(OutputInvalid, match="picture 1 of the reply") as bad:
         look.pictures()

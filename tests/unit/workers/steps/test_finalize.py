@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 
 import pytest
+from PIL import Image
 
 from support.fakes import AT, FakePictures, FakeStatusReply, FakeVendor, World, job, png
 from swapline_producer.contract import FailureCode, Job, State, Step, StoredPicture
@@ -68,6 +70,22 @@ def test_a_picture_of_another_size_is_kept_with_a_warning() -> None:
     finalize(ready, AT, world.ports)
     assert world.session.last.to is State.SUCCEEDED
     assert world.session.last.data == {"warnings": [f"{result_key(ready, 0)} is 640x480; 1200x1800 was expected"]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "suffix", "media_type"), [("JPEG", "jpg", "image/jpeg"), ("WEBP", "webp", "image/webp")]
+)
+def test_a_paid_picture_of_another_type_is_stored_under_its_own_with_a_warning(
+    kind: str, suffix: str, media_type: str
+) -> None:
+    out = io.BytesIO()
+    Image.new("RGB", (1200, 1800)).save(out, kind)
+    world, ready = completed(out.getvalue())
+    assert finalize(ready, AT, world.ports) == Stop("SUCCEEDED")
+    key = result_key(ready, 0, media_type)
+    assert key.endswith(f"/0.{suffix}")
+    assert world.pictures.objects[key] == out.getvalue()
+    assert world.session.last.data == {"warnings": [f"{key} is {media_type}; image/png was expected"]}
 
 
 def test_the_customer_is_told_next() -> None:

@@ -17,8 +17,9 @@ from swapline_workers.adapters.http.exchange import PlainReply
 from swapline_workers.adapters.translation import QUOTE_LIMIT
 from swapline_workers.core.reply import status_reply as reply
 from swapline_workers.core.reply.evidence import find_code, words
-from swapline_workers.core.reply.png import PngError, walk
-from swapline_workers.core.reply.status_reply import COMPLETED, PREFIX, PictureError, ReplyError
+from swapline_workers.core.reply.picture import NotWhole, whole_picture
+from swapline_workers.core.reply.picture_text import PictureError, decode
+from swapline_workers.core.reply.status_reply import COMPLETED, PREFIX, ReplyError
 from swapline_workers.errors import MisdirectedReply, OutputInvalid, OutputMissing, TooManyPictures, Unclear
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ class OpenStatusReply:
         return find_code(body) or self._translator.clean(words(data) or "") or None
 
     def pictures(self) -> list[bytes]:
-        """Read the rest and give every picture of the reply, each checked to be a whole PNG. Once only.
+        """Read the rest and give every picture of the reply, each checked to be whole. Once only.
 
         They have a time of their own, as the slot has been passed on: on a slow line they take minutes. The reply's
         buffer is given on as soon as they are decoded: they are stored for longer than they were read. Raises
@@ -201,11 +202,9 @@ class OpenStatusReply:
 
     def _picture(self, number: int, image: object) -> bytes:
         try:
-            picture = reply.decode(image)
-            walk(picture, inflate=self._inflate)
-        except (PictureError, PngError) as error:
-            raise OutputInvalid(f"picture {number} of the reply is not a whole PNG: {error}") from error
-        return picture
+            return whole_picture(decode(image), inflate=self._inflate)
+        except (PictureError, NotWhole) as error:
+            raise OutputInvalid(f"picture {number} of the reply is not a whole picture: {error}") from error
 
     def _wait_for_words(self, began: float, clock: Callable[[], float]) -> float:
         while not self._body.data[:PREFIX].strip() and self._body.more():

@@ -7,15 +7,12 @@ many strings, placeholders that a reply could have meant) goes the plain way: th
 
 from __future__ import annotations
 
-import binascii
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
-import pybase64
 
 from swapline_producer.contract import FailureCode
-from swapline_workers.core.reply.evidence import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,8 +38,6 @@ _NUL = b"\\u0000"
 _TOKEN = re.compile(rb'\s*("(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s"{}\[\],:]+)', re.DOTALL)
 _EARLY = (b'"status"', b'"id"')
 _INTEGER = re.compile(rb"-?(?:0|[1-9][0-9]*)")
-_NO_LINE_BREAKS = {ord("\r"): None, ord("\n"): None}
-_DATA_URI = re.compile(rb"data:[\w.+/\\-]{0,64};base64,", re.IGNORECASE)
 
 
 class ReplyError(ValueError):
@@ -54,17 +49,13 @@ class ReplyError(ValueError):
         self.code = code
 
 
-class PictureError(ValueError):
-    """An entry of `output.images` is not base64 text."""
-
-
 class Reply(NamedTuple):
     """A whole status reply. `data` is its JSON, in which pictures may be placeholders."""
 
     status: str
     data: dict[str, object]
     images: list[object]
-    """What stands in `output.images`, empty entries left out: views of raw text, or what JSON says. See `decode`."""
+    """What stands in `output.images`, empty entries left out: views of raw text, or JSON. See `picture_text`."""
 
 
 class Beginning(NamedTuple):
@@ -99,7 +90,7 @@ def _early_text(word: bytes, *, whole: bool) -> str | None:
     """Give a value as text: of a string, or of an integer, which more digits may follow where it is not `whole`."""
     if word.startswith(_QUOTE):
         try:
-            return _string(word) or None
+            return json_string(word) or None
         except ReplyError:
             return None
     return word.decode() if whole and _INTEGER.fullmatch(word) else None
@@ -140,30 +131,6 @@ def read(body: bytes | bytearray, length: int | None = None) -> Reply:
         raise ReplyError(problem, code=FailureCode.VENDOR_STATUS_INVALID)
     places: dict[object, memoryview] = {f"\0{number}": text for number, text in enumerate(cut)}
     return Reply(status, data, [places.get(i, i) if isinstance(i, str) else i for i in images])
-
-
-def decode(image: object) -> bytes:
-    """Give the bytes of an entry of `images`: strict base64; a data URI's head and line breaks are tolerated.
-
-    Raises PictureError, and ReplyError where the text is not even legal JSON.
-    """
-    if isinstance(image, memoryview):
-        try:
-            return pybase64.b64decode(_without_head(image), validate=True)
-        except binascii.Error:  # line breaks, escapes, or no base64 at all
-            image = _string(b'"' + image + b'"')
-    if not isinstance(image, str):
-        raise PictureError(f"an entry of output.images is not text but {type(image).__name__}")
-    try:
-        text = image.translate(_NO_LINE_BREAKS).strip(" \t").encode("ascii")
-        return pybase64.b64decode(_without_head(memoryview(text)), validate=True)
-    except (UnicodeEncodeError, binascii.Error) as error:
-        raise PictureError(f"it is not base64: {excerpt(image[:40])!r}") from error
-
-
-def _without_head(text: memoryview) -> memoryview:
-    head = _DATA_URI.match(text)
-    return text[head.end() :] if head else text
 
 
 def _cut(body: bytes | bytearray, view: memoryview) -> tuple[bytes | memoryview, list[memoryview]]:
@@ -217,7 +184,8 @@ def _images(data: dict[str, object]) -> list[object]:
     return [image for image in (images if isinstance(images, list) else [images]) if image not in (None, "")]
 
 
-def _string(word: bytes) -> str:
+def json_string(word: bytes) -> str:
+    """Return the text of a JSON string, its quotation marks included. Raises ReplyError."""
     try:
         return str(orjson.loads(word))
     except orjson.JSONDecodeError as error:

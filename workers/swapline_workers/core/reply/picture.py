@@ -1,0 +1,68 @@
+"""Whether some bytes are one whole picture, and which: a PNG as the vendor's page promises, or a JPEG or WebP.
+
+It has been paid for, so a picture of another type is kept under its true type. Only a PNG has checksums: of the others,
+size and end are checked, as they are of an input.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from swapline_producer.client.picture_formats import BrokenHeader, CutShort, measure, media_type
+from swapline_workers.core.reply.png import MAX_PIXELS, SIGNATURE, PngError, size_of, walk
+
+PNG = "image/png"
+WHITE_SPACE = b" \t\r\n"
+"""What may follow a PNG: no PNG ends so itself, as the checksum of IEND ends in 82 (hexadecimal)."""
+
+
+class NotWhole(ValueError):  # noqa: N818 -- it names the situation
+    """The bytes are not one whole picture; the message says where it is wrong."""
+
+
+class PictureInfo(NamedTuple):
+    """What a whole picture is; its size is in pixels, before EXIF rotation."""
+
+    media_type: str
+    width: int
+    height: int
+
+
+def whole_picture(data: bytes, *, inflate: bool) -> bytes:
+    """Return one whole picture, without the white space that follows a PNG. `inflate` is of `png.walk`.
+
+    Raises NotWhole.
+    """
+    kind = media_type(data) or PNG
+    if kind != PNG:
+        _check(data, kind)
+        return data
+    picture = data.rstrip(WHITE_SPACE) if data.startswith(SIGNATURE) and data[-1:] in WHITE_SPACE else data
+    try:
+        walk(picture, inflate=inflate)
+    except PngError as error:
+        raise NotWhole(str(error)) from error
+    return picture
+
+
+def info_of(data: bytes) -> PictureInfo:
+    """Return what a picture that was found whole is. Raises NotWhole for what cannot have been."""
+    kind = media_type(data) or PNG
+    if kind != PNG:
+        return _check(data, kind)
+    try:
+        return PictureInfo(PNG, *size_of(data))
+    except PngError as error:
+        raise NotWhole(str(error)) from error
+
+
+def _check(data: bytes, kind: str) -> PictureInfo:
+    try:
+        width, height = measure(data, kind)
+    except BrokenHeader:
+        raise NotWhole(f"it begins like {kind}, and its header is broken") from None
+    except CutShort:
+        raise NotWhole(f"it is {kind}, cut short after {len(data)} bytes") from None
+    if width * height > MAX_PIXELS:
+        raise NotWhole(f"{width}x{height} is more than {MAX_PIXELS // 1_000_000} megapixels")
+    return PictureInfo(kind, width, height)
