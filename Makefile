@@ -7,7 +7,10 @@ BIN := .venv/bin
 JOBS := 4
 # JOBS= of a bench is another thing; said on the command line only.
 BENCH_JOBS = $(if $(filter command,$(firstword $(origin JOBS))),--jobs $(JOBS))
+# STAMP: all of requirements.lock and requirements-dev.lock is installed; RUNTIME: at least the first.
 STAMP := .venv/.installed
+RUNTIME := .venv/.installed-runtime
+LOCKED := --no-header --no-emit-index-url --no-annotate --universal --generate-hashes --python-version 3.11
 PACKAGES := producer workers simulator
 EDITABLE := $(addprefix -e ./,$(PACKAGES))
 
@@ -22,9 +25,9 @@ export PHOTO KEEP
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: $(STAMP) ## Build .venv from requirements.lock, with the three packages in it (uv is used where it is found)
+install: $(RUNTIME) ## Build .venv from requirements.lock, with our packages in it (uv is used where it is found)
 
-demo: $(STAMP) ## Take photographs through the whole system (PHOTO=my.jpg for your own, KEEP=1 keeps it up)
+demo: $(RUNTIME) ## Take photographs through the whole system (PHOTO=my.jpg for your own, KEEP=1 keeps it up)
 	@case "$$PHOTO" in ''|/*) ;; *) [ -e "$$PHOTO" ] || PHOTO="$$CALLED_FROM/$$PHOTO" ;; esac; \
 	case "$$KEEP" in 0|no|false) KEEP= ;; esac; \
 	exec $(BIN)/swapline demo $${PHOTO:+--photo "$$PHOTO"} $${KEEP:+--keep}
@@ -93,40 +96,45 @@ bench-board: $(STAMP) ## Ask the board over a large ledger how long its pages ta
 bench-polling: $(STAMP) ## Compare schedules of looks: table and plot into docs/ (LIVE="--jobs 200": the whole system instead)
 	$(BIN)/python $(if $(LIVE),bench/polling_live.py $(LIVE),bench/polling.py)
 
-lock: ## Resolve requirements.lock again (needs uv)
+lock: ## Resolve requirements.lock (demo and workers) and requirements-dev.lock (what tools need besides) again (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv; nothing else does." >&2; exit 1; }
-	uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --no-annotate -q --extra local --extra otel --extra ed25519 \
-		$(addsuffix /pyproject.toml,$(PACKAGES)) --group build --group bench --group dev \
-		$(addprefix --no-emit-package swapline-,$(PACKAGES)) \
-		--python-version 3.11 -o requirements.lock
-	uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --no-annotate -q --extra local --extra otel --extra ed25519 \
-		$(addsuffix /pyproject.toml,$(PACKAGES)) --constraints requirements.lock --group build \
-		$(addprefix --no-emit-package swapline-,$(PACKAGES)) \
-		--python-version 3.11 -o ops/docker/requirements.lock
+	uv pip compile -q $(LOCKED) --extra local --extra otel --extra ed25519 $(addsuffix /pyproject.toml,$(PACKAGES)) --group build \
+		$(addprefix --no-emit-package swapline-,$(PACKAGES)) -o requirements.lock
+	uv pip compile -q $(LOCKED) --extra local --extra otel --extra ed25519 $(addsuffix /pyproject.toml,$(PACKAGES)) --group bench --group dev \
+		--constraints requirements.lock $(addprefix --no-emit-package swapline-,$(PACKAGES)) \
+		$$(sed -n 's/^\([a-z0-9-]*\)==[^;]*$$/--no-emit-package \1/p' requirements.lock) -o requirements-dev.lock
 
 clean: ## Remove what the verbs made: .venv, .demo, caches
 	rm -rf .venv .demo dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find $(PACKAGES) tests bench ops -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# PYTHON=... on the command line is tried first. A .venv of another Python is made anew: the two would mix. The packages
-# are installed as links to their folders, without asking for dependencies: the lock has them all, each with its hash.
-$(STAMP): requirements.lock pyproject.toml $(addsuffix /pyproject.toml,$(PACKAGES))
-	@for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 ''; do \
-		[ -n "$$python" ] || { echo "Swapline needs Python 3.11 or newer as python3; install it, or say make PYTHON=/path/to/python3." >&2; exit 1; }; \
-		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; \
-	done; \
-	set -e; \
-	echo "Building .venv from requirements.lock; the first time takes a minute or two."; \
-	which='import sys; print(sys.base_prefix, sys.version)'; \
-	mode=; \
-	[ "$$($(BIN)/python -c "$$which" 2>&1)" = "$$("$$python" -c "$$which")" ] || mode=--clear; \
-	if command -v uv >/dev/null; then \
-		uv venv --quiet $${mode:---allow-existing} --python "$$python" .venv; \
-		uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock; \
-		uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(EDITABLE); \
-	else \
-		"$$python" -m venv $$mode .venv || { echo "python3 cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv." >&2; exit 1; }; \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(EDITABLE); \
-	fi; \
-	touch $(STAMP)
+$(RUNTIME): requirements.lock pyproject.toml $(addsuffix /pyproject.toml,$(PACKAGES))
+	@$(call build_environment,requirements.lock)
+	@touch $(RUNTIME)
+
+$(STAMP): requirements.lock requirements-dev.lock pyproject.toml $(addsuffix /pyproject.toml,$(PACKAGES))
+	@$(call build_environment,requirements.lock requirements-dev.lock)
+	@touch $(RUNTIME) $(STAMP)
+
+# PYTHON=... on the command line is tried first. A .venv of another Python is built anew: the two would mix. A lock lists
+# every package with its hash, so that nothing is resolved; our packages are installed as links to their folders.
+define build_environment
+for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 ''; do \
+	[ -n "$$python" ] || { echo "Swapline needs Python 3.11 or newer as python3; install it, or run make PYTHON=/path/to/python3." >&2; exit 1; }; \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; \
+done; \
+set -e; \
+echo "Building .venv from $(1); the first time takes a minute."; \
+which='import sys; print(sys.base_prefix, sys.version)'; \
+mode=; \
+[ "$$($(BIN)/python -c "$$which" 2>&1)" = "$$("$$python" -c "$$which")" ] || mode=--clear; \
+if command -v uv >/dev/null; then \
+	uv venv --quiet $${mode:---allow-existing} --python "$$python" .venv; \
+	uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes $(addprefix -r ,$(1)); \
+	uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(EDITABLE); \
+else \
+	"$$python" -m venv $$mode .venv || { echo "python3 cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv." >&2; exit 1; }; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes $(addprefix -r ,$(1)); \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(EDITABLE); \
+fi
+endef

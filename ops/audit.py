@@ -16,7 +16,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build"
-LOCK = ROOT / "requirements.lock"
+LOCKS = (ROOT / "requirements.lock", ROOT / "requirements-dev.lock")
 BIN = Path(sys.executable).parent
 PATIENCE = 15
 """Seconds for one answer of a registry."""
@@ -52,14 +52,15 @@ def looked_up(report: dict[str, Any]) -> tuple[int, int, list[str]]:
 
 def check_lock() -> bool:
     """Every package of the lock has one version and its hashes."""
-    loose = unpinned(LOCK.read_text())
+    loose = [name for lock in LOCKS for name in unpinned(lock.read_text())]
     report("lock", f"not pinned by hash: {', '.join(loose)}" if loose else "every package is pinned by hash")
     return not loose
 
 
 def check_vulnerabilities() -> bool:
     """No package of the lock has a known hole, as far as a registry could be asked."""
-    command = [BIN / "pip-audit", "-r", LOCK, "--disable-pip", "--require-hashes", "-f", "json"]
+    locks = [part for lock in LOCKS for part in ("-r", lock)]
+    command = [BIN / "pip-audit", *locks, "--disable-pip", "--require-hashes", "-f", "json"]
     done = run(*command, "--progress-spinner", "off", "--timeout", str(PATIENCE))
     try:
         report = json.loads(done.stdout)
@@ -81,10 +82,10 @@ def check_vulnerabilities() -> bool:
 
 
 def write_bill() -> bool:
-    """Write the bill of materials, CycloneDX as JSON, checked against its schema."""
+    """Write the bill of materials of what runs, CycloneDX as JSON, checked against its schema."""
     BUILD.mkdir(exist_ok=True)
     bill = BUILD / "sbom.cdx.json"
-    command = [BIN / "cyclonedx-py", "requirements", LOCK, "--pyproject", ROOT / "pyproject.toml"]
+    command = [BIN / "cyclonedx-py", "requirements", LOCKS[0], "--pyproject", ROOT / "pyproject.toml"]
     done = run(*command, "--output-reproducible", "--validate", "--of", "JSON", "-o", bill)
     if done.returncode:
         report("bill of materials", done.stderr.strip()[-300:])
@@ -98,7 +99,7 @@ def write_bill() -> bool:
 def check_secrets() -> bool:
     """No secret in the tree that the baseline does not know."""
     files = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard").stdout.split("\0")
-    there = [name for name in files if name and (ROOT / name).is_file() and not name.endswith("requirements.lock")]
+    there = [name for name in files if name and (ROOT / name).is_file() and not name.endswith(".lock")]
     tests = [name for name in there if name.startswith("tests/")]
     ours = [name for name in there if not name.startswith("tests/") and name != ".secrets.baseline"]
     hook = run(BIN / "detect-secrets-hook", "--baseline", ".secrets.baseline", *ours)

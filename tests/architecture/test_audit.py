@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 AUDIT: dict[str, Any] = runpy.run_path(str(ROOT / "ops" / "audit.py"))
-LOCK = (ROOT / "requirements.lock").read_text()
+LOCK = "".join((ROOT / name).read_text() for name in ("requirements.lock", "requirements-dev.lock"))
 
 
 def test_every_package_of_the_lock_has_one_version_and_its_hashes() -> None:

@@ -63,5 +63,8 @@ def test_nothing_speaks_of_registries_or_of_a_machine() -> None:
         for path in (ROOT / top).rglob("*")
         if path.is_file() and path.suffix in suffixes and "__pycache__" not in path.parts
     ]
-    ours += [ROOT / name for name in ("README.md", "Makefile", "pyproject.toml", "requirements.lock")]
+    ours += [
+        ROOT / name
+        for name in ("README.md", "Makefile", "pyproject.toml", "requirements.lock", "requirements-dev.lock")
+    ]
     assert [str(path) for path in ours if words.search(path.read_text(errors="replace"))] == []

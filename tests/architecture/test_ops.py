@@ -104,7 +104,7 @@ def test_a_worker_gets_more_time_to_stop_than_it_takes() -> None:
 def test_what_the_image_is_built_from_is_there() -> None:
     dockerfile = (ROOT / "ops/docker/Dockerfile").read_text()
     copied = re.findall(r"^COPY (?!--from)(\S+) ", dockerfile, re.MULTILINE)
-    assert copied == ["ops/docker/requirements.lock", "producer", "workers", "simulator", "ops/flower"]
+    assert copied == ["requirements.lock", "producer", "workers", "simulator", "ops/flower"]
     assert [source for source in copied if not (ROOT / source).exists()] == []
     sent = (ROOT / ".dockerignore").read_text()
     assert [source for source in copied if f"!{source}\n" not in sent] == []
@@ -120,11 +120,18 @@ def pins(file: str) -> dict[str, set[str]]:
     }
 
 
-def test_the_images_lock_is_a_part_of_the_lock() -> None:
-    whole, image = pins("requirements.lock"), pins("ops/docker/requirements.lock")
-    assert {name: pin for name, pin in image.items() if whole.get(name) != pin} == {}
-    assert {"celery", "redis", "flower", "starlette", "prometheus-client"} <= set(image)
-    assert {"pytest", "playwright", "moto"} & set(image) == set()
+def test_what_runs_and_the_tools_of_development_have_a_lock_each() -> None:
+    runs, tools = pins("requirements.lock"), pins("requirements-dev.lock")
+    assert {"celery", "redis", "flower", "starlette", "prometheus-client"} <= set(runs)
+    assert {"pytest", "playwright", "moto"} <= set(tools)
+    assert {name for name in runs if name in tools and runs[name] != tools[name]} == set()
+
+
+def test_each_verb_installs_no_more_than_it_needs() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    needs = dict(re.findall(r"^([a-z0-9-]+): (\$\(\w+\)) ##", makefile, re.MULTILINE))
+    assert {verb for verb, stamp in needs.items() if stamp == "$(RUNTIME)"} == {"install", "demo"}
+    assert {"test", "check", "audit", "bench"} <= {verb for verb, stamp in needs.items() if stamp == "$(STAMP)"}
 
 
 @functools.cache

@@ -30,8 +30,8 @@ from support.pngs import SIGNATURE, chunk, ihdr, rows
 from support.servers import waited_for
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.contract import State
-from swapline_producer.messaging.publisher import broker_settings
 from swapline_simulator import Simulator, SimulatorConfig
+from swapline_workers.dispatch.broker import broker_settings
 from swapline_workers.local.ports import free_port
 from swapline_workers.local.valkey import EmbeddedValkey
 

@@ -22,8 +22,8 @@ from support.installation import SECRET, Installation, Receiver, Worker
 from support.servers import waited_for
 from swapline_producer import ProducerSettings, SwapRequest
 from swapline_producer.contract import EventType, FailureCode, Gender, Notification, Ratio, State, Step
-from swapline_producer.messaging.publisher import broker_settings
 from swapline_simulator import Simulator, sample_photographs
+from swapline_workers.dispatch.broker import broker_settings
 
 if TYPE_CHECKING:
     from collections.abc import Generator

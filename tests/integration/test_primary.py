@@ -13,8 +13,8 @@ from support.one_address import PASSWORD, OneAddress, admin, one_address
 from support.servers import waited_for
 from swapline_producer.ledger import connect
 from swapline_producer.ledger.primary import WrongServer
-from swapline_producer.messaging.publisher import broker_settings
 from swapline_producer.settings import ProducerSettings
+from swapline_workers.dispatch.broker import broker_settings
 from swapline_workers.dispatch.transport import Transport
 from swapline_workers.local.ports import LOOPBACK
 from swapline_workers.local.valkey import EmbeddedValkey

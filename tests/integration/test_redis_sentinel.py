@@ -16,8 +16,8 @@ from support.redis_servers import Watched, watched
 from support.servers import waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.errors import LedgerUnavailable, NotReplicated
-from swapline_producer.messaging.publisher import broker_settings
 from swapline_producer.settings import ProducerSettings
+from swapline_workers.dispatch.broker import broker_settings
 from swapline_workers.dispatch.transport import SentinelTransport, use_ours
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import pytest
 import redis
 from kombu import Connection, Consumer, Queue
 
-from swapline_producer.messaging.publisher import broker_settings
 from swapline_producer.settings import ProducerSettings
+from swapline_workers.dispatch.broker import broker_settings
 from swapline_workers.dispatch.transport import Transport
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from celery.platforms import EX_FAILURE
 
 from swapline_producer.errors import SettingsError, WrongOwner
 from swapline_producer.foreign_text import visible
-from swapline_producer.messaging.publisher import broker_settings
 from swapline_workers.dispatch import quiet_retry as looking_again
+from swapline_workers.dispatch.broker import broker_settings
 from swapline_workers.dispatch.local_dispatcher import LocalDispatcher
 from swapline_workers.dispatch.transport import use_ours
 from swapline_workers.runtime.bootstrap import Builder

@@ -1,15 +1,8 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
-from swapline_producer.messaging.publisher import broker_settings
 from swapline_producer.redis_url import parse_redis_url
-from swapline_producer.settings import ProducerSettings
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -59,17 +52,6 @@ def test_certificates_are_verified_unless_it_is_said_otherwise() -> None:
 
 def test_celery_writes_it_the_same_way() -> None:
     assert parse_redis_url("rediss://h?ssl_cert_reqs=CERT_NONE").tls["ssl_cert_reqs"] == "none"
-
-
-def test_the_files_go_to_the_broker_and_to_the_sentinels_too(tmp_path: Path) -> None:
-    (tmp_path / "ca").touch()
-    url = f"sentinel://:pw@a;b/mine?sentinel_password=other&ssl_ca_certs={tmp_path / 'ca'}"
-    settings = broker_settings(ProducerSettings(redis_url=url))
-    assert settings["broker_use_ssl"]["ssl_ca_certs"] == str(tmp_path / "ca")
-    asked = settings["broker_transport_options"]
-    assert asked["master_name"] == "mine"
-    assert asked["sentinel_kwargs"]["ssl_ca_certs"] == str(tmp_path / "ca")
-    assert asked["sentinel_kwargs"]["password"] == "other"
 
 
 def test_no_password_shows_when_it_is_printed() -> None:

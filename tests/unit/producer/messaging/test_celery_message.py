@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from swapline_producer.contract import Step, StepMessage
 from swapline_producer.messaging.celery_message import decode_message, encode_message
-from swapline_producer.messaging.publisher import queues
+from swapline_workers.dispatch.broker import queues
 
 QUEUE = "swapline.poll"
 OF_THE_MOMENT = ("delivery_tag", "origin", "reply_to")

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from swapline_producer.settings import ProducerSettings
+from swapline_workers.dispatch.broker import broker_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_files_go_to_the_broker_and_to_the_sentinels_too(tmp_path: Path) -> None:
+    (tmp_path / "ca").touch()
+    url = f"sentinel://:pw@a;b/mine?sentinel_password=other&ssl_ca_certs={tmp_path / 'ca'}"
+    settings = broker_settings(ProducerSettings(redis_url=url))
+    assert settings["broker_use_ssl"]["ssl_ca_certs"] == str(tmp_path / "ca")
+    asked = settings["broker_transport_options"]
+    assert asked["master_name"] == "mine"
+    assert asked["sentinel_kwargs"]["ssl_ca_certs"] == str(tmp_path / "ca")
+    assert asked["sentinel_kwargs"]["password"] == "other"
