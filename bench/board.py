@@ -72,11 +72,11 @@ def in_parts(items: Iterable[AcceptRequest]) -> Iterator[list[AcceptRequest]]:
 
 def fill(ledger: Ledger, jobs: int) -> None:
     """Accept the jobs, and bring the older half to their ends."""
-    ledger.configure(Limits(max_in_flight=8, rescue_after=15))
+    ledger.limits.configure(Limits(max_in_flight=8, rescue_after=15))
     for part in in_parts(new_jobs(jobs)):
-        ledger.accept_many(part)
+        ledger.intake.accept_many(part)
     for n in range(0, round(jobs * ENDED), AT_ONCE):
-        for number, job in enumerate(ledger.get_many([f"{n + i:032x}" for i in range(AT_ONCE)])):
+        for number, job in enumerate(ledger.jobs.get_many([f"{n + i:032x}" for i in range(AT_ONCE)])):
             end(ledger, job, failed=number % FAILS == 0)
 
 
@@ -89,7 +89,7 @@ def end(ledger: Ledger, job: Job, *, failed: bool) -> None:
         note="failed" if failed else "succeeded",
         count={f"failed.{code}": 1} if failed else {},
     )
-    ledger.advance(job, change)
+    ledger.transitions.advance(job, change)
 
 
 def pages(jobs: int) -> dict[str, str]:

@@ -78,7 +78,7 @@ def many(here: Environment, rounds: Iterable[tuple[int, Iterable[SwapRequest]]])
         began = time.perf_counter()
         bulk(producer, requests)
         best = max(best, size / (time.perf_counter() - began))
-        made = producer.ledger.census()[State.QUEUED]
+        made = producer.ledger.stats.census()[State.QUEUED]
         if made != size + WARM_UP:
             raise SystemExit(f"{made} jobs were made instead of {size + WARM_UP}")
     return best

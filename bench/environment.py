@@ -139,11 +139,11 @@ class Environment:
 
     def in_flight(self) -> int:
         """Jobs that the vendor has, or is being given."""
-        census = self.ledger.census()
+        census = self.ledger.stats.census()
         return census[State.SUBMITTING] + census[State.RUNNING]
 
     def _census(self) -> dict[State, int]:
-        census = self.ledger.census()
+        census = self.ledger.stats.census()
         bad = {state: number for state, number in census.items() if number and state in BAD}
         if bad:
             raise SystemExit(f"not all succeeded: {bad}; the log: {(self.folder / 'log').read_text()[-2000:]}")

@@ -55,7 +55,7 @@ def soon_due(ledger: Ledger) -> dict[str, float]:
         f"{ledger.prefix}:due", now + 50, now + 1000, byscore=True, withscores=True
     )
     chosen = random.sample(found, min(SAMPLE, len(found)))
-    jobs = ledger.get_many([job_id for job_id, _ in chosen])
+    jobs = ledger.jobs.get_many([job_id for job_id, _ in chosen])
     due = dict(chosen)
     return {job.vendor_job_id: due[job.job_id] / 1000 for job in jobs if job.vendor_job_id and job.state == "RUNNING"}
 

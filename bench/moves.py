@@ -65,9 +65,9 @@ class Life:
         job_id, digest = f"{number:032d}", sha256(str(number).encode()).hexdigest()
         image = StoredImage(sha256=digest, media_type="image/jpeg", width=1500, height=2000, size=225_000)
         spec = JobSpec(image=image, gender=0, filter_id=12).model_dump(mode="json", exclude_none=True)
-        self.timed("hold", self.ledger.hold_input, digest, job_id)
+        self.timed("hold", self.ledger.retention.hold_input, digest, job_id)
         new = NewJob(job_id=job_id, spec=spec, queue_ttl=86_400, run_timeout=RUN)
-        accepted = self.timed("accept", self.ledger.accept, new)
+        accepted = self.timed("accept", self.ledger.intake.accept, new)
         if hasattr(accepted, "messages"):
             self._send(accepted.messages)
         else:  # versions before 0038 sent a message for each
@@ -77,7 +77,7 @@ class Life:
         self.messages += [(message.job_id, message.version) for message in messages]
 
     def _moved(self, name: str, job: Job, change: Change) -> Job:
-        advanced: Advanced | None = self.timed(name, self.ledger.advance, job, change)
+        advanced: Advanced | None = self.timed(name, self.ledger.transitions.advance, job, change)
         if advanced is None:
             raise SystemExit(f"{name}: another process moves these jobs")
         self._send(advanced.granted)
@@ -86,12 +86,12 @@ class Life:
     def work(self) -> None:
         """Read one message and do what the step does, but for the vendor and the store."""
         job_id, version = self.messages.popleft()
-        opened = self.timed("open", self.ledger.open, job_id, version)
+        opened = self.timed("open", self.ledger.transitions.open, job_id, version)
         if opened is None:
             raise SystemExit("another process moves these jobs")
         job = opened.job
         if job.state is State.QUEUED:
-            self._send(self.timed("line_up", self.ledger.line_up, job) or ())
+            self._send(self.timed("line_up", self.ledger.transitions.line_up, job) or ())
         elif job.state is State.SUBMITTING:
             self._submit(job)
         elif not job.polls:
@@ -140,7 +140,7 @@ class Life:
         while self.done < until:
             while self.messages:
                 self.work()
-            claimed = self.timed("claim", lambda: self.ledger.claim(ROUTES, limit=CLAIMED))
+            claimed = self.timed("claim", lambda: self.ledger.transitions.claim(ROUTES, limit=CLAIMED))
             self._send(claimed.messages)
 
 
@@ -158,7 +158,7 @@ def main() -> None:
     with TemporaryDirectory() as folder, EmbeddedValkey(Path(folder) / "valkey") as valkey:
         ledger = Ledger(connect(valkey.url))
         info: Callable[[str], Any] = ledger.client.info
-        ledger.configure(Limits(max_in_flight=AT_ONCE, rescue_after=RESCUE))
+        ledger.limits.configure(Limits(max_in_flight=AT_ONCE, rescue_after=RESCUE))
         life = Life(ledger, info("server")["process_id"], jobs + WARM_UP + WAITING)
         for _ in range(WAITING):
             life.enqueue()

@@ -74,7 +74,7 @@ def main() -> None:
             ProducerSettings(redis_url=valkey.url, key_prefix="bench", storage_url=(folder / "store").as_uri()),
         )
         work_off(producer, ledger, chosen.learn)
-        ledger.set_slots(chosen.slots)
+        ledger.limits.set_slots(chosen.slots)
         vendor.control.change(cap=chosen.slots)
         work_off(producer, ledger, chosen.jobs)
         report = vendor.control.report()
@@ -120,7 +120,7 @@ def work_off(producer: Producer, ledger: Ledger, jobs: int) -> None:
     photographs = sample_photographs()
     for number in range(jobs):
         producer.enqueue(SwapRequest(image=photographs[number % len(photographs)], gender=1, filter_id=12))
-    while any(number for state, number in ledger.census().items() if not state.finished):
+    while any(number for state, number in ledger.stats.census().items() if not state.finished):
         time.sleep(CHECKED_EVERY)
 
 

@@ -60,7 +60,7 @@ class Monitor(threading.Thread):
         """Count what all clients ask for, but those of the bench itself that are named `bench`."""
         super().__init__(name="monitor", daemon=True)
         self._client = connect(here.producer.settings.redis_url)
-        self._names = {script.sha: name for name, script in here.ledger._scripts.items()}  # noqa: SLF001 -- who else knows
+        self._names = {script.sha: name for name, script in here.ledger.scripts._loaded.items()}  # noqa: SLF001 -- who else knows
         self._began, self._ended = threading.Event(), threading.Event()
         self.commands: Counter[str] = Counter()
         """Commands that clients sent, scripts by their names."""
@@ -192,7 +192,7 @@ def main() -> None:
         warm = argparse.Namespace(**vars(chosen) | {"jobs": WARM_UP})
         work(here, receiver, warm, alone=False)
         found = dict(loads(here, receiver, chosen))
-        polls = here.ledger.counters().get("polls", 0) / here.ended()
+        polls = here.ledger.stats.counters().get("polls", 0) / here.ended()
     print(tables(found))
     print(f"{polls:.2f} polls a job.")
     warn_if_busy(here_found)

@@ -81,7 +81,7 @@ def measured(here: Environment, of: int, work: Callable[[], None]) -> dict[str, 
 
 def total_polls(here: Environment) -> int:
     """Return how many polls there have been."""
-    return here.ledger.counters().get("polls", 0)
+    return here.ledger.stats.counters().get("polls", 0)
 
 
 def to_the_end(jobs: int, size: int, workers: int, of: int) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def lives(producer: Producer, jobs: int, vendor: Simulator, url: str, folder: Pa
     )
     print_number("bytes of a finished job, its log among them", (memory(client) - before) / jobs)
     print_number("milliseconds of the server's CPU for one job", 1000 * (seconds(client) - cpu) / jobs)
-    polls = producer.ledger.counters().get("polls", 0) / jobs
+    polls = producer.ledger.stats.counters().get("polls", 0) / jobs
     print_number("polls of one job", polls)
     commands = {name: count - sent.get(name, 0) for name, count in calls(client).items()}
     print_number("moves (EVALSHA) of one job", commands.get("evalsha", 0) / jobs)

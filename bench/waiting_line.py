@@ -85,29 +85,29 @@ def timed_accept(producer: Producer, client: redis.Redis) -> float:
 
 def timed_hand_over(ledger: Ledger, client: redis.Redis) -> tuple[float, float]:
     """A claim that finds slots free; and the move that ends a job at the vendor and gives its slot to the next."""
-    ledger.set_slots(MOVES)
+    ledger.limits.set_slots(MOVES)
     client.config_resetstat()
-    messages = list(ledger.claim(ROUTES, limit=MOVES).messages)
+    messages = list(ledger.transitions.claim(ROUTES, limit=MOVES).messages)
     claim = microseconds(client)
     while len(messages) < MOVES:
-        messages += ledger.claim(ROUTES, limit=MOVES).messages
+        messages += ledger.transitions.claim(ROUTES, limit=MOVES).messages
     running = []
     for message in messages:
-        opened = ledger.open(message.job_id, message.version)
+        opened = ledger.transitions.open(message.job_id, message.version)
         if opened is None or opened.job.state is not State.SUBMITTING:
             continue
         change = Change(to=State.RUNNING, stamps={"submitted_at": 0, "run_until": 900}, due_in=900)
-        advanced = ledger.advance(opened.job, change)
+        advanced = ledger.transitions.advance(opened.job, change)
         if advanced:
             running.append(advanced.job)
     client.config_resetstat()
     handed = 0
     for job in running:
-        done = ledger.advance(job, Change(to=State.FAILED, note="bench"))
+        done = ledger.transitions.advance(job, Change(to=State.FAILED, note="bench"))
         handed += len(done.granted) if done else 0
     if handed != len(running):
         raise SystemExit(f"{handed} slots were passed on instead of {len(running)}")
-    ledger.set_slots(3)
+    ledger.limits.set_slots(3)
     return microseconds(client), claim
 
 
@@ -133,7 +133,7 @@ def worker_memory(url: str, vendor: Simulator, ledger: Ledger, folder: Path) -> 
         finally:
             child.terminate()
             child.wait(60)
-            ledger.set_slots(3)
+            ledger.limits.set_slots(3)
 
 
 def _tree(pid: int) -> list[psutil.Process]:

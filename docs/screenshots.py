@@ -163,7 +163,7 @@ def some_that_ended(now: Scene) -> str:
     def end(number: int, first: int) -> list[str]:
         numbers = range(first, first + number)
         ids = [now.producer.enqueue(request(n, webhook_url=now.hook)).job_id for n in numbers]
-        until(lambda: all(job.notification is Notification.DELIVERED for job in ledger.get_many(ids)), "their end")
+        until(lambda: all(job.notification is Notification.DELIVERED for job in ledger.jobs.get_many(ids)), "their end")
         return ids
 
     now.vendor.control.set_mode("result_failed")
@@ -177,13 +177,13 @@ def some_that_wait(now: Scene) -> str:
     ledger, control = now.producer.ledger, now.vendor.control
     control.set_mode("submit_504_accepted")
     held = now.producer.enqueue(request(90, tenant="atelier")).job_id
-    until(lambda: ledger.get(held).state is State.HELD, "the hold")
+    until(lambda: ledger.jobs.get(held).state is State.HELD, "the hold")
     control.set_mode("submit_ok")
     control.change(service_time="lognormal:60,0.2")
     for number in range(100, 100 + WAITING):
         high = number % 9 == 0
         now.producer.enqueue(request(number, priority=Priority.HIGH if high else Priority.NORMAL))
-    until(lambda: ledger.census()[State.RUNNING] == 3, "three running")  # noqa: PLR2004 -- of four slots one is held
+    until(lambda: ledger.stats.census()[State.RUNNING] == 3, "three running")  # noqa: PLR2004 -- of four slots one is held
     return held
 
 

@@ -30,7 +30,7 @@ def work_off(producer: Producer, ledger: Ledger, first: int, last: int) -> None:
             SwapRequest(image=photo(n).read_bytes(), gender=0, filter_id=12, webhook_url=WEBHOOK),
         )
     while True:
-        census = ledger.census()
+        census = ledger.stats.census()
         if sum(number for state, number in census.items() if state.finished) >= last:
             break
         time.sleep(0.05)

@@ -99,7 +99,7 @@ class Producer:
         LedgerUnavailable (ask again with an idempotency key to be sure).
         """
         accept_request = self._accept_request(request)
-        accepted = self.ledger.accept(
+        accepted = self.ledger.intake.accept(
             accept_request.job, fingerprint=accept_request.fingerprint, replace_failed=accept_request.replace_failed
         )
         self._publisher.send(accepted.messages)
@@ -117,11 +117,11 @@ class Producer:
 
     def get(self, job_id: str) -> Job:
         """Read a job. Raises JobNotFound."""
-        return self.ledger.get(job_id)
+        return self.ledger.jobs.get(job_id)
 
     def events(self, job_id: str) -> list[JobEvent]:
         """Read a job's log, oldest first."""
-        return self.ledger.events(job_id)
+        return self.ledger.jobs.events(job_id)
 
     def wait(self, job_id: str, timeout: float = 3600.0) -> Job:
         """Wait until a job has finished, by the ledger's notification. Raises as `as_completed`."""
@@ -182,7 +182,7 @@ class Producer:
         """
         url = checked("webhook_url", webhook_url)
         check_webhook(url, allow_private=self.settings.webhook_allow_private)
-        return self.ledger.seal_batch(checked("batch", batch), url, checked("tenant", tenant))
+        return self.ledger.batches.seal(checked("batch", batch), url, checked("tenant", tenant))
 
     def for_tenant(self, tenant: str) -> TenantView:
         """Give the view of one tenant, in which the jobs of others are not there, even for who knows an id."""
@@ -245,7 +245,7 @@ class Producer:
     def _hold(self, sha256: str, job_id: str) -> bool:
         """See that nobody deletes an input until its job is accepted; whether somebody has stored it already."""
         give_up_at = time.monotonic() + BEING_DELETED
-        while (hold := self.ledger.hold_input(sha256, job_id)).wait is not None:
+        while (hold := self.ledger.retention.hold_input(sha256, job_id)).wait is not None:
             if time.monotonic() > give_up_at:
                 wait = f"{hold.wait:.0f} s more at most"
                 raise StorageUnavailable(

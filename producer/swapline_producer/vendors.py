@@ -40,7 +40,7 @@ def vendor_of(settings: VendorSettings, ledger: Ledger, *, account: str = DEFAUL
     The address is asked only where the ledger does not know it: never the bound vendor.
     """
     address = address_of(settings.api_base_url)
-    known = ledger.account(account)
+    known = ledger.accounts.get(account)
     salt = known.vendor.key.partition(":")[0] if known else ""
     key = fingerprint(settings.api_key.get_secret_value(), salt or secrets.token_hex(SALT_BYTES))
     if known is not None and known.vendor.address == address:
@@ -60,7 +60,7 @@ def fingerprint(key: str, salt: str) -> str:
 def adopt_vendor(ledger: Ledger, settings: VendorSettings) -> tuple[bool, Vendor]:
     """Bind the ledger to the vendor of these settings; whether that changed anything. Raises as `Ledger.adopt`."""
     vendor = vendor_of(settings, ledger)
-    return ledger.adopt(vendor), vendor
+    return ledger.accounts.adopt(vendor), vendor
 
 
 def address_of(base_url: str) -> str:

@@ -82,7 +82,7 @@ def test_every_mistake_is_said_with_its_line_and_nothing_is_enqueued(
     places = ["line 2 (row 1)", "line 4 (row 3)", "line 5 (row 4)", "swapline"]
     assert [line.split(":")[0] for line in said] == places
     assert said[-1] == "swapline: 3 of 4 rows are wrong; nothing was enqueued."
-    assert installation.producer().ledger.census()[State.QUEUED] == 0
+    assert installation.producer().ledger.stats.census()[State.QUEUED] == 0
 
 
 def test_wrong_rows_can_be_left_out(installation: Installation, tmp_path: Path) -> None:
@@ -94,13 +94,13 @@ def test_wrong_rows_can_be_left_out(installation: Installation, tmp_path: Path) 
     done = installation.cli("batch", "run", str(path), "--skip-bad", "--json")
     assert (done.returncode, json.loads(done.stdout)["enqueued"]) == (1, 1)
     assert done.stderr.startswith("line 2 (row 1): The file ")
-    assert len(installation.producer().ledger.batch_ids("spring")) == 1
+    assert len(installation.producer().ledger.batches.job_ids("spring")) == 1
 
 
 def test_a_dry_run_says_what_it_costs_and_leaves_out_what_is_there(installation: Installation, manifest: Path) -> None:
     wanted = {"batch": "spring", "rows": 4, "skipped": 0, "known": 0, "credits": 8, "tenant": "default"}
     assert told(installation, "batch", "run", str(manifest), "--dry-run") == wanted
-    assert installation.producer().ledger.counters() == {}
+    assert installation.producer().ledger.stats.counters() == {}
     told(installation, "batch", "run", str(manifest))
     assert told(installation, "batch", "run", str(manifest), "--dry-run") == wanted | {"known": 4, "credits": 0}
 
@@ -113,7 +113,7 @@ def test_running_it_again_repeats_no_row_and_more_rows_go_on(installation: Insta
     again = told(installation, "batch", "run", str(manifest))
     assert (again["enqueued"], again["known"]) == (1, 4)
     assert told(installation, "batch", "run", str(manifest), "--name", "summer")["enqueued"] == 5
-    assert installation.producer().ledger.census()[State.QUEUED] == 10
+    assert installation.producer().ledger.stats.census()[State.QUEUED] == 10
 
 
 def test_a_row_that_was_changed_after_it_was_enqueued_is_not_paid_again(
@@ -141,16 +141,16 @@ def test_an_interrupted_run_goes_on_where_it_was(installation: Installation, tmp
             stderr=subprocess.PIPE,
             text=True,
         )
-        waited_for(lambda: ledger.census()[State.QUEUED] >= so_far)  # noqa: B023 -- called in this turn only
+        waited_for(lambda: ledger.stats.census()[State.QUEUED] >= so_far)  # noqa: B023 -- called in this turn only
         child.send_signal(interrupt)
         _, said = child.communicate(timeout=60)
         assert child.returncode == (3 if interrupt is signal.SIGINT else -signal.SIGKILL), said
         assert "Traceback" not in said
-        assert ledger.census()[State.QUEUED] < number
-    there = ledger.census()[State.QUEUED]
+        assert ledger.stats.census()[State.QUEUED] < number
+    there = ledger.stats.census()[State.QUEUED]
     ran = told(installation, "batch", "run", str(path))
     assert (ran["enqueued"], ran["known"]) == (number - there, there)
-    assert ledger.census()[State.QUEUED] == len(ledger.batch_ids("big")) == number
+    assert ledger.stats.census()[State.QUEUED] == len(ledger.batches.job_ids("big")) == number
 
 
 def test_failed_rows_are_made_again_on_request_and_may_be_mended(installation: Installation, manifest: Path) -> None:
@@ -194,7 +194,7 @@ def test_a_manifest_with_rows_of_two_tenants_is_refused(installation: Installati
     done = installation.cli("batch", "run", str(path))
     assert done.returncode == 2
     assert done.stderr.startswith("swapline: the rows are of 2 tenants (acme, other), and a batch is of one: make a")
-    assert installation.producer().ledger.counters() == {}
+    assert installation.producer().ledger.stats.counters() == {}
 
 
 def test_the_same_name_under_another_tenant_is_another_batch(installation: Installation, manifest: Path) -> None:
@@ -214,7 +214,7 @@ def test_results_never_overwrite_the_manifest(installation: Installation, manife
     done = installation.cli("batch", "run", str(manifest), "--results", str(manifest))
     assert (done.returncode, "would overwrite the manifest" in done.stderr) == (2, True)
     assert manifest.read_text() == before
-    assert installation.producer().ledger.counters() == {}
+    assert installation.producer().ledger.stats.counters() == {}
 
 
 def test_another_file_in_the_folder_is_not_overwritten(

@@ -141,11 +141,11 @@ def test_a_job_that_is_not_there_is_a_sentence(installation: Installation, comma
 def test_a_wrong_number_or_place_is_a_sentence_and_changes_nothing(
     installation: Installation, command: str, sentence: str
 ) -> None:
-    before = installation.producer().ledger.slots().limit
+    before = installation.producer().ledger.limits.slots().limit
     refused = installation.cli(*command.split())
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr.endswith(f": {sentence}\n")
-    assert installation.producer().ledger.slots().limit == before
+    assert installation.producer().ledger.limits.slots().limit == before
 
 
 def test_a_page_begins_after_a_job_that_is_there_and_after_one_that_is_gone(

@@ -50,7 +50,7 @@ def test_what_was_given_up_is_seen_explained_and_sent_again(installation: Instal
     with installation.worker():
         ids = [enqueue(producer, secret_url, tenant) for tenant in ("acme", "acme", "zoo")]
         enqueue(producer, receiver.url, batch="spring")
-        waited_for(lambda: producer.ledger.trouble()["dead"] == 4)
+        waited_for(lambda: producer.ledger.webhooks.failing_counts()["dead"] == 4)
         producer.seal_batch("spring", receiver.url)
         receiver.batches.get(timeout=60)
 
@@ -75,12 +75,12 @@ def test_what_was_given_up_is_seen_explained_and_sent_again(installation: Instal
         assert "answered 500" in shown
 
         assert told(installation, "replay", "--all-failed", "--dry-run")["replayed"] == 4
-        assert producer.ledger.trouble()["dead"] == 4
+        assert producer.ledger.webhooks.failing_counts()["dead"] == 4
         assert told(installation, "replay", "--since", "1h", "--tenant", "zoo")["ids"] == [ids[2]]
         waited_for(lambda: notification(producer, ids[2]) is Notification.DELIVERED)
         assert told(installation, "replay", ids[0])["replayed"] == 1
         assert told(installation, "replay", "--all-failed")["replayed"] in (2, 3)
-        waited_for(lambda: producer.ledger.trouble() == {"dead": 0, "retrying": 0})
+        waited_for(lambda: producer.ledger.webhooks.failing_counts() == {"dead": 0, "retrying": 0})
         assert told(installation, "replay", "batch:spring")["replayed"] == 1
         again = receiver.batches.get(timeout=60)
         assert again[1].data.batch == "spring"
@@ -113,7 +113,7 @@ def test_an_endpoint_that_is_gone_is_shown_and_called_again_only_when_a_person_s
         assert told(installation, "enable", endpoint["endpoint_id"]) == {"enabled": [endpoint["endpoint_id"]]}
         assert told(installation, "endpoints") == []
         assert told(installation, "replay", "--all-failed", "--endpoint", endpoint["endpoint_id"])["replayed"] == 2
-        waited_for(lambda: producer.ledger.trouble()["dead"] == 0)
+        waited_for(lambda: producer.ledger.webhooks.failing_counts()["dead"] == 0)
         waited_for(lambda: notification(producer, second) is Notification.DELIVERED)
 
 
@@ -128,7 +128,9 @@ def test_an_endpoint_that_has_failed_for_too_long_without_a_success_is_disabled(
     receiver.answers = [500] * 50
     with installation.worker():
         job_id = enqueue(producer, receiver.url)
-        waited_for(lambda: bool(producer.ledger.endpoints() and producer.ledger.endpoints()[0].disabled_at))
+        waited_for(
+            lambda: bool(producer.ledger.webhooks.endpoints() and producer.ledger.webhooks.endpoints()[0].disabled_at)
+        )
         waited_for(lambda: notification(producer, job_id) is Notification.DEAD)
     [endpoint] = told(installation, "endpoints")
     assert (endpoint["reason"], endpoint["status"]) == ("failing", 500)

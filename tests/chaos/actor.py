@@ -43,7 +43,7 @@ def bend_clock(file: Path) -> None:
 
     def with_our_clock(settings: ProducerSettings) -> Ledger:
         ledger = open_ledger(settings)
-        replace(ledger, "_clock", offset_clock(file))
+        replace(ledger.scripts, "_clock", offset_clock(file))
         return ledger
 
     replace(bootstrap, "open_ledger", with_our_clock)

@@ -239,7 +239,7 @@ class Stage:
         )
         producer = Producer.connect(settings)
         if self.setup.steps:
-            replace(producer.ledger, "_clock", offset_clock(self.offset))
+            replace(producer.ledger.scripts, "_clock", offset_clock(self.offset))
         return producer
 
     def kill_all(self) -> None:

@@ -66,7 +66,7 @@ class Real:
 
     def start(self, job_id: str) -> Job:
         if self.producer.get(job_id).state is State.QUEUED:
-            self.producer.ledger.line_up(self.producer.get(job_id))
+            self.producer.ledger.transitions.line_up(self.producer.get(job_id))
         fields = {"vendor_job_id": f"v-{job_id}", "credits": 2, "attempts": 1}
         running = Change(
             to=State.RUNNING, fields=fields, stamps={"submitted_at": 0, "run_until": 50}, due_in=50, note="submitted"
@@ -114,7 +114,7 @@ def test_a_job_is_queued_as_it_was_asked_for(services: WorkerServices) -> None:
         60_000,
     )
     assert [event.name for event in services.producer.events(enqueued.job_id)] == ["queued"]
-    assert services.producer.ledger.batch_ids("spring", "shop") == [enqueued.job_id]
+    assert services.producer.ledger.batches.job_ids("spring", "shop") == [enqueued.job_id]
 
 
 def test_what_the_vendor_would_refuse_is_refused(services: WorkerServices, tmp_path: Path) -> None:

@@ -81,8 +81,8 @@ def test_jobs_that_ran_after_the_backup_are_not_paid_again(services: Installatio
     with services.worker():
         requests = [{"image": LINK, "gender": 0, "filter_id": 12} for _ in range(4)]
         jobs = [str(result.job_id) for result in producer.enqueue_many(requests)]
-        waited_for(lambda: producer.ledger.census()[State.SUCCEEDED] == 1)
-        waits = producer.ledger.list_ids(State.QUEUED)[0]
+        waited_for(lambda: producer.ledger.stats.census()[State.SUCCEEDED] == 1)
+        waits = producer.ledger.jobs.list_ids(State.QUEUED)[0]
         back_up(services.valkey, tmp_path / "backup")
         producer.wait_many(jobs, timeout=60)
     paid = services.vendor.control.report(jobs=False).credits_spent
@@ -93,7 +93,7 @@ def test_jobs_that_ran_after_the_backup_are_not_paid_again(services: Installatio
     shutil.rmtree(services.valkey.folder / "appendonlydir")
     put_back(services.valkey, tmp_path / "backup")
     services.valkey.start()
-    assert producer.ledger.census()[State.SUCCEEDED] == 1
+    assert producer.ledger.stats.census()[State.SUCCEEDED] == 1
     producer.ledger.client.delete("swapline:clocks")  # some seconds pass while a person types
 
     for dry in (("--dry-run",), ()):
@@ -102,7 +102,7 @@ def test_jobs_that_ran_after_the_backup_are_not_paid_again(services: Installatio
         found = json.loads(said.stdout)
         assert (len(found["succeeded"]), found["held"]) == (2, [waits])
     with services.worker():
-        waited_for(lambda: producer.ledger.census()[State.SUCCEEDED] == 3)
+        waited_for(lambda: producer.ledger.stats.census()[State.SUCCEEDED] == 3)
     held = producer.get(waits)
     assert (held.state.value, held.failure_code) == ("HELD", "SUBMIT_UNKNOWN")
     assert "restored from a backup" in str(held.failure_detail)
@@ -110,17 +110,17 @@ def test_jobs_that_ran_after_the_backup_are_not_paid_again(services: Installatio
 
 
 def test_it_is_refused_while_a_worker_runs(ledger: Ledger) -> None:
-    ledger.claim({})
+    ledger.transitions.claim({})
     with pytest.raises(NotPossible, match="A worker runs: it claimed jobs 0 s ago"):
         after_restore(ledger, memory_storage())
 
 
 def test_what_the_vendor_has_is_left_to_the_workers_and_slots_are_as_they_were(ledger: Ledger) -> None:
-    ledger.accept(new_job("a"))
-    ledger.set_slots(5)
+    ledger.intake.accept(new_job("a"))
+    ledger.limits.set_slots(5)
     done = after_restore(ledger, memory_storage())
     assert (done.held, done.looked_at_again) == (["a"], [])
-    assert ledger.slots_set() == 5
+    assert ledger.limits.slots_set() == 5
     assert after_restore(ledger, memory_storage()).held == []
 
 
@@ -128,8 +128,8 @@ def test_what_the_vendor_has_is_left_to_the_workers_and_slots_are_as_they_were(l
 def test_one_that_was_cut_off_keeps_the_slots_closed_and_the_next_one_opens_as_many_as_there_were(
     ledger: Ledger, slots: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ledger.accept(new_job("a"))
-    ledger.set_slots(slots)
+    ledger.intake.accept(new_job("a"))
+    ledger.limits.set_slots(slots)
     away = memory_storage()
 
     def refuse(key: str) -> bytes:
@@ -139,13 +139,13 @@ def test_one_that_was_cut_off_keeps_the_slots_closed_and_the_next_one_opens_as_m
     for _ in range(2):
         with pytest.raises(StorageUnavailable):
             after_restore(ledger, away)
-        assert ledger.slots_set() == 0
+        assert ledger.limits.slots_set() == 0
     assert after_restore(ledger, memory_storage()).held == ["a"]
-    assert ledger.slots_set() == slots
+    assert ledger.limits.slots_set() == slots
 
 
 def test_a_receipt_that_is_broken_proves_nothing(ledger: Ledger) -> None:
-    ledger.accept(new_job("a"))
+    ledger.intake.accept(new_job("a"))
     storage = memory_storage()
-    storage.put(receipt_key(ledger.get("a")), b'{"images": [', "application/json")
+    storage.put(receipt_key(ledger.jobs.get("a")), b'{"images": [', "application/json")
     assert after_restore(ledger, storage).held == ["a"]

@@ -32,7 +32,7 @@ VENDOR = Vendor("https://vendor.example", simulated=False)
 
 def shown(ledger: Ledger, worker: str, **limits: Any) -> Joined:
     record = WorkerRecord(worker_id=worker, host=worker, pid=1, started_at=0, limits=Limits(**limits))
-    return ledger.join(VENDOR, record)
+    return ledger.workers.join(VENDOR, record)
 
 
 @pytest.fixture
@@ -47,16 +47,16 @@ def test_the_first_worker_that_names_a_limit_sets_it_and_one_that_leaves_it_out_
     for worker in "bc":
         joined = shown(empty, worker)
         assert (joined.limits, joined.changes) == (Limits(credits_per_day=10, submit_rate=0.5), ())
-    empty.leave("a")
+    empty.workers.leave("a")
     assert shown(empty, "b").limits.credits_per_day == 10
-    assert empty.credits().per_day == 10
+    assert empty.limits.credits().per_day == 10
 
 
 def test_a_worker_that_names_another_number_changes_nothing_while_the_other_lives(empty: Ledger) -> None:
     shown(empty, "a", max_in_flight=3)
     joined = shown(empty, "b", max_in_flight=30)
     assert (joined.limits.max_in_flight, joined.changes) == (3, ())
-    assert empty.slots().limit == 3
+    assert empty.limits.slots().limit == 3
 
 
 def test_a_rolling_restart_changes_a_limit_when_the_last_old_worker_is_gone(empty: Ledger, time: Time) -> None:
@@ -64,10 +64,10 @@ def test_a_rolling_restart_changes_a_limit_when_the_last_old_worker_is_gone(empt
         shown(empty, worker, credits_per_day=10, rescue_after=3)
     for worker in "abc":
         assert shown(empty, f"new-{worker}", credits_per_day=20, rescue_after=3).limits.credits_per_day == 10
-        empty.leave(worker) if worker != "c" else time.pass_(LIFE_MS / 1000)  # the last one was killed
+        empty.workers.leave(worker) if worker != "c" else time.pass_(LIFE_MS / 1000)  # the last one was killed
     joined = shown(empty, "new-a", credits_per_day=20, rescue_after=3)
     assert joined.changes == (LimitChange("credits_per_day", 10, 20),)
-    assert [worker.worker_id for worker in empty.workers()] == ["new-a"]
+    assert [worker.worker_id for worker in empty.workers.alive()] == ["new-a"]
 
 
 @given(data=st.data())
@@ -90,7 +90,7 @@ def test_whatever_workers_come_and_go_a_limit_is_never_lifted_and_is_what_all_wh
                 counts = now
             else:
                 named.pop(worker, None)
-                ledger.leave(worker)
+                ledger.workers.leave(worker)
 
 
 def test_doctor_says_where_workers_differ_and_what_no_worker_names(empty: Ledger) -> None:
@@ -102,7 +102,7 @@ def test_doctor_says_where_workers_differ_and_what_no_worker_names(empty: Ledger
         Verdict.WARN,
         "workers name 10 and 1000 as CREDITS_PER_DAY, and 10 counts",
     )
-    empty.leave("a")
+    empty.workers.leave("a")
     shown(empty, "b", credits_per_day=10)
     [finding] = of_ledger.limits(empty)
     assert "MAX_IN_FLIGHT 3: it counts, and no worker's settings name it" in finding.found
@@ -169,4 +169,4 @@ def test_a_worker_with_a_longer_rescue_renews_as_often_as_the_installation_asks(
         installation.more |= {"SWAPLINE_RESCUE_AFTER": "60"}
         with installation.worker():
             installation.run(image="https://pictures.example/me.jpg", gender=1, filter_id=12)
-    assert "rescues" not in installation.producer().ledger.counters()
+    assert "rescues" not in installation.producer().ledger.stats.counters()

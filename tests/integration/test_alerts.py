@@ -44,8 +44,8 @@ def test_nobody_watches_no_worker_comes_and_the_ledger_goes_away(prometheus: Pro
     with EmbeddedValkey(tmp_path / "valkey", appendfsync="no") as server:
         client = connect(server.url, timeout=1.0, retries=0)
         ledger = Ledger(client, "alerts")
-        ledger.accept(new_job("a"))
-        client.zadd("alerts:clocks", {"a worker that gives out no slot": (ledger.figures().at + 60) * 1000})
+        ledger.intake.accept(new_job("a"))
+        client.zadd("alerts:clocks", {"a worker that gives out no slot": (ledger.stats.snapshot().at + 60) * 1000})
         with prometheus.watching(ledger):
             prometheus.fires("OldestWaiting", "SlotsIdle")
             assert "SwaplineNoWorker" not in prometheus.firing()
@@ -79,7 +79,9 @@ class Broken:
         """Everything behaves; the gate's pause, minutes at worst, is not waited for."""
         self.control.change(clear_modes=True, key=self.installation.vendor.config.key, credits=1000, cap=3)
         self.ledger.client.delete(f"{self.ledger.prefix}:breaker")
-        waited_for(lambda: self.ledger.figures().jobs[State.QUEUED] + self.ledger.figures().slots_used == 0)
+        waited_for(
+            lambda: self.ledger.stats.snapshot().jobs[State.QUEUED] + self.ledger.stats.snapshot().slots_used == 0
+        )
 
     @contextmanager
     def misbehaving(self, mode: str, number: int = 1, **more: str | float | None) -> Generator[list[str]]:
@@ -157,16 +159,16 @@ def test_what_goes_wrong_on_our_side_is_told(broken: Broken) -> None:
     broken.prometheus.fires("StorageFailing")
     results.unlink()
 
-    spent = broken.ledger.credits().spent
-    broken.ledger.configure(Limits(max_in_flight=3, rescue_after=1, credits_per_day=spent))
+    spent = broken.ledger.limits.credits().spent
+    broken.ledger.limits.configure(Limits(max_in_flight=3, rescue_after=1, credits_per_day=spent))
     broken.enqueued()
     broken.prometheus.fires("DailyCreditsSpent")
-    broken.ledger.forget_limits(["credits_per_day"])
+    broken.ledger.limits.forget(["credits_per_day"])
 
     broken.control.change(service_time="fixed:5", mode="status_held")
-    polls = broken.ledger.figures().counts["polls_begun"]
+    polls = broken.ledger.stats.snapshot().counts["polls_begun"]
     broken.enqueued()
-    waited_for(lambda: broken.ledger.figures().counts["polls_begun"] > polls)
+    waited_for(lambda: broken.ledger.stats.snapshot().counts["polls_begun"] > polls)
     broken.worker.kill()  # with a look in its hands
     broken.prometheus.fires("NoWorker")
     with broken.installation.worker():

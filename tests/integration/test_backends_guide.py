@@ -92,7 +92,7 @@ def call(request: pytest.FixtureRequest, producer: Producer) -> Call:
 
 def end(producer: Producer, job_id: str) -> None:
     job = producer.get(job_id)
-    assert producer.ledger.advance(job, Change(to=State.SUCCEEDED)) is not None
+    assert producer.ledger.transitions.advance(job, Change(to=State.SUCCEEDED)) is not None
 
 
 def test_a_swap_is_taken_once_shown_and_waited_for(call: Call, producer: Producer) -> None:
@@ -139,12 +139,12 @@ def test_asyncio_waits_for_one_and_for_many(producer: Producer) -> None:
 
     async def both() -> list[State]:
         one = asyncio.create_task(names["swap"](request))
-        await asyncio.to_thread(waited_for, lambda: producer.ledger.census()[State.QUEUED] == 1)
-        end(producer, producer.ledger.list_ids(State.QUEUED)[0])
+        await asyncio.to_thread(waited_for, lambda: producer.ledger.stats.census()[State.QUEUED] == 1)
+        end(producer, producer.ledger.jobs.list_ids(State.QUEUED)[0])
         found = [await one]
         many = asyncio.create_task(all_of(names["swap_all"]([request, request])))
-        await asyncio.to_thread(waited_for, lambda: producer.ledger.census()[State.QUEUED] == 2)
-        for job_id in producer.ledger.list_ids(State.QUEUED):
+        await asyncio.to_thread(waited_for, lambda: producer.ledger.stats.census()[State.QUEUED] == 2)
+        for job_id in producer.ledger.jobs.list_ids(State.QUEUED):
             end(producer, job_id)
         return [job.state for job in [*found, *await many]]
 
@@ -157,4 +157,4 @@ def test_asyncio_waits_for_one_and_for_many(producer: Producer) -> None:
 def test_many_at_once_says_what_became_of_each(producer: Producer, capsys: pytest.CaptureFixture[str]) -> None:
     run(GUIDE, "Many at once")
     assert capsys.readouterr().out == "4711 enqueued\n4712 enqueued\n4713 ImageError\n"
-    assert producer.ledger.census()[State.QUEUED] == 2
+    assert producer.ledger.stats.census()[State.QUEUED] == 2

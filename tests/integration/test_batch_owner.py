@@ -26,11 +26,11 @@ MINE, THEIRS = "https://acme.example/hook", "https://other.example/hook"
 
 
 def enqueue(ledger: Ledger, job_id: str, tenant: str, **more: Any) -> None:
-    ledger.accept(new_job(job_id, tenant=tenant, **{"batch": "spring", **more}))
+    ledger.intake.accept(new_job(job_id, tenant=tenant, **{"batch": "spring", **more}))
 
 
 def end(ledger: Ledger, job_id: str) -> None:
-    assert ledger.advance(ledger.get(job_id), Change(to=State.SUCCEEDED, fields={"credits": 2}))
+    assert ledger.transitions.advance(ledger.jobs.get(job_id), Change(to=State.SUCCEEDED, fields={"credits": 2}))
 
 
 def request(tenant: str) -> SwapRequest:
@@ -46,7 +46,7 @@ def test_another_tenant_joins_no_batch_through_its_view_and_seals_none(ledger: L
     with pytest.raises(BatchNotFound):
         theirs.seal_batch("spring", THEIRS)
     assert theirs.enqueue(request("other")).created
-    assert producer.ledger.batch_ids("spring", "acme") == [job_id]
+    assert producer.ledger.batches.job_ids("spring", "acme") == [job_id]
     assert mine.seal_batch("spring", MINE).jobs == 1
     assert theirs.seal_batch("spring", THEIRS).jobs == 1
 
@@ -54,12 +54,12 @@ def test_another_tenant_joins_no_batch_through_its_view_and_seals_none(ledger: L
 def test_sealing_under_the_same_name_redirects_nothing(ledger: Ledger) -> None:
     enqueue(ledger, "a", "acme")
     enqueue(ledger, "o", "other")
-    ledger.seal_batch("spring", MINE, "acme")
-    ledger.seal_batch("spring", THEIRS, "other")
+    ledger.batches.seal("spring", MINE, "acme")
+    ledger.batches.seal("spring", THEIRS, "other")
     end(ledger, "o")
-    assert ledger.completed_batch("spring", "acme") is None
+    assert ledger.batches.completed("spring", "acme") is None
     end(ledger, "a")
-    batches = [ledger.completed_batch("spring", tenant) for tenant in ("acme", "other")]
+    batches = [ledger.batches.completed("spring", tenant) for tenant in ("acme", "other")]
     assert [(one.tenant, one.webhook_url, one.counts.jobs, one.record_id) for one in batches if one] == [
         ("acme", MINE, 1, "batch:acme:spring"),
         ("other", THEIRS, 1, "batch:other:spring"),
@@ -71,7 +71,7 @@ def test_no_name_of_a_batch_is_another_tenants_batch(ledger: Ledger) -> None:
     enqueue(ledger, "b", "acme", batch="spring")
     enqueue(ledger, "c", "x", batch="spring")
     enqueue(ledger, "d", "x", batch="acme:spring")
-    found = [ledger.batch_ids(*one) for one in (("x:spring", "acme"), ("spring", "acme"), ("spring", "x"))]
+    found = [ledger.batches.job_ids(*one) for one in (("x:spring", "acme"), ("spring", "acme"), ("spring", "x"))]
     assert found == [["a"], ["b"], ["c"]]
 
 
@@ -90,8 +90,8 @@ def test_a_filter_finds_the_batches_of_the_tenants_it_names_or_of_all(ledger: Le
     wanted = {("acme",): ["a"], ("acme", "other"): ["a", "o"], (): ["a", "o"], ("nobody",): []}
     for tenants, expected in wanted.items():
         found = JobFilter(batch="spring", tenants=tenants)
-        assert ledger.find(found, limit=9, oldest_first=True) == expected
-        assert [job.job_id for job in ledger.get_many(["a", "n", "o"]) if found.fits(job)] == expected
+        assert ledger.search.find(found, limit=9, oldest_first=True) == expected
+        assert [job.job_id for job in ledger.jobs.get_many(["a", "n", "o"]) if found.fits(job)] == expected
 
 
 def test_the_board_shows_whose_batch_it_is(ledger: Ledger) -> None:
@@ -111,5 +111,5 @@ def test_a_purge_of_one_tenants_batch_leaves_the_others(ledger: Ledger) -> None:
         enqueue(ledger, job_id, tenant)
         end(ledger, job_id)
     Purge(ledger, NullPublisher(), memory_storage()).run(PurgeSelector(job_ids=("a",)))
-    assert (ledger.batch_ids("spring", "acme"), ledger.batch_ids("spring", "other")) == ([], ["o"])
-    assert ledger.seal_batch("spring", THEIRS, "other").completed
+    assert (ledger.batches.job_ids("spring", "acme"), ledger.batches.job_ids("spring", "other")) == ([], ["o"])
+    assert ledger.batches.seal("spring", THEIRS, "other").completed

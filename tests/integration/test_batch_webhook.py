@@ -26,34 +26,34 @@ HOOK = "https://shop.example/hook"
 
 def enqueue(ledger: Ledger, *job_ids: str, **more: Any) -> None:
     for job_id in job_ids:
-        ledger.accept(new_job(job_id, **{"batch": "spring", **more}))
+        ledger.intake.accept(new_job(job_id, **{"batch": "spring", **more}))
 
 
 def end(ledger: Ledger, job_id: str, to: State = State.SUCCEEDED, **fields: Any) -> Job:
-    advanced = ledger.advance(ledger.get(job_id), Change(to=to, fields=fields))
+    advanced = ledger.transitions.advance(ledger.jobs.get(job_id), Change(to=to, fields=fields))
     assert advanced is not None
     return advanced.job
 
 
 def due_batches(ledger: Ledger) -> list[str]:
-    return [message.job_id for message in ledger.claim(ROUTES).messages if message.step is Step.NOTIFY]
+    return [message.job_id for message in ledger.transitions.claim(ROUTES).messages if message.step is Step.NOTIFY]
 
 
 def settle(ledger: Ledger, to: Notification) -> None:
-    batch = ledger.completed_batch("spring")
+    batch = ledger.batches.completed("spring")
     assert batch is not None
     change = Change(to=State.SUCCEEDED, fields={"notification": to, "notify_attempts": 1})
-    assert ledger.advance_batch(batch, change, token="t")
+    assert ledger.batches.advance(batch, change, token="t")
 
 
 def test_it_is_completed_when_it_is_sealed_and_the_last_job_has_ended(ledger: Ledger) -> None:
     enqueue(ledger, "a", "b", "c")
     end(ledger, "a", credits=2)
     end(ledger, "b", State.FAILED, failure_code=FailureCode.LOST, credits=2)
-    assert ledger.seal_batch("spring", HOOK).model_dump() == {"jobs": 3, "finished": 2, "completed": False}
-    assert (ledger.completed_batch("spring"), due_batches(ledger)) == (None, [])
+    assert ledger.batches.seal("spring", HOOK).model_dump() == {"jobs": 3, "finished": 2, "completed": False}
+    assert (ledger.batches.completed("spring"), due_batches(ledger)) == (None, [])
     end(ledger, "c", State.CANCELED, failure_code=FailureCode.CANCELED)
-    batch = ledger.completed_batch("spring")
+    batch = ledger.batches.completed("spring")
     assert batch is not None
     assert (batch.webhook_url, batch.tenant, batch.notification) == (HOOK, "default", Notification.PENDING)
     assert batch.counts.model_dump() == {
@@ -70,32 +70,32 @@ def test_it_is_completed_by_the_seal_when_all_jobs_have_ended_before(ledger: Led
     end(ledger, "a")
     end(ledger, "b")
     assert due_batches(ledger) == []
-    assert ledger.seal_batch("spring", HOOK).completed
+    assert ledger.batches.seal("spring", HOOK).completed
     assert due_batches(ledger) == ["batch:default:spring"]
 
 
 def test_sealing_it_again_tells_nobody_again(ledger: Ledger) -> None:
     enqueue(ledger, "a")
     end(ledger, "a")
-    ledger.seal_batch("spring", HOOK)
-    before = ledger.completed_batch("spring")
-    assert ledger.seal_batch("spring", HOOK).completed
-    assert ledger.completed_batch("spring") == before
+    ledger.batches.seal("spring", HOOK)
+    before = ledger.batches.completed("spring")
+    assert ledger.batches.seal("spring", HOOK).completed
+    assert ledger.batches.completed("spring") == before
     settle(ledger, Notification.DELIVERED)
-    assert ledger.seal_batch("spring", HOOK).completed
+    assert ledger.batches.seal("spring", HOOK).completed
     assert due_batches(ledger) == []
 
 
 def test_jobs_that_join_later_complete_it_once_more_under_another_id(ledger: Ledger) -> None:
     enqueue(ledger, "a")
     end(ledger, "a")
-    ledger.seal_batch("spring", HOOK)
+    ledger.batches.seal("spring", HOOK)
     settle(ledger, Notification.DELIVERED)
     enqueue(ledger, "b")
     end(ledger, "b")
     assert due_batches(ledger) == []
-    ledger.seal_batch("spring", HOOK)
-    batch = ledger.completed_batch("spring")
+    ledger.batches.seal("spring", HOOK)
+    batch = ledger.batches.completed("spring")
     assert batch is not None
     assert (batch.round, batch.counts.jobs, due_batches(ledger)) == (2, 2, ["batch:default:spring"])
 
@@ -103,10 +103,10 @@ def test_jobs_that_join_later_complete_it_once_more_under_another_id(ledger: Led
 def test_a_job_that_replaces_a_failed_one_counts_in_its_place(ledger: Ledger) -> None:
     enqueue(ledger, "a", idempotency_key="row-1")
     end(ledger, "a", State.FAILED, failure_code=FailureCode.LOST, credits=2)
-    ledger.accept(new_job("b", batch="spring", idempotency_key="row-1"), replace_failed=True)
-    assert ledger.seal_batch("spring", HOOK).model_dump() == {"jobs": 1, "finished": 0, "completed": False}
+    ledger.intake.accept(new_job("b", batch="spring", idempotency_key="row-1"), replace_failed=True)
+    assert ledger.batches.seal("spring", HOOK).model_dump() == {"jobs": 1, "finished": 0, "completed": False}
     end(ledger, "b", credits=2)
-    batch = ledger.completed_batch("spring")
+    batch = ledger.batches.completed("spring")
     assert batch is not None
     assert batch.counts.model_dump() == {"jobs": 1, "credits": 2, "states": {"SUCCEEDED": 1}, "failures": {}}
 
@@ -114,12 +114,12 @@ def test_a_job_that_replaces_a_failed_one_counts_in_its_place(ledger: Ledger) ->
 def test_a_row_that_is_enqueued_twice_counts_once(ledger: Ledger) -> None:
     for _ in range(2):
         enqueue(ledger, "a", idempotency_key="row-1")
-    ledger.accept(new_job("b", batch="spring", idempotency_key="row-1"))
-    assert ledger.seal_batch("spring", HOOK).jobs == 1
+    ledger.intake.accept(new_job("b", batch="spring", idempotency_key="row-1"))
+    assert ledger.batches.seal("spring", HOOK).jobs == 1
 
 
 def test_a_job_without_a_batch_writes_nothing_about_batches(ledger: Ledger) -> None:
-    ledger.accept(new_job("a"))
+    ledger.intake.accept(new_job("a"))
     end(ledger, "a")
     assert list(ledger.client.scan_iter(f"{ledger.prefix}:*batch*")) == []
 
@@ -127,21 +127,24 @@ def test_a_job_without_a_batch_writes_nothing_about_batches(ledger: Ledger) -> N
 def test_what_was_given_up_is_in_an_index_of_its_own_and_leaves_it_when_it_is_sent_again(ledger: Ledger) -> None:
     enqueue(ledger, "a", webhook_url=HOOK)
     job = end(ledger, "a", notification=Notification.DEAD, notify_attempts=10)
-    ledger.seal_batch("spring", HOOK)
+    ledger.batches.seal("spring", HOOK)
     settle(ledger, Notification.DEAD)
-    assert (ledger.troubled_ids("dead"), ledger.troubled_ids("dead", batches=True)) == (["a"], ["batch:default:spring"])
-    assert ledger.trouble() == {"dead": 2, "retrying": 0}
+    assert (ledger.webhooks.failing_ids("dead"), ledger.webhooks.failing_ids("dead", batches=True)) == (
+        ["a"],
+        ["batch:default:spring"],
+    )
+    assert ledger.webhooks.failing_counts() == {"dead": 2, "retrying": 0}
     again: dict[str, Any] = {"notification": Notification.PENDING, "notify_attempts": 0}
-    told = ledger.advance(job, Change(to=job.state, fields=again, due_in=0))
+    told = ledger.transitions.advance(job, Change(to=job.state, fields=again, due_in=0))
     assert told is not None
-    assert ledger.trouble() == {"dead": 1, "retrying": 0}
+    assert ledger.webhooks.failing_counts() == {"dead": 1, "retrying": 0}
     failed = {"notification": Notification.PENDING, "notify_attempts": 1}
-    retried = ledger.advance(told.job, Change(to=job.state, fields=failed, due_in=5))
+    retried = ledger.transitions.advance(told.job, Change(to=job.state, fields=failed, due_in=5))
     assert retried is not None
-    assert ledger.troubled_ids("retrying") == ["a"]
+    assert ledger.webhooks.failing_ids("retrying") == ["a"]
     settled = {"notification": Notification.DELIVERED, "notify_attempts": 2}
-    assert ledger.advance(retried.job, Change(to=job.state, fields=settled))
-    assert ledger.trouble() == {"dead": 1, "retrying": 0}
+    assert ledger.transitions.advance(retried.job, Change(to=job.state, fields=settled))
+    assert ledger.webhooks.failing_counts() == {"dead": 1, "retrying": 0}
 
 
 def test_the_index_forgets_jobs_whose_record_has_gone(ledger: Ledger, time: Time) -> None:
@@ -150,17 +153,17 @@ def test_the_index_forgets_jobs_whose_record_has_gone(ledger: Ledger, time: Time
     ledger.client.delete(f"{ledger.prefix}:job:a")
     time.pass_(31 * 86_400)
     ledger.client.delete(f"{ledger.prefix}:trimmed")
-    ledger.claim(ROUTES)
-    assert ledger.troubled_ids("dead") == []
+    ledger.transitions.claim(ROUTES)
+    assert ledger.webhooks.failing_ids("dead") == []
 
 
 def test_a_batch_that_nobody_enqueued_cannot_be_sealed_and_is_no_job(ledger: Ledger) -> None:
     with pytest.raises(BatchNotFound):
-        ledger.seal_batch("spring", HOOK)
+        ledger.batches.seal("spring", HOOK)
     enqueue(ledger, "a")
     with pytest.raises(JobNotFound):
-        ledger.get("batch:default:spring")
-    assert ledger.get_many(["a", "batch:default:spring"]) == [ledger.get("a")]
+        ledger.jobs.get("batch:default:spring")
+    assert ledger.jobs.get_many(["a", "batch:default:spring"]) == [ledger.jobs.get("a")]
 
 
 def test_the_producer_refuses_what_is_no_url_and_the_fake_one_seals_as_well(ledger: Ledger) -> None:
@@ -205,7 +208,7 @@ def test_a_webhook_url_that_leads_to_a_private_place_is_refused_before_anything_
         SWAPLINE_WEBHOOK_ALLOW_PRIVATE="false",
     )
     assert (told.returncode, "not public" in told.stderr) == (2, True)
-    assert installation.producer().ledger.batch_ids("spring") == []
+    assert installation.producer().ledger.batches.job_ids("spring") == []
 
 
 def test_a_worker_killed_before_and_after_the_first_attempt_loses_no_event_and_makes_no_second_one(
@@ -229,5 +232,5 @@ def test_a_worker_killed_before_and_after_the_first_attempt_loses_no_event_and_m
 
 
 def _notification(producer: Producer) -> Notification | None:
-    batch = producer.ledger.completed_batch("spring")
+    batch = producer.ledger.batches.completed("spring")
     return batch.notification if batch else None

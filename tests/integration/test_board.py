@@ -46,29 +46,29 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def filled(valkey: EmbeddedValkey, store: Path) -> Ledger:
     """Jobs of every kind, written once: no test here changes them."""
     ledger = Ledger(connect(valkey.url), "board")
-    ledger.configure(Limits(max_in_flight=3, rescue_after=15))
+    ledger.limits.configure(Limits(max_in_flight=3, rescue_after=15))
     for number in range(PAGE + 10):
         values = {"tenant": "bulk", "batch": "spring", "idempotency_key": f"order-{number}"}
-        ledger.accept(new_job(f"bulk{number:03}", queue_ttl=9999, **values))
+        ledger.intake.accept(new_job(f"bulk{number:03}", queue_ttl=9999, **values))
     for holder in ("running0", "done"):
-        ledger.hold_input(INPUT.sha256, holder)
-    ledger.accept(new_job("running0", queue_ttl=9999, tenant="acme", image=INPUT, priority="high"))
-    ledger.line_up(ledger.get("running0"))
+        ledger.retention.hold_input(INPUT.sha256, holder)
+    ledger.intake.accept(new_job("running0", queue_ttl=9999, tenant="acme", image=INPUT, priority="high"))
+    ledger.transitions.line_up(ledger.jobs.get("running0"))
     move(ledger, "running0", State.RUNNING, vendor_job_id="job-at-vendor")
     hostile = {"metadata": {HOSTILE: HOSTILE}, "idempotency_key": HOSTILE, "batch": HOSTILE[:128]}
     url = "https://pictures.example/me.jpg?X-Signature=sesame"
     linked = {"image": LinkedImage(url=url), "webhook_url": "https://shop.example/hook?token=sesame"}
-    ledger.accept(new_job("hostile", queue_ttl=9999, **hostile, **linked))
-    ledger.line_up(ledger.get("hostile"))
+    ledger.intake.accept(new_job("hostile", queue_ttl=9999, **hostile, **linked))
+    ledger.transitions.line_up(ledger.jobs.get("hostile"))
     detail = f"{HOSTILE} at {url}"
     failed = {"failure_code": FailureCode.VENDOR_FAILED, "failure_detail": detail, "vendor_status": HOSTILE}
     move(ledger, "hostile", State.FAILED, note="failed", data={"detail": detail, HOSTILE: 1}, **failed)
     put_pictures(ledger, store)
     for number in range(4):  # the last of them finds no slot free
-        ledger.accept(new_job(f"slot{number}", queue_ttl=9999, tenant="slots"))
-        ledger.line_up(ledger.get(f"slot{number}"))
-    ledger.accept(new_job("lined0", queue_ttl=9999, tenant="acme"))
-    ledger.line_up(ledger.get("lined0"))
+        ledger.intake.accept(new_job(f"slot{number}", queue_ttl=9999, tenant="slots"))
+        ledger.transitions.line_up(ledger.jobs.get(f"slot{number}"))
+    ledger.intake.accept(new_job("lined0", queue_ttl=9999, tenant="acme"))
+    ledger.transitions.line_up(ledger.jobs.get("lined0"))
     return ledger
 
 
@@ -76,8 +76,8 @@ def put_pictures(ledger: Ledger, store: Path) -> None:
     storage = open_storage(store.as_uri())
     storage.put(INPUT.key, sample_photographs()[0], "image/jpeg")
     storage.put("results/0.png", b"not a picture", "image/png")
-    ledger.accept(new_job("done", queue_ttl=9999, image=INPUT))
-    ledger.line_up(ledger.get("done"))
+    ledger.intake.accept(new_job("done", queue_ttl=9999, image=INPUT))
+    ledger.transitions.line_up(ledger.jobs.get("done"))
     pictures = tuple(
         StoredPicture(key=key, sha256="b" * 64, bytes=9, width=2, height=3)
         for key in ("results/0.png", "results/gone.png")
@@ -88,7 +88,7 @@ def put_pictures(ledger: Ledger, store: Path) -> None:
 def move(ledger: Ledger, job_id: str, to: State, note: str | None = None, data: Any = None, **fields: Any) -> None:
     count = {f"failed.{fields['failure_code']}": 1} if "failure_code" in fields else {}
     change = Change(to=to, fields=fields, note=note, data=data or {}, stamps={"submitted_at": 0}, count=count)
-    assert ledger.advance(ledger.get(job_id), change)
+    assert ledger.transitions.advance(ledger.jobs.get(job_id), change)
 
 
 @pytest.fixture(scope="module")

@@ -60,12 +60,12 @@ def command(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Command:
 def told(shop: Shop, command: Command) -> dict[str, bool]:
     """Which surfaces say that submitting is paused. None may give a reason where it says that it is not."""
     registry = CollectorRegistry()
-    registry.register(SystemCollector(shop.ledger.figures))
+    registry.register(SystemCollector(shop.ledger.stats.snapshot))
     metric = {kind: registry.get_sample_value("swapline_breaker_open", {"reason": kind}) for kind in KINDS}
     text, facts = command(), json.loads(command("--json"))
     findings = [one.found for one in doctor.jobs(shop.ledger) if one.name == "line" and one.verdict == "fail"]
     notices = [one.text for one in whole(shop.ledger).notices]
-    figures = shop.ledger.figures()
+    figures = shop.ledger.stats.snapshot()
     found = {
         "slots": "submitting is paused" in text,
         "slots --json": facts["trips"] > 0,
@@ -122,7 +122,7 @@ def test_the_next_refusal_after_an_idle_breaker_pauses_for_the_shortest_time(sho
     shop.run(1)
     shop.enqueue("b")
     assert told(shop, command) == ALL
-    assert shop.ledger.slots().closed_until == shop.ledger.slots().at - 1 + 5_000
+    assert shop.ledger.limits.slots().closed_until == shop.ledger.limits.slots().at - 1 + 5_000
 
 
 def test_what_running_jobs_are_refused_is_told_until_their_polls_are_answered(shop: Shop, command: Command) -> None:
@@ -153,21 +153,21 @@ def test_trying_now_submits_one_job_and_the_others_follow(shop: Shop, command: C
     shop.enqueue("a", "b", "c")
     shop.run(300)
     shop.vendor.down = None
-    assert (shop.ledger.slots().closed_until or 0) > shop.time() + 10_000
+    assert (shop.ledger.limits.slots().closed_until or 0) > shop.time() + 10_000
     [probe] = json.loads(command("probe", "--json"))["jobs"]
     assert "a job is being submitted already" in command("probe")
     shop.work()
     assert {shop.get(name).state for name in ("a", "b", "c")} == {State.RUNNING}
     assert probe in {"a", "b", "c"}
-    assert not shop.ledger.slots().paused
+    assert not shop.ledger.limits.slots().paused
 
 
 def test_trying_now_says_why_nothing_can_be_tried(shop: Shop, command: Command) -> None:
     shop.vendor.down = "402"
     shop.enqueue("a")
-    shop.ledger.set_slots(0)
+    shop.ledger.limits.set_slots(0)
     assert "no slot is free" in command("probe")
-    shop.ledger.set_slots(None)
+    shop.ledger.limits.set_slots(None)
     cancel(shop.ledger, shop.world.bag, "a")
     assert "nothing waits" in command("probe")
 

@@ -50,9 +50,9 @@ def test_every_item_becomes_a_job_and_results_come_in_the_order_of_the_items(pro
     number = CHUNK * 2 + 7
     results = list(producer.enqueue_many(link(n, metadata={"n": str(n)}) for n in range(number)))
     assert [result.index for result in results] == list(range(number))
-    jobs = producer.ledger.get_many([result.job_id or "" for result in results])
+    jobs = producer.ledger.jobs.get_many([result.job_id or "" for result in results])
     assert [job.spec.metadata["n"] for job in jobs] == [str(n) for n in range(number)]
-    assert producer.ledger.census()[State.QUEUED] == number
+    assert producer.ledger.stats.census()[State.QUEUED] == number
 
 
 def test_the_jobs_stand_in_line_at_once_and_one_message_a_chunk_wakes_a_worker(
@@ -61,10 +61,12 @@ def test_the_jobs_stand_in_line_at_once_and_one_message_a_chunk_wakes_a_worker(
     results = list(producer.enqueue_many(link(n) for n in range(CHUNK + 1)))
     woken = [results[0].job_id, results[CHUNK].job_id]
     assert local_first.messages == [StepMessage(step=Step.SUBMIT, job_id=str(job_id), version=1) for job_id in woken]
-    assert producer.ledger.slots().in_flight == ()
-    granted = producer.ledger.claim(ROUTES).messages  # and without the message the next sweep of any clock does it
+    assert producer.ledger.limits.slots().in_flight == ()
+    granted = producer.ledger.transitions.claim(
+        ROUTES
+    ).messages  # and without the message the next sweep of any clock does it
     assert len(granted) == 2
-    assert producer.ledger.get(str(results[-1].job_id)).queue_until == time.at + 86_400_000
+    assert producer.ledger.jobs.get(str(results[-1].job_id)).queue_until == time.at + 86_400_000
 
 
 def test_a_bad_item_is_reported_and_stops_no_other(producer: Producer, tmp_path: Path) -> None:
@@ -85,7 +87,7 @@ def test_a_bad_item_is_reported_and_stops_no_other(producer: Producer, tmp_path:
     assert [type(error) for error in errors] == [ImageError, RequestError, ImageError, RequestError]
     assert isinstance(errors[0], ImageError)
     assert errors[0].code is FailureCode.INVALID_IMAGE
-    assert producer.ledger.counters() == {"accepted": 3}
+    assert producer.ledger.stats.counters() == {"accepted": 3}
 
 
 def test_keys_are_minded_within_a_call_and_across_calls(producer: Producer) -> None:
@@ -138,7 +140,7 @@ def test_what_the_iterable_raises_comes_after_the_jobs_it_had_given(producer: Pr
     assert next(results).created
     with pytest.raises(ZeroDivisionError):
         next(results)
-    assert producer.ledger.counters() == {"accepted": 1}
+    assert producer.ledger.stats.counters() == {"accepted": 1}
 
 
 def test_a_server_that_is_away_is_reported_item_by_item(tmp_path: Path) -> None:
@@ -149,9 +151,9 @@ def test_a_server_that_is_away_is_reported_item_by_item(tmp_path: Path) -> None:
 
 
 def test_a_server_that_forgot_its_scripts_is_told_them_again(ledger: Ledger) -> None:
-    ledger.accept_many([AcceptRequest(new_job("a"))])
+    ledger.intake.accept_many([AcceptRequest(new_job("a"))])
     ledger.client.script_flush()
-    assert ids(ledger.accept_many([AcceptRequest(new_job("b")), AcceptRequest(new_job("c"))])) == [
+    assert ids(ledger.intake.accept_many([AcceptRequest(new_job("b")), AcceptRequest(new_job("c"))])) == [
         ("b", True),
         ("c", True),
     ]
@@ -160,23 +162,23 @@ def test_a_server_that_forgot_its_scripts_is_told_them_again(ledger: Ledger) -> 
 def test_a_server_that_refuses_one_write_refuses_no_other(ledger: Ledger) -> None:
     ledger.client.set(f"{ledger.prefix}:job:b", "not a job")
     ledger.client.set(f"{ledger.prefix}:batch:default:broken", "not a batch")
-    good, bad = ledger.accept_many([AcceptRequest(new_job("a")), AcceptRequest(new_job("c", batch="broken"))])
+    good, bad = ledger.intake.accept_many([AcceptRequest(new_job("a")), AcceptRequest(new_job("c", batch="broken"))])
     assert ids([good]) == [("a", True)]
     assert isinstance(bad, LedgerUnavailable)
 
 
 def test_accepting_many_twice_is_accepting_them_once(ledger: Ledger) -> None:
     wishes = [AcceptRequest(new_job("a")), AcceptRequest(new_job("b", idempotency_key="k"), "f")]
-    first, again = ledger.accept_many(wishes), ledger.accept_many(wishes)
+    first, again = ledger.intake.accept_many(wishes), ledger.intake.accept_many(wishes)
     assert first == again
     assert ids(first) == [("a", True), ("b", True)]
-    assert ledger.counters() == {"accepted": 2, "repeated": 2}
+    assert ledger.stats.counters() == {"accepted": 2, "repeated": 2}
 
 
 def test_a_batch_knows_its_jobs_in_the_order_they_came(ledger: Ledger, time: Time) -> None:
     for name in "cab":
         time.pass_(1)
-        ledger.accept(new_job(name, batch="spring"))
-    ledger.accept(new_job("d"))
-    assert ledger.batch_ids("spring") == ["c", "a", "b"]
-    assert ledger.get("c").spec.batch == "spring"
+        ledger.intake.accept(new_job(name, batch="spring"))
+    ledger.intake.accept(new_job("d"))
+    assert ledger.batches.job_ids("spring") == ["c", "a", "b"]
+    assert ledger.jobs.get("c").spec.batch == "spring"

@@ -61,18 +61,18 @@ def session(ledger: Ledger, local_first: RecordingPublisher) -> LedgerSession:
 
 
 def queued(ledger: Ledger, job_id: str = "a") -> Job:
-    ledger.accept(new_job(job_id))
-    return ledger.get(job_id)
+    ledger.intake.accept(new_job(job_id))
+    return ledger.jobs.get(job_id)
 
 
 def submitting(ledger: Ledger, job_id: str = "a") -> Job:
-    assert ledger.line_up(queued(ledger, job_id))
-    return ledger.get(job_id)
+    assert ledger.transitions.line_up(queued(ledger, job_id))
+    return ledger.jobs.get(job_id)
 
 
 def moved(ledger: Ledger, job: Job, *changes: Change) -> Job:
     for change in changes:
-        advanced = ledger.advance(job, change)
+        advanced = ledger.transitions.advance(job, change)
         assert advanced is not None
         job = advanced.job
     return job
@@ -86,7 +86,7 @@ def test_a_queued_job_is_canceled_at_once_and_leaves_the_line(producer: Producer
     queued(ledger)
     ended = producer.cancel("a")
     assert (ended.job.state, ended.job.failure_code, ended.charged) == (State.CANCELED, FailureCode.CANCELED, False)
-    assert ledger.claim(ROUTES).messages == ()
+    assert ledger.transitions.claim(ROUTES).messages == ()
     assert ledger.client.zcard(f"{ledger.prefix}:due") == 0
 
 
@@ -94,18 +94,18 @@ def test_a_slot_that_was_not_used_goes_to_the_next_job_and_its_credits_are_given
     producer: Producer, ledger: Ledger, local_first: RecordingPublisher, time: Time
 ) -> None:
     for job_id in "abc":
-        submitting(ledger, job_id) if job_id != "c" else ledger.line_up(queued(ledger, job_id))
+        submitting(ledger, job_id) if job_id != "c" else ledger.transitions.line_up(queued(ledger, job_id))
     assert spent(ledger, time) == 4
     assert producer.cancel("a").charged is False
     assert local_first.messages == [StepMessage(step=Step.SUBMIT, job_id="c", version=2)]
-    assert ledger.slots().in_flight == ("b", "c")
+    assert ledger.limits.slots().in_flight == ("b", "c")
     assert spent(ledger, time) == 4  # two given back, two spent on the next
 
 
 def test_canceling_before_the_paid_call_prevents_it(producer: Producer, ledger: Ledger) -> None:
     in_hand = submitting(ledger)
     producer.cancel("a")
-    assert ledger.advance(in_hand, SENDING) is None
+    assert ledger.transitions.advance(in_hand, SENDING) is None
 
 
 def test_a_job_at_the_vendor_keeps_its_slot_and_shows_at_once_that_it_is_to_be_canceled(
@@ -114,8 +114,8 @@ def test_a_job_at_the_vendor_keeps_its_slot_and_shows_at_once_that_it_is_to_be_c
     job = moved(ledger, submitting(ledger), SENDING, ACCEPTED)
     asked = producer.cancel("a")
     assert (asked.done, asked.charged, asked.job.canceling) == (False, True, Canceling.DROP)
-    assert ledger.get("a") == job.model_copy(update={"canceling": Canceling.DROP})
-    assert ledger.slots().in_flight == ("a",)
+    assert ledger.jobs.get("a") == job.model_copy(update={"canceling": Canceling.DROP})
+    assert ledger.limits.slots().in_flight == ("a",)
 
 
 @pytest.mark.parametrize("how", list(Canceling))
@@ -127,22 +127,26 @@ def test_it_ends_canceled_when_the_vendor_is_done(
     producer.cancel("a", keep_result=how is Canceling.KEEP)
     ended = session.advance(in_hand, Change(to=end, count={f"finished.{end}": 1}))  # read before it was canceled
     assert ended is not None
-    assert (ended.state, ledger.get("a").state, ledger.slots().in_flight) == (State.CANCELED, State.CANCELED, ())
-    assert ledger.counters()["finished.CANCELED"] == 1
+    assert (ended.state, ledger.jobs.get("a").state, ledger.limits.slots().in_flight) == (
+        State.CANCELED,
+        State.CANCELED,
+        (),
+    )
+    assert ledger.stats.counters()["finished.CANCELED"] == 1
     assert producer.cancel("a").charged is True
 
 
 def test_a_move_of_somebody_who_does_not_know_of_it_is_not_written(producer: Producer, ledger: Ledger) -> None:
     in_hand = moved(ledger, submitting(ledger), SENDING, ACCEPTED)
     producer.cancel("a")
-    assert ledger.advance(in_hand, Change(to=State.STORING, due_in=1)) is None
+    assert ledger.transitions.advance(in_hand, Change(to=State.STORING, due_in=1)) is None
 
 
 def test_a_result_that_is_dropped_is_never_fetched(producer: Producer, ledger: Ledger, session: LedgerSession) -> None:
     in_hand = moved(ledger, submitting(ledger), SENDING, ACCEPTED)
     producer.cancel("a")
     assert session.advance(in_hand, Change(to=State.STORING, due_in=15)) is None
-    assert (ledger.get("a").state, ledger.slots().in_flight) == (State.CANCELED, ())
+    assert (ledger.jobs.get("a").state, ledger.limits.slots().in_flight) == (State.CANCELED, ())
 
 
 def test_a_paid_call_under_way_is_settled_first(producer: Producer, ledger: Ledger, session: LedgerSession) -> None:
@@ -160,9 +164,9 @@ def test_a_paid_call_that_provably_did_not_run_ends_it_uncharged(
     in_hand = moved(ledger, submitting(ledger), SENDING)
     producer.cancel("a")
     assert session.advance(in_hand, NOT_SENT) is None
-    assert (ledger.get("a").state, spent(ledger, time)) == (State.CANCELED, 0)
+    assert (ledger.jobs.get("a").state, spent(ledger, time)) == (State.CANCELED, 0)
     assert producer.cancel("a").charged is False
-    assert ledger.slots().trips == 1  # the vendor's 429 counts all the same
+    assert ledger.limits.slots().trips == 1  # the vendor's 429 counts all the same
 
 
 def test_a_held_job_ends_when_its_slot_is_let_go(
@@ -171,19 +175,19 @@ def test_a_held_job_ends_when_its_slot_is_let_go(
     in_hand = moved(ledger, submitting(ledger), SENDING)
     producer.cancel("a")
     assert session.advance(in_hand, HELD) is not None
-    assert ledger.slots().in_flight == ("a",)
+    assert ledger.limits.slots().in_flight == ("a",)
     with pytest.raises(NotPossible, match="to be canceled"):
         producer.on_call.submit_again("a", accept_charge=True)
     time.pass_(50)
-    [message] = ledger.claim(ROUTES).messages
+    [message] = ledger.transitions.claim(ROUTES).messages
     assert (message.step, message.job_id) == (Step.SUBMIT, "a")
-    assert ledger.slots().in_flight == ()
+    assert ledger.limits.slots().in_flight == ()
 
 
 def test_a_held_job_without_a_slot_is_canceled_at_once(producer: Producer, ledger: Ledger, time: Time) -> None:
     moved(ledger, submitting(ledger), SENDING, HELD)
     time.pass_(50)
-    ledger.claim(ROUTES)
+    ledger.transitions.claim(ROUTES)
     ended = producer.cancel("a")
     assert (ended.job.state, ended.charged) == (State.CANCELED, None)
 
@@ -194,7 +198,7 @@ def test_canceling_twice_is_canceling_once_and_the_last_word_on_the_result_count
     moved(ledger, submitting(ledger), SENDING, ACCEPTED)
     producer.cancel("a")
     producer.cancel("a")
-    assert [event.name for event in ledger.events("a")].count("cancel requested") == 1
+    assert [event.name for event in ledger.jobs.events("a")].count("cancel requested") == 1
     assert producer.cancel("a", keep_result=True).job.canceling is Canceling.KEEP
 
 

@@ -41,7 +41,7 @@ def live(valkey: EmbeddedValkey, prefix: str) -> Generator[Ledger]:
     """A ledger on the server's own clock."""
     client = connect(valkey.url)
     built = Ledger(client, prefix)
-    built.configure(Limits(max_in_flight=3, rescue_after=1))
+    built.limits.configure(Limits(max_in_flight=3, rescue_after=1))
     yield built
     client.close()
 
@@ -66,14 +66,14 @@ def due_dispatcher(live: Ledger, postbox: Postbox, hands: list[tuple[str, int]])
 
 
 def running_job(ledger: Ledger, job_id: str, due_in: float) -> tuple[Job, int]:
-    [submit] = ledger.accept(new_job(job_id)).messages
+    [submit] = ledger.intake.accept(new_job(job_id)).messages
     if submit.version == 1:  # no worker lived
-        queued = ledger.open(job_id, 1)
+        queued = ledger.transitions.open(job_id, 1)
         assert queued is not None
-        ledger.line_up(queued.job)
-    granted = ledger.open(job_id, 2)
+        ledger.transitions.line_up(queued.job)
+    granted = ledger.transitions.open(job_id, 2)
     assert granted is not None
-    advanced = ledger.advance(granted.job, Change(to=State.RUNNING, due_in=due_in))
+    advanced = ledger.transitions.advance(granted.job, Change(to=State.RUNNING, due_in=due_in))
     assert advanced is not None
     assert advanced.due is not None
     return advanced.job, advanced.due
@@ -98,9 +98,9 @@ def test_a_nudge_brings_the_next_claim_forward(live: Ledger, postbox: Postbox, d
         _, due = running_job(live, f"a{number}", due_in=0.05)
         due_dispatcher.schedule_wakeup(due)
         assert postbox.next().job_id == f"a{number}"
-        advanced = live.open(f"a{number}", 3)
+        advanced = live.transitions.open(f"a{number}", 3)
         assert advanced is not None
-        live.advance(advanced.job, Change(to=State.FAILED))
+        live.transitions.advance(advanced.job, Change(to=State.FAILED))
 
 
 @pytest.mark.usefixtures("due_dispatcher")
@@ -108,7 +108,7 @@ def test_a_message_that_was_lost_is_sent_again(live: Ledger, postbox: Postbox) -
     running_job(live, "a", due_in=0)
     first, again = postbox.next(), postbox.next()
     assert first == again
-    assert live.counters()["rescues"] >= 1
+    assert live.stats.counters()["rescues"] >= 1
 
 
 @pytest.mark.usefixtures("due_dispatcher")

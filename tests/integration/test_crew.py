@@ -68,7 +68,7 @@ def test_a_worker_that_only_finalizes_asks_the_vendor_for_the_pictures(installat
         jobs = [producer.enqueue(SwapRequest(image=PHOTOGRAPH, gender=0, filter_id=12)).job_id for _ in range(6)]
         ended = [producer.wait(job_id, timeout=60) for job_id in jobs]
     assert [job.state for job in ended] == [State.SUCCEEDED] * 6
-    report, counts = installation.vendor.control.report(), producer.ledger.figures().counts
+    report, counts = installation.vendor.control.report(), producer.ledger.stats.snapshot().counts
     assert sum(job.polls for job in ended) == report.polls == counts["polls"] == counts["polls_begun"] >= 12
     assert (report.credits_spent, "rescues" in counts, "stale:message" in counts) == (12, False, False)
 
@@ -80,7 +80,7 @@ def test_more_work_than_threads_goes_through_the_broker_and_none_is_lost(install
         producer = installation.producer()
         jobs = [producer.enqueue(SwapRequest(image=PHOTOGRAPH, gender=0, filter_id=12)).job_id for _ in range(20)]
         ended = [producer.wait(job_id, timeout=60) for job_id in jobs]
-        assert "rescues" not in producer.ledger.counters()
+        assert "rescues" not in producer.ledger.stats.counters()
     assert {job.state for job in ended} == {State.SUCCEEDED}
     assert installation.vendor.control.report().credits_spent == 40
 

@@ -29,7 +29,7 @@ class NullPublisher:
 
 @pytest.fixture
 def session(ledger: Ledger) -> LedgerSession:
-    ledger.accept(new_job("a"))
+    ledger.intake.accept(new_job("a"))
     return LedgerSession(
         ledger, NullPublisher(), schedule_wakeup=lambda _: None, has_pictures=lambda job: job.vendor_job_id == "v"
     )
@@ -39,8 +39,8 @@ def test_a_closed_desk_gives_back_what_it_is_handed(ledger: Ledger, session: Led
     session.close()
     with session.in_hand("a", 1) as opened:
         assert opened is None
-    assert ledger.claim(ROUTES).messages == (StepMessage(step=Step.SUBMIT, job_id="a", version=2),)
-    assert "rescues" not in ledger.counters()
+    assert ledger.transitions.claim(ROUTES).messages == (StepMessage(step=Step.SUBMIT, job_id="a", version=2),)
+    assert "rescues" not in ledger.stats.counters()
 
 
 def test_a_desk_that_closes_lets_no_paid_call_begin(ledger: Ledger, session: LedgerSession) -> None:
@@ -52,8 +52,8 @@ def test_a_desk_that_closes_lets_no_paid_call_begin(ledger: Ledger, session: Led
         object.__setattr__(ports, "session", session)
         assert submit(opened.job, opened.at, ports) == STALE
     assert world.vendor.submitted == []
-    assert (ledger.get("a").state, ledger.get("a").attempts) == (State.SUBMITTING, 0)
-    assert [message.job_id for message in ledger.claim(ROUTES).messages] == ["a"]
+    assert (ledger.jobs.get("a").state, ledger.jobs.get("a").attempts) == (State.SUBMITTING, 0)
+    assert [message.job_id for message in ledger.transitions.claim(ROUTES).messages] == ["a"]
 
 
 def test_what_was_given_back_cannot_be_written_by_who_had_it(session: LedgerSession) -> None:
@@ -66,7 +66,7 @@ def test_what_was_given_back_cannot_be_written_by_who_had_it(session: LedgerSess
 def test_giving_back_twice_or_what_is_at_rest_changes_nothing(ledger: Ledger, session: LedgerSession) -> None:
     assert session.release([("a", 1)]) == Released(released=1)
     assert session.release([("a", 1), ("nobody", 1)]) == Released()
-    assert ledger.get("a").version == 2
+    assert ledger.jobs.get("a").version == 2
 
 
 def test_a_paid_call_under_way_is_not_given_back(ledger: Ledger, session: LedgerSession, time: Time) -> None:
@@ -77,7 +77,7 @@ def test_a_paid_call_under_way_is_not_given_back(ledger: Ledger, session: Ledger
         ledger.client.hset(f"{ledger.prefix}:job:a", "attempt_open", "1")
         assert session.release(session.leased_jobs()) == Released(paying=1)
     time.pass_(14)
-    assert ledger.claim(ROUTES).messages == ()
+    assert ledger.transitions.claim(ROUTES).messages == ()
 
 
 def test_a_message_from_before_is_not_begun_while_its_job_is_in_hand_at_a_later_turn(
@@ -102,7 +102,7 @@ def test_a_late_message_of_a_job_in_hand_says_nothing_of_the_ledger(
         assert session.line_up(opened.job) is not None
         with session.in_hand("a", 1) as again:
             assert again is None
-    assert ledger.get("a").version == 2
+    assert ledger.jobs.get("a").version == 2
     assert caplog.text == ""
 
 
@@ -116,7 +116,7 @@ def completed(session: LedgerSession, ledger: Ledger, vendor_job_id: str = "v") 
         job = session.advance(submitting, change)
         assert job is not None
         assert session.advance(job, Change(to=State.STORING, due_in=15)) is not None
-    return ledger.get("a").version
+    return ledger.jobs.get("a").version
 
 
 def test_a_job_that_this_desk_moved_is_taken_in_hand_without_being_read_once(
@@ -141,7 +141,7 @@ def test_a_job_whose_pictures_are_not_in_memory_is_read_and_its_look_counted_eac
         with session.in_hand("a", version) as opened:
             assert opened is not None
             assert opened.job.vendor_status == "only in the ledger"
-        assert ledger.figures().counts["polls_begun"] == count
+        assert ledger.stats.snapshot().counts["polls_begun"] == count
 
 
 def test_what_is_remembered_of_another_turn_is_not_used(ledger: Ledger, session: LedgerSession) -> None:

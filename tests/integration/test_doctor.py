@@ -108,7 +108,7 @@ def test_people_read_a_line_each_with_what_to_do_and_no_secret(installation: Ins
 
 
 def test_the_settings_of_another_vendor_are_named(installation: Installation) -> None:
-    installation.producer().ledger.join(Vendor("https://vendor.example", simulated=False))
+    installation.producer().ledger.workers.join(Vendor("https://vendor.example", simulated=False))
     code, found = checks(installation)
     assert (code, found["account"]["verdict"]) == (1, "fail")
     assert "customers would get the simulator's pictures" in found["account"]["found"]
@@ -203,7 +203,7 @@ def test_a_clock_that_is_off_is_told(valkey: EmbeddedValkey, prefix: str, off: f
 
 
 def test_a_worker_that_fell_silent_is_told_from_one_that_works(ledger: Ledger, time: Time) -> None:
-    ledger.claim({}, dispatcher="a")
+    ledger.transitions.claim({}, dispatcher="a")
     assert lines(of_ledger.workers(ledger))["workers"].verdict == "ok"
     time.pass_(30)
     assert "30 s ago" in lines(of_ledger.workers(ledger))["workers"].found
@@ -212,11 +212,11 @@ def test_a_worker_that_fell_silent_is_told_from_one_that_works(ledger: Ledger, t
 
 
 def test_a_line_that_stands_still_says_why(ledger: Ledger, time: Time) -> None:
-    ledger.accept(new_job("j"))
-    ledger.line_up(ledger.get("j"))
+    ledger.intake.accept(new_job("j"))
+    ledger.transitions.line_up(ledger.jobs.get("j"))
     trip = BreakerTrip(reason="the vendor refuses the key", wait=60)
     change = Change(to=State.QUEUED, trip=trip, in_line=True, due_by="queue_until")
-    assert ledger.advance(ledger.get("j"), change) is not None
+    assert ledger.transitions.advance(ledger.jobs.get("j"), change) is not None
     ledger.client.hset(f"{ledger.prefix}:breaker", "closed_until", 2**52)  # the view asks the server's own clock
     found = lines(of_ledger.jobs(ledger))
     assert (found["line"].verdict, "the vendor refuses the key" in found["line"].found) == ("fail", True)

@@ -90,18 +90,18 @@ class Story:
         self.slots(1)
 
     def slots(self, number: int) -> None:
-        self.ledger.configure(Limits(max_in_flight=number, rescue_after=1e6))
+        self.ledger.limits.configure(Limits(max_in_flight=number, rescue_after=1e6))
         self.claim()
 
     def claim(self) -> None:
-        self._granted(message for message in self.ledger.claim(ROUTES).messages if message.version % 2 == 0)
+        self._granted(message for message in self.ledger.transitions.claim(ROUTES).messages if message.version % 2 == 0)
 
     def enqueue(self, tenant: str, priority: Priority, ttl: float) -> None:
         self.time.at += 1
         job_id = f"j{self.time.at}"
         new = new_job(job_id, tenant=tenant, priority=priority, queue_ttl=ttl)
-        self.ledger.accept_many([AcceptRequest(new)])
-        self.waiting[job_id] = job = self.ledger.get(job_id)
+        self.ledger.intake.accept_many([AcceptRequest(new)])
+        self.waiting[job_id] = job = self.ledger.jobs.get(job_id)
         self._join(job)
         self.claim()
 
@@ -119,7 +119,7 @@ class Story:
     def cancel(self, number: int) -> None:
         if job := self._one(self.waiting, number):
             self.model.leave(job.spec.priority, job.tenant, job.job_id)
-            self._advance(self.ledger.get(job.job_id), Change(to=State.CANCELED))
+            self._advance(self.ledger.jobs.get(job.job_id), Change(to=State.CANCELED))
 
     def pass_time(self) -> None:
         self.time.pass_(SHORT)
@@ -131,13 +131,13 @@ class Story:
         self.model.join(job.spec.priority, job.tenant, Waiting(job.created_at, job.job_id, job.queue_until))
 
     def _advance(self, job: Job, change: Change) -> None:
-        advanced = self.ledger.advance(job, change)
+        advanced = self.ledger.transitions.advance(job, change)
         assert advanced is not None
         self._granted(advanced.granted)
 
     def _granted(self, messages: Iterable[StepMessage]) -> None:
         for message in messages:
-            job = self.ledger.get(message.job_id)
+            job = self.ledger.jobs.get(message.job_id)
             expected = self.model.serve(self.time.at)
             assert expected == (job.spec.priority, job.tenant, job.job_id)
             self.in_flight[job.job_id] = job

@@ -197,7 +197,7 @@ def test_the_moments_around_a_paid_call_in_which_its_outcome_can_get_lost_are_mi
         client = VendorClient(base_url=server.url, key_header="X-Key", key=SecretStr("k"))
         for number in range(50):
             session.moments.clear()
-            ledger.accept(new_job(f"j{number}"))
+            ledger.intake.accept(new_job(f"j{number}"))
             with session.in_hand(f"j{number}", 1) as opened:
                 assert opened is not None
                 ports = replace(World().ports, session=session, vendor=client)

@@ -155,21 +155,21 @@ def ended(producer: Producer) -> dict[State, Job]:
             texts = {"vendor_job_id": f"{state}{HOSTILE}", "vendor_status": HOSTILE, "failure_detail": HOSTILE}
             more = {"failure_code": FailureCode.VENDOR_FAILED} if state is State.FAILED and to is state else {}
             change = Change(to=to, fields=texts | more, note=HOSTILE, data={"reason": HOSTILE, HOSTILE[:9]: [HOSTILE]})
-            advanced = ledger.advance(job, change)
+            advanced = ledger.transitions.advance(job, change)
             assert advanced is not None
             job = advanced.job
         dead = {"notification": Notification.DEAD, "notify_attempts": 3}
         note = Change(to=state, fields=dead, note="webhook failed", data={"error": HOSTILE, "status": 500})
-        if state is State.FAILED and (moved := ledger.advance(job, note)):
+        if state is State.FAILED and (moved := ledger.transitions.advance(job, note)):
             job = moved.job
         found[state] = job
-    ledger.request_cancel(found[State.RUNNING], Canceling.KEEP)
+    ledger.transitions.request_cancel(found[State.RUNNING], Canceling.KEEP)
     job = producer.get(producer.enqueue_many([{"image": URL, "gender": 0, "filter_id": 1}]).__next__().job_id or "")
-    ledger.advance(
+    ledger.transitions.advance(
         job, Change(to=State.QUEUED, trip=BreakerTrip(reason=HOSTILE, wait=3600, longest=3600), in_line=True)
     )
     endpoint = endpoint_of("acme", "https://shop.example/h").model_copy(update={"error": HOSTILE, "address": HOSTILE})
-    ledger.endpoint_failed(endpoint, gone=True, patience=0)
+    ledger.webhooks.endpoint_failed(endpoint, gone=True, patience=0)
     return found
 
 

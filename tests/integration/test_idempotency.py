@@ -24,7 +24,7 @@ RACER = """
 import sys
 from swapline_producer import Producer, SwapRequest
 producer = Producer.from_env()
-producer.ledger.census()  # connected, before the race begins
+producer.ledger.stats.census()  # connected, before the race begins
 print("ready", flush=True)
 sys.stdin.readline()
 for number in range(50):
@@ -37,9 +37,9 @@ for number in range(50):
 
 
 def ended(ledger: Ledger, job_id: str, state: State) -> Job:
-    found = ledger.open(job_id, 1)
+    found = ledger.transitions.open(job_id, 1)
     assert found is not None
-    advanced = ledger.advance(found.job, Change(to=state))
+    advanced = ledger.transitions.advance(found.job, Change(to=state))
     assert advanced is not None
     return advanced.job
 
@@ -71,72 +71,87 @@ def test_processes_that_race_make_one_job(installation: Installation) -> None:
     assert len(told) == 200
     assert len({(number, job_id) for number, job_id, _ in told}) == 50
     assert Counter(created for _, _, created in told) == {"True": 50, "False": 150}
-    assert installation.producer().ledger.census()[State.QUEUED] == 50
+    assert installation.producer().ledger.stats.census()[State.QUEUED] == 50
 
 
 def test_a_key_lives_as_long_as_its_job(ledger: Ledger, time: Time) -> None:
-    ledger.accept(new_job("a", idempotency_key="k", queue_ttl=10), fingerprint="f")
+    ledger.intake.accept(new_job("a", idempotency_key="k", queue_ttl=10), fingerprint="f")
     assert key_ttl(ledger) == -1
     time.pass_(365 * 86_400)
-    assert ledger.accept(new_job("b", idempotency_key="k"), fingerprint="f")[:2] == ("a", False)
+    assert ledger.intake.accept(new_job("b", idempotency_key="k"), fingerprint="f")[:2] == ("a", False)
     ended(ledger, "a", State.FAILED)
     assert abs(key_ttl(ledger) - int(ledger.client.pttl(f"{ledger.prefix}:job:a"))) < 1000
 
 
 def test_a_key_whose_job_is_gone_is_free(ledger: Ledger) -> None:
-    ledger.accept(new_job("a", idempotency_key="k"), fingerprint="f")
+    ledger.intake.accept(new_job("a", idempotency_key="k"), fingerprint="f")
     ledger.client.delete(f"{ledger.prefix}:job:a")
-    assert ledger.accept(new_job("b", idempotency_key="k"), fingerprint="other")[:2] == ("b", True)
+    assert ledger.intake.accept(new_job("b", idempotency_key="k"), fingerprint="other")[:2] == ("b", True)
 
 
 def test_a_failed_job_is_given_again_unless_it_is_to_be_replaced(ledger: Ledger) -> None:
-    ledger.accept(new_job("a", idempotency_key="k"), fingerprint="f")
+    ledger.intake.accept(new_job("a", idempotency_key="k"), fingerprint="f")
     ended(ledger, "a", State.FAILED)
-    assert ledger.accept(new_job("b", idempotency_key="k"), fingerprint="f")[:2] == ("a", False)
-    assert ledger.accept(new_job("b", idempotency_key="k"), fingerprint="f", replace_failed=True)[:2] == ("b", True)
-    assert ledger.accept(new_job("c", idempotency_key="k"), fingerprint="f", replace_failed=True)[:2] == ("b", False)
-    assert ledger.events("b")[0].data == {"replaces": "a"}
+    assert ledger.intake.accept(new_job("b", idempotency_key="k"), fingerprint="f")[:2] == ("a", False)
+    assert ledger.intake.accept(new_job("b", idempotency_key="k"), fingerprint="f", replace_failed=True)[:2] == (
+        "b",
+        True,
+    )
+    assert ledger.intake.accept(new_job("c", idempotency_key="k"), fingerprint="f", replace_failed=True)[:2] == (
+        "b",
+        False,
+    )
+    assert ledger.jobs.events("b")[0].data == {"replaces": "a"}
 
 
 def test_what_replaces_a_failed_job_may_differ_from_it(ledger: Ledger) -> None:
-    ledger.accept(new_job("a", idempotency_key="k"), fingerprint="f")
+    ledger.intake.accept(new_job("a", idempotency_key="k"), fingerprint="f")
     ended(ledger, "a", State.FAILED)
     with pytest.raises(IdempotencyConflict):
-        ledger.accept(new_job("b", idempotency_key="k"), fingerprint="mended")
-    accepted = ledger.accept(new_job("b", idempotency_key="k"), fingerprint="mended", replace_failed=True)
+        ledger.intake.accept(new_job("b", idempotency_key="k"), fingerprint="mended")
+    accepted = ledger.intake.accept(new_job("b", idempotency_key="k"), fingerprint="mended", replace_failed=True)
     assert accepted[:2] == ("b", True)
 
 
 def test_a_replaced_job_that_comes_to_rest_later_takes_no_key_with_it(ledger: Ledger) -> None:
-    ledger.accept(new_job("a", idempotency_key="k"), fingerprint="f")
-    found = ledger.open("a", 1)
+    ledger.intake.accept(new_job("a", idempotency_key="k"), fingerprint="f")
+    found = ledger.transitions.open("a", 1)
     assert found is not None
-    told = ledger.advance(found.job, Change(to=State.FAILED, due_in=5))
+    told = ledger.transitions.advance(found.job, Change(to=State.FAILED, due_in=5))
     assert told is not None
-    ledger.accept(new_job("b", idempotency_key="k"), fingerprint="f", replace_failed=True)
-    ledger.advance(told.job, Change(to=State.FAILED))
+    ledger.intake.accept(new_job("b", idempotency_key="k"), fingerprint="f", replace_failed=True)
+    ledger.transitions.advance(told.job, Change(to=State.FAILED))
     assert key_ttl(ledger) == -1
 
 
 @pytest.mark.parametrize("state", [State.EXPIRED, State.CANCELED])
 def test_every_end_but_success_can_be_replaced(ledger: Ledger, state: State) -> None:
-    ledger.accept(new_job("a", idempotency_key="k"), fingerprint="f")
+    ledger.intake.accept(new_job("a", idempotency_key="k"), fingerprint="f")
     ended(ledger, "a", state)
-    assert ledger.accept(new_job("b", idempotency_key="k"), fingerprint="f", replace_failed=True)[:2] == ("b", True)
+    assert ledger.intake.accept(new_job("b", idempotency_key="k"), fingerprint="f", replace_failed=True)[:2] == (
+        "b",
+        True,
+    )
 
 
 def test_a_job_that_goes_on_or_succeeded_is_never_replaced(ledger: Ledger) -> None:
-    ledger.accept(new_job("a", idempotency_key="k"), fingerprint="f")
-    assert ledger.accept(new_job("b", idempotency_key="k"), fingerprint="f", replace_failed=True)[:2] == ("a", False)
+    ledger.intake.accept(new_job("a", idempotency_key="k"), fingerprint="f")
+    assert ledger.intake.accept(new_job("b", idempotency_key="k"), fingerprint="f", replace_failed=True)[:2] == (
+        "a",
+        False,
+    )
     ended(ledger, "a", State.SUCCEEDED)
-    assert ledger.accept(new_job("b", idempotency_key="k"), fingerprint="f", replace_failed=True)[:2] == ("a", False)
+    assert ledger.intake.accept(new_job("b", idempotency_key="k"), fingerprint="f", replace_failed=True)[:2] == (
+        "a",
+        False,
+    )
 
 
 def test_a_replacement_takes_the_place_in_the_batch(ledger: Ledger) -> None:
-    ledger.accept(new_job("a", idempotency_key="k", batch="spring"), fingerprint="f")
+    ledger.intake.accept(new_job("a", idempotency_key="k", batch="spring"), fingerprint="f")
     ended(ledger, "a", State.FAILED)
-    ledger.accept(new_job("b", idempotency_key="k", batch="spring"), fingerprint="f", replace_failed=True)
-    assert ledger.batch_ids("spring") == ["b"]
+    ledger.intake.accept(new_job("b", idempotency_key="k", batch="spring"), fingerprint="f", replace_failed=True)
+    assert ledger.batches.job_ids("spring") == ["b"]
 
 
 def test_the_request_carries_the_choice(installation: Installation) -> None:

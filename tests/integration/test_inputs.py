@@ -65,7 +65,7 @@ def enqueue(producer: Producer, picture: bytes = b"", **values: Any) -> Job:
 
 
 def end(producer: Producer, job: Job, how: State = State.SUCCEEDED) -> None:
-    assert producer.ledger.advance(job, ENDS[how])
+    assert producer.ledger.transitions.advance(job, ENDS[how])
 
 
 def key_of(job: Job) -> str:
@@ -125,10 +125,10 @@ def test_a_picture_that_is_kept_after_its_last_job_is_not_sent_again(
 def test_the_input_of_a_job_that_succeeded_can_be_kept_a_while_to_be_shown(
     valkey: EmbeddedValkey, prefix: str, time: Time, storage: Storage
 ) -> None:
-    ledger = Ledger(connect(valkey.url), prefix, show_inputs=60, clock=time)
+    ledger = Ledger(connect(valkey.url), prefix, input_shown=60, clock=time)
     producer = Producer(ProducerSettings(key_prefix=prefix), ledger, NullPublisher(), storage)
     job = enqueue(producer)
-    ledger.advance(job, Change(to=State.SUCCEEDED))
+    ledger.transitions.advance(job, Change(to=State.SUCCEEDED))
     gone = []
     for seconds in (1, 50, 10):
         time.pass_(seconds)
@@ -145,7 +145,7 @@ def test_after_every_end_without_success_the_input_is_kept_for_a_replay_until_in
     producer: Producer, storage: Storage, sweep: Sweep, time: Time, how: State
 ) -> None:
     job = enqueue(producer)
-    assert producer.ledger.advance(job, Change(to=how))
+    assert producer.ledger.transitions.advance(job, Change(to=how))
     time.pass_(DAY - 1)
     sweep.all_due()
     assert storage.head(key_of(job)) is not None
@@ -161,7 +161,7 @@ def test_a_dry_run_and_the_replay_itself_say_the_same_of_the_picture(
     job = enqueue(producer)
     linked = enqueue(producer, image="https://pictures.example/me.jpg")
     for one in (job, linked):
-        assert producer.ledger.advance(one, Change(to=how))
+        assert producer.ledger.transitions.advance(one, Change(to=how))
 
     def said(*jobs: Job) -> list[str | None]:
         ids = [one.job_id for one in jobs]
@@ -197,7 +197,7 @@ def test_a_failed_job_that_is_taken_up_again_keeps_its_input_and_one_that_comes_
     again = Change(to=State.QUEUED, in_line=True, due_by="queue_until")
     job = enqueue(producer)
     end(producer, job, State.EXPIRED)
-    assert producer.ledger.advance(producer.get(job.job_id), again)
+    assert producer.ledger.transitions.advance(producer.get(job.job_id), again)
     time.pass_(3 * DAY)
     sweep.all_due()
     assert storage.head(key_of(job)) is not None
@@ -205,14 +205,14 @@ def test_a_failed_job_that_is_taken_up_again_keeps_its_input_and_one_that_comes_
     time.pass_(DAY + 1)
     sweep.all_due()
     with pytest.raises(NotPossible, match="its picture is not kept any more"):
-        producer.ledger.advance(producer.get(job.job_id), again)
+        producer.ledger.transitions.advance(producer.get(job.job_id), again)
 
 
 def test_a_picture_that_was_stored_and_never_enqueued_goes_after_input_ttl(
     producer: Producer, storage: Storage, sweep: Sweep, time: Time
 ) -> None:
     digest = hashlib.sha256(b"me").hexdigest()
-    assert producer.ledger.hold_input(digest, "never") == (None, False)
+    assert producer.ledger.retention.hold_input(digest, "never") == (None, False)
     storage.put_once(f"inputs/{digest}", b"me", "image/png")
     sweep.all_due()
     assert storage.head(f"inputs/{digest}")
@@ -239,13 +239,13 @@ def test_an_input_that_is_being_deleted_is_waited_for_and_stored_anew(
 ) -> None:
     job = enqueue(producer)
     end(producer, job)
-    taken = ledger.take_unneeded(lease=60)
+    taken = ledger.retention.take_unneeded(lease=60)
     assert taken.names == [key_of(job)]
     found: list[Job] = []
     other = threading.Thread(target=lambda: found.append(enqueue(producer)))
     other.start()
     storage.delete(taken.names)
-    ledger.confirm_deleted(taken)
+    ledger.retention.confirm_deleted(taken)
     other.join(30)
     assert storage.head(key_of(found[0])) is not None
 
@@ -255,7 +255,7 @@ def test_who_was_killed_while_deleting_blocks_the_same_picture_for_its_lease_onl
 ) -> None:
     job = enqueue(producer)
     end(producer, job)
-    ledger.take_unneeded(lease=60)
+    ledger.retention.take_unneeded(lease=60)
     monkeypatch.setattr("swapline_producer.producer.BEING_DELETED", 0.0)
     with pytest.raises(StorageUnavailable, match="is being deleted"):
         enqueue(producer)
@@ -268,9 +268,9 @@ def test_who_was_killed_while_deleting_blocks_the_same_picture_for_its_lease_onl
 def test_a_job_whose_hold_has_ended_is_refused_and_nothing_is_written(ledger: Ledger) -> None:
     image = StoredImage(sha256="0" * 64, media_type="image/png", width=1, height=1, size=1)
     with pytest.raises(ObjectMissing, match="enqueue it again"):
-        ledger.accept(new_job("a", image=image, idempotency_key="k"))
-    assert ledger.census()[State.QUEUED] == 0
-    assert ledger.known_keys([("default", "k")]) == 0
+        ledger.intake.accept(new_job("a", image=image, idempotency_key="k"))
+    assert ledger.stats.census()[State.QUEUED] == 0
+    assert ledger.intake.known_keys([("default", "k")]) == 0
 
 
 def test_a_sweeper_that_was_suspended_deletes_nothing(producer: Producer, storage: Storage, ledger: Ledger) -> None:
@@ -321,10 +321,10 @@ class Inputs(RuleBasedStateMachine):
         super().__init__()
         self.now = 1_000_000_000
         client = connect(self.url)
-        self.ledger = Ledger(client, f"m{id(self):x}", clock=lambda: self.now, spare=100.0)
+        self.ledger = Ledger(client, f"m{id(self):x}", clock=lambda: self.now, input_ttl=100.0)
         for name in client.scan_iter(f"{self.ledger.prefix}:*"):
             client.delete(name)
-        self.ledger.configure(Limits(max_in_flight=1, rescue_after=15))
+        self.ledger.limits.configure(Limits(max_in_flight=1, rescue_after=15))
         self.objects: set[str] = set()
         self.held: dict[str, str] = {}
         self.stored: dict[str, str] = {}
@@ -335,7 +335,7 @@ class Inputs(RuleBasedStateMachine):
     @rule(picture=st.sampled_from("ab"))
     def hold(self, picture: str) -> None:
         self.number += 1
-        if self.ledger.hold_input(picture, f"j{self.number}").wait is None:
+        if self.ledger.retention.hold_input(picture, f"j{self.number}").wait is None:
             self.held[f"j{self.number}"] = picture
 
     @rule()
@@ -350,7 +350,7 @@ class Inputs(RuleBasedStateMachine):
         for job_id, picture in self.stored.items():
             image = StoredImage(sha256=picture, media_type="image/png", width=1, height=1, size=1)
             try:
-                self.ledger.accept(new_job(job_id, image=image, queue_ttl=10**6))
+                self.ledger.intake.accept(new_job(job_id, image=image, queue_ttl=10**6))
                 self.jobs[job_id] = picture
             except ObjectMissing:
                 assert self.now > 0  # it took longer than the hold: the producer is told
@@ -360,7 +360,7 @@ class Inputs(RuleBasedStateMachine):
     def end(self, how: State) -> None:
         if self.jobs:
             job_id, _ = self.jobs.popitem()
-            assert self.ledger.advance(self.ledger.get(job_id), ENDS[how])
+            assert self.ledger.transitions.advance(self.ledger.jobs.get(job_id), ENDS[how])
 
     @rule(picture=st.sampled_from("ab"))
     def enqueue(self, picture: str) -> None:
@@ -377,7 +377,7 @@ class Inputs(RuleBasedStateMachine):
 
     @rule()
     def take(self) -> None:
-        self.sweeps.append((self.now, self.ledger.take_unneeded(lease=30.0)))
+        self.sweeps.append((self.now, self.ledger.retention.take_unneeded(lease=30.0)))
 
     @rule()
     def delete(self) -> None:
@@ -386,13 +386,15 @@ class Inputs(RuleBasedStateMachine):
                 type(self).deleted += len(taken.names)
                 type(self).kept += len(self.jobs)
                 self.objects -= {name.removeprefix("inputs/") for name in taken.names}
-                self.ledger.confirm_deleted(taken)
+                self.ledger.retention.confirm_deleted(taken)
         self.sweeps.clear()
 
     @rule()
     def patrol(self) -> None:
         """The janitor, without its safe age."""
-        self.ledger.let_go([f"inputs/{picture}" for picture in self.ledger.unknown_inputs(sorted(self.objects))])
+        self.ledger.retention.add_unneeded(
+            [f"inputs/{picture}" for picture in self.ledger.retention.unknown_inputs(sorted(self.objects))]
+        )
 
     @rule(seconds=st.sampled_from([1, 10, 40, 120]))
     def time_passes(self, seconds: int) -> None:

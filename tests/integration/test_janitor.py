@@ -81,7 +81,7 @@ def test_results_go_after_result_ttl_by_the_ledger_and_where_it_has_forgotten_th
     place: Place,
     time: Time,
 ) -> None:
-    ledger = Ledger(place.ledger.client, place.ledger.prefix, clock=time, keep_results=100.0)
+    ledger = Ledger(place.ledger.client, place.ledger.prefix, clock=time, result_ttl=100.0)
     short = Place(ledger, place.storage)
     short.number = 10  # other pictures
     place.succeeded()  # by a worker that knew of no RESULT_TTL

@@ -17,25 +17,25 @@ if TYPE_CHECKING:
 
 
 def opened(ledger: Ledger, job_id: str, version: int) -> Job:
-    found = ledger.open(job_id, version)
+    found = ledger.transitions.open(job_id, version)
     assert found is not None
     return found.job
 
 
 def accepted(ledger: Ledger, *job_ids: str, **values: Any) -> list[Job]:
     for job_id in job_ids:
-        ledger.accept(new_job(job_id, **values))
+        ledger.intake.accept(new_job(job_id, **values))
     return [opened(ledger, job_id, 1) for job_id in job_ids]
 
 
 def with_slot(ledger: Ledger, job_id: str, **values: Any) -> Job:
     [queued] = accepted(ledger, job_id, **values)
-    assert ledger.line_up(queued) == (StepMessage(step=Step.SUBMIT, job_id=job_id, version=2),)
+    assert ledger.transitions.line_up(queued) == (StepMessage(step=Step.SUBMIT, job_id=job_id, version=2),)
     return opened(ledger, job_id, 2)
 
 
 def moved(ledger: Ledger, job: Job, change: Change) -> Job:
-    advanced = ledger.advance(job, change)
+    advanced = ledger.transitions.advance(job, change)
     assert advanced is not None
     return advanced.job
 
@@ -51,65 +51,68 @@ def due(ledger: Ledger) -> dict[str, int]:
 
 
 def test_an_accepted_job_is_queued_due_and_logged(ledger: Ledger, time: Time) -> None:
-    assert ledger.accept(new_job("a"))[:2] == ("a", True)
-    job = ledger.get("a")
+    assert ledger.intake.accept(new_job("a"))[:2] == ("a", True)
+    job = ledger.jobs.get("a")
     assert (job.state, job.version, job.created_at, job.queue_until) == (State.QUEUED, 1, time.at, time.at + 100_000)
     assert due(ledger) == {"a": time.at + 15_000}
-    assert [event.name for event in ledger.events("a")] == ["queued"]
+    assert [event.name for event in ledger.jobs.events("a")] == ["queued"]
 
 
 def test_the_log_of_a_job_has_its_last_500_lines(ledger: Ledger) -> None:
     job = running(ledger, "a")
     for number in range(520):
         job = moved(ledger, job, Change(to=State.RUNNING, due_in=1, note=f"{number}"))
-    names = [event.name for event in ledger.events("a")]
+    names = [event.name for event in ledger.jobs.events("a")]
     assert (len(names), names[0], names[-1]) == (500, "20", "519")
 
 
 def test_accepting_twice_is_accepting_once(ledger: Ledger) -> None:
-    assert ledger.accept(new_job("a"))[:2] == ledger.accept(new_job("a"))[:2] == ("a", True)
-    assert ledger.counters() == {"accepted": 1, "repeated": 1}
+    assert ledger.intake.accept(new_job("a"))[:2] == ledger.intake.accept(new_job("a"))[:2] == ("a", True)
+    assert ledger.stats.counters() == {"accepted": 1, "repeated": 1}
 
 
 def test_an_idempotency_key_gives_the_first_job_again(ledger: Ledger) -> None:
-    ledger.accept(new_job("a", idempotency_key="k"), fingerprint="f")
-    assert ledger.accept(new_job("b", idempotency_key="k"), fingerprint="f")[:2] == ("a", False)
-    assert ledger.accept(new_job("c", idempotency_key="k", tenant="other"), fingerprint="f")[:2] == ("c", True)
-    assert ledger.census()[State.QUEUED] == 2
+    ledger.intake.accept(new_job("a", idempotency_key="k"), fingerprint="f")
+    assert ledger.intake.accept(new_job("b", idempotency_key="k"), fingerprint="f")[:2] == ("a", False)
+    assert ledger.intake.accept(new_job("c", idempotency_key="k", tenant="other"), fingerprint="f")[:2] == ("c", True)
+    assert ledger.stats.census()[State.QUEUED] == 2
 
 
 def test_an_idempotency_key_with_another_request_is_refused(ledger: Ledger) -> None:
-    ledger.accept(new_job("a", idempotency_key="k"), fingerprint="f")
+    ledger.intake.accept(new_job("a", idempotency_key="k"), fingerprint="f")
     with pytest.raises(IdempotencyConflict, match="belongs to job a"):
-        ledger.accept(new_job("b", idempotency_key="k"), fingerprint="other")
+        ledger.intake.accept(new_job("b", idempotency_key="k"), fingerprint="other")
 
 
 def test_a_message_of_another_turn_is_stale(ledger: Ledger) -> None:
     accepted(ledger, "a")
-    assert ledger.open("a", 2) is None
-    assert ledger.open("nobody", 1) is None
+    assert ledger.transitions.open("a", 2) is None
+    assert ledger.transitions.open("nobody", 1) is None
 
 
 def test_a_job_that_is_not_there_is_a_clear_sentence(ledger: Ledger) -> None:
     with pytest.raises(JobNotFound, match="no job 'x'"):
-        ledger.get("x")
+        ledger.jobs.get("x")
 
 
 def test_only_one_of_two_moves_at_the_same_turn_is_written(ledger: Ledger) -> None:
     job = running(ledger, "a")
-    assert ledger.advance(job, Change(to=State.RUNNING, fields={"polls": 1}, due_in=1)) is not None
-    assert ledger.advance(job, Change(to=State.STORING, due_in=1)) is None
-    assert ledger.get("a").state is State.RUNNING
+    assert ledger.transitions.advance(job, Change(to=State.RUNNING, fields={"polls": 1}, due_in=1)) is not None
+    assert ledger.transitions.advance(job, Change(to=State.STORING, due_in=1)) is None
+    assert ledger.jobs.get("a").state is State.RUNNING
 
 
 def test_a_move_whose_reply_was_lost_counts_as_written_when_it_is_sent_again(ledger: Ledger) -> None:
     job, token = running(ledger, "a"), new_token()
     change = Change(to=State.STORING, fields={"polls": 1}, due_in=1, note="completed")
-    first, again = ledger.advance(job, change, token=token), ledger.advance(job, change, token=token)
+    first, again = (
+        ledger.transitions.advance(job, change, token=token),
+        ledger.transitions.advance(job, change, token=token),
+    )
     assert first is not None
     assert again is not None
-    assert first.job == again.job == ledger.get("a")
-    assert [event.name for event in ledger.events("a")].count("completed") == 1
+    assert first.job == again.job == ledger.jobs.get("a")
+    assert [event.name for event in ledger.jobs.events("a")].count("completed") == 1
 
 
 def test_the_returned_job_is_the_one_in_the_ledger(ledger: Ledger) -> None:
@@ -129,42 +132,42 @@ def test_the_returned_job_is_the_one_in_the_ledger(ledger: Ledger) -> None:
     ]
     for change in changes:
         job = moved(ledger, job, change)
-        assert job == ledger.get("a")
+        assert job == ledger.jobs.get("a")
 
 
 def test_slots_are_given_up_to_the_limit_and_the_rest_waits(ledger: Ledger) -> None:
-    granted = [ledger.line_up(job) for job in accepted(ledger, "a", "b", "c")]
+    granted = [ledger.transitions.line_up(job) for job in accepted(ledger, "a", "b", "c")]
     assert [len(messages or ()) for messages in granted] == [1, 1, 0]
-    assert ledger.slots().in_flight == ("a", "b")
+    assert ledger.limits.slots().in_flight == ("a", "b")
 
 
 def test_lining_up_twice_takes_one_slot(ledger: Ledger) -> None:
     [job] = accepted(ledger, "a")
-    assert ledger.line_up(job) is not None
-    assert ledger.line_up(job) is None
-    assert ledger.slots().in_flight == ("a",)
+    assert ledger.transitions.line_up(job) is not None
+    assert ledger.transitions.line_up(job) is None
+    assert ledger.limits.slots().in_flight == ("a",)
 
 
 def test_a_parked_job_is_due_when_its_queue_ttl_is_over(ledger: Ledger, time: Time) -> None:
     for job in accepted(ledger, "a", "b", "c"):
-        ledger.line_up(job)
+        ledger.transitions.line_up(job)
     assert due(ledger)["c"] == time.at + 100_000
     time.pass_(100)
-    assert StepMessage(step=Step.SUBMIT, job_id="c", version=1) in ledger.claim(ROUTES).messages
+    assert StepMessage(step=Step.SUBMIT, job_id="c", version=1) in ledger.transitions.claim(ROUTES).messages
 
 
 def test_a_freed_slot_goes_to_the_next_job_in_the_same_move(ledger: Ledger) -> None:
     first = running(ledger, "a")
     for job in accepted(ledger, "b", "c"):
-        ledger.line_up(job)
-    advanced = ledger.advance(first, Change(to=State.STORING, due_in=15))
+        ledger.transitions.line_up(job)
+    advanced = ledger.transitions.advance(first, Change(to=State.STORING, due_in=15))
     assert advanced is not None
     assert advanced.granted == (StepMessage(step=Step.SUBMIT, job_id="c", version=2),)
-    assert ledger.slots().in_flight == ("b", "c")
+    assert ledger.limits.slots().in_flight == ("b", "c")
 
 
 def test_the_line_goes_by_priority_then_fairly_among_tenants_then_by_age(ledger: Ledger, time: Time) -> None:
-    ledger.configure(Limits(max_in_flight=1, rescue_after=15))
+    ledger.limits.configure(Limits(max_in_flight=1, rescue_after=15))
     last = running(ledger, "first")
     waiting = [
         ("a1", "a", "normal"),
@@ -177,9 +180,9 @@ def test_the_line_goes_by_priority_then_fairly_among_tenants_then_by_age(ledger:
     for job_id, tenant, priority in waiting:
         time.pass_(0.001)
         for job in accepted(ledger, job_id, tenant=tenant, priority=priority):
-            ledger.line_up(job)
+            ledger.transitions.line_up(job)
     order = []
-    while (advanced := ledger.advance(last, Change(to=State.FAILED))) and advanced.granted:
+    while (advanced := ledger.transitions.advance(last, Change(to=State.FAILED))) and advanced.granted:
         [message] = advanced.granted
         order.append(message.job_id)
         last = opened(ledger, message.job_id, message.version)
@@ -194,18 +197,18 @@ def test_a_strike_stops_the_line_and_one_job_probes_first(ledger: Ledger, time: 
             job,
             Change(to=State.QUEUED, in_line=True, due_by="queue_until", trip=BreakerTrip(reason="down", wait=4)),
         )
-    assert ledger.slots().in_flight == ()
-    assert ledger.claim(ROUTES).next_at == time.at + 8_000  # the second strike in a row doubles the wait
+    assert ledger.limits.slots().in_flight == ()
+    assert ledger.transitions.claim(ROUTES).next_at == time.at + 8_000  # the second strike in a row doubles the wait
     time.pass_(8)
-    [probe] = ledger.claim(ROUTES).messages
+    [probe] = ledger.transitions.claim(ROUTES).messages
     assert probe.job_id == "a"
-    assert ledger.claim(ROUTES).messages == ()
-    advanced = ledger.advance(
+    assert ledger.transitions.claim(ROUTES).messages == ()
+    advanced = ledger.transitions.advance(
         opened(ledger, "a", probe.version), Change(to=State.RUNNING, due_in=1, close_breaker=True)
     )
     assert advanced is not None
     assert [message.job_id for message in advanced.granted] == ["b"]
-    assert ledger.slots().trips == 0
+    assert ledger.limits.slots().trips == 0
 
 
 def test_429_uses_fewer_slots_until_the_cap_has_grown_back(ledger: Ledger, time: Time) -> None:
@@ -214,17 +217,17 @@ def test_429_uses_fewer_slots_until_the_cap_has_grown_back(ledger: Ledger, time:
     trip = BreakerTrip(reason="429", wait=1, shrink=True)
     moved(ledger, throttled, Change(to=State.QUEUED, in_line=True, due_by="queue_until", trip=trip))
     time.pass_(20)
-    assert ledger.claim(ROUTES).messages == (StepMessage(step=Step.POLL, job_id="a", version=3),)
+    assert ledger.transitions.claim(ROUTES).messages == (StepMessage(step=Step.POLL, job_id="a", version=3),)
     time.pass_(10)
-    assert "b" in [message.job_id for message in ledger.claim(ROUTES).messages]
+    assert "b" in [message.job_id for message in ledger.transitions.claim(ROUTES).messages]
 
 
 def test_429_while_others_run_keeps_nobody_waiting_for_their_slots(ledger: Ledger) -> None:
     first, second = running(ledger, "a"), with_slot(ledger, "b")
     trip = BreakerTrip(reason="429", shrink=True)
     moved(ledger, second, Change(to=State.QUEUED, in_line=True, due_by="queue_until", trip=trip))
-    assert (ledger.slots().cap, ledger.slots().trips) == (1, 0)
-    advanced = ledger.advance(first, Change(to=State.STORING, due_in=15))
+    assert (ledger.limits.slots().cap, ledger.limits.slots().trips) == (1, 0)
+    advanced = ledger.transitions.advance(first, Change(to=State.STORING, due_in=15))
     assert advanced is not None
     assert [message.job_id for message in advanced.granted] == ["b"]
 
@@ -233,26 +236,26 @@ def test_what_is_due_is_claimed_once_and_again_after_the_rescue_time(ledger: Led
     running(ledger, "a")
     time.pass_(1)
     poll = StepMessage(step=Step.POLL, job_id="a", version=3)
-    assert ledger.claim(ROUTES).messages == (poll,)
-    assert ledger.claim(ROUTES).messages == ()
+    assert ledger.transitions.claim(ROUTES).messages == (poll,)
+    assert ledger.transitions.claim(ROUTES).messages == ()
     time.pass_(15)
-    claimed = ledger.claim(ROUTES)
+    claimed = ledger.transitions.claim(ROUTES)
     assert (claimed.messages, claimed.rescued) == ((poll,), 1)
-    assert ledger.counters()["rescues"] == 1
+    assert ledger.stats.counters()["rescues"] == 1
 
 
 def test_a_job_in_hand_is_not_rescued(ledger: Ledger, time: Time) -> None:
     job = running(ledger, "a")
     time.pass_(14)
-    assert ledger.renew([("a", job.version), ("gone", 1)]) == 1
+    assert ledger.transitions.renew([("a", job.version), ("gone", 1)]) == 1
     time.pass_(14)
-    assert ledger.claim(ROUTES).messages == ()
+    assert ledger.transitions.claim(ROUTES).messages == ()
 
 
 def test_a_renewal_of_another_turn_changes_nothing(ledger: Ledger) -> None:
     job = running(ledger, "a")
     before = due(ledger)
-    assert ledger.renew([("a", job.version - 1)]) == 0
+    assert ledger.transitions.renew([("a", job.version - 1)]) == 0
     assert due(ledger) == before
 
 
@@ -260,7 +263,7 @@ def test_nothing_is_sent_again_into_a_long_queue(ledger: Ledger, time: Time) -> 
     accepted(ledger, "a")
     ledger.client.rpush(Step.SUBMIT.queue(ledger.prefix), *range(30))
     time.pass_(15)
-    claimed = ledger.claim(ROUTES, backlog=10)
+    claimed = ledger.transitions.claim(ROUTES, backlog=10)
     assert (claimed.messages, claimed.postponed) == ((), 1)
     assert due(ledger)["a"] == time.at + 15_000 * 4
 
@@ -275,12 +278,12 @@ def test_nothing_is_sent_again_into_a_long_queue(ledger: Ledger, time: Time) -> 
 )
 def test_the_clock_sends_the_step_that_the_state_asks_for(ledger: Ledger, change: Change, step: Step) -> None:
     moved(ledger, running(ledger, "a"), change)
-    assert [message.step for message in ledger.claim(ROUTES).messages] == [step]
+    assert [message.step for message in ledger.transitions.claim(ROUTES).messages] == [step]
 
 
 def test_a_finished_job_without_a_webhook_has_no_due_entry_no_slot_and_an_end(ledger: Ledger) -> None:
     moved(ledger, running(ledger, "a"), Change(to=State.FAILED))
-    assert (due(ledger), ledger.slots().in_flight) == ({}, ())
+    assert (due(ledger), ledger.limits.slots().in_flight) == ({}, ())
     assert 0 < ledger.client.ttl(f"{ledger.prefix}:job:a") <= 30 * 86_400
 
 
@@ -290,18 +293,18 @@ def test_finished_jobs_leave_the_index_with_their_records(ledger: Ledger, time: 
     moved(ledger, running(ledger, "new"), Change(to=State.FAILED))
     time.pass_(11 * 86_400)
     ledger.client.delete(f"{ledger.prefix}:trimmed")  # the server's own minute is not over
-    ledger.claim(ROUTES)
-    assert ledger.list_ids(State.FAILED) == ["new"]
+    ledger.transitions.claim(ROUTES)
+    assert ledger.jobs.list_ids(State.FAILED) == ["new"]
 
 
 def test_a_held_job_keeps_its_slot_until_its_run_timeout(ledger: Ledger, time: Time) -> None:
     job = with_slot(ledger, "a")
     job = moved(ledger, job, Change(to=State.SUBMITTING, stamps={"run_until": 50}, due_in=15))
     moved(ledger, job, Change(to=State.HELD, due_by="run_until"))
-    assert ledger.slots().in_flight == ("a",)
+    assert ledger.limits.slots().in_flight == ("a",)
     time.pass_(50)
-    ledger.claim(ROUTES)
-    assert (ledger.slots().in_flight, ledger.get("a").slot) == ((), False)
+    ledger.transitions.claim(ROUTES)
+    assert (ledger.limits.slots().in_flight, ledger.jobs.get("a").slot) == ((), False)
     assert list(due(ledger)) == ["a"]
 
 
@@ -309,31 +312,31 @@ def test_a_job_that_turns_out_to_be_at_the_vendor_takes_its_slot_back(ledger: Le
     job = with_slot(ledger, "a")
     job = moved(ledger, job, Change(to=State.HELD, stamps={"run_until": 1}, due_by="run_until"))
     time.pass_(1)
-    ledger.claim(ROUTES)
-    job = moved(ledger, ledger.get("a"), Change(to=State.RUNNING, due_in=1))
+    ledger.transitions.claim(ROUTES)
+    job = moved(ledger, ledger.jobs.get("a"), Change(to=State.RUNNING, due_in=1))
     assert job.slot
-    assert ledger.slots().in_flight == ("a",)
+    assert ledger.limits.slots().in_flight == ("a",)
 
 
 def test_counters_add_up(ledger: Ledger) -> None:
     job = running(ledger, "a")
     for _ in range(3):
         job = moved(ledger, job, Change(to=State.RUNNING, due_in=1, count={"polls": 2}))
-    assert ledger.counters()["polls"] == 6
+    assert ledger.stats.counters()["polls"] == 6
 
 
 def test_the_census_is_a_recount(ledger: Ledger) -> None:
     for number in itertools.islice(itertools.count(), 5):
         accepted(ledger, f"q{number}")
     moved(ledger, running(ledger, "a"), Change(to=State.FAILED))
-    census = ledger.census()
+    census = ledger.stats.census()
     assert (census[State.QUEUED], census[State.RUNNING], census[State.FAILED]) == (5, 0, 1)
-    assert len(ledger.list_ids(State.QUEUED)) == 5
+    assert len(ledger.jobs.list_ids(State.QUEUED)) == 5
 
 
 def test_the_end_of_a_job_is_heard(ledger: Ledger) -> None:
     job = running(ledger, "a")
-    with ledger.watching("a") as heard:
+    with ledger.subscriptions.watch("a") as heard:
         moved(ledger, job, Change(to=State.FAILED))
         assert heard(5.0)
 
@@ -347,7 +350,7 @@ def test_every_key_carries_the_prefix(ledger: Ledger) -> None:
 
 def test_a_server_that_is_away_is_a_clear_sentence() -> None:
     with pytest.raises(LedgerUnavailable, match="check SWAPLINE_REDIS_URL"):
-        Ledger(connect("redis://127.0.0.1:1/0", timeout=0.5)).get("a")
+        Ledger(connect("redis://127.0.0.1:1/0", timeout=0.5)).jobs.get("a")
 
 
 def test_a_clock_that_is_set_back_makes_nobody_wait_longer(ledger: Ledger, time: Time) -> None:
@@ -355,44 +358,44 @@ def test_a_clock_that_is_set_back_makes_nobody_wait_longer(ledger: Ledger, time:
     waiting = with_slot(ledger, "b")
     pause = BreakerTrip(reason="down", wait=4)
     moved(ledger, waiting, Change(to=State.QUEUED, in_line=True, due_by="queue_until", trip=pause))
-    ledger.claim(ROUTES)
+    ledger.transitions.claim(ROUTES)
     time.pass_(-3600)
-    claimed = ledger.claim(ROUTES)
+    claimed = ledger.transitions.claim(ROUTES)
     assert claimed.messages == ()
     assert claimed.next_at == time.at + 1_000
     time.pass_(1)
-    assert [message.job_id for message in ledger.claim(ROUTES).messages] == ["a"]
+    assert [message.job_id for message in ledger.transitions.claim(ROUTES).messages] == ["a"]
     time.pass_(3)
-    assert [message.job_id for message in ledger.claim(ROUTES).messages] == ["b"]
+    assert [message.job_id for message in ledger.transitions.claim(ROUTES).messages] == ["b"]
 
 
 def test_a_clock_that_is_set_forward_brings_what_waits_early_and_loses_nothing(ledger: Ledger, time: Time) -> None:
     running(ledger, "a")
     time.pass_(86_400)
-    assert ledger.claim(ROUTES).messages == (StepMessage(step=Step.POLL, job_id="a", version=3),)
+    assert ledger.transitions.claim(ROUTES).messages == (StepMessage(step=Step.POLL, job_id="a", version=3),)
 
 
 def test_a_job_that_comes_while_no_worker_lives_sends_a_message_of_its_own(ledger: Ledger, time: Time) -> None:
-    assert ledger.accept(new_job("a")).messages == (StepMessage(step=Step.SUBMIT, job_id="a", version=1),)
-    ledger.claim(ROUTES)
+    assert ledger.intake.accept(new_job("a")).messages == (StepMessage(step=Step.SUBMIT, job_id="a", version=1),)
+    ledger.transitions.claim(ROUTES)
     time.pass_(3)
-    assert ledger.accept(new_job("b")).messages == (StepMessage(step=Step.SUBMIT, job_id="b", version=1),)
-    assert (ledger.get("a").state, ledger.get("b").state) == (State.QUEUED, State.QUEUED)
+    assert ledger.intake.accept(new_job("b")).messages == (StepMessage(step=Step.SUBMIT, job_id="b", version=1),)
+    assert (ledger.jobs.get("a").state, ledger.jobs.get("b").state) == (State.QUEUED, State.QUEUED)
 
 
 def test_a_job_that_comes_while_a_worker_lives_has_a_free_slot_at_once(ledger: Ledger) -> None:
-    ledger.claim(ROUTES)
-    assert ledger.accept(new_job("a")).messages == (StepMessage(step=Step.SUBMIT, job_id="a", version=2),)
-    assert ledger.get("a").state is State.SUBMITTING
+    ledger.transitions.claim(ROUTES)
+    assert ledger.intake.accept(new_job("a")).messages == (StepMessage(step=Step.SUBMIT, job_id="a", version=2),)
+    assert ledger.jobs.get("a").state is State.SUBMITTING
 
 
 def test_a_job_that_comes_while_every_slot_is_used_stands_in_line_at_once(ledger: Ledger) -> None:
     first = running(ledger, "a")
     running(ledger, "b")
-    ledger.claim(ROUTES)
-    assert ledger.accept(new_job("c")).messages == ()
-    assert due(ledger)["c"] == ledger.get("c").queue_until
-    freed = ledger.advance(first, Change(to=State.STORING, due_in=1))
+    ledger.transitions.claim(ROUTES)
+    assert ledger.intake.accept(new_job("c")).messages == ()
+    assert due(ledger)["c"] == ledger.jobs.get("c").queue_until
+    freed = ledger.transitions.advance(first, Change(to=State.STORING, due_in=1))
     assert freed is not None
     assert freed.granted == (StepMessage(step=Step.SUBMIT, job_id="c", version=2),)
 
@@ -412,32 +415,32 @@ def test_taking_a_job_in_hand_at_once_writes_nothing_and_later_puts_its_rescue_o
 
 def test_a_look_is_counted_before_it_is_made_also_one_whose_message_came_twice(ledger: Ledger, time: Time) -> None:
     def begun() -> int:
-        return ledger.figures().counts.get("polls_begun", 0)
+        return ledger.stats.snapshot().counts.get("polls_begun", 0)
 
     running(ledger, "a")
     time.pass_(1)
-    [message] = ledger.claim(ROUTES).messages
+    [message] = ledger.transitions.claim(ROUTES).messages
     assert begun() == 1
     one, other = opened(ledger, "a", message.version), opened(ledger, "a", message.version)
     assert begun() == 1
     look = Change(to=State.RUNNING, count={"polls": 1}, due_in=1)
     later = moved(ledger, one, look)
-    assert ledger.advance(other, look) is None
+    assert ledger.transitions.advance(other, look) is None
     assert begun() == 2
     opened(ledger, "a", later.version)  # a message that no claim has sent
     assert begun() == 3
     for _ in range(2):  # whoever the first claim sent for was killed, perhaps after he had asked the vendor
         time.pass_(16)
-        ledger.claim(ROUTES)
+        ledger.transitions.claim(ROUTES)
     assert begun() == 5
     storing = moved(ledger, later, Change(to=State.STORING, due_in=1))
     time.pass_(1)
-    ledger.claim(ROUTES)
+    ledger.transitions.claim(ROUTES)
     assert begun() == 5  # whoever has its pictures asks nobody
     first, second = opened(ledger, "a", storing.version), opened(ledger, "a", storing.version)
     assert begun() == 7
     moved(ledger, first, Change(to=State.STORING, count={"polls": 1}, due_in=1))
-    assert ledger.advance(second, Change(to=State.STORING, count={"polls": 1}, due_in=1)) is None
+    assert ledger.transitions.advance(second, Change(to=State.STORING, count={"polls": 1}, due_in=1)) is None
     assert begun() == 7
 
 
@@ -445,4 +448,4 @@ def test_a_histogram_keeps_the_sum_of_what_jobs_added_to_it(ledger: Ledger) -> N
     job = running(ledger, "a")
     for _ in range(3):
         job = moved(ledger, job, Change(to=State.RUNNING, observe={"k": {4: 0.25, 5: 0.75}}, due_in=1))
-    assert ledger.histograms(["k"]) == [{4: 0.75, 5: 2.25}]
+    assert ledger.stats.histograms(["k"]) == [{4: 0.75, 5: 2.25}]

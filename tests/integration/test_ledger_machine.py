@@ -19,12 +19,22 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from support.servers import Time, new_job
-from support.small_world import GOOD, POLL_ANSWERS, SUBMIT_ANSWERS, Order, SmallWorld, WatchedLedger, pictures_of
+from support.small_world import (
+    GOOD,
+    POLL_ANSWERS,
+    SUBMIT_ANSWERS,
+    Order,
+    SmallWorld,
+    WatchedLedger,
+    WatchedTransitions,
+    pictures_of,
+)
 from swapline_producer.client.cancel import cancel
 from swapline_producer.contract import Job, LinkedImage, Notification, Priority, State, Step, StepMessage
 from swapline_producer.contract.changes import Advanced, Change, Claimed, Limits, Opened
 from swapline_producer.errors import NotPossible, StorageUnavailable
 from swapline_producer.ledger import connect
+from swapline_producer.ledger.jobs import Jobs
 from swapline_producer.operations.recovery import Recovery
 from swapline_workers.core.lifecycle import ROUTES
 from swapline_workers.errors import WebhookFailed
@@ -73,7 +83,7 @@ class LedgerMachine(RuleBasedStateMachine):
     """What can happen to an installation, and what must hold all the same."""
 
     url: str
-    kind: type[WatchedLedger] = WatchedLedger
+    moves: type[WatchedTransitions] = WatchedTransitions
     most_jobs = JOBS
     seen: ClassVar[set[str]]
     """The states that jobs were seen in, over all runs."""
@@ -82,7 +92,7 @@ class LedgerMachine(RuleBasedStateMachine):
         super().__init__()
         self.time = Time()
         self.client = connect(self.url)
-        self.ledger = self.kind(self.client, f"m{secrets.token_hex(6)}", clock=self.time)
+        self.ledger = WatchedLedger(self.client, f"m{secrets.token_hex(6)}", clock=self.time, moves=self.moves)
         self.world = SmallWorld(self.ledger, self.time)
         self.on_call = Recovery(self.ledger, self.world.bag, cast("Storage", self.world.store))
         self.jobs: list[str] = []
@@ -108,7 +118,7 @@ class LedgerMachine(RuleBasedStateMachine):
         job_id = f"j{len(self.jobs)}"
         image = LinkedImage(url=f"https://pictures.example/{job_id}")
         new = new_job(job_id, image=image, priority=priority, tenant=tenant, webhook_url=hook)
-        accepted = self.ledger.accept(new)
+        accepted = self.ledger.intake.accept(new)
         self.jobs.append(job_id)
         self.replays[job_id] = 0
         self.world.bag.send(accepted.messages)
@@ -116,7 +126,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.0, 0.5, 16.0, 16.0, 60.0, 60.0]))
     def a_clock_ticks_after(self, seconds: float) -> None:
         self.time.pass_(seconds)
-        self.world.bag.send(self.ledger.claim(ROUTES).messages)
+        self.world.bag.send(self.ledger.transitions.claim(ROUTES).messages)
 
     @precondition(lambda self: self.world.bag.messages)
     @rule(number=NUMBER, keep=st.sampled_from([False, False, False, True]), order=ORDERS)
@@ -156,9 +166,9 @@ class LedgerMachine(RuleBasedStateMachine):
         elif what == "step back":
             self.time.pass_(-number)
         elif what == "renew":
-            self.ledger.renew(self.world.session.leased_jobs())
+            self.ledger.transitions.renew(self.world.session.leased_jobs())
         elif what == "give back":
-            self.ledger.release(self.world.session.leased_jobs())
+            self.ledger.transitions.release(self.world.session.leased_jobs())
         elif what == "cancel" and self.jobs:
             with suppress(NotPossible):
                 cancel(self.ledger, self.world.bag, self.jobs[number % len(self.jobs)], keep_result=number % 2 == 0)
@@ -175,7 +185,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.world.sweep.all_due()
 
     def _a_person_decides(self, job_id: str, choice: int) -> None:
-        was = self.ledger.get(job_id).state
+        was = self.ledger.jobs.get(job_id).state
         with suppress(NotPossible, StorageUnavailable):
             if choice < 2:
                 self.on_call.resolve(job_id, f"{job_id}-found")
@@ -218,8 +228,8 @@ class LedgerMachine(RuleBasedStateMachine):
         assert {job_id for job_id, job in found.jobs.items() if job.get("slot") == "1"} == must | held
 
     def _slots_are_only_given_below_the_limit(self, found: Snapshot) -> None:
-        self.ledger.at_the_vendor &= set(found.slots)
-        given = set(found.slots) - self.ledger.at_the_vendor
+        self.ledger.notes.at_the_vendor &= set(found.slots)
+        given = set(found.slots) - self.ledger.notes.at_the_vendor
         assert len(given) <= self.limit or given <= self.entitled, "a slot above the limit"
         self.entitled = given
 
@@ -265,13 +275,15 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def _the_line_holds_who_was_lined_up(self, found: Snapshot) -> None:
         queued = {job_id for job_id, job in found.jobs.items() if job["state"] == State.QUEUED}
-        self.ledger.lined_up &= queued
+        self.ledger.notes.lined_up &= queued
         self.latest = max(self.latest, self.time())  # a clock that is set back makes nobody young again
-        in_time = {job_id for job_id in self.ledger.lined_up if self.latest < int(found.jobs[job_id]["queue_until"])}
+        in_time = {
+            job_id for job_id in self.ledger.notes.lined_up if self.latest < int(found.jobs[job_id]["queue_until"])
+        }
         assert len(found.line) == len(set(found.line))
         assert set(found.refused) <= queued
         waiting = {*found.line, *found.refused}
-        assert in_time <= waiting <= self.ledger.lined_up  # whose time is over may have left it already
+        assert in_time <= waiting <= self.ledger.notes.lined_up  # whose time is over may have left it already
 
     def _nothing_is_sent_twice_without_proof_or_a_person(self, found: Snapshot) -> None:
         for job_id, log in found.logs.items():
@@ -312,7 +324,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.world.kill_all()
         self.world.store.broken = False
         for _ in range(ROUNDS):
-            claimed = self.ledger.claim(ROUTES)
+            claimed = self.ledger.transitions.claim(ROUTES)
             self.world.bag.send(claimed.messages)
             while self.world.bag.messages:
                 self.world.work(self._message(0, keep=False))
@@ -330,7 +342,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def set_limit(self, limit: int) -> None:
         self.limit = limit
-        self.ledger.configure(Limits(max_in_flight=limit, rescue_after=15))
+        self.ledger.limits.configure(Limits(max_in_flight=limit, rescue_after=15))
 
     def _message(self, number: int, *, keep: bool) -> Any:
         bag = self.world.bag.messages
@@ -408,41 +420,45 @@ def runs(examples: int, *phases: Phase, same: bool = True) -> settings:
     )
 
 
-def machine_of(valkey: EmbeddedValkey, kind: type[WatchedLedger], jobs: int = JOBS) -> type[LedgerMachine]:
-    own = {"url": valkey.url, "kind": kind, "most_jobs": jobs, "seen": set()}
+def machine_of(valkey: EmbeddedValkey, moves: type[WatchedTransitions], jobs: int = JOBS) -> type[LedgerMachine]:
+    own = {"url": valkey.url, "moves": moves, "most_jobs": jobs, "seen": set()}
     return type("LedgerMachine", (LedgerMachine,), own)
 
 
 def test_no_order_of_events_breaks_a_promise(valkey: EmbeddedValkey, request: pytest.FixtureRequest) -> None:
     same = request.config.getoption("--hypothesis-seed") is None
     found = runs(EXAMPLES, Phase.generate, Phase.shrink, same=same)
-    machine = machine_of(valkey, WatchedLedger)
+    machine = machine_of(valkey, WatchedTransitions)
     run_state_machine_as_test(machine, settings=found)
     assert machine.seen == set(State) or not same  # what other seeds meet is theirs
 
 
-class WithoutFencingOfMessages(WatchedLedger):
+def _read(moves: WatchedTransitions, job_id: str) -> Job:
+    return Jobs(moves._scripts).get(job_id)
+
+
+class WithoutFencingOfMessages(WatchedTransitions):
     """A message is worked on whatever its turn, and a move is written whoever was faster."""
 
     def open(self, job_id: str, version: int) -> Opened | None:
-        return super().open(job_id, self.get(job_id).version or version)
+        return super().open(job_id, _read(self, job_id).version or version)
 
     def write(self, job: Job, change: Change, token: str) -> Advanced | None:
-        now = self.get(job.job_id)
+        now = _read(self, job.job_id)
         return super().write(job.model_copy(update={"version": now.version, "state": now.state}), change, token)
 
 
-class WithoutRescue(WatchedLedger):
+class WithoutRescue(WatchedTransitions):
     """What was sent once is not sent again."""
 
     def claim(self, *arguments: Any, **more: Any) -> Claimed:
         claimed = super().claim(*arguments, **more)
         for message in claimed.messages:
-            self.client.zrem(f"{self.prefix}:due", message.job_id)
+            self._scripts.client.zrem(f"{self._scripts.prefix}:due", message.job_id)
         return claimed
 
 
-class WithoutTheAttemptsRecord(WatchedLedger):
+class WithoutTheAttemptsRecord(WatchedTransitions):
     """A job does not know that it was being sent."""
 
     def write(self, job: Job, change: Change, token: str) -> Advanced | None:
@@ -450,17 +466,17 @@ class WithoutTheAttemptsRecord(WatchedLedger):
         return super().write(job, change.model_copy(update={"fields": fields}), token)
 
 
-class WithALeakOfSlots(WatchedLedger):
+class WithALeakOfSlots(WatchedTransitions):
     """A slot that is given is sometimes given twice."""
 
     def line_up(self, job: Job) -> tuple[StepMessage, ...] | None:
         granted = super().line_up(job)
         if granted == ():
-            self.client.zpopmin(f"{self.prefix}:slots")
+            self._scripts.client.zpopmin(f"{self._scripts.prefix}:slots")
         return granted
 
 
 @pytest.mark.parametrize("kind", [WithoutFencingOfMessages, WithoutRescue, WithoutTheAttemptsRecord, WithALeakOfSlots])
-def test_a_ledger_with_a_part_switched_off_is_found_out(valkey: EmbeddedValkey, kind: type[WatchedLedger]) -> None:
+def test_a_ledger_with_a_part_switched_off_is_found_out(valkey: EmbeddedValkey, kind: type[WatchedTransitions]) -> None:
     with pytest.raises(AssertionError):
         run_state_machine_as_test(machine_of(valkey, kind, FEW), settings=runs(6000, Phase.generate))

@@ -32,7 +32,9 @@ def moved(ledger: Ledger, job_id: str, to: State, rng: random.Random) -> None:
     fields: dict[str, Any] = {"failure_code": ENDS.get(to)}
     if to.finished:
         fields["notification"] = rng.choice([Notification.DEAD, Notification.DELIVERED])
-    advanced = ledger.advance(ledger.get(job_id), Change(to=to, fields=fields, due_in=None if to.finished else 5))
+    advanced = ledger.transitions.advance(
+        ledger.jobs.get(job_id), Change(to=to, fields=fields, due_in=None if to.finished else 5)
+    )
     assert advanced is not None
 
 
@@ -45,13 +47,13 @@ def filled(ledger: Ledger, time: Time, monkeypatch: pytest.MonkeyPatch) -> dict[
         time.at += rng.choice([0, 0, 1, 1000])
         job_id = f"{time.at:012x}{rng.randbytes(10).hex()}"
         more: dict[str, Any] = {"batch": "spring"} if number % 5 == 0 else {}
-        ledger.accept(new_job(job_id, tenant=f"shop-{number % 3}", **more))
-    ids = ledger.find(JobFilter(), limit=JOBS)
+        ledger.intake.accept(new_job(job_id, tenant=f"shop-{number % 3}", **more))
+    ids = ledger.search.find(JobFilter(), limit=JOBS)
     for job_id in ids:
         time.at += rng.choice([0, 0, 1])
         if rng.random() < 0.7:
             moved(ledger, job_id, rng.choice(list(ENDS)), rng)
-    return {job.job_id: job for job in ledger.get_many(ids)}
+    return {job.job_id: job for job in ledger.jobs.get_many(ids)}
 
 
 FILTERS = {
@@ -79,15 +81,15 @@ def test_each_filter_finds_what_a_recount_finds_in_order_and_in_pages(
 ) -> None:
     wanted = FILTERS[name]
     expected = sorted((job_id for job_id, job in filled.items() if wanted.fits(job)), reverse=not oldest_first)
-    assert ledger.find(wanted, limit=JOBS + 1, oldest_first=oldest_first) == expected
-    paged = [job_id for page in ledger.pages(wanted, limit=7, oldest_first=oldest_first) for job_id in page]
+    assert ledger.search.find(wanted, limit=JOBS + 1, oldest_first=oldest_first) == expected
+    paged = [job_id for page in ledger.search.pages(wanted, limit=7, oldest_first=oldest_first) for job_id in page]
     assert paged == expected
 
 
 def test_ages_are_those_of_the_ledgers_clock(ledger: Ledger, filled: dict[str, Job]) -> None:
     moments = sorted(job.created_at for job in filled.values())
     wanted = JobFilter(accepted_from=moments[10], accepted_before=moments[40])
-    found = ledger.find(wanted, limit=JOBS)
+    found = ledger.search.find(wanted, limit=JOBS)
     assert set(found) == {id_ for id_, job in filled.items() if moments[10] <= job.created_at < moments[40]}
     assert len(found) > 20
 
@@ -100,7 +102,7 @@ def test_no_job_is_skipped_or_repeated_while_jobs_move(
     """After each call to the server some jobs change their state, and new ones come."""
     rng = random.Random(seed)  # noqa: S311 -- as above
     states = [*ENDS, State.QUEUED, State.RUNNING, State.STORING]
-    run = ledger._run
+    run = ledger.scripts.run
     calls: list[str] = []
 
     def disturbed(move: str, **arguments: Any) -> dict[str, Any]:
@@ -111,13 +113,13 @@ def test_no_job_is_skipped_or_repeated_while_jobs_move(
             for job_id in rng.sample(sorted(filled), 2):
                 moved(ledger, job_id, rng.choice(states), rng)
             if rng.random() < 0.2:
-                ledger.accept(new_job(f"{time.at:012x}{rng.randbytes(10).hex()}", tenant="shop-1"))
+                ledger.intake.accept(new_job(f"{time.at:012x}{rng.randbytes(10).hex()}", tenant="shop-1"))
         return answer
 
-    monkeypatch.setattr(ledger, "_run", disturbed)
+    monkeypatch.setattr(ledger.scripts, "run", disturbed)
     for oldest_first in (False, True):
         calls.clear()
-        pages = ledger.pages(wanted, limit=20, oldest_first=oldest_first)
+        pages = ledger.search.pages(wanted, limit=20, oldest_first=oldest_first)
         found = [job_id for page in pages for job_id in page]
         assert len(found) == len(set(found))
         assert found == sorted(found, reverse=not oldest_first)
@@ -128,4 +130,4 @@ def test_a_record_that_is_gone_is_not_listed_by_what_it_was(ledger: Ledger, fill
     gone = next(iter(filled))
     ledger.client.delete(f"{ledger.prefix}:job:{gone}")
     wanted = JobFilter(notification=Notification.NONE)
-    assert gone not in ledger.find(wanted, limit=JOBS)
+    assert gone not in ledger.search.find(wanted, limit=JOBS)

@@ -30,7 +30,7 @@ PHOTOGRAPH = sample_photographs()[0]
 def scraped(ledger: Ledger) -> dict[str, float]:
     """Every sample of a scrape, by `name` or `name{label}`."""
     registry = CollectorRegistry()
-    registry.register(SystemCollector(ledger.figures))
+    registry.register(SystemCollector(ledger.stats.snapshot))
     families = text_string_to_metric_families(generate_latest(registry).decode())
     return {
         sample.name + "".join(f"{{{value}}}" for value in sample.labels.values()): sample.value
@@ -47,9 +47,9 @@ def enqueued(producer: Producer, number: int, hook: str, run_timeout: float | No
 def resolve_held(installation: Installation, producer: Producer) -> None:
     """As a person does, with the vendor's records beside him: what it has is looked at, the rest is sent once more."""
     ledger, on_call = producer.ledger, producer.on_call
-    known = {job.vendor_job_id for state in State for job in ledger.get_many(ledger.list_ids(state))}
+    known = {job.vendor_job_id for state in State for job in ledger.jobs.get_many(ledger.jobs.list_ids(state))}
     strange = {job.id for job in installation.vendor.control.report().jobs} - known
-    for job_id in ledger.list_ids(State.HELD):
+    for job_id in ledger.jobs.list_ids(State.HELD):
         if strange:
             on_call.resolve(job_id, strange.pop())
         else:
@@ -58,14 +58,14 @@ def resolve_held(installation: Installation, producer: Producer) -> None:
 
 def test_after_a_run_with_kills_the_counts_are_the_vendors_own(installation: Installation) -> None:
     producer, control = installation.producer(), installation.vendor.control
-    ledger, figures = producer.ledger, producer.ledger.figures
+    ledger, figures = producer.ledger, producer.ledger.stats.snapshot
     control.change(service_time="fixed:0.3")
     control.set_mode("submit_closed_accepted", next_submissions=1)
     installation.more["SWAPLINE_RESCUE_AFTER"] = "1"
     enqueued(producer, 14, installation.receiver.url, run_timeout=20)  # as long do held jobs keep their three slots
     for completed in (3, 6):
         with installation.worker() as worker:
-            waited_for(partial(lambda enough: ledger.counters().get("completed", 0) >= enough, completed))
+            waited_for(partial(lambda enough: ledger.stats.counters().get("completed", 0) >= enough, completed))
             worker.kill()
     with installation.worker():
         waited_for(lambda: figures().jobs[State.SUCCEEDED] + figures().jobs[State.HELD] == 14)
@@ -92,7 +92,7 @@ def test_after_a_run_with_kills_the_counts_are_the_vendors_own(installation: Ins
 
 def test_every_paid_call_is_counted_by_what_became_of_it(installation: Installation) -> None:
     producer, control = installation.producer(), installation.vendor.control
-    figures = producer.ledger.figures
+    figures = producer.ledger.stats.snapshot
     with installation.worker():
         refused = SwapRequest(image=PHOTOGRAPH, gender=0, filter_id=404_404)
         producer.wait(producer.enqueue(refused).job_id, timeout=30)
@@ -115,20 +115,22 @@ def test_every_paid_call_is_counted_by_what_became_of_it(installation: Installat
 
 
 def test_the_time_of_a_slot_goes_to_those_who_had_it_or_to_what_kept_it_from_them(ledger: Ledger, time: Time) -> None:
-    ledger.configure(Limits(max_in_flight=2, rescue_after=15))
-    ledger.accept(new_job("a"))
+    ledger.limits.configure(Limits(max_in_flight=2, rescue_after=15))
+    ledger.intake.accept(new_job("a"))
     time.pass_(3)  # no worker has read its message
-    [message] = ledger.line_up(ledger.get("a")) or ()
+    [message] = ledger.transitions.line_up(ledger.jobs.get("a")) or ()
     time.pass_(5)  # a has a slot; nobody wants the other one
-    running = ledger.advance(ledger.get(message.job_id), Change(to=State.RUNNING, due_in=9))
+    running = ledger.transitions.advance(ledger.jobs.get(message.job_id), Change(to=State.RUNNING, due_in=9))
     assert running is not None
     trip = BreakerTrip(kind="unauthorized", reason="no", wait=60)
     for job_id in ("b", "c", "d"):
-        ledger.accept(new_job(job_id))
-    [mine] = ledger.line_up(ledger.get("b")) or ()
-    ledger.advance(ledger.get(mine.job_id), Change(to=State.QUEUED, trip=trip, in_line=True, due_by="queue_until"))
+        ledger.intake.accept(new_job(job_id))
+    [mine] = ledger.transitions.line_up(ledger.jobs.get("b")) or ()
+    ledger.transitions.advance(
+        ledger.jobs.get(mine.job_id), Change(to=State.QUEUED, trip=trip, in_line=True, due_by="queue_until")
+    )
     time.pass_(7)  # the gate is closed: one slot is free, three jobs wait
-    found = ledger.figures()
+    found = ledger.stats.snapshot()
     assert found.used_seconds == 5 + 7
     assert found.idle_seconds == {"unread": 3, "breaker": 7}
     assert (found.breaker_kind, found.trips) == ("unauthorized", 1)
@@ -137,7 +139,7 @@ def test_the_time_of_a_slot_goes_to_those_who_had_it_or_to_what_kept_it_from_the
 
 def test_a_scrape_costs_the_same_however_many_jobs_there_are(ledger: Ledger) -> None:
     before = commands(ledger)
-    ledger.accept_many(AcceptRequest(new_job(f"j{number}")) for number in range(2000))
+    ledger.intake.accept_many(AcceptRequest(new_job(f"j{number}")) for number in range(2000))
     assert commands(ledger) == before
 
 
@@ -147,9 +149,9 @@ def commands(ledger: Ledger) -> int:
     def so_far() -> int:
         return int(ledger.client.info("stats")["total_commands_processed"])
 
-    ledger.figures()  # the server may not have the script yet
+    ledger.stats.snapshot()  # the server may not have the script yet
     begun = so_far()
-    ledger.figures()
+    ledger.stats.snapshot()
     return so_far() - begun
 
 
@@ -160,26 +162,26 @@ def test_a_ledger_that_is_away_is_told_and_stops_no_scrape(valkey: EmbeddedValke
 
 
 def moved(ledger: Ledger, job: Job, change: Change) -> Job:
-    advanced = ledger.advance(job, change)
+    advanced = ledger.transitions.advance(job, change)
     assert advanced is not None
     return advanced.job
 
 
 def test_jobs_whose_polls_bring_no_news_are_counted_once_each_and_for_five_minutes(ledger: Ledger, time: Time) -> None:
     def running(job_id: str) -> Job:
-        ledger.accept(new_job(job_id))
-        assert ledger.line_up(ledger.get(job_id))
-        return moved(ledger, ledger.get(job_id), Change(to=State.RUNNING, due_in=9))
+        ledger.intake.accept(new_job(job_id))
+        assert ledger.transitions.line_up(ledger.jobs.get(job_id))
+        return moved(ledger, ledger.jobs.get(job_id), Change(to=State.RUNNING, due_in=9))
 
     no_news = Change(to=State.RUNNING, due_in=9, count={"polls": 1, "polls.failed": 1})
-    ledger.configure(Limits(max_in_flight=2, rescue_after=15))
+    ledger.limits.configure(Limits(max_in_flight=2, rescue_after=15))
     a, b = running("a"), running("b")
-    assert ledger.figures().polls_failing_jobs == 0
+    assert ledger.stats.snapshot().polls_failing_jobs == 0
     for _ in range(3):
         a = moved(ledger, a, no_news)
-    assert ledger.figures().polls_failing_jobs == 1
+    assert ledger.stats.snapshot().polls_failing_jobs == 1
     time.pass_(200)
     moved(ledger, b, no_news)
     assert scraped(ledger)["swapline_polls_failing_jobs"] == 2
     time.pass_(101)
-    assert ledger.figures().polls_failing_jobs == 1
+    assert ledger.stats.snapshot().polls_failing_jobs == 1

@@ -77,6 +77,6 @@ def test_a_proxy_that_swaps_replies_gives_nobody_anothers_picture(
     installation: Installation, way: Swapping | Repeating
 ) -> None:
     _each_has_its_own(installation, _through(installation, way, interim))
-    counts = installation.producer().ledger.figures().counts
+    counts = installation.producer().ledger.stats.snapshot().counts
     if isinstance(way, Swapping):
         assert counts["polls.misdirected"] == 2 * (20 - way.left) > 0

@@ -85,7 +85,7 @@ def test_purge_deletes_what_a_tenant_has_beside_odd_names(place: Place) -> None:
 
 def test_a_name_on_the_list_that_can_be_none_leaves_it_and_holds_up_no_other(place: Place) -> None:
     place.storage.put("inputs/" + "0" * 64, b"orphan", "image/png")
-    place.ledger.let_go(["inputs/", "inputs//b", "results/", "staging/x/", "inputs/" + "0" * 64])
+    place.ledger.retention.add_unneeded(["inputs/", "inputs//b", "results/", "staging/x/", "inputs/" + "0" * 64])
     place.sweep.all_due()
     assert real(place) == set()
     assert place.ledger.client.zcard(f"{place.ledger.prefix}:unneeded") == 0
@@ -115,7 +115,7 @@ def test_what_cannot_be_deleted_holds_up_no_other_and_is_tried_again(
     names = [f"inputs/{number:064}" for number in range(10)]
     for name in names:
         storage.put(name, b"orphan", "image/png")
-    ledger.let_go(names)
+    ledger.retention.add_unneeded(names)
     stubborn = Stubborn(storage, *names[:2])
     sweep = Sweep(ledger, stubborn)  # type: ignore[arg-type]  # a store all the same
     assert sweep.all_due() == 8
@@ -128,7 +128,7 @@ def test_what_cannot_be_deleted_holds_up_no_other_and_is_tried_again(
 
 
 def test_a_store_in_which_nothing_can_be_deleted_is_left_after_a_few_tries(ledger: Ledger, storage: Storage) -> None:
-    ledger.let_go([f"inputs/{number:064}" for number in range(500)])
+    ledger.retention.add_unneeded([f"inputs/{number:064}" for number in range(500)])
     stubborn = Stubborn(storage, "inputs/")
     with pytest.raises(StorageUnavailable, match="legal hold"):
         Sweep(ledger, stubborn).due()  # type: ignore[arg-type]  # a store all the same
@@ -136,7 +136,7 @@ def test_a_store_in_which_nothing_can_be_deleted_is_left_after_a_few_tries(ledge
 
 def test_a_slow_store_is_left_before_the_lease_is_over(ledger: Ledger, storage: Storage) -> None:
     names = [f"inputs/{number:064}" for number in range(10)]
-    ledger.let_go(names)
+    ledger.retention.add_unneeded(names)
     passed = iter(range(0, 1000, 6))  # each look at the clock is six seconds later
     sweep = Sweep(ledger, Stubborn(storage, names[9]), clock=lambda: float(next(passed)))  # type: ignore[arg-type]
     assert sweep.due().names == names[:2]  # begun within 0.4 times a minute

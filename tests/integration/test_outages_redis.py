@@ -66,7 +66,7 @@ def test_redis_killed_and_started_again_loses_nothing_and_everybody_reconnects(o
     with own.worker() as worker:
         jobs = enqueued(producer, 12)
         for number in (1, 2):
-            waited_for(lambda number=number: producer.ledger.census()[State.SUCCEEDED] >= 3 * number)  # type: ignore[misc]
+            waited_for(lambda number=number: producer.ledger.stats.census()[State.SUCCEEDED] >= 3 * number)  # type: ignore[misc]
             own.valkey.kill()
             own.valkey.start()
         done = ended(producer, jobs + enqueued(producer))
@@ -98,7 +98,7 @@ def test_a_paid_call_that_ends_while_redis_hangs_is_written_when_it_is_back(own:
             threading.Event().wait(3)  # there is nobody to ask how long it has been
         done = ended(producer, jobs)
     paid_once(own, done)
-    assert "held" not in producer.ledger.counters()
+    assert "held" not in producer.ledger.stats.counters()
 
 
 def test_a_paid_call_that_ends_while_redis_cannot_be_reached_is_written_when_it_is_back(own: Installation) -> None:
@@ -181,11 +181,11 @@ def test_a_workers_wall_clock_decides_nothing(own: Installation, tmp_path: Path)
     producer = own.producer()
     with own.worker():
         jobs = enqueued(producer, 6)
-        waited_for(lambda: producer.ledger.census()[State.SUCCEEDED] >= 3)
+        waited_for(lambda: producer.ledger.stats.census()[State.SUCCEEDED] >= 3)
         step.write_text("-172800")
         done = ended(producer, jobs)
     paid_once(own, done)
-    assert "rescues" not in producer.ledger.counters()
+    assert "rescues" not in producer.ledger.stats.counters()
     for job in done:
         assert job.finished_at is not None
         assert 0 < job.finished_at - job.created_at < 30_000  # all moments are the ledger's

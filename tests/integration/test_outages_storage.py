@@ -61,9 +61,9 @@ def test_a_store_that_fails_after_the_vendor_has_delivered_loses_no_picture(
     with installation.worker() as worker:
         with outage(installation, worker):
             jobs = enqueued(producer, 4)  # one more than there are slots: the line goes on
-            waited_for(lambda: producer.ledger.census()[State.STORING] == 4)
-            waited_for(lambda: producer.ledger.counters().get("store_retries", 0) >= 4)
-            assert producer.ledger.slots().in_flight == ()
+            waited_for(lambda: producer.ledger.stats.census()[State.STORING] == 4)
+            waited_for(lambda: producer.ledger.stats.counters().get("store_retries", 0) >= 4)
+            assert producer.ledger.limits.slots().in_flight == ()
         done = [producer.wait(job_id, timeout=30) for job_id in jobs]
     paid_once(installation, done)
     assert list(installation.store.glob("results/**/.*")) == []  # and nothing half-written stays
@@ -83,7 +83,7 @@ def test_an_input_that_cannot_be_read_waits_unpaid_and_one_that_is_gone_ends_its
     inputs.rename(installation.store / "elsewhere")
     inputs.write_text("in the way")
     with installation.worker():
-        waited_for(lambda: "cannot be read" in (producer.ledger.slots().reason or ""))
+        waited_for(lambda: "cannot be read" in (producer.ledger.limits.slots().reason or ""))
         inputs.unlink()
         (installation.store / "elsewhere").rename(inputs)
         done = [producer.wait(job_id, timeout=30) for job_id in jobs]
@@ -104,7 +104,7 @@ def test_one_input_that_cannot_be_read_stops_no_other_job_and_fails_its_own_unpa
     jobs = enqueued(producer, 6)
     with installation.worker() as worker:
         done = [producer.wait(job_id, timeout=30) for job_id in jobs]
-        assert not producer.ledger.slots().paused
+        assert not producer.ledger.limits.slots().paused
         ended = producer.wait(bad.job_id, timeout=90)
     paid_once(installation, done)
     assert (ended.state, ended.failure_code, ended.credits) == (State.FAILED, FailureCode.STORAGE_FAILED, 0)
@@ -117,4 +117,4 @@ def test_a_producer_that_cannot_store_an_input_says_so_and_enqueues_nothing(inst
     producer = installation.producer()
     with pytest.raises(StorageUnavailable, match="SWAPLINE_STORAGE_URL"):
         enqueued(producer, 1)
-    assert sum(producer.ledger.census().values()) == 0
+    assert sum(producer.ledger.stats.census().values()) == 0

@@ -54,9 +54,9 @@ def test_while_the_vendor_cannot_be_reached_jobs_wait_uncharged(installation: In
     away = wire.order(Fault.REFUSE)
     with installation.worker() as worker:
         jobs = enqueued(producer, 3)
-        waited_for(lambda: producer.ledger.slots().trips >= 1)
-        assert "could not be reached" in (producer.ledger.slots().reason or "")
-        waited_for(lambda: producer.ledger.slots().in_flight == ())  # no slot is kept while nothing can be sent
+        waited_for(lambda: producer.ledger.limits.slots().trips >= 1)
+        assert "could not be reached" in (producer.ledger.limits.slots().reason or "")
+        waited_for(lambda: producer.ledger.limits.slots().in_flight == ())  # no slot is kept while nothing can be sent
         wire.lift(away)
         done = ended(producer, jobs)
     assert [(job.state, job.credits) for job in done] == [(State.SUCCEEDED, 2)] * 3
@@ -69,9 +69,9 @@ def test_a_vendor_that_goes_away_while_jobs_run_is_no_news(installation: Install
     producer = installation.producer()
     with installation.worker():
         jobs = enqueued(producer, 3)
-        waited_for(lambda: producer.ledger.census()[State.RUNNING] == 3)
+        waited_for(lambda: producer.ledger.stats.census()[State.RUNNING] == 3)
         away = wire.order(Fault.REFUSE)
-        waited_for(lambda: producer.ledger.counters().get("polls.failed", 0) >= 3)
+        waited_for(lambda: producer.ledger.stats.counters().get("polls.failed", 0) >= 3)
         wire.lift(away)
         done = ended(producer, jobs)
     assert [(job.state, job.attempts) for job in done] == [(State.SUCCEEDED, 1)] * 3
@@ -91,7 +91,7 @@ def test_a_vendor_that_swallows_a_submission_makes_it_ambiguous_and_a_swallowed_
         [swallowed] = enqueued(producer)
         waited_for(lambda: producer.get(swallowed).state is State.HELD)
     assert polled_at.state is State.SUCCEEDED
-    assert producer.ledger.counters()["polls.failed"] == 1
+    assert producer.ledger.stats.counters()["polls.failed"] == 1
     assert producer.get(swallowed).attempts == 1
 
 
@@ -101,10 +101,10 @@ def test_a_key_that_is_revoked_and_given_back_fails_no_job(installation: Install
     producer = installation.producer()
     with installation.worker():
         running = enqueued(producer, 2)
-        waited_for(lambda: producer.ledger.census()[State.RUNNING] == 2)
+        waited_for(lambda: producer.ledger.stats.census()[State.RUNNING] == 2)
         control.change(key="another")
         waiting = enqueued(producer, 2)
-        waited_for(lambda: "SWAPLINE_API_KEY" in (producer.ledger.slots().reason or ""))
+        waited_for(lambda: "SWAPLINE_API_KEY" in (producer.ledger.limits.slots().reason or ""))
         submissions = control.report(jobs=False).submissions
         assert {producer.get(job_id).state for job_id in running} == {State.RUNNING}
         control.change(key=installation.vendor.config.key)

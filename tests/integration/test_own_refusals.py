@@ -53,8 +53,8 @@ def test_a_job_that_is_refused_for_its_own_sake_stops_nobody_and_fails_uncharged
     ill = shop.get("ill")
     assert (ill.state, ill.failure_code, ill.credits) == (State.FAILED, CODES[how], 0)
     assert REFUSALS[how]().args[0] in (ill.failure_detail or "")
-    assert shop.ledger.figures().credits_today == 2 * len(HEALTHY)
-    assert (shop.ledger.slots().trips, shop.ledger.slots().cap) == (0, shop.slots)
+    assert shop.ledger.stats.snapshot().credits_today == 2 * len(HEALTHY)
+    assert (shop.ledger.limits.slots().trips, shop.ledger.limits.slots().cap) == (0, shop.slots)
 
 
 def test_one_refusal_of_a_kind_shown_to_be_a_jobs_own_makes_the_next_ones_cost_nothing(shop: Shop) -> None:
@@ -100,7 +100,7 @@ def test_a_job_that_was_refused_alone_for_long_does_not_keep_others_waiting(shop
     shop.vendor.dislikes["ill"] = "402"
     shop.enqueue("ill")
     shop.run(10 * MINUTE)
-    assert shop.ledger.slots().trips > 5  # nobody knows yet whose fault it is
+    assert shop.ledger.limits.slots().trips > 5  # nobody knows yet whose fault it is
     shop.enqueue(*HEALTHY)
     shop.run_until(lambda: shop.all_done(*HEALTHY))
     assert shop.idle == 0
@@ -141,7 +141,7 @@ def test_where_two_inputs_cannot_be_read_everybody_waits_and_no_job_fails(shop: 
     for sha in ("one", "two", "three"):
         shop.enqueue(f"of {sha}", sha=sha)
     shop.run(5 * MINUTE)
-    assert "cannot be read" in (shop.ledger.slots().reason or "")
+    assert "cannot be read" in (shop.ledger.limits.slots().reason or "")
     shop.pictures.unreadable.clear()
     shop.run_until(lambda: shop.all_done("of one", "of two", "of three"), 90)
 
@@ -179,7 +179,7 @@ def test_jobs_refused_for_their_own_sake_wait_while_the_account_is_refused(shop:
     shop.vendor.down = "401"
     shop.enqueue(*HEALTHY)
     shop.run(5 * MINUTE)
-    assert shop.ledger.slots().trips > 1
+    assert shop.ledger.limits.slots().trips > 1
     shop.vendor.down = None
     shop.run_until(lambda: shop.all_done(*HEALTHY), 70)
 
@@ -209,7 +209,7 @@ def test_a_refused_job_that_ends_otherwise_leaves_nothing(shop: Shop, end: str) 
     shop.run(2 * MINUTE)
     assert shop.get("ill").state is (State.CANCELED if end == "cancel" else State.EXPIRED)
     assert shop.ledger.client.zcard(f"{shop.ledger.prefix}:refused") == 0
-    assert shop.ledger.slots().trips == 0
+    assert shop.ledger.limits.slots().trips == 0
 
 
 def test_a_job_that_was_refused_and_is_accepted_begins_anew(shop: Shop) -> None:

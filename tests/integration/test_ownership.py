@@ -54,15 +54,15 @@ def record(worker_id: str) -> WorkerRecord:
 
 
 def test_the_first_vendor_is_the_ledgers_own_and_a_look_binds_nothing(ledger: Ledger, time: Time) -> None:
-    ledger.join(MOVED, only_look=True)
-    assert ledger.account() is None
-    ledger.join(REAL)
-    ledger.join(REAL)
-    account = ledger.account()
+    ledger.workers.join(MOVED, only_look=True)
+    assert ledger.accounts.get() is None
+    ledger.workers.join(REAL)
+    ledger.workers.join(REAL)
+    account = ledger.accounts.get()
     assert account is not None
     assert (account.vendor, account.since) == (REAL, time.at)
     with pytest.raises(WrongOwner, match=r"belongs to the vendor at https://vendor\.example.*accounts adopt"):
-        ledger.join(MOVED)
+        ledger.workers.join(MOVED)
 
 
 @pytest.mark.parametrize(
@@ -77,48 +77,48 @@ def test_the_first_vendor_is_the_ledgers_own_and_a_look_binds_nothing(ledger: Le
 def test_a_simulator_and_a_vendor_do_not_share_a_ledger(
     ledger: Ledger, first: Vendor, second: Vendor, words: str
 ) -> None:
-    ledger.join(first)
+    ledger.workers.join(first)
     with pytest.raises(WrongOwner, match=words):
-        ledger.join(second)
-    ledger.join(first)
+        ledger.workers.join(second)
+    ledger.workers.join(first)
 
 
 def test_a_ledger_follows_the_simulator_to_any_address(ledger: Ledger) -> None:
-    ledger.join(TEST)
-    ledger.join(OTHER_TEST)
-    account = ledger.account()
+    ledger.workers.join(TEST)
+    ledger.workers.join(OTHER_TEST)
+    account = ledger.accounts.get()
     assert account is not None
     assert account.vendor == OTHER_TEST
 
 
 def test_a_vendor_that_moved_is_adopted_and_called_at_both_addresses_for_a_day(ledger: Ledger, time: Time) -> None:
-    ledger.join(REAL)
-    ledger.accept(new_job("j"))
-    assert ledger.adopt(MOVED)
-    assert not ledger.adopt(MOVED)
-    ledger.join(MOVED)
-    ledger.join(REAL)
+    ledger.workers.join(REAL)
+    ledger.intake.accept(new_job("j"))
+    assert ledger.accounts.adopt(MOVED)
+    assert not ledger.accounts.adopt(MOVED)
+    ledger.workers.join(MOVED)
+    ledger.workers.join(REAL)
     time.pass_(BEFORE_MS / 1000)
-    ledger.join(MOVED)
+    ledger.workers.join(MOVED)
     with pytest.raises(WrongOwner):
-        ledger.join(REAL)
+        ledger.workers.join(REAL)
 
 
 def test_a_vendor_takes_a_simulators_place_only_when_no_job_is_open_and_no_worker_runs(
     ledger: Ledger, time: Time
 ) -> None:
-    ledger.join(TEST)
-    ledger.accept(new_job("j"))
+    ledger.workers.join(TEST)
+    ledger.intake.accept(new_job("j"))
     with pytest.raises(NotPossible, match="while 1 jobs have not ended"):
-        ledger.adopt(REAL)
-    ledger.advance(ledger.get("j"), Change(to=State.CANCELED))
-    ledger.claim(ROUTES, dispatcher="a")
+        ledger.accounts.adopt(REAL)
+    ledger.transitions.advance(ledger.jobs.get("j"), Change(to=State.CANCELED))
+    ledger.transitions.claim(ROUTES, dispatcher="a")
     with pytest.raises(NotPossible, match="while a worker runs"):
-        ledger.adopt(REAL)
+        ledger.accounts.adopt(REAL)
     time.pass_(SILENCE_MS / 1000)
-    assert ledger.adopt(REAL)
+    assert ledger.accounts.adopt(REAL)
     with pytest.raises(WrongOwner):
-        ledger.join(TEST)
+        ledger.workers.join(TEST)
 
 
 # -- which key --------------------------------------------------------------------------------------------------
@@ -133,61 +133,61 @@ def sent_something(ledger: Ledger) -> None:
 
 
 def test_a_second_key_is_refused_and_a_new_one_is_adopted(ledger: Ledger, time: Time) -> None:
-    ledger.join(keyed("one"))
+    ledger.workers.join(keyed("one"))
     sent_something(ledger)
     with pytest.raises(
         WrongOwner, match=r"paid by another key \(\w{8}\) than SWAPLINE_API_KEY \(\w{8}\).*accounts adopt"
     ):
-        ledger.join(keyed("two"))
-    assert ledger.adopt(keyed("two"))
-    assert not ledger.adopt(keyed("two"))
-    ledger.join(keyed("two"))
-    ledger.join(keyed("one"))  # workers are restarted one by one
+        ledger.workers.join(keyed("two"))
+    assert ledger.accounts.adopt(keyed("two"))
+    assert not ledger.accounts.adopt(keyed("two"))
+    ledger.workers.join(keyed("two"))
+    ledger.workers.join(keyed("one"))  # workers are restarted one by one
     with pytest.raises(WrongOwner):
-        ledger.join(keyed("three"))
-    ledger.join(keyed("one"), record("works-since"))
+        ledger.workers.join(keyed("three"))
+    ledger.workers.join(keyed("one"), record("works-since"))
     time.pass_(BEFORE_MS / 1000)
-    ledger.join(keyed("two"))
+    ledger.workers.join(keyed("two"))
     with pytest.raises(WrongOwner):
-        ledger.join(keyed("one"), record("new"))
+        ledger.workers.join(keyed("one"), record("new"))
 
 
 def test_a_worker_that_works_with_the_key_from_before_goes_on_when_its_day_is_over(ledger: Ledger, time: Time) -> None:
-    ledger.join(keyed("one"), record("a"))
+    ledger.workers.join(keyed("one"), record("a"))
     sent_something(ledger)
-    ledger.adopt(keyed("two"))
+    ledger.accounts.adopt(keyed("two"))
     for _ in range(BEFORE_MS // (LIFE_MS - 1000) + 2):
         time.pass_(LIFE_MS / 1000 - 1)
-        ledger.join(keyed("one"), record("a"))
+        ledger.workers.join(keyed("one"), record("a"))
     with pytest.raises(WrongOwner):
-        ledger.join(keyed("one"), record("b"))
+        ledger.workers.join(keyed("one"), record("b"))
 
 
 def test_until_something_was_sent_a_mistyped_key_is_corrected_by_a_restart(ledger: Ledger) -> None:
-    ledger.join(keyed("mistyped"), record("a"))
+    ledger.workers.join(keyed("mistyped"), record("a"))
     with pytest.raises(WrongOwner):  # the one with the mistyped key lives
-        ledger.join(keyed("right"), record("b"))
-    ledger.leave("a")
-    ledger.join(keyed("right"), record("b"))
-    account = ledger.account()
+        ledger.workers.join(keyed("right"), record("b"))
+    ledger.workers.leave("a")
+    ledger.workers.join(keyed("right"), record("b"))
+    account = ledger.accounts.get()
     assert account is not None
     assert account.vendor == keyed("right")
-    ledger.leave("b")
+    ledger.workers.leave("b")
     with pytest.raises(WrongOwner):  # jobs that wait are not sent to another vendor
-        ledger.join(keyed("right")._replace(address=MOVED.address), record("c"))
+        ledger.workers.join(keyed("right")._replace(address=MOVED.address), record("c"))
 
 
 def test_two_first_workers_with_salts_of_their_own_agree_on_one(ledger: Ledger) -> None:
-    ledger.join(keyed("one"))
+    ledger.workers.join(keyed("one"))
     sent_something(ledger)
     with pytest.raises(LedgerUnavailable, match="ask again"):
-        ledger.join(keyed("one", salt="b7" * 16))
-    ledger.join(vendor_of(settings(REAL.address, "one"), ledger))
+        ledger.workers.join(keyed("one", salt="b7" * 16))
+    ledger.workers.join(vendor_of(settings(REAL.address, "one"), ledger))
 
 
 def test_a_simulator_takes_any_key(ledger: Ledger) -> None:
     for key in ("one", "two"):
-        ledger.join(TEST._replace(key=fingerprint(key, "5a" * 16)))
+        ledger.workers.join(TEST._replace(key=fingerprint(key, "5a" * 16)))
 
 
 def test_a_fingerprint_gives_no_key_away_and_is_another_in_each_ledger() -> None:
@@ -226,10 +226,10 @@ def another_vendor() -> Generator[tuple[OtherVendor, str]]:
 def test_a_vendor_is_asked_once_whether_it_is_a_simulator_and_without_the_key(ledger: Ledger) -> None:
     with another_vendor() as (seen, url):
         for _ in range(3):
-            ledger.join(vendor_of(settings(url), ledger))
+            ledger.workers.join(vendor_of(settings(url), ledger))
     assert seen.paths == ["/_control?jobs=0"]
     assert KEY.encode() not in b"".join(seen.asked)
-    account = ledger.account()
+    account = ledger.accounts.get()
     assert account is not None
     assert KEY not in repr(account)
 
@@ -296,7 +296,7 @@ def test_test_jobs_are_not_sent_to_a_real_vendor(installation: Installation) -> 
 @pytest.mark.parametrize("command", COMMANDS, ids=["swapline", "prefork", "solo"])
 def test_customers_jobs_are_not_sent_to_the_simulator(installation: Installation, command: tuple[str, ...]) -> None:
     producer = installation.producer()
-    producer.ledger.join(REAL)
+    producer.ledger.workers.join(REAL)
     waiting = producer.enqueue(JOB).job_id
     said = refused(installation, command)
     assert "customers would get the simulator's pictures" in said
@@ -310,7 +310,7 @@ def test_a_worker_that_was_started_without_redis_begins_no_job_of_another_vendor
     with EmbeddedValkey(tmp_path / "own", appendfsync="no") as server:
         installation.valkey = server
         producer = installation.producer()
-        producer.ledger.join(REAL)
+        producer.ledger.workers.join(REAL)
         waiting = producer.enqueue(JOB).job_id
     lines: list[str] = []
     with subprocess.Popen(
@@ -337,14 +337,14 @@ def test_a_worker_whose_ledger_goes_to_another_vendor_stops(installation: Instal
     ledger = installation.producer().ledger
     with installation.worker() as worker:
         ledger.client.delete(f"{installation.prefix}:account:default")
-        ledger.join(REAL)
+        ledger.workers.join(REAL)
         assert worker.child.wait(60) == 1
         assert "this worker stops: This ledger belongs to the vendor at https://vendor.example" in worker.log()
 
 
 def test_a_person_sees_and_changes_whom_a_ledger_belongs_to(installation: Installation) -> None:
     assert "belongs to no vendor" in installation.cli("accounts").stdout
-    installation.producer().ledger.join(REAL)
+    installation.producer().ledger.workers.join(REAL)
     [shown] = json.loads(installation.cli("accounts", "--json").stdout)
     assert (shown["name"], shown["address"], shown["simulated"]) == ("default", REAL.address, False)
     adopted = installation.cli("accounts", "adopt", SWAPLINE_API_BASE_URL="https://127.0.0.1:1/api/")
@@ -386,6 +386,6 @@ def test_a_worker_with_a_second_key_is_refused_until_the_key_is_adopted(installa
 
 
 def test_a_worker_adopts_where_it_is_told_to(installation: Installation) -> None:
-    installation.producer().ledger.join(REAL)
+    installation.producer().ledger.workers.join(REAL)
     with installation.worker("--adopt"):
         assert installation.run(**JOB.model_dump(exclude_unset=True)).state is State.SUCCEEDED

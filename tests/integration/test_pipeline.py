@@ -222,7 +222,7 @@ def test_a_killed_workers_job_goes_on_and_is_paid_once(installation: Installatio
     producer = installation.producer()
     with installation.worker() as first:
         enqueued = [producer.enqueue(SwapRequest(image=PHOTOGRAPH, gender=0, filter_id=12)) for _ in range(5)]
-        waited_for(lambda: producer.ledger.counters().get("submitted", 0) == 3)
+        waited_for(lambda: producer.ledger.stats.counters().get("submitted", 0) == 3)
         first.kill()
     with installation.worker():
         ended = [producer.wait(one.job_id, timeout=90) for one in enqueued]

@@ -158,7 +158,7 @@ def test_a_job_that_the_vendor_has_is_purged_when_it_is_done_and_nobody_is_told(
         assert (report.jobs, report.promised) == (0, [job_id])
         words = [name for name in traces(installation) if not name.endswith(f":job:{job_id}")]
         assert [name for name in words if "line" not in name and "spent" not in name and "batch" not in name] == []
-        waited_for(lambda: producer.ledger.promised() == 0)
+        waited_for(lambda: producer.ledger.retention.promised() == 0)
         with pytest.raises(JobNotFound, match="was purged on"):
             producer.get(job_id)
         waited_for(lambda: stored(installation) == [])
@@ -173,7 +173,7 @@ def test_the_command_says_by_its_exit_code_that_a_job_is_still_with_the_vendor(
     producer = installation.producer()
     job_id = producer.enqueue(everything(receiver)).job_id
     at_the_vendor = Change(to=State.RUNNING, fields={"vendor_job_id": "v"}, stamps={"run_until": 60}, due_in=60)
-    assert producer.ledger.advance(producer.get(job_id), at_the_vendor)
+    assert producer.ledger.transitions.advance(producer.get(job_id), at_the_vendor)
     done = installation.cli("jobs", "purge", "--job", job_id, "--yes", "--json")
     assert (done.returncode, json.loads(done.stdout)["promised"]) == (3, [job_id])
     assert producer.get(job_id).spec.metadata == {}
@@ -227,4 +227,4 @@ def test_results_that_were_written_after_the_purge_go_as_well(ledger: Ledger, st
     assert place.objects()
     place.sweep.all_due()
     assert place.objects() == set()
-    assert ledger.census()[State.STORING] == 0
+    assert ledger.stats.census()[State.STORING] == 0

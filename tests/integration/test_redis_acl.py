@@ -131,10 +131,10 @@ def test_an_installation_lives_with_these_users_and_none_is_refused_anything(
         producer.wait_many(cast("list[str]", many), timeout=60)
         assert producer.events(first)
         services.receiver.next()
-        producer.ledger.set_slots(4)
-        producer.ledger.set_credits("default", 1000)
-        assert producer.ledger.slots().limit == 4
-        assert producer.ledger.credits().spent
+        producer.ledger.limits.set_slots(4)
+        producer.ledger.limits.set_credits("default", 1000)
+        assert producer.ledger.limits.slots().limit == 4
+        assert producer.ledger.limits.credits().spent
         for arguments in (("webhooks", "list"), ("jobs", "purge", "--job", str(many[0]), "--yes")):
             said = services.cli(*arguments)  # people are workers at the command line
             assert said.returncode == 0, said.stderr
@@ -143,12 +143,12 @@ def test_an_installation_lives_with_these_users_and_none_is_refused_anything(
         for page in ("/broker", "/api/queues/length", "/api/workers?refresh=1"):
             assert requests.get(flower + page, auth=("me", "right"), timeout=30).ok
         viewer = open_ledger(ProducerSettings(redis_url=url_of(server, "swapline-viewer"), key_prefix="swapline"))
-        assert viewer.census()
-        assert viewer.counters()["accepted"] == 5
-        assert viewer.figures()
-        assert viewer.slots().limit
-        assert viewer.get(first).job_id == first
-        assert viewer.front(3) == []
+        assert viewer.stats.census()
+        assert viewer.stats.counters()["accepted"] == 5
+        assert viewer.stats.snapshot()
+        assert viewer.limits.slots().limit
+        assert viewer.jobs.get(first).job_id == first
+        assert viewer.jobs.next_inputs(3) == []
         assert worker.stop() == 0
     assert refusals(server) == []
 
@@ -208,7 +208,7 @@ def test_a_user_is_refused_what_others_may(server: RealServer, user: str, comman
 def test_a_script_is_refused_what_its_caller_is(server: RealServer) -> None:
     viewer = open_ledger(ProducerSettings(redis_url=url_of(server, "swapline-viewer"), key_prefix="swapline"))
     with pytest.raises(Exception, match="ACL"):
-        viewer.claim({})
+        viewer.transitions.claim({})
 
 
 @pytest.mark.parametrize("user", ["swapline-worker", "swapline-producer"])

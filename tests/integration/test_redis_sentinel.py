@@ -110,7 +110,7 @@ def test_a_planned_fail_over_loses_no_job_that_was_accepted_and_pays_none_twice(
     def ended() -> bool:
         # The vendor's answer may have been told to the old master alone, in its last moment: then a person decides.
         with suppress(LedgerUnavailable):  # until the sentinels name the new master: the old one is asked nothing
-            return {job.state.value for job in producer.ledger.get_many(jobs)} <= {"SUCCEEDED", "HELD"}
+            return {job.state.value for job in producer.ledger.jobs.get_many(jobs)} <= {"SUCCEEDED", "HELD"}
         return False
 
     with services.worker():
@@ -132,7 +132,7 @@ def test_jobs_run_before_during_and_after_a_fail_over_and_none_is_paid_twice(
     producer = services.producer()
     with services.worker() as worker:
         jobs = [producer.enqueue(request(number)).job_id for number in range(10)]
-        waited_for(lambda: any(job.state.finished for job in producer.ledger.get_many(jobs)))
+        waited_for(lambda: any(job.state.finished for job in producer.ledger.jobs.get_many(jobs)))
         dead = servers.master()
         with producer.ledger.client.pipeline(transaction=False) as pipe:  # what nobody has a copy of yet would be lost
             pipe.set(f"{services.prefix}:mark", 1)

@@ -49,8 +49,8 @@ def test_a_new_server_is_promoted_under_waiting_and_running_jobs_and_none_is_los
         with services(old).worker():
             requests = [{"image": LINK, "gender": 0, "filter_id": 12} for _ in range(JOBS)]
             jobs = [str(result.job_id) for result in producer.enqueue_many(requests)]
-            waited_for(lambda: producer.ledger.census()[State.SUCCEEDED] >= 1)
-        left = producer.ledger.census()
+            waited_for(lambda: producer.ledger.stats.census()[State.SUCCEEDED] >= 1)
+        left = producer.ledger.stats.census()
         assert left[State.QUEUED] >= 1
         assert left[State.RUNNING] >= 1
 
@@ -58,7 +58,7 @@ def test_a_new_server_is_promoted_under_waiting_and_running_jobs_and_none_is_los
         after.replicaof("NO", "ONE")
         old.stop()
         moved = services(new).producer()
-        assert moved.ledger.census() == left
+        assert moved.ledger.stats.census() == left
         with services(new).worker():
             done = moved.wait_many(jobs, timeout=60)
     assert [job.state for job in done] == [State.SUCCEEDED] * JOBS

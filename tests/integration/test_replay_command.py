@@ -63,7 +63,7 @@ def test_a_job_that_the_vendor_still_works_on_has_its_slot_again_and_goes_on(ins
     with installation.worker():
         job = ended(producer, run_timeout=0.2)
         producer.on_call.replay(job.job_id, Step.POLL)
-        waited_for(lambda: job.job_id in producer.ledger.slots().in_flight)
+        waited_for(lambda: job.job_id in producer.ledger.limits.slots().in_flight)
         assert producer.get(job.job_id).state is State.RUNNING
         assert "runs after all" in [event.name for event in producer.events(job.job_id)]
     assert spent(installation) == 2
@@ -135,7 +135,7 @@ def test_the_record_of_a_job_that_goes_on_is_kept_until_it_has_ended_again(insta
     assert (ttl(record) > 0, ttl(log) > 0) == (True, True)
     job = producer.on_call.replay(job_id, Step.POLL)
     assert (ttl(record), ttl(log)) == (-1, -1)
-    assert producer.ledger.advance(job, Change(to=State.FAILED)) is not None
+    assert producer.ledger.transitions.advance(job, Change(to=State.FAILED)) is not None
     assert (ttl(record) > 0, ttl(log) > 0) == (True, True)
 
 
@@ -147,12 +147,12 @@ def failed(ledger: Ledger, number: int, code: FailureCode = FailureCode.RUN_TIME
     ids = []
     for place in range(number):
         job_id = f"{code.lower()}{place:04}"
-        ledger.accept(new_job(job_id, webhook_url="https://shop.example/hook"))
+        ledger.intake.accept(new_job(job_id, webhook_url="https://shop.example/hook"))
         change = Change(
             to=State.FAILED,
             fields={"failure_code": code, "vendor_job_id": f"v-{job_id}", "notification": Notification.DEAD, **fields},
         )
-        assert ledger.advance(ledger.get(job_id), change) is not None
+        assert ledger.transitions.advance(ledger.jobs.get(job_id), change) is not None
         ids.append(job_id)
     return ids
 
@@ -167,7 +167,7 @@ def test_a_dry_run_says_how_many_and_what_it_costs_and_moves_nothing(installatio
     assert poll.returncode == 1
     assert "5 jobs would be replayed from poll, free of charge" in poll.stdout
     assert "never got an id at the vendor; only --from submit runs it again" in poll.stdout
-    assert ledger.census()[State.FAILED] == 7
+    assert ledger.stats.census()[State.FAILED] == 7
 
 
 @pytest.mark.parametrize("step", Step)
@@ -187,19 +187,22 @@ def test_a_dry_run_says_of_each_job_what_the_replay_then_says(installation: Inst
         "held": {"webhook_url": "https://shop.example/hook"},
     }
     for job_id, more in wishes.items():
-        ledger.accept(new_job(job_id, **more))
+        ledger.intake.accept(new_job(job_id, **more))
     for job_id in ("silent", "wordy", "robbed"):
-        assert ledger.advance(ledger.get(job_id), Change(to=State.FAILED)) is not None
-    ledger.accept(new_job("superseded_by", idempotency_key="order-1"), replace_failed=True)
+        assert ledger.transitions.advance(ledger.jobs.get(job_id), Change(to=State.FAILED)) is not None
+    ledger.intake.accept(new_job("superseded_by", idempotency_key="order-1"), replace_failed=True)
     assert (
-        ledger.advance(ledger.get("done"), Change(to=State.SUCCEEDED, fields={"vendor_job_id": "v-done"})) is not None
+        ledger.transitions.advance(
+            ledger.jobs.get("done"), Change(to=State.SUCCEEDED, fields={"vendor_job_id": "v-done"})
+        )
+        is not None
     )
     canceling = {"canceling": Canceling.DROP}
-    assert ledger.advance(ledger.get("held"), Change(to=State.HELD, fields=canceling)) is not None
+    assert ledger.transitions.advance(ledger.jobs.get("held"), Change(to=State.HELD, fields=canceling)) is not None
     told_first = list(producer.on_call.replay_many(JobFilter(), step, dry_run=True))
-    assert ledger.counters().get("replayed", 0) == 0
+    assert ledger.stats.counters().get("replayed", 0) == 0
     assert sorted(told_first) == sorted(producer.on_call.replay_many(JobFilter(), step))
-    assert ledger.counters()["replayed"] == sum(problem is None for _, problem in told_first) > 0
+    assert ledger.stats.counters()["replayed"] == sum(problem is None for _, problem in told_first) > 0
 
 
 def test_a_dry_run_asks_the_server_for_hundreds_of_jobs_at_a_time(installation: Installation) -> None:
@@ -220,7 +223,7 @@ def test_a_paid_replay_of_many_needs_the_word_and_a_replay_needs_a_filter(instal
     for arguments in ((), ("run_timeout0000", "--state", "FAILED")):
         unsaid = installation.cli("jobs", "replay", "--from", "poll", *arguments)
         assert (unsaid.returncode, "either ids of jobs or a filter" in unsaid.stderr) == (2, True)
-    assert ledger.census()[State.FAILED] == 2
+    assert ledger.stats.census()[State.FAILED] == 2
 
 
 def test_a_replay_of_many_goes_on_where_it_was_broken_off_and_pays_nothing_twice(installation: Installation) -> None:
@@ -231,7 +234,7 @@ def test_a_replay_of_many_goes_on_where_it_was_broken_off_and_pays_nothing_twice
     begun = producer.on_call.replay_many(wanted, Step.SUBMIT)
     first = [next(begun).job_id for _ in range(3)]
     for job_id in first:
-        producer.ledger.advance(producer.get(job_id), Change(to=State.FAILED))
+        producer.ledger.transitions.advance(producer.get(job_id), Change(to=State.FAILED))
     rest = list(producer.on_call.replay_many(wanted, Step.SUBMIT))
     assert {job_id for job_id, problem in rest if problem is None} == set(ids) - set(first)
     assert {job_id for job_id, problem in rest if problem == REPEATED} == set(first)
@@ -246,21 +249,21 @@ def test_ctrl_c_ends_a_replay_of_many_with_a_sentence_and_the_same_command_goes_
     running = subprocess.Popen(
         command, env=installation.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    waited_for(lambda: ledger.counters().get("replayed", 0) >= 3)
+    waited_for(lambda: ledger.stats.counters().get("replayed", 0) >= 3)
     running.send_signal(signal.SIGINT)
     said, _ = running.communicate(timeout=30)
-    before = ledger.counters()["replayed"]
+    before = ledger.stats.counters()["replayed"]
     if before < 600:  # else it was faster than the signal
         assert (running.returncode, "the same command goes on" in said) == (3, True)
     rest = told(installation, "jobs", "replay", "--from", "notify", "--notification", "DEAD")
     assert rest["jobs"] == 600 - before
-    assert ledger.counters()["replayed"] == 600
+    assert ledger.stats.counters()["replayed"] == 600
 
 
 def test_many_are_canceled_by_filter(installation: Installation) -> None:
     ledger = installation.producer().ledger
     for number in range(5):
-        ledger.accept(new_job(f"j{number}", tenant="a" if number else "b"))
+        ledger.intake.accept(new_job(f"j{number}", tenant="a" if number else "b"))
     assert told(installation, "jobs", "cancel", "--tenant", "a", "--dry-run")["jobs"] == 4
     assert told(installation, "jobs", "cancel", "--tenant", "a")["canceled"] == 4
-    assert ledger.census()[State.QUEUED] == 1
+    assert ledger.stats.census()[State.QUEUED] == 1

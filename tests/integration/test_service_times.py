@@ -30,17 +30,17 @@ PHOTOGRAPH = sample_photographs()[0]
 
 
 def running(ledger: Ledger, job_id: str) -> Job:
-    ledger.accept(new_job(job_id))
-    queued = ledger.open(job_id, 1)
+    ledger.intake.accept(new_job(job_id))
+    queued = ledger.transitions.open(job_id, 1)
     assert queued is not None
-    assert ledger.line_up(queued.job)
-    given = ledger.open(job_id, 2)
+    assert ledger.transitions.line_up(queued.job)
+    given = ledger.transitions.open(job_id, 2)
     assert given is not None
     return moved(ledger, given.job, Change(to=State.RUNNING, due_in=1, close_breaker=True))
 
 
 def moved(ledger: Ledger, job: Job, change: Change) -> Job:
-    advanced = ledger.advance(job, change)
+    advanced = ledger.transitions.advance(job, change)
     assert advanced is not None
     return advanced.job
 
@@ -53,16 +53,16 @@ def taught(ledger: Ledger, job: Job, *spreads: dict[int, float], kind: str = "k"
 
 def test_histograms_add_up_job_by_job(ledger: Ledger) -> None:
     taught(ledger, running(ledger, "a"), {3: 1.0}, {3: 0.25, 4: 0.75})
-    assert ledger.histograms(["k", "none"]) == [{3: 1.25, 4: 0.75}, {}]
+    assert ledger.stats.histograms(["k", "none"]) == [{3: 1.25, 4: 0.75}, {}]
     assert ledger.client.hget(f"{ledger.prefix}:hist:k", "jobs") == "2"
 
 
 def test_a_move_that_is_sent_twice_teaches_once(ledger: Ledger) -> None:
     job, token = running(ledger, "a"), new_token()
     change = Change(to=State.STORING, due_in=1, observe={"k": {3: 1.0}})
-    assert ledger.advance(job, change, token=token)
-    assert ledger.advance(job, change, token=token)
-    assert ledger.histograms(["k"]) == [{3: 1.0}]
+    assert ledger.transitions.advance(job, change, token=token)
+    assert ledger.transitions.advance(job, change, token=token)
+    assert ledger.stats.histograms(["k"]) == [{3: 1.0}]
 
 
 def test_what_is_old_fades_and_what_is_next_to_nothing_goes(ledger: Ledger) -> None:
@@ -72,7 +72,7 @@ def test_what_is_old_fades_and_what_is_next_to_nothing_goes(ledger: Ledger) -> N
         ledger.client.hset(name, mapping={"jobs": "299", "4": "298"})
         job = taught(ledger, job, {4: 1.0})
         assert ledger.client.hget(name, "jobs") == "150.0000"
-    assert list(ledger.histograms(["k"])[0]) == [4]
+    assert list(ledger.stats.histograms(["k"])[0]) == [4]
 
 
 def test_a_schedule_learns_from_its_own_looks_and_stays_where_it_is(ledger: Ledger) -> None:
@@ -82,14 +82,14 @@ def test_a_schedule_learns_from_its_own_looks_and_stays_where_it_is(ledger: Ledg
     means = []
     for number in range(2000):
         if number % 20 == 0:
-            [times] = map(Histogram, ledger.histograms(["k"]))
+            [times] = map(Histogram, ledger.stats.histograms(["k"]))
         lasts, after, now, polls = rng.lognormvariate(log(8), 0.4), 0.0, 0.0, 0
         while now < lasts:
             after, now = now, now + next_wait(now, times, bounds, polls=polls)
             polls += 1
         job = taught(ledger, job, observed(after, now))
         if number > 1000 and number % 50 == 0:
-            [seen] = ledger.histograms(["k"])
+            [seen] = ledger.stats.histograms(["k"])
             logs = [(log(0.05) + 0.06 * (bucket + 0.5), weight) for bucket, weight in seen.items()]
             means.append(sum(at * weight for at, weight in logs) / sum(weight for _, weight in logs))
     assert sum(means) / len(means) == pytest.approx(log(8), abs=0.03)
@@ -121,7 +121,7 @@ def test_a_reader_keeps_what_it_knew_while_the_ledger_is_away(ledger: Ledger, mo
     first = times.of("k")
     monkeypatch.setattr(times, "_ledger", Ledger(connect("redis://127.0.0.1:1/0", timeout=0.5)))
     with pytest.raises(LedgerUnavailable):
-        times._ledger.histograms(["k"])
+        times._ledger.stats.histograms(["k"])
     now[0] += 2 * FRESH
     assert times.of("k") is first
 
@@ -136,15 +136,15 @@ def test_a_rare_kind_begins_as_if_it_were_like_all_others(ledger: Ledger) -> Non
 
 def test_a_step_is_told_whether_jobs_wait_for_a_slot(ledger: Ledger) -> None:
     job = running(ledger, "a")
-    alone = ledger.open("a", job.version)
+    alone = ledger.transitions.open("a", job.version)
     assert alone is not None
     assert not alone.waiting
     for name in ("b", "c"):
-        ledger.accept(new_job(name))
-        queued = ledger.open(name, 1)
+        ledger.intake.accept(new_job(name))
+        queued = ledger.transitions.open(name, 1)
         assert queued is not None
-        ledger.line_up(queued.job)
-    crowded = ledger.open("a", job.version)
+        ledger.transitions.line_up(queued.job)
+    crowded = ledger.transitions.open("a", job.version)
     assert crowded is not None
     assert crowded.waiting
 
@@ -154,9 +154,9 @@ def looked_for(ledger: Ledger, time: Time, seconds: float, *, every: float) -> C
     polls: Counter[str] = Counter()
     end = time.at + seconds * 1000
     while time.at < end:
-        for message in ledger.claim(ROUTES).messages:
+        for message in ledger.transitions.claim(ROUTES).messages:
             polls[message.job_id] += 1
-            opened = ledger.open(message.job_id, message.version)
+            opened = ledger.transitions.open(message.job_id, message.version)
             assert opened is not None
             moved(ledger, opened.job, Change(to=State.RUNNING, due_in=every, fields={"polls": opened.job.polls + 1}))
         time.pass_(0.01)
@@ -164,7 +164,7 @@ def looked_for(ledger: Ledger, time: Time, seconds: float, *, every: float) -> C
 
 
 def test_looks_keep_their_rate_and_every_job_gets_its_share(ledger: Ledger, time: Time) -> None:
-    ledger.configure(Limits(max_in_flight=30, rescue_after=15, poll_rate=20))
+    ledger.limits.configure(Limits(max_in_flight=30, rescue_after=15, poll_rate=20))
     for number in range(30):
         running(ledger, f"j{number}")
     polls = looked_for(ledger, time, 12, every=0.25)
@@ -173,7 +173,7 @@ def test_looks_keep_their_rate_and_every_job_gets_its_share(ledger: Ledger, time
 
 
 def test_below_their_rate_looks_are_not_put_off(ledger: Ledger, time: Time) -> None:
-    ledger.configure(Limits(max_in_flight=30, rescue_after=15, poll_rate=20))
+    ledger.limits.configure(Limits(max_in_flight=30, rescue_after=15, poll_rate=20))
     for number in range(4):
         running(ledger, f"j{number}")
         time.pass_(0.06)
@@ -182,31 +182,31 @@ def test_below_their_rate_looks_are_not_put_off(ledger: Ledger, time: Time) -> N
 
 
 def test_after_an_outage_looks_do_not_go_all_at_once(ledger: Ledger, time: Time) -> None:
-    ledger.configure(Limits(max_in_flight=30, rescue_after=15, poll_rate=20))
+    ledger.limits.configure(Limits(max_in_flight=30, rescue_after=15, poll_rate=20))
     for number in range(30):
         running(ledger, f"j{number}")
     time.pass_(2)
-    assert len(ledger.claim(ROUTES).messages) == 1
+    assert len(ledger.transitions.claim(ROUTES).messages) == 1
     time.pass_(60)  # nobody claimed the places that were given
-    assert len(ledger.claim(ROUTES).messages) == 1
+    assert len(ledger.transitions.claim(ROUTES).messages) == 1
 
 
 def test_a_claim_says_when_looks_that_were_put_off_can_go(ledger: Ledger, time: Time) -> None:
-    ledger.configure(Limits(max_in_flight=30, rescue_after=15, poll_rate=10))
+    ledger.limits.configure(Limits(max_in_flight=30, rescue_after=15, poll_rate=10))
     for number in range(4):
         running(ledger, f"j{number}")
     time.pass_(1)
-    claimed = ledger.claim(ROUTES)
+    claimed = ledger.transitions.claim(ROUTES)
     assert (len(claimed.messages), claimed.put_off) == (1, (time.at + 100, time.at + 200, time.at + 300))
 
 
 def test_what_is_not_a_look_is_not_put_off(ledger: Ledger, time: Time) -> None:
-    ledger.configure(Limits(max_in_flight=30, rescue_after=15, poll_rate=0.01))
+    ledger.limits.configure(Limits(max_in_flight=30, rescue_after=15, poll_rate=0.01))
     for number in range(4):
         job = running(ledger, f"j{number}")
         moved(ledger, job, Change(to=State.STORING, due_in=1))
     time.pass_(1)
-    assert len(ledger.claim(ROUTES).messages) == 4
+    assert len(ledger.transitions.claim(ROUTES).messages) == 4
 
 
 def test_a_worker_writes_down_how_long_jobs_took(installation: Installation, valkey: EmbeddedValkey) -> None:
@@ -214,7 +214,7 @@ def test_a_worker_writes_down_how_long_jobs_took(installation: Installation, val
         for _ in range(5):
             installation.run(image=PHOTOGRAPH, gender=4, filter_id=12, ratio="square")
     client = connect(valkey.url)
-    kind, others = Ledger(client, installation.prefix).histograms(["v6:-:group:square", "all"])
+    kind, others = Ledger(client, installation.prefix).stats.histograms(["v6:-:group:square", "all"])
     client.close()
     assert sum(kind.values()) == pytest.approx(5, abs=0.01)
     assert kind == others

@@ -101,8 +101,8 @@ def test_what_waited_for_a_receiver_that_hung_arrives_when_it_answers_again(inst
 
 
 def notifications(producer: Producer, ids: list[str]) -> set[Notification]:
-    return {job.notification for job in producer.ledger.get_many(ids)}
+    return {job.notification for job in producer.ledger.jobs.get_many(ids)}
 
 
 def attempts(producer: Producer, ids: list[str]) -> set[int]:
-    return {job.notify_attempts for job in producer.ledger.get_many(ids)}
+    return {job.notify_attempts for job in producer.ledger.jobs.get_many(ids)}

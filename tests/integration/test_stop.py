@@ -59,7 +59,7 @@ def test_a_stopping_worker_finishes_what_it_has_in_hand(installation: Installati
     assert "in hand were given back" not in worker.log()
     with installation.worker():
         assert producer.wait(job_id, timeout=50).state is State.SUCCEEDED
-    assert "rescues" not in producer.ledger.counters()
+    assert "rescues" not in producer.ledger.stats.counters()
 
 
 def test_what_is_not_finished_within_the_grace_period_is_given_back_at_once(installation: Installation) -> None:
@@ -71,7 +71,9 @@ def test_what_is_not_finished_within_the_grace_period_is_given_back_at_once(inst
         jobs = enqueued(producer, 3)
         waited_for(lambda: polled_at(installation) == 2)  # both threads sit in a call; the third job's message waits:
         # A message that is on its way to this worker when it ends is rescued, which is not what is looked at here.
-        waited_for(lambda: all((producer.ledger.due_at(job) or 0) > producer.ledger.now() + 30_000 for job in jobs))
+        waited_for(
+            lambda: all((producer.ledger.jobs.due_at(job) or 0) > producer.ledger.now() + 30_000 for job in jobs)
+        )
         began = monotonic()
         assert worker.stop() == 0
         took = monotonic() - began
@@ -82,7 +84,7 @@ def test_what_is_not_finished_within_the_grace_period_is_given_back_at_once(inst
         ended = [producer.wait(job_id, timeout=50) for job_id in jobs]
     assert [job.state for job in ended] == [State.SUCCEEDED] * 3
     assert sum(names(producer, job_id).count("given back") for job_id in jobs) >= 2
-    assert "rescues" not in producer.ledger.counters()
+    assert "rescues" not in producer.ledger.stats.counters()
     assert installation.vendor.control.report().credits_spent == 6
 
 
@@ -98,7 +100,7 @@ def test_a_second_signal_gives_back_at_once(installation: Installation) -> None:
         assert worker.stop() == 0
     assert "stopped in haste: 1 jobs in hand were given back" in worker.log()
     assert names(producer, job_id)[-1] == "given back"
-    assert "rescues" not in producer.ledger.counters()
+    assert "rescues" not in producer.ledger.stats.counters()
 
 
 @pytest.mark.parametrize("pool", ["threads", "prefork"])
@@ -176,7 +178,7 @@ def test_a_stopping_worker_begins_no_paid_call(installation: Installation) -> No
     with installation.worker():
         ended = [producer.wait(job_id, timeout=30) for job_id in jobs]
     assert [job.state for job in ended] == [State.SUCCEEDED] * 3
-    assert "rescues" not in producer.ledger.counters()
+    assert "rescues" not in producer.ledger.stats.counters()
     assert installation.vendor.control.report().credits_spent == 6
 
 
@@ -197,7 +199,7 @@ def test_a_rolling_restart_under_load_loses_and_repeats_nothing(installation: In
     assert {job.attempts for job in ended} == {1}
     ids = [receiver.next()[0] for _ in range(len(receiver.raw))]
     assert sorted(set(ids)) == sorted(ids)
-    assert "rescues" not in producer.ledger.counters()
+    assert "rescues" not in producer.ledger.stats.counters()
 
 
 FROZEN_ID = "0193a4f0c0de5eed5eed5eed5eed5eed"
@@ -227,7 +229,7 @@ def test_a_message_of_the_first_version_is_understood(installation: Installation
     installation.more |= {"SWAPLINE_RESCUE_AFTER": LONG, "SWAPLINE_LOG_LEVEL": "DEBUG"}  # it tells of stale messages
     producer = installation.producer()
     image = LinkedImage(url="https://pictures.example/me.jpg")
-    producer.ledger.accept(new_job(FROZEN_ID, image=image))
+    producer.ledger.intake.accept(new_job(FROZEN_ID, image=image))
     with installation.worker() as worker, redis.Redis.from_url(installation.valkey.url) as client:
         client.lpush("frozen.submit", frozen(Step.SUBMIT))
         assert producer.wait(FROZEN_ID, timeout=20).state is State.SUCCEEDED

@@ -30,7 +30,7 @@ REFUSED = "the store is full"
 
 
 def moved(ledger: Ledger, job: Job, change: Change) -> Job:
-    advanced = ledger.advance(job, change)
+    advanced = ledger.transitions.advance(job, change)
     assert advanced is not None
     return advanced.job
 
@@ -38,27 +38,27 @@ def moved(ledger: Ledger, job: Job, change: Change) -> Job:
 @pytest.fixture
 def storing(ledger: Ledger) -> Job:
     """A job whose result is to be stored; three more wait for the two slots, which are free but for one."""
-    ledger.configure(Limits(max_in_flight=1, rescue_after=15))
+    ledger.limits.configure(Limits(max_in_flight=1, rescue_after=15))
     for job_id in ("a", "b", "c", "d"):
-        ledger.accept(new_job(job_id))
-        ledger.line_up(ledger.get(job_id))
-    job = moved(ledger, ledger.get("a"), Change(to=State.RUNNING, fields={"vendor_job_id": "v"}, due_in=60))
-    ledger.configure(Limits(max_in_flight=0, rescue_after=15))
+        ledger.intake.accept(new_job(job_id))
+        ledger.transitions.line_up(ledger.jobs.get(job_id))
+    job = moved(ledger, ledger.jobs.get("a"), Change(to=State.RUNNING, fields={"vendor_job_id": "v"}, due_in=60))
+    ledger.limits.configure(Limits(max_in_flight=0, rescue_after=15))
     job = moved(ledger, job, Change(to=State.STORING, due_in=60))
-    ledger.configure(Limits(max_in_flight=2, rescue_after=15))
+    ledger.limits.configure(Limits(max_in_flight=2, rescue_after=15))
     return moved(ledger, job, Change(to=State.STORING, due_in=60, store_failed=REFUSED))
 
 
 def granted(ledger: Ledger) -> set[str]:
-    ledger.claim(ROUTES)
-    return set(ledger.slots().in_flight)
+    ledger.transitions.claim(ROUTES)
+    return set(ledger.limits.slots().in_flight)
 
 
 def test_nothing_is_submitted_after_a_result_could_not_be_stored(ledger: Ledger, time: Time, storing: Job) -> None:
     assert granted(ledger) == set()
     time.pass_(60)
     assert granted(ledger) == set()
-    view, figures = ledger.slots(), ledger.figures()
+    view, figures = ledger.limits.slots(), ledger.stats.snapshot()
     assert (view.store_failing_since, view.store_reason) == (time.at - 60_000, REFUSED)
     assert (figures.store_failing, figures.idle_seconds["store"]) == (True, 120)
     [line] = [found for found in of_ledger.jobs(ledger) if found.name == "line"]
@@ -67,59 +67,59 @@ def test_nothing_is_submitted_after_a_result_could_not_be_stored(ledger: Ledger,
 
 
 def test_a_stored_result_lets_all_go_in_the_same_move(ledger: Ledger, storing: Job) -> None:
-    done = ledger.advance(storing, Change(to=State.SUCCEEDED, fields={"images": IMAGES}))
+    done = ledger.transitions.advance(storing, Change(to=State.SUCCEEDED, fields={"images": IMAGES}))
     assert done is not None
     assert {message.job_id for message in done.granted} == {"b", "c"}
-    assert ledger.slots().store_failing_since is None
+    assert ledger.limits.slots().store_failing_since is None
 
 
 def test_a_canceled_job_whose_result_is_kept_lets_them_go_as_well(ledger: Ledger, storing: Job) -> None:
-    done = ledger.advance(storing, Change(to=State.CANCELED, fields={"images": IMAGES}))
+    done = ledger.transitions.advance(storing, Change(to=State.CANCELED, fields={"images": IMAGES}))
     assert done is not None
     assert len(done.granted) == 2
 
 
 @pytest.mark.usefixtures("storing")
 def test_one_worker_probes_after_a_second_and_again_five_seconds_after_a_failure(ledger: Ledger, time: Time) -> None:
-    assert not ledger.store_probe_due(10)
+    assert not ledger.limits.store_probe_due(10)
     time.pass_(1)
-    assert [ledger.store_probe_due(10) for _ in range(3)] == [True, False, False]
-    ledger.store_probed("still full")
-    assert ledger.slots().store_reason == "still full"
+    assert [ledger.limits.store_probe_due(10) for _ in range(3)] == [True, False, False]
+    ledger.limits.store_probed("still full")
+    assert ledger.limits.slots().store_reason == "still full"
     time.pass_(4.9)
-    assert not ledger.store_probe_due(10)
+    assert not ledger.limits.store_probe_due(10)
     time.pass_(0.1)
-    assert ledger.store_probe_due(10)
+    assert ledger.limits.store_probe_due(10)
     time.pass_(10)  # that worker was killed
-    assert ledger.store_probe_due(10)
+    assert ledger.limits.store_probe_due(10)
     time.pass_(-3600)  # the server's clock was set back
-    assert ledger.store_probe_due(10)
+    assert ledger.limits.store_probe_due(10)
 
 
 def test_after_a_stored_probe_one_job_goes_first(ledger: Ledger, time: Time, storing: Job) -> None:
-    ledger.store_probed(None)
+    ledger.limits.store_probed(None)
     assert granted(ledger) == {"b"}
-    job = moved(ledger, ledger.get("b"), Change(to=State.RUNNING, fields={"vendor_job_id": "w"}, due_in=60))
+    job = moved(ledger, ledger.jobs.get("b"), Change(to=State.RUNNING, fields={"vendor_job_id": "w"}, due_in=60))
     time.pass_(30)
     assert granted(ledger) == {"b"}
     moved(ledger, job, Change(to=State.FAILED))
     assert granted(ledger) == {"c"}
     moved(ledger, storing, Change(to=State.STORING, due_in=60, store_failed=REFUSED))  # small objects only
-    moved(ledger, ledger.get("c"), Change(to=State.FAILED))
+    moved(ledger, ledger.jobs.get("c"), Change(to=State.FAILED))
     assert granted(ledger) == set()
     time.pass_(1.9)
-    assert not ledger.store_probe_due(10)  # a second doubled: it was opened twice
+    assert not ledger.limits.store_probe_due(10)  # a second doubled: it was opened twice
     time.pass_(0.1)
-    assert ledger.store_probe_due(10)
+    assert ledger.limits.store_probe_due(10)
 
 
 @pytest.mark.usefixtures("storing")
 def test_a_breaker_that_nothing_tries_any_more_closes_by_itself(ledger: Ledger) -> None:
     name = f"{ledger.prefix}:store"
     assert ledger.client.pttl(name) == -1
-    ledger.store_probed(None)
+    ledger.limits.store_probed(None)
     assert 0 < ledger.client.pttl(name) <= 60_000
-    ledger.store_probed("no longer asked")
+    ledger.limits.store_probed("no longer asked")
     assert ledger.client.pttl(name) > 0
 
 
@@ -155,7 +155,7 @@ def test_a_store_that_is_away_stops_paying_and_loses_nothing(installation: Insta
     (installation.store / "results").write_text("in the way")  # that stops root as well
     with installation.worker():
         jobs = [producer.enqueue(SwapRequest(image=PHOTOGRAPH, gender=0, filter_id=12)).job_id for _ in range(30)]
-        waited_for(lambda: producer.ledger.counters().get("store_retries", 0) >= 6)
+        waited_for(lambda: producer.ledger.stats.counters().get("store_retries", 0) >= 6)
         said = installation.cli("slots")
         assert "nothing new is submitted since" in said.stdout
         assert json.loads(installation.cli("slots", "--json").stdout)["store_reason"]
@@ -164,4 +164,4 @@ def test_a_store_that_is_away_stops_paying_and_loses_nothing(installation: Insta
         (installation.store / "results").unlink()
         assert [producer.wait(job_id, timeout=60).state for job_id in jobs] == [State.SUCCEEDED] * 30
     assert installation.vendor.control.report(jobs=False).credits_spent == 60
-    assert producer.ledger.slots().store_failing_since is None
+    assert producer.ledger.limits.slots().store_failing_since is None

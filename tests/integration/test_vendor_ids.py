@@ -29,14 +29,14 @@ class NoPublisher:
 
 
 def moved(ledger: Ledger, job: Job, to: State, **fields: str | None) -> Job:
-    advanced = ledger.advance(job, Change(to=to, fields=dict(fields), due_in=None if to.finished else 10))
+    advanced = ledger.transitions.advance(job, Change(to=to, fields=dict(fields), due_in=None if to.finished else 10))
     assert advanced is not None
     return advanced.job
 
 
 def accepted(ledger: Ledger, job_id: str) -> Job:
-    ledger.accept(new_job(job_id))
-    return ledger.get(job_id)
+    ledger.intake.accept(new_job(job_id))
+    return ledger.jobs.get(job_id)
 
 
 def running(ledger: Ledger, job_id: str, vendor_job_id: str) -> Job:
@@ -61,8 +61,8 @@ def test_an_id_that_is_given_twice_is_refused_the_second_time_and_nothing_is_wri
     second = accepted(ledger, "b")
     with pytest.raises(VendorIdInUse, match=r"'v-1' is that of job a, so it cannot be that of job b"):
         moved(ledger, second, State.RUNNING, vendor_job_id="v-1")
-    assert ledger.get("b") == second
-    assert [event.name for event in ledger.events("b")] == ["queued"]
+    assert ledger.jobs.get("b") == second
+    assert [event.name for event in ledger.jobs.events("b")] == ["queued"]
     assert index(ledger) == {"v-1": ("a", -1)}
 
 
@@ -87,14 +87,14 @@ def test_an_id_that_is_written_with_the_end_is_forgotten_too(ledger: Ledger) -> 
 
 
 def test_no_id_outlives_the_record_of_its_job(ledger: Ledger) -> None:
-    ledger._keep_ms = 5000
+    ledger.scripts.record_ttl_ms = 5000
     moved(ledger, running(ledger, "a", "v-1"), State.SUCCEEDED)
     assert 0 < index(ledger)["v-1"][1] <= 5000
 
 
 def test_a_purged_job_leaves_no_id(ledger: Ledger) -> None:
     moved(ledger, running(ledger, "a", "v-1"), State.SUCCEEDED)
-    assert ledger.purge(ledger.get("a"), "job").purged
+    assert ledger.retention.purge(ledger.jobs.get("a"), "job").purged
     assert index(ledger) == {}
 
 
@@ -119,13 +119,13 @@ def test_a_job_whose_id_was_given_to_another_meanwhile_is_not_polled_again(ledge
     running(ledger, "b", "v-1")
     with pytest.raises(VendorIdInUse, match="that of job b"):
         recovery(ledger).replay("a", Step.POLL)
-    assert ledger.get("a") == ended
+    assert ledger.jobs.get("a") == ended
 
 
 def test_a_job_that_is_sent_again_gives_its_old_id_up_after_a_day(ledger: Ledger) -> None:
     moved(ledger, running(ledger, "a", "v-1"), State.FAILED)
     recovery(ledger).replay("a", Step.SUBMIT, accept_charge=True)
-    moved(ledger, ledger.get("a"), State.RUNNING, vendor_job_id="v-2")
+    moved(ledger, ledger.jobs.get("a"), State.RUNNING, vendor_job_id="v-2")
     found = index(ledger)
     assert found["v-2"] == ("a", -1)
     assert 0 < found["v-1"][1] <= DAY_MS
@@ -165,7 +165,7 @@ def test_what_cannot_be_an_id_is_refused_in_a_sentence(ledger: Ledger, vendor_jo
     assert sentence.endswith("copy it from the vendor's records.")
     assert sentence.isprintable()
     assert len(sentence) < 250
-    assert ledger.get("b") == job
+    assert ledger.jobs.get("b") == job
 
 
 def test_an_id_that_is_in_use_is_refused_and_both_jobs_are_named(ledger: Ledger) -> None:
@@ -173,7 +173,7 @@ def test_an_id_that_is_in_use_is_refused_and_both_jobs_are_named(ledger: Ledger)
     job = held(ledger)
     with pytest.raises(NotPossible, match=r"'v-1' is that of job a, so it cannot be that of job b"):
         recovery(ledger).resolve("b", "v-1")
-    assert ledger.get("b") == job
+    assert ledger.jobs.get("b") == job
 
 
 def test_the_command_says_so_in_one_line_and_another_id_is_taken(installation: Installation) -> None:

@@ -157,7 +157,7 @@ def test_a_submission_whose_outcome_is_unknown_is_held_and_never_sent_again(pati
     producer = patient.producer()
     with patient.worker() as worker:
         jobs = enqueued_under(patient, producer, HELD_BY)
-        waited_for(lambda: producer.ledger.census()[State.HELD] == len(HELD_BY))
+        waited_for(lambda: producer.ledger.stats.census()[State.HELD] == len(HELD_BY))
         held = {mode: producer.get(job_id) for mode, job_id in jobs.items()}
     assert {job.failure_code for job in held.values()} == {FailureCode.SUBMIT_UNKNOWN}
     assert {job.attempts for job in held.values()} == {1}
@@ -180,7 +180,7 @@ def test_an_accepted_submission_whose_id_cannot_be_polled_is_held_whatever_the_p
         jobs: dict[Mode, str] = {}
         for mode in HELD_FOR_THEIR_ID:  # in this order: the job before the first one has its id
             jobs |= enqueued_under(patient, producer, [mode])
-        waited_for(lambda: producer.ledger.census()[State.HELD] == len(jobs))
+        waited_for(lambda: producer.ledger.stats.census()[State.HELD] == len(jobs))
         held = {mode: producer.get(job_id) for mode, job_id in jobs.items()}
     assert {mode: job.failure_code for mode, job in held.items()} == HELD_FOR_THEIR_ID
     assert {(job.attempts, job.vendor_job_id) for job in held.values()} == {(1, None)}

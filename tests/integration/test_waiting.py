@@ -32,12 +32,12 @@ def producer(ledger: Ledger) -> Producer:
 
 
 def end(ledger: Ledger, job_id: str, state: State = State.FAILED) -> None:
-    assert ledger.advance(ledger.get(job_id), Change(to=state)) is not None
+    assert ledger.transitions.advance(ledger.jobs.get(job_id), Change(to=state)) is not None
 
 
 def test_jobs_are_given_as_they_finish_each_once(producer: Producer, ledger: Ledger) -> None:
     for name in "abc":
-        ledger.accept(new_job(name))
+        ledger.intake.accept(new_job(name))
     end(ledger, "b")
     finishing = producer.as_completed(["a", "b", "c", "a"], timeout=30)
     assert next(finishing).job_id == "b"
@@ -51,7 +51,7 @@ def test_jobs_are_given_as_they_finish_each_once(producer: Producer, ledger: Led
 def test_the_end_is_heard_while_waiting(producer: Producer, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "SWEEP", 3600.0)  # nothing is looked up: it must be heard
     for name in "ab":
-        ledger.accept(new_job(name))
+        ledger.intake.accept(new_job(name))
     found = []
     waiter = threading.Thread(target=lambda: found.extend(producer.wait_many(["a", "b"], timeout=60)))
     waiter.start()
@@ -67,7 +67,7 @@ def test_an_end_that_was_not_heard_is_looked_up(
 ) -> None:
     monkeypatch.setattr(waiting, "SWEEP", 0.05)
     for name in "abc":
-        ledger.accept(new_job(name))
+        ledger.intake.accept(new_job(name))
     end(ledger, "c")
     finishing = producer.as_completed(["a", "b", "c"], timeout=30)
     assert next(finishing).job_id == "c"
@@ -82,7 +82,7 @@ def test_a_ledger_that_goes_away_meanwhile_is_waited_for(
     monkeypatch.setattr(waiting, "SWEEP", 0.01)
     monkeypatch.setattr(waiting, "AWAY", 0.01)
     for name in "ab":
-        ledger.accept(new_job(name))
+        ledger.intake.accept(new_job(name))
     end(ledger, "a")
     finishing = producer.as_completed(["a", "b"], timeout=30)
     assert next(finishing).job_id == "a"
@@ -92,7 +92,7 @@ def test_a_ledger_that_goes_away_meanwhile_is_waited_for(
         end(ledger, "b")  # while nobody listens
         raise LedgerUnavailable("restarting")
 
-    monkeypatch.setattr(ledger, "finished_since", away)
+    monkeypatch.setattr(ledger.subscriptions, "finished_since", away)
     assert next(finishing).job_id == "b"
 
 
@@ -101,7 +101,7 @@ def test_an_end_that_was_heard_and_could_not_be_read_is_not_forgotten(
 ) -> None:
     monkeypatch.setattr(waiting, "AWAY", 0.01)
     for name in "ab":
-        ledger.accept(new_job(name))
+        ledger.intake.accept(new_job(name))
     end(ledger, "a")
     finishing = producer.as_completed(["a", "b"], timeout=30)
     assert next(finishing).job_id == "a"
@@ -110,7 +110,7 @@ def test_an_end_that_was_heard_and_could_not_be_read_is_not_forgotten(
         monkeypatch.undo()
         raise LedgerUnavailable("restarting")
 
-    monkeypatch.setattr(ledger, "get_many", away)
+    monkeypatch.setattr(ledger.jobs, "get_many", away)
     end(ledger, "b")
     assert [job.job_id for job in finishing] == ["b"]
 
@@ -124,7 +124,7 @@ def test_a_ledger_that_cannot_be_reached_at_first_is_said_at_once() -> None:
 def test_a_thousand_jobs_take_one_subscription(producer: Producer, ledger: Ledger) -> None:
     names = [f"j{number:04}" for number in range(1001)]
     for name in names:
-        ledger.accept(new_job(name))
+        ledger.intake.accept(new_job(name))
     for name in names[:-1]:
         end(ledger, name)
     finishing = producer.as_completed(names, timeout=30)
@@ -135,14 +135,14 @@ def test_a_thousand_jobs_take_one_subscription(producer: Producer, ledger: Ledge
 
 
 def test_time_that_is_over_is_a_sentence_and_stops_no_job(producer: Producer, ledger: Ledger) -> None:
-    ledger.accept(new_job("a"))
+    ledger.intake.accept(new_job("a"))
     with pytest.raises(TimeoutError, match=r"1 jobs have not finished after 0.05 s; they go on"):
         producer.wait_many(["a"], timeout=0.05)
-    assert ledger.get("a").state is State.QUEUED
+    assert ledger.jobs.get("a").state is State.QUEUED
 
 
 def test_a_job_that_is_not_there_is_said_at_once(producer: Producer, ledger: Ledger) -> None:
-    ledger.accept(new_job("a"))
+    ledger.intake.accept(new_job("a"))
     with pytest.raises(JobNotFound, match="no job 'b'"):
         producer.wait_many(["a", "b"], timeout=30)
 

@@ -30,7 +30,7 @@ def producer(ledger: Ledger) -> Producer:
 
 
 def end(ledger: Ledger, job_id: str) -> None:
-    assert ledger.advance(ledger.get(job_id), Change(to=State.FAILED)) is not None
+    assert ledger.transitions.advance(ledger.jobs.get(job_id), Change(to=State.FAILED)) is not None
 
 
 def subscribers(ledger: Ledger) -> int:
@@ -48,7 +48,7 @@ def run(test: Coroutine[None, None, None]) -> None:
 def test_two_hundred_waiters_take_one_thread_and_one_subscription(producer: Producer, ledger: Ledger) -> None:
     names = [f"job-{n}" for n in range(200)]
     for name in names:
-        ledger.accept(new_job(name))
+        ledger.intake.accept(new_job(name))
 
     async def scenario() -> None:
         waiters = [asyncio.create_task(producer.wait_async(name, 30)) for name in names]
@@ -64,7 +64,7 @@ def test_two_hundred_waiters_take_one_thread_and_one_subscription(producer: Prod
 
 
 def test_a_job_that_has_finished_is_returned_at_once(producer: Producer, ledger: Ledger) -> None:
-    ledger.accept(new_job("a"))
+    ledger.intake.accept(new_job("a"))
     end(ledger, "a")
     run(_finished(producer))
 
@@ -74,7 +74,7 @@ async def _finished(producer: Producer) -> None:
 
 
 def test_callers_that_time_out_do_so_in_time_and_leave_nothing_behind(producer: Producer, ledger: Ledger) -> None:
-    ledger.accept(new_job("a"))
+    ledger.intake.accept(new_job("a"))
 
     async def scenario() -> None:
         began = time.monotonic()
@@ -98,7 +98,7 @@ def test_a_lost_notification_is_made_up_for_by_the_sweep(
     producer: Producer, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(async_waiting, "SWEEP_INTERVAL_S", 0.2)
-    ledger.accept(new_job("a"))
+    ledger.intake.accept(new_job("a"))
 
     async def scenario() -> None:
         waiter = asyncio.create_task(producer.wait_async("a", 30))
@@ -134,7 +134,7 @@ def test_a_ledger_that_cannot_be_reached_is_said_at_once(ledger: Ledger) -> None
 
 def test_the_thread_ends_with_its_last_waiter_and_comes_back(producer: Producer, ledger: Ledger) -> None:
     for name in ("a", "b"):
-        ledger.accept(new_job(name))
+        ledger.intake.accept(new_job(name))
 
     async def scenario() -> None:
         for name in ("a", "b"):

@@ -37,7 +37,7 @@ def request(**more: Any) -> SwapRequest:
 
 def shown(ledger: Ledger, worker_id: str, **facts: Any) -> None:
     base = {"worker_id": worker_id, "host": worker_id, "pid": 1, "started_at": 0, "storage_url": "s3://faces"}
-    ledger.join(VENDOR, WorkerRecord.model_validate(base | facts))
+    ledger.workers.join(VENDOR, WorkerRecord.model_validate(base | facts))
 
 
 def asked(installation: Installation, **more: str) -> dict[str, dict[str, str]]:
@@ -97,10 +97,10 @@ def test_no_secret_is_in_what_a_worker_shows(installation: Installation) -> None
     ledger = installation.producer().ledger
     with installation.worker("--step", "notify", "--step", "submit"):
         text = str(ledger.client.hgetall(f"{ledger.prefix}:workers"))
-        [record] = ledger.workers()
+        [record] = ledger.workers.alive()
     assert (record.steps, record.webhook_keys, record.store) == ("notify,submit", 1, "ok")
     assert [word for word in (SECRET, installation.vendor.config.key) if word in text] == []
-    assert ledger.workers() == []  # it has left
+    assert ledger.workers.alive() == []  # it has left
 
 
 # -- the store --------------------------------------------------------------------------------------------------
@@ -127,12 +127,12 @@ def test_a_producer_with_another_store_is_refused_at_its_first_enqueue(installat
             pass
     else:
         installation.producer().enqueue(request())
-    producer, jobs = misled(installation), len(installation.producer().ledger.list_ids(State.QUEUED))
+    producer, jobs = misled(installation), len(installation.producer().ledger.jobs.list_ids(State.QUEUED))
     with pytest.raises(WrongOwner, match=r"no owner\.json, and this installation has a store already.*janitor --adopt"):
         producer.enqueue(request())
     [result] = producer.enqueue_many([request()])
     assert isinstance(result.error, WrongOwner)
-    assert len(installation.producer().ledger.list_ids(State.QUEUED)) == jobs
+    assert len(installation.producer().ledger.jobs.list_ids(State.QUEUED)) == jobs
     assert not other_store(installation).exists()
     photograph = installation.store.parent / "me.png"
     photograph.write_bytes(PICTURE)
@@ -202,7 +202,7 @@ def test_a_look_writes_nothing(ledger: Ledger) -> None:
     storage = memory_storage()
     check_store(ledger, storage, dry=True)
     check_store(ledger, storage, dry=True, adopt=True)
-    assert ([found.key for found in storage.list()], ledger.installation()) == ([], ("", False))
+    assert ([found.key for found in storage.list()], ledger.accounts.installation()) == ([], ("", False))
     check_store(ledger, storage)
     check_store(ledger, storage, dry=True)
     with pytest.raises(WrongOwner):
@@ -211,8 +211,8 @@ def test_a_look_writes_nothing(ledger: Ledger) -> None:
 
 def test_a_name_that_was_written_by_a_process_that_was_killed_is_found_again(ledger: Ledger) -> None:
     storage = memory_storage()
-    ledger.installation("a name")  # killed before it came to the store
+    ledger.accounts.installation("a name")  # killed before it came to the store
     check_store(ledger, storage)
     ledger.client.hdel(f"{ledger.prefix}:owner", "stored")  # killed before it came back from there
     check_store(ledger, storage)
-    assert ledger.installation() == ("a name", True)
+    assert ledger.accounts.installation() == ("a name", True)

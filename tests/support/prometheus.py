@@ -67,7 +67,7 @@ class Prometheus:
     def watching(self, ledger: Ledger) -> Generator[None]:
         """Scrape a ledger for the length of a block, password and all."""
         registry = CollectorRegistry()
-        registry.register(SystemCollector(ledger.figures))
+        registry.register(SystemCollector(ledger.stats.snapshot))
         with serving(registry, "127.0.0.1", [self._target], PASSWORD):
             waited_for(lambda: "SwaplineMetricsMissing" not in self.firing())
             yield

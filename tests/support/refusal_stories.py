@@ -101,18 +101,18 @@ class Shop:
         self.pictures = PickyPictures()
         self.world.ports = replace(self.world.ports, vendor=self.vendor, pictures=self.pictures)
         self.idle = 0.0
-        ledger.configure(Limits(max_in_flight=slots, rescue_after=15))
-        ledger.claim(ROUTES)
+        ledger.limits.configure(Limits(max_in_flight=slots, rescue_after=15))
+        ledger.transitions.claim(ROUTES)
 
     def enqueue(self, *names: str, sha: str | None = None, queue_ttl: float = 3600, **values: Any) -> None:
         for name in names:
             if sha is None:
                 values["image"] = LinkedImage(url=f"https://pictures.example/{name}")
             else:
-                self.ledger.hold_input(sha, name)
+                self.ledger.retention.hold_input(sha, name)
                 values["image"] = StoredImage(sha256=sha, media_type="image/png", width=9, height=9, size=9)
             job = new_job(name, queue_ttl=queue_ttl, metadata={"name": name}, **values)
-            self.world.bag.send(self.ledger.accept(job).messages)
+            self.world.bag.send(self.ledger.intake.accept(job).messages)
             self.work()
             self.time.pass_(0.001)
 
@@ -122,14 +122,14 @@ class Shop:
 
     def go_on(self, until: float = math.inf) -> None:
         """Go on to the next moment at which something is due, but not beyond one in milliseconds."""
-        claimed = self.ledger.claim(ROUTES)
+        claimed = self.ledger.transitions.claim(ROUTES)
         self.world.bag.send(claimed.messages)
         self.work()
         moments = [moment for moment in (*self.world.wakeups, claimed.next_at) if moment and moment > self.time()]
         self.world.wakeups[:] = moments
         step = min(min(moments, default=math.inf), until, self.time() + 60_000) - self.time()
         waits = [job for job in self.jobs(State.QUEUED) if not self.is_ill(job)]
-        self.idle += step / 1000 * min(len(waits), max(0, self.slots - len(self.ledger.slots().in_flight)))
+        self.idle += step / 1000 * min(len(waits), max(0, self.slots - len(self.ledger.limits.slots().in_flight)))
         self.time.pass_(step / 1000)
 
     def is_ill(self, job: Job) -> bool:
@@ -150,11 +150,11 @@ class Shop:
             self.go_on()
 
     def jobs(self, *states: State) -> list[Job]:
-        ids = [job_id for state in states or State for job_id in self.ledger.list_ids(state)]
-        return self.ledger.get_many(ids) if ids else []
+        ids = [job_id for state in states or State for job_id in self.ledger.jobs.list_ids(state)]
+        return self.ledger.jobs.get_many(ids) if ids else []
 
     def get(self, name: str) -> Job:
-        return self.ledger.get(name)
+        return self.ledger.jobs.get(name)
 
     def all_done(self, *names: str) -> bool:
         return all(self.get(name).state is State.SUCCEEDED for name in names)

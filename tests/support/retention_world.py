@@ -64,7 +64,7 @@ class Place:
             Change(to=State.RUNNING, fields=at_the_vendor, stamps={"run_until": 60}),
             Change(to=State.STORING, stamps={"storing_since": 0}, due_in=10),
         ):
-            advanced = self.ledger.advance(job, change)
+            advanced = self.ledger.transitions.advance(job, change)
             assert advanced
             job = advanced.job
         self.storage.put(result_key(job, 0), b"result", "image/png")
@@ -75,10 +75,10 @@ class Place:
         key = result_key(job, 0)
         self.storage.put(receipt_key(job), b"{}", "application/json")
         images = (StoredPicture(key=key, sha256="0", bytes=6, width=1, height=1),)
-        advanced = self.ledger.advance(job, Change(to=State.SUCCEEDED, fields={"images": images}))
+        advanced = self.ledger.transitions.advance(job, Change(to=State.SUCCEEDED, fields={"images": images}))
         assert advanced
         return advanced.job
 
     def failed(self, job: Job) -> None:
         fields = {"failure_code": FailureCode.VENDOR_FAILED}
-        assert self.ledger.advance(job, Change(to=State.FAILED, fields=fields))
+        assert self.ledger.transitions.advance(job, Change(to=State.FAILED, fields=fields))

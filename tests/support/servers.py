@@ -54,7 +54,7 @@ def ledger(valkey: EmbeddedValkey, prefix: str, time: Time) -> Generator[Ledger]
     """An empty ledger with two slots, on a clock that the test moves."""
     client = connect(valkey.url)
     built = Ledger(client, prefix, clock=time)
-    built.configure(Limits(max_in_flight=2, rescue_after=15))
+    built.limits.configure(Limits(max_in_flight=2, rescue_after=15))
     yield built
     client.close()
 

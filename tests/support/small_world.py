@@ -20,6 +20,8 @@ from support.pngs import png
 from swapline_producer.contract import FailureCode, LinkedImage, State, Step, StepMessage
 from swapline_producer.errors import StorageUnavailable
 from swapline_producer.ledger import Ledger
+from swapline_producer.ledger.intake import Intake
+from swapline_producer.ledger.transitions import Transitions
 from swapline_producer.retention.sweep import Sweep
 from swapline_producer.testing import memory_storage
 from swapline_workers import errors
@@ -147,42 +149,67 @@ class Pauses:
         return here.halt() if isinstance(here, Hand) else self.order
 
 
-class WatchedLedger(Ledger):
-    """The real ledger, halting before each move of a step, and noting what the invariants ask for."""
+@dataclass
+class Notes:
+    """What the invariants ask for."""
 
-    def watch(self, pauses: Pauses) -> None:
-        self._pauses = pauses
-        self.lined_up: set[str] = set()
-        self.at_the_vendor: set[str] = set()
-        """Jobs that took a slot because they turned out to be at the vendor, cap or no cap."""
+    pauses: Pauses
+    lined_up: set[str] = field(default_factory=set)
+    at_the_vendor: set[str] = field(default_factory=set)
+    """Jobs that took a slot because they turned out to be at the vendor, cap or no cap."""
+
+
+class WatchedIntake(Intake):
+    """Notes which jobs joined the waiting line."""
+
+    notes: Notes
 
     def accept(self, job: NewJob, *, fingerprint: str = "", replace_failed: bool = False) -> Accepted:
         accepted = super().accept(job, fingerprint=fingerprint, replace_failed=replace_failed)
         if StepMessage(step=Step.SUBMIT, job_id=job.job_id, version=1) not in accepted.messages:
-            self.lined_up.add(job.job_id)
+            self.notes.lined_up.add(job.job_id)
         return accepted
 
+
+class WatchedTransitions(Transitions):
+    """Halts before each move of a step."""
+
+    notes: Notes
+
     def line_up(self, job: Job) -> tuple[StepMessage, ...] | None:
-        self._pauses()
+        self.notes.pauses()
         granted = super().line_up(job)
         if granted is not None:
-            self.lined_up.add(job.job_id)
+            self.notes.lined_up.add(job.job_id)
         return granted
 
     def advance(self, job: Job, change: Change, *, token: str = "") -> Advanced | None:
-        self._pauses()
+        self.notes.pauses()
         advanced = self.write(job, change, token)
         if advanced is not None:
             alone = advanced.due is not None and advanced.due < advanced.job.queue_until
             if change.in_line and not alone:  # who was refused for his own sake is due when his pause is over
-                self.lined_up.add(job.job_id)
+                self.notes.lined_up.add(job.job_id)
             if change.to is State.RUNNING and not job.slot:
-                self.at_the_vendor.add(job.job_id)
+                self.notes.at_the_vendor.add(job.job_id)
         return advanced
 
     def write(self, job: Job, change: Change, token: str) -> Advanced | None:
         """The move itself; a test that breaks it replaces this."""
         return super().advance(job, change, token=token)
+
+
+class WatchedLedger(Ledger):
+    """The real ledger with its moves watched."""
+
+    def __init__(self, *arguments: Any, moves: type[WatchedTransitions] = WatchedTransitions, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        intake, transitions = WatchedIntake(self.scripts), moves(self.scripts)
+        self.notes = intake.notes = transitions.notes = Notes(Pauses())
+        self.intake, self.transitions = intake, transitions
+
+    def watch(self, pauses: Pauses) -> None:
+        self.notes.pauses = pauses
 
 
 @dataclass

@@ -23,7 +23,7 @@ def accounts(ctx: click.Context, *, as_json: bool) -> None:
     """  # noqa: D301 -- click's mark for a block that keeps its lines
     if ctx.invoked_subcommand is not None:
         return
-    found = ledger().account()
+    found = ledger().accounts.get()
     if as_json:
         print_json([] if found is None else [found.as_dict()])
     elif found is None:

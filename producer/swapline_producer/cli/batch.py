@@ -119,7 +119,7 @@ def show(name: str, *, limit: int, results: Path | None, tenant: str, as_json: b
     ledger = _producer().ledger
     jobs = list(outlines(ledger, name, tenant))
     found = view(name, tenant, jobs)
-    shown = ledger.get_many(failures_first(jobs, limit))
+    shown = ledger.jobs.get_many(failures_first(jobs, limit))
     if results:
         write_results(ledger, name, tenant, results)
     if as_json:

@@ -124,7 +124,7 @@ class Run:
 
     def watch(self, timeout: float, folder: Path | None) -> None:
         """Wait for every job of the batch; write pictures as they come. Raises TimeoutError."""
-        ids = self._producer.ledger.batch_ids(self._name, self._tenant)
+        ids = self._producer.ledger.batches.job_ids(self._name, self._tenant)
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
         with progress("finished", len(ids), quiet=self._as_json) as tick:
@@ -172,7 +172,7 @@ class Run:
         keys = ((row.values.get("tenant", "default"), row.values["idempotency_key"]) for row in self._good_rows())
         known = 0
         while chunk := list(islice(keys, CHUNK)):
-            known += self._producer.ledger.known_keys(chunk)
+            known += self._producer.ledger.intake.known_keys(chunk)
         return known
 
     def _download(self, job: Job, folder: Path) -> None:

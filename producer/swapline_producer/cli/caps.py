@@ -16,13 +16,13 @@ DAY_MS = 86_400_000
 
 def reached_caps(ledger: Ledger, view: SlotsView) -> list[dict[str, Any]]:
     """Return the caps that let no more jobs run today (UTC) though some wait; the installation's has no tenant."""
-    used = ledger.credits()
+    used = ledger.limits.credits()
     until = moment((view.at // DAY_MS + 1) * DAY_MS)
     capped = sorted(name for name, cap in used.caps.items() if used.by_tenant.get(name, 0) + CREDITS_PER_JOB > cap)
     found: list[dict[str, Any]] = []
     if view.waiting and used.per_day is not None and used.spent + CREDITS_PER_JOB > used.per_day:
         found.append({"tenant": None, "jobs": view.waiting, "spent": used.spent, "per_day": used.per_day})
-    for tenant, jobs in zip(capped, ledger.waiting_of(capped), strict=True):
+    for tenant, jobs in zip(capped, ledger.occupancy.waiting_of(capped), strict=True):
         if jobs:
             spent = used.by_tenant.get(tenant, 0)
             found.append({"tenant": tenant, "jobs": jobs, "spent": spent, "per_day": used.caps[tenant]})

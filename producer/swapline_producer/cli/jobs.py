@@ -51,7 +51,7 @@ def show(job_id: str, *, as_json: bool) -> None:
     Example: swapline jobs show 0193…
     """  # noqa: D301 -- click's mark for a block that keeps its lines
     ledger = reach.ledger()
-    job, log, now, due = ledger.get(job_id), ledger.events(job_id), ledger.now(), ledger.due_at(job_id)
+    job, log, now, due = ledger.jobs.get(job_id), ledger.jobs.events(job_id), ledger.now(), ledger.jobs.due_at(job_id)
     known, took, links = evidence(job, log), stages(job, log, now), reach.links(job)
     if as_json:
         images = [image.model_dump() | {"url": links.get(image.key)} for image in job.images]
@@ -83,8 +83,8 @@ def events(job_id: str, *, as_json: bool) -> None:
     Example: swapline jobs events 0193… --json
     """  # noqa: D301 -- click's mark for a block that keeps its lines
     ledger = reach.ledger()
-    ledger.get(job_id)
-    found = ledger.events(job_id)
+    ledger.jobs.get(job_id)
+    found = ledger.jobs.events(job_id)
     if as_json:
         print_json(timeline(found))
         return

@@ -70,7 +70,7 @@ def _fitting(producer: Producer, wanted: JobFilter) -> Iterator[str]:
     unfinished = tuple(state for state in wanted.possible_states() if state not in FINISHED)
     if not unfinished:
         return
-    for page in producer.ledger.pages(wanted.model_copy(update={"states": unfinished}), limit=PAGE):
+    for page in producer.ledger.search.pages(wanted.model_copy(update={"states": unfinished}), limit=PAGE):
         yield from page
 
 

@@ -75,7 +75,7 @@ def _check_place(ledger: Ledger, after: str | None) -> None:
     if after is None or _ID.fullmatch(after):
         return
     try:
-        ledger.get(after)
+        ledger.jobs.get(after)
     except JobNotFound:
         raise click.BadParameter(
             f"{after!r} is no job's id; give the last one of the page before.", param_hint="--after"
@@ -86,7 +86,7 @@ def _ids(
     ledger: Ledger, wanted: JobFilter, number: int | None, after: str | None, *, oldest_first: bool
 ) -> Iterator[str]:
     limit = PAGE if number is None else number + 1  # one more: whether there is a next page
-    for page in ledger.pages(wanted, limit=limit, after=after, oldest_first=oldest_first):
+    for page in ledger.search.pages(wanted, limit=limit, after=after, oldest_first=oldest_first):
         yield from page
 
 
@@ -94,12 +94,12 @@ def _jobs(ledger: Ledger, job_ids: Iterator[str], number: int | None) -> Iterato
     """Read them; those whose records have just gone are left out. No more ids are asked for than needed."""
     size = CHUNK if number is None else min(CHUNK, number + 1)
     while chunk := list(islice(job_ids, size)):
-        yield from ledger.get_many(chunk)
+        yield from ledger.jobs.get_many(chunk)
 
 
 def _with_evidence(ledger: Ledger, jobs: Iterable[Job]) -> Iterator[Found]:
     for job in jobs:
-        yield job, evidence(job, ledger.events(job.job_id)) if job.state is State.HELD else None
+        yield job, evidence(job, ledger.jobs.events(job.job_id)) if job.state is State.HELD else None
 
 
 def _print_json(found: Iterable[Found]) -> None:
@@ -130,6 +130,6 @@ def _print(ledger: Ledger, wanted: JobFilter, jobs: Iterator[Job], number: int |
 def _of_all(ledger: Ledger, wanted: JobFilter) -> str:
     """How many there are in all, where the ledger has counted them."""
     if wanted.model_copy(update={"states": ()}).everything:
-        census = ledger.census()
+        census = ledger.stats.census()
         return f" of {sum(census[state] for state in wanted.possible_states()):,}"
     return ""

@@ -44,7 +44,7 @@ def limits(ctx: click.Context, *, as_json: bool) -> None:
     if ctx.invoked_subcommand is not None:
         return
     reached = ledger()
-    found, workers = reached.limits(), reached.workers()
+    found, workers = reached.limits.current(), reached.workers.alive()
     rows = {name: (getattr(found, name.lower()), _said(workers, name)) for name in KINDS}
     if as_json:
         print_json({name.lower(): {"value": value, "named": said} for name, (value, said) in rows.items()})
@@ -71,7 +71,7 @@ def set_limit(ctx: click.Context, name: str, value: str) -> None:
     number: Any = KINDS[name].convert(value, None, ctx)
     reached = ledger()
     _check_unnamed(reached, name)
-    reached.configure(Limits(**{name.lower(): number}))
+    reached.limits.configure(Limits(**{name.lower(): number}))
     out.print(f"{name} is {number:g} from now on")
 
 
@@ -85,7 +85,7 @@ def forget_limit(name: str) -> None:
     """  # noqa: D301 -- click's mark for a block that keeps its lines
     reached = ledger()
     _check_unnamed(reached, name)
-    reached.forget_limits([name.lower()])
+    reached.limits.forget([name.lower()])
     out.print(f"{name} is forgotten; it counts again when a worker names it")
 
 
@@ -100,7 +100,7 @@ def _said(workers: list[WorkerRecord], name: str) -> dict[str, list[str]]:
 
 
 def _check_unnamed(reached: Ledger, name: str) -> None:
-    for value, by in _said(reached.workers(), name).items():
+    for value, by in _said(reached.workers.alive(), name).items():
         raise NotPossible(
             f"{by[0]} has SWAPLINE_{name}={value} in its settings, so that counts: change it there, in all workers."
         )

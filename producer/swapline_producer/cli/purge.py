@@ -61,7 +61,7 @@ def purge(
         _say(counted, as_json=False, done="will be purged")
         click.confirm("This cannot be undone. Go on?", abort=True)
     report = _run(producer, selector, dry=False)
-    rewritten = producer.ledger.rewrite_log()
+    rewritten = producer.ledger.retention.rewrite_log()
     _say(report, as_json=as_json, done="purged")
     if not rewritten and not as_json:
         out.print("Redis did not take BGREWRITEAOF: its append-only file has the old records until its next rewrite.")

@@ -45,7 +45,7 @@ def slots(ctx: click.Context, *, as_json: bool) -> None:
     if ctx.invoked_subcommand is not None:
         return
     ledger = connections.ledger()
-    view = ledger.slots()
+    view = ledger.limits.slots()
     caps = reached_caps(ledger, view)
     if as_json:
         print_json(view.model_dump() | {"reached_caps": caps})
@@ -69,7 +69,7 @@ def set_slots(number: int) -> None:
     \b
     Example: swapline slots set 4
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    connections.ledger().set_slots(number)
+    connections.ledger().limits.set_slots(number)
     out.print(f"{number} slots are used from now on; `swapline slots reset` goes back to SWAPLINE_MAX_IN_FLIGHT")
 
 
@@ -80,7 +80,7 @@ def reset_slots() -> None:
     \b
     Example: swapline slots reset
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    connections.ledger().set_slots(None)
+    connections.ledger().limits.set_slots(None)
     out.print("the workers' setting SWAPLINE_MAX_IN_FLIGHT counts again")
 
 
@@ -128,7 +128,7 @@ def credits_(ctx: click.Context, *, as_json: bool) -> None:
     """  # noqa: D301 -- click's mark for a block that keeps its lines
     if ctx.invoked_subcommand is not None:
         return
-    view = connections.ledger().credits()
+    view = connections.ledger().limits.credits()
     if as_json:
         print_json(view.model_dump())
         return
@@ -148,7 +148,7 @@ def set_credits(tenant: str, per_day: int) -> None:
     \b
     Example: swapline credits set shop-1 500
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    connections.ledger().set_credits(checked("tenant", tenant), per_day)
+    connections.ledger().limits.set_credits(checked("tenant", tenant), per_day)
     out.print(f"{tenant} may spend {per_day} credits a day")
 
 
@@ -160,5 +160,5 @@ def reset_credits(tenant: str) -> None:
     \b
     Example: swapline credits reset shop-1
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    connections.ledger().set_credits(checked("tenant", tenant), None)
+    connections.ledger().limits.set_credits(checked("tenant", tenant), None)
     out.print(f"{tenant} has no daily cap")

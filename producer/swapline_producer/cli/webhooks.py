@@ -59,8 +59,8 @@ def list_(
     """  # noqa: D301 -- click's mark for a block that keeps its lines
     ledger = reach.ledger()
     found = _in_trouble(ledger, _moment(ledger, since), limit, _filter(tenant, endpoint), failed=failed)
-    facts = [_facts(told, ledger.events(told.record_id)) for told in found]
-    totals = ledger.trouble()
+    facts = [_facts(told, ledger.jobs.events(told.record_id)) for told in found]
+    totals = ledger.webhooks.failing_counts()
     if as_json:
         print_json(facts)
         return
@@ -128,7 +128,7 @@ def endpoints(*, as_json: bool) -> None:
     \b
     Example: swapline webhooks endpoints --json
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    found = reach.ledger().endpoints()
+    found = reach.ledger().webhooks.endpoints()
     if as_json:
         print_json([_endpoint_facts(one) for one in found])
         return
@@ -164,9 +164,9 @@ def enable(endpoint_id: str | None, *, all_: bool, as_json: bool) -> None:
     if (endpoint_id is None) is not all_:
         raise click.UsageError("Say which: an endpoint's id (`swapline webhooks endpoints` shows them), or --all.")
     ledger = reach.ledger()
-    disabled = [one.endpoint_id for one in ledger.endpoints(limit=0) if one.disabled_at]
+    disabled = [one.endpoint_id for one in ledger.webhooks.endpoints(limit=0) if one.disabled_at]
     ids = disabled if all_ else [endpoint_id or ""]
-    enabled = [one for one in ids if ledger.endpoint_recovered(one, lift=True)]
+    enabled = [one for one in ids if ledger.webhooks.endpoint_recovered(one, lift=True)]
     if as_json:
         print_json({"enabled": enabled})
     elif enabled:
@@ -210,7 +210,7 @@ def _in_trouble(
     kinds: tuple[Trouble, ...] = ("dead",) if failed else ("dead", "retrying")
     for kind in kinds:
         for batches in (True, False):
-            ids = ledger.troubled_ids(kind, limit=-1, since=since, batches=batches)
+            ids = ledger.webhooks.failing_ids(kind, limit=-1, since=since, batches=batches)
             for told in read(ledger, ids):
                 if len(found) == limit:
                     return found

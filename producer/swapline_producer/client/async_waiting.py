@@ -51,7 +51,7 @@ class CompletionListener:
         try:
             async with asyncio.timeout(seconds):
                 self._add(job_id, waiter)  # before the read: what finishes in between is notified
-                job = await asyncio.to_thread(self._ledger.get, job_id)
+                job = await asyncio.to_thread(self._ledger.jobs.get, job_id)
                 return job if job.state.finished else await waiter[1]
         finally:
             self._remove(job_id, waiter)
@@ -74,7 +74,7 @@ class CompletionListener:
     def _run(self) -> None:
         while self._is_needed():
             try:
-                with self._ledger.watching_all() as receive:
+                with self._ledger.subscriptions.watch_all() as receive:
                     self._serve(receive)
             except LedgerUnavailable:
                 time.sleep(RECONNECT_DELAY_S)
@@ -102,14 +102,14 @@ class CompletionListener:
     def _sweep(self) -> None:
         waited_for = iter(list(self._waiters))
         while chunk := list(islice(waited_for, CHUNK)):
-            states = self._ledger.states(chunk)
+            states = self._ledger.subscriptions.states(chunk)
             self._resolve(
                 job_id for job_id, state in zip(chunk, states, strict=True) if state is None or state.finished
             )
 
     def _resolve(self, finished: Iterable[str]) -> None:
         wanted = [job_id for job_id in finished if job_id in self._waiters]
-        jobs = {job.job_id: job for job in self._ledger.get_many(wanted)} if wanted else {}
+        jobs = {job.job_id: job for job in self._ledger.jobs.get_many(wanted)} if wanted else {}
         for job_id in wanted:
             with self._lock:
                 waiters = self._waiters.pop(job_id, [])

@@ -78,14 +78,14 @@ class BatchView(Frozen):
 
 def outlines(ledger: Ledger, batch: str, tenant: str) -> Iterator[Outline]:
     """Every job of a batch, in the order of its rows; 1,000 in a round trip. Raises BatchNotFound."""
-    ids = ledger.batch_ids(batch, tenant)
+    ids = ledger.batches.job_ids(batch, tenant)
     if not ids:
         raise BatchNotFound(
             f"There is no batch {batch!r} of tenant {tenant!r} in the ledger; its name is that of its manifest, or"
             " --name, and --tenant says whose it is."
         )
     for chunk in _chunks(ids):
-        for job_id, (state, code, spent) in zip(chunk, ledger.outlines(chunk), strict=True):
+        for job_id, (state, code, spent) in zip(chunk, ledger.summaries.outlines(chunk), strict=True):
             if state:  # else its record is gone
                 yield Outline(job_id, State(state), code, int(spent or 0))
 
@@ -140,7 +140,7 @@ def write_results(
 
     Metadata are columns of their own, `metadata.NAME`.
     """
-    ids = ledger.batch_ids(batch, tenant)
+    ids = ledger.batches.job_ids(batch, tenant)
     names = sorted({name for job in _read(ledger, ids) for name in job.spec.metadata})
     unfinished = unfinished_file(path)
     with unfinished.open("x", newline="", encoding="utf-8") as file:
@@ -189,7 +189,7 @@ def _facts(batch: str, job: Job, folder: Path | None) -> list[object]:
 
 def _read(ledger: Ledger, ids: Sequence[str]) -> Iterator[Job]:
     for chunk in _chunks(ids):
-        yield from ledger.get_many(chunk)
+        yield from ledger.jobs.get_many(chunk)
 
 
 def _chunks(ids: Sequence[str]) -> Iterator[list[str]]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
     from swapline_producer.contract.changes import Accepted
-    from swapline_producer.ledger import Accepting, AcceptRequest
+    from swapline_producer.ledger import AcceptRequest, Ledger
     from swapline_producer.messaging.publisher import Publisher
 
     Prepared = AcceptRequest | SwaplineError
@@ -54,7 +54,7 @@ class Bulk(Generic[Item]):
 
     def __init__(
         self,
-        ledger: Accepting,
+        ledger: Ledger,
         publisher: Publisher,
         prepare: Callable[[Item], AcceptRequest],
         is_quick: Callable[[Item], bool],
@@ -101,7 +101,7 @@ class Bulk(Generic[Item]):
         wishes = [one for one in chunk if not isinstance(one, SwaplineError)]
         answers: list[Accepted | SwaplineError]
         try:
-            answers = [*self._ledger.accept_many(wishes)] if wishes else []
+            answers = [*self._ledger.intake.accept_many(wishes)] if wishes else []
         except LedgerUnavailable as error:
             answers = [error for _ in wishes]
         self._wake_a_worker(answers)

@@ -45,15 +45,15 @@ def cancel(ledger: Ledger, publisher: Publisher, job_id: str, *, keep_result: bo
     """
     how = Canceling.KEEP if keep_result else Canceling.DROP
     for _ in range(TRIES):
-        job = ledger.get(job_id)
+        job = ledger.jobs.get(job_id)
         if job.state.finished:
             return _ended_already(ledger, job)
         if not _at_the_vendor(job):
-            advanced = ledger.advance(job, _end(job))
+            advanced = ledger.transitions.advance(job, _end(job))
             if advanced is not None:
                 publisher.send(advanced.granted)
                 return Cancellation(job=advanced.job, charged=_charged(ledger, job))
-        elif ledger.request_cancel(job, how):
+        elif ledger.transitions.request_cancel(job, how):
             return Cancellation(job=job.model_copy(update={"canceling": how}), charged=_charged(ledger, job))
     raise NotPossible(f"Job {job_id} moves too fast to be canceled in this moment; try again.")
 
@@ -78,7 +78,7 @@ def _charged(ledger: Ledger, job: Job) -> bool | None:
         return True
     if not job.attempts:
         return False
-    unknown = job.attempt_open or any(event.name in UNKNOWN for event in ledger.events(job.job_id))
+    unknown = job.attempt_open or any(event.name in UNKNOWN for event in ledger.jobs.events(job.job_id))
     return None if unknown else False
 
 

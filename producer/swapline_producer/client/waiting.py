@@ -57,7 +57,7 @@ def _heard(
     while left and (now := time.monotonic()) < give_up_at:
         if now >= sweep_at:
             since, last = ledger.now(), since
-            yield from _taken(ledger, left, ledger.finished_since(last - OVERLAP))
+            yield from _taken(ledger, left, ledger.subscriptions.finished_since(last - OVERLAP))
             sweep_at = now + SWEEP
         elif (job_id := heard(min(give_up_at, sweep_at) - now)) in left:
             yield from _taken(ledger, left, [job_id, *_also_heard(heard)])
@@ -67,11 +67,11 @@ def _heard(
 def _listening(ledger: Ledger, left: dict[str, None]) -> Generator[Callable[[float], str | None]]:
     """Subscribe to one job's end, or to all ends: who waits for one must not hear of everybody's."""
     if len(left) > 1:
-        with ledger.watching_all() as heard:
+        with ledger.subscriptions.watch_all() as heard:
             yield heard
         return
     job_id = next(iter(left))
-    with ledger.watching(job_id) as word_came:
+    with ledger.subscriptions.watch(job_id) as word_came:
         yield lambda seconds: job_id if word_came(seconds) else None
 
 
@@ -79,9 +79,9 @@ def _finished_already(ledger: Ledger, left: dict[str, None]) -> Iterator[str]:
     """What has finished before anybody waited. Raises JobNotFound."""
     everything = iter(list(left))
     while chunk := list(islice(everything, CHUNK)):
-        for job_id, state in zip(chunk, ledger.states(chunk), strict=True):
+        for job_id, state in zip(chunk, ledger.subscriptions.states(chunk), strict=True):
             if state is None:
-                ledger.get(job_id)  # says so, in the ledger's own words
+                ledger.jobs.get(job_id)  # says so, in the ledger's own words
             elif state.finished:
                 yield job_id
 
@@ -99,7 +99,7 @@ def _taken(ledger: Ledger, left: dict[str, None], finished: Iterable[str]) -> It
     """Read those that are waited for, and wait for them no more."""
     wanted = (job_id for job_id in finished if job_id in left)
     while chunk := list(dict.fromkeys(islice(wanted, CHUNK))):
-        found = ledger.get_many(chunk)  # a ledger that goes away in this moment is asked for all of them again
+        found = ledger.jobs.get_many(chunk)  # a ledger that goes away in this moment is asked for all of them again
         for job_id in chunk:
             del left[job_id]
         yield from found

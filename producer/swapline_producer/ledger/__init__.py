@@ -16,23 +16,24 @@ from redis.sentinel import Sentinel
 
 from swapline_producer.ledger.accounts import Accounts
 from swapline_producer.ledger.batches import Batches
-from swapline_producer.ledger.intake import Accepting, AcceptRequest
-from swapline_producer.ledger.jobs import Looks
-from swapline_producer.ledger.limits import Limiting
-from swapline_producer.ledger.occupancy import Overview
+from swapline_producer.ledger.intake import AcceptRequest, Intake
+from swapline_producer.ledger.jobs import Jobs
+from swapline_producer.ledger.limits import InstallationLimits
+from swapline_producer.ledger.occupancy import Occupancy
 from swapline_producer.ledger.primary import (
     SentinelPrimaryConnection,
     SentinelPrimaryPool,
     SentinelPrimaryTLSConnection,
     primary_pool,
 )
-from swapline_producer.ledger.retention import Keeping
-from swapline_producer.ledger.scripts import Spans
-from swapline_producer.ledger.search import JobFilter, Scanning
-from swapline_producer.ledger.stats import Figuring
-from swapline_producer.ledger.summaries import Glancing
-from swapline_producer.ledger.transitions import Moves, new_token
-from swapline_producer.ledger.webhooks import Troubled
+from swapline_producer.ledger.retention import Retention
+from swapline_producer.ledger.scripts import LedgerScripts, Spans
+from swapline_producer.ledger.search import JobFilter, Search
+from swapline_producer.ledger.stats import Stats
+from swapline_producer.ledger.subscriptions import Subscriptions
+from swapline_producer.ledger.summaries import Summaries
+from swapline_producer.ledger.transitions import Transitions, new_token
+from swapline_producer.ledger.webhooks import FailingWebhooks
 from swapline_producer.ledger.workers import Workers
 from swapline_producer.redis_url import parse_redis_url
 
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
     from swapline_producer.settings import ProducerSettings
 
-__all__ = ["AcceptRequest", "Accepting", "JobFilter", "Ledger", "connect", "new_token", "open_ledger"]
+__all__ = ["AcceptRequest", "JobFilter", "Ledger", "connect", "new_token", "open_ledger"]
 
 MOVES = (
     "accept",
@@ -100,24 +101,10 @@ def connect(url: str, *, timeout: float = 10.0, retries: int = 2) -> redis.Redis
     return found
 
 
-class Ledger(
-    Accepting,
-    Moves,
-    Looks,
-    Limiting,
-    Figuring,
-    Glancing,
-    Scanning,
-    Overview,
-    Batches,
-    Troubled,
-    Keeping,
-    Accounts,
-    Workers,
-):
-    """The jobs of one installation.
+class Ledger:
+    """The jobs of one installation, each responsibility a part of its own.
 
-    `clock` gives milliseconds for tests; without it the server's own clock is used, so that workers' clocks may differ.
+    `clock` returns milliseconds, for tests; without it the server's clock counts, so that workers' clocks may differ.
     """
 
     def __init__(  # noqa: PLR0913 -- each is a setting of its own
@@ -125,26 +112,37 @@ class Ledger(
         client: redis.Redis,
         prefix: str = "swapline",
         *,
-        keep: float = 30 * 86_400.0,
-        spare: float = 86_400.0,
-        keep_results: float | None = None,
-        show_inputs: float = 0.0,
+        record_ttl: float = 30 * 86_400.0,
+        input_ttl: float = 86_400.0,
+        result_ttl: float | None = None,
+        input_shown: float = 0.0,
         replicas: int = 0,
         clock: Callable[[], int] | None = None,
     ) -> None:
-        """Keep finished records for `keep` seconds, inputs nobody reads for `spare`, results for `keep_results`.
+        """Keep finished records, unneeded inputs and results for these seconds; None: for ever.
 
-        An input is kept for `show_inputs` seconds after its job has succeeded.
-        An accepted job, and an attempt at a paid call, count when so many `replicas` have them.
+        An input is kept for `input_shown` seconds after its job has succeeded. An accepted job, and an attempt at a
+        paid call, count once this number of `replicas` have them.
         """
-        super().__init__(
-            client,
-            prefix,
-            MOVES,
-            keep=Spans(keep, spare, keep_results, show_inputs),
-            replicas=replicas,
-            clock=clock,
-        )
+        self.client = client
+        self.prefix = prefix
+        spans = Spans(record_ttl, input_ttl, result_ttl, input_shown)
+        self.scripts = scripts = LedgerScripts(client, prefix, MOVES, spans=spans, replicas=replicas, clock=clock)
+        self.now = scripts.now
+        self.intake = Intake(scripts)
+        self.jobs = Jobs(scripts)
+        self.transitions = Transitions(scripts)
+        self.batches = Batches(scripts)
+        self.limits = InstallationLimits(scripts)
+        self.accounts = Accounts(scripts)
+        self.workers = Workers(scripts)
+        self.webhooks = FailingWebhooks(scripts)
+        self.retention = Retention(scripts)
+        self.subscriptions = Subscriptions(scripts)
+        self.summaries = Summaries(scripts)
+        self.occupancy = Occupancy(scripts)
+        self.search = Search(scripts)
+        self.stats = Stats(scripts)
 
 
 def open_ledger(settings: ProducerSettings) -> Ledger:
@@ -152,9 +150,9 @@ def open_ledger(settings: ProducerSettings) -> Ledger:
     return Ledger(
         connect(settings.redis_url),
         settings.key_prefix,
-        keep=settings.job_ttl,
-        spare=settings.input_ttl,
-        keep_results=settings.result_ttl,
-        show_inputs=settings.input_shown,
+        record_ttl=settings.job_ttl,
+        input_ttl=settings.input_ttl,
+        result_ttl=settings.result_ttl,
+        input_shown=settings.input_shown,
         replicas=settings.redis_replicas,
     )

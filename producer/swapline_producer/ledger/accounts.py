@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from swapline_producer.errors import NotPossible
-from swapline_producer.ledger.scripts import LedgerCore, translated
+from swapline_producer.ledger.scripts import LedgerPart, translated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,13 +54,13 @@ class Account(NamedTuple):
         return {"name": self.name, **self.vendor._asdict(), "key": self.vendor.short_key, "since": self.since}
 
 
-class Accounts(LedgerCore):
+class Accounts(LedgerPart):
     """The vendor that a ledger is bound to."""
 
-    def account(self, name: str = DEFAULT) -> Account | None:
+    def get(self, name: str = DEFAULT) -> Account | None:
         """What is known of an account; None before a worker has started."""
         with translated():
-            found = cast("Mapping[str, str]", self.client.hgetall(self._key("account", name)))
+            found = cast("Mapping[str, str]", self._scripts.client.hgetall(self._scripts.key("account", name)))
         return _account(name, found) if "address" in found else None
 
     def adopt(self, vendor: Vendor, *, account: str = DEFAULT) -> bool:
@@ -70,10 +70,26 @@ class Accounts(LedgerCore):
         ended or a worker runs.
         """
         limits = {"before_ms": BEFORE_MS, "silence_ms": SILENCE_MS}
-        answer = self._run("adopt", account=account, **vendor._asdict(), **limits)
+        answer = self._scripts.run("adopt", account=account, **vendor._asdict(), **limits)
         if "changed" not in answer:
             raise NotPossible(_obstacle(answer))
         return bool(answer["changed"])
+
+    def installation(self, proposal: str | None = None) -> tuple[str, bool]:
+        """The name of this installation, and whether a store has it, too.
+
+        `proposal` becomes the name where there is none; without a proposal it is empty then.
+        """
+        with translated():
+            if proposal is not None:
+                self._scripts.client.hsetnx(self._scripts.key("owner"), "name", proposal)
+            name, stored = self._scripts.client.hmget(self._scripts.key("owner"), "name", "stored")
+        return str(name or ""), stored is not None
+
+    def has_store(self) -> None:
+        """Note that a store has this installation's name: any other one is the wrong one from now on."""
+        with translated():
+            self._scripts.client.hset(self._scripts.key("owner"), "stored", "1")
 
 
 def _account(name: str, found: Mapping[str, str]) -> Account:

@@ -11,7 +11,7 @@ from swapline_producer.contract import BATCH_PREFIX, Batch, State, batch_key
 from swapline_producer.contract.changes import OpenedBatch, Sealed
 from swapline_producer.errors import BatchNotFound
 from swapline_producer.ledger.record import written
-from swapline_producer.ledger.scripts import LedgerCore, sparse, translated
+from swapline_producer.ledger.scripts import LedgerPart, sparse, translated
 from swapline_producer.ledger.webhooks import trouble_of
 
 if TYPE_CHECKING:
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from swapline_producer.contract.changes import Change
 
 
-class Batches(LedgerCore):
+class Batches(LedgerPart):
     """The moves of a batch as a whole. `lua/batches.lua` says how its jobs are counted."""
 
-    def seal_batch(self, batch: str, webhook_url: str, tenant: str = "default") -> Sealed:
+    def seal(self, batch: str, webhook_url: str, tenant: str = "default") -> Sealed:
         """Say that all jobs of a batch are in: its webhook follows when they have all finished. Repeatable.
 
         Raises BatchNotFound where no job of this tenant was enqueued under this name.
         """
         nonce = secrets.token_hex(10)  # 80 bits: in the webhook's id, which nobody is to guess
-        answer = self._run(
+        answer = self._scripts.run(
             "seal", name=batch_key(batch, tenant), batch=batch, tenant=tenant, webhook_url=webhook_url, nonce=nonce
         )
         if not answer["jobs"]:
@@ -39,22 +39,29 @@ class Batches(LedgerCore):
             )
         return Sealed(jobs=answer["jobs"], finished=answer["finished"], completed=answer["completed"])
 
-    def completed_batch(self, batch: str, tenant: str = "default") -> Batch | None:
-        """A batch that has been completed; None for one that has not, or is not there."""
-        name = self._key("job", BATCH_PREFIX + batch_key(batch, tenant))
+    def job_ids(self, batch: str, tenant: str = "default") -> list[str]:
+        """The ids of the jobs of a tenant's batch, in the order they were accepted."""
         with translated():
-            fields = cast("dict[str, str]", self.client.hgetall(name))
+            return cast(
+                "list[str]", self._scripts.client.zrange(self._scripts.key("batch", batch_key(batch, tenant)), 0, -1)
+            )
+
+    def completed(self, batch: str, tenant: str = "default") -> Batch | None:
+        """A batch that has been completed; None for one that has not, or is not there."""
+        name = self._scripts.key("job", BATCH_PREFIX + batch_key(batch, tenant))
+        with translated():
+            fields = cast("dict[str, str]", self._scripts.client.hgetall(name))
         return _batch(fields) if "counts" in fields else None
 
-    def open_batch(self, record_id: str, version: int) -> OpenedBatch | None:
+    def open(self, record_id: str, version: int) -> OpenedBatch | None:
         """Take a completed batch in hand at a turn; None when the message is stale."""
-        answer = self._run("open", id=record_id, version=str(version))
+        answer = self._scripts.run("open", id=record_id, version=str(version))
         if answer.get("stale"):
             return None
         flat = answer["fields"]
         return OpenedBatch(batch=_batch(dict(zip(flat[::2], flat[1::2], strict=True))), at=answer["at"])
 
-    def advance_batch(self, batch: Batch, change: Change, *, token: str) -> tuple[int, int | None] | None:
+    def advance(self, batch: Batch, change: Change, *, token: str) -> tuple[int, int | None] | None:
         """Write what became of a batch's webhook; gives its new turn and when someone must act next (milliseconds).
 
         None when the batch has moved on. `token` as for `advance`.
@@ -63,10 +70,10 @@ class Batches(LedgerCore):
             "state": State.SUCCEEDED,  # a batch that has done its work and whose webhook waits is routed as such a job
             "version": str(batch.version),
             "token": token,
-            **written(batch.record_id, change, self._keep_ms),
+            **written(batch.record_id, change, self._scripts.record_ttl_ms),
             **trouble_of(batch, change),
         }
-        answer = self._run("advance", **sparse(told))
+        answer = self._scripts.run("advance", **sparse(told))
         return None if answer.get("stale") else (answer["version"], answer.get("due") or None)
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from swapline_producer.contract import Step, StepMessage, batch_key
+from swapline_producer.contract import Step, StepMessage
 from swapline_producer.contract.changes import Accepted
 from swapline_producer.errors import IdempotencyConflict, NotReplicated, ObjectMissing, SwaplineError
 from swapline_producer.ledger.record import APART, in_pieces
-from swapline_producer.ledger.scripts import LedgerCore, granted, translated
+from swapline_producer.ledger.scripts import LedgerPart, granted, translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +26,7 @@ class AcceptRequest(NamedTuple):
     replace_failed: bool = False
 
 
-class Accepting(LedgerCore):
+class Intake(LedgerPart):
     """The moves that write new jobs."""
 
     def accept(self, job: NewJob, *, fingerprint: str = "", replace_failed: bool = False) -> Accepted:
@@ -38,7 +38,7 @@ class Accepting(LedgerCore):
         replicas have the job.
         """
         accept_request = AcceptRequest(job, fingerprint, replace_failed)
-        reply, kept = self._run_kept("accept", **self._acceptance(accept_request))
+        reply, kept = self._scripts.run_replicated("accept", **self._acceptance(accept_request))
         answer = _accepted(accept_request, reply)
         if not kept:
             raise NotReplicated(f"Job {job.job_id}")
@@ -53,7 +53,7 @@ class Accepting(LedgerCore):
         connection broke: then each of them may or may not have been written.
         """
         wanted = list(wishes)
-        answers = self._run_many(
+        answers = self._scripts.run_many(
             "accept", ({**self._acceptance(accept_request), "quiet": True} for accept_request in wanted)
         )
         return [
@@ -61,16 +61,11 @@ class Accepting(LedgerCore):
             for accept_request, answer in zip(wanted, answers, strict=True)
         ]
 
-    def batch_ids(self, batch: str, tenant: str = "default") -> list[str]:
-        """The ids of the jobs of a tenant's batch, in the order they were accepted."""
-        with translated():
-            return cast("list[str]", self.client.zrange(self._key("batch", batch_key(batch, tenant)), 0, -1))
-
     def known_keys(self, keys: Iterable[tuple[str, str]]) -> int:
         """How many of these idempotency keys, given as (tenant, key), have a job, in one round trip."""
-        with translated(), self.client.pipeline(transaction=False) as pipe:
+        with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for tenant, key in keys:
-                pipe.exists(self._key("key", tenant, key))
+                pipe.exists(self._scripts.key("key", tenant, key))
             return sum(pipe.execute())
 
     def _acceptance(self, accept_request: AcceptRequest) -> dict[str, Any]:
@@ -81,7 +76,7 @@ class Accepting(LedgerCore):
             "tenant": spec["tenant"],
             "priority": spec["priority"],
             "ttl_ms": ttl_ms,
-            "life_ms": ttl_ms + run_ms + self._keep_ms,
+            "life_ms": ttl_ms + run_ms + self._scripts.record_ttl_ms,
             "fields": {
                 **in_pieces(
                     orjson.dumps({name: spec[name] for name in spec if name not in APART and spec[name] != {}})

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from swapline_producer.contract import Priority
 from swapline_producer.contract.changes import CreditsView, Limits, Probe, SlotsView
-from swapline_producer.ledger.scripts import granted, listed, translated
-from swapline_producer.ledger.subscriptions import Waiting
+from swapline_producer.ledger.scripts import LedgerPart, granted, listed, translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,75 +19,69 @@ FEWEST_SLOTS = 3
 """The vendor's basic plan; what counts until a worker has said otherwise."""
 
 
-class Limiting(Waiting):
+class InstallationLimits(LedgerPart):
     """The limits of the waiting line, kept where slots are given out."""
 
-    def limits(self) -> Limits:
+    def current(self) -> Limits:
         """What counts for the whole installation."""
         with translated():
-            return Limits.from_ledger(cast("dict[str, str]", self.client.hgetall(self._key("limits"))))
+            return Limits.from_ledger(cast("dict[str, str]", self._scripts.client.hgetall(self._scripts.key("limits"))))
 
     def configure(self, limits: Limits) -> None:
         """Set the limits that are named, whatever workers say; those that living workers name come back (`join`)."""
         with translated():
             for name, value in limits.named().items():
-                self.client.hset(self._key("limits"), name, value)
+                self._scripts.client.hset(self._scripts.key("limits"), name, value)
 
-    def forget_limits(self, limits: Iterable[str]) -> None:
+    def forget(self, limits: Iterable[str]) -> None:
         """Lift limits, given as fields of `Limits`."""
         with translated():
             for name in limits:
-                self.client.hdel(self._key("limits"), "rescue_ms" if name == "rescue_after" else name)
+                self._scripts.client.hdel(self._scripts.key("limits"), "rescue_ms" if name == "rescue_after" else name)
 
     def set_slots(self, number: int | None) -> None:
         """Use so many slots from now on, whatever the workers' setting says; None goes back to the setting."""
         with translated():
             if number is None:
-                self.client.hdel(self._key("limits"), "slots", "slots_before")
+                self._scripts.client.hdel(self._scripts.key("limits"), "slots", "slots_before")
             else:
-                self.client.hset(self._key("limits"), "slots", number)
-                self.client.hdel(self._key("limits"), "slots_before")
+                self._scripts.client.hset(self._scripts.key("limits"), "slots", number)
+                self._scripts.client.hdel(self._scripts.key("limits"), "slots_before")
 
     def slots_set(self) -> int | None:
         """How many slots a person has set; None where the workers' setting counts."""
         with translated():
-            found = self.client.hget(self._key("limits"), "slots")
+            found = self._scripts.client.hget(self._scripts.key("limits"), "slots")
         return None if found is None else int(found)
 
     def suspend_slots(self) -> None:
         """Give out no slot until `resume_slots`, which puts back what is set now, also after a second suspension."""
         now = self.slots_set()
-        with translated(), self.client.pipeline(transaction=True) as pipe:
-            pipe.hsetnx(self._key("limits"), "slots_before", "" if now is None else str(now))
-            pipe.hset(self._key("limits"), "slots", 0)
+        with translated(), self._scripts.client.pipeline(transaction=True) as pipe:
+            pipe.hsetnx(self._scripts.key("limits"), "slots_before", "" if now is None else str(now))
+            pipe.hset(self._scripts.key("limits"), "slots", 0)
             pipe.execute()
 
     def resume_slots(self) -> None:
         """Put back what was set before the first suspension."""
         with translated():
-            before = self.client.hget(self._key("limits"), "slots_before")
+            before = self._scripts.client.hget(self._scripts.key("limits"), "slots_before")
         self.set_slots(int(before) if before else None)
-
-    def since_last_claim(self) -> int | None:
-        """Milliseconds since any worker's clock last claimed; None where none has in the last minute of claims."""
-        with translated():
-            last: Any = self.client.zrange(self._key("clocks"), -1, -1, withscores=True)
-        return self.now() - round(last[0][1]) if last else None
 
     def set_credits(self, tenant: str, per_day: int | None) -> None:
         """Let a tenant spend so many credits a day (UTC); None lifts the cap. Jobs above it wait."""
-        with translated(), self.client.pipeline(transaction=True) as pipe:
+        with translated(), self._scripts.client.pipeline(transaction=True) as pipe:
             if per_day is None:
-                pipe.hdel(self._key("caps"), tenant)
+                pipe.hdel(self._scripts.key("caps"), tenant)
             else:
-                pipe.hset(self._key("caps"), tenant, per_day)
+                pipe.hset(self._scripts.key("caps"), tenant, per_day)
             for priority in Priority:  # who stands aside comes back now, and stands aside again if it must
-                pipe.zadd(self._key("aside", priority), {tenant: 0}, xx=True)
+                pipe.zadd(self._scripts.key("aside", priority), {tenant: 0}, xx=True)
             pipe.execute()
 
     def slots(self) -> SlotsView:
         """How the account is used now."""
-        answer = self._run("slots")
+        answer = self._scripts.run("slots")
         at, limits, breaker, store = answer["at"], answer["limits"], answer["breaker"], answer["store"]
         limit = int(limits.get("slots", limits.get("max_in_flight", FEWEST_SLOTS)))
         closed = int(breaker.get("closed_until", 0))
@@ -107,27 +100,27 @@ class Limiting(Waiting):
 
     def store_probe_due(self, lease: float) -> bool:
         """Whether this worker is to try the store, within `lease` seconds: results could not be stored."""
-        return bool(self._run("probe_store", lease_ms=round(lease * 1000))["probe"])
+        return bool(self._scripts.run("probe_store", lease_ms=round(lease * 1000))["probe"])
 
     def store_probed(self, problem: str | None) -> None:
         """Write how a probe of the store went: `problem` says why nothing could be stored."""
         outcome = "stored" if problem is None else "failed"
-        self._run("probe_store", outcome=outcome, reason=problem or "")
+        self._scripts.run("probe_store", outcome=outcome, reason=problem or "")
 
     def probe(self) -> Probe:
         """Let the next job probe now, where the submission breaker is open; its message is still to be sent."""
-        answer = self._run("probe")
+        answer = self._scripts.run("probe")
         return Probe(open=answer["open"], probing=answer["probing"], free=answer["free"], granted=granted(answer))
 
     def credits(self) -> CreditsView:
         """What was spent today (UTC), and the caps."""
         with translated():
-            seconds, _ = self.client.time()
+            seconds, _ = self._scripts.client.time()
             day = seconds // DAY
-            with self.client.pipeline(transaction=False) as pipe:
-                pipe.hgetall(self._key("spent", str(day)))
-                pipe.hgetall(self._key("caps"))
-                pipe.hget(self._key("limits"), "credits_per_day")
+            with self._scripts.client.pipeline(transaction=False) as pipe:
+                pipe.hgetall(self._scripts.key("spent", str(day)))
+                pipe.hgetall(self._scripts.key("caps"))
+                pipe.hget(self._scripts.key("limits"), "credits_per_day")
                 spent, caps, per_day = pipe.execute()
         by_tenant = {name.removeprefix("tenant:"): int(value) for name, value in spent.items() if name != "all"}
         return CreditsView(

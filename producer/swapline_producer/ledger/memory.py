@@ -36,6 +36,9 @@ class MemoryLedger:
         self._keys: dict[tuple[str, str], tuple[str, str]] = {}
         self._finished: list[str] = []
         self._changed = threading.Condition()
+        # One lock guards everything, so one object plays every part of a ledger.
+        self.intake = self.jobs = self.transitions = self.retention = self.subscriptions = self.summaries = self
+        self.batches = MemoryBatches(self)
 
     # -- moves ------------------------------------------------------------------------------------------------
 
@@ -123,17 +126,9 @@ class MemoryLedger:
         """See `Ledger.states`."""
         return [self._jobs[job_id].state if job_id in self._jobs else None for job_id in job_ids]
 
-    def batch_ids(self, batch: str, tenant: str = "default") -> list[str]:
-        """See `Ledger.batch_ids`."""
+    def ids_of_batch(self, batch: str, tenant: str) -> list[str]:
+        """Return the ids of a batch's jobs, in the order they were accepted."""
         return [job_id for job_id, job in list(self._jobs.items()) if (job.spec.batch, job.tenant) == (batch, tenant)]
-
-    def seal_batch(self, batch: str, webhook_url: str, tenant: str = "default") -> Sealed:  # noqa: ARG002 -- no webhook is sent
-        """See `Ledger.seal_batch`."""
-        states = [self._jobs[job_id].state for job_id in self.batch_ids(batch, tenant)]
-        if not states:
-            raise BatchNotFound(f"There is no batch {batch!r} of tenant {tenant!r}.")
-        finished = sum(state.finished for state in states)
-        return Sealed(jobs=len(states), finished=finished, completed=finished == len(states))
 
     def finished_since(self, at: int) -> set[str]:
         """See `Ledger.finished_since`."""
@@ -144,8 +139,8 @@ class MemoryLedger:
         return time.time_ns() // 1_000_000
 
     @contextmanager
-    def watching(self, job_id: str) -> Generator[Callable[[float], bool]]:
-        """See `Ledger.watching`."""
+    def watch(self, job_id: str) -> Generator[Callable[[float], bool]]:
+        """See `Ledger.watch`."""
 
         def heard(seconds: float) -> bool:
             with self._changed:
@@ -154,8 +149,8 @@ class MemoryLedger:
         yield heard
 
     @contextmanager
-    def watching_all(self) -> Generator[Callable[[float], str | None]]:
-        """See `Ledger.watching_all`."""
+    def watch_all(self) -> Generator[Callable[[float], str | None]]:
+        """See `Ledger.watch_all`."""
         place = len(self._finished)
 
         def heard(seconds: float) -> str | None:
@@ -204,6 +199,26 @@ class MemoryLedger:
         if known != fingerprint:
             raise IdempotencyConflict(f"The idempotency key {name[1]!r} already belongs to job {job_id}.")
         return job_id
+
+
+class MemoryBatches:
+    """The batches of a ledger in memory."""
+
+    def __init__(self, ledger: MemoryLedger) -> None:
+        """Look among the jobs of `ledger`."""
+        self._ledger = ledger
+
+    def job_ids(self, batch: str, tenant: str = "default") -> list[str]:
+        """See `Batches.job_ids`."""
+        return self._ledger.ids_of_batch(batch, tenant)
+
+    def seal(self, batch: str, webhook_url: str, tenant: str = "default") -> Sealed:  # noqa: ARG002 -- no webhook is sent
+        """See `Batches.seal`."""
+        states = [self._ledger.get(job_id).state for job_id in self.job_ids(batch, tenant)]
+        if not states:
+            raise BatchNotFound(f"There is no batch {batch!r} of tenant {tenant!r}.")
+        finished = sum(state.finished for state in states)
+        return Sealed(jobs=len(states), finished=finished, completed=finished == len(states))
 
 
 def _moved(job: Job, change: Change, at: int) -> Job:

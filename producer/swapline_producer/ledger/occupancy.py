@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from swapline_producer.contract import Priority, State, batch_key
-from swapline_producer.ledger.scripts import LedgerCore, translated
+from swapline_producer.ledger.scripts import LedgerPart, translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -52,16 +52,16 @@ class Line(NamedTuple):
     next: tuple[TenantBacklog, ...]
 
 
-class Overview(LedgerCore):
+class Occupancy(LedgerPart):
     """Looks at the whole."""
 
     def occupants(self, limit: int = 24) -> list[Occupant]:
         """The jobs that hold a slot, the one that has it longest first."""
-        with translated(), self.client.pipeline(transaction=False) as pipe:
-            slots = self.client.zrange(self._key("slots"), 0, limit - 1, withscores=True)
+        with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
+            slots = self._scripts.client.zrange(self._scripts.key("slots"), 0, limit - 1, withscores=True)
             held = cast("list[tuple[str, float]]", slots)
             for job_id, _ in held:
-                pipe.hmget(self._key("job", job_id), "state", "tenant")
+                pipe.hmget(self._scripts.key("job", job_id), "state", "tenant")
             found = pipe.execute()
         return [
             Occupant(job_id, int(since), state or "", tenant or "")
@@ -70,12 +70,12 @@ class Overview(LedgerCore):
 
     def lines(self, limit: int = 20) -> list[Line]:
         """The three waiting lines, each with its first `limit` tenants in the order of their turns."""
-        with translated(), self.client.pipeline(transaction=False) as pipe:
+        with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for priority in Priority:
-                pipe.zcard(self._key("line", priority))
-                pipe.zrange(self._key("line", priority), 0, limit - 1, withscores=True)
-                pipe.zcard(self._key("aside", priority))
-                pipe.zrange(self._key("aside", priority), 0, limit - 1, withscores=True)
+                pipe.zcard(self._scripts.key("line", priority))
+                pipe.zrange(self._scripts.key("line", priority), 0, limit - 1, withscores=True)
+                pipe.zcard(self._scripts.key("aside", priority))
+                pipe.zrange(self._scripts.key("aside", priority), 0, limit - 1, withscores=True)
             flat = pipe.execute()
         lines = []
         for number, priority in enumerate(Priority):
@@ -83,17 +83,17 @@ class Overview(LedgerCore):
             lines.append(Line(priority, in_line + aside, self._standings(priority, first, waiting)))
         return lines
 
-    def live_clocks(self, since: int) -> int:
+    def live_dispatchers(self, since: int) -> int:
         """How many worker processes have claimed since a moment; the clocks themselves count the last minute."""
         with translated():
-            return int(self.client.zcount(self._key("clocks"), since, "+inf"))
+            return int(self._scripts.client.zcount(self._scripts.key("clocks"), since, "+inf"))
 
     def came_since(self, at: int, states: Iterable[State]) -> dict[State, int]:
         """How many jobs came into each of these states since a moment, and are in it still."""
         wanted = list(states)
-        with translated(), self.client.pipeline(transaction=False) as pipe:
+        with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for state in wanted:
-                pipe.zcount(self._key("state", state), at, "+inf")
+                pipe.zcount(self._scripts.key("state", state), at, "+inf")
             return dict(zip(wanted, pipe.execute(), strict=True))
 
     def newest(self, states: Iterable[State], *, before: Entry | None = None, limit: int = 50) -> list[Entry]:
@@ -102,56 +102,56 @@ class Overview(LedgerCore):
         A page that begins where another ended repeats nothing and leaves nothing out, whatever is accepted meanwhile;
         a job that moves meanwhile is on the first page again.
         """
-        return self._newest([self._key("state", state) for state in states], before, limit)
+        return self._newest([self._scripts.key("state", state) for state in states], before, limit)
 
     def newest_of_batch(self, batch: str, tenant: str, *, before: Entry | None = None, limit: int = 50) -> list[Entry]:
         """The jobs of a tenant's batch, the one accepted last first, from `before` on."""
-        return self._newest([self._key("batch", batch_key(batch, tenant))], before, limit)
+        return self._newest([self._scripts.key("batch", batch_key(batch, tenant))], before, limit)
 
     def newest_waiting(
         self, tenant: str, priorities: Iterable[Priority], *, before: Entry | None = None, limit: int = 50
     ) -> list[Entry]:
         """The jobs of a tenant that stand in these lines, the one accepted last first, from `before` on."""
-        return self._newest([self._key("line", priority, tenant) for priority in priorities], before, limit)
+        return self._newest([self._scripts.key("line", priority, tenant) for priority in priorities], before, limit)
 
     def waiting_of(self, tenants: Iterable[str]) -> list[int]:
         """Return how many jobs of each of these tenants wait for a slot, over all priorities."""
         wanted = list(tenants)
-        with translated(), self.client.pipeline(transaction=False) as pipe:
+        with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for tenant in wanted:
                 for priority in Priority:
-                    pipe.zcard(self._key("line", priority, tenant))
+                    pipe.zcard(self._scripts.key("line", priority, tenant))
             sizes = pipe.execute()
         return [sum(sizes[n : n + len(Priority)]) for n in range(0, len(sizes), len(Priority))]
 
     def fields(self, job_ids: Iterable[str], names: Sequence[str]) -> list[dict[str, str | None]]:
         """Some fields of several jobs in one round trip, as text; None for what is not there."""
-        with translated(), self.client.pipeline(transaction=False) as pipe:
+        with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for job_id in job_ids:
-                pipe.hmget(self._key("job", job_id), *names)
+                pipe.hmget(self._scripts.key("job", job_id), *names)
             return [dict(zip(names, found, strict=True)) for found in pipe.execute()]
 
     def holders(self, keys: Iterable[tuple[str, str]]) -> list[Entry]:
         """The jobs that have these idempotency keys, given as (tenant, key), in one round trip."""
-        with translated(), self.client.pipeline(transaction=False) as pipe:
+        with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for tenant, key in keys:
-                pipe.get(self._key("key", tenant, key))
+                pipe.get(self._scripts.key("key", tenant, key))
             return [Entry(0, holder.rpartition(" ")[2]) for holder in pipe.execute() if holder]
 
     def batch_sizes(self, batches: Iterable[tuple[str, str]]) -> list[int]:
         """How many jobs these batches, given as (name, tenant), have; 0 where there is no such batch."""
-        with translated(), self.client.pipeline(transaction=False) as pipe:
+        with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for batch, tenant in batches:
-                pipe.zcard(self._key("batch", batch_key(batch, tenant)))
+                pipe.zcard(self._scripts.key("batch", batch_key(batch, tenant)))
             return [int(size) for size in pipe.execute()]
 
     def _standings(
         self, priority: Priority, first: list[tuple[str, float]], aside: list[tuple[str, float]]
     ) -> tuple[TenantBacklog, ...]:
-        with translated(), self.client.pipeline(transaction=False) as pipe:
+        with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for tenant, _ in (*first, *aside):
-                pipe.zcard(self._key("line", priority, tenant))
-                pipe.zrange(self._key("line", priority, tenant), 0, 0, withscores=True)
+                pipe.zcard(self._scripts.key("line", priority, tenant))
+                pipe.zrange(self._scripts.key("line", priority, tenant), 0, 0, withscores=True)
             found = pipe.execute()
         sizes = list(zip(found[::2], found[1::2], strict=True))
         standings = [
@@ -165,7 +165,7 @@ class Overview(LedgerCore):
         return tuple(standings)
 
     def _newest(self, keys: list[str], before: Entry | None, limit: int) -> list[Entry]:
-        with translated(), self.client.pipeline(transaction=False) as pipe:
+        with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for key in keys:
                 top = f"({before.at}" if before else "+inf"
                 pipe.zrange(key, top, "-inf", desc=True, byscore=True, offset=0, num=limit, withscores=True)

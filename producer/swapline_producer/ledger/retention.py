@@ -9,7 +9,7 @@ import orjson
 from swapline_producer.contract import Job, State, StoredImage
 from swapline_producer.errors import LedgerUnavailable
 from swapline_producer.ledger.record import in_pieces
-from swapline_producer.ledger.scripts import LedgerCore, listed, translated
+from swapline_producer.ledger.scripts import LedgerPart, listed, translated
 from swapline_producer.storage.keys import result_folder
 
 if TYPE_CHECKING:
@@ -62,12 +62,12 @@ class Facts(NamedTuple):
     purged: bool
 
 
-class Keeping(LedgerCore):
+class Retention(LedgerPart):
     """The moves that end with something being deleted."""
 
     def hold_input(self, sha256: str, job_id: str) -> InputHold:
         """Keep an input until this job is accepted."""
-        answer = self._run("hold", sha=sha256, id=job_id, ttl_ms=self._spare_ms)
+        answer = self._scripts.run("hold", sha=sha256, id=job_id, ttl_ms=self._scripts.input_ttl_ms)
         return InputHold(answer["wait_ms"] / 1000 if "wait_ms" in answer else None, there=answer.get("there", False))
 
     def take_unneeded(
@@ -77,13 +77,13 @@ class Keeping(LedgerCore):
 
         Gives nothing where somebody has asked within `every` seconds.
         """
-        answer = self._run(
+        answer = self._scripts.run(
             "take",
             limit=limit,
             lease_ms=round(lease * 1000),
             only=False if only is None else list(only),
             every_ms=False if every is None else round(every * 1000),
-            result_ms=self._result_ms or False,
+            result_ms=self._scripts.result_ttl_ms or False,
         )
         return Taken(
             listed(answer["names"]), answer.get("lease", 0), listed(answer["promised"]), more=bool(answer["more"])
@@ -92,18 +92,18 @@ class Keeping(LedgerCore):
     def confirm_deleted(self, taken: Taken) -> None:
         """Say that what was taken is deleted; what is not said is offered again."""
         if taken.names:
-            self._run("confirm", names=taken.names, lease=taken.lease)
+            self._scripts.run("confirm", names=taken.names, lease=taken.lease)
 
-    def let_go(self, names: Collection[str]) -> None:
+    def add_unneeded(self, names: Collection[str]) -> None:
         """Put objects and folders on the list of what is to be deleted; what somebody needs then is left alone."""
         if names:
-            at = self.now()
+            at = self._scripts.now()
             with translated():
-                self.client.zadd(self._key("unneeded"), dict.fromkeys(names, at), nx=True)
+                self._scripts.client.zadd(self._scripts.key("unneeded"), dict.fromkeys(names, at), nx=True)
 
     def mark_orphaned(self, job: Job) -> None:
         """A step wrote objects and then learnt that it was not its job any more: have them looked at."""
-        self.let_go([result_folder(job)])
+        self.add_unneeded([result_folder(job)])
 
     def purge(self, job: Job, why: str) -> Purged:
         """Forget a job that has ended, its objects to be deleted; promise it for one that has not. Leaves a tombstone.
@@ -112,7 +112,7 @@ class Keeping(LedgerCore):
         """
         image = job.spec.image
         spared = job.spec.model_copy(update={"metadata": {}, "webhook_url": None, "extra": {}, "idempotency_key": None})
-        answer = self._run(
+        answer = self._scripts.run(
             "purge",
             id=job.job_id,
             why=why,
@@ -126,29 +126,29 @@ class Keeping(LedgerCore):
 
     def bury(self, job_ids: Collection[str], why: str) -> None:
         """Leave the tombstones of jobs whose records had gone before their results did."""
-        tomb = orjson.dumps({"at": self.now(), "why": why})
-        with translated(), self.client.pipeline(transaction=False) as pipe:
+        tomb = orjson.dumps({"at": self._scripts.now(), "why": why})
+        with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for job_id in job_ids:
-                pipe.set(self._key("tomb", job_id), tomb, px=TOMB_LIFE)
+                pipe.set(self._scripts.key("tomb", job_id), tomb, px=TOMB_LIFE)
             pipe.execute()
 
     def forget_tenant(self, tenant: str) -> None:
         """Take a tenant's name out of the bills of the last days, and its cap away. The sums stay."""
-        today = self.now() // DAY_MS
+        today = self._scripts.now() // DAY_MS
         with translated():
             for day in range(today - BILLED_DAYS, today + 1):
-                name = self._key("spent", str(day))
-                spent = cast("str | None", self.client.hget(name, f"tenant:{tenant}"))
+                name = self._scripts.key("spent", str(day))
+                spent = cast("str | None", self._scripts.client.hget(name, f"tenant:{tenant}"))
                 if spent is not None:
-                    self.client.hincrby(name, "tenant:(purged)", int(spent))
-                    self.client.hdel(name, f"tenant:{tenant}")
-            self.client.hdel(self._key("caps"), tenant)
+                    self._scripts.client.hincrby(name, "tenant:(purged)", int(spent))
+                    self._scripts.client.hdel(name, f"tenant:{tenant}")
+            self._scripts.client.hdel(self._scripts.key("caps"), tenant)
 
     def rewrite_log(self) -> bool:
         """Have the server write its append-only file anew, without what was deleted; False where it refuses."""
         try:
             with translated():
-                self.client.bgrewriteaof()
+                self._scripts.client.bgrewriteaof()
         except LedgerUnavailable:
             return False
         return True
@@ -156,14 +156,14 @@ class Keeping(LedgerCore):
     def promised(self) -> int:
         """How many jobs are to be purged when they have ended."""
         with translated():
-            return self.client.zcard(self._key("purging"))
+            return self._scripts.client.zcard(self._scripts.key("purging"))
 
-    def facts(self, job_ids: Sequence[str]) -> list[Facts]:
+    def orphan_facts(self, job_ids: Sequence[str]) -> list[Facts]:
         """What the search for orphans needs of several jobs, in one round trip."""
-        with translated(), self.client.pipeline(transaction=False) as pipe:
+        with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for job_id in job_ids:
-                pipe.hmget(self._key("job", job_id), "state", "images")
-                pipe.exists(self._key("tomb", job_id))
+                pipe.hmget(self._scripts.key("job", job_id), "state", "images")
+                pipe.exists(self._scripts.key("tomb", job_id))
             found = pipe.execute()
         return [
             Facts(State(state) if state else None, pictures=images not in {None, "[]"}, purged=bool(tomb))
@@ -172,10 +172,10 @@ class Keeping(LedgerCore):
 
     def unknown_inputs(self, digests: Sequence[str]) -> list[str]:
         """Those of several inputs that no job and no hold needs, and that are not on the list of what is deleted."""
-        with translated(), self.client.pipeline(transaction=False) as pipe:
+        with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for digest in digests:
-                pipe.hexists(self._key("inputs"), digest)
-                pipe.zscore(self._key("unneeded"), f"inputs/{digest}")
+                pipe.hexists(self._scripts.key("inputs"), digest)
+                pipe.zscore(self._scripts.key("unneeded"), f"inputs/{digest}")
             found = pipe.execute()
         known = zip(found[::2], found[1::2], strict=True)
         return [
@@ -185,28 +185,14 @@ class Keeping(LedgerCore):
     def claim_periodic_task(self, chore: str, every: float) -> bool:
         """Whether this caller does what must be done once in `every` seconds; nobody else is told so meanwhile."""
         with translated():
-            return bool(self.client.set(self._key("version", chore), "1", nx=True, px=round(every * 1000)))
+            return bool(
+                self._scripts.client.set(self._scripts.key("version", chore), "1", nx=True, px=round(every * 1000))
+            )
 
     def crawled_to(self, area: str, key: str | None = None) -> str:
         """Where the search for orphans goes on in an area; with `key`, remember it ('' begins again)."""
         with translated():
             if key is None:
-                return str(self.client.hget(self._key("crawl"), area) or "")
-            self.client.hset(self._key("crawl"), area, key)
+                return str(self._scripts.client.hget(self._scripts.key("crawl"), area) or "")
+            self._scripts.client.hset(self._scripts.key("crawl"), area, key)
             return key
-
-    def installation(self, proposal: str | None = None) -> tuple[str, bool]:
-        """The name of this installation, and whether a store has it, too.
-
-        `proposal` becomes the name where there is none; without a proposal it is empty then.
-        """
-        with translated():
-            if proposal is not None:
-                self.client.hsetnx(self._key("owner"), "name", proposal)
-            name, stored = self.client.hmget(self._key("owner"), "name", "stored")
-        return str(name or ""), stored is not None
-
-    def has_store(self) -> None:
-        """Note that a store has this installation's name: any other one is the wrong one from now on."""
-        with translated():
-            self.client.hset(self._key("owner"), "stored", "1")

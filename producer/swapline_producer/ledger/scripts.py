@@ -35,7 +35,7 @@ class Spans(NamedTuple):
     shown: float = 0.0
 
 
-class LedgerCore:
+class LedgerScripts:
     """The keys and moves of one installation. Each move is one Lua file."""
 
     def __init__(
@@ -44,7 +44,7 @@ class LedgerCore:
         prefix: str,
         moves: Iterable[str],
         *,
-        keep: Spans,
+        spans: Spans,
         replicas: int = 0,
         clock: Callable[[], int] | None,
     ) -> None:
@@ -55,13 +55,13 @@ class LedgerCore:
         """
         self.client = client
         self.prefix = prefix
-        self._keep_ms = round(keep.records * 1000)
-        self._spare_ms = round(keep.inputs * 1000)
-        self._shown_ms = round(keep.shown * 1000)
-        self._result_ms = None if keep.results is None else round(keep.results * 1000)
+        self.record_ttl_ms = round(spans.records * 1000)
+        self.input_ttl_ms = round(spans.inputs * 1000)
+        self.input_shown_ms = round(spans.shown * 1000)
+        self.result_ttl_ms = None if spans.results is None else round(spans.results * 1000)
         self._replicas = replicas
         self._clock = clock
-        self._scripts: dict[str, Script] = {name: client.register_script(_source(name)) for name in moves}
+        self._loaded: dict[str, Script] = {name: client.register_script(_source(name)) for name in moves}
 
     def now(self) -> int:
         """UTC milliseconds by the ledger's clock."""
@@ -71,11 +71,13 @@ class LedgerCore:
             seconds, micros = self.client.time()
         return seconds * 1000 + micros // 1000
 
-    def _key(self, *parts: str) -> str:
+    def key(self, *parts: str) -> str:
+        """Return the full name of a key."""
         return ":".join((self.prefix, *parts))
 
-    def _run(self, move: str, **arguments: Any) -> dict[str, Any]:
-        script, given = self._scripts[move], self._arguments(arguments)
+    def run(self, move: str, **arguments: Any) -> dict[str, Any]:
+        """Run one move in one round trip. Raises LedgerUnavailable."""
+        script, given = self._loaded[move], self._arguments(arguments)
         with translated():
             try:
                 reply = _asked(self.client.connection_pool, "EVALSHA", script.sha, 0, *given)
@@ -84,19 +86,19 @@ class LedgerCore:
         answer: dict[str, Any] = orjson.loads(reply)
         return answer
 
-    def _run_kept(self, move: str, *, wanted: bool = True, **arguments: Any) -> tuple[dict[str, Any], bool]:
+    def run_replicated(self, move: str, *, wanted: bool = True, **arguments: Any) -> tuple[dict[str, Any], bool]:
         """Run one move, and say whether enough replicas have what it wrote, where that is `wanted`."""
         if self._replicas == 0 or not wanted:
-            return self._run(move, **arguments), True
+            return self.run(move, **arguments), True
         # WAIT counts the writes of its own connection: a pipeline has both on one.
         with translated(), self.client.pipeline(transaction=False) as pipe:
-            self._scripts[move](args=self._arguments(arguments), client=pipe)
+            self._loaded[move](args=self._arguments(arguments), client=pipe)
             pipe.wait(self._replicas, REPLICATED_WITHIN)
             reply, replicas = pipe.execute()
         answer: dict[str, Any] = orjson.loads(reply)
         return answer, replicas >= self._replicas
 
-    def _run_many(self, move: str, many: Iterable[dict[str, Any]]) -> list[dict[str, Any] | LedgerUnavailable]:
+    def run_many(self, move: str, many: Iterable[dict[str, Any]]) -> list[dict[str, Any] | LedgerUnavailable]:
         """Run one move with many arguments in one round trip; each is a move of its own, and can fail alone.
 
         Where too few replicas have what was written, all of them are NotReplicated. The pipeline loads a script that
@@ -106,7 +108,7 @@ class LedgerCore:
         wanted = list(many)
         with translated(), self.client.pipeline(transaction=False) as pipe:
             for arguments in wanted:
-                self._scripts[move](args=self._arguments(arguments), client=pipe)
+                self._loaded[move](args=self._arguments(arguments), client=pipe)
             if self._replicas:
                 pipe.wait(self._replicas, REPLICATED_WITHIN)
             replies = pipe.execute(raise_on_error=False)
@@ -117,7 +119,7 @@ class LedgerCore:
     def _answer(self, move: str, arguments: dict[str, Any], reply: Any) -> dict[str, Any] | LedgerUnavailable:
         try:
             if isinstance(reply, redis.exceptions.NoScriptError):  # the server forgot its scripts in this moment
-                return self._run(move, **arguments)
+                return self.run(move, **arguments)
             with translated():
                 if isinstance(reply, Exception):
                     raise reply
@@ -129,6 +131,14 @@ class LedgerCore:
     def _arguments(self, arguments: dict[str, Any]) -> list[str | bytes]:
         now = "" if self._clock is None else str(self._clock())
         return [self.prefix, now, orjson.dumps(arguments)]
+
+
+class LedgerPart:
+    """One responsibility of the ledger; all parts share one set of scripts."""
+
+    def __init__(self, scripts: LedgerScripts) -> None:
+        """Run moves through `scripts`."""
+        self._scripts = scripts
 
 
 def _asked(pool: redis.ConnectionPool, *command: Any) -> Any:

@@ -11,7 +11,7 @@ import heapq
 from typing import TYPE_CHECKING, Any
 
 from swapline_producer.contract import FailureCode, Frozen, Notification, State, batch_key
-from swapline_producer.ledger.scripts import LedgerCore, listed
+from swapline_producer.ledger.scripts import LedgerPart, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -75,7 +75,7 @@ class JobFilter(Frozen):
         return tuple(state for state in State if state in possible)
 
 
-class Scanning(LedgerCore):
+class Search(LedgerPart):
     """Looks for jobs."""
 
     def find(self, wanted: JobFilter, *, limit: int, after: str | None = None, oldest_first: bool = False) -> list[str]:
@@ -127,7 +127,7 @@ class Scanning(LedgerCore):
         self, wanted: JobFilter, best: _Best, *, down: bool, lowest: int | None, place: list[Any] | None
     ) -> dict[str, Any]:
         above, below = best.bounds()
-        answer = self._run(
+        answer = self._scripts.run(
             "scan",
             indexes=_indexes(wanted),
             place=place or False,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from swapline_producer.contract import Priority, State
 from swapline_producer.contract.stats import Figures, Times
 from swapline_producer.ledger.limits import FEWEST_SLOTS
-from swapline_producer.ledger.scripts import LedgerCore
+from swapline_producer.ledger.scripts import LedgerPart, translated
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 SECONDS = 1000
 """Milliseconds in one."""
@@ -19,12 +19,62 @@ TIMES = ("lag", "handover", "detection", "service", "storing", "wait", "turnarou
 """The histograms that the moves write."""
 
 
-class Figuring(LedgerCore):
+class Stats(LedgerPart):
     """One look at the whole."""
 
-    def figures(self) -> Figures:
+    def snapshot(self) -> Figures:
         """The system in numbers, all of one moment, in one round trip; nothing is counted, so it is cheap."""
-        return figures_of(self._run("figures", states=list(State), times=TIMES))
+        return figures_of(self._scripts.run("figures", states=list(State), times=TIMES))
+
+    def since_last_claim(self) -> int | None:
+        """Milliseconds since any worker's clock last claimed; None where none has in the last minute of claims."""
+        with translated():
+            last: Any = self._scripts.client.zrange(self._scripts.key("clocks"), -1, -1, withscores=True)
+        return self._scripts.now() - round(last[0][1]) if last else None
+
+    def overdue(self) -> float:
+        """Seconds that what is due longest is late; 0 where nothing is."""
+        with translated():
+            first = self._moments("due", 0, 0)
+        return max(0.0, max(self._ages(first), default=0.0))
+
+    def dispatchers(self) -> list[float]:
+        """For each worker process that was heard of in the last minute, how many seconds ago."""
+        with translated():
+            return self._ages(self._moments("clocks", 0, -1))
+
+    def _moments(self, index: str, first: int, last: int) -> list[float]:
+        found = cast(
+            "list[tuple[str, float]]",
+            self._scripts.client.zrange(self._scripts.key(index), first, last, withscores=True),
+        )
+        return [at for _, at in found]
+
+    def _ages(self, moments: list[float]) -> list[float]:
+        """Seconds since each of these milliseconds."""
+        now = self._scripts.now()
+        return [(now - at) / 1000 for at in moments]
+
+    def census(self) -> dict[State, int]:
+        """How many jobs are in each state."""
+        with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
+            for state in State:
+                pipe.zcard(self._scripts.key("state", state))
+            return dict(zip(State, pipe.execute(), strict=True))
+
+    def counters(self) -> dict[str, int]:
+        """The counters of the whole system."""
+        with translated():
+            counts = cast("dict[str, str]", self._scripts.client.hgetall(self._scripts.key("count")))
+        return {name: int(value) for name, value in counts.items()}
+
+    def histograms(self, names: Sequence[str]) -> list[dict[int, float]]:
+        """Read histograms of service times in one round trip: bucket -> weight, empty where there is none."""
+        with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
+            for name in names:
+                pipe.hgetall(self._scripts.key("hist", name))
+            found = pipe.execute()
+        return [{int(bucket): float(share) for bucket, share in one.items() if bucket.isdigit()} for one in found]
 
 
 def figures_of(answer: Mapping[str, Any]) -> Figures:

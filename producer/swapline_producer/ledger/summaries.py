@@ -8,7 +8,7 @@ import orjson
 
 from swapline_producer.contract import Notification, State, Step
 from swapline_producer.contract.replay_facts import ReplayFacts
-from swapline_producer.ledger.scripts import LedgerCore, listed, translated
+from swapline_producer.ledger.scripts import LedgerPart, listed, translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -28,7 +28,7 @@ class Weight(NamedTuple):
     pictures: int
 
 
-class Glancing(LedgerCore):
+class Summaries(LedgerPart):
     """Looks at a few fields of many jobs."""
 
     def outlines(self, job_ids: Sequence[str]) -> list[tuple[str | None, str | None, str | None]]:
@@ -73,9 +73,9 @@ class Glancing(LedgerCore):
         """The jobs whose stored input nothing holds for them, as it is of those that have ended long ago."""
         images = {job_id: request["image"] for job_id, request in requests if request}
         stored = {job_id: image["sha256"] for job_id, image in images.items() if image["kind"] == "stored"}
-        with translated(), self.client.pipeline(transaction=False) as pipe:
+        with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for job_id, sha in stored.items():
-                pipe.zscore(self._key("unneeded"), f"hold/{sha}/{job_id}")
+                pipe.zscore(self._scripts.key("unneeded"), f"hold/{sha}/{job_id}")
             return {job_id for job_id, hold in zip(stored, pipe.execute(), strict=True) if hold is None}
 
     def superseded(self, job_ids: Sequence[str]) -> dict[str, str]:
@@ -85,5 +85,5 @@ class Glancing(LedgerCore):
 
     def _glance(self, job_ids: Sequence[str], *fields: str, **more: bool) -> Iterator[Row]:
         for start in range(0, len(job_ids), CHUNK):
-            answer = self._run("glance", ids=job_ids[start : start + CHUNK], fields=fields, **more)
+            answer = self._scripts.run("glance", ids=job_ids[start : start + CHUNK], fields=fields, **more)
             yield from listed(answer["rows"])

@@ -11,7 +11,7 @@ from swapline_producer.contract.replay_facts import input_is_gone
 from swapline_producer.errors import NotPossible, VendorIdInUse
 from swapline_producer.ledger.batches import counted
 from swapline_producer.ledger.record import job_after, job_of, written
-from swapline_producer.ledger.scripts import LedgerCore, granted, listed, sparse
+from swapline_producer.ledger.scripts import LedgerPart, granted, listed, sparse
 from swapline_producer.ledger.webhooks import trouble_of
 from swapline_producer.storage.keys import result_folder
 
@@ -25,12 +25,12 @@ SPARED = FINISHED - {State.SUCCEEDED}
 """Ends after which a person may send the job again: its input is kept for a while."""
 
 
-class Moves(LedgerCore):
+class Transitions(LedgerPart):
     """What happens to a job after it was accepted."""
 
     def open(self, job_id: str, version: int) -> Opened | None:
         """Take a job in hand at a turn; None when the message is stale."""
-        answer = self._run("open", id=job_id, version=str(version))
+        answer = self._scripts.run("open", id=job_id, version=str(version))
         if answer.get("stale"):
             return None
         flat = answer["fields"]
@@ -44,7 +44,7 @@ class Moves(LedgerCore):
 
         The tickets are of the jobs that were given a slot, this one among them if it was its turn.
         """
-        answer = self._run("line_up", id=job.job_id, version=str(job.version))
+        answer = self._scripts.run("line_up", id=job.job_id, version=str(job.version))
         return None if answer.get("stale") else granted(answer)
 
     def advance(self, job: Job, change: Change, *, token: str = "") -> Advanced | None:
@@ -76,14 +76,14 @@ class Moves(LedgerCore):
             "input_read": change.input_read,
             "refund": change.refund,
             "reopens": job.state.finished and not change.to.finished,
-            **written(job.job_id, change, self._keep_ms),
+            **written(job.job_id, change, self._scripts.record_ttl_ms),
             **trouble_of(job, change),
             **counted(job, change),
             **self._remains(job, change),
         }
         # An attempt that a fail-over forgot would be made, and paid, again.
         wanted = change.fields.get("attempt_open") is True
-        answer, kept = self._run_kept("advance", wanted=wanted, **sparse(told))
+        answer, kept = self._scripts.run_replicated("advance", wanted=wanted, **sparse(told))
         if answer.get("unheld"):
             raise NotPossible(input_is_gone(job.job_id))
         if owner := answer.get("owner"):
@@ -106,7 +106,7 @@ class Moves(LedgerCore):
             return {}
         leaves: dict[str, int] = {}
         if change.fields.get("images"):
-            leaves |= {} if self._result_ms is None else {result_folder(job): self._result_ms}
+            leaves |= {} if self._scripts.result_ttl_ms is None else {result_folder(job): self._scripts.result_ttl_ms}
         elif job.state is State.STORING:
             leaves[result_folder(job)] = 0
         return {
@@ -118,12 +118,12 @@ class Moves(LedgerCore):
     def _spare_of(self, to: State) -> int:
         """Milliseconds that a job's input outlives its end."""
         if to is State.SUCCEEDED:
-            return self._shown_ms
-        return self._spare_ms if to in SPARED else 0
+            return self._scripts.input_shown_ms
+        return self._scripts.input_ttl_ms if to in SPARED else 0
 
     def request_cancel(self, job: Job, how: Canceling) -> bool:
         """Have a job that the vendor has, or may have, end CANCELED; False when it is not at the vendor (any more)."""
-        return bool(self._run("cancel", id=job.job_id, state=job.state, how=how).get("requested"))
+        return bool(self._scripts.run("cancel", id=job.job_id, state=job.state, how=how).get("requested"))
 
     def claim(
         self,
@@ -138,15 +138,15 @@ class Moves(LedgerCore):
         `routes` says which step acts on which state. A step whose queue holds more than `backlog` messages is not
         sent a second time: its entry is put off.
         """
-        answer = self._run(
+        answer = self._scripts.run(
             "claim",
             dispatcher=dispatcher,
             limit=limit,
             backlog=backlog,
             finished=sorted(FINISHED),
-            keep_ms=self._keep_ms,
+            keep_ms=self._scripts.record_ttl_ms,
             routes=dict(routes),
-            queues={step.value: step.queue(self.prefix) for step in Step},
+            queues={step.value: step.queue(self._scripts.prefix) for step in Step},
         )
         messages = [
             StepMessage.model_construct(step=Step(step), job_id=job_id, version=version, retries=retries)
@@ -165,12 +165,12 @@ class Moves(LedgerCore):
     def renew(self, jobs: Iterable[tuple[str, int]]) -> int:
         """Put off the rescue of jobs in hand, given as (job id, turn)."""
         pairs = [[job_id, str(version)] for job_id, version in jobs]
-        return int(self._run("renew", jobs=pairs)["renewed"])
+        return int(self._scripts.run("renew", jobs=pairs)["renewed"])
 
     def release(self, jobs: Iterable[tuple[str, int]]) -> Released:
         """Make jobs in hand, given as (job id, turn), due at once for others, but for paid calls under way."""
         pairs = [[job_id, str(version)] for job_id, version in jobs]
-        answer = self._run("release", jobs=pairs) if pairs else {"released": 0, "paying": 0}
+        answer = self._scripts.run("release", jobs=pairs) if pairs else {"released": 0, "paying": 0}
         return Released(released=answer["released"], paying=answer["paying"])
 
 

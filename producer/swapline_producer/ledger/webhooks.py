@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from swapline_producer.contract import Batch, Notification
 from swapline_producer.contract.changes import Endpoint
-from swapline_producer.ledger.scripts import LedgerCore, translated
+from swapline_producer.ledger.scripts import LedgerPart, translated
 
 if TYPE_CHECKING:
     from swapline_producer.contract import Job
@@ -22,10 +22,10 @@ BATCHES = ":batches"
 """What the index of batches has at its end: who lists jobs must not meet a batch."""
 
 
-class Troubled(LedgerCore):
+class FailingWebhooks(LedgerPart):
     """Looks at what was not delivered, and moves of endpoints."""
 
-    def troubled_ids(
+    def failing_ids(
         self, kind: Trouble = "dead", *, limit: int = 50, offset: int = 0, since: int = 0, batches: bool = False
     ) -> list[str]:
         """Ids of jobs (or batches) whose webhook is given up (or being tried again), those of last first.
@@ -34,38 +34,38 @@ class Troubled(LedgerCore):
         -1 gives all. Entries whose record has gone may be among them for a minute.
         """
         with translated():
-            name = self._key(kind + BATCHES if batches else kind)
-            found = self.client.zrange(
+            name = self._scripts.key(kind + BATCHES if batches else kind)
+            found = self._scripts.client.zrange(
                 name, cast("int", "+inf"), since, desc=True, byscore=True, offset=offset, num=limit
             )
         return cast("list[str]", found)
 
-    def trouble(self) -> dict[str, int]:
+    def failing_counts(self) -> dict[str, int]:
         """How many webhooks are `dead` and `retrying`, those of batches among them."""
         kinds = ("dead", "retrying")
-        with translated(), self.client.pipeline(transaction=False) as pipe:
+        with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for kind in kinds:
-                pipe.zcard(self._key(kind))
-                pipe.zcard(self._key(kind + BATCHES))
+                pipe.zcard(self._scripts.key(kind))
+                pipe.zcard(self._scripts.key(kind + BATCHES))
             found = pipe.execute()
         return {kind: found[2 * place] + found[2 * place + 1] for place, kind in enumerate(kinds)}
 
     def endpoint(self, endpoint_id: str) -> Endpoint | None:
         """An endpoint that fails or is disabled; None for all others."""
         with translated():
-            fields = cast("dict[str, str]", self.client.hgetall(self._key("endpoint", endpoint_id)))
+            fields = cast("dict[str, str]", self._scripts.client.hgetall(self._scripts.key("endpoint", endpoint_id)))
         return _endpoint(endpoint_id, fields) if fields else None
 
     def endpoints(self, *, limit: int = 1000) -> list[Endpoint]:
         """The endpoints that fail or are disabled, those that have failed longest first; all with `limit` 0."""
-        with translated(), self.client.pipeline(transaction=False) as pipe:
-            ids = cast("list[str]", self.client.zrange(self._key("endpoints"), 0, limit - 1))
+        with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
+            ids = cast("list[str]", self._scripts.client.zrange(self._scripts.key("endpoints"), 0, limit - 1))
             for endpoint_id in ids:
-                pipe.hgetall(self._key("endpoint", endpoint_id))
+                pipe.hgetall(self._scripts.key("endpoint", endpoint_id))
             found = dict(zip(ids, pipe.execute(), strict=True))
             forgotten = [endpoint_id for endpoint_id, fields in found.items() if not fields]
             if forgotten:
-                self.client.zrem(self._key("endpoints"), *forgotten)
+                self._scripts.client.zrem(self._scripts.key("endpoints"), *forgotten)
         return [_endpoint(endpoint_id, fields) for endpoint_id, fields in found.items() if fields]
 
     def endpoint_failed(self, endpoint: Endpoint, *, gone: bool, patience: float) -> bool:
@@ -73,7 +73,7 @@ class Troubled(LedgerCore):
 
         It is where it is `gone`, or has failed for `patience` seconds without a success.
         """
-        answer = self._run(
+        answer = self._scripts.run(
             "endpoint_failed",
             endpoint=endpoint.endpoint_id,
             tenant=endpoint.tenant,
@@ -82,13 +82,13 @@ class Troubled(LedgerCore):
             status=endpoint.status or 0,
             gone=gone,
             patience_ms=round(patience * 1000),
-            keep_ms=self._keep_ms,
+            keep_ms=self._scripts.record_ttl_ms,
         )
         return bool(answer["disabled"])
 
     def endpoint_recovered(self, endpoint_id: str, *, lift: bool = False) -> bool:
         """Forget that an endpoint failed; a disabled one stays so, unless a person says `lift`. Says whether it did."""
-        return bool(self._run("endpoint_recovered", endpoint=endpoint_id, lift=lift)["forgotten"])
+        return bool(self._scripts.run("endpoint_recovered", endpoint=endpoint_id, lift=lift)["forgotten"])
 
     def forget_endpoints(self, tenant: str) -> None:
         """Forget the endpoints of a tenant that fail or are disabled."""

@@ -11,7 +11,7 @@ from swapline_producer.contract import Frozen
 from swapline_producer.contract.changes import Limits
 from swapline_producer.errors import LedgerUnavailable, WrongOwner
 from swapline_producer.ledger.accounts import DEFAULT, Vendor, refusal
-from swapline_producer.ledger.scripts import LedgerCore, translated
+from swapline_producer.ledger.scripts import LedgerPart, translated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,7 +74,7 @@ class Joined(NamedTuple):
     """What has come to count by this worker's joining."""
 
 
-class Workers(LedgerCore):
+class Workers(LedgerPart):
     """The workers that live."""
 
     def join(
@@ -89,7 +89,7 @@ class Workers(LedgerCore):
         if worker is not None:
             record = worker.model_dump(mode="json", exclude={"worker_id", "at"}) | {"limits": worker.limits.named()}
             given["worker"] = {"id": worker.worker_id, "record": record}
-        answer = self._run("join", **given, life_ms=LIFE_MS)
+        answer = self._scripts.run("join", **given, life_ms=LIFE_MS)
         if answer["refused"] == "salt":
             raise LedgerUnavailable("Another worker has just bound the ledger to its account; ask again.")
         if answer["refused"]:
@@ -101,13 +101,13 @@ class Workers(LedgerCore):
     def leave(self, worker_id: str) -> None:
         """Show a worker no more."""
         with translated():
-            self.client.hdel(self._key("workers"), worker_id)
+            self._scripts.client.hdel(self._scripts.key("workers"), worker_id)
 
-    def workers(self) -> list[WorkerRecord]:
+    def alive(self) -> list[WorkerRecord]:
         """The workers that showed themselves lately, the one started first first."""
         with translated():
-            found = cast("Mapping[str, str]", self.client.hgetall(self._key("workers")))
-        living_since = self.now() - LIFE_MS
+            found = cast("Mapping[str, str]", self._scripts.client.hgetall(self._scripts.key("workers")))
+        living_since = self._scripts.now() - LIFE_MS
         records = [_record(worker_id, orjson.loads(text)) for worker_id, text in found.items()]
         return sorted((record for record in records if record.at > living_since), key=lambda one: one.started_at)
 

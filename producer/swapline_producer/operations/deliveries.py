@@ -68,12 +68,12 @@ def read(ledger: Ledger, record_ids: Iterable[str]) -> Iterator[DeliveryOutcome]
     wanted = list(record_ids)
     jobs = [record_id for record_id in wanted if not is_batch(record_id)]
     for place in range(0, len(jobs), CHUNK):
-        for job in ledger.get_many(jobs[place : place + CHUNK]):
+        for job in ledger.jobs.get_many(jobs[place : place + CHUNK]):
             if job.spec.webhook_url is not None and job.state in EVENT_OF:
                 yield DeliveryOutcome(job.job_id, job, job.tenant, job.spec.webhook_url, EVENT_OF[job.state])
     for record_id in wanted:
         if is_batch(record_id):
-            batch = ledger.completed_batch(*batch_and_tenant(record_id))
+            batch = ledger.batches.completed(*batch_and_tenant(record_id))
             if batch is not None:
                 yield DeliveryOutcome(
                     batch.record_id, batch, batch.tenant, batch.webhook_url, EventType.BATCH_COMPLETED
@@ -85,7 +85,7 @@ def given_up(ledger: Ledger, since: int = 0) -> list[str]:
     return [
         record_id
         for batches in (False, True)
-        for record_id in ledger.troubled_ids("dead", limit=-1, since=since, batches=batches)
+        for record_id in ledger.webhooks.failing_ids("dead", limit=-1, since=since, batches=batches)
     ]
 
 
@@ -97,7 +97,7 @@ class Replay:
         self._ledger = ledger
         self._on_call = on_call
         self._dry_run = dry_run
-        self._disabled = {one.endpoint_id for one in ledger.endpoints(limit=0) if one.disabled_at is not None}
+        self._disabled = {one.endpoint_id for one in ledger.webhooks.endpoints(limit=0) if one.disabled_at is not None}
         self.counts: Counter[str] = Counter({"replayed": 0, "endpoint_disabled": 0, "moved_on": 0})
         self.endpoints: Counter[str] = Counter()
         """Disabled endpoints that kept some from going, and how many."""

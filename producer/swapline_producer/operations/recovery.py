@@ -62,7 +62,7 @@ class Recovery:
 
         Raises JobNotFound, NotPossible where the job is not HELD or the id is none, VendorIdInUse.
         """
-        job = self._ledger.get(job_id)
+        job = self._ledger.jobs.get(job_id)
         if job.state is not State.HELD:
             raise NotPossible(f"Job {job_id} is {job.state}, not HELD; `swapline jobs list --state HELD` shows those.")
         if problem := vendor_id_problem(vendor_job_id) or _typed_problem(vendor_job_id):
@@ -87,7 +87,7 @@ class Recovery:
 
     def probe(self) -> Probe:
         """Have a job submitted now, where the submission breaker is open. Raises LedgerUnavailable."""
-        found = self._ledger.probe()
+        found = self._ledger.limits.probe()
         self._publisher.send(found.granted)
         return found
 
@@ -97,7 +97,7 @@ class Recovery:
         From poll or finalize: ask the vendor for its id again and store its pictures; from notify: deliver again.
         Raises JobNotFound, NotPossible, StorageError.
         """
-        job = self._ledger.get(job_id)
+        job = self._ledger.jobs.get(job_id)
         return self._move(job, self._change(job, step, accept_charge=accept_charge))
 
     def replay_many(
@@ -120,15 +120,15 @@ class Recovery:
     def replayable(self, job_ids: Iterable[str], step: Step) -> Iterator[Replayed]:
         """Which of these jobs could be run again from a step. Moves nothing. Raises JobNotFound, StorageError."""
         for job_id in job_ids:
-            self._ledger.get(job_id)
-            yield from self._judged([*self._ledger.replay_facts([job_id], step)], step)
+            self._ledger.jobs.get(job_id)
+            yield from self._judged([*self._ledger.summaries.replay_facts([job_id], step)], step)
 
     def _would_fit(self, wanted: JobFilter, step: Step, *, again: bool) -> Iterator[Replayed]:
         """The same as a replay, of no more of each job than it takes: there may be a million."""
         possible = set(wanted.possible_states())
-        for page in self._ledger.pages(wanted, limit=PAGE_DRY):
+        for page in self._ledger.search.pages(wanted, limit=PAGE_DRY):
             for chunk in _chunks(page, CHUNK_DRY):
-                found = self._ledger.replay_facts(chunk, step)
+                found = self._ledger.summaries.replay_facts(chunk, step)
                 fresh = []
                 for job in found:
                     if job.state not in possible:  # it has moved in this moment
@@ -140,14 +140,14 @@ class Recovery:
                 yield from self._judged(fresh, step)
 
     def _judged(self, jobs: list[ReplayFacts], step: Step) -> Iterator[Replayed]:
-        superseded = self._ledger.superseded([job.job_id for job in jobs]) if step is Step.SUBMIT else {}
+        superseded = self._ledger.summaries.superseded([job.job_id for job in jobs]) if step is Step.SUBMIT else {}
         for job in jobs:
             yield Replayed(job.job_id, self._problem(job, step, superseded.get(job.job_id)))
 
     def _problem(self, job: ReplayFacts, step: Step, superseded_by: str | None) -> str | None:
         try:
             looked_for = step in FROM_VENDOR and job.state is State.SUCCEEDED
-            stored = looked_for and self._is_stored(self._ledger.get(job.job_id))
+            stored = looked_for and self._is_stored(self._ledger.jobs.get(job.job_id))
         except (NotPossible, JobNotFound) as error:
             return str(error)
         return replays.refusal(job, step, superseded_by=superseded_by, stored=stored)
@@ -172,13 +172,13 @@ class Recovery:
         return self._move(job, replays.from_notify(job))
 
     def _fitting(self, wanted: JobFilter) -> Iterator[Job]:
-        for page in self._ledger.pages(wanted, limit=PAGE):
+        for page in self._ledger.search.pages(wanted, limit=PAGE):
             for chunk in _chunks(page, CHUNK):
-                yield from (job for job in self._ledger.get_many(chunk) if wanted.fits(job))
+                yield from (job for job in self._ledger.jobs.get_many(chunk) if wanted.fits(job))
 
     def _change(self, job: Job, step: Step, *, accept_charge: bool) -> Change:
         if step is Step.SUBMIT:
-            superseded_by = self._ledger.superseded([job.job_id]).get(job.job_id)
+            superseded_by = self._ledger.summaries.superseded([job.job_id]).get(job.job_id)
             return replays.from_submit(job, accept_charge=accept_charge, superseded_by=superseded_by)
         if step in FROM_VENDOR:
             return replays.from_vendor(job, step, stored=job.state is State.SUCCEEDED and self._is_stored(job))
@@ -195,19 +195,19 @@ class Recovery:
     def notify_batch_again(self, record_id: str) -> Batch:
         """Send the webhook of a completed batch once more, under the same id. Raises BatchNotFound, NotPossible."""
         name, tenant = batch_and_tenant(record_id)
-        batch = self._ledger.completed_batch(name, tenant)
+        batch = self._ledger.batches.completed(name, tenant)
         if batch is None:
             raise BatchNotFound(f"There is no batch {name!r} of tenant {tenant!r} that is completed and has a webhook.")
         fields: dict[str, FieldValue] = {"notification": Notification.PENDING, "notify_attempts": 0}
         data: dict[str, JsonValue] = {"from": Step.NOTIFY}
         change = Change(to=State.SUCCEEDED, fields=fields, due_in=0, note="replayed", data=data, count={"replayed": 1})
-        written = self._ledger.advance_batch(batch, change, token=new_token())
+        written = self._ledger.batches.advance(batch, change, token=new_token())
         if written is None:
             raise NotPossible(f"Batch {name} has moved on in this moment; look at it again.")
         return batch.model_copy(update={**fields, "version": written[0]})
 
     def _move(self, job: Job, change: Change) -> Job:
-        advanced = self._ledger.advance(job, change)
+        advanced = self._ledger.transitions.advance(job, change)
         if advanced is None:
             raise NotPossible(f"Job {job.job_id} has moved on in this moment; look at it again.")
         self._publisher.send(advanced.granted)

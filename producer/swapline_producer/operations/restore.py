@@ -56,16 +56,16 @@ def after_restore(ledger: Ledger, storage: Storage, *, only_look: bool = False) 
     Raises NotPossible while workers run, LedgerUnavailable and StorageError: then nothing is submitted until it has
     been run again to its end.
     """
-    ago = ledger.since_last_claim()
+    ago = ledger.stats.since_last_claim()
     if ago is not None and ago < SILENCE:
         raise NotPossible(
             f"A worker runs: it claimed jobs {ago / 1000:.0f} s ago. Stop every worker, then run it again."
         )
     if only_look:
         return _Settling(ledger, storage, changes=False).run()
-    ledger.suspend_slots()  # no slot is given to a job while it is decided what to do with it
+    ledger.limits.suspend_slots()  # no slot is given to a job while it is decided what to do with it
     done = _Settling(ledger, storage, changes=True).run()
-    ledger.resume_slots()
+    ledger.limits.resume_slots()
     return done
 
 
@@ -77,10 +77,10 @@ class _Settling:
         self._done = Restored()
 
     def run(self) -> Restored:
-        ids = [(state, job_id) for state in OPEN for job_id in self._ledger.list_ids(state, limit=10**9)]
+        ids = [(state, job_id) for state in OPEN for job_id in self._ledger.jobs.list_ids(state, limit=10**9)]
         with ThreadPoolExecutor(READERS, thread_name_prefix="swapline-receipts") as pool:
             for first in range(0, len(ids), PAGE):
-                jobs = self._ledger.get_many([job_id for _, job_id in ids[first : first + PAGE]])
+                jobs = self._ledger.jobs.get_many([job_id for _, job_id in ids[first : first + PAGE]])
                 for job, receipt in zip(jobs, pool.map(partial(find_receipt, self._storage), jobs), strict=True):
                     self._settle(job, receipt)
         return self._done
@@ -94,7 +94,7 @@ class _Settling:
             self._done.looked_at_again.append(job.job_id)
 
     def _write(self, job: Job, change: Change, done: list[str]) -> None:
-        if not self._changes or self._ledger.advance(job, change) is not None:
+        if not self._changes or self._ledger.transitions.advance(job, change) is not None:
             done.append(job.job_id)
 
 

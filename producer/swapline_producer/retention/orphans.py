@@ -87,7 +87,7 @@ class Janitor:
         """Continue where the last call of any worker stopped, and list what is found for deletion."""
         findings = Findings()
         problems = [problem for area in AREAS if (problem := self._next_of(area, findings))]
-        self._ledger.let_go(findings.names)
+        self._ledger.retention.add_unneeded(findings.names)
         if problems:
             raise problems[0]
         return findings
@@ -95,10 +95,10 @@ class Janitor:
     def _next_of(self, area: str, findings: Findings) -> StorageError | None:
         """Look at the next part of an area; return why that cannot be, so that it holds up no other."""
         try:
-            last = self._examine(area, self._ledger.crawled_to(area), PART, findings)
+            last = self._examine(area, self._ledger.retention.crawled_to(area), PART, findings)
         except StorageError as error:
             return error
-        self._ledger.crawled_to(area, last or "")
+        self._ledger.retention.crawled_to(area, last or "")
         return None
 
     def abandoned(self) -> int:
@@ -113,7 +113,7 @@ class Janitor:
             if room > 0:
                 findings.cut_short |= self._examine(area, "", room, findings) is not None
         if not dry:
-            self._ledger.let_go(findings.names)
+            self._ledger.retention.add_unneeded(findings.names)
             findings.abandoned = self.abandoned()
         return findings
 
@@ -133,7 +133,7 @@ class Janitor:
 
     def _inputs(self, found: Iterable[StoredObject]) -> Iterator[tuple[str, int]]:
         digests = [one.key.partition("/")[2] for one in found if self._is_old(one)]
-        for digest in self._ledger.unknown_inputs(digests):
+        for digest in self._ledger.retention.unknown_inputs(digests):
             yield f"{INPUTS}/{digest}", 1
 
     def _results(self, found: Iterable[StoredObject]) -> Iterator[tuple[str, int]]:
@@ -142,7 +142,7 @@ class Janitor:
             for folder, objects in groupby(found, partial(_folder, parts=FOLDER_PARTS))
             if folder.count("/") == FOLDER_PARTS - 1
         }
-        known = self._ledger.facts([folder.rpartition("/")[2] for folder in folders])
+        known = self._ledger.retention.orphan_facts([folder.rpartition("/")[2] for folder in folders])
         for (folder, objects), facts in zip(folders.items(), known, strict=True):
             old = all(map(self._is_old, objects))
             over = self._result_ttl is not None and all(self._is_old(one, self._result_ttl) for one in objects)

@@ -79,31 +79,31 @@ class Purge:
             if self._dry and not selector.job_ids:
                 self._count(page, report)
                 continue
-            found = self._ledger.get_many(page)
+            found = self._ledger.jobs.get_many(page)
             self._purge([job for job in found if _is_meant(job, selector)], selector.why, report)
             if selector.job_ids:
                 report.unknown += sorted(set(page) - {job.job_id for job in found})
         self._forgotten(selector, report)
         if selector.tenant is not None and not self._dry:
-            self._ledger.forget_tenant(selector.tenant)
-            self._ledger.forget_endpoints(selector.tenant)
+            self._ledger.retention.forget_tenant(selector.tenant)
+            self._ledger.webhooks.forget_endpoints(selector.tenant)
         return report
 
     def keep_promises(self, job_ids: Iterable[str]) -> None:
         """Purge those that have ended of the jobs that were promised to be purged."""
         for page in _pages(job_ids):
-            self._purge(self._ledger.get_many(page), "job", Report())
+            self._purge(self._ledger.jobs.get_many(page), "job", Report())
 
     def _ids(self, selector: PurgeSelector) -> list[str]:
         """All ids first: what is purged leaves the indexes that are read here."""
         states = tuple(FINISHED) if selector.before is not None else ()
         tenants = (selector.tenant,) if selector.tenant is not None else ()
         wanted = JobFilter(states=states, tenants=tenants, accepted_before=selector.before)
-        return self._ledger.find(wanted, limit=sys.maxsize)
+        return self._ledger.search.find(wanted, limit=sys.maxsize)
 
     def _count(self, job_ids: list[str], report: Report) -> None:
         """What would go, without reading the jobs whole: there may be a million of them."""
-        for job_id, weight in zip(job_ids, self._ledger.weigh(job_ids), strict=True):
+        for job_id, weight in zip(job_ids, self._ledger.summaries.weigh(job_ids), strict=True):
             if weight is None:  # it has gone in this moment
                 continue
             report.webhooks += weight.notification is Notification.PENDING
@@ -132,16 +132,16 @@ class Purge:
         return purged
 
     def _forget(self, job: Job, why: str) -> bool:
-        first = self._ledger.purge(job, why)
+        first = self._ledger.retention.purge(job, why)
         if first.state is None:
             return True
         try:
             cancel(self._ledger, self._publisher, job.job_id)
-            return self._ledger.purge(self._ledger.get(job.job_id), why).state is None
+            return self._ledger.retention.purge(self._ledger.jobs.get(job.job_id), why).state is None
         except JobNotFound:  # another process purged it meanwhile
             return True
         except NotPossible:  # it has ended in this moment
-            return self._ledger.purge(job, why).state is None
+            return self._ledger.retention.purge(job, why).state is None
 
     def _forgotten(self, selector: PurgeSelector, report: Report) -> None:
         """Results whose jobs the ledger has forgotten: they are found by their names alone."""
@@ -158,11 +158,13 @@ class Purge:
         report.unknown = [job_id for job_id in report.unknown if job_id not in ids]
         if not self._dry and keys:
             self._storage.delete(keys)
-            self._ledger.bury(ids, selector.why)
+            self._ledger.retention.bury(ids, selector.why)
 
     def _strays(self, selector: PurgeSelector, report: Report) -> Iterator[tuple[str, str]]:
         wanted = set(report.unknown)
-        known = lru_cache(2)(lambda job_id: self._ledger.facts([job_id])[0].state is not None)  # keys come by folder
+        known = lru_cache(2)(
+            lambda job_id: self._ledger.retention.orphan_facts([job_id])[0].state is not None
+        )  # keys come by folder
         for found in self._storage.list(f"{RESULTS}/{selector.tenant}" if selector.tenant else RESULTS):
             parts = found.key.split("/")
             if len(parts) <= FOLDER_PARTS or (selector.job_ids and parts[FOLDER_PARTS - 1] not in wanted):

@@ -29,7 +29,7 @@ def check_store(ledger: Ledger, storage: Storage, *, adopt: bool = False, dry: b
 
     With `dry` nothing is written. Raises WrongOwner, StorageUnavailable.
     """
-    mine, has_store = ledger.installation(None if dry else secrets.token_hex(8))
+    mine, has_store = ledger.accounts.installation(None if dry else secrets.token_hex(8))
     mark = orjson.dumps({"installation": mine})
     if adopt and not dry:
         storage.put(OWNER, mark, "application/json")
@@ -41,7 +41,7 @@ def check_store(ledger: Ledger, storage: Storage, *, adopt: bool = False, dry: b
         found = _read(storage)
     if found == mark:
         if not has_store and not dry:
-            ledger.has_store()
+            ledger.accounts.has_store()
     elif not adopt:
         raise WrongOwner(_sentence(found))
 

@@ -85,10 +85,10 @@ class Sweep:
         """Take, delete and confirm one round; return what is gone, and why others are not."""
         # A process that was suspended here for long must not delete what has been stored anew since.
         until = self._clock() + BEGIN_BY * self._timeout
-        taken = self._ledger.take_unneeded(lease=LEASE * self._timeout, limit=ROUND, only=only, every=every)
+        taken = self._ledger.retention.take_unneeded(lease=LEASE * self._timeout, limit=ROUND, only=only, every=every)
         gone, problem = self._deleted(taken.names, until)
         taken = taken._replace(names=gone)
-        self._ledger.confirm_deleted(taken)
+        self._ledger.retention.confirm_deleted(taken)
         return taken, problem
 
     def _deleted(self, names: list[str], until: float) -> tuple[list[str], StorageError | None]:

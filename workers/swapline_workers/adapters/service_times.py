@@ -44,7 +44,7 @@ class LearnedTimes:
 
     def _read(self, kind: str, known: Histogram | None) -> Histogram | None:
         try:
-            own, all_kinds = map(Histogram, self._ledger.histograms([kind, self._every_kind]))
+            own, all_kinds = map(Histogram, self._ledger.stats.histograms([kind, self._every_kind]))
         except LedgerUnavailable as error:
             log.warning("the schedule stays as it was: %s", error)
             times = known

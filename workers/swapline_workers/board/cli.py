@@ -73,7 +73,7 @@ def _app(settings: BoardSettings, root_path: str) -> ASGIApp:
     from swapline_workers.web.basic_auth import BasicAuth  # noqa: PLC0415 -- as above
 
     storage = open_storage(settings.storage_url, timeout=STORE_WITHIN) if settings.storage_url else None
-    ledger = Ledger(connect(settings.redis_url), settings.key_prefix, keep=settings.job_ttl)
+    ledger = Ledger(connect(settings.redis_url), settings.key_prefix, record_ttl=settings.job_ttl)
     return build_board(ledger, storage, BasicAuth([(settings.board_user, settings.password)]), root_path=root_path)
 
 

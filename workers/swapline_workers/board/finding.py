@@ -72,16 +72,16 @@ def find(ledger: Ledger, question: str) -> Found:
     text = found.question
     if not text:
         return found
-    if "\0" not in text and ledger.fields([text], ["state"])[0]["state"] is not None:
+    if "\0" not in text and ledger.occupancy.fields([text], ["state"])[0]["state"] is not None:
         found.job_id = text
         return found
-    latest = ledger.newest(State, limit=LATEST)
+    latest = ledger.occupancy.newest(State, limit=LATEST)
     found.polled_at = len(latest)
-    have = ledger.fields((entry.job_id for entry in latest), ("tenant", "vendor_job_id"))
+    have = ledger.occupancy.fields((entry.job_id for entry in latest), ("tenant", "vendor_job_id"))
     tenants = {one["tenant"] for one in have if one["tenant"]}
     named = _of_tenants(text, tenants)
     found.batches = _batches(ledger, named)
-    found.by_key = rows_of(ledger, ledger.holders((tenant, key) for key, tenant in named))
+    found.by_key = rows_of(ledger, ledger.occupancy.holders((tenant, key) for key, tenant in named))
     found.by_vendor_id = _some(ledger, (e for e, one in zip(latest, have, strict=True) if one["vendor_job_id"] == text))
     if TENANT.fullmatch(text):
         found.by_tenant = _some(ledger, (e for e, one in zip(latest, have, strict=True) if one["tenant"] == text))
@@ -95,7 +95,7 @@ def _some(ledger: Ledger, entries: Iterable[Entry]) -> list[Row]:
 
 
 def _batches(ledger: Ledger, named: list[tuple[str, str]]) -> list[BatchSize]:
-    sizes = ledger.batch_sizes(named)
+    sizes = ledger.occupancy.batch_sizes(named)
     return [BatchSize(tenant, name, jobs) for (name, tenant), jobs in zip(named, sizes, strict=True) if jobs]
 
 

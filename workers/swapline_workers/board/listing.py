@@ -148,14 +148,14 @@ def listing(ledger: Ledger, filters: Filters, *, page: int = PAGE) -> Listing:
 
 
 def _fitting(ledger: Ledger, filters: Filters, entries: list[Entry]) -> list[Entry]:
-    have = ledger.fields((entry.job_id for entry in entries), TRAITS)
+    have = ledger.occupancy.fields((entry.job_id for entry in entries), TRAITS)
     return [entry for entry, traits in zip(entries, have, strict=True) if filters.wants(traits)]
 
 
 def rows_of(ledger: Ledger, entries: Iterable[Entry]) -> list[Row]:
     """Read the jobs of some entries; those that are gone are left out."""
     wanted = list(entries)
-    return list(_rows(wanted, ledger.fields((entry.job_id for entry in wanted), FIELDS)))
+    return list(_rows(wanted, ledger.occupancy.fields((entry.job_id for entry in wanted), FIELDS)))
 
 
 def _rows(entries: list[Entry], found: list[dict[str, str | None]]) -> Iterator[Row]:
@@ -180,12 +180,12 @@ def _rows(entries: list[Entry], found: list[dict[str, str | None]]) -> Iterator[
 def _entries(ledger: Ledger, filters: Filters, before: Entry | None, limit: int) -> list[Entry]:
     """The next entries of the smallest index that has all the wanted jobs."""
     if filters.batch and filters.tenant:
-        return ledger.newest_of_batch(filters.batch, filters.tenant, before=before, limit=limit)
+        return ledger.occupancy.newest_of_batch(filters.batch, filters.tenant, before=before, limit=limit)
     if filters.line:
         priorities = (filters.priority,) if filters.priority else tuple(Priority)
-        return ledger.newest_waiting(filters.tenant, priorities, before=before, limit=limit)
+        return ledger.occupancy.newest_waiting(filters.tenant, priorities, before=before, limit=limit)
     states = filters.states or ((*WITHOUT_SUCCESS, State.HELD) if filters.code else tuple(State))
-    return ledger.newest(states, before=before, limit=limit)
+    return ledger.occupancy.newest(states, before=before, limit=limit)
 
 
 def _one_of(kind: type[Word], name: str, value: str) -> Word:

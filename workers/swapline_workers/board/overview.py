@@ -92,26 +92,26 @@ class Whole:
 
 def whole(ledger: Ledger) -> Whole:
     """Read it: some ten round trips, none of which grows with the number of jobs."""
-    states, slots, counters = ledger.census(), ledger.slots(), ledger.counters()
-    credits_, clocks = ledger.credits(), ledger.live_clocks(since=slots.at - MINUTE)
+    states, slots, counters = ledger.stats.census(), ledger.limits.slots(), ledger.stats.counters()
+    credits_, clocks = ledger.limits.credits(), ledger.occupancy.live_dispatchers(since=slots.at - MINUTE)
     return Whole(
         states=states,
         slots=slots,
-        occupants=ledger.occupants(),
-        lines=ledger.lines(),
+        occupants=ledger.occupancy.occupants(),
+        lines=ledger.occupancy.lines(),
         clocks=clocks,
-        last_hour=ledger.came_since(slots.at - HOUR, sorted(FINISHED)),
+        last_hour=ledger.occupancy.came_since(slots.at - HOUR, sorted(FINISHED)),
         counters=counters,
         credits=credits_,
         codes=_codes(ledger, counters),
-        latest=rows_of(ledger, ledger.newest(State, limit=LATEST)),
+        latest=rows_of(ledger, ledger.occupancy.newest(State, limit=LATEST)),
         notices=_notices(states, slots, credits_, clocks),
     )
 
 
 def _codes(ledger: Ledger, counters: dict[str, int]) -> list[Code]:
-    ids = [entry.job_id for entry in ledger.newest(WITHOUT_SUCCESS, limit=RECENT_FAILURES)]
-    latest = Counter(code for _, code, _ in ledger.outlines(ids) if code)
+    ids = [entry.job_id for entry in ledger.occupancy.newest(WITHOUT_SUCCESS, limit=RECENT_FAILURES)]
+    latest = Counter(code for _, code, _ in ledger.summaries.outlines(ids) if code)
     in_all = {name.removeprefix("failed."): number for name, number in counters.items() if name.startswith("failed.")}
     codes = [Code(code, latest[code], in_all.get(code, latest[code])) for code in {*latest, *in_all}]
     return sorted(codes, key=lambda one: (-one.latest, -one.in_all, one.code))

@@ -55,8 +55,8 @@ class Pages:
 
     def job(self, request: Request) -> Response:
         """One job."""
-        job = self._ledger.get(request.path_params["job_id"])
-        told = story(job, self._ledger.events(job.job_id), self._ledger.now())
+        job = self._ledger.jobs.get(request.path_params["job_id"])
+        told = story(job, self._ledger.jobs.events(job.job_id), self._ledger.now())
         return self._page(request, "job.html", story=told, job=job, here="jobs", **self._pictures(job))
 
     def search(self, request: Request) -> Response:
@@ -70,7 +70,7 @@ class Pages:
 
     def picture(self, request: Request) -> Response:
         """A small picture of what came in (`input`) or what came out (`0`, `1`, …)."""
-        job = self._ledger.get(request.path_params["job_id"])
+        job = self._ledger.jobs.get(request.path_params["job_id"])
         key = _key(job, request.path_params["which"])
         if key is None or self._thumbnails is None:
             return PlainTextResponse("There is no such picture.", HTTPStatus.NOT_FOUND)

@@ -54,7 +54,7 @@ def steps(settings: WorkerSettings) -> Iterator[Finding]:
 def _known(settings: WorkerSettings) -> int:
     """How many worker processes the ledger has heard of in the last minute."""
     with connect(settings.redis_url, timeout=PATIENCE) as client:
-        return len(Ledger(client, settings.key_prefix, keep=settings.job_ttl).clocks())
+        return len(Ledger(client, settings.key_prefix, record_ttl=settings.job_ttl).stats.dispatchers())
 
 
 def _broker_answers(settings: WorkerSettings) -> bool:

@@ -198,7 +198,7 @@ def build_services(settings: WorkerSettings) -> WorkerServices:
         pictures=tracing.calls(_pictures(settings, storage, ledger), "", PICTURE_SPANS),
         memory=memory,
         webhooks=tracing.calls(_webhooks(settings), "", {"deliver": "POST webhook"}),
-        endpoints=ledger,
+        endpoints=ledger.webhooks,
         bulkhead=bulkhead,
         times=LearnedTimes(ledger, EVERY_KIND),
         policy=_policy(settings),
@@ -247,7 +247,7 @@ def _housekeeping(
         Sweep(ledger, storage, timeout=settings.storage_timeout),
         Purge(ledger, publisher, storage),
         Janitor(ledger, storage, result_ttl=settings.result_ttl),
-        ledger.claim_periodic_task,
+        ledger.retention.claim_periodic_task,
         StoreProbe(ledger, storage, timeout=settings.storage_timeout),
         store_guard.check,
     )
@@ -286,7 +286,7 @@ def _pictures(settings: WorkerSettings, storage: Storage, ledger: Ledger) -> Pic
     """A folder is read when an input is needed: that takes 0.1 ms, less than asking the ledger who is next."""
     if urlsplit(settings.storage_url).scheme == "file":
         return PictureStore(storage)
-    return ReadAhead(storage, ledger.front)
+    return ReadAhead(storage, ledger.jobs.next_inputs)
 
 
 def _webhooks(settings: WorkerSettings) -> WebhookSender:

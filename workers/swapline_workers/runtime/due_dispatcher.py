@@ -151,7 +151,7 @@ class DueDispatcher(threading.Thread):
             return self._renew_every if self._retired else min(self._renew_every, settling)
         self._check()
         self._forget_past_moments()
-        claimed = self._ledger.claim(ROUTES, dispatcher=self._id, limit=LIMIT)
+        claimed = self._ledger.transitions.claim(ROUTES, dispatcher=self._id, limit=LIMIT)
         self._ahead = claimed.at - time.monotonic() * 1000
         self._found()
         self._publisher.send(claimed.messages)
@@ -191,7 +191,7 @@ class DueDispatcher(threading.Thread):
         unanswered = self.away and self._claims_from is None  # asked with nothing in hand, too: does it answer?
         if unanswered or now >= self._renew_at:
             if unanswered or leased_jobs:
-                self._ledger.renew(leased_jobs)
+                self._ledger.transitions.renew(leased_jobs)
             self._renew_at = now + self._renew_every
 
     def _forget_past_moments(self) -> None:

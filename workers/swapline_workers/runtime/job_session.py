@@ -92,13 +92,13 @@ class LedgerSession:
     @contextmanager
     def batch_in_hand(self, record_id: str, version: int) -> Generator[OpenedBatch | None]:
         """The same for a batch that is completed, by its record's id."""
-        with self._taken(record_id, version, self._ledger.open_batch) as opened:
+        with self._taken(record_id, version, self._ledger.batches.open) as opened:
             yield opened
 
     @contextmanager
     def _taken(self, job_id: str, version: int, take: Callable[[str, int], InHand | None]) -> Generator[InHand | None]:
         if self.closed:
-            self._ledger.release([(job_id, version)])
+            self._ledger.transitions.release([(job_id, version)])
             yield None
             return
         if self._have(job_id, version):
@@ -129,7 +129,7 @@ class LedgerSession:
 
     def _compare(self, job_id: str, here: int) -> None:
         """Log where the ledger has lost what this process wrote; a message of an older version is only late."""
-        there = self._ledger.version_of(job_id)
+        there = self._ledger.jobs.version_of(job_id)
         if there is not None and there < here:
             log.warning(
                 "ledger is behind this worker: job %s has version %d here and %d there; what is known here is written "
@@ -141,7 +141,7 @@ class LedgerSession:
             )
 
     def _open(self, job_id: str, version: int) -> Opened | None:
-        return self._remembered(job_id, version) or self._ledger.open(job_id, version)
+        return self._remembered(job_id, version) or self._ledger.transitions.open(job_id, version)
 
     def _remembered(self, job_id: str, version: int) -> Opened | None:
         """A job that this process moved to this turn itself, and whose record it need not read: once for each turn.
@@ -182,21 +182,21 @@ class LedgerSession:
 
     def release(self, jobs: Iterable[tuple[str, int]]) -> Released:
         """Make jobs, given as (job id, turn), due at once for others, but for paid calls under way."""
-        return self._ledger.release(jobs)
+        return self._ledger.transitions.release(jobs)
 
     def advance(self, job: Job, change: Change) -> Job | None:
         """Write a change; None when somebody else was faster, or when the job ended here because it is canceled."""
         if change.fields.get("attempt_open"):
             self._paying.add(threading.get_ident())  # before asking: `close` comes before paid calls are counted
             if self.closed:
-                self._ledger.release([(job.job_id, job.version)])
+                self._ledger.transitions.release([(job.job_id, job.version)])
                 return None
         with self._under_way(job):
             return self._advance(job, change, new_token())
 
     def advance_batch(self, batch: Batch, change: Change) -> bool:
         """Write what became of a batch's webhook; False when somebody else was faster."""
-        written = self._ledger.advance_batch(batch, change, token=new_token())
+        written = self._ledger.batches.advance(batch, change, token=new_token())
         if written is None:
             return False
         version, due = written
@@ -222,7 +222,7 @@ class LedgerSession:
 
     def line_up(self, job: Job) -> Job | None:
         """Put a queued job in the waiting line; the job as it is afterwards."""
-        granted = self._ledger.line_up(job)
+        granted = self._ledger.transitions.line_up(job)
         if granted is None:
             return None
         mine = next((message for message in granted if message.job_id == job.job_id), None)
@@ -233,11 +233,11 @@ class LedgerSession:
 
     def mark_orphaned(self, job: Job) -> None:
         """Have what was written for a job looked at that has moved on meanwhile, or is gone."""
-        self._ledger.mark_orphaned(job)
+        self._ledger.retention.mark_orphaned(job)
 
     def reread(self, job: Job) -> Job:
         """The job as the ledger has it now, waiting for a ledger that is away."""
-        return self._patiently(lambda: self._ledger.get(job.job_id), job, {})
+        return self._patiently(lambda: self._ledger.jobs.get(job.job_id), job, {})
 
     def now(self) -> int:
         """UTC milliseconds by the ledger's clock, as it was last heard."""
@@ -282,7 +282,7 @@ class LedgerSession:
         heeding = apply_cancellation(job, change)
         if not lifecycle.allows(job.state, heeding.to):
             raise ValueError(f"the table has no way from {job.state} to {heeding.to}; see core/lifecycle.py")
-        advanced = self._ledger.advance(job, heeding, token=token)
+        advanced = self._ledger.transitions.advance(job, heeding, token=token)
         if advanced is None:
             return self._advance_canceled(job, change, token)
         self._after(advanced)
@@ -296,7 +296,7 @@ class LedgerSession:
     def _advance_canceled(self, job: Job, change: Change, token: str) -> Job | None:
         """Somebody else was faster; if all he did was to ask for the job's cancellation, it is still in our hand."""
         try:
-            found = self._ledger.get(job.job_id)
+            found = self._ledger.jobs.get(job.job_id)
         except JobNotFound:
             return None
         unmoved = (found.state, found.version) == (job.state, job.version)

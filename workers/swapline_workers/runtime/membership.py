@@ -67,7 +67,7 @@ class Membership:
     def show(self) -> None:
         """Show this worker. Raises WrongOwner, LedgerUnavailable."""
         vendor = vendor_of(self._settings, self._ledger)
-        joined = self._ledger.join(vendor, self._record.model_copy(update=self._facts(vendor)))
+        joined = self._ledger.workers.join(vendor, self._record.model_copy(update=self._facts(vendor)))
         self._tell(joined)
         if joined.limits.rescue_after is not None:
             self._rescue_after(joined.limits.rescue_after)
@@ -96,7 +96,7 @@ class Membership:
 
     def _try_to_leave(self) -> None:
         with suppress(LedgerUnavailable):
-            self._ledger.leave(self._record.worker_id)
+            self._ledger.workers.leave(self._record.worker_id)
 
     def _tell(self, joined: Joined) -> None:
         for name, before, now in joined.changes:

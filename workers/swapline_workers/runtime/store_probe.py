@@ -27,7 +27,7 @@ class StoreProbe:
 
     def run(self) -> None:
         """Make a probe if one is due. Raises LedgerUnavailable."""
-        if not self._ledger.store_probe_due(self._lease):
+        if not self._ledger.limits.store_probe_due(self._lease):
             return
         try:
             self._storage.put(PROBE, b"probe", "text/plain")
@@ -38,10 +38,10 @@ class StoreProbe:
                 error,
                 extra={"event_name": LogEvent.STORE_UNAVAILABLE},
             )
-            self._ledger.store_probed(str(error))
+            self._ledger.limits.store_probed(str(error))
         else:
             log.warning(
                 "a probe was stored: one job goes first, the others when its result is stored",
                 extra={"event_name": LogEvent.STORE_AVAILABLE},
             )
-            self._ledger.store_probed(None)
+            self._ledger.limits.store_probed(None)

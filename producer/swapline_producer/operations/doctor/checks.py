@@ -76,7 +76,7 @@ def _server(settings: ProducerSettings, timeout: float) -> Iterator[Finding]:
         for finding in examined("redis", lambda: of_redis.examine(client, settings.key_prefix)):
             answers &= finding.name != "redis" or finding.verdict is not Verdict.FAIL
             yield finding
-        ledger = Ledger(client, settings.key_prefix, keep=settings.job_ttl)
+        ledger = Ledger(client, settings.key_prefix, record_ttl=settings.job_ttl)
         for name, examine in EXAMINED:
             if answers:
                 yield from examined(name, lambda examine=examine: examine(ledger))  # type: ignore[misc]

@@ -41,7 +41,7 @@ def clock(ledger: Ledger, now: Callable[[], float] = time.time) -> Iterator[Find
 
 def workers(ledger: Ledger) -> Iterator[Finding]:
     """Whether anybody works: each worker's clock writes down when it last looked for what is due."""
-    silent_for = ledger.clocks()
+    silent_for = ledger.stats.dispatchers()
     alive = [seconds for seconds in silent_for if seconds < SILENT]
     start = "start one: `swapline worker`; jobs wait in the ledger meanwhile, and none is lost"
     if alive:
@@ -56,7 +56,7 @@ def workers(ledger: Ledger) -> Iterator[Finding]:
 
 def _outdated(ledger: Ledger) -> Iterator[Finding]:
     """Workers that were started before the vendor moved, or before the key was changed."""
-    account, living = ledger.account(), ledger.workers()
+    account, living = ledger.accounts.get(), ledger.workers.alive()
     if account is None or account.vendor.simulated:
         return
     right = (account.vendor.address, account.vendor.short_key)
@@ -68,7 +68,7 @@ def _outdated(ledger: Ledger) -> Iterator[Finding]:
 
 def limits(ledger: Ledger) -> Iterator[Finding]:
     """Whether all workers name the same limits, and whether some worker names those that count."""
-    counts, living = ledger.limits(), ledger.workers()
+    counts, living = ledger.limits.current(), ledger.workers.alive()
     values = {name: value for name, value in counts if value is not None}
     named = {name: {getattr(worker.limits, name) for worker in living} - {None} for name in values}
     disputed = [name for name, said in named.items() if len(said) > 1]
@@ -88,7 +88,7 @@ def limits(ledger: Ledger) -> Iterator[Finding]:
 
 def jobs(ledger: Ledger) -> Iterator[Finding]:
     """What stands still, and why."""
-    view, census = ledger.slots(), ledger.census()
+    view, census = ledger.limits.slots(), ledger.stats.census()
     waiting = f"{view.waiting:,} jobs wait, {len(view.in_flight)} of {view.cap} slots are in use"
     if view.paused:
         advice = "mend that; it goes on by itself, or at once by `swapline slots probe`"
@@ -102,7 +102,7 @@ def jobs(ledger: Ledger) -> Iterator[Finding]:
         yield warn("line", f"the vendor allows fewer than {view.limit}: {waiting}", "ask the vendor for the real cap")
     else:
         yield from _spent(ledger, waiting)
-    overdue = ledger.overdue()
+    overdue = ledger.stats.overdue()
     if overdue > LATE:
         yield fail("due", f"the job that is due longest is {overdue:.0f} s late", "start (more) workers; see `workers`")
     held = census[State.HELD]
@@ -115,7 +115,10 @@ def jobs(ledger: Ledger) -> Iterator[Finding]:
 
 def _untold(ledger: Ledger) -> Iterator[Finding]:
     """Webhooks that were given up, and receivers that are disabled."""
-    dead, disabled = ledger.trouble()["dead"], [one for one in ledger.endpoints() if one.disabled_at is not None]
+    dead, disabled = (
+        ledger.webhooks.failing_counts()["dead"],
+        [one for one in ledger.webhooks.endpoints() if one.disabled_at is not None],
+    )
     if disabled:
         found = f"{len(disabled):,} endpoints are disabled, and {dead:,} webhooks were given up"
         yield warn("webhooks", found, "`swapline webhooks endpoints`; `swapline webhooks enable` when they are well")
@@ -125,7 +128,7 @@ def _untold(ledger: Ledger) -> Iterator[Finding]:
 
 
 def _spent(ledger: Ledger, waiting: str) -> Iterator[Finding]:
-    spent = ledger.credits()
+    spent = ledger.limits.credits()
     if spent.per_day is not None and spent.spent >= spent.per_day:
         found = f"today's {spent.per_day:,} credits are spent; {waiting}"
         left = 24 - datetime.now(UTC).hour

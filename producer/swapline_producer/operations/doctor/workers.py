@@ -19,7 +19,7 @@ NO_WORKER = "no worker shows itself"
 
 def webhook_secrets(ledger: Ledger) -> Iterator[Finding]:
     """Whether the workers that send webhooks can sign them, and sign them alike."""
-    senders = [worker for worker in ledger.workers() if not worker.steps or "notify" in worker.steps.split(",")]
+    senders = [worker for worker in ledger.workers.alive() if not worker.steps or "notify" in worker.steps.split(",")]
     without = [worker for worker in senders if not worker.webhook_keys and not worker.tenant_keys]
     if not senders:
         yield unchecked(SECRETS, f"{NO_WORKER} that sends webhooks", "start one: `swapline worker`")
@@ -39,7 +39,7 @@ def webhook_secrets(ledger: Ledger) -> Iterator[Finding]:
 
 def store(ledger: Ledger) -> Iterator[Finding]:
     """Whether every worker reaches the store of this installation."""
-    living = ledger.workers()
+    living = ledger.workers.alive()
     wrong = [worker for worker in living if worker.store not in {"", "ok"}]
     urls = sorted({worker.storage_url for worker in living})
     if not living:
@@ -57,7 +57,7 @@ def store(ledger: Ledger) -> Iterator[Finding]:
 
 def shared_settings(ledger: Ledger) -> Iterator[Finding]:
     """Settings by which a single worker keeps or deletes what belongs to all."""
-    living = ledger.workers()
+    living = ledger.workers.alive()
     names = sorted({name for worker in living for name in worker.shared})
     for name in names:
         said = sorted({worker.shared.get(name, "none") for worker in living})

@@ -31,6 +31,10 @@ class AwayLedger:
     writes = False
     claims = 0
 
+    @property
+    def transitions(self) -> AwayLedger:
+        return self
+
     def renew(self, _jobs: Iterable[tuple[str, int]]) -> int:
         if not self.answers:
             raise LedgerUnavailable("Connection refused.")

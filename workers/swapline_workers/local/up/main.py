@@ -155,8 +155,8 @@ class _UpRun:
             ledger = Ledger(client, self._settings.key_prefix)
             vendor = vendor_of(self._settings, ledger)
             if self._options.adopt:
-                ledger.adopt(vendor)
-            ledger.join(vendor)
+                ledger.accounts.adopt(vendor)
+            ledger.workers.join(vendor)
 
     def _start_simulator(self) -> None:
         cap = self._settings.max_in_flight

@@ -37,9 +37,9 @@ def metrics(host: str | None, port: int, *, once: bool) -> None:
     # Two tries of two seconds each are over before Prometheus stops waiting for a scrape, which is after ten.
     ledger = Ledger(connect(settings.redis_url, timeout=2.0, retries=1), settings.key_prefix)
     if once:
-        ledger.figures()  # a ledger that is away is one sentence here, and exit code 1
+        ledger.stats.snapshot()  # a ledger that is away is one sentence here, and exit code 1
     registry = CollectorRegistry()
-    registry.register(SystemCollector(ledger.figures))
+    registry.register(SystemCollector(ledger.stats.snapshot))
     if once:
         click.echo(generate_latest(registry).decode(), nl=False)
         return
