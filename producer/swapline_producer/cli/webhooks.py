@@ -123,7 +123,8 @@ def endpoints(*, as_json: bool) -> None:
     """List the receivers that fail or are disabled, those that have failed longest first; healthy ones have no record.
 
     An endpoint is one tenant's URL without its query. It is disabled when it answers 410, or has failed for
-    SWAPLINE_WEBHOOK_DISABLE_AFTER without a success: its webhooks are then given up at once.
+    SWAPLINE_WEBHOOK_DISABLE_AFTER without a success: its webhooks are then given up at once. The record of an
+    endpoint expires SWAPLINE_JOB_TTL after its last failure; one that was disabled is then called again.
 
     \b
     Example: swapline webhooks endpoints --json

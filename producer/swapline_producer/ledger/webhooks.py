@@ -57,16 +57,19 @@ class FailingWebhooks(LedgerPart):
         return _endpoint(endpoint_id, fields) if fields else None
 
     def endpoints(self, *, limit: int = 1000) -> list[Endpoint]:
-        """The endpoints that fail or are disabled, those that have failed longest first; all with `limit` 0."""
+        """Return the endpoints that fail or are disabled, those that have failed longest first.
+
+        Of more than `limit` (0: no limit) those whose last failure is the latest.
+        """
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
-            ids = cast("list[str]", self._scripts.client.zrange(self._scripts.key("endpoints"), 0, limit - 1))
+            ids = cast(
+                "list[str]", self._scripts.client.zrange(self._scripts.key("endpoints"), 0, limit - 1, desc=True)
+            )
             for endpoint_id in ids:
                 pipe.hgetall(self._scripts.key("endpoint", endpoint_id))
-            found = dict(zip(ids, pipe.execute(), strict=True))
-            forgotten = [endpoint_id for endpoint_id, fields in found.items() if not fields]
-            if forgotten:
-                self._scripts.client.zrem(self._scripts.key("endpoints"), *forgotten)
-        return [_endpoint(endpoint_id, fields) for endpoint_id, fields in found.items() if fields]
+            found = zip(ids, pipe.execute(), strict=True)
+        endpoints = [_endpoint(endpoint_id, fields) for endpoint_id, fields in found if fields]
+        return sorted(endpoints, key=lambda endpoint: endpoint.failing_since)
 
     def endpoint_failed(self, endpoint: Endpoint, *, gone: bool, patience: float) -> bool:
         """Note a failed delivery; says whether the endpoint is disabled now.

@@ -24,6 +24,7 @@ end
 -- Count for the batch; `tally` is {finished = n, STATE = n, credits = n, …}.
 local function count_in_batch(name, tally)
   local record = key('job', batch_id(name))
+  if redis.call('EXISTS', record) == 0 then return end -- it has expired: a new record would never
   for what, by in pairs(tally) do redis.call('HINCRBY', record, what, by) end
 end
 

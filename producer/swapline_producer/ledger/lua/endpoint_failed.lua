@@ -3,7 +3,7 @@
 -- input.endpoint, input.tenant, input.address    its id, whose it is, what a person is shown of its URL
 -- input.error, input.status                      what the last attempt met
 -- input.gone, input.patience_ms                  it said 410; how long it may fail
--- input.keep_ms                                  how long a failing endpoint is remembered after its last failure
+-- input.keep_ms                                  how long its record is kept after its last failure
 -- Gives {disabled}: whether it is, now.
 
 local name = key('endpoint', input.endpoint)
@@ -18,6 +18,8 @@ if not disabled and (input.gone or at - tonumber(have[1]) >= input.patience_ms) 
   count('endpoints_disabled')
   disabled = true
 end
-if disabled then redis.call('PERSIST', name) else redis.call('PEXPIRE', name, text(input.keep_ms)) end
-redis.call('ZADD', key('endpoints'), 'NX', have[1], input.endpoint)
+redis.call('PEXPIRE', name, text(input.keep_ms)) -- a disabled one too: the next delivery then finds out anew
+redis.call('ZREMRANGEBYSCORE', key('endpoints'), '-inf', text(at))
+redis.call('ZADD', key('endpoints'), text(at + input.keep_ms), input.endpoint)
+redis.call('PEXPIRE', key('endpoints'), text(input.keep_ms))
 return answer({disabled = disabled and true or false})

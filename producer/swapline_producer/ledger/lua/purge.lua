@@ -44,7 +44,7 @@ local function leave_batch(name)
   local tally = {jobs = -1, finished = -1, ['state:' .. state] = -1, credits = -tonumber(have[6] or 0)}
   if have[9] then tally['code:' .. have[9]] = -1 end
   local whole, record = batch_id(name), key('job', batch_id(name))
-  if redis.call('EXISTS', record) == 1 then count_in_batch(name, tally) end
+  count_in_batch(name, tally)
   if redis.call('EXISTS', key('batch', name)) == 1 then return end
   if redis.call('HGET', record, 'notification') == 'PENDING' then bump('telling', -1) end
   for _, index in ipairs({'due', 'dead:batches', 'retrying:batches'}) do redis.call('ZREM', key(index), whole) end

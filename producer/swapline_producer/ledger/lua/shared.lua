@@ -44,7 +44,7 @@
 --   P:dead            zset    ID -> since when its webhook is given up (jobs)
 --   P:retrying        zset    ID -> when its webhook last failed; it is tried again (jobs)
 --   P:dead:batches, P:retrying:batches    the same for batches
---   P:endpoints       zset    ENDPOINT -> since when it fails (those that fail or are disabled only)
+--   P:endpoints       zset    ENDPOINT -> when its record expires (those that fail or are disabled only)
 --   P:endpoint:ID     hash    tenant, address, failing_since, failures, failed_at, error, status, disabled_at, reason
 --   P:done:ID         channel a job has finished
 --   P:inputs          hash    SHA-256 of an input -> how many jobs and holds may still need it
