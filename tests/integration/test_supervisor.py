@@ -290,6 +290,16 @@ def test_a_second_signal_kills_what_ignores_sigterm(tmp_path: Path, alive: int) 
     assert wait_until_all_are_gone(alive) == b""
 
 
+def test_a_second_signal_before_the_stop_begins_counts_and_raises_nothing(tmp_path: Path) -> None:
+    child = shell(tmp_path, "trap : TERM; echo up; while :; do sleep 0.02; done", stop_within=1000, quick_stop_within=0)
+    with Supervisor() as supervisor:
+        supervisor.start(child)
+        with pytest.raises(StopRequested):
+            signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+    assert child.poll() == -signal.SIGKILL
+
+
 @pytest.mark.parametrize(("quick_stop_within", "code"), [(30, 0), (0.1, -signal.SIGKILL)])
 def test_after_a_second_signal_a_child_has_the_time_that_it_must_have(
     tmp_path: Path, quick_stop_within: float, code: int

@@ -121,20 +121,19 @@ class Child:
     def stop(self) -> None:
         """Send SIGTERM, then SIGKILL after `stop_within`. Idempotent."""
         self.request_stop()
-        self.wait_stopped()
+        if self._popen is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._popen.wait(self.stop_timeout())
+            self.kill()  # not when a signal interrupts the wait: its handler decides
 
     def request_stop(self) -> None:
         """Send SIGTERM without waiting."""
         if self._popen is not None:
             self._popen.terminate()  # the leader only: it stops its own children in the right order
 
-    def wait_stopped(self, *, quick: bool = False) -> None:
-        """Wait `stop_within` or `quick_stop_within` seconds; then kill the group."""
-        if (popen := self._popen) is None:
-            return
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            popen.wait(self.program.quick_stop_within if quick else self.program.stop_within)
-        self.kill()  # not when a signal interrupts the wait: its handler decides
+    def stop_timeout(self, *, quick: bool = False) -> float:
+        """Return the seconds between SIGTERM and SIGKILL."""
+        return self.program.quick_stop_within if quick else self.program.stop_within
 
     def kill(self) -> None:
         """Kill the whole group with SIGKILL."""

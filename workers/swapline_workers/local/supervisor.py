@@ -5,8 +5,9 @@
         supervisor.start(worker, restart=Backoff())
         supervisor.run()            # until SIGINT, SIGTERM or SIGHUP
 
-No thread: the caller repeats `tick`, or calls `run`. A signal interrupts any wait, and the children stop in reverse
-order. A second signal shortens the wait, a third one kills. `death_pipe` ends the children when this process is killed.
+No thread: the caller repeats `tick`, or calls `run`. The first signal interrupts any wait, and the children stop in
+reverse order. Later ones raise nothing: the second shortens the wait, the third kills. `death_pipe` ends the children
+when this process is killed.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _TICK_INTERVAL_S = 0.1
 """Between two ticks of `run`."""
-_START_CHECK_INTERVAL_S = 0.005
-"""Between two readiness checks."""
+_CHECK_INTERVAL_S = 0.005
+"""Between two checks of children that start or stop."""
 _LIVENESS_INTERVAL_S = 5.0
 """Between two liveness checks."""
 
@@ -61,7 +62,7 @@ class Backoff:
 
 
 class StopMode(IntEnum):
-    """Each signal while stopping selects the next mode."""
+    """Each signal after the first selects the next mode."""
 
     GENTLE = 0
     """SIGTERM, and as long as each needs."""
@@ -93,6 +94,8 @@ class Supervisor:
         self._report = report
         self._watched: list[_Watched] = []
         self._groups = 0
+        self._stopping = False
+        self._later_signals = 0
         self._handlers: dict[int, Callable[[int, FrameType | None], object] | int] = {}
 
     def __enter__(self) -> Self:
@@ -101,7 +104,7 @@ class Supervisor:
             before = signal.getsignal(number)
             if before is not signal.SIG_IGN:
                 self._handlers[number] = before or signal.SIG_DFL
-                signal.signal(number, _request_stop)
+                signal.signal(number, self._on_signal)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -122,7 +125,7 @@ class Supervisor:
             self._watched.append(watched)  # before the launch, so that a signal stops it
             watched.child.launch()
         while not all([_is_ready(watched) for watched in group]):  # noqa: C419 -- a list: each must be checked
-            time.sleep(_START_CHECK_INTERVAL_S)
+            time.sleep(_CHECK_INTERVAL_S)
 
     def run(self) -> None:
         """Watch until a signal (StopRequested) or the end of a vital child (ChildFailed)."""
@@ -141,14 +144,37 @@ class Supervisor:
 
     def stop(self) -> None:
         """Stop all, the last group first."""
-        stop_mode = StopMode.GENTLE
+        self._stopping = True
         while self._watched:
             group = [watched.child for watched in self._watched if watched.group == self._watched[-1].group]
-            try:
-                _stop_group(group, stop_mode)
-                del self._watched[-len(group) :]
-            except StopRequested:
-                stop_mode = StopMode(min(stop_mode + 1, StopMode.KILL))
+            self._stop_group(group)
+            del self._watched[-len(group) :]
+
+    @property
+    def _stop_mode(self) -> StopMode:
+        return StopMode(min(self._later_signals, StopMode.KILL))
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        """Raise once: another exception at any later line would skip the rest of the stop."""
+        if self._stopping:
+            self._later_signals += 1
+            return
+        self._stopping = True
+        raise StopRequested(number)
+
+    def _stop_group(self, children: Sequence[Child]) -> None:
+        mode: StopMode | None = None
+        requested_at = 0.0
+        while running := [child for child in children if child.poll() is None]:
+            if mode is not self._stop_mode:
+                mode, requested_at = self._stop_mode, time.monotonic()
+                for child in running:
+                    child.request_stop()
+            for child in running:
+                timeout = child.stop_timeout(quick=mode is not StopMode.GENTLE)
+                if mode is StopMode.KILL or time.monotonic() - requested_at > timeout:
+                    child.kill()
+            time.sleep(_CHECK_INTERVAL_S)
 
     def _check(self, watched: _Watched) -> None:
         child, now = watched.child, time.monotonic()
@@ -187,17 +213,3 @@ class Supervisor:
 def _is_ready(watched: _Watched) -> bool:
     watched.starting = watched.starting and not watched.child.is_ready()
     return not watched.starting
-
-
-def _stop_group(children: Sequence[Child], stop_mode: StopMode) -> None:
-    for child in children:
-        if stop_mode is StopMode.KILL:
-            child.kill()
-        else:
-            child.request_stop()
-    for child in reversed(children):
-        child.wait_stopped(quick=stop_mode is not StopMode.GENTLE)
-
-
-def _request_stop(number: int, _frame: FrameType | None) -> None:
-    raise StopRequested(number)

@@ -62,16 +62,15 @@ def run_up(options: UpOptions) -> None:
         stack.enter_context(follower)
         supervisor = stack.enter_context(Supervisor(report=follower.report))
         run = _UpRun(options, folder, settings, supervisor, follower)
-        with suppress(StopRequested):
-            try:
-                run.start(sized, embedded=embedded)
-                supervisor.run()
-            except StopRequested:
-                follower.report(
-                    f"Stopping: workers finish the work in progress, for {settings.stop_grace:g} s at most. "
-                    "A second signal has them finish paid calls only, a third kills them."
-                )
-                _notify_systemd("STOPPING=1")
+        try:
+            run.start(sized, embedded=embedded)
+            supervisor.run()
+        except StopRequested:
+            follower.report(
+                f"Stopping: workers finish the work in progress, for {settings.stop_grace:g} s at most. "
+                "A second signal has them finish paid calls only, a third kills them."
+            )
+            _notify_systemd("STOPPING=1")
         supervisor.stop()
         follower.stop()
         follower.report("Everything has stopped; all data are kept.")
