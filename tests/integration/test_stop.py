@@ -54,7 +54,7 @@ def test_a_stopping_worker_finishes_what_it_has_in_hand(installation: Installati
         waited_for(lambda: "Warm shutdown" in worker.log())
         installation.vendor.control.finish()
         assert worker.child.wait(60) == 0
-    done = [name for name in names(producer, job_id) if name != "given back"]  # the next step's message, if it was read
+    done = [name for name in names(producer, job_id) if name != "released"]  # the next step's message, if it was read
     assert done[-1] == "completed"
     assert "in hand were given back" not in worker.log()
     with installation.worker():
@@ -83,7 +83,7 @@ def test_what_is_not_finished_within_the_grace_period_is_given_back_at_once(inst
     with installation.worker():
         ended = [producer.wait(job_id, timeout=50) for job_id in jobs]
     assert [job.state for job in ended] == [State.SUCCEEDED] * 3
-    assert sum(names(producer, job_id).count("given back") for job_id in jobs) >= 2
+    assert sum(names(producer, job_id).count("released") for job_id in jobs) >= 2
     assert "rescues" not in producer.ledger.stats.counters()
     assert installation.vendor.control.report().credits_spent == 6
 
@@ -99,7 +99,7 @@ def test_a_second_signal_gives_back_at_once(installation: Installation) -> None:
         waited_for(lambda: "Warm shutdown" in worker.log())
         assert worker.stop() == 0
     assert "stopped in haste: 1 jobs in hand were given back" in worker.log()
-    assert names(producer, job_id)[-1] == "given back"
+    assert names(producer, job_id)[-1] == "released"
     assert "rescues" not in producer.ledger.stats.counters()
 
 
@@ -135,7 +135,7 @@ def test_a_second_signal_gives_back_everything_but_a_paid_call(installation: Ins
         worker.child.terminate()
         waited_for(lambda: "Warm shutdown" in worker.log())
         worker.child.terminate()
-        waited_for(lambda: names(producer, polled)[-1] == "given back")
+        waited_for(lambda: names(producer, polled)[-1] == "released")
         assert producer.get(paying).attempt_open, "it was given back while the paid call was under way"
         assert worker.child.wait(60) == 0
     assert (producer.get(paying).state, producer.get(paying).credits) == (State.RUNNING, 2)
