@@ -11,7 +11,7 @@ BENCH_JOBS = $(if $(filter command,$(firstword $(origin JOBS))),--jobs $(JOBS))
 STAMP := .venv/.installed
 RUNTIME := .venv/.installed-runtime
 LOCKED := --no-header --no-emit-index-url --no-annotate --universal --generate-hashes --python-version 3.11
-PACKAGES := producer workers gateway simulator
+PACKAGES := producer workers simulator
 EDITABLE := $(addprefix -e ./,$(PACKAGES))
 
 # Where make was called from, for PHOTO=; the shell of a recipe only knows where the Makefile is.

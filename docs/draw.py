@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from swapline_gateway.settings import GatewaySettings
 from swapline_producer.contract import FINISHED, FailureCode, State
 from swapline_producer.contract.failures import FAILURES
 from swapline_workers.board.settings import BoardSettings
@@ -125,7 +124,6 @@ SECTIONS = {
     "Jobs": ("queue_ttl", "run_timeout", "on_ambiguous_submit", "rescue_after", "lost_after", "poll_"),
     "Webhooks": ("webhook_",),
     "What is kept": ("input_", "result_", "job_ttl"),
-    "The gateway": ("gateway_",),
     "Metrics, logs and pages": ("metrics_", "log_", "flower_", "board_"),
     "A worker process": ("",),
 }
@@ -146,13 +144,12 @@ MORE_ABOUT = {
     "log_format": "guides/logs-and-traces.md",
     "metrics_port": "guides/monitoring.md",
     "board_password": "guides/board.md",
-    "gateway_rate": "guides/gateway.md#limits",
 }
 
 
 def settings() -> str:
     """`docs/settings.md`."""
-    fields = {**WorkerSettings.model_fields, **BoardSettings.model_fields, **GatewaySettings.model_fields}
+    fields = {**WorkerSettings.model_fields, **BoardSettings.model_fields}
     page, shown = SETTINGS_HEAD, set()
     for heading, beginnings in SECTIONS.items():
         page += f"\n## {heading}\n\n| name | default | meaning |\n|---|---|---|\n"

@@ -19,7 +19,6 @@ FOLDERS = (
     "producer/swapline_producer/storage",
     "producer/swapline_producer/webhooks",
     "simulator",
-    "workers/swapline_workers/board",
     "workers/swapline_workers/local",
     "workers/swapline_workers/web",
 )

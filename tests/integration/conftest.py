@@ -1,11 +1,10 @@
-from support.gateways import gateway, gateway_settings
-from support.installation import installation, receiver, vendor
+from support.installation import both_ways, every_way, installation, receiver, vendor
 from support.servers import ledger, prefix, time, valkey
 from support.stores import real_s3_server, s3_server, storage
 
 __all__ = [
-    "gateway",
-    "gateway_settings",
+    "both_ways",
+    "every_way",
     "installation",
     "ledger",
     "prefix",

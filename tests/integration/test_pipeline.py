@@ -33,8 +33,9 @@ FILTER = UUID("6f0c1b1e-8f1e-4c3e-9f5e-0123456789ab")
 
 
 @pytest.fixture
-def worker(installation: Installation) -> Generator[Worker]:
+def worker(installation: Installation, every_way: tuple[str, str]) -> Generator[Worker]:
     with installation.worker() as running:
+        assert running.way == every_way
         yield running
 
 
@@ -81,7 +82,7 @@ def test_a_photograph_becomes_a_stored_picture_and_a_verified_webhook(
 
 @pytest.mark.usefixtures("worker")
 def test_everything_on_the_vendors_page_works(installation: Installation) -> None:
-    asked: list[dict[str, Any]] = [
+    requests_made: list[dict[str, Any]] = [
         *({"gender": gender, "filter_id": 12} for gender in Gender),
         *({"gender": 0, "filter_id": 12, "ratio": ratio, "api_version": "v5"} for ratio in Ratio),
         {"gender": 1, "filter_id": FILTER, "ratio": "square"},
@@ -89,9 +90,9 @@ def test_everything_on_the_vendors_page_works(installation: Installation) -> Non
         {"gender": 1, "filter_id": 12, "api_version": "v5", "extra": {"seed": 7}},
     ]
     producer = installation.producer()
-    enqueued = [producer.enqueue(SwapRequest(image=PHOTOGRAPH, **values)) for values in asked]
+    enqueued = [producer.enqueue(SwapRequest(image=PHOTOGRAPH, **values)) for values in requests_made]
     ended = [producer.wait(one.job_id, timeout=60) for one in enqueued]
-    assert [job.state for job in ended] == [State.SUCCEEDED] * len(asked)
+    assert [job.state for job in ended] == [State.SUCCEEDED] * len(requests_made)
     sizes = [(job.images[0].width, job.images[0].height) for job in ended]
     assert sizes == [job.spec.expected_size for job in ended]
     for job in ended:
@@ -102,7 +103,7 @@ def test_everything_on_the_vendors_page_works(installation: Installation) -> Non
             version,
         )
     report = installation.vendor.control.report()
-    assert (report.credits_spent, len(report.jobs)) == (2 * len(asked), len(asked))
+    assert (report.credits_spent, len(report.jobs)) == (2 * len(requests_made), len(requests_made))
     assert (report.max_in_flight, report.over_cap) == (3, 0)
 
 
@@ -151,9 +152,9 @@ def watched(url: str, prefix: str) -> Generator[list[list[str]]]:
     client.close()
 
 
-def test_messages_carry_a_job_id_and_a_turn_and_never_a_moment(installation: Installation, receiver: Receiver) -> None:
+def test_messages_carry_a_job_id_and_a_version_and_never_a_time(installation: Installation, receiver: Receiver) -> None:
     installation.vendor.control.change(service_time="fixed:0.6")
-    # A pool that is not of threads: there every step is mailed.
+    # With this pool every step is published.
     with installation.celery_worker("-P", "solo"), watched(installation.valkey.url, installation.prefix) as commands:
         job = installation.run(
             image=PHOTOGRAPH,
@@ -179,7 +180,7 @@ def test_messages_carry_a_job_id_and_a_turn_and_never_a_moment(installation: Ins
     assert max(len(text) for [text] in commands) < 64_000
 
 
-def test_a_poll_that_looks_again_ends_in_celerys_retry_state(installation: Installation) -> None:
+def test_a_poll_that_repeats_ends_in_celerys_retry_state(installation: Installation) -> None:
     installation.more["SWAPLINE_LOG_LEVEL"] = "DEBUG"  # Celery's own line of it
     installation.vendor.control.change(service_time="fixed:0.5")
     with installation.celery_worker("-P", "solo") as worker:
@@ -189,23 +190,25 @@ def test_a_poll_that_looks_again_ends_in_celerys_retry_state(installation: Insta
     assert "Connection to broker lost" not in worker.log()
 
 
-def test_who_listens_hears_of_every_look_that_comes_again(installation: Installation) -> None:
-    installation.vendor.control.change(service_time="fixed:3")  # a listener is heard of within a quarter of a second
+@pytest.mark.usefixtures("both_ways")
+def test_a_subscriber_receives_every_poll_that_repeats(installation: Installation) -> None:
+    installation.vendor.control.change(service_time="fixed:3")  # a new subscriber is known within a quarter of a second
     settings = ProducerSettings(redis_url=installation.valkey.url, key_prefix=installation.prefix)
-    app = Celery("listener", set_as_current=False)
+    app = Celery("subscriber", set_as_current=False)
     app.conf.update(broker_settings(settings))
-    heard: queue.Queue[dict[str, Any]] = queue.Queue()
+    received: queue.Queue[dict[str, Any]] = queue.Queue()
     with installation.worker(), app.connection_for_read() as connection:
-        receiver = app.events.Receiver(connection, handlers={"task-retried": heard.put})
-        listening = threading.Thread(target=receiver.capture, kwargs={"limit": None, "timeout": None, "wakeup": False})
-        listening.start()
+        receiver = app.events.Receiver(connection, handlers={"task-retried": received.put})
+        capturing = threading.Thread(target=receiver.capture, kwargs={"limit": None, "timeout": None, "wakeup": False})
+        capturing.start()
         job = installation.run(image=PHOTOGRAPH, gender=0, filter_id=12)
-        event = heard.get(timeout=60)
+        event = received.get(timeout=60)
         receiver.should_stop = True
-        listening.join(30)
+        capturing.join(30)
     assert (event["uuid"], "the vendor says IN_" in event["traceback"]) == (f"{job.job_id}-poll", True)
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_every_key_in_redis_carries_the_prefix(installation: Installation) -> None:
     client = redis.Redis.from_url(installation.valkey.url, decode_responses=True)
     before = set(client.scan_iter())
@@ -216,6 +219,7 @@ def test_every_key_in_redis_carries_the_prefix(installation: Installation) -> No
     client.close()
 
 
+@pytest.mark.usefixtures("every_way")
 def test_a_killed_workers_job_goes_on_and_is_paid_once(installation: Installation, vendor: Simulator) -> None:
     installation.more["SWAPLINE_RESCUE_AFTER"] = "1"
     vendor.control.change(service_time="fixed:2")
@@ -230,17 +234,18 @@ def test_a_killed_workers_job_goes_on_and_is_paid_once(installation: Installatio
     assert vendor.control.report().credits_spent == 10
 
 
-def test_a_failing_receiver_is_told_again_under_the_same_id(installation: Installation, receiver: Receiver) -> None:
+@pytest.mark.usefixtures("both_ways")
+def test_a_failing_receiver_gets_it_again_under_the_same_id(installation: Installation, receiver: Receiver) -> None:
     receiver.answers = [500]
     with installation.worker():
         job = installation.run(image=PHOTOGRAPH, gender=0, filter_id=12, webhook_url=receiver.url)
         ids = [receiver.next()[0], receiver.next()[0]]
     assert ids[0] == ids[1]
-    told = installation.producer().get(job.job_id)
-    assert (told.notification, told.notify_attempts) == (Notification.DELIVERED, 2)
+    job = installation.producer().get(job.job_id)
+    assert (job.notification, job.notify_attempts) == (Notification.DELIVERED, 2)
 
 
-def test_a_worker_says_all_settings_that_are_missing_and_does_not_start(installation: Installation) -> None:
+def test_a_worker_names_all_settings_that_are_missing_and_does_not_start(installation: Installation) -> None:
     missing = {"SWAPLINE_API_KEY": "", "SWAPLINE_API_BASE_URL": "", "SWAPLINE_STORAGE_URL": ""}
     refused = installation.cli("worker", **missing)
     assert refused.returncode != 0

@@ -18,7 +18,7 @@ from swapline_producer import SwapRequest
 from swapline_producer.errors import LedgerUnavailable, NotReplicated
 from swapline_producer.settings import ProducerSettings
 from swapline_workers.dispatch.broker import broker_settings
-from swapline_workers.dispatch.transport import SentinelTransport, use_ours
+from swapline_workers.dispatch.transport import SentinelTransport, use_transports
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -76,8 +76,9 @@ def test_a_job_counts_as_accepted_when_its_replicas_have_it(services: Installati
 
 
 def test_the_second_sentinel_is_asked_through_our_transport_as_well(servers: Watched) -> None:
-    settings = broker_settings(ProducerSettings(redis_url=servers.url, key_prefix="t"))
-    use_ours()
+    producer_settings = ProducerSettings(redis_url=servers.url, key_prefix="t")
+    settings = broker_settings(producer_settings)
+    use_transports(producer_settings.redis)
     with Connection(settings["broker_url"], transport_options=settings["broker_transport_options"]) as connection:
         connection.maybe_switch_next()
         assert isinstance(connection.transport, SentinelTransport)

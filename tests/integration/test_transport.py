@@ -11,7 +11,7 @@ from kombu import Connection, Consumer, Queue
 
 from swapline_producer.settings import ProducerSettings
 from swapline_workers.dispatch.broker import broker_settings
-from swapline_workers.dispatch.transport import Transport
+from swapline_workers.dispatch.local.channel import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Generator

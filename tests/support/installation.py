@@ -6,6 +6,7 @@ import base64
 import http.server
 import os
 import queue
+import re
 import secrets
 import signal
 import subprocess
@@ -92,6 +93,13 @@ class Worker:
     def log(self) -> str:
         return "".join(self.lines)
 
+    @property
+    def way(self) -> tuple[str, str]:
+        """How it says that it runs steps: the pool, and SWAPLINE_DISPATCH."""
+        found = re.search(r"worker started: pool (\w+), concurrency \d+, dispatch (\w+)", self.log())
+        assert found, self.log()
+        return found[1], found[2]
+
     @contextmanager
     def frozen(self) -> Generator[None]:
         """SIGSTOP for the length of a block."""
@@ -121,6 +129,8 @@ class Installation:
     vendor: Simulator
     receiver: Receiver
     more: dict[str, str] = field(default_factory=dict)
+    pool: str = "threads"
+    """What `worker` runs steps on."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -143,14 +153,21 @@ class Installation:
     @contextmanager
     def worker(self, *arguments: str) -> Generator[Worker]:
         """Run one worker until the test is done with it."""
+        if self.pool != "threads":
+            with self.celery_worker("-P", self.pool, "-c", "8", *arguments) as worker:
+                yield worker
+            return
         with self._running([str(SWAPLINE), "worker", "-c", "8", *arguments]) as worker:
+            assert worker.way[0] == "threads"
             yield worker
 
     @contextmanager
     def celery_worker(self, *arguments: str) -> Generator[Worker]:
         """Run a worker started by Celery's own command."""
         app = ["-A", "swapline_workers.entry", "worker", "-l", "INFO"]
+        pool = arguments[arguments.index("-P") + 1] if "-P" in arguments else "threads"
         with self._running([str(CELERY), *app, *arguments]) as worker:
+            assert worker.way[0] == {"prefork": "processes"}.get(pool, pool)
             yield worker
 
     @contextmanager
@@ -207,6 +224,29 @@ class Installation:
 
     def stored(self, key: str) -> bytes:
         return (self.store / key).read_bytes()
+
+
+WAYS = {
+    "local": ("threads", "local"),
+    "celery": ("threads", "celery"),
+    "processes": ("processes", "local"),
+    "solo": ("solo", "celery"),
+}
+"""Ways in which steps run -> the pool, and SWAPLINE_DISPATCH; processes and solo are Celery's own way with both."""
+
+
+@pytest.fixture(params=WAYS)
+def every_way(request: pytest.FixtureRequest, installation: Installation) -> tuple[str, str]:
+    """Run the test once for each way; `installation.worker` runs it."""
+    installation.pool, installation.more["SWAPLINE_DISPATCH"] = WAYS[request.param]
+    return WAYS[request.param]
+
+
+@pytest.fixture(params=["local", "celery"])
+def both_ways(request: pytest.FixtureRequest, installation: Installation) -> str:
+    """Run the test with local dispatch and with Celery's own, on threads."""
+    installation.more["SWAPLINE_DISPATCH"] = request.param
+    return str(request.param)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The Celery app: each knob with its reason."""
+"""The Celery app: each setting of Celery's with its reason, and the parts that a worker starts and stops."""
 
 from __future__ import annotations
 
@@ -7,154 +7,177 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
-from celery import Celery, bootsteps, signals
-from celery.concurrency.prefork import TaskPool
+from celery import bootsteps, signals
 from celery.platforms import EX_FAILURE
 
 from swapline_producer.errors import SettingsError, WrongOwner
 from swapline_producer.foreign_text import visible
-from swapline_workers.dispatch import quiet_retry as looking_again
+from swapline_workers.core.log_events import LogEvent
+from swapline_workers.dispatch.app import create_app
 from swapline_workers.dispatch.broker import broker_settings
-from swapline_workers.dispatch.local_dispatcher import LocalDispatcher
-from swapline_workers.dispatch.transport import use_ours
 from swapline_workers.runtime.bootstrap import Builder
-from swapline_workers.runtime.heartbeat import EVERY
+from swapline_workers.runtime.heartbeat import HEARTBEAT_INTERVAL_S
 from swapline_workers.runtime.memory import return_free_memory, share_one_arena
+from swapline_workers.settings import Dispatch
 from swapline_workers.tasks import register
-from swapline_workers.telemetry.logs import start_logging
+from swapline_workers.telemetry import context
+from swapline_workers.telemetry.logs import as_text, secrets_of, start_logging
+from swapline_workers.telemetry.redaction import redactor
 
 if TYPE_CHECKING:
-    from celery.worker import WorkController
+    from celery import Celery
 
     from swapline_producer.settings import ProducerSettings
 
+log = logging.getLogger(__name__)
+
 THREADS = 16
-"""Steps at once in one worker process: enough for held status calls and slow receivers at 3 slots, and few enough that
-the pictures in hand (up to 64 MiB each) stay within a small machine."""
+"""Steps at once in one worker process: enough for long status calls and slow receivers at 3 slots, and few enough that
+their pictures (up to 64 MiB each) fit into a small machine."""
 
+COLLECTION_THRESHOLD = 20_000
+"""New objects between two garbage collections: those of some tens of jobs, a few megabytes."""
 
-GARBAGE = 20_000
-"""Objects more than before between two looks for garbage: some tens of jobs, a few megabytes at most."""
-
-
-WORKER_KNOBS: dict[str, Any] = {
-    # Celery's own asks for a lost server ever more seldom.
-    "worker_consumer": "swapline_workers.dispatch.transport:Consumer",
-    # Threads: every step waits for somebody else's machine. Time limits do not exist there; each call has its own.
-    "worker_pool": "threads",
+WORKER_SETTINGS: dict[str, Any] = {
+    # Celery's consumer waits up to 32 s between tries to reach a lost server.
+    "worker_consumer": "swapline_workers.dispatch.consumer:Consumer",
     "worker_concurrency": THREADS,
-    # One message for each thread: what a killed worker had fetched is little, and costs nothing (measured).
+    # One message for each thread: a killed worker had fetched few, and it costs nothing (measured).
     "worker_prefetch_multiplier": 1,
-    # Acknowledged when begun. A late acknowledgement saves nothing here: the ledger sends again after 15 s what a
-    # killed worker had in hand, long before the broker would, and a redelivery would only be a stale duplicate.
+    # Acknowledged when begun. A late acknowledgement saves nothing: the ledger sends a killed worker's steps again
+    # after 15 s, long before the broker would, and a redelivery would be a stale duplicate.
     "task_acks_late": False,
-    "worker_disable_rate_limits": True,  # limits are the ledger's; a rate-limited task would hold its prefetch
-    # A server that refuses writes (its disk is full, a replica is missing) is waited for like one that is away; without
-    # this the worker dies of the refused BRPOP.
+    "worker_disable_rate_limits": True,  # limits are the ledger's; a rate-limited task would block its prefetch
+    # A server that refuses writes (full disk, missing replica) is waited for like one that is unavailable; without this
+    # the worker ends with the refused BRPOP.
     "broker_channel_error_retry": True,
-    "worker_cancel_long_running_tasks_on_connection_loss": False,  # it would cut a paid call in the middle
-    "worker_enable_prefetch_count_reduction": False,  # needless on Redis after a reconnect, and slow to grow back
-    # Events are what Flower lives on. They cost up to 45 % of a worker's main loop when it is saturated, so task events
-    # are left out while nobody listens: see listened.py.
+    "worker_cancel_long_running_tasks_on_connection_loss": False,  # it would cut a paid call
+    "worker_enable_prefetch_count_reduction": False,  # needless on Redis after a reconnect, and slow to grow again
+    # Flower lives on events. They cost up to 45 % of a saturated worker's main loop, so task events are left out while
+    # no monitor is subscribed: see dispatch/local/events.py.
     "worker_send_task_events": True,
-    "task_send_sent_event": False,  # it would put a second event on every message; the ledger has that time
+    "task_send_sent_event": False,  # a second event for every message; the ledger has that time
     "worker_redirect_stdouts": False,  # nothing here prints
 }
 
 
-def build_app(settings: ProducerSettings) -> Celery:
-    """Build the app that workers and Flower load. Opens no connection; workers ask for their own settings on start."""
+def build_app(settings: ProducerSettings, dispatch: Dispatch = Dispatch.LOCAL) -> Celery:
+    """Build the app that workers and Flower load. Opens no connection; workers load their own settings on start."""
     # At DEBUG it writes whole URLs, and those of webhooks and pictures may carry a customer's token.
     logging.getLogger("urllib3").setLevel(logging.INFO)
-    app = Celery("swapline", set_as_current=False, events="swapline_workers.dispatch.events:Events")
+    app = create_app(settings.redis, dispatch)
     app.conf.update(broker_settings(settings))
-    app.conf.update(WORKER_KNOBS)
-    use_ours()
+    app.conf.update(WORKER_SETTINGS)
     start_logging()
-    looking_again.install()
     builder = Builder()
     register(app, builder)
-    local_dispatcher = LocalDispatcher(builder)
-    app.steps["worker"].add(_services_step(builder, local_dispatcher))
+    app.steps["worker"].add(_services_step(builder, dispatch))
     app.steps["consumer"].add(_heartbeat_step(builder))
-    app.steps["consumer"].add(_local_dispatcher_step(local_dispatcher))
+    if dispatch is Dispatch.LOCAL:
+        app.steps["consumer"].add(_local_dispatcher_step(builder))
     return app
 
 
-def _services_step(builder: Builder, local_dispatcher: LocalDispatcher) -> type[bootsteps.StartStopStep]:
-    """A part of the worker: checks the settings before anything else, opens the house, and closes it in two steps.
+def _services_step(builder: Builder, dispatch: Dispatch) -> type[bootsteps.StartStopStep]:
+    """Return the part of a worker that checks the settings before anything else, and starts and stops the services.
 
-    The house begins to close where the signal is caught, before Celery says goodbye to the broker, which may be away;
-    it is closed when the pool's threads have ended.
+    They are drained where the signal is caught, before Celery takes leave of the broker, which may be unavailable, and
+    stopped when the pool's threads have ended.
     """
 
     class ServicesStep(bootsteps.StartStopStep):
-        """Opens and closes the house with the worker."""
+        """Starts and stops the services with the worker."""
 
         requires = ("celery.worker.components:Pool",)
 
-        def __init__(self, worker: WorkController, **options: object) -> None:
+        def __init__(self, worker: Any, **options: object) -> None:
             super().__init__(worker, **options)
             share_one_arena()
             try:
-                builder()
+                services = builder()
             except SettingsError as error:
                 sys.exit(f"swapline: this worker cannot start.\n{visible(error, lines=True)}")
+            if not as_text(services.settings, is_terminal=sys.stderr.isatty()):
+                worker.log_messages()
+            worker.app.control.mailbox.clean = redactor(secrets_of(services.settings))
+            if dispatch is Dispatch.CELERY or not worker.has_threads:
+                signals.task_postrun.connect(_end_context, weak=False)
+            if worker.has_processes:
+                signals.worker_process_init.connect(worker.ignore_stop_signals, weak=False)
 
         def start(self, worker: Any) -> None:
             services = builder()
             services.set_concurrency(int(worker.concurrency), worker.app.amqp.queues.consume_from)
-            # weak=False: Celery forgets a signal's receiver that nobody else keeps.
-            signals.worker_shutting_down.connect(lambda **_: services.close(process_ends=True), weak=False)
-            signals.worker_shutdown.connect(lambda **_: local_dispatcher.drain(), weak=False)
+            # weak=False: Celery forgets a receiver without other references.
+            signals.worker_shutting_down.connect(_drain, weak=False)
             signals.worker_shutdown.connect(lambda **_: services.end(), weak=False)
             try:
-                services.open(threads=worker.concurrency, forks=getattr(worker, "pool_cls", None) is TaskPool)
+                services.open(threads=worker.concurrency, forks=worker.has_processes)
             except WrongOwner as error:
                 sys.stderr.write(f"swapline: this worker may not work here.\n{visible(error)}\n")
                 raise SystemExit(EX_FAILURE) from None
-            # What was loaded so far stays, and need not be looked through for garbage again; of what comes, most dies
-            # by itself. Celery's default rhythm took a twentieth of a worker's time.
+            log.info(
+                "worker started: pool %s, concurrency %d, dispatch %s",
+                *(worker.pool_name, worker.concurrency, dispatch),
+                extra={"event_name": LogEvent.WORKER_STARTED},
+            )
+            # What has been loaded stays; of later objects most are freed by their counts. Celery's default rhythm took
+            # a twentieth of a worker's time.
             gc.collect()
             gc.freeze()
-            gc.set_threshold(GARBAGE)
+            gc.set_threshold(COLLECTION_THRESHOLD)
             return_free_memory()
 
-        def stop(self, _worker: WorkController) -> None:
+        def stop(self, _worker: Any) -> None:
             builder().close()
+
+    def _drain(how: str = "Warm", **_: object) -> None:
+        builder().close(process_ends=True, at_once=how == "Cold")
 
     return ServicesStep
 
 
+def _end_context(**_: object) -> None:
+    """End the log context of a step that Celery's tracer ran."""
+    context.end()
+
+
 def _heartbeat_step(builder: Builder) -> type[bootsteps.StartStopStep]:
-    """A part of the consumer: the main thread comes by once a second, whether it reads messages or waits."""
+    """Return the part of a consumer that shows once a second that the main thread reads messages or waits."""
 
     class HeartbeatStep(bootsteps.StartStopStep):
-        """Tells the pulse that the main thread lives."""
+        """Calls the heartbeat from the main thread."""
 
         def __init__(self, consumer: Any, **options: object) -> None:
             super().__init__(consumer, **options)
             consumer.while_waiting = builder().heartbeat.waits
 
         def register_with_event_loop(self, _consumer: Any, hub: Any) -> None:
-            """Called whenever the loop begins; Celery takes what was registered away again when it ends."""
-            hub.call_repeatedly(EVERY, builder().heartbeat.reads)
+            """Register when the loop starts; Celery removes the timer when it ends."""
+            hub.call_repeatedly(HEARTBEAT_INTERVAL_S, builder().heartbeat.reads)
 
     return HeartbeatStep
 
 
-def _local_dispatcher_step(local_dispatcher: LocalDispatcher) -> type[bootsteps.StartStopStep]:
-    """A part of the consumer: what it reads goes the short way, as long as it is connected."""
+def _local_dispatcher_step(builder: Builder) -> type[bootsteps.StartStopStep]:
+    """Return the part of a consumer that runs steps locally while it is connected."""
+    from swapline_workers.dispatch.local.dispatcher import LocalDispatcher  # noqa: PLC0415 -- not loaded by the plain way
+
+    local_dispatcher = LocalDispatcher(builder)
 
     class LocalDispatcherStep(bootsteps.StartStopStep):
-        """Begins and leaves with the consumer."""
+        """Starts and stops with the consumer."""
 
         requires = ("celery.worker.consumer.tasks:Tasks",)
 
+        def __init__(self, consumer: Any, **options: object) -> None:
+            super().__init__(consumer, **options)
+            signals.worker_shutdown.connect(lambda **_: local_dispatcher.drain(), weak=False)
+
         def start(self, consumer: Any) -> None:
-            local_dispatcher.begin(consumer)
+            local_dispatcher.start(consumer)
 
         def stop(self, _consumer: Any) -> None:
-            local_dispatcher.leave()
+            local_dispatcher.stop()
 
     return LocalDispatcherStep

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from swapline_producer.contract import Step
 from swapline_producer.service_links import is_service_link
 from swapline_producer.settings import load
-
-if TYPE_CHECKING:
-    from celery import Celery
 
 FLOWER_CONFIGS = (
     Path(__file__).parents[2] / "ops" / "flower" / "flowerconfig.py",  # a checkout
@@ -49,6 +44,7 @@ def worker(concurrency: int | None, steps: tuple[str, ...], name: str, log_level
         os.environ["SWAPLINE_LOG_LEVEL"] = log_level
     if adopt:
         _adopt()
+    from swapline_workers.dispatch.command import run_celery_worker  # noqa: PLC0415 -- loads Celery
     from swapline_workers.entry import app  # noqa: PLC0415 -- settings are read when a worker is wanted, not for --help
     from swapline_workers.telemetry.logs import begin_logging  # noqa: PLC0415 -- the same
 
@@ -69,19 +65,6 @@ def _adopt() -> None:
 
     settings = load(WorkerSettings)
     adopt_vendor(open_ledger(settings), settings)
-
-
-def run_celery_worker(app: Celery, arguments: list[str]) -> None:
-    """Run `celery worker` alone.
-
-    `app.worker_main` loads every command that is installed for Celery, Flower and its web server among them: 10 MB
-    and an eighth of a second for nothing.
-    """
-    from celery.bin.base import CLIContext  # noqa: PLC0415 -- only a worker pays for Celery's command line
-    from celery.bin.worker import worker as celery_worker  # noqa: PLC0415 -- the same
-
-    context = CLIContext(app, no_color="NO_COLOR" in os.environ, workdir=None, quiet=True)
-    sys.exit(celery_worker.main(args=arguments, prog_name="swapline worker", obj=context, standalone_mode=False))
 
 
 @click.command(context_settings={"ignore_unknown_options": True})

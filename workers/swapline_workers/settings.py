@@ -31,6 +31,15 @@ class AmbiguousSubmit(StrEnum):
     FAIL = "fail"
 
 
+class Dispatch(StrEnum):
+    """How a step comes to a thread."""
+
+    LOCAL = "local"
+    """Past Celery's consumer and tracer, where the pool has threads: see `dispatch/local/`."""
+    CELERY = "celery"
+    """Celery's own way, in every pool."""
+
+
 def _webhook_secret(value: SecretStr) -> SecretStr:
     if not value.get_secret_value().startswith(("whsec_", "whsk_")):
         msg = "each secret must begin with whsec_ (or whsk_, for ed25519)"
@@ -41,6 +50,16 @@ def _webhook_secret(value: SecretStr) -> SecretStr:
 def _proxy(value: SecretStr) -> SecretStr:
     parse_proxy_url(value.get_secret_value())
     return value
+
+
+class AppSettings(ProducerSettings):
+    """What every program that loads the Celery app needs."""
+
+    dispatch: Dispatch = Field(
+        Dispatch.LOCAL,
+        description="how a step comes to a thread: `local` runs steps of this process without a message and without "
+        "Celery's tracer; `celery` runs every step as an ordinary Celery task, for comparison and as a fallback",
+    )
 
 
 class MetricsSettings(ProducerSettings):
@@ -77,7 +96,7 @@ class LogSettings(ProducerSettings):
     )
 
 
-class WorkerSettings(MetricsSettings, LogSettings, VendorSettings):
+class WorkerSettings(AppSettings, MetricsSettings, LogSettings, VendorSettings):
     """What a worker needs: the vendor, the limits of each call, the policies."""
 
     storage_url: str = Field(description="where inputs and results are stored: `file://`, `s3://`, `gs://` or `az://`")

@@ -1,10 +1,10 @@
-"""The four tasks: take the job in hand, run the step, send what it decided. Nothing else is decided here."""
+"""The four tasks: lease the job, run the step, send what it decided."""
 
 from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Protocol, assert_never
+from typing import TYPE_CHECKING, Any, Protocol, assert_never
 
 from celery.exceptions import Retry as CeleryRetry
 
@@ -37,15 +37,20 @@ STEPS: dict[Step, StepFunction] = {
     Step.NOTIFY: notify,
 }
 
-
-ENDED_BADLY = frozenset({State.FAILED, State.EXPIRED, State.TIMED_OUT})
-"""Ends of which the change itself was logged, with its cause: see telemetry/change_log.py."""
+LOGGED_ELSEWHERE = frozenset({State.FAILED, State.EXPIRED, State.TIMED_OUT})
+"""Ends that `telemetry/change_log.py` logs with their cause when they are written."""
 
 
 def register(app: Celery, services: Callable[[], WorkerServices]) -> None:
-    """Give the app its four tasks; `services` is asked for on first use, in the process that runs them."""
+    """Add the four tasks to the app; `services` is called in the process that runs them."""
+    options: dict[str, Any] = {
+        "ignore_result": True,
+        "shared": False,  # else every other Celery app of the process would get them as well
+        "Request": "swapline_workers.dispatch.request:StepRequest",
+    }
     for step in Step:
-        app.task(name=step.task, ignore_result=True)(_task(step, services))
+        add: Any = app.task(name=step.task, **options)
+        add(_task(step, services))
 
 
 def _task(step: Step, services: Callable[[], WorkerServices]) -> Callable[[str, int], str]:
@@ -58,29 +63,29 @@ def _task(step: Step, services: Callable[[], WorkerServices]) -> Callable[[str, 
 
 
 def perform(step: Step, built: WorkerServices, job_id: str, version: int) -> Outcome:
-    """Do one step of a job, or of a batch, at a turn, and tell of it.
+    """Run one step of a job, or of a batch, at a version, and log its outcome.
 
-    Raises celery.exceptions.Retry where the ledger is away, or refuses this worker.
+    Raises celery.exceptions.Retry where the ledger is away or refuses this worker.
     """
     context.begin(step, job_id, version)
-    began = time.monotonic()
+    started = time.monotonic()
     with built.meter.step(step) as measure:
         try:
             built.admission.check()
-            outcome = _announced(built, job_id, version) if is_batch(job_id) else _stepped(step, built, job_id, version)
+            outcome = _run_batch(built, job_id, version) if is_batch(job_id) else _run_job(step, built, job_id, version)
         except LedgerUnavailable as error:
             measure.outcome = "ledger_away"
             log.warning("rescued later: %s", error)
             raise CeleryRetry(f"rescued later: {error}") from None
         except WrongOwner as error:
             measure.outcome = "refused"
-            raise CeleryRetry(f"not begun: {error}") from None
+            raise CeleryRetry(f"not started: {error}") from None
         measure.decided(outcome)
-    tell(outcome, time.monotonic() - began)
+    log_outcome(outcome, time.monotonic() - started)
     return outcome
 
 
-def _stepped(step: Step, built: WorkerServices, job_id: str, version: int) -> Outcome:
+def _run_job(step: Step, built: WorkerServices, job_id: str, version: int) -> Outcome:
     with (
         built.session.in_hand(job_id, version) as opened,
         built.tracing.step(step, opened.job if opened else None),
@@ -88,14 +93,14 @@ def _stepped(step: Step, built: WorkerServices, job_id: str, version: int) -> Ou
         return STEPS[step](opened.job, opened.at, built.ports) if opened else STALE
 
 
-def _announced(built: WorkerServices, record_id: str, version: int) -> Outcome:
-    """A batch has one step: its webhook."""
+def _run_batch(built: WorkerServices, record_id: str, version: int) -> Outcome:
+    """Run the only step of a batch: its webhook."""
     with built.session.batch_in_hand(record_id, version) as opened:
         return announce(opened.batch, built.ports) if opened else STALE
 
 
-def tell(outcome: Outcome, seconds: float) -> None:
-    """One line for each step; what moved nothing is for DEBUG."""
+def log_outcome(outcome: Outcome, seconds: float) -> None:
+    """Log one line for each step; at DEBUG where nothing changed."""
     more = {"outcome": type(outcome).__name__.lower(), "seconds": round(seconds, 3)}
     match outcome:
         case Next(job, step, wait):
@@ -108,31 +113,31 @@ def tell(outcome: Outcome, seconds: float) -> None:
         case Park(reason):
             log.info("%s", reason, extra=more)
         case Stop(reason):
-            known = outcome is STALE or reason in ENDED_BADLY
+            known = outcome is STALE or reason in LOGGED_ELSEWHERE
             log.log(logging.DEBUG if known else logging.INFO, "%s", reason, extra=more)
 
 
 class Sender(Protocol):
-    """What `translate` needs of the desk."""
+    """The part of the job session that `translate` needs."""
 
     def send(self, step: Step, job: Job) -> None:
         """Send a job on to its next step."""
 
 
 def translate(outcome: Outcome, session: Sender) -> str:
-    """Turn a decision into what Celery shows: SUCCESS with a word, or RETRY where the clock will send it again.
+    """Turn a decision into Celery's SUCCESS with a text, or RETRY where the due dispatcher sends the step again.
 
     Raises celery.exceptions.Retry, which sends nothing by itself.
     """
     if isinstance(outcome, Next) and outcome.wait == 0:
         session.send(outcome.step, outcome.job)
     if isinstance(outcome, Again | Retry):
-        raise CeleryRetry(in_words(outcome))
-    return in_words(outcome)
+        raise CeleryRetry(as_text(outcome))
+    return as_text(outcome)
 
 
-def in_words(outcome: Outcome) -> str:
-    """Give what Celery shows of a decision."""
+def as_text(outcome: Outcome) -> str:
+    """Return the text that Celery and Flower show of a decision."""
     match outcome:
         case Next(_, step, _):
             return f"next: {step}"

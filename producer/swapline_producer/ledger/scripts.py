@@ -187,7 +187,6 @@ EVERYTHING = (*LINE, "needs", "batches")
 PARTS: dict[str, tuple[str, ...]] = {
     "accept": EVERYTHING,
     "adopt": ("shared",),
-    "admit": ("shared",),
     "advance": (*LINE, "refusals", "needs", "tally", "batches"),
     "claim": LINE,
     "figures": LINE,

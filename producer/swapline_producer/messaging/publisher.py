@@ -7,11 +7,14 @@ Nothing is ever sent with an ETA or a countdown: all waiting lives in the ledger
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Protocol
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, Protocol
 
+import orjson
 from redis.exceptions import RedisError
 
 from swapline_producer.messaging.celery_message import encode_message
+from swapline_producer.messaging.publish_signals import ObservedMessage, is_observed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,8 +48,9 @@ class CeleryPublisher:
         """Publish all in one batch; return whether the broker took them."""
         if not messages:
             return True
+        observed = self._observe(messages) if is_observed() else []
         try:
-            _push(self._client, self._by_queue(messages))
+            _push(self._client, self._by_queue(messages, [each.raw for each in observed]))
         except RedisError as error:
             log.warning(
                 "%d messages were not taken by the broker (%s); the due dispatcher publishes them again",
@@ -54,13 +58,20 @@ class CeleryPublisher:
                 error,
             )
             return False
+        finally:
+            for each in observed:
+                each.published()
         return True
 
-    def _by_queue(self, messages: Sequence[StepMessage]) -> dict[str, list[bytes]]:
+    def _observe(self, messages: Sequence[StepMessage]) -> list[ObservedMessage]:
+        return [ObservedMessage(message, message.step.queue(self._prefix)) for message in messages]
+
+    def _by_queue(self, messages: Sequence[StepMessage], observed: Sequence[dict[str, Any]]) -> dict[str, list[bytes]]:
         found: dict[str, list[bytes]] = {}
-        for message in messages:
+        for message, raw in zip_longest(messages, observed):
             queue = message.step.queue(self._prefix)
-            found.setdefault(queue, []).append(encode_message(message, queue))
+            encoded = encode_message(message, queue) if raw is None else orjson.dumps(raw)
+            found.setdefault(queue, []).append(encoded)
         return found
 
 

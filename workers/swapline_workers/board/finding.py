@@ -1,6 +1,6 @@
-"""Search: one field for any id, key or name.
+"""Search: one field for whatever a person has in hand.
 
-What has an index is found however old it is; the rest only among the latest jobs, and the page has their number.
+What has an index is found wherever it is; the rest is looked for among the latest jobs, and the page says how many.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from swapline_producer.ledger.occupancy import Entry
 
 LATEST = 1_500
-"""Jobs read for what has no index: vendor's ids, tenants, parts of ids. Some 30 ms."""
+"""Jobs looked at for what has no index: vendor's ids, tenants, parts of ids. Some 30 ms."""
 
 SHOWN = 20
 """Jobs shown of each kind."""
@@ -29,7 +29,7 @@ LONGEST = 300
 
 TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 PART = 6
-"""Characters of an id that are searched for; fewer are in too many ids."""
+"""Characters of an id that are worth looking for; fewer are in too many."""
 
 
 class BatchSize(NamedTuple):
@@ -52,7 +52,7 @@ class Found:
     by_vendor_id: list[Row] = field(default_factory=list)
     by_part: list[Row] = field(default_factory=list)
     by_tenant: list[Row] = field(default_factory=list)
-    jobs_read: int = 0
+    polled_at: int = 0
 
     @property
     def nothing(self) -> bool:
@@ -61,13 +61,13 @@ class Found:
 
     @property
     def only(self) -> str | None:
-        """The one job that was found, where there is only one."""
+        """The one job that was found, when there is no doubt which is meant."""
         exact = {row.job_id for row in (*self.by_key, *self.by_vendor_id)}
         return exact.pop() if len(exact) == 1 and not self.batches and not self.by_tenant else None
 
 
 def find(ledger: Ledger, question: str) -> Found:
-    """Search for a question in every index, and in the latest jobs."""
+    """Look for a question everywhere."""
     found = Found(question.strip()[:LONGEST])
     text = found.question
     if not text:
@@ -76,7 +76,7 @@ def find(ledger: Ledger, question: str) -> Found:
         found.job_id = text
         return found
     latest = ledger.occupancy.newest(State, limit=LATEST)
-    found.jobs_read = len(latest)
+    found.polled_at = len(latest)
     have = ledger.occupancy.fields((entry.job_id for entry in latest), ("tenant", "vendor_job_id"))
     tenants = {one["tenant"] for one in have if one["tenant"]}
     named = _of_tenants(text, tenants)

@@ -1,4 +1,4 @@
-"""The facts of the first page."""
+"""The first page's facts: whether it is well, and where it is stuck."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RECENT_FAILURES = 200
 
 
 class Notice(NamedTuple):
-    """A problem of now."""
+    """Something a person should know now."""
 
     tone: str
     text: str
@@ -42,14 +42,14 @@ class Code(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Overview:
+class Whole:
     """Everything on the first page."""
 
     states: dict[State, int]
     slots: SlotsView
     occupants: list[Occupant]
     lines: list[Line]
-    workers: int
+    clocks: int
     last_hour: dict[State, int]
     counters: dict[str, int]
     credits: CreditsView
@@ -66,7 +66,7 @@ class Overview:
 
     @property
     def news(self) -> str:
-        """The text for screen readers when the page changes."""
+        """What is said aloud when it changes."""
         return ". ".join([self.headline, *(notice.text for notice in self.notices)])
 
     @property
@@ -90,22 +90,22 @@ class Overview:
         return sum(line.tenants for line in self.lines)
 
 
-def read_overview(ledger: Ledger) -> Overview:
-    """Read the facts in some ten round trips, none of which grows with the number of jobs."""
+def whole(ledger: Ledger) -> Whole:
+    """Read it: some ten round trips, none of which grows with the number of jobs."""
     states, slots, counters = ledger.stats.census(), ledger.limits.slots(), ledger.stats.counters()
-    credits_, workers = ledger.limits.credits(), ledger.occupancy.live_dispatchers(since=slots.at - MINUTE)
-    return Overview(
+    credits_, clocks = ledger.limits.credits(), ledger.occupancy.live_dispatchers(since=slots.at - MINUTE)
+    return Whole(
         states=states,
         slots=slots,
         occupants=ledger.occupancy.occupants(),
         lines=ledger.occupancy.lines(),
-        workers=workers,
+        clocks=clocks,
         last_hour=ledger.occupancy.came_since(slots.at - HOUR, sorted(FINISHED)),
         counters=counters,
         credits=credits_,
         codes=_codes(ledger, counters),
         latest=rows_of(ledger, ledger.occupancy.newest(State, limit=LATEST)),
-        notices=_notices(states, slots, credits_, workers),
+        notices=_notices(states, slots, credits_, clocks),
     )
 
 
@@ -117,13 +117,13 @@ def _codes(ledger: Ledger, counters: dict[str, int]) -> list[Code]:
     return sorted(codes, key=lambda one: (-one.latest, -one.in_all, one.code))
 
 
-def _notices(states: dict[State, int], slots: SlotsView, spending: CreditsView, workers: int) -> list[Notice]:
+def _notices(states: dict[State, int], slots: SlotsView, spending: CreditsView, clocks: int) -> list[Notice]:
     found = []
     waits = any(states[state] for state in State if not state.finished and state is not State.HELD)
-    if workers == 0 and waits:
-        found.append(Notice("bad", "No worker has been seen for a minute, and jobs wait: swapline worker"))
-    elif workers == 0:
-        found.append(Notice("held", "No worker has been seen for a minute. Nothing waits for one yet."))
+    if clocks == 0 and waits:
+        found.append(Notice("bad", "No worker has been heard of for a minute, and jobs wait: swapline worker"))
+    elif clocks == 0:
+        found.append(Notice("held", "No worker has been heard of for a minute. Nothing waits for one yet."))
     if slots.paused:
         found.append(Notice("bad", f"Submitting is paused: {slots.reason or 'the vendor refuses'}."))
     if slots.store_failing_since is not None:
@@ -135,5 +135,5 @@ def _notices(states: dict[State, int], slots: SlotsView, spending: CreditsView, 
     if spending.per_day is not None and spending.spent + CREDITS_PER_JOB > spending.per_day:
         found.append(Notice("bad", f"Today's {spending.per_day:,} credits are spent; jobs wait for tomorrow (UTC)."))
     if slots.cap < slots.limit:
-        found.append(Notice("held", f"The vendor answered 429: {slots.cap} of {slots.limit} slots are used for now."))
+        found.append(Notice("held", f"The vendor said 429: {slots.cap} of {slots.limit} slots are used for now."))
     return found

@@ -22,6 +22,7 @@ class LogEvent(StrEnum):
     LEDGER_BEHIND = "ledger_behind"
     STORE_UNAVAILABLE = "store_unavailable"
     STORE_AVAILABLE = "store_available"
+    WORKER_STARTED = "worker_started"
     WORKER_REFUSED = "worker_refused"
     LIMIT_CHANGED = "limit_changed"
     LIMIT_DIFFERS = "limit_differs"

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kombu import Queue
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from swapline_producer.contract import Step
 
@@ -70,6 +68,4 @@ def broker_settings(settings: ProducerSettings) -> dict[str, Any]:
 def _by_sentinel(server: RedisServer) -> dict[str, Any]:
     if server.service is None:
         return {}
-    # redis-py would ask a dead sentinel three times more, for seconds, before it asks the next one.
-    once = Retry(NoBackoff(), 0)
-    return {"master_name": server.service, "sentinel_kwargs": {**server.sentinel_options, "retry": once}}
+    return {"master_name": server.service}  # `inspect stats` shows these options: see transport.py for the sentinels

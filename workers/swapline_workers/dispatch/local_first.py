@@ -1,4 +1,4 @@
-"""The post: where tickets are sent. What somebody nearby takes at once is not mailed."""
+"""Publish messages, except those that this process runs itself."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 class LocalFirstPublisher:
-    """Sends tickets (an `Publisher`)."""
+    """A `Publisher`."""
 
     def __init__(self, publisher: Publisher) -> None:
-        """Send by mail, as long as nobody is nearby."""
+        """Publish everything until `try_local` is replaced."""
         self.publisher = publisher
         self.try_local: Callable[[Sequence[StepMessage]], Sequence[StepMessage]] = lambda messages: messages
-        """Takes what it can; gives what must be mailed."""
+        """Run what can run here; return what must be published."""
 
     def send(self, messages: Sequence[StepMessage]) -> bool:
-        """Send all; says whether they were taken."""
+        """Send all; return whether they were taken."""
         return self.publisher.send(self.try_local(messages))

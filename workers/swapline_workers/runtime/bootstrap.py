@@ -9,9 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from celery.platforms import EX_FAILURE
-from celery.worker import state
-
 from swapline_producer.contract import Step
 from swapline_producer.errors import LedgerUnavailable, StorageError, WrongOwner
 from swapline_producer.ledger import Ledger, open_ledger
@@ -33,6 +30,7 @@ from swapline_workers.core.picture_memory import PictureMemory
 from swapline_workers.core.policy import Policy
 from swapline_workers.core.schedule.polling import Bounds
 from swapline_workers.dispatch.local_first import LocalFirstPublisher
+from swapline_workers.dispatch.worker_state import stop_worker
 from swapline_workers.runtime.admission import Admission
 from swapline_workers.runtime.due_dispatcher import DueDispatcher
 from swapline_workers.runtime.heartbeat import Allowed, Heartbeat
@@ -129,12 +127,12 @@ class WorkerServices:
         self.due_dispatcher.start()
         self.housekeeping.start()
 
-    def close(self, *, process_ends: bool = False) -> None:
+    def close(self, *, process_ends: bool = False, at_once: bool = False) -> None:
         """Finish what is in hand, within the grace period; begin nothing new, storing pictures neither."""
         self.ports.memory.used = False
         self.housekeeping.drain()
         self.heartbeat.leave()
-        self.shutdown.begin(process_ends=process_ends)
+        self.shutdown.begin(process_ends=process_ends, at_once=at_once)
 
     def end(self) -> None:
         """Stop the clock: nothing is in hand any more."""
@@ -184,7 +182,7 @@ def build_services(settings: WorkerSettings) -> WorkerServices:
     membership = Membership(
         ledger, settings, lambda: store_guard.found, lambda seconds: due_dispatcher.renew_within(seconds / RENEWALS)
     )
-    admission = Admission(membership.show, stop_this_worker)
+    admission = Admission(membership.show, stop_worker)
     store_guard = _store_guard(settings, ledger, admission)
     due_dispatcher.before_claims(admission.renew)
     bulkhead = DeliveryBulkhead(INITIAL_DELIVERIES)
@@ -229,11 +227,6 @@ def build_services(settings: WorkerSettings) -> WorkerServices:
         tracing=tracing,
         one_core=OneCore(),
     )
-
-
-def stop_this_worker() -> None:
-    """Have the worker of this process end as after a signal, with code 1, when its main thread next comes by."""
-    state.should_stop = EX_FAILURE  # type: ignore[assignment]  # celery-types knows only what it is at first
 
 
 def _housekeeping(

@@ -10,23 +10,19 @@ import logging
 import os
 import threading
 import time
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar
-
-from celery.worker import state
+from typing import TYPE_CHECKING, Protocol
 
 from swapline_workers.core.liveness import Liveness
+from swapline_workers.dispatch.worker_state import active_requests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Hashable, Iterable
+    from collections.abc import Callable, Collection, Hashable
     from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
-EVERY = 1.0
+HEARTBEAT_INTERVAL_S = 1.0
 """Seconds between two pulses: some 50 microseconds of work each."""
 SILENT_WITHIN = 30.0
 """Seconds: a machine that swaps, or a picture that is decoded, holds a thread up for some; nothing sound does for so
@@ -37,13 +33,6 @@ DISPATCHER_WITHIN_S = 120.0
 """Seconds beside its own pause: four tries of 10 s at the ledger for each of its two moves, three for its messages."""
 CLAIM_WITHIN_S = 120.0
 """Seconds beside the clock's pause: a fail-over takes seconds, a restart of Redis with its data to read a minute."""
-
-
-def as_it_is(requests: Iterable[T]) -> list[T]:
-    """Give what is in one of Celery's sets of requests now, though threads add to it meanwhile."""
-    while True:
-        with suppress(RuntimeError):
-            return list(requests)
 
 
 class DispatcherLike(Protocol):
@@ -72,7 +61,7 @@ class Heartbeat:
         due_dispatcher: DispatcherLike,
         allowed: Allowed,
         unwritten: Callable[[], int] = lambda: 0,
-        in_hand: Callable[[], Collection[Hashable]] = lambda: as_it_is(state.active_requests),
+        in_hand: Callable[[], Collection[Hashable]] = active_requests,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`unwritten` gives the number of paid results that the ledger does not take.
@@ -122,7 +111,7 @@ class Heartbeat:
         """The worker has stopped: it shows itself no more."""
         self._ended.set()
         if self._thread is not None:
-            self._thread.join(EVERY)  # else what it is writing would appear after all
+            self._thread.join(HEARTBEAT_INTERVAL_S)  # else what it is writing would appear after all
         if self._path is not None:
             self._path.unlink(missing_ok=True)
 
@@ -151,7 +140,7 @@ class Heartbeat:
         )
 
     def _run(self, path: Path) -> None:
-        while not self._ended.wait(EVERY):
+        while not self._ended.wait(HEARTBEAT_INTERVAL_S):
             try:
                 self._write(path)
             except OSError as error:  # a disk that is full for a moment must not silence a worker for ever

@@ -1,11 +1,10 @@
-"""How a worker stops: what is in hand is finished within a grace period, and the rest given back at once.
+"""How a worker stops: it finishes its steps within a grace period and releases the rest.
 
-From the signal on nothing is taken in hand and no paid call is begun, and jobs whose messages this worker has read and
-not begun are made due for others. Celery's own warm shutdown stops reading and waits for its threads without an end;
-but a thread may sit in a status call for half a minute, or in an upload for a minute. So when the grace period is over,
-or when the worker is told again, jobs still in hand are made due for others, too, and the process ends; but a paid call
-that is under way has the whole grace period, however often the worker is told. One that takes even longer is left to
-its rescue, which knows what that means.
+From the first signal on it leases no job and begins no paid call, and jobs whose messages it has read and not begun
+are made due for other workers. Celery's own warm shutdown waits for its threads without an end, but a thread may be in
+a status call for 30 s or in an upload for 60 s. So after the grace period, or at a second signal, the jobs still leased
+are made due as well, and the process ends. A paid call under way has the whole grace period, however many signals come.
+One that takes longer is left to its rescue, which holds the job.
 """
 
 from __future__ import annotations
@@ -16,10 +15,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from celery.worker import state
-
 from swapline_producer.contract.changes import Released
-from swapline_workers.runtime.heartbeat import as_it_is
+from swapline_workers.dispatch.worker_state import active_jobs, reserved_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,8 +26,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ASK_AGAIN_S = 0.1
-"""Seconds between two looks for paid calls: only while a worker in haste waits for one."""
+PAID_CALL_CHECK_S = 0.1
+"""Seconds between two checks for paid calls after a second signal."""
 
 
 class GracefulShutdown:
@@ -42,78 +39,73 @@ class GracefulShutdown:
         due_dispatcher: DueDispatcher,
         *,
         grace: float,
-        leave: Callable[[int], object] = os._exit,
+        exit_process: Callable[[int], object] = os._exit,
     ) -> None:
-        """`grace` is seconds; `leave` ends the process without waiting for its threads."""
+        """`grace` is seconds; `exit_process` ends the process without waiting for its threads."""
         self._session = session
         self._due_dispatcher = due_dispatcher
         self._grace = grace
-        self._leave = leave
+        self._exit_process = exit_process
         self._thread: threading.Thread | None = None
         self._over = threading.Event()
-        self._hurry = False
+        self._at_once = False
         self._process_ends = False
 
-    def begin(self, *, process_ends: bool) -> None:
-        """Take nothing more in hand, and leave when the grace period is over.
+    def begin(self, *, process_ends: bool, at_once: bool = False) -> None:
+        """Lease nothing more, and end when the grace period is over.
 
-        `process_ends` says that the process was told to end: then it does, whatever threads it still has; told again,
-        its grace period is over. Only sets flags and starts a thread, so that it may be called where a signal was
-        caught.
+        `process_ends` is for a signal: the process then ends even if threads are left; the second one ends the grace
+        period, as `at_once` does. Sets flags and starts a thread: safe to call in a signal handler.
         """
-        if process_ends and self._process_ends:
-            self._hurry = True
+        if process_ends and (self._process_ends or at_once):
+            self._at_once = True
             self._over.set()
         self._process_ends |= process_ends
         if self._thread is None:
             self._session.close()
             self._due_dispatcher.drain()
-            self._thread = threading.Thread(target=self._run, name="swapline-farewell", daemon=True)
+            self._thread = threading.Thread(target=self._run, name="swapline-shutdown", daemon=True)
             self._thread.start()
 
     def end(self) -> None:
-        """Everything in hand is finished."""
+        """End the grace period: every step is finished."""
         if not self._process_ends:
             self._over.set()
         self._due_dispatcher.stop()
 
     def _run(self) -> None:
         ends_at = time.monotonic() + self._grace
-        in_hand = {job_id for job_id, _ in self._session.leased_jobs()}
-        self._give_back([(job_id, version) for job_id, version in fetched() if job_id not in in_hand])
-        if self._over.wait(self._grace) and not self._hurry:
+        in_progress = {job_id for job_id, _ in (*self._session.leased_jobs(), *active_jobs())}
+        self._release((job_id, version) for job_id, version in reserved_jobs() if job_id not in in_progress)
+        if self._over.wait(self._grace) and not self._at_once:
             return
-        released, paying = self._give_back_all_but_paid_calls(ends_at)
+        released, paying = self._release_all_but_paid_calls(ends_at)
         log.log(
             logging.ERROR if paying else logging.WARNING,
-            "stopped %s: %d jobs in hand were given back; %d are in a paid call, its outcome unknown",
-            "in haste" if self._hurry else f"after {self._grace:g} s of grace",
+            "stopped %s: %d leased jobs were released; %d are in a paid call, its outcome unknown",
+            "at once" if self._at_once else f"after {self._grace:g} s of grace",
             released,
             paying,
         )
         logging.shutdown()
-        self._leave(0)
+        self._exit_process(0)
 
-    def _give_back_all_but_paid_calls(self, ends_at: float) -> tuple[int, int]:
-        """Give back what is in hand, and wait for paid calls; gives how many jobs were given back, and are left."""
+    def _release_all_but_paid_calls(self, ends_at: float) -> tuple[int, int]:
+        """Release jobs and wait for paid calls until `ends_at`; return the numbers of both."""
         released = 0
         while True:
-            gone = self._give_back({*self._session.leased_jobs(), *fetched()})
-            released += gone.released
-            paying = max(gone.paying, self._session.paying)  # the ledger may be away; a child's calls it alone knows
+            versions = dict([*reserved_jobs(), *active_jobs(), *self._session.leased_jobs()])
+            found = self._release(versions.items())
+            released += found.released
+            # Calls of child processes are known to the ledger only; the ledger may be unavailable.
+            paying = max(found.paying, self._session.paying)
             if not paying or time.monotonic() >= ends_at:
                 return released, paying
-            time.sleep(ASK_AGAIN_S)
+            time.sleep(PAID_CALL_CHECK_S)
 
-    def _give_back(self, jobs: Iterable[tuple[str, int]]) -> Released:
+    def _release(self, jobs: Iterable[tuple[str, int]]) -> Released:
         try:
             return self._session.release(jobs)
         except Exception as error:  # noqa: BLE001 -- whatever is wrong, the process must end in time
-            log.warning("what this worker leaves behind could not be given back and is rescued later: %s", error)
+            log.warning("leased jobs could not be released and are rescued later: %s", error)
             return Released()
-
-
-def fetched() -> list[tuple[str, int]]:
-    """The messages that this worker has read and not finished: (job id, turn) each."""
-    found = [tuple(request.args) for request in as_it_is(state.reserved_requests)]
-    return [(job_id, version) for job_id, version in (args for args in found if len(args) == 2)]  # noqa: PLR2004 -- a pair

@@ -15,13 +15,11 @@ from urllib.parse import urlsplit
 import orjson
 import structlog
 from celery import signals
-from celery.apps import worker as celery_worker
 
 from swapline_producer.errors import SettingsError
 from swapline_producer.foreign_text import visible
 from swapline_producer.settings import load
 from swapline_workers.settings import LogSettings, WorkerSettings
-from swapline_workers.telemetry import context
 from swapline_workers.telemetry.redaction import redactor
 
 if TYPE_CHECKING:
@@ -50,15 +48,11 @@ IDS = ("job_id", "version", "tenant", "step", "trace_id")
 def start_logging() -> None:
     """Have Celery leave the logs of its worker processes to us."""
     signals.setup_logging.connect(begin_logging, weak=False)
-    signals.task_postrun.connect(_no_job_any_more, weak=False)
 
 
 def begin_logging(**_: object) -> None:
     """Begin now, as the settings in the environment say."""
-    settings = _settings()
-    set_up_logs(settings)
-    if not as_text(settings, is_terminal=sys.stderr.isatty()):
-        vars(celery_worker)["safe_say"] = _say  # its farewells go past the log, and are no JSON
+    set_up_logs(_settings())
 
 
 def _settings() -> LogSettings:
@@ -67,14 +61,6 @@ def _settings() -> LogSettings:
         with suppress(SettingsError):
             return load(kind)
     return LogSettings.model_construct()
-
-
-def _no_job_any_more(**_: object) -> None:
-    context.end()
-
-
-def _say(message: str, *_: object) -> None:
-    logging.getLogger("celery.worker").info(message.strip())
 
 
 def set_up_logs(settings: LogSettings, stream: TextIO | None = None) -> None:

@@ -3,19 +3,19 @@
 -- or its rescue, may settle it.
 --
 -- input.jobs {{ID, turn}, …}
--- Gives {released, paying}: how many were released, and how many may be in a paid call.
+-- Gives {released, paying}: how many were given back, and how many may be in a paid call.
 
 local released, paying = 0, 0
 for _, pair in ipairs(input.jobs) do
   local id, job = pair[1], key('job', pair[1])
-  local have = redis.call('HMGET', job, 'version', 'attempt_open')
+  local have = redis.call('HMGET', job, 'version', 'attempt_open', 'state')
   local waited_for = have[1] == pair[2] and redis.call('ZSCORE', key('due'), id)
-  if waited_for and have[2] == '1' then
-    paying = paying + 1
+  if have[2] == '1' and have[3] == 'SUBMITTING' then
+    paying = paying + 1 -- at whatever version: a child process has moved the job since its parent read the message
   elseif waited_for then
     redis.call('HINCRBY', job, 'version', 1)
     set_due(id, math.min(at, tonumber(waited_for)))
-    log(id, 'released')
+    log(id, 'given back')
     released = released + 1
   end
 end

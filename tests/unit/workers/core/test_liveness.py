@@ -98,7 +98,7 @@ class DueDispatcher:
 def test_a_pulse_that_could_not_be_written_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(heartbeat_module, "EVERY", 0.01)
+    monkeypatch.setattr(heartbeat_module, "HEARTBEAT_INTERVAL_S", 0.01)
     file = tmp_path / "run" / "heartbeat"
     heartbeat = Heartbeat(
         file, due_dispatcher=DueDispatcher(), allowed=Allowed(dispatcher_pause=5, step=500), in_hand=list

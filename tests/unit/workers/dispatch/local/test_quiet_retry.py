@@ -1,4 +1,4 @@
-"""A retry is told in a word, and everything else with its traceback."""
+"""A retry is recorded by its text, everything else with its traceback."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from celery import Celery
 from celery.app import trace
 from celery.exceptions import Retry
 
-from swapline_workers.dispatch.quiet_retry import QuietRetryInfo, install
+from swapline_workers.dispatch.local.quiet_retry import QuietRetryInfo, install
 
 if TYPE_CHECKING:
     import pytest
 
 
-def told(kind: Any, error: Exception) -> Any:
+def record_of(kind: Any, error: Exception) -> Any:
     try:
         raise error  # noqa: TRY301 -- raised to be caught
     except Exception:  # noqa: BLE001 -- whatever it is
@@ -24,22 +24,22 @@ def told(kind: Any, error: Exception) -> Any:
 
 
 def test_a_retry_says_why_and_keeps_no_frames() -> None:
-    quiet = told(QuietRetryInfo, Retry("in 2 s"))
+    quiet = record_of(QuietRetryInfo, Retry("in 2 s"))
     assert (quiet.type, quiet.traceback, quiet.tb) == (Retry, str(Retry("in 2 s")), None)
-    assert str(quiet.exception.exc) == str(told(ExceptionInfo, Retry("in 2 s")).exception.exc)
+    assert str(quiet.exception.exc) == str(record_of(ExceptionInfo, Retry("in 2 s")).exception.exc)
 
 
-def test_an_error_is_told_as_it_always_was() -> None:
-    assert "ValueError: no" in told(QuietRetryInfo, ValueError("no")).traceback
-    assert told(QuietRetryInfo, ValueError("no")).tb is not None
+def test_an_error_keeps_its_traceback() -> None:
+    assert "ValueError: no" in record_of(QuietRetryInfo, ValueError("no")).traceback
+    assert record_of(QuietRetryInfo, ValueError("no")).tb is not None
 
 
-def test_a_task_that_looks_again_ends_in_retry(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_task_that_polls_again_ends_in_retry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trace, "ExceptionInfo", ExceptionInfo)
     install()
     app = Celery("any", broker="memory://", set_as_current=False)
 
-    @app.task(name="look")
+    @app.task(name="poll")
     def poll() -> None:
         raise Retry("in 2 s")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from swapline_workers.runtime.heartbeat import as_it_is
+from swapline_workers.dispatch.worker_state import snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def test_a_set_that_grows_while_it_is_read_is_read_again() -> None:
     class Growing:
-        """What a WeakSet does while another thread adds to it."""
+        """A set that behaves as a WeakSet does while another thread adds to it."""
 
         def __init__(self) -> None:
             self.times = 0
@@ -24,4 +24,4 @@ def test_a_set_that_grows_while_it_is_read_is_read_again() -> None:
                 raise RuntimeError("Set changed size during iteration")
             yield "b"
 
-    assert as_it_is(Growing()) == ["a", "b"]
+    assert snapshot(Growing()) == ["a", "b"]

@@ -1,7 +1,6 @@
-"""RETRY without a traceback: a look that comes again is no error, and nobody reads where it was raised.
+"""End a task in RETRY without a traceback: nothing reads where a poll that repeats was raised.
 
-Celery keeps the traceback of every retry, with the code of each frame and the source line of each instruction: 0.9 ms,
-as much as the whole message. A task here ends in RETRY for every look that found a job not done.
+Celery keeps the traceback of each retry with the code of every frame: 0.9 ms of CPU, as much as the whole message.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class QuietRetryInfo(einfo.ExceptionInfo):
-    """What Celery knows of an exception; of a retry, only what it says."""
+    """Celery's record of an exception; of a retry, its text only."""
 
     def __init__(self, exc_info: ExcInfo | None = None, internal: bool = False) -> None:  # noqa: FBT002 -- billiard's
         """See `billiard.einfo.ExceptionInfo`."""
@@ -33,5 +32,5 @@ class QuietRetryInfo(einfo.ExceptionInfo):
 
 
 def install() -> None:
-    """Have Celery use it in this process. Tested against the Celery release in the lock."""
+    """Make Celery use it in this process."""
     vars(trace)["ExceptionInfo"] = QuietRetryInfo

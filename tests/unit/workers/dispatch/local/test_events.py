@@ -1,4 +1,4 @@
-"""Task events while somebody listens, the worker's own always."""
+"""Task events while a monitor is subscribed, the worker's own always."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from swapline_workers.dispatch.events import DEAF, ListenedDispatcher
+from swapline_workers.dispatch.local.events import EVENT_PAUSE_S, SubscribedDispatcher
 
 
 class Wire:
-    """A producer whose channel says how many heard."""
+    """A producer whose channel counts subscribers."""
 
     def __init__(self) -> None:
         self.channel = self
-        self.heard_by = 0
+        self.subscribers = 0
         self.sent: list[str] = []
 
     def publish(self, event: dict[str, Any], **_: Any) -> None:
         self.sent.append(event["type"])
 
 
-class Listened(ListenedDispatcher):
-    """With a clock that the test moves."""
+class Timed(SubscribedDispatcher):
+    """With a time that the test sets."""
 
     at = 100.0
 
@@ -37,33 +37,33 @@ def wire() -> Wire:
 
 
 @pytest.fixture
-def dispatcher(wire: Wire) -> Listened:
+def dispatcher(wire: Wire) -> Timed:
     app = Celery("any", broker="memory://", set_as_current=False)
-    built = Listened(app.connection_for_write(), app=app, enabled=False)
+    built = Timed(app.connection_for_write(), app=app, enabled=False)
     built.enabled = True
     built.__dict__["producer"] = wire
     return built
 
 
-def test_while_nobody_listens_one_event_in_a_while_is_tried(dispatcher: Listened, wire: Wire) -> None:
+def test_without_subscribers_one_event_a_pause_is_sent(dispatcher: Timed, wire: Wire) -> None:
     for _ in range(5):
         dispatcher.send("task-received")
     assert wire.sent == ["task-received"]
-    dispatcher.at += DEAF
+    dispatcher.at += EVENT_PAUSE_S
     dispatcher.send("task-succeeded")
     assert wire.sent == ["task-received", "task-succeeded"]
 
 
-def test_while_somebody_listens_every_event_is_sent(dispatcher: Listened, wire: Wire) -> None:
-    wire.heard_by = 1
+def test_with_subscribers_every_event_is_sent(dispatcher: Timed, wire: Wire) -> None:
+    wire.subscribers = 1
     for _ in range(5):
         dispatcher.send("task-received")
     assert len(wire.sent) == 5
 
 
-def test_the_workers_own_events_are_always_sent_and_hear_who_has_come(dispatcher: Listened, wire: Wire) -> None:
+def test_the_workers_own_events_are_always_sent_and_find_new_subscribers(dispatcher: Timed, wire: Wire) -> None:
     dispatcher.send("task-received")
-    wire.heard_by = 1
+    wire.subscribers = 1
     dispatcher.send("worker-heartbeat")
     dispatcher.send("task-received")
     assert wire.sent == ["task-received", "worker-heartbeat", "task-received"]

@@ -1,1 +1,0 @@
-"""Swapline over HTTP: `swapline gateway`."""

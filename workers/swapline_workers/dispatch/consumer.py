@@ -1,0 +1,54 @@
+"""Celery's consumer, which reconnects within two seconds and outlives messages that Celery itself cannot read."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from celery.worker.consumer import Consumer as CeleryConsumer
+
+from swapline_workers.dispatch.transport import NO_MESSAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+RECONNECT = {"interval_start": 1, "interval_step": 0.5, "interval_max": 2}
+"""Seconds between tries. Celery's grow to 32 s, and the account would stand idle as long after an outage."""
+
+
+class Consumer(CeleryConsumer):
+    """Named by `worker_consumer`: loaded when a worker starts, after an APM agent has patched Celery's tracer."""
+
+    def create_task_handler(self, *args: Any, **options: Any) -> Any:
+        """Return Celery's handler, which drops a message that makes Celery raise instead of ending the worker."""
+        handle = super().create_task_handler(*args, **options)
+
+        def handle_or_drop(message: Any) -> None:
+            try:
+                handle(message)
+            except NO_MESSAGE as error:
+                log.error("message cannot be read by Celery and was dropped: %s", type(error).__name__)  # noqa: TRY400
+                message.ack_log_error(log, self.connection_errors)  # type: ignore[attr-defined]  # it is there
+
+        return handle_or_drop
+
+    @staticmethod
+    def while_waiting() -> None:
+        """Called every second while the server is unavailable; the heartbeat's bootstep replaces it."""
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """Wait for the server; return the connection."""
+        ensure_connection = conn.ensure_connection
+
+        def every_two_seconds(*args: object, callback: Callable[[], object], **options: object) -> Any:
+            def once_a_second() -> None:
+                self.while_waiting()
+                callback()
+
+            return ensure_connection(*args, callback=once_a_second, **options, **RECONNECT)
+
+        conn.ensure_connection = every_two_seconds
+        self.while_waiting()
+        return super().ensure_connected(conn)

@@ -1,0 +1,254 @@
+"""Run steps on the threads of this worker, without Celery's way to a thread.
+
+On Celery's own way a message passes some two hundred functions and wakes the main thread twice: 0.9 ms of CPU, four or
+five times a job, half of a job's cost. There are two short ways:
+
+- a message as `celery_message.py` writes it goes from the socket straight to a thread;
+- what this process would publish to itself is not published: a step that follows continues in the same thread; a due
+  poll, or a job that received a slot, goes to an idle thread. Without an idle thread it is published.
+
+Deliveries of webhooks have threads of their own, started when needed: a delivery mostly waits for its receiver, and
+receivers that hang must not take a thread from a step or from another receiver.
+
+Monitors see what they see of Celery's own tasks: requests, events, log lines. While a signal has receivers, or
+Celery's tracer is wrapped, the step itself runs in Celery's tracer. Other messages and other pools go Celery's way. If
+the process dies, the ledger sends its steps again, as it does with messages that were read.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from celery import signals, states
+from celery.app import trace
+from celery.app.task import Context
+from celery.concurrency.thread import TaskPool
+from celery.exceptions import Retry
+from celery.utils.saferepr import saferepr
+from celery.worker import state
+from kombu.utils.encoding import safe_repr
+
+from swapline_producer.contract import Step
+from swapline_producer.messaging import publish_signals
+from swapline_producer.messaging.celery_message import decode_message
+from swapline_workers.dispatch.local.channel import FETCH_LIMIT, Channel
+from swapline_workers.dispatch.local.observers import is_observed
+from swapline_workers.dispatch.local.request import LocalRequest
+from swapline_workers.telemetry import context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from swapline_producer.contract import StepMessage
+    from swapline_workers.runtime.bootstrap import WorkerServices
+
+received_log = logging.getLogger("celery.worker.strategy")
+trace_log = logging.getLogger("celery.app.trace")
+"""Celery's loggers of the same two lines."""
+
+
+DELIVERY_THREADS = 256
+"""Threads for deliveries, at most. Three quarters of them are for receivers that are new or slow (core/bulkhead.py):
+190 may hang and the next one is called at once. A waiting thread takes some 0.1 MB."""
+
+
+class _Thread(threading.local):
+    """What one thread works on."""
+
+    request: LocalRequest | None = None
+    follows: LocalRequest | None = None
+    """The next step of the same job, which this thread runs afterwards."""
+
+
+class LocalDispatcher:
+    """Runs steps on the threads of this process. May be used from several threads."""
+
+    def __init__(self, services: Callable[[], WorkerServices]) -> None:
+        """Run nothing before `start`."""
+        self._services = services
+        self._pool_requests: dict[int, LocalRequest] = {}
+        """Requests of the pool's threads, running or queued."""
+        self._deliveries: dict[int, LocalRequest] = {}
+        """Requests of the delivery threads."""
+        self._delivery_threads = ThreadPoolExecutor(DELIVERY_THREADS, "swapline-delivery")
+        self._threads = 0
+        self._consumer: Any = None
+        self._thread = _Thread()
+        self._reader_waits = False
+
+    def start(self, consumer: Any) -> None:
+        """Take the messages of a connected consumer whose pool has threads."""
+        channel = consumer.task_consumer.channel
+        if not isinstance(consumer.pool, TaskPool) or not isinstance(channel, Channel):
+            return
+        self._threads = consumer.pool.limit
+        self._consumer = consumer
+        channel.handle_message, channel.free_capacity = self.handle_message, self.free_capacity
+        self._services().bulkhead.widen(DELIVERY_THREADS)
+        self._services().local_first.try_local = self.try_run_local
+
+    def stop(self) -> None:
+        """Publish every step from now on: the consumer has lost its broker, or ends."""
+        self._consumer = None
+
+    def drain(self) -> None:
+        """Wait for running deliveries, as Celery's pool does for its threads; drop queued ones, which stay due."""
+        self._delivery_threads.shutdown(cancel_futures=True)
+
+    def free_capacity(self) -> int:
+        """Return the messages that may still be read: enough that no thread waits for the next one."""
+        if self._room() <= 0:
+            self._reader_waits = True  # before counting again: a thread that ends meanwhile wakes the reader
+        return max(0, self._room())
+
+    def _room(self) -> int:
+        return FETCH_LIMIT + min(self._threads - len(self._pool_requests), DELIVERY_THREADS - len(self._deliveries))
+
+    def _has_idle_thread(self, step: Step) -> bool:
+        if step is Step.NOTIFY:
+            return len(self._deliveries) < DELIVERY_THREADS
+        return len(self._pool_requests) < self._threads
+
+    def _requests(self, step: Step) -> dict[int, LocalRequest]:
+        return self._deliveries if step is Step.NOTIFY else self._pool_requests
+
+    def handle_message(self, queue: str, raw: dict[str, Any]) -> bool:
+        """Run a message that was read on a thread; False where it must go Celery's way."""
+        message = decode_message(raw)
+        return message is not None and self._submit(message, queue, raw)
+
+    def try_run_local(self, messages: Sequence[StepMessage]) -> Sequence[StepMessage]:
+        """Run messages on this thread or on idle ones; return those that must be published."""
+        return [message for message in messages if not self._try_run(message)]
+
+    def _try_run(self, message: StepMessage) -> bool:
+        queue, current = self._own_queue(message), self._thread.request
+        if queue is None:
+            return False
+        if current is not None and self._thread.follows is None and _follows(message, current.step_message):
+            self._thread.follows = self._reserve(message, queue, _announce(message, queue))
+            return self._thread.follows is not None
+        return self._has_idle_thread(message.step) and self._submit(message, queue, _announce(message, queue))
+
+    def _own_queue(self, message: StepMessage) -> str | None:
+        """Return the queue of a message where this worker reads it."""
+        services, consumer = self._services(), self._consumer
+        if consumer is None or services.session.closed:
+            return None
+        queue = message.step.queue(services.settings.key_prefix)
+        return queue if queue in consumer.app.amqp.queues.consume_from else None
+
+    def _submit(self, message: StepMessage, queue: str, raw: dict[str, Any] | None) -> bool:
+        request = self._reserve(message, queue, raw)
+        if request is None:
+            return False
+        try:
+            pool = self._consumer.pool.executor
+            (self._delivery_threads if message.step is Step.NOTIFY else pool).submit(self._run_job, request)
+        except (RuntimeError, AttributeError):  # the pool, or the consumer, has just ended
+            self._finish(request)
+            return False
+        return True
+
+    def _reserve(self, message: StepMessage, queue: str, raw: dict[str, Any] | None) -> LocalRequest | None:
+        """Show a message as received and reserved; None where the consumer has ended."""
+        consumer = self._consumer
+        if consumer is None:
+            return None
+        request = LocalRequest(message, queue, raw, consumer)
+        self._requests(message.step)[id(request)] = request
+        if received_log.isEnabledFor(logging.INFO):
+            received_log.info("Task %s[%s] received", request.name, request.id)
+        if signals.task_received.receivers:
+            signals.task_received.send(sender=consumer, request=request)
+        request.send_event(
+            "task-received",
+            name=request.name,
+            args=request.argsrepr,
+            kwargs=request.kwargsrepr,
+            root_id=request.root_id,
+            parent_id=None,
+            retries=message.retries,
+            eta=None,
+            expires=None,
+        )
+        state.task_reserved(request)
+        return request
+
+    def _run_job(self, first: LocalRequest) -> None:
+        """Run a step and those that follow it at once, in a thread."""
+        request: LocalRequest | None = first
+        while request is not None:
+            self._thread.request, self._thread.follows = request, None
+            try:
+                _run(request)
+            finally:
+                self._finish(request)
+                request = self._thread.follows
+        self._thread.request = None
+
+    def _finish(self, request: LocalRequest) -> None:
+        state.task_ready(request)
+        self._requests(request.step_message.step).pop(id(request), None)
+        consumer = self._consumer
+        if self._reader_waits and consumer is not None:
+            self._reader_waits = False
+            consumer.hub.call_soon(_wake_reader)
+
+
+def _follows(message: StepMessage, current: StepMessage) -> bool:
+    """Whether a step continues in the thread of the current one: any of the same job but a delivery."""
+    return message.job_id == current.job_id and message.step is not Step.NOTIFY
+
+
+def _announce(message: StepMessage, queue: str) -> dict[str, Any] | None:
+    """Send the signals of a publication, where they have receivers; return the message with their headers."""
+    if not publish_signals.is_observed():
+        return None
+    observed = publish_signals.ObservedMessage(message, queue)
+    observed.published()
+    return observed.raw
+
+
+def _run(request: LocalRequest) -> None:
+    request.on_accepted(os.getpid(), time.monotonic())  # type: ignore[arg-type]  # a number, as Celery passes it
+    try:
+        if is_observed(request.task):
+            result = request.task.__trace__(request.id, request.args, request.kwargs, request.request_dict)
+            retval, info, runtime, text = result
+            request.on_success((1, retval, runtime) if info else (0, text, runtime))
+        else:
+            _run_unobserved(request)
+    finally:
+        context.end()
+
+
+def _run_unobserved(request: LocalRequest) -> None:
+    """Do what Celery's tracer does for a task without observers."""
+    started = time.monotonic()
+    try:
+        text = saferepr(request.task.run(*request.args))
+    except Retry as error:
+        _log("retry: %s", request, error)
+        request.send_event("task-retried", exception=safe_repr(error), traceback=str(error))
+    except Exception as error:  # noqa: BLE001 -- Celery logs and reports it as it does every task's
+        info = trace.TraceInfo(states.FAILURE, error)
+        request.on_failure(info.handle_error_state(request.task, Context(request.request_dict)), return_ok=True)
+    else:
+        runtime = time.monotonic() - started
+        _log("succeeded in %.3fs: %s", request, runtime, text)
+        request.on_success((0, text, runtime))
+
+
+def _log(text: str, request: LocalRequest, *values: object) -> None:
+    if trace_log.isEnabledFor(logging.INFO):
+        trace_log.info(f"Task %s[%s] {text}", request.name, request.id, *values)
+
+
+def _wake_reader() -> None:
+    """Do nothing: the main thread's loop asks for the free capacity whenever it runs."""

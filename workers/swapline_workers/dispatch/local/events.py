@@ -1,0 +1,46 @@
+"""Send task events only while a monitor is subscribed: Flower, an exporter, `celery events`.
+
+Celery builds and publishes three events for each message, with or without subscribers: a quarter of a worker's work.
+Redis returns the number of clients that received a message; after one that none received, task events are left out for
+EVENT_PAUSE_S. A monitor that subscribes misses no more than that. The worker's own events are always sent.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from celery.app.events import Events as CeleryEvents
+from celery.events.dispatcher import EventDispatcher
+from celery.events.event import group_from
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+EVENT_PAUSE_S = 0.25
+"""Seconds without task events after one without subscribers: 4 of a saturated worker's 1,000 events a second."""
+
+
+class SubscribedDispatcher(EventDispatcher):
+    """Celery's dispatcher, which counts the subscribers of each event."""
+
+    clock_now: Callable[[], float] = staticmethod(time.monotonic)
+    _paused_until = 0.0
+
+    def send(self, type: str, *arguments: Any, **fields: Any) -> Any:  # noqa: A002 -- Celery's own name
+        """Send an event, unless task events are paused."""
+        if group_from(type) == "task" and self.clock_now() < self._paused_until:
+            return None
+        return super().send(type, *arguments, **fields)
+
+    def _publish(self, event: Any, producer: Any, *arguments: Any, **options: Any) -> Any:
+        sent: Any = super()._publish(event, producer, *arguments, **options)  # type: ignore[misc]  # Celery's own
+        subscribers = getattr(getattr(producer, "channel", None), "subscribers", None)
+        self._paused_until = self.clock_now() + EVENT_PAUSE_S if subscribers == 0 else 0.0
+        return sent
+
+
+class Events(CeleryEvents):
+    """The app's source of dispatchers."""
+
+    dispatcher_cls = "swapline_workers.dispatch.local.events:SubscribedDispatcher"

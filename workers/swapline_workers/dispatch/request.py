@@ -1,0 +1,31 @@
+"""Celery's request for our four tasks, in every pool: it ignores revocation.
+
+All polls of a job share one task id, and Celery keeps a revoked id for three hours in every worker: one click on Revoke
+would discard every poll of a paid job. Jobs are canceled in the ledger, by `swapline jobs cancel`.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from celery.worker.request import Request
+
+log = logging.getLogger(__name__)
+
+HOW_TO_CANCEL = "steps of Swapline cannot be revoked or terminated: cancel the job with `swapline jobs cancel %s`"
+
+
+class StepRequest(Request):
+    """A step of a job. Celery names this way of replacing the class `Task.Request`."""
+
+    def revoked(self) -> bool:
+        """Return False: revoked ids, revoked stamps and expiry do not apply."""
+        return False
+
+    def terminate(self, pool: Any, signal: Any = None) -> None:  # noqa: ARG002 -- Celery's own signature
+        """Log how to cancel the job. Killing a process could cut a paid call."""
+        log.warning(HOW_TO_CANCEL, self.args[0] if self.args else "JOB")
+
+    def cancel(self, pool: Any, signal: Any = None, emit_retry: bool = True) -> None:  # noqa: FBT002 -- Celery's own
+        """Leave the step running: a paid call is finished within the grace period. See `runtime/shutdown.py`."""

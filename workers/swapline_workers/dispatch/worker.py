@@ -1,0 +1,158 @@
+"""Celery's worker program: its pool, its options, and what signals do."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any, ClassVar
+
+import click
+from billiard.common import REMAP_SIGTERM
+from billiard.process import current_process
+from celery import signals
+from celery.apps import worker as celery_worker
+from celery.concurrency import get_implementation
+from celery.concurrency.prefork import TaskPool as Processes
+from celery.concurrency.thread import TaskPool as Threads
+from celery.platforms import EX_OK, EX_USAGE
+from celery.platforms import signals as platform_signals
+from celery.utils.log import in_sighandler
+from celery.worker import state
+from click.core import ParameterSource
+
+from swapline_workers.dispatch.control import replace_commands
+
+log = logging.getLogger(__name__)
+
+DEFAULT_POOL = "threads"
+"""Every step waits for another machine. Celery's own default is prefork."""
+
+GREENLETS = ("celery.concurrency.gevent", "celery.concurrency.eventlet")
+
+OWN_LIMITS = (
+    "each call has its own time limit: set SWAPLINE_SUBMIT_TIMEOUT, SWAPLINE_STATUS_TIMEOUT, SWAPLINE_STORAGE_TIMEOUT "
+    "and SWAPLINE_WEBHOOK_TIMEOUT"
+)
+
+REFUSED_OPTIONS = {
+    "autoscale": "--autoscale does not apply: start as many workers as you need, each with --concurrency",
+    "time_limit": f"--time-limit does not apply, it could cut a paid call; {OWN_LIMITS}",
+    "soft_time_limit": f"--soft-time-limit does not apply, it could cut a paid call; {OWN_LIMITS}",
+}
+"""Options with which a worker does not start -> why, and what to do instead."""
+
+UNUSED_OPTIONS = {
+    "max_tasks_per_child": "--max-tasks-per-child applies to -P processes only",
+    "max_memory_per_child": "--max-memory-per-child applies to -P processes only",
+    "pool_start_method": "--pool-start-method applies to -P processes only",
+    "loglevel": "--loglevel does not apply: set SWAPLINE_LOG_LEVEL",
+    "optimization": "-O applies to -P processes only",
+    "beat": "--beat has nothing to do: all waiting is in the ledger",
+}
+"""Options that are logged as unused when they are given -> what applies."""
+
+
+class Worker(celery_worker.Worker):
+    """A worker that stops as `runtime/shutdown.py` says, whichever signals come in whichever order."""
+
+    pool_cls: Any
+    hostname: Any
+
+    stop_signals: ClassVar[dict[str, str]] = {
+        "SIGINT": "Warm",
+        "SIGTERM": "Cold" if REMAP_SIGTERM == "SIGQUIT" else "Warm",
+        "SIGQUIT": "Cold",
+    }
+    """What each signal means: finish within the grace period, or release at once what may be released."""
+
+    def __init__(self, app: Any = None, hostname: Any = None, pool: Any = None, **options: Any) -> None:
+        """Choose the pool and check the options. Exits with code 64 where one does not apply."""
+        given = _given_options(options)
+        for name in REFUSED_OPTIONS.keys() & given:
+            _exit(REFUSED_OPTIONS[name])
+        chosen = self._pool(pool, given)
+        if chosen.__module__ in GREENLETS:
+            _exit("-P gevent and -P eventlet are not supported: use -P threads, processes or solo")
+        self._unused = [
+            sentence
+            for name, sentence in UNUSED_OPTIONS.items()
+            if name in given and (name in {"loglevel", "beat"} or not issubclass(chosen, Processes))
+        ]
+        replace_commands()
+        super().__init__(app, hostname, pool=chosen, **options)
+
+    def _pool(self, pool: Any, given: set[str]) -> Any:
+        configured = self.app.conf.worker_pool
+        if pool is None or ("pool" not in given and click.get_current_context(silent=True) is not None):
+            pool = DEFAULT_POOL if configured == "prefork" else configured
+        return get_implementation(pool)
+
+    @property
+    def pool_name(self) -> str:
+        """The pool as `-P` names it."""
+        return "threads" if self.has_threads else "processes" if self.has_processes else "solo"
+
+    @property
+    def has_threads(self) -> bool:
+        """Whether steps run on threads of this process."""
+        return issubclass(self.pool_cls, Threads)
+
+    @property
+    def has_processes(self) -> bool:
+        """Whether steps run in child processes."""
+        return issubclass(self.pool_cls, Processes)
+
+    def on_start(self) -> None:
+        """Log which of the given options do not apply."""
+        super().on_start()
+        for sentence in self._unused:
+            log.warning("option unused: %s", sentence)
+
+    @staticmethod
+    def log_messages() -> None:
+        """Write into the log what Celery writes to stderr on a signal: elsewhere it is no JSON."""
+        vars(celery_worker)["safe_say"] = _log_message
+
+    def install_platform_tweaks(self, worker: Any) -> None:
+        """Install Celery's handlers, but ours for the signals that stop a worker.
+
+        A second signal makes Celery terminate its pool: that cuts paid calls, and ends in a traceback with threads.
+        """
+        super().install_platform_tweaks(worker)
+        for name, how in self.stop_signals.items():
+            platform_signals[name] = self._stop_handler(name, how)
+
+    @classmethod
+    def ignore_stop_signals(cls, **_: object) -> None:
+        """Leave stopping to the parent: a terminal and systemd send signals to child processes as well."""
+        platform_signals.ignore(*cls.stop_signals)  # type: ignore[arg-type]  # it takes names as well
+
+    def _stop_handler(self, name: str, how: str) -> Any:
+        def stop(*_: object) -> None:
+            with in_sighandler():  # type: ignore[attr-defined]  # a context manager
+                if current_process().name != "MainProcess":
+                    return
+                try:
+                    vars(celery_worker)["safe_say"](f"worker: {how} shutdown (MainProcess)", sys.__stdout__)
+                    signals.worker_shutting_down.send(sender=self.hostname, sig=name, how=how, exitcode=EX_OK)
+                finally:
+                    state.should_stop = EX_OK  # type: ignore[assignment]  # celery-types knows only the initial value
+
+        return stop
+
+
+def _log_message(message: str, *_: object) -> None:
+    logging.getLogger("celery.worker").info(message.strip())
+
+
+def _given_options(options: dict[str, Any]) -> set[str]:
+    """Return the options that were named on the command line, or passed by code with a value."""
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return {name for name, value in options.items() if value is not None}
+    return {name for name in context.params if context.get_parameter_source(name) is not ParameterSource.DEFAULT}
+
+
+def _exit(sentence: str) -> None:
+    sys.stderr.write(f"swapline: this worker cannot start: {sentence}.\n")
+    raise SystemExit(EX_USAGE)

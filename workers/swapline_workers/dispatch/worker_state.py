@@ -1,0 +1,47 @@
+"""The requests that Celery's worker of this process knows, and its stop flag."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from celery.platforms import EX_FAILURE
+from celery.worker import state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+JOB_ARGUMENTS = 2
+"""Arguments of a step: a job id and a version."""
+
+
+def active_requests() -> list[Any]:
+    """Return the requests that run now, each the same object as long as it runs."""
+    return snapshot(state.active_requests)
+
+
+def reserved_jobs() -> list[tuple[str, int]]:
+    """Return (job id, version) of each message that this worker has read and not finished."""
+    return _jobs(snapshot(state.reserved_requests))
+
+
+def active_jobs() -> list[tuple[str, int]]:
+    """Return (job id, version) of each message that a thread or a child process works on."""
+    return _jobs(active_requests())
+
+
+def _jobs(requests: Iterable[Any]) -> list[tuple[str, int]]:
+    arguments = [tuple(request.args) for request in requests]
+    return [(found[0], found[1]) for found in arguments if len(found) == JOB_ARGUMENTS]
+
+
+def stop_worker() -> None:
+    """Stop the worker of this process as a signal does, with exit code 1, when its main thread next looks."""
+    state.should_stop = EX_FAILURE  # type: ignore[assignment]  # celery-types knows only the initial value
+
+
+def snapshot(requests: Iterable[Any]) -> list[Any]:
+    """Copy one of Celery's sets, to which threads add meanwhile."""
+    while True:
+        with suppress(RuntimeError):
+            return list(requests)
