@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING
 
 from swapline_producer.contract import FINISHED, FailureCode, State
@@ -178,7 +179,33 @@ def _default(field: FieldInfo) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-PAGES = {"lifecycle.md": lifecycle, "metrics.md": metrics, "failure-codes.md": failure_codes, "settings.md": settings}
+RULES = "../ops/k8s/components/prometheus-operator/rules.yaml"
+
+RULES_HEAD = """# Drawn from ops/prometheus/alerts.yml by `make docs`. Your Prometheus says where runbooks are served:
+# `spec.externalLabels.runbooks`.
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: swapline
+  labels: {app.kubernetes.io/name: swapline}
+spec:
+"""
+
+
+def rules() -> str:
+    """The alerts as a resource of the Prometheus operator."""
+    alerts = (HERE.parent / "ops" / "prometheus" / "alerts.yml").read_text()
+    groups = alerts[alerts.index("groups:") :]
+    return RULES_HEAD + indent(groups, "  ")
+
+
+PAGES = {
+    "lifecycle.md": lifecycle,
+    "metrics.md": metrics,
+    "failure-codes.md": failure_codes,
+    "settings.md": settings,
+    RULES: rules,
+}
 
 
 def main() -> None:

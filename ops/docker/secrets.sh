@@ -29,6 +29,9 @@ keep metrics_password "$(random)"
 keep grafana_password "$(random)"
 keep flower_auth "swapline:$(random)"
 keep webhook_secrets "whsec_$(head -c 32 /dev/urandom | base64 | tr -d '\n')"
+keep alerts_page_url http://127.0.0.1:9/  # whom Alertmanager calls; nobody until you write an address here
+keep alerts_ticket_url http://127.0.0.1:9/
 keep api_key sim-key  # what the simulated vendor asks for
 
-echo "The secrets are in $(pwd). Write the vendor's key into $(pwd)/api_key (chmod u+w it first)."
+echo "The secrets are in $(pwd). Write the vendor's key into $(pwd)/api_key (chmod u+w it first), and into alerts_*_url whom"
+echo "alerts reach."

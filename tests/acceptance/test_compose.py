@@ -5,11 +5,14 @@ Grafana comes neither from the lock nor from Debian. What can be said of its par
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import threading
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
+from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -20,6 +23,7 @@ from botocore.config import Config  # type: ignore[import-untyped]  # the same
 
 from support.compose import ROOT, SERVICES, Moved
 from support.debian import needs
+from support.pngs import png
 from support.raw_server import Caller, RawServer, reply
 from support.servers import waited_for
 from swapline_producer import Producer, ProducerSettings, SwapRequest
@@ -30,7 +34,6 @@ from swapline_simulator.client import Control
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from pathlib import Path
 
     from swapline_producer.storage import Storage
 
@@ -43,7 +46,7 @@ PAGES = (
 
 BUCKET = SERVICES["worker-io"]["environment"]["SWAPLINE_STORAGE_URL"].split(":-")[1].rstrip("}")
 FIRST = ("redis", "s3")
-OURS = ("simulator", "flower", "metrics", "board", "worker-io", "worker-finalize")
+OURS = ("simulator", "flower", "metrics", "board", "backend", "worker-io", "worker-finalize")
 
 
 @pytest.fixture
@@ -83,6 +86,14 @@ def test_every_service_starts_is_healthy_does_its_part_and_stops(moved: Moved) -
         done = producer.wait(job.job_id, timeout=60)
         assert done.state is State.SUCCEEDED
         assert open_storage(BUCKET).head(done.images[0].key) == done.images[0].bytes
+        backend = f"http://127.0.0.1:{moved.port['8000']}/swaps"
+        asked = {"gender": "female", "filter_id": "12", "order": "1"}
+        answers = [requests.post(backend, png(300, 300), params=asked, timeout=30) for _ in range(2)]
+        assert [(answer.status_code, answer.json()) for answer in answers] == [(202, answers[0].json())] * 2
+        page = f"{backend}/{answers[0].json()['job_id']}"
+        assert requests.get(page, params={"wait": 60}, timeout=70).json()["state"] == "SUCCEEDED"
+        assert requests.get(f"{page}/picture", timeout=30).content.startswith(b"\x89PNG")
+        assert requests.post(backend, b"no picture", params=asked, timeout=30).status_code == 422
         for port, path, file, user in PAGES:
             page = f"http://127.0.0.1:{moved.port[port]}{path}"
             assert requests.get(page, timeout=30).status_code == 401
@@ -201,9 +212,38 @@ def test_prometheus_starts_with_its_configuration_and_is_healthy(moved: Moved) -
         page = f"http://127.0.0.1:{moved.port['9090']}"
         waited_for(lambda: requests.get(f"{page}/-/ready", timeout=10).ok)  # healthy is: it lives
         rules = requests.get(f"{page}/api/v1/rules", timeout=10).json()
+        manager = f"http://127.0.0.1:{moved.port['9093']}/api/v2/alerts"
+        waited_for(lambda: manager in requests.get(f"{page}/api/v1/alertmanagers", timeout=10).text)
         assert len(rules["data"]["groups"][0]["rules"]) > 10
         child.terminate()
         assert child.wait(30) == 0, moved.log("prometheus")
+
+
+@needs("wget", "wget")
+@needs("amtool", "prometheus-alertmanager")
+@pytest.mark.parametrize("severity", ["page", "ticket"])
+def test_alertmanager_calls_whom_a_severity_is_for(moved: Moved, severity: str) -> None:
+    called: SimpleQueue[bytes] = SimpleQueue()
+
+    def receiver(caller: Caller) -> None:
+        called.put(caller.read_request())
+        caller.say(reply(b"", "200 OK"))
+
+    with RawServer(receiver) as server:
+        address = moved.folder / "secrets" / f"alerts_{severity}_url"
+        address.chmod(0o600)
+        address.write_text(f"http://127.0.0.1:{server.port}/")
+        text = moved.here((ROOT / "ops" / "prometheus" / "alertmanager.yml").read_text()).replace("30s", "0s")
+        config = moved.folder / "alertmanager.yml"  # Debian's Alertmanager is older than `url_file`
+        config.write_text(re.sub(r"url_file: (\S+)", lambda found: f"url: {Path(found[1]).read_text().strip()}", text))
+        subprocess.run(["amtool", "check-config", config], check=True, capture_output=True)
+        with moved.running("alertmanager") as child:
+            alert = {"labels": {"alertname": "SwaplineSlotsIdle", "severity": severity}}
+            page = f"http://127.0.0.1:{moved.port['9093']}/api/v2/alerts"
+            waited_for(lambda: requests.post(page, json=[alert], timeout=10).ok)
+            assert b'"SwaplineSlotsIdle"' in called.get(timeout=30)
+            child.terminate()
+            assert child.wait(30) == 0, moved.log("alertmanager")
 
 
 @needs("wget", "wget")

@@ -88,8 +88,8 @@ def test_every_state_that_ends_a_job_is_alerted_on_or_is_a_success() -> None:
 
 
 def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
-    told = {rule["alert"]: rule["annotations"]["runbook"] for rule in rules()}
-    assert told == {page.stem: f"ops/runbooks/{page.name}" for page in RUNBOOKS}
+    told = {rule["alert"]: rule["annotations"]["runbook_url"] for rule in rules()}
+    assert told == {page.stem: f"{{{{ $externalLabels.runbooks }}}}/{page.name}" for page in RUNBOOKS}
 
 
 @pytest.mark.parametrize("page", RUNBOOKS, ids=lambda page: page.stem)

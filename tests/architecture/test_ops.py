@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 import pkgutil
 import re
 import subprocess
@@ -23,7 +24,7 @@ from swapline_workers.settings import WorkerSettings
 
 OURS = {name for name, service in SERVICES.items() if service["image"].startswith("swapline:")}
 ONE_SHOT = {"s3-folder"}
-KUBERNETES = sorted((ROOT / "ops" / "k8s").glob("*.yaml"))
+KUBERNETES = sorted((ROOT / "ops" / "k8s").rglob("*.yaml"))
 
 
 def settings_names() -> set[str]:
@@ -135,9 +136,9 @@ def test_each_verb_installs_no_more_than_it_needs() -> None:
 
 
 @functools.cache
-def rendered() -> list[dict[str, Any]]:
+def rendered(folder: str = "ops/k8s") -> list[dict[str, Any]]:
     """Everything that would be applied."""
-    argv = ["kubectl", "kustomize", str(ROOT / "ops" / "k8s")]
+    argv = ["kubectl", "kustomize", str(ROOT / folder)]
     built = subprocess.run(argv, capture_output=True, text=True, check=True)
     return [one for one in yaml.safe_load_all(built.stdout) if one]
 
@@ -154,6 +155,46 @@ def test_what_kubernetes_would_get_is_what_its_schemas_say() -> None:
     }
     for one in known:
         kubernetes_validate.validate(one, "1.34", strict=True)
+
+
+@needs("kubectl", "kubernetes-client")
+def test_an_overlay_can_add_an_ingress_and_what_the_prometheus_operator_reads(tmp_path: Any) -> None:
+    parts = {
+        "resources": ["ops/k8s"],
+        "components": ["ops/k8s/components/ingress", "ops/k8s/components/prometheus-operator"],
+    }
+    overlay: dict[str, Any] = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
+    overlay |= {part: [os.path.relpath(ROOT / name, tmp_path) for name in names] for part, names in parts.items()}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    more = [one for one in rendered(str(tmp_path)) if one not in rendered()]
+    assert {one["kind"] for one in more} == {"Ingress", "ServiceMonitor", "PodMonitor", "PrometheusRule"}
+    [ingress] = [one for one in more if one["kind"] == "Ingress"]
+    kubernetes_validate.validate(ingress, "1.34", strict=True)
+    services = {one["metadata"]["name"]: one["spec"]["ports"] for one in rendered() if one["kind"] == "Service"}
+    [path] = ingress["spec"]["rules"][0]["http"]["paths"]
+    assert path["backend"]["service"]["port"]["name"] in {
+        port["name"] for port in services[path["backend"]["service"]["name"]]
+    }
+
+
+@needs("kubectl", "kubernetes-client")
+def test_the_metrics_of_each_worker_are_served_allowed_and_scraped() -> None:
+    objects = rendered()
+    [settings] = [one["data"] for one in objects if one["metadata"]["name"].startswith("swapline-worker-settings")]
+    [policy] = [one["spec"] for one in objects if one["metadata"]["name"] == "swapline-workers"]
+    monitors = ROOT / "ops/k8s/components/prometheus-operator/monitors.yaml"
+    [scraped] = [one["spec"] for one in yaml.safe_load_all(monitors.read_text()) if one["kind"] == "PodMonitor"]
+    [allowed] = policy["ingress"]
+    for name in ("worker-io", "worker-finalize"):
+        [pod] = [
+            one["spec"]["template"]
+            for one in objects
+            if one["metadata"]["name"] == f"swapline-{name}" and one["kind"] == "Deployment"
+        ]
+        [port] = pod["spec"]["containers"][0]["ports"]
+        assert (str(port["containerPort"]), port["name"]) == (settings["SWAPLINE_METRICS_PORT"], "metrics")
+        assert name in scraped["selector"]["matchExpressions"][0]["values"]
+    assert [port["port"] for port in allowed["ports"]] == [one["port"] for one in scraped["podMetricsEndpoints"]]
 
 
 @needs("kubectl", "kubernetes-client")
@@ -200,7 +241,8 @@ def test_a_scaled_object_scales_something_and_asks_for_metrics_that_there_are() 
     source = "".join(file.read_text() for file in (ROOT / "workers").rglob("*.py"))
     for one in scaled:
         assert "replicas" not in workers[one["spec"]["scaleTargetRef"]["name"]]["spec"]
-        assert one["spec"]["minReplicaCount"] >= 1  # without a clock nobody looks at a job
+        assert one["spec"]["minReplicaCount"] >= 1  # without a due dispatcher no job is polled
+        assert one["spec"]["fallback"]["replicas"] >= one["spec"]["minReplicaCount"]
         for trigger in one["spec"]["triggers"]:
             assert all(isinstance(value, str) for value in trigger["metadata"].values())
             names = set(re.findall(r"swapline_[a-z_]+", trigger["metadata"]["query"]))

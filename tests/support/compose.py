@@ -29,9 +29,13 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-PORTS = ("6379", "7070", "8900", "5555", "5556", "9810", "9090", "3000")
+PORTS = ("6379", "7070", "8900", "8000", "5555", "5556", "9810", "9090", "9093", "3000")
 HOSTS = ("redis", "s3", "simulator", "metrics")
-ENTRY_POINTS = {"swapline": [str(Path(sys.executable).with_name("swapline"))], "prom/prometheus": ["prometheus"]}
+ENTRY_POINTS = {
+    "swapline": [str(Path(sys.executable).with_name("swapline"))],
+    "prom/prometheus": ["prometheus"],
+    "prom/alertmanager": ["prometheus-alertmanager"],
+}
 """What images start where compose does not say it. Valkey's starts what it is told."""
 
 _VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
@@ -59,6 +63,10 @@ class Moved:
             "/etc/prometheus/prometheus.yml": f"{folder}/prometheus.yml",
             "/etc/prometheus/alerts.yml": f"{ROOT}/ops/prometheus/alerts.yml",
             "=/prometheus": f"={folder}/series",
+            "/etc/alertmanager/": f"{folder}/",
+            "=/alertmanager": f"={folder}/silences",
+            "alertmanager:": "127.0.0.1:",
+            "/srv": f"{ROOT}/ops/docker",
             "/tmp/": f"{folder}/tmp/",  # noqa: S108 -- the container's own
             "/data": f"{folder}/data",
             "--protected-mode no": f"--protected-mode no --port {self.port['6379']} --bind 127.0.0.1",
@@ -73,7 +81,7 @@ class Moved:
             moved = self.here(url.read_text())
             url.unlink()
             url.write_text(moved)
-        for name in ("data", "run", "tmp", "bin", "series"):
+        for name in ("data", "run", "tmp", "bin", "series", "silences"):
             (folder / name).mkdir()
         (folder / "bin" / "valkey-server").symlink_to(get_binary_path())
         if (cli := shutil.which("redis-cli")) is not None:
