@@ -211,6 +211,21 @@ def test_a_strike_stops_the_line_and_one_job_probes_first(ledger: Ledger, time: 
     assert ledger.limits.slots().trips == 0
 
 
+def test_calls_that_were_under_way_together_lengthen_the_pause_once(ledger: Ledger, time: Time) -> None:
+    trip = BreakerTrip(reason="the key", kind="unauthorized", wait=5)
+    refused = Change(to=State.QUEUED, in_line=True, due_by="queue_until", trip=trip)
+    jobs = [with_slot(ledger, job_id) for job_id in "ab"]
+    time.pass_(0.2)
+    for job in jobs:
+        moved(ledger, job, refused)
+    assert ledger.limits.slots().closed_until == time.at + 5_000
+    time.pass_(5)
+    [probe] = ledger.transitions.claim(ROUTES).messages
+    time.pass_(0.2)
+    moved(ledger, opened(ledger, probe.job_id, probe.version), refused)
+    assert ledger.limits.slots().closed_until == time.at + 10_000
+
+
 def test_429_uses_fewer_slots_until_the_cap_has_grown_back(ledger: Ledger, time: Time) -> None:
     running(ledger, "a")
     throttled = with_slot(ledger, "b")

@@ -84,6 +84,17 @@ def test_however_many_such_jobs_stand_in_front_the_others_go_on(shop: Shop, how:
     assert {shop.get(name).state for name in ill} == {State.FAILED}
 
 
+@pytest.mark.parametrize("shop", [1], indirect=True, ids=["one slot"])
+def test_however_many_such_jobs_a_tenant_has_the_next_tenant_probes(shop: Shop) -> None:
+    ill = [f"ill{number}" for number in range(20)]
+    shop.vendor.dislikes |= dict.fromkeys(ill, "403")
+    shop.enqueue(*ill, tenant="ill")
+    for name in HEALTHY:
+        shop.enqueue(name, tenant=name)
+    shop.run_until(lambda: shop.all_done(*HEALTHY))
+    assert shop.idle <= INTERVAL
+
+
 def test_a_job_shown_to_be_refused_alone_ends_beside_one_that_is_refused_otherwise(shop: Shop) -> None:
     """Nothing else waits by then that the vendor would accept."""
     shop.vendor.dislikes |= {"ill": "404", "otherwise": "403"}

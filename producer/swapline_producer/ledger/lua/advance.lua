@@ -106,6 +106,9 @@ if kept_again then set('kept', '1') end
 if input.sends then set('sent', tostring(new_version)) end
 if finished and state ~= to then set('finished_at', text(at)) end
 local had_slot = have[7] == '1'
+if input.trip then
+  input.trip.sent_at, input.trip.tenant = tonumber(redis.call('ZSCORE', key('slots'), input.id) or at), have[5]
+end
 if not input.slot and had_slot then
   set('slot', '0')
   redis.call('ZREM', key('slots'), input.id)

@@ -9,8 +9,8 @@
 local GROW_EVERY = 30000 -- ms between two attempts to use one slot more after the vendor said 429
 local IDLE_AFTER = 30000 -- ms after the last refusal; polls of running jobs, which are refused as well, are 20 s apart
 local REMEMBERED = 600000 -- ms that a refusal for a job's own sake makes the breaker slower to open for the same kind
-local EPISODE = {'trips', 'of_kind', 'kind', 'reason', 'by', 'job', 'several', 'closed_until', 'others_from',
-  'asked_until'}
+local EPISODE = {'trips', 'of_kind', 'pauses', 'kind', 'reason', 'by', 'job', 'tenant', 'several', 'closed_until',
+  'others_from', 'asked_until'}
 
 local breaker -- P:breaker, once it was read; whoever writes it forgets what was read
 

@@ -84,27 +84,36 @@ local function pop_newest(waiting)
   return id
 end
 
+-- The tenant that is next and its priority. While the breaker is open, one that was not refused last, if there is one.
+local function next_tenant(priorities)
+  local refused_last, last = breaker_of('tenant')
+  for _, priority in ipairs(priorities) do
+    local front = redis.call('ZRANGE', key('line', priority), 0, refused_last and 1 or 0)
+    local tenant = front[1] == refused_last and front[2] or front[1]
+    if tenant and tenant ~= refused_last then return tenant, priority end
+    last = last or tenant and {tenant, priority}
+  end
+  if last then return unpack(last) end
+end
+
 -- Take the next job out of the line: by priority, then by its tenant's start tag, then the oldest. One that may not go
 -- leaves its tenant where it is; a tenant that may not spend stands aside, and nothing is taken. After two refusals in a
 -- row each probe begins with another priority, and with the oldest or the newest, so that jobs refused for their own
 -- sake, however many stand in front, do not hide the others.
 local function take_next()
   local probe = math.max(0, breaker_number('trips') - 1)
-  for _, priority in ipairs(probe > 0 and PROBES[probe % #PROBES + 1] or PRIORITIES) do
-    local tenant = redis.call('ZRANGE', key('line', priority), 0, 0)[1]
-    if tenant and capped(tenant) then return stand_aside(priority, tenant) end
-    if tenant then
-      local waiting = key('line', priority, tenant)
-      local id = probe % 2 == 0 and redis.call('ZPOPMIN', waiting)[1] or pop_newest(waiting)
-      local have = id and may_go(id)
-      if redis.call('EXISTS', key('line', priority, tenant)) == 0 then
-        redis.call('ZREM', key('line', priority), tenant)
-      elseif have then
-        to_the_end(priority, tenant)
-      end
-      return have, id, tenant, priority
-    end
+  local tenant, priority = next_tenant(probe > 0 and PROBES[probe % #PROBES + 1] or PRIORITIES)
+  if not tenant then return end
+  if capped(tenant) then return stand_aside(priority, tenant) end
+  local waiting = key('line', priority, tenant)
+  local id = probe % 2 == 0 and redis.call('ZPOPMIN', waiting)[1] or pop_newest(waiting)
+  local have = id and may_go(id)
+  if redis.call('EXISTS', key('line', priority, tenant)) == 0 then
+    redis.call('ZREM', key('line', priority), tenant)
+  elseif have then
+    to_the_end(priority, tenant)
   end
+  return have, id, tenant, priority
 end
 
 -- How many slots may be used now: the setting or what a person set, or less while the vendor said 429 lately.

@@ -70,12 +70,16 @@ local function use_fewer_slots(id, s, others)
   set_limits('cap', math.max(1, others), 'grow_at', text(at + (soon and s.wait_ms or GROW_EVERY)))
 end
 
--- Every job waits once several were refused in a row; the pause doubles with each refusal of the same kind.
+-- Every job waits once several were refused in a row; the pause doubles with each refusal of the same kind, but not
+-- where the call was made before the refusal that it follows: calls that were under way together say it once.
 local function open_breaker(id, s)
   local trips, by = breaker_number('trips') + 1, breaker_of('by') or s.by
-  local of_kind = breaker_of('kind') == s.kind and breaker_number('of_kind') + 1 or 1
+  local again = breaker_of('kind') == s.kind
+  local of_kind = again and breaker_number('of_kind') + 1 or 1
+  local together = trips > 1 and s.sent_at < breaker_number('refused_at')
+  local pauses = again and breaker_number('pauses') + (together and 0 or 1) or 1
   local own_lately = breaker_of('own_as') == s.kind and at < breaker_number('own_at') + REMEMBERED
-  local doubled = math.max(0, of_kind - (own_lately and OPENS_LATE_AFTER or 1))
+  local doubled = math.max(0, pauses - (own_lately and OPENS_LATE_AFTER or 1))
   local wait = math.max(s.wait_ms, math.min(s.wait_ms * 2 ^ doubled, s.longest_ms))
   local enough = trips >= OPENS_LATE_AFTER or of_kind >= OPENS_AFTER and not own_lately
   local siblings = breaker_of('job') ~= id and trips >= SAME_INPUT
@@ -86,8 +90,8 @@ local function open_breaker(id, s)
     others_from = math.max(others_from, at + wait)
     set_breaker('asked_until', text(at + wait))
   end
-  set_breaker('trips', trips, 'of_kind', of_kind, 'kind', s.kind, 'reason', s.reason, 'by', s.by, 'job', id,
-    'closed_until', text(math.max(breaker_number('closed_until'), at + wait)), 'others_from', text(others_from))
+  set_breaker('trips', trips, 'of_kind', of_kind, 'pauses', pauses, 'kind', s.kind, 'reason', s.reason, 'by', s.by,
+    'job', id, 'tenant', s.tenant, 'closed_until', text(math.max(breaker_number('closed_until'), at + wait)), 'others_from', text(others_from))
 end
 
 -- The job waits alone; gives for how long, in milliseconds.

@@ -20,8 +20,9 @@
 --   P:caps            hash    TENANT -> credits a day
 --   P:spent:DAY       hash    credits spent on a day (days since the epoch, UTC): `all`, and by `tenant:T`
 --   P:breaker         hash    the submission breaker. While it is open: trips (refusals in a row), of_kind (those of the
---                             last kind in a row), kind and reason of the last, `by` and `job` (the input, or the job,
---                             and the job that it was about), several (1 once more than one was refused), closed_until
+--                             last kind in a row), pauses (the same, without calls that were under way together), kind
+--                             and reason of the last, `by`, `job` and `tenant` (the input, or the job, and the job and
+--                             tenant that it was about), several (1 once more than one was refused), closed_until
 --                             (those refused, and every job where `several`), others_from (the others), asked_until (the
 --                             vendor named a time). Always: accepted, read (acceptances, and inputs read, since a
 --                             refusal), beside (most others in flight at one), refused_at, paused_until, own_as, own_at
