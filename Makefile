@@ -100,7 +100,7 @@ lock: ## Resolve requirements.lock (demo and workers) and requirements-dev.lock 
 	@command -v uv >/dev/null || { echo "make lock needs uv; nothing else does." >&2; exit 1; }
 	uv pip compile -q $(LOCKED) --extra local --extra otel --extra ed25519 $(addsuffix /pyproject.toml,$(PACKAGES)) --group build \
 		$(addprefix --no-emit-package swapline-,$(PACKAGES)) -o requirements.lock
-	uv pip compile -q $(LOCKED) --extra local --extra otel --extra ed25519 $(addsuffix /pyproject.toml,$(PACKAGES)) --group bench --group dev \
+	uv pip compile -q $(LOCKED) --extra local --extra otel --extra ed25519 --extra pictures --extra c2pa $(addsuffix /pyproject.toml,$(PACKAGES)) --group bench --group dev \
 		--constraints requirements.lock $(addprefix --no-emit-package swapline-,$(PACKAGES)) \
 		$$(sed -n 's/^\([a-z0-9-]*\)==[^;]*$$/--no-emit-package \1/p' requirements.lock) -o requirements-dev.lock
 

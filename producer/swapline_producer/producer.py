@@ -34,6 +34,7 @@ from swapline_producer.errors import RequestError, SettingsError, StorageUnavail
 from swapline_producer.ledger import AcceptRequest, Ledger, open_ledger
 from swapline_producer.messaging.publisher import CeleryPublisher
 from swapline_producer.operations.recovery import Recovery
+from swapline_producer.pictures.prepare import Preparation
 from swapline_producer.retention.store_owner import check_store
 from swapline_producer.settings import ProducerSettings, load
 from swapline_producer.storage import open_storage
@@ -211,7 +212,7 @@ class Producer:
         check_webhook(request.webhook_url, allow_private=self.settings.webhook_allow_private)
         job_id = _new_job_id()
         record = self._spec(request, job_id).model_dump(mode="json", exclude_none=True)
-        fingerprint = hashlib.sha256(orjson.dumps(record, option=orjson.OPT_SORT_KEYS)).hexdigest()
+        fingerprint = _fingerprint(record)
         if traceparent := request.traceparent or current_traceparent():
             record["trace"] = kept(traceparent)
         new = NewJob(
@@ -223,7 +224,7 @@ class Producer:
         return AcceptRequest(new, fingerprint, request.replace_failed)
 
     def _spec(self, request: SwapRequest, job_id: str) -> JobSpec:
-        found = read_image(request.image)
+        found = read_image(request.image, Preparation.of(self.settings, request.prepare))
         image: ImageRef
         if isinstance(found, Link):
             image = LinkedImage(url=found.url)
@@ -235,6 +236,7 @@ class Producer:
                 width=found.width,
                 height=found.height,
                 size=len(found.data),
+                prepared=found.made_of,
             )
             there = self._hold(found.sha256, job_id)
             if not (there and store.head(image.key) == image.size):  # most pictures are new, and are written unasked
@@ -266,6 +268,16 @@ class Producer:
         if self._storage is None:
             raise SettingsError("SWAPLINE_STORAGE_URL is missing; set it to the place where pictures are stored.")
         return self._storage
+
+
+def _fingerprint(record: dict[str, Any]) -> str:
+    """What two requests under one key must have in common. A prepared picture counts as the one that was given.
+
+    Another version of a library would make other bytes of it.
+    """
+    if prepared := record["image"].get("prepared"):
+        record = {**record, "image": {"made_of": prepared["sha256"]}}
+    return hashlib.sha256(orjson.dumps(record, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def _is_quick(item: SwapRequest | Mapping[str, Any]) -> bool:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
+from swapline_producer.contract.pictures import Prepare, StripMetadata
 from swapline_producer.contract.values import TEN_YEARS, Seconds
 from swapline_producer.dotenv_file import DotEnv
 from swapline_producer.errors import SettingsError
@@ -84,6 +85,19 @@ class ProducerSettings(BaseSettings):
         None, description="seconds results and receipts are kept after their job has ended; for ever when absent"
     )
     job_ttl: Seconds = Field(30 * DAY, description="seconds the record of a finished job is kept")
+    prepare: Prepare = Field(
+        Prepare.AUTO,
+        description="whether pictures are made fit for the vendor before they are stored: `auto`, `off`, or `strict` "
+        "(refuse what would have to be changed); a request may say otherwise",
+    )
+    prepare_max_side: int = Field(
+        4096, ge=512, le=10_000, description="pixels of the longer side of pictures that are made anew, at most"
+    )
+    strip_metadata: StripMetadata = Field(
+        StripMetadata.GPS,
+        description="what is left out of pictures that need no decoding: `gps` (where they were taken), `all` "
+        "metadata, or `off`",
+    )
     webhook_allow_private: bool = Field(
         default=False, description="webhooks to http and private addresses, for development"
     )

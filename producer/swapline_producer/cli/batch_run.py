@@ -43,7 +43,7 @@ class Run:
         self._manifest = manifest
         self._name = name
         self._as_json = as_json
-        self._allow_private = producer.settings.webhook_allow_private
+        self._settings = producer.settings
         self._rows = 0
         self._tenant = "default"
         self._skip_bad = skip_bad
@@ -55,10 +55,10 @@ class Run:
     def check(self, webhook_url: str | None = None) -> None:
         """Check every row, and say what is wrong with each; end the program unless those are to be left out."""
         tenants = set[str]()
-        check_webhook(webhook_url, allow_private=self._allow_private)
+        check_webhook(webhook_url, allow_private=self._settings.webhook_allow_private)
         with progress("checking", None, quiet=self._as_json) as tick:
             for row in self._manifest.rows():
-                problem = check(row, allow_private=self._allow_private)
+                problem = check(row, self._settings)
                 if problem is not None:
                     warn(f"{row.place}: {problem}")
                     self._left_out[row.number] = problem

@@ -12,9 +12,10 @@ import click
 
 from swapline_producer.cli.numbers import Finite
 from swapline_producer.cli.output import out, print_json, wait_and_exit
-from swapline_producer.client.images import MAX_BYTES, is_data_uri, is_link
+from swapline_producer.client.images import is_data_uri, is_link
 from swapline_producer.client.manifest import whole_number
-from swapline_producer.contract import ApiVersion, Gender, Priority, QualityMode, Ratio, SwapRequest
+from swapline_producer.contract import ApiVersion, Gender, Prepare, Priority, QualityMode, Ratio, SwapRequest
+from swapline_producer.pictures.prepare import SOURCE_BYTES
 
 BASE64_STARTS = ("/9j/", "iVBORw0KGgo", "UklGR")
 """How the base64 of a JPEG, a PNG and a WebP begins."""
@@ -55,7 +56,7 @@ def _standard_input() -> bytes:
     """Read a picture from standard input, and no more than one byte above the limit."""
     if sys.stdin.isatty():
         raise click.UsageError("- is the picture on standard input: give it by a pipe, or by < FILE.")
-    return sys.stdin.buffer.read(MAX_BYTES + 1)
+    return sys.stdin.buffer.read(SOURCE_BYTES + 1)
 
 
 def _check_output(output: Path, *, may_exist: bool) -> None:
@@ -82,6 +83,11 @@ def _maybe_json(text: str) -> Any:
 @click.option("--ratio", type=click.Choice([one.value for one in Ratio]), help="The vendor's default is portrait.")
 @click.option("--quality-mode", type=click.Choice([one.value for one in QualityMode]), help="For integer filters only.")
 @click.option("--api-version", type=click.Choice([one.value for one in ApiVersion]), default="v6", show_default=True)
+@click.option(
+    "--prepare",
+    type=click.Choice([one.value for one in Prepare]),
+    help="Make the picture fit, send it as it is, or refuse what would have to be changed.",
+)
 @click.option("--extra", "extra", multiple=True, metavar="K=V", help="A further field of the v5 body; V may be JSON.")
 @click.option("--webhook-url", help="Where to post the signed event.")
 @click.option("--metadata", "metadata", multiple=True, metavar="K=V", help="Comes back in the webhook.")

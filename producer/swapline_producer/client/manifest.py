@@ -15,13 +15,16 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from swapline_producer.client.images import is_data_uri, is_link, read_image
+from swapline_producer.client.images import AS_IT_IS, is_data_uri, is_link, read_image
 from swapline_producer.contract import SwapRequest, checked
 from swapline_producer.errors import RequestError
+from swapline_producer.pictures.prepare import Preparation
 from swapline_producer.webhooks.addresses import check_webhook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from swapline_producer.settings import ProducerSettings
 
 FIELDS = frozenset(SwapRequest.model_fields) - {"batch", "replace_failed"}
 REQUIRED = ("image", "gender", "filter_id")
@@ -143,20 +146,22 @@ class Manifest:
                     yield line, _json_row(text)
 
 
-def check(row: Row, *, allow_private: bool = False) -> str | None:
+def check(row: Row, settings: ProducerSettings | None = None) -> str | None:
     """Return what is wrong with a row, its picture included; None for a good one.
 
-    `allow_private` admits webhooks to private addresses; an image URL is public, since the vendor fetches it.
+    The settings say whether webhooks to private addresses are admitted, and how pictures are prepared. Nothing is
+    decoded. An image URL is public, since the vendor fetches it.
     """
     if row.problem is not None:
         return row.problem
     try:
         request = SwapRequest(**row.values)
-        check_webhook(request.webhook_url, allow_private=allow_private)
+        check_webhook(request.webhook_url, allow_private=settings is not None and settings.webhook_allow_private)
+        preparation = Preparation.of(settings, request.prepare) if settings else AS_IT_IS
         if isinstance(request.image, Path):
-            _look_at(request.image)
+            _look_at(request.image, preparation)
         else:
-            read_image(request.image)
+            read_image(request.image, preparation, dry_run=True)
     except RequestError as error:
         return f"{error}{f' ({error.code})' if error.code else ''}"
     return None
@@ -176,8 +181,8 @@ def _prefix(name: str) -> str:
 
 
 @lru_cache(CHECKED)
-def _look_at(path: Path) -> None:
-    read_image(path)
+def _look_at(path: Path, preparation: Preparation) -> None:
+    read_image(path, preparation, dry_run=True)
 
 
 def _delimiter(header: str) -> str:

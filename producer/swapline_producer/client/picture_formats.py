@@ -42,10 +42,19 @@ def measure(data: bytes, kind: str) -> tuple[int, int]:
 
     Raises BrokenHeader and CutShort.
     """
-    return _FORMATS[kind][1](data)
+    width, height, _ = _FORMATS[kind][1](data)
+    return width, height
 
 
-def _jpeg(data: bytes) -> tuple[int, int]:
+def end_of(data: bytes, kind: str) -> int:
+    """Return the number of bytes of a whole picture of this media type, without what follows its end.
+
+    Raises BrokenHeader and CutShort.
+    """
+    return _FORMATS[kind][1](data)[2]
+
+
+def _jpeg(data: bytes) -> tuple[int, int, int]:
     """Walk the segments, which have a length, and the compressed data between them, which has no marker within.
 
     So the end of a thumbnail inside a segment is not taken for the picture's (ITU-T T.81, B.1).
@@ -59,16 +68,16 @@ def _jpeg(data: bytes) -> tuple[int, int]:
             break
         marker, at = data[found.end() - 1], found.end()
         if marker == _EOI:
-            return _sound(size, whole=scanned)
+            return _sound(size, at, whole=scanned)
         if marker in _SIZED and not any(size):
             height, width = _fields(">HH", data, at + 3)
             size = (width, height)
         scanned = scanned or marker == _SOS
         at += int.from_bytes(data[at : at + 2], "big")
-    return _sound(size, whole=False)
+    return _sound(size, at, whole=False)
 
 
-def _png(data: bytes) -> tuple[int, int]:
+def _png(data: bytes) -> tuple[int, int, int]:
     """Read IHDR, whose checksum must be right, and step over the chunks to IEND (PNG, 5.3)."""
     head = data[8:33]  # length, name, 13 bytes, checksum
     if head[:8] != b"\0\0\0\rIHDR" or _fields(">I", head, 21) != (zlib.crc32(head[4:21]),):
@@ -79,11 +88,11 @@ def _png(data: bytes) -> tuple[int, int]:
         kind = data[at + 4 : at + 8]
         at += 12 + int.from_bytes(data[at : at + 4], "big")  # 12 for length, name and checksum
         if kind == b"IEND" or at > len(data):
-            return _sound((width, height), whole=at <= len(data))
-    return _sound((width, height), whole=False)
+            return _sound((width, height), at, whole=at <= len(data))
+    return _sound((width, height), at, whole=False)
 
 
-def _webp(data: bytes) -> tuple[int, int]:
+def _webp(data: bytes) -> tuple[int, int, int]:
     """Read the first chunk, which has the size, and compare the length that RIFF states (RFC 9649, 2.4 to 2.7)."""
     chunk, body = data[12:16], data[20:30]
     size = (0, 0)
@@ -100,15 +109,15 @@ def _webp(data: bytes) -> tuple[int, int]:
     needed = 12 + int.from_bytes(data[16:20], "little")  # of RIFF's own count: "WEBP", then the chunk's head and body
     if needed > stated:
         raise BrokenHeader
-    return _sound(size, whole=8 + stated <= len(data))
+    return _sound(size, 8 + stated, whole=8 + stated <= len(data))
 
 
-def _sound(size: tuple[int, int], *, whole: bool) -> tuple[int, int]:
+def _sound(size: tuple[int, int], end: int, *, whole: bool) -> tuple[int, int, int]:
     if min(size) < 1:
         raise BrokenHeader
     if not whole:
         raise CutShort
-    return size
+    return *size, end
 
 
 def _fields(layout: str, data: bytes, at: int) -> tuple[int, ...]:
@@ -118,7 +127,7 @@ def _fields(layout: str, data: bytes, at: int) -> tuple[int, ...]:
         raise BrokenHeader from None
 
 
-_FORMATS: dict[str, tuple[Callable[[bytes], bool], Callable[[bytes], tuple[int, int]]]] = {
+_FORMATS: dict[str, tuple[Callable[[bytes], bool], Callable[[bytes], tuple[int, int, int]]]] = {
     "image/jpeg": (lambda data: data.startswith(b"\xff\xd8\xff"), _jpeg),
     "image/png": (lambda data: data.startswith(_PNG_SIGNATURE), _png),
     "image/webp": (lambda data: data[:4] == b"RIFF" and data[8:12] == b"WEBP", _webp),

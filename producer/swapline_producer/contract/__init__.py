@@ -39,6 +39,7 @@ from swapline_producer.contract.jobs import (
     StoredPicture,
     result_folder,
 )
+from swapline_producer.contract.pictures import Done, Prepare, PreparedFrom, StripMetadata
 from swapline_producer.contract.requests import SwapOptions, SwapRequest, checked
 from swapline_producer.contract.values import (
     METADATA_LIMIT,
@@ -65,6 +66,7 @@ __all__ = [
     "BatchEvent",
     "BatchName",
     "Canceling",
+    "Done",
     "EventType",
     "FailureCode",
     "Frozen",
@@ -76,6 +78,8 @@ __all__ = [
     "JobSpec",
     "LinkedImage",
     "Notification",
+    "Prepare",
+    "PreparedFrom",
     "Priority",
     "QualityMode",
     "Ratio",
@@ -85,6 +89,7 @@ __all__ = [
     "StepMessage",
     "StoredImage",
     "StoredPicture",
+    "StripMetadata",
     "SwapData",
     "SwapEvent",
     "SwapOptions",

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, JsonValue
 
 from swapline_producer.contract.base import Frozen
 from swapline_producer.contract.enums import Canceling, FailureCode, Notification, State, Step
+from swapline_producer.contract.pictures import PreparedFrom
 from swapline_producer.contract.requests import SwapOptions
 from swapline_producer.contract.trace_ids import traceparent_of
 from swapline_producer.contract.values import WebUrl
@@ -26,6 +27,8 @@ class StoredImage(Frozen):
     height: int
     size: int
     """Bytes, before base64."""
+    prepared: PreparedFrom | None = None
+    """What was given, where another picture was made of it before it was stored."""
 
     @property
     def key(self) -> str:

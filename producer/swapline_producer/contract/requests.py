@@ -18,6 +18,7 @@ from pydantic import (
 
 from swapline_producer.contract.base import Frozen
 from swapline_producer.contract.enums import ApiVersion, FailureCode, Gender, Priority, QualityMode, Ratio
+from swapline_producer.contract.pictures import Prepare
 from swapline_producer.contract.trace_ids import kept
 from swapline_producer.contract.values import (
     TEN_YEARS,
@@ -127,6 +128,8 @@ class SwapRequest(SwapOptions):
 
     image: Annotated[StrictStr | bytes | Path, Field(union_mode="left_to_right")]
     """Tried in this order: elsewhere JSON's texts would become paths."""
+    prepare: Prepare | None = None
+    """Whether the picture may be made fit before it is stored; the setting SWAPLINE_PREPARE when absent."""
     replace_failed: bool = False
     """Where the idempotency key belongs to a job that ended without success: make a new job, which takes the key over.
 

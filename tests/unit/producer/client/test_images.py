@@ -16,9 +16,10 @@ import pytest
 from PIL import Image
 
 from support.pngs import SIGNATURE, chunk, ihdr, png
-from swapline_producer.client.images import MAX_BYTES, MAX_ENCODED, Link, Picture, read_image
+from swapline_producer.client.images import Link, Picture, read_image
 from swapline_producer.contract import FailureCode
 from swapline_producer.errors import ImageError
+from swapline_producer.pictures.prepare import MAX_BYTES
 
 KINDS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 
@@ -269,7 +270,7 @@ def test_ten_megabytes_encoded_are_the_limit() -> None:
     whole = png()
     assert read(whole + bytes(MAX_BYTES - len(whole))).width == 8
     assert "too large (7,500,001 bytes)" in refusal(whole + bytes(MAX_BYTES + 1 - len(whole)))
-    assert len(base64.b64encode(bytes(MAX_BYTES))) == MAX_ENCODED
+    assert len(base64.b64encode(bytes(MAX_BYTES))) == 10_000_000
     text = base64.b64encode(whole + bytes(MAX_BYTES + 1 - len(whole))).decode()
     assert "too large (10,000,004 characters)" in refusal(text)
     assert "too large" in refusal(f"data:image/png;base64,{text}")
@@ -289,7 +290,7 @@ def test_fifty_megapixels_are_the_limit() -> None:
         b"BM" + bytes(60),
         b"<svg width='1' height='1'/>",
         b"P6 1 1 255 abc",
-        b"\0\0\0\x1cftypavif" + bytes(60),
+        b"\0\0\0\x1cftypmp42" + bytes(60),
         b"RIFF\0\0\0\0WAVEfmt " + bytes(30),
         b"%PDF-1.7",
         bytes(100),
@@ -351,3 +352,9 @@ def test_a_png_whose_header_lies_about_its_checksum_is_refused() -> None:
     body = b"IHDR" + struct.pack(">IIBBBBB", 8, 8, 8, 2, 0, 0, 0)
     wrong = struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body) ^ 1)
     assert "broken" in refusal(SIGNATURE + wrong)
+
+
+@pytest.mark.parametrize("kind", ["avif", "heic"])
+def test_a_telephones_format_is_named_and_what_reads_it(kind: str) -> None:
+    sentence = refusal(b"\0\0\0\x14ftyp" + kind.encode() + bytes(64))
+    assert f"is image/{kind}, which the vendor does not take; prepare it (swapline-producer[pictures])" in sentence

@@ -8,6 +8,7 @@ import pytest
 
 from swapline_producer.client.manifest import Manifest, Row, check, row_of
 from swapline_producer.errors import RequestError
+from swapline_producer.settings import ProducerSettings
 from swapline_simulator import sample_photographs
 
 URL = "https://pictures.example.com/1.jpg"
@@ -110,9 +111,9 @@ def test_another_separator_than_these_is_named(tmp_path: Path) -> None:
 def test_a_setting_for_webhooks_admits_no_private_picture(tmp_path: Path) -> None:
     text = "image,gender,filter_id,webhook_url\nhttp://127.0.0.1/me.jpg,0,12,http://127.0.0.1/hook\n"
     [row] = rows(tmp_path / "spring.csv", text)
-    assert "(INVALID_IMAGE)" in str(check(row, allow_private=True))
+    assert "(INVALID_IMAGE)" in str(check(row, ProducerSettings(webhook_allow_private=True)))
     [row] = rows(tmp_path / "spring.csv", text.replace("http://127.0.0.1/me.jpg", URL))
-    assert check(row, allow_private=True) is None
+    assert check(row, ProducerSettings(webhook_allow_private=True)) is None
 
 
 def test_a_manifest_from_a_spreadsheet_is_read(tmp_path: Path) -> None:

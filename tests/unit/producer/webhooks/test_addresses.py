@@ -131,7 +131,7 @@ def test_a_producer_refuses_the_webhooks_that_a_worker_would_not_post_and_no_oth
         assert (check(row) or "").startswith(f"webhook_url: {why}; ")
     else:
         assert producer.enqueue(request).created
-        assert check(row, allow_private=allow_private) is None
+        assert check(row, ProducerSettings(webhook_allow_private=allow_private)) is None
 
 
 @given(st.ip_addresses(v=4), st.sampled_from(["{}", "{:#x}", "0{:o}"]))

@@ -1,0 +1,105 @@
+"""What becomes of a picture before it is stored: it stays as it is, is cut, is made anew, or is refused."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, Self
+
+from swapline_producer.client.picture_formats import measure
+from swapline_producer.contract import Done, FailureCode, Prepare, PreparedFrom, StripMetadata
+from swapline_producer.errors import ImageError
+from swapline_producer.pictures.kinds import HEIC
+from swapline_producer.pictures.needs import TAKEN_BY_VENDOR, Needs, cut, needs_of
+
+if TYPE_CHECKING:
+    from swapline_producer.settings import ProducerSettings
+
+SOURCE_BYTES = 64 * 1024 * 1024
+"""Bytes of a picture that can be prepared: a TIFF of 20 megapixels, five times a booth camera's JPEG."""
+MAX_BYTES = 7_500_000
+"""Bytes that the vendor takes: 10 MB as base64."""
+MAX_PIXELS = 50_000_000
+"""Width times height that is sent."""
+EXTRA = "swapline-producer[pictures]"
+"""What installs Pillow and pillow-heif."""
+
+
+class Prepared(NamedTuple):
+    """A picture to be stored, and what it was made of, where it was changed."""
+
+    data: bytes
+    made_of: PreparedFrom | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """How pictures are prepared. `max_side` is in pixels, of pictures that are made anew."""
+
+    mode: Prepare = Prepare.AUTO
+    strip: StripMetadata = StripMetadata.GPS
+    max_side: int = 4096
+    asked: bool = False
+    """Whether the request asked for it: it is then refused where the extra is missing and would be needed."""
+
+    @classmethod
+    def of(cls, settings: ProducerSettings, asked: Prepare | None) -> Self:
+        """Return what the settings say, and a request that says otherwise."""
+        return cls(asked or settings.prepare, settings.strip_metadata, settings.prepare_max_side, asked is Prepare.AUTO)
+
+    def needed(self, data: bytes, kind: str) -> Needs:
+        """Return what must change of a picture; of one that the vendor takes, it must be whole."""
+        needs = needs_of(data, kind, self.strip)
+        if kind not in TAKEN_BY_VENDOR or needs.decoded:
+            return needs
+        width, height = measure(data, kind)
+        if width * height > MAX_PIXELS:
+            return needs._replace(decoded=(Done.SCALED,))
+        return needs._replace(decoded=(Done.COMPRESSED,)) if len(data) > MAX_BYTES else needs
+
+    def check(self, data: bytes, kind: str, what: str) -> Needs:
+        """Return what will be done, having refused what will be refused without decoding. Raises ImageError."""
+        needs = self.needed(data, kind)
+        if self.mode is Prepare.STRICT and needs.all:
+            _refuse(f"{what} would have to be changed ({', '.join(needs.all)}), which prepare=strict forbids.")
+        if needs.decoded and not has_extra(kind):
+            fit = kind in TAKEN_BY_VENDOR and not {Done.SCALED, Done.COMPRESSED} & set(needs.decoded)
+            if self.asked or not fit:
+                _refuse(f"{what} must be {needs.decoded[0]} first: install {EXTRA}, or do it yourself.")
+            needs = needs._replace(decoded=())
+        return needs
+
+    def prepare(self, data: bytes, kind: str, what: str) -> Prepared:
+        """Return the picture to be stored. Raises ImageError."""
+        needs = self.check(data, kind, what)
+        if needs.decoded:
+            return self._made_anew(data, kind, what)
+        if not needs.cut:
+            return Prepared(data)
+        return Prepared(cut(data, kind, self.strip), _source(data, kind, measure(data, kind), needs.cut))
+
+    def _made_anew(self, data: bytes, kind: str, what: str) -> Prepared:
+        from swapline_producer.pictures.sandbox import Refused, sandbox  # noqa: PLC0415 -- few pictures need it
+
+        try:
+            facts, jpeg = sandbox.ask("jpeg", {"kind": kind, "max_side": self.max_side, "max_bytes": MAX_BYTES}, data)
+        except Refused as error:
+            _refuse(f"{what} {error}; save it again as JPEG.")
+        done = tuple(Done(one) for one in facts["done"])
+        return Prepared(jpeg, _source(data, kind, tuple(facts["source_size"]), done))
+
+
+def has_extra(kind: str) -> bool:
+    """Whether what decodes pictures of this type is installed."""
+    return find_spec("PIL") is not None and (kind != HEIC or find_spec("pillow_heif") is not None)
+
+
+def _source(data: bytes, kind: str, size: tuple[int, ...], done: tuple[Done, ...]) -> PreparedFrom:
+    width, height = size
+    sha256 = hashlib.sha256(data).hexdigest()
+    return PreparedFrom(media_type=kind, sha256=sha256, size=len(data), width=width, height=height, done=done)
+
+
+def _refuse(sentence: str) -> NoReturn:
+    raise ImageError(sentence, field="image", code=FailureCode.INVALID_IMAGE)

@@ -1,0 +1,131 @@
+"""Child processes that decode pictures, so that a hostile file takes neither the producer's memory nor its life.
+
+A few are kept while they are used, since one takes 0.2 s to start. They end by themselves when they are idle, and
+with their producer.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import weakref
+from contextlib import suppress
+from typing import Any
+
+from swapline_producer.pictures.wire import receive, send
+
+SECONDS = 30.0
+"""Until a picture is given up: twelve megapixels take half a second."""
+AT_ONCE = max(1, min(4, os.cpu_count() or 1))
+"""Pictures decoded at a time, by one process."""
+PASSED_ON = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "VIRTUAL_ENV")
+"""Of the environment: what an interpreter needs to start, and no secret."""
+
+
+class Refused(Exception):  # noqa: N818 -- it names the situation
+    """The picture could not be decoded; the message ends a sentence that begins with the picture."""
+
+
+class Sandbox:
+    """Child processes. May be used from several threads, and after a fork."""
+
+    def __init__(self, *, at_once: int = AT_ONCE, seconds: float = SECONDS) -> None:
+        """Start nothing yet."""
+        self._at_once = at_once
+        self._seconds = seconds
+        self._begin()
+
+    def ask(self, operation: str, facts: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
+        """Have something done with a picture, and return what a child says. Raises Refused."""
+        if self._pid != os.getpid():
+            self._begin()  # a fork shares its parent's children, and cannot use them
+        with self._room:
+            while True:
+                child, fresh = self._take()
+                try:
+                    answer = child.ask({"operation": operation, **facts}, data, self._seconds)
+                except _Idle:
+                    if fresh:
+                        raise Refused("cannot be decoded: the process for it does not start") from None
+                    continue  # it ended by itself just now
+                self._idle.append(child)
+                break
+        if refused := answer[0].get("refused"):
+            raise Refused(refused)
+        return answer
+
+    def _take(self) -> tuple[_Child, bool]:
+        with suppress(IndexError):
+            return self._idle.pop(), False
+        return _Child(), True
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
+        self._room = threading.BoundedSemaphore(self._at_once)
+        self._idle: list[_Child] = []
+
+
+class _Idle(Exception):  # noqa: N818 -- it names the situation
+    """The child had ended before it was asked."""
+
+
+class _Child:
+    """One process and the socket to it."""
+
+    def __init__(self) -> None:
+        self._sock, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603 -- our own module, and nothing from outside
+                [sys.executable, "-m", "swapline_producer.pictures.child", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={name: os.environ[name] for name in PASSED_ON if name in os.environ},
+            )
+        weakref.finalize(self, _end, self._process, self._sock, os.getpid())
+
+    def ask(self, facts: dict[str, Any], data: bytes, seconds: float) -> tuple[dict[str, Any], bytes]:
+        """Send a question and wait for the answer. Raises Refused, _Idle."""
+        try:
+            self._sock.settimeout(seconds)
+            send(self._sock, facts, data)
+            return receive(self._sock, seconds)
+        except TimeoutError:
+            self.end()
+            raise Refused(f"takes longer than {seconds:.0f} s to decode") from None
+        except (EOFError, OSError):
+            raise self._why_it_ended() from None
+
+    def end(self) -> None:
+        """Stop the process."""
+        _end(self._process, self._sock, os.getpid())
+
+    def _why_it_ended(self) -> Exception:
+        try:
+            code = self._process.wait(self._GRACE)
+        except subprocess.TimeoutExpired:
+            code = -signal.SIGKILL
+        self.end()
+        if code >= 0:
+            return _Idle()
+        if code == -signal.SIGXCPU:
+            return Refused("takes too much time to decode")
+        return Refused(f"cannot be decoded: the decoder was stopped by signal {-code}")
+
+    _GRACE = 2.0
+
+
+def _end(process: subprocess.Popen[bytes], sock: socket.socket, pid: int) -> None:
+    sock.close()
+    if pid == os.getpid():  # in a fork, it is another's child
+        process.kill()
+        process.wait()
+
+
+sandbox = Sandbox()
+"""That of this process. Nothing is started before it is used."""
