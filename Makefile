@@ -9,6 +9,7 @@ JOBS := 4
 BENCH_JOBS = $(if $(filter command,$(firstword $(origin JOBS))),--jobs $(JOBS))
 # STAMP: all of requirements.lock and requirements-dev.lock is installed; RUNTIME: at least the first.
 STAMP := .venv/.installed
+SITE := build/site-env
 RUNTIME := .venv/.installed-runtime
 LOCKED := --no-header --no-emit-index-url --no-annotate --universal --generate-hashes --python-version 3.11
 PACKAGES := producer workers simulator
@@ -18,7 +19,7 @@ EDITABLE := $(addprefix -e ./,$(PACKAGES))
 export CALLED_FROM := $(PWD)
 export PHOTO KEEP
 
-.PHONY: help install demo test check audit test-s3 format docs screenshots chaos lock clean
+.PHONY: help install demo test check audit test-s3 format docs site screenshots chaos lock clean
 .PHONY: bench bench-in-flight bench-board bench-enqueue bench-line bench-polling
 .PHONY: bench-memory bench-soak bench-latency bench-scaling bench-round-trips
 
@@ -59,6 +60,9 @@ test-s3: $(STAMP) ## Run the tests of storage and retention against a real S3 se
 
 docs: $(STAMP) ## Draw the pages that are facts of the code
 	$(BIN)/python docs/draw.py
+
+site: $(SITE)/.installed ## Build the documentation as a site: build/site/html (needs npm, which has what draws diagrams)
+	$(SITE)/bin/python docs/site/build.py
 
 screenshots: $(STAMP) ## Draw the pictures of the board and Flower in docs/images again, from a system at work (needs Chromium)
 	$(BIN)/python docs/screenshots.py
@@ -103,10 +107,17 @@ lock: ## Resolve requirements.lock (demo and workers) and requirements-dev.lock 
 	uv pip compile -q $(LOCKED) --extra local --extra otel --extra ed25519 --extra pictures --extra c2pa $(addsuffix /pyproject.toml,$(PACKAGES)) --group bench --group dev \
 		--constraints requirements.lock $(addprefix --no-emit-package swapline-,$(PACKAGES)) \
 		$$(sed -n 's/^\([a-z0-9-]*\)==[^;]*$$/--no-emit-package \1/p' requirements.lock) -o requirements-dev.lock
+	uv pip compile -q $(LOCKED) --group site -o requirements-site.lock
 
 clean: ## Remove what the verbs made: .venv, .demo, caches
 	rm -rf .venv .demo dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find $(PACKAGES) tests bench ops -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The site's tools have an environment of their own: they need none of our packages, and ours none of them.
+$(SITE)/.installed: requirements-site.lock
+	@python3 -m venv $(SITE)
+	@$(SITE)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-site.lock
+	@touch $@
 
 $(RUNTIME): requirements.lock pyproject.toml $(addsuffix /pyproject.toml,$(PACKAGES))
 	@$(call build_environment,requirements.lock)

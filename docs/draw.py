@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from html import escape
+from inspect import cleandoc
 from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING
 
+import click
+
+from swapline_producer.cli import swapline
 from swapline_producer.contract import FINISHED, FailureCode, State
 from swapline_producer.contract.failures import FAILURES
 from swapline_workers.board.settings import BoardSettings
@@ -15,6 +20,8 @@ from swapline_workers.telemetry.metrics.catalog import SYSTEM, UP, UP_HELP
 from swapline_workers.telemetry.worker_metrics import WORKER_METRICS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pydantic.fields import FieldInfo
 
 HERE = Path(__file__).parent
@@ -181,6 +188,46 @@ def _default(field: FieldInfo) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+COMMANDS_HEAD = """# Commands
+
+Drawn from the commands by `make docs`; a test keeps the two together. `swapline COMMAND --help` has the same.
+"""
+
+
+def commands() -> str:
+    """`docs/commands.md`."""
+    return COMMANDS_HEAD + "".join(_command(swapline, "swapline", click.Context(swapline, info_name="swapline")))
+
+
+def _command(command: click.Command, name: str, context: click.Context) -> Iterator[str]:
+    """Draw a command, then those under it."""
+    usage = " ".join([name, *command.collect_usage_pieces(context)])
+    yield f"\n## {name}\n\n```text\n{usage}\n```\n\n{_help(command)}\n"
+    options = [record for one in command.params if (record := one.get_help_record(context)) and one.name != "help"]
+    if options:
+        rows = "".join(f"| `{names}` | {_cell(text)} |\n" for names, text in options)
+        yield f"\n| option | meaning |\n|---|---|\n{rows}"
+    if isinstance(command, click.Group):
+        for child in command.list_commands(context):
+            found = command.get_command(context, child)
+            if found is not None and not found.hidden:
+                yield from _command(found, f"{name} {child}", click.Context(found, info_name=child, parent=context))
+
+
+def _help(command: click.Command) -> str:
+    """A command's help as Markdown: what is laid out by hand stays so."""
+    parts = cleandoc(command.help or "").split("\n\n")
+    return "\n\n".join(
+        "```text\n" + part.removeprefix("\b\n") + "\n```" if part.startswith("\b\n") else escape(part, quote=False)
+        for part in parts
+    )
+
+
+def _cell(text: str) -> str:
+    plain = escape(text, quote=False).replace("[", "\\[")  # no link
+    return plain.replace("|", "\\|").replace("\n", " ")
+
+
 RULES = "../ops/k8s/components/prometheus-operator/rules.yaml"
 
 RULES_HEAD = """# Drawn from ops/prometheus/alerts.yml by `make docs`. Your Prometheus says where runbooks are served:
@@ -206,6 +253,7 @@ PAGES = {
     "metrics.md": metrics,
     "failure-codes.md": failure_codes,
     "settings.md": settings,
+    "commands.md": commands,
     RULES: rules,
 }
 

@@ -73,7 +73,7 @@ def running(environment: dict[str, str], folder: Path, *arguments: str) -> Gener
     """Run a command for the length of a block; gives its log."""
     log = folder / f"{arguments[0]}.log"
     with log.open("w") as out:
-        child = subprocess.Popen(  # noqa: S603 -- our own command
+        child = subprocess.Popen(
             [Path(sys.executable).with_name("swapline"), *arguments],
             env=environment, cwd=folder, stdout=out, stderr=subprocess.STDOUT,
         )  # fmt: skip

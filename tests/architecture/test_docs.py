@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import runpy
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,15 @@ def test_drawn_pages_are_as_the_code_draws_them(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", [*sorted(ROOT.glob("docs/**/*.md")), ROOT / "README.md", ROOT / "CHANGELOG.md"], ids=str
+    "page",
+    [
+        *sorted(
+            page for page in ROOT.glob("docs/**/*.md") if page.parent.name != "site"
+        ),  # the site's build checks those
+        ROOT / "README.md",
+        ROOT / "CHANGELOG.md",
+    ],
+    ids=str,
 )
 def test_every_link_leads_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", page.read_text())
@@ -68,3 +77,18 @@ def test_nothing_speaks_of_registries_or_of_a_machine() -> None:
         for name in ("README.md", "Makefile", "pyproject.toml", "requirements.lock", "requirements-dev.lock")
     ]
     assert [str(path) for path in ours if words.search(path.read_text(errors="replace"))] == []
+
+
+def test_each_guide_stands_in_the_site_as_one_of_four_kinds() -> None:
+    config = tomllib.loads((ROOT / "docs/site/zensical.toml").read_text())["project"]
+    kinds = {
+        kind: [path for page in pages for path in page.values()]
+        for entry in config["nav"]
+        for kind, pages in entry.items()
+        if kind != "Swapline"
+    }
+    assert list(kinds) == ["Tutorial", "How-to", "Reference", "Explanation"]
+    shown = sorted(path for paths in kinds.values() for path in paths)
+    pages = {str(page.relative_to(ROOT)) for folder in ("docs", "docs/guides") for page in (ROOT / folder).glob("*.md")}
+    assert {path for path in shown if path.startswith("docs/") and "decisions" not in path} == pages
+    assert len(shown) == len(set(shown))

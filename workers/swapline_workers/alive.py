@@ -26,7 +26,9 @@ from swapline_workers.core.liveness import Liveness, complaint, hindrance
 @click.option("--ready", is_flag=True, help="Also fail while it takes no jobs: broker or ledger away, or stopping.")
 @click.option("--silent-within", type=float, help="Seconds it may be silent.  [default: 30; its main thread 60]")
 @click.option("--stuck-within", type=float, help="Seconds one job may take.  [default: from its timeouts]")
-@click.option("--claimed-within", type=float, help="Seconds without a claim.  [default: 120 and a pause of its clock]")
+@click.option(
+    "--claimed-within", type=float, help="Seconds without a claim.  [default: 120, and the time between two claims]"
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def alive(file: Path, *, ready: bool, as_json: bool, **within: float | None) -> None:
     """Tell whether the worker that shows itself in FILE works on jobs, not only whether its process exists.

@@ -32,10 +32,10 @@ LEVELS = click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=Fals
     help="Work on these steps only; may be given several times.",
 )
 @click.option("-n", "--name", default="swapline@%h", show_default=True, help="The worker's name in Flower.")
-@click.option("-l", "--log-level", type=LEVELS, help="How much is told; else SWAPLINE_LOG_LEVEL, which is INFO.")
+@click.option("-l", "--log-level", type=LEVELS, help="Least level that is logged; else SWAPLINE_LOG_LEVEL (INFO).")
 @click.option("--adopt", is_flag=True, help="The vendor has moved here: as `swapline accounts adopt`, once.")
 def worker(concurrency: int | None, steps: tuple[str, ...], name: str, log_level: str | None, *, adopt: bool) -> None:
-    """Run a worker until SIGTERM; it then finishes what it has in hand.
+    """Run a worker until SIGTERM; it then finishes the steps in progress.
 
     \b
     Example: swapline worker --concurrency 16
