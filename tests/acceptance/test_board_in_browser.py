@@ -102,7 +102,7 @@ def test_the_wrong_password_is_refused_and_the_right_one_opens(chromium: Browser
             assert seen.is_refused(f"{url}/")
     with visit(chromium, user=USER, password=PASSWORD) as seen:
         seen.page.goto(url)
-        expect(seen.page.locator("#summary")).to_contain_text("No worker has been heard of")
+        expect(seen.page.locator("#summary")).to_contain_text("No worker has been seen")
 
 
 def test_a_job_appears_while_one_looks_and_its_page_shows_both_pictures(
@@ -126,7 +126,7 @@ def test_a_job_appears_while_one_looks_and_its_page_shows_both_pictures(
             "() => [...document.images].length === 2 && [...document.images].every((i) => i.naturalWidth > 0)"
         )
         expect(page.locator("#events")).to_contain_text("Pictures stored")
-        expect(page.locator("#told")).to_contain_text("answered 204")
+        expect(page.locator("#webhook")).to_contain_text("answered 204")
         expect(page.locator("#live-word")).to_have_text("At rest")
         assert (seen.complaints, seen.hosts) == ([], {url.removeprefix("http://")})
 

@@ -19,6 +19,7 @@ FOLDERS = (
     "producer/swapline_producer/storage",
     "producer/swapline_producer/webhooks",
     "simulator",
+    "workers/swapline_workers/board",
     "workers/swapline_workers/local",
     "workers/swapline_workers/web",
 )

@@ -18,7 +18,7 @@ from swapline_producer.contract import State
 from swapline_producer.ledger import connect
 from swapline_producer.operations.doctor import ledger as doctor
 from swapline_producer.operations.recovery import Recovery
-from swapline_workers.board.overview import whole
+from swapline_workers.board.overview import read_overview
 from swapline_workers.telemetry.metrics.collector import SystemCollector
 from swapline_workers.telemetry.metrics.families import KINDS
 
@@ -64,7 +64,7 @@ def told(shop: Shop, command: Command) -> dict[str, bool]:
     metric = {kind: registry.get_sample_value("swapline_breaker_open", {"reason": kind}) for kind in KINDS}
     text, facts = command(), json.loads(command("--json"))
     findings = [one.found for one in doctor.jobs(shop.ledger) if one.name == "line" and one.verdict == "fail"]
-    notices = [one.text for one in whole(shop.ledger).notices]
+    notices = [one.text for one in read_overview(shop.ledger).notices]
     figures = shop.ledger.stats.snapshot()
     found = {
         "slots": "submitting is paused" in text,

@@ -56,7 +56,7 @@ def test_a_stopping_worker_finishes_its_steps(installation: Installation) -> Non
         waited_for(lambda: "Warm shutdown" in worker.log())
         installation.vendor.control.finish()
         assert worker.child.wait(60) == 0
-    done = [name for name in names(producer, job_id) if name != "given back"]  # the next step's message, if it was read
+    done = [name for name in names(producer, job_id) if name != "released"]  # the next step's message, if it was read
     assert done[-1] == "completed"
     assert "leased jobs were released" not in worker.log()
     with installation.worker():
@@ -85,7 +85,7 @@ def test_what_is_not_finished_within_the_grace_period_is_released_at_once(instal
     with installation.worker():
         ended = [producer.wait(job_id, timeout=50) for job_id in jobs]
     assert [job.state for job in ended] == [State.SUCCEEDED] * 3
-    assert sum(names(producer, job_id).count("given back") for job_id in jobs) >= 2
+    assert sum(names(producer, job_id).count("released") for job_id in jobs) >= 2
     assert "rescues" not in producer.ledger.stats.counters()
     assert installation.vendor.control.report().credits_spent == 6
 
@@ -101,7 +101,7 @@ def test_a_second_signal_releases_at_once(installation: Installation) -> None:
         waited_for(lambda: "Warm shutdown" in worker.log())
         assert worker.stop() == 0
     assert "stopped at once: 1 leased jobs were released" in worker.log()
-    assert names(producer, job_id)[-1] == "given back"
+    assert names(producer, job_id)[-1] == "released"
     assert "rescues" not in producer.ledger.stats.counters()
 
 
@@ -165,7 +165,7 @@ def test_a_second_signal_releases_everything_but_a_paid_call(installation: Insta
         worker.child.terminate()
         waited_for(lambda: "Warm shutdown" in worker.log())
         worker.child.send_signal(signal.SIGQUIT)
-        waited_for(lambda: names(producer, polled)[-1] == "given back")
+        waited_for(lambda: names(producer, polled)[-1] == "released")
         assert producer.get(paying).attempt_open, "it was released while the paid call was under way"
         assert worker.child.wait(60) == 0
     assert (producer.get(paying).state, producer.get(paying).credits) == (State.RUNNING, 2)

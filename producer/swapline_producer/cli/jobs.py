@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from swapline_producer.cli import connections as reach
-from swapline_producer.cli.evidence import evidence, print_held
+from swapline_producer.cli.evidence import print_held
 from swapline_producer.cli.jobs_cancel import cancel
 from swapline_producer.cli.jobs_download import download
 from swapline_producer.cli.jobs_list import list_
@@ -17,6 +17,7 @@ from swapline_producer.cli.output import job_facts, moment, out, print_job, prin
 from swapline_producer.cli.purge import purge
 from swapline_producer.cli.timeline import deliveries, print_stages, print_timeline, stages, timeline
 from swapline_producer.contract import Notification
+from swapline_producer.operations.evidence import evidence
 
 if TYPE_CHECKING:
     from swapline_producer.contract import Job

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from swapline_producer.cli import connections as reach
-from swapline_producer.cli.evidence import evidence, print_held
+from swapline_producer.cli.evidence import print_held
 from swapline_producer.cli.filters import filtered, job_filter_of
 from swapline_producer.cli.output import as_json_text, job_facts, out, print_jobs
 from swapline_producer.contract import Job, State
 from swapline_producer.errors import JobNotFound
+from swapline_producer.operations.evidence import evidence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -14,6 +13,7 @@ from rich.text import Text
 
 from swapline_producer.cli.terminal import Terminal
 from swapline_producer.contract import Job, Notification, State
+from swapline_producer.contract.timestamps import rfc3339
 from swapline_producer.errors import RequestError
 from swapline_producer.foreign_text import visible, without_query
 
@@ -114,9 +114,7 @@ def wait_and_exit(
 
 def moment(milliseconds: int | None) -> str | None:
     """RFC 3339, UTC."""
-    if milliseconds is None:
-        return None
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if milliseconds is None else rfc3339(milliseconds)
 
 
 def job_facts(job: Job) -> dict[str, Any]:

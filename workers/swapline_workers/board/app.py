@@ -1,4 +1,4 @@
-"""The board as an ASGI app: routes, what stands before them, and what is said when something is wrong."""
+"""The board as an ASGI app: routes, middleware and error pages."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from swapline_producer.contract import Notification
+from swapline_producer.contract.timestamps import rfc3339
 from swapline_producer.errors import JobNotFound, LedgerUnavailable, StorageError
 from swapline_producer.foreign_text import visible
 from swapline_workers.board import labels as words
@@ -40,7 +41,7 @@ ASSETS = {
     "board.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
-"""All that a page loads, from this package. The address has a digest in it: a new version is a new address."""
+"""The files that a page loads. Their address has a digest in it: a new version has a new address."""
 
 
 SENTENCES: dict[type[Exception], tuple[HTTPStatus, str]] = {
@@ -55,7 +56,7 @@ OF_HTTP: dict[int, str] = {
 
 
 def build_board(ledger: Ledger, storage: Storage | None, basic_auth: BasicAuth, *, root_path: str = "") -> ASGIApp:
-    """Build the app. Opens no connection. `root_path` is what a proxy serves it under, as `/swapline`."""
+    """Build the app. Opens no connection. `root_path`: the path that a proxy serves it under, as `/swapline`."""
     assets = {name: (resources.files(__package__) / "static" / name).read_bytes() for name in ASSETS}
     addresses = {name: f"/static/{hashlib.sha256(data).hexdigest()[:12]}/{name}" for name, data in assets.items()}
     templates = templates_of(addresses, root_path)
@@ -68,7 +69,7 @@ def build_board(ledger: Ledger, storage: Storage | None, basic_auth: BasicAuth, 
         return Response(assets[name], media_type=ASSETS[name])
 
     def wrong(request: Request, error: Exception) -> Response:
-        return pages.error(request, *_said(error))
+        return pages.error(request, *_status_and_sentence(error))
 
     inner = Starlette(
         routes=[
@@ -83,38 +84,40 @@ def build_board(ledger: Ledger, storage: Storage | None, basic_auth: BasicAuth, 
         middleware=[Middleware(Guard, basic_auth=basic_auth, refuse=pages.error)],
         exception_handlers=dict.fromkeys((HTTPException, Exception, *SENTENCES, NotUnderstood), wrong),
     )
-    return UnderRootPath(Headers(inner), root_path)  # outermost: what is said of our own faults has them, too
+    return UnderRootPath(Headers(inner), root_path)  # outermost: error pages have them, too
 
 
-def _said(error: Exception) -> tuple[HTTPStatus, str]:
-    """What a page says of an error. The ledger's and the store's own words may hold addresses: they go to the log."""
+def _status_and_sentence(error: Exception) -> tuple[HTTPStatus, str]:
+    """Return what a page shows of an error. The ledger's and store's own texts may hold addresses: they are logged."""
     if isinstance(error, NotUnderstood):
         return HTTPStatus.BAD_REQUEST, str(error)
     if isinstance(error, HTTPException):
         return HTTPStatus(error.status_code), OF_HTTP.get(error.status_code, error.detail)
-    said = next((said for kind, said in SENTENCES.items() if isinstance(error, kind)), None)
-    if said and said[0] is HTTPStatus.SERVICE_UNAVAILABLE:
-        log.warning("%s", error)
-    return said or (HTTPStatus.INTERNAL_SERVER_ERROR, "Something is wrong with the board itself; its log says what.")
+    for kind, (status, sentence) in SENTENCES.items():
+        if isinstance(error, kind):
+            if status is HTTPStatus.SERVICE_UNAVAILABLE:
+                log.warning("%s", error)
+            return status, sentence
+    return HTTPStatus.INTERNAL_SERVER_ERROR, "Something is wrong with the board itself; see its log."
 
 
 def _shown(value: object) -> object:
-    """Show what a text would hide, a mark of direction or a line break. Markup is our own, and has lines."""
+    """Make control characters of a foreign text visible. Markup is our own."""
     return visible(value) if type(value) is str else value
 
 
 def templates_of(addresses: dict[str, str], root_path: str = "") -> Environment:
-    """Build the pages; `addresses` are those of the static files, `root_path` stands before each link."""
+    """Build the templates; `addresses` are those of the static files, `root_path` is the start of each link."""
     templates = Environment(
         loader=PackageLoader("swapline_workers.board"),
         autoescape=True,
         finalize=_shown,
-        undefined=StrictUndefined,  # a name that is not there is a bug, not an empty place
+        undefined=StrictUndefined,  # a missing name is a bug
         trim_blocks=True,
         lstrip_blocks=True,
     )
     templates.filters |= {
-        "iso": shape.iso,
+        "iso": rfc3339,
         "clock": shape.clock,
         "span": shape.span,
         "number": shape.number,

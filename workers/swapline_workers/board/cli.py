@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from swapline_workers.board.settings import BoardSettings
 
 STOP_WITHIN = 5
-"""Seconds that an open request may take when the board is to stop: pages take less than one."""
+"""Seconds that an open request may take when the board stops: pages take less than one."""
 
 STORE_WITHIN = 10
-"""Seconds for one picture from the store: who looks at a page does not wait longer."""
+"""Seconds for one picture from the store: a reader does not wait longer."""
 
 
 def _root_path(_: click.Context, __: click.Parameter, value: str) -> str:
@@ -58,7 +58,7 @@ def board(host: str, port: int, ready_file: Path | None, root_path: str) -> None
         url = (
             f"http://[{bound[0]}]:{bound[1]}" if listener.family is socket.AF_INET6 else f"http://{bound[0]}:{bound[1]}"
         )
-        with _announced(ready_file, url):
+        with _ready_file(ready_file, url):
             click.echo(f"The board is at {url} (user {settings.board_user}). Ctrl-C stops it.")
             _serve(app, listener)
 
@@ -85,11 +85,11 @@ def _serve(app: ASGIApp, listener: socket.socket) -> None:
     config = uvicorn.Config(
         app,
         log_level="warning",
-        access_log=False,  # an address may hold what somebody searched for
+        access_log=False,  # a URL may hold a search
         server_header=False,
         timeout_graceful_shutdown=STOP_WITHIN,
         http=BoundedProtocol,
-        proxy_headers=bool(os.environ.get("FORWARDED_ALLOW_IPS")),  # by itself uvicorn believes whoever is on this host
+        proxy_headers=bool(os.environ.get("FORWARDED_ALLOW_IPS")),  # uvicorn's default trusts this host
         lifespan="off",  # nothing is opened before the first page
     )
     uvicorn.Server(config).run(sockets=[listener])
@@ -109,15 +109,15 @@ def _listening(host: str, port: int) -> Generator[socket.socket]:
 
 
 @contextmanager
-def _announced(ready_file: Path | None, url: str) -> Generator[None]:
-    """Keep the ready file there while the board listens; whoever reads it finds all of it or nothing."""
+def _ready_file(ready_file: Path | None, url: str) -> Generator[None]:
+    """Keep the ready file while the board listens. It is written in one step."""
     if ready_file is None:
         yield
         return
-    draft = ready_file.with_name(f".{ready_file.name}.{os.getpid()}")
+    unfinished = ready_file.with_name(f".{ready_file.name}.{os.getpid()}")
     try:
-        draft.write_text(json.dumps({"url": url, "pid": os.getpid()}), encoding="utf-8")
-        draft.replace(ready_file)
+        unfinished.write_text(json.dumps({"url": url, "pid": os.getpid()}), encoding="utf-8")
+        unfinished.replace(ready_file)
     except OSError as error:
         raise click.ClickException(f"Cannot write the ready file {ready_file}: {error.strerror}.") from None
     try:

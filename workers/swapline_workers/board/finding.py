@@ -1,6 +1,6 @@
-"""Search: one field for whatever a person has in hand.
+"""Search: one field for any id, key or name.
 
-What has an index is found wherever it is; the rest is looked for among the latest jobs, and the page says how many.
+What has an index is found however old it is; the rest only among the latest jobs, and the page has their number.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from swapline_producer.ledger.occupancy import Entry
 
 LATEST = 1_500
-"""Jobs looked at for what has no index: vendor's ids, tenants, parts of ids. Some 30 ms."""
+"""Jobs read for what has no index: vendor's ids, tenants, parts of ids. Some 30 ms."""
 
 SHOWN = 20
 """Jobs shown of each kind."""
@@ -29,7 +29,7 @@ LONGEST = 300
 
 TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 PART = 6
-"""Characters of an id that are worth looking for; fewer are in too many."""
+"""Characters of an id that are searched for; fewer are in too many ids."""
 
 
 class BatchSize(NamedTuple):
@@ -52,7 +52,7 @@ class Found:
     by_vendor_id: list[Row] = field(default_factory=list)
     by_part: list[Row] = field(default_factory=list)
     by_tenant: list[Row] = field(default_factory=list)
-    polled_at: int = 0
+    jobs_read: int = 0
 
     @property
     def nothing(self) -> bool:
@@ -61,13 +61,13 @@ class Found:
 
     @property
     def only(self) -> str | None:
-        """The one job that was found, when there is no doubt which is meant."""
+        """The one job that was found, where there is only one."""
         exact = {row.job_id for row in (*self.by_key, *self.by_vendor_id)}
         return exact.pop() if len(exact) == 1 and not self.batches and not self.by_tenant else None
 
 
 def find(ledger: Ledger, question: str) -> Found:
-    """Look for a question everywhere."""
+    """Search for a question in every index, and in the latest jobs."""
     found = Found(question.strip()[:LONGEST])
     text = found.question
     if not text:
@@ -76,7 +76,7 @@ def find(ledger: Ledger, question: str) -> Found:
         found.job_id = text
         return found
     latest = ledger.occupancy.newest(State, limit=LATEST)
-    found.polled_at = len(latest)
+    found.jobs_read = len(latest)
     have = ledger.occupancy.fields((entry.job_id for entry in latest), ("tenant", "vendor_job_id"))
     tenants = {one["tenant"] for one in have if one["tenant"]}
     named = _of_tenants(text, tenants)

@@ -1,4 +1,4 @@
-"""What stands before every page: the password, and the headers that keep a page to itself."""
+"""Middleware of every page: the password, and the headers that isolate a page."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ POLICY = {
 }
 
 PRIVATE = "private, no-store"
-"""Pages and pictures show people and what they ordered: nobody on the way keeps them, nor does a shared browser."""
+"""Pages and pictures show people and their orders: no proxy and no shared browser stores them."""
 
 FOR_EVER = "public, max-age=31536000, immutable"
 """A style or script is the same for all, and its address changes with its content."""
 
 OPEN = ("/healthz", "/static/")
-"""What is served without a password: a word for the machine that asks, and what every installation has alike."""
+"""Paths without a password: the health check, and files that are the same in every installation."""
 
 
 class UnderRootPath:
-    """Removes the path that a proxy serves the board under, where the proxy has left it in the request."""
+    """Removes the path that a proxy serves the board under, if the proxy has left it in the request."""
 
     def __init__(self, app: ASGIApp, root_path: str) -> None:
-        """Stand before `app`."""
+        """Wrap `app`."""
         self._app = app
         self._root_path = root_path
 
@@ -63,7 +63,7 @@ class Headers:
     """Adds the headers to every answer."""
 
     def __init__(self, app: ASGIApp) -> None:
-        """Stand before `app`."""
+        """Wrap `app`."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,12 +81,12 @@ class Headers:
 
 
 class Guard:
-    """Lets nobody in without the password."""
+    """Refuses requests without the password."""
 
     def __init__(
         self, app: ASGIApp, *, basic_auth: BasicAuth, refuse: Callable[[Request, HTTPStatus, str], Response]
     ) -> None:
-        """Stand before `app`; `refuse` makes the page for those who stay outside."""
+        """Wrap `app`; `refuse` makes the page of a refusal."""
         self._app = app
         self._basic_auth = basic_auth
         self._refuse = refuse
@@ -119,7 +119,7 @@ class Guard:
 
 
 def _with_session(request: Request, token: str, send: Send) -> Send:
-    """Have the answer tell the browser its session's token, where there is a new one."""
+    """Set the cookie of a new session, if there is one."""
     if not token:
         return send
     secure = "; Secure" if request.url.scheme == "https" else ""

@@ -1,4 +1,4 @@
-"""How states, codes and events are said to people. A state differs by its word and its shape, not by colour alone."""
+"""Words for states and events. A state differs by its word and its shape, not by colour alone."""
 
 from __future__ import annotations
 
@@ -26,18 +26,16 @@ APPEARANCES: dict[State, Appearance] = {
     State.FAILED: Appearance("Failed", "cross", "bad", "it ended without a picture"),
     State.EXPIRED: Appearance("Expired", "clock", "over", "it waited longer than it may; uncharged"),
     State.TIMED_OUT: Appearance("Timed out", "clock", "bad", "the vendor took longer than it may"),
-    State.CANCELED: Appearance("Canceled", "minus", "over", "somebody canceled it"),
+    State.CANCELED: Appearance("Canceled", "minus", "over", "it was canceled"),
 }
 
-LINE = (State.QUEUED, State.SUBMITTING, State.RUNNING, State.STORING, State.SUCCEEDED)
-"""The way of a job that succeeds."""
+SUCCESS_PATH = (State.QUEUED, State.SUBMITTING, State.RUNNING, State.STORING, State.SUCCEEDED)
+"""The states of a job that succeeds, in order."""
 
-ASIDE = (State.HELD, State.FAILED, State.TIMED_OUT, State.EXPIRED, State.CANCELED)
-"""Where a job can leave it."""
-
+OTHER_STATES = (State.HELD, State.FAILED, State.TIMED_OUT, State.EXPIRED, State.CANCELED)
 WITHOUT_SUCCESS = (State.FAILED, State.TIMED_OUT, State.EXPIRED, State.CANCELED)
 
-HAPPENINGS = {
+EVENT_TITLES = {
     "queued": "Accepted",
     "slot": "Given a slot",
     "attempt": "Paid call begins",
@@ -47,10 +45,10 @@ HAPPENINGS = {
     "held": "The reply got lost; a person decides",
     "resolved": "A person gave the vendor's id",
     "replayed": "A person ran it again",
-    "status": "The vendor's word",
-    "given back": "A stopping worker gave it back",
-    "cancel requested": "Somebody asked to cancel it",
-    "slot.released": "Its slot was let go",
+    "status": "The vendor's status",
+    "released": "Released by a stopping worker",
+    "cancel requested": "Cancellation requested",
+    "slot.released": "Its slot was released",
     "completed": "The vendor is done; the slot is passed on",
     "not stored": "The store did not take the pictures; tried again",
     "succeeded": "Pictures stored",
@@ -62,4 +60,4 @@ HAPPENINGS = {
     "webhook delivered": "Webhook delivered",
     "webhook dead": "Webhook given up",
 }
-"""What the lines of a job's log mean. One that is not here is shown by its own name."""
+"""Titles of events; an event without one is shown by its own name."""

@@ -1,4 +1,4 @@
-"""The list of jobs: filters, and pages that stay where they are while jobs move."""
+"""The list of jobs: filters, and pages that do not shift while jobs move."""
 
 from __future__ import annotations
 
@@ -25,13 +25,12 @@ PAGE = 50
 CHUNK = 500
 """Jobs read in one round trip while a filter looks for its own: some 5 ms."""
 
-LOOKED_AT = 3_000
-"""Jobs that a filter without an index looks at for one page, at most: it then says how far it came, and goes on when
-asked. Some 60 ms."""
+MAX_READ = 3_000
+"""Jobs read at most for one page of a filter without an index, some 60 ms; the page then has a link to go on."""
 
 FIELDS = ("state", "tenant", "priority", "batch", "failure_code", "created_at", "polls", "credits", "notification")
 TRAITS = ("state", "tenant", "priority", "failure_code", "batch")
-"""What filters ask about."""
+"""Fields that filters compare."""
 
 Word = TypeVar("Word", bound=StrEnum)
 _CURSOR = re.compile(r"([0-9]{1,15})-([A-Za-z0-9_-]{1,64})")
@@ -84,7 +83,7 @@ class Filters:
         )
 
     def address(self, **changes: str) -> str:
-        """The address of this list, with other values for some parts; an empty one leaves its part out."""
+        """Return the address of this list with other values; an empty one removes its part."""
         values = {
             "tenant": self.tenant,
             "priority": self.priority or "",
@@ -99,7 +98,7 @@ class Filters:
 
     @property
     def any(self) -> bool:
-        """Whether anything is left out of the list."""
+        """Whether a filter is set."""
         return bool(self.states or self.tenant or self.priority or self.code or self.batch)
 
     @property
@@ -108,7 +107,7 @@ class Filters:
         return not (self.tenant or self.priority or self.code or self.batch)
 
     def wants(self, traits: dict[str, str | None]) -> bool:
-        """Whether a job is one of them, by the traits of its record."""
+        """Whether a job passes the filters, by fields of its record."""
         return (
             (not self.states or traits["state"] in self.states)
             and self.tenant in ("", traits["tenant"])
@@ -124,27 +123,27 @@ class Listing:
 
     rows: list[Row] = field(default_factory=list)
     next: Entry | None = None
-    polled_at: int = 0
-    """Jobs looked at for this page."""
+    jobs_read: int = 0
+    """Jobs read for this page."""
     stopped_early: bool = False
-    """The page is not full, and older jobs have not been looked at."""
+    """The page is not full, and older jobs have not been read."""
 
 
 def listing(ledger: Ledger, filters: Filters, *, page: int = PAGE) -> Listing:
-    """One page. Looks at `LOOKED_AT` jobs at most, wherever they stand."""
+    """Return one page. Reads `MAX_READ` jobs at most."""
     found: list[Entry] = []
-    before, polled_at = filters.before, 0
-    while polled_at < LOOKED_AT:
+    before, jobs_read = filters.before, 0
+    while jobs_read < MAX_READ:
         wanted = page + 1 if filters.indexed else CHUNK
         entries = _entries(ledger, filters, before, wanted)
-        polled_at += len(entries)
+        jobs_read += len(entries)
         found += entries if filters.indexed else _fitting(ledger, filters, entries)
         if len(found) > page:
-            return Listing(rows_of(ledger, found[:page]), found[page - 1], polled_at)
+            return Listing(rows_of(ledger, found[:page]), found[page - 1], jobs_read)
         if len(entries) < wanted:
-            return Listing(rows_of(ledger, found), None, polled_at)
+            return Listing(rows_of(ledger, found), None, jobs_read)
         before = entries[-1]
-    return Listing(rows_of(ledger, found), before, polled_at, stopped_early=True)
+    return Listing(rows_of(ledger, found), before, jobs_read, stopped_early=True)
 
 
 def _fitting(ledger: Ledger, filters: Filters, entries: list[Entry]) -> list[Entry]:
@@ -153,7 +152,7 @@ def _fitting(ledger: Ledger, filters: Filters, entries: list[Entry]) -> list[Ent
 
 
 def rows_of(ledger: Ledger, entries: Iterable[Entry]) -> list[Row]:
-    """Read the jobs of some entries; those that are gone are left out."""
+    """Read the jobs of some entries, without those that have expired."""
     wanted = list(entries)
     return list(_rows(wanted, ledger.occupancy.fields((entry.job_id for entry in wanted), FIELDS)))
 
@@ -178,7 +177,7 @@ def _rows(entries: list[Entry], found: list[dict[str, str | None]]) -> Iterator[
 
 
 def _entries(ledger: Ledger, filters: Filters, before: Entry | None, limit: int) -> list[Entry]:
-    """The next entries of the smallest index that has all the wanted jobs."""
+    """Return the next entries of the smallest index that has all the wanted jobs."""
     if filters.batch and filters.tenant:
         return ledger.occupancy.newest_of_batch(filters.batch, filters.tenant, before=before, limit=limit)
     if filters.line:

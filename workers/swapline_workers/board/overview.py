@@ -1,4 +1,4 @@
-"""The first page's facts: whether it is well, and where it is stuck."""
+"""The facts of the first page."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RECENT_FAILURES = 200
 
 
 class Notice(NamedTuple):
-    """Something a person should know now."""
+    """A problem of now."""
 
     tone: str
     text: str
@@ -42,14 +42,14 @@ class Code(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class Overview:
     """Everything on the first page."""
 
     states: dict[State, int]
     slots: SlotsView
     occupants: list[Occupant]
     lines: list[Line]
-    clocks: int
+    workers: int
     last_hour: dict[State, int]
     counters: dict[str, int]
     credits: CreditsView
@@ -66,7 +66,7 @@ class Whole:
 
     @property
     def news(self) -> str:
-        """What is said aloud when it changes."""
+        """The text for screen readers when the page changes."""
         return ". ".join([self.headline, *(notice.text for notice in self.notices)])
 
     @property
@@ -90,22 +90,22 @@ class Whole:
         return sum(line.tenants for line in self.lines)
 
 
-def whole(ledger: Ledger) -> Whole:
-    """Read it: some ten round trips, none of which grows with the number of jobs."""
+def read_overview(ledger: Ledger) -> Overview:
+    """Read the facts in some ten round trips, none of which grows with the number of jobs."""
     states, slots, counters = ledger.stats.census(), ledger.limits.slots(), ledger.stats.counters()
-    credits_, clocks = ledger.limits.credits(), ledger.occupancy.live_dispatchers(since=slots.at - MINUTE)
-    return Whole(
+    credits_, workers = ledger.limits.credits(), ledger.occupancy.live_dispatchers(since=slots.at - MINUTE)
+    return Overview(
         states=states,
         slots=slots,
         occupants=ledger.occupancy.occupants(),
         lines=ledger.occupancy.lines(),
-        clocks=clocks,
+        workers=workers,
         last_hour=ledger.occupancy.came_since(slots.at - HOUR, sorted(FINISHED)),
         counters=counters,
         credits=credits_,
         codes=_codes(ledger, counters),
         latest=rows_of(ledger, ledger.occupancy.newest(State, limit=LATEST)),
-        notices=_notices(states, slots, credits_, clocks),
+        notices=_notices(states, slots, credits_, workers),
     )
 
 
@@ -117,13 +117,13 @@ def _codes(ledger: Ledger, counters: dict[str, int]) -> list[Code]:
     return sorted(codes, key=lambda one: (-one.latest, -one.in_all, one.code))
 
 
-def _notices(states: dict[State, int], slots: SlotsView, spending: CreditsView, clocks: int) -> list[Notice]:
+def _notices(states: dict[State, int], slots: SlotsView, spending: CreditsView, workers: int) -> list[Notice]:
     found = []
     waits = any(states[state] for state in State if not state.finished and state is not State.HELD)
-    if clocks == 0 and waits:
-        found.append(Notice("bad", "No worker has been heard of for a minute, and jobs wait: swapline worker"))
-    elif clocks == 0:
-        found.append(Notice("held", "No worker has been heard of for a minute. Nothing waits for one yet."))
+    if workers == 0 and waits:
+        found.append(Notice("bad", "No worker has been seen for a minute, and jobs wait: swapline worker"))
+    elif workers == 0:
+        found.append(Notice("held", "No worker has been seen for a minute. Nothing waits for one yet."))
     if slots.paused:
         found.append(Notice("bad", f"Submitting is paused: {slots.reason or 'the vendor refuses'}."))
     if slots.store_failing_since is not None:
@@ -135,5 +135,5 @@ def _notices(states: dict[State, int], slots: SlotsView, spending: CreditsView, 
     if spending.per_day is not None and spending.spent + CREDITS_PER_JOB > spending.per_day:
         found.append(Notice("bad", f"Today's {spending.per_day:,} credits are spent; jobs wait for tomorrow (UTC)."))
     if slots.cap < slots.limit:
-        found.append(Notice("held", f"The vendor said 429: {slots.cap} of {slots.limit} slots are used for now."))
+        found.append(Notice("held", f"The vendor answered 429: {slots.cap} of {slots.limit} slots are used for now."))
     return found

@@ -1,4 +1,4 @@
-"""The pages: each reads the ledger once and renders one template. Nothing here changes anything."""
+"""The pages: each reads the ledger once and renders one template, and changes nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from swapline_producer.contract import FailureCode, Priority, State, StoredImage
 from swapline_producer.errors import ObjectMissing, StorageError
 from swapline_workers.board.finding import find
 from swapline_workers.board.listing import Filters, listing
-from swapline_workers.board.overview import whole
+from swapline_workers.board.overview import read_overview
 from swapline_workers.board.story import story
 from swapline_workers.board.thumbnails import NoThumbnail
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from swapline_workers.board.thumbnails import Thumbnails
 
 PICTURES = 8
-"""Results of one job that are shown; the vendor gives one, or a few."""
+"""Results of one job that are shown; the vendor sends one, or a few."""
 
 
 GONE = "Not stored any more."
@@ -43,24 +43,24 @@ class Pages:
         self._templates = templates
 
     def overview(self, request: Request) -> Response:
-        """The flow, the slots, the waiting line, the failures, the latest jobs."""
-        return self._page(request, "overview.html", whole=whole(self._ledger), here="overview")
+        """Show states, slots, the waiting line, failures and the latest jobs."""
+        return self._page(request, "overview.html", overview=read_overview(self._ledger), here="overview")
 
     def jobs(self, request: Request) -> Response:
-        """The list of jobs."""
+        """Show the list of jobs."""
         filters = Filters.of(request.query_params)
         page = listing(self._ledger, filters)
         choices = {"priorities": Priority, "codes": FailureCode}
         return self._page(request, "jobs.html", filters=filters, listing=page, here="jobs", **choices)
 
     def job(self, request: Request) -> Response:
-        """One job."""
+        """Show one job."""
         job = self._ledger.jobs.get(request.path_params["job_id"])
-        told = story(job, self._ledger.jobs.events(job.job_id), self._ledger.now())
-        return self._page(request, "job.html", story=told, job=job, here="jobs", **self._pictures(job))
+        known = story(job, self._ledger.jobs.events(job.job_id), self._ledger.now())
+        return self._page(request, "job.html", story=known, job=job, here="jobs", **self._pictures(job))
 
     def search(self, request: Request) -> Response:
-        """What was found for `q`; the job itself where there is no doubt."""
+        """Show what was found for `q`, or redirect to the only job found."""
         found = find(self._ledger, request.query_params.get("q", ""))
         if only := found.job_id or found.only:
             return RedirectResponse(
@@ -69,7 +69,7 @@ class Pages:
         return self._page(request, "search.html", found=found, here="search")
 
     def picture(self, request: Request) -> Response:
-        """A small picture of what came in (`input`) or what came out (`0`, `1`, …)."""
+        """Send a small picture of the input (`input`) or of a result (`0`, `1`, …)."""
         job = self._ledger.jobs.get(request.path_params["job_id"])
         key = _key(job, request.path_params["which"])
         if key is None or self._thumbnails is None:
@@ -82,14 +82,14 @@ class Pages:
             return PlainTextResponse(f"There is no small picture: {error}.", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
 
     def error(self, request: Request, status: HTTPStatus, sentence: str) -> Response:
-        """A page that says what is wrong and what to do."""
+        """Return an error page."""
         content = self._templates.get_template("error.html").render(
             request=request, status=status, sentence=sentence, here="", States=State, q=""
         )
         return HTMLResponse(content, status)
 
     def _page(self, request: Request, template: str, **context: Any) -> Response:
-        """A page; 304 where the browser has this very page already. Nothing on it depends on when it was asked for."""
+        """Render a page, or return 304 if the browser has it. No page depends on the time of the request."""
         q = request.query_params.get("q", "")
         content = self._templates.get_template(template).render(request=request, States=State, q=q, **context)
         tag = f'"{hashlib.sha256(content.encode()).hexdigest()[:32]}"'
@@ -98,12 +98,12 @@ class Pages:
         return HTMLResponse(content, headers={"ETag": tag})
 
     def _pictures(self, job: Job) -> dict[str, Any]:
-        """Which pictures of a job can be shown, and a sentence for each that cannot."""
-        came_in = job.spec.image if isinstance(job.spec.image, StoredImage) else None
+        """Return the pictures of a job, and a sentence for each that cannot be shown."""
+        input_image = job.spec.image if isinstance(job.spec.image, StoredImage) else None
         return {
-            "came_in": came_in,
-            "came_in_problem": self._problem(came_in.key, INPUT_GONE) if came_in else None,
-            "came_out": [(image, self._problem(image.key)) for image in job.images[:PICTURES]],
+            "input_image": input_image,
+            "input_image_problem": self._problem(input_image.key, INPUT_GONE) if input_image else None,
+            "results": [(image, self._problem(image.key)) for image in job.images[:PICTURES]],
         }
 
     def _problem(self, key: str, gone: str = GONE) -> str | None:

@@ -1,4 +1,4 @@
-"""What may be shown of texts that came from elsewhere: no query of a URL (it may be a signature), no picture."""
+"""Foreign texts, shortened for a page: no query of a URL (it may be a signature), no picture."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ from typing import TYPE_CHECKING
 from swapline_workers.core.reply.evidence import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 HASH = 64
 """Characters of a SHA-256 in hex, the longest word of our own; a longer run of base64 would be a picture's."""
 
 
 def shown(value: object) -> str:
-    """A fact of a job's log as text, 300 characters at most."""
+    """Return a fact of a job's log as text, 300 characters at most."""
     text = str(value)
     if len(text) <= HASH and "?" not in text:
         return text
     return excerpt(text)
 
 
-def facts(data: Mapping[str, object], leave_out: Iterable[str] = ()) -> list[tuple[str, str]]:
-    """The facts of one line of a log."""
-    left_out = set(leave_out)
-    return [(name.replace("_", " "), shown(value)) for name, value in data.items() if name not in left_out]
+def facts(data: Mapping[str, object]) -> list[tuple[str, str]]:
+    """Return the facts of one event, by name."""
+    return [(name.replace("_", " "), shown(value)) for name, value in data.items()]

@@ -1,14 +1,14 @@
-"""One job's page: what happened when, how long it took, what is known, who was told."""
+"""The facts of one job's page: stages, events, the paid call, deliveries."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from swapline_producer.cli.evidence import evidence
 from swapline_producer.contract import LinkedImage, Notification
 from swapline_producer.foreign_text import without_query
-from swapline_workers.board.labels import HAPPENINGS
+from swapline_producer.operations.evidence import evidence
+from swapline_workers.board.labels import EVENT_TITLES
 from swapline_workers.board.redaction import facts, shown
 
 if TYPE_CHECKING:
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from swapline_producer.contract import Job, JobEvent
 
 WIDTH = 1000
-"""Of the drawn bar, in units of its own."""
+"""Units of the drawn bar."""
 
 THINNEST = 6
-"""Units that the shortest stage gets, or it would not be seen."""
+"""Units of the shortest stage: it must be seen."""
 
 LONGEST_LOG = 400
-"""Lines of a log that are shown, the latest; a job has ten, one that was tried again for days some hundreds."""
+"""The latest lines of a log are shown; a job has ten, one that was repeated for days some hundreds."""
 
 
 class Stage(NamedTuple):
-    """A stretch of a job's life: from one moment to another (milliseconds), drawn from `x` on, `width` wide."""
+    """A part of a job's life (UTC milliseconds), drawn from `x` on, `width` wide."""
 
     name: str
     tone: str
@@ -38,8 +38,8 @@ class Stage(NamedTuple):
     width: float = 0
 
 
-class Happening(NamedTuple):
-    """A line of the log: when, how long after the line before it and after the first, what, and the facts of it."""
+class LogLine(NamedTuple):
+    """One event. `after` and `since_start`: milliseconds after the event before it, and after the first."""
 
     at: int
     after: int
@@ -50,11 +50,11 @@ class Happening(NamedTuple):
 
 
 class Delivery(NamedTuple):
-    """One attempt to tell the customer."""
+    """One attempt to deliver the webhook."""
 
     attempt: str
     at: int
-    well: bool
+    accepted: bool
     reason: str
 
 
@@ -64,7 +64,7 @@ class Story:
 
     job: Job
     stages: list[Stage]
-    happenings: list[Happening]
+    log_lines: list[LogLine]
     left_out: int
     deliveries: list[Delivery]
     held: dict[str, Any] | None
@@ -79,13 +79,13 @@ class Story:
 
 
 def story(job: Job, events: Sequence[JobEvent], now: int) -> Story:
-    """Tell a job's story from its record and its log. `now` is the ledger's, in milliseconds."""
+    """Make the page's facts from a job's record and log. `now`: UTC milliseconds by the ledger's clock."""
     image = job.spec.image
     known = evidence(job, events)
     return Story(
         job=job,
         stages=_drawn(_stages(job, events), now),
-        happenings=_happenings(events)[-LONGEST_LOG:],
+        log_lines=_log_lines(events)[-LONGEST_LOG:],
         left_out=max(0, len(events) - LONGEST_LOG),
         deliveries=[_delivery(event) for event in events if event.name.startswith("webhook ")],
         held=_scrubbed(known) if known else None,
@@ -96,13 +96,13 @@ def story(job: Job, events: Sequence[JobEvent], now: int) -> Story:
 
 
 def _stages(job: Job, events: Sequence[JobEvent]) -> list[Stage]:
-    """Queued, submitting, running, storing, telling: those that it came to. A job that was sent again counts once."""
-    slot = next((event.at for event in reversed(events) if event.name == "slot"), None)
-    told = next((event.at for event in reversed(events) if event.name in {"webhook delivered", "webhook dead"}), None)
+    """Return the stages that the job has reached. Of a job that was sent again, the latest ones."""
+    latest = {event.name: event.at for event in events}
+    settled = [latest[name] for name in ("webhook delivered", "webhook dead") if name in latest]
     begins = [
         ("Queued", "waiting", job.created_at),
-        ("Submitting", "working", slot),
-        ("Held", "held", next((event.at for event in reversed(events) if event.name == "held"), None)),
+        ("Submitting", "working", latest.get("slot")),
+        ("Held", "held", latest.get("held")),
         ("Running", "running", job.submitted_at),
         ("Storing", "storing", job.terminal_at),
     ]
@@ -110,12 +110,12 @@ def _stages(job: Job, events: Sequence[JobEvent]) -> list[Stage]:
     ends = [at for at, *_ in came_to[1:]] + [job.finished_at]
     stages = [Stage(name, tone, at, end) for (at, name, tone), end in zip(came_to, ends, strict=True)]
     if job.finished_at is not None and job.notification is not Notification.NONE:
-        stages.append(Stage("Telling", "telling", job.finished_at, told))
+        stages.append(Stage("Delivering", "delivering", job.finished_at, max(settled, default=None)))
     return stages
 
 
 def _drawn(stages: list[Stage], now: int) -> list[Stage]:
-    """Give each stage its place on the bar: as wide as it took long, but never too thin to be seen."""
+    """Set each stage's place on the bar: as wide as it took long, but never too thin to be seen."""
     lengths = [max(0, (now if stage.ends is None else stage.ends) - stage.begins) for stage in stages]
     total = sum(lengths) or 1
     widths = [max(THINNEST, length / total * WIDTH) for length in lengths]
@@ -127,12 +127,12 @@ def _drawn(stages: list[Stage], now: int) -> list[Stage]:
     return drawn
 
 
-def _happenings(events: Sequence[JobEvent]) -> list[Happening]:
+def _log_lines(events: Sequence[JobEvent]) -> list[LogLine]:
     found = []
     for before, event in zip([*events[:1], *events], events, strict=False):
-        title = HAPPENINGS.get(event.name, event.name)
+        title = EVENT_TITLES.get(event.name, event.name)
         after, since_start = event.at - before.at, event.at - events[0].at
-        found.append(Happening(event.at, after, since_start, title, event.name, facts(event.data)))
+        found.append(LogLine(event.at, after, since_start, title, event.name, facts(event.data)))
     return found
 
 
@@ -140,16 +140,16 @@ def _delivery(event: JobEvent) -> Delivery:
     return Delivery(
         attempt=shown(event.data.get("attempt", "")),
         at=event.at,
-        well=event.name == "webhook delivered",
+        accepted=event.name == "webhook delivered",
         reason=_answer(event.data),
     )
 
 
 def _answer(data: Mapping[str, object]) -> str:
-    """What came of an attempt: what went wrong, else the answer's status; and how long it took."""
-    wrong = data.get("error") or data.get("reason")
-    said = shown(wrong) if wrong else f"answered {data['status']}" if "status" in data else ""
-    return f"{said} in {data['seconds']} s" if "seconds" in data else said
+    """Return the error of an attempt, else the answer's status; and how long it took."""
+    error = data.get("error") or data.get("reason")
+    answer = shown(error) if error else f"answered {data['status']}" if "status" in data else ""
+    return f"{answer} in {data['seconds']} s" if "seconds" in data else answer
 
 
 def _scrubbed(known: dict[str, Any]) -> dict[str, Any]:

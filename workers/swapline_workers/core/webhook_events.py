@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from swapline_producer.contract import BatchData, BatchEvent, State, SwapData, SwapEvent, WebhookImage
 from swapline_producer.contract.changes import EVENT_OF
+from swapline_producer.contract.timestamps import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ def swap_event(job: Job, at: int, url_of: Callable[[str], str]) -> SwapEvent:
     images = [WebhookImage(url=url_of(picture.key), **picture.model_dump()) for picture in job.images]
     event = SwapEvent(
         type=EVENT_OF[job.state],
-        timestamp=_moment(job.finished_at or job.held_at or at),
+        timestamp=rfc3339(job.finished_at or job.held_at or at),
         sequence=job.sequence,
         data=SwapData(
             job_id=job.job_id,
@@ -66,15 +66,10 @@ def batch_webhook_id(batch: Batch) -> str:
 def batch_event(batch: Batch) -> BatchEvent:
     """The body of the webhook of a completed batch."""
     return BatchEvent(
-        timestamp=_moment(batch.finished_at),
+        timestamp=rfc3339(batch.finished_at),
         sequence=batch.round,
         data=BatchData(batch=batch.batch, tenant=batch.tenant, **batch.counts.model_dump()),
     )
-
-
-def _moment(milliseconds: int) -> str:
-    happened = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    return happened.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def timings(job: Job) -> dict[str, int | float | None]:

@@ -3,7 +3,7 @@
 -- or its rescue, may settle it.
 --
 -- input.jobs {{ID, turn}, …}
--- Gives {released, paying}: how many were given back, and how many may be in a paid call.
+-- Gives {released, paying}: how many were released, and how many may be in a paid call.
 
 local released, paying = 0, 0
 for _, pair in ipairs(input.jobs) do
@@ -15,7 +15,7 @@ for _, pair in ipairs(input.jobs) do
   elseif waited_for then
     redis.call('HINCRBY', job, 'version', 1)
     set_due(id, math.min(at, tonumber(waited_for)))
-    log(id, 'given back')
+    log(id, 'released')
     released = released + 1
   end
 end

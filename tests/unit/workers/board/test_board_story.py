@@ -12,8 +12,8 @@ from swapline_workers.board.redaction import facts, shown
 from swapline_workers.board.story import THINNEST, WIDTH, story
 
 
-def events(*told: tuple[int, str]) -> list[JobEvent]:
-    return [JobEvent(at=at, name=name) for at, name in told]
+def events(*named: tuple[int, str]) -> list[JobEvent]:
+    return [JobEvent(at=at, name=name) for at, name in named]
 
 
 DONE = job(
@@ -42,7 +42,7 @@ def test_the_stages_follow_each_other_without_a_gap_and_fill_the_bar() -> None:
         ("Submitting", 1_999, 2_000),
         ("Running", 2_000, 9_000),
         ("Storing", 9_000, 10_000),
-        ("Telling", 10_000, 10_500),
+        ("Delivering", 10_000, 10_500),
     ]
     assert round(sum(stage.width for stage in stages)) == WIDTH
     assert min(stage.width for stage in stages) > THINNEST * 0.9  # a millisecond can be seen
@@ -51,9 +51,9 @@ def test_the_stages_follow_each_other_without_a_gap_and_fill_the_bar() -> None:
 
 def test_the_stage_that_lasts_has_no_end() -> None:
     running = job(State.RUNNING, created_at=AT, submitted_at=AT + 5, finished_at=None)
-    told = story(running, events((AT, "queued"), (AT + 4, "slot")), AT + 100)
-    assert [(stage.name, stage.ends) for stage in told.stages][-1] == ("Running", None)
-    assert not told.at_rest
+    page = story(running, events((AT, "queued"), (AT + 4, "slot")), AT + 100)
+    assert [(stage.name, stage.ends) for stage in page.stages][-1] == ("Running", None)
+    assert not page.at_rest
 
 
 def test_every_attempt_to_tell_is_listed() -> None:
@@ -63,8 +63,8 @@ def test_every_attempt_to_tell_is_listed() -> None:
         ),
         JobEvent(at=AT + 9, name="webhook delivered", data={"attempt": 2, "status": 204, "seconds": 0.03}),
     ]
-    told = story(DONE, log, AT).deliveries
-    assert [(one.attempt, one.well, one.reason) for one in told] == [
+    deliveries = story(DONE, log, AT).deliveries
+    assert [(one.attempt, one.accepted, one.reason) for one in deliveries] == [
         ("1", False, "answered 500 in 2.5 s"),
         ("2", True, "answered 204 in 0.03 s"),
     ]
@@ -92,9 +92,9 @@ def test_no_query_of_any_url_is_shown() -> None:
         ),
     )
     log = [JobEvent(at=AT, name="failed", data={"detail": "GET https://store.example/a.jpg?sig=hidden failed"})]
-    told = story(linked, log, AT)
-    assert "hidden" not in repr((told.input_url, told.webhook_url, told.detail, told.happenings))
-    assert told.input_url == "https://store.example:8443/a.jpg?…"
+    page = story(linked, log, AT)
+    assert "hidden" not in repr((page.input_url, page.webhook_url, page.detail, page.log_lines))
+    assert page.input_url == "https://store.example:8443/a.jpg?…"
 
 
 @pytest.mark.parametrize(
@@ -112,10 +112,10 @@ def test_a_url_is_shown_without_what_may_be_secret(url: str, plain: str) -> None
 def test_a_long_run_of_base64_is_not_shown_and_a_digest_is() -> None:
     assert shown("A" * 5000) == "[4096 characters]"
     assert shown("a" * 64) == "a" * 64
-    assert facts({"vendor_job_id": "x", "attempt": 1}, leave_out=["attempt"]) == [("vendor job id", "x")]
+    assert facts({"vendor_job_id": "x"}) == [("vendor job id", "x")]
 
 
 def test_every_state_has_a_word_of_its_own_and_those_of_one_tone_differ_in_shape_or_word() -> None:
     assert set(APPEARANCES) == set(State)
-    assert len({look.word for look in APPEARANCES.values()}) == len(State)
-    assert len({(look.word, look.shape) for look in APPEARANCES.values()}) == len(State)
+    assert len({one.word for one in APPEARANCES.values()}) == len(State)
+    assert len({(one.word, one.shape) for one in APPEARANCES.values()}) == len(State)

@@ -91,7 +91,7 @@ def test_a_small_picture_is_made_once_and_the_oldest_are_forgotten(
     small = thumbnails.of("a")
     storage.delete(["a"])
     assert thumbnails.of("a") == small
-    monkeypatch.setattr("swapline_workers.board.thumbnails.KEPT", len(small) + 1)
+    monkeypatch.setattr("swapline_workers.board.thumbnails.CACHE_BYTES", len(small) + 1)
     thumbnails.of("b")
     assert not thumbnails.there("a")
     with pytest.raises(ObjectMissing):
