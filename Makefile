@@ -12,7 +12,7 @@ STAMP := .venv/.installed
 SITE := build/site-env
 RUNTIME := .venv/.installed-runtime
 LOCKED := --no-header --no-emit-index-url --no-annotate --universal --generate-hashes --python-version 3.11
-PACKAGES := producer workers simulator
+PACKAGES := producer workers gateway simulator
 EDITABLE := $(addprefix -e ./,$(PACKAGES))
 
 # Where make was called from, for PHOTO=; the shell of a recipe only knows where the Makefile is.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from swapline_gateway.settings import GatewaySettings
 from swapline_producer.cli import swapline
 from swapline_producer.contract import FINISHED, FailureCode, State
 from swapline_producer.contract.failures import FAILURES
@@ -133,6 +134,7 @@ SECTIONS = {
     "Pictures": ("prepare", "strip_metadata"),
     "Webhooks": ("webhook_",),
     "What is kept": ("input_", "result_", "job_ttl"),
+    "The gateway": ("gateway_",),
     "Metrics, logs and pages": ("metrics_", "log_", "flower_", "board_"),
     "A worker process": ("",),
 }
@@ -154,12 +156,13 @@ MORE_ABOUT = {
     "log_format": "guides/logs-and-traces.md",
     "metrics_port": "guides/monitoring.md",
     "board_password": "guides/board.md",
+    "gateway_rate": "guides/gateway.md#limits",
 }
 
 
 def settings() -> str:
     """`docs/settings.md`."""
-    fields = {**WorkerSettings.model_fields, **BoardSettings.model_fields}
+    fields = {**WorkerSettings.model_fields, **BoardSettings.model_fields, **GatewaySettings.model_fields}
     page, shown = SETTINGS_HEAD, set()
     for heading, beginnings in SECTIONS.items():
         page += f"\n## {heading}\n\n| name | default | meaning |\n|---|---|---|\n"

@@ -68,7 +68,7 @@ def test_nothing_speaks_of_registries_or_of_a_machine() -> None:
     suffixes = {".py", ".md", ".toml", ".lock", ".yml", ".lua", ".json", ".cfg", ".sh", ""}
     ours = [
         path
-        for top in ("producer", "workers", "simulator", "tests", "docs", "ops", "bench", ".ci")
+        for top in ("producer", "workers", "gateway", "simulator", "tests", "docs", "ops", "bench", ".ci")
         for path in (ROOT / top).rglob("*")
         if path.is_file() and path.suffix in suffixes and "__pycache__" not in path.parts
     ]

@@ -146,7 +146,7 @@ def test_a_second_signal_releases_at_once_whatever_the_order(
             worker.child.send_signal(second)
         assert worker.child.wait(60) == 0
         took = monotonic() - began
-    assert names(producer, job_id)[-1] == "given back"
+    assert names(producer, job_id)[-1] == "released"
     assert took < 20, "it waited for the call, which is held for half a minute"
     assert "Traceback" not in worker.log()
 

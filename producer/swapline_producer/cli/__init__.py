@@ -16,6 +16,7 @@ from swapline_producer.cli.completion import completion
 from swapline_producer.cli.doctor import doctor
 from swapline_producer.cli.enqueue import enqueue
 from swapline_producer.cli.jobs import jobs
+from swapline_producer.cli.keys import keys
 from swapline_producer.cli.limits import limits
 from swapline_producer.cli.output import FAILED, USAGE, complain, warn
 from swapline_producer.cli.purge import janitor
@@ -70,6 +71,7 @@ for command in (
     enqueue,
     batch,
     jobs,
+    keys,
     slots,
     credits_,
     limits,

@@ -15,6 +15,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from swapline_producer.ledger.accounts import Accounts
+from swapline_producer.ledger.api_keys import ApiKeys
 from swapline_producer.ledger.batches import Batches
 from swapline_producer.ledger.intake import AcceptRequest, Intake
 from swapline_producer.ledger.jobs import Jobs
@@ -67,6 +68,7 @@ MOVES = (
     "purge",
     "join",
     "adopt",
+    "admit",
     "slots",
     "probe",
 )
@@ -135,6 +137,7 @@ class Ledger:
         self.batches = Batches(scripts)
         self.limits = InstallationLimits(scripts)
         self.accounts = Accounts(scripts)
+        self.api_keys = ApiKeys(scripts)
         self.workers = Workers(scripts)
         self.webhooks = FailingWebhooks(scripts)
         self.retention = Retention(scripts)

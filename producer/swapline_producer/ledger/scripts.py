@@ -187,6 +187,7 @@ EVERYTHING = (*LINE, "needs", "batches")
 PARTS: dict[str, tuple[str, ...]] = {
     "accept": EVERYTHING,
     "adopt": ("shared",),
+    "admit": ("shared",),
     "advance": (*LINE, "refusals", "needs", "tally", "batches"),
     "claim": LINE,
     "figures": LINE,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from swapline_gateway.settings import GatewaySettings
 from swapline_producer.setting_names import SETTINGS, misspelt
 from swapline_workers.board.settings import BoardSettings
 from swapline_workers.settings import WorkerSettings
@@ -21,7 +22,11 @@ SWAPLINE = str(Path(sys.executable).with_name("swapline"))
 
 
 def test_the_names_are_those_of_all_parts() -> None:
-    fields: Iterable[str] = {*WorkerSettings.model_fields, *BoardSettings.model_fields}
+    fields: Iterable[str] = {
+        *WorkerSettings.model_fields,
+        *BoardSettings.model_fields,
+        *GatewaySettings.model_fields,
+    }
     assert {name.upper() for name in fields} == SETTINGS
 
 

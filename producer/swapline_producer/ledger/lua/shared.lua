@@ -57,6 +57,8 @@
 --   P:crawl           hash    how far the search for orphans has come: AREA -> last key
 --   P:account:NAME    hash    whose account the jobs run on: address, simulated (0, 1), key (its fingerprint,
 --                             SALT:HASH), since; address_before, key_before, before_until: see adopt.lua
+--   P:api_keys        hash    KEY_ID -> SHA-256 of the key
+--   P:api_key:SHA     hash    an API key: key_id, tenant, scopes, note, created_at, used_at, rate, burst, max_body, tat: see admit.lua
 --   P:workers         hash    WORKER -> what it shows of itself, JSON (ledger/workers.py); `at` is when it last did
 --   P:owner           hash    name: of this installation, as its store has it; stored: that a store has it
 --   P:purging         zset    ID -> when to try again to purge it (jobs that have not ended)

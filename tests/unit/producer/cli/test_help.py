@@ -17,6 +17,7 @@ from swapline_producer.cli import swapline
 PRINT_NO_FACTS = {
     "board": "it serves until it is stopped",
     "flower": "the same",
+    "gateway": "the same",
     "metrics": "the same; --once prints them for Prometheus",
     "up": "it prints the log of everything",
     "completion": "it prints a script for a shell",

@@ -1,0 +1,1 @@
+"""Swapline over HTTP: `swapline gateway`."""

@@ -1,0 +1,60 @@
+"""API keys of the gateway: whose they are, what they may do, and how fast."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from swapline_producer.contract.base import Frozen
+
+KEY_PREFIX = "swk_"
+
+
+class Scope(StrEnum):
+    """What a key may do for its tenant."""
+
+    WRITE = "swaps:write"
+    READ = "swaps:read"
+    ADMIN = "admin"
+    """Everything, and the tenant's webhook secrets and deliveries."""
+
+
+class KeyLimits(Frozen):
+    """Bounds of one key. None: the gateway's setting."""
+
+    rate: float | None = None
+    """Requests a second, in the long run."""
+    burst: int | None = None
+    """Requests at once."""
+    max_body: int | None = None
+    """Bytes of one request's body."""
+
+
+class ApiKey(Frozen):
+    """A key as the ledger has it. The key itself is not kept: only its SHA-256 is, as a name."""
+
+    key_id: str
+    tenant: str
+    scopes: tuple[Scope, ...]
+    note: str = ""
+    created_at: int
+    """Milliseconds, as `used_at`."""
+    used_at: int | None = None
+    limits: KeyLimits = KeyLimits()
+
+    def may(self, scope: Scope) -> bool:
+        """Whether the key has this scope."""
+        return scope in self.scopes or Scope.ADMIN in self.scopes
+
+
+class Admission(Frozen):
+    """The answer to one request with a known key."""
+
+    key: ApiKey
+    policy: KeyLimits
+    """The limits that count for it, all of them set."""
+    remaining: int
+    """Requests that may follow at once."""
+    reset: float
+    """Seconds until the whole burst is there again."""
+    retry_after: float = 0.0
+    """Seconds to wait, where the request came too soon; 0 where it is admitted."""
