@@ -20,7 +20,7 @@ export CALLED_FROM := $(PWD)
 export PHOTO KEEP
 
 .PHONY: help install demo test check audit test-s3 format docs site screenshots chaos lock clean
-.PHONY: bench bench-in-flight bench-board bench-enqueue bench-line bench-polling
+.PHONY: bench bench-startup bench-in-flight bench-board bench-enqueue bench-line bench-polling
 .PHONY: bench-memory bench-soak bench-latency bench-scaling bench-round-trips
 
 help: ## List the verbs
@@ -75,6 +75,9 @@ bench-in-flight: $(STAMP) ## Fill thousands of slots: lag of polls, memory, shar
 
 bench-enqueue: $(STAMP) ## Measure what a backend waits for one job, by URL and with a photograph, and the rate of a bulk (JOBS=20000)
 	$(BIN)/python bench/enqueue.py $(BENCH_JOBS) $(ARGS)
+
+bench-startup: $(STAMP) ## Measure how long commands take to start and what an import costs (ARGS="--rounds 20 --against OTHER/.venv/bin")
+	$(BIN)/python bench/startup.py $(ARGS)
 
 bench-latency: $(STAMP) ## Measure the time from the poll that finds a result to its webhook (ARGS="--slots 3,32")
 	$(BIN)/python bench/latency.py $(BENCH_JOBS) $(ARGS)

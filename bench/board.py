@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from swapline_producer.contract import FailureCode, Job, JobSpec, LinkedImage, Priority, State
-from swapline_producer.contract.changes import Change, Limits, NewJob
-from swapline_producer.ledger import AcceptRequest, Ledger, connect
+from swapline_producer.contract import FailureCode, Job, JobSpec, LinkedImage, NewJob, Priority, State
+from swapline_producer.contract.changes import Change, Limits
+from swapline_producer.contract.new_jobs import fingerprint
+from swapline_producer.ledger import Ledger, connect
 from swapline_workers.local.valkey import EmbeddedValkey
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ RARE = "once-a-year"
 PASSWORD = "only-for-the-bench"  # noqa: S105 -- it opens nothing else
 
 
-def new_jobs(number: int) -> Iterator[AcceptRequest]:
+def new_jobs(number: int) -> Iterator[NewJob]:
     """Return `number` new jobs."""
     for n in range(number):
         spec = JobSpec.model_validate(
@@ -60,10 +61,10 @@ def new_jobs(number: int) -> Iterator[AcceptRequest]:
                 "metadata": {"order": str(n)},
             }
         ).model_dump(mode="json", exclude_none=True)
-        yield AcceptRequest(NewJob(job_id=f"{n:032x}", spec=spec, queue_ttl=86_400, run_timeout=1800), fingerprint="f")
+        yield NewJob(f"{n:032x}", spec, fingerprint(spec), queue_ttl=86_400, run_timeout=1800)
 
 
-def in_parts(items: Iterable[AcceptRequest]) -> Iterator[list[AcceptRequest]]:
+def in_parts(items: Iterable[NewJob]) -> Iterator[list[NewJob]]:
     """The items, some hundred at a time."""
     iterator = iter(items)
     while part := list(islice(iterator, AT_ONCE)):

@@ -17,8 +17,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from swapline_producer.contract import JobSpec, Notification, State, StoredImage, StoredPicture
-from swapline_producer.contract.changes import Change, Limits, NewJob, notification_fields
+from swapline_producer.contract import JobSpec, NewJob, Notification, State, StoredImage, StoredPicture
+from swapline_producer.contract.changes import Change, Limits, notification_fields
 from swapline_producer.ledger import Ledger, connect
 from swapline_workers.core.lifecycle import ROUTES
 from swapline_workers.core.schedule.histogram import observed
@@ -66,7 +66,7 @@ class Life:
         image = StoredImage(sha256=digest, media_type="image/jpeg", width=1500, height=2000, size=225_000)
         spec = JobSpec(image=image, gender=0, filter_id=12).model_dump(mode="json", exclude_none=True)
         self.timed("hold", self.ledger.retention.hold_input, digest, job_id)
-        new = NewJob(job_id=job_id, spec=spec, queue_ttl=86_400, run_timeout=RUN)
+        new = NewJob(job_id=job_id, spec=spec, fingerprint="", queue_ttl=86_400, run_timeout=RUN)
         accepted = self.timed("accept", self.ledger.intake.accept, new)
         if hasattr(accepted, "messages"):
             self._send(accepted.messages)

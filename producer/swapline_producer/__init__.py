@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from swapline_producer.producer import Enqueued, Producer
     from swapline_producer.settings import ProducerSettings
 
+__version__ = "0.1.0"
+
 __all__ = [
     "ApiVersion",
     "Cancellation",

@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
-from swapline_producer.contract.pictures import Prepare, StripMetadata
+from swapline_producer.contract.enums import Prepare, StripMetadata
 from swapline_producer.contract.values import TEN_YEARS, Seconds
-from swapline_producer.dotenv_file import DotEnv
+from swapline_producer.environment.dotenv_file import read_dotenv
+from swapline_producer.environment.secret_files import FromFiles
+from swapline_producer.environment.service_links import without_service_links
 from swapline_producer.errors import SettingsError
 from swapline_producer.redis_url import RedisServer, parse_redis_url
-from swapline_producer.secret_files import FromFiles
-from swapline_producer.service_links import without_service_links
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -34,6 +34,13 @@ class Environment(EnvSettingsSource):
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
         return without_service_links(super()._load_env_vars())
+
+
+class DotEnv(EnvSettingsSource):
+    """Settings from `.env`, in place of pydantic's own reader, which is left without a file."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name.lower(): value for name, value in read_dotenv().items() if value}
 
 
 class ProducerSettings(BaseSettings):

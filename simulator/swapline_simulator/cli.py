@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
@@ -62,6 +61,8 @@ def simulator(host: str, port: int, ready_file: Path | None, **fields: object) -
 
     config = _config({name: value for name, value in fields.items() if value not in (None, ())})
     try:
+        import asyncio  # noqa: PLC0415 -- slow
+
         asyncio.run(_serve(config, host, port, ready_file))
     except SimulatorError as error:
         raise click.ClickException(str(error)) from None
@@ -87,6 +88,8 @@ def _sentences(error: ValidationError) -> str:
 
 
 async def _serve(config: SimulatorConfig, host: str, port: int, ready_file: Path | None) -> None:
+    import asyncio  # noqa: PLC0415 -- slow
+
     from swapline_simulator.api.server import listening  # noqa: PLC0415 -- slow
 
     stop = asyncio.Event()

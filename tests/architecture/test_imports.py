@@ -31,6 +31,38 @@ def test_importing_a_decision_loads_no_world(module: str) -> None:
     assert loaded.stdout.split() == []
 
 
+HEAVY = {
+    "asyncio",
+    "celery",
+    "concurrent",
+    "dotenv",
+    "kombu",
+    "obstore",
+    "opentelemetry",
+    "pydantic",
+    "pydantic_settings",
+}
+HEAVY |= {"aiohttp", "importlib.metadata", "redis", "requests", "rich", "ssl", "structlog", "click"}
+"""What takes milliseconds to load, or megabytes, and is not needed by everything."""
+
+
+@pytest.mark.parametrize(
+    ("code", "may_load"),
+    [
+        ("from swapline_producer import Producer", {"pydantic", "importlib.metadata"}),  # pydantic asks for plugins
+        ("run('--version')", {"click"}),
+        ("run('--help')", {"click", "importlib.metadata"}),  # other packages' commands
+        ("run('enqueue', '--help')", {"click"}),
+    ],
+)
+def test_what_is_not_needed_is_not_loaded(code: str, may_load: set[str]) -> None:
+    run = "def run(*words):\n sys.argv = ['swapline', *words]\n try: main()\n except SystemExit: pass\n"
+    main = "" if code.startswith("from") else "from swapline_producer.__main__ import main\n" + run
+    script = f"import sys\n{main}{code}\nprint('loaded:', *sorted({HEAVY} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert set(done.stdout.rpartition("loaded:")[2].split()) <= may_load
+
+
 def test_the_producers_door_names_what_is_public() -> None:
     assert sorted(swapline_producer.__all__) == [
         "ApiVersion",

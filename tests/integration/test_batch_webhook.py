@@ -103,7 +103,7 @@ def test_jobs_that_join_later_complete_it_once_more_under_another_id(ledger: Led
 def test_a_job_that_replaces_a_failed_one_counts_in_its_place(ledger: Ledger) -> None:
     enqueue(ledger, "a", idempotency_key="row-1")
     end(ledger, "a", State.FAILED, failure_code=FailureCode.LOST, credits=2)
-    ledger.intake.accept(new_job("b", batch="spring", idempotency_key="row-1"), replace_failed=True)
+    ledger.intake.accept(new_job("b", batch="spring", idempotency_key="row-1", replace_failed=True))
     assert ledger.batches.seal("spring", HOOK).model_dump() == {"jobs": 1, "finished": 0, "completed": False}
     end(ledger, "b", credits=2)
     batch = ledger.batches.completed("spring")

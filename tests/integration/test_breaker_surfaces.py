@@ -35,7 +35,7 @@ class Command:
     """`swapline slots` on the test's ledger."""
 
     def __init__(self, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.on_call = Recovery(shop.ledger, shop.world.bag)
+        self.recovery = Recovery(shop.ledger, shop.world.bag)
         monkeypatch.setattr(connections, "ledger", lambda: shop.ledger)
         monkeypatch.setattr(connections, "producer", lambda: self)
 

@@ -15,7 +15,7 @@ from swapline_producer.client.bulk import CHUNK
 from swapline_producer.contract import FailureCode, State, Step, StepMessage
 from swapline_producer.contract.changes import Accepted
 from swapline_producer.errors import IdempotencyConflict, ImageError, LedgerUnavailable, RequestError, SwaplineError
-from swapline_producer.ledger import AcceptRequest, Ledger, connect
+from swapline_producer.ledger import Ledger, connect
 from swapline_producer.storage import open_storage
 from swapline_simulator import sample_photographs
 from swapline_workers.core.lifecycle import ROUTES
@@ -152,9 +152,9 @@ def test_a_server_that_is_away_is_reported_item_by_item(tmp_path: Path) -> None:
 
 
 def test_a_server_that_forgot_its_scripts_is_told_them_again(ledger: Ledger) -> None:
-    ledger.intake.accept_many([AcceptRequest(new_job("a"))])
+    ledger.intake.accept_many([new_job("a")])
     ledger.client.script_flush()
-    assert ids(ledger.intake.accept_many([AcceptRequest(new_job("b")), AcceptRequest(new_job("c"))])) == [
+    assert ids(ledger.intake.accept_many([new_job("b"), new_job("c")])) == [
         ("b", True),
         ("c", True),
     ]
@@ -163,13 +163,13 @@ def test_a_server_that_forgot_its_scripts_is_told_them_again(ledger: Ledger) -> 
 def test_a_server_that_refuses_one_write_refuses_no_other(ledger: Ledger) -> None:
     ledger.client.set(f"{ledger.prefix}:job:b", "not a job")
     ledger.client.set(f"{ledger.prefix}:batch:default:broken", "not a batch")
-    good, bad = ledger.intake.accept_many([AcceptRequest(new_job("a")), AcceptRequest(new_job("c", batch="broken"))])
+    good, bad = ledger.intake.accept_many([new_job("a"), new_job("c", batch="broken")])
     assert ids([good]) == [("a", True)]
     assert isinstance(bad, LedgerUnavailable)
 
 
 def test_accepting_many_twice_is_accepting_them_once(ledger: Ledger) -> None:
-    wishes = [AcceptRequest(new_job("a")), AcceptRequest(new_job("b", idempotency_key="k"), "f")]
+    wishes = [new_job("a"), new_job("b", idempotency_key="k")]
     first, again = ledger.intake.accept_many(wishes), ledger.intake.accept_many(wishes)
     assert first == again
     assert ids(first) == [("a", True), ("b", True)]

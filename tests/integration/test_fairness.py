@@ -17,7 +17,6 @@ from support.servers import Time, new_job
 from swapline_producer.contract import Priority, State
 from swapline_producer.contract.changes import Change, Limits
 from swapline_producer.ledger import Ledger, connect
-from swapline_producer.ledger.intake import AcceptRequest
 from swapline_workers.core.lifecycle import ROUTES
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ class Story:
         self.time.at += 1
         job_id = f"j{self.time.at}"
         new = new_job(job_id, tenant=tenant, priority=priority, queue_ttl=ttl)
-        self.ledger.intake.accept_many([AcceptRequest(new)])
+        self.ledger.intake.accept_many([new])
         self.waiting[job_id] = job = self.ledger.jobs.get(job_id)
         self._join(job)
         self.claim()

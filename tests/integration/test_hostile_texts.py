@@ -13,9 +13,10 @@ import pytest
 
 from support.commands import COMMANDS
 from swapline_producer import Producer
-from swapline_producer.cli import main, output
+from swapline_producer.cli import main
 from swapline_producer.contract import Canceling, FailureCode, Job, Notification, State
 from swapline_producer.contract.changes import BreakerTrip, Change
+from swapline_producer.terminal import output
 from swapline_producer.webhooks.endpoints import endpoint_of
 from swapline_simulator import sample_photographs
 
@@ -208,7 +209,7 @@ def test_a_command_shows_foreign_text_and_obeys_none_of_it(
     command: str,
     width: int,
 ) -> None:
-    monkeypatch.setattr(output.out, "width", width)
+    monkeypatch.setattr(output.out.console, "width", width)
     seen = ""
     for call in CALLS[command]:
         filled = [*command.split(), *(part.format(**values) for part in call)]

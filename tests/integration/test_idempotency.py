@@ -75,29 +75,29 @@ def test_processes_that_race_make_one_job(installation: Installation) -> None:
 
 
 def test_a_key_lives_as_long_as_its_job(ledger: Ledger, time: Time) -> None:
-    ledger.intake.accept(new_job("a", idempotency_key="k", queue_ttl=10), fingerprint="f")
+    ledger.intake.accept(new_job("a", idempotency_key="k", queue_ttl=10))
     assert key_ttl(ledger) == -1
     time.pass_(365 * 86_400)
-    assert ledger.intake.accept(new_job("b", idempotency_key="k"), fingerprint="f")[:2] == ("a", False)
+    assert ledger.intake.accept(new_job("b", idempotency_key="k"))[:2] == ("a", False)
     ended(ledger, "a", State.FAILED)
     assert abs(key_ttl(ledger) - int(ledger.client.pttl(f"{ledger.prefix}:job:a"))) < 1000
 
 
 def test_a_key_whose_job_is_gone_is_free(ledger: Ledger) -> None:
-    ledger.intake.accept(new_job("a", idempotency_key="k"), fingerprint="f")
+    ledger.intake.accept(new_job("a", idempotency_key="k"))
     ledger.client.delete(f"{ledger.prefix}:job:a")
-    assert ledger.intake.accept(new_job("b", idempotency_key="k"), fingerprint="other")[:2] == ("b", True)
+    assert ledger.intake.accept(new_job("b", idempotency_key="k", filter_id=13))[:2] == ("b", True)
 
 
 def test_a_failed_job_is_given_again_unless_it_is_to_be_replaced(ledger: Ledger) -> None:
-    ledger.intake.accept(new_job("a", idempotency_key="k"), fingerprint="f")
+    ledger.intake.accept(new_job("a", idempotency_key="k"))
     ended(ledger, "a", State.FAILED)
-    assert ledger.intake.accept(new_job("b", idempotency_key="k"), fingerprint="f")[:2] == ("a", False)
-    assert ledger.intake.accept(new_job("b", idempotency_key="k"), fingerprint="f", replace_failed=True)[:2] == (
+    assert ledger.intake.accept(new_job("b", idempotency_key="k"))[:2] == ("a", False)
+    assert ledger.intake.accept(new_job("b", idempotency_key="k", replace_failed=True))[:2] == (
         "b",
         True,
     )
-    assert ledger.intake.accept(new_job("c", idempotency_key="k"), fingerprint="f", replace_failed=True)[:2] == (
+    assert ledger.intake.accept(new_job("c", idempotency_key="k", replace_failed=True))[:2] == (
         "b",
         False,
     )
@@ -105,52 +105,52 @@ def test_a_failed_job_is_given_again_unless_it_is_to_be_replaced(ledger: Ledger)
 
 
 def test_what_replaces_a_failed_job_may_differ_from_it(ledger: Ledger) -> None:
-    ledger.intake.accept(new_job("a", idempotency_key="k"), fingerprint="f")
+    ledger.intake.accept(new_job("a", idempotency_key="k"))
     ended(ledger, "a", State.FAILED)
     with pytest.raises(IdempotencyConflict):
-        ledger.intake.accept(new_job("b", idempotency_key="k"), fingerprint="mended")
-    accepted = ledger.intake.accept(new_job("b", idempotency_key="k"), fingerprint="mended", replace_failed=True)
+        ledger.intake.accept(new_job("b", idempotency_key="k", filter_id=13))
+    accepted = ledger.intake.accept(new_job("b", idempotency_key="k", filter_id=13, replace_failed=True))
     assert accepted[:2] == ("b", True)
 
 
 def test_a_replaced_job_that_comes_to_rest_later_takes_no_key_with_it(ledger: Ledger) -> None:
-    ledger.intake.accept(new_job("a", idempotency_key="k"), fingerprint="f")
+    ledger.intake.accept(new_job("a", idempotency_key="k"))
     found = ledger.transitions.open("a", 1)
     assert found is not None
     told = ledger.transitions.advance(found.job, Change(to=State.FAILED, due_in=5))
     assert told is not None
-    ledger.intake.accept(new_job("b", idempotency_key="k"), fingerprint="f", replace_failed=True)
+    ledger.intake.accept(new_job("b", idempotency_key="k", replace_failed=True))
     ledger.transitions.advance(told.job, Change(to=State.FAILED))
     assert key_ttl(ledger) == -1
 
 
 @pytest.mark.parametrize("state", [State.EXPIRED, State.CANCELED])
 def test_every_end_but_success_can_be_replaced(ledger: Ledger, state: State) -> None:
-    ledger.intake.accept(new_job("a", idempotency_key="k"), fingerprint="f")
+    ledger.intake.accept(new_job("a", idempotency_key="k"))
     ended(ledger, "a", state)
-    assert ledger.intake.accept(new_job("b", idempotency_key="k"), fingerprint="f", replace_failed=True)[:2] == (
+    assert ledger.intake.accept(new_job("b", idempotency_key="k", replace_failed=True))[:2] == (
         "b",
         True,
     )
 
 
 def test_a_job_that_goes_on_or_succeeded_is_never_replaced(ledger: Ledger) -> None:
-    ledger.intake.accept(new_job("a", idempotency_key="k"), fingerprint="f")
-    assert ledger.intake.accept(new_job("b", idempotency_key="k"), fingerprint="f", replace_failed=True)[:2] == (
+    ledger.intake.accept(new_job("a", idempotency_key="k"))
+    assert ledger.intake.accept(new_job("b", idempotency_key="k", replace_failed=True))[:2] == (
         "a",
         False,
     )
     ended(ledger, "a", State.SUCCEEDED)
-    assert ledger.intake.accept(new_job("b", idempotency_key="k"), fingerprint="f", replace_failed=True)[:2] == (
+    assert ledger.intake.accept(new_job("b", idempotency_key="k", replace_failed=True))[:2] == (
         "a",
         False,
     )
 
 
 def test_a_replacement_takes_the_place_in_the_batch(ledger: Ledger) -> None:
-    ledger.intake.accept(new_job("a", idempotency_key="k", batch="spring"), fingerprint="f")
+    ledger.intake.accept(new_job("a", idempotency_key="k", batch="spring"))
     ended(ledger, "a", State.FAILED)
-    ledger.intake.accept(new_job("b", idempotency_key="k", batch="spring"), fingerprint="f", replace_failed=True)
+    ledger.intake.accept(new_job("b", idempotency_key="k", batch="spring", replace_failed=True))
     assert ledger.batches.job_ids("spring") == ["b"]
 
 

@@ -165,8 +165,8 @@ def test_a_dry_run_and_the_replay_itself_say_the_same_of_the_picture(
 
     def said(*jobs: Job) -> list[str | None]:
         ids = [one.job_id for one in jobs]
-        by_filter = list(producer.on_call.replay_many(JobFilter(), Step.SUBMIT, dry_run=True))
-        one_by_one = list(producer.on_call.replayable(ids, Step.SUBMIT))
+        by_filter = list(producer.recovery.replay_many(JobFilter(), Step.SUBMIT, dry_run=True))
+        one_by_one = list(producer.recovery.replayable(ids, Step.SUBMIT))
         assert sorted(by_filter) == sorted(one_by_one)
         return [found.problem for found in one_by_one]
 
@@ -177,16 +177,16 @@ def test_a_dry_run_and_the_replay_itself_say_the_same_of_the_picture(
     gone, there = said(job, linked)
     assert there is None
     with pytest.raises(NotPossible, match="its picture is not kept any more: SWAPLINE_INPUT_TTL") as refused:
-        producer.on_call.replay(job.job_id, Step.SUBMIT, accept_charge=True)
+        producer.recovery.replay(job.job_id, Step.SUBMIT, accept_charge=True)
     assert str(refused.value) == gone
-    assert producer.on_call.replay(linked.job_id, Step.SUBMIT, accept_charge=True).state is State.QUEUED
+    assert producer.recovery.replay(linked.job_id, Step.SUBMIT, accept_charge=True).state is State.QUEUED
 
 
 def test_a_canceled_job_is_sent_again_with_its_picture(producer: Producer, storage: Storage, sweep: Sweep) -> None:
     job = enqueue(producer)
     producer.cancel(job.job_id)
     sweep.all_due()
-    producer.on_call.replay(job.job_id, Step.SUBMIT, accept_charge=True)
+    producer.recovery.replay(job.job_id, Step.SUBMIT, accept_charge=True)
     sweep.all_due()
     assert storage.head(key_of(job)) is not None
 
@@ -256,7 +256,7 @@ def test_who_was_killed_while_deleting_blocks_the_same_picture_for_its_lease_onl
     job = enqueue(producer)
     end(producer, job)
     ledger.retention.take_unneeded(lease=60)
-    monkeypatch.setattr("swapline_producer.producer.BEING_DELETED", 0.0)
+    monkeypatch.setattr("swapline_producer.producer.DELETION_TIMEOUT_S", 0.0)
     with pytest.raises(StorageUnavailable, match="is being deleted"):
         enqueue(producer)
     time.pass_(61)

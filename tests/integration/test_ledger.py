@@ -72,16 +72,16 @@ def test_accepting_twice_is_accepting_once(ledger: Ledger) -> None:
 
 
 def test_an_idempotency_key_gives_the_first_job_again(ledger: Ledger) -> None:
-    ledger.intake.accept(new_job("a", idempotency_key="k"), fingerprint="f")
-    assert ledger.intake.accept(new_job("b", idempotency_key="k"), fingerprint="f")[:2] == ("a", False)
-    assert ledger.intake.accept(new_job("c", idempotency_key="k", tenant="other"), fingerprint="f")[:2] == ("c", True)
+    ledger.intake.accept(new_job("a", idempotency_key="k"))
+    assert ledger.intake.accept(new_job("b", idempotency_key="k"))[:2] == ("a", False)
+    assert ledger.intake.accept(new_job("c", idempotency_key="k", tenant="other"))[:2] == ("c", True)
     assert ledger.stats.census()[State.QUEUED] == 2
 
 
 def test_an_idempotency_key_with_another_request_is_refused(ledger: Ledger) -> None:
-    ledger.intake.accept(new_job("a", idempotency_key="k"), fingerprint="f")
+    ledger.intake.accept(new_job("a", idempotency_key="k"))
     with pytest.raises(IdempotencyConflict, match="belongs to job a"):
-        ledger.intake.accept(new_job("b", idempotency_key="k"), fingerprint="other")
+        ledger.intake.accept(new_job("b", idempotency_key="k", filter_id=13))
 
 
 def test_a_message_of_another_turn_is_stale(ledger: Ledger) -> None:

@@ -94,7 +94,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.client = connect(self.url)
         self.ledger = WatchedLedger(self.client, f"m{secrets.token_hex(6)}", clock=self.time, moves=self.moves)
         self.world = SmallWorld(self.ledger, self.time)
-        self.on_call = Recovery(self.ledger, self.world.bag, cast("Storage", self.world.store))
+        self.recovery = Recovery(self.ledger, self.world.bag, cast("Storage", self.world.store))
         self.jobs: list[str] = []
         self.turns: dict[str, int] = {}
         self.ends: dict[str, str] = {}
@@ -188,10 +188,10 @@ class LedgerMachine(RuleBasedStateMachine):
         was = self.ledger.jobs.get(job_id).state
         with suppress(NotPossible, StorageUnavailable):
             if choice < 2:
-                self.on_call.resolve(job_id, f"{job_id}-found")
+                self.recovery.resolve(job_id, f"{job_id}-found")
                 return
             step = (Step.SUBMIT, Step.SUBMIT, Step.NOTIFY, Step.POLL, Step.FINALIZE)[choice - 2]
-            now = self.on_call.replay(job_id, step, accept_charge=True).state
+            now = self.recovery.replay(job_id, step, accept_charge=True).state
             self.replays[job_id] += step is Step.SUBMIT
             if was.finished and not now.finished:
                 self.taken_up[was] += 1

@@ -8,9 +8,9 @@ import pytest
 
 from support.servers import new_job
 from swapline_producer.cli.caps import print_caps, reached_caps
-from swapline_producer.cli.output import moment
 from swapline_producer.contract import Job, State
 from swapline_producer.contract.changes import BreakerTrip, Change, Limits
+from swapline_producer.contract.timestamps import rfc3339
 from swapline_workers.core.lifecycle import ROUTES
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def test_slots_names_the_caps_that_jobs_wait_for(ledger: Ledger, time: Time) -> 
     ledger.limits.set_credits("poor", 2)
     ledger.limits.set_credits("idle", 0)
     lined_up(ledger, "p1", "p2", "p3", tenant="poor")
-    tomorrow = moment((time.at // 86_400_000 + 1) * 86_400_000)
+    tomorrow = rfc3339((time.at // 86_400_000 + 1) * 86_400_000)
     poor = {"tenant": "poor", "jobs": 2, "spent": 2, "per_day": 2, "until": tomorrow}
     assert reached_caps(ledger, ledger.limits.slots()) == [poor]
     limited(ledger, credits_per_day=3)

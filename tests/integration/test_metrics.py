@@ -12,7 +12,7 @@ from support.servers import new_job, waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import Priority, State
 from swapline_producer.contract.changes import BreakerTrip, Change, Limits
-from swapline_producer.ledger import AcceptRequest, Ledger, connect
+from swapline_producer.ledger import Ledger, connect
 from swapline_simulator import sample_photographs
 from swapline_workers.telemetry.metrics.collector import SystemCollector
 from swapline_workers.telemetry.metrics.families import OUTCOMES
@@ -46,14 +46,14 @@ def enqueued(producer: Producer, number: int, hook: str, run_timeout: float | No
 
 def resolve_held(installation: Installation, producer: Producer) -> None:
     """As a person does, with the vendor's records beside him: what it has is looked at, the rest is sent once more."""
-    ledger, on_call = producer.ledger, producer.on_call
+    ledger, recovery = producer.ledger, producer.recovery
     known = {job.vendor_job_id for state in State for job in ledger.jobs.get_many(ledger.jobs.list_ids(state))}
     strange = {job.id for job in installation.vendor.control.report().jobs} - known
     for job_id in ledger.jobs.list_ids(State.HELD):
         if strange:
-            on_call.resolve(job_id, strange.pop())
+            recovery.resolve(job_id, strange.pop())
         else:
-            on_call.submit_again(job_id, accept_charge=True)
+            recovery.submit_again(job_id, accept_charge=True)
 
 
 def test_after_a_run_with_kills_the_counts_are_the_vendors_own(installation: Installation) -> None:
@@ -139,7 +139,7 @@ def test_the_time_of_a_slot_goes_to_those_who_had_it_or_to_what_kept_it_from_the
 
 def test_a_scrape_costs_the_same_however_many_jobs_there_are(ledger: Ledger) -> None:
     before = commands(ledger)
-    ledger.intake.accept_many(AcceptRequest(new_job(f"j{number}")) for number in range(2000))
+    ledger.intake.accept_many(new_job(f"j{number}") for number in range(2000))
     assert commands(ledger) == before
 
 

@@ -21,8 +21,8 @@ from swapline_producer.contract.changes import Change
 from swapline_producer.errors import LedgerUnavailable, NotPossible, WrongOwner
 from swapline_producer.ledger.accounts import BEFORE_MS, SILENCE_MS, Vendor
 from swapline_producer.ledger.workers import LIFE_MS, WorkerRecord
+from swapline_producer.operations.vendors import address_of, fingerprint, is_simulator, vendor_of
 from swapline_producer.settings import VendorSettings
-from swapline_producer.vendors import address_of, fingerprint, is_simulator, vendor_of
 from swapline_workers.core.lifecycle import ROUTES
 from swapline_workers.local.ports import free_port
 from swapline_workers.local.valkey import EmbeddedValkey

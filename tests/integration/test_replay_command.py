@@ -62,7 +62,7 @@ def test_a_job_that_the_vendor_still_works_on_has_its_slot_again_and_goes_on(ins
     producer = installation.producer()
     with installation.worker():
         job = ended(producer, run_timeout=0.2)
-        producer.on_call.replay(job.job_id, Step.POLL)
+        producer.recovery.replay(job.job_id, Step.POLL)
         waited_for(lambda: job.job_id in producer.ledger.limits.slots().in_flight)
         assert producer.get(job.job_id).state is State.RUNNING
         assert "runs after all" in [event.name for event in producer.events(job.job_id)]
@@ -76,11 +76,11 @@ def test_a_job_that_the_vendor_has_forgotten_ends_lost_again_and_not_never(insta
     with installation.worker():
         job = ended(producer)
         assert (job.state, job.failure_code) == (State.FAILED, FailureCode.LOST)
-        producer.on_call.replay(job.job_id, Step.POLL)
+        producer.recovery.replay(job.job_id, Step.POLL)
         again = producer.wait(job.job_id, timeout=60)
         assert (again.state, again.failure_code) == (State.FAILED, FailureCode.LOST)
         installation.vendor.control.clear_modes()
-        producer.on_call.replay(job.job_id, Step.POLL)
+        producer.recovery.replay(job.job_id, Step.POLL)
         assert producer.wait(job.job_id, timeout=30).state is State.SUCCEEDED
     assert spent(installation) == 2
 
@@ -98,7 +98,7 @@ def test_pictures_that_are_gone_are_read_and_stored_again_and_those_that_are_the
         assert "its pictures are in object storage" in refused.stderr
         picture = path.read_bytes()
         path.unlink()
-        producer.on_call.replay(job.job_id, step)
+        producer.recovery.replay(job.job_id, step)
         assert producer.wait(job.job_id, timeout=30).images[0].key == key
         assert path.read_bytes() == picture
     assert spent(installation) == 2
@@ -115,7 +115,7 @@ def test_a_job_is_only_paid_again_on_a_persons_word(installation: Installation) 
         assert "--from poll" in refused.stderr
         installation.vendor.control.change(service_time="fixed:0.05")
         producer.ledger.client.hset(f"{installation.prefix}:job:{job.job_id}", "run_timeout_ms", 60_000)
-        producer.on_call.replay(job.job_id, Step.SUBMIT, accept_charge=True)
+        producer.recovery.replay(job.job_id, Step.SUBMIT, accept_charge=True)
         done = producer.wait(job.job_id, timeout=30)
     assert (done.state, done.attempts, done.credits) == (State.SUCCEEDED, 2, 4)
     assert spent(installation) == 4
@@ -133,7 +133,7 @@ def test_the_record_of_a_job_that_goes_on_is_kept_until_it_has_ended_again(insta
     record, log = (f"{installation.prefix}:{kind}:{job_id}" for kind in ("job", "log"))
     ttl = producer.ledger.client.ttl
     assert (ttl(record) > 0, ttl(log) > 0) == (True, True)
-    job = producer.on_call.replay(job_id, Step.POLL)
+    job = producer.recovery.replay(job_id, Step.POLL)
     assert (ttl(record), ttl(log)) == (-1, -1)
     assert producer.ledger.transitions.advance(job, Change(to=State.FAILED)) is not None
     assert (ttl(record) > 0, ttl(log) > 0) == (True, True)
@@ -190,7 +190,7 @@ def test_a_dry_run_says_of_each_job_what_the_replay_then_says(installation: Inst
         ledger.intake.accept(new_job(job_id, **more))
     for job_id in ("silent", "wordy", "robbed"):
         assert ledger.transitions.advance(ledger.jobs.get(job_id), Change(to=State.FAILED)) is not None
-    ledger.intake.accept(new_job("superseded_by", idempotency_key="order-1"), replace_failed=True)
+    ledger.intake.accept(new_job("superseded_by", idempotency_key="order-1", replace_failed=True))
     assert (
         ledger.transitions.advance(
             ledger.jobs.get("done"), Change(to=State.SUCCEEDED, fields={"vendor_job_id": "v-done"})
@@ -199,9 +199,9 @@ def test_a_dry_run_says_of_each_job_what_the_replay_then_says(installation: Inst
     )
     canceling = {"canceling": Canceling.DROP}
     assert ledger.transitions.advance(ledger.jobs.get("held"), Change(to=State.HELD, fields=canceling)) is not None
-    told_first = list(producer.on_call.replay_many(JobFilter(), step, dry_run=True))
+    told_first = list(producer.recovery.replay_many(JobFilter(), step, dry_run=True))
     assert ledger.stats.counters().get("replayed", 0) == 0
-    assert sorted(told_first) == sorted(producer.on_call.replay_many(JobFilter(), step))
+    assert sorted(told_first) == sorted(producer.recovery.replay_many(JobFilter(), step))
     assert ledger.stats.counters()["replayed"] == sum(problem is None for _, problem in told_first) > 0
 
 
@@ -231,11 +231,11 @@ def test_a_replay_of_many_goes_on_where_it_was_broken_off_and_pays_nothing_twice
     producer = installation.producer()
     ids = failed(producer.ledger, 6)
     wanted = JobFilter(states=(State.FAILED,))
-    begun = producer.on_call.replay_many(wanted, Step.SUBMIT)
+    begun = producer.recovery.replay_many(wanted, Step.SUBMIT)
     first = [next(begun).job_id for _ in range(3)]
     for job_id in first:
         producer.ledger.transitions.advance(producer.get(job_id), Change(to=State.FAILED))
-    rest = list(producer.on_call.replay_many(wanted, Step.SUBMIT))
+    rest = list(producer.recovery.replay_many(wanted, Step.SUBMIT))
     assert {job_id for job_id, problem in rest if problem is None} == set(ids) - set(first)
     assert {job_id for job_id, problem in rest if problem == REPEATED} == set(first)
     again = told(installation, "jobs", "replay", "--from", "submit", "--state", "FAILED", "--again", "--dry-run")

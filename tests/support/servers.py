@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from swapline_producer.contract import JobSpec, LinkedImage
-from swapline_producer.contract.changes import Limits, NewJob
+from swapline_producer.contract import JobSpec, LinkedImage, NewJob
+from swapline_producer.contract.changes import Limits
+from swapline_producer.contract.new_jobs import fingerprint
 from swapline_producer.ledger import Ledger, connect
 from swapline_workers.local.valkey import EmbeddedValkey
 
@@ -62,8 +63,9 @@ def ledger(valkey: EmbeddedValkey, prefix: str, time: Time) -> Generator[Ledger]
 def new_job(job_id: str, *, queue_ttl: float = 100, **values: Any) -> NewJob:
     """A job to be accepted; only what matters to the test is named."""
     base = {"image": LinkedImage(url="https://pictures.example/me.jpg"), "gender": 0, "filter_id": 12}
+    replace_failed = values.pop("replace_failed", False)
     spec = JobSpec(**base | values).model_dump(mode="json", exclude_none=True)
-    return NewJob(job_id=job_id, spec=spec, queue_ttl=queue_ttl, run_timeout=50)
+    return NewJob(job_id, spec, fingerprint(spec), queue_ttl, run_timeout=50, replace_failed=replace_failed)
 
 
 def waited_for(happened: Callable[[], bool], *, seconds: float = 60.0) -> None:

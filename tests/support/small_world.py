@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
     from support.servers import Time
-    from swapline_producer.contract import ApiVersion, BatchEvent, Job, JobSpec, SwapEvent
-    from swapline_producer.contract.changes import Accepted, Advanced, Change, NewJob
+    from swapline_producer.contract import ApiVersion, BatchEvent, Job, JobSpec, NewJob, SwapEvent
+    from swapline_producer.contract.changes import Accepted, Advanced, Change
     from swapline_producer.storage import Storage
 
 PLACES = 8
@@ -164,8 +164,8 @@ class WatchedIntake(Intake):
 
     notes: Notes
 
-    def accept(self, job: NewJob, *, fingerprint: str = "", replace_failed: bool = False) -> Accepted:
-        accepted = super().accept(job, fingerprint=fingerprint, replace_failed=replace_failed)
+    def accept(self, job: NewJob) -> Accepted:
+        accepted = super().accept(job)
         if StepMessage(step=Step.SUBMIT, job_id=job.job_id, version=1) not in accepted.messages:
             self.notes.lined_up.add(job.job_id)
         return accepted

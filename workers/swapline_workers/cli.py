@@ -9,8 +9,7 @@ from pathlib import Path
 import click
 
 from swapline_producer.contract import Step
-from swapline_producer.service_links import is_service_link
-from swapline_producer.settings import load
+from swapline_producer.environment.service_links import is_service_link
 
 FLOWER_CONFIGS = (
     Path(__file__).parents[2] / "ops" / "flower" / "flowerconfig.py",  # a checkout
@@ -60,7 +59,8 @@ def worker(concurrency: int | None, steps: tuple[str, ...], name: str, log_level
 
 def _adopt() -> None:
     from swapline_producer.ledger import open_ledger  # noqa: PLC0415 -- only who adopts loads it
-    from swapline_producer.vendors import adopt_vendor  # noqa: PLC0415 -- the same
+    from swapline_producer.operations.vendors import adopt_vendor  # noqa: PLC0415 -- the same
+    from swapline_producer.settings import load  # noqa: PLC0415 -- the same
     from swapline_workers.settings import WorkerSettings  # noqa: PLC0415 -- the same
 
     settings = load(WorkerSettings)

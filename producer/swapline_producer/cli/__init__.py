@@ -1,53 +1,35 @@
-"""The `swapline` command. Other packages add commands through the entry-point group `swapline.commands`."""
+"""The `swapline` command: the root, and what became of a command."""
 
 from __future__ import annotations
 
 import os
 import sys
-from importlib.metadata import entry_points
 from io import StringIO, TextIOWrapper
-from typing import Any
 
 import click
 
-from swapline_producer.cli.accounts import accounts
-from swapline_producer.cli.batch import batch
-from swapline_producer.cli.completion import completion
-from swapline_producer.cli.doctor import doctor
-from swapline_producer.cli.enqueue import enqueue
-from swapline_producer.cli.jobs import jobs
-from swapline_producer.cli.keys import keys
-from swapline_producer.cli.limits import limits
-from swapline_producer.cli.output import FAILED, USAGE, complain, warn
-from swapline_producer.cli.purge import janitor
-from swapline_producer.cli.restore import after_restore
-from swapline_producer.cli.slots import credits_, slots
-from swapline_producer.cli.webhooks import webhooks
+from swapline_producer import __version__
+from swapline_producer.cli.lazy import Commands
 from swapline_producer.errors import RequestError, SettingsError, SwaplineError
+from swapline_producer.terminal.output import FAILED, USAGE, complain, warn
 
 
-class Commands(click.Group):
-    """Our own commands, and those of the packages installed beside this one; loaded when they are named."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """All names, sorted."""
-        return sorted({*super().list_commands(ctx), *(point.name for point in self._others())})
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of this name, or None."""
-        own = super().get_command(ctx, cmd_name)
-        if own is not None:
-            return own
-        command: Any = next((point.load() for point in self._others() if point.name == cmd_name), None)
-        return command if isinstance(command, click.Command) else None
-
-    @staticmethod
-    def _others() -> list[Any]:
-        return list(entry_points(group="swapline.commands"))
+def _print_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    if asked and not ctx.resilient_parsing:
+        here = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))  # noqa: PTH120 -- pathlib takes 10 ms to load
+        click.echo(f"swapline {__version__} from {here} (Python {sys.version.partition(' ')[0]})")
+        ctx.exit()
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="swapline-producer", prog_name="swapline")
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_print_version,
+    help="Show the version and where it runs from.",
+)
 @click.pass_context
 def swapline(ctx: click.Context) -> None:
     """Face-swap jobs: none lost, none paid twice, no slot idle.
@@ -61,28 +43,10 @@ def swapline(ctx: click.Context) -> None:
 
 def _warn_of_misspelt_settings() -> None:
     """Print one line on standard error where settings are misspelt."""
-    from swapline_producer.setting_names import misspelt  # noqa: PLC0415 -- not loaded for --help and completion
+    from swapline_producer.environment.setting_names import misspelt  # noqa: PLC0415 -- not for --help and completion
 
     if found := misspelt():
         warn(f"swapline: warning: {' '.join(map(str, found))}")
-
-
-for command in (
-    enqueue,
-    batch,
-    jobs,
-    keys,
-    slots,
-    credits_,
-    limits,
-    accounts,
-    janitor,
-    doctor,
-    completion,
-    after_restore,
-    webhooks,
-):
-    swapline.add_command(command)
 
 
 def _check_unicode(arguments: list[str]) -> None:
@@ -96,7 +60,7 @@ def _check_unicode(arguments: list[str]) -> None:
 
 
 def main() -> None:
-    """Run the command; what a user did wrong is one sentence, never a traceback."""
+    """Run the command; a user's mistake is one sentence, never a traceback."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal that knows only ASCII gets a ? for a bar, and no traceback
             stream.reconfigure(errors="replace")
@@ -114,9 +78,6 @@ def main() -> None:
     except (RequestError, SettingsError) as error:
         complain(error)
         sys.exit(USAGE)
-    except SwaplineError as error:
-        complain(error)
-        sys.exit(FAILED)
-    except OSError as error:  # a folder that is a file, a full disk, a file that belongs to somebody else
+    except (SwaplineError, OSError) as error:  # OSError: a folder that is a file, a full disk, another's file
         complain(error)
         sys.exit(FAILED)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from swapline_producer.cli.connections import ledger
-from swapline_producer.cli.output import moment, out, print_json
-
-as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+from swapline_producer.cli import connections
+from swapline_producer.cli.options import as_json_option
+from swapline_producer.contract.timestamps import rfc3339
+from swapline_producer.terminal.output import out, print_json
 
 
 @click.group(invoke_without_command=True)
@@ -23,14 +23,14 @@ def accounts(ctx: click.Context, *, as_json: bool) -> None:
     """  # noqa: D301 -- click's mark for a block that keeps its lines
     if ctx.invoked_subcommand is not None:
         return
-    found = ledger().accounts.get()
+    found = connections.ledger().accounts.get()
     if as_json:
         print_json([] if found is None else [found.as_dict()])
     elif found is None:
         out.print("no worker has started yet: the ledger belongs to no vendor")
     else:
         paid = f", paid by the key {found.vendor.short_key}" if found.vendor.key else ""
-        out.print(f"{found.name}: {found.vendor}{paid}, since {moment(found.since)}")
+        out.print(f"{found.name}: {found.vendor}{paid}, since {rfc3339(found.since)}")
 
 
 @accounts.command()
@@ -44,10 +44,10 @@ def adopt(*, as_json: bool) -> None:
     \b
     Example: swapline accounts adopt
     """  # noqa: D301 -- click's mark for a block that keeps its lines
+    from swapline_producer.operations.vendors import adopt_vendor  # noqa: PLC0415 -- the same
     from swapline_producer.settings import VendorSettings, load  # noqa: PLC0415 -- not loaded for --help
-    from swapline_producer.vendors import adopt_vendor  # noqa: PLC0415 -- the same
 
-    changed, vendor = adopt_vendor(ledger(), load(VendorSettings))
+    changed, vendor = adopt_vendor(connections.ledger(), load(VendorSettings))
     if as_json:
         print_json({"changed": changed, **vendor._asdict(), "key": vendor.short_key})
     else:

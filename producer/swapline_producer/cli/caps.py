@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from swapline_producer.cli.output import moment, out
 from swapline_producer.contract import CREDITS_PER_JOB
+from swapline_producer.contract.timestamps import rfc3339
+from swapline_producer.terminal.output import out
 
 if TYPE_CHECKING:
     from swapline_producer.contract.changes import SlotsView
@@ -17,7 +18,7 @@ DAY_MS = 86_400_000
 def reached_caps(ledger: Ledger, view: SlotsView) -> list[dict[str, Any]]:
     """Return the caps that let no more jobs run today (UTC) though some wait; the installation's has no tenant."""
     used = ledger.limits.credits()
-    until = moment((view.at // DAY_MS + 1) * DAY_MS)
+    until = rfc3339((view.at // DAY_MS + 1) * DAY_MS)
     capped = sorted(name for name, cap in used.caps.items() if used.by_tenant.get(name, 0) + CREDITS_PER_JOB > cap)
     found: list[dict[str, Any]] = []
     if view.waiting and used.per_day is not None and used.spent + CREDITS_PER_JOB > used.per_day:

@@ -15,7 +15,7 @@ SHELLS = ("bash", "zsh", "fish")
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print the script that lets SHELL complete what you type; load it in the shell's own start file.
+    """Print the script that lets SHELL complete what you type. Load it in the shell's own start file.
 
     \b
     Examples:

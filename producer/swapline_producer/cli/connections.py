@@ -21,14 +21,14 @@ SIGN_TIMEOUT_S = 5.0
 
 def producer() -> Producer:
     """Everything that a backend has."""
-    from swapline_producer.producer import Producer  # noqa: PLC0415 -- celery is not loaded for --help
+    from swapline_producer.producer import Producer  # noqa: PLC0415 -- not loaded for --help
 
     return Producer.from_env()
 
 
 def ledger() -> Ledger:
     """The ledger alone, for commands that only look: Celery takes half a second to load."""
-    from swapline_producer.ledger import open_ledger  # noqa: PLC0415 -- redis is not loaded for --help
+    from swapline_producer.ledger import open_ledger  # noqa: PLC0415 -- not loaded for --help
     from swapline_producer.settings import ProducerSettings, load  # noqa: PLC0415 -- beside its use
 
     return open_ledger(load(ProducerSettings))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 from rich.text import Text
 
-from swapline_producer.cli.numbers import Finite
-from swapline_producer.cli.output import DONE, FAILED, out, print_json
+from swapline_producer.cli.options import Finite, as_json_option
+from swapline_producer.terminal.output import DONE, FAILED, out, print_json
 
 if TYPE_CHECKING:
     from swapline_producer.operations.doctor import Finding
@@ -21,7 +21,7 @@ MARKS = {"ok": ("ok", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "bo
 @click.option("--flower-url", metavar="URL", help="Where Flower is, if not at SWAPLINE_FLOWER_URL.")
 @click.option("--timeout", type=Finite(0.1, 120), default=10.0, show_default=True, help="Seconds of a call.")
 @click.option("--strict", is_flag=True, help="Exit with 1 on a warning, too.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@as_json_option
 def doctor(flower_url: str | None, timeout: float, *, strict: bool, as_json: bool) -> None:
     """Examine the installation: what is well, what is not, and what to do. Spends no credit and moves no job.
 
@@ -33,7 +33,7 @@ def doctor(flower_url: str | None, timeout: float, *, strict: bool, as_json: boo
       swapline doctor
       swapline doctor --json --strict
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    from swapline_producer.operations.doctor.checks import rounds  # noqa: PLC0415 -- redis is not loaded for --help
+    from swapline_producer.operations.doctor.checks import rounds  # noqa: PLC0415 -- not loaded for --help
 
     findings = []
     for finding in rounds(flower_url=flower_url, timeout=timeout):

@@ -10,12 +10,10 @@ from typing import Any
 
 import click
 
-from swapline_producer.cli.numbers import Finite
-from swapline_producer.cli.output import out, print_json, wait_and_exit
-from swapline_producer.client.images import is_data_uri, is_link
-from swapline_producer.client.manifest import whole_number
-from swapline_producer.contract import ApiVersion, Gender, Prepare, Priority, QualityMode, Ratio, SwapRequest
-from swapline_producer.pictures.prepare import SOURCE_BYTES
+from swapline_producer.cli import connections
+from swapline_producer.cli.options import Finite, as_json_option
+from swapline_producer.contract import ApiVersion, Gender, Prepare, Priority, QualityMode, Ratio
+from swapline_producer.terminal.output import out, print_json, wait_and_exit
 
 BASE64_STARTS = ("/9j/", "iVBORw0KGgo", "UklGR")
 """How the base64 of a JPEG, a PNG and a WebP begins."""
@@ -44,6 +42,8 @@ def pairs(texts: tuple[str, ...], option: str) -> dict[str, str]:
 
 def picture(text: str) -> Path | str | bytes:
     """Read what a person gives as a picture: a file, unless it is -, a URL, a data URI, base64 or nothing."""
+    from swapline_producer.client.images import is_data_uri, is_link  # noqa: PLC0415 -- not loaded for --help
+
     if is_link(text) or is_data_uri(text) or not text.strip():
         return text
     if text == "-":
@@ -56,6 +56,8 @@ def _standard_input() -> bytes:
     """Read a picture from standard input, and no more than one byte above the limit."""
     if sys.stdin.isatty():
         raise click.UsageError("- is the picture on standard input: give it by a pipe, or by < FILE.")
+    from swapline_producer.pictures.prepare import SOURCE_BYTES  # noqa: PLC0415 -- not loaded for --help
+
     return sys.stdin.buffer.read(SOURCE_BYTES + 1)
 
 
@@ -107,7 +109,7 @@ def _maybe_json(text: str) -> Any:
 )
 @click.option("--wait", is_flag=True, help="Wait for the end: exit 0 succeeded, 1 not, 3 not finished.")
 @click.option("--timeout", type=Finite(), default=3600.0, show_default=True, help="Seconds to wait at most.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@as_json_option
 def enqueue(image: str, *, output: Path | None, wait: bool, timeout: float, as_json: bool, **given: Any) -> None:
     """Enqueue one face swap. IMAGE is a file, a public URL, a data URI, base64, or - for standard input.
 
@@ -116,7 +118,8 @@ def enqueue(image: str, *, output: Path | None, wait: bool, timeout: float, as_j
       swapline enqueue portrait.jpg --gender female --filter-id 12 -o result.png
       swapline enqueue https://example.com/me.jpg --gender 0 --filter-id 7 --webhook-url https://example.com/hook
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    from swapline_producer.producer import Producer  # noqa: PLC0415 -- celery is not loaded for --help
+    from swapline_producer.client.manifest import whole_number  # noqa: PLC0415 -- not loaded for --help
+    from swapline_producer.contract import SwapRequest  # noqa: PLC0415 -- the same
 
     given["metadata"] = pairs(given["metadata"], "--metadata")
     given["extra"] = {name: _maybe_json(text) for name, text in pairs(given["extra"], "--extra").items()}
@@ -124,7 +127,7 @@ def enqueue(image: str, *, output: Path | None, wait: bool, timeout: float, as_j
     if output:
         _check_output(output, may_exist=given["idempotency_key"] is not None)
     request = SwapRequest(image=picture(image), **given)
-    producer = Producer.from_env()
+    producer = connections.producer()
     enqueued = producer.enqueue(request)
     if not wait and output is None:
         _say_enqueued(enqueued.job_id, created=enqueued.created, as_json=as_json)

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.table import Table
 
-from swapline_producer.cli.connections import ledger
-from swapline_producer.cli.numbers import Finite
-from swapline_producer.cli.output import moment, out, print_json, print_rows
+from swapline_producer.cli import connections
+from swapline_producer.cli.options import Finite, as_json_option
 from swapline_producer.contract.access import KeyLimits, Scope
 from swapline_producer.contract.requests import checked
+from swapline_producer.contract.timestamps import rfc3339
+from swapline_producer.terminal.output import out, print_json
+from swapline_producer.terminal.tables import print_rows
 
 if TYPE_CHECKING:
     from swapline_producer.contract.access import ApiKey
-
-as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group()
@@ -45,7 +45,9 @@ def create(tenant: str, scopes: tuple[str, ...], note: str, *, as_json: bool, **
     Example: swapline keys create --tenant acme --note "the shop"
     """  # noqa: D301 -- click's mark for a block that keeps its lines
     wanted = [Scope(scope) for scope in scopes] or [Scope.READ, Scope.WRITE]
-    key, made = ledger().api_keys.create(checked("tenant", tenant), wanted, note=note, limits=KeyLimits(**limits))
+    key, made = connections.ledger().api_keys.create(
+        checked("tenant", tenant), wanted, note=note, limits=KeyLimits(**limits)
+    )
     if as_json:
         print_json({"key": key, **_facts(made)})
         return
@@ -61,7 +63,7 @@ def list_(*, as_json: bool) -> None:
     \b
     Example: swapline keys list --json
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    found = ledger().api_keys.all()
+    found = connections.ledger().api_keys.all()
     if as_json:
         print_json([_facts(one) for one in found])
         return
@@ -72,8 +74,8 @@ def list_(*, as_json: bool) -> None:
     for name in ("key", "tenant", "scopes", "note", "made", "last used"):
         table.add_column(name, overflow="fold")
     for one in found:
-        used = moment(one.used_at) or "never"
-        table.add_row(one.key_id, one.tenant, " ".join(one.scopes), one.note, moment(one.created_at), used)
+        used = rfc3339(one.used_at) or "never"
+        table.add_row(one.key_id, one.tenant, " ".join(one.scopes), one.note, rfc3339(one.created_at), used)
     print_rows(table)
 
 
@@ -86,7 +88,7 @@ def revoke(key_id: str, *, as_json: bool) -> None:
     \b
     Example: swapline keys revoke key_0f3a…
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    ledger().api_keys.revoke(key_id)
+    connections.ledger().api_keys.revoke(key_id)
     if as_json:
         print_json({"revoked": key_id})
     else:
@@ -95,4 +97,4 @@ def revoke(key_id: str, *, as_json: bool) -> None:
 
 def _facts(key: ApiKey) -> dict[str, Any]:
     facts = key.model_dump(exclude={"limits"}) | key.limits.model_dump()
-    return facts | {"created_at": moment(key.created_at), "used_at": moment(key.used_at)}
+    return facts | {"created_at": rfc3339(key.created_at), "used_at": rfc3339(key.used_at)}

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.table import Table
 
-from swapline_producer.cli.connections import ledger
-from swapline_producer.cli.numbers import Finite
-from swapline_producer.cli.output import out, print_json, print_rows
+from swapline_producer.cli import connections
+from swapline_producer.cli.options import Finite, as_json_option
 from swapline_producer.errors import NotPossible
+from swapline_producer.terminal.output import out, print_json
+from swapline_producer.terminal.tables import print_rows
 
 if TYPE_CHECKING:
     from swapline_producer.ledger import Ledger
@@ -29,7 +30,7 @@ NAME = click.Choice(list(KINDS), case_sensitive=False)
 
 
 @click.group(invoke_without_command=True)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@as_json_option
 @click.pass_context
 def limits(ctx: click.Context, *, as_json: bool) -> None:
     """Show the limits of the installation. A limit is what all workers that name it in their settings say.
@@ -43,7 +44,7 @@ def limits(ctx: click.Context, *, as_json: bool) -> None:
     """  # noqa: D301 -- click's mark for a block that keeps its lines
     if ctx.invoked_subcommand is not None:
         return
-    reached = ledger()
+    reached = connections.ledger()
     found, workers = reached.limits.current(), reached.workers.alive()
     rows = {name: (getattr(found, name.lower()), _said(workers, name)) for name in KINDS}
     if as_json:
@@ -69,7 +70,7 @@ def set_limit(ctx: click.Context, name: str, value: str) -> None:
     from swapline_producer.contract.changes import Limits  # noqa: PLC0415 -- not loaded for --help
 
     number: Any = KINDS[name].convert(value, None, ctx)
-    reached = ledger()
+    reached = connections.ledger()
     _check_unnamed(reached, name)
     reached.limits.configure(Limits(**{name.lower(): number}))
     out.print(f"{name} is {number:g} from now on")
@@ -83,7 +84,7 @@ def forget_limit(name: str) -> None:
     \b
     Example: swapline limits forget CREDITS_PER_DAY
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    reached = ledger()
+    reached = connections.ledger()
     _check_unnamed(reached, name)
     reached.limits.forget([name.lower()])
     out.print(f"{name} is forgotten; it counts again when a worker names it")

@@ -6,8 +6,8 @@ from dataclasses import asdict
 
 import click
 
-from swapline_producer.cli.output import out, print_json
 from swapline_producer.errors import SettingsError
+from swapline_producer.terminal.output import out, print_json
 
 
 @click.command("after-restore")
@@ -23,7 +23,7 @@ def after_restore(*, dry_run: bool, as_json: bool) -> None:
     Example: swapline after-restore --dry-run
     """  # noqa: D301 -- click's mark for a block that keeps its lines
     from swapline_producer.ledger import open_ledger  # noqa: PLC0415 -- the same
-    from swapline_producer.operations import restore as restoring  # noqa: PLC0415 -- redis is not loaded for --help
+    from swapline_producer.operations import restore as restoring  # noqa: PLC0415 -- not loaded for --help
     from swapline_producer.settings import ProducerSettings, load  # noqa: PLC0415 -- the same
     from swapline_producer.storage import open_storage  # noqa: PLC0415 -- the same
 

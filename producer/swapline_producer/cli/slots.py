@@ -9,14 +9,13 @@ import click
 
 from swapline_producer.cli import connections
 from swapline_producer.cli.caps import print_caps, reached_caps
-from swapline_producer.cli.numbers import Whole
-from swapline_producer.cli.output import moment, out, print_json
+from swapline_producer.cli.options import Whole, as_json_option
 from swapline_producer.contract import MOST_CREDITS, checked
+from swapline_producer.contract.timestamps import rfc3339
+from swapline_producer.terminal.output import out, print_json
 
 if TYPE_CHECKING:
     from swapline_producer.contract.changes import Probe
-
-as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 _BELOW_ZERO = re.compile(r"-[\d.]+")
 
@@ -54,10 +53,10 @@ def slots(ctx: click.Context, *, as_json: bool) -> None:
     for job_id in view.in_flight:
         out.print(f"  {job_id}")
     if view.paused:
-        out.print(f"submitting is paused until {moment(view.closed_until) or 'the next probe'}: {view.reason}")
+        out.print(f"submitting is paused until {rfc3339(view.closed_until) or 'the next probe'}: {view.reason}")
         out.print("when that is mended, `swapline slots probe` tries it now")
     if view.store_failing_since is not None:
-        out.print(f"nothing new is submitted since {moment(view.store_failing_since)}: {view.store_reason}")
+        out.print(f"nothing new is submitted since {rfc3339(view.store_failing_since)}: {view.store_reason}")
     print_caps(caps)
 
 
@@ -95,7 +94,7 @@ def probe_now(*, as_json: bool) -> None:
     \b
     Example: swapline slots probe
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    found = connections.producer().on_call.probe()
+    found = connections.producer().recovery.probe()
     jobs = [message.job_id for message in found.granted]
     if as_json:
         print_json({"open": found.open, "jobs": jobs, "probing": found.probing, "free": found.free})

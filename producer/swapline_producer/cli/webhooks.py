@@ -9,22 +9,22 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from swapline_producer.cli import connections as reach
-from swapline_producer.cli.filters import AgeType
-from swapline_producer.cli.output import DONE, FAILED, moment, out, print_json, print_rows
+from swapline_producer.cli import connections
+from swapline_producer.cli.options import AgeType, as_json_option
+from swapline_producer.contract.timestamps import rfc3339
+from swapline_producer.terminal.output import DONE, FAILED, out, print_json
+from swapline_producer.terminal.tables import print_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from swapline_producer.cli.filters import Age
+    from swapline_producer.cli.options import Age
     from swapline_producer.contract import JobEvent
     from swapline_producer.contract.changes import Endpoint
     from swapline_producer.ledger import Ledger
     from swapline_producer.ledger.webhooks import Trouble
     from swapline_producer.operations.deliveries import DeliveryOutcome
     from swapline_producer.producer import Producer
-
-as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 since_option = click.option("--since", type=AgeType(), help="Given up since: 2h, 5d, or 2026-11-22T03:00Z.")
 tenant_option = click.option("--tenant", help="Only this tenant's.")
@@ -33,7 +33,7 @@ endpoint_option = click.option("--endpoint", metavar="EP_ID", help="Only those t
 
 @click.group()
 def webhooks() -> None:
-    """See what was not delivered (list), send it again (replay), see and enable receivers (endpoints, enable)."""
+    """See what was not delivered, send it again, see and enable receivers."""
 
 
 @webhooks.command("list")
@@ -57,7 +57,7 @@ def list_(
     \b
     Example: swapline webhooks list --failed --since 1d
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    ledger = reach.ledger()
+    ledger = connections.ledger()
     found = _in_trouble(ledger, _moment(ledger, since), limit, _filter(tenant, endpoint), failed=failed)
     facts = [_facts(told, ledger.jobs.events(told.record_id)) for told in found]
     totals = ledger.webhooks.failing_counts()
@@ -101,12 +101,12 @@ def replay(
     """  # noqa: D301 -- click's mark for a block that keeps its lines
     if sum((record_id is not None, all_failed, since is not None)) != 1:
         raise click.UsageError("Say which: a JOB_ID, --since or --all-failed (one of them).")
-    from swapline_producer.operations.deliveries import Replay, given_up  # noqa: PLC0415 -- celery is not loaded for --help
+    from swapline_producer.operations.deliveries import Replay, given_up  # noqa: PLC0415 -- not loaded for --help
 
-    producer = reach.producer()
+    producer = connections.producer()
     ledger = producer.ledger
     ids = [record_id] if record_id else given_up(ledger, _moment(ledger, since))
-    again = Replay(ledger, producer.on_call, dry_run=dry_run)
+    again = Replay(ledger, producer.recovery, dry_run=dry_run)
     sent = [told.record_id for told in again.run(ids, _filter(tenant, endpoint))]
     if record_id and not any(again.counts.values()):
         _explain(producer, record_id)
@@ -129,7 +129,7 @@ def endpoints(*, as_json: bool) -> None:
     \b
     Example: swapline webhooks endpoints --json
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    found = reach.ledger().webhooks.endpoints()
+    found = connections.ledger().webhooks.endpoints()
     if as_json:
         print_json([_endpoint_facts(one) for one in found])
         return
@@ -145,7 +145,7 @@ def endpoints(*, as_json: bool) -> None:
             if one.disabled_at
             else Text("failing", "yellow")
         )
-        since = moment(one.failing_since)
+        since = rfc3339(one.failing_since)
         table.add_row(one.endpoint_id, state, one.tenant, one.address, since, f"{one.failures:,}", one.error)
     print_rows(table)
     if any(one.disabled_at for one in found):
@@ -164,7 +164,7 @@ def enable(endpoint_id: str | None, *, all_: bool, as_json: bool) -> None:
     """  # noqa: D301 -- click's mark for a block that keeps its lines
     if (endpoint_id is None) is not all_:
         raise click.UsageError("Say which: an endpoint's id (`swapline webhooks endpoints` shows them), or --all.")
-    ledger = reach.ledger()
+    ledger = connections.ledger()
     disabled = [one.endpoint_id for one in ledger.webhooks.endpoints(limit=0) if one.disabled_at]
     ids = disabled if all_ else [endpoint_id or ""]
     enabled = [one for one in ids if ledger.webhooks.endpoint_recovered(one, lift=True)]
@@ -234,7 +234,7 @@ def _facts(told: DeliveryOutcome, events: Sequence[JobEvent]) -> dict[str, Any]:
         "attempts": told.record.notify_attempts,
         "endpoint": endpoint.endpoint_id,
         "address": endpoint.address,
-        "last_at": moment(last.get("at")),
+        "last_at": rfc3339(last.get("at")),
         "status": last.get("status"),
         "error": last.get("error"),
     }
@@ -242,7 +242,7 @@ def _facts(told: DeliveryOutcome, events: Sequence[JobEvent]) -> dict[str, Any]:
 
 def _endpoint_facts(one: Endpoint) -> dict[str, Any]:
     facts = one.model_dump(exclude={"failing_since", "failed_at", "disabled_at"})
-    moments = {name: moment(getattr(one, name) or None) for name in ("failing_since", "failed_at", "disabled_at")}
+    moments = {name: rfc3339(getattr(one, name) or None) for name in ("failing_since", "failed_at", "disabled_at")}
     return facts | moments | {"disabled": one.disabled_at is not None}
 
 
@@ -270,6 +270,6 @@ def _explain(producer: Producer, record_id: str) -> None:
     from swapline_producer.contract import is_batch  # noqa: PLC0415 -- beside its use
 
     if is_batch(record_id):
-        producer.on_call.notify_batch_again(record_id)
+        producer.recovery.notify_batch_again(record_id)
     else:
-        producer.on_call.notify_again(record_id)
+        producer.recovery.notify_again(record_id)

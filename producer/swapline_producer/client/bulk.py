@@ -14,11 +14,12 @@ from swapline_producer.errors import LedgerUnavailable, RequestError, SwaplineEr
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
+    from swapline_producer.contract import NewJob
     from swapline_producer.contract.changes import Accepted
-    from swapline_producer.ledger import AcceptRequest, Ledger
+    from swapline_producer.ledger import Ledger
     from swapline_producer.messaging.publisher import Publisher
 
-    Prepared = AcceptRequest | SwaplineError
+    Prepared = NewJob | SwaplineError
 
 Item = TypeVar("Item")
 
@@ -48,15 +49,14 @@ class Result:
 class Bulk(Generic[Item]):
     """Takes items in order, and answers in the same order.
 
-    `prepare` turns an item into a wish, raising what is wrong with it; `is_quick` says that this takes no reading or
-    storing of a picture.
+    `prepare` makes a new job of an item, raising what is wrong with it; `is_quick`: it reads and stores no picture.
     """
 
     def __init__(
         self,
         ledger: Ledger,
         publisher: Publisher,
-        prepare: Callable[[Item], AcceptRequest],
+        prepare: Callable[[Item], NewJob],
         is_quick: Callable[[Item], bool],
     ) -> None:
         """Keep the parts."""
@@ -80,14 +80,14 @@ class Bulk(Generic[Item]):
         with ThreadPoolExecutor(PICTURES, thread_name_prefix="swapline-pictures") as pool:  # starts threads on need
             for item in items:
                 quick = self._is_quick(item)
-                under_way.append(self._tried(item) if quick else pool.submit(self._tried, item))
+                under_way.append(self._try_prepare(item) if quick else pool.submit(self._try_prepare, item))
                 del item  # its picture may be megabytes: nothing here keeps it
                 while under_way and (len(under_way) >= PICTURES or not isinstance(under_way[0], Future)):
                     yield _value(under_way.popleft())
             while under_way:
                 yield _value(under_way.popleft())
 
-    def _tried(self, item: Item) -> Prepared:
+    def _try_prepare(self, item: Item) -> Prepared:
         try:
             return self._prepare(item)
         except SwaplineError as error:
@@ -98,19 +98,19 @@ class Bulk(Generic[Item]):
             return refused
 
     def _accept(self, chunk: list[Prepared], first: int) -> Iterator[Result]:
-        wishes = [one for one in chunk if not isinstance(one, SwaplineError)]
+        jobs = [one for one in chunk if not isinstance(one, SwaplineError)]
         answers: list[Accepted | SwaplineError]
         try:
-            answers = [*self._ledger.intake.accept_many(wishes)] if wishes else []
+            answers = [*self._ledger.intake.accept_many(jobs)] if jobs else []
         except LedgerUnavailable as error:
-            answers = [error for _ in wishes]
+            answers = [error for _ in jobs]
         self._wake_a_worker(answers)
         left = iter(answers)
         for index, one in enumerate(chunk, first):
             yield _result(index, one if isinstance(one, SwaplineError) else next(left))
 
     def _wake_a_worker(self, answers: list[Accepted | SwaplineError]) -> None:
-        """The jobs stand in line already: one message makes a worker look at it and give out what slots are free."""
+        """Send one message: a worker that reads it finds the others in the waiting line, and grants the free slots."""
         new = next((one.job_id for one in answers if not isinstance(one, SwaplineError) and one.created), None)
         if new is not None:
             self._publisher.send([StepMessage(step=Step.SUBMIT, job_id=new, version=1)])

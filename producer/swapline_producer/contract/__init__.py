@@ -1,15 +1,15 @@
 """The words that every part of Swapline shares: states, codes, requests, jobs, events and names.
 
-Pure: importing this module loads neither celery nor redis, and opens nothing.
+Pure: importing this module loads neither celery nor redis, and opens nothing. Enums are here at once; pydantic and the
+models are loaded on their first use, so that a command line with choices of enums starts quickly.
 
 Times are UTC milliseconds since the epoch (`int`, fields ending in `_at` or `_until`), read from the ledger's
 own clock; durations in settings and requests are seconds (`float`).
 """
 
-from swapline_producer.contract.base import (
-    Frozen,
-)
-from swapline_producer.contract.batches import BATCH_PREFIX, Batch, BatchCounts, batch_and_tenant, batch_key, is_batch
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from swapline_producer.contract.enums import (
     CREDITS_PER_JOB,
     FINISHED,
@@ -17,39 +17,50 @@ from swapline_producer.contract.enums import (
     VENDOR_CODES,
     ApiVersion,
     Canceling,
+    Done,
     EventType,
     FailureCode,
     Gender,
     Notification,
+    Prepare,
     Priority,
     QualityMode,
     Ratio,
     State,
     Step,
+    StripMetadata,
 )
-from swapline_producer.contract.events import BatchData, BatchEvent, SwapData, SwapEvent, WebhookImage
-from swapline_producer.contract.jobs import (
-    ImageRef,
-    Job,
-    JobEvent,
-    JobSpec,
-    LinkedImage,
-    StepMessage,
-    StoredImage,
-    StoredPicture,
-    result_folder,
-)
-from swapline_producer.contract.pictures import Done, Prepare, PreparedFrom, StripMetadata
-from swapline_producer.contract.requests import SwapOptions, SwapRequest, checked
-from swapline_producer.contract.values import (
-    METADATA_LIMIT,
-    MOST_CREDITS,
-    BatchName,
-    IdempotencyKey,
-    Seconds,
-    Tenant,
-    WebUrl,
-)
+
+if TYPE_CHECKING:
+    from swapline_producer.contract.base import Frozen
+    from swapline_producer.contract.batches import (
+        BATCH_PREFIX,
+        Batch,
+        BatchCounts,
+        batch_and_tenant,
+        batch_key,
+        is_batch,
+    )
+    from swapline_producer.contract.events import BatchData, BatchEvent, SwapData, SwapEvent, WebhookImage
+    from swapline_producer.contract.jobs import (
+        Job,
+        JobEvent,
+        JobSpec,
+        StepMessage,
+        StoredPicture,
+        result_folder,
+    )
+    from swapline_producer.contract.new_jobs import ImageRef, LinkedImage, NewJob, PreparedFrom, StoredImage
+    from swapline_producer.contract.requests import SwapOptions, SwapRequest, checked
+    from swapline_producer.contract.values import (
+        METADATA_LIMIT,
+        MOST_CREDITS,
+        BatchName,
+        IdempotencyKey,
+        Seconds,
+        Tenant,
+        WebUrl,
+    )
 
 __all__ = [
     "BATCH_PREFIX",
@@ -77,6 +88,7 @@ __all__ = [
     "JobEvent",
     "JobSpec",
     "LinkedImage",
+    "NewJob",
     "Notification",
     "Prepare",
     "PreparedFrom",
@@ -103,3 +115,16 @@ __all__ = [
     "is_batch",
     "result_folder",
 ]
+
+_MODULES = ("base", "values", "requests", "new_jobs", "jobs", "batches", "events")
+"""Modules of the models, each after those that it imports."""
+
+
+def __getattr__(name: str) -> Any:
+    """Load a model from its module on first use."""
+    if name in __all__:
+        for home in _MODULES:
+            module = import_module(f"{__name__}.{home}")
+            if hasattr(module, name):
+                return globals().setdefault(name, getattr(module, name))
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

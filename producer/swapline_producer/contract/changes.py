@@ -157,15 +157,6 @@ class Released(Frozen):
     """Left alone: a paid call may be under way, and its reply unknown."""
 
 
-class NewJob(Frozen):
-    """A job to be accepted."""
-
-    job_id: str
-    spec: dict[str, Any]
-    queue_ttl: float
-    run_timeout: float
-
-
 class Limits(Frozen):
     """What the whole installation must agree on. None: not named."""
 

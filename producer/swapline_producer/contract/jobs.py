@@ -3,47 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, JsonValue
 
 from swapline_producer.contract.base import Frozen
 from swapline_producer.contract.enums import Canceling, FailureCode, Notification, State, Step
-from swapline_producer.contract.pictures import PreparedFrom
+from swapline_producer.contract.new_jobs import ImageRef  # noqa: TC001 -- pydantic reads it
 from swapline_producer.contract.requests import SwapOptions
 from swapline_producer.contract.trace_ids import traceparent_of
-from swapline_producer.contract.values import WebUrl
-
-
-class StoredImage(Frozen):
-    """An input picture in object storage, under the SHA-256 of its bytes."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    kind: Literal["stored"] = "stored"
-    sha256: str
-    media_type: str
-    width: int
-    height: int
-    size: int
-    """Bytes, before base64."""
-    prepared: PreparedFrom | None = None
-    """What was given, where another picture was made of it before it was stored."""
-
-    @property
-    def key(self) -> str:
-        """Its name in object storage."""
-        return f"inputs/{self.sha256}"
-
-
-class LinkedImage(Frozen):
-    """An input picture at a public URL."""
-
-    kind: Literal["url"] = "url"
-    url: WebUrl
-
-
-ImageRef = Annotated[StoredImage | LinkedImage, Field(discriminator="kind")]
 
 
 class JobSpec(SwapOptions):

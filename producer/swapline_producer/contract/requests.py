@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 from uuid import UUID
@@ -10,15 +11,13 @@ from pydantic import (
     Field,
     ModelWrapValidatorHandler,
     StrictStr,
-    TypeAdapter,
     ValidationError,
     field_validator,
     model_validator,
 )
 
 from swapline_producer.contract.base import Frozen
-from swapline_producer.contract.enums import ApiVersion, FailureCode, Gender, Priority, QualityMode, Ratio
-from swapline_producer.contract.pictures import Prepare
+from swapline_producer.contract.enums import ApiVersion, FailureCode, Gender, Prepare, Priority, QualityMode, Ratio
 from swapline_producer.contract.trace_ids import kept
 from swapline_producer.contract.values import (
     TEN_YEARS,
@@ -34,6 +33,7 @@ from swapline_producer.contract.values import (
 from swapline_producer.errors import RequestError
 
 if TYPE_CHECKING:
+    from pydantic import TypeAdapter
     from pydantic_core import ErrorDetails
 
 CODE_OF_FIELD = {
@@ -161,17 +161,20 @@ class SwapRequest(SwapOptions):
 def checked(field: str, value: object) -> Any:
     """Check one value that is not in a request as the field of a request is. Raises RequestError."""
     try:
-        return _ADAPTERS[field].validate_python(value)
+        return _adapter(field).validate_python(value)
     except ValidationError as error:
         [first, *_] = error.errors(include_url=False, include_input=False)
         raise RequestError(f"{field}: {SENTENCES.get(field) or _complaint(first)}", field=field) from None
 
 
-_ADAPTERS: dict[str, TypeAdapter[Any]] = {
-    "batch": TypeAdapter(BatchName),
-    "tenant": TypeAdapter(Tenant),
-    "webhook_url": TypeAdapter(WebUrl),
-}
+_FIELDS: dict[str, Any] = {"batch": BatchName, "tenant": Tenant, "webhook_url": WebUrl}
+
+
+@cache
+def _adapter(field: str) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter  # noqa: PLC0415 -- few processes check a field alone
+
+    return TypeAdapter(_FIELDS[field])
 
 
 def _field(error: ErrorDetails) -> str:

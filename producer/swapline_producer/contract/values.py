@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from functools import cache
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import orjson
-from pydantic import AfterValidator, Field, HttpUrl, JsonValue, StrictInt, StringConstraints, TypeAdapter
+from pydantic import AfterValidator, Field, JsonValue, StrictInt, StringConstraints
 from pydantic_core import PydanticCustomError
+
+if TYPE_CHECKING:
+    from pydantic import HttpUrl, TypeAdapter
 
 URL_LIMIT = 2083
 """Characters of a URL: what the oldest browsers and proxies take."""
@@ -31,12 +35,19 @@ MOST_CREDITS = 10**12
 VENDOR_ID_LIMIT = 256
 """Characters of the vendor's id of a job: it is a UUID or the like, goes into a URL, and is kept with the job."""
 
-_HTTP_URL: TypeAdapter[HttpUrl] = TypeAdapter(HttpUrl)
 _CONTROLS = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]")
 
 
+@cache
+def http_url() -> TypeAdapter[HttpUrl]:
+    """Return the reader of URLs. Loading and building it takes 20 ms, which a job without a URL need not wait."""
+    from pydantic import HttpUrl, TypeAdapter  # noqa: PLC0415 -- see above
+
+    return TypeAdapter(HttpUrl)
+
+
 def _is_http_url(value: str) -> str:
-    url = _HTTP_URL.validate_python(value)
+    url = http_url().validate_python(value)
     if url.username or url.password:
         raise PydanticCustomError("url_userinfo", "a URL must not carry a user name or password")
     return value

@@ -17,7 +17,7 @@ from redis.sentinel import Sentinel
 from swapline_producer.ledger.accounts import Accounts
 from swapline_producer.ledger.api_keys import ApiKeys
 from swapline_producer.ledger.batches import Batches
-from swapline_producer.ledger.intake import AcceptRequest, Intake
+from swapline_producer.ledger.intake import Intake
 from swapline_producer.ledger.jobs import Jobs
 from swapline_producer.ledger.limits import InstallationLimits
 from swapline_producer.ledger.occupancy import Occupancy
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from swapline_producer.settings import ProducerSettings
 
-__all__ = ["AcceptRequest", "JobFilter", "Ledger", "connect", "new_token", "open_ledger"]
+__all__ = ["JobFilter", "Ledger", "connect", "new_token", "open_ledger"]
 
 MOVES = (
     "accept",

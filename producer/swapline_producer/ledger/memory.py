@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-    from swapline_producer.contract import Canceling
-    from swapline_producer.contract.changes import Change, NewJob
-    from swapline_producer.ledger import AcceptRequest
+    from swapline_producer.contract import Canceling, NewJob
+    from swapline_producer.contract.changes import Change
 
 
 class MemoryLedger:
@@ -33,7 +32,8 @@ class MemoryLedger:
         """Begin empty."""
         self._jobs: dict[str, Job] = {}
         self._events: dict[str, list[JobEvent]] = defaultdict(list)
-        self._keys: dict[tuple[str, str], tuple[str, str]] = {}
+        self._keys: dict[tuple[str, str], str] = {}
+        self._fingerprints: dict[str, str] = {}
         self._finished: list[str] = []
         self._changed = threading.Condition()
         # One lock guards everything, so one object plays every part of a ledger.
@@ -42,18 +42,19 @@ class MemoryLedger:
 
     # -- moves ------------------------------------------------------------------------------------------------
 
-    def accept(self, job: NewJob, *, fingerprint: str = "", replace_failed: bool = False) -> Accepted:
+    def accept(self, job: NewJob) -> Accepted:
         """See `Ledger.accept`."""
         with self._changed:
             spec = JobSpec.model_validate(job.spec)
             data: dict[str, JsonValue] = {}
             if spec.idempotency_key is not None:
                 name = (spec.tenant, spec.idempotency_key)
-                holder = self._holder(name, fingerprint, replace_failed=replace_failed)
+                holder = self._holder(name, job)
                 if holder is not None:
                     return Accepted(holder, created=False)
-                data = {"replaces": self._keys[name][1]} if name in self._keys else {}
-                self._keys[name] = (fingerprint, job.job_id)
+                data = {"replaces": self._keys[name]} if name in self._keys else {}
+                self._keys[name] = job.job_id
+                self._fingerprints[job.job_id] = job.fingerprint
             at = self.now()
             self._jobs[job.job_id] = Job(
                 job_id=job.job_id,
@@ -68,9 +69,9 @@ class MemoryLedger:
             submit = StepMessage(step=Step.SUBMIT, job_id=job.job_id, version=1)
             return Accepted(job.job_id, created=True, messages=(submit,))
 
-    def accept_many(self, wishes: Iterable[AcceptRequest]) -> list[Accepted | IdempotencyConflict]:
+    def accept_many(self, jobs: Iterable[NewJob]) -> list[Accepted | IdempotencyConflict]:
         """See `Ledger.accept_many`."""
-        return [self._tried(accept_request) for accept_request in wishes]
+        return [self._try_accept(job) for job in jobs]
 
     def advance(self, job: Job, change: Change, *, token: str = "") -> Advanced | None:  # noqa: ARG002 -- no reply is lost here
         """See `Ledger.advance`."""
@@ -167,7 +168,7 @@ class MemoryLedger:
         """See `Ledger.superseded`."""
         found = {}
         for job in map(self.get, job_ids):
-            _, holder = self._keys.get((job.tenant, job.spec.idempotency_key or ""), ("", job.job_id))
+            holder = self._keys.get((job.tenant, job.spec.idempotency_key or ""), job.job_id)
             if holder != job.job_id:
                 found[job.job_id] = holder
         return found
@@ -180,25 +181,22 @@ class MemoryLedger:
             if vendor_id and other.vendor_job_id == vendor_id and other.job_id != job.job_id:
                 raise VendorIdInUse(vendor_id, job.job_id, other.job_id)
 
-    def _tried(self, accept_request: AcceptRequest) -> Accepted | IdempotencyConflict:
+    def _try_accept(self, job: NewJob) -> Accepted | IdempotencyConflict:
         try:
-            return self.accept(
-                accept_request.job, fingerprint=accept_request.fingerprint, replace_failed=accept_request.replace_failed
-            )
+            return self.accept(job)
         except IdempotencyConflict as error:
             return error
 
-    def _holder(self, name: tuple[str, str], fingerprint: str, *, replace_failed: bool) -> str | None:
-        """The job that keeps a key; None where there is none, or it gives the key up."""
+    def _holder(self, name: tuple[str, str], job: NewJob) -> str | None:
+        """Return the job that keeps a key; None where there is none, or it gives the key up."""
         if name not in self._keys:
             return None
-        known, job_id = self._keys[name]
-        state = self._jobs[job_id].state
-        if replace_failed and state.finished and state is not State.SUCCEEDED:
+        holder = self._jobs[self._keys[name]]
+        if job.replace_failed and holder.state.finished and holder.state is not State.SUCCEEDED:
             return None
-        if known != fingerprint:
-            raise IdempotencyConflict(f"The idempotency key {name[1]!r} already belongs to job {job_id}.")
-        return job_id
+        if self._fingerprints[holder.job_id] != job.fingerprint:
+            raise IdempotencyConflict(f"The idempotency key {name[1]!r} already belongs to job {holder.job_id}.")
+        return holder.job_id
 
 
 class MemoryBatches:

@@ -92,10 +92,10 @@ def given_up(ledger: Ledger, since: int = 0) -> list[str]:
 class Replay:
     """Sends webhooks once more, under the same ids. Those to a disabled endpoint are left alone: they would not go."""
 
-    def __init__(self, ledger: Ledger, on_call: Recovery, *, dry_run: bool = False) -> None:
+    def __init__(self, ledger: Ledger, recovery: Recovery, *, dry_run: bool = False) -> None:
         """With `dry_run` nothing is changed."""
         self._ledger = ledger
-        self._on_call = on_call
+        self._on_call = recovery
         self._dry_run = dry_run
         self._disabled = {one.endpoint_id for one in ledger.webhooks.endpoints(limit=0) if one.disabled_at is not None}
         self.counts: Counter[str] = Counter({"replayed": 0, "endpoint_disabled": 0, "moved_on": 0})

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from obstore.store import AzureStore, GCSStore, S3Store
 
+from swapline_producer.environment.secret_files import SUFFIX, read_setting
 from swapline_producer.errors import StorageUnavailable
-from swapline_producer.secret_files import SUFFIX, read_setting
 from swapline_producer.storage.odd_keys import ENDPOINTS
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from functools import lru_cache
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import HttpUrl, TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from swapline_producer.contract.values import URL_LIMIT
+from swapline_producer.contract.values import URL_LIMIT, http_url
 from swapline_producer.errors import RequestError
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -64,7 +64,6 @@ _PRIVATE_SUFFIXES = (
     "lan",
     "home.arpa",
 )
-_HTTP_URL: TypeAdapter[HttpUrl] = TypeAdapter(HttpUrl)
 _PLAIN = re.compile(r"https?://[^\s\\\x00-\x20\x7f]+", re.IGNORECASE)
 
 
@@ -90,7 +89,7 @@ def url_problem(url: str, *, allow_private: bool = False) -> str | None:
     if not _PLAIN.fullmatch(url):
         return "it is not a plain http:// or https:// URL without spaces and backslashes"
     try:
-        host = _HTTP_URL.validate_python(url).host or ""
+        host = http_url().validate_python(url).host or ""
         written = urlsplit(url)
         written_host = (written.hostname or "").rstrip(".")
     except (ValidationError, ValueError):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from swapline_producer.dotenv_file import read_dotenv
+from swapline_producer.environment.dotenv_file import read_dotenv
 from swapline_producer.errors import SettingsError
 from swapline_producer.settings import ProducerSettings, load
 

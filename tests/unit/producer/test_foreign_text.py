@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from rich.table import Table
 from rich.text import Text
 
-from swapline_producer.cli.terminal import Terminal
 from swapline_producer.foreign_text import visible
+from swapline_producer.terminal.console import Terminal
 from swapline_workers.board.app import templates_of
 from swapline_workers.local.follow import LogFollower
 from swapline_workers.settings import LogSettings

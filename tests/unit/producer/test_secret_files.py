@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from swapline_producer.environment.secret_files import LARGEST
 from swapline_producer.errors import SettingsError
-from swapline_producer.secret_files import LARGEST
 from swapline_producer.settings import ProducerSettings, load
 from swapline_workers.settings import WorkerSettings
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from swapline_producer.environment.service_links import is_service_link
 from swapline_producer.errors import SettingsError
-from swapline_producer.service_links import is_service_link
 from swapline_producer.settings import load
 from swapline_workers import doctor
 from swapline_workers.settings import MetricsSettings

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from swapline_gateway.settings import GatewaySettings
-from swapline_producer.setting_names import SETTINGS, misspelt
+from swapline_producer.environment.setting_names import SETTINGS, misspelt
 from swapline_workers.board.settings import BoardSettings
 from swapline_workers.settings import WorkerSettings
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from swapline_producer.environment.setting_names import misspelt
 from swapline_producer.errors import SettingsError
 from swapline_producer.operations.doctor.findings import Finding, examined, fail, ok, unchecked, warn
-from swapline_producer.setting_names import misspelt
 from swapline_producer.settings import ENV_PREFIX, load
 from swapline_workers.doctor import account, flower, vendor
 from swapline_workers.doctor.misread import lost_blank, references

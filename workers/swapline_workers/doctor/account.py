@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from swapline_producer.errors import LedgerUnavailable, WrongOwner
 from swapline_producer.ledger import Ledger, connect
 from swapline_producer.operations.doctor.findings import Finding, fail, ok, unchecked
-from swapline_producer.vendors import vendor_of
+from swapline_producer.operations.vendors import vendor_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

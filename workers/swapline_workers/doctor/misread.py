@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from swapline_producer.dotenv_file import read_dotenv
+from swapline_producer.environment.dotenv_file import read_dotenv
 from swapline_producer.errors import SettingsError
 from swapline_producer.operations.doctor.findings import Finding, warn
 from swapline_producer.settings import ENV_PREFIX

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from swapline_producer.contract.changes import Limits
 from swapline_producer.errors import LedgerUnavailable
 from swapline_producer.ledger.workers import WorkerRecord
+from swapline_producer.operations.vendors import fingerprint, vendor_of
 from swapline_producer.settings import ENV_PREFIX
-from swapline_producer.vendors import fingerprint, vendor_of
 from swapline_workers.core.log_events import LogEvent
 
 if TYPE_CHECKING:

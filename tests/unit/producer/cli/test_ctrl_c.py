@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from swapline_producer.cli.progress import ctrl_c_is_heard
+from swapline_producer.terminal.progress import ctrl_c_is_heard
 
 
 class Finalizer:

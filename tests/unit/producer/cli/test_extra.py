@@ -8,9 +8,9 @@ import sys
 import pytest
 
 
-@pytest.mark.parametrize("missing", ["click", "rich"])
-def test_the_command_names_the_extra_that_it_needs(missing: str) -> None:
+@pytest.mark.parametrize(("missing", "command"), [("click", "slots"), ("rich", "limits")])
+def test_the_command_names_the_extra_that_it_needs(missing: str, command: str) -> None:
     code = f"import sys; sys.modules['{missing}'] = None; from swapline_producer.__main__ import main; main()"
-    done = subprocess.run([sys.executable, "-c", code, "slots"], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code, command], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == "The command swapline needs an extra: pip install 'swapline-producer[cli]'.\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 import shlex
 from pathlib import Path
@@ -11,8 +12,10 @@ import pytest
 from click.shell_completion import get_completion_class
 from click.testing import CliRunner
 
+import swapline_producer
 from support.commands import COMMANDS
 from swapline_producer.cli import swapline
+from swapline_producer.cli.lazy import OWN
 
 PRINT_NO_FACTS = {
     "board": "it serves until it is stopped",
@@ -41,6 +44,17 @@ def test_all_commands_are_walked() -> None:
     )
 
 
+@pytest.mark.parametrize("name", OWN)
+def test_the_list_of_commands_shows_the_first_sentence_of_each(name: str) -> None:
+    assert OWN[name].summary == OWN[name].load().get_short_help_str(1000).rstrip(".") + "."
+
+
+def test_the_version_says_where_it_runs_from() -> None:
+    shown = CliRunner().invoke(swapline, ["--version"]).output
+    here = Path(swapline_producer.__file__).parents[1]
+    assert shown == f"swapline {swapline_producer.__version__} from {here} (Python {platform.python_version()})\n"
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_help_has_an_example_that_names_the_command(name: str) -> None:
     shown = CliRunner().invoke(swapline, [*name.split(), "--help"], prog_name="swapline")
@@ -67,7 +81,7 @@ def test_an_option_that_is_none_is_a_usage_error(name: str) -> None:
     [("90s", True), ("1d12h", True), ("2026-11-22T03:00Z", True), ("yesterday", False), ("-5m", False), ("", False)],
 )
 def test_ages_are_read_or_refused_in_one_sentence(age: str, right: bool) -> None:
-    from swapline_producer.cli.filters import AgeType  # noqa: PLC0415 -- beside its use
+    from swapline_producer.cli.options import AgeType  # noqa: PLC0415 -- beside its use
 
     if right:
         assert AgeType().convert(age, None, None).at(10**13) < 10**13

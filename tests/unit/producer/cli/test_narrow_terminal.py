@@ -6,23 +6,24 @@ import io
 
 import click
 import pytest
-from rich.console import Console
 from rich.table import Table
 
-from swapline_producer.cli import output as show
-from swapline_producer.cli.filters import AgeType
+from swapline_producer.cli.options import AgeType
+from swapline_producer.terminal import tables
+from swapline_producer.terminal.console import Terminal
+from swapline_producer.terminal.output import out
 
 SENTENCE = "The webhook's receiver shop.example answered 500."
 
 
 def printed(width: int, monkeypatch: pytest.MonkeyPatch) -> str:
-    console = Console(file=io.StringIO(), width=width, soft_wrap=True)
-    monkeypatch.setattr(show, "out", console)
+    console = Terminal(file=io.StringIO(), width=width, soft_wrap=True)
+    monkeypatch.setattr(out, "console", console)
     table = Table(box=None)
     for name in ("job", "why"):
         table.add_column(name, overflow="fold")
     table.add_row("0" * 32, SENTENCE)
-    show.print_rows(table)
+    tables.print_rows(table)
     assert console.width == width
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from swapline_producer.cli.terminal import Terminal
 from swapline_producer.errors import LedgerUnavailable
 from swapline_producer.producer import Producer
+from swapline_producer.terminal.console import Terminal
 from swapline_simulator import sample_photographs
 from swapline_workers.local.demo.folder import DemoFolder
 from swapline_workers.local.demo.jobs import demo_jobs, read_photographs

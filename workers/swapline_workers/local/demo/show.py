@@ -12,8 +12,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from swapline_producer.cli.output import coloured
 from swapline_producer.contract import Notification, State
+from swapline_producer.terminal.tables import coloured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import redis
 from pydantic import SecretStr
 
-from swapline_producer.cli.terminal import Terminal
 from swapline_producer.errors import LedgerUnavailable
 from swapline_producer.ledger import Ledger, connect
-from swapline_producer.vendors import vendor_of
+from swapline_producer.operations.vendors import vendor_of
+from swapline_producer.terminal.console import Terminal
 from swapline_workers.local.death_pipe import shared_death_pipe
 from swapline_workers.local.errors import LocalError
 from swapline_workers.local.folder import display_path

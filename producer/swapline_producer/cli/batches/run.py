@@ -6,12 +6,12 @@ import sys
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from swapline_producer.cli.batch_view import exit_code, print_view
-from swapline_producer.cli.output import DONE, FAILED, NOT_FINISHED, USAGE, complain, out, print_json, warn
-from swapline_producer.cli.progress import progress
+from swapline_producer.cli.batches.view import exit_code, print_view
 from swapline_producer.client.manifest import check
 from swapline_producer.contract import CREDITS_PER_JOB
 from swapline_producer.errors import LedgerUnavailable, NotPossible, StorageError
+from swapline_producer.terminal.output import DONE, FAILED, NOT_FINISHED, USAGE, complain, out, print_json, warn
+from swapline_producer.terminal.progress import progress
 from swapline_producer.webhooks.addresses import check_webhook
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class Run:
 
     def write_results(self, path: Path, folder: Path | None) -> None:
         """Write the CSV of how each row stands."""
-        from swapline_producer.client.batch_results import ManifestRows, write_results  # noqa: PLC0415 -- celery is not loaded for --help
+        from swapline_producer.client.batch_results import ManifestRows, write_results  # noqa: PLC0415 -- not loaded for --help
 
         lines = {row.number: row.line for row in self._manifest.rows()}
         rows = ManifestRows(lines, self._numbers, self._left_out)
@@ -143,7 +143,7 @@ class Run:
 
     def say_end(self, *, watched: bool) -> int:
         """Say how it went; gives the exit code."""
-        from swapline_producer.client.batch_results import outlines, view  # noqa: PLC0415 -- celery is not loaded for --help
+        from swapline_producer.client.batch_results import outlines, view  # noqa: PLC0415 -- not loaded for --help
 
         ledger, batch = self._producer.ledger, (self._name, self._tenant)
         found = view(*batch, outlines(ledger, *batch)) if watched else None
@@ -176,7 +176,7 @@ class Run:
         return known
 
     def _download(self, job: Job, folder: Path) -> None:
-        from swapline_producer.client.batch_results import download  # noqa: PLC0415 -- celery is not loaded for --help
+        from swapline_producer.client.batch_results import download  # noqa: PLC0415 -- not loaded for --help
 
         try:
             download(self._producer, self._name, job, folder)

@@ -6,9 +6,9 @@ import difflib
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from swapline_producer.dotenv_file import read_dotenv
+from swapline_producer.environment.dotenv_file import read_dotenv
+from swapline_producer.environment.service_links import without_service_links
 from swapline_producer.errors import SettingsError
-from swapline_producer.service_links import without_service_links
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from swapline_producer.cli import connections as reach
-from swapline_producer.cli.output import out, print_json
+from swapline_producer.cli import connections
+from swapline_producer.cli.options import as_json_option
+from swapline_producer.terminal.output import out, print_json
 
 
 @click.command()
@@ -20,7 +21,7 @@ from swapline_producer.cli.output import out, print_json
     show_default="the current folder",
     help="Folder to write into; it is made where there is none.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@as_json_option
 def download(job_id: str, folder: Path, *, as_json: bool) -> None:
     """Write the pictures of one job into a folder, as JOB_ID.png, JOB_ID-2.png, and verify their SHA-256.
 
@@ -36,7 +37,7 @@ def download(job_id: str, folder: Path, *, as_json: bool) -> None:
         save_pictures,
     )
 
-    producer = reach.producer()
+    producer = connections.producer()
     job = producer.get(job_id)
     check_has_pictures(job)
     folder.mkdir(parents=True, exist_ok=True)

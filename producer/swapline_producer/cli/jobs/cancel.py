@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from swapline_producer.cli import connections as reach
-from swapline_producer.cli.filters import filtered, is_given, job_filter_of
-from swapline_producer.cli.output import DONE, FAILED, NOT_FINISHED, complain, job_facts, out, print_json
-from swapline_producer.cli.progress import progress
+from swapline_producer.cli import connections
+from swapline_producer.cli.jobs.filters import filtered, is_given, job_filter_of
+from swapline_producer.cli.options import as_json_option
 from swapline_producer.contract import FINISHED, State
 from swapline_producer.errors import NotPossible
+from swapline_producer.terminal.output import DONE, FAILED, NOT_FINISHED, complain, job_facts, out, print_json
+from swapline_producer.terminal.progress import progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,7 @@ PAID = {True: "it was charged", False: "it was not charged", None: "it may have 
 @click.option("--keep-result", is_flag=True, help="If the vendor has the job: store its pictures all the same.")
 @click.option("--dry-run", is_flag=True, help="Say how many jobs it would be; cancel nothing.")
 @filtered
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@as_json_option
 def cancel(job_ids: tuple[str, ...], *, keep_result: bool, dry_run: bool, as_json: bool, **given: Any) -> None:
     """Cancel jobs, whatever their state, and say whether they were charged: those of these ids, or all that fit.
 
@@ -45,7 +46,7 @@ def cancel(job_ids: tuple[str, ...], *, keep_result: bool, dry_run: bool, as_jso
     """  # noqa: D301 -- click's mark for a block that keeps its lines
     if bool(job_ids) == is_given(given):
         raise click.UsageError("Give either ids of jobs or a filter (--state, --code, --tenant, …), and not both.")
-    producer = reach.producer()
+    producer = connections.producer()
     if len(job_ids) == 1 and not dry_run:
         _say_one(producer.cancel(job_ids[0], keep_result=keep_result), as_json=as_json)
         return

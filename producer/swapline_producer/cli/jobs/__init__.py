@@ -6,28 +6,28 @@ from typing import TYPE_CHECKING
 
 import click
 
-from swapline_producer.cli import connections as reach
-from swapline_producer.cli.evidence import print_held
-from swapline_producer.cli.jobs_cancel import cancel
-from swapline_producer.cli.jobs_download import download
-from swapline_producer.cli.jobs_list import list_
-from swapline_producer.cli.jobs_replay import replay
-from swapline_producer.cli.numbers import Finite
-from swapline_producer.cli.output import job_facts, moment, out, print_job, print_json, wait_and_exit
-from swapline_producer.cli.purge import purge
-from swapline_producer.cli.timeline import deliveries, print_stages, print_timeline, stages, timeline
+from swapline_producer.cli import connections
+from swapline_producer.cli.jobs.cancel import cancel
+from swapline_producer.cli.jobs.download import download
+from swapline_producer.cli.jobs.held import print_held
+from swapline_producer.cli.jobs.listing import list_
+from swapline_producer.cli.jobs.purge import purge
+from swapline_producer.cli.jobs.replay import replay
+from swapline_producer.cli.jobs.timeline import deliveries, print_stages, print_timeline, stages, timeline
+from swapline_producer.cli.options import Finite, as_json_option
 from swapline_producer.contract import Notification
+from swapline_producer.contract.timestamps import rfc3339
 from swapline_producer.operations.evidence import evidence
+from swapline_producer.terminal.output import job_facts, out, print_json, wait_and_exit
+from swapline_producer.terminal.tables import print_job
 
 if TYPE_CHECKING:
     from swapline_producer.contract import Job
 
-as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
 
 @click.group()
 def jobs() -> None:
-    """Look at jobs (list, show, events, wait, download), and decide on them (resolve, replay, cancel).
+    """Look at jobs (list, show, events, …), decide on them (resolve, replay, cancel).
 
     \b
     Examples:
@@ -51,15 +51,15 @@ def show(job_id: str, *, as_json: bool) -> None:
     \b
     Example: swapline jobs show 0193…
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    ledger = reach.ledger()
+    ledger = connections.ledger()
     job, log, now, due = ledger.jobs.get(job_id), ledger.jobs.events(job_id), ledger.now(), ledger.jobs.due_at(job_id)
-    known, took, links = evidence(job, log), stages(job, log, now), reach.links(job)
+    known, took, links = evidence(job, log), stages(job, log, now), connections.links(job)
     if as_json:
         images = [image.model_dump() | {"url": links.get(image.key)} for image in job.images]
         facts = {
             "images": images,
             "evidence": known,
-            "next_at": moment(due),
+            "next_at": rfc3339(due),
             "stages": took,
             "deliveries": deliveries(log),
         }
@@ -83,7 +83,7 @@ def events(job_id: str, *, as_json: bool) -> None:
     \b
     Example: swapline jobs events 0193… --json
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    ledger = reach.ledger()
+    ledger = connections.ledger()
     ledger.jobs.get(job_id)
     found = ledger.jobs.events(job_id)
     if as_json:
@@ -102,7 +102,7 @@ def wait(job_id: str, timeout: float, *, as_json: bool) -> None:
     \b
     Example: swapline jobs wait 0193… --timeout 60 --json
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    wait_and_exit(reach.producer(), job_id, timeout, as_json=as_json)
+    wait_and_exit(connections.producer(), job_id, timeout, as_json=as_json)
 
 
 @jobs.command()
@@ -117,7 +117,7 @@ def resolve(job_id: str, vendor_job_id: str, *, as_json: bool) -> None:
     \b
     Example: swapline jobs resolve 0193… --vendor-job-id job-abc-123
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    _say(reach.producer().on_call.resolve(job_id, vendor_job_id), as_json=as_json)
+    _say(connections.producer().recovery.resolve(job_id, vendor_job_id), as_json=as_json)
 
 
 def _say(job: Job, *, as_json: bool) -> None:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_settings import PydanticBaseSettingsSource
 
-from swapline_producer.dotenv_file import read_dotenv
+from swapline_producer.environment.dotenv_file import read_dotenv
+from swapline_producer.environment.service_links import is_service_link
 from swapline_producer.errors import SettingsError
-from swapline_producer.service_links import is_service_link
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

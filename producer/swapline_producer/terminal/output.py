@@ -1,39 +1,27 @@
-"""How things are shown: to people as tables and colours, to programs as JSON."""
+"""What commands print: sentences, facts as JSON, exit codes. Tables are in tables.py, which loads rich."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from types import MappingProxyType
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from rich.table import Table
-from rich.text import Text
-
-from swapline_producer.cli.terminal import Terminal
-from swapline_producer.contract import Job, Notification, State
+from swapline_producer.contract import State
 from swapline_producer.contract.timestamps import rfc3339
 from swapline_producer.errors import RequestError
 from swapline_producer.foreign_text import visible, without_query
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    from swapline_producer.contract import Job
     from swapline_producer.producer import Producer
+    from swapline_producer.terminal.console import Terminal
 
 DONE, FAILED, USAGE, NOT_FINISHED = 0, 1, 2, 3
 """Exit codes."""
-
-COLOURS = {
-    State.SUCCEEDED: "green",
-    State.FAILED: "red",
-    State.TIMED_OUT: "red",
-    State.EXPIRED: "red",
-    State.HELD: "yellow",
-    State.CANCELED: "dim",
-}
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 """Seconds."""
@@ -41,12 +29,26 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400
 WIDE = 240
 """Columns of a table that no terminal bounds: a pipe reads lines, and must find whole ids in them."""
 
-NARROW = 100
-"""Columns of a terminal below which a list of jobs shows less of each."""
 
-NO_LINKS: Mapping[str, str] = MappingProxyType({})
+class Output:
+    """Standard output for people."""
 
-out = Terminal(soft_wrap=True, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE)
+    def print(self, *things: object, style: str | None = None) -> None:
+        """Print one line: plain texts as they are, so that rich is loaded only where there are styles or tables."""
+        if style is None and all(isinstance(thing, str) for thing in things):
+            print(*map(visible, things))  # noqa: T201 -- this is the command line
+        else:
+            self.console.print(*things, style=style)
+
+    @cached_property
+    def console(self) -> Terminal:
+        """The terminal, or what stands in its place."""
+        from swapline_producer.terminal.console import Terminal  # noqa: PLC0415 -- see `print`
+
+        return Terminal(soft_wrap=True, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE)
+
+
+out = Output()
 
 
 def complain(error: Exception) -> None:
@@ -71,17 +73,6 @@ def as_json_text(value: object) -> str:
     return json.dumps(value, indent=2, default=str).replace("\x7f", "\\u007f")
 
 
-def print_rows(table: Table) -> None:
-    """Print a table of ids and sentences: on a narrow terminal its lines run on, and no word is cut to pieces."""
-    width = out.width
-    natural = out.measure(table, options=out.options.update(width=WIDE)).maximum
-    try:
-        out.width = max(width, natural) if width < NARROW else width
-        out.print(table)
-    finally:
-        out.width = width
-
-
 def exit_code(job: Job) -> int:
     """What a script should see of a job."""
     if not job.state.finished:
@@ -103,6 +94,8 @@ def wait_and_exit(
     if as_json:
         print_json(job_facts(job))
     else:
+        from swapline_producer.terminal.tables import print_job  # noqa: PLC0415 -- rich is not loaded for JSON
+
         print_job(job)
     if output and job.state is State.SUCCEEDED:
         from swapline_producer.client.download import check_has_pictures, picture_files, save_pictures  # noqa: PLC0415 -- beside its use
@@ -110,11 +103,6 @@ def wait_and_exit(
         check_has_pictures(job)
         save_pictures(producer, job.images, picture_files(output, job.images))
     sys.exit(exit_code(job))
-
-
-def moment(milliseconds: int | None) -> str | None:
-    """RFC 3339, UTC."""
-    return None if milliseconds is None else rfc3339(milliseconds)
 
 
 def job_facts(job: Job) -> dict[str, Any]:
@@ -142,37 +130,16 @@ def job_facts(job: Job) -> dict[str, Any]:
         "images": [image.model_dump() for image in job.images],
         "notification": job.notification,
         "notify_attempts": job.notify_attempts,
-        "created_at": moment(job.created_at),
-        "submitted_at": moment(job.submitted_at),
-        "terminal_at": moment(job.terminal_at),
-        "finished_at": moment(job.finished_at),
+        "created_at": rfc3339(job.created_at),
+        "submitted_at": rfc3339(job.submitted_at),
+        "terminal_at": rfc3339(job.terminal_at),
+        "finished_at": rfc3339(job.finished_at),
         "tenant": job.tenant,
         "batch": job.spec.batch,
         "metadata": job.spec.metadata,
         "version": job.version,
         "request": spec,
     }
-
-
-def print_job(job: Job, now: int | None = None, due: int | None = None, links: Mapping[str, str] = NO_LINKS) -> None:
-    """Print a job for people; with `now` (milliseconds) its ages, `due`: its next moment, `links`: URLs by key."""
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim")
-    table.add_column(overflow="fold")  # a key that is cut is of no use
-    for name, value in job_facts(job).items():
-        if name == "state":
-            table.add_row(name, coloured_state(job))
-        elif name == "images":
-            for image in job.images:
-                table.add_row("image", f"{image.key}  {image.width}x{image.height}  {image.bytes:,} bytes")
-                if image.key in links:
-                    table.add_row("link", Text(links[image.key]))
-        elif value not in (None, {}, []) and name != "request":
-            since = f"  {ago(getattr(job, name), now)}" if now and name.endswith("_at") else ""
-            table.add_row(name, Text(f"{value}{since}"))
-    if now and due:
-        table.add_row("next", Text(f"in {span((due - now) / 1000)}" if due > now else "now"))
-    out.print(table)
 
 
 def ago(milliseconds: int | None, now: int) -> str:
@@ -190,42 +157,3 @@ def span(seconds: float) -> str:
     if whole < DAY:
         return f"{whole // HOUR} h {whole % HOUR // MINUTE} min"
     return f"{whole // DAY} d {whole % DAY // HOUR} h"
-
-
-def print_jobs(found: Iterable[Job], now: int | None = None, row_of: Callable[[Job], int | None] | None = None) -> None:
-    """Several jobs, a line each; with `now` (milliseconds) their age, else the moment they were accepted.
-
-    With `row_of`, the row of a manifest that each came from.
-    """
-    narrow = out.width < NARROW
-    table = Table(box=None, header_style="dim", pad_edge=False)
-    if row_of:
-        table.add_column("row", no_wrap=True, justify="right")
-    table.add_column("job", no_wrap=True, min_width=32)  # a cut id is of no use
-    table.add_column("state", no_wrap=True)
-    for name in ("code", "tenant", "age" if now else "created", *(() if narrow else ("polls", "credits")), "webhook"):
-        table.add_column(name, overflow="fold")
-    for job in found:
-        numbers = () if narrow else (str(job.polls), str(job.credits))
-        table.add_row(
-            *((str(row_of(job) or ""),) if row_of else ()),
-            job.job_id,
-            coloured_state(job),
-            job.failure_code or "",
-            Text(job.tenant),
-            ago(job.created_at, now) if now else moment(job.created_at),
-            *numbers,
-            "" if job.notification is Notification.NONE else job.notification,
-        )
-    print_rows(table)
-
-
-def coloured_state(job: Job) -> Text:
-    """The state of a job, and whether it is to be canceled."""
-    wanted = job.canceling is not None and not job.state.finished
-    return coloured(job.state).append(" (canceling)" if wanted else "", style="dim")
-
-
-def coloured(state: State) -> Text:
-    """A state in its colour."""
-    return Text(state, style=COLOURS.get(state, "cyan"))

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from swapline_producer.cli.output import DONE, FAILED, NOT_FINISHED, coloured, out
 from swapline_producer.contract import State
+from swapline_producer.terminal.output import DONE, FAILED, NOT_FINISHED, out
+from swapline_producer.terminal.tables import coloured
 
 if TYPE_CHECKING:
     from swapline_producer.client.batch_results import BatchView

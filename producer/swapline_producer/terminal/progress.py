@@ -18,7 +18,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from swapline_producer.cli.terminal import Terminal
+from swapline_producer.terminal.console import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from swapline_producer.cli.output import NARROW, moment, out, span
 from swapline_producer.contract import Notification
+from swapline_producer.contract.timestamps import rfc3339
 from swapline_producer.operations.deliveries import LINES, SHOWN
+from swapline_producer.terminal.output import out, span
+from swapline_producer.terminal.tables import NARROW
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +33,7 @@ def timeline(events: Sequence[JobEvent]) -> list[dict[str, Any]]:
     for event in events:
         lines.append(
             {
-                "at": moment(event.at),
+                "at": rfc3339(event.at),
                 "after": (event.at - first) / 1000,
                 "since_previous": (event.at - (event.at if previous is None else previous)) / 1000,
                 "name": event.name,
@@ -61,7 +63,7 @@ def stages(job: Job, events: Sequence[JobEvent], now: int) -> dict[str, float]:
 def deliveries(events: Sequence[JobEvent]) -> list[dict[str, Any]]:
     """The delivery log, the last tries of it: when, which, how it went."""
     return [
-        {"at": moment(event.at), "result": event.name.removeprefix("webhook "), **event.data}
+        {"at": rfc3339(event.at), "result": event.name.removeprefix("webhook "), **event.data}
         for event in events
         if event.name in LINES
     ][-SHOWN:]
@@ -79,7 +81,7 @@ def print_timeline(events: Sequence[JobEvent]) -> None:
         style = "red" if line["name"] in WRONG else "green" if line["name"] in GOOD else ""
         facts = "  ".join(f"{name}={value}" for name, value in line["data"].items())
         since = f"+{line['since_previous']:.3f} s"
-        if out.width >= NARROW:
+        if out.console.width >= NARROW:
             table.add_row(line["at"], f"{line['after']:.3f} s", since, Text(line["name"], style=style), Text(facts))
         else:  # no room for columns: a line that runs on loses nothing
             out.print(Text.assemble(f"{line['at']}  {since}  ", (line["name"], style), f"  {facts}" if facts else ""))

@@ -4,30 +4,21 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from swapline_producer.cli.batch_run import Run
-from swapline_producer.cli.batch_view import print_view
+from swapline_producer.cli import connections
+from swapline_producer.cli.batches.run import Run
+from swapline_producer.cli.batches.view import print_view
 from swapline_producer.cli.enqueue import pairs
-from swapline_producer.cli.numbers import Finite
-from swapline_producer.cli.output import NOT_FINISHED, complain, out, print_jobs, print_json, warn
-from swapline_producer.cli.progress import progress
+from swapline_producer.cli.options import Finite, as_json_option
 from swapline_producer.client.manifest import Manifest, row_of
 from swapline_producer.errors import NotPossible
+from swapline_producer.terminal.output import NOT_FINISHED, complain, out, print_json, warn
+from swapline_producer.terminal.progress import progress
+from swapline_producer.terminal.tables import print_jobs
 
-if TYPE_CHECKING:
-    from swapline_producer.producer import Producer
-
-as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 tenant_option = click.option("--tenant", default="default", show_default=True, help="Whose batch it is.")
-
-
-def _producer() -> Producer:
-    from swapline_producer.producer import Producer  # noqa: PLC0415 -- celery is not loaded for --help
-
-    return Producer.from_env()
 
 
 @click.group()
@@ -79,7 +70,7 @@ def run(  # noqa: PLR0913 -- each is an option of the command
     if results is not None and results.resolve() == manifest.resolve():
         raise click.UsageError("--results would overwrite the manifest; give it another name.")
     read = Manifest(manifest, wanted, pairs(defaults, "--set"), replace_failed=retry_failed)
-    task = Run(_producer(), read, wanted, skip_bad=skip_bad, as_json=as_json)
+    task = Run(connections.producer(), read, wanted, skip_bad=skip_bad, as_json=as_json)
     task.check(webhook_url)
     if dry_run:
         task.say_cost()
@@ -113,10 +104,10 @@ def show(name: str, *, limit: int, results: Path | None, tenant: str, as_json: b
     \b
     Example: swapline batch show spring --results spring-results.csv
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    from swapline_producer.cli.output import job_facts  # noqa: PLC0415 -- beside its use
     from swapline_producer.client.batch_results import failures_first, outlines, view, write_results  # noqa: PLC0415 -- slow to load
+    from swapline_producer.terminal.output import job_facts  # noqa: PLC0415 -- beside its use
 
-    ledger = _producer().ledger
+    ledger = connections.ledger()
     jobs = list(outlines(ledger, name, tenant))
     found = view(name, tenant, jobs)
     shown = ledger.jobs.get_many(failures_first(jobs, limit))
@@ -142,9 +133,9 @@ def cancel(name: str, *, keep_result: bool, tenant: str, as_json: bool) -> None:
     \b
     Example: swapline batch cancel spring
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    from swapline_producer.client.batch_results import outlines  # noqa: PLC0415 -- celery is not loaded for --help
+    from swapline_producer.client.batch_results import outlines  # noqa: PLC0415 -- not loaded for --help
 
-    producer = _producer()
+    producer = connections.producer()
     left = [job.job_id for job in outlines(producer.ledger, name, tenant) if not job.state.finished]
     told = {"canceled": 0, "canceling": 0, "charged": 0, "perhaps_charged": 0, "ended_meanwhile": 0}
     with progress("canceling", len(left), quiet=as_json) as tick:

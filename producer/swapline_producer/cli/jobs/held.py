@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from swapline_producer.cli.output import coloured, out
+from swapline_producer.terminal.output import out
+from swapline_producer.terminal.tables import coloured
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,8 +18,8 @@ def print_held(found: Iterable[tuple[Job, dict[str, Any]]]) -> None:
     for job, known in found:
         out.print(coloured(job.state), job.job_id, f"tenant {job.tenant}")
         out.print(f"  sent at    {known['sent_at']}, attempt {known['attempt']}")
-        out.print(f"  request    {_words(known['sent'])}", markup=False)
-        out.print(f"  came back  {came_back(known)}", markup=False)
+        out.print(f"  request    {_words(known['sent'])}")
+        out.print(f"  came back  {came_back(known)}")
         if known["slot_held_until"]:
             out.print(f"  its slot   is kept until {known['slot_held_until']}, or until you decide")
     out.print("What to do: `swapline jobs resolve` or `swapline jobs replay`; see docs/guides/held-jobs.md.")

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from swapline_producer.cli import connections as reach
-from swapline_producer.cli.evidence import print_held
-from swapline_producer.cli.filters import filtered, job_filter_of
-from swapline_producer.cli.output import as_json_text, job_facts, out, print_jobs
+from swapline_producer.cli import connections
+from swapline_producer.cli.jobs.filters import filtered, job_filter_of
+from swapline_producer.cli.jobs.held import print_held
+from swapline_producer.cli.options import as_json_option
 from swapline_producer.contract import Job, State
 from swapline_producer.errors import JobNotFound
 from swapline_producer.operations.evidence import evidence
+from swapline_producer.terminal.output import as_json_text, job_facts, out
+from swapline_producer.terminal.tables import print_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,7 +41,7 @@ Found = tuple[Job, dict[str, Any] | None]
 @click.option("--after", metavar="JOB_ID", help="Go on after this job: the last one of the page before.")
 @click.option("--all", "all_", is_flag=True, help="All of them, whatever --limit says.")
 @click.option("--ids", is_flag=True, help="Print ids only, one a line.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@as_json_option
 def list_(
     *, limit: int, after: str | None, all_: bool, oldest_first: bool, ids: bool, as_json: bool, **given: Any
 ) -> None:
@@ -55,7 +57,7 @@ def list_(
       swapline jobs list --tenant shop-1 --state QUEUED --older-than 1h --oldest-first
       swapline jobs list --notification DEAD --all --json
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    ledger = reach.ledger()
+    ledger = connections.ledger()
     _check_place(ledger, after)
     wanted = job_filter_of(ledger, given)
     number = None if all_ else limit

@@ -1,4 +1,4 @@
-"""`swapline jobs purge` and `swapline janitor`: what is deleted on purpose, and what is found that nobody needs."""
+"""`swapline jobs purge`: deletion of all there is of jobs."""
 
 from __future__ import annotations
 
@@ -8,24 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from swapline_producer.cli.filters import AgeType
-from swapline_producer.cli.numbers import Finite
-from swapline_producer.cli.output import FAILED, NOT_FINISHED, complain, out, print_json
+from swapline_producer.cli import connections
+from swapline_producer.cli.options import AgeType, as_json_option
 from swapline_producer.errors import JobNotFound
-from swapline_producer.retention.purge import Purge, PurgeSelector, Report
+from swapline_producer.terminal.output import FAILED, NOT_FINISHED, complain, out, print_json
 
 if TYPE_CHECKING:
-    from swapline_producer.cli.filters import Age
+    from swapline_producer.cli.options import Age
     from swapline_producer.producer import Producer
-    from swapline_producer.retention.orphans import Findings
-
-as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
-
-def _producer() -> Producer:
-    from swapline_producer.producer import Producer  # noqa: PLC0415 -- celery is not loaded for --help
-
-    return Producer.from_env()
+    from swapline_producer.retention.purge import PurgeSelector, Report
 
 
 @click.command()
@@ -48,8 +39,10 @@ def purge(
               swapline jobs purge --tenant acme --dry-run
               swapline jobs purge --before 90d --yes
     """  # noqa: D205, D301 -- click's marks
+    from swapline_producer.retention.purge import PurgeSelector  # noqa: PLC0415 -- not loaded for --help
+
     _check_one(job_ids, tenant, before)
-    producer = _producer()
+    producer = connections.producer()
     selector = PurgeSelector(job_ids, tenant, before.at(producer.ledger.now()) if before else None)
     counted = _run(producer, selector, dry=True)
     if dry_run:
@@ -79,6 +72,8 @@ def _check_one(job_ids: tuple[str, ...], tenant: str | None, before: Age | None)
 
 
 def _run(producer: Producer, selector: PurgeSelector, *, dry: bool) -> Report:
+    from swapline_producer.retention.purge import Purge  # noqa: PLC0415 -- not loaded for --help
+
     return Purge(producer.ledger, producer.publisher, producer.storage, dry=dry).run(selector)
 
 
@@ -99,48 +94,3 @@ def _say(report: Report, *, as_json: bool, done: str) -> None:
     )
     for job_id in report.promised:
         out.print(f"{job_id} has not ended: it is canceled, and purged when the vendor is done with it")
-
-
-@click.command()
-@click.option("--dry-run", is_flag=True, help="Say what there is; delete nothing.")
-@click.option("--limit", type=click.IntRange(min=1), default=1_000_000, show_default=True, help="Objects to look at.")
-@click.option("--older-than", type=Finite(), default=3600.0, show_default=True, help="Seconds; younger ones are left.")
-@click.option("--adopt", is_flag=True, help="The store belongs to this installation from now on.")
-@as_json_option
-def janitor(*, dry_run: bool, limit: int, older_than: float, adopt: bool, as_json: bool) -> None:
-    """Find objects that no job needs, and delete them: inputs, results, half-written files.
-
-    Workers do the same by themselves, a part of the store each minute.
-
-    \b
-    Example: swapline janitor --dry-run
-    """  # noqa: D301 -- click's mark for a block that keeps its lines
-    from swapline_producer.retention.orphans import Janitor  # noqa: PLC0415 -- only who uses a store loads it
-    from swapline_producer.retention.sweep import Sweep  # noqa: PLC0415 -- the same
-
-    producer = _producer()
-    found = Janitor(producer.ledger, producer.storage, result_ttl=producer.settings.result_ttl, safe_age=older_than)
-    found.check_owner(adopt=adopt, dry=dry_run)
-    findings = found.everything(limit=limit, dry=dry_run)
-    if not dry_run:
-        Sweep(producer.ledger, producer.storage).all_due()
-    _tell(findings, as_json=as_json, dry=dry_run)
-
-
-def _tell(findings: Findings, *, as_json: bool, dry: bool) -> None:
-    if as_json:
-        print_json({**asdict(findings), "orphans": findings.orphans, "dry_run": dry})  # asdict makes pairs of a Counter
-        return
-    from swapline_producer.retention.orphans import sample  # noqa: PLC0415 -- only who uses a store loads it
-
-    out.print(f"looked at {findings.polled_at} objects{', and stopped at the limit' if findings.cut_short else ''}")
-    for area, number in findings.orphans.items():
-        out.print(f"{area}: {number} orphans {'found' if dry else 'deleted'}")
-    if findings.odd:
-        out.print(f"passed over, as they can be no names of ours: {sample(findings.odd)}")
-    if findings.abandoned:
-        out.print(f"half-written files deleted: {findings.abandoned}")
-    if not findings.names and not findings.abandoned:
-        out.print("nothing to delete")
-    for name in findings.names if dry else ():
-        out.print(f"  {name}")

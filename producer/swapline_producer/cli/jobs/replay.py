@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from swapline_producer.cli import connections as reach
-from swapline_producer.cli.filters import filtered, is_given, job_filter_of
-from swapline_producer.cli.output import DONE, FAILED, NOT_FINISHED, complain, job_facts, out, print_json
-from swapline_producer.cli.progress import progress
+from swapline_producer.cli import connections
+from swapline_producer.cli.jobs.filters import filtered, is_given, job_filter_of
+from swapline_producer.cli.options import as_json_option
 from swapline_producer.contract import Step
 from swapline_producer.errors import NotPossible
+from swapline_producer.terminal.output import DONE, FAILED, NOT_FINISHED, complain, job_facts, out, print_json
+from swapline_producer.terminal.progress import progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,7 +38,7 @@ TOLD = 10
 @click.option("--dry-run", is_flag=True, help="Say how many jobs it would be and what they cost; move nothing.")
 @click.option("--again", is_flag=True, help="By filter: also jobs that were replayed from there before.")
 @filtered
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@as_json_option
 def replay(
     job_ids: tuple[str, ...],
     *,
@@ -67,7 +68,7 @@ def replay(
     """  # noqa: D301 -- click's mark for a block that keeps its lines
     if bool(job_ids) == is_given(given):
         raise click.UsageError("Give either ids of jobs or a filter (--state, --code, --tenant, …), and not both.")
-    producer = reach.producer()
+    producer = connections.producer()
     if job_ids and not dry_run:
         sys.exit(_one_by_one(producer, job_ids, Step(step), accept_charge=accept_charge, as_json=as_json))
     if Step(step) is Step.SUBMIT and not accept_charge and not dry_run:
@@ -76,10 +77,10 @@ def replay(
         )
     run = Run(Step(step), dry_run=dry_run, as_json=as_json)
     if job_ids:
-        found: Iterable[Replayed] = producer.on_call.replayable(job_ids, Step(step))
+        found: Iterable[Replayed] = producer.recovery.replayable(job_ids, Step(step))
     else:
         wanted = job_filter_of(producer.ledger, given)
-        found = producer.on_call.replay_many(wanted, Step(step), dry_run=dry_run, again=again)
+        found = producer.recovery.replay_many(wanted, Step(step), dry_run=dry_run, again=again)
     sys.exit(run.through(found))
 
 
@@ -88,7 +89,7 @@ def _one_by_one(producer: Producer, job_ids: tuple[str, ...], step: Step, *, acc
     moved, code = [], DONE
     for job_id in job_ids:
         try:
-            moved.append(producer.on_call.replay(job_id, step, accept_charge=accept_charge))
+            moved.append(producer.recovery.replay(job_id, step, accept_charge=accept_charge))
         except NotPossible as error:
             complain(error)
             code = FAILED
@@ -115,7 +116,7 @@ class Run:
 
     def through(self, found: Iterable[Replayed]) -> int:
         """Go through all, say how it went; gives the exit code."""
-        from swapline_producer.operations.recovery import REPEATED  # noqa: PLC0415 -- redis is not loaded for --help
+        from swapline_producer.operations.recovery import REPEATED  # noqa: PLC0415 -- not loaded for --help
 
         interrupted = False
         try:
@@ -166,7 +167,7 @@ class Run:
         if self._impossible:
             out.print(f"{self._impossible:,} cannot be:")
             for _, reason in self._reasons:
-                out.print(f"  {reason}", markup=False)
+                out.print(f"  {reason}")
             if self._impossible > len(self._reasons):
                 out.print(f"  … and {self._impossible - len(self._reasons):,} more")
         if interrupted:

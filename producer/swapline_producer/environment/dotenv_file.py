@@ -1,18 +1,10 @@
-"""The file `.env`: read in one way by settings, by names of files, and by the doctor."""
+"""The file `.env`, as settings, names of files and the doctor read it."""
 
 from __future__ import annotations
 
-from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from dotenv import dotenv_values
-from pydantic_settings import EnvSettingsSource
 
 from swapline_producer.errors import SettingsError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 def read_dotenv(path: str | Path = ".env") -> dict[str, str | None]:
@@ -23,6 +15,10 @@ def read_dotenv(path: str | Path = ".env") -> dict[str, str | None]:
     file = Path(path)
     if not file.exists() or file.is_dir():
         return {}
+    from io import StringIO  # noqa: PLC0415 -- most processes have no such file
+
+    from dotenv import dotenv_values  # noqa: PLC0415 -- the same
+
     try:
         data = file.read_bytes()
         return dotenv_values(stream=StringIO(data.decode("utf-8-sig")), interpolate=False)
@@ -33,11 +29,3 @@ def read_dotenv(path: str | Path = ".env") -> dict[str, str | None]:
         ) from None
     except OSError as error:
         raise SettingsError(f"{file} cannot be read: {error.strerror}.") from None
-
-
-class DotEnv(EnvSettingsSource):
-    """Settings from `.env`, in place of pydantic's own reader, which is left without a file."""
-
-    def _load_env_vars(self) -> Mapping[str, str | None]:
-        found = read_dotenv()
-        return {name.lower(): value for name, value in found.items() if value}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
+from swapline_producer.cli.options import AgeType
 from swapline_producer.contract import FailureCode, Notification, State
 
 if TYPE_CHECKING:
@@ -18,48 +17,6 @@ if TYPE_CHECKING:
     from swapline_producer.ledger import JobFilter, Ledger
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
-
-SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-LONGEST = 100 * 365.25 * 86_400
-"""Seconds of the longest age: what is longer was written by mistake, and is no moment that Redis could compare."""
-
-_PARTS = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
-_AGE = re.compile(rf"(?:{_PARTS.pattern})+")
-
-
-class Age(NamedTuple):
-    """So many seconds ago, or a moment in milliseconds."""
-
-    seconds: float | None = None
-    moment: int | None = None
-
-    def at(self, now: int) -> int:
-        """The moment in milliseconds."""
-        return self.moment if self.moment is not None else round(now - (self.seconds or 0) * 1000)
-
-
-class AgeType(click.ParamType[Age]):
-    """An age like 90s, 15m, 2h, 1d12h, or a moment like 2026-11-22T03:00Z."""
-
-    name = "age"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Age:
-        """Read either; a moment without a zone is UTC."""
-        if isinstance(value, Age):
-            return value
-        text = str(value).strip()
-        if _AGE.fullmatch(text.lower()):
-            seconds = sum(float(number) * SECONDS[unit] for number, unit in _PARTS.findall(text.lower()))
-            if seconds > LONGEST:
-                self.fail(f"{value!r} is more than a century ago.", param, ctx)
-            return Age(seconds=seconds)
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            self.fail(
-                f"{value!r} is neither an age (90s, 15m, 2h, 1d12h) nor a moment (2026-11-22T03:00Z).", param, ctx
-            )
-        return Age(moment=round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000))
 
 
 class Word(click.Choice[str]):
@@ -100,7 +57,7 @@ def filtered(command: Command) -> Command:
 
 def job_filter_of(ledger: Ledger, given: dict[str, Any]) -> JobFilter:
     """Which jobs are meant; ages are counted by the ledger's clock."""
-    from swapline_producer.ledger import JobFilter  # noqa: PLC0415 -- redis is not loaded for --help
+    from swapline_producer.ledger import JobFilter  # noqa: PLC0415 -- not loaded for --help
 
     older, newer = given["older_than"], given["newer_than"]
     now = ledger.now() if older or newer else 0

@@ -1,0 +1,79 @@
+"""The root of the command line: which commands there are, without loading one before it is named."""
+
+from __future__ import annotations
+
+import functools
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+
+class Own(NamedTuple):
+    """One of our commands: where it is, and what `swapline --help` shows of it: the first sentence of its help."""
+
+    place: str
+    summary: str
+
+    def load(self) -> click.Command:
+        """Import it."""
+        module, _, name = self.place.partition(":")
+        found: click.Command = getattr(import_module(f"swapline_producer.cli.{module}"), name)
+        return found
+
+
+OWN = {
+    "accounts": Own("accounts:accounts", "Show which vendor's account the jobs of this ledger run on."),
+    "after-restore": Own("restore:after_restore", "Make a ledger that was restored from a backup safe to work on."),
+    "batch": Own("batches:batch", "Run a manifest of face swaps (run), see how it stands (show), stop it (cancel)."),
+    "completion": Own("completion:completion", "Print the script that lets SHELL complete what you type."),
+    "credits": Own("slots:credits_", "Show the credits spent today (UTC), by tenant, and the caps."),
+    "doctor": Own("doctor:doctor", "Examine the installation: what is well, what is not, and what to do."),
+    "enqueue": Own("enqueue:enqueue", "Enqueue one face swap."),
+    "janitor": Own("janitor:janitor", "Find objects that no job needs, and delete them."),
+    "jobs": Own("jobs:jobs", "Look at jobs (list, show, events, …), decide on them (resolve, replay, cancel)."),
+    "keys": Own("keys:keys", "Make, list and revoke API keys for `swapline gateway`."),
+    "limits": Own("limits:limits", "Show the limits of the installation."),
+    "slots": Own("slots:slots", "Show how the vendor's slots are used, and why the line stands still if it does."),
+    "webhooks": Own("webhooks:webhooks", "See what was not delivered, send it again, see and enable receivers."),
+}
+
+
+class Commands(click.Group):
+    """Our own commands, and those that other packages name in the entry-point group `swapline.commands`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's shape
+        """Return all names, sorted."""
+        return sorted({*OWN, *_others()})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 -- the same
+        """Return the command of this name, or None."""
+        if cmd_name in OWN:
+            return OWN[cmd_name].load()
+        point = _others().get(cmd_name)
+        command = point.load() if point else None
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the names with their summaries. Our own commands are not loaded for it."""
+        names = self.list_commands(ctx)
+        width = formatter.width - 6 - max(map(len, names))
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self._summary(ctx, name, width)) for name in names])
+
+    def _summary(self, ctx: click.Context, name: str, width: int) -> str:
+        if name in OWN:
+            return OWN[name].summary
+        command = self.get_command(ctx, name)
+        return command.get_short_help_str(width) if command else ""
+
+
+@functools.cache
+def _others() -> dict[str, EntryPoint]:
+    """Return the commands of other packages. Reading the metadata of all packages takes 10 ms, so it is done once."""
+    from importlib.metadata import entry_points  # noqa: PLC0415 -- 20 ms, which our own commands need not wait
+
+    return {point.name: point for point in entry_points(group="swapline.commands")}

@@ -1,0 +1,80 @@
+"""Options and types of values that several commands have."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import click
+
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+LONGEST = 100 * 365.25 * 86_400
+"""Seconds of the longest age: what is longer was written by mistake, and is no moment that Redis could compare."""
+
+_PARTS = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
+_AGE = re.compile(rf"(?:{_PARTS.pattern})+")
+
+
+class Age(NamedTuple):
+    """So many seconds ago, or a moment in milliseconds."""
+
+    seconds: float | None = None
+    moment: int | None = None
+
+    def at(self, now: int) -> int:
+        """The moment in milliseconds."""
+        return self.moment if self.moment is not None else round(now - (self.seconds or 0) * 1000)
+
+
+class AgeType(click.ParamType[Age]):
+    """An age like 90s, 15m, 2h, 1d12h, or a moment like 2026-11-22T03:00Z."""
+
+    name = "age"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Age:
+        """Read either; a moment without a zone is UTC."""
+        if isinstance(value, Age):
+            return value
+        text = str(value).strip()
+        if _AGE.fullmatch(text.lower()):
+            seconds = sum(float(number) * SECONDS[unit] for number, unit in _PARTS.findall(text.lower()))
+            if seconds > LONGEST:
+                self.fail(f"{value!r} is more than a century ago.", param, ctx)
+            return Age(seconds=seconds)
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            self.fail(
+                f"{value!r} is neither an age (90s, 15m, 2h, 1d12h) nor a moment (2026-11-22T03:00Z).", param, ctx
+            )
+        return Age(moment=round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000))
+
+
+class Whole(click.IntRange):
+    """A whole number from 0 on: click's own sentence is `x is not a valid integer range`."""
+
+    def __init__(self, most: int) -> None:
+        """Up to `most`."""
+        super().__init__(0, most)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read it."""
+        try:
+            return int(super().convert(value, param, ctx))
+        except click.BadParameter:
+            self.fail(f"{value} is not a whole number from 0 to {self.max:,}.", param, ctx)
+
+
+class Finite(click.FloatRange):
+    """A number that is neither infinite nor NaN, which click's own ranges take: no comparison refuses it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read it."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number

@@ -1,0 +1,83 @@
+"""A job to be accepted: a request with its picture by reference."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Any, Literal, NamedTuple
+
+import orjson
+from pydantic import ConfigDict, Field
+
+from swapline_producer.contract.base import Frozen
+from swapline_producer.contract.enums import Done
+from swapline_producer.contract.values import WebUrl
+
+
+class PreparedFrom(Frozen):
+    """The picture that was given, of which the stored one was made, and what was done to it."""
+
+    media_type: str
+    sha256: str
+    size: int
+    """Bytes."""
+    width: int
+    height: int
+    done: tuple[Done, ...]
+
+
+class StoredImage(Frozen):
+    """An input picture in object storage, under the SHA-256 of its bytes."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: Literal["stored"] = "stored"
+    sha256: str
+    media_type: str
+    width: int
+    height: int
+    size: int
+    """Bytes, before base64."""
+    prepared: PreparedFrom | None = None
+    """What was given, where another picture was made of it before it was stored."""
+
+    @property
+    def key(self) -> str:
+        """Its name in object storage."""
+        return f"inputs/{self.sha256}"
+
+
+class LinkedImage(Frozen):
+    """An input picture at a public URL."""
+
+    kind: Literal["url"] = "url"
+    url: WebUrl
+
+
+ImageRef = Annotated[StoredImage | LinkedImage, Field(discriminator="kind")]
+
+
+class NewJob(NamedTuple):
+    """A job to be accepted."""
+
+    job_id: str
+    spec: dict[str, Any]
+    """A `JobSpec` as JSON has it, without what is absent."""
+    fingerprint: str
+    queue_ttl: float
+    """Seconds."""
+    run_timeout: float
+    """Seconds."""
+    replace_failed: bool = False
+    """Whether a job that ended without success gives its idempotency key up to this one."""
+
+
+def fingerprint(spec: dict[str, Any]) -> str:
+    """Return what distinguishes a request from others under its idempotency key; its trace does not count.
+
+    A prepared picture counts as the one that was given: another version of a library would make other bytes of it.
+    Raises TypeError for what JSON cannot have.
+    """
+    same = {name: value for name, value in spec.items() if name != "trace"}
+    if prepared := spec["image"].get("prepared"):
+        same["image"] = {"made_of": prepared["sha256"]}
+    return hashlib.sha256(orjson.dumps(same, option=orjson.OPT_SORT_KEYS)).hexdigest()
