@@ -20,10 +20,21 @@ FOLDERS = (
     "producer/swapline_producer/webhooks",
     "simulator",
     "workers/swapline_workers/board",
+    "workers/swapline_workers/doctor",
     "workers/swapline_workers/local",
+    "workers/swapline_workers/telemetry",
     "workers/swapline_workers/web",
 )
 """Folders whose every sentence has been rewritten; the others follow."""
+
+FILES = (
+    "CONTRIBUTING.md",
+    "README.md",
+    "workers/swapline_workers/alive.py",
+    "workers/swapline_workers/errors.py",
+    "workers/swapline_workers/proxy_address.py",
+)
+"""Files of other folders, the same."""
 
 IN_NAMES = {
     "afresh": "reset",
@@ -118,7 +129,7 @@ _PROSE = [(re.compile(pattern, re.IGNORECASE), word) for pattern, word in IN_PRO
 
 def _files() -> list[Path]:
     found = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if path.suffix in {".py", ".lua", ".md"}]
-    found += [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+    found += [ROOT / name for name in FILES]
     return sorted(path for path in found if path.name != "test_words.py" and "__pycache__" not in path.parts)
 
 

@@ -82,7 +82,7 @@ def test_a_step_that_nobody_works_on_is_named(installation: Installation) -> Non
         )
         found = lines(steps(settings))
     assert found["steps"].verdict is Verdict.FAIL
-    assert "nobody works on finalize, notify" in found["steps"].found
+    assert "no worker for finalize, notify" in found["steps"].found
     assert "--step finalize --step notify" in found["steps"].advice
 
 

@@ -54,7 +54,7 @@ def record(worker_id: str) -> WorkerRecord:
 
 
 def test_the_first_vendor_is_the_ledgers_own_and_a_look_binds_nothing(ledger: Ledger, time: Time) -> None:
-    ledger.workers.join(MOVED, only_look=True)
+    ledger.workers.join(MOVED, check_only=True)
     assert ledger.accounts.get() is None
     ledger.workers.join(REAL)
     ledger.workers.join(REAL)

@@ -1,4 +1,4 @@
-"""`swapline alive`: does a worker on this host still work on jobs? For probes, and for people.
+"""`swapline alive`: whether a worker on this host works on jobs, for probes and for people.
 
     swapline alive /run/swapline/worker.heartbeat           # or SWAPLINE_HEARTBEAT_FILE in the environment
     python -m swapline_workers.alive                    # the same, four times as fast: for probes
@@ -18,7 +18,7 @@ from pathlib import Path
 import click
 
 from swapline_producer.foreign_text import visible
-from swapline_workers.core.liveness import Liveness, complaint, hindrance
+from swapline_workers.core.liveness import Liveness, hindrance, liveness_problem
 
 
 @click.command()
@@ -56,7 +56,7 @@ def examine(
     stuck_within: float | None = None,
     claimed_within: float | None = None,
 ) -> tuple[Liveness | None, str | None]:
-    """Read a worker's pulse: what it shows, and what is wrong (None: nothing). Limits (seconds) replace its own."""
+    """Read a worker's heartbeat: return it, and what is wrong or None. Limits (seconds) replace its own."""
     try:
         liveness = Liveness.read(file.read_text())
     except FileNotFoundError:
@@ -73,7 +73,7 @@ def examine(
         busy_within=liveness.busy_within if stuck_within is None else stuck_within,
         claimed_within=liveness.claimed_within if claimed_within is None else claimed_within,
     )
-    wrong = (hindrance if ready else complaint)(liveness, time.monotonic())
+    wrong = (hindrance if ready else liveness_problem)(liveness, time.monotonic())
     return liveness, None if wrong is None else f"The worker (pid {liveness.pid}) does not work: {wrong}"
 
 

@@ -3,7 +3,7 @@
 WorkerError
 ├── VendorError            every one carries `evidence`: what the vendor said, short and free of secrets
 │   ├── NotSent            the connection was never made: the vendor has not seen the call
-│   ├── Throttled          429, or a refusal that says so in words; `retry_after` seconds, where the vendor gave it
+│   ├── Throttled          429, or a refusal for the same reason; `retry_after` seconds, where the vendor gave it
 │   ├── Refused            the vendor read the request and said no: a code, never a charge
 │   ├── Unauthorized       401, 403: the key
 │   ├── OutOfCredits       402

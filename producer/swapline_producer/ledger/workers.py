@@ -78,14 +78,14 @@ class Workers(LedgerPart):
     """The workers that live."""
 
     def join(
-        self, vendor: Vendor, worker: WorkerRecord | None = None, *, account: str = DEFAULT, only_look: bool = False
+        self, vendor: Vendor, worker: WorkerRecord | None = None, *, account: str = DEFAULT, check_only: bool = False
     ) -> Joined:
-        """See that the ledger belongs to this vendor; one without a vendor is bound to it, unless `only_look`.
+        """See that the ledger belongs to this vendor; one without a vendor is bound to it, unless `check_only`.
 
         A `worker` is shown for LIFE_MS, or until it leaves, and takes part in agreeing on limits. Raises WrongOwner
         where the ledger belongs to another vendor, or another key pays for its jobs.
         """
-        given: dict[str, Any] = {"account": account, "only_look": only_look, **vendor._asdict()}
+        given: dict[str, Any] = {"account": account, "check_only": check_only, **vendor._asdict()}
         if worker is not None:
             record = worker.model_dump(mode="json", exclude={"worker_id", "at"}) | {"limits": worker.limits.named()}
             given["worker"] = {"id": worker.worker_id, "record": record}

@@ -58,7 +58,7 @@ class Liveness:
             raise ValueError("these are no worker's vitals") from error
 
 
-def complaint(liveness: Liveness, now: float) -> str | None:
+def liveness_problem(liveness: Liveness, now: float) -> str | None:
     """Say what keeps this worker from working, so that it must be started again; None when it is alive."""
     silent = now - liveness.at
     if not 0 <= silent <= liveness.silent_within:  # from the future: of a life before the machine's last start
@@ -85,7 +85,7 @@ def complaint(liveness: Liveness, now: float) -> str | None:
 
 def hindrance(liveness: Liveness, now: float) -> str | None:
     """Say why this worker takes no jobs just now; None when it is ready."""
-    if (wrong := complaint(liveness, now)) is not None:
+    if (wrong := liveness_problem(liveness, now)) is not None:
         return wrong
     if liveness.stopping:
         return "it is stopping"

@@ -1,4 +1,4 @@
-"""What `swapline doctor` can examine where the workers' package is: their settings, the vendor, webhooks, Flower."""
+"""The part of `swapline doctor` that needs the workers' package: their settings, the vendor, steps, Flower."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NEEDS = (("account", "API_BASE_URL"), ("vendor", "API_"), ("steps", "REDIS_"))
-"""How the settings that an examination reads begin: where one of those is wrong, it can say so itself."""
+"""Examinations, and the prefix of the settings that they read: a wrong one is reported there."""
 
 
 def rounds(*, flower_url: str | None = None, timeout: float = 10.0) -> Iterator[Finding]:

@@ -23,7 +23,7 @@ def examine(settings: WorkerSettings, timeout: float) -> Iterator[Finding]:
         ledger = Ledger(client, settings.key_prefix)
         try:
             vendor = vendor_of(settings, ledger)
-            ledger.workers.join(vendor, only_look=True)
+            ledger.workers.join(vendor, check_only=True)
             bound = ledger.accounts.get() is not None
         except WrongOwner as error:
             yield fail(NAME, str(error), "no worker with these settings starts; `swapline accounts` shows the ledger's")

@@ -1,4 +1,4 @@
-"""Flower: whether its page for machines answers. It is a window only: nothing fails without it."""
+"""Whether Flower answers. No job needs it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 NAME = "flower"
 
 USUAL = "http://localhost:5555"
-"""Where it is unless somebody says otherwise."""
+"""The default address."""
 
 TIMEOUT = 5.0
 """Seconds."""
@@ -24,7 +24,7 @@ START = "start it: `swapline flower` (or celery -A swapline_workers.entry flower
 
 
 def examine(asked: str | None, setting: str | None) -> Iterator[Finding]:
-    """Ask for /healthcheck, which is open to everybody. Only a Flower that somebody named must be there."""
+    """Request /healthcheck, which needs no password. A missing Flower fails only if its address was set."""
     url = (asked or setting or USUAL).rstrip("/")
     named = asked or setting
     try:

@@ -1,4 +1,4 @@
-"""Settings that are read otherwise than they were meant."""
+"""Settings that are read in another way than they were meant."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def references() -> Iterator[Finding]:
     """Find `${…}` in `.env`, in whose place other readers of such files put something."""
     try:
         written = read_dotenv()
-    except SettingsError:  # the settings themselves say so
+    except SettingsError:  # reported by the settings
         return
     for name, value in written.items():
         if name.startswith(ENV_PREFIX) and "${" in (value or ""):

@@ -45,20 +45,20 @@ def steps(settings: WorkerSettings) -> Iterator[Finding]:
     missing = [step for step in Step if step.queue(settings.key_prefix) not in read]
     names = ", ".join(sorted(replies))
     if missing:
-        found = f"nobody works on {', '.join(missing)} (there are {names})"
+        found = f"no worker for {', '.join(missing)} (there are {names})"
         yield fail(NAME, found, f"start `swapline worker --step {' --step '.join(missing)}`")
     else:
         yield ok(NAME, f"all four are worked on by {names}")
 
 
 def _known(settings: WorkerSettings) -> int:
-    """How many worker processes the ledger has heard of in the last minute."""
+    """Return the number of worker processes that the ledger has seen in the last minute."""
     with connect(settings.redis_url, timeout=PATIENCE) as client:
         return len(Ledger(client, settings.key_prefix, record_ttl=settings.job_ttl).stats.dispatchers())
 
 
 def _broker_answers(settings: WorkerSettings) -> bool:
-    """Celery would ask a server that is away for a long time."""
+    """Whether Redis answers. Celery would wait long for one that is away."""
     try:
         with connect(settings.redis_url, timeout=PATIENCE) as client:
             return bool(client.ping())

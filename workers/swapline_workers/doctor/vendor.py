@@ -67,23 +67,23 @@ def examine(settings: WorkerSettings, timeout: float) -> Iterator[Finding]:
     if problem is not None:
         yield problem
         return
-    said = "says that it knows no such job" if answer.status in UNKNOWN_JOB else "answers"
+    reaction = "says that it knows no such job" if answer.status in UNKNOWN_JOB else "answers"
     other = _ask(settings, SecretStr("doctor-" + secrets.token_hex(16)), base, timeout)
     nowhere = _ask(settings, settings.api_key, f"{base}/swapline-doctor-{secrets.token_hex(4)}", timeout)
     refused = isinstance(other.error, errors.Unauthorized)
     if nowhere.error is not None and (nowhere.status, nowhere.body) == (answer.status, answer.body):
-        found = f"{path} {said}, in the same words as an address that cannot exist: {answer.body[:80]!r}"
+        found = f"{path} {reaction}, in the same words as an address that cannot exist: {answer.body[:80]!r}"
         grave = not refused or not answer.body.startswith("{")
         yield (fail if grave else warn)(NAME, found, f"{ADDRESS}, as on its page; the path is probably wrong")
     elif not refused:
-        found = f"{path} {said}, whatever the key"
+        found = f"{path} {reaction}, whatever the key"
         yield warn(NAME, found, "whether the key is accepted shows with the first submission: watch `swapline slots`")
     else:
-        yield ok(NAME, f"{path} {said}; the key is accepted, another one is refused; no credit was spent")
+        yield ok(NAME, f"{path} {reaction}; the key is accepted, another one is refused; no credit was spent")
 
 
 def _ask(settings: WorkerSettings, key: SecretStr, base: str, timeout: float) -> Answer:
-    """One look at a job that cannot exist."""
+    """Poll a job that cannot exist."""
     job_id = f"swapline-doctor-{secrets.token_hex(8)}"
     client = VendorClient(
         base_url=base,
@@ -94,8 +94,8 @@ def _ask(settings: WorkerSettings, key: SecretStr, base: str, timeout: float) ->
         egress_proxy=settings.egress_proxy,
     )
     try:
-        with client.poll(job_id, ApiVersion.V6) as look:
-            return Answer(HTTPStatus.OK, look.status, None)
+        with client.poll(job_id, ApiVersion.V6) as reply:
+            return Answer(HTTPStatus.OK, reply.status, None)
     except errors.VendorError as error:
         status = error.evidence.get("status")
         body = str(error.evidence.get("body", "")).replace(job_id, "…")
@@ -127,5 +127,5 @@ def _by_status(status: int | None, error: errors.VendorError, path: str, *, word
     if status is None and not words:
         return warn(NAME, str(error), "the vendor may be slow: try --timeout 60")
     if status is not None and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return warn(NAME, f"it is not well: {error}", "ask the vendor; jobs wait or are looked at again meanwhile")
+        return warn(NAME, f"it is not well: {error}", "ask the vendor; jobs wait or are polled again meanwhile")
     return fail(NAME, f"{path} is not answered as a status: {error}", ADDRESS)

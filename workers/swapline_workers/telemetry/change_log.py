@@ -1,6 +1,6 @@
-"""Log lines for changes of a job that somebody should know of: what happened, why, whether it was paid, what to do.
+"""Log lines for failures, refusals and unknown outcomes: what happened, why, whether it was charged, what to do.
 
-ERROR: a person must act. WARNING: the customer's affair, or it mends itself. A change is logged once it is written.
+ERROR: a person must act. WARNING: the customer's affair, or it passes by itself. A change is logged once it is written.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ OPERATORS = frozenset(
         FailureCode.STORE_TIMEOUT,
     }
 )
-"""Codes that a person of the installation must look at; the others are the customer's, or the vendor's answer."""
+"""Codes that the operator must look at; the others concern the customer, or are the vendor's answer."""
 
 MUST_ACT = frozenset({"unauthorized", "credits", "address"})
-"""Kinds of refusals that last until a person does what the reason says; the others pass by themselves."""
+"""Kinds of refusals that last until a person acts; the others pass by themselves."""
 
 REPEAT_AFTER_S = 60.0
 """Seconds in which the same refusal of a poll is logged once: every running job meets it, some times a minute."""
@@ -64,12 +64,12 @@ class ChangeLog:
     """Logs changes. May be used from several threads."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """Nothing was logged yet."""
+        """`monotonic` returns seconds."""
         self._now = monotonic
         self._logged_at: dict[str, float] = {}
 
     def written(self, job: Job | None, change: Change) -> None:
-        """Log a change of a job, as it is afterwards, or of a batch (None), where it is worth a line."""
+        """Log a written change if it needs a line; `job` is as after the change, None for a batch."""
         line = _line(job, change)
         if line is not None and not self._is_repeated(line):
             log.log(line.level, "%s", line.text, extra=line.fields)
@@ -121,8 +121,8 @@ def _refused(change: Change, trip: BreakerTrip) -> Line:
         if change.to is State.QUEUED
         else (LogEvent.POLL_REFUSED, "poll refused, the job runs on")
     )
-    said = change.data.get("body") or change.data.get("error")
-    text = f"{phrase}: {trip.reason}{f' ({said})' if said else ''}; it is tried again by itself"
+    answer = change.data.get("body") or change.data.get("error")
+    text = f"{phrase}: {trip.reason}{f' ({answer})' if answer else ''}; it is tried again by itself"
     level = logging.ERROR if trip.kind in MUST_ACT else logging.WARNING
     return Line(level, text, _fields(event, change, refusal=trip.kind))
 

@@ -1,7 +1,7 @@
-"""What this thread is working on: for its lines in the log, for spans, and for the headers of calls.
+"""The job of this thread: for log lines, spans and headers of calls.
 
-Kept in context variables: every thread has its own, a forked child begins with its parent's, and a helper thread that
-works for a job is started with `in_this_context`.
+Kept in context variables: each thread has its own, a forked child begins with its parent's, and a helper thread of a
+job is started with `in_this_context`.
 """
 
 from __future__ import annotations
@@ -20,37 +20,37 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 TRACEPARENT: contextvars.ContextVar[str | None] = contextvars.ContextVar("swapline_traceparent", default=None)
-"""W3C's header of what is being done now."""
+"""W3C's header of the current span."""
 
 
 def begin(step: str, job_id: str, version: int) -> None:
-    """A message has arrived: lines concern this job from now on, until the next one or `end`."""
+    """Set the job of a message that has arrived, until the next one or `end`."""
     clear_contextvars()
     TRACEPARENT.set(None)
     bind_contextvars(step=step, job_id=job_id, version=version)
 
 
 def concerns(job: Job) -> None:
-    """The job is in hand, at this turn."""
+    """Set the job, now that it is leased and its record is known."""
     bind_contextvars(job_id=job.job_id, version=job.version, tenant=job.tenant, trace_id=job.trace_id)
     if TRACEPARENT.get() is None:
         TRACEPARENT.set(job.traceparent)
 
 
 def headers() -> dict[str, str]:
-    """What a call to somebody who may know of the trace carries."""
+    """Return the headers of a call that continue the trace."""
     traceparent = TRACEPARENT.get()
     return {} if traceparent is None else {"traceparent": traceparent}
 
 
 def end() -> None:
-    """Lines concern no job any more."""
+    """Clear the job."""
     clear_contextvars()
     TRACEPARENT.set(None)
 
 
 def in_this_context(work: Callable[P, R]) -> Callable[P, R]:
-    """Give a function that does this work for the same job in another thread."""
+    """Return a function that does this work for the same job in another thread."""
     here = contextvars.copy_context()
 
     def there(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -1,7 +1,7 @@
-"""One log for everything in a worker process: our lines, Celery's, urllib3's; JSON for machines, text for people.
+"""One log of a worker process, for our lines and other libraries': JSON for machines, text for people.
 
-Lines of a step carry the job (`context.py`). Nothing leaves without having been cleaned (`core/redaction.py`).
-Tracebacks are told without the values of their variables: there are pictures and keys in them.
+Lines of a step carry the job (`context.py`). Every line is cleaned (`redaction.py`). Tracebacks are without the values
+of variables, which hold pictures and keys.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ EXTRA = (
     *("job_id", "version", "tenant", "step", "outcome", "seconds", "wait", "service"),
     *("event_name", "failure_code", "http_status", "vendor_status", "vendor_job_id", "refusal"),
 )
-"""Fields that our own lines bring along. Other libraries put whole messages into theirs: those stay out."""
+"""Fields of our own lines. Those of other libraries hold whole messages, and stay out."""
 
-TWICE = ("celery.worker.strategy", "celery.app.trace")
-"""Say "received" and "succeeded" of every task: our own line of each step says more, once."""
+_REDUNDANT_LOGGERS = ("celery.worker.strategy", "celery.app.trace")
+"""They log "received" and "succeeded" for each task, which our own line for each step has as well."""
 
-CHATTY = ("celery", "kombu", "redis", "amqp", "asyncio", "opentelemetry")
-"""Of these, DEBUG is interesting to their authors, and would bury our own."""
+_LIBRARIES = ("celery", "kombu", "redis", "amqp", "asyncio", "opentelemetry")
+"""Their DEBUG lines are left out."""
 
 IDS = ("job_id", "version", "tenant", "step", "trace_id")
-"""Without their names in a line for people: the job stands first, and the rest is for searching."""
+"""Fields that a line for people has no names of: the job stands first, the rest is left out."""
 
 
 def start_logging() -> None:
@@ -51,12 +51,12 @@ def start_logging() -> None:
 
 
 def begin_logging(**_: object) -> None:
-    """Begin now, as the settings in the environment say."""
+    """Set up the log by the settings in the environment."""
     set_up_logs(_settings())
 
 
 def _settings() -> LogSettings:
-    """What there is: a worker whose settings are wrong says so through this very log."""
+    """Return what can be loaded: wrong settings of a worker are reported through this log."""
     for kind in (WorkerSettings, LogSettings):
         with suppress(SettingsError):
             return load(kind)
@@ -64,7 +64,7 @@ def _settings() -> LogSettings:
 
 
 def set_up_logs(settings: LogSettings, stream: TextIO | None = None) -> None:
-    """Send every line of this process to one place (stderr), in one form. Doing it again replaces the first."""
+    """Send every line of this process to stderr, in one form. Idempotent."""
     out = stream or sys.stderr
     handler = logging.StreamHandler(out)
     handler.setFormatter(formatter(settings, is_terminal=out.isatty()))
@@ -72,14 +72,14 @@ def set_up_logs(settings: LogSettings, stream: TextIO | None = None) -> None:
     root.handlers = [handler]
     root.setLevel(settings.log_level)
     logging.captureWarnings(capture=True)
-    for name in TWICE:
+    for name in _REDUNDANT_LOGGERS:
         logging.getLogger(name).setLevel(logging.INFO if settings.log_level == "DEBUG" else logging.WARNING)
-    for name in CHATTY:
+    for name in _LIBRARIES:
         logging.getLogger(name).setLevel(max(logging.getLevelName(settings.log_level), logging.INFO))
 
 
 def formatter(settings: LogSettings, *, is_terminal: bool) -> logging.Formatter:
-    """Give what turns a record of the standard library into a line."""
+    """Return what turns a record of the standard library into a line."""
     for_people = as_text(settings, is_terminal=is_terminal)
     before: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -99,12 +99,12 @@ def formatter(settings: LogSettings, *, is_terminal: bool) -> logging.Formatter:
 
 
 def as_text(settings: LogSettings, *, is_terminal: bool) -> bool:
-    """Whether people read it: on a terminal, unless it is said otherwise."""
+    """Whether lines are text: by the setting, else on a terminal."""
     return settings.log_format == "text" or (settings.log_format == "auto" and is_terminal)
 
 
 def secrets_of(settings: LogSettings) -> list[str]:
-    """Give every secret that the settings know."""
+    """Return every secret in the settings."""
     found = [value.get_secret_value() for value in _flat(settings) if hasattr(value, "get_secret_value")]
     server = settings.redis
     store = urlsplit(settings.storage_url or "").password
@@ -126,17 +126,17 @@ def _cleaned(clean: Callable[[Any], Any]) -> Processor:
 
 
 def _one_line(name: str, value: Any) -> Any:
-    """Leave line breaks to tracebacks, and none of theirs at the beginning of a line."""
+    """Keep line breaks in tracebacks only, indented."""
     if name in _OF_LINES:
         return "    " + str(value).replace("\n", "\n    ")
     return visible(value) if isinstance(value, str) else value
 
 
 _OF_LINES = ("exception", "stack")
-"""Texts of several lines in a line of the log."""
+"""Fields with several lines."""
 
 _INNER = ("_record", "_from_structlog")
-"""What structlog keeps in a line until it is rendered."""
+"""structlog's own fields, removed by its renderer."""
 
 
 def _dumped(line: dict[str, Any], **_: object) -> str:
@@ -151,7 +151,7 @@ _FOR_MACHINES: tuple[Processor, ...] = (
 
 
 def _job_first(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Put the job before the sentence, and leave the rest of what is for searching out."""
+    """Put the job before the sentence, and leave the other ids out."""
     step, job_id = line.pop("step", None), line.pop("job_id", None)
     for name in (*IDS, "logger", "outcome", "event_name"):
         line.pop(name, None)

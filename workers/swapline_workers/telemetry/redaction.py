@@ -1,7 +1,6 @@
-"""What must not stand in a log, taken out of any text: the net below code that takes care by itself.
+"""Removes from log values: known secrets, credentials and queries of URLs, pictures, control characters.
 
-Secrets that we know, what stands before the `@` and behind the `?` of a URL, anything that looks like a picture, and
-what a terminal would obey. Line breaks stay: a traceback has them.
+The second line of defence: the code that logs takes care as well. Line breaks stay, for tracebacks.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ if TYPE_CHECKING:
 
 GONE = "[...]"
 LONGEST = 16_384
-"""Characters of one value: a traceback of a hundred frames. Of more, the end is what tells."""
+"""Characters of one value, a traceback of a hundred frames; the end of a longer one is kept."""
 SHORTEST = 6
-"""Characters of a secret that is looked for: shorter ones would take innocent words out."""
+"""Characters of a secret that is removed: a shorter one may be an ordinary word."""
 
 _USERINFO = re.compile(r"(?<=://)[^/\s@\"'<>]+@")
 _QUERY = re.compile(r"(?<=[\w/%.~\-])\?[^\s\"'<>()\\]*=[^\s\"'<>()\\]*")
@@ -27,7 +26,7 @@ _PICTURE = re.compile(r"[A-Za-z0-9+/_\-]{256,}={0,2}")
 
 
 def redactor(secrets: Iterable[str] = ()) -> Callable[[Any], Any]:
-    """Give a function that cleans a value of a log's line, however deep."""
+    """Return a function that cleans a value, however deep."""
     known = sorted({form for secret in secrets for form in _forms(secret)}, key=len, reverse=True)
     secret = re.compile("|".join([*map(re.escape, known), r"\bwhs(?:ec|k)_[A-Za-z0-9+/=_\-]+"]))
     return lambda value: _clean(value, secret)
@@ -60,5 +59,5 @@ def _clean_text(text: str, secret: re.Pattern[str]) -> str:
 
 
 def _forms(secret: str) -> set[str]:
-    """The ways in which a secret may be written down."""
+    """Return the forms in which a secret may appear."""
     return {secret, quote(secret, safe=""), quote(secret)} if len(secret) >= SHORTEST else set()

@@ -1,8 +1,8 @@
-"""Spans of each step and each call of ours, by OpenTelemetry, for those who ask for them.
+"""OpenTelemetry spans of each step and each call.
 
 Switched on by the standard variables (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_EXPORTER …) where the extra
-`swapline-workers[otel]` is installed; otherwise OpenTelemetry is not even loaded, and a trace is a number that jobs,
-lines of the log and webhooks carry. Every span of a job has the producer's span for its parent.
+`swapline-workers[otel]` is installed. Otherwise OpenTelemetry is not loaded, and jobs, log lines and webhooks still
+carry the trace's id. A span of a job has the producer's span for its parent.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ ASKS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OT
 
 
 class Tracing(Protocol):
-    """What records spans."""
+    """Records spans."""
 
     def step(self, step: Step, job: Job | None) -> AbstractContextManager[None]:
-        """A step of a job; of a stale message there is nothing to record."""
+        """Record a step of a job; nothing for a stale message (None)."""
 
     def calls(self, port: T, server: str, names: Mapping[str, str], *, opens: Container[str] = ()) -> T:
-        """A port whose methods, given with the names of their spans, are recorded; `server` is who is called.
+        """Wrap a port: `names` maps its methods to their spans' names; `server` is the called host.
 
-        Of those in `opens`, that give a context, the span lasts as long as it is open.
+        Methods in `opens` return a context; their span lasts as long as it is open.
         """
 
     def close(self) -> None:
@@ -52,7 +52,7 @@ class NoTracing:
         yield
 
     def calls(self, port: T, server: str, names: Mapping[str, str], *, opens: Container[str] = ()) -> T:  # noqa: ARG002 -- the shape of Tracing
-        """The port itself."""
+        """Return the port itself."""
         return port
 
     def close(self) -> None:
@@ -60,10 +60,10 @@ class NoTracing:
 
 
 class OtelTracing:
-    """Records with OpenTelemetry's tracer; `flush` sends what is left."""
+    """Records with OpenTelemetry's tracer; `flush` sends the rest."""
 
     def __init__(self, tracer: Any, flush: Callable[[], object]) -> None:
-        """Take what OpenTelemetry gives: it is not known where it is not installed."""
+        """`tracer` is of OpenTelemetry, which may not be installed."""
         from opentelemetry import trace  # noqa: PLC0415 -- an extra; loaded for those who ask for it
         from opentelemetry.trace.propagation import tracecontext  # noqa: PLC0415 -- the same
 
@@ -97,8 +97,8 @@ class OtelTracing:
 
     @contextmanager
     def _span(self, name: str, **more: Any) -> Generator[None]:
-        """Record a span, and have it be the parent in the headers of calls. Of an error only its kind is told."""
-        quiet = {"record_exception": False, "set_status_on_exception": False}  # an error's words may hold an address
+        """Record a span, and have it be the parent in the headers of calls. Of an error only its kind is recorded."""
+        quiet = {"record_exception": False, "set_status_on_exception": False}  # an error's text may hold an address
         with self._tracer.start_as_current_span(name, **more, **quiet) as span:
             header: dict[str, str] = {}
             self._w3c.inject(header)
@@ -147,7 +147,7 @@ class _Recorded:
 
 
 def build_tracing(environment: Mapping[str, str] = os.environ) -> Tracing:
-    """Give what the standard variables ask for. Starts a thread that sends, where they ask for anything."""
+    """Return what the standard variables configure. Starts a sending thread if they configure an exporter."""
     if not asked_for(environment):
         return NoTracing()
     try:
@@ -165,7 +165,7 @@ def build_tracing(environment: Mapping[str, str] = os.environ) -> Tracing:
 
 
 def asked_for(environment: Mapping[str, str]) -> bool:
-    """Whether the standard variables ask for traces to be sent."""
+    """Whether the standard variables configure an exporter."""
     if environment.get("OTEL_SDK_DISABLED", "").lower() == "true" or environment.get("OTEL_TRACES_EXPORTER") == "none":
         return False
     return any(environment.get(name) for name in ASKS)

@@ -1,6 +1,6 @@
-"""What one worker process tells of itself: steps, calls of the vendor, threads, memory, CPU. Off without a port.
+"""Metrics of one worker process: steps, calls of the vendor, threads, memory, CPU. Off without a port.
 
-What the system as a whole has done is `swapline metrics`, read from the ledger; these numbers begin with the process.
+`swapline metrics` serves those of the whole system, from the ledger; these begin with the process.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NEIGHBOURS = 16
-"""Ports that are tried one after another: several workers on one host, or the children of a prefork pool."""
+"""Ports tried one after another: for several workers on one host, or the children of a prefork pool."""
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 """Ends of buckets: a call of the vendor may last a minute."""
@@ -70,12 +70,12 @@ WORKER_METRICS = (STEPS, STEP_SECONDS, CALL_SECONDS, BUSY, THREADS)
 
 
 class Measure:
-    """One step under way. `outcome` is written when it is known; without that it ended in an error."""
+    """One running step; its outcome is `error` until `decided`."""
 
     outcome = "error"
 
     def decided(self, outcome: Outcome) -> None:
-        """The step has decided."""
+        """Set the outcome."""
         self.outcome = "stale" if outcome is STALE else type(outcome).__name__.lower()
 
 
@@ -83,7 +83,7 @@ class WorkerMeter:
     """The metrics of this process, in a registry of their own. May be used from several threads."""
 
     def __init__(self, settings: MetricsSettings) -> None:
-        """Serve nothing yet. Raises SettingsError where strangers could read it."""
+        """Serve nothing yet. Raises SettingsError for an exposed address without a password."""
         self._port = settings.metrics_port
         self._host = settings.metrics_host
         self._secret = settings.metrics_secret
@@ -98,23 +98,23 @@ class WorkerMeter:
         call_seconds = Histogram(*_named(CALL_SECONDS), buckets=SECONDS, registry=self.registry)
         self._busy = Gauge(*_named(BUSY), registry=self.registry)
         self.threads = Gauge(*_named(THREADS), registry=self.registry)
-        # A child is asked for by its labels once: looking it up under its family's lock takes as long as counting.
+        # Cached: to find a child by its labels takes as long as to count.
         self._number_of = cache(steps.labels)
         self._seconds_of = cache(step_seconds.labels)
         self._seconds_of_call = cache(call_seconds.labels)
 
-    def watch(self, in_hand: Callable[[], int]) -> None:
-        """`in_hand` gives how many jobs are in hand."""
-        self._busy.set_function(in_hand)
+    def watch(self, leased_jobs: Callable[[], int]) -> None:
+        """`leased_jobs` returns the number of jobs that this process works on."""
+        self._busy.set_function(leased_jobs)
 
     def open(self) -> None:
-        """Serve, where a port is set. A port that is taken stops no worker: the next free one is used, or none."""
+        """Serve if a port is set: that one, or the next free one. Without a free one the worker works on."""
         if self._port is None:
             return
         ports = range(self._port, min(self._port + NEIGHBOURS, 65_536))
         try:
             url = self._open.enter_context(serving(self.registry, self._host, ports, self._secret))
-        except Exception as error:  # noqa: BLE001 -- work goes on, whatever is wrong with being watched
+        except Exception as error:  # noqa: BLE001 -- metrics must not stop the work
             log.warning("this worker's own metrics are not served: %s", error)
         else:
             log.info("this worker's own metrics: %s", url)
@@ -141,7 +141,7 @@ class WorkerMeter:
             yield
             outcome = "ok"
         except VendorError as error:
-            outcome = _words(type(error).__name__)
+            outcome = _snake_case(type(error).__name__)
             raise
         finally:
             self._seconds_of_call(endpoint, outcome).observe(time.perf_counter() - began)
@@ -151,7 +151,7 @@ class MeasuredVendor:
     """The port `Vendor`, with each call measured."""
 
     def __init__(self, vendor: Vendor, meter: WorkerMeter) -> None:
-        """Ask this vendor."""
+        """Wrap this vendor."""
         self._vendor = vendor
         self._meter = meter
 
@@ -161,30 +161,30 @@ class MeasuredVendor:
             return self._vendor.submit(spec, image)
 
     def poll(self, vendor_job_id: str, version: ApiVersion) -> AbstractContextManager[StatusReply]:
-        """See `Vendor.look`."""
+        """See `Vendor.poll`."""
         return _MeasuredStatusReply(self._vendor.poll(vendor_job_id, version), self._meter)
 
 
 class _MeasuredStatusReply:
-    """A look whose call is measured, and not what is done with it."""
+    """A poll whose call is measured, without the work on its reply."""
 
-    def __init__(self, look: AbstractContextManager[StatusReply], meter: WorkerMeter) -> None:
-        self._look = look
+    def __init__(self, poll: AbstractContextManager[StatusReply], meter: WorkerMeter) -> None:
+        self._poll = poll
         self._meter = meter
 
     def __enter__(self) -> StatusReply:
         with self._meter.call("status"):
-            return self._look.__enter__()
+            return self._poll.__enter__()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
-        return self._look.__exit__(kind, error, trace)
+        return self._poll.__exit__(kind, error, trace)
 
 
 def _named(metric: WorkerMetric) -> tuple[str, str, tuple[str, ...]]:
     return metric.name, metric.help, metric.labels
 
 
-def _words(name: str) -> str:
+def _snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()

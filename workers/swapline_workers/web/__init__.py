@@ -1,1 +1,1 @@
-"""What the pages share that ask for a password: logins with limits on guesses, and bounds on connections."""
+"""Shared by pages with a password: logins with limits on guesses, bounds on connections."""

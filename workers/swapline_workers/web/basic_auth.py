@@ -1,4 +1,4 @@
-"""HTTP Basic authentication with limits on guesses, for the board and for Flower."""
+"""HTTP Basic authentication with limits on guesses."""
 
 from __future__ import annotations
 
@@ -19,18 +19,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
 
 NAME_GUESSES, NAME_REGAIN = 200, 1.0
-"""Wrong passwords for a name that exists, over all addresses, and the seconds until one more: a caller with many
-addresses, or made-up ones, has 86,400 guesses a day."""
+"""Wrong passwords for one name from all addresses, and seconds until one more: 86,400 guesses a day."""
 
 
 class Verdict(Enum):
-    """What becomes of a request."""
+    """The answer to a request."""
 
     WELCOME = auto()
     UNKNOWN = auto()
     """No name and password, or wrong ones."""
     WAIT = auto()
-    """Too many wrong ones: not compared."""
+    """Too many wrong ones; not compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +44,13 @@ class Decision:
 
 
 class BasicAuth:
-    """Compares names and passwords, in constant time, and counts wrong ones by address and name, and by name alone.
+    """Compares names and passwords in constant time; counts wrong ones by address and name, and by name.
 
-    Right ones cost nothing. A browser that was let in before (a session) has an account of its own: wrong passwords of
-    others do not keep it out.
+    A browser with a session is counted on its own: wrong passwords of others do not lock it out.
     """
 
     def __init__(self, pairs: Iterable[tuple[str, str]], *, clock: Callable[[], float] = monotonic) -> None:
-        """Keep digests of names and passwords only. `clock` gives seconds."""
+        """Keep digests only. `clock` returns seconds."""
         known = [f"{user}:{password}" for user, password in pairs]
         self._digests = [_digest(pair.encode()) for pair in known]
         self._names = {_digest(pair.partition(":")[0].encode()) for pair in known}
@@ -62,7 +60,7 @@ class BasicAuth:
         self._lock = threading.Lock()
 
     def decide(self, authorization: str, address: str, session: str = "") -> Decision:
-        """Judge a request by its Authorization header (empty where it has none) and its session's token."""
+        """Judge a request by its Authorization header and session token; each may be empty."""
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "basic":
             return Decision(Verdict.UNKNOWN)

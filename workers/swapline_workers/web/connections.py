@@ -1,6 +1,6 @@
-"""uvicorn's HTTP protocol with bounds: how many connections, and how long one may say nothing useful.
+"""uvicorn's HTTP protocol with bounds on connections and on idle ones.
 
-By itself uvicorn waits for the rest of a request for ever, and a thousand halves of requests take all its files.
+uvicorn waits for the rest of a request for ever: a thousand incomplete requests use up its files.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
     import asyncio
 
 MOST = 400
-"""Connections at once: 1,024 files are a usual limit of a process, and Redis and the store need some."""
+"""Connections at once: a process has usually 1,024 files, and Redis and the store need some."""
 
 SILENT_FOR = 10.0
-"""Seconds from a connection's start, or from an answer, until the next request must be whole and the answer taken."""
+"""Seconds from a connection's start, or from a response, until the next request is complete."""
 
 
 class BoundedProtocol(H11Protocol):
-    """Ends connections that have no request under way: after a time, and the oldest where there are too many."""
+    """Closes idle connections: after SILENT_FOR, and the oldest of more than MOST."""
 
     idle_since = 0.0
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
-        """Make room, and begin to wait for the first request."""
+        """Count it, and wait for the first request."""
         super().connection_made(transport)
         self._wait()
         if len(self.connections) > MOST:

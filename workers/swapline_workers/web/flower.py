@@ -1,4 +1,4 @@
-"""Limits on wrong passwords and on connections for Flower, the same as the board's."""
+"""The board's limits on wrong passwords and connections, for Flower."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from tornado.iostream import IOStream
 
 MOST = 400
-"""Connections at once: 1,024 files are a usual limit of a process, and the broker needs some."""
+"""Connections at once: a process has usually 1,024 files, and the broker needs some."""
 
 SILENT_FOR = 10
-"""Seconds in which a request must be whole. Tornado's default is an hour."""
+"""Seconds until a request must be complete. Tornado's default is an hour."""
 
 
 def limit_guesses(handler: type[RequestHandler], pairs: Iterable[tuple[str, str]]) -> None:
-    """Have all handlers of a base class check names and passwords here first."""
+    """Check names and passwords before all handlers of a base class."""
     basic_auth, then = BasicAuth(pairs), handler.get_current_user
 
     def get_current_user(self: RequestHandler) -> object:
@@ -45,7 +45,7 @@ def limit_guesses(handler: type[RequestHandler], pairs: Iterable[tuple[str, str]
 
 
 class BoundedServer(HTTPServer):
-    """Ends the oldest connection where there are too many: Tornado accepts until no file is left, and then spins."""
+    """Closes the oldest of more than MOST connections: Tornado accepts until no file is left, and then spins."""
 
     def initialize(self, *arguments: Any, **options: Any) -> None:
         """Begin without connections."""
@@ -63,5 +63,5 @@ class BoundedServer(HTTPServer):
 
 
 def bound_connections() -> None:
-    """Have every HTTP server of Tornado's in this process be a bounded one."""
+    """Make every Tornado HTTP server of this process a bounded one."""
     HTTPServer.configure(BoundedServer, idle_connection_timeout=SILENT_FOR)

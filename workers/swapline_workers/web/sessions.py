@@ -1,7 +1,6 @@
-"""Signed tokens for browsers that have given the right password before; the server stores nothing.
+"""Signed tokens for browsers that have sent the right password before; the server stores nothing.
 
-A token alone opens no page. It has a limit of guesses of its own, so that others' wrong passwords from the same address
-do not lock its owner out.
+A token alone opens no page: its guesses are counted on their own (see `basic_auth`).
 """
 
 from __future__ import annotations
@@ -18,15 +17,15 @@ if TYPE_CHECKING:
 COOKIE = "swapline_session"
 
 LIFETIME = 30 * 86_400
-"""Seconds for which a token is valid: a browser that is used once a month stays known."""
+"""Seconds that a token is valid."""
 
 
 class Sessions:
     """Makes and checks tokens `EXPIRES.ID.SIGNATURE`."""
 
     def __init__(self, secret: str, *, clock: Callable[[], float] = time) -> None:
-        """Sign by a key made of a secret, the same in every process that has it. `clock` gives seconds."""
-        # Slow on purpose (50 ms): a token that leaks must not make guessing the secret cheap.
+        """Derive the key from a secret. `clock` returns seconds."""
+        # Slow on purpose (50 ms), so that a leaked token does not help to guess the secret.
         self._key = hashlib.scrypt(secret.encode(), salt=b"swapline session", n=2**14, r=8, p=1, dklen=32)
         self._clock = clock
 

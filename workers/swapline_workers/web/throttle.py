@@ -13,33 +13,30 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
 GUESSES = 10
-"""Wrong passwords of one account before it must wait: more than a person needs who tries all of their own."""
+"""Wrong passwords of one account before it must wait."""
 
 REGAIN = 6.0
-"""Seconds until an account may guess once more: 14,400 guesses a day, harmless to a password of ten random letters."""
+"""Seconds until an account may guess once more: 14,400 guesses a day."""
 
 ACCOUNTS = 10_000
-"""Accounts remembered, about 2 MB; the one that guessed longest ago is forgotten first."""
+"""Accounts remembered, about 2 MB; the least recent is dropped first."""
 
 
 @dataclass(slots=True)
 class WrongPasswords:
-    """The wrong passwords of one account: how many there are, as of a moment."""
+    """The number of wrong passwords of one account, as of `at` (seconds)."""
 
     number: float
     at: float
 
 
 class LoginThrottle:
-    """Counts wrong passwords by account. An account that has too many is not compared, so guessing on does not help.
-
-    Not for several threads at once: callers hold a lock from `wait` to `note`.
-    """
+    """Counts wrong passwords by account. Not thread-safe: callers hold a lock from `wait` to `note`."""
 
     def __init__(
         self, guesses: int = GUESSES, regain: float = REGAIN, *, clock: Callable[[], float] = monotonic
     ) -> None:
-        """Allow `guesses` at once, and one more each `regain` seconds. `clock` gives seconds."""
+        """Allow `guesses` at once, and one more each `regain` seconds. `clock` returns seconds."""
         self._most, self._regain, self._clock = guesses, regain, clock
         self._accounts: OrderedDict[Hashable, WrongPasswords] = OrderedDict()
 
@@ -60,7 +57,7 @@ class LoginThrottle:
 
 
 def network_of(address: str) -> str:
-    """Return the address, or for IPv6 its /64: one household has as many addresses as it likes."""
+    """Return the address, or for IPv6 its /64, which is one household."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:

@@ -11,7 +11,7 @@
 -- input.address      where the vendor is
 -- input.simulated    whether it is the simulator
 -- input.key          fingerprint of the key, SALT:HASH; '' where none is shown
--- input.only_look    answer, and bind nothing
+-- input.check_only    answer, and bind nothing
 -- input.worker       {id, record = {…, limits = {NAME = text}}}, where it is a worker that asks
 -- input.life_ms      how long a worker that shows itself no more is taken for living
 -- Gives {refused = false, limits = {NAME = text}, changes = {{NAME, text before or false, text}, …}}; or what differs:
@@ -81,7 +81,7 @@ if refused then
   local own = {refused = refused, address = have.address, simulated = have.simulated == '1', key = have.key or ''}
   return answer(own)
 end
-if input.only_look then return answer({refused = false}) end
+if input.check_only then return answer({refused = false}) end
 
 if not have.address then
   redis.call('HSET', account, 'address', input.address, 'simulated', simulated, 'key', input.key, 'since', text(at))

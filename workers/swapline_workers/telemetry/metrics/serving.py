@@ -1,4 +1,4 @@
-"""Metrics over HTTP: /metrics, behind a password where there is one, and /healthz for whoever watches the process."""
+"""Metrics over HTTP: /metrics, behind a password if there is one, and /healthz for probes."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
 USER = "metrics"
-"""Whom a browser and Prometheus say they are. Only the password is compared."""
+"""The user name. Only the password is compared."""
 
 SLOWEST = 15
-"""Seconds that one reader may take to ask: a scrape each 15 s is what Prometheus does."""
+"""Seconds that a request may take to arrive: Prometheus scrapes every 15 s."""
 
 READERS = 16
 """Connections at once. A worker serves its metrics itself, and needs its files and threads for jobs."""
 
 
 def check_exposure(host: str, password: str | None) -> None:
-    """Refuse to serve strangers: beyond loopback a password is needed. Raises SettingsError."""
+    """Raise SettingsError for an address beyond loopback without a password."""
     if password is None and not _is_loopback(host):
         raise SettingsError(
             f"Metrics are not served at {host} without a password: set SWAPLINE_METRICS_PASSWORD (or _FILE), or serve"
@@ -53,28 +53,28 @@ def _is_loopback(host: str) -> bool:
 
 
 def application(registry: CollectorRegistry, password: str | None) -> WSGIApplication:
-    """The pages: /metrics, /healthz (open: it only says that the process lives), and / leads to /metrics."""
+    """Return the app: /metrics, /healthz (without a password), and / redirects to /metrics."""
     metrics, check = make_wsgi_app(registry), _PasswordCheck(password)
 
     def pages(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"] in {"/", "/metrics"}:
             refused = check.refusal(environ.get("HTTP_AUTHORIZATION", ""), environ.get("REMOTE_ADDR", ""))
             if refused is not None:
-                return _said(start, *refused)
+                return _answer(start, *refused)
         match environ["PATH_INFO"]:
             case "/healthz":
-                return _said(start, HTTPStatus.OK, "ok")
+                return _answer(start, HTTPStatus.OK, "ok")
             case "/metrics":
                 found: Iterable[bytes] = metrics(environ, start)
                 return found
             case "/":
-                return _said(start, HTTPStatus.FOUND, "See /metrics.")
-        return _said(start, HTTPStatus.NOT_FOUND, "There are /metrics and /healthz.")
+                return _answer(start, HTTPStatus.FOUND, "See /metrics.")
+        return _answer(start, HTTPStatus.NOT_FOUND, "There are /metrics and /healthz.")
 
     return pages
 
 
-def _said(start: StartResponse, status: HTTPStatus, sentence: str) -> list[bytes]:
+def _answer(start: StartResponse, status: HTTPStatus, sentence: str) -> list[bytes]:
     headers = [("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store")]
     if status is HTTPStatus.UNAUTHORIZED:
         headers.append(("WWW-Authenticate", 'Basic realm="swapline metrics", charset="UTF-8"'))
@@ -85,16 +85,16 @@ def _said(start: StartResponse, status: HTTPStatus, sentence: str) -> list[bytes
 
 
 class _PasswordCheck:
-    """Compares passwords, a limited number of wrong ones from each address."""
+    """Compares passwords, and limits wrong ones by address."""
 
     def __init__(self, password: str | None) -> None:
-        """Begin without guesses; without a password everything may be read."""
+        """Without a password everything may be read."""
         self._password = password
         self._throttle = LoginThrottle()
         self._lock = threading.Lock()
 
     def refusal(self, header: str, address: str) -> tuple[HTTPStatus, str] | None:
-        """Return why a reader may not read; None where it may."""
+        """Return the refusal of a request, or None."""
         with self._lock:
             account = network_of(address)
             wait = self._throttle.wait(account) if header else 0
@@ -109,7 +109,7 @@ class _PasswordCheck:
 
 
 def _may_read(header: str, password: str | None) -> bool:
-    """Whether the password came with the call: Basic with any user, as browsers and Prometheus do, or Bearer."""
+    """Whether a header has the password: Basic with any user, or Bearer."""
     if password is None:
         return True
     scheme, _, given = header.partition(" ")
@@ -124,19 +124,19 @@ def _may_read(header: str, password: str | None) -> bool:
 
 
 class _Server(ThreadingMixIn, WSGIServer):
-    """A thread for each reader: a slow one keeps nobody waiting. Where there are too many, the oldest is cut."""
+    """One thread per connection, so that a slow one delays no other. Beyond READERS, the oldest is closed."""
 
     daemon_threads = True
-    request_queue_size = 512  # five, the default, are taken by whoever connects a few times at once
+    request_queue_size = 512  # the default, five, is a few simultaneous connections
 
     def __init__(self, *arguments: Any) -> None:
-        """Begin without readers."""
+        """Listen, without readers yet."""
         super().__init__(*arguments)
         self._readers: list[socket.socket] = []
         self._lock = threading.Lock()
 
     def process_request(self, request: socket.socket, client_address: Any) -> None:  # type: ignore[override]  # TCP
-        """Serve one more reader."""
+        """Serve one more connection."""
         with self._lock:
             self._readers.append(request)
             if len(self._readers) > READERS:
@@ -146,31 +146,31 @@ class _Server(ThreadingMixIn, WSGIServer):
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: socket.socket) -> None:  # type: ignore[override]  # TCP
-        """Forget a reader that is done."""
+        """Forget a connection that has ended."""
         with self._lock, suppress(ValueError):
             self._readers.remove(request)
         super().shutdown_request(request)
 
     def server_bind(self) -> None:
-        """Bind, and ask no name server who we are: it may be away."""
+        """Bind without asking a name server, which may be away."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
         self.setup_environ()
 
 
 class _Server6(_Server):
-    """The same over IPv6."""
+    """IPv6."""
 
     address_family = socket.AF_INET6
 
 
 class _Quiet(WSGIRequestHandler):
-    """Logs no call: there is one every few seconds."""
+    """Logs no request: there is one every few seconds."""
 
     timeout = SLOWEST
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- the library's name
-        """Say nothing."""
+        """Do nothing."""
 
 
 @contextmanager
@@ -180,9 +180,9 @@ def serving(
     ports: Iterable[int],
     password: str | None,
 ) -> Generator[str]:
-    """Serve in threads of this process for the length of a block, at the first free one of these ports. Gives the URL.
+    """Serve in threads at the first free port, for the length of a block; yields the URL.
 
-    Raises SettingsError where none can be had, or where strangers could read.
+    Raises SettingsError without a free port, or for an exposed address without a password.
     """
     server = _bound(host, ports, password)
     server.set_app(application(registry, password))
