@@ -231,7 +231,7 @@ def test_looking_can_be_paused_and_taken_up_again(chromium: Browser, installatio
         expect(page.locator("#latest")).to_contain_text(job_id)
 
 
-def test_a_page_that_cannot_be_renewed_says_so_and_does_not_look_well(
+def test_a_page_that_cannot_be_renewed_reports_it_and_does_not_look_well(
     chromium: Browser, installation: Installation, tmp_path: Path
 ) -> None:
     with visit(chromium, user=USER, password=PASSWORD) as seen:

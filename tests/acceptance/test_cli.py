@@ -29,7 +29,7 @@ def _worker(installation: Installation) -> Generator[None]:
         yield
 
 
-def told(installation: Installation, *arguments: str) -> Any:
+def run_json(installation: Installation, *arguments: str) -> Any:
     done = installation.cli(*arguments, "--json")
     assert (done.returncode, done.stderr) == (0, "")
     return json.loads(done.stdout)
@@ -37,7 +37,7 @@ def told(installation: Installation, *arguments: str) -> Any:
 
 @pytest.mark.usefixtures("_worker")
 def test_a_job_from_enqueue_to_its_picture(installation: Installation, photograph: Path, receiver: Receiver) -> None:
-    enqueued = told(
+    enqueued = run_json(
         installation,
         "enqueue",
         str(photograph),
@@ -46,10 +46,10 @@ def test_a_job_from_enqueue_to_its_picture(installation: Installation, photograp
         *("--idempotency-key", "order-7"),
     )
     job_id = enqueued["job_id"]
-    waited = told(installation, "jobs", "wait", job_id)
+    waited = run_json(installation, "jobs", "wait", job_id)
     _, event = receiver.next()
     assert (event.data.job_id, event.data.tenant, event.data.metadata) == (job_id, "shop-1", {"order": "7"})
-    shown = told(installation, "jobs", "show", job_id)
+    shown = run_json(installation, "jobs", "show", job_id)
     promised = {
         "job_id": job_id,
         "state": "SUCCEEDED",
@@ -66,9 +66,9 @@ def test_a_job_from_enqueue_to_its_picture(installation: Installation, photograp
     [image] = shown["images"]
     assert (image["width"], image["height"]) == (1280, 1280)
     assert len(installation.stored(image["key"])) == image["bytes"]
-    names = [event["name"] for event in told(installation, "jobs", "events", job_id)]
+    names = [event["name"] for event in run_json(installation, "jobs", "events", job_id)]
     assert names[:4] == ["queued", "slot", "attempt", "submitted"]
-    assert [job["job_id"] for job in told(installation, "jobs", "list", "--state", "SUCCEEDED")] == [job_id]
+    assert [job["job_id"] for job in run_json(installation, "jobs", "list", "--state", "SUCCEEDED")] == [job_id]
 
 
 @pytest.mark.usefixtures("_worker")
@@ -152,11 +152,11 @@ def test_a_page_begins_after_a_job_that_is_there_and_after_one_that_is_gone(
     installation: Installation, photograph: Path
 ) -> None:
     arguments = ("enqueue", str(photograph), "--gender", "0", "--filter-id", "12")
-    first, second, third = (told(installation, *arguments)["job_id"] for _ in range(3))
+    first, second, third = (run_json(installation, *arguments)["job_id"] for _ in range(3))
     ledger = installation.producer().ledger
     ledger.client.delete(f"{installation.prefix}:job:{second}")
     for after, expected in ((third, [first]), (second, [first]), (first, [])):
-        assert [job["job_id"] for job in told(installation, "jobs", "list", "--after", after)] == expected
+        assert [job["job_id"] for job in run_json(installation, "jobs", "list", "--after", after)] == expected
 
 
 def test_a_redis_that_is_away_is_a_sentence(installation: Installation) -> None:
@@ -176,7 +176,7 @@ def test_a_wrong_setting_is_a_sentence(installation: Installation) -> None:
 
 def test_the_same_key_and_request_give_the_same_job(installation: Installation, photograph: Path) -> None:
     arguments = ("enqueue", str(photograph), "--gender", "0", "--filter-id", "12", "--idempotency-key", "k")
-    first, again = told(installation, *arguments), told(installation, *arguments)
+    first, again = run_json(installation, *arguments), run_json(installation, *arguments)
     assert (first["created"], again["created"], first["job_id"]) == (True, False, again["job_id"])
     other = installation.cli(*arguments, "--ratio", "square")
     assert other.returncode == 1
@@ -185,7 +185,7 @@ def test_the_same_key_and_request_give_the_same_job(installation: Installation, 
 
 def test_slots_shows_what_waits(installation: Installation, photograph: Path) -> None:
     installation.cli("enqueue", str(photograph), "--gender", "0", "--filter-id", "12")
-    view = told(installation, "slots")
+    view = run_json(installation, "slots")
     assert (view["waiting"], view["in_flight"]) == (1, [])
 
 

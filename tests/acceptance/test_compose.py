@@ -104,7 +104,7 @@ def test_every_service_starts_is_healthy_does_its_part_and_stops(moved: Moved) -
         for name in reversed(children):
             children[name].terminate()
         for name, child in children.items():
-            assert child.wait(45) in {0, -15, 143}, moved.log(name)  # 143: rclone says so itself
+            assert child.wait(45) in {0, -15, 143}, moved.log(name)  # 143: rclone's own
         assert [name for name in children if "Traceback" in moved.log(name)] == []
 
 
@@ -136,7 +136,7 @@ def test_the_s3_server_is_not_healthy_without_its_bucket_and_lets_nobody_in_with
 
 
 def answers(address: str) -> bool:
-    """Whether somebody speaks HTTP there, whatever is said."""
+    """Whether a server speaks HTTP there."""
     try:
         requests.get(address, timeout=10)
     except requests.ConnectionError:
@@ -180,7 +180,7 @@ def half_written(moved: Moved) -> list[str]:
 
 @contextmanager
 def half_an_upload(moved: Moved) -> Generator[None]:
-    """Have somebody send the first half of a picture, and wait."""
+    """Send the first half of a picture from another process, and wait."""
     server = moved.s3_server()
     client = boto3.client(
         "s3",
@@ -227,7 +227,7 @@ def test_alertmanager_calls_whom_a_severity_is_for(moved: Moved, severity: str) 
 
     def receiver(caller: Caller) -> None:
         called.put(caller.read_request())
-        caller.say(reply(b"", "200 OK"))
+        caller.send(reply(b"", "200 OK"))
 
     with RawServer(receiver) as server:
         address = moved.folder / "secrets" / f"alerts_{severity}_url"
@@ -253,7 +253,7 @@ def test_grafanas_health_check_asks_its_health_page(moved: Moved, answer: str, h
 
     def grafana(caller: Caller) -> None:
         asked.append(caller.read_request())
-        caller.say(reply(b'{"database": "ok"}', answer))
+        caller.send(reply(b'{"database": "ok"}', answer))
 
     assert not moved.healthy("grafana")
     with RawServer(grafana) as server:

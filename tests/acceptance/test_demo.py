@@ -37,7 +37,7 @@ SOMEBODYS_SETTINGS = {
 
 @contextmanager
 def running(folder: Path, *options: str) -> Generator[subprocess.Popen[str]]:
-    """Run the demo in `folder`, where somebody has a .env of their own."""
+    """Run the demo in `folder`, where the user has a .env."""
     (folder / ".env").write_text("SWAPLINE_KEY_PREFIX=not a prefix\nSWAPLINE_RUN_TIMEOUT=-1\n")
     environment = os.environ | SOMEBODYS_SETTINGS
     with subprocess.Popen(

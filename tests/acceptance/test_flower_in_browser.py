@@ -75,7 +75,7 @@ def test_the_tasks_of_a_job_read_like_the_flow_and_nothing_is_seen_without_the_p
             assert set(shown) == {"swapline.submit", "swapline.poll", "swapline.finalize", "swapline.notify"}
             assert {cells[1] for cells in shown.values()} == {job.job_id}
             assert {name: cells[2] for name, cells in shown.items()} == dict.fromkeys(shown, "SUCCESS")
-            assert int(shown["swapline.poll"][3]) == job.polls - 1  # the last look is no retry
+            assert int(shown["swapline.poll"][3]) == job.polls - 1  # the last poll is no retry
             page.get_by_role("link", name=f"{job.job_id}-poll").click()
             expect(page.locator("body")).to_contain_text("swapline.poll")
             assert (seen.complaints, seen.hosts) == ([], {url.removeprefix("http://")})

@@ -49,8 +49,8 @@ def test_a_picture_goes_in_by_standard_input_and_comes_out_as_a_file(
 
     folder = tmp_path / "a" / "b"
     download = ("jobs", "download", job["job_id"], "--to", str(folder))
-    told = json.loads(installation.cli(*download, "--json").stdout)
-    [file] = told["files"]
+    downloaded = json.loads(installation.cli(*download, "--json").stdout)
+    [file] = downloaded["files"]
     assert Path(file).read_bytes() == out.read_bytes()
     assert installation.cli(*download).stdout == f"{file}\n"  # what is there already is left alone
     Path(file).write_bytes(b"mine")

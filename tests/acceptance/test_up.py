@@ -1,4 +1,4 @@
-"""`swapline up`, from outside: everything on one host, by one command, and nothing of it left behind."""
+"""`swapline up`, from outside: everything on one host, by one command, and nothing of it remains."""
 
 from __future__ import annotations
 

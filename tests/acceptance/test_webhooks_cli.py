@@ -23,7 +23,7 @@ def run(installation: Installation, *arguments: str) -> Result:
     return CliRunner().invoke(swapline, arguments, env=installation.environment)
 
 
-def told(installation: Installation, *arguments: str) -> Any:
+def run_json(installation: Installation, *arguments: str) -> Any:
     found = run(installation, "webhooks", *arguments, "--json")
     assert found.exit_code == 0, found.output
     return json.loads(found.stdout)
@@ -54,9 +54,9 @@ def test_what_was_given_up_is_seen_explained_and_sent_again(installation: Instal
         producer.seal_batch("spring", receiver.url)
         receiver.batches.get(timeout=60)
 
-        found = told(installation, "list", "--failed")
+        found = run_json(installation, "list", "--failed")
         assert len(found) == 4
-        of_zoo = told(installation, "list", "--failed", "--tenant", "zoo")
+        of_zoo = run_json(installation, "list", "--failed", "--tenant", "zoo")
         assert [(one["id"], one["attempts"], one["status"], one["event"]) for one in of_zoo] == [
             (ids[2], 3, 500, "swap.canceled")
         ]
@@ -74,21 +74,21 @@ def test_what_was_given_up_is_seen_explained_and_sent_again(installation: Instal
         shown = " ".join(run(installation, "jobs", "show", ids[0]).stdout.split())  # its columns may break a sentence
         assert "answered 500" in shown
 
-        assert told(installation, "replay", "--all-failed", "--dry-run")["replayed"] == 4
+        assert run_json(installation, "replay", "--all-failed", "--dry-run")["replayed"] == 4
         assert producer.ledger.webhooks.failing_counts()["dead"] == 4
-        assert told(installation, "replay", "--since", "1h", "--tenant", "zoo")["ids"] == [ids[2]]
+        assert run_json(installation, "replay", "--since", "1h", "--tenant", "zoo")["ids"] == [ids[2]]
         waited_for(lambda: notification(producer, ids[2]) is Notification.DELIVERED)
-        assert told(installation, "replay", ids[0])["replayed"] == 1
-        assert told(installation, "replay", "--all-failed")["replayed"] in (2, 3)
+        assert run_json(installation, "replay", ids[0])["replayed"] == 1
+        assert run_json(installation, "replay", "--all-failed")["replayed"] in (2, 3)
         waited_for(lambda: producer.ledger.webhooks.failing_counts() == {"dead": 0, "retrying": 0})
-        assert told(installation, "replay", "batch:spring")["replayed"] == 1
+        assert run_json(installation, "replay", "batch:spring")["replayed"] == 1
         again = receiver.batches.get(timeout=60)
         assert again[1].data.batch == "spring"
     sent = [headers["webhook-id"] for _, headers in receiver.raw if ids[0] in headers["webhook-id"]]
     assert (len(sent), len(set(sent))) == (4, 1)
 
 
-def test_an_endpoint_that_is_gone_is_shown_and_called_again_only_when_a_person_says_so(
+def test_an_endpoint_that_is_gone_is_shown_and_called_again_only_when_a_person_enables_it(
     installation: Installation, receiver: Receiver
 ) -> None:
     producer = installation.producer()
@@ -96,7 +96,7 @@ def test_an_endpoint_that_is_gone_is_shown_and_called_again_only_when_a_person_s
     with installation.worker():
         first = enqueue(producer, f"{receiver.url}?order=1")
         waited_for(lambda: notification(producer, first) is Notification.DEAD)
-        [endpoint] = told(installation, "endpoints")
+        [endpoint] = run_json(installation, "endpoints")
         assert (endpoint["disabled"], endpoint["reason"], endpoint["status"]) == (True, "gone", 410)
         assert "order" not in json.dumps(endpoint)
 
@@ -106,13 +106,13 @@ def test_an_endpoint_that_is_gone_is_shown_and_called_again_only_when_a_person_s
         [log] = producer.events(second)[-1:]
         assert "is disabled" in str(log.data["error"])
 
-        refused = told(installation, "replay", "--all-failed")
+        refused = run_json(installation, "replay", "--all-failed")
         assert (refused["replayed"], refused["endpoint_disabled"]) == (0, 2)
         assert "webhooks enable" in run(installation, "webhooks", "replay", "--all-failed").stdout
 
-        assert told(installation, "enable", endpoint["endpoint_id"]) == {"enabled": [endpoint["endpoint_id"]]}
-        assert told(installation, "endpoints") == []
-        assert told(installation, "replay", "--all-failed", "--endpoint", endpoint["endpoint_id"])["replayed"] == 2
+        assert run_json(installation, "enable", endpoint["endpoint_id"]) == {"enabled": [endpoint["endpoint_id"]]}
+        assert run_json(installation, "endpoints") == []
+        assert run_json(installation, "replay", "--all-failed", "--endpoint", endpoint["endpoint_id"])["replayed"] == 2
         waited_for(lambda: producer.ledger.webhooks.failing_counts()["dead"] == 0)
         waited_for(lambda: notification(producer, second) is Notification.DELIVERED)
 
@@ -132,7 +132,7 @@ def test_an_endpoint_that_has_failed_for_too_long_without_a_success_is_disabled(
             lambda: bool(producer.ledger.webhooks.endpoints() and producer.ledger.webhooks.endpoints()[0].disabled_at)
         )
         waited_for(lambda: notification(producer, job_id) is Notification.DEAD)
-    [endpoint] = told(installation, "endpoints")
+    [endpoint] = run_json(installation, "endpoints")
     assert (endpoint["reason"], endpoint["status"]) == ("failing", 500)
     shown = run(installation, "webhooks", "endpoints").stdout
     assert "disabled" in shown

@@ -41,15 +41,15 @@ def understood(board: dict[str, Any]) -> Any:
     return json.loads(JSONEncoder().encode(Dashboard.from_json(board)))
 
 
-def forgotten(said: Any, kept: Any, where: str = "") -> Iterator[str]:
+def forgotten(written: Any, kept: Any, where: str = "") -> Iterator[str]:
     """Where something was said that was not kept as it was."""
-    if isinstance(said, dict) and isinstance(kept, dict):
-        for name, value in said.items():
+    if isinstance(written, dict) and isinstance(kept, dict):
+        for name, value in written.items():
             yield from forgotten(value, kept.get(name), f"{where}.{name}")
-    elif isinstance(said, list) and isinstance(kept, list) and len(said) == len(kept):
-        for number, value in enumerate(said):
+    elif isinstance(written, list) and isinstance(kept, list) and len(written) == len(kept):
+        for number, value in enumerate(written):
             yield from forgotten(value, kept[number], f"{where}.{number}")
-    elif said != kept:
+    elif written != kept:
         yield where
 
 
@@ -89,7 +89,7 @@ def test_what_grafana_is_given_has_names_that_it_reads() -> None:
     assert "PROMETHEUS_URL" in asked
 
 
-def test_the_dashboard_lies_where_grafana_is_told_to_look() -> None:
+def test_the_dashboard_lies_where_grafana_is_configured_to_search() -> None:
     mounted = dict(volume.removesuffix(":ro").split(":") for volume in SERVICES["grafana"]["volumes"])
     [provider] = yaml.safe_load((GRAFANA / "provisioning/dashboards/swapline.yml").read_text())["providers"]
     assert mounted["./ops/grafana/swapline.json"] == f"{provider['options']['path']}/swapline.json"

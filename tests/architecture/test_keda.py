@@ -26,7 +26,7 @@ RESOURCES = [
 each_resource = pytest.mark.parametrize("resource", RESOURCES, ids=lambda one: one["metadata"]["name"])
 
 PROMETHEUS = {"serverAddress", "query", "threshold"}
-"""What a trigger of this type must be told. To the definition it is a map of any names, so a word more is no fault."""
+"""What a trigger of this type needs. To the definition it is a map of any names, so one more is no fault."""
 
 
 def strict(schema: Any) -> Any:
@@ -63,7 +63,7 @@ def broken_copies(part: Any, breaks: Callable[[str, Any], dict[str, Any]], *abov
                 yield where, [*part[:number], broken, *part[number + 1 :]]
 
 
-def test_what_scales_is_looked_at() -> None:
+def test_what_scales_is_examined() -> None:
     assert [one["kind"] for one in RESOURCES] == ["ScaledObject", "ScaledObject"]
 
 
@@ -86,6 +86,6 @@ def test_each_field_of_another_kind_is_found(resource: dict[str, Any]) -> None:
 
 
 @each_resource
-def test_a_trigger_is_told_what_its_type_asks_for(resource: dict[str, Any]) -> None:
-    told = {(trigger["type"], *sorted(trigger["metadata"])) for trigger in resource["spec"]["triggers"]}
-    assert told == {("prometheus", *sorted(PROMETHEUS))}
+def test_a_trigger_has_what_its_type_asks_for(resource: dict[str, Any]) -> None:
+    triggers = {(trigger["type"], *sorted(trigger["metadata"])) for trigger in resource["spec"]["triggers"]}
+    assert triggers == {("prometheus", *sorted(PROMETHEUS))}

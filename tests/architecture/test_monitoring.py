@@ -69,7 +69,7 @@ def test_every_metric_that_is_named_exists(page: Path) -> None:
 
 def test_every_metric_is_on_the_dashboard() -> None:
     drawn = DASHBOARD.read_text()
-    # Of these, others tell more: the gate's reason, the clock, the number of jobs that are held.
+    # Of these, others report more: the breaker's reason, the due dispatcher, the number of jobs that are held.
     hidden = {"swapline_breaker_trips", "swapline_breaker_closes_in_seconds", "swapline_due_jobs"}
     hidden.add("swapline_oldest_held_seconds")
     assert {metric.name for metric in (*SYSTEM, *WORKER_METRICS) if metric.name not in drawn} == hidden
@@ -88,8 +88,8 @@ def test_every_state_that_ends_a_job_is_alerted_on_or_is_a_success() -> None:
 
 
 def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
-    told = {rule["alert"]: rule["annotations"]["runbook_url"] for rule in rules()}
-    assert told == {page.stem: f"{{{{ $externalLabels.runbooks }}}}/{page.name}" for page in RUNBOOKS}
+    runbooks = {rule["alert"]: rule["annotations"]["runbook_url"] for rule in rules()}
+    assert runbooks == {page.stem: f"{{{{ $externalLabels.runbooks }}}}/{page.name}" for page in RUNBOOKS}
 
 
 @pytest.mark.parametrize("page", RUNBOOKS, ids=lambda page: page.stem)

@@ -223,7 +223,7 @@ def test_every_pod_is_restricted_and_everything_it_asks_for_is_there() -> None:
 
 
 @needs("kubectl", "kubernetes-client")
-def test_the_board_is_told_whose_addresses_of_callers_it_may_believe() -> None:
+def test_the_board_knows_whose_addresses_of_callers_it_may_believe() -> None:
     [settings] = [one["data"] for one in rendered() if one["metadata"]["name"].startswith("swapline-settings")]
     assert ip_network(settings["FORWARDED_ALLOW_IPS"]).prefixlen >= 16  # an ingress, not everybody
     assert SERVICES["board"]["environment"]["FORWARDED_ALLOW_IPS"] == "${FORWARDED_ALLOW_IPS:-}"

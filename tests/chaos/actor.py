@@ -1,7 +1,7 @@
 """A worker of the product in a world that the harness can bend. Run as a script, in place of `swapline worker`.
 
     CHAOS_OFFSET    a file with milliseconds: the ledger's clock is the machine's plus so much, for every worker alike
-    CHAOS_GATE      a fifo: this worker stops just before it writes an attempt, until the fifo's writer closes it
+    CHAOS_BARRIER   a fifo: this worker stops just before it writes an attempt, until the fifo's writer closes it
     CHAOS_SABOTAGE  one of SABOTAGES: takes one protection away, to show that the checker notices
 
 Without the last one, every line of the product is as it is shipped.
@@ -39,7 +39,7 @@ def offset_clock(file: Path) -> Callable[[], int]:
 
 
 def bend_clock(file: Path) -> None:
-    """Give every ledger of this process a clock that can be stepped."""
+    """Make the time of every ledger of this process adjustable."""
 
     def with_our_clock(settings: ProducerSettings) -> Ledger:
         ledger = open_ledger(settings)
@@ -53,15 +53,15 @@ def wait_at_breaker(fifo: Path) -> None:
     """Let each submission stop when its attempt is about to be written."""
     original = vars(submit)["_written_attempt"]
 
-    def after_the_gate(*args: Any) -> Any:
+    def after_the_barrier(*args: Any) -> Any:
         fifo.read_bytes()  # opening tells the writer that we are here; the end of the file lets us go on
         return original(*args)
 
-    replace(submit, "_written_attempt", after_the_gate)
+    replace(submit, "_written_attempt", after_the_barrier)
 
 
 def rewrite_lua(changes: dict[str, str]) -> None:
-    """Replace lines of the Lua moves. Where a line is not there any more, nothing is sabotaged, and a test says so."""
+    """Replace lines of the Lua moves. Where a line is not there any more, nothing is sabotaged, and a test fails."""
     register = redis.Redis.register_script
 
     def rewritten(client: redis.Redis, script: str) -> Any:
@@ -106,7 +106,7 @@ def main() -> None:
     """Bend the world as the environment says, then be a worker."""
     if file := os.environ.get("CHAOS_OFFSET"):
         bend_clock(Path(file))
-    if fifo := os.environ.get("CHAOS_GATE"):
+    if fifo := os.environ.get("CHAOS_BARRIER"):
         wait_at_breaker(Path(fifo))
     if protection := os.environ.get("CHAOS_SABOTAGE"):
         SABOTAGES[protection]()

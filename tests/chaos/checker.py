@@ -119,7 +119,7 @@ def _lost(evidence: Evidence, verdict: Verdict) -> None:
         elif job["state"] == "SUCCEEDED":
             verdict.lives.append((int(job["finished_at"]) - int(job["created_at"])) / 1000)
     for job_id in evidence.jobs.keys() - {one["job"] for one in evidence.accepted}:
-        verdict.wrong["invented"].append(f"{job_id} is in the ledger and nobody was told that it was accepted")
+        verdict.wrong["invented"].append(f"{job_id} is in the ledger and no caller learned that it was accepted")
 
 
 def _paid(evidence: Evidence, verdict: Verdict) -> None:
@@ -129,7 +129,7 @@ def _paid(evidence: Evidence, verdict: Verdict) -> None:
         if line["accepted"] > 1:
             verdict.wrong["paid twice"].append(f"{job_of.get(image)}: charged {line['accepted']} times {line['jobs']}")
         if image not in job_of:
-            verdict.wrong["invented"].append(f"the vendor was sent {image}, which nobody asked for")
+            verdict.wrong["invented"].append(f"the vendor was sent {image}, which no job asked for")
     verdict.counts["charges"] = evidence.vendor["accepted"]
     verdict.counts["most jobs at the vendor at once"] = evidence.vendor["max_in_flight"]
     verdict.counts["submissions above the cap"] = evidence.vendor["over_cap"]
@@ -176,7 +176,7 @@ def _excuse(evidence: Evidence, job: str) -> bool:
 
 
 def _within(fact: dict[str, Any], begun: int, settled: int) -> bool:
-    """Whether something happened between two moments of our log; a clock that was stepped back swaps the two."""
+    """Whether something happened between two timestamps of our log; time that was stepped back swaps the two."""
     at: int = fact["ledger_at"]
     return min(begun, settled) - SLACK <= at <= max(begun, settled) + SLACK
 
@@ -208,24 +208,24 @@ def _pictures(evidence: Evidence, verdict: Verdict) -> None:
         if ours not in {sent.get(job) for job in charged.get(one["image"], [])}:
             verdict.wrong["picture wrong"].append(f"{one['job']}: {ours} is stored, the vendor sent another")
     for job, path in stored.items():
-        verdict.wrong["picture orphaned"].append(f"{path} of {job}, which nobody asked for")
+        verdict.wrong["picture orphaned"].append(f"{path} of {job}, which no job asked for")
 
 
 def _webhooks(evidence: Evidence, verdict: Verdict) -> None:
     """Every job that wanted it told its end, once or several times under the same id."""
-    told: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    delivered: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for delivery in evidence.lines("deliveries"):
         event = json.loads(delivery["body"])
-        told[event["data"]["job_id"], event["type"]][delivery["headers"]["webhook-id"]] += 1
+        delivered[event["data"]["job_id"], event["type"]][delivery["headers"]["webhook-id"]] += 1
     for one in evidence.accepted:
         state = evidence.jobs.get(one["job"], {}).get("state", "").lower()
-        if one["webhook"] and not told[one["job"], f"swap.{state}"]:
+        if one["webhook"] and not delivered[one["job"], f"swap.{state}"]:
             verdict.wrong["webhook lost"].append(f"{one['job']} is {state} and its receiver was not told")
-    for (job, event), ids in told.items():
+    for (job, event), ids in delivered.items():
         if len(ids) > 1:
             verdict.wrong["webhook id changed"].append(f"{event} of {job} came as {sorted(ids)}")
-    verdict.counts["webhooks delivered"] = sum(len(ids) for ids in told.values())
-    verdict.counts["webhooks repeated (same id)"] = sum(ids.total() - len(ids) for ids in told.values())
+    verdict.counts["webhooks delivered"] = sum(len(ids) for ids in delivered.values())
+    verdict.counts["webhooks repeated (same id)"] = sum(ids.total() - len(ids) for ids in delivered.values())
 
 
 def _signatures(evidence: Evidence, verdict: Verdict, secret: str) -> None:
@@ -254,7 +254,7 @@ def _redis(evidence: Evidence, verdict: Verdict) -> None:
         wrong += [f"{job} stands in the index of {state} wrongly, or is missing there" for job in index ^ recount]
     lines = {job for key, line in ledger.items() if key.startswith("line:") and key.count(":") > 1 for job in line}
     wrong += [f"{job} waits in line and is {jobs[job]['state']}" for job in lines if jobs[job]["state"] != "QUEUED"]
-    shrunk = [move["job"] for move in evidence.lines("moves") if move["what"] == "its turn has shrunk"]
+    shrunk = [move["job"] for move in evidence.lines("moves") if move["what"] == "its version has shrunk"]
     wrong += [f"the turn of {job} has shrunk" for job in shrunk]
 
 

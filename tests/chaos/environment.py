@@ -41,7 +41,7 @@ TASK = re.compile(r"Task swapline\.(\w+)\[(\w+)-\w+\] (received|succeeded|retry|
 
 
 def now() -> int:
-    """Milliseconds since the epoch, by this machine: one clock for all that is written down."""
+    """Milliseconds since the epoch, by this machine: one source of time for all evidence."""
     return time.time_ns() // 1_000_000
 
 
@@ -103,7 +103,7 @@ class Actor:
             os.killpg(self.child.pid, number)
 
     def kill(self) -> list[tuple[str, str]]:
-        """SIGKILL to the whole group; gives (job, step) of what it had in hand."""
+        """SIGKILL the whole group; return (job, step) of what it worked on."""
         self.wanted = False
         self.child.kill()
         return self.in_hand()
@@ -193,7 +193,7 @@ class Stage:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What workers are told, and nothing of the person who runs this."""
+        """The settings of workers, and none of the user's."""
         base = {name: value for name, value in os.environ.items() if not name.startswith(("SWAPLINE_", "CHAOS_"))}
         return base | {
             "PYTHONPATH": os.pathsep.join([str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]),

@@ -37,7 +37,7 @@ def settle(stage: Stage, jobs: Sequence[str], *, seconds: float) -> bool:
 
 
 def unsettled(stage: Stage, jobs: Sequence[str]) -> list[str]:
-    """The jobs that still wait for somebody other than a person."""
+    """The jobs that wait, but for those that wait for a person."""
     with stage.client.pipeline(transaction=False) as pipe:
         for job in jobs:
             pipe.hmget(f"{PREFIX}:job:{job}", "state", "notification")
@@ -66,10 +66,10 @@ def _picture(stage: Stage, job: dict[str, Any]) -> str | None:
     connection = http.client.HTTPConnection(urlsplit(stage.vendor_url).netloc, timeout=30)
     try:
         connection.request("POST", f"/{job['version']}/status/{job['id']}", headers={"X-API-Key": "sim-key"})
-        said = json.loads(connection.getresponse().read())
+        reply = json.loads(connection.getresponse().read())
     finally:
         connection.close()
-    images = (said.get("output") or {}).get("images") or [None]
+    images = (reply.get("output") or {}).get("images") or [None]
     return hashlib.sha256(base64.b64decode(images[0])).hexdigest() if images[0] else None
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SIDE = 8
 """Pixels of the random pattern: enough that no two results are alike."""
 WITHOUT_WEBHOOK = 5
-"""Every fifth job tells nobody."""
+"""Every fifth job has no webhook."""
 
 
 def photograph(seed: int, number: int) -> bytes:
@@ -36,10 +36,10 @@ class Load(threading.Thread):
     """Enqueues until it is stopped or has given all; every job that was accepted is in the evidence."""
 
     def __init__(self, stage: Stage, *, every: float = 1.0, most: int = 1_000_000) -> None:
-        """One job `every` so many seconds."""
+        """One job each `every` seconds."""
         super().__init__(name="load", daemon=True)
         self._stage, self._every, self._most = stage, every, most
-        self._tell = stage.record("accepted")
+        self._record = stage.record("accepted")
         self._enough = threading.Event()
         self.accepted: list[str] = []
         self.errors: list[BaseException] = []
@@ -79,6 +79,6 @@ class Load(threading.Thread):
             except LedgerUnavailable:
                 threading.Event().wait(0.2)  # a shop would ask again as well
         sha256 = hashlib.sha256(image).hexdigest()
-        self._tell({"at": now(), "job": job, "image": sha256, "webhook": request.webhook_url is not None})
+        self._record({"at": now(), "job": job, "image": sha256, "webhook": request.webhook_url is not None})
         self.accepted.append(job)
         return job

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 DOWN = 1.0
 """Seconds after which a supervisor starts a killed worker again."""
-SUBMISSION, LOOK, HOOK = b"/run/face_swap", b"/status/", b"POST /hook"
+SUBMISSION, POLL, HOOK = b"/run/face_swap", b"/status/", b"POST /hook"
 
 
 class Deed(StrEnum):
@@ -54,7 +54,7 @@ class Temper:
     faults: int = 6
     steps: int = 0
     longest_step: float = 20
-    """Of the clock, forward: shorter than a job may run, or it is timed out, and rightly."""
+    """Steps of time, forward: shorter than a job may run, or it rightly times out."""
 
 
 ONE_CALL = (Fault.CUT_AFTER, Fault.CUT_BEFORE, Fault.CUT_REPLY, Fault.HALF_CLOSE, Fault.DRIP, Fault.LATENCY)
@@ -91,7 +91,7 @@ def _kill(rng: random.Random, at: float, workers: int) -> Act:
 def _fault(rng: random.Random, at: float) -> Act:
     link = rng.choice(["vendor", "vendor", "redis", "redis", "receiver"])
     if rng.random() < 0.5:  # as often one call as a while
-        match = {"vendor": rng.choice([SUBMISSION, LOOK]), "redis": b"EVALSHA", "receiver": HOOK}[link]
+        match = {"vendor": rng.choice([SUBMISSION, POLL]), "redis": b"EVALSHA", "receiver": HOOK}[link]
         how = {"link": link, "fault": rng.choice(ONE_CALL), "match": match.decode(), "amount": 1.0}
         return Act(at, Deed.FAULT, how)
     seconds = rng.uniform(0.5, 3)
@@ -104,7 +104,7 @@ class Nemesis:
 
     def __init__(self, stage: Stage, observer: Observer) -> None:
         self._stage, self._observer = stage, observer
-        self._tell = stage.record("acts")
+        self._record = stage.record("acts")
         self._agenda = sched.scheduler(time.monotonic, self._wait)
         self._pause = threading.Event()
         self._kills = 0
@@ -114,17 +114,17 @@ class Nemesis:
         for act in acts:
             self._agenda.enter(act.at, 1, self._do, (act,))
         self._agenda.run()
-        self._look_after_workers()
+        self._restart_ended_workers()
 
     def _wait(self, seconds: float) -> None:
-        self._look_after_workers()
-        self._pause.wait(min(seconds, 0.25))  # the agenda asks again; meanwhile nobody else looks after the workers
+        self._restart_ended_workers()
+        self._pause.wait(min(seconds, 0.25))  # the agenda asks again; meanwhile nothing else restarts workers
 
-    def _look_after_workers(self) -> None:
+    def _restart_ended_workers(self) -> None:
         """Start a worker that has ended by itself, as a supervisor would. It is a finding all the same."""
         for actor in self._stage.actors:
             if actor.wanted and (code := actor.child.poll()) is not None:
-                self._tell({"at": now(), "deed": "worker ended by itself", "worker": actor.number, "code": code})
+                self._record({"at": now(), "deed": "worker ended by itself", "worker": actor.number, "code": code})
                 actor.start()
 
     def _do(self, act: Act) -> None:
@@ -142,7 +142,7 @@ class Nemesis:
         tasks = [task for actor in alive for task in actor.kill()]
         self._kills += 1
         numbers = [actor.number for actor in alive]
-        self._tell({"at": at, "deed": deed, "kill": self._kills, "workers": numbers, "in_hand": tasks})
+        self._record({"at": at, "deed": deed, "kill": self._kills, "workers": numbers, "in_hand": tasks})
         self._observer.killed(self._kills, at, tasks)
         for actor in alive:
             self._agenda.enter(DOWN, 0, actor.start)
@@ -151,23 +151,25 @@ class Nemesis:
         if self._stage.valkey.poll() is not None:
             return
         self._kills += 1
-        self._tell({"at": now(), "deed": Deed.KILL_REDIS, "kill": self._kills, "seconds": seconds, "in_hand": []})
+        self._record({"at": now(), "deed": Deed.KILL_REDIS, "kill": self._kills, "seconds": seconds, "in_hand": []})
         self._stage.valkey.kill()
         self._agenda.enter(seconds, 0, self._start_redis)
 
     def _start_redis(self) -> None:
         self._stage.valkey.start()
-        self._tell({"at": now(), "deed": "redis is back"})
+        self._record({"at": now(), "deed": "redis is back"})
 
     def _stop(self, worker: int, seconds: float) -> None:
         actor = self._stage.actors[worker]
-        self._tell({"at": now(), "deed": Deed.STOP, "worker": worker, "seconds": seconds, "in_hand": actor.in_hand()})
+        self._record({"at": now(), "deed": Deed.STOP, "worker": worker, "seconds": seconds, "in_hand": actor.in_hand()})
         actor.signal(signal.SIGSTOP)
         self._agenda.enter(seconds, 0, actor.signal, (signal.SIGCONT,))
 
     def _fault(self, link: str, fault: Fault, match: str = "", seconds: float = 0, amount: float = 0.2) -> None:
         proxy = self._stage.link(link)
-        self._tell({"at": now(), "deed": Deed.FAULT, "link": link, "fault": fault, "seconds": seconds, "match": match})
+        self._record(
+            {"at": now(), "deed": Deed.FAULT, "link": link, "fault": fault, "seconds": seconds, "match": match}
+        )
         if seconds:
             order = proxy.order(fault, amount=amount)
             self._agenda.enter(seconds, 0, proxy.lift, (order,))
@@ -176,7 +178,7 @@ class Nemesis:
 
     def _step(self, seconds: float) -> None:
         file = self._stage.offset
-        self._tell({"at": now(), "deed": Deed.STEP, "seconds": seconds})
-        draft = file.with_suffix(".new")
-        draft.write_text(str(int(file.read_text()) + round(seconds * 1000)))
-        draft.replace(file)  # whoever reads it finds the old or the new one
+        self._record({"at": now(), "deed": Deed.STEP, "seconds": seconds})
+        unfinished = file.with_suffix(".new")
+        unfinished.write_text(str(int(file.read_text()) + round(seconds * 1000)))
+        unfinished.replace(file)  # a reader finds the old or the new one

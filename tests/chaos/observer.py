@@ -1,4 +1,4 @@
-"""Watches the jobs that a killed worker had in hand until each of them moves again, and that no turn ever shrinks."""
+"""Watches the jobs that a killed worker worked on until each of them moves again, and that no version ever shrinks."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Victim:
     step: str
     killed_at: int
     version: int | None = None
-    """Its turn at the kill; None until it was read (Redis may be down as well)."""
+    """Its version at the kill; None until it was read (Redis may be down as well)."""
     due: float = 0
     """When the rescue was to come, at the kill."""
     taken_up: bool = False
-    """Whether a living worker's clock has sent its step again, or the job has moved."""
+    """Whether a living worker has sent its step again, or the job has moved."""
 
 
 class Observer(threading.Thread):
@@ -43,7 +43,7 @@ class Observer(threading.Thread):
     def __init__(self, stage: Stage) -> None:
         super().__init__(name="observer", daemon=True)
         self._client = stage.client
-        self._tell = stage.record("moves")
+        self._record = stage.record("moves")
         self._victims: list[Victim] = []
         self._turns: dict[str, int] = {}
         self._lock = threading.Lock()
@@ -92,32 +92,32 @@ class Observer(threading.Thread):
     def _judge(self, victim: Victim, job: dict[str, str | None], due: float | None, at: int) -> None:
         version = int(job["version"] or 0)
         if version < self._turns.get(victim.job, 0):
-            self._tell({"at": at, "job": victim.job, "what": "its turn has shrunk"})
+            self._record({"at": at, "job": victim.job, "what": "its version has shrunk"})
         self._turns[victim.job] = version
         if self._waits_for_nobody(job, due):
-            self._close(victim, "waited for nobody" if victim.version is None else "moved", at)
+            self._close(victim, "needed no worker" if victim.version is None else "moved", at)
         elif victim.version is None:
             victim.version, victim.due = version, due or 0
         elif version > victim.version:
             self._close(victim, "moved", at)
         elif not victim.taken_up and due is not None and due > victim.due:
             victim.taken_up = True
-            self._say(victim, "taken up", at)
+            self._log(victim, "taken up", at)
 
     @staticmethod
     def _waits_for_nobody(job: dict[str, str | None], due: float | None) -> bool:
         """At rest, held for a person, or parked in the line."""
-        told = job["notification"] != "PENDING"
+        delivered = job["notification"] != "PENDING"
         if job["state"] == "QUEUED":
             return due is not None and due >= float(job["queue_until"] or 0)
-        return told and (job["state"] in FINISHED or job["state"] == "HELD")
+        return delivered and (job["state"] in FINISHED or job["state"] == "HELD")
 
     def _close(self, victim: Victim, what: str, at: int | None = None) -> None:
         self._victims.remove(victim)
         if what == "moved" and not victim.taken_up:
-            self._say(victim, "taken up", at)
-        self._say(victim, what, at)
+            self._log(victim, "taken up", at)
+        self._log(victim, what, at)
 
-    def _say(self, victim: Victim, what: str, at: int | None) -> None:
+    def _log(self, victim: Victim, what: str, at: int | None) -> None:
         fact = {"at": at or now(), "what": what, "kill": victim.kill, "job": victim.job, "step": victim.step}
-        self._tell({**fact, "killed_at": victim.killed_at})
+        self._record({**fact, "killed_at": victim.killed_at})

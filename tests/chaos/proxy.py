@@ -1,4 +1,4 @@
-"""A TCP proxy that misbehaves when told to: between a worker and the vendor, Redis, or a webhook's receiver.
+"""A TCP proxy that misbehaves on request: between a worker and the vendor, Redis, or a webhook's receiver.
 
 It knows nothing of HTTP or of Redis' protocol: a *request* is what a client sends, and an order may be limited to
 requests that contain some bytes. All proxies of one `Proxies` live in one event loop in a thread of its own.
@@ -37,7 +37,7 @@ class Fault(StrEnum):
     LATENCY = "latency"
     """Each piece of a reply comes late."""
     REFUSE = "refuse"
-    """Nobody listens, and the connections there are break."""
+    """The port is closed, and open connections break."""
     CUT_BEFORE = "cut before the request arrives"
     CUT_AFTER = "request arrived, reply lost"
     CUT_REPLY = "cut in the middle of the reply"
@@ -52,7 +52,7 @@ class Fault(StrEnum):
 
 @dataclass
 class Order:
-    """One fault: for so many requests that contain `match`, or until it is lifted (`times` is None)."""
+    """One fault: for `times` requests that contain `match`, or until it is lifted (None)."""
 
     fault: Fault
     match: bytes = b""
@@ -65,10 +65,10 @@ class Order:
 
 
 class Proxies:
-    """The event loop of all proxies, as a context manager. `tell` hears of each request that a fault has hit."""
+    """The event loop of all proxies, as a context manager. `record` is called with each request hit by a fault."""
 
-    def __init__(self, tell: Callable[[dict[str, object]], None] = lambda _fact: None) -> None:
-        self.tell = tell
+    def __init__(self, record: Callable[[dict[str, object]], None] = lambda _fact: None) -> None:
+        self.record = record
         self._all: list[Proxy] = []
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, name="proxies", daemon=True)
@@ -144,7 +144,7 @@ class Proxy:
         """End one order; a reply that was held goes out."""
         self._proxies.wait_for(self._lift(order))
 
-    def calm(self) -> None:
+    def end_faults(self) -> None:
         """End all orders."""
         for order in list(self.orders):
             self.lift(order)
@@ -167,7 +167,7 @@ class Proxy:
         """Have it written down that a fault has met a request."""
         first = piece[:PIECE_SHOWN].split(b"\r\n")[0].decode(errors="replace") if self.name != "redis" else ""
         fact = {"at": time.time_ns() // 1_000_000, "link": self.name, "fault": order.fault, "request": first}
-        self._proxies.tell(fact)
+        self._proxies.record(fact)
 
     async def _place(self, order: Order) -> None:
         self.orders.append(order)
@@ -261,7 +261,7 @@ class _Wire:
             elif order.fault is Fault.CUT_REPLY:
                 await self._pass(piece[: len(piece) // 2])
                 return
-            elif order.fault is not Fault.HALF_CLOSE:  # there the client was told that nothing would come
+            elif order.fault is not Fault.HALF_CLOSE:  # there the client knows that nothing will come
                 await self._pass_under(order, piece)
 
     async def _pass_under(self, order: Order, piece: bytes) -> None:

@@ -16,9 +16,9 @@ class Receiver(http.server.ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, tell: Callable[[dict[str, object]], None]) -> None:
+    def __init__(self, record: Callable[[dict[str, object]], None]) -> None:
         super().__init__(("127.0.0.1", 0), _Delivery)
-        self.tell = tell
+        self.record = record
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
 
     def __enter__(self) -> Self:
@@ -44,7 +44,7 @@ class _Delivery(http.server.BaseHTTPRequestHandler):
         if len(body) < length:
             return  # half a delivery is none
         headers = {name.lower(): value for name, value in self.headers.items() if name.lower().startswith("webhook-")}
-        self.server.tell({"at": time.time_ns() // 1_000_000, "headers": headers, "body": body.decode()})
+        self.server.record({"at": time.time_ns() // 1_000_000, "headers": headers, "body": body.decode()})
         self.send_response(204)
         self.send_header("Content-Length", "0")
         self.end_headers()

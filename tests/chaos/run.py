@@ -47,10 +47,10 @@ def main() -> int:
     given = _arguments()
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     began = time.monotonic()
-    _say(f"seed {given.seed}, evidence in {folder}")
+    _print(f"seed {given.seed}, evidence in {folder}")
     verdict = ward(given, folder) if given.recovery else perform(_play(given), folder)
     text = page(verdict, _facts(given, time.monotonic() - began))
-    _say(text)
+    _print(text)
     if given.kills >= LONG and not given.recovery:
         REPORT.write_text(HEAD.format(command=_command(given)) + text)
     if verdict.clean:
@@ -89,7 +89,7 @@ def _play(given: argparse.Namespace) -> Play:
         slots=given.slots,
         rescue_after=given.rescue_after,
         # Replies to a third of the submissions take a while, so that kills fall between sending and the reply; a third
-        # of the looks are held, so that kills find jobs in hand.
+        # of the polls are held, so that kills find jobs at work.
         modes=("submit_slow_accepted=0.5@0.3", "status_held_pending=3@0.3"),
         steps=True,
     )
@@ -110,7 +110,7 @@ def _command(given: argparse.Namespace) -> str:
     return f"make chaos KILLS={given.kills} SEED={given.seed} SECONDS={given.seconds:g}"
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 

@@ -41,7 +41,7 @@ def test_nothing_is_lost_and_nothing_paid_twice_whatever_is_killed(tmp_path: Pat
     assert verdict.counts["jobs accepted"] > SHORT.temper.seconds, report
     assert verdict.recovery, report
     median = percentile(sorted(verdict.rescued), 0.5)  # None where every victim waited for a worker, or for Redis
-    assert median is None or median < 2 * SHORT.setup.rescue_after, report  # the clock may have been stepped back
+    assert median is None or median < 2 * SHORT.setup.rescue_after, report  # time may have been stepped back
 
 
 def test_the_same_seed_draws_the_same_plan() -> None:

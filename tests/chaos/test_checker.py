@@ -56,7 +56,7 @@ class Story:
         self.stored = {}
         self.deliveries = [delivery("msg_1", "swap.held")]
 
-    def told(self, folder: Path) -> Verdict:
+    def verdict_in(self, folder: Path) -> Verdict:
         """Write it down as a run does, and have it judged."""
         ledger: dict[str, Any] = {
             "chaos:job:j1": self.job,
@@ -94,9 +94,9 @@ CHANGES: dict[str, tuple[str, Callable[[Story], object]]] = {
     "two charges for one picture": ("paid twice", lambda story: story.vendor["images"][IMAGE].update(accepted=2)),
     "another picture than was sent": ("picture wrong", lambda story: story.pictures.update(v1="00")),
     "no picture": ("picture wrong", lambda story: story.stored.clear()),
-    "a picture of nobody": ("picture orphaned", lambda story: story.stored.update({"results/t/j9/0.png": b"?"})),
-    "a customer who was not told": ("webhook lost", lambda story: story.deliveries.clear()),
-    "a customer who was told something else": (
+    "a picture of no job": ("picture orphaned", lambda story: story.stored.update({"results/t/j9/0.png": b"?"})),
+    "a webhook that was not delivered": ("webhook lost", lambda story: story.deliveries.clear()),
+    "a webhook that reported something else": (
         "webhook lost",
         lambda story: story.deliveries.__setitem__(0, delivery("msg_1", "swap.failed")),
     ),
@@ -111,8 +111,11 @@ CHANGES: dict[str, tuple[str, Callable[[Story], object]]] = {
     "a counter that is wrong": ("redis", lambda story: story.counters.update(submitted=2)),
     "a job that waits in the metrics only": ("redis", lambda story: story.meter.update({"waiting:low": 1})),
     "a paid call counted twice": ("redis", lambda story: story.meter.update({"call:refused": 1})),
-    "a look that was not counted": ("redis", lambda story: story.vendor.update(polls=4)),
-    "a turn that shrank": ("redis", lambda story: story.moves.append({"job": "j1", "what": "its turn has shrunk"})),
+    "a poll that was not counted": ("redis", lambda story: story.vendor.update(polls=4)),
+    "a version that shrank": (
+        "redis",
+        lambda story: story.moves.append({"job": "j1", "what": "its version has shrunk"}),
+    ),
     "a worker that ended by itself": (
         "worker ended by itself",
         lambda story: story.acts.append({"deed": "worker ended by itself", "worker": 0, "code": 1}),
@@ -121,7 +124,7 @@ CHANGES: dict[str, tuple[str, Callable[[Story], object]]] = {
 
 
 def test_a_run_that_went_well_is_clean(tmp_path: Path) -> None:
-    verdict = Story().told(tmp_path)
+    verdict = Story().verdict_in(tmp_path)
     assert (verdict.clean, verdict.lives) == (True, [1.0])
 
 
@@ -130,14 +133,14 @@ def test_what_must_not_be_is_found(tmp_path: Path, what: str) -> None:
     kind, change = CHANGES[what]
     story = Story()
     change(story)
-    verdict = story.told(tmp_path)
+    verdict = story.verdict_in(tmp_path)
     assert verdict.number(kind) >= 1, verdict.wrong
 
 
 def test_a_webhook_that_comes_again_under_its_id_is_counted_and_forgiven(tmp_path: Path) -> None:
     story = Story()
     story.deliveries.append(delivery("msg_1"))
-    verdict = story.told(tmp_path)
+    verdict = story.verdict_in(tmp_path)
     assert (verdict.clean, verdict.counts["webhooks repeated (same id)"]) == (True, 1)
 
 
@@ -157,6 +160,6 @@ def test_a_job_is_held_only_where_a_kill_fell_between_sending_and_the_reply(
     story = Story()
     story.held()
     story.acts = acts
-    verdict = story.told(tmp_path)
+    verdict = story.verdict_in(tmp_path)
     assert verdict.number("held without need") == without_need, verdict.wrong
     assert verdict.clean is (without_need == 0), verdict.wrong

@@ -20,7 +20,7 @@ class Server:
     """Answers every request it hears with ANSWER, and keeps what it heard."""
 
     def __init__(self) -> None:
-        self.heard: list[bytes] = []
+        self.received: list[bytes] = []
         self.hears = threading.Event()
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
@@ -39,7 +39,7 @@ class Server:
         with connection:
             try:
                 while request := connection.recv(1000):
-                    self.heard.append(request)
+                    self.received.append(request)
                     self.hears.set()
                     connection.sendall(ANSWER)
             except OSError:
@@ -75,7 +75,7 @@ def client(proxy: Proxy) -> Generator[socket.socket]:
         yield connection
 
 
-def heard(client: socket.socket) -> bytes:
+def received(client: socket.socket) -> bytes:
     """All that comes until the connection ends."""
     got = b""
     try:
@@ -109,8 +109,8 @@ def test_a_connection_is_cut_where_it_was_ordered(
 ) -> None:
     proxy.order(fault, times=1)
     client.sendall(b"one")
-    assert heard(client) == comes_back
-    assert server.heard == ([b"one"] if arrives else [])
+    assert received(client) == comes_back
+    assert server.received == ([b"one"] if arrives else [])
 
 
 def test_after_a_half_close_the_request_has_arrived_and_the_client_hears_the_end(
@@ -135,7 +135,7 @@ def test_a_silent_link_passes_nothing_until_it_is_lifted(proxy: Proxy, server: S
     client.settimeout(0.2)
     with pytest.raises(TimeoutError):
         client.recv(1000)
-    assert server.heard == []
+    assert server.received == []
     proxy.lift(order)
     client.settimeout(20)
     assert exactly(client, len(ANSWER)) == ANSWER
@@ -145,14 +145,14 @@ def test_a_reply_is_held_until_it_is_released(proxy: Proxy, server: Server, clie
     order = proxy.order(Fault.HOLD, b"paid", times=1)
     client.sendall(b"a paid call")
     assert order.replied.wait(10)
-    assert server.heard == [b"a paid call"]
+    assert server.received == [b"a paid call"]
     proxy.lift(order)
     assert exactly(client, len(ANSWER)) == ANSWER
 
 
 def test_where_connections_are_refused_nobody_listens_until_it_is_lifted(proxy: Proxy, client: socket.socket) -> None:
     first, second = proxy.order(Fault.REFUSE), proxy.order(Fault.REFUSE)
-    assert heard(client) == b""
+    assert received(client) == b""
     proxy.lift(first)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", proxy.port), timeout=10)
@@ -166,8 +166,8 @@ def test_only_requests_that_match_are_hit_and_each_hit_is_written_down(
     proxy: Proxy, client: socket.socket, hits: list[dict[str, object]]
 ) -> None:
     proxy.order(Fault.CUT_AFTER, b"paid", times=1)
-    client.sendall(b"a look")
+    client.sendall(b"a poll")
     assert exactly(client, len(ANSWER)) == ANSWER
     client.sendall(b"a paid call")
-    assert heard(client) == b""
+    assert received(client) == b""
     assert [(hit["link"], hit["fault"], hit["request"]) for hit in hits] == [("vendor", Fault.CUT_AFTER, "a paid call")]

@@ -20,7 +20,7 @@ LONG_AWAY = "Trying again in 2.00 seconds"
 """What a worker says when Redis has been away for two and a half seconds: longer than twice the rescue."""
 
 
-def heard(stage: Stage, words: str) -> bool:
+def received(stage: Stage, words: str) -> bool:
     """Whether each worker has said so."""
     return all(words in actor.child.log.read_text() for actor in stage.actors)
 
@@ -49,7 +49,7 @@ def test_a_paid_call_that_was_answered_while_redis_was_away_is_not_even_held(tmp
         assert call.replied.wait(30)
         stage.valkey.kill()
         stage.link("vendor").lift(call)
-        waited_for(lambda: heard(stage, LONG_AWAY))
+        waited_for(lambda: received(stage, LONG_AWAY))
         stage.valkey.start()
         waited_for(lambda: "submitted" in events(stage))
         assert "held" not in events(stage)

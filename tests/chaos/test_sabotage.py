@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chaos.gather import settle
-from chaos.nemesis import LOOK, SUBMISSION
+from chaos.nemesis import POLL, SUBMISSION
 from chaos.proxy import Fault
 from chaos.scenes import an_actor, job_of, judged, killed, one_job
 from support.servers import waited_for
@@ -29,8 +29,8 @@ def test_a_worker_that_was_stopped_too_long_pays_again_only_without_fencing(
     breaker = tmp_path / "breaker"
     os.mkfifo(breaker)
     with one_job(tmp_path) as stage:
-        first = an_actor(stage, 0, CHAOS_GATE=str(breaker), **sabotaged(protection))
-        with breaker.open("wb"):  # opens when the worker has the job in hand and its attempt is not written yet
+        first = an_actor(stage, 0, CHAOS_BARRIER=str(breaker), **sabotaged(protection))
+        with breaker.open("wb"):  # opens when the worker has leased the job and its attempt is not written yet
             first.signal(signal.SIGSTOP)
             an_actor(stage, 1, **sabotaged(protection))
             settle(stage, [job_of(stage)], seconds=30)
@@ -46,9 +46,9 @@ def test_a_job_in_a_killed_workers_hands_is_lost_only_without_rescue(
     tmp_path: Path, protection: str, lost: int
 ) -> None:
     with one_job(tmp_path) as stage:
-        look = stage.link("vendor").order(Fault.HOLD, LOOK, times=1)
+        held_order = stage.link("vendor").order(Fault.HOLD, POLL, times=1)
         first = an_actor(stage, 0, **sabotaged(protection))
-        assert look.replied.wait(30)
+        assert held_order.replied.wait(30)
         killed(stage, first)
         an_actor(stage, 1, **sabotaged(protection))
         verdict = judged(stage)

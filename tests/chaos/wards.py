@@ -1,4 +1,4 @@
-"""How long do the jobs of a killed worker stand still? Kills far apart, with a worker that holds many jobs in hand."""
+"""How long do the jobs of a killed worker stand still? Kills far apart, with a worker that works on many jobs."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SLOTS = 24
-"""Jobs in hand at a kill, over all workers: more than one worker's sixteen threads."""
+"""Jobs at work at a kill, over all workers: more than one worker's sixteen threads."""
 APART = 1.7
-"""Kills come so many times the rescue apart: everything has moved on by then."""
+"""Kills are this times the rescue apart: everything has moved on by then."""
 
 
 def ward(given: argparse.Namespace, folder: Path) -> Verdict:
-    """Kill the workers in turn. The vendor holds status calls, so that every running job is in somebody's hands."""
+    """Kill the workers in turn. The vendor holds status calls, so that every running job is at work in a thread."""
     setup = Setup(
         seed=given.seed,
         workers=given.workers,
@@ -34,7 +34,7 @@ def ward(given: argparse.Namespace, folder: Path) -> Verdict:
         modes=("status_held",),
     )
     with Stage(folder, setup) as stage:
-        observer, load, tell = Observer(stage), Load(stage, every=0.4), stage.record("acts")
+        observer, load, record_act = Observer(stage), Load(stage, every=0.4), stage.record("acts")
         for actor in stage.actors:
             actor.start()
         observer.start()
@@ -44,7 +44,7 @@ def ward(given: argparse.Namespace, folder: Path) -> Verdict:
             pause.wait(given.rescue_after * APART)
             actor = stage.actors[kill % len(stage.actors)]
             at, tasks = now(), actor.kill()
-            tell({"at": at, "deed": Deed.KILL, "kill": kill, "workers": [actor.number], "in_hand": tasks})
+            record_act({"at": at, "deed": Deed.KILL, "kill": kill, "workers": [actor.number], "in_hand": tasks})
             observer.killed(kill, at, tasks)
             pause.wait(DOWN)
             actor.start()

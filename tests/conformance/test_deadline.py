@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from support.raw_server import Caller, RawServer, deaf_port, free_port, reply, server_tls
+from support.raw_server import Caller, RawServer, free_port, reply, server_tls, unreachable_port
 from swapline_workers.adapters.http.deadline import Deadline, DeadlineAdapter, DeadlineExceeded, Stage, limit
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _drip_header(caller: Caller) -> None:
 
 def _drip_body(caller: Caller) -> None:
     caller.read_request()
-    caller.say(b"HTTP/1.1 200 OK\r\n\r\n")
+    caller.send(b"HTTP/1.1 200 OK\r\n\r\n")
     caller.drip(b"x" * 2000)
 
 
@@ -89,7 +89,7 @@ def test_a_header_that_was_cut_off_looks_like_a_good_reply_and_only_the_deadline
 def test_a_connection_that_was_kept_alive_comes_under_the_next_deadline(session: requests.Session) -> None:
     def first_well_then_slowly(caller: Caller) -> None:
         caller.read_request()
-        caller.say(reply(b"{}"))
+        caller.send(reply(b"{}"))
         _drip_header(caller)
 
     with RawServer(first_well_then_slowly) as server:
@@ -103,7 +103,7 @@ def test_a_connection_that_was_kept_alive_comes_under_the_next_deadline(session:
 def test_a_deadline_that_has_ended_leaves_the_kept_connection_alone(session: requests.Session) -> None:
     def well_for_ever(caller: Caller) -> None:
         while caller.read_request():
-            caller.say(reply(b"{}"))
+            caller.send(reply(b"{}"))
 
     with RawServer(well_for_ever) as server:
         with limit(SHORT) as deadline:
@@ -116,7 +116,7 @@ def test_a_deadline_that_has_ended_leaves_the_kept_connection_alone(session: req
 
 
 def test_connecting_is_bounded(session: requests.Session) -> None:
-    with deaf_port() as port:
+    with unreachable_port() as port:
         deadline = _ends_soon(session, f"http://127.0.0.1:{port}")
     assert deadline.stage is Stage.CONNECTING
 
@@ -129,7 +129,7 @@ def test_a_tls_handshake_that_never_ends_is_cut_and_nothing_was_sent(session: re
 
 
 def test_every_address_of_a_name_is_tried(session: requests.Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    with RawServer(lambda caller: caller.say(reply(caller.read_request()[:4]))) as server:
+    with RawServer(lambda caller: caller.send(reply(caller.read_request()[:4]))) as server:
         answers = [
             (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in (free_port(), server.port)
         ]
@@ -162,7 +162,7 @@ def test_a_lost_reply_is_not_asked_for_again(session: requests.Session) -> None:
 
 
 def test_without_a_deadline_the_adapter_is_an_ordinary_one(session: requests.Session) -> None:
-    with RawServer(lambda caller: caller.say(reply(caller.read_request()[:4]))) as server:
+    with RawServer(lambda caller: caller.send(reply(caller.read_request()[:4]))) as server:
         assert session.post(server.url, data=b"{}", timeout=PATIENT).content == b"POST"
 
 
@@ -195,10 +195,10 @@ def test_a_descriptor_number_that_was_given_to_somebody_else_is_not_hit() -> Non
     ours, theirs = socket.socketpair()
     number = ours.fileno()
     deadline.watch(ours)
-    spare, other = socket.socketpair()
-    with theirs, spare, other:
+    unused, other = socket.socketpair()
+    with theirs, unused, other:
         ours.close()
-        stranger = socket.socket(fileno=socket.dup(spare.fileno()))
+        stranger = socket.socket(fileno=socket.dup(unused.fileno()))
         with stranger:
             assert stranger.fileno() == number
             deadline.fire()

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from support.connect_proxy import ESTABLISHED, ConnectProxy
 from support.deliveries import EVENT
 from support.raw_server import Caller, RawServer, free_port, reply, server_tls
-from support.vendors import IMAGE, KEY, PICTURE, V6, client, completed, everything_told, spec
+from support.vendors import IMAGE, KEY, PICTURE, V6, all_texts, client, completed, spec
 from swapline_producer.webhooks.signing import new_secret
 from swapline_workers.adapters.http import public_addresses
 from swapline_workers.adapters.http.deadline import DeadlineHTTPSConnection
@@ -64,7 +64,7 @@ def through(proxy: ConnectProxy, server: RawServer, tls: tuple[Any, Path], **mor
 def always(answer: bytes) -> Callable[[Caller], None]:
     def script(caller: Caller) -> None:
         while caller.read_request():
-            caller.say(answer)
+            caller.send(answer)
 
     return script
 
@@ -100,7 +100,7 @@ def test_polls_share_one_tunnel_and_pass_over_interim_replies(proxy: ConnectProx
 
 
 @pytest.mark.parametrize("bad", BAD_REPLIES)
-def test_a_tunnel_that_is_refused_sent_nothing_and_says_why(bad: str, proxy: ConnectProxy, tls: Any) -> None:
+def test_a_tunnel_that_is_refused_sent_nothing_and_reports_why(bad: str, proxy: ConnectProxy, tls: Any) -> None:
     proxy.refusal, words = BAD_REPLIES[bad]
     with RawServer(always(ACCEPTED), tls[0]) as server:
         vendor = through(proxy, server, tls)
@@ -109,7 +109,7 @@ def test_a_tunnel_that_is_refused_sent_nothing_and_says_why(bad: str, proxy: Con
         with pytest.raises(NotSent, match=words), vendor.poll("job-abc-123", V6):
             pass
     assert f"the proxy 127.0.0.1:{proxy.port}" in str(submitting.value)
-    assert PASSWORD not in everything_told(submitting.value)
+    assert PASSWORD not in all_texts(submitting.value)
     assert (len(proxy.requests), server.calls) == (2, 0)
 
 

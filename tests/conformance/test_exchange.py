@@ -32,12 +32,12 @@ def session() -> Iterator[requests.Session]:
         yield one
 
 
-def _told(answer: bytes, *, times: int = 1) -> Callable[[Caller], None]:
+def _answers(answer: bytes, *, times: int = 1) -> Callable[[Caller], None]:
     def script(caller: Caller) -> None:
         for _ in range(times):
             if not caller.read_request():
                 return
-            caller.say(answer)
+            caller.send(answer)
 
     return script
 
@@ -59,7 +59,7 @@ def test_a_request_is_the_one_that_the_library_would_send(
     def note(caller: Caller) -> None:
         while request := caller.read_request():
             seen.append(request)
-            caller.say(reply(b""))
+            caller.send(reply(b""))
 
     with RawServer(note) as server:
         for _ in range(2):
@@ -69,7 +69,7 @@ def test_a_request_is_the_one_that_the_library_would_send(
     assert _fields(seen[0]) == _fields(seen[1])
 
 
-SAID = {
+REPLIES = {
     "plain": reply(b"hello"),
     "empty": reply(b""),
     "no content": b"HTTP/1.1 204 No Content\r\n\r\n",
@@ -86,17 +86,17 @@ SAID = {
 }
 
 
-@pytest.mark.parametrize("name", SAID)
+@pytest.mark.parametrize("name", REPLIES)
 @pytest.mark.parametrize("pause", [False, True])
 def test_a_reply_is_the_one_that_the_library_would_give(
     session: requests.Session, monkeypatch: pytest.MonkeyPatch, name: str, *, pause: bool
 ) -> None:
     def script(caller: Caller) -> None:
         caller.read_request()
-        at = len(SAID[name]) // 2 if pause else 0
-        caller.say(SAID[name][:at])
+        at = len(REPLIES[name]) // 2 if pause else 0
+        caller.send(REPLIES[name][:at])
         caller.hold(0.02 * pause)
-        caller.say(SAID[name][at:])
+        caller.send(REPLIES[name][at:])
 
     found: list[tuple[Any, ...]] = []
     with RawServer(script) as server:
@@ -125,7 +125,7 @@ def test_a_broken_reply_is_the_error_that_the_library_would_raise(
     session: requests.Session, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     found: list[type[BaseException]] = []
-    with RawServer(_told(BROKEN[name])) as server:
+    with RawServer(_answers(BROKEN[name])) as server:
         for _ in range(2):
             with limit(10), pytest.raises(requests.RequestException) as error:
                 _ = post(session, server.url, data=b"{}", timeout=PATIENT).content
@@ -143,9 +143,9 @@ def test_a_reply_in_pieces_is_whole(session: requests.Session) -> None:
     def piecewise(caller: Caller) -> None:
         for at in cuts:
             caller.read_request()
-            caller.say(whole[:at])
+            caller.send(whole[:at])
             caller.hold(0.002)
-            caller.say(whole[at:])
+            caller.send(whole[at:])
 
     with RawServer(piecewise) as server:
         for _ in cuts:
@@ -156,7 +156,7 @@ def test_a_reply_in_pieces_is_whole(session: requests.Session) -> None:
 
 def test_who_says_more_than_he_promised_is_not_asked_again_on_that_connection(session: requests.Session) -> None:
     forged = reply(b"ok") + reply(b"forged")
-    with RawServer(_told(forged, times=2)) as server:
+    with RawServer(_answers(forged, times=2)) as server:
         for _ in range(2):
             with limit(10):
                 assert post(session, server.url, timeout=PATIENT).content == b"ok"
@@ -164,7 +164,7 @@ def test_who_says_more_than_he_promised_is_not_asked_again_on_that_connection(se
 
 
 def test_a_reply_left_half_read_takes_its_connection_with_it(session: requests.Session) -> None:
-    with RawServer(_told(reply(MEGABYTES), times=2)) as server:
+    with RawServer(_answers(reply(MEGABYTES), times=2)) as server:
         for _ in range(2):
             with limit(10):
                 got = post(session, server.url, timeout=PATIENT)
@@ -177,7 +177,7 @@ def test_a_reply_left_half_read_takes_its_connection_with_it(session: requests.S
 @pytest.mark.parametrize("tls", [False, True])
 def test_megabytes_come_and_go_on_one_connection(session: requests.Session, tmp_path: Path, *, tls: bool) -> None:
     context, trusted = server_tls(tmp_path)
-    with RawServer(_told(reply(MEGABYTES), times=3), context if tls else None) as server:
+    with RawServer(_answers(reply(MEGABYTES), times=3), context if tls else None) as server:
         session.verify = str(trusted)
         for _ in range(3):
             with limit(10):
@@ -197,7 +197,7 @@ def test_a_reader_of_megabytes_is_woken_by_its_deadline(session: requests.Sessio
 
     def script(caller: Caller) -> None:
         caller.read_request()
-        caller.say(cut)
+        caller.send(cut)
         caller.hold()
 
     began = time.monotonic()
@@ -215,7 +215,7 @@ def test_the_pool_of_one_origin_is_not_the_pool_of_another(session: requests.Ses
         def script(caller: Caller) -> None:
             while caller.read_request():
                 seen.append(name)
-                caller.say(reply(b""))
+                caller.send(reply(b""))
 
         return script
 
@@ -233,10 +233,10 @@ def test_the_pool_of_one_origin_is_not_the_pool_of_another(session: requests.Ses
     assert seen == ["one", "two", "one", "tls", "two", "tls", "two"]
 
 
-def test_sixteen_threads_do_not_hear_each_others_replies() -> None:
+def test_sixteen_threads_do_not_receive_each_others_replies() -> None:
     def echo(caller: Caller) -> None:
         while request := caller.read_request():
-            caller.say(reply(request.partition(b"\r\n\r\n")[2] * 1000))
+            caller.send(reply(request.partition(b"\r\n\r\n")[2] * 1000))
 
     wrong: list[bytes] = []
 

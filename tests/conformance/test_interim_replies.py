@@ -44,21 +44,21 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\
 
 
 def _together(caller: Caller, interim: bytes, final: bytes) -> None:
-    caller.say(interim + final)
+    caller.send(interim + final)
 
 
 def _apart(caller: Caller, interim: bytes, final: bytes) -> None:
     for line in interim.splitlines(keepends=True):
-        caller.say(line)
+        caller.send(line)
         caller.hold(0.01)
-    caller.say(final)
+    caller.send(final)
 
 
 def _torn(caller: Caller, interim: bytes, final: bytes) -> None:
     """The cut falls into the interim reply, and the final one comes with its end."""
-    caller.say(interim[:12])
+    caller.send(interim[:12])
     caller.hold(0.02)
-    caller.say(interim[12:] + final)
+    caller.send(interim[12:] + final)
 
 
 WAYS = [_together, _apart, _torn]
@@ -77,7 +77,7 @@ def _answers(way: Callable[[Caller, bytes, bytes], None], interim: bytes, *final
 def _always(answer: bytes) -> Callable[[Caller], None]:
     def script(caller: Caller) -> None:
         while caller.read_request():
-            caller.say(answer)
+            caller.send(answer)
 
     return script
 
@@ -110,10 +110,10 @@ def test_polls_have_the_final_replies_each_its_own_on_one_connection(
     with RawServer(_answers(way, INTERIM[name], PENDING, DONE, PENDING)) as server:
         vendor, seen = client(server.url), []
         for _ in range(3):
-            with vendor.poll("job-abc-123", V6) as look:
-                seen.append(look.status)
-                if look.status == "COMPLETED":
-                    assert look.pictures() == [PICTURE]
+            with vendor.poll("job-abc-123", V6) as status_reply:
+                seen.append(status_reply.status)
+                if status_reply.status == "COMPLETED":
+                    assert status_reply.pictures() == [PICTURE]
         assert seen == ["IN_PROGRESS", "COMPLETED", "IN_PROGRESS"]
         assert server.calls == 1
 
@@ -160,9 +160,9 @@ def test_more_interim_replies_than_anybody_sends_are_an_error_and_take_the_conne
 def test_as_many_as_the_limit_are_passed_over() -> None:
     with (
         RawServer(_answers(_together, PROCESSING * INTERIM_LIMIT, PENDING)) as server,
-        client(server.url).poll("job-abc-123", V6) as look,
+        client(server.url).poll("job-abc-123", V6) as status_reply,
     ):
-        assert look.status == "IN_PROGRESS"
+        assert status_reply.status == "IN_PROGRESS"
 
 
 def test_an_interim_reply_without_end_is_given_up() -> None:
@@ -175,7 +175,7 @@ def test_interim_replies_do_not_put_the_deadline_off() -> None:
     def keeps_saying_so(caller: Caller) -> None:
         caller.read_request()
         while True:
-            caller.say(PROCESSING)
+            caller.send(PROCESSING)
             caller.hold(0.05)
 
     with RawServer(keeps_saying_so) as server, pytest.raises(Unclear, match="did not answer within"):
@@ -234,21 +234,21 @@ def test_what_nobody_asked_for_is_not_the_next_reply(
 
 
 def test_a_second_reply_that_comes_later_is_not_the_next_reply(session: requests.Session) -> None:
-    heard, said_again = threading.Semaphore(0), threading.Semaphore(0)
+    received, sent_again = threading.Semaphore(0), threading.Semaphore(0)
 
     def says_it_twice(caller: Caller) -> None:
         while caller.read_request():
-            caller.say(reply(b"ok"))
-            heard.acquire()
-            caller.say(reply(b"forged"))
-            said_again.release()
+            caller.send(reply(b"ok"))
+            received.acquire()
+            caller.send(reply(b"forged"))
+            sent_again.release()
 
     with RawServer(says_it_twice) as server:
         for call in range(1, 4):
             with limit(10):
                 assert post(session, server.url, timeout=PATIENT).content == b"ok"
-            heard.release()
-            said_again.acquire()
+            received.release()
+            sent_again.acquire()
             assert server.calls == call
 
 

@@ -1,4 +1,4 @@
-"""A bucket or container that is not there is told by every call, whatever the kind of store."""
+"""A bucket or container that is not there is reported by every call, whatever the kind of store."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def without_place(scheme: str) -> Callable[[Caller], None]:
     def script(caller: Caller) -> None:
         while request := caller.read_request():
             if b"comp=batch" in request:
-                caller.say(_batch(request))
+                caller.send(_batch(request))
             else:
-                caller.say(without if request.startswith(b"HEAD") else with_body)
+                caller.send(without if request.startswith(b"HEAD") else with_body)
 
     return script
 
@@ -82,19 +82,19 @@ def enter(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("scheme", PLACES)
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_a_place_that_is_not_there_is_told_by_every_call(
+def test_a_place_that_is_not_there_is_reported_by_every_call(
     scheme: str, call: Callable[[Storage], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with RawServer(without_place(scheme)) as server:
         enter(server.url, monkeypatch)
         storage = open_storage(f"{scheme}://place/some/prefix", timeout=5)
-        with pytest.raises(StorageUnavailable, match=rf"{scheme}://place/some/prefix.* SWAPLINE_STORAGE_URL") as told:
+        with pytest.raises(StorageUnavailable, match=rf"{scheme}://place/some/prefix.* SWAPLINE_STORAGE_URL") as error:
             call(storage)
-    assert str(told.value).startswith("There is no ")
+    assert str(error.value).startswith("There is no ")
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_a_bucket_that_a_real_server_does_not_have_is_told_by_every_call(
+def test_a_bucket_that_a_real_server_does_not_have_is_reported_by_every_call(
     call: Callable[[Storage], object], s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     s3_server.enter(monkeypatch)

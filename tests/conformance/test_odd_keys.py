@@ -1,4 +1,4 @@
-"""Names in a bucket that can be no key of ours hide no other, are given to nobody, and are named to who asks."""
+"""Names in a bucket that can be no key of ours hide no other, are never listed, and are named on request."""
 
 from __future__ import annotations
 
@@ -101,10 +101,12 @@ def refuse(*_: object, **__: object) -> None:
     raise InvalidPathError('Encountered object with invalid path: Path "a//b" contained empty path segment')
 
 
-def test_where_a_page_cannot_be_read_otherwise_the_name_that_hides_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_a_page_cannot_be_read_otherwise_the_name_that_hides_it_is_reported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def script(caller: Caller) -> None:
         while caller.read_request():
-            caller.say(AZURE_PAGE)
+            caller.send(AZURE_PAGE)
 
     with RawServer(script) as server:
         monkeypatch.setenv("AZURE_STORAGE_ENDPOINT", server.url)

@@ -116,7 +116,7 @@ def test_without_the_extra_a_sentence_names_it(monkeypatch: pytest.MonkeyPatch) 
         read(b"\0\0\0\x14ftypheic" + bytes(64), Preparation())
     with pytest.raises(ImageError, match=r"turned upright first: install swapline-producer\[pictures\]"):
         read(SIDEWAYS)
-    found = read(SIDEWAYS, Preparation())  # nobody asked: it goes as it did, but for its place
+    found = read(SIDEWAYS, Preparation())  # not requested: it goes as it did, but for its place
     assert found.made_of is not None
     assert found.made_of.done == (Done.PLACE_REMOVED,)
 

@@ -216,12 +216,12 @@ def test_a_job_that_fails_has_a_code(services: WorkerServices) -> None:
     assert (job.state, job.failure_code, job.images) == (State.FAILED, FailureCode.VENDOR_FAILED, ())
 
 
-def test_a_job_that_is_not_there_is_said(services: WorkerServices) -> None:
+def test_a_job_that_is_not_there_is_reported(services: WorkerServices) -> None:
     asked: list[Any] = [services.producer.get, services.producer.wait, services.producer.cancel]
     asked.append(lambda job_id: services.producer.wait_many([job_id]))
     for ask in asked:
-        with pytest.raises(JobNotFound, match="no job 'nobody'"):
-            ask("nobody")
+        with pytest.raises(JobNotFound, match="no job 'missing'"):
+            ask("missing")
 
 
 def test_waiting_ends_when_the_job_does(services: WorkerServices) -> None:
@@ -246,7 +246,7 @@ def test_waiting_for_many_gives_each_as_it_ends_and_all_in_order(services: Worke
     assert [job.job_id for job in services.producer.wait_many([c, a, b])] == [c, a, b]
 
 
-def test_time_that_is_over_is_said_and_stops_no_job(services: WorkerServices) -> None:
+def test_time_that_is_over_is_reported_and_stops_no_job(services: WorkerServices) -> None:
     job_id = services.producer.enqueue(swap()).job_id
     with pytest.raises(TimeoutError, match="it goes on"):
         services.producer.wait(job_id, timeout=0.05)
@@ -257,8 +257,8 @@ def test_time_that_is_over_is_said_and_stops_no_job(services: WorkerServices) ->
 def test_a_queued_job_is_canceled_at_once_and_not_charged(services: WorkerServices) -> None:
     job_id = services.producer.enqueue(swap()).job_id
     for _ in range(2):
-        told = services.producer.cancel(job_id)
-        assert (told.done, told.charged, told.job.state) == (True, False, State.CANCELED)
+        cancellation = services.producer.cancel(job_id)
+        assert (cancellation.done, cancellation.charged, cancellation.job.state) == (True, False, State.CANCELED)
     assert services.producer.get(job_id).failure_code is FailureCode.CANCELED
 
 
@@ -268,8 +268,8 @@ def test_a_job_at_the_vendor_ends_canceled_when_the_vendor_is_done(
 ) -> None:
     job_id = services.producer.enqueue(swap()).job_id
     services.start(job_id)
-    told = services.producer.cancel(job_id, keep_result=keep_result)
-    assert (told.done, told.charged, told.job.state) == (False, True, State.RUNNING)
+    cancellation = services.producer.cancel(job_id, keep_result=keep_result)
+    assert (cancellation.done, cancellation.charged, cancellation.job.state) == (False, True, State.RUNNING)
     assert services.producer.get(job_id).canceling is (Canceling.KEEP if keep_result else Canceling.DROP)
     services.succeed(job_id)
     job = services.producer.wait(job_id, timeout=30)

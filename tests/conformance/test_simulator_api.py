@@ -56,19 +56,19 @@ def test_a_submission_is_answered_with_an_id_and_in_queue_in_the_order_of_the_pa
 
 
 @pytest.mark.swapline_simulator(service_time=NEVER)
-def test_a_job_that_is_not_done_is_told_at_once(caller: Caller) -> None:
+def test_a_job_that_is_not_done_is_reported_at_once(caller: Caller) -> None:
     job = caller.accepted()
     assert caller.poll(job).json() == {"id": job, "status": "IN_QUEUE"}
 
 
-def test_a_completed_job_is_told_in_the_order_of_the_page(caller: Caller) -> None:
+def test_a_completed_job_is_reported_in_the_order_of_the_page(caller: Caller) -> None:
     job = caller.accepted()
     reply = caller.wait(job)
     assert reply.text.startswith(f'{{"id":"{job}","status":"COMPLETED","output":{{"images":["iVBORw0KGgo')
     assert reply.text.endswith('"]}}')
 
 
-def test_a_result_is_the_same_at_every_look(caller: Caller) -> None:
+def test_a_result_is_the_same_at_every_poll(caller: Caller) -> None:
     job = caller.accepted()
     assert caller.wait(job).content == caller.poll(job).content
 
@@ -79,9 +79,9 @@ def test_a_full_result_has_megabytes(caller: Caller) -> None:
 
 
 @pytest.mark.swapline_simulator(fail_rate=1)
-def test_a_failed_job_is_told_without_output(caller: Caller) -> None:
-    said = caller.wait(caller.accepted()).json()
-    assert (said["status"], "output" in said) == ("FAILED", False)
+def test_a_failed_job_is_reported_without_output(caller: Caller) -> None:
+    body = caller.wait(caller.accepted()).json()
+    assert (body["status"], "output" in body) == ("FAILED", False)
 
 
 @pytest.mark.parametrize(("mine", "other"), [("v6", "v5"), ("v5", "v6")])
@@ -127,7 +127,7 @@ def test_a_body_larger_than_the_host_takes_is_refused(caller: Caller) -> None:
 
 @pytest.mark.parametrize("path", ["run/face_swap", "status/job-1"])
 @pytest.mark.parametrize("headers", [{}, {"X-API-Key": "wrong"}, {"X-API-Key": "ké"}, {"Authorization": "sim-key"}])
-def test_without_the_right_key_nothing_is_told(
+def test_without_the_right_key_nothing_is_reported(
     swapline_simulator: Simulator, path: str, headers: dict[str, str]
 ) -> None:
     encoded = {name: value.encode() for name, value in headers.items()}

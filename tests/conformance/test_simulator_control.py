@@ -115,11 +115,11 @@ def test_a_reset_lets_held_calls_go(caller: Caller) -> None:
     job = caller.accepted()
     caller.vendor.control.set_mode(Mode.STATUS_HELD)
     with ThreadPoolExecutor() as pool:
-        look = pool.submit(caller.poll, job)
+        held_poll = pool.submit(caller.poll, job)
         while caller.vendor.control.report().polls == 0:
             pass  # the report is the signal that the call has come in
         caller.vendor.control.reset()
-        assert look.result(timeout=30).json() == {"id": job, "status": "IN_QUEUE"}
+        assert held_poll.result(timeout=30).json() == {"id": job, "status": "IN_QUEUE"}
 
 
 @pytest.mark.swapline_simulator(service_time=NEVER, cap=2, over_cap="queue")
@@ -127,11 +127,11 @@ def test_finish_ends_the_jobs_that_run_and_lets_their_held_calls_go(caller: Call
     first, second, third = (caller.accepted() for _ in range(3))
     caller.vendor.control.set_mode(Mode.STATUS_HELD)
     with ThreadPoolExecutor() as pool:
-        look = pool.submit(caller.poll, first)
+        held_poll = pool.submit(caller.poll, first)
         while caller.vendor.control.report().polls == 0:
             pass  # the report is the signal that the call has come in
         caller.vendor.control.finish()
-        assert look.result(timeout=30).json()["status"] == "COMPLETED"
+        assert held_poll.result(timeout=30).json()["status"] == "COMPLETED"
     caller.vendor.control.clear_modes()
     assert caller.poll(second).json()["status"] == "COMPLETED"
     assert caller.poll(third).json() == {"id": third, "status": "IN_QUEUE"}
@@ -139,7 +139,7 @@ def test_finish_ends_the_jobs_that_run_and_lets_their_held_calls_go(caller: Call
     assert caller.poll(third).json()["status"] == "COMPLETED"
 
 
-def test_calm_ends_all_misbehaviour(caller: Caller) -> None:
+def test_ending_the_faults_ends_all_misbehaviour(caller: Caller) -> None:
     caller.vendor.control.change(mode=["submit_500", "status_500", "result_missing"])
     caller.vendor.control.clear_modes()
     assert "output" in caller.wait(caller.accepted()).json()
@@ -216,12 +216,12 @@ def test_a_signal_stops_the_program_quietly_even_while_a_call_is_held(tmp_path: 
         body = {"base64": TEXT, "gender": 1, "filter_id": 12}
         key = {"X-API-Key": "sim-key"}
         job = requests.post(f"{url}/v6/run/face_swap", json=body, headers=key, timeout=30).json()["id"]
-        look = pool.submit(requests.post, f"{url}/v6/status/{job}", headers=key, timeout=30)
+        held_poll = pool.submit(requests.post, f"{url}/v6/status/{job}", headers=key, timeout=30)
         while Control(url).report().polls == 0:
             pass  # the report is the signal that the call has come in
         process.send_signal(number)
         assert process.wait(timeout=10) == 0
-        assert isinstance(look.exception(timeout=30), requests.ConnectionError)
+        assert isinstance(held_poll.exception(timeout=30), requests.ConnectionError)
         assert process.stderr is not None
         assert process.stderr.read() == ""
         assert not (tmp_path / "ready.json").exists()

@@ -57,7 +57,7 @@ def test_a_submission_is_answered_with_the_number_of_its_mode(caller: Caller, mo
 
 
 @pytest.mark.parametrize("mode", [Mode.SUBMIT_CLOSED, Mode.SUBMIT_CLOSED_ACCEPTED, Mode.SUBMIT_CUT_ACCEPTED])
-def test_a_submission_may_hear_nothing_or_half(caller: Caller, mode: Mode) -> None:
+def test_a_submission_may_receive_nothing_or_half(caller: Caller, mode: Mode) -> None:
     caller.vendor.control.set_mode(mode)
     with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
         caller.submit()
@@ -103,21 +103,21 @@ def test_retry_after_comes_in_seconds_as_a_date_or_not_at_all(caller: Caller, st
 
 
 @pytest.mark.parametrize("mode", [mode for mode in Mode if mode.stage is Stage.STATUS and mode.kind[:3] in GATEWAY])
-def test_a_look_is_answered_with_the_number_of_its_mode(caller: Caller, mode: Mode) -> None:
+def test_a_poll_is_answered_with_the_number_of_its_mode(caller: Caller, mode: Mode) -> None:
     job = caller.accepted()
     caller.vendor.control.set_mode(mode)
     assert caller.poll(job).status_code == int(mode.kind[:3])
 
 
 @pytest.mark.parametrize("mode", [Mode.STATUS_504, Mode.STATUS_524, Mode.STATUS_NOT_JSON])
-def test_a_look_may_be_answered_with_a_page(caller: Caller, mode: Mode) -> None:
+def test_a_poll_may_be_answered_with_a_page(caller: Caller, mode: Mode) -> None:
     job = caller.accepted()
     caller.vendor.control.set_mode(mode)
     assert caller.poll(job).headers["Content-Type"] == "text/html"
 
 
 @pytest.mark.swapline_simulator(service_time="fixed:0.4")
-def test_a_look_may_be_held_until_the_job_is_done(caller: Caller) -> None:
+def test_a_poll_may_be_held_until_the_job_is_done(caller: Caller) -> None:
     job = caller.accepted()
     caller.vendor.control.set_mode(Mode.STATUS_HELD)
     reply = caller.poll(job)
@@ -130,14 +130,14 @@ def test_a_look_may_be_held_until_the_job_is_done(caller: Caller) -> None:
 
 
 @pytest.mark.swapline_simulator(service_time=NEVER, cap=0, over_cap="queue")
-def test_a_held_look_ends_when_a_job_that_had_to_queue_is_done(caller: Caller) -> None:
+def test_a_held_poll_ends_when_a_job_that_had_to_queue_is_done(caller: Caller) -> None:
     job = caller.accepted()
     caller.vendor.control.change(cap=1, service_time="fixed:0.05", mode="status_held_pending=0.1")
     assert caller.poll(job).json()["status"] == "IN_QUEUE"  # it keeps the service time it was given
 
 
 @pytest.mark.swapline_simulator(service_time=NEVER)
-def test_a_look_may_be_held_for_a_time_and_then_not_be_terminal(caller: Caller) -> None:
+def test_a_poll_may_be_held_for_a_time_and_then_not_be_terminal(caller: Caller) -> None:
     job = caller.accepted()
     caller.vendor.control.set_mode(Mode.STATUS_HELD_PENDING, amount=0.3)
     reply = caller.poll(job)
@@ -146,7 +146,7 @@ def test_a_look_may_be_held_for_a_time_and_then_not_be_terminal(caller: Caller) 
 
 
 @pytest.mark.swapline_simulator(service_time=NEVER)
-def test_a_look_may_be_held_and_then_cut(caller: Caller) -> None:
+def test_a_poll_may_be_held_and_then_cut(caller: Caller) -> None:
     job = caller.accepted()
     caller.vendor.control.set_mode(Mode.STATUS_HELD_CUT, amount=0.1)
     with pytest.raises(requests.ConnectionError, match="without response"):
@@ -154,14 +154,14 @@ def test_a_look_may_be_held_and_then_cut(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize("mode", [Mode.STATUS_HELD_PENDING, Mode.STATUS_HELD_CUT])
-def test_a_look_that_would_be_held_is_answered_when_the_job_is_done_in_time(caller: Caller, mode: Mode) -> None:
+def test_a_poll_that_would_be_held_is_answered_when_the_job_is_done_in_time(caller: Caller, mode: Mode) -> None:
     job = caller.accepted()
     caller.vendor.control.set_mode(mode, amount=60)
     assert caller.poll(job).json()["status"] == "COMPLETED"
 
 
 @pytest.mark.parametrize("mode", [Mode.STATUS_CLOSED, Mode.STATUS_CUT])
-def test_a_look_may_hear_nothing_or_half(caller: Caller, mode: Mode) -> None:
+def test_a_poll_may_receive_nothing_or_half(caller: Caller, mode: Mode) -> None:
     job = caller.accepted()
     caller.vendor.control.set_mode(mode)
     with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
@@ -209,8 +209,8 @@ def test_a_result_is_forgotten_when_its_time_is_over(caller: Caller) -> None:
 @pytest.mark.parametrize("mode", sorted(ENDINGS))
 def test_a_job_may_end_without_a_picture(caller: Caller, mode: Mode) -> None:
     caller.vendor.control.set_mode(mode)
-    said = caller.wait(caller.accepted()).json()
-    assert (said["status"], "output" in said) == (ENDINGS[mode].value, False)
+    body = caller.wait(caller.accepted()).json()
+    assert (body["status"], "output" in body) == (ENDINGS[mode].value, False)
 
 
 @pytest.mark.parametrize("mode", [Mode.RESULT_CUT_PNG, Mode.RESULT_CORRUPT_PNG, Mode.RESULT_JPEG, Mode.RESULT_HTML])

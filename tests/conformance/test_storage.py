@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from support.raw_server import Caller, RawServer, deaf_port, free_port, reply
+from support.raw_server import Caller, RawServer, free_port, reply, unreachable_port
 from support.s3_servers import S3Server
 from swapline_producer.errors import ObjectMissing, StorageError, StorageUnavailable
 from swapline_producer.storage import Storage, open_storage
@@ -35,7 +35,7 @@ def s3_environment(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
 
 
 def fetch(url: str) -> tuple[int, bytes, str | None]:
-    """Read a signed URL of the S3 server as anybody could; give status, body and content type."""
+    """Read a signed URL of the S3 server without credentials; return status, body and content type."""
     parts = urlsplit(url)
     secure = parts.scheme == "https"
     connection = (http.client.HTTPSConnection if secure else http.client.HTTPConnection)(parts.netloc, timeout=10)
@@ -109,14 +109,14 @@ def test_what_is_stored_once_is_written_once(storage: Storage) -> None:
 
 
 @HEEDING
-def test_another_size_under_a_name_that_is_stored_once_is_told(storage: Storage) -> None:
+def test_another_size_under_a_name_that_is_stored_once_is_reported(storage: Storage) -> None:
     storage.put("inputs/x", b"cut sho", "text/plain")
     with pytest.raises(StorageUnavailable, match=r"inputs/x in .* already holds something else"):
         storage.put_once("inputs/x", b"cut short", "text/plain")
 
 
 def store_once_at_once(storage: Storage) -> list[bool]:
-    """Have six threads store the same; give what each was told, sorted."""
+    """Have six threads store the same; return each one's result, sorted."""
     together = threading.Barrier(6)
 
     def write(_: int) -> bool:
@@ -296,7 +296,7 @@ def test_a_lost_reply_to_our_own_write_is_not_taken_for_somebody_elses(
                 lost.append(answer)
                 caller.reset()
                 return
-            caller.say(answer)
+            caller.send(answer)
             return
 
     with RawServer(lose_the_first_reply_to_a_write) as proxy:
@@ -314,10 +314,10 @@ def test_a_server_that_knows_no_conditional_writes_is_served_all_the_same(monkey
     def old_server(caller: Caller) -> None:
         while request := caller.read_request():
             if b"if-none-match" in request.lower():
-                caller.say(reply(b"<Error><Code>NotImplemented</Code></Error>", "501 Not Implemented"))
+                caller.send(reply(b"<Error><Code>NotImplemented</Code></Error>", "501 Not Implemented"))
             else:
                 written.append(request)
-                caller.say(reply(b"", "200 OK", 'ETag: "x"'))
+                caller.send(reply(b"", "200 OK", 'ETag: "x"'))
 
     with RawServer(old_server) as server:
         s3_environment(monkeypatch, server.port)
@@ -332,7 +332,7 @@ def scripted(requests: list[bytes], *answers: bytes) -> Callable[[Caller], None]
     def script(caller: Caller) -> None:
         while request := caller.read_request():
             requests.append(request.split(b"\r\n")[0])
-            caller.say(left.pop(0) if len(left) > 1 else left[0])
+            caller.send(left.pop(0) if len(left) > 1 else left[0])
 
     return script
 
@@ -364,11 +364,11 @@ def test_a_write_that_met_another_one_is_repeated(conflict: bytes, monkeypatch: 
     assert [request.split(b" ")[0] for request in requests] == [b"PUT", b"HEAD", b"PUT"]
 
 
-def test_writers_that_meet_for_ever_are_told_that_the_store_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_writers_that_meet_for_ever_are_refused_because_the_store_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
     def always(caller: Caller) -> None:
         while request := caller.read_request():
             head = request.startswith(b"HEAD")
-            caller.say(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n" if head else CONFLICTS["conflict"])
+            caller.send(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n" if head else CONFLICTS["conflict"])
 
     with RawServer(always) as server:
         s3_environment(monkeypatch, server.port)
@@ -386,12 +386,12 @@ class Away:
     def __call__(self, caller: Caller) -> None:
         while request := caller.read_request():
             if time.monotonic() >= self.back_at:
-                caller.say(WRITTEN if request.startswith(b"PUT") else reply(b"whole", "200 OK", LAST_MODIFIED))
+                caller.send(WRITTEN if request.startswith(b"PUT") else reply(b"whole", "200 OK", LAST_MODIFIED))
             elif self._how == "hangs up":
                 caller.reset()
                 return
             else:
-                caller.say(reply(b"<Error><Code>SlowDown</Code></Error>", "503 Service Unavailable"))
+                caller.send(reply(b"<Error><Code>SlowDown</Code></Error>", "503 Service Unavailable"))
 
 
 LAST_MODIFIED = "Last-Modified: Thu, 01 Jan 2026 00:00:00 GMT"
@@ -433,10 +433,10 @@ def every_call(storage: Storage) -> list[Callable[[], object]]:
     ]
 
 
-def say_always(answer: bytes) -> Callable[[Caller], None]:
+def send_always(answer: bytes) -> Callable[[Caller], None]:
     def script(caller: Caller) -> None:
         while caller.read_request():
-            caller.say(answer)
+            caller.send(answer)
 
     return script
 
@@ -458,16 +458,16 @@ def test_whatever_a_server_says_the_error_is_ours_and_one_sentence(
     answer: bytes,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    said = []
-    with RawServer(say_always(answer)) as server:
+    sentences = []
+    with RawServer(send_always(answer)) as server:
         s3_environment(monkeypatch, server.port)
         for call in every_call(open_storage("s3://bucket/prefix", timeout=2)):
             try:
                 call()
             except StorageError as error:
-                said.append(str(error))
-    assert said
-    for sentence in said:
+                sentences.append(str(error))
+    assert sentences
+    for sentence in sentences:
         assert "\n" not in sentence
         assert "s3://bucket/prefix" in sentence
         assert "not-very-secret" not in sentence
@@ -478,16 +478,16 @@ XML = b'<?xml version="1.0" encoding="UTF-8"?>'
 
 
 @pytest.mark.parametrize("start", [XML, XML + b"\n", b""], ids=["as Ceph", "as Amazon", "bare"])
-def test_the_stores_own_word_for_a_refusal_is_told_and_nothing_else_of_its_xml(
+def test_the_stores_own_word_for_a_refusal_is_reported_and_nothing_else_of_its_xml(
     start: bytes,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     xml = start + b"<Error><Code>SignatureDoesNotMatch</Code><StringToSign>abc</StringToSign></Error>"
-    with RawServer(say_always(reply(xml, "403 Forbidden"))) as server:
+    with RawServer(send_always(reply(xml, "403 Forbidden"))) as server:
         s3_environment(monkeypatch, server.port)
-        with pytest.raises(StorageUnavailable, match=r"403 Forbidden: SignatureDoesNotMatch\)") as told:
+        with pytest.raises(StorageUnavailable, match=r"403 Forbidden: SignatureDoesNotMatch\)") as raised:
             open_storage("s3://bucket", timeout=10).get("a")
-    assert "abc" not in str(told.value)
+    assert "abc" not in str(raised.value)
 
 
 def test_a_missing_bucket_is_named_and_not_taken_for_a_missing_object(bucket: str) -> None:
@@ -497,7 +497,7 @@ def test_a_missing_bucket_is_named_and_not_taken_for_a_missing_object(bucket: st
             call()
 
 
-def test_nobody_listening_is_told_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_listening_is_reported_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     s3_environment(monkeypatch, free_port())
     for call in every_call(open_storage("s3://bucket", timeout=2)):
         began = time.monotonic()
@@ -522,7 +522,7 @@ def test_a_server_that_never_answers_is_left_when_the_time_is_up(monkeypatch: py
 
 
 def test_a_server_that_does_not_accept_is_left_when_the_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    with deaf_port() as port:
+    with unreachable_port() as port:
         s3_environment(monkeypatch, port)
         began = time.monotonic()
         with pytest.raises(StorageUnavailable):
@@ -549,12 +549,12 @@ os.waitpid(child, 0)
 
 
 @pytest.mark.parametrize(
-    ("before", "said"), [("used", "which then forked into this one"), ("opened", "check SWAPLINE_")]
+    ("before", "sentences"), [("used", "which then forked into this one"), ("opened", "check SWAPLINE_")]
 )
-def test_a_store_used_before_a_fork_says_so_in_the_child_instead_of_hanging(
+def test_a_store_used_before_a_fork_reports_it_in_the_child_instead_of_hanging(
     monkeypatch: pytest.MonkeyPatch,
     before: str,
-    said: str,
+    sentences: str,
 ) -> None:
     s3_environment(monkeypatch, free_port())
     done = subprocess.run(
@@ -564,4 +564,4 @@ def test_a_store_used_before_a_fork_says_so_in_the_child_instead_of_hanging(
         timeout=30,
         check=True,
     )
-    assert [said in line for line in done.stdout.splitlines()] == [True, True]
+    assert [sentences in line for line in done.stdout.splitlines()] == [True, True]

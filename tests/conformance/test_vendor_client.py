@@ -11,7 +11,7 @@ import pytest
 import responses
 
 from support.vendor_worlds import MockedWorld, RealWorld, World
-from support.vendors import V6, everything_told, spec
+from support.vendors import V6, all_texts, spec
 from swapline_producer.contract import FailureCode, Gender
 from swapline_simulator import Simulator, SimulatorConfig, sample_photographs
 from swapline_simulator.faults.modes import Mode, Stage
@@ -113,14 +113,14 @@ def test_an_accepted_submission_gives_its_id_and_is_paid_once(world: World) -> N
     assert world.paid == 1
 
 
-def test_what_is_said_before_a_reply_is_passed_over(world: World) -> None:
+def test_what_is_sent_before_a_reply_is_passed_over(world: World) -> None:
     world.direct("submit_interim_accepted", "status_interim")
     job, statuses = _job(world), []
     while "COMPLETED" not in statuses:
-        with world.client().poll(job, V6) as look:
-            statuses.append(look.status)
-            if look.status == "COMPLETED":
-                assert len(look.pictures()) == 1
+        with world.client().poll(job, V6) as status_reply:
+            statuses.append(status_reply.status)
+            if status_reply.status == "COMPLETED":
+                assert len(status_reply.pictures()) == 1
     assert world.paid == 1
 
 
@@ -132,12 +132,12 @@ def test_an_id_that_is_another_jobs_is_for_the_ledger_to_see(world: World) -> No
 
 
 @pytest.mark.parametrize("mode", SUBMISSIONS)
-def test_a_submission_that_fails_is_told_apart_and_never_sent_twice(world: World, mode: str) -> None:
+def test_a_submission_that_fails_is_distinguished_and_never_sent_twice(world: World, mode: str) -> None:
     world.direct(mode, amount=2 if "429" in mode else 30)
     with pytest.raises(VendorError) as error:
         world.client(submit_timeout=1.0 if "slow" in mode else 30.0).submit(spec(), PHOTOGRAPH)
     assert type(error.value) is SUBMISSIONS[mode]
-    assert PHOTOGRAPH[:48] not in everything_told(error.value)
+    assert PHOTOGRAPH[:48] not in all_texts(error.value)
     assert world.paid == (1 if mode.endswith("_accepted") else 0)
 
 
@@ -186,7 +186,7 @@ def test_retry_after_may_be_a_date(world: World, stage: str) -> None:
 
 
 @pytest.mark.parametrize("mode", POLLS)
-def test_a_look_that_fails_is_told_apart(world: World, mode: str) -> None:
+def test_a_poll_that_fails_is_distinguished(world: World, mode: str) -> None:
     job = _job(world)
     world.direct(mode)
     with pytest.raises(VendorError) as error, world.client().poll(job, V6):
@@ -200,16 +200,16 @@ def test_404_then_found(world: World) -> None:
     vendor = world.client()
     with pytest.raises(NotFound), vendor.poll(job, V6):
         pass
-    with vendor.poll(job, V6) as look:
-        assert look.status
+    with vendor.poll(job, V6) as status_reply:
+        assert status_reply.status
 
 
 @pytest.mark.parametrize("result", GOOD)
 def test_pictures_come_in_every_shape_that_can_be_meant(world: World, result: str) -> None:
     world.direct("status_held", f"result_{result}")
-    with world.client().poll(_job(world), V6) as look:
-        assert look.status == "COMPLETED"
-        pictures = look.pictures()
+    with world.client().poll(_job(world), V6) as status_reply:
+        assert status_reply.status == "COMPLETED"
+        pictures = status_reply.pictures()
     assert len(pictures) == (2 if result == "two" else 1)
     types = {"jpeg": "image/jpeg", "webp": "image/webp"}
     assert {info_of(picture).media_type for picture in pictures} == {types.get(result, "image/png")}
@@ -219,27 +219,27 @@ def test_pictures_come_in_every_shape_that_can_be_meant(world: World, result: st
 @pytest.mark.parametrize("result", MISSING)
 def test_completed_without_a_picture_is_missing_output(world: World, result: str) -> None:
     world.direct("status_held", f"result_{result}")
-    with world.client().poll(_job(world), V6) as look:
-        assert look.status == "COMPLETED"
+    with world.client().poll(_job(world), V6) as status_reply:
+        assert status_reply.status == "COMPLETED"
         with pytest.raises(OutputMissing):
-            look.pictures()
+            status_reply.pictures()
 
 
 @pytest.mark.parametrize("result", BAD)
 def test_completed_with_anything_else_than_whole_pictures_is_invalid_output(world: World, result: str) -> None:
     world.direct("status_held", f"result_{result}", amount=80)  # MiB or MB, for the two that must be given up
-    with world.client().poll(_job(world), V6) as look:
-        assert look.status == "COMPLETED"
+    with world.client().poll(_job(world), V6) as status_reply:
+        assert status_reply.status == "COMPLETED"
         with pytest.raises(OutputInvalid):
-            look.pictures()
+            status_reply.pictures()
 
 
 @pytest.mark.parametrize("result", ENDED)
 def test_other_ends_are_the_vendors_words(world: World, result: str) -> None:
     world.direct("status_held", f"result_{result}")
-    with world.client().poll(_job(world), V6) as look:
-        assert look.status == ENDED[result]
-        assert bool(look.failure) == (result == "failed")
+    with world.client().poll(_job(world), V6) as status_reply:
+        assert status_reply.status == ENDED[result]
+        assert bool(status_reply.failure) == (result == "failed")
 
 
 def test_a_connection_that_is_cut_while_it_is_held_is_no_news(world: World) -> None:
@@ -250,14 +250,14 @@ def test_a_connection_that_is_cut_while_it_is_held_is_no_news(world: World) -> N
 
 def test_a_status_that_is_not_terminal_may_come_after_a_while(world: World) -> None:
     world.direct("status_held_pending", amount=0)
-    with world.client().poll(_job(world), V6) as look:
-        assert look.status in {"IN_QUEUE", "IN_PROGRESS"}
+    with world.client().poll(_job(world), V6) as status_reply:
+        assert status_reply.status in {"IN_QUEUE", "IN_PROGRESS"}
 
 
 def test_an_unknown_status_is_passed_on(world: World) -> None:
     world.direct("status_unknown")
-    with world.client().poll(_job(world), V6) as look:
-        assert look.status == "WARMING_UP"
+    with world.client().poll(_job(world), V6) as status_reply:
+        assert status_reply.status == "WARMING_UP"
 
 
 def test_a_body_that_breaks_off_is_no_news_about_its_pictures(world: World) -> None:
@@ -266,10 +266,10 @@ def test_a_body_that_breaks_off_is_no_news_about_its_pictures(world: World) -> N
     with world.client().poll(job, V6):
         pass
     world.direct("status_cut")
-    with world.client().poll(job, V6) as look:
-        assert look.status == "COMPLETED"
+    with world.client().poll(job, V6) as status_reply:
+        assert status_reply.status == "COMPLETED"
         with pytest.raises(Unclear):
-            look.pictures()
+            status_reply.pictures()
 
 
 def test_a_body_that_drips_is_read_to_its_end(world: World) -> None:
@@ -278,6 +278,6 @@ def test_a_body_that_drips_is_read_to_its_end(world: World) -> None:
     with world.client().poll(job, V6):
         pass
     world.direct("status_drip", amount=0.1)
-    with world.client().poll(job, V6) as look:
-        assert look.status == "COMPLETED"
-        assert len(look.pictures()) == 1
+    with world.client().poll(job, V6) as status_reply:
+        assert status_reply.status == "COMPLETED"
+        assert len(status_reply.pictures()) == 1

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.pngs import png
-from support.raw_server import Caller, RawServer, deaf_port, free_port, reply, server_tls
-from support.vendors import KEY, PICTURE, V6, client, completed, everything_told, spec
+from support.raw_server import Caller, RawServer, free_port, reply, server_tls, unreachable_port
+from support.vendors import KEY, PICTURE, V6, all_texts, client, completed, spec
 from swapline_workers.errors import NotSent, OutputInvalid, Unclear, VendorError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def _says(*answers: bytes) -> Callable[[Caller], None]:
         for answer in answers:
             if not caller.read_request():
                 return
-            caller.say(answer)
+            caller.send(answer)
 
     return script
 
@@ -47,7 +47,7 @@ def _submitted(script: Callable[[Caller], object], image: str = "QUFB", **more: 
     with RawServer(script) as server, pytest.raises(VendorError) as error:
         client(server.url, **more).submit(spec(), image)
     assert time.monotonic() - began < SOON
-    assert KEY not in everything_told(error.value)
+    assert KEY not in all_texts(error.value)
     return error.value, server.calls
 
 
@@ -62,31 +62,31 @@ def test_every_submission_has_a_connection_of_its_own_even_if_the_vendor_keeps_i
         assert server.calls == 3
 
 
-def test_looks_share_a_connection() -> None:
+def test_polls_share_a_connection() -> None:
     chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n"
     body = completed(PICTURE, id="job-1")
     with RawServer(_says(PENDING, DONE, chunked % (len(body), body), reply(b"{}", "404 Not Found"), PENDING)) as server:
         vendor = client(server.url)
-        with vendor.poll("job-1", V6) as look:
-            assert look.status == "IN_PROGRESS"
+        with vendor.poll("job-1", V6) as status_reply:
+            assert status_reply.status == "IN_PROGRESS"
         for _ in range(2):
-            with vendor.poll("job-1", V6) as look:
-                assert look.pictures() == [PICTURE]
+            with vendor.poll("job-1", V6) as status_reply:
+                assert status_reply.pictures() == [PICTURE]
         with pytest.raises(VendorError), vendor.poll("job-1", V6):
             pass
-        with vendor.poll("job-1", V6) as look:
-            assert look.status == "IN_PROGRESS"
+        with vendor.poll("job-1", V6) as status_reply:
+            assert status_reply.status == "IN_PROGRESS"
         assert server.calls == 1
 
 
-def test_a_look_that_leaves_its_pictures_unread_leaves_no_connection_half_read() -> None:
+def test_a_poll_that_leaves_its_pictures_unread_leaves_no_connection_half_read() -> None:
     big = completed(png(1200, 400), id="job-1")
     with RawServer(_says(reply(big), PENDING)) as server:
         vendor = client(server.url)
-        with vendor.poll("job-1", V6) as look:
-            assert look.status == "COMPLETED"
-        with vendor.poll("job-1", V6) as look:
-            assert look.status == "COMPLETED"
+        with vendor.poll("job-1", V6) as status_reply:
+            assert status_reply.status == "COMPLETED"
+        with vendor.poll("job-1", V6) as status_reply:
+            assert status_reply.status == "COMPLETED"
         assert server.calls == 2
 
 
@@ -96,21 +96,21 @@ def test_a_kept_connection_that_the_vendor_closed_is_opened_anew() -> None:
         with vendor.poll("job-1", V6):
             pass
         server.wait_until_quiet()
-        with vendor.poll("job-1", V6) as look:
-            assert look.status == "IN_PROGRESS"
+        with vendor.poll("job-1", V6) as status_reply:
+            assert status_reply.status == "IN_PROGRESS"
         assert server.calls == 2
 
 
-def test_each_thread_looks_over_its_own_connection() -> None:
+def test_each_thread_polls_over_its_own_connection() -> None:
     with RawServer(_says(PENDING, PENDING)) as server:
         vendor = client(server.url)
 
-        def look_twice() -> None:
+        def poll_twice() -> None:
             for _ in range(2):
                 with vendor.poll("job-1", V6):
                     pass
 
-        threads = [threading.Thread(target=look_twice) for _ in range(3)]
+        threads = [threading.Thread(target=poll_twice) for _ in range(3)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -127,12 +127,12 @@ def test_a_refused_connection_is_not_sent() -> None:
 
 
 def test_a_connection_that_is_not_answered_is_not_sent() -> None:
-    with deaf_port() as port, pytest.raises(NotSent):
+    with unreachable_port() as port, pytest.raises(NotSent):
         client(f"http://127.0.0.1:{port}", connect_timeout=SHORT).submit(spec(), "QUFB")
 
 
 def test_a_deadline_that_passes_while_connecting_is_not_sent() -> None:
-    with deaf_port() as port, pytest.raises(NotSent):
+    with unreachable_port() as port, pytest.raises(NotSent):
         client(f"http://127.0.0.1:{port}", submit_timeout=SHORT).submit(spec(), "QUFB")
 
 
@@ -157,16 +157,16 @@ def test_a_certificate_that_is_trusted_lets_the_call_through(tmp_path: Path) -> 
         assert client(server.url, trust=str(trusted)).submit(spec(), MEGABYTES).vendor_job_id == "job-1"
     with RawServer(_says(DONE, PENDING), context) as server:
         vendor = client(server.url, trust=str(trusted))
-        with vendor.poll("job-1", V6) as look:
-            assert look.pictures() == [PICTURE]
-        with vendor.poll("job-1", V6) as look:
-            assert look.status == "IN_PROGRESS"
+        with vendor.poll("job-1", V6) as status_reply:
+            assert status_reply.pictures() == [PICTURE]
+        with vendor.poll("job-1", V6) as status_reply:
+            assert status_reply.status == "IN_PROGRESS"
         assert server.calls == 1
 
 
-@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x15\x03\x01\x00\x02\x02\x28"])
-def test_a_tls_handshake_that_fails_is_not_sent(said: bytes) -> None:
-    with RawServer(lambda caller: caller.say(said)) as server, pytest.raises(NotSent):
+@pytest.mark.parametrize("data", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x15\x03\x01\x00\x02\x02\x28"])
+def test_a_tls_handshake_that_fails_is_not_sent(data: bytes) -> None:
+    with RawServer(lambda caller: caller.send(data)) as server, pytest.raises(NotSent):
         client(server.url.replace("http", "https")).submit(spec(), "QUFB")
 
 
@@ -189,7 +189,7 @@ def test_a_tls_handshake_that_is_reset_is_not_sent() -> None:
 def _drip(head: bytes, drops: bytes) -> Callable[[Caller], None]:
     def script(caller: Caller) -> None:
         caller.read_request()
-        caller.say(head)
+        caller.send(head)
         caller.drip(drops)
 
     return script
@@ -203,7 +203,7 @@ def _silent(caller: Caller) -> None:
 def _flood(caller: Caller) -> None:
     caller.read_request()
     while True:
-        caller.say(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+        caller.send(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
 
 
 ENDLESS: dict[str, Callable[[Caller], object]] = {
@@ -213,19 +213,19 @@ ENDLESS: dict[str, Callable[[Caller], object]] = {
     "an error that drips": _drip(b"HTTP/1.1 422 No\r\nContent-Length: 2000\r\n\r\n", b"x" * 2000),
     "a redirect that drips": _drip(b"HTTP/1.1 302 No\r\nLocation: /x\r\nContent-Length: 2000\r\n\r\n", b"x" * 2000),
     "continue, for ever": _flood,
-    "nobody reads": Caller.hold,
+    "unread": Caller.hold,
 }
 
 
 @pytest.mark.parametrize("name", ENDLESS)
 def test_a_submission_ends_at_its_deadline_whatever_drips(name: str) -> None:
-    error, calls = _submitted(ENDLESS[name], MEGABYTES if name == "nobody reads" else "QUFB", submit_timeout=SHORT)
+    error, calls = _submitted(ENDLESS[name], MEGABYTES if name == "unread" else "QUFB", submit_timeout=SHORT)
     assert type(error) is Unclear
     assert calls == 1
 
 
-@pytest.mark.parametrize("name", [name for name in ENDLESS if name != "nobody reads"])
-def test_a_look_ends_at_its_deadline_whatever_drips(name: str) -> None:
+@pytest.mark.parametrize("name", [name for name in ENDLESS if name != "unread"])
+def test_a_poll_ends_at_its_deadline_whatever_drips(name: str) -> None:
     began = time.monotonic()
     with (
         RawServer(ENDLESS[name]) as server,
@@ -236,19 +236,19 @@ def test_a_look_ends_at_its_deadline_whatever_drips(name: str) -> None:
     assert time.monotonic() - began < SOON
 
 
-def _reset_after(said: bytes, read: int = 65536) -> Callable[[Caller], None]:
+def _reset_after(data: bytes, read: int = 65536) -> Callable[[Caller], None]:
     def script(caller: Caller) -> None:
         caller.sock.recv(read)
-        caller.say(said)
+        caller.send(data)
         caller.reset()
 
     return script
 
 
-def _closes(said: bytes) -> Callable[[Caller], None]:
+def _closes(data: bytes) -> Callable[[Caller], None]:
     def script(caller: Caller) -> None:
         caller.read_request()
-        caller.say(said)
+        caller.send(data)
 
     return script
 
@@ -285,7 +285,7 @@ def test_a_broken_reply_to_a_submission_is_unclear_and_it_is_sent_once(name: str
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_reply_to_a_look_is_no_news(name: str) -> None:
+def test_a_broken_reply_to_a_poll_is_no_news(name: str) -> None:
     with RawServer(BROKEN[name]) as server, pytest.raises(Unclear), client(server.url).poll("job-1", V6):
         pass
 
@@ -299,7 +299,7 @@ def test_a_submission_that_is_reset_in_its_middle_is_unclear() -> None:
 def test_an_answer_before_the_whole_request_was_read_counts() -> None:
     def answers_early(caller: Caller) -> None:
         caller.sock.recv(10)
-        caller.say(reply(b'{"error": "INVALID_IMAGE"}', "400 Bad Request"))
+        caller.send(reply(b'{"error": "INVALID_IMAGE"}', "400 Bad Request"))
         caller.swallow()
 
     error, _ = _submitted(answers_early, MEGABYTES)
@@ -318,7 +318,7 @@ def test_megabytes_may_take_longer_to_send_than_to_connect() -> None:
         caller.sock.recv(10)
         waited.wait(SHORT * 2)
         caller.swallow(len(MEGABYTES))
-        caller.say(ACCEPTED)
+        caller.send(ACCEPTED)
 
     with RawServer(reads_late) as server:
         vendor = client(server.url, connect_timeout=SHORT)
@@ -334,55 +334,59 @@ def test_completed_is_known_while_the_picture_is_still_held_back() -> None:
 
     def script(caller: Caller) -> None:
         caller.read_request()
-        caller.say(reply(body)[: -len(body) + 60])
+        caller.send(reply(body)[: -len(body) + 60])
         assert seen.wait(20)
-        caller.say(body[60:])
+        caller.send(body[60:])
 
-    with RawServer(script) as server, client(server.url).poll("job-1", V6) as look:
-        assert look.status == "COMPLETED"
+    with RawServer(script) as server, client(server.url).poll("job-1", V6) as status_reply:
+        assert status_reply.status == "COMPLETED"
         seen.set()
-        assert look.pictures() == [PICTURE]
+        assert status_reply.pictures() == [PICTURE]
 
 
 def test_a_call_that_is_held_says_how_long_also_when_its_header_comes_at_once() -> None:
     def script(caller: Caller) -> None:
         caller.read_request()
-        caller.say(b"HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n")
+        caller.send(b"HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n")
         caller.drip(b"          ")
-        caller.say(b'{"status": "IN_PROGRESS"}     ')
+        caller.send(b'{"status": "IN_PROGRESS"}     ')
 
-    with RawServer(script) as server, client(server.url).poll("job-1", V6) as look:
-        assert look.held > 0.15  # ten blanks, 20 ms each
+    with RawServer(script) as server, client(server.url).poll("job-1", V6) as status_reply:
+        assert status_reply.held > 0.15  # ten blanks, 20 ms each
 
 
 def test_pictures_that_drip_are_given_up_in_ten_times_that_time() -> None:
     with (
         RawServer(_drip(DONE[:200], DONE[200:])) as server,
-        client(server.url, status_timeout=SHORT / 2).poll("job-1", V6) as look,
+        client(server.url, status_timeout=SHORT / 2).poll("job-1", V6) as status_reply,
     ):
-        assert look.status == "COMPLETED"
+        assert status_reply.status == "COMPLETED"
         began = time.monotonic()
         with pytest.raises(Unclear, match=re.escape(f"within {5 * SHORT:g} s")):
-            look.pictures()
+            status_reply.pictures()
     assert 5 * SHORT <= time.monotonic() - began < SOON
 
 
 def test_what_never_ends_is_given_up_at_64_mib() -> None:
     def endless(caller: Caller) -> None:
         caller.read_request()
-        caller.say(b"HTTP/1.1 200 OK\r\nContent-Length: 9999999999\r\n\r\n")
-        caller.say(b'{"id": "job-1", "status": "COMPLETED", "output": {"images": "')
+        caller.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9999999999\r\n\r\n")
+        caller.send(b'{"id": "job-1", "status": "COMPLETED", "output": {"images": "')
         while True:
-            caller.say(b"A" * 1_000_000)
+            caller.send(b"A" * 1_000_000)
 
-    with RawServer(endless) as server, client(server.url).poll("job-1", V6) as look, pytest.raises(OutputInvalid):
-        look.pictures()
+    with (
+        RawServer(endless) as server,
+        client(server.url).poll("job-1", V6) as status_reply,
+        pytest.raises(OutputInvalid),
+    ):
+        status_reply.pictures()
 
 
 def test_a_body_without_a_length_ends_with_its_connection() -> None:
     whole = b"HTTP/1.0 200 OK\r\n\r\n" + completed(PICTURE, id="job-1")
-    with RawServer(_closes(whole)) as server, client(server.url).poll("job-1", V6) as look:
-        assert look.pictures() == [PICTURE]
+    with RawServer(_closes(whole)) as server, client(server.url).poll("job-1", V6) as status_reply:
+        assert status_reply.pictures() == [PICTURE]
 
 
 # Pictures on a slow line
@@ -398,11 +402,11 @@ def test_pictures_that_come_steadily_may_take_longer_than_a_status_call(tmp_path
     def slowly(caller: Caller) -> None:
         caller.read_request()
         for start in range(0, len(LARGE), 5000):
-            caller.say(LARGE[start : start + 5000])
+            caller.send(LARGE[start : start + 5000])
             caller.hold(SHORT)
 
     assert len(LARGE) > 3 * 5000
     with RawServer(slowly, context) as server:
         vendor = client(server.url, status_timeout=2 * SHORT, trust=trust)
-        with vendor.poll("job-1", V6) as look:
-            assert look.pictures() == [png(64, 64)]
+        with vendor.poll("job-1", V6) as status_reply:
+            assert status_reply.pictures() == [png(64, 64)]

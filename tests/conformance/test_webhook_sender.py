@@ -22,7 +22,7 @@ import urllib3
 from pydantic import SecretStr
 
 from support.deliveries import EVENT
-from support.raw_server import Caller, RawServer, deaf_port, free_port, reply, server_tls
+from support.raw_server import Caller, RawServer, free_port, reply, server_tls, unreachable_port
 from swapline_producer.errors import SettingsError
 from swapline_producer.webhooks.signing import new_secret, verify
 from swapline_workers.adapters.http import public_addresses as public
@@ -63,7 +63,7 @@ def answer_always(answer: bytes, requests_seen: list[bytes] | None = None) -> Ca
         while request := caller.read_request():
             if requests_seen is not None:
                 requests_seen.append(request)
-            caller.say(answer)
+            caller.send(answer)
 
     return script
 
@@ -123,7 +123,7 @@ def test_one_thread_keeps_its_connection_and_another_has_its_own() -> None:
 def test_a_connection_that_the_receiver_closed_meanwhile_is_opened_anew() -> None:
     def answer_once(caller: Caller) -> None:
         caller.read_request()
-        caller.say(reply(b"", "200 OK"))
+        caller.send(reply(b"", "200 OK"))
 
     with RawServer(answer_once) as receiver:
         one = sender()
@@ -161,13 +161,13 @@ def test_any_other_status_is_a_failure_that_names_it(status: int) -> None:
     assert str(status) in str(error)
 
 
-def test_gone_is_told() -> None:
+def test_gone_is_reported() -> None:
     with RawServer(answer_always(reply(b"", "410 Gone"))) as receiver:
         assert failure(receiver.url).gone
 
 
 @pytest.mark.parametrize("header", ["120", "Sun, 06 Nov 1994 08:51:37 GMT"])
-def test_what_the_receiver_wishes_is_told_in_seconds(header: str) -> None:
+def test_the_receivers_retry_after_is_in_seconds(header: str) -> None:
     with RawServer(answer_always(reply(b"", "429 Too Many Requests", f"Retry-After: {header}"))) as receiver:
         error = failure(receiver.url, clock=lambda: 784_111_777.0)
     assert (error.status, error.retry_after) == (429, 120.0)
@@ -186,9 +186,9 @@ def flood(head: bytes, sent: list[int]) -> Callable[[Caller], None]:
 
     def script(caller: Caller) -> None:
         caller.read_request()
-        caller.say(head)
+        caller.send(head)
         for _ in range(4096):  # 256 MiB: no end would fail the test by its time, not by its memory
-            caller.say(b"x" * 65_536)
+            caller.send(b"x" * 65_536)
             sent.append(65_536)
 
     return script
@@ -231,7 +231,7 @@ def test_a_gzip_bomb_is_not_unpacked() -> None:
 def test_a_body_that_drips_takes_no_longer_than_the_deadline_and_the_delivery_counts() -> None:
     def drip(caller: Caller) -> None:
         caller.read_request()
-        caller.say(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n")
+        caller.send(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n")
         caller.drip(b"x" * 60_000)
 
     with RawServer(drip) as receiver:
@@ -265,7 +265,7 @@ def test_a_header_that_never_ends_is_a_failure_when_the_time_is_up(script: Calla
 def continue_for_ever(caller: Caller) -> None:
     caller.read_request()
     while True:
-        caller.say(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+        caller.send(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
 
 
 def test_interim_replies_without_end_are_a_failure() -> None:
@@ -274,7 +274,7 @@ def test_interim_replies_without_end_are_a_failure() -> None:
 
 
 def test_a_receiver_that_does_not_accept_is_a_failure_when_the_time_is_up() -> None:
-    with deaf_port() as port:
+    with unreachable_port() as port:
         began = time.monotonic()
         assert "did not answer" in str(failure(f"http://127.0.0.1:{port}/", timeout=SHORT))
         assert time.monotonic() - began < SOON
@@ -284,7 +284,7 @@ def test_nobody_listening_is_a_failure() -> None:
     assert "could not be reached" in str(failure(f"http://127.0.0.1:{free_port()}/"))
 
 
-GARBAGE = {
+MALFORMED = {
     "nothing": b"",
     "no HTTP": b"220 smtp.example.com ESMTP\r\n",
     "no number": b"HTTP/1.1 abc OK\r\n\r\n",
@@ -297,16 +297,16 @@ GARBAGE = {
 }
 
 
-@pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE)
-def test_garbage_is_a_failure_in_one_sentence(garbage: bytes) -> None:
+@pytest.mark.parametrize("malformed", MALFORMED.values(), ids=MALFORMED)
+def test_a_malformed_reply_is_a_failure_in_one_sentence(malformed: bytes) -> None:
     def script(caller: Caller) -> None:
         caller.read_request()
-        caller.say(garbage)
+        caller.send(malformed)
 
     with RawServer(script) as receiver:
         error = failure(receiver.url)
     assert error.status is None
-    assert ("hung up before it answered" if garbage == b"" else "is no HTTP reply; see that its URL") in str(error)
+    assert ("hung up before it answered" if malformed == b"" else "is no HTTP reply; see that its URL") in str(error)
 
 
 def test_a_reset_is_a_failure() -> None:
@@ -397,7 +397,7 @@ def _note_connections(event: str, args: tuple[Any, ...]) -> None:
         raise OSError(errno.ENETUNREACH, "the test lets nothing out")
 
 
-sys.addaudithook(_note_connections)  # Python itself tells of every connection, whoever makes it
+sys.addaudithook(_note_connections)  # Python itself reports every connection
 
 
 @contextmanager
@@ -600,7 +600,7 @@ def test_a_proxy_of_the_environment_is_no_way_around_the_check(monkeypatch: pyte
     assert tried == [("93.184.216.34", 443)]
 
 
-def test_a_name_server_that_never_answers_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_server_that_never_answers_is_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
     over = threading.Event()
     monkeypatch.setattr(public, "RESOLVE_TIMEOUT", 0.2)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(30))

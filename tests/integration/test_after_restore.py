@@ -33,7 +33,7 @@ LINK = "https://pictures.example/me.jpg"
 
 @pytest.fixture
 def services(tmp_path: Path, receiver: Receiver) -> Generator[Installation]:
-    """An installation whose server nobody else uses."""
+    """An installation with a server of its own."""
     store = tmp_path / "store"
     store.mkdir()
     config = SimulatorConfig(seed=7, service_time="fixed:0.5", results="small")
@@ -97,9 +97,9 @@ def test_jobs_that_ran_after_the_backup_are_not_paid_again(services: Installatio
     producer.ledger.client.delete("swapline:clocks")  # some seconds pass while a person types
 
     for dry in (("--dry-run",), ()):
-        said = services.cli("after-restore", "--json", *dry)
-        assert said.returncode == 0, said.stderr
-        found = json.loads(said.stdout)
+        restored = services.cli("after-restore", "--json", *dry)
+        assert restored.returncode == 0, restored.stderr
+        found = json.loads(restored.stdout)
         assert (len(found["succeeded"]), found["held"]) == (2, [waits])
     with services.worker():
         waited_for(lambda: producer.ledger.stats.census()[State.SUCCEEDED] == 3)

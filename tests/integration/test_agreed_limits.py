@@ -84,8 +84,8 @@ def test_whatever_workers_come_and_go_a_limit_is_never_lifted_and_is_what_all_wh
             if data.draw(st.booleans()):
                 named[worker] = data.draw(st.none() | st.integers(1, 3))
                 now = shown(ledger, worker, credits_per_day=named[worker]).limits.credits_per_day
-                said = {value for value in named.values() if value is not None}
-                expected = said.pop() if len(said) == 1 else counts
+                named_values = {value for value in named.values() if value is not None}
+                expected = named_values.pop() if len(named_values) == 1 else counts
                 assert now == expected
                 counts = now
             else:
@@ -125,7 +125,7 @@ def test_only_what_somebody_has_set_is_named(monkeypatch: pytest.MonkeyPatch) ->
 # -- real workers -----------------------------------------------------------------------------------------------
 
 
-def test_a_worker_without_the_cap_does_not_lift_it_and_one_with_another_says_so(installation: Installation) -> None:
+def test_a_worker_without_the_cap_does_not_lift_it_and_one_with_another_reports_it(installation: Installation) -> None:
     def counts() -> dict[str, Any]:
         found: dict[str, Any] = json.loads(installation.cli("limits", "--json").stdout)
         return found

@@ -70,13 +70,13 @@ class Broken:
         self.wire = wire
         self.worker = worker
 
-    def enqueued(self, number: int = 1, *, told: bool = False) -> list[str]:
-        url = self.installation.receiver.url if told else None
+    def enqueued(self, number: int = 1, *, with_webhook: bool = False) -> list[str]:
+        url = self.installation.receiver.url if with_webhook else None
         request = SwapRequest(image=PHOTOGRAPH, gender=0, filter_id=12, webhook_url=url)
         return [self.producer.enqueue(request).job_id for _ in range(number)]
 
     def mended(self) -> None:
-        """Everything behaves; the gate's pause, minutes at worst, is not waited for."""
+        """Everything behaves; the breaker's pause, minutes at worst, is not waited for."""
         self.control.change(clear_modes=True, key=self.installation.vendor.config.key, credits=1000, cap=3)
         self.ledger.client.delete(f"{self.ledger.prefix}:breaker")
         waited_for(
@@ -109,7 +109,7 @@ def broken(installation: Installation, prometheus: Prometheus) -> Generator[Brok
 NAMES = [line.partition("alert: Swapline")[2] for line in RULES.read_text().splitlines() if "alert: Swapline" in line]
 
 
-def test_what_goes_wrong_at_the_vendor_is_told(broken: Broken) -> None:
+def test_what_goes_wrong_at_the_vendor_is_reported(broken: Broken) -> None:
     with broken.misbehaving("status_unknown"):
         broken.prometheus.fires("UnknownStatus")
     with broken.misbehaving("status_other_job"):
@@ -143,13 +143,13 @@ def test_slots_that_lost_replies_hold_wake_somebody_once_jobs_wait(broken: Broke
     broken.prometheus.fires("VendorRefuses")
 
 
-def test_what_goes_wrong_on_our_side_is_told(broken: Broken) -> None:
+def test_what_goes_wrong_on_our_side_is_reported(broken: Broken) -> None:
     broken.control.set_mode("submit_closed_accepted", next_submissions=1)
     broken.enqueued()
     broken.prometheus.fires("JobHeld")
 
     broken.installation.receiver.answers += [500, 410]
-    broken.enqueued(2, told=True)
+    broken.enqueued(2, with_webhook=True)
     broken.prometheus.fires("WebhooksFailing", "WebhooksDead")
 
     results = broken.installation.store / "results"
@@ -169,7 +169,7 @@ def test_what_goes_wrong_on_our_side_is_told(broken: Broken) -> None:
     polls = broken.ledger.stats.snapshot().counts["polls_begun"]
     broken.enqueued()
     waited_for(lambda: broken.ledger.stats.snapshot().counts["polls_begun"] > polls)
-    broken.worker.kill()  # with a look in its hands
+    broken.worker.kill()  # in the middle of a poll
     broken.prometheus.fires("NoWorker")
     with broken.installation.worker():
         broken.prometheus.has_fired("DispatcherLate", "ManyRescues")
@@ -180,5 +180,5 @@ def test_what_goes_wrong_on_our_side_is_told(broken: Broken) -> None:
 def test_every_alert_is_fired_in_a_test_of_this_page() -> None:
     page = __file__
     with open(page, encoding="utf-8") as text:  # noqa: PTH123 -- one file
-        said = text.read()
-    assert [name for name in NAMES if f'"{name}"' not in said] == []
+        source = text.read()
+    assert [name for name in NAMES if f'"{name}"' not in source] == []

@@ -1,4 +1,4 @@
-"""`swapline alive`: a worker that works is told from one that only exists."""
+"""`swapline alive`: a worker that works differs from one that only exists."""
 
 from __future__ import annotations
 
@@ -80,8 +80,8 @@ def test_a_worker_whose_server_is_away_is_alive_and_not_ready(
 
 
 def came_by(probe: Probe) -> float:
-    moment: float = json.loads(probe.file.read_text())["consumer_at"]
-    return moment
+    timestamp: float = json.loads(probe.file.read_text())["consumer_at"]
+    return timestamp
 
 
 def test_a_worker_all_of_whose_threads_are_stuck_is_not_alive(installation: Installation, probe: Probe) -> None:

@@ -117,9 +117,9 @@ def test_a_swap_is_taken_once_shown_and_waited_for(call: Call, producer: Produce
 
 
 def test_what_is_wrong_is_a_status_and_a_sentence(call: Call) -> None:
-    status, said = call("POST", "/swaps?gender=1&filter_id=12&order=1", b"not a picture")
+    status, problem = call("POST", "/swaps?gender=1&filter_id=12&order=1", b"not a picture")
     assert status == 422
-    assert "INVALID_IMAGE" in str(said)
+    assert "INVALID_IMAGE" in str(problem)
     assert call("POST", "/swaps?gender=1&filter_id=12&order=2", PHOTOGRAPH)[0] == 202
     assert call("POST", "/swaps?gender=2&filter_id=12&order=2", PHOTOGRAPH)[0] == 409
     assert call("GET", "/swaps/nothing", b"")[0] == 404

@@ -135,11 +135,11 @@ def test_what_was_given_up_is_in_an_index_of_its_own_and_leaves_it_when_it_is_se
     )
     assert ledger.webhooks.failing_counts() == {"dead": 2, "retrying": 0}
     again: dict[str, Any] = {"notification": Notification.PENDING, "notify_attempts": 0}
-    told = ledger.transitions.advance(job, Change(to=job.state, fields=again, due_in=0))
-    assert told is not None
+    moved_on = ledger.transitions.advance(job, Change(to=job.state, fields=again, due_in=0))
+    assert moved_on is not None
     assert ledger.webhooks.failing_counts() == {"dead": 1, "retrying": 0}
     failed = {"notification": Notification.PENDING, "notify_attempts": 1}
-    retried = ledger.transitions.advance(told.job, Change(to=job.state, fields=failed, due_in=5))
+    retried = ledger.transitions.advance(moved_on.job, Change(to=job.state, fields=failed, due_in=5))
     assert retried is not None
     assert ledger.webhooks.failing_ids("retrying") == ["a"]
     settled = {"notification": Notification.DELIVERED, "notify_attempts": 2}
@@ -181,7 +181,9 @@ def test_the_producer_refuses_what_is_no_url_and_the_fake_one_seals_as_well(ledg
         fake.seal_batch("summer", HOOK)
 
 
-def test_a_batch_of_a_manifest_is_told_once_with_its_counts(installation: Installation, receiver: Receiver) -> None:
+def test_a_batch_of_a_manifest_is_delivered_once_with_its_counts(
+    installation: Installation, receiver: Receiver
+) -> None:
     rows = "".join(f"https://pictures.example/{number}.jpg\n" for number in range(6))
     (installation.store.parent / "spring.csv").write_text("image\n" + rows)
     command = ("batch", "run", "spring.csv", "--set", "gender=male", "--set", "filter_id=12")
@@ -199,7 +201,7 @@ def test_a_webhook_url_that_leads_to_a_private_place_is_refused_before_anything_
     installation: Installation, tmp_path: Path
 ) -> None:
     (tmp_path / "spring.csv").write_text("image,gender,filter_id\nhttps://pictures.example/1.jpg,male,12\n")
-    told = installation.cli(
+    moved_on = installation.cli(
         "batch",
         "run",
         "spring.csv",
@@ -207,7 +209,7 @@ def test_a_webhook_url_that_leads_to_a_private_place_is_refused_before_anything_
         "https://169.254.169.254/",
         SWAPLINE_WEBHOOK_ALLOW_PRIVATE="false",
     )
-    assert (told.returncode, "not public" in told.stderr) == (2, True)
+    assert (moved_on.returncode, "not public" in moved_on.stderr) == (2, True)
     assert installation.producer().ledger.batches.job_ids("spring") == []
 
 

@@ -120,7 +120,7 @@ def test_nothing_opens_without_the_password(url: str, page: str, auth: tuple[str
     assert reply.headers["WWW-Authenticate"].startswith("Basic realm=")
 
 
-def test_who_guesses_too_often_is_told_to_wait_and_others_are_not(url: str) -> None:
+def test_who_guesses_too_often_must_wait_and_others_are_not(url: str) -> None:
     guesser = {"X-Forwarded-For": "10.2.0.1"}  # believed as from a proxy on this machine
     seen = [get(url, ("swapline", f"guess{n}"), headers=guesser).status_code for n in range(GUESSES + 3)]
     assert seen == [401] * GUESSES + [429] * 3
@@ -272,7 +272,7 @@ def test_search_leads_to_the_job_that_is_meant(url: str, question: str, job: str
 
 
 @pytest.mark.parametrize(
-    ("question", "said"),
+    ("question", "shown"),
     [
         ("spring", "60 jobs"),
         ("acme", "running0"),
@@ -281,9 +281,9 @@ def test_search_leads_to_the_job_that_is_meant(url: str, question: str, job: str
         ("nothing at all", "Nothing found"),
     ],
 )
-def test_search_shows_what_there_is(url: str, question: str, said: str) -> None:
+def test_search_shows_what_there_is(url: str, question: str, shown: str) -> None:
     reply = get(f"{url}/search", params={"q": question})
-    assert (reply.status_code, said in reply.text) == (200, True)
+    assert (reply.status_code, shown in reply.text) == (200, True)
 
 
 @pytest.mark.parametrize("question", ["", " ", "\0", "x" * 5000, "*", "board:*", "\N{SNOWMAN}", "%00"])
@@ -291,7 +291,7 @@ def test_no_question_breaks_the_search(url: str, question: str) -> None:
     assert get(f"{url}/search", params={"q": question}).status_code == 200
 
 
-def test_small_pictures_are_jpegs_and_what_is_none_is_said(url: str) -> None:
+def test_small_pictures_are_jpegs_and_what_is_none_is_reported(url: str) -> None:
     reply = get(f"{url}/jobs/done/pictures/input.jpg")
     assert reply.headers["Content-Type"] == "image/jpeg"
     assert Image.open(BytesIO(reply.content)).size == (512, 512)
@@ -306,7 +306,7 @@ def test_the_board_is_for_looking_only(url: str) -> None:
     assert requests.head(url, auth=RIGHT, timeout=30).status_code == 200
 
 
-def test_a_ledger_that_is_away_is_said_and_the_machine_that_asks_is_answered(tmp_path: Path) -> None:
+def test_a_ledger_that_is_away_is_reported_and_the_machine_that_asks_is_answered(tmp_path: Path) -> None:
     with board(tmp_path, SWAPLINE_REDIS_URL=f"redis://:sesame@127.0.0.1:{free_port()}/0") as url:
         reply = get(url)
         assert (reply.status_code, "Redis does not answer" in reply.text, "sesame" in reply.text) == (503, True, False)

@@ -57,7 +57,7 @@ def command(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Command:
     return Command(shop, monkeypatch)
 
 
-def told(shop: Shop, command: Command) -> dict[str, bool]:
+def shown_by(shop: Shop, command: Command) -> dict[str, bool]:
     """Which surfaces say that submitting is paused. None may give a reason where it says that it is not."""
     registry = CollectorRegistry()
     registry.register(SystemCollector(shop.ledger.stats.snapshot))
@@ -84,18 +84,18 @@ ALL = dict.fromkeys(("slots", "slots --json", "doctor", "board", "metrics"), Tru
 NONE = dict.fromkeys(ALL, False)
 
 
-def test_a_breaker_that_is_open_or_probes_is_told_alike_and_gone_with_the_first_acceptance(
+def test_a_breaker_that_is_open_or_probes_is_shown_alike_and_gone_with_the_first_acceptance(
     shop: Shop, command: Command
 ) -> None:
-    assert told(shop, command) == NONE
+    assert shown_by(shop, command) == NONE
     shop.vendor.down = "401"
     shop.enqueue("a", "b")
-    assert told(shop, command) == ALL
+    assert shown_by(shop, command) == ALL
     shop.time.pass_(300)  # the pause is over, and no worker has tried yet
-    assert told(shop, command) == ALL
+    assert shown_by(shop, command) == ALL
     shop.vendor.down = None
     shop.run_until(lambda: shop.get("a").state is State.RUNNING)
-    assert told(shop, command) == NONE
+    assert shown_by(shop, command) == NONE
 
 
 @pytest.mark.parametrize("worker", [True, False], ids=["while a worker runs", "while none does"])
@@ -105,12 +105,12 @@ def test_a_breaker_that_nobody_waits_for_closes_by_itself(shop: Shop, command: C
     shop.run(60)
     for name in ("a", "b"):
         cancel(shop.ledger, shop.world.bag, name)
-    assert told(shop, command) == ALL  # it was refused a moment ago
+    assert shown_by(shop, command) == ALL  # it was refused a moment ago
     if worker:
         shop.run(31)
     else:
         shop.time.pass_(31)
-    assert told(shop, command) == NONE
+    assert shown_by(shop, command) == NONE
 
 
 def test_the_next_refusal_after_an_idle_breaker_pauses_for_the_shortest_time(shop: Shop, command: Command) -> None:
@@ -121,22 +121,22 @@ def test_the_next_refusal_after_an_idle_breaker_pauses_for_the_shortest_time(sho
     shop.run(31)
     shop.run(1)
     shop.enqueue("b")
-    assert told(shop, command) == ALL
+    assert shown_by(shop, command) == ALL
     assert shop.ledger.limits.slots().closed_until == shop.ledger.limits.slots().at - 1 + 5_000
 
 
-def test_what_running_jobs_are_refused_is_told_until_their_polls_are_answered(shop: Shop, command: Command) -> None:
+def test_what_running_jobs_are_refused_is_reported_until_their_polls_are_answered(shop: Shop, command: Command) -> None:
     shop.enqueue("a", "b")
     shop.vendor.down = "401"
     shop.run(40)
-    assert told(shop, command) == ALL  # nothing waits, and the key is refused all the same
+    assert shown_by(shop, command) == ALL  # nothing waits, and the key is refused all the same
     shop.vendor.down = None
     shop.run_until(lambda: shop.all_done("a", "b"))
     shop.time.pass_(31)
-    assert told(shop, command) == NONE
+    assert shown_by(shop, command) == NONE
 
 
-def test_polls_of_one_job_that_are_refused_while_others_are_answered_are_told_by_none(
+def test_polls_of_one_job_that_are_refused_while_others_are_answered_are_reported_by_none(
     shop: Shop, command: Command
 ) -> None:
     shop.vendor.polls_refused.add("ill")
@@ -144,7 +144,7 @@ def test_polls_of_one_job_that_are_refused_while_others_are_answered_are_told_by
     shop.enqueue("ill", "healthy")
     shop.run(45)
     assert {shop.get(name).state for name in ("ill", "healthy")} == {State.RUNNING}
-    assert told(shop, command) == NONE
+    assert shown_by(shop, command) == NONE
 
 
 def test_trying_now_submits_one_job_and_the_others_follow(shop: Shop, command: Command) -> None:
@@ -162,7 +162,7 @@ def test_trying_now_submits_one_job_and_the_others_follow(shop: Shop, command: C
     assert not shop.ledger.limits.slots().paused
 
 
-def test_trying_now_says_why_nothing_can_be_tried(shop: Shop, command: Command) -> None:
+def test_trying_now_reports_why_nothing_can_be_tried(shop: Shop, command: Command) -> None:
     shop.vendor.down = "402"
     shop.enqueue("a")
     shop.ledger.limits.set_slots(0)

@@ -151,7 +151,7 @@ def test_a_server_that_is_away_is_reported_item_by_item(tmp_path: Path) -> None:
     assert [type(result.error) for result in results] == [LedgerUnavailable, LedgerUnavailable]
 
 
-def test_a_server_that_forgot_its_scripts_is_told_them_again(ledger: Ledger) -> None:
+def test_a_server_that_forgot_its_scripts_is_sent_them_again(ledger: Ledger) -> None:
     ledger.intake.accept_many([new_job("a")])
     ledger.client.script_flush()
     assert ids(ledger.intake.accept_many([new_job("b"), new_job("c")])) == [
@@ -169,8 +169,8 @@ def test_a_server_that_refuses_one_write_refuses_no_other(ledger: Ledger) -> Non
 
 
 def test_accepting_many_twice_is_accepting_them_once(ledger: Ledger) -> None:
-    wishes = [new_job("a"), new_job("b", idempotency_key="k")]
-    first, again = ledger.intake.accept_many(wishes), ledger.intake.accept_many(wishes)
+    requests = [new_job("a"), new_job("b", idempotency_key="k")]
+    first, again = ledger.intake.accept_many(requests), ledger.intake.accept_many(requests)
     assert first == again
     assert ids(first) == [("a", True), ("b", True)]
     assert ledger.stats.counters() == {"accepted": 2, "repeated": 2}

@@ -1,4 +1,4 @@
-"""Canary secrets and canary faces go through everything; then every surface that somebody can look at is searched.
+"""Canary secrets and canary faces go through everything; then every surface that a person can see is searched.
 
 `SURFACES` is the list: a new surface is one line, a function of the evidence that gives the bytes to be seen there.
 Secrets and faces must be on none of them. A person's words (names, tokens in URLs) live in the job's record, its
@@ -291,7 +291,7 @@ def _run_jobs(seen: Evidence, storage_url: str, receiver: Receiver) -> None:
 
 
 def test_secrets_and_faces_are_on_no_surface_and_words_only_where_they_belong(seen: Evidence) -> None:
-    shown = {name: look(seen) for name, look in SURFACES.items()}
+    shown = {name: shown_text(seen) for name, shown_text in SURFACES.items()}
     assert [name for name, text in shown.items() if len(text) < 10] == []  # something is to be seen everywhere
     found = {
         (name, canary)

@@ -90,7 +90,7 @@ def test_a_queued_job_is_canceled_at_once_and_leaves_the_line(producer: Producer
     assert ledger.client.zcard(f"{ledger.prefix}:due") == 0
 
 
-def test_a_slot_that_was_not_used_goes_to_the_next_job_and_its_credits_are_given_back(
+def test_a_slot_that_was_not_used_goes_to_the_next_job_and_its_credits_are_refunded(
     producer: Producer, ledger: Ledger, local_first: RecordingPublisher, time: Time
 ) -> None:
     for job_id in "abc":
@@ -99,7 +99,7 @@ def test_a_slot_that_was_not_used_goes_to_the_next_job_and_its_credits_are_given
     assert producer.cancel("a").charged is False
     assert local_first.messages == [StepMessage(step=Step.SUBMIT, job_id="c", version=2)]
     assert ledger.limits.slots().in_flight == ("b", "c")
-    assert spent(ledger, time) == 4  # two given back, two spent on the next
+    assert spent(ledger, time) == 4  # two refunded, two spent on the next
 
 
 def test_canceling_before_the_paid_call_prevents_it(producer: Producer, ledger: Ledger) -> None:
@@ -207,7 +207,7 @@ def test_a_job_that_has_ended_otherwise_is_a_sentence(producer: Producer, ledger
     with pytest.raises(NotPossible, match="it is FAILED; there is nothing to cancel"):
         producer.cancel("a")
     with pytest.raises(JobNotFound):
-        producer.cancel("nobody")
+        producer.cancel("missing")
 
 
 def test_the_whole_way_with_a_worker_that_dies_meanwhile(installation: Installation, receiver: Receiver) -> None:
@@ -222,8 +222,8 @@ def test_the_whole_way_with_a_worker_that_dies_meanwhile(installation: Installat
     producer = installation.producer()
     with installation.worker() as worker:
         waited_for(lambda: producer.get(job_id).state is State.RUNNING)
-        told = json.loads(installation.cli("jobs", "cancel", job_id, "--keep-result", "--json").stdout)
-        assert (told["state"], told["canceling"], told["charged"]) == ("RUNNING", "keep", True)
+        canceled = json.loads(installation.cli("jobs", "cancel", job_id, "--keep-result", "--json").stdout)
+        assert (canceled["state"], canceled["canceling"], canceled["charged"]) == ("RUNNING", "keep", True)
         assert "(canceling)" in installation.cli("jobs", "show", job_id).stdout
         worker.kill()
     installation.vendor.control.finish()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Postbox:
-    """Keeps what the clock sends, and lets a test wait for it."""
+    """Keeps what the due dispatcher sends, and lets a test wait for it."""
 
     def __init__(self) -> None:
         self.messages: queue.Queue[StepMessage] = queue.Queue()
@@ -79,7 +79,7 @@ def running_job(ledger: Ledger, job_id: str, due_in: float) -> tuple[Job, int]:
     return advanced.job, advanced.due
 
 
-def test_what_was_due_before_the_clock_started_is_sent(live: Ledger, postbox: Postbox) -> None:
+def test_what_was_due_before_the_due_dispatcher_started_is_sent(live: Ledger, postbox: Postbox) -> None:
     running_job(live, "a", due_in=0)
     due_dispatcher = DueDispatcher(live, postbox, leased_jobs=list, renew_every=5)
     due_dispatcher.start()
@@ -93,7 +93,9 @@ def test_what_another_process_made_due_is_found(live: Ledger, postbox: Postbox) 
     assert postbox.next().job_id == "a"
 
 
-def test_a_nudge_brings_the_next_claim_forward(live: Ledger, postbox: Postbox, due_dispatcher: DueDispatcher) -> None:
+def test_a_scheduled_wakeup_brings_the_next_claim_forward(
+    live: Ledger, postbox: Postbox, due_dispatcher: DueDispatcher
+) -> None:
     for number in range(5):
         _, due = running_job(live, f"a{number}", due_in=0.05)
         due_dispatcher.schedule_wakeup(due)
@@ -112,7 +114,7 @@ def test_a_message_that_was_lost_is_sent_again(live: Ledger, postbox: Postbox) -
 
 
 @pytest.mark.usefixtures("due_dispatcher")
-def test_a_job_in_hand_is_left_alone_while_its_worker_lives(
+def test_a_leased_job_is_left_alone_while_its_worker_lives(
     live: Ledger,
     postbox: Postbox,
     hands: list[tuple[str, int]],
@@ -120,11 +122,11 @@ def test_a_job_in_hand_is_left_alone_while_its_worker_lives(
     hands.append(("mine", 3))
     running_job(live, "mine", due_in=1)
     running_job(live, "other", due_in=1)
-    # The other job is rescued twice, a second apart: a job that nobody puts off would have been sent as well.
+    # The other job is rescued twice, a second apart: a job that was not put off would have been sent as well.
     assert [postbox.next().job_id for _ in range(2)] == ["other", "other"]
 
 
-def test_many_clocks_cost_the_ledger_what_one_does(live: Ledger, postbox: Postbox) -> None:
+def test_many_due_dispatchers_cost_the_ledger_what_one_does(live: Ledger, postbox: Postbox) -> None:
     def claims_in(seconds: float, number: int) -> int:
         clocks = [DueDispatcher(live, postbox, leased_jobs=list, renew_every=5) for _ in range(number)]
         for due_dispatcher in clocks:
@@ -140,7 +142,7 @@ def test_many_clocks_cost_the_ledger_what_one_does(live: Ledger, postbox: Postbo
     assert claims_in(3.0, 12) < 2 * 3.0 / SWEEP
 
 
-def test_the_clock_survives_a_ledger_that_is_away(postbox: Postbox) -> None:
+def test_the_due_dispatcher_survives_a_ledger_that_is_away(postbox: Postbox) -> None:
     due_dispatcher = DueDispatcher(
         Ledger(connect("redis://127.0.0.1:1/0", timeout=0.2)), postbox, leased_jobs=list, renew_every=5
     )

@@ -1,4 +1,4 @@
-"""The desk over a real ledger: what it takes in hand, and how it closes."""
+"""The session over a real ledger: what it leases, and how it closes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def session(ledger: Ledger) -> LedgerSession:
     )
 
 
-def test_a_closed_desk_gives_back_what_it_is_handed(ledger: Ledger, session: LedgerSession) -> None:
+def test_a_closed_session_releases_what_it_is_handed(ledger: Ledger, session: LedgerSession) -> None:
     session.close()
     with session.in_hand("a", 1) as opened:
         assert opened is None
@@ -43,7 +43,7 @@ def test_a_closed_desk_gives_back_what_it_is_handed(ledger: Ledger, session: Led
     assert "rescues" not in ledger.stats.counters()
 
 
-def test_a_desk_that_closes_lets_no_paid_call_begin(ledger: Ledger, session: LedgerSession) -> None:
+def test_a_closing_session_lets_no_paid_call_begin(ledger: Ledger, session: LedgerSession) -> None:
     world = World()
     ports = world.ports
     with session.in_hand("a", 1) as opened:
@@ -56,7 +56,7 @@ def test_a_desk_that_closes_lets_no_paid_call_begin(ledger: Ledger, session: Led
     assert [message.job_id for message in ledger.transitions.claim(ROUTES).messages] == ["a"]
 
 
-def test_what_was_given_back_cannot_be_written_by_who_had_it(session: LedgerSession) -> None:
+def test_what_was_released_cannot_be_written_by_who_had_it(session: LedgerSession) -> None:
     with session.in_hand("a", 1) as opened:
         assert opened is not None
         assert session.release(session.leased_jobs()) == Released(released=1)
@@ -65,11 +65,11 @@ def test_what_was_given_back_cannot_be_written_by_who_had_it(session: LedgerSess
 
 def test_giving_back_twice_or_what_is_at_rest_changes_nothing(ledger: Ledger, session: LedgerSession) -> None:
     assert session.release([("a", 1)]) == Released(released=1)
-    assert session.release([("a", 1), ("nobody", 1)]) == Released()
+    assert session.release([("a", 1), ("missing", 1)]) == Released()
     assert ledger.jobs.get("a").version == 2
 
 
-def test_a_paid_call_under_way_is_not_given_back(ledger: Ledger, session: LedgerSession, time: Time) -> None:
+def test_a_paid_call_under_way_is_not_released(ledger: Ledger, session: LedgerSession, time: Time) -> None:
     with session.in_hand("a", 1) as opened:
         assert opened is not None
         lined_up = session.line_up(opened.job)
@@ -80,7 +80,7 @@ def test_a_paid_call_under_way_is_not_given_back(ledger: Ledger, session: Ledger
     assert ledger.transitions.claim(ROUTES).messages == ()
 
 
-def test_a_message_from_before_is_not_begun_while_its_job_is_in_hand_at_a_later_turn(
+def test_an_old_message_is_not_begun_while_its_job_is_leased_at_a_later_version(
     ledger: Ledger, session: LedgerSession, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A ledger that lost its last writes sends what a living worker is just paying for."""
@@ -93,7 +93,7 @@ def test_a_message_from_before_is_not_begun_while_its_job_is_in_hand_at_a_later_
     assert "ledger is behind this worker: job a has version 2 here and 1 there" in caplog.text
 
 
-def test_a_late_message_of_a_job_in_hand_says_nothing_of_the_ledger(
+def test_a_late_message_of_a_leased_job_proves_nothing_about_the_ledger(
     ledger: Ledger, session: LedgerSession, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A job that waited for longer than its rescue without a worker has two messages, of two versions."""
@@ -119,7 +119,7 @@ def completed(session: LedgerSession, ledger: Ledger, vendor_job_id: str = "v") 
     return ledger.jobs.get("a").version
 
 
-def test_a_job_that_this_desk_moved_is_taken_in_hand_without_being_read_once(
+def test_a_job_that_this_session_moved_is_leased_without_being_read_once(
     ledger: Ledger, session: LedgerSession
 ) -> None:
     version = completed(session, ledger)
@@ -132,7 +132,7 @@ def test_a_job_that_this_desk_moved_is_taken_in_hand_without_being_read_once(
         assert second.job.vendor_status == "only in the ledger"
 
 
-def test_a_job_whose_pictures_are_not_in_memory_is_read_and_its_look_counted_each_time(
+def test_a_job_whose_pictures_are_not_in_memory_is_read_and_its_poll_counted_each_time(
     ledger: Ledger, session: LedgerSession
 ) -> None:
     version = completed(session, ledger, "elsewhere")
@@ -144,7 +144,7 @@ def test_a_job_whose_pictures_are_not_in_memory_is_read_and_its_look_counted_eac
         assert ledger.stats.snapshot().counts["polls_begun"] == count
 
 
-def test_what_is_remembered_of_another_turn_is_not_used(ledger: Ledger, session: LedgerSession) -> None:
+def test_what_is_remembered_of_another_version_is_not_used(ledger: Ledger, session: LedgerSession) -> None:
     version = completed(session, ledger)
     ledger.client.hset(f"{ledger.prefix}:job:a", "version", str(version + 1))
     with session.in_hand("a", version + 1) as opened:

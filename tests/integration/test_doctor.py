@@ -139,7 +139,7 @@ def answers(client: redis.Redis) -> bool:
 
 
 @needs("redis-server", "redis-server")
-def test_a_redis_set_up_as_a_cache_is_told_what_it_would_lose(server: redis.Redis) -> None:
+def test_a_redis_set_up_as_a_cache_is_reported_with_what_it_would_lose(server: redis.Redis) -> None:
     server.config_set("maxmemory-policy", "allkeys-lru")
     found = lines(of_redis.examine(server, "t"))
     assert (found["redis persistence"].verdict, found["redis eviction"].verdict) == ("fail", "fail")
@@ -194,7 +194,7 @@ def test_a_redis_that_is_not_there_or_refuses_us_is_one_line_and_the_rest_is_unc
 
 
 @pytest.mark.parametrize(("off", "verdict"), [(0.0, "ok"), (-3.0, "warn"), (120.0, "fail")])
-def test_a_clock_that_is_off_is_told(valkey: EmbeddedValkey, prefix: str, off: float, verdict: str) -> None:
+def test_a_clock_that_is_off_is_reported(valkey: EmbeddedValkey, prefix: str, off: float, verdict: str) -> None:
     with closing(redis.Redis.from_url(valkey.url, decode_responses=True)) as client:
         ledger = Ledger(client, prefix)
         [finding] = of_ledger.clock(ledger, now=lambda: ledger.now() / 1000 + off)
@@ -202,7 +202,7 @@ def test_a_clock_that_is_off_is_told(valkey: EmbeddedValkey, prefix: str, off: f
     assert off == 0.0 or ("behind" in finding.found) == (off < 0)
 
 
-def test_a_worker_that_fell_silent_is_told_from_one_that_works(ledger: Ledger, time: Time) -> None:
+def test_a_worker_that_fell_silent_is_distinguished_from_one_that_works(ledger: Ledger, time: Time) -> None:
     ledger.transitions.claim({}, dispatcher="a")
     assert lines(of_ledger.workers(ledger))["workers"].verdict == "ok"
     time.pass_(30)
@@ -211,7 +211,7 @@ def test_a_worker_that_fell_silent_is_told_from_one_that_works(ledger: Ledger, t
     assert lines(of_ledger.workers(ledger))["workers"].verdict == "fail"
 
 
-def test_a_line_that_stands_still_says_why(ledger: Ledger, time: Time) -> None:
+def test_a_line_that_stands_still_reports_why(ledger: Ledger, time: Time) -> None:
     ledger.intake.accept(new_job("j"))
     ledger.transitions.line_up(ledger.jobs.get("j"))
     trip = BreakerTrip(reason="the vendor refuses the key", wait=60)
@@ -227,7 +227,7 @@ def test_a_line_that_stands_still_says_why(ledger: Ledger, time: Time) -> None:
 # -- storage ----------------------------------------------------------------------------------------------------
 
 
-def said(answer: bytes) -> bytes:
+def empty_reply(answer: bytes) -> bytes:
     return b"HTTP/1.1 " + answer + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
@@ -238,7 +238,7 @@ def test_a_store_that_may_only_be_read_fails_at_the_write(tmp_path: Path, monkey
 
     def bucket(caller: Caller) -> None:
         request = caller.read_request()
-        caller.say(said(b"403 Forbidden" if request.startswith(b"PUT") else b"200 OK"))
+        caller.send(empty_reply(b"403 Forbidden" if request.startswith(b"PUT") else b"200 OK"))
 
     with RawServer(bucket) as server:
         for name, value in (("ENDPOINT_URL", f"http://127.0.0.1:{server.port}"), ("REGION", "us-east-1")):
@@ -297,19 +297,19 @@ def test_what_a_vendor_answers_is_read_for_what_it_says(name: str) -> None:
 
     def answering(caller: Caller) -> None:
         assert b"/run/" not in caller.read_request()
-        caller.say(b"HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (status, len(body), body))
+        caller.send(b"HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (status, len(body), body))
 
     with RawServer(answering) as server:
         finding = asked(server.url)
     assert (finding.verdict, words in finding.found) == (verdict, True), finding
 
 
-def test_a_vendor_that_takes_any_key_is_not_said_to_have_taken_ours() -> None:
+def test_a_vendor_that_takes_any_key_is_not_reported_to_have_taken_ours() -> None:
     def lax(caller: Caller) -> None:
         request = caller.read_request()
         known = b"/swapline-doctor-" not in request.split(b" ")[1].split(b"/v6/")[0]
         body = b'{"error": "no such job"}' if known else b'{"error": "no such page"}'
-        caller.say(b"HTTP/1.1 404 Not Found\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (len(body), body))
+        caller.send(b"HTTP/1.1 404 Not Found\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (len(body), body))
 
     with RawServer(lax) as server:
         finding = asked(server.url)
@@ -326,7 +326,7 @@ def test_a_flower_that_was_named_must_answer() -> None:
 
     def other(caller: Caller) -> None:
         caller.read_request()
-        caller.say(said(b"200 OK"))
+        caller.send(empty_reply(b"200 OK"))
 
     with RawServer(other) as server:
         finding = lines(flower.examine(server.url, None))["flower"]

@@ -1,4 +1,4 @@
-"""The embedded server: private, durable, alone in its folder, and never left behind."""
+"""The embedded server: private, durable, alone in its folder, and never orphaned."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_an_empty_password_file_is_not_an_open_server(tmp_path: Path, left: str)
         assert len((tmp_path / "password").read_text().strip()) == 32
 
 
-def test_a_first_start_on_a_full_disk_says_so_and_the_next_one_is_private(tmp_path: Path) -> None:
+def test_a_first_start_on_a_full_disk_reports_it_and_the_next_one_is_private(tmp_path: Path) -> None:
     full = ["sh", "-c", 'ulimit -f 0 && exec "$@"', "sh", SWAPLINE, "redis", "--dir", str(tmp_path / "valkey")]
     done = subprocess.run(full, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (1, "")
@@ -243,8 +243,8 @@ def test_swapline_redis_prints_its_url_and_stops_cleanly_on_ctrl_c(tmp_path: Pat
         with connect(facts["url"]) as client:
             client.set("job", "kept")
         running.send_signal(signal.SIGINT)
-        _, said = running.communicate(timeout=30)
-    assert (running.returncode, said) == (0, "swapline: the embedded server has stopped; its data are kept.\n")
+        _, error_text = running.communicate(timeout=30)
+    assert (running.returncode, error_text) == (0, "swapline: the embedded server has stopped; its data are kept.\n")
     with EmbeddedValkey(tmp_path / "data") as server, connect(server.url) as client:
         assert client.get("job") == "kept"
 
@@ -317,19 +317,19 @@ def test_whole_writes_behind_the_damage_are_warned_of(tmp_path: Path) -> None:
         assert client.dbsize() == 5
 
 
-def test_whole_data_are_left_alone_and_none_are_said(server: EmbeddedValkey, tmp_path: Path) -> None:
-    def told(folder: Path) -> tuple[int, str]:
+def test_whole_data_are_left_alone_and_none_are_reported(server: EmbeddedValkey, tmp_path: Path) -> None:
+    def repair(folder: Path) -> tuple[int, str]:
         argv = [SWAPLINE, "redis", "--repair", "--dir", str(folder)]
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
         return done.returncode, done.stdout + done.stderr
 
-    code, refused = told(server.folder)
+    code, refused = repair(server.folder)
     assert (code, "belongs to a server that is running" in refused) == (1, True)
     server.stop()
     before = sorted((path, path.read_bytes()) for path in server.folder.rglob("*.aof"))
-    assert told(server.folder) == (0, f"The data in {server.folder} are whole; nothing was changed.\n")
+    assert repair(server.folder) == (0, f"The data in {server.folder} are whole; nothing was changed.\n")
     assert sorted((path, path.read_bytes()) for path in server.folder.rglob("*.aof")) == before
-    code, nothing = told(tmp_path / "nowhere")
+    code, nothing = repair(tmp_path / "nowhere")
     assert (code, nothing.startswith("swapline: There are no data of an embedded server in")) == (1, True)
 
 

@@ -144,25 +144,27 @@ def test_board_and_metrics_read_from_the_new_primary(behind: Installation, addre
 def test_a_replica_is_one_sentence_for_people(behind: Installation, address: OneAddress) -> None:
     address.promote()
     for command in ("slots", "doctor"):
-        told = behind.cli(command)
-        assert told.returncode == 1
-        assert "SWAPLINE_REDIS_URL must" in " ".join((told.stdout + told.stderr).split())
-        assert "The server at this address is a replica" in " ".join((told.stdout + told.stderr).split())
+        refused_command = behind.cli(command)
+        assert refused_command.returncode == 1
+        assert "SWAPLINE_REDIS_URL must" in " ".join((refused_command.stdout + refused_command.stderr).split())
+        assert "The server at this address is a replica" in " ".join(
+            (refused_command.stdout + refused_command.stderr).split()
+        )
 
 
 def test_a_worker_that_can_claim_nothing_is_not_alive(behind: Installation, address: OneAddress) -> None:
     file = behind.store.parent / "worker.heartbeat"
     behind.more["SWAPLINE_HEARTBEAT_FILE"] = str(file)
 
-    def said(*options: str) -> str:
+    def problem(*options: str) -> str:
         argv = [sys.executable, "-m", "swapline_workers.alive", str(file), *options]
         return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False).stderr
 
     with behind.worker():
-        waited_for(lambda: not said("--ready"))
+        waited_for(lambda: not problem("--ready"))
         address.promote()  # and the address stays with the demoted one
-        waited_for(lambda: "waits for the" in said("--ready"))
-        waited_for(lambda: "it could claim nothing for" in said("--claimed-within", "2"))
-        assert not said()
+        waited_for(lambda: "waits for the" in problem("--ready"))
+        waited_for(lambda: "it could claim nothing for" in problem("--claimed-within", "2"))
+        assert not problem()
         address.move()
-        waited_for(lambda: not said("--ready", "--claimed-within", "2"))
+        waited_for(lambda: not problem("--ready", "--claimed-within", "2"))

@@ -40,7 +40,7 @@ class Waiting(NamedTuple):
 
 
 class Model:
-    """Who is next, in a few lines: tenants stand in a row, and whoever was served goes to its end."""
+    """Who is next, in a few lines: tenants stand in a row, and the one that was served goes to its end."""
 
     def __init__(self) -> None:
         self.rows: dict[Priority, dict[str, list[Waiting]]] = {priority: {} for priority in Priority}
@@ -58,7 +58,7 @@ class Model:
             row.pop(tenant, None)
 
     def serve(self, now: int) -> tuple[Priority, str, str] | None:
-        """Take the job whose turn it is; those that waited too long are dropped on the way."""
+        """Take the next job; those that waited too long are dropped on the way."""
         for priority, row in self.rows.items():
             for tenant in list(row):
                 row[tenant] = [job for job in row[tenant] if job.until > now]

@@ -62,7 +62,7 @@ def test_only_the_machine_that_asks_whether_it_lives_needs_no_password(url: str)
     assert "flower_" in requests.get(f"{url}/metrics", auth=("me", "right"), timeout=30).text
 
 
-def test_who_guesses_too_often_is_told_to_wait_unless_known(url: str) -> None:
+def test_who_guesses_too_often_must_wait_unless_known(url: str) -> None:
     def asked(auth: tuple[str, str], cookies: Any = None) -> requests.Response:
         return requests.get(f"{url}/workers", auth=auth, cookies=cookies, timeout=30)
 

@@ -36,7 +36,7 @@ PHOTOGRAPH = sample_photographs()[0]
 REPLY_LOST = "submit_closed_accepted"
 
 
-def told(installation: Installation, *arguments: str) -> Any:
+def run_json(installation: Installation, *arguments: str) -> Any:
     done = installation.cli(*arguments, "--json")
     assert (done.returncode, done.stderr) == (0, "")
     return json.loads(done.stdout)
@@ -64,8 +64,8 @@ def test_a_held_job_shows_what_was_sent_when_and_what_came_back_and_no_secret(in
     producer = installation.producer()
     with installation.worker():
         job_id = held(installation, producer, "submit_504_accepted")
-    [listed] = told(installation, "jobs", "list", "--state", "HELD")
-    shown = told(installation, "jobs", "show", job_id)
+    [listed] = run_json(installation, "jobs", "list", "--state", "HELD")
+    shown = run_json(installation, "jobs", "show", job_id)
     known = listed["evidence"]
     assert known == shown["evidence"]
     assert (listed["job_id"], listed["failure_code"], known["attempt"]) == (job_id, "SUBMIT_UNKNOWN", 1)
@@ -74,7 +74,7 @@ def test_a_held_job_shows_what_was_sent_when_and_what_came_back_and_no_secret(in
     assert known["sent_at"] <= known["held_at"] < known["slot_held_until"]
     assert known["reply"]["status"] == 504
     assert "504" in known["reason"]
-    names = [event["name"] for event in told(installation, "jobs", "events", job_id)]
+    names = [event["name"] for event in run_json(installation, "jobs", "events", job_id)]
     assert names == ["queued", "slot", "attempt", "held"]
     for command in (("jobs", "list", "--state", "HELD"), ("jobs", "show", job_id)):
         printed = installation.cli(*command).stdout
@@ -90,7 +90,9 @@ def test_a_job_that_is_found_at_the_vendor_goes_on_and_is_charged_once(
     with installation.worker():
         job_id = held(installation, producer, webhook_url=receiver.url)
         assert receiver.next()[1].type is EventType.HELD
-        resolved = told(installation, "jobs", "resolve", job_id, "--vendor-job-id", at_the_vendor(installation.vendor))
+        resolved = run_json(
+            installation, "jobs", "resolve", job_id, "--vendor-job-id", at_the_vendor(installation.vendor)
+        )
         assert (resolved["state"], resolved["credits"]) == ("RUNNING", 2)
         job = producer.wait(job_id, timeout=20)
         assert receiver.next()[1].type is EventType.SUCCEEDED
@@ -107,7 +109,7 @@ def test_a_job_that_is_sent_again_is_charged_twice_and_only_on_a_persons_word(in
         assert "may be charged a second time" in refused.stderr
         assert "--accept-charge" in refused.stderr
         assert producer.get(job_id).state is State.HELD
-        told(installation, "jobs", "replay", job_id, "--from", "submit", "--accept-charge")
+        run_json(installation, "jobs", "replay", job_id, "--from", "submit", "--accept-charge")
         job = producer.wait(job_id, timeout=20)
     assert (job.state, job.attempts) == (State.SUCCEEDED, 2)
     assert installation.vendor.control.report().credits_spent == 4
@@ -149,7 +151,7 @@ def test_under_the_policy_fail_the_job_ends_and_says_that_it_may_be_charged(
 
 
 def test_a_reply_that_comes_after_all_ends_the_hold_by_itself(installation: Installation) -> None:
-    """A worker that was stopped in a paid call and continued brings the id; nobody has to look for it."""
+    """A worker that was stopped in a paid call and continued brings the id; no person has to find it."""
     installation.more["SWAPLINE_RESCUE_AFTER"] = "1"
     installation.vendor.control.set_mode("submit_slow_accepted", amount=2, next_submissions=1)
     producer = installation.producer()
@@ -164,15 +166,15 @@ def test_a_reply_that_comes_after_all_ends_the_hold_by_itself(installation: Inst
 
 
 class Stopwatch(LedgerSession):
-    """The real desk; notes when each write had reached the ledger."""
+    """The real session; notes when each write had reached the ledger."""
 
     def __init__(self, ledger: Ledger) -> None:
         super().__init__(ledger, NullPublisher(), schedule_wakeup=lambda _: None)
-        self.moments: list[float] = []
+        self.timestamps: list[float] = []
 
     def _advance(self, job: Job, change: Change, token: str) -> Job | None:
         written = super()._advance(job, change, token)
-        self.moments.append(monotonic())
+        self.timestamps.append(monotonic())
         return written
 
 
@@ -181,7 +183,7 @@ class NullPublisher:
         return True
 
 
-def test_the_moments_around_a_paid_call_in_which_its_outcome_can_get_lost_are_milliseconds(
+def test_the_times_around_a_paid_call_in_which_its_outcome_can_get_lost_are_milliseconds(
     ledger: Ledger, record_property: Callable[[str, object], None]
 ) -> None:
     """Between the attempt's record and the call's arrival, and between its reply and the record of the id."""
@@ -189,22 +191,22 @@ def test_the_moments_around_a_paid_call_in_which_its_outcome_can_get_lost_are_mi
 
     def vendor(caller: Caller) -> None:
         caller.read_request()
-        session.moments.append(monotonic())
-        caller.say(b"HTTP/1.1 200 OK\r\nContent-Length: 32\r\n\r\n" + b'{"id":"job-1","status":"QUEUED"}')
+        session.timestamps.append(monotonic())
+        caller.send(b"HTTP/1.1 200 OK\r\nContent-Length: 32\r\n\r\n" + b'{"id":"job-1","status":"QUEUED"}')
 
     ours = []
     with RawServer(vendor) as server:
         client = VendorClient(base_url=server.url, key_header="X-Key", key=SecretStr("k"))
         for number in range(50):
-            session.moments.clear()
+            session.timestamps.clear()
             ledger.intake.accept(new_job(f"j{number}"))
             with session.in_hand(f"j{number}", 1) as opened:
                 assert opened is not None
                 ports = replace(World().ports, session=session, vendor=client)
                 submit(opened.job, opened.at, ports)
             ledger.client.delete(f"{ledger.prefix}:slots")  # the next one needs the slot
-            attempt, _, known = session.moments
-            assert [later > sooner for sooner, later in pairwise(session.moments)] == [True, True]
+            attempt, _, known = session.timestamps
+            assert [later > sooner for sooner, later in pairwise(session.timestamps)] == [True, True]
             ours.append(known - attempt)
     record_property("milliseconds", {"median": median(ours) * 1000, "longest": max(ours) * 1000})  # for --junit-xml
     assert median(ours) < 0.05

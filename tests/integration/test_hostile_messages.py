@@ -1,4 +1,4 @@
-"""What strangers put on the queues is refused, runs nothing, stops nobody and loses nothing."""
+"""What strangers put on the queues is refused, runs nothing, stops no worker and loses nothing."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_a_hundred_thousand_pictures_are_none(installation: Installation) -> Non
     assert grown < 100 * 1024**2, f"it grew by {grown / 1024**2:.0f} MiB"
 
 
-def test_sixteen_pictures_are_stored_and_told(installation: Installation) -> None:
+def test_sixteen_pictures_are_stored_and_delivered(installation: Installation) -> None:
     installation.vendor.control.set_mode("result_many", amount=16)
     with installation.worker():
         job = installation.run(

@@ -1,4 +1,4 @@
-"""One key, one job: within a tenant, as long as the job lives, whoever races."""
+"""One key, one job: within a tenant, as long as the job lives, in every race."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ def test_processes_that_race_make_one_job(installation: Installation) -> None:
         assert racer.stdin is not None
         racer.stdin.write("go\n")
         racer.stdin.flush()
-    told = [line.split() for racer in racers for line in racer.communicate(timeout=60)[0].splitlines()]
-    assert len(told) == 200
-    assert len({(number, job_id) for number, job_id, _ in told}) == 50
-    assert Counter(created for _, _, created in told) == {"True": 50, "False": 150}
+    moved_on = [line.split() for racer in racers for line in racer.communicate(timeout=60)[0].splitlines()]
+    assert len(moved_on) == 200
+    assert len({(number, job_id) for number, job_id, _ in moved_on}) == 50
+    assert Counter(created for _, _, created in moved_on) == {"True": 50, "False": 150}
     assert installation.producer().ledger.stats.census()[State.QUEUED] == 50
 
 
@@ -117,10 +117,10 @@ def test_a_replaced_job_that_comes_to_rest_later_takes_no_key_with_it(ledger: Le
     ledger.intake.accept(new_job("a", idempotency_key="k"))
     found = ledger.transitions.open("a", 1)
     assert found is not None
-    told = ledger.transitions.advance(found.job, Change(to=State.FAILED, due_in=5))
-    assert told is not None
+    moved_on = ledger.transitions.advance(found.job, Change(to=State.FAILED, due_in=5))
+    assert moved_on is not None
     ledger.intake.accept(new_job("b", idempotency_key="k", replace_failed=True))
-    ledger.transitions.advance(told.job, Change(to=State.FAILED))
+    ledger.transitions.advance(moved_on.job, Change(to=State.FAILED))
     assert key_ttl(ledger) == -1
 
 

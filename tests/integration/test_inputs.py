@@ -1,4 +1,4 @@
-"""Inputs are kept exactly as long as somebody may read them, however many use one and in whatever order."""
+"""Inputs are kept exactly as long as a job may read them, however many use one and in whatever order."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def test_a_dry_run_and_the_replay_itself_say_the_same_of_the_picture(
     for one in (job, linked):
         assert producer.ledger.transitions.advance(one, Change(to=how))
 
-    def said(*jobs: Job) -> list[str | None]:
+    def problems(*jobs: Job) -> list[str | None]:
         ids = [one.job_id for one in jobs]
         by_filter = list(producer.recovery.replay_many(JobFilter(), Step.SUBMIT, dry_run=True))
         one_by_one = list(producer.recovery.replayable(ids, Step.SUBMIT))
@@ -171,10 +171,10 @@ def test_a_dry_run_and_the_replay_itself_say_the_same_of_the_picture(
         return [found.problem for found in one_by_one]
 
     sweep.all_due()
-    assert said(job, linked) == [None, None]
+    assert problems(job, linked) == [None, None]
     time.pass_(DAY + 1)
     sweep.all_due()
-    gone, there = said(job, linked)
+    gone, there = problems(job, linked)
     assert there is None
     with pytest.raises(NotPossible, match="its picture is not kept any more: SWAPLINE_INPUT_TTL") as refused:
         producer.recovery.replay(job.job_id, Step.SUBMIT, accept_charge=True)
@@ -191,7 +191,7 @@ def test_a_canceled_job_is_sent_again_with_its_picture(producer: Producer, stora
     assert storage.head(key_of(job)) is not None
 
 
-def test_a_failed_job_that_is_taken_up_again_keeps_its_input_and_one_that_comes_too_late_is_told(
+def test_a_failed_job_that_is_taken_up_again_keeps_its_input_and_one_that_comes_too_late_is_refused(
     producer: Producer, storage: Storage, sweep: Sweep, time: Time
 ) -> None:
     again = Change(to=State.QUEUED, in_line=True, due_by="queue_until")
@@ -276,8 +276,8 @@ def test_a_job_whose_hold_has_ended_is_refused_and_nothing_is_written(ledger: Le
 def test_a_sweeper_that_was_suspended_deletes_nothing(producer: Producer, storage: Storage, ledger: Ledger) -> None:
     job = enqueue(producer)
     end(producer, job)
-    moments = iter([0.0, 1000.0])
-    Sweep(ledger, storage, clock=lambda: next(moments)).due()
+    timestamps = iter([0.0, 1000.0])
+    Sweep(ledger, storage, clock=lambda: next(timestamps)).due()
     assert storage.head(key_of(job)) is not None
 
 
@@ -307,11 +307,11 @@ def test_no_order_of_producers_jobs_and_sweepers_deletes_what_somebody_needs(val
 
     run_state_machine_as_test(Here, settings=settings(max_examples=120, stateful_step_count=40))
     assert Here.deleted > 0, "the sweepers have never had anything to do"
-    assert Here.kept > 0, "they have never met an input that somebody needs"
+    assert Here.kept > 0, "they have never met an input that a job needs"
 
 
 class Inputs(RuleBasedStateMachine):
-    """Two pictures, producers and sweepers that halt anywhere, and a clock that runs."""
+    """Two pictures, producers and sweepers that halt anywhere, while time passes."""
 
     url = ""
     deleted = 0
@@ -353,7 +353,7 @@ class Inputs(RuleBasedStateMachine):
                 self.ledger.intake.accept(new_job(job_id, image=image, queue_ttl=10**6))
                 self.jobs[job_id] = picture
             except ObjectMissing:
-                assert self.now > 0  # it took longer than the hold: the producer is told
+                assert self.now > 0  # it took longer than the hold: the producer is refused
         self.stored.clear()
 
     @rule(how=st.sampled_from(sorted(ENDS)))
@@ -412,7 +412,7 @@ class Inputs(RuleBasedStateMachine):
         for _ in range(3):
             self.now += 10**6
             self.sweeps.clear()
-            self.patrol()  # an object that was put after its hold had ended is nobody's
+            self.patrol()  # an object that was put after its hold had ended is an orphan
             self.take()
             self.delete()
         assert self.objects == set()  # and nothing stays for ever

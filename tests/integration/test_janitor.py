@@ -1,4 +1,4 @@
-"""The janitor finds what nobody needs, in every kind of store, and touches nothing else."""
+"""The janitor finds what no job needs, in every kind of store, and touches nothing else."""
 
 from __future__ import annotations
 

@@ -84,10 +84,10 @@ def test_an_idempotency_key_with_another_request_is_refused(ledger: Ledger) -> N
         ledger.intake.accept(new_job("b", idempotency_key="k", filter_id=13))
 
 
-def test_a_message_of_another_turn_is_stale(ledger: Ledger) -> None:
+def test_a_message_of_another_version_is_stale(ledger: Ledger) -> None:
     accepted(ledger, "a")
     assert ledger.transitions.open("a", 2) is None
-    assert ledger.transitions.open("nobody", 1) is None
+    assert ledger.transitions.open("missing", 1) is None
 
 
 def test_a_job_that_is_not_there_is_a_clear_sentence(ledger: Ledger) -> None:
@@ -95,7 +95,7 @@ def test_a_job_that_is_not_there_is_a_clear_sentence(ledger: Ledger) -> None:
         ledger.jobs.get("x")
 
 
-def test_only_one_of_two_moves_at_the_same_turn_is_written(ledger: Ledger) -> None:
+def test_only_one_of_two_moves_at_the_same_version_is_written(ledger: Ledger) -> None:
     job = running(ledger, "a")
     assert ledger.transitions.advance(job, Change(to=State.RUNNING, fields={"polls": 1}, due_in=1)) is not None
     assert ledger.transitions.advance(job, Change(to=State.STORING, due_in=1)) is None
@@ -189,7 +189,7 @@ def test_the_line_goes_by_priority_then_fairly_among_tenants_then_by_age(ledger:
     assert order == ["h1", "a1", "b1", "a2", "a3", "l1"]
 
 
-def test_a_strike_stops_the_line_and_one_job_probes_first(ledger: Ledger, time: Time) -> None:
+def test_a_breaker_trip_stops_the_line_and_one_job_probes_first(ledger: Ledger, time: Time) -> None:
     jobs = [with_slot(ledger, "a"), with_slot(ledger, "b")]
     for job in jobs:
         moved(
@@ -198,7 +198,7 @@ def test_a_strike_stops_the_line_and_one_job_probes_first(ledger: Ledger, time: 
             Change(to=State.QUEUED, in_line=True, due_by="queue_until", trip=BreakerTrip(reason="down", wait=4)),
         )
     assert ledger.limits.slots().in_flight == ()
-    assert ledger.transitions.claim(ROUTES).next_at == time.at + 8_000  # the second strike in a row doubles the wait
+    assert ledger.transitions.claim(ROUTES).next_at == time.at + 8_000  # the second trip in a row doubles the wait
     time.pass_(8)
     [probe] = ledger.transitions.claim(ROUTES).messages
     assert probe.job_id == "a"
@@ -259,7 +259,7 @@ def test_what_is_due_is_claimed_once_and_again_after_the_rescue_time(ledger: Led
     assert ledger.stats.counters()["rescues"] == 1
 
 
-def test_a_job_in_hand_is_not_rescued(ledger: Ledger, time: Time) -> None:
+def test_a_leased_job_is_not_rescued(ledger: Ledger, time: Time) -> None:
     job = running(ledger, "a")
     time.pass_(14)
     assert ledger.transitions.renew([("a", job.version), ("gone", 1)]) == 1
@@ -267,7 +267,7 @@ def test_a_job_in_hand_is_not_rescued(ledger: Ledger, time: Time) -> None:
     assert ledger.transitions.claim(ROUTES).messages == ()
 
 
-def test_a_renewal_of_another_turn_changes_nothing(ledger: Ledger) -> None:
+def test_a_renewal_of_another_version_changes_nothing(ledger: Ledger) -> None:
     job = running(ledger, "a")
     before = due(ledger)
     assert ledger.transitions.renew([("a", job.version - 1)]) == 0
@@ -291,7 +291,7 @@ def test_nothing_is_sent_again_into_a_long_queue(ledger: Ledger, time: Time) -> 
         (Change(to=State.FAILED, fields={"notification": Notification.PENDING}, due_in=0), Step.NOTIFY),
     ],
 )
-def test_the_clock_sends_the_step_that_the_state_asks_for(ledger: Ledger, change: Change, step: Step) -> None:
+def test_a_claim_sends_the_step_that_the_state_asks_for(ledger: Ledger, change: Change, step: Step) -> None:
     moved(ledger, running(ledger, "a"), change)
     assert [message.step for message in ledger.transitions.claim(ROUTES).messages] == [step]
 
@@ -349,11 +349,11 @@ def test_the_census_is_a_recount(ledger: Ledger) -> None:
     assert len(ledger.jobs.list_ids(State.QUEUED)) == 5
 
 
-def test_the_end_of_a_job_is_heard(ledger: Ledger) -> None:
+def test_the_end_of_a_job_is_received(ledger: Ledger) -> None:
     job = running(ledger, "a")
-    with ledger.subscriptions.watch("a") as heard:
+    with ledger.subscriptions.watch("a") as finished:
         moved(ledger, job, Change(to=State.FAILED))
-        assert heard(5.0)
+        assert finished(5.0)
 
 
 def test_every_key_carries_the_prefix(ledger: Ledger) -> None:
@@ -415,7 +415,7 @@ def test_a_job_that_comes_while_every_slot_is_used_stands_in_line_at_once(ledger
     assert freed.granted == (StepMessage(step=Step.SUBMIT, job_id="c", version=2),)
 
 
-def test_taking_a_job_in_hand_at_once_writes_nothing_and_later_puts_its_rescue_off(ledger: Ledger, time: Time) -> None:
+def test_leasing_a_job_at_once_writes_nothing_and_later_puts_its_rescue_off(ledger: Ledger, time: Time) -> None:
     def writes() -> int:
         return int(ledger.client.info("persistence")["rdb_changes_since_last_save"])
 
@@ -428,7 +428,7 @@ def test_taking_a_job_in_hand_at_once_writes_nothing_and_later_puts_its_rescue_o
     assert due(ledger)["a"] == time.at + 15_000
 
 
-def test_a_look_is_counted_before_it_is_made_also_one_whose_message_came_twice(ledger: Ledger, time: Time) -> None:
+def test_a_poll_is_counted_before_it_is_made_also_one_whose_message_came_twice(ledger: Ledger, time: Time) -> None:
     def begun() -> int:
         return ledger.stats.snapshot().counts.get("polls_begun", 0)
 
@@ -438,20 +438,20 @@ def test_a_look_is_counted_before_it_is_made_also_one_whose_message_came_twice(l
     assert begun() == 1
     one, other = opened(ledger, "a", message.version), opened(ledger, "a", message.version)
     assert begun() == 1
-    look = Change(to=State.RUNNING, count={"polls": 1}, due_in=1)
-    later = moved(ledger, one, look)
-    assert ledger.transitions.advance(other, look) is None
+    polled = Change(to=State.RUNNING, count={"polls": 1}, due_in=1)
+    later = moved(ledger, one, polled)
+    assert ledger.transitions.advance(other, polled) is None
     assert begun() == 2
     opened(ledger, "a", later.version)  # a message that no claim has sent
     assert begun() == 3
-    for _ in range(2):  # whoever the first claim sent for was killed, perhaps after he had asked the vendor
+    for _ in range(2):  # the worker of the first claim was killed, perhaps after its call
         time.pass_(16)
         ledger.transitions.claim(ROUTES)
     assert begun() == 5
     storing = moved(ledger, later, Change(to=State.STORING, due_in=1))
     time.pass_(1)
     ledger.transitions.claim(ROUTES)
-    assert begun() == 5  # whoever has its pictures asks nobody
+    assert begun() == 5  # a worker that has the pictures makes no call
     first, second = opened(ledger, "a", storing.version), opened(ledger, "a", storing.version)
     assert begun() == 7
     moved(ledger, first, Change(to=State.STORING, count={"polls": 1}, due_in=1))

@@ -1,7 +1,7 @@
 """Whatever happens in whatever order, the ledger's promises hold: a state machine looks for a counterexample.
 
 Real steps and real Lua scripts on a real server; what is drawn is what happens: which message comes, how often and in
-which order, where a worker stops for ever, how the vendor, the store and the receiver answer, how the clock moves.
+which order, where a worker stops for ever, how the vendor, the store and the receiver answer, how time moves.
 Runs are the same each time; `--hypothesis-seed=N` looks elsewhere. A failure prints the story that leads to it.
 """
 
@@ -67,13 +67,13 @@ ORDERS = st.builds(
     Order,
     kill=st.sampled_from([False, False, False, True]),
     submit=st.sampled_from(["accepted"] * 4 + [*SUBMIT_ANSWERS]),  # most of what can happen follows it
-    look=st.sampled_from(POLL_ANSWERS),
+    poll_answer=st.sampled_from(POLL_ANSWERS),
     webhook=st.sampled_from([204, WebhookFailed("500", status=500), WebhookFailed("410", status=410, gone=True)]),
 )
 
 
 OTHER_EVENTS = (
-    *("lose", "time", "time", "step back", "renew", "give back", "store", "slots", "person", "person", "cancel"),
+    *("lose", "time", "time", "step back", "renew", "release", "store", "slots", "person", "person", "cancel"),
     *("restart", "sweep"),
 )
 """What happens beside the work; what stands twice happens more often."""
@@ -167,7 +167,7 @@ class LedgerMachine(RuleBasedStateMachine):
             self.time.pass_(-number)
         elif what == "renew":
             self.ledger.transitions.renew(self.world.session.leased_jobs())
-        elif what == "give back":
+        elif what == "release":
             self.ledger.transitions.release(self.world.session.leased_jobs())
         elif what == "cancel" and self.jobs:
             with suppress(NotPossible):
@@ -243,13 +243,13 @@ class LedgerMachine(RuleBasedStateMachine):
             counter: sum(int(job.get(of_each, 0)) for job in found.jobs.values())
             for counter, of_each in (("attempts", "attempts"), ("polls", "polls"), ("credits", "credits"))
         }
-        recount["polls"] += sum(looks_before(log) for log in found.logs.values())
+        recount["polls"] += sum(polls_before(log) for log in found.logs.values())
         assert {name: int(found.counters.get(name, 0)) for name in recount} == recount, "an update was lost"
         ended = {state: len(jobs) + self.taken_up[state] for state, jobs in found.census.items() if state.finished}
         assert {state: int(found.counters.get(f"finished.{state}", 0)) for state in ended} == ended
 
     def _the_meter_is_a_recount(self, found: Snapshot) -> None:
-        """What the metrics tell of now is what the jobs say."""
+        """The metrics of now agree with the jobs."""
         jobs, meter = found.jobs.values(), Counter({name: int(text) for name, text in found.meter.items()})
         queued = Counter(job["priority"] for job in jobs if job["state"] == State.QUEUED)
         assert {priority: meter[f"waiting:{priority}"] for priority in Priority} == {p: queued[p] for p in Priority}
@@ -276,7 +276,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def _the_line_holds_who_was_lined_up(self, found: Snapshot) -> None:
         queued = {job_id for job_id, job in found.jobs.items() if job["state"] == State.QUEUED}
         self.ledger.notes.lined_up &= queued
-        self.latest = max(self.latest, self.time())  # a clock that is set back makes nobody young again
+        self.latest = max(self.latest, self.time())  # time that is set back makes no job younger
         in_time = {
             job_id for job_id in self.ledger.notes.lined_up if self.latest < int(found.jobs[job_id]["queue_until"])
         }
@@ -382,7 +382,7 @@ class Snapshot:
         self.line = [job_id for answer in answers for job_id in answer]
 
 
-def looks_before(log: list[str]) -> int:
+def polls_before(log: list[str]) -> int:
     """Looks at submissions of a job before its last."""
     return sum(json.loads(line)["data"].get("polls", 0) for line in log if '"name":"replayed"' in line)
 
@@ -438,7 +438,7 @@ def _read(moves: WatchedTransitions, job_id: str) -> Job:
 
 
 class WithoutFencingOfMessages(WatchedTransitions):
-    """A message is worked on whatever its turn, and a move is written whoever was faster."""
+    """A message is worked on whatever its version, and a move is written after any other."""
 
     def open(self, job_id: str, version: int) -> Opened | None:
         return super().open(job_id, _read(self, job_id).version or version)

@@ -36,7 +36,7 @@ def lined_up(ledger: Ledger, *job_ids: str, tenant: str = "default") -> list[str
 
 
 def claimed(ledger: Ledger) -> list[str]:
-    """The jobs that a claim of the clock gives a slot to, in their order."""
+    """The jobs that a claim gives a slot to, in their order."""
     before = ledger.limits.slots().in_flight
     messages = ledger.transitions.claim(ROUTES).messages
     return [message.job_id for message in messages if message.version == 2 and message.job_id not in before]
@@ -48,7 +48,7 @@ def submitting(ledger: Ledger, job_id: str) -> Job:
     return opened.job
 
 
-def test_submissions_keep_to_their_rate_and_the_clock_knows_when_the_next_may_go(ledger: Ledger, time: Time) -> None:
+def test_submissions_keep_to_their_rate_and_a_claim_returns_when_the_next_may_go(ledger: Ledger, time: Time) -> None:
     limited(ledger, rate=2)
     assert lined_up(ledger, "a", "b", "c", "d") == ["a"]
     for job_id in "bcd":

@@ -1,4 +1,4 @@
-"""Jobs are found by what they are, each once, however jobs move while somebody looks."""
+"""Jobs are found by what they are, each once, however jobs move meanwhile."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ FILTERS = {
     "a tenant's batch": JobFilter(batch="spring", tenants=("shop-1",)),
     "two tenants' batches and a state": JobFilter(batch="spring", tenants=("shop-0", "shop-1"), states=(State.FAILED,)),
     "dead": JobFilter(notification=Notification.DEAD),
-    "nobody told": JobFilter(notification=Notification.NONE),
-    "nobody": JobFilter(tenants=("nobody",)),
+    "no webhook": JobFilter(notification=Notification.NONE),
+    "missing": JobFilter(tenants=("missing",)),
     "a state without codes": JobFilter(states=(State.QUEUED,), codes=(FailureCode.LOST,)),
 }
 
@@ -87,10 +87,10 @@ def test_each_filter_finds_what_a_recount_finds_in_order_and_in_pages(
 
 
 def test_ages_are_those_of_the_ledgers_clock(ledger: Ledger, filled: dict[str, Job]) -> None:
-    moments = sorted(job.created_at for job in filled.values())
-    wanted = JobFilter(accepted_from=moments[10], accepted_before=moments[40])
+    timestamps = sorted(job.created_at for job in filled.values())
+    wanted = JobFilter(accepted_from=timestamps[10], accepted_before=timestamps[40])
     found = ledger.search.find(wanted, limit=JOBS)
-    assert set(found) == {id_ for id_, job in filled.items() if moments[10] <= job.created_at < moments[40]}
+    assert set(found) == {id_ for id_, job in filled.items() if timestamps[10] <= job.created_at < timestamps[40]}
     assert len(found) > 20
 
 

@@ -81,8 +81,8 @@ def test_one_trace_leads_from_the_producer_through_every_step_to_the_webhook(
 
     lines = [json.loads(line) for line in worker.lines]
     mine = [line for line in lines if line.get("job_id") == job_id and line["logger"] == "swapline_workers.tasks"]
-    told = {line["step"]: line for line in mine if line["level"] == "info"}
-    assert list(told) == ["submit", "poll", "finalize", "notify"]
+    by_key = {line["step"]: line for line in mine if line["level"] == "info"}
+    assert list(by_key) == ["submit", "poll", "finalize", "notify"]
     assert len([line for line in mine if line["level"] == "info"]) == 4
     assert {(line["tenant"], line["trace_id"], isinstance(line["version"], int)) for line in mine} == {
         ("shop", TRACE, True)
@@ -128,16 +128,16 @@ def test_what_is_no_success_is_logged_with_its_cause_and_what_to_do(installation
         waited_for(lambda: producer.get(held).state is State.HELD)
         worker.stop()
     lines = [json.loads(line) for line in worker.lines]
-    told = {(line["job_id"], line["event"]): line for line in lines if "event" in line}
-    facts = {key: (line["level"], line["http_status"], line.get("failure_code")) for key, line in told.items()}
+    by_key = {(line["job_id"], line["event"]): line for line in lines if "event" in line}
+    facts = {key: (line["level"], line["http_status"], line.get("failure_code")) for key, line in by_key.items()}
     assert facts == {
         (refused, "submission_refused"): ("error", 401, None),
         (wrong, "job_failed"): ("warning", 422, "FILTER_NOT_FOUND"),
         (held, "job_held"): ("error", 500, "SUBMIT_UNKNOWN"),
     }
-    assert "check SWAPLINE_API_KEY" in told[refused, "submission_refused"]["message"]
-    assert "take an id from the vendor's catalog" in told[wrong, "job_failed"]["message"]
-    assert f"swapline jobs resolve {held}" in told[held, "job_held"]["message"]
+    assert "check SWAPLINE_API_KEY" in by_key[refused, "submission_refused"]["message"]
+    assert "take an id from the vendor's catalog" in by_key[wrong, "job_failed"]["message"]
+    assert f"swapline jobs resolve {held}" in by_key[held, "job_held"]["message"]
 
 
 def test_on_request_people_read_a_line_for_each_step(installation: Installation) -> None:
@@ -150,7 +150,7 @@ def test_on_request_people_read_a_line_for_each_step(installation: Installation)
     assert "finalize: SUCCEEDED" in mine[-1]
 
 
-def test_an_error_nobody_expected_is_told_with_its_job_and_without_its_variables(
+def test_an_error_nobody_expected_is_reported_with_its_job_and_without_its_variables(
     installation: Installation,
 ) -> None:
     installation.more["SWAPLINE_STORAGE_URL"] = installation.store.as_uri()

@@ -73,21 +73,21 @@ def test_after_a_run_with_kills_the_counts_are_the_vendors_own(installation: Ins
         resolve_held(installation, producer)
         waited_for(lambda: figures().jobs[State.SUCCEEDED] == 14)
         waited_for(lambda: figures().webhooks_pending == 0)
-    seen, told = control.report(), scraped(ledger)
-    assert told["swapline_credits_spent_total"] == seen.credits_spent
-    resolved = told["swapline_submissions_resolved_total"]
-    assert told["swapline_submissions_total{accepted}"] + resolved == seen.accepted
+    seen, served = control.report(), scraped(ledger)
+    assert served["swapline_credits_spent_total"] == seen.credits_spent
+    resolved = served["swapline_submissions_resolved_total"]
+    assert served["swapline_submissions_total{accepted}"] + resolved == seen.accepted
     assert resolved >= 1
     # A worker can be killed before the call that it has counted leaves it: one of the unknown ones then.
-    begun, unknown = told["swapline_submissions_begun_total"], told["swapline_submissions_total{unknown}"]
+    begun, unknown = served["swapline_submissions_begun_total"], served["swapline_submissions_total{unknown}"]
     assert begun - unknown <= seen.submissions <= begun
-    # The same for a look: three jobs may have been in hand at each of the two kills.
-    assert seen.polls <= told["swapline_polls_total"] <= seen.polls + 2 * 3
-    assert told["swapline_jobs_accepted_total"] == told["swapline_jobs_finished_total{SUCCEEDED}"] == 14
-    assert told["swapline_webhooks_total{delivered}"] == len(
+    # The same for a poll: three jobs may have been at work at each of the two kills.
+    assert seen.polls <= served["swapline_polls_total"] <= seen.polls + 2 * 3
+    assert served["swapline_jobs_accepted_total"] == served["swapline_jobs_finished_total{SUCCEEDED}"] == 14
+    assert served["swapline_webhooks_total{delivered}"] == len(
         {hook["webhook-id"] for _, hook in installation.receiver.raw}
     )
-    assert told["swapline_slots_used"] == told["swapline_jobs_waiting{normal}"] == 0
+    assert served["swapline_slots_used"] == served["swapline_jobs_waiting{normal}"] == 0
 
 
 def test_every_paid_call_is_counted_by_what_became_of_it(installation: Installation) -> None:
@@ -101,17 +101,17 @@ def test_every_paid_call_is_counted_by_what_became_of_it(installation: Installat
             enqueued(producer, 1, installation.receiver.url)
             waited_for(partial(lambda name: figures().counts.get(name) == 1, so_far))
         waited_for(lambda: figures().jobs[State.SUCCEEDED] == 1)
-    seen, told = control.report(jobs=False), scraped(producer.ledger)
-    assert {name: told[f"swapline_submissions_total{{{name}}}"] for name in OUTCOMES} == {
+    seen, served = control.report(jobs=False), scraped(producer.ledger)
+    assert {name: served[f"swapline_submissions_total{{{name}}}"] for name in OUTCOMES} == {
         "accepted": 1,
         "uncharged": 1,
         "refused": 1,
         "unknown": 1,
     }
-    assert told["swapline_submissions_begun_total"] == seen.submissions == 4
-    assert told["swapline_refusals_total{throttled}"] == 1
-    assert told["swapline_jobs_failed_total{FILTER_NOT_FOUND}"] == 1
-    assert told["swapline_jobs{HELD}"] == 1
+    assert served["swapline_submissions_begun_total"] == seen.submissions == 4
+    assert served["swapline_refusals_total{throttled}"] == 1
+    assert served["swapline_jobs_failed_total{FILTER_NOT_FOUND}"] == 1
+    assert served["swapline_jobs{HELD}"] == 1
 
 
 def test_the_time_of_a_slot_goes_to_those_who_had_it_or_to_what_kept_it_from_them(ledger: Ledger, time: Time) -> None:
@@ -119,7 +119,7 @@ def test_the_time_of_a_slot_goes_to_those_who_had_it_or_to_what_kept_it_from_the
     ledger.intake.accept(new_job("a"))
     time.pass_(3)  # no worker has read its message
     [message] = ledger.transitions.line_up(ledger.jobs.get("a")) or ()
-    time.pass_(5)  # a has a slot; nobody wants the other one
+    time.pass_(5)  # a has a slot; no job waits for the other one
     running = ledger.transitions.advance(ledger.jobs.get(message.job_id), Change(to=State.RUNNING, due_in=9))
     assert running is not None
     trip = BreakerTrip(kind="unauthorized", reason="no", wait=60)
@@ -129,7 +129,7 @@ def test_the_time_of_a_slot_goes_to_those_who_had_it_or_to_what_kept_it_from_the
     ledger.transitions.advance(
         ledger.jobs.get(mine.job_id), Change(to=State.QUEUED, trip=trip, in_line=True, due_by="queue_until")
     )
-    time.pass_(7)  # the gate is closed: one slot is free, three jobs wait
+    time.pass_(7)  # the breaker is open: one slot is free, three jobs wait
     found = ledger.stats.snapshot()
     assert found.used_seconds == 5 + 7
     assert found.idle_seconds == {"unread": 3, "breaker": 7}
@@ -155,7 +155,7 @@ def commands(ledger: Ledger) -> int:
     return so_far() - begun
 
 
-def test_a_ledger_that_is_away_is_told_and_stops_no_scrape(valkey: EmbeddedValkey, prefix: str) -> None:
+def test_a_ledger_that_is_away_is_reported_and_stops_no_scrape(valkey: EmbeddedValkey, prefix: str) -> None:
     nobody = Ledger(connect("redis://127.0.0.1:1"), prefix)
     assert scraped(nobody) == {"swapline_ledger_up": 0}
     assert scraped(Ledger(connect(valkey.url), prefix))["swapline_ledger_up"] == 1

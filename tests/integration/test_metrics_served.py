@@ -72,27 +72,27 @@ def test_a_thousand_half_requests_do_not_take_the_files_of_a_process(installatio
         assert is_cut(halves[0])
 
 
-def test_who_guesses_too_often_is_told_to_wait(installation: Installation) -> None:
+def test_who_guesses_too_often_must_wait(installation: Installation) -> None:
     with served(installation, SWAPLINE_METRICS_PASSWORD=PASSWORD) as url:
         assert {asked(url, f"guess {number}")[0] for number in range(GUESSES)} == {401}
-        status, said, _ = asked(url, PASSWORD)
-        assert (status, "Try again in" in said) == (429, True)
+        status, page, _ = asked(url, PASSWORD)
+        assert (status, "Try again in" in page) == (429, True)
         assert (asked(url)[0], asked(url.replace("/metrics", "/healthz"))[0]) == (401, 200)
 
 
-def test_readers_need_the_password_and_are_told_so(installation: Installation) -> None:
+def test_readers_need_the_password_and_are_asked_for_it(installation: Installation) -> None:
     with served(installation, SWAPLINE_METRICS_PASSWORD=PASSWORD) as url:
-        status, said, headers = asked(url)
+        status, page, headers = asked(url)
         assert (status, headers["WWW-Authenticate"]) == (401, 'Basic realm="swapline metrics", charset="UTF-8"')
-        assert "swapline_jobs" not in said
+        assert "swapline_jobs" not in page
         assert asked(url, "wrong")[0] == asked(url, "")[0] == asked(url, "wrong", scheme="Bearer")[0] == 401
         assert asked(url, "not base64", scheme="Basic realm=x")[0] == 401
-        status, said, headers = asked(url, PASSWORD)
+        status, page, headers = asked(url, PASSWORD)
         assert (status, headers["Content-Type"].split(";")[0]) == (200, "text/plain")
-        families = {family.name for family in text_string_to_metric_families(said)}
+        families = {family.name for family in text_string_to_metric_families(page)}
         assert families == {UP, *(metric.name.removesuffix("_total") for metric in SYSTEM)}
         assert asked(url, PASSWORD, scheme="Bearer")[0] == 200
-        assert asked(url.replace("/metrics", "/"), PASSWORD)[1] == said
+        assert asked(url.replace("/metrics", "/"), PASSWORD)[1] == page
         assert asked(url.replace("/metrics", "/healthz"))[:2] == (200, "ok\n")
         assert asked(url.replace("/metrics", "/other"), PASSWORD)[0] == 404
 
@@ -137,7 +137,7 @@ def test_a_worker_tells_of_its_own_process(installation: Installation) -> None:
         urls = [re.findall(r"own metrics: (http://[^\s\"]+)", worker.log())[0] for worker in (first, second)]
         assert len(set(urls)) == 2
         assert asked(urls[0])[0] == 401
-        told = [asked(url, PASSWORD)[1] for url in urls]
+        pages = [asked(url, PASSWORD)[1] for url in urls]
 
         def steps(step: str) -> float:
             return sum(
@@ -151,11 +151,11 @@ def test_a_worker_tells_of_its_own_process(installation: Installation) -> None:
         waited_for(lambda: steps("notify") == 1)
         assert (steps("submit"), steps("finalize")) == (1, 1)
         assert steps("poll") == done.polls
-    named = {line.split()[2] for text in told for line in text.splitlines() if line.startswith("# TYPE")}
+    named = {line.split()[2] for text in pages for line in text.splitlines() if line.startswith("# TYPE")}
     assert {metric.name for metric in WORKER_METRICS} <= named
     assert {"process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds"} <= named
-    assert any('endpoint="submit",outcome="ok"' in text for text in told)
-    assert all("swapline_worker_threads 8.0" in text for text in told)
+    assert any('endpoint="submit",outcome="ok"' in text for text in pages)
+    assert all("swapline_worker_threads 8.0" in text for text in pages)
 
 
 def test_a_worker_does_not_start_where_strangers_could_read_its_metrics(installation: Installation) -> None:

@@ -1,4 +1,4 @@
-"""Proxies between the workers and the world that mix replies up: nobody gets another's picture, nothing is held."""
+"""Proxies between the workers and the world that mix replies up: no job gets another's picture, nothing is held."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def _theirs(installation: Installation, job: Job) -> bytes:
     """What the vendor itself says is the picture of a job."""
     config = installation.vendor.config
     url = f"{installation.vendor.url}/v6/status/{job.vendor_job_id}"
-    said = requests.post(url, headers={config.key_header: config.key}, timeout=30).json()
-    return base64.b64decode(said["output"]["images"][0])
+    reply = requests.post(url, headers={config.key_header: config.key}, timeout=30).json()
+    return base64.b64decode(reply["output"]["images"][0])
 
 
 def _each_has_its_own(installation: Installation, jobs: list[Job]) -> None:

@@ -137,7 +137,7 @@ def test_a_store_in_which_nothing_can_be_deleted_is_left_after_a_few_tries(ledge
 def test_a_slow_store_is_left_before_the_lease_is_over(ledger: Ledger, storage: Storage) -> None:
     names = [f"inputs/{number:064}" for number in range(10)]
     ledger.retention.add_unneeded(names)
-    passed = iter(range(0, 1000, 6))  # each look at the clock is six seconds later
+    passed = iter(range(0, 1000, 6))  # each reading is six seconds later
     sweep = Sweep(ledger, Stubborn(storage, names[9]), clock=lambda: float(next(passed)))  # type: ignore[arg-type]
     assert sweep.due().names == names[:2]  # begun within 0.4 times a minute
 
@@ -168,9 +168,9 @@ def test_a_worker_speaks_of_them_once(
     housekeeping.start()
     waited_for(lambda: patrols.count("patrol") > 3)
     housekeeping.stop(20)
-    [told] = [record.getMessage() for record in caplog.records if "not ours" in record.getMessage()]
-    assert "'inputs//b'" in told
-    assert told.endswith("more")
+    [warning] = [record.getMessage() for record in caplog.records if "not ours" in record.getMessage()]
+    assert "'inputs//b'" in warning
+    assert warning.endswith("more")
 
 
 def test_the_doctor_names_them(bucket: str) -> None:

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(len(MAY) < 2, reason="there is only one processo
 
 
 def machine(proc: Path, *busy: int) -> None:
-    """Write what a machine with so many busy ticks of each processor would say."""
+    """Write the statistics of a machine with these busy ticks of each processor."""
     (proc / "self" / "task").mkdir(parents=True, exist_ok=True)
     (proc / "self" / "task" / str(threading.get_native_id())).touch()
     lines = [f"cpu{number} {ticks} 0 0 1000 0 0 0 0 0 0" for number, ticks in zip(sorted(MAY), busy, strict=False)]
@@ -49,7 +49,7 @@ def test_threads_are_brought_together_moved_and_let_go(core: OneCore, tmp_path: 
 
     def others_come() -> bool:
         nonlocal ticks
-        ticks += 1000  # more than any clock can count between two looks
+        ticks += 1000  # more than can pass between two readings
         machine(tmp_path, *[ticks if number == first else 0 for number in sorted(MAY)])
         return core.here not in {None, first}
 
@@ -58,7 +58,7 @@ def test_threads_are_brought_together_moved_and_let_go(core: OneCore, tmp_path: 
     assert os.sched_getaffinity(0) == MAY
 
 
-def test_a_system_that_says_nothing_changes_nothing(core: OneCore, tmp_path: Path) -> None:
+def test_a_system_without_statistics_changes_nothing(core: OneCore, tmp_path: Path) -> None:
     (tmp_path / "stat").write_text("cpu0 what is this")
     core.start()
     core.join(10)
@@ -75,7 +75,7 @@ def processors(pid: int) -> set[frozenset[int]]:
     return found
 
 
-def test_a_worker_can_be_told_to_leave_its_threads_alone(installation: Installation) -> None:
+def test_a_worker_can_be_configured_to_leave_its_threads_alone(installation: Installation) -> None:
     installation.more["SWAPLINE_ONE_CORE"] = "false"
     with installation.worker() as worker:
         assert processors(worker.child.pid) == {frozenset(MAY)}

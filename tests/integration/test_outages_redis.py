@@ -87,7 +87,7 @@ def stopped(server: EmbeddedValkey) -> Generator[None]:
 
 
 def test_a_paid_call_that_ends_while_redis_hangs_is_written_when_it_is_back(own: Installation) -> None:
-    """Longer than RESCUE_AFTER: the worker renews what it has in hand before anything is rescued."""
+    """Longer than RESCUE_AFTER: the worker renews its leases before anything is rescued."""
     own.more["SWAPLINE_RESCUE_AFTER"] = "1"
     own.vendor.control.set_mode("submit_slow_accepted", amount=1)
     producer = own.producer()
@@ -95,7 +95,7 @@ def test_a_paid_call_that_ends_while_redis_hangs_is_written_when_it_is_back(own:
         jobs = enqueued(producer, 3)
         waited_for(lambda: submissions(own) == 3)
         with stopped(own.valkey):
-            threading.Event().wait(3)  # there is nobody to ask how long it has been
+            threading.Event().wait(3)  # no server can be asked how long it has been
         done = ended(producer, jobs)
     paid_once(own, done)
     assert "held" not in producer.ledger.stats.counters()
@@ -143,7 +143,7 @@ def test_a_redis_that_refuses_writes_stops_everything_and_loses_nothing(
     paid_once(own, done)
 
 
-def test_a_redis_that_lost_its_last_second_is_told_again_what_was_paid(own: Installation) -> None:
+def test_a_redis_that_lost_its_last_second_is_sent_again_what_was_paid(own: Installation) -> None:
     """The machine stopped: the attempt's record is gone, but the worker that made the call is not."""
     own.vendor.control.set_mode("submit_slow_accepted", amount=3)
     producer = own.producer()
@@ -171,7 +171,7 @@ STEPPED = """
 
 
 def test_a_workers_wall_clock_decides_nothing(own: Installation, tmp_path: Path) -> None:
-    """It is a day ahead, then two days behind, while jobs run: no timeout, no rescue, no look is early or late."""
+    """It is a day ahead, then two days behind, while jobs run: no timeout, no rescue, no poll is early or late."""
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(textwrap.dedent(STEPPED))
     step = tmp_path / "step"

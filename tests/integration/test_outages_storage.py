@@ -112,7 +112,7 @@ def test_one_input_that_cannot_be_read_stops_no_other_job_and_fails_its_own_unpa
     assert "Traceback" not in worker.log()
 
 
-def test_a_producer_that_cannot_store_an_input_says_so_and_enqueues_nothing(installation: Installation) -> None:
+def test_a_producer_that_cannot_store_an_input_reports_it_and_enqueues_nothing(installation: Installation) -> None:
     (installation.store / "inputs").write_text("in the way")
     producer = installation.producer()
     with pytest.raises(StorageUnavailable, match="SWAPLINE_STORAGE_URL"):

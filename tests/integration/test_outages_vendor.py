@@ -78,7 +78,7 @@ def test_a_vendor_that_goes_away_while_jobs_run_is_no_news(installation: Install
     assert spent(installation) == 6
 
 
-def test_a_vendor_that_swallows_a_submission_makes_it_ambiguous_and_a_swallowed_look_is_no_news(
+def test_a_vendor_that_swallows_a_submission_makes_it_ambiguous_and_a_swallowed_poll_is_no_news(
     installation: Installation, wire: Proxy
 ) -> None:
     installation.more |= {"SWAPLINE_SUBMIT_TIMEOUT": "1", "SWAPLINE_STATUS_TIMEOUT": "1"}
@@ -95,7 +95,7 @@ def test_a_vendor_that_swallows_a_submission_makes_it_ambiguous_and_a_swallowed_
     assert producer.get(swallowed).attempts == 1
 
 
-def test_a_key_that_is_revoked_and_given_back_fails_no_job(installation: Installation) -> None:
+def test_a_key_that_is_revoked_and_restored_fails_no_job(installation: Installation) -> None:
     control = installation.vendor.control
     control.change(service_time="fixed:1")
     producer = installation.producer()

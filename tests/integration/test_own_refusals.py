@@ -1,4 +1,4 @@
-"""A job that is refused for its own sake stops nobody else, and ends; what is the account's fault ends no job."""
+"""A job that is refused for its own sake stops no other, and ends; what is the account's fault ends no job."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_a_job_that_was_refused_alone_for_long_does_not_keep_others_waiting(shop
     shop.vendor.dislikes["ill"] = "402"
     shop.enqueue("ill")
     shop.run(10 * MINUTE)
-    assert shop.ledger.limits.slots().trips > 5  # nobody knows yet whose fault it is
+    assert shop.ledger.limits.slots().trips > 5  # it is not known yet whose fault it is
     shop.enqueue(*HEALTHY)
     shop.run_until(lambda: shop.all_done(*HEALTHY))
     assert shop.idle == 0
@@ -207,7 +207,7 @@ def test_a_cap_that_is_lower_than_ours_keeps_no_slot_idle_and_fails_no_job(shop:
     assert len(shop.vendor.refused) <= 4 + 2 * took / 30
 
 
-# -- what is left behind --------------------------------------------------------------------------------------------
+# -- what remains --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("end", ["cancel", "expire"])

@@ -1,4 +1,4 @@
-"""A ledger belongs to one vendor: nobody's pictures and nobody's money go to another one."""
+"""A ledger belongs to one vendor: no pictures and no money go to another one."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def record(worker_id: str) -> WorkerRecord:
 # -- what the ledger answers ------------------------------------------------------------------------------------
 
 
-def test_the_first_vendor_is_the_ledgers_own_and_a_look_binds_nothing(ledger: Ledger, time: Time) -> None:
+def test_the_first_vendor_is_the_ledgers_own_and_a_check_binds_nothing(ledger: Ledger, time: Time) -> None:
     ledger.workers.join(MOVED, check_only=True)
     assert ledger.accounts.get() is None
     ledger.workers.join(REAL)
@@ -209,7 +209,7 @@ class OtherVendor:
     def __call__(self, caller: Caller) -> None:
         while request := caller.read_request():
             self.asked.append(request)
-            caller.say(reply(b'{"error": "no such page"}', "404 Not Found"))
+            caller.send(reply(b'{"error": "no such page"}', "404 Not Found"))
 
     @property
     def paths(self) -> list[str]:
@@ -238,7 +238,7 @@ def test_a_simulator_is_known_by_its_mark_and_nothing_else_is_taken_for_one(vend
     assert is_simulator(vendor.url)
     assert not is_simulator(f"http://127.0.0.1:{free_port()}")
     for body in (b"{}", b"[]", b'"swapline"', b"<html>", b'{"simulator": "other"}', b""):
-        with RawServer(lambda caller, body=body: (caller.read_request(), caller.say(reply(body)))) as server:  # type: ignore[misc]
+        with RawServer(lambda caller, body=body: (caller.read_request(), caller.send(reply(body)))) as server:  # type: ignore[misc]
             assert not is_simulator(server.url)
     with RawServer(lambda caller: caller.hold()) as server:
         assert not is_simulator(server.url, timeout=0.2)
@@ -285,8 +285,8 @@ def test_test_jobs_are_not_sent_to_a_real_vendor(installation: Installation) -> 
         installation.run(**JOB.model_dump(exclude_unset=True))
     waiting = installation.producer().enqueue(JOB).job_id
     with another_vendor() as (seen, url):
-        said = refused(installation, SWAPLINE_API_BASE_URL=url)
-    assert "This ledger belongs to the simulated vendor at" in said
+        refusal = refused(installation, SWAPLINE_API_BASE_URL=url)
+    assert "This ledger belongs to the simulated vendor at" in refusal
     assert [path for path in seen.paths if "/run/" in path or "/status/" in path] == []
     assert installation.producer().get(waiting).attempts == 0
     with installation.worker():
@@ -298,8 +298,8 @@ def test_customers_jobs_are_not_sent_to_the_simulator(installation: Installation
     producer = installation.producer()
     producer.ledger.workers.join(REAL)
     waiting = producer.enqueue(JOB).job_id
-    said = refused(installation, command)
-    assert "customers would get the simulator's pictures" in said
+    refusal = refused(installation, command)
+    assert "customers would get the simulator's pictures" in refusal
     assert installation.vendor.control.report(jobs=False).submissions == 0
     assert producer.get(waiting).state is State.QUEUED
 
@@ -370,9 +370,9 @@ def test_a_worker_with_a_second_key_is_refused_until_the_key_is_adopted(installa
         installation.more |= {"SWAPLINE_API_BASE_URL": url, **key(1)}
         with installation.worker():
             sent_something(ledger)
-            said = refused(installation, COMMANDS[0], **key(2))
-            assert "paid by another key" in said
-            assert "that-nobody-may-see" not in said
+            refusal = refused(installation, COMMANDS[0], **key(2))
+            assert "paid by another key" in refusal
+            assert "that-nobody-may-see" not in refusal
             assert installation.cli("accounts", "adopt", **key(2)).returncode == 0
             installation.more |= key(2)
             with installation.worker():
@@ -385,7 +385,7 @@ def test_a_worker_with_a_second_key_is_refused_until_the_key_is_adopted(installa
         assert "that-nobody-may-see" not in shown
 
 
-def test_a_worker_adopts_where_it_is_told_to(installation: Installation) -> None:
+def test_a_worker_adopts_where_it_is_asked_to(installation: Installation) -> None:
     installation.producer().ledger.workers.join(REAL)
     with installation.worker("--adopt"):
         assert installation.run(**JOB.model_dump(exclude_unset=True)).state is State.SUCCEEDED

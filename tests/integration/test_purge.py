@@ -118,8 +118,8 @@ def test_after_a_purge_no_word_of_the_job_is_left_in_redis_or_in_the_store(
         assert stored(installation) == []
         again = installation.cli("jobs", "purge", "--job", job_id, "--yes")
         assert (again.returncode, "was purged on" in again.stderr) == (1, True)
-    said = worker.log().replace("canary-tenant", "")  # a tenant's name is in each line, so it must be no person's
-    assert [line for line in said.splitlines() if WORDS.search(line.encode())] == []
+    log_text = worker.log().replace("canary-tenant", "")  # a tenant's name is in each line, so it must be no person's
+    assert [line for line in log_text.splitlines() if WORDS.search(line.encode())] == []
 
 
 def test_after_a_purge_the_servers_own_files_are_without_it_as_well(
@@ -146,7 +146,7 @@ def on_disk(server: EmbeddedValkey) -> bytes:
     return b"\n".join(path.read_bytes() for path in Path(server.folder).rglob("*") if path.is_file())
 
 
-def test_a_job_that_the_vendor_has_is_purged_when_it_is_done_and_nobody_is_told(
+def test_a_job_that_the_vendor_has_is_purged_when_it_is_done_and_no_webhook_is_sent(
     installation: Installation, receiver: Receiver
 ) -> None:
     installation.vendor.control.change(service_time="fixed:2")
@@ -193,7 +193,7 @@ def test_a_worker_that_was_suspended_in_a_step_brings_nothing_back(
             assert producer.wait(job_id, timeout=60).state is State.SUCCEEDED
             assert installation.cli("jobs", "purge", "--job", job_id, "--yes").returncode == 0
             assert stored(installation) == []
-        # Awake: its next move is stale, and what it wrote is nobody's.
+        # Awake: its next move is stale, and what it wrote is an orphan.
         waited_for(lambda: stored(installation) == [] and traces(installation, job_id) == [])
     assert stored(installation) == []
     assert traces(installation, job_id) == []

@@ -46,8 +46,8 @@ def password(user: str) -> str:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[RealServer]:
     """A server with the users as they are documented: each placeholder a password."""
     folder = tmp_path_factory.mktemp("acl")
-    told = re.sub(r"@(\w+)_PASSWORD@", lambda found: password(found[1].lower()), USERS.read_text())
-    (folder / "users.acl").write_text(told)
+    request = re.sub(r"@(\w+)_PASSWORD@", lambda found: password(found[1].lower()), USERS.read_text())
+    (folder / "users.acl").write_text(request)
     lines = (*MEMORY_ONLY, f"aclfile {folder / 'users.acl'}")
     with running(RealServer(folder / "redis", lines, user="admin", password=password("admin"))) as built:
         yield built
@@ -118,13 +118,13 @@ def test_an_installation_lives_with_these_users_and_none_is_refused_anything(
     settings = ProducerSettings(redis_url=url_of(server, "swapline-producer"), key_prefix="swapline")
     producer = type(services.producer()).connect(settings)
     with services.worker() as worker:
-        told = SwapRequest(
+        request = SwapRequest(
             image=LINK, gender=0, filter_id=1, webhook_url=services.receiver.url, idempotency_key="k", batch="b"
         )
-        # http to loopback is for development; the producer of this test says so
+        # http to loopback is for development; the producer of this test allows it
         producer.settings = settings.model_copy(update={"webhook_allow_private": True})
-        first = producer.enqueue(told).job_id
-        assert producer.enqueue(told).job_id == first
+        first = producer.enqueue(request).job_id
+        assert producer.enqueue(request).job_id == first
         many = [result.job_id for result in producer.enqueue_many([{"image": LINK, "gender": 0, "filter_id": 2}] * 4)]
         producer.cancel(cast("str", many[-1]))
         assert producer.wait(first, timeout=60).state.value == "SUCCEEDED"
@@ -136,8 +136,8 @@ def test_an_installation_lives_with_these_users_and_none_is_refused_anything(
         assert producer.ledger.limits.slots().limit == 4
         assert producer.ledger.limits.credits().spent
         for arguments in (("webhooks", "list"), ("jobs", "purge", "--job", str(many[0]), "--yes")):
-            said = services.cli(*arguments)  # people are workers at the command line
-            assert said.returncode == 0, said.stderr
+            done = services.cli(*arguments)  # people are workers at the command line
+            assert done.returncode == 0, done.stderr
         assert "OK" in celery(services, "inspect", "active").stdout
         waited_for(lambda: shown(flower, first) or refusals(server) != [])
         for page in ("/broker", "/api/queues/length", "/api/workers?refresh=1"):
@@ -226,7 +226,7 @@ def test_every_command_in_our_scripts_is_allowed_to_those_who_run_them(user: str
 
 
 def test_a_refusal_is_one_sentence_that_names_the_file(services: WorkerServices, server: RealServer) -> None:
-    said = services.cli("slots", "set", "3", SWAPLINE_REDIS_URL=url_of(server, "swapline-viewer"))
-    assert said.returncode == 1
-    assert "ops/redis/users.acl" in said.stderr
-    assert json.dumps(password("swapline-viewer"))[1:-1] not in said.stderr
+    done = services.cli("slots", "set", "3", SWAPLINE_REDIS_URL=url_of(server, "swapline-viewer"))
+    assert done.returncode == 1
+    assert "ops/redis/users.acl" in done.stderr
+    assert json.dumps(password("swapline-viewer"))[1:-1] not in done.stderr

@@ -89,10 +89,10 @@ def test_the_second_sentinel_is_asked_through_our_transport_as_well(servers: Wat
 
 def test_a_wrong_service_is_one_sentence(services: Installation, servers: Watched) -> None:
     wrong = servers.url.replace("/faces/", "/nobody/")
-    said = services.cli("slots", SWAPLINE_REDIS_URL=wrong)
-    assert said.returncode == 1
-    assert "No master found for 'nobody'" in said.stderr
-    assert "secret" not in said.stderr
+    refused = services.cli("slots", SWAPLINE_REDIS_URL=wrong)
+    assert refused.returncode == 1
+    assert "No master found for 'missing'" in refused.stderr
+    assert "secret" not in refused.stderr
 
 
 def test_a_planned_fail_over_loses_no_job_that_was_accepted_and_pays_none_twice(
@@ -109,7 +109,7 @@ def test_a_planned_fail_over_loses_no_job_that_was_accepted_and_pays_none_twice(
         return len(jobs) > number
 
     def ended() -> bool:
-        # The vendor's answer may have been told to the old master alone, in its last moment: then a person decides.
+        # The vendor's answer may have been written to the old master alone, at its end: then a person decides.
         with suppress(LedgerUnavailable):  # until the sentinels name the new master: the old one is asked nothing
             return {job.state.value for job in producer.ledger.jobs.get_many(jobs)} <= {"SUCCEEDED", "HELD"}
         return False
@@ -135,7 +135,7 @@ def test_jobs_run_before_during_and_after_a_fail_over_and_none_is_paid_twice(
         jobs = [producer.enqueue(request(number)).job_id for number in range(10)]
         waited_for(lambda: any(job.state.finished for job in producer.ledger.jobs.get_many(jobs)))
         dead = servers.master()
-        with producer.ledger.client.pipeline(transaction=False) as pipe:  # what nobody has a copy of yet would be lost
+        with producer.ledger.client.pipeline(transaction=False) as pipe:  # what has no copy yet would be lost
             pipe.set(f"{services.prefix}:mark", 1)
             pipe.wait(1, 30_000)
             assert pipe.execute()[1] >= 1

@@ -79,25 +79,27 @@ def test_another_authority_is_one_sentence_that_names_the_setting(
 ) -> None:
     stranger = Authority(tmp_path, "stranger")
     url = server.url.replace(str(authority.file), str(stranger.file))
-    said = services.cli("slots", SWAPLINE_REDIS_URL=url)
-    assert said.returncode == 1
-    assert "its certificate is not to be trusted" in said.stderr
-    assert "ssl_ca_certs" in said.stderr
-    assert "Traceback" not in said.stderr
+    refused = services.cli("slots", SWAPLINE_REDIS_URL=url)
+    assert refused.returncode == 1
+    assert "its certificate is not to be trusted" in refused.stderr
+    assert "ssl_ca_certs" in refused.stderr
+    assert "Traceback" not in refused.stderr
 
 
 def test_a_wrong_password_is_one_sentence_without_the_password(services: Installation, server: Encrypted) -> None:
-    said = services.cli("slots", SWAPLINE_REDIS_URL=server.url.replace(":pw@", ":mistyped@"))
-    assert said.returncode == 1
-    assert "the user or the password in SWAPLINE_REDIS_URL is wrong" in said.stderr
-    assert "mistyped" not in said.stderr
+    refused = services.cli("slots", SWAPLINE_REDIS_URL=server.url.replace(":pw@", ":mistyped@"))
+    assert refused.returncode == 1
+    assert "the user or the password in SWAPLINE_REDIS_URL is wrong" in refused.stderr
+    assert "mistyped" not in refused.stderr
 
 
-def test_a_file_that_is_not_there_is_said_before_anything_is_connected(services: Installation) -> None:
+def test_a_file_that_is_not_there_is_reported_before_anything_is_connected(services: Installation) -> None:
     url = "rediss://localhost/0?ssl_ca_certs=/nowhere/ca.pem"
-    said = services.cli("slots", SWAPLINE_REDIS_URL=url)
-    assert said.returncode == 2
-    assert said.stderr.strip().endswith("SWAPLINE_REDIS_URL is wrong: names a file for ssl_ca_certs that is not there.")
+    refused = services.cli("slots", SWAPLINE_REDIS_URL=url)
+    assert refused.returncode == 2
+    assert refused.stderr.strip().endswith(
+        "SWAPLINE_REDIS_URL is wrong: names a file for ssl_ca_certs that is not there."
+    )
 
 
 def test_the_broker_verifies_the_certificate_as_the_ledger_does(server: Encrypted) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 PHOTOGRAPH = sample_photographs()[0]
 
 
-def told(installation: Installation, *arguments: str) -> Any:
+def run_json(installation: Installation, *arguments: str) -> Any:
     done = installation.cli(*arguments, "--json")
     assert (done.returncode, done.stderr) == (0, "")
     return json.loads(done.stdout)
@@ -41,14 +41,14 @@ def spent(installation: Installation) -> int:
     return installation.vendor.control.report(jobs=False).credits_spent
 
 
-def test_a_job_that_timed_out_is_looked_at_again_for_nothing(installation: Installation, receiver: Receiver) -> None:
+def test_a_job_that_timed_out_is_polled_again_for_nothing(installation: Installation, receiver: Receiver) -> None:
     installation.vendor.control.change(service_time="fixed:1")
     producer = installation.producer()
     with installation.worker():
         job = ended(producer, run_timeout=0.2, webhook_url=receiver.url)
         assert (job.state, receiver.next()[1].type) == (State.TIMED_OUT, "swap.timed_out")
         waited_for(lambda: installation.vendor.control.report(jobs=False).in_flight == 0)
-        replayed = told(installation, "jobs", "replay", job.job_id, "--from", "poll")
+        replayed = run_json(installation, "jobs", "replay", job.job_id, "--from", "poll")
         assert (replayed["state"], replayed["failure_code"]) == ("STORING", None)
         done = producer.wait(job.job_id, timeout=30)
         assert receiver.next()[1].type == "swap.succeeded"
@@ -143,7 +143,7 @@ def test_the_record_of_a_job_that_goes_on_is_kept_until_it_has_ended_again(insta
 
 
 def failed(ledger: Ledger, number: int, code: FailureCode = FailureCode.RUN_TIMEOUT, **fields: Any) -> list[str]:
-    """So many jobs that ended without success."""
+    """Return jobs that ended without success."""
     ids = []
     for place in range(number):
         job_id = f"{code.lower()}{place:04}"
@@ -161,7 +161,7 @@ def test_a_dry_run_says_how_many_and_what_it_costs_and_moves_nothing(installatio
     ledger = installation.producer().ledger
     failed(ledger, 5)
     failed(ledger, 2, FailureCode.FILTER_BLOCKED, vendor_job_id=None)
-    submit = told(installation, "jobs", "replay", "--from", "submit", "--state", "FAILED", "--dry-run")
+    submit = run_json(installation, "jobs", "replay", "--from", "submit", "--state", "FAILED", "--dry-run")
     assert (submit["jobs"], submit["credits"], submit["not_possible"]) == (7, 14, 0)
     poll = installation.cli("jobs", "replay", "--from", "poll", "--state", "FAILED", "--dry-run")
     assert poll.returncode == 1
@@ -178,7 +178,7 @@ def test_a_dry_run_says_of_each_job_what_the_replay_then_says(installation: Inst
     failed(ledger, 3)
     failed(ledger, 1, FailureCode.LOST, replayed=f"{step}")
     failed(ledger, 1, FailureCode.FILTER_BLOCKED, vendor_job_id=None)
-    wishes: dict[str, dict[str, Any]] = {
+    requested: dict[str, dict[str, Any]] = {
         "queued": {},
         "silent": {},
         "done": {},
@@ -186,7 +186,7 @@ def test_a_dry_run_says_of_each_job_what_the_replay_then_says(installation: Inst
         "robbed": {"idempotency_key": "order-1", "webhook_url": "https://shop.example/hook"},
         "held": {"webhook_url": "https://shop.example/hook"},
     }
-    for job_id, more in wishes.items():
+    for job_id, more in requested.items():
         ledger.intake.accept(new_job(job_id, **more))
     for job_id in ("silent", "wordy", "robbed"):
         assert ledger.transitions.advance(ledger.jobs.get(job_id), Change(to=State.FAILED)) is not None
@@ -199,17 +199,17 @@ def test_a_dry_run_says_of_each_job_what_the_replay_then_says(installation: Inst
     )
     canceling = {"canceling": Canceling.DROP}
     assert ledger.transitions.advance(ledger.jobs.get("held"), Change(to=State.HELD, fields=canceling)) is not None
-    told_first = list(producer.recovery.replay_many(JobFilter(), step, dry_run=True))
+    predicted = list(producer.recovery.replay_many(JobFilter(), step, dry_run=True))
     assert ledger.stats.counters().get("replayed", 0) == 0
-    assert sorted(told_first) == sorted(producer.recovery.replay_many(JobFilter(), step))
-    assert ledger.stats.counters()["replayed"] == sum(problem is None for _, problem in told_first) > 0
+    assert sorted(predicted) == sorted(producer.recovery.replay_many(JobFilter(), step))
+    assert ledger.stats.counters()["replayed"] == sum(problem is None for _, problem in predicted) > 0
 
 
 def test_a_dry_run_asks_the_server_for_hundreds_of_jobs_at_a_time(installation: Installation) -> None:
     ledger = installation.producer().ledger
     failed(ledger, 500)
     ledger.client.config_resetstat()
-    told(installation, "jobs", "replay", "--from", "submit", "--state", "FAILED", "--dry-run")
+    run_json(installation, "jobs", "replay", "--from", "submit", "--state", "FAILED", "--dry-run")
     calls = {name: stat["calls"] for name, stat in ledger.client.info("commandstats").items()}
     assert calls["cmdstat_evalsha"] + calls.get("cmdstat_eval", 0) < 20
     assert "cmdstat_hgetall" not in calls
@@ -238,7 +238,7 @@ def test_a_replay_of_many_goes_on_where_it_was_broken_off_and_pays_nothing_twice
     rest = list(producer.recovery.replay_many(wanted, Step.SUBMIT))
     assert {job_id for job_id, problem in rest if problem is None} == set(ids) - set(first)
     assert {job_id for job_id, problem in rest if problem == REPEATED} == set(first)
-    again = told(installation, "jobs", "replay", "--from", "submit", "--state", "FAILED", "--again", "--dry-run")
+    again = run_json(installation, "jobs", "replay", "--from", "submit", "--state", "FAILED", "--again", "--dry-run")
     assert (again["jobs"], again["replayed_before"]) == (3, 0)
 
 
@@ -251,11 +251,11 @@ def test_ctrl_c_ends_a_replay_of_many_with_a_sentence_and_the_same_command_goes_
     )
     waited_for(lambda: ledger.stats.counters().get("replayed", 0) >= 3)
     running.send_signal(signal.SIGINT)
-    said, _ = running.communicate(timeout=30)
+    output, _ = running.communicate(timeout=30)
     before = ledger.stats.counters()["replayed"]
     if before < 600:  # else it was faster than the signal
-        assert (running.returncode, "the same command goes on" in said) == (3, True)
-    rest = told(installation, "jobs", "replay", "--from", "notify", "--notification", "DEAD")
+        assert (running.returncode, "the same command goes on" in output) == (3, True)
+    rest = run_json(installation, "jobs", "replay", "--from", "notify", "--notification", "DEAD")
     assert rest["jobs"] == 600 - before
     assert ledger.stats.counters()["replayed"] == 600
 
@@ -264,6 +264,6 @@ def test_many_are_canceled_by_filter(installation: Installation) -> None:
     ledger = installation.producer().ledger
     for number in range(5):
         ledger.intake.accept(new_job(f"j{number}", tenant="a" if number else "b"))
-    assert told(installation, "jobs", "cancel", "--tenant", "a", "--dry-run")["jobs"] == 4
-    assert told(installation, "jobs", "cancel", "--tenant", "a")["canceled"] == 4
+    assert run_json(installation, "jobs", "cancel", "--tenant", "a", "--dry-run")["jobs"] == 4
+    assert run_json(installation, "jobs", "cancel", "--tenant", "a")["canceled"] == 4
     assert ledger.stats.census()[State.QUEUED] == 1

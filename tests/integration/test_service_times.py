@@ -1,4 +1,4 @@
-"""Histograms in the ledger, and the rate of looks that its claims keep."""
+"""Histograms in the ledger, and the rate of polls that its claims keep."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_what_is_old_fades_and_what_is_next_to_nothing_goes(ledger: Ledger) -> N
     assert list(ledger.stats.histograms(["k"])[0]) == [4]
 
 
-def test_a_schedule_learns_from_its_own_looks_and_stays_where_it_is(ledger: Ledger) -> None:
+def test_a_schedule_learns_from_its_own_polls_and_stays_where_it_is(ledger: Ledger) -> None:
     """Two thousand jobs, each looked at as the ledger's histogram says: what is learned is what is true."""
     job, rng, bounds = running(ledger, "a"), Random(3), Bounds(0.25, 20)  # noqa: S311 -- chance of a test, not for secrets
     times = Histogram({})
@@ -134,7 +134,7 @@ def test_a_rare_kind_begins_as_if_it_were_like_all_others(ledger: Ledger) -> Non
     assert set(rare.weights) == {9}
 
 
-def test_a_step_is_told_whether_jobs_wait_for_a_slot(ledger: Ledger) -> None:
+def test_a_step_is_called_with_whether_jobs_wait_for_a_slot(ledger: Ledger) -> None:
     job = running(ledger, "a")
     alone = ledger.transitions.open("a", job.version)
     assert alone is not None
@@ -150,7 +150,7 @@ def test_a_step_is_told_whether_jobs_wait_for_a_slot(ledger: Ledger) -> None:
 
 
 def looked_for(ledger: Ledger, time: Time, seconds: float, *, every: float) -> Counter[str]:
-    """Claim and look for a while, each look moving its job's next one by `every` seconds; looks by job."""
+    """Claim and poll for a while, each poll moving its job's next one by `every` seconds; return polls by job."""
     polls: Counter[str] = Counter()
     end = time.at + seconds * 1000
     while time.at < end:
@@ -163,7 +163,7 @@ def looked_for(ledger: Ledger, time: Time, seconds: float, *, every: float) -> C
     return polls
 
 
-def test_looks_keep_their_rate_and_every_job_gets_its_share(ledger: Ledger, time: Time) -> None:
+def test_polls_keep_their_rate_and_every_job_gets_its_share(ledger: Ledger, time: Time) -> None:
     ledger.limits.configure(Limits(max_in_flight=30, rescue_after=15, poll_rate=20))
     for number in range(30):
         running(ledger, f"j{number}")
@@ -172,7 +172,7 @@ def test_looks_keep_their_rate_and_every_job_gets_its_share(ledger: Ledger, time
     assert max(polls.values()) - min(polls.values()) <= 1
 
 
-def test_below_their_rate_looks_are_not_put_off(ledger: Ledger, time: Time) -> None:
+def test_below_their_rate_polls_are_not_put_off(ledger: Ledger, time: Time) -> None:
     ledger.limits.configure(Limits(max_in_flight=30, rescue_after=15, poll_rate=20))
     for number in range(4):
         running(ledger, f"j{number}")
@@ -181,17 +181,17 @@ def test_below_their_rate_looks_are_not_put_off(ledger: Ledger, time: Time) -> N
     assert sorted(polls.values()) == [19, 19, 19, 19]
 
 
-def test_after_an_outage_looks_do_not_go_all_at_once(ledger: Ledger, time: Time) -> None:
+def test_after_an_outage_polls_do_not_go_all_at_once(ledger: Ledger, time: Time) -> None:
     ledger.limits.configure(Limits(max_in_flight=30, rescue_after=15, poll_rate=20))
     for number in range(30):
         running(ledger, f"j{number}")
     time.pass_(2)
     assert len(ledger.transitions.claim(ROUTES).messages) == 1
-    time.pass_(60)  # nobody claimed the places that were given
+    time.pass_(60)  # the given places were not claimed
     assert len(ledger.transitions.claim(ROUTES).messages) == 1
 
 
-def test_a_claim_says_when_looks_that_were_put_off_can_go(ledger: Ledger, time: Time) -> None:
+def test_a_claim_returns_when_polls_that_were_put_off_can_go(ledger: Ledger, time: Time) -> None:
     ledger.limits.configure(Limits(max_in_flight=30, rescue_after=15, poll_rate=10))
     for number in range(4):
         running(ledger, f"j{number}")
@@ -200,7 +200,7 @@ def test_a_claim_says_when_looks_that_were_put_off_can_go(ledger: Ledger, time: 
     assert (len(claimed.messages), claimed.put_off) == (1, (time.at + 100, time.at + 200, time.at + 300))
 
 
-def test_what_is_not_a_look_is_not_put_off(ledger: Ledger, time: Time) -> None:
+def test_what_is_not_a_poll_is_not_put_off(ledger: Ledger, time: Time) -> None:
     ledger.limits.configure(Limits(max_in_flight=30, rescue_after=15, poll_rate=0.01))
     for number in range(4):
         job = running(ledger, f"j{number}")
@@ -221,7 +221,7 @@ def test_a_worker_writes_down_how_long_jobs_took(installation: Installation, val
     assert all(0.03 < start_of(bucket) < 0.5 for bucket in kind)
 
 
-def test_workers_keep_the_rate_of_looks(installation: Installation) -> None:
+def test_workers_keep_the_rate_of_polls(installation: Installation) -> None:
     installation.more["SWAPLINE_POLL_RATE"] = "4"
     installation.vendor.control.change(service_time="fixed:2")
     producer = installation.producer()

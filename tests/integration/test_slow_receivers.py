@@ -30,7 +30,7 @@ def answers_when(answers: threading.Event) -> Callable[[Caller], None]:
             if not answers.is_set():
                 caller.hold(600)
                 return
-            caller.say(b"HTTP/1.1 204 No Content\r\n\r\n")
+            caller.send(b"HTTP/1.1 204 No Content\r\n\r\n")
 
     return script
 

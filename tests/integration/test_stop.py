@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PHOTOGRAPH = sample_photographs()[0]
 
 NEVER = "fixed:3600"
-"""A service time that no test waits for: the vendor is told when its jobs are done."""
+"""A service time that no test waits for: tests end the vendor's jobs."""
 
 LONG = "60"
 """Seconds, as a setting: a rescue that would come after the test has ended explains nothing in it."""
@@ -65,7 +65,7 @@ def test_a_stopping_worker_finishes_its_steps(installation: Installation) -> Non
 
 
 def test_what_is_not_finished_within_the_grace_period_is_released_at_once(installation: Installation) -> None:
-    # Longer than the second in which a worker gives back what the server had for it already: see below.
+    # Longer than the second in which a worker releases messages that the server had sent it already: see below.
     installation.more |= {"SWAPLINE_RESCUE_AFTER": LONG, "SWAPLINE_STOP_GRACE": "2"}
     installation.vendor.control.change(service_time=NEVER, mode="status_held_pending=30")
     producer = installation.producer()
@@ -257,7 +257,7 @@ def frozen(step: Step) -> bytes:
 
 def test_a_message_of_the_first_version_is_understood(installation: Installation) -> None:
     installation.prefix = "frozen"
-    installation.more |= {"SWAPLINE_RESCUE_AFTER": LONG, "SWAPLINE_LOG_LEVEL": "DEBUG"}  # it tells of stale messages
+    installation.more |= {"SWAPLINE_RESCUE_AFTER": LONG, "SWAPLINE_LOG_LEVEL": "DEBUG"}  # stale messages are logged
     producer = installation.producer()
     image = LinkedImage(url="https://pictures.example/me.jpg")
     producer.ledger.intake.accept(new_job(FROZEN_ID, image=image))

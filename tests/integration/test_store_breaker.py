@@ -156,8 +156,8 @@ def test_a_store_that_is_away_stops_paying_and_loses_nothing(installation: Insta
     with installation.worker():
         jobs = [producer.enqueue(SwapRequest(image=PHOTOGRAPH, gender=0, filter_id=12)).job_id for _ in range(30)]
         waited_for(lambda: producer.ledger.stats.counters().get("store_retries", 0) >= 6)
-        said = installation.cli("slots")
-        assert "nothing new is submitted since" in said.stdout
+        slots_shown = installation.cli("slots")
+        assert "nothing new is submitted since" in slots_shown.stdout
         assert json.loads(installation.cli("slots", "--json").stdout)["store_reason"]
         paid = installation.vendor.control.report(jobs=False).submissions
         assert paid <= 6  # those that had a slot before the first result could not be stored

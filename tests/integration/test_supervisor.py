@@ -304,7 +304,7 @@ def test_a_second_signal_before_the_stop_begins_counts_and_raises_nothing(tmp_pa
 def test_after_a_second_signal_a_child_has_the_time_that_it_must_have(
     tmp_path: Path, quick_stop_within: float, code: int
 ) -> None:
-    """A worker that is told again ends by itself once no paid call is under way."""
+    """A worker that gets another signal ends by itself once no paid call is under way."""
     again = f'if [ -n "$told" ]; then sleep 0.5; exit 0; fi; told=1; kill -TERM {os.getpid()}'
     child = shell(
         tmp_path, f"trap '{again}' TERM; echo up; while :; do sleep 0.02; done", quick_stop_within=quick_stop_within

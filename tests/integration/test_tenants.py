@@ -44,7 +44,7 @@ def test_another_tenants_job_is_not_there_whoever_knows_its_id(ledger: Ledger, k
     assert mine.events(job_id)
 
 
-def test_who_has_a_thousand_ids_of_the_same_moment_knows_nothing_of_the_next() -> None:
+def test_who_has_a_thousand_ids_of_the_same_millisecond_knows_nothing_of_the_next() -> None:
     """80 bits of every id are chance: all differ, and each bit is set in about half of them."""
     rng = [int(_new_job_id()[12:], 16) for _ in range(1000)]
     assert len(set(rng)) == 1000

@@ -70,7 +70,7 @@ def test_what_one_connection_publishes_another_reads(connection: Connection, pre
 
 @contextmanager
 def reading(connection: Connection, prefix: str, *, threads: int) -> Generator[list[Any]]:
-    """A consumer that has so many messages in hand at most, and acknowledges none; gives what it has read."""
+    """A consumer with at most `number` unacknowledged messages; returns what it has read."""
     read: list[Any] = []
     channel: Any = connection.channel()
     channel.basic_qos(0, threads, apply_global=False)

@@ -1,4 +1,4 @@
-"""One id of the vendor's is one job's: whoever else is to have it is refused, and nothing of the index stays behind."""
+"""One id of the vendor's is one job's: any other is refused, and nothing of the index remains."""
 
 from __future__ import annotations
 
@@ -176,14 +176,14 @@ def test_an_id_that_is_in_use_is_refused_and_both_jobs_are_named(ledger: Ledger)
     assert ledger.jobs.get("b") == job
 
 
-def test_the_command_says_so_in_one_line_and_another_id_is_taken(installation: Installation) -> None:
+def test_the_command_reports_it_in_one_line_and_another_id_is_taken(installation: Installation) -> None:
     ledger = installation.producer().ledger
     running(ledger, "a", "v-1")
     held(ledger)
-    for wrong, said in (("", "it is empty"), ("..", "taken out"), ("v-1", "that of job a")):
+    for wrong, reason in (("", "it is empty"), ("..", "taken out"), ("v-1", "that of job a")):
         refused = installation.cli("jobs", "resolve", "b", "--vendor-job-id", wrong)
         assert (refused.returncode, refused.stdout) == (1, "")
-        assert said in refused.stderr
+        assert reason in refused.stderr
         assert "Traceback" not in refused.stderr
     done = installation.cli("jobs", "resolve", "b", "--vendor-job-id", "v-2", "--json")
     assert json.loads(done.stdout)["vendor_job_id"] == "v-2"

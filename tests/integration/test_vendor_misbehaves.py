@@ -30,7 +30,7 @@ HELD_BY = {mode for mode in Mode if mode.startswith("submit_") and mode.endswith
 }
 HELD_BY -= {Mode.SUBMIT_SLOW_ACCEPTED, Mode.SUBMIT_INTERIM_ACCEPTED}
 HELD_BY -= {Mode.SUBMIT_OTHER_ID_ACCEPTED, Mode.SUBMIT_LONG_ID_ACCEPTED}
-"""Submissions whose outcome nobody can know."""
+"""Submissions whose outcome cannot be known."""
 
 HELD_FOR_THEIR_ID = {
     Mode.SUBMIT_OTHER_ID_ACCEPTED: FailureCode.VENDOR_ID_IN_USE,
@@ -135,8 +135,10 @@ def test_status_calls_that_go_wrong_are_no_news(patient: Installation) -> None:
     producer = patient.producer()
     with patient.worker() as worker:
         # A refused key or an empty account stops submitting for everybody: those come last.
-        calm = {mode for mode in NO_NEWS if not mode.endswith(("401", "402", "403"))}
-        jobs = enqueued_under(patient, producer, calm) | enqueued_under_after(patient, producer, NO_NEWS - calm)
+        without_trips = {mode for mode in NO_NEWS if not mode.endswith(("401", "402", "403"))}
+        jobs = enqueued_under(patient, producer, without_trips) | enqueued_under_after(
+            patient, producer, NO_NEWS - without_trips
+        )
         ended = ends(producer, jobs)
     assert {mode: job.state for mode, job in ended.items()} == dict.fromkeys(NO_NEWS, State.SUCCEEDED)
     assert patient.vendor.control.report().credits_spent == 2 * len(NO_NEWS)

@@ -48,7 +48,7 @@ def test_jobs_are_given_as_they_finish_each_once(producer: Producer, ledger: Led
     assert list(finishing) == []
 
 
-def test_the_end_is_heard_while_waiting(producer: Producer, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_end_is_received_while_waiting(producer: Producer, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "SWEEP", 3600.0)  # nothing is looked up: it must be heard
     for name in "ab":
         ledger.intake.accept(new_job(name))
@@ -62,7 +62,7 @@ def test_the_end_is_heard_while_waiting(producer: Producer, ledger: Ledger, monk
     assert [job.job_id for job in found] == ["a", "b"]
 
 
-def test_an_end_that_was_not_heard_is_looked_up(
+def test_an_end_that_was_not_received_is_looked_up(
     producer: Producer, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(waiting, "SWEEP", 0.05)
@@ -89,14 +89,14 @@ def test_a_ledger_that_goes_away_meanwhile_is_waited_for(
 
     def away(_: int) -> set[str]:
         monkeypatch.undo()
-        end(ledger, "b")  # while nobody listens
+        end(ledger, "b")  # while no listener is connected
         raise LedgerUnavailable("restarting")
 
     monkeypatch.setattr(ledger.subscriptions, "finished_since", away)
     assert next(finishing).job_id == "b"
 
 
-def test_an_end_that_was_heard_and_could_not_be_read_is_not_forgotten(
+def test_an_end_that_was_received_and_could_not_be_read_is_not_forgotten(
     producer: Producer, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(waiting, "AWAY", 0.01)
@@ -115,7 +115,7 @@ def test_an_end_that_was_heard_and_could_not_be_read_is_not_forgotten(
     assert [job.job_id for job in finishing] == ["b"]
 
 
-def test_a_ledger_that_cannot_be_reached_at_first_is_said_at_once() -> None:
+def test_a_ledger_that_cannot_be_reached_at_first_is_reported_at_once() -> None:
     away = Ledger(connect("redis://127.0.0.1:1/0", timeout=0.5))
     with pytest.raises(LedgerUnavailable):
         Producer(ProducerSettings(), away, RecordingPublisher(), None).wait("a")
@@ -141,7 +141,7 @@ def test_time_that_is_over_is_a_sentence_and_stops_no_job(producer: Producer, le
     assert ledger.jobs.get("a").state is State.QUEUED
 
 
-def test_a_job_that_is_not_there_is_said_at_once(producer: Producer, ledger: Ledger) -> None:
+def test_a_job_that_is_not_there_is_reported_at_once(producer: Producer, ledger: Ledger) -> None:
     ledger.intake.accept(new_job("a"))
     with pytest.raises(JobNotFound, match="no job 'b'"):
         producer.wait_many(["a", "b"], timeout=30)

@@ -121,7 +121,7 @@ def _loses_the_first(resolve: Callable[[Iterable[str]], None]) -> Callable[[Iter
     return first_is_lost
 
 
-def test_a_ledger_that_cannot_be_reached_is_said_at_once(ledger: Ledger) -> None:
+def test_a_ledger_that_cannot_be_reached_is_reported_at_once(ledger: Ledger) -> None:
     away = Ledger(connect("redis://127.0.0.1:1/0", timeout=0.5))
     producer = Producer(ProducerSettings(key_prefix=ledger.prefix), away, RecordingPublisher(), None)
 

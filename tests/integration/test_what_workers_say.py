@@ -198,7 +198,7 @@ def test_a_store_that_is_adopted_is_the_right_one(installation: Installation) ->
     misled(installation).enqueue(request())
 
 
-def test_a_look_writes_nothing(ledger: Ledger) -> None:
+def test_a_poll_writes_nothing(ledger: Ledger) -> None:
     storage = memory_storage()
     check_store(ledger, storage, dry=True)
     check_store(ledger, storage, dry=True, adopt=True)

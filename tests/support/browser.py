@@ -67,7 +67,7 @@ def visit(
     context.set_default_timeout(30_000)
     page = context.new_page()
     visited = Visit(page)
-    page.on("console", lambda said: visited.complaints.append(said.text) if said.type in {"error", "warning"} else None)
+    page.on("console", lambda line: visited.complaints.append(line.text) if line.type in {"error", "warning"} else None)
     page.on("pageerror", lambda error: visited.complaints.append(str(error)))
     page.on("request", lambda request: visited.asked.append(request.url))
     page.on("response", lambda response: visited.answers.update({response.url: response.status}))

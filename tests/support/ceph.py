@@ -1,7 +1,7 @@
 """Debian's Ceph as an S3 server of our own: a monitor, a store in memory and a gateway, for `make test-s3 CEPH=1`.
 
-There is no manager: it counts and balances, and nobody here asks. Keys and the user of the gateway are made for each
-cluster, so that whoever else listens at one of its ports is not taken for it.
+There is no manager: it counts and balances, which no test needs. Keys and the user of the gateway are made for each
+cluster, so that another server at one of its ports is not taken for it.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def gateway(folder: Path) -> Generator[S3Server]:
         def answers() -> bool:
             cluster.check()
             owner = found.owner()
-            assert owner in {None, user}, f"somebody else listens at {found.endpoint}"
+            assert owner in {None, user}, f"another server listens at {found.endpoint}"
             return owner is not None
 
         waited_for(answers)

@@ -36,7 +36,7 @@ ENTRY_POINTS = {
     "prom/prometheus": ["prometheus"],
     "prom/alertmanager": ["prometheus-alertmanager"],
 }
-"""What images start where compose does not say it. Valkey's starts what it is told."""
+"""What images start by default. Valkey's starts its command."""
 
 _VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
 
@@ -88,7 +88,7 @@ class Moved:
             (folder / "bin" / "valkey-cli").symlink_to(cli)
 
     def take_port(self, port: str, instead: int) -> None:
-        """Have what compose does at a port done at another, where somebody listens already."""
+        """Have what compose does at a port done at another, if it is taken."""
         self.port[port] = str(instead)
 
     def here(self, text: str) -> str:

@@ -49,7 +49,7 @@ class ConnectProxy:
         if self.silent:
             caller.hold()
         elif self.refusal is not None:
-            caller.say(self.refusal)
+            caller.send(self.refusal)
         else:
             self._tunnel(caller, request.split()[1].decode())
 
@@ -57,7 +57,7 @@ class ConnectProxy:
         host, _, port = target.rpartition(":")
         where = ("127.0.0.1", self.upstream) if self.upstream else (host.strip("[]"), int(port))
         with socket.create_connection(where, 5) as upstream:
-            caller.say(self.established)
+            caller.send(self.established)
             while True:
                 ready, _, _ = select.select([caller.sock, upstream], [], [], 20)
                 for sock in ready:

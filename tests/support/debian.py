@@ -1,4 +1,4 @@
-"""Programs that come as Debian packages and not from the lock: a test that needs one says so, by name."""
+"""Programs that come as Debian packages and not from the lock: a test that needs one names it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An event, as a customer is told of it."""
+"""An event, as a customer receives it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small honest fakes of the steps' ports: they keep what they are given and raise what they are told to."""
+"""Small honest fakes of the steps' ports: they keep what they are given and raise what the test sets."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ class FakeAnswer:
 
 @dataclass
 class FakeWebhooks:
-    """Keeps what it delivered, or raises what it is told to."""
+    """Keeps what it delivered, or raises what the test sets."""
 
     answer: int | Exception = 204
     delivered: list[tuple[str, str, SwapEvent | BatchEvent]] = field(default_factory=list)
@@ -263,7 +263,7 @@ class FakeEndpoints:
 
 @dataclass
 class FakeTimes:
-    """Knows what it was told, of every kind."""
+    """Knows service times of every kind."""
 
     known: Histogram | None = None
     asked: list[str] = field(default_factory=list)

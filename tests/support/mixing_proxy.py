@@ -47,9 +47,9 @@ def _asked(port: int, request: bytes) -> bytes:
 def interim(caller: Caller, _request: bytes, reply: bytes) -> None:
     """Say 102 and 103 before each reply, each in a packet of its own."""
     for number in (b"102 Processing", b"103 Early Hints\r\nLink: </a.css>"):
-        caller.say(b"HTTP/1.1 " + number + b"\r\n\r\n")
+        caller.send(b"HTTP/1.1 " + number + b"\r\n\r\n")
         caller.hold(0.01)
-    caller.say(reply)
+    caller.send(reply)
 
 
 @dataclass
@@ -59,7 +59,7 @@ class _Offer:
 
 
 class Swapping:
-    """Swaps the replies of two status calls that are made at the same time, so many times."""
+    """Swaps the replies of two simultaneous status calls, `times` times."""
 
     def __init__(self, times: int) -> None:
         self.left = times
@@ -67,7 +67,7 @@ class Swapping:
         self._traded = threading.Condition()
 
     def __call__(self, caller: Caller, request: bytes, reply: bytes) -> None:
-        caller.say(self._trade(reply) if STATUS.match(request) else reply)
+        caller.send(self._trade(reply) if STATUS.match(request) else reply)
 
     def _trade(self, reply: bytes) -> bytes:
         with self._traded:
@@ -93,8 +93,8 @@ class Repeating:
 
     def __call__(self, caller: Caller, request: bytes, reply: bytes) -> None:
         if not STATUS.match(request):
-            caller.say(reply)
+            caller.send(reply)
             return
         with self._lock:
             last, self._last = self._last, reply
-        caller.say(reply + last)
+        caller.send(reply + last)

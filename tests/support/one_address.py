@@ -60,7 +60,7 @@ class OneAddress:
     def part(self) -> None:
         """Cut the replica off: what is written to the primary does not reach it any more, and it answers readers."""
         with admin(self.replica) as alone:
-            alone.replicaof(LOOPBACK, "1")  # nobody listens there
+            alone.replicaof(LOOPBACK, "1")  # no server listens there
 
 
 @dataclass

@@ -21,7 +21,7 @@ XMP_WITH_PLACE = (
 
 
 def picture(mode: str = "RGB", size: tuple[int, int] = SIZE) -> Image.Image:
-    """A picture whose upper left quarter is red, and all else blue: what lies where can be told."""
+    """A picture whose upper left quarter is red, and all else blue: so positions can be checked."""
     made = Image.new("RGB", size, (30, 60, 200))
     ImageDraw.Draw(made).rectangle((0, 0, size[0] // 2, size[1] // 2), fill=(200, 40, 30))
     return made.convert(mode)

@@ -121,7 +121,7 @@ def running_prometheus(folder: Path) -> Generator[Prometheus]:
             stderr=log,
         )
         stack.callback(server.wait, 30)
-        stack.callback(server.kill)  # nobody reads what it has written
+        stack.callback(server.kill)  # its output is not read
         prometheus = Prometheus(f"http://127.0.0.1:{port}", target)
         waited_for(lambda: _answers(prometheus, server), seconds=30)
         yield prometheus

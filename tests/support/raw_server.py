@@ -41,7 +41,7 @@ class Caller:
             body += self.sock.recv(65536)
         return head + b"\r\n\r\n" + body
 
-    def say(self, data: bytes) -> None:
+    def send(self, data: bytes) -> None:
         """Send bytes."""
         self.sock.sendall(data)
 
@@ -53,7 +53,7 @@ class Caller:
                 return
 
     def swallow(self, least: int | None = None) -> None:
-        """Read and forget: at least so many bytes, or until the caller hangs up."""
+        """Read and discard at least `least` bytes, or until the caller hangs up."""
         read = 0
         while (least is None or read < least) and (more := self.sock.recv(1 << 20)):
             read += len(more)
@@ -63,7 +63,7 @@ class Caller:
         self._closing.wait(seconds)
 
     def reset(self) -> None:
-        """Hang up with a TCP reset instead of a farewell."""
+        """Hang up with a TCP reset instead of an orderly end."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
         self.sock.close()
 
@@ -168,7 +168,7 @@ def server_tls(folder: Path) -> tuple[ssl.SSLContext, Path]:
 
 
 @contextmanager
-def deaf_port() -> Iterator[int]:
+def unreachable_port() -> Iterator[int]:
     """Give a port whose queue is full: a connection to it is neither made nor refused."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -176,7 +176,7 @@ def deaf_port() -> Iterator[int]:
         port = listener.getsockname()[1]
         callers = []
         try:
-            for _ in range(4):  # the kernel queues one or two more than it was told
+            for _ in range(4):  # the kernel queues one or two more than the backlog
                 caller = socket.socket()
                 caller.settimeout(0)
                 caller.connect_ex(("127.0.0.1", port))
@@ -188,6 +188,6 @@ def deaf_port() -> Iterator[int]:
 
 
 def free_port() -> int:
-    """Give a port on which nobody listens."""
+    """Return a port on which no server listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])

@@ -136,11 +136,11 @@ class Watched:
 
     def master(self) -> RealServer:
         """The master as most sentinels see it now."""
-        told: list[int] = []
+        answers: list[int] = []
         for sentinel in self.sentinels:
             with sentinel.client() as client:
-                told.append(int(client.sentinel_get_master_addr_by_name(SERVICE)[1]))
-        port = max(told, key=told.count)
+                answers.append(int(client.sentinel_get_master_addr_by_name(SERVICE)[1]))
+        port = max(answers, key=answers.count)
         return next(server for server in self.servers if server.port == port)
 
 

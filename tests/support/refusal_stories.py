@@ -40,7 +40,7 @@ REFUSALS: dict[str, Callable[[], errors.VendorError]] = {
 
 
 class PickyVendor(Vendor):
-    """Refuses some jobs in their own way, and everybody while `down` says so."""
+    """Refuses some jobs in their own way, and every job while `down` is set."""
 
     def __init__(self, world: SmallWorld) -> None:
         super().__init__(world.pauses)
@@ -125,9 +125,11 @@ class Shop:
         claimed = self.ledger.transitions.claim(ROUTES)
         self.world.bag.send(claimed.messages)
         self.work()
-        moments = [moment for moment in (*self.world.wakeups, claimed.next_at) if moment and moment > self.time()]
-        self.world.wakeups[:] = moments
-        step = min(min(moments, default=math.inf), until, self.time() + 60_000) - self.time()
+        timestamps = [
+            timestamp for timestamp in (*self.world.wakeups, claimed.next_at) if timestamp and timestamp > self.time()
+        ]
+        self.world.wakeups[:] = timestamps
+        step = min(min(timestamps, default=math.inf), until, self.time() + 60_000) - self.time()
         waits = [job for job in self.jobs(State.QUEUED) if not self.is_ill(job)]
         self.idle += step / 1000 * min(len(waits), max(0, self.slots - len(self.ledger.limits.slots().in_flight)))
         self.time.pass_(step / 1000)

@@ -1,4 +1,4 @@
-"""An S3 server as tests know it, whoever it is: where it is, how it is entered, buckets of one's own."""
+"""An S3 server as tests know it: its address, credentials, buckets of their own."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ class S3Server:
                 client.put_object(Bucket=bucket, Key=key, Body=b"" if key.endswith("/") else b"odd")
 
     def owner(self) -> str | None:
-        """Ask whose key ours is; None where nobody listens, and empty where the server does not say."""
+        """Return the owner of our key; None without a server, empty if the server does not report it."""
         try:
             with self._client() as client:
-                told: str = client.list_buckets().get("Owner", {}).get("ID", "")
+                key_owner: str = client.list_buckets().get("Owner", {}).get("ID", "")
         except (NoConnection, HTTPClientError):
             return None
-        return told
+        return key_owner
 
     @contextmanager
     def _client(self) -> Generator[Any]:

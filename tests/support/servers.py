@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Time:
-    """A clock that a test moves, in milliseconds."""
+    """Time that a test moves, in milliseconds."""
 
     def __init__(self) -> None:
         self.at = 1_000_000_000
@@ -34,7 +34,7 @@ class Time:
 
 @pytest.fixture(scope="session")
 def valkey(tmp_path_factory: pytest.TempPathFactory) -> Generator[EmbeddedValkey]:
-    """One server for the whole run, in a folder of its own. Nobody kills it, so it need not wait for the disk."""
+    """One server for the whole run, in a folder of its own. No test kills it, so it need not wait for the disk."""
     with EmbeddedValkey(tmp_path_factory.mktemp("valkey"), appendfsync="everysec") as server:
         yield server
 
@@ -52,7 +52,7 @@ def time() -> Time:
 
 @pytest.fixture
 def ledger(valkey: EmbeddedValkey, prefix: str, time: Time) -> Generator[Ledger]:
-    """An empty ledger with two slots, on a clock that the test moves."""
+    """An empty ledger with two slots, at a time that the test moves."""
     client = connect(valkey.url)
     built = Ledger(client, prefix, clock=time)
     built.limits.configure(Limits(max_in_flight=2, rescue_after=15))
@@ -69,7 +69,7 @@ def new_job(job_id: str, *, queue_ttl: float = 100, **values: Any) -> NewJob:
 
 
 def waited_for(happened: Callable[[], bool], *, seconds: float = 60.0) -> None:
-    """Look until something has happened that sends no signal; fail after so many seconds."""
+    """Check until something has happened that sends no signal; fail after `seconds`."""
     pause = threading.Event()
     give_up_at = monotonic() + seconds
     while not happened():

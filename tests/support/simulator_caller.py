@@ -63,6 +63,6 @@ def picture(reply: requests.Response) -> bytes:
 
 def error(reply: requests.Response) -> tuple[int, str]:
     """The HTTP status and the code of a refusal, which must carry a sentence."""
-    said = reply.json()
-    assert said["message"].endswith(".")
-    return reply.status_code, said["error"]
+    error_body = reply.json()
+    assert error_body["message"].endswith(".")
+    return reply.status_code, error_body["error"]

@@ -1,7 +1,7 @@
 """A small world in which a test decides what happens next: real steps, real Lua, and workers that can be stopped.
 
-Each worker runs its step in a thread that halts before every write and every call, until it is told to go on, or to
-die. Only one thread runs at a time, so what happens is decided by the test alone.
+Each worker runs its step in a thread that halts before every write and every call, until the test lets it go on, or has
+it die. Only one thread runs at a time, so what happens is decided by the test alone.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Order:
 
     kill: bool = False
     submit: str = "accepted"
-    look: str = "done"
+    poll_answer: str = "done"
     webhook: int | Exception = 204
 
 
@@ -228,7 +228,7 @@ class Bag:
 
 @dataclass
 class Vendor:
-    """Answers as it is told, and keeps the book of what it charged."""
+    """Answers as the test sets it, and records what it charged."""
 
     pauses: Pauses
     charged: Counter[str] = field(default_factory=Counter)
@@ -255,7 +255,7 @@ class Vendor:
     def poll(self, vendor_job_id: str, version: ApiVersion) -> Generator[FakeStatusReply]:
         assert vendor_job_id
         assert version
-        answer = self.pauses().look
+        answer = self.pauses().poll_answer
         self.polls += 1
         if failure := POLL_ERRORS.get(answer):
             error = failure()
@@ -289,7 +289,7 @@ class Store:
 
 
 class Webhooks(FakeWebhooks):
-    """A receiver that answers as it is told."""
+    """A receiver that answers as the test sets it."""
 
     def __init__(self, pauses: Pauses) -> None:
         super().__init__()
@@ -301,7 +301,7 @@ class Webhooks(FakeWebhooks):
 
 
 class JobSession(LedgerSession):
-    """The real desk, on the test's clock to the millisecond."""
+    """The real session, at the test's time."""
 
     time: Time
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class World(Protocol):
-    """A vendor that can be told how to answer."""
+    """A vendor whose answers can be set."""
 
     def client(self, **more: Any) -> VendorClient:
         """Give a client of this vendor."""
@@ -107,7 +107,7 @@ class MockedWorld:
                 return _whole(replies.refused(refusal))
         match cue.mode:
             case Mode.SUBMIT_CLOSED | Mode.SUBMIT_CLOSED_ACCEPTED:
-                raise _nothing_said()
+                raise _no_reply()
             case Mode.SUBMIT_SLOW_ACCEPTED:
                 raise requests.ReadTimeout
             case Mode.SUBMIT_CUT_ACCEPTED:
@@ -132,7 +132,7 @@ class MockedWorld:
         reply = _news(result)
         match cue.mode:
             case Mode.STATUS_CLOSED | Mode.STATUS_HELD_CUT:
-                raise _nothing_said()
+                raise _no_reply()
             case Mode.STATUS_HELD_PENDING:
                 reply = replies.standing("job-1", "IN_PROGRESS")
             case Mode.STATUS_UNKNOWN:
@@ -166,5 +166,5 @@ def _half(reply: Reply) -> tuple[int, dict[str, str], Any]:
     return reply.status, {}, dripping(*pieces, error=ProtocolError("Connection broken", IncompleteRead(half, half)))
 
 
-def _nothing_said() -> requests.ConnectionError:
+def _no_reply() -> requests.ConnectionError:
     return requests.ConnectionError(ProtocolError("Connection aborted.", RemoteDisconnected("no response")))

@@ -85,7 +85,7 @@ def dripping(*pieces: bytes, error: BaseException | None = None) -> io.BufferedR
     return io.BufferedReader(Dripping(*pieces, error=error))
 
 
-def everything_told(error: WorkerError) -> str:
+def all_texts(error: WorkerError) -> str:
     """Give all that a log or a ledger could keep of an error: messages and evidence, down the chain of causes."""
     return "\n".join(f"{link} {link!r} {getattr(link, 'evidence', '')}" for link in _links(error))
 

@@ -81,7 +81,7 @@ def test_a_scope_that_a_key_lacks_is_named(gateway: Gateway) -> None:
     assert gateway.post("/v1/swaps", json=BODY, key=admin).status_code == 202
 
 
-def test_too_many_requests_are_told_when_to_come_back(gateway: Gateway) -> None:
+def test_too_many_requests_are_answered_with_when_to_come_back(gateway: Gateway) -> None:
     key = gateway.new_key("acme", *BOTH, rate=0.1, burst=2)
     first = gateway.get("/v1/swaps", key=key)
     assert (first.headers["RateLimit-Policy"], first.headers["RateLimit"]) == ('"key";q=2;w=20', '"key";r=1;t=10')

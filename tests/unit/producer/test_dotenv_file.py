@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     ],
     ids=["Latin-1", "UTF-16"],
 )
-def test_what_is_not_utf_8_is_said_in_one_sentence_that_shows_no_value(
+def test_what_is_not_utf_8_is_reported_in_one_sentence_that_shows_no_value(
     tmp_path: Path, data: bytes, sentence: str
 ) -> None:
     (tmp_path / ".env").write_bytes(data)
@@ -33,7 +33,7 @@ def test_what_is_not_utf_8_is_said_in_one_sentence_that_shows_no_value(
         load(ProducerSettings)
 
 
-def test_a_file_that_must_not_be_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_must_not_be_read_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".env").touch()
 
     def deny(_: object) -> bytes:

@@ -44,7 +44,7 @@ def test_a_wrong_url_is_one_sentence(url: str, sentence: str) -> None:
         parse_redis_url(url)
 
 
-def test_certificates_are_verified_unless_it_is_said_otherwise() -> None:
+def test_certificates_are_verified_unless_configured_otherwise() -> None:
     assert parse_redis_url("rediss://h").tls == {"ssl_cert_reqs": "required", "ssl_check_hostname": True}
     off = parse_redis_url("rediss://h?ssl_cert_reqs=none").tls
     assert off == {"ssl_cert_reqs": "none", "ssl_check_hostname": False}

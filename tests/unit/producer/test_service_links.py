@@ -36,7 +36,7 @@ def links(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", LINKS)
-def test_a_variable_of_a_service_is_told_from_a_setting(name: str) -> None:
+def test_a_variable_of_a_service_is_distinguished_from_a_setting(name: str) -> None:
     assert is_service_link(name, LINKS[name])
     assert is_service_link(name.lower(), LINKS[name])
 

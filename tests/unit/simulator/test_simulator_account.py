@@ -83,7 +83,7 @@ def test_raising_the_cap_starts_those_who_wait() -> None:
     assert (job.started_at, books.next_change) == (5, 15)
 
 
-def test_each_job_that_is_done_is_told_once() -> None:
+def test_each_job_that_is_done_is_delivered_once() -> None:
     done: list[VendorJob] = []
     books = Account(config(cap=2), done.append)
     jobs = [submit(books, now=0), submit(books, now=1)]

@@ -87,7 +87,7 @@ def test_no_two_filters_in_a_row_of_24_look_alike(photographs: list[bytes]) -> N
     assert min(difference(shown[one], shown[other]) for one, other in pairs) > 4
 
 
-def test_the_ticket_tells_filters_of_the_same_style_apart(photographs: list[bytes]) -> None:
+def test_the_drawn_ticket_distinguishes_filters_of_the_same_style(photographs: list[bytes]) -> None:
     assert style_of(12) == style_of(36)
     assert render(photographs[0], recipe(12)) != render(photographs[0], recipe(36))
 

@@ -20,7 +20,7 @@ def test_an_accepted_submission_is_answered_in_the_order_of_the_page() -> None:
     assert body(replies.accepted("job-1")) == '{"id":"job-1","status":"IN_QUEUE"}'
 
 
-def test_a_failed_job_says_so_and_why() -> None:
+def test_a_failed_job_reports_it_and_why() -> None:
     reply = json.loads(body(replies.standing("job-1", Status.FAILED)))
     assert list(reply) == ["id", "status", "error"]
 

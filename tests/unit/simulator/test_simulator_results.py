@@ -32,7 +32,7 @@ def picture(png: bytes, mode: Mode) -> bytes:
     return base64.b64decode(body_of(png, mode)["output"]["images"][0], validate=True)
 
 
-def test_a_completed_job_is_told_in_the_order_of_the_page(png: bytes) -> None:
+def test_a_completed_job_is_reported_in_the_order_of_the_page(png: bytes) -> None:
     text = b"".join(completed("job-1", base64.b64encode(png)).pieces).decode()
     encoded = base64.b64encode(png).decode()
     assert text == f'{{"id":"job-1","status":"COMPLETED","output":{{"images":["{encoded}"]}}}}'
@@ -68,7 +68,7 @@ def test_the_output_may_be_missing_or_empty(png: bytes) -> None:
     assert body_of(png, Mode.RESULT_EMPTY)["output"] == {"images": []}
 
 
-def test_garbage_is_no_base64(png: bytes) -> None:
+def test_malformed_text_is_no_base64(png: bytes) -> None:
     with pytest.raises(ValueError, match="base64"):
         picture(png, Mode.RESULT_NOT_BASE64)
 
@@ -110,7 +110,7 @@ def test_the_size_may_be_another_than_the_ratio_promises(png: bytes) -> None:
         assert (opened.format, opened.size) == ("PNG", (640, 640))
 
 
-def test_a_huge_body_is_valid_json_whose_length_is_not_told(png: bytes) -> None:
+def test_a_huge_body_is_valid_json_whose_length_is_not_announced(png: bytes) -> None:
     reply = in_mode("job-1", Cue(Mode.RESULT_HUGE, 3), base64.b64encode(png))
     assert reply.length is None
     assert len(json.loads(b"".join(reply.pieces))["output"]["images"][0]) == 3_000_000

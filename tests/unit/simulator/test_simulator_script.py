@@ -98,7 +98,7 @@ def test_a_direction_for_a_job_that_has_ended_leaves_it_to_the_standing_one() ->
     assert [script.poll("a", number).mode for number in (1, 2)] == [Mode.STATUS_HELD, Mode.STATUS_500]
 
 
-def test_calm_forgets_every_direction() -> None:
+def test_ending_the_faults_forgets_every_direction() -> None:
     script = directed(Direction(mode=Mode.STATUS_504), Direction(mode=Mode.STATUS_500, job="a"))
     script.clear()
     assert (script.poll("a", 1), script.poll("b", 1)) == (GOOD, GOOD)
@@ -106,7 +106,7 @@ def test_calm_forgets_every_direction() -> None:
 
 def test_a_share_is_drawn_from_the_seed_and_not_from_the_order_of_the_calls() -> None:
     direction = Direction(mode=Mode.STATUS_504, share=0.3)
-    calls = [(f"job-{job}", look) for job in range(100) for look in range(3)]
+    calls = [(f"job-{job}", poll_number) for job in range(100) for poll_number in range(3)]
     forwards = {call: directed(direction).poll(*call).mode for call in calls}
     backwards = {call: directed(direction).poll(*call).mode for call in reversed(calls)}
     other = {call: directed(direction, seed=2).poll(*call).mode for call in calls}

@@ -13,7 +13,7 @@ from swapline_workers.tasks import translate
 
 @dataclass
 class SendingSession:
-    """Keeps what it was told to send."""
+    """Keeps the messages sent."""
 
     sent: list[tuple[Step, Job]] = field(default_factory=list)
 
@@ -27,14 +27,14 @@ def test_the_next_step_is_sent_now() -> None:
     assert session.sent == [(Step.FINALIZE, stored)]
 
 
-def test_a_next_step_that_waits_is_left_to_the_clock() -> None:
+def test_a_next_step_that_waits_is_left_to_the_due_dispatcher() -> None:
     session = SendingSession()
     assert translate(Next(job(State.RUNNING), Step.POLL, wait=0.25), session) == "next: poll"
     assert session.sent == []
 
 
 @pytest.mark.parametrize("outcome", [Again(0.25, "IN_PROGRESS"), Retry(0.25, "IN_PROGRESS")])
-def test_looking_again_ends_in_celerys_retry_state_and_sends_nothing(outcome: Again | Retry) -> None:
+def test_polling_again_ends_in_celerys_retry_state_and_sends_nothing(outcome: Again | Retry) -> None:
     session = SendingSession()
     with pytest.raises(CeleryRetry, match=r"in 0.25 s: IN_PROGRESS") as caught:
         translate(outcome, session)

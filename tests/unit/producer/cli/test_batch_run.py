@@ -33,8 +33,8 @@ def test_a_wrong_row_is_named_by_its_place(
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         run(tmp_path / "rows.jsonl", {}, wrong, {}).check()
-    complaint, summary = capsys.readouterr().err.splitlines()
-    assert complaint.startswith("line 2 (row 2): ")
+    problem, summary = capsys.readouterr().err.splitlines()
+    assert problem.startswith("line 2 (row 2): ")
     assert summary == "swapline: 1 of 3 rows are wrong; nothing was enqueued."
 
 
@@ -46,9 +46,9 @@ def test_wrong_rows_can_be_left_out_and_are_in_the_results(tmp_path: Path, capsy
     task.enqueue()
     task.seal("https://shop.example/hook")
     assert task.say_end(watched=False) == 1
-    told = capsys.readouterr()
-    assert [line.partition(":")[0] for line in told.err.splitlines()] == ["line 2 (row 2)", "line 4 (row 4)"]
-    facts = json.loads(told.out)
+    captured = capsys.readouterr()
+    assert [line.partition(":")[0] for line in captured.err.splitlines()] == ["line 2 (row 2)", "line 4 (row 4)"]
+    facts = json.loads(captured.out)
     assert {name: facts[name] for name in ("rows", "enqueued", "known", "skipped", "refused")} == {
         "rows": 5,
         "enqueued": 3,

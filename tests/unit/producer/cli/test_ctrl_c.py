@@ -16,8 +16,8 @@ class Finalizer:
         signal.raise_signal(signal.SIGINT)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Python tells of what it drops
-def test_it_is_heard_at_the_next_step_even_where_python_drops_it() -> None:
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Python reports what it drops
+def test_it_is_noticed_at_the_next_step_even_where_python_drops_it() -> None:
     with ctrl_c_is_heard() as check:
         check()
         Finalizer()  # ends here

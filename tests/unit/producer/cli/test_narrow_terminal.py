@@ -1,4 +1,4 @@
-"""What the command prints where there is little room, and what it says to ages that nobody can mean."""
+"""What the command prints where there is little room, and what it prints for absurd ages."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def test_another_file_of_that_name_is_left_alone_with_a_sentence(
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"000001.png": there}
 
 
-def test_a_picture_of_the_same_size_is_told_from_ours(producer: FakeProducer, tmp_path: Path) -> None:
+def test_a_picture_of_the_same_size_is_distinguished_from_ours(producer: FakeProducer, tmp_path: Path) -> None:
     job = succeeded(producer, "batch:spring:1")
     changed = PICTURE[:-1] + bytes([PICTURE[-1] ^ 1])
     (tmp_path / "000001.png").write_bytes(changed)

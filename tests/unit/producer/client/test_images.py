@@ -180,7 +180,9 @@ def test_a_text_never_reaches_the_file_system(tmp_path: Path, monkeypatch: pytes
         for name in ("stat", "lstat", "open", "access"):
             forbidden.setattr(os, name, lambda *_, **__: pytest.fail("a text was looked up as a file"))
         sentences = {name: refusal(name) for name in names}
-    assert sentences["face.jpg"].replace("face", "missing") == sentences["missing.jpg"]  # it tells nobody what exists
+    assert (
+        sentences["face.jpg"].replace("face", "missing") == sentences["missing.jpg"]
+    )  # it reveals nothing of what exists
 
 
 @pytest.mark.parametrize(
@@ -242,7 +244,7 @@ def test_a_file_that_grows_while_it_is_read_is_read_whole(tmp_path: Path, monkey
     assert found.data == data
 
 
-def test_a_file_that_must_not_be_read_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_must_not_be_read_reports_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "secret.jpg"
     file.write_bytes(picture())
 

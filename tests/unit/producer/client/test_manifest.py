@@ -131,7 +131,7 @@ def test_a_manifest_from_a_spreadsheet_is_read(tmp_path: Path) -> None:
         ("image,gender,filter_id,batch", "named by --name"),
     ],
 )
-def test_a_wrong_header_is_said_at_once(tmp_path: Path, header: str, sentence: str) -> None:
+def test_a_wrong_header_is_reported_at_once(tmp_path: Path, header: str, sentence: str) -> None:
     with pytest.raises(RequestError, match=sentence):
         rows(tmp_path / "spring.csv", header + "\n")
 

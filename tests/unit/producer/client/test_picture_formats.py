@@ -181,7 +181,7 @@ def test_parts_without_end_are_not_walked_for_ever() -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 1}])
-def test_a_look_at_225_kilobytes_costs_less_than_a_millisecond(options: dict[str, Any]) -> None:
+def test_a_poll_at_225_kilobytes_costs_less_than_a_millisecond(options: dict[str, Any]) -> None:
     out = io.BytesIO()
     pixels(size=(560, 560)).save(out, "JPEG", quality=88, **options)
     assert len(out.getvalue()) > 225_000

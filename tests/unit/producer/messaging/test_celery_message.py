@@ -16,7 +16,7 @@ from swapline_producer.messaging.celery_message import decode_message, encode_me
 from swapline_workers.dispatch.broker import queues
 
 QUEUE = "swapline.poll"
-OF_THE_MOMENT = ("delivery_tag", "origin", "reply_to")
+VARYING = ("delivery_tag", "origin", "reply_to")
 """Who sent it, and a name for the sending: strings, different each time."""
 
 
@@ -40,15 +40,15 @@ def by_celery(message: StepMessage) -> dict[str, Any]:
                 producer=producer,
             )
         found: dict[str, Any] = channel._get(QUEUE)
-        for name in ("argsrepr", "kwargsrepr"):  # Celery writes what it was told into both places
+        for name in ("argsrepr", "kwargsrepr"):  # Celery writes the same into both places
             del found["properties"][name]
     return found
 
 
-def without_the_moment(sent: dict[str, Any]) -> dict[str, Any]:
+def without_varying(sent: dict[str, Any]) -> dict[str, Any]:
     sent["body"] = orjson.loads(base64.b64decode(sent["body"]))
     for part in (sent["headers"], sent["properties"]):
-        for name in OF_THE_MOMENT:
+        for name in VARYING:
             if name in part:
                 assert isinstance(part.pop(name), str)
     return sent
@@ -58,7 +58,7 @@ def without_the_moment(sent: dict[str, Any]) -> dict[str, Any]:
 def test_it_is_what_celery_would_have_sent(retries: int) -> None:
     message = StepMessage(step=Step.POLL, job_id="0" * 32, version=5, retries=retries)
     ours = orjson.loads(encode_message(message, QUEUE))
-    assert without_the_moment(ours) == without_the_moment(orjson.loads(orjson.dumps(by_celery(message))))
+    assert without_varying(ours) == without_varying(orjson.loads(orjson.dumps(by_celery(message))))
 
 
 def test_no_two_have_the_same_tag() -> None:

@@ -1,4 +1,4 @@
-"""What is told from bytes alone, and cut from them: places go, pixels stay, and most pictures keep every byte."""
+"""What is read from bytes alone, and cut from them: places go, pixels stay, and most pictures keep every byte."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ DECODED: dict[str, tuple[Callable[[], bytes], Done]] = {
 
 
 @pytest.mark.parametrize("name", DECODED)
-def test_what_takes_new_pixels_is_told_without_decoding(name: str) -> None:
+def test_what_takes_new_pixels_is_reported_without_decoding(name: str) -> None:
     make, done = DECODED[name]
     data = make()
     assert needs_of(data, str(source_kind(data)), OFF).decoded == (done,)
@@ -181,7 +181,7 @@ def test_damaged_exif_may_tell_a_place(data: bytes) -> None:
         (b"", None),
     ],
 )
-def test_formats_are_told_by_their_first_bytes(data: bytes, kind: str | None) -> None:
+def test_formats_are_recognised_by_their_first_bytes(data: bytes, kind: str | None) -> None:
     assert source_kind(data) == kind
 
 

@@ -1,4 +1,4 @@
-"""The local store beyond what all stores do: atomic, on the disk when it says so, and never outside its folder."""
+"""The local store beyond what all stores do: atomic, on the disk when it returns, and never outside its folder."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_write_that_fails_leaves_what_was_there_and_nothing_else(
     assert files_in(root) == {"a/b"}
 
 
-def test_a_full_disk_is_said_in_words(storage: LocalStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_in_words(storage: LocalStorage, monkeypatch: pytest.MonkeyPatch) -> None:
     fail_in(monkeypatch, "fsync", errno.ENOSPC)
     with pytest.raises(StorageUnavailable, match="No space left on device"):
         storage.put("a", b"x", "text/plain")
@@ -97,18 +97,18 @@ def test_the_bytes_reach_the_disk_before_the_name_and_the_name_before_the_answer
     storage.put("a/other", b"x", "text/plain")
     story: list[str] = []
 
-    def told(name: str, tell: Callable[..., str]) -> None:
+    def observe(name: str, describe: Callable[..., str]) -> None:
         real = getattr(os, name)
 
         def call(*args: object, **options: object) -> object:
-            story.append(tell(*args))
+            story.append(describe(*args))
             return real(*args, **options)
 
         monkeypatch.setattr(os, name, call)
 
-    told("fsync", lambda file: "folder flushed" if stat.S_ISDIR(os.fstat(file).st_mode) else "bytes flushed")
-    told("rename", lambda *_: "named")
-    told("link", lambda *_: "named")
+    observe("fsync", lambda file: "folder flushed" if stat.S_ISDIR(os.fstat(file).st_mode) else "bytes flushed")
+    observe("rename", lambda *_: "named")
+    observe("link", lambda *_: "named")
     write(storage, "a/b", b"x", "text/plain")
     assert story == ["bytes flushed", "named", "folder flushed"]
 
@@ -169,7 +169,7 @@ CALLS = ["open", "mkdir", "write", "fsync", "rename", "link", "unlink", "rmdir"]
 
 
 def killed_at(monkeypatch: pytest.MonkeyPatch, number: int, work: Callable[[], object]) -> bool:
-    """Work until the file system has been asked so many times, and no further; whether it came so far."""
+    """Work until the file system has been called `number` times, and no further; return whether it came so far."""
     left = number
 
     def stop_at(name: str) -> Callable[..., Any]:
@@ -459,7 +459,7 @@ def test_a_folder_and_a_fifo_are_no_objects(storage: LocalStorage, root: Path) -
 
 
 @pytest.mark.parametrize("key", ["file", "file/below"])
-def test_a_root_that_is_a_file_is_said_in_words(tmp_path: Path, key: str) -> None:
+def test_a_root_that_is_a_file_is_reported_in_words(tmp_path: Path, key: str) -> None:
     (tmp_path / "root").write_bytes(b"")
     storage = LocalStorage(tmp_path / "root")
     for call in (
@@ -474,7 +474,7 @@ def test_a_root_that_is_a_file_is_said_in_words(tmp_path: Path, key: str) -> Non
             call()
 
 
-def test_an_object_where_a_folder_is_needed_is_said_in_words(storage: LocalStorage) -> None:
+def test_an_object_where_a_folder_is_needed_is_reported_in_words(storage: LocalStorage) -> None:
     storage.put("a", b"x", "text/plain")
     storage.put("b/c", b"x", "text/plain")
     with pytest.raises(StorageUnavailable):

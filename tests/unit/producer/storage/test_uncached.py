@@ -61,7 +61,7 @@ def test_a_short_write_is_followed_by_the_rest(tmp_path: Path, monkeypatch: pyte
     assert written(tmp_path / "file", data) == data
 
 
-def test_a_full_disk_is_said_to_be_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_to_be_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_file: int, _block: memoryview) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -37,7 +37,7 @@ def signed(body: bytes = BODY, *, at: int = NOW, secrets: str | list[str] = SECR
     return sign(body, "msg_1", at, secrets)
 
 
-def complaint(headers: Any, body: bytes = BODY, secrets: str | list[str] = SECRET, **more: float) -> str:
+def refusal(headers: Any, body: bytes = BODY, secrets: str | list[str] = SECRET, **more: float) -> str:
     with pytest.raises(WebhookVerificationError) as caught:
         verify(body, headers, secrets, **{"now": NOW, **more})
     sentence = str(caught.value)
@@ -114,19 +114,19 @@ def test_a_missing_header_is_named(name: str, value: str | None) -> None:
     del headers[name]
     if value is not None:
         headers[name] = value
-    assert f"header {name} is missing" in complaint(headers)
+    assert f"header {name} is missing" in refusal(headers)
 
 
 @pytest.mark.parametrize("stamp", ["now", "1e9", "-5", "1750000000.0", "+1750000000", "١٢٣", "9" * 13, "0x1", "1 2"])
 def test_a_timestamp_that_is_no_number_is_refused(stamp: str) -> None:
-    assert "whole number of seconds" in complaint({**signed(), "webhook-timestamp": stamp})
+    assert "whole number of seconds" in refusal({**signed(), "webhook-timestamp": stamp})
 
 
 def test_old_and_future_webhooks_are_refused_beyond_the_tolerance() -> None:
     assert verify(BODY, signed(), SECRET, now=NOW + 300) == EVENT
     assert verify(BODY, signed(), SECRET, now=NOW - 300) == EVENT
-    assert "301 s off, too old" in complaint(signed(), now=NOW + 301)
-    assert "301 s off, too far in the future" in complaint(signed(), now=NOW - 301)
+    assert "301 s off, too old" in refusal(signed(), now=NOW + 301)
+    assert "301 s off, too far in the future" in refusal(signed(), now=NOW - 301)
     assert verify(BODY, signed(), SECRET, tolerance=1000, now=NOW + 999) == EVENT
 
 
@@ -152,16 +152,16 @@ def test_now_is_the_clock_unless_it_is_given() -> None:
     ],
 )
 def test_anything_changed_on_the_way_is_noticed(changed: dict[str, str], body: bytes) -> None:
-    assert "No signature matches" in complaint({**signed(), **changed}, body)
+    assert "No signature matches" in refusal({**signed(), **changed}, body)
 
 
 def test_another_secret_is_noticed() -> None:
-    assert "No signature matches" in complaint(signed(), secrets=OTHER)
+    assert "No signature matches" in refusal(signed(), secrets=OTHER)
 
 
 @pytest.mark.parametrize("signature", ["v1,not base64!", "v1,é", "v1,AAA"])
 def test_a_signature_that_is_not_base64_is_refused(signature: str) -> None:
-    assert "not base64" in complaint({**signed(), "webhook-signature": signature})
+    assert "not base64" in refusal({**signed(), "webhook-signature": signature})
 
 
 def test_a_right_signature_among_wrong_ones_counts() -> None:
@@ -172,7 +172,7 @@ def test_a_right_signature_among_wrong_ones_counts() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"null", b"{}", b"\xff", b'{"type": "swap.new", "timestamp": "", "data": {}}'])
 def test_a_signed_body_that_is_no_event_is_refused(body: bytes) -> None:
-    assert "no event that this version knows" in complaint(signed(body), body)
+    assert "no event that this version knows" in refusal(signed(body), body)
 
 
 def test_a_newer_sender_may_add_fields() -> None:
@@ -242,8 +242,8 @@ def test_a_key_pair_signs_on_one_side_and_verifies_on_the_other() -> None:
     assert headers["webhook-signature"].startswith("v1a,")
     assert verify(BODY, headers, PUBLIC, now=NOW) == EVENT
     assert verify(BODY, headers, PRIVATE, now=NOW) == EVENT
-    assert complaint(headers, BODY + b" ", PUBLIC).startswith("No signature matches")
-    assert complaint(headers, secrets=new_key_pair()[1]).startswith("No signature matches")
+    assert refusal(headers, BODY + b" ", PUBLIC).startswith("No signature matches")
+    assert refusal(headers, secrets=new_key_pair()[1]).startswith("No signature matches")
 
 
 def test_the_signature_of_a_key_pair_is_ed25519_over_the_same_text_as_the_secrets() -> None:
@@ -258,7 +258,7 @@ def test_both_kinds_of_keys_sign_side_by_side_and_each_receiver_needs_its_own() 
     assert [one.partition(",")[0] for one in headers["webhook-signature"].split()] == ["v1", "v1a"]
     assert verify(BODY, headers, SECRET, now=NOW) == verify(BODY, headers, PUBLIC, now=NOW) == EVENT
     standardwebhooks.Webhook(SECRET)  # which passes over what it does not know
-    assert complaint(signed(secrets=PRIVATE), secrets=SECRET).startswith("No signature matches")
+    assert refusal(signed(secrets=PRIVATE), secrets=SECRET).startswith("No signature matches")
 
 
 def test_a_private_key_may_be_written_as_its_seed() -> None:
@@ -292,7 +292,7 @@ def test_without_the_package_a_key_pair_is_refused_by_a_sentence(monkeypatch: py
 # Batches, and the other public package.
 
 
-def test_a_batchs_event_is_told_from_a_jobs() -> None:
+def test_a_batchs_event_is_distinguished_from_a_jobs() -> None:
     data = BatchData(batch="b", tenant="acme", jobs=1, states={State.FAILED: 1}, failures={"LOST": 1}, credits=0)
     event = BatchEvent(timestamp="2026-01-02T03:04:05.678Z", sequence=1, data=data)
     body = event.model_dump_json().encode()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 PICTURE = png()
 SHA = hashlib.sha256(PICTURE).hexdigest()
 STORED = StoredImage(sha256=SHA, media_type="image/png", width=8, height=8, size=len(PICTURE))
-LAST_MOMENT_OF_2025 = 1_767_225_599_999  # UTC milliseconds
+LAST_MILLISECOND_OF_2025 = 1_767_225_599_999  # UTC milliseconds
 
 
 def spec(image: StoredImage | LinkedImage = STORED) -> JobSpec:
@@ -36,7 +36,7 @@ def job() -> Job:
         state=State.STORING,
         version=1,
         spec=spec(),
-        created_at=LAST_MOMENT_OF_2025,
+        created_at=LAST_MILLISECOND_OF_2025,
         queue_until=0,
         run_timeout_ms=1,
     )

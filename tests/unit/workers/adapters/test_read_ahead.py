@@ -42,10 +42,10 @@ def test_what_is_next_is_at_hand_before_it_is_asked_for() -> None:
     assert pictures._kept_text(stored(later)) == base64.b64encode(later).decode()
 
 
-@pytest.mark.parametrize("trouble", [LedgerUnavailable("away"), ObjectMissing("gone")])
-def test_trouble_with_what_is_next_is_no_trouble_now(trouble: Exception) -> None:
+@pytest.mark.parametrize("error", [LedgerUnavailable("away"), ObjectMissing("gone")])
+def test_trouble_with_what_is_next_is_no_trouble_now(error: Exception) -> None:
     def front(_number: int) -> list[ImageRef]:
-        raise trouble
+        raise error
 
     storage = memory_storage()
     storage.put(stored(b"now").key, b"now", "image/png")

@@ -14,7 +14,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-from support.vendors import IMAGE, KEY, SUBMIT, UUID_FILTER, client, dripping, everything_told, sent, spec
+from support.vendors import IMAGE, KEY, SUBMIT, UUID_FILTER, all_texts, client, dripping, sent, spec
 from swapline_producer.contract import FailureCode
 from swapline_producer.errors import SettingsError
 from swapline_workers.adapters.vendor import VendorClient
@@ -49,7 +49,7 @@ def _refused(vendor: responses.RequestsMock, **reply: object) -> VendorError:
     with pytest.raises(VendorError) as refusal:
         client().submit(spec(), IMAGE)
     assert len(vendor.calls) == 1, "a paid call is made once"
-    assert KEY not in everything_told(refusal.value)
+    assert KEY not in all_texts(refusal.value)
     return refusal.value
 
 
@@ -218,15 +218,15 @@ def test_a_refusal_that_says_in_words_that_all_places_are_taken_is_the_vendors_c
     vendor: responses.RequestsMock,
     status: int,
 ) -> None:
-    said = {"error": {"code": "CONCURRENCY_LIMIT", "message": "You have 3 running jobs"}}
-    error = _refused(vendor, status=status, json=said, headers={"Retry-After": "7"})
+    error_body = {"error": {"code": "CONCURRENCY_LIMIT", "message": "You have 3 running jobs"}}
+    error = _refused(vendor, status=status, json=error_body, headers={"Retry-After": "7"})
     assert isinstance(error, Throttled)
     assert error.retry_after == 7
 
 
 def test_one_of_the_vendors_five_codes_is_never_taken_for_its_cap(vendor: responses.RequestsMock) -> None:
-    said = {"error": {"code": "INVALID_IMAGE", "message": "Rate limit of faces: too many jobs for one image"}}
-    error = _refused(vendor, status=400, json=said)
+    error_body = {"error": {"code": "INVALID_IMAGE", "message": "Rate limit of faces: too many jobs for one image"}}
+    error = _refused(vendor, status=400, json=error_body)
     assert isinstance(error, Refused)
     assert error.code is FailureCode.INVALID_IMAGE
 
@@ -335,10 +335,10 @@ def test_a_bomb_in_place_of_the_reply_is_unclear(vendor: responses.RequestsMock)
 def test_evidence_holds_no_key_no_picture_no_query_and_no_control_character(vendor: responses.RequestsMock) -> None:
     body = f"\x1b[31mkey {KEY} refused\r\n for https://pictures.test/me.jpg?sig=s3cret and {IMAGE}" + "x y " * 200
     error = _refused(vendor, status=422, body=body)
-    told = everything_told(error)
-    assert IMAGE[:40] not in told
-    assert "s3cret" not in told
-    assert "https://pictures.test/me.jpg " in told
+    texts = all_texts(error)
+    assert IMAGE[:40] not in texts
+    assert "s3cret" not in texts
+    assert "https://pictures.test/me.jpg " in texts
     assert str(error.evidence["body"]).isprintable()
     assert len(str(error.evidence["body"])) <= 300
 

@@ -17,7 +17,7 @@ import requests
 import responses
 import urllib3
 
-from support.vendors import IMAGE, KEY, STATUS, SUBMIT, V6, client, completed, dripping, everything_told, spec
+from support.vendors import IMAGE, KEY, STATUS, SUBMIT, V6, all_texts, client, completed, dripping, spec
 from swapline_workers.adapters.http.deadline import Deadline, Stage
 from swapline_workers.adapters.translation import Translator, kind_of
 from swapline_workers.errors import NotFound, NotSent, OutOfCredits, Refused, Throttled, Unauthorized, Unclear
@@ -108,7 +108,7 @@ def test_a_submission_that_raises_is_not_sent_or_unclear(vendor: responses.Reque
         client().submit(spec(), IMAGE)
     assert type(error.value) is _expected(kind)
     assert kind.__name__ in str(error.value.evidence["error"])
-    assert KEY not in everything_told(error.value)
+    assert KEY not in all_texts(error.value)
 
 
 @pytest.mark.parametrize("kind", CAN_COME_FROM_A_BODY)
@@ -119,7 +119,7 @@ def test_a_submission_whose_reply_raises_is_unclear(vendor: responses.RequestsMo
 
 
 @pytest.mark.parametrize("kind", FOREIGN)
-def test_a_look_that_raises_is_not_sent_or_unclear(vendor: responses.RequestsMock, kind: type[Exception]) -> None:
+def test_a_poll_that_raises_is_not_sent_or_unclear(vendor: responses.RequestsMock, kind: type[Exception]) -> None:
     vendor.post(STATUS, body=_made(kind))
     with pytest.raises(_expected(kind)), client().poll("job-abc-123", V6):
         pass
@@ -128,8 +128,8 @@ def test_a_look_that_raises_is_not_sent_or_unclear(vendor: responses.RequestsMoc
 @pytest.mark.parametrize("kind", CAN_COME_FROM_A_BODY)
 def test_pictures_that_raise_are_unclear(vendor: responses.RequestsMock, kind: type[Exception]) -> None:
     vendor.post(STATUS, body=dripping(completed(b"")[:40], error=_made(kind)))
-    with client().poll("job-abc-123", V6) as look, pytest.raises(Unclear):
-        look.pictures()
+    with client().poll("job-abc-123", V6) as reply, pytest.raises(Unclear):
+        reply.pictures()
 
 
 @pytest.mark.parametrize("kind", FOREIGN)
@@ -143,7 +143,7 @@ def test_what_the_connection_noted_counts_more_than_the_class_of_the_error(
 
 
 @pytest.mark.parametrize(("stage", "expected"), [(Stage.CONNECTING, NotSent), (Stage.SENDING, Unclear)])
-def test_a_deadline_that_fired_is_said_in_words(stage: Stage, expected: type[Exception]) -> None:
+def test_a_deadline_that_fired_is_reported_in_words(stage: Stage, expected: type[Exception]) -> None:
     deadline = Deadline(60)
     deadline.reached(stage)
     deadline.fire()

@@ -14,7 +14,7 @@ DAY, NIGHT = (
     dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", block))
     for block in re.findall(r":root \{(.*?)\n\s*\}", CSS, re.DOTALL)
 )
-TONES = sorted({look.tone for look in APPEARANCES.values()})
+TONES = sorted({appearance.tone for appearance in APPEARANCES.values()})
 TEXT = [("ink", "ground"), ("ink", "card"), ("soft", "ground"), ("soft", "card"), ("link", "ground"), ("link", "card")]
 TEXT += [(tone, f"{tone}-ground") for tone in TONES] + [("card", "link")]
 

@@ -7,7 +7,7 @@ import pytest
 from swapline_workers.core.affinity import CALM, CROWDED, FULL, QUIET, choose
 
 
-def test_a_calm_process_takes_the_quietest_processor() -> None:
+def test_an_idle_process_takes_the_least_busy_processor() -> None:
     assert choose(0.1, {0: 0.15, 1: 0.05, 2: 0.1}, None) == 1
 
 

@@ -173,7 +173,7 @@ def test_deliveries_to_a_hundred_slow_hosts_ask_again_fifty_times_a_second_in_al
     assert traffic.admitted("new"), "a new host does not wait behind them"
 
 
-def test_two_deliveries_that_begin_in_the_same_moment_end_each_for_itself() -> None:
+def test_two_deliveries_that_begin_at_the_same_time_end_each_for_itself() -> None:
     traffic = Traffic()
     traffic.deliver("host")
     with traffic.bulkhead.permit("host") as first:

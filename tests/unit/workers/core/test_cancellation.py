@@ -66,14 +66,14 @@ def test_a_result_that_is_kept_is_stored_and_ends_canceled() -> None:
     assert stored.fields["failure_detail"] == "canceled; its result was kept"
 
 
-def test_a_result_stored_in_the_moment_it_was_dropped_goes_round_once_more() -> None:
+def test_a_result_stored_at_the_time_it_was_dropped_goes_round_once_more() -> None:
     heeding = apply_cancellation(canceling(State.STORING), Change(to=State.SUCCEEDED, fields={"images": ()}))
     assert heeding == Change(to=State.STORING, due_in=0)
 
 
 def test_a_job_that_has_ended_or_is_not_canceled_is_left_alone() -> None:
-    told = Change(to=State.CANCELED, fields={"notification": Notification.DELIVERED})
-    assert apply_cancellation(canceling(State.CANCELED), told) is told
+    delivered = Change(to=State.CANCELED, fields={"notification": Notification.DELIVERED})
+    assert apply_cancellation(canceling(State.CANCELED), delivered) is delivered
     failed = Change(to=State.FAILED)
     assert apply_cancellation(job(State.RUNNING), failed) is failed
 

@@ -54,7 +54,7 @@ def test_a_worker_that_comes_by_everywhere_is_alive_and_ready() -> None:
         (so(busy_since=(400, 500)), "all its 2 threads have been at one job each for more than 500 s"),
     ],
 )
-def test_what_keeps_it_from_working_is_said(liveness: Liveness, why: str) -> None:
+def test_what_keeps_it_from_working_is_reported(liveness: Liveness, why: str) -> None:
     assert (liveness_problem(liveness, 1001), hindrance(liveness, 1001)) == (why, why)
 
 
@@ -95,7 +95,7 @@ class DueDispatcher:
     away = False
 
 
-def test_a_pulse_that_could_not_be_written_goes_on(
+def test_a_heartbeat_that_could_not_be_written_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(heartbeat_module, "HEARTBEAT_INTERVAL_S", 0.01)
@@ -113,7 +113,7 @@ def test_a_pulse_that_could_not_be_written_goes_on(
     assert list(file.parent.iterdir()) == []
 
 
-def test_a_job_in_hand_is_as_old_as_it_was_seen(tmp_path: Path) -> None:
+def test_a_leased_job_is_as_old_as_it_was_seen(tmp_path: Path) -> None:
     now, hands = [100.0], ["a"]
     heartbeat = Heartbeat(
         tmp_path / "heartbeat",

@@ -1,4 +1,4 @@
-"""A worker has pictures of so many jobs in memory, and of no more, however long the store takes."""
+"""A worker has pictures of a limited number of jobs in memory, however long the store takes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def read_of(one: Job) -> tuple[Picture, ...]:
 
 
 class Counted(FakeStatusReply):
-    """A look that knows how many pictures have been read off the wire."""
+    """A status reply that knows how many pictures have been read off the wire."""
 
     read = 0
 
@@ -48,7 +48,7 @@ class Counted(FakeStatusReply):
 
 
 class SlowStore(FakePictures):
-    """A store in which nothing is written before it is told to go on."""
+    """A store in which nothing is written before the test lets it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -117,10 +117,10 @@ def test_a_place_is_for_the_very_job_submission_and_version_that_were_read() -> 
         with kept.place(stranger) as given:
             assert given
             assert given.pictures == ()
-        assert not kept.has(mine)  # the job has moved on: nobody comes for these any more
+        assert not kept.has(mine)  # the job has moved on: no step comes for these any more
 
 
-def test_room_is_given_back_when_the_work_fails_and_what_was_read_waits_for_another_try() -> None:
+def test_room_is_released_when_the_work_fails_and_what_was_read_waits_for_another_try() -> None:
     kept, one = memory(1), job(State.STORING)
     for _ in range(3):
         with suppress(ZeroDivisionError), kept.place(one) as place:

@@ -25,12 +25,12 @@ def test_each_wait_is_within_a_fifth_of_the_schedule(attempts: int, rng: float) 
 
 
 @pytest.mark.parametrize(("asked", "wait"), [(0, 300), (60, 300), (400, 440), (10**9, 660)])
-def test_a_receivers_wish_is_clamped_to_twice_the_schedule(asked: float, wait: float) -> None:
+def test_a_receivers_retry_after_is_clamped_to_twice_the_schedule(asked: float, wait: float) -> None:
     assert webhook_wait(WEBHOOK_SCHEDULE, 2, 0.5, asked) == pytest.approx(wait)
 
 
 @given(attempts=st.integers(1, 9), rng=st.floats(0, 1, exclude_max=True), share=st.floats(0, 2))
-def test_a_receiver_is_never_called_before_the_moment_it_asked_for(attempts: int, rng: float, share: float) -> None:
+def test_a_receiver_is_never_called_before_the_time_it_asked_for(attempts: int, rng: float, share: float) -> None:
     asked = WEBHOOK_SCHEDULE[attempts] * share
     wait = webhook_wait(WEBHOOK_SCHEDULE, attempts, rng, asked)
     assert wait is not None

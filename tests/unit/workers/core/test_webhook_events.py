@@ -25,14 +25,14 @@ def event(number: int, metadata: int = 0) -> SwapEvent:
 @pytest.mark.parametrize("metadata", [0, 8000])
 @pytest.mark.parametrize("number", [0, 1, 5, 16, 100])
 def test_it_names_as_many_pictures_as_it_can_carry_and_counts_the_others(number: int, metadata: int) -> None:
-    said = event(number, metadata)
-    assert len(said.model_dump_json().encode()) <= BODY_LIMIT
-    assert len(said.data.images) + said.data.images_omitted == number
-    assert all(image.key.endswith(f"/{n}.png") for n, image in enumerate(said.data.images))
-    assert said.data.images or number == 0
+    built = event(number, metadata)
+    assert len(built.model_dump_json().encode()) <= BODY_LIMIT
+    assert len(built.data.images) + built.data.images_omitted == number
+    assert all(image.key.endswith(f"/{n}.png") for n, image in enumerate(built.data.images))
+    assert built.data.images or number == 0
 
 
-def test_where_all_are_named_nothing_is_said_of_others() -> None:
+def test_where_all_are_named_nothing_is_reported_of_others() -> None:
     assert "images_omitted" not in event(5).model_dump_json()
     assert '"images_omitted":' in event(100).model_dump_json()
     assert SwapEvent.model_validate_json(event(100).model_dump_json()) == event(100)

@@ -74,7 +74,7 @@ def test_it_loads_nothing_and_may_load_nothing() -> None:
     assert not re.search(r"url\(|@import", page)
 
 
-def test_a_job_without_a_result_says_why() -> None:
+def test_a_job_without_a_result_reports_why() -> None:
     page = sheet(text="FAILED: the vendor said no")
     assert '<div class="nothing">FAILED: the vendor said no</div>' in page
 

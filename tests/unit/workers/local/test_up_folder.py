@@ -16,8 +16,8 @@ def test_a_shell_reads_what_was_written_whatever_is_in_it(tmp_path: Path) -> Non
     folder = UpFolder(tmp_path)
     folder.write_env(settings)
     script = f'. "{folder.env}"; printf "%s|%s" "$SWAPLINE_REDIS_URL" "$SWAPLINE_KEY_PREFIX"'
-    told = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True)
-    assert told.stdout == "|".join(settings.values())
+    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "|".join(settings.values())
 
 
 def test_a_password_is_made_once_and_an_empty_file_is_none(tmp_path: Path) -> None:

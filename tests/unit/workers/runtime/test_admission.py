@@ -9,7 +9,7 @@ from swapline_workers.runtime.admission import ASK_EVERY, VALID_FOR, Admission
 
 
 class Ledger:
-    """Answers with what it is told to, and counts the questions."""
+    """Answers with what the test sets, and counts the calls."""
 
     def __init__(self) -> None:
         self.asked = 0

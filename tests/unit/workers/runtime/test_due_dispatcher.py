@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-@pytest.mark.parametrize(("moments", "seconds"), [(0, 0.02), (500, 0.02), (501, 0.05), (10_000, 0.05)])
-def test_claims_are_further_apart_while_hundreds_of_jobs_are_in_flight(moments: int, seconds: float) -> None:
-    assert spacing(moments) == seconds
+@pytest.mark.parametrize(("in_flight", "seconds"), [(0, 0.02), (500, 0.02), (501, 0.05), (10_000, 0.05)])
+def test_claims_are_further_apart_while_hundreds_of_jobs_are_in_flight(in_flight: int, seconds: float) -> None:
+    assert spacing(in_flight) == seconds
 
 
 class AwayLedger:
@@ -47,7 +47,7 @@ class AwayLedger:
         return Claimed(messages=(), at=0, next_at=None, rescued=0, postponed=0, clocks=1, put_off=())
 
 
-def test_the_ledger_is_back_when_something_could_be_claimed_and_that_is_said_once(
+def test_the_ledger_is_back_when_something_could_be_claimed_and_that_is_reported_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name in ("AWAY", "CLAIM_DELAY_AFTER_OUTAGE_S"):
@@ -71,7 +71,7 @@ def test_the_ledger_is_back_when_something_could_be_claimed_and_that_is_said_onc
     assert dispatcher.claimed_at > before
 
 
-def test_a_ledger_that_is_back_is_left_alone_for_a_moment_before_the_first_claim(
+def test_a_ledger_that_is_back_is_left_alone_for_a_while_before_the_first_claim(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(due_dispatcher, "AWAY", 0.001)

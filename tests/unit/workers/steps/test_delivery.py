@@ -14,7 +14,7 @@ from swapline_workers.errors import WebhookFailed
 from swapline_workers.steps.notify import announce, notify
 
 HOOK = "https://example.com/hook"
-TOLD = job(State.SUCCEEDED, webhook_url=HOOK, notification=Notification.PENDING, finished_at=AT, sequence=2)
+PENDING_JOB = job(State.SUCCEEDED, webhook_url=HOOK, notification=Notification.PENDING, finished_at=AT, sequence=2)
 BATCH = Batch(
     batch="spring",
     tenant="acme",
@@ -38,7 +38,7 @@ def failed(**facts: object) -> World:
 
 def test_each_attempt_leaves_its_line_in_the_log() -> None:
     world = failed(response_sha256="ab")
-    notify(TOLD, AT, world.ports)
+    notify(PENDING_JOB, AT, world.ports)
     assert (world.session.last.note, world.session.last.data) == (
         "webhook failed",
         {
@@ -51,7 +51,7 @@ def test_each_attempt_leaves_its_line_in_the_log() -> None:
         },
     )
     world = World()
-    notify(TOLD.model_copy(update={"notify_attempts": 1}), AT, world.ports)
+    notify(PENDING_JOB.model_copy(update={"notify_attempts": 1}), AT, world.ports)
     assert (world.session.last.note, world.session.last.data) == (
         "webhook delivered",
         {"attempt": 2, "status": 204, "seconds": 0.25},
@@ -60,31 +60,31 @@ def test_each_attempt_leaves_its_line_in_the_log() -> None:
 
 def test_a_long_reason_is_cut() -> None:
     world = World(webhooks=FakeWebhooks(WebhookFailed("x" * 10_000)))
-    notify(TOLD, AT, world.ports)
+    notify(PENDING_JOB, AT, world.ports)
     assert len(str(world.session.last.data["error"])) == 500
 
 
-def test_a_receivers_wish_is_honoured_and_clamped() -> None:
-    assert notify(TOLD, AT, failed(retry_after=8.0).ports) == Retry(8.0 * 1.1, "answered 500")
-    assert notify(TOLD, AT, failed(retry_after=9e9).ports) == Retry(10.0 * 1.1, "answered 500")
+def test_a_receivers_retry_after_is_honoured_and_clamped() -> None:
+    assert notify(PENDING_JOB, AT, failed(retry_after=8.0).ports) == Retry(8.0 * 1.1, "answered 500")
+    assert notify(PENDING_JOB, AT, failed(retry_after=9e9).ports) == Retry(10.0 * 1.1, "answered 500")
 
 
 def test_a_failure_is_remembered_of_the_endpoint_and_a_success_forgets_it() -> None:
     world = failed()
-    notify(TOLD, AT, world.ports)
+    notify(PENDING_JOB, AT, world.ports)
     [failing] = world.endpoints.failing.values()
     assert (failing.tenant, failing.address, failing.error, failing.status) == ("default", HOOK, "answered 500", 500)
     world.webhooks.answer = 204
-    notify(TOLD, AT, world.ports)
+    notify(PENDING_JOB, AT, world.ports)
     assert world.endpoints.failing == {}
 
 
 def test_gone_disables_the_endpoint_and_what_follows_is_given_up_without_a_call() -> None:
     world = failed(gone=True, status=410)
-    assert notify(TOLD, AT, world.ports) == Stop("answered 500")
+    assert notify(PENDING_JOB, AT, world.ports) == Stop("answered 500")
     assert world.session.last.fields["notification"] is Notification.DEAD
     assert len(world.webhooks.delivered) == 1
-    notify(TOLD, AT, world.ports)
+    notify(PENDING_JOB, AT, world.ports)
     assert world.session.last.fields == {"notification": Notification.DEAD, "notify_attempts": 0}
     assert "is disabled" in str(world.session.last.data["error"])
     assert len(world.webhooks.delivered) == 1
@@ -94,14 +94,14 @@ def test_gone_disables_the_endpoint_and_what_follows_is_given_up_without_a_call(
 def test_what_is_our_own_fault_is_not_held_against_the_endpoint(world: World) -> None:
     if not isinstance(world.webhooks.answer, Exception):
         world.webhooks.answer = StorageUnavailable("away")
-    assert isinstance(notify(TOLD, AT, world.ports), Retry)
+    assert isinstance(notify(PENDING_JOB, AT, world.ports), Retry)
     assert world.endpoints.failing == {}
 
 
 def test_without_a_lane_it_is_asked_later_and_no_attempt_is_counted() -> None:
     world = World(bulkhead=DeliveryBulkhead(1, lambda: AT / 1000))
     with world.bulkhead.permit("example.com"):
-        outcome = notify(TOLD, AT, world.ports)
+        outcome = notify(PENDING_JOB, AT, world.ports)
     assert isinstance(outcome, Again)
     assert (world.session.last.to, world.session.last.fields, world.session.last.note) == (State.SUCCEEDED, {}, None)
     assert world.session.last.due_in == outcome.wait > 0
@@ -111,21 +111,21 @@ def test_without_a_lane_it_is_asked_later_and_no_attempt_is_counted() -> None:
 def test_a_held_job_without_a_lane_still_lets_its_slot_go_in_time() -> None:
     world = World(bulkhead=DeliveryBulkhead(1, lambda: AT / 1000))
     with world.bulkhead.permit("example.com"):
-        notify(TOLD.model_copy(update={"state": State.HELD}), AT, world.ports)
+        notify(PENDING_JOB.model_copy(update={"state": State.HELD}), AT, world.ports)
     assert (world.session.last.to, world.session.last.due_by) == (State.HELD, "run_until")
 
 
 def test_nothing_is_remembered_by_a_step_that_came_too_late() -> None:
     world = failed()
     world.session.stale_after = 0
-    assert notify(TOLD, AT, world.ports) == STALE
+    assert notify(PENDING_JOB, AT, world.ports) == STALE
     assert world.endpoints.failing == {}
 
 
 def test_the_event_of_a_job_is_the_same_at_every_attempt_and_has_its_place_among_the_others() -> None:
     world = World()
     for at in (AT, AT + 60_000):
-        notify(TOLD, at, world.ports)
+        notify(PENDING_JOB, at, world.ports)
     (_, first_id, first), (_, second_id, second) = world.webhooks.delivered
     assert (first_id, first) == (second_id, second)
     assert isinstance(first, SwapEvent)
@@ -134,13 +134,13 @@ def test_the_event_of_a_job_is_the_same_at_every_attempt_and_has_its_place_among
 
 def test_a_held_jobs_event_is_the_same_at_every_attempt() -> None:
     world = World()
-    held = TOLD.model_copy(update={"state": State.HELD, "finished_at": None, "held_at": AT - 5})
+    held = PENDING_JOB.model_copy(update={"state": State.HELD, "finished_at": None, "held_at": AT - 5})
     for at in (AT, AT + 60_000):
         notify(held, at, world.ports)
     assert world.webhooks.delivered[0] == world.webhooks.delivered[1]
 
 
-def test_a_batch_is_told_with_its_counts_signed_for_its_tenant() -> None:
+def test_a_batch_is_delivered_with_its_counts_signed_for_its_tenant() -> None:
     world = World()
     assert announce(BATCH, world.ports) == Stop("answered 204")
     [(url, webhook_id, event)] = world.webhooks.delivered
@@ -168,7 +168,7 @@ def test_a_batch_is_tried_again_on_the_same_schedule_and_given_up_after_it() -> 
     assert world.session.last.fields == {"notification": Notification.DEAD, "notify_attempts": 10}
 
 
-def test_a_batch_that_nobody_waits_for_is_not_told() -> None:
+def test_a_batch_without_a_webhook_is_not_delivered() -> None:
     world = World(endpoints=FakeEndpoints())
     announce(BATCH.model_copy(update={"notification": Notification.DELIVERED}), world.ports)
     assert world.webhooks.delivered == []

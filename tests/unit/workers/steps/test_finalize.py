@@ -88,7 +88,7 @@ def test_a_paid_picture_of_another_type_is_stored_under_its_own_with_a_warning(
     assert world.session.last.data == {"warnings": [f"{key} is {media_type}; image/png was expected"]}
 
 
-def test_the_customer_is_told_next() -> None:
+def test_the_webhook_is_the_next_step() -> None:
     world, ready = completed(png(), webhook_url="https://example.com/h")
     outcome = finalize(ready, AT, world.ports)
     assert isinstance(outcome, Next)
@@ -118,7 +118,7 @@ def test_a_ledger_that_is_away_after_storing_leaves_the_pictures_for_the_next_tr
     assert finalize(ready, AT, world.ports) == Stop("SUCCEEDED")
 
 
-def test_what_somebody_else_finished_is_left_behind_and_the_place_is_free() -> None:
+def test_what_another_process_finished_is_dropped_and_the_place_is_free() -> None:
     world, ready = completed(png())
     world.session.stale_after = len(world.session.changes)
     assert finalize(ready, AT, world.ports) == STALE
@@ -132,7 +132,7 @@ def test_nothing_is_stored_in_any_other_state(state: State) -> None:
 
 
 @pytest.mark.parametrize(
-    ("look", "store", "counted"),
+    ("reply", "store", "counted"),
     [
         (errors.Unclear("cut"), None, "polls.failed"),
         (FakeStatusReply("COMPLETED", errors.Unclear("cut")), None, "polls.failed"),
@@ -143,9 +143,9 @@ def test_nothing_is_stored_in_any_other_state(state: State) -> None:
     ],
 )
 def test_the_vendors_failures_are_not_counted_as_the_stores(
-    look: FakeStatusReply | Exception, store: Exception | None, counted: str
+    reply: FakeStatusReply | Exception, store: Exception | None, counted: str
 ) -> None:
-    world = asking(look, pictures=FakePictures(broken=store))
+    world = asking(reply, pictures=FakePictures(broken=store))
     assert isinstance(finalize(job(State.STORING), AT, world.ports), Retry)
     failed = {} if counted == "store_retries" else {"polls.failed": 1}
     assert world.session.last.count == {"polls": 1, **failed, counted: 1}
@@ -247,7 +247,7 @@ def at_its_end(**values: str) -> Job:
 @pytest.mark.parametrize("seen", ENDS)
 def test_a_job_whose_receipt_is_there_has_succeeded_whatever_the_vendor_says(seen: FakeStatusReply | Exception) -> None:
     world, ready = completed(png())
-    finalize(ready, AT, world.ports)  # and its worker dies before it can say so
+    finalize(ready, AT, world.ports)  # and its worker dies before it can write it
     stored = world.session.last.fields["images"]
     world.vendor.seen = seen
     assert finalize(at_its_end(), AT, world.ports) == Stop("SUCCEEDED")

@@ -1,4 +1,4 @@
-"""The vendor's id that comes when its job has been moved by somebody else: it was paid for."""
+"""The vendor's id that comes when its job has been moved by another process: it was paid for."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_it_is_written_where_nobody_has_sent_the_job_since(found: Job) -> None:
     assert (outcome.job.state, outcome.job.vendor_job_id, outcome.job.attempts) == (State.RUNNING, "late-1", 1)
 
 
-def test_a_webhook_that_is_told_meanwhile_does_not_lose_it() -> None:
+def test_a_webhook_that_is_delivered_meanwhile_does_not_lose_it() -> None:
     outcome = sent(*(job(State.HELD, attempts=1, version=version) for version in (9, 10, 11)))
     assert isinstance(outcome, Next)
 

@@ -64,7 +64,7 @@ def test_an_endpoint_that_is_gone_is_not_tried_again() -> None:
     assert world.session.last.fields["notification"] is Notification.DEAD
 
 
-def test_a_held_job_keeps_its_entry_in_due_when_it_was_told() -> None:
+def test_a_held_job_keeps_its_entry_in_due_when_its_webhook_is_settled() -> None:
     world = World()
     notify(job(State.HELD, webhook_url=HOOK, notification=Notification.PENDING), AT, world.ports)
     assert world.session.last.due_by == "run_until"

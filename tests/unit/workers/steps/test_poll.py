@@ -9,8 +9,8 @@ from swapline_workers.core.outcomes import STALE, Again, Next, Retry, Stop
 from swapline_workers.steps.poll import poll
 
 
-def seeing(look: FakeStatusReply | Exception, **parts: object) -> World:
-    return World(vendor=FakeVendor(seen=look), **parts)  # type: ignore[arg-type]
+def seeing(reply: FakeStatusReply | Exception, **parts: object) -> World:
+    return World(vendor=FakeVendor(seen=reply), **parts)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("status", ["IN_QUEUE", "IN_PROGRESS"])
@@ -148,19 +148,19 @@ def test_a_worker_that_does_not_store_leaves_the_pictures_unread_for_one_that_do
 
 
 @pytest.mark.parametrize("error", [errors.Unclear("cut"), errors.OutputMissing("none"), errors.OutputInvalid("half")])
-def test_pictures_that_cannot_be_read_are_read_again_by_finalize_and_the_look_counts_once(error: Exception) -> None:
+def test_pictures_that_cannot_be_read_are_read_again_by_finalize_and_the_poll_counts_once(error: Exception) -> None:
     world = seeing(FakeStatusReply("COMPLETED", error))
     assert poll(job(State.RUNNING), AT, world.ports) == Retry(1.0, str(error))
     assert [change.count.get("polls", 0) for change in world.session.changes] == [1, 0]
     assert world.session.last.fields.get("bad_outputs", 0) == int(not isinstance(error, errors.Unclear))
 
 
-def test_a_stale_look_leaves_the_pictures_alone() -> None:
+def test_a_stale_poll_leaves_the_pictures_alone() -> None:
     world = seeing(FakeStatusReply("COMPLETED", AssertionError("must not be read")), session=FakeSession(stale_after=0))
     assert poll(job(State.RUNNING), AT, world.ports) == STALE
 
 
 @pytest.mark.parametrize("state", [State.QUEUED, State.SUBMITTING, State.HELD, State.STORING, State.SUCCEEDED])
-def test_nothing_is_looked_at_in_any_other_state(state: State) -> None:
+def test_nothing_is_polled_in_any_other_state(state: State) -> None:
     world = seeing(AssertionError("must not be called"))
     assert isinstance(poll(job(state), AT, world.ports), Stop)

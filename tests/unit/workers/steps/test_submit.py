@@ -81,7 +81,7 @@ def test_an_accepted_call_whose_id_cannot_be_used_is_held_whatever_the_policy(po
     assert held.data == {"reason": "its id is too long", "attempt": 1, "body": "{"}
 
 
-def test_only_429_makes_the_account_use_fewer_slots_and_its_wish_is_the_wait() -> None:
+def test_only_429_makes_the_account_use_fewer_slots_and_its_retry_after_is_the_wait() -> None:
     world = World(vendor=FakeVendor(submission=errors.Throttled("slow down", retry_after=30)))
     submit(job(State.SUBMITTING), AT, world.ports)
     trip = world.session.last.trip

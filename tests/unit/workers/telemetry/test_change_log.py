@@ -50,7 +50,7 @@ def logged(caplog: pytest.LogCaptureFixture, world: World, change_log: ChangeLog
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )  # fmt: skip
-def test_a_refused_submission_says_why_and_who_must_act(
+def test_a_refused_submission_reports_why_and_who_must_act(
     caplog: pytest.LogCaptureFixture, error: errors.VendorError, level: int, status: int | None, words: list[str]
 ) -> None:
     world = World(vendor=FakeVendor(submission=error))
@@ -132,7 +132,7 @@ JOB = SUBMITTING.job_id
          {"event_name": "webhook_dead", "http_status": 410}, ["answered 410", "`swapline webhooks replay`"]),
     ],
 )  # fmt: skip
-def test_an_end_that_is_no_success_says_why_what_it_cost_and_what_to_do(
+def test_an_end_that_is_no_success_reports_why_what_it_cost_and_what_to_do(
     caplog: pytest.LogCaptureFixture, happens: Callable[[], World], level: int, fields: dict[str, Any], words: list[str]
 ) -> None:
     line = logged(caplog, happens())

@@ -13,7 +13,7 @@ SECRET = "the/api key=1"
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("logged", "cleaned"),
     [
         ("GET https://me:pw@host/a.png", "GET https://[...]@host/a.png"),
         ("redis://:pa%40ss@host:6379/0 is away", "redis://[...]@host:6379/0 is away"),
@@ -34,19 +34,19 @@ SECRET = "the/api key=1"
         (None, None),
     ],
 )
-def test_what_must_not_stand_in_a_log_is_taken_out(said: Any, told: Any) -> None:
-    assert redactor([SECRET])(said) == told
+def test_what_must_not_stand_in_a_log_is_taken_out(logged: Any, cleaned: Any) -> None:
+    assert redactor([SECRET])(logged) == cleaned
 
 
-def test_a_picture_in_base64_is_told_by_its_length() -> None:
+def test_a_picture_in_base64_is_recognised_by_its_length() -> None:
     text = base64.b64encode(bytes(range(256)) * 4).decode()
     assert redactor()(f"body {text} end") == f"body [{len(text)} characters] end"
 
 
 def test_a_long_text_keeps_its_end() -> None:
-    told = redactor()("ab " * LONGEST + "the end")
-    assert told.endswith("the end")
-    assert len(told) < LONGEST + 40
+    cleaned = redactor()("ab " * LONGEST + "the end")
+    assert cleaned.endswith("the end")
+    assert len(cleaned) < LONGEST + 40
 
 
 @given(before=st.text(max_size=30), after=st.text(max_size=30))

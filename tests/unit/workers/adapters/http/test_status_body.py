@@ -23,24 +23,24 @@ ODD = 100_003
 class Wire:
     """A socket whose other side has said all that it will say. Blocks come in the sizes that are asked for."""
 
-    def __init__(self, said: bytes) -> None:
-        self._said = io.BytesIO(said)
+    def __init__(self, data: bytes) -> None:
+        self._data = io.BytesIO(data)
 
     def makefile(self, *_: object, **__: object) -> io.BufferedReader:
-        return io.BufferedReader(self._said)
+        return io.BufferedReader(self._data)
 
     def recv(self, amount: int) -> bytes:
-        return self._said.read(amount)
+        return self._data.read(amount)
 
     def recv_into(self, view: memoryview, _length: int = 0, _flags: int = 0) -> int:
-        return self._said.readinto(view[:ODD])
+        return self._data.readinto(view[:ODD])
 
 
 class Line:
-    """A connection, and the pool that it is given back to."""
+    """A connection, and the pool that it returns to."""
 
-    def __init__(self, said: bytes) -> None:
-        self.sock = Wire(said)
+    def __init__(self, data: bytes) -> None:
+        self.sock = Wire(data)
 
     def close(self) -> None:
         """Do nothing."""
@@ -95,7 +95,7 @@ def outcome(response: requests.Response, limit: int) -> tuple[Any, ...]:
 )
 def test_it_is_the_same_as_piece_by_piece(length: int, missing: int, limit: int, older: int) -> None:
     body = (b"0123456789abcdef" * (length // 16 + 1))[:length]
-    output._buffers.append(bytearray(b"!" * older))  # what an older reply has left behind
+    output._buffers.append(bytearray(b"!" * older))  # what an older reply has left
     promised = max(0, length + missing)
     assert outcome(reply(body, promised), limit) == outcome(by_the_library(body, promised), limit)
 

@@ -89,7 +89,7 @@ def test_the_words_of_an_error_are_found_where_apis_put_them(data: object, expec
     assert words(data) == expected
 
 
-def test_what_has_no_words_is_told_by_its_beginning() -> None:
+def test_what_has_no_words_is_shown_by_its_beginning() -> None:
     assert said(b'{"a": 1}') == '{"a": 1}'
     assert said(b'{"error": "no"}') == "no"
     assert said(b"<h1>504</h1>") == "<h1>504</h1>"

@@ -17,19 +17,19 @@ from swapline_workers.core.reply.head import HEAD_LIMIT, Head, can_be_sent, plai
 class Wire:
     """A socket whose other side has said all that it will say."""
 
-    def __init__(self, said: bytes) -> None:
-        self._said = said
+    def __init__(self, data: bytes) -> None:
+        self._data = data
 
     def makefile(self, *_: object) -> io.BufferedReader:
-        return io.BufferedReader(io.BytesIO(self._said))
+        return io.BufferedReader(io.BytesIO(self._data))
 
 
-def by_the_library(said: bytes) -> Head:
+def by_the_library(data: bytes) -> Head:
     """What http.client, urllib3 and requests make of a reply together."""
-    reply = http.client.HTTPResponse(Wire(said), method="POST")  # type: ignore[arg-type]  # all that it asks of a socket
+    reply = http.client.HTTPResponse(Wire(data), method="POST")  # type: ignore[arg-type]  # all that it asks of a socket
     reply.begin()
     headers = CaseInsensitiveDict(HTTPHeaderDict(reply.msg.items()))
-    size = said.index(b"\r\n\r\n") + 4
+    size = data.index(b"\r\n\r\n") + 4
     assert reply.length is not None
     return Head(reply.status, reply.reason, dict(headers.lower_items()), reply.length, not reply.will_close, size)
 
@@ -53,19 +53,19 @@ def head_of(status: str, fields: list[tuple[str, str]]) -> bytes:
 @given(STATUS, FIELDS, st.binary(max_size=20))
 @example("200 OK", [("Content-Length", "5"), ("Set-Cookie", "a=b"), ("set-cookie", " c=d")], b"hello")
 def test_what_it_gives_is_what_the_library_gives(status: str, fields: list[tuple[str, str]], body: bytes) -> None:
-    said = head_of(status, fields) + body
-    head = plain_head(said)
+    data = head_of(status, fields) + body
+    head = plain_head(data)
     if head is not None:
-        assert head == by_the_library(said)
+        assert head == by_the_library(data)
 
 
 @given(st.binary(max_size=200), st.integers(0, 80), st.integers(0, 20))
 def test_bytes_that_were_changed_are_read_as_the_library_reads_them_or_not(noise: bytes, at: int, cut: int) -> None:
     usual = head_of("200 OK", [("Content-Length", "5"), ("Server", "nginx"), ("Connection", "close")])
-    said = usual[:at] + noise + usual[at + cut :]
-    head = plain_head(said)
+    data = usual[:at] + noise + usual[at + cut :]
+    head = plain_head(data)
     if head is not None:
-        assert head == by_the_library(said)
+        assert head == by_the_library(data)
 
 
 @pytest.mark.parametrize(
@@ -78,8 +78,8 @@ def test_bytes_that_were_changed_are_read_as_the_library_reads_them_or_not(noise
     ],
 )
 def test_what_servers_usually_say_is_plain(status: str, fields: list[tuple[str, str]]) -> None:
-    said = head_of(status, fields)
-    assert plain_head(said + b"{}") == by_the_library(said + b"{}")
+    data = head_of(status, fields)
+    assert plain_head(data + b"{}") == by_the_library(data + b"{}")
 
 
 UNUSUAL = {

@@ -183,7 +183,7 @@ def test_text_of_backslashes_costs_no_time() -> None:
     assert quick(_reply([TEXT], log="\\" * 3_000_000)) == (COMPLETED, [PICTURE])
 
 
-# JSON documents of every look: each value is made as text, so that escapes and spaces are whatever JSON allows.
+# JSON documents of every poll: each value is made as text, so that escapes and spaces are whatever JSON allows.
 SPACE = st.sampled_from(["", "", " ", "\n\t"])
 CHARACTER = st.one_of(
     st.sampled_from(

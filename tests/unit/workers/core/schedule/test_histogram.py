@@ -10,7 +10,7 @@ from swapline_workers.core.schedule.histogram import BORROWING, BUCKETS, Histogr
 
 
 @given(after=st.floats(0, 1e5), length=st.floats(0, 1e5))
-def test_an_observation_weighs_one_job_and_lies_between_its_two_looks(after: float, length: float) -> None:
+def test_an_observation_weighs_one_job_and_lies_between_its_two_polls(after: float, length: float) -> None:
     spread = observed(after, after + length)
     assert math.isclose(sum(spread.values()), 1.0)
     assert set(spread) <= set(range(bucket_of(after), bucket_of(after + length) + 1))
@@ -22,7 +22,7 @@ def test_an_observation_is_spread_evenly_in_time() -> None:
     assert spread[91] / spread[90] == pytest.approx((start_of(92) - start_of(91)) / (start_of(91) - start_of(90)))
 
 
-def test_a_job_done_by_its_first_look_was_hardly_done_long_before() -> None:
+def test_a_job_done_by_its_first_poll_was_hardly_done_long_before() -> None:
     assert min(observed(0, 10)) == bucket_of(7)
 
 

@@ -23,17 +23,17 @@ curves = curves_of(st.integers(0, BUCKETS - 1))
 narrow_curves = curves_of(st.integers(70, 95))
 
 
-def cost_of(drawn: Curve, price: float, moments: list[int]) -> float:
+def cost_of(drawn: Curve, price: float, timestamps: list[int]) -> float:
     """Idle seconds + price * looks of a job, for looks at these points of the curve; the last point is the end."""
     idle, polls = 0.0, 0.0
-    for start, end in pairwise([0, *moments]):
+    for start, end in pairwise([0, *timestamps]):
         polls += 1 - drawn.done[start]
         idle += drawn.times[end] * (drawn.done[end] - drawn.done[start]) - (drawn.spent[end] - drawn.spent[start])
     return idle + price * (polls + 1 - drawn.done[-1])
 
 
 def best_cost(drawn: Curve, price: float, shortest: float) -> float:
-    """The least cost of all, by trying every next look after every look."""
+    """The least cost of all, by trying every next poll after every poll."""
     end = len(drawn.times) - 1
     costs = [(1 - drawn.done[end]) * price] * (end + 1)
     for i in range(end - 1, -1, -1):
@@ -49,10 +49,10 @@ def best_cost(drawn: Curve, price: float, shortest: float) -> float:
 
 
 def path(nexts: list[int]) -> list[int]:
-    moments = [nexts[0]]
-    while nexts[moments[-1]] > moments[-1]:
-        moments.append(nexts[moments[-1]])
-    return moments
+    timestamps = [nexts[0]]
+    while nexts[timestamps[-1]] > timestamps[-1]:
+        timestamps.append(nexts[timestamps[-1]])
+    return timestamps
 
 
 @settings(max_examples=30, deadline=None)  # trying everything takes some tenths of a second
@@ -78,7 +78,7 @@ def lognormal(median: float, sigma: float) -> Histogram:
 
 
 @pytest.mark.parametrize("polls", [3, 4.5, 7, 10])
-def test_a_plan_takes_as_many_looks_as_wished(polls: float) -> None:
+def test_a_plan_takes_as_many_polls_as_wished(polls: float) -> None:
     drawn = curve(lognormal(8, 0.4))
     made = plan(drawn, polls, 0.05)
     taken, now = 0.0, 0.0
@@ -88,14 +88,14 @@ def test_a_plan_takes_as_many_looks_as_wished(polls: float) -> None:
     assert taken == pytest.approx(polls, rel=0.08)  # looks are whole: from one price to the next there are jumps
 
 
-def test_two_humps_are_looked_at_twice_and_the_valley_between_them_hardly() -> None:
+def test_two_humps_are_polled_twice_and_the_valley_between_them_hardly() -> None:
     humps = Histogram({**dict.fromkeys(range(72, 75), 40.0), **dict.fromkeys(range(99, 102), 40.0)})
     made = plan(curve(humps), 7, 0.05)
-    now, moments = 0.0, []
+    now, timestamps = 0.0, []
     while now < 30:
         now += made.after(now)
-        moments.append(now)
+        timestamps.append(now)
     valley = start_of(80), start_of(95)
-    assert sum(valley[0] < moment < valley[1] for moment in moments) <= 2
-    assert sum(moment <= valley[0] for moment in moments) >= 2
-    assert sum(moment >= valley[1] for moment in moments) >= 2
+    assert sum(valley[0] < timestamp < valley[1] for timestamp in timestamps) <= 2
+    assert sum(timestamp <= valley[0] for timestamp in timestamps) >= 2
+    assert sum(timestamp >= valley[1] for timestamp in timestamps) >= 2

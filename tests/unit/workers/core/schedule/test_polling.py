@@ -17,12 +17,12 @@ STEADY = Histogram({bucket_of(seconds): 30.0 for seconds in (5, 6, 7, 8, 9, 10, 
 USUAL = Bounds(0.25, 20)
 
 
-def looks_at(times: Histogram, bounds: Bounds, *, waited_for: bool = True, until: float = 60) -> list[float]:
+def polls_at(times: Histogram, bounds: Bounds, *, waited_for: bool = True, until: float = 60) -> list[float]:
     """The moments at which a job that is never done is looked at."""
-    moments = [next_wait(0, times, bounds, waited_for=waited_for)]
-    while moments[-1] < until:
-        moments.append(moments[-1] + next_wait(moments[-1], times, bounds, waited_for=waited_for))
-    return moments
+    timestamps = [next_wait(0, times, bounds, waited_for=waited_for)]
+    while timestamps[-1] < until:
+        timestamps.append(timestamps[-1] + next_wait(timestamps[-1], times, bounds, waited_for=waited_for))
+    return timestamps
 
 
 @settings(deadline=None)  # a plan is made for each example, and a busy machine is no error
@@ -53,30 +53,30 @@ def test_a_held_call_is_followed_by_the_shortest_wait() -> None:
     assert next_wait(3, STEADY, USUAL, held=1.0) == 0.25
 
 
-def test_nobody_looks_before_a_job_can_be_done_and_looks_are_dense_where_jobs_get_done() -> None:
-    moments = looks_at(STEADY, USUAL)
-    assert 4 < moments[0] < 5.7
-    between = [sum(start <= moment < start + 4 for moment in moments) for start in (1, 5, 9, 20)]
+def test_no_poll_comes_before_a_job_can_be_done_and_polls_are_dense_where_jobs_get_done() -> None:
+    timestamps = polls_at(STEADY, USUAL)
+    assert 4 < timestamps[0] < 5.7
+    between = [sum(start <= timestamp < start + 4 for timestamp in timestamps) for start in (1, 5, 9, 20)]
     assert between[0] <= 1
     assert between[1] > 3 * between[0]
     assert between[1] > between[3]
 
 
-def test_a_job_that_takes_longer_than_any_before_is_looked_at_ever_less_often() -> None:
-    moments = looks_at(STEADY, Bounds(0.25, 60), until=2000)
-    waits = [later - sooner for sooner, later in pairwise(moments) if sooner > 60]
+def test_a_job_that_takes_longer_than_any_before_is_polled_ever_less_often() -> None:
+    timestamps = polls_at(STEADY, Bounds(0.25, 60), until=2000)
+    waits = [later - sooner for sooner, later in pairwise(timestamps) if sooner > 60]
     assert waits == sorted(waits)
-    assert len([moment for moment in moments if moment > 14]) < 300
+    assert len([timestamp for timestamp in timestamps if timestamp > 14]) < 300
 
 
-def test_more_looks_are_made_where_more_are_wished() -> None:
-    many, few = looks_at(STEADY, Bounds(0.1, 20, polls=9)), looks_at(STEADY, Bounds(0.1, 20, polls=4))
+def test_more_polls_are_made_where_more_are_wished() -> None:
+    many, few = polls_at(STEADY, Bounds(0.1, 20, polls=9)), polls_at(STEADY, Bounds(0.1, 20, polls=4))
     assert len([m for m in many if m < 14]) > 1.5 * len([m for m in few if m < 14])
 
 
-def test_a_job_whose_slot_nobody_waits_for_is_looked_at_less_often() -> None:
-    leisurely = looks_at(STEADY, USUAL, waited_for=False)
-    assert len([m for m in leisurely if m < 14]) < len([m for m in looks_at(STEADY, USUAL) if m < 14])
+def test_a_job_whose_slot_nobody_waits_for_is_polled_less_often() -> None:
+    leisurely = polls_at(STEADY, USUAL, waited_for=False)
+    assert len([m for m in leisurely if m < 14]) < len([m for m in polls_at(STEADY, USUAL) if m < 14])
 
 
 def test_a_plan_is_made_once_for_each_version_of_a_histogram() -> None:
@@ -87,20 +87,20 @@ def test_a_plan_is_made_once_for_each_version_of_a_histogram() -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.06, 1.0, 8.0, 600.0, 8000.0])
-def test_jobs_that_all_take_the_same_time_are_looked_at_when_they_are_done(seconds: float) -> None:
+def test_jobs_that_all_take_the_same_time_are_polled_when_they_are_done(seconds: float) -> None:
     same = Histogram({bucket_of(seconds): 200.0})
-    moments = looks_at(same, Bounds(0.01, 1e4), until=2 * seconds)
-    assert any(abs(moment - seconds) < 0.1 * seconds for moment in moments)
+    timestamps = polls_at(same, Bounds(0.01, 1e4), until=2 * seconds)
+    assert any(abs(timestamp - seconds) < 0.1 * seconds for timestamp in timestamps)
 
 
 @given(in_flight=st.integers(0, 10_000), shortest=st.sampled_from([0.05, 0.25, 5]))
-def test_all_jobs_together_are_looked_at_so_often_at_most(in_flight: int, shortest: float) -> None:
+def test_all_jobs_together_are_polled_so_often_at_most(in_flight: int, shortest: float) -> None:
     bounds = eased(Bounds(shortest, 100), in_flight)
     assert in_flight / bounds.shortest <= EASY * 1.001
     assert shortest <= bounds.shortest <= max(shortest, 2 * in_flight / EASY)
 
 
-def test_few_jobs_in_flight_are_looked_at_as_before() -> None:
+def test_few_jobs_in_flight_are_polled_as_before() -> None:
     assert eased(Bounds(0.25, 20), 60) == Bounds(0.25, 20)
 
 

@@ -23,7 +23,7 @@ def record_of(kind: Any, error: Exception) -> Any:
         return kind(sys.exc_info())
 
 
-def test_a_retry_says_why_and_keeps_no_frames() -> None:
+def test_a_retry_reports_why_and_keeps_no_frames() -> None:
     quiet = record_of(QuietRetryInfo, Retry("in 2 s"))
     assert (quiet.type, quiet.traceback, quiet.tb) == (Retry, str(Retry("in 2 s")), None)
     assert str(quiet.exception.exc) == str(record_of(ExceptionInfo, Retry("in 2 s")).exception.exc)
