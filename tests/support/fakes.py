@@ -18,6 +18,7 @@ from swapline_workers.core.bulkhead import DeliveryBulkhead
 from swapline_workers.core.picture_memory import PictureMemory
 from swapline_workers.core.policy import Policy
 from swapline_workers.core.schedule.polling import Bounds
+from swapline_workers.pictures.finisher import Finisher
 from swapline_workers.settings import WEBHOOK_SCHEDULE, AmbiguousSubmit
 from swapline_workers.steps.ports import Ports
 
@@ -194,7 +195,7 @@ class FakePictures:
     def store(self, job: Job, pictures: Sequence[Picture]) -> None:
         for picture in pictures:
             self._check()
-            self.objects[picture.known.key] = picture.data
+            self.objects |= dict(picture.files)
         self._check()
         self.objects[receipt_key(job)] = receipt_of(job, [picture.known for picture in pictures])
 
@@ -287,6 +288,7 @@ class World:
     bulkhead: DeliveryBulkhead = field(default_factory=lambda: DeliveryBulkhead(8, lambda: AT / 1000))
     on_ambiguous: AmbiguousSubmit = AmbiguousSubmit.HOLD
     rng: float = 0.5
+    finisher: Finisher = field(default_factory=Finisher)
 
     @property
     def ports(self) -> Ports:
@@ -304,6 +306,7 @@ class World:
             vendor=self.vendor,
             pictures=self.pictures,
             memory=self.memory,
+            finisher=self.finisher,
             webhooks=self.webhooks,
             endpoints=self.endpoints,
             bulkhead=self.bulkhead,

@@ -11,6 +11,7 @@ from pydantic_settings import NoDecode
 
 from swapline_producer.contract import MOST_CREDITS, Seconds
 from swapline_producer.settings import DAY, ProducerSettings, VendorSettings
+from swapline_workers.pictures.settings import FinishSettings
 from swapline_workers.proxy_address import ProxyAddress, parse_proxy_url
 
 MOST_A_SECOND = 1_000_000.0
@@ -96,7 +97,7 @@ class LogSettings(ProducerSettings):
     )
 
 
-class WorkerSettings(AppSettings, MetricsSettings, LogSettings, VendorSettings):
+class WorkerSettings(AppSettings, MetricsSettings, LogSettings, FinishSettings, VendorSettings):
     """What a worker needs: the vendor, the limits of each call, the policies."""
 
     storage_url: str = Field(description="where inputs and results are stored: `file://`, `s3://`, `gs://` or `az://`")

@@ -41,13 +41,21 @@ if TYPE_CHECKING:
         batch_key,
         is_batch,
     )
-    from swapline_producer.contract.events import BatchData, BatchEvent, SwapData, SwapEvent, WebhookImage
+    from swapline_producer.contract.events import (
+        BatchData,
+        BatchEvent,
+        SwapData,
+        SwapEvent,
+        WebhookImage,
+        WebhookVariant,
+    )
     from swapline_producer.contract.jobs import (
         Job,
         JobEvent,
         JobSpec,
         StepMessage,
         StoredPicture,
+        StoredVariant,
         result_folder,
     )
     from swapline_producer.contract.new_jobs import ImageRef, LinkedImage, NewJob, PreparedFrom, StoredImage
@@ -59,8 +67,10 @@ if TYPE_CHECKING:
         IdempotencyKey,
         Seconds,
         Tenant,
+        VariantTexts,
         WebUrl,
     )
+    from swapline_producer.contract.variants import Variant
 
 __all__ = [
     "BATCH_PREFIX",
@@ -101,14 +111,18 @@ __all__ = [
     "StepMessage",
     "StoredImage",
     "StoredPicture",
+    "StoredVariant",
     "StripMetadata",
     "SwapData",
     "SwapEvent",
     "SwapOptions",
     "SwapRequest",
     "Tenant",
+    "Variant",
+    "VariantTexts",
     "WebUrl",
     "WebhookImage",
+    "WebhookVariant",
     "batch_and_tenant",
     "batch_key",
     "checked",
@@ -116,7 +130,7 @@ __all__ = [
     "result_folder",
 ]
 
-_MODULES = ("base", "values", "requests", "new_jobs", "jobs", "batches", "events")
+_MODULES = ("variants", "base", "values", "requests", "new_jobs", "jobs", "batches", "events")
 """Modules of the models, each after those that it imports."""
 
 

@@ -8,13 +8,20 @@ from pydantic import ConfigDict, Field
 
 from swapline_producer.contract.base import Frozen
 from swapline_producer.contract.enums import EventType, FailureCode, State
-from swapline_producer.contract.jobs import StoredPicture
+from swapline_producer.contract.jobs import StoredPicture, StoredVariant
+
+
+class WebhookVariant(StoredVariant):
+    """A variant of a picture as a webhook has it: with a URL to fetch it from."""
+
+    url: str
 
 
 class WebhookImage(StoredPicture):
-    """A stored picture as a webhook tells it: with a URL to fetch it from."""
+    """A stored picture as a webhook has it: with a URL to fetch it from."""
 
     url: str
+    variants: tuple[WebhookVariant, ...] = Field((), exclude_if=lambda variants: not variants)
 
 
 class SwapData(Frozen):

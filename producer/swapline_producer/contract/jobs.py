@@ -23,14 +23,27 @@ class JobSpec(SwapOptions):
     """The trace of whoever gave the job, in short: `Job.traceparent` has it whole."""
 
 
-class StoredPicture(Frozen):
-    """One picture of a job in object storage. `key` is its name there; sizes in pixels and bytes."""
+class StoredFile(Frozen):
+    """A picture in object storage. `key` is its name there; sizes in pixels and bytes."""
 
     key: str
     sha256: str
     bytes: int
     width: int
     height: int
+
+
+class StoredVariant(StoredFile):
+    """A variant of a picture, or the vendor's own where another is published."""
+
+    name: str
+    """That of the setting, without its suffix; `original` for the vendor's own."""
+
+
+class StoredPicture(StoredFile):
+    """One picture of a job, and its variants."""
+
+    variants: tuple[StoredVariant, ...] = Field((), exclude_if=lambda variants: not variants)
 
 
 class Job(Frozen):

@@ -28,6 +28,7 @@ from swapline_producer.contract.values import (
     Metadata,
     Seconds,
     Tenant,
+    VariantTexts,
     WebUrl,
 )
 from swapline_producer.errors import RequestError
@@ -52,6 +53,7 @@ SENTENCES = {
     "filter_id": "it must be an integer from the vendor's catalog, or a UUID",
     "tenant": "it must be 1 to 64 letters, digits, dots, dashes or underscores, a letter or a digit first",
     "queue_ttl": _SECONDS,
+    "variants": "8 at most, each NAME.jpg or NAME.webp, then :SIDE, :QUALITY and :WIDTH/HEIGHT, no name twice",
     "run_timeout": _SECONDS,
 }
 """What to say of a field whose own complaint would be long: each of several types complains for itself."""
@@ -83,6 +85,8 @@ class SwapOptions(Frozen):
     """Seconds that the job may wait for a slot; the setting SWAPLINE_QUEUE_TTL when absent."""
     run_timeout: Seconds | None = None
     """Seconds that the vendor may take; the setting SWAPLINE_RUN_TIMEOUT when absent."""
+    variants: VariantTexts | None = None
+    """What is made of the result, as `thumb.jpg:320`; the workers' setting SWAPLINE_VARIANTS when absent."""
 
     @property
     def expected_size(self) -> tuple[int, int]:

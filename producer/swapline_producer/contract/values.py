@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import orjson
-from pydantic import AfterValidator, Field, JsonValue, StrictInt, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, StrictInt, StringConstraints
 from pydantic_core import PydanticCustomError
+
+from swapline_producer.contract.variants import MOST_VARIANTS, Variant
 
 if TYPE_CHECKING:
     from pydantic import HttpUrl, TypeAdapter
@@ -96,6 +98,25 @@ def vendor_id_problem(text: str) -> str | None:
     return None
 
 
+def _is_variant(text: str) -> str:
+    try:
+        Variant.parse(text)
+    except ValueError as error:
+        raise PydanticCustomError("variant", str(error)) from None
+    return text
+
+
+def _split(value: object) -> object:
+    return tuple(part for part in re.split(r"[,\s]+", value) if part) if isinstance(value, str) else value
+
+
+def _no_name_twice(texts: tuple[str, ...]) -> tuple[str, ...]:
+    names = [text.partition(":")[0] for text in texts]
+    if len(set(names)) < len(names):
+        raise PydanticCustomError("variant", "no two variants may have the same name")
+    return texts
+
+
 Tenant = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 BatchName = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_is_one_line)]
 IdempotencyKey = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_is_one_line)]
@@ -104,3 +125,8 @@ FilterId = Annotated[StrictInt, Field(ge=0, le=LARGEST_FILTER_ID)] | UUID
 Seconds = Annotated[float, Field(gt=0, le=TEN_YEARS)]
 Metadata = Annotated[dict[str, str], AfterValidator(_fits_webhook)]
 Extra = Annotated[dict[str, JsonValue], AfterValidator(_fits_ledger)]
+VariantText = Annotated[str, AfterValidator(_is_variant)]
+VariantTexts = Annotated[
+    tuple[VariantText, ...], Field(max_length=MOST_VARIANTS), AfterValidator(_no_name_twice), BeforeValidator(_split)
+]
+"""A tuple, or one text with commas or spaces between the variants."""

@@ -1,10 +1,11 @@
-"""The child process that decodes pictures: `python -m swapline_producer.pictures.child DESCRIPTOR`.
+"""The child process that decodes pictures: `python -m swapline_producer.pictures.child DESCRIPTOR NICENESS`.
 
 It has limits of memory, time and files of its own, no settings and no secrets, and ends when its producer does.
 """
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from contextlib import suppress
@@ -25,8 +26,10 @@ IDLE_SECONDS = 60.0
 """Without a picture, after which the process ends and its memory is free."""
 
 
-def main(descriptor: int) -> None:
+def main(descriptor: int, niceness: int) -> None:
     """Answer one message after another."""
+    if niceness:
+        os.nice(niceness)
     _limit_process()
     with socket.socket(fileno=descriptor) as sock, suppress(EOFError, TimeoutError, ConnectionError):
         while True:
@@ -57,7 +60,19 @@ def _jpeg(facts: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
     return {"size": made.size, "source_size": made.source_size, "done": made.done}, made.data
 
 
-_OPERATIONS: dict[str, Callable[[dict[str, Any], bytes], tuple[dict[str, Any], bytes]]] = {"jpeg": _jpeg}
+def _variants(facts: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
+    from swapline_producer.contract import Variant  # noqa: PLC0415 -- with Pillow, when it is used
+    from swapline_producer.pictures.variants import make_variants  # noqa: PLC0415 -- the same
+
+    made = make_variants(data, facts["kind"], [Variant.parse(text) for text in facts["variants"]])
+    sizes, lengths = [size for _, size in made], [len(variant) for variant, _ in made]
+    return {"sizes": sizes, "lengths": lengths}, b"".join(variant for variant, _ in made)
+
+
+_OPERATIONS: dict[str, Callable[[dict[str, Any], bytes], tuple[dict[str, Any], bytes]]] = {
+    "jpeg": _jpeg,
+    "variants": _variants,
+}
 
 
 def _limit_process() -> None:
@@ -86,4 +101,4 @@ def _limit_cpu() -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(*map(int, sys.argv[1:]))

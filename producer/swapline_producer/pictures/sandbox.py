@@ -33,8 +33,9 @@ class Refused(Exception):  # noqa: N818 -- it names the situation
 class Sandbox:
     """Child processes. May be used from several threads, and after a fork."""
 
-    def __init__(self, *, at_once: int = AT_ONCE, seconds: float = SECONDS) -> None:
-        """Start nothing yet."""
+    def __init__(self, *, at_once: int = AT_ONCE, seconds: float = SECONDS, niceness: int = 0) -> None:
+        """Start nothing yet. `niceness` is added to that of the children."""
+        self._niceness = niceness
         self._at_once = at_once
         self._seconds = seconds
         self._begin()
@@ -61,7 +62,7 @@ class Sandbox:
     def _take(self) -> tuple[_Child, bool]:
         with suppress(IndexError):
             return self._idle.pop(), False
-        return _Child(), True
+        return _Child(self._niceness), True
 
     def _begin(self) -> None:
         self._pid = os.getpid()
@@ -76,11 +77,11 @@ class _Idle(Exception):  # noqa: N818 -- it names the situation
 class _Child:
     """One process and the socket to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, niceness: int) -> None:
         self._sock, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 -- our own module, and nothing from outside
-                [sys.executable, "-m", "swapline_producer.pictures.child", str(theirs.fileno())],
+                [sys.executable, "-m", "swapline_producer.pictures.child", str(theirs.fileno()), str(niceness)],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

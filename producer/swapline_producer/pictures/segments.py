@@ -48,9 +48,14 @@ def is_xmp(part: Part) -> bool:
     return part.name == b"XMP " or (part.name == b"iTXt" and part.body.startswith(b"XML:com.adobe.xmp\0"))
 
 
+def is_manifest(part: Part) -> bool:
+    """Whether a part has a C2PA manifest, which is valid for unchanged files only (C2PA 2.1, appendix A)."""
+    return part.name in {b"caBX", b"C2PA"} or (part.name == b"\xeb" and part.body.startswith(b"JP"))
+
+
 def is_metadata(part: Part) -> bool:
     """Whether a part says things beside the pixels: all but colour profiles and what decoding needs."""
-    if part.name in _PNG_TEXTS or part.name in _WEBP_FLAGS:
+    if part.name in _PNG_TEXTS or part.name in _WEBP_FLAGS or is_manifest(part):
         return True
     if len(part.name) > 1 or part.name in _NEEDED_BY_PIXELS:
         return False

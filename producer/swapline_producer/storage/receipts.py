@@ -15,6 +15,7 @@ from swapline_producer.storage.keys import receipt_key
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from swapline_producer.contract.jobs import StoredFile
     from swapline_producer.storage import Storage
 
 
@@ -59,4 +60,5 @@ def stored_pictures(storage: Storage, job: Job) -> tuple[StoredPicture, ...]:
     if receipt is None or receipt.get("vendor_job_id") != job.vendor_job_id:
         return ()
     images: tuple[StoredPicture, ...] = receipt["images"]
-    return images if all(storage.head(image.key) == image.bytes for image in images) else ()
+    objects: list[StoredFile] = [one for image in images for one in (image, *image.variants)]
+    return images if all(storage.head(one.key) == one.bytes for one in objects) else ()

@@ -52,7 +52,8 @@ class PictureStore:
         The receipt is the commit: without it what is there is of a try that broke off.
         """
         for picture in pictures:
-            self._storage.put(picture.known.key, picture.data, media_type_of(picture.known.key))
+            for key, data in picture.files:
+                self._storage.put(key, data, media_type_of(key))
         self._storage.put(receipt_key(job), receipt_of(job, [picture.known for picture in pictures]), JSON)
 
     def stored(self, job: Job) -> tuple[StoredPicture, ...]:

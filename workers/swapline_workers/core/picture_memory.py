@@ -16,11 +16,18 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from swapline_producer.contract import Job, StoredPicture
+    from swapline_producer.contract import Job, StoredPicture, StoredVariant
 
 PATIENCE = 0.5
 """Seconds to wait for a place: a picture takes a tenth of that while the store is well, and half of it on a busy
 machine. Longer means that the store is not well, and the job asks again later."""
+
+
+class Other(NamedTuple):
+    """A variant of a picture, or the vendor's own where another is published."""
+
+    known: StoredVariant
+    data: bytes
 
 
 class Picture(NamedTuple):
@@ -28,6 +35,17 @@ class Picture(NamedTuple):
 
     known: StoredPicture
     data: bytes
+    others: tuple[Other, ...] = ()
+    """What is stored beside it."""
+    finished: bool = False
+    """Whether its variants and marks are made, once."""
+    warnings: tuple[str, ...] = ()
+    """What could not be made."""
+
+    @property
+    def files(self) -> list[tuple[str, bytes]]:
+        """Names and bytes of all that is stored of it, itself first."""
+        return [(self.known.key, self.data), *((other.known.key, other.data) for other in self.others)]
 
 
 Binding = tuple[str, str | None, int]

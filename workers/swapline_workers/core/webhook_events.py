@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from swapline_producer.contract import BatchData, BatchEvent, State, SwapData, SwapEvent, WebhookImage
+from swapline_producer.contract import BatchData, BatchEvent, State, SwapData, SwapEvent, WebhookImage, WebhookVariant
 from swapline_producer.contract.changes import EVENT_OF
 from swapline_producer.contract.timestamps import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from swapline_producer.contract import Batch, Job
+    from swapline_producer.contract import Batch, Job, StoredPicture
 
 BODY_LIMIT = 20_000
 """Bytes: what the contract promises receivers, many of which refuse large bodies."""
@@ -26,7 +26,7 @@ def webhook_id(job: Job) -> str:
 
 def swap_event(job: Job, at: int, url_of: Callable[[str], str]) -> SwapEvent:
     """The body of the webhook. `at` is now in milliseconds, for jobs that were held before that moment was kept."""
-    images = [WebhookImage(url=url_of(picture.key), **picture.model_dump()) for picture in job.images]
+    images = [_image(picture, url_of) for picture in job.images]
     event = SwapEvent(
         type=EVENT_OF[job.state],
         timestamp=rfc3339(job.finished_at or job.held_at or at),
@@ -45,6 +45,11 @@ def swap_event(job: Job, at: int, url_of: Callable[[str], str]) -> SwapEvent:
         ),
     )
     return _fitting(event)
+
+
+def _image(picture: StoredPicture, url_of: Callable[[str], str]) -> WebhookImage:
+    variants = [WebhookVariant(url=url_of(variant.key), **variant.model_dump()) for variant in picture.variants]
+    return WebhookImage(url=url_of(picture.key), **picture.model_dump(exclude={"variants"}), variants=tuple(variants))
 
 
 def _fitting(event: SwapEvent) -> SwapEvent:

@@ -31,6 +31,7 @@ from swapline_workers.core.policy import Policy
 from swapline_workers.core.schedule.polling import Bounds
 from swapline_workers.dispatch.local_first import LocalFirstPublisher
 from swapline_workers.dispatch.worker_state import stop_worker
+from swapline_workers.pictures.build import build_finisher
 from swapline_workers.runtime.admission import Admission
 from swapline_workers.runtime.due_dispatcher import DueDispatcher
 from swapline_workers.runtime.heartbeat import Allowed, Heartbeat
@@ -195,6 +196,7 @@ def build_services(settings: WorkerSettings) -> WorkerServices:
         vendor=_traced_vendor(settings, meter, tracing),
         pictures=tracing.calls(_pictures(settings, storage, ledger), "", PICTURE_SPANS),
         memory=memory,
+        finisher=build_finisher(settings),
         webhooks=tracing.calls(_webhooks(settings), "", {"deliver": "POST webhook"}),
         endpoints=ledger.webhooks,
         bulkhead=bulkhead,

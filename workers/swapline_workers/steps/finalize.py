@@ -79,12 +79,14 @@ def _no_news(job: Job, error: errors.VendorError, ports: Ports, learned: Learned
 
 
 def _store(job: Job, place: Place, ports: Ports, learned: Learned) -> Outcome:
+    place.pictures = ports.finisher.finish(job, place.pictures)
     try:
         ports.pictures.store(job.model_copy(update=learned), place.pictures)
     except StorageError as error:
         return try_again(job, ports, str(error), {**learned, "bad_outputs": 0}, place=place, count=STORE_FAILED)
     images = tuple(picture.known for picture in place.pictures)
-    outcome = succeed(job, ports, {**learned, "images": images}, _warnings(job, images))
+    warnings = [warning for picture in place.pictures for warning in picture.warnings]
+    outcome = succeed(job, ports, {**learned, "images": images}, [*_warnings(job, images), *warnings])
     place.pictures = ()
     if outcome == STALE:
         ports.session.mark_orphaned(job)

@@ -82,6 +82,13 @@ class Pictures(Protocol):
         """An address under which a receiver can fetch a result."""
 
 
+class Finisher(Protocol):
+    """What is made of pictures before they are stored."""
+
+    def finish(self, job: Job, pictures: tuple[Picture, ...]) -> tuple[Picture, ...]:
+        """Return the pictures as they are to be stored, with their variants. Never raises for a picture."""
+
+
 class Answer(Protocol):
     """What a receiver answered to a delivery that it accepted."""
 
@@ -184,6 +191,7 @@ class Ports:
     vendor: Vendor
     pictures: Pictures
     memory: PictureMemory
+    finisher: Finisher
     webhooks: Webhooks
     endpoints: Endpoints
     bulkhead: DeliveryBulkhead
