@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psutil
 import redis
+import requests
 
 from environment import HERE, fake_vendor, photographs
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 OURS = "swapline_shipped"
-OTHERS = ("script", "taskiq_redis_list", "dramatiq_docs", "celery_tutorial")
+OTHERS = ("tuned_script", "script", "taskiq_redis_list", "dramatiq_docs", "celery_tutorial")
 SAMPLE_INTERVAL_S = 0.1
 """Seconds between two samples of memory."""
 
@@ -155,10 +156,12 @@ def run(name: str, url: str, photos: Path, chosen: argparse.Namespace, **more: s
         "BENCH_PHOTOS": str(photos),
         "BENCH_JOBS": str(chosen.jobs),
         "BENCH_AT_ONCE": str(chosen.at_once),
+        "BENCH_STORE": chosen.store,
         **more,
     }
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as text:
         folder = Path(text)
+        requests.post(f"{url}/empty", timeout=60).raise_for_status()  # the bucket belongs to one installation
         with contender(name, folder, surroundings) as one:
             memory = Memory(one.root, folder / "redis.sock")
             before, began = spent(one.root), time.monotonic()
@@ -181,15 +184,23 @@ def run(name: str, url: str, photos: Path, chosen: argparse.Namespace, **more: s
 
 
 def pairs(other: str, url: str, photos: Path, chosen: argparse.Namespace) -> list[tuple[Result, Result]]:
-    """Run ours and another alternately, each pair in the other order; gives (ours, other) of each."""
+    """Run ours and another alternately, each pair in the other order; return (ours, other) of each.
+
+    Another is a contender, or `NAME=VALUE`: ours with that setting.
+    """
     found = []
     for number in range(chosen.pairs):
         order = (OURS, other) if number % 2 == 0 else (other, OURS)
-        results = {name: run(name, url, photos, chosen) for name in order}
+        results = {name: _run(name, url, photos, chosen) for name in order}
         found.append((results[OURS], results[other]))
         if chosen.verbose:
             print(json.dumps({name: result._asdict() for name, result in results.items()}), file=sys.stderr, flush=True)
     return found
+
+
+def _run(name: str, url: str, photos: Path, chosen: argparse.Namespace) -> Result:
+    setting, _, value = name.partition("=")
+    return run(OURS, url, photos, chosen, **{setting: value}) if value else run(name, url, photos, chosen)
 
 
 def row(name: str, results: list[Result]) -> str:
@@ -222,8 +233,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=300)
     parser.add_argument("--size", type=int, default=4_100_000, help="bytes of a result")
     parser.add_argument("--polls", type=int, default=2, help="polls until a job is done")
+    parser.add_argument("--store", choices=("s3", "file"), default="s3", help="where results go")
     parser.add_argument("--at-once", type=int, default=32)
     parser.add_argument("--only", action="append", choices=OTHERS)
+    parser.add_argument("--setting", action="append", metavar="NAME=VALUE", help="ours against ours with a setting")
     parser.add_argument("--alone", action="store_true", help="ours alone, once, by process")
     parser.add_argument("--plot", type=Path, help="draw CPU a job there")
     parser.add_argument("--json", type=Path, help="write all numbers there")
@@ -239,10 +252,13 @@ def main() -> None:
         photographs(photos, min(chosen.jobs, 100))
         if chosen.alone:
             print(json.dumps(run(OURS, url, photos, chosen)._asdict(), indent=1))
+            if chosen.store == "s3":
+                counted = requests.get(f"{url}/requests", timeout=60).json()["requests"]
+                print("requests of S3, those of the warm-up too:", counted)
             return
         print("| contender | CPU ms a job | jobs/s | RSS MB | Redis MB |\n|---|---|---|---|---|")
         everything = {}
-        for other in chosen.only or OTHERS:
+        for other in chosen.setting or chosen.only or OTHERS:
             found = pairs(other, url, photos, chosen)
             everything[other] = [[ours._asdict(), theirs._asdict()] for ours, theirs in found]
             print(row("ours", [ours for ours, _ in found]))

@@ -92,11 +92,11 @@ def recorded_by(url: str, what: str) -> dict[str, list[float]]:
     return found
 
 
-def worker_settings(redis_url: str, vendor: str, store: Path, slots: int) -> dict[str, str]:
+def worker_settings(redis_url: str, vendor: str, store: str, slots: int) -> dict[str, str]:
     """Return the settings of a worker that differ from the defaults."""
     return {
         "SWAPLINE_REDIS_URL": redis_url,
-        "SWAPLINE_STORAGE_URL": store.as_uri(),
+        "SWAPLINE_STORAGE_URL": store,
         "SWAPLINE_API_BASE_URL": vendor,
         "SWAPLINE_API_KEY": KEY,
         "SWAPLINE_API_KEY_HEADER": KEY_HEADER,
@@ -175,7 +175,7 @@ def running_environment(vendor: str, *, slots: int, workers: int = 1, **more: st
         store = folder / "store"
         store.mkdir()
         server = opened.enter_context(EmbeddedValkey(folder / "valkey"))
-        settings = worker_settings(server.url, vendor, store, slots) | more
+        settings = worker_settings(server.url, vendor, store.as_uri(), slots) | more
         producer = Producer.connect(
             ProducerSettings(redis_url=server.url, storage_url=store.as_uri(), webhook_allow_private=True)
         )

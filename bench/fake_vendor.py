@@ -1,7 +1,7 @@
 """The vendor that all contenders share: one cheap process, whose cost is not counted.
 
-It answers a submission with an id, and a status call with IN_PROGRESS until the job's last poll, then with a picture
-of the requested size, the same bytes each time. It checks nothing.
+It answers a submission with an id, a status call with IN_PROGRESS until the job's last poll, then with a picture
+of the requested size, the same bytes each time. It checks nothing. It is the object storage as well (s3_sink.py).
 
     python bench/fake_vendor.py --size 4100000 --polls 2      prints its URL
 """
@@ -24,6 +24,8 @@ from itertools import count
 
 import uvloop
 from aiohttp import web
+
+from s3_sink import S3Sink
 
 WIDTH, HEIGHT = 1200, 1800
 """What the vendor's page promises."""
@@ -146,6 +148,7 @@ async def main() -> None:
     app.router.add_post("/{version}/run/face_swap", vendor.submit)
     app.router.add_post("/{version}/status/{job}", vendor.status)
     app.router.add_post("/hook", vendor.hook)
+    app.add_routes(S3Sink().routes())
     for name in ("polls", "ends", "hooks"):
         app.router.add_get(f"/{name}", getattr(vendor, name))
     runner = web.AppRunner(app, access_log=None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import sys
 
-from runner import FOLDER, JOBS, WARM_UP, done, photo, plain_redis, ready, running, wait_for_results
+from runner import JOBS, WARM_UP, done, photo, plain_redis, ready, running, wait_for_results
 
 
 def main() -> None:
@@ -16,11 +16,11 @@ def main() -> None:
         with running(sys.executable, "-m", "celery", "-A", "celery_tasks", "worker", "--loglevel=WARNING"):
             for n in range(WARM_UP):
                 submit.delay(n, base64.b64encode(photo(n).read_bytes()).decode())
-            wait_for_results(FOLDER, WARM_UP)
+            wait_for_results(WARM_UP)
             ready()
             for n in range(WARM_UP, WARM_UP + JOBS):
                 submit.delay(n, base64.b64encode(photo(n).read_bytes()).decode())
-            wait_for_results(FOLDER, WARM_UP + JOBS)
+            wait_for_results(WARM_UP + JOBS)
             done()
 
 

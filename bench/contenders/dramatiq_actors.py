@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import base64
-import os
-from pathlib import Path
 
 import dramatiq
 import redis
 import requests
 from dramatiq.brokers.redis import RedisBroker
+from runner import FOLDER, KEY, VENDOR, store
 
-VENDOR = os.environ["BENCH_VENDOR"]
-FOLDER = Path(os.environ["BENCH_FOLDER"])
-KEY = {"X-API-Key": "sim-key"}
 CHECK_INTERVAL_S = 250
 """Milliseconds."""
 
@@ -42,6 +38,4 @@ def poll(number: int, job: str) -> None:
 @dramatiq.actor
 def finalize(number: int, text: str) -> None:
     """Store the picture."""
-    temporary = FOLDER / f"{number}.temporary"
-    temporary.write_bytes(base64.b64decode(text))
-    temporary.rename(FOLDER / f"{number}.png")
+    store(number, base64.b64decode(text))

@@ -7,7 +7,7 @@ import base64
 
 import aiohttp
 import uvloop
-from runner import AT_ONCE, CHECK_INTERVAL_S, FOLDER, JOBS, KEY, VENDOR, WARM_UP, done, photo, ready
+from runner import AT_ONCE, CHECK_INTERVAL_S, FOLDER, JOBS, KEY, S3, VENDOR, WARM_UP, done, photo, ready
 
 
 async def swap(session: aiohttp.ClientSession, number: int, breaker: asyncio.Semaphore) -> None:
@@ -25,7 +25,12 @@ async def swap(session: aiohttp.ClientSession, number: int, breaker: asyncio.Sem
                 break
             if status["status"] == "FAILED":
                 return
-        (FOLDER / f"{number}.png").write_bytes(base64.b64decode(status["output"]["images"][0]))
+        picture = base64.b64decode(status["output"]["images"][0])
+        if S3:
+            async with session.put(f"{S3}/{number}.png", data=picture) as reply:
+                reply.raise_for_status()
+        else:
+            (FOLDER / f"{number}.png").write_bytes(picture)
 
 
 async def main() -> None:

@@ -40,8 +40,12 @@ def work_off(producer: Producer, ledger: Ledger, first: int, last: int) -> None:
 
 def main() -> None:
     """Warm up, then run."""
-    store = FOLDER / "store"
-    store.mkdir()
+    store = (FOLDER / "store").as_uri()
+    if os.environ.get("BENCH_STORE") == "s3":
+        store, credentials = "s3://bench", {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+        os.environ |= {"AWS_ENDPOINT_URL": VENDOR, "AWS_REGION": "us-east-1", **credentials}
+    else:
+        (FOLDER / "store").mkdir()
     with ExitStack() as opened:
         valkey = opened.enter_context(EmbeddedValkey(FOLDER / "valkey", unix_socket=FOLDER / "redis.sock"))
         environment = worker_settings(valkey.url, VENDOR, store, AT_ONCE)
@@ -50,7 +54,7 @@ def main() -> None:
         client = connect(valkey.url)
         ledger = Ledger(client)
         producer = Producer.connect(
-            ProducerSettings(redis_url=valkey.url, storage_url=store.as_uri(), webhook_allow_private=True)
+            ProducerSettings(redis_url=valkey.url, storage_url=store, webhook_allow_private=True)
         )
         work_off(producer, ledger, 0, WARM_UP)
         ready()

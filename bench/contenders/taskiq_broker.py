@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import os
-from pathlib import Path
 
 import aiohttp
+from runner import CHECK_INTERVAL_S, FOLDER, KEY, S3, VENDOR, store
 from taskiq import TaskiqEvents, TaskiqState
 from taskiq_redis import ListQueueBroker
-
-VENDOR = os.environ["BENCH_VENDOR"]
-FOLDER = Path(os.environ["BENCH_FOLDER"])
-KEY = {"X-API-Key": "sim-key"}
-CHECK_INTERVAL_S = 0.25
 
 broker = ListQueueBroker(f"unix://{FOLDER}/redis.sock")
 here: dict[str, aiohttp.ClientSession] = {}
@@ -44,6 +38,9 @@ async def swap(number: int, text: str) -> None:
         await asyncio.sleep(CHECK_INTERVAL_S)
         async with session.post(f"{VENDOR}/v6/status/{job}") as reply:
             status = await reply.json()
-    temporary = FOLDER / f"{number}.temporary"
-    temporary.write_bytes(base64.b64decode(status["output"]["images"][0]))  # type: ignore[index]
-    temporary.rename(FOLDER / f"{number}.png")
+    picture = base64.b64decode(status["output"]["images"][0])  # type: ignore[index]
+    if S3:
+        async with session.put(f"{S3}/{number}.png", data=picture) as reply:
+            reply.raise_for_status()
+    else:
+        store(number, picture)

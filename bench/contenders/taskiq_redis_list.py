@@ -6,7 +6,7 @@ import asyncio
 import base64
 import sys
 
-from runner import AT_ONCE, FOLDER, JOBS, WARM_UP, done, photo, plain_redis, ready, running, wait_for_results
+from runner import AT_ONCE, JOBS, WARM_UP, done, photo, plain_redis, ready, running, wait_for_results
 
 
 async def main() -> None:
@@ -19,7 +19,7 @@ async def main() -> None:
             await asyncio.to_thread(ready)
         for n in range(first, last):
             await swap.kiq(n, base64.b64encode(photo(n).read_bytes()).decode())
-        await asyncio.to_thread(wait_for_results, FOLDER, last)
+        await asyncio.to_thread(wait_for_results, last)
     await broker.shutdown()
     done()
 
