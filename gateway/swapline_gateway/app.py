@@ -9,7 +9,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 
-from swapline_gateway import openapi, problems, swaps
+from swapline_gateway import events, images, openapi, problems, swaps
 from swapline_gateway.access import rate_limit_fields
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def build_app(service: Service) -> FastAPI:
     )
     app.state.service = service
     problems.install(app)
-    app.include_router(swaps.router)
+    for module in (swaps, events, images):
+        app.include_router(module.router)
     app.add_route("/healthz", lambda _: PlainTextResponse("ok\n"), include_in_schema=False)
     return app

@@ -56,6 +56,31 @@ def answers(
     return found
 
 
+def event_stream() -> dict[int | str, dict[str, Any]]:
+    """The answers of a stream of events."""
+    example = (
+        'id: 1764327600000-0\ndata: {"at":"2025-11-28T11:00:00.000Z","name":"queued","data":{},"state":"QUEUED"}\n\n'
+    )
+    content = {"text/event-stream": {"schema": {"type": "string"}, "example": example}}
+    return {
+        200: {"description": "Events; `data` is an Event as JSON.", "content": content},
+        204: {"description": "Nothing more can happen: do not come back."},
+        **answers(None, {}, problems=(404, 422)),
+    }
+
+
+def picture() -> dict[int | str, dict[str, Any]]:
+    """The answers of a picture."""
+    content: dict[str, dict[str, Any]] = {"image/png": {}, "image/jpeg": {}, "image/webp": {}}
+    return {
+        200: {"description": "The picture.", "content": content},
+        206: {"description": "A part of it.", "content": content},
+        302: {"description": "A link of the store, in `Location`."},
+        304: {"description": "It is the one that If-None-Match names."},
+        **answers(None, {}, problems=(404, 410, 416, 422)),
+    }
+
+
 def swap_body(model: type[BaseModel]) -> dict[str, Any]:
     """The body of a swap, as JSON or as a form."""
     _bodies[model.__name__] = model
@@ -66,8 +91,8 @@ def swap_body(model: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}, "parameters": SWAP_HEADERS}
 
 
-def optional_body(model: type[BaseModel], *, required: bool = False) -> dict[str, Any]:
-    """A short JSON body, which may be left out."""
+def json_body(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
+    """A short JSON body."""
     _bodies[model.__name__] = model
     content = {"application/json": {"schema": {"$ref": REF.format(model=model.__name__)}}}
     return {"requestBody": {"required": required, "content": content}}

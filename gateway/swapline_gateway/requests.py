@@ -13,7 +13,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from swapline_gateway.problems import Problem
-from swapline_producer.contract import SwapRequest
+from swapline_producer.contract import Step, SwapRequest
 from swapline_producer.contract.requests import SwapOptions
 from swapline_producer.errors import RequestError
 from swapline_producer.ledger import JobFilter
@@ -68,6 +68,15 @@ class CancelBody(BaseModel):
     keep_result: bool = Field(
         default=False, strict=True, description="Store the pictures all the same, if the vendor brings some."
     )
+
+
+class ReplayBody(BaseModel):
+    """From where a swap is run again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    step: Step = Field(description="submit (paid again), poll, finalize or notify")
+    accept_charge: bool = Field(default=False, strict=True, description="Required with `submit`: it is paid again.")
 
 
 def swap_request(caller: Caller, headers: Headers, values: dict[str, Any]) -> SwapRequest:

@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from swapline_gateway.hub import EventHub
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -33,6 +35,7 @@ class Service:
     """What a proxy serves the gateway under, as `/swapline`."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the process is to end: those who wait for a job are answered with what there is."""
+    _hub: EventHub | None = None
     _ledger_threads: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(LEDGER_THREADS, "swapline-ledger")
     )
@@ -49,6 +52,13 @@ class Service:
         return await asyncio.get_running_loop().run_in_executor(
             self._picture_threads, lambda: function(*args, **kwargs)
         )
+
+    @property
+    def hub(self) -> EventHub:
+        """Who tells listeners that a job has moved."""
+        if self._hub is None:
+            self._hub = EventHub(self.producer.ledger, asyncio.get_running_loop())
+        return self._hub
 
     def close(self) -> None:
         """Let the threads end."""

@@ -16,13 +16,15 @@ from swapline_gateway.bodies import Body, body_of, json_of
 from swapline_gateway.requests import (
     CancelBody,
     Cursor,
+    ReplayBody,
     SwapBody,
     Tag,
     job_filter,
     seconds_to_wait,
     swap_request,
 )
-from swapline_gateway.views import Cancellation, Swap, SwapPage, swap_view
+from swapline_gateway.views import Cancellation, Swap, SwapPage, moment, swap_view
+from swapline_producer.client.forecast import Forecast, forecast
 from swapline_producer.client.images import is_link
 from swapline_producer.contract import Job, State
 from swapline_producer.contract.access import Scope
@@ -149,13 +151,20 @@ def _page(
 @router.get("/{swap_id}", responses=openapi.answers(Swap, {200: "The swap."}, problems=(404,)))
 async def get_swap(caller: Reader, swap_id: str) -> Response:
     """Show a swap: its state, its pictures, and while it waits its place in the line and when it will probably end."""
-    job = await caller.service.call(caller.view.get, swap_id)
-    return json_response(swap_view(job, caller.service.root_path))
+    job, ahead = await caller.service.call(_with_forecast, caller, swap_id)
+    queue = {"position": ahead.position, "slots": ahead.slots} if ahead.position else None
+    extra = {"queue": queue, "estimated_end": moment(ahead.end)}
+    return json_response(swap_view(job, caller.service.root_path) | extra)
+
+
+def _with_forecast(caller: Caller, swap_id: str) -> tuple[Job, Forecast]:
+    job = caller.view.get(swap_id)
+    return job, forecast(caller.service.producer.ledger, job)
 
 
 @router.post(
     "/{swap_id}/cancel",
-    openapi_extra=openapi.optional_body(CancelBody),
+    openapi_extra=openapi.json_body(CancelBody, required=False),
     responses=openapi.answers(
         Cancellation,
         {200: "It is CANCELED, or will be when the vendor is done with it."},
@@ -170,6 +179,22 @@ async def cancel_swap(request: Request, caller: Writer, swap_id: str) -> Respons
     how = checked(CancelBody, await json_of(request, caller))
     found = await caller.service.call(caller.view.cancel, swap_id, keep_result=how.keep_result)
     return json_response({"swap": swap_view(found.job, caller.service.root_path), "charged": found.charged})
+
+
+@router.post(
+    "/{swap_id}/replay",
+    openapi_extra=openapi.json_body(ReplayBody),
+    responses=openapi.answers(Swap, {200: "It goes on from there."}, problems=(400, 404, 409, 413, 422)),
+)
+async def replay_swap(request: Request, caller: Writer, swap_id: str) -> Response:
+    """Run a swap again from a step.
+
+    From `poll` or `finalize` the vendor is asked for its pictures again, which is free; from `notify` its webhook is
+    sent again; from `submit` it is paid again, and needs `accept_charge`.
+    """
+    how = checked(ReplayBody, await json_of(request, caller))
+    job = await caller.service.call(caller.view.replay, swap_id, how.step, accept_charge=how.accept_charge)
+    return json_response(swap_view(job, caller.service.root_path))
 
 
 def checked(kind: type[M], values: dict[str, Any]) -> M:

@@ -13,12 +13,13 @@ from support.servers import new_job
 from swapline_producer import SwapRequest
 from swapline_producer.contract import Job, State
 from swapline_producer.contract.changes import Change, Limits
+from swapline_producer.contract.service_times import start_of
 from swapline_producer.errors import LedgerUnavailable
 from swapline_producer.ledger import Ledger, connect, new_token
 from swapline_simulator import sample_photographs
 from swapline_workers.adapters.service_times import FRESH, LearnedTimes
 from swapline_workers.core.lifecycle import ROUTES
-from swapline_workers.core.schedule.histogram import Histogram, observed, start_of
+from swapline_workers.core.schedule.histogram import Histogram, observed
 from swapline_workers.core.schedule.polling import Bounds, next_wait
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from swapline_producer.errors import JobNotFound, RequestError
 
 if TYPE_CHECKING:
     from swapline_producer.client.cancel import Cancellation
-    from swapline_producer.contract import Job, JobEvent, StoredPicture, SwapRequest
+    from swapline_producer.contract import Job, JobEvent, Step, StoredPicture, SwapRequest
     from swapline_producer.contract.changes import Sealed
     from swapline_producer.producer import Enqueued, Producer
 
@@ -34,10 +34,19 @@ class TenantView:
 
     def get(self, job_id: str) -> Job:
         """Read a job of this tenant. Raises JobNotFound."""
-        job = self._producer.get(job_id)
+        return self._own(self._producer.get(job_id))
+
+    def _own(self, job: Job) -> Job:
         if job.tenant != self.tenant:
-            raise JobNotFound(f"There is no job {job_id!r} in the ledger; `swapline jobs list` shows those there are.")
+            raise JobNotFound(
+                f"There is no job {job.job_id!r} in the ledger; `swapline jobs list` shows those there are."
+            )
         return job
+
+    def get_with_events(self, job_id: str) -> tuple[Job, list[JobEvent]]:
+        """Read a job of this tenant and its log as they were at one moment. Raises JobNotFound."""
+        job, events = self._producer.ledger.jobs.get_with_events(job_id)
+        return self._own(job), events
 
     def events(self, job_id: str) -> list[JobEvent]:
         """Read the log of a job of this tenant, oldest first. Raises JobNotFound."""
@@ -62,6 +71,11 @@ class TenantView:
         """Cancel a job of this tenant; see `Producer.cancel`. Raises JobNotFound, NotPossible."""
         self.get(job_id)
         return self._producer.cancel(job_id, **how)
+
+    def replay(self, job_id: str, step: Step, *, accept_charge: bool = False) -> Job:
+        """Run a job of this tenant again from a step; see `Recovery.replay`. Raises JobNotFound, NotPossible."""
+        self.get(job_id)
+        return self._producer.on_call.replay(job_id, step, accept_charge=accept_charge)
 
     def seal_batch(self, batch: str, webhook_url: str) -> Sealed:
         """Seal a batch of this tenant; see `Producer.seal_batch`. Raises RequestError, BatchNotFound."""

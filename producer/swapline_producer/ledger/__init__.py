@@ -69,6 +69,7 @@ MOVES = (
     "join",
     "adopt",
     "admit",
+    "place",
     "slots",
     "probe",
 )

@@ -50,6 +50,16 @@ class Jobs(LedgerPart):
             lines = self._scripts.client.lrange(self._scripts.key("log", job_id), 0, -1)
         return [JobEvent.model_validate_json(line) for line in lines]
 
+    def get_with_events(self, job_id: str) -> tuple[Job, list[JobEvent]]:
+        """Read a job and its log as they were at one moment. Raises JobNotFound."""
+        with translated(), self._scripts.client.pipeline(transaction=True) as pipe:
+            pipe.hgetall(self._scripts.key("job", job_id))
+            pipe.lrange(self._scripts.key("log", job_id), 0, -1)
+            fields, lines = pipe.execute()
+        if "spec" not in fields:
+            raise self._not_found(job_id)
+        return job_of(job_id, fields), [JobEvent.model_validate_json(line) for line in lines]
+
     def due_at(self, job_id: str) -> int | None:
         """When something must happen to a job next, in milliseconds; None for one that is at rest."""
         with translated():

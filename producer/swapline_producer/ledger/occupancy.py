@@ -44,6 +44,14 @@ class TenantBacklog(NamedTuple):
     """Its daily credits are spent: it stands aside until then."""
 
 
+class Place(NamedTuple):
+    """Where a job stands. `position` 1 is next; None for one that does not wait, or waits for something else."""
+
+    position: int | None
+    slots: int
+    """That may be used now."""
+
+
 class Line(NamedTuple):
     """One of the three waiting lines: the tenants whose turn comes first, and how many there are in all."""
 
@@ -67,6 +75,11 @@ class Occupancy(LedgerPart):
             Occupant(job_id, int(since), state or "", tenant or "")
             for (job_id, since), (state, tenant) in zip(held, found, strict=True)
         ]
+
+    def place(self, job_id: str) -> Place:
+        """Return where a job stands in the line; an estimate, since tenants take turns."""
+        answer = self._scripts.run("place", id=job_id)
+        return Place(answer.get("position"), answer["slots"])
 
     def lines(self, limit: int = 20) -> list[Line]:
         """The three waiting lines, each with its first `limit` tenants in the order of their turns."""

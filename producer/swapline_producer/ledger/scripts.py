@@ -188,6 +188,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "accept": EVERYTHING,
     "adopt": ("shared",),
     "admit": ("shared",),
+    "place": ("shared",),
     "advance": (*LINE, "refusals", "needs", "tally", "batches"),
     "claim": LINE,
     "figures": LINE,

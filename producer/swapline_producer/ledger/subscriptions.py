@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from contextlib import contextmanager
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from swapline_producer.contract import FINISHED, State
@@ -10,6 +12,42 @@ from swapline_producer.ledger.scripts import LedgerPart, translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
+
+    import redis
+
+
+class MoveFeed:
+    """One subscription to the logs of many jobs. `receive` belongs to one thread; `add` and `remove` to all."""
+
+    def __init__(self, pubsub: Any, client: redis.Redis, prefix: str) -> None:
+        """Subscribe to a channel of its own, by which other threads wake the one that reads."""
+        self._pubsub, self._client, self._prefix = pubsub, client, prefix
+        self._wake = f"{prefix}wake-{secrets.token_hex(8)}"
+        self._pending: SimpleQueue[tuple[str, str]] = SimpleQueue()
+        pubsub.subscribe(self._wake)
+
+    def add(self, job_id: str) -> None:
+        """Subscribe to a job. Raises LedgerUnavailable."""
+        self._change("subscribe", job_id)
+
+    def remove(self, job_id: str) -> None:
+        """Unsubscribe from a job. Raises LedgerUnavailable."""
+        self._change("unsubscribe", job_id)
+
+    def _change(self, how: str, job_id: str) -> None:
+        self._pending.put((how, self._prefix + job_id))
+        with translated():
+            self._client.publish(self._wake, "")
+
+    def receive(self, seconds: float) -> str | None:
+        """Wait for a job whose log has grown, or to which the subscription has just begun: it may have grown before."""
+        message = self._pubsub.get_message(timeout=seconds)
+        while not self._pending.empty():
+            how, channel = self._pending.get()
+            getattr(self._pubsub, how)(channel)
+        if message is None or message["type"] == "unsubscribe" or message["channel"] == self._wake:
+            return None
+        return str(message["channel"])[len(self._prefix) :]
 
 
 class Subscriptions(LedgerPart):
@@ -32,6 +70,13 @@ class Subscriptions(LedgerPart):
                 return message["channel"][before:] if message else None
 
             yield heard
+
+    @contextmanager
+    def follow(self) -> Generator[MoveFeed]:
+        """Follow the logs of jobs that are added, by one connection. Raises LedgerUnavailable."""
+        client = self._scripts.client
+        with translated(), client.pubsub() as pubsub:  # type: ignore[no-untyped-call]  # as below
+            yield MoveFeed(pubsub, client, self._scripts.key("moved", ""))
 
     def states(self, job_ids: Sequence[str]) -> list[State | None]:
         """The states of several jobs in one round trip; None for one that is not there."""

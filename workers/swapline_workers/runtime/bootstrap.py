@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from swapline_producer.contract import Step
+from swapline_producer.contract.service_times import EVERY_KIND
 from swapline_producer.errors import LedgerUnavailable, StorageError, WrongOwner
 from swapline_producer.ledger import Ledger, open_ledger
 from swapline_producer.messaging.publisher import CeleryPublisher
@@ -44,7 +45,6 @@ from swapline_workers.runtime.store_guard import StoreGuard
 from swapline_workers.runtime.store_probe import StoreProbe
 from swapline_workers.settings import WorkerSettings
 from swapline_workers.steps.ports import Ports, Vendor
-from swapline_workers.steps.schedule import EVERY_KIND
 from swapline_workers.telemetry.tracing import build_tracing
 from swapline_workers.telemetry.worker_metrics import MeasuredVendor, WorkerMeter
 

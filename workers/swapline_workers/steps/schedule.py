@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from swapline_producer.contract import Gender, Job, JobSpec
+from swapline_producer.contract.service_times import EVERY_KIND, kind_of
 from swapline_workers.core.schedule import polling
 from swapline_workers.core.schedule.histogram import observed
 
 if TYPE_CHECKING:
+    from swapline_producer.contract import Job
     from swapline_workers.steps.ports import Ports, StatusReply
 
 SECONDS = 1000
-
-EVERY_KIND = "all"
-"""The histogram of all jobs, from which a rare kind borrows."""
 
 LATE = 1.5
 """Times the longest wait: a look that came so long after the one before says too little (no worker was there)."""
@@ -27,12 +25,6 @@ SPREAD = 0.1
 """Of each later one: little, because a look too early is a look too many."""
 
 
-def kind(spec: JobSpec) -> str:
-    """Give the name of the histogram: what the vendor's time may depend on."""
-    faces = "group" if spec.gender is Gender.GROUP else "single"
-    return f"{spec.api_version}:{spec.quality_mode or '-'}:{faces}:{spec.ratio or '-'}"
-
-
 def bounds(ports: Ports) -> polling.Bounds:
     """Give the bounds of a wait as they are now."""
     return polling.eased(ports.policy.polls, ports.session.in_flight())
@@ -40,7 +32,7 @@ def bounds(ports: Ports) -> polling.Bounds:
 
 def first_poll_delay(job: Job, ports: Ports) -> float:
     """Seconds from the submission to the first look."""
-    times, waited_for, held_to = ports.times.of(kind(job.spec)), ports.session.someone_waits(), bounds(ports)
+    times, waited_for, held_to = ports.times.of(kind_of(job.spec)), ports.session.someone_waits(), bounds(ports)
     wait = polling.next_wait(0, times, held_to, waited_for=waited_for)
     return _spread(wait, held_to, ports, FIRST_SPREAD)
 
@@ -53,7 +45,7 @@ def next_poll_delay(job: Job, ports: Ports, *, held: float = 0.0) -> float:
     held_to = bounds(ports)
     wait = polling.next_wait(
         _since(job, ports.session.now()),
-        ports.times.of(kind(job.spec)),
+        ports.times.of(kind_of(job.spec)),
         held_to,
         polls=job.polls,
         waited_for=ports.session.someone_waits(),
@@ -85,7 +77,7 @@ def service_time_sample(job: Job, look: StatusReply, ports: Ports) -> dict[str, 
     if by - after > LATE * ports.policy.polls.longest:
         return {}
     spread = observed(after, by)
-    return {kind(job.spec): spread, EVERY_KIND: spread}
+    return {kind_of(job.spec): spread, EVERY_KIND: spread}
 
 
 def detection_delay(job: Job, look: StatusReply, ports: Ports) -> float:

@@ -48,6 +48,7 @@
 --   P:endpoints       zset    ENDPOINT -> when its record expires (those that fail or are disabled only)
 --   P:endpoint:ID     hash    tenant, address, failing_since, failures, failed_at, error, status, disabled_at, reason
 --   P:done:ID         channel a job has finished
+--   P:moved:ID        channel a line was added to the log of a job; its name
 --   P:inputs          hash    SHA-256 of an input -> how many jobs and holds may still need it
 --   P:unneeded        zset    what may be deleted -> from when on: inputs/SHA, a folder of results;
 --                             and hold/SHA/ID, which ends then (see needs.lua)
@@ -132,6 +133,7 @@ local LOG_FULL = 500 -- lines of one job: nearly fifty replays of the whole sche
 local function log(id, name, data)
   local line = '{"at":' .. text(at) .. ',"name":' .. cjson.encode(name) .. ',"data":' .. (data or '{}') .. '}'
   if redis.call('RPUSH', key('log', id), line) > LOG_FULL then redis.call('LTRIM', key('log', id), -LOG_FULL, -1) end
+  redis.call('PUBLISH', key('moved', id), name)
 end
 
 -- The job moves from one state's index to the next one's; `since` is when that counts from, if not from now.

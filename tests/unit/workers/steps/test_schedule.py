@@ -4,13 +4,13 @@ import pytest
 
 from support.fakes import AT, FakeSession, FakeStatusReply, FakeTimes, FakeVendor, World, job, png
 from swapline_producer.contract import Gender, State
+from swapline_producer.contract.service_times import EVERY_KIND
 from swapline_workers import errors
 from swapline_workers.core.outcomes import Again
 from swapline_workers.core.schedule.histogram import Histogram, bucket_of, observed
 from swapline_workers.core.schedule.polling import Bounds, next_wait
 from swapline_workers.steps.finalize import finalize
 from swapline_workers.steps.poll import poll
-from swapline_workers.steps.schedule import EVERY_KIND
 from swapline_workers.steps.submit import submit
 
 KNOWN = Histogram({bucket_of(seconds): 30.0 for seconds in (5, 6, 7, 8, 9, 10, 12, 14)})

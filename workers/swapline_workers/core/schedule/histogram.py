@@ -7,23 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import exp, log
+from math import log
 from typing import TYPE_CHECKING
+
+from swapline_producer.contract.service_times import ENOUGH, FIRST, WIDTH, start_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-FIRST = 0.05
-"""Seconds where bucket 0 begins: no vendor draws a picture in less."""
-
-WIDTH = 0.06
-"""Each bucket is so much longer than the one before it (in the logarithm): half a second at 8 s."""
-
 BUCKETS = 200
 """The last one ends at 8,100 s, beyond any job that is still waited for."""
-
-ENOUGH = 20.0
-"""Jobs before a histogram says anything."""
 
 BORROWING = 40.0
 """What a kind of job lacks to so many is borrowed from all kinds: a rare one begins as if it were like the others."""
@@ -56,11 +49,6 @@ class Histogram:
         share = min(1.0, (BORROWING - self.total) / others.total)
         buckets = self.weights.keys() | others.weights.keys()
         return Histogram({b: self.weights.get(b, 0.0) + share * others.weights.get(b, 0.0) for b in buckets})
-
-
-def start_of(bucket: float) -> float:
-    """Seconds at which a bucket begins."""
-    return FIRST * exp(WIDTH * bucket)
 
 
 def bucket_of(seconds: float) -> int:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swapline_workers.core.schedule.histogram import BORROWING, BUCKETS, Histogram, bucket_of, observed, start_of
+from swapline_producer.contract.service_times import start_of
+from swapline_workers.core.schedule.histogram import BORROWING, BUCKETS, Histogram, bucket_of, observed
 
 
 @given(after=st.floats(0, 1e5), length=st.floats(0, 1e5))

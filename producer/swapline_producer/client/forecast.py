@@ -1,0 +1,79 @@
+"""When a job will probably have ended: its place in the line, and how long jobs of its kind have taken."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from swapline_producer.contract import Frozen, State
+from swapline_producer.contract.service_times import ENOUGH, EVERY_KIND, kind_of, start_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from swapline_producer.contract import Job
+    from swapline_producer.ledger import Ledger
+
+STORING_S = 1.0
+"""Seconds to read, check and store the pictures of a job."""
+
+Histogram = dict[int, float]
+
+
+class Forecast(Frozen):
+    """What can be said of a job that has not ended."""
+
+    position: int | None = None
+    """In the waiting line, 1 being next; None for a job that does not wait for a slot."""
+    slots: int = 0
+    """That may be used now."""
+    end: int | None = None
+    """When it will probably have ended, in milliseconds; None where nothing is known yet."""
+
+
+def forecast(ledger: Ledger, job: Job) -> Forecast:
+    """Estimate, in two round trips. Raises LedgerUnavailable."""
+    if job.state.finished or job.state is State.HELD:
+        return Forecast()
+    place = ledger.occupancy.place(job.job_id)
+    own, all_kinds = ledger.stats.histograms([kind_of(job.spec), EVERY_KIND])
+    seconds = seconds_left(job.state, _since(job, ledger.now()), place.position, place.slots, own, all_kinds)
+    return Forecast(
+        position=place.position,
+        slots=place.slots,
+        end=None if seconds is None else ledger.now() + round(seconds * 1000),
+    )
+
+
+def seconds_left(
+    state: State,
+    ran: float,
+    position: int | None,
+    slots: int,
+    own: Mapping[int, float],
+    all_kinds: Mapping[int, float],
+) -> float | None:
+    """Seconds until a job has probably ended; None where too few jobs have.
+
+    `ran` is how long the vendor has had it. A slot becomes free each mean service time of all jobs, shared by `slots`.
+    """
+    times = own if sum(own.values()) >= ENOUGH else all_kinds
+    if sum(all_kinds.values()) < ENOUGH:
+        return None
+    if state is State.STORING:
+        return STORING_S
+    if state is not State.QUEUED:
+        return mean(times, beyond=ran) - ran + STORING_S
+    if position is None or slots < 1:
+        return None
+    return position / slots * mean(all_kinds) + mean(times) + STORING_S
+
+
+def mean(times: Mapping[int, float], *, beyond: float = 0.0) -> float:
+    """Mean service time in seconds of those jobs that took longer than `beyond`; `beyond` where none did."""
+    longer = {start_of(bucket + 0.5): weight for bucket, weight in times.items() if start_of(bucket + 0.5) > beyond}
+    total = sum(longer.values())
+    return sum(seconds * weight for seconds, weight in longer.items()) / total if total else beyond
+
+
+def _since(job: Job, now: int) -> float:
+    return max(0.0, (now - job.submitted_at) / 1000) if job.submitted_at else 0.0

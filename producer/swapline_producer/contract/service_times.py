@@ -1,0 +1,34 @@
+"""Service times as the ledger keeps them: weights in buckets of the logarithm of time, by kind of job."""
+
+from __future__ import annotations
+
+from math import exp
+from typing import TYPE_CHECKING
+
+from swapline_producer.contract.enums import Gender
+
+if TYPE_CHECKING:
+    from swapline_producer.contract.jobs import JobSpec
+
+FIRST = 0.05
+"""Seconds where bucket 0 begins: no vendor draws a picture in less."""
+
+WIDTH = 0.06
+"""Each bucket is longer than the one before it by this (in the logarithm): half a second at 8 s."""
+
+EVERY_KIND = "all"
+"""The histogram of all jobs, from which a rare kind borrows."""
+
+ENOUGH = 20.0
+"""Jobs before a histogram says anything."""
+
+
+def kind_of(spec: JobSpec) -> str:
+    """Return the name of a job's histogram: what the vendor's time may depend on."""
+    faces = "group" if spec.gender is Gender.GROUP else "single"
+    return f"{spec.api_version}:{spec.quality_mode or '-'}:{faces}:{spec.ratio or '-'}"
+
+
+def start_of(bucket: float) -> float:
+    """Return the seconds at which a bucket begins."""
+    return FIRST * exp(WIDTH * bucket)
