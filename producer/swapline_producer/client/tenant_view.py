@@ -75,7 +75,7 @@ class TenantView:
     def replay(self, job_id: str, step: Step, *, accept_charge: bool = False) -> Job:
         """Run a job of this tenant again from a step; see `Recovery.replay`. Raises JobNotFound, NotPossible."""
         self.get(job_id)
-        return self._producer.on_call.replay(job_id, step, accept_charge=accept_charge)
+        return self._producer.recovery.replay(job_id, step, accept_charge=accept_charge)
 
     def seal_batch(self, batch: str, webhook_url: str) -> Sealed:
         """Seal a batch of this tenant; see `Producer.seal_batch`. Raises RequestError, BatchNotFound."""
