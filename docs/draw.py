@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from html import escape
 from inspect import cleandoc
 from pathlib import Path
@@ -254,6 +255,14 @@ def rules() -> str:
     return RULES_HEAD + indent(groups, "  ")
 
 
+def celery() -> str:
+    """Draw what Celery's commands, options and signals do, from the table of the test that tries each."""
+    sys.path.insert(0, str(HERE.parent / "tests"))
+    from support.celery_table import page  # noqa: PLC0415 -- beside the tests
+
+    return page()
+
+
 PAGES = {
     "lifecycle.md": lifecycle,
     "metrics.md": metrics,
@@ -261,6 +270,7 @@ PAGES = {
     "settings.md": settings,
     "commands.md": commands,
     RULES: rules,
+    "celery.md": celery,
 }
 
 

@@ -41,7 +41,7 @@ def test_every_event_of_the_log_is_documented_and_no_other() -> None:
     assert set(re.findall(r"^\| `(\w+_\w+)` \| (?:ERROR|WARNING|INFO)", guide, re.MULTILINE)) == set(LogEvent)
 
 
-@pytest.mark.parametrize("name", ["lifecycle.md", "metrics.md", "failure-codes.md", "settings.md"])
+@pytest.mark.parametrize("name", ["lifecycle.md", "metrics.md", "failure-codes.md", "settings.md", "celery.md"])
 def test_drawn_pages_are_as_the_code_draws_them(name: str) -> None:
     draw = runpy.run_path(str(ROOT / "docs/draw.py"))["PAGES"][name]
     assert (ROOT / "docs" / name).read_text() == draw()

@@ -162,11 +162,10 @@ class Installation:
             yield worker
 
     @contextmanager
-    def celery_worker(self, *arguments: str) -> Generator[Worker]:
+    def celery_worker(self, *arguments: str, app: str = "swapline_workers.entry") -> Generator[Worker]:
         """Run a worker started by Celery's own command."""
-        app = ["-A", "swapline_workers.entry", "worker", "-l", "INFO"]
         pool = arguments[arguments.index("-P") + 1] if "-P" in arguments else "threads"
-        with self._running([str(CELERY), *app, *arguments]) as worker:
+        with self._running([str(CELERY), "-A", app, "worker", *arguments]) as worker:
             assert worker.way[0] == {"prefork": "processes"}.get(pool, pool)
             yield worker
 

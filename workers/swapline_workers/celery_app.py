@@ -8,7 +8,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from celery import bootsteps, signals
-from celery.platforms import EX_FAILURE
 
 from swapline_producer.errors import SettingsError, WrongOwner
 from swapline_producer.foreign_text import visible
@@ -115,7 +114,7 @@ def _services_step(builder: Builder, dispatch: Dispatch) -> type[bootsteps.Start
                 services.open(threads=worker.concurrency, forks=worker.has_processes)
             except WrongOwner as error:
                 sys.stderr.write(f"swapline: this worker may not work here.\n{visible(error)}\n")
-                raise SystemExit(EX_FAILURE) from None
+                raise SystemExit(1) from None
             log.info(
                 "worker started: pool %s, concurrency %d, dispatch %s",
                 *(worker.pool_name, worker.concurrency, dispatch),

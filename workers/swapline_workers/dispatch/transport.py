@@ -1,4 +1,4 @@
-"""kombu's Redis transport with four corrections.
+"""kombu's Redis transport with five corrections.
 
 1. A worker that closes its connection while messages are unacknowledged asks a closed channel for its parameters and
    ends with an AttributeError; here it raises the ConnectionError that kombu and Celery recover from.
@@ -6,6 +6,7 @@
 3. An item on a queue that is no message is dropped instead of ending the worker.
 4. Every key carries the installation's prefix. Sentinel's password and redis-py objects stay out of the transport's
    options, which `inspect` and Flower show.
+5. Answers to remote commands reach programs that use kombu's own transport, as well.
 
 kombu's private methods are not in its type stubs: hence the exemptions.
 """
@@ -13,6 +14,7 @@ kombu's private methods are not in its type stubs: hence the exemptions.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from queue import Empty
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -62,6 +64,18 @@ class Channel(kombu_redis.Channel):
         except NO_MESSAGE as error:
             log_dropped_item(error)
             raise Empty from None
+
+    def get_table(self, exchange: str) -> Any:
+        """Return the bindings of an exchange; of one for replies, those of programs with kombu's own transport, too.
+
+        `celery inspect` without our app and exporters write theirs without the prefix.
+        """
+        found = list(super().get_table(exchange))
+        if exchange.startswith("reply."):
+            with self.conn_or_acquire() as client, suppress(redis.exceptions.NoPermissionError):
+                members = client.smembers(kombu_redis.Channel.keyprefix_queue % exchange)
+                found += [tuple(member.decode().split(self.sep)) for member in members]
+        return found
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:  # noqa: FBT002 -- kombu's own signature
         if self.connection is None or self.connection.client is None:

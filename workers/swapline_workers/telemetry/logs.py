@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import urlsplit
 
@@ -50,13 +51,13 @@ def start_logging() -> None:
     signals.setup_logging.connect(begin_logging, weak=False)
 
 
-def begin_logging(**_: object) -> None:
-    """Set up the log by the settings in the environment."""
-    set_up_logs(_settings())
+def begin_logging(logfile: str | None = None, **_: object) -> None:
+    """Write the log as the settings in the environment say: to stderr, or to Celery's `--logfile`."""
+    set_up_logs(log_settings(), Path(logfile).open("a") if logfile else None)  # noqa: SIM115 -- open while it runs
 
 
-def _settings() -> LogSettings:
-    """Return what can be loaded: wrong settings of a worker are reported through this log."""
+def log_settings() -> LogSettings:
+    """Return the settings that can be loaded: a worker reports wrong settings through this log."""
     for kind in (WorkerSettings, LogSettings):
         with suppress(SettingsError):
             return load(kind)

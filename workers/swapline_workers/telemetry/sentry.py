@@ -1,0 +1,47 @@
+"""`before_send` for sentry-sdk: takes secrets, pictures, URLs and local variables out of an event.
+
+Sentry reads log records and exceptions before the log's own redaction, with the variables of every frame: among them
+are API keys and pictures. This module does not load sentry-sdk. See docs/guides/monitoring-celery.md.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from swapline_workers.telemetry.logs import log_settings, secrets_of
+from swapline_workers.telemetry.redaction import redactor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_URL = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s\"'<>\\]+", re.IGNORECASE)
+
+
+def before_send(event: dict[str, Any], _hint: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return the event without what must not leave; for `before_send` and `before_send_transaction`."""
+    return {name: _without_urls(value) for name, value in _redact()(_without_variables(event)).items()}
+
+
+@cache
+def _redact() -> Callable[[Any], Any]:
+    return redactor(secrets_of(log_settings()))
+
+
+def _without_variables(value: Any) -> Any:
+    """Drop the local variables of stack frames."""
+    if isinstance(value, dict):
+        is_frame = "lineno" in value or "filename" in value
+        return {name: _without_variables(one) for name, one in value.items() if not (is_frame and name == "vars")}
+    if isinstance(value, list | tuple):
+        return [_without_variables(one) for one in value]
+    return value
+
+
+def _without_urls(value: Any) -> Any:
+    if isinstance(value, str):
+        return _URL.sub("[url]", value)
+    if isinstance(value, dict):
+        return {name: _without_urls(one) for name, one in value.items()}
+    return [_without_urls(one) for one in value] if isinstance(value, list) else value
