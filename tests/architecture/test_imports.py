@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import swapline_producer
+from support.deliveries import EVENT
+from swapline_producer.webhooks import new_secret, sign
 
 WORLD = {"celery", "kombu", "redis", "requests", "urllib3", "obstore", "flower"}
 
@@ -61,6 +64,18 @@ def test_what_is_not_needed_is_not_loaded(code: str, may_load: set[str]) -> None
     script = f"import sys\n{main}{code}\nprint('loaded:', *sorted({HEAVY} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     assert set(done.stdout.rpartition("loaded:")[2].split()) <= may_load
+
+
+def test_a_receiver_of_webhooks_needs_the_standard_library_alone() -> None:
+    secret, at = new_secret(), 1_000_000
+    headers = sign(EVENT.to_json(), "msg_1", at, secret)
+    code = (
+        f"import sys; sys.path.append({str(Path(swapline_producer.__file__).parents[1])!r})\n"
+        "from swapline_producer.webhooks import verify\n"
+        f"print(verify({EVENT.to_json()!r}, {headers!r}, {secret!r}, now={at}).data.job_id)"
+    )
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == f"{EVENT.data.job_id}\n"
 
 
 def test_the_producers_door_names_what_is_public() -> None:

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -344,7 +345,7 @@ def test_whatever_the_libraries_raise_is_a_failed_webhook(error: Exception, monk
 
 
 def test_a_body_beyond_20_kb_is_refused_before_it_is_sent() -> None:
-    large = EVENT.model_copy(update={"data": EVENT.data.model_copy(update={"metadata": {"note": "ü" * 10_000}})})
+    large = replace(EVENT, data=replace(EVENT.data, metadata={"note": "ü" * 10_000}))
     with RawServer(answer_always(reply(b""))) as receiver:
         with pytest.raises(WebhookFailed, match="more than 20,000"):
             sender().deliver(receiver.url, "acme", "msg_1", large)

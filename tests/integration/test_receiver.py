@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SECRET, NEXT_SECRET, STRANGERS_SECRET = new_secret(), new_secret(), new_secret()
-BODY = EVENT.model_dump_json().encode()
+BODY = EVENT.to_json()
 
 
 def receiver(folder: Path, **settings: str) -> Child:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 GUIDE = Path(__file__).parents[2] / "docs/guides/receiving-webhooks.md"
 PACKAGES = ("express@5.3.0", "standardwebhooks@1.1.1")
 SECRET, OLDER = new_secret(), new_secret()
-BODY = EVENT.model_dump_json().encode()
+BODY = EVENT.to_json()
 
 pytestmark = [needs("node", "nodejs"), needs("npm", "npm")]
 

@@ -9,6 +9,7 @@ URL = "https://pictures.example.com/0.png"
 EVENT = SwapEvent(
     type=EventType.SUCCEEDED,
     timestamp="2026-01-02T03:04:05.678Z",
+    sequence=1,
     data=SwapData(
         job_id="j1",
         tenant="acme",

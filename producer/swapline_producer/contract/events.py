@@ -1,33 +1,48 @@
-"""What a webhook tells."""
+"""The bodies of webhooks. Written and read with the standard library alone, which is all that a receiver needs."""
 
 from __future__ import annotations
 
-from typing import Literal
+import json
+import types
+from contextlib import suppress
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from enum import Enum
+from functools import cache
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from pydantic import ConfigDict, Field
-
-from swapline_producer.contract.base import Frozen
 from swapline_producer.contract.enums import EventType, FailureCode, State
-from swapline_producer.contract.jobs import StoredPicture, StoredVariant
 
 
-class WebhookVariant(StoredVariant):
-    """A variant of a picture as a webhook has it: with a URL to fetch it from."""
+@dataclass(frozen=True, slots=True)
+class _WebhookFile:
+    """A stored picture, with a URL to fetch it from. Sizes in pixels and bytes."""
 
+    key: str
+    sha256: str
+    bytes: int
+    width: int
+    height: int
     url: str
 
 
-class WebhookImage(StoredPicture):
-    """A stored picture as a webhook has it: with a URL to fetch it from."""
+@dataclass(frozen=True, slots=True)
+class WebhookVariant(_WebhookFile):
+    """A variant of a picture."""
 
-    url: str
-    variants: tuple[WebhookVariant, ...] = Field((), exclude_if=lambda variants: not variants)
+    name: str
+    """That of the setting, without its suffix; `original` for the vendor's own."""
 
 
-class SwapData(Frozen):
+@dataclass(frozen=True, slots=True)
+class WebhookImage(_WebhookFile):
+    """One picture of a job, and its variants."""
+
+    variants: tuple[WebhookVariant, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SwapData:
     """The `data` of a `swap.*` webhook."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     job_id: str
     tenant: str
@@ -38,48 +53,104 @@ class SwapData(Frozen):
     vendor_job_id: str | None
     credits: int
     images: list[WebhookImage]
-    images_omitted: int = Field(0, exclude_if=lambda number: number == 0)
-    """Pictures that are stored and not named here, since the body would be too long; `receipt.json` has them all."""
     timings: dict[str, int | float | None]
-    """Seconds: `queued`, `running`, `storing`, `total`; null for a stage that the job did not reach."""
+    """Seconds: `queued`, `running`, `storing`, `total`; None for a stage that the job did not reach."""
+    images_omitted: int = 0
+    """Pictures that are stored and not named here, since the body would be too long; `receipt.json` has them all."""
 
 
-class SwapEvent(Frozen):
-    """The body of a `swap.*` webhook."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    type: EventType
-    timestamp: str
-    """RFC 3339, UTC: when it happened, not when it was sent."""
-    sequence: int = 0
-    """Orders the events of one job: each has a greater one than those before it. 0 from a sender of before."""
-    data: SwapData
-
-
-class BatchData(Frozen):
+@dataclass(frozen=True, slots=True)
+class BatchData:
     """The `data` of a `batch.completed` webhook. A job whose failed one was replaced counts once."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     batch: str
     tenant: str
     jobs: int
     states: dict[State, int]
-    """How many jobs ended in which state; they add up to `jobs`."""
+    """Number of jobs by their last state; they add up to `jobs`."""
     failures: dict[str, int]
-    """How many jobs have which failure code."""
+    """Number of jobs by failure code."""
     credits: int
 
 
-class BatchEvent(Frozen):
-    """The body of a `batch.completed` webhook."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    type: Literal[EventType.BATCH_COMPLETED] = EventType.BATCH_COMPLETED
+@dataclass(frozen=True, slots=True)
+class _Event:
+    type: EventType
     timestamp: str
-    """RFC 3339, UTC: when the last job ended."""
+    """RFC 3339, UTC: when it happened, not when it was sent."""
     sequence: int
-    """How often the batch was completed: more than 1 where jobs joined it, and ended, after it was completed."""
+    """Orders the events of one job or batch: each has a greater one than those before it."""
+
+    def to_json(self) -> bytes:
+        """Return the body."""
+        return json.dumps(_plain(self), ensure_ascii=False, separators=(",", ":")).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class SwapEvent(_Event):
+    """The body of a `swap.*` webhook."""
+
+    data: SwapData
+
+
+@dataclass(frozen=True, slots=True)
+class BatchEvent(_Event):
+    """The body of a `batch.completed` webhook; `sequence` is how often the batch was completed."""
+
     data: BatchData
+
+
+def _plain(value: Any) -> Any:
+    """Return a dataclass as a dict, without the fields that are as by default."""
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if not is_dataclass(value):
+        return value
+    found = ((one, getattr(value, one.name)) for one in fields(value))
+    return {one.name: _plain(content) for one, content in found if content != one.default}
+
+
+def read_event(body: bytes) -> SwapEvent | BatchEvent:
+    """Read a body; fields of a later version are passed over. Raises ValueError, which names the field."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        raise ValueError("body: it is not JSON") from None
+    kind = BatchEvent if isinstance(found, dict) and found.get("type") == EventType.BATCH_COMPLETED else SwapEvent
+    event: SwapEvent | BatchEvent = _read(kind, found, "body")
+    return event
+
+
+def _read(kind: Any, value: Any, place: str) -> Any:
+    """Return a value as one of the types of the fields above. Raises ValueError."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in {Union, types.UnionType}:
+        for one in arguments:
+            with suppress(ValueError):
+                return _read(one, value, place)
+    elif origin in {list, tuple} and isinstance(value, list):
+        return origin(_read(arguments[0], item, f"{place}.{number}") for number, item in enumerate(value))
+    elif origin is dict and isinstance(value, dict):
+        key, content = arguments
+        return {_read(key, name, place): _read(content, item, f"{place}.{name}") for name, item in value.items()}
+    elif is_dataclass(kind) and isinstance(value, dict):
+        return _read_fields(kind, value, "" if place == "body" else f"{place}.")
+    elif origin is None and issubclass(kind, Enum):
+        with suppress(ValueError):
+            return kind(value)
+    elif type(value) is kind:
+        return value
+    raise ValueError(f"{place}: it is not as expected")
+
+
+def _read_fields(kind: Any, value: dict[str, Any], prefix: str) -> Any:
+    hints = _hints(kind)
+    missing = [one.name for one in fields(kind) if one.default is MISSING and one.name not in value]
+    if missing:
+        raise ValueError(f"{prefix}{missing[0]}: it is missing")
+    return kind(**{name: _read(hint, value[name], prefix + name) for name, hint in hints.items() if name in value})
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind)

@@ -115,7 +115,7 @@ class WebhookSender:
         self, url: str, tenant: str, webhook_id: str, event: SwapEvent | BatchEvent, began: float
     ) -> Delivered:
         host = self._checked_host(url)
-        body = event.model_dump_json().encode()
+        body = event.to_json()
         if len(body) > BODY_LIMIT:
             raise WebhookFailed(
                 f"The webhook has {len(body):,} bytes, more than {BODY_LIMIT:,}; give the job less metadata.",

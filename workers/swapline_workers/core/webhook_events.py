@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from swapline_producer.contract import BatchData, BatchEvent, State, SwapData, SwapEvent, WebhookImage, WebhookVariant
+from swapline_producer.contract import (
+    BatchData,
+    BatchEvent,
+    EventType,
+    State,
+    SwapData,
+    SwapEvent,
+    WebhookImage,
+    WebhookVariant,
+)
 from swapline_producer.contract.changes import EVENT_OF
 from swapline_producer.contract.timestamps import rfc3339
 
@@ -56,10 +66,10 @@ def _fitting(event: SwapEvent) -> SwapEvent:
     """Leave out the last pictures of a body that is too long: it could never be delivered."""
     images = event.data.images
     kept = len(images)
-    while kept and len(event.model_dump_json().encode()) > BODY_LIMIT:
+    while kept and len(event.to_json()) > BODY_LIMIT:
         kept -= 1
-        data = event.data.model_copy(update={"images": images[:kept], "images_omitted": len(images) - kept})
-        event = event.model_copy(update={"data": data})
+        data = replace(event.data, images=images[:kept], images_omitted=len(images) - kept)
+        event = replace(event, data=data)
     return event
 
 
@@ -71,6 +81,7 @@ def batch_webhook_id(batch: Batch) -> str:
 def batch_event(batch: Batch) -> BatchEvent:
     """The body of the webhook of a completed batch."""
     return BatchEvent(
+        type=EventType.BATCH_COMPLETED,
         timestamp=rfc3339(batch.finished_at),
         sequence=batch.round,
         data=BatchData(batch=batch.batch, tenant=batch.tenant, **batch.counts.model_dump()),

@@ -20,7 +20,7 @@ from werkzeug.datastructures import EnvironHeaders
 from werkzeug.datastructures import Headers as FlaskHeaders
 
 from support.deliveries import EVENT
-from swapline_producer.contract import BatchData, BatchEvent, State
+from swapline_producer.contract import BatchData, BatchEvent, EventType, State
 from swapline_producer.errors import SettingsError, WebhookVerificationError
 from swapline_producer.webhooks.signing import new_key_pair, new_secret, secret_key, sign, verify
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OTHER = new_secret()
 NOW = 1_750_000_000
-BODY = EVENT.model_dump_json().encode()
+BODY = EVENT.to_json()
 
 
 def signed(body: bytes = BODY, *, at: int = NOW, secrets: str | list[str] = SECRET) -> dict[str, str]:
@@ -294,8 +294,8 @@ def test_without_the_package_a_key_pair_is_refused_by_a_sentence(monkeypatch: py
 
 def test_a_batchs_event_is_distinguished_from_a_jobs() -> None:
     data = BatchData(batch="b", tenant="acme", jobs=1, states={State.FAILED: 1}, failures={"LOST": 1}, credits=0)
-    event = BatchEvent(timestamp="2026-01-02T03:04:05.678Z", sequence=1, data=data)
-    body = event.model_dump_json().encode()
+    event = BatchEvent(type=EventType.BATCH_COMPLETED, timestamp="2026-01-02T03:04:05.678Z", sequence=1, data=data)
+    body = event.to_json()
     assert verify(body, signed(body), SECRET, now=NOW) == event
 
 

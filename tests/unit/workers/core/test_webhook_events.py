@@ -6,6 +6,7 @@ import pytest
 
 from support.fakes import AT, job
 from swapline_producer.contract import State, StoredPicture, SwapEvent
+from swapline_producer.contract.events import read_event
 from swapline_workers.core.webhook_events import BODY_LIMIT, swap_event
 
 SIGNATURE = "X-Amz-Signature=" + "0" * 600
@@ -26,20 +27,20 @@ def event(number: int, metadata: int = 0) -> SwapEvent:
 @pytest.mark.parametrize("number", [0, 1, 5, 16, 100])
 def test_it_names_as_many_pictures_as_it_can_carry_and_counts_the_others(number: int, metadata: int) -> None:
     built = event(number, metadata)
-    assert len(built.model_dump_json().encode()) <= BODY_LIMIT
+    assert len(built.to_json()) <= BODY_LIMIT
     assert len(built.data.images) + built.data.images_omitted == number
     assert all(image.key.endswith(f"/{n}.png") for n, image in enumerate(built.data.images))
     assert built.data.images or number == 0
 
 
 def test_where_all_are_named_nothing_is_reported_of_others() -> None:
-    assert "images_omitted" not in event(5).model_dump_json()
-    assert '"images_omitted":' in event(100).model_dump_json()
-    assert SwapEvent.model_validate_json(event(100).model_dump_json()) == event(100)
+    assert b"images_omitted" not in event(5).to_json()
+    assert b'"images_omitted":' in event(100).to_json()
+    assert read_event(event(100).to_json()) == event(100)
 
 
 @pytest.mark.parametrize(("milliseconds", "text"), [(8000, "8"), (8001, "8.001"), (0, "0")])
 def test_whole_seconds_are_integers_so_that_javascript_writes_the_same_bytes(milliseconds: int, text: str) -> None:
     found = job(State.SUCCEEDED, submitted_at=AT, terminal_at=AT + milliseconds, finished_at=AT + milliseconds)
-    body = swap_event(found, AT, lambda key: f"https://store.example/{key}").model_dump_json()
-    assert f'"running":{text},' in body
+    body = swap_event(found, AT, lambda key: f"https://store.example/{key}").to_json()
+    assert f'"running":{text},'.encode() in body
