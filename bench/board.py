@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from swapline_producer.contract import FailureCode, Job, JobSpec, LinkedImage, NewJob, Priority, State
-from swapline_producer.contract.changes import Change, Limits
+from swapline_producer.contract import FailureCode, Job, JobSpec, LinkedImage, NewJob, Priority, transitions
+from swapline_producer.contract.changes import JobFields, Limits
 from swapline_producer.contract.new_jobs import fingerprint
 from swapline_producer.ledger import Ledger, connect
 from swapline_workers.local.valkey import EmbeddedValkey
@@ -82,14 +82,12 @@ def fill(ledger: Ledger, jobs: int) -> None:
 
 
 def end(ledger: Ledger, job: Job, *, failed: bool) -> None:
-    """The one move that matters to the indexes; the table of transitions is the workers'."""
-    code = FailureCode.VENDOR_FAILED
-    change = Change(
-        to=State.FAILED if failed else State.SUCCEEDED,
-        fields={"failure_code": code, "vendor_job_id": f"v-{job.job_id}"} if failed else {"credits": 2, "polls": 5},
-        note="failed" if failed else "succeeded",
-        count={f"failed.{code}": 1} if failed else {},
-    )
+    """End a queued job: the one change that matters to the indexes."""
+    if failed:
+        learned: JobFields = {"vendor_job_id": f"v-{job.job_id}"}
+        change = transitions.failed(job, FailureCode.VENDOR_FAILED, "", rescue_after=0, learned=learned)
+    else:
+        change = transitions.succeeded(job, (), rescue_after=0, learned={"credits": 2, "polls": 5})
     ledger.transitions.advance(job, change)
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from swapline_producer.contract import JobSpec, NewJob, Notification, State, StoredImage, StoredPicture
-from swapline_producer.contract.changes import Change, Limits, notification_fields
+from swapline_producer.contract import JobSpec, NewJob, State, StoredImage, StoredPicture, transitions
+from swapline_producer.contract.changes import Advanced, Limits
 from swapline_producer.ledger import Ledger, connect
 from swapline_workers.core.lifecycle import ROUTES
 from swapline_workers.core.schedule.histogram import observed
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from swapline_producer.contract import Job, StepMessage
-    from swapline_producer.contract.changes import Advanced
+    from swapline_producer.contract.changes import Change
 
 T = TypeVar("T")
 WAITING, AT_ONCE, CLAIMED = 50, 10, 3
@@ -77,8 +77,8 @@ class Life:
         self.messages += [(message.job_id, message.version) for message in messages]
 
     def _moved(self, name: str, job: Job, change: Change) -> Job:
-        advanced: Advanced | None = self.timed(name, self.ledger.transitions.advance, job, change)
-        if advanced is None:
+        advanced = self.timed(name, self.ledger.transitions.advance, job, change)
+        if not isinstance(advanced, Advanced):
             raise SystemExit(f"{name}: another process moves these jobs")
         self._send(advanced.granted)
         return advanced.job
@@ -100,37 +100,24 @@ class Life:
             self._collect(job)
 
     def _submit(self, job: Job) -> None:
-        fields: dict[str, Any] = {"attempts": 1, "attempt_open": True}
-        data: dict[str, Any] = {"attempt": 1, "api_version": "v6"}
-        change = Change(to=State.SUBMITTING, fields=fields, stamps={"run_until": RUN}, due_in=RESCUE, note="attempt")
-        job = self._moved("attempt", job, change.model_copy(update={"data": data, "count": {"attempts": 1}}))
-        fields = {"vendor_job_id": job.job_id, "vendor_status": "IN_QUEUE", "attempts": 1, "attempt_open": False}
-        fields |= {"credits": 2, "failure_code": None, "notification": Notification.NONE, "silent": 0}
-        stamps = {"submitted_at": 0.0, "run_until": RUN}
-        change = Change(
-            to=State.RUNNING, fields=fields, stamps=stamps, due_in=0, due_by="run_until", close_breaker=True
-        )
-        self._moved("accepted", job, change.model_copy(update={"note": "submitted", "count": {"submitted": 1}}))
+        job = self._moved("attempt", job, transitions.attempted(job, rescue_after=RESCUE))
+        self._moved("accepted", job, transitions.submitted(job, job.job_id, "IN_QUEUE", poll_in=0))
 
     def _sample(self, job: Job) -> None:
-        fields: dict[str, Any] = {"vendor_status": "IN_PROGRESS", "not_found": 0, "silent": 0, "polls": 1}
-        count = {"polls": 1, "polls.instant": 1}
-        change = Change(to=State.RUNNING, fields=fields, stamps={"polled_at": 0}, count=count, due_in=0, note="status")
-        self._moved("look", job, change.model_copy(update={"due_by": "run_until"}))
+        self._moved("poll", job, transitions.polled(job, "IN_PROGRESS", poll_in=0, count={"polls.instant": 1}))
 
     def _collect(self, job: Job) -> None:
         spread = observed(1.0, 1.4)
-        fields: dict[str, Any] = {"vendor_status": "COMPLETED", "polls": 2, "not_found": 0, "retries": 0}
-        change = Change(to=State.STORING, fields=fields, stamps={"terminal_at": 0}, due_in=RESCUE, note="completed")
-        more = {"count": {"polls": 1, "completed": 1}, "timed": {"detection": 0.2}}
-        more["observe"] = {"v6:-:single:-": spread, "all": spread}
-        more["sends"] = True
-        job = self._moved("slot passed on", job, change.model_copy(update=more))
+        completed = transitions.completed(
+            job,
+            rescue_after=RESCUE,
+            service_times={"v6:-:single:-": spread, "all": spread},
+            detection_delay=0.2,
+        )
+        job = self._moved("slot passed on", job, completed)
         key = f"results/default/2026/11/22/{job.job_id}/0.png"
         picture = StoredPicture(key=key, sha256="ab" * 32, bytes=200_000, width=1024, height=1024)
-        fields = {"images": (picture,), **notification_fields(job)}
-        count = {"finished.SUCCEEDED": 1}
-        self._moved("stored", job, Change(to=State.SUCCEEDED, fields=fields, note="succeeded", count=count))
+        self._moved("stored", job, transitions.succeeded(job, (picture,), rescue_after=RESCUE))
         self.done += 1
         if self.accepted < self.left:
             self.enqueue()

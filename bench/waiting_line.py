@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 import psutil
 
 from swapline_producer import Producer, ProducerSettings, SwapRequest
-from swapline_producer.contract import State
-from swapline_producer.contract.changes import Change
+from swapline_producer.contract import FailureCode, State, transitions
+from swapline_producer.contract.changes import Advanced
 from swapline_simulator import Simulator, SimulatorConfig
 from swapline_workers.core.lifecycle import ROUTES
 from swapline_workers.local.valkey import EmbeddedValkey
@@ -96,15 +96,16 @@ def timed_hand_over(ledger: Ledger, client: redis.Redis) -> tuple[float, float]:
         opened = ledger.transitions.open(message.job_id, message.version)
         if opened is None or opened.job.state is not State.SUBMITTING:
             continue
-        change = Change(to=State.RUNNING, stamps={"submitted_at": 0, "run_until": 900}, due_in=900)
+        change = transitions.submitted(opened.job, opened.job.job_id, "IN_QUEUE", poll_in=900)
         advanced = ledger.transitions.advance(opened.job, change)
-        if advanced:
+        if isinstance(advanced, Advanced):
             running.append(advanced.job)
     client.config_resetstat()
     handed = 0
     for job in running:
-        done = ledger.transitions.advance(job, Change(to=State.FAILED, note="bench"))
-        handed += len(done.granted) if done else 0
+        change = transitions.failed(job, FailureCode.VENDOR_FAILED, "bench", rescue_after=0)
+        done = ledger.transitions.advance(job, change)
+        handed += len(done.granted) if isinstance(done, Advanced) else 0
     if handed != len(running):
         raise SystemExit(f"{handed} slots were passed on instead of {len(running)}")
     ledger.limits.set_slots(3)

@@ -15,8 +15,9 @@ from swapline_gateway.settings import GatewaySettings
 from swapline_producer.cli import swapline
 from swapline_producer.contract import FINISHED, FailureCode, State
 from swapline_producer.contract.failures import FAILURES
+from swapline_producer.contract.transitions import TABLE
 from swapline_workers.board.settings import BoardSettings
-from swapline_workers.core.lifecycle import ROUTES, TABLE
+from swapline_workers.core.lifecycle import ROUTES
 from swapline_workers.settings import WorkerSettings
 from swapline_workers.telemetry.metrics.catalog import SYSTEM, UP, UP_HELP
 from swapline_workers.telemetry.worker_metrics import WORKER_METRICS
@@ -30,7 +31,7 @@ HERE = Path(__file__).parent
 
 HEAD = """# Lifecycle of a job
 
-Drawn from the transition table in `workers/swapline_workers/core/lifecycle.py` by `make docs`; a test keeps the two
+Drawn from the functions in `producer/swapline_producer/contract/transitions` by `make docs`; a test keeps the two
 together. Nothing can happen to a job that is not on this page: a step that tries is stopped by an error.
 
 A slot of the vendor's is held in SUBMITTING and RUNNING, and in HELD until the job is resolved or its run timeout is
@@ -51,14 +52,16 @@ the step below. `+pending` means that its webhook is still to be delivered,
 
 def lifecycle() -> str:
     """`docs/lifecycle.md`."""
-    arrows = [arrow for arrow in TABLE if arrow.source is not arrow.target]
-    chart = "\n".join(f"    {arrow.source} --> {arrow.target}" for arrow in arrows)
+    order = list(State)
+    table = sorted(TABLE, key=lambda one: (order.index(one.source), order.index(one.target), one.name))
+    arrows = dict.fromkeys((one.source, one.target) for one in table if one.source is not one.target)
+    chart = "\n".join(f"    {source} --> {target}" for source, target in arrows)
     ends = "\n".join(f"    {state} --> [*]" for state in State if state in FINISHED)
-    rows = "\n".join(f"| {arrow.source} | {arrow.target} | {arrow.when} |" for arrow in TABLE)
+    rows = "\n".join(f"| {one.source} | {one.target} | `{one.name}` | {one.when} |" for one in table)
     routes = "\n".join(f"| {state} | `{step.task}` |" for state, step in ROUTES.items())
     return (
         f"{HEAD}\n```mermaid\nstateDiagram-v2\n    [*] --> QUEUED\n{chart}\n{ends}\n```\n\n"
-        f"## Every transition\n\n| from | to | when |\n|---|---|---|\n{rows}\n{ROUTES_HEAD}{routes}\n"
+        f"## Every transition\n\n| from | to | change | when |\n|---|---|---|---|\n{rows}\n{ROUTES_HEAD}{routes}\n"
     )
 
 

@@ -15,8 +15,8 @@ import zlib
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
-from swapline_producer.contract import CREDITS_PER_JOB, Canceling, FailureCode, Job, State, StoredPicture
-from swapline_producer.contract.changes import Change, FieldValue
+from swapline_producer.contract import FailureCode, Job, State, StoredPicture, transitions
+from swapline_producer.contract.changes import Advanced
 from swapline_producer.errors import ObjectMissing, StorageUnavailable
 from swapline_producer.ledger.memory import MemoryLedger
 from swapline_producer.producer import Enqueued, Producer
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from swapline_producer.client.bulk import Result
     from swapline_producer.contract import StepMessage, SwapRequest
+    from swapline_producer.contract.changes import Change
     from swapline_producer.ledger import Ledger
 
 
@@ -65,14 +66,9 @@ class FakeProducer(Producer):
     def start(self, job_id: str) -> Job:
         """Have the vendor take a QUEUED job, and charge it: it is RUNNING. Raises JobNotFound, ValueError."""
         job = self._in(job_id, State.QUEUED)
-        fields: dict[str, FieldValue] = {
-            "vendor_job_id": f"fake-{job_id}",
-            "vendor_status": "IN_PROGRESS",
-            "attempts": 1,
-            "credits": CREDITS_PER_JOB,
-        }
-        stamps = {"submitted_at": 0.0, "run_until": job.run_timeout_ms / 1000}
-        return self._move(job, Change(to=State.RUNNING, fields=fields, stamps=stamps, note="submitted"))
+        vendor_job_id = f"fake-{job_id}"
+        change = transitions.submitted(job.model_copy(update={"attempts": 1}), vendor_job_id, "IN_PROGRESS", poll_in=0)
+        return self._move(job, change)
 
     def succeed(self, job_id: str, *pictures: bytes) -> Job:
         """Have the vendor complete a job with these PNGs, a grey one of the right size unless given.
@@ -80,21 +76,18 @@ class FakeProducer(Producer):
         A job that is to be canceled ends CANCELED. Raises JobNotFound, ValueError for a job that has ended.
         """
         job = self._running(job_id)
-        if job.canceling is Canceling.DROP:
-            return self._cancel(job, ())
+        completed = transitions.completed(job, rescue_after=0, service_times={}, detection_delay=0)
+        storing = self._move(job, completed)
+        if storing.state.finished:
+            return storing
         size = job.spec.expected_size
         images = tuple(self._stored(job, *pair, size) for pair in enumerate(pictures or (_grey(*size),)))
-        if job.canceling is Canceling.KEEP:
-            return self._cancel(job, images)
-        return self._move(job, Change(to=State.SUCCEEDED, fields={"images": images}, note="succeeded"))
+        return self._move(storing, transitions.succeeded(storing, images, rescue_after=0))
 
     def fail(self, job_id: str, code: FailureCode = FailureCode.VENDOR_FAILED, detail: str = "the test says so") -> Job:
         """Have the vendor fail a job. A job that is to be canceled ends CANCELED. Raises as `succeed`."""
         job = self._running(job_id)
-        if job.canceling is not None:
-            return self._cancel(job, ())
-        fields: dict[str, FieldValue] = {"failure_code": code, "failure_detail": detail}
-        return self._move(job, Change(to=State.FAILED, fields=fields, note="failed"))
+        return self._move(job, transitions.failed(job, code, detail, rescue_after=0))
 
     def _running(self, job_id: str) -> Job:
         job = self.get(job_id)
@@ -106,15 +99,11 @@ class FakeProducer(Producer):
             raise ValueError(f"Job {job_id} is {job.state}, not {state}.")
         return job
 
-    def _cancel(self, job: Job, images: tuple[StoredPicture, ...]) -> Job:
-        fields: dict[str, FieldValue] = {"failure_code": FailureCode.CANCELED, "images": images}
-        return self._move(job, Change(to=State.CANCELED, fields=fields, note="canceled"))
-
     def _move(self, job: Job, change: Change) -> Job:
-        advanced = self._memory.advance(job, change)
-        if advanced is None:
-            raise ValueError(f"Job {job.job_id} was moved by another thread in this moment.")
-        return advanced.job
+        advanced = self._memory.advance(job, transitions.canceled_instead(job, change))
+        if isinstance(advanced, Advanced):
+            return advanced.job
+        raise ValueError(f"Job {job.job_id} was moved by another thread in this moment.")
 
     def _stored(self, job: Job, number: int, picture: bytes, size: tuple[int, int]) -> StoredPicture:
         key = f"results/{job.tenant}/{job.job_id}/{number}.png"

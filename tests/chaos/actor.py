@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 
+from swapline_producer.contract import transitions
 from swapline_producer.ledger import open_ledger
 from swapline_workers.runtime import bootstrap
-from swapline_workers.steps import submit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,13 +51,13 @@ def bend_clock(file: Path) -> None:
 
 def wait_at_breaker(fifo: Path) -> None:
     """Let each submission stop when its attempt is about to be written."""
-    original = vars(submit)["_written_attempt"]
+    original = vars(transitions)["attempted"]
 
-    def after_the_barrier(*args: Any) -> Any:
+    def after_the_barrier(*args: Any, **more: Any) -> Any:
         fifo.read_bytes()  # opening tells the writer that we are here; the end of the file lets us go on
-        return original(*args)
+        return original(*args, **more)
 
-    replace(submit, "_written_attempt", after_the_barrier)
+    replace(transitions, "attempted", after_the_barrier)
 
 
 def rewrite_lua(changes: dict[str, str]) -> None:
@@ -89,14 +89,14 @@ def without_rescue() -> None:
 
 def without_attempt_record() -> None:
     """The mark of a paid call under way is not written."""
-    original = vars(submit)["_written_attempt"]
+    original = vars(transitions)["attempted"]
 
-    def unmarked(*args: Any) -> Any:
-        change = original(*args)
+    def unmarked(*args: Any, **more: Any) -> Any:
+        change = original(*args, **more)
         fields = {name: value for name, value in change.fields.items() if name != "attempt_open"}
         return change.model_copy(update={"fields": fields})
 
-    replace(submit, "_written_attempt", unmarked)
+    replace(transitions, "attempted", unmarked)
 
 
 SABOTAGES = {"fencing": without_fencing, "rescue": without_rescue, "attempt": without_attempt_record}

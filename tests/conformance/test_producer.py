@@ -14,7 +14,7 @@ from swapline_producer.contract.changes import Change
 from swapline_producer.errors import IdempotencyConflict, ImageError, JobNotFound, NotPossible, RequestError
 from swapline_producer.testing import FakeProducer
 from swapline_simulator import sample_photographs
-from swapline_workers.runtime.job_session import LedgerSession
+from swapline_workers.runtime.session.job_session import JobSession
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,13 +55,13 @@ class Real:
 
     def __init__(self, producer: Producer) -> None:
         self.producer = producer
-        self._session = LedgerSession(producer.ledger, RecordingPublisher(), schedule_wakeup=lambda _: None)
+        self._session = JobSession(producer.ledger, RecordingPublisher(), schedule_wakeup=lambda _: None)
 
     def _moved(self, job_id: str, *changes: Change) -> Job:
         for change in changes:
             job = self.producer.get(job_id)
             if not job.state.finished:
-                self._session.advance(job, change)
+                self._session.writes.advance(job, change)
         return self.producer.get(job_id)
 
     def start(self, job_id: str) -> Job:

@@ -14,7 +14,7 @@ from support.guides import run
 from support.servers import waited_for
 from swapline_producer import Producer, SwapRequest
 from swapline_producer.contract import State
-from swapline_producer.contract.changes import Change
+from swapline_producer.contract.changes import Advanced, Change
 from swapline_simulator import sample_photographs
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def call(request: pytest.FixtureRequest, producer: Producer) -> Call:
 
 def end(producer: Producer, job_id: str) -> None:
     job = producer.get(job_id)
-    assert producer.ledger.transitions.advance(job, Change(to=State.SUCCEEDED)) is not None
+    assert isinstance(producer.ledger.transitions.advance(job, Change(to=State.SUCCEEDED)), Advanced)
 
 
 def test_a_swap_is_taken_once_shown_and_waited_for(call: Call, producer: Producer) -> None:

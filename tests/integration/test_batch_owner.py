@@ -11,7 +11,7 @@ from support.servers import new_job
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.client.batch_results import outlines
 from swapline_producer.contract import State
-from swapline_producer.contract.changes import Change
+from swapline_producer.contract.changes import Advanced, Change
 from swapline_producer.errors import BatchNotFound
 from swapline_producer.ledger import JobFilter
 from swapline_producer.retention.purge import Purge, PurgeSelector
@@ -30,7 +30,8 @@ def enqueue(ledger: Ledger, job_id: str, tenant: str, **more: Any) -> None:
 
 
 def end(ledger: Ledger, job_id: str) -> None:
-    assert ledger.transitions.advance(ledger.jobs.get(job_id), Change(to=State.SUCCEEDED, fields={"credits": 2}))
+    change = Change(to=State.SUCCEEDED, fields={"credits": 2})
+    assert isinstance(ledger.transitions.advance(ledger.jobs.get(job_id), change), Advanced)
 
 
 def request(tenant: str) -> SwapRequest:

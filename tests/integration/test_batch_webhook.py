@@ -9,7 +9,7 @@ import pytest
 from support.servers import new_job, waited_for
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.contract import BatchEvent, FailureCode, Gender, Job, Notification, State, Step
-from swapline_producer.contract.changes import Change
+from swapline_producer.contract.changes import Advanced, Change
 from swapline_producer.errors import BatchNotFound, JobNotFound, RequestError
 from swapline_producer.testing import FakeProducer
 from swapline_workers.core.lifecycle import ROUTES
@@ -31,7 +31,7 @@ def enqueue(ledger: Ledger, *job_ids: str, **more: Any) -> None:
 
 def end(ledger: Ledger, job_id: str, to: State = State.SUCCEEDED, **fields: Any) -> Job:
     advanced = ledger.transitions.advance(ledger.jobs.get(job_id), Change(to=to, fields=fields))
-    assert advanced is not None
+    assert isinstance(advanced, Advanced)
     return advanced.job
 
 
@@ -136,14 +136,14 @@ def test_what_was_given_up_is_in_an_index_of_its_own_and_leaves_it_when_it_is_se
     assert ledger.webhooks.failing_counts() == {"dead": 2, "retrying": 0}
     again: dict[str, Any] = {"notification": Notification.PENDING, "notify_attempts": 0}
     moved_on = ledger.transitions.advance(job, Change(to=job.state, fields=again, due_in=0))
-    assert moved_on is not None
+    assert isinstance(moved_on, Advanced)
     assert ledger.webhooks.failing_counts() == {"dead": 1, "retrying": 0}
     failed = {"notification": Notification.PENDING, "notify_attempts": 1}
     retried = ledger.transitions.advance(moved_on.job, Change(to=job.state, fields=failed, due_in=5))
-    assert retried is not None
+    assert isinstance(retried, Advanced)
     assert ledger.webhooks.failing_ids("retrying") == ["a"]
     settled = {"notification": Notification.DELIVERED, "notify_attempts": 2}
-    assert ledger.transitions.advance(retried.job, Change(to=job.state, fields=settled))
+    assert isinstance(ledger.transitions.advance(retried.job, Change(to=job.state, fields=settled)), Advanced)
     assert ledger.webhooks.failing_counts() == {"dead": 1, "retrying": 0}
 
 

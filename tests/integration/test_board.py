@@ -19,7 +19,7 @@ from support.half_requests import half_requests, is_cut
 from support.installation import SWAPLINE
 from support.servers import new_job
 from swapline_producer.contract import FailureCode, LinkedImage, Notification, State, StoredImage, StoredPicture
-from swapline_producer.contract.changes import Change, Limits
+from swapline_producer.contract.changes import Advanced, Change, Limits
 from swapline_producer.ledger import Ledger, connect
 from swapline_producer.storage import open_storage
 from swapline_simulator import sample_photographs
@@ -88,7 +88,7 @@ def put_pictures(ledger: Ledger, store: Path) -> None:
 def move(ledger: Ledger, job_id: str, to: State, note: str | None = None, data: Any = None, **fields: Any) -> None:
     count = {f"failed.{fields['failure_code']}": 1} if "failure_code" in fields else {}
     change = Change(to=to, fields=fields, note=note, data=data or {}, stamps={"submitted_at": 0}, count=count)
-    assert ledger.transitions.advance(ledger.jobs.get(job_id), change)
+    assert isinstance(ledger.transitions.advance(ledger.jobs.get(job_id), change), Advanced)
 
 
 @pytest.fixture(scope="module")

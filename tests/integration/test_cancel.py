@@ -11,11 +11,12 @@ from support.publishers import RecordingPublisher
 from support.servers import new_job, waited_for
 from swapline_producer import Producer, ProducerSettings
 from swapline_producer.contract import Canceling, FailureCode, Job, State, Step, StepMessage
-from swapline_producer.contract.changes import BreakerTrip, Change
+from swapline_producer.contract.changes import Advanced, BreakerTrip, CancelRequested, Change, LostRace
 from swapline_producer.errors import JobNotFound, NotPossible
 from swapline_simulator import sample_photographs
 from swapline_workers.core.lifecycle import ROUTES
-from swapline_workers.runtime.job_session import LedgerSession
+from swapline_workers.core.outcomes import CanceledInstead
+from swapline_workers.runtime.session.job_session import JobSession
 
 if TYPE_CHECKING:
     from support.installation import Installation, Receiver
@@ -56,8 +57,8 @@ def producer(ledger: Ledger, local_first: RecordingPublisher) -> Producer:
 
 
 @pytest.fixture
-def session(ledger: Ledger, local_first: RecordingPublisher) -> LedgerSession:
-    return LedgerSession(ledger, local_first, schedule_wakeup=lambda _: None)
+def session(ledger: Ledger, local_first: RecordingPublisher) -> JobSession:
+    return JobSession(ledger, local_first, schedule_wakeup=lambda _: None)
 
 
 def queued(ledger: Ledger, job_id: str = "a") -> Job:
@@ -73,7 +74,7 @@ def submitting(ledger: Ledger, job_id: str = "a") -> Job:
 def moved(ledger: Ledger, job: Job, *changes: Change) -> Job:
     for change in changes:
         advanced = ledger.transitions.advance(job, change)
-        assert advanced is not None
+        assert isinstance(advanced, Advanced)
         job = advanced.job
     return job
 
@@ -105,7 +106,7 @@ def test_a_slot_that_was_not_used_goes_to_the_next_job_and_its_credits_are_refun
 def test_canceling_before_the_paid_call_prevents_it(producer: Producer, ledger: Ledger) -> None:
     in_hand = submitting(ledger)
     producer.cancel("a")
-    assert ledger.transitions.advance(in_hand, SENDING) is None
+    assert isinstance(ledger.transitions.advance(in_hand, SENDING), LostRace)
 
 
 def test_a_job_at_the_vendor_keeps_its_slot_and_shows_at_once_that_it_is_to_be_canceled(
@@ -121,12 +122,12 @@ def test_a_job_at_the_vendor_keeps_its_slot_and_shows_at_once_that_it_is_to_be_c
 @pytest.mark.parametrize("how", list(Canceling))
 @pytest.mark.parametrize("end", [State.FAILED, State.TIMED_OUT])
 def test_it_ends_canceled_when_the_vendor_is_done(
-    producer: Producer, ledger: Ledger, session: LedgerSession, end: State, how: Canceling
+    producer: Producer, ledger: Ledger, session: JobSession, end: State, how: Canceling
 ) -> None:
     in_hand = moved(ledger, submitting(ledger), SENDING, ACCEPTED)
     producer.cancel("a", keep_result=how is Canceling.KEEP)
-    ended = session.advance(in_hand, Change(to=end, count={f"finished.{end}": 1}))  # read before it was canceled
-    assert ended is not None
+    ended = session.writes.advance(in_hand, Change(to=end, count={f"finished.{end}": 1}))  # read before it was canceled
+    assert isinstance(ended, Job)
     assert (ended.state, ledger.jobs.get("a").state, ledger.limits.slots().in_flight) == (
         State.CANCELED,
         State.CANCELED,
@@ -139,42 +140,45 @@ def test_it_ends_canceled_when_the_vendor_is_done(
 def test_a_move_of_somebody_who_does_not_know_of_it_is_not_written(producer: Producer, ledger: Ledger) -> None:
     in_hand = moved(ledger, submitting(ledger), SENDING, ACCEPTED)
     producer.cancel("a")
-    assert ledger.transitions.advance(in_hand, Change(to=State.STORING, due_in=1)) is None
+    answer = ledger.transitions.advance(in_hand, Change(to=State.STORING, due_in=1))
+    assert answer == CancelRequested(canceling=Canceling.DROP)
 
 
-def test_a_result_that_is_dropped_is_never_fetched(producer: Producer, ledger: Ledger, session: LedgerSession) -> None:
+def test_a_result_that_is_dropped_is_never_fetched(producer: Producer, ledger: Ledger, session: JobSession) -> None:
     in_hand = moved(ledger, submitting(ledger), SENDING, ACCEPTED)
     producer.cancel("a")
-    assert session.advance(in_hand, Change(to=State.STORING, due_in=15)) is None
+    answer = session.writes.advance(in_hand, Change(to=State.STORING, due_in=15))
+    assert isinstance(answer, CanceledInstead)
+    assert answer.job == ledger.jobs.get("a")
     assert (ledger.jobs.get("a").state, ledger.limits.slots().in_flight) == (State.CANCELED, ())
 
 
-def test_a_paid_call_under_way_is_settled_first(producer: Producer, ledger: Ledger, session: LedgerSession) -> None:
+def test_a_paid_call_under_way_is_settled_first(producer: Producer, ledger: Ledger, session: JobSession) -> None:
     in_hand = moved(ledger, submitting(ledger), SENDING)
     assert producer.cancel("a").charged is None
-    running = session.advance_until_written(in_hand, ACCEPTED)
-    assert running is not None
+    running = session.writes.advance_until_written(in_hand, ACCEPTED)
+    assert isinstance(running, Job)
     assert (running.state, running.canceling) == (State.RUNNING, Canceling.DROP)
     assert producer.cancel("a").charged is True
 
 
 def test_a_paid_call_that_provably_did_not_run_ends_it_uncharged(
-    producer: Producer, ledger: Ledger, session: LedgerSession, time: Time
+    producer: Producer, ledger: Ledger, session: JobSession, time: Time
 ) -> None:
     in_hand = moved(ledger, submitting(ledger), SENDING)
     producer.cancel("a")
-    assert session.advance(in_hand, NOT_SENT) is None
+    assert isinstance(session.writes.advance(in_hand, NOT_SENT), CanceledInstead)
     assert (ledger.jobs.get("a").state, spent(ledger, time)) == (State.CANCELED, 0)
     assert producer.cancel("a").charged is False
     assert ledger.limits.slots().trips == 1  # the vendor's 429 counts all the same
 
 
 def test_a_held_job_ends_when_its_slot_is_let_go(
-    producer: Producer, ledger: Ledger, session: LedgerSession, time: Time
+    producer: Producer, ledger: Ledger, session: JobSession, time: Time
 ) -> None:
     in_hand = moved(ledger, submitting(ledger), SENDING)
     producer.cancel("a")
-    assert session.advance(in_hand, HELD) is not None
+    assert isinstance(session.writes.advance(in_hand, HELD), Job)
     assert ledger.limits.slots().in_flight == ("a",)
     with pytest.raises(NotPossible, match="to be canceled"):
         producer.recovery.submit_again("a", accept_charge=True)

@@ -7,7 +7,7 @@ import pytest
 
 from support.servers import new_job
 from swapline_producer.contract import Job, State, Step, StepMessage
-from swapline_producer.contract.changes import Change, Limits
+from swapline_producer.contract.changes import Advanced, Change, Limits
 from swapline_producer.ledger import Ledger, connect
 from swapline_workers.runtime.due_dispatcher import SWEEP, DueDispatcher
 
@@ -74,7 +74,7 @@ def running_job(ledger: Ledger, job_id: str, due_in: float) -> tuple[Job, int]:
     granted = ledger.transitions.open(job_id, 2)
     assert granted is not None
     advanced = ledger.transitions.advance(granted.job, Change(to=State.RUNNING, due_in=due_in))
-    assert advanced is not None
+    assert isinstance(advanced, Advanced)
     assert advanced.due is not None
     return advanced.job, advanced.due
 

@@ -19,7 +19,7 @@ from support.installation import SECRET
 from support.raw_server import Caller, RawServer
 from support.servers import Time, new_job, waited_for
 from swapline_producer.contract import State
-from swapline_producer.contract.changes import BreakerTrip, Change
+from swapline_producer.contract.changes import Advanced, BreakerTrip, Change
 from swapline_producer.ledger import Ledger
 from swapline_producer.ledger.accounts import Vendor
 from swapline_producer.operations.doctor import Finding, Verdict
@@ -216,7 +216,7 @@ def test_a_line_that_stands_still_reports_why(ledger: Ledger, time: Time) -> Non
     ledger.transitions.line_up(ledger.jobs.get("j"))
     trip = BreakerTrip(reason="the vendor refuses the key", wait=60)
     change = Change(to=State.QUEUED, trip=trip, in_line=True, due_by="queue_until")
-    assert ledger.transitions.advance(ledger.jobs.get("j"), change) is not None
+    assert isinstance(ledger.transitions.advance(ledger.jobs.get("j"), change), Advanced)
     ledger.client.hset(f"{ledger.prefix}:breaker", "closed_until", 2**52)  # the view asks the server's own clock
     found = lines(of_ledger.jobs(ledger))
     assert (found["line"].verdict, "the vendor refuses the key" in found["line"].found) == ("fail", True)

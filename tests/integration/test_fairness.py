@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 
 from support.servers import Time, new_job
 from swapline_producer.contract import Priority, State
-from swapline_producer.contract.changes import Change, Limits
+from swapline_producer.contract.changes import Advanced, Change, Limits
 from swapline_producer.ledger import Ledger, connect
 from swapline_workers.core.lifecycle import ROUTES
 
@@ -131,7 +131,7 @@ class Story:
 
     def _advance(self, job: Job, change: Change) -> None:
         advanced = self.ledger.transitions.advance(job, change)
-        assert advanced is not None
+        assert isinstance(advanced, Advanced)
         self._granted(advanced.granted)
 
     def _granted(self, messages: Iterable[StepMessage]) -> None:

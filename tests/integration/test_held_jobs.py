@@ -17,9 +17,10 @@ from support.raw_server import Caller, RawServer
 from support.servers import new_job, waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import EventType, FailureCode, State
+from swapline_producer.ledger.transitions import Transitions
 from swapline_simulator import Simulator, sample_photographs
 from swapline_workers.adapters.vendor import VendorClient
-from swapline_workers.runtime.job_session import LedgerSession
+from swapline_workers.runtime.session.job_session import JobSession
 from swapline_workers.steps.submit import submit
 
 if TYPE_CHECKING:
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
 
     from support.installation import Installation, Receiver
     from swapline_producer import Producer
-    from swapline_producer.contract import Job
-    from swapline_producer.contract.changes import Change
+    from swapline_producer.contract.changes import Advanced, CancelRequested, LostRace
     from swapline_producer.ledger import Ledger
 
 PHOTOGRAPH = sample_photographs()[0]
@@ -165,15 +165,13 @@ def test_a_reply_that_comes_after_all_ends_the_hold_by_itself(installation: Inst
     assert installation.vendor.control.report().credits_spent == 2
 
 
-class Stopwatch(LedgerSession):
-    """The real session; notes when each write had reached the ledger."""
+class Stopwatch(Transitions):
+    """The real writes; notes when each had reached the ledger."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        super().__init__(ledger, NullPublisher(), schedule_wakeup=lambda _: None)
-        self.timestamps: list[float] = []
+    timestamps: list[float]
 
-    def _advance(self, job: Job, change: Change, token: str) -> Job | None:
-        written = super()._advance(job, change, token)
+    def advance(self, *arguments: Any, **more: Any) -> Advanced | LostRace | CancelRequested:
+        written = super().advance(*arguments, **more)
         self.timestamps.append(monotonic())
         return written
 
@@ -187,26 +185,28 @@ def test_the_times_around_a_paid_call_in_which_its_outcome_can_get_lost_are_mill
     ledger: Ledger, record_property: Callable[[str, object], None]
 ) -> None:
     """Between the attempt's record and the call's arrival, and between its reply and the record of the id."""
-    session = Stopwatch(ledger)
+    ledger.transitions = stopwatch = Stopwatch(ledger.scripts)
+    stopwatch.timestamps = []
+    session = JobSession(ledger, NullPublisher(), schedule_wakeup=lambda _: None)
 
     def vendor(caller: Caller) -> None:
         caller.read_request()
-        session.timestamps.append(monotonic())
+        stopwatch.timestamps.append(monotonic())
         caller.send(b"HTTP/1.1 200 OK\r\nContent-Length: 32\r\n\r\n" + b'{"id":"job-1","status":"QUEUED"}')
 
     ours = []
     with RawServer(vendor) as server:
         client = VendorClient(base_url=server.url, key_header="X-Key", key=SecretStr("k"))
         for number in range(50):
-            session.timestamps.clear()
+            stopwatch.timestamps.clear()
             ledger.intake.accept(new_job(f"j{number}"))
-            with session.in_hand(f"j{number}", 1) as opened:
+            with session.lease(f"j{number}", 1) as opened:
                 assert opened is not None
-                ports = replace(World().ports, session=session, vendor=client)
+                ports = replace(World().ports, writes=session.writes, view=session.view, vendor=client)
                 submit(opened.job, opened.at, ports)
             ledger.client.delete(f"{ledger.prefix}:slots")  # the next one needs the slot
-            attempt, _, known = session.timestamps
-            assert [later > sooner for sooner, later in pairwise(session.timestamps)] == [True, True]
+            attempt, _, known = stopwatch.timestamps
+            assert [later > sooner for sooner, later in pairwise(stopwatch.timestamps)] == [True, True]
             ours.append(known - attempt)
     record_property("milliseconds", {"median": median(ours) * 1000, "longest": max(ours) * 1000})  # for --junit-xml
     assert median(ours) < 0.05

@@ -15,7 +15,7 @@ from support.commands import COMMANDS
 from swapline_producer import Producer
 from swapline_producer.cli import main
 from swapline_producer.contract import Canceling, FailureCode, Job, Notification, State
-from swapline_producer.contract.changes import BreakerTrip, Change
+from swapline_producer.contract.changes import Advanced, BreakerTrip, Change
 from swapline_producer.terminal import output
 from swapline_producer.webhooks.endpoints import endpoint_of
 from swapline_simulator import sample_photographs
@@ -161,11 +161,13 @@ def ended(producer: Producer) -> dict[State, Job]:
             more = {"failure_code": FailureCode.VENDOR_FAILED} if state is State.FAILED and to is state else {}
             change = Change(to=to, fields=texts | more, note=HOSTILE, data={"reason": HOSTILE, HOSTILE[:9]: [HOSTILE]})
             advanced = ledger.transitions.advance(job, change)
-            assert advanced is not None
+            assert isinstance(advanced, Advanced)
             job = advanced.job
         dead = {"notification": Notification.DEAD, "notify_attempts": 3}
         note = Change(to=state, fields=dead, note="webhook failed", data={"error": HOSTILE, "status": 500})
-        if state is State.FAILED and (moved := ledger.transitions.advance(job, note)):
+        if state is State.FAILED:
+            moved = ledger.transitions.advance(job, note)
+            assert isinstance(moved, Advanced)
             job = moved.job
         found[state] = job
     ledger.transitions.request_cancel(found[State.RUNNING], Canceling.KEEP)

@@ -12,7 +12,7 @@ import pytest
 from support.servers import new_job
 from swapline_producer import Producer, SwapRequest
 from swapline_producer.contract import Job, State
-from swapline_producer.contract.changes import Change
+from swapline_producer.contract.changes import Advanced, Change
 from swapline_producer.errors import IdempotencyConflict
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def ended(ledger: Ledger, job_id: str, state: State) -> Job:
     found = ledger.transitions.open(job_id, 1)
     assert found is not None
     advanced = ledger.transitions.advance(found.job, Change(to=state))
-    assert advanced is not None
+    assert isinstance(advanced, Advanced)
     return advanced.job
 
 
@@ -118,7 +118,7 @@ def test_a_replaced_job_that_comes_to_rest_later_takes_no_key_with_it(ledger: Le
     found = ledger.transitions.open("a", 1)
     assert found is not None
     moved_on = ledger.transitions.advance(found.job, Change(to=State.FAILED, due_in=5))
-    assert moved_on is not None
+    assert isinstance(moved_on, Advanced)
     ledger.intake.accept(new_job("b", idempotency_key="k", replace_failed=True))
     ledger.transitions.advance(moved_on.job, Change(to=State.FAILED))
     assert key_ttl(ledger) == -1

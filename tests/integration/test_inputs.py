@@ -15,7 +15,7 @@ from support.fakes import png
 from support.servers import new_job
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.contract import FailureCode, State, Step, StoredImage
-from swapline_producer.contract.changes import Change, Limits
+from swapline_producer.contract.changes import Advanced, Change, Limits
 from swapline_producer.errors import IdempotencyConflict, NotPossible, ObjectMissing, StorageUnavailable
 from swapline_producer.ledger import JobFilter, Ledger, connect
 from swapline_producer.retention.sweep import Sweep
@@ -65,7 +65,7 @@ def enqueue(producer: Producer, picture: bytes = b"", **values: Any) -> Job:
 
 
 def end(producer: Producer, job: Job, how: State = State.SUCCEEDED) -> None:
-    assert producer.ledger.transitions.advance(job, ENDS[how])
+    assert isinstance(producer.ledger.transitions.advance(job, ENDS[how]), Advanced)
 
 
 def key_of(job: Job) -> str:
@@ -145,7 +145,7 @@ def test_after_every_end_without_success_the_input_is_kept_for_a_replay_until_in
     producer: Producer, storage: Storage, sweep: Sweep, time: Time, how: State
 ) -> None:
     job = enqueue(producer)
-    assert producer.ledger.transitions.advance(job, Change(to=how))
+    assert isinstance(producer.ledger.transitions.advance(job, Change(to=how)), Advanced)
     time.pass_(DAY - 1)
     sweep.all_due()
     assert storage.head(key_of(job)) is not None
@@ -161,7 +161,7 @@ def test_a_dry_run_and_the_replay_itself_say_the_same_of_the_picture(
     job = enqueue(producer)
     linked = enqueue(producer, image="https://pictures.example/me.jpg")
     for one in (job, linked):
-        assert producer.ledger.transitions.advance(one, Change(to=how))
+        assert isinstance(producer.ledger.transitions.advance(one, Change(to=how)), Advanced)
 
     def problems(*jobs: Job) -> list[str | None]:
         ids = [one.job_id for one in jobs]
@@ -197,7 +197,7 @@ def test_a_failed_job_that_is_taken_up_again_keeps_its_input_and_one_that_comes_
     again = Change(to=State.QUEUED, in_line=True, due_by="queue_until")
     job = enqueue(producer)
     end(producer, job, State.EXPIRED)
-    assert producer.ledger.transitions.advance(producer.get(job.job_id), again)
+    assert isinstance(producer.ledger.transitions.advance(producer.get(job.job_id), again), Advanced)
     time.pass_(3 * DAY)
     sweep.all_due()
     assert storage.head(key_of(job)) is not None
@@ -360,7 +360,7 @@ class Inputs(RuleBasedStateMachine):
     def end(self, how: State) -> None:
         if self.jobs:
             job_id, _ = self.jobs.popitem()
-            assert self.ledger.transitions.advance(self.ledger.jobs.get(job_id), ENDS[how])
+            assert isinstance(self.ledger.transitions.advance(self.ledger.jobs.get(job_id), ENDS[how]), Advanced)
 
     @rule(picture=st.sampled_from("ab"))
     def enqueue(self, picture: str) -> None:

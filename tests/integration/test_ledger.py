@@ -7,7 +7,7 @@ import pytest
 
 from support.servers import new_job
 from swapline_producer.contract import Job, Notification, State, Step, StepMessage
-from swapline_producer.contract.changes import BreakerTrip, Change, Limits
+from swapline_producer.contract.changes import Advanced, BreakerTrip, Change, Limits, LostRace
 from swapline_producer.errors import IdempotencyConflict, JobNotFound, LedgerUnavailable
 from swapline_producer.ledger import Ledger, connect, new_token
 from swapline_workers.core.lifecycle import ROUTES
@@ -36,7 +36,7 @@ def with_slot(ledger: Ledger, job_id: str, **values: Any) -> Job:
 
 def moved(ledger: Ledger, job: Job, change: Change) -> Job:
     advanced = ledger.transitions.advance(job, change)
-    assert advanced is not None
+    assert isinstance(advanced, Advanced)
     return advanced.job
 
 
@@ -97,8 +97,9 @@ def test_a_job_that_is_not_there_is_a_clear_sentence(ledger: Ledger) -> None:
 
 def test_only_one_of_two_moves_at_the_same_version_is_written(ledger: Ledger) -> None:
     job = running(ledger, "a")
-    assert ledger.transitions.advance(job, Change(to=State.RUNNING, fields={"polls": 1}, due_in=1)) is not None
-    assert ledger.transitions.advance(job, Change(to=State.STORING, due_in=1)) is None
+    polled = Change(to=State.RUNNING, fields={"polls": 1}, due_in=1)
+    assert isinstance(ledger.transitions.advance(job, polled), Advanced)
+    assert isinstance(ledger.transitions.advance(job, Change(to=State.STORING, due_in=1)), LostRace)
     assert ledger.jobs.get("a").state is State.RUNNING
 
 
@@ -109,8 +110,8 @@ def test_a_move_whose_reply_was_lost_counts_as_written_when_it_is_sent_again(led
         ledger.transitions.advance(job, change, token=token),
         ledger.transitions.advance(job, change, token=token),
     )
-    assert first is not None
-    assert again is not None
+    assert isinstance(first, Advanced)
+    assert isinstance(again, Advanced)
     assert first.job == again.job == ledger.jobs.get("a")
     assert [event.name for event in ledger.jobs.events("a")].count("completed") == 1
 
@@ -161,7 +162,7 @@ def test_a_freed_slot_goes_to_the_next_job_in_the_same_move(ledger: Ledger) -> N
     for job in accepted(ledger, "b", "c"):
         ledger.transitions.line_up(job)
     advanced = ledger.transitions.advance(first, Change(to=State.STORING, due_in=15))
-    assert advanced is not None
+    assert isinstance(advanced, Advanced)
     assert advanced.granted == (StepMessage(step=Step.SUBMIT, job_id="c", version=2),)
     assert ledger.limits.slots().in_flight == ("b", "c")
 
@@ -182,7 +183,9 @@ def test_the_line_goes_by_priority_then_fairly_among_tenants_then_by_age(ledger:
         for job in accepted(ledger, job_id, tenant=tenant, priority=priority):
             ledger.transitions.line_up(job)
     order = []
-    while (advanced := ledger.transitions.advance(last, Change(to=State.FAILED))) and advanced.granted:
+    for _ in waiting:
+        advanced = ledger.transitions.advance(last, Change(to=State.FAILED))
+        assert isinstance(advanced, Advanced)
         [message] = advanced.granted
         order.append(message.job_id)
         last = opened(ledger, message.job_id, message.version)
@@ -206,7 +209,7 @@ def test_a_breaker_trip_stops_the_line_and_one_job_probes_first(ledger: Ledger, 
     advanced = ledger.transitions.advance(
         opened(ledger, "a", probe.version), Change(to=State.RUNNING, due_in=1, close_breaker=True)
     )
-    assert advanced is not None
+    assert isinstance(advanced, Advanced)
     assert [message.job_id for message in advanced.granted] == ["b"]
     assert ledger.limits.slots().trips == 0
 
@@ -243,7 +246,7 @@ def test_429_while_others_run_keeps_nobody_waiting_for_their_slots(ledger: Ledge
     moved(ledger, second, Change(to=State.QUEUED, in_line=True, due_by="queue_until", trip=trip))
     assert (ledger.limits.slots().cap, ledger.limits.slots().trips) == (1, 0)
     advanced = ledger.transitions.advance(first, Change(to=State.STORING, due_in=15))
-    assert advanced is not None
+    assert isinstance(advanced, Advanced)
     assert [message.job_id for message in advanced.granted] == ["b"]
 
 
@@ -411,7 +414,7 @@ def test_a_job_that_comes_while_every_slot_is_used_stands_in_line_at_once(ledger
     assert ledger.intake.accept(new_job("c")).messages == ()
     assert due(ledger)["c"] == ledger.jobs.get("c").queue_until
     freed = ledger.transitions.advance(first, Change(to=State.STORING, due_in=1))
-    assert freed is not None
+    assert isinstance(freed, Advanced)
     assert freed.granted == (StepMessage(step=Step.SUBMIT, job_id="c", version=2),)
 
 
@@ -440,7 +443,7 @@ def test_a_poll_is_counted_before_it_is_made_also_one_whose_message_came_twice(l
     assert begun() == 1
     polled = Change(to=State.RUNNING, count={"polls": 1}, due_in=1)
     later = moved(ledger, one, polled)
-    assert ledger.transitions.advance(other, polled) is None
+    assert isinstance(ledger.transitions.advance(other, polled), LostRace)
     assert begun() == 2
     opened(ledger, "a", later.version)  # a message that no claim has sent
     assert begun() == 3
@@ -455,7 +458,8 @@ def test_a_poll_is_counted_before_it_is_made_also_one_whose_message_came_twice(l
     first, second = opened(ledger, "a", storing.version), opened(ledger, "a", storing.version)
     assert begun() == 7
     moved(ledger, first, Change(to=State.STORING, count={"polls": 1}, due_in=1))
-    assert ledger.transitions.advance(second, Change(to=State.STORING, count={"polls": 1}, due_in=1)) is None
+    late = Change(to=State.STORING, count={"polls": 1}, due_in=1)
+    assert isinstance(ledger.transitions.advance(second, late), LostRace)
     assert begun() == 7
 
 

@@ -31,7 +31,7 @@ from support.small_world import (
 )
 from swapline_producer.client.cancel import cancel
 from swapline_producer.contract import Job, LinkedImage, Notification, Priority, State, Step, StepMessage
-from swapline_producer.contract.changes import Advanced, Change, Claimed, Limits, Opened
+from swapline_producer.contract.changes import Advanced, CancelRequested, Change, Claimed, Limits, LostRace, Opened
 from swapline_producer.errors import NotPossible, StorageUnavailable
 from swapline_producer.ledger import connect
 from swapline_producer.ledger.jobs import Jobs
@@ -166,9 +166,9 @@ class LedgerMachine(RuleBasedStateMachine):
         elif what == "step back":
             self.time.pass_(-number)
         elif what == "renew":
-            self.ledger.transitions.renew(self.world.session.leased_jobs())
+            self.ledger.transitions.renew(self.world.session.leases.all())
         elif what == "release":
-            self.ledger.transitions.release(self.world.session.leased_jobs())
+            self.ledger.transitions.release(self.world.session.leases.all())
         elif what == "cancel" and self.jobs:
             with suppress(NotPossible):
                 cancel(self.ledger, self.world.bag, self.jobs[number % len(self.jobs)], keep_result=number % 2 == 0)
@@ -443,7 +443,7 @@ class WithoutFencingOfMessages(WatchedTransitions):
     def open(self, job_id: str, version: int) -> Opened | None:
         return super().open(job_id, _read(self, job_id).version or version)
 
-    def write(self, job: Job, change: Change, token: str) -> Advanced | None:
+    def write(self, job: Job, change: Change, token: str) -> Advanced | LostRace | CancelRequested:
         now = _read(self, job.job_id)
         return super().write(job.model_copy(update={"version": now.version, "state": now.state}), change, token)
 
@@ -461,7 +461,7 @@ class WithoutRescue(WatchedTransitions):
 class WithoutTheAttemptsRecord(WatchedTransitions):
     """A job does not know that it was being sent."""
 
-    def write(self, job: Job, change: Change, token: str) -> Advanced | None:
+    def write(self, job: Job, change: Change, token: str) -> Advanced | LostRace | CancelRequested:
         fields = {name: value for name, value in change.fields.items() if name != "attempt_open"}
         return super().write(job, change.model_copy(update={"fields": fields}), token)
 

@@ -9,7 +9,7 @@ import pytest
 from support.servers import new_job
 from swapline_producer.cli.caps import print_caps, reached_caps
 from swapline_producer.contract import Job, State
-from swapline_producer.contract.changes import BreakerTrip, Change, Limits
+from swapline_producer.contract.changes import Advanced, BreakerTrip, Change, Limits
 from swapline_producer.contract.timestamps import rfc3339
 from swapline_workers.core.lifecycle import ROUTES
 
@@ -114,7 +114,7 @@ def test_what_was_not_charged_is_not_spent(ledger: Ledger, uncharged: Change) ->
     assert lined_up(ledger, "a", "b") == ["a"]
     assert spent_today(ledger) == 2
     advanced = ledger.transitions.advance(submitting(ledger, "a"), uncharged)
-    assert advanced is not None
+    assert isinstance(advanced, Advanced)
     assert spent_today(ledger) == (2 if advanced.granted else 0)
     assert [message.job_id for message in advanced.granted] == ([] if uncharged.trip else ["b"])
 
@@ -131,7 +131,7 @@ def test_a_person_changes_the_slots_while_it_runs(ledger: Ledger) -> None:
     assert claimed(ledger) == ["b", "c"]
     assert ledger.limits.slots().limit == 3
     ledger.limits.set_slots(0)
-    assert ledger.transitions.advance(submitting(ledger, "a"), Change(to=State.FAILED)) is not None
+    assert isinstance(ledger.transitions.advance(submitting(ledger, "a"), Change(to=State.FAILED)), Advanced)
     assert claimed(ledger) == []
     ledger.limits.set_slots(None)
     assert ledger.limits.slots().limit == 1
@@ -165,10 +165,10 @@ def test_a_tenant_with_many_jobs_delays_one_with_one_by_a_single_turn(ledger: Le
     lined_up(ledger, *(f"m{number:03}" for number in range(300)), tenant="many")
     lined_up(ledger, "o1", tenant="one")
     first = ledger.transitions.advance(submitting(ledger, "m000"), Change(to=State.FAILED))
-    assert first is not None
+    assert isinstance(first, Advanced)
     order = [first.granted[0].job_id]
     second = ledger.transitions.advance(submitting(ledger, order[0]), Change(to=State.FAILED))
-    assert second is not None
+    assert isinstance(second, Advanced)
     order.append(second.granted[0].job_id)
     assert "o1" in order
 

@@ -9,7 +9,7 @@ import pytest
 
 from support.servers import new_job
 from swapline_producer.contract import FailureCode, Job, Notification, State
-from swapline_producer.contract.changes import Change
+from swapline_producer.contract.changes import Advanced, Change
 from swapline_producer.ledger import JobFilter, Ledger
 from swapline_producer.ledger import search as scanning
 
@@ -35,7 +35,7 @@ def moved(ledger: Ledger, job_id: str, to: State, rng: random.Random) -> None:
     advanced = ledger.transitions.advance(
         ledger.jobs.get(job_id), Change(to=to, fields=fields, due_in=None if to.finished else 5)
     )
-    assert advanced is not None
+    assert isinstance(advanced, Advanced)
 
 
 @pytest.fixture

@@ -128,7 +128,7 @@ def test_what_is_no_success_is_logged_with_its_cause_and_what_to_do(installation
         waited_for(lambda: producer.get(held).state is State.HELD)
         worker.stop()
     lines = [json.loads(line) for line in worker.lines]
-    by_key = {(line["job_id"], line["event"]): line for line in lines if "event" in line}
+    by_key = {(line["job_id"], line["event"]): line for line in lines if {"event", "job_id"} <= line.keys()}
     facts = {key: (line["level"], line["http_status"], line.get("failure_code")) for key, line in by_key.items()}
     assert facts == {
         (refused, "submission_refused"): ("error", 401, None),

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.servers import new_job, waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import Priority, State
-from swapline_producer.contract.changes import BreakerTrip, Change, Limits
+from swapline_producer.contract.changes import Advanced, BreakerTrip, Change, Limits
 from swapline_producer.ledger import Ledger, connect
 from swapline_simulator import sample_photographs
 from swapline_workers.telemetry.metrics.collector import SystemCollector
@@ -121,7 +121,7 @@ def test_the_time_of_a_slot_goes_to_those_who_had_it_or_to_what_kept_it_from_the
     [message] = ledger.transitions.line_up(ledger.jobs.get("a")) or ()
     time.pass_(5)  # a has a slot; no job waits for the other one
     running = ledger.transitions.advance(ledger.jobs.get(message.job_id), Change(to=State.RUNNING, due_in=9))
-    assert running is not None
+    assert isinstance(running, Advanced)
     trip = BreakerTrip(kind="unauthorized", reason="no", wait=60)
     for job_id in ("b", "c", "d"):
         ledger.intake.accept(new_job(job_id))
@@ -163,7 +163,7 @@ def test_a_ledger_that_is_away_is_reported_and_stops_no_scrape(valkey: EmbeddedV
 
 def moved(ledger: Ledger, job: Job, change: Change) -> Job:
     advanced = ledger.transitions.advance(job, change)
-    assert advanced is not None
+    assert isinstance(advanced, Advanced)
     return advanced.job
 
 

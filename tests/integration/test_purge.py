@@ -16,7 +16,7 @@ from support.retention_world import NullPublisher, Place
 from support.servers import waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import State
-from swapline_producer.contract.changes import Change
+from swapline_producer.contract.changes import Advanced, Change
 from swapline_producer.errors import JobNotFound
 from swapline_producer.ledger import connect
 from swapline_producer.retention.purge import Purge, PurgeSelector
@@ -24,7 +24,7 @@ from swapline_producer.storage.keys import OWNER
 from swapline_workers.adapters.pictures import PictureStore
 from swapline_workers.core.outcomes import STALE
 from swapline_workers.local.valkey import EmbeddedValkey
-from swapline_workers.runtime.job_session import LedgerSession
+from swapline_workers.runtime.session.job_session import JobSession
 from swapline_workers.steps.finalize import finalize
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def test_the_command_says_by_its_exit_code_that_a_job_is_still_with_the_vendor(
     producer = installation.producer()
     job_id = producer.enqueue(everything(receiver)).job_id
     at_the_vendor = Change(to=State.RUNNING, fields={"vendor_job_id": "v"}, stamps={"run_until": 60}, due_in=60)
-    assert producer.ledger.transitions.advance(producer.get(job_id), at_the_vendor)
+    assert isinstance(producer.ledger.transitions.advance(producer.get(job_id), at_the_vendor), Advanced)
     done = installation.cli("jobs", "purge", "--job", job_id, "--yes", "--json")
     assert (done.returncode, json.loads(done.stdout)["promised"]) == (3, [job_id])
     assert producer.get(job_id).spec.metadata == {}
@@ -221,8 +221,10 @@ def test_results_that_were_written_after_the_purge_go_as_well(ledger: Ledger, st
         assert place.objects() == set()
 
     world = World(vendor=FakeVendor(seen=FakeStatusReply("COMPLETED", [png()])))
-    session = LedgerSession(ledger, NullPublisher(), schedule_wakeup=lambda _: None)
-    ports = replace(world.ports, session=session, pictures=Suspended(place, others_end_and_purge_it))
+    session = JobSession(ledger, NullPublisher(), schedule_wakeup=lambda _: None)
+    ports = replace(
+        world.ports, writes=session.writes, view=session.view, pictures=Suspended(place, others_end_and_purge_it)
+    )
     assert finalize(job, 0, ports) == STALE
     assert place.objects()
     place.sweep.all_due()

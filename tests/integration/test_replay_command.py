@@ -13,7 +13,7 @@ from support.installation import SWAPLINE
 from support.servers import new_job, waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import Canceling, FailureCode, Job, Notification, State, Step
-from swapline_producer.contract.changes import Change
+from swapline_producer.contract.changes import Advanced, Change
 from swapline_producer.ledger import JobFilter
 from swapline_producer.operations.recovery import REPEATED
 from swapline_simulator import sample_photographs
@@ -21,6 +21,7 @@ from swapline_simulator import sample_photographs
 if TYPE_CHECKING:
     from support.installation import Installation, Receiver
     from swapline_producer import Producer
+    from swapline_producer.contract.changes import JobFields
     from swapline_producer.ledger import Ledger
 
 PHOTOGRAPH = sample_photographs()[0]
@@ -135,7 +136,7 @@ def test_the_record_of_a_job_that_goes_on_is_kept_until_it_has_ended_again(insta
     assert (ttl(record) > 0, ttl(log) > 0) == (True, True)
     job = producer.recovery.replay(job_id, Step.POLL)
     assert (ttl(record), ttl(log)) == (-1, -1)
-    assert producer.ledger.transitions.advance(job, Change(to=State.FAILED)) is not None
+    assert isinstance(producer.ledger.transitions.advance(job, Change(to=State.FAILED)), Advanced)
     assert (ttl(record) > 0, ttl(log) > 0) == (True, True)
 
 
@@ -152,7 +153,7 @@ def failed(ledger: Ledger, number: int, code: FailureCode = FailureCode.RUN_TIME
             to=State.FAILED,
             fields={"failure_code": code, "vendor_job_id": f"v-{job_id}", "notification": Notification.DEAD, **fields},
         )
-        assert ledger.transitions.advance(ledger.jobs.get(job_id), change) is not None
+        assert isinstance(ledger.transitions.advance(ledger.jobs.get(job_id), change), Advanced)
         ids.append(job_id)
     return ids
 
@@ -189,16 +190,17 @@ def test_a_dry_run_says_of_each_job_what_the_replay_then_says(installation: Inst
     for job_id, more in requested.items():
         ledger.intake.accept(new_job(job_id, **more))
     for job_id in ("silent", "wordy", "robbed"):
-        assert ledger.transitions.advance(ledger.jobs.get(job_id), Change(to=State.FAILED)) is not None
+        assert isinstance(ledger.transitions.advance(ledger.jobs.get(job_id), Change(to=State.FAILED)), Advanced)
     ledger.intake.accept(new_job("superseded_by", idempotency_key="order-1", replace_failed=True))
-    assert (
+    assert isinstance(
         ledger.transitions.advance(
             ledger.jobs.get("done"), Change(to=State.SUCCEEDED, fields={"vendor_job_id": "v-done"})
-        )
-        is not None
+        ),
+        Advanced,
     )
-    canceling = {"canceling": Canceling.DROP}
-    assert ledger.transitions.advance(ledger.jobs.get("held"), Change(to=State.HELD, fields=canceling)) is not None
+    canceling: JobFields = {"canceling": Canceling.DROP}
+    held = ledger.transitions.advance(ledger.jobs.get("held"), Change(to=State.HELD, fields=canceling))
+    assert isinstance(held, Advanced)
     predicted = list(producer.recovery.replay_many(JobFilter(), step, dry_run=True))
     assert ledger.stats.counters().get("replayed", 0) == 0
     assert sorted(predicted) == sorted(producer.recovery.replay_many(JobFilter(), step))

@@ -12,7 +12,7 @@ import pytest
 from support.servers import new_job
 from swapline_producer import SwapRequest
 from swapline_producer.contract import Job, State
-from swapline_producer.contract.changes import Change, Limits
+from swapline_producer.contract.changes import Advanced, Change, Limits
 from swapline_producer.contract.service_times import start_of
 from swapline_producer.errors import LedgerUnavailable
 from swapline_producer.ledger import Ledger, connect, new_token
@@ -42,7 +42,7 @@ def running(ledger: Ledger, job_id: str) -> Job:
 
 def moved(ledger: Ledger, job: Job, change: Change) -> Job:
     advanced = ledger.transitions.advance(job, change)
-    assert advanced is not None
+    assert isinstance(advanced, Advanced)
     return advanced.job
 
 
@@ -61,8 +61,8 @@ def test_histograms_add_up_job_by_job(ledger: Ledger) -> None:
 def test_a_move_that_is_sent_twice_teaches_once(ledger: Ledger) -> None:
     job, token = running(ledger, "a"), new_token()
     change = Change(to=State.STORING, due_in=1, observe={"k": {3: 1.0}})
-    assert ledger.transitions.advance(job, change, token=token)
-    assert ledger.transitions.advance(job, change, token=token)
+    assert isinstance(ledger.transitions.advance(job, change, token=token), Advanced)
+    assert isinstance(ledger.transitions.advance(job, change, token=token), Advanced)
     assert ledger.stats.histograms(["k"]) == [{3: 1.0}]
 
 

@@ -10,7 +10,7 @@ import pytest
 from support.servers import new_job, waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import Job, State, StoredPicture
-from swapline_producer.contract.changes import Change, Limits
+from swapline_producer.contract.changes import Advanced, Change, Limits
 from swapline_producer.errors import StorageUnavailable
 from swapline_producer.operations.doctor import ledger as of_ledger
 from swapline_producer.storage.keys import PROBE
@@ -31,7 +31,7 @@ REFUSED = "the store is full"
 
 def moved(ledger: Ledger, job: Job, change: Change) -> Job:
     advanced = ledger.transitions.advance(job, change)
-    assert advanced is not None
+    assert isinstance(advanced, Advanced)
     return advanced.job
 
 
@@ -68,14 +68,14 @@ def test_nothing_is_submitted_after_a_result_could_not_be_stored(ledger: Ledger,
 
 def test_a_stored_result_lets_all_go_in_the_same_move(ledger: Ledger, storing: Job) -> None:
     done = ledger.transitions.advance(storing, Change(to=State.SUCCEEDED, fields={"images": IMAGES}))
-    assert done is not None
+    assert isinstance(done, Advanced)
     assert {message.job_id for message in done.granted} == {"b", "c"}
     assert ledger.limits.slots().store_failing_since is None
 
 
 def test_a_canceled_job_whose_result_is_kept_lets_them_go_as_well(ledger: Ledger, storing: Job) -> None:
     done = ledger.transitions.advance(storing, Change(to=State.CANCELED, fields={"images": IMAGES}))
-    assert done is not None
+    assert isinstance(done, Advanced)
     assert len(done.granted) == 2
 
 

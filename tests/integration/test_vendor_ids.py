@@ -9,7 +9,7 @@ import pytest
 
 from support.servers import new_job
 from swapline_producer.contract import FailureCode, Job, State, Step
-from swapline_producer.contract.changes import Change
+from swapline_producer.contract.changes import Advanced, Change
 from swapline_producer.errors import NotPossible, VendorIdInUse
 from swapline_producer.operations.recovery import Recovery
 
@@ -30,7 +30,7 @@ class NoPublisher:
 
 def moved(ledger: Ledger, job: Job, to: State, **fields: str | None) -> Job:
     advanced = ledger.transitions.advance(job, Change(to=to, fields=dict(fields), due_in=None if to.finished else 10))
-    assert advanced is not None
+    assert isinstance(advanced, Advanced)
     return advanced.job
 
 

@@ -11,7 +11,7 @@ from support.servers import new_job, waited_for
 from swapline_producer import Producer, ProducerSettings
 from swapline_producer.client import waiting
 from swapline_producer.contract import Job, State
-from swapline_producer.contract.changes import Change
+from swapline_producer.contract.changes import Advanced, Change
 from swapline_producer.errors import JobNotFound, LedgerUnavailable
 from swapline_producer.ledger import Ledger, connect
 
@@ -32,7 +32,7 @@ def producer(ledger: Ledger) -> Producer:
 
 
 def end(ledger: Ledger, job_id: str, state: State = State.FAILED) -> None:
-    assert ledger.transitions.advance(ledger.jobs.get(job_id), Change(to=state)) is not None
+    assert isinstance(ledger.transitions.advance(ledger.jobs.get(job_id), Change(to=state)), Advanced)
 
 
 def test_jobs_are_given_as_they_finish_each_once(producer: Producer, ledger: Ledger) -> None:

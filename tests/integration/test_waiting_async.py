@@ -14,7 +14,7 @@ from support.servers import new_job, waited_for
 from swapline_producer import Producer, ProducerSettings
 from swapline_producer.client import async_waiting
 from swapline_producer.contract import State
-from swapline_producer.contract.changes import Change
+from swapline_producer.contract.changes import Advanced, Change
 from swapline_producer.errors import JobNotFound, LedgerUnavailable
 from swapline_producer.ledger import Ledger, connect
 
@@ -30,7 +30,7 @@ def producer(ledger: Ledger) -> Producer:
 
 
 def end(ledger: Ledger, job_id: str) -> None:
-    assert ledger.transitions.advance(ledger.jobs.get(job_id), Change(to=State.FAILED)) is not None
+    assert isinstance(ledger.transitions.advance(ledger.jobs.get(job_id), Change(to=State.FAILED)), Advanced)
 
 
 def subscribers(ledger: Ledger) -> int:

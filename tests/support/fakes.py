@@ -8,12 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from swapline_producer.contract import Job, JobSpec, LinkedImage, State
-from swapline_producer.contract.changes import Endpoint
+from swapline_producer.contract import Job, JobSpec, LinkedImage, State, transitions
+from swapline_producer.contract.changes import Endpoint, LostRace
 from swapline_producer.errors import ObjectMissing
 from swapline_producer.storage.keys import receipt_key
 from swapline_producer.storage.receipts import receipt_of, stored_pictures
-from swapline_workers.core import lifecycle
 from swapline_workers.core.bulkhead import DeliveryBulkhead
 from swapline_workers.core.picture_memory import PictureMemory
 from swapline_workers.core.policy import Policy
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from swapline_producer.contract import ApiVersion, Batch, BatchEvent, StoredPicture, SwapEvent
     from swapline_producer.contract.changes import Change
     from swapline_producer.storage import Storage
+    from swapline_workers.core.outcomes import Refused
     from swapline_workers.core.picture_memory import Picture
     from swapline_workers.core.schedule.histogram import Histogram
 
@@ -86,17 +86,14 @@ class FakeSession:
     changes: list[Change] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
 
-    def advance(self, job: Job, change: Change) -> Job | None:
-        assert lifecycle.allows(job.state, change.to), f"no way from {job.state} to {change.to}"
+    def advance(self, job: Job, change: Change) -> Job | Refused:
+        assert transitions.allows(job.state, change.to), f"no way from {job.state} to {change.to}"
         if len(self.changes) >= self.stale_after:
-            return None
+            return LostRace()
         self.changes.append(change)
-        stamps = {name: self.at + round(seconds * 1000) for name, seconds in change.stamps.items()}
-        defaults = {name: Job.model_fields[name].default for name, value in change.fields.items() if value is None}
-        update = {**change.fields, **defaults, **stamps, "state": change.to, "version": job.version + 1}
-        return job.model_copy(update=update)
+        return transitions.apply(job, change, self.at)
 
-    def advance_until_written(self, job: Job, change: Change) -> Job | None:
+    def advance_until_written(self, job: Job, change: Change) -> Job | Refused:
         return self.advance(job, change)
 
     def advance_batch(self, batch: Batch, change: Change) -> bool:
@@ -108,7 +105,7 @@ class FakeSession:
 
     def line_up(self, job: Job) -> Job | None:
         if not self.slot_free:
-            return job
+            return None
         return job.model_copy(update={"state": State.SUBMITTING, "version": job.version + 1, "slot": True})
 
     def mark_orphaned(self, job: Job) -> None:
@@ -123,7 +120,7 @@ class FakeSession:
     def in_flight(self) -> int:
         return self.flying
 
-    def someone_waits(self) -> bool:
+    def jobs_wait(self) -> bool:
         return self.waiting
 
     @property
@@ -302,7 +299,8 @@ class World:
             webhook_disable_after=5 * 86_400.0,
         )
         return Ports(
-            session=self.session,
+            writes=self.session,
+            view=self.session,
             vendor=self.vendor,
             pictures=self.pictures,
             memory=self.memory,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from support.pngs import png
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.contract import FailureCode, Job, State, StoredPicture
-from swapline_producer.contract.changes import Change
+from swapline_producer.contract.changes import Advanced, Change
 from swapline_producer.retention.orphans import Janitor
 from swapline_producer.retention.sweep import Sweep
 from swapline_producer.storage.keys import OWNER, receipt_key, result_key
@@ -65,7 +65,7 @@ class Place:
             Change(to=State.STORING, stamps={"storing_since": 0}, due_in=10),
         ):
             advanced = self.ledger.transitions.advance(job, change)
-            assert advanced
+            assert isinstance(advanced, Advanced)
             job = advanced.job
         self.storage.put(result_key(job, 0), b"result", "image/png")
         return job
@@ -76,9 +76,9 @@ class Place:
         self.storage.put(receipt_key(job), b"{}", "application/json")
         images = (StoredPicture(key=key, sha256="0", bytes=6, width=1, height=1),)
         advanced = self.ledger.transitions.advance(job, Change(to=State.SUCCEEDED, fields={"images": images}))
-        assert advanced
+        assert isinstance(advanced, Advanced)
         return advanced.job
 
     def failed(self, job: Job) -> None:
         fields = {"failure_code": FailureCode.VENDOR_FAILED}
-        assert self.ledger.transitions.advance(job, Change(to=State.FAILED, fields=fields))
+        assert isinstance(self.ledger.transitions.advance(job, Change(to=State.FAILED, fields=fields)), Advanced)

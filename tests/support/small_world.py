@@ -18,6 +18,7 @@ from celery.exceptions import Retry as CeleryRetry
 from support.fakes import FakeAnswer, FakeReply, FakeStatusReply, FakeWebhooks, World
 from support.pngs import png
 from swapline_producer.contract import FailureCode, LinkedImage, State, Step, StepMessage
+from swapline_producer.contract.changes import Advanced
 from swapline_producer.errors import StorageUnavailable
 from swapline_producer.ledger import Ledger
 from swapline_producer.ledger.intake import Intake
@@ -27,7 +28,8 @@ from swapline_producer.testing import memory_storage
 from swapline_workers import errors
 from swapline_workers.adapters.pictures import PictureStore
 from swapline_workers.core.picture_memory import PictureMemory
-from swapline_workers.runtime.job_session import LedgerSession
+from swapline_workers.runtime.session.job_session import JobSession
+from swapline_workers.runtime.session.view import LedgerView
 from swapline_workers.tasks import STEPS, translate
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 
     from support.servers import Time
     from swapline_producer.contract import ApiVersion, BatchEvent, Job, JobSpec, NewJob, SwapEvent
-    from swapline_producer.contract.changes import Accepted, Advanced, Change
+    from swapline_producer.contract.changes import Accepted, CancelRequested, Change, LostRace
     from swapline_producer.storage import Storage
 
 PLACES = 8
@@ -183,10 +185,10 @@ class WatchedTransitions(Transitions):
             self.notes.lined_up.add(job.job_id)
         return granted
 
-    def advance(self, job: Job, change: Change, *, token: str = "") -> Advanced | None:
+    def advance(self, job: Job, change: Change, *, token: str = "") -> Advanced | LostRace | CancelRequested:
         self.notes.pauses()
         advanced = self.write(job, change, token)
-        if advanced is not None:
+        if isinstance(advanced, Advanced):
             alone = advanced.due is not None and advanced.due < advanced.job.queue_until
             if change.in_line and not alone:  # who was refused for his own sake is due when his pause is over
                 self.notes.lined_up.add(job.job_id)
@@ -194,7 +196,7 @@ class WatchedTransitions(Transitions):
                 self.notes.at_the_vendor.add(job.job_id)
         return advanced
 
-    def write(self, job: Job, change: Change, token: str) -> Advanced | None:
+    def write(self, job: Job, change: Change, token: str) -> Advanced | LostRace | CancelRequested:
         """The move itself; a test that breaks it replaces this."""
         return super().advance(job, change, token=token)
 
@@ -300,13 +302,12 @@ class Webhooks(FakeWebhooks):
         return super().deliver(url, tenant, webhook_id, event)
 
 
-class JobSession(LedgerSession):
-    """The real session, at the test's time."""
+class SteppedView(LedgerView):
+    """A view with the test's clock, to the millisecond."""
 
-    time: Time
-
-    def now(self) -> int:
-        return self.time()
+    def __init__(self, time: Time) -> None:
+        super().__init__()
+        self.now = time  # type: ignore[method-assign]
 
 
 class SmallWorld:
@@ -326,13 +327,17 @@ class SmallWorld:
         self.wakeups: list[int] = []
         """When something will be due, as moves have said: what a worker wakes up for."""
         self.session = JobSession(
-            ledger, self.bag, schedule_wakeup=self.wakeups.append, has_pictures=self._has_pictures
+            ledger,
+            self.bag,
+            schedule_wakeup=self.wakeups.append,
+            has_pictures=self._has_pictures,
+            view=SteppedView(time),
         )
-        self.session.time = time
         self.hands: list[Hand] = []
         self.ports = replace(
             World().ports,
-            session=self.session,
+            writes=self.session.writes,
+            view=self.session.view,
             vendor=self.vendor,
             pictures=PictureStore(storage),
             webhooks=self.webhooks,
@@ -377,9 +382,9 @@ class SmallWorld:
             self.hands.append(hand)
 
     def _step(self, message: StepMessage) -> None:
-        with self.session.in_hand(message.job_id, message.version) as opened:
+        with self.session.lease(message.job_id, message.version) as opened:
             if opened is None:
                 return
             outcome = STEPS[message.step](opened.job, opened.at, self.ports)
         with suppress(CeleryRetry):
-            translate(outcome, self.session)
+            translate(outcome, self.session.dispatch)

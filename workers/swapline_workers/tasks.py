@@ -12,7 +12,7 @@ from swapline_producer.contract import State, Step, is_batch
 from swapline_producer.errors import LedgerUnavailable, WrongOwner
 from swapline_workers.core.outcomes import STALE, Again, Next, Outcome, Park, Retry, Stop
 from swapline_workers.steps.finalize import finalize
-from swapline_workers.steps.notify import announce, notify
+from swapline_workers.steps.notify import notify, notify_batch
 from swapline_workers.steps.poll import poll
 from swapline_workers.steps.submit import submit
 from swapline_workers.telemetry import context
@@ -56,7 +56,7 @@ def register(app: Celery, services: Callable[[], WorkerServices]) -> None:
 def _task(step: Step, services: Callable[[], WorkerServices]) -> Callable[[str, int], str]:
     def run(job_id: str, version: int) -> str:
         built = services()
-        return translate(perform(step, built, job_id, version), built.session)
+        return translate(perform(step, built, job_id, version), built.session.dispatch)
 
     run.__name__ = run.__qualname__ = step.value
     return run
@@ -87,7 +87,7 @@ def perform(step: Step, built: WorkerServices, job_id: str, version: int) -> Out
 
 def _run_job(step: Step, built: WorkerServices, job_id: str, version: int) -> Outcome:
     with (
-        built.session.in_hand(job_id, version) as opened,
+        built.session.lease(job_id, version) as opened,
         built.tracing.step(step, opened.job if opened else None),
     ):
         return STEPS[step](opened.job, opened.at, built.ports) if opened else STALE
@@ -95,8 +95,8 @@ def _run_job(step: Step, built: WorkerServices, job_id: str, version: int) -> Ou
 
 def _run_batch(built: WorkerServices, record_id: str, version: int) -> Outcome:
     """Run the only step of a batch: its webhook."""
-    with built.session.batch_in_hand(record_id, version) as opened:
-        return announce(opened.batch, built.ports) if opened else STALE
+    with built.session.lease_batch(record_id, version) as opened:
+        return notify_batch(opened.batch, built.ports) if opened else STALE
 
 
 def log_outcome(outcome: Outcome, seconds: float) -> None:
@@ -124,13 +124,13 @@ class Sender(Protocol):
         """Send a job on to its next step."""
 
 
-def translate(outcome: Outcome, session: Sender) -> str:
+def translate(outcome: Outcome, dispatch: Sender) -> str:
     """Turn a decision into Celery's SUCCESS with a text, or RETRY where the due dispatcher sends the step again.
 
     Raises celery.exceptions.Retry, which sends nothing by itself.
     """
     if isinstance(outcome, Next) and outcome.wait == 0:
-        session.send(outcome.step, outcome.job)
+        dispatch.send(outcome.step, outcome.job)
     if isinstance(outcome, Again | Retry):
         raise CeleryRetry(as_text(outcome))
     return as_text(outcome)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from swapline_producer.contract import Canceling, FailureCode, Frozen, Job, State
-from swapline_producer.contract.changes import Change, notification_fields
+from swapline_producer.contract import Canceling, Frozen, Job, State, transitions
+from swapline_producer.contract.changes import Advanced
 from swapline_producer.errors import NotPossible
 
 if TYPE_CHECKING:
@@ -49,8 +49,10 @@ def cancel(ledger: Ledger, publisher: Publisher, job_id: str, *, keep_result: bo
         if job.state.finished:
             return _ended_already(ledger, job)
         if not _at_the_vendor(job):
-            advanced = ledger.transitions.advance(job, _end(job))
-            if advanced is not None:
+            held = job.state is State.HELD
+            change = transitions.canceled_unsubmitted(job) if held else transitions.canceled_before_submission(job)
+            advanced = ledger.transitions.advance(job, change)
+            if isinstance(advanced, Advanced):
                 publisher.send(advanced.granted)
                 return Cancellation(job=advanced.job, charged=_charged(ledger, job))
         elif ledger.transitions.request_cancel(job, how):
@@ -80,22 +82,3 @@ def _charged(ledger: Ledger, job: Job) -> bool | None:
         return False
     unknown = job.attempt_open or any(event.name in UNKNOWN for event in ledger.jobs.events(job.job_id))
     return None if unknown else False
-
-
-def _end(job: Job) -> Change:
-    """The end of a job that holds no place at the vendor. A slot that was not used yet goes to the next job."""
-    tells = job.spec.webhook_url is not None
-    detail = "canceled; it may have been charged" if job.state is State.HELD else "canceled before it was submitted"
-    return Change(
-        to=State.CANCELED,
-        fields={
-            "failure_code": FailureCode.CANCELED,
-            "failure_detail": detail,
-            **notification_fields(job),
-        },
-        due_in=0 if tells else None,
-        note="canceled",
-        data={"from": job.state},
-        count={f"finished.{State.CANCELED}": 1, f"failed.{FailureCode.CANCELED}": 1},
-        refund=job.state is State.SUBMITTING,
-    )

@@ -11,8 +11,9 @@ from collections import defaultdict
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from swapline_producer.contract import SLOT_STATES, Job, JobEvent, JobSpec, State, Step, StepMessage
-from swapline_producer.contract.changes import Accepted, Advanced, Sealed
+from swapline_producer.contract import Job, JobEvent, JobSpec, State, Step, StepMessage
+from swapline_producer.contract.changes import Accepted, Advanced, CancelRequested, LostRace, Sealed
+from swapline_producer.contract.transitions import apply
 from swapline_producer.errors import BatchNotFound, IdempotencyConflict, JobNotFound, VendorIdInUse
 from swapline_producer.ledger.retention import InputHold
 
@@ -73,15 +74,17 @@ class MemoryLedger:
         """See `Ledger.accept_many`."""
         return [self._try_accept(job) for job in jobs]
 
-    def advance(self, job: Job, change: Change, *, token: str = "") -> Advanced | None:  # noqa: ARG002 -- no reply is lost here
-        """See `Ledger.advance`."""
+    def advance(self, job: Job, change: Change, *, token: str = "") -> Advanced | LostRace | CancelRequested:  # noqa: ARG002 -- no reply is lost here
+        """See `Transitions.advance`."""
         with self._changed:
             have = self.get(job.job_id)
-            if (have.state, have.version, have.canceling) != (job.state, job.version, job.canceling):
-                return None
+            if (have.state, have.version) != (job.state, job.version):
+                return LostRace()
+            if have.canceling is not None and have.canceling is not job.canceling:
+                return CancelRequested(canceling=have.canceling)
             self._check_vendor_id(have, change)
             at = self.now()
-            moved = _moved(have, change, at)
+            moved = apply(have, change, at)
             self._jobs[job.job_id] = moved
             if change.note:
                 self._events[job.job_id].append(JobEvent(at=at, name=change.note, data=change.data))
@@ -217,12 +220,3 @@ class MemoryBatches:
             raise BatchNotFound(f"There is no batch {batch!r} of tenant {tenant!r}.")
         finished = sum(state.finished for state in states)
         return Sealed(jobs=len(states), finished=finished, completed=finished == len(states))
-
-
-def _moved(job: Job, change: Change, at: int) -> Job:
-    stamps = {name: at + round(seconds * 1000) for name, seconds in change.stamps.items()}
-    removed = {name: Job.model_fields[name].default for name, value in change.fields.items() if value is None}
-    ended = {"finished_at": at} if change.to.finished and not job.state.finished else {}
-    slot = change.to in SLOT_STATES or (change.to is State.HELD and job.slot)
-    fresh = {"state": change.to, "version": job.version + 1, "slot": slot}
-    return job.model_copy(update={**change.fields, **removed, **stamps, **ended, **fresh})

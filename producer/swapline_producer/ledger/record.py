@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from swapline_producer.contract import Job, JobSpec
+from swapline_producer.contract.transitions.apply import DEFAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from swapline_producer.contract.changes import Change, FieldValue
+    from swapline_producer.contract.changes import Change
 
 APART = ("tenant", "priority", "batch", "idempotency_key")
 """Parts of the spec that Lua reads as well: fields of their own, and not kept twice."""
-
-DEFAULTS = {name: field.default for name, field in Job.model_fields.items()}
-"""What a field is that the record does not have. Read once: pydantic makes the table anew for each question."""
 
 PIECE = 64
 """Bytes: a hash whose values are all no longer is kept as one block, which takes a third of the memory. That is the
@@ -55,7 +53,7 @@ def whole(fields: Mapping[str, str]) -> str:
     return text
 
 
-def text_of(value: FieldValue) -> str:
+def text_of(value: object) -> str:
     """Give a field's value as it is kept."""
     if isinstance(value, bool):
         return "1" if value else "0"
@@ -95,13 +93,3 @@ def job_of(job_id: str, fields: Mapping[str, str]) -> Job:
 @lru_cache(maxsize=SPECS)
 def _spec_of(text: str, apart: tuple[tuple[str, str], ...]) -> JobSpec:
     return JobSpec.model_validate(orjson.loads(text) | dict(apart))
-
-
-def job_after(job: Job, change: Change, answer: Mapping[str, Any], *, slot: bool) -> Job:
-    """The job as the ledger now has it, without reading it again."""
-    stamped = {name: answer["at"] + round(seconds * 1000) for name, seconds in change.stamps.items()}
-    if change.to.finished and change.to is not job.state:
-        stamped["finished_at"] = answer["at"]
-    removed = {name: DEFAULTS[name] for name, value in change.fields.items() if value is None}
-    fresh = {"state": change.to, "version": answer["version"], "slot": slot}
-    return job.model_copy(update={**change.fields, **removed, **stamped, **fresh})

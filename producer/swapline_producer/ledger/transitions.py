@@ -5,12 +5,13 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from swapline_producer.contract import FINISHED, SLOT_STATES, Job, State, Step, StepMessage, StoredImage
-from swapline_producer.contract.changes import Advanced, Claimed, Opened, Released
+from swapline_producer.contract import FINISHED, Canceling, Job, State, Step, StepMessage, StoredImage
+from swapline_producer.contract.changes import Advanced, CancelRequested, Claimed, LostRace, Opened, Released
 from swapline_producer.contract.replay_facts import input_is_gone
+from swapline_producer.contract.transitions import apply, holds_slot
 from swapline_producer.errors import NotPossible, VendorIdInUse
 from swapline_producer.ledger.batches import counted
-from swapline_producer.ledger.record import job_after, job_of, written
+from swapline_producer.ledger.record import job_of, written
 from swapline_producer.ledger.scripts import LedgerPart, granted, listed, sparse
 from swapline_producer.ledger.webhooks import trouble_of
 from swapline_producer.storage.keys import result_folder
@@ -18,7 +19,6 @@ from swapline_producer.storage.keys import result_folder
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from swapline_producer.contract import Canceling
     from swapline_producer.contract.changes import Change
 
 SPARED = FINISHED - {State.SUCCEEDED}
@@ -47,19 +47,16 @@ class Transitions(LedgerPart):
         answer = self._scripts.run("line_up", id=job.job_id, version=str(job.version))
         return None if answer.get("stale") else granted(answer)
 
-    def advance(self, job: Job, change: Change, *, token: str = "") -> Advanced | None:
-        """Write a change if the job is still in its state and at its turn; None when it is not.
+    def advance(self, job: Job, change: Change, *, token: str = "") -> Advanced | LostRace | CancelRequested:
+        """Write a change if the job is still in its state, at its version, and to be canceled or not as it was read.
 
-        None as well where the job is to be canceled by now and was not when it was read: what is to be written then
-        is another change.
+        Raises NotPossible where the input is gone that the change needs, and VendorIdInUse where the vendor's id that
+        the job is to have is another job's: nothing is written then.
 
-        Raises NotPossible where the input is gone that the move needs, and VendorIdInUse where the vendor's id that the
-        job is to have is another job's: nothing is written then.
-
-        A caller that asks again after LedgerUnavailable gives the same `token` (from `new_token`) both times: a move
+        A caller that asks again after LedgerUnavailable passes the same `token` (from `new_token`) both times: a change
         that was written and whose reply was lost then counts as written.
         """
-        slot = change.to in SLOT_STATES or (change.to is State.HELD and job.slot)
+        slot = holds_slot(job, change)
         told = {
             "state": job.state,
             "version": str(job.version),
@@ -89,9 +86,10 @@ class Transitions(LedgerPart):
         if owner := answer.get("owner"):
             raise VendorIdInUse(str(change.fields.get("vendor_job_id") or job.vendor_job_id), job.job_id, owner)
         if answer.get("stale"):
-            return None
+            how = answer.get("canceling")
+            return CancelRequested(canceling=Canceling(how)) if how else LostRace()
         return Advanced.model_construct(  # our own values: checked once is enough
-            job=job_after(job, change, answer, slot=slot),
+            job=apply(job, change, answer["at"]),
             at=answer["at"],
             due=answer.get("due") or None,
             opens_at=answer.get("opens_at"),

@@ -14,7 +14,7 @@ from swapline_producer.ledger.scripts import LedgerPart, translated
 
 if TYPE_CHECKING:
     from swapline_producer.contract import Job
-    from swapline_producer.contract.changes import Change, FieldValue
+    from swapline_producer.contract.changes import Change
 
 Trouble = Literal["dead", "retrying"]
 
@@ -111,7 +111,7 @@ def trouble_of(record: Job | Batch, change: Change) -> dict[str, str]:
     return left | ({"troubled": after + suffix} if after else {})
 
 
-def _index(notification: FieldValue, attempts: FieldValue) -> Trouble | None:
+def _index(notification: Notification, attempts: int) -> Trouble | None:
     if notification is Notification.DEAD:
         return "dead"
     return "retrying" if notification is Notification.PENDING and attempts else None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from swapline_producer.contract import CREDITS_PER_JOB, Notification, State, Step, batch_and_tenant
-from swapline_producer.contract.changes import Change, FieldValue
+from swapline_producer.contract import State, Step, batch_and_tenant, transitions
+from swapline_producer.contract.changes import Advanced
 from swapline_producer.contract.values import vendor_id_problem
 from swapline_producer.errors import BatchNotFound, JobNotFound, NotPossible
 from swapline_producer.ledger import new_token
@@ -14,10 +14,8 @@ from swapline_producer.operations import replays
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pydantic import JsonValue
-
     from swapline_producer.contract import Batch, Job
-    from swapline_producer.contract.changes import Probe
+    from swapline_producer.contract.changes import Change, Probe
     from swapline_producer.contract.replay_facts import ReplayFacts
     from swapline_producer.ledger import JobFilter, Ledger
     from swapline_producer.messaging.publisher import Publisher
@@ -68,22 +66,7 @@ class Recovery:
         if problem := vendor_id_problem(vendor_job_id) or _typed_problem(vendor_job_id):
             advice = f"{problem}; copy it from the vendor's records."
             raise NotPossible(f"{vendor_job_id[:80]!r} cannot be a job's id at the vendor: {advice}")
-        change = Change(
-            to=State.RUNNING,
-            fields={
-                "vendor_job_id": vendor_job_id,
-                "credits": job.credits + CREDITS_PER_JOB,
-                "failure_code": None,
-                "failure_detail": None,
-                "notification": Notification.NONE,
-            },
-            stamps={"submitted_at": 0, "run_until": job.run_timeout_ms / 1000},
-            due_in=0,
-            note="resolved",
-            data={"vendor_job_id": vendor_job_id},
-            count={"resolved": 1, "credits": CREDITS_PER_JOB},
-        )
-        return self._move(job, change)
+        return self._move(job, transitions.resolved(job, vendor_job_id))
 
     def probe(self) -> Probe:
         """Have a job submitted now, where the submission breaker is open. Raises LedgerUnavailable."""
@@ -198,17 +181,15 @@ class Recovery:
         batch = self._ledger.batches.completed(name, tenant)
         if batch is None:
             raise BatchNotFound(f"There is no batch {name!r} of tenant {tenant!r} that is completed and has a webhook.")
-        fields: dict[str, FieldValue] = {"notification": Notification.PENDING, "notify_attempts": 0}
-        data: dict[str, JsonValue] = {"from": Step.NOTIFY}
-        change = Change(to=State.SUCCEEDED, fields=fields, due_in=0, note="replayed", data=data, count={"replayed": 1})
+        change = transitions.renotified(batch)
         written = self._ledger.batches.advance(batch, change, token=new_token())
         if written is None:
             raise NotPossible(f"Batch {name} has moved on in this moment; look at it again.")
-        return batch.model_copy(update={**fields, "version": written[0]})
+        return batch.model_copy(update={**change.fields, "version": written[0]})
 
     def _move(self, job: Job, change: Change) -> Job:
         advanced = self._ledger.transitions.advance(job, change)
-        if advanced is None:
+        if not isinstance(advanced, Advanced):
             raise NotPossible(f"Job {job.job_id} has moved on in this moment; look at it again.")
         self._publisher.send(advanced.granted)
         return advanced.job

@@ -8,41 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from swapline_producer.contract import CREDITS_PER_JOB, Job, Notification, State, Step
-from swapline_producer.contract.changes import Change, FieldValue
+from swapline_producer.contract import CREDITS_PER_JOB, Job, State, Step, transitions
 from swapline_producer.contract.replay_facts import ReplayFacts, input_is_gone
 from swapline_producer.errors import NotPossible
 
 if TYPE_CHECKING:
-    from pydantic import JsonValue
-
-RESET_FIELDS: dict[str, FieldValue] = {
-    "failure_code": None,
-    "failure_detail": None,
-    "notification": Notification.NONE,
-    "notify_attempts": 0,
-    "canceling": None,
-    "retries": None,
-    "not_found": None,
-    "silent": None,
-    "bad_outputs": None,
-    "images": None,
-    "finished_at": None,
-    "refused_as": None,
-    "own_refusals": None,
-}
-"""What a job that goes on leaves behind it."""
-
-UNSENT: dict[str, FieldValue] = {
-    "vendor_job_id": None,
-    "vendor_status": None,
-    "polls": None,
-    "polled_at": None,
-    "submitted_at": None,
-    "terminal_at": None,
-    "run_until": None,
-}
-"""What belongs to a submission, and not to the next one."""
+    from swapline_producer.contract.changes import Change
 
 
 def refusal(job: ReplayFacts, step: Step, *, superseded_by: str | None = None, stored: bool = False) -> str | None:
@@ -104,18 +75,7 @@ def from_submit(job: Job, *, accept_charge: bool, superseded_by: str | None = No
     _check(refusal(ReplayFacts.of(job), Step.SUBMIT, superseded_by=superseded_by))
     if not accept_charge:
         raise NotPossible(_what_it_costs(job))
-    sent = {} if job.state is State.HELD else UNSENT
-    so_far: dict[str, JsonValue] = {"polls": job.polls} if job.polls and sent else {}
-    return Change(
-        to=State.QUEUED,
-        fields={**RESET_FIELDS, **sent, **_marked(job, Step.SUBMIT)},
-        stamps={"queue_until": (job.queue_until - job.created_at) / 1000},
-        in_line=True,
-        due_by="queue_until",
-        note="replayed",
-        data=_data(job, Step.SUBMIT, accepted_charge=True, **so_far),
-        count={"replayed": 1},
-    )
+    return transitions.resubmitted(job)
 
 
 def from_vendor(job: Job, step: Step, *, stored: bool = False) -> Change:
@@ -124,28 +84,13 @@ def from_vendor(job: Job, step: Step, *, stored: bool = False) -> Change:
     `stored`: all pictures of a SUCCEEDED job are where they belong. Raises NotPossible.
     """
     _check(refusal(ReplayFacts.of(job), step, stored=stored))
-    return Change(
-        to=State.STORING,
-        fields={**RESET_FIELDS, **_marked(job, step)},
-        stamps={"storing_since": 0, "run_until": job.run_timeout_ms / 1000},
-        due_in=0,
-        note="replayed",
-        data=_data(job, step),
-        count={"replayed": 1},
-    )
+    return transitions.polled_again(job, step)
 
 
 def from_notify(job: Job) -> Change:
     """Tell the customer once more, under the same webhook id. Raises NotPossible."""
     _check(refusal(ReplayFacts.of(job), Step.NOTIFY))
-    return Change(
-        to=job.state,
-        fields={"notification": Notification.PENDING, "notify_attempts": 0, **_marked(job, Step.NOTIFY)},
-        due_in=0,
-        note="replayed",
-        data=_data(job, Step.NOTIFY),
-        count={"replayed": 1},
-    )
+    return transitions.renotified(job)
 
 
 def _check(problem: str | None) -> None:
@@ -156,17 +101,6 @@ def _check(problem: str | None) -> None:
 def cost(step: Step) -> int:
     """Credits that running a job again from a step costs."""
     return CREDITS_PER_JOB if step is Step.SUBMIT else 0
-
-
-def _marked(job: Job, step: Step) -> dict[str, FieldValue]:
-    """A replay by filter passes over jobs that were replayed from there before."""
-    return {"replayed": ",".join(sorted({*job.replayed_from, step.value}))}
-
-
-def _data(job: Job, step: Step, **more: JsonValue) -> dict[str, JsonValue]:
-    was: dict[str, JsonValue] = {"was": job.state} if job.state.finished else {}
-    code: dict[str, JsonValue] = {"code": job.failure_code} if job.failure_code else {}
-    return {"from": step, **was, **code, **more}
 
 
 def _what_it_costs(job: Job) -> str:

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from swapline_producer.contract import FailureCode, Job, Notification, State
-from swapline_producer.contract.changes import Change
+from swapline_producer.contract import Job, State, transitions
+from swapline_producer.contract.changes import Advanced
 from swapline_producer.errors import NotPossible
 from swapline_producer.storage.receipts import find_receipt
 
 if TYPE_CHECKING:
-    from swapline_producer.contract.changes import FieldValue
+    from swapline_producer.contract.changes import Change
     from swapline_producer.ledger import Ledger
     from swapline_producer.storage import Storage
 
@@ -37,8 +37,6 @@ READERS = 16
 
 SILENCE = 15_000
 """Milliseconds without a claim after which no worker runs: each claims every five seconds at least."""
-
-REASON = "Redis was restored from a backup: it may have been submitted, and paid, since"
 
 
 @dataclass
@@ -87,43 +85,12 @@ class _Settling:
 
     def _settle(self, job: Job, receipt: dict[str, Any] | None) -> None:
         if receipt is not None:
-            self._write(job, _by_receipt(job, receipt), self._done.succeeded)
+            self._write(job, transitions.restored(job, receipt), self._done.succeeded)
         elif job.state in UNPAID and not job.attempt_open:  # an open attempt is held by its rescue, as ever
-            self._write(job, _held(job), self._done.held)
+            self._write(job, transitions.held_after_restore(job), self._done.held)
         elif job.state is not State.HELD:
             self._done.looked_at_again.append(job.job_id)
 
     def _write(self, job: Job, change: Change, done: list[str]) -> None:
-        if not self._changes or self._ledger.transitions.advance(job, change) is not None:
+        if not self._changes or isinstance(self._ledger.transitions.advance(job, change), Advanced):
             done.append(job.job_id)
-
-
-def _by_receipt(job: Job, receipt: dict[str, Any]) -> Change:
-    tells = job.spec.webhook_url is not None
-    fields: dict[str, FieldValue] = {
-        **{name: receipt[name] for name in ("vendor_job_id", "credits", "submitted_at", "terminal_at", "images")},
-        "attempt_open": False,
-        "failure_code": None,
-        "failure_detail": None,
-        "notification": Notification.PENDING if tells else Notification.NONE,
-        "notify_attempts": 0,
-    }
-    return Change(
-        to=State.SUCCEEDED,
-        fields=fields,
-        due_in=0 if tells else None,
-        note="succeeded",
-        data={"reason": "its receipt was found after a restore"},
-        count={"finished.SUCCEEDED": 1, "restored": 1},
-    )
-
-
-def _held(job: Job) -> Change:
-    return Change(
-        to=State.HELD,
-        fields={"failure_code": FailureCode.SUBMIT_UNKNOWN, "failure_detail": REASON},
-        due_in=0 if job.slot else None,  # nobody is at the vendor's for it: the slot is let go by the next claim
-        note="held",
-        data={"reason": REASON},
-        count={"held": 1, "restored": 1},
-    )

@@ -1,9 +1,11 @@
-"""What a step decides. Waiting is not failing: looking again is `Again`, a try that failed is `Retry`."""
+"""What a step decides, and the answers to its writes. Waiting is not failing: polling again is `Again`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from swapline_producer.contract.changes import LostRace
 
 if TYPE_CHECKING:
     from swapline_producer.contract import Job, Step
@@ -51,4 +53,20 @@ class Stop:
 Outcome = Next | Again | Retry | Park | Stop
 
 STALE = Stop("stale: the job has moved on")
-"""Somebody else was faster: a normal answer, not an error."""
+"""After a lost race: a normal answer, not an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class CanceledInstead:
+    """The job is to be canceled: another change was written than the step wanted. `job` is as it is now."""
+
+    job: Job
+
+
+Refused = LostRace | CanceledInstead
+"""Why a change was not written."""
+
+
+def not_written(answer: Refused) -> Stop:
+    """Return what follows a change that was not written: nothing, for different reasons."""
+    return STALE if isinstance(answer, LostRace) else Stop(f"to be canceled: {answer.job.state}")

@@ -36,10 +36,11 @@ from swapline_workers.pictures.build import build_finisher
 from swapline_workers.runtime.admission import Admission
 from swapline_workers.runtime.due_dispatcher import DueDispatcher
 from swapline_workers.runtime.heartbeat import Allowed, Heartbeat
-from swapline_workers.runtime.job_session import PATIENCE, LedgerSession
 from swapline_workers.runtime.maintenance import Housekeeping
 from swapline_workers.runtime.membership import Membership
 from swapline_workers.runtime.processor_affinity import OneCore
+from swapline_workers.runtime.session.job_session import JobSession
+from swapline_workers.runtime.session.outage import OUTAGE_LIMIT_S
 from swapline_workers.runtime.shutdown import GracefulShutdown
 from swapline_workers.runtime.store_guard import StoreGuard
 from swapline_workers.runtime.store_probe import StoreProbe
@@ -77,7 +78,7 @@ class WorkerServices:
     settings: WorkerSettings
     ledger: Ledger
     local_first: LocalFirstPublisher
-    session: LedgerSession
+    session: JobSession
     admission: Admission
     membership: Membership
     store_guard: StoreGuard
@@ -173,13 +174,11 @@ def build_services(settings: WorkerSettings) -> WorkerServices:
     due_dispatcher = DueDispatcher(
         ledger,
         local_first,
-        leased_jobs=lambda: session.leased_jobs(),  # noqa: PLW0108 -- the desk is built below: it needs the clock
+        leased_jobs=lambda: session.leases.all(),  # noqa: PLW0108 -- the session is built below, and needs the dispatcher
         renew_every=settings.rescue_after / RENEWALS,
     )
     memory = PictureMemory(settings.pictures_in_hand, kept_for=settings.rescue_after)
-    session = LedgerSession(
-        ledger, local_first, schedule_wakeup=due_dispatcher.schedule_wakeup, has_pictures=memory.has
-    )
+    session = JobSession(ledger, local_first, schedule_wakeup=due_dispatcher.schedule_wakeup, has_pictures=memory.has)
     membership = Membership(
         ledger, settings, lambda: store_guard.found, lambda seconds: due_dispatcher.renew_within(seconds / RENEWALS)
     )
@@ -187,12 +186,13 @@ def build_services(settings: WorkerSettings) -> WorkerServices:
     store_guard = _store_guard(settings, ledger, admission)
     due_dispatcher.before_claims(admission.renew)
     bulkhead = DeliveryBulkhead(INITIAL_DELIVERIES)
-    meter.watch(lambda: len(session.leased_jobs()))
+    meter.watch(lambda: len(session.leases.all()))
     storage = open_storage(
         settings.storage_url, timeout=settings.storage_timeout, public_url=settings.storage_public_url
     )
     ports = Ports(
-        session=session,
+        writes=session.writes,
+        view=session.view,
         vendor=_traced_vendor(settings, meter, tracing),
         pictures=tracing.calls(_pictures(settings, storage, ledger), "", PICTURE_SPANS),
         memory=memory,
@@ -209,7 +209,7 @@ def build_services(settings: WorkerSettings) -> WorkerServices:
         settings.heartbeat_file,
         due_dispatcher=due_dispatcher,
         allowed=Allowed(settings.rescue_after / RENEWALS, longest_step(settings)),
-        unwritten=lambda: session.unwritten,
+        unwritten=lambda: session.outage.unwritten,
     )
     return WorkerServices(
         settings=settings,
@@ -309,4 +309,4 @@ def _policy(settings: WorkerSettings) -> Policy:
 def longest_step(settings: WorkerSettings) -> float:
     """Seconds that one step may take when everything that can be slow is: after that its thread is lost."""
     calls = settings.submit_timeout + (1 + DOWNLOAD) * settings.status_timeout + settings.webhook_timeout
-    return PATIENCE + calls + OBJECTS * settings.storage_timeout
+    return OUTAGE_LIMIT_S + calls + OBJECTS * settings.storage_timeout

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from swapline_workers.runtime.due_dispatcher import DueDispatcher
-    from swapline_workers.runtime.job_session import LedgerSession
+    from swapline_workers.runtime.session.job_session import JobSession
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class GracefulShutdown:
 
     def __init__(
         self,
-        session: LedgerSession,
+        session: JobSession,
         due_dispatcher: DueDispatcher,
         *,
         grace: float,
@@ -62,7 +62,7 @@ class GracefulShutdown:
             self._over.set()
         self._process_ends |= process_ends
         if self._thread is None:
-            self._session.close()
+            self._session.drain()
             self._due_dispatcher.drain()
             self._thread = threading.Thread(target=self._run, name="swapline-shutdown", daemon=True)
             self._thread.start()
@@ -75,7 +75,7 @@ class GracefulShutdown:
 
     def _run(self) -> None:
         ends_at = time.monotonic() + self._grace
-        in_progress = {job_id for job_id, _ in (*self._session.leased_jobs(), *active_jobs())}
+        in_progress = {job_id for job_id, _ in (*self._session.leases.all(), *active_jobs())}
         self._release((job_id, version) for job_id, version in reserved_jobs() if job_id not in in_progress)
         if self._over.wait(self._grace) and not self._at_once:
             return
@@ -94,11 +94,11 @@ class GracefulShutdown:
         """Release jobs and wait for paid calls until `ends_at`; return the numbers of both."""
         released = 0
         while True:
-            versions = dict([*reserved_jobs(), *active_jobs(), *self._session.leased_jobs()])
+            versions = dict([*reserved_jobs(), *active_jobs(), *self._session.leases.all()])
             found = self._release(versions.items())
             released += found.released
             # Calls of child processes are known to the ledger only; the ledger may be unavailable.
-            paying = max(found.paying, self._session.paying)
+            paying = max(found.paying, self._session.leases.paying)
             if not paying or time.monotonic() >= ends_at:
                 return released, paying
             time.sleep(PAID_CALL_CHECK_S)

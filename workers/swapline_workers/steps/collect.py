@@ -8,32 +8,49 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from swapline_producer.contract import Job, State, Step, StoredPicture
-from swapline_producer.contract.changes import Change
+from swapline_producer.contract import Job, Step, StoredPicture, transitions
 from swapline_producer.storage.keys import result_key
-from swapline_workers.core.outcomes import Next, Outcome
+from swapline_workers.core.outcomes import Next, not_written
 from swapline_workers.core.picture_memory import Picture
 from swapline_workers.core.reply.picture import info_of
+from swapline_workers.errors import OutputInvalid, OutputMissing, VendorError
 from swapline_workers.steps.schedule import detection_delay, service_time_sample
-from swapline_workers.steps.storing import wait_for_place
+from swapline_workers.steps.status import no_answer_counts
+from swapline_workers.steps.storing import await_memory, bad_output, try_again
 
 if TYPE_CHECKING:
+    from swapline_workers.steps.decision import Decision
     from swapline_workers.steps.ports import Ports, StatusReply
 
 
-def pass_slot_on(job: Job, reply: StatusReply, ports: Ports) -> Job | None:
-    """Write that the vendor has completed a job, and give its slot to the next one; None when the job has moved on."""
-    return ports.session.advance(job, _completed(job, reply, ports))
+def take_over(job: Job, reply: StatusReply, ports: Ports) -> Decision:
+    """Write that the vendor has completed a job, which gives its slot to the next one; then read its pictures."""
+    change = transitions.completed(
+        job,
+        rescue_after=ports.policy.rescue_after,
+        service_times=service_time_sample(job, reply, ports),
+        detection_delay=detection_delay(job, reply, ports),
+    )
+    storing = ports.writes.advance(job, change)
+    return _collect(storing, reply, ports) if isinstance(storing, Job) else not_written(storing)
 
 
-def collect(job: Job, reply: StatusReply, ports: Ports) -> Outcome:
-    """Read the pictures of a completed job, where this process stores them. Raises OutputMissing and the like."""
-    if ports.memory.used:
-        with ports.memory.place(job) as place:
+def _collect(job: Job, reply: StatusReply, ports: Ports) -> Decision:
+    """Read the pictures of a completed job into memory, where this process stores them."""
+    decision: Decision = Next(job, Step.FINALIZE)
+    if not ports.memory.used:
+        return decision
+    with ports.memory.place(job) as place:
+        try:
             if place is None:
-                return wait_for_place(job, ports)
-            place.keep(job, read(job, reply))
-    return Next(job, Step.FINALIZE)
+                decision = await_memory(job)
+            else:
+                place.keep(job, read(job, reply))
+        except (OutputMissing, OutputInvalid) as error:
+            decision = bad_output(job, ports, error, {})
+        except VendorError as error:  # they broke off on the wire: finalize reads them again
+            decision = try_again(job, ports, str(error), {}, count=no_answer_counts(error))
+    return decision
 
 
 def read(job: Job, reply: StatusReply) -> tuple[Picture, ...]:
@@ -48,17 +65,3 @@ def _picture(job: Job, number: int, data: bytes) -> Picture:
     key = result_key(job, number, kind)
     known = StoredPicture(key=key, sha256=digest, bytes=len(data), width=width, height=height)
     return Picture(known, data)
-
-
-def _completed(job: Job, reply: StatusReply, ports: Ports) -> Change:
-    return Change(
-        to=State.STORING,
-        fields={"vendor_status": "COMPLETED", "polls": job.polls + 1, "not_found": 0, "retries": 0, "bad_outputs": 0},
-        stamps={"terminal_at": 0, "storing_since": 0},
-        due_in=ports.policy.rescue_after,
-        sends=True,
-        note="completed",
-        count={"polls": 1, "completed": 1},
-        observe=service_time_sample(job, reply, ports),
-        timed={"detection": detection_delay(job, reply, ports)},
-    )

@@ -1,7 +1,7 @@
-"""One delivery of one event, of a job or of a batch: may it go, did it arrive, what follows.
+"""One delivery of one event, of a job or of a batch: whether it may be sent, whether it arrived, what follows.
 
-An endpoint that is disabled is not called: what it should have been told is given up at once, where a person sees it
-and can send it again. A host that has no lane free, or rests after failures, is asked later; that is no attempt.
+A disabled endpoint is not called: its webhook is given up at once, where a person sees it and can send it again. A host
+without a free permit, or that failed too often lately, is called later; that is no attempt.
 """
 
 from __future__ import annotations
@@ -20,47 +20,31 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-    from swapline_producer.contract.changes import Endpoint, FieldValue
+    from swapline_producer.contract.changes import Endpoint
     from swapline_workers.steps.ports import Answer, Ports
 
 LONGEST_REASON = 500
-"""Letters of what went wrong that are kept with the job, for each attempt."""
+"""Characters of an attempt's error that are stored with the job."""
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveryOutcome:
-    """What became of a delivery: how the notification stands now, and when it is tried again (`wait` in seconds)."""
+class Delivery:
+    """The result of a delivery: how the notification stands now, and in how many seconds it is tried again."""
 
     endpoint: Endpoint
     notification: Notification
     attempts: int
     reason: str
-    data: dict[str, JsonValue]
-    wait: float | None = None
+    facts: dict[str, JsonValue]
+    retry_in: float | None = None
     error: WebhookFailed | None = None
     was_failing: bool = False
 
-    @property
-    def note(self) -> str:
-        """The name of the line in the log."""
-        return "webhook failed" if self.wait is not None else f"webhook {self.notification.value.lower()}"
 
-    @property
-    def fields(self) -> dict[str, FieldValue]:
-        """What is written."""
-        return {"notification": self.notification, "notify_attempts": self.attempts}
+def deliver(url: str, tenant: str, attempts: int, send: Callable[[], Answer], ports: Ports) -> Delivery | float:
+    """Deliver once, after `attempts` failed ones. Return the result, or the seconds to wait for a permit.
 
-    @property
-    def count(self) -> dict[str, int]:
-        """Counters to add to."""
-        tried = {"webhook_attempts": 1} if "attempt" in self.data else {}
-        return tried | ({} if self.notification is Notification.PENDING else {f"webhook.{self.notification}": 1})
-
-
-def tell(url: str, tenant: str, attempts: int, send: Callable[[], Answer], ports: Ports) -> DeliveryOutcome | float:
-    """Deliver once, after `attempts` failed ones; gives what became of it, or seconds to wait for a lane.
-
-    What it says of the endpoint is written by `remember`, after the job or batch itself.
+    What it says of the endpoint is written by `note_endpoint`, after the job or batch itself.
     """
     endpoint = endpoint_of(tenant, url)
     known = ports.endpoints.endpoint(endpoint.endpoint_id)
@@ -80,23 +64,23 @@ def tell(url: str, tenant: str, attempts: int, send: Callable[[], Answer], ports
     return _delivered(endpoint, attempts + 1, answer, was_failing=known is not None)
 
 
-def remember(told: DeliveryOutcome, ports: Ports) -> None:
-    """Write down what an attempt says of its endpoint. Costs nothing where all is well."""
-    if told.notification is Notification.DELIVERED:
-        if told.was_failing:
-            ports.endpoints.endpoint_recovered(told.endpoint.endpoint_id)
-    elif told.error is not None and not told.error.ours:
-        failing = told.endpoint.model_copy(update={"error": told.reason, "status": told.error.status})
-        ports.endpoints.endpoint_failed(failing, gone=told.error.gone, patience=ports.policy.webhook_disable_after)
+def note_endpoint(delivery: Delivery, ports: Ports) -> None:
+    """Write what an attempt says of its endpoint. A success of a healthy endpoint costs no call."""
+    endpoint, error = delivery.endpoint, delivery.error
+    if delivery.was_failing and delivery.notification is Notification.DELIVERED:
+        ports.endpoints.endpoint_recovered(endpoint.endpoint_id)
+    elif error is not None and not error.ours:
+        failing = endpoint.model_copy(update={"error": delivery.reason, "status": error.status})
+        ports.endpoints.endpoint_failed(failing, gone=error.gone, patience=ports.policy.webhook_disable_after)
 
 
-def _delivered(endpoint: Endpoint, attempts: int, answer: Answer, *, was_failing: bool) -> DeliveryOutcome:
+def _delivered(endpoint: Endpoint, attempts: int, answer: Answer, *, was_failing: bool) -> Delivery:
     data = _facts(attempts, answer.status, answer.seconds, answer.response_sha256)
     reason = f"answered {answer.status}"
-    return DeliveryOutcome(endpoint, Notification.DELIVERED, attempts, reason, data, was_failing=was_failing)
+    return Delivery(endpoint, Notification.DELIVERED, attempts, reason, data, was_failing=was_failing)
 
 
-def _failed(endpoint: Endpoint, attempts: int, error: WebhookFailed, ports: Ports) -> DeliveryOutcome:
+def _failed(endpoint: Endpoint, attempts: int, error: WebhookFailed, ports: Ports) -> Delivery:
     wait = None
     if not error.gone:
         wait = webhook_wait(ports.policy.webhook_schedule, attempts, ports.rng(), error.retry_after)
@@ -105,12 +89,12 @@ def _failed(endpoint: Endpoint, attempts: int, error: WebhookFailed, ports: Port
     if wait is not None:
         data["next_in"] = round(wait, 3)
     after = Notification.DEAD if wait is None else Notification.PENDING
-    return DeliveryOutcome(endpoint, after, attempts, reason, data, wait, error)
+    return Delivery(endpoint, after, attempts, reason, data, wait, error)
 
 
-def _disabled(endpoint: Endpoint, attempts: int) -> DeliveryOutcome:
+def _disabled(endpoint: Endpoint, attempts: int) -> Delivery:
     reason = f"not sent: the endpoint {endpoint.endpoint_id} ({endpoint.address}) is disabled"
-    return DeliveryOutcome(endpoint, Notification.DEAD, attempts, reason, {"error": reason})
+    return Delivery(endpoint, Notification.DEAD, attempts, reason, {"error": reason})
 
 
 def _facts(attempts: int, status: int | None, seconds: float | None, digest: str | None) -> dict[str, JsonValue]:

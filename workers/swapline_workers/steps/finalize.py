@@ -8,20 +8,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from swapline_producer.contract import Canceling, FailureCode, Job, State, StoredPicture
+from swapline_producer.contract import Canceling, FailureCode, Job, State, StoredPicture, transitions
+from swapline_producer.contract.changes import LostRace
 from swapline_producer.errors import StorageError
 from swapline_producer.storage.keys import PNG, media_type_of
 from swapline_workers import errors
-from swapline_workers.core.outcomes import STALE, Outcome, Stop
+from swapline_workers.core.outcomes import Again, Outcome, Stop, not_written
 from swapline_workers.steps import status
 from swapline_workers.steps.collect import read
-from swapline_workers.steps.finish import fail, succeed
-from swapline_workers.steps.storing import STORE_FAILED, bad_output, give_up, try_again, wait_for_place
+from swapline_workers.steps.decision import Decision, Write, carry_out, end
+from swapline_workers.steps.schedule import next_poll_delay
+from swapline_workers.steps.storing import STORE_FAILED, await_memory, bad_output, give_up, try_again
 
 if TYPE_CHECKING:
+    from swapline_producer.contract.changes import JobFields
+    from swapline_workers.core.outcomes import Refused
     from swapline_workers.core.picture_memory import Place
     from swapline_workers.steps.ports import Ports, StatusReply
-    from swapline_workers.steps.storing import Learned
 
 
 def finalize(job: Job, _at: int, ports: Ports) -> Outcome:
@@ -29,68 +32,86 @@ def finalize(job: Job, _at: int, ports: Ports) -> Outcome:
     if job.state is not State.STORING or job.vendor_job_id is None:
         return Stop(f"nothing to store in {job.state}")
     if job.canceling is Canceling.DROP:
-        return fail(job, ports, FailureCode.CANCELED, "canceled; its result was dropped", to=State.CANCELED)
+        return carry_out(end(job, transitions.canceled_dropped(job)), ports)
     with ports.memory.place(job) as place:
         if place is None:
-            return wait_for_place(job, ports)
-        return _store(job, place, ports, {}) if place.pictures else _ask(job, job.vendor_job_id, place, ports)
+            decision = await_memory(job)
+        elif place.pictures:
+            decision = _store(job, place, ports, {})
+        else:
+            decision = _ask(job, job.vendor_job_id, place, ports)
+        return carry_out(decision, ports)
 
 
-def _ask(job: Job, vendor_job_id: str, place: Place, ports: Ports) -> Outcome:
+def _ask(job: Job, vendor_job_id: str, place: Place, ports: Ports) -> Decision:
     """Read the pictures from the vendor again, then store them."""
-    learned: Learned = {"polls": job.polls + 1, "not_found": 0}
+    learned: JobFields = {"polls": job.polls + 1, "not_found": 0}
     try:
         with ports.vendor.poll(vendor_job_id, job.spec.api_version) as reply:
             if reply.status != status.COMPLETED:
                 return _not_completed(job, reply, ports, learned)
-            learned |= _completed_late(job, ports)
+            if not job.terminal_at:  # it had been given up, and turns out to be done
+                learned |= {"vendor_status": status.COMPLETED, "terminal_at": ports.view.now()}
             place.pictures = read(job, reply)
     except (errors.OutputMissing, errors.OutputInvalid) as error:
         return bad_output(job, ports, error, learned)
     except errors.VendorError as error:
-        return _no_news(job, error, ports, learned)
+        return _no_answer(job, error, ports, learned)
     return _store(job, place, ports, learned)
 
 
-def _completed_late(job: Job, ports: Ports) -> Learned:
-    """A job that had been given up turns out to be done."""
-    return {} if job.terminal_at else {"vendor_status": status.COMPLETED, "terminal_at": ports.session.now()}
-
-
-def _not_completed(job: Job, reply: StatusReply, ports: Ports, learned: Learned) -> Outcome:
+def _not_completed(job: Job, reply: StatusReply, ports: Ports, learned: JobFields) -> Decision:
     learned["vendor_status"] = reply.status
+    reason = f"the vendor says {reply.status} after COMPLETED"
     if reply.status in status.ENDED:
         return give_up(job, ports, *status.failure(reply), learned)
     if job.terminal_at is None:
-        return status.runs_after_all(job, reply, ports)
-    reason = f"the vendor says {reply.status} after COMPLETED"
+        return _running_again(job, reply, ports)
     if status.out_of_time(job, ports):
-        return give_up(job, ports, FailureCode.RUN_TIMEOUT, reason, learned, to=State.TIMED_OUT)
+        return give_up(job, ports, FailureCode.RUN_TIMEOUT, reason, learned)
     return try_again(job, ports, reason, learned)
 
 
-def _no_news(job: Job, error: errors.VendorError, ports: Ports, learned: Learned) -> Outcome:
+def _running_again(job: Job, reply: StatusReply, ports: Ports) -> Decision:
+    """A job that had been given up is still worked on by the vendor: it is polled from now on."""
+    wait = next_poll_delay(job, ports, held=reply.held)
+    change = transitions.running_again(job, reply.status, poll_in=wait, count=status.poll_counts(reply))
+    return Write(job, change, lambda _: Again(wait, f"the vendor says {reply.status}"))
+
+
+def _no_answer(job: Job, error: errors.VendorError, ports: Ports, learned: JobFields) -> Decision:
     if isinstance(error, errors.NotFound):
         if status.forgotten(job, ports):
             return give_up(job, ports, FailureCode.LOST, status.lost(error), learned)
         learned["not_found"] = job.not_found + 1
     wait = error.retry_after or 0.0 if isinstance(error, errors.Throttled) else 0.0
-    return try_again(job, ports, str(error), learned, at_least=wait, count=status.no_news(error))
+    return try_again(job, ports, str(error), learned, at_least=wait, count=status.no_answer_counts(error))
 
 
-def _store(job: Job, place: Place, ports: Ports, learned: Learned) -> Outcome:
+def _store(job: Job, place: Place, ports: Ports, learned: JobFields) -> Decision:
+    """Finish and store the pictures in `place`, and end the job."""
     place.pictures = ports.finisher.finish(job, place.pictures)
     try:
-        ports.pictures.store(job.model_copy(update=learned), place.pictures)
+        ports.pictures.store(job.model_copy(update=dict(learned)), place.pictures)
     except StorageError as error:
         return try_again(job, ports, str(error), {**learned, "bad_outputs": 0}, place=place, count=STORE_FAILED)
     images = tuple(picture.known for picture in place.pictures)
-    warnings = [warning for picture in place.pictures for warning in picture.warnings]
-    outcome = succeed(job, ports, {**learned, "images": images}, [*_warnings(job, images), *warnings])
-    place.pictures = ()
-    if outcome == STALE:
-        ports.session.mark_orphaned(job)
-    return outcome
+    warnings = [*_warnings(job, images), *(warning for picture in place.pictures for warning in picture.warnings)]
+    rescue_after = ports.policy.rescue_after
+    change = transitions.succeeded(job, images, rescue_after=rescue_after, learned=learned, warnings=warnings)
+    ending = end(job, change)
+
+    def then(done: Job) -> Outcome:
+        place.pictures = ()
+        return ending.then(done)
+
+    def otherwise(answer: Refused) -> Outcome:
+        place.pictures = ()
+        if isinstance(answer, LostRace):
+            ports.writes.mark_orphaned(job)
+        return not_written(answer)
+
+    return Write(job, change, then, otherwise)
 
 
 def _warnings(job: Job, images: tuple[StoredPicture, ...]) -> list[str]:

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from swapline_producer.contract import ApiVersion, Batch, BatchEvent, Job, JobSpec, StoredPicture, SwapEvent
-    from swapline_producer.contract.changes import Change, Endpoint
+    from swapline_producer.contract.changes import Change, Endpoint, LostRace
+    from swapline_workers.core.outcomes import Refused
     from swapline_workers.core.picture_memory import Picture, PictureMemory
     from swapline_workers.core.policy import Policy
     from swapline_workers.core.schedule.histogram import Histogram
@@ -142,38 +143,43 @@ class DeliveryBulkhead(Protocol):
         """Take a place for the length of a block."""
 
 
-class JobSession(Protocol):
-    """The ledger, as a step that has a job in hand sees it."""
+class Writes(Protocol):
+    """Writes of the job, or batch, that a step has leased. All raise LedgerUnavailable."""
 
-    def advance(self, job: Job, change: Change) -> Job | None:
-        """Write a change if the job is still at its turn; None when somebody else was faster.
+    def advance(self, job: Job, change: Change) -> Job | Refused:
+        """Write a change if the job is still at its version, and return the job as it is then.
 
-        Jobs that are given a slot by the same move are sent on their way at once.
+        Where the job is to be canceled, what ends it, or brings it back into the line, is written as CANCELED. The
+        submissions of jobs that the same change gives a slot are sent at once.
         """
 
-    def advance_until_written(self, job: Job, change: Change) -> Job | None:
-        """The same for what must not be forgotten: waits for a ledger that is away instead of raising."""
+    def advance_until_written(self, job: Job, change: Change) -> Job | Refused:
+        """Write a change that must not be forgotten: wait for a ledger that is away instead of raising."""
 
-    def line_up(self, job: Job) -> Job | None:
-        """Put a queued job in the waiting line and hand out free slots; the job as it is afterwards."""
+    def line_up(self, job: Job) -> Job | LostRace | None:
+        """Put a queued job in the waiting line. Return it with its slot, or None while it has to wait."""
 
     def advance_batch(self, batch: Batch, change: Change) -> bool:
-        """Write what became of a batch's webhook; False when somebody else was faster."""
+        """Write the result of a batch's webhook; False after a lost race."""
 
     def mark_orphaned(self, job: Job) -> None:
-        """Objects were written for a job that has moved on meanwhile, or is gone: they go, unless it needs them."""
+        """Have the objects deleted that were written for a job after a lost race, unless it needs them."""
 
     def reread(self, job: Job) -> Job:
-        """The job as the ledger has it now."""
+        """Read the job, waiting for a ledger that is away."""
+
+
+class LedgerView(Protocol):
+    """What a step may know of the ledger beside its job, without a round trip."""
 
     def now(self) -> int:
-        """UTC milliseconds by the ledger's clock."""
+        """Return UTC milliseconds by the ledger's clock."""
 
     def in_flight(self) -> int:
-        """Jobs that hold a slot, over all workers, as it was last heard from the ledger."""
+        """Return the number of jobs that hold a slot, over all workers, as of the ledger's last answer."""
 
-    def someone_waits(self) -> bool:
-        """Whether jobs wait for a slot, as it was last heard from the ledger."""
+    def jobs_wait(self) -> bool:
+        """Whether jobs wait for a slot, as of the ledger's last answer."""
 
 
 class ServiceTimes(Protocol):
@@ -187,7 +193,8 @@ class ServiceTimes(Protocol):
 class Ports:
     """The world, as the steps are given it."""
 
-    session: JobSession
+    writes: Writes
+    view: LedgerView
     vendor: Vendor
     pictures: Pictures
     memory: PictureMemory

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from swapline_producer.contract import FailureCode, Job, State, StoredImage
-from swapline_producer.contract.changes import BreakerTrip, Change
+from swapline_producer.contract import FailureCode, Job, StoredImage, transitions
+from swapline_producer.contract.changes import BreakerTrip
+from swapline_producer.errors import ObjectMissing
 from swapline_workers import errors
-from swapline_workers.core.outcomes import STALE, Outcome, Park
-from swapline_workers.steps.finish import fail
+from swapline_workers.core.outcomes import Park
+from swapline_workers.steps.decision import Decision, Write, end
 
 if TYPE_CHECKING:
-    from pydantic import JsonValue
-
+    from swapline_producer.contract.changes import Evidence
+    from swapline_producer.errors import StorageUnavailable
     from swapline_workers.steps.ports import Ports
 
 PAUSE = {
@@ -56,41 +57,39 @@ must not look like a job that is always refused. No call was made where the vend
 the job's own."""
 
 
-def unreadable(job: Job, ports: Ports, reason: str) -> Outcome:
-    """The job's input cannot be read: no call was made."""
-    image = job.spec.image
+def input_unreadable(job: Job, ports: Ports, error: StorageUnavailable | ObjectMissing) -> Decision:
+    """Decide about a job whose input cannot be read, or is gone: no call was made."""
+    if isinstance(error, ObjectMissing):
+        return _fail(job, ports, FailureCode.STORAGE_FAILED, f"the input is gone: {error}", {})
+    image, reason = job.spec.image, f"the input cannot be read: {error}"
     about = image.sha256 if isinstance(image, StoredImage) else ""
     return _retry_or_fail(job, ports, BreakerTrip(kind="input", reason=reason, about=about), reason, {})
 
 
-def refused(job: Job, ports: Ports, error: errors.VendorError) -> Outcome:
-    """The vendor, or the way to it, refused the call: it provably did not run."""
+def refused(job: Job, ports: Ports, error: errors.VendorError) -> Decision:
+    """Decide about a job whose call the vendor, or the way to it, refused: it provably did not run."""
     pause = PAUSE[type(error)]
     if isinstance(error, errors.Throttled) and error.retry_after:
         longest = max(error.retry_after, pause.longest)
         pause = pause.model_copy(update={"wait": error.retry_after, "longest": longest, "asked": True})
-    return _retry_or_fail(job, ports, pause, str(error), dict(error.evidence))
+    return _retry_or_fail(job, ports, pause, str(error), error.evidence)
 
 
-def _retry_or_fail(job: Job, ports: Ports, pause: BreakerTrip, words: str, evidence: dict[str, JsonValue]) -> Outcome:
-    """Try the job again later, or end it, uncharged, where it alone was refused so often."""
+def _retry_or_fail(job: Job, ports: Ports, pause: BreakerTrip, detail: str, evidence: Evidence) -> Decision:
+    """Try the job again later, or end it, uncharged, where it alone was refused too often."""
     own = OWN.get(pause.kind)
     if own and job.refused_as == pause.kind and job.own_refusals >= own.refusals:
-        detail = f"{words}; other jobs were accepted meanwhile, so it is this one that is refused"
-        return fail(job, ports, own.code, detail, refund=True, evidence=evidence)
-    return back_in_line(job, ports, pause, evidence)
+        detail = f"{detail}; other jobs were accepted meanwhile, so it is this one that is refused"
+        return _fail(job, ports, own.code, detail, evidence)
+    return back_in_line(job, pause, evidence)
 
 
-def back_in_line(job: Job, ports: Ports, pause: BreakerTrip, evidence: dict[str, JsonValue] | None = None) -> Outcome:
-    """Nothing was charged: the job keeps its age, and is tried again after a pause."""
-    data: dict[str, JsonValue] = {"reason": pause.reason, **(evidence or {})}
-    count = {"not_submitted": 1}
-    change = Change(to=State.QUEUED, note="not submitted", data=data, trip=pause, count=count, refund=True)
-    return requeue(job, ports, change)
+def _fail(job: Job, ports: Ports, code: FailureCode, detail: str, evidence: Evidence) -> Decision:
+    rescue_after = ports.policy.rescue_after
+    change = transitions.failed(job, code, detail, rescue_after=rescue_after, refund=True, evidence=evidence)
+    return end(job, change)
 
 
-def requeue(job: Job, ports: Ports, change: Change) -> Outcome:
-    """Put the job back into the waiting line, with its age."""
-    update = {"fields": {"attempt_open": False}, "in_line": True, "due_by": "queue_until"}
-    requeued = ports.session.advance(job, change.model_copy(update=update))
-    return Park(change.note or "back in line") if requeued else STALE
+def back_in_line(job: Job, pause: BreakerTrip, evidence: Evidence | None = None) -> Decision:
+    """Try an uncharged job again after a pause; it keeps its age."""
+    return Write(job, transitions.refused(job, pause, evidence or {}), lambda _: Park("not submitted"))

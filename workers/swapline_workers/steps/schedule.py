@@ -27,12 +27,12 @@ SPREAD = 0.1
 
 def bounds(ports: Ports) -> polling.Bounds:
     """Give the bounds of a wait as they are now."""
-    return polling.eased(ports.policy.polls, ports.session.in_flight())
+    return polling.eased(ports.policy.polls, ports.view.in_flight())
 
 
 def first_poll_delay(job: Job, ports: Ports) -> float:
     """Seconds from the submission to the first look."""
-    times, waited_for, held_to = ports.times.of(kind_of(job.spec)), ports.session.someone_waits(), bounds(ports)
+    times, waited_for, held_to = ports.times.of(kind_of(job.spec)), ports.view.jobs_wait(), bounds(ports)
     wait = polling.next_wait(0, times, held_to, waited_for=waited_for)
     return _spread(wait, held_to, ports, FIRST_SPREAD)
 
@@ -44,11 +44,11 @@ def next_poll_delay(job: Job, ports: Ports, *, held: float = 0.0) -> float:
     """
     held_to = bounds(ports)
     wait = polling.next_wait(
-        _since(job, ports.session.now()),
+        _since(job, ports.view.now()),
         ports.times.of(kind_of(job.spec)),
         held_to,
         polls=job.polls,
-        waited_for=ports.session.someone_waits(),
+        waited_for=ports.view.jobs_wait(),
         held=held,
     )
     return _spread(wait, held_to, ports, SPREAD)
@@ -70,7 +70,7 @@ def service_time_sample(job: Job, look: StatusReply, ports: Ports) -> dict[str, 
     """
     if job.submitted_at is None or job.silent:
         return {}
-    by = _since(job, ports.session.now())
+    by = _since(job, ports.view.now())
     after = 0.0 if job.polled_at is None else _since(job, job.polled_at)
     if look.held >= polling.HELD:
         after = by  # it was answered the moment that the job was done
@@ -87,7 +87,7 @@ def detection_delay(job: Job, look: StatusReply, ports: Ports) -> float:
     """
     if look.held >= polling.HELD or job.submitted_at is None:
         return 0.0
-    return max(0.0, ports.session.now() - (job.polled_at or job.submitted_at)) / 2 / SECONDS
+    return max(0.0, ports.view.now() - (job.polled_at or job.submitted_at)) / 2 / SECONDS
 
 
 def _since(job: Job, at: int) -> float:

@@ -23,7 +23,8 @@
 -- input.spare_ms                      how long an ended job may be sent again, and keeps its input; false: not at all
 -- input.leaves {name = ms}            objects and folders that are not needed any more, from now + ms on
 -- What is empty or false may be left out.
--- Gives {turn, due, opens_at (while a limit of time stops the line), granted}, {stale = true, state, turn},
+-- Returns {version, due, opens_at (while a limit of time stops the line), granted}, {stale = true} after a lost race,
+-- {stale = true, canceling} where the job is to be canceled since it was read,
 -- {unheld = true} where the job cannot go back into the line because its input is gone, or {owner = ID} where the
 -- vendor's id that it is to have is another job's.
 
@@ -66,10 +67,10 @@ if state ~= input.state or version ~= input.version then
   if have[3] == input.token then return answer({version = tonumber(version), granted = {}}) end
   bump('stale:move')
   if state ~= 'STORING' and input.count and input.count.polls then bump('polls_begun') end -- its message came twice: the claim counted one
-  return answer({stale = true, state = state or '', version = tonumber(version or 0)})
+  return answer({stale = true})
 end
 
-if (have[9] or '') ~= (input.canceling or '') then return answer({stale = true, state = state, version = tonumber(version)}) end
+if (have[9] or '') ~= (input.canceling or '') then return answer({stale = true, canceling = have[9] or ''}) end
 
 local to, finished = input.to, input.finished
 

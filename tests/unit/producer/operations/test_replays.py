@@ -10,9 +10,10 @@ import pytest
 
 from support.fakes import job as a_job
 from swapline_producer.contract import FailureCode, Job, State, Step
+from swapline_producer.contract.transitions import allows
+from swapline_producer.contract.transitions.decisions import SUBMISSION_FIELDS
 from swapline_producer.errors import NotPossible
 from swapline_producer.operations import replays
-from swapline_workers.core.lifecycle import allows
 
 if TYPE_CHECKING:
     from swapline_producer.contract.changes import Change
@@ -64,7 +65,7 @@ def test_what_is_sent_again_keeps_its_credits_and_attempts_and_nothing_of_its_su
     job = in_state(State.TIMED_OUT, vendor_job_id="job-1", attempts=1, credits=2, polls=9, run_until=5, slot=False)
     change = planned(job, Step.SUBMIT)
     assert change.fields.keys() & {"credits", "attempts"} == set()
-    assert {change.fields[name] for name in replays.UNSENT} == {None}
+    assert {change.fields.get(name, "unset") for name in SUBMISSION_FIELDS} == {None}
     assert change.data["polls"] == 9
     assert change.in_line
 

@@ -14,7 +14,7 @@ from swapline_workers.core.picture_memory import Picture, PictureMemory
 from swapline_workers.steps.collect import read
 from swapline_workers.steps.finalize import finalize
 from swapline_workers.steps.poll import poll
-from swapline_workers.steps.storing import PLACE_AGAIN
+from swapline_workers.steps.storing import MEMORY_RETRY_S
 
 PICTURE = png(12, 18)
 KEPT_FOR = 15.0
@@ -72,7 +72,7 @@ def test_no_more_pictures_are_read_than_there_is_room_for_and_the_others_wait_in
         waiting = [finalize(one, AT, world.ports) for one in jobs[2:]]
         waiting.append(poll(job(State.RUNNING), AT, world.ports))
         assert [(type(one), Counted.read) for one in waiting] == [(Again, 2)] * 3
-        assert (world.session.last.to, world.session.last.due_in) == (State.STORING, PLACE_AGAIN)
+        assert (world.session.last.to, world.session.last.due_in) == (State.STORING, MEMORY_RETRY_S)
         assert world.session.last.fields == {}  # waiting is not failing: no try is counted
         store.may_go.set()
         assert [one.result() for one in first] == [Stop("SUCCEEDED")] * 2

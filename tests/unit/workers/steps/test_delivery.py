@@ -13,7 +13,7 @@ from swapline_producer.webhooks.endpoints import endpoint_of
 from swapline_workers.core.bulkhead import DeliveryBulkhead
 from swapline_workers.core.outcomes import STALE, Again, Retry, Stop
 from swapline_workers.errors import WebhookFailed
-from swapline_workers.steps.notify import announce, notify
+from swapline_workers.steps.notify import notify, notify_batch
 
 HOOK = "https://example.com/hook"
 PENDING_JOB = job(State.SUCCEEDED, webhook_url=HOOK, notification=Notification.PENDING, finished_at=AT, sequence=2)
@@ -144,7 +144,7 @@ def test_a_held_jobs_event_is_the_same_at_every_attempt() -> None:
 
 def test_a_batch_is_delivered_with_its_counts_signed_for_its_tenant() -> None:
     world = World()
-    assert announce(BATCH, world.ports) == Stop("answered 204")
+    assert notify_batch(BATCH, world.ports) == Stop("answered 204")
     [(url, webhook_id, event)] = world.webhooks.delivered
     assert (url, webhook_id, world.webhooks.tenants) == (HOOK, f"msg_batch_{'0' * 20}_1", ["acme"])
     assert isinstance(event, BatchEvent)
@@ -164,15 +164,15 @@ def test_a_batch_is_delivered_with_its_counts_signed_for_its_tenant() -> None:
 
 
 def test_a_batch_is_tried_again_on_the_same_schedule_and_given_up_after_it() -> None:
-    assert announce(BATCH, failed().ports) == Retry(5.0, "answered 500")
+    assert notify_batch(BATCH, failed().ports) == Retry(5.0, "answered 500")
     world = failed()
-    announce(BATCH.model_copy(update={"notify_attempts": 9}), world.ports)
+    notify_batch(BATCH.model_copy(update={"notify_attempts": 9}), world.ports)
     assert world.session.last.fields == {"notification": Notification.DEAD, "notify_attempts": 10}
 
 
 def test_a_batch_without_a_webhook_is_not_delivered() -> None:
     world = World(endpoints=FakeEndpoints())
-    announce(BATCH.model_copy(update={"notification": Notification.DELIVERED}), world.ports)
+    notify_batch(BATCH.model_copy(update={"notification": Notification.DELIVERED}), world.ports)
     assert world.webhooks.delivered == []
 
 

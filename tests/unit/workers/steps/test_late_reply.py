@@ -9,11 +9,13 @@ import pytest
 
 from support.fakes import AT, FakeReply, FakeSession, FakeVendor, World, job
 from swapline_producer.contract import Job, State
+from swapline_producer.contract.changes import LostRace
 from swapline_workers.core.outcomes import Next, Stop
 from swapline_workers.steps.submit import submit
 
 if TYPE_CHECKING:
     from swapline_producer.contract.changes import Change
+    from swapline_workers.core.outcomes import Refused
 
 
 @dataclass
@@ -26,10 +28,10 @@ class MovedOn(FakeSession):
         assert job.state is State.SUBMITTING
         return self.ledger[0]
 
-    def advance_until_written(self, job: Job, change: Change) -> Job | None:
+    def advance_until_written(self, job: Job, change: Change) -> Job | Refused:
         if job is not self.ledger[-1]:
             self.ledger = self.ledger[1:] if len(self.ledger) > 1 else self.ledger
-            return None
+            return LostRace()
         return super().advance_until_written(job, change)
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from support.fakes import AT, FakePictures, FakeReply, FakeSession, FakeVendor, World, job
 from swapline_producer.contract import FailureCode, Notification, State, Step
+from swapline_producer.contract.changes import LostRace
 from swapline_producer.errors import ObjectMissing, StorageUnavailable
 from swapline_workers import errors
 from swapline_workers.core.outcomes import STALE, Next, Park, Stop
@@ -118,7 +119,7 @@ def test_a_reply_that_comes_after_the_job_was_held_still_counts() -> None:
 
     class OvertakenSession(FakeSession):
         def advance_until_written(self, job, change):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-            return None if job.state is State.SUBMITTING else super().advance_until_written(job, change)
+            return LostRace() if job.state is State.SUBMITTING else super().advance_until_written(job, change)
 
     world = World(session=OvertakenSession(found=held), vendor=FakeVendor(submission=FakeReply("late-1")))
     outcome = submit(job(State.SUBMITTING), AT, world.ports)

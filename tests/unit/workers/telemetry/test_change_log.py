@@ -121,7 +121,7 @@ JOB = SUBMITTING.job_id
         (lambda: polled(NOT_FOUND, not_found=2, submitted_at=AT - 100_000), logging.ERROR,
          {"event_name": "job_failed", "failure_code": "LOST"}, [f"`swapline jobs replay {JOB} --from poll`"]),
         (lambda: polled(FakeStatusReply("IN_PROGRESS"), run_until=AT), logging.WARNING,
-         {"event_name": "job_timed_out", "failure_code": "RUN_TIMEOUT"}, ["charged: yes", "last word was IN_PROGRESS"]),
+         {"event_name": "job_timed_out", "failure_code": "RUN_TIMEOUT"}, ["charged: yes", "status was IN_PROGRESS"]),
         (expired, logging.WARNING,
          {"event_name": "job_expired", "failure_code": "QUEUE_TTL"}, ["charged: no", "longer TTL"]),
         (lambda: unreadable(ObjectMissing("no inputs/ab")), logging.ERROR,

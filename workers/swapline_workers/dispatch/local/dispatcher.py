@@ -138,7 +138,7 @@ class LocalDispatcher:
     def _own_queue(self, message: StepMessage) -> str | None:
         """Return the queue of a message where this worker reads it."""
         services, consumer = self._services(), self._consumer
-        if consumer is None or services.session.closed:
+        if consumer is None or services.session.leases.draining:
             return None
         queue = message.step.queue(services.settings.key_prefix)
         return queue if queue in consumer.app.amqp.queues.consume_from else None

@@ -1,0 +1,71 @@
+"""Every change of a job, each a named function from a job to the `Change` to write.
+
+Nothing else builds a `Change`. `TABLE` lists the arrows that the functions may take; `docs/lifecycle.md` is drawn from
+it. `apply` is what a written change does to a job.
+"""
+
+from swapline_producer.contract.transitions.apply import apply, holds_slot
+from swapline_producer.contract.transitions.decisions import (
+    held_after_restore,
+    polled_again,
+    renotified,
+    resolved,
+    restored,
+    resubmitted,
+)
+from swapline_producer.contract.transitions.ends import (
+    canceled_before_submission,
+    canceled_dropped,
+    canceled_instead,
+    canceled_unsubmitted,
+    expired,
+    failed,
+    succeeded,
+    timed_out,
+)
+from swapline_producer.contract.transitions.notification import notified, postponed
+from swapline_producer.contract.transitions.running import (
+    awaiting_memory,
+    completed,
+    no_answer,
+    not_stored,
+    polled,
+    running_again,
+)
+from swapline_producer.contract.transitions.submission import attempted, held, refused, requeued, submitted
+from swapline_producer.contract.transitions.table import TABLE, Transition, allows
+
+__all__ = [
+    "TABLE",
+    "Transition",
+    "allows",
+    "apply",
+    "attempted",
+    "awaiting_memory",
+    "canceled_before_submission",
+    "canceled_dropped",
+    "canceled_instead",
+    "canceled_unsubmitted",
+    "completed",
+    "expired",
+    "failed",
+    "held",
+    "held_after_restore",
+    "holds_slot",
+    "no_answer",
+    "not_stored",
+    "notified",
+    "polled",
+    "polled_again",
+    "postponed",
+    "refused",
+    "renotified",
+    "requeued",
+    "resolved",
+    "restored",
+    "resubmitted",
+    "running_again",
+    "submitted",
+    "succeeded",
+    "timed_out",
+]

@@ -1,0 +1,29 @@
+"""What a written change does to a job: the one place that says so in Python, as lua/advance.lua says it in Redis."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from swapline_producer.contract.enums import SLOT_STATES, State
+from swapline_producer.contract.jobs import Job
+
+if TYPE_CHECKING:
+    from swapline_producer.contract.changes import Change
+
+DEFAULTS: dict[str, Any] = {name: field.default for name, field in Job.model_fields.items()}
+"""Values of fields that a record does not have. Read once: pydantic builds the table anew for each question."""
+
+
+def apply(job: Job, change: Change, at: int) -> Job:
+    """Return the job after a change that was written at `at` (milliseconds)."""
+    stamped = {name: at + round(seconds * 1000) for name, seconds in change.stamps.items()}
+    if change.to.finished and change.to is not job.state:
+        stamped["finished_at"] = at
+    removed = {name: DEFAULTS[name] for name, value in change.fields.items() if value is None}
+    moved = {"state": change.to, "version": job.version + 1, "slot": holds_slot(job, change)}
+    return job.model_copy(update={**change.fields, **removed, **stamped, **moved})
+
+
+def holds_slot(job: Job, change: Change) -> bool:
+    """Whether the job holds a slot after the change."""
+    return change.to in SLOT_STATES or (change.to is State.HELD and job.slot)

@@ -1,0 +1,175 @@
+"""Changes that a person makes: the vendor's id of a HELD job, replays, and what follows a restore from a backup."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from swapline_producer.contract.batches import Batch
+from swapline_producer.contract.changes import Change, Evidence, JobFields
+from swapline_producer.contract.enums import CREDITS_PER_JOB, FINISHED, FailureCode, Notification, State, Step
+from swapline_producer.contract.transitions.notification import NOTIFYING
+from swapline_producer.contract.transitions.table import arrow
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from swapline_producer.contract.jobs import Job
+
+RESET_FIELDS: JobFields = {
+    "failure_code": None,
+    "failure_detail": None,
+    "notification": Notification.NONE,
+    "notify_attempts": 0,
+    "canceling": None,
+    "retries": None,
+    "not_found": None,
+    "silent": None,
+    "bad_outputs": None,
+    "images": None,
+    "finished_at": None,
+    "refused_as": None,
+    "own_refusals": None,
+}
+"""Reset where an ended job goes on."""
+
+SUBMISSION_FIELDS: JobFields = {
+    "vendor_job_id": None,
+    "vendor_status": None,
+    "polls": None,
+    "polled_at": None,
+    "submitted_at": None,
+    "terminal_at": None,
+    "run_until": None,
+}
+"""Reset where a job is submitted again."""
+
+RESTORED = "Redis was restored from a backup: it may have been submitted, and paid, since"
+
+
+@arrow(State.HELD, State.RUNNING, "a person found its id at the vendor")
+def resolved(job: Job, vendor_job_id: str) -> Change:
+    """The vendor has the job under this id: it is polled from now on, and its charge is counted."""
+    return Change(
+        to=State.RUNNING,
+        fields={
+            "vendor_job_id": vendor_job_id,
+            "credits": job.credits + CREDITS_PER_JOB,
+            "failure_code": None,
+            "failure_detail": None,
+            "notification": Notification.NONE,
+        },
+        stamps={"submitted_at": 0, "run_until": job.run_timeout_ms / 1000},
+        due_in=0,
+        note="resolved",
+        data={"vendor_job_id": vendor_job_id},
+        count={"resolved": 1, "credits": CREDITS_PER_JOB},
+    )
+
+
+@arrow(
+    [State.HELD, *(state for state in State if state in FINISHED and state is not State.SUCCEEDED)],
+    State.QUEUED,
+    "a person sends it again, accepting the charge",
+)
+def resubmitted(job: Job) -> Change:
+    """Send a job to the vendor once more, at the price of a new one."""
+    again = job.state is not State.HELD
+    polls: Evidence = {"polls": job.polls} if job.polls and again else {}
+    reset: JobFields = SUBMISSION_FIELDS if again else {}
+    return Change(
+        to=State.QUEUED,
+        fields={**RESET_FIELDS, **reset, **_marked(job, Step.SUBMIT)},
+        stamps={"queue_until": (job.queue_until - job.created_at) / 1000},
+        in_line=True,
+        due_by="queue_until",
+        note="replayed",
+        data={**_replay(job, Step.SUBMIT), "accepted_charge": True, **polls},
+        count={"replayed": 1},
+    )
+
+
+@arrow(
+    [State.STORING, *(state for state in State if state in FINISHED and state is not State.EXPIRED)],
+    State.STORING,
+    "a person has the vendor asked for its id again",
+)
+def polled_again(job: Job, step: Step) -> Change:
+    """Ask the vendor for the job's id again and store its pictures; `step` is POLL or FINALIZE.
+
+    In STORING, which holds no slot: the one that it had was passed on, and most of these jobs are done.
+    """
+    return Change(
+        to=State.STORING,
+        fields={**RESET_FIELDS, **_marked(job, step)},
+        stamps={"storing_since": 0, "run_until": job.run_timeout_ms / 1000},
+        due_in=0,
+        note="replayed",
+        data=_replay(job, step),
+        count={"replayed": 1},
+    )
+
+
+@arrow(NOTIFYING, None, "a person has its webhook sent again")
+def renotified(record: Job | Batch) -> Change:
+    """Notify the customer once more, under the same webhook id."""
+    fields: JobFields = {"notification": Notification.PENDING, "notify_attempts": 0}
+    data: Evidence = {"from": Step.NOTIFY}
+    to = State.SUCCEEDED
+    if not isinstance(record, Batch):
+        fields, data, to = {**fields, **_marked(record, Step.NOTIFY)}, _replay(record, Step.NOTIFY), record.state
+    return Change(to=to, fields=fields, due_in=0, note="replayed", data=dict(data), count={"replayed": 1})
+
+
+@arrow(
+    [state for state in State if state not in FINISHED],
+    State.SUCCEEDED,
+    "Redis was restored from a backup, and its receipt was found",
+)
+def restored(job: Job, receipt: Mapping[str, Any]) -> Change:
+    """The job has succeeded, as its receipt in object storage says."""
+    notifies = job.spec.webhook_url is not None
+    return Change(
+        to=State.SUCCEEDED,
+        fields={
+            "vendor_job_id": receipt["vendor_job_id"],
+            "credits": receipt["credits"],
+            "submitted_at": receipt["submitted_at"],
+            "terminal_at": receipt["terminal_at"],
+            "images": receipt["images"],
+            "attempt_open": False,
+            "failure_code": None,
+            "failure_detail": None,
+            "notification": Notification.PENDING if notifies else Notification.NONE,
+            "notify_attempts": 0,
+        },
+        due_in=0 if notifies else None,
+        note="succeeded",
+        data={"reason": "its receipt was found after a restore"},
+        count={"finished.SUCCEEDED": 1, "restored": 1},
+    )
+
+
+@arrow(
+    (State.QUEUED, State.SUBMITTING), State.HELD, "Redis was restored from a backup: it may have been submitted since"
+)
+def held_after_restore(job: Job) -> Change:
+    """Have a person decide. No call is under way for the job: its slot is released by the next claim."""
+    return Change(
+        to=State.HELD,
+        fields={"failure_code": FailureCode.SUBMIT_UNKNOWN, "failure_detail": RESTORED},
+        due_in=0 if job.slot else None,
+        note="held",
+        data={"reason": RESTORED},
+        count={"held": 1, "restored": 1},
+    )
+
+
+def _marked(job: Job, step: Step) -> JobFields:
+    """Mark from where the job was replayed: a replay by filter passes over it the next time."""
+    return {"replayed": ",".join(sorted({*job.replayed_from, step.value}))}
+
+
+def _replay(job: Job, step: Step) -> dict[str, Any]:
+    was = {"was": job.state} if job.state.finished else {}
+    code = {"code": job.failure_code} if job.failure_code else {}
+    return {"from": step, **was, **code}

@@ -1,0 +1,110 @@
+"""Changes that the step `submit` makes: the attempt, and what became of the paid call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from swapline_producer.contract.changes import BreakerTrip, Change, Evidence, JobFields, notification_fields
+from swapline_producer.contract.enums import CREDITS_PER_JOB, FailureCode, Notification, State
+from swapline_producer.contract.new_jobs import StoredImage
+from swapline_producer.contract.transitions.table import arrow
+
+if TYPE_CHECKING:
+    from swapline_producer.contract.jobs import Job
+
+
+@arrow(State.SUBMITTING, State.SUBMITTING, "the attempt is written, just before the paid call")
+def attempted(job: Job, *, rescue_after: float) -> Change:
+    """Open an attempt: a worker that dies from here on leaves a call whose outcome is unknown."""
+    return Change(
+        to=State.SUBMITTING,
+        fields={"attempts": job.attempts + 1, "attempt_open": True},
+        stamps={"run_until": job.run_timeout_ms / 1000},
+        due_in=rescue_after,
+        note="attempt",
+        data={"attempt": job.attempts + 1, "api_version": job.spec.api_version},
+        count={"attempts": 1},
+        input_read=isinstance(job.spec.image, StoredImage),
+    )
+
+
+@arrow(State.SUBMITTING, State.RUNNING, "the vendor's id is known")
+@arrow((State.QUEUED, State.HELD), State.RUNNING, "the reply of an attempt given up for unknown came after all")
+def submitted(job: Job, vendor_job_id: str, status: str, *, poll_in: float) -> Change:
+    """The vendor has accepted the job, and it is paid. `poll_in` is seconds to the first poll."""
+    refusals: JobFields = {"refused_as": None, "own_refusals": None} if job.refused_as else {}
+    return Change(
+        to=State.RUNNING,
+        fields={
+            "vendor_job_id": vendor_job_id,
+            "vendor_status": status,
+            "attempts": job.attempts,
+            "attempt_open": False,
+            "credits": job.credits + CREDITS_PER_JOB,
+            "failure_code": None,
+            "failure_detail": None,
+            "notification": Notification.NONE,
+            "polled_at": None,
+            "silent": 0,
+            **refusals,
+        },
+        stamps={"submitted_at": 0, "run_until": job.run_timeout_ms / 1000},
+        due_in=poll_in,
+        due_by="run_until",
+        note="submitted",
+        data={"vendor_job_id": vendor_job_id, "status": status},
+        count={"submitted": 1, "credits": CREDITS_PER_JOB},
+        close_breaker=True,
+    )
+
+
+@arrow(State.SUBMITTING, State.QUEUED, "the call provably did not run: no connection, 429, key, credits")
+def refused(_job: Job, trip: BreakerTrip, evidence: Evidence) -> Change:
+    """The call was refused or never made: the job goes back into the line with its age, uncharged."""
+    return Change(
+        to=State.QUEUED,
+        fields={"attempt_open": False},
+        in_line=True,
+        due_by="queue_until",
+        note="not submitted",
+        data={"reason": trip.reason, **evidence},
+        trip=trip,
+        count={"not_submitted": 1},
+        refund=True,
+    )
+
+
+@arrow(State.SUBMITTING, State.QUEUED, "its reply is unknown, and the policy is retry")
+def requeued(job: Job, reason: str, evidence: Evidence) -> Change:
+    """The outcome of the call is unknown, and it is made again: back into the line with its age."""
+    return Change(
+        to=State.QUEUED,
+        fields={"attempt_open": False},
+        in_line=True,
+        due_by="queue_until",
+        note="ambiguous",
+        data={"reason": reason, "attempt": job.attempts, **evidence},
+        count={"ambiguous": 1},
+    )
+
+
+@arrow(State.SUBMITTING, State.HELD, "its reply is unknown, and the policy is hold; or its id is another job's")
+def held(job: Job, code: FailureCode, reason: str, evidence: Evidence, *, rescue_after: float) -> Change:
+    """Have a person decide about a paid call. The slot is kept until the run timeout."""
+    notifies = job.spec.webhook_url is not None
+    return Change(
+        to=State.HELD,
+        fields={
+            "attempt_open": False,
+            "failure_code": code,
+            "failure_detail": reason,
+            **notification_fields(job),
+        },
+        stamps={"held_at": 0},
+        due_in=rescue_after if notifies else None,
+        due_by="run_until",
+        sends=notifies,
+        note="held",
+        data={"reason": reason, "attempt": job.attempts, **evidence},
+        count={"ambiguous": 1, "held": 1},
+    )

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+
+from support.fakes import job
+from swapline_producer.errors import JobNotFound, LedgerUnavailable
+from swapline_workers.runtime.session import outage as outage_module
+from swapline_workers.runtime.session.outage import OutageRetry
+
+
+class Ledger:
+    """Answers after a number of failures."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+
+    def ask(self) -> str:
+        self.failures -= 1
+        if self.failures >= 0:
+            raise LedgerUnavailable("away")
+        return "answer"
+
+
+def test_a_call_is_repeated_until_the_ledger_answers_and_counted_meanwhile(caplog: pytest.LogCaptureFixture) -> None:
+    unwritten: list[int] = []
+    retry = OutageRetry(lambda _: unwritten.append(retry.unwritten))
+    assert retry.until_answered(Ledger(3).ask, job(), {}) == "answer"
+    assert (unwritten, retry.unwritten) == ([1, 1, 1], 0)
+    assert [line.message for line in caplog.records] == [
+        f"the ledger is away; the result of job {'0' * 32} is kept and offered again"
+    ]
+
+
+def test_pauses_grow_to_a_second() -> None:
+    pauses: list[float] = []
+    OutageRetry(pauses.append).until_answered(Ledger(12).ask, job(), {})
+    assert pauses[0] <= 0.1
+    assert max(pauses) <= 1.0
+    assert pauses[-1] > 0.1
+
+
+def test_after_the_limit_the_result_is_logged_and_left_to_the_rescue(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outage_module, "OUTAGE_LIMIT_S", 0.0)
+    with pytest.raises(LedgerUnavailable):
+        OutageRetry(lambda _: None).until_answered(Ledger(9).ask, job(), {"vendor_job_id": "v-1"})
+    assert "v-1" in caplog.text
+
+
+def test_what_is_no_outage_is_raised_at_once() -> None:
+    def ask() -> None:
+        raise JobNotFound("gone")
+
+    with pytest.raises(JobNotFound):
+        OutageRetry(lambda _: None).until_answered(ask, job(), {})

@@ -1,0 +1,36 @@
+"""What follows a write: messages that are sent at once, and moments at which the due dispatcher has to wake up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from swapline_producer.contract import Step, StepMessage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from swapline_producer.contract import Job
+    from swapline_producer.messaging.publisher import Publisher
+
+
+class Dispatch:
+    """Sends steps and schedules wake-ups. May be used from several threads."""
+
+    def __init__(self, publisher: Publisher, schedule_wakeup: Callable[[int], None]) -> None:
+        """Call `schedule_wakeup` with each moment (UTC milliseconds) at which something will be due."""
+        self._publisher = publisher
+        self._schedule_wakeup = schedule_wakeup
+
+    def send(self, step: Step, job: Job) -> None:
+        """Send a job on to its next step."""
+        self.send_messages([StepMessage(step=step, job_id=job.job_id, version=job.version)])
+
+    def send_messages(self, messages: Sequence[StepMessage]) -> None:
+        """Send what a write has given a slot."""
+        self._publisher.send(messages)
+
+    def wake_up_at(self, *moments: int | None) -> None:
+        """Have the due dispatcher look for due jobs at these moments; None is passed over."""
+        for moment in moments:
+            if moment is not None:
+                self._schedule_wakeup(moment)

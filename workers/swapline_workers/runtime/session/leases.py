@@ -1,0 +1,69 @@
+"""The jobs that the threads of this process work on: their rescue is put off, and no second thread begins one."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+
+class Leases:
+    """At most one job, or batch, for each thread, and its version. May be used from several threads."""
+
+    def __init__(self) -> None:
+        """Begin without leases."""
+        self._leased: dict[int, tuple[str, int]] = {}
+        self._written: dict[int, str] = {}
+        self._paying: set[int] = set()
+        self.draining = False
+        """Whether no lease and no paid call may begin: it might not end in time."""
+
+    @contextmanager
+    def lease(self, record_id: str, version: int) -> Generator[None]:
+        """Lease a job to this thread for the length of a step."""
+        thread = threading.get_ident()
+        self._leased[thread] = (record_id, version)
+        try:
+            yield
+        finally:
+            del self._leased[thread]
+            self._paying.discard(thread)
+
+    def moved(self, record_id: str, version: int) -> None:
+        """Note the version to which this thread brought its job."""
+        self._leased[threading.get_ident()] = (record_id, version)
+
+    @contextmanager
+    def writing(self, record_id: str) -> Generator[None]:
+        """Mark a job whose write is under way: until its reply is read, the job may have its next version already."""
+        thread = threading.get_ident()
+        self._written[thread] = record_id
+        try:
+            yield
+        finally:
+            del self._written[thread]
+
+    def begin_paying(self) -> bool:
+        """Note that this thread is about to make a paid call; False where it may not, because the worker drains."""
+        self._paying.add(threading.get_ident())  # before `draining` is read: it is set before paid calls are counted
+        return not self.draining
+
+    def all(self) -> list[tuple[str, int]]:
+        """Return what is leased: (job id, version)."""
+        return list(self._leased.values())
+
+    def version_of(self, record_id: str) -> int | None:
+        """Return the highest version at which a thread has a job; None where none has it."""
+        return max((version for mine, version in self.all() if mine == record_id), default=None)
+
+    def is_written(self, record_id: str) -> bool:
+        """Whether a write of a job is under way."""
+        return record_id in list(self._written.values())
+
+    @property
+    def paying(self) -> int:
+        """Return the number of paid calls under way, until their replies are written."""
+        return len(self._paying)

@@ -1,0 +1,45 @@
+"""The cache of what this process wrote last: the next step of such a job need not read it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from swapline_producer.contract import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from swapline_producer.contract import Job
+
+MOST_JOBS = 2000
+"""Jobs in the cache, about 6 MB. One that was dropped is read again, once."""
+
+
+class MovedJobs:
+    """Jobs at the version that this process brought them to, each for one step. May be used from several threads.
+
+    Whether a job is still at that version, and not to be canceled, is part of each write anyway; its rescue was put off
+    when it was moved or claimed, and its poll was counted by the claim. Only polls, and finalize where it need not ask
+    the vendor, begin from this cache: doing them twice is doing them once.
+    """
+
+    def __init__(self, has_pictures: Callable[[Job], bool]) -> None:
+        """`has_pictures` says whether the pictures of a job, at its version, are in this process's memory."""
+        self._has_pictures = has_pictures
+        self._jobs: dict[str, Job] = {}
+
+    def remember(self, job: Job) -> None:
+        """Keep a job that was written, where its next step may begin from it."""
+        if job.state in {State.RUNNING, State.STORING}:
+            self._jobs[job.job_id] = job
+            while len(self._jobs) > MOST_JOBS:
+                with suppress(KeyError, RuntimeError):  # another thread removed it
+                    del self._jobs[next(iter(self._jobs))]
+
+    def take(self, job_id: str, version: int) -> Job | None:
+        """Remove and return a job; None where it has to be read."""
+        job = self._jobs.pop(job_id, None)
+        if job is None or job.version != version:
+            return None
+        return job if job.state is not State.STORING or self._has_pictures(job) else None

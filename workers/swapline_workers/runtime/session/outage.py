@@ -1,0 +1,64 @@
+"""Calls to the ledger that are repeated until it answers, for results that must not be forgotten."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+from swapline_producer.errors import LedgerUnavailable
+from swapline_workers.core.retry import backoff
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from swapline_producer.contract import Job
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+OUTAGE_LIMIT_S = 300.0
+"""Seconds for which a paid result is offered to a ledger that is away, before the worker leaves it to the rescue."""
+
+
+class OutageRetry:
+    """Repeats calls over an outage of the ledger. May be used from several threads."""
+
+    def __init__(self, pause: Callable[[float], None] = time.sleep) -> None:
+        """`pause` waits for a number of seconds."""
+        self._pause = pause
+        self._waiting: set[int] = set()
+
+    @property
+    def unwritten(self) -> int:
+        """Return the number of paid results that only this process has, because the ledger does not take them now."""
+        return len(self._waiting)
+
+    def until_answered(self, ask: Callable[[], T], job: Job, result: Mapping[str, object]) -> T:
+        """Call `ask` until the ledger answers. Raises LedgerUnavailable after OUTAGE_LIMIT_S, and logs `result`."""
+        thread = threading.get_ident()
+        try:
+            return self._repeat(ask, job, result, thread)
+        finally:
+            self._waiting.discard(thread)
+
+    def _repeat(self, ask: Callable[[], T], job: Job, result: Mapping[str, object], thread: int) -> T:
+        give_up_at, failures = time.monotonic() + OUTAGE_LIMIT_S, 0
+        while True:
+            try:
+                return ask()
+            except LedgerUnavailable:
+                failures += 1
+                self._waiting.add(thread)
+                if time.monotonic() >= give_up_at:
+                    log.exception(
+                        "the ledger was away too long; this worker alone has the result of job %s: %s",
+                        job.job_id,
+                        result,
+                    )
+                    raise
+                if failures == 1:
+                    log.warning("the ledger is away; the result of job %s is kept and offered again", job.job_id)
+                self._pause(backoff(failures, first=0.1, longest=1.0))  # sooner than due dispatchers claim afterwards

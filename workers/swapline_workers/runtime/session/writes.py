@@ -1,0 +1,117 @@
+"""How a step writes: its job's changes, each fenced by the job's version, and what follows them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from swapline_producer.contract import State, transitions
+from swapline_producer.contract.changes import CancelRequested, LostRace
+from swapline_producer.errors import NotReplicated
+from swapline_producer.ledger import new_token
+from swapline_workers.core.outcomes import CanceledInstead
+from swapline_workers.telemetry import context
+from swapline_workers.telemetry.change_log import ChangeLog
+
+if TYPE_CHECKING:
+    from swapline_producer.contract import Batch, Job
+    from swapline_producer.contract.changes import Change
+    from swapline_producer.ledger import Ledger
+    from swapline_workers.core.outcomes import Refused
+    from swapline_workers.runtime.session.dispatch import Dispatch
+    from swapline_workers.runtime.session.leases import Leases
+    from swapline_workers.runtime.session.moved_jobs import MovedJobs
+    from swapline_workers.runtime.session.outage import OutageRetry
+    from swapline_workers.runtime.session.view import LedgerView
+
+
+class Writes:
+    """The steps' port `Writes`, over the ledger. May be used from several threads."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        leases: Leases,
+        moved_jobs: MovedJobs,
+        dispatch: Dispatch,
+        outage: OutageRetry,
+        view: LedgerView,
+    ) -> None:
+        """Write to `ledger`, and tell the other parts of the session."""
+        self._ledger = ledger
+        self._leases = leases
+        self._moved_jobs = moved_jobs
+        self._dispatch = dispatch
+        self._outage = outage
+        self._view = view
+        self._change_log = ChangeLog()
+
+    def advance(self, job: Job, change: Change) -> Job | Refused:
+        """See `steps.ports.Writes.advance`."""
+        if change.fields.get("attempt_open") and not self._leases.begin_paying():
+            self._ledger.transitions.release([(job.job_id, job.version)])
+            return LostRace()
+        with self._leases.writing(job.job_id):
+            return self._write(job, change, new_token())
+
+    def advance_until_written(self, job: Job, change: Change) -> Job | Refused:
+        """See `steps.ports.Writes.advance_until_written`."""
+        token = new_token()
+        with self._leases.writing(job.job_id):
+            return self._outage.until_answered(lambda: self._write(job, change, token), job, change.data)
+
+    def advance_batch(self, batch: Batch, change: Change) -> bool:
+        """See `steps.ports.Writes.advance_batch`."""
+        written = self._ledger.batches.advance(batch, change, token=new_token())
+        if written is None:
+            return False
+        version, due = written
+        self._leases.moved(batch.record_id, version)
+        self._change_log.written(None, change)
+        self._dispatch.wake_up_at(due)
+        return True
+
+    def line_up(self, job: Job) -> Job | LostRace | None:
+        """See `steps.ports.Writes.line_up`."""
+        granted = self._ledger.transitions.line_up(job)
+        if granted is None:
+            return LostRace()
+        mine = next((message for message in granted if message.job_id == job.job_id), None)
+        self._dispatch.send_messages([message for message in granted if message is not mine])
+        if mine is None:
+            return None
+        lined_up = job.model_copy(update={"state": State.SUBMITTING, "version": mine.version, "slot": True})
+        self._moved(lined_up)
+        return lined_up
+
+    def reread(self, job: Job) -> Job:
+        """See `steps.ports.Writes.reread`."""
+        return self._outage.until_answered(lambda: self._ledger.jobs.get(job.job_id), job, {})
+
+    def mark_orphaned(self, job: Job) -> None:
+        """See `steps.ports.Writes.mark_orphaned`."""
+        self._ledger.retention.mark_orphaned(job)
+
+    def _write(self, job: Job, change: Change, token: str) -> Job | Refused:
+        instead = transitions.canceled_instead(job, change)
+        if not transitions.allows(job.state, instead.to):
+            raise ValueError(f"no transition leads from {job.state} to {instead.to}; see contract/transitions")
+        answer = self._ledger.transitions.advance(job, instead, token=token)
+        if isinstance(answer, CancelRequested):  # the job was not moved: another change of it is written
+            return self._write(job.model_copy(update={"canceling": answer.canceling}), change, token)
+        if isinstance(answer, LostRace):
+            return answer
+        self._view.set_time(answer.at)
+        self._dispatch.send_messages(answer.granted)
+        self._dispatch.wake_up_at(answer.due, answer.opens_at)
+        self._moved(answer.job)
+        self._change_log.written(answer.job, instead)
+        if not answer.kept:
+            raise NotReplicated(f"The attempt of job {job.job_id}")
+        self._moved_jobs.remember(answer.job)
+        same = instead.to is change.to or (change.to.finished and instead.to.finished)
+        return answer.job if same else CanceledInstead(answer.job)
+
+    def _moved(self, job: Job) -> None:
+        self._leases.moved(job.job_id, job.version)
+        context.concerns(job)

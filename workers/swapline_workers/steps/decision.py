@@ -1,0 +1,42 @@
+"""A step's decision as a value: the change to write, and the outcome once it is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from swapline_producer.contract import Job, Step
+from swapline_workers.core.outcomes import Next, Outcome, Stop, not_written
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from swapline_producer.contract.changes import Change
+    from swapline_workers.core.outcomes import Refused
+    from swapline_workers.steps.ports import Ports
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Write a change of `job`. `then` gets the job as written, `otherwise` the reason why nothing was written."""
+
+    job: Job
+    change: Change
+    then: Callable[[Job], Outcome]
+    otherwise: Callable[[Refused], Outcome] = not_written
+
+
+Decision = Write | Outcome
+
+
+def carry_out(decision: Decision, ports: Ports) -> Outcome:
+    """Write what was decided, and return what follows. Raises LedgerUnavailable."""
+    if isinstance(decision, Write):
+        written = ports.writes.advance(decision.job, decision.change)
+        decision = decision.then(written) if isinstance(written, Job) else decision.otherwise(written)
+    return decision
+
+
+def end(job: Job, change: Change) -> Write:
+    """End a job. Its webhook follows, where it has one and the step is to send it."""
+    return Write(job, change, lambda ended: Next(ended, Step.NOTIFY) if change.sends else Stop(ended.state.value))
