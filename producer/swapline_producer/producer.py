@@ -229,6 +229,7 @@ class Producer:
         return self._new_job(SwapRequest.model_validate(fields))
 
     def _new_job(self, request: SwapRequest) -> NewJob:
+        request = request.model_validate(dict(request))  # `model_copy` and `model_construct` check nothing
         check_webhook(request.webhook_url, allow_private=self.settings.webhook_allow_private)
         job_id = _new_job_id()
         spec = request.model_dump(mode="json", exclude_none=True, exclude=_NOT_IN_SPEC)

@@ -146,6 +146,35 @@ def test_a_picture_that_is_cut_short_is_refused_before_anything_is_stored(servic
     assert services.producer.enqueue(swap(image=photograph + bytes(512))).created
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"gender": None},
+        {"filter_id": -1},
+        {"filter_id": 1.5},
+        {"filter_id": 2**64},
+        {"tenant": "a" * 65},
+        {"queue_ttl": float("inf")},
+        {"queue_ttl": 1e300},
+        {"run_timeout": 0},
+        {"metadata": {"order": "\ud800"}},
+        {"extra": {"strength": 1}},
+        {"no_such_field": 1},
+    ],
+    ids=str,
+)
+def test_a_copy_with_a_wrong_value_is_refused_and_stops_no_other(
+    services: WorkerServices, wrong: dict[str, Any]
+) -> None:
+    good = SwapRequest(image=URL, gender=0, filter_id=1)
+    bad = good.model_copy(update=wrong)
+    with pytest.raises(RequestError, match=next(iter(wrong))):
+        services.producer.enqueue(bad)
+    first, second = services.producer.enqueue_many([bad, good])
+    assert isinstance(first.error, RequestError)
+    assert services.producer.get(second.job_id or "").state is State.QUEUED
+
+
 def test_the_largest_values_of_a_request_are_written_and_read_again(services: WorkerServices) -> None:
     largest: dict[str, Any] = {
         "filter_id": 2**53 - 1,

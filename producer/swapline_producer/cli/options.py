@@ -78,3 +78,7 @@ class Finite(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number.", param, ctx)
         return number
+
+    def _describe_range(self) -> str:
+        """Leave the range out of the help where there is none: click's own words are `x<=None`."""
+        return "" if self.min is None and self.max is None else super()._describe_range()
