@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import (
+    BeforeValidator,
     Field,
     ModelWrapValidatorHandler,
     StrictStr,
@@ -30,6 +31,7 @@ from swapline_producer.contract.values import (
     Tenant,
     VariantTexts,
     WebUrl,
+    no_bool,
 )
 from swapline_producer.errors import RequestError
 
@@ -68,7 +70,7 @@ LONGEST_NAME = 40
 class SwapOptions(Frozen):
     """Everything about a face swap but the picture. The vendor's page is the source of the first five fields."""
 
-    gender: Gender
+    gender: Annotated[Gender, BeforeValidator(no_bool)]
     filter_id: FilterId
     ratio: Ratio | None = None
     quality_mode: QualityMode | None = None

@@ -61,6 +61,13 @@ def _is_one_line(value: str) -> str:
     return value
 
 
+def no_bool(value: object) -> object:
+    """Refuse true and false where a number is wanted: Python takes them for 1 and 0."""
+    if isinstance(value, bool):
+        raise PydanticCustomError("bool", "it must be no boolean")
+    return value
+
+
 def _json_size(value: object) -> int:
     """Bytes of a value as JSON, as the ledger and the vendor get it: a level deeper."""
     try:
@@ -122,7 +129,7 @@ BatchName = Annotated[str, StringConstraints(min_length=1, max_length=128), Afte
 IdempotencyKey = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_is_one_line)]
 WebUrl = Annotated[str, StringConstraints(max_length=URL_LIMIT), AfterValidator(_is_http_url)]
 FilterId = Annotated[StrictInt, Field(ge=0, le=LARGEST_FILTER_ID)] | UUID
-Seconds = Annotated[float, Field(gt=0, le=TEN_YEARS)]
+Seconds = Annotated[float, Field(gt=0, le=TEN_YEARS), BeforeValidator(no_bool)]
 Metadata = Annotated[dict[str, str], AfterValidator(_fits_webhook)]
 Extra = Annotated[dict[str, JsonValue], AfterValidator(_fits_ledger)]
 VariantText = Annotated[str, AfterValidator(_is_variant)]

@@ -59,6 +59,10 @@ TOO_MUCH: list[tuple[str, dict[str, Any]]] = [
     ("filter_id", {"filter_id": LARGEST_FILTER_ID + 1}),
     ("filter_id", {"filter_id": -1}),
     ("filter_id", {"filter_id": True}),
+    ("gender", {"gender": True}),
+    ("queue_ttl", {"queue_ttl": True}),
+    ("run_timeout", {"run_timeout": True}),
+    ("filter_id", {"filter_id": True}),
     ("gender", {"gender": 2**70}),
     ("gender", {"gender": math.nan}),
     *[
