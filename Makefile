@@ -19,7 +19,7 @@ EDITABLE := $(addprefix -e ./,$(PACKAGES))
 export CALLED_FROM := $(PWD)
 export PHOTO KEEP
 
-.PHONY: help install demo test check audit test-s3 format docs site screenshots chaos lock clean
+.PHONY: dist help install demo test check audit test-s3 format docs site screenshots chaos lock clean
 .PHONY: bench bench-startup bench-in-flight bench-board bench-enqueue bench-line bench-polling
 .PHONY: bench-memory bench-soak bench-latency bench-scaling bench-round-trips
 
@@ -102,6 +102,9 @@ bench-board: $(STAMP) ## Ask the board over a large ledger how long its pages ta
 
 bench-polling: $(STAMP) ## Compare schedules of looks: table and plot into docs/ (LIVE="--jobs 200": the whole system instead)
 	$(BIN)/python $(if $(LIVE),bench/polling_live.py $(LIVE),bench/polling.py)
+
+dist: $(STAMP) ## Build the wheels and sdists of all packages into dist/, the same bytes for the same commit, and check them
+	$(BIN)/python ops/dist.py
 
 lock: ## Resolve requirements.lock (demo and workers) and requirements-dev.lock (what tools need besides) again (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv; nothing else does." >&2; exit 1; }

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 IMAGES = Path(__file__).parent / "images"
-FLOWER_CONFIG = Path(__file__).parents[1] / "ops/flower/flowerconfig.py"
+FLOWER_CONFIG = Path(__file__).parents[1] / "workers/swapline_workers/web/flowerconfig.py"
 USER, PASSWORD = "swapline", "only-for-the-pictures"
 WIDTH = 1200
 COLOURS = 200

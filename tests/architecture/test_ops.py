@@ -105,7 +105,7 @@ def test_a_worker_gets_more_time_to_stop_than_it_takes() -> None:
 def test_what_the_image_is_built_from_is_there() -> None:
     dockerfile = (ROOT / "ops/docker/Dockerfile").read_text()
     copied = re.findall(r"^COPY (?!--from)(\S+) ", dockerfile, re.MULTILINE)
-    assert copied == ["requirements.lock", "producer", "workers", "gateway", "simulator", "ops/flower"]
+    assert copied == ["requirements.lock", "producer", "workers", "gateway", "simulator"]
     assert [source for source in copied if not (ROOT / source).exists()] == []
     sent = (ROOT / ".dockerignore").read_text()
     assert [source for source in copied if f"!{source}\n" not in sent] == []

@@ -20,6 +20,7 @@ from support.redis_servers import MEMORY_ONLY, RealServer, running
 from support.servers import waited_for
 from swapline_producer import ProducerSettings, SwapRequest
 from swapline_producer.ledger import open_ledger
+from swapline_workers.cli import FLOWER_CONFIG
 from swapline_workers.local.child import Child, Program
 from swapline_workers.local.ports import LOOPBACK, free_port
 from swapline_workers.local.ready import login_works
@@ -78,7 +79,7 @@ def flower(services: WorkerServices, tmp_path: Path) -> Generator[str]:
     child = Child(
         Program(
             name="flower",
-            argv=(*CELERY, "flower", f"--conf={ROOT / 'ops/flower/flowerconfig.py'}", f"--port={port}"),
+            argv=(*CELERY, "flower", f"--conf={FLOWER_CONFIG}", f"--port={port}"),
             env=services.as_user("swapline-flower") | {"FLOWER_BASIC_AUTH": "me:right"},
             cwd=tmp_path,
             log=tmp_path / "flower.log",

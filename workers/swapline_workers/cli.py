@@ -11,11 +11,8 @@ import click
 from swapline_producer.contract import Step
 from swapline_producer.environment.service_links import is_service_link
 
-FLOWER_CONFIGS = (
-    Path(__file__).parents[2] / "ops" / "flower" / "flowerconfig.py",  # a checkout
-    Path("/etc/swapline/flower/flowerconfig.py"),  # the image, or an administrator's
-)
-"""Where Flower's settings are looked for, in this order."""
+FLOWER_CONFIG = Path(__file__).parent / "web" / "flowerconfig.py"
+"""Flower's settings, unless others are given."""
 
 LEVELS = click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False)
 
@@ -71,26 +68,24 @@ def _adopt() -> None:
 @click.option(
     "--conf",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Flower's settings.  [default: ops/flower/flowerconfig.py, or the same in /etc/swapline/flower]",
+    default=FLOWER_CONFIG,
+    show_default="the package's own",
+    help="Flower's settings.",
 )
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
-def flower(conf: Path | None, options: tuple[str, ...]) -> None:
+def flower(conf: Path, options: tuple[str, ...]) -> None:
     """Run Flower, the live monitor, with Swapline's settings. It never starts without authentication.
 
     \b
     It asks for what FLOWER_BASIC_AUTH=user:password says. Every option of Flower's may follow.
     Example: FLOWER_BASIC_AUTH=me:… swapline flower --port=5555 --address=127.0.0.1
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    chosen = conf or next((path for path in FLOWER_CONFIGS if path.exists()), None)
-    if chosen is None:
-        places = " or ".join(str(path) for path in FLOWER_CONFIGS)
-        raise click.ClickException(f"Flower's settings are not there: neither {places}; name them with --conf.")
     if find_spec("flower") is None:
-        raise click.ClickException("Flower is not installed: pip install 'flower>=2.2,<3'.")
+        raise click.ClickException("Flower is not installed: pip install 'swapline-workers[local]'.")
     _read_flower_options(options)
     from swapline_workers.entry import app  # noqa: PLC0415 -- as above
 
-    app.start(["flower", f"--conf={chosen}", *options])
+    app.start(["flower", f"--conf={conf}", *options])
 
 
 def _read_flower_options(arguments: tuple[str, ...]) -> None:

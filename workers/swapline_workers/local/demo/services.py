@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from swapline_producer.settings import ProducerSettings
 from swapline_producer.webhooks.signing import new_secret
 from swapline_workers.local.child import SWAPLINE, Child, Program
-from swapline_workers.local.errors import LocalError
 from swapline_workers.local.ports import LOOPBACK, free_port
 from swapline_workers.local.ready import log_has, login_works, read_ready_file, ready_file_written
 from swapline_workers.local.valkey import EmbeddedValkey
@@ -32,7 +31,7 @@ _SLOTS = "3"
 _KEY_HEADER, _KEY = "X-API-Key", "demo-key"
 """Accepted by the simulated vendor only."""
 _FLOWER_USER = "swapline"
-_FLOWER_CONFIG = Path(__file__).parents[4] / "ops" / "flower" / "flowerconfig.py"
+_FLOWER_CONFIG = Path(__file__).parents[2] / "web" / "flowerconfig.py"
 
 
 @dataclass(frozen=True)
@@ -92,8 +91,6 @@ class DemoServices:
         return self._start_listening("receiver", argv, SWAPLINE_WEBHOOK_SECRETS=self._webhook_secret)
 
     def _start_flower(self, redis_url: str) -> tuple[str, tuple[str, str]]:
-        if not _FLOWER_CONFIG.exists():
-            raise LocalError(f"{_FLOWER_CONFIG} is missing; run the demo from a checkout of Swapline.")
         port = free_port()
         url, user, password = f"http://{LOOPBACK}:{port}", _FLOWER_USER, secrets.token_urlsafe(12)
         celery = (sys.executable, "-P", "-m", "celery", "-A", "swapline_workers.entry")

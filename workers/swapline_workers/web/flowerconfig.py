@@ -1,18 +1,17 @@
-"""Flower's settings: `swapline flower`, or `celery -A swapline_workers.entry flower --conf=ops/flower/flowerconfig.py`.
+"""Flower's settings: `swapline flower`, or `celery -A swapline_workers.entry flower --conf=` with its path.
 
 It needs SWAPLINE_REDIS_URL (and SWAPLINE_KEY_PREFIX where that is not the default), and who may look: pairs in
 FLOWER_BASIC_AUTH=user:password,user:password, or a line each in the file that
 FLOWER_BASIC_AUTH_FILE names, or Flower's OAuth settings. What stands here wins over the environment, and the command
 line wins over both. Flower forgets: it shows what runs now; the ledger is the record.
 """
-# ruff: noqa: INP001 -- Flower executes this file; it is no module of a package
 
 import os
 import sys
 from pathlib import Path
 
-from flower.views import BaseHandler
-from flower.views.monitor import Metrics
+from flower.views import BaseHandler  # type: ignore[import-untyped]  # Flower ships no types
+from flower.views.monitor import Metrics  # type: ignore[import-untyped]
 from tornado.options import options
 from tornado.web import authenticated
 
