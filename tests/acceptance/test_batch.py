@@ -7,7 +7,7 @@ import json
 import signal
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,12 +21,6 @@ if TYPE_CHECKING:
 
 URL = "https://pictures.example.com"
 HEADER = "image,gender,filter_id,order\n"
-
-
-def run_json(installation: Installation, *arguments: str, code: int = 0) -> Any:
-    done = installation.cli(*arguments, "--json")
-    assert (done.returncode, done.stderr) == (code, "")
-    return json.loads(done.stdout)
 
 
 @pytest.fixture
@@ -43,8 +37,7 @@ def manifest(tmp_path: Path) -> Path:
 def test_a_batch_from_its_manifest_to_its_pictures(installation: Installation, manifest: Path, tmp_path: Path) -> None:
     pictures, results = tmp_path / "pictures", tmp_path / "results.csv"
     with installation.worker():
-        ran = run_json(
-            installation,
+        ran = installation.run_json(
             *("batch", "run", str(manifest), "--download", str(pictures), "--results", str(results)),
             code=1,
         )
@@ -64,7 +57,7 @@ def test_a_batch_from_its_manifest_to_its_pictures(installation: Installation, m
         ("3", "4", "FAILED", "c"),
         ("4", "5", "SUCCEEDED", "d"),
     }
-    shown = run_json(installation, "batch", "show", "spring", "--limit", "1")
+    shown = installation.run_json("batch", "show", "spring", "--limit", "1")
     assert [(job["row"], job["failure_code"]) for job in shown["first"]] == [(3, "FILTER_NOT_FOUND")]
     people = installation.cli("batch", "show", "spring").stdout
     assert "4 of 4 jobs have ended, 6 credits" in people
@@ -99,27 +92,27 @@ def test_wrong_rows_can_be_left_out(installation: Installation, tmp_path: Path) 
 
 def test_a_dry_run_says_what_it_costs_and_leaves_out_what_is_there(installation: Installation, manifest: Path) -> None:
     wanted = {"batch": "spring", "rows": 4, "skipped": 0, "known": 0, "credits": 8, "tenant": "default"}
-    assert run_json(installation, "batch", "run", str(manifest), "--dry-run") == wanted
+    assert installation.run_json("batch", "run", str(manifest), "--dry-run") == wanted
     assert installation.producer().ledger.stats.counters() == {}
-    run_json(installation, "batch", "run", str(manifest))
-    assert run_json(installation, "batch", "run", str(manifest), "--dry-run") == wanted | {"known": 4, "credits": 0}
+    installation.run_json("batch", "run", str(manifest))
+    assert installation.run_json("batch", "run", str(manifest), "--dry-run") == wanted | {"known": 4, "credits": 0}
 
 
 def test_running_it_again_repeats_no_row_and_more_rows_go_on(installation: Installation, manifest: Path) -> None:
-    assert run_json(installation, "batch", "run", str(manifest))["enqueued"] == 4
-    assert run_json(installation, "batch", "run", str(manifest))["known"] == 4
+    assert installation.run_json("batch", "run", str(manifest))["enqueued"] == 4
+    assert installation.run_json("batch", "run", str(manifest))["known"] == 4
     with manifest.open("a") as file:
         file.write(f"{URL}/5.jpg,0,12,e\n")
-    again = run_json(installation, "batch", "run", str(manifest))
+    again = installation.run_json("batch", "run", str(manifest))
     assert (again["enqueued"], again["known"]) == (1, 4)
-    assert run_json(installation, "batch", "run", str(manifest), "--name", "summer")["enqueued"] == 5
+    assert installation.run_json("batch", "run", str(manifest), "--name", "summer")["enqueued"] == 5
     assert installation.producer().ledger.stats.census()[State.QUEUED] == 10
 
 
 def test_a_row_that_was_changed_after_it_was_enqueued_is_not_paid_again(
     installation: Installation, manifest: Path
 ) -> None:
-    run_json(installation, "batch", "run", str(manifest))
+    installation.run_json("batch", "run", str(manifest))
     manifest.write_text(manifest.read_text().replace("/3.jpg", "/other.jpg"))
     done = installation.cli("batch", "run", str(manifest))
     assert done.returncode == 1
@@ -148,7 +141,7 @@ def test_an_interrupted_run_goes_on_where_it_was(installation: Installation, tmp
         assert "Traceback" not in stderr_lines
         assert ledger.stats.census()[State.QUEUED] < number
     there = ledger.stats.census()[State.QUEUED]
-    ran = run_json(installation, "batch", "run", str(path))
+    ran = installation.run_json("batch", "run", str(path))
     assert (ran["enqueued"], ran["known"]) == (number - there, there)
     assert ledger.stats.census()[State.QUEUED] == len(ledger.batches.job_ids("big")) == number
 
@@ -157,13 +150,13 @@ def test_failed_rows_are_made_again_on_request_and_may_be_mended(installation: I
     with installation.worker():
         assert installation.cli("batch", "run", str(manifest), "--watch").returncode == 1
         manifest.write_text(manifest.read_text().replace("99999", "12"))
-        again = run_json(installation, "batch", "run", str(manifest), "--watch", "--retry-failed")
+        again = installation.run_json("batch", "run", str(manifest), "--watch", "--retry-failed")
     assert (again["enqueued"], again["known"], again["states"]) == (1, 3, {"SUCCEEDED": 4})
 
 
 def test_a_batch_is_canceled_whole(installation: Installation, manifest: Path) -> None:
-    run_json(installation, "batch", "run", str(manifest))
-    assert run_json(installation, "batch", "cancel", "spring") == {
+    installation.run_json("batch", "run", str(manifest))
+    assert installation.run_json("batch", "cancel", "spring") == {
         "batch": "spring",
         "canceled": 4,
         "canceling": 0,
@@ -171,7 +164,7 @@ def test_a_batch_is_canceled_whole(installation: Installation, manifest: Path) -
         "perhaps_charged": 0,
         "ended_meanwhile": 0,
     }
-    assert run_json(installation, "batch", "show", "spring")["states"] == {"CANCELED": 4}
+    assert installation.run_json("batch", "show", "spring")["states"] == {"CANCELED": 4}
     assert "0 canceled" in installation.cli("batch", "cancel", "spring").stdout
 
 
@@ -198,12 +191,12 @@ def test_a_manifest_with_rows_of_two_tenants_is_refused(installation: Installati
 
 
 def test_the_same_name_under_another_tenant_is_another_batch(installation: Installation, manifest: Path) -> None:
-    run_json(installation, "batch", "run", str(manifest))
-    ran = run_json(installation, "batch", "run", str(manifest), "--set", "tenant=acme")
+    installation.run_json("batch", "run", str(manifest))
+    ran = installation.run_json("batch", "run", str(manifest), "--set", "tenant=acme")
     assert (ran["enqueued"], ran["tenant"]) == (4, "acme")
-    assert run_json(installation, "batch", "cancel", "spring", "--tenant", "acme")["canceled"] == 4
+    assert installation.run_json("batch", "cancel", "spring", "--tenant", "acme")["canceled"] == 4
     for tenant, finished in (("acme", 4), ("default", 0)):
-        shown = run_json(installation, "batch", "show", "spring", "--tenant", tenant)
+        shown = installation.run_json("batch", "show", "spring", "--tenant", tenant)
         assert (shown["tenant"], shown["finished"]) == (tenant, finished)
     listed = installation.cli("jobs", "list", "--batch", "spring", "--tenant", "acme", "--ids").stdout.split()
     assert len(listed) == 4
@@ -255,4 +248,4 @@ def test_the_manifest_of_the_guide_is_good(installation: Installation, tmp_path:
     (tmp_path / "faces").mkdir()
     for name in ("anna", "ben"):
         (tmp_path / "faces" / f"{name}.jpg").write_bytes(sample_photographs()[0])
-    assert run_json(installation, "batch", "run", str(path), "--dry-run")["credits"] == 6
+    assert installation.run_json("batch", "run", str(path), "--dry-run")["credits"] == 6

@@ -9,9 +9,9 @@ from playwright.sync_api import expect
 
 from support.boards import RIGHT, board
 from support.browser import needs_chromium, visit
+from support.factories import PHOTOGRAPH
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.contract import State
-from swapline_simulator import sample_photographs
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 pytestmark = needs_chromium
 USER, PASSWORD = RIGHT
-PHOTOGRAPH = sample_photographs()[0]
-
 CONTRASTS = """() => {
   const parse = (text) => (text.match(/[\\d.]+/g) ?? []).map(Number);
   const light = ([r, g, b]) => {

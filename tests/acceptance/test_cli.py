@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -29,16 +29,9 @@ def _worker(installation: Installation) -> Generator[None]:
         yield
 
 
-def run_json(installation: Installation, *arguments: str) -> Any:
-    done = installation.cli(*arguments, "--json")
-    assert (done.returncode, done.stderr) == (0, "")
-    return json.loads(done.stdout)
-
-
 @pytest.mark.usefixtures("_worker")
 def test_a_job_from_enqueue_to_its_picture(installation: Installation, photograph: Path, receiver: Receiver) -> None:
-    enqueued = run_json(
-        installation,
+    enqueued = installation.run_json(
         "enqueue",
         str(photograph),
         *("--gender", "1", "--filter-id", "12", "--ratio", "square", "--quality-mode", "v6", "--api-version", "v6"),
@@ -46,10 +39,10 @@ def test_a_job_from_enqueue_to_its_picture(installation: Installation, photograp
         *("--idempotency-key", "order-7"),
     )
     job_id = enqueued["job_id"]
-    waited = run_json(installation, "jobs", "wait", job_id)
+    waited = installation.run_json("jobs", "wait", job_id)
     _, event = receiver.next()
     assert (event.data.job_id, event.data.tenant, event.data.metadata) == (job_id, "shop-1", {"order": "7"})
-    shown = run_json(installation, "jobs", "show", job_id)
+    shown = installation.run_json("jobs", "show", job_id)
     promised = {
         "job_id": job_id,
         "state": "SUCCEEDED",
@@ -66,9 +59,9 @@ def test_a_job_from_enqueue_to_its_picture(installation: Installation, photograp
     [image] = shown["images"]
     assert (image["width"], image["height"]) == (1280, 1280)
     assert len(installation.stored(image["key"])) == image["bytes"]
-    names = [event["name"] for event in run_json(installation, "jobs", "events", job_id)]
+    names = [event["name"] for event in installation.run_json("jobs", "events", job_id)]
     assert names[:4] == ["queued", "slot", "attempt", "submitted"]
-    assert [job["job_id"] for job in run_json(installation, "jobs", "list", "--state", "SUCCEEDED")] == [job_id]
+    assert [job["job_id"] for job in installation.run_json("jobs", "list", "--state", "SUCCEEDED")] == [job_id]
 
 
 @pytest.mark.usefixtures("_worker")
@@ -152,11 +145,11 @@ def test_a_page_begins_after_a_job_that_is_there_and_after_one_that_is_gone(
     installation: Installation, photograph: Path
 ) -> None:
     arguments = ("enqueue", str(photograph), "--gender", "0", "--filter-id", "12")
-    first, second, third = (run_json(installation, *arguments)["job_id"] for _ in range(3))
+    first, second, third = (installation.run_json(*arguments)["job_id"] for _ in range(3))
     ledger = installation.producer().ledger
     ledger.client.delete(f"{installation.prefix}:job:{second}")
     for after, expected in ((third, [first]), (second, [first]), (first, [])):
-        assert [job["job_id"] for job in run_json(installation, "jobs", "list", "--after", after)] == expected
+        assert [job["job_id"] for job in installation.run_json("jobs", "list", "--after", after)] == expected
 
 
 def test_a_redis_that_is_away_is_a_sentence(installation: Installation) -> None:
@@ -176,7 +169,7 @@ def test_a_wrong_setting_is_a_sentence(installation: Installation) -> None:
 
 def test_the_same_key_and_request_give_the_same_job(installation: Installation, photograph: Path) -> None:
     arguments = ("enqueue", str(photograph), "--gender", "0", "--filter-id", "12", "--idempotency-key", "k")
-    first, again = run_json(installation, *arguments), run_json(installation, *arguments)
+    first, again = installation.run_json(*arguments), installation.run_json(*arguments)
     assert (first["created"], again["created"], first["job_id"]) == (True, False, again["job_id"])
     other = installation.cli(*arguments, "--ratio", "square")
     assert other.returncode == 1
@@ -185,7 +178,7 @@ def test_the_same_key_and_request_give_the_same_job(installation: Installation, 
 
 def test_slots_shows_what_waits(installation: Installation, photograph: Path) -> None:
     installation.cli("enqueue", str(photograph), "--gender", "0", "--filter-id", "12")
-    view = run_json(installation, "slots")
+    view = installation.run_json("slots")
     assert (view["waiting"], view["in_flight"]) == (1, [])
 
 

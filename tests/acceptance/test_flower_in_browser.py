@@ -10,8 +10,8 @@ import requests
 from playwright.sync_api import expect
 
 from support.browser import needs_chromium, visit
+from support.factories import PHOTOGRAPH
 from support.installation import SWAPLINE
-from swapline_simulator import sample_photographs
 from swapline_workers.local.child import Child, Program
 from swapline_workers.local.ports import free_port
 from swapline_workers.local.ready import login_works
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 pytestmark = needs_chromium
 USER, PASSWORD = "me", "right"
-PHOTOGRAPH = sample_photographs()[0]
 
 
 def flower(installation: Installation, folder: Path, *options: str) -> tuple[Child, str]:

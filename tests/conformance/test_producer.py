@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from support.fakes import png
+from support.pngs import grey_png
+from support.publishers import NullPublisher
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.contract import Canceling, FailureCode, Job, State, StoredPicture
 from swapline_producer.contract.changes import Change
@@ -17,10 +18,8 @@ from swapline_simulator import sample_photographs
 from swapline_workers.runtime.session.job_session import JobSession
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-    from swapline_producer.contract import StepMessage
     from swapline_workers.local.valkey import EmbeddedValkey
 
 URL = "https://pictures.example.com/me.jpg"
@@ -45,17 +44,12 @@ class Fake:
         self.fail = self.producer.fail
 
 
-class RecordingPublisher:
-    def send(self, messages: Sequence[StepMessage]) -> bool:
-        return messages is not None
-
-
 class Real:
     """The real producer; the moves of a worker, written as it writes them."""
 
     def __init__(self, producer: Producer) -> None:
         self.producer = producer
-        self._session = JobSession(producer.ledger, RecordingPublisher(), schedule_wakeup=lambda _: None)
+        self._session = JobSession(producer.ledger, NullPublisher(), schedule_wakeup=lambda _: None)
 
     def _moved(self, job_id: str, *changes: Change) -> Job:
         for change in changes:
@@ -77,8 +71,8 @@ class Real:
         if self.producer.get(job_id).state is State.QUEUED:
             self.start(job_id)
         key = f"results/{job_id}/0.png"
-        self.producer._store().put(key, png(), "image/png")
-        images = (StoredPicture(key=key, sha256="0" * 64, bytes=len(png()), width=1200, height=1800),)
+        self.producer._store().put(key, grey_png(), "image/png")
+        images = (StoredPicture(key=key, sha256="0" * 64, bytes=len(grey_png()), width=1200, height=1800),)
         return self._moved(
             job_id, Change(to=State.STORING, due_in=9), Change(to=State.SUCCEEDED, fields={"images": images})
         )
@@ -138,7 +132,7 @@ def test_a_text_from_outside_cannot_name_a_file(services: WorkerServices, tmp_pa
 
 def test_a_picture_that_is_cut_short_is_refused_before_anything_is_stored(services: WorkerServices) -> None:
     photograph = sample_photographs()[0]
-    halves = [photograph[: len(photograph) // 2], photograph[:-2], png()[:-1]]
+    halves = [photograph[: len(photograph) // 2], photograph[:-2], grey_png()[:-1]]
     for half in halves:
         with pytest.raises(ImageError, match="cut short"):
             services.producer.enqueue(swap(image=half))

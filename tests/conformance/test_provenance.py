@@ -12,8 +12,9 @@ from PIL import Image
 
 from support.certificates import SigningCertificate, signing_certificate
 from support.debian import needs
-from support.fakes import job, png
+from support.fakes import job
 from support.photographs import extra, saved
+from support.pngs import grey_png
 from swapline_producer.contract import State
 from swapline_producer.errors import SettingsError
 from swapline_producer.pictures.kinds import source_kind
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 TYPE = "compositeWithTrainedAlgorithmicMedia"
 SOURCES = {"input_sha256": "a" * 64, "vendor_output_sha256": "b" * 64}
 JOB = job(State.STORING)
-FILES = {"PNG": png(64, 64), "JPEG": saved("JPEG"), "WebP": saved("WEBP")}
+FILES = {"PNG": grey_png(64, 64), "JPEG": saved("JPEG"), "WebP": saved("WEBP")}
 
 
 @pytest.fixture(scope="module")

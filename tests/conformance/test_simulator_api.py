@@ -12,7 +12,8 @@ import pytest
 import requests
 from PIL import Image
 
-from support.simulator_caller import DIGEST, PHOTOGRAPH, TEXT, Caller, calling, error, picture
+from support.factories import PHOTOGRAPH
+from support.simulator_caller import DIGEST, TEXT, Caller, calling, error, picture
 
 if TYPE_CHECKING:
     from collections.abc import Generator

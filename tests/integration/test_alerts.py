@@ -10,13 +10,12 @@ import pytest
 
 from chaos.proxy import Fault, Proxies
 from support.debian import needs
+from support.factories import enqueued
 from support.prometheus import RULES, running_prometheus
 from support.servers import new_job, waited_for
-from swapline_producer import SwapRequest
 from swapline_producer.contract import State
 from swapline_producer.contract.changes import Limits
 from swapline_producer.ledger import Ledger, connect
-from swapline_simulator import sample_photographs
 from swapline_workers.local.valkey import EmbeddedValkey
 
 if TYPE_CHECKING:
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from support.installation import Installation, Worker
     from support.prometheus import Prometheus
     from swapline_producer import Producer
-
-PHOTOGRAPH = sample_photographs()[0]
 
 pytestmark = needs("prometheus", "prometheus")
 
@@ -72,8 +69,7 @@ class Broken:
 
     def enqueued(self, number: int = 1, *, with_webhook: bool = False) -> list[str]:
         url = self.installation.receiver.url if with_webhook else None
-        request = SwapRequest(image=PHOTOGRAPH, gender=0, filter_id=12, webhook_url=url)
-        return [self.producer.enqueue(request).job_id for _ in range(number)]
+        return enqueued(self.producer, number, webhook_url=url)
 
     def mended(self) -> None:
         """Everything behaves; the breaker's pause, minutes at worst, is not waited for."""

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from support.factories import PHOTOGRAPH
 from support.guides import run
 from support.servers import waited_for
 from swapline_producer import Producer, SwapRequest
 from swapline_producer.contract import State
 from swapline_producer.contract.changes import Advanced, Change
-from swapline_simulator import sample_photographs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     Call = Callable[[str, str, bytes], Answer]
 
 GUIDE = "backends.md"
-PHOTOGRAPH = sample_photographs()[0]
 URL = "https://pictures.example.com/me.jpg"
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.retention_world import NullPublisher
+from support.publishers import NullPublisher
 from support.servers import new_job
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.client.batch_results import outlines

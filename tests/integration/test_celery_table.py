@@ -15,20 +15,18 @@ from celery.worker.control import Panel
 
 from support.celery_apps import answer, celery_of
 from support.celery_table import COMMANDS, EVERY_POOL, OPTIONS, SIGNALS
+from support.factories import PHOTOGRAPH
 from support.installation import CELERY, SECRET, Installation, Receiver
 from support.observed_apps import BROKEN_NOTIFY, seen, write_app
 from support.servers import waited_for
 from swapline_producer import ProducerSettings, SwapRequest
 from swapline_producer.contract import Step, StepMessage
 from swapline_producer.messaging.celery_message import as_dict
-from swapline_simulator import sample_photographs
 from swapline_workers.celery_app import build_app
 from swapline_workers.dispatch import worker as worker_module
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-PHOTOGRAPH = sample_photographs()[0]
 
 NO_ANSWER = {"election", "heartbeat", "hello", "shutdown"}
 """Commands whose answer is empty, or that end the worker."""

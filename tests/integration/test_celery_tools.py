@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
+from support.factories import PHOTOGRAPH
 from support.installation import CELERY
 from support.servers import waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import State
-from swapline_simulator import sample_photographs
 from swapline_workers.local.ports import free_port
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from support.installation import Installation, Receiver
 
 ROOT = Path(__file__).parents[2]
-PHOTOGRAPH = sample_photographs()[0]
 JOBS = 4
 
 RUN_EXPORTER = """

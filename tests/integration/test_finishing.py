@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from support.certificates import signing_certificate
+from support.factories import PHOTOGRAPH
 from support.photographs import extra
 from swapline_producer.contract import State
-from swapline_simulator import sample_photographs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from support.installation import Installation, Receiver
 
-PHOTOGRAPH = sample_photographs()[0]
 TYPE = "compositeWithTrainedAlgorithmicMedia"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from itertools import pairwise
 from statistics import median
@@ -12,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import SecretStr
 
+from support.factories import PHOTOGRAPH
 from support.fakes import World
+from support.publishers import NullPublisher
 from support.raw_server import Caller, RawServer
 from support.servers import new_job, waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import EventType, FailureCode, State
 from swapline_producer.ledger.transitions import Transitions
-from swapline_simulator import Simulator, sample_photographs
 from swapline_workers.adapters.vendor import VendorClient
 from swapline_workers.runtime.session.job_session import JobSession
 from swapline_workers.steps.submit import submit
@@ -30,16 +30,9 @@ if TYPE_CHECKING:
     from swapline_producer import Producer
     from swapline_producer.contract.changes import Advanced, CancelRequested, LostRace
     from swapline_producer.ledger import Ledger
-
-PHOTOGRAPH = sample_photographs()[0]
+    from swapline_simulator import Simulator
 
 REPLY_LOST = "submit_closed_accepted"
-
-
-def run_json(installation: Installation, *arguments: str) -> Any:
-    done = installation.cli(*arguments, "--json")
-    assert (done.returncode, done.stderr) == (0, "")
-    return json.loads(done.stdout)
 
 
 def lost(installation: Installation, producer: Producer, mode: str = REPLY_LOST, **more: str) -> str:
@@ -64,8 +57,8 @@ def test_a_held_job_shows_what_was_sent_when_and_what_came_back_and_no_secret(in
     producer = installation.producer()
     with installation.worker():
         job_id = held(installation, producer, "submit_504_accepted")
-    [listed] = run_json(installation, "jobs", "list", "--state", "HELD")
-    shown = run_json(installation, "jobs", "show", job_id)
+    [listed] = installation.run_json("jobs", "list", "--state", "HELD")
+    shown = installation.run_json("jobs", "show", job_id)
     known = listed["evidence"]
     assert known == shown["evidence"]
     assert (listed["job_id"], listed["failure_code"], known["attempt"]) == (job_id, "SUBMIT_UNKNOWN", 1)
@@ -74,7 +67,7 @@ def test_a_held_job_shows_what_was_sent_when_and_what_came_back_and_no_secret(in
     assert known["sent_at"] <= known["held_at"] < known["slot_held_until"]
     assert known["reply"]["status"] == 504
     assert "504" in known["reason"]
-    names = [event["name"] for event in run_json(installation, "jobs", "events", job_id)]
+    names = [event["name"] for event in installation.run_json("jobs", "events", job_id)]
     assert names == ["queued", "slot", "attempt", "held"]
     for command in (("jobs", "list", "--state", "HELD"), ("jobs", "show", job_id)):
         printed = installation.cli(*command).stdout
@@ -90,8 +83,8 @@ def test_a_job_that_is_found_at_the_vendor_goes_on_and_is_charged_once(
     with installation.worker():
         job_id = held(installation, producer, webhook_url=receiver.url)
         assert receiver.next()[1].type is EventType.HELD
-        resolved = run_json(
-            installation, "jobs", "resolve", job_id, "--vendor-job-id", at_the_vendor(installation.vendor)
+        resolved = installation.run_json(
+            "jobs", "resolve", job_id, "--vendor-job-id", at_the_vendor(installation.vendor)
         )
         assert (resolved["state"], resolved["credits"]) == ("RUNNING", 2)
         job = producer.wait(job_id, timeout=20)
@@ -109,7 +102,7 @@ def test_a_job_that_is_sent_again_is_charged_twice_and_only_on_a_persons_word(in
         assert "may be charged a second time" in refused.stderr
         assert "--accept-charge" in refused.stderr
         assert producer.get(job_id).state is State.HELD
-        run_json(installation, "jobs", "replay", job_id, "--from", "submit", "--accept-charge")
+        installation.run_json("jobs", "replay", job_id, "--from", "submit", "--accept-charge")
         job = producer.wait(job_id, timeout=20)
     assert (job.state, job.attempts) == (State.SUCCEEDED, 2)
     assert installation.vendor.control.report().credits_spent == 4
@@ -174,11 +167,6 @@ class Stopwatch(Transitions):
         written = super().advance(*arguments, **more)
         self.timestamps.append(monotonic())
         return written
-
-
-class NullPublisher:
-    def send(self, _messages: object) -> bool:
-        return True
 
 
 def test_the_times_around_a_paid_call_in_which_its_outcome_can_get_lost_are_milliseconds(

@@ -11,7 +11,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from support.fakes import png
+from support.pngs import grey_png
+from support.publishers import NullPublisher
 from support.servers import new_job
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.contract import FailureCode, State, Step, StoredImage
@@ -22,10 +23,8 @@ from swapline_producer.retention.sweep import Sweep
 from swapline_producer.testing import memory_storage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from support.servers import Time
-    from swapline_producer.contract import Job, StepMessage
+    from swapline_producer.contract import Job
     from swapline_producer.ledger.retention import Taken
     from swapline_producer.storage import Storage
     from swapline_workers.local.valkey import EmbeddedValkey
@@ -36,11 +35,6 @@ ENDS = {
     State.CANCELED: Change(to=State.CANCELED, fields={"failure_code": FailureCode.CANCELED}),
     State.EXPIRED: Change(to=State.EXPIRED, fields={"failure_code": FailureCode.QUEUE_TTL}),
 }
-
-
-class NullPublisher:
-    def send(self, messages: Sequence[StepMessage]) -> bool:  # noqa: ARG002 -- the protocol's shape
-        return True
 
 
 @pytest.fixture
@@ -59,7 +53,7 @@ def sweep(ledger: Ledger, storage: Storage) -> Sweep:
 
 
 def enqueue(producer: Producer, picture: bytes = b"", **values: Any) -> Job:
-    fields = {"image": picture or png(8, 8), "gender": 0, "filter_id": 1, **values}
+    fields = {"image": picture or grey_png(8, 8), "gender": 0, "filter_id": 1, **values}
     enqueued = producer.enqueue(SwapRequest(**fields))
     return producer.get(enqueued.job_id)
 
@@ -227,7 +221,7 @@ def test_a_request_that_finds_an_earlier_job_or_a_conflict_leaves_no_hold(
     job = enqueue(producer, idempotency_key="order-1")
     assert enqueue(producer, idempotency_key="order-1").job_id == job.job_id
     with pytest.raises(IdempotencyConflict):
-        enqueue(producer, png(9, 9), idempotency_key="order-1")
+        enqueue(producer, grey_png(9, 9), idempotency_key="order-1")
     end(producer, job)
     assert enqueue(producer, idempotency_key="order-1").job_id == job.job_id
     sweep.all_due()
@@ -289,7 +283,7 @@ def test_many_siblings_cost_a_job_no_more(producer: Producer, ledger: Ledger) ->
         return sum(one["calls"] for name, one in stats.items() if name not in {"cmdstat_info", "cmdstat_hello"})
 
     def cost(siblings: int) -> int:
-        requests = ({"image": png(8, 8), "gender": 0, "filter_id": 1} for _ in range(siblings))
+        requests = ({"image": grey_png(8, 8), "gender": 0, "filter_id": 1} for _ in range(siblings))
         assert all(result.created for result in producer.enqueue_many(requests))
         job = enqueue(producer)
         before = calls()

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.retention_world import NullPublisher, Place
+from support.publishers import NullPublisher
+from support.retention_world import Place
 from swapline_producer.errors import JobNotFound, WrongOwner
 from swapline_producer.ledger import Ledger
 from swapline_producer.retention.orphans import PART

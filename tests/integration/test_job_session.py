@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.fakes import World
+from support.publishers import NullPublisher
 from support.servers import new_job
 from swapline_producer.contract import Job, State, Step, StepMessage
 from swapline_producer.contract.changes import Change, LostRace, Released
@@ -16,15 +17,8 @@ from swapline_workers.runtime.session.job_session import JobSession
 from swapline_workers.steps.submit import submit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from support.servers import Time
     from swapline_producer.ledger import Ledger
-
-
-class NullPublisher:
-    def send(self, messages: Sequence[StepMessage]) -> bool:
-        return messages is not None
 
 
 @pytest.fixture

@@ -10,15 +10,13 @@ import pytest
 import redis
 
 from support.celery_apps import celery_of
+from support.factories import PHOTOGRAPH
 from support.servers import waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import State
-from swapline_simulator import sample_photographs
 
 if TYPE_CHECKING:
     from support.installation import Installation, Receiver
-
-PHOTOGRAPH = sample_photographs()[0]
 
 
 def pushes(client: redis.Redis) -> int:

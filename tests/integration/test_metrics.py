@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from support.factories import PHOTOGRAPH, enqueued
 from support.servers import new_job, waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import Priority, State
 from swapline_producer.contract.changes import Advanced, BreakerTrip, Change, Limits
 from swapline_producer.ledger import Ledger, connect
-from swapline_simulator import sample_photographs
 from swapline_workers.telemetry.metrics.collector import SystemCollector
 from swapline_workers.telemetry.metrics.families import OUTCOMES
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from swapline_producer import Producer
     from swapline_producer.contract import Job
     from swapline_workers.local.valkey import EmbeddedValkey
-
-PHOTOGRAPH = sample_photographs()[0]
 
 
 def scraped(ledger: Ledger) -> dict[str, float]:
@@ -37,11 +35,6 @@ def scraped(ledger: Ledger) -> dict[str, float]:
         for family in families
         for sample in family.samples
     }
-
-
-def enqueued(producer: Producer, number: int, hook: str, run_timeout: float | None = None) -> list[str]:
-    request = SwapRequest(image=PHOTOGRAPH, gender=0, filter_id=12, webhook_url=hook, run_timeout=run_timeout)
-    return [producer.enqueue(request).job_id for _ in range(number)]
 
 
 def resolve_held(installation: Installation, producer: Producer) -> None:
@@ -62,7 +55,9 @@ def test_after_a_run_with_kills_the_counts_are_the_vendors_own(installation: Ins
     control.change(service_time="fixed:0.3")
     control.set_mode("submit_closed_accepted", next_submissions=1)
     installation.more["SWAPLINE_RESCUE_AFTER"] = "1"
-    enqueued(producer, 14, installation.receiver.url, run_timeout=20)  # as long do held jobs keep their three slots
+    enqueued(
+        producer, 14, webhook_url=installation.receiver.url, run_timeout=20
+    )  # as long do held jobs keep their three slots
     for completed in (3, 6):
         with installation.worker() as worker:
             waited_for(partial(lambda enough: ledger.stats.counters().get("completed", 0) >= enough, completed))
@@ -98,7 +93,7 @@ def test_every_paid_call_is_counted_by_what_became_of_it(installation: Installat
         producer.wait(producer.enqueue(refused).job_id, timeout=30)
         for mode, so_far in (("submit_429", "submitted"), ("submit_500_accepted", "call:unknown")):
             control.set_mode(mode, next_submissions=1)
-            enqueued(producer, 1, installation.receiver.url)
+            enqueued(producer, webhook_url=installation.receiver.url)
             waited_for(partial(lambda name: figures().counts.get(name) == 1, so_far))
         waited_for(lambda: figures().jobs[State.SUCCEEDED] == 1)
     seen, served = control.report(jobs=False), scraped(producer.ledger)

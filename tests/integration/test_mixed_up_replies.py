@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
+from support.factories import PHOTOGRAPH
 from support.mixing_proxy import Repeating, Swapping, interim, mixing_proxy
 from swapline_producer import Notification, State, SwapRequest
-from swapline_simulator import sample_photographs
 
 if TYPE_CHECKING:
     from support.installation import Installation
     from support.mixing_proxy import Way
     from swapline_producer import Job
 
-PHOTOGRAPH = sample_photographs()[0]
 JOBS = 16
 
 

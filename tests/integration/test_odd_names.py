@@ -7,7 +7,8 @@ from unittest.mock import create_autospec
 
 import pytest
 
-from support.retention_world import NullPublisher, Place
+from support.publishers import NullPublisher
+from support.retention_world import Place
 from support.servers import waited_for
 from swapline_producer.errors import StorageUnavailable
 from swapline_producer.operations.doctor import storage as of_storage

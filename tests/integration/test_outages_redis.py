@@ -14,23 +14,19 @@ import pytest
 import redis
 
 from chaos.proxy import Fault, Proxies
+from support.factories import enqueued
 from support.servers import waited_for
-from swapline_producer import SwapRequest
 from swapline_producer.contract import State
 from swapline_producer.errors import LedgerUnavailable
-from swapline_simulator import sample_photographs
 from swapline_workers.local.valkey import EmbeddedValkey
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
-    from typing import Any
 
     from support.installation import Installation
     from swapline_producer import Producer
     from swapline_producer.contract import Job
-
-PHOTOGRAPH = sample_photographs()[0]
 
 
 @pytest.fixture
@@ -38,12 +34,6 @@ def own(installation: Installation, tmp_path: Path) -> Generator[Installation]:
     """An installation with a server of its own, which may be killed."""
     with EmbeddedValkey(tmp_path / "own-valkey") as server:
         yield replace(installation, valkey=server)
-
-
-def enqueued(producer: Producer, number: int = 1, **more: Any) -> list[str]:
-    return [
-        producer.enqueue(SwapRequest(image=PHOTOGRAPH, gender=0, filter_id=12, **more)).job_id for _ in range(number)
-    ]
 
 
 def ended(producer: Producer, jobs: list[str]) -> list[Job]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.factories import enqueued
 from support.servers import waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import FailureCode, Priority, State, StoredImage
@@ -19,14 +20,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from support.installation import Installation, Worker
-    from swapline_producer import Producer
     from swapline_producer.contract import Job
-
-PHOTOGRAPH = sample_photographs()[0]
-
-
-def enqueued(producer: Producer, number: int) -> list[str]:
-    return [producer.enqueue(SwapRequest(image=PHOTOGRAPH, gender=0, filter_id=12)).job_id for _ in range(number)]
 
 
 def paid_once(installation: Installation, done: list[Job]) -> None:

@@ -8,21 +8,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chaos.proxy import Fault, Proxies, Proxy
+from support.factories import enqueued
 from support.pngs import png
 from support.servers import waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import FailureCode, Priority, State
-from swapline_simulator import sample_photographs
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from typing import Any
 
     from support.installation import Installation
     from swapline_producer import Producer
     from swapline_producer.contract import Job
-
-PHOTOGRAPH = sample_photographs()[0]
 
 
 @pytest.fixture
@@ -33,12 +30,6 @@ def wire(installation: Installation) -> Generator[Proxy]:
         proxy = proxies.between("vendor", port)
         installation.more["SWAPLINE_API_BASE_URL"] = f"http://127.0.0.1:{proxy.port}"
         yield proxy
-
-
-def enqueued(producer: Producer, number: int = 1, **more: Any) -> list[str]:
-    return [
-        producer.enqueue(SwapRequest(image=PHOTOGRAPH, gender=0, filter_id=12, **more)).job_id for _ in range(number)
-    ]
 
 
 def ended(producer: Producer, jobs: list[str]) -> list[Job]:

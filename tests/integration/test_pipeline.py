@@ -18,17 +18,18 @@ import requests
 from celery import Celery
 from standardwebhooks import Webhook
 
+from support.factories import PHOTOGRAPH
 from support.installation import SECRET, Installation, Receiver, Worker
 from support.servers import waited_for
 from swapline_producer import ProducerSettings, SwapRequest
 from swapline_producer.contract import EventType, FailureCode, Gender, Notification, Ratio, State, Step
-from swapline_simulator import Simulator, sample_photographs
 from swapline_workers.dispatch.broker import broker_settings
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-PHOTOGRAPH = sample_photographs()[0]
+    from swapline_simulator import Simulator
+
 FILTER = UUID("6f0c1b1e-8f1e-4c3e-9f5e-0123456789ab")
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from support.fakes import FakeStatusReply, FakeVendor, World
 from support.pngs import png
-from support.retention_world import NullPublisher, Place
+from support.publishers import NullPublisher
+from support.retention_world import Place
 from support.servers import waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import State

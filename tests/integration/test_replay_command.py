@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from support.factories import PHOTOGRAPH
 from support.installation import SWAPLINE
 from support.servers import new_job, waited_for
 from swapline_producer import SwapRequest
@@ -16,21 +16,12 @@ from swapline_producer.contract import Canceling, FailureCode, Job, Notification
 from swapline_producer.contract.changes import Advanced, Change
 from swapline_producer.ledger import JobFilter
 from swapline_producer.operations.recovery import REPEATED
-from swapline_simulator import sample_photographs
 
 if TYPE_CHECKING:
     from support.installation import Installation, Receiver
     from swapline_producer import Producer
     from swapline_producer.contract.changes import JobFields
     from swapline_producer.ledger import Ledger
-
-PHOTOGRAPH = sample_photographs()[0]
-
-
-def run_json(installation: Installation, *arguments: str) -> Any:
-    done = installation.cli(*arguments, "--json")
-    assert (done.returncode, done.stderr) == (0, "")
-    return json.loads(done.stdout)
 
 
 def ended(producer: Producer, **more: Any) -> Job:
@@ -49,7 +40,7 @@ def test_a_job_that_timed_out_is_polled_again_for_nothing(installation: Installa
         job = ended(producer, run_timeout=0.2, webhook_url=receiver.url)
         assert (job.state, receiver.next()[1].type) == (State.TIMED_OUT, "swap.timed_out")
         waited_for(lambda: installation.vendor.control.report(jobs=False).in_flight == 0)
-        replayed = run_json(installation, "jobs", "replay", job.job_id, "--from", "poll")
+        replayed = installation.run_json("jobs", "replay", job.job_id, "--from", "poll")
         assert (replayed["state"], replayed["failure_code"]) == ("STORING", None)
         done = producer.wait(job.job_id, timeout=30)
         assert receiver.next()[1].type == "swap.succeeded"
@@ -162,7 +153,7 @@ def test_a_dry_run_says_how_many_and_what_it_costs_and_moves_nothing(installatio
     ledger = installation.producer().ledger
     failed(ledger, 5)
     failed(ledger, 2, FailureCode.FILTER_BLOCKED, vendor_job_id=None)
-    submit = run_json(installation, "jobs", "replay", "--from", "submit", "--state", "FAILED", "--dry-run")
+    submit = installation.run_json("jobs", "replay", "--from", "submit", "--state", "FAILED", "--dry-run")
     assert (submit["jobs"], submit["credits"], submit["not_possible"]) == (7, 14, 0)
     poll = installation.cli("jobs", "replay", "--from", "poll", "--state", "FAILED", "--dry-run")
     assert poll.returncode == 1
@@ -211,7 +202,7 @@ def test_a_dry_run_asks_the_server_for_hundreds_of_jobs_at_a_time(installation: 
     ledger = installation.producer().ledger
     failed(ledger, 500)
     ledger.client.config_resetstat()
-    run_json(installation, "jobs", "replay", "--from", "submit", "--state", "FAILED", "--dry-run")
+    installation.run_json("jobs", "replay", "--from", "submit", "--state", "FAILED", "--dry-run")
     calls = {name: stat["calls"] for name, stat in ledger.client.info("commandstats").items()}
     assert calls["cmdstat_evalsha"] + calls.get("cmdstat_eval", 0) < 20
     assert "cmdstat_hgetall" not in calls
@@ -240,7 +231,7 @@ def test_a_replay_of_many_goes_on_where_it_was_broken_off_and_pays_nothing_twice
     rest = list(producer.recovery.replay_many(wanted, Step.SUBMIT))
     assert {job_id for job_id, problem in rest if problem is None} == set(ids) - set(first)
     assert {job_id for job_id, problem in rest if problem == REPEATED} == set(first)
-    again = run_json(installation, "jobs", "replay", "--from", "submit", "--state", "FAILED", "--again", "--dry-run")
+    again = installation.run_json("jobs", "replay", "--from", "submit", "--state", "FAILED", "--again", "--dry-run")
     assert (again["jobs"], again["replayed_before"]) == (3, 0)
 
 
@@ -257,7 +248,7 @@ def test_ctrl_c_ends_a_replay_of_many_with_a_sentence_and_the_same_command_goes_
     before = ledger.stats.counters()["replayed"]
     if before < 600:  # else it was faster than the signal
         assert (running.returncode, "the same command goes on" in output) == (3, True)
-    rest = run_json(installation, "jobs", "replay", "--from", "notify", "--notification", "DEAD")
+    rest = installation.run_json("jobs", "replay", "--from", "notify", "--notification", "DEAD")
     assert rest["jobs"] == 600 - before
     assert ledger.stats.counters()["replayed"] == 600
 
@@ -266,6 +257,6 @@ def test_many_are_canceled_by_filter(installation: Installation) -> None:
     ledger = installation.producer().ledger
     for number in range(5):
         ledger.intake.accept(new_job(f"j{number}", tenant="a" if number else "b"))
-    assert run_json(installation, "jobs", "cancel", "--tenant", "a", "--dry-run")["jobs"] == 4
-    assert run_json(installation, "jobs", "cancel", "--tenant", "a")["canceled"] == 4
+    assert installation.run_json("jobs", "cancel", "--tenant", "a", "--dry-run")["jobs"] == 4
+    assert installation.run_json("jobs", "cancel", "--tenant", "a")["canceled"] == 4
     assert ledger.stats.census()[State.QUEUED] == 1

@@ -11,15 +11,13 @@ import pytest
 from celery.utils.collections import LimitedSet
 
 from support.celery_apps import answer, celery_of
+from support.factories import PHOTOGRAPH
 from support.servers import waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import State, Step
-from swapline_simulator import sample_photographs
 
 if TYPE_CHECKING:
     from support.installation import Installation
-
-PHOTOGRAPH = sample_photographs()[0]
 
 
 def enqueue(installation: Installation) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.factories import PHOTOGRAPH
 from support.servers import new_job
 from swapline_producer import SwapRequest
 from swapline_producer.contract import Job, State
@@ -16,7 +17,6 @@ from swapline_producer.contract.changes import Advanced, Change, Limits
 from swapline_producer.contract.service_times import start_of
 from swapline_producer.errors import LedgerUnavailable
 from swapline_producer.ledger import Ledger, connect, new_token
-from swapline_simulator import sample_photographs
 from swapline_workers.adapters.service_times import FRESH, LearnedTimes
 from swapline_workers.core.lifecycle import ROUTES
 from swapline_workers.core.schedule.histogram import Histogram, observed
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from support.installation import Installation
     from support.servers import Time
     from swapline_workers.local.valkey import EmbeddedValkey
-
-PHOTOGRAPH = sample_photographs()[0]
 
 
 def running(ledger: Ledger, job_id: str) -> Job:

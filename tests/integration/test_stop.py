@@ -12,28 +12,19 @@ from typing import TYPE_CHECKING
 import pytest
 import redis
 
+from support.factories import enqueued
 from support.servers import new_job, waited_for
-from swapline_producer import SwapRequest
 from swapline_producer.contract import LinkedImage, State, Step
-from swapline_simulator import sample_photographs
 
 if TYPE_CHECKING:
     from support.installation import Installation, Receiver
     from swapline_producer import Producer
-
-PHOTOGRAPH = sample_photographs()[0]
 
 NEVER = "fixed:3600"
 """A service time that no test waits for: tests end the vendor's jobs."""
 
 LONG = "60"
 """Seconds, as a setting: a rescue that would come after the test has ended explains nothing in it."""
-
-
-def enqueued(producer: Producer, number: int = 1, **more: str) -> list[str]:
-    return [
-        producer.enqueue(SwapRequest(image=PHOTOGRAPH, gender=0, filter_id=12, **more)).job_id for _ in range(number)
-    ]
 
 
 def polled_at(installation: Installation) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.factories import PHOTOGRAPH
 from support.servers import new_job, waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import Job, State, StoredPicture
@@ -15,7 +16,6 @@ from swapline_producer.errors import StorageUnavailable
 from swapline_producer.operations.doctor import ledger as of_ledger
 from swapline_producer.storage.keys import PROBE
 from swapline_producer.testing import memory_storage
-from swapline_simulator import sample_photographs
 from swapline_workers.core.lifecycle import ROUTES
 from swapline_workers.runtime.store_probe import StoreProbe
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from swapline_producer.ledger import Ledger
 
 IMAGES = (StoredPicture(key="results/0.png", sha256="0", bytes=1, width=1, height=1),)
-PHOTOGRAPH = sample_photographs()[0]
 REFUSED = "the store is full"
 
 

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from support.factories import PHOTOGRAPH
 from support.installation import SECRET
 from support.observed_apps import BROKEN_NOTIFY, CANARY, HANDLERS, OPENTELEMETRY, SENTRY, seen, write_app
 from support.servers import waited_for
 from swapline_producer.contract import Gender, Job, State
-from swapline_simulator import sample_photographs
 
 if TYPE_CHECKING:
     from support.installation import Installation, Receiver
-
-PHOTOGRAPH = sample_photographs()[0]
 
 Records = list[dict[str, Any]]
 

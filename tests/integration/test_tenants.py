@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.pngs import png
-from support.retention_world import NullPublisher
+from support.publishers import NullPublisher
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.errors import JobNotFound, RequestError
 from swapline_producer.producer import _new_job_id

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from support.publishers import NullPublisher
 from support.servers import new_job
 from swapline_producer.contract import FailureCode, Job, State, Step
 from swapline_producer.contract.changes import Advanced, Change
@@ -14,18 +15,10 @@ from swapline_producer.errors import NotPossible, VendorIdInUse
 from swapline_producer.operations.recovery import Recovery
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from support.installation import Installation
-    from swapline_producer.contract import StepMessage
     from swapline_producer.ledger import Ledger
 
 DAY_MS = 86_400_000
-
-
-class NoPublisher:
-    def send(self, messages: Sequence[StepMessage]) -> bool:  # noqa: ARG002 -- the protocol's shape
-        return True
 
 
 def moved(ledger: Ledger, job: Job, to: State, **fields: str | None) -> Job:
@@ -44,7 +37,7 @@ def running(ledger: Ledger, job_id: str, vendor_job_id: str) -> Job:
 
 
 def recovery(ledger: Ledger) -> Recovery:
-    return Recovery(ledger, NoPublisher())
+    return Recovery(ledger, NullPublisher())
 
 
 def index(ledger: Ledger) -> dict[str, tuple[str, int]]:

@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.factories import PHOTOGRAPH
 from support.servers import waited_for
 from swapline_producer import FailureCode, Producer, State, SwapRequest
-from swapline_simulator import Mode, sample_photographs
+from swapline_simulator import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from support.installation import Installation
     from swapline_producer import Job
-
-PHOTOGRAPH = sample_photographs()[0]
 
 NO_NEWS = {mode for mode in Mode if mode.startswith("status_")} - {Mode.STATUS_OK, Mode.STATUS_404_AFTER_TTL}
 """Status calls that go wrong twice, and then right: the job does not notice."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
 
 import pytest
 
+from support.publishers import NullPublisher
 from support.servers import new_job, waited_for
 from swapline_producer import Producer, ProducerSettings
 from swapline_producer.client import waiting
@@ -15,20 +15,10 @@ from swapline_producer.contract.changes import Advanced, Change
 from swapline_producer.errors import JobNotFound, LedgerUnavailable
 from swapline_producer.ledger import Ledger, connect
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from swapline_producer.contract import StepMessage
-
-
-class RecordingPublisher:
-    def send(self, messages: Sequence[StepMessage]) -> bool:
-        return bool(messages) or True
-
 
 @pytest.fixture
 def producer(ledger: Ledger) -> Producer:
-    return Producer(ProducerSettings(key_prefix=ledger.prefix), ledger, RecordingPublisher(), None)
+    return Producer(ProducerSettings(key_prefix=ledger.prefix), ledger, NullPublisher(), None)
 
 
 def end(ledger: Ledger, job_id: str, state: State = State.FAILED) -> None:
@@ -118,7 +108,7 @@ def test_an_end_that_was_received_and_could_not_be_read_is_not_forgotten(
 def test_a_ledger_that_cannot_be_reached_at_first_is_reported_at_once() -> None:
     away = Ledger(connect("redis://127.0.0.1:1/0", timeout=0.5))
     with pytest.raises(LedgerUnavailable):
-        Producer(ProducerSettings(), away, RecordingPublisher(), None).wait("a")
+        Producer(ProducerSettings(), away, NullPublisher(), None).wait("a")
 
 
 def test_a_thousand_jobs_take_one_subscription(producer: Producer, ledger: Ledger) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
@@ -60,17 +58,6 @@ def job(state: State = State.QUEUED, *, webhook_url: str | None = None, **values
     if state in {State.SUBMITTING, State.RUNNING}:
         base |= {"slot": True}
     return Job(**base | values)
-
-
-def png(width: int = 1200, height: int = 1800) -> bytes:
-    """A whole PNG: one flat grey."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    rows = (b"\0" + b"\x80" * width) * height
-    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import http.server
+import json
 import os
 import queue
 import re
@@ -214,6 +215,12 @@ class Installation:
             timeout=120,
             check=False,
         )
+
+    def run_json(self, *arguments: str, code: int = 0) -> Any:
+        """Run `swapline` with `--json`; return what it prints."""
+        done = self.cli(*arguments, "--json")
+        assert (done.returncode, done.stderr) == (code, "")
+        return json.loads(done.stdout)
 
     def run(self, **values: Any) -> Job:
         """Enqueue one job and wait for its end."""

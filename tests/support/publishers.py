@@ -1,4 +1,4 @@
-"""An outbox that sends nothing."""
+"""Publishers that send nothing."""
 
 from __future__ import annotations
 
@@ -11,11 +11,18 @@ if TYPE_CHECKING:
 
 
 class RecordingPublisher:
-    """Keeps what it is given to send."""
+    """Keeps the messages that it is given."""
 
     def __init__(self) -> None:
         self.messages: list[StepMessage] = []
 
     def send(self, messages: Sequence[StepMessage]) -> bool:
         self.messages += messages
+        return True
+
+
+class NullPublisher:
+    """Drops the messages that it is given."""
+
+    def send(self, messages: Sequence[StepMessage]) -> bool:  # noqa: ARG002 -- the protocol's shape
         return True

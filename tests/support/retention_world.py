@@ -6,6 +6,7 @@ import time as wall
 from typing import TYPE_CHECKING
 
 from support.pngs import png
+from support.publishers import NullPublisher
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.contract import FailureCode, Job, State, StoredPicture
 from swapline_producer.contract.changes import Advanced, Change
@@ -14,18 +15,10 @@ from swapline_producer.retention.sweep import Sweep
 from swapline_producer.storage.keys import OWNER, receipt_key, result_key
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from swapline_producer.contract import StepMessage
     from swapline_producer.ledger import Ledger
     from swapline_producer.storage import Storage
 
 HOUR = 3600.0
-
-
-class NullPublisher:
-    def send(self, messages: Sequence[StepMessage]) -> bool:  # noqa: ARG002 -- the protocol's shape
-        return True
 
 
 class Place:

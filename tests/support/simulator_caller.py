@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from swapline_simulator import Mode, Simulator, sample_photographs
+from support.factories import PHOTOGRAPH
+from swapline_simulator import Mode, Simulator
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-PHOTOGRAPH = sample_photographs()[0]
 TEXT = base64.b64encode(PHOTOGRAPH).decode()
 DIGEST = sha256(PHOTOGRAPH).hexdigest()
 PATIENCE = 30

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import struct
 import zlib
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -8,15 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
+from support.factories import PHOTOGRAPH
+from support.pngs import SIGNATURE, chunk, ihdr
 from swapline_producer.errors import ObjectMissing
 from swapline_producer.storage import open_storage
-from swapline_simulator import sample_photographs
 from swapline_workers.board.thumbnails import LARGEST, SIDE, NoThumbnail, Thumbnails, reduced
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-PHOTOGRAPH = sample_photographs()[0]
 
 
 def encoded(image: Image.Image, form: str, **options: object) -> bytes:
@@ -25,14 +23,9 @@ def encoded(image: Image.Image, form: str, **options: object) -> bytes:
     return out.getvalue()
 
 
-def chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
 def claims(width: int, height: int) -> bytes:
     """A PNG of some bytes that claims to be this large."""
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" * 100)) + chunk(b"IEND", b"")
+    return SIGNATURE + ihdr(width, height) + chunk(b"IDAT", zlib.compress(b"\0" * 100)) + chunk(b"IEND")
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])

@@ -7,7 +7,8 @@ from collections.abc import Sequence  # noqa: TC003 -- beside its use
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-from support.fakes import AT, FakePictures, FakeStatusReply, FakeVendor, World, job, png
+from support.fakes import AT, FakePictures, FakeStatusReply, FakeVendor, World, job
+from support.pngs import grey_png
 from swapline_producer.contract import Job, State
 from swapline_workers.core.outcomes import Again, Next, Stop
 from swapline_workers.core.picture_memory import Picture, PictureMemory
@@ -16,7 +17,7 @@ from swapline_workers.steps.finalize import finalize
 from swapline_workers.steps.poll import poll
 from swapline_workers.steps.storing import MEMORY_RETRY_S
 
-PICTURE = png(12, 18)
+PICTURE = grey_png(12, 18)
 KEPT_FOR = 15.0
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from support.fakes import AT, job, png, spec
+from support.fakes import AT, job, spec
 from support.photographs import saved
-from support.pngs import chunk
+from support.pngs import chunk, grey_png
 from swapline_producer.contract import Job, State, StoredPicture
 from swapline_producer.pictures.sandbox import Refused
 from swapline_producer.storage.keys import result_key
@@ -19,7 +19,7 @@ from swapline_workers.core.webhook_events import swap_event
 from swapline_workers.pictures.finisher import Finisher
 
 JOB = job(State.STORING)
-PNG = png(8, 8)
+PNG = grey_png(8, 8)
 TEXTS = PNG[:33] + chunk(b"tEXt", b"prompt\0a whole workflow") + PNG[33:]
 TYPE = "compositeWithTrainedAlgorithmicMedia"
 

@@ -7,7 +7,8 @@ import json
 import pytest
 from PIL import Image
 
-from support.fakes import AT, FakePictures, FakeStatusReply, FakeVendor, World, job, png
+from support.fakes import AT, FakePictures, FakeStatusReply, FakeVendor, World, job
+from support.pngs import grey_png
 from swapline_producer.contract import FailureCode, Job, State, Step, StoredPicture
 from swapline_producer.errors import LedgerUnavailable, StorageUnavailable
 from swapline_producer.storage.keys import receipt_key, result_key
@@ -35,7 +36,7 @@ def asking(seen: FakeStatusReply | Exception, **parts: object) -> World:
 
 
 def test_pictures_are_stored_from_memory_as_they_are_and_the_receipt_comes_last() -> None:
-    picture = png()
+    picture = grey_png()
     world, ready = completed(picture)
     assert finalize(ready, AT, world.ports) == Stop("SUCCEEDED")
     key = result_key(ready, 0)
@@ -50,23 +51,23 @@ def test_pictures_are_stored_from_memory_as_they_are_and_the_receipt_comes_last(
 
 
 def test_where_the_pictures_are_not_in_memory_the_vendor_is_asked_again() -> None:
-    world = asking(FakeStatusReply("COMPLETED", [png()]))
+    world = asking(FakeStatusReply("COMPLETED", [grey_png()]))
     assert finalize(job(State.STORING, polls=3), AT, world.ports) == Stop("SUCCEEDED")
     assert (world.session.last.fields["polls"], world.session.last.count["polls"]) == (4, 1)
-    assert world.pictures.objects[result_key(job(), 0)] == png()
+    assert world.pictures.objects[result_key(job(), 0)] == grey_png()
 
 
 @pytest.mark.parametrize("other", [{"vendor_job_id": "another"}, {"version": 9}, {"job_id": "1" * 32}])
 def test_pictures_of_another_job_submission_or_version_are_never_stored(other: dict[str, object]) -> None:
-    world, ready = completed(png(640, 480))
-    world.vendor.seen = FakeStatusReply("COMPLETED", [png()])
+    world, ready = completed(grey_png(640, 480))
+    world.vendor.seen = FakeStatusReply("COMPLETED", [grey_png()])
     mine = ready.model_copy(update=other)
     finalize(mine, AT, world.ports)
-    assert world.pictures.objects[result_key(mine, 0)] == png()
+    assert world.pictures.objects[result_key(mine, 0)] == grey_png()
 
 
 def test_a_picture_of_another_size_is_kept_with_a_warning() -> None:
-    world, ready = completed(png(640, 480))
+    world, ready = completed(grey_png(640, 480))
     finalize(ready, AT, world.ports)
     assert world.session.last.to is State.SUCCEEDED
     assert world.session.last.data == {"warnings": [f"{result_key(ready, 0)} is 640x480; 1200x1800 was expected"]}
@@ -89,14 +90,14 @@ def test_a_paid_picture_of_another_type_is_stored_under_its_own_with_a_warning(
 
 
 def test_the_webhook_is_the_next_step() -> None:
-    world, ready = completed(png(), webhook_url="https://example.com/h")
+    world, ready = completed(grey_png(), webhook_url="https://example.com/h")
     outcome = finalize(ready, AT, world.ports)
     assert isinstance(outcome, Next)
     assert outcome.step is Step.NOTIFY
 
 
 def test_a_store_that_is_away_is_tried_again_with_the_pictures_kept() -> None:
-    world, ready = completed(png())
+    world, ready = completed(grey_png())
     world.pictures.broken = AWAY
     assert finalize(ready.model_copy(update={"retries": 3}), AT, world.ports) == Retry(8.0, "away")
     again = ready.model_copy(update={"version": ready.version + 1, "retries": 4})
@@ -110,7 +111,7 @@ def test_a_ledger_that_is_away_after_storing_leaves_the_pictures_for_the_next_tr
     def away(*_: object) -> None:
         raise LedgerUnavailable("away")
 
-    world, ready = completed(png())
+    world, ready = completed(grey_png())
     with monkeypatch.context() as gone:
         gone.setattr(world.session, "advance", away)
         with pytest.raises(LedgerUnavailable):
@@ -119,7 +120,7 @@ def test_a_ledger_that_is_away_after_storing_leaves_the_pictures_for_the_next_tr
 
 
 def test_what_another_process_finished_is_dropped_and_the_place_is_free() -> None:
-    world, ready = completed(png())
+    world, ready = completed(grey_png())
     world.session.stale_after = len(world.session.changes)
     assert finalize(ready, AT, world.ports) == STALE
     assert world.session.left == [ready.job_id]
@@ -139,7 +140,7 @@ def test_nothing_is_stored_in_any_other_state(state: State) -> None:
         (FakeStatusReply("COMPLETED", errors.OutputInvalid("half")), None, "polls.failed"),
         (errors.MisdirectedReply("it names 'job-2'"), None, "polls.misdirected"),
         (FakeStatusReply("COMPLETED", errors.MisdirectedReply("job-2")), None, "polls.misdirected"),
-        (FakeStatusReply("COMPLETED", [png()]), AWAY, "store_retries"),
+        (FakeStatusReply("COMPLETED", [grey_png()]), AWAY, "store_retries"),
     ],
 )
 def test_the_vendors_failures_are_not_counted_as_the_stores(
@@ -189,7 +190,7 @@ def test_completed_that_is_taken_back_is_asked_again_until_the_run_timeout_is_ov
 
 
 def test_a_job_that_turns_out_to_be_done_knows_since_when() -> None:
-    world = asking(FakeStatusReply("COMPLETED", [png()]))
+    world = asking(FakeStatusReply("COMPLETED", [grey_png()]))
     finalize(job(State.STORING, terminal_at=None), AT, world.ports)
     assert (world.session.last.fields["terminal_at"], world.session.last.fields["vendor_status"]) == (AT, "COMPLETED")
     assert json.loads(world.pictures.objects[receipt_key(job())])["terminal_at"] == AT
@@ -222,7 +223,9 @@ def test_failed_after_completed_fails_the_job_under_the_vendors_code() -> None:
 
 def test_what_cannot_be_stored_in_time_ends_after_one_last_try() -> None:
     long_ago = AT - 3_600_000
-    world = World(vendor=FakeVendor(seen=FakeStatusReply("COMPLETED", [png()])), pictures=FakePictures(broken=AWAY))
+    world = World(
+        vendor=FakeVendor(seen=FakeStatusReply("COMPLETED", [grey_png()])), pictures=FakePictures(broken=AWAY)
+    )
     assert finalize(job(State.STORING, storing_since=long_ago), AT, world.ports) == Stop("FAILED")
     assert world.session.last.fields["failure_code"] == FailureCode.STORE_TIMEOUT
     world.pictures.broken = None
@@ -246,7 +249,7 @@ def at_its_end(**values: str) -> Job:
 
 @pytest.mark.parametrize("seen", ENDS)
 def test_a_job_whose_receipt_is_there_has_succeeded_whatever_the_vendor_says(seen: FakeStatusReply | Exception) -> None:
-    world, ready = completed(png())
+    world, ready = completed(grey_png())
     finalize(ready, AT, world.ports)  # and its worker dies before it can write it
     stored = world.session.last.fields["images"]
     world.vendor.seen = seen
@@ -257,7 +260,7 @@ def test_a_job_whose_receipt_is_there_has_succeeded_whatever_the_vendor_says(see
 @pytest.mark.parametrize("seen", ENDS)
 @pytest.mark.parametrize("wrong", ["gone", "another submission's", "broken", "a picture is missing"])
 def test_a_receipt_that_does_not_hold_is_not_believed(seen: FakeStatusReply | Exception, wrong: str) -> None:
-    world, ready = completed(png())
+    world, ready = completed(grey_png())
     finalize(ready, AT, world.ports)
     objects, receipt = world.pictures.objects, receipt_key(ready)
     if wrong == "gone":

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from support.fakes import AT, FakeSession, FakeStatusReply, FakeVendor, World, job, png
+from support.fakes import AT, FakeSession, FakeStatusReply, FakeVendor, World, job
+from support.pngs import grey_png
 from swapline_producer.contract import FailureCode, State, Step
 from swapline_workers import errors
 from swapline_workers.core.outcomes import STALE, Again, Next, Retry, Stop
@@ -105,7 +106,7 @@ def test_a_job_past_its_run_timeout_ends_with_the_slot_free() -> None:
 
 
 def test_a_job_past_its_run_timeout_that_has_completed_is_collected() -> None:
-    world = seeing(FakeStatusReply("COMPLETED", [png()]))
+    world = seeing(FakeStatusReply("COMPLETED", [grey_png()]))
     assert isinstance(poll(job(State.RUNNING, run_until=AT), AT, world.ports), Next)
 
 
@@ -131,7 +132,7 @@ def test_the_slot_is_passed_on_before_the_pictures_are_read() -> None:
             assert [change.to for change in session.changes] == [State.STORING]
             return super().pictures()
 
-    world = World(session=session, vendor=FakeVendor(seen=WatchingStatusReply("COMPLETED", [png()])))
+    world = World(session=session, vendor=FakeVendor(seen=WatchingStatusReply("COMPLETED", [grey_png()])))
     outcome = poll(job(State.RUNNING), AT, world.ports)
     assert isinstance(outcome, Next)
     assert (outcome.step, outcome.job.version) == (Step.FINALIZE, 8)  # one move

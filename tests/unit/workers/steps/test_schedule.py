@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from support.fakes import AT, FakeSession, FakeStatusReply, FakeTimes, FakeVendor, World, job, png
+from support.fakes import AT, FakeSession, FakeStatusReply, FakeTimes, FakeVendor, World, job
+from support.pngs import grey_png
 from swapline_producer.contract import Gender, State
 from swapline_producer.contract.service_times import EVERY_KIND
 from swapline_workers import errors
@@ -79,7 +80,7 @@ def test_a_poll_counts_as_silent_until_one_brings_news() -> None:
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED"])
 def test_a_job_that_is_done_teaches_its_kind_and_all_kinds(status: str) -> None:
-    world = knowing(FakeStatusReply(status, [png()]))
+    world = knowing(FakeStatusReply(status, [grey_png()]))
     done = job(State.RUNNING, submitted_at=AT - 8_000, polled_at=AT - 1_000)
     poll(done, AT, world.ports)
     assert world.session.changes[0].observe == {"v6:-:single:-": observed(7, 8), EVERY_KIND: observed(7, 8)}
@@ -93,20 +94,20 @@ def test_a_kind_is_what_the_vendors_time_may_depend_on() -> None:
 
 
 def test_a_held_poll_knows_when_the_job_was_done() -> None:
-    world = knowing(FakeStatusReply("COMPLETED", [png()], held=4.0))
+    world = knowing(FakeStatusReply("COMPLETED", [grey_png()], held=4.0))
     poll(job(State.RUNNING, submitted_at=AT - 8_000), AT, world.ports)
     assert world.session.changes[0].observe[EVERY_KIND] == {bucket_of(8): 1.0}
 
 
 @pytest.mark.parametrize("values", [{"silent": 1}, {"submitted_at": AT - 31_000}])
 def test_nothing_is_learned_from_a_poll_that_came_much_too_late(values: dict[str, int]) -> None:
-    world = knowing(FakeStatusReply("COMPLETED", [png()]))
+    world = knowing(FakeStatusReply("COMPLETED", [grey_png()]))
     poll(job(State.RUNNING).model_copy(update=values), AT, world.ports)
     assert world.session.changes[0].observe == {}
 
 
 def test_reading_the_pictures_again_teaches_nothing() -> None:
     for status in ("COMPLETED", "FAILED"):
-        world = knowing(FakeStatusReply(status, [png()]))
+        world = knowing(FakeStatusReply(status, [grey_png()]))
         finalize(job(State.STORING), AT, world.ports)
         assert [change.observe for change in world.session.changes] == [{}]
