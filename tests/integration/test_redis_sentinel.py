@@ -88,7 +88,7 @@ def test_the_second_sentinel_is_asked_through_our_transport_as_well(servers: Wat
 
 
 def test_a_wrong_service_is_one_sentence(services: Installation, servers: Watched) -> None:
-    wrong = servers.url.replace("/faces/", "/nobody/")
+    wrong = servers.url.replace("/faces/", "/missing/")
     refused = services.cli("slots", SWAPLINE_REDIS_URL=wrong)
     assert refused.returncode == 1
     assert "No master found for 'missing'" in refused.stderr

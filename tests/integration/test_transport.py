@@ -70,7 +70,7 @@ def test_what_one_connection_publishes_another_reads(connection: Connection, pre
 
 @contextmanager
 def reading(connection: Connection, prefix: str, *, threads: int) -> Generator[list[Any]]:
-    """A consumer with at most `number` unacknowledged messages; returns what it has read."""
+    """Consume with at most `threads` unacknowledged messages; yield what was read."""
     read: list[Any] = []
     channel: Any = connection.channel()
     channel.basic_qos(0, threads, apply_global=False)
@@ -98,6 +98,30 @@ def test_no_more_are_fetched_than_there_are_threads_for(connection: Connection, 
         connection.drain_events(timeout=5)
         assert read == [0, 1, 2]
         assert ledger.client.llen(f"{prefix}.q") == 2
+
+
+@pytest.mark.parametrize("canceled", [True, False])
+def test_messages_sent_to_a_channel_that_closes_return_to_their_queue(
+    connection: Connection,
+    valkey: EmbeddedValkey,
+    options: dict[str, Any],
+    ledger: Ledger,
+    prefix: str,
+    *,
+    canceled: bool,
+) -> None:
+    with Connection(valkey.url, transport=Transport, transport_options=options) as other, connection as closing:
+        channel: Any = closing.channel()
+        consumer = Consumer(channel, [Queue(f"{prefix}.q", exchange="", routing_key=f"{prefix}.q")], accept=["json"])
+        consumer.register_callback(lambda *_: None)
+        consumer.consume()
+        with pytest.raises(TimeoutError):
+            closing.drain_events(timeout=0.1)  # leaves its command at the server
+        put(other, prefix, 3)
+        if canceled:
+            consumer.cancel()
+        channel.close()
+    assert ledger.client.llen(f"{prefix}.q") == 3
 
 
 def test_what_is_no_message_takes_no_other_with_it(connection: Connection, ledger: Ledger, prefix: str) -> None:
