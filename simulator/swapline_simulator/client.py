@@ -48,7 +48,7 @@ class Control:
         self.change(clear_modes=True)
 
     def finish(self) -> None:
-        """End every running job now: with a long service time, a test decides when."""
+        """End every running job and send every late reply now: with long times, a test decides when."""
         self.change(finish=True)
 
     def reset(self) -> None:

@@ -122,6 +122,17 @@ def test_a_reset_lets_held_calls_go(caller: Caller) -> None:
         assert held_poll.result(timeout=30).json() == {"id": job, "status": "IN_QUEUE"}
 
 
+def test_finish_sends_late_replies(caller: Caller) -> None:
+    caller.vendor.control.set_mode(Mode.SUBMIT_SLOW_ACCEPTED, amount=60)
+    with ThreadPoolExecutor() as pool:
+        late = pool.submit(caller.accepted)
+        while caller.vendor.control.report().accepted == 0:
+            pass  # the report is the signal that the job was accepted
+        assert not late.done()
+        caller.vendor.control.finish()
+        assert late.result(timeout=30) == caller.vendor.control.report().jobs[0].id
+
+
 @pytest.mark.swapline_simulator(service_time=NEVER, cap=2, over_cap="queue")
 def test_finish_ends_the_jobs_that_run_and_lets_their_held_calls_go(caller: Caller) -> None:
     first, second, third = (caller.accepted() for _ in range(3))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from contextlib import ExitStack
 from itertools import product
 from time import monotonic
@@ -17,7 +18,7 @@ from support.servers import new_job, waited_for
 from swapline_producer.contract import LinkedImage, State, Step
 
 if TYPE_CHECKING:
-    from support.installation import Installation, Receiver
+    from support.installation import Installation, Receiver, Worker
     from swapline_producer import Producer
 
 NEVER = "fixed:3600"
@@ -30,6 +31,11 @@ LONG = "60"
 def polled_at(installation: Installation) -> int:
     """Status calls that the vendor has seen, those under way included."""
     return sum(job.polls for job in installation.vendor.control.report().jobs)
+
+
+def submits_read(worker: Worker) -> int:
+    """Messages of `submit` that the worker has read, which it logs at DEBUG."""
+    return sum("swapline.submit[" in line and " received" in line for line in worker.lines)
 
 
 def names(producer: Producer, job_id: str) -> list[str]:
@@ -56,17 +62,13 @@ def test_a_stopping_worker_finishes_its_steps(installation: Installation) -> Non
 
 
 def test_what_is_not_finished_within_the_grace_period_is_released_at_once(installation: Installation) -> None:
-    # Longer than the second in which a worker releases messages that the server had sent it already: see below.
-    installation.more |= {"SWAPLINE_RESCUE_AFTER": LONG, "SWAPLINE_STOP_GRACE": "2"}
+    installation.more |= {"SWAPLINE_RESCUE_AFTER": LONG, "SWAPLINE_STOP_GRACE": "2", "SWAPLINE_LOG_LEVEL": "DEBUG"}
     installation.vendor.control.change(service_time=NEVER, mode="status_held_pending=30")
     producer = installation.producer()
     with installation.worker("-c", "2") as worker:
         jobs = enqueued(producer, 3)
-        waited_for(lambda: polled_at(installation) == 2)  # both threads sit in a call; the third job's message waits:
-        # A message that is on its way to this worker when it ends is rescued, which is not what is looked at here.
-        waited_for(
-            lambda: all((producer.ledger.jobs.due_at(job) or 0) > producer.ledger.now() + 30_000 for job in jobs)
-        )
+        waited_for(lambda: polled_at(installation) == 2)  # both threads sit in a call; the third job's message waits
+        waited_for(lambda: submits_read(worker) == 3)  # one on its way to a process that ends has to be rescued
         began = monotonic()
         assert worker.stop() == 0
         took = monotonic() - began
@@ -104,7 +106,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
 def test_no_number_of_signals_cuts_a_paid_call(installation: Installation, pool: str, again: signal.Signals) -> None:
     installation.more |= {"SWAPLINE_RESCUE_AFTER": LONG, "SWAPLINE_MAX_IN_FLIGHT": "4"}
     installation.vendor.control.change(cap=4)
-    installation.vendor.control.set_mode("submit_slow_accepted", amount=4)
+    installation.vendor.control.set_mode("submit_slow_accepted", amount=60)
     producer = installation.producer()
     with installation.celery_worker("-P", pool, "-c", "4") as worker:
         jobs = enqueued(producer, 4)
@@ -113,6 +115,9 @@ def test_no_number_of_signals_cuts_a_paid_call(installation: Installation, pool:
         waited_for(lambda: "Warm shutdown" in worker.log())
         for _ in range(3):
             os.killpg(worker.child.pid, again)  # as a terminal and systemd do: child processes get it as well
+        with pytest.raises(subprocess.TimeoutExpired):
+            worker.child.wait(2)
+        installation.vendor.control.finish()
         assert worker.child.wait(60) == 0
     done = [producer.get(job_id) for job_id in jobs]
     assert [(job.state, job.credits, job.attempt_open) for job in done] == [(State.RUNNING, 2, False)] * 4
@@ -150,7 +155,7 @@ def test_a_second_signal_releases_everything_but_a_paid_call(installation: Insta
     with installation.celery_worker("-P", pool, "-c", "4") as worker:
         [polled] = enqueued(producer)
         waited_for(lambda: polled_at(installation) == 1)
-        installation.vendor.control.set_mode("submit_slow_accepted", amount=3)
+        installation.vendor.control.set_mode("submit_slow_accepted", amount=60)
         [paying] = enqueued(producer)
         waited_for(lambda: installation.vendor.control.report(jobs=False).submissions == 2)
         worker.child.terminate()
@@ -158,18 +163,22 @@ def test_a_second_signal_releases_everything_but_a_paid_call(installation: Insta
         worker.child.send_signal(signal.SIGQUIT)
         waited_for(lambda: names(producer, polled)[-1] == "released")
         assert producer.get(paying).attempt_open, "it was released while the paid call was under way"
+        installation.vendor.control.finish()
         assert worker.child.wait(60) == 0
     assert (producer.get(paying).state, producer.get(paying).credits) == (State.RUNNING, 2)
     assert "Traceback" not in worker.log()
 
 
 def test_a_paid_call_under_way_is_waited_for(installation: Installation) -> None:
-    installation.vendor.control.set_mode("submit_slow_accepted", amount=2)
+    installation.vendor.control.set_mode("submit_slow_accepted", amount=60)
     producer = installation.producer()
     with installation.worker() as worker:
         [job_id] = enqueued(producer)
         waited_for(lambda: installation.vendor.control.report(jobs=False).submissions == 1)
-        assert worker.stop() == 0
+        worker.child.terminate()
+        waited_for(lambda: "Warm shutdown" in worker.log())
+        installation.vendor.control.finish()
+        assert worker.child.wait(60) == 0
     assert (producer.get(job_id).state, producer.get(job_id).credits) == (State.RUNNING, 2)
 
 
@@ -189,14 +198,19 @@ def test_a_paid_call_longer_than_the_grace_period_is_not_released_but_held(insta
 
 
 def test_a_stopping_worker_begins_no_paid_call(installation: Installation) -> None:
-    installation.more["SWAPLINE_RESCUE_AFTER"] = LONG
-    installation.vendor.control.set_mode("submit_slow_accepted", amount=1)
+    installation.more |= {"SWAPLINE_RESCUE_AFTER": LONG, "SWAPLINE_LOG_LEVEL": "DEBUG"}
+    installation.vendor.control.set_mode("submit_slow_accepted", amount=60)
     producer = installation.producer()
     with installation.worker("-c", "1") as worker:
         jobs = enqueued(producer, 3)  # one is being sent; the others have a slot, and their messages wait in the worker
         waited_for(lambda: installation.vendor.control.report(jobs=False).submissions == 1)
-        worker.stop()
+        waited_for(lambda: submits_read(worker) == 3)
+        worker.child.terminate()
+        waited_for(lambda: "Warm shutdown" in worker.log())
+        installation.vendor.control.finish()
+        assert worker.child.wait(60) == 0
     assert installation.vendor.control.report(jobs=False).submissions == 1
+    installation.vendor.control.clear_modes()
     with installation.worker():
         ended = [producer.wait(job_id, timeout=30) for job_id in jobs]
     assert [job.state for job in ended] == [State.SUCCEEDED] * 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,7 @@ class SimulatedVendor:
         self._intake = Intake(spool)
         self._done_events: dict[str, asyncio.Event] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._finish = asyncio.Event()
         self._open_account(epoch=0)
 
     def reset(self) -> None:
@@ -77,9 +79,16 @@ class SimulatedVendor:
         self.settle()
 
     def finish(self) -> None:
-        """End every running job now."""
+        """End every running job and send every late reply now."""
+        self._finish.set()
+        self._finish = asyncio.Event()
         self.account.finish(self.now())
         self.settle()
+
+    async def wait_for_finish(self, seconds: float) -> None:
+        """Wait until `finish`, this long at most."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._finish.wait(), seconds)
 
     def settle(self) -> None:
         """Update the account now, and again when the next job is done: long polls wait for it."""

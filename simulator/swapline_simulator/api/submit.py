@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from swapline_simulator.api import replies
@@ -61,5 +60,5 @@ async def _answer(request: web.Request, cue: Cue, job_id: str) -> web.StreamResp
         case Mode.SUBMIT_NO_ID_ACCEPTED:
             reply = replies.text({"status": Status.IN_QUEUE})
         case Mode.SUBMIT_SLOW_ACCEPTED:
-            await asyncio.sleep(cue.amount)
+            await request.app[VENDOR].wait_for_finish(cue.amount)
     return await send(request, reply)
