@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from support.raw_server import Caller, RawServer, free_port
 from support.servers import waited_for
@@ -98,6 +101,29 @@ def test_what_waited_for_a_receiver_that_hung_arrives_when_it_answers_again(inst
         waited_for(lambda: notifications(producer, ids) == {Notification.DELIVERED})
     log = [event for job_id in ids for event in producer.events(job_id) if event.name.startswith("webhook")]
     assert all(event.data["attempt"] for event in log)
+
+
+def test_a_delivery_under_way_is_not_repeated_while_its_worker_stops(installation: Installation) -> None:
+    installation.more["SWAPLINE_RESCUE_AFTER"] = "1"
+    producer, answer = installation.producer(), threading.Event()
+
+    def late(caller: Caller) -> None:
+        caller.read_request()
+        answer.wait(60)
+        caller.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    with RawServer(late) as server, installation.worker() as stopping, ExitStack() as later:
+        job_id = producer.enqueue(requests(1, server.url)[0]).job_id
+        waited_for(lambda: server.calls == 1)
+        later.enter_context(installation.worker())
+        stopping.child.terminate()
+        waited_for(lambda: "Warm shutdown" in stopping.log())
+        with pytest.raises(subprocess.TimeoutExpired):
+            stopping.child.wait(4)  # four times as long as a lease that is not renewed
+        answer.set()
+        waited_for(lambda: notifications(producer, [job_id]) == {Notification.DELIVERED})
+        assert stopping.child.wait(60) == 0
+    assert server.calls == 1
 
 
 def notifications(producer: Producer, ids: list[str]) -> set[Notification]:
