@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from html import escape
 from inspect import cleandoc
@@ -11,11 +12,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from swapline_gateway.app import build_app
+from swapline_gateway.service import Service
 from swapline_gateway.settings import GatewaySettings
 from swapline_producer.cli import swapline
 from swapline_producer.contract import FINISHED, FailureCode, State
 from swapline_producer.contract.failures import FAILURES
 from swapline_producer.contract.transitions import TABLE
+from swapline_producer.testing import FakeProducer
 from swapline_workers.board.settings import BoardSettings
 from swapline_workers.core.lifecycle import ROUTES
 from swapline_workers.settings import WorkerSettings
@@ -266,12 +270,20 @@ def celery() -> str:
     return page()
 
 
+def openapi() -> str:
+    """`docs/openapi.json`."""
+    settings = GatewaySettings.model_construct(gateway_max_body=0)
+    app = build_app(Service(FakeProducer(), settings))
+    return json.dumps(app.openapi(), indent=2, ensure_ascii=False) + "\n"
+
+
 PAGES = {
     "lifecycle.md": lifecycle,
     "metrics.md": metrics,
     "failure-codes.md": failure_codes,
     "settings.md": settings,
     "commands.md": commands,
+    "openapi.json": openapi,
     RULES: rules,
     "celery.md": celery,
 }

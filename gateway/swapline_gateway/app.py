@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
-from starlette.responses import PlainTextResponse
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
-from swapline_gateway import events, images, openapi, problems, swaps
+from swapline_gateway import account, batches, events, images, openapi, problems, swaps
 from swapline_gateway.access import rate_limit_fields
+from swapline_gateway.docs_page import page
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -71,7 +72,13 @@ def build_app(service: Service) -> FastAPI:
     )
     app.state.service = service
     problems.install(app)
-    for module in (swaps, events, images):
+    for module in (swaps, events, images, batches, account):
         app.include_router(module.router)
+    app.add_route("/docs", lambda _: _page(app, service.root_path), include_in_schema=False)
     app.add_route("/healthz", lambda _: PlainTextResponse("ok\n"), include_in_schema=False)
     return app
+
+
+def _page(app: FastAPI, root_path: str) -> Response:
+    policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+    return HTMLResponse(page(app.openapi(), root_path), headers={"Content-Security-Policy": policy})

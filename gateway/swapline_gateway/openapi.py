@@ -69,6 +69,22 @@ def event_stream() -> dict[int | str, dict[str, Any]]:
     }
 
 
+def ndjson_body() -> dict[str, Any]:
+    """Rows of swaps."""
+    example = '{"image":"https://pictures.example/1.jpg","gender":1,"filter_id":12}\n'
+    content = {"application/x-ndjson": {"schema": {"type": "string"}, "example": example}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def ndjson_answer() -> dict[int | str, dict[str, Any]]:
+    """A line for each row."""
+    example = '{"row":1,"id":"0193…","created":true}\n{"batch":"spring","rows":1,"enqueued":1,"refused":0}\n'
+    content = {"application/x-ndjson": {"schema": {"type": "string"}, "example": example}}
+    return {200: {"description": "A line for each row, and one for all.", "content": content}} | answers(
+        None, {}, problems=(422,)
+    )
+
+
 def picture() -> dict[int | str, dict[str, Any]]:
     """The answers of a picture."""
     content: dict[str, dict[str, Any]] = {"image/png": {}, "image/jpeg": {}, "image/webp": {}}

@@ -96,6 +96,8 @@ def install(app: FastAPI) -> None:
 
 def body_of(error: Exception) -> dict[str, Any]:
     """Describe an error of the producer, as a line of a batch's answer has it."""
+    if isinstance(error, Problem):
+        return _body(error.status, error.kind, error.detail, error.members)
     answer = _answer(error)
     members: dict[str, Any] = {"charged": answer.charged}
     if isinstance(error, errors.RequestError):
@@ -107,7 +109,7 @@ def body_of(error: Exception) -> dict[str, Any]:
 
 def _handle(request: Request, error: Exception) -> Response:
     if isinstance(error, Problem):
-        return _response(_body(error.status, error.kind, error.detail, error.members), error.headers)
+        return _response(body_of(error), error.headers)
     if isinstance(error, HTTPException):  # of the router: no such path, or no such method
         status = HTTPStatus(error.status_code)
         sentence = f"There is no {request.method} {request.url.path} here; /docs lists what there is."

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from swapline_gateway.problems import Problem
 from swapline_producer.contract import Step, SwapRequest
 from swapline_producer.contract.requests import SwapOptions
+from swapline_producer.contract.values import WebUrl
 from swapline_producer.errors import RequestError
 from swapline_producer.ledger import JobFilter
 
@@ -68,6 +69,22 @@ class CancelBody(BaseModel):
     keep_result: bool = Field(
         default=False, strict=True, description="Store the pictures all the same, if the vendor brings some."
     )
+
+
+class SealBody(BaseModel):
+    """Where to tell that a batch is complete."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    webhook_url: WebUrl = Field(description="An https URL.", json_schema_extra={"format": "uri"})
+
+
+class RotateBody(BaseModel):
+    """How long the secrets before the new one go on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    overlap_seconds: float = Field(default=86_400, ge=0, le=31_536_000, strict=True)
 
 
 class ReplayBody(BaseModel):

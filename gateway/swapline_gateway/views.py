@@ -126,6 +126,138 @@ class Cancellation(View):
     """Whether the vendor was paid for it; null where nobody can know (yet)."""
 
 
+class Batch(View):
+    """How a batch stands."""
+
+    batch: str
+    jobs: int
+    finished: int
+    credits: int
+    states: dict[State, int]
+    failures: dict[str, int]
+    """By failure code."""
+
+
+class Sealed(View):
+    """A batch whose rows are all in."""
+
+    batch: str
+    jobs: int
+    finished: int
+    completed: bool
+    """All have ended, and its webhook is on its way or settled."""
+
+
+class BatchCancellation(View):
+    """What became of the swaps of a batch."""
+
+    batch: str
+    canceled: int
+    canceling: int
+    """The vendor has them: they end CANCELED when it is done with them."""
+    charged: int
+    perhaps_charged: int
+    ended_meanwhile: int
+
+
+class DayUsage(View):
+    """Credits of one day."""
+
+    day: str
+    """UTC."""
+    credits: int
+
+
+class Usage(View):
+    """Credits of a tenant."""
+
+    tenant: str
+    credits_per_day: int | None
+    """Its cap; null where it has none."""
+    days: list[DayUsage]
+
+
+class Capacity(View):
+    """How busy the installation is."""
+
+    slots: int
+    in_flight: int
+    waiting: int
+    """Of all tenants."""
+    waiting_of_tenant: int
+    paused: bool
+    """Submissions wait: the vendor refuses the account, or is away."""
+    seconds_per_swap: float | None
+    """Mean service time; null until twenty swaps have ended."""
+    swaps_per_hour: int | None
+    seconds_to_empty_line: float | None
+
+
+class Secret(View):
+    """A webhook secret of a tenant, without the secret."""
+
+    id: str
+    created_at: Moment
+    until: Moment | None
+    """It signs until then; null: until it is deleted."""
+
+
+class NewSecret(Secret):
+    """A webhook secret, shown this once."""
+
+    secret: str
+
+
+class Secrets(View):
+    """Webhook secrets, the oldest first."""
+
+    secrets: list[Secret]
+
+
+class Endpoint(View):
+    """A receiver that fails or is disabled."""
+
+    id: str
+    address: str
+    error: str
+    status: int | None
+    failures: int
+    failing_since: Moment | None
+    disabled_at: Moment | None
+    reason: str | None
+
+
+class Endpoints(View):
+    """Receivers that fail or are disabled."""
+
+    endpoints: list[Endpoint]
+
+
+class Delivery(View):
+    """A webhook that was not delivered (yet)."""
+
+    id: str
+    """Of the swap, or batch:TENANT:NAME."""
+    event: str
+    notification: Notification
+    attempts: int
+    endpoint: str
+
+
+class Deliveries(View):
+    """Webhooks in trouble."""
+
+    deliveries: list[Delivery]
+
+
+class Replayed(View):
+    """What became of webhooks that were given up."""
+
+    replayed: int
+    endpoint_disabled: int
+    moved_on: int
+
+
 class Event(View):
     """One line of a swap's log, as `data` of a server-sent event."""
 

@@ -48,6 +48,7 @@ class Receiver(http.server.ThreadingHTTPServer):
         self.batches: queue.Queue[tuple[str, BatchEvent]] = queue.Queue()
         self.raw: list[tuple[bytes, dict[str, str]]] = []
         self.answers: list[int] = []
+        self.secret = SECRET
 
     def next(self) -> tuple[str, SwapEvent]:
         """(webhook-id, event) of the next delivery."""
@@ -61,7 +62,7 @@ class _Hook(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.server.raw.append((body, headers))
-        event = verify(body, headers, SECRET)
+        event = verify(body, headers, self.server.secret)
         answer = self.server.answers.pop(0) if self.server.answers else 204
         self.send_response(answer)
         self.send_header("Content-Length", "0")

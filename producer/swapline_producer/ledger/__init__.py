@@ -34,6 +34,7 @@ from swapline_producer.ledger.stats import Stats
 from swapline_producer.ledger.subscriptions import Subscriptions
 from swapline_producer.ledger.summaries import Summaries
 from swapline_producer.ledger.transitions import Transitions, new_token
+from swapline_producer.ledger.webhook_secrets import WebhookSecrets
 from swapline_producer.ledger.webhooks import FailingWebhooks
 from swapline_producer.ledger.workers import Workers
 from swapline_producer.redis_url import parse_redis_url
@@ -141,6 +142,7 @@ class Ledger:
         self.api_keys = ApiKeys(scripts)
         self.workers = Workers(scripts)
         self.webhooks = FailingWebhooks(scripts)
+        self.webhook_secrets = WebhookSecrets(scripts)
         self.retention = Retention(scripts)
         self.subscriptions = Subscriptions(scripts)
         self.summaries = Summaries(scripts)

@@ -112,6 +112,18 @@ class InstallationLimits(LedgerPart):
         answer = self._scripts.run("probe")
         return Probe(open=answer["open"], probing=answer["probing"], free=answer["free"], granted=granted(answer))
 
+    def spent_by_day(self, tenant: str, days: int) -> list[tuple[str, int]]:
+        """What a tenant has spent on each of the last days (UTC), today first; 40 days are kept."""
+        with translated():
+            seconds, _ = self._scripts.client.time()
+            wanted = range(seconds // DAY, seconds // DAY - days, -1)
+            with self._scripts.client.pipeline(transaction=False) as pipe:
+                for day in wanted:
+                    pipe.hget(self._scripts.key("spent", str(day)), f"tenant:{tenant}")
+                spent = pipe.execute()
+        names = (datetime.fromtimestamp(day * DAY, UTC).date().isoformat() for day in wanted)
+        return [(name, int(number or 0)) for name, number in zip(names, spent, strict=True)]
+
     def credits(self) -> CreditsView:
         """What was spent today (UTC), and the caps."""
         with translated():

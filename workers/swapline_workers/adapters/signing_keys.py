@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 CHECK_INTERVAL_S = 5.0
 """Seconds between two looks whether the file has changed: soon enough for a new tenant, and next to nothing."""
 
+MOST_TENANTS = 10_000
+"""Of which the secrets are remembered, 2 MB."""
+
 _MAP: TypeAdapter[dict[Tenant, list[str] | str]] = TypeAdapter(dict[Tenant, list[str] | str])
 _SETTING = "SWAPLINE_WEBHOOK_TENANT_SECRETS"
 
@@ -36,8 +39,11 @@ class SigningKeys:
         secrets: Sequence[SecretStr],
         of_tenants: SecretStr | None = None,
         clock: Callable[[], float] = time.monotonic,
+        made: Callable[[str], list[str]] | None = None,
     ) -> None:
-        """`of_tenants` is a JSON object, tenant to keys, or the path of a file with one, read again when it changes.
+        """`made` reads the secrets that a tenant has made for itself, which come before all settings.
+
+        `of_tenants` is a JSON object, tenant to keys, or the path of a file with one, read again when it changes.
 
         Raises SettingsError for a key that cannot sign, or a map that cannot be read.
         """
@@ -46,16 +52,30 @@ class SigningKeys:
         text = of_tenants.get_secret_value().strip() if of_tenants is not None else ""
         self._file = None if not text or text.startswith("{") else Path(text)
         self._clock = clock
+        self._made = made
+        self._read_made: dict[str, tuple[float, list[str]]] = {}
         self._lock = threading.Lock()
         self._look_at = clock() + CHECK_INTERVAL_S
         self._seen: tuple[int, int, int] | None = None
         self._tenants = self._read_file(self._file) if self._file else _tenants(text or "{}")
 
     def of(self, tenant: str) -> list[str]:
-        """The keys that sign for a tenant; none where there are none at all."""
+        """The keys that sign for a tenant; none where there are none at all. Raises LedgerUnavailable."""
+        if self._made is not None and (own := self._made_by(tenant, self._made)):
+            return own
         if self._file is not None and self._clock() >= self._look_at:
             self._poll_again(self._file)
         return self._tenants.get(tenant, self._all)
+
+    def _made_by(self, tenant: str, read: Callable[[str], list[str]]) -> list[str]:
+        """Read the secrets that a tenant has made, a few seconds old at most."""
+        read_at, secrets = self._read_made.get(tenant, (-CHECK_INTERVAL_S, []))
+        if self._clock() - read_at >= CHECK_INTERVAL_S:
+            if len(self._read_made) >= MOST_TENANTS:
+                self._read_made.clear()
+            secrets = read(tenant)
+            self._read_made[tenant] = self._clock(), secrets
+        return secrets
 
     def _poll_again(self, file: Path) -> None:
         with self._lock:

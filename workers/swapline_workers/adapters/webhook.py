@@ -73,11 +73,12 @@ class Delivered:
 class WebhookSender:
     """The port `Webhooks`. It may be used from several threads; each has a session of its own."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- each is a setting of its own
         self,
         *,
         secrets: Sequence[SecretStr],
         tenant_secrets: SecretStr | None = None,
+        made_secrets: Callable[[str], list[str]] | None = None,
         allow_private: bool = False,
         timeout: float = 15.0,
         trust: str | None = None,
@@ -91,7 +92,7 @@ class WebhookSender:
         `allow_private` admits http and private addresses, for development; `tenant_secrets` as for Keyring. Raises
         SettingsError for a secret that is none, so that a worker does not start with it.
         """
-        self._keys = SigningKeys(secrets, tenant_secrets)
+        self._keys = SigningKeys(secrets, tenant_secrets, made=made_secrets)
         self._allow_private = allow_private
         self._timeout = timeout
         self._trust = trust

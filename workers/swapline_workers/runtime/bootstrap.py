@@ -197,7 +197,7 @@ def build_services(settings: WorkerSettings) -> WorkerServices:
         pictures=tracing.calls(_pictures(settings, storage, ledger), "", PICTURE_SPANS),
         memory=memory,
         finisher=build_finisher(settings),
-        webhooks=tracing.calls(_webhooks(settings), "", {"deliver": "POST webhook"}),
+        webhooks=tracing.calls(_webhooks(settings, ledger), "", {"deliver": "POST webhook"}),
         endpoints=ledger.webhooks,
         bulkhead=bulkhead,
         times=LearnedTimes(ledger, EVERY_KIND),
@@ -284,10 +284,11 @@ def _pictures(settings: WorkerSettings, storage: Storage, ledger: Ledger) -> Pic
     return ReadAhead(storage, ledger.jobs.next_inputs)
 
 
-def _webhooks(settings: WorkerSettings) -> WebhookSender:
+def _webhooks(settings: WorkerSettings, ledger: Ledger) -> WebhookSender:
     return WebhookSender(
         secrets=settings.webhook_secrets,
         tenant_secrets=settings.webhook_tenant_secrets,
+        made_secrets=ledger.webhook_secrets.active,
         allow_private=settings.webhook_allow_private,
         timeout=settings.webhook_timeout,
         egress_proxy=settings.egress_proxy,

@@ -1,0 +1,76 @@
+"""Webhook secrets that a tenant has made for itself. They are kept as they are: who signs needs them whole."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any, cast
+
+import orjson
+
+from swapline_producer.contract import Frozen
+from swapline_producer.errors import NotPossible
+from swapline_producer.ledger.scripts import LedgerPart, translated
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class WebhookSecret(Frozen):
+    """One secret. Moments are milliseconds."""
+
+    secret_id: str
+    created_at: int
+    until: int | None = None
+    """It signs until then; None: until it is deleted."""
+
+
+class WebhookSecrets(LedgerPart):
+    """While a tenant has secrets here, they sign its webhooks, all of them, and no others do."""
+
+    def add(self, tenant: str, secret: str) -> WebhookSecret:
+        """Have a secret sign from now on (a worker knows within seconds)."""
+        made = WebhookSecret(secret_id=f"whs_{secrets.token_hex(6)}", created_at=self._scripts.now())
+        self._write(tenant, {made.secret_id: {"secret": secret, "created_at": made.created_at, "until": None}})
+        return made
+
+    def rotate(self, tenant: str, secret: str, overlap: float) -> WebhookSecret:
+        """Add a secret, and have those before it sign for `overlap` seconds more."""
+        until = self._scripts.now() + round(overlap * 1000)
+        before = self._read(tenant)
+        self._write(tenant, {name: {**one, "until": min(one["until"] or until, until)} for name, one in before.items()})
+        return self.add(tenant, secret)
+
+    def all(self, tenant: str) -> list[WebhookSecret]:
+        """The secrets of a tenant that still sign, without the secrets themselves, the oldest first."""
+        now = self._scripts.now()
+        found = [
+            WebhookSecret(secret_id=name, created_at=one["created_at"], until=one["until"])
+            for name, one in self._read(tenant).items()
+        ]
+        return sorted((one for one in found if one.until is None or one.until > now), key=lambda one: one.created_at)
+
+    def delete(self, tenant: str, secret_id: str) -> None:
+        """Have a secret sign no more. Raises NotPossible where there is none of this id."""
+        with translated():
+            if not self._scripts.client.hdel(self._scripts.key("webhook_secrets", tenant), secret_id):
+                raise NotPossible(f"There is no webhook secret {secret_id!r}.")
+
+    def active(self, tenant: str) -> list[str]:
+        """What signs the webhooks of a tenant; none where the workers' own settings do."""
+        now = self._scripts.now()
+        found = sorted(self._read(tenant).values(), key=lambda one: one["created_at"])
+        return [one["secret"] for one in found if one["until"] is None or one["until"] > now]
+
+    def _read(self, tenant: str) -> dict[str, dict[str, Any]]:
+        with translated():
+            found = cast(
+                "Mapping[str, str]", self._scripts.client.hgetall(self._scripts.key("webhook_secrets", tenant))
+            )
+        return {name: orjson.loads(text) for name, text in found.items()}
+
+    def _write(self, tenant: str, records: Mapping[str, object]) -> None:
+        with translated():
+            for name, record in records.items():
+                self._scripts.client.hset(
+                    self._scripts.key("webhook_secrets", tenant), name, orjson.dumps(record).decode()
+                )
