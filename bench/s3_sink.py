@@ -1,4 +1,4 @@
-"""An S3 server that stores in memory and checks nothing: cheap, since its cost is nobody's.
+"""An S3 server that stores in memory and checks nothing: cheap, since its cost belongs to no contender.
 
 Results are kept by their size alone; inputs whole, because workers read them. It counts the requests by kind.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 BUCKET = "bench"
 KEPT_WHOLE = 1_000_000
-"""Bytes: what is larger is a result, and read by nobody."""
+"""Bytes: what is larger is a result, which no process reads."""
 MODIFIED = {"Last-Modified": "Sat, 28 Nov 2026 10:00:00 GMT"}
 
 

@@ -20,8 +20,10 @@ FOLDERS = (
     "producer/swapline_producer/webhooks",
     "simulator",
     "workers/swapline_workers/board",
+    "workers/swapline_workers/dispatch",
     "workers/swapline_workers/doctor",
     "workers/swapline_workers/local",
+    "workers/swapline_workers/runtime",
     "workers/swapline_workers/telemetry",
     "workers/swapline_workers/web",
 )
@@ -31,8 +33,13 @@ FILES = (
     "CONTRIBUTING.md",
     "README.md",
     "workers/swapline_workers/alive.py",
+    "workers/swapline_workers/celery_app.py",
+    "workers/swapline_workers/cli.py",
+    "workers/swapline_workers/entry.py",
     "workers/swapline_workers/errors.py",
     "workers/swapline_workers/proxy_address.py",
+    "workers/swapline_workers/settings.py",
+    "workers/swapline_workers/tasks.py",
 )
 """Files of other folders, the same."""
 

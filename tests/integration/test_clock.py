@@ -9,7 +9,7 @@ from support.servers import new_job
 from swapline_producer.contract import Job, State, Step, StepMessage
 from swapline_producer.contract.changes import Advanced, Change, Limits
 from swapline_producer.ledger import Ledger, connect
-from swapline_workers.runtime.due_dispatcher import SWEEP, DueDispatcher
+from swapline_workers.runtime.due_dispatcher import SWEEP_INTERVAL_S, DueDispatcher
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -139,7 +139,7 @@ def test_many_due_dispatchers_cost_the_ledger_what_one_does(live: Ledger, postbo
             due_dispatcher.stop()
         return int(after - before)
 
-    assert claims_in(3.0, 12) < 2 * 3.0 / SWEEP
+    assert claims_in(3.0, 12) < 2 * 3.0 / SWEEP_INTERVAL_S
 
 
 def test_the_due_dispatcher_survives_a_ledger_that_is_away(postbox: Postbox) -> None:

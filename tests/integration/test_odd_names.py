@@ -156,7 +156,7 @@ def test_a_purge_says_what_it_could_not_delete_and_deletes_the_rest(ledger: Ledg
 def test_a_worker_speaks_of_them_once(
     place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(maintenance, "ROUND", 0.01)
+    monkeypatch.setattr(maintenance, "ROUND_INTERVAL_S", 0.01)
     patrols: list[str] = []
 
     def due(chore: str, _seconds: float) -> bool:

@@ -17,6 +17,7 @@ from swapline_workers.dispatch.broker import broker_settings
 from swapline_workers.runtime.bootstrap import Builder
 from swapline_workers.runtime.heartbeat import HEARTBEAT_INTERVAL_S
 from swapline_workers.runtime.memory import return_free_memory, share_one_arena
+from swapline_workers.runtime.services import Role
 from swapline_workers.settings import Dispatch
 from swapline_workers.tasks import register
 from swapline_workers.telemetry import context
@@ -109,9 +110,9 @@ def _services_step(builder: Builder, dispatch: Dispatch) -> type[bootsteps.Start
             services.set_concurrency(int(worker.concurrency), worker.app.amqp.queues.consume_from)
             # weak=False: Celery forgets a receiver without other references.
             signals.worker_shutting_down.connect(_drain, weak=False)
-            signals.worker_shutdown.connect(lambda **_: services.end(), weak=False)
+            signals.worker_shutdown.connect(lambda **_: services.stop(), weak=False)
             try:
-                services.open(threads=worker.concurrency, forks=worker.has_processes)
+                services.start(Role.PARENT if worker.has_processes else Role.WHOLE)
             except WrongOwner as error:
                 sys.stderr.write(f"swapline: this worker may not work here.\n{visible(error)}\n")
                 raise SystemExit(1) from None
@@ -128,10 +129,10 @@ def _services_step(builder: Builder, dispatch: Dispatch) -> type[bootsteps.Start
             return_free_memory()
 
         def stop(self, _worker: Any) -> None:
-            builder().close()
+            builder().drain()
 
     def _drain(how: str = "Warm", **_: object) -> None:
-        builder().close(process_ends=True, at_once=how == "Cold")
+        builder().drain(process_ends=True, at_once=how == "Cold")
 
     return ServicesStep
 
@@ -165,18 +166,18 @@ def _local_dispatcher_step(builder: Builder) -> type[bootsteps.StartStopStep]:
     local_dispatcher = LocalDispatcher(builder)
 
     class LocalDispatcherStep(bootsteps.StartStopStep):
-        """Starts and stops with the consumer."""
+        """Connects the local dispatcher to the consumer."""
 
         requires = ("celery.worker.consumer.tasks:Tasks",)
 
         def __init__(self, consumer: Any, **options: object) -> None:
             super().__init__(consumer, **options)
-            signals.worker_shutdown.connect(lambda **_: local_dispatcher.drain(), weak=False)
+            builder().local_dispatcher = local_dispatcher
 
         def start(self, consumer: Any) -> None:
-            local_dispatcher.start(consumer)
+            local_dispatcher.connect(consumer)
 
         def stop(self, _consumer: Any) -> None:
-            local_dispatcher.stop()
+            local_dispatcher.disconnect()
 
     return LocalDispatcherStep

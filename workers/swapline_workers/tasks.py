@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from celery import Celery
 
     from swapline_producer.contract import Job
-    from swapline_workers.runtime.bootstrap import WorkerServices
+    from swapline_workers.runtime.services import WorkerServices
     from swapline_workers.steps.ports import Ports
 
     StepFunction = Callable[[Job, int, Ports], Outcome]

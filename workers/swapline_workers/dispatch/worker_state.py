@@ -36,7 +36,7 @@ def _jobs(requests: Iterable[Any]) -> list[tuple[str, int]]:
 
 
 def stop_worker() -> None:
-    """Stop the worker of this process as a signal does, with exit code 1, when its main thread next looks."""
+    """Stop the worker of this process as a signal does, with exit code 1, when its main thread checks next."""
     state.should_stop = EX_FAILURE  # type: ignore[assignment]  # celery-types knows only the initial value
 
 

@@ -1,7 +1,7 @@
-"""Whether this worker may work on this ledger: asked before its first step, and again while it works.
+"""Admit this worker to its ledger: before its first step, and again while it works.
 
-A worker with another vendor would send customers' pictures, and spend credits, where they do not belong. So no step is
-begun before the ledger has said that this worker's vendor is its own, and a worker that is refused later stops.
+A worker with another vendor would send pictures and spend credits where they do not belong. No step begins before the
+ledger has confirmed this worker's vendor, and a worker that is refused later stops.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ASK_EVERY = 10.0
-"""Seconds between two questions: a millisecond of the server's time a day for each worker."""
+RENEWAL_INTERVAL_S = 10.0
+"""Seconds between two requests: one second of the server's time a day for each worker."""
 
-VALID_FOR = 60.0
-"""Seconds that an answer admits steps: a worker that was cut off from the ledger for longer asks again first."""
+VALIDITY_S = 60.0
+"""Seconds that an admission lasts: a worker that was cut off from the ledger for longer asks first."""
 
 
 class Admission:
-    """Asks, and remembers the answer. May be used from several threads."""
+    """Asks the ledger and keeps the answer. May be used from several threads."""
 
     def __init__(
         self, ask: Callable[[], None], refused: Callable[[], None], *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        """`ask` raises WrongOwner; `refused` is called once, when it has."""
+        """`ask` raises WrongOwner; `refused` is then called, once."""
         self._ask = ask
         self._refused = refused
         self._now = monotonic
@@ -40,8 +40,8 @@ class Admission:
         self._admitted_at: float | None = None
         self._wrong: WrongOwner | None = None
 
-    def enter(self) -> None:
-        """Ask at the start. Raises WrongOwner. A ledger that is away is asked again before the first step."""
+    def start(self) -> None:
+        """Ask. Raises WrongOwner. An unavailable ledger is asked again before the first step."""
         try:
             self._ask()
             self._admitted_at = self._now()
@@ -51,8 +51,14 @@ class Admission:
             self._wrong = error
             raise
 
-    def check(self, within: float = VALID_FOR) -> None:
-        """See that the ledger has admitted this worker `within` so many seconds.
+    def drain(self) -> None:
+        """Go on: steps in progress are admitted."""
+
+    def stop(self) -> None:
+        """Do nothing: `Membership` leaves the ledger."""
+
+    def check(self, within: float = VALIDITY_S) -> None:
+        """Ask again unless the ledger has admitted this worker `within` these seconds.
 
         Raises WrongOwner, LedgerUnavailable.
         """
@@ -71,11 +77,11 @@ class Admission:
             self._admitted_at = self._now()
 
     def refuse(self, error: WrongOwner) -> None:
-        """Begin no step any more, and stop the worker."""
+        """Begin no further step and stop the worker."""
         self._wrong, self._admitted_at = error, None
         log.error("this worker stops: %s", error, extra={"event_name": LogEvent.WORKER_REFUSED})
         self._refused()
 
     def renew(self) -> None:
-        """Ask again, every ASK_EVERY seconds. Raises as `check`."""
-        self.check(ASK_EVERY)
+        """Ask again, every RENEWAL_INTERVAL_S seconds. Raises as `check`."""
+        self.check(RENEWAL_INTERVAL_S)

@@ -1,17 +1,13 @@
-"""Builds everything, in one place, from settings."""
+"""Build the parts of a worker process from its settings: the only place that puts them together."""
 
 from __future__ import annotations
 
 import os
 import random
-from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from swapline_producer.contract import Step
 from swapline_producer.contract.service_times import EVERY_KIND
-from swapline_producer.errors import LedgerUnavailable, StorageError, WrongOwner
 from swapline_producer.ledger import Ledger, open_ledger
 from swapline_producer.messaging.publisher import CeleryPublisher
 from swapline_producer.retention.orphans import Janitor
@@ -39,6 +35,7 @@ from swapline_workers.runtime.heartbeat import Allowed, Heartbeat
 from swapline_workers.runtime.maintenance import Housekeeping
 from swapline_workers.runtime.membership import Membership
 from swapline_workers.runtime.processor_affinity import OneCore
+from swapline_workers.runtime.services import Role, WorkerServices
 from swapline_workers.runtime.session.job_session import JobSession
 from swapline_workers.runtime.session.outage import OUTAGE_LIMIT_S
 from swapline_workers.runtime.shutdown import GracefulShutdown
@@ -50,117 +47,39 @@ from swapline_workers.telemetry.tracing import build_tracing
 from swapline_workers.telemetry.worker_metrics import MeasuredVendor, WorkerMeter
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from swapline_producer.storage import Storage
     from swapline_workers.telemetry.tracing import Tracing
 
 RENEWALS = 3
-"""How often the rescue of a job in hand is put off before it would come: two renewals may fail."""
+"""Renewals of a lease before its job would be rescued: two may fail."""
 
 INITIAL_DELIVERIES = 8
-"""Deliveries at once, until it is known how many threads there are: half of what a worker has unless told otherwise."""
+"""Deliveries at once until the number of threads is known: half of the default."""
 
 OBJECTS = 10
-"""Reads and writes of one step at most that are counted on: nine pictures and a receipt."""
+"""Reads and writes of the longest step: nine pictures and a receipt."""
 
 STORE_CHECK_TIMEOUT = 5.0
-"""Seconds that the start of a worker waits for a store that does not answer."""
+"""Seconds that the start of a worker waits for a store."""
 
 PICTURE_SPANS = {"input_text": "read input", "store": "store"}
-"""What a trace calls the work on pictures."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerServices:
-    """What one worker process is made of."""
-
-    settings: WorkerSettings
-    ledger: Ledger
-    local_first: LocalFirstPublisher
-    session: JobSession
-    admission: Admission
-    membership: Membership
-    store_guard: StoreGuard
-    due_dispatcher: DueDispatcher
-    ports: Ports
-    shutdown: GracefulShutdown
-    bulkhead: DeliveryBulkhead
-    housekeeping: Housekeeping
-    meter: WorkerMeter
-    heartbeat: Heartbeat
-    tracing: Tracing
-    one_core: OneCore
-
-    def set_concurrency(self, threads: int, queues: Collection[str]) -> None:
-        """Say how many steps run at once here, and from which queues: webhooks never take more than half of them.
-
-        All of them in a worker that does nothing else. A worker that does not store leaves reading pictures to others.
-        """
-        self.membership.works_on(queues)
-        only_webhooks = set(queues) == {Step.NOTIFY.queue(self.settings.key_prefix)}
-        self.ports.memory.used = Step.FINALIZE.queue(self.settings.key_prefix) in queues
-        self.bulkhead.resize(threads if only_webhooks else threads // 2)
-
-    def open(self, *, threads: int, forks: bool = False) -> None:
-        """Start the clock, and the pulse of a worker with so many threads.
-
-        Raises WrongOwner for a worker that may not work on this ledger. A process that `forks` leaves the store to its
-        children: a store's client does not survive a fork.
-        """
-        self.meter.threads.set(threads)
-        self.meter.open()
-        self.heartbeat.start(threads)
-        self.admission.enter()
-        if not forks:
-            self.store_guard.enter()
-            self.admission.enter()  # so that what was found of the store is shown at once
-        self.due_dispatcher.start()
-        if not forks:
-            self.housekeeping.start()
-            if self.settings.one_core:
-                self.one_core.start()
-
-    def open_in_child(self) -> None:
-        """Start what a child of the prefork pool needs: its parent cannot see what it has in hand."""
-        self.meter.open()
-        with suppress(WrongOwner, StorageError, LedgerUnavailable):  # then no step begins here: see the admission
-            self.store_guard.check()
-        self.due_dispatcher.start()
-        self.housekeeping.start()
-
-    def close(self, *, process_ends: bool = False, at_once: bool = False) -> None:
-        """Finish what is in hand, within the grace period; begin nothing new, storing pictures neither."""
-        self.ports.memory.used = False
-        self.housekeeping.drain()
-        self.heartbeat.leave()
-        self.shutdown.begin(process_ends=process_ends, at_once=at_once)
-
-    def end(self) -> None:
-        """Stop the clock: nothing is in hand any more."""
-        self.housekeeping.stop()
-        self.shutdown.end()
-        self.membership.leave()
-        self.meter.close()
-        self.heartbeat.stop()
-        self.one_core.stop()
-        self.tracing.close()
+"""Names of spans of the work on pictures."""
 
 
 class Builder:
-    """Builds the house on first use, once for each process: a forked child must not use its parent's connections."""
+    """Builds the services on first use, once for each process: a child must not use its parent's connections."""
 
     def __init__(self) -> None:
         """Nothing is built yet."""
         self._built: tuple[int, WorkerServices] | None = None
 
     def __call__(self) -> WorkerServices:
-        """The house of this process. Raises SettingsError naming every setting that is missing."""
+        """Return the services of this process. Raises SettingsError naming every setting that is missing."""
         if self._built is None or self._built[0] != os.getpid():
             forked = self._built is not None
             self._built = (os.getpid(), build_services(load(WorkerSettings)))
             if forked:
-                self._built[1].open_in_child()
+                self._built[1].start(Role.CHILD)
         return self._built[1]
 
 
@@ -174,7 +93,7 @@ def build_services(settings: WorkerSettings) -> WorkerServices:
     due_dispatcher = DueDispatcher(
         ledger,
         local_first,
-        leased_jobs=lambda: session.leases.all(),  # noqa: PLW0108 -- the session is built below, and needs the dispatcher
+        leased_jobs=lambda: session.leases.all(),  # noqa: PLW0108 -- the session is built below
         renew_every=settings.rescue_after / RENEWALS,
     )
     memory = PictureMemory(settings.pictures_in_hand, kept_for=settings.rescue_after)
@@ -183,7 +102,7 @@ def build_services(settings: WorkerSettings) -> WorkerServices:
         ledger, settings, lambda: store_guard.found, lambda seconds: due_dispatcher.renew_within(seconds / RENEWALS)
     )
     admission = Admission(membership.show, stop_worker)
-    store_guard = _store_guard(settings, ledger, admission)
+    store_guard = _store_guard(settings, ledger, admission, membership)
     due_dispatcher.before_claims(admission.renew)
     bulkhead = DeliveryBulkhead(INITIAL_DELIVERIES)
     meter.watch(lambda: len(session.leases.all()))
@@ -204,7 +123,7 @@ def build_services(settings: WorkerSettings) -> WorkerServices:
         policy=_policy(settings),
         rng=random.random,
     )
-    shutdown = GracefulShutdown(session, due_dispatcher, grace=settings.stop_grace)
+    shutdown = GracefulShutdown(session, grace=settings.stop_grace)
     heartbeat = Heartbeat(
         settings.heartbeat_file,
         due_dispatcher=due_dispatcher,
@@ -248,10 +167,10 @@ def _housekeeping(
     )
 
 
-def _store_guard(settings: WorkerSettings, ledger: Ledger, admission: Admission) -> StoreGuard:
-    """Its store has a client of its own, which waits a few seconds only: a worker does not start late for it."""
+def _store_guard(settings: WorkerSettings, ledger: Ledger, admission: Admission, membership: Membership) -> StoreGuard:
+    """Use a client of its own with a short timeout, so that a worker does not start late for its store."""
     storage = open_storage(settings.storage_url, timeout=min(settings.storage_timeout, STORE_CHECK_TIMEOUT))
-    return StoreGuard(lambda: check_store(ledger, storage), admission.refuse)
+    return StoreGuard(lambda: check_store(ledger, storage), admission.refuse, found_first=membership.show)
 
 
 def _traced_vendor(settings: WorkerSettings, meter: WorkerMeter, tracing: Tracing) -> Vendor:
@@ -278,7 +197,7 @@ def _vendor(settings: WorkerSettings) -> VendorClient:
 
 
 def _pictures(settings: WorkerSettings, storage: Storage, ledger: Ledger) -> PictureStore:
-    """A folder is read when an input is needed: that takes 0.1 ms, less than asking the ledger who is next."""
+    """Read ahead from cloud stores only: reading a file takes 0.1 ms, less than asking the ledger what is next."""
     if urlsplit(settings.storage_url).scheme == "file":
         return PictureStore(storage)
     return ReadAhead(storage, ledger.jobs.next_inputs)
@@ -308,6 +227,6 @@ def _policy(settings: WorkerSettings) -> Policy:
 
 
 def longest_step(settings: WorkerSettings) -> float:
-    """Seconds that one step may take when everything that can be slow is: after that its thread is lost."""
+    """Return the seconds of the slowest possible step: after that its thread counts as stuck."""
     calls = settings.submit_timeout + (1 + DOWNLOAD) * settings.status_timeout + settings.webhook_timeout
     return OUTAGE_LIMIT_S + calls + OBJECTS * settings.storage_timeout

@@ -1,9 +1,9 @@
-"""The clock: claims what is due in the ledger and publishes it. Every worker has one; none is special.
+"""Claim what is due in the ledger and publish it. Every worker has a due dispatcher; none is special.
 
-Next looks, next webhook attempts, timeouts and the rescue of lost messages are all one mechanism: an entry in `due`.
-Each clock wakes at the moments that moves of its own process have set. Beside that all clocks together sweep some
-times a second for what nobody remembers (a dead worker's entries, a producer's): the more clocks there are, the less
-often each of them sweeps, so that fifty workers cost the ledger what one does.
+Next polls, webhook attempts, timeouts and the rescue of lost messages are one mechanism: an entry in `due`. Each
+dispatcher wakes at the times that its own process has scheduled. Besides, all dispatchers together sweep some times a
+second for entries without a process (a dead worker's, a producer's): the more dispatchers there are, the less often
+each of them sweeps, so that fifty workers cost the ledger what one does.
 """
 
 from __future__ import annotations
@@ -27,40 +27,36 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SWEEP = 0.25
-"""Seconds between two sweeps of all clocks together: how late, at most on average, an orphaned entry is found."""
+SWEEP_INTERVAL_S = 0.25
+"""Seconds between two sweeps of all dispatchers together: the mean delay of an orphaned entry, at most."""
 
-SHORTEST = 0.02
-"""Seconds between two claims at least: what is due under load goes in groups, and a ledger that always answers "now"
-costs fifty claims a second at most."""
+CLAIM_INTERVAL_S = 0.02
+"""Minimum seconds between two claims: under load entries go in groups, and a ledger that always answers "now" costs 50
+claims a second at most."""
 
-CROWDED = 500
-"""Moments ahead from which on claims are further apart: each one more only makes the groups smaller."""
+CROWDED_WAKEUPS = 500
+"""Scheduled times above which claims are further apart: more claims would only make the groups smaller."""
 
-CROWDED_SHORTEST = 0.05
-"""Seconds between two claims then: with thousands in flight a claim takes a tenth of a worker's time otherwise."""
+CROWDED_CLAIM_INTERVAL_S = 0.05
+"""Minimum seconds between two claims then: with thousands in flight they would take a tenth of a worker's time."""
 
-LIMIT = 200
-"""Entries of one claim: about a millisecond of the server's time."""
+CLAIM_LIMIT = 200
+"""Entries of one claim: about 1 ms of the server's time."""
 
-AWAY = 1.0
-"""Seconds between two tries to reach a ledger that is away."""
+RECONNECT_DELAY_S = 1.0
+"""Seconds between two tries to reach an unavailable ledger."""
 
 CLAIM_DELAY_AFTER_OUTAGE_S = 1.5
-"""Seconds that a ledger has been back before anything is claimed: who has the reply to a paid call offers it again
-every second. Claimed before that, its job would be held for a person."""
-
-
-def _nothing() -> None:
-    """Check nothing."""
+"""Seconds from the ledger's return to the first claim: a worker with the reply to a paid call tries to write it every
+second. Claimed before, the job would be HELD."""
 
 
 UNAVAILABLE, AVAILABLE = {"event_name": LogEvent.LEDGER_UNAVAILABLE}, {"event_name": LogEvent.LEDGER_AVAILABLE}
 
 
-def spacing(moments: int) -> float:
-    """Seconds between two claims at least while a process remembers so many moments ahead."""
-    return CROWDED_SHORTEST if moments > CROWDED else SHORTEST
+def claim_interval(wakeups: int) -> float:
+    """Return the minimum seconds between two claims of a process with this number of scheduled times."""
+    return CROWDED_CLAIM_INTERVAL_S if wakeups > CROWDED_WAKEUPS else CLAIM_INTERVAL_S
 
 
 class DueDispatcher(threading.Thread):
@@ -74,53 +70,53 @@ class DueDispatcher(threading.Thread):
         leased_jobs: Callable[[], Sequence[tuple[str, int]]],
         renew_every: float,
     ) -> None:
-        """Put off the rescue of `leased_jobs`, the jobs of this process, every `renew_every` seconds."""
+        """Renew the leases of `leased_jobs`, the jobs of this process, every `renew_every` seconds."""
         super().__init__(name="swapline-due-dispatcher", daemon=True)
         self._ledger = ledger
         self._publisher = publisher
-        self._in_hands = leased_jobs
+        self._leased_jobs = leased_jobs
         self._longest_renewal = self._renew_every = renew_every
         self._renew_at = 0.0
         self._claims_from: float | None = None
-        """After an outage: from when on claims are made. None while the ledger does not answer."""
+        """After an outage: the time of the first claim. None while the ledger does not answer."""
         self._lost_at = 0.0
-        self._id = secrets.token_hex(4)  # 32 bits: two clocks of one name would only count as one
+        self._id = secrets.token_hex(4)  # 32 bits: two dispatchers of one name would count as one
         self._changed = threading.Condition()
-        self._moments: list[float] = []
+        self._wakeups: list[float] = []
         self._ahead = 0.0
         self._stopped = False
-        self._retired = False
-        self._check: Callable[[], None] = _nothing
+        self._draining = False
+        self._check: Callable[[], None] = lambda: None
         self.last_tick_at = 0.0
-        """When it last began a round, in seconds of the monotonic clock; 0 before the first."""
+        """Monotonic time of the last round; 0 before the first."""
         self.claimed_at = 0.0
-        """When it last claimed, in the same seconds; 0 before the first claim."""
+        """Monotonic time of the last claim; 0 before the first."""
         self.away = False
-        """Whether the last claim failed, or was not even tried."""
+        """Whether the last claim failed, or was not tried."""
 
     def before_claims(self, check: Callable[[], None]) -> None:
-        """Have something seen to before each claim: nothing is claimed where it raises."""
+        """Call `check` before each claim; nothing is claimed where it raises."""
         self._check = check
 
     def renew_within(self, seconds: float) -> None:
-        """Put off rescues at least so often: others rescue sooner than this worker's setting says."""
+        """Renew leases at least this often: other workers rescue sooner than this worker's setting says."""
         self._renew_every = min(self._longest_renewal, seconds)
 
     def schedule_wakeup(self, at: int) -> None:
-        """Something will be due at this moment (milliseconds by the ledger's clock)."""
-        moment = (at - self._ahead) / 1000
+        """Wake at a time at which an entry will be due (milliseconds by the ledger's clock)."""
+        wakeup = (at - self._ahead) / 1000
         with self._changed:
-            first = not self._moments or moment < self._moments[0]
-            heapq.heappush(self._moments, moment)
+            first = not self._wakeups or wakeup < self._wakeups[0]
+            heapq.heappush(self._wakeups, wakeup)
             if first:
                 self._changed.notify()
 
     def drain(self) -> None:
-        """Claim nothing any more; go on putting off the rescue of what is in hand, until `stop`."""
-        self._retired = True
+        """Claim nothing more; go on renewing leases until `stop`."""
+        self._draining = True
 
     def stop(self, timeout: float = 5.0) -> None:
-        """End the thread; a claim under way is published first."""
+        """End the thread within `timeout` seconds; a claim under way is published first."""
         with self._changed:
             self._stopped = True
             self._changed.notify()
@@ -136,44 +132,44 @@ class DueDispatcher(threading.Thread):
             except LedgerUnavailable as error:
                 wait = self._lost(error)
             except WrongOwner:
-                wait = AWAY  # the worker is being stopped, and has said why
-            except Exception:  # the clock must not die of one bad entry: everything waits for it
-                log.exception("a claim failed; the clock goes on")
-                wait = AWAY
+                wait = RECONNECT_DELAY_S  # the worker is being stopped, and has logged why
+            except Exception:  # one bad entry must not end the thread for which everything waits
+                log.exception("claim failed; the due dispatcher goes on")
+                wait = RECONNECT_DELAY_S
             self._sleep(wait)
 
     def _tick(self) -> float:
-        """Claim and publish what is due; gives seconds until the next sweep."""
-        self._renew()  # first: after an outage our own jobs are overdue as well, and we have them in hand
+        """Claim and publish what is due; return the seconds until the next sweep."""
+        self._renew()  # first: after an outage the jobs leased here are overdue as well
         settling = self._settling()
-        if self._retired or settling > 0:
-            self._forget_past_moments()
-            return self._renew_every if self._retired else min(self._renew_every, settling)
+        if self._draining or settling > 0:
+            self._drop_past_wakeups()
+            return self._renew_every if self._draining else min(self._renew_every, settling)
         self._check()
-        self._forget_past_moments()
-        claimed = self._ledger.transitions.claim(ROUTES, dispatcher=self._id, limit=LIMIT)
+        self._drop_past_wakeups()
+        claimed = self._ledger.transitions.claim(ROUTES, dispatcher=self._id, limit=CLAIM_LIMIT)
         self._ahead = claimed.at - time.monotonic() * 1000
         self._found()
         self._publisher.send(claimed.messages)
-        for moment in claimed.put_off:
-            self.schedule_wakeup(moment)
-        if len(claimed.messages) >= LIMIT:
+        for postponed in claimed.put_off:
+            self.schedule_wakeup(postponed)
+        if len(claimed.messages) >= CLAIM_LIMIT:
             return 0.0
-        sweep = min(claimed.clocks * SWEEP, self._renew_every)
+        sweep = min(claimed.clocks * SWEEP_INTERVAL_S, self._renew_every)
         if claimed.clocks > 1 or claimed.next_at is None:
             return sweep
-        return min(sweep, (claimed.next_at - claimed.at) / 1000)  # nobody else remembers it either
+        return min(sweep, (claimed.next_at - claimed.at) / 1000)  # no other process has scheduled it
 
     def _lost(self, error: LedgerUnavailable) -> float:
-        """Note that the ledger is away; gives the seconds until it is tried again."""
+        """Note that the ledger is unavailable; return the seconds until the next try."""
         if not self.away:
             log.warning("ledger unavailable, claims are tried again every second: %s", error, extra=UNAVAILABLE)
             self._lost_at = time.monotonic()
         self.away, self._claims_from = True, None
-        return AWAY
+        return RECONNECT_DELAY_S
 
     def _settling(self) -> float:
-        """Seconds that a ledger which answers again is still left alone."""
+        """Return the seconds until a ledger that answers again may be claimed from."""
         if not self.away:
             return 0.0
         if self._claims_from is None:
@@ -181,31 +177,31 @@ class DueDispatcher(threading.Thread):
         return self._claims_from - time.monotonic()
 
     def _found(self) -> None:
-        """Note a claim; only that shows that the ledger is back: one that answers may refuse writes."""
+        """Note a claim. Only that shows that the ledger is available: one that answers may refuse writes."""
         if self.away:
             log.warning("ledger available again after %.0f s", time.monotonic() - self._lost_at, extra=AVAILABLE)
         self.away, self.claimed_at = False, time.monotonic()
 
     def _renew(self) -> None:
-        now, leased_jobs = time.monotonic(), self._in_hands()
-        unanswered = self.away and self._claims_from is None  # asked with nothing in hand, too: does it answer?
+        now, leased_jobs = time.monotonic(), self._leased_jobs()
+        unanswered = self.away and self._claims_from is None  # asked without leases, too: does it answer?
         if unanswered or now >= self._renew_at:
             if unanswered or leased_jobs:
                 self._ledger.transitions.renew(leased_jobs)
             self._renew_at = now + self._renew_every
 
-    def _forget_past_moments(self) -> None:
+    def _drop_past_wakeups(self) -> None:
         now = time.monotonic()
         with self._changed:
-            while self._moments and self._moments[0] <= now:
-                heapq.heappop(self._moments)
+            while self._wakeups and self._wakeups[0] <= now:
+                heapq.heappop(self._wakeups)
 
     def _sleep(self, wait: float) -> None:
-        soonest = time.monotonic() + spacing(len(self._moments))
+        soonest = time.monotonic() + claim_interval(len(self._wakeups))
         sweep_at = time.monotonic() + wait
         with self._changed:
             while not self._stopped:
-                wake_at = min(sweep_at, self._moments[0]) if self._moments else sweep_at
+                wake_at = min(sweep_at, self._wakeups[0]) if self._wakeups else sweep_at
                 left = max(wake_at, soonest) - time.monotonic()
                 if left <= 0:
                     break

@@ -1,7 +1,6 @@
-"""Housekeeping: deletes what is not needed any more, and looks for what nobody wrote down. Every worker does it.
+"""Delete what is past its retention, and find objects that no job names. Every worker does it.
 
-None is special: who comes first does a round, and the ledger tells the others that it is done. A worker that is killed
-in a round leaves the rest of it to the next one.
+The first worker that claims a round does it. What a killed worker leaves of a round is done in the next one.
 """
 
 from __future__ import annotations
@@ -24,24 +23,24 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ROUND = 1.0
-"""Seconds between two rounds of all workers together: so long after its last job an input is still there."""
+ROUND_INTERVAL_S = 1.0
+"""Seconds between two rounds of all workers together: the delay with which an input is deleted."""
 
-PATROL = 60.0
-"""Seconds between two parts of the search for orphans: a thousand objects of each area a minute, a million a day."""
+ORPHAN_INTERVAL_S = 60.0
+"""Seconds between two parts of the search for orphans: 1,000 objects of each area a minute, a million a day."""
 
-TIDY = 3600.0
+ABANDONED_INTERVAL_S = 3600.0
 """Seconds between two searches for half-written files, which walk through a whole folder."""
 
-AWAY = 15.0
-"""Seconds until a store or a ledger that is away is tried again: nothing waits for this."""
+RETRY_DELAY_S = 15.0
+"""Seconds until an unavailable store or ledger is tried again: nothing waits for this."""
 
-ODD_TOLD = 1000
-"""Names that are not ours of which a worker speaks, each once."""
+ODD_NAMES_LOGGED = 1000
+"""Foreign names in the store that a worker logs, each once."""
 
 
 class Housekeeping(threading.Thread):
-    """Sweeps until it is stopped."""
+    """Probes and sweeps until it is stopped."""
 
     def __init__(
         self,
@@ -52,9 +51,9 @@ class Housekeeping(threading.Thread):
         probe: StoreProbe,
         check_store: Callable[[], None],
     ) -> None:
-        """`check_store` is called in each round, and raises where nothing may be deleted.
+        """`check_store` is called in each round and raises where nothing may be deleted.
 
-        `claim_periodic_task` says whether this worker does a chore that is due once in so many seconds.
+        `claim_periodic_task` takes a name and seconds, and returns whether this worker runs that task now.
         """
         super().__init__(name="swapline-housekeeping", daemon=True)
         self._sweep = sweep
@@ -63,60 +62,62 @@ class Housekeeping(threading.Thread):
         self._claim_periodic_task = claim_periodic_task
         self._probe = probe
         self._check_store = check_store
-        self._retired = threading.Event()
-        self._said = ""
+        self._draining = threading.Event()
+        self._last_warning = ""
         self._odd: set[str] = set()
 
     def drain(self) -> None:
         """Begin nothing new."""
-        self._retired.set()
+        self._draining.set()
 
     def stop(self, timeout: float = 5.0) -> None:
-        """End the thread; a round under way is finished first, if that takes no longer than `timeout` seconds."""
+        """End the thread; a round under way is finished first, within `timeout` seconds."""
         self.drain()
         if self.is_alive():
             self.join(timeout)
 
     def run(self) -> None:
-        """Probe, sweep, patrol, sleep."""
+        """Probe, sweep, search for orphans, sleep."""
         rounds_from = 0.0
-        while not self._retired.wait(ROUND):
+        while not self._draining.wait(ROUND_INTERVAL_S):
             try:
                 self._probe.run()
                 if time.monotonic() >= rounds_from:
                     self._round()
             except (LedgerUnavailable, StorageError, WrongOwner) as error:
-                self._say(str(error))
-                rounds_from = time.monotonic() + AWAY
-            except Exception:  # one bad entry must not keep a person's pictures for ever
+                self._warn(str(error))
+                rounds_from = time.monotonic() + RETRY_DELAY_S
+            except Exception:  # one bad entry must not keep all later ones from being deleted
                 log.exception("housekeeping failed; it goes on")
-                rounds_from = time.monotonic() + AWAY
+                rounds_from = time.monotonic() + RETRY_DELAY_S
 
     def _round(self) -> None:
         self._check_store()
-        taken = self._sweep.due(every=ROUND * 0.8)  # a little less than a round, so that one worker's own comes through
-        while taken.more and not self._retired.is_set():
+        taken = self._sweep.due(
+            every=ROUND_INTERVAL_S * 0.8
+        )  # less than a round, so that a single worker's claim succeeds
+        while taken.more and not self._draining.is_set():
             taken = self._sweep.due()
         if taken.promised:
             self._purge.keep_promises(taken.promised)
-        if self._claim_periodic_task("patrol", PATROL):
-            self._patrol()
-        self._said = ""
+        if self._claim_periodic_task("patrol", ORPHAN_INTERVAL_S):
+            self._find_orphans()
+        self._last_warning = ""
 
-    def _patrol(self) -> None:
+    def _find_orphans(self) -> None:
         self._janitor.check_owner()
         found = self._janitor.next_part()
         if found.names:
             log.warning("the janitor found orphans, and deletes them: %s", dict(found.orphans))
         new = sorted(set(found.odd) - self._odd)
-        if new and len(self._odd) < ODD_TOLD:
+        if new and len(self._odd) < ODD_NAMES_LOGGED:
             log.warning("the janitor passes over names in the store that are not ours: %s", sample(new))
             self._odd.update(new)
-        if self._claim_periodic_task("tidy", TIDY):
+        if self._claim_periodic_task("tidy", ABANDONED_INTERVAL_S):
             self._janitor.abandoned()
 
-    def _say(self, sentence: str) -> None:
-        """Say once what is wrong, and again only after it was right."""
-        if sentence != self._said:
+    def _warn(self, sentence: str) -> None:
+        """Log a problem once, and again only after a round without one."""
+        if sentence != self._last_warning:
             log.warning("housekeeping waits: %s", sentence)
-        self._said = sentence
+        self._last_warning = sentence

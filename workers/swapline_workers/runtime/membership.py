@@ -1,4 +1,4 @@
-"""What a worker shows of itself to its installation, and what it takes from it: the limits that count for all."""
+"""Register a worker with its installation, and take over the limits that count for all workers."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LEAVE_WITHIN = 1.0
+LEAVE_TIMEOUT_S = 1.0
 """Seconds that the end of a process waits for a ledger that does not answer."""
 
 
 SHARED = ("result_ttl", "input_ttl", "input_shown", "job_ttl", "redis_replicas", "on_ambiguous_submit")
-"""Settings by which each worker keeps, deletes and decides what belongs to all."""
+"""Settings that all workers should share: `doctor` compares them."""
 
 
 class Membership:
@@ -46,7 +46,7 @@ class Membership:
         store: Callable[[], str],
         rescue_after: Callable[[float], None],
     ) -> None:
-        """`store` gives what was found of the store; `rescue_after` takes the seconds that count for all."""
+        """`store` returns the last finding about the store; `rescue_after` takes the seconds that count for all."""
         self._ledger = ledger
         self._settings = settings
         self._store = store
@@ -65,20 +65,20 @@ class Membership:
         )
 
     def show(self) -> None:
-        """Show this worker. Raises WrongOwner, LedgerUnavailable."""
+        """Register this worker, or renew its record. Raises WrongOwner, LedgerUnavailable."""
         vendor = vendor_of(self._settings, self._ledger)
         joined = self._ledger.workers.join(vendor, self._record.model_copy(update=self._facts(vendor)))
-        self._tell(joined)
+        self._log_limits(joined)
         if joined.limits.rescue_after is not None:
             self._rescue_after(joined.limits.rescue_after)
 
     def works_on(self, queues: Iterable[str]) -> None:
-        """Say which steps this worker was started for."""
+        """Record which steps this worker was started for."""
         steps = sorted(queue.removeprefix(f"{self._settings.key_prefix}.") for queue in queues)
         self._record = self._record.model_copy(update={"steps": ",".join(steps)})
 
     def _facts(self, vendor: Vendor) -> dict[str, str]:
-        """What may be another at each time."""
+        """Return the facts that may change between two renewals."""
         salt = vendor.key.partition(":")[0]
         keys = "\n".join(secret.get_secret_value() for secret in self._settings.webhook_secrets)
         return {
@@ -88,22 +88,28 @@ class Membership:
             "webhook_print": fingerprint(keys, salt)[-8:] if keys else "",
         }
 
-    def leave(self) -> None:
-        """Show it no more: it has stopped, and has no say. Where the ledger does not answer, it is forgotten later."""
+    def start(self) -> None:
+        """Do nothing: `Admission` registers the worker."""
+
+    def drain(self) -> None:
+        """Stay registered while steps are in progress."""
+
+    def stop(self) -> None:
+        """Remove the worker's record; where the ledger does not answer, the record expires."""
         leaving = threading.Thread(target=self._try_to_leave, name="swapline-leave", daemon=True)
         leaving.start()
-        leaving.join(LEAVE_WITHIN)
+        leaving.join(LEAVE_TIMEOUT_S)
 
     def _try_to_leave(self) -> None:
         with suppress(LedgerUnavailable):
             self._ledger.workers.leave(self._record.worker_id)
 
-    def _tell(self, joined: Joined) -> None:
+    def _log_limits(self, joined: Joined) -> None:
         for name, before, now in joined.changes:
-            said = (ENV_PREFIX, name.upper(), now, "not set" if before is None else before)
+            values = (ENV_PREFIX, name.upper(), now, "not set" if before is None else before)
             log.warning(
                 "%s%s is %s from now on, and was %s: all workers that name it agree",
-                *said,
+                *values,
                 extra={"event_name": LogEvent.LIMIT_CHANGED},
             )
         mine = self._record.limits
@@ -123,6 +129,6 @@ class Membership:
 
 
 def named_limits(settings: WorkerSettings) -> Limits:
-    """Those limits that somebody has set: a default is nobody's word."""
+    """Return the limits that were set explicitly: a default does not count for other workers."""
     names = settings.model_fields_set & Limits.model_fields.keys()
     return Limits.model_validate({name: value for name in names if (value := getattr(settings, name)) is not None})

@@ -1,4 +1,4 @@
-"""How a worker takes memory from the system."""
+"""Keep a worker's memory small."""
 
 from __future__ import annotations
 
@@ -11,23 +11,22 @@ M_ARENA_MAX = -8
 
 
 def share_one_arena() -> bool:
-    """Have all threads take memory from one place; True where the C library can be told so. Call before they start.
+    """Make all threads allocate from one arena; return whether the C library can. Call before threads start.
 
-    glibc gives each thread an arena of its own, and each keeps what the largest picture in it took: sixteen threads
-    that read results of 4.1 MB in turn kept 150 MB that way, and take 65 MB from one arena (`make bench-memory`). It
-    costs no time that could be measured: Python's own lock keeps its threads apart anyway. An administrator's
-    `MALLOC_ARENA_MAX` goes before ours; other C libraries do not know the word, and have no arenas to share.
+    glibc gives each thread an arena, which keeps the size of its largest picture: 16 threads that read results of
+    4.1 MB kept 150 MB, with one arena 65 MB (`make bench-memory`), at no measurable cost in time. An administrator's
+    `MALLOC_ARENA_MAX` has precedence.
     """
-    return "MALLOC_ARENA_MAX" not in os.environ and _told("mallopt", M_ARENA_MAX, 1)
+    return "MALLOC_ARENA_MAX" not in os.environ and _call_libc("mallopt", M_ARENA_MAX, 1)
 
 
 def return_free_memory() -> bool:
-    """Give the system what loading left free between what stays, some 8 MB; True where there was some to give."""
-    return _told("malloc_trim", 0)
+    """Return the free memory that loading left, some 8 MB, to the system; return whether there was any."""
+    return _call_libc("malloc_trim", 0)
 
 
-def _told(word: str, *values: int) -> bool:
+def _call_libc(name: str, *values: int) -> bool:
     try:
-        return sys.platform == "linux" and bool(getattr(ctypes.CDLL(None), word)(*values))
+        return sys.platform == "linux" and bool(getattr(ctypes.CDLL(None), name)(*values))
     except AttributeError:
         return False

@@ -1,9 +1,8 @@
-"""Keeps the threads of a worker on one processor, as long as that is the better place.
+"""Keep the threads of a worker on one processor, while it has time for them.
 
-Threads that wait for Python's lock on other processors are woken there, find the lock's own mutex still held, and sleep
-again: a quarter of a worker's CPU was that. On one processor a waiting thread runs when the holder has gone to sleep:
-a job takes a fifth less (4.1 MB results: 13.2 ms before, 10.5 after; docs/speed.md). A worker that has more to do than
-one processor can, and one whose processor others use as well, spreads over all that it may use, as without this.
+Threads that wait for Python's lock on other processors wake there, find the lock's mutex held and sleep again: a
+quarter of a worker's CPU. On one processor a job takes a fifth less (4.1 MB results: 13.2 ms before, 10.5 after;
+docs/speed.md). A worker that needs more than one processor, or whose processor other programs use, spreads over all.
 """
 
 from __future__ import annotations
@@ -24,17 +23,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-EVERY = 2.0
-"""Seconds between two looks, give or take a half: workers that come to one processor together part one by one."""
+CHECK_INTERVAL_S = 2.0
+"""Seconds between two checks, +-50 %: workers that share a processor leave it one by one."""
 
-SOON = 0.3
-"""Seconds until the first look: a worker that has just started has nothing to do yet."""
+FIRST_CHECK_DELAY_S = 0.3
+"""Seconds until the first check: a worker that has just started is idle."""
 
 PROC = Path("/proc")
 
 
 class OneCore(threading.Thread):
-    """Looks how busy the processors are, and moves the threads of this process."""
+    """Measures how busy the processors are and moves the threads of this process."""
 
     def __init__(self, *, rng: random.Random | None = None, proc: Path = PROC) -> None:
         """Move nothing yet."""
@@ -44,33 +43,36 @@ class OneCore(threading.Thread):
         self._may: frozenset[int] = frozenset()
         self._ended = threading.Event()
         self.here: int | None = None
-        """The processor that all threads share now; None: they are spread."""
+        """The processor that all threads share; None while they are spread."""
 
     def start(self) -> None:
-        """Begin, where this process may run on more than one processor and the system can be told so."""
+        """Begin, where this process may run on more than one processor and the system supports it."""
         if not hasattr(os, "sched_setaffinity") or not (self._proc / "stat").is_file():
             return
         self._may = frozenset(os.sched_getaffinity(0))
         if len(self._may) > 1:
             super().start()
 
+    def drain(self) -> None:
+        """Go on until `stop`."""
+
     def stop(self) -> None:
         """Let the threads run where the system puts them."""
         self._ended.set()
         if self.is_alive():
-            self.join(EVERY)
+            self.join(CHECK_INTERVAL_S)
 
     def run(self) -> None:
-        """Look, move, sleep."""
+        """Check, move, sleep."""
         try:
-            before, wait = self._used(), SOON
+            before, wait = self._used(), FIRST_CHECK_DELAY_S
             while not self._ended.wait(wait):
-                before, wait = self._look(before), EVERY * self._rng.uniform(0.5, 1.5)
-        except Exception:  # work goes on wherever it runs
+                before, wait = self._check(before), CHECK_INTERVAL_S * self._rng.uniform(0.5, 1.5)
+        except Exception:  # steps go on wherever they run
             log.exception("threads are not kept together any more")
         self._move(None)
 
-    def _look(self, before: _Used) -> _Used:
+    def _check(self, before: _Used) -> _Used:
         now = self._used()
         seconds = max(now.at - before.at, 0.001)
         own = (now.own - before.own) / seconds
@@ -104,7 +106,7 @@ class OneCore(threading.Thread):
 
 
 class _Used:
-    """Seconds of CPU that were used until a moment: by this process, and of each processor."""
+    """Seconds of CPU used until a time: by this process, and of each processor."""
 
     def __init__(self, at: float, own: float, busy: dict[int, float]) -> None:
         self.at, self.own, self.busy = at, own, busy

@@ -21,7 +21,6 @@ from swapline_workers.dispatch.worker_state import active_jobs, reserved_jobs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from swapline_workers.runtime.due_dispatcher import DueDispatcher
     from swapline_workers.runtime.session.job_session import JobSession
 
 log = logging.getLogger(__name__)
@@ -36,14 +35,12 @@ class GracefulShutdown:
     def __init__(
         self,
         session: JobSession,
-        due_dispatcher: DueDispatcher,
         *,
         grace: float,
         exit_process: Callable[[int], object] = os._exit,
     ) -> None:
         """`grace` is seconds; `exit_process` ends the process without waiting for its threads."""
         self._session = session
-        self._due_dispatcher = due_dispatcher
         self._grace = grace
         self._exit_process = exit_process
         self._thread: threading.Thread | None = None
@@ -63,7 +60,6 @@ class GracefulShutdown:
         self._process_ends |= process_ends
         if self._thread is None:
             self._session.drain()
-            self._due_dispatcher.drain()
             self._thread = threading.Thread(target=self._run, name="swapline-shutdown", daemon=True)
             self._thread.start()
 
@@ -71,7 +67,6 @@ class GracefulShutdown:
         """End the grace period: every step is finished."""
         if not self._process_ends:
             self._over.set()
-        self._due_dispatcher.stop()
 
     def _run(self) -> None:
         ends_at = time.monotonic() + self._grace

@@ -1,4 +1,4 @@
-"""Whether this worker's store is that of its ledger: asked at the start, and every minute for `swapline doctor`."""
+"""Check that this worker's store is that of its ledger: at the start, and every minute for `swapline doctor`."""
 
 from __future__ import annotations
 
@@ -12,21 +12,26 @@ from swapline_producer.errors import LedgerUnavailable, StorageError, WrongOwner
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CHECK_EVERY = 60.0
-"""Seconds: one small read a minute for each worker."""
+CHECK_INTERVAL_S = 60.0
+"""Seconds between two checks: one small read for each worker."""
 
 
 class StoreGuard:
-    """Keeps what was found last. `enter` and `check` are called by two threads at most."""
+    """Keeps the last finding. `start` and `check` are called by two threads at most."""
 
     def __init__(
         self,
         check: Callable[[], None],
         refused: Callable[[WrongOwner], None],
         *,
+        found_first: Callable[[], None] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`check` raises WrongOwner, StorageError or LedgerUnavailable; `refused` stops a worker with a wrong store."""
+        """`check` raises WrongOwner, StorageError or LedgerUnavailable; `refused` stops a worker with a wrong store.
+
+        `found_first` is called after the first check, to show its finding.
+        """
+        self._found_first = found_first
         self._check = check
         self._refused = refused
         self._now = monotonic
@@ -36,16 +41,24 @@ class StoreGuard:
         self.found = ""
         """`ok`, or what is wrong; empty before the first answer."""
 
-    def enter(self) -> None:
-        """Ask at the start. Raises WrongOwner. A store that is away is asked again by `check`."""
+    def start(self) -> None:
+        """Check. Raises WrongOwner. An unavailable store is checked again by `check`."""
         with suppress(StorageError, LedgerUnavailable):
             self._ask()
+        with suppress(LedgerUnavailable):
+            self._found_first()
+
+    def drain(self) -> None:
+        """Go on."""
+
+    def stop(self) -> None:
+        """Do nothing: no resource is open."""
 
     def check(self) -> None:
-        """Ask again when a minute has passed since the store was seen to be right. Raises as the check.
+        """Check again a minute after the store was found right. Raises what the check raises.
 
-        A worker whose store turns out to be another's is stopped. One whose store was its own goes on: the pictures of
-        its jobs are there.
+        A worker whose store belongs to another ledger is stopped; one whose store was right before goes on, since the
+        pictures of its jobs are there.
         """
         if self._now() < self._next_at:
             return
@@ -64,4 +77,4 @@ class StoreGuard:
                 self.found = str(error)
                 raise
             self.found, self._was_ours = "ok", True
-            self._next_at = self._now() + CHECK_EVERY
+            self._next_at = self._now() + CHECK_INTERVAL_S

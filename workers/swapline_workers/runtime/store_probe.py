@@ -1,4 +1,4 @@
-"""Try the store while results cannot be stored: a small object, so that no paid picture has to be tried instead."""
+"""Probe the store with a small object while results cannot be stored, instead of with a paid picture."""
 
 from __future__ import annotations
 

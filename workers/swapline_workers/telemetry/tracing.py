@@ -39,7 +39,13 @@ class Tracing(Protocol):
         Methods in `opens` return a context; their span lasts as long as it is open.
         """
 
-    def close(self) -> None:
+    def start(self) -> None:
+        """Begin: see `runtime/lifecycle.py`."""
+
+    def drain(self) -> None:
+        """Go on."""
+
+    def stop(self) -> None:
         """Send what was recorded."""
 
 
@@ -55,7 +61,13 @@ class NoTracing:
         """Return the port itself."""
         return port
 
-    def close(self) -> None:
+    def start(self) -> None:
+        """Do nothing."""
+
+    def drain(self) -> None:
+        """Do nothing."""
+
+    def stop(self) -> None:
         """Do nothing."""
 
 
@@ -87,7 +99,13 @@ class OtelTracing:
         """Wrap the named methods."""
         return cast("T", _Recorded(port, lambda name: self._call(names[name], server), names, opens))
 
-    def close(self) -> None:
+    def start(self) -> None:
+        """Do nothing: the tracer records from the beginning."""
+
+    def drain(self) -> None:
+        """Go on."""
+
+    def stop(self) -> None:
         """Send what was recorded."""
         self._flush()
 

@@ -107,7 +107,7 @@ class WorkerMeter:
         """`leased_jobs` returns the number of jobs that this process works on."""
         self._busy.set_function(leased_jobs)
 
-    def open(self) -> None:
+    def start(self) -> None:
         """Serve if a port is set: that one, or the next free one. Without a free one the worker works on."""
         if self._port is None:
             return
@@ -119,7 +119,10 @@ class WorkerMeter:
         else:
             log.info("this worker's own metrics: %s", url)
 
-    def close(self) -> None:
+    def drain(self) -> None:
+        """Go on serving."""
+
+    def stop(self) -> None:
         """Serve no more."""
         self._open.close()
 

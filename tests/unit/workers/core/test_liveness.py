@@ -101,11 +101,11 @@ def test_a_heartbeat_that_could_not_be_written_goes_on(
     monkeypatch.setattr(heartbeat_module, "HEARTBEAT_INTERVAL_S", 0.01)
     file = tmp_path / "run" / "heartbeat"
     heartbeat = Heartbeat(
-        file, due_dispatcher=DueDispatcher(), allowed=Allowed(dispatcher_pause=5, step=500), in_hand=list
+        file, due_dispatcher=DueDispatcher(), allowed=Allowed(dispatcher_pause=5, step=500), active=list
     )
-    heartbeat.start(1)
+    heartbeat.start()
     file.parent.rename(tmp_path / "away")
-    waited_for(lambda: "the pulse cannot be written" in caplog.text)
+    waited_for(lambda: "heartbeat file cannot be written" in caplog.text)
     (tmp_path / "away").rename(file.parent)
     file.unlink(missing_ok=True)
     waited_for(file.is_file)
@@ -119,7 +119,7 @@ def test_a_leased_job_is_as_old_as_it_was_seen(tmp_path: Path) -> None:
         tmp_path / "heartbeat",
         due_dispatcher=DueDispatcher(),
         allowed=Allowed(dispatcher_pause=5, step=500),
-        in_hand=lambda: list(hands),
+        active=lambda: list(hands),
         monotonic=lambda: now[0],
     )
     assert heartbeat.liveness().busy_since == (100,)
@@ -133,7 +133,7 @@ def test_before_its_first_claim_a_worker_has_as_long_as_after_it(tmp_path: Path)
     now, due_dispatcher = [100.0], DueDispatcher()
     allowed = Allowed(dispatcher_pause=5, step=500)
     heartbeat = Heartbeat(
-        tmp_path / "heartbeat", due_dispatcher=due_dispatcher, allowed=allowed, in_hand=list, monotonic=lambda: now[0]
+        tmp_path / "heartbeat", due_dispatcher=due_dispatcher, allowed=allowed, active=list, monotonic=lambda: now[0]
     )
     now[0] = 150
     assert (heartbeat.liveness().claimed_at, heartbeat.liveness().claimed_within) == (100, 125)

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from swapline_producer.errors import LedgerUnavailable, WrongOwner
-from swapline_workers.runtime.admission import ASK_EVERY, VALID_FOR, Admission
+from swapline_workers.runtime.admission import RENEWAL_INTERVAL_S, VALIDITY_S, Admission
 
 
 class Ledger:
@@ -36,12 +36,12 @@ def ledger() -> Ledger:
 
 def test_an_answer_admits_steps_for_a_minute_and_is_renewed_every_ten_seconds(ledger: Ledger) -> None:
     admission = ledger.admission()
-    admission.enter()
-    for seconds, asked in ((0.0, 1), (ASK_EVERY - 1, 1), (ASK_EVERY, 2), (2 * ASK_EVERY, 3)):
+    admission.start()
+    for seconds, asked in ((0.0, 1), (RENEWAL_INTERVAL_S - 1, 1), (RENEWAL_INTERVAL_S, 2), (2 * RENEWAL_INTERVAL_S, 3)):
         ledger.at = seconds
         admission.renew()
         assert ledger.asked == asked
-    ledger.at += VALID_FOR - 1
+    ledger.at += VALIDITY_S - 1
     admission.check()
     assert ledger.asked == 3
     ledger.at += 1
@@ -52,7 +52,7 @@ def test_an_answer_admits_steps_for_a_minute_and_is_renewed_every_ten_seconds(le
 def test_without_an_answer_no_step_begins(ledger: Ledger) -> None:
     admission = ledger.admission()
     ledger.error = LedgerUnavailable("away")
-    admission.enter()
+    admission.start()
     for _ in range(2):
         with pytest.raises(LedgerUnavailable):
             admission.check()
@@ -64,12 +64,12 @@ def test_without_an_answer_no_step_begins(ledger: Ledger) -> None:
 def test_a_refusal_at_the_start_is_raised_and_one_later_stops_the_worker_once(ledger: Ledger) -> None:
     ledger.error = WrongOwner("another's")
     with pytest.raises(WrongOwner):
-        ledger.admission().enter()
+        ledger.admission().start()
     assert ledger.stopped == 0
     ledger.error = None
     admission = ledger.admission()
-    admission.enter()
-    ledger.at, ledger.error = VALID_FOR, WrongOwner("another's")
+    admission.start()
+    ledger.at, ledger.error = VALIDITY_S, WrongOwner("another's")
 
     def refused() -> None:
         with pytest.raises(WrongOwner):

@@ -13,7 +13,7 @@ from support.servers import waited_for
 from swapline_producer.contract.changes import Claimed
 from swapline_producer.errors import LedgerUnavailable
 from swapline_workers.runtime import due_dispatcher
-from swapline_workers.runtime.due_dispatcher import DueDispatcher, spacing
+from swapline_workers.runtime.due_dispatcher import DueDispatcher, claim_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize(("in_flight", "seconds"), [(0, 0.02), (500, 0.02), (501, 0.05), (10_000, 0.05)])
 def test_claims_are_further_apart_while_hundreds_of_jobs_are_in_flight(in_flight: int, seconds: float) -> None:
-    assert spacing(in_flight) == seconds
+    assert claim_interval(in_flight) == seconds
 
 
 class AwayLedger:
@@ -50,7 +50,7 @@ class AwayLedger:
 def test_the_ledger_is_back_when_something_could_be_claimed_and_that_is_reported_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for name in ("AWAY", "CLAIM_DELAY_AFTER_OUTAGE_S"):
+    for name in ("RECONNECT_DELAY_S", "CLAIM_DELAY_AFTER_OUTAGE_S"):
         monkeypatch.setattr(due_dispatcher, name, 0.001)
     caplog.set_level(logging.INFO)
     ledger = AwayLedger()
@@ -74,7 +74,7 @@ def test_the_ledger_is_back_when_something_could_be_claimed_and_that_is_reported
 def test_a_ledger_that_is_back_is_left_alone_for_a_while_before_the_first_claim(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(due_dispatcher, "AWAY", 0.001)
+    monkeypatch.setattr(due_dispatcher, "RECONNECT_DELAY_S", 0.001)
     monkeypatch.setattr(due_dispatcher, "CLAIM_DELAY_AFTER_OUTAGE_S", 0.2)
     ledger = AwayLedger()
     dispatcher = DueDispatcher(cast("Any", ledger), RecordingPublisher(), leased_jobs=list, renew_every=5)

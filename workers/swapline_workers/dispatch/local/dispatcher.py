@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from swapline_producer.contract import StepMessage
-    from swapline_workers.runtime.bootstrap import WorkerServices
+    from swapline_workers.runtime.services import WorkerServices
 
 received_log = logging.getLogger("celery.worker.strategy")
 trace_log = logging.getLogger("celery.app.trace")
@@ -69,7 +69,7 @@ class LocalDispatcher:
     """Runs steps on the threads of this process. May be used from several threads."""
 
     def __init__(self, services: Callable[[], WorkerServices]) -> None:
-        """Run nothing before `start`."""
+        """Run nothing before `connect`."""
         self._services = services
         self._pool_requests: dict[int, LocalRequest] = {}
         """Requests of the pool's threads, running or queued."""
@@ -81,7 +81,17 @@ class LocalDispatcher:
         self._thread = _Thread()
         self._reader_waits = False
 
-    def start(self, consumer: Any) -> None:
+    def start(self) -> None:
+        """Wait for a consumer: see `connect`."""
+
+    def drain(self) -> None:
+        """Go on with steps in progress; the closed session keeps further ones from running here."""
+
+    def stop(self) -> None:
+        """Wait for running deliveries, as Celery's pool does for its threads; drop queued ones, which stay due."""
+        self._delivery_threads.shutdown(cancel_futures=True)
+
+    def connect(self, consumer: Any) -> None:
         """Take the messages of a connected consumer whose pool has threads."""
         channel = consumer.task_consumer.channel
         if not isinstance(consumer.pool, TaskPool) or not isinstance(channel, Channel):
@@ -92,13 +102,9 @@ class LocalDispatcher:
         self._services().bulkhead.widen(DELIVERY_THREADS)
         self._services().local_first.try_local = self.try_run_local
 
-    def stop(self) -> None:
+    def disconnect(self) -> None:
         """Publish every step from now on: the consumer has lost its broker, or ends."""
         self._consumer = None
-
-    def drain(self) -> None:
-        """Wait for running deliveries, as Celery's pool does for its threads; drop queued ones, which stay due."""
-        self._delivery_threads.shutdown(cancel_futures=True)
 
     def free_capacity(self) -> int:
         """Return the messages that may still be read: enough that no thread waits for the next one."""

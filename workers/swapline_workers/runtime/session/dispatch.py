@@ -1,4 +1,4 @@
-"""What follows a write: messages that are sent at once, and moments at which the due dispatcher has to wake up."""
+"""What follows a write: messages that are sent at once, and times at which the due dispatcher has to wake up."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Dispatch:
     """Sends steps and schedules wake-ups. May be used from several threads."""
 
     def __init__(self, publisher: Publisher, schedule_wakeup: Callable[[int], None]) -> None:
-        """Call `schedule_wakeup` with each moment (UTC milliseconds) at which something will be due."""
+        """Call `schedule_wakeup` with each time (UTC milliseconds) at which something will be due."""
         self._publisher = publisher
         self._schedule_wakeup = schedule_wakeup
 
@@ -29,8 +29,8 @@ class Dispatch:
         """Send what a write has given a slot."""
         self._publisher.send(messages)
 
-    def wake_up_at(self, *moments: int | None) -> None:
-        """Have the due dispatcher look for due jobs at these moments; None is passed over."""
-        for moment in moments:
-            if moment is not None:
-                self._schedule_wakeup(moment)
+    def wake_up_at(self, *times: int | None) -> None:
+        """Have the due dispatcher look for due jobs at these times; None is passed over."""
+        for time in times:
+            if time is not None:
+                self._schedule_wakeup(time)

@@ -19,7 +19,7 @@ class LedgerView:
         self._in_flight = 0
 
     def set_time(self, at: int) -> None:
-        """Set the clock to the ledger's, in UTC milliseconds."""
+        """Set the time to the ledger's, in UTC milliseconds."""
         self._ahead_ms = at - time.monotonic() * 1000
 
     def opened(self, opened: Opened) -> None:

@@ -1,0 +1,58 @@
+"""One lifecycle for all parts of a worker: start, drain, stop."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+log = logging.getLogger(__name__)
+
+
+class Part(Protocol):
+    """A part of a worker. Each method is called once at most, in this order."""
+
+    def start(self) -> None:
+        """Begin. Raises WrongOwner where this worker may not work here."""
+
+    def drain(self) -> None:
+        """Begin nothing new; go on with what has begun. Sets flags only: called in a signal handler."""
+
+    def stop(self) -> None:
+        """End. No step is in progress any more."""
+
+
+class Parts:
+    """Starts parts in order; drains and stops them in the reverse order."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        """Start nothing yet."""
+        self._parts = parts
+        self._started: list[Part] = []
+        self._is_draining = False
+
+    def start(self) -> None:
+        """Start each part. Raises what the first one that fails raises; those before it are stopped by `stop`."""
+        for part in self._parts:
+            self._started.append(part)
+            part.start()
+
+    def drain(self) -> None:
+        """Drain each part that was started, once."""
+        if self._is_draining:
+            return
+        self._is_draining = True
+        for part in reversed(self._started):
+            part.drain()
+
+    def stop(self) -> None:
+        """Drain and stop each part that was started; one that fails does not keep the others from stopping."""
+        self.drain()
+        while self._started:
+            part = self._started.pop()
+            try:
+                part.stop()
+            except Exception:
+                log.exception("part of the worker did not stop: %s", type(part).__name__)

@@ -1,0 +1,110 @@
+"""The parts of one worker process, and their start and stop."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from swapline_producer.contract import Step
+from swapline_producer.errors import LedgerUnavailable, StorageError, WrongOwner
+from swapline_workers.runtime.lifecycle import Part, Parts
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from swapline_producer.ledger import Ledger
+    from swapline_workers.core.bulkhead import DeliveryBulkhead
+    from swapline_workers.dispatch.local_first import LocalFirstPublisher
+    from swapline_workers.runtime.admission import Admission
+    from swapline_workers.runtime.due_dispatcher import DueDispatcher
+    from swapline_workers.runtime.heartbeat import Heartbeat
+    from swapline_workers.runtime.maintenance import Housekeeping
+    from swapline_workers.runtime.membership import Membership
+    from swapline_workers.runtime.processor_affinity import OneCore
+    from swapline_workers.runtime.session.job_session import JobSession
+    from swapline_workers.runtime.shutdown import GracefulShutdown
+    from swapline_workers.runtime.store_guard import StoreGuard
+    from swapline_workers.settings import WorkerSettings
+    from swapline_workers.steps.ports import Ports
+    from swapline_workers.telemetry.tracing import Tracing
+    from swapline_workers.telemetry.worker_metrics import WorkerMeter
+
+
+class Role(Enum):
+    """What a process of a worker does."""
+
+    WHOLE = auto()
+    """It reads messages and runs steps."""
+    PARENT = auto()
+    """It reads messages for child processes. It leaves the store to them: a store's client does not survive a fork."""
+    CHILD = auto()
+    """It runs steps of its parent."""
+
+
+@dataclass(slots=True)
+class WorkerServices:
+    """The parts of one worker process."""
+
+    settings: WorkerSettings
+    ledger: Ledger
+    local_first: LocalFirstPublisher
+    session: JobSession
+    admission: Admission
+    membership: Membership
+    store_guard: StoreGuard
+    due_dispatcher: DueDispatcher
+    ports: Ports
+    shutdown: GracefulShutdown
+    bulkhead: DeliveryBulkhead
+    housekeeping: Housekeeping
+    meter: WorkerMeter
+    heartbeat: Heartbeat
+    tracing: Tracing
+    one_core: OneCore
+    local_dispatcher: Part | None = None
+    """Set by the app where steps run locally."""
+    running: Parts = field(default_factory=lambda: Parts(()))
+
+    def set_concurrency(self, threads: int, queues: Collection[str]) -> None:
+        """Set how many steps run at once, and from which queues.
+
+        Webhooks take half of the threads, all of them in a worker that does nothing else. Pictures are read ahead only
+        where they are also stored.
+        """
+        self.membership.works_on(queues)
+        self.meter.threads.set(threads)
+        self.heartbeat.threads = threads
+        only_webhooks = set(queues) == {Step.NOTIFY.queue(self.settings.key_prefix)}
+        self.ports.memory.used = Step.FINALIZE.queue(self.settings.key_prefix) in queues
+        self.bulkhead.resize(threads if only_webhooks else threads // 2)
+
+    def start(self, role: Role = Role.WHOLE) -> None:
+        """Start the parts of a process in order. Raises WrongOwner where it may not work on its ledger or store."""
+        if role is Role.CHILD:
+            with suppress(WrongOwner, StorageError, LedgerUnavailable):  # then the admission refuses each step
+                self.store_guard.check()
+        self.running = Parts(self._parts(role))
+        self.running.start()
+
+    def _parts(self, role: Role) -> list[Part]:
+        if role is Role.CHILD:
+            return [self.tracing, self.meter, self.due_dispatcher, self.housekeeping]
+        parts: list[Part] = [self.tracing, self.meter, self.heartbeat, self.membership, self.admission]
+        if role is Role.PARENT:
+            return [*parts, self.due_dispatcher]
+        parts += [self.store_guard, self.due_dispatcher, self.housekeeping]
+        parts += [self.one_core] if self.settings.one_core else []
+        return [*parts, self.local_dispatcher] if self.local_dispatcher else parts
+
+    def drain(self, *, process_ends: bool = False, at_once: bool = False) -> None:
+        """Finish the steps in progress within the grace period; begin nothing new. See `GracefulShutdown.begin`."""
+        self.ports.memory.used = False
+        self.running.drain()
+        self.shutdown.begin(process_ends=process_ends, at_once=at_once)
+
+    def stop(self) -> None:
+        """Stop the parts: no step is in progress any more."""
+        self.shutdown.end()
+        self.running.stop()
