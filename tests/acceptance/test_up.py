@@ -210,7 +210,7 @@ def test_what_ends_is_restarted_and_nothing_outlives_a_kill(tmp_path: Path) -> N
 
 
 def test_another_server_replaces_the_embedded_one(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    pages = "--without=board,metrics,flower"
+    pages = "--without=board,gateway,metrics,flower"
     with EmbeddedValkey(tmp_path_factory.mktemp("other"), appendfsync="no") as server:
         refused = run("up", "--simulated", "--redis-url", server.url.replace("//:", "//:x"), pages, folder=tmp_path)
         assert refused.returncode == 1

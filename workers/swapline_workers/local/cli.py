@@ -101,8 +101,8 @@ def demo(photos: tuple[Path, ...], folder: Path, *, keep: bool, logs: bool) -> N
 def _parse_without(_context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> frozenset[str]:
     """Parse `--without board,flower`, which may be repeated."""
     names = frozenset(name.strip() for text in value for name in text.split(",") if name.strip())
-    if unknown := names - {"board", "metrics", "flower"}:
-        raise click.BadParameter(f"{', '.join(sorted(unknown))} is none of board, metrics, flower.")
+    if unknown := names - {"board", "metrics", "flower", "gateway"}:
+        raise click.BadParameter(f"{', '.join(sorted(unknown))} is none of board, gateway, metrics, flower.")
     return names
 
 
@@ -124,9 +124,12 @@ def _parse_without(_context: click.Context, _parameter: click.Parameter, value: 
     help="How the simulated vendor misbehaves; may be given again. `swapline simulator --list-modes` shows all.",
 )
 @click.option("--adopt", is_flag=True, help="The vendor has moved here: as `swapline accounts adopt`, once.")
-@click.option("--without", multiple=True, callback=_parse_without, help="Parts to do without: board, metrics, flower.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where board, metrics and Flower listen.")
+@click.option(
+    "--without", multiple=True, callback=_parse_without, help="Parts to do without: board, gateway, metrics, flower."
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where board, gateway, metrics and Flower listen.")
 @click.option("--board-port", type=_PORT, default=5556, show_default=True)
+@click.option("--gateway-port", type=_PORT, default=8080, show_default=True)
 @click.option("--metrics-port", type=_PORT, default=9810, show_default=True)
 @click.option("--flower-port", type=_PORT, default=5555, show_default=True)
 @click.option("--simulator-port", type=_PORT, default=8900, show_default=True)
@@ -143,7 +146,7 @@ def up(  # noqa: PLR0913 -- an argument for each option
     adopt: bool,
     **ports: int,
 ) -> None:
-    """Run the whole system on this host until Ctrl-C or SIGTERM: server, workers, board, metrics and Flower.
+    """Run the whole system on this host until Ctrl-C or SIGTERM: server, workers, board, gateway, metrics, Flower.
 
     \b
     One log of everything is printed here. Stopping finishes the work in progress, and keeps all data.

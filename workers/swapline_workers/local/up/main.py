@@ -185,7 +185,8 @@ class _UpRun:
         for name, port in pages.items():
             page = PAGES[name]
             secret = display_path(self._folder.secret(name))
-            report(f"{name}: http://{host}:{port} ({page.description}); user {page.user}, password in {secret}")
+            login = f"user {page.user}, password in {secret}" if page.settings else "`swapline keys create` makes a key"
+            report(f"{name}: http://{host}:{port} ({page.description}); {login}")
         if self._options.simulated:
             report(f"The vendor is simulated: {self._parts.url('simulator')}/_control/page")
             report(

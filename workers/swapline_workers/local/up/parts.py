@@ -27,14 +27,14 @@ _READY_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True)
 class Page:
-    """A part that serves HTTP, protected by a password."""
+    """A part that serves HTTP, protected by a password or by keys."""
 
     name: str
     port: int
     """By default."""
     description: str
     settings: Mapping[str, str] = field(default_factory=dict)
-    """The settings for its login, with the fields `{user}` and `{password}`."""
+    """The settings for its login, with the fields `{user}` and `{password}`; none where keys protect it."""
     user: str = "swapline"
     host_option: str = "--host"
     login_path: str | None = None
@@ -54,6 +54,7 @@ PAGES = {
     for page in (
         Page("board", 5556, "jobs, pictures and what went wrong", _BOARD_LOGIN),
         Page("metrics", 9810, "for Prometheus", _METRICS_LOGIN, user="metrics", login_path="/metrics"),
+        Page("gateway", 8080, "jobs over HTTP"),
         Page("flower", 5555, "Celery, live", _FLOWER_LOGIN, host_option="--address", login_path="/workers"),
     )
 }
@@ -83,7 +84,7 @@ class Parts:
 
     def page(self, page: Page, port: int) -> Child:
         """Return a page."""
-        password = self._folder.password(page.name)
+        password = self._folder.password(page.name) if page.settings else ""
         login = {name: text.format(user=page.user, password=password) for name, text in page.settings.items()}
         argv = (page.name, f"{page.host_option}={self._host}", f"--port={port}")
         if page.login_path is None:
