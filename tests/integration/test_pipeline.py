@@ -35,6 +35,7 @@ FILTER = UUID("6f0c1b1e-8f1e-4c3e-9f5e-0123456789ab")
 
 @pytest.fixture
 def worker(installation: Installation, every_way: tuple[str, str]) -> Generator[Worker]:
+    installation.more["SWAPLINE_INPUT_SHOWN"] = "3600"  # the tests read it when its job has ended
     with installation.worker() as running:
         assert running.way == every_way
         yield running
@@ -90,6 +91,7 @@ def test_everything_on_the_vendors_page_works(installation: Installation) -> Non
         {"gender": 1, "filter_id": 12, "quality_mode": "v6"},
         {"gender": 1, "filter_id": 12, "api_version": "v5", "extra": {"seed": 7}},
     ]
+    installation.vendor.control.change(service_time="fixed:1")  # long enough for three to meet there
     producer = installation.producer()
     enqueued = [producer.enqueue(SwapRequest(image=PHOTOGRAPH, **values)) for values in requests_made]
     ended = [producer.wait(one.job_id, timeout=60) for one in enqueued]
