@@ -100,6 +100,9 @@ bench-line: $(STAMP) ## Measure what a waiting job costs, from a thousand to a m
 bench-board: $(STAMP) ## Ask the board over a large ledger how long its pages take (ARGS="--jobs 200000")
 	$(BIN)/python bench/board.py $(ARGS)
 
+bench-pictures: $(STAMP) ## Measure preparing, faces, variants and marks (ARGS="--rounds 9")
+	$(BIN)/python bench/pictures.py $(ARGS)
+
 bench-polling: $(STAMP) ## Compare schedules of looks: table and plot into docs/ (LIVE="--jobs 200": the whole system instead)
 	$(BIN)/python $(if $(LIVE),bench/polling_live.py $(LIVE),bench/polling.py)
 

@@ -19,6 +19,7 @@ from swapline_producer.client.trace_context import current_traceparent
 from swapline_producer.client.waiting import as_completed
 from swapline_producer.contract import (
     Frozen,
+    Gender,
     ImageRef,
     LinkedImage,
     NewJob,
@@ -29,6 +30,7 @@ from swapline_producer.contract import (
 from swapline_producer.contract.new_jobs import fingerprint
 from swapline_producer.contract.trace_ids import kept
 from swapline_producer.errors import RequestError, SettingsError, StorageUnavailable
+from swapline_producer.pictures.faces import check_faces, check_link_examined
 from swapline_producer.pictures.prepare import Preparation
 from swapline_producer.webhooks.addresses import check_webhook
 
@@ -50,7 +52,7 @@ if TYPE_CHECKING:
 DELETION_TIMEOUT_S = 10.0
 """Seconds to wait for a deletion of the same picture; a longer one was killed in its middle."""
 
-_NOT_IN_SPEC = {"image", "prepare", "replace_failed", "traceparent"}
+_NOT_IN_SPEC = {"image", "prepare", "require_face", "replace_failed", "traceparent"}
 """Fields of a request that the job's record does not have, or has in another form."""
 
 
@@ -249,7 +251,10 @@ class Producer:
         """Return the reference to a request's picture, which is stored now unless it is a URL or stored already."""
         found = read_image(request.image, Preparation.of(self.settings, request.prepare))
         if isinstance(found, Link):
+            check_link_examined(required=request.require_face)
             return LinkedImage(url=found.url)
+        wanted = self.settings.require_face if request.require_face is None else request.require_face
+        group = request.gender is Gender.GROUP
         store = self._own_store()
         image = StoredImage(
             sha256=found.sha256,
@@ -258,6 +263,7 @@ class Producer:
             height=found.height,
             size=len(found.data),
             prepared=found.made_of,
+            warnings=check_faces(found.data, found.media_type, group=group) if wanted else (),
         )
         stored = self._hold(found.sha256, job_id)
         if not (stored and store.head(image.key) == image.size):  # most pictures are new, and are written unasked

@@ -100,6 +100,9 @@ class ProducerSettings(BaseSettings):
     prepare_max_side: int = Field(
         4096, ge=512, le=10_000, description="pixels of the longer side of pictures that are made anew, at most"
     )
+    require_face: bool = Field(
+        default=False, description="refuse pictures without a face, uncharged; a request may say otherwise"
+    )
     strip_metadata: StripMetadata = Field(
         StripMetadata.GPS,
         description="what is left out of pictures that need no decoding: `gps` (where they were taken), `all` "

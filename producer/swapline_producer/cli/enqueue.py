@@ -90,6 +90,7 @@ def _maybe_json(text: str) -> Any:
     type=click.Choice([one.value for one in Prepare]),
     help="Make the picture fit, send it as it is, or refuse what would have to be changed.",
 )
+@click.option("--require-face/--no-require-face", default=None, help="Refuse a picture without a face.")
 @click.option("--variants", metavar="TEXT", help="What is made of the result: web.webp:1200,thumb.jpg:320:80:1/1.")
 @click.option("--extra", "extra", multiple=True, metavar="K=V", help="A further field of the v5 body; V may be JSON.")
 @click.option("--webhook-url", help="Where to post the signed event.")

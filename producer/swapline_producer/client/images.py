@@ -181,9 +181,9 @@ class _Reader:
         if self._preparation.mode is Prepare.OFF:
             _check_pixels(width, height, what)
         elif self._dry_run:
-            self._preparation.check(data, kind, what)
+            self._preparation.check(data, kind, (width, height), what)
         else:
-            data, made_of = self._preparation.prepare(data, kind, what)
+            data, made_of = self._preparation.prepare(data, kind, (width, height), what)
             if made_of is not None:
                 kind = source_kind(data) or kind
                 width, height = measured(data, kind, what)

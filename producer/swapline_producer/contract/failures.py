@@ -36,6 +36,11 @@ FAILURES: Mapping[FailureCode, Failure] = {
     FailureCode.INVALID_IMAGE: Failure(
         "the picture is empty, cut short or not a picture", "no", "send a whole JPEG, PNG or WebP"
     ),
+    FailureCode.NO_FACE_FOUND: Failure(
+        "`require_face` was asked for, and the picture shows no face from the front; refused before it was stored",
+        "no",
+        "send a picture that shows a face; or leave `require_face` out",
+    ),
     FailureCode.VENDOR_FAILED: Failure(
         "the vendor took the job and says that it failed",
         "unknown: ask the vendor",

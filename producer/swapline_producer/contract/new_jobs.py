@@ -39,6 +39,8 @@ class StoredImage(Frozen):
     """Bytes, before base64."""
     prepared: PreparedFrom | None = None
     """What was given, where another picture was made of it before it was stored."""
+    warnings: tuple[str, ...] = Field((), exclude_if=lambda warnings: not warnings)
+    """What was seen of its faces, where one was required."""
 
     @property
     def key(self) -> str:
@@ -72,12 +74,13 @@ class NewJob(NamedTuple):
 
 
 def fingerprint(spec: dict[str, Any]) -> str:
-    """Return what distinguishes a request from others under its idempotency key; its trace does not count.
+    """Return what distinguishes a request from others under its idempotency key; trace and warnings do not count.
 
     A prepared picture counts as the one that was given: another version of a library would make other bytes of it.
     Raises TypeError for what JSON cannot have.
     """
     same = {name: value for name, value in spec.items() if name != "trace"}
+    same["image"] = {name: value for name, value in spec["image"].items() if name != "warnings"}
     if prepared := spec["image"].get("prepared"):
         same["image"] = {"made_of": prepared["sha256"]}
     return hashlib.sha256(orjson.dumps(same, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -136,6 +136,8 @@ class SwapRequest(SwapOptions):
     """Tried in this order: elsewhere JSON's texts would become paths."""
     prepare: Prepare | None = None
     """Whether the picture may be made fit before it is stored; the setting SWAPLINE_PREPARE when absent."""
+    require_face: bool | None = None
+    """Whether to refuse a picture without a face; the setting SWAPLINE_REQUIRE_FACE when absent."""
     replace_failed: bool = False
     """Where the idempotency key belongs to a job that ended without success: make a new job, which takes the key over.
 

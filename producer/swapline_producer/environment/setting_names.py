@@ -63,6 +63,7 @@ SETTINGS = frozenset(
         "QUEUE_TTL",
         "REDIS_REPLICAS",
         "REDIS_URL",
+        "REQUIRE_FACE",
         "RESCUE_AFTER",
         "RESULT_TTL",
         "RUN_TIMEOUT",

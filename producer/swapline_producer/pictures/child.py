@@ -69,9 +69,17 @@ def _variants(facts: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes
     return {"sizes": sizes, "lengths": lengths}, b"".join(variant for variant, _ in made)
 
 
+def _faces(facts: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
+    from swapline_producer.pictures.detector import find_faces  # noqa: PLC0415 -- dlib is loaded when it is used
+
+    faces, size = find_faces(data, facts["kind"])
+    return {"faces": faces, "size": size}, b""
+
+
 _OPERATIONS: dict[str, Callable[[dict[str, Any], bytes], tuple[dict[str, Any], bytes]]] = {
     "jpeg": _jpeg,
     "variants": _variants,
+    "faces": _faces,
 }
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, Self
 
-from swapline_producer.client.picture_formats import measure
 from swapline_producer.contract import Done, FailureCode, Prepare, PreparedFrom, StripMetadata
 from swapline_producer.errors import ImageError
 from swapline_producer.pictures.kinds import HEIC
@@ -24,6 +23,10 @@ MAX_PIXELS = 50_000_000
 """Width times height that is sent."""
 EXTRA = "swapline-producer[pictures]"
 """What installs Pillow and pillow-heif."""
+
+
+Size = tuple[int, int]
+"""Width and height in pixels."""
 
 
 class Prepared(NamedTuple):
@@ -48,19 +51,18 @@ class Preparation:
         """Return what the settings say, and a request that says otherwise."""
         return cls(asked or settings.prepare, settings.strip_metadata, settings.prepare_max_side, asked is Prepare.AUTO)
 
-    def needed(self, data: bytes, kind: str) -> Needs:
-        """Return what must change of a picture; of one that the vendor takes, it must be whole."""
+    def needed(self, data: bytes, kind: str, size: Size) -> Needs:
+        """Return what must change of a picture. `size` counts for one that the vendor takes, which must be whole."""
         needs = needs_of(data, kind, self.strip)
         if kind not in TAKEN_BY_VENDOR or needs.decoded:
             return needs
-        width, height = measure(data, kind)
-        if width * height > MAX_PIXELS:
+        if size[0] * size[1] > MAX_PIXELS:
             return needs._replace(decoded=(Done.SCALED,))
         return needs._replace(decoded=(Done.COMPRESSED,)) if len(data) > MAX_BYTES else needs
 
-    def check(self, data: bytes, kind: str, what: str) -> Needs:
+    def check(self, data: bytes, kind: str, size: Size, what: str) -> Needs:
         """Return what will be done, having refused what will be refused without decoding. Raises ImageError."""
-        needs = self.needed(data, kind)
+        needs = self.needed(data, kind, size)
         if self.mode is Prepare.STRICT and needs.all:
             _refuse(f"{what} would have to be changed ({', '.join(needs.all)}), which prepare=strict forbids.")
         if needs.decoded and not has_extra(kind):
@@ -70,14 +72,14 @@ class Preparation:
             needs = needs._replace(decoded=())
         return needs
 
-    def prepare(self, data: bytes, kind: str, what: str) -> Prepared:
+    def prepare(self, data: bytes, kind: str, size: Size, what: str) -> Prepared:
         """Return the picture to be stored. Raises ImageError."""
-        needs = self.check(data, kind, what)
+        needs = self.check(data, kind, size, what)
         if needs.decoded:
             return self._made_anew(data, kind, what)
         if not needs.cut:
             return Prepared(data)
-        return Prepared(cut(data, kind, self.strip), _source(data, kind, measure(data, kind), needs.cut))
+        return Prepared(cut(data, kind, self.strip), _source(data, kind, size, needs.cut))
 
     def _made_anew(self, data: bytes, kind: str, what: str) -> Prepared:
         from swapline_producer.pictures.sandbox import Refused, sandbox  # noqa: PLC0415 -- few pictures need it
@@ -87,7 +89,8 @@ class Preparation:
         except Refused as error:
             _refuse(f"{what} {error}; save it again as JPEG.")
         done = tuple(Done(one) for one in facts["done"])
-        return Prepared(jpeg, _source(data, kind, tuple(facts["source_size"]), done))
+        width, height = facts["source_size"]
+        return Prepared(jpeg, _source(data, kind, (width, height), done))
 
 
 def has_extra(kind: str) -> bool:
@@ -95,7 +98,7 @@ def has_extra(kind: str) -> bool:
     return find_spec("PIL") is not None and (kind != HEIC or find_spec("pillow_heif") is not None)
 
 
-def _source(data: bytes, kind: str, size: tuple[int, ...], done: tuple[Done, ...]) -> PreparedFrom:
+def _source(data: bytes, kind: str, size: Size, done: tuple[Done, ...]) -> PreparedFrom:
     width, height = size
     sha256 = hashlib.sha256(data).hexdigest()
     return PreparedFrom(media_type=kind, sha256=sha256, size=len(data), width=width, height=height, done=done)

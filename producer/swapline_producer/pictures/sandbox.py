@@ -26,6 +26,10 @@ PASSED_ON = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "SYSTEMROOT"
 """Of the environment: what an interpreter needs to start, and no secret."""
 
 
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+"""Libraries of numbers reserve memory for a thread of each processor."""
+
+
 class Refused(Exception):  # noqa: N818 -- it names the situation
     """The picture could not be decoded; the message ends a sentence that begins with the picture."""
 
@@ -86,7 +90,7 @@ class _Child:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                env={name: os.environ[name] for name in PASSED_ON if name in os.environ},
+                env={name: os.environ[name] for name in PASSED_ON if name in os.environ} | ONE_THREAD,
             )
         weakref.finalize(self, _end, self._process, self._sock, os.getpid())
 
