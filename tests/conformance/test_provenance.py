@@ -56,9 +56,9 @@ def test_a_manifest_is_valid_and_names_action_source_type_and_hashes(name: str, 
     with extra("c2pa").Reader(kind, io.BytesIO(signed)) as reader:
         report = json.loads(reader.json())
     manifest = report["manifests"][report["active_manifest"]]
-    said = {one["label"]: one["data"] for one in manifest["assertions"]}
-    assert said["c2pa.actions.v2"]["actions"] == [{"action": "c2pa.created", "digitalSourceType": SCHEME + TYPE}]
-    assert said["swapline.sources"] == {"job": JOB.job_id, **SOURCES}
+    text = {one["label"]: one["data"] for one in manifest["assertions"]}
+    assert text["c2pa.actions.v2"]["actions"] == [{"action": "c2pa.created", "digitalSourceType": SCHEME + TYPE}]
+    assert text["swapline.sources"] == {"job": JOB.job_id, **SOURCES}
     assert [one["code"] for one in report["validation_results"]["activeManifest"]["failure"]] == [
         "signingCredential.untrusted"  # the test's own authority
     ]

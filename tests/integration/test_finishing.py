@@ -79,8 +79,8 @@ def test_what_is_published_is_clean_marked_and_signed_and_the_original_is_kept(
         with c2pa.Reader(kind, io.BytesIO(data)) as reader:
             report = json.loads(reader.json())
         [manifest] = report["manifests"].values()
-        said = {one["label"]: one["data"] for one in manifest["assertions"]}
-        assert said["swapline.sources"] == {
+        text = {one["label"]: one["data"] for one in manifest["assertions"]}
+        assert text["swapline.sources"] == {
             "job": job.job_id,
             "vendor_output_sha256": original.sha256,
             "input_sha256": hashlib.sha256(PHOTOGRAPH).hexdigest(),

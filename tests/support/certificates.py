@@ -1,4 +1,4 @@
-"""A certificate chain that may sign C2PA manifests, made for a test; nobody trusts it."""
+"""A certificate chain that may sign C2PA manifests, made for a test, in no trust list."""
 
 from __future__ import annotations
 

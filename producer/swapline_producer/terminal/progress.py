@@ -46,7 +46,7 @@ def progress(what: str, total: int | None, *, quiet: bool = False) -> Generator[
         TimeRemainingColumn(),
     )
     with (
-        ctrl_c_is_heard() as check,
+        ctrl_c_checks() as check,
         Progress(*columns, console=console, disable=quiet or not console.is_terminal, transient=True) as bar,
     ):
         task = bar.add_task(what, total=total)
@@ -59,7 +59,7 @@ def progress(what: str, total: int | None, *, quiet: bool = False) -> Generator[
 
 
 @contextmanager
-def ctrl_c_is_heard() -> Generator[Callable[[], None]]:
+def ctrl_c_checks() -> Generator[Callable[[], None]]:
     """Give a function that raises KeyboardInterrupt if Ctrl-C was pressed and nobody noticed.
 
     Python drops an exception that falls into a finalizer, and a long piece of work would go on as if nothing had been.

@@ -61,11 +61,11 @@ def test_another_tenant_hears_nothing(gateway: Gateway) -> None:
 
 def test_many_listeners_share_one_connection_and_all_hear_the_end(gateway: Gateway) -> None:
     swaps = [gateway.post("/v1/swaps", json=BODY).json() for _ in range(10)]
-    heard: list[object] = []
+    received: list[object] = []
     answers = [listen(gateway, swap["id"]) for swap in swaps for _ in range(3)]
 
     def read(answer: requests.Response) -> None:
-        heard.append([data["state"] for _, data in events(answer)][-1])
+        received.append([data["state"] for _, data in events(answer)][-1])
 
     threads = [threading.Thread(target=read, args=(answer,)) for answer in answers]
     for thread in threads:
@@ -78,7 +78,7 @@ def test_many_listeners_share_one_connection_and_all_hear_the_end(gateway: Gatew
         gateway.post(swap["links"]["cancel"])
     for thread in threads:
         thread.join(30)
-    assert heard == ["CANCELED"] * 30
+    assert received == ["CANCELED"] * 30
     waited_for(lambda: client.pubsub_channels(f"{name}:moved:*") == [])
 
 

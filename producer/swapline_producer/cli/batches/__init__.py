@@ -89,7 +89,7 @@ def run(  # noqa: PLR0913 -- each is an option of the command
     except TimeoutError as error:
         complain(error)
         sys.exit(NOT_FINISHED)
-    sys.exit(task.say_end(watched=watch or download is not None))
+    sys.exit(task.report_end(watched=watch or download is not None))
 
 
 @batch.command()

@@ -141,7 +141,7 @@ class Run:
         rows = ManifestRows(lines, self._numbers, self._left_out)
         write_results(self._producer.ledger, self._name, self._tenant, path, folder, rows)
 
-    def say_end(self, *, watched: bool) -> int:
+    def report_end(self, *, watched: bool) -> int:
         """Say how it went; gives the exit code."""
         from swapline_producer.client.batch_results import outlines, view  # noqa: PLC0415 -- not loaded for --help
 

@@ -45,7 +45,7 @@ def test_wrong_rows_can_be_left_out_and_are_in_the_results(tmp_path: Path, capsy
     task.check()
     task.enqueue()
     task.seal("https://shop.example/hook")
-    assert task.say_end(watched=False) == 1
+    assert task.report_end(watched=False) == 1
     captured = capsys.readouterr()
     assert [line.partition(":")[0] for line in captured.err.splitlines()] == ["line 2 (row 2)", "line 4 (row 4)"]
     facts = json.loads(captured.out)

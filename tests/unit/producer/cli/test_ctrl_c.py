@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from swapline_producer.terminal.progress import ctrl_c_is_heard
+from swapline_producer.terminal.progress import ctrl_c_checks
 
 
 class Finalizer:
@@ -18,7 +18,7 @@ class Finalizer:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Python reports what it drops
 def test_it_is_noticed_at_the_next_step_even_where_python_drops_it() -> None:
-    with ctrl_c_is_heard() as check:
+    with ctrl_c_checks() as check:
         check()
         Finalizer()  # ends here
         with pytest.raises(KeyboardInterrupt):
@@ -27,7 +27,7 @@ def test_it_is_noticed_at_the_next_step_even_where_python_drops_it() -> None:
 
 def test_it_is_raised_at_once_elsewhere_and_afterwards_all_is_as_before() -> None:
     before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt), ctrl_c_is_heard():
+    with pytest.raises(KeyboardInterrupt), ctrl_c_checks():
         signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
 
@@ -35,7 +35,7 @@ def test_it_is_raised_at_once_elsewhere_and_afterwards_all_is_as_before() -> Non
 def test_who_ignores_it_goes_on_ignoring_it() -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with ctrl_c_is_heard() as check:
+        with ctrl_c_checks() as check:
             signal.raise_signal(signal.SIGINT)
             check()
     finally:

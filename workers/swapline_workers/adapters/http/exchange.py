@@ -88,7 +88,7 @@ def tell(sock: socket.socket, head: bytes, body: bytes) -> None:
             raise
 
 
-def hear(connection: HTTPConnection, pool: HTTPConnectionPool, method: str) -> Any:
+def receive_reply(connection: HTTPConnection, pool: HTTPConnectionPool, method: str) -> Any:
     """Wait for the head of the reply; give the reply: a PlainReply, or a response of `urllib3`.
 
     Raises what sockets and `http.client` raise.

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swapline_workers.adapters.http import status_body as output
-from swapline_workers.adapters.http.exchange import hear
+from swapline_workers.adapters.http.exchange import receive_reply
 from swapline_workers.adapters.http.status_body import BLOCK, Body
 
 ODD = 100_003
@@ -53,7 +53,7 @@ def reply(body: bytes, promised: int) -> requests.Response:
     """A reply as it comes out of a session."""
     answer = requests.Response()
     line: Any = Line(head_of(promised) + body)
-    answer.raw = hear(line, line, "POST")
+    answer.raw = receive_reply(line, line, "POST")
     answer.headers.update(answer.raw.headers)
     return answer
 

@@ -13,6 +13,6 @@ def test_the_next_step_is_sent_for_the_version_that_the_job_has_now() -> None:
 
 
 def test_the_due_dispatcher_wakes_up_at_each_moment_there_is() -> None:
-    moments: list[int] = []
-    Dispatch(RecordingPublisher(), moments.append).wake_up_at(5, None, 7)
-    assert moments == [5, 7]
+    timestamps: list[int] = []
+    Dispatch(RecordingPublisher(), timestamps.append).wake_up_at(5, None, 7)
+    assert timestamps == [5, 7]

@@ -105,8 +105,8 @@ def test_jobs_that_a_write_gives_a_slot_are_sent_and_due_moments_scheduled(
 
     job = running(ledger)
     monkeypatch.setattr(ledger, "advance", granting)
-    publisher, moments = RecordingPublisher(), list[int]()
-    session = JobSession(cast("Ledger", ledger), publisher, schedule_wakeup=moments.append)
+    publisher, timestamps = RecordingPublisher(), list[int]()
+    session = JobSession(cast("Ledger", ledger), publisher, schedule_wakeup=timestamps.append)
     with session.leases.lease("a", job.version):
         session.writes.advance(job, polled(job))
-    assert (publisher.messages, moments) == ([message], [5, 9])
+    assert (publisher.messages, timestamps) == ([message], [5, 9])
