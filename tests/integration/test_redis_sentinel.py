@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from contextlib import suppress
@@ -10,13 +11,15 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from kombu import Connection
 
+from support.celery_apps import answer
 from support.debian import needs
 from support.installation import Installation
-from support.redis_servers import Watched, watched
+from support.redis_servers import PASSWORDS, Watched, watched
 from support.servers import waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.errors import LedgerUnavailable, NotReplicated
 from swapline_producer.settings import ProducerSettings
+from swapline_workers.celery_app import build_app
 from swapline_workers.dispatch.broker import broker_settings
 from swapline_workers.dispatch.transport import SentinelTransport, use_transports
 
@@ -43,6 +46,11 @@ def services(servers: Watched, prefix: str, tmp_path: Path, vendor: Simulator, r
     store.mkdir()
     server = cast("Any", servers)  # an installation asks its server for nothing but a URL
     return Installation(server, prefix, store, vendor, receiver, more={"SWAPLINE_RESCUE_AFTER": "3"})
+
+
+@pytest.fixture(params=["local", "celery"])
+def both_dispatches(request: pytest.FixtureRequest, services: Installation) -> None:
+    services.more["SWAPLINE_DISPATCH"] = request.param
 
 
 def request(number: int) -> SwapRequest:
@@ -85,6 +93,17 @@ def test_the_second_sentinel_is_asked_through_our_transport_as_well(servers: Wat
         with connection.SimpleQueue("t.q") as queue:
             queue.put({"through": "the second"})
             assert queue.get(timeout=5).payload == {"through": "the second"}
+
+
+@pytest.mark.usefixtures("both_dispatches")
+def test_inspect_answers_and_tells_no_password(services: Installation, servers: Watched) -> None:
+    app = build_app(ProducerSettings(redis_url=servers.url, key_prefix=services.prefix))
+    with services.worker() as worker:
+        for command in ("stats", "conf", "report", "active_queues"):
+            found = json.dumps(answer(app, command))
+            assert [password for password in PASSWORDS.values() if password in found] == [], command
+    app.close()
+    assert [password for password in PASSWORDS.values() if password in worker.log()] == []
 
 
 def test_a_wrong_service_is_one_sentence(services: Installation, servers: Watched) -> None:

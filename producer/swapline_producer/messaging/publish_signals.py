@@ -1,7 +1,7 @@
 """Celery's signals around a publication, sent where a program in this process has connected to them.
 
-Receivers may add headers, as OpenTelemetry does. They run in a copy of the current context: OpenTelemetry's never
-leaves the span of a task that the process has not registered, which would become the parent of all that follows.
+Receivers may add headers, as OpenTelemetry does. They run in a copy of the current context, so that what one sets there
+between the two signals does not outlive the publication.
 """
 
 from __future__ import annotations
