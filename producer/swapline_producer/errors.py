@@ -1,4 +1,4 @@
-"""What can go wrong for someone who gives jobs to Swapline.
+"""Errors of producers, and of every other package.
 
     SwaplineError
     ├── SettingsError        a setting is missing or wrong; names every one of them

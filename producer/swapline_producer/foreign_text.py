@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit, urlunsplit
 
-_UNSEEN = (
+_INVISIBLE = (
     *range(0x80, 0xA0),  # the second set of controls: 0x9b alone is an escape code to some terminals
     *(0xAD, 0x61C, 0x180E, 0x200B, 0x200E, 0x200F),
     *range(0x202A, 0x202F),  # embeddings and overrides of direction
@@ -18,7 +18,7 @@ _UNSEEN = (
     *range(0xE0000, 0xE0080),
 )
 _VISIBLE = {
-    **dict.fromkeys(_UNSEEN, "\N{REPLACEMENT CHARACTER}"),
+    **dict.fromkeys(_INVISIBLE, "\N{REPLACEMENT CHARACTER}"),
     **{code: chr(0x2400 + code) for code in range(0x20)},  # a picture for each of the first controls
     0x7F: "\N{SYMBOL FOR DELETE}",
     0x2028: "\N{SYMBOL FOR NEWLINE}",

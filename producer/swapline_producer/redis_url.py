@@ -21,7 +21,7 @@ FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 TLS = (*FILES, "ssl_cert_reqs", "ssl_check_hostname")
 CERT_REQS = {"none": "none", "optional": "optional", "required": "required"}
 REDIS_PORT, SENTINEL_PORT = 6379, 26379
-"""Where the servers listen that nobody told otherwise."""
+"""Default ports."""
 
 SENTINEL_PATIENCE = 1.0
 """Seconds for one sentinel: they answer within milliseconds, and the next one knows as much."""

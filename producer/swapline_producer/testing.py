@@ -84,7 +84,7 @@ class FakeProducer(Producer):
         images = tuple(self._stored(job, *pair, size) for pair in enumerate(pictures or (_grey(*size),)))
         return self._move(storing, transitions.succeeded(storing, images, rescue_after=0))
 
-    def fail(self, job_id: str, code: FailureCode = FailureCode.VENDOR_FAILED, detail: str = "the test says so") -> Job:
+    def fail(self, job_id: str, code: FailureCode = FailureCode.VENDOR_FAILED, detail: str = "failed by a test") -> Job:
         """Have the vendor fail a job. A job that is to be canceled ends CANCELED. Raises as `succeed`."""
         job = self._running(job_id)
         return self._move(job, transitions.failed(job, code, detail, rescue_after=0))

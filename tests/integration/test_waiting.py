@@ -39,7 +39,7 @@ def test_jobs_are_given_as_they_finish_each_once(producer: Producer, ledger: Led
 
 
 def test_the_end_is_received_while_waiting(producer: Producer, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "SWEEP", 3600.0)  # nothing is looked up: it must be heard
+    monkeypatch.setattr(waiting, "SWEEP_INTERVAL_S", 3600.0)  # nothing is looked up: it must be heard
     for name in "ab":
         ledger.intake.accept(new_job(name))
     found = []
@@ -55,7 +55,7 @@ def test_the_end_is_received_while_waiting(producer: Producer, ledger: Ledger, m
 def test_an_end_that_was_not_received_is_looked_up(
     producer: Producer, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waiting, "SWEEP", 0.05)
+    monkeypatch.setattr(waiting, "SWEEP_INTERVAL_S", 0.05)
     for name in "abc":
         ledger.intake.accept(new_job(name))
     end(ledger, "c")
@@ -69,8 +69,8 @@ def test_an_end_that_was_not_received_is_looked_up(
 def test_a_ledger_that_goes_away_meanwhile_is_waited_for(
     producer: Producer, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waiting, "SWEEP", 0.01)
-    monkeypatch.setattr(waiting, "AWAY", 0.01)
+    monkeypatch.setattr(waiting, "SWEEP_INTERVAL_S", 0.01)
+    monkeypatch.setattr(waiting, "RECONNECT_DELAY_S", 0.01)
     for name in "ab":
         ledger.intake.accept(new_job(name))
     end(ledger, "a")
@@ -89,7 +89,7 @@ def test_a_ledger_that_goes_away_meanwhile_is_waited_for(
 def test_an_end_that_was_received_and_could_not_be_read_is_not_forgotten(
     producer: Producer, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waiting, "AWAY", 0.01)
+    monkeypatch.setattr(waiting, "RECONNECT_DELAY_S", 0.01)
     for name in "ab":
         ledger.intake.accept(new_job(name))
     end(ledger, "a")

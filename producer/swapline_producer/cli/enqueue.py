@@ -132,12 +132,12 @@ def enqueue(image: str, *, output: Path | None, wait: bool, timeout: float, as_j
     producer = connections.producer()
     enqueued = producer.enqueue(request)
     if not wait and output is None:
-        _say_enqueued(enqueued.job_id, created=enqueued.created, as_json=as_json)
+        _print_enqueued(enqueued.job_id, created=enqueued.created, as_json=as_json)
         return
     wait_and_exit(producer, enqueued.job_id, timeout, as_json=as_json, output=output)
 
 
-def _say_enqueued(job_id: str, *, created: bool, as_json: bool) -> None:
+def _print_enqueued(job_id: str, *, created: bool, as_json: bool) -> None:
     if as_json:
         print_json({"job_id": job_id, "created": created})
     else:

@@ -1,4 +1,4 @@
-"""`swapline limits`: what the whole installation may use, and which worker's settings say so."""
+"""`swapline limits`: the limits of the whole installation, and the workers whose settings name them."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def limits(ctx: click.Context, *, as_json: bool) -> None:
         return
     reached = connections.ledger()
     found, workers = reached.limits.current(), reached.workers.alive()
-    rows = {name: (getattr(found, name.lower()), _said(workers, name)) for name in KINDS}
+    rows = {name: (getattr(found, name.lower()), _named_by(workers, name)) for name in KINDS}
     if as_json:
-        print_json({name.lower(): {"value": value, "named": said} for name, (value, said) in rows.items()})
+        print_json({name.lower(): {"value": value, "named": named} for name, (value, named) in rows.items()})
         return
     table = Table("limit", "counts", "named by", box=None, pad_edge=False)
-    for name, (value, said) in rows.items():
-        who = "; ".join(f"{one}: {', '.join(by)}" for one, by in said.items())
+    for name, (value, named) in rows.items():
+        who = "; ".join(f"{one}: {', '.join(by)}" for one, by in named.items())
         table.add_row(name, "-" if value is None else f"{value:g}", who or ("no worker" if value is not None else ""))
     print_rows(table)
 
@@ -90,18 +90,18 @@ def forget_limit(name: str) -> None:
     out.print(f"{name} is forgotten; it counts again when a worker names it")
 
 
-def _said(workers: list[WorkerRecord], name: str) -> dict[str, list[str]]:
+def _named_by(workers: list[WorkerRecord], name: str) -> dict[str, list[str]]:
     """What living workers name, and which."""
-    said: dict[str, list[str]] = {}
+    named: dict[str, list[str]] = {}
     for worker in workers:
         value = getattr(worker.limits, name.lower())
         if value is not None:
-            said.setdefault(f"{value:g}", []).append(worker.name)
-    return said
+            named.setdefault(f"{value:g}", []).append(worker.name)
+    return named
 
 
 def _check_unnamed(reached: Ledger, name: str) -> None:
-    for value, by in _said(reached.workers.alive(), name).items():
+    for value, by in _named_by(reached.workers.alive(), name).items():
         raise NotPossible(
             f"{by[0]} has SWAPLINE_{name}={value} in its settings, so that counts: change it there, in all workers."
         )

@@ -20,14 +20,14 @@ _AGE = re.compile(rf"(?:{_PARTS.pattern})+")
 
 
 class Age(NamedTuple):
-    """So many seconds ago, or a moment in milliseconds."""
+    """An age in seconds, or a timestamp in milliseconds."""
 
     seconds: float | None = None
-    moment: int | None = None
+    timestamp: int | None = None
 
     def at(self, now: int) -> int:
-        """The moment in milliseconds."""
-        return self.moment if self.moment is not None else round(now - (self.seconds or 0) * 1000)
+        """Return the timestamp in milliseconds, counted from `now`."""
+        return self.timestamp if self.timestamp is not None else round(now - (self.seconds or 0) * 1000)
 
 
 class AgeType(click.ParamType[Age]):
@@ -46,12 +46,12 @@ class AgeType(click.ParamType[Age]):
                 self.fail(f"{value!r} is more than a century ago.", param, ctx)
             return Age(seconds=seconds)
         try:
-            moment = datetime.fromisoformat(text)
+            found = datetime.fromisoformat(text)
         except ValueError:
             self.fail(
                 f"{value!r} is neither an age (90s, 15m, 2h, 1d12h) nor a moment (2026-11-22T03:00Z).", param, ctx
             )
-        return Age(moment=round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000))
+        return Age(timestamp=round((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000))
 
 
 class Whole(click.IntRange):

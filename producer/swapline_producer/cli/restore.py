@@ -30,7 +30,7 @@ def after_restore(*, dry_run: bool, as_json: bool) -> None:
     settings = load(ProducerSettings)
     if settings.storage_url is None:
         raise SettingsError("SWAPLINE_STORAGE_URL is missing; set it to the place where the receipts are stored.")
-    done = restoring.after_restore(open_ledger(settings), open_storage(settings.storage_url), only_look=dry_run)
+    done = restoring.after_restore(open_ledger(settings), open_storage(settings.storage_url), dry_run=dry_run)
     if as_json:
         print_json(asdict(done))
         return

@@ -21,7 +21,7 @@ _BELOW_ZERO = re.compile(r"-[\d.]+")
 
 
 class Numbered(click.Command):
-    """A command to which -3 is a number that is out of range, and no option that nobody knows."""
+    """A command to which -3 is a number that is out of range, and no unknown option."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the arguments."""

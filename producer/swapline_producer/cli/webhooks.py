@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from rich.table import Table
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from swapline_producer.contract import JobEvent
     from swapline_producer.contract.changes import Endpoint
     from swapline_producer.ledger import Ledger
-    from swapline_producer.ledger.webhooks import Trouble
     from swapline_producer.operations.deliveries import DeliveryOutcome
     from swapline_producer.producer import Producer
 
@@ -58,8 +57,8 @@ def list_(
     Example: swapline webhooks list --failed --since 1d
     """  # noqa: D301 -- click's mark for a block that keeps its lines
     ledger = connections.ledger()
-    found = _in_trouble(ledger, _moment(ledger, since), limit, _filter(tenant, endpoint), failed=failed)
-    facts = [_facts(told, ledger.jobs.events(told.record_id)) for told in found]
+    found = _failing(ledger, _timestamp(ledger, since), limit, _filter(tenant, endpoint), failed=failed)
+    facts = [_facts(outcome, ledger.jobs.events(outcome.record_id)) for outcome in found]
     totals = ledger.webhooks.failing_counts()
     if as_json:
         print_json(facts)
@@ -105,15 +104,15 @@ def replay(
 
     producer = connections.producer()
     ledger = producer.ledger
-    ids = [record_id] if record_id else given_up(ledger, _moment(ledger, since))
+    ids = [record_id] if record_id else given_up(ledger, _timestamp(ledger, since))
     again = Replay(ledger, producer.recovery, dry_run=dry_run)
-    sent = [told.record_id for told in again.run(ids, _filter(tenant, endpoint))]
+    sent = [outcome.record_id for outcome in again.run(ids, _filter(tenant, endpoint))]
     if record_id and not any(again.counts.values()):
         _explain(producer, record_id)
     if as_json:
         print_json({"dry_run": dry_run, **again.counts, "ids": sent, "disabled_endpoints": dict(again.endpoints)})
     else:
-        _say_replayed(again.counts, again.endpoints, dry_run=dry_run)
+        _print_replayed(again.counts, again.endpoints, dry_run=dry_run)
     sys.exit(FAILED if record_id and not sent else DONE)
 
 
@@ -190,7 +189,7 @@ def new_secret(*, ed25519: bool) -> None:
     print(*(signing.new_key_pair() if ed25519 else [signing.new_secret()]), sep="\n")  # noqa: T201 -- the command line
 
 
-def _moment(ledger: Ledger, since: Age | None) -> int:
+def _timestamp(ledger: Ledger, since: Age | None) -> int:
     """Milliseconds by the ledger's clock."""
     if since is None:
         return 0
@@ -198,40 +197,42 @@ def _moment(ledger: Ledger, since: Age | None) -> int:
 
 
 def _filter(tenant: str | None, endpoint: str | None) -> Callable[[DeliveryOutcome], bool]:
-    return lambda told: (tenant is None or told.tenant == tenant) and (endpoint is None or told.endpoint_id == endpoint)
+    return lambda outcome: (
+        (tenant is None or outcome.tenant == tenant) and (endpoint is None or outcome.endpoint_id == endpoint)
+    )
 
 
-def _in_trouble(
+def _failing(
     ledger: Ledger, since: int, limit: int, wanted: Callable[[DeliveryOutcome], bool], *, failed: bool
 ) -> Sequence[DeliveryOutcome]:
     """The first `limit` that are wanted: batches, then what was given up, then what is tried again."""
     from swapline_producer.operations.deliveries import read  # noqa: PLC0415 -- slow to load
 
     found: list[DeliveryOutcome] = []
-    kinds: tuple[Trouble, ...] = ("dead",) if failed else ("dead", "retrying")
+    kinds: tuple[Literal["dead", "retrying"], ...] = ("dead",) if failed else ("dead", "retrying")
     for kind in kinds:
         for batches in (True, False):
             ids = ledger.webhooks.failing_ids(kind, limit=-1, since=since, batches=batches)
-            for told in read(ledger, ids):
+            for outcome in read(ledger, ids):
                 if len(found) == limit:
                     return found
-                if wanted(told):
-                    found.append(told)
+                if wanted(outcome):
+                    found.append(outcome)
     return found
 
 
-def _facts(told: DeliveryOutcome, events: Sequence[JobEvent]) -> dict[str, Any]:
+def _facts(outcome: DeliveryOutcome, events: Sequence[JobEvent]) -> dict[str, Any]:
     from swapline_producer.operations.deliveries import delivery_log  # noqa: PLC0415 -- slow to load
     from swapline_producer.webhooks.endpoints import endpoint_of  # noqa: PLC0415 -- beside its use
 
     last = (delivery_log(events) or [{}])[-1]
-    endpoint = endpoint_of(told.tenant, told.url)
+    endpoint = endpoint_of(outcome.tenant, outcome.url)
     return {
-        "id": told.record_id,
-        "event": told.event,
-        "tenant": told.tenant,
-        "notification": told.record.notification,
-        "attempts": told.record.notify_attempts,
+        "id": outcome.record_id,
+        "event": outcome.event,
+        "tenant": outcome.tenant,
+        "notification": outcome.record.notification,
+        "attempts": outcome.record.notify_attempts,
         "endpoint": endpoint.endpoint_id,
         "address": endpoint.address,
         "last_at": rfc3339(last.get("at")),
@@ -242,8 +243,8 @@ def _facts(told: DeliveryOutcome, events: Sequence[JobEvent]) -> dict[str, Any]:
 
 def _endpoint_facts(one: Endpoint) -> dict[str, Any]:
     facts = one.model_dump(exclude={"failing_since", "failed_at", "disabled_at"})
-    moments = {name: rfc3339(getattr(one, name) or None) for name in ("failing_since", "failed_at", "disabled_at")}
-    return facts | moments | {"disabled": one.disabled_at is not None}
+    timestamps = {name: rfc3339(getattr(one, name) or None) for name in ("failing_since", "failed_at", "disabled_at")}
+    return facts | timestamps | {"disabled": one.disabled_at is not None}
 
 
 def _print_deliveries(facts: Sequence[dict[str, Any]]) -> None:
@@ -257,7 +258,7 @@ def _print_deliveries(facts: Sequence[dict[str, Any]]) -> None:
     print_rows(table)
 
 
-def _say_replayed(counts: dict[str, int], endpoints: dict[str, int], *, dry_run: bool) -> None:
+def _print_replayed(counts: dict[str, int], endpoints: dict[str, int], *, dry_run: bool) -> None:
     out.print(f"{counts['replayed']:,} webhooks {'would be' if dry_run else 'are'} sent once more")
     if counts["moved_on"]:
         out.print(f"{counts['moved_on']:,} have moved on meanwhile")
@@ -266,7 +267,7 @@ def _say_replayed(counts: dict[str, int], endpoints: dict[str, int], *, dry_run:
 
 
 def _explain(producer: Producer, record_id: str) -> None:
-    """Say in the ledger's own words why there is nothing to send: no such job, or one that tells nobody."""
+    """Raise the reason why there is nothing to send: no such job, or one without a webhook."""
     from swapline_producer.contract import is_batch  # noqa: PLC0415 -- beside its use
 
     if is_batch(record_id):

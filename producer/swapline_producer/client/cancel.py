@@ -1,7 +1,7 @@
 """Cancel a job, whatever its state: at once where nothing can be under way at the vendor, else when that has ended.
 
-The vendor has no cancel. A slot that were given on while the vendor still works would put the account over its cap, so
-a job that the vendor has is marked, keeps its slot, and ends CANCELED when the vendor is done with it.
+The vendor has no cancel. Passing its slot on while the vendor still works would exceed the account's cap, so a
+job that the vendor has is marked, keeps its slot, and ends CANCELED when the vendor is done with it.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ TRIES = 50
 """Lost races in a row before giving up: a job moves some times a second at most."""
 
 UNKNOWN = frozenset({"ambiguous", "held"})
-"""Lines in a job's log that say that a paid call's outcome was unknown."""
+"""Events of a job after which a paid call's outcome was unknown."""
 
 
 class Cancellation(Frozen):
     """A job that is CANCELED, or that will be when the vendor is done with it (`job.canceling`).
 
-    `charged`: whether the vendor was paid for it; None where nobody can know (yet).
+    `charged`: whether the vendor was paid for it; None where that is not known (yet).
     """
 
     job: Job
@@ -34,12 +34,12 @@ class Cancellation(Frozen):
 
     @property
     def done(self) -> bool:
-        """Whether the job has ended; if not, it ends CANCELED by itself, come what may."""
+        """Whether the job has ended; if not, it ends CANCELED by itself, whatever fails."""
         return self.job.state.finished
 
 
 def cancel(ledger: Ledger, publisher: Publisher, job_id: str, *, keep_result: bool = False) -> Cancellation:
-    """Cancel a job; of a job that is canceled already, say so again.
+    """Cancel a job; for one that is canceled already, return the same again.
 
     Raises JobNotFound, NotPossible for a job that has ended otherwise.
     """

@@ -127,23 +127,23 @@ class _Reader:
             text, "The data URI does not hold valid base64; encode the whole picture with standard base64."
         )
 
-    def _decode(self, text: str, complaint: str) -> bytes:
+    def _decode(self, text: str, problem: str) -> bytes:
         """Decode base64 strictly, but for white space. An empty text, a bad letter and a missing end are refused."""
         if not text.isascii():
-            _refuse(complaint)
+            _refuse(problem)
         compact = _BLANKS.sub("", text) if _BLANKS.search(text) else text
         if len(compact) > -(-self._limit // 3) * 4:
             self._too_large("The base64 text", f"{len(compact):,} characters")
         try:
             return pybase64.b64decode(compact, validate=True)
         except (binascii.Error, ValueError):
-            _refuse(complaint)
+            _refuse(problem)
 
     def _file(self, path: Path) -> bytes:
         """Read a regular file whole, having looked at what it is and how large before opening it."""
         try:
             self._check_file(path, path.stat())
-            # Without O_NONBLOCK, a fifo that was put there after the look would block for ever.
+            # Without O_NONBLOCK, a fifo that replaced the file after the check would block for ever.
             with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
                 found = os.fstat(file.fileno())
                 self._check_file(path, found)

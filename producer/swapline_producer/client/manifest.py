@@ -71,7 +71,7 @@ class Manifest:
         self._replace_failed = replace_failed
 
     def rows(self) -> Iterator[Row]:
-        """Read the rows; each is a request but for what only a look at its picture can tell. Raises RequestError."""
+        """Read the rows, all checked but for their pictures. Raises RequestError."""
         raw = self._jsonl() if self._path.suffix.lower() in {".jsonl", ".ndjson"} else self._csv()
         try:
             for number, (line, found) in zip(count(1), raw, strict=False):
@@ -159,7 +159,7 @@ def check(row: Row, settings: ProducerSettings | None = None) -> str | None:
         check_webhook(request.webhook_url, allow_private=settings is not None and settings.webhook_allow_private)
         preparation = Preparation.of(settings, request.prepare) if settings else AS_IT_IS
         if isinstance(request.image, Path):
-            _look_at(request.image, preparation)
+            _check_picture(request.image, preparation)
         else:
             read_image(request.image, preparation, dry_run=True)
     except RequestError as error:
@@ -181,7 +181,7 @@ def _prefix(name: str) -> str:
 
 
 @lru_cache(CHECKED)
-def _look_at(path: Path, preparation: Preparation) -> None:
+def _check_picture(path: Path, preparation: Preparation) -> None:
     read_image(path, preparation, dry_run=True)
 
 
@@ -199,7 +199,7 @@ def _csv_row(names: list[str], cells: list[str]) -> dict[str, Any] | str:
 def _json_row(text: str) -> dict[str, Any] | str:
     try:
         found = json.loads(text)
-    except (ValueError, RecursionError) as error:  # brackets a thousand deep: nobody means them
+    except (ValueError, RecursionError) as error:  # brackets a thousand deep are a mistake
         return f"it is not JSON: {error}"
     if not isinstance(found, dict):
         return "it is not a JSON object"

@@ -1,7 +1,7 @@
-"""One tenant's view: what a backend that serves several customers gives each of them.
+"""The view of one tenant, for a backend that serves several customers.
 
-A job id is no permission. Through this view another tenant's job is not there, whoever knows its id; the sentence is
-the same as for a job that never was.
+A job id is no permission. Through this view another tenant's job is not found, not even by its id; the error is
+the same as for an id that no job has.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ class Batch(Frozen):
     tenant: str
     webhook_url: str
     nonce: str
-    """In its webhook's id, so that nobody guesses one."""
+    """Random part of its webhook's id, which must not be guessed."""
     round: int
     """How often it was completed."""
     version: int

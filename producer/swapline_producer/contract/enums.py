@@ -195,7 +195,7 @@ class StripMetadata(StrEnum):
 
 
 class Done(StrEnum):
-    """What was done to a picture, in the order in which it is told."""
+    """What was done to a picture, in the order in which it is listed."""
 
     CONVERTED = "converted to JPEG"
     UPRIGHT = "turned upright"

@@ -20,7 +20,7 @@ class JobSpec(SwapOptions):
 
     image: ImageRef
     trace: str | None = None
-    """The trace of whoever gave the job, in short: `Job.traceparent` has it whole."""
+    """The trace of the caller, in short: `Job.traceparent` has it whole."""
 
 
 class StoredFile(Frozen):
@@ -71,11 +71,11 @@ class Job(Frozen):
     bad_outputs: int = 0
     """Readings of its output in a row that were missing or broken."""
     not_found: int = 0
-    """Looks answered 404 in a row."""
+    """Polls answered 404 in a row."""
     silent: int = 0
-    """Looks that found out nothing in a row."""
+    """Polls without news in a row."""
     polled_at: int | None = None
-    """When a look last found it not done."""
+    """When a poll last found it not done."""
     vendor_job_id: str | None = None
     vendor_status: str | None = None
     slot: bool = False
@@ -83,12 +83,12 @@ class Job(Frozen):
     failure_detail: str | None = None
     credits: int = 0
     canceling: Canceling | None = None
-    """Somebody wants it canceled while the vendor has it: it ends CANCELED when the vendor is done with it."""
+    """A cancellation was asked for while the vendor has it: it ends CANCELED when the vendor is done with it."""
     images: tuple[StoredPicture, ...] = ()
     notification: Notification = Notification.NONE
     notify_attempts: int = 0
     sequence: int = 0
-    """Events that there were to tell of, the present one among them."""
+    """Number of events so far that a webhook reports."""
     held_at: int | None = None
     refused_as: str | None = None
     """The kind of its last refusal, until it is accepted."""

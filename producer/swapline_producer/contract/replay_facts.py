@@ -18,7 +18,7 @@ class ReplayFacts(NamedTuple):
     replayed: str
     """The steps from which it was run again, with commas between them."""
     listens: bool
-    """Somebody is to be told how it ends."""
+    """Whether it has a webhook_url."""
     holds_input: bool = True
     """Its picture is there to be sent again, as far as the ledger knows; a URL always is."""
 

@@ -58,7 +58,7 @@ SENTENCES = {
     "variants": "8 at most, each NAME.jpg or NAME.webp, then :SIDE, :QUALITY and :WIDTH/HEIGHT, no name twice",
     "run_timeout": _SECONDS,
 }
-"""What to say of a field whose own complaint would be long: each of several types complains for itself."""
+"""What to say of a field whose own problem would be long: each of several types complains for itself."""
 
 MOST_COMPLAINTS = 5
 """In one sentence."""
@@ -160,9 +160,9 @@ class SwapRequest(SwapOptions):
         try:
             return build(values)
         except ValidationError as error:
-            wrong = {_field(one): _complaint(one) for one in error.errors(include_url=False, include_input=False)}
+            wrong = {_field(one): _problem(one) for one in error.errors(include_url=False, include_input=False)}
             first = next(iter(wrong))
-            sentences = [f"{field}: {complaint}" for field, complaint in wrong.items()][:MOST_COMPLAINTS]
+            sentences = [f"{field}: {problem}" for field, problem in wrong.items()][:MOST_COMPLAINTS]
             raise RequestError("; ".join(sentences), field=first, code=CODE_OF_FIELD.get(first)) from None
 
 
@@ -172,7 +172,7 @@ def checked(field: str, value: object) -> Any:
         return _adapter(field).validate_python(value)
     except ValidationError as error:
         [first, *_] = error.errors(include_url=False, include_input=False)
-        raise RequestError(f"{field}: {SENTENCES.get(field) or _complaint(first)}", field=field) from None
+        raise RequestError(f"{field}: {SENTENCES.get(field) or _problem(first)}", field=field) from None
 
 
 _FIELDS: dict[str, Any] = {"batch": BatchName, "tenant": Tenant, "webhook_url": WebUrl}
@@ -191,7 +191,7 @@ def _field(error: ErrorDetails) -> str:
     return name if name.isidentifier() else repr(name)
 
 
-def _complaint(error: ErrorDetails) -> str:
+def _problem(error: ErrorDetails) -> str:
     if error["type"] == "string_unicode":
         return "it must be whole Unicode, without halves of a surrogate pair"
     return SENTENCES.get(_field(error), error["msg"])

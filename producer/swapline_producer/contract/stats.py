@@ -38,7 +38,7 @@ class Figures(Frozen):
     slots_cap: int
     """What may be used now: less than the limit after the vendor said 429."""
     breaker_open_for: float
-    """Seconds until the line may move again; 0 while the gate is open."""
+    """Seconds until jobs are submitted again; 0 while the submission breaker is closed."""
     breaker_kind: str | None
     """Why submitting is paused (a word of `BreakerTrip.kind`); None where nothing is wrong."""
     breaker_reason: str | None
@@ -50,7 +50,7 @@ class Figures(Frozen):
     polls_failing_jobs: int
     """Jobs of which a poll brought no news within the last five minutes."""
     due: int
-    """Jobs for which someone must act, now or later."""
+    """Jobs with an entry in `due`, for now or later."""
     overdue: float
     """Seconds by which the first of them is late."""
     clocks: int
@@ -63,7 +63,7 @@ class Figures(Frozen):
     used_seconds: float
     """Seconds of slots that jobs had, added up."""
     idle_seconds: dict[str, float]
-    """Seconds of slots that were free while jobs waited for them, by why nobody had them."""
+    """Seconds of slots that were free while jobs waited for them, by reason."""
     times: dict[str, Times] = Field(default_factory=dict)
     """Histograms by name: lag, handover, detection, service, storing, wait, turnaround, webhook_lag."""
 

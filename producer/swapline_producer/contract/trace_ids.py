@@ -1,7 +1,7 @@
 """Which trace a job belongs to, as W3C's Trace Context writes it: `00-TRACE-SPAN-FLAGS` in hexadecimal digits.
 
-A job keeps what it was given in 34 letters. A job that was given nothing belongs to a trace that has the job's own id
-for its name: that costs no byte, and whoever knows the one can look up the other.
+A job keeps its caller's trace in 34 letters. Without one, the trace has the job's own id: that costs no byte, and one
+leads to the other.
 """
 
 from __future__ import annotations
@@ -28,5 +28,5 @@ def traceparent_of(job_id: str, short: str | None) -> str:
     if short is not None:
         digits = base64.urlsafe_b64decode(short + "==").hex()
         return f"00-{digits[:32]}-{digits[32:48]}-{digits[48:50]}"
-    # Sampled: whether anybody records it is for those to decide who do.
+    # Sampled: each part of the system decides itself whether it records.
     return f"00-{job_id if ID.fullmatch(job_id) else job_id.encode().hex().zfill(32)[:32]}-{NEUTRAL_SPAN}-01"

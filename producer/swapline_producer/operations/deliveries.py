@@ -64,7 +64,7 @@ def delivery_log(events: Iterable[JobEvent]) -> list[dict[str, Any]]:
 
 
 def read(ledger: Ledger, record_ids: Iterable[str]) -> Iterator[DeliveryOutcome]:
-    """Jobs and batches by their ids, those that are gone or tell nobody left out. Jobs first; in the order given."""
+    """Jobs and batches by their ids, without those that are gone or have no webhook. Jobs first; in the order given."""
     wanted = list(record_ids)
     jobs = [record_id for record_id in wanted if not is_batch(record_id)]
     for place in range(0, len(jobs), CHUNK):
@@ -95,7 +95,7 @@ class Replay:
     def __init__(self, ledger: Ledger, recovery: Recovery, *, dry_run: bool = False) -> None:
         """With `dry_run` nothing is changed."""
         self._ledger = ledger
-        self._on_call = recovery
+        self._recovery = recovery
         self._dry_run = dry_run
         self._disabled = {one.endpoint_id for one in ledger.webhooks.endpoints(limit=0) if one.disabled_at is not None}
         self.counts: Counter[str] = Counter({"replayed": 0, "endpoint_disabled": 0, "moved_on": 0})
@@ -104,26 +104,26 @@ class Replay:
 
     def run(self, record_ids: Iterable[str], wanted: Callable[[DeliveryOutcome], bool]) -> Iterator[DeliveryOutcome]:
         """Send those that are `wanted`; gives each that was sent (or would be)."""
-        for told in read(self._ledger, record_ids):
-            if not wanted(told):
+        for outcome in read(self._ledger, record_ids):
+            if not wanted(outcome):
                 continue
-            if told.endpoint_id in self._disabled:
+            if outcome.endpoint_id in self._disabled:
                 self.counts["endpoint_disabled"] += 1
-                self.endpoints[told.endpoint_id] += 1
-            elif self._sent(told):
+                self.endpoints[outcome.endpoint_id] += 1
+            elif self._sent(outcome):
                 self.counts["replayed"] += 1
-                yield told
+                yield outcome
             else:
                 self.counts["moved_on"] += 1
 
-    def _sent(self, told: DeliveryOutcome) -> bool:
+    def _sent(self, outcome: DeliveryOutcome) -> bool:
         if self._dry_run:
             return True
         try:
-            if isinstance(told.record, Batch):
-                self._on_call.notify_batch_again(told.record_id)
+            if isinstance(outcome.record, Batch):
+                self._recovery.notify_batch_again(outcome.record_id)
             else:
-                self._on_call.tell_again(told.record)
+                self._recovery.send_again(outcome.record)
         except (NotPossible, BatchNotFound):
             return False
         return True

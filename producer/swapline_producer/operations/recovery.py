@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from swapline_producer.storage import Storage
 
 PAGE = 5000
-"""Jobs looked for at once: a look at a large ledger takes a second, and a page of replays some."""
+"""Jobs searched for at once: a search of a large ledger takes a second, and a page of replays some."""
 
 PAGE_DRY = 100_000
-"""The same where nothing moves: judging so many takes a second or two, and each page looks through the ledger again."""
+"""The same in a dry run: judging them takes a second or two, and each page searches the ledger again."""
 
 CHUNK = 200
-"""Jobs read at once: what is read is a moment old when its turn comes, and is checked again."""
+"""Jobs read at once: what is read may be old when it is replayed, and is checked again."""
 
 CHUNK_DRY = 2000
 """Jobs judged at once where nothing moves."""
@@ -150,7 +150,7 @@ class Recovery:
         """Tell the customer of a job that has ended (or is HELD) once more, under the same webhook id; see `replay`."""
         return self.replay(job_id, Step.NOTIFY)
 
-    def tell_again(self, job: Job) -> Job:
+    def send_again(self, job: Job) -> Job:
         """The same for a job that was just read. Raises NotPossible."""
         return self._move(job, replays.from_notify(job))
 

@@ -1,7 +1,7 @@
-"""What it takes to run a job again from one of its steps, or why that cannot be. Pure: values in, values out.
+"""Rules of replay: whether a job can be run again from one of its steps, or the reason why not. Pure.
 
-A job that the vendor has is looked at again in STORING, which holds no slot: the place that it had was given on long
-ago, and most of these jobs are done. If the vendor still works on it, the step `poll` says so and takes the slot.
+A job that the vendor has is polled again in STORING, which holds no slot: its slot was passed on long ago, and most of
+these jobs are done. If the vendor still works on it, the step `poll` takes a slot.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _not_from_vendor(job: ReplayFacts, *, stored: bool) -> str | None:
 
 def _not_from_notify(job: ReplayFacts) -> str | None:
     if not job.listens:
-        return f"Job {job.job_id} is {job.state} and has no webhook_url; there is nobody to tell."
+        return f"Job {job.job_id} is {job.state} and has no webhook_url, so there is nothing to send."
     if not (job.state.finished or job.state is State.HELD):
         return f"Job {job.job_id} is {job.state}; its webhook is sent when it ends."
     return None

@@ -1,9 +1,8 @@
-"""What must be done when Redis has been restored from a backup, before the first worker runs.
+"""Recovery of a ledger that was restored from a backup, before the first worker runs.
 
-The ledger has gone back in time, and the vendor has not: a job that waits in the backup may have been submitted, and
-paid, since. Where its receipt lies in object storage it has succeeded, and ends so. Of the others nobody here can know,
-so they are HELD for a person who looks into the vendor's records. Jobs that the vendor had at the time of the backup
-need nothing: they are looked at again, under the same id, and looking is free.
+A job that waits in the backup may have been submitted, and paid, since. Where its receipt is in object storage it ends
+SUCCEEDED. The others are HELD for a person, who checks the vendor's records. Jobs that the vendor had at the time of
+the backup need nothing: they are polled again, which is free.
 """
 
 from __future__ import annotations
@@ -48,8 +47,8 @@ class Restored:
     looked_at_again: list[str] = field(default_factory=list)
 
 
-def after_restore(ledger: Ledger, storage: Storage, *, only_look: bool = False) -> Restored:
-    """Settle what the backup cannot know; doing it twice is doing it once. `only_look` changes nothing.
+def after_restore(ledger: Ledger, storage: Storage, *, dry_run: bool = False) -> Restored:
+    """Settle what the backup cannot know; doing it twice is doing it once. `dry_run` changes nothing.
 
     Raises NotPossible while workers run, LedgerUnavailable and StorageError: then nothing is submitted until it has
     been run again to its end.
@@ -59,7 +58,7 @@ def after_restore(ledger: Ledger, storage: Storage, *, only_look: bool = False) 
         raise NotPossible(
             f"A worker runs: it claimed jobs {ago / 1000:.0f} s ago. Stop every worker, then run it again."
         )
-    if only_look:
+    if dry_run:
         return _Settling(ledger, storage, changes=False).run()
     ledger.limits.suspend_slots()  # no slot is given to a job while it is decided what to do with it
     done = _Settling(ledger, storage, changes=True).run()

@@ -54,8 +54,8 @@ out = Output()
 def complain(error: Exception) -> None:
     """Print an error as sentences on standard error."""
     code = f" ({error.code})" if isinstance(error, RequestError) and error.code else ""
-    said = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else f"{error}"
-    warn(f"swapline: {said}{code}", lines=getattr(error, "has_lines", False))
+    sentence = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else f"{error}"
+    warn(f"swapline: {sentence}{code}", lines=getattr(error, "has_lines", False))
 
 
 def warn(sentence: str, *, lines: bool = False) -> None:

@@ -35,7 +35,7 @@ class Rate(ProgressColumn):
 
 @contextmanager
 def progress(what: str, total: int | None, *, quiet: bool = False) -> Generator[Callable[[int], None]]:
-    """Show how far something is; gives a function that is told of so many more steps."""
+    """Show a progress bar; yield a function that is called with the number of steps done."""
     console = Terminal(stderr=True)
     columns = (
         TextColumn("{task.description}"),
@@ -60,9 +60,9 @@ def progress(what: str, total: int | None, *, quiet: bool = False) -> Generator[
 
 @contextmanager
 def ctrl_c_checks() -> Generator[Callable[[], None]]:
-    """Give a function that raises KeyboardInterrupt if Ctrl-C was pressed and nobody noticed.
+    """Yield a function that raises KeyboardInterrupt if Ctrl-C was pressed and the exception was lost.
 
-    Python drops an exception that falls into a finalizer, and a long piece of work would go on as if nothing had been.
+    Python drops an exception that is raised in a finalizer, and a long piece of work would go on.
     """
     pressed = False
 
@@ -76,7 +76,7 @@ def ctrl_c_checks() -> Generator[Callable[[], None]]:
             raise KeyboardInterrupt
 
     before = signal.getsignal(signal.SIGINT)
-    ours = before is signal.default_int_handler  # else somebody ignores it (nohup), or has other plans
+    ours = before is signal.default_int_handler  # else it is ignored (nohup), or handled otherwise
     if ours:
         signal.signal(signal.SIGINT, press)
     try:

@@ -73,7 +73,7 @@ def run(  # noqa: PLR0913 -- each is an option of the command
     task = Run(connections.producer(), read, wanted, skip_bad=skip_bad, as_json=as_json)
     task.check(webhook_url)
     if dry_run:
-        task.say_cost()
+        task.print_cost()
         return
     try:
         task.enqueue()
@@ -137,19 +137,19 @@ def cancel(name: str, *, keep_result: bool, tenant: str, as_json: bool) -> None:
 
     producer = connections.producer()
     left = [job.job_id for job in outlines(producer.ledger, name, tenant) if not job.state.finished]
-    told = {"canceled": 0, "canceling": 0, "charged": 0, "perhaps_charged": 0, "ended_meanwhile": 0}
+    counts = {"canceled": 0, "canceling": 0, "charged": 0, "perhaps_charged": 0, "ended_meanwhile": 0}
     with progress("canceling", len(left), quiet=as_json) as tick:
         for job_id in reversed(left):  # the last in line first: nothing of them is handed a slot meanwhile
             try:
                 found = producer.cancel(job_id, keep_result=keep_result)
             except NotPossible:
-                told["ended_meanwhile"] += 1
+                counts["ended_meanwhile"] += 1
             else:
-                told["canceled" if found.done else "canceling"] += 1
-                told["charged"] += found.charged is True
-                told["perhaps_charged"] += found.charged is None
+                counts["canceled" if found.done else "canceling"] += 1
+                counts["charged"] += found.charged is True
+                counts["perhaps_charged"] += found.charged is None
             tick(1)
     if as_json:
-        print_json({"batch": name, **told})
+        print_json({"batch": name, **counts})
     else:
-        out.print(f"{name}: " + ", ".join(f"{number:,} {what.replace('_', ' ')}" for what, number in told.items()))
+        out.print(f"{name}: " + ", ".join(f"{number:,} {what.replace('_', ' ')}" for what, number in counts.items()))

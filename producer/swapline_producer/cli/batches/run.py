@@ -47,13 +47,13 @@ class Run:
         self._rows = 0
         self._tenant = "default"
         self._skip_bad = skip_bad
-        self._told = {"enqueued": 0, "known": 0, "skipped": 0, "refused": 0, "not_downloaded": 0}
+        self._counts = {"enqueued": 0, "known": 0, "skipped": 0, "refused": 0, "not_downloaded": 0}
         self._under_way: dict[int, Place] = {}
         self._left_out: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
 
     def check(self, webhook_url: str | None = None) -> None:
-        """Check every row, and say what is wrong with each; end the program unless those are to be left out."""
+        """Check every row and print its problem; end the program unless such rows are left out."""
         tenants = set[str]()
         check_webhook(webhook_url, allow_private=self._settings.webhook_allow_private)
         with progress("checking", None, quiet=self._as_json) as tick:
@@ -66,7 +66,7 @@ class Run:
                     tenants.add(row.values.get("tenant", "default"))
                 self._rows += 1
                 tick(1)
-        self._told["skipped"] = wrong = len(self._left_out)
+        self._counts["skipped"] = wrong = len(self._left_out)
         if not self._rows:
             _give_up("the manifest has no rows")
         if wrong and not (self._skip_bad and tenants):
@@ -78,14 +78,14 @@ class Run:
             )
         [self._tenant] = tenants
 
-    def say_cost(self) -> None:
-        """What a run would cost, rows that have a job already left out."""
-        known, good = self._known(), self._rows - self._told["skipped"]
+    def print_cost(self) -> None:
+        """Print what a run would cost; rows that have a job already cost nothing."""
+        known, good = self._known(), self._rows - self._counts["skipped"]
         facts = {
             "batch": self._name,
             "tenant": self._tenant,
             "rows": self._rows,
-            "skipped": self._told["skipped"],
+            "skipped": self._counts["skipped"],
             "known": known,
             "credits": (good - known) * CREDITS_PER_JOB,
         }
@@ -105,19 +105,19 @@ class Run:
                 if result.error is not None:
                     warn(f"{row.name}: {result.error}")
                     self._left_out[row.number] = str(result.error)
-                    self._told["refused"] += 1
+                    self._counts["refused"] += 1
                 else:
-                    self._told["enqueued" if result.created else "known"] += 1
+                    self._counts["enqueued" if result.created else "known"] += 1
                     if row.has_own_key and result.job_id:
                         self._numbers[result.job_id] = row.number
                 tick(1)
 
     def seal(self, webhook_url: str) -> None:
-        """Say that all rows are in, so that their end is told; not where one was refused: it is still to come.
+        """Seal the batch, so that its end sends `batch.completed`; not where a row was refused: it is still to come.
 
-        A row that is to be left out is not waited for.
+        A row that is left out is not waited for.
         """
-        if self._told["refused"] and not self._skip_bad:
+        if self._counts["refused"] and not self._skip_bad:
             warn("swapline: some rows were refused, so batch.completed is not sent; mend them and run again.")
             return
         self._producer.seal_batch(self._name, webhook_url, self._tenant)
@@ -142,20 +142,22 @@ class Run:
         write_results(self._producer.ledger, self._name, self._tenant, path, folder, rows)
 
     def report_end(self, *, watched: bool) -> int:
-        """Say how it went; gives the exit code."""
+        """Print the result; return the exit code."""
         from swapline_producer.client.batch_results import outlines, view  # noqa: PLC0415 -- not loaded for --help
 
         ledger, batch = self._producer.ledger, (self._name, self._tenant)
         found = view(*batch, outlines(ledger, *batch)) if watched else None
         if self._as_json:
-            print_json({"batch": self._name, "tenant": self._tenant, "rows": self._rows, **self._told, **_facts(found)})
+            print_json(
+                {"batch": self._name, "tenant": self._tenant, "rows": self._rows, **self._counts, **_facts(found)}
+            )
         else:
-            facts = ", ".join(f"{number:,} {what.replace('_', ' ')}" for what, number in self._told.items() if number)
+            facts = ", ".join(f"{number:,} {what.replace('_', ' ')}" for what, number in self._counts.items() if number)
             whose = "" if self._tenant == "default" else f" --tenant {self._tenant}"
             out.print(f"{self._name}: {facts}; `swapline batch show {self._name}{whose}` shows how it stands")
             if found is not None:
                 print_view(found)
-        refused = self._left_out or self._told["not_downloaded"]
+        refused = self._left_out or self._counts["not_downloaded"]
         code = exit_code(found) if found is not None else DONE
         return FAILED if refused and code != NOT_FINISHED else code
 
@@ -182,7 +184,7 @@ class Run:
             download(self._producer, self._name, job, folder)
         except (StorageError, NotPossible) as error:
             complain(error)
-            self._told["not_downloaded"] += 1
+            self._counts["not_downloaded"] += 1
 
 
 def _give_up(what: str) -> NoReturn:

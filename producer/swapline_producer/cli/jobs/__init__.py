@@ -117,10 +117,10 @@ def resolve(job_id: str, vendor_job_id: str, *, as_json: bool) -> None:
     \b
     Example: swapline jobs resolve 0193… --vendor-job-id job-abc-123
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    _say(connections.producer().recovery.resolve(job_id, vendor_job_id), as_json=as_json)
+    _print(connections.producer().recovery.resolve(job_id, vendor_job_id), as_json=as_json)
 
 
-def _say(job: Job, *, as_json: bool) -> None:
+def _print(job: Job, *, as_json: bool) -> None:
     if as_json:
         print_json(job_facts(job))
     else:

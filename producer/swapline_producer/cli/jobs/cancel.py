@@ -35,7 +35,7 @@ PAID = {True: "it was charged", False: "it was not charged", None: "it may have 
 @filtered
 @as_json_option
 def cancel(job_ids: tuple[str, ...], *, keep_result: bool, dry_run: bool, as_json: bool, **given: Any) -> None:
-    """Cancel jobs, whatever their state, and say whether they were charged: those of these ids, or all that fit.
+    """Cancel jobs, whatever their state, and verbose whether they were charged: those of these ids, or all that fit.
 
     The vendor has no cancel: a job that it has keeps its slot, and ends CANCELED when the vendor is done with it.
 
@@ -48,21 +48,23 @@ def cancel(job_ids: tuple[str, ...], *, keep_result: bool, dry_run: bool, as_jso
         raise click.UsageError("Give either ids of jobs or a filter (--state, --code, --tenant, …), and not both.")
     producer = connections.producer()
     if len(job_ids) == 1 and not dry_run:
-        _say_one(producer.cancel(job_ids[0], keep_result=keep_result), as_json=as_json)
+        _print_one(producer.cancel(job_ids[0], keep_result=keep_result), as_json=as_json)
         return
     ids = iter(job_ids) if job_ids else _fitting(producer, job_filter_of(producer.ledger, given))
-    told = {"jobs": 0, "canceled": 0, "canceling": 0, "charged": 0, "perhaps_charged": 0, "not_possible": 0}
+    counts = {"jobs": 0, "canceled": 0, "canceling": 0, "charged": 0, "perhaps_charged": 0, "not_possible": 0}
     code = DONE
     try:
         with progress("canceling", None, quiet=as_json) as tick:
             for job_id in ids:
-                told["jobs"] += 1
-                if not dry_run and not _cancel(producer, job_id, told, keep_result=keep_result, say=bool(job_ids)):
+                counts["jobs"] += 1
+                if not dry_run and not _cancel(
+                    producer, job_id, counts, keep_result=keep_result, verbose=bool(job_ids)
+                ):
                     code = FAILED if job_ids else code
                 tick(1)
     except KeyboardInterrupt:
         code = NOT_FINISHED
-    _say_all(told, dry_run=dry_run, as_json=as_json)
+    _print_all(counts, dry_run=dry_run, as_json=as_json)
     sys.exit(code)
 
 
@@ -75,21 +77,21 @@ def _fitting(producer: Producer, wanted: JobFilter) -> Iterator[str]:
         yield from page
 
 
-def _cancel(producer: Producer, job_id: str, told: dict[str, int], *, keep_result: bool, say: bool) -> bool:
+def _cancel(producer: Producer, job_id: str, counts: dict[str, int], *, keep_result: bool, verbose: bool) -> bool:
     try:
         found = producer.cancel(job_id, keep_result=keep_result)
     except NotPossible as error:
-        told["not_possible"] += 1
-        if say:
+        counts["not_possible"] += 1
+        if verbose:
             complain(error)
         return False
-    told["canceled" if found.job.state is State.CANCELED else "canceling"] += 1
-    told["charged"] += found.charged is True
-    told["perhaps_charged"] += found.charged is None
+    counts["canceled" if found.job.state is State.CANCELED else "canceling"] += 1
+    counts["charged"] += found.charged is True
+    counts["perhaps_charged"] += found.charged is None
     return True
 
 
-def _say_one(found: Cancellation, *, as_json: bool) -> None:
+def _print_one(found: Cancellation, *, as_json: bool) -> None:
     if as_json:
         print_json(job_facts(found.job) | {"charged": found.charged})
         return
@@ -97,10 +99,10 @@ def _say_one(found: Cancellation, *, as_json: bool) -> None:
     out.print(f"{found.job.job_id} {ends}; {PAID[found.charged]}")
 
 
-def _say_all(told: dict[str, int], *, dry_run: bool, as_json: bool) -> None:
+def _print_all(counts: dict[str, int], *, dry_run: bool, as_json: bool) -> None:
     if as_json:
-        print_json({"dry_run": dry_run, **told})
+        print_json({"dry_run": dry_run, **counts})
     elif dry_run:
-        out.print(f"{told['jobs']:,} jobs would be canceled")
+        out.print(f"{counts['jobs']:,} jobs would be canceled")
     else:
-        out.print(", ".join(f"{number:,} {what.replace('_', ' ')}" for what, number in told.items()))
+        out.print(", ".join(f"{number:,} {what.replace('_', ' ')}" for what, number in counts.items()))

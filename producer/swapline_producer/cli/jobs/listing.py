@@ -27,7 +27,7 @@ CHUNK = 500
 """Jobs read in one round trip, and printed at once."""
 
 PAGE = 20_000
-"""Ids looked for at once where all are wanted: a look at a million jobs takes a second or two, whatever its page."""
+"""Ids searched for at once where all are wanted: a search of a million jobs takes 1 to 2 s, whatever its page."""
 
 _ID = re.compile(r"[0-9a-f]{32}")
 

@@ -46,16 +46,16 @@ def purge(
     selector = PurgeSelector(job_ids, tenant, before.at(producer.ledger.now()) if before else None)
     counted = _run(producer, selector, dry=True)
     if dry_run:
-        _say(counted, as_json=as_json, done="would be purged")
+        _print(counted, as_json=as_json, done="would be purged")
         sys.exit(FAILED if counted.unknown else 0)
     if not yes:
         if as_json:
             raise click.UsageError("--json asks no questions: say --yes as well, or --dry-run.")
-        _say(counted, as_json=False, done="will be purged")
+        _print(counted, as_json=False, done="will be purged")
         click.confirm("This cannot be undone. Go on?", abort=True)
     report = _run(producer, selector, dry=False)
     rewritten = producer.ledger.retention.rewrite_log()
-    _say(report, as_json=as_json, done="purged")
+    _print(report, as_json=as_json, done="purged")
     if not rewritten and not as_json:
         out.print("Redis did not take BGREWRITEAOF: its append-only file has the old records until its next rewrite.")
     for job_id in report.unknown:
@@ -84,7 +84,7 @@ def _explain(producer: Producer, job_id: str) -> None:
         complain(error)
 
 
-def _say(report: Report, *, as_json: bool, done: str) -> None:
+def _print(report: Report, *, as_json: bool, done: str) -> None:
     if as_json:
         print_json(asdict(report))
         return

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from swapline_producer.operations.recovery import Replayed
     from swapline_producer.producer import Producer
 
-TOLD = 10
-"""Reasons that are told one by one; the rest is counted."""
+REASONS_SHOWN = 10
+"""Reasons that are printed one by one; the rest is counted."""
 
 
 @click.command()
@@ -85,7 +85,7 @@ def replay(
 
 
 def _one_by_one(producer: Producer, job_ids: tuple[str, ...], step: Step, *, accept_charge: bool, as_json: bool) -> int:
-    """Replay single jobs; what is not possible is said for each."""
+    """Replay single jobs; print each that is not possible."""
     moved, code = [], DONE
     for job_id in job_ids:
         try:
@@ -115,7 +115,7 @@ class Run:
         self._impossible = 0
 
     def through(self, found: Iterable[Replayed]) -> int:
-        """Go through all, say how it went; gives the exit code."""
+        """Go through all and print the result; return the exit code."""
         from swapline_producer.operations.recovery import REPEATED  # noqa: PLC0415 -- not loaded for --help
 
         interrupted = False
@@ -126,7 +126,7 @@ class Run:
                     tick(1)
         except KeyboardInterrupt:
             interrupted = True
-        self._say(interrupted=interrupted)
+        self._print(interrupted=interrupted)
         if interrupted:
             return NOT_FINISHED
         return FAILED if self._impossible else DONE
@@ -138,10 +138,10 @@ class Run:
             self._before += 1
         else:
             self._impossible += 1
-            if len(self._reasons) < TOLD:
+            if len(self._reasons) < REASONS_SHOWN:
                 self._reasons.append((job_id, problem))
 
-    def _say(self, *, interrupted: bool) -> None:
+    def _print(self, *, interrupted: bool) -> None:
         from swapline_producer.operations.replays import cost  # noqa: PLC0415 -- beside its use
 
         credits_ = self._done * cost(self._step)

@@ -46,7 +46,7 @@ def timeline(events: Sequence[JobEvent]) -> list[dict[str, Any]]:
 
 def stages(job: Job, events: Sequence[JobEvent], now: int) -> dict[str, float]:
     """Seconds of each stage that the job has come to; the one that it is in counts until now (milliseconds)."""
-    told = next((event.at for event in reversed(events) if event.name == "webhook delivered"), None)
+    delivered_at = next((event.at for event in reversed(events) if event.name == "webhook delivered"), None)
     ended = job.finished_at
     begun = {"waiting": job.created_at, "at_the_vendor": job.submitted_at, "storing": job.terminal_at}
     left = {
@@ -56,7 +56,7 @@ def stages(job: Job, events: Sequence[JobEvent], now: int) -> dict[str, float]:
     }
     if ended is not None and job.notification in {Notification.PENDING, Notification.DELIVERED}:
         begun["webhook"] = ended
-        left["webhook"] = told if job.notification is Notification.DELIVERED else None
+        left["webhook"] = delivered_at if job.notification is Notification.DELIVERED else None
     return {name: max(0, (left[name] or now) - start) / 1000 for name, start in begun.items() if start is not None}
 
 

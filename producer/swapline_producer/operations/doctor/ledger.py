@@ -18,7 +18,7 @@ OFF, FAR_OFF = 1.0, 60.0
 """Seconds: receivers refuse webhooks that are five minutes off, object stores signatures that are fifteen off."""
 
 SILENT = 20.0
-"""Seconds: the clock of a worker claims every five at the longest, so this one has missed several."""
+"""Seconds: a due dispatcher claims every five at the longest, so this one has missed several."""
 
 LATE = 60.0
 """Seconds that something may be overdue: a rescue comes after fifteen, and under a long queue later."""
@@ -30,7 +30,7 @@ def clock(ledger: Ledger, now: Callable[[], float] = time.time) -> Iterator[Find
     theirs = ledger.now() / 1000
     ahead = (before + now()) / 2 - theirs
     found = f"this machine is {abs(ahead):.2f} s {'ahead of' if ahead > 0 else 'behind'} Redis"
-    advice = "run NTP on both; webhooks are signed with the worker's clock, and receivers refuse them when it is off"
+    advice = "run NTP on both; receivers refuse webhooks that were signed by a wall clock that is off"
     if abs(ahead) > FAR_OFF:
         yield fail("clock", found, advice)
     elif abs(ahead) > OFF:
@@ -40,7 +40,7 @@ def clock(ledger: Ledger, now: Callable[[], float] = time.time) -> Iterator[Find
 
 
 def workers(ledger: Ledger) -> Iterator[Finding]:
-    """Whether anybody works: each worker's clock writes down when it last looked for what is due."""
+    """Check that workers live: each due dispatcher writes down when it last claimed."""
     silent_for = ledger.stats.dispatchers()
     alive = [seconds for seconds in silent_for if seconds < SILENT]
     start = "start one: `swapline worker`; jobs wait in the ledger meanwhile, and none is lost"
@@ -71,8 +71,8 @@ def limits(ledger: Ledger) -> Iterator[Finding]:
     counts, living = ledger.limits.current(), ledger.workers.alive()
     values = {name: value for name, value in counts if value is not None}
     named = {name: {getattr(worker.limits, name) for worker in living} - {None} for name in values}
-    disputed = [name for name, said in named.items() if len(said) > 1]
-    unnamed = [name for name, said in named.items() if living and not said]
+    disputed = [name for name, values_named in named.items() if len(values_named) > 1]
+    unnamed = [name for name, values_named in named.items() if living and not values_named]
     for name in disputed:
         differing = " and ".join(f"{one:g}" for one in sorted(named[name]))
         found = f"workers name {differing} as {name.upper()}, and {values[name]:g} counts"

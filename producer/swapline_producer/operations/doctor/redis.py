@@ -155,7 +155,7 @@ def _latency(client: redis.Redis) -> Finding:
 def _writes(client: redis.Redis, prefix: str) -> Finding:
     name, value = f"{prefix}:doctor:{secrets.token_hex(8)}", secrets.token_hex(8)
     try:
-        client.set(name, value, px=60_000)  # a minute: what is left behind by a cut connection goes by itself
+        client.set(name, value, px=60_000)  # a minute: what remains after a cut connection expires
         back = client.get(name)
         client.delete(name)
     except RedisError as error:

@@ -24,7 +24,7 @@ NAME = "storage"
 def examine(
     url: str | None, open_storage: Callable[[str], Storage], is_ours: Callable[[Storage], None] = lambda _: None
 ) -> Iterator[Finding]:
-    """Try each thing that jobs need, in their order; the first that fails is told.
+    """Try each thing that jobs need, in their order; the first failure is reported.
 
     `is_ours` raises WrongOwner for a store that is not the workers'.
     """
@@ -34,7 +34,7 @@ def examine(
         return
     storage = open_storage(url)
     data = secrets.token_bytes(1024)
-    key = f"{INPUTS}/{hashlib.sha256(data).hexdigest()}"  # left behind, it is an orphan that the janitor finds
+    key = f"{INPUTS}/{hashlib.sha256(data).hexdigest()}"  # if it remains, the janitor finds it
     began = time.perf_counter()
     for what, attempt in (("write", _write), ("read", _read), ("delete", _delete)):
         try:

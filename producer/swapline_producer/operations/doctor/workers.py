@@ -25,7 +25,7 @@ def webhook_secrets(ledger: Ledger) -> Iterator[Finding]:
         yield unchecked(SECRETS, f"{NO_WORKER} that sends webhooks", "start one: `swapline worker`")
     elif len(without) == len(senders):
         advice = "give the workers SWAPLINE_WEBHOOK_SECRETS: what `swapline webhooks new-secret` prints"
-        yield warn(SECRETS, "no worker has any: jobs with a webhook_url cannot be told of", advice)
+        yield warn(SECRETS, "no worker has any: events of jobs with a webhook_url cannot be sent", advice)
     elif without:
         found = f"{len(without)} of {len(senders)} workers have none and fail what they take: {without[0].name}"
         yield fail(SECRETS, found, "give all workers the same SWAPLINE_WEBHOOK_SECRETS")
@@ -60,9 +60,9 @@ def shared_settings(ledger: Ledger) -> Iterator[Finding]:
     living = ledger.workers.alive()
     names = sorted({name for worker in living for name in worker.shared})
     for name in names:
-        said = sorted({worker.shared.get(name, "none") for worker in living})
-        if len(said) > 1:
-            found = f"SWAPLINE_{name} is {' here and '.join(said)} there"
+        values = sorted({worker.shared.get(name, "none") for worker in living})
+        if len(values) > 1:
+            found = f"SWAPLINE_{name} is {' here and '.join(values)} there"
             yield warn(SHARED, found, "give all workers the same: each keeps, deletes and decides by its own")
 
 
