@@ -94,6 +94,9 @@ bench-scaling: $(STAMP) ## Workers, jobs in flight, sizes of results; plots docs
 bench-round-trips: $(STAMP) ## Count messages, moves, round trips and flushes of a job, on the server
 	$(BIN)/python bench/round_trips.py $(BENCH_JOBS) $(ARGS)
 
+bench-gateway: $(STAMP) ## Measure the gateway: latency at a rate, requests beside a bare endpoint, memory (ARGS="--listeners 500")
+	$(BIN)/python bench/gateway.py $(ARGS)
+
 bench-line: $(STAMP) ## Measure what a waiting job costs, from a thousand to a million of them (SIZES=1000,10000,100000)
 	$(BIN)/python bench/waiting_line.py $(if $(SIZES),--sizes $(SIZES))
 
