@@ -99,7 +99,7 @@ class Producer:
     def enqueue(self, request: SwapRequest) -> Enqueued:
         """Check a request, store its picture, write the job and publish it to the workers.
 
-        Returns once the job is in the ledger: from then on it ends, come what may. Raises RequestError (nothing was
+        Returns once the job is in the ledger: from then on it ends, whatever fails. Raises RequestError (nothing was
         stored), WrongOwner (the store is not that of the workers), StorageError, IdempotencyConflict or
         LedgerUnavailable (ask again with an idempotency key to be sure).
         """
@@ -110,10 +110,9 @@ class Producer:
     def enqueue_many(self, requests: Iterable[SwapRequest | Mapping[str, Any]]) -> Iterator[Result]:
         """Enqueue any number of requests (or of their fields, to be checked here); yield a result each, in order.
 
-        Works as it is iterated, some hundreds at a time, and keeps no more than those in memory; of a slow iterable, an
-        item may wait for the next one. An item that cannot be enqueued has its error in its result and stops no other.
-        After LedgerUnavailable in a result that job may exist: ask again with an idempotency key. What the iterable
-        raises is raised after the results before it.
+        Works as it is iterated, up to 500 at a time; of a slow iterable, an item may wait a second for the next. An
+        item that cannot be enqueued has its error in its result and stops no other. After LedgerUnavailable in a result
+        that job may exist: ask again with an idempotency key. What the iterable raises comes after the results before.
         """
         from swapline_producer.client.bulk import Bulk  # noqa: PLC0415 -- see the module's docstring
 

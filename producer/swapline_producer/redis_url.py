@@ -1,4 +1,4 @@
-"""SWAPLINE_REDIS_URL in its parts: one setting says where broker and ledger are, and how they are reached.
+"""SWAPLINE_REDIS_URL in its parts: the address of broker and ledger.
 
     redis://[user:password@]host[:port][/db]
     rediss://…?ssl_ca_certs=FILE&ssl_certfile=FILE&ssl_keyfile=FILE      TLS
@@ -24,7 +24,7 @@ REDIS_PORT, SENTINEL_PORT = 6379, 26379
 """Default ports."""
 
 SENTINEL_PATIENCE = 1.0
-"""Seconds for one sentinel: they answer within milliseconds, and the next one knows as much."""
+"""Seconds for one sentinel: they answer within milliseconds, and all know the same."""
 
 
 @dataclass(frozen=True, slots=True)

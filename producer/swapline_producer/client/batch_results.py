@@ -1,4 +1,4 @@
-"""What there is to know and to do about a batch: how its jobs stand, their pictures, their results as CSV."""
+"""Batches: the states of their jobs, their pictures, their results as CSV."""
 
 from __future__ import annotations
 
@@ -164,9 +164,9 @@ def download(producer: Producer, batch: str, job: Job, folder: Path) -> None:
 
 
 def files(batch: str, job: Job, folder: Path) -> list[Path]:
-    """What the pictures of a job are called in a folder: by the row, or by the job where no row is known.
+    """Return the files of a job's pictures in a folder, named by its row, or by the job where no row is known.
 
-    No two jobs of a batch share a name: a row's key has one job, and nothing of a name is text from outside.
+    No two jobs of a batch share a name, and no part of a name is text from outside.
     """
     row = row_of(batch, job.spec.idempotency_key)
     stem = file_stem(job.job_id) if row is None else f"{row:06}"  # six digits: a million rows sort by name

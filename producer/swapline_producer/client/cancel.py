@@ -1,4 +1,4 @@
-"""Cancel a job, whatever its state: at once where nothing can be under way at the vendor, else when that has ended.
+"""Cancellation of a job in any state: at once where nothing can be under way at the vendor, else after that.
 
 The vendor has no cancel. Passing its slot on while the vendor still works would exceed the account's cap, so a
 job that the vendor has is marked, keeps its slot, and ends CANCELED when the vendor is done with it.

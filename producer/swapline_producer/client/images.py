@@ -1,9 +1,8 @@
-"""The input picture in all its forms, checked by its structure before anything is stored or spent.
+"""Input pictures in all their forms, checked by structure before anything is stored or spent.
 
     picture = read_image(Path("me.jpg"))  # or bytes, a data URI, bare base64, a public URL; a str is never a path
 
-No picture is decoded in this process: what it is, how large and whether it is whole is written in plain, and costs a
-hostile file nothing.
+No picture is decoded in this process: type, size and wholeness are read from headers, so a hostile file does no harm.
 """
 
 from __future__ import annotations
@@ -70,21 +69,20 @@ def read_image(
 ) -> Picture | Link:
     """Read and check an input picture, and prepare it as `preparation` says.
 
-    `image` is a pathlib.Path, the bytes, a data URI, bare base64 (line breaks are fine) or an http(s) URL. No file is
-    opened for a str, so that a text from outside cannot name one. A URL must be public by its letters, since the vendor
-    fetches it; it is not fetched here. What is stored is a JPEG, PNG or WebP of at most 7.5 MB (10 MB encoded) and 50
-    megapixels. With `dry_run` nothing is decoded, and the picture given is returned. Raises ImageError.
+    `image` is a pathlib.Path, bytes, a data URI, base64 or a public http(s) URL, which the vendor fetches. A str
+    is never opened as a file. The result is a JPEG, PNG or WebP of at most 7.5 MB and 50 megapixels. With `dry_run`
+    nothing is decoded, and the picture given is returned. Raises ImageError.
     """
     return _Reader(preparation, dry_run=dry_run).read(image)
 
 
 def is_link(text: str) -> bool:
-    """Whether a text is taken for a URL: nothing but its letters need be looked at then."""
+    """Return whether a text is taken for a URL."""
     return _SCHEME.match(text) is not None
 
 
 def is_data_uri(text: str) -> bool:
-    """Whether a text is taken for a data URI."""
+    """Return whether a text is taken for a data URI."""
     return text[:5].lower() == "data:"
 
 

@@ -1,4 +1,4 @@
-"""A manifest: one face swap a row, as CSV or JSONL. Read row by row, so that a file of any length takes no memory.
+"""Manifests: one face swap a row, as CSV or JSONL, read row by row in constant memory.
 
 Columns are the fields of SwapRequest. `image` is a URL, or a path relative to the manifest. `gender` is a number or a
 name. `metadata` and `extra` are JSON objects. Columns of other names go to the metadata. An empty cell is no value.
@@ -149,8 +149,7 @@ class Manifest:
 def check(row: Row, settings: ProducerSettings | None = None) -> str | None:
     """Return what is wrong with a row, its picture included; None for a good one.
 
-    The settings say whether webhooks to private addresses are admitted, and how pictures are prepared. Nothing is
-    decoded. An image URL is public, since the vendor fetches it.
+    The settings decide about webhooks to private addresses and the preparation of pictures. Nothing is decoded.
     """
     if row.problem is not None:
         return row.problem

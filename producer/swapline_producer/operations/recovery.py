@@ -40,23 +40,23 @@ REPEATED = "it was replayed from there before"
 
 
 class Replayed(NamedTuple):
-    """What became of one job of a replay by filter: it goes on (or, in a dry run, would), or `problem` says why not."""
+    """The result for one job of a replay by filter: replayed (or, in a dry run, replayable), or a `problem`."""
 
     job_id: str
     problem: str | None = None
 
 
 class Recovery:
-    """Moves that only a person may decide on. Each checks the job's state, and says what is possible instead."""
+    """Moves that only a person may decide on. Each checks the job's state, and its error names what is possible."""
 
     def __init__(self, ledger: Ledger, publisher: Publisher, storage: Storage | None = None) -> None:
-        """Work on this ledger; what a move hands on is sent at once. `storage` is where pictures are looked for."""
+        """Keep the parts; messages of a move are published at once. `storage` is searched for pictures."""
         self._ledger = ledger
         self._publisher = publisher
         self._storage = storage
 
     def resolve(self, job_id: str, vendor_job_id: str) -> Job:
-        """Say that the vendor has a HELD job under this id: it is polled from now on, and its charge is counted.
+        """Set the vendor's id of a HELD job: it is polled from now on, and its charge is counted.
 
         Raises JobNotFound, NotPossible where the job is not HELD or the id is none, VendorIdInUse.
         """
@@ -86,9 +86,9 @@ class Recovery:
     def replay_many(
         self, wanted: JobFilter, step: Step, *, dry_run: bool = False, again: bool = False
     ) -> Iterator[Replayed]:
-        """Run every job that fits again from a step, newest first; from submit, that accepts the charge of each.
+        """Run every matching job again from a step, newest first; from submit, that accepts the charge of each.
 
-        Broken off and begun again it goes on where it was: a job that was replayed from there before is passed over,
+        After an interruption the same call goes on: jobs that were replayed from that step before are passed over,
         unless `again`. With `dry_run` nothing is moved. Raises LedgerUnavailable, StorageError.
         """
         if dry_run:

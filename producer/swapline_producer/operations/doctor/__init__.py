@@ -1,7 +1,7 @@
 """Examinations of an installation: each checks one thing, and reports what was found and what to do.
 
-Nothing is changed but a key and an object that are written, read and deleted, and nothing is spent. What only the
-workers' package can examine (the vendor, webhooks, Flower) it adds through the entry-point group `swapline.doctor`.
+A key and an object are written, read and deleted; nothing else is changed, and nothing is spent. The workers' package
+adds checks (vendor, webhooks, Flower) through the entry-point group `swapline.doctor`.
 """
 
 from swapline_producer.operations.doctor.findings import Finding, Verdict
