@@ -1,5 +1,4 @@
-"""Everything that touches the insides of Celery and kombu.
+"""The insides of Celery and kombu: corrections that are always used.
 
-Modules at this level correct what Celery and kombu do and are always used. `local/` runs steps past Celery's consumer
-and tracer for speed; with SWAPLINE_DISPATCH=celery nothing of it is loaded. Tested against the releases in the lock.
+`local/` runs steps past Celery's consumer and tracer; SWAPLINE_DISPATCH=celery loads nothing of it.
 """

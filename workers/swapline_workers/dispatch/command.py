@@ -1,8 +1,4 @@
-"""Run `celery worker` without the other commands of Celery.
-
-`app.worker_main` loads every command that is installed for Celery, Flower and its web server among them: 10 MB and an
-eighth of a second.
-"""
+"""Run `celery worker` without loading the other commands of Celery: 10 MB and 0.13 s less."""
 
 from __future__ import annotations
 

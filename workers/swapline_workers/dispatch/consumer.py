@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RECONNECT = {"interval_start": 1, "interval_step": 0.5, "interval_max": 2}
-"""Seconds between tries. Celery's grow to 32 s, and the account would stand idle as long after an outage."""
+"""Seconds between tries; Celery's grow to 32 s."""
 
 
 class Consumer(CeleryConsumer):
     """Named by `worker_consumer`: loaded when a worker starts, after an APM agent has patched Celery's tracer."""
 
     def create_task_handler(self, *args: Any, **options: Any) -> Any:
-        """Return Celery's handler, which drops a message that makes Celery raise instead of ending the worker."""
+        """Return Celery's handler; a message that makes it raise is dropped."""
         handle = super().create_task_handler(*args, **options)
 
         def handle_or_drop(message: Any) -> None:

@@ -1,7 +1,4 @@
-"""Remote control: answers without secrets, and commands that say what applies instead of doing nothing.
-
-`celery inspect`, `celery control` and Flower ask a worker through these.
-"""
+"""Remote control: answers without secrets; commands that do not apply answer with what does."""
 
 from __future__ import annotations
 
@@ -47,7 +44,7 @@ class Node(KombuNode):
     mailbox: Mailbox
 
     def reply(self, data: Any, *arguments: Any, **options: Any) -> None:
-        """Send an answer without secrets; values that JSON does not know become text."""
+        """Send an answer as JSON without secrets."""
         super().reply(self.mailbox.clean(data), *arguments, **options)
 
 
@@ -56,7 +53,7 @@ class Mailbox(KombuMailbox):
 
     node_cls = Node
     clean: Callable[[Any], Any] = staticmethod(redactor())
-    """Takes secrets out of an answer; a worker replaces it by one that knows the values of its settings."""
+    """Takes secrets out of an answer; a worker sets one that knows its own."""
 
 
 class Control(CeleryControl):
@@ -66,7 +63,7 @@ class Control(CeleryControl):
 
 
 def replace_commands() -> None:
-    """Replace the commands of this process that would answer OK and do nothing, or fail with a traceback."""
+    """Refuse the commands that would answer OK and do nothing."""
     for name, sentence in REFUSED.items():
         _refuse(name, sentence, lambda _: True)
     for name, sentence in ONLY_PREFORK.items():

@@ -1,7 +1,6 @@
 """Celery's request for our four tasks, in every pool: it ignores revocation.
 
-All polls of a job share one task id, and Celery keeps a revoked id for three hours in every worker: one click on Revoke
-would discard every poll of a paid job. Jobs are canceled in the ledger, by `swapline jobs cancel`.
+All polls of a job share one task id, and Celery keeps revoked ids for three hours: one click would stall a paid job.
 """
 
 from __future__ import annotations
@@ -17,15 +16,15 @@ HOW_TO_CANCEL = "steps of Swapline cannot be revoked or terminated: cancel the j
 
 
 class StepRequest(Request):
-    """A step of a job. Celery names this way of replacing the class `Task.Request`."""
+    """A step of a job; set by `Task.Request`."""
 
     def revoked(self) -> bool:
         """Return False: revoked ids, revoked stamps and expiry do not apply."""
         return False
 
     def terminate(self, pool: Any, signal: Any = None) -> None:  # noqa: ARG002 -- Celery's own signature
-        """Log how to cancel the job. Killing a process could cut a paid call."""
+        """Log how to cancel the job."""
         log.warning(HOW_TO_CANCEL, self.args[0] if self.args else "JOB")
 
     def cancel(self, pool: Any, signal: Any = None, emit_retry: bool = True) -> None:  # noqa: FBT002 -- Celery's own
-        """Leave the step running: a paid call is finished within the grace period. See `runtime/shutdown.py`."""
+        """Leave the step running: see `runtime/shutdown.py`."""

@@ -1,14 +1,11 @@
 """kombu's Redis transport with five corrections.
 
-1. A worker that closes its connection while messages are unacknowledged asks a closed channel for its parameters and
-   ends with an AttributeError; here it raises the ConnectionError that kombu and Celery recover from.
-2. Connections are the ledger's (`ledger/primary.py`): the refusal of a demoted server counts as a lost connection.
-3. An item on a queue that is no message is dropped instead of ending the worker.
-4. Every key carries the installation's prefix. Sentinel's password and redis-py objects stay out of the transport's
-   options, which `inspect` and Flower show.
-5. Answers to remote commands reach programs that use kombu's own transport, as well.
-
-kombu's private methods are not in its type stubs: hence the exemptions.
+1. A worker that closes its connection while messages are unacknowledged raises a ConnectionError, from which kombu and
+   Celery recover, instead of an AttributeError, which ends it.
+2. Connections are the ledger's (`ledger/primary.py`): a demoted server's refusal counts as a lost connection.
+3. An item on a queue that is no message is dropped.
+4. Every key carries the prefix. Sentinel's password stays out of the options that `inspect` shows.
+5. Answers to remote commands also reach programs with kombu's own transport.
 """
 
 from __future__ import annotations
@@ -66,10 +63,7 @@ class Channel(kombu_redis.Channel):
             raise Empty from None
 
     def get_table(self, exchange: str) -> Any:
-        """Return the bindings of an exchange; of one for replies, those of programs with kombu's own transport, too.
-
-        `celery inspect` without our app and exporters write theirs without the prefix.
-        """
+        """Return an exchange's bindings; for replies also those of kombu's own transport, which lack the prefix."""
         found = list(super().get_table(exchange))
         if exchange.startswith("reply."):
             with self.conn_or_acquire() as client, suppress(redis.exceptions.NoPermissionError):
@@ -120,8 +114,7 @@ def use_transports(
 ) -> None:
     """Make these the transports of `redis://`, `rediss://` and `sentinel://` in this process.
 
-    Naming one in Celery's settings is not enough: for the second sentinel's URL kombu takes the transport that the
-    scheme names, and Flower reads the scheme to choose how to ask for the length of a queue.
+    A transport in Celery's settings is ignored for the second sentinel's URL, and Flower reads the scheme.
     """
     if server.service is not None:
         once = Retry(NoBackoff(), 0)  # redis-py would ask a dead sentinel three times more before the next one

@@ -39,7 +39,7 @@ REFUSED_OPTIONS = {
     "time_limit": f"--time-limit does not apply, it could cut a paid call; {OWN_LIMITS}",
     "soft_time_limit": f"--soft-time-limit does not apply, it could cut a paid call; {OWN_LIMITS}",
 }
-"""Options with which a worker does not start -> why, and what to do instead."""
+"""Options with which a worker does not start -> what to do instead."""
 
 UNUSED_OPTIONS = {
     "max_tasks_per_child": "--max-tasks-per-child applies to -P processes only",
@@ -63,7 +63,7 @@ class Worker(celery_worker.Worker):
         "SIGTERM": "Cold" if REMAP_SIGTERM == "SIGQUIT" else "Warm",
         "SIGQUIT": "Cold",
     }
-    """What each signal means: finish within the grace period, or release at once what may be released."""
+    """Signal -> finish within the grace period, or release at once."""
 
     def __init__(self, app: Any = None, hostname: Any = None, pool: Any = None, **options: Any) -> None:
         """Choose the pool and check the options. Exits with code 64 where one does not apply."""
@@ -110,21 +110,18 @@ class Worker(celery_worker.Worker):
 
     @staticmethod
     def log_messages() -> None:
-        """Write into the log what Celery writes to stderr on a signal: elsewhere it is no JSON."""
+        """Write what Celery prints on a signal into the log, as JSON."""
         vars(celery_worker)["safe_say"] = _log_message
 
     def install_platform_tweaks(self, worker: Any) -> None:
-        """Install Celery's handlers, but ours for the signals that stop a worker.
-
-        A second signal makes Celery terminate its pool: that cuts paid calls, and ends in a traceback with threads.
-        """
+        """Install Celery's handlers, but ours for the signals at which Celery would terminate its pool."""
         super().install_platform_tweaks(worker)
         for name, how in self.stop_signals.items():
             platform_signals[name] = self._stop_handler(name, how)
 
     @classmethod
     def ignore_stop_signals(cls, **_: object) -> None:
-        """Leave stopping to the parent: a terminal and systemd send signals to child processes as well."""
+        """Leave stopping to the parent: terminals and systemd signal child processes, too."""
         platform_signals.ignore(*cls.stop_signals)  # type: ignore[arg-type]  # it takes names as well
 
     def _stop_handler(self, name: str, how: str) -> Any:

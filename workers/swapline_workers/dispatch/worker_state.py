@@ -1,4 +1,4 @@
-"""The requests that Celery's worker of this process knows, and its stop flag."""
+"""Requests of the worker in this process, and its stop flag."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ JOB_ARGUMENTS = 2
 
 
 def active_requests() -> list[Any]:
-    """Return the requests that run now, each the same object as long as it runs."""
+    """Return the running requests, each the same object while it runs."""
     return snapshot(state.active_requests)
 
 
 def reserved_jobs() -> list[tuple[str, int]]:
-    """Return (job id, version) of each message that this worker has read and not finished."""
+    """Return (job id, version) of each unfinished message."""
     return _jobs(snapshot(state.reserved_requests))
 
 
 def active_jobs() -> list[tuple[str, int]]:
-    """Return (job id, version) of each message that a thread or a child process works on."""
+    """Return (job id, version) of each running step, also of child processes."""
     return _jobs(active_requests())
 
 
@@ -36,12 +36,12 @@ def _jobs(requests: Iterable[Any]) -> list[tuple[str, int]]:
 
 
 def stop_worker() -> None:
-    """Stop the worker of this process as a signal does, with exit code 1, when its main thread checks next."""
+    """Stop the worker as a signal does, with exit code 1."""
     state.should_stop = EX_FAILURE  # type: ignore[assignment]  # celery-types knows only the initial value
 
 
 def snapshot(requests: Iterable[Any]) -> list[Any]:
-    """Copy one of Celery's sets, to which threads add meanwhile."""
+    """Copy a set to which threads add meanwhile."""
     while True:
         with suppress(RuntimeError):
             return list(requests)

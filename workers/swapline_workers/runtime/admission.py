@@ -1,7 +1,6 @@
 """Admit this worker to its ledger: before its first step, and again while it works.
 
-A worker with another vendor would send pictures and spend credits where they do not belong. No step begins before the
-ledger has confirmed this worker's vendor, and a worker that is refused later stops.
+A worker with another vendor would send pictures and spend credits where they do not belong.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RENEWAL_INTERVAL_S = 10.0
-"""Seconds between two requests: one second of the server's time a day for each worker."""
+"""Seconds between two requests."""
 
 VALIDITY_S = 60.0
-"""Seconds that an admission lasts: a worker that was cut off from the ledger for longer asks first."""
+"""Seconds that an admission lasts."""
 
 
 class Admission:
@@ -41,7 +40,7 @@ class Admission:
         self._wrong: WrongOwner | None = None
 
     def start(self) -> None:
-        """Ask. Raises WrongOwner. An unavailable ledger is asked again before the first step."""
+        """Ask. Raises WrongOwner. An unavailable ledger is asked before the first step."""
         try:
             self._ask()
             self._admitted_at = self._now()
@@ -83,5 +82,5 @@ class Admission:
         self._refused()
 
     def renew(self) -> None:
-        """Ask again, every RENEWAL_INTERVAL_S seconds. Raises as `check`."""
+        """Ask again, every RENEWAL_INTERVAL_S seconds."""
         self.check(RENEWAL_INTERVAL_S)

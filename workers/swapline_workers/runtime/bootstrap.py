@@ -168,7 +168,7 @@ def _housekeeping(
 
 
 def _store_guard(settings: WorkerSettings, ledger: Ledger, admission: Admission, membership: Membership) -> StoreGuard:
-    """Use a client of its own with a short timeout, so that a worker does not start late for its store."""
+    """Use a client with a short timeout, so that a worker starts in time."""
     storage = open_storage(settings.storage_url, timeout=min(settings.storage_timeout, STORE_CHECK_TIMEOUT))
     return StoreGuard(lambda: check_store(ledger, storage), admission.refuse, found_first=membership.show)
 
@@ -197,7 +197,7 @@ def _vendor(settings: WorkerSettings) -> VendorClient:
 
 
 def _pictures(settings: WorkerSettings, storage: Storage, ledger: Ledger) -> PictureStore:
-    """Read ahead from cloud stores only: reading a file takes 0.1 ms, less than asking the ledger what is next."""
+    """Read ahead from cloud stores only: reading a file takes 0.1 ms."""
     if urlsplit(settings.storage_url).scheme == "file":
         return PictureStore(storage)
     return ReadAhead(storage, ledger.jobs.next_inputs)

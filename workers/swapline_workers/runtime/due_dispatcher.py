@@ -1,9 +1,7 @@
-"""Claim what is due in the ledger and publish it. Every worker has a due dispatcher; none is special.
+"""Claim what is due in the ledger and publish it. Every worker has a due dispatcher.
 
-Next polls, webhook attempts, timeouts and the rescue of lost messages are one mechanism: an entry in `due`. Each
-dispatcher wakes at the times that its own process has scheduled. Besides, all dispatchers together sweep some times a
-second for entries without a process (a dead worker's, a producer's): the more dispatchers there are, the less often
-each of them sweeps, so that fifty workers cost the ledger what one does.
+It wakes at the times that its own process has scheduled. Besides, all dispatchers together sweep for entries without a
+process (a dead worker's, a producer's): the more there are, the less often each sweeps.
 """
 
 from __future__ import annotations
@@ -28,17 +26,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SWEEP_INTERVAL_S = 0.25
-"""Seconds between two sweeps of all dispatchers together: the mean delay of an orphaned entry, at most."""
+"""Seconds between two sweeps of all dispatchers: the delay of an orphaned entry."""
 
 CLAIM_INTERVAL_S = 0.02
-"""Minimum seconds between two claims: under load entries go in groups, and a ledger that always answers "now" costs 50
-claims a second at most."""
+"""Minimum seconds between two claims: under load entries go in groups."""
 
 CROWDED_WAKEUPS = 500
-"""Scheduled times above which claims are further apart: more claims would only make the groups smaller."""
+"""Scheduled times above which claims are further apart."""
 
 CROWDED_CLAIM_INTERVAL_S = 0.05
-"""Minimum seconds between two claims then: with thousands in flight they would take a tenth of a worker's time."""
+"""Minimum seconds between two claims then: else they take a tenth of a worker's time."""
 
 CLAIM_LIMIT = 200
 """Entries of one claim: about 1 ms of the server's time."""
@@ -47,15 +44,14 @@ RECONNECT_DELAY_S = 1.0
 """Seconds between two tries to reach an unavailable ledger."""
 
 CLAIM_DELAY_AFTER_OUTAGE_S = 1.5
-"""Seconds from the ledger's return to the first claim: a worker with the reply to a paid call tries to write it every
-second. Claimed before, the job would be HELD."""
+"""Seconds from the ledger's return to the first claim. Replies to paid calls are written first, else jobs are HELD."""
 
 
 UNAVAILABLE, AVAILABLE = {"event_name": LogEvent.LEDGER_UNAVAILABLE}, {"event_name": LogEvent.LEDGER_AVAILABLE}
 
 
 def claim_interval(wakeups: int) -> float:
-    """Return the minimum seconds between two claims of a process with this number of scheduled times."""
+    """Return the minimum seconds between two claims."""
     return CROWDED_CLAIM_INTERVAL_S if wakeups > CROWDED_WAKEUPS else CLAIM_INTERVAL_S
 
 
@@ -99,11 +95,11 @@ class DueDispatcher(threading.Thread):
         self._check = check
 
     def renew_within(self, seconds: float) -> None:
-        """Renew leases at least this often: other workers rescue sooner than this worker's setting says."""
+        """Renew leases at least this often: another worker rescues sooner."""
         self._renew_every = min(self._longest_renewal, seconds)
 
     def schedule_wakeup(self, at: int) -> None:
-        """Wake at a time at which an entry will be due (milliseconds by the ledger's clock)."""
+        """Wake at this time (UTC milliseconds by the ledger)."""
         wakeup = (at - self._ahead) / 1000
         with self._changed:
             first = not self._wakeups or wakeup < self._wakeups[0]
@@ -161,7 +157,7 @@ class DueDispatcher(threading.Thread):
         return min(sweep, (claimed.next_at - claimed.at) / 1000)  # no other process has scheduled it
 
     def _lost(self, error: LedgerUnavailable) -> float:
-        """Note that the ledger is unavailable; return the seconds until the next try."""
+        """Note an outage; return the seconds until the next try."""
         if not self.away:
             log.warning("ledger unavailable, claims are tried again every second: %s", error, extra=UNAVAILABLE)
             self._lost_at = time.monotonic()
@@ -169,7 +165,7 @@ class DueDispatcher(threading.Thread):
         return RECONNECT_DELAY_S
 
     def _settling(self) -> float:
-        """Return the seconds until a ledger that answers again may be claimed from."""
+        """Return the seconds until the first claim after an outage."""
         if not self.away:
             return 0.0
         if self._claims_from is None:
@@ -177,7 +173,7 @@ class DueDispatcher(threading.Thread):
         return self._claims_from - time.monotonic()
 
     def _found(self) -> None:
-        """Note a claim. Only that shows that the ledger is available: one that answers may refuse writes."""
+        """Note a claim: a ledger that answers may still refuse writes."""
         if self.away:
             log.warning("ledger available again after %.0f s", time.monotonic() - self._lost_at, extra=AVAILABLE)
         self.away, self.claimed_at = False, time.monotonic()

@@ -1,6 +1,6 @@
-"""Write into a file, every second, how the parts of a worker are. `swapline alive` reads it.
+"""Write the state of a worker's parts into a file, for `swapline alive`.
 
-A file and no port: a probe must not depend on Redis, needs no password and must fail for a frozen process.
+A file needs no password and no Redis, and a probe of it fails for a frozen process.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ log = logging.getLogger(__name__)
 HEARTBEAT_INTERVAL_S = 1.0
 """Seconds between two writes: some 50 microseconds of work each."""
 SILENCE_LIMIT_S = 30.0
-"""Seconds between two writes at most: swapping or decoding a picture delays a thread by a few."""
+"""Seconds between two writes, at most."""
 CONSUMER_LIMIT_S = 60.0
-"""Seconds: with a server that accepts and never answers, the main thread is in three calls of 15 s at worst."""
+"""Seconds: three calls of 15 s to a server that never answers."""
 DISPATCHER_LIMIT_S = 120.0
-"""Seconds beside its own pause: four tries of 10 s for each of two commands, three for its messages."""
+"""Seconds beside its own pause: eleven tries of 10 s."""
 CLAIM_LIMIT_S = 120.0
-"""Seconds beside the dispatcher's pause: a fail-over takes seconds, a restart of Redis with its data a minute."""
+"""Seconds beside the dispatcher's pause: Redis takes a minute to read its data."""
 
 
 class DispatcherLike(Protocol):
@@ -62,10 +62,7 @@ class Heartbeat:
         active: Callable[[], Collection[Hashable]] = active_requests,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`unwritten` returns the number of paid results that the ledger does not take.
-
-        `active` returns what the worker's threads run, each the same object as long as it runs.
-        """
+        """`unwritten` returns the number of paid results without a write; `active` what the threads run."""
         self._path = path
         self._due_dispatcher = due_dispatcher
         self._allowed = allowed

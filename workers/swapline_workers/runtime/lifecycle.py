@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 class Part(Protocol):
-    """A part of a worker. Each method is called once at most, in this order."""
+    """A part of a worker."""
 
     def start(self) -> None:
         """Begin. Raises WrongOwner where this worker may not work here."""
@@ -34,7 +34,7 @@ class Parts:
         self._is_draining = False
 
     def start(self) -> None:
-        """Start each part. Raises what the first one that fails raises; those before it are stopped by `stop`."""
+        """Start each part. Raises what the first one that fails raises."""
         for part in self._parts:
             self._started.append(part)
             part.start()
@@ -48,7 +48,7 @@ class Parts:
             part.drain()
 
     def stop(self) -> None:
-        """Drain and stop each part that was started; one that fails does not keep the others from stopping."""
+        """Drain and stop each part that was started, also after one that fails."""
         self.drain()
         while self._started:
             part = self._started.pop()

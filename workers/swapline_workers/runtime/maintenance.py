@@ -1,7 +1,4 @@
-"""Delete what is past its retention, and find objects that no job names. Every worker does it.
-
-The first worker that claims a round does it. What a killed worker leaves of a round is done in the next one.
-"""
+"""Delete what is past its retention, and find objects that no job names: one worker at a time."""
 
 from __future__ import annotations
 
@@ -27,13 +24,13 @@ ROUND_INTERVAL_S = 1.0
 """Seconds between two rounds of all workers together: the delay with which an input is deleted."""
 
 ORPHAN_INTERVAL_S = 60.0
-"""Seconds between two parts of the search for orphans: 1,000 objects of each area a minute, a million a day."""
+"""Seconds between two parts of the search for orphans: 1,000 objects of each area."""
 
 ABANDONED_INTERVAL_S = 3600.0
-"""Seconds between two searches for half-written files, which walk through a whole folder."""
+"""Seconds between two searches for half-written files."""
 
 RETRY_DELAY_S = 15.0
-"""Seconds until an unavailable store or ledger is tried again: nothing waits for this."""
+"""Seconds until an unavailable store or ledger is tried again."""
 
 ODD_NAMES_LOGGED = 1000
 """Foreign names in the store that a worker logs, each once."""

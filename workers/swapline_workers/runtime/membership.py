@@ -46,7 +46,7 @@ class Membership:
         store: Callable[[], str],
         rescue_after: Callable[[float], None],
     ) -> None:
-        """`store` returns the last finding about the store; `rescue_after` takes the seconds that count for all."""
+        """`store` returns its last finding; `rescue_after` takes the seconds that count for all."""
         self._ledger = ledger
         self._settings = settings
         self._store = store
@@ -95,7 +95,7 @@ class Membership:
         """Stay registered while steps are in progress."""
 
     def stop(self) -> None:
-        """Remove the worker's record; where the ledger does not answer, the record expires."""
+        """Remove the worker's record; else it expires."""
         leaving = threading.Thread(target=self._try_to_leave, name="swapline-leave", daemon=True)
         leaving.start()
         leaving.join(LEAVE_TIMEOUT_S)
@@ -129,6 +129,6 @@ class Membership:
 
 
 def named_limits(settings: WorkerSettings) -> Limits:
-    """Return the limits that were set explicitly: a default does not count for other workers."""
+    """Return the limits that were set explicitly."""
     names = settings.model_fields_set & Limits.model_fields.keys()
     return Limits.model_validate({name: value for name in names if (value := getattr(settings, name)) is not None})

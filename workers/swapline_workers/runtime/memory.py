@@ -13,9 +13,8 @@ M_ARENA_MAX = -8
 def share_one_arena() -> bool:
     """Make all threads allocate from one arena; return whether the C library can. Call before threads start.
 
-    glibc gives each thread an arena, which keeps the size of its largest picture: 16 threads that read results of
-    4.1 MB kept 150 MB, with one arena 65 MB (`make bench-memory`), at no measurable cost in time. An administrator's
-    `MALLOC_ARENA_MAX` has precedence.
+    16 threads that read results of 4.1 MB kept 150 MB, with one arena 65 MB (`make bench-memory`). `MALLOC_ARENA_MAX`
+    has precedence.
     """
     return "MALLOC_ARENA_MAX" not in os.environ and _call_libc("mallopt", M_ARENA_MAX, 1)
 

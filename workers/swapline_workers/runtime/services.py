@@ -38,7 +38,7 @@ class Role(Enum):
     WHOLE = auto()
     """It reads messages and runs steps."""
     PARENT = auto()
-    """It reads messages for child processes. It leaves the store to them: a store's client does not survive a fork."""
+    """It reads messages for child processes. A store's client does not survive a fork."""
     CHILD = auto()
     """It runs steps of its parent."""
 
@@ -68,11 +68,7 @@ class WorkerServices:
     running: Parts = field(default_factory=lambda: Parts(()))
 
     def set_concurrency(self, threads: int, queues: Collection[str]) -> None:
-        """Set how many steps run at once, and from which queues.
-
-        Webhooks take half of the threads, all of them in a worker that does nothing else. Pictures are read ahead only
-        where they are also stored.
-        """
+        """Set how many steps run at once, and from which queues. Webhooks take half, unless nothing else is read."""
         self.membership.works_on(queues)
         self.meter.threads.set(threads)
         self.heartbeat.threads = threads
@@ -99,7 +95,7 @@ class WorkerServices:
         return [*parts, self.local_dispatcher] if self.local_dispatcher else parts
 
     def drain(self, *, process_ends: bool = False, at_once: bool = False) -> None:
-        """Finish the steps in progress within the grace period; begin nothing new. See `GracefulShutdown.begin`."""
+        """Finish the steps in progress: see `GracefulShutdown.begin`."""
         self.ports.memory.used = False
         self.running.drain()
         self.shutdown.begin(process_ends=process_ends, at_once=at_once)

@@ -1,10 +1,9 @@
 """How a worker stops: it finishes its steps within a grace period and releases the rest.
 
-From the first signal on it leases no job and begins no paid call, and jobs whose messages it has read and not begun
-are made due for other workers. Celery's own warm shutdown waits for its threads without an end, but a thread may be in
-a status call for 30 s or in an upload for 60 s. So after the grace period, or at a second signal, the jobs still leased
-are made due as well, and the process ends. A paid call under way has the whole grace period, however many signals come.
-One that takes longer is left to its rescue, which holds the job.
+Celery's warm shutdown waits without an end, but a status call lasts 30 s and an upload 60 s. From the first signal on
+no job is leased and no paid call begun, and jobs that were read and not begun are made due for other workers. After the
+grace period, or at a second signal, leased jobs are made due as well, and the process ends. A paid call has the whole
+grace period; one that takes longer is left to its rescue, which holds the job.
 """
 
 from __future__ import annotations
@@ -49,10 +48,10 @@ class GracefulShutdown:
         self._process_ends = False
 
     def begin(self, *, process_ends: bool, at_once: bool = False) -> None:
-        """Lease nothing more, and end when the grace period is over.
+        """Lease nothing more, and end when the grace period is over. Safe in a signal handler.
 
-        `process_ends` is for a signal: the process then ends even if threads are left; the second one ends the grace
-        period, as `at_once` does. Sets flags and starts a thread: safe to call in a signal handler.
+        `process_ends`: a signal came, so the process ends even if threads are left. A second one, or `at_once`, ends
+        the grace period.
         """
         if process_ends and (self._process_ends or at_once):
             self._at_once = True

@@ -27,10 +27,7 @@ class StoreGuard:
         found_first: Callable[[], None] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`check` raises WrongOwner, StorageError or LedgerUnavailable; `refused` stops a worker with a wrong store.
-
-        `found_first` is called after the first check, to show its finding.
-        """
+        """`check` raises WrongOwner, StorageError or LedgerUnavailable; `found_first` shows the first finding."""
         self._found_first = found_first
         self._check = check
         self._refused = refused
@@ -57,8 +54,7 @@ class StoreGuard:
     def check(self) -> None:
         """Check again a minute after the store was found right. Raises what the check raises.
 
-        A worker whose store belongs to another ledger is stopped; one whose store was right before goes on, since the
-        pictures of its jobs are there.
+        A worker with a wrong store is stopped, unless it was right before: the pictures of its jobs are there.
         """
         if self._now() < self._next_at:
             return

@@ -1,8 +1,7 @@
-"""The channel of the short way: one client, several messages in one round trip, handed straight to a thread.
+"""A channel with one client that fetches several messages in one round trip and hands them to a thread.
 
-kombu builds a `redis.Redis` for each operation, which copies 170 callbacks: a sixth of the cost of publishing and
-consuming. Clients are thread-safe and hold no connection, so each channel keeps one. Messages are fetched with BLMPOP:
-with one at a time, a server that flushes each pop to the disk delivers no more messages than the disk makes flushes.
+kombu builds a `redis.Redis` for each operation: a sixth of the cost of publishing and consuming. With one message a
+round trip, a server that flushes each pop delivers no more messages than its disk makes flushes.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FETCH_LIMIT = 8
-"""Messages of one round trip: half of a worker's threads, so that it takes no more than its share."""
+"""Messages of one round trip: half of a worker's threads."""
 
 
 def _is_refused(error: redis.exceptions.ResponseError) -> bool:
@@ -34,7 +33,7 @@ def _is_refused(error: redis.exceptions.ResponseError) -> bool:
 
 
 class QoS(kombu_redis.QoS):
-    """The number of messages that may be read: kombu's count, bounded by the capacity of this process."""
+    """kombu's count of messages that may be read, bounded by this process's capacity."""
 
     channel: Channel
 

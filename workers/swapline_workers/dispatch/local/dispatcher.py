@@ -1,18 +1,15 @@
-"""Run steps on the threads of this worker, without Celery's way to a thread.
+"""Run steps on the threads of this worker.
 
-On Celery's own way a message passes some two hundred functions and wakes the main thread twice: 0.9 ms of CPU, four or
-five times a job, half of a job's cost. There are two short ways:
+Celery's own way takes 0.9 ms of CPU a message, half of a job's cost. There are two short ways:
 
-- a message as `celery_message.py` writes it goes from the socket straight to a thread;
-- what this process would publish to itself is not published: a step that follows continues in the same thread; a due
-  poll, or a job that received a slot, goes to an idle thread. Without an idle thread it is published.
+- a message as `celery_message.py` writes it goes from the socket to a thread;
+- a step that follows continues in the same thread; a due poll, or a job that received a slot, goes to an idle thread.
+  Without an idle thread it is published.
 
-Deliveries of webhooks have threads of their own, started when needed: a delivery mostly waits for its receiver, and
-receivers that hang must not take a thread from a step or from another receiver.
+Deliveries of webhooks have threads of their own: receivers that hang must not take a thread from a step.
 
-Monitors see what they see of Celery's own tasks: requests, events, log lines. While a signal has receivers, or
-Celery's tracer is wrapped, the step itself runs in Celery's tracer. Other messages and other pools go Celery's way. If
-the process dies, the ledger sends its steps again, as it does with messages that were read.
+While a signal has receivers, or Celery's tracer is wrapped, a step runs in Celery's tracer. Other messages and other
+pools go Celery's way. If the process dies, the ledger sends its steps again.
 """
 
 from __future__ import annotations
@@ -53,8 +50,7 @@ trace_log = logging.getLogger("celery.app.trace")
 
 
 DELIVERY_THREADS = 256
-"""Threads for deliveries, at most. Three quarters of them are for receivers that are new or slow (core/bulkhead.py):
-190 may hang and the next one is called at once. A waiting thread takes some 0.1 MB."""
+"""Maximum threads for deliveries; three quarters are for new or slow receivers (core/bulkhead.py). 0.1 MB each."""
 
 
 class _Thread(threading.local):
@@ -62,7 +58,7 @@ class _Thread(threading.local):
 
     request: LocalRequest | None = None
     follows: LocalRequest | None = None
-    """The next step of the same job, which this thread runs afterwards."""
+    """The next step of the same job."""
 
 
 class LocalDispatcher:
@@ -85,10 +81,10 @@ class LocalDispatcher:
         """Wait for a consumer: see `connect`."""
 
     def drain(self) -> None:
-        """Go on with steps in progress; the closed session keeps further ones from running here."""
+        """Go on: the draining session lets no further step run here."""
 
     def stop(self) -> None:
-        """Wait for running deliveries, as Celery's pool does for its threads; drop queued ones, which stay due."""
+        """Wait for running deliveries; drop queued ones, which stay due."""
         self._delivery_threads.shutdown(cancel_futures=True)
 
     def connect(self, consumer: Any) -> None:
@@ -103,11 +99,11 @@ class LocalDispatcher:
         self._services().local_first.try_local = self.try_run_local
 
     def disconnect(self) -> None:
-        """Publish every step from now on: the consumer has lost its broker, or ends."""
+        """Publish every step from now on."""
         self._consumer = None
 
     def free_capacity(self) -> int:
-        """Return the messages that may still be read: enough that no thread waits for the next one."""
+        """Return the number of messages that may still be read."""
         if self._room() <= 0:
             self._reader_waits = True  # before counting again: a thread that ends meanwhile wakes the reader
         return max(0, self._room())
@@ -213,7 +209,7 @@ def _follows(message: StepMessage, current: StepMessage) -> bool:
 
 
 def _announce(message: StepMessage, queue: str) -> dict[str, Any] | None:
-    """Send the signals of a publication, where they have receivers; return the message with their headers."""
+    """Send a publication's signals where observed; return the message with the headers that receivers added."""
     if not publish_signals.is_observed():
         return None
     observed = publish_signals.ObservedMessage(message, queue)
@@ -257,4 +253,4 @@ def _log(text: str, request: LocalRequest, *values: object) -> None:
 
 
 def _wake_reader() -> None:
-    """Do nothing: the main thread's loop asks for the free capacity whenever it runs."""
+    """Do nothing: the main thread's loop reads the free capacity whenever it runs."""

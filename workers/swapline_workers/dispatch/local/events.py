@@ -1,8 +1,7 @@
-"""Send task events only while a monitor is subscribed: Flower, an exporter, `celery events`.
+"""Send task events only while a monitor is subscribed.
 
-Celery builds and publishes three events for each message, with or without subscribers: a quarter of a worker's work.
-Redis returns the number of clients that received a message; after one that none received, task events are left out for
-EVENT_PAUSE_S. A monitor that subscribes misses no more than that. The worker's own events are always sent.
+Celery's three events for each message are a quarter of a worker's work. Redis returns the number of subscribers; after
+an event without any, task events pause for EVENT_PAUSE_S.
 """
 
 from __future__ import annotations

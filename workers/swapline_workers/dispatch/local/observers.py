@@ -15,7 +15,7 @@ TASK_SIGNALS = (
     signals.task_failure,
     signals.task_internal_error,
 )
-"""Signals that Celery's tracer sends around a task. `task_received` and those of publications are sent elsewhere."""
+"""Signals that Celery's tracer sends around a task."""
 
 TRACER_FILE = trace.trace_task.__code__.co_filename
 

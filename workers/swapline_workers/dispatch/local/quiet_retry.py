@@ -1,7 +1,4 @@
-"""End a task in RETRY without a traceback: nothing reads where a poll that repeats was raised.
-
-Celery keeps the traceback of each retry with the code of every frame: 0.9 ms of CPU, as much as the whole message.
-"""
+"""End a task in RETRY without a traceback, which costs 0.9 ms of CPU and is read by no program."""
 
 from __future__ import annotations
 

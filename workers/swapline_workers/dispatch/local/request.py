@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from celery.utils.functional import noop
 from kombu.transport.virtual import Message
 
-from swapline_producer.messaging.celery_message import as_dict
+from swapline_producer.messaging.celery_message import as_dict, body_of
 from swapline_workers.dispatch.request import StepRequest
 
 if TYPE_CHECKING:
@@ -16,10 +16,9 @@ if TYPE_CHECKING:
 
 
 class LocalRequest(StepRequest):
-    """A request with the public surface of Celery's own; what a step without observers never reads is built when read.
+    """A request with the public surface of Celery's own, whose parts are built when they are read.
 
-    `Request.__init__` parses a message: half of what this way of dispatching saves. The class attributes replace slots
-    of `Request`; a test compares every attribute with a request that Celery built from the same message.
+    Class attributes replace slots of `Request`.
     """
 
     acknowledged = True
@@ -59,9 +58,12 @@ class LocalRequest(StepRequest):
             setattr(self, name, value)  # slots that celery-types does not know
 
     @cached_property
+    def _raw_message(self) -> dict[str, Any]:
+        return as_dict(self.step_message, self._queue) if self._raw is None else self._raw
+
+    @cached_property
     def _message(self) -> Message:
-        raw = as_dict(self.step_message, self._queue) if self._raw is None else self._raw
-        return Message(raw, channel=self._consumer.task_consumer.channel)
+        return Message(self._raw_message, channel=self._consumer.task_consumer.channel)
 
     @cached_property
     def _body(self) -> Any:
@@ -69,7 +71,7 @@ class LocalRequest(StepRequest):
 
     @cached_property
     def _payload(self) -> Any:
-        return self._message.payload
+        return body_of(self.step_message)
 
     @cached_property
     def _kwargs(self) -> dict[str, Any]:
@@ -85,9 +87,9 @@ class LocalRequest(StepRequest):
 
     @cached_property
     def _request_dict(self) -> dict[str, Any]:
-        properties = self._message.properties
+        properties = self._raw_message["properties"]
         return {
-            **self._message.headers,
+            **self._raw_message["headers"],
             "properties": properties,
             "reply_to": properties.get("reply_to"),
             "correlation_id": properties.get("correlation_id"),
