@@ -207,7 +207,7 @@ class _Lines:
             self._written.set()
 
 
-@router.get("/{name:path}", responses=openapi.answers(Batch, {200: "How it stands."}, problems=(404,)))
+@router.get("/{name:path}", responses=openapi.answers(Batch, {200: "How it stands."}, problems=(404, 422)))
 async def get_batch(caller: Reader, name: str) -> Response:
     """Show how a batch stands. `GET /v1/swaps?batch=` lists its swaps."""
     ledger = caller.service.producer.ledger

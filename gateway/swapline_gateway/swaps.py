@@ -148,7 +148,7 @@ def _page(
     return found, after
 
 
-@router.get("/{swap_id}", responses=openapi.answers(Swap, {200: "The swap."}, problems=(404,)))
+@router.get("/{swap_id}", responses=openapi.answers(Swap, {200: "The swap."}, problems=(404, 422)))
 async def get_swap(caller: Reader, swap_id: str) -> Response:
     """Show a swap: its state, its pictures, and while it waits its place in the line and when it will probably end."""
     job, ahead = await caller.service.call(_with_forecast, caller, swap_id)
