@@ -18,7 +18,15 @@ from support.boards import RIGHT, board
 from support.half_requests import half_requests, is_cut
 from support.installation import SWAPLINE
 from support.servers import new_job
-from swapline_producer.contract import FailureCode, LinkedImage, Notification, State, StoredImage, StoredPicture
+from swapline_producer.contract import (
+    FailureCode,
+    LinkedImage,
+    Notification,
+    State,
+    StoredImage,
+    StoredPicture,
+    StoredVariant,
+)
 from swapline_producer.contract.changes import Advanced, Change, Limits
 from swapline_producer.ledger import Ledger, connect
 from swapline_producer.storage import open_storage
@@ -78,9 +86,12 @@ def put_pictures(ledger: Ledger, store: Path) -> None:
     storage.put("results/0.png", b"not a picture", "image/png")
     ledger.intake.accept(new_job("done", queue_ttl=9999, image=INPUT))
     ledger.transitions.line_up(ledger.jobs.get("done"))
-    pictures = tuple(
-        StoredPicture(key=key, sha256="b" * 64, bytes=9, width=2, height=3)
-        for key in ("results/0.png", "results/gone.png")
+    storage.put("results/0.thumb.jpg", sample_photographs()[0], "image/jpeg")
+    facts = {"sha256": "b" * 64, "bytes": 9, "width": 2, "height": 3}
+    thumb = StoredVariant.model_validate({"name": "thumb", "key": "results/0.thumb.jpg", **facts})
+    pictures = (
+        StoredPicture.model_validate({"key": "results/0.png", "variants": (thumb,), **facts}),
+        StoredPicture.model_validate({"key": "results/gone.png", **facts}),
     )
     move(ledger, "done", State.SUCCEEDED, images=pictures, notification=Notification.DELIVERED)
 
@@ -295,9 +306,26 @@ def test_small_pictures_are_jpegs_and_what_is_none_is_reported(url: str) -> None
     reply = get(f"{url}/jobs/done/pictures/input.jpg")
     assert reply.headers["Content-Type"] == "image/jpeg"
     assert Image.open(BytesIO(reply.content)).size == (512, 512)
-    expected = {"0": 415, "1": 404, "2": 404, "-1": 404, "999999": 404, "x": 404, "..%2f": 404}
+    expected = {
+        "0": 415,
+        "0-thumb": 200,
+        "0-web": 404,
+        "1-thumb": 404,
+        "1": 404,
+        "2": 404,
+        "-1": 404,
+        "999999": 404,
+        "x": 404,
+        "..%2f": 404,
+    }
     assert {which: get(f"{url}/jobs/done/pictures/{which}.jpg").status_code for which in expected} == expected
     assert get(f"{url}/jobs/hostile/pictures/input.jpg").status_code == 404  # it is at a URL, which is not fetched
+
+
+def test_variants_are_shown_beside_their_picture(url: str) -> None:
+    page = get(f"{url}/jobs/done").text
+    assert page.count("/jobs/done/pictures/0-thumb.jpg") == 2
+    assert "thumb · 2 × 3" in page  # noqa: RUF001 -- the sign for sizes
 
 
 def test_the_board_is_for_looking_only(url: str) -> None:

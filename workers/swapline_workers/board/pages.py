@@ -118,5 +118,10 @@ class Pages:
 def _key(job: Job, which: str) -> str | None:
     if which == "input":
         return job.spec.image.key if isinstance(job.spec.image, StoredImage) else None
-    number = int(which) if which.isdecimal() and len(which) <= 3 else len(job.images)  # noqa: PLR2004 -- 999 is plenty
-    return job.images[number].key if number < len(job.images) else None
+    number, _, variant = which.partition("-")
+    if not number.isdecimal() or len(number) > 3 or int(number) >= len(job.images):  # noqa: PLR2004 -- 999 is plenty
+        return None
+    image = job.images[int(number)]
+    if not variant:
+        return image.key
+    return next((one.key for one in image.variants if one.name == variant), None)

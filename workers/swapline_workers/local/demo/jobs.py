@@ -9,6 +9,7 @@ from uuid import UUID
 
 from swapline_producer.client.images import Link, read_image
 from swapline_producer.contract import ApiVersion, Gender, QualityMode, Ratio, SwapOptions, SwapRequest
+from swapline_producer.pictures.prepare import Preparation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +39,7 @@ def read_photographs(paths: Sequence[Path], samples: Sequence[bytes]) -> list[tu
 
     Raises ImageError for a file that is no photograph.
     """
-    pictures = [(path.name, read_image(path)) for path in paths]
+    pictures = [(path.name, read_image(path, Preparation())) for path in paths]
     own = [(name, picture.data) for name, picture in pictures if not isinstance(picture, Link)]
     return own or [(f"sample {number}", data) for number, data in enumerate(samples, start=1)]
 

@@ -117,6 +117,7 @@ class DemoServices:
             SWAPLINE_MAX_IN_FLIGHT=_SLOTS,
             SWAPLINE_WEBHOOK_SECRETS=self._webhook_secret,
             SWAPLINE_WEBHOOK_ALLOW_PRIVATE="true",
+            SWAPLINE_VARIANTS="web.webp:1200,thumb.jpg:320:80:1/1",
             SWAPLINE_INPUT_SHOWN="3600",  # the board compares inputs with results for an hour
         )
 

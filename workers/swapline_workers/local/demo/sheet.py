@@ -10,6 +10,7 @@ from swapline_workers.core.webhook_events import timings
 from swapline_workers.local.contact_sheet import Card, Picture, contact_sheet
 
 if TYPE_CHECKING:
+    from swapline_producer.contract import Job
     from swapline_workers.local.demo.folder import DemoFolder
     from swapline_workers.local.demo.run import Entry
 
@@ -62,6 +63,11 @@ def _result(entry: Entry, demo_folder: DemoFolder) -> Picture | None:
     return Picture(short.read_bytes(), f"out, {entry.job.images[0].bytes / 1e6:.1f} MB", link=short.name)
 
 
+def _variants(job: Job) -> str:
+    found = (one for image in job.images for one in image.variants)
+    return ", ".join(f"{one.name} {one.width} × {one.height}, {one.bytes / 1000:.0f} kB" for one in found)  # noqa: RUF001 -- the sign for sizes
+
+
 def _facts(entry: Entry) -> dict[str, str]:
     job, spec = entry.job, entry.job.spec
     kind = "UUID filter" if isinstance(spec.filter_id, UUID) else "filter"
@@ -73,5 +79,6 @@ def _facts(entry: Entry) -> dict[str, str]:
         "Polls": f"{job.polls}, after {paid}",
         "Credits": str(job.credits),
         "Webhook": "received, signature verified" if entry.verified else f"not verified ({job.notification})",
+        **({"Variants": variants} if (variants := _variants(job)) else {}),
         "SHA-256": job.images[0].sha256 if job.images else "none",
     }
