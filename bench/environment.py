@@ -218,7 +218,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 def _wait_until_started(made: Environment, workers: int) -> None:
     """Wait for each worker's due dispatcher, which claims as soon as the worker runs."""
     deadline = time.monotonic() + START_TIMEOUT_S
-    while made.client.zcard(f"{made.ledger.prefix}:clocks") < workers:
+    while made.client.zcard(f"{made.ledger.prefix}:dispatchers") < workers:
         made.still_there()
         if time.monotonic() > deadline:
             raise SystemExit(f"no worker started: {(made.folder / 'log').read_text()[-2000:]}")

@@ -300,7 +300,10 @@ def _meter(evidence: Evidence, verdict: Verdict) -> None:
             sum(meter[f"waiting:{priority}"] for priority in ("high", "normal", "low")),
             sum(fields["state"] == "QUEUED" for fields in jobs),
         ),
-        "webhooks pending": (meter["telling"], sum(fields.get("notification") == "PENDING" for fields in jobs)),
+        "webhooks pending": (
+            meter["webhooks_pending"],
+            sum(fields.get("notification") == "PENDING" for fields in jobs),
+        ),
         "paid calls": (count["attempts"], settled + unsettled),
     }
     for name, (have, must) in recount.items():

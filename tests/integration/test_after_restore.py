@@ -94,7 +94,7 @@ def test_jobs_that_ran_after_the_backup_are_not_paid_again(services: Installatio
     put_back(services.valkey, tmp_path / "backup")
     services.valkey.start()
     assert producer.ledger.stats.census()[State.SUCCEEDED] == 1
-    producer.ledger.client.delete("swapline:clocks")  # some seconds pass while a person types
+    producer.ledger.client.delete("swapline:dispatchers")  # some seconds pass while a person types
 
     for dry in (("--dry-run",), ()):
         restored = services.cli("after-restore", "--json", *dry)

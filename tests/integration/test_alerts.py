@@ -42,11 +42,11 @@ def test_nobody_watches_no_worker_comes_and_the_ledger_goes_away(prometheus: Pro
         client = connect(server.url, timeout=1.0, retries=0)
         ledger = Ledger(client, "alerts")
         ledger.intake.accept(new_job("a"))
-        client.zadd("alerts:clocks", {"a worker that gives out no slot": (ledger.stats.snapshot().at + 60) * 1000})
+        client.zadd("alerts:dispatchers", {"a worker that gives out no slot": (ledger.stats.snapshot().at + 60) * 1000})
         with prometheus.watching(ledger):
             prometheus.fires("OldestWaiting", "SlotsIdle")
             assert "SwaplineNoWorker" not in prometheus.firing()
-            client.delete("alerts:clocks")
+            client.delete("alerts:dispatchers")
             prometheus.fires("NoWorker", "OldestWaiting")
             prometheus.is_silent("SlotsIdle")  # one page says it
             assert "SwaplineLedgerAway" not in prometheus.firing()

@@ -253,7 +253,7 @@ class LedgerMachine(RuleBasedStateMachine):
         jobs, meter = found.jobs.values(), Counter({name: int(text) for name, text in found.meter.items()})
         queued = Counter(job["priority"] for job in jobs if job["state"] == State.QUEUED)
         assert {priority: meter[f"waiting:{priority}"] for priority in Priority} == {p: queued[p] for p in Priority}
-        assert meter["telling"] == sum(job.get("notification") == Notification.PENDING for job in jobs)
+        assert meter["webhooks_pending"] == sum(job.get("notification") == Notification.PENDING for job in jobs)
         assert meter["polls_begun"] >= self.world.vendor.polls
         counts = Counter({name: int(text) for name, text in found.counters.items()})
         late = meter["call:resolved"] - counts["resolved"]

@@ -64,7 +64,7 @@ def test_a_tenant_whose_credits_are_spent_is_shown_aside(ledger: Ledger) -> None
     for number in range(2):
         in_line(ledger, f"job{number}", tenant="a")
     normal = ledger.occupancy.lines()[1]
-    assert [(one.tenant, one.jobs, one.aside_until is not None) for one in normal.next] == [("a", 1, True)]
+    assert [(one.tenant, one.jobs, one.capped_until is not None) for one in normal.next] == [("a", 1, True)]
 
 
 def test_occupants_are_those_who_hold_a_slot_the_longest_first(ledger: Ledger, time: Time) -> None:

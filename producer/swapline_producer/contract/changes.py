@@ -186,7 +186,7 @@ class Claimed(Frozen):
     """The next moment something is due, in milliseconds; None when nothing waits."""
     rescued: int = 0
     postponed: int = 0
-    clocks: int = 1
+    dispatchers: int = 1
     """How many worker processes have claimed in the last minute."""
     put_off: tuple[int, ...] = ()
     """Moments, in milliseconds, to which looks were put off to keep their rate."""

@@ -53,7 +53,7 @@ class Figures(Frozen):
     """Jobs with an entry in `due`, for now or later."""
     overdue: float
     """Seconds by which the first of them is late."""
-    clocks: int
+    dispatchers: int
     """Worker processes that were heard of within the last minute."""
     claimed_ago: float | None
     """Seconds since any of them last took what was due; None where there never was one."""

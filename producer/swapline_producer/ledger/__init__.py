@@ -1,8 +1,6 @@
-"""Every job's record in Redis: the truth. The only place that knows a key's name.
+"""The record of every job, in Redis: the truth. No other package knows a key's name.
 
-A job changes only by `advance`, one Lua compare-and-set on (state, turn) that writes the fields, moves the job's
-entry in `due`, hands free slots on, logs and counts: one round trip. A lost race is a normal answer, not an error.
-The key layout is written at the top of `lua/shared.lua`.
+A job changes only by `transitions.advance`, one Lua compare-and-set on (state, version). Keys: `lua/shared.lua`.
 """
 
 from __future__ import annotations
@@ -55,10 +53,10 @@ MOVES = (
     "renew",
     "release",
     "cancel",
-    "front",
-    "figures",
+    "next_inputs",
+    "snapshot",
     "scan",
-    "glance",
+    "outlines",
     "seal",
     "endpoint_failed",
     "endpoint_recovered",
@@ -77,10 +75,10 @@ MOVES = (
 
 
 def connect(url: str, *, timeout: float = 10.0, retries: int = 2) -> redis.Redis:
-    """Open a client for a URL as in `redis_url.py`; no connection is made yet. Raises ValueError for another URL.
+    """Open a client for a URL as in `redis_url.py`. No connection is made yet. Raises ValueError for another URL.
 
-    `timeout` seconds bound every command. Commands are tried again `retries` times after a broken connection: reads and
-    Lua moves alike may be repeated, because each move recognises its own repetition.
+    Commands take `timeout` seconds at most, and are repeated `retries` times after a broken connection: each move
+    recognises its own repetition.
     """
     server = parse_redis_url(url)
     options: dict[str, Any] = {
@@ -94,7 +92,7 @@ def connect(url: str, *, timeout: float = 10.0, retries: int = 2) -> redis.Redis
     }
     if server.service is None:
         return redis.Redis.from_pool(primary_pool(**options))
-    once = Retry(NoBackoff(), 0)  # a sentinel that is down is not waited for: the next one knows as much
+    once = Retry(NoBackoff(), 0)  # the next sentinel knows as much as one that is down
     asked = {**server.sentinel_options, "retry": once}
     # redis-py's Sentinel carries no types
     sentinels = Sentinel(list(server.sentinels), sentinel_kwargs=asked)  # type: ignore[no-untyped-call]
@@ -106,9 +104,9 @@ def connect(url: str, *, timeout: float = 10.0, retries: int = 2) -> redis.Redis
 
 
 class Ledger:
-    """The jobs of one installation, each responsibility a part of its own.
+    """The jobs of one installation; each responsibility is a part of its own.
 
-    `clock` returns milliseconds, for tests; without it the server's clock counts, so that workers' clocks may differ.
+    `clock` returns milliseconds, for tests; otherwise the server's time counts, because machines differ.
     """
 
     def __init__(  # noqa: PLR0913 -- each is a setting of its own
@@ -125,8 +123,8 @@ class Ledger:
     ) -> None:
         """Keep finished records, unneeded inputs and results for these seconds; None: for ever.
 
-        An input is kept for `input_shown` seconds after its job has succeeded. An accepted job, and an attempt at a
-        paid call, count once this number of `replicas` have them.
+        Inputs are kept for `input_shown` seconds after their jobs have succeeded. Accepted jobs, and attempts at paid
+        calls, count once this number of `replicas` have them.
         """
         self.client = client
         self.prefix = prefix
@@ -152,7 +150,7 @@ class Ledger:
 
 
 def open_ledger(settings: ProducerSettings) -> Ledger:
-    """The ledger that settings name; no connection is made yet."""
+    """Return the ledger that settings name. No connection is made yet."""
     return Ledger(
         connect(settings.redis_url),
         settings.key_prefix,

@@ -1,7 +1,4 @@
-"""Which vendor's account a ledger belongs to, as a store knows its installation.
-
-Kept for each account by its name; there is one so far, `default`.
-"""
+"""The vendor's account that a ledger belongs to, by name. There is one account so far, `default`."""
 
 from __future__ import annotations
 
@@ -16,20 +13,20 @@ if TYPE_CHECKING:
 DEFAULT = "default"
 
 BEFORE_MS = 86_400_000
-"""Milliseconds that address and key from before an `adopt` are still taken: a day for a rolling restart."""
+"""Milliseconds for which address and key from before an `adopt` are accepted: a day for a rolling restart."""
 
 SILENCE_MS = 15_000
-"""Milliseconds without a claim after which no worker runs: each claims every five seconds at least."""
+"""Milliseconds without a claim after which no worker runs: each claims every 5 s at least."""
 
 
 class Vendor(NamedTuple):
-    """Where a worker would send paid calls, and who would pay for them."""
+    """Where a worker sends paid calls, and which key pays for them."""
 
     address: str
-    """The base URL, spelt in one way."""
+    """Base URL, normalised."""
     simulated: bool
     key: str = ""
-    """The fingerprint of the key, SALT:HASH; empty where it is not shown."""
+    """Fingerprint of the key, SALT:HASH; empty where it is not shown."""
 
     def __str__(self) -> str:
         """Name it in a sentence."""
@@ -37,12 +34,12 @@ class Vendor(NamedTuple):
 
     @property
     def short_key(self) -> str:
-        """Eight characters by which people tell keys apart."""
+        """Return the 8 characters by which people tell keys apart."""
         return self.key[-8:]
 
 
 class Account(NamedTuple):
-    """What a ledger knows of an account."""
+    """A ledger's record of an account."""
 
     name: str
     vendor: Vendor
@@ -50,24 +47,23 @@ class Account(NamedTuple):
     """UTC milliseconds."""
 
     def as_dict(self) -> dict[str, Any]:
-        """What programs are shown."""
+        """Return it as shown to programs."""
         return {"name": self.name, **self.vendor._asdict(), "key": self.vendor.short_key, "since": self.since}
 
 
 class Accounts(LedgerPart):
-    """The vendor that a ledger is bound to."""
+    """The vendor and the store that a ledger is bound to."""
 
     def get(self, name: str = DEFAULT) -> Account | None:
-        """What is known of an account; None before a worker has started."""
+        """Return an account; None before the first worker has started."""
         with translated():
             found = cast("Mapping[str, str]", self._scripts.client.hgetall(self._scripts.key("account", name)))
         return _account(name, found) if "address" in found else None
 
     def adopt(self, vendor: Vendor, *, account: str = DEFAULT) -> bool:
-        """Bind the ledger to this vendor from now on: it has moved, or the key is new.
+        """Bind the ledger to this vendor: it has moved, or the key is new. Return whether that changed anything.
 
-        Gives whether that changed anything. Raises NotPossible between a simulator and a vendor, while jobs have not
-        ended or a worker runs.
+        Raises NotPossible between a simulator and a vendor, while jobs are unfinished or a worker runs.
         """
         limits = {"before_ms": BEFORE_MS, "silence_ms": SILENCE_MS}
         answer = self._scripts.run("adopt", account=account, **vendor._asdict(), **limits)
@@ -76,9 +72,9 @@ class Accounts(LedgerPart):
         return bool(answer["changed"])
 
     def installation(self, proposal: str | None = None) -> tuple[str, bool]:
-        """The name of this installation, and whether a store has it, too.
+        """Return the name of this installation, and whether a store has it, too.
 
-        `proposal` becomes the name where there is none; without a proposal it is empty then.
+        `proposal` becomes the name where there is none; else it stays empty.
         """
         with translated():
             if proposal is not None:
@@ -87,7 +83,7 @@ class Accounts(LedgerPart):
         return str(name or ""), stored is not None
 
     def has_store(self) -> None:
-        """Note that a store has this installation's name: any other one is the wrong one from now on."""
+        """Note that a store has this installation's name: every other store is the wrong one."""
         with translated():
             self._scripts.client.hset(self._scripts.key("owner"), "stored", "1")
 

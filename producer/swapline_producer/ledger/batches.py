@@ -1,4 +1,4 @@
-"""Batches: sealed when all their jobs are in, completed when all of those have finished, told of by one webhook."""
+"""Batches: sealed when all their jobs are accepted, completed when all have finished, with one webhook."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from swapline_producer.contract.changes import OpenedBatch, Sealed
 from swapline_producer.errors import BatchNotFound
 from swapline_producer.ledger.record import written
 from swapline_producer.ledger.scripts import LedgerPart, sparse, translated
-from swapline_producer.ledger.webhooks import trouble_of
+from swapline_producer.ledger.webhooks import index_changes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 class Batches(LedgerPart):
-    """The moves of a batch as a whole. `lua/batches.lua` says how its jobs are counted."""
+    """Moves of a batch as a whole. `lua/batches.lua` counts its jobs."""
 
     def seal(self, batch: str, webhook_url: str, tenant: str = "default") -> Sealed:
-        """Say that all jobs of a batch are in: its webhook follows when they have all finished. Repeatable.
+        """Seal a batch: no job is added, and its webhook follows when all have finished. Repeatable.
 
-        Raises BatchNotFound where no job of this tenant was enqueued under this name.
+        Raises BatchNotFound where no job of this tenant has this batch.
         """
-        nonce = secrets.token_hex(10)  # 80 bits: in the webhook's id, which nobody is to guess
+        nonce = secrets.token_hex(10)  # 80 bits, so that the webhook's id cannot be guessed
         answer = self._scripts.run(
             "seal", name=batch_key(batch, tenant), batch=batch, tenant=tenant, webhook_url=webhook_url, nonce=nonce
         )
@@ -40,21 +40,21 @@ class Batches(LedgerPart):
         return Sealed(jobs=answer["jobs"], finished=answer["finished"], completed=answer["completed"])
 
     def job_ids(self, batch: str, tenant: str = "default") -> list[str]:
-        """The ids of the jobs of a tenant's batch, in the order they were accepted."""
+        """Return the ids of the jobs of a tenant's batch, in the order they were accepted."""
         with translated():
             return cast(
                 "list[str]", self._scripts.client.zrange(self._scripts.key("batch", batch_key(batch, tenant)), 0, -1)
             )
 
     def completed(self, batch: str, tenant: str = "default") -> Batch | None:
-        """A batch that has been completed; None for one that has not, or is not there."""
+        """Return a completed batch; None for any other."""
         name = self._scripts.key("job", BATCH_PREFIX + batch_key(batch, tenant))
         with translated():
             fields = cast("dict[str, str]", self._scripts.client.hgetall(name))
         return _batch(fields) if "counts" in fields else None
 
     def open(self, record_id: str, version: int) -> OpenedBatch | None:
-        """Take a completed batch in hand at a turn; None when the message is stale."""
+        """Read a completed batch at a version; None where the message is stale."""
         answer = self._scripts.run("open", id=record_id, version=str(version))
         if answer.get("stale"):
             return None
@@ -62,26 +62,23 @@ class Batches(LedgerPart):
         return OpenedBatch(batch=_batch(dict(zip(flat[::2], flat[1::2], strict=True))), at=answer["at"])
 
     def advance(self, batch: Batch, change: Change, *, token: str) -> tuple[int, int | None] | None:
-        """Write what became of a batch's webhook; gives its new turn and when someone must act next (milliseconds).
+        """Write the result of a batch's webhook; return its new version and when it is due next (milliseconds).
 
-        None when the batch has moved on. `token` as for `advance`.
+        None after a lost race. `token` as for `Transitions.advance`.
         """
-        told = {
-            "state": State.SUCCEEDED,  # a batch that has done its work and whose webhook waits is routed as such a job
+        arguments = {
+            "state": State.SUCCEEDED,  # routed as a job that has succeeded and whose webhook is pending
             "version": str(batch.version),
             "token": token,
             **written(batch.record_id, change, self._scripts.record_ttl_ms),
-            **trouble_of(batch, change),
+            **index_changes(batch, change),
         }
-        answer = self._scripts.run("advance", **sparse(told))
+        answer = self._scripts.run("advance", **sparse(arguments))
         return None if answer.get("stale") else (answer["version"], answer.get("due") or None)
 
 
 def counted(job: Job, change: Change) -> dict[str, Any]:
-    """What the end of a job changes in the counts of its batch, for `advance`; empty for almost all.
-
-    The reverse where a job comes back from its end.
-    """
+    """Return what a job's end changes in the counts of its batch; the reverse where the job goes on again."""
     if job.spec.batch is None or job.state.finished is change.to.finished:
         return {}
     ends = change.to.finished
@@ -98,5 +95,5 @@ def _batch(fields: Mapping[str, str]) -> Batch:
 
 
 def _counts(counts: dict[str, Any]) -> dict[str, Any]:
-    """Lua has one kind of table: one without entries arrives as an object or a list."""
+    """Read counts: Lua writes an empty table as a list."""
     return {name: {} if value == [] else value for name, value in counts.items()}

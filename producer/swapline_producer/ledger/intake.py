@@ -1,4 +1,4 @@
-"""How new jobs come into the ledger, one at a time or many."""
+"""Accept new jobs, one at a time or many."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Intake(LedgerPart):
-    """The moves that write new jobs."""
+    """Moves that write new jobs."""
 
     def accept(self, job: NewJob) -> Accepted:
         """Write a new job as QUEUED; it gets a slot at once if one is free and a worker lives.
@@ -50,7 +50,7 @@ class Intake(LedgerPart):
         ]
 
     def known_keys(self, keys: Iterable[tuple[str, str]]) -> int:
-        """How many of these idempotency keys, given as (tenant, key), have a job, in one round trip."""
+        """Count the idempotency keys, given as (tenant, key), that have a job, in one round trip."""
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for tenant, key in keys:
                 pipe.exists(self._scripts.key("key", tenant, key))
@@ -94,7 +94,7 @@ def _accepted(job: NewJob, answer: dict[str, Any]) -> Accepted | IdempotencyConf
 
 
 def _messages(answer: dict[str, Any]) -> tuple[StepMessage, ...]:
-    """What was given a slot; or the job itself, where no worker lives that would find it in the line."""
+    """Return messages of jobs with a new slot; or of the job itself, where no worker lives to find it in the line."""
     if not answer["created"]:
         return ()
     in_line = answer.get("granted", False) is not False

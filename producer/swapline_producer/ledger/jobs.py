@@ -1,4 +1,4 @@
-"""Reading jobs, and what there is of them. Changes nothing."""
+"""Read jobs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from swapline_producer.contract import ImageRef, Job, JobEvent, State
 from swapline_producer.errors import JobNotFound
-from swapline_producer.ledger.record import job_of, whole
+from swapline_producer.ledger.record import job_of, whole_spec
 from swapline_producer.ledger.scripts import LedgerPart, listed, translated
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _IMAGE: TypeAdapter[ImageRef] = TypeAdapter(ImageRef)
 
 
 class Jobs(LedgerPart):
-    """Looks at jobs, one or many, and at the whole."""
+    """Reads of jobs, one or many."""
 
     def get(self, job_id: str) -> Job:
         """Read one job. Raises JobNotFound."""
@@ -39,13 +39,13 @@ class Jobs(LedgerPart):
         return JobNotFound(f"Job {job_id!r} was purged on {day:%Y-%m-%d at %H:%M} UTC; nothing of it is kept.")
 
     def version_of(self, record_id: str) -> int | None:
-        """The version of a job, or of a batch by its record's id; None where there is none."""
+        """Return the version of a job, or of a batch by its record's id; None where there is none."""
         with translated():
             found = self._scripts.client.hget(self._scripts.key("job", record_id), "version")
         return None if found is None else int(found)
 
     def events(self, job_id: str) -> list[JobEvent]:
-        """Read a job's log, oldest first; empty for a job that is not there."""
+        """Read a job's log, oldest first; empty for an unknown job."""
         with translated():
             lines = self._scripts.client.lrange(self._scripts.key("log", job_id), 0, -1)
         return [JobEvent.model_validate_json(line) for line in lines]
@@ -61,13 +61,13 @@ class Jobs(LedgerPart):
         return job_of(job_id, fields), [JobEvent.model_validate_json(line) for line in lines]
 
     def due_at(self, job_id: str) -> int | None:
-        """When something must happen to a job next, in milliseconds; None for one that is at rest."""
+        """Return when a job is due, in milliseconds; None for one at rest."""
         with translated():
-            moment = self._scripts.client.zscore(self._scripts.key("due"), job_id)
-        return None if moment is None else round(moment)
+            due_at = self._scripts.client.zscore(self._scripts.key("due"), job_id)
+        return None if due_at is None else round(due_at)
 
     def list_ids(self, state: State, *, limit: int = 50, offset: int = 0) -> list[str]:
-        """The ids of the jobs in a state, those that came into it last first."""
+        """Return the ids of the jobs in a state, those that entered it last first."""
         with translated():
             return cast(
                 "list[str]",
@@ -75,7 +75,7 @@ class Jobs(LedgerPart):
             )
 
     def get_many(self, job_ids: Sequence[str]) -> list[Job]:
-        """Read several jobs in one round trip; those that are gone are left out."""
+        """Read several jobs in one round trip, without those that are gone."""
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for job_id in job_ids:
                 pipe.hgetall(self._scripts.key("job", job_id))
@@ -83,7 +83,7 @@ class Jobs(LedgerPart):
         return [job_of(job_id, fields) for job_id, fields in zip(job_ids, found, strict=True) if "spec" in fields]
 
     def next_inputs(self, number: int) -> list[ImageRef]:
-        """The pictures of the jobs that will probably be given the next slots, at most `number`."""
-        records = listed(self._scripts.run("front", number=number)["records"])
-        specs = [whole(dict(zip(flat[::2], flat[1::2], strict=True))) for flat in records if flat]
+        """Return the inputs of the jobs that will probably get the next slots, at most `number`."""
+        records = listed(self._scripts.run("next_inputs", number=number)["records"])
+        specs = [whole_spec(dict(zip(flat[::2], flat[1::2], strict=True))) for flat in records if flat]
         return [_IMAGE.validate_python(orjson.loads(spec)["image"]) for spec in specs]

@@ -1,4 +1,4 @@
-"""What the account may be used for, and how much of that is used."""
+"""Limits of the account, and how much of them is used."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ DAY = 86_400
 """Seconds."""
 
 FEWEST_SLOTS = 3
-"""The vendor's basic plan; what counts until a worker has said otherwise."""
+"""Slots of the vendor's basic plan: in force until a worker has named a limit."""
 
 
 class InstallationLimits(LedgerPart):
-    """The limits of the waiting line, kept where slots are given out."""
+    """Limits of the waiting line."""
 
     def current(self) -> Limits:
-        """What counts for the whole installation."""
+        """Return the limits in force for the whole installation."""
         with translated():
             return Limits.from_ledger(cast("dict[str, str]", self._scripts.client.hgetall(self._scripts.key("limits"))))
 
     def configure(self, limits: Limits) -> None:
-        """Set the limits that are named, whatever workers say; those that living workers name come back (`join`)."""
+        """Set the limits that are named. Those that living workers name come back (see `join`)."""
         with translated():
             for name, value in limits.named().items():
                 self._scripts.client.hset(self._scripts.key("limits"), name, value)
@@ -40,7 +40,7 @@ class InstallationLimits(LedgerPart):
                 self._scripts.client.hdel(self._scripts.key("limits"), "rescue_ms" if name == "rescue_after" else name)
 
     def set_slots(self, number: int | None) -> None:
-        """Use so many slots from now on, whatever the workers' setting says; None goes back to the setting."""
+        """Use `number` slots from now on, whatever the workers' setting is; None restores the setting."""
         with translated():
             if number is None:
                 self._scripts.client.hdel(self._scripts.key("limits"), "slots", "slots_before")
@@ -49,13 +49,13 @@ class InstallationLimits(LedgerPart):
                 self._scripts.client.hdel(self._scripts.key("limits"), "slots_before")
 
     def slots_set(self) -> int | None:
-        """How many slots a person has set; None where the workers' setting counts."""
+        """Return the number of slots that a person has set; None where the workers' setting counts."""
         with translated():
             found = self._scripts.client.hget(self._scripts.key("limits"), "slots")
         return None if found is None else int(found)
 
     def suspend_slots(self) -> None:
-        """Give out no slot until `resume_slots`, which puts back what is set now, also after a second suspension."""
+        """Grant no slot until `resume_slots`, which restores what was set before the first suspension."""
         now = self.slots_set()
         with translated(), self._scripts.client.pipeline(transaction=True) as pipe:
             pipe.hsetnx(self._scripts.key("limits"), "slots_before", "" if now is None else str(now))
@@ -63,24 +63,24 @@ class InstallationLimits(LedgerPart):
             pipe.execute()
 
     def resume_slots(self) -> None:
-        """Put back what was set before the first suspension."""
+        """Restore what was set before the first suspension."""
         with translated():
             before = self._scripts.client.hget(self._scripts.key("limits"), "slots_before")
         self.set_slots(int(before) if before else None)
 
     def set_credits(self, tenant: str, per_day: int | None) -> None:
-        """Let a tenant spend so many credits a day (UTC); None lifts the cap. Jobs above it wait."""
+        """Let a tenant spend `per_day` credits a day (UTC); None lifts the cap. Jobs above it wait."""
         with translated(), self._scripts.client.pipeline(transaction=True) as pipe:
             if per_day is None:
                 pipe.hdel(self._scripts.key("caps"), tenant)
             else:
                 pipe.hset(self._scripts.key("caps"), tenant, per_day)
-            for priority in Priority:  # who stands aside comes back now, and stands aside again if it must
-                pipe.zadd(self._scripts.key("aside", priority), {tenant: 0}, xx=True)
+            for priority in Priority:  # capped tenants return now, and are capped again where they must be
+                pipe.zadd(self._scripts.key("capped", priority), {tenant: 0}, xx=True)
             pipe.execute()
 
     def slots(self) -> SlotsView:
-        """How the account is used now."""
+        """Return how the account is used now."""
         answer = self._scripts.run("slots")
         at, limits, breaker, store = answer["at"], answer["limits"], answer["breaker"], answer["store"]
         limit = int(limits.get("slots", limits.get("max_in_flight", FEWEST_SLOTS)))
@@ -99,16 +99,16 @@ class InstallationLimits(LedgerPart):
         )
 
     def store_probe_due(self, lease: float) -> bool:
-        """Whether this worker is to try the store, within `lease` seconds: results could not be stored."""
+        """Whether this worker has to probe the store, within `lease` seconds, because results could not be stored."""
         return bool(self._scripts.run("probe_store", lease_ms=round(lease * 1000))["probe"])
 
     def store_probed(self, problem: str | None) -> None:
-        """Write how a probe of the store went: `problem` says why nothing could be stored."""
+        """Write the result of a probe of the store; `problem` says why nothing could be stored."""
         outcome = "stored" if problem is None else "failed"
         self._scripts.run("probe_store", outcome=outcome, reason=problem or "")
 
     def probe(self) -> Probe:
-        """Let the next job probe now, where the submission breaker is open; its message is still to be sent."""
+        """Let the next job probe now, where the submission breaker is open. Its message is still to be sent."""
         answer = self._scripts.run("probe")
         return Probe(open=answer["open"], probing=answer["probing"], free=answer["free"], granted=granted(answer))
 
@@ -125,7 +125,7 @@ class InstallationLimits(LedgerPart):
         return [(name, int(number or 0)) for name, number in zip(names, spent, strict=True)]
 
     def credits(self) -> CreditsView:
-        """What was spent today (UTC), and the caps."""
+        """Return what was spent today (UTC), and the caps."""
         with translated():
             seconds, _ = self._scripts.client.time()
             day = seconds // DAY

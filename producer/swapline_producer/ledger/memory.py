@@ -1,6 +1,6 @@
-"""The ledger of the fake producer: the same jobs, moves and notifications, in the memory of one process.
+"""The ledger of the fake producer: the same jobs and changes, in memory.
 
-No worker reads it: there is no line, no slot and no `due`. Jobs move by `advance`, as the real ones do.
+Without waiting line, slots and `due`: no worker reads it.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 
 class MemoryLedger:
-    """What `Producer` asks of a ledger. May be used from several threads."""
+    """The parts of a ledger that `Producer` uses. May be used from several threads."""
 
     def __init__(self) -> None:
-        """Begin empty."""
+        """Begin without jobs."""
         self._jobs: dict[str, Job] = {}
         self._events: dict[str, list[JobEvent]] = defaultdict(list)
         self._keys: dict[tuple[str, str], str] = {}
@@ -41,10 +41,8 @@ class MemoryLedger:
         self.intake = self.jobs = self.transitions = self.retention = self.subscriptions = self.summaries = self
         self.batches = MemoryBatches(self)
 
-    # -- moves ------------------------------------------------------------------------------------------------
-
     def accept(self, job: NewJob) -> Accepted:
-        """See `Ledger.accept`."""
+        """See `Intake.accept`."""
         with self._changed:
             spec = JobSpec.model_validate(job.spec)
             data: dict[str, JsonValue] = {}
@@ -71,7 +69,7 @@ class MemoryLedger:
             return Accepted(job.job_id, created=True, messages=(submit,))
 
     def accept_many(self, jobs: Iterable[NewJob]) -> list[Accepted | IdempotencyConflict]:
-        """See `Ledger.accept_many`."""
+        """See `Intake.accept_many`."""
         return [self._try_accept(job) for job in jobs]
 
     def advance(self, job: Job, change: Change, *, token: str = "") -> Advanced | LostRace | CancelRequested:  # noqa: ARG002 -- no reply is lost here
@@ -94,7 +92,7 @@ class MemoryLedger:
             return Advanced(job=moved, at=at)
 
     def request_cancel(self, job: Job, how: Canceling) -> bool:
-        """See `Ledger.request_cancel`."""
+        """See `Transitions.request_cancel`."""
         with self._changed:
             have = self.get(job.job_id)
             if have.state is not job.state:
@@ -106,28 +104,26 @@ class MemoryLedger:
             return True
 
     def hold_input(self, sha256: str, job_id: str) -> InputHold:  # noqa: ARG002 -- nothing is deleted here
-        """See `Ledger.hold_input`."""
+        """See `Retention.hold_input`."""
         return InputHold()
 
-    # -- looks ------------------------------------------------------------------------------------------------
-
     def get(self, job_id: str) -> Job:
-        """See `Ledger.get`."""
+        """See `Jobs.get`."""
         try:
             return self._jobs[job_id]
         except KeyError:
             raise JobNotFound(f"There is no job {job_id!r} in the ledger.") from None
 
     def get_many(self, job_ids: Sequence[str]) -> list[Job]:
-        """See `Ledger.get_many`."""
+        """See `Jobs.get_many`."""
         return [self._jobs[job_id] for job_id in job_ids if job_id in self._jobs]
 
     def events(self, job_id: str) -> list[JobEvent]:
-        """See `Ledger.events`."""
+        """See `Jobs.events`."""
         return list(self._events.get(job_id, ()))
 
     def states(self, job_ids: Sequence[str]) -> list[State | None]:
-        """See `Ledger.states`."""
+        """See `Subscriptions.states`."""
         return [self._jobs[job_id].state if job_id in self._jobs else None for job_id in job_ids]
 
     def ids_of_batch(self, batch: str, tenant: str) -> list[str]:
@@ -135,29 +131,29 @@ class MemoryLedger:
         return [job_id for job_id, job in list(self._jobs.items()) if (job.spec.batch, job.tenant) == (batch, tenant)]
 
     def finished_since(self, at: int) -> set[str]:
-        """See `Ledger.finished_since`."""
+        """See `Subscriptions.finished_since`."""
         return {job_id for job_id in list(self._finished) if (self._jobs[job_id].finished_at or 0) >= at}
 
     def now(self) -> int:
-        """UTC milliseconds."""
+        """Return UTC milliseconds."""
         return time.time_ns() // 1_000_000
 
     @contextmanager
     def watch(self, job_id: str) -> Generator[Callable[[float], bool]]:
-        """See `Ledger.watch`."""
+        """See `Subscriptions.watch`."""
 
-        def heard(seconds: float) -> bool:
+        def wait(seconds: float) -> bool:
             with self._changed:
                 return self._changed.wait_for(lambda: self._jobs[job_id].state.finished, seconds)
 
-        yield heard
+        yield wait
 
     @contextmanager
     def watch_all(self) -> Generator[Callable[[float], str | None]]:
-        """See `Ledger.watch_all`."""
+        """See `Subscriptions.watch_all`."""
         place = len(self._finished)
 
-        def heard(seconds: float) -> str | None:
+        def wait(seconds: float) -> str | None:
             nonlocal place
             with self._changed:
                 if not self._changed.wait_for(lambda: len(self._finished) > place, seconds):
@@ -165,18 +161,16 @@ class MemoryLedger:
                 place += 1
                 return self._finished[place - 1]
 
-        yield heard
+        yield wait
 
     def superseded(self, job_ids: Sequence[str]) -> dict[str, str]:
-        """See `Ledger.superseded`."""
+        """See `Summaries.superseded`."""
         found = {}
         for job in map(self.get, job_ids):
             holder = self._keys.get((job.tenant, job.spec.idempotency_key or ""), job.job_id)
             if holder != job.job_id:
                 found[job.job_id] = holder
         return found
-
-    # -- inside -----------------------------------------------------------------------------------------------
 
     def _check_vendor_id(self, job: Job, change: Change) -> None:
         vendor_id = change.fields.get("vendor_job_id")
@@ -206,7 +200,7 @@ class MemoryBatches:
     """The batches of a ledger in memory."""
 
     def __init__(self, ledger: MemoryLedger) -> None:
-        """Look among the jobs of `ledger`."""
+        """Search among the jobs of `ledger`."""
         self._ledger = ledger
 
     def job_ids(self, batch: str, tenant: str = "default") -> list[str]:

@@ -1,6 +1,6 @@
-"""What a page for people shows of the whole: who stands where, and the newest jobs, page by page.
+"""Slots, waiting lines and the newest jobs, page by page, for the board.
 
-Every look reads an index from one of its ends and stops after a number of entries that does not grow with the ledger.
+Each read begins at an end of an index and stops after a number of entries that does not grow with the ledger.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 TIES = 5_000
-"""Entries of one millisecond that a page can begin among; a server accepts some thirty in one."""
+"""Entries of one millisecond that a page can begin among; a server accepts about 30."""
 
 
 class Entry(NamedTuple):
-    """A job's place in an index: when it came there (UTC milliseconds), and its id. Entries sort by both."""
+    """A job's place in an index: when it entered (UTC milliseconds), and its id. Entries sort by both."""
 
     at: int
     job_id: str
 
 
 class Occupant(NamedTuple):
-    """A job that holds one of the vendor's slots, and since when."""
+    """A job that holds a slot, and since when."""
 
     job_id: str
     since: int
@@ -40,8 +40,8 @@ class TenantBacklog(NamedTuple):
     tenant: str
     jobs: int
     oldest_at: int | None
-    aside_until: int | None
-    """Its daily credits are spent: it stands aside until then."""
+    capped_until: int | None
+    """Its daily credits are spent: it is capped until then."""
 
 
 class Place(NamedTuple):
@@ -53,7 +53,7 @@ class Place(NamedTuple):
 
 
 class Line(NamedTuple):
-    """One of the three waiting lines: the tenants whose turn comes first, and how many there are in all."""
+    """A waiting line: the tenants that are next, and how many there are."""
 
     priority: Priority
     tenants: int
@@ -61,10 +61,10 @@ class Line(NamedTuple):
 
 
 class Occupancy(LedgerPart):
-    """Looks at the whole."""
+    """Reads for the board."""
 
     def occupants(self, limit: int = 24) -> list[Occupant]:
-        """The jobs that hold a slot, the one that has it longest first."""
+        """Return the jobs that hold a slot, the longest first."""
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             slots = self._scripts.client.zrange(self._scripts.key("slots"), 0, limit - 1, withscores=True)
             held = cast("list[tuple[str, float]]", slots)
@@ -82,27 +82,27 @@ class Occupancy(LedgerPart):
         return Place(answer.get("position"), answer["slots"])
 
     def lines(self, limit: int = 20) -> list[Line]:
-        """The three waiting lines, each with its first `limit` tenants in the order of their turns."""
+        """Return the three waiting lines, each with its next `limit` tenants."""
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for priority in Priority:
                 pipe.zcard(self._scripts.key("line", priority))
                 pipe.zrange(self._scripts.key("line", priority), 0, limit - 1, withscores=True)
-                pipe.zcard(self._scripts.key("aside", priority))
-                pipe.zrange(self._scripts.key("aside", priority), 0, limit - 1, withscores=True)
+                pipe.zcard(self._scripts.key("capped", priority))
+                pipe.zrange(self._scripts.key("capped", priority), 0, limit - 1, withscores=True)
             flat = pipe.execute()
         lines = []
         for number, priority in enumerate(Priority):
-            in_line, first, aside, waiting = flat[4 * number : 4 * number + 4]
-            lines.append(Line(priority, in_line + aside, self._standings(priority, first, waiting)))
+            in_line, first, capped, waiting = flat[4 * number : 4 * number + 4]
+            lines.append(Line(priority, in_line + capped, self._standings(priority, first, waiting)))
         return lines
 
     def live_dispatchers(self, since: int) -> int:
-        """How many worker processes have claimed since a moment; the clocks themselves count the last minute."""
+        """Count the worker processes that have claimed since a moment; entries last for a minute."""
         with translated():
-            return int(self._scripts.client.zcount(self._scripts.key("clocks"), since, "+inf"))
+            return int(self._scripts.client.zcount(self._scripts.key("dispatchers"), since, "+inf"))
 
     def came_since(self, at: int, states: Iterable[State]) -> dict[State, int]:
-        """How many jobs came into each of these states since a moment, and are in it still."""
+        """Count the jobs that entered each of these states since a moment and are in it still."""
         wanted = list(states)
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for state in wanted:
@@ -110,25 +110,24 @@ class Occupancy(LedgerPart):
             return dict(zip(wanted, pipe.execute(), strict=True))
 
     def newest(self, states: Iterable[State], *, before: Entry | None = None, limit: int = 50) -> list[Entry]:
-        """The jobs in these states that changed their state last, the newest first, from `before` on.
+        """Return the jobs in these states that changed last, the newest first, from `before` on.
 
-        A page that begins where another ended repeats nothing and leaves nothing out, whatever is accepted meanwhile;
-        a job that moves meanwhile is on the first page again.
+        Pages repeat and skip nothing, whatever is accepted meanwhile; a job that moves is on the first page again.
         """
         return self._newest([self._scripts.key("state", state) for state in states], before, limit)
 
     def newest_of_batch(self, batch: str, tenant: str, *, before: Entry | None = None, limit: int = 50) -> list[Entry]:
-        """The jobs of a tenant's batch, the one accepted last first, from `before` on."""
+        """Return the jobs of a tenant's batch, the one accepted last first, from `before` on."""
         return self._newest([self._scripts.key("batch", batch_key(batch, tenant))], before, limit)
 
     def newest_waiting(
         self, tenant: str, priorities: Iterable[Priority], *, before: Entry | None = None, limit: int = 50
     ) -> list[Entry]:
-        """The jobs of a tenant that stand in these lines, the one accepted last first, from `before` on."""
+        """Return the jobs of a tenant in these lines, the one accepted last first, from `before` on."""
         return self._newest([self._scripts.key("line", priority, tenant) for priority in priorities], before, limit)
 
     def waiting_of(self, tenants: Iterable[str]) -> list[int]:
-        """Return how many jobs of each of these tenants wait for a slot, over all priorities."""
+        """Count the jobs of each of these tenants that wait for a slot, over all priorities."""
         wanted = list(tenants)
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for tenant in wanted:
@@ -138,31 +137,31 @@ class Occupancy(LedgerPart):
         return [sum(sizes[n : n + len(Priority)]) for n in range(0, len(sizes), len(Priority))]
 
     def fields(self, job_ids: Iterable[str], names: Sequence[str]) -> list[dict[str, str | None]]:
-        """Some fields of several jobs in one round trip, as text; None for what is not there."""
+        """Return some fields of several jobs in one round trip, as text; None for a missing one."""
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for job_id in job_ids:
                 pipe.hmget(self._scripts.key("job", job_id), *names)
             return [dict(zip(names, found, strict=True)) for found in pipe.execute()]
 
     def holders(self, keys: Iterable[tuple[str, str]]) -> list[Entry]:
-        """The jobs that have these idempotency keys, given as (tenant, key), in one round trip."""
+        """Return the jobs that have these idempotency keys, given as (tenant, key), in one round trip."""
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for tenant, key in keys:
                 pipe.get(self._scripts.key("key", tenant, key))
             return [Entry(0, holder.rpartition(" ")[2]) for holder in pipe.execute() if holder]
 
     def batch_sizes(self, batches: Iterable[tuple[str, str]]) -> list[int]:
-        """How many jobs these batches, given as (name, tenant), have; 0 where there is no such batch."""
+        """Count the jobs of these batches, given as (name, tenant)."""
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for batch, tenant in batches:
                 pipe.zcard(self._scripts.key("batch", batch_key(batch, tenant)))
             return [int(size) for size in pipe.execute()]
 
     def _standings(
-        self, priority: Priority, first: list[tuple[str, float]], aside: list[tuple[str, float]]
+        self, priority: Priority, first: list[tuple[str, float]], capped: list[tuple[str, float]]
     ) -> tuple[TenantBacklog, ...]:
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
-            for tenant, _ in (*first, *aside):
+            for tenant, _ in (*first, *capped):
                 pipe.zcard(self._scripts.key("line", priority, tenant))
                 pipe.zrange(self._scripts.key("line", priority, tenant), 0, 0, withscores=True)
             found = pipe.execute()
@@ -173,7 +172,7 @@ class Occupancy(LedgerPart):
         ]
         standings += [
             TenantBacklog(priority, tenant, jobs, int(oldest[0][1]) if oldest else None, int(until))
-            for (tenant, until), (jobs, oldest) in zip(aside, sizes[len(first) :], strict=True)
+            for (tenant, until), (jobs, oldest) in zip(capped, sizes[len(first) :], strict=True)
         ]
         return tuple(standings)
 
@@ -182,7 +181,7 @@ class Occupancy(LedgerPart):
             for key in keys:
                 top = f"({before.at}" if before else "+inf"
                 pipe.zrange(key, top, "-inf", desc=True, byscore=True, offset=0, num=limit, withscores=True)
-                if before:  # those of the very same millisecond, among which the page before this one ended
+                if before:  # the page before ended among those of the same millisecond
                     pipe.zrange(key, before.at, before.at, desc=True, byscore=True, offset=0, num=TIES, withscores=True)
             replies = pipe.execute()
         found = {Entry(int(at), job_id) for reply in replies for job_id, at in reply}

@@ -1,10 +1,10 @@
-"""Connections to Redis that only the primary may answer.
+"""Connections to Redis that only a primary may answer.
 
-Behind one address (a Service, a DNS name, a virtual IP, HAProxy) a fail-over leaves the connections there are with the
-server that was demoted, which refuses writes and answers readers from a copy that may be cut off. So a reply that says
-"wrong server" closes its connection as an error of the wire would, and all other connections of the process before
-they are used again; a connection that is opened, and one that is taken from a pool some seconds later, asks for the
-server's role. Each new connection resolves the name anew.
+Behind one address (a Service, a DNS name, a virtual IP, HAProxy) a fail-over leaves open connections with the demoted
+server, which refuses writes and answers reads from a stale copy. So a reply that says "wrong server" closes its
+connection as an error of the wire would, and all older connections of the process before they are used again. A new
+connection, and one that comes from a pool after some seconds, asks for the server's role. Each new connection resolves
+the name again.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ROLE_CHECK_S = 2.0
-"""Seconds that a server's role is believed: one more command for each connection in that time, 50 microseconds."""
+"""Seconds for which a server's role is trusted: one more command per connection and interval, 50 microseconds."""
 
 REFUSALS = (ReadOnlyError, MasterDownError, BusyLoadingError)
 
 WORDS = ("UNBLOCKED ", "-READONLY ", "-MASTERDOWN ")
-"""How the same begins where redis-py has no class for it: a blocked reader's reply, and scripts before 7.0."""
+"""Beginnings of such replies without a class in redis-py: a blocked reader's, and those of scripts before 7.0."""
 
 
 class WrongServer(redis.exceptions.ConnectionError):
@@ -33,14 +33,14 @@ class WrongServer(redis.exceptions.ConnectionError):
 
 
 def says_wrong_server(error: RedisError) -> bool:
-    """Whether a reply means that another server should have been asked."""
+    """Whether a reply means that another server should have been called."""
     if isinstance(error, REFUSALS):
         return True
     return isinstance(error, ResponseError) and any(word in str(error) for word in WORDS)
 
 
 class _Demotions:
-    """How often this process has seen a primary demoted; connections that are older are not used again."""
+    """How often this process has seen a primary demoted. Older connections are not used again."""
 
     seen = 0
 
@@ -52,7 +52,7 @@ class _OnlyPrimary:
     _confirmed_at = 0.0
 
     def on_connect_check_health(self: Any, *arguments: Any, **options: Any) -> None:
-        """Greet the server, and hang up where it says that it is a replica."""
+        """Greet the server; close the connection where it says that it is a replica."""
         self._opened_after, self._confirmed_at = _Demotions.seen, 0.0
         super().on_connect_check_health(*arguments, **options)  # type: ignore[misc]
         self._require_primary(self.handshake_metadata or {})
@@ -67,7 +67,7 @@ class _OnlyPrimary:
             self._hang_up(f"The server at this address takes no writes: {error}")
 
     def confirm_primary(self: Any) -> None:
-        """Have an idle connection lead to the primary: a new one, where this one does not."""
+        """Check that an idle connection leads to the primary; open a new one where it does not."""
         if self._opened_after == _Demotions.seen:
             if time.monotonic() < self._confirmed_at + ROLE_CHECK_S:
                 return
@@ -75,20 +75,20 @@ class _OnlyPrimary:
                 self.send_command("HELLO", check_health=False)
                 self._require_primary(self.read_response())
             except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError):
-                pass  # half-open, or demoted: a new one is opened
+                pass  # half-open or demoted: open a new one
             else:
                 return
         self.disconnect()
         self.connect()
 
-    def _require_primary(self: Any, said: Mapping[Any, Any]) -> None:
-        role = said.get("role", said.get(b"role"))
+    def _require_primary(self: Any, reply: Mapping[Any, Any]) -> None:
+        role = reply.get("role", reply.get(b"role"))
         if role in {"replica", b"replica", "slave", b"slave"}:
             self._hang_up("The server at this address is a replica")
         self._confirmed_at = time.monotonic()
 
     def _hang_up(self: Any, why: str) -> None:
-        """Close the connection; where it has led to the primary until now, so have others, which are not used again."""
+        """Close the connection; where it led to the primary until now, no older connection is used again."""
         if self._opened_after == _Demotions.seen and self._confirmed_at:
             _Demotions.seen += 1
         self.disconnect()
@@ -108,7 +108,7 @@ class PrimaryUnixConnection(_OnlyPrimary, redis.UnixDomainSocketConnection):
 
 
 class SentinelPrimaryConnection(_OnlyPrimary, SentinelManagedConnection):
-    """To whichever server Sentinel calls the master."""
+    """To the server that Sentinel calls the master."""
 
 
 class SentinelPrimaryTLSConnection(_OnlyPrimary, SentinelManagedSSLConnection):
@@ -116,7 +116,7 @@ class SentinelPrimaryTLSConnection(_OnlyPrimary, SentinelManagedSSLConnection):
 
 
 class PrimaryPool(redis.ConnectionPool):
-    """Gives out connections of the classes above, which lead to the primary when they are given out."""
+    """A pool of the connections above, which lead to the primary when they are taken."""
 
     def get_connection(self, *arguments: Any, **options: Any) -> Any:
         """See `redis.ConnectionPool`."""
@@ -134,7 +134,7 @@ class SentinelPrimaryPool(PrimaryPool, SentinelConnectionPool):
 
 
 def primary_pool(*, unix_socket_path: str | None = None, ssl: bool = False, **options: Any) -> PrimaryPool:
-    """Open a pool for one address; the options are those of `redis.Redis`. No connection is made yet."""
+    """Open a pool for one address; options as for `redis.Redis`. No connection is made yet."""
     if unix_socket_path is not None:
         return PrimaryPool(connection_class=PrimaryUnixConnection, path=unix_socket_path, **options)
     return PrimaryPool(connection_class=PrimaryTLSConnection if ssl else PrimaryConnection, **options)

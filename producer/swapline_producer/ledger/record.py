@@ -1,4 +1,4 @@
-"""A job as Redis keeps it: every field as text."""
+"""A job as Redis has it: every field as text."""
 
 from __future__ import annotations
 
@@ -16,22 +16,21 @@ if TYPE_CHECKING:
     from swapline_producer.contract.changes import Change
 
 APART = ("tenant", "priority", "batch", "idempotency_key")
-"""Parts of the spec that Lua reads as well: fields of their own, and not kept twice."""
+"""Parts of the spec that Lua reads: fields of their own, and not in `spec`."""
 
 PIECE = 64
-"""Bytes: a hash whose values are all no longer is kept as one block, which takes a third of the memory. That is the
-default of `hash-max-listpack-value`."""
+"""Bytes: a hash whose values are no longer is stored as one block, a third of the memory. The default of
+`hash-max-listpack-value`."""
 
 SPECS = 256
-"""Requests that are remembered as they were checked, 2 MB at most: a worker takes a job in hand several times, and its
-request never changes."""
+"""Parsed requests in the cache, 2 MB at most: a worker reads a job several times, and its request never changes."""
 
 MOST_PIECES = 40
-"""A longer request is kept whole: with more than 128 fields a hash is no block any more, and a field costs 60 bytes."""
+"""A longer request is one field: with more than 128 fields a hash is no block, and a field costs 60 bytes."""
 
 
 def in_pieces(spec: bytes) -> dict[str, str]:
-    """Cut a request (JSON) into fields: `spec`, `spec:1`, … See `whole`."""
+    """Cut a request (JSON) into fields: `spec`, `spec:1`, … See `whole_spec`."""
     if len(spec) > PIECE * MOST_PIECES:
         return {"spec": spec.decode()}
     pieces: dict[str, str] = {}
@@ -45,8 +44,8 @@ def in_pieces(spec: bytes) -> dict[str, str]:
     return pieces
 
 
-def whole(fields: Mapping[str, str]) -> str:
-    """Put the request of a record together again; older records have it in one field."""
+def whole_spec(fields: Mapping[str, str]) -> str:
+    """Join the request of a record."""
     text, number = fields["spec"], 1
     while (piece := fields.get(f"spec:{number}")) is not None:
         text, number = text + piece, number + 1
@@ -54,7 +53,7 @@ def whole(fields: Mapping[str, str]) -> str:
 
 
 def text_of(value: object) -> str:
-    """Give a field's value as it is kept."""
+    """Return a field's value as text."""
     if isinstance(value, bool):
         return "1" if value else "0"
     if isinstance(value, tuple):
@@ -63,7 +62,7 @@ def text_of(value: object) -> str:
 
 
 def written(record_id: str, change: Change, keep_ms: int) -> dict[str, Any]:
-    """What `advance` is told of a change whatever it is of, a job or a batch. See lua/advance.lua."""
+    """Return the arguments of `advance` that jobs and batches share. See lua/advance.lua."""
     ends = change.to.finished
     return {
         "id": record_id,
@@ -82,10 +81,10 @@ def written(record_id: str, change: Change, keep_ms: int) -> dict[str, Any]:
 
 
 def job_of(job_id: str, fields: Mapping[str, str]) -> Job:
-    """Give the job that a record holds."""
+    """Return the job of a record."""
     known = {name: value for name, value in fields.items() if name in DEFAULTS}
     apart = {name: fields[name] for name in APART if name in fields}
-    spec = _spec_of(whole(fields), tuple(apart.items()))
+    spec = _spec_of(whole_spec(fields), tuple(apart.items()))
     pictures = {"images": orjson.loads(fields["images"])} if "images" in fields else {}
     return Job.model_validate({**known, **pictures, "job_id": job_id, "spec": spec})
 

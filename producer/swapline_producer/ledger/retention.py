@@ -1,4 +1,4 @@
-"""What is kept of jobs, and how it goes: holds on inputs, the list of what is to be deleted, purges, tombstones."""
+"""Deletions: holds on inputs, the list of what is not needed, purges, tombstones."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
 TOMB_LIFE = 366 * 86_400_000
-"""Milliseconds that a tombstone stands: a year, in which somebody may ask whether a job was purged."""
+"""Milliseconds for which a tombstone answers whether a job was purged: a year."""
 
 DAY_MS = 86_400_000
 
 BILLED_DAYS = 41
-"""Days that what was spent is kept: the 40 of line.lua, and the one that has begun."""
+"""Days for which spent credits are kept: the 40 of line.lua, and the current one."""
 
 
 class Taken(NamedTuple):
-    """What is to be deleted now, until `lease` (milliseconds) at most, and the jobs that were promised to be purged."""
+    """What to delete now, until `lease` (milliseconds), and the jobs whose purge was promised."""
 
     names: list[str]
     lease: int
@@ -34,9 +34,9 @@ class Taken(NamedTuple):
 
 
 class InputHold(NamedTuple):
-    """Whether an input is kept: `wait` is None, or the seconds to wait first while it is being deleted.
+    """Whether an input is held: `wait` is None, or seconds to wait while it is being deleted.
 
-    `there`: somebody has stored it already, or is about to.
+    `there`: it is stored already, or is about to be.
     """
 
     wait: float | None = None
@@ -44,18 +44,18 @@ class InputHold(NamedTuple):
 
 
 class Purged(NamedTuple):
-    """What became of the wish to purge a job.
+    """The result of a purge.
 
-    `state` is that of a job which has not ended, and is purged when it has; `told` whether no webhook was waiting.
+    `state`: the job is unfinished, and is purged at its end; `settled`: no webhook was pending.
     """
 
     purged: bool
     state: State | None = None
-    told: bool = True
+    settled: bool = True
 
 
 class Facts(NamedTuple):
-    """The little that the search for orphans needs of a job; None for a job without a record."""
+    """What the search for orphans reads of a job; None for a job without a record."""
 
     state: State | None
     pictures: bool
@@ -63,19 +63,19 @@ class Facts(NamedTuple):
 
 
 class Retention(LedgerPart):
-    """The moves that end with something being deleted."""
+    """Moves that end with a deletion."""
 
     def hold_input(self, sha256: str, job_id: str) -> InputHold:
-        """Keep an input until this job is accepted."""
+        """Hold an input until this job is accepted."""
         answer = self._scripts.run("hold", sha=sha256, id=job_id, ttl_ms=self._scripts.input_ttl_ms)
         return InputHold(answer["wait_ms"] / 1000 if "wait_ms" in answer else None, there=answer.get("there", False))
 
     def take_unneeded(
         self, *, lease: float, limit: int = 500, only: Sequence[str] | None = None, every: float | None = None
     ) -> Taken:
-        """Take what is to be deleted, for `lease` seconds: what is due, or these names only.
+        """Take what is to be deleted, for `lease` seconds: what is due, or only these names.
 
-        Gives nothing where somebody has asked within `every` seconds.
+        Returns nothing where another caller has taken within `every` seconds.
         """
         answer = self._scripts.run(
             "take",
@@ -90,28 +90,30 @@ class Retention(LedgerPart):
         )
 
     def confirm_deleted(self, taken: Taken) -> None:
-        """Say that what was taken is deleted; what is not said is offered again."""
+        """Confirm that what was taken is deleted; the rest is offered again."""
         if taken.names:
             self._scripts.run("confirm", names=taken.names, lease=taken.lease)
 
     def add_unneeded(self, names: Collection[str]) -> None:
-        """Put objects and folders on the list of what is to be deleted; what somebody needs then is left alone."""
+        """List objects and folders for deletion, unless they are needed then."""
         if names:
             at = self._scripts.now()
             with translated():
                 self._scripts.client.zadd(self._scripts.key("unneeded"), dict.fromkeys(names, at), nx=True)
 
     def mark_orphaned(self, job: Job) -> None:
-        """A step wrote objects and then learnt that it was not its job any more: have them looked at."""
+        """List the objects that a step wrote for a job after a lost race."""
         self.add_unneeded([result_folder(job)])
 
     def purge(self, job: Job, why: str) -> Purged:
-        """Forget a job that has ended, its objects to be deleted; promise it for one that has not. Leaves a tombstone.
+        """Delete a job that has ended, or promise it for one that has not. Leaves a tombstone.
 
-        `why` must tell nothing of a person.
+        `why` must not describe a person.
         """
         image = job.spec.image
-        spared = job.spec.model_copy(update={"metadata": {}, "webhook_url": None, "extra": {}, "idempotency_key": None})
+        emptied = job.spec.model_copy(
+            update={"metadata": {}, "webhook_url": None, "extra": {}, "idempotency_key": None}
+        )
         answer = self._scripts.run(
             "purge",
             id=job.job_id,
@@ -119,13 +121,13 @@ class Retention(LedgerPart):
             tomb_ms=TOMB_LIFE,
             sha=image.sha256 if isinstance(image, StoredImage) else False,
             leaves=[result_folder(job)],
-            spec=in_pieces(orjson.dumps(spared.model_dump(mode="json", exclude_none=True))),
+            spec=in_pieces(orjson.dumps(emptied.model_dump(mode="json", exclude_none=True))),
         )
         state = State(answer["state"]) if answer.get("promised") else None
-        return Purged(purged=bool(answer.get("purged")), state=state, told=answer.get("told", True))
+        return Purged(purged=bool(answer.get("purged")), state=state, settled=answer.get("settled", True))
 
     def bury(self, job_ids: Collection[str], why: str) -> None:
-        """Leave the tombstones of jobs whose records had gone before their results did."""
+        """Leave tombstones of jobs whose records expired before their results."""
         tomb = orjson.dumps({"at": self._scripts.now(), "why": why})
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for job_id in job_ids:
@@ -133,7 +135,7 @@ class Retention(LedgerPart):
             pipe.execute()
 
     def forget_tenant(self, tenant: str) -> None:
-        """Take a tenant's name out of the bills of the last days, and its cap away. The sums stay."""
+        """Remove a tenant's name from the credits spent lately, and its cap. The sums stay."""
         today = self._scripts.now() // DAY_MS
         with translated():
             for day in range(today - BILLED_DAYS, today + 1):
@@ -145,7 +147,7 @@ class Retention(LedgerPart):
             self._scripts.client.hdel(self._scripts.key("caps"), tenant)
 
     def rewrite_log(self) -> bool:
-        """Have the server write its append-only file anew, without what was deleted; False where it refuses."""
+        """Have the server rewrite its append-only file, without what was deleted; False where it refuses."""
         try:
             with translated():
                 self._scripts.client.bgrewriteaof()
@@ -154,12 +156,12 @@ class Retention(LedgerPart):
         return True
 
     def promised(self) -> int:
-        """How many jobs are to be purged when they have ended."""
+        """Count the jobs that are purged at their ends."""
         with translated():
             return self._scripts.client.zcard(self._scripts.key("purging"))
 
     def orphan_facts(self, job_ids: Sequence[str]) -> list[Facts]:
-        """What the search for orphans needs of several jobs, in one round trip."""
+        """Return what the search for orphans reads of several jobs, in one round trip."""
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for job_id in job_ids:
                 pipe.hmget(self._scripts.key("job", job_id), "state", "images")
@@ -171,7 +173,7 @@ class Retention(LedgerPart):
         ]
 
     def unknown_inputs(self, digests: Sequence[str]) -> list[str]:
-        """Those of several inputs that no job and no hold needs, and that are not on the list of what is deleted."""
+        """Return the inputs that no job and no hold needs, and that are not listed for deletion."""
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for digest in digests:
                 pipe.hexists(self._scripts.key("inputs"), digest)
@@ -182,15 +184,13 @@ class Retention(LedgerPart):
             digest for digest, (needed, listed_at) in zip(digests, known, strict=True) if not needed and not listed_at
         ]
 
-    def claim_periodic_task(self, chore: str, every: float) -> bool:
-        """Whether this caller does what must be done once in `every` seconds; nobody else is told so meanwhile."""
+    def claim_periodic_task(self, name: str, every: float) -> bool:
+        """Whether this caller runs a periodic task: one caller in `every` seconds."""
         with translated():
-            return bool(
-                self._scripts.client.set(self._scripts.key("version", chore), "1", nx=True, px=round(every * 1000))
-            )
+            return bool(self._scripts.client.set(self._scripts.key("task", name), "1", nx=True, px=round(every * 1000)))
 
     def crawled_to(self, area: str, key: str | None = None) -> str:
-        """Where the search for orphans goes on in an area; with `key`, remember it ('' begins again)."""
+        """Return where the search for orphans goes on in an area; with `key`, remember it ('' begins again)."""
         with translated():
             if key is None:
                 return str(self._scripts.client.hget(self._scripts.key("crawl"), area) or "")

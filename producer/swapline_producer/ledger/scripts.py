@@ -1,4 +1,4 @@
-"""What every part of the ledger stands on: the names of keys, the scripts, and how they are run."""
+"""The names of keys, the Lua scripts, and how they are run."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 REPLICATED_WITHIN = 1000
-"""Milliseconds that a replica may be behind: one that is well takes one or two."""
+"""Milliseconds that a replica may be behind: a healthy one is behind by 1 or 2."""
 
 
 class Spans(NamedTuple):
-    """Seconds that things of finished jobs are kept: records, inputs that nobody reads, results (None: for ever).
+    """Seconds for which records, unneeded inputs and results (None: for ever) of finished jobs are kept.
 
     `shown`: inputs of jobs that succeeded, so that people can compare them with the results.
     """
@@ -48,10 +48,10 @@ class LedgerScripts:
         replicas: int = 0,
         clock: Callable[[], int] | None,
     ) -> None:
-        """Keep what there is of finished jobs for so long.
+        """Keep what finished jobs leave for these `spans`.
 
-        `clock` gives milliseconds, or the server's own clock is used. What must not be forgotten is waited for until
-        so many `replicas` have it.
+        `clock` returns milliseconds; without it the server's clock counts. Writes that must not be forgotten wait until
+        `replicas` have them.
         """
         self.client = client
         self.prefix = prefix
@@ -64,7 +64,7 @@ class LedgerScripts:
         self._loaded: dict[str, Script] = {name: client.register_script(_source(name)) for name in moves}
 
     def now(self) -> int:
-        """UTC milliseconds by the ledger's clock."""
+        """Return UTC milliseconds by the ledger's clock."""
         if self._clock is not None:
             return self._clock()
         with translated():
@@ -77,17 +77,17 @@ class LedgerScripts:
 
     def run(self, move: str, **arguments: Any) -> dict[str, Any]:
         """Run one move in one round trip. Raises LedgerUnavailable."""
-        script, given = self._loaded[move], self._arguments(arguments)
+        script, values = self._loaded[move], self._arguments(arguments)
         with translated():
             try:
-                reply = _asked(self.client.connection_pool, "EVALSHA", script.sha, 0, *given)
-            except redis.exceptions.RedisError:  # the client's own way loads the script, and tries again
-                reply = script(args=given)
+                reply = _send_command(self.client.connection_pool, "EVALSHA", script.sha, 0, *values)
+            except redis.exceptions.RedisError:  # the client loads the script, and repeats the call
+                reply = script(args=values)
         answer: dict[str, Any] = orjson.loads(reply)
         return answer
 
     def run_replicated(self, move: str, *, wanted: bool = True, **arguments: Any) -> tuple[dict[str, Any], bool]:
-        """Run one move, and say whether enough replicas have what it wrote, where that is `wanted`."""
+        """Run one move; return also whether enough replicas have its writes, where that is `wanted`."""
         if self._replicas == 0 or not wanted:
             return self.run(move, **arguments), True
         # WAIT counts the writes of its own connection: a pipeline has both on one.
@@ -99,11 +99,10 @@ class LedgerScripts:
         return answer, replicas >= self._replicas
 
     def run_many(self, move: str, many: Iterable[dict[str, Any]]) -> list[dict[str, Any] | LedgerUnavailable]:
-        """Run one move with many arguments in one round trip; each is a move of its own, and can fail alone.
+        """Run one move with many arguments in one round trip. Each can fail alone.
 
-        Where too few replicas have what was written, all of them are NotReplicated. The pipeline loads a script that
-        the server does not have. Raises LedgerUnavailable where the connection broke: then each of them may or may
-        not have been written.
+        All are NotReplicated where too few replicas have the writes. Raises LedgerUnavailable where the connection
+        broke: each may or may not have been written.
         """
         wanted = list(many)
         with translated(), self.client.pipeline(transaction=False) as pipe:
@@ -118,7 +117,7 @@ class LedgerScripts:
 
     def _answer(self, move: str, arguments: dict[str, Any], reply: Any) -> dict[str, Any] | LedgerUnavailable:
         try:
-            if isinstance(reply, redis.exceptions.NoScriptError):  # the server forgot its scripts in this moment
+            if isinstance(reply, redis.exceptions.NoScriptError):  # the server lost its scripts in this moment
                 return self.run(move, **arguments)
             with translated():
                 if isinstance(reply, Exception):
@@ -141,11 +140,11 @@ class LedgerPart:
         self._scripts = scripts
 
 
-def _asked(pool: redis.ConnectionPool, *command: Any) -> Any:
+def _send_command(pool: redis.ConnectionPool, *command: Any) -> Any:
     """Send one command and read its reply, once.
 
-    The client's `execute_command` does the same with a hundred function calls more: 0.10 ms of CPU instead of 0.04, a
-    dozen times a job. It is still who tries again; each move recognises its own repetition.
+    `execute_command` makes a hundred function calls more: 0.10 ms of CPU instead of 0.04, twelve times a job. It still
+    repeats what failed here.
     """
     connection = pool.get_connection()
     try:
@@ -160,7 +159,7 @@ def _asked(pool: redis.ConnectionPool, *command: Any) -> Any:
 
 @contextmanager
 def translated() -> Generator[None]:
-    """Turn whatever the client raises into LedgerUnavailable."""
+    """Turn errors of the client into LedgerUnavailable."""
     try:
         yield
     except redis.exceptions.RedisError as error:
@@ -168,7 +167,7 @@ def translated() -> Generator[None]:
 
 
 def _advice(error: redis.exceptions.RedisError) -> str:
-    """What to look at, for those mistakes in a setting that a server's words do not explain."""
+    """Say what to check, where the server's error does not explain a mistake in a setting."""
     if isinstance(error, redis.exceptions.AuthenticationError) or "NOAUTH" in str(error):
         return "the user or the password in SWAPLINE_REDIS_URL is wrong"
     if isinstance(error, redis.exceptions.NoPermissionError) or "user executing the script" in str(error):
@@ -191,8 +190,8 @@ PARTS: dict[str, tuple[str, ...]] = {
     "place": ("shared",),
     "advance": (*LINE, "refusals", "needs", "tally", "batches"),
     "claim": LINE,
-    "figures": LINE,
-    "front": LINE,
+    "snapshot": LINE,
+    "next_inputs": LINE,
     "release": ("shared",),
     "hold": ("shared", "needs"),
     "join": ("shared",),
@@ -205,8 +204,8 @@ PARTS: dict[str, tuple[str, ...]] = {
     "seal": EVERYTHING,
     "slots": LINE,
 }
-"""What stands before a move; other moves have all but batches. Functions are made anew for each call, so the moves that
-every job makes have what they need and no more."""
+"""Files before a move's own; all others have the line and needs. Functions are made anew in each call, so the moves
+that every job makes have only what they use."""
 
 
 def _source(move: str) -> str:
@@ -216,17 +215,17 @@ def _source(move: str) -> str:
 
 
 def sparse(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what is empty or false: to a script it is the same, and it is most of what there is."""
+    """Leave out what is empty or false: most arguments, and the same to a script."""
     return {name: value for name, value in arguments.items() if value or type(value) is int}
 
 
 def listed(value: Any) -> list[Any]:
-    """Lua has one kind of table: an empty list arrives as an empty object."""
+    """Return a list: Lua writes an empty one as an empty object."""
     return value if isinstance(value, list) else []
 
 
 def granted(answer: Mapping[str, Any]) -> tuple[StepMessage, ...]:
-    """Give the tickets of the jobs that a move gave a slot."""
+    """Return the messages of the jobs that a move gave a slot."""
     return tuple(
         StepMessage.model_construct(step=Step.SUBMIT, job_id=job_id, version=version, retries=attempts)
         for job_id, version, attempts in listed(answer["granted"])

@@ -1,8 +1,8 @@
-"""Finding jobs by what they are, in pages that neither repeat nor skip a job, however jobs move meanwhile.
+"""Search for jobs in pages that neither repeat nor skip a job, however jobs move meanwhile.
 
-There is no index of all jobs: a waiting job would pay for it. Those that there are (by state, by tenant and batch) are
-looked through in calls of a millisecond or two. The order is that of the ids, which begin with the moment they were
-made and never change; so the last id of a page says where the next one begins.
+There is no index of all jobs: each waiting job would pay for it. The indexes by state, and by tenant and batch, are
+read in calls of 1 to 2 ms. Pages follow the ids, which begin with their time and never change, so a page begins after
+the last id of the one before.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from swapline_producer.contract import Job
 
 BUDGET = 3000
-"""Units of work of one call (see scan.lua): one to two milliseconds of the server's time (measured)."""
+"""Units of work of one call (see scan.lua): 1 to 2 ms of the server's time, measured."""
 
 SORTED_EACH_TIME = 5000
-"""Ids of a page up to which it pays to sort after each call, so that the server has less to tell."""
+"""Ids of a page up to which sorting after each call pays, so that the server returns less."""
 
 WITH_CODE = (State.HELD, State.FAILED, State.EXPIRED, State.TIMED_OUT, State.CANCELED)
 """States in which a job has a failure code."""
 
-TOLD = (State.HELD, State.SUCCEEDED, State.FAILED, State.EXPIRED, State.TIMED_OUT, State.CANCELED)
-"""States of which a webhook tells; in all others the notification is NONE."""
+WITH_WEBHOOK = (State.HELD, State.SUCCEEDED, State.FAILED, State.EXPIRED, State.TIMED_OUT, State.CANCELED)
+"""States with a webhook; in all others the notification is NONE."""
 
 
 class JobFilter(Frozen):
-    """Which jobs are looked for. What is empty or None says nothing; several values of one kind mean any of them."""
+    """Which jobs to find. Empty and None match all; several values of one kind match any of them."""
 
     states: tuple[State, ...] = ()
     codes: tuple[FailureCode, ...] = ()
@@ -45,16 +45,16 @@ class JobFilter(Frozen):
 
     @property
     def has_index_of_batches(self) -> bool:
-        """Whether the index of a batch has all that fit: it belongs to a tenant, so that must be said as well."""
+        """Whether the index of a batch has all matches: it belongs to a tenant, so both must be given."""
         return self.batch is not None and bool(self.tenants)
 
     @property
     def everything(self) -> bool:
-        """Whether nothing is said: every job there is fits."""
+        """Whether every job matches."""
         return self == JobFilter()
 
     def fits(self, job: Job) -> bool:
-        """Whether a job, as it was read, is looked for."""
+        """Whether a job, as it was read, matches."""
         return (
             job.state in self.possible_states()
             and (not self.codes or job.failure_code in self.codes)
@@ -66,29 +66,28 @@ class JobFilter(Frozen):
         )
 
     def possible_states(self) -> tuple[State, ...]:
-        """The states in which a job can fit, in the order of the story."""
+        """Return the states in which a job can match, in their order."""
         possible = set(self.states or State)
         if self.codes:
             possible &= set(WITH_CODE)
         if self.notification not in {None, Notification.NONE}:
-            possible &= set(TOLD)
+            possible &= set(WITH_WEBHOOK)
         return tuple(state for state in State if state in possible)
 
 
 class Search(LedgerPart):
-    """Looks for jobs."""
+    """The search."""
 
     def find(self, wanted: JobFilter, *, limit: int, after: str | None = None, oldest_first: bool = False) -> list[str]:
-        """The ids of jobs that fit, newest first unless `oldest_first`: at most `limit` of those after the id `after`.
+        """Return at most `limit` ids of matching jobs after the id `after`, newest first unless `oldest_first`.
 
-        A job that fits all the while is found, and once, whatever else moves; one that comes to fit or ceases to fit
-        in these moments may be found or not.
+        A job that matches all the time is found once, whatever else moves.
         """
         if not wanted.possible_states():
             return []
         best = _Best(limit, after, oldest_first=oldest_first)
         since = self._pass(wanted, best, down=not oldest_first, lowest=wanted.accepted_from)
-        if not wanted.has_index_of_batches:  # a job that moved meanwhile has a new place: those are few, and at the end
+        if not wanted.has_index_of_batches:  # jobs that moved meanwhile have new places: few, and at the end
             while True:
                 since, again = self._catch_up(wanted, best, since)
                 if not again:
@@ -98,7 +97,7 @@ class Search(LedgerPart):
     def pages(
         self, wanted: JobFilter, *, limit: int, after: str | None = None, oldest_first: bool = False
     ) -> Iterator[list[str]]:
-        """Every job that fits, in pages of `limit` ids; each is looked for when it is asked for."""
+        """Return all matching jobs, in pages of `limit` ids; each page is read when it is taken."""
         while page := self.find(wanted, limit=limit, after=after, oldest_first=oldest_first):
             yield page
             if len(page) < limit:
@@ -106,7 +105,7 @@ class Search(LedgerPart):
             after = page[-1]
 
     def _pass(self, wanted: JobFilter, best: _Best, *, down: bool, lowest: int | None) -> int:
-        """Look through everything once; gives the moment at which that began."""
+        """Read everything once; return the moment at which that began."""
         began, place = None, None
         while began is None or place:
             answer = self._scan(wanted, best, down=down, lowest=lowest, place=place)
@@ -114,7 +113,7 @@ class Search(LedgerPart):
         return int(began)
 
     def _catch_up(self, wanted: JobFilter, best: _Best, since: int) -> tuple[int, bool]:
-        """Look at what has moved since a moment. Done in one call, nothing can have moved during it."""
+        """Read what has moved since a moment. Within one call nothing can have moved."""
         lowest = max(since, wanted.accepted_from or 0)
         answer = self._scan(wanted, best, down=False, lowest=lowest, place=None)
         began, place = answer["at"], answer.get("place")
@@ -164,11 +163,11 @@ class _Best:
         self._ids, self._worst = set(kept), kept[-1]
 
     def bounds(self) -> tuple[str, str]:
-        """Only ids between these two can still matter."""
+        """Return the ids between which others can still matter."""
         return (self._after, self._worst) if self._oldest_first else (self._worst, self._after)
 
     def ids(self) -> list[str]:
-        """In order."""
+        """Return the ids in order."""
         return self._pick(self._limit, self._ids)
 
 
@@ -181,12 +180,12 @@ def _indexes(wanted: JobFilter) -> list[list[str]]:
 
 
 def _fields(wanted: JobFilter) -> list[list[object]]:
-    """What a record must say beside what its index says already."""
+    """Return what a record must have beside what its index says."""
     asked: list[tuple[str, Sequence[str]]] = [
         ("failure_code", wanted.codes),
         ("tenant", () if wanted.has_index_of_batches else wanted.tenants),
         ("batch", () if wanted.has_index_of_batches or wanted.batch is None else (wanted.batch,)),
-        ("notification", _kept(wanted.notification)),
+        ("notification", _notification_text(wanted.notification)),
     ]
     if (wanted.has_index_of_batches or wanted.notification is Notification.DEAD) and len(
         wanted.possible_states()
@@ -195,8 +194,8 @@ def _fields(wanted: JobFilter) -> list[list[object]]:
     return [[name, {str(value): True for value in values}] for name, values in asked if values]
 
 
-def _kept(notification: Notification | None) -> tuple[str, ...]:
-    """How a record says it: one that never had a webhook to tell says nothing."""
+def _notification_text(notification: Notification | None) -> tuple[str, ...]:
+    """Return a notification as a record has it: one without a webhook has none."""
     if notification is None:
         return ()
     return ("", notification) if notification is Notification.NONE else (notification,)

@@ -1,4 +1,4 @@
-"""The system's numbers, read in one move that costs the same however many jobs there are."""
+"""The system's numbers, read in one move whose cost does not grow with the number of jobs."""
 
 from __future__ import annotations
 
@@ -16,54 +16,54 @@ SECONDS = 1000
 """Milliseconds in one."""
 
 TIMES = ("lag", "handover", "detection", "service", "storing", "wait", "turnaround", "webhook_lag")
-"""The histograms that the moves write."""
+"""Histograms that the moves write."""
 
 
 class Stats(LedgerPart):
-    """One look at the whole."""
+    """Numbers of the whole system."""
 
     def snapshot(self) -> Figures:
-        """The system in numbers, all of one moment, in one round trip; nothing is counted, so it is cheap."""
-        return figures_of(self._scripts.run("figures", states=list(State), times=TIMES))
+        """Return the system in numbers, all of one timestamp, in one round trip."""
+        return figures_of(self._scripts.run("snapshot", states=list(State), times=TIMES))
 
     def since_last_claim(self) -> int | None:
-        """Milliseconds since any worker's clock last claimed; None where none has in the last minute of claims."""
+        """Return the milliseconds since any worker last claimed; None where none has in the last minute."""
         with translated():
-            last: Any = self._scripts.client.zrange(self._scripts.key("clocks"), -1, -1, withscores=True)
+            last: Any = self._scripts.client.zrange(self._scripts.key("dispatchers"), -1, -1, withscores=True)
         return self._scripts.now() - round(last[0][1]) if last else None
 
     def overdue(self) -> float:
-        """Seconds that what is due longest is late; 0 where nothing is."""
+        """Return the seconds by which the longest due job is late; 0 where none is."""
         with translated():
-            first = self._moments("due", 0, 0)
+            first = self._timestamps("due", 0, 0)
         return max(0.0, max(self._ages(first), default=0.0))
 
     def dispatchers(self) -> list[float]:
-        """For each worker process that was heard of in the last minute, how many seconds ago."""
+        """Return for each worker process of the last minute the seconds since its last claim."""
         with translated():
-            return self._ages(self._moments("clocks", 0, -1))
+            return self._ages(self._timestamps("dispatchers", 0, -1))
 
-    def _moments(self, index: str, first: int, last: int) -> list[float]:
+    def _timestamps(self, index: str, first: int, last: int) -> list[float]:
         found = cast(
             "list[tuple[str, float]]",
             self._scripts.client.zrange(self._scripts.key(index), first, last, withscores=True),
         )
         return [at for _, at in found]
 
-    def _ages(self, moments: list[float]) -> list[float]:
-        """Seconds since each of these milliseconds."""
+    def _ages(self, timestamps: list[float]) -> list[float]:
+        """Return the seconds since each of these milliseconds."""
         now = self._scripts.now()
-        return [(now - at) / 1000 for at in moments]
+        return [(now - at) / 1000 for at in timestamps]
 
     def census(self) -> dict[State, int]:
-        """How many jobs are in each state."""
+        """Count the jobs in each state."""
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for state in State:
                 pipe.zcard(self._scripts.key("state", state))
             return dict(zip(State, pipe.execute(), strict=True))
 
     def counters(self) -> dict[str, int]:
-        """The counters of the whole system."""
+        """Return the counters of the whole system."""
         with translated():
             counts = cast("dict[str, str]", self._scripts.client.hgetall(self._scripts.key("count")))
         return {name: int(value) for name, value in counts.items()}
@@ -78,7 +78,7 @@ class Stats(LedgerPart):
 
 
 def figures_of(answer: Mapping[str, Any]) -> Figures:
-    """Put the ledger's answer into words and units."""
+    """Convert the ledger's answer to units and names."""
     at, breaker = answer["at"], answer["breaker"]
     limits, meter = answer["limits"], {name: int(text) for name, text in answer["meter"].items()}
     meter["t:lag:sum"] = int(limits.get("late", 0))
@@ -104,9 +104,9 @@ def figures_of(answer: Mapping[str, Any]) -> Figures:
         polls_failing_jobs=answer["polls_failing"],
         due=answer["due"],
         overdue=_ago(at, answer.get("first_due")) or 0.0,
-        clocks=answer["clocks"],
+        dispatchers=answer["dispatchers"],
         claimed_ago=_ago(at, answer.get("claimed")),
-        webhooks_pending=meter.get("telling", 0),
+        webhooks_pending=meter.get("webhooks_pending", 0),
         counts=counts | {name: int(text) for name, text in answer["count"].items()},
         used_seconds=meter.get("used", 0) / SECONDS,
         idle_seconds={name[5:]: ms / SECONDS for name, ms in meter.items() if name.startswith("idle:")},
@@ -114,8 +114,8 @@ def figures_of(answer: Mapping[str, Any]) -> Figures:
     )
 
 
-def _ago(at: int, moment: float | None) -> float | None:
-    return None if moment is None else max(0.0, (at - moment) / SECONDS)
+def _ago(at: int, timestamp: float | None) -> float | None:
+    return None if timestamp is None else max(0.0, (at - timestamp) / SECONDS)
 
 
 def _times(bounds: Mapping[str, list[int]], meter: Mapping[str, int]) -> dict[str, Times]:

@@ -1,4 +1,4 @@
-"""A little of many jobs: what summaries, purges and dry runs need, without reading a hundred thousand jobs whole."""
+"""A few fields of many jobs, for summaries, purges and dry runs, without reading whole records."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 CHUNK = 400
-"""Records of one call: one to two milliseconds of the server's time, as in scanning.py."""
+"""Records of one call: 1 to 2 ms of the server's time, as in search.py."""
 
 Row = list[Any]
-"""A field each, as text; False for one that is not there."""
+"""One field each, as text; False for a missing one."""
 
 
 class Weight(NamedTuple):
-    """The little of a job that tells how much goes with it; `pictures` are those in object storage."""
+    """What a purge counts of a job; `pictures` are those in object storage."""
 
     state: State
     notification: Notification
@@ -29,31 +29,31 @@ class Weight(NamedTuple):
 
 
 class Summaries(LedgerPart):
-    """Looks at a few fields of many jobs."""
+    """Reads of a few fields of many jobs."""
 
     def outlines(self, job_ids: Sequence[str]) -> list[tuple[str | None, str | None, str | None]]:
-        """State, failure code and credits of several jobs; None for what is not there."""
+        """Return state, failure code and credits of several jobs; None for what is missing."""
         return [
             (state or None, code or None, spent or None)
-            for state, code, spent in self._glance(job_ids, "state", "failure_code", "credits")
+            for state, code, spent in self._rows(job_ids, "state", "failure_code", "credits")
         ]
 
     def weigh(self, job_ids: Sequence[str]) -> list[Weight | None]:
-        """What a purge would count of several jobs; None for those that are gone."""
+        """Return what a purge counts of several jobs; None for those that are gone."""
         return [
-            Weight(State(state), Notification(told or "NONE"), len(orjson.loads(images)) if images else 0)
+            Weight(State(state), Notification(notification or "NONE"), len(orjson.loads(images)) if images else 0)
             if state
             else None
-            for state, told, images in self._glance(job_ids, "state", "notification", "images")
+            for state, notification, images in self._rows(job_ids, "state", "notification", "images")
         ]
 
     def replay_facts(self, job_ids: Sequence[str], step: Step) -> Iterator[ReplayFacts]:
-        """What decides whether several jobs can be run again from a step; those that are gone are left out.
+        """Return what decides whether several jobs can be run again from a step, without those that are gone.
 
-        Requests must be put together, so they are read only where the step asks for what they say.
+        Requests are read only where the step needs them.
         """
         whole = step in {Step.SUBMIT, Step.NOTIFY}
-        rows = list(self._glance(job_ids, "state", "vendor_job_id", "canceling", "replayed", spec=whole))
+        rows = list(self._rows(job_ids, "state", "vendor_job_id", "canceling", "replayed", spec=whole))
         requests = [orjson.loads(row[4]) if row[4:] and row[4] else {} for row in rows]
         gone = self._gone_inputs(zip(job_ids, requests, strict=True)) if step is Step.SUBMIT else set()
         for job_id, row, request in zip(job_ids, rows, requests, strict=True):
@@ -70,7 +70,7 @@ class Summaries(LedgerPart):
                 )
 
     def _gone_inputs(self, requests: Iterable[tuple[str, dict[str, Any]]]) -> set[str]:
-        """The jobs whose stored input nothing holds for them, as it is of those that have ended long ago."""
+        """Return the jobs whose stored input is no longer held for them."""
         images = {job_id: request["image"] for job_id, request in requests if request}
         stored = {job_id: image["sha256"] for job_id, image in images.items() if image["kind"] == "stored"}
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
@@ -79,11 +79,11 @@ class Summaries(LedgerPart):
             return {job_id for job_id, hold in zip(stored, pipe.execute(), strict=True) if hold is None}
 
     def superseded(self, job_ids: Sequence[str]) -> dict[str, str]:
-        """Which of these jobs have lost their idempotency key to another, and to which."""
-        rows = zip(job_ids, self._glance(job_ids, holder=True), strict=True)
+        """Return which of these jobs have lost their idempotency key to another, and to which."""
+        rows = zip(job_ids, self._rows(job_ids, holder=True), strict=True)
         return {job_id: holder for job_id, [holder] in rows if holder and holder != job_id}
 
-    def _glance(self, job_ids: Sequence[str], *fields: str, **more: bool) -> Iterator[Row]:
+    def _rows(self, job_ids: Sequence[str], *fields: str, **more: bool) -> Iterator[Row]:
         for start in range(0, len(job_ids), CHUNK):
-            answer = self._scripts.run("glance", ids=job_ids[start : start + CHUNK], fields=fields, **more)
+            answer = self._scripts.run("outlines", ids=job_ids[start : start + CHUNK], fields=fields, **more)
             yield from listed(answer["rows"])

@@ -13,7 +13,7 @@ from swapline_producer.errors import NotPossible, VendorIdInUse
 from swapline_producer.ledger.batches import counted
 from swapline_producer.ledger.record import job_of, written
 from swapline_producer.ledger.scripts import LedgerPart, granted, listed, sparse
-from swapline_producer.ledger.webhooks import trouble_of
+from swapline_producer.ledger.webhooks import index_changes
 from swapline_producer.storage.keys import result_folder
 
 if TYPE_CHECKING:
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
     from swapline_producer.contract.changes import Change
 
-SPARED = FINISHED - {State.SUCCEEDED}
+HOLDING_INPUT = FINISHED - {State.SUCCEEDED}
 """Ends after which a person may send the job again: its input is kept for a while."""
 
 
 class Transitions(LedgerPart):
-    """What happens to a job after it was accepted."""
+    """Moves of accepted jobs."""
 
     def open(self, job_id: str, version: int) -> Opened | None:
-        """Take a job in hand at a turn; None when the message is stale."""
+        """Read a job at a version, for a step; None where the message is stale."""
         answer = self._scripts.run("open", id=job_id, version=str(version))
         if answer.get("stale"):
             return None
@@ -40,9 +40,9 @@ class Transitions(LedgerPart):
         )
 
     def line_up(self, job: Job) -> tuple[StepMessage, ...] | None:
-        """Put a QUEUED job in the waiting line and give out free slots; None when the job has moved on.
+        """Put a QUEUED job in the waiting line; return messages of jobs with a new slot, perhaps of this one.
 
-        The tickets are of the jobs that were given a slot, this one among them if it was its turn.
+        None after a lost race.
         """
         answer = self._scripts.run("line_up", id=job.job_id, version=str(job.version))
         return None if answer.get("stale") else granted(answer)
@@ -50,14 +50,14 @@ class Transitions(LedgerPart):
     def advance(self, job: Job, change: Change, *, token: str = "") -> Advanced | LostRace | CancelRequested:
         """Write a change if the job is still in its state, at its version, and to be canceled or not as it was read.
 
-        Raises NotPossible where the input is gone that the change needs, and VendorIdInUse where the vendor's id that
-        the job is to have is another job's: nothing is written then.
+        Raises NotPossible where the input is gone that the change needs, VendorIdInUse where the vendor's id is another
+        job's: nothing is written then.
 
-        A caller that asks again after LedgerUnavailable passes the same `token` (from `new_token`) both times: a change
-        that was written and whose reply was lost then counts as written.
+        A caller that repeats after LedgerUnavailable passes the same `token` (from `new_token`): a change that was
+        written and whose reply was lost then counts as written.
         """
         slot = holds_slot(job, change)
-        told = {
+        arguments = {
             "state": job.state,
             "version": str(job.version),
             "canceling": job.canceling,
@@ -74,13 +74,13 @@ class Transitions(LedgerPart):
             "refund": change.refund,
             "reopens": job.state.finished and not change.to.finished,
             **written(job.job_id, change, self._scripts.record_ttl_ms),
-            **trouble_of(job, change),
+            **index_changes(job, change),
             **counted(job, change),
             **self._remains(job, change),
         }
-        # An attempt that a fail-over forgot would be made, and paid, again.
+        # an attempt that a fail-over forgot would be made, and paid, again
         wanted = change.fields.get("attempt_open") is True
-        answer, kept = self._scripts.run_replicated("advance", wanted=wanted, **sparse(told))
+        answer, kept = self._scripts.run_replicated("advance", wanted=wanted, **sparse(arguments))
         if answer.get("unheld"):
             raise NotPossible(input_is_gone(job.job_id))
         if owner := answer.get("owner"):
@@ -98,7 +98,7 @@ class Transitions(LedgerPart):
         )
 
     def _remains(self, job: Job, change: Change) -> dict[str, Any]:
-        """What a move leaves behind in object storage that is not needed any more, or not for ever."""
+        """Return what a change leaves in object storage that is not needed, or not for ever."""
         image = job.spec.image
         if not (change.to.finished or job.state.finished):
             return {}
@@ -109,18 +109,18 @@ class Transitions(LedgerPart):
             leaves[result_folder(job)] = 0
         return {
             "sha": image.sha256 if isinstance(image, StoredImage) else False,
-            "spare_ms": self._spare_of(change.to) or False,
+            "input_ttl_ms": self._input_ttl(change.to) or False,
             "leaves": leaves,
         }
 
-    def _spare_of(self, to: State) -> int:
-        """Milliseconds that a job's input outlives its end."""
+    def _input_ttl(self, to: State) -> int:
+        """Return the milliseconds that a job's input outlives its end."""
         if to is State.SUCCEEDED:
             return self._scripts.input_shown_ms
-        return self._scripts.input_ttl_ms if to in SPARED else 0
+        return self._scripts.input_ttl_ms if to in HOLDING_INPUT else 0
 
     def request_cancel(self, job: Job, how: Canceling) -> bool:
-        """Have a job that the vendor has, or may have, end CANCELED; False when it is not at the vendor (any more)."""
+        """Have a job that the vendor has, or may have, end CANCELED; False where it is not at the vendor."""
         return bool(self._scripts.run("cancel", id=job.job_id, state=job.state, how=how).get("requested"))
 
     def claim(
@@ -131,10 +131,10 @@ class Transitions(LedgerPart):
         limit: int = 200,
         backlog: int = 1000,
     ) -> Claimed:
-        """Take what is due, at most `limit` entries, and whatever slots are free.
+        """Take what is due, at most `limit` entries, and the free slots.
 
-        `routes` says which step acts on which state. A step whose queue holds more than `backlog` messages is not
-        sent a second time: its entry is put off.
+        `routes`: state -> step. A step whose queue has more than `backlog` messages is not sent again: its entry is put
+        off.
         """
         answer = self._scripts.run(
             "claim",
@@ -156,24 +156,24 @@ class Transitions(LedgerPart):
             next_at=answer.get("next_at"),
             rescued=answer["rescued"],
             postponed=answer["postponed"],
-            clocks=answer["clocks"],
+            dispatchers=answer["dispatchers"],
             put_off=tuple(listed(answer["put_off"])),
         )
 
     def renew(self, jobs: Iterable[tuple[str, int]]) -> int:
-        """Put off the rescue of jobs in hand, given as (job id, turn)."""
+        """Put off the rescue of leased jobs, given as (job id, version)."""
         pairs = [[job_id, str(version)] for job_id, version in jobs]
         return int(self._scripts.run("renew", jobs=pairs)["renewed"])
 
     def release(self, jobs: Iterable[tuple[str, int]]) -> Released:
-        """Make jobs in hand, given as (job id, turn), due at once for others, but for paid calls under way."""
+        """Make leased jobs, given as (job id, version), due at once, except for paid calls under way."""
         pairs = [[job_id, str(version)] for job_id, version in jobs]
         answer = self._scripts.run("release", jobs=pairs) if pairs else {"released": 0, "paying": 0}
         return Released(released=answer["released"], paying=answer["paying"])
 
 
 def new_token() -> str:
-    """A name for one move: 48 bits, unique among the moves of one job."""
+    """Return a name for one change: 48 bits, unique among the changes of one job."""
     return secrets.token_hex(6)
 
 

@@ -1,6 +1,6 @@
-"""Deliveries in trouble, and the endpoints that make it: found fast, for only they are indexed.
+"""Failed deliveries, and the endpoints that failed: only they are indexed, so finding them is fast.
 
-Two indexes, `retrying` and `dead`, have an entry for each job (and each batch) whose webhook failed and is tried again,
+Two indexes, `retrying` and `dead`, have an entry for each job, and each batch, whose webhook failed and is tried again,
 or is given up. An endpoint has a record only while it fails or is disabled.
 """
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from swapline_producer.contract import Job
     from swapline_producer.contract.changes import Change
 
-Trouble = Literal["dead", "retrying"]
+FailingIndex = Literal["dead", "retrying"]
 
 BATCHES = ":batches"
-"""What the index of batches has at its end: who lists jobs must not meet a batch."""
+"""Suffix of the index of batches: lists of jobs must not have batches."""
 
 
 class FailingWebhooks(LedgerPart):
-    """Looks at what was not delivered, and moves of endpoints."""
+    """Reads of failed deliveries, and moves of endpoints."""
 
     def failing_ids(
-        self, kind: Trouble = "dead", *, limit: int = 50, offset: int = 0, since: int = 0, batches: bool = False
+        self, kind: FailingIndex = "dead", *, limit: int = 50, offset: int = 0, since: int = 0, batches: bool = False
     ) -> list[str]:
-        """Ids of jobs (or batches) whose webhook is given up (or being tried again), those of last first.
+        """Return ids of jobs (or batches) whose webhook is given up (or tried again), the last first.
 
-        `since` is a moment in milliseconds: only those whose webhook was given up (or failed last) since then. `limit`
-        -1 gives all. Entries whose record has gone may be among them for a minute.
+        Since the moment `since` (milliseconds). `limit` -1: all. Ids whose record is gone may be among them for a
+        minute.
         """
         with translated():
             name = self._scripts.key(kind + BATCHES if batches else kind)
@@ -41,7 +41,7 @@ class FailingWebhooks(LedgerPart):
         return cast("list[str]", found)
 
     def failing_counts(self) -> dict[str, int]:
-        """How many webhooks are `dead` and `retrying`, those of batches among them."""
+        """Count the webhooks that are `dead` and `retrying`, with those of batches."""
         kinds = ("dead", "retrying")
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for kind in kinds:
@@ -51,7 +51,7 @@ class FailingWebhooks(LedgerPart):
         return {kind: found[2 * place] + found[2 * place + 1] for place, kind in enumerate(kinds)}
 
     def endpoint(self, endpoint_id: str) -> Endpoint | None:
-        """An endpoint that fails or is disabled; None for all others."""
+        """Return an endpoint that fails or is disabled; None for any other."""
         with translated():
             fields = cast("dict[str, str]", self._scripts.client.hgetall(self._scripts.key("endpoint", endpoint_id)))
         return _endpoint(endpoint_id, fields) if fields else None
@@ -72,7 +72,7 @@ class FailingWebhooks(LedgerPart):
         return sorted(endpoints, key=lambda endpoint: endpoint.failing_since)
 
     def endpoint_failed(self, endpoint: Endpoint, *, gone: bool, patience: float) -> bool:
-        """Note a failed delivery; says whether the endpoint is disabled now.
+        """Note a failed delivery; return whether the endpoint is disabled now.
 
         It is where it is `gone`, or has failed for `patience` seconds without a success.
         """
@@ -90,7 +90,7 @@ class FailingWebhooks(LedgerPart):
         return bool(answer["disabled"])
 
     def endpoint_recovered(self, endpoint_id: str, *, lift: bool = False) -> bool:
-        """Forget that an endpoint failed; a disabled one stays so, unless a person says `lift`. Says whether it did."""
+        """Forget that an endpoint failed; a disabled one only with `lift`. Return whether it was forgotten."""
         return bool(self._scripts.run("endpoint_recovered", endpoint=endpoint_id, lift=lift)["forgotten"])
 
     def forget_endpoints(self, tenant: str) -> None:
@@ -100,18 +100,18 @@ class FailingWebhooks(LedgerPart):
             self.endpoint_recovered(endpoint_id, lift=True)
 
 
-def trouble_of(record: Job | Batch, change: Change) -> dict[str, str]:
-    """Which index a job or batch leaves and enters by a change: for `advance`; empty for almost all."""
+def index_changes(record: Job | Batch, change: Change) -> dict[str, str]:
+    """Return which index a job or batch leaves and enters by a change; empty for most changes."""
     if "notification" not in change.fields:
         return {}
     before = _index(record.notification, record.notify_attempts)
     after = _index(change.fields["notification"], change.fields.get("notify_attempts", record.notify_attempts))
     suffix = BATCHES if isinstance(record, Batch) else ""
-    left = {"untroubled": before + suffix} if before and before != after else {}
-    return left | ({"troubled": after + suffix} if after else {})
+    left = {"leaves_index": before + suffix} if before and before != after else {}
+    return left | ({"enters_index": after + suffix} if after else {})
 
 
-def _index(notification: Notification, attempts: int) -> Trouble | None:
+def _index(notification: Notification, attempts: int) -> FailingIndex | None:
     if notification is Notification.DEAD:
         return "dead"
     return "retrying" if notification is Notification.PENDING and attempts else None

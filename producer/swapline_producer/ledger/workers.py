@@ -1,4 +1,4 @@
-"""The workers of an installation: whom they work for, and the limits that they have agreed on."""
+"""The workers of an installation: their vendor, and the limits that they agree on."""
 
 from __future__ import annotations
 
@@ -17,47 +17,47 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LIFE_MS = 60_000
-"""Milliseconds that a worker which shows itself no more is taken for living: six times missed."""
+"""Milliseconds for which a worker that is not seen counts as living: six missed calls."""
 
 
 class WorkerRecord(Frozen):
-    """What one worker process shows of itself. Nothing in it is a secret."""
+    """What one worker process shows of itself. No secrets."""
 
     worker_id: str
     host: str
     pid: int
     started_at: int
-    """UTC milliseconds, by the worker's clock."""
+    """UTC milliseconds, by its machine."""
     at: int = 0
-    """When it last showed itself, UTC milliseconds."""
+    """When it was last seen, UTC milliseconds."""
     address: str = ""
-    """Of its vendor."""
+    """Its vendor's."""
     key: str = ""
     """The end of its key's fingerprint."""
     steps: str = ""
-    """What it works on, comma-separated."""
+    """Its steps, comma-separated."""
     storage_url: str = ""
     store: str = ""
-    """`ok` for that of this installation, or what is wrong with it; empty before it has answered."""
+    """`ok` for this installation's store, or the problem; empty before its first answer."""
     webhook_keys: int = 0
-    """How many keys sign the webhooks of tenants that have none of their own."""
+    """Number of keys that sign the webhooks of tenants without keys of their own."""
     webhook_print: str = ""
-    """By which those keys are told from others."""
+    """Fingerprint of those keys."""
     tenant_keys: bool = False
     """Whether some tenants have keys of their own."""
     shared: dict[str, str] = Field(default_factory=dict)
-    """Other settings that all workers should have alike, by their names."""
+    """Other settings that all workers should share, by name."""
     limits: Limits = Limits()
     """Those that its settings name."""
 
     @property
     def name(self) -> str:
-        """Where to find it."""
+        """Return its host and process."""
         return f"{self.host} (pid {self.pid})"
 
 
 class LimitChange(NamedTuple):
-    """A limit that counts from now on, because all workers that name it agree."""
+    """A limit in force from now on, because all workers that name it agree."""
 
     name: str
     """A field of `Limits`."""
@@ -66,16 +66,16 @@ class LimitChange(NamedTuple):
 
 
 class Joined(NamedTuple):
-    """What a worker is told when it shows itself."""
+    """The answer to a worker that joins."""
 
     limits: Limits
-    """What counts."""
+    """Those in force."""
     changes: tuple[LimitChange, ...]
-    """What has come to count by this worker's joining."""
+    """Those that its joining has changed."""
 
 
 class Workers(LedgerPart):
-    """The workers that live."""
+    """The living workers."""
 
     def join(
         self, vendor: Vendor, worker: WorkerRecord | None = None, *, account: str = DEFAULT, check_only: bool = False
@@ -88,8 +88,8 @@ class Workers(LedgerPart):
         given: dict[str, Any] = {"account": account, "check_only": check_only, **vendor._asdict()}
         if worker is not None:
             record = worker.model_dump(mode="json", exclude={"worker_id", "at"}) | {"limits": worker.limits.named()}
-            given["worker"] = {"id": worker.worker_id, "record": record}
-        answer = self._scripts.run("join", **given, life_ms=LIFE_MS)
+            arguments["worker"] = {"id": worker.worker_id, "record": record}
+        answer = self._scripts.run("join", **arguments, life_ms=LIFE_MS)
         if answer["refused"] == "salt":
             raise LedgerUnavailable("Another worker has just bound the ledger to its account; ask again.")
         if answer["refused"]:
@@ -99,12 +99,12 @@ class Workers(LedgerPart):
         return Joined(Limits.from_ledger(answer.get("limits", {})), changes)
 
     def leave(self, worker_id: str) -> None:
-        """Show a worker no more."""
+        """Remove a worker."""
         with translated():
             self._scripts.client.hdel(self._scripts.key("workers"), worker_id)
 
     def alive(self) -> list[WorkerRecord]:
-        """The workers that showed themselves lately, the one started first first."""
+        """Return the living workers, the one started first first."""
         with translated():
             found = cast("Mapping[str, str]", self._scripts.client.hgetall(self._scripts.key("workers")))
         living_since = self._scripts.now() - LIFE_MS

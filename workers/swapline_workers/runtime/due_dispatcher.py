@@ -151,8 +151,8 @@ class DueDispatcher(threading.Thread):
             self.schedule_wakeup(postponed)
         if len(claimed.messages) >= CLAIM_LIMIT:
             return 0.0
-        sweep = min(claimed.clocks * SWEEP_INTERVAL_S, self._renew_every)
-        if claimed.clocks > 1 or claimed.next_at is None:
+        sweep = min(claimed.dispatchers * SWEEP_INTERVAL_S, self._renew_every)
+        if claimed.dispatchers > 1 or claimed.next_at is None:
             return sweep
         return min(sweep, (claimed.next_at - claimed.at) / 1000)  # no other process has scheduled it
 

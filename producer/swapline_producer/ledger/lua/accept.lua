@@ -1,29 +1,28 @@
--- A new job: its record, its first event, its entry in `due`, its idempotency key, its place in its batch. All or
--- nothing.
+-- Write a new job: record, first event, entry in `due`, idempotency key, place in its batch. All or nothing.
 --
 -- input.id, input.tenant, input.priority, input.ttl_ms (queue)
 -- input.fields (text)      among them `batch` and `idempotency_key` where there is one
 -- input.claim              {fingerprint, replace_failed}, where there is an idempotency key
--- input.quiet              it stands in the waiting line, and slots are given out by the next move that does so
--- input.life_ms            how long an ordinary job lives; its batch is kept at least as long
+-- input.quiet              put it in the waiting line only; the next move that grants slots does the rest
+-- input.life_ms            lifetime of an ordinary job's record; its batch lives at least as long
 -- input.sha                its stored input, which the producer holds
--- Gives {id, created} of this job, or of the one that has the idempotency key; {granted = {{ID, turn, attempts}, …}}
+-- Returns {id, created} of this job, or of the one that has the idempotency key; {granted = {{ID, version, attempts}, …}}
 -- where it stands in the waiting line and free slots were given out; {conflict=true} where the key belongs
--- to another request; {unheld=true} where the hold on the input has ended, so that nobody knows whether it is there.
+-- to another request; {unheld=true} where the hold on the input has ended: it may be deleted by now.
 
-local LATELY = 2000 -- ms: all clocks together look at the ledger some times a second
+local LATELY = 2000 -- ms: due dispatchers claim several times a second
 
--- Whether a worker lives. Then the job goes into the line here, and into a free slot, without a message of its own. To
--- an installation at rest a message is sent: it says so in the broker's list that there is work.
+-- Whether a worker lives. If so, the job joins the line, and perhaps takes a free slot, without a message. Otherwise a
+-- message is sent, so that the broker's list shows that there is work.
 local function at_work()
-  local last = redis.call('ZRANGE', key('clocks'), 0, 0, 'REV', 'WITHSCORES')
+  local last = redis.call('ZRANGE', key('dispatchers'), 0, 0, 'REV', 'WITHSCORES')
   return last[2] and tonumber(last[2]) > at - LATELY
 end
 
 local FAILED = {FAILED = true, EXPIRED = true, TIMED_OUT = true, CANCELED = true}
 local job = key('job', input.id)
 
--- Found again. It is counted, so that there is a write for replicas to confirm.
+-- The job exists. Counted, so that there is a write for replicas to confirm.
 local function there_already(result)
   count('repeated')
   return answer(result)
@@ -62,7 +61,7 @@ end
 local fields = {'state', 'QUEUED', 'version', '1', 'sent', '1', 'created_at', text(at),
   'queue_until', text(at + input.ttl_ms)}
 if held then
-  fields[#fields + 1] = 'kept'
+  fields[#fields + 1] = 'holds_input'
   fields[#fields + 1] = '1'
 end
 for name, value in pairs(input.fields) do

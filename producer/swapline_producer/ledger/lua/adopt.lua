@@ -1,10 +1,10 @@
--- A person says that the account's vendor has moved, or has given it a new key: from now on these are right. What was
--- right before is taken for a while, so that workers can be restarted one by one.
+-- The account's vendor has moved, or has issued a new key: bind the ledger to these. The old ones are accepted for a
+-- while, so that workers can be restarted one by one.
 --
 -- input.account, input.address, input.simulated, input.key    as in join.lua
--- input.before_ms    how long what was right before is still taken
--- input.silence_ms   a clock that has not claimed for so long does not run
--- Gives {changed}, or {unfinished = N} or {working = true} where the simulator would take the place of a vendor, or the
+-- input.before_ms    how long the old ones are accepted
+-- input.silence_ms   a worker that has not claimed for this long does not run
+-- Returns {changed}, or {unfinished = N} or {working = true} where the simulator would take the place of a vendor, or the
 -- other way round, while jobs are open or a worker runs: those would go to the wrong one.
 
 local account = key('account', input.account)
@@ -17,7 +17,7 @@ if have[1] and simulated ~= have[2] then
     unfinished = unfinished + redis.call('ZCARD', key('state', state))
   end
   if unfinished > 0 then return answer({unfinished = unfinished}) end
-  local last = redis.call('ZRANGE', key('clocks'), 0, 0, 'REV', 'WITHSCORES')
+  local last = redis.call('ZRANGE', key('dispatchers'), 0, 0, 'REV', 'WITHSCORES')
   if last[2] and tonumber(last[2]) > at - input.silence_ms then return answer({working = true}) end
   redis.call('DEL', account)
   have = {}

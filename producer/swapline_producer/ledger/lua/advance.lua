@@ -1,36 +1,34 @@
--- The one way a job changes: compare (state, turn), then write everything that belongs to the move.
+-- Change a job: compare (state, version), then write all that belongs to the change.
 --
 -- input.id, input.state, input.version   what the job must still be
 -- input.canceling                     and whether it is to be canceled, as the caller knows it ('' for no)
--- input.token                         a name for this very move: when its reply was lost and it is sent again, it is
---                                     answered as done instead of as stale
+-- input.token                         a name for this change: repeated after a lost reply it is answered as written
 -- input.to                            the new state
 -- input.set {name = value}             fields to write; input.unset {name, …} fields to remove
 -- input.stamps {name = ms}            fields set to now + ms
--- input.due_ms, input.due_by          when someone must act next: in so many ms, and not after the moment in that field;
---                                     neither: nothing is left to wait for
+-- input.due_ms, input.due_by          when a step has to act next: in due_ms, and not after the time in that field;
+--                                     without both the job is at rest
 -- input.note, input.data (JSON)       a line for the log
 -- input.in_line, input.sends, input.count, input.observe, input.timed (ms), input.trip, input.close_breaker,
--- input.input_read, input.refund      see changes.py
--- input.untroubled, input.troubled     the index of deliveries in trouble that the job is in, and that it comes into:
---                                     `retrying` or `dead`, or false (see shared.lua)
--- input.store_failed                  why the store did not take a result
--- input.batch, input.tally            TENANT:NAME of the job's batch, and what this move changes in its counts; only
---                                     where it does
--- input.keep_ms                       how long a finished job's record is kept
--- input.reopens                       it had ended and goes on: its record is kept until it has ended again
--- input.sha                           its stored input, where the move ends the job, or takes one up that had ended
--- input.spare_ms                      how long an ended job may be sent again, and keeps its input; false: not at all
+-- input.input_read, input.refund      see contract/changes.py
+-- input.leaves_index, input.enters_index     the index of failed deliveries that the job leaves, and enters: `retrying` or
+--                                     `dead`, or false (see shared.lua)
+-- input.store_failed                  why the store did not accept a result
+-- input.batch, input.tally            TENANT:NAME of the job's batch, and the changes of its counts, where there are any
+-- input.keep_ms                       lifetime of a finished job's record
+-- input.reopens                       it had ended and goes on: its record does not expire
+-- input.sha                           its stored input, where the change ends the job or reopens it
+-- input.input_ttl_ms                      how long its input is held after its end, so that it can be sent again; or false
 -- input.leaves {name = ms}            objects and folders that are not needed any more, from now + ms on
 -- What is empty or false may be left out.
 -- Returns {version, due, opens_at (while a limit of time stops the line), granted}, {stale = true} after a lost race,
 -- {stale = true, canceling} where the job is to be canceled since it was read,
--- {unheld = true} where the job cannot go back into the line because its input is gone, or {owner = ID} where the
--- vendor's id that it is to have is another job's.
+-- {unheld = true} where its input is gone and it cannot go back into the line, {owner = ID} where the vendor's id is
+-- that of another job.
 
-local HIST_FULL = 300 -- jobs; the newest 150 to 300 count then, and the schedule follows a vendor that changes at noon
+local HIST_FULL = 300 -- jobs: the newest 150 to 300 count, so that the schedule follows a vendor that changes
 
--- One more job in a histogram. When it is full, everything in it is halved: what is old fades.
+-- Add a job to a histogram. A full one is halved: old jobs fade.
 local function observe(name, spread)
   local hist, names, new = key('hist', name), {'jobs'}, {}
   for bucket in pairs(spread) do names[#names + 1] = bucket end
@@ -44,7 +42,7 @@ local function observe(name, spread)
   if jobs < HIST_FULL then return end
   local old, halves = redis.call('HGETALL', hist), {}
   for i = 1, #old, 2 do
-    if tonumber(old[i + 1]) >= 0.02 then -- what is less would be nothing for ever
+    if tonumber(old[i + 1]) >= 0.02 then -- less would stay at 0.0
       halves[#halves + 1] = old[i]
       halves[#halves + 1] = string.format('%.4f', old[i + 1] / 2)
     end
@@ -53,20 +51,20 @@ local function observe(name, spread)
   redis.call('HSET', hist, unpack(halves))
 end
 
--- ms: as long as the vendor may remember a job. Until then an id that comes again, or is mistyped, brings its picture.
+-- ms that the vendor may remember a job: an id that is used again, or mistyped, would return its picture
 local VENDOR_ID_KEPT = 86400000
 
 local NONE = {} -- what is empty or false is not sent
 
 local job = key('job', input.id)
 local have = redis.call('HMGET', job, 'state', 'version', 'token', 'priority', 'tenant', 'created_at', 'slot', 'spent_on',
-  'canceling', 'attempt_open', 'notification', 'submitted_at', 'terminal_at', 'kept', 'idempotency_key',
+  'canceling', 'attempt_open', 'notification', 'submitted_at', 'terminal_at', 'holds_input', 'idempotency_key',
   input.due_by or 'queue_until', 'vendor_job_id')
 local state, version = have[1], have[2]
 if state ~= input.state or version ~= input.version then
   if have[3] == input.token then return answer({version = tonumber(version), granted = {}}) end
   bump('stale:move')
-  if state ~= 'STORING' and input.count and input.count.polls then bump('polls_begun') end -- its message came twice: the claim counted one
+  if state ~= 'STORING' and input.count and input.count.polls then bump('polls_begun') end -- a second delivery: the claim counted one poll
   return answer({stale = true})
 end
 
@@ -86,8 +84,8 @@ if vendor_id and (finished or sent_anew) then
   redis.call('PEXPIRE', key('vendor_id', vendor_id), text(math.min(VENDOR_ID_KEPT, input.keep_ms or VENDOR_ID_KEPT)))
 end
 
-local kept_again = input.reopens and input.sha and still_needed(hold_of(input.sha, input.id))
-if input.reopens and input.sha and to == 'QUEUED' and not kept_again then return answer({unheld = true}) end
+local held_again = input.reopens and input.sha and still_needed(hold_of(input.sha, input.id))
+if input.reopens and input.sha and to == 'QUEUED' and not held_again then return answer({unheld = true}) end
 if state == 'SUBMITTING' and to == 'RUNNING' then -- before anything moves
   time('handover', at - (redis.call('ZSCORE', key('slots'), input.id) or at))
 end
@@ -103,7 +101,7 @@ set('version', tostring(new_version))
 set('token', input.token)
 for name, value in pairs(input.set or NONE) do set(name, value) end
 for name, ms in pairs(input.stamps or NONE) do set(name, text(at + ms)) end
-if kept_again then set('kept', '1') end
+if held_again then set('holds_input', '1') end
 if input.sends then set('sent', tostring(new_version)) end
 if finished and state ~= to then set('finished_at', text(at)) end
 local had_slot = have[7] == '1'
@@ -113,7 +111,7 @@ end
 if not input.slot and had_slot then
   set('slot', '0')
   redis.call('ZREM', key('slots'), input.id)
-elseif input.slot and not had_slot then -- it turned out to be at the vendor: then it has a place there, cap or no cap
+elseif input.slot and not had_slot then -- found at the vendor: it holds a slot, cap or no cap
   set('slot', '1')
   redis.call('ZADD', key('slots'), text(at), input.id)
 end
@@ -129,14 +127,14 @@ elseif input.input_read then
 end
 redis.call('HSET', job, unpack(fields))
 if finished and have[14] then
-  unset[#unset + 1] = 'kept'
-  if input.spare_ms then unneeded(hold_of(input.sha, input.id), at + input.spare_ms) else release_input(input.sha) end
+  unset[#unset + 1] = 'holds_input'
+  if input.input_ttl_ms then unneeded(hold_of(input.sha, input.id), at + input.input_ttl_ms) else release_input(input.sha) end
 end
 for name, ms in pairs(input.leaves or NONE) do unneeded(name, at + ms) end
 if #unset > 0 then redis.call('HDEL', job, unpack(unset)) end
 
 if state == 'QUEUED' and to ~= 'QUEUED' then leave_line(input.id, have[4], have[5]) end
--- To its customer, a job that comes back from the vendor's door has waited all the while.
+-- A requeued job keeps its original queue time.
 move(input.id, state, to, state == 'SUBMITTING' and to == 'QUEUED' and have[6] or nil)
 if state ~= to then
   local was = {priority = have[4], created_at = have[6], attempt_open = have[10], submitted_at = have[12] or at,
@@ -144,7 +142,7 @@ if state ~= to then
   tally_states(state, to, was)
 end
 tally_call(to, have[10], new.attempt_open, input.refund)
-tally_telling(have[11], new.notification)
+tally_webhook(have[11], new.notification)
 for name, ms in pairs(input.timed or NONE) do time(name, ms) end
 if input.in_line and not input.trip then join_line(input.id, have[4], have[5], have[6]) end
 
@@ -160,8 +158,8 @@ for name, by in pairs(input.count or NONE) do count(name, by) end
 if input.count and input.count['polls.failed'] then note_failed_poll(input.id) end
 for name, spread in pairs(input.observe or NONE) do observe(name, spread) end
 
-if input.untroubled then redis.call('ZREM', key(input.untroubled), input.id) end
-if input.troubled then redis.call('ZADD', key(input.troubled), text(at), input.id) end
+if input.leaves_index then redis.call('ZREM', key(input.leaves_index), input.id) end
+if input.enters_index then redis.call('ZADD', key(input.enters_index), text(at), input.id) end
 if input.batch then
   count_in_batch(input.batch, input.tally)
   complete_batch(input.batch)
@@ -177,7 +175,7 @@ elseif new.images and new.images ~= '[]' then
   store_changed = close_store()
 end
 
--- Where the record of its idempotency key is, if the key is still its own.
+-- Return the key of its idempotency record, if that is still its own.
 local function own_key()
   local name = have[15] and key('key', have[5], have[15])
   return name and string.match(redis.call('GET', name) or '', ' (%S+)$') == input.id and name
@@ -188,13 +186,13 @@ if input.reopens then
 end
 if finished then
   if state ~= to then redis.call('PUBLISH', key('done', input.id), to) end
-  if not due then -- at rest: nothing will touch it again
+  if not due then -- at rest: its record may expire
     redis.call('PEXPIRE', job, text(input.keep_ms))
     redis.call('PEXPIRE', key('log', input.id), text(input.keep_ms))
     local name = own_key()
-    if name then redis.call('PEXPIRE', name, text(input.keep_ms)) end -- the key lives as long as the job
+    if name then redis.call('PEXPIRE', name, text(input.keep_ms)) end -- as long as the job
   end
 end
--- Slots that nobody took or left, and a line that nobody joined or left, are as the meter has them.
+-- Where no job took or left a slot or the line, the meter is up to date.
 local unmoved = state == to or state == 'STORING' and to ~= 'QUEUED' and not had_slot and not input.slot
 return answer({version = new_version, due = due, granted = grant(unmoved and not input.trip and not store_changed), opens_at = line_opens_at})

@@ -1,14 +1,13 @@
--- What a batch knows of its jobs. Put between line.lua (and meter.lua) and the moves that need it.
+-- The counts of a batch. Put between line.lua (and meter.lua) and the moves that need it.
 --
--- A batch's record has the shape of a job's where the clock and the steps look (state, turn, sent, notification,
--- notify_attempts), and the id `batch:TENANT:NAME`: so its webhook is claimed, rescued, tried again and settled as a
--- job's is. Here `name` is TENANT:NAME: a batch belongs to its tenant, and a tenant's name has no colon.
+-- A batch's record has a job's fields (state, version, sent, notification, notify_attempts) and the id
+-- `batch:TENANT:NAME`, so its webhook is claimed, rescued, retried and settled as a job's. Here `name` is TENANT:NAME: a batch belongs to its tenant, and a tenant's name has no colon.
 
 local function batch_id(name) return 'batch:' .. name end
 
 local function batch_name(tenant, batch) return tenant .. ':' .. batch end
 
--- One more job in a batch; `life_ms` is how long an ordinary job of it lives.
+-- Add a job to a batch; `life_ms` is the lifetime of an ordinary job of it.
 local function join_batch(name, id, life_ms)
   local jobs, record = key('batch', name), key('job', batch_id(name))
   redis.call('ZADD', jobs, text(at), id)
@@ -16,7 +15,7 @@ local function join_batch(name, id, life_ms)
   local first = redis.call('HINCRBY', record, 'jobs', 1) == 1
   redis.call('HINCRBY', record, 'ever', 1)
   local left = redis.call('PTTL', record)
-  if first or left > 0 then -- a sealed batch is kept until its webhook is settled
+  if first or left > 0 then -- a sealed batch does not expire before its webhook is settled
     redis.call('PEXPIRE', record, text(math.max(life_ms, left)))
   end
 end
@@ -28,8 +27,8 @@ local function count_in_batch(name, tally)
   for what, by in pairs(tally) do redis.call('HINCRBY', record, what, by) end
 end
 
--- A batch that is sealed and whose jobs have all finished is completed, once: its webhook is due. What it will tell is
--- written down here, so that every attempt tells the same.
+-- Complete a sealed batch whose jobs have all finished, once: its webhook is due. Its payload is fixed here, so that
+-- all attempts send the same.
 local function complete_batch(name)
   local id = batch_id(name)
   local record = key('job', id)
@@ -45,15 +44,15 @@ local function complete_batch(name)
     if flat[i] == 'jobs' then jobs = number end
     if flat[i] == 'credits' then credits = number end
   end
-  if redis.call('HGET', record, 'notification') ~= 'PENDING' then bump('telling') end
+  if redis.call('HGET', record, 'notification') ~= 'PENDING' then bump('webhooks_pending') end
   redis.call('HINCRBY', record, 'version', 1)
   redis.call('HINCRBY', record, 'round', 1)
   redis.call('HSET', record, 'state', 'SUCCEEDED', 'sealed', '0', 'notification', 'PENDING', 'notify_attempts', '0',
-    'finished_at', text(at), 'told', redis.call('HGET', record, 'ever'),
+    'finished_at', text(at), 'completed_at_ever', redis.call('HGET', record, 'ever'),
     'counts', cjson.encode({jobs = jobs, credits = credits, states = states, failures = failures}))
   redis.call('PERSIST', record)
   redis.call('PERSIST', key('log', id))
-  redis.call('ZREM', key('dead', 'batches'), id) -- what it told before is told anew
+  redis.call('ZREM', key('dead', 'batches'), id) -- a batch that is completed again is notified again
   redis.call('ZREM', key('retrying', 'batches'), id)
   set_due(id, at)
   log(id, 'completed')

@@ -1,7 +1,7 @@
 -- The submission breaker: refusals of the account stop every job, a refusal of one job stops no other. Put after
 -- meter.lua and before line.lua; what opens and closes it is in refusals.lua.
 --
--- A refused job leaves the line and is kept in P:refused. After a pause another job probes, where one waits. When it is
+-- A refused job leaves the line for P:refused. After a pause another job probes, where one waits. When it is
 -- accepted, the breaker closes and the refused jobs stand in line again. A job that is refused again in the same way,
 -- after another was accepted, is refused for its own sake: it waits alone, changes nothing for others, and `submit` ends
 -- it after some such refusals.
@@ -12,7 +12,7 @@ local REMEMBERED = 600000 -- ms that a refusal for a job's own sake makes the br
 local EPISODE = {'trips', 'of_kind', 'pauses', 'kind', 'reason', 'by', 'job', 'tenant', 'several', 'closed_until',
   'others_from', 'asked_until'}
 
-local breaker -- P:breaker, once it was read; whoever writes it forgets what was read
+local breaker -- P:breaker, once it was read; cleared by each write
 
 local function breaker_of(name)
   if not breaker then

@@ -1,9 +1,9 @@
--- Somebody wants a job canceled that the vendor has, or may have: it is marked, and ends CANCELED when the vendor is done
--- with it. Its turn stays: whoever has it in hand may write what became of it, once he knows of the mark.
+-- Mark a job that the vendor has, or may have, to be canceled: it ends CANCELED when the vendor is done with it. Its
+-- version stays: the step that has it may still write its result, once it knows of the mark.
 --
 -- input.id, input.state       what the job must still be
--- input.how                   drop or keep: what becomes of its result
--- Gives {requested = true}, or {stale = true} where the vendor cannot have it (any more).
+-- input.how                   drop or keep: whether its result is stored
+-- Returns {requested = true}, or {stale = true} where the vendor cannot have it (any more).
 
 local job = key('job', input.id)
 local have = redis.call('HMGET', job, 'state', 'attempt_open', 'slot', 'canceling')

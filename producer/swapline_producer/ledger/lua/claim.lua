@@ -1,20 +1,19 @@
--- The clock takes what is due. Each entry moves to now + rescue, so that a message that gets lost is sent again.
+-- A due dispatcher takes what is due. Each entry moves to now + rescue, so that a lost message is sent again.
 --
--- input.limit                 entries to take at most
--- input.routes {STATE = step} which step acts on which state; `STATE+pending` where a webhook waits wins over
---                             `STATE`; `HELD+canceling` is for a held job that is to be canceled and whose slot is
---                             free
+-- input.limit                 most entries to take
+-- input.routes {STATE = step} the step that acts on a state; `STATE+pending`, where a webhook is pending, has
+--                             precedence; `HELD+canceling`: a HELD job that is to be canceled and has no slot
 -- input.queues {step = list}  the broker's list of each step
--- input.backlog               messages in a queue above which nothing is sent again into it
--- input.dispatcher                 who asks; clocks not heard of for a minute are forgotten
--- input.finished, input.keep_ms   states whose jobs leave their index when their records have gone
--- Gives {tickets = {{ID, step, turn, retries}, …}, granted = …, next_at, rescued, postponed, clocks, put_off = {ms, …}}.
+-- input.backlog               messages in a queue above which nothing is rescued into it
+-- input.dispatcher            the caller; dispatchers that have not claimed for a minute are removed
+-- input.finished, input.keep_ms   states whose jobs leave their index when their records expire
+-- Returns {messages = {{ID, step, version, retries}, …}, granted = …, next_at, rescued, postponed, dispatchers, put_off = {ms, …}}.
 
 local NAMES = {'state', 'version', 'sent', 'notification', 'slot', 'run_until', 'poll_at', 'canceling',
   'attempts', 'polls', 'retries', 'notify_attempts'}
-local TRIES = {submit = 9, poll = 10, finalize = 11, notify = 12} -- which of these says how often a step was tried
-local TICK = 50 -- ms: looks that were put off go in groups, so that clocks wake up twenty times a second at most
-local LAPSE = 1000 -- ms after which a place in the row of looks is lost: after an outage they must not go all at once
+local TRIES = {submit = 9, poll = 10, finalize = 11, notify = 12} -- the field that counts a step's tries
+local TICK = 50 -- ms: polls that were put off go in groups, so that dispatchers wake up 20 times a second at most
+local LAPSE = 1000 -- ms after which a place in the row of polls is lost: after an outage they must not go all at once
 local rescue = rescue_at() - at
 local messages, rescued, postponed = {}, 0, 0
 
@@ -23,7 +22,7 @@ local function route(state, notification)
   return input.routes[state]
 end
 
--- A held job waits for a person, but its slot does not wait longer than the job could have run.
+-- Release the slot of a HELD job at its run timeout.
 local function let_slot_go(id, job)
   redis.call('ZREM', key('slots'), id)
   redis.call('HSET', job, 'slot', '0')
@@ -34,8 +33,8 @@ end
 local poll_rate, next_poll_at = limit_of('poll_rate', 0), limit_of('next_poll_at', 0)
 local put_off = {}
 
--- Whether a look may go now. Above the rate it gets a place in the row, first come, first served, and goes then whoever
--- else has come: so every job has its share, however many there are.
+-- Whether a poll may go now. Above the rate it gets a place in the row, first come, first served, so that each job has
+-- its share.
 local function poll_may_go(id, job, poll_at)
   if poll_rate <= 0 then return true end
   if poll_at then
@@ -52,7 +51,7 @@ local function poll_may_go(id, job, poll_at)
   return false
 end
 
--- The server's clock was set back by so many milliseconds.
+-- The server's clock was set back by `ms`.
 local function set_breaker_back(back)
   for _, name in ipairs({'closed_until', 'others_from', 'asked_until', 'refused_at', 'paused_until', 'own_at'}) do
     if breaker_of(name) then set_breaker(name, text(breaker_number(name) + back)) end
@@ -62,7 +61,7 @@ local function set_breaker_back(back)
   end
 end
 
--- An idle breaker closes; what it remembers of refused jobs goes when none was refused for long.
+-- Close an idle breaker; forget refusals that are long ago.
 local function tidy_breaker()
   if is_refusing() then
     if is_idle() then close_breaker() end
@@ -72,8 +71,8 @@ local function tidy_breaker()
   end
 end
 
--- The server's clock was set back: what waits would wait so much longer, so it is all moved along. A step forward
--- cannot be told from a server that was away, and only makes things early.
+-- The server's clock was set back: all that waits would wait longer, so it is moved as well. A step forward looks like
+-- a server that was away, and only makes things early.
 local STEP = 1000 -- ms: claims come some times a second, and their moments never go back by themselves
 local claimed_at, late = limit_of('claimed_at', 0), limit_of('late', 0)
 if at < claimed_at - STEP then
@@ -112,7 +111,7 @@ for _, id in ipairs(ids) do
   if not state then
     set_due(id, nil)
   elseif not step then
-    set_due(id, at + 86400000) -- a held job whose webhook is settled: only a person can move it; look again in a day
+    set_due(id, at + 86400000) -- HELD, its webhook settled: only a person can move it; check again in a day
   else
     local again = have[3] == version
     local waiting = again and redis.call('LLEN', input.queues[step]) or 0
@@ -134,12 +133,12 @@ bump('postponed', postponed)
 if #put_off > 0 and #ids >= input.limit then put_off[#put_off + 1] = at end -- there may be more that can go at once
 if #dues > 0 then redis.call('ZADD', key('due'), unpack(dues)) end
 local row = poll_rate > 0 and {'next_poll_at', text(next_poll_at)} or {}
-redis.call('HSET', key('limits'), 'claimed_at', text(at), 'late', text(late), unpack(row)) -- nobody reads them below
+redis.call('HSET', key('limits'), 'claimed_at', text(at), 'late', text(late), unpack(row)) -- not read below
 
-redis.call('ZADD', key('clocks'), text(at), input.dispatcher)
-redis.call('ZREMRANGEBYSCORE', key('clocks'), '-inf', text(at - 60000))
+redis.call('ZADD', key('dispatchers'), text(at), input.dispatcher)
+redis.call('ZREMRANGEBYSCORE', key('dispatchers'), '-inf', text(at - 60000))
 
-if redis.call('SET', key('trimmed'), '1', 'NX', 'PX', 60000) then -- once a minute is often enough
+if redis.call('SET', key('trimmed'), '1', 'NX', 'PX', 60000) then -- once a minute
   for _, state in ipairs(input.finished) do
     redis.call('ZREMRANGEBYSCORE', key('state', state), '-inf', text(at - input.keep_ms))
   end
@@ -156,4 +155,4 @@ local first = redis.call('ZRANGE', key('due'), 0, 0, 'WITHSCORES')
 local next_at = tonumber(first[2])
 if line_opens_at then next_at = math.min(next_at or line_opens_at, line_opens_at) end
 return answer({messages = messages, granted = granted, next_at = next_at, rescued = rescued, postponed = postponed,
-  clocks = redis.call('ZCARD', key('clocks')), put_off = put_off})
+  dispatchers = redis.call('ZCARD', key('dispatchers')), put_off = put_off})

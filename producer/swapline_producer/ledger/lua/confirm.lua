@@ -1,6 +1,6 @@
--- What was taken to be deleted is deleted.
+-- Remove from the list what was taken and is deleted.
 --
--- input.names, input.lease   as they were given
+-- input.names, input.lease   as returned by take.lua
 
 for _, name in ipairs(input.names) do
   if tonumber(redis.call('ZSCORE', key('unneeded'), name)) == input.lease then still_needed(name) end

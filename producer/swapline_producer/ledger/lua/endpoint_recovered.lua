@@ -1,7 +1,7 @@
--- An endpoint accepted a delivery: it is forgotten, unless it was disabled meanwhile (only a person lifts that).
+-- An endpoint accepted a delivery: forget it, unless it was disabled meanwhile (only a person lifts that).
 --
--- input.endpoint, input.lift    lift: a person says so
--- Gives {forgotten}: whether there was something to forget.
+-- input.endpoint, input.lift    lift: also a disabled one
+-- Returns {forgotten}: whether it was known.
 
 local name = key('endpoint', input.endpoint)
 if not input.lift and redis.call('HEXISTS', name, 'disabled_at') == 1 then return answer({forgotten = false}) end

@@ -1,9 +1,8 @@
--- A producer is about to store an input, or to use one that is there: until its job is accepted nobody deletes it. Doing
--- it twice is doing it once.
+-- Hold an input that a producer is about to store or use: it is not deleted until its job is accepted. Repeatable.
 --
--- input.sha, input.id    the input, and the job that is to be
--- input.ttl_ms           how long at most
--- Gives {held = true, there = whether somebody has stored it, or is about to}, or {wait_ms} while it is being deleted.
+-- input.sha, input.id    the input, and the job
+-- input.ttl_ms           longest hold
+-- Returns {held = true, there = whether it is stored, or about to be}, or {wait_ms} while it is being deleted.
 
 local lease = tonumber(redis.call('ZSCORE', key('deleting'), input.sha))
 if lease and lease > at then return answer({wait_ms = lease - at}) end

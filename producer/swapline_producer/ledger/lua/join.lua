@@ -1,22 +1,22 @@
--- A worker shows itself, before its first step and every ten seconds, and hears what the installation has agreed on.
+-- A worker shows itself, before its first step and every 10 s, and gets the limits that are in force.
 --
--- Whose it is: the first worker binds the ledger to its vendor's account; another vendor, or another key, is refused.
+-- Vendor: the first worker binds the ledger to its vendor's account; another vendor, or another key, is refused.
 -- A key that was mistyped at first is corrected by a restart: where nothing was ever sent and no other worker lives,
 -- another key takes its place. A simulated vendor costs nothing, so that its ledger follows it to any address.
 --
--- What it may use: a limit is what all living workers that name it say. Where they differ, and where none names it any
--- more, it stays as it is: no worker lifts a limit by leaving it out, and none changes what another one names.
+-- Limits: a limit is what all living workers that name it agree on. Where they differ, or none names it any more, it
+-- stays as it is: no worker lifts a limit by leaving it out, or changes what another one names.
 --
 -- input.account      the account's name
 -- input.address      where the vendor is
 -- input.simulated    whether it is the simulator
 -- input.key          fingerprint of the key, SALT:HASH; '' where none is shown
 -- input.check_only    answer, and bind nothing
--- input.worker       {id, record = {…, limits = {NAME = text}}}, where it is a worker that asks
--- input.life_ms      how long a worker that shows itself no more is taken for living
--- Gives {refused = false, limits = {NAME = text}, changes = {{NAME, text before or false, text}, …}}; or what differs:
+-- input.worker       {id, record = {…, limits = {NAME = text}}}, where the caller is a worker
+-- input.life_ms      how long a worker that is not seen counts as living
+-- Returns {refused = false, limits = {NAME = text}, changes = {{NAME, text before or false, text}, …}}; or what differs:
 -- {refused = 'simulated' | 'address' | 'key' | 'salt', address, simulated, key} of the ledger's own. 'salt': nothing
--- can be compared; ask again with the ledger's salt.
+-- can be compared; repeat with the ledger's salt.
 
 local LIMITS = {'max_in_flight', 'rescue_ms', 'submit_rate', 'poll_rate', 'credits_per_day'}
 local SALT = 33 -- characters before the hash
@@ -67,13 +67,13 @@ local function difference()
 end
 
 local function agreed()
-  local said = {}
+  local named = {}
   each_living(function(record)
     for name, value in pairs(record.limits) do
-      if said[name] == nil or said[name] == value then said[name] = value else said[name] = false end
+      if named[name] == nil or named[name] == value then named[name] = value else named[name] = false end
     end
   end)
-  return said
+  return named
 end
 
 local refused = difference()
@@ -95,14 +95,14 @@ local changes, in_force = {}, {}
 if input.worker then
   input.worker.record.at = at
   redis.call('HSET', key('workers'), me, cjson.encode(input.worker.record))
-  local said = agreed()
+  local named = agreed()
   for _, name in ipairs(LIMITS) do
     local before = redis.call('HGET', key('limits'), name)
-    if said[name] and tonumber(before or '') ~= tonumber(said[name]) then
-      changes[#changes + 1] = {name, before, said[name]}
-      set_limits(name, said[name])
+    if named[name] and tonumber(before or '') ~= tonumber(named[name]) then
+      changes[#changes + 1] = {name, before, named[name]}
+      set_limits(name, named[name])
     end
-    in_force[name] = said[name] or before or nil
+    in_force[name] = named[name] or before or nil
   end
 end
 return answer({refused = false, limits = in_force, changes = changes})

@@ -1,4 +1,4 @@
--- The waiting line and the vendor's slots: who is next, and whether anybody may go. Put after breaker.lua.
+-- The waiting line and the vendor's slots: which job is next, and whether it may go. Put after breaker.lua.
 
 local DAY = 86400000
 local CREDITS_PER_JOB = 2
@@ -6,7 +6,7 @@ local PRIORITIES = {'high', 'normal', 'low'}
 local PROBES = {PRIORITIES, {'low', 'normal', 'high'}, {'normal', 'low', 'high'}}
 local TRIES = 100 -- attempts to take a job out of the line in one move at most: some milliseconds of the server's time
 local RETURNS = 100 -- refused jobs that stand in line again in one move at most; a slot that stays free takes the next
-local BURST = 100 -- ms that submissions may run ahead of their rate: clocks wake up some milliseconds late
+local BURST = 100 -- ms that submissions may run ahead of their rate: dispatchers wake up some milliseconds late
 
 local today = math.floor(at / DAY)
 local line_opens_at -- after grant(): when a line that is stopped by a limit of time may move again
@@ -15,7 +15,7 @@ local function spent(who)
   return tonumber(redis.call('HGET', key('spent', text(today)), who) or 0)
 end
 
--- Credits count as spent from the moment a slot is given; what was not charged after all is given back.
+-- Credits count as spent from the moment a slot is granted; what was not charged is subtracted again.
 local function spend(tenant, credits, day)
   local name = key('spent', text(day or today))
   local is_new = redis.call('HINCRBY', name, 'all', credits) == credits
@@ -34,7 +34,7 @@ end
 local function join_line(id, priority, tenant, created_at)
   redis.call('ZADD', key('line', priority, tenant), 'NX', created_at, id)
   if redis.call('ZSCORE', key('line', priority), tenant) then return end
-  if redis.call('ZSCORE', key('aside', priority), tenant) then return end
+  if redis.call('ZSCORE', key('capped', priority), tenant) then return end
   to_the_end(priority, tenant)
 end
 
@@ -43,7 +43,7 @@ local function leave_line(id, priority, tenant)
   redis.call('ZREM', key('line', priority, tenant), id)
   if redis.call('EXISTS', key('line', priority, tenant)) == 0 then
     redis.call('ZREM', key('line', priority), tenant)
-    redis.call('ZREM', key('aside', priority), tenant)
+    redis.call('ZREM', key('capped', priority), tenant)
   end
 end
 
@@ -52,21 +52,21 @@ local function capped(tenant)
   return cap and spent('tenant:' .. tenant) + CREDITS_PER_JOB > cap
 end
 
--- Tenants whose daily credits are spent stand aside until the day is over.
-local function stand_aside(priority, tenant)
+-- Tenants whose daily credits are spent leave the line until the day is over.
+local function cap_tenant(priority, tenant)
   redis.call('ZREM', key('line', priority), tenant)
-  redis.call('ZADD', key('aside', priority), text((today + 1) * DAY), tenant)
+  redis.call('ZADD', key('capped', priority), text((today + 1) * DAY), tenant)
 end
 
 local function come_back(priority, tenant)
-  redis.call('ZREM', key('aside', priority), tenant)
+  redis.call('ZREM', key('capped', priority), tenant)
   if redis.call('EXISTS', key('line', priority, tenant)) == 1 then to_the_end(priority, tenant) end
 end
 
 local function new_day()
-  if redis.call('EXISTS', key('aside', 'high'), key('aside', 'normal'), key('aside', 'low')) == 0 then return end
+  if redis.call('EXISTS', key('capped', 'high'), key('capped', 'normal'), key('capped', 'low')) == 0 then return end
   for _, priority in ipairs(PRIORITIES) do
-    local back = redis.call('ZRANGE', key('aside', priority), '-inf', text(at), 'BYSCORE', 'LIMIT', 0, 100)
+    local back = redis.call('ZRANGE', key('capped', priority), '-inf', text(at), 'BYSCORE', 'LIMIT', 0, 100)
     for _, tenant in ipairs(back) do come_back(priority, tenant) end
   end
 end
@@ -97,14 +97,14 @@ local function next_tenant(priorities)
 end
 
 -- Take the next job out of the line: by priority, then by its tenant's start tag, then the oldest. One that may not go
--- leaves its tenant where it is; a tenant that may not spend stands aside, and nothing is taken. After two refusals in a
+-- leaves its tenant where it is; a tenant that may not spend is capped, and nothing is taken. After two refusals in a
 -- row each probe begins with another priority, and with the oldest or the newest, so that jobs refused for their own
 -- sake, however many stand in front, do not hide the others.
 local function take_next()
   local probe = math.max(0, breaker_number('trips') - 1)
   local tenant, priority = next_tenant(probe > 0 and PROBES[probe % #PROBES + 1] or PRIORITIES)
   if not tenant then return end
-  if capped(tenant) then return stand_aside(priority, tenant) end
+  if capped(tenant) then return cap_tenant(priority, tenant) end
   local waiting = key('line', priority, tenant)
   local id = probe % 2 == 0 and redis.call('ZPOPMIN', waiting)[1] or pop_newest(waiting)
   local have = id and may_go(id)
@@ -186,7 +186,7 @@ end
 local function stopped()
   local waits = anyone_waits()
   local refused = not waits and redis.call('ZRANGE', key('refused'), 0, 0)[1]
-  if not waits and not refused then return 'nobody' end
+  if not waits and not refused then return 'none' end
   local opens_from = waits and line_opens_from() or breaker_number('closed_until')
   local why = must_wait(opens_from) or (is_probing() and 'probe') or (store_stops() and 'store')
   if refused and not why then stand_again(refused) end
@@ -197,22 +197,22 @@ end
 -- first message has not been read yet.
 local function out_of_line()
   for _, priority in ipairs(PRIORITIES) do
-    if redis.call('EXISTS', key('aside', priority)) == 1 then return 'tenant_credits' end
+    if redis.call('EXISTS', key('capped', priority)) == 1 then return 'tenant_credits' end
   end
   return at < breaker_number('paused_until') and 'refused' or 'unread'
 end
 
--- Tells the meter how the slots are used now; a slot is idle for each job that could have it.
+-- Write the use of slots to the meter; a free slot is idle while a job could have it.
 local function note_level(used, free, why)
   local idle = free > 0 and math.min(free, redis.call('ZCARD', key('state', 'QUEUED'))) or 0
-  if idle == 0 then why = 'nobody' elseif why == 'nobody' then why = out_of_line() end
+  if idle == 0 then why = 'none' elseif why == 'none' then why = out_of_line() end
   level(used, math.max(0, free), idle, why)
 end
 
--- Free slots go to the jobs whose turn it is. Gives {ID, turn, attempts} of each. `unmoved` says that nobody has come or
--- gone in this move: then the meter has to hear only of slots that are given out.
+-- Grant free slots to the next jobs; return {ID, version, attempts} of each. `unmoved`: this move has not changed slots or
+-- line, so the meter changes only with a grant.
 local function grant(unmoved)
-  local granted, tries, why = {}, 0, 'nobody'
+  local granted, tries, why = {}, 0, 'none'
   local usable, used = usable_slots(), redis.call('ZCARD', key('slots'))
   if used < usable then
     new_day()
@@ -236,10 +236,10 @@ local function grant(unmoved)
   return granted
 end
 
--- A job more waits, and nobody gives out slots in this move. What the last move wrote of the slots still holds.
+-- Note one more waiting job in a move that grants no slots: the slots are as the last move wrote them.
 local function one_more_waits()
   local free, why = string.match(redis.call('HGET', key('level'), 'now') or '', '^%d+ (%d+) %d+ (.+)$')
   if free == '0' then return end
   local used = redis.call('ZCARD', key('slots'))
-  note_level(used, tonumber(free or usable_slots() - used), why or 'nobody')
+  note_level(used, tonumber(free or usable_slots() - used), why or 'none')
 end

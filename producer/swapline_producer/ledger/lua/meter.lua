@@ -4,19 +4,19 @@
 --
 -- P:meter fields, integers all
 --   waiting:PRIORITY                      jobs that are QUEUED now
---   call:uncharged|refused|unknown        what became of paid calls that brought no id
+--   call:uncharged|refused|unknown        results of paid calls without an id
 --   call:resolved                         calls that were settled without an id, and whose id became known after all
 --   polls_begun                           status calls, counted before each of them: by the claim that sends the poll, by
---                                         `open` where nobody claimed it and for each job in STORING, and by a poll's
+--                                         `open` without a claim and for each job in STORING, and by a poll's
 --                                         move that lost a race, for a message that was delivered twice
---   strikes:KIND                          how often the vendor refused everybody, and why
+--   trips:KIND                            refusals of the account, by kind
 --   stale:message, stale:move             messages and moves that came too late
---   telling                               webhooks that are still to be delivered
+--   webhooks_pending                      webhooks that are still to be delivered
 --   postponed                             rescues put off because the step's queue was long
 --   used, idle:WHY                        milliseconds of slots: used, and free while jobs waited for them
 --   t:NAME:BOUND, t:NAME:sum              histograms of milliseconds: BOUND is the end of a bucket, or inf
 -- P:level is how the slots are used since the last change: `now` is USED FREE IDLE WHY, `since` is that change. Its
--- integral goes to P:meter, so every millisecond is counted once, whoever dies.
+-- integral goes to P:meter, so every millisecond is counted once, whichever process dies.
 
 -- Ends of buckets in milliseconds, each about twice the one before: a vendor's work finely, waits coarsely. Made when
 -- they are asked for: every script runs this file.
@@ -48,7 +48,7 @@ local function time(name, ms)
   bump('t:' .. name .. ':sum', ms)
 end
 
--- A poll of a job brought no news: P:poll_failures has the jobs of which that is true within FAILING_FOR.
+-- A poll of a job failed: P:poll_failures has the jobs with a failed poll within FAILING_FOR.
 local FAILING_FOR = 300000 -- ms: the range of the alert that reads it
 
 local function note_failed_poll(id)
@@ -58,7 +58,7 @@ local function note_failed_poll(id)
   redis.call('PEXPIRE', name, FAILING_FOR)
 end
 
--- The slots are used otherwise from now on: what has been goes to the account.
+-- The use of slots changes now: add the time until now to the meter.
 local function level(used, free, idle, why)
   local now = used .. ' ' .. free .. ' ' .. idle .. ' ' .. why
   local have = redis.call('HMGET', key('level'), 'now', 'since')

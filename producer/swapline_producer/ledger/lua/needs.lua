@@ -1,9 +1,9 @@
 -- Which objects are still needed, and which are to be deleted. Put after line.lua.
 --
--- An input lies under the SHA-256 of its bytes, so several jobs may use it. P:inputs counts who may still read it: each
--- job that has not ended (its field `kept`), and each hold. A hold is an entry of P:unneeded, so that it ends by itself:
+-- An input lies under the SHA-256 of its bytes, so several jobs may use it. P:inputs counts its users: each job
+-- that has not ended (its field `holds_input`), and each hold. A hold is an entry of P:unneeded, so that it ends by itself:
 -- producers hold an input from before they store it until their job is accepted, and a job that ended without success
--- holds its own for a while, so that it can be sent again. The last one to let go puts the input itself on the list.
+-- holds its own for a while, so that it can be sent again. The last release lists the input itself.
 
 local FINISHED = {SUCCEEDED = true, FAILED = true, EXPIRED = true, TIMED_OUT = true, CANCELED = true}
 
@@ -13,7 +13,7 @@ local function still_needed(name) return redis.call('ZREM', key('unneeded'), nam
 
 local function hold_of(sha, id) return 'hold/' .. sha .. '/' .. id end
 
--- Gives whether the input is in the store already, or on its way there.
+-- Returns whether the input is in the store already, or on its way there.
 local function need_input(sha)
   return redis.call('HINCRBY', key('inputs'), sha, 1) > 1 or still_needed('inputs/' .. sha)
 end

@@ -1,11 +1,10 @@
--- A step takes a job in hand: its record, if the message's turn is still the job's. Its rescue is put off.
+-- Read a job for a step, if the message has the job's version, and put off its rescue.
 --
 -- input.id, input.version
--- Gives {fields = {name, value, …}, waiting = whether jobs wait for a slot, in_flight = slots in use}, or {stale = true}.
+-- Returns {fields = {name, value, …}, waiting = whether jobs wait for a slot, in_flight = slots in use}, or {stale = true}.
 
--- Most messages come at once, and find their job's rescue where the move that sent them has put it. Then nothing is
--- written, and nothing has to be flushed to the disk: whoever has a job in hand puts its rescue off, three times in that
--- time.
+-- Fraction of the rescue time that may be left without a write: the move that sent the message has put the rescue off,
+-- and the worker that leases the job does so three times in that time.
 local FRESH = 0.8
 
 local job = key('job', input.id)
@@ -14,8 +13,8 @@ if have[1] ~= input.version then
   bump('stale:message')
   return answer({stale = true})
 end
--- The step that comes asks the vendor. A poll that a claim has sent was counted by it; whoever has the pictures of a job
--- in STORING in its memory begins without this call.
+-- Count the poll that follows, unless the claim that sent it has. Finalize with the pictures in memory makes no such
+-- call.
 local asks = have[3] == 'RUNNING' and have[2] ~= have[1] or have[3] == 'STORING' and have[4] ~= 'drop'
 if asks then bump('polls_begun') end
 local due, rescue = tonumber(redis.call('ZSCORE', key('due'), input.id)), rescue_at()

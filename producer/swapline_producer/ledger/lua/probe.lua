@@ -1,6 +1,6 @@
 -- A person has mended what the submission breaker is open for: it is tried now.
 --
--- Gives {granted, open = whether the breaker is open, probing = whether a job is being submitted, free}: no job probes
+-- Returns {granted, open = whether the breaker is open, probing = whether a job is being submitted, free}: no job probes
 -- where one is being submitted already, no slot is free, or nothing waits.
 
 local open = is_refusing()

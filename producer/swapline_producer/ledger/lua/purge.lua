@@ -1,16 +1,15 @@
--- Everything that the ledger has of one job goes, but for a tombstone: what a step of it then writes is stale. A job
--- that has not ended is promised to be purged when it has.
+-- Delete all of a job but a tombstone: a step's later write is stale. An unfinished job is purged at its end.
 --
--- This is the one list of the keys that belong to a job; whoever adds one adds it here.
+-- This is the one list of the keys that belong to a job: a new key must be added here.
 --
 -- input.id, input.why    the tombstone says when and why, and nothing else
 -- input.tomb_ms          how long it stands
 -- input.sha              the job's stored input, where it has one
 -- input.leaves           folders of its objects; they are put on the list of what is to be deleted
--- input.spec {name, …}   what is left of the request until a job that has not ended has: fields, in pieces
--- Gives {purged = true}, {promised = true, state}, or {missing = true}.
+-- input.spec {name, …}   what an unfinished job keeps of its request: fields, in pieces
+-- Returns {purged = true}, {promised = true, state}, or {missing = true}.
 
-local AGAIN = 2000 -- ms until a job that was promised to be purged is looked at again: its end takes seconds
+local AGAIN = 2000 -- ms until a promised purge is checked again: an end takes seconds
 
 local id, job = input.id, key('job', input.id)
 local have = redis.call('HMGET', job, 'state', 'tenant', 'priority', 'batch', 'idempotency_key', 'credits', 'spent_on',
@@ -27,8 +26,8 @@ local function drop_vendor_id()
   if name and redis.call('GET', name) == id then redis.call('DEL', name) end
 end
 
--- The day's bill stays whole; whose credits they were is forgotten. A cap that a person has set names the tenant anyway,
--- and must not be got around by a purge.
+-- The credits of a day stay; their tenant's name goes. A cap that a person has set names the tenant anyway, and a purge
+-- must not get around it.
 local function forget_whose_credits()
   local spent_by = 'tenant:' .. tenant
   local name = have[7] and key('spent', have[7])
@@ -38,17 +37,17 @@ local function forget_whose_credits()
   if redis.call('HINCRBY', name, spent_by, -credits) <= 0 then redis.call('HDEL', name, spent_by) end
 end
 
--- A batch that has lost its last job goes as well: its record names the tenant and an address.
+-- Delete a batch with its last job: its record names the tenant and an address.
 local function leave_batch(name)
   redis.call('ZREM', key('batch', name), id)
   local tally = {jobs = -1, finished = -1, ['state:' .. state] = -1, credits = -tonumber(have[6] or 0)}
   if have[9] then tally['code:' .. have[9]] = -1 end
-  local whole, record = batch_id(name), key('job', batch_id(name))
+  local record_id, record = batch_id(name), key('job', batch_id(name))
   count_in_batch(name, tally)
   if redis.call('EXISTS', key('batch', name)) == 1 then return end
-  if redis.call('HGET', record, 'notification') == 'PENDING' then bump('telling', -1) end
-  for _, index in ipairs({'due', 'dead:batches', 'retrying:batches'}) do redis.call('ZREM', key(index), whole) end
-  redis.call('DEL', record, key('log', whole))
+  if redis.call('HGET', record, 'notification') == 'PENDING' then bump('webhooks_pending', -1) end
+  for _, index in ipairs({'due', 'dead:batches', 'retrying:batches'}) do redis.call('ZREM', key(index), record_id) end
+  redis.call('DEL', record, key('log', record_id))
 end
 
 if not state then
@@ -71,7 +70,7 @@ if input.sha and still_needed(hold_of(input.sha, id)) then release_input(input.s
 for _, name in ipairs(input.leaves) do unneeded(name, at) end
 drop_key()
 drop_vendor_id()
-if have[8] == 'PENDING' then bump('telling', -1) end
+if have[8] == 'PENDING' then bump('webhooks_pending', -1) end
 forget_whose_credits()
 for _, name in ipairs({'due', 'slots', 'purging', 'dead', 'retrying'}) do redis.call('ZREM', key(name), id) end
 redis.call('ZREM', key('state', state), id)
@@ -79,4 +78,4 @@ if have[4] then leave_batch(batch_name(tenant, have[4])) end
 redis.call('DEL', job, key('log', id))
 redis.call('SET', key('tomb', id), '{"at":' .. text(at) .. ',"why":' .. cjson.encode(input.why) .. '}', 'PX', input.tomb_ms)
 count('purged')
-return answer({purged = true, told = have[8] ~= 'PENDING'})
+return answer({purged = true, settled = have[8] ~= 'PENDING'})

@@ -1,6 +1,6 @@
 -- What acceptances and refusals do to the submission breaker (see breaker.lua). Put after line.lua.
 
-local LONGEST_PAUSE = 60000 -- ms between two tries of a job refused for its own sake, unless the vendor asks for more
+local LONGEST_PAUSE = 60000 -- ms between two tries of a job refused for its own sake, unless Retry-After is longer
 local OPENS_AFTER = 2 -- refusals of a kind in a row, of different jobs, until every job waits
 local OPENS_LATE_AFTER = 4 -- the same where they are of several kinds, or one was a job's own lately
 local SAME_INPUT = 10 -- refusals in a row: jobs of one unreadable input open the breaker after all
@@ -37,7 +37,7 @@ end
 
 local function proof_of(s) return breaker_of(s.kind == 'input' and 'read' or 'accepted') or '' end
 
--- Whether the vendor told another job's status since a moment.
+-- Whether the vendor answered a poll of another job since a moment.
 local function others_were_polled(id, since)
   for _, other in ipairs(redis.call('ZRANGE', key('slots'), 0, 9)) do
     local polled = other ~= id and redis.call('HGET', key('job', other), 'polled_at')
@@ -94,7 +94,7 @@ local function open_breaker(id, s)
     'job', id, 'tenant', s.tenant, 'closed_until', text(math.max(breaker_number('closed_until'), at + wait)), 'others_from', text(others_from))
 end
 
--- The job waits alone; gives for how long, in milliseconds.
+-- The job waits alone; returns for how long, in milliseconds.
 local function pause_alone(s, times)
   local pause = math.max(s.wait_ms, math.min(s.wait_ms * 2 ^ (times - 1), LONGEST_PAUSE))
   local until_then = math.max(breaker_number('paused_until'), at + pause)

@@ -1,9 +1,8 @@
--- A worker that stops gives back what it has in hand: due at once and at a new turn, so that whoever comes first goes
--- on with it and the worker itself cannot. A job whose paid call may be under way is left as it is: only its reply,
--- or its rescue, may settle it.
+-- Release the jobs of a worker that stops: due at once and at a new version, so that any other worker goes on and this
+-- one cannot. A job whose paid call may be under way is left: only its reply, or its rescue, may settle it.
 --
--- input.jobs {{ID, turn}, …}
--- Gives {released, paying}: how many were released, and how many may be in a paid call.
+-- input.jobs {{ID, version}, …}
+-- Returns {released, paying}: the numbers released, and perhaps in a paid call.
 
 local released, paying = 0, 0
 for _, pair in ipairs(input.jobs) do

@@ -1,7 +1,7 @@
--- Jobs in hand are not to be rescued: a living worker puts their entries off.
+-- Put off the rescue of the jobs that a living worker has leased.
 --
--- input.jobs {{ID, turn}, …}
--- Gives {renewed}.
+-- input.jobs {{ID, version}, …}
+-- Returns {renewed}.
 
 local renewed, until_then = 0, text(rescue_at())
 for _, pair in ipairs(input.jobs) do

@@ -1,24 +1,24 @@
--- Looks through a part of some indexes for jobs that fit a filter. Reads only, and no longer than its budget: whoever
--- asks goes on from the place that comes back, and everybody else has his turn between two calls.
+-- Read a part of some indexes for jobs that match a filter, within a budget. The caller goes on from the place that is
+-- returned; other clients are served between two calls.
 --
 -- input.indexes {{part, …}, …}   the indexes to go through, by the parts of their keys; scores are milliseconds
 -- input.place {n, score, ID}     go on after this place: the n-th index (from 1), and an entry that was or is in it
 -- input.down                     from the highest score to the lowest, else upwards
--- input.lowest                   entries of lower scores are passed over
+-- input.lowest                   least score
 -- input.above, input.below       only ids between these two, neither of them included; '' for no limit
--- input.fields {{name, {value = true}}, …}   what the record must say; a field that is not there counts as ''
+-- input.fields {{name, {value = true}}, …}   accepted values of the record's fields; a missing one is ''
 -- input.from, input.to           and when it was accepted (from <= created_at < to)
 -- input.budget                   units of work: 1 for an entry, READ for a record
--- Gives {ids = {ID, …}, place = where to go on, absent when all was seen}.
+-- Returns {ids = {ID, …}, place = where to go on, absent when all was seen}.
 
 local READ = 8 -- a record takes about eight times as long to read as an id to compare (measured)
 local BLOCK = 500 -- entries fetched at once
 
-local call, records = redis.call, key('job', '') -- this is the inner loop: names that Lua need not look up
+local call, records = redis.call, key('job', '') -- the inner loop: local names are faster
 local names, tests = {}, {}
 for n, field in ipairs(input.fields) do names[n], tests[n] = field[1], field[2] end
 if input.from or input.to then names[#names + 1] = 'created_at' end
-names[#names + 1] = 'version' -- every record has one: without it the record is gone, and the id leaves the index soon
+names[#names + 1] = 'version' -- every record has one: without it the record has expired
 
 local function fits(id)
   local have = call('HMGET', records .. id, unpack(names))
@@ -31,7 +31,7 @@ local function fits(id)
   return created >= (input.from or 0) and created < (input.to or math.huge)
 end
 
--- How many entries stand before a place, whether or not its own entry is still there: its neighbours may have moved.
+-- Count the entries before a place; its own entry and its neighbours may have moved.
 local function rank_of(index, score, id, beside)
   local low, high = 0, redis.call('ZCARD', index)
   while low < high do
@@ -50,7 +50,7 @@ end
 local ids, spent = {}, 0
 local reads = #names > 1
 
-local function look(id)
+local function examine(id)
   spent = spent + 1
   if (input.above == '' or id > input.above) and (input.below == '' or id < input.below) then
     if not reads then
@@ -62,7 +62,7 @@ local function look(id)
   end
 end
 
--- Goes through one index; gives the last entry that was seen where the budget ended before it.
+-- Read one index; return the last entry that was read where the budget ended first.
 local function through(index, place)
   local first = input.lowest and redis.call('ZCOUNT', index, '-inf', '(' .. text(input.lowest)) or 0
   local last = redis.call('ZCARD', index) - 1
@@ -79,7 +79,7 @@ local function through(index, place)
     end
     for n = 1, #block do
       local id = input.down and block[#block + 1 - n] or block[n]
-      look(id)
+      examine(id)
       if spent >= input.budget then return id end
     end
   end

@@ -1,18 +1,18 @@
--- What every move shares. Put before meter.lua, line.lua and the move itself; runs nothing by itself.
+-- Shared by all moves. Put before meter.lua, line.lua and the move; runs nothing by itself.
 --
 -- ARGV[1]  the key prefix, P below
--- ARGV[2]  the time in milliseconds, or '' for the server's own clock (tests bring their own)
+-- ARGV[2]  the time in milliseconds, or '' for the server's own clock (tests pass theirs)
 -- ARGV[3]  the move's arguments as JSON
 --
 -- Keys
---   P:job:ID          hash    one job, every field as text; `kept` while it may need its stored input
+--   P:job:ID          hash    one job, every field as text; `holds_input` while it may need its stored input
 --   P:log:ID          list    its events, JSON, oldest first
---   P:due             zset    ID -> when someone must act next; one entry for each job that is not at rest
+--   P:due             zset    ID -> when a step has to act next; one entry for each job that is not at rest
 --   P:state:STATE     zset    ID -> when it came into that state (QUEUED: since when it waits, whatever came between)
 --   P:slots           zset    ID -> since when it holds one of the vendor's slots
 --   P:line:PRIO       zset    TENANT -> its start tag, the smallest is next (tenants with waiting jobs only)
 --   P:line:PRIO:T     zset    ID -> when it was accepted (the waiting jobs of tenant T)
---   P:aside:PRIO      zset    TENANT -> when its day is over (tenants with waiting jobs whose daily credits are spent)
+--   P:capped:PRIO     zset    TENANT -> when its day is over (tenants with waiting jobs whose daily credits are spent)
 --   P:limits          hash    max_in_flight, slots (set by a person), slots_before (while they are
 --                             suspended), rescue_ms, cap, grow_at, submit_rate,
 --                             credits_per_day, next_submit_at, poll_rate, next_poll_at, claimed_at,
@@ -31,17 +31,17 @@
 --   P:refused         zset    ID -> from when it may stand in line again (QUEUED jobs that wait for the breaker)
 --   P:store           hash    while results cannot be stored: see store.lua
 --   P:trimmed         string  there for a minute after the indexes of finished jobs were trimmed
---   P:clocks          zset    CLOCK -> when it last claimed (one for each worker process)
+--   P:dispatchers     zset    DISPATCHER -> when it last claimed (one for each worker process)
 --   P:count           hash    counters of the whole system
 --   P:meter, P:level  hashes  what the metrics are made of: see meter.lua
---   P:poll_failures   zset    ID -> when a poll of it last brought no news; see meter.lua
+--   P:poll_failures   zset    ID -> when a poll of it last failed; see meter.lua
 --   P:hist:NAME       hash    service times: bucket -> jobs in it (they fade), jobs -> how many in all
 --   P:key:TENANT:KEY  string  idempotency key -> FINGERPRINT ID
 --   P:vendor_id:ID    string  the vendor's id of a job -> ID of ours, until a day after its end: see advance.lua
 --   P:batch:TENANT:NAME      zset  ID -> when it was accepted (the jobs of a batch)
 --   P:job:batch:TENANT:NAME  hash  a batch: `jobs`, `finished`, `credits`, `state:S` and `code:C` count; `ever` counts all that
---                             joined, `told` is `ever` when it was last completed; `sealed`, `webhook_url`, `counts`
---                             (what its webhook tells), and turn, notification … as a job has them
+--                             joined, `completed_at_ever` is `ever` when it was last completed; `sealed`, `webhook_url`, `counts`
+--                             (its webhook's payload), and version, notification … as a job has them
 --   P:dead            zset    ID -> since when its webhook is given up (jobs)
 --   P:retrying        zset    ID -> when its webhook last failed; it is tried again (jobs)
 --   P:dead:batches, P:retrying:batches    the same for batches
@@ -53,15 +53,15 @@
 --   P:unneeded        zset    what may be deleted -> from when on: inputs/SHA, a folder of results;
 --                             and hold/SHA/ID, which ends then (see needs.lua)
 --   P:deleting        zset    SHA-256 of an input that is being deleted -> until when that may take
---   P:swept           string  there for a while after somebody deleted what is due
---   P:version:CHORE      string  the same for chores that are done less often: looking for orphans
+--   P:swept           string  there for a while after due objects were deleted
+--   P:task:NAME       string  the same for periodic tasks: the search for orphans
 --   P:crawl           hash    how far the search for orphans has come: AREA -> last key
---   P:account:NAME    hash    whose account the jobs run on: address, simulated (0, 1), key (its fingerprint,
+--   P:account:NAME    hash    the account of the jobs: address, simulated (0, 1), key (its fingerprint,
 --                             SALT:HASH), since; address_before, key_before, before_until: see adopt.lua
 --   P:api_keys        hash    KEY_ID -> SHA-256 of the key
 --   P:api_key:SHA     hash    an API key: key_id, tenant, scopes, note, created_at, used_at, rate, burst, max_body, tat: see admit.lua
 --   P:webhook_secrets:TENANT  hash  SECRET_ID -> secret, created_at, until: JSON (ledger/webhook_secrets.py)
---   P:workers         hash    WORKER -> what it shows of itself, JSON (ledger/workers.py); `at` is when it last did
+--   P:workers         hash    WORKER -> its record, JSON (ledger/workers.py); `at` is when it was last seen
 --   P:owner           hash    name: of this installation, as its store has it; stored: that a store has it
 --   P:purging         zset    ID -> when to try again to purge it (jobs that have not ended)
 --   P:tomb:ID         string  a purged job: when and why, JSON
@@ -107,8 +107,7 @@ local function set_due(id, when)
   if when then redis.call('ZADD', key('due'), text(when), id) else redis.call('ZREM', key('due'), id) end
 end
 
--- What a move counts is summed up here and written at its end: one read and one write for each hash, instead of a
--- command for each number.
+-- A move's counts are summed up here and written at its end: one read and one write for each hash.
 local sums = {count = {}, meter = {}}
 
 local function add(to, name, by) sums[to][name] = (sums[to][name] or 0) + by end
@@ -128,9 +127,9 @@ local function write_sums(hash, numbers)
   redis.call('HSET', hash, unpack(new))
 end
 
-local LOG_FULL = 500 -- lines of one job: nearly fifty replays of the whole schedule of webhooks
+local LOG_FULL = 500 -- lines of one job: nearly fifty replays of all webhook attempts
 
--- A line for a job's log. The oldest go where it is full: the vendor's words, and retries, come as often as they like.
+-- Add a line to a job's log; drop the oldest of a full one.
 local function log(id, name, data)
   local line = '{"at":' .. text(at) .. ',"name":' .. cjson.encode(name) .. ',"data":' .. (data or '{}') .. '}'
   if redis.call('RPUSH', key('log', id), line) > LOG_FULL then redis.call('LTRIM', key('log', id), -LOG_FULL, -1) end

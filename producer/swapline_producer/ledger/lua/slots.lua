@@ -1,6 +1,6 @@
 -- The account as it is used now. Reads only.
 --
--- Gives {limits = {name = value}, breaker = see breaker.lua, store = see store.lua, in_flight = {ID, …}, waiting}.
+-- Returns {limits = {name = value}, breaker = see breaker.lua, store = see store.lua, in_flight = {ID, …}, waiting}.
 
 local function flat(name)
   local got, all = redis.call('HGETALL', key(name)), {}

@@ -1,12 +1,12 @@
--- Somebody deletes what is not needed any more. What is taken is offered again when the lease is over, unless it was
--- confirmed before; an input that is taken cannot be held meanwhile.
+-- Take what is to be deleted. It is offered again when the lease is over, unless it was confirmed; an input that is
+-- taken cannot be held meanwhile.
 --
--- input.limit        names to take at most
+-- input.limit        most names to take
 -- input.lease_ms     how long the deletion may take
 -- input.only         these names, due or not, instead of those that are due
--- input.every_ms     give nothing where somebody has asked within so many ms
--- input.result_ms    how long results are kept, where they are not kept for ever
--- Gives {names = {…}, lease, promised = {ID, …} (jobs to be purged as soon as they have ended), more}.
+-- input.every_ms     return nothing where a caller has taken within every_ms
+-- input.result_ms    lifetime of results, unless for ever
+-- Returns {names = {…}, lease, promised = {ID, …} (jobs to be purged as soon as they have ended), more}.
 
 if input.every_ms and not redis.call('SET', key('swept'), '1', 'NX', 'PX', input.every_ms) then
   return answer({names = {}, promised = {}, more = false})

@@ -1,13 +1,13 @@
--- What `advance` counts, beside what it is told to. Put after meter.lua. `have` is a job's record before the move, `new`
--- what is written to it.
+-- What `advance` counts beside input.count. Put after meter.lua. `have` is a job's record before the change, `new` what
+-- is written to it.
 
--- What a paid call came to, as the move that settles it tells. One that brought an id is counted as `submitted`.
+-- Count the result of a paid call. One that brought an id is counted as `submitted`.
 local function tally_call(to, was_open, is_open, refund)
   if was_open ~= '1' or is_open ~= '0' or to == 'RUNNING' then return end
   if not refund then bump('call:unknown') else bump(to == 'FAILED' and 'call:refused' or 'call:uncharged') end
 end
 
--- A job has come from one state into another.
+-- Count a change of state.
 local function tally_states(state, to, have)
   if state == 'QUEUED' then bump('waiting:' .. have.priority, -1) end
   if to == 'QUEUED' then bump('waiting:' .. have.priority) end
@@ -19,7 +19,7 @@ local function tally_states(state, to, have)
   end
 end
 
-local function tally_telling(was, is)
+local function tally_webhook(was, is)
   if not is or (was == 'PENDING') == (is == 'PENDING') then return end
-  bump('telling', is == 'PENDING' and 1 or -1)
+  bump('webhooks_pending', is == 'PENDING' and 1 or -1)
 end

@@ -44,7 +44,7 @@ class AwayLedger:
         self.claims += 1
         if not self.writes:
             raise LedgerUnavailable("READONLY")
-        return Claimed(messages=(), at=0, next_at=None, rescued=0, postponed=0, clocks=1, put_off=())
+        return Claimed(messages=(), at=0, next_at=None, rescued=0, postponed=0, dispatchers=1, put_off=())
 
 
 def test_the_ledger_is_back_when_something_could_be_claimed_and_that_is_reported_once(

@@ -95,7 +95,7 @@ GAUGES = (
         "swapline_worker_processes",
         "gauge",
         "Worker processes whose due dispatcher claimed within the last minute.",
-        lambda f: f.clocks,
+        lambda f: f.dispatchers,
     ),
     Metric(
         "swapline_dispatcher_silent_seconds",

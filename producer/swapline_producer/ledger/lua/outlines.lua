@@ -1,10 +1,10 @@
--- A little of many records in one call. Reads only.
+-- Read a few fields of many records in one call.
 --
--- input.ids      the jobs; some hundred, for nobody else has his turn meanwhile
--- input.fields   the names of the fields that are wanted
--- input.spec     whether the request is wanted as well, its pieces put together
--- input.holder   whether the job is wanted that has this one's idempotency key
--- Gives {rows = {{value, …, request, holder}, …}}, one row for each id; false where there is none.
+-- input.ids      the jobs; some hundred, because other clients wait meanwhile
+-- input.fields   names of fields
+-- input.spec     whether to return the request as well, its pieces joined
+-- input.holder   whether to return the job that has this one's idempotency key
+-- Returns {rows = {{value, …, request, holder}, …}}, one row for each id; false where there is none.
 
 local function request(name)
   local pieces, number = {}, 0

@@ -1,7 +1,7 @@
 -- The system in numbers, all of one moment. Reads only, and costs the same however many jobs there are.
 --
 -- input.states   whose jobs to count; input.times   names of histograms whose bounds to give
--- Gives what `Figures` in figures.py says; fields of P:count and P:meter as they are.
+-- Returns what `Figures` in contract/stats.py has; fields of P:count and P:meter as they are.
 
 local function flat(name)
   local got, all = redis.call('HGETALL', key(name)), {}
@@ -24,7 +24,7 @@ for _, state in ipairs(input.states) do jobs[state] = redis.call('ZCARD', key('s
 local oldest = redis.call('ZRANGE', key('state', 'QUEUED'), 0, 0, 'WITHSCORES')
 local held = redis.call('ZRANGE', key('state', 'HELD'), 0, 0, 'WITHSCORES')
 local due = redis.call('ZRANGE', key('due'), 0, 0, 'WITHSCORES')
-local claimed = redis.call('ZRANGE', key('clocks'), -1, -1, 'WITHSCORES')
+local claimed = redis.call('ZRANGE', key('dispatchers'), -1, -1, 'WITHSCORES')
 
 return answer({
   jobs = jobs, meter = meter, bounds = bounds, count = flat('count'), limits = flat('limits'), breaker = breaker_shown(),
@@ -32,6 +32,6 @@ return answer({
   used = redis.call('ZCARD', key('slots')),
   oldest = tonumber(oldest[2]), oldest_held = tonumber(held[2]), due = redis.call('ZCARD', key('due')),
   polls_failing = redis.call('ZCOUNT', key('poll_failures'), text(at - FAILING_FOR), '+inf'),
-  first_due = tonumber(due[2]), clocks = redis.call('ZCOUNT', key('clocks'), text(at - 60000), '+inf'),
+  first_due = tonumber(due[2]), dispatchers = redis.call('ZCOUNT', key('dispatchers'), text(at - 60000), '+inf'),
   claimed = tonumber(claimed[2]), spent = spent('all'),
 })

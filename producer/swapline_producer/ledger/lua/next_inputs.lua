@@ -1,7 +1,7 @@
--- Who stands at the front of the line: the records of the jobs that will probably be given the next slots. Reads only.
+-- Read the records of the jobs that will probably get the next slots.
 --
--- input.number   how many at most
--- Gives {records = {{name, value, …}, …}}.
+-- input.number   most records
+-- Returns {records = {{name, value, …}, …}}.
 
 local records = {}
 for _, priority in ipairs(PRIORITIES) do
