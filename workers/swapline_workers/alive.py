@@ -18,7 +18,7 @@ from pathlib import Path
 import click
 
 from swapline_producer.foreign_text import visible
-from swapline_workers.core.liveness import Liveness, hindrance, liveness_problem
+from swapline_workers.core.liveness import Liveness, liveness_problem, readiness_problem
 
 
 @click.command()
@@ -73,7 +73,7 @@ def examine(
         busy_within=liveness.busy_within if stuck_within is None else stuck_within,
         claimed_within=liveness.claimed_within if claimed_within is None else claimed_within,
     )
-    wrong = (hindrance if ready else liveness_problem)(liveness, time.monotonic())
+    wrong = (readiness_problem if ready else liveness_problem)(liveness, time.monotonic())
     return liveness, None if wrong is None else f"The worker (pid {liveness.pid}) does not work: {wrong}"
 
 

@@ -85,7 +85,7 @@ class Workers(LedgerPart):
         A `worker` is shown for LIFE_MS, or until it leaves, and takes part in agreeing on limits. Raises WrongOwner
         where the ledger belongs to another vendor, or another key pays for its jobs.
         """
-        given: dict[str, Any] = {"account": account, "check_only": check_only, **vendor._asdict()}
+        arguments: dict[str, Any] = {"account": account, "check_only": check_only, **vendor._asdict()}
         if worker is not None:
             record = worker.model_dump(mode="json", exclude={"worker_id", "at"}) | {"limits": worker.limits.named()}
             arguments["worker"] = {"id": worker.worker_id, "record": record}

@@ -37,7 +37,7 @@ from swapline_workers.adapters.http.deadline import Stage
 from swapline_workers.adapters.http.retry_after import retry_after
 from swapline_workers.adapters.http.tunnel import proxy_failure
 from swapline_workers.core.capacity import says_full
-from swapline_workers.core.reply.evidence import WINDOW, excerpt, find_code, said
+from swapline_workers.core.reply.evidence import WINDOW, error_text, excerpt, find_code
 from swapline_workers.errors import (
     NotFound,
     NotSent,
@@ -154,7 +154,7 @@ class Translator(NamedTuple):
         kind = kind_of(answer.status, sending=sending, named=code is not None)
         if sending and code is None and answer.status in _MAY_MEAN_FULL and says_full(answer.body):
             kind = Throttled
-        sentence = f"the vendor answered {answer.status}: {said(answer.body, self.secret) or 'nothing'}"
+        sentence = f"the vendor answered {answer.status}: {error_text(answer.body, self.secret) or 'nothing'}"
         evidence: dict[str, str | int] = {"status": answer.status, "body": excerpt(answer.body, self.secret)}
         if kind is Throttled:
             wait = retry_after(answer.headers.get("Retry-After"), self.now())

@@ -1,1 +1,1 @@
-"""What Swapline decides, without touching the world: time, chance and I/O come in as values."""
+"""Decisions without I/O: time and random numbers come in as values."""

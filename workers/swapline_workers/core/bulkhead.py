@@ -1,15 +1,11 @@
 """Whether a delivery may begin now, so that no receiver takes more of this process's threads than its share.
 
-A thread that waits for a receiver can do nothing else, so each host's share depends on its health:
-
-- fast (its last delivery was accepted within a second): up to three quarters of `number`, and all fast hosts together
-  `number`: as many as the processor is good for;
-- new (it has not answered yet): one;
-- slow: two, or one after a failure; all slow hosts together a quarter of the places.
+Fast hosts (last delivery accepted within a second) take `number` together, each up to three quarters of it; a new host
+one; a slow one two, or one after a failure, all slow ones a quarter of the places.
 
 There are more `places` than `number` where threads are cheap. New and slow hosts together take three quarters of them,
-so hosts that hang leave room for others. After three failures in a row a host gets no delivery for twice as long as its
-last failure took (its breaker is open), and then one at a time: a host that hangs costs a third of one thread.
+so hosts that hang leave room for others. Three failures in a row open a host's breaker for twice as long as the last
+one took, and then one delivery is tried at a time: a host that hangs costs a third of a thread.
 """
 
 from __future__ import annotations
@@ -26,41 +22,40 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
 SLOW = 1.0
-"""Seconds. A receiver that answers before it works, as our guide asks, takes less."""
+"""Seconds. A receiver that answers before it works takes less."""
 
 FAILURES = 3
 """Failures in a row that open a host's breaker: one or two may be a restart."""
 
-REST = 2.0
-"""A host's breaker is open for this times the duration of its last failure."""
+OPEN_FACTOR = 2.0
+"""Multiple of the last failure's duration for which a breaker is open."""
 
-LONGEST_REST = 30.0
-"""Seconds that a breaker is open at most: short beside the schedule of attempts, whose third comes after five
-minutes."""
+LONGEST_OPEN_S = 30.0
+"""Most seconds that a breaker is open: short beside the third attempt, after five minutes."""
 
 BUSY, CROWDED = 0.2, 1.0
-"""Seconds until a refused delivery asks again: to any host, and to a slow one."""
+"""Seconds until a refused delivery is tried again: to any host, and to a slow one."""
 
 APART, CLOSE = 0.05, 0.01
-"""Seconds between two refused deliveries to one host that ask again: twenty a second cost a process some 5 % of its
-time. Closer to a fast host, where most of them will go."""
+"""Seconds between two refused deliveries to one host that are tried again: twenty a second cost a process 5 % of its
+time. Less to a fast host, where most of them will go."""
 
 SLOW_APART_S = 0.02
-"""The same between two to any slow hosts: a hundred of them at twenty a second left no time for anything else."""
+"""The same between two to any slow hosts: a hundred at twenty a second left no time for anything else."""
 
 REMEMBERED = 1000
-"""Hosts whose health is kept, at a few hundred bytes each."""
+"""Hosts whose health is remembered, a few hundred bytes each."""
 
 
 class HostHealth(Enum):
-    """How a host answered last."""
+    """A host's last answers."""
 
     FAST = "fast"
     NEW = "new"
     SLOW = "slow"
 
 
-@dataclass(slots=True, eq=False)  # two that begin at the same time are not one
+@dataclass(slots=True, eq=False)  # two that begin at the same time count as two
 class DeliveryPermit:
     """Permission for one delivery; with `wait` > 0 (seconds) a refusal. The caller sets `failed`."""
 
@@ -102,12 +97,12 @@ class DeliveryBulkhead:
         self._number = self._places = max(1, number)
 
     def widen(self, places: int) -> None:
-        """Allow `places` deliveries at once, those to new and slow hosts included."""
+        """Allow `places` deliveries at once, including those to new and slow hosts."""
         self._places = max(self._number, places)
 
     @contextmanager
     def permit(self, host: str) -> Generator[DeliveryPermit]:
-        """Admit one delivery to a host for the length of a block, or refuse it: see `wait` of the permit."""
+        """Admit one delivery to a host for the length of a block, or refuse it: see the permit's `wait`."""
         permit = self._enter(host)
         try:
             yield permit
@@ -134,9 +129,9 @@ class DeliveryBulkhead:
             host.took = now - permit.began
             host.failures = host.failures + 1 if permit.failed else 0
             if host.health(now) is HostHealth.FAST:
-                host.next_retry_at = 0.0  # it answers again: new deliveries need not wait behind refused ones
+                host.next_retry_at = 0.0  # it answers again: new deliveries pass refused ones
             if host.failures >= FAILURES:
-                host.breaker_open_until = now + min(REST * host.took, LONGEST_REST)
+                host.breaker_open_until = now + min(OPEN_FACTOR * host.took, LONGEST_OPEN_S)
 
     def _has_room(self, host: _Host, health: HostHealth, now: float) -> bool:
         used = Counter({health: 0})
@@ -155,7 +150,7 @@ class DeliveryBulkhead:
         return mine < (1 if host.failures else 2) and used[health] < max(1, quarter)
 
     def _retry_after(self, host: _Host, health: HostHealth, now: float) -> float:
-        """Return the seconds until a refused delivery asks again: one after the other, not all at once."""
+        """Return the seconds until a refused delivery is tried again, one after the other."""
         soonest = max(now + BUSY, host.breaker_open_until, host.next_retry_at)
         if health is HostHealth.SLOW:
             self._slow_retry_at = max(now + CROWDED, self._slow_retry_at + SLOW_APART_S)

@@ -1,7 +1,7 @@
-"""Whether a refusal means "no place free now" and not "never": what a vendor says above its cap, if not 429.
+"""Whether a refusal means "no place free now": a vendor's answer above its cap, if not 429.
 
-The vendor's page does not say what happens above the cap. A 400 that says "too many concurrent jobs" must not fail the
-job that happened to come then. Only plain words count: a number of faces or a size that is too large is the job's own.
+The vendor's page does not say what happens above the cap. A 400 with "too many concurrent jobs" must not fail the job.
+Only plain words count: too many faces, or a size that is too large, is the job's own fault.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 WINDOW = 4096
-"""Bytes of a body that are read: an error's sentence is short, a page is not one."""
+"""Bytes of a body that are read: an error's sentence is short."""
 
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _SEPARATORS = re.compile(r"[\s_-]+")
@@ -28,6 +28,6 @@ _FULL = re.compile(
 
 
 def says_full(body: bytes) -> bool:
-    """Tell whether a refusal's body says, in words, that there are too many jobs at the vendor just now."""
+    """Whether a refusal's body says that there are too many jobs at the vendor now."""
     text = _CAMEL.sub(" ", body[:WINDOW].decode("utf-8", "replace"))
     return _FULL.search(_SEPARATORS.sub(" ", text).lower()) is not None

@@ -1,4 +1,4 @@
-"""Which step acts on a job that is due. How a job may change: `swapline_producer/contract/transitions`."""
+"""The step that acts on a due job. How a job may change: `swapline_producer/contract/transitions`."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ ROUTES: dict[str, Step] = {
     State.HELD.value + CANCELING: Step.SUBMIT,
     **{state.value + PENDING: Step.NOTIFY for state in State if state in FINISHED},
 }
-"""Which step acts on a job that is due: by state, and where it matters by `+pending` (its webhook waits)
-or `+canceling` (it is to be canceled, and its slot is free)."""
+"""State -> step; `+pending` where a webhook is pending, `+canceling` where the job is to be canceled and holds no
+slot."""

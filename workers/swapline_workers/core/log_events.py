@@ -1,4 +1,4 @@
-"""The values of `event` in log lines: what a machine may look for. Documented in docs/guides/logs-and-traces.md."""
+"""The values of `event` in log lines. Documented in docs/guides/logs-and-traces.md."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class LogEvent(StrEnum):
-    """What a line of the log is about."""
+    """The event of a log line."""
 
     JOB_FAILED = "job_failed"
     JOB_EXPIRED = "job_expired"

@@ -1,4 +1,4 @@
-"""What a step decides, and the answers to its writes. Waiting is not failing: polling again is `Again`."""
+"""A step's outcome, and the answers to its writes. Waiting is not failing: polling again is `Again`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """The next step of this job follows: now, or sent by the clock in `wait` seconds."""
+    """The job's next step follows: now, or sent by the due dispatcher in `wait` seconds."""
 
     job: Job
     step: Step
@@ -22,7 +22,7 @@ class Next:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Nothing has happened yet; the clock sends this step again in `wait` seconds."""
+    """Nothing happened yet; the due dispatcher sends this step again in `wait` seconds."""
 
     wait: float
     reason: str
@@ -30,7 +30,7 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """A try failed; the clock sends this step, or the one before it, again in `wait` seconds."""
+    """A try failed; the due dispatcher sends this step, or the one before it, again in `wait` seconds."""
 
     wait: float
     reason: str
@@ -58,15 +58,15 @@ STALE = Stop("stale: the job has moved on")
 
 @dataclass(frozen=True, slots=True)
 class CanceledInstead:
-    """The job is to be canceled: another change was written than the step wanted. `job` is as it is now."""
+    """The job is to be canceled, so another change was written. `job` is as it is now."""
 
     job: Job
 
 
 Refused = LostRace | CanceledInstead
-"""Why a change was not written."""
+"""Why the step's change was not written."""
 
 
 def not_written(answer: Refused) -> Stop:
-    """Return what follows a change that was not written: nothing, for different reasons."""
+    """Return what follows a change that was not written."""
     return STALE if isinstance(answer, LostRace) else Stop(f"to be canceled: {answer.job.state}")

@@ -1,8 +1,8 @@
-"""Pictures on their way from the vendor to the store, in the memory of this process, of a bounded number of jobs.
+"""Pictures between the vendor and the store, in this process's memory, for a bounded number of jobs.
 
-A job has a place from before its pictures are read until they are stored. Between two steps, and between two tries of
-one, the place waits for the job; after a while it is given up, since another worker may have gone on with the job.
-What is in a place is bound to the job, its id at the vendor and its version, so that no other job can take it.
+A job has a place from before its pictures are read until they are stored; between steps, and between tries, the place
+waits for it for a while. A place is bound to the job, its id at the vendor and its version, so that no other job can
+take it.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from swapline_producer.contract import Job, StoredPicture, StoredVariant
 
-PATIENCE = 0.5
-"""Seconds to wait for a place: a picture takes a tenth of that while the store is well, and half of it on a busy
-machine. Longer means that the store is not well, and the job asks again later."""
+PLACE_WAIT_S = 0.5
+"""Seconds to wait for a place: a picture takes 0.05 while the store is healthy, 0.25 on a busy machine. Later the job
+is retried."""
 
 
 class Other(NamedTuple):
@@ -31,7 +31,7 @@ class Other(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """A picture that was read and checked: the bytes, and what they are known by."""
+    """A picture that was read and checked, and its description."""
 
     known: StoredPicture
     data: bytes
@@ -49,11 +49,11 @@ class Picture(NamedTuple):
 
 
 Binding = tuple[str, str | None, int]
-"""Whose pictures: job id, id at the vendor, version."""
+"""Job id, id at the vendor, version."""
 
 
 def binding_of(job: Job) -> Binding:
-    """Return what pictures of a job are bound to."""
+    """Return what a job's pictures are bound to."""
     return job.job_id, job.vendor_job_id, job.version
 
 
@@ -64,7 +64,7 @@ class Place:
     binding: Binding
     pictures: tuple[Picture, ...] = ()
     waits: float | None = None
-    """Seconds until the job comes for its pictures; None where nobody will."""
+    """Seconds until the job comes for its pictures; None where it will not."""
 
     def keep(self, job: Job, pictures: tuple[Picture, ...], waits: float = 0.0) -> None:
         """Keep these pictures until the job, at this version, comes for them, in `waits` seconds."""
@@ -72,12 +72,12 @@ class Place:
 
 
 class PictureMemory:
-    """Places for the pictures of so many jobs. May be used from several threads."""
+    """A number of places. May be used from several threads."""
 
     def __init__(self, places: int, *, kept_for: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """`kept_for` is how many seconds a place outlives the moment at which its job should have come."""
+        """Keep a place for `kept_for` seconds after its job should have come."""
         self.used = True
-        """Whether this process stores pictures. One that does not leaves reading them to those that do."""
+        """Whether this process stores pictures; others leave reading them to those that do."""
         self._room = threading.BoundedSemaphore(places)
         self._kept_for = kept_for
         self._clock = clock
@@ -92,12 +92,12 @@ class PictureMemory:
 
     @contextmanager
     def place(self, job: Job) -> Iterator[Place | None]:
-        """Take the place of a job, with its pictures where they are here, or a new one; None where there is no room.
+        """Take a job's place, with its pictures where they are here, or a new one; None where there is no room.
 
-        Afterwards the place is free again, unless `keep` was called in it, or a try of pictures that were here raised.
+        Afterwards the place is free, unless `keep` was called, or the block raised with pictures in it.
         """
         place = self._taken(job)
-        if place is None and not self._room.acquire(timeout=PATIENCE):
+        if place is None and not self._room.acquire(timeout=PLACE_WAIT_S):
             yield None
             return
         place = place or Place(binding_of(job))

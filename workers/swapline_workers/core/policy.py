@@ -1,4 +1,4 @@
-"""What the steps must know of the settings, as one value."""
+"""The settings that steps use, as one value."""
 
 from __future__ import annotations
 

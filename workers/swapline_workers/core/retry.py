@@ -1,4 +1,4 @@
-"""How long to wait before something that failed is tried again."""
+"""Delays before a failed try is repeated."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 JITTER = 0.2
-"""Each wait is stretched or shortened by up to a fifth, so that what failed together is not tried together."""
+"""Each delay varies by up to a fifth, so that tries which failed together are not repeated together."""
 
 CLAMP = 2.0
-"""A receiver's Retry-After is honoured up to so many times the wait of the schedule."""
+"""A receiver's Retry-After is honoured up to this multiple of the scheduled delay."""
 
 
 def backoff(tries: int, *, first: float = 1.0, longest: float = 60.0) -> float:
-    """Seconds before try number `tries` + 1: doubling from `first` to `longest`."""
+    """Return the seconds before try `tries` + 1: doubling from `first` to `longest`."""
     return min(longest, first * 2.0 ** min(max(tries - 1, 0), 30))
 
 
@@ -25,10 +25,10 @@ def webhook_wait(
     rng: float,
     asked: float | None = None,
 ) -> float | None:
-    """Seconds until the next delivery after `attempts` failed ones; None when there is none left.
+    """Return the seconds until the next delivery after `attempts` failed ones; None after the last.
 
-    `schedule` has the seconds before each delivery; `rng` is uniform in [0, 1); `asked` is the receiver's wish
-    (Retry-After) in seconds: it is never called before that, or before the clamp of it.
+    `schedule` has the seconds before each delivery; `rng` is uniform in [0, 1); `asked` is the receiver's Retry-After
+    in seconds, clamped.
     """
     if attempts >= len(schedule):
         return None

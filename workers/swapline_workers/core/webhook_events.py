@@ -1,4 +1,4 @@
-"""What a webhook tells of a job, or of a batch."""
+"""Bodies of webhooks, of a job or of a batch."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from swapline_producer.contract import Batch, Job, StoredPicture
 
 BODY_LIMIT = 20_000
-"""Bytes: what the contract promises receivers, many of which refuse large bodies."""
+"""Bytes: the contract's limit; many receivers refuse large bodies."""
 
 
 def webhook_id(job: Job) -> str:
-    """The same over all attempts of one event; another one for another event of the same job."""
-    # A job can be held again, and end again: a person may run it again from one of its steps.
+    """Return the webhook's id: the same for all attempts of one event."""
+    # a job can be held, or end, again after a replay
     which = job.attempts if job.state is State.HELD else job.sequence if job.sequence > 1 else ""
     return f"msg_{job.job_id}_{job.state.value.lower()}{which and f'_{which}'}"
 
 
 def swap_event(job: Job, at: int, url_of: Callable[[str], str]) -> SwapEvent:
-    """The body of the webhook. `at` is now in milliseconds, for jobs that were held before that moment was kept."""
+    """Return a job's body. `at` (milliseconds) is the time of events without one of their own."""
     images = [_image(picture, url_of) for picture in job.images]
     event = SwapEvent(
         type=EVENT_OF[job.state],
@@ -63,7 +63,7 @@ def _image(picture: StoredPicture, url_of: Callable[[str], str]) -> WebhookImage
 
 
 def _fitting(event: SwapEvent) -> SwapEvent:
-    """Leave out the last pictures of a body that is too long: it could never be delivered."""
+    """Leave out the last pictures of a body that is too long to be delivered."""
     images = event.data.images
     kept = len(images)
     while kept and len(event.to_json()) > BODY_LIMIT:
@@ -74,12 +74,12 @@ def _fitting(event: SwapEvent) -> SwapEvent:
 
 
 def batch_webhook_id(batch: Batch) -> str:
-    """The same over all attempts of one event; another one where the batch was completed once more."""
+    """Return the webhook's id: the same for all attempts, another after the batch was completed again."""
     return f"msg_batch_{batch.nonce}_{batch.round}"
 
 
 def batch_event(batch: Batch) -> BatchEvent:
-    """The body of the webhook of a completed batch."""
+    """Return a completed batch's body."""
     return BatchEvent(
         type=EventType.BATCH_COMPLETED,
         timestamp=rfc3339(batch.finished_at),
@@ -89,7 +89,7 @@ def batch_event(batch: Batch) -> BatchEvent:
 
 
 def timings(job: Job) -> dict[str, int | float | None]:
-    """Seconds that each stage took; None for a stage that the job did not reach or leave."""
+    """Return the seconds of each stage; None for a stage that was not reached or left."""
     return {
         "queued": _seconds(job.created_at, job.submitted_at),
         "running": _seconds(job.submitted_at, job.terminal_at),

@@ -1,1 +1,1 @@
-"""The four steps, in the order of the story: submit, poll, finalize, notify. No framework in sight."""
+"""The four steps, in order: submit, poll, finalize, notify. Without a framework."""

@@ -1,6 +1,6 @@
-"""COMPLETED: pass the slot on, then read the pictures off the wire and check them, into this process's memory.
+"""After COMPLETED: pass the slot on, then read and check the pictures, into this process's memory.
 
-The slot goes on before the pictures are read: megabytes on the wire must not keep the next job waiting.
+In this order, because megabytes on the wire must not delay the next job.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def take_over(job: Job, reply: StatusReply, ports: Ports) -> Decision:
-    """Write that the vendor has completed a job, which gives its slot to the next one; then read its pictures."""
+    """Write that a job is completed, which gives its slot to the next one; then read its pictures."""
     change = transitions.completed(
         job,
         rescue_after=ports.policy.rescue_after,

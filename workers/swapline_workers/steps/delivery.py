@@ -1,7 +1,7 @@
-"""One delivery of one event, of a job or of a batch: whether it may be sent, whether it arrived, what follows.
+"""One delivery of one event, of a job or of a batch.
 
-A disabled endpoint is not called: its webhook is given up at once, where a person sees it and can send it again. A host
-without a free permit, or that failed too often lately, is called later; that is no attempt.
+The webhook of a disabled endpoint is given up at once, for a person to send again. A host without a free permit is
+called later; that is no attempt.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LONGEST_REASON = 500
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """The result of a delivery: how the notification stands now, and in how many seconds it is tried again."""
+    """The result of a delivery: the notification's state, and the seconds until it is tried again."""
 
     endpoint: Endpoint
     notification: Notification
@@ -44,7 +44,7 @@ class Delivery:
 def deliver(url: str, tenant: str, attempts: int, send: Callable[[], Answer], ports: Ports) -> Delivery | float:
     """Deliver once, after `attempts` failed ones. Return the result, or the seconds to wait for a permit.
 
-    What it says of the endpoint is written by `note_endpoint`, after the job or batch itself.
+    `note_endpoint` writes the endpoint's part, after the job or batch itself.
     """
     endpoint = endpoint_of(tenant, url)
     known = ports.endpoints.endpoint(endpoint.endpoint_id)
@@ -65,7 +65,7 @@ def deliver(url: str, tenant: str, attempts: int, send: Callable[[], Answer], po
 
 
 def note_endpoint(delivery: Delivery, ports: Ports) -> None:
-    """Write what an attempt says of its endpoint. A success of a healthy endpoint costs no call."""
+    """Write the endpoint's part of an attempt. A success of a healthy endpoint costs no call."""
     endpoint, error = delivery.endpoint, delivery.error
     if delivery.was_failing and delivery.notification is Notification.DELIVERED:
         ports.endpoints.endpoint_recovered(endpoint.endpoint_id)
@@ -98,7 +98,7 @@ def _disabled(endpoint: Endpoint, attempts: int) -> Delivery:
 
 
 def _facts(attempts: int, status: int | None, seconds: float | None, digest: str | None) -> dict[str, JsonValue]:
-    """A line of the delivery log."""
+    """Return a line of the delivery log."""
     facts: dict[str, JsonValue] = {"attempt": attempts}
     if status is not None:
         facts["status"] = status

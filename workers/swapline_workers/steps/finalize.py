@@ -1,7 +1,7 @@
-"""finalize: store the pictures under the names that the job determines, and write the receipt last.
+"""finalize: store the pictures under names that the job determines, and write the receipt last.
 
-They are stored from this process's memory. Where they are not there (a rescue, a worker that does nothing else), the
-vendor is asked for them again, which is free. Doing it twice is doing it once: names and bytes are the same each time.
+From this process's memory; where they are not there (a rescue, a worker that only finalizes), the vendor is polled
+again, which is free. Repeatable: names and bytes are the same each time.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _not_completed(job: Job, reply: StatusReply, ports: Ports, learned: JobField
 
 
 def _running_again(job: Job, reply: StatusReply, ports: Ports) -> Decision:
-    """A job that had been given up is still worked on by the vendor: it is polled from now on."""
+    """Poll a job from now on that had been given up and still runs at the vendor."""
     wait = next_poll_delay(job, ports, held=reply.held)
     change = transitions.running_again(job, reply.status, poll_in=wait, count=status.poll_counts(reply))
     return Write(job, change, lambda _: Again(wait, f"the vendor says {reply.status}"))
@@ -115,7 +115,7 @@ def _store(job: Job, place: Place, ports: Ports, learned: JobFields) -> Decision
 
 
 def _warnings(job: Job, images: tuple[StoredPicture, ...]) -> list[str]:
-    """A picture of another size or type than the page promises is stored all the same: it is paid."""
+    """Describe pictures of another size or type than the page promises: they are paid for and stored."""
     width, height = job.spec.expected_size
     kinds = [(image.key, media_type_of(image.key)) for image in images]
     other_types = [f"{key} is {kind}; {PNG} was expected" for key, kind in kinds if kind != PNG]

@@ -1,4 +1,4 @@
-"""notify: sign the event and post it; what fails is tried again on the long schedule, driven by `due`."""
+"""notify: sign the event and post it; a failed attempt is repeated on the long schedule, by `due`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def notify(job: Job, at: int, ports: Ports) -> Outcome:
 
 
 def notify_batch(batch: Batch, ports: Ports) -> Outcome:
-    """Deliver the event of a batch that is completed, once."""
+    """Deliver a completed batch's event once."""
     if batch.notification is not Notification.PENDING:
         return NOTHING_PENDING
 
@@ -51,7 +51,7 @@ def notify_batch(batch: Batch, ports: Ports) -> Outcome:
 
 
 def _change(record: Job | Batch, delivery: Delivery | float, lag: float | None = None) -> Change:
-    """Return what to write of a delivery; of one that had no permit, only when it is tried again."""
+    """Return what to write of a delivery; without a permit only when it is tried again."""
     if isinstance(delivery, float):
         return transitions.postponed(record, retry_in=delivery)
     return transitions.notified(

@@ -1,6 +1,6 @@
-"""poll: ask the vendor once for the status of a job that runs; COMPLETED passes the slot on and reads the pictures.
+"""poll: ask the vendor once for a running job's status; COMPLETED passes the slot on and reads the pictures.
 
-A status that is not terminal, known or not, and every kind of no answer move the job's `due` entry: the next poll.
+Any other status that is not terminal, and any failure, moves the job's `due` entry to the next poll.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ STOPPED = {
         kind="credits", reason="the account is out of credits: buy some", wait=5.0, longest=5.0
     ),
 }
-"""Refusals of the account, not of this job: no new submission is made for 5 s. The pause does not grow, because each
-poll of each job repeats the refusal; else a minute of refusals would stop the line for a minute more."""
+"""Refusals of the account: no new submission for 5 s. The pause does not grow, because each poll of each job repeats
+the refusal."""
 
 
 def poll(job: Job, _at: int, ports: Ports) -> Outcome:
-    """Ask once."""
+    """Poll once."""
     if job.state is not State.RUNNING or job.vendor_job_id is None:
         return Stop(f"nothing to poll in {job.state}")
     try:
@@ -69,7 +69,7 @@ def _not_completed(job: Job, reply: StatusReply, ports: Ports) -> Decision:
 
 
 def _no_answer(job: Job, error: errors.VendorError, ports: Ports) -> Decision:
-    """A failed poll says nothing about the job: it is polled again, later."""
+    """Poll a job again later: a failed poll says nothing about it."""
     not_found = isinstance(error, errors.NotFound)
     if not_found and status.forgotten(job, ports):
         rescue_after = ports.policy.rescue_after

@@ -1,4 +1,4 @@
-"""What a step may ask of the world. The adapters, and the fakes in the tests, are built to these shapes."""
+"""The I/O that steps use. The adapters, and the fakes in the tests, have these shapes."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ class Submission(Protocol):
 
     @property
     def vendor_job_id(self) -> str:
-        """The id to ask the status of."""
+        """Return the id to poll."""
 
     @property
     def status(self) -> str:
-        """The first status, usually IN_QUEUE."""
+        """Return the first status, usually IN_QUEUE."""
 
 
 class StatusReply(Protocol):
-    """One reply of the status endpoint, its pictures still unread on the wire."""
+    """A reply of the status endpoint, its pictures still unread on the wire."""
 
     @property
     def status(self) -> str:
-        """The vendor's word, as it was sent."""
+        """Return the vendor's status, unchanged."""
 
     @property
     def held(self) -> float:
-        """Seconds from sending the call to the first byte of the reply."""
+        """Return the seconds from sending the call to the first byte of the reply."""
 
     @property
     def failure(self) -> str | None:
-        """What the reply says of a failure: one of the vendor's codes where it names one, or its words, cut short."""
+        """Return the reply's failure: one of the vendor's codes, or a short text."""
 
     def pictures(self) -> list[bytes]:
-        """Read the rest of the reply and give every picture in it, decoded and checked to be whole.
+        """Read the rest of the reply; return each picture, decoded and checked to be whole.
 
-        Raises OutputMissing, OutputInvalid, or Unclear when the connection broke on the way.
+        Raises OutputMissing, OutputInvalid, or Unclear when the connection broke.
         """
 
 
@@ -55,32 +55,26 @@ class Vendor(Protocol):
     """The FaceSwap API."""
 
     def submit(self, spec: JobSpec, image: str) -> Submission:
-        """Send one paid call. `image` is base64 text or a public URL. Never tries twice.
-
-        Raises any VendorError.
-        """
+        """Send one paid call, once. `image` is base64 text or a public URL. Raises any VendorError."""
 
     def poll(self, vendor_job_id: str, version: ApiVersion) -> AbstractContextManager[StatusReply]:
-        """Ask the status once.
-
-        Raises any VendorError on entering.
-        """
+        """Poll once. Raises any VendorError on entering."""
 
 
 class Pictures(Protocol):
     """Inputs and results in object storage. All raise StorageUnavailable and ObjectMissing."""
 
     def input_text(self, spec: JobSpec) -> str:
-        """The input as the vendor wants it: base64 of the stored bytes, or the URL."""
+        """Return the input for the vendor: base64 of the stored bytes, or the URL."""
 
     def store(self, job: Job, pictures: Sequence[Picture]) -> None:
         """Write pictures under the names that the job determines, and `receipt.json` last."""
 
     def stored(self, job: Job) -> tuple[StoredPicture, ...]:
-        """Return what this submission's receipt says was stored, where it is all there; else nothing."""
+        """Return what this submission's receipt lists, where all of it is there; else nothing."""
 
     def url(self, key: str) -> str:
-        """An address under which a receiver can fetch a result."""
+        """Return an address under which a receiver can fetch a result."""
 
 
 class Finisher(Protocol):
@@ -91,7 +85,7 @@ class Finisher(Protocol):
 
 
 class Answer(Protocol):
-    """What a receiver answered to a delivery that it accepted."""
+    """A receiver's answer to an accepted delivery."""
 
     @property
     def status(self) -> int:
@@ -99,78 +93,75 @@ class Answer(Protocol):
 
     @property
     def seconds(self) -> float:
-        """How long it took."""
+        """Return its duration."""
 
     @property
     def response_sha256(self) -> str | None:
-        """What it said, as a digest; None where it said too much."""
+        """Return the digest of its body; None where that is too long."""
 
 
 class Webhooks(Protocol):
     """Signed deliveries."""
 
     def deliver(self, url: str, tenant: str, webhook_id: str, event: SwapEvent | BatchEvent) -> Answer:
-        """Sign and post one event with the tenant's keys.
-
-        Raises WebhookFailed.
-        """
+        """Sign and post one event with the tenant's keys. Raises WebhookFailed."""
 
 
 class Endpoints(Protocol):
-    """What the ledger knows of receivers that fail. All raise LedgerUnavailable."""
+    """Endpoints that failed. All raise LedgerUnavailable."""
 
     def endpoint(self, endpoint_id: str) -> Endpoint | None:
-        """One that fails or is disabled; None for all others."""
+        """Return one that fails or is disabled; None for any other."""
 
     def endpoint_failed(self, endpoint: Endpoint, *, gone: bool, patience: float) -> bool:
-        """Note a failure; disabled at once where it is gone, or after failing for `patience` seconds."""
+        """Note a failure; disable the endpoint where it is gone, or has failed for `patience` seconds."""
 
     def endpoint_recovered(self, endpoint_id: str) -> bool:
         """Forget that it failed."""
 
 
 class DeliveryPermit(Protocol):
-    """A place for one delivery; with `wait` > 0 (seconds) there is none now."""
+    """Permission for one delivery; with `wait` > 0 (seconds) a refusal."""
 
     wait: float
     failed: bool
 
 
 class DeliveryBulkhead(Protocol):
-    """How many deliveries may go at a time, to one host and in all."""
+    """The number of deliveries at a time, to one host and in all."""
 
     def permit(self, host: str) -> AbstractContextManager[DeliveryPermit]:
-        """Take a place for the length of a block."""
+        """Admit one delivery for the length of a block."""
 
 
 class Writes(Protocol):
-    """Writes of the job, or batch, that a step has leased. All raise LedgerUnavailable."""
+    """Writes of the leased job or batch. All raise LedgerUnavailable."""
 
     def advance(self, job: Job, change: Change) -> Job | Refused:
-        """Write a change if the job is still at its version, and return the job as it is then.
+        """Write a change if the job is still at its version; return the job after it.
 
-        Where the job is to be canceled, what ends it, or brings it back into the line, is written as CANCELED. The
-        submissions of jobs that the same change gives a slot are sent at once.
+        Where the job is to be canceled, an end, and a way back into the line, is written as CANCELED. Jobs that the
+        same change gives a slot are sent at once.
         """
 
     def advance_until_written(self, job: Job, change: Change) -> Job | Refused:
-        """Write a change that must not be forgotten: wait for a ledger that is away instead of raising."""
+        """Write a change that must not be forgotten: wait while the ledger is away."""
 
     def line_up(self, job: Job) -> Job | LostRace | None:
-        """Put a queued job in the waiting line. Return it with its slot, or None while it has to wait."""
+        """Put a queued job in the waiting line. Return it with its slot, or None while it waits."""
 
     def advance_batch(self, batch: Batch, change: Change) -> bool:
         """Write the result of a batch's webhook; False after a lost race."""
 
     def mark_orphaned(self, job: Job) -> None:
-        """Have the objects deleted that were written for a job after a lost race, unless it needs them."""
+        """Have objects deleted that were written for a job after a lost race, unless it needs them."""
 
     def reread(self, job: Job) -> Job:
-        """Read the job, waiting for a ledger that is away."""
+        """Read the job; wait while the ledger is away."""
 
 
 class LedgerView(Protocol):
-    """What a step may know of the ledger beside its job, without a round trip."""
+    """The ledger's clock and load, without a round trip."""
 
     def now(self) -> int:
         """Return UTC milliseconds by the ledger's clock."""
@@ -183,15 +174,15 @@ class LedgerView(Protocol):
 
 
 class ServiceTimes(Protocol):
-    """How long the vendor takes, as it was learned."""
+    """Learned service times of the vendor."""
 
     def of(self, kind: str) -> Histogram | None:
-        """Service times of a kind of job; None when nothing is known. Never raises, and seldom asks the ledger."""
+        """Return those of a kind of job; None when unknown. Never raises, and seldom reads the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The world, as the steps are given it."""
+    """All I/O of the steps."""
 
     writes: Writes
     view: LedgerView

@@ -1,6 +1,6 @@
-"""Refusals of a submission that provably did not run: tried again, or the end of a job that alone is refused.
+"""Refusals of a submission that provably did not run: it is repeated, or the job fails that alone is refused.
 
-Whose fault a refusal is, the account's or the job's own, is found out by the ledger: see its lua/breaker.lua.
+The ledger decides whether a refusal is the account's or the job's own: see lua/breaker.lua.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ PAUSE = {
         kind="address", reason="the vendor has no such address: check SWAPLINE_API_BASE_URL", wait=5.0
     ),
 }
-"""What each refusal pauses, and for how long; the job is tried again, uncharged."""
+"""The pause after each refusal of the account; the job is tried again, uncharged."""
 
 
 class Own(NamedTuple):
-    """How a job ends that is refused for its own sake."""
+    """How a job fails that alone is refused."""
 
     code: FailureCode
     refusals: int
@@ -52,9 +52,8 @@ OWN = {
     "throttled": Own(FailureCode.VENDOR_REJECTED, 5),
     "input": Own(FailureCode.STORAGE_FAILED, 5),
 }
-"""By the kind of the refusal: half a minute or more in all, since a vendor that refuses every second call at random
-must not look like a job that is always refused. No call was made where the vendor could not be reached: that is never
-the job's own."""
+"""By kind of refusal: half a minute or more in all, so that a vendor that refuses every second call at random fails no
+job. `unreachable` is never the job's own."""
 
 
 def input_unreadable(job: Job, ports: Ports, error: StorageUnavailable | ObjectMissing) -> Decision:
@@ -67,7 +66,7 @@ def input_unreadable(job: Job, ports: Ports, error: StorageUnavailable | ObjectM
 
 
 def refused(job: Job, ports: Ports, error: errors.VendorError) -> Decision:
-    """Decide about a job whose call the vendor, or the way to it, refused: it provably did not run."""
+    """Decide about a job whose call was refused: it provably did not run."""
     pause = PAUSE[type(error)]
     if isinstance(error, errors.Throttled) and error.retry_after:
         longest = max(error.retry_after, pause.longest)
@@ -76,7 +75,7 @@ def refused(job: Job, ports: Ports, error: errors.VendorError) -> Decision:
 
 
 def _retry_or_fail(job: Job, ports: Ports, pause: BreakerTrip, detail: str, evidence: Evidence) -> Decision:
-    """Try the job again later, or end it, uncharged, where it alone was refused too often."""
+    """Try the job again later, or fail it, uncharged, where it alone was refused too often."""
     own = OWN.get(pause.kind)
     if own and job.refused_as == pause.kind and job.own_refusals >= own.refusals:
         detail = f"{detail}; other jobs were accepted meanwhile, so it is this one that is refused"

@@ -1,4 +1,4 @@
-"""When a job is looked at next, and what a look that finds it done teaches about the others of its kind."""
+"""The delay until a job's next poll, and the service time learned from a poll that finds it done."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ if TYPE_CHECKING:
 
 SECONDS = 1000
 
-LATE = 1.5
-"""Times the longest wait: a look that came so long after the one before says too little (no worker was there)."""
+TOO_LATE = 1.5
+"""Multiple of the longest delay after which a poll teaches nothing: no worker was there."""
 
 FIRST_SPREAD = 0.95
-"""Of the wait for a job's first look, where thousands are in flight: spread over the whole of it, looks at jobs that
-were submitted in one second stay spread. With half of it they came in waves of twice what the machine could do."""
+"""Share of the first delay over which polls are spread, where thousands are in flight. With 0.5, jobs submitted in one
+second were polled in waves of twice what the machine could do."""
 
 SPREAD = 0.1
-"""Of each later one: little, because a look too early is a look too many."""
+"""The same of later delays: little, because an early poll is one poll more."""
 
 
 def bounds(ports: Ports) -> polling.Bounds:
-    """Give the bounds of a wait as they are now."""
+    """Return the present bounds of a delay."""
     return polling.eased(ports.policy.polls, ports.view.in_flight())
 
 
 def first_poll_delay(job: Job, ports: Ports) -> float:
-    """Seconds from the submission to the first look."""
+    """Return the seconds from the submission to the first poll."""
     times, waited_for, held_to = ports.times.of(kind_of(job.spec)), ports.view.jobs_wait(), bounds(ports)
     wait = polling.next_wait(0, times, held_to, waited_for=waited_for)
     return _spread(wait, held_to, ports, FIRST_SPREAD)
 
 
 def next_poll_delay(job: Job, ports: Ports, *, held: float = 0.0) -> float:
-    """Seconds to the next look, after one that found the job not done or found out nothing.
+    """Return the seconds to the next poll, after one that failed or found the job not done.
 
-    `held` is how many seconds the vendor kept the look waiting.
+    `held`: seconds for which the vendor held the poll.
     """
     held_to = bounds(ports)
     wait = polling.next_wait(
@@ -55,37 +55,37 @@ def next_poll_delay(job: Job, ports: Ports, *, held: float = 0.0) -> float:
 
 
 def _spread(wait: float, held_to: polling.Bounds, ports: Ports, part: float) -> float:
-    """Let a wait that is as long as it is only because so many are in flight end up to `part` of it sooner.
+    """Shorten a delay by up to `part` of it, where it is long only because many jobs are in flight.
 
-    A thousand jobs that were submitted in one second would else be looked at in one second as well, again and again.
+    Jobs submitted in one second would else be polled in one second, again and again.
     """
     eased = held_to.shortest > ports.policy.polls.shortest
     return wait * (1 - part * ports.rng()) if eased else wait
 
 
-def service_time_sample(job: Job, look: StatusReply, ports: Ports) -> dict[str, dict[int, float]]:
-    """What to add to the histograms: the job was done between the last look that said no and this one.
+def service_time_sample(job: Job, reply: StatusReply, ports: Ports) -> dict[str, dict[int, float]]:
+    """Return the job's shares in the histograms: it was done between the last poll that found it not done and this one.
 
-    Nothing where that is too long to tell, because looks failed or nobody looked.
+    Nothing where that is too long, because polls failed or were late.
     """
     if job.submitted_at is None or job.silent:
         return {}
     by = _since(job, ports.view.now())
     after = 0.0 if job.polled_at is None else _since(job, job.polled_at)
-    if look.held >= polling.HELD:
-        after = by  # it was answered the moment that the job was done
-    if by - after > LATE * ports.policy.polls.longest:
+    if reply.held >= polling.HELD:
+        after = by  # answered when the job was done
+    if by - after > TOO_LATE * ports.policy.polls.longest:
         return {}
     spread = observed(after, by)
     return {kind_of(job.spec): spread, EVERY_KIND: spread}
 
 
-def detection_delay(job: Job, look: StatusReply, ports: Ports) -> float:
-    """How many seconds a job that this look found done had been done, as a guess: half the time since the look before.
+def detection_delay(job: Job, reply: StatusReply, ports: Ports) -> float:
+    """Return the seconds since the job was done, as a guess: half the time since the poll before.
 
-    The vendor does not say when it was done. A look that the vendor held was answered in that moment.
+    A poll that the vendor held was answered at once.
     """
-    if look.held >= polling.HELD or job.submitted_at is None:
+    if reply.held >= polling.HELD or job.submitted_at is None:
         return 0.0
     return max(0.0, ports.view.now() - (job.polled_at or job.submitted_at)) / 2 / SECONDS
 

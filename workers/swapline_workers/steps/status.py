@@ -1,4 +1,4 @@
-"""What a status reply means, whichever step asked: terminal or not, how a job failed, whether the vendor forgot it."""
+"""The meaning of a status reply: terminal or not, a job's failure, whether the vendor forgot it."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ ENDED = frozenset({"FAILED", "CANCELLED", "CANCELED", "TIMED_OUT"})
 """FAILED is on the vendor's page; the others are those of the host whose reply shapes the page has."""
 
 FORGOTTEN_AFTER = 3
-"""Polls answered 404 in a row before a job counts as lost: one can be a deployment at the vendor's."""
+"""Polls answered 404 in a row before a job counts as lost: one may be a deployment of the vendor."""
 
 NO_ANSWER = {"polls.failed": 1}
-"""What to count of a poll that says nothing about its job."""
+"""Counters of a failed poll."""
 
 SECONDS = 1000
 
 
 def no_answer_counts(error: VendorError) -> dict[str, int]:
-    """Return what to count of a poll that ended in an error."""
+    """Return the counters of a failed poll."""
     return {**NO_ANSWER, "polls.misdirected": 1} if isinstance(error, MisdirectedReply) else NO_ANSWER
 
 
 def failure(reply: StatusReply) -> tuple[FailureCode, str]:
-    """Return the code and the sentence of a job that the vendor says has failed."""
+    """Return code and sentence of a job that failed at the vendor."""
     words = reply.failure or ""
     code = next((code for code in VENDOR_CODES if code == words), FailureCode.VENDOR_FAILED)
     return code, f"the vendor says {reply.status}{': ' + words if words else ''}"
@@ -56,6 +56,6 @@ def out_of_time(job: Job, ports: Ports) -> bool:
 
 
 def poll_counts(reply: StatusReply) -> dict[str, int]:
-    """Return what to count of a poll whose status is not terminal."""
+    """Return the counters of a poll whose status is not terminal."""
     held = "polls.held" if reply.held >= polling.HELD else "polls.instant"
     return {held: 1, **({} if reply.status in WAITING else {"unknown_status": 1})}

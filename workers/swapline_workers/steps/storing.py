@@ -1,7 +1,7 @@
-"""What becomes of a job in STORING whose pictures are not stored yet: tried again, or given up at its deadline.
+"""Jobs in STORING whose pictures are not stored yet: tried again, or given up at the store timeout.
 
-The vendor's work is paid. So a try is made until the store timeout is over, and before a job ends without its pictures
-its receipt is looked for: a worker may have stored them and died before it could say so.
+The vendor's work is paid, so before a job ends without pictures its receipt is read: a worker may have stored them and
+died.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from swapline_workers.steps.ports import Ports
 
 BAD_OUTPUTS = 3
-"""Readings in a row of an output that is missing or broken before it is believed: one can be the wire's fault."""
+"""Readings of a missing or broken output in a row before it counts: one may be the wire's fault."""
 
 MEMORY_RETRY_S = 2.0
-"""Seconds until a job without a place in memory asks again: a slow store takes about as long for what is before it."""
+"""Seconds until a job without room in memory is tried again: a slow store frees it in about as long."""
 
 STORE_FAILED = {"store_retries": 1}
-"""What to count of a try that the store refused."""
+"""Counters of a try that the store refused."""
 
 SECONDS = 1000
 
 
 def await_memory(job: Job) -> Decision:
-    """Wait: this worker has the pictures of as many jobs in memory as it may. Nothing failed."""
+    """Wait for room in this worker's memory of pictures. Nothing failed."""
     change = transitions.awaiting_memory(job, retry_in=MEMORY_RETRY_S)
     return Write(job, change, lambda _: Again(MEMORY_RETRY_S, "no room for more pictures"))
 
@@ -53,7 +53,7 @@ def try_again(
 ) -> Decision:
     """Have the pictures read and stored later, in `at_least` seconds.
 
-    Those in `place`, which the store did not take, stay in memory until then. `count` says whose failure it was.
+    Those in `place`, which the store refused, stay in memory until then.
     """
     if _overdue(job, ports):
         return give_up(job, ports, FailureCode.STORE_TIMEOUT, f"it could not be stored in time: {reason}", learned)
@@ -70,7 +70,7 @@ def try_again(
 
 
 def bad_output(job: Job, ports: Ports, error: OutputMissing | OutputInvalid, learned: JobFields) -> Decision:
-    """Read an output again that is missing or broken; believe it the third time."""
+    """Read a missing or broken output again; give up at the third."""
     readings = job.bad_outputs + 1
     if readings < BAD_OUTPUTS:
         return try_again(job, ports, str(error), {**learned, "bad_outputs": readings})
@@ -78,7 +78,7 @@ def bad_output(job: Job, ports: Ports, error: OutputMissing | OutputInvalid, lea
 
 
 def give_up(job: Job, ports: Ports, code: FailureCode, detail: str, learned: JobFields) -> Decision:
-    """End a job whose pictures cannot be had, unless its receipt says that they are stored."""
+    """End a job without pictures, unless its receipt says that they are stored."""
     rescue_after = ports.policy.rescue_after
     try:
         images = ports.pictures.stored(job)

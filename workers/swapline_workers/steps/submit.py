@@ -1,7 +1,7 @@
 """submit: take a slot or park; write the attempt; make the one paid call; write the vendor's id.
 
-Only what provably did not run is tried again by itself: a connection that was never made, a 429, a refused key, no
-credits. Any other failure after the call was begun leaves its outcome unknown, and the policy decides.
+Only a call that provably did not run is repeated: no connection, a 429, a refused key, no credits. Any other failure
+leaves its outcome unknown, and the policy decides.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NOT_KNOWN_TO_BE_SENT = frozenset({State.QUEUED, State.SUBMITTING, State.HELD})
-"""States in which a job waits for its vendor's id, or for a call that brings one."""
+"""States in which a job waits for its vendor's id, or for a call that returns one."""
 
 LATE_WRITES = 10
-"""Races that a late reply may lose in a row: others' changes are seconds apart, so one is rare."""
+"""Races that a late reply may lose in a row: others' changes are seconds apart."""
 
 
 def submit(job: Job, at: int, ports: Ports) -> Outcome:
@@ -40,7 +40,7 @@ def submit(job: Job, at: int, ports: Ports) -> Outcome:
 
 
 def _ready(job: Job, at: int, ports: Ports) -> Job | Decision:
-    """Return the job with a slot for its paid call, or the decision that is made without a call."""
+    """Return the job with a slot for its paid call, or the decision without a call."""
     decision: Job | Decision = Stop(f"nothing to submit in {job.state}")
     if job.state is State.QUEUED and at >= job.queue_until:
         decision = end(job, transitions.expired(job, rescue_after=ports.policy.rescue_after))
@@ -57,7 +57,7 @@ def _ready(job: Job, at: int, ports: Ports) -> Job | Decision:
 
 
 def _attempt(job: Job, ports: Ports) -> Decision:
-    """Make the paid call. Everything that can be done before the attempt is written is done before."""
+    """Make the paid call. As much as possible is done before the attempt is written."""
     decision: Decision
     try:
         image = ports.pictures.input_text(job.spec)
@@ -78,7 +78,7 @@ def _attempt(job: Job, ports: Ports) -> Decision:
 
 
 def _accepted(job: Job, ports: Ports, reply: Submission, poll_in: float) -> Decision:
-    """Write the vendor's id; this must not be forgotten. `poll_in` is seconds to the first poll."""
+    """Write the vendor's id, which must not be forgotten. `poll_in`: seconds to the first poll."""
     change = transitions.submitted(job, reply.vendor_job_id, reply.status, poll_in=poll_in)
     decision: Decision
     try:
@@ -101,7 +101,7 @@ def _too_late(reply: Submission) -> Stop:
 
 
 def _not_accepted(job: Job, ports: Ports, error: errors.VendorError) -> Decision:
-    """Settle a call that failed: by the job's own fault, by the account's, or nobody knows whose."""
+    """Settle a failed call: the job's own fault, the account's, or unknown."""
     if isinstance(error, errors.Refused):
         change = transitions.failed(
             job,
@@ -120,7 +120,7 @@ def _not_accepted(job: Job, ports: Ports, error: errors.VendorError) -> Decision
 
 
 def _unknown(job: Job, ports: Ports, reason: str, evidence: Evidence) -> Decision:
-    """A paid call whose reply is unknown: hold the job for a person, send it again, or give it up."""
+    """Settle a paid call whose outcome is unknown: hold the job, send it again, or fail it."""
     match ports.policy.on_ambiguous_submit:
         case AmbiguousSubmit.HOLD:
             return hold(job, ports, FailureCode.SUBMIT_UNKNOWN, reason, evidence)
@@ -138,17 +138,16 @@ def hold(job: Job, ports: Ports, code: FailureCode, reason: str, evidence: Evide
 
 
 def _not_replicated(job: Job, ports: Ports, reason: str) -> Decision:
-    """The attempt is written, but a fail-over could forget it and the call would be paid twice: it is not made."""
+    """Put the job back in line: a fail-over could forget the attempt, and the call would be paid twice."""
     found = ports.writes.reread(job)
     written = found.attempt_open and found.version == job.version + 1
     return back_in_line(found, BreakerTrip(reason=reason)) if written else STALE
 
 
 def _write_late(job: Job, ports: Ports, change: Change) -> Job | None:
-    """Write a reply that came after the job had been given up for unknown, or the ledger had lost its last writes.
+    """Write a reply that came after the job had been given up, or the ledger had lost its last writes.
 
-    Where no attempt was made since, the job is unknown no more. It may move meanwhile (its webhook is delivered, a
-    person puts it back into the line), so this is repeated: the id was paid for.
+    Where no attempt was made since, the job is not unknown any more. It may move meanwhile, so the write is repeated.
     """
     for _ in range(LATE_WRITES):
         found = ports.writes.reread(job)

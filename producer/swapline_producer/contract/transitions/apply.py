@@ -1,4 +1,4 @@
-"""What a written change does to a job: the one place that says so in Python, as lua/advance.lua says it in Redis."""
+"""What a written change does to a job: the one place in Python, as lua/advance.lua does in Redis."""
 
 from __future__ import annotations
 

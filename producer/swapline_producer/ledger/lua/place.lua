@@ -13,17 +13,17 @@ if have[1] ~= 'QUEUED' then return answer(result) end
 
 local priority, tenant = have[2], have[3]
 local rank = redis.call('ZRANK', key('line', priority, tenant), input.id)
-local own_turn = redis.call('ZRANK', key('line', priority), tenant)
-if not rank or not own_turn then return answer(result) end
+local own_place = redis.call('ZRANK', key('line', priority), tenant)
+if not rank or not own_place then return answer(result) end
 
 local before = rank
 for _, other in ipairs({'high', 'normal', 'low'}) do
   if other == priority then break end
   before = before + math.max(0, tonumber(redis.call('HGET', key('meter'), 'waiting:' .. other) or 0))
 end
-for turn, other in ipairs(redis.call('ZRANGE', key('line', priority), 0, MOST_TENANTS - 1)) do
+for place, other in ipairs(redis.call('ZRANGE', key('line', priority), 0, MOST_TENANTS - 1)) do
   if other ~= tenant then
-    local chances = turn - 1 < own_turn and rank + 1 or rank
+    local chances = place - 1 < own_place and rank + 1 or rank
     before = before + math.min(chances, redis.call('ZCARD', key('line', priority, other)))
   end
 end

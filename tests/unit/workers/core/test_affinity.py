@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from swapline_workers.core.affinity import CALM, CROWDED, FULL, QUIET, choose
+from swapline_workers.core.affinity import CROWDED, FITS_ONE, FREE_ENOUGH, SPREADS_FROM, choose
 
 
 def test_an_idle_process_takes_the_least_busy_processor() -> None:
@@ -24,11 +24,11 @@ def test_it_goes_where_others_have_come() -> None:
 
 
 def test_where_every_processor_is_busy_it_spreads() -> None:
-    assert choose(0.5, {0: QUIET + 0.01, 1: CROWDED + 0.01}, 1) is None
-    assert choose(0.5, {0: QUIET + 0.01, 1: QUIET + 0.01}, None) is None
+    assert choose(0.5, {0: FREE_ENOUGH + 0.01, 1: CROWDED + 0.01}, 1) is None
+    assert choose(0.5, {0: FREE_ENOUGH + 0.01, 1: FREE_ENOUGH + 0.01}, None) is None
 
 
-@pytest.mark.parametrize(("here", "most"), [(None, CALM), (1, FULL)])
+@pytest.mark.parametrize(("here", "most"), [(None, FITS_ONE), (1, SPREADS_FROM)])
 def test_who_has_more_to_do_than_one_processor_can_spreads(here: int | None, most: float) -> None:
     quiet = {0: 0.0, 1: 0.0}
     assert choose(most, quiet, here) == 1

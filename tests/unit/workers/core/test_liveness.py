@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support.servers import waited_for
-from swapline_workers.core.liveness import Liveness, hindrance, liveness_problem
+from swapline_workers.core.liveness import Liveness, liveness_problem, readiness_problem
 from swapline_workers.runtime import heartbeat as heartbeat_module
 from swapline_workers.runtime.heartbeat import Allowed, Heartbeat
 
@@ -40,7 +40,7 @@ def so(**values: Any) -> Liveness:
 
 
 def test_a_worker_that_comes_by_everywhere_is_alive_and_ready() -> None:
-    assert (liveness_problem(WELL, 1001), hindrance(WELL, 1001)) == (None, None)
+    assert (liveness_problem(WELL, 1001), readiness_problem(WELL, 1001)) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_worker_that_comes_by_everywhere_is_alive_and_ready() -> None:
     ],
 )
 def test_what_keeps_it_from_working_is_reported(liveness: Liveness, why: str) -> None:
-    assert (liveness_problem(liveness, 1001), hindrance(liveness, 1001)) == (why, why)
+    assert (liveness_problem(liveness, 1001), readiness_problem(liveness, 1001)) == (why, why)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_what_keeps_it_from_working_is_reported(liveness: Liveness, why: str) ->
     ],
 )
 def test_a_worker_that_waits_or_stops_is_alive_and_not_ready(liveness: Liveness, why: str) -> None:
-    assert (liveness_problem(liveness, 1001), hindrance(liveness, 1001)) == (None, why)
+    assert (liveness_problem(liveness, 1001), readiness_problem(liveness, 1001)) == (None, why)
 
 
 def test_a_worker_that_has_paid_results_which_the_ledger_does_not_take_is_left_alive() -> None:

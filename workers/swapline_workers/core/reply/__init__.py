@@ -1,1 +1,1 @@
-"""Reading of what the vendor replies: status, pictures, evidence of failures."""
+"""Read the vendor's replies: status, pictures, evidence of failures."""

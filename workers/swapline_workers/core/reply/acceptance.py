@@ -1,4 +1,4 @@
-"""What an accepted submission says: the id to ask for, and the first status."""
+"""The reply to an accepted submission: the id to poll, and the first status."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from swapline_workers.core.reply.status_reply import ReplyError, usable_status
 
 
 class Acceptance(NamedTuple):
-    """The vendor's answer to an accepted submission (a `Submission`)."""
+    """An accepted submission (a `Submission`)."""
 
     vendor_job_id: str
     status: str
-    """Empty where the reply has none that can be kept."""
+    """Empty where the reply has none that can be stored."""
 
 
 def accepted(body: bytes | bytearray) -> Acceptance:
-    """Read the reply to a submission. A whole JSON object with an id is believed, however its transport ended.
+    """Read the reply to a submission. A whole JSON object with an id counts, however its transport ended.
 
     Raises ReplyError.
     """

@@ -1,4 +1,4 @@
-"""What may be kept of a reply: short, readable, and without secrets or pictures."""
+"""Excerpts of replies for logs and jobs: short, readable, without secrets or pictures."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import orjson
 from swapline_producer.contract import VENDOR_CODES, FailureCode
 
 EXCERPT_LIMIT = 300
-"""Characters of a body in evidence: enough for an error's sentence, too little for a page."""
+"""Characters of a body in evidence: an error's sentence fits, a page does not."""
 WINDOW = 4096
-"""Characters of a body that are looked at for an excerpt; what is masked in them makes room for what follows."""
+"""Characters of a body that are read for an excerpt; masked ones make room for those that follow."""
 
 _CODE = re.compile(rf"(?<![A-Za-z0-9_])({'|'.join(sorted(VENDOR_CODES))})(?![A-Za-z0-9_])")
 _BASE64 = re.compile(r"[A-Za-z0-9+/=_\\-]{48,}")
-"""48: longer than a UUID, shorter than any line of base64 text (64 or 76). The backslash: JSON may write / as \\/."""
+"""48: longer than a UUID, shorter than a line of base64 (64 or 76). JSON may escape its slashes."""
 _QUERY = re.compile(r"""(https?:(?:\\?/){2}[^\s"'<>?#]*)[?#][^\s"'<>]*""", re.IGNORECASE)
 _WORDS = ("error", "message", "detail", "msg", "reason", "error_message", "errorMessage", "title")
-"""Keys under which APIs put what went wrong, the likeliest first."""
+"""Keys of error texts in APIs, the likeliest first."""
 
 
 def excerpt(body: bytes | str, secret: str = "") -> str:
-    """Give the beginning of a body in one line of at most 300 printable characters.
+    """Return the beginning of a body in one line of at most 300 printable characters.
 
-    Without runs of base64, without the query of any URL, and without `secret`.
+    Without runs of base64, queries of URLs, and `secret`.
     """
     text = _without(secret, body.decode("utf-8", "replace") if isinstance(body, bytes) else body)
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
@@ -34,7 +34,7 @@ def excerpt(body: bytes | str, secret: str = "") -> str:
 
 
 def _without(secret: str, text: str) -> str:
-    """Give the window of a text, the secret masked, also where JSON escaped it or the window cut it in two."""
+    """Return the window of a text with the secret masked, also where JSON escaped it or the window cut it."""
     window = text[:WINDOW]
     if not secret:
         return window
@@ -44,9 +44,9 @@ def _without(secret: str, text: str) -> str:
 
 
 def find_code(body: bytes | str) -> FailureCode | None:
-    """Find one of the vendor's five codes, wherever the body puts it.
+    """Find one of the vendor's five codes, anywhere in the body.
 
-    A value that is the code itself counts first, in the order of the body; then a code in plain text.
+    First a value that is the code itself, in the order of the body; then a code in plain text.
     """
     text = body[: 4 * WINDOW].decode("utf-8", "replace") if isinstance(body, bytes) else body
     for value in _strings(_load(body)):
@@ -56,13 +56,13 @@ def find_code(body: bytes | str) -> FailureCode | None:
     return FailureCode(found[1]) if found else None
 
 
-def said(body: bytes, secret: str = "") -> str:
-    """Give what the body of an error says: its words where it is JSON, else its beginning; as `excerpt` has it."""
+def error_text(body: bytes, secret: str = "") -> str:
+    """Return an error's text where the body is JSON, else its beginning, as `excerpt` does."""
     return excerpt(words(_load(body)) or body, secret)
 
 
 def words(data: object, depth: int = 4) -> str | None:
-    """Give what a JSON body says of an error: the first text under a key that APIs use for that."""
+    """Return a JSON body's first text under a key of `_WORDS`."""
     if isinstance(data, str):
         return data or None
     if depth == 0:
@@ -84,7 +84,7 @@ def _load(body: bytes | str) -> object:
 
 
 def _strings(data: object) -> list[str]:
-    """Give every string of a JSON document, in its order."""
+    """Return all strings of a JSON document, in order."""
     found, waiting = [], [data]
     while waiting:
         item = waiting.pop()

@@ -1,9 +1,8 @@
-"""The head of a plain HTTP reply, read in a tenth of the time that the standard library takes.
+"""Read the head of a plain HTTP reply in a tenth of the standard library's time.
 
-`email.parser` reads headers as mail has them: folded, commented, encoded. Of what servers really send, one pattern and
-one split are enough. Whatever is unusual in any way (no HTTP/1.1, 1xx, chunks, packed, no length or two, a folded line,
-a byte that is not printable ASCII, more than fits a first read) is not read here: it is the library's turn. The library
-is the oracle in the test: what is given here is what it gives.
+`email.parser` reads headers as mail has them: folded, commented, encoded. For what servers send, one pattern and one
+split are enough. Anything unusual (no HTTP/1.1, 1xx, chunks, compression, no length or two, a folded line, a byte that
+is not printable ASCII, a head longer than the first read) is left to the library, with which the tests compare this.
 """
 
 from __future__ import annotations
@@ -15,9 +14,9 @@ from typing import NamedTuple
 HEAD_LIMIT = 8192
 """Bytes in which a plain head must end; usual ones have 150 to 1,500."""
 MAX_HEADERS = 99
-"""Lines; `http.client` raises an error beyond."""
+"""Lines; `http.client` raises beyond."""
 LENGTH_DIGITS = 15
-"""Of a Content-Length: no number of bytes that a computer has seen is longer."""
+"""Digits of a Content-Length: more than any number of bytes has."""
 
 _TOKEN = rb"[!#-'*+\-.0-9A-Z^_`a-z|~]+"
 """A header's name (RFC 9110, 5.6.2)."""
@@ -27,7 +26,7 @@ _BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 
 class Head(NamedTuple):
-    """Status line and headers; names in lower case, values of the same name joined by commas."""
+    """Status line and headers; lower-case names, values of the same name joined by commas."""
 
     status: int
     reason: str
@@ -35,14 +34,14 @@ class Head(NamedTuple):
     length: int
     """Bytes of the body."""
     keeps: bool
-    """Whether another request may follow on this connection."""
+    """Whether the connection can be reused."""
     size: int
-    """Bytes of the head itself."""
+    """Bytes of the head."""
 
 
-def plain_head(said: bytes) -> Head | None:
-    """Read the head that a reply begins with; None when it has not ended, or is unusual in any way."""
-    found = _HEAD.match(said, 0, HEAD_LIMIT)
+def plain_head(data: bytes) -> Head | None:
+    """Read the head of a reply; None where it is incomplete, or unusual."""
+    found = _HEAD.match(data, 0, HEAD_LIMIT)
     if found is None or found[3].count(b"\n") > MAX_HEADERS:
         return None
     headers = _fields(found[3].decode("ascii"))
@@ -64,7 +63,7 @@ def _fields(text: str) -> dict[str, str]:
 
 
 def _length(status: int, headers: dict[str, str]) -> int | None:
-    """Give the bytes of the body where that is plain to see."""
+    """Return the bytes of the body where they are plain."""
     if "transfer-encoding" in headers or headers.get("content-encoding", "identity").lower() != "identity":
         return None
     if status in _BODILESS:
@@ -74,5 +73,5 @@ def _length(status: int, headers: dict[str, str]) -> int | None:
 
 
 def can_be_sent(lines: bytes, number: int) -> bool:
-    """Tell whether these are so many lines of headers and nothing else: no line break hides in a name or a value."""
+    """Whether these are only lines of headers: no line break in a name or a value."""
     return lines.count(b"\n") == number and _SENT.fullmatch(lines) is not None

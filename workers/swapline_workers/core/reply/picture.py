@@ -1,7 +1,7 @@
-"""Whether some bytes are one whole picture, and which: a PNG as the vendor's page promises, or a JPEG or WebP.
+"""Whether bytes are one whole picture: a PNG as the vendor's page promises, or a JPEG or WebP.
 
-It has been paid for, so a picture of another type is kept under its true type. Only a PNG has checksums: of the others,
-size and end are checked, as they are of an input.
+The picture is paid for, so another type is stored under its own. Only a PNG has checksums: of the others, size and end
+are checked.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from swapline_workers.core.reply.png import MAX_PIXELS, SIGNATURE, PngError, siz
 
 PNG = "image/png"
 WHITE_SPACE = b" \t\r\n"
-"""What may follow a PNG: no PNG ends so itself, as the checksum of IEND ends in 82 (hexadecimal)."""
+"""What may follow a PNG: none ends so itself, because the checksum of IEND ends in 82 (hexadecimal)."""
 
 
 class NotWhole(ValueError):  # noqa: N818 -- it names the situation
-    """The bytes are not one whole picture; the message says where it is wrong."""
+    """The bytes are not one whole picture; the message says where."""
 
 
 class PictureInfo(NamedTuple):
-    """What a whole picture is; its size is in pixels, before EXIF rotation."""
+    """Type and size of a picture, in pixels before EXIF rotation."""
 
     media_type: str
     width: int
@@ -29,7 +29,7 @@ class PictureInfo(NamedTuple):
 
 
 def whole_picture(data: bytes, *, inflate: bool) -> bytes:
-    """Return one whole picture, without the white space that follows a PNG. `inflate` is of `png.walk`.
+    """Return one whole picture, without the white space that follows a PNG. `inflate`: see `png.walk`.
 
     Raises NotWhole.
     """
@@ -46,7 +46,7 @@ def whole_picture(data: bytes, *, inflate: bool) -> bytes:
 
 
 def info_of(data: bytes) -> PictureInfo:
-    """Return what a picture that was found whole is. Raises NotWhole for what cannot have been."""
+    """Return type and size of a whole picture. Raises NotWhole for anything else."""
     kind = media_type(data) or PNG
     if kind != PNG:
         return _check(data, kind)

@@ -1,10 +1,8 @@
-"""Whether some bytes are one whole PNG, decided without decoding it. Source: the PNG specification, third edition.
+"""Whether bytes are one whole PNG, without decoding it. Source: the PNG specification, third edition.
 
-The walk over the chunks takes 0.1 ms for a picture of 5 MB: `zlib-ng` sums nine times as fast as zlib. It cannot see
-half of the rows under right CRCs, nor garbage under right CRCs; inflating the rows, a block at a time, can, for another
-25 ms in which other threads run. What the wire can break, the walk finds; what only the vendor's own encoder could get
-wrong is a picture that was paid for, and keeping it beats refusing it. So the pipeline walks, and
-SWAPLINE_CHECK_PIXELS inflates as well.
+The walk over the chunks takes 0.1 ms for 5 MB: `zlib-ng` sums nine times as fast as zlib. It does not see missing rows
+or garbage under right CRCs; inflating the rows does, in 25 ms. The walk finds what the wire can break; a picture that
+the vendor encoded wrongly is paid for and stored. So the pipeline walks, and SWAPLINE_CHECK_PIXELS inflates as well.
 """
 
 from __future__ import annotations
@@ -20,13 +18,13 @@ if TYPE_CHECKING:
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_PIXELS = 50_000_000
-"""Twenty times what the vendor's page promises, and still a picture that any viewer opens."""
+"""Twenty times what the vendor's page promises; any viewer still opens it."""
 MAX_CHUNKS = 65_536
-"""A picture of 64 MiB in the small chunks of libpng (8 KiB) has 8192; millions of empty ones only cost time."""
+"""64 MiB in libpng's small chunks (8 KiB) are 8192; millions of empty chunks only cost time."""
 INPUT_BLOCK = 16_384
-"""Bytes given to zlib at once: what it leaves over is copied, so it must be little."""
+"""Bytes passed to zlib at once: its rest is copied, so it must be small."""
 OUTPUT_BLOCK = 65_536
-"""Bytes taken from zlib at once, at most: a bomb never holds more memory than this."""
+"""Most bytes taken from zlib at once: a bomb holds no more memory."""
 
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 """Legal bit depths of each colour type (specification, table 11.1)."""
@@ -34,9 +32,9 @@ _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """Samples a pixel of each colour type."""
 _PALETTE = 3
 _MAX_PALETTE = 3 * 256
-"""Bytes. A palette with more colours than its bit depth can name is not valid either, but every viewer reads it."""
+"""Bytes. More colours than the bit depth can name are invalid too, but viewers accept them."""
 _LAST_FILTER = 4
-"""Paeth. A viewer stops at a row that names another filter (specification, table 9.1)."""
+"""Paeth. A viewer stops at a row with another filter (specification, table 9.1)."""
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 """Adam7: first column, first row, step between columns, step between rows."""
 _OVERHEAD = 12
@@ -46,7 +44,7 @@ _SIZE_ENDS = 24
 
 
 class PngError(ValueError):
-    """The bytes are not one whole PNG; the message says where it is wrong."""
+    """The bytes are not one whole PNG; the message says where."""
 
 
 class PngInfo(NamedTuple):
@@ -69,18 +67,18 @@ class _Header(NamedTuple):
 
 
 def size_of(data: bytes | memoryview) -> PngInfo:
-    """Give the size of a picture that was walked before. Raises PngError for what cannot have been."""
+    """Return the size of a picture that was walked. Raises PngError for anything else."""
     if len(data) < _SIZE_ENDS:
         raise PngError("it is shorter than the header of a PNG")
     return PngInfo(*struct.unpack_from(">II", data, _SIZE_ENDS - 8))
 
 
 def walk(data: bytes | memoryview, *, inflate: bool = True) -> PngInfo:
-    """Check that `data` is one whole PNG and nothing else, and give its size.
+    """Check that `data` is one whole PNG and nothing else; return its size.
 
-    Signature, one IHDR with legal values and at most 50 megapixels, every CRC, a palette where the colour type needs
-    one, its length that of 1 to 256 colours, IDAT chunks in one row and not all empty, IEND last, nothing after it.
-    With `inflate`, also that the pixel data are exactly the rows that IHDR promises, each with a filter that there is.
+    Signature, one IHDR with legal values and at most 50 megapixels, every CRC, a palette of 1 to 256 colours where the
+    colour type needs one, IDAT chunks in one row and not all empty, IEND last. With `inflate`, also that the pixel data
+    are exactly the rows of IHDR, each with a legal filter.
 
     Raises PngError.
     """
@@ -103,7 +101,7 @@ def walk(data: bytes | memoryview, *, inflate: bool = True) -> PngInfo:
 
 
 def _chunks(view: memoryview) -> Iterator[tuple[bytes, memoryview]]:
-    """Give type and data of each chunk up to IEND, every length and CRC checked."""
+    """Return type and data of each chunk up to IEND, with every length and CRC checked."""
     at = len(SIGNATURE)
     for _ in range(MAX_CHUNKS):
         if len(view) - at < _OVERHEAD:
@@ -155,7 +153,7 @@ def _check_order(kinds: list[bytes], header: _Header) -> None:
 
 
 def _split(kinds: list[bytes]) -> tuple[list[bytes], list[bytes], list[bytes]]:
-    """Give what stands before the first IDAT, the row of IDATs, and what stands after it."""
+    """Return the chunks before the IDATs, the IDATs, and those after them."""
     first = kinds.index(b"IDAT") if b"IDAT" in kinds else len(kinds)
     last = first
     while kinds[last : last + 1] == [b"IDAT"]:
@@ -164,7 +162,7 @@ def _split(kinds: list[bytes]) -> tuple[list[bytes], list[bytes], list[bytes]]:
 
 
 def _passes(header: _Header) -> Iterator[tuple[int, int, int]]:
-    """Return, for each pass, where its rows begin and end in the inflated data, and a row's bytes with its filter."""
+    """Return for each pass where its rows begin and end in the inflated data, and a row's bytes with its filter."""
     bits = header.depth * _SAMPLES[header.colour]
     at = 0
     for left, top, across, down in _PASSES if header.interlace else ((0, 0, 1, 1),):
@@ -195,7 +193,7 @@ def _check_rows(pixels: Iterable[memoryview], passes: list[tuple[int, int, int]]
 
 
 def _check_filters(block: bytes, at: int, passes: list[tuple[int, int, int]]) -> None:
-    """Check the filter byte of each row that begins in a block of the inflated data, which begins at byte `at`."""
+    """Check the filter byte of each row that begins in a block, which begins at byte `at` of the inflated data."""
     for start, end, row in passes:
         first = start + -(-max(at - start, 0) // row) * row
         filters = block[first - at : max(end - at, 0) : row]

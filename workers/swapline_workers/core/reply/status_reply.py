@@ -1,8 +1,8 @@
-"""What a status reply says: its status as early as possible, then the pictures, without parsing megabytes of text.
+"""Read a status reply: its status as early as possible, then the pictures, without parsing megabytes of text.
 
-A reply is a small envelope around very long strings. Cutting those out of the raw bytes and parsing only what is left
-takes a twentieth of the time that parsing all of it takes. Whatever is unusual (a long string that is no picture, very
-many strings, placeholders that a reply could have meant) goes the plain way: the whole reply through orjson.
+A reply is a small envelope around very long strings. These are cut out of the raw bytes, and only the rest is parsed: a
+twentieth of the time. Anything unusual (a long string that is no picture, very many strings, ambiguous placeholders) is
+parsed whole by orjson.
 """
 
 from __future__ import annotations
@@ -18,33 +18,33 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 COMPLETED = "COMPLETED"
-"""The only status that is believed before the reply has ended."""
+"""The only status that counts before the reply has ended."""
 PREFIX = 4096
-"""Bytes of a reply in which status and id are looked for early: what comes before them is as short, or a picture."""
+"""Bytes in which status and id are looked for early: only a picture before them is longer."""
 STATUS_LIMIT = 64
-"""Characters of a status: it is a word of the vendor's, is kept with the job, and may change with every poll."""
+"""Characters of a status: a word, stored with the job, that may change with every poll."""
 LONG = 4096
-"""Bytes from which a string is cut out: no id or sentence is as long, every picture is longer."""
+"""Bytes from which a string is cut out: longer than ids and sentences, shorter than pictures."""
 QUOTES_LIMIT = 10_000
-"""Quotation marks after which cutting costs more than parsing."""
+"""Quotation marks above which cutting costs more than parsing."""
 RUN_LIMIT = 64
-"""Backslashes in a row that are counted to see whether a quotation mark is escaped; nobody means more."""
+"""Backslashes in a row that are counted to see whether a quotation mark is escaped."""
 
 _BOM = b"\xef\xbb\xbf"
 _QUOTE = b'"'
 _BACKSLASH = b"\\"
 _NUL = b"\\u0000"
-"""How a placeholder begins; a reply with such a character in its envelope goes the plain way."""
+"""Beginning of a placeholder; a reply with this character in its envelope is parsed whole."""
 _TOKEN = re.compile(rb'\s*("(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s"{}\[\],:]+)', re.DOTALL)
 _EARLY = (b'"status"', b'"id"')
 _INTEGER = re.compile(rb"-?(?:0|[1-9][0-9]*)")
 
 
 class ReplyError(ValueError):
-    """The body is not what the page promises; the message says in which way, and quotes nothing of it."""
+    """The body is not as the page promises; the message does not quote it."""
 
     def __init__(self, message: str, *, code: FailureCode | None = None) -> None:
-        """Keep the code of a job that ends for this, where it has one of its own."""
+        """Give it the failure code of a job that ends for this, where there is one."""
         super().__init__(message)
         self.code = code
 
@@ -55,18 +55,18 @@ class Reply(NamedTuple):
     status: str
     data: dict[str, object]
     images: list[object]
-    """What stands in `output.images`, empty entries left out: views of raw text, or JSON. See `picture_text`."""
+    """Entries of `output.images` that are not empty: views of raw text, or JSON. See `picture_text`."""
 
 
 class Beginning(NamedTuple):
-    """What the first bytes of a reply say; None for what is not whole in them."""
+    """The first bytes of a reply; None for what is incomplete in them."""
 
     status: str | None = None
     job_id: str | None = None
 
 
 def beginning(prefix: bytes) -> Beginning:
-    """Read the top-level `status` and `id` as far as they are in the first bytes of a reply."""
+    """Read the top-level `status` and `id` from the first bytes of a reply."""
     found: dict[bytes, str | None] = {}
     depth, key, after_colon = 0, b"", False
     at = len(_BOM) if prefix.startswith(_BOM) else 0
@@ -81,13 +81,13 @@ def beginning(prefix: bytes) -> Beginning:
         elif depth == 1 and word.startswith(_QUOTE):
             key = key if after_colon else word
         if depth == 0 or (depth == 1 and word == b"["):
-            break  # it is not an object, or it ended
+            break  # no object, or incomplete
         after_colon = word == b":" if depth == 1 else after_colon
     return Beginning(*(found.get(name) for name in _EARLY))
 
 
 def _early_text(word: bytes, *, whole: bool) -> str | None:
-    """Give a value as text: of a string, or of an integer, which more digits may follow where it is not `whole`."""
+    """Return a string or integer as text; more digits may follow an integer where it is not `whole`."""
     if word.startswith(_QUOTE):
         try:
             return json_string(word) or None
@@ -97,12 +97,12 @@ def _early_text(word: bytes, *, whole: bool) -> str | None:
 
 
 def usable_status(status: str) -> bool:
-    """Whether a status may be kept with a job, logged and shown."""
+    """Whether a status may be stored, logged and shown."""
     return len(status) <= STATUS_LIMIT and status.isprintable()
 
 
 def id_of(data: Mapping[str, object]) -> str | None:
-    """Give the id of a reply as text; None where it has none. Raises ReplyError."""
+    """Return the id of a reply as text; None where it has none. Raises ReplyError."""
     value = data.get("id")
     if value is None or value == "":
         return None
@@ -112,7 +112,7 @@ def id_of(data: Mapping[str, object]) -> str | None:
 
 
 def read(body: bytes | bytearray, length: int | None = None) -> Reply:
-    """Read a whole reply, the first `length` bytes of `body`. Its pictures stay encoded, as views of it: see `decode`.
+    """Read the first `length` bytes of `body` as a whole reply. Its pictures stay encoded, as views.
 
     Raises ReplyError.
     """
@@ -134,7 +134,7 @@ def read(body: bytes | bytearray, length: int | None = None) -> Reply:
 
 
 def _cut(body: bytes | bytearray, view: memoryview) -> tuple[bytes | memoryview, list[memoryview]]:
-    """Replace every long string by a placeholder; give what is left, and the strings as they stand in the body."""
+    """Replace every long string by a placeholder; return the rest, and the strings."""
     end = len(view)
     if end <= LONG:
         return view, []
@@ -163,7 +163,7 @@ def _cut(body: bytes | bytearray, view: memoryview) -> tuple[bytes | memoryview,
 
 
 def _is_escaped(before: bytes) -> bool | None:
-    """Tell whether a quotation mark after these bytes of a string is escaped; None when they are too few to know."""
+    """Whether a quotation mark after these bytes of a string is escaped; None when they are too few to tell."""
     run = len(before) - len(before.rstrip(_BACKSLASH))
     return None if run == RUN_LIMIT else run % 2 == 1
 
@@ -185,7 +185,7 @@ def _images(data: dict[str, object]) -> list[object]:
 
 
 def json_string(word: bytes) -> str:
-    """Return the text of a JSON string, its quotation marks included. Raises ReplyError."""
+    """Return the text of a JSON string with its quotation marks. Raises ReplyError."""
     try:
         return str(orjson.loads(word))
     except orjson.JSONDecodeError as error:

@@ -1,1 +1,1 @@
-"""When to poll next: learned service times and the plan made from them."""
+"""When to poll next: learned service times, and the plan made from them."""

@@ -1,4 +1,4 @@
-"""A smooth curve through a histogram: which share of the jobs is done by when."""
+"""A smooth curve through a histogram: the share of jobs done by a time."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ if TYPE_CHECKING:
     from swapline_workers.core.schedule.histogram import Histogram
 
 DOUBT = 1.0
-"""A job's worth of belief that anything may happen: the curve has tails where there were no jobs yet."""
+"""Jobs' worth of prior weight, so that the curve has tails beyond the observed jobs."""
 
 DOUBT_SPREAD = 1.0
-"""Standard deviation of the logarithm under that doubt: within a factor of 2.7, two times in three."""
+"""Standard deviation of its logarithm: within a factor of 2.7, two times in three."""
 
 BELL = 0.6
-"""Of the spread times total**-0.2. Silverman's rule says 0.9, for one hump; less keeps two humps apart (measured)."""
+"""Factor of spread times total**-0.2. Silverman's rule has 0.9, for one hump; less keeps two humps apart (measured)."""
 
 STEPS = 5
-"""Points of the curve to a bucket: looks are placed to 1 % of the time."""
+"""Points of the curve per bucket: polls are placed to 1 % of the time."""
 
 BEYOND = 18
-"""Buckets that the curve goes on after the last weight: three times as long."""
+"""Buckets beyond the last weight: three times as long."""
 
 QUARTILES = 1.35
 """Standard deviations between the quartiles of a normal distribution."""
 
 NARROWEST = 0.1
-"""Buckets of spread at least: jobs that all take the same time still need a bell."""
+"""Least spread in buckets, where all jobs take the same time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """The share of jobs done by `times[i]` is `done[i]`; `spent[i]` is the mean of the times up to there, undivided."""
+    """The share `done[i]` of jobs is done by `times[i]`; `spent[i]` is the sum of the times up to there."""
 
     times: tuple[float, ...]
     done: tuple[float, ...]
@@ -44,14 +44,14 @@ class Curve:
 
     @property
     def mean(self) -> float:
-        """Seconds of a job, of those that the curve covers."""
+        """Return the mean seconds of the jobs that the curve covers."""
         return self.spent[-1] / self.done[-1]
 
 
 def curve(histogram: Histogram) -> Curve:
-    """Draw a smooth curve through a histogram that is not empty.
+    """Return a smooth curve through a histogram that is not empty.
 
-    Each weight is widened to a bell, and a wide doubt is added. The curve begins and ends where next to no job does.
+    Each weight is widened to a bell, and a wide prior is added. The curve covers almost all jobs.
     """
     weights = [histogram.weights.get(bucket, 0.0) for bucket in range(BUCKETS)]
     total = histogram.total
@@ -74,7 +74,7 @@ def curve(histogram: Histogram) -> Curve:
 
 
 def _quantile(weights: list[float], wanted: float) -> float:
-    """Where, in buckets, so much of the weight lies below."""
+    """Return the bucket below which this share of the weight lies."""
     below = 0.0
     for bucket, weight in enumerate(weights):
         if weight and below + weight >= wanted:
@@ -84,7 +84,7 @@ def _quantile(weights: list[float], wanted: float) -> float:
 
 
 def _widened(weights: list[float], bell: float) -> list[float]:
-    """Each weight spread over its neighbours as a bell whose standard deviation is `bell` buckets."""
+    """Return each weight spread over its neighbours, as a bell with a standard deviation of `bell` buckets."""
     reach = ceil(3 * bell)
     shape = [exp(-((n / bell) ** 2) / 2) for n in range(-reach, reach + 1)]
     whole = sum(shape)
@@ -97,5 +97,5 @@ def _widened(weights: list[float], bell: float) -> list[float]:
 
 
 def _normal(deviations: float) -> float:
-    """The share of a normal distribution below so many standard deviations."""
+    """Return the share of a normal distribution below a number of standard deviations."""
     return (1 + erf(deviations / sqrt(2))) / 2

@@ -1,6 +1,6 @@
-"""How long the vendor works on a job, as it was observed: weights in buckets of the logarithm of time.
+"""Observed service times of the vendor: weights in logarithmic buckets.
 
-A look only says that a job was done between the look before and itself; its weight is spread over the time between.
+A poll only shows that a job was done since the poll before; its weight is spread over that time.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 BUCKETS = 200
-"""The last one ends at 8,100 s, beyond any job that is still waited for."""
+"""The last one ends at 8,100 s, beyond any run timeout."""
 
 BORROWING = 40.0
-"""What a kind of job lacks to so many is borrowed from all kinds: a rare one begins as if it were like the others."""
+"""Jobs up to which a kind borrows from all kinds: a rare kind begins like the others."""
 
 SOONER = 0.7
-"""Of the time of a first look that finds a job done: it was hardly done before. So a vendor that gets faster is
-followed step by step, and a steady one is not mistaken for a faster one (bench/polling.py shows both)."""
+"""Share of the time of a first poll that finds a job done, before which it was hardly done. A vendor that gets faster
+is followed in steps, and a steady one is not mistaken for a faster one (bench/polling.py)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Histogram:
-    """Bucket -> weight, a job's worth each. Compared by identity: what was made of one can be kept beside it."""
+    """Bucket -> weight in jobs. Compared by identity, so that plans can be cached by it."""
 
     weights: Mapping[int, float]
 
     @cached_property
     def total(self) -> float:
-        """Jobs' worth of weight."""
+        """Return the weight in jobs."""
         return sum(self.weights.values())
 
     @property
@@ -43,7 +43,7 @@ class Histogram:
         return self.total >= ENOUGH
 
     def beside(self, others: Histogram) -> Histogram:
-        """This one, with what it lacks borrowed from all the others."""
+        """Return this one, with what it lacks borrowed from all the others."""
         if not others.total or self.total >= BORROWING:
             return self
         share = min(1.0, (BORROWING - self.total) / others.total)
@@ -52,15 +52,14 @@ class Histogram:
 
 
 def bucket_of(seconds: float) -> int:
-    """The bucket of a time; the first and the last hold what lies beyond them."""
+    """Return the bucket of a time; the first and the last have what lies beyond them."""
     return 0 if seconds <= FIRST else min(int(log(seconds / FIRST) / WIDTH), BUCKETS - 1)
 
 
 def observed(after: float, by: float) -> dict[int, float]:
-    """The weight of one job that was done `after` one moment and `by` another (seconds since its submission).
+    """Return the weight of one job that was done between `after` and `by` (seconds since its submission).
 
-    Spread evenly in time. A job that was done by its very first look may have been done long before it; SOONER is as
-    far as one job is believed.
+    Spread evenly in time. A job that its first poll found done may have been done long before: see SOONER.
     """
     since = min(max(after, by * SOONER), by)
     first, last = bucket_of(since), bucket_of(by)

@@ -1,6 +1,6 @@
-"""The best moments to look, if jobs take as long as a curve says: found backwards from the end.
+"""The best times to poll jobs whose service times follow a curve, found backwards from the end.
 
-docs/decisions/0011-learned-schedule.md derives what is computed here.
+Derived in docs/decisions/0011-learned-schedule.md.
 """
 
 from __future__ import annotations
@@ -15,32 +15,32 @@ if TYPE_CHECKING:
     from swapline_workers.core.schedule.curve import Curve
 
 TRIES = 4
-"""Prices tried until a plan takes as many looks as wanted: looks go with 1 / sqrt(price), so each try comes close."""
+"""Prices tried until a plan has the wanted number of polls, which goes with 1 / sqrt(price)."""
 
 CHEAPEST = 0.001
-"""Of the mean time: a look is never worth less. Where jobs all take the same time, fewer looks than wanted are made."""
+"""Lower bound of a poll's price, as a fraction of the mean service time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """After a look at `times[i]` that found a job not done, the next one is at `polls[i]`."""
+    """After a poll at `times[i]` that found a job not done, the next one is at `polls[i]`."""
 
     times: tuple[float, ...]
     polls: tuple[float, ...]
     price: float
-    """Seconds of an idle slot that one look is worth."""
+    """Seconds of an idle slot that one poll is worth."""
 
     def after(self, elapsed: float) -> float:
-        """Seconds from `elapsed` to the next look."""
+        """Return the seconds from `elapsed` to the next poll."""
         i = bisect_right(self.times, elapsed) - 1
-        if i + 1 >= len(self.times):  # beyond every job so far: as if half of the rest were done in as long again
+        if i + 1 >= len(self.times):  # beyond every job so far: half of the rest may be done in as long again
             return sqrt(2 * self.price * elapsed)
         part = (elapsed - self.times[i]) / (self.times[i + 1] - self.times[i])
         return self.polls[i] + part * (self.polls[i + 1] - self.polls[i]) - elapsed
 
 
 def plan(curve: Curve, polls: float, shortest: float) -> Plan:
-    """Plan for so many looks a job on average, none of them closer together than `shortest` seconds."""
+    """Plan for a mean number of polls a job, at least `shortest` seconds apart."""
     price = curve.mean / 100
     for _ in range(TRIES):
         nexts = _cheapest(curve, price, shortest)
@@ -49,7 +49,7 @@ def plan(curve: Curve, polls: float, shortest: float) -> Plan:
 
 
 def _cheapest(curve: Curve, price: float, shortest: float) -> list[int]:
-    """For each point the point of the next look, so that idle seconds + price * looks are least.
+    """Return for each point the point of the next poll, with the least idle seconds + price * polls.
 
     cost(i) = price * left(i) + the least over j of (idle seconds of jobs done from i to j) + cost(j). Without what does
     not depend on j, that is the lowest at x = done(i) of lines with slopes -time(j). Both x and the slopes are sorted,
@@ -61,7 +61,7 @@ def _cheapest(curve: Curve, price: float, shortest: float) -> list[int]:
     lines: deque[tuple[float, float, int]] = deque()  # (value at x = 0, time, point)
     nexts = [end] * len(times)
     costs = [cost] * len(times)
-    fresh = end  # points from here on down are still too near to look at
+    fresh = end  # points from here on are still too near to poll
     for i in range(end - 1, -1, -1):
         while fresh > i and (times[fresh] - times[i] >= shortest or fresh == end):
             _add(lines, (times[fresh] * done[fresh] - spent[fresh] + costs[fresh], times[fresh], fresh))
@@ -75,7 +75,7 @@ def _cheapest(curve: Curve, price: float, shortest: float) -> list[int]:
 
 
 def _add(lines: deque[tuple[float, float, int]], line: tuple[float, float, int]) -> None:
-    """Append a line; those that are nowhere the lowest any more go."""
+    """Append a line; remove those that are nowhere the lowest."""
     while len(lines) > 1:
         (a2, t2, _), (a1, t1, _), (a0, t0, _) = lines[-2], lines[-1], line
         if (a0 - a1) * (t2 - t1) > (a1 - a2) * (t1 - t0):
@@ -85,7 +85,7 @@ def _add(lines: deque[tuple[float, float, int]], line: tuple[float, float, int])
 
 
 def _polls(curve: Curve, nexts: list[int]) -> float:
-    """Looks a job takes on average."""
+    """Return the mean number of polls of a job."""
     polls, i = 0.0, 0
     while i < nexts[i]:
         polls += 1 - curve.done[i]

@@ -1,4 +1,4 @@
-"""When to look again."""
+"""The delay until the next poll."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from swapline_workers.core.schedule.plan import Plan, plan
 if TYPE_CHECKING:
     from swapline_workers.core.schedule.histogram import Histogram
 
-EASY = 250.0
-"""Looks a second that two cores make beside everything else; below 60 jobs in flight it says nothing."""
+POLLS_PER_SECOND_TARGET = 250.0
+"""Polls a second that two cores make beside everything else; without effect below 60 jobs in flight."""
 
 GROWTH = 1.5
-"""Each wait is so much longer than the one before it, until a schedule has been learned."""
+"""Factor from each delay to the next one, until a schedule has been learned."""
 
 HELD = 1.0
-"""A status call that took this many seconds was held by the vendor until there was news; it paces itself."""
+"""Seconds from which a status call counts as a long poll, which paces itself."""
 
-AT_LEISURE = 0.7
-"""Of the looks, when nobody waits for the slot: an idle slot costs nothing then, only the customer waits."""
+UNCONTESTED_POLLS = 0.7
+"""Share of the polls that are made when no job waits for the slot: then an idle slot costs nothing."""
 
 PLANS = 256
-"""Plans kept: one for each kind of job (there are 36), with and without somebody waiting, and some that are going."""
+"""Plans in the cache: one for each of 36 kinds of job, with and without waiting jobs, and some that are outdated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The shortest and the longest wait between two looks, in seconds, and how many looks a job should take."""
+    """The shortest and the longest delay between two polls, in seconds, and the polls that a job should take."""
 
     shortest: float
     longest: float
@@ -39,12 +39,12 @@ class Bounds:
 
 
 def eased(bounds: Bounds, in_flight: int) -> Bounds:
-    """Give the bounds that hold while so many jobs are in flight: each is looked at the less often the more they are.
+    """Return the bounds for this number of jobs in flight: the more jobs, the fewer polls of each.
 
-    With a shortest wait of `in_flight / EASY` seconds all jobs together are looked at EASY times a second at most,
-    however little is known of them yet. It is rounded up to a power of two, so that plans are made seldom.
+    A shortest delay of `in_flight / POLLS_PER_SECOND_TARGET` seconds bounds the polls of all jobs together. It is
+    rounded up to a power of two, so that plans are made seldom.
     """
-    least = in_flight / EASY
+    least = in_flight / POLLS_PER_SECOND_TARGET
     if least <= bounds.shortest:
         return bounds
     shortest = min(2.0 ** ceil(log2(least)), bounds.longest)
@@ -60,11 +60,10 @@ def next_wait(
     waited_for: bool = True,
     held: float = 0.0,
 ) -> float:
-    """Seconds from a look that found the job not done to the next one.
+    """Return the seconds from a poll that found the job not done to the next one.
 
-    `elapsed` is how many seconds ago it was submitted (0: the first look); `times` how long others of its kind took;
-    `polls` how many looks there were; `waited_for` whether others wait for its slot; `held` how many seconds the
-    vendor kept the last look waiting.
+    `elapsed`: seconds since the submission (0: the first poll); `times`: its kind's service times; `polls`: polls so
+    far; `waited_for`: whether jobs wait for its slot; `held`: seconds for which the vendor held the last poll.
     """
     if held >= HELD:
         return bounds.shortest
@@ -74,12 +73,12 @@ def next_wait(
 
 
 def growing_wait(polls: int, bounds: Bounds) -> float:
-    """Seconds to wait after so many looks when nothing is known: the bounded exponential."""
-    # The exponent is capped: 1.5 ** 60 is beyond any bound, and a float overflows at 1.5 ** 1751.
+    """Return the seconds to wait after `polls` polls when nothing is known: bounded exponential."""
+    # the exponent is capped: a float overflows at 1.5 ** 1751
     return min(bounds.longest, bounds.shortest * GROWTH ** min(polls, 60))
 
 
 @lru_cache(PLANS)
 def planned(times: Histogram, bounds: Bounds, *, waited_for: bool) -> Plan:
-    """Plan the looks at jobs of a kind: two milliseconds, once for each new version of its histogram."""
-    return plan(curve(times), bounds.polls * (1.0 if waited_for else AT_LEISURE), bounds.shortest)
+    """Plan the polls of a kind of job: 2 ms, once for each new version of its histogram."""
+    return plan(curve(times), bounds.polls * (1.0 if waited_for else UNCONTESTED_POLLS), bounds.shortest)

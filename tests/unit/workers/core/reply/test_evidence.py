@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swapline_producer.contract import VENDOR_CODES, FailureCode
-from swapline_workers.core.reply.evidence import EXCERPT_LIMIT, excerpt, find_code, said, words
+from swapline_workers.core.reply.evidence import EXCERPT_LIMIT, error_text, excerpt, find_code, words
 
 KEY = "s3cret/key-0123456789"
 LONG = base64.b64encode(bytes(range(256)) * 4).decode()
@@ -90,6 +90,6 @@ def test_the_words_of_an_error_are_found_where_apis_put_them(data: object, expec
 
 
 def test_what_has_no_words_is_shown_by_its_beginning() -> None:
-    assert said(b'{"a": 1}') == '{"a": 1}'
-    assert said(b'{"error": "no"}') == "no"
-    assert said(b"<h1>504</h1>") == "<h1>504</h1>"
+    assert error_text(b'{"a": 1}') == '{"a": 1}'
+    assert error_text(b'{"error": "no"}') == "no"
+    assert error_text(b"<h1>504</h1>") == "<h1>504</h1>"

@@ -7,7 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swapline_workers.core.schedule.histogram import BUCKETS, Histogram, bucket_of
-from swapline_workers.core.schedule.polling import EASY, Bounds, eased, growing_wait, next_wait, planned
+from swapline_workers.core.schedule.polling import (
+    POLLS_PER_SECOND_TARGET,
+    Bounds,
+    eased,
+    growing_wait,
+    next_wait,
+    planned,
+)
 
 bounds = st.builds(Bounds, st.floats(0.01, 5), st.floats(5, 100), st.floats(2, 100))
 histograms = st.dictionaries(st.integers(0, BUCKETS - 1), st.floats(0.01, 300), min_size=1, max_size=60).map(Histogram)
@@ -96,8 +103,8 @@ def test_jobs_that_all_take_the_same_time_are_polled_when_they_are_done(seconds:
 @given(in_flight=st.integers(0, 10_000), shortest=st.sampled_from([0.05, 0.25, 5]))
 def test_all_jobs_together_are_polled_so_often_at_most(in_flight: int, shortest: float) -> None:
     bounds = eased(Bounds(shortest, 100), in_flight)
-    assert in_flight / bounds.shortest <= EASY * 1.001
-    assert shortest <= bounds.shortest <= max(shortest, 2 * in_flight / EASY)
+    assert in_flight / bounds.shortest <= POLLS_PER_SECOND_TARGET * 1.001
+    assert shortest <= bounds.shortest <= max(shortest, 2 * in_flight / POLLS_PER_SECOND_TARGET)
 
 
 def test_few_jobs_in_flight_are_polled_as_before() -> None:
