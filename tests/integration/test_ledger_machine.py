@@ -67,13 +67,13 @@ ORDERS = st.builds(
     Order,
     kill=st.sampled_from([False, False, False, True]),
     submit=st.sampled_from(["accepted"] * 4 + [*SUBMIT_ANSWERS]),  # most of what can happen follows it
-    poll_answer=st.sampled_from(POLL_ANSWERS),
+    poll_answer=st.sampled_from(["failed", "waits", "waits", *POLL_ANSWERS]),
     webhook=st.sampled_from([204, WebhookFailed("500", status=500), WebhookFailed("410", status=410, gone=True)]),
 )
 
 
 OTHER_EVENTS = (
-    *("lose", "time", "time", "step back", "renew", "release", "store", "slots", "person", "person", "cancel"),
+    *("lose", "time", "time", "step back", "renew", "release", "store", "slots", "person", "person"),
     *("restart", "sweep"),
 )
 """What happens beside the work; what stands twice happens more often."""
@@ -117,7 +117,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def a_job_comes(self, priority: Priority, tenant: str, hook: str | None) -> None:
         job_id = f"j{len(self.jobs)}"
         image = LinkedImage(url=f"https://pictures.example/{job_id}")
-        new = new_job(job_id, image=image, priority=priority, tenant=tenant, webhook_url=hook)
+        new = new_job(job_id, queue_ttl=150, image=image, priority=priority, tenant=tenant, webhook_url=hook)
         accepted = self.ledger.intake.accept(new)
         self.jobs.append(job_id)
         self.replays[job_id] = 0
@@ -169,11 +169,14 @@ class LedgerMachine(RuleBasedStateMachine):
             self.ledger.transitions.renew(self.world.session.leases.all())
         elif what == "release":
             self.ledger.transitions.release(self.world.session.leases.all())
-        elif what == "cancel" and self.jobs:
-            with suppress(NotPossible):
-                cancel(self.ledger, self.world.bag, self.jobs[number % len(self.jobs)], keep_result=number % 2 == 0)
         elif what == "person" and self.jobs:
             self._a_person_decides(self.jobs[number % len(self.jobs)], number % 7)
+
+    @precondition(lambda self: len(self.jobs) == self.most_jobs)
+    @rule(number=NUMBER, keep_result=st.booleans())
+    def a_job_is_canceled(self, number: int, *, keep_result: bool) -> None:
+        with suppress(NotPossible):
+            cancel(self.ledger, self.world.bag, self.jobs[number % len(self.jobs)], keep_result=keep_result)
 
     def _something_happens_to_the_pictures(self, what: str, number: int) -> None:
         if what == "store":

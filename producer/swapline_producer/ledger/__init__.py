@@ -75,10 +75,9 @@ MOVES = (
 
 
 def connect(url: str, *, timeout: float = 10.0, retries: int = 2) -> redis.Redis:
-    """Open a client for a URL as in `redis_url.py`. No connection is made yet. Raises ValueError for another URL.
+    """Open a client for a URL as in `redis_url.py`, without a connection yet. Raises ValueError for another URL.
 
-    Commands take `timeout` seconds at most, and are repeated `retries` times after a broken connection: each move
-    recognises its own repetition.
+    Commands take `timeout` seconds at most and are repeated `retries` times: each move recognises its own repetition.
     """
     server = parse_redis_url(url)
     options: dict[str, Any] = {
@@ -123,8 +122,8 @@ class Ledger:
     ) -> None:
         """Keep finished records, unneeded inputs and results for these seconds; None: for ever.
 
-        Inputs are kept for `input_shown` seconds after their jobs have succeeded. Accepted jobs, and attempts at paid
-        calls, count once this number of `replicas` have them.
+        Inputs of jobs that succeeded: `input_shown` seconds. Accepted jobs and attempts count once `replicas` have
+        them.
         """
         self.client = client
         self.prefix = prefix

@@ -25,10 +25,7 @@ class Batches(LedgerPart):
     """Moves of a batch as a whole. `lua/batches.lua` counts its jobs."""
 
     def seal(self, batch: str, webhook_url: str, tenant: str = "default") -> Sealed:
-        """Seal a batch: no job is added, and its webhook follows when all have finished. Repeatable.
-
-        Raises BatchNotFound where no job of this tenant has this batch.
-        """
+        """Seal a batch: its webhook follows when all its jobs have finished. Repeatable. Raises BatchNotFound."""
         nonce = secrets.token_hex(10)  # 80 bits, so that the webhook's id cannot be guessed
         answer = self._scripts.run(
             "seal", name=batch_key(batch, tenant), batch=batch, tenant=tenant, webhook_url=webhook_url, nonce=nonce
@@ -62,10 +59,7 @@ class Batches(LedgerPart):
         return OpenedBatch(batch=_batch(dict(zip(flat[::2], flat[1::2], strict=True))), at=answer["at"])
 
     def advance(self, batch: Batch, change: Change, *, token: str) -> tuple[int, int | None] | None:
-        """Write the result of a batch's webhook; return its new version and when it is due next (milliseconds).
-
-        None after a lost race. `token` as for `Transitions.advance`.
-        """
+        """Write the result of a batch's webhook; return version and due time (milliseconds), None after a lost race."""
         arguments = {
             "state": State.SUCCEEDED,  # routed as a job that has succeeded and whose webhook is pending
             "version": str(batch.version),

@@ -24,9 +24,8 @@ class Intake(LedgerPart):
     def accept(self, job: NewJob) -> Accepted:
         """Write a new job as QUEUED; it gets a slot at once if one is free and a worker lives.
 
-        With an idempotency key that is known, returns the job that has it; raises IdempotencyConflict where that was
-        asked for with other values. Raises ObjectMissing where the job's stored input is not held for it (any more),
-        NotReplicated where too few replicas have the job.
+        Returns the job that has the idempotency key already; raises IdempotencyConflict where that has other values,
+        ObjectMissing where the stored input is not held, NotReplicated.
         """
         reply, replicated = self._scripts.run_replicated("accept", **self._arguments(job))
         answer = _accepted(job, reply)
@@ -37,10 +36,9 @@ class Intake(LedgerPart):
         return answer
 
     def accept_many(self, jobs: Iterable[NewJob]) -> list[Accepted | SwaplineError]:
-        """Write many new jobs in one round trip, each for itself, into the waiting line.
+        """Write many new jobs in one round trip, each for itself, without slots.
 
-        No slot is granted: the next worker that reads the line does that. Raises LedgerUnavailable where the
-        connection broke: then each of them may or may not have been written.
+        Raises LedgerUnavailable where the connection broke: each may or may not have been written.
         """
         wanted = list(jobs)
         answers = self._scripts.run_many("accept", ({**self._arguments(job), "quiet": True} for job in wanted))
@@ -94,7 +92,7 @@ def _accepted(job: NewJob, answer: dict[str, Any]) -> Accepted | IdempotencyConf
 
 
 def _messages(answer: dict[str, Any]) -> tuple[StepMessage, ...]:
-    """Return messages of jobs with a new slot; or of the job itself, where no worker lives to find it in the line."""
+    """Return messages of jobs with a new slot; or of the job itself, where no worker lives."""
     if not answer["created"]:
         return ()
     in_line = answer.get("granted", False) is not False

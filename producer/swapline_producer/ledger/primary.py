@@ -1,10 +1,9 @@
 """Connections to Redis that only a primary may answer.
 
-Behind one address (a Service, a DNS name, a virtual IP, HAProxy) a fail-over leaves open connections with the demoted
-server, which refuses writes and answers reads from a stale copy. So a reply that says "wrong server" closes its
-connection as an error of the wire would, and all older connections of the process before they are used again. A new
-connection, and one that comes from a pool after some seconds, asks for the server's role. Each new connection resolves
-the name again.
+Behind one address (a Service, a DNS name, HAProxy) a fail-over leaves connections to the demoted server, which refuses
+writes and has stale data. So a reply "wrong server" closes its connection, and all older ones of the process before
+they are used again. New connections, and those that were idle for seconds, ask for the server's role. Each new one
+resolves the name again.
 """
 
 from __future__ import annotations

@@ -34,10 +34,7 @@ class Taken(NamedTuple):
 
 
 class InputHold(NamedTuple):
-    """Whether an input is held: `wait` is None, or seconds to wait while it is being deleted.
-
-    `there`: it is stored already, or is about to be.
-    """
+    """Whether an input is held; `wait`: seconds to wait while it is being deleted; `there`: it is stored."""
 
     wait: float | None = None
     there: bool = False
@@ -73,10 +70,7 @@ class Retention(LedgerPart):
     def take_unneeded(
         self, *, lease: float, limit: int = 500, only: Sequence[str] | None = None, every: float | None = None
     ) -> Taken:
-        """Take what is to be deleted, for `lease` seconds: what is due, or only these names.
-
-        Returns nothing where another caller has taken within `every` seconds.
-        """
+        """Take what is due for deletion, or `only` these names, for `lease` seconds; nothing twice within `every`."""
         answer = self._scripts.run(
             "take",
             limit=limit,
@@ -106,10 +100,7 @@ class Retention(LedgerPart):
         self.add_unneeded([result_folder(job)])
 
     def purge(self, job: Job, why: str) -> Purged:
-        """Delete a job that has ended, or promise it for one that has not. Leaves a tombstone.
-
-        `why` must not describe a person.
-        """
+        """Delete a job that has ended, or promise it. Leaves a tombstone; `why` must not describe a person."""
         image = job.spec.image
         emptied = job.spec.model_copy(
             update={"metadata": {}, "webhook_url": None, "extra": {}, "idempotency_key": None}

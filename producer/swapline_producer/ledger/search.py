@@ -1,8 +1,7 @@
 """Search for jobs in pages that neither repeat nor skip a job, however jobs move meanwhile.
 
-There is no index of all jobs: each waiting job would pay for it. The indexes by state, and by tenant and batch, are
-read in calls of 1 to 2 ms. Pages follow the ids, which begin with their time and never change, so a page begins after
-the last id of the one before.
+There is no index of all jobs, which each waiting job would pay for: the indexes by state, and by tenant and batch, are
+read in calls of 1 to 2 ms. Pages follow the ids, which begin with their time.
 """
 
 from __future__ import annotations

@@ -48,13 +48,10 @@ class Transitions(LedgerPart):
         return None if answer.get("stale") else granted(answer)
 
     def advance(self, job: Job, change: Change, *, token: str = "") -> Advanced | LostRace | CancelRequested:
-        """Write a change if the job is still in its state, at its version, and to be canceled or not as it was read.
+        """Write a change if the job is as it was read: state, version, and whether it is to be canceled.
 
-        Raises NotPossible where the input is gone that the change needs, VendorIdInUse where the vendor's id is another
-        job's: nothing is written then.
-
-        A caller that repeats after LedgerUnavailable passes the same `token` (from `new_token`): a change that was
-        written and whose reply was lost then counts as written.
+        Raises NotPossible where the needed input is gone, VendorIdInUse. A repetition with the same `token`, after
+        LedgerUnavailable, counts as written if the first was.
         """
         slot = holds_slot(job, change)
         arguments = {
@@ -133,8 +130,7 @@ class Transitions(LedgerPart):
     ) -> Claimed:
         """Take what is due, at most `limit` entries, and the free slots.
 
-        `routes`: state -> step. A step whose queue has more than `backlog` messages is not sent again: its entry is put
-        off.
+        `routes`: state -> step. A queue with more than `backlog` messages gets no rescues.
         """
         answer = self._scripts.run(
             "claim",

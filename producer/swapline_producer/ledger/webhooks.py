@@ -1,7 +1,7 @@
-"""Failed deliveries, and the endpoints that failed: only they are indexed, so finding them is fast.
+"""Failed deliveries, and the endpoints that failed.
 
-Two indexes, `retrying` and `dead`, have an entry for each job, and each batch, whose webhook failed and is tried again,
-or is given up. An endpoint has a record only while it fails or is disabled.
+The indexes `retrying` and `dead` have each job, and each batch, whose webhook is tried again, or given up. An endpoint
+has a record only while it fails or is disabled.
 """
 
 from __future__ import annotations
@@ -28,10 +28,9 @@ class FailingWebhooks(LedgerPart):
     def failing_ids(
         self, kind: FailingIndex = "dead", *, limit: int = 50, offset: int = 0, since: int = 0, batches: bool = False
     ) -> list[str]:
-        """Return ids of jobs (or batches) whose webhook is given up (or tried again), the last first.
+        """Return ids of jobs (or batches) whose webhook is given up (or tried again) since a moment, the last first.
 
-        Since the moment `since` (milliseconds). `limit` -1: all. Ids whose record is gone may be among them for a
-        minute.
+        `limit` -1: all. Some may have expired.
         """
         with translated():
             name = self._scripts.key(kind + BATCHES if batches else kind)
@@ -74,7 +73,7 @@ class FailingWebhooks(LedgerPart):
     def endpoint_failed(self, endpoint: Endpoint, *, gone: bool, patience: float) -> bool:
         """Note a failed delivery; return whether the endpoint is disabled now.
 
-        It is where it is `gone`, or has failed for `patience` seconds without a success.
+        It is where it is `gone`, or has failed for `patience` seconds.
         """
         answer = self._scripts.run(
             "endpoint_failed",

@@ -80,10 +80,9 @@ class Workers(LedgerPart):
     def join(
         self, vendor: Vendor, worker: WorkerRecord | None = None, *, account: str = DEFAULT, check_only: bool = False
     ) -> Joined:
-        """See that the ledger belongs to this vendor; one without a vendor is bound to it, unless `check_only`.
+        """Check that the ledger belongs to this vendor; bind one without a vendor, unless `check_only`.
 
-        A `worker` is shown for LIFE_MS, or until it leaves, and takes part in agreeing on limits. Raises WrongOwner
-        where the ledger belongs to another vendor, or another key pays for its jobs.
+        A `worker` is shown for LIFE_MS and takes part in agreeing on limits. Raises WrongOwner.
         """
         arguments: dict[str, Any] = {"account": account, "check_only": check_only, **vendor._asdict()}
         if worker is not None:

@@ -1,7 +1,7 @@
 """Whether a refusal means "no place free now": a vendor's answer above its cap, if not 429.
 
-The vendor's page does not say what happens above the cap. A 400 with "too many concurrent jobs" must not fail the job.
-Only plain words count: too many faces, or a size that is too large, is the job's own fault.
+A 400 with "too many concurrent jobs" must not fail the job. Only plain words count: too many faces is the job's own
+fault.
 """
 
 from __future__ import annotations

@@ -1,11 +1,9 @@
-"""Whether a worker still works on jobs, judged by what it writes to its heartbeat file.
+"""Whether a worker still works on jobs, judged by its heartbeat file.
 
-A process may exist while its consumer is stuck in a call, its due dispatcher dead, or every thread in a job that never
-ends. A worker whose Redis is away waits, as it should; after two minutes without a claim it is restarted, because an
-outage looks like a connection to the wrong server; not while it offers the result of a paid call, which a new process
-would not have.
+A process may exist while its consumer or due dispatcher is stuck, or every thread is. A worker whose Redis is away
+waits; after two minutes without a claim it is restarted, unless it has the result of a paid call.
 
-Timestamps are seconds on the machine's monotonic clock, which all its processes share.
+Timestamps are seconds on the machine's monotonic clock.
 """
 
 from __future__ import annotations

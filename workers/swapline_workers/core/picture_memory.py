@@ -1,8 +1,7 @@
 """Pictures between the vendor and the store, in this process's memory, for a bounded number of jobs.
 
-A job has a place from before its pictures are read until they are stored; between steps, and between tries, the place
-waits for it for a while. A place is bound to the job, its id at the vendor and its version, so that no other job can
-take it.
+A place is held from before a job's pictures are read until they are stored, and bound to the job, its id at the vendor
+and its version.
 """
 
 from __future__ import annotations
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
     from swapline_producer.contract import Job, StoredPicture, StoredVariant
 
 PLACE_WAIT_S = 0.5
-"""Seconds to wait for a place: a picture takes 0.05 while the store is healthy, 0.25 on a busy machine. Later the job
-is retried."""
+"""Seconds to wait for a place: a picture takes 0.05, on a busy machine 0.25. Later the job is retried."""
 
 
 class Other(NamedTuple):
@@ -92,9 +90,9 @@ class PictureMemory:
 
     @contextmanager
     def place(self, job: Job) -> Iterator[Place | None]:
-        """Take a job's place, with its pictures where they are here, or a new one; None where there is no room.
+        """Take a job's place, with its pictures, or a new one; None where there is no room.
 
-        Afterwards the place is free, unless `keep` was called, or the block raised with pictures in it.
+        Afterwards it is free, unless `keep` was called, or the block raised with pictures in it.
         """
         place = self._taken(job)
         if place is None and not self._room.acquire(timeout=PLACE_WAIT_S):

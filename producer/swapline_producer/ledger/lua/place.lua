@@ -1,10 +1,10 @@
 -- Where a job stands in the waiting line. Reads only; costs the same however many jobs wait.
 --
 -- input.id
--- Gives {slots, used, waiting}, and {position} for a job that stands in a line that moves: how many jobs probably go
--- before it, and one. Tenants take turns (line.lua), so of another tenant as many go first as of the job's own.
+-- Returns {slots, used}, and {position} for a job in the line: the jobs that probably go before it, plus one. Tenants
+-- alternate (line.lua), so of another tenant as many go first as of the job's own.
 
-local MOST_TENANTS = 500 -- looked at, in the order of their turns; others count as having nothing in front
+local MOST_TENANTS = 500 -- read, in their order; others count as having no jobs before it
 
 local have = redis.call('HMGET', key('job', input.id), 'state', 'priority', 'tenant')
 local most = limit_of('slots', limit_of('max_in_flight', 3))

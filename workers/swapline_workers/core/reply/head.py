@@ -1,8 +1,7 @@
 """Read the head of a plain HTTP reply in a tenth of the standard library's time.
 
-`email.parser` reads headers as mail has them: folded, commented, encoded. For what servers send, one pattern and one
-split are enough. Anything unusual (no HTTP/1.1, 1xx, chunks, compression, no length or two, a folded line, a byte that
-is not printable ASCII, a head longer than the first read) is left to the library, with which the tests compare this.
+For what servers send, one pattern and one split are enough. Anything unusual (1xx, chunks, compression, no length or
+two, folded lines, a long head) is left to the library, with which the tests compare this.
 """
 
 from __future__ import annotations

@@ -29,8 +29,8 @@ class PictureError(ValueError):
 def decode(image: object) -> bytes:
     """Return the bytes of an entry: text, or an object with the text under one of `NAMES`.
 
-    The text is base64, standard or URL-safe, padded or not, perhaps with line breaks or the head of a data URI. Raises
-    PictureError for any other character, and ReplyError for text that is not legal JSON.
+    Base64, standard or URL-safe, padded or not, perhaps with line breaks or the head of a data URI. Raises
+    PictureError, ReplyError.
     """
     if isinstance(image, memoryview):
         try:

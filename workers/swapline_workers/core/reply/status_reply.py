@@ -1,8 +1,7 @@
 """Read a status reply: its status as early as possible, then the pictures, without parsing megabytes of text.
 
-A reply is a small envelope around very long strings. These are cut out of the raw bytes, and only the rest is parsed: a
-twentieth of the time. Anything unusual (a long string that is no picture, very many strings, ambiguous placeholders) is
-parsed whole by orjson.
+Very long strings are cut out of the raw bytes, and only the rest is parsed: a twentieth of the time. Anything unusual
+is parsed whole by orjson.
 """
 
 from __future__ import annotations

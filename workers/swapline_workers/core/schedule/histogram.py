@@ -22,8 +22,7 @@ BORROWING = 40.0
 """Jobs up to which a kind borrows from all kinds: a rare kind begins like the others."""
 
 SOONER = 0.7
-"""Share of the time of a first poll that finds a job done, before which it was hardly done. A vendor that gets faster
-is followed in steps, and a steady one is not mistaken for a faster one (bench/polling.py)."""
+"""Share of the time of a first poll that finds a job done, before which it was hardly done (bench/polling.py)."""
 
 
 @dataclass(frozen=True, eq=False)

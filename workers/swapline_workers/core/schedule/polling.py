@@ -41,8 +41,7 @@ class Bounds:
 def eased(bounds: Bounds, in_flight: int) -> Bounds:
     """Return the bounds for this number of jobs in flight: the more jobs, the fewer polls of each.
 
-    A shortest delay of `in_flight / POLLS_PER_SECOND_TARGET` seconds bounds the polls of all jobs together. It is
-    rounded up to a power of two, so that plans are made seldom.
+    The shortest delay is rounded up to a power of two, so that plans are made seldom.
     """
     least = in_flight / POLLS_PER_SECOND_TARGET
     if least <= bounds.shortest:
