@@ -1,1 +1,1 @@
-"""The world: the vendor, object storage, webhooks. Foreign errors become ours here."""
+"""Adapters to the vendor, object storage and webhooks. Foreign errors are translated here."""

@@ -1,4 +1,4 @@
-"""Pictures of jobs in object storage: what a step reads and writes."""
+"""Pictures of jobs in object storage."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ JSON = "application/json"
 
 
 class PictureStore:
-    """The port `Pictures` over any storage. Every name follows from the job, so doing it twice is doing it once."""
+    """The port `Pictures` over any storage. The job determines every name, so writes are repeatable."""
 
     def __init__(self, storage: Storage, *, url_life: float = LONGEST_URL_LIFE) -> None:
-        """Keep the storage. `url_life` is seconds that a result's URL works."""
+        """Keep the storage. A result's URL works for `url_life` seconds."""
         self._storage = storage
         self._url_life = url_life
 
     def input_text(self, spec: JobSpec) -> str:
-        """Give the input as the vendor wants it: standard base64 of the stored bytes, or the URL.
+        """Return the input for the vendor: standard base64 of the stored bytes, or the URL.
 
-        Raises ObjectMissing when the input is gone or is no longer what was stored, StorageUnavailable.
+        Raises ObjectMissing where the input is gone or has changed, StorageUnavailable.
         """
         image = spec.image
         return image.url if isinstance(image, LinkedImage) else self.encoded(image)
 
     def encoded(self, image: StoredImage) -> str:
-        """Give a stored input as base64. Raises ObjectMissing, StorageUnavailable."""
+        """Return a stored input as base64. Raises ObjectMissing, StorageUnavailable."""
         data = self._storage.get(image.key)
         if hashlib.sha256(data).hexdigest() != image.sha256:
             raise ObjectMissing(f"{image.key} no longer holds the picture that was stored there; enqueue it again.")
         return pybase64.b64encode_as_string(data)
 
     def store(self, job: Job, pictures: Sequence[Picture]) -> None:
-        """Write pictures under the names that the job determines, and `receipt.json` last. Raises StorageUnavailable.
+        """Write pictures under names that the job determines, and `receipt.json` last. Raises StorageUnavailable.
 
-        The receipt is the commit: without it what is there is of a try that broke off.
+        The receipt is the commit: without it the pictures are of a try that broke off.
         """
         for picture in pictures:
             for key, data in picture.files:
@@ -57,9 +57,9 @@ class PictureStore:
         self._storage.put(receipt_key(job), receipt_of(job, [picture.known for picture in pictures]), JSON)
 
     def stored(self, job: Job) -> tuple[StoredPicture, ...]:
-        """Return what this submission's receipt says was stored, where it is all there. Raises StorageUnavailable."""
+        """Return what this submission's receipt lists, where all of it is there. Raises StorageUnavailable."""
         return stored_pictures(self._storage, job)
 
     def url(self, key: str) -> str:
-        """Give an address under which a receiver can fetch a result. Raises StorageUnavailable."""
+        """Return an address under which a receiver can fetch a result. Raises StorageUnavailable."""
         return self._storage.url(key, self._url_life)

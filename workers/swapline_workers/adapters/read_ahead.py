@@ -1,7 +1,7 @@
-"""Inputs of the jobs that are next, read and encoded before their slot is free.
+"""Read and encode the inputs of the next jobs before their slots are free.
 
-A slot that waits for an input to come from object storage is idle. So whoever hands out an input reads those of the
-jobs at the front of the line as well, in a thread of its own; mostly the same process submits them a moment later.
+A slot that waits for an input is idle. So each reading of an input also starts one of the next jobs' inputs, in a
+thread: mostly the same process submits them soon.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FRONT = 3
-"""Jobs read ahead: as many as an account of the basic plan can be given slots for at once."""
+"""Jobs read ahead: the slots that an account of the basic plan can be granted at once."""
 
 KEPT = 2 * FRONT
-"""Encoded inputs kept, at most: with the largest pictures 80 MB, with usual ones two."""
+"""Most encoded inputs in memory: 80 MB of the largest pictures, 2 MB of usual ones."""
 
 PAUSE = 0.1
-"""Seconds between two readings, at least: with hundreds of slots, whoever is given one reads its input itself."""
+"""Least seconds between two readings: with hundreds of slots, each submission reads its own input."""
 
 
 class ReadAhead(PictureStore):
-    """The port `Pictures`, with the inputs of the front of the line at hand."""
+    """The port `Pictures`, with the next inputs in memory."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class ReadAhead(PictureStore):
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`front` gives the pictures of so many jobs that are next; it is asked in a thread of its own."""
+        """Call `front` in a thread for the inputs of the next jobs."""
         super().__init__(storage)
         self._front = front
         self._kept: OrderedDict[str, str] = OrderedDict()
@@ -56,14 +56,14 @@ class ReadAhead(PictureStore):
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="swapline-read-ahead")
 
     def input_text(self, spec: JobSpec) -> str:
-        """Give the input as the vendor wants it, and begin to read those that come next.
+        """Return the input for the vendor, and begin to read the next ones.
 
         Raises ObjectMissing, StorageUnavailable.
         """
         text = self._kept_text(spec.image)
         if text is None:
             text = super().input_text(spec)
-        if not self._reading.locked() and self._clock() >= self._again_at:  # one reading at a time is enough
+        if not self._reading.locked() and self._clock() >= self._again_at:  # one reading at a time
             self._again_at = self._clock() + PAUSE
             self._reader.submit(self._read_front)
         return text

@@ -1,4 +1,4 @@
-"""Service times as the ledger has learned them, kept for some seconds: a look costs no round trip for its schedule."""
+"""Learned service times, cached for some seconds, so that a poll costs no round trip for its schedule."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FRESH = 5.0
-"""Seconds until a histogram is read again: some jobs later at most, of the hundreds that it holds."""
+"""Seconds until a histogram is read again: it holds hundreds of jobs and changes slowly."""
 
 
 class LearnedTimes:
-    """The port `ServiceTimes`. One for each process, used by all its threads."""
+    """The port `ServiceTimes`. One for each process, for all its threads."""
 
     def __init__(self, ledger: Ledger, every_kind: str, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """`every_kind` is the histogram of all jobs; `clock` gives steady seconds. Reads nothing yet."""
+        """Read nothing yet. `every_kind` is the histogram of all jobs; `clock` returns monotonic seconds."""
         self._ledger = ledger
         self._every_kind = every_kind
         self._clock = clock
@@ -33,10 +33,10 @@ class LearnedTimes:
         self._known: dict[str, tuple[float, Histogram]] = {}
 
     def of(self, kind: str) -> Histogram | None:
-        """How long jobs of a kind take; None until that was read once."""
+        """Return the service times of a kind of job; None before the first reading."""
         read_at, times = self._known.get(kind, (-FRESH, None))
         if self._clock() - read_at < FRESH or not self._reading.acquire(blocking=False):
-            return times  # fresh, or another thread is reading: what was known before does as well
+            return times  # another thread is reading: the last histogram will do
         try:
             return self._read(kind, times)
         finally:
@@ -51,6 +51,6 @@ class LearnedTimes:
         else:
             times = own.beside(all_kinds)
             if known is not None and times.weights == known.weights:
-                times = known  # what was planned for it stays good
+                times = known  # plans for it stay valid
         self._known[kind] = (self._clock(), times or Histogram({}))
         return times

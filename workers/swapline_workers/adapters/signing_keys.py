@@ -1,4 +1,4 @@
-"""What the webhooks of each tenant are signed with. No error and no log line repeats a key."""
+"""The keys that sign each tenant's webhooks. No error and no log line repeats a key."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CHECK_INTERVAL_S = 5.0
-"""Seconds between two looks whether the file has changed: soon enough for a new tenant, and next to nothing."""
+"""Seconds between two checks whether the file has changed."""
 
 MOST_TENANTS = 10_000
 """Of which the secrets are remembered, 2 MB."""
@@ -32,7 +32,7 @@ _SETTING = "SWAPLINE_WEBHOOK_TENANT_SECRETS"
 
 
 class SigningKeys:
-    """The keys of every tenant: its own where it has some, else the installation's."""
+    """The keys of every tenant: its own, or the installation's."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class SigningKeys:
         self._made = made
         self._read_made: dict[str, tuple[float, list[str]]] = {}
         self._lock = threading.Lock()
-        self._look_at = clock() + CHECK_INTERVAL_S
+        self._check_at = clock() + CHECK_INTERVAL_S
         self._seen: tuple[int, int, int] | None = None
         self._tenants = self._read_file(self._file) if self._file else _tenants(text or "{}")
 
@@ -79,12 +79,12 @@ class SigningKeys:
 
     def _poll_again(self, file: Path) -> None:
         with self._lock:
-            self._look_at = self._clock() + CHECK_INTERVAL_S
+            self._check_at = self._clock() + CHECK_INTERVAL_S
             try:
                 if _stamp(file) != self._seen:
                     self._tenants = self._read_file(file)
                     log.info("the tenants' webhook secrets were read again: %d tenants", len(self._tenants))
-            except (SettingsError, OSError) as error:  # somebody is writing it: what was read last is still good
+            except (SettingsError, OSError) as error:  # it is being written: the last map is still valid
                 log.warning("the tenants' webhook secrets stay as they were: %s", error)
 
     def _read_file(self, file: Path) -> dict[str, list[str]]:
@@ -127,7 +127,7 @@ def _tenants(text: str) -> dict[str, list[str]]:
 
 
 def _check(keys: Sequence[str]) -> None:
-    """Sign something with each: so a worker does not start with a key that only verifies, or that is none."""
+    """Sign with each key, so that a worker does not start with one that only verifies."""
     for key in keys:
         read_key(key)
         sign(b"", "check", 0, key)

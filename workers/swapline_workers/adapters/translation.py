@@ -56,9 +56,9 @@ if TYPE_CHECKING:
     from swapline_workers.core.reply.status_reply import ReplyError
 
 RETRY_AFTER_LIMIT = 3600.0
-"""Seconds: nobody who says 429 means more than an hour, and a job must not sleep for a year over a typo."""
+"""Seconds: a 429 means no more than an hour, and a job must not sleep for a year because of a typo."""
 QUOTE_LIMIT = 80
-"""Characters of a reply in a sentence about it; evidence has more."""
+"""Characters of a reply in a sentence; evidence has more."""
 CHAIN_LIMIT = 8
 """Errors of a chain that are named: requests, urllib3, http.client and the socket's are four."""
 
@@ -75,7 +75,7 @@ _BEFORE_SENDING = (
     urllib3.ConnectTimeoutError,
     urllib3.LocationValueError,
 )
-"""Errors that prove by their class that nothing was sent, where no connection of ours was there to note it."""
+"""Errors whose class proves that nothing was sent, where no connection of ours noted it."""
 
 
 _BY_STATUS: dict[int, type[VendorError]] = {
@@ -94,11 +94,11 @@ _MAY_MEAN_FULL = frozenset({*range(400, 500)}) - {
     HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.TOO_EARLY,
 }
-"""Refusals: the job did not run. A 5xx may come after it has begun, whatever it says."""
+"""Refusals: the job did not run. A 5xx may come after it has begun."""
 
 
 class Answer(NamedTuple):
-    """A reply whose status is not 2xx; `body` is as much of it as came."""
+    """A reply that is not 2xx; `body` is as much of it as came."""
 
     status: int
     headers: Mapping[str, str]
@@ -106,7 +106,7 @@ class Answer(NamedTuple):
 
 
 class Translator(NamedTuple):
-    """Translates what happens in one call. `secret` is the key, which no message and no evidence may hold."""
+    """Translates the errors of one call. `secret` is the key, which no message and no evidence may have."""
 
     deadline: Deadline
     secret: str
@@ -114,21 +114,21 @@ class Translator(NamedTuple):
     """Seconds since the epoch, for a Retry-After that is a date."""
 
     def clean(self, text: str) -> str:
-        """Give a text as it may be kept."""
+        """Return a text without the secret."""
         return excerpt(text, self.secret)
 
     @contextmanager
     def translated(self) -> Iterator[None]:
-        """Translate whatever is raised inside; our own errors pass."""
+        """Translate what is raised inside; our own errors pass."""
         try:
             yield
         except VendorError:
             raise
-        except Exception as error:  # total on purpose: the outcome of a paid call must not be lost to a surprise
+        except Exception as error:  # total on purpose: the outcome of a paid call must not be lost
             raise self.foreign(error) from error
 
     def foreign(self, error: Exception) -> VendorError:
-        """Translate what a call raised: it was never sent, or nobody knows."""
+        """Translate an error: the call was never sent, or its outcome is unknown."""
         names, words = _chain(error)
         if failed := proxy_failure(error):
             words = failed.sentence
@@ -140,7 +140,7 @@ class Translator(NamedTuple):
         return Unclear(f"the vendor's reply was lost: {self.clean(words)}", evidence=evidence)
 
     def unreadable(self, error: ReplyError, body: bytes | bytearray) -> Unclear:
-        """Translate a 2xx that is not what the page promises; `error` says in which way."""
+        """Translate a 2xx that is not as the page promises; `error` says why."""
         kept = excerpt(bytes(body[: 2 * WINDOW]), self.secret)  # twice: a key that the window cuts is masked too
         if self.deadline.fired:
             sentence = f"the vendor did not end its reply within {self.deadline.seconds:g} s"
@@ -149,7 +149,7 @@ class Translator(NamedTuple):
         return Unclear(sentence, evidence={"body": kept}, code=error.code)
 
     def refusal(self, answer: Answer, *, sending: bool) -> VendorError:
-        """Translate a reply whose status is not 2xx, to a submission (`sending`) or a look."""
+        """Translate a reply that is not 2xx, to a submission (`sending`) or a poll."""
         code = find_code(answer.body)
         kind = kind_of(answer.status, sending=sending, named=code is not None)
         if sending and code is None and answer.status in _MAY_MEAN_FULL and says_full(answer.body):
@@ -166,7 +166,7 @@ class Translator(NamedTuple):
 
 
 def kind_of(status: int, *, sending: bool, named: bool) -> type[VendorError]:
-    """Give the error for a status that is not 2xx; `named`: the body names one of the vendor's codes."""
+    """Return the error for a status that is not 2xx; `named`: the body names one of the vendor's codes."""
     if status in _BY_STATUS:
         return _BY_STATUS[status]
     if status == HTTPStatus.NOT_FOUND:
@@ -186,7 +186,7 @@ def _never_sent(error: Exception, stage: Stage) -> bool:
 
 
 def _chain(error: BaseException) -> tuple[str, str]:
-    """Give the classes of a chain of errors, and what the system said. Messages are left out: they hold URLs."""
+    """Return the classes of a chain of errors, and the system's text. Messages are left out: they hold URLs."""
     names: list[str] = []
     words = ""
     link: BaseException | None = error

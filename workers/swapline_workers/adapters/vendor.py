@@ -1,7 +1,7 @@
-"""The FaceSwap API over HTTP: one paid call, and looks that cost nothing. Source: the vendor's page.
+"""The FaceSwap API over HTTP: one paid call, and free polls. Source: the vendor's page.
 
-`submit` never sends twice, and uses a fresh connection each time (`sessions.py` says why). What goes wrong comes out
-as one of the errors of `swapline_workers.errors`; `translation.py` has the table.
+`submit` sends once, on a fresh connection (see `sessions.py`). Errors are those of `swapline_workers.errors`; table:
+`translation.py`.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT = 5.0
-"""Seconds for one address: a server that is there accepts within one, even across an ocean."""
+"""Seconds for one address: a server accepts within one, even across an ocean."""
 ANSWER_LIMIT = 65_536
-"""Bytes of the reply to a submission, or of an error: an id and a sentence, or a proxy's page."""
+"""Bytes of a submission's reply, or of an error."""
 SUCCESS = 2
-"""The first digit of a status that says yes."""
+"""First digit of a status that means success."""
 
 
 class VendorClient:
-    """The port `Vendor`. It may be used from several threads and after a fork: sessions belong to a thread."""
+    """The port `Vendor`. May be used from several threads and after a fork: sessions belong to a thread."""
 
     def __init__(  # noqa: PLR0913 -- settings and seams, each named at the one place that builds it
         self,
@@ -65,12 +65,11 @@ class VendorClient:
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Open nothing yet. Timeouts are seconds: for a submission and a look in all, and for one connect.
+        """Open nothing yet. Timeouts are seconds: for a submission and a poll in all, and for one connect.
 
-        `max_pictures` is of one job; `inflate` also inflates every picture to count its rows (see
-        `core/reply/png.py`); `trust` is a file of certificates instead of the public ones; `egress_proxy` is
-        what https goes through; `now` gives seconds since the epoch, `clock` steady seconds.
-        Raises SettingsError when the key cannot travel in a header.
+        `max_pictures` is of one job; `inflate` also inflates every picture (see `core/reply/png.py`); `trust` is a file
+        of certificates instead of the public ones; `egress_proxy` is used for https; `now` returns seconds since the
+        epoch, `clock` monotonic ones. Raises SettingsError for a key that cannot travel in a header.
         """
         self._base_url = base_url.rstrip("/")
         self._secret = key.get_secret_value()
@@ -84,16 +83,13 @@ class VendorClient:
         headers = {
             "User-Agent": "swapline",
             "Accept": "application/json",
-            "Accept-Encoding": "identity",  # pictures do not shrink, and what is not packed cannot be a bomb
+            "Accept-Encoding": "identity",  # pictures do not shrink, and without compression there is no bomb
             key_header: _sendable(key_prefix, self._secret),
         }
         self._sessions = Sessions(headers, trust, egress_proxy)
 
     def submit(self, spec: JobSpec, image: str) -> Acceptance:
-        """Send one paid call. `image` is base64 text or a public URL. Never tries twice.
-
-        Raises any VendorError.
-        """
+        """Send one paid call, once. `image` is base64 text or a public URL. Raises any VendorError."""
         data = request_body(spec, image)
         with limit(self._submit_timeout) as deadline:
             translator = self._translator(deadline)
@@ -109,10 +105,10 @@ class VendorClient:
 
     @contextmanager
     def poll(self, vendor_job_id: str, version: ApiVersion) -> Iterator[OpenStatusReply]:
-        """Ask the status once. The pictures of the reply are on the wire until they are asked for.
+        """Poll once. The pictures of the reply are on the wire until they are read.
 
-        The time limit is for the whole block. A reply that is not understood, or is about another job, takes its
-        connection with it: what comes next on that one cannot be trusted. Raises any VendorError on entering.
+        The time limit is for the whole block. A reply that is not understood, or is about another job, closes its
+        connection. Raises any VendorError on entering.
         """
         with limit(self._status_timeout) as deadline:
             translator = self._translator(deadline)
@@ -160,7 +156,7 @@ class VendorClient:
 
 
 def request_body(spec: JobSpec, image: str) -> bytes:
-    """Return the JSON of a submission: what the page names, only where it is set, and v5's further fields."""
+    """Return the JSON of a submission: the page's fields where they are set, and v5's others."""
     fields = {
         **spec.extra,
         "base64": image,
@@ -174,7 +170,7 @@ def request_body(spec: JobSpec, image: str) -> bytes:
 
 
 def _answered(response: Response, translator: Translator) -> Acceptance:
-    """Read the reply to a submission as far as it goes. An id that arrived counts, whatever happened after it."""
+    """Read the reply to a submission as far as it goes. An id counts, whatever came after it."""
     body = Body(response, ANSWER_LIMIT)
     try:
         body.rest()
@@ -193,25 +189,25 @@ def _answered(response: Response, translator: Translator) -> Acceptance:
 
 
 def _answer(response: Response, body: Body | None = None) -> Answer:
-    """Give a reply that is not 2xx, with as much of its body as comes."""
+    """Return a reply that is not 2xx, with as much of its body as comes."""
     body = body or Body(response, ANSWER_LIMIT)
-    with suppress(Exception):  # its status has been read; what it says besides is evidence only
+    with suppress(Exception):  # its status has been read; the rest is evidence only
         body.rest()
     return Answer(response.status_code, response.headers, bytes(body.data))
 
 
 @contextmanager
 def _closing(response: Response) -> Iterator[None]:
-    """Give the connection back if the reply was read to its end, else close it."""
+    """Keep the connection if the reply was read to its end, else close it."""
     try:
         yield
     finally:
-        with suppress(Exception):  # what matters has been read, and a failed close is none of the caller's business
+        with suppress(Exception):  # the reply has been read, so a failed close does not matter
             response.close()
 
 
 def _sendable(prefix: str, key: str) -> str:
-    """Refuse what a header cannot carry here: in a library's error, the key would stand in the log."""
+    """Refuse what a header cannot carry: a library's error would log the key."""
     value = prefix + key
     if not key or not value.isascii() or not value.isprintable() or value != value.strip():
         raise SettingsError(

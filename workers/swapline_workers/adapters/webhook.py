@@ -1,6 +1,6 @@
-"""Deliveries of webhooks: signed, to public addresses only, in a bounded time, with a bounded reply.
+"""Deliveries of webhooks: signed, to public addresses only, bounded in time and reply.
 
-The receiver is somebody else's machine, and its URL somebody else's text: neither is trusted.
+Neither the receiver nor its URL is trusted.
 """
 
 from __future__ import annotations
@@ -41,29 +41,29 @@ if TYPE_CHECKING:
     from swapline_workers.proxy_address import ProxyAddress
 
 CONNECT_TIMEOUT = 5.0
-"""Seconds for one address: a receiver that is there accepts within one, even across an ocean."""
+"""Seconds for one address: a receiver accepts within one, even across an ocean."""
 
 MAX_REPLY = 65_536
-"""Bytes of a reply that are read, so that its connection can be used again. Nobody looks at them."""
+"""Bytes of a reply that are read, so that its connection can be used again."""
 
 _FOREIGN = (
     requests.RequestException,
     urllib3.exceptions.HTTPError,
     http.client.HTTPException,
     OSError,
-    ValueError,  # a URL or a header that a library cannot stomach, UnicodeError among them
+    ValueError,  # what a library cannot parse, UnicodeError among them
 )
 _HEADERS = {
     "Content-Type": "application/json",
     "User-Agent": "swapline-webhooks",
     "Accept": "*/*",
-    "Accept-Encoding": "identity",  # nothing to unpack, so no bomb
+    "Accept-Encoding": "identity",  # without compression there is no bomb
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What a receiver answered: 2xx, after so many seconds. No digest of a reply that is long or has no length."""
+    """A receiver's 2xx, and after how many seconds. No digest of a reply that is long or has no length."""
 
     status: int
     seconds: float
@@ -71,7 +71,7 @@ class Delivered:
 
 
 class WebhookSender:
-    """The port `Webhooks`. It may be used from several threads; each has a session of its own."""
+    """The port `Webhooks`. May be used from several threads; each has a session of its own."""
 
     def __init__(  # noqa: PLR0913 -- each is a setting of its own
         self,
@@ -85,12 +85,10 @@ class WebhookSender:
         egress_proxy: ProxyAddress | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`timeout` is seconds in all for one delivery; `trust` a file of certificates instead of the public ones.
+        """Bound each delivery to `timeout` seconds; `trust` is a file of certificates instead of the public ones.
 
-        `egress_proxy` is what https goes through.
-
-        `allow_private` admits http and private addresses, for development; `tenant_secrets` as for Keyring. Raises
-        SettingsError for a secret that is none, so that a worker does not start with it.
+        `egress_proxy` is used for https. `allow_private` admits http and private addresses, for development;
+        `tenant_secrets`: see SigningKeys. Raises SettingsError for an invalid secret.
         """
         self._keys = SigningKeys(secrets, tenant_secrets, made=made_secrets)
         self._allow_private = allow_private
@@ -101,7 +99,7 @@ class WebhookSender:
         self._here = threading.local()
 
     def deliver(self, url: str, tenant: str, webhook_id: str, event: SwapEvent | BatchEvent) -> Delivered:
-        """Sign and post one event, with all of the tenant's secrets; give what was answered (2xx).
+        """Sign and post one event with all of the tenant's secrets; return the answer (2xx).
 
         Raises WebhookFailed, and WebhookForbidden where the address must not be called.
         """
@@ -140,7 +138,7 @@ class WebhookSender:
         return Delivered(status, time.monotonic() - began, digest)
 
     def _checked_host(self, url: str) -> str:
-        """Refuse by its letters what must not be called; what a name leads to is checked on connecting."""
+        """Refuse a URL by its text; what its name resolves to is checked on connecting."""
         if problem := webhook_problem(url, allow_private=self._allow_private):
             raise WebhookForbidden(
                 f"The webhook's URL is refused: {problem}; give a public https:// URL, or set "
@@ -154,11 +152,11 @@ class WebhookSender:
         with post(
             self._session(), url, data=body, headers=headers, timeout=(CONNECT_TIMEOUT, self._timeout)
         ) as response:
-            # A header that the watchdog cut off looks like a good one; one that came before it is whole.
+            # A header that the watchdog cut off looks complete; one that came before it is.
             deadline.check()
             status = response.status_code
             digest = None
-            with suppress(*_FOREIGN):  # its answer is known: what else it says does not matter
+            with suppress(*_FOREIGN):  # its status is known
                 digest = _digest(response)
             if status // 100 != 2:  # noqa: PLR2004 -- HTTP's successes are 2xx
                 raise self._refused(host, response, digest)
@@ -206,20 +204,20 @@ class WebhookSender:
 
 
 class _Session(requests.Session):
-    """A session that knows nothing but what it is told: no proxies, .netrc or certificates of the environment."""
+    """A session without proxies, .netrc or certificates of the environment."""
 
     def __init__(self) -> None:
         super().__init__()
         self.trust_env = False
         self.headers.clear()
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))  # a receiver gets none back, and no other's
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))  # no cookies are kept
 
     def get_redirect_target(self, resp: Any) -> None:
-        """Say that there is none: of a redirect, `requests` reads the whole body even when told not to follow it."""
+        """Return no target: `requests` reads the whole body of a redirect even when it does not follow."""
 
 
 def _hung_up(error: BaseException) -> bool:
-    """Whether the connection ended, and not what came over it was wrong: `requests` calls either an OSError."""
+    """Whether the connection ended: `requests` raises OSError for wrong data, too."""
     link: BaseException | None = error
     while link is not None:
         if isinstance(link, OSError) and not isinstance(link, requests.RequestException):
@@ -229,9 +227,9 @@ def _hung_up(error: BaseException) -> bool:
 
 
 def _digest(response: requests.Response) -> str | None:
-    """Read a short reply to its end, so that its connection is kept; a long or endless one is hung up on.
+    """Read a short reply to its end, to keep its connection; close that of a long one.
 
-    Gives the SHA-256 of what it says: enough to compare two answers by, and nothing of a stranger's text is kept.
+    Returns the SHA-256 of its body: enough to compare two answers.
     """
     length = response.headers.get("Content-Length", "")
     if length.isascii() and length.isdigit() and len(length) <= len(str(MAX_REPLY)) and int(length) <= MAX_REPLY:

@@ -1,7 +1,7 @@
-"""Calls made with a session of `requests`, without what `session.post` adds for those who browse.
+"""Calls with a session of `requests`, without what `session.post` adds for browsers.
 
-Redirects, cookies, proxies, hooks, the environment: all switched off here, and still 0.2 ms of CPU. A call goes
-straight to the session's transport (`get_adapter(url).send`), which is also where `responses` stands in.
+Redirects, cookies, proxies, hooks and the environment are off, and cost 0.2 ms of CPU all the same. So a call goes to
+the session's transport (`get_adapter(url).send`), which `responses` replaces in tests.
 """
 
 from __future__ import annotations
@@ -29,26 +29,25 @@ _STRAIGHT = re.compile(
     r"(https?://[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?)((?:/[A-Za-z0-9_~-][\w.~-]*)+)",
     re.ASCII,
 )
-"""URLs that `requests` would leave as they are: origin, and path. All others it prepares: spaces, dots, other letters,
-queries."""
+"""URLs that `requests` would not change: origin and path. It prepares all others."""
 
 
 class Call(requests.PreparedRequest):
-    """One request. Where its URL is straight, `origin` is known, and `target`, as it stands in the request line."""
+    """One request. Where its URL is plain, `origin` and `target` (of the request line) are known."""
 
     origin: str | None = None
     target: str | None = None
 
 
 class PlainResponse(requests.Response):
-    """A reply as `requests` gives replies, without a jar of its own for cookies: they are nobody's here."""
+    """A reply in the shape of `requests`, without cookies."""
 
     cookies = RequestsCookieJar()
     elapsed = timedelta(0)
     encoding = None
 
     def __init__(self, request: requests.PreparedRequest, reply: PlainReply, transport: HTTPAdapter) -> None:  # noqa: D107 -- as its class says
-        self._content: Any = False  # requests' own word for: not read yet
+        self._content: Any = False  # requests' value for: not read yet
         self._content_consumed = False
         self._next = None
         self.history = []
@@ -67,9 +66,9 @@ def post(
     headers: Mapping[str, str] | None = None,
     timeout: tuple[float, float],
 ) -> requests.Response:
-    """Post to a URL through the session's transport, and give the reply with its body unread.
+    """Post to a URL through the session's transport; return the reply with its body unread.
 
-    `headers` go beside the session's. Raises what the transport raises.
+    `headers` are added to the session's. Raises what the transport raises.
     """
     call = Call()
     call.method = "POST"
@@ -81,8 +80,8 @@ def post(
     call.headers = _sent(session.headers, headers, 0 if data is None else len(data))
     call.body = data
     transport = session.get_adapter(url)
-    told: Any = _timeout(timeout)  # more than the types of requests admit, and what it makes of a pair
-    return transport.send(call, stream=True, timeout=told, verify=session.verify or True, proxies={})
+    limit: Any = _timeout(timeout)  # more than the types of requests admit, and what it makes of a pair
+    return transport.send(call, stream=True, timeout=limit, verify=session.verify or True, proxies={})
 
 
 def _sent(always: Mapping[str, Any], more: Mapping[str, str] | None, length: int) -> CaseInsensitiveDict[str]:
@@ -92,7 +91,7 @@ def _sent(always: Mapping[str, Any], more: Mapping[str, str] | None, length: int
 
 
 class CallHeaders(SentHeaders):
-    """The headers of a session, with their bytes at hand for calls without a body."""
+    """A session's headers, with their bytes for calls without a body."""
 
     _empty: SentHeaders | None = None
 
@@ -107,7 +106,7 @@ class CallHeaders(SentHeaders):
         super().__delitem__(name)
 
     def with_length(self, length: int) -> SentHeaders:
-        """Give the headers of a call with a body of so many bytes."""
+        """Return the headers of a call with a body of `length` bytes."""
         if length:
             return SentHeaders({**self, "Content-Length": str(length)})
         if self._empty is None:
@@ -117,5 +116,5 @@ class CallHeaders(SentHeaders):
 
 @lru_cache(maxsize=16)
 def _timeout(seconds: tuple[float, float]) -> Timeout:
-    """Give what the transport wants: it is the same for all calls of a kind."""
+    """Return the transport's timeout, the same for all calls of a kind."""
     return Timeout(connect=seconds[0], read=seconds[1])

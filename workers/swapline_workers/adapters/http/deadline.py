@@ -69,21 +69,21 @@ __all__ = [
 ]
 
 Address: TypeAlias = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
-"""One answer of getaddrinfo: family, kind, protocol, canonical name, socket address."""
+"""An answer of getaddrinfo: family, kind, protocol, canonical name, socket address."""
 
 
 class _Watched(HTTPConnection):
-    """What both kinds of connection do under a deadline."""
+    """Shared by both kinds of connection."""
 
     response_class = FinalReply
 
     @property
     def is_connected(self) -> bool:
-        """Whether the connection is open, and nothing came that belongs to no call, not even inside TLS."""
+        """Whether the connection is open and has no unread bytes, not even inside TLS."""
         return super().is_connected and not (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending())
 
     def addresses(self) -> Sequence[Address]:
-        """Give the addresses to try, in order. Override this to choose or refuse addresses.
+        """Return the addresses to try, in order. Override this to choose or refuse addresses.
 
         Raises socket.gaierror.
         """
@@ -95,16 +95,16 @@ class _Watched(HTTPConnection):
         super().connect()
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        """Send a request; a connection that was kept alive comes under the present deadline here."""
+        """Send a request; a reused connection comes under the present deadline here."""
         if self.sock is not None:
             watch(self.sock)
         super().request(*args, **kwargs)
 
     def send(self, data: Any) -> None:
-        """Give bytes to the socket, and note that it was done.
+        """Send bytes, and note that they were sent.
 
-        Sending has all that is left of the deadline. Without this, `urllib3` would give megabytes no longer than the
-        connect timeout, and a slow line would turn a paid call into one whose outcome is unknown.
+        Sending may take until the deadline: with the connect timeout of `urllib3`, a slow line would turn a paid call
+        into one whose outcome is unknown.
         """
         if self.sock is None:
             self.connect()
@@ -114,14 +114,14 @@ class _Watched(HTTPConnection):
         super().send(data)
 
     def _new_conn(self) -> socket.socket:
-        """Try the addresses one after the other, each for the connect timeout or what is left of the deadline."""
+        """Try the addresses one after the other, each for the connect timeout or the rest of the deadline."""
         try:
             return self._connected()
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
         except TimeoutError as error:
             raise ConnectTimeoutError(self, f"Connection to {self.host} timed out.") from error
-        except (OSError, UnicodeError) as error:  # the second: a host name that cannot be one
+        except (OSError, UnicodeError) as error:  # also a host name that is invalid
             raise NewConnectionError(self, f"Failed to establish a new connection: {error}") from error
 
     def _connected(self) -> socket.socket:
@@ -155,26 +155,26 @@ class _Watched(HTTPConnection):
 
 
 class DeadlineHTTPConnection(_Watched):
-    """A connection that stands under the deadline of the thread that uses it."""
+    """A connection under its thread's deadline."""
 
 
 class DeadlineHTTPSConnection(_Watched, HTTPSConnection):
-    """The same over TLS; the handshake counts. It goes through a tunnel where there is an egress proxy."""
+    """The same over TLS; the handshake counts. Through a tunnel where there is an egress proxy."""
 
     def __init__(self, *args: Any, egress_proxy: ProxyAddress | None = None, **more: Any) -> None:
-        """`egress_proxy` is from the options of the pool."""
+        """Take `egress_proxy` from the options of the pool."""
         super().__init__(*args, **more)
         self._egress_proxy = egress_proxy
 
     def connect(self) -> None:
-        """Open the connection. Raises ConnectionResetError for a reset before the handshake: Python makes none."""
+        """Open the connection. Raises ConnectionResetError for a reset before the handshake."""
         super().connect()
         if isinstance(self.sock, ssl.SSLSocket) and self.sock.version() is None:
             self.close()
             raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
 
     def check_target(self) -> None:
-        """Do nothing before a proxy resolves the name. Override this to refuse targets."""
+        """Do nothing; override this to refuse targets whose name a proxy resolves."""
 
     def _connected(self) -> socket.socket:
         if (proxy := self._egress_proxy) is None:
@@ -183,7 +183,7 @@ class DeadlineHTTPSConnection(_Watched, HTTPSConnection):
         sock = self._proxy_socket(proxy)
         try:
             deadline = present()
-            sock.settimeout(self.timeout if deadline is None else what_is_left(deadline))  # it may try many addresses
+            sock.settimeout(self.timeout if deadline is None else what_is_left(deadline))  # for each address
             open_tunnel(sock, proxy, self.host, self.port)
             sock.settimeout(shorter(self.timeout))
         except BaseException:
@@ -213,17 +213,17 @@ class DeadlineHTTPSPool(StraightPool, HTTPSConnectionPool):
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """The transport to mount in a session whose calls are made inside `limit`. It never tries a call twice.
+    """The transport for sessions whose calls are made inside `limit`. It never repeats a call.
 
-    A subclass that brings connections of its own names their pools in `pools`. The pool of the last call is at hand for
-    the next one to the same origin: finding it again took as long as sending.
+    A subclass with other connections names their pools in `pools`. The last pool is cached by origin: finding it took
+    as long as sending.
     """
 
     pools: ClassVar[dict[str, type[HTTPConnectionPool]]] = {"http": DeadlineHTTPPool, "https": DeadlineHTTPSPool}
     _last: tuple[str | None, Any, Any] = (None, None, None)
 
     def __init__(self, *args: Any, egress_proxy: ProxyAddress | None = None, **more: Any) -> None:
-        """`egress_proxy` is what https goes through; http always goes straight."""
+        """Use `egress_proxy` for https; http goes straight."""
         self._egress_proxy = egress_proxy
         super().__init__(*args, **more)
 
@@ -236,7 +236,7 @@ class DeadlineAdapter(HTTPAdapter):
         }
 
     def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
-        """Give the pool of an origin."""
+        """Return the pool of an origin."""
         origin = request.origin if isinstance(request, Call) and not proxies and cert is None else None
         known, trusted, pool = self._last
         if origin is None or origin != known or verify != trusted:
@@ -246,23 +246,23 @@ class DeadlineAdapter(HTTPAdapter):
         return pool
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        """Tell a pool whom to trust. The last one knows."""
+        """Set a pool's certificates. The last one has them."""
         if conn is not self._last[2]:
             super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]  # as above
 
     def request_url(self, request: Any, proxies: Any) -> Any:
-        """Give what stands in the request line."""
+        """Return the target of the request line."""
         straight = request.target if isinstance(request, Call) and not proxies else None
         return straight or super().request_url(request, proxies)
 
     def build_response(self, req: Any, resp: Any) -> requests.Response:
-        """Give a plain reply as `requests` gives replies; its cookies are nobody's."""
+        """Return a plain reply in the shape of `requests`, without cookies."""
         if not isinstance(resp, PlainReply):
             return super().build_response(req, resp)
         return PlainResponse(req, resp, self)
 
     def close(self) -> None:
-        """Close the connections, those of replies that are still in somebody's hands too."""
+        """Close the connections, also of replies that are still in use."""
         _, _, pool = self._last
         self._last = (None, None, None)
         if pool is not None:

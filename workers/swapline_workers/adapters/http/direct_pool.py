@@ -1,6 +1,6 @@
 """The pool of connections whose posts go straight to the socket: see `exchange.py`.
 
-Connections, their addresses, TLS and the names of errors are `urllib3`'s; what lies between call and socket is not.
+Connections, addresses, TLS and the names of errors are `urllib3`'s.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
     from urllib3.util import Retry
 
 _TARGET = re.compile(r"/[!-~]*")
-"""What may stand in a request line."""
+"""Characters of a request line."""
 
 
 class StraightPool(HTTPConnectionPool):
-    """A pool whose posts go straight to the socket: see `exchange.py`. Everything else goes the library's way."""
+    """A pool whose posts go straight to the socket. All other calls are the library's."""
 
     _host_line: bytes | None = None
 
-    def urlopen(self, method: str, url: str, *args: Any, **told: Any) -> Any:
-        """Send a request, once, and give the reply with its body unread."""
-        body, timeout = told.get("body"), told.get("timeout")
+    def urlopen(self, method: str, url: str, *args: Any, **options: Any) -> Any:
+        """Send a request, once; return the reply with its body unread."""
+        body, timeout = options.get("body"), options.get("timeout")
         bodily = body is None or isinstance(body, bytes)
-        if args or method != "POST" or not bodily or told.get("chunked") or not isinstance(timeout, Timeout):
-            return super().urlopen(method, url, *args, **told)
-        head = self._head(url, told["headers"])
+        if args or method != "POST" or not bodily or options.get("chunked") or not isinstance(timeout, Timeout):
+            return super().urlopen(method, url, *args, **options)
+        head = self._head(url, options["headers"])
         connection = self._get_conn()
         try:
             return self._exchanged(connection, head, body or b"", timeout)
@@ -49,7 +49,7 @@ class StraightPool(HTTPConnectionPool):
             connection.close()
             self._put_conn(connection)
             if isinstance(error, _OF_THE_WIRE):
-                self._give_up(error, method, url, told["retries"])
+                self._give_up(error, method, url, options["retries"])
             raise
 
     def _exchanged(self, connection: Any, head: bytes, body: bytes, timeout: Timeout) -> Any:
@@ -61,7 +61,7 @@ class StraightPool(HTTPConnectionPool):
         else:
             watch(connection.sock)
         deadline = present()
-        seconds = timeout.read_timeout if deadline is None else None  # else the watchdog ends what takes too long
+        seconds = timeout.read_timeout if deadline is None else None  # else the watchdog limits the time
         if connection.sock.gettimeout() != seconds:
             connection.sock.settimeout(seconds)
         if deadline is not None:
@@ -71,7 +71,7 @@ class StraightPool(HTTPConnectionPool):
         return receive_reply(connection, self, "POST")
 
     def _head(self, url: str, headers: Mapping[str, str]) -> bytes:
-        """Give a request without its body. Raises InvalidURL and InvalidHeader for what would be more than one."""
+        """Return a request without its body. Raises InvalidURL and InvalidHeader for an injection."""
         if not _TARGET.fullmatch(url):
             raise requests.exceptions.InvalidURL("its path has characters that no request can carry")
         if self._host_line is None:
@@ -82,7 +82,7 @@ class StraightPool(HTTPConnectionPool):
         return b"POST %b%b%b\r\n" % (url.encode("ascii"), self._host_line, lines)
 
     def _give_up(self, error: Exception, method: str, url: str, retries: Retry) -> NoReturn:
-        """Raise the error as urllib3 names it, whatever is left of its tries: a call is made once."""
+        """Raise the error as urllib3 names it: a call is made once."""
         named = error
         if isinstance(error, (ssl.SSLError, CertificateError)):
             named = SSLError(error)
@@ -97,4 +97,4 @@ class StraightPool(HTTPConnectionPool):
 
 
 _OF_THE_WIRE = (OSError, http.client.HTTPException, PoolTimeout, ProtocolError, SSLError, CertificateError)
-"""Errors after which urllib3 would count a try: those of a connection, and not those of who asks."""
+"""Errors of a connection, after which urllib3 would count a try."""

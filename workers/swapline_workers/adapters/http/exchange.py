@@ -1,12 +1,11 @@
-"""One request and its reply on a connection that stands: two system calls, and no library in between.
+"""One request and its reply on an open connection: two system calls, without a library.
 
-`urllib3` over `http.client` over `email.parser` takes 0.2 ms of CPU for a call that says forty bytes, and a `poll`
-before each `recv`. Here the request is one piece of bytes, given to the kernel at once with its body; the reply's head
-is read with what came first. A reply that is unusual in any way goes to the library, with the bytes that were read of
-it (`unusual_reply.py`): chunks, packed bodies, no length, 1xx, garbage. So what is rare is slow and right, and errors
-are the library's.
+`urllib3` over `http.client` over `email.parser` takes 0.2 ms of CPU for forty bytes, and a `poll` before each `recv`.
+Here request and body are given to the kernel at once, and the reply's head is read with what came first. An unusual
+reply (chunks, compression, no length, 1xx, garbage) goes to the library with the bytes read so far
+(`unusual_reply.py`), and so do its errors.
 
-No call to the kernel has a timeout of its own under a deadline: the watchdog shuts the socket down.
+Under a deadline no system call has a timeout: the watchdog shuts the socket down.
 """
 
 from __future__ import annotations
@@ -30,14 +29,14 @@ if TYPE_CHECKING:
     from urllib3.connectionpool import HTTPConnectionPool
 
 BLOCK = 65_536
-"""Bytes of a block where nobody says how many: four TLS records."""
+"""Bytes of a block of unknown length: four TLS records."""
 
 _ANSWERED_EARLY = frozenset({errno.EPIPE, errno.ECONNRESET, errno.EPROTOTYPE})
-"""The other side stopped reading; what it has said may still be there to read. The last one is how macOS says it."""
+"""The other side stopped reading; its reply may still be readable. The last one is macOS's."""
 
 
 class SentHeaders(CaseInsensitiveDict[str]):
-    """Headers that go with many calls, and the bytes that they are on the wire."""
+    """Headers of many calls, and their bytes on the wire."""
 
     _lines: bytes | None = None
 
@@ -53,14 +52,14 @@ class SentHeaders(CaseInsensitiveDict[str]):
 
     @property
     def lines(self) -> bytes:
-        """The lines of a request. Raises InvalidHeader."""
+        """Return the lines of a request. Raises InvalidHeader."""
         if self._lines is None:
             self._lines = lines_of(self)
         return self._lines
 
 
 def lines_of(headers: Mapping[str, str | bytes]) -> bytes:
-    """Give the lines of a request's headers. Raises InvalidHeader for what would be more than a header."""
+    """Return the lines of a request's headers. Raises InvalidHeader for an injection."""
     try:
         lines = b"".join(b"%b: %b\r\n" % (_latin(name), _latin(value)) for name, value in headers.items())
     except UnicodeEncodeError as error:
@@ -74,14 +73,14 @@ def _latin(text: str | bytes) -> bytes:
     return text.encode("latin-1") if isinstance(text, str) else text
 
 
-def tell(sock: socket.socket, head: bytes, body: bytes) -> None:
+def send(sock: socket.socket, head: bytes, body: bytes) -> None:
     """Send a request. Raises OSError, but not where the other side has stopped reading: it may have answered."""
     try:
         if isinstance(sock, ssl.SSLSocket):
             sock.sendall(head + body)
             return
         sent = sock.sendmsg([head, body])
-        if sent < len(head) + len(body):  # a signal came in between
+        if sent < len(head) + len(body):  # interrupted by a signal
             sock.sendall((head + body)[sent:])
     except OSError as error:
         if error.errno not in _ANSWERED_EARLY:
@@ -93,61 +92,61 @@ def receive_reply(connection: HTTPConnection, pool: HTTPConnectionPool, method: 
 
     Raises what sockets and `http.client` raise.
     """
-    said = connection.sock.recv(HEAD_LIMIT)
-    head = plain_head(said)
+    received = connection.sock.recv(HEAD_LIMIT)
+    head = plain_head(received)
     if head is None or method == "HEAD":
-        return read_unusual(said, connection, pool, method)
-    return PlainReply(head, said[head.size :], connection, pool)
+        return read_unusual(received, connection, pool, method)
+    return PlainReply(head, received[head.size :], connection, pool)
 
 
 class PlainReply:
-    """A reply whose body has a length and is not packed, as far as `requests` and this package use one."""
+    """An uncompressed reply with a length, as far as `requests` and this package use one."""
 
     version = 11
 
-    def __init__(self, head: Head, said: bytes, connection: HTTPConnection, pool: HTTPConnectionPool) -> None:
-        """`said` is what came with the head."""
+    def __init__(self, head: Head, received: bytes, connection: HTTPConnection, pool: HTTPConnectionPool) -> None:
+        """Begin with `received`, which came with the head."""
         self.status = head.status
         self.reason = head.reason
         self.headers = head.headers
         self.length = head.length
         """Bytes of the body."""
         self.left = head.length
-        """Bytes of it that nobody has read."""
-        self._said = said
-        self._keeps = head.keeps and len(said) <= head.length  # more than that is nobody's: who speaks so is not kept
+        """Bytes of it that are unread."""
+        self._received = received
+        self._keeps = head.keeps and len(received) <= head.length  # not after surplus bytes
         self._pool = pool
         self._sock = connection.sock
         self._connection: HTTPConnection | None = connection
         self._taken(0)
 
     def read1(self, amount: int = BLOCK, decode_content: bool | None = None) -> bytes:  # noqa: ARG002 -- the shape that urllib3 gave it; nothing here is encoded
-        """Give what comes next, so many bytes at most; nothing at the end. Raises ProtocolError."""
+        """Return the next bytes, at most `size`; nothing at the end. Raises ProtocolError."""
         if not self.left:
             return b""
-        if self._said:
-            block, self._said = self._said[: min(amount, self.left)], self._said[amount:]
+        if self._received:
+            block, self._received = self._received[: min(amount, self.left)], self._received[amount:]
         else:
             block = self._receive(min(amount, self.left))
         self._taken(len(block))
         return block
 
     def read(self, amount: int | None = None, decode_content: bool | None = None) -> bytes:  # noqa: ARG002 -- as above
-        """Give so many bytes, or all that are left. Raises ProtocolError."""
+        """Return `size` bytes, or all that are left. Raises ProtocolError."""
         data = bytearray(self.left if amount is None else min(amount, self.left))
         self.fill(memoryview(data))
         return bytes(data)
 
     def stream(self, amount: int = BLOCK, decode_content: bool | None = None) -> Iterator[bytes]:  # noqa: ARG002 -- as above
-        """Give block after block. Raises ProtocolError."""
+        """Return block after block. Raises ProtocolError."""
         while block := self.read1(amount):
             yield block
 
     def fill(self, view: memoryview) -> None:
-        """Read as many bytes as the view has, which must not be more than are left. Raises ProtocolError."""
-        first = min(len(self._said), len(view))
-        view[:first] = self._said[:first]
-        self._said = self._said[first:]
+        """Fill the view, which must not be longer than what is left. Raises ProtocolError."""
+        first = min(len(self._received), len(view))
+        view[:first] = self._received[:first]
+        self._received = self._received[first:]
         self._taken(first)
         at = first
         while at < len(view):
@@ -156,12 +155,12 @@ class PlainReply:
             at += count
 
     def close(self) -> None:
-        """Leave what is left unread, and with it the connection."""
+        """Leave the rest unread, and close the connection."""
         if self._connection is not None:
             self._let_go(keeps=False)
 
     def release_conn(self) -> None:
-        """Do nothing: the connection is given back when the reply has ended, or is closed."""
+        """Do nothing: the connection is released when the reply has ended, or is closed."""
 
     def _taken(self, count: int) -> None:
         self.left -= count

@@ -1,8 +1,8 @@
-"""Connections that lead to public addresses only, however a URL spells its host and whatever its name resolves to.
+"""Connections to public addresses only, however a URL spells its host and whatever its name resolves to.
 
-A name is resolved once, every address it gives is checked, and the connection is made to an address that was checked:
-there is no second look-up in between that could answer otherwise. The URL is not rewritten, so SNI, certificate and
-kept-alive connections stay right. An egress proxy resolves the name once more, by rules of its own.
+A name is resolved once, all its addresses are checked, and the connection is made to one of them: no second lookup can
+return another. The URL is unchanged, so SNI, certificate and connection reuse work. An egress proxy resolves the name
+again, by its own rules.
 """
 
 from __future__ import annotations
@@ -30,26 +30,25 @@ if TYPE_CHECKING:
     from urllib3.connectionpool import HTTPConnectionPool
 
 RESOLVE_TIMEOUT = 5.0
-"""Seconds for a look-up. getaddrinfo cannot be interrupted, and a hostile name server can hold it for half a minute."""
+"""Seconds for a lookup: getaddrinfo cannot be interrupted, and a hostile name server can delay it for 30 s."""
 
 
 def resolve(host: str, port: int | None, ask: Callable[..., Sequence[Address]] | None = None) -> Sequence[Address]:
-    """Look a name up, for RESOLVE_TIMEOUT at most. Raises socket.gaierror, UnicodeError.
+    """Resolve a name, in RESOLVE_TIMEOUT at most. Raises socket.gaierror, UnicodeError.
 
-    A look-up that takes longer is left behind in its thread, which ends when the system's resolver gives up. A host
-    that is an address in its usual spelling asks nobody, so it needs no thread.
+    A slower lookup goes on in its thread until the system's resolver gives up. A literal address needs no thread.
     """
     if _is_address(host):
         return (ask or socket.getaddrinfo)(host, port, type=socket.SOCK_STREAM)
     answers: queue.SimpleQueue[Sequence[Address] | Exception] = queue.SimpleQueue()
 
-    def look_up() -> None:
+    def lookup() -> None:
         try:
             answers.put((ask or socket.getaddrinfo)(host, port, type=socket.SOCK_STREAM))
         except Exception as error:  # noqa: BLE001 -- raised again below, in the thread that asked
             answers.put(error)
 
-    threading.Thread(target=look_up, name="swapline-look-up", daemon=True).start()
+    threading.Thread(target=lookup, name="swapline-lookup", daemon=True).start()
     try:
         answer = answers.get(timeout=RESOLVE_TIMEOUT)
     except queue.Empty:
@@ -68,7 +67,7 @@ def _is_address(host: str) -> bool:
 
 
 def checked(host: str, answers: Sequence[Address]) -> Sequence[Address]:
-    """Give the addresses back if all are public. Raises WebhookForbidden: one that is not spoils the others."""
+    """Return the addresses if all are public. Raises WebhookForbidden."""
     for *_, where in answers:
         if reason := forbidden_reason(str(where[0])):
             raise WebhookForbidden(
@@ -98,7 +97,7 @@ class _PublicHTTPSConnection(DeadlineHTTPSConnection):
         return checked(self.host, resolve(self._dns_host, self.port))
 
     def check_target(self) -> None:
-        self.addresses()  # the proxy resolves the name once more: it must have such rules of its own
+        self.addresses()  # the proxy resolves the name again: it must have such rules of its own
 
 
 class _AnyHTTPPool(DeadlineHTTPPool):
@@ -118,12 +117,12 @@ class _PublicHTTPSPool(DeadlineHTTPSPool):
 
 
 class AnyAdapter(DeadlineAdapter):
-    """The transport for development: every address goes."""
+    """The transport for development: all addresses are allowed."""
 
     pools: ClassVar[dict[str, type[HTTPConnectionPool]]] = {"http": _AnyHTTPPool, "https": _AnyHTTPSPool}
 
 
 class PublicAdapter(DeadlineAdapter):
-    """The transport that opens no socket to an address that is not public."""
+    """The transport to public addresses only."""
 
     pools: ClassVar[dict[str, type[HTTPConnectionPool]]] = {"http": _PublicHTTPPool, "https": _PublicHTTPSPool}

@@ -1,14 +1,13 @@
-"""The two `requests` sessions of a thread: one submits, one looks.
+"""The two `requests` sessions of a thread: one submits, one polls.
 
-**Submitting never reuses a connection.** A server may close an idle connection at the very moment at which we send on
-it: the reply is lost, and whether a paid call ran is unknown. A probe of the socket makes that rare, not impossible:
-with a server that closes after 5 s and a submission every few seconds, a few of a thousand jobs would be held for a
-person. A fresh connection cannot be stale. It costs two or three round trips beside a body of megabytes that takes
-more of them anyway, and it makes every failure before the first byte provably free of charge.
+**Submissions never reuse a connection.** A server may close an idle connection just as a call is sent on it: the reply
+is lost, and whether the paid call ran is unknown. A probe of the socket makes that rare, not impossible: with a server
+that closes after 5 s, a few of a thousand jobs would be HELD. A fresh connection costs two or three round trips beside
+a body of megabytes, and makes every failure before the first byte provably free.
 
-**Looking keeps its connections alive.** A look that is lost to a stale connection is no news and costs nothing.
+**Polls reuse connections.** A poll lost to a stale connection costs nothing.
 
-Neither follows redirects, reads proxies, .netrc or certificates from the environment, keeps cookies, or tries again.
+Neither follows redirects, reads the environment's proxies, .netrc or certificates, keeps cookies, or repeats a call.
 """
 
 from __future__ import annotations
@@ -38,11 +37,11 @@ if TYPE_CHECKING:
     from swapline_workers.proxy_address import ProxyAddress
 
 NEVER_AGAIN = Retry(0, read=False)
-"""No second try of any kind; `read=False` lets errors after sending through as they are."""
+"""No repetition of any kind; `read=False` passes errors after sending on unchanged."""
 
 
 class _FreshHTTPConnection(DeadlineHTTPConnection):
-    """Never fit for a second use: its pool closes it and opens it anew."""
+    """Closed and opened again by its pool before each use."""
 
     @property
     def is_connected(self) -> bool:
@@ -72,10 +71,10 @@ class FreshAdapter(DeadlineAdapter):
 
 
 class _StraightSession(requests.Session):
-    """A session that knows no redirects; `allow_redirects=False` would still read the whole body of one."""
+    """A session without redirects; `allow_redirects=False` would still read the whole body of one."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Give no target."""
+        """Return no target."""
 
 
 class Pair(NamedTuple):
@@ -86,19 +85,19 @@ class Pair(NamedTuple):
 
 
 class Sessions:
-    """Gives each thread of each process sessions of its own: connections must not be shared, least of all by a fork."""
+    """The sessions of each thread of each process: connections must not be shared."""
 
     def __init__(
         self, headers: Mapping[str, str], trust: str | None = None, egress_proxy: ProxyAddress | None = None
     ) -> None:
-        """`headers` go with every call; `trust` is a file of certificates instead of the public ones."""
+        """Send `headers` with every call; `trust` is a file of certificates instead of the public ones."""
         self._headers = headers
         self._trust = trust
         self._egress_proxy = egress_proxy
         self._local = threading.local()
 
     def here(self) -> Pair:
-        """Give the sessions of this thread."""
+        """Return the sessions of this thread."""
         if getattr(self._local, "process", None) != os.getpid():
             self._local.pair = Pair(
                 submitting=self._session(

@@ -1,8 +1,8 @@
-"""A status reply on the wire: its status at once, its pictures when they are asked for.
+"""A status reply on the wire: its status at once, its pictures when they are read.
 
-A picture of 5 MB takes 2 ms here over loopback, and seconds over a slow line; the slot is given on before that. The
-body is read with a cap, whatever its Content-Length says; what comes compressed although we ask for plain bytes is
-inflated a block at a time, under the same cap, so that a bomb costs a moment and no memory.
+A picture of 5 MB takes seconds over a slow line; the slot is passed on before that. The body is read up to a limit,
+whatever its Content-Length; compressed bytes are inflated in blocks under the same limit, so that a bomb takes no
+memory.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ if TYPE_CHECKING:
     from swapline_workers.adapters.translation import Translator
 
 REPLY_LIMIT = 64 * 1024 * 1024
-"""Bytes of a status reply, at most: nine pictures of the size that the vendor sends."""
+"""Most bytes of a status reply: nine pictures of the vendor's size."""
 DOWNLOAD = 10
-"""Times the limit of a status call that the pictures of a completed job may take: with 30 s, 5.5 MB at 18 kB a second.
-What is slower is cut, and tried again until the store timeout is over."""
+"""Multiple of the status timeout for reading the pictures: with 30 s, 5.5 MB at 18 kB a second. Slower ones are tried
+again until the store timeout."""
 BLOCK = 65_536
-"""Bytes asked for at once: four TLS records, and small enough for the allocator to keep the memory at hand."""
+"""Bytes read at once: four TLS records, small enough for the allocator to reuse."""
 
 
 KEPT = 4
-"""Buffers kept for the next replies: as many as two cores fill at once, twice over."""
+"""Buffers for the next replies: twice what two cores fill at once."""
 KEPT_LENGTH = 16 * 1024 * 1024
-"""Bytes of a buffer that is kept, at most: twice the usual reply."""
+"""Most bytes of such a buffer: twice the usual reply."""
 
 _buffers: deque[bytearray] = deque(maxlen=KEPT)
 
 
 class Body:
-    """The bytes of a reply that have arrived so far: the first `length` bytes of `data`.
+    """The bytes of a reply that have arrived: the first `length` bytes of `data`.
 
-    A large reply whose length is known is read into a buffer that was used before. Fresh memory of that size costs a
-    page fault for every 4 kB, and joining blocks another copy: 5.5 MB took 5.4 ms of CPU that way and take 1.6 so.
+    A large reply of known length is read into a used buffer: fresh memory costs a page fault per 4 kB, and joining
+    blocks a copy (5.5 MB: 5.4 ms of CPU, here 1.6).
     """
 
     def __init__(self, response: Response, limit: int) -> None:
@@ -66,12 +66,12 @@ class Body:
 
     @property
     def too_long(self) -> bool:
-        """Whether the limit was passed. The rest stays unread, so the connection cannot be used again."""
+        """Whether the limit was passed. The connection cannot be used again then."""
         return self.length > self._limit
 
     @property
     def arrived(self) -> bytes:
-        """A copy of what has arrived, for those who quote it."""
+        """Return a copy of what has arrived."""
         return bytes(memoryview(self.data)[: self.length])
 
     def more(self) -> bool:
@@ -95,20 +95,20 @@ class Body:
         return self.data
 
     def release(self) -> None:
-        """Give the buffer to the next reply. Nobody may look at `data` after that."""
+        """Pass the buffer to the next reply; `data` is invalid after that."""
         if self._borrowed and len(self.data) <= KEPT_LENGTH:
             _buffers.append(self.data)
         self._borrowed = False
         self.data, self.length, self.ended = bytearray(), 0, True
 
     def _plain(self) -> PlainReply | None:
-        """The reply, where its bytes come as they are and their number is known, large and allowed."""
+        """Return the reply where its bytes are uncompressed, and their number known, large and allowed."""
         if isinstance(self._raw, PlainReply) and BLOCK < self._raw.left <= self._limit - self.length:
             return self._raw
         return None
 
     def _fill(self, source: PlainReply) -> None:
-        """Read the rest into a buffer in one go. Raises ProtocolError."""
+        """Read the rest into a buffer at once. Raises ProtocolError."""
         whole = self.length + source.left
         buffer = _buffer(whole)
         buffer[: self.length] = self.data
@@ -122,7 +122,7 @@ class Body:
 
 
 def _buffer(length: int) -> bytearray:
-    """Give a buffer of at least so many bytes; what is in it means nothing."""
+    """Return a buffer of at least `size` bytes, with arbitrary content."""
     for _ in range(len(_buffers)):
         with suppress(IndexError):  # another thread was faster
             buffer = _buffers.pop()
@@ -134,7 +134,7 @@ def _buffer(length: int) -> bytearray:
 class OpenStatusReply:
     """One reply of the status endpoint.
 
-    COMPLETED is believed as soon as it is read behind the id of the job that was asked for, all else at the end.
+    COMPLETED counts as soon as it is read after the job's id, all else at the end.
     """
 
     def __init__(
@@ -150,31 +150,30 @@ class OpenStatusReply:
     ) -> None:
         """Read until the status is known. `began` is when the call was sent, by `clock`, in seconds.
 
-        `job_id` is the vendor's id that was asked for. Raises Unclear, and what `Body.more` raises.
+        `job_id` is the vendor's id. Raises Unclear, and what `Body.more` raises.
         """
         self._job_id = job_id
         self._body = body
         self._translator = translator
         self._inflate = inflate
         self._max_pictures = max_pictures
-        self._said: tuple[bytes, object] = (b"", None)
+        self._early: tuple[bytes, object] = (b"", None)
         self.held = self._wait_for_words(began, clock)
         """Seconds from sending the call to the first byte of the body that is not white space."""
         self.status = self._early_status() or self._final_status()
-        """The vendor's word."""
+        """The vendor's status."""
 
     @cached_property
     def failure(self) -> str | None:
-        """A vendor's code, or the reply's words about an error, at most 300 characters. Sought when it is asked for."""
-        body, data = self._said
+        """Return a vendor's code, or the reply's error text, at most 300 characters."""
+        body, data = self._early
         return find_code(body) or self._translator.clean(words(data) or "") or None
 
     def pictures(self) -> list[bytes]:
-        """Read the rest and give every picture of the reply, each checked to be whole. Once only.
+        """Read the rest; return each picture, checked to be whole. Once only.
 
-        They have a time of their own, as the slot has been passed on: on a slow line they take minutes. The reply's
-        buffer is given on as soon as they are decoded: they are stored for longer than they were read. Raises
-        OutputMissing, OutputInvalid, and Unclear when the reply broke off or is not what it began as.
+        They have a time limit of their own: on a slow line they take minutes. The buffer is passed on as soon as they
+        are decoded. Raises OutputMissing, OutputInvalid, and Unclear when the reply broke off or changed.
         """
         self._translator.deadline.extend(DOWNLOAD * self._translator.deadline.seconds)
         with self._translator.translated():
@@ -212,7 +211,7 @@ class OpenStatusReply:
         return clock() - began
 
     def _early_status(self) -> str | None:
-        """Give COMPLETED if the beginning of the reply says so of this job."""
+        """Return COMPLETED if the beginning of the reply has it for this job."""
         while True:
             early = reply.beginning(bytes(self._body.data[: min(PREFIX, self._body.length)]))
             self._check_id(early.job_id)
@@ -230,7 +229,7 @@ class OpenStatusReply:
         except ReplyError as error:
             raise self._translator.unreadable(error, self._body.arrived) from error
         if whole.status != COMPLETED:
-            self._said = self._body.arrived, whole.data
+            self._early = self._body.arrived, whole.data
         return whole.status
 
     def _whole(self) -> reply.Reply:

@@ -1,6 +1,6 @@
 """A tunnel through the egress proxy, by CONNECT (RFC 9110, 9.3.6).
 
-It is made before TLS and before any byte of a request, so all that goes wrong here provably did not reach the vendor.
+Made before TLS and any byte of a request, so its failures provably did not reach the vendor.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SETTING = "SWAPLINE_HTTPS_PROXY"
 
 TARGET_AWAY = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
-"""Statuses by which a proxy says that it did not reach the host that it was asked for."""
+"""Statuses of a proxy that did not reach the target."""
 
 _ADVICE: dict[int, str] = {
     HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: f"set its user and password in {SETTING}",
@@ -32,10 +32,10 @@ _ADVICE: dict[int, str] = {
 
 
 class ProxyFailed(OSError):  # noqa: N818 -- it names what happened
-    """The proxy made no tunnel. `target_away`: it says that the fault is the target's."""
+    """The proxy made no tunnel. `target_away`: by the target's fault."""
 
     def __init__(self, sentence: str, *, target_away: bool = False) -> None:
-        """`sentence` says what to do, and becomes `strerror`."""
+        """Set `sentence`, which says what to do, as `strerror`."""
         super().__init__(errno.ECONNREFUSED, sentence)
         self.sentence = sentence
         self.target_away = target_away
@@ -50,9 +50,9 @@ def proxy_failure(error: BaseException) -> ProxyFailed | None:
 
 
 def open_tunnel(sock: socket.socket, proxy: ProxyAddress, host: str, port: int) -> None:
-    """Have the proxy at the other end of `sock` lead it to a host. Raises ProxyFailed.
+    """Have the proxy at the other end of `sock` connect to a host. Raises ProxyFailed.
 
-    Reads no byte behind the head of the reply; a proxy that sends one has its connection shut down.
+    Reads no byte after the head of the reply; a proxy that sends one is disconnected.
     """
     target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}", "User-Agent: swapline"]

@@ -26,28 +26,28 @@ if TYPE_CHECKING:
     from urllib3.connectionpool import HTTPConnectionPool
 
 INTERIM_LIMIT = 100
-"""Interim replies before the real one: more than one a second for as long as a submission may take."""
+"""Interim replies before the real one: more than one a second during a submission."""
 INTERIM_BYTES = 65_536
-"""Bytes of all their headers: as much as `http.client` reads of one line."""
+"""Bytes of all their headers: as many as `http.client` reads of one line."""
 
 _LAST_LINES = frozenset({b"\r\n", b"\n", b""})
 _FOLD = re.compile(r"\r?\n[ \t]+")
-"""How a header goes on in the next line; it means a blank (RFC 9112, 5.2)."""
+"""Continuation of a header in the next line; it means a blank (RFC 9112, 5.2)."""
 
 
 class SwitchedProtocols(http.client.HTTPException):
-    """101: what comes next is no HTTP."""
+    """101: the following bytes are not HTTP."""
 
 
 class TooManyInterimReplies(http.client.HTTPException):
-    """The real reply did not come after as many as anybody sends."""
+    """The final reply did not come within INTERIM_LIMIT."""
 
 
 class FinalReply(http.client.HTTPResponse):
-    """The first reply that is not an interim one."""
+    """The first reply that is not interim."""
 
     def __init__(self, sock: Any, *args: Any, received: bytes = b"", **more: Any) -> None:
-        """`received` was read of the socket already."""
+        """Continue from `received`, which was read of the socket already."""
         self._reader = _Reader(received, sock)
         super().__init__(self._reader, *args, **more)  # type: ignore[arg-type]  # all that it asks of a socket
 
@@ -60,7 +60,7 @@ class FinalReply(http.client.HTTPResponse):
     def _read_status(self) -> tuple[str, int, str]:
         left = INTERIM_BYTES
         for _ in range(INTERIM_LIMIT + 1):
-            version, status, reason = super()._read_status()  # type: ignore[misc]  # typeshed leaves it out
+            version, status, reason = super()._read_status()  # type: ignore[misc]  # missing in typeshed
             if status == HTTPStatus.SWITCHING_PROTOCOLS:
                 raise SwitchedProtocols
             if status >= HTTPStatus.OK:
@@ -69,7 +69,7 @@ class FinalReply(http.client.HTTPResponse):
         raise TooManyInterimReplies
 
     def _pass_over(self, left: int) -> int:
-        """Read the headers of an interim reply: it has no body. Gives how many bytes of such are left to be read."""
+        """Read the headers of an interim reply, which has no body; return the bytes still allowed for others."""
         while left > 0:
             line = self.fp.readline(left)
             if line in _LAST_LINES:
@@ -105,7 +105,7 @@ def read_unusual(received: bytes, connection: HTTPConnection, pool: HTTPConnecti
 
 
 def _has_one_end(headers: Message) -> bool:
-    """Whether all readers agree on where the reply ends (RFC 9112, 6.3)."""
+    """Whether all readers agree on the reply's end (RFC 9112, 6.3)."""
     if headers.defects:
         return False
     lengths, encodings = headers.get_all("Content-Length", []), headers.get_all("Transfer-Encoding", [])
@@ -115,7 +115,7 @@ def _has_one_end(headers: Message) -> bool:
 
 
 class _Reader(io.BufferedReader):
-    """The bytes that were received, and those to come. It is closed at the end of a reply.
+    """The received bytes, and those to come. Closed at the end of a reply.
 
     The socket is shut down then where there is more, or where the reply `is_last`.
     """
@@ -128,7 +128,7 @@ class _Reader(io.BufferedReader):
         super().__init__(self._bytes)
 
     def makefile(self, *_: object) -> io.BufferedReader:
-        """Be what `http.client` asks a socket for."""
+        """Return the file that `http.client` reads."""
         return self
 
     def close(self) -> None:
@@ -141,7 +141,7 @@ class _Reader(io.BufferedReader):
 
 
 class _Bytes(io.RawIOBase):
-    """These bytes, and then those of a socket until it is told to stop."""
+    """These bytes, and then those of a socket until `stop`."""
 
     def __init__(self, received: bytes, rest: io.RawIOBase | Any) -> None:
         self._received = received

@@ -1,8 +1,8 @@
-"""The end of a call's time, and the thread that keeps it.
+"""Deadlines of calls, and the thread that enforces them.
 
-One daemon thread a process, the watchdog, waits for the earliest deadline and shuts the sockets of that call down.
-It works on duplicates of their descriptors: a number that was closed and given to somebody else is never hit, and
-the TLS state, which the calling thread may be using, is not touched.
+One daemon thread a process, the watchdog, waits for the earliest deadline and shuts the sockets of that call down. It
+uses duplicates of their descriptors: a reused number is never hit, and the TLS state of the calling thread is
+untouched.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ class Stage(enum.IntEnum):
     IDLE = 0
     """No connection was touched."""
     CONNECTING = 1
-    """A connection was being opened, its TLS handshake included; no byte of a request was given to it."""
+    """A connection was being opened, TLS handshake included; no byte of a request was sent."""
     SENDING = 2
-    """Bytes of a request were given to a socket: the other side may have seen them."""
+    """Bytes of a request were sent: the other side may have read them."""
 
 
 class Deadline:
-    """The end of one call. `seconds` is its whole time, `stage` how far it came."""
+    """The deadline of one call. `seconds` is its whole time, `stage` how far it came."""
 
     def __init__(self, seconds: float, outer: Deadline | None = None) -> None:
         """Begin to count now. `outer` is the deadline around this one, which holds as well."""
@@ -51,22 +51,22 @@ class Deadline:
 
     @property
     def fired(self) -> bool:
-        """Whether the sockets of this call were shut down, by this deadline or the one around it."""
+        """Whether this deadline, or the one around it, has shut the sockets down."""
         return self._fired or (self.outer is not None and self.outer.fired)
 
     @property
     def over(self) -> bool:
-        """Whether the call has ended and nothing is left to shut down."""
+        """Whether the call has ended."""
         return self._over
 
     @property
     def remaining(self) -> float:
-        """Seconds left, below zero when it has passed; the outer deadline counts."""
+        """Return the seconds left, negative when it has passed; the outer deadline counts."""
         own = self.at - time.monotonic()
         return own if self.outer is None else min(own, self.outer.remaining)
 
     def extend(self, seconds: float) -> None:
-        """Let the call last so many seconds from now on instead."""
+        """Let the call last `seconds` from now on."""
         self.seconds, self.at = seconds, time.monotonic() + seconds
 
     def check(self) -> None:
@@ -81,7 +81,7 @@ class Deadline:
             self.outer.reached(stage)
 
     def watch(self, sock: socket.socket) -> None:
-        """Shut this socket down when the time is up; at once when it is up already."""
+        """Shut this socket down at the deadline, or at once after it."""
         with self._lock:
             if not self._over:
                 twin = socket.dup(sock.fileno())
@@ -100,7 +100,7 @@ class Deadline:
                     _shut(twin)
 
     def end(self) -> None:
-        """Let go of the sockets: after this, the deadline does nothing."""
+        """Release the sockets."""
         with self._lock:
             self._over = True
             for twin in self._twins:
@@ -141,7 +141,7 @@ class _Watchdog:
             self._next().fire()
 
     def _next(self) -> Deadline:
-        """Wait until a deadline has come, and take it out. Calls that ended in time are forgotten on the way."""
+        """Wait for a deadline, and return it. Calls that ended in time are dropped."""
         with self._news:
             while True:
                 while self._waiting and (self._waiting[0][2].over or self._waiting[0][0] < self._waiting[0][2].at):
@@ -155,7 +155,7 @@ class _Watchdog:
 
 
 class _Process:
-    """What belongs to this process and is made anew after a fork: threads do not survive one, locks stay locked."""
+    """State of this process, made anew after a fork: threads end, locks stay locked."""
 
     watchdog = _Watchdog()
 
@@ -165,7 +165,7 @@ class _Process:
 
 
 class _Here(threading.local):
-    """What belongs to this thread."""
+    """State of this thread."""
 
     deadline: Deadline | None = None
 
@@ -176,7 +176,7 @@ os.register_at_fork(after_in_child=_Process.renew)
 
 @contextmanager
 def limit(seconds: float) -> Iterator[Deadline]:
-    """Give all calls that this thread makes through a DeadlineAdapter inside the block `seconds` in all."""
+    """Limit all calls that this thread makes through a DeadlineAdapter in the block to `seconds`."""
     deadline = Deadline(seconds, outer=_here.deadline)
     _here.deadline = deadline
     _Process.watchdog.add(deadline)
@@ -188,24 +188,24 @@ def limit(seconds: float) -> Iterator[Deadline]:
 
 
 def present() -> Deadline | None:
-    """Give the deadline that this thread stands under."""
+    """Return the deadline of this thread."""
     return _here.deadline
 
 
 def watch(sock: socket.socket) -> None:
-    """Have this thread's deadline, where it has one, shut a socket down."""
+    """Have this thread's deadline, if any, shut a socket down."""
     if (deadline := present()) is not None:
         deadline.watch(sock)
 
 
 def reached(stage: Stage) -> None:
-    """Note for this thread's deadline, where it has one, how far its call came."""
+    """Note for this thread's deadline, if any, how far its call came."""
     if (deadline := present()) is not None:
         deadline.reached(stage)
 
 
 def shorter(timeout: float | None) -> float | None:
-    """Give the timeout in seconds, or what is left of the deadline where that is less."""
+    """Return the timeout in seconds, or the rest of the deadline where that is shorter."""
     if (deadline := present()) is None:
         return timeout
     left = what_is_left(deadline)
@@ -213,7 +213,7 @@ def shorter(timeout: float | None) -> float | None:
 
 
 def what_is_left(deadline: Deadline) -> float:
-    """Give the seconds that are left of a deadline. Raises DeadlineExceeded when there are none."""
+    """Return the rest of a deadline in seconds. Raises DeadlineExceeded when there is none."""
     left = deadline.remaining
     if left <= 0:
         raise DeadlineExceeded("the deadline passed before all was sent")
