@@ -1,6 +1,6 @@
-"""The vendor's replies, and the errors of `requests` and everything below it, in our words.
+"""The vendor's replies, and the errors of `requests` and everything below it, as errors of ours.
 
-    what happened                                            submit            look
+    what happened                                            submit            poll
     the connection was never made: DNS, refused, TLS,        NotSent           NotSent
       connect timeout, deadline before the first byte,
       no tunnel through the egress proxy
@@ -19,8 +19,8 @@
 (1) A 404 that names one of the vendor's five codes is Refused: the address is right, the filter is not.
 (2) Also a 403; never where one of the vendor's five codes is named.
 
-A look never says that a job failed, whatever goes wrong with the call. For a submission, "never made" is not guessed
-from an exception's class: the connection noted whether a byte of the request was given to a socket.
+A failed poll never fails its job. Whether a submission was sent is not guessed from an exception's class: the
+connection notes whether a byte of the request was given to a socket.
 """
 
 from __future__ import annotations

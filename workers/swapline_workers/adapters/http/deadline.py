@@ -1,4 +1,4 @@
-"""A total deadline for a call made with `requests`, and the knowledge of how far the call came.
+"""A total deadline for a call made with `requests`, which notes how far the call came.
 
 The timeouts of `requests` are for one connect and one recv: a reply that drips a byte a second never runs into them.
 
@@ -8,11 +8,9 @@ The timeouts of `requests` are for one connect and one recv: a reply that drips 
 
 - **Ask `deadline.fired` or `deadline.check()` after the call.** A header that is cut off comes out of `http.client` as
   a good reply with status 200, and a body without Content-Length looks whole when it is cut.
-- Connecting counts: every address that is tried gets what is left of the deadline at most, and the TLS handshake is
-  watched. Only getaddrinfo is not: nothing can interrupt it, and the limits of the system's resolver hold there
-  (5 s and 2 tries for each name server by default). The deadline takes effect as soon as it returns.
-- A session that is used under a deadline belongs to one thread; one call for each `limit`.
-- The tunnel through an egress proxy is part of connecting (`tunnel.py`); only https goes through one.
+- Connecting counts, with the TLS handshake and the tunnel of https through an egress proxy (`tunnel.py`). Only
+  getaddrinfo cannot be interrupted (5 s and 2 tries for each name server by default): the deadline holds after it.
+- A session under a deadline belongs to one thread; one call for each `limit`.
 """
 
 from __future__ import annotations
