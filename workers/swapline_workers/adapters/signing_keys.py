@@ -63,8 +63,8 @@ class SigningKeys:
         """The keys that sign for a tenant; none where there are none at all. Raises LedgerUnavailable."""
         if self._made is not None and (own := self._made_by(tenant, self._made)):
             return own
-        if self._file is not None and self._clock() >= self._look_at:
-            self._poll_again(self._file)
+        if self._file is not None and self._clock() >= self._check_at:
+            self._read_again(self._file)
         return self._tenants.get(tenant, self._all)
 
     def _made_by(self, tenant: str, read: Callable[[str], list[str]]) -> list[str]:
@@ -77,7 +77,7 @@ class SigningKeys:
             self._read_made[tenant] = self._clock(), secrets
         return secrets
 
-    def _poll_again(self, file: Path) -> None:
+    def _read_again(self, file: Path) -> None:
         with self._lock:
             self._check_at = self._clock() + CHECK_INTERVAL_S
             try:

@@ -18,7 +18,7 @@ from urllib3.exceptions import TimeoutError as PoolTimeout
 from urllib3.util import Timeout
 from urllib3.util.ssl_match_hostname import CertificateError
 
-from swapline_workers.adapters.http.exchange import SentHeaders, lines_of, receive_reply, tell
+from swapline_workers.adapters.http.exchange import SentHeaders, lines_of, receive_reply, send
 from swapline_workers.adapters.http.watchdog import Stage, present, watch, what_is_left
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class StraightPool(HTTPConnectionPool):
         if deadline is not None:
             what_is_left(deadline)
             deadline.reached(Stage.SENDING)
-        tell(connection.sock, head, body)
+        send(connection.sock, head, body)
         return receive_reply(connection, self, "POST")
 
     def _head(self, url: str, headers: Mapping[str, str]) -> bytes:
