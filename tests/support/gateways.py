@@ -95,8 +95,10 @@ def gateway(gateway_settings: GatewaySettings) -> Generator[Gateway]:
 
 
 @contextmanager
-def gateway_process(folder: Path, environment: dict[str, str], *arguments: str) -> Generator[tuple[str, int]]:
-    """Run `swapline gateway` for the length of a block; gives its address and pid."""
+def gateway_process(
+    folder: Path, environment: dict[str, str], *arguments: str, killed: bool = False
+) -> Generator[tuple[str, int]]:
+    """Run `swapline gateway` for the length of a block, in which it may be killed; gives its address and pid."""
     ready = folder / "gateway.json"
     child = subprocess.Popen(
         [SWAPLINE, "gateway", "--port", "0", "--ready-file", ready, *arguments],
@@ -109,4 +111,5 @@ def gateway_process(folder: Path, environment: dict[str, str], *arguments: str) 
         yield json.loads(ready.read_text())["url"], child.pid
     finally:
         child.send_signal(signal.SIGTERM)
-        assert child.wait(30) in {0, -signal.SIGTERM}
+        assert child.wait(30) in {0, -signal.SIGTERM} | ({-signal.SIGKILL} if killed else set())
+        ready.unlink(missing_ok=True)
