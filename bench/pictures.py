@@ -40,8 +40,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     rounds = parser.parse_args().rounds
     telephone, display = photograph((4032, 3024)), wide_gamut()
-    heic, jpeg = saved(telephone, "HEIF", quality=60), saved(telephone, "JPEG", quality=92)
-    wide = saved(telephone, "HEIF", quality=60, icc_profile=display)
+    heic, jpeg = saved(telephone, "HEIF", quality=50), saved(telephone, "JPEG", quality=92)
+    wide = saved(telephone, "HEIF", quality=50, icc_profile=display)
     two, result = saved(photograph((1155, 1732)), "JPEG"), saved(photograph((1200, 1800)), "PNG", compress_level=1)
     variants = [Variant.parse(text) for text in VARIANTS]
     auto = Preparation()

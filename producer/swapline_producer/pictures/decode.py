@@ -61,6 +61,9 @@ def make_jpeg(data: bytes, kind: str, max_side: int, max_bytes: int) -> Made:
         size = opened.size
         if kind == JPEG:  # of a HEIC, it might take the thumbnail that is in the file
             opened.draft(opened.mode, (max_side, max_side))
+        if kind == HEIC:
+            opened.load()
+            opened.readonly = 0  # else saving copies all pixels: pillow-heif leaves the mark of a file that is mapped
         done = [] if kind == JPEG else [Done.CONVERTED]
         picture: Image.Image = opened
         if opened.getexif().get(0x0112, 1) != 1:

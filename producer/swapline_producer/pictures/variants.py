@@ -33,7 +33,7 @@ def _made(picture: Image.Image, variant: Variant) -> tuple[bytes, tuple[int, int
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     made = picture
     if (box, size) != ((0, 0, *picture.size), picture.size):
-        made = picture.resize(size, Image.Resampling.LANCZOS, box=box, reducing_gap=2.0)
+        made = picture.resize(size, Image.Resampling.BICUBIC, box=box, reducing_gap=2.0)
     out = BytesIO()
     if variant.suffix == "jpg":
         made.save(out, "JPEG", quality=variant.quality)
