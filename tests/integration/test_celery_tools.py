@@ -28,10 +28,15 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 JOBS = 4
+EXPORTER = """
+prometheus-exporter-celery==0.11.2 --hash=sha256:4a130efa41515698ade81a70b4b46d3b798021ba3e3eb5cc1dec4fa07afe30d9
+waitress==3.0.2 --hash=sha256:c56d67fd6e87c2ee598b76abdd4e96cfad1f24cacdea5078d382b1f9d7b5ed2e
+"""
+"""celery-exporter, as the package index has it, and its server; its own pins are other releases than ours."""
 
 RUN_EXPORTER = """
 import sys
-from celery_exporter.exporter import Exporter
+from src.exporter import Exporter
 Exporter().run({
     "broker_url": sys.argv[1],
     "broker_transport_option": ["fanout_prefix=" + sys.argv[2]],
@@ -45,9 +50,9 @@ Exporter().run({
 """
 
 
-def environment(installation: Installation) -> dict[str, str]:
+def environment(installation: Installation, *more: Path) -> dict[str, str]:
     """What a plain tool is given: the address, the prefix, and our file with the four settings."""
-    path = [str(ROOT / "ops/celery"), str(ROOT / "tests/vendor"), os.environ.get("PYTHONPATH", "")]
+    path = [str(ROOT / "ops/celery"), *map(str, more), os.environ.get("PYTHONPATH", "")]
     return {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": os.pathsep.join(path),
@@ -78,14 +83,25 @@ def test_celerys_own_command_finds_the_workers(installation: Installation) -> No
             assert next(iter(answers)).startswith("swapline@")
 
 
+@pytest.fixture(scope="module")
+def exporter_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install celery-exporter into a folder of its own."""
+    folder = tmp_path_factory.mktemp("exporter")
+    (folder / "requirements.txt").write_text(EXPORTER)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    options = ["--require-hashes", "--target", str(folder / "site"), "-r", str(folder / "requirements.txt")]
+    subprocess.run([*pip, *options], check=True)
+    return folder / "site"
+
+
 @contextmanager
-def exporter(installation: Installation) -> Generator[str]:
+def exporter(installation: Installation, folder: Path) -> Generator[str]:
     """Run celery-exporter; yield the URL of its metrics."""
     port = free_port()
     arguments = [installation.valkey.url, f"/{installation.prefix}-{{db}}.", str(port)]
     child = subprocess.Popen(
         [sys.executable, "-c", RUN_EXPORTER, *arguments],
-        env=environment(installation) | {"CELERY_LOADER": "default", "CELERY_CONFIG_MODULE": "celeryconfig"},
+        env=environment(installation, folder) | {"CELERY_LOADER": "default", "CELERY_CONFIG_MODULE": "celeryconfig"},
         cwd=installation.store.parent,
         stdout=subprocess.DEVNULL,
     )
@@ -111,10 +127,12 @@ def is_up(url: str) -> bool:
 
 
 @pytest.mark.usefixtures("both_ways")
-def test_an_exporter_counts_what_the_ledger_counts(installation: Installation, receiver: Receiver) -> None:
+def test_an_exporter_counts_what_the_ledger_counts(
+    installation: Installation, receiver: Receiver, exporter_folder: Path
+) -> None:
     producer = installation.producer()
     request = SwapRequest(image=PHOTOGRAPH, gender=0, filter_id=12, webhook_url=receiver.url)
-    with installation.worker(), exporter(installation) as url:
+    with installation.worker(), exporter(installation, exporter_folder) as url:
         waited_for(lambda: is_up(url))
         jobs = [producer.enqueue(request).job_id for _ in range(JOBS)]
         assert {producer.wait(job_id, timeout=60).state for job_id in jobs} == {State.SUCCEEDED}
