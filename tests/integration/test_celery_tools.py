@@ -30,9 +30,8 @@ ROOT = Path(__file__).parents[2]
 JOBS = 4
 EXPORTER = """
 prometheus-exporter-celery==0.11.2 --hash=sha256:4a130efa41515698ade81a70b4b46d3b798021ba3e3eb5cc1dec4fa07afe30d9
-waitress==3.0.2 --hash=sha256:c56d67fd6e87c2ee598b76abdd4e96cfad1f24cacdea5078d382b1f9d7b5ed2e
 """
-"""celery-exporter, as the package index has it, and its server; its own pins are other releases than ours."""
+"""celery-exporter, as the package index has it; its own pins are other releases than ours."""
 
 RUN_EXPORTER = """
 import sys
