@@ -14,7 +14,7 @@ from fastapi import Request
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 
-from swapline_gateway.problems import Problem
+from swapline_gateway.schema.problems import Problem
 from swapline_producer.contract.access import KEY_PREFIX, Admission, Scope
 
 if TYPE_CHECKING:

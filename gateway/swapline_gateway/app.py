@@ -9,9 +9,10 @@ from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
-from swapline_gateway import account, batches, events, images, openapi, problems, swaps
 from swapline_gateway.access import rate_limit_fields
-from swapline_gateway.docs_page import page
+from swapline_gateway.routes import account, batches, events, images, swaps
+from swapline_gateway.routes.docs_page import page
+from swapline_gateway.schema import openapi, problems
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send

@@ -15,7 +15,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
-from swapline_gateway.problems import Problem
+from swapline_gateway.schema.problems import Problem
 from swapline_producer.errors import RequestError
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from starlette.datastructures import Headers
 
-from swapline_gateway.events import Log, event_ids
-from swapline_gateway.images import span
-from swapline_gateway.requests import Cursor, Tag, idempotency_key, job_filter, seconds_to_wait
+from swapline_gateway.routes.events import Log, event_ids
+from swapline_gateway.routes.images import span
+from swapline_gateway.schema.requests import Cursor, Tag, idempotency_key, job_filter, seconds_to_wait
 from swapline_producer.contract import JobEvent, State
 from swapline_producer.errors import RequestError
 

@@ -10,10 +10,10 @@ import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ValidationError
 
-from swapline_gateway import openapi
 from swapline_gateway.access import Caller, Needs
 from swapline_gateway.bodies import Body, body_of, json_of
-from swapline_gateway.requests import (
+from swapline_gateway.schema import openapi
+from swapline_gateway.schema.requests import (
     CancelBody,
     Cursor,
     ReplayBody,
@@ -23,7 +23,7 @@ from swapline_gateway.requests import (
     seconds_to_wait,
     swap_request,
 )
-from swapline_gateway.views import Cancellation, Swap, SwapPage, moment, swap_view
+from swapline_gateway.schema.views import Cancellation, Swap, SwapPage, moment, swap_view
 from swapline_producer.client.forecast import Forecast, forecast
 from swapline_producer.client.images import is_link
 from swapline_producer.contract import Job, State

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 from fastapi import APIRouter, Header, Request, Response
 
-from swapline_gateway import openapi
-from swapline_gateway.swaps import Reader
-from swapline_gateway.views import moment
+from swapline_gateway.routes.swaps import Reader
+from swapline_gateway.schema import openapi
+from swapline_gateway.schema.views import moment
 from swapline_producer.contract import Job, JobEvent, Notification
 from swapline_producer.errors import JobNotFound, LedgerUnavailable
 

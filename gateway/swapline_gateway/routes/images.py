@@ -9,10 +9,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
-from swapline_gateway import openapi
 from swapline_gateway.access import Caller
-from swapline_gateway.problems import Problem
-from swapline_gateway.swaps import Reader
+from swapline_gateway.routes.swaps import Reader
+from swapline_gateway.schema import openapi
+from swapline_gateway.schema.problems import Problem
 from swapline_producer.contract import StoredPicture
 from swapline_producer.errors import ObjectMissing
 

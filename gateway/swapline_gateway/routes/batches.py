@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 from fastapi import APIRouter, Query, Request, Response
 
-from swapline_gateway import openapi, problems
 from swapline_gateway.bodies import IN_MEMORY, bounded, json_of
-from swapline_gateway.problems import Problem
-from swapline_gateway.requests import NOT_IN_A_BODY, CancelBody, SealBody
-from swapline_gateway.swaps import Reader, Writer, checked, json_response
-from swapline_gateway.views import Batch, BatchCancellation, Sealed
+from swapline_gateway.routes.swaps import Reader, Writer, checked, json_response
+from swapline_gateway.schema import openapi, problems
+from swapline_gateway.schema.problems import Problem
+from swapline_gateway.schema.requests import NOT_IN_A_BODY, CancelBody, SealBody
+from swapline_gateway.schema.views import Batch, BatchCancellation, Sealed
 from swapline_producer.client.batch_results import outlines, view
 from swapline_producer.contract import checked as checked_value
 from swapline_producer.errors import NotPossible, RequestError, SwaplineError

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
-from swapline_gateway.problems import Problem
+from swapline_gateway.schema.problems import Problem
 from swapline_producer.contract import Step, SwapRequest
 from swapline_producer.contract.requests import SwapOptions
 from swapline_producer.contract.values import WebUrl

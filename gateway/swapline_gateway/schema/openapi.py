@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi.openapi.utils import get_openapi
 
-from swapline_gateway.views import ProblemBody
+from swapline_gateway.schema.views import ProblemBody
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

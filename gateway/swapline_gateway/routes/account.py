@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from swapline_gateway import openapi
 from swapline_gateway.access import Caller, Needs
 from swapline_gateway.bodies import json_of
-from swapline_gateway.problems import Problem
-from swapline_gateway.requests import RotateBody
-from swapline_gateway.swaps import Reader, checked, json_response
-from swapline_gateway.views import (
+from swapline_gateway.routes.swaps import Reader, checked, json_response
+from swapline_gateway.schema import openapi
+from swapline_gateway.schema.problems import Problem
+from swapline_gateway.schema.requests import RotateBody
+from swapline_gateway.schema.views import (
     Capacity,
     Deliveries,
     Endpoints,
