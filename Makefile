@@ -19,7 +19,7 @@ EDITABLE := $(addprefix -e ./,$(PACKAGES))
 export CALLED_FROM := $(PWD)
 export PHOTO KEEP
 
-.PHONY: dist help install demo test check audit test-s3 format docs site screenshots chaos lock clean
+.PHONY: dist help install demo test check audit test-s3 format docs site screenshots chaos simulate lock clean
 .PHONY: bench bench-startup bench-in-flight bench-board bench-enqueue bench-line bench-polling
 .PHONY: bench-memory bench-soak bench-latency bench-scaling bench-round-trips
 
@@ -33,8 +33,12 @@ demo: $(RUNTIME) ## Take photographs through the whole system (PHOTO=my.jpg for 
 	case "$$KEEP" in 0|no|false) KEEP= ;; esac; \
 	exec $(BIN)/swapline demo $${PHOTO:+--photo "$$PHOTO"} $${KEEP:+--keep}
 
-test: $(STAMP) ## Run the tests: unit, conformance, integration, acceptance, architecture, a minute of chaos
-	$(BIN)/pytest -n $(JOBS) --dist worksteal tests/unit tests/conformance tests/integration tests/acceptance tests/architecture tests/chaos
+test: $(STAMP) ## Run the tests: unit, conformance, integration, acceptance, architecture, a minute of chaos, a few simulated worlds
+	$(BIN)/pytest -n $(JOBS) --dist worksteal tests/unit tests/conformance tests/integration tests/acceptance tests/architecture tests/chaos tests/simulation
+
+simulate: $(STAMP) ## Simulate whole installations, every call a crash point (SEED=, JOBS=, POINTS=, HOURS=; STORY=1: one world; MUTANTS=1)
+	PYTHONPATH=tests $(BIN)/python -m simulation.run $(if $(SEED),--seed $(SEED)) $(BENCH_JOBS) $(if $(POINTS),--points $(POINTS)) \
+		$(if $(HOURS),--hours $(HOURS)) $(if $(STORY),--story) $(if $(MUTANTS),--mutants) $(ARGS)
 
 chaos: $(STAMP) ## Kill, stop and break everything, and check that nothing is lost (KILLS=200 writes docs/chaos-report.md; SEED=, SECONDS=)
 	PYTHONPATH=tests $(BIN)/python -m chaos.run $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) \

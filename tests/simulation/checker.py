@@ -1,0 +1,169 @@
+"""Judges a world that has come to rest: vendor, store, receivers and Redis side by side."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from simulation.truth import COMPLETED, FAILED, REFUSED, number_of, picture_of
+from swapline_producer.contract import Notification, State
+
+if TYPE_CHECKING:
+    from simulation.world import World
+
+ENDS = {COMPLETED: {State.SUCCEEDED}, FAILED: {State.FAILED}, REFUSED: {State.FAILED}}
+CREDITS = 2
+
+
+@dataclass
+class Verdict:
+    """What was found, and what there was."""
+
+    seed: int
+    wrong: list[str] = field(default_factory=list)
+    jobs: int = 0
+    points: int = 0
+    faults: int = 0
+    charged: int = 0
+    held: int = 0
+    webhooks: int = 0
+    simulated: float = 0.0
+    longest_idle: float = 0.0
+    ends: dict[str, int] = field(default_factory=dict)
+
+
+def final_check(world: World) -> Verdict:
+    """Judge."""
+    jobs, logs = _read(world)
+    verdict = Verdict(seed=world.scenario.seed, wrong=world.wrong)
+    if not world.wrong:  # what follows a broken promise would only hide it
+        for job_id, hooked in world.accepted.items():
+            if not jobs[job_id]:
+                world.wrong.append(f"{job_id} is lost: it was accepted, and is not in Redis")
+            elif jobs[job_id].get("state"):
+                _check_job(world, job_id, jobs[job_id], hooked=hooked)
+                _check_holds(world, job_id, logs[job_id])
+        _check_money(world, jobs, logs)
+        _check_store(world, jobs)
+        _check_slots(world)
+    verdict.jobs = len(world.accepted)
+    verdict.points, verdict.faults = world.faults.points, len(world.faults.drawn)
+    verdict.charged = sum(world.vendor.charged.values())
+    verdict.held = sum(job.get("state") == State.HELD for job in jobs.values())
+    verdict.webhooks = sum(len(events) for events in world.receiver.events.values())
+    verdict.simulated = world.scheduler.now
+    verdict.longest_idle = world.observer.longest_idle
+    for job in jobs.values():
+        state = job.get("state", "not accepted")
+        verdict.ends[state] = verdict.ends.get(state, 0) + 1
+    return verdict
+
+
+def _read(world: World) -> tuple[dict[str, dict[str, str]], dict[str, list[str]]]:
+    names = list(world.vendor.fate)
+    with world.server.pipeline(transaction=False) as pipe:
+        for job_id in names:
+            pipe.hgetall(f"{world.prefix}:job:{job_id}")
+            pipe.lrange(f"{world.prefix}:log:{job_id}", 0, -1)
+        found = pipe.execute()
+    return dict(zip(names, found[::2], strict=True)), dict(zip(names, found[1::2], strict=True))
+
+
+def _check_job(  # noqa: C901 -- one line for each promise
+    world: World, job_id: str, job: dict[str, str], *, hooked: bool
+) -> None:
+    state, wrong, charged = State(job["state"]), world.wrong, world.vendor.charged[job_id]
+    if not state.finished and state is not State.HELD:
+        wrong.append(f"{job_id} is lost: it rests in {state}")
+    if charged > 1:
+        wrong.append(f"{job_id} was paid {charged} times")
+    if state is State.HELD and job_id not in world.excused:
+        wrong.append(f"{job_id} is HELD, and no fault fell on its paid call: {job.get('failure_detail')}")
+    canceled = job_id in world.canceled
+    if canceled and state not in {State.CANCELED, State.HELD}:
+        wrong.append(f"{job_id} ended {state} though it was canceled")
+    if state is not State.HELD:
+        if state not in ENDS[world.vendor.fate[job_id]] and not (state is State.CANCELED and job_id in world.cancels):
+            detail = f"{job.get('failure_code')} {job.get('failure_detail')}"
+            wrong.append(f"{job_id} ended {state} ({detail}) though the vendor's part was {world.vendor.fate[job_id]}")
+        if int(job.get("credits", 0)) != CREDITS * charged and job_id not in world.excused:
+            wrong.append(f"{job_id} says {job.get('credits')} credits, and {CREDITS * charged} were charged")
+    if job.get("attempt_open") == "1":
+        wrong.append(f"{job_id} rests in {state} with an open attempt")
+    if hooked:
+        _check_webhook(world, job_id, job)
+    if state is State.SUCCEEDED:
+        _check_pictures(world, job_id, job)
+
+
+def _check_holds(world: World, job_id: str, log: list[str]) -> None:
+    """A job is HELD, even for a while, only where its worker died, or was out of the ledger's sight."""
+    held = any('"name":"held"' in line for line in log)
+    if held and job_id not in world.excused | world.passing:
+        world.wrong.append(f"{job_id} was HELD for a while, and no fault fell on its paid call or its worker")
+
+
+def _check_webhook(world: World, job_id: str, job: dict[str, str]) -> None:
+    events, wrong = world.receiver.events[job_id], world.wrong
+    if job.get("notification") != Notification.DELIVERED:
+        wrong.append(f"{job_id}'s webhook is lost: it rests {job.get('notification')}")
+    if not any(event.data.state == job["state"] for _, event in events):  # type: ignore[union-attr]
+        wrong.append(f"{job_id}'s webhook is lost: none came that says {job['state']}")
+    ids: dict[str, set[str]] = {}
+    for webhook_id, event in events:
+        ids.setdefault(event.type, set()).add(webhook_id)
+    for kind, known in ids.items():
+        if len(known) > 1:
+            wrong.append(f"{job_id}'s event {kind} came under {len(known)} ids")
+
+
+def _check_pictures(world: World, job_id: str, job: dict[str, str]) -> None:
+    images = json.loads(job["images"])
+    if len(images) != 1:
+        world.wrong.append(f"{job_id} SUCCEEDED with {len(images)} pictures instead of 1")
+        return
+    key = images[0]["key"]
+    objects = {found.key for found in world.objects.list()}
+    if key not in objects or world.objects.get(key) != picture_of(number_of(job_id)):
+        world.wrong.append(f"{job_id}'s picture {key} is missing or another's")
+    receipt = f"{key.rpartition('/')[0]}/receipt.json"
+    if receipt not in objects:
+        world.wrong.append(f"{job_id} SUCCEEDED without a receipt")
+    elif json.loads(world.objects.get(receipt))["images"][0]["sha256"] != images[0]["sha256"]:
+        world.wrong.append(f"{job_id}'s receipt names another picture")
+
+
+def _check_store(world: World, jobs: dict[str, dict[str, str]]) -> None:
+    """No picture under another job's name, and no receipt without its picture."""
+    objects = {found.key for found in world.objects.list()}
+    for key in objects:
+        job_id, name = key.split("/")[-2:]
+        if job_id not in jobs:
+            world.wrong.append(f"{key} is of no job")
+        elif name != "receipt.json" and world.objects.get(key) != picture_of(number_of(job_id)):
+            world.wrong.append(f"{key} is another's picture")
+
+
+def _check_money(world: World, jobs: dict[str, dict[str, str]], logs: dict[str, list[str]]) -> None:
+    """Credits count as spent where they were charged, or where nobody knows."""
+    spent = 0
+    for name in world.server.scan_iter(match=f"{world.prefix}:spent:*"):
+        spent += int(world.server.hget(name, "all") or 0)
+    charged = sum(world.vendor.charged.values())
+    unknown = sum(
+        world.vendor.charged[job_id] == 0 and any('"name":"held"' in line or "may have been" in line for line in log)
+        for job_id, log in logs.items()
+    )
+    if not CREDITS * charged <= spent <= CREDITS * (charged + unknown):
+        world.wrong.append(f"{spent} credits count as spent; {charged} jobs were charged, {unknown} may have been")
+    counted: Any = world.server.hget(f"{world.prefix}:count", "credits") or 0
+    recorded = sum(int(job.get("credits", 0)) for job in jobs.values())
+    if int(counted) != recorded:
+        world.wrong.append(f"the counter of credits says {counted}, the jobs {recorded}")
+
+
+def _check_slots(world: World) -> None:
+    left: Any = world.server.zrange(f"{world.prefix}:slots", 0, -1)
+    if left:
+        world.wrong.append(f"slots leaked: {left}")

@@ -1,0 +1,282 @@
+"""Ports of one process, every call of which is a crash point."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import redis
+
+from simulation.faults import WORKERS_OWN, Fault
+from simulation.scheduler import Killed
+from support.fakes import FakeAnswer, FakeReply, FakeStatusReply
+from swapline_producer.errors import LedgerUnavailable, StorageUnavailable
+from swapline_producer.ledger import Ledger
+from swapline_workers import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+
+    from simulation.faults import Drawn
+    from simulation.process import Process
+    from simulation.world import World
+    from swapline_producer.contract import ApiVersion, BatchEvent, JobSpec, StepMessage, SwapEvent
+    from swapline_producer.storage import StoredObject
+
+    Failure = Callable[[str], Exception]
+
+
+class Link:
+    """The way from one process to one port."""
+
+    def __init__(self, world: World, process: Process, port: str, lost: Failure, unsent: Failure) -> None:
+        self.world = world
+        self.process = process
+        self.port = port
+        self._lost = lost
+        self._unsent = unsent
+        self._host = "redis" if port in {"ledger", "broker"} else port
+
+    def call(self, what: str, do: Callable[[], Any]) -> Any:
+        """Make one call, with whatever fault is drawn for it."""
+        world = self.world
+        if world.scheduler.current() is None:  # the checker's own
+            return do()
+        drawn = world.faults.draw(self.port)
+        if drawn is not None:
+            self._note(drawn, what)
+        world.sleep(world.latency(self.port))
+        if self._is_cut():
+            return self._while_cut(what)
+        if drawn is not None:
+            return self._call_with(drawn, what, do)
+        try:
+            return do()
+        finally:
+            self._reply_comes(what)
+
+    def _reply_comes(self, what: str) -> None:
+        self.world.sleep(self.world.latency(self.port))
+        if self._is_cut():
+            self._reply_is_lost(what)
+            raise self._lost("the connection was cut before the reply came")
+
+    def _reply_is_lost(self, what: str) -> None:
+        """Note whose paid call has an unknown outcome now: its attempt or its call were not answered."""
+        fibre = self.world.scheduler.current()
+        if fibre is not None and fibre.paying and what in {"submit", "attempt"}:
+            self.world.excused.add(fibre.paying)
+
+    def _call_with(self, drawn: Drawn, what: str, do: Callable[[], Any]) -> Any:  # noqa: C901 -- one branch for each fault
+        world, fault = self.world, drawn.fault
+        if fault is Fault.DIES_BEFORE:
+            self._die()
+        elif fault is Fault.STOPS_BEFORE:
+            self._stop(drawn.seconds)
+        elif fault is Fault.LATE_REQUEST:
+            world.sleep(drawn.seconds)
+        elif fault is Fault.NEVER_SENT:
+            raise self._unsent("no connection")
+        elif fault is Fault.ARRIVES_LATER:
+            self._reply_is_lost(what)
+            world.scheduler.spawn(lambda: _quietly(do), after=drawn.seconds)
+            world.sleep(drawn.seconds * 0.7)
+            raise self._lost("given up; the request was still on its way")
+        answer = failure = None
+        try:
+            answer = do()
+        except Exception as error:  # noqa: BLE001 -- the port's answer, which may get lost
+            failure = error
+        if fault is Fault.TWICE and failure is None:
+            world.sleep(drawn.seconds)
+            answer = do()
+        elif fault is Fault.DIES_AFTER:
+            self._die()
+        elif fault is Fault.STOPS_AFTER:
+            self._stop(drawn.seconds)
+        elif fault is Fault.LATE_REPLY:
+            world.sleep(drawn.seconds)
+        elif fault is Fault.REPLY_LOST:
+            world.sleep(drawn.seconds)
+            self._reply_is_lost(what)
+            raise self._lost("the reply got lost")
+        if failure is not None:
+            raise failure
+        self._reply_comes(what)
+        return answer
+
+    def _while_cut(self, what: str) -> Any:
+        self.world.excuse_for_now(self.process)
+        self.world.note_once(f"{self.process.name} is cut off from {self._host}: {what} fails")
+        self.world.sleep(0.05 + self.world.rng.random())
+        raise self._unsent("no route to host")
+
+    def _is_cut(self) -> bool:
+        return self.process.cut_until.get(self._host, 0.0) > self.world.scheduler.now
+
+    def _die(self) -> None:
+        self.world.kill(self.process)
+        raise Killed
+
+    def _stop(self, seconds: float) -> None:
+        self.world.stop(self.process, seconds)
+        self.world.sleep(0.0)
+
+    def _note(self, drawn: Drawn, what: str) -> None:
+        fibre = self.world.scheduler.current()
+        about = f" ({fibre.paying}'s paid call)" if fibre is not None and fibre.paying else ""
+        self.world.note(f"{self.process.name}: {self.port} {what}: {drawn.fault}, {drawn.seconds:.1f} s{about}")
+        if drawn.fault in WORKERS_OWN or (fibre is not None and not fibre.paying and self.port == "ledger"):
+            self.world.excuse_for_now(self.process)
+
+
+def _quietly(do: Callable[[], Any]) -> None:
+    try:
+        do()
+    except (LedgerUnavailable, StorageUnavailable, errors.WorkerError, redis.exceptions.RedisError):
+        return
+
+
+class SimClient(redis.Redis):
+    """The ledger's client where it reads without a script."""
+
+    link: Link
+
+    def execute_command(self, *arguments: Any, **options: Any) -> Any:
+        real: Any = super().execute_command
+        return self.link.call(str(arguments[0]), lambda: real(*arguments, **options))
+
+    def pipeline(self, *arguments: Any, **options: Any) -> Any:
+        pipe: Any = super().pipeline(*arguments, **options)
+        execute = pipe.execute
+
+        def watched(*arguments: Any, **options: Any) -> Any:
+            commands = list(pipe.command_stack)
+
+            def do() -> Any:
+                pipe.command_stack = list(commands)
+                return execute(*arguments, **options)
+
+            return self.link.call("pipeline", do)
+
+        pipe.execute = watched
+        return pipe
+
+
+def open_sim_ledger(world: World, process: Process) -> Ledger:
+    """The real ledger over the world's server, by the server's simulated clock."""
+    client = SimClient(connection_pool=world.pool)
+    client.link = Link(world, process, "ledger", redis.exceptions.TimeoutError, redis.exceptions.ConnectionError)
+    ledger = Ledger(client, world.prefix, record_ttl=90 * 86_400.0, clock=world.server_now)
+    scripts, link = ledger.scripts, Link(world, process, "ledger", _away, _away)
+    run, run_many = scripts.run, scripts.run_many
+    fallback = redis.Redis(connection_pool=world.pool)
+
+    def watched(move: str, **arguments: Any) -> dict[str, Any]:
+        paying = move == "advance" and (arguments.get("set") or {}).get("attempt_open") in ("1", True)
+        fibre = world.scheduler.current()
+        if paying and fibre is not None:
+            fibre.paying = arguments["id"]
+            process.payers.add(fibre)
+            if process.cut_until or world.jumped:
+                world.passing.add(arguments["id"])
+        what = "attempt" if paying else move
+        answer: dict[str, Any] = link.call(what, lambda: run(move, **arguments))
+        return answer
+
+    def watched_many(move: str, many: Iterable[dict[str, Any]]) -> Any:
+        wanted = list(many)
+        return link.call(f"{move}, many", lambda: run_many(move, wanted))
+
+    scripts.run = watched  # type: ignore[method-assign]
+    scripts.run_many = watched_many  # type: ignore[method-assign]
+    for script in scripts._loaded.values():
+        script.registered_client = fallback
+    return ledger
+
+
+def _away(why: str) -> LedgerUnavailable:
+    return LedgerUnavailable(f"Redis did not answer: {why}")
+
+
+class SimBroker:
+    """Publishes steps: each message may be lost, late, or come twice."""
+
+    def __init__(self, world: World, process: Process) -> None:
+        self._world = world
+        self._link = Link(world, process, "broker", ConnectionError, ConnectionError)
+
+    def send(self, messages: Sequence[StepMessage]) -> bool:
+        if not messages:
+            return True
+        try:
+            self._link.call("publish", lambda: self._world.publish(messages))
+        except ConnectionError:
+            return False
+        return True
+
+
+class SimVendor:
+    """The vendor as one process reaches it."""
+
+    def __init__(self, world: World, process: Process) -> None:
+        self._world = world
+        self._link = Link(world, process, "vendor", errors.Unclear, errors.NotSent)
+
+    def submit(self, spec: JobSpec, image: str) -> FakeReply:
+        job_id = image.rpartition("/")[2]
+        assert spec.metadata["name"] == job_id
+        reply: FakeReply = self._link.call("submit", lambda: self._world.vendor.submit(job_id))
+        return reply
+
+    @contextmanager
+    def poll(self, vendor_job_id: str, version: ApiVersion) -> Generator[FakeStatusReply]:
+        assert version
+        yield self._link.call("poll", lambda: self._world.vendor.poll(vendor_job_id))
+
+
+class SimStorage:
+    """The store as one process reaches it."""
+
+    def __init__(self, world: World, process: Process) -> None:
+        self._objects = world.objects
+        self._link = Link(world, process, "store", StorageUnavailable, StorageUnavailable)
+
+    def put(self, key: str, data: bytes, content_type: str) -> None:
+        assert content_type
+        self._link.call(f"put {key[-20:]}", lambda: self._objects.put(key, data, content_type))
+
+    def get(self, key: str) -> bytes:
+        data: bytes = self._link.call("get", lambda: self._objects.get(key))
+        return data
+
+    def head(self, key: str) -> int | None:
+        size: int | None = self._link.call("head", lambda: self._objects.head(key))
+        return size
+
+    def delete(self, keys: Iterable[str]) -> None:
+        wanted = list(keys)
+        self._link.call("delete", lambda: self._objects.delete(wanted))
+
+    def list(self, prefix: str = "") -> Iterator[StoredObject]:
+        found: list[StoredObject] = self._link.call("list", lambda: [*self._objects.list(prefix)])
+        return iter(found)
+
+    def url(self, key: str, life: float) -> str:
+        assert life > 0
+        return f"https://store.example/{key}"
+
+
+class SimWebhooks:
+    """The receivers as one process reaches them."""
+
+    def __init__(self, world: World, process: Process) -> None:
+        self._world = world
+        self._link = Link(world, process, "webhook", errors.WebhookFailed, errors.WebhookFailed)
+
+    def deliver(self, url: str, tenant: str, webhook_id: str, event: SwapEvent | BatchEvent) -> FakeAnswer:
+        assert url
+        status: int = self._link.call(
+            f"deliver {event.type}", lambda: self._world.receiver.receive(tenant, webhook_id, event)
+        )
+        return FakeAnswer(status)

@@ -1,0 +1,352 @@
+"""Deliberate faults of the pipeline, one at a time: the simulator must find each. One that is not found is a hole."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+from swapline_producer.client import cancel as cancel_module
+from swapline_producer.contract import FailureCode, Notification, State, Step, transitions
+from swapline_producer.contract.changes import LostRace
+from swapline_producer.errors import LedgerUnavailable
+from swapline_producer.ledger import scripts
+from swapline_producer.storage.keys import receipt_key
+from swapline_producer.storage.receipts import receipt_of
+from swapline_workers import errors
+from swapline_workers.adapters.pictures import PictureStore
+from swapline_workers.core.outcomes import STALE
+from swapline_workers.runtime.due_dispatcher import DueDispatcher
+from swapline_workers.runtime.session.leases import Leases
+from swapline_workers.runtime.session.outage import OutageRetry
+from swapline_workers.steps import collect, delivery, finalize, notify, poll, refusals, status, storing, submit
+from swapline_workers.steps.decision import carry_out, end
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    Patch = AbstractContextManager[Any]
+
+_SOURCE = scripts._source
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One fault: replaced text of the scripts, or replaced parts of modules."""
+
+    name: str
+    move: str = ""
+    """The move whose script is changed; empty: every move in which the text stands."""
+    lua: tuple[str, str] = ("", "")
+    python: Callable[[], list[Patch]] = list
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Run with this fault."""
+        with ExitStack() as stack:
+            if self.lua[0]:
+                stack.enter_context(patch.object(scripts, "_source", cache(self._source)))
+            for each in self.python():
+                stack.enter_context(each)
+            yield
+
+    def _source(self, move: str) -> str:
+        text = _SOURCE(move)
+        if self.move in {"", move}:
+            assert self.lua[0] in text or not self.move, f"{self.name}: its text is not in {move}.lua any more"
+            text = text.replace(*self.lua)
+        return text
+
+
+def _changed(module: Any, name: str, wrap: Callable[[Any], Any]) -> Callable[[], list[Patch]]:
+    """Replace one function, given the real one."""
+    return lambda: [patch.object(module, name, wrap(getattr(module, name)))]
+
+
+def _fields(name: str, **update: Any) -> Callable[[], list[Patch]]:
+    """Have a named change written with other values; `fields` of it are merged."""
+
+    def wrap(real: Any) -> Any:
+        def changed(*arguments: Any, **more: Any) -> Any:
+            change = real(*arguments, **more)
+            merged = {**update, "fields": {**change.fields, **update.get("fields", {})}}
+            merged["fields"] = {key: value for key, value in merged["fields"].items() if value is not Ellipsis}
+            return change.model_copy(update=merged)
+
+        return changed
+
+    return _changed(transitions, name, wrap)
+
+
+def _receipt_first(self: Any, job: Any, pictures: Any) -> None:
+    self._storage.put(receipt_key(job), receipt_of(job, [picture.known for picture in pictures]), "application/json")
+    for picture in pictures:
+        for key, data in picture.files:
+            self._storage.put(key, data, "image/png")
+
+
+def _no_receipt(self: Any, job: Any, pictures: Any) -> None:
+    assert job
+    for picture in pictures:
+        for key, data in picture.files:
+            self._storage.put(key, data, "image/png")
+
+
+def _ended_before_stored(real: Any) -> Any:
+    def store(job: Any, place: Any, ports: Any, learned: Any) -> Any:
+        pictures = place.pictures
+        images = tuple(picture.known for picture in pictures)
+        change = transitions.succeeded(job, images, rescue_after=15.0, learned=learned)
+        decision = end(job, change)
+        done = carry_out(decision, ports)
+        ports.pictures.store(job, pictures)
+        assert real
+        return done
+
+    return store
+
+
+def _marked_before_sent(real: Any) -> Any:
+    def tell(job: Any, at: int, ports: Any) -> Any:
+        if job.notification is Notification.PENDING and job.spec.webhook_url:
+            change = transitions.notified(job, Notification.DELIVERED, 1, retry_in=None, facts={})
+            written = ports.writes.advance(job, change)
+            if isinstance(written, LostRace):
+                return STALE
+        return real(job, at, ports)
+
+    return tell
+
+
+def _paid_again(real: Any) -> Any:
+    def ready(job: Any, at: int, ports: Any) -> Any:
+        return job if job.state is State.SUBMITTING else real(job, at, ports)
+
+    return ready
+
+
+def _unclear_is_refused(real: Any) -> Any:
+    def not_accepted(job: Any, ports: Any, error: Any) -> Any:
+        return real(job, ports, errors.NotSent("no answer") if isinstance(error, errors.Unclear) else error)
+
+    return not_accepted
+
+
+def _not_sent_is_unclear(real: Any) -> Any:
+    def not_accepted(job: Any, ports: Any, error: Any) -> Any:
+        return real(job, ports, errors.Unclear("no answer") if isinstance(error, errors.NotSent) else error)
+
+    return not_accepted
+
+
+def _fails_at_once(real: Any) -> Any:
+    def no_answer(job: Any, error: Any, ports: Any) -> Any:
+        assert real
+        assert ports
+        return end(job, transitions.failed(job, FailureCode.VENDOR_FAILED, str(error), rescue_after=15.0))
+
+    return no_answer
+
+
+def _store_fails_at_once(real: Any) -> Any:
+    def try_again(job: Any, ports: Any, reason: str, learned: Any, **_more: Any) -> Any:
+        assert real
+        return storing.give_up(job, ports, FailureCode.STORAGE_FAILED, reason, learned)
+
+    return try_again
+
+
+def _write_id_once(self: Any, ask: Callable[[], Any], job: Any, result: Any) -> Any:
+    assert self is not None
+    assert result is not None
+    try:
+        return ask()
+    except LedgerUnavailable:
+        return LostRace() if job.state is State.SUBMITTING else job
+
+
+def _last_delivery_counts(real: Any) -> Any:
+    def failed(endpoint: Any, attempts: int, error: Any, ports: Any) -> Any:
+        found = real(endpoint, attempts, error, ports)
+        return delivery.Delivery(endpoint, Notification.DELIVERED, attempts, found.reason, found.facts, None, None)
+
+    return failed
+
+
+def _dies_of_an_outage(self: Any, error: Exception) -> float:
+    self._stopped = True
+    assert error
+    return 0.0
+
+
+def _wrong_picture(real: Any) -> Any:
+    last: list[Any] = []
+
+    def read(job: Any, reply: Any) -> Any:
+        pictures = real(job, reply)
+        last.append(pictures[0].data)
+        return tuple(picture._replace(data=last[-2] if len(last) > 1 else picture.data) for picture in pictures)
+
+    return read
+
+
+def _id_of_attempt(real: Any) -> Any:
+    return lambda job: f"{real(job)}-{job.notify_attempts}"
+
+
+def _no_lease(self: Any) -> list[Any]:
+    assert self
+    return []
+
+
+def _late_reply_dropped(job: Any, ports: Any, change: Any) -> None:
+    assert job
+    assert ports
+    assert change
+
+
+SLOT_FREED = "  redis.call('ZREM', key('slots'), input.id)\nelseif"
+ATTEMPT = "have[2] == '1' and have[3] == 'SUBMITTING'"
+
+MUTANTS = (
+    Mutant(
+        "a move does not check the version",
+        "advance",
+        ("state ~= input.state or version ~= input.version", "state ~= input.state"),
+    ),
+    Mutant(
+        "a move checks neither state nor version",
+        "advance",
+        ("if state ~= input.state or version ~= input.version then", "if false then"),
+    ),
+    Mutant("a message of an old version is worked on", "open", ("if have[1] ~= input.version then", "if false then")),
+    Mutant(
+        "a move that was written is stale when repeated", "advance", ("if have[3] == input.token then", "if false then")
+    ),
+    Mutant(
+        "a mark to cancel is overlooked by a move",
+        "advance",
+        ("if (have[9] or '') ~= (input.canceling or '') then", "if false then"),
+    ),
+    Mutant("a slot is not freed", "advance", (SLOT_FREED, "elseif")),
+    Mutant("a slot is freed, and the job still has its mark", "advance", ("  set('slot', '0')\n", "")),
+    Mutant(
+        "a held job's slot is never freed",
+        "claim",
+        ("if state == 'HELD' and have[5] == '1' and at >= tonumber(have[6] or 0) then", "if false then"),
+    ),
+    Mutant("one slot more than the cap is given", "", ("while used < usable do", "while used <= usable do")),
+    Mutant(
+        "a slot is given without an entry in due",
+        "",
+        ("  set_due(id, rescue_at())\n  log(id, 'slot')", "  set_due(id, nil)\n  log(id, 'slot')"),
+    ),
+    Mutant("credits are not counted when a slot is given", "", ("  note_submission(tenant)\n", "")),
+    Mutant(
+        "who left the line may still get a slot", "", ("return have[1] == 'QUEUED' and at <", "return have[2] and at <")
+    ),
+    Mutant(
+        "refused jobs never stand in line again",
+        "",
+        ("  if have[1] == 'QUEUED' then join_line(id, have[2], have[3], have[4]) end", ""),
+    ),
+    Mutant("free slots are given out by nobody", "", ("  while used < usable do", "  while false do")),
+    Mutant("a claim gives out no free slots", "claim", ("local granted = grant()", "local granted = {}")),
+    Mutant(
+        "a claim takes an entry out of due",
+        "claim",
+        ("dues[#dues + 1] = text(at + rescue)\n      dues[#dues + 1] = id", "set_due(id, nil)"),
+    ),
+    Mutant(
+        "a claim does not know the state SUBMITTING",
+        "claim",
+        (
+            "local step = state and route(state, have[4])",
+            "local step = state and state ~= 'SUBMITTING' and route(state, have[4])",
+        ),
+    ),
+    Mutant("a claim forgets webhooks", "claim", ("if notification == 'PENDING' and", "if false and")),
+    Mutant("a clock that is set back is not noticed", "claim", ("if at < claimed_at - STEP then", "if false then")),
+    Mutant("an accepted job is not due", "accept", ("  set_due(input.id, rescue_at())\nend", "end")),
+    Mutant(
+        "an accepted job that comes again begins anew",
+        "accept",
+        ("if redis.call('EXISTS', job) == 1 then", "if false then"),
+    ),
+    Mutant("a lined-up job is not in the line", "line_up", ("join_line(input.id, have[3], have[4], have[5])", "")),
+    Mutant(
+        "a lease is not renewed",
+        "renew",
+        ("redis.call('ZADD', key('due'), 'XX', 'GT', 'CH', until_then, pair[1])", "0"),
+    ),
+    Mutant("a worker that stops gives its paid calls away", "release", (ATTEMPT, "false")),
+    Mutant(
+        "a refund is counted twice",
+        "advance",
+        ("spend(have[5], -CREDITS_PER_JOB,", "spend(have[5], -2 * CREDITS_PER_JOB,"),
+    ),
+    Mutant("a refused call is not refunded", python=_fields("failed", refund=False)),
+    Mutant("a job that is held is refunded", python=_fields("held", refund=True)),
+    Mutant("the attempt is not written", python=_fields("attempted", fields={"attempt_open": ...})),
+    Mutant("an attempt stays open", python=_fields("submitted", fields={"attempt_open": True})),
+    Mutant("a charge is not recorded", python=_fields("submitted", fields={"credits": 0})),
+    Mutant("a refused job leaves the line for good", python=_fields("refused", in_line=False, trip=None)),
+    Mutant("a job that ends is not due for its webhook", python=_fields("succeeded", due_in=None)),
+    Mutant("a completed job is not due", python=_fields("completed", due_in=None)),
+    Mutant("a poll is the last one", python=_fields("polled", due_in=None, due_by=None)),
+    Mutant("a try to store is the last one", python=_fields("not_stored", due_in=None)),
+    Mutant("an open attempt is paid again", python=_changed(submit, "_ready", _paid_again)),
+    Mutant("a lost reply counts as never sent", python=_changed(submit, "_not_accepted", _unclear_is_refused)),
+    Mutant("a call that was never sent is held", python=_changed(submit, "_not_accepted", _not_sent_is_unclear)),
+    Mutant(
+        "a reply that comes late is dropped", python=lambda: [patch.object(submit, "_write_late", _late_reply_dropped)]
+    ),
+    Mutant(
+        "the vendor's id is written once, whether or not Redis answers",
+        python=lambda: [patch.object(OutageRetry, "until_answered", _write_id_once)],
+    ),
+    Mutant("a poll without news fails the job", python=_changed(poll, "_no_answer", _fails_at_once)),
+    Mutant(
+        "one 404 means that a job is lost",
+        python=lambda: [patch.object(status, "forgotten", lambda *_: True)],
+    ),
+    Mutant("a store that is away fails the job", python=_changed(finalize, "try_again", _store_fails_at_once)),
+    Mutant(
+        "the receipt is written before its picture",
+        python=lambda: [patch.object(PictureStore, "store", _receipt_first)],
+    ),
+    Mutant("no receipt is written", python=lambda: [patch.object(PictureStore, "store", _no_receipt)]),
+    Mutant("a job succeeds before its pictures are stored", python=_changed(finalize, "_store", _ended_before_stored)),
+    Mutant("a job gets the picture of the job before", python=_changed(collect, "read", _wrong_picture)),
+    Mutant(
+        "a webhook is marked before it is sent",
+        python=lambda: [patch.dict("swapline_workers.tasks.STEPS", {Step.NOTIFY: _marked_before_sent(notify.notify)})],
+    ),
+    Mutant("a webhook that failed counts as delivered", python=_changed(delivery, "_failed", _last_delivery_counts)),
+    Mutant("each attempt of a webhook has an id of its own", python=_changed(notify, "webhook_id", _id_of_attempt)),
+    Mutant(
+        "a due dispatcher dies of an outage", python=lambda: [patch.object(DueDispatcher, "_lost", _dies_of_an_outage)]
+    ),
+    Mutant("leased jobs are not known", python=lambda: [patch.object(Leases, "all", _no_lease)]),
+    Mutant(
+        "a paid call may be canceled as if it had not begun",
+        python=lambda: [
+            patch.object(cancel_module, "_at_the_vendor", lambda job: job.state in {State.RUNNING, State.STORING})
+        ],
+    ),
+    Mutant(
+        "a refusal of the account fails the job",
+        python=_changed(
+            refusals,
+            "refused",
+            lambda real: (
+                lambda job, ports, error: (
+                    refusals._fail(job, ports, FailureCode.STORAGE_FAILED, str(error), {}) if real else None
+                )
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,206 @@
+"""One simulated process: its ports, and what it runs in fibres."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+from celery.exceptions import Retry as CeleryRetry
+
+from simulation.clocks import Room
+from simulation.links import SimBroker, SimStorage, SimVendor, SimWebhooks, open_sim_ledger
+from support.fakes import World as FakeWorld
+from swapline_producer.contract import Step
+from swapline_producer.errors import LedgerUnavailable
+from swapline_workers.adapters.pictures import PictureStore
+from swapline_workers.core.bulkhead import DeliveryBulkhead
+from swapline_workers.core.picture_memory import PictureMemory
+from swapline_workers.core.policy import Policy
+from swapline_workers.core.schedule.polling import Bounds
+from swapline_workers.runtime.due_dispatcher import DueDispatcher, spacing
+from swapline_workers.runtime.session.job_session import JobSession
+from swapline_workers.settings import WEBHOOK_SCHEDULE, AmbiguousSubmit
+from swapline_workers.tasks import STEPS, translate
+
+if TYPE_CHECKING:
+    from simulation.scheduler import Fibre
+    from simulation.world import World
+    from swapline_producer.contract import StepMessage
+    from swapline_producer.storage import Storage
+
+RESCUE_AFTER = 15.0
+RENEWALS = 3
+PLACES = 6
+"""Jobs with pictures in the memory of one worker."""
+
+PATIENCE_S = 5.0
+"""Seconds between two claims of a worker at most while faults go on: claims that find nothing prove nothing."""
+
+
+def policy() -> Policy:
+    """The settings' defaults."""
+    return Policy(
+        polls=Bounds(0.25, 20.0),
+        on_ambiguous_submit=AmbiguousSubmit.HOLD,
+        rescue_after=RESCUE_AFTER,
+        lost_after=60.0,
+        store_timeout=3_600.0,
+        webhook_schedule=WEBHOOK_SCHEDULE,
+        webhook_disable_after=5 * 86_400.0,
+    )
+
+
+class Process:
+    """Whatever can die, be stopped, and be cut off."""
+
+    def __init__(self, world: World, name: str) -> None:
+        self.world = world
+        self.name = name
+        self.epoch = 0
+        self.stopped_until = 0.0
+        self.cut_until: dict[str, float] = {}
+        self.dead = False
+        self.payers: set[Fibre] = set()
+        self.monotonic_rate = 1.0
+        self.monotonic_offset = 0.0
+        self.ledger = open_sim_ledger(world, self)
+        self.broker = SimBroker(world, self)
+
+    def monotonic(self) -> float:
+        """Seconds by this process's own clock."""
+        return self.monotonic_offset + self.world.scheduler.now * self.monotonic_rate
+
+
+class SimDispatcher(DueDispatcher):
+    """The real due dispatcher, run by a fibre instead of a thread."""
+
+    world: World
+    process: Worker
+    fibre: Fibre | None = None
+    wakes_at = 0.0
+
+    def schedule_wakeup(self, at: int) -> None:
+        super().schedule_wakeup(at)
+        if self.fibre is not None and self._moments and self._asleep:
+            due = self.world.scheduler.now + max(0.0, self._moments[0] - self.process.monotonic())
+            if due < self.fibre.wake_at:
+                self.world.scheduler.wake(self.fibre, max(due, self._soonest))
+
+    _asleep = False
+    _soonest = 0.0
+
+    def _sleep(self, wait: float) -> None:
+        world, now = self.world, self.world.scheduler.now
+        self._soonest = now + spacing(len(self._moments))
+        if wait > 0:  # a claim that finds nothing proves nothing: sleep until something is due, within bounds
+            longest = PATIENCE_S if world.faults.raging else 600.0
+            wait = max(wait, min(world.seconds_to_next_due() + wait, longest))
+            wait = min(wait, self._renew_every) if self._in_hands() else wait
+        wake_at = now + wait
+        if self._moments:
+            wake_at = min(wake_at, now + self._moments[0] - self.process.monotonic())
+        self._asleep = True
+        world.sleep(max(wake_at, self._soonest) - now)
+        self._asleep = False
+
+
+class Worker(Process):
+    """A worker process: session, picture memory, due dispatcher, and threads for steps."""
+
+    def __init__(self, world: World, name: str, threads: int) -> None:
+        super().__init__(world, name)
+        self.threads = threads
+        self.inbox: deque[StepMessage] = deque()
+        self.busy = 0
+        self.draining = False
+        self.monotonic_rate = 1.0 + world.rng.uniform(-0.001, 0.001)
+        self.monotonic_offset = world.rng.uniform(0.0, 1e6)
+        self.start()
+
+    def start(self) -> None:
+        """Begin with empty memory."""
+        world, ledger = self.world, self.ledger
+        self.dead = self.draining = False
+        self.busy = 0
+        self.inbox.clear()
+        self.memory = PictureMemory(PLACES, kept_for=RESCUE_AFTER, clock=self.monotonic)
+        self.memory._room = Room(PLACES, world.sleep)  # type: ignore[assignment]
+        self.dispatcher = SimDispatcher(
+            ledger, self.broker, leased_jobs=self._leased_jobs, renew_every=RESCUE_AFTER / RENEWALS
+        )
+        self.dispatcher.world, self.dispatcher.process = world, self
+        self.dispatcher._id = f"{self.name}.{self.epoch}"
+        self.session = JobSession(
+            ledger,
+            self.broker,
+            schedule_wakeup=self.dispatcher.schedule_wakeup,
+            has_pictures=self.memory.has,
+            pause=world.sleep,
+        )
+        self.ports = replace(
+            FakeWorld().ports,
+            writes=self.session.writes,
+            view=self.session.view,
+            vendor=SimVendor(world, self),
+            pictures=PictureStore(cast("Storage", SimStorage(world, self))),
+            memory=self.memory,
+            webhooks=SimWebhooks(world, self),
+            endpoints=ledger.webhooks,
+            bulkhead=DeliveryBulkhead(8, self.monotonic),
+            policy=policy(),
+            rng=world.rng.random,
+        )
+        self.dispatcher.fibre = world.scheduler.spawn(self.dispatcher.run, self, after=world.rng.random())
+
+    def _leased_jobs(self) -> list[tuple[str, int]]:
+        return self.session.leases.all()
+
+    def receive(self, message: StepMessage) -> None:
+        """Take a message off the broker: a free thread begins it, or it waits in this process."""
+        self.inbox.append(message)
+        self._begin()
+
+    def _begin(self) -> None:
+        while self.inbox and self.busy < self.threads:
+            self.busy += 1
+            self.world.scheduler.spawn(self._thread, self)
+
+    def _thread(self) -> None:
+        """Do messages until none is left."""
+        while self.inbox:
+            self._perform(self.inbox.popleft())
+        self.busy -= 1
+
+    def _perform(self, message: StepMessage) -> None:
+        fibre: Any = self.world.scheduler.current()
+        epoch = self.epoch
+        try:
+            with self.session.lease(message.job_id, message.version) as opened:
+                if opened is None:
+                    return
+                outcome = STEPS[message.step](opened.job, opened.at, self.ports)
+            with suppress(CeleryRetry):
+                translate(outcome, self.session.dispatch)
+        except LedgerUnavailable:
+            return
+        except Exception as error:  # noqa: BLE001 -- as in Celery: the task fails, the process lives
+            self.world.unexpected(message, error)
+        finally:
+            if message.step is Step.SUBMIT and self.epoch == epoch:
+                fibre.paying = None
+                self.payers.discard(fibre)
+
+    def drain(self) -> None:
+        """Stop gracefully: give back what is leased, finish what is paid for, then start again."""
+        self.draining = True
+        self.dispatcher.drain()
+        self.session.drain()
+        with suppress(LedgerUnavailable):
+            self.session.release(self.session.leases.all())
+
+    def moments(self) -> list[float]:
+        """When this worker wakes up by itself."""
+        return heapq.nsmallest(1, self.dispatcher._moments)

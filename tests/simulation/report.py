@@ -1,0 +1,85 @@
+"""Draws docs/proof.md from the lines that runs have written."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PAGE = Path(__file__).parents[2] / "docs" / "proof.md"
+
+HEAD = """# What simulation has shown
+
+Written by `make simulate` (`tests/simulation/`). A world is a whole installation in one process and simulated time: a
+backend, workers with the real steps, sessions, picture memories and due dispatchers, the real Lua scripts on a real
+Valkey, a vendor, a store and receivers. Every call of a port is a crash point: the worker dies before or after it, its
+machine stands still for minutes, the request is never sent, arrives late or after its caller gave up, the reply is lost
+or late, the call is made twice where its client may. Messages are lost, late and repeated; workers are cut off from
+Redis, vendor, store or receivers, killed and stopped gracefully; Redis's clock is set. Then faults stop, all comes to
+rest, and a checker compares what the vendor charged, the store holds and receivers got with what Redis says.
+
+A seed replays its world: `make simulate SEED=n STORY=1`. Only calls made while faults rage count as crash points.
+
+"""
+
+NOT_COVERED = """
+## What is not covered
+
+- Redis restarts that lose writes, fail-overs and replicas; chaos with real processes covers kills of Redis.
+- The gateway, batches, idempotency keys, stored inputs, replays and decisions about HELD jobs, several accounts.
+- Learned service times: polls follow the bounded schedule. Policies other than `hold`.
+- Celery, HTTP and the store's client: the simulation begins at the ports. Expiry of keys runs in real time.
+"""
+
+
+def write_page(files: Sequence[Path]) -> None:
+    """Write the page from lines of worlds and of mutants."""
+    lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    worlds = [line for line in lines if "points" in line]
+    PAGE.write_text(HEAD + _worlds(worlds) + _mutants([line for line in lines if "mutant" in line]) + NOT_COVERED)
+
+
+def _worlds(worlds: list[dict[str, Any]]) -> str:
+    total = Counter[str]()
+    ends = Counter[str]()
+    for world in worlds:
+        total.update({name: world[name] for name in ("jobs", "points", "faults", "charged", "webhooks", "cpu")})
+        ends.update(world["ends"])
+    wrong = [f"seed {world['seed']}: {world['wrong'][0]}" for world in worlds if world["wrong"]]
+    seeds = [world["seed"] for world in worlds]
+    hours = sum(world["simulated"] for world in worlds) / 3600
+    rows = [
+        ("worlds", f"{len(worlds):,} (seeds {min(seeds)} to {max(seeds)})"),
+        ("worlds in which a promise was broken", f"**{len(wrong)}**"),
+        ("jobs", f"{total['jobs']:,}"),
+        ("crash points", f"{total['points']:,}"),
+        ("faults among them", f"{total['faults']:,}"),
+        ("paid calls charged", f"{total['charged']:,}"),
+        ("webhooks received", f"{total['webhooks']:,}"),
+        ("simulated time", f"{hours:,.0f} h"),
+        ("processor time, Valkey's included", f"{total['cpu']:,.0f} s"),
+        ("crash points a second of it", f"{total['points'] / total['cpu']:,.0f}"),
+        ("longest a slot was idle while a job waited", f"{max(w['longest_idle'] for w in worlds):.1f} s (bound: 60 s)"),
+        *((f"jobs that rest {state}", f"{number:,}") for state, number in sorted(ends.items())),
+    ]
+    table = "".join(f"| {name} | {value} |\n" for name, value in rows)
+    return f"| | |\n|---|---|\n{table}" + "".join(f"\n- {line}" for line in wrong) + "\n"
+
+
+def _mutants(found: list[dict[str, Any]]) -> str:
+    if not found:
+        return ""
+    caught = sum(line["seed"] is not None for line in found)
+    rows = "".join(
+        f"| {line['mutant']} | {'**not found**' if line['seed'] is None else line['seed']} |"
+        f" {line['worlds']} | {line['seconds']} |\n"
+        for line in found
+    )
+    return (
+        f"\n## Deliberate faults\n\nOf {len(found)} deliberate faults of the pipeline {caught} were found.\n\n"
+        f"| fault | seed | worlds | seconds |\n|---|---|---|---|\n{rows}"
+    )

@@ -1,0 +1,298 @@
+"""One simulated installation: producers, workers, vendor, store, receivers; a storm, then rest, then a verdict."""
+
+from __future__ import annotations
+
+import random
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from simulation.checker import Verdict, final_check
+from simulation.faults import Faults
+from simulation.observer import Observer
+from simulation.process import RESCUE_AFTER, Process, Worker
+from simulation.scheduler import Scheduler
+from simulation.truth import COMPLETED, FAILED, REFUSED, ReceiverTruth, StoreTruth, VendorTruth
+from support.servers import new_job
+from swapline_producer.client.cancel import cancel
+from swapline_producer.contract import LinkedImage, Priority
+from swapline_producer.contract.changes import Limits
+from swapline_producer.errors import JobNotFound, LedgerUnavailable, NotPossible
+from swapline_producer.testing import memory_storage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import redis
+
+    from swapline_producer.contract import StepMessage
+
+LATENCY_S = {"ledger": 0.002, "broker": 0.002, "store": 0.03, "vendor": 0.3, "webhook": 0.2}
+"""Mean of one way to each port and of its answer."""
+
+EPOCH_MS = 1_000_000_000
+REST_WITHIN_S = 3 * 86_400.0
+"""Simulated time after the storm in which all must have come to rest; the webhooks' schedule takes most of it."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What a world is made of; all else follows from the seed."""
+
+    seed: int
+    jobs: int = 60
+    hours: float | None = None
+    """Simulated hours of the storm; None: as long as the vendor needs for these jobs."""
+    only: frozenset[int] | None = None
+    """The faults that are kept, by the numbers of their points (negative: the world's own); None: all."""
+
+
+@dataclass
+class World:
+    """A world at work."""
+
+    scenario: Scenario
+    server: redis.Redis
+    scheduler: Scheduler = field(default_factory=Scheduler)
+    excused: set[str] = field(default_factory=set)
+    """Jobs whose paid call's outcome nobody in the pipeline can know: they may rest HELD."""
+    passing: set[str] = field(default_factory=set)
+    """Jobs whose worker was out of the ledger's sight during the paid call: they may be HELD until its reply comes."""
+    jumped: bool = False
+    story: list[tuple[float, str]] = field(default_factory=list)
+    accepted: dict[str, bool] = field(default_factory=dict)
+    """Jobs whose acceptance was confirmed, and whether they have a webhook."""
+    cancels: set[str] = field(default_factory=set)
+    """Jobs that somebody tried to cancel."""
+    canceled: set[str] = field(default_factory=set)
+    """Those of them whose cancellation was confirmed."""
+    wrong: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        seed = self.scenario.seed
+        self.rng = random.Random(f"{seed}/world")  # noqa: S311 -- reproducible, not secret
+        rng = self.rng
+        self.prefix = "sim"
+        self.pool = self.server.connection_pool
+        self.faults = Faults(seed, rng.choice((0.002, 0.01, 0.02, 0.04)), self.scenario.only)
+        self.jump_ms = 0
+        self.slots = rng.choice((1, 2, 3, 3, 4))
+        self.vendor = VendorTruth(self, self.slots + rng.choice((0, 0, 1)), rng.uniform(1.0, 8.0))
+        self.receiver = ReceiverTruth(self)
+        self.objects = StoreTruth(self, memory_storage())
+        self.own = Process(self, "the checker")
+        self.own.ledger.limits.configure(Limits(max_in_flight=self.slots, rescue_after=RESCUE_AFTER))
+        self.workers = [
+            Worker(self, f"worker {number}", rng.choice((2, 4, 6))) for number in range(rng.choice((1, 2, 3, 3)))
+        ]
+        needed = self.scenario.jobs * (1.2 * self.vendor.mean_service + 3.0) / self.slots
+        self.storm = 120.0 + needed if self.scenario.hours is None else self.scenario.hours * 3600.0
+        self.observer = Observer(self)
+        self._once: set[str] = set()
+
+    # -- time -------------------------------------------------------------------------------------------------
+
+    def sleep(self, seconds: float) -> None:
+        self.scheduler.sleep(seconds)
+
+    def latency(self, port: str) -> float:
+        return self.rng.expovariate(1.0) * LATENCY_S[port]
+
+    def server_now(self) -> int:
+        """Milliseconds by Redis's clock."""
+        return EPOCH_MS + self.jump_ms + int(self.scheduler.now * 1000)
+
+    def is_busy(self) -> bool:
+        """Whether it is the storm, or the first minutes after it."""
+        return self.scheduler.now < self.storm + 300.0
+
+    def seconds_to_next_due(self) -> float:
+        first: Any = self.server.zrange(f"{self.prefix}:due", 0, 0, withscores=True)
+        return max(0.0, (first[0][1] - self.server_now()) / 1000) if first else 1e9
+
+    # -- what happens to processes ----------------------------------------------------------------------------
+
+    def note(self, line: str) -> None:
+        self.story.append((self.scheduler.now, line))
+
+    def note_once(self, line: str) -> None:
+        if line not in self._once:
+            self._once.add(line)
+            self.note(line)
+
+    def excuse_for_now(self, process: Process) -> None:
+        """The ledger may believe that whoever makes these paid calls is dead."""
+        self.passing.update(fibre.paying for fibre in process.payers if fibre.paying)
+
+    def kill(self, process: Process) -> None:
+        """The process dies; a worker is started again with empty memory."""
+        if not isinstance(process, Worker):  # one of many processes of the backend: only this call's dies
+            return
+        self.excused.update(fibre.paying for fibre in process.payers if fibre.paying)
+        process.epoch += 1
+        process.dead = True
+        process.payers.clear()
+        if self.rng.random() < 0.5:
+            for message in process.inbox:
+                self._deliver_in(message, self.rng.random() * 20)
+        self.scheduler.spawn(process.start, after=0.3 + self.rng.random() ** 2 * 40)
+
+    def stop(self, process: Process, seconds: float) -> None:
+        """The whole machine of the process stands still."""
+        self.excuse_for_now(process)
+        process.stopped_until = self.scheduler.now + seconds
+
+    def unexpected(self, message: StepMessage, error: Exception) -> None:
+        self.wrong.append(f"{message.step} of {message.job_id} raised {error!r}")
+
+    # -- the broker -------------------------------------------------------------------------------------------
+
+    def publish(self, messages: Sequence[StepMessage]) -> None:
+        for message in messages:
+            fault = self.rng.random() if self.faults.raging else 1.0
+            if fault < self.faults.rate * 0.5:
+                self.note(f"a message is lost: {message.step} of {message.job_id} at version {message.version}")
+                continue
+            late = self.rng.random() * 60 if fault < self.faults.rate else 0.001
+            self._deliver_in(message, late)
+            if fault < self.faults.rate * 1.5 and fault > self.faults.rate:
+                self._deliver_in(message, self.rng.random() * 30)
+
+    def _deliver_in(self, message: StepMessage, seconds: float) -> None:
+        self.scheduler.spawn(lambda: self._deliver(message), after=seconds)
+
+    def _deliver(self, message: StepMessage) -> None:
+        living = [worker for worker in self.workers if not worker.dead and not worker.draining]
+        free = [worker for worker in living if worker.busy < worker.threads] or living
+        if not free:
+            self._deliver_in(message, 1.0)
+        else:
+            self.rng.choice(free).receive(message)
+
+    # -- the storm --------------------------------------------------------------------------------------------
+
+    def run(self) -> Verdict:
+        """Let the storm rage, let all come to rest, and judge."""
+        self._plan()
+        self._go_on(self.storm)
+        self._calm()
+        rested = self._go_on(self.scheduler.now + REST_WITHIN_S, self.observer.all_rest)
+        if not rested and not self.wrong:
+            self.wrong.append(f"not at rest {REST_WITHIN_S / 3600:.0f} h after the storm: {self.observer.restless()}")
+        verdict = final_check(self)
+        self.scheduler.abandon()
+        return verdict
+
+    def _go_on(self, until: float, happened: Callable[[], bool] | None = None) -> bool:
+        check_at = self.scheduler.now
+        while self.scheduler.now < until and not self.wrong:
+            if happened and self.scheduler.now >= check_at:
+                if happened():
+                    return True
+                check_at = self.scheduler.now + (2.0 if self.is_busy() else 60.0)
+            if not self.scheduler.step():
+                break
+        for failure in self.scheduler.failures:
+            self.wrong.append(f"a process broke: {failure!r}")
+        return False
+
+    def _plan(self) -> None:
+        rng, scheduler = self.rng, self.scheduler
+        shop = Process(self, "the backend")
+        for number in range(self.scenario.jobs):
+            at = rng.random() * self.storm * 0.85
+            scheduler.spawn(self._producer(shop, number), shop, after=at)
+        acts = [self._cut, self._cut, self._drain, self._kill, self._stand_still, self._step_clock]
+        for number in range(rng.choice((0, 2, 4, 8))):
+            act, at = rng.choice(acts), rng.random() * self.storm
+            chosen, seed = rng.choice(self.workers), rng.random()
+            if self.scenario.only is None or -number - 1 in self.scenario.only:
+                self.faults.drawn.append(-number - 1)
+                scheduler.spawn(_bound(act, chosen, random.Random(seed)), after=at)  # noqa: S311 -- reproducible
+        scheduler.spawn(self.observer.watch)
+
+    def _producer(self, shop: Process, number: int) -> Callable[[], None]:
+        rng = self.rng
+        job_id = f"j{number}"
+        fate = rng.choices((COMPLETED, FAILED, REFUSED), (93, 4, 3))[0]
+        self.vendor.fate[job_id] = fate
+        hook = "https://shop.example/hook" if rng.random() < 0.7 else None
+        tenant, priority = rng.choice("ab"), rng.choice(list(Priority))
+        cancel_in = rng.random() * 60 if rng.random() < 0.06 else None
+        keep = rng.random() < 0.5
+
+        def run() -> None:
+            image = LinkedImage(url=f"https://pictures.example/{job_id}")
+            job = new_job(
+                job_id,
+                image=image,
+                tenant=tenant,
+                priority=priority,
+                webhook_url=hook,
+                queue_ttl=7 * 86_400,
+                metadata={"name": job_id},
+            )._replace(run_timeout=1800.0)
+            for _ in range(20):
+                with suppress(LedgerUnavailable):
+                    accepted = shop.ledger.intake.accept(job)
+                    self.accepted[job_id] = hook is not None
+                    shop.broker.send(accepted.messages)
+                    break
+                self.sleep(1.0)
+            if cancel_in is not None:
+                self.sleep(cancel_in)
+                self.cancels.add(job_id)
+                with suppress(LedgerUnavailable, NotPossible, JobNotFound):
+                    cancel(shop.ledger, shop.broker, job_id, keep_result=keep)
+                    self.canceled.add(job_id)
+
+        return run
+
+    def _cut(self, worker: Worker, rng: random.Random) -> None:
+        port, seconds = (
+            rng.choice(("redis", "redis", "vendor", "store", "webhook")),
+            rng.choice((2.0, 10.0, 40.0, 200.0)),
+        )
+        self.note(f"{worker.name} is cut off from {port} for {seconds:.0f} s")
+        worker.cut_until[port] = self.scheduler.now + seconds
+        self.excuse_for_now(worker)
+
+    def _kill(self, worker: Worker, _rng: random.Random) -> None:
+        if not worker.dead:
+            self.note(f"{worker.name} is killed")
+            self.kill(worker)
+
+    def _stand_still(self, worker: Worker, rng: random.Random) -> None:
+        seconds = rng.choice((20.0, 90.0, 400.0))
+        self.note(f"the machine of {worker.name} stands still for {seconds:.0f} s")
+        self.stop(worker, seconds)
+
+    def _drain(self, worker: Worker, rng: random.Random) -> None:
+        if worker.dead:
+            return
+        self.note(f"{worker.name} is stopped gracefully")
+        epoch = worker.epoch
+        self.scheduler.spawn(worker.drain, worker)
+        self.sleep(2.0 + rng.random() * 30)
+        if worker.epoch == epoch:
+            self.kill(worker)
+
+    def _step_clock(self, _worker: Worker, rng: random.Random) -> None:
+        by = rng.choice((-120_000, -3_000, 4_000, 30_000))
+        self.note(f"Redis's clock is set by {by / 1000:+.0f} s")
+        self.jump_ms += by
+        self.jumped = True
+        for worker in self.workers:
+            self.excuse_for_now(worker)
+
+    def _calm(self) -> None:
+        """No more faults; who is dead or stands still comes back."""
+        self.note("the storm is over")
+        self.faults.raging = False
+        for worker in self.workers:
+            worker.cut_until.clear()
+            worker.stopped_until = min(worker.stopped_until, self.scheduler.now + 1.0)
+
+
+def _bound(act: Callable[[Worker, random.Random], None], worker: Worker, rng: random.Random) -> Callable[[], None]:
+    return lambda: act(worker, rng)
