@@ -20,7 +20,7 @@ from swapline_workers.core.bulkhead import DeliveryBulkhead
 from swapline_workers.core.picture_memory import PictureMemory
 from swapline_workers.core.policy import Policy
 from swapline_workers.core.schedule.polling import Bounds
-from swapline_workers.runtime.due_dispatcher import DueDispatcher, spacing
+from swapline_workers.runtime.due_dispatcher import DueDispatcher, claim_interval
 from swapline_workers.runtime.session.job_session import JobSession
 from swapline_workers.settings import WEBHOOK_SCHEDULE, AmbiguousSubmit
 from swapline_workers.tasks import STEPS, translate
@@ -84,8 +84,8 @@ class SimDispatcher(DueDispatcher):
 
     def schedule_wakeup(self, at: int) -> None:
         super().schedule_wakeup(at)
-        if self.fibre is not None and self._moments and self._asleep:
-            due = self.world.scheduler.now + max(0.0, self._moments[0] - self.process.monotonic())
+        if self.fibre is not None and self._wakeups and self._asleep:
+            due = self.world.scheduler.now + max(0.0, self._wakeups[0] - self.process.monotonic())
             if due < self.fibre.wake_at:
                 self.world.scheduler.wake(self.fibre, max(due, self._soonest))
 
@@ -94,14 +94,14 @@ class SimDispatcher(DueDispatcher):
 
     def _sleep(self, wait: float) -> None:
         world, now = self.world, self.world.scheduler.now
-        self._soonest = now + spacing(len(self._moments))
+        self._soonest = now + claim_interval(len(self._wakeups))
         if wait > 0:  # a claim that finds nothing proves nothing: sleep until something is due, within bounds
             longest = PATIENCE_S if world.faults.raging else 600.0
             wait = max(wait, min(world.seconds_to_next_due() + wait, longest))
-            wait = min(wait, self._renew_every) if self._in_hands() else wait
+            wait = min(wait, self._renew_every) if self._leased_jobs() else wait
         wake_at = now + wait
-        if self._moments:
-            wake_at = min(wake_at, now + self._moments[0] - self.process.monotonic())
+        if self._wakeups:
+            wake_at = min(wake_at, now + self._wakeups[0] - self.process.monotonic())
         self._asleep = True
         world.sleep(max(wake_at, self._soonest) - now)
         self._asleep = False
@@ -203,4 +203,4 @@ class Worker(Process):
 
     def moments(self) -> list[float]:
         """When this worker wakes up by itself."""
-        return heapq.nsmallest(1, self.dispatcher._moments)
+        return heapq.nsmallest(1, self.dispatcher._wakeups)
