@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from support.servers import Time, new_job
@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 
     from swapline_producer.storage import Storage
     from swapline_workers.local.valkey import EmbeddedValkey
+
+BATCHES = 5
+"""At most: one meets every state, or the next one is drawn."""
 
 EXAMPLES = 160
 """About fifteen seconds; with fewer, some orders of events meet no job that failed."""
@@ -432,8 +435,12 @@ def test_no_order_of_events_breaks_a_promise(valkey: EmbeddedValkey, request: py
     same = request.config.getoption("--hypothesis-seed") is None
     found = runs(EXAMPLES, Phase.generate, Phase.shrink, same=same)
     machine = machine_of(valkey, WatchedTransitions)
-    run_state_machine_as_test(machine, settings=found)
-    assert machine.seen == set(State) or not same  # what other seeds meet is theirs
+    for number in range(BATCHES):
+        sample = seed(number)(machine) if same else machine
+        run_state_machine_as_test(sample, settings=found)
+        if machine.seen == set(State) or not same:  # what other seeds meet is theirs
+            return
+    assert machine.seen == set(State)
 
 
 def _read(moves: WatchedTransitions, job_id: str) -> Job:
