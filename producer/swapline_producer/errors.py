@@ -85,6 +85,7 @@ class VendorIdInUse(NotPossible):
 
     def __init__(self, vendor_job_id: str, job_id: str, owner: str) -> None:
         """`owner` is the job that has the id."""
+        self.owner = owner
         super().__init__(
             f"The vendor's id {vendor_job_id!r} is that of job {owner}, so it cannot be that of job {job_id}: look for"
             " both in the vendor's records."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,11 +11,12 @@ import requests
 
 from support.factories import PHOTOGRAPH
 from support.mixing_proxy import Repeating, Swapping, interim, mixing_proxy
-from swapline_producer import Notification, State, SwapRequest
+from swapline_producer import FailureCode, Notification, State, SwapRequest
 
 if TYPE_CHECKING:
     from support.installation import Installation
     from support.mixing_proxy import Way
+    from support.raw_server import Caller
     from swapline_producer import Job
 
 JOBS = 16
@@ -79,3 +81,47 @@ def test_a_proxy_that_swaps_replies_gives_nobody_anothers_picture(
     counts = installation.producer().ledger.stats.snapshot().counts
     if isinstance(way, Swapping):
         assert counts["polls.misdirected"] == 2 * (20 - way.left) > 0
+
+
+class SameId:
+    """Answers the first submission after the second, and both with the id of the first."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._first = b""
+        self._second_answered = threading.Event()
+
+    def __call__(self, caller: Caller, request: bytes, reply: bytes) -> None:
+        if b"/run/face_swap" not in request.partition(b"\r\n")[0]:
+            caller.send(reply)
+            return
+        with self._lock:
+            is_first, first = not self._first, self._first
+            self._first = first or reply
+        if is_first:
+            self._second_answered.wait(30)
+            caller.hold(1)
+        caller.send(first or reply)
+        self._second_answered.set()
+
+
+def test_where_two_calls_at_a_time_bring_one_id_both_jobs_are_held_until_a_person_says_whose_it_is(
+    installation: Installation,
+) -> None:
+    installation.vendor.control.change(service_time="fixed:3")
+    producer = installation.producer()
+    with mixing_proxy(installation.vendor.url, SameId()) as vendor:
+        installation.more |= {"SWAPLINE_API_BASE_URL": vendor.url}
+        with installation.worker():
+            asked = SwapRequest(image=PHOTOGRAPH, gender=0, filter_id=1, webhook_url=installation.receiver.url)
+            ids = [producer.enqueue(asked.model_copy(update={"filter_id": number})).job_id for number in (1, 2)]
+            assert {installation.receiver.next()[1].type for _ in ids} == {"swap.held"}
+            found = [producer.get(job_id) for job_id in ids]
+            assert [job.failure_code for job in found] == [FailureCode.VENDOR_ID_IN_USE] * 2
+            line = {line.filter_id: line.id for line in installation.vendor.control.report().jobs}
+            found.sort(key=lambda job: job.vendor_job_id is None)  # first the one that has the id
+            for job in found:  # the right ids: the one that is wrong is given up first
+                producer.recovery.resolve(job.job_id, line[str(job.spec.filter_id)])
+            jobs = [producer.wait(job_id, timeout=60) for job_id in ids]
+    assert [(job.state, job.credits) for job in jobs] == [(State.SUCCEEDED, 2)] * 2
+    assert [installation.stored(job.images[0].key) for job in jobs] == [_theirs(installation, job) for job in jobs]

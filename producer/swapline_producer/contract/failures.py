@@ -84,7 +84,8 @@ FAILURES: Mapping[FailureCode, Failure] = {
     ),
     FailureCode.VENDOR_ID_IN_USE: Failure(
         "the vendor accepted the submission under an id that another job has, or had until a day ago: one of the two"
-        " would get the other's picture. The job is HELD, whatever the policy; `failure_detail` names both",
+        " would get the other's picture. The job is HELD, whatever the policy, and the other one too where both"
+        " calls were under way together; `failure_detail` names both",
         "probably",
         "look for both in the vendor's records: `swapline jobs resolve JOB` with the right id, or send it again; check"
         " the other job's picture too",

@@ -156,8 +156,8 @@ class Writes(Protocol):
     def mark_orphaned(self, job: Job) -> None:
         """Have objects deleted that were written for a job after a lost race, unless it needs them."""
 
-    def reread(self, job: Job) -> Job:
-        """Read the job; wait while the ledger is away."""
+    def reread(self, job: Job, other: str | None = None) -> Job:
+        """Read the job, or the one whose id is `other`; wait while the ledger is away. Raises JobNotFound."""
 
 
 class LedgerView(Protocol):

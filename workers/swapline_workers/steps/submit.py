@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 NOT_KNOWN_TO_BE_SENT = frozenset({State.QUEUED, State.SUBMITTING, State.HELD})
 """States in which a job waits for its vendor's id, or for a call that returns one."""
 
+WITHOUT_PICTURE = frozenset({State.RUNNING, State.STORING})
+"""States in which a job has a vendor's id, and no picture yet."""
+
 LATE_WRITES = 10
 """Races that a late reply may lose in a row: others' changes are seconds apart."""
 
@@ -87,8 +90,24 @@ def _accepted(job: Job, ports: Ports, reply: Submission, poll_in: float) -> Deci
         decision = Next(late, Step.POLL, poll_in) if isinstance(late, Job) else _too_late(reply)
     except VendorIdInUse as error:
         evidence: Evidence = {"vendor_job_id": reply.vendor_job_id}
+        _hold_owner(job, ports, error)
         decision = hold(job, ports, FailureCode.VENDOR_ID_IN_USE, str(error), evidence)
     return decision
+
+
+def _hold_owner(job: Job, ports: Ports, error: VendorIdInUse) -> None:
+    """Hold the job that has the vendor's id too, where both calls were under way together: it may be the other's.
+
+    An id that was written before this call was made is its job's own.
+    """
+    called_at = (job.run_until or 0) - job.run_timeout_ms
+    for _ in range(LATE_WRITES):
+        owner = ports.writes.reread(job, error.owner)
+        if owner.state not in WITHOUT_PICTURE or (owner.submitted_at or 0) < called_at:
+            return
+        shared = transitions.id_shared(owner, str(error), {"vendor_job_id": owner.vendor_job_id})
+        if not isinstance(ports.writes.advance_until_written(owner, shared), LostRace):
+            return
 
 
 def _too_late(reply: Submission) -> Stop:

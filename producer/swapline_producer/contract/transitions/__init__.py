@@ -32,7 +32,7 @@ from swapline_producer.contract.transitions.running import (
     polled,
     running_again,
 )
-from swapline_producer.contract.transitions.submission import attempted, held, refused, requeued, submitted
+from swapline_producer.contract.transitions.submission import attempted, held, id_shared, refused, requeued, submitted
 from swapline_producer.contract.transitions.table import TABLE, Transition, allows
 
 __all__ = [
@@ -52,6 +52,7 @@ __all__ = [
     "held",
     "held_after_restore",
     "holds_slot",
+    "id_shared",
     "no_answer",
     "not_stored",
     "notified",

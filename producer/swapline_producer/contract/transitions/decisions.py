@@ -48,12 +48,13 @@ RESTORED = "Redis was restored from a backup: it may have been submitted, and pa
 
 @arrow(State.HELD, State.RUNNING, "a person found its id at the vendor")
 def resolved(job: Job, vendor_job_id: str) -> Change:
-    """The vendor has the job under this id: it is polled from now on, and its charge is counted."""
+    """The vendor has the job under this id: it is polled from now on, and its charge is counted once."""
+    charge = 0 if job.vendor_job_id else CREDITS_PER_JOB
     return Change(
         to=State.RUNNING,
         fields={
             "vendor_job_id": vendor_job_id,
-            "credits": job.credits + CREDITS_PER_JOB,
+            "credits": job.credits + charge,
             "failure_code": None,
             "failure_detail": None,
             "notification": Notification.NONE,
@@ -62,7 +63,7 @@ def resolved(job: Job, vendor_job_id: str) -> Change:
         due_in=0,
         note="resolved",
         data={"vendor_job_id": vendor_job_id},
-        count={"resolved": 1, "credits": CREDITS_PER_JOB},
+        count={"resolved": 1, "credits": charge},
     )
 
 
@@ -75,7 +76,7 @@ def resubmitted(job: Job) -> Change:
     """Send a job to the vendor once more, at the price of a new one."""
     again = job.state is not State.HELD
     polls: Evidence = {"polls": job.polls} if job.polls and again else {}
-    reset: JobFields = SUBMISSION_FIELDS if again else {}
+    reset: JobFields = SUBMISSION_FIELDS if again else {"vendor_job_id": None}
     return Change(
         to=State.QUEUED,
         fields={**RESET_FIELDS, **reset, **_marked(job, Step.SUBMIT)},

@@ -108,3 +108,10 @@ def held(job: Job, code: FailureCode, reason: str, evidence: Evidence, *, rescue
         data={"reason": reason, "attempt": job.attempts, **evidence},
         count={"ambiguous": 1, "held": 1},
     )
+
+
+@arrow((State.RUNNING, State.STORING), State.HELD, "another call that was under way with its own brought the same id")
+def id_shared(job: Job, reason: str, evidence: Evidence) -> Change:
+    """Have a person decide whose the vendor's id is. The job keeps it until another one is found."""
+    change = held(job, FailureCode.VENDOR_ID_IN_USE, reason, evidence, rescue_after=0)
+    return change.model_copy(update={"sends": False, "due_by": "run_until" if job.slot else None})

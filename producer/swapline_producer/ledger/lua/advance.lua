@@ -80,6 +80,10 @@ if new_id or vendor_id and input.reopens and not sent_anew then
   if owner and owner ~= input.id and redis.call('EXISTS', key('job', owner)) == 1 then return answer({owner = owner}) end
   redis.call('SET', key('vendor_id', vendor_id), input.id)
 end
+if have[17] and state == 'HELD' and (to == 'QUEUED' or new_id and new_id ~= have[17]) then -- a person said: not its own
+  local name = key('vendor_id', have[17])
+  if redis.call('GET', name) == input.id then redis.call('DEL', name) end
+end
 if vendor_id and (finished or sent_anew) then
   redis.call('PEXPIRE', key('vendor_id', vendor_id), text(math.min(VENDOR_ID_KEPT, input.keep_ms or VENDOR_ID_KEPT)))
 end

@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 
 from support.fakes import AT, FakePictures, FakeReply, FakeSession, FakeVendor, World, job
-from swapline_producer.contract import FailureCode, Notification, State, Step
-from swapline_producer.contract.changes import LostRace
-from swapline_producer.errors import ObjectMissing, StorageUnavailable
+from swapline_producer.contract import FailureCode, Job, Notification, State, Step
+from swapline_producer.contract.changes import Change, LostRace
+from swapline_producer.errors import ObjectMissing, StorageUnavailable, VendorIdInUse
 from swapline_workers import errors
-from swapline_workers.core.outcomes import STALE, Next, Park, Stop
+from swapline_workers.core.outcomes import STALE, Next, Park, Refused, Stop
 from swapline_workers.settings import AmbiguousSubmit
-from swapline_workers.steps.submit import submit
+from swapline_workers.steps.submit import WITHOUT_PICTURE, submit
 
 
 def test_a_queued_job_without_a_free_slot_parks_and_spends_nothing() -> None:
@@ -80,6 +80,36 @@ def test_an_accepted_call_whose_id_cannot_be_used_is_held_whatever_the_policy(po
     held = world.session.last
     assert (held.to, held.fields["failure_code"]) == (State.HELD, FailureCode.VENDOR_ID_INVALID)
     assert held.data == {"reason": "its id is too long", "attempt": 1, "body": "{"}
+
+
+class SharedIdSession(FakeSession):
+    """A ledger in which another job has the vendor's id."""
+
+    def advance_until_written(self, job: Job, change: Change) -> Job | Refused:
+        if job.state is State.SUBMITTING:
+            raise VendorIdInUse("v-1", job.job_id, "other")
+        return super().advance_until_written(job, change)
+
+
+@pytest.mark.parametrize("state", [State.RUNNING, State.STORING])
+@pytest.mark.parametrize(("written", "is_held"), [(-1, False), (0, True), (1, True)])
+def test_the_job_with_the_same_id_is_held_too_where_both_calls_were_under_way(
+    state: State, written: int, *, is_held: bool
+) -> None:
+    """`written`: milliseconds from the attempt to the moment when the other job got the id."""
+    other = job(state, job_id="other", submitted_at=AT + written, vendor_job_id="v-1", slot=state is State.RUNNING)
+    world = World(session=SharedIdSession(found=other))
+    submit(job(State.SUBMITTING), AT, world.ports)
+    _attempt, *changes = world.session.changes
+    assert [change.to for change in changes] == [State.HELD] * (2 if is_held else 1)
+    assert {change.fields["failure_code"] for change in changes} == {FailureCode.VENDOR_ID_IN_USE}
+
+
+@pytest.mark.parametrize("state", [state for state in State if state not in WITHOUT_PICTURE])
+def test_a_job_with_the_same_id_that_has_ended_is_left_as_it_is(state: State) -> None:
+    world = World(session=SharedIdSession(found=job(state, job_id="other", submitted_at=AT + 1)))
+    submit(job(State.SUBMITTING), AT, world.ports)
+    assert len(world.session.changes) == 2
 
 
 def test_only_429_makes_the_account_use_fewer_slots_and_its_retry_after_is_the_wait() -> None:

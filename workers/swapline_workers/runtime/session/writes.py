@@ -84,9 +84,9 @@ class Writes:
         self._moved(lined_up)
         return lined_up
 
-    def reread(self, job: Job) -> Job:
+    def reread(self, job: Job, other: str | None = None) -> Job:
         """See `steps.ports.Writes.reread`."""
-        return self._outage.until_answered(lambda: self._ledger.jobs.get(job.job_id), job, {})
+        return self._outage.until_answered(lambda: self._ledger.jobs.get(other or job.job_id), job, {})
 
     def mark_orphaned(self, job: Job) -> None:
         """See `steps.ports.Writes.mark_orphaned`."""
