@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
+from itertools import count, pairwise
 from statistics import median
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -180,9 +180,11 @@ def test_the_times_around_a_paid_call_in_which_its_outcome_can_get_lost_are_mill
     def vendor(caller: Caller) -> None:
         caller.read_request()
         stopwatch.timestamps.append(monotonic())
-        caller.send(b"HTTP/1.1 200 OK\r\nContent-Length: 32\r\n\r\n" + b'{"id":"job-1","status":"QUEUED"}')
+        caller.send(
+            b"HTTP/1.1 200 OK\r\nContent-Length: 33\r\n\r\n" + b'{"id":"job-%02d","status":"QUEUED"}' % next(ids)
+        )
 
-    ours = []
+    ids, ours = count(), []
     with RawServer(vendor) as server:
         client = VendorClient(base_url=server.url, key_header="X-Key", key=SecretStr("k"))
         for number in range(50):

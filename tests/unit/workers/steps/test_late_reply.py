@@ -24,8 +24,8 @@ class MovedOn(FakeSession):
 
     ledger: list[Job] = field(default_factory=list)
 
-    def reread(self, job: Job) -> Job:
-        assert job.state is State.SUBMITTING
+    def reread(self, job: Job, other: str | None = None) -> Job:
+        assert (job.state, other) == (State.SUBMITTING, None)
         return self.ledger[0]
 
     def advance_until_written(self, job: Job, change: Change) -> Job | Refused:
