@@ -80,6 +80,7 @@ def test_what_was_given_up_is_seen_explained_and_sent_again(installation: Instal
         waited_for(lambda: notification(producer, ids[2]) is Notification.DELIVERED)
         assert run_json(installation, "replay", ids[0])["replayed"] == 1
         assert run_json(installation, "replay", "--all-failed")["replayed"] in (2, 3)
+        waited_for(lambda: {notification(producer, job_id) for job_id in ids} == {Notification.DELIVERED})
         waited_for(lambda: producer.ledger.webhooks.failing_counts() == {"dead": 0, "retrying": 0})
         assert run_json(installation, "replay", "batch:spring")["replayed"] == 1
         again = receiver.batches.get(timeout=60)

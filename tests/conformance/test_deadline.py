@@ -78,12 +78,12 @@ def test_a_header_that_was_cut_off_looks_like_a_good_reply_and_only_the_deadline
     session: requests.Session,
 ) -> None:
     with RawServer(_drip_header) as server, limit(SHORT * 2) as deadline:
-        # Without its body: that is read to the end of the connection, or to its reset, whichever comes first.
-        response = session.post(server.url, data=b"{}", timeout=PATIENT, stream=True)
-        assert response.status_code == 200
+        # Without its body: that is read to the end of the connection, or to its reset, whichever comes first. On a busy
+        # machine the reset comes before the header is read, too.
+        with suppress(requests.ConnectionError), session.post(server.url, timeout=PATIENT, stream=True) as response:
+            assert response.status_code == 200
         with pytest.raises(DeadlineExceeded):
             deadline.check()
-        response.close()
 
 
 def test_a_connection_that_was_kept_alive_comes_under_the_next_deadline(session: requests.Session) -> None:

@@ -253,7 +253,7 @@ MUTANTS = (
         "",
         ("  if have[1] == 'QUEUED' then join_line(id, have[2], have[3], have[4]) end", ""),
     ),
-    Mutant("free slots are given out by nobody", "", ("  while used < usable do", "  while false do")),
+    Mutant("free slots are given to no job", "", ("  while used < usable do", "  while false do")),
     Mutant("a claim gives out no free slots", "claim", ("local granted = grant()", "local granted = {}")),
     Mutant(
         "a claim takes an entry out of due",
@@ -269,7 +269,7 @@ MUTANTS = (
         ),
     ),
     Mutant("a claim forgets webhooks", "claim", ("if notification == 'PENDING' and", "if false and")),
-    Mutant("a clock that is set back is not noticed", "claim", ("if at < claimed_at - STEP then", "if false then")),
+    Mutant("time that is set back is not noticed", "claim", ("if at < claimed_at - STEP then", "if false then")),
     Mutant("an accepted job is not due", "accept", ("  set_due(input.id, rescue_at())\nend", "end")),
     Mutant(
         "an accepted job that comes again begins anew",

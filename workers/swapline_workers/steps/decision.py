@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from swapline_producer.contract.changes import Change
     from swapline_workers.core.outcomes import Refused
-    from swapline_workers.steps.ports import Ports
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +28,10 @@ class Write:
 Decision = Write | Outcome
 
 
-def carry_out(decision: Decision, ports: Ports) -> Outcome:
+def carry_out(decision: Decision, write: Callable[[Job, Change], Job | Refused]) -> Outcome:
     """Write what was decided, and return what follows. Raises LedgerUnavailable."""
     if isinstance(decision, Write):
-        written = ports.writes.advance(decision.job, decision.change)
+        written = write(decision.job, decision.change)
         decision = decision.then(written) if isinstance(written, Job) else decision.otherwise(written)
     return decision
 

@@ -32,7 +32,7 @@ def finalize(job: Job, _at: int, ports: Ports) -> Outcome:
     if job.state is not State.STORING or job.vendor_job_id is None:
         return Stop(f"nothing to store in {job.state}")
     if job.canceling is Canceling.DROP:
-        return carry_out(end(job, transitions.canceled_dropped(job)), ports)
+        return carry_out(end(job, transitions.canceled_dropped(job)), ports.writes.advance)
     with ports.memory.place(job) as place:
         if place is None:
             decision = await_memory(job)
@@ -40,7 +40,7 @@ def finalize(job: Job, _at: int, ports: Ports) -> Outcome:
             decision = _store(job, place, ports, {})
         else:
             decision = _ask(job, job.vendor_job_id, place, ports)
-        return carry_out(decision, ports)
+        return carry_out(decision, ports.writes.advance)
 
 
 def _ask(job: Job, vendor_job_id: str, place: Place, ports: Ports) -> Decision:

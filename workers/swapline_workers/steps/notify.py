@@ -34,7 +34,7 @@ def notify(job: Job, at: int, ports: Ports) -> Outcome:
     if not isinstance(delivery, float) and delivery.notification is Notification.DELIVERED and job.finished_at:
         lag = (ports.view.now() - job.finished_at) / SECONDS
     change = _change(job, delivery, lag)
-    return carry_out(Write(job, change, lambda _: _outcome(delivery, ports)), ports)
+    return carry_out(Write(job, change, lambda _: _outcome(delivery, ports)), ports.writes.advance)
 
 
 def notify_batch(batch: Batch, ports: Ports) -> Outcome:

@@ -46,7 +46,7 @@ def poll(job: Job, _at: int, ports: Ports) -> Outcome:
             decision = take_over(job, reply, ports) if completed else _not_completed(job, reply, ports)
     except errors.VendorError as error:
         decision = _no_answer(job, error, ports)
-    return carry_out(decision, ports)
+    return carry_out(decision, ports.writes.advance)
 
 
 def _not_completed(job: Job, reply: StatusReply, ports: Ports) -> Decision:

@@ -39,7 +39,9 @@ LATE_WRITES = 10
 def submit(job: Job, at: int, ports: Ports) -> Outcome:
     """Bring a queued job to the vendor, or settle an attempt that was left open."""
     ready = _ready(job, at, ports)
-    return carry_out(_attempt(ready, ports) if isinstance(ready, Job) else ready, ports)
+    if isinstance(ready, Job):  # what became of a paid call is known to this worker alone
+        return carry_out(_attempt(ready, ports), ports.writes.advance_until_written)
+    return carry_out(ready, ports.writes.advance)
 
 
 def _ready(job: Job, at: int, ports: Ports) -> Job | Decision:

@@ -5,7 +5,7 @@ import pytest
 from support.fakes import AT, FakePictures, FakeReply, FakeSession, FakeVendor, World, job
 from swapline_producer.contract import FailureCode, Job, Notification, State, Step
 from swapline_producer.contract.changes import Change, LostRace
-from swapline_producer.errors import ObjectMissing, StorageUnavailable, VendorIdInUse
+from swapline_producer.errors import LedgerUnavailable, ObjectMissing, StorageUnavailable, VendorIdInUse
 from swapline_workers import errors
 from swapline_workers.core.outcomes import STALE, Next, Park, Refused, Stop
 from swapline_workers.settings import AmbiguousSubmit
@@ -72,6 +72,34 @@ def test_what_provably_did_not_run_goes_back_in_line_and_stops_the_line(error: e
     assert change.fields == {"attempt_open": False}
 
 
+class AwayAfterTheCall(FakeSession):
+    """The ledger takes the attempt, and nothing that is offered once only after it."""
+
+    def advance(self, job: Job, change: Change) -> Job | Refused:
+        if self.changes:
+            raise LedgerUnavailable("away")
+        return super().advance(job, change)
+
+    def advance_until_written(self, job: Job, change: Change) -> Job | Refused:
+        return super().advance(job, change)
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (errors.NotSent("no route"), State.QUEUED),
+        (errors.Throttled("slow down"), State.QUEUED),
+        (errors.Refused("no such filter", code=FailureCode.FILTER_NOT_FOUND), State.FAILED),
+        (errors.Unclear("cut"), State.HELD),
+    ],
+)
+def test_what_became_of_a_call_is_offered_until_the_ledger_takes_it(error: errors.VendorError, state: State) -> None:
+    """This worker alone knows it: a rescue would find an open attempt, and hold the job."""
+    world = World(session=AwayAfterTheCall(), vendor=FakeVendor(submission=error))
+    submit(job(State.SUBMITTING), AT, world.ports)
+    assert world.session.last.to is state
+
+
 @pytest.mark.parametrize("policy", AmbiguousSubmit)
 def test_an_accepted_call_whose_id_cannot_be_used_is_held_whatever_the_policy(policy: AmbiguousSubmit) -> None:
     unusable = errors.Unclear("its id is too long", evidence={"body": "{"}, code=FailureCode.VENDOR_ID_INVALID)
@@ -86,7 +114,7 @@ class SharedIdSession(FakeSession):
     """A ledger in which another job has the vendor's id."""
 
     def advance_until_written(self, job: Job, change: Change) -> Job | Refused:
-        if job.state is State.SUBMITTING:
+        if change.to is State.RUNNING:
             raise VendorIdInUse("v-1", job.job_id, "other")
         return super().advance_until_written(job, change)
 
