@@ -66,11 +66,7 @@ def test_two_hundred_waiters_take_one_thread_and_one_subscription(producer: Prod
 def test_a_job_that_has_finished_is_returned_at_once(producer: Producer, ledger: Ledger) -> None:
     ledger.intake.accept(new_job("a"))
     end(ledger, "a")
-    run(_finished(producer))
-
-
-async def _finished(producer: Producer) -> None:
-    assert (await producer.wait_async("a", 30)).state is State.FAILED
+    assert asyncio.run(producer.wait_async("a", 30)).state is State.FAILED
 
 
 def test_callers_that_time_out_do_so_in_time_and_leave_nothing_behind(producer: Producer, ledger: Ledger) -> None:
@@ -141,7 +137,7 @@ def test_the_thread_ends_with_its_last_waiter_and_comes_back(producer: Producer,
             waiter = asyncio.create_task(producer.wait_async(name, 30))
             await until(lambda: subscribers(ledger) == 1)
             await asyncio.to_thread(end, ledger, name)
-            await waiter
+            assert (await waiter).state is State.FAILED
             await until(lambda: subscribers(ledger) == 0)
 
     run(scenario())
