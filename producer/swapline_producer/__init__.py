@@ -1,6 +1,6 @@
 """What a backend installs to give jobs to Swapline.
 
-Importing a name loads only what that name needs: the contract alone loads neither celery nor redis.
+Importing a name loads only what it needs.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name from its module on first use."""
+    """Load a public name on first use."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'contract')}"), name)

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 
 class SwaplineError(Exception):
-    """The root of every error raised by Swapline."""
+    """The root of all of Swapline's errors."""
 
     has_lines = False
-    """Whether line breaks in its sentences are our own; else they are in a foreign text, and shown as such."""
+    """Whether its line breaks are our own; else they are foreign text, and shown escaped."""
 
 
 class SettingsError(SwaplineError):
@@ -42,19 +42,19 @@ class SettingsError(SwaplineError):
 
 
 class WrongOwner(SettingsError):  # noqa: N818 -- it names the situation
-    """The ledger or the store belongs to another vendor or installation: nothing was read, written or sent."""
+    """The ledger or the store belongs to another vendor or installation; nothing was done."""
 
     has_lines = False
 
 
 class RequestError(SwaplineError):
-    """A request is refused before anything was stored or spent.
+    """A request was refused; nothing was stored or spent.
 
-    `field` is the field of `SwapRequest`; `code` the vendor's own code for it, if its page has one.
+    `field` is the field of `SwapRequest`; `code` the vendor's own code, if its page has one.
     """
 
     def __init__(self, message: str, *, field: str, code: FailureCode | None = None) -> None:
-        """Keep the field and code beside the sentence."""
+        """Keep field and code."""
         super().__init__(message)
         self.field = field
         self.code = code
@@ -65,7 +65,7 @@ class ImageError(RequestError):
 
 
 class IdempotencyConflict(SwaplineError):  # noqa: N818 -- it names the situation, as HTTP's 409 does
-    """The idempotency key is already used by a different request of the same tenant."""
+    """The idempotency key is used by a different request."""
 
 
 class JobNotFound(SwaplineError):  # noqa: N818 -- the conventional name
@@ -77,11 +77,11 @@ class BatchNotFound(SwaplineError):  # noqa: N818 -- the conventional name
 
 
 class NotPossible(SwaplineError):  # noqa: N818 -- it names the situation
-    """What was asked for does not fit the job's state."""
+    """The job's state does not admit this."""
 
 
 class VendorIdInUse(NotPossible):
-    """One id of the vendor's for two jobs: the pictures of one would go to the other."""
+    """One id of the vendor's for two jobs: one's pictures would go to the other."""
 
     def __init__(self, vendor_job_id: str, job_id: str, owner: str) -> None:
         """`owner` is the job that has the id."""
@@ -109,7 +109,7 @@ class LedgerUnavailable(SwaplineError):  # noqa: N818 -- it names the situation
 
 
 class NotReplicated(LedgerUnavailable):
-    """It is written, and a fail-over in this moment could forget it."""
+    """It is written, but a fail-over now could lose it."""
 
     def __init__(self, what: str) -> None:
         """Say what was written."""

@@ -1,10 +1,9 @@
-"""Producer: what a backend uses to enqueue jobs and to receive their results.
+"""What a backend uses to enqueue jobs and to receive their results.
 
-A request has three forms: `SwapRequest`, as it is asked for; `NewJob`, with its picture by reference; and the JSON
-that lua/accept.lua writes into the ledger.
+A request has three forms: `SwapRequest`; `NewJob`, with its picture by reference; and the JSON that lua/accept.lua
+writes into the ledger.
 
-Importing this module loads neither redis nor a store's client, and each method loads what it needs: a backend starts
-quickly, and has in memory what it uses.
+Methods load redis and a store's client on first use, so that a backend starts quickly.
 """
 
 from __future__ import annotations
@@ -50,21 +49,21 @@ if TYPE_CHECKING:
     from swapline_producer.storage import Storage
 
 DELETION_TIMEOUT_S = 10.0
-"""Seconds to wait for a deletion of the same picture; a longer one was killed in its middle."""
+"""Seconds to wait for a deletion of the same picture; a longer one was killed."""
 
 _NOT_IN_SPEC = {"image", "prepare", "require_face", "replace_failed", "traceparent"}
-"""Fields of a request that the job's record does not have, or has in another form."""
+"""Fields of a request that the job's record lacks or has in another form."""
 
 
 class Enqueued(Frozen):
-    """A job that will end, whatever happens. `created` is false where an idempotency key found an earlier one."""
+    """A job that will end. `created` is false where the idempotency key had one already."""
 
     job_id: str
     created: bool
 
 
 class Producer:
-    """Enqueues jobs. One for each process is enough; it may be used from several threads."""
+    """Enqueues jobs. One for each process is enough; thread-safe."""
 
     def __init__(
         self, settings: ProducerSettings, ledger: Ledger, publisher: Publisher, storage: Storage | None
@@ -78,7 +77,7 @@ class Producer:
 
     @classmethod
     def connect(cls, settings: ProducerSettings) -> Self:
-        """Build a producer from settings. Nothing is connected before it is used."""
+        """Build a producer from settings, not yet connected."""
         from swapline_producer.ledger import open_ledger  # noqa: PLC0415 -- see the module's docstring
         from swapline_producer.messaging.publisher import CeleryPublisher  # noqa: PLC0415 -- the same
         from swapline_producer.storage import open_storage  # noqa: PLC0415 -- the same
@@ -108,11 +107,11 @@ class Producer:
         return Enqueued(job_id=accepted.job_id, created=accepted.created)
 
     def enqueue_many(self, requests: Iterable[SwapRequest | Mapping[str, Any]]) -> Iterator[Result]:
-        """Enqueue any number of requests (or of their fields, to be checked here); yield a result each, in order.
+        """Enqueue requests (or their fields, checked here); yield a result each, in order.
 
-        Works as it is iterated, up to 500 at a time; of a slow iterable, an item may wait a second for the next. An
-        item that cannot be enqueued has its error in its result and stops no other. After LedgerUnavailable in a result
-        that job may exist: ask again with an idempotency key. What the iterable raises comes after the results before.
+        Takes up to 500 at a time as it is iterated; of a slow iterable, an item may wait a second for the next. An
+        item's error is in its result and stops no other. After LedgerUnavailable in a result its job may exist: ask
+        again with an idempotency key. What the iterable raises comes after the results before.
         """
         from swapline_producer.client.bulk import Bulk  # noqa: PLC0415 -- see the module's docstring
 
@@ -127,7 +126,7 @@ class Producer:
         return self.ledger.jobs.events(job_id)
 
     def wait(self, job_id: str, timeout: float = 3600.0) -> Job:
-        """Wait until a job has finished, by the ledger's notification. Raises as `as_completed`."""
+        """Wait until a job has finished. Raises as `as_completed`."""
         try:
             [job] = self.as_completed([job_id], timeout)
         except TimeoutError:
@@ -136,7 +135,7 @@ class Producer:
         return job
 
     async def enqueue_async(self, request: SwapRequest) -> Enqueued:
-        """`enqueue` for asyncio; the picture and the job are written in a thread. Raises as `enqueue`."""
+        """`enqueue` for asyncio, in a thread. Raises as `enqueue`."""
         import asyncio  # noqa: PLC0415 -- the caller has loaded it
 
         return await asyncio.to_thread(self.enqueue, request)
@@ -144,7 +143,7 @@ class Producer:
     async def wait_async(self, job_id: str, timeout: float = 3600.0) -> Job:  # noqa: ASYNC109 -- as `wait` has it
         """`wait` for asyncio: all waiters of a process share one thread and one connection.
 
-        Raises JobNotFound, LedgerUnavailable where the ledger cannot be reached at first, and TimeoutError.
+        Raises JobNotFound, TimeoutError, and LedgerUnavailable where the ledger is away at first.
         """
         try:
             return await self._completions.wait(job_id, timeout)
@@ -152,47 +151,45 @@ class Producer:
             raise TimeoutError(f"Job {job_id} has not finished after {timeout:g} s; it goes on.") from None
 
     def as_completed(self, job_ids: Iterable[str], timeout: float = 3600.0) -> Iterator[Job]:
-        """Yield jobs as they finish, each once; by one subscription, however many they are.
+        """Yield jobs as they finish, each once, through one subscription.
 
-        Those that have finished already come first. A ledger that goes away meanwhile is waited for. Raises
-        JobNotFound, LedgerUnavailable where it cannot be reached at first or at last, and TimeoutError when some jobs
-        have not finished after `timeout` seconds.
+        Those finished already come first. A ledger that goes away meanwhile is waited for. Raises JobNotFound,
+        TimeoutError after `timeout` seconds, and LedgerUnavailable where the ledger is away at first or at last.
         """
         return as_completed(self.ledger, job_ids, timeout)
 
     def wait_many(self, job_ids: Iterable[str], timeout: float = 3600.0) -> list[Job]:
-        """Wait until all of these jobs have finished; return them in the order asked for. Raises as `as_completed`."""
+        """Wait until all jobs have finished; return them in the order given. Raises as `as_completed`."""
         wanted = list(job_ids)
         done = {job.job_id: job for job in self.as_completed(wanted, timeout)}
         return [done[job_id] for job_id in wanted]
 
     def picture(self, image: StoredPicture) -> bytes:
-        """Read one result, a PNG, from object storage. Raises StorageError, SettingsError."""
+        """Read one result, a PNG. Raises StorageError, SettingsError."""
         return self._store().get(image.key)
 
     def cancel(self, job_id: str, *, keep_result: bool = False) -> Cancellation:
-        """Cancel a job, whatever its state; the answer has whether it was charged.
+        """Cancel a job in any state; the answer says whether it was charged.
 
-        A job that the vendor has ends CANCELED when the vendor is done with it (the vendor has no cancel); its result
-        is dropped, or kept with `keep_result`. Raises JobNotFound, NotPossible for a job that has ended otherwise.
+        The vendor has no cancel: a job that it has ends CANCELED when it is done, and its result is dropped, or kept
+        with `keep_result`. Raises JobNotFound, NotPossible for a job that has ended otherwise.
         """
         from swapline_producer.client.cancel import cancel  # noqa: PLC0415 -- see the module's docstring
 
         return cancel(self.ledger, self._publisher, job_id, keep_result=keep_result)
 
     def seal_batch(self, batch: str, webhook_url: str, tenant: str = "default") -> Sealed:
-        """Seal a batch whose jobs are all enqueued: when they have all finished, `batch.completed` is sent, once.
+        """Seal a tenant's batch whose jobs are all enqueued: when all have finished, `batch.completed` is sent, once.
 
-        The batch is that of `tenant`; the event is signed for it and sent to `webhook_url`, as reliably as the webhook
-        of a job. May be repeated. Jobs that join a completed batch need another call, which sends another event. Raises
-        RequestError, BatchNotFound.
+        Delivered as reliably as a job's webhook. Repeatable; jobs that join a completed batch need another call, which
+        sends another event. Raises RequestError, BatchNotFound.
         """
         url = checked("webhook_url", webhook_url)
         check_webhook(url, allow_private=self.settings.webhook_allow_private)
         return self.ledger.batches.seal(checked("batch", batch), url, checked("tenant", tenant))
 
     def for_tenant(self, tenant: str) -> TenantView:
-        """Return the view of one tenant, in which the jobs of others are not found, not even by their ids."""
+        """Return the view of one tenant, in which others' jobs are not found."""
         from swapline_producer.client.tenant_view import TenantView  # noqa: PLC0415 -- see the module's docstring
 
         return TenantView(self, tenant)
@@ -209,7 +206,7 @@ class Producer:
 
     @cached_property
     def recovery(self) -> Recovery:
-        """The moves that only a person may decide on: resolve, replay, notify again."""
+        """Moves that only a person may decide on: resolve, replay, notify again."""
         from swapline_producer.operations.recovery import Recovery  # noqa: PLC0415 -- see the module's docstring
 
         return Recovery(self.ledger, self._publisher, self._storage)
@@ -247,7 +244,7 @@ class Producer:
         )
 
     def _image(self, request: SwapRequest, job_id: str) -> ImageRef:
-        """Return the reference to a request's picture, which is stored now unless it is a URL or stored already."""
+        """Return the reference to a request's picture, after storing it where needed."""
         found = read_image(request.image, Preparation.of(self.settings, request.prepare))
         if isinstance(found, Link):
             check_link_examined(required=request.require_face)
@@ -270,7 +267,7 @@ class Producer:
         return image
 
     def _hold(self, sha256: str, job_id: str) -> bool:
-        """Keep an input from being deleted until its job is accepted; return whether it is stored already."""
+        """Keep an input from deletion until its job is accepted; return whether it is stored already."""
         give_up_at = time.monotonic() + DELETION_TIMEOUT_S
         while (hold := self.ledger.retention.hold_input(sha256, job_id)).wait is not None:
             if time.monotonic() > give_up_at:
@@ -303,5 +300,5 @@ def _is_quick(item: SwapRequest | Mapping[str, Any]) -> bool:
 
 
 def _new_job_id() -> str:
-    """Return 32 hex digits: 48 bits of time, so that ids sort by age, and 80 random bits, so that none is guessed."""
+    """Return 32 hex digits: 48 bits of time, so that ids sort by age, and 80 random bits against guessing."""
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"

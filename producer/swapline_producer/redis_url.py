@@ -29,7 +29,7 @@ SENTINEL_PATIENCE = 1.0
 
 @dataclass(frozen=True, slots=True)
 class RedisServer:
-    """A server, or the service that Sentinel finds one for."""
+    """A server, or a service of Sentinel's."""
 
     username: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
@@ -37,18 +37,18 @@ class RedisServer:
     port: int = REDIS_PORT
     db: int = 0
     socket: str | None = None
-    """The path of a unix socket, instead of host and port."""
+    """Path of a unix socket, instead of host and port."""
     service: str | None = None
-    """What Sentinel calls the master, instead of host and port."""
+    """Sentinel's name of the master, instead of host and port."""
     sentinels: tuple[tuple[str, int], ...] = ()
     sentinel_username: str | None = field(default=None, repr=False)
     sentinel_password: str | None = field(default=None, repr=False)
     tls: dict[str, Any] = field(default_factory=dict)
-    """redis-py's options for an encrypted connection; empty for a plain one."""
+    """redis-py's options of TLS; empty for a plain connection."""
 
     @property
     def options(self) -> dict[str, Any]:
-        """What redis-py's client is to be given, but for the address of a server that Sentinel finds."""
+        """Return redis-py's options; without the address where Sentinel finds it."""
         who = {"username": self.username, "password": self.password, "db": self.db}
         if self.socket is not None:
             return {**who, "unix_socket_path": self.socket}
@@ -57,7 +57,7 @@ class RedisServer:
 
     @property
     def sentinel_options(self) -> dict[str, Any]:
-        """What redis-py's client of a sentinel is to be given, but for its address."""
+        """Return redis-py's options for a sentinel, without its address."""
         return {
             "username": self.sentinel_username,
             "password": self.sentinel_password,
@@ -68,7 +68,7 @@ class RedisServer:
 
     @property
     def broker_url(self) -> str:
-        """The same server as Celery spells it; what TLS needs is in `tls`, for `broker_use_ssl`."""
+        """The same server as Celery spells it; `broker_use_ssl` needs `tls`."""
         who = _userinfo(self.username, self.password)
         if self.socket is not None:
             return f"redis+socket://{who}{self.socket}?virtual_host={self.db}"
@@ -78,7 +78,7 @@ class RedisServer:
 
 
 def parse_redis_url(url: str) -> RedisServer:
-    """Take a URL apart. Raises ValueError with a sentence that says what to write instead, and never a password."""
+    """Take a URL apart. Raises ValueError with what to write instead, and never a password."""
     if not url.startswith(SCHEMES):
         raise ValueError("must begin with redis://, rediss://, unix:// or sentinel://")
     if url.startswith("sentinel://"):
@@ -96,7 +96,7 @@ def parse_redis_url(url: str) -> RedisServer:
 
 
 def _sentinel(rest: str) -> RedisServer:
-    """Read what follows `sentinel://`; each host may carry the scheme again, as kombu writes it."""
+    """Read what follows `sentinel://`; each host may repeat the scheme, as kombu writes it."""
     before, _, query = rest.replace("sentinel://", "").partition("?")
     places, _, path = before.partition("/")
     service, _, db = path.strip("/").partition("/")
@@ -139,7 +139,7 @@ def _parameters(query: str, known: set[str]) -> dict[str, str]:
 
 
 def _tls(given: dict[str, str]) -> dict[str, Any]:
-    """Verify the server's certificate and name, unless it is said otherwise."""
+    """Verify the server's certificate and name by default."""
     for name in FILES:
         if name in given and not Path(given[name]).is_file():
             raise ValueError(f"names a file for {name} that is not there")

@@ -1,6 +1,6 @@
-"""Settings from the environment (prefix `SWAPLINE_`), from files and `.env`, read once at an entry and handed down.
+"""Settings from the environment (prefix `SWAPLINE_`), files and `.env`, read once at an entry and handed down.
 
-Each field is one row of docs/settings.md, which is drawn from here.
+docs/settings.md is drawn from the fields.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ class Environment(EnvSettingsSource):
 
 
 class DotEnv(EnvSettingsSource):
-    """Settings from `.env`, in place of pydantic's own reader, which is left without a file."""
+    """Settings from `.env`, in place of pydantic's own reader."""
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
         return {name.lower(): value for name, value in read_dotenv().items() if value}
 
 
 class ProducerSettings(BaseSettings):
-    """What a backend that gives jobs needs to know."""
+    """What a backend that gives jobs needs."""
 
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX,
@@ -138,7 +138,7 @@ class ProducerSettings(BaseSettings):
 
     @property
     def redis(self) -> RedisServer:
-        """Where `redis_url` leads, in its parts."""
+        """The parts of `redis_url`."""
         return parse_redis_url(self.redis_url)
 
 
@@ -166,9 +166,9 @@ S = TypeVar("S", bound=ProducerSettings)
 
 
 def load(kind: type[S], **given: Any) -> S:
-    """Read settings of one kind from the environment; what is `given` goes before it.
+    """Read settings from the environment; `given` overrides it.
 
-    Raises SettingsError naming every setting that is missing or wrong, one line each, and never a value.
+    Raises SettingsError naming every wrong setting, one line each, and never a value.
     """
     try:
         return kind(**given)

@@ -1,4 +1,4 @@
-"""Small honest parts for tests, ours and yours. Each passes the same conformance suite as the real thing.
+"""Fakes for tests. Each passes the same conformance suite as the real thing.
 
 producer = FakeProducer()
 enqueued = producer.enqueue(SwapRequest(image=Path("me.jpg"), gender=1, filter_id=12))
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 
 
 class FakeProducer(Producer):
-    """A Producer without Redis, workers or a vendor: jobs and pictures live in memory, and end as your test says.
+    """A Producer without Redis, workers or a vendor: jobs and pictures live in memory.
 
-    Requests are checked as the real one checks them. A job stays QUEUED until `start`, `succeed`, `fail` or `cancel`;
-    with `at_once` each succeeds as soon as it is enqueued. Waiting really waits, for another thread's word.
+    Requests are checked as by the real one. A job stays QUEUED until `start`, `succeed`, `fail` or `cancel`; with
+    `at_once` it succeeds on enqueueing. Waiting really waits, for another thread.
     """
 
     def __init__(self, settings: ProducerSettings | None = None, *, at_once: bool = False) -> None:
-        """Begin without jobs. Nothing is read from the environment: `settings` are the defaults unless given."""
+        """Begin without jobs; nothing is read from the environment."""
         self._memory = MemoryLedger()
         self._pictures = memory_storage()
         self._at_once = at_once
@@ -64,14 +64,14 @@ class FakeProducer(Producer):
             yield result
 
     def start(self, job_id: str) -> Job:
-        """Have the vendor take a QUEUED job, and charge it: it is RUNNING. Raises JobNotFound, ValueError."""
+        """Have the vendor accept and charge a QUEUED job: it is RUNNING. Raises JobNotFound, ValueError."""
         job = self._in(job_id, State.QUEUED)
         vendor_job_id = f"fake-{job_id}"
         change = transitions.submitted(job.model_copy(update={"attempts": 1}), vendor_job_id, "IN_PROGRESS", poll_in=0)
         return self._move(job, change)
 
     def succeed(self, job_id: str, *pictures: bytes) -> Job:
-        """Have the vendor complete a job with these PNGs, a grey one of the right size unless given.
+        """Have the vendor complete a job with these PNGs; by default a grey one of the right size.
 
         A job that is to be canceled ends CANCELED. Raises JobNotFound, ValueError for a job that has ended.
         """
@@ -85,7 +85,7 @@ class FakeProducer(Producer):
         return self._move(storing, transitions.succeeded(storing, images, rescue_after=0))
 
     def fail(self, job_id: str, code: FailureCode = FailureCode.VENDOR_FAILED, detail: str = "failed by a test") -> Job:
-        """Have the vendor fail a job. A job that is to be canceled ends CANCELED. Raises as `succeed`."""
+        """Have the vendor fail a job; one that is to be canceled ends CANCELED. Raises as `succeed`."""
         job = self._running(job_id)
         return self._move(job, transitions.failed(job, code, detail, rescue_after=0))
 
@@ -114,14 +114,14 @@ class FakeProducer(Producer):
 
 
 class _Drawer:
-    """Where messages go that no worker waits for."""
+    """A publisher without workers."""
 
     def send(self, messages: Sequence[StepMessage]) -> bool:  # noqa: ARG002 -- the protocol's shape
         return True
 
 
 def _grey(width: int, height: int) -> bytes:
-    """A whole PNG of one grey; a kilobyte or two."""
+    """Return a whole grey PNG of a kilobyte or two."""
     rows = (b"\0" + b"\x80" * width) * height
     head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)  # 8 bits a pixel, grey, not interlaced
     parts = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
@@ -131,7 +131,7 @@ def _grey(width: int, height: int) -> bytes:
 
 
 def memory_storage() -> Storage:
-    """Give a new, empty object store that lives in memory and may be used from several threads."""
+    """Return a new, empty, thread-safe object store in memory."""
     return _MemoryStorage()
 
 

@@ -1,1 +1,1 @@
-"""What runs Swapline's jobs: the Celery app, the four steps and the adapters to the world."""
+"""Runs Swapline's jobs: the Celery app, the four steps and their adapters."""

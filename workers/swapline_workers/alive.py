@@ -56,7 +56,7 @@ def examine(
     stuck_within: float | None = None,
     claimed_within: float | None = None,
 ) -> tuple[Liveness | None, str | None]:
-    """Read a worker's heartbeat: return it, and what is wrong or None. Limits (seconds) replace its own."""
+    """Read a worker's heartbeat; return it, and what is wrong or None. Limits (seconds) replace its own."""
     try:
         liveness = Liveness.read(file.read_text())
     except FileNotFoundError:

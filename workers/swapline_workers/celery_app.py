@@ -32,11 +32,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 THREADS = 16
-"""Steps at once in one worker process: enough for long status calls and slow receivers at 3 slots, and few enough that
-their pictures (up to 64 MiB each) fit into a small machine."""
+"""Steps at once in one worker process: enough for long status calls and slow receivers at 3 slots; their pictures (up
+to 64 MiB each) fit into a small machine.
+"""
 
 COLLECTION_THRESHOLD = 20_000
-"""New objects between two garbage collections: those of some tens of jobs, a few megabytes."""
+"""New objects between two garbage collections: some tens of jobs, a few megabytes."""
 
 WORKER_SETTINGS: dict[str, Any] = {
     # Celery's consumer waits up to 32 s between tries to reach a lost server.
@@ -62,7 +63,7 @@ WORKER_SETTINGS: dict[str, Any] = {
 
 
 def build_app(settings: ProducerSettings, dispatch: Dispatch = Dispatch.LOCAL) -> Celery:
-    """Build the app that workers and Flower load. Opens no connection; workers load their own settings on start."""
+    """Build the app that workers and Flower load, without a connection; workers load their own settings on start."""
     # At DEBUG it writes whole URLs, and those of webhooks and pictures may carry a customer's token.
     logging.getLogger("urllib3").setLevel(logging.INFO)
     app = create_app(settings.redis, dispatch)
@@ -79,10 +80,10 @@ def build_app(settings: ProducerSettings, dispatch: Dispatch = Dispatch.LOCAL) -
 
 
 def _services_step(builder: Builder, dispatch: Dispatch) -> type[bootsteps.StartStopStep]:
-    """Return the part of a worker that checks the settings before anything else, and starts and stops the services.
+    """Return the part of a worker that checks the settings first, and starts and stops the services.
 
-    They are drained where the signal is caught, before Celery takes leave of the broker, which may be unavailable, and
-    stopped when the pool's threads have ended.
+    They are drained where the signal is caught, before Celery leaves the broker, which may be unavailable, and stopped
+    when the pool's threads have ended.
     """
 
     class ServicesStep(bootsteps.StartStopStep):
@@ -143,7 +144,7 @@ def _end_context(**_: object) -> None:
 
 
 def _heartbeat_step(builder: Builder) -> type[bootsteps.StartStopStep]:
-    """Return the part of a consumer that shows once a second that the main thread reads messages or waits."""
+    """Return the part of a consumer that shows once a second that the main thread reads messages."""
 
     class HeartbeatStep(bootsteps.StartStopStep):
         """Calls the heartbeat from the main thread."""
@@ -160,7 +161,7 @@ def _heartbeat_step(builder: Builder) -> type[bootsteps.StartStopStep]:
 
 
 def _local_dispatcher_step(builder: Builder) -> type[bootsteps.StartStopStep]:
-    """Return the part of a consumer that runs steps locally while it is connected."""
+    """Return the part of a consumer that runs steps locally while connected."""
     from swapline_workers.dispatch.local.dispatcher import LocalDispatcher  # noqa: PLC0415 -- not loaded by the plain way
 
     local_dispatcher = LocalDispatcher(builder)

@@ -1,4 +1,4 @@
-"""`swapline worker` and `swapline flower`: thin faces on `celery worker` and `celery flower`."""
+"""`swapline worker` and `swapline flower`, which run Celery's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from swapline_producer.contract import Step
 from swapline_producer.environment.service_links import is_service_link
 
 FLOWER_CONFIG = Path(__file__).parent / "web" / "flowerconfig.py"
-"""Flower's settings, unless others are given."""
+"""Flower's settings by default."""
 
 LEVELS = click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False)
 
@@ -89,7 +89,7 @@ def flower(conf: Path, options: tuple[str, ...]) -> None:
 
 
 def _read_flower_options(arguments: tuple[str, ...]) -> None:
-    """Have Flower read its variables and arguments now, so that a wrong one ends in a sentence; service links go."""
+    """Have Flower read its options now, so that a wrong one ends in a sentence; service links go."""
     from flower.command import (  # type: ignore[import-untyped]  # noqa: PLC0415 -- an extra, which ships no types
         apply_env_options,
         is_flower_option,

@@ -28,10 +28,10 @@ class WorkerError(Exception):
 
 
 class VendorError(WorkerError):
-    """A call to the vendor did not give what it should."""
+    """A call to the vendor failed."""
 
     def __init__(self, message: str, *, evidence: dict[str, str | int] | None = None) -> None:
-        """Keep what the vendor said (`status`, `body` cut short, `error`) beside the sentence."""
+        """`evidence`: `status`, `body` cut short, `error`."""
         super().__init__(message)
         self.evidence = evidence or {}
 
@@ -41,7 +41,7 @@ class NotSent(VendorError):  # noqa: N818 -- the names tell what happened, not t
 
 
 class Throttled(VendorError):  # noqa: N818
-    """The vendor said that we are too fast, or over its cap."""
+    """We are too fast for the vendor, or over its cap."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Refused(VendorError):  # noqa: N818
         code: FailureCode,
         evidence: dict[str, str | int] | None = None,
     ) -> None:
-        """Keep the code: one of the vendor's five, or VENDOR_REJECTED."""
+        """`code`: one of the vendor's five, or VENDOR_REJECTED."""
         super().__init__(message, evidence=evidence)
         self.code = code
 
@@ -88,29 +88,29 @@ class Unclear(VendorError):  # noqa: N818
     def __init__(
         self, message: str, *, evidence: dict[str, str | int] | None = None, code: FailureCode | None = None
     ) -> None:
-        """Keep the code of a job that ends for this, where it has one of its own."""
+        """`code`: that of a job that ends for this, where it has its own."""
         super().__init__(message, evidence=evidence)
         self.code = code
 
 
 class MisdirectedReply(Unclear):
-    """A status reply that names another job than the one that was asked for: it says nothing about ours."""
+    """A status reply that names another job: it says nothing about ours."""
 
 
 class OutputMissing(WorkerError):  # noqa: N818
-    """The vendor says COMPLETED and sent no picture."""
+    """COMPLETED without a picture."""
 
     code = FailureCode.OUTPUT_MISSING
 
 
 class OutputInvalid(WorkerError):  # noqa: N818
-    """The vendor says COMPLETED and sent something that is not a whole picture."""
+    """COMPLETED without a whole picture."""
 
     code = FailureCode.OUTPUT_INVALID
 
 
 class TooManyPictures(OutputInvalid):
-    """The vendor says COMPLETED and sent more pictures than the setting admits."""
+    """COMPLETED with more pictures than the setting admits."""
 
     code = FailureCode.OUTPUT_TOO_MANY
 
@@ -128,9 +128,9 @@ class WebhookFailed(WorkerError):  # noqa: N818
         response_sha256: str | None = None,
         ours: bool = False,
     ) -> None:
-        """Keep the HTTP status, whether the endpoint is gone (410), its wish in seconds, what its reply hashes to.
+        """`gone`: 410. `retry_after` and `seconds` (of the attempt) in seconds.
 
-        `ours`: the receiver was not asked, and is not to blame. `seconds` is how long the attempt took.
+        `ours`: the receiver was not asked.
         """
         super().__init__(message)
         self.status = status
@@ -142,4 +142,4 @@ class WebhookFailed(WorkerError):  # noqa: N818
 
 
 class WebhookForbidden(WebhookFailed):
-    """The webhook's address is one that must not be called."""
+    """The webhook's address must not be called."""

@@ -11,7 +11,7 @@ _SHAPE = "must be http://[user:password@]host:port: the proxy itself is spoken t
 
 @dataclass(frozen=True, slots=True)
 class ProxyAddress:
-    """Where the proxy listens, and how it is entered."""
+    """Where the proxy listens, and its credentials."""
 
     host: str
     port: int

@@ -1,4 +1,4 @@
-"""What workers need to know beside what producers know."""
+"""What workers need beside what producers do."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from swapline_workers.pictures.settings import FinishSettings
 from swapline_workers.proxy_address import ProxyAddress, parse_proxy_url
 
 MOST_A_SECOND = 1_000_000.0
-"""Calls a second, of a limit: more is none."""
+"""Calls a second, of a limit: more is no limit."""
 
 Timeout = Annotated[float, Field(gt=0, le=DAY)]
-"""Seconds of a wait that holds something up: a socket, a slot, a step."""
+"""Seconds of a wait that holds up a socket, a slot or a step."""
 
 WEBHOOK_SCHEDULE = (0.0, 5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
 """Seconds before each delivery of a webhook: ten attempts over 75 hours, as Standard Webhooks recommends."""
@@ -33,7 +33,7 @@ class AmbiguousSubmit(StrEnum):
 
 
 class Dispatch(StrEnum):
-    """How a step comes to a thread."""
+    """How a step reaches a thread."""
 
     LOCAL = "local"
     """Past Celery's consumer and tracer, where the pool has threads: see `dispatch/local/`."""
@@ -82,12 +82,12 @@ class MetricsSettings(ProducerSettings):
 
     @property
     def metrics_secret(self) -> str | None:
-        """The password as plain text, where there is one."""
+        """The password as plain text."""
         return None if self.metrics_password is None else self.metrics_password.get_secret_value()
 
 
 class LogSettings(ProducerSettings):
-    """How a process that runs tasks tells what it does."""
+    """How a process that runs tasks logs and traces."""
 
     log_format: Literal["auto", "json", "text"] = Field(
         "auto", description="`json`, `text`, or `auto`: text on a terminal, JSON elsewhere"
@@ -202,7 +202,7 @@ class WorkerSettings(AppSettings, MetricsSettings, LogSettings, FinishSettings, 
 
     @property
     def egress_proxy(self) -> ProxyAddress | None:
-        """Where `https_proxy` leads, in its parts."""
+        """The parts of `https_proxy`."""
         return None if self.https_proxy is None else parse_proxy_url(self.https_proxy.get_secret_value())
 
     @field_validator("webhook_schedule")

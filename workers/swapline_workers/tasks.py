@@ -38,7 +38,7 @@ STEPS: dict[Step, StepFunction] = {
 }
 
 LOGGED_ELSEWHERE = frozenset({State.FAILED, State.EXPIRED, State.TIMED_OUT})
-"""Ends that `telemetry/change_log.py` logs with their cause when they are written."""
+"""Ends that `telemetry/change_log.py` logs with their cause."""
 
 
 def register(app: Celery, services: Callable[[], WorkerServices]) -> None:
@@ -63,7 +63,7 @@ def _task(step: Step, services: Callable[[], WorkerServices]) -> Callable[[str, 
 
 
 def perform(step: Step, built: WorkerServices, job_id: str, version: int) -> Outcome:
-    """Run one step of a job, or of a batch, at a version, and log its outcome.
+    """Run one step of a job or batch at a version, and log its outcome.
 
     Raises celery.exceptions.Retry where the ledger is away or refuses this worker.
     """
@@ -94,7 +94,7 @@ def _run_job(step: Step, built: WorkerServices, job_id: str, version: int) -> Ou
 
 
 def _run_batch(built: WorkerServices, record_id: str, version: int) -> Outcome:
-    """Run the only step of a batch: its webhook."""
+    """Run a batch's only step: its webhook."""
     with built.session.lease_batch(record_id, version) as opened:
         return notify_batch(opened.batch, built.ports) if opened else STALE
 
@@ -137,7 +137,7 @@ def translate(outcome: Outcome, dispatch: Sender) -> str:
 
 
 def as_text(outcome: Outcome) -> str:
-    """Return the text that Celery and Flower show of a decision."""
+    """Return what Celery and Flower show of a decision."""
     match outcome:
         case Next(_, step, _):
             return f"next: {step}"

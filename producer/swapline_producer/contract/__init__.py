@@ -1,10 +1,10 @@
-"""The words that every part of Swapline shares: states, codes, requests, jobs, events and names.
+"""What every part of Swapline shares: states, codes, requests, jobs, events and names.
 
-Pure: importing this module loads neither celery nor redis, and opens nothing. Enums are here at once; pydantic and the
-models are loaded on their first use, so that a command line with choices of enums starts quickly.
+Pure: loads no celery or redis, opens nothing. Enums are loaded at once, pydantic and the models on first use, so that a
+command line starts quickly.
 
-Times are UTC milliseconds since the epoch (`int`, fields ending in `_at` or `_until`), read from the ledger's
-own clock; durations in settings and requests are seconds (`float`).
+Times are UTC milliseconds since the epoch (`int`, fields ending in `_at` or `_until`) by the ledger's clock; durations
+in settings and requests are seconds (`float`).
 """
 
 from importlib import import_module
@@ -131,11 +131,11 @@ __all__ = [
 ]
 
 _MODULES = ("variants", "base", "values", "requests", "new_jobs", "jobs", "batches", "events")
-"""Modules of the models, each after those that it imports."""
+"""Each after those that it imports."""
 
 
 def __getattr__(name: str) -> Any:
-    """Load a model from its module on first use."""
+    """Load a model on first use."""
     if name in __all__:
         for home in _MODULES:
             module = import_module(f"{__name__}.{home}")

@@ -1,4 +1,4 @@
-"""API keys of the gateway: whose they are, what they may do, and how fast."""
+"""API keys of the gateway."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class KeyLimits(Frozen):
 
 
 class ApiKey(Frozen):
-    """A key as the ledger has it. The key itself is not kept: only its SHA-256 is, as a name."""
+    """A key as the ledger has it: under its SHA-256, without the key itself."""
 
     key_id: str
     tenant: str
@@ -51,10 +51,10 @@ class Admission(Frozen):
 
     key: ApiKey
     policy: KeyLimits
-    """The limits that count for it, all of them set."""
+    """The limits in force, all of them set."""
     remaining: int
     """Requests that may follow at once."""
     reset: float
     """Seconds until the whole burst is there again."""
     retry_after: float = 0.0
-    """Seconds to wait, where the request came too soon; 0 where it is admitted."""
+    """Seconds to wait; 0 where the request is admitted."""

@@ -1,4 +1,4 @@
-"""A batch as the ledger has it once it is completed: what its webhook tells, and how that stands."""
+"""A completed batch as the ledger has it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from swapline_producer.contract.enums import Notification, State
 from swapline_producer.errors import RequestError
 
 BATCH_PREFIX = "batch:"
-"""What the id of a batch's record begins with, where jobs have theirs; a job's id is hexadecimal."""
+"""Prefix of a batch's record id, where a job has its hexadecimal id."""
 
 DEFAULT_TENANT = "default"
 
@@ -26,14 +26,14 @@ class BatchCounts(Frozen):
 
 
 class Batch(Frozen):
-    """A completed batch. `version` is its version, as a job has one."""
+    """A completed batch. `version` is its fencing token, as a job's."""
 
     batch: str
-    """Its name, which is its tenant's own: another tenant may have a batch of the same name."""
+    """Its name within the tenant."""
     tenant: str
     webhook_url: str
     nonce: str
-    """Random part of its webhook's id, which must not be guessed."""
+    """Random part of its webhook's id, which must not be guessable."""
     round: int
     """How often it was completed."""
     version: int
@@ -49,18 +49,18 @@ class Batch(Frozen):
 
 
 def is_batch(record_id: str) -> bool:
-    """Whether an id, where jobs have theirs, is that of a batch."""
+    """Whether an id is that of a batch."""
     return record_id.startswith(BATCH_PREFIX)
 
 
 def batch_key(batch: str, tenant: str) -> str:
-    """Return what tells a batch from all others, `TENANT:NAME`. Raises RequestError for a colon in a tenant's name."""
+    """Return `TENANT:NAME`. Raises RequestError for a colon in a tenant's name."""
     if ":" in tenant:
         raise RequestError(f"tenant: {tenant!r} is no tenant's name; it has no colon", field="tenant")
     return f"{tenant}:{batch}"
 
 
 def batch_and_tenant(record_id: str) -> tuple[str, str]:
-    """Return the name and the tenant of a batch by its record's id; `batch:NAME` is one of the tenant `default`."""
+    """Return name and tenant by the record's id; `batch:NAME` is one of the tenant `default`."""
     tenant, colon, batch = record_id.removeprefix(BATCH_PREFIX).partition(":")
     return (batch, tenant) if colon else (tenant, DEFAULT_TENANT)

@@ -1,4 +1,4 @@
-"""Changes of jobs, which `contract/transitions` builds, and the ledger's answers. Pure values."""
+"""Changes of jobs, which `contract/transitions` builds, and the ledger's answers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from swapline_producer.contract import (
 )
 
 Evidence = Mapping[str, JsonValue]
-"""Small facts for a job's log: codes, counts, what the vendor answered; never a picture or a secret."""
+"""Small facts for a job's log: codes, counts, the vendor's answer; never a picture or a secret."""
 
 Observations = dict[str, dict[int, float]]
 """A job's shares in histograms of service times: name -> bucket -> share."""
@@ -29,7 +29,7 @@ Observations = dict[str, dict[int, float]]
 if TYPE_CHECKING:
 
     class JobFields(TypedDict, total=False):
-        """New values for fields of `Job`, or of `Batch`; None removes one."""
+        """New values for fields of `Job` or `Batch`; None removes one."""
 
         attempts: int
         attempt_open: bool
@@ -64,51 +64,50 @@ else:  # mypy checks these where they are built: checking each value again took 
 class BreakerTrip(Frozen):
     """A refusal: the account's, or this job's own, as lua/breaker.lua finds out.
 
-    Each in a row doubles the wait, from `wait` seconds up to `longest`; then one job goes first, as a probe. `shrink`
-    says that the account is over its cap (429): fewer slots are used until the cap has grown back, and whichever job
-    gets one of those need not wait, unless the vendor `asked` for the wait (Retry-After) or nothing else runs.
+    Each in a row doubles the wait, from `wait` to `longest` seconds; then one job probes. `shrink`: the account is over
+    its cap (429), so fewer slots are used until the cap has grown back; a job that gets one need not wait, unless the
+    vendor `asked` for it (Retry-After) or nothing else runs.
     """
 
     reason: str
     kind: Literal["unreachable", "throttled", "unauthorized", "credits", "address", "input", "other"] = "other"
-    """The reason in one word, for counting."""
+    """The reason, for counting."""
     wait: float = 1.0
     longest: float = 60.0
     shrink: bool = False
     asked: bool = False
     about: str = ""
-    """What was refused, where that is not the job: its input, which others may share."""
+    """What was refused, where not the job: its input, which others may share."""
 
 
 class Change(Frozen):
-    """One move of one job, written atomically if the job is still at the turn it was read at."""
+    """One move of one job, written atomically if its version is still the one read."""
 
     to: State
     fields: JobFields = {}  # noqa: RUF012 -- pydantic copies it
     stamps: dict[str, float] = Field(default_factory=dict)
-    """Fields set to the ledger's own now plus so many seconds."""
+    """Fields set to the ledger's now plus these seconds."""
     due_in: float | None = None
-    """Seconds until someone must act next; with neither this nor `due_by`, nothing is left to wait for."""
+    """Seconds until the next step; with neither this nor `due_by`, nothing is left to wait for."""
     due_by: Literal["queue_until", "run_until"] | None = None
-    """A field of the job holding a moment by which someone must act, whatever `due_in` says."""
+    """A field with the time of the next step at the latest, whatever `due_in` says."""
     note: str | None = None
-    """The name of the line in the job's log; None when the change is not worth one."""
+    """The name of its line in the job's log; None: no line."""
     data: dict[str, JsonValue] = Field(default_factory=dict)
     in_line: bool = False
     """Back to the waiting line (with `to` QUEUED); the job keeps its age."""
     sends: bool = False
-    """The step itself sends the next message; otherwise the clock does when the job is due."""
+    """The step itself sends the next message; otherwise a due dispatcher does."""
     count: dict[str, int] = Field(default_factory=dict)
     """Counters of the whole system to add to."""
     observe: Observations = Field(default_factory=dict)
-    """Histograms to add one job to: name -> bucket -> its share of the job."""
+    """Histograms to add one job to."""
     timed: dict[str, float] = Field(default_factory=dict)
-    """Seconds to add to the histograms of the metrics: `detection`, `webhook_lag`."""
+    """Seconds to add to the histograms `detection` and `webhook_lag`."""
     trip: BreakerTrip | None = None
     close_breaker: bool = False
-    """The vendor accepted: close the submission breaker."""
+    """The vendor accepted."""
     input_read: bool = False
-    """The job's stored input was read."""
     store_failed: str | None = None
     """Why the store did not take a result: nothing new is submitted until it takes one."""
     refund: bool = False
@@ -120,9 +119,9 @@ class Accepted(NamedTuple):
 
     job_id: str
     created: bool
-    """Whether it is new, and not one that had its idempotency key."""
+    """False where it had the idempotency key already."""
     messages: tuple[StepMessage, ...] = ()
-    """What must be sent now, for this job or for others."""
+    """What must be sent now, for this job or others."""
 
 
 class Advanced(Frozen):
@@ -135,23 +134,23 @@ class Advanced(Frozen):
     opens_at: int | None = None
     """After a refusal: when the line may move again, in milliseconds."""
     kept: bool = True
-    """Whether as many replicas have it as were asked for; other changes than attempts are not waited for."""
+    """Whether as many replicas have it as asked for; only attempts wait for that."""
     granted: tuple[StepMessage, ...] = ()
-    """Jobs that were given a slot in the same move; their messages must be sent now."""
+    """Jobs that got a slot in the same move; their messages must be sent now."""
 
 
 class LostRace(Frozen):
-    """The job is no longer in the state and at the version it was read at: nothing was written."""
+    """The job is no longer in the state and at the version read: nothing was written."""
 
 
 class CancelRequested(Frozen):
-    """The job is where it was, but has to be canceled since: nothing was written, another change is needed."""
+    """The job has to be canceled since it was read: nothing was written, another change is needed."""
 
     canceling: Canceling
 
 
 class Opened(Frozen):
-    """A job taken in hand. `at` is the ledger's now, in milliseconds; `waiting`: whether jobs wait for a slot.
+    """A job leased for a step. `at` is the ledger's now, in milliseconds; `waiting`: whether jobs wait for a slot.
 
     `in_flight` is how many have one.
     """
@@ -163,14 +162,14 @@ class Opened(Frozen):
 
 
 class OpenedBatch(Frozen):
-    """A completed batch taken in hand, to tell of it. `at` is the ledger's now, in milliseconds."""
+    """A completed batch leased for its webhook. `at` is the ledger's now, in milliseconds."""
 
     batch: Batch
     at: int
 
 
 class Sealed(Frozen):
-    """A batch whose jobs are all in. `completed`: all have finished, and its webhook is on its way or settled."""
+    """A batch whose jobs are all in. `completed`: all have finished."""
 
     jobs: int
     finished: int
@@ -178,27 +177,27 @@ class Sealed(Frozen):
 
 
 class Claimed(Frozen):
-    """What the clock has to send, and when it must look again."""
+    """What the due dispatcher has to send, and when it must claim again."""
 
     messages: tuple[StepMessage, ...]
     at: int
     next_at: int | None
-    """The next moment something is due, in milliseconds; None when nothing waits."""
+    """When something is due next, in milliseconds; None when nothing waits."""
     rescued: int = 0
     postponed: int = 0
     dispatchers: int = 1
-    """How many worker processes have claimed in the last minute."""
+    """Worker processes that have claimed in the last minute."""
     put_off: tuple[int, ...] = ()
-    """Moments, in milliseconds, to which looks were put off to keep their rate."""
+    """Times (milliseconds) to which polls were put off to keep their rate."""
 
 
 class Released(Frozen):
-    """What became of the jobs that a stopping worker had in hand."""
+    """What became of a stopping worker's leased jobs."""
 
     released: int = 0
     """Due at once, for others."""
     paying: int = 0
-    """Left alone: a paid call may be under way, and its reply unknown."""
+    """Left alone: a paid call may be under way."""
 
 
 class Limits(Frozen):
@@ -210,12 +209,12 @@ class Limits(Frozen):
     submit_rate: float | None = None
     """Submissions a second, over all workers."""
     poll_rate: float | None = None
-    """Looks a second, over all workers."""
+    """Polls a second, over all workers."""
     credits_per_day: int | None = None
     """Credits that may be spent on a day (UTC)."""
 
     def named(self) -> dict[str, str]:
-        """Those that are named, as the ledger has them: its field -> text."""
+        """Return those that are named, as the ledger has them: its field -> text."""
         given = self.model_dump(exclude={"rescue_after"}, exclude_none=True)
         if self.rescue_after is not None:
             given["rescue_ms"] = round(self.rescue_after * 1000)
@@ -231,7 +230,7 @@ class Limits(Frozen):
 
 
 class CreditsView(Frozen):
-    """What was spent on a day (UTC), and what may be: credits. A submission counts from the moment it has a slot."""
+    """Credits spent on a day (UTC), and the cap. A submission counts from the moment it has a slot."""
 
     day: str
     spent: int
@@ -248,13 +247,13 @@ class SlotsView(Frozen):
     in_flight: tuple[str, ...]
     waiting: int
     closed_until: int | None = None
-    """When the next job may probe; None where that is now, or the submission breaker is closed."""
+    """When the next job may probe, in milliseconds; None: now, or the submission breaker is closed."""
     reason: str | None = None
     """Why the submission breaker is open; None where it is closed."""
     trips: int = 0
     """Refusals in a row; 0 where the submission breaker is closed."""
     store_failing_since: int | None = None
-    """Since when results cannot be stored, in milliseconds: nothing new is submitted, or one job goes first."""
+    """Since when results cannot be stored, in milliseconds: at most one new job is submitted."""
     store_reason: str | None = None
     at: int = 0
 
@@ -272,30 +271,30 @@ class Probe(Frozen):
     probing: bool
     """Whether a job was being submitted already."""
     free: int
-    """Slots that are still free."""
+    """Slots still free."""
     granted: tuple[StepMessage, ...] = ()
     """The jobs that probe; their messages must be sent now."""
 
 
 class Endpoint(Frozen):
-    """A receiver of webhooks that fails or is disabled. Moments are milliseconds.
+    """A receiver of webhooks that fails or is disabled. Times are milliseconds.
 
-    One tenant's URL without its query: what another tenant's receiver says is no reason to stop this one's.
+    It belongs to one tenant, so that no tenant's receiver disables another's.
     """
 
     endpoint_id: str
     tenant: str
     address: str
-    """What a person is shown of the URL: no query, and no part of the path that looks like a secret."""
+    """The URL as people see it: no query, no part of the path that looks like a secret."""
     error: str = ""
-    """What the last attempt met."""
+    """The last attempt's."""
     status: int | None = None
     failing_since: int = 0
     failed_at: int = 0
     failures: int = 0
     disabled_at: int | None = None
     reason: Literal["gone", "failing"] | None = None
-    """Why it is disabled: it said 410, or it failed for days without a success."""
+    """Why it is disabled: it said 410, or it failed for days."""
 
 
 EVENT_OF: dict[State, EventType] = {
@@ -306,11 +305,10 @@ EVENT_OF: dict[State, EventType] = {
     State.CANCELED: EventType.CANCELED,
     State.HELD: EventType.HELD,
 }
-"""Which webhook tells of which state."""
 
 
 def notification_fields(job: Job) -> JobFields:
-    """Return the fields that start the notification of a new event, where the job has a webhook."""
+    """Return the fields that start a new event's notification, where the job has a webhook."""
     if job.spec.webhook_url is None:
         return {"notification": Notification.NONE, "notify_attempts": 0}
     return {"notification": Notification.PENDING, "notify_attempts": 0, "sequence": job.sequence + 1}

@@ -1,15 +1,15 @@
-"""The words of the trade, each an enum: states, codes, steps, events, and those of the vendor's page."""
+"""Enums: states, codes, steps, events, and those of the vendor's page."""
 
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
 
 CREDITS_PER_JOB = 2
-"""What the vendor charges for one accepted submission (the vendor's page, step 1, notes)."""
+"""What the vendor charges for an accepted submission (the vendor's page, step 1, notes)."""
 
 
 class State(StrEnum):
-    """Where a job is. In the order of the story."""
+    """Where a job is."""
 
     QUEUED = "QUEUED"
     SUBMITTING = "SUBMITTING"
@@ -24,13 +24,13 @@ class State(StrEnum):
 
     @property
     def finished(self) -> bool:
-        """Whether nothing but the notification can still happen."""
+        """Whether only the notification can still change."""
         return self in FINISHED
 
 
 FINISHED = frozenset({State.SUCCEEDED, State.FAILED, State.EXPIRED, State.TIMED_OUT, State.CANCELED})
 SLOT_STATES = frozenset({State.SUBMITTING, State.RUNNING})
-"""States in which a job always holds one of the vendor's slots; HELD holds one until it is resolved or timed out."""
+"""States that always hold one of the vendor's slots; HELD holds one until it is resolved or timed out."""
 
 
 class Notification(StrEnum):
@@ -43,14 +43,14 @@ class Notification(StrEnum):
 
 
 class Canceling(StrEnum):
-    """What becomes of the result of a job that is to be canceled, if the vendor brings one."""
+    """What becomes of the result of a job that is to be canceled."""
 
     DROP = "drop"
     KEEP = "keep"
 
 
 class FailureCode(StrEnum):
-    """Why a job did not succeed: the vendor's five, then ours."""
+    """Why a job did not succeed: the vendor's five codes, then ours."""
 
     FILTER_BLOCKED = "FILTER_BLOCKED"
     FILTER_NOT_FOUND = "FILTER_NOT_FOUND"
@@ -89,7 +89,7 @@ VENDOR_CODES = frozenset(
 
 
 class Step(StrEnum):
-    """The four steps, in the order of the story. Each is a Celery task and a queue."""
+    """The four steps. Each is a Celery task and a queue."""
 
     SUBMIT = "submit"
     POLL = "poll"
@@ -98,20 +98,20 @@ class Step(StrEnum):
 
     @property
     def task(self) -> str:
-        """The name of the step's Celery task, the same in every installation."""
+        """Name of the Celery task, the same in every installation."""
         return f"swapline.{self.value}"
 
     def queue(self, key_prefix: str) -> str:
-        """The name of the step's queue, and of its list in Redis."""
+        """Name of the queue, and of its list in Redis."""
         return f"{key_prefix}.{self.value}"
 
     def task_id(self, job_id: str) -> str:
-        """The id under which every message of this step of this job travels: Flower shows one task for it."""
+        """Id of every message of this step of this job: Flower shows one task for it."""
         return f"{job_id}-{self.value}"
 
 
 class EventType(StrEnum):
-    """What a webhook can tell."""
+    """What a webhook can report."""
 
     SUCCEEDED = "swap.succeeded"
     FAILED = "swap.failed"
@@ -140,7 +140,7 @@ class Gender(IntEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> Gender | None:
-        """Read a name, as in "female", or a digit as text; the ledger and the vendor get the number."""
+        """Read a name, as in "female", or a digit as text."""
         text = value.strip().upper() if isinstance(value, str) else ""
         return next((one for one in cls if text in {one.name, str(one.value)}), None)
 
@@ -166,7 +166,7 @@ class QualityMode(StrEnum):
 
 
 class Priority(StrEnum):
-    """Which of the three waiting lines a job stands in."""
+    """Which waiting line a job stands in."""
 
     HIGH = "high"
     NORMAL = "normal"
@@ -174,10 +174,10 @@ class Priority(StrEnum):
 
 
 class Prepare(StrEnum):
-    """Whether a picture that the vendor does not take well is made fit."""
+    """Whether a picture that the vendor does not take well is converted."""
 
     AUTO = "auto"
-    """Make it fit; one that is fit keeps its bytes."""
+    """Convert it; one that is fit keeps its bytes."""
     OFF = "off"
     """Send it as it is, or refuse it."""
     STRICT = "strict"
@@ -195,7 +195,7 @@ class StripMetadata(StrEnum):
 
 
 class Done(StrEnum):
-    """What was done to a picture, in the order in which it is listed."""
+    """What was done to a picture, in this order."""
 
     CONVERTED = "converted to JPEG"
     UPRIGHT = "turned upright"

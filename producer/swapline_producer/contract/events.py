@@ -1,4 +1,4 @@
-"""The bodies of webhooks. Written and read with the standard library alone, which is all that a receiver needs."""
+"""The bodies of webhooks, with the standard library alone: a receiver needs nothing else."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ class SwapData:
     credits: int
     images: list[WebhookImage]
     timings: dict[str, int | float | None]
-    """Seconds: `queued`, `running`, `storing`, `total`; None for a stage that the job did not reach."""
+    """Seconds: `queued`, `running`, `storing`, `total`; None for a stage not reached."""
     images_omitted: int = 0
-    """Pictures that are stored and not named here, since the body would be too long; `receipt.json` has them all."""
+    """Pictures stored but not named here, to bound the body; `receipt.json` has them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class BatchData:
     tenant: str
     jobs: int
     states: dict[State, int]
-    """Number of jobs by their last state; they add up to `jobs`."""
+    """Number of jobs by their last state."""
     failures: dict[str, int]
     """Number of jobs by failure code."""
     credits: int
@@ -79,10 +79,9 @@ class _Event:
     timestamp: str
     """RFC 3339, UTC: when it happened, not when it was sent."""
     sequence: int
-    """Orders the events of one job or batch: each has a greater one than those before it."""
+    """Orders the events of one job or batch."""
 
     def to_json(self) -> bytes:
-        """Return the body."""
         return json.dumps(_plain(self), ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -101,7 +100,7 @@ class BatchEvent(_Event):
 
 
 def _plain(value: Any) -> Any:
-    """Return a dataclass as a dict, without the fields that are as by default."""
+    """Return a dataclass as a dict, without default fields."""
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     if not is_dataclass(value):
@@ -111,7 +110,7 @@ def _plain(value: Any) -> Any:
 
 
 def read_event(body: bytes) -> SwapEvent | BatchEvent:
-    """Read a body; fields of a later version are passed over. Raises ValueError, which names the field."""
+    """Read a body, ignoring fields of a later version. Raises ValueError, which names the field."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):
@@ -122,7 +121,7 @@ def read_event(body: bytes) -> SwapEvent | BatchEvent:
 
 
 def _read(kind: Any, value: Any, place: str) -> Any:
-    """Return a value as one of the types of the fields above. Raises ValueError."""
+    """Return a value as one of the fields' types. Raises ValueError."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in {Union, types.UnionType}:
         for one in arguments:

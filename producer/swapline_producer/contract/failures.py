@@ -1,4 +1,4 @@
-"""What each failure code means, whether it was charged, and what to do: for logs, and for docs/failure-codes.md."""
+"""What each failure code means, whether it was charged, and what to do. docs/failure-codes.md is drawn from it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Failure(NamedTuple):
-    """One row of the table. Texts are Markdown of one line."""
+    """One row of the table, in Markdown."""
 
     meaning: str
     charged: str

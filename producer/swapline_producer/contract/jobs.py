@@ -1,4 +1,4 @@
-"""One job as the ledger has it, and what travels and is logged for it."""
+"""One job as the ledger has it, its messages and its log."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from swapline_producer.contract.trace_ids import traceparent_of
 
 
 class JobSpec(SwapOptions):
-    """A request as the ledger keeps it: the picture by reference only. Fields of a later version are passed over."""
+    """A request as the ledger keeps it, with its picture by reference. Ignores fields of a later version."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     image: ImageRef
     trace: str | None = None
-    """The trace of the caller, in short: `Job.traceparent` has it whole."""
+    """The caller's trace, shortened; see `Job.traceparent`."""
 
 
 class StoredFile(Frozen):
-    """A picture in object storage. `key` is its name there; sizes in pixels and bytes."""
+    """A picture in object storage, named `key`. Sizes in pixels and bytes."""
 
     key: str
     sha256: str
@@ -47,7 +47,7 @@ class StoredPicture(StoredFile):
 
 
 class Job(Frozen):
-    """One job as the ledger has it. `version` is its version: it grows with every change."""
+    """One job. `version` grows with every change: its fencing token."""
 
     job_id: str
     state: State
@@ -62,14 +62,14 @@ class Job(Frozen):
     finished_at: int | None = None
     attempts: int = 0
     attempt_open: bool = False
-    """A paid call may be under way: an attempt was written and its reply is not."""
+    """An attempt was written and no reply: a paid call may be under way."""
     polls: int = 0
     storing_since: int | None = None
-    """When it came into STORING: its tries to read and store the pictures are bounded from then on."""
+    """When it came into STORING: bounds its tries to read and store the pictures."""
     retries: int = 0
-    """Tries to store its pictures that failed in a row."""
+    """Failed tries in a row to store its pictures."""
     bad_outputs: int = 0
-    """Readings of its output in a row that were missing or broken."""
+    """Missing or broken outputs in a row."""
     not_found: int = 0
     """Polls answered 404 in a row."""
     silent: int = 0
@@ -83,23 +83,23 @@ class Job(Frozen):
     failure_detail: str | None = None
     credits: int = 0
     canceling: Canceling | None = None
-    """A cancellation was asked for while the vendor has it: it ends CANCELED when the vendor is done with it."""
+    """A cancellation was asked for while the vendor has it: it then ends CANCELED."""
     images: tuple[StoredPicture, ...] = ()
     notification: Notification = Notification.NONE
     notify_attempts: int = 0
     sequence: int = 0
-    """Number of events so far that a webhook reports."""
+    """Number of events that a webhook reports."""
     held_at: int | None = None
     refused_as: str | None = None
-    """The kind of its last refusal, until it is accepted."""
+    """Kind of its last refusal, until it is accepted."""
     own_refusals: int = 0
     """Refusals of that kind in a row that were the job's own: another was accepted before each."""
     replayed: str = ""
-    """The steps from which a person ran it again, with commas between them."""
+    """The steps from which a person ran it again, comma-separated."""
 
     @property
     def replayed_from(self) -> tuple[str, ...]:
-        """The steps from which a person ran it again."""
+        """Return the steps from which a person ran it again."""
         return tuple(self.replayed.split(",")) if self.replayed else ()
 
     @property
@@ -109,17 +109,17 @@ class Job(Frozen):
 
     @property
     def traceparent(self) -> str:
-        """The trace that it belongs to, as W3C writes it."""
+        """Its trace, as W3C writes it."""
         return traceparent_of(self.job_id, self.spec.trace)
 
     @property
     def trace_id(self) -> str:
-        """The name of that trace: 32 hexadecimal digits."""
+        """32 hexadecimal digits."""
         return self.traceparent.split("-")[1]
 
 
 class JobEvent(Frozen):
-    """One line of a job's log. `data` holds small facts: codes, counts, reasons; never a picture or a secret."""
+    """One line of a job's log. `data` holds codes, counts, reasons; never a picture or a secret."""
 
     at: int
     name: str
@@ -127,16 +127,16 @@ class JobEvent(Frozen):
 
 
 class StepMessage(Frozen):
-    """A message to be: which step of which job, for which turn. All that ever travels through the broker."""
+    """Which step of which job, at which version: all that travels through the broker."""
 
     step: Step
     job_id: str
     version: int
     retries: int = 0
-    """How often this step of this job has run before; Flower shows it."""
+    """Earlier runs of this step of this job, for Flower."""
 
 
 def result_folder(job: Job) -> str:
-    """Where a job's pictures and its receipt are stored: the job alone determines it."""
+    """Return the folder of a job's pictures and receipt; the job alone determines it."""
     day = datetime.fromtimestamp(job.created_at / 1000, UTC)
     return f"results/{job.tenant}/{day:%Y/%m/%d}/{job.job_id}"

@@ -14,7 +14,7 @@ from swapline_producer.contract.values import WebUrl
 
 
 class PreparedFrom(Frozen):
-    """The picture that was given, of which the stored one was made, and what was done to it."""
+    """The picture that was given, of which the stored one was made."""
 
     media_type: str
     sha256: str
@@ -26,7 +26,7 @@ class PreparedFrom(Frozen):
 
 
 class StoredImage(Frozen):
-    """An input picture in object storage, under the SHA-256 of its bytes."""
+    """An input in object storage, under the SHA-256 of its bytes."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -38,7 +38,7 @@ class StoredImage(Frozen):
     size: int
     """Bytes, before base64."""
     prepared: PreparedFrom | None = None
-    """What was given, where another picture was made of it before it was stored."""
+    """What was given, where the stored picture is another."""
     warnings: tuple[str, ...] = Field((), exclude_if=lambda warnings: not warnings)
     """What was seen of its faces, where one was required."""
 
@@ -49,7 +49,7 @@ class StoredImage(Frozen):
 
 
 class LinkedImage(Frozen):
-    """An input picture at a public URL."""
+    """An input at a public URL."""
 
     kind: Literal["url"] = "url"
     url: WebUrl
@@ -70,14 +70,14 @@ class NewJob(NamedTuple):
     run_timeout: float
     """Seconds."""
     replace_failed: bool = False
-    """Whether a job that ended without success gives its idempotency key up to this one."""
+    """Whether a job that ended without success yields its idempotency key to this one."""
 
 
 def fingerprint(spec: dict[str, Any]) -> str:
-    """Return what distinguishes a request from others under its idempotency key; trace and warnings do not count.
+    """Return what distinguishes requests under one idempotency key; trace and warnings do not count.
 
-    A prepared picture counts as the one that was given: another version of a library would make other bytes of it.
-    Raises TypeError for what JSON cannot have.
+    A prepared picture counts as the one given: another version of a library would make other bytes. Raises TypeError
+    for what JSON cannot have.
     """
     same = {name: value for name, value in spec.items() if name != "trace"}
     same["image"] = {name: value for name, value in spec["image"].items() if name != "warnings"}

@@ -1,4 +1,4 @@
-"""What of a job decides whether it can be run again. Pure: read from a whole job, or by itself for many at once."""
+"""What decides whether a job can be run again."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ if TYPE_CHECKING:
 
 
 class ReplayFacts(NamedTuple):
-    """The little of a job that a dry run over a hundred thousand of them needs."""
+    """The fields of a job that a dry run over 100,000 of them needs."""
 
     job_id: str
     state: State
     vendor_job_id: str | None
     canceling: bool
     replayed: str
-    """The steps from which it was run again, with commas between them."""
+    """The steps from which it was run again, comma-separated."""
     listens: bool
     """Whether it has a webhook_url."""
     holds_input: bool = True
-    """Its picture is there to be sent again, as far as the ledger knows; a URL always is."""
+    """Its picture can be sent again, as far as the ledger knows; a URL always can."""
 
     @classmethod
     def of(cls, job: Job) -> ReplayFacts:
-        """That of a job that was read."""
+        """Return those of a whole job."""
         return cls(
             job_id=job.job_id,
             state=job.state,
@@ -35,12 +35,12 @@ class ReplayFacts(NamedTuple):
         )
 
     def was_replayed_from(self, step: str) -> bool:
-        """Whether a person ran it again from a step before."""
+        """Whether a person ran it again from this step."""
         return step in self.replayed.split(",")
 
 
 def input_is_gone(job_id: str) -> str:
-    """Say why a job cannot be sent again whose picture was deleted, and what can be done."""
+    """Say why a job whose picture was deleted cannot be sent again."""
     return (
         f"Job {job_id} cannot be sent again, its picture is not kept any more: SWAPLINE_INPUT_TTL says how long it is"
         " after a job has ended without success. Enqueue it again, with the picture."

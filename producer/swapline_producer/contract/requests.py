@@ -44,7 +44,7 @@ CODE_OF_FIELD = {
     "filter_id": FailureCode.FILTER_NOT_FOUND,
     "quality_mode": FailureCode.INVALID_QUALITY_MODE,
 }
-"""The vendor's own code for a value of this field that is not on its page; other fields have none."""
+"""The vendor's code for a value of this field that is not on its page."""
 
 _SECONDS = f"it must be seconds, more than 0 and at most {TEN_YEARS:,.0f} (ten years)"
 
@@ -58,17 +58,17 @@ SENTENCES = {
     "variants": "8 at most, each NAME.jpg or NAME.webp, then :SIDE, :QUALITY and :WIDTH/HEIGHT, no name twice",
     "run_timeout": _SECONDS,
 }
-"""What to say of a field whose own problem would be long: each of several types complains for itself."""
+"""What to say of a field where each of several types would complain for itself."""
 
 MOST_COMPLAINTS = 5
 """In one sentence."""
 
 LONGEST_NAME = 40
-"""Characters of the name of a field that there is not, in a sentence."""
+"""Characters of an unknown field's name, in a sentence."""
 
 
 class SwapOptions(Frozen):
-    """Everything about a face swap but the picture. The vendor's page is the source of the first five fields."""
+    """A face swap without its picture. The first five fields are the vendor's page's."""
 
     gender: Annotated[Gender, BeforeValidator(no_bool)]
     filter_id: FilterId
@@ -84,20 +84,20 @@ class SwapOptions(Frozen):
     batch: BatchName | None = None
     idempotency_key: IdempotencyKey | None = None
     queue_ttl: Seconds | None = None
-    """Seconds that the job may wait for a slot; the setting SWAPLINE_QUEUE_TTL when absent."""
+    """Seconds that the job may wait for a slot; default SWAPLINE_QUEUE_TTL."""
     run_timeout: Seconds | None = None
-    """Seconds that the vendor may take; the setting SWAPLINE_RUN_TIMEOUT when absent."""
+    """Seconds that the vendor may take; default SWAPLINE_RUN_TIMEOUT."""
     variants: VariantTexts | None = None
-    """What is made of the result, as `thumb.jpg:320`; the workers' setting SWAPLINE_VARIANTS when absent."""
+    """What is made of the result, as `thumb.jpg:320`; default SWAPLINE_VARIANTS."""
 
     @property
     def expected_size(self) -> tuple[int, int]:
-        """(width, height) in pixels of the result, portrait being the vendor's default."""
+        """(width, height) in pixels of the result; the vendor's default is portrait."""
         return (self.ratio or Ratio.PORTRAIT).size
 
     @model_validator(mode="after")
     def _refuse_what_the_vendor_would_refuse(self) -> Self:
-        """Refuse combinations of the vendor's page before a credit is spent, under the vendor's own code."""
+        """Refuse combinations that the vendor's page excludes, under the vendor's own code."""
         by_uuid = isinstance(self.filter_id, UUID)
         if by_uuid and self.gender is Gender.GROUP:
             raise RequestError(
@@ -128,23 +128,25 @@ class SwapOptions(Frozen):
 class SwapRequest(SwapOptions):
     """What a producer asks for.
 
-    `image` is a pathlib.Path, the bytes of a JPEG, PNG or WebP, a data URI, bare base64, or a public http(s) URL
-    (which the vendor fetches itself). A str is never opened as a file.
+    `image` is a pathlib.Path, the bytes of a JPEG, PNG or WebP, a data URI, bare base64, or a public http(s) URL (which
+    the vendor fetches itself). A str is never opened as a file.
     """
 
     image: Annotated[StrictStr | bytes | Path, Field(union_mode="left_to_right")]
     """Tried in this order: elsewhere JSON's texts would become paths."""
     prepare: Prepare | None = None
-    """Whether the picture may be made fit before it is stored; the setting SWAPLINE_PREPARE when absent."""
+    """Whether the picture may be converted before it is stored; default SWAPLINE_PREPARE."""
     require_face: bool | None = None
-    """Whether to refuse a picture without a face; the setting SWAPLINE_REQUIRE_FACE when absent."""
+    """Whether to refuse a picture without a face; default SWAPLINE_REQUIRE_FACE."""
     replace_failed: bool = False
-    """Where the idempotency key belongs to a job that ended without success: make a new job, which takes the key over.
+    """Where the idempotency key belongs to a job that ended without success, make a new job, which takes the key over.
 
-    The new request may differ from the failed one. Without this, the failed job is given again."""
+    The new request may differ. Without this, the failed job is returned.
+    """
     traceparent: str | None = None
-    """The trace that the job belongs to, as in W3C's header. Without it: OpenTelemetry's current span, where there is
-    one in this process, or a trace of the job's own. The same request in another trace is still the same request."""
+    """The job's trace, as in W3C's header. Default: OpenTelemetry's current span, else a trace of its own. Another
+    trace makes no other request.
+    """
 
     @field_validator("traceparent")
     @classmethod
@@ -167,7 +169,7 @@ class SwapRequest(SwapOptions):
 
 
 def checked(field: str, value: object) -> Any:
-    """Check one value that is not in a request as the field of a request is. Raises RequestError."""
+    """Check one value as the field of a request. Raises RequestError."""
     try:
         return _adapter(field).validate_python(value)
     except ValidationError as error:
@@ -186,7 +188,7 @@ def _adapter(field: str) -> TypeAdapter[Any]:
 
 
 def _field(error: ErrorDetails) -> str:
-    """The field that an error is about. One that there is not is foreign text: short, and quoted where it is odd."""
+    """Return the field that an error is about; an unknown one is foreign text, so cut and quoted."""
     name = str(error["loc"][0])[:LONGEST_NAME] if error["loc"] else "request"
     return name if name.isidentifier() else repr(name)
 

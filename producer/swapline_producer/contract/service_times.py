@@ -14,13 +14,13 @@ FIRST = 0.05
 """Seconds where bucket 0 begins: no vendor draws a picture in less."""
 
 WIDTH = 0.06
-"""Each bucket is longer than the one before it by this (in the logarithm): half a second at 8 s."""
+"""Growth of each bucket (in the logarithm): half a second at 8 s."""
 
 EVERY_KIND = "all"
 """The histogram of all jobs, from which a rare kind borrows."""
 
 ENOUGH = 20.0
-"""Jobs before a histogram says anything."""
+"""Jobs before a histogram is used."""
 
 
 def kind_of(spec: JobSpec) -> str:

@@ -1,4 +1,4 @@
-"""The system in numbers, as the ledger has counted them: exact over all processes, kills and restarts."""
+"""The system in numbers: exact over all processes, kills and restarts."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ class Times(Frozen):
     """A histogram of seconds."""
 
     buckets: dict[float, int]
-    """End of a bucket (the last one is infinite) -> values in it, not added up."""
+    """End of a bucket (the last is infinite) -> values in it, not cumulated."""
     total: float
-    """The sum of all values."""
+    """Sum of all values."""
 
     @property
     def count(self) -> int:
-        """How many values there were."""
+        """Number of values."""
         return sum(self.buckets.values())
 
 
 class Figures(Frozen):
-    """What there is now, and what has been since the ledger began. Seconds, bytes and credits."""
+    """The present, and counts since the ledger began. Seconds, bytes and credits."""
 
     at: float
     """Seconds since the epoch, by the ledger's clock."""
@@ -30,43 +30,43 @@ class Figures(Frozen):
     """Records in each state; those of finished jobs go after SWAPLINE_JOB_TTL."""
     waiting: dict[Priority, int]
     oldest_waiting: float | None
-    """Seconds since the oldest of the queued jobs began to wait."""
+    """Seconds that the oldest queued job has waited."""
     oldest_held: float | None
-    """Seconds since the first of the held jobs was held."""
+    """Seconds since the first held job was held."""
     slots_used: int
     slots_limit: int
     slots_cap: int
-    """What may be used now: less than the limit after the vendor said 429."""
+    """May be used now: below the limit after a 429."""
     breaker_open_for: float
     """Seconds until jobs are submitted again; 0 while the submission breaker is closed."""
     breaker_kind: str | None
-    """Why submitting is paused (a word of `BreakerTrip.kind`); None where nothing is wrong."""
+    """Why submitting is paused (see `BreakerTrip.kind`), or None."""
     breaker_reason: str | None
     store_failing: bool
-    """Whether results cannot be stored, so that nothing new is submitted, or one job goes first."""
+    """Whether results cannot be stored: at most one new job is submitted."""
     trips: int
     credits_today: int
     credits_per_day: int | None
     polls_failing_jobs: int
     """Jobs of which a poll brought no news within the last five minutes."""
     due: int
-    """Jobs with an entry in `due`, for now or later."""
+    """Entries in `due`, for now or later."""
     overdue: float
-    """Seconds by which the first of them is late."""
+    """Seconds by which the first is late."""
     dispatchers: int
-    """Worker processes that were heard of within the last minute."""
+    """Worker processes seen within the last minute."""
     claimed_ago: float | None
-    """Seconds since any of them last took what was due; None where there never was one."""
+    """Seconds since the last claim; None where there never was one."""
     webhooks_pending: int
     counts: dict[str, int]
-    """Facts since the ledger began: the fields of P:count and P:meter (lua/meter.lua says what they are)."""
+    """Fields of P:count and P:meter since the ledger began (see lua/meter.lua)."""
     used_seconds: float
-    """Seconds of slots that jobs had, added up."""
+    """Seconds of slots that jobs had, summed."""
     idle_seconds: dict[str, float]
-    """Seconds of slots that were free while jobs waited for them, by reason."""
+    """Seconds of slots free while jobs waited for them, by reason."""
     times: dict[str, Times] = Field(default_factory=dict)
-    """Histograms by name: lag, handover, detection, service, storing, wait, turnaround, webhook_lag."""
+    """By name: lag, handover, detection, service, storing, wait, turnaround, webhook_lag."""
 
     def counted(self, kind: str) -> dict[str, int]:
-        """The counts whose names begin with a kind, without it: `finished:` -> {"SUCCEEDED": 3}."""
+        """Return the counts of a kind by the rest of their names: `finished:` -> {"SUCCEEDED": 3}."""
         return {name.removeprefix(kind): number for name, number in self.counts.items() if name.startswith(kind)}

@@ -1,4 +1,4 @@
-"""The values that a request takes, each with its bounds: what passes here can be written, sent and read again."""
+"""The values of a request, each with bounds: what passes can be written, sent and read again."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ if TYPE_CHECKING:
     from pydantic import HttpUrl, TypeAdapter
 
 URL_LIMIT = 2083
-"""Characters of a URL: what the oldest browsers and proxies take."""
+"""Characters: what the oldest browsers and proxies take."""
 
 METADATA_LIMIT = 8192
-"""Bytes of metadata as JSON: it travels in every webhook, which stays under 20 kB."""
+"""Bytes as JSON: it travels in every webhook, which stays under 20 kB."""
 
 EXTRA_LIMIT = 65_536
-"""Bytes of further fields as JSON: they lie in Redis beside the request, where no picture belongs."""
+"""Bytes as JSON: they lie in Redis, where no picture belongs."""
 
 LARGEST_FILTER_ID = 2**53 - 1
 """The largest integer that every reader of JSON has exactly (RFC 7493, 2.2)."""
 
 TEN_YEARS = 315_360_000.0
-"""Seconds. A longer wait is a slip, and without a bound it has no milliseconds that Redis can count."""
+"""Seconds: a longer wait is a slip, and unbounded it overflows Redis's milliseconds."""
 
 MOST_CREDITS = 10**12
-"""Credits a day, of a cap: more is a slip, and below 2**53 it is an exact number to Lua as well."""
+"""Credits a day, of a cap: more is a slip; exact in Lua up to 2**53."""
 
 VENDOR_ID_LIMIT = 256
-"""Characters of the vendor's id of a job: it is a UUID or the like, goes into a URL, and is kept with the job."""
+"""Characters: the vendor's id is a UUID or the like and goes into a URL."""
 
 _CONTROLS = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 @cache
 def http_url() -> TypeAdapter[HttpUrl]:
-    """Return the reader of URLs. Loading and building it takes 20 ms, which a job without a URL need not wait."""
+    """Return the reader of URLs. Building it takes 20 ms, so only a job with a URL does."""
     from pydantic import HttpUrl, TypeAdapter  # noqa: PLC0415 -- see above
 
     return TypeAdapter(HttpUrl)
@@ -62,14 +62,14 @@ def _is_one_line(value: str) -> str:
 
 
 def no_bool(value: object) -> object:
-    """Refuse true and false where a number is wanted: Python takes them for 1 and 0."""
+    """Refuse true and false for a number: Python takes them for 1 and 0."""
     if isinstance(value, bool):
         raise PydanticCustomError("bool", "it must be no boolean")
     return value
 
 
 def _json_size(value: object) -> int:
-    """Bytes of a value as JSON, as the ledger and the vendor get it: a level deeper."""
+    """Bytes of a value as JSON one level deeper, as ledger and vendor get it."""
     try:
         text = orjson.dumps([value])
         same = orjson.loads(text) == [value]  # for infinity and NaN, null would be written
@@ -93,7 +93,7 @@ def _fits_ledger(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 def vendor_id_problem(text: str) -> str | None:
-    """Why a text cannot be the vendor's id of a job, in words; None where it can."""
+    """Say why a text cannot be the vendor's id of a job; None where it can."""
     if not text.strip():
         return "it is empty"
     if len(text) > VENDOR_ID_LIMIT:
@@ -136,4 +136,4 @@ VariantText = Annotated[str, AfterValidator(_is_variant)]
 VariantTexts = Annotated[
     tuple[VariantText, ...], Field(max_length=MOST_VARIANTS), AfterValidator(_no_name_twice), BeforeValidator(_split)
 ]
-"""A tuple, or one text with commas or spaces between the variants."""
+"""A tuple, or one text with commas or spaces between."""

@@ -11,7 +11,7 @@ import re
 from typing import NamedTuple, Self
 
 QUALITY = 85
-"""Of a variant that names none: what differs is not seen at usual sizes."""
+"""Of a variant that names none: the loss is not seen at usual sizes."""
 MOST_VARIANTS = 8
 """Of one picture."""
 
@@ -23,7 +23,7 @@ _TAKEN = frozenset({"original", "receipt"})
 
 
 class Variant(NamedTuple):
-    """One variant. `side` is the longer side in pixels, at most; None keeps the size. `ratio` crops to width/height."""
+    """One variant. `side`: longer side in pixels at most; None keeps the size. `ratio` crops to width/height."""
 
     name: str
     suffix: str
@@ -33,7 +33,7 @@ class Variant(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read the spelling of a variant. Raises ValueError."""
+        """Read a variant's spelling. Raises ValueError."""
         found = _SPELLING.fullmatch(text)
         if found is None or int(found[3] or 0) > _LARGEST_SIDE or found[1] in _TAKEN:
             raise ValueError("a variant is written NAME.jpg or NAME.webp, then :SIDE, :QUALITY and :WIDTH/HEIGHT")

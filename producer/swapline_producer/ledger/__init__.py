@@ -1,6 +1,6 @@
 """The record of every job, in Redis: the truth. No other package knows a key's name.
 
-A job changes only by `transitions.advance`, one Lua compare-and-set on (state, version). Keys: `lua/shared.lua`.
+Keys: `lua/shared.lua`.
 """
 
 from __future__ import annotations
@@ -75,9 +75,9 @@ MOVES = (
 
 
 def connect(url: str, *, timeout: float = 10.0, retries: int = 2) -> redis.Redis:
-    """Open a client for a URL as in `redis_url.py`, without a connection yet. Raises ValueError for another URL.
+    """Open a client without a connection yet. Raises ValueError for a URL not as in `redis_url.py`.
 
-    Commands take `timeout` seconds at most and are repeated `retries` times: each move recognises its own repetition.
+    `timeout` in seconds. Repeating commands is safe: each move recognises its own repetition.
     """
     server = parse_redis_url(url)
     options: dict[str, Any] = {
@@ -103,9 +103,9 @@ def connect(url: str, *, timeout: float = 10.0, retries: int = 2) -> redis.Redis
 
 
 class Ledger:
-    """The jobs of one installation; each responsibility is a part of its own.
+    """The jobs of one installation.
 
-    `clock` returns milliseconds, for tests; otherwise the server's time counts, because machines differ.
+    `clock` returns milliseconds, for tests; by default the server's time, because machines differ.
     """
 
     def __init__(  # noqa: PLR0913 -- each is a setting of its own
@@ -122,8 +122,7 @@ class Ledger:
     ) -> None:
         """Keep finished records, unneeded inputs and results for these seconds; None: for ever.
 
-        Inputs of jobs that succeeded: `input_shown` seconds. Accepted jobs and attempts count once `replicas` have
-        them.
+        `input_shown`: inputs of jobs that succeeded. Accepted jobs and attempts count once `replicas` have them.
         """
         self.client = client
         self.prefix = prefix
@@ -149,7 +148,7 @@ class Ledger:
 
 
 def open_ledger(settings: ProducerSettings) -> Ledger:
-    """Return the ledger that settings name. No connection is made yet."""
+    """Return the ledger that settings name, not yet connected."""
     return Ledger(
         connect(settings.redis_url),
         settings.key_prefix,

@@ -13,28 +13,27 @@ if TYPE_CHECKING:
 DEFAULT = "default"
 
 BEFORE_MS = 86_400_000
-"""Milliseconds for which address and key from before an `adopt` are accepted: a day for a rolling restart."""
+"""Milliseconds for which the address and key before an `adopt` are accepted: a day for a rolling restart."""
 
 SILENCE_MS = 15_000
 """Milliseconds without a claim after which no worker runs: each claims every 5 s at least."""
 
 
 class Vendor(NamedTuple):
-    """Where a worker sends paid calls, and which key pays for them."""
+    """Where paid calls go, and which key pays for them."""
 
     address: str
     """Base URL, normalised."""
     simulated: bool
     key: str = ""
-    """Fingerprint of the key, SALT:HASH; empty where it is not shown."""
+    """Fingerprint of the key, SALT:HASH; empty where not shown."""
 
     def __str__(self) -> str:
-        """Name it in a sentence."""
         return f"the {'simulated ' if self.simulated else ''}vendor at {self.address}"
 
     @property
     def short_key(self) -> str:
-        """Return the 8 characters by which people tell keys apart."""
+        """Return the 8 characters that people compare."""
         return self.key[-8:]
 
 
@@ -47,7 +46,7 @@ class Account(NamedTuple):
     """UTC milliseconds."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as shown to programs."""
+        """Return it as JSON."""
         return {"name": self.name, **self.vendor._asdict(), "key": self.vendor.short_key, "since": self.since}
 
 
@@ -61,7 +60,7 @@ class Accounts(LedgerPart):
         return _account(name, found) if "address" in found else None
 
     def adopt(self, vendor: Vendor, *, account: str = DEFAULT) -> bool:
-        """Bind the ledger to this vendor: it has moved, or the key is new. Return whether that changed anything.
+        """Bind the ledger to this vendor; return whether that changed anything.
 
         Raises NotPossible between a simulator and a vendor, while jobs are unfinished or a worker runs.
         """
@@ -72,7 +71,7 @@ class Accounts(LedgerPart):
         return bool(answer["changed"])
 
     def installation(self, proposal: str | None = None) -> tuple[str, bool]:
-        """Return the name of this installation, and whether a store has it, too.
+        """Return the name of this installation, and whether a store has it.
 
         `proposal` becomes the name where there is none; else it stays empty.
         """
@@ -83,7 +82,7 @@ class Accounts(LedgerPart):
         return str(name or ""), stored is not None
 
     def has_store(self) -> None:
-        """Note that a store has this installation's name: every other store is the wrong one."""
+        """Note that a store has this installation's name: every other store is refused."""
         with translated():
             self._scripts.client.hset(self._scripts.key("owner"), "stored", "1")
 

@@ -1,4 +1,4 @@
-"""API keys of the gateway. A key is random and long, so its plain SHA-256, which is all we keep, need not be slow."""
+"""API keys of the gateway: 256 random bits each, so that their SHA-256, which is all we store, need not be slow."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 KEY_BYTES = 32
-"""Of chance in a key: 43 characters after the prefix."""
+"""Random bytes: 43 characters after the prefix."""
 
 
 class ApiKeys(LedgerPart):
-    """Keys are made, listed, revoked, and looked up for each request."""
+    """Makes, lists, revokes and admits keys."""
 
     def create(
         self, tenant: str, scopes: Iterable[Scope], *, note: str = "", limits: KeyLimits | None = None
     ) -> tuple[str, ApiKey]:
-        """Make a key; returns it, which is nowhere else, and what the ledger keeps."""
+        """Return a new key, which is stored nowhere, and its record."""
         key = KEY_PREFIX + secrets.token_urlsafe(KEY_BYTES)
         made = ApiKey(
             key_id=f"key_{secrets.token_hex(6)}",
@@ -49,7 +49,7 @@ class ApiKeys(LedgerPart):
         return key, made
 
     def all(self) -> list[ApiKey]:
-        """All keys, the oldest first."""
+        """Return all keys, the oldest first."""
         with translated():
             hashes = cast("dict[str, str]", self._scripts.client.hgetall(self._scripts.key("api_keys"))).values()
             with self._scripts.client.pipeline(transaction=False) as pipe:
@@ -59,7 +59,7 @@ class ApiKeys(LedgerPart):
         return sorted((_api_key(fields) for fields in found if fields), key=lambda one: (one.created_at, one.key_id))
 
     def revoke(self, key_id: str) -> None:
-        """Refuse a key from now on. Raises NotPossible where there is none of this id."""
+        """Refuse a key from now on. Raises NotPossible for an unknown id."""
         with translated():
             found = cast("str | None", self._scripts.client.hget(self._scripts.key("api_keys"), key_id))
             if found is None:
@@ -70,9 +70,9 @@ class ApiKeys(LedgerPart):
                 pipe.execute()
 
     def admit(self, key: str, limits: KeyLimits) -> Admission | None:
-        """Look a key up and count one request against its rate; None for a key that there is not.
+        """Count one request against a key's rate; None for an unknown key.
 
-        `limits` count for what the key has no limit of its own; all of them are set.
+        `limits` fill in what the key has no limit of its own for.
         """
         answer = self._scripts.run("admit", hash=_hash(key), rate=limits.rate, burst=limits.burst)
         if answer.get("unknown"):

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 class Batches(LedgerPart):
-    """Moves of a batch as a whole. `lua/batches.lua` counts its jobs."""
+    """Moves of a batch as a whole."""
 
     def seal(self, batch: str, webhook_url: str, tenant: str = "default") -> Sealed:
-        """Seal a batch: its webhook follows when all its jobs have finished. Repeatable. Raises BatchNotFound."""
+        """Seal a batch: its webhook follows its last job's end. Repeatable. Raises BatchNotFound."""
         nonce = secrets.token_hex(10)  # 80 bits, so that the webhook's id cannot be guessed
         answer = self._scripts.run(
             "seal", name=batch_key(batch, tenant), batch=batch, tenant=tenant, webhook_url=webhook_url, nonce=nonce
@@ -37,7 +37,7 @@ class Batches(LedgerPart):
         return Sealed(jobs=answer["jobs"], finished=answer["finished"], completed=answer["completed"])
 
     def job_ids(self, batch: str, tenant: str = "default") -> list[str]:
-        """Return the ids of the jobs of a tenant's batch, in the order they were accepted."""
+        """Return the ids of a batch's jobs, in the order accepted."""
         with translated():
             return cast(
                 "list[str]", self._scripts.client.zrange(self._scripts.key("batch", batch_key(batch, tenant)), 0, -1)
@@ -51,7 +51,7 @@ class Batches(LedgerPart):
         return _batch(fields) if "counts" in fields else None
 
     def open(self, record_id: str, version: int) -> OpenedBatch | None:
-        """Read a completed batch at a version; None where the message is stale."""
+        """Read a completed batch; None where `version` is stale."""
         answer = self._scripts.run("open", id=record_id, version=str(version))
         if answer.get("stale"):
             return None
@@ -72,7 +72,7 @@ class Batches(LedgerPart):
 
 
 def counted(job: Job, change: Change) -> dict[str, Any]:
-    """Return what a job's end changes in the counts of its batch; the reverse where the job goes on again."""
+    """Return what a job's end changes in its batch's counts; the reverse where the job goes on again."""
     if job.spec.batch is None or job.state.finished is change.to.finished:
         return {}
     ends = change.to.finished
@@ -89,5 +89,5 @@ def _batch(fields: Mapping[str, str]) -> Batch:
 
 
 def _counts(counts: dict[str, Any]) -> dict[str, Any]:
-    """Read counts: Lua writes an empty table as a list."""
+    """Lua writes an empty table as a list."""
     return {name: {} if value == [] else value for name, value in counts.items()}

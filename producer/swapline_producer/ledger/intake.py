@@ -1,4 +1,4 @@
-"""Accept new jobs, one at a time or many."""
+"""Accept new jobs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Intake(LedgerPart):
     """Moves that write new jobs."""
 
     def accept(self, job: NewJob) -> Accepted:
-        """Write a new job as QUEUED; it gets a slot at once if one is free and a worker lives.
+        """Write a job as QUEUED; it gets a slot at once if one is free and a worker lives.
 
         Returns the job that has the idempotency key already; raises IdempotencyConflict where that has other values,
         ObjectMissing where the stored input is not held, NotReplicated.
@@ -36,9 +36,9 @@ class Intake(LedgerPart):
         return answer
 
     def accept_many(self, jobs: Iterable[NewJob]) -> list[Accepted | SwaplineError]:
-        """Write many new jobs in one round trip, each for itself, without slots.
+        """Write many jobs in one round trip, each for itself, without slots.
 
-        Raises LedgerUnavailable where the connection broke: each may or may not have been written.
+        Raises LedgerUnavailable where the connection broke: each may have been written.
         """
         wanted = list(jobs)
         answers = self._scripts.run_many("accept", ({**self._arguments(job), "quiet": True} for job in wanted))
@@ -48,14 +48,13 @@ class Intake(LedgerPart):
         ]
 
     def known_keys(self, keys: Iterable[tuple[str, str]]) -> int:
-        """Count the idempotency keys, given as (tenant, key), that have a job, in one round trip."""
+        """Count the idempotency keys, given as (tenant, key), that have a job."""
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for tenant, key in keys:
                 pipe.exists(self._scripts.key("key", tenant, key))
             return sum(pipe.execute())
 
     def _arguments(self, job: NewJob) -> dict[str, Any]:
-        """Return the arguments of lua/accept.lua."""
         spec, ttl_ms, run_ms = job.spec, round(job.queue_ttl * 1000), round(job.run_timeout * 1000)
         text = orjson.dumps({name: spec[name] for name in spec if name not in APART and spec[name] != {}})
         arguments = {
@@ -92,7 +91,7 @@ def _accepted(job: NewJob, answer: dict[str, Any]) -> Accepted | IdempotencyConf
 
 
 def _messages(answer: dict[str, Any]) -> tuple[StepMessage, ...]:
-    """Return messages of jobs with a new slot; or of the job itself, where no worker lives."""
+    """Return messages of jobs with a new slot; of the job itself where no worker lives."""
     if not answer["created"]:
         return ()
     in_line = answer.get("granted", False) is not False

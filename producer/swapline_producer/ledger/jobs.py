@@ -20,7 +20,7 @@ _IMAGE: TypeAdapter[ImageRef] = TypeAdapter(ImageRef)
 
 
 class Jobs(LedgerPart):
-    """Reads of jobs, one or many."""
+    """Reads of jobs."""
 
     def get(self, job_id: str) -> Job:
         """Read one job. Raises JobNotFound."""
@@ -39,7 +39,7 @@ class Jobs(LedgerPart):
         return JobNotFound(f"Job {job_id!r} was purged on {day:%Y-%m-%d at %H:%M} UTC; nothing of it is kept.")
 
     def version_of(self, record_id: str) -> int | None:
-        """Return the version of a job, or of a batch by its record's id; None where there is none."""
+        """Return the version of a job, or of a batch by its record's id; None for an unknown id."""
         with translated():
             found = self._scripts.client.hget(self._scripts.key("job", record_id), "version")
         return None if found is None else int(found)
@@ -51,7 +51,7 @@ class Jobs(LedgerPart):
         return [JobEvent.model_validate_json(line) for line in lines]
 
     def get_with_events(self, job_id: str) -> tuple[Job, list[JobEvent]]:
-        """Read a job and its log as they were at one moment. Raises JobNotFound."""
+        """Read a job and its log as of one moment. Raises JobNotFound."""
         with translated(), self._scripts.client.pipeline(transaction=True) as pipe:
             pipe.hgetall(self._scripts.key("job", job_id))
             pipe.lrange(self._scripts.key("log", job_id), 0, -1)
@@ -67,7 +67,7 @@ class Jobs(LedgerPart):
         return None if due_at is None else round(due_at)
 
     def list_ids(self, state: State, *, limit: int = 50, offset: int = 0) -> list[str]:
-        """Return the ids of the jobs in a state, those that entered it last first."""
+        """Return ids of jobs in a state, the last to enter first."""
         with translated():
             return cast(
                 "list[str]",
@@ -83,7 +83,7 @@ class Jobs(LedgerPart):
         return [job_of(job_id, fields) for job_id, fields in zip(job_ids, found, strict=True) if "spec" in fields]
 
     def next_inputs(self, number: int) -> list[ImageRef]:
-        """Return the inputs of the jobs that will probably get the next slots, at most `number`."""
+        """Return the inputs of the jobs likely to get the next slots."""
         records = listed(self._scripts.run("next_inputs", number=number)["records"])
         specs = [whole_spec(dict(zip(flat[::2], flat[1::2], strict=True))) for flat in records if flat]
         return [_IMAGE.validate_python(orjson.loads(spec)["image"]) for spec in specs]

@@ -16,14 +16,14 @@ DAY = 86_400
 """Seconds."""
 
 FEWEST_SLOTS = 3
-"""Slots of the vendor's basic plan: in force until a worker has named a limit."""
+"""Slots of the vendor's basic plan: in force until a worker names a limit."""
 
 
 class InstallationLimits(LedgerPart):
     """Limits of the waiting line."""
 
     def current(self) -> Limits:
-        """Return the limits in force for the whole installation."""
+        """Return the limits in force."""
         with translated():
             return Limits.from_ledger(cast("dict[str, str]", self._scripts.client.hgetall(self._scripts.key("limits"))))
 
@@ -40,7 +40,7 @@ class InstallationLimits(LedgerPart):
                 self._scripts.client.hdel(self._scripts.key("limits"), "rescue_ms" if name == "rescue_after" else name)
 
     def set_slots(self, number: int | None) -> None:
-        """Use `number` slots from now on, whatever the workers' setting is; None restores the setting."""
+        """Use `number` slots, whatever the workers' setting; None restores the setting."""
         with translated():
             if number is None:
                 self._scripts.client.hdel(self._scripts.key("limits"), "slots", "slots_before")
@@ -49,13 +49,13 @@ class InstallationLimits(LedgerPart):
                 self._scripts.client.hdel(self._scripts.key("limits"), "slots_before")
 
     def slots_set(self) -> int | None:
-        """Return the number of slots that a person has set; None where the workers' setting counts."""
+        """Return the number of slots that a person has set, or None."""
         with translated():
             found = self._scripts.client.hget(self._scripts.key("limits"), "slots")
         return None if found is None else int(found)
 
     def suspend_slots(self) -> None:
-        """Grant no slot until `resume_slots`, which restores what was set before the first suspension."""
+        """Grant no slot until `resume_slots`."""
         now = self.slots_set()
         with translated(), self._scripts.client.pipeline(transaction=True) as pipe:
             pipe.hsetnx(self._scripts.key("limits"), "slots_before", "" if now is None else str(now))
@@ -69,7 +69,7 @@ class InstallationLimits(LedgerPart):
         self.set_slots(int(before) if before else None)
 
     def set_credits(self, tenant: str, per_day: int | None) -> None:
-        """Let a tenant spend `per_day` credits a day (UTC); None lifts the cap. Jobs above it wait."""
+        """Let a tenant spend `per_day` credits a day (UTC); jobs above it wait. None lifts the cap."""
         with translated(), self._scripts.client.pipeline(transaction=True) as pipe:
             if per_day is None:
                 pipe.hdel(self._scripts.key("caps"), tenant)
@@ -103,17 +103,17 @@ class InstallationLimits(LedgerPart):
         return bool(self._scripts.run("probe_store", lease_ms=round(lease * 1000))["probe"])
 
     def store_probed(self, problem: str | None) -> None:
-        """Write the result of a probe of the store; `problem` says why nothing could be stored."""
+        """Write the result of a probe of the store; `problem` is None where it stored."""
         outcome = "stored" if problem is None else "failed"
         self._scripts.run("probe_store", outcome=outcome, reason=problem or "")
 
     def probe(self) -> Probe:
-        """Let the next job probe now, where the submission breaker is open. Its message is still to be sent."""
+        """Let the next job probe now, where the submission breaker is open. The caller sends its message."""
         answer = self._scripts.run("probe")
         return Probe(open=answer["open"], probing=answer["probing"], free=answer["free"], granted=granted(answer))
 
     def spent_by_day(self, tenant: str, days: int) -> list[tuple[str, int]]:
-        """What a tenant has spent on each of the last days (UTC), today first; 40 days are kept."""
+        """Return what a tenant spent on each of the last days (UTC), today first; 40 days are kept."""
         with translated():
             seconds, _ = self._scripts.client.time()
             wanted = range(seconds // DAY, seconds // DAY - days, -1)

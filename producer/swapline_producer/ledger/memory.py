@@ -1,7 +1,4 @@
-"""The ledger of the fake producer: the same jobs and changes, in memory.
-
-Without waiting line, slots and `due`: no worker reads it.
-"""
+"""The ledger of the fake producer: the same jobs and changes in memory, without waiting line, slots and `due`."""
 
 from __future__ import annotations
 
@@ -27,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class MemoryLedger:
-    """The parts of a ledger that `Producer` uses. May be used from several threads."""
+    """The parts of a ledger that `Producer` uses. Thread-safe."""
 
     def __init__(self) -> None:
         """Begin without jobs."""
@@ -127,7 +124,7 @@ class MemoryLedger:
         return [self._jobs[job_id].state if job_id in self._jobs else None for job_id in job_ids]
 
     def ids_of_batch(self, batch: str, tenant: str) -> list[str]:
-        """Return the ids of a batch's jobs, in the order they were accepted."""
+        """Return the ids of a batch's jobs, in the order accepted."""
         return [job_id for job_id, job in list(self._jobs.items()) if (job.spec.batch, job.tenant) == (batch, tenant)]
 
     def finished_since(self, at: int) -> set[str]:
@@ -185,7 +182,7 @@ class MemoryLedger:
             return error
 
     def _holder(self, name: tuple[str, str], job: NewJob) -> str | None:
-        """Return the job that keeps a key; None where there is none, or it gives the key up."""
+        """Return the job that has a key; None where there is none, or it gives the key up."""
         if name not in self._keys:
             return None
         holder = self._jobs[self._keys[name]]
@@ -200,7 +197,7 @@ class MemoryBatches:
     """The batches of a ledger in memory."""
 
     def __init__(self, ledger: MemoryLedger) -> None:
-        """Search among the jobs of `ledger`."""
+        """Search in `ledger`."""
         self._ledger = ledger
 
     def job_ids(self, batch: str, tenant: str = "default") -> list[str]:

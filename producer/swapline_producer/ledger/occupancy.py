@@ -1,6 +1,6 @@
 """Slots, waiting lines and the newest jobs, page by page, for the board.
 
-Each read begins at an end of an index and stops after a number of entries that does not grow with the ledger.
+Each read stops after a number of entries that does not grow with the ledger.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TIES = 5_000
 
 
 class Entry(NamedTuple):
-    """A job's place in an index: when it entered (UTC milliseconds), and its id. Entries sort by both."""
+    """A job's place in an index: when it entered (UTC milliseconds), and its id."""
 
     at: int
     job_id: str
@@ -34,18 +34,18 @@ class Occupant(NamedTuple):
 
 
 class TenantBacklog(NamedTuple):
-    """The jobs of one tenant that wait in one of the three lines."""
+    """The jobs of one tenant in one waiting line."""
 
     priority: Priority
     tenant: str
     jobs: int
     oldest_at: int | None
     capped_until: int | None
-    """Its daily credits are spent: it is capped until then."""
+    """Until when its spent daily credits hold it back."""
 
 
 class Place(NamedTuple):
-    """Where a job stands. `position` 1 is next; None for one that does not wait, or waits for something else."""
+    """Where a job stands. `position` 1 is next; None where it does not wait for a slot."""
 
     position: int | None
     slots: int
@@ -53,7 +53,7 @@ class Place(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A waiting line: the tenants that are next, and how many there are."""
+    """A waiting line: its next tenants, and how many there are."""
 
     priority: Priority
     tenants: int
@@ -77,7 +77,7 @@ class Occupancy(LedgerPart):
         ]
 
     def place(self, job_id: str) -> Place:
-        """Return where a job stands in the line; an estimate, since tenants take turns."""
+        """Return where a job stands; an estimate, since tenants take turns."""
         answer = self._scripts.run("place", id=job_id)
         return Place(answer.get("position"), answer["slots"])
 
@@ -97,7 +97,7 @@ class Occupancy(LedgerPart):
         return lines
 
     def live_dispatchers(self, since: int) -> int:
-        """Count the worker processes that have claimed since a moment; entries last for a minute."""
+        """Count the worker processes that have claimed since a moment, at most a minute ago."""
         with translated():
             return int(self._scripts.client.zcount(self._scripts.key("dispatchers"), since, "+inf"))
 
@@ -110,24 +110,24 @@ class Occupancy(LedgerPart):
             return dict(zip(wanted, pipe.execute(), strict=True))
 
     def newest(self, states: Iterable[State], *, before: Entry | None = None, limit: int = 50) -> list[Entry]:
-        """Return the jobs in these states that changed last, the newest first, from `before` on.
+        """Return jobs in these states, the last changed first, from `before` on.
 
-        Pages repeat and skip nothing, whatever is accepted meanwhile; a job that moves is on the first page again.
+        Pages skip nothing; a job that moves meanwhile is on the first page again.
         """
         return self._newest([self._scripts.key("state", state) for state in states], before, limit)
 
     def newest_of_batch(self, batch: str, tenant: str, *, before: Entry | None = None, limit: int = 50) -> list[Entry]:
-        """Return the jobs of a tenant's batch, the one accepted last first, from `before` on."""
+        """Return jobs of a tenant's batch, the last accepted first, from `before` on."""
         return self._newest([self._scripts.key("batch", batch_key(batch, tenant))], before, limit)
 
     def newest_waiting(
         self, tenant: str, priorities: Iterable[Priority], *, before: Entry | None = None, limit: int = 50
     ) -> list[Entry]:
-        """Return the jobs of a tenant in these lines, the one accepted last first, from `before` on."""
+        """Return jobs of a tenant in these lines, the last accepted first, from `before` on."""
         return self._newest([self._scripts.key("line", priority, tenant) for priority in priorities], before, limit)
 
     def waiting_of(self, tenants: Iterable[str]) -> list[int]:
-        """Count the jobs of each of these tenants that wait for a slot, over all priorities."""
+        """Count the waiting jobs of each tenant, over all priorities."""
         wanted = list(tenants)
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for tenant in wanted:
@@ -137,14 +137,14 @@ class Occupancy(LedgerPart):
         return [sum(sizes[n : n + len(Priority)]) for n in range(0, len(sizes), len(Priority))]
 
     def fields(self, job_ids: Iterable[str], names: Sequence[str]) -> list[dict[str, str | None]]:
-        """Return some fields of several jobs in one round trip, as text; None for a missing one."""
+        """Return some fields of several jobs as text; None for a missing one."""
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for job_id in job_ids:
                 pipe.hmget(self._scripts.key("job", job_id), *names)
             return [dict(zip(names, found, strict=True)) for found in pipe.execute()]
 
     def holders(self, keys: Iterable[tuple[str, str]]) -> list[Entry]:
-        """Return the jobs that have these idempotency keys, given as (tenant, key), in one round trip."""
+        """Return the jobs that have these idempotency keys, given as (tenant, key)."""
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for tenant, key in keys:
                 pipe.get(self._scripts.key("key", tenant, key))

@@ -1,9 +1,8 @@
 """Connections to Redis that only a primary may answer.
 
-Behind one address (a Service, a DNS name, HAProxy) a fail-over leaves connections to the demoted server, which refuses
-writes and has stale data. So a reply "wrong server" closes its connection, and all older ones of the process before
-they are used again. New connections, and those that were idle for seconds, ask for the server's role. Each new one
-resolves the name again.
+Behind one address (a Service, DNS, HAProxy) a fail-over leaves connections to the demoted server, which has stale data.
+A reply "wrong server" closes its connection and, before their next use, all older ones. New connections and those idle
+for seconds ask for the server's role.
 """
 
 from __future__ import annotations
@@ -19,16 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ROLE_CHECK_S = 2.0
-"""Seconds for which a server's role is trusted: one more command per connection and interval, 50 microseconds."""
+"""Seconds for which a server's role is trusted; asking takes 50 microseconds."""
 
 REFUSALS = (ReadOnlyError, MasterDownError, BusyLoadingError)
 
 WORDS = ("UNBLOCKED ", "-READONLY ", "-MASTERDOWN ")
-"""Beginnings of such replies without a class in redis-py: a blocked reader's, and those of scripts before 7.0."""
+"""Replies that redis-py has no class for: a blocked reader's, and those of scripts before 7.0."""
 
 
 class WrongServer(redis.exceptions.ConnectionError):
-    """The server behind this connection is not the primary, or not yet."""
+    """The server behind this connection is not the primary."""
 
 
 def says_wrong_server(error: RedisError) -> bool:
@@ -39,7 +38,7 @@ def says_wrong_server(error: RedisError) -> bool:
 
 
 class _Demotions:
-    """How often this process has seen a primary demoted. Older connections are not used again."""
+    """Demotions this process has seen. Older connections are not used again."""
 
     seen = 0
 
@@ -51,13 +50,13 @@ class _OnlyPrimary:
     _confirmed_at = 0.0
 
     def on_connect_check_health(self: Any, *arguments: Any, **options: Any) -> None:
-        """Greet the server; close the connection where it says that it is a replica."""
+        """Greet the server; close the connection to a replica."""
         self._opened_after, self._confirmed_at = _Demotions.seen, 0.0
         super().on_connect_check_health(*arguments, **options)  # type: ignore[misc]
         self._require_primary(self.handshake_metadata or {})
 
     def read_response(self: Any, *arguments: Any, **options: Any) -> Any:
-        """Read a reply. Raises WrongServer for one that means it, after closing the connection."""
+        """Read a reply. Raises WrongServer after closing the connection."""
         try:
             return super().read_response(*arguments, **options)  # type: ignore[misc]
         except RedisError as error:
@@ -66,7 +65,7 @@ class _OnlyPrimary:
             self._hang_up(f"The server at this address takes no writes: {error}")
 
     def confirm_primary(self: Any) -> None:
-        """Check that an idle connection leads to the primary; open a new one where it does not."""
+        """Reconnect where an idle connection no longer leads to the primary."""
         if self._opened_after == _Demotions.seen:
             if time.monotonic() < self._confirmed_at + ROLE_CHECK_S:
                 return
@@ -87,7 +86,7 @@ class _OnlyPrimary:
         self._confirmed_at = time.monotonic()
 
     def _hang_up(self: Any, why: str) -> None:
-        """Close the connection; where it led to the primary until now, no older connection is used again."""
+        """Close the connection; where it led to the primary until now, all older ones with it."""
         if self._opened_after == _Demotions.seen and self._confirmed_at:
             _Demotions.seen += 1
         self.disconnect()
@@ -103,11 +102,11 @@ class PrimaryTLSConnection(_OnlyPrimary, redis.SSLConnection):
 
 
 class PrimaryUnixConnection(_OnlyPrimary, redis.UnixDomainSocketConnection):
-    """Over a unix socket, behind which a proxy may be."""
+    """Over a unix socket: a proxy may be behind it."""
 
 
 class SentinelPrimaryConnection(_OnlyPrimary, SentinelManagedConnection):
-    """To the server that Sentinel calls the master."""
+    """To Sentinel's master."""
 
 
 class SentinelPrimaryTLSConnection(_OnlyPrimary, SentinelManagedSSLConnection):
@@ -115,7 +114,7 @@ class SentinelPrimaryTLSConnection(_OnlyPrimary, SentinelManagedSSLConnection):
 
 
 class PrimaryPool(redis.ConnectionPool):
-    """A pool of the connections above, which lead to the primary when they are taken."""
+    """A pool of connections that lead to the primary when taken."""
 
     def get_connection(self, *arguments: Any, **options: Any) -> Any:
         """See `redis.ConnectionPool`."""
@@ -133,7 +132,7 @@ class SentinelPrimaryPool(PrimaryPool, SentinelConnectionPool):
 
 
 def primary_pool(*, unix_socket_path: str | None = None, ssl: bool = False, **options: Any) -> PrimaryPool:
-    """Open a pool for one address; options as for `redis.Redis`. No connection is made yet."""
+    """Open a pool for one address, not yet connected; options as for `redis.Redis`."""
     if unix_socket_path is not None:
         return PrimaryPool(connection_class=PrimaryUnixConnection, path=unix_socket_path, **options)
     return PrimaryPool(connection_class=PrimaryTLSConnection if ssl else PrimaryConnection, **options)

@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from swapline_producer.contract.changes import Change
 
 APART = ("tenant", "priority", "batch", "idempotency_key")
-"""Parts of the spec that Lua reads: fields of their own, and not in `spec`."""
+"""Parts of the spec that Lua reads: fields of their own, not in `spec`."""
 
 PIECE = 64
-"""Bytes: a hash whose values are no longer is stored as one block, a third of the memory. The default of
-`hash-max-listpack-value`."""
+"""Bytes: a hash whose values are no longer is one block, a third of the memory (default of `hash-max-listpack-value`).
+"""
 
 SPECS = 256
 """Parsed requests in the cache, 2 MB at most: a worker reads a job several times, and its request never changes."""
 
 MOST_PIECES = 40
-"""A longer request is one field: with more than 128 fields a hash is no block, and a field costs 60 bytes."""
+"""A longer request is one field: a hash of more than 128 fields is no block, and a field costs 60 bytes."""
 
 
 def in_pieces(spec: bytes) -> dict[str, str]:
-    """Cut a request (JSON) into fields: `spec`, `spec:1`, … See `whole_spec`."""
+    """Cut a request (JSON) into the fields `spec`, `spec:1` and so on."""
     if len(spec) > PIECE * MOST_PIECES:
         return {"spec": spec.decode()}
     pieces: dict[str, str] = {}
@@ -62,7 +62,7 @@ def text_of(value: object) -> str:
 
 
 def written(record_id: str, change: Change, keep_ms: int) -> dict[str, Any]:
-    """Return the arguments of `advance` that jobs and batches share. See lua/advance.lua."""
+    """Return the arguments of lua/advance.lua that jobs and batches share."""
     ends = change.to.finished
     return {
         "id": record_id,

@@ -1,4 +1,4 @@
-"""Deletions: holds on inputs, the list of what is not needed, purges, tombstones."""
+"""Deletions: holds on inputs, the list of unneeded objects, purges, tombstones."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
 TOMB_LIFE = 366 * 86_400_000
-"""Milliseconds for which a tombstone answers whether a job was purged: a year."""
+"""Milliseconds for which a tombstone says that a job was purged: a year."""
 
 DAY_MS = 86_400_000
 
 BILLED_DAYS = 41
-"""Days for which spent credits are kept: the 40 of line.lua, and the current one."""
+"""Days for which spent credits are kept: the 40 of line.lua, and today."""
 
 
 class Taken(NamedTuple):
@@ -34,7 +34,7 @@ class Taken(NamedTuple):
 
 
 class InputHold(NamedTuple):
-    """Whether an input is held; `wait`: seconds to wait while it is being deleted; `there`: it is stored."""
+    """Whether an input is held; `wait`: seconds until its deletion is over; `there`: it is stored."""
 
     wait: float | None = None
     there: bool = False
@@ -43,7 +43,7 @@ class InputHold(NamedTuple):
 class Purged(NamedTuple):
     """The result of a purge.
 
-    `state`: the job is unfinished, and is purged at its end; `settled`: no webhook was pending.
+    `state`: the job is unfinished and is purged at its end; `settled`: no webhook was pending.
     """
 
     purged: bool
@@ -84,7 +84,7 @@ class Retention(LedgerPart):
         )
 
     def confirm_deleted(self, taken: Taken) -> None:
-        """Confirm that what was taken is deleted; the rest is offered again."""
+        """Confirm a deletion; what is left is offered again."""
         if taken.names:
             self._scripts.run("confirm", names=taken.names, lease=taken.lease)
 
@@ -96,11 +96,11 @@ class Retention(LedgerPart):
                 self._scripts.client.zadd(self._scripts.key("unneeded"), dict.fromkeys(names, at), nx=True)
 
     def mark_orphaned(self, job: Job) -> None:
-        """List the objects that a step wrote for a job after a lost race."""
+        """List the objects that a step wrote before it lost a race."""
         self.add_unneeded([result_folder(job)])
 
     def purge(self, job: Job, why: str) -> Purged:
-        """Delete a job that has ended, or promise it. Leaves a tombstone; `why` must not describe a person."""
+        """Delete an ended job, or promise it; leave a tombstone. `why` must not describe a person."""
         image = job.spec.image
         emptied = job.spec.model_copy(
             update={"metadata": {}, "webhook_url": None, "extra": {}, "idempotency_key": None}
@@ -126,7 +126,7 @@ class Retention(LedgerPart):
             pipe.execute()
 
     def forget_tenant(self, tenant: str) -> None:
-        """Remove a tenant's name from the credits spent lately, and its cap. The sums stay."""
+        """Remove a tenant's cap, and its name from the credits spent. The sums stay."""
         today = self._scripts.now() // DAY_MS
         with translated():
             for day in range(today - BILLED_DAYS, today + 1):
@@ -138,7 +138,7 @@ class Retention(LedgerPart):
             self._scripts.client.hdel(self._scripts.key("caps"), tenant)
 
     def rewrite_log(self) -> bool:
-        """Have the server rewrite its append-only file, without what was deleted; False where it refuses."""
+        """Have the server drop what was deleted from its append-only file; False where it refuses."""
         try:
             with translated():
                 self._scripts.client.bgrewriteaof()
@@ -152,7 +152,7 @@ class Retention(LedgerPart):
             return self._scripts.client.zcard(self._scripts.key("purging"))
 
     def orphan_facts(self, job_ids: Sequence[str]) -> list[Facts]:
-        """Return what the search for orphans reads of several jobs, in one round trip."""
+        """Return what the search for orphans reads of several jobs."""
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for job_id in job_ids:
                 pipe.hmget(self._scripts.key("job", job_id), "state", "images")
@@ -164,7 +164,7 @@ class Retention(LedgerPart):
         ]
 
     def unknown_inputs(self, digests: Sequence[str]) -> list[str]:
-        """Return the inputs that no job and no hold needs, and that are not listed for deletion."""
+        """Return the inputs that no job or hold needs and that are not listed for deletion."""
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for digest in digests:
                 pipe.hexists(self._scripts.key("inputs"), digest)

@@ -1,7 +1,7 @@
 """Search for jobs in pages that neither repeat nor skip a job, however jobs move meanwhile.
 
-There is no index of all jobs, which each waiting job would pay for: the indexes by state, and by tenant and batch, are
-read in calls of 1 to 2 ms. Pages follow the ids, which begin with their time.
+There is no index of all jobs, which each waiting job would pay for: the indexes by state, tenant and batch are read in
+calls of 1 to 2 ms. Pages follow the ids, which begin with their time.
 """
 
 from __future__ import annotations
@@ -18,20 +18,18 @@ if TYPE_CHECKING:
     from swapline_producer.contract import Job
 
 BUDGET = 3000
-"""Units of work of one call (see scan.lua): 1 to 2 ms of the server's time, measured."""
+"""Units of work of one call (see scan.lua): 1 to 2 ms of the server's time."""
 
 SORTED_EACH_TIME = 5000
-"""Ids of a page up to which sorting after each call pays, so that the server returns less."""
+"""Ids of a page up to which sorting after each call pays: the server then returns less."""
 
 WITH_CODE = (State.HELD, State.FAILED, State.EXPIRED, State.TIMED_OUT, State.CANCELED)
-"""States in which a job has a failure code."""
 
 WITH_WEBHOOK = (State.HELD, State.SUCCEEDED, State.FAILED, State.EXPIRED, State.TIMED_OUT, State.CANCELED)
-"""States with a webhook; in all others the notification is NONE."""
 
 
 class JobFilter(Frozen):
-    """Which jobs to find. Empty and None match all; several values of one kind match any of them."""
+    """Which jobs to find. Empty and None match all; of several values, any."""
 
     states: tuple[State, ...] = ()
     codes: tuple[FailureCode, ...] = ()
@@ -39,12 +37,12 @@ class JobFilter(Frozen):
     batch: str | None = None
     notification: Notification | None = None
     accepted_from: int | None = None
-    """Accepted at this moment or later, in milliseconds by the ledger's clock."""
+    """Milliseconds by the ledger's clock, inclusive."""
     accepted_before: int | None = None
 
     @property
     def has_index_of_batches(self) -> bool:
-        """Whether the index of a batch has all matches: it belongs to a tenant, so both must be given."""
+        """Whether a batch's index has all matches: its name is the tenant's own, so both must be given."""
         return self.batch is not None and bool(self.tenants)
 
     @property
@@ -53,7 +51,7 @@ class JobFilter(Frozen):
         return self == JobFilter()
 
     def fits(self, job: Job) -> bool:
-        """Whether a job, as it was read, matches."""
+        """Whether a job matches."""
         return (
             job.state in self.possible_states()
             and (not self.codes or job.failure_code in self.codes)
@@ -65,7 +63,7 @@ class JobFilter(Frozen):
         )
 
     def possible_states(self) -> tuple[State, ...]:
-        """Return the states in which a job can match, in their order."""
+        """Return the states in which a job can match."""
         possible = set(self.states or State)
         if self.codes:
             possible &= set(WITH_CODE)
@@ -80,7 +78,7 @@ class Search(LedgerPart):
     def find(self, wanted: JobFilter, *, limit: int, after: str | None = None, oldest_first: bool = False) -> list[str]:
         """Return at most `limit` ids of matching jobs after the id `after`, newest first unless `oldest_first`.
 
-        A job that matches all the time is found once, whatever else moves.
+        A job that matches all the time is found once.
         """
         if not wanted.possible_states():
             return []
@@ -96,7 +94,7 @@ class Search(LedgerPart):
     def pages(
         self, wanted: JobFilter, *, limit: int, after: str | None = None, oldest_first: bool = False
     ) -> Iterator[list[str]]:
-        """Return all matching jobs, in pages of `limit` ids; each page is read when it is taken."""
+        """Yield all matching ids in pages of `limit`, each read when it is taken."""
         while page := self.find(wanted, limit=limit, after=after, oldest_first=oldest_first):
             yield page
             if len(page) < limit:
@@ -112,7 +110,7 @@ class Search(LedgerPart):
         return int(began)
 
     def _catch_up(self, wanted: JobFilter, best: _Best, since: int) -> tuple[int, bool]:
-        """Read what has moved since a moment. Within one call nothing can have moved."""
+        """Read what has moved since a moment; within one call nothing can move."""
         lowest = max(since, wanted.accepted_from or 0)
         answer = self._scan(wanted, best, down=False, lowest=lowest, place=None)
         began, place = answer["at"], answer.get("place")
@@ -162,11 +160,10 @@ class _Best:
         self._ids, self._worst = set(kept), kept[-1]
 
     def bounds(self) -> tuple[str, str]:
-        """Return the ids between which others can still matter."""
+        """Return the ids between which others still matter."""
         return (self._after, self._worst) if self._oldest_first else (self._worst, self._after)
 
     def ids(self) -> list[str]:
-        """Return the ids in order."""
         return self._pick(self._limit, self._ids)
 
 
@@ -194,7 +191,6 @@ def _fields(wanted: JobFilter) -> list[list[object]]:
 
 
 def _notification_text(notification: Notification | None) -> tuple[str, ...]:
-    """Return a notification as a record has it: one without a webhook has none."""
     if notification is None:
         return ()
     return ("", notification) if notification is Notification.NONE else (notification,)

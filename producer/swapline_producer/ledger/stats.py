@@ -1,4 +1,4 @@
-"""The system's numbers, read in one move whose cost does not grow with the number of jobs."""
+"""The system's numbers, read in one move whose cost does not grow with the jobs."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ class Stats(LedgerPart):
     """Numbers of the whole system."""
 
     def snapshot(self) -> Figures:
-        """Return the system in numbers, all of one timestamp, in one round trip."""
+        """Return all numbers as of one moment."""
         return figures_of(self._scripts.run("snapshot", states=list(State), times=TIMES))
 
     def since_last_claim(self) -> int | None:
-        """Return the milliseconds since any worker last claimed; None where none has in the last minute."""
+        """Return the milliseconds since any worker last claimed; None after a minute."""
         with translated():
             last: Any = self._scripts.client.zrange(self._scripts.key("dispatchers"), -1, -1, withscores=True)
         return self._scripts.now() - round(last[0][1]) if last else None
 
     def overdue(self) -> float:
-        """Return the seconds by which the longest due job is late; 0 where none is."""
+        """Return the seconds by which the longest due job is late, or 0."""
         with translated():
             first = self._timestamps("due", 0, 0)
         return max(0.0, max(self._ages(first), default=0.0))
 
     def dispatchers(self) -> list[float]:
-        """Return for each worker process of the last minute the seconds since its last claim."""
+        """Return the seconds since each worker process of the last minute claimed."""
         with translated():
             return self._ages(self._timestamps("dispatchers", 0, -1))
 
@@ -51,7 +51,6 @@ class Stats(LedgerPart):
         return [at for _, at in found]
 
     def _ages(self, timestamps: list[float]) -> list[float]:
-        """Return the seconds since each of these milliseconds."""
         now = self._scripts.now()
         return [(now - at) / 1000 for at in timestamps]
 
@@ -69,7 +68,7 @@ class Stats(LedgerPart):
         return {name: int(value) for name, value in counts.items()}
 
     def histograms(self, names: Sequence[str]) -> list[dict[int, float]]:
-        """Read histograms of service times in one round trip: bucket -> weight, empty where there is none."""
+        """Read histograms of service times: bucket -> weight, empty where there is none."""
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for name in names:
                 pipe.hgetall(self._scripts.key("hist", name))

@@ -1,4 +1,4 @@
-"""Wait for jobs that finish: by notification, and by reads for a notification that was lost."""
+"""Wait for jobs that finish: by notification, and by reads in case one was lost."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class MoveFeed:
     """One subscription to the logs of many jobs. `receive` belongs to one thread; `add` and `remove` to all."""
 
     def __init__(self, pubsub: Any, client: redis.Redis, prefix: str) -> None:
-        """Subscribe to a channel of its own, by which other threads wake the one that reads."""
+        """Subscribe also to a channel of its own, by which other threads wake the reader."""
         self._pubsub, self._client, self._prefix = pubsub, client, prefix
         self._wake = f"{prefix}wake-{secrets.token_hex(8)}"
         self._pending: SimpleQueue[tuple[str, str]] = SimpleQueue()
@@ -40,7 +40,7 @@ class MoveFeed:
             self._client.publish(self._wake, "")
 
     def receive(self, seconds: float) -> str | None:
-        """Wait for a job whose log has grown, or to which the subscription has just begun: it may have grown before."""
+        """Wait for a job whose log has grown, or may have before its subscription began."""
         message = self._pubsub.get_message(timeout=seconds)
         while not self._pending.empty():
             how, channel = self._pending.get()
@@ -55,13 +55,13 @@ class Subscriptions(LedgerPart):
 
     @contextmanager
     def watch(self, job_id: str) -> Generator[Callable[[float], bool]]:
-        """Subscribe to a job's end. Yields a function that waits for some seconds and returns whether it came."""
+        """Yield a function that waits some seconds for a job's end and returns whether it came."""
         with self._subscribed("subscribe", self._scripts.key("done", job_id)) as pubsub:
             yield lambda seconds: pubsub.get_message(timeout=seconds) is not None
 
     @contextmanager
     def watch_all(self) -> Generator[Callable[[float], str | None]]:
-        """Subscribe to the ends of all jobs. Yields a function that waits for some seconds for the next id."""
+        """Yield a function that waits some seconds for the next job to end."""
         before = len(self._scripts.key("done", ""))
         with self._subscribed("psubscribe", self._scripts.key("done", "*")) as pubsub:
 
@@ -73,20 +73,20 @@ class Subscriptions(LedgerPart):
 
     @contextmanager
     def follow(self) -> Generator[MoveFeed]:
-        """Follow the logs of jobs that are added, by one connection. Raises LedgerUnavailable."""
+        """Yield a feed of the logs of many jobs over one connection. Raises LedgerUnavailable."""
         client = self._scripts.client
         with translated(), client.pubsub() as pubsub:  # type: ignore[no-untyped-call]  # as below
             yield MoveFeed(pubsub, client, self._scripts.key("moved", ""))
 
     def states(self, job_ids: Sequence[str]) -> list[State | None]:
-        """Return the states of several jobs in one round trip; None for an unknown one."""
+        """Return the states of several jobs; None for an unknown one."""
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for job_id in job_ids:
                 pipe.hget(self._scripts.key("job", job_id), "state")
             return [State(state) if state else None for state in pipe.execute()]
 
     def finished_since(self, at: int) -> set[str]:
-        """Return the ids of all jobs that have finished since a moment, in milliseconds by the ledger's clock."""
+        """Return the ids of the jobs finished since a moment (milliseconds, the ledger's clock)."""
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for state in sorted(FINISHED):
                 pipe.zrange(self._scripts.key("state", state), str(at), "+inf", byscore=True)

@@ -1,4 +1,4 @@
-"""A few fields of many jobs, for summaries, purges and dry runs, without reading whole records."""
+"""A few fields of many jobs, without reading whole records."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 CHUNK = 400
-"""Records of one call: 1 to 2 ms of the server's time, as in search.py."""
+"""Records of one call: 1 to 2 ms of the server's time."""
 
 Row = list[Any]
 """One field each, as text; False for a missing one."""
@@ -39,7 +39,7 @@ class Summaries(LedgerPart):
         ]
 
     def weigh(self, job_ids: Sequence[str]) -> list[Weight | None]:
-        """Return what a purge counts of several jobs; None for those that are gone."""
+        """Return what a purge counts of several jobs; None for those gone."""
         return [
             Weight(State(state), Notification(notification or "NONE"), len(orjson.loads(images)) if images else 0)
             if state
@@ -48,7 +48,7 @@ class Summaries(LedgerPart):
         ]
 
     def replay_facts(self, job_ids: Sequence[str], step: Step) -> Iterator[ReplayFacts]:
-        """Return what decides whether several jobs can be run again from a step, without those that are gone.
+        """Yield what decides whether jobs can be run again from a step, without those gone.
 
         Requests are read only where the step needs them.
         """
@@ -70,7 +70,7 @@ class Summaries(LedgerPart):
                 )
 
     def _gone_inputs(self, requests: Iterable[tuple[str, dict[str, Any]]]) -> set[str]:
-        """Return the jobs whose stored input is no longer held for them."""
+        """Return the jobs whose stored input is no longer held."""
         images = {job_id: request["image"] for job_id, request in requests if request}
         stored = {job_id: image["sha256"] for job_id, image in images.items() if image["kind"] == "stored"}
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
@@ -79,7 +79,7 @@ class Summaries(LedgerPart):
             return {job_id for job_id, hold in zip(stored, pipe.execute(), strict=True) if hold is None}
 
     def superseded(self, job_ids: Sequence[str]) -> dict[str, str]:
-        """Return which of these jobs have lost their idempotency key to another, and to which."""
+        """Return which of these jobs lost their idempotency key, and to which job."""
         rows = zip(job_ids, self._rows(job_ids, holder=True), strict=True)
         return {job_id: holder for job_id, [holder] in rows if holder and holder != job_id}
 

@@ -29,7 +29,7 @@ class Transitions(LedgerPart):
     """Moves of accepted jobs."""
 
     def open(self, job_id: str, version: int) -> Opened | None:
-        """Read a job at a version, for a step; None where the message is stale."""
+        """Read a job for a step; None where `version` is stale."""
         answer = self._scripts.run("open", id=job_id, version=str(version))
         if answer.get("stale"):
             return None
@@ -95,7 +95,7 @@ class Transitions(LedgerPart):
         )
 
     def _remains(self, job: Job, change: Change) -> dict[str, Any]:
-        """Return what a change leaves in object storage that is not needed, or not for ever."""
+        """Return what a change leaves unneeded in object storage."""
         image = job.spec.image
         if not (change.to.finished or job.state.finished):
             return {}
@@ -117,7 +117,7 @@ class Transitions(LedgerPart):
         return self._scripts.input_ttl_ms if to in HOLDING_INPUT else 0
 
     def request_cancel(self, job: Job, how: Canceling) -> bool:
-        """Have a job that the vendor has, or may have, end CANCELED; False where it is not at the vendor."""
+        """Have a job that the vendor has, or may have, end CANCELED; False where it does not."""
         return bool(self._scripts.run("cancel", id=job.job_id, state=job.state, how=how).get("requested"))
 
     def claim(
@@ -128,7 +128,7 @@ class Transitions(LedgerPart):
         limit: int = 200,
         backlog: int = 1000,
     ) -> Claimed:
-        """Take what is due, at most `limit` entries, and the free slots.
+        """Take at most `limit` due entries, and the free slots.
 
         `routes`: state -> step. A queue with more than `backlog` messages gets no rescues.
         """
@@ -169,7 +169,7 @@ class Transitions(LedgerPart):
 
 
 def new_token() -> str:
-    """Return a name for one change: 48 bits, unique among the changes of one job."""
+    """Return a name for one change: 48 bits, unique among one job's."""
     return secrets.token_hex(6)
 
 

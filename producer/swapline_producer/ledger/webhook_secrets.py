@@ -1,4 +1,4 @@
-"""Webhook secrets that a tenant has made for itself. They are kept as they are: who signs needs them whole."""
+"""Webhook secrets that a tenant has made for itself; stored whole, because signing needs them."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ if TYPE_CHECKING:
 
 
 class WebhookSecret(Frozen):
-    """One secret. Moments are milliseconds."""
+    """One secret. Times are milliseconds."""
 
     secret_id: str
     created_at: int
     until: int | None = None
-    """It signs until then; None: until it is deleted."""
+    """When it stops signing; None: when it is deleted."""
 
 
 class WebhookSecrets(LedgerPart):
-    """While a tenant has secrets here, they sign its webhooks, all of them, and no others do."""
+    """A tenant's secrets; while there are any, no others sign its webhooks."""
 
     def add(self, tenant: str, secret: str) -> WebhookSecret:
-        """Have a secret sign from now on (a worker knows within seconds)."""
+        """Have a secret sign from now on (workers know within seconds)."""
         made = WebhookSecret(secret_id=f"whs_{secrets.token_hex(6)}", created_at=self._scripts.now())
         self._write(tenant, {made.secret_id: {"secret": secret, "created_at": made.created_at, "until": None}})
         return made
 
     def rotate(self, tenant: str, secret: str, overlap: float) -> WebhookSecret:
-        """Add a secret, and have those before it sign for `overlap` seconds more."""
+        """Add a secret; those before it sign for `overlap` seconds more."""
         until = self._scripts.now() + round(overlap * 1000)
         before = self._read(tenant)
         self._write(tenant, {name: {**one, "until": min(one["until"] or until, until)} for name, one in before.items()})
         return self.add(tenant, secret)
 
     def all(self, tenant: str) -> list[WebhookSecret]:
-        """The secrets of a tenant that still sign, without the secrets themselves, the oldest first."""
+        """Return the secrets that still sign, oldest first, without their values."""
         now = self._scripts.now()
         found = [
             WebhookSecret(secret_id=name, created_at=one["created_at"], until=one["until"])
@@ -50,13 +50,13 @@ class WebhookSecrets(LedgerPart):
         return sorted((one for one in found if one.until is None or one.until > now), key=lambda one: one.created_at)
 
     def delete(self, tenant: str, secret_id: str) -> None:
-        """Have a secret sign no more. Raises NotPossible where there is none of this id."""
+        """Stop a secret. Raises NotPossible for an unknown id."""
         with translated():
             if not self._scripts.client.hdel(self._scripts.key("webhook_secrets", tenant), secret_id):
                 raise NotPossible(f"There is no webhook secret {secret_id!r}.")
 
     def active(self, tenant: str) -> list[str]:
-        """What signs the webhooks of a tenant; none where the workers' own settings do."""
+        """Return a tenant's signing secrets; none where the workers' settings sign."""
         now = self._scripts.now()
         found = sorted(self._read(tenant).values(), key=lambda one: one["created_at"])
         return [one["secret"] for one in found if one["until"] is None or one["until"] > now]

@@ -1,7 +1,7 @@
 """Failed deliveries, and the endpoints that failed.
 
-The indexes `retrying` and `dead` have each job, and each batch, whose webhook is tried again, or given up. An endpoint
-has a record only while it fails or is disabled.
+The indexes `retrying` and `dead` have each job and batch whose webhook is tried again, or given up. An endpoint has a
+record only while it fails or is disabled.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FailingIndex = Literal["dead", "retrying"]
 
 BATCHES = ":batches"
-"""Suffix of the index of batches: lists of jobs must not have batches."""
+"""Suffix of the indexes of batches, which lists of jobs must not show."""
 
 
 class FailingWebhooks(LedgerPart):
@@ -28,7 +28,7 @@ class FailingWebhooks(LedgerPart):
     def failing_ids(
         self, kind: FailingIndex = "dead", *, limit: int = 50, offset: int = 0, since: int = 0, batches: bool = False
     ) -> list[str]:
-        """Return ids of jobs (or batches) whose webhook is given up (or tried again) since a moment, the last first.
+        """Return ids of jobs (or batches) whose webhook was given up (or is tried again) since a moment, last first.
 
         `limit` -1: all. Some may have expired.
         """
@@ -40,7 +40,7 @@ class FailingWebhooks(LedgerPart):
         return cast("list[str]", found)
 
     def failing_counts(self) -> dict[str, int]:
-        """Count the webhooks that are `dead` and `retrying`, with those of batches."""
+        """Count the `dead` and `retrying` webhooks, with those of batches."""
         kinds = ("dead", "retrying")
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for kind in kinds:
@@ -56,9 +56,9 @@ class FailingWebhooks(LedgerPart):
         return _endpoint(endpoint_id, fields) if fields else None
 
     def endpoints(self, *, limit: int = 1000) -> list[Endpoint]:
-        """Return the endpoints that fail or are disabled, those that have failed longest first.
+        """Return the endpoints that fail or are disabled, the longest failing first.
 
-        Of more than `limit` (0: no limit) those whose last failure is the latest.
+        Of more than `limit` (0: no limit) those that failed last.
         """
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             ids = cast(
@@ -71,7 +71,7 @@ class FailingWebhooks(LedgerPart):
         return sorted(endpoints, key=lambda endpoint: endpoint.failing_since)
 
     def endpoint_failed(self, endpoint: Endpoint, *, gone: bool, patience: float) -> bool:
-        """Note a failed delivery; return whether the endpoint is disabled now.
+        """Note a failed delivery; return whether the endpoint is now disabled.
 
         It is where it is `gone`, or has failed for `patience` seconds.
         """
@@ -93,14 +93,14 @@ class FailingWebhooks(LedgerPart):
         return bool(self._scripts.run("endpoint_recovered", endpoint=endpoint_id, lift=lift)["forgotten"])
 
     def forget_endpoints(self, tenant: str) -> None:
-        """Forget the endpoints of a tenant that fail or are disabled."""
+        """Forget a tenant's failing and disabled endpoints."""
         mine = [endpoint.endpoint_id for endpoint in self.endpoints(limit=0) if endpoint.tenant == tenant]
         for endpoint_id in mine:
             self.endpoint_recovered(endpoint_id, lift=True)
 
 
 def index_changes(record: Job | Batch, change: Change) -> dict[str, str]:
-    """Return which index a job or batch leaves and enters by a change; empty for most changes."""
+    """Return which index a record leaves and enters by a change; mostly empty."""
     if "notification" not in change.fields:
         return {}
     before = _index(record.notification, record.notify_attempts)

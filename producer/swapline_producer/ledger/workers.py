@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LIFE_MS = 60_000
-"""Milliseconds for which a worker that is not seen counts as living: six missed calls."""
+"""Milliseconds for which an unseen worker counts as living: six missed calls."""
 
 
 class WorkerRecord(Frozen):
-    """What one worker process shows of itself. No secrets."""
+    """What one worker process shows of itself, without secrets."""
 
     worker_id: str
     host: str
@@ -29,24 +29,23 @@ class WorkerRecord(Frozen):
     started_at: int
     """UTC milliseconds, by its machine."""
     at: int = 0
-    """When it was last seen, UTC milliseconds."""
+    """When last seen, UTC milliseconds."""
     address: str = ""
-    """Its vendor's."""
     key: str = ""
     """The end of its key's fingerprint."""
     steps: str = ""
-    """Its steps, comma-separated."""
+    """Comma-separated."""
     storage_url: str = ""
     store: str = ""
-    """`ok` for this installation's store, or the problem; empty before its first answer."""
+    """`ok`, or the problem; empty before its first answer."""
     webhook_keys: int = 0
-    """Number of keys that sign the webhooks of tenants without keys of their own."""
+    """Number of keys that sign for tenants without keys of their own."""
     webhook_print: str = ""
     """Fingerprint of those keys."""
     tenant_keys: bool = False
     """Whether some tenants have keys of their own."""
     shared: dict[str, str] = Field(default_factory=dict)
-    """Other settings that all workers should share, by name."""
+    """Other settings that all workers should share."""
     limits: Limits = Limits()
     """Those that its settings name."""
 
@@ -71,7 +70,7 @@ class Joined(NamedTuple):
     limits: Limits
     """Those in force."""
     changes: tuple[LimitChange, ...]
-    """Those that its joining has changed."""
+    """Those that its joining changed."""
 
 
 class Workers(LedgerPart):
@@ -103,7 +102,7 @@ class Workers(LedgerPart):
             self._scripts.client.hdel(self._scripts.key("workers"), worker_id)
 
     def alive(self) -> list[WorkerRecord]:
-        """Return the living workers, the one started first first."""
+        """Return the living workers, the first started first."""
         with translated():
             found = cast("Mapping[str, str]", self._scripts.client.hgetall(self._scripts.key("workers")))
         living_since = self._scripts.now() - LIFE_MS

@@ -1,4 +1,4 @@
-"""What a written change does to a job: the one place in Python, as lua/advance.lua does in Redis."""
+"""What a written change does to a job, in Python; lua/advance.lua does it in Redis."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from swapline_producer.contract.changes import Change
 
 DEFAULTS: dict[str, Any] = {name: field.default for name, field in Job.model_fields.items()}
-"""Values of fields that a record does not have. Read once: pydantic builds the table anew for each question."""
+"""Values of absent fields, read once: pydantic builds the table anew each time."""
 
 
 def apply(job: Job, change: Change, at: int) -> Job:

@@ -1,4 +1,4 @@
-"""Changes that a person makes: the vendor's id of a HELD job, replays, and what follows a restore from a backup."""
+"""Changes that a person makes: the vendor's id of a HELD job, replays, restores from a backup."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ RESTORED = "Redis was restored from a backup: it may have been submitted, and pa
 
 @arrow(State.HELD, State.RUNNING, "a person found its id at the vendor")
 def resolved(job: Job, vendor_job_id: str) -> Change:
-    """The vendor has the job under this id: it is polled from now on, and its charge is counted once."""
+    """The vendor has the job under this id: it is polled, and its charge counts once."""
     charge = 0 if job.vendor_job_id else CREDITS_PER_JOB
     return Change(
         to=State.RUNNING,
@@ -73,7 +73,7 @@ def resolved(job: Job, vendor_job_id: str) -> Change:
     "a person sends it again, accepting the charge",
 )
 def resubmitted(job: Job) -> Change:
-    """Send a job to the vendor once more, at the price of a new one."""
+    """Send a job to the vendor once more, for a new charge."""
     again = job.state is not State.HELD
     polls: Evidence = {"polls": job.polls} if job.polls and again else {}
     reset: JobFields = SUBMISSION_FIELDS if again else {"vendor_job_id": None}
@@ -97,7 +97,7 @@ def resubmitted(job: Job) -> Change:
 def polled_again(job: Job, step: Step) -> Change:
     """Ask the vendor for the job's id again and store its pictures; `step` is POLL or FINALIZE.
 
-    In STORING, which holds no slot: the one that it had was passed on, and most of these jobs are done.
+    In STORING, which holds no slot: most of these jobs are done.
     """
     return Change(
         to=State.STORING,
@@ -154,7 +154,7 @@ def restored(job: Job, receipt: Mapping[str, Any]) -> Change:
     (State.QUEUED, State.SUBMITTING), State.HELD, "Redis was restored from a backup: it may have been submitted since"
 )
 def held_after_restore(job: Job) -> Change:
-    """Have a person decide. No call is under way for the job: its slot is released by the next claim."""
+    """Have a person decide. No call is under way: the next claim releases the slot."""
     return Change(
         to=State.HELD,
         fields={"failure_code": FailureCode.SUBMIT_UNKNOWN, "failure_detail": RESTORED},
@@ -166,7 +166,7 @@ def held_after_restore(job: Job) -> Change:
 
 
 def _marked(job: Job, step: Step) -> JobFields:
-    """Mark from where the job was replayed: a replay by filter passes over it the next time."""
+    """Mark where the job was replayed from: the next replay by filter skips it."""
     return {"replayed": ",".join(sorted({*job.replayed_from, step.value}))}
 
 

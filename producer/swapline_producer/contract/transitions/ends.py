@@ -26,7 +26,7 @@ def succeeded(
     learned: JobFields | None = None,
     warnings: Sequence[str] = (),
 ) -> Change:
-    """The job's pictures are stored. `learned` are fields that this try has learned; `warnings` go to the job's log."""
+    """The job's pictures are stored. `learned` are fields that this try found out; `warnings` go to the job's log."""
     fields: JobFields = {**(learned or {}), "images": images}
     data: Evidence = {"warnings": list(warnings)} if warnings else {}
     return _end(job, State.SUCCEEDED, fields, data, rescue_after=rescue_after)
@@ -46,7 +46,7 @@ def failed(  # noqa: PLR0913 -- each is one fact of the end
     evidence: Evidence | None = None,
     learned: JobFields | None = None,
 ) -> Change:
-    """The job has failed. `refund`: a slot was taken, and nothing was charged.
+    """The job has failed. `refund`: nothing was charged for its slot.
 
     `service_times` go to the histograms, `evidence` (what the vendor said) to the job's log.
     """
@@ -77,7 +77,7 @@ def timed_out(
 
 @arrow((State.QUEUED, State.SUBMITTING), State.CANCELED, "it was canceled before it was submitted")
 def canceled_before_submission(job: Job) -> Change:
-    """Cancel a job that the vendor does not have. A slot that was not used goes to the next job."""
+    """Cancel a job that the vendor does not have; its slot goes to the next job."""
     return _canceled(job, "canceled before it was submitted", data={"from": job.state}).model_copy(
         update={"refund": job.state is State.SUBMITTING}
     )
@@ -85,22 +85,22 @@ def canceled_before_submission(job: Job) -> Change:
 
 @arrow(State.HELD, State.CANCELED, "it was canceled, and its slot is free")
 def canceled_unsubmitted(job: Job) -> Change:
-    """Cancel a HELD job without a slot: whether it was charged is not known."""
+    """Cancel a HELD job without a slot: whether it was charged is unknown."""
     return _canceled(job, "canceled; it may have been charged", data={"from": job.state})
 
 
 @arrow(State.STORING, State.CANCELED, "it was canceled, and its result is not wanted")
 def canceled_dropped(job: Job) -> Change:
-    """Cancel a job whose result is at the vendor's, or stored, and is not wanted."""
+    """Cancel a job whose result, at the vendor's or stored, is not wanted."""
     return _canceled(job, "canceled; its result was dropped", data={"from": job.state})
 
 
 @arrow(AT_THE_VENDOR, State.CANCELED, "it was canceled; what the vendor has done is paid")
 @arrow(State.STORING, State.STORING, "its pictures were stored while it was canceled: they are dropped next")
 def canceled_instead(job: Job, change: Change) -> Change:
-    """Return what is to be written in place of `change`, where the job is to be canceled; else `change` itself.
+    """Return what is written in place of `change` where the job is to be canceled.
 
-    A job goes on as long as the vendor has it. Its way back into the line, and its end, are CANCELED.
+    A job goes on as long as the vendor has it; its return to the line and its end become CANCELED.
     """
     if job.canceling is None or job.state.finished or change.to is State.CANCELED:
         return change

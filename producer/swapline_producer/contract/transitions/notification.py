@@ -1,4 +1,4 @@
-"""Changes that the step `notify` makes, of a job or of a completed batch."""
+"""Changes of a job or batch that the step `notify` makes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def notified(
     facts: Evidence,
     lag: float | None = None,
 ) -> Change:
-    """A delivery was tried, or given up. `lag`: seconds from the job's end until its customer knew of it."""
+    """A delivery was tried, or given up. `lag`: seconds from the job's end to its delivery."""
     note = "webhook failed" if retry_in is not None else f"webhook {notification.value.lower()}"
     tried = {"webhook_attempts": 1} if "attempt" in facts else {}
     settled = {} if notification is Notification.PENDING else {f"webhook.{notification}": 1}
@@ -48,10 +48,10 @@ def postponed(record: Job | Batch, *, retry_in: float) -> Change:
 
 
 def _state(record: Job | Batch) -> State:
-    """Return the state by which the record is routed: a completed batch as a job that has SUCCEEDED."""
+    """Return the state that routes the record: a completed batch as SUCCEEDED."""
     return State.SUCCEEDED if isinstance(record, Batch) else record.state
 
 
 def _due_by(record: Job | Batch) -> Literal["run_until"] | None:
-    """A HELD job keeps its entry in `due` when its webhook is settled: its slot is released at the run timeout."""
+    """A HELD job with a settled webhook stays in `due`: its slot is released at the run timeout."""
     return "run_until" if _state(record) is State.HELD else None

@@ -1,4 +1,4 @@
-"""Changes of a job that the vendor works on, or has completed: polls, the hand-over of its slot, tries to store."""
+"""Changes by polls, the hand-over of a slot, and tries to store."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @arrow(State.RUNNING, State.RUNNING, "a poll found it not finished")
 def polled(job: Job, status: str, *, poll_in: float, count: Mapping[str, int]) -> Change:
-    """The vendor still works on the job. `count` says of what kind the poll was."""
+    """The vendor still works on the job. `count`: the kind of poll."""
     return Change(
         to=State.RUNNING,
         fields={"vendor_status": status, "not_found": 0, "silent": 0, "polls": job.polls + 1},
@@ -31,7 +31,7 @@ def polled(job: Job, status: str, *, poll_in: float, count: Mapping[str, int]) -
 
 @arrow(State.STORING, State.RUNNING, "a person had it polled again, and the vendor still works on it")
 def running_again(job: Job, status: str, *, poll_in: float, count: Mapping[str, int]) -> Change:
-    """A job that had been given up runs after all: it has a slot, and its whole run timeout."""
+    """A job that had been given up runs after all: it has a slot and its whole run timeout."""
     change = polled(job, status, poll_in=poll_in, count=count)
     stamps = {**change.stamps, "run_until": job.run_timeout_ms / 1000}
     return change.model_copy(update={"stamps": stamps, "note": "runs after all"})
@@ -47,7 +47,7 @@ def no_answer(
     trip: BreakerTrip | None = None,
     evidence: Evidence | None = None,
 ) -> Change:
-    """A poll failed. `not_found`: with 404. `trip` stops new submissions where the vendor refuses the account."""
+    """A poll failed. `not_found`: with 404. `trip` stops submissions where the vendor refuses the account."""
     return Change(
         to=State.RUNNING,
         fields={"not_found": job.not_found + 1 if not_found else 0, "silent": job.silent + 1, "polls": job.polls + 1},
@@ -77,7 +77,7 @@ def completed(job: Job, *, rescue_after: float, service_times: Observations, det
 
 @arrow(State.STORING, State.STORING, "this worker has as many pictures in memory as it may")
 def awaiting_memory(_job: Job, *, retry_in: float) -> Change:
-    """Wait until there is room for the job's pictures. Nothing failed."""
+    """Wait for memory for the job's pictures. Nothing failed."""
     return Change(to=State.STORING, due_in=retry_in, count={"store_full": 1})
 
 
@@ -91,9 +91,9 @@ def not_stored(
     count: Mapping[str, int],
     store_failed: bool = False,
 ) -> Change:
-    """A try to read or store the pictures failed. `learned` are fields that this try has learned from the vendor.
+    """A try to read or store the pictures failed. `learned` are fields that this try found out.
 
-    `store_failed`: the store did not take them, and nothing new is submitted until it takes a result.
+    `store_failed`: the store did not take them: nothing new is submitted until it takes a result.
     """
     tries = job.retries + 1
     return Change(

@@ -1,4 +1,4 @@
-"""Changes that the step `submit` makes: the attempt, and what became of the paid call."""
+"""Changes that the step `submit` makes: the attempt and its outcome."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @arrow(State.SUBMITTING, State.SUBMITTING, "the attempt is written, just before the paid call")
 def attempted(job: Job, *, rescue_after: float) -> Change:
-    """Open an attempt: a worker that dies from here on leaves a call whose outcome is unknown."""
+    """Open an attempt: from here on a worker's death leaves a call with an unknown outcome."""
     return Change(
         to=State.SUBMITTING,
         fields={"attempts": job.attempts + 1, "attempt_open": True},
@@ -31,7 +31,7 @@ def attempted(job: Job, *, rescue_after: float) -> Change:
 @arrow(State.SUBMITTING, State.RUNNING, "the vendor's id is known")
 @arrow((State.QUEUED, State.HELD), State.RUNNING, "the reply of an attempt given up for unknown came after all")
 def submitted(job: Job, vendor_job_id: str, status: str, *, poll_in: float) -> Change:
-    """The vendor has accepted the job, and it is paid. `poll_in` is seconds to the first poll."""
+    """The vendor has accepted the job, and it is paid. `poll_in`: seconds."""
     refusals: JobFields = {"refused_as": None, "own_refusals": None} if job.refused_as else {}
     return Change(
         to=State.RUNNING,
@@ -60,7 +60,7 @@ def submitted(job: Job, vendor_job_id: str, status: str, *, poll_in: float) -> C
 
 @arrow(State.SUBMITTING, State.QUEUED, "the call provably did not run: no connection, 429, key, credits")
 def refused(_job: Job, trip: BreakerTrip, evidence: Evidence) -> Change:
-    """The call was refused or never made: the job goes back into the line with its age, uncharged."""
+    """The call was refused or never made: back into the line with its age, uncharged."""
     return Change(
         to=State.QUEUED,
         fields={"attempt_open": False},
@@ -76,7 +76,7 @@ def refused(_job: Job, trip: BreakerTrip, evidence: Evidence) -> Change:
 
 @arrow(State.SUBMITTING, State.QUEUED, "its reply is unknown, and the policy is retry")
 def requeued(job: Job, reason: str, evidence: Evidence) -> Change:
-    """The outcome of the call is unknown, and it is made again: back into the line with its age."""
+    """The call's outcome is unknown and it is made again: back into the line with its age."""
     return Change(
         to=State.QUEUED,
         fields={"attempt_open": False},
@@ -112,6 +112,6 @@ def held(job: Job, code: FailureCode, reason: str, evidence: Evidence, *, rescue
 
 @arrow((State.RUNNING, State.STORING), State.HELD, "another call that was under way with its own brought the same id")
 def id_shared(job: Job, reason: str, evidence: Evidence) -> Change:
-    """Have a person decide whose the vendor's id is. The job keeps it until another one is found."""
+    """Have a person decide whose the vendor's id is; the job keeps it until then."""
     change = held(job, FailureCode.VENDOR_ID_IN_USE, reason, evidence, rescue_after=0)
     return change.model_copy(update={"sends": False, "due_by": "run_until" if job.slot else None})

@@ -15,7 +15,7 @@ Function = TypeVar("Function", bound="Callable[..., Change]")
 
 
 class Transition(NamedTuple):
-    """One arrow: from `source` to `target`, the function that takes it, and when."""
+    """One arrow: the function that leads from `source` to `target`, and when."""
 
     source: State
     target: State
@@ -27,13 +27,13 @@ TABLE: list[Transition] = [
     Transition(State.QUEUED, State.SUBMITTING, "granted", "a slot is free and the job is the first in line"),
     Transition(State.HELD, State.HELD, "slot released", "its run timeout is over: its slot goes to the next job"),
 ]
-"""At first the two arrows that only the ledger takes (lua/line.lua, lua/claim.lua)."""
+"""First the arrows that only the ledger takes (lua/line.lua, lua/claim.lua)."""
 
 _ALLOWED = {(arrow.source, arrow.target) for arrow in TABLE}
 
 
 def arrow(sources: State | Iterable[State], target: State | None, when: str) -> Callable[[Function], Function]:
-    """Enter a function into the table, with one arrow for each source; without a `target` the state stays."""
+    """Enter a function into the table, an arrow for each source; without `target` the state stays."""
 
     def enter(function: Function) -> Function:
         for source in [sources] if isinstance(sources, State) else sources:
