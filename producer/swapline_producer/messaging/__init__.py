@@ -1,1 +1,1 @@
-"""Celery messages as the producer and the workers publish them."""
+"""Celery messages of producers and workers."""

@@ -1,7 +1,7 @@
-"""Celery's signals around a publication, sent where a program in this process has connected to them.
+"""Celery's signals around a publication, where a receiver is connected.
 
-Receivers may add headers, as OpenTelemetry does. They run in a copy of the current context, so that what one sets there
-between the two signals does not outlive the publication.
+Receivers may add headers, as OpenTelemetry does. They run in a copy of the context, so that nothing set there outlives
+the publication.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class ObservedMessage:
     """A message whose publication is observed."""
 
     def __init__(self, message: StepMessage, queue: str) -> None:
-        """Send `before_task_publish`; `raw` is the message with the headers that receivers added."""
+        """Send `before_task_publish`; `raw` has the headers that receivers added."""
         self.raw: dict[str, Any] = as_dict(message, queue)
         self._context: Context = copy_context()
         self._facts: dict[str, Any] = {
@@ -48,6 +48,6 @@ class ObservedMessage:
 
 
 def is_observed() -> bool:
-    """Whether a receiver is connected. Without Celery's signals in this process there is none."""
+    """Whether a receiver is connected."""
     signals = sys.modules.get("celery.signals")
     return signals is not None and bool(signals.before_task_publish.receivers or signals.after_task_publish.receivers)

@@ -1,7 +1,6 @@
-"""Publication of step messages, by producers and workers alike: one LPUSH, without Celery.
+"""Publication of step messages: one LPUSH, without Celery.
 
-A message carries a job id and a version: Flower and `inspect` show arguments, and the ledger has the rest.
-Nothing is ever sent with an ETA or a countdown: all waiting lives in the ledger.
+Nothing is sent with an ETA or a countdown: all waiting lives in the ledger.
 """
 
 from __future__ import annotations
@@ -26,21 +25,21 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BATCH = 500
-"""Messages in one command: enough to make a round trip cheap, few enough to keep the buffer under a megabyte."""
+"""Messages in one command: cheap round trips, and a buffer under a megabyte."""
 
 
 class Publisher(Protocol):
-    """What publishes step messages."""
+    """Publishes step messages."""
 
     def send(self, messages: Sequence[StepMessage]) -> bool:
         """Publish all; return whether they were taken."""
 
 
 class CeleryPublisher:
-    """Publishes to the broker. A lost message costs a delay of `rescue_after`, never a job: a failure is a warning."""
+    """Publishes to the broker. A failure is a warning: a lost message costs a delay of `rescue_after`, never a job."""
 
     def __init__(self, client: redis.Redis, prefix: str) -> None:
-        """Publish with the ledger's client: the broker is the same server."""
+        """Use the ledger's client: the broker is the same server."""
         self._client = client
         self._prefix = prefix
 
@@ -76,7 +75,7 @@ class CeleryPublisher:
 
 
 def _push(client: redis.Redis, messages: dict[str, list[bytes]]) -> None:
-    """Append messages to their lists. Sent twice by a connection that broke, they are stale the second time."""
+    """Append messages to their lists. A second sending by a broken connection is stale."""
     for queue, waiting in messages.items():
         for at in range(0, len(waiting), BATCH):
             client.lpush(queue, *waiting[at : at + BATCH])

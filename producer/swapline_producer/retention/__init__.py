@@ -1,1 +1,1 @@
-"""Deletion of what is no longer needed: inputs, results, purged jobs, orphaned objects."""
+"""Deletion of unneeded inputs and results, purged jobs and orphans."""

@@ -1,16 +1,15 @@
-"""The janitor: finds objects that no record needs, in a store that may be large, a bounded part of it at a time.
+"""The janitor: finds objects that no record needs, part by part of a large store.
 
-What is not needed any more is usually on the ledger's list, and deleted from there (`sweep.py`). What no process could
-write down is found here: a worker that was killed between writing and saying so, a ledger that lost its last second.
+The ledger's list (`sweep.py`) has most of them. Here are those that no process could list: a worker killed before its
+write to the ledger, a ledger that lost its last second.
 
 An object counts as an orphan when it is older than SAFE_AGE, and
-  an input      has no job and no hold in the ledger;
-  a result      belongs to a purged job, to one that ended without pictures, has no receipt although no record is left
-                (the receipt is written last), or is older than RESULT_TTL.
-A result with a receipt outlives its record: that is what receipts are for.
 
-A store says which installation it belongs to (`owner.json`). Where the ledger has another name, it is the wrong one, or
-an empty one, and everything would look like an orphan: then nothing is touched.
+  an input      has no job and no hold in the ledger;
+  a result      belongs to a purged job, to one that ended without pictures, has no receipt and no record,
+                or is older than RESULT_TTL.
+
+A store of another installation (`store_owner.py`) is not touched: all of it would look like orphans.
 """
 
 from __future__ import annotations
@@ -33,10 +32,10 @@ if TYPE_CHECKING:
     from swapline_producer.storage import Storage, StoredObject
 
 SAFE_AGE = 3600.0
-"""Seconds: no step and no enqueue takes nearly so long between writing an object and saying so."""
+"""Seconds: no step or enqueue takes nearly so long between an object and its record."""
 
 PART = 1000
-"""Objects of an area that a worker looks at in one go: one request to a bucket."""
+"""Objects examined in one go: one request to a bucket."""
 
 PAGE = 200
 """Names asked of the ledger in one round trip."""
@@ -47,7 +46,7 @@ SHOWN = 5
 
 @dataclass(slots=True)
 class Findings:
-    """What the janitor saw: objects looked at, and orphans by their area; `names` as they are put on the list."""
+    """Objects examined, and orphans by their area; `names` as put on the list."""
 
     polled_at: int = 0
     orphans: Counter[str] = field(default_factory=Counter)
@@ -55,13 +54,13 @@ class Findings:
     abandoned: int = 0
     """Unfinished files of killed writers."""
     odd: list[str] = field(default_factory=list)
-    """Names in the areas that can be no key of ours: they are passed over."""
+    """Names in the areas that are no keys of ours: skipped."""
     cut_short: bool = False
-    """There is more than the limit allowed to look at."""
+    """The limit was reached before the end."""
 
 
 class Janitor:
-    """Looks for orphans. `wall` gives seconds since the epoch, by which a store's moments are read."""
+    """Looks for orphans. `wall` returns seconds since the epoch."""
 
     def __init__(
         self,
@@ -72,7 +71,7 @@ class Janitor:
         safe_age: float = SAFE_AGE,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """Keep the parts. Objects younger than `safe_age` seconds are left alone."""
+        """Objects younger than `safe_age` seconds are left alone."""
         self._ledger = ledger
         self._storage = storage
         self._result_ttl = result_ttl
@@ -80,11 +79,11 @@ class Janitor:
         self._wall = wall
 
     def check_owner(self, *, adopt: bool = False, dry: bool = False) -> None:
-        """See that the store belongs to this ledger. Raises as `check_store`."""
+        """Check that the store belongs to this ledger. Raises as `check_store`."""
         check_store(self._ledger, self._storage, adopt=adopt, dry=dry)
 
     def next_part(self) -> Findings:
-        """Continue where the last call of any worker stopped, and list what is found for deletion."""
+        """Continue where the last call of any worker stopped; list orphans for deletion."""
         findings = Findings()
         problems = [problem for area in AREAS if (problem := self._next_of(area, findings))]
         self._ledger.retention.add_unneeded(findings.names)
@@ -93,7 +92,7 @@ class Janitor:
         return findings
 
     def _next_of(self, area: str, findings: Findings) -> StorageError | None:
-        """Look at the next part of an area; return why that cannot be, so that it holds up no other."""
+        """Examine the next part of an area; return its error, so that it holds up no other area."""
         try:
             last = self._examine(area, self._ledger.retention.crawled_to(area), PART, findings)
         except StorageError as error:
@@ -102,11 +101,11 @@ class Janitor:
         return None
 
     def abandoned(self) -> int:
-        """Delete what killed writers left unfinished; give how many files that were."""
+        """Delete what killed writers left unfinished; return the number of files."""
         return self._storage.abandoned(self._safe_age)
 
     def everything(self, *, limit: int, dry: bool) -> Findings:
-        """Look at `limit` objects at most, from the beginning; put what is found on the list unless `dry`."""
+        """Examine at most `limit` objects from the beginning; list orphans unless `dry`."""
         findings = Findings()
         for area in AREAS:
             room = limit - findings.polled_at
@@ -118,7 +117,7 @@ class Janitor:
         return findings
 
     def _examine(self, area: str, after: str, limit: int, findings: Findings) -> str | None:
-        """Look at a part of an area; the key to go on after, or None at its end."""
+        """Examine a part of an area; return the key to go on after, or None at its end."""
         judge = {INPUTS: self._inputs, RESULTS: self._results}[area]
         found = list(islice(self._storage.list(area, after=after, odd=findings.odd), limit))
         findings.polled_at += len(found)
@@ -153,7 +152,7 @@ class Janitor:
 
 
 def sample(names: Sequence[str]) -> str:
-    """Return the first of many names, readable whatever characters they have."""
+    """Return the first of many names, with odd characters escaped."""
     more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
     return ", ".join(map(repr, names[:SHOWN])) + more
 

@@ -1,8 +1,7 @@
-"""Purge: everything of a job, a tenant or a time goes, in the ledger and in object storage. A tombstone stays.
+"""Purge everything of a job, a tenant or a time, in ledger and object storage; a tombstone stays.
 
-The ledger forgets first and remembers what is to be deleted, so a purge that is cut off is finished by the workers. A
-job that has not ended is canceled, loses what it has of a person's words at once, and is purged when it has ended: the
-vendor has no cancel, and its place there must not be given on too early.
+The ledger forgets first and lists what is to be deleted, so workers finish a purge that was cut off. An unfinished job
+is canceled, loses personal data at once, and is purged at its end: it still has its slot at the vendor.
 """
 
 from __future__ import annotations
@@ -29,12 +28,12 @@ if TYPE_CHECKING:
     from swapline_producer.storage import Storage
 
 PAGE = 500
-"""Jobs read, purged and swept at a time."""
+"""Jobs at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class PurgeSelector:
-    """Which jobs: these, or all of a tenant, or all that have ended and were accepted before a moment (UTC ms)."""
+    """Which jobs: these ids, a tenant's, or those that ended and were accepted before a moment (UTC ms)."""
 
     job_ids: tuple[str, ...] = ()
     tenant: str | None = None
@@ -42,13 +41,13 @@ class PurgeSelector:
 
     @property
     def why(self) -> str:
-        """What the tombstones say: how the job was chosen, and nothing of a person."""
+        """What tombstones say: how the job was chosen, nothing personal."""
         return "job" if self.job_ids else "tenant" if self.tenant else "before"
 
 
 @dataclass(slots=True)
 class Report:
-    """What a purge did, or would do. `promised` jobs are purged when they have ended; `unknown` ids have nothing."""
+    """What a purge did, or would do. `promised` jobs are purged at their ends; `unknown` ids have nothing."""
 
     jobs: int = 0
     promised: list[str] = field(default_factory=list)
@@ -56,9 +55,9 @@ class Report:
     webhooks: int = 0
     """Deliveries that were still to come."""
     objects: int = 0
-    """Results and receipts. Inputs are not counted: other jobs may need them."""
+    """Results and receipts, without inputs: other jobs may need them."""
     forgotten: int = 0
-    """Folders of results whose job the ledger had forgotten already."""
+    """Folders of results without a record."""
 
 
 class Purge:
@@ -73,7 +72,7 @@ class Purge:
         self._dry = dry
 
     def run(self, selector: PurgeSelector) -> Report:
-        """Purge. Asked again, it goes on where it was cut off. Raises StorageError, LedgerUnavailable."""
+        """Purge; repeat to continue where it was cut off. Raises StorageError, LedgerUnavailable."""
         report = Report()
         for page in _pages(selector.job_ids or self._ids(selector)):
             if self._dry and not selector.job_ids:
@@ -90,19 +89,19 @@ class Purge:
         return report
 
     def keep_promises(self, job_ids: Iterable[str]) -> None:
-        """Purge those that have ended of the jobs that were promised to be purged."""
+        """Purge those promised jobs that have ended."""
         for page in _pages(job_ids):
             self._purge(self._ledger.jobs.get_many(page), "job", Report())
 
     def _ids(self, selector: PurgeSelector) -> list[str]:
-        """All ids first: what is purged leaves the indexes that are read here."""
+        """Read all ids first: a purge changes the indexes."""
         states = tuple(FINISHED) if selector.before is not None else ()
         tenants = (selector.tenant,) if selector.tenant is not None else ()
         wanted = JobFilter(states=states, tenants=tenants, accepted_before=selector.before)
         return self._ledger.search.find(wanted, limit=sys.maxsize)
 
     def _count(self, job_ids: list[str], report: Report) -> None:
-        """What would go, without reading the jobs whole: there may be a million of them."""
+        """Count without reading whole jobs: there may be a million."""
         for job_id, weight in zip(job_ids, self._ledger.summaries.weigh(job_ids), strict=True):
             if weight is None:  # it has gone in this moment
                 continue
@@ -121,7 +120,7 @@ class Purge:
         self._sweep.now(names)
 
     def _one(self, job: Job, why: str, report: Report) -> bool:
-        """Forget one job; whether it is forgotten, and not only promised to be."""
+        """Purge one job; return whether it was more than a promise."""
         report.webhooks += job.notification is Notification.PENDING
         purged = job.state.finished if self._dry else self._forget(job, why)
         if purged:
@@ -144,7 +143,7 @@ class Purge:
             return self._ledger.retention.purge(job, why).state is None
 
     def _forgotten(self, selector: PurgeSelector, report: Report) -> None:
-        """Results whose jobs the ledger has forgotten: they are found by their names alone."""
+        """Delete results without a record, found by their names."""
         if selector.job_ids and not report.unknown:
             return
         keys: list[str] = []
@@ -188,7 +187,7 @@ def _is_meant(job: Job, selector: PurgeSelector) -> bool:
 
 
 def _is_before(parts: list[str], before: int) -> bool:
-    """Whether the whole day that a result's name tells lies before a moment."""
+    """Whether the day in a result's name lies before a moment."""
     try:
         year, month, of_month = map(int, parts[2:5])
         day = datetime(year, month, of_month, tzinfo=UTC)

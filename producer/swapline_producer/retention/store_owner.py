@@ -1,7 +1,7 @@
-"""Which installation a store belongs to: the ledger has its name, and the store has it in `owner.json`.
+"""Which installation a store belongs to: `owner.json` has the ledger's name for it.
 
-The first process that uses the store writes the name there. From then on a store without it, or with another, is the
-wrong one: a producer would store pictures where no worker looks for them, and all of it would look like orphans.
+The first process that uses the store writes it. A store with another name is refused: no worker would find pictures
+there, and all of it would look like orphans.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ ADVICE = (
 
 
 def check_store(ledger: Ledger, storage: Storage, *, adopt: bool = False, dry: bool = False) -> None:
-    """See that the store belongs to this ledger; the first one gets the ledger's name, and so does one to `adopt`.
+    """Check that the store belongs to this ledger; a new one, or one to `adopt`, gets its name unless `dry`.
 
-    With `dry` nothing is written. Raises WrongOwner, StorageUnavailable.
+    Raises WrongOwner, StorageUnavailable.
     """
     mine, has_store = ledger.accounts.installation(None if dry else secrets.token_hex(8))
     mark = orjson.dumps({"installation": mine})

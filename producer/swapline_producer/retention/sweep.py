@@ -1,7 +1,7 @@
-"""Deletes what is on the ledger's list: inputs whose last job has ended, results that are over or that no job has.
+"""Deletes what is on the ledger's list: unneeded inputs and results.
 
-Names are taken for a lease, deleted, and confirmed; those of a killed process are left to the next. All names
-of a round go in one request where the store can do that, so a job costs a small part of one.
+Names are leased, deleted, and confirmed; those of a killed process are left to the next. A round takes one request
+where the store can.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ROUND = 500
-"""Names of one round: with a handful of objects each, a few requests of a thousand keys."""
+"""Names of one round: a few requests of a thousand keys."""
 
 LEASE = 1.5
-"""Times what one call to the store may take: it is over before others try."""
+"""Times the timeout of one call: it is over before others try."""
 
 BEGIN_BY = 0.4
-"""Times the same: a deletion begins so soon after its names were taken, or not at all."""
+"""Times the same: after that a deletion no longer begins."""
 
 TRIES = 3
-"""Names that are tried by themselves before a store in which none can be deleted counts as away."""
+"""Single names tried before a store that deletes none counts as away."""
 
 
 class Sweep:
-    """Deletes; may be used by several processes at once."""
+    """Deletes; several processes may at once."""
 
     def __init__(
         self,
@@ -47,27 +47,27 @@ class Sweep:
         timeout: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Keep the parts. `timeout` is seconds that one call to the store may take."""
+        """`timeout`: seconds of one call to the store."""
         self._timeout = timeout
         self._ledger = ledger
         self._storage = storage
         self._clock = clock
 
     def due(self, *, every: float | None = None) -> Taken:
-        """Delete one round of what is due; give what is gone. Raises StorageError, LedgerUnavailable."""
+        """Delete one round of what is due; return what is gone. Raises StorageError, LedgerUnavailable."""
         return self._delete(every=every)[0]
 
     def all_due(self) -> int:
-        """Delete everything that is due; give how many names that were."""
+        """Delete everything that is due; return the number of names."""
         number = 0
         while (taken := self.due()).names or taken.more:
             number += len(taken.names)
         return number
 
     def now(self, names: Sequence[str]) -> int:
-        """Delete these of the list, due or not, where no job needs them; return how many.
+        """Delete these of the list, due or not, where no job needs them; return their number.
 
-        Raises StorageError where one cannot be deleted, after all others are.
+        Raises StorageError, after the others are deleted.
         """
         number = 0
         problems: list[StorageError] = []
@@ -82,7 +82,7 @@ class Sweep:
     def _delete(
         self, *, only: Sequence[str] | None = None, every: float | None = None
     ) -> tuple[Taken, StorageError | None]:
-        """Take, delete and confirm one round; return what is gone, and why others are not."""
+        """Take, delete and confirm one round; return what is gone, and the error of the rest."""
         # A process that was suspended here for long must not delete what has been stored anew since.
         until = self._clock() + BEGIN_BY * self._timeout
         taken = self._ledger.retention.take_unneeded(lease=LEASE * self._timeout, limit=ROUND, only=only, every=every)
@@ -94,8 +94,8 @@ class Sweep:
     def _deleted(self, names: list[str], until: float) -> tuple[list[str], StorageError | None]:
         """Delete what these names stand for; return those of which all is gone.
 
-        Where that fails they are deleted one by one, so that one that cannot be deleted holds up no other; it is
-        offered again when its lease is over. Raises StorageError where none can be: then it is the store.
+        After an error one by one, so that one holds up no other; the lease's end offers it again. Raises StorageError
+        where none can be deleted.
         """
         if self._clock() >= until:
             return [], None

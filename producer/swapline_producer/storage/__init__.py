@@ -1,10 +1,6 @@
 """Object storage by URL: `file:///folder`, `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix`.
 
-    storage = open_storage("s3://pictures/swapline")     # opens no connection
-    storage.put("results/a/1.png", png, "image/png")
-
-Layout: `inputs/{sha256}`, `results/{tenant}/{yyyy}/{mm}/{dd}/{job}/{n}.png` and `receipt.json`.
-Importing this module loads no store's client; the first use of an `s3://`, `gs://` or `az://` URL does.
+Layout: `keys.py`. A store's client is loaded on first use.
 """
 
 from __future__ import annotations
@@ -22,14 +18,14 @@ __all__ = ["LONGEST_URL_LIFE", "Storage", "StoredObject", "checked_key", "open_s
 
 
 _SIGNABLE = re.compile(r"[A-Za-z0-9._~/-]*")
-"""Prefixes whose links obstore signs as Azure does; it signs others as they are written in the URL, not as they are."""
+"""Prefixes whose links obstore signs as Azure does: without percent-encoding."""
 
 
 def open_storage(url: str, *, timeout: float = 60.0, public_url: str | None = None) -> Storage:
-    """Give the store behind a URL. Nothing is connected or written before it is used.
+    """Return the store behind a URL, not yet connected.
 
-    `timeout` is seconds for one read or write, repetitions included. Links lead to `public_url` where it is
-    given. Raises SettingsError for a URL that is no store's.
+    `timeout`: seconds for one read or write, repetitions included. Links lead to `public_url` where given. Raises
+    SettingsError.
     """
     try:
         parts = urlsplit(url)

@@ -11,22 +11,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, MutableSequence
 
 LONGEST_URL_LIFE = 7 * 86_400.0
-"""Seconds; S3 and Google refuse signed URLs that live longer than seven days."""
+"""Seconds: S3 and Google sign no longer."""
 
 TEMPORARY = ".swapline-"
-"""How the names of half-written files begin in a local store; no key may have such a part."""
+"""Prefix of half-written files in a local store; no part of a key may have it."""
 
 _LONGEST_KEY = 1024
 """Bytes of UTF-8: the limit of S3 and Google."""
 
 _LONGEST_PART = 255
-"""Bytes: the limit of one name in common file systems."""
+"""Bytes: the limit of a name in common file systems."""
 
 _NOT_IN_KEYS = re.compile(r"[\x00-\x1f\x7f\\]")
 
 
 class StoredObject(NamedTuple):
-    """One object in a list: its key, size in bytes, and when it was written (UTC milliseconds)."""
+    """One object in a list: key, bytes, and when it was written (UTC milliseconds)."""
 
     key: str
     size: int
@@ -34,44 +34,44 @@ class StoredObject(NamedTuple):
 
 
 class Storage(Protocol):
-    """A place for bytes under keys. All methods raise StorageUnavailable; a key that is no key is a StorageError.
+    """Bytes under keys: relative paths without empty parts, `.`, `..` or control characters.
 
-    A key is a relative path with `/` between its parts: no empty part, no `.` or `..`, no control character.
+    All methods raise StorageUnavailable; StorageError for what is no key.
     """
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
-        """Write an object whole or not at all; one that is there is replaced."""
+        """Write or replace an object, whole or not at all."""
 
     def put_once(self, key: str, data: bytes, content_type: str) -> bool:
-        """Write an object unless it is there; say whether this call wrote it. Of several at once, one does.
+        """Write an object unless it is there; return whether this call wrote it. Of several at once, one does.
 
-        Raises StorageUnavailable when what is there has another size: then it is not this object. A server that knows
-        no conditional writes overwrites it: the key has to name the content.
+        Raises StorageUnavailable where another size is there: another object. Servers without conditional writes
+        overwrite, so the key has to name the content.
         """
 
     def get(self, key: str) -> bytes:
         """Read an object. Raises ObjectMissing."""
 
     def head(self, key: str) -> int | None:
-        """Give the size of an object in bytes, None when there is none."""
+        """Return an object's size in bytes, or None."""
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Delete objects; those that are not there are no error."""
+        """Delete objects; missing ones are no error."""
 
     def list(
         self, prefix: str = "", *, after: str = "", odd: MutableSequence[str] | None = None
     ) -> Iterator[StoredObject]:
-        """Give every object below a folder (`results/acme`), or all of them, in an order that is always the same.
+        """Yield the objects below a folder (`results/acme`), or all, always in the same order.
 
-        `after` begins behind this key of the folder, whether it is there or not. Names that can be no key, such as the
-        folder markers of some consoles, are passed over, and added to `odd`.
+        Begins behind the key `after`, whether it is there or not. Names that are no keys, such as consoles' folder
+        markers, are skipped and added to `odd`.
         """
 
     def abandoned(self, older_than: float) -> int:
-        """Delete what killed writers left unfinished, `older_than` seconds ago or more; give how many that were."""
+        """Delete files that killed writers left `older_than` seconds ago or more; return their number."""
 
     def url(self, key: str, expires: float = LONGEST_URL_LIFE) -> str:
-        """Give a URL to read an object with, for `expires` seconds (seven days at most), whether it is there or not."""
+        """Return a URL that reads an object for `expires` seconds, whether it is there or not."""
 
 
 def is_key(key: str) -> bool:
@@ -84,9 +84,9 @@ def is_key(key: str) -> bool:
 
 
 def checked_key(key: str) -> str:
-    """Give a key back if it can be one in every store. Raises StorageError.
+    """Return a key that is valid in every store. Raises StorageError.
 
-    So no key leaves a local store's folder, and a key means the same object in each store.
+    So no key leaves a local store's folder.
     """
     parts = key.split("/")
     try:

@@ -23,37 +23,35 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 _WAITS = (0.1, 0.2, 0.4, 0.8, 1.0)
-"""Seconds between two tries of a conditional write, which obstore repeats for some errors only; together they bound
-when the last begins."""
+"""Seconds between tries of a conditional write, which obstore repeats for some errors only."""
 
 _BATCH = 1000
 """Keys of one deletion: the limit of S3."""
 
 _WRITER = "swaplinewriter"
-"""Metadata of an object that was stored once: who wrote it. One word, as Azure's names may hold no dash."""
+"""Metadata of an object that was stored once. One word: Azure admits no dash."""
 
 _NO_CONDITIONS = re.compile(r"501 Not Implemented|<Code>NotImplemented|not supported|not implemented", re.IGNORECASE)
 """What a server without conditional writes answers."""
 
 
 class PassingConflict(StorageUnavailable):
-    """Another writer was at the key (409), and has not written it."""
+    """Another writer is at the key (409) and has not written it yet."""
 
 
 def _may_pass(error: StorageError) -> bool:
-    """Whether the same write may succeed in a moment."""
     return isinstance(error, PassingConflict) or isinstance(error.__cause__, foreign.GenericError)
 
 
 class CloudStorage:
-    """A bucket or container, below a prefix. It may be used from several threads."""
+    """A bucket or container, below a prefix. Thread-safe."""
 
     def __init__(
         self, scheme: str, bucket: str, prefix: str = "", *, timeout: float = 60.0, public_url: str | None = None
     ) -> None:
-        """Keep the address. `timeout` is seconds for one read or write, repetitions included.
+        """`timeout`: seconds for one read or write, repetitions included.
 
-        `public_url` is the endpoint for links of an S3 store, where it is another than the store's own.
+        `public_url`: endpoint for links of an S3 store.
         """
         self.address = f"{scheme}://{bucket}/{prefix}".rstrip("/")
         self._scheme = scheme
@@ -86,7 +84,7 @@ class CloudStorage:
             return bytes(obstore.get(self._clients.at(), checked_key(key)).bytes())
 
     def head(self, key: str) -> int | None:
-        """See `Storage.head`. A reply without a body cannot say that the place itself is missing: `get` can."""
+        """See `Storage.head`. Unlike `get` it cannot tell that the bucket itself is missing."""
         try:
             with self._translated("read", key):
                 return obstore.head(self._clients.at(), checked_key(key))["size"]
@@ -111,7 +109,7 @@ class CloudStorage:
     def list(
         self, prefix: str = "", *, after: str = "", odd: MutableSequence[str] | None = None
     ) -> Iterator[StoredObject]:
-        """See `Storage.list`. The order is that of the keys' bytes."""
+        """See `Storage.list`. Ordered by the keys' bytes."""
         folder = checked_key(prefix.strip("/")) if prefix.strip("/") else None
         with self._translated("listed", folder or "everything"):
             for found in self._everything(folder, after):
@@ -121,7 +119,6 @@ class CloudStorage:
                     odd.append(found.key)
 
     def _everything(self, folder: str | None, after: str) -> Iterator[StoredObject]:
-        """Give every object, whatever its key. Raises what obstore raises."""
         try:
             for found in self._listed(folder, after):
                 after = found.key
@@ -142,11 +139,11 @@ class CloudStorage:
                 yield StoredObject(found["path"], found["size"], int(found["last_modified"].timestamp() * 1000))
 
     def abandoned(self, older_than: float) -> int:  # noqa: ARG002 -- the protocol's shape
-        """See `Storage.abandoned`. A bucket shows whole objects only, and we upload none in parts."""
+        """Return 0: a bucket shows whole objects only, and we upload none in parts."""
         return 0
 
     def url(self, key: str, expires: float = LONGEST_URL_LIFE) -> str:
-        """See `Storage.url`. Signed with our credentials: the URL alone allows reading this one object."""
+        """See `Storage.url`. Signed with our credentials for reading this one object."""
         with self._translated("given a URL", key):
             life = timedelta(seconds=max(1.0, min(expires, LONGEST_URL_LIFE)))
             return obstore.sign(self._clients.at(self._public_url), "GET", checked_key(key), life)
@@ -166,7 +163,7 @@ class CloudStorage:
         return False
 
     def _create(self, key: str, data: bytes, attributes: dict[str, str]) -> bool:
-        """Write an object if its key is free; False when it is not."""
+        """Write an object if its key is free; False where it is not."""
         with self._translated("written", key):
             try:
                 self._put(key, data, attributes, mode="create")
@@ -180,7 +177,7 @@ class CloudStorage:
         return True
 
     def _who_wrote(self, key: str) -> tuple[int | None, str | None]:
-        """Return the size of an object and the writer that it was stored once by. Raises PassingConflict."""
+        """Return an object's size and its writer in the metadata. Raises PassingConflict."""
         try:
             with self._translated("read", key):
                 found = obstore.get(self._clients.at(), checked_key(key), options={"head": True})
@@ -193,7 +190,7 @@ class CloudStorage:
             obstore.delete(self._clients.at(), keys)
 
     def _see_place(self, key: str) -> None:
-        """Raise StorageUnavailable where the bucket or container itself is missing."""
+        """Raise StorageUnavailable where the bucket itself is missing."""
         with suppress(ObjectMissing), self._translated("read", key):
             obstore.get(self._clients.at(), key)
 

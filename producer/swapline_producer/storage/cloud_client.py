@@ -1,8 +1,7 @@
-"""obstore's clients for one bucket or container: their options, and in which process they are made.
+"""obstore's clients for one bucket or container.
 
-obstore's runtime does not survive a fork: a child whose parent has used it hangs for ever, even with a new store. So
-a client is made at its first use, and a process whose parent has used one raises instead of hanging. (To import
-obstore before a fork is harmless.)
+obstore's runtime does not survive a fork: a child whose parent has used it hangs. So clients are made at first use, and
+such a child raises instead. (Importing obstore before a fork is harmless.)
 """
 
 from __future__ import annotations
@@ -22,14 +21,13 @@ if TYPE_CHECKING:
     from swapline_producer.storage.odd_keys import Where
 
 CONNECT_TIMEOUT = 5.0
-"""Seconds: a healthy store answers within one; five admit a lost packet or two."""
+"""Seconds: a healthy store answers within one; five admit a lost packet."""
 
 _RETRIES = 6
-"""Repetitions of one request, over one to four seconds: a store that is away for a second is waited for. A longer
-outage is the step's matter."""
+"""Repetitions of one request, over one to four seconds; longer outages are the step's."""
 
 _FIRST_WAIT, _LAST_WAIT = timedelta(seconds=0.2), timedelta(seconds=1)
-"""Between two of them; the first is doubled, with jitter, up to the last."""
+"""Seconds between two of them: doubled, with jitter, up to the last."""
 
 _ENDPOINTS = {
     "s3": ENDPOINTS,
@@ -50,7 +48,7 @@ class _Runtime:
 
     @classmethod
     def enter(cls) -> None:
-        """Say that this process uses obstore now. Raises StorageUnavailable where its parent has."""
+        """Note that this process uses obstore. Raises StorageUnavailable where its parent does."""
         if cls.pid not in {None, os.getpid()}:
             raise StorageUnavailable(
                 f"Object storage was used in process {cls.pid}, which then forked into this one ({os.getpid()}), and "
@@ -60,10 +58,10 @@ class _Runtime:
 
 
 class Clients:
-    """Those of one place, made when they are first used."""
+    """The clients of one place."""
 
     def __init__(self, scheme: str, where: Where, timeout: float) -> None:
-        """Keep the parts. `timeout` is seconds for one request, repetitions included."""
+        """`timeout`: seconds for one request, repetitions included."""
         self._scheme = scheme
         self._where = where
         self._timeout = timeout
@@ -71,7 +69,7 @@ class Clients:
         self._made: dict[str | None, S3Store | GCSStore | AzureStore] = {}
 
     def at(self, endpoint: str | None = None) -> S3Store | GCSStore | AzureStore:
-        """Return this process's store, made at its first use. `endpoint` goes before the environment's."""
+        """Return this process's client. `endpoint` overrides the environment's."""
         _Runtime.enter()
         with self._lock:
             if endpoint not in self._made:
@@ -113,11 +111,11 @@ class Clients:
 
 
 def _over_http(scheme: str) -> bool:
-    """Whether the store's own endpoint was set to plain http, as for a server on the same host."""
+    """Whether the store's own endpoint is plain http, as on the same host."""
     return any(os.environ.get(name, "").lower().startswith("http://") for name in _ENDPOINTS[scheme])
 
 
 def _secrets_from_files(scheme: str) -> dict[str, str]:
-    """The credentials whose `…_FILE` is set, as obstore calls them. Raises SettingsError for a file without one."""
+    """Return the credentials whose `…_FILE` is set, by obstore's names. Raises SettingsError."""
     files = {name: os.environ.get(name + SUFFIX) for name in _SECRETS[scheme]}
     return {name.lower(): read_setting(name + SUFFIX, path) for name, path in files.items() if path}

@@ -1,4 +1,4 @@
-"""What obstore raises, in our words: the place is missing, the object is missing, or the store cannot be used now."""
+"""Translate what obstore raises."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LONGEST_REASON = 300
-"""Characters of a foreign error that ours repeats: its first line says what happened, the rest is its source."""
+"""Characters of a foreign error that ours repeats."""
 
 CREDENTIALS = {
     "s3": "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL",
@@ -23,15 +23,15 @@ CREDENTIALS = {
 }
 
 _FOREIGN = (foreign.BaseError, OSError, ValueError, RuntimeError)
-"""What obstore raises. An interrupt or a soft time limit, which Python raises on its return, is not among them."""
+"""Without interrupts and soft time limits, which Python raises on obstore's return."""
 
 _PANIC = "PanicException"
-"""The name of what a panic in Rust becomes: a BaseException in a module that cannot be imported."""
+"""The name of a panic in Rust: a BaseException in a module that cannot be imported."""
 
 _MISSING_PLACE = re.compile(r"NoSuchBucket|ContainerNotFound|(bucket|container) does not exist", re.IGNORECASE)
 _XML = re.compile(r"<\?xml|<Error")
 _CODE = re.compile(r"<Code>(\w{1,100})</Code>")
-"""Why S3 refused, in one word."""
+"""Why S3 refused."""
 
 
 @contextmanager
@@ -60,7 +60,7 @@ def translated(scheme: str, address: str, done: str, key: str) -> Iterator[None]
 def _reason(error: BaseException) -> str:
     """Return the first line of a foreign error, and the store's own word for it.
 
-    What follows `?` in its URLs is left out, as signatures stand there, and so is the XML: keys may stand in it.
+    Without URLs' queries (signatures) and XML (keys).
     """
     text = str(error).strip() or type(error).__name__
     first = re.sub(r"\?\S+", "", _XML.split(text.splitlines()[0])[0])[:LONGEST_REASON].rstrip(": ")

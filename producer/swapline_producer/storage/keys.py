@@ -22,14 +22,14 @@ INPUTS, RESULTS = "inputs", "results"
 AREAS = (INPUTS, RESULTS)
 PNG = "image/png"
 SUFFIXES = {PNG: ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}
-"""How the names of results end, by media type."""
+"""By media type."""
 OWNER = "owner.json"
 RECEIPT = "receipt.json"
 PROBE = f"{RESULTS}/.probe"
 """What a worker writes to see whether results can be stored; no tenant has such a name."""
 
 FOLDER_PARTS = 6
-"""`results/{tenant}/{yyyy}/{mm}/{dd}/{job}`: the sixth part of a result's name is its job."""
+"""Parts of `results/{tenant}/{yyyy}/{mm}/{dd}/{job}`."""
 
 
 def result_key(job: Job, number: int, media_type: str = PNG) -> str:
@@ -43,5 +43,5 @@ def media_type_of(key: str) -> str:
 
 
 def receipt_key(job: Job) -> str:
-    """Where the receipt of a job lies."""
+    """Return where the receipt of a job lies."""
     return f"{result_folder(job)}/{RECEIPT}"

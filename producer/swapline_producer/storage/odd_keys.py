@@ -1,9 +1,8 @@
-"""Lists of a bucket in which other programs have keys that cannot be ours: `a//b`, `.` and `..`, control characters.
+"""Lists of an S3 bucket in which other programs have keys such as `a//b`, `.` or control characters.
 
-obstore refuses a whole page of a list for one such key, and with it all others there. On S3 the page is read here
-instead: obstore signs a link below any endpoint, so one that ends in the query of a ListObjectsV2 becomes a link to the
-page. (A GET through obstore fails where the reply has no Content-Length, as Amazon's has none.) Google and Azure have
-no such way.
+obstore refuses a whole page for one such key, so the page is read here: a link signed below an endpoint that ends in
+ListObjectsV2's query leads to it. (A GET through obstore fails without Content-Length, which Amazon omits.) Google and
+Azure have no such way.
 """
 
 from __future__ import annotations
@@ -51,9 +50,9 @@ def refused_key(error: BaseException) -> str | None:
 def list_s3(
     make: Callable[[str], S3Store], where: Where, folder: str | None, after: str, *, timeout: float
 ) -> Iterator[StoredObject]:
-    """Give every object below a folder, whatever its key, read page by page. `make` opens a store at an endpoint.
+    """Yield the objects below a folder, whatever their keys. `make` opens a store at an endpoint.
 
-    Raises OSError. `timeout` is seconds of silence.
+    Raises OSError. `timeout`: seconds of silence.
     """
     full = "/".join(part for part in (where.prefix, folder) if part)
     query = {"list-type": "2", "encoding-type": "url", "prefix": f"{full}/" if full else ""}

@@ -1,4 +1,4 @@
-"""SWAPLINE_STORAGE_PUBLIC_URL: where links of a store lead, when customers reach it by another host than workers do."""
+"""SWAPLINE_STORAGE_PUBLIC_URL: where links lead if customers reach the store by another host."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from swapline_producer.errors import SettingsError
 
 
 def checked_public_url(url: str, scheme: str) -> str:
-    """Return the URL without a slash at its end. Raises SettingsError for what cannot lead to a store of the scheme."""
+    """Return the URL without a final slash. Raises SettingsError."""
     if scheme not in {"file", "s3"}:
         _refuse(f"links of {scheme}:// lead to the provider's own public host; leave it out")
     try:

@@ -1,6 +1,6 @@
-"""Receipts: what lies beside a job's pictures, written last. With its receipt a job's pictures are results.
+"""Receipts, written after a job's pictures: with it they are results.
 
-A person finds in it what the ledger has long forgotten; a worker, whether a job that broke off was stored.
+They outlive the ledger's record, and tell a worker whether a job that broke off was stored.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def receipt_of(job: Job, images: Sequence[StoredPicture]) -> bytes:
-    """Return the receipt of a job with these pictures, as JSON."""
+    """Return a job's receipt as JSON."""
     facts = {
         "job_id": job.job_id,
         "tenant": job.tenant,
@@ -39,7 +39,7 @@ def receipt_of(job: Job, images: Sequence[StoredPicture]) -> bytes:
 
 
 def find_receipt(storage: Storage, job: Job) -> dict[str, Any] | None:
-    """Return the receipt of a job as it was written; None where there is none, or a broken one.
+    """Return a job's receipt; None where it is missing or broken.
 
     `images` are StoredPictures. Raises StorageUnavailable.
     """
@@ -52,7 +52,7 @@ def find_receipt(storage: Storage, job: Job) -> dict[str, Any] | None:
 
 
 def stored_pictures(storage: Storage, job: Job) -> tuple[StoredPicture, ...]:
-    """Return the pictures that a receipt says were stored for this very submission, where they are all there.
+    """Return the pictures of this very submission's receipt, where they are all there.
 
     Raises StorageUnavailable.
     """

@@ -1,7 +1,7 @@
 """Which network addresses are public, and which URLs can only mean a public place.
 
-One table for both directions: pictures that the vendor fetches, and webhooks that we post. Python's own
-`is_global` is not used: its answers changed between patch releases, and it calls multicast global.
+For pictures that the vendor fetches and for webhooks. Python's `is_global` changed between patch releases, and calls
+multicast global.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _SPECIAL_V4 = {
     }.items()
 }
 _GLOBAL_V6 = ipaddress.IPv6Network("2000::/3")
-"""All that was ever given out for unicast. Outside lie loopback, mapped, link-local, unique-local and multicast."""
+"""All unicast given out so far, without loopback, mapped, link-local and unique-local."""
 
 _SPECIAL_V6 = {
     ipaddress.IPv6Network(network): reason
@@ -53,7 +53,7 @@ _SPECIAL_V6 = {
     }.items()
 }
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-"""How a network without IPv4 names every IPv4 address: as public as the address in its last 32 bits."""
+"""IPv4 addresses in a network without IPv4: as public as their last 32 bits."""
 
 _PRIVATE_SUFFIXES = (
     "localhost",
@@ -68,7 +68,7 @@ _PLAIN = re.compile(r"https?://[^\s\\\x00-\x20\x7f]+", re.IGNORECASE)
 
 
 def forbidden_reason(address: str | Address) -> str | None:
-    """Why an IP address is no place for a call to the outside; None when it is public."""
+    """Say why an IP address is not public; None where it is."""
     ip = ipaddress.ip_address(address.partition("%")[0]) if isinstance(address, str) else address
     if isinstance(ip, ipaddress.IPv4Address):
         return next((reason for network, reason in _SPECIAL_V4.items() if ip in network), None)
@@ -80,9 +80,9 @@ def forbidden_reason(address: str | Address) -> str | None:
 
 
 def url_problem(url: str, *, allow_private: bool = False) -> str | None:
-    """Return why a URL cannot be handed out for fetching; None when it can.
+    """Say why a URL cannot be handed out for fetching; None where it can.
 
-    Judged by its letters alone: no name is looked up. `allow_private` admits private hosts, for development.
+    By its text alone: no name is looked up. `allow_private` admits private hosts, for development.
     """
     if len(url) > URL_LIMIT:
         return f"it has more than {URL_LIMIT} characters"
@@ -103,7 +103,7 @@ def url_problem(url: str, *, allow_private: bool = False) -> str | None:
 
 @lru_cache(1024)  # a customer has one or two, for all of a million jobs
 def webhook_problem(url: str, *, allow_private: bool = False) -> str | None:
-    """Why no webhook can be posted to a URL, judged by its letters alone; None when one can.
+    """Say why no webhook can be posted to a URL, by its text alone; None where one can.
 
     `allow_private` admits http and private hosts, for development.
     """
@@ -114,7 +114,7 @@ def webhook_problem(url: str, *, allow_private: bool = False) -> str | None:
 
 
 def check_webhook(url: str | None, *, allow_private: bool = False) -> None:
-    """Refuse, before anything is paid, a webhook that the workers would refuse to post. Raises RequestError."""
+    """Refuse a webhook that the workers would refuse, before anything is paid. Raises RequestError."""
     problem = url and webhook_problem(url, allow_private=allow_private)
     if problem:
         raise RequestError(

@@ -30,26 +30,26 @@ _SHORTEST_SECRET = 24
 """Bytes: the least that the specification allows."""
 
 _NEW_SECRET = 32
-"""Bytes: the size of the digest; a longer key adds nothing to HMAC-SHA256."""
+"""Bytes: the digest's size; more adds nothing to HMAC-SHA256."""
 
 _ED25519 = 32
-"""Bytes of a seed and of a public key; a private key is written as a seed, or as both."""
+"""Bytes of a seed and of a public key; a private key is a seed, or both."""
 
 _WRONG = "A webhook secret (SWAPLINE_WEBHOOK_SECRETS) is wrong:"
 
 
 class Key(Protocol):
-    """Anything that signs or verifies; `version` is what its signatures begin with."""
+    """Signs or verifies; `version` is its signatures' prefix."""
 
     @property
     def version(self) -> str:
         """`v1` or `v1a`."""
 
     def sign(self, content: bytes) -> bytes:
-        """Give the signature. Raises SettingsError for a key that can only verify."""
+        """Return the signature. Raises SettingsError for a public key."""
 
     def verifies(self, content: bytes, signature: bytes) -> bool:
-        """Whether this is a signature by this key, or by the other half of it. Takes the same time either way."""
+        """Whether this signature is by this key, or by its other half; in constant time."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class PublicKey:
     version: str = "v1a"
 
     def sign(self, content: bytes) -> bytes:  # noqa: ARG002 -- the protocol's shape
-        """Refuse, by SettingsError: a public key cannot."""
+        """Raise SettingsError: a public key cannot."""
         raise SettingsError(f"{_WRONG} whpk_… is a public key, which verifies only; the sender needs its whsk_….")
 
     def verifies(self, content: bytes, signature: bytes) -> bool:
@@ -92,7 +92,7 @@ class PublicKey:
 
 @dataclass(frozen=True)
 class PrivateKey:
-    """A `whsk_…`. It verifies as well, for receivers' own tests."""
+    """A `whsk_…`. Verifies as well, for receivers' own tests."""
 
     private: Ed25519PrivateKey = field(repr=False)
     version: str = "v1a"
@@ -107,12 +107,12 @@ class PrivateKey:
 
 
 def new_secret() -> str:
-    """Make a secret: `whsec_` and the base64 of 32 random bytes."""
+    """Return `whsec_` and the base64 of 32 random bytes."""
     return SECRET_PREFIX + base64.b64encode(rng.token_bytes(_NEW_SECRET)).decode("ascii")
 
 
 def new_key_pair() -> tuple[str, str]:
-    """Make a private key for the sender, `whsk_…`, and its public key for receivers, `whpk_…`.
+    """Return a private key for the sender, `whsk_…`, and its public key, `whpk_…`.
 
     Raises SettingsError without the extra `ed25519`.
     """
@@ -126,7 +126,7 @@ def new_key_pair() -> tuple[str, str]:
 
 
 def read_key(text: str) -> Key:
-    """Read a key of any of the three kinds. Raises SettingsError, which never repeats it."""
+    """Read a key of any kind. Raises SettingsError, which never repeats it."""
     key = text.strip()
     if key.startswith(PRIVATE_PREFIX):
         return _private(_decoded(key, PRIVATE_PREFIX))
@@ -138,7 +138,7 @@ def read_key(text: str) -> Key:
 
 
 def secret_key(secret: str) -> bytes:
-    """Give the bytes of a `whsec_…` secret. Raises SettingsError, which never repeats the secret."""
+    """Return the bytes of a `whsec_…` secret. Raises SettingsError, which never repeats it."""
     encoded = secret.strip()
     if not encoded.startswith(SECRET_PREFIX):
         raise SettingsError(f"{_WRONG} it must begin with whsec_ (or whsk_, for ed25519).")

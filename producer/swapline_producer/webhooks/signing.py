@@ -31,26 +31,26 @@ TIMESTAMP_HEADER = "webhook-timestamp"
 SIGNATURE_HEADER = "webhook-signature"
 
 TOLERANCE = 300.0
-"""Seconds that a timestamp may be off: the specification's five minutes. Older ones may be a replay."""
+"""Seconds that a timestamp may be off: the specification's. Older ones may be replays."""
 
 _ID = re.compile(r"[!-\-/-~]{1,255}")
-"""Printable, without space and without a full stop: that separates it from the timestamp in what is signed."""
+"""Printable, without space and full stop, which separates it from the timestamp."""
 
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 
 
 class Headers(Protocol):
-    """The headers of a request in any framework: Flask's, Starlette's, Django's, or a dict."""
+    """The headers of a request in any framework, or a dict."""
 
     def items(self) -> Iterable[tuple[str, str]]:
-        """Give names, in any case, and values."""
+        """Return names, in any case, and values."""
 
 
 def sign(payload: bytes, webhook_id: str, timestamp: int, secrets: str | Sequence[str]) -> dict[str, str]:
-    """Give the three headers of a webhook, with one signature for each secret, so that secrets can be rotated.
+    """Return the three headers of a webhook, with one signature for each secret, for rotation.
 
-    `secrets` are `whsec_…` and `whsk_…`; `timestamp` is when this attempt is sent, in seconds since the epoch. Raises
-    SettingsError for a secret that is none, ValueError for an id with a space or full stop in it.
+    `secrets` are `whsec_…` and `whsk_…`; `timestamp` is this attempt's, in seconds since the epoch. Raises
+    SettingsError for a bad secret, ValueError for an id with a space or full stop.
     """
     if not _ID.fullmatch(webhook_id):
         raise ValueError(
@@ -74,12 +74,9 @@ def verify(
 ) -> SwapEvent | BatchEvent:
     """Check that a webhook is from us and fresh; return its event: of a job, or (`batch.completed`) of a batch.
 
-    Needs the standard library alone, and the extra `ed25519` for key pairs.
-
-    `payload` is the raw body as it came; `secrets` one `whsec_…` (or `whpk_…`, where the sender signs by key pair) or
-    several, of which one must match; `now` is seconds since the epoch, for tests. Raises WebhookVerificationError:
-    answer 400. Raises SettingsError for a secret that is none, and TypeError for a body that was parsed already: those
-    are the receiver's own faults.
+    `payload` is the raw body; `secrets` one or more `whsec_…` (or `whpk_…`, which needs the extra `ed25519`), of which
+    one must match; `now` is seconds since the epoch, for tests. Raises WebhookVerificationError: answer 400. Raises
+    SettingsError for a bad secret, and TypeError for a parsed body: the receiver's own faults.
     """
     body = payload.encode(errors="surrogatepass") if isinstance(payload, str) else payload
     if not isinstance(body, (bytes, bytearray, memoryview)):
@@ -130,7 +127,7 @@ def _check_time(timestamp: str, tolerance: float, now: float) -> None:
 
 
 def _check_signature(keys: list[Key], content: bytes, header: str) -> None:
-    """Try every signature with every key of its version; `v1` in constant time."""
+    """Try every signature with every key of its version, in constant time."""
     good = bad = 0
     versions = {key.version for key in keys}
     for signature in header.split():

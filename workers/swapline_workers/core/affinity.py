@@ -1,4 +1,4 @@
-"""Choose the processor that a process's threads share, if any: Python's lock runs one of them at a time anyway."""
+"""Choose one processor for a process's threads, if any: Python's lock runs one of them at a time anyway."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FITS_ONE = 0.75
-"""Processors' time a second below which a process fits one processor: there it uses a fifth less."""
+"""Processors' time a second below which a process fits one processor; there it uses a fifth less."""
 
 SPREADS_FROM = 0.85
-"""Share of its processor from which a process spreads again: pictures are decoded and hashed outside the lock."""
+"""Share of its processor from which it spreads again: pictures are decoded and hashed outside the lock."""
 
 FREE_ENOUGH = 0.2
 """Share of a processor that others may use when this process moves to it."""
 
 CROWDED = 0.4
-"""Share that others may use before it moves away: two workers on one processor part again."""
+"""Share that others may use before it moves away."""
 
 
 def choose(own: float, others: Mapping[int, float], here: int | None) -> int | None:
     """Return the processor to share; None to spread over all.
 
-    `own` is the processors' time a second that this process uses, `others` what others use of each (0 to 1), `here`
-    where it is now.
+    `own`: processors' time a second of this process; `others`: what others use of each (0 to 1); `here`: the current
+    one.
     """
     if own > (FITS_ONE if here is None else SPREADS_FROM):
         return None

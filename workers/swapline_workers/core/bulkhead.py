@@ -1,11 +1,11 @@
-"""Whether a delivery may begin now, so that no receiver takes more of this process's threads than its share.
+"""Whether a delivery may begin, so that no receiver takes more of this process's threads than its share.
 
-Fast hosts (last delivery accepted within a second) take `number` together, each up to three quarters of it; a new host
-one; a slow one two, or one after a failure, all slow ones a quarter of the places.
+Fast hosts (last delivery accepted within a second) share `number` places, each up to three quarters; a new host has
+one; a slow one two, or one after a failure, all slow ones a quarter. New and slow hosts take at most three quarters of
+all `places`, which are more where threads are cheap.
 
-There are more `places` than `number` where threads are cheap. New and slow hosts together take three quarters of them,
-so hosts that hang leave room for others. Three failures in a row open a host's breaker for twice as long as the last
-one took, and then one delivery is tried at a time: a host that hangs costs a third of a thread.
+Three failures in a row open a host's breaker for twice as long as the last one took; then one delivery at a time is
+tried: a host that hangs costs a third of a thread.
 """
 
 from __future__ import annotations
@@ -25,26 +25,28 @@ SLOW = 1.0
 """Seconds. A receiver that answers before it works takes less."""
 
 FAILURES = 3
-"""Failures in a row that open a host's breaker: one or two may be a restart."""
+"""In a row, to open a host's breaker: one or two may be a restart."""
 
 OPEN_FACTOR = 2.0
 """Multiple of the last failure's duration for which a breaker is open."""
 
 LONGEST_OPEN_S = 30.0
-"""Most seconds that a breaker is open: short beside the third attempt, after five minutes."""
+"""Short beside the third attempt, after five minutes."""
 
 BUSY, CROWDED = 0.2, 1.0
 """Seconds until a refused delivery is tried again: to any host, and to a slow one."""
 
 APART, CLOSE = 0.05, 0.01
-"""Seconds between two refused deliveries to one host that are tried again: twenty a second cost a process 5 % of its
-time. Less to a fast host, where most of them will go."""
+"""Seconds between two retries of refused deliveries to one host, and to a fast host, where most will go.
+
+Twenty a second cost a process 5 % of its time.
+"""
 
 SLOW_APART_S = 0.02
-"""The same between two to any slow hosts: a hundred at twenty a second left no time for anything else."""
+"""The same between two to any slow hosts."""
 
 REMEMBERED = 1000
-"""Hosts whose health is remembered, a few hundred bytes each."""
+"""Hosts, of a few hundred bytes each."""
 
 
 class HostHealth(Enum):
@@ -57,7 +59,7 @@ class HostHealth(Enum):
 
 @dataclass(slots=True, eq=False)  # two that begin at the same time count as two
 class DeliveryPermit:
-    """Permission for one delivery; with `wait` > 0 (seconds) a refusal. The caller sets `failed`."""
+    """One delivery's permission; with `wait` > 0 (seconds) a refusal. The caller sets `failed`."""
 
     host: str
     wait: float = 0.0
@@ -82,10 +84,10 @@ class _Host:
 
 
 class DeliveryBulkhead:
-    """The deliveries of one process. May be used from several threads."""
+    """The deliveries of one process. Thread-safe."""
 
     def __init__(self, number: int, clock: Callable[[], float] = time.monotonic) -> None:
-        """Allow `number` deliveries at once. `clock` returns seconds."""
+        """`clock` returns seconds."""
         self._number = self._places = max(1, number)
         self._clock = clock
         self._hosts: dict[str, _Host] = {}
@@ -102,7 +104,7 @@ class DeliveryBulkhead:
 
     @contextmanager
     def permit(self, host: str) -> Generator[DeliveryPermit]:
-        """Admit one delivery to a host for the length of a block, or refuse it: see the permit's `wait`."""
+        """Admit one delivery to a host for a block, or refuse it: see the permit's `wait`."""
         permit = self._enter(host)
         try:
             yield permit
@@ -150,7 +152,7 @@ class DeliveryBulkhead:
         return mine < (1 if host.failures else 2) and used[health] < max(1, quarter)
 
     def _retry_after(self, host: _Host, health: HostHealth, now: float) -> float:
-        """Return the seconds until a refused delivery is tried again, one after the other."""
+        """Return the seconds until a refused delivery is tried again."""
         soonest = max(now + BUSY, host.breaker_open_until, host.next_retry_at)
         if health is HostHealth.SLOW:
             self._slow_retry_at = max(now + CROWDED, self._slow_retry_at + SLOW_APART_S)

@@ -1,7 +1,6 @@
 """Whether a refusal means "no place free now": a vendor's answer above its cap, if not 429.
 
-A 400 with "too many concurrent jobs" must not fail the job. Only plain words count: too many faces is the job's own
-fault.
+Only plain words count: "too many faces" is the job's own fault.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import re
 
 WINDOW = 4096
-"""Bytes of a body that are read: an error's sentence is short."""
+"""Bytes read of a body: an error's sentence is short."""
 
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _SEPARATORS = re.compile(r"[\s_-]+")
@@ -28,6 +27,6 @@ _FULL = re.compile(
 
 
 def says_full(body: bytes) -> bool:
-    """Whether a refusal's body says that there are too many jobs at the vendor now."""
+    """Whether a refusal says that the vendor has too many jobs now."""
     text = _CAMEL.sub(" ", body[:WINDOW].decode("utf-8", "replace"))
     return _FULL.search(_SEPARATORS.sub(" ", text).lower()) is not None

@@ -1,7 +1,7 @@
 """Whether a worker still works on jobs, judged by its heartbeat file.
 
-A process may exist while its consumer or due dispatcher is stuck, or every thread is. A worker whose Redis is away
-waits; after two minutes without a claim it is restarted, unless it has the result of a paid call.
+A process may exist while its threads are stuck. A worker whose Redis is away is restarted after two minutes without a
+claim, unless it has the result of a paid call.
 
 Timestamps are seconds on the machine's monotonic clock.
 """
@@ -16,16 +16,16 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Liveness:
-    """What a worker writes of itself, and how long each of it may last. `…_within` are seconds."""
+    """What a worker writes of itself, and how long each may last. `…_within`: seconds."""
 
     pid: int
     at: float
     """When it was written."""
     silent_within: float
     stopping: bool
-    """It stops: its consumer and due dispatcher may be idle while leased jobs are finished."""
+    """Its consumer and due dispatcher may be idle while leased jobs are finished."""
     consumer_at: float
-    """When its main thread last ran, reading messages or waiting for the broker."""
+    """When its main thread last read messages or waited for the broker."""
     consumer_within: float
     connected: bool
     dispatcher_at: float
@@ -39,7 +39,7 @@ class Liveness:
     """Results of paid calls that the ledger does not take; given up after five minutes."""
     threads: int
     busy_since: tuple[float, ...]
-    """For each leased job: since when."""
+    """Of each leased job."""
     busy_within: float
 
     def text(self) -> str:
@@ -48,7 +48,7 @@ class Liveness:
 
     @classmethod
     def read(cls, text: str) -> Liveness:
-        """Read what `text` returned. Raises ValueError for anything else."""
+        """Read what `text` returned. Raises ValueError."""
         try:
             facts: dict[str, Any] = json.loads(text)
             return cls(**facts | {"busy_since": tuple(facts["busy_since"])})
@@ -57,7 +57,7 @@ class Liveness:
 
 
 def liveness_problem(liveness: Liveness, now: float) -> str | None:
-    """Return why this worker must be restarted; None when it is alive."""
+    """Say why this worker must be restarted; None where it is alive."""
     silent = now - liveness.at
     if not 0 <= silent <= liveness.silent_within:  # from before the machine's last start
         return f"it has not shown itself for {silent:.0f} s: it is frozen or gone"
@@ -82,7 +82,7 @@ def liveness_problem(liveness: Liveness, now: float) -> str | None:
 
 
 def readiness_problem(liveness: Liveness, now: float) -> str | None:
-    """Return why this worker takes no jobs now; None when it is ready."""
+    """Say why this worker takes no jobs now; None where it is ready."""
     if (wrong := liveness_problem(liveness, now)) is not None:
         return wrong
     if liveness.stopping:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """The job's next step follows: now, or sent by the due dispatcher in `wait` seconds."""
+    """The job's next step follows: now, or in `wait` seconds."""
 
     job: Job
     step: Step
@@ -22,7 +22,7 @@ class Next:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Nothing happened yet; the due dispatcher sends this step again in `wait` seconds."""
+    """Nothing happened yet; this step follows again in `wait` seconds."""
 
     wait: float
     reason: str
@@ -30,7 +30,7 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """A try failed; the due dispatcher sends this step, or the one before it, again in `wait` seconds."""
+    """A try failed; this step, or the one before it, follows in `wait` seconds."""
 
     wait: float
     reason: str
@@ -53,18 +53,17 @@ class Stop:
 Outcome = Next | Again | Retry | Park | Stop
 
 STALE = Stop("stale: the job has moved on")
-"""After a lost race: a normal answer, not an error."""
+"""After a lost race: a normal answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class CanceledInstead:
-    """The job is to be canceled, so another change was written. `job` is as it is now."""
+    """The job is to be canceled, so another change was written. `job` is the result."""
 
     job: Job
 
 
 Refused = LostRace | CanceledInstead
-"""Why the step's change was not written."""
 
 
 def not_written(answer: Refused) -> Stop:

@@ -1,7 +1,7 @@
-"""Pictures between the vendor and the store, in this process's memory, for a bounded number of jobs.
+"""Pictures between vendor and store, in this process's memory, for a bounded number of jobs.
 
-A place is held from before a job's pictures are read until they are stored, and bound to the job, its id at the vendor
-and its version.
+A place is held from before the pictures are read until they are stored, and bound to the job, its id at the vendor and
+its version.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from swapline_producer.contract import Job, StoredPicture, StoredVariant
 
 PLACE_WAIT_S = 0.5
-"""Seconds to wait for a place: a picture takes 0.05, on a busy machine 0.25. Later the job is retried."""
+"""Seconds to wait for a place: a picture takes 0.05 to 0.25. Later the job is retried."""
 
 
 class Other(NamedTuple):
@@ -29,20 +29,20 @@ class Other(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """A picture that was read and checked, and its description."""
+    """A picture that was read and checked."""
 
     known: StoredPicture
     data: bytes
     others: tuple[Other, ...] = ()
     """What is stored beside it."""
     finished: bool = False
-    """Whether its variants and marks are made, once."""
+    """Whether its variants and marks are made."""
     warnings: tuple[str, ...] = ()
     """What could not be made."""
 
     @property
     def files(self) -> list[tuple[str, bytes]]:
-        """Names and bytes of all that is stored of it, itself first."""
+        """Return names and bytes of all its files, itself first."""
         return [(self.known.key, self.data), *((other.known.key, other.data) for other in self.others)]
 
 
@@ -65,12 +65,12 @@ class Place:
     """Seconds until the job comes for its pictures; None where it will not."""
 
     def keep(self, job: Job, pictures: tuple[Picture, ...], waits: float = 0.0) -> None:
-        """Keep these pictures until the job, at this version, comes for them, in `waits` seconds."""
+        """Keep pictures until the job, at this version, comes for them, in `waits` seconds."""
         self.binding, self.pictures, self.waits = binding_of(job), pictures, waits
 
 
 class PictureMemory:
-    """A number of places. May be used from several threads."""
+    """A number of places. Thread-safe."""
 
     def __init__(self, places: int, *, kept_for: float, clock: Callable[[], float] = time.monotonic) -> None:
         """Keep a place for `kept_for` seconds after its job should have come."""
@@ -92,7 +92,7 @@ class PictureMemory:
     def place(self, job: Job) -> Iterator[Place | None]:
         """Take a job's place, with its pictures, or a new one; None where there is no room.
 
-        Afterwards it is free, unless `keep` was called, or the block raised with pictures in it.
+        Free afterwards, unless `keep` was called or the block raised with pictures in it.
         """
         place = self._taken(job)
         if place is None and not self._room.acquire(timeout=PLACE_WAIT_S):

@@ -1,4 +1,4 @@
-"""The settings that steps use, as one value."""
+"""The settings that steps use."""
 
 from __future__ import annotations
 

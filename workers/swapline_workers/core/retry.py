@@ -8,10 +8,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 JITTER = 0.2
-"""Each delay varies by up to a fifth, so that tries which failed together are not repeated together."""
+"""A fraction, so that tries which failed together are not repeated together."""
 
 CLAMP = 2.0
-"""A receiver's Retry-After is honoured up to this multiple of the scheduled delay."""
+"""Multiple of the scheduled delay up to which Retry-After is honoured."""
 
 
 def backoff(tries: int, *, first: float = 1.0, longest: float = 60.0) -> float:
@@ -27,8 +27,8 @@ def webhook_wait(
 ) -> float | None:
     """Return the seconds until the next delivery after `attempts` failed ones; None after the last.
 
-    `schedule` has the seconds before each delivery; `rng` is uniform in [0, 1); `asked` is the receiver's Retry-After
-    in seconds, clamped.
+    `schedule`: seconds before each delivery; `rng`: uniform in [0, 1); `asked`: the receiver's Retry-After in seconds,
+    clamped.
     """
     if attempts >= len(schedule):
         return None

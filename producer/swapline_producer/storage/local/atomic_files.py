@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written, given their names, measured and read, in an open folder."""
+"""Files that are whole or not there, in an open folder."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS})
 """How file systems without hard links (exFAT, some network shares) refuse one."""
 
 TAKEN = -1
-"""Instead of a size: another process has taken the name between the check and the write."""
+"""Instead of a size: another process took the name between check and write."""
 
 
 def write(folder: Folder, name: str, data: bytes) -> None:
-    """Write a file beside its place, then give it its name in one step."""
+    """Write a temporary file, then give it its name in one step."""
     with _temporary(folder, data) as temporary:
         os.rename(temporary, name, src_dir_fd=folder.descriptor, dst_dir_fd=folder.descriptor)
     folder.flush()
 
 
 def write_once(folder: Folder, name: str, data: bytes) -> int | None:
-    """The same, unless the name is taken; give None, or the size of what has it, or TAKEN."""
+    """Write unless the name is taken; return None, or the size of what has it, or TAKEN."""
     size = size_of(folder, name)
     if size is not None:
         return size
@@ -49,7 +49,7 @@ def write_once(folder: Folder, name: str, data: bytes) -> int | None:
 
 
 def size_of(folder: Folder, name: str) -> int | None:
-    """Give the size of a file; None where there is none, or something else."""
+    """Return the size of a file; None where there is no file."""
     try:
         found = os.stat(name, dir_fd=folder.descriptor, follow_symlinks=False)
     except FileNotFoundError:
@@ -58,7 +58,7 @@ def size_of(folder: Folder, name: str) -> int | None:
 
 
 def read(folder: Folder, name: str) -> bytes:
-    """Read a file. Raises OSError, FileNotFoundError for something else of that name as well."""
+    """Read a file. Raises OSError; FileNotFoundError where it is something else."""
     file = os.open(name, _READ, dir_fd=folder.descriptor)
     try:
         found = os.fstat(file)
@@ -78,7 +78,7 @@ def remove(name: str, folder: Folder) -> None:
 
 @contextmanager
 def _temporary(folder: Folder, data: bytes) -> Iterator[str]:
-    """Write a file under a name that is no object's; it goes if it does not get a better one."""
+    """Yield the name of a written temporary file, which is removed unless it was renamed."""
     name = f"{TEMPORARY}{secrets.token_hex(8)}"
     try:
         _fill(os.open(name, _CREATE, _MODE, dir_fd=folder.descriptor), data)
@@ -98,7 +98,7 @@ def _fill(file: int, data: bytes) -> None:
 
 
 def _link(temporary: str, name: str, folder: Folder) -> bool:
-    """Give the file its name unless that is taken, in one step where the file system has hard links."""
+    """Give the file its name unless that is taken; in one step where there are hard links."""
     there = folder.descriptor
     try:
         os.link(temporary, name, src_dir_fd=there, dst_dir_fd=there, follow_symlinks=False)

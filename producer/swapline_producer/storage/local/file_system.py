@@ -1,4 +1,4 @@
-"""What a file system can do, asked once: whether it keeps order, and whether it takes a file's length beforehand."""
+"""What a file system can do, asked once."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from pathlib import Path
 MOUNTS = Path("/proc/self/mountinfo")
 
 _IN_ORDER = frozenset({"ext4", "xfs"})
-"""File systems with one journal that reaches the disk in order: a wait for one change is a wait for all before
-it. So the flush of a new file covers its name, and that of the new folder it is in. (An ext4 that was made without its
-journal may need a check after a power cut, and promises nothing before that.)"""
+"""File systems whose one journal reaches the disk in order: a new file's flush covers its name.
+
+An ext4 without a journal promises nothing.
+"""
 
 LARGE = 1024 * 1024
-"""Bytes from which on a length is worth telling: 4.1 MB take 0.95 ms of CPU instead of 1.2, flush and all; below, the
-call costs what it saves."""
+"""Bytes from which reserving pays: 4.1 MB then take 0.95 ms of CPU instead of 1.2, flush included."""
 
 _KEEP_SIZE = 0x01
-"""FALLOC_FL_KEEP_SIZE: a file must not look as long as it will be while its bytes are still missing."""
+"""FALLOC_FL_KEEP_SIZE: the file must not look long while its bytes are missing."""
 
 _NOT_NOW = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EINTR})
-"""Errors of file systems that reserve nothing (NFS 3, ZFS, FAT); after a signal it is not tried again."""
+"""Errors of file systems that reserve nothing (NFS 3, ZFS, FAT), and of a signal."""
 
 
 def keeps_order(device: int) -> bool:
-    """Whether the file system on a device (`st_dev`) is known to keep order; False where that cannot be seen."""
+    """Whether the file system on a device (`st_dev`) is known to keep order."""
     try:
         lines = MOUNTS.read_text(errors="replace").splitlines()
     except OSError:  # not Linux
@@ -38,9 +38,9 @@ def keeps_order(device: int) -> bool:
 
 
 def reserve(file: int, length: int) -> None:
-    """Say how long a new file will be, where it is long. Raises OSError, of a full disk before a byte is written.
+    """Reserve a long file's length. Raises OSError for a full disk before a byte is written.
 
-    `os.posix_fallocate` would write a byte into each block where the file system cannot reserve: worse than nothing.
+    `os.posix_fallocate` would write into each block where a file system cannot reserve.
     """
     if length < LARGE or _fallocate is None:
         return
@@ -49,7 +49,7 @@ def reserve(file: int, length: int) -> None:
 
 
 def _from_libc() -> ctypes._NamedFuncPointer | None:
-    """Give `fallocate` of the C library where there is one and its offsets are longs."""
+    """Return the C library's `fallocate` where its offsets are longs."""
     try:
         found = ctypes.CDLL(None, use_errno=True).fallocate
     except (OSError, AttributeError):  # not Linux

@@ -1,8 +1,8 @@
-"""Folders below a root, kept open from one use to the next.
+"""Folders below a root, kept open between uses.
 
-Every part of a path is looked up below its parent, without following symbolic links, so no path and no link leads out
-of the root, even if folders change meanwhile. A folder that is kept is used again only if its name still
-leads to it. A new folder's name reaches the disk with the first write into it, and not in a flush of its own.
+Each part of a path is looked up below its parent without following links, so none leads out of the root, even if
+folders change meanwhile. An open folder is used again only if its name still leads to it. A new folder's name reaches
+the disk with the first write into it.
 """
 
 from __future__ import annotations
@@ -23,28 +23,26 @@ BELOW = FOLDER | os.O_NOFOLLOW
 _MODE = 0o700  # see atomic_files.py
 
 KEPT = 32
-"""Folders kept open, at most: the areas, the days of a few tenants and the last dozen of jobs; any process may have
-a thousand files open."""
+"""Folders kept open: the areas, the days of a few tenants and the last dozen of jobs."""
 
 
 class Folder:
-    """An open folder. It is closed with its last reference: its number belongs to no other file while it is in use."""
+    """An open folder, closed with its last reference, so that its descriptor is not reused while in use."""
 
     __slots__ = ("_identity", "descriptor", "in_order", "new_in")
 
     def __init__(self, descriptor: int, *, above: Folder | None = None) -> None:
-        """Take over a descriptor of a folder that was found in the one `above`."""
+        """Take over a descriptor of a folder found in the one `above`."""
         self.descriptor = descriptor
         found = os.fstat(descriptor)
         self._identity = (found.st_dev, found.st_ino)
         self.new_in: Folder | None = None
-        """The folder that must be flushed as well for the name of this one to last."""
+        """The folder to flush as well, so that the name of this one lasts."""
         same = above is not None and above.device == self.device
         self.in_order: bool = above.in_order if above and same else keeps_order(self.device)
-        """Whether its file system keeps order."""
 
     def __del__(self, close: Callable[[int], None] = os.close) -> None:
-        """Close it. `close` is kept here, as the module may be gone when the interpreter ends."""
+        """Close it. `close` is bound here because the module may be gone at exit."""
         close(self.descriptor)
 
     @property
@@ -53,19 +51,19 @@ class Folder:
         return self._identity[0]
 
     def is_what(self, found: os.stat_result) -> bool:
-        """Whether that was found of this very folder."""
+        """Whether that is this very folder."""
         return self._identity == (found.st_dev, found.st_ino)
 
     def leads_to(self, folder: Folder, name: str) -> bool:
-        """Whether that name in this folder is the other one's. Raises FileNotFoundError."""
+        """Whether that name here is the other folder. Raises FileNotFoundError."""
         return folder.is_what(os.stat(name, dir_fd=self.descriptor, follow_symlinks=False))
 
     def names(self) -> set[str]:
-        """What is in it."""
+        """Return what is in it."""
         return set(os.listdir(self.descriptor))  # noqa: PTH208 -- a descriptor is no path
 
     def flush(self) -> None:
-        """Have the names in it on the disk, and its own, where that is new."""
+        """Have the names in it on the disk, and its own where that is new."""
         os.fsync(self.descriptor)
         above = self.new_in
         if above is not None:
@@ -75,23 +73,23 @@ class Folder:
 
 
 class Folders:
-    """Opens folders by their path below the root (`a/b`, the root is the empty one). For any number of threads."""
+    """Opens folders by their path below the root (`a/b`; the root is empty). Thread-safe."""
 
     def __init__(self, root: Path) -> None:
-        """Keep the root's path; nothing is opened or made yet."""
+        """Keep the root's path; nothing is opened yet."""
         self._root = root
         self._kept: dict[str, Folder] = {}
         self._lock = threading.Lock()
 
     def open(self, path: str, *, make: bool = False) -> Folder:
-        """Open a folder; `make` makes what is missing of its path. Raises OSError, FileNotFoundError among them."""
+        """Open a folder; `make` creates its path. Raises OSError."""
         if not path:
             return self._open_root(make=make)
         above, _, name = path.rpartition("/")
         return self.open_in(self.open(above, make=make), path, name, make=make)
 
     def open_in(self, parent: Folder, path: str, name: str, *, make: bool = False) -> Folder:
-        """The same where the parent of that path is open already; `name` is the last part."""
+        """Open a folder below its open parent; `name` is the path's last part."""
         kept = self._kept.get(path)
         if kept is not None:
             with suppress(FileNotFoundError):
@@ -100,7 +98,7 @@ class Folders:
         return self.keep(path, (_made_below if make else _below)(parent, name))
 
     def keep(self, path: str, folder: Folder) -> Folder:
-        """Keep a folder at hand for its next use, and the oldest one no longer."""
+        """Keep a folder open, and the oldest one no longer."""
         with self._lock:
             self._kept[path] = folder
             if len(self._kept) > KEPT:
@@ -108,7 +106,7 @@ class Folders:
         return folder
 
     def _open_root(self, *, make: bool) -> Folder:
-        """Open the root, which alone may be a link, and which may be replaced by another one at any time."""
+        """Open the root, which alone may be a link, and may be replaced at any time."""
         kept = self._kept.get("")
         try:
             found = self._root.stat()
@@ -123,12 +121,11 @@ class Folders:
 
 
 def _below(parent: Folder, name: str) -> Folder:
-    """Open a folder below another."""
     return Folder(os.open(name, BELOW, dir_fd=parent.descriptor), above=parent)
 
 
 def _made_below(parent: Folder, name: str) -> Folder:
-    """Open a folder; make it where it is missing. Another process may make it at the same time."""
+    """Open a folder, created where missing; another process may create it at once."""
     try:
         return _below(parent, name)
     except FileNotFoundError:

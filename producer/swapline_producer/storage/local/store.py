@@ -1,7 +1,7 @@
-"""Object storage in a local folder: what is there is whole, and what was written is still there after a power cut.
+"""Object storage in a local folder: objects are whole, and survive a power cut.
 
-A write goes to a temporary file beside its place, is flushed to the disk, gets its name in one step, and then the
-folder is flushed, and those above it that are new. How folders are opened, and kept open: `folders.py`.
+A write flushes a temporary file, gives it its name in one step, then flushes the folder and those above it that are
+new.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _TRIES = 20
-"""Of a write whose folder is pruned by a deletion between opening the folder and using it: a rare race, lost once."""
+"""Of a write whose folder a deletion prunes before its use: a rare race."""
 
 
 class LocalStorage:
-    """A folder as a store. The content type is not kept: a file has none."""
+    """A folder as a store. Content types are not kept."""
 
     def __init__(self, root: Path, public_url: str | None = None) -> None:
-        """Keep the folder's absolute path; it is made with the first write. A web server has it at `public_url`."""
+        """Keep the folder's absolute path, created by the first write. A web server has it at `public_url`."""
         self.root = root
         self._public_url = public_url
         self._folders = Folders(root)
@@ -70,7 +70,7 @@ class LocalStorage:
             return None
 
     def delete(self, keys: Iterable[str]) -> None:
-        """See `Storage.delete`. Folders that become empty go as well, but for those in the root itself."""
+        """See `Storage.delete`. Emptied folders go as well, except in the root itself."""
         emptied: dict[str, None] = {}
         try:
             for key in keys:
@@ -86,7 +86,7 @@ class LocalStorage:
     def list(
         self, prefix: str = "", *, after: str = "", odd: MutableSequence[str] | None = None
     ) -> Iterator[StoredObject]:
-        """See `Storage.list`. Half-written files are not shown. A folder's own files come before its folders."""
+        """See `Storage.list`. Without half-written files; a folder's files come before its folders."""
         prefix = prefix.strip("/")
         with suppress(ObjectMissing), self._translated("listed", prefix or "everything"):
             top = self._folders.open(checked_key(prefix) if prefix else "")
@@ -102,7 +102,7 @@ class LocalStorage:
                         odd.append(found.key)
 
     def abandoned(self, older_than: float) -> int:
-        """See `Storage.abandoned`. Walks through the whole folder."""
+        """See `Storage.abandoned`. Walks the whole folder."""
         number, before = 0, time.time() - older_than
         with suppress(ObjectMissing), self._translated("tidied", "everything"):
             top = self._folders.open("")
@@ -115,13 +115,13 @@ class LocalStorage:
         return number
 
     def url(self, key: str, expires: float = LONGEST_URL_LIFE) -> str:  # noqa: ARG002 -- a file URL does not expire
-        """See `Storage.url`. Below the public URL it is not signed: its web server says who may read."""
+        """See `Storage.url`. Not signed: the web server at the public URL admits readers."""
         if self._public_url is not None:
             return f"{self._public_url}/{quote(checked_key(key))}"
         return (self.root / checked_key(key)).as_uri()
 
     def _write(self, key: str, data: bytes, way: Callable[[Folder, str, bytes], T]) -> T:
-        """Write an object in a way, into a folder that is there, or made now."""
+        """Write an object into a folder, created where missing."""
         with self._translated("written", key):
             where, name = _split(key)
             for _ in range(_TRIES):
@@ -135,9 +135,9 @@ class LocalStorage:
         )
 
     def _prune(self, path: str) -> None:
-        """Remove a folder of deleted objects and those above it, as far as they are empty.
+        """Remove emptied folders upwards.
 
-        The areas (`inputs`) stay: a quiet installation would make and flush them anew for each job.
+        The areas (`inputs`) stay, or each job would make and flush them anew.
         """
         with suppress(OSError):  # ENOTEMPTY ends it: the folder is in use
             while "/" in path:
@@ -159,7 +159,6 @@ class LocalStorage:
 
 
 def _split(key: str) -> tuple[str, str]:
-    """Give the folder of a key, and its name there."""
     where, _, name = checked_key(key).rpartition("/")
     return where, name
 
@@ -178,7 +177,7 @@ def _parts(below: str, name: str) -> list[str]:
 
 
 def _place_of(below: str, name: str) -> list[tuple[bool, str]]:
-    """Where a file stands in the order: a folder's files come before the folders in it."""
+    """Return where a file stands in the order: a folder's files come before its folders."""
     *folders, last = _parts(below, name)
     return [*((True, part) for part in folders), (False, last)]
 
@@ -188,7 +187,7 @@ def _place_of_key(parts: list[str]) -> list[tuple[bool, str]]:
 
 
 def _is_passed(below: str, name: str, after: list[str]) -> bool:
-    """Whether everything in a folder stands before a key, so that it need not be opened."""
+    """Whether everything in a folder stands before a key."""
     folder = [(True, part) for part in _parts(below, name)]
     return folder < _place_of_key(after)[: len(folder)]
 

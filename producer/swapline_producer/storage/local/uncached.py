@@ -1,8 +1,7 @@
-"""Large files, written past the page cache: they are not read here again, and caching is most of their cost.
+"""Large files, written past the page cache: they are not read here again.
 
-4.1 MB take 0.7 ms of CPU so, flush and all, and 1.2 to 6 through the cache, which must find a thousand free pages (most
-on a virtual machine whose host has to give it each of them). Where a file system refuses (tmpfs, some network shares),
-what is left is written as always.
+4.1 MB take 0.7 ms of CPU, flush included; 1.2 to 6 through the cache. Where a file system refuses (tmpfs, some network
+shares), the rest is written normally.
 """
 
 from __future__ import annotations
@@ -15,25 +14,25 @@ from collections import deque
 from contextlib import suppress
 
 LARGE = 1024 * 1024
-"""Bytes from which on it pays: half a megabyte costs as much either way."""
+"""Bytes from which it pays: half a megabyte costs as much either way."""
 
 BLOCK = 1024 * 1024
-"""Bytes given to the disk at once: enough to keep it busy, and little enough for every thread to have its own."""
+"""Bytes given to the disk at once: keeps it busy, and is small enough for each thread."""
 
 ALIGNED = 4096
-"""Bytes: start, length and memory of such a write are multiples of it. No disk asks for longer ones."""
+"""Bytes: start, length and memory of such a write are multiples of it on all disks."""
 
 KEPT = 4
 """Blocks kept for the next files."""
 
 _DIRECT: int = getattr(os, "O_DIRECT", 0)
-"""0 where the system has no such thing (macOS)."""
+"""0 where the system has none (macOS)."""
 
 _blocks: deque[mmap.mmap] = deque(maxlen=KEPT)
 
 
 def write_all(file: int, data: bytes) -> None:
-    """Write everything into a new, empty file, past the cache where that pays and can be had. Raises OSError."""
+    """Write everything into a new file, past the cache where that pays. Raises OSError."""
     rest = memoryview(data)
     if len(rest) >= LARGE and _past_the_cache(file, wanted=True):
         try:
@@ -45,7 +44,7 @@ def write_all(file: int, data: bytes) -> None:
 
 
 def _past_the_cache(file: int, *, wanted: bool) -> bool:
-    """Have a file written so, or not; whether it is."""
+    """Switch a file's cache off or on; return whether it is off."""
     if not _DIRECT:
         return False
     flags = fcntl.fcntl(file, fcntl.F_GETFL)
@@ -57,9 +56,9 @@ def _past_the_cache(file: int, *, wanted: bool) -> bool:
 
 
 def _write_blocks(file: int, data: memoryview) -> int:
-    """Write block by block; give how many bytes are written, all but where the file system takes no such block.
+    """Write block by block; return the bytes written, fewer where the file system refuses.
 
-    The last block is filled up with zeros, and the file cut to its length: a half-written one never has it before.
+    The last block is padded with zeros, then the file is cut to its length, which a half-written file never has.
     """
     block = _block()
     written = 0

@@ -1,4 +1,4 @@
-"""The reply to an accepted submission: the id to poll, and the first status."""
+"""The reply to an accepted submission."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from swapline_workers.core.reply.status_reply import ReplyError, usable_status
 
 
 class Acceptance(NamedTuple):
-    """An accepted submission (a `Submission`)."""
+    """An accepted submission."""
 
     vendor_job_id: str
     status: str
@@ -20,7 +20,7 @@ class Acceptance(NamedTuple):
 
 
 def accepted(body: bytes | bytearray) -> Acceptance:
-    """Read the reply to a submission. A whole JSON object with an id counts, however its transport ended.
+    """Read the reply to a submission: any whole JSON object with an id, however its transport ended.
 
     Raises ReplyError.
     """

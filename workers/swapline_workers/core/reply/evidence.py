@@ -9,9 +9,9 @@ import orjson
 from swapline_producer.contract import VENDOR_CODES, FailureCode
 
 EXCERPT_LIMIT = 300
-"""Characters of a body in evidence: an error's sentence fits, a page does not."""
+"""Characters: an error's sentence fits, a page does not."""
 WINDOW = 4096
-"""Characters of a body that are read for an excerpt; masked ones make room for those that follow."""
+"""Characters read for an excerpt; masked ones make room for others."""
 
 _CODE = re.compile(rf"(?<![A-Za-z0-9_])({'|'.join(sorted(VENDOR_CODES))})(?![A-Za-z0-9_])")
 _BASE64 = re.compile(r"[A-Za-z0-9+/=_\\-]{48,}")
@@ -22,7 +22,7 @@ _WORDS = ("error", "message", "detail", "msg", "reason", "error_message", "error
 
 
 def excerpt(body: bytes | str, secret: str = "") -> str:
-    """Return the beginning of a body in one line of at most 300 printable characters.
+    """Return a body's beginning: one line of at most 300 printable characters.
 
     Without runs of base64, queries of URLs, and `secret`.
     """
@@ -34,7 +34,7 @@ def excerpt(body: bytes | str, secret: str = "") -> str:
 
 
 def _without(secret: str, text: str) -> str:
-    """Return the window of a text with the secret masked, also where JSON escaped it or the window cut it."""
+    """Mask the secret, also where JSON escaped it or the window cut it."""
     window = text[:WINDOW]
     if not secret:
         return window
@@ -44,9 +44,9 @@ def _without(secret: str, text: str) -> str:
 
 
 def find_code(body: bytes | str) -> FailureCode | None:
-    """Find one of the vendor's five codes, anywhere in the body.
+    """Find one of the vendor's five codes in a body.
 
-    First a value that is the code itself, in the order of the body; then a code in plain text.
+    First a value that is the code itself; then a code in plain text.
     """
     text = body[: 4 * WINDOW].decode("utf-8", "replace") if isinstance(body, bytes) else body
     for value in _strings(_load(body)):
@@ -57,7 +57,7 @@ def find_code(body: bytes | str) -> FailureCode | None:
 
 
 def error_text(body: bytes, secret: str = "") -> str:
-    """Return an error's text where the body is JSON, else its beginning, as `excerpt` does."""
+    """Return a JSON error's text, else the body's `excerpt`."""
     return excerpt(words(_load(body)) or body, secret)
 
 
@@ -84,7 +84,6 @@ def _load(body: bytes | str) -> object:
 
 
 def _strings(data: object) -> list[str]:
-    """Return all strings of a JSON document, in order."""
     found, waiting = [], [data]
     while waiting:
         item = waiting.pop()

@@ -1,7 +1,7 @@
 """Read the head of a plain HTTP reply in a tenth of the standard library's time.
 
-For what servers send, one pattern and one split are enough. Anything unusual (1xx, chunks, compression, no length or
-two, folded lines, a long head) is left to the library, with which the tests compare this.
+Anything unusual (1xx, chunks, compression, no length or two, folded lines, a long head) is left to the library, with
+which tests compare this.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 HEAD_LIMIT = 8192
-"""Bytes in which a plain head must end; usual ones have 150 to 1,500."""
+"""Bytes of a plain head; usual ones have 150 to 1,500."""
 MAX_HEADERS = 99
 """Lines; `http.client` raises beyond."""
 LENGTH_DIGITS = 15
-"""Digits of a Content-Length: more than any number of bytes has."""
+"""Digits of a Content-Length."""
 
 _TOKEN = rb"[!#-'*+\-.0-9A-Z^_`a-z|~]+"
 """A header's name (RFC 9110, 5.6.2)."""
@@ -25,7 +25,7 @@ _BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 
 class Head(NamedTuple):
-    """Status line and headers; lower-case names, values of the same name joined by commas."""
+    """Status line and headers; lower-case names, values of one name joined by commas."""
 
     status: int
     reason: str
@@ -39,7 +39,7 @@ class Head(NamedTuple):
 
 
 def plain_head(data: bytes) -> Head | None:
-    """Read the head of a reply; None where it is incomplete, or unusual."""
+    """Read the head of a reply; None where it is incomplete or unusual."""
     found = _HEAD.match(data, 0, HEAD_LIMIT)
     if found is None or found[3].count(b"\n") > MAX_HEADERS:
         return None
@@ -62,7 +62,6 @@ def _fields(text: str) -> dict[str, str]:
 
 
 def _length(status: int, headers: dict[str, str]) -> int | None:
-    """Return the bytes of the body where they are plain."""
     if "transfer-encoding" in headers or headers.get("content-encoding", "identity").lower() != "identity":
         return None
     if status in _BODILESS:
@@ -72,5 +71,5 @@ def _length(status: int, headers: dict[str, str]) -> int | None:
 
 
 def can_be_sent(lines: bytes, number: int) -> bool:
-    """Whether these are only lines of headers: no line break in a name or a value."""
+    """Whether these are only headers: no line break in a name or a value."""
     return lines.count(b"\n") == number and _SENT.fullmatch(lines) is not None

@@ -1,7 +1,6 @@
-"""Whether bytes are one whole picture: a PNG as the vendor's page promises, or a JPEG or WebP.
+"""Whether bytes are one whole picture: a PNG as the vendor promises, or a JPEG or WebP, which is paid for too.
 
-The picture is paid for, so another type is stored under its own. Only a PNG has checksums: of the others, size and end
-are checked.
+Only a PNG has checksums: of the others, size and end are checked.
 """
 
 from __future__ import annotations
@@ -13,15 +12,15 @@ from swapline_workers.core.reply.png import MAX_PIXELS, SIGNATURE, PngError, siz
 
 PNG = "image/png"
 WHITE_SPACE = b" \t\r\n"
-"""What may follow a PNG: none ends so itself, because the checksum of IEND ends in 82 (hexadecimal)."""
+"""What may follow a PNG: none ends so, because IEND's checksum ends in 82 (hexadecimal)."""
 
 
 class NotWhole(ValueError):  # noqa: N818 -- it names the situation
-    """The bytes are not one whole picture; the message says where."""
+    """The bytes are not one whole picture."""
 
 
 class PictureInfo(NamedTuple):
-    """Type and size of a picture, in pixels before EXIF rotation."""
+    """Size in pixels before EXIF rotation."""
 
     media_type: str
     width: int
@@ -29,7 +28,7 @@ class PictureInfo(NamedTuple):
 
 
 def whole_picture(data: bytes, *, inflate: bool) -> bytes:
-    """Return one whole picture, without the white space that follows a PNG. `inflate`: see `png.walk`.
+    """Return one whole picture, without white space after a PNG. `inflate`: see `png.walk`.
 
     Raises NotWhole.
     """
@@ -46,7 +45,7 @@ def whole_picture(data: bytes, *, inflate: bool) -> bytes:
 
 
 def info_of(data: bytes) -> PictureInfo:
-    """Return type and size of a whole picture. Raises NotWhole for anything else."""
+    """Return a whole picture's type and size. Raises NotWhole."""
     kind = media_type(data) or PNG
     if kind != PNG:
         return _check(data, kind)

@@ -12,12 +12,12 @@ from swapline_workers.core.reply.evidence import excerpt
 from swapline_workers.core.reply.status_reply import json_string
 
 NAMES = ("data", "image", "base64")
-"""Keys under which an object may have its text, in order."""
+"""Keys of an object's text, in order."""
 
 _QUOTE = b'"'
 _NO_LINE_BREAKS = {ord("\r"): None, ord("\n"): None}
 _DATA_URI = re.compile(rb'data:[^,"]{0,255};base64,', re.IGNORECASE)
-"""Parameters, such as a charset, may stand between the media type and `;base64` (RFC 2397)."""
+"""Parameters may stand between the media type and `;base64` (RFC 2397)."""
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 """From the alphabet of RFC 4648, section 5, to the standard one."""
 
@@ -27,10 +27,9 @@ class PictureError(ValueError):
 
 
 def decode(image: object) -> bytes:
-    """Return the bytes of an entry: text, or an object with the text under one of `NAMES`.
+    """Return the bytes of an entry: text, or an object with text under one of `NAMES`.
 
-    Base64, standard or URL-safe, padded or not, perhaps with line breaks or the head of a data URI. Raises
-    PictureError, ReplyError.
+    Base64, standard or URL-safe, padded or not, with line breaks or a data URI's head. Raises PictureError, ReplyError.
     """
     if isinstance(image, memoryview):
         try:
@@ -49,7 +48,7 @@ def decode(image: object) -> bytes:
 
 
 def _standard(text: bytes) -> bytes:
-    """Return base64 in the standard's spelling: its alphabet, padded, no head. A bad text stays bad."""
+    """Return base64 in the standard alphabet, padded, without a head."""
     has_head, body = _split(memoryview(text))
     spelled = bytes(body)
     if has_head and b"%" in spelled:  # +, / and = may be escaped in a URI
@@ -59,6 +58,6 @@ def _standard(text: bytes) -> bytes:
 
 
 def _split(text: memoryview) -> tuple[bool, memoryview]:
-    """Return whether the text has the head of a data URI, and the rest."""
+    """Split off the head of a data URI; return whether there was one."""
     head = _DATA_URI.match(text)
     return (True, text[head.end() :]) if head else (False, text)

@@ -1,8 +1,7 @@
 """Whether bytes are one whole PNG, without decoding it. Source: the PNG specification, third edition.
 
-The walk over the chunks takes 0.1 ms for 5 MB and finds what the wire can break. Inflating the rows
-(SWAPLINE_CHECK_PIXELS, 25 ms) also finds missing rows under right CRCs: a picture that the vendor encoded wrongly,
-which is paid for.
+Walking the chunks takes 0.1 ms for 5 MB and finds damage in transit. Inflating the rows (SWAPLINE_CHECK_PIXELS, 25 ms)
+also finds rows that the vendor left out.
 """
 
 from __future__ import annotations
@@ -18,33 +17,33 @@ if TYPE_CHECKING:
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_PIXELS = 50_000_000
-"""Twenty times what the vendor's page promises; any viewer still opens it."""
+"""Twenty times what the vendor promises; any viewer still opens it."""
 MAX_CHUNKS = 65_536
-"""64 MiB in libpng's small chunks (8 KiB) are 8192; millions of empty chunks only cost time."""
+"""64 MiB in libpng's chunks of 8 KiB are 8192; millions of empty ones only cost time."""
 INPUT_BLOCK = 16_384
-"""Bytes passed to zlib at once: its rest is copied, so it must be small."""
+"""Bytes passed to zlib at once: it copies the rest."""
 OUTPUT_BLOCK = 65_536
-"""Most bytes taken from zlib at once: a bomb holds no more memory."""
+"""Most bytes taken from zlib at once: bounds a bomb's memory."""
 
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
-"""Legal bit depths of each colour type (specification, table 11.1)."""
+"""Of each colour type (specification, table 11.1)."""
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-"""Samples a pixel of each colour type."""
+"""Per pixel, of each colour type."""
 _PALETTE = 3
 _MAX_PALETTE = 3 * 256
-"""Bytes. More colours than the bit depth can name are invalid too, but viewers accept them."""
+"""Bytes; viewers accept more colours than the bit depth can name."""
 _LAST_FILTER = 4
-"""Paeth. A viewer stops at a row with another filter (specification, table 9.1)."""
+"""Paeth. Viewers stop at a row with another filter (table 9.1)."""
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
-"""Adam7: first column, first row, step between columns, step between rows."""
+"""Adam7: first column, first row, column step, row step."""
 _OVERHEAD = 12
-"""Bytes of a chunk beside its data: length, type, CRC."""
+"""Bytes of a chunk's length, type and CRC."""
 _SIZE_ENDS = 24
-"""Bytes: the signature, length and type of IHDR, width and height."""
+"""Bytes up to the height in IHDR."""
 
 
 class PngError(ValueError):
-    """The bytes are not one whole PNG; the message says where."""
+    """The bytes are not one whole PNG."""
 
 
 class PngInfo(NamedTuple):
@@ -67,7 +66,7 @@ class _Header(NamedTuple):
 
 
 def size_of(data: bytes | memoryview) -> PngInfo:
-    """Return the size of a picture that was walked. Raises PngError for anything else."""
+    """Return a walked picture's size. Raises PngError."""
     if len(data) < _SIZE_ENDS:
         raise PngError("it is shorter than the header of a PNG")
     return PngInfo(*struct.unpack_from(">II", data, _SIZE_ENDS - 8))
@@ -76,8 +75,8 @@ def size_of(data: bytes | memoryview) -> PngInfo:
 def walk(data: bytes | memoryview, *, inflate: bool = True) -> PngInfo:
     """Check that `data` is one whole PNG and nothing else; return its size. Raises PngError.
 
-    Signature, a legal IHDR of at most 50 megapixels, every CRC, a palette where the colour type needs one, IDATs in one
-    row, IEND last. With `inflate`, also the number of rows and their filters.
+    Signature, a legal IHDR of at most 50 megapixels, every CRC, a palette where needed, IDATs in one row, IEND last.
+    With `inflate`, also the number of rows and their filters.
     """
     view = memoryview(data)
     if view[: len(SIGNATURE)] != SIGNATURE:
@@ -98,7 +97,7 @@ def walk(data: bytes | memoryview, *, inflate: bool = True) -> PngInfo:
 
 
 def _chunks(view: memoryview) -> Iterator[tuple[bytes, memoryview]]:
-    """Return type and data of each chunk up to IEND, with every length and CRC checked."""
+    """Yield each chunk's type and data up to IEND, length and CRC checked."""
     at = len(SIGNATURE)
     for _ in range(MAX_CHUNKS):
         if len(view) - at < _OVERHEAD:
@@ -150,7 +149,7 @@ def _check_order(kinds: list[bytes], header: _Header) -> None:
 
 
 def _split(kinds: list[bytes]) -> tuple[list[bytes], list[bytes], list[bytes]]:
-    """Return the chunks before the IDATs, the IDATs, and those after them."""
+    """Return the chunks before the IDATs, the IDATs, and those after."""
     first = kinds.index(b"IDAT") if b"IDAT" in kinds else len(kinds)
     last = first
     while kinds[last : last + 1] == [b"IDAT"]:
@@ -159,7 +158,7 @@ def _split(kinds: list[bytes]) -> tuple[list[bytes], list[bytes], list[bytes]]:
 
 
 def _passes(header: _Header) -> Iterator[tuple[int, int, int]]:
-    """Return for each pass where its rows begin and end in the inflated data, and a row's bytes with its filter."""
+    """Yield for each pass where its rows begin and end in the inflated data, and a row's bytes with its filter."""
     bits = header.depth * _SAMPLES[header.colour]
     at = 0
     for left, top, across, down in _PASSES if header.interlace else ((0, 0, 1, 1),):
@@ -190,7 +189,7 @@ def _check_rows(pixels: Iterable[memoryview], passes: list[tuple[int, int, int]]
 
 
 def _check_filters(block: bytes, at: int, passes: list[tuple[int, int, int]]) -> None:
-    """Check the filter byte of each row that begins in a block, which begins at byte `at` of the inflated data."""
+    """Check the filter of each row in a block that begins at byte `at` of the inflated data."""
     for start, end, row in passes:
         first = start + -(-max(at - start, 0) // row) * row
         filters = block[first - at : max(end - at, 0) : row]

@@ -1,7 +1,7 @@
-"""Read a status reply: its status as early as possible, then the pictures, without parsing megabytes of text.
+"""Read a status reply: its status as early as possible, then the pictures.
 
-Very long strings are cut out of the raw bytes, and only the rest is parsed: a twentieth of the time. Anything unusual
-is parsed whole by orjson.
+Long strings are cut out of the raw bytes, and only the rest is parsed: a twentieth of the time. Anything unusual is
+parsed whole by orjson.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ if TYPE_CHECKING:
 COMPLETED = "COMPLETED"
 """The only status that counts before the reply has ended."""
 PREFIX = 4096
-"""Bytes in which status and id are looked for early: only a picture before them is longer."""
+"""Bytes searched early for status and id."""
 STATUS_LIMIT = 64
-"""Characters of a status: a word, stored with the job, that may change with every poll."""
+"""Characters: it is stored with the job and may change with every poll."""
 LONG = 4096
-"""Bytes from which a string is cut out: longer than ids and sentences, shorter than pictures."""
+"""Bytes from which a string is cut out: more than an id's, fewer than a picture's."""
 QUOTES_LIMIT = 10_000
 """Quotation marks above which cutting costs more than parsing."""
 RUN_LIMIT = 64
-"""Backslashes in a row that are counted to see whether a quotation mark is escaped."""
+"""Backslashes in a row that are counted to tell an escaped quotation mark."""
 
 _BOM = b"\xef\xbb\xbf"
 _QUOTE = b'"'
 _BACKSLASH = b"\\"
 _NUL = b"\\u0000"
-"""Beginning of a placeholder; a reply with this character in its envelope is parsed whole."""
+"""Beginning of a placeholder; a reply that contains it is parsed whole."""
 _TOKEN = re.compile(rb'\s*("(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s"{}\[\],:]+)', re.DOTALL)
 _EARLY = (b'"status"', b'"id"')
 _INTEGER = re.compile(rb"-?(?:0|[1-9][0-9]*)")
 
 
 class ReplyError(ValueError):
-    """The body is not as the page promises; the message does not quote it."""
+    """The body is not as the vendor promises; the message does not quote it."""
 
     def __init__(self, message: str, *, code: FailureCode | None = None) -> None:
-        """Give it the failure code of a job that ends for this, where there is one."""
+        """`code`: the failure code of a job that ends for this."""
         super().__init__(message)
         self.code = code
 
@@ -54,18 +54,18 @@ class Reply(NamedTuple):
     status: str
     data: dict[str, object]
     images: list[object]
-    """Entries of `output.images` that are not empty: views of raw text, or JSON. See `picture_text`."""
+    """Entries of `output.images` that are not empty: raw text, or JSON. See `picture_text`."""
 
 
 class Beginning(NamedTuple):
-    """The first bytes of a reply; None for what is incomplete in them."""
+    """The first bytes of a reply; None for what is incomplete."""
 
     status: str | None = None
     job_id: str | None = None
 
 
 def beginning(prefix: bytes) -> Beginning:
-    """Read the top-level `status` and `id` from the first bytes of a reply."""
+    """Read the top-level `status` and `id` from a reply's first bytes."""
     found: dict[bytes, str | None] = {}
     depth, key, after_colon = 0, b"", False
     at = len(_BOM) if prefix.startswith(_BOM) else 0
@@ -86,7 +86,7 @@ def beginning(prefix: bytes) -> Beginning:
 
 
 def _early_text(word: bytes, *, whole: bool) -> str | None:
-    """Return a string or integer as text; more digits may follow an integer where it is not `whole`."""
+    """Return a string or integer as text; an integer only where it is `whole`."""
     if word.startswith(_QUOTE):
         try:
             return json_string(word) or None
@@ -101,7 +101,7 @@ def usable_status(status: str) -> bool:
 
 
 def id_of(data: Mapping[str, object]) -> str | None:
-    """Return the id of a reply as text; None where it has none. Raises ReplyError."""
+    """Return a reply's id as text, or None. Raises ReplyError."""
     value = data.get("id")
     if value is None or value == "":
         return None
@@ -111,7 +111,7 @@ def id_of(data: Mapping[str, object]) -> str | None:
 
 
 def read(body: bytes | bytearray, length: int | None = None) -> Reply:
-    """Read the first `length` bytes of `body` as a whole reply. Its pictures stay encoded, as views.
+    """Read the first `length` bytes of `body` as a whole reply; pictures stay encoded views.
 
     Raises ReplyError.
     """
@@ -133,7 +133,7 @@ def read(body: bytes | bytearray, length: int | None = None) -> Reply:
 
 
 def _cut(body: bytes | bytearray, view: memoryview) -> tuple[bytes | memoryview, list[memoryview]]:
-    """Replace every long string by a placeholder; return the rest, and the strings."""
+    """Replace long strings by placeholders; return the rest, and the strings."""
     end = len(view)
     if end <= LONG:
         return view, []
@@ -162,7 +162,7 @@ def _cut(body: bytes | bytearray, view: memoryview) -> tuple[bytes | memoryview,
 
 
 def _is_escaped(before: bytes) -> bool | None:
-    """Whether a quotation mark after these bytes of a string is escaped; None when they are too few to tell."""
+    """Whether a quotation mark after these bytes is escaped; None when they are too few."""
     run = len(before) - len(before.rstrip(_BACKSLASH))
     return None if run == RUN_LIMIT else run % 2 == 1
 
@@ -184,7 +184,7 @@ def _images(data: dict[str, object]) -> list[object]:
 
 
 def json_string(word: bytes) -> str:
-    """Return the text of a JSON string with its quotation marks. Raises ReplyError."""
+    """Return the text of a JSON string. Raises ReplyError."""
     try:
         return str(orjson.loads(word))
     except orjson.JSONDecodeError as error:

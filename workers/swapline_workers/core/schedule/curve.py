@@ -13,22 +13,22 @@ if TYPE_CHECKING:
     from swapline_workers.core.schedule.histogram import Histogram
 
 DOUBT = 1.0
-"""Jobs' worth of prior weight, so that the curve has tails beyond the observed jobs."""
+"""Jobs' worth of prior weight, which gives the curve tails."""
 
 DOUBT_SPREAD = 1.0
-"""Standard deviation of its logarithm: within a factor of 2.7, two times in three."""
+"""Standard deviation of its logarithm: a factor of 2.7."""
 
 BELL = 0.6
-"""Factor of spread times total**-0.2. Silverman's rule has 0.9, for one hump; less keeps two humps apart (measured)."""
+"""Factor of spread times total**-0.2. Silverman's 0.9 is for one hump; less keeps two apart (measured)."""
 
 STEPS = 5
-"""Points of the curve per bucket: polls are placed to 1 % of the time."""
+"""Points per bucket: polls are placed to 1 % of the time."""
 
 BEYOND = 18
 """Buckets beyond the last weight: three times as long."""
 
 QUARTILES = 1.35
-"""Standard deviations between the quartiles of a normal distribution."""
+"""Standard deviations between a normal distribution's quartiles."""
 
 NARROWEST = 0.1
 """Least spread in buckets, where all jobs take the same time."""
@@ -51,7 +51,7 @@ class Curve:
 def curve(histogram: Histogram) -> Curve:
     """Return a smooth curve through a histogram that is not empty.
 
-    Each weight is widened to a bell, and a wide prior is added. The curve covers almost all jobs.
+    Each weight is widened to a bell, and a wide prior is added.
     """
     weights = [histogram.weights.get(bucket, 0.0) for bucket in range(BUCKETS)]
     total = histogram.total
@@ -84,7 +84,7 @@ def _quantile(weights: list[float], wanted: float) -> float:
 
 
 def _widened(weights: list[float], bell: float) -> list[float]:
-    """Return each weight spread over its neighbours, as a bell with a standard deviation of `bell` buckets."""
+    """Spread each weight as a bell with a standard deviation of `bell` buckets."""
     reach = ceil(3 * bell)
     shape = [exp(-((n / bell) ** 2) / 2) for n in range(-reach, reach + 1)]
     whole = sum(shape)
@@ -97,5 +97,5 @@ def _widened(weights: list[float], bell: float) -> list[float]:
 
 
 def _normal(deviations: float) -> float:
-    """Return the share of a normal distribution below a number of standard deviations."""
+    """Return the share of a normal distribution below these standard deviations."""
     return (1 + erf(deviations / sqrt(2))) / 2

@@ -1,6 +1,6 @@
-"""Observed service times of the vendor: weights in logarithmic buckets.
+"""Observed service times: weights in logarithmic buckets.
 
-A poll only shows that a job was done since the poll before; its weight is spread over that time.
+A poll shows that a job was done since the poll before; its weight is spread over that time.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ BUCKETS = 200
 """The last one ends at 8,100 s, beyond any run timeout."""
 
 BORROWING = 40.0
-"""Jobs up to which a kind borrows from all kinds: a rare kind begins like the others."""
+"""Jobs up to which a kind borrows from all kinds."""
 
 SOONER = 0.7
-"""Share of the time of a first poll that finds a job done, before which it was hardly done (bench/polling.py)."""
+"""Share of a first successful poll's time before which its job was hardly done (bench/polling.py)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Histogram:
-    """Bucket -> weight in jobs. Compared by identity, so that plans can be cached by it."""
+    """Bucket -> weight in jobs. Compared by identity, so that plans can be cached."""
 
     weights: Mapping[int, float]
 
@@ -51,14 +51,14 @@ class Histogram:
 
 
 def bucket_of(seconds: float) -> int:
-    """Return the bucket of a time; the first and the last have what lies beyond them."""
+    """Return the bucket of a time; the first and last are open-ended."""
     return 0 if seconds <= FIRST else min(int(log(seconds / FIRST) / WIDTH), BUCKETS - 1)
 
 
 def observed(after: float, by: float) -> dict[int, float]:
-    """Return the weight of one job that was done between `after` and `by` (seconds since its submission).
+    """Return the weight of one job done between `after` and `by` (seconds since its submission).
 
-    Spread evenly in time. A job that its first poll found done may have been done long before: see SOONER.
+    Spread evenly in time; for a first poll see SOONER.
     """
     since = min(max(after, by * SOONER), by)
     first, last = bucket_of(since), bucket_of(by)

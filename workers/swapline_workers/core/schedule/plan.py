@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from swapline_workers.core.schedule.curve import Curve
 
 TRIES = 4
-"""Prices tried until a plan has the wanted number of polls, which goes with 1 / sqrt(price)."""
+"""Prices tried for the wanted number of polls, which goes with 1 / sqrt(price)."""
 
 CHEAPEST = 0.001
 """Lower bound of a poll's price, as a fraction of the mean service time."""
@@ -23,7 +23,7 @@ CHEAPEST = 0.001
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """After a poll at `times[i]` that found a job not done, the next one is at `polls[i]`."""
+    """After a poll at `times[i]` that found a job not done, the next is at `polls[i]`."""
 
     times: tuple[float, ...]
     polls: tuple[float, ...]
@@ -49,11 +49,11 @@ def plan(curve: Curve, polls: float, shortest: float) -> Plan:
 
 
 def _cheapest(curve: Curve, price: float, shortest: float) -> list[int]:
-    """Return for each point the point of the next poll, with the least idle seconds + price * polls.
+    """Return each point's next poll, with the least idle seconds + price * polls.
 
-    cost(i) = price * left(i) + the least over j of (idle seconds of jobs done from i to j) + cost(j). Without what does
-    not depend on j, that is the lowest at x = done(i) of lines with slopes -time(j). Both x and the slopes are sorted,
-    so the lowest line is always the first of a queue.
+    cost(i) = price * left(i) + the least over j of (idle seconds of jobs done from i to j) + cost(j). Without terms
+    free of j: the lowest at x = done(i) of lines with slopes -time(j). Both are sorted, so the lowest line is always
+    the first of a queue.
     """
     times, done, spent = curve.times, curve.done, curve.spent
     end = len(times) - 1

@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from swapline_workers.core.schedule.histogram import Histogram
 
 POLLS_PER_SECOND_TARGET = 250.0
-"""Polls a second that two cores make beside everything else; without effect below 60 jobs in flight."""
+"""What two cores make beside everything else; without effect below 60 jobs in flight."""
 
 GROWTH = 1.5
-"""Factor from each delay to the next one, until a schedule has been learned."""
+"""Of each delay over the last, until a schedule has been learned."""
 
 HELD = 1.0
 """Seconds from which a status call counts as a long poll, which paces itself."""
 
 UNCONTESTED_POLLS = 0.7
-"""Share of the polls that are made when no job waits for the slot: then an idle slot costs nothing."""
+"""Share of the polls made when no job waits for the slot: an idle slot then costs nothing."""
 
 PLANS = 256
-"""Plans in the cache: one for each of 36 kinds of job, with and without waiting jobs, and some that are outdated."""
+"""In the cache: for 36 kinds of job, with and without waiting jobs, and some outdated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The shortest and the longest delay between two polls, in seconds, and the polls that a job should take."""
+    """Seconds between two polls, and the polls that a job should take."""
 
     shortest: float
     longest: float
@@ -41,7 +41,7 @@ class Bounds:
 def eased(bounds: Bounds, in_flight: int) -> Bounds:
     """Return the bounds for this number of jobs in flight: the more jobs, the fewer polls of each.
 
-    The shortest delay is rounded up to a power of two, so that plans are made seldom.
+    Rounded up to a power of two, so that plans are made seldom.
     """
     least = in_flight / POLLS_PER_SECOND_TARGET
     if least <= bounds.shortest:
@@ -61,8 +61,8 @@ def next_wait(
 ) -> float:
     """Return the seconds from a poll that found the job not done to the next one.
 
-    `elapsed`: seconds since the submission (0: the first poll); `times`: its kind's service times; `polls`: polls so
-    far; `waited_for`: whether jobs wait for its slot; `held`: seconds for which the vendor held the last poll.
+    `elapsed`: seconds since the submission (0: the first poll); `waited_for`: whether jobs wait for its slot; `held`:
+    seconds for which the vendor held the last poll.
     """
     if held >= HELD:
         return bounds.shortest
@@ -79,5 +79,5 @@ def growing_wait(polls: int, bounds: Bounds) -> float:
 
 @lru_cache(PLANS)
 def planned(times: Histogram, bounds: Bounds, *, waited_for: bool) -> Plan:
-    """Plan the polls of a kind of job: 2 ms, once for each new version of its histogram."""
+    """Plan the polls of a kind of job: 2 ms, once for each version of its histogram."""
     return plan(curve(times), bounds.polls * (1.0 if waited_for else UNCONTESTED_POLLS), bounds.shortest)
