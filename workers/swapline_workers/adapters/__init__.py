@@ -1,1 +1,1 @@
-"""Adapters to the vendor, object storage and webhooks. Foreign errors are translated here."""
+"""Adapters to the vendor, object storage and webhooks, which translate foreign errors."""

@@ -24,17 +24,17 @@ JSON = "application/json"
 
 
 class PictureStore:
-    """The port `Pictures` over any storage. The job determines every name, so writes are repeatable."""
+    """The port `Pictures` over any storage. Repeatable: the job determines every name."""
 
     def __init__(self, storage: Storage, *, url_life: float = LONGEST_URL_LIFE) -> None:
-        """Keep the storage. A result's URL works for `url_life` seconds."""
+        """A result's URL works for `url_life` seconds."""
         self._storage = storage
         self._url_life = url_life
 
     def input_text(self, spec: JobSpec) -> str:
-        """Return the input for the vendor: standard base64 of the stored bytes, or the URL.
+        """Return the input for the vendor: standard base64, or the URL.
 
-        Raises ObjectMissing where the input is gone or has changed, StorageUnavailable.
+        Raises ObjectMissing where it is gone or changed, StorageUnavailable.
         """
         image = spec.image
         return image.url if isinstance(image, LinkedImage) else self.encoded(image)
@@ -47,19 +47,16 @@ class PictureStore:
         return pybase64.b64encode_as_string(data)
 
     def store(self, job: Job, pictures: Sequence[Picture]) -> None:
-        """Write pictures under names that the job determines, and `receipt.json` last. Raises StorageUnavailable.
-
-        The receipt is the commit: without it the pictures are of a try that broke off.
-        """
+        """Write pictures, and `receipt.json` last: the commit. Raises StorageUnavailable."""
         for picture in pictures:
             for key, data in picture.files:
                 self._storage.put(key, data, media_type_of(key))
         self._storage.put(receipt_key(job), receipt_of(job, [picture.known for picture in pictures]), JSON)
 
     def stored(self, job: Job) -> tuple[StoredPicture, ...]:
-        """Return what this submission's receipt lists, where all of it is there. Raises StorageUnavailable."""
+        """Return what this submission's receipt lists, if all of it is there. Raises StorageUnavailable."""
         return stored_pictures(self._storage, job)
 
     def url(self, key: str) -> str:
-        """Return an address under which a receiver can fetch a result. Raises StorageUnavailable."""
+        """Return a URL for receivers. Raises StorageUnavailable."""
         return self._storage.url(key, self._url_life)

@@ -1,7 +1,6 @@
-"""Read and encode the inputs of the next jobs before their slots are free.
+"""Read and encode the next jobs' inputs before their slots are free: a slot that waits for an input is idle.
 
-A slot that waits for an input is idle. So each reading of an input also starts one of the next jobs' inputs, in a
-thread: mostly the same process submits them soon.
+Each reading also starts, in a thread, one of the next jobs', which mostly the same process submits.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FRONT = 3
-"""Jobs read ahead: the slots that an account of the basic plan can be granted at once."""
+"""Jobs read ahead: the slots of the basic plan."""
 
 KEPT = 2 * FRONT
 """Most encoded inputs in memory: 80 MB of the largest pictures, 2 MB of usual ones."""
@@ -45,7 +44,7 @@ class ReadAhead(PictureStore):
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Call `front` in a thread for the inputs of the next jobs."""
+        """Call `front` in a thread for the next jobs' inputs."""
         super().__init__(storage)
         self._front = front
         self._kept: OrderedDict[str, str] = OrderedDict()

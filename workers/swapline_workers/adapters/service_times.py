@@ -1,4 +1,4 @@
-"""Learned service times, cached for some seconds, so that a poll costs no round trip for its schedule."""
+"""Learned service times, cached, so that a poll costs no round trip for its schedule."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FRESH = 5.0
-"""Seconds until a histogram is read again: it holds hundreds of jobs and changes slowly."""
+"""Seconds until a histogram is read again: it holds hundreds of jobs."""
 
 
 class LearnedTimes:
-    """The port `ServiceTimes`. One for each process, for all its threads."""
+    """The port `ServiceTimes`, for all threads of a process."""
 
     def __init__(self, ledger: Ledger, every_kind: str, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """Read nothing yet. `every_kind` is the histogram of all jobs; `clock` returns monotonic seconds."""
+        """`every_kind` is the histogram of all jobs; `clock` returns monotonic seconds."""
         self._ledger = ledger
         self._every_kind = every_kind
         self._clock = clock
@@ -33,7 +33,7 @@ class LearnedTimes:
         self._known: dict[str, tuple[float, Histogram]] = {}
 
     def of(self, kind: str) -> Histogram | None:
-        """Return the service times of a kind of job; None before the first reading."""
+        """Return those of a kind of job; None before the first reading."""
         read_at, times = self._known.get(kind, (-FRESH, None))
         if self._clock() - read_at < FRESH or not self._reading.acquire(blocking=False):
             return times  # another thread is reading: the last histogram will do

@@ -1,4 +1,4 @@
-"""The keys that sign each tenant's webhooks. No error and no log line repeats a key."""
+"""The keys that sign each tenant's webhooks. No error or log line repeats a key."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CHECK_INTERVAL_S = 5.0
 """Seconds between two checks whether the file has changed."""
 
 MOST_TENANTS = 10_000
-"""Of which the secrets are remembered, 2 MB."""
+"""Whose secrets are cached, 2 MB."""
 
 _MAP: TypeAdapter[dict[Tenant, list[str] | str]] = TypeAdapter(dict[Tenant, list[str] | str])
 _SETTING = "SWAPLINE_WEBHOOK_TENANT_SECRETS"
@@ -41,11 +41,10 @@ class SigningKeys:
         clock: Callable[[], float] = time.monotonic,
         made: Callable[[str], list[str]] | None = None,
     ) -> None:
-        """`made` reads the secrets that a tenant has made for itself, which come before all settings.
+        """`made` reads the secrets that a tenant has made, which override all settings.
 
         `of_tenants` is a JSON object, tenant to keys, or the path of a file with one, read again when it changes.
-
-        Raises SettingsError for a key that cannot sign, or a map that cannot be read.
+        Raises SettingsError for a key that cannot sign, or an unreadable map.
         """
         self._all = [secret.get_secret_value() for secret in secrets]
         _check(self._all)
@@ -60,7 +59,7 @@ class SigningKeys:
         self._tenants = self._read_file(self._file) if self._file else _tenants(text or "{}")
 
     def of(self, tenant: str) -> list[str]:
-        """The keys that sign for a tenant; none where there are none at all. Raises LedgerUnavailable."""
+        """Return the keys that sign for a tenant. Raises LedgerUnavailable."""
         if self._made is not None and (own := self._made_by(tenant, self._made)):
             return own
         if self._file is not None and self._clock() >= self._check_at:
@@ -68,7 +67,7 @@ class SigningKeys:
         return self._tenants.get(tenant, self._all)
 
     def _made_by(self, tenant: str, read: Callable[[str], list[str]]) -> list[str]:
-        """Read the secrets that a tenant has made, a few seconds old at most."""
+        """Read a tenant's own secrets, at most a few seconds old."""
         read_at, secrets = self._read_made.get(tenant, (-CHECK_INTERVAL_S, []))
         if self._clock() - read_at >= CHECK_INTERVAL_S:
             if len(self._read_made) >= MOST_TENANTS:
@@ -127,7 +126,7 @@ def _tenants(text: str) -> dict[str, list[str]]:
 
 
 def _check(keys: Sequence[str]) -> None:
-    """Sign with each key, so that a worker does not start with one that only verifies."""
+    """Sign with each key, so that no worker starts with one that only verifies."""
     for key in keys:
         read_key(key)
         sign(b"", "check", 0, key)

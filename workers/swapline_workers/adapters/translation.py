@@ -56,14 +56,13 @@ if TYPE_CHECKING:
     from swapline_workers.core.reply.status_reply import ReplyError
 
 RETRY_AFTER_LIMIT = 3600.0
-"""Seconds: a 429 means no more than an hour, and a job must not sleep for a year because of a typo."""
+"""Seconds: a longer wait would be a typo."""
 QUOTE_LIMIT = 80
 """Characters of a reply in a sentence; evidence has more."""
 CHAIN_LIMIT = 8
-"""Errors of a chain that are named: requests, urllib3, http.client and the socket's are four."""
+"""Errors named of a chain: requests, urllib3, http.client and the socket's are four."""
 
 REDIRECTION, CLIENT_ERROR = 3, 4
-"""The first digit of a status."""
 
 _BEFORE_SENDING = (
     requests.ConnectTimeout,
@@ -94,11 +93,11 @@ _MAY_MEAN_FULL = frozenset({*range(400, 500)}) - {
     HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.TOO_EARLY,
 }
-"""Refusals: the job did not run. A 5xx may come after it has begun."""
+"""The job did not run. A 5xx may come after it has begun."""
 
 
 class Answer(NamedTuple):
-    """A reply that is not 2xx; `body` is as much of it as came."""
+    """A reply that is not 2xx; `body` is what came of it."""
 
     status: int
     headers: Mapping[str, str]
@@ -106,7 +105,7 @@ class Answer(NamedTuple):
 
 
 class Translator(NamedTuple):
-    """Translates the errors of one call. `secret` is the key, which no message and no evidence may have."""
+    """Translates the errors of one call. `secret` is the key, which is masked."""
 
     deadline: Deadline
     secret: str
@@ -140,7 +139,7 @@ class Translator(NamedTuple):
         return Unclear(f"the vendor's reply was lost: {self.clean(words)}", evidence=evidence)
 
     def unreadable(self, error: ReplyError, body: bytes | bytearray) -> Unclear:
-        """Translate a 2xx that is not as the page promises; `error` says why."""
+        """Translate a 2xx that is not as the vendor promises."""
         kept = excerpt(bytes(body[: 2 * WINDOW]), self.secret)  # twice: a key that the window cuts is masked too
         if self.deadline.fired:
             sentence = f"the vendor did not end its reply within {self.deadline.seconds:g} s"
@@ -186,7 +185,7 @@ def _never_sent(error: Exception, stage: Stage) -> bool:
 
 
 def _chain(error: BaseException) -> tuple[str, str]:
-    """Return the classes of a chain of errors, and the system's text. Messages are left out: they hold URLs."""
+    """Return a chain's classes, and the system's text; messages would hold URLs."""
     names: list[str] = []
     words = ""
     link: BaseException | None = error

@@ -1,7 +1,6 @@
 """The FaceSwap API over HTTP: one paid call, and free polls. Source: the vendor's page.
 
-`submit` sends once, on a fresh connection (see `sessions.py`). Errors are those of `swapline_workers.errors`; table:
-`translation.py`.
+`submit` uses a fresh connection (`sessions.py`). Errors: `translation.py`.
 """
 
 from __future__ import annotations
@@ -42,11 +41,11 @@ CONNECT_TIMEOUT = 5.0
 ANSWER_LIMIT = 65_536
 """Bytes of a submission's reply, or of an error."""
 SUCCESS = 2
-"""First digit of a status that means success."""
+"""First digit of a success."""
 
 
 class VendorClient:
-    """The port `Vendor`. May be used from several threads and after a fork: sessions belong to a thread."""
+    """The port `Vendor`. Thread-safe, and usable after a fork."""
 
     def __init__(  # noqa: PLR0913 -- settings and seams, each named at the one place that builds it
         self,
@@ -67,9 +66,9 @@ class VendorClient:
     ) -> None:
         """Open nothing yet. Timeouts are seconds: for a submission and a poll in all, and for one connect.
 
-        `max_pictures` is of one job; `inflate` also inflates every picture (see `core/reply/png.py`); `trust` is a file
-        of certificates instead of the public ones; `egress_proxy` is used for https; `now` returns seconds since the
-        epoch, `clock` monotonic ones. Raises SettingsError for a key that cannot travel in a header.
+        `inflate`: see `core/reply/png.py`; `trust` is a file of certificates instead of the public ones; `egress_proxy`
+        is for https; `now` returns seconds since the epoch, `clock` monotonic ones. Raises SettingsError for a key that
+        cannot travel in a header.
         """
         self._base_url = base_url.rstrip("/")
         self._secret = key.get_secret_value()
@@ -89,7 +88,7 @@ class VendorClient:
         self._sessions = Sessions(headers, trust, egress_proxy)
 
     def submit(self, spec: JobSpec, image: str) -> Acceptance:
-        """Send one paid call, once. `image` is base64 text or a public URL. Raises any VendorError."""
+        """Send one paid call, once. `image` is base64 or a URL. Raises any VendorError."""
         data = request_body(spec, image)
         with limit(self._submit_timeout) as deadline:
             translator = self._translator(deadline)
@@ -105,10 +104,9 @@ class VendorClient:
 
     @contextmanager
     def poll(self, vendor_job_id: str, version: ApiVersion) -> Iterator[OpenStatusReply]:
-        """Poll once. The pictures of the reply are on the wire until they are read.
+        """Poll once; pictures stay on the wire until read. The time limit is for the whole block.
 
-        The time limit is for the whole block. A reply that is not understood, or is about another job, closes its
-        connection. Raises any VendorError on entering.
+        A reply that is not understood, or names another job, closes its connection. Raises any VendorError on entering.
         """
         with limit(self._status_timeout) as deadline:
             translator = self._translator(deadline)
@@ -156,7 +154,7 @@ class VendorClient:
 
 
 def request_body(spec: JobSpec, image: str) -> bytes:
-    """Return the JSON of a submission: the page's fields where they are set, and v5's others."""
+    """Return the JSON of a submission: the page's fields where set, and v5's others."""
     fields = {
         **spec.extra,
         "base64": image,
@@ -170,7 +168,7 @@ def request_body(spec: JobSpec, image: str) -> bytes:
 
 
 def _answered(response: Response, translator: Translator) -> Acceptance:
-    """Read the reply to a submission as far as it goes. An id counts, whatever came after it."""
+    """Read the reply to a submission. An id counts, whatever came after it."""
     body = Body(response, ANSWER_LIMIT)
     try:
         body.rest()
@@ -189,7 +187,7 @@ def _answered(response: Response, translator: Translator) -> Acceptance:
 
 
 def _answer(response: Response, body: Body | None = None) -> Answer:
-    """Return a reply that is not 2xx, with as much of its body as comes."""
+    """Return a reply that is not 2xx, with what comes of its body."""
     body = body or Body(response, ANSWER_LIMIT)
     with suppress(Exception):  # its status has been read; the rest is evidence only
         body.rest()

@@ -1,7 +1,4 @@
-"""Deliveries of webhooks: signed, to public addresses only, bounded in time and reply.
-
-Neither the receiver nor its URL is trusted.
-"""
+"""Deliveries of webhooks: signed, to public addresses only, bounded in time and reply."""
 
 from __future__ import annotations
 
@@ -44,7 +41,7 @@ CONNECT_TIMEOUT = 5.0
 """Seconds for one address: a receiver accepts within one, even across an ocean."""
 
 MAX_REPLY = 65_536
-"""Bytes of a reply that are read, so that its connection can be used again."""
+"""Bytes read of a reply, so that its connection can be reused."""
 
 _FOREIGN = (
     requests.RequestException,
@@ -63,7 +60,7 @@ _HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """A receiver's 2xx, and after how many seconds. No digest of a reply that is long or has no length."""
+    """A receiver's 2xx; without digest for a long reply, or one without length."""
 
     status: int
     seconds: float
@@ -71,7 +68,7 @@ class Delivered:
 
 
 class WebhookSender:
-    """The port `Webhooks`. May be used from several threads; each has a session of its own."""
+    """The port `Webhooks`. Thread-safe."""
 
     def __init__(  # noqa: PLR0913 -- each is a setting of its own
         self,
@@ -87,8 +84,8 @@ class WebhookSender:
     ) -> None:
         """Bound each delivery to `timeout` seconds; `trust` is a file of certificates instead of the public ones.
 
-        `egress_proxy` is used for https. `allow_private` admits http and private addresses, for development;
-        `tenant_secrets`: see SigningKeys. Raises SettingsError for an invalid secret.
+        `egress_proxy` is for https; `allow_private` admits http and private addresses, for development;
+        `tenant_secrets`: see SigningKeys. Raises SettingsError.
         """
         self._keys = SigningKeys(secrets, tenant_secrets, made=made_secrets)
         self._allow_private = allow_private
@@ -101,7 +98,7 @@ class WebhookSender:
     def deliver(self, url: str, tenant: str, webhook_id: str, event: SwapEvent | BatchEvent) -> Delivered:
         """Sign and post one event with all of the tenant's secrets; return the answer (2xx).
 
-        Raises WebhookFailed, and WebhookForbidden where the address must not be called.
+        Raises WebhookFailed, WebhookForbidden.
         """
         began = time.monotonic()
         try:
@@ -138,7 +135,7 @@ class WebhookSender:
         return Delivered(status, time.monotonic() - began, digest)
 
     def _checked_host(self, url: str) -> str:
-        """Refuse a URL by its text; what its name resolves to is checked on connecting."""
+        """Refuse a URL by its text; its addresses are checked on connecting."""
         if problem := webhook_problem(url, allow_private=self._allow_private):
             raise WebhookForbidden(
                 f"The webhook's URL is refused: {problem}; give a public https:// URL, or set "
@@ -204,7 +201,7 @@ class WebhookSender:
 
 
 class _Session(requests.Session):
-    """A session without proxies, .netrc or certificates of the environment."""
+    """A session without the environment's proxies, .netrc or certificates."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -227,10 +224,7 @@ def _hung_up(error: BaseException) -> bool:
 
 
 def _digest(response: requests.Response) -> str | None:
-    """Read a short reply to its end, to keep its connection; close that of a long one.
-
-    Returns the SHA-256 of its body: enough to compare two answers.
-    """
+    """Return the SHA-256 of a short reply, read to its end to keep its connection; close a long one's."""
     length = response.headers.get("Content-Length", "")
     if length.isascii() and length.isdigit() and len(length) <= len(str(MAX_REPLY)) and int(length) <= MAX_REPLY:
         return hashlib.sha256(response.raw.read(int(length), decode_content=False)).hexdigest()

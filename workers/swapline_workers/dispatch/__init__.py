@@ -1,4 +1,4 @@
-"""The insides of Celery and kombu: corrections that are always used.
+"""The insides of Celery and kombu: corrections in use always.
 
-`local/` runs steps past Celery's consumer and tracer; SWAPLINE_DISPATCH=celery loads nothing of it.
+`local/` is not loaded with SWAPLINE_DISPATCH=celery.
 """

@@ -21,12 +21,12 @@ class App(Celery):
 
     @cached_property
     def Worker(self) -> Any:  # noqa: N802 -- Celery's own name
-        """Return the class of this app's workers."""
+        """The class of this app's workers."""
         return self.subclass_with_self("swapline_workers.dispatch.worker:Worker")  # type: ignore[arg-type]  # or a name
 
 
 def create_app(server: RedisServer, dispatch: Dispatch) -> App:
-    """Return an app whose broker is `server`. Opens no connection."""
+    """Return an app with the broker `server`, not yet connected."""
     if dispatch is Dispatch.CELERY:
         use_transports(server)
         return App("swapline", set_as_current=False)

@@ -1,4 +1,4 @@
-"""Celery's settings of the broker: what workers, Flower and anything else that loads the app connect with."""
+"""Celery's settings of the broker."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def queues(prefix: str) -> tuple[Queue, ...]:
-    """Return the queue of each step. No exchange: a message is one LPUSH to the list of the same name."""
+    """Return each step's queue, without exchange: a message is one LPUSH to the list of that name."""
     return tuple(Queue(step.queue(prefix), exchange="", routing_key=step.queue(prefix)) for step in Step)
 
 

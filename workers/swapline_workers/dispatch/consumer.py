@@ -1,4 +1,4 @@
-"""Celery's consumer, which reconnects within two seconds and outlives messages that Celery itself cannot read."""
+"""Celery's consumer, which reconnects within two seconds and survives unreadable messages."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RECONNECT = {"interval_start": 1, "interval_step": 0.5, "interval_max": 2}
-"""Seconds between tries; Celery's grow to 32 s."""
+"""Seconds between tries; Celery's grow to 32."""
 
 
 class Consumer(CeleryConsumer):
-    """Named by `worker_consumer`: loaded when a worker starts, after an APM agent has patched Celery's tracer."""
+    """Loaded by name when a worker starts, after an APM agent has patched Celery's tracer."""
 
     def create_task_handler(self, *args: Any, **options: Any) -> Any:
         """Return Celery's handler; a message that makes it raise is dropped."""

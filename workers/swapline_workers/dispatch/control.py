@@ -1,4 +1,4 @@
-"""Remote control: answers without secrets; commands that do not apply answer with what does."""
+"""Remote control: answers without secrets; refuses commands that do not apply."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ REFUSED = {
     "autoscale": "autoscaling does not apply: start a further worker, or this one with another --concurrency",
     "pool_restart": "the pool cannot be restarted: restart the worker",
 }
-"""Commands that never apply to a worker of Swapline -> what to do instead."""
+"""Command -> what to do instead."""
 
 ONLY_PREFORK = {
     "pool_grow": "only a pool of processes can grow: start a further worker, or this one with another --concurrency",
@@ -53,7 +53,7 @@ class Mailbox(KombuMailbox):
 
     node_cls = Node
     clean: Callable[[Any], Any] = staticmethod(redactor())
-    """Takes secrets out of an answer; a worker sets one that knows its own."""
+    """Removes secrets; a worker sets one that knows its own."""
 
 
 class Control(CeleryControl):

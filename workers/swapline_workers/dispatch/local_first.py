@@ -1,4 +1,4 @@
-"""Publish messages, except those that this process runs itself."""
+"""Publish messages that this process does not run itself."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class LocalFirstPublisher:
         """Publish everything until `try_local` is replaced."""
         self.publisher = publisher
         self.try_local: Callable[[Sequence[StepMessage]], Sequence[StepMessage]] = lambda messages: messages
-        """Run what can run here; return what must be published."""
+        """Runs what can run here; returns what must be published."""
 
     def send(self, messages: Sequence[StepMessage]) -> bool:
         """Send all; return whether they were taken."""

@@ -1,4 +1,4 @@
-"""Celery's request for our four tasks, in every pool: it ignores revocation.
+"""Celery's request for our tasks, which ignores revocation.
 
 All polls of a job share one task id, and Celery keeps revoked ids for three hours: one click would stall a paid job.
 """

@@ -1,10 +1,10 @@
 """kombu's Redis transport with five corrections.
 
-1. A worker that closes its connection while messages are unacknowledged raises a ConnectionError, from which kombu and
-   Celery recover, instead of an AttributeError, which ends it.
+1. Closing a connection with unacknowledged messages raises a ConnectionError, from which kombu and Celery recover,
+   instead of an AttributeError.
 2. Connections are the ledger's (`ledger/primary.py`): a demoted server's refusal counts as a lost connection.
 3. An item on a queue that is no message is dropped.
-4. Every key carries the prefix. Sentinel's password stays out of the options that `inspect` shows.
+4. Every key has the prefix. Sentinel's password stays out of what `inspect` shows.
 5. Answers to remote commands also reach programs with kombu's own transport.
 """
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NO_MESSAGE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
-"""Exceptions of parsing an item that is not a message."""
+"""Exceptions of parsing an item that is no message."""
 
 
 def log_dropped_item(error: Exception) -> None:
@@ -43,7 +43,7 @@ def log_dropped_item(error: Exception) -> None:
 
 
 class Channel(kombu_redis.Channel):
-    """A channel whose keys carry the installation's prefix."""
+    """A channel whose keys have the installation's prefix."""
 
     connection_class: type[redis.Connection] = PrimaryConnection
     connection_class_ssl: type[redis.Connection] = PrimaryTLSConnection
@@ -63,7 +63,7 @@ class Channel(kombu_redis.Channel):
             raise Empty from None
 
     def get_table(self, exchange: str) -> Any:
-        """Return an exchange's bindings; for replies also those of kombu's own transport, which lack the prefix."""
+        """Return an exchange's bindings; for replies also those of kombu's own transport, without prefix."""
         found = list(super().get_table(exchange))
         if exchange.startswith("reply."):
             with self.conn_or_acquire() as client, suppress(redis.exceptions.NoPermissionError):
@@ -85,7 +85,7 @@ class Transport(kombu_redis.Transport):
 
 
 class SentinelChannel(Channel, kombu_redis.SentinelChannel):
-    """The same channel to the server that Sentinel names as master."""
+    """The same channel to Sentinel's master."""
 
     connection_class = SentinelPrimaryConnection
     connection_class_ssl = SentinelPrimaryTLSConnection
@@ -95,7 +95,7 @@ class SentinelChannel(Channel, kombu_redis.SentinelChannel):
     )
 
     sentinel_options: ClassVar[dict[str, Any]] = {}
-    """How this process reaches its sentinels; set by `use_transports`. One process has one broker."""
+    """Options of this process's only broker, set by `use_transports`."""
 
     def _sentinel_managed_pool(self, asynchronous: bool = False) -> Any:  # noqa: FBT002 -- kombu's own signature
         self.sentinel_kwargs = dict(self.sentinel_options)
@@ -103,7 +103,7 @@ class SentinelChannel(Channel, kombu_redis.SentinelChannel):
 
 
 class SentinelTransport(Transport):
-    """The Redis transport to a master that Sentinel names."""
+    """The Redis transport to Sentinel's master."""
 
     default_port = kombu_redis.SentinelTransport.default_port
     Channel = SentinelChannel

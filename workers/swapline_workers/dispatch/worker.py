@@ -1,4 +1,4 @@
-"""Celery's worker program: its pool, its options, and what signals do."""
+"""Celery's worker program: its pool, options and signals."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from swapline_workers.dispatch.control import replace_commands
 log = logging.getLogger(__name__)
 
 DEFAULT_POOL = "threads"
-"""Every step waits for another machine. Celery's own default is prefork."""
+"""Every step waits for another machine."""
 
 GREENLETS = ("celery.concurrency.gevent", "celery.concurrency.eventlet")
 
@@ -39,7 +39,7 @@ REFUSED_OPTIONS = {
     "time_limit": f"--time-limit does not apply, it could cut a paid call; {OWN_LIMITS}",
     "soft_time_limit": f"--soft-time-limit does not apply, it could cut a paid call; {OWN_LIMITS}",
 }
-"""Options with which a worker does not start -> what to do instead."""
+"""Option -> what to do instead."""
 
 UNUSED_OPTIONS = {
     "max_tasks_per_child": "--max-tasks-per-child applies to -P processes only",
@@ -49,11 +49,11 @@ UNUSED_OPTIONS = {
     "optimization": "-O applies to -P processes only",
     "beat": "--beat has nothing to do: all waiting is in the ledger",
 }
-"""Options that are logged as unused when they are given -> what applies."""
+"""Option that is logged as unused -> what applies."""
 
 
 class Worker(celery_worker.Worker):
-    """A worker that stops as `runtime/shutdown.py` says, whichever signals come in whichever order."""
+    """A worker that stops as `runtime/shutdown.py` says, whatever the signals' order."""
 
     pool_cls: Any
     hostname: Any
@@ -103,18 +103,18 @@ class Worker(celery_worker.Worker):
         return issubclass(self.pool_cls, Processes)
 
     def on_start(self) -> None:
-        """Log which of the given options do not apply."""
+        """Log which options do not apply."""
         super().on_start()
         for sentence in self._unused:
             log.warning("option unused: %s", sentence)
 
     @staticmethod
     def log_messages() -> None:
-        """Write what Celery prints on a signal into the log, as JSON."""
+        """Log what Celery prints on a signal, as JSON."""
         vars(celery_worker)["safe_say"] = _log_message
 
     def install_platform_tweaks(self, worker: Any) -> None:
-        """Install Celery's handlers, but ours for the signals at which Celery would terminate its pool."""
+        """Install Celery's handlers, but ours for signals at which Celery would terminate its pool."""
         super().install_platform_tweaks(worker)
         for name, how in self.stop_signals.items():
             platform_signals[name] = self._stop_handler(name, how)
@@ -143,7 +143,7 @@ def _log_message(message: str, *_: object) -> None:
 
 
 def _given_options(options: dict[str, Any]) -> set[str]:
-    """Return the options that were named on the command line, or passed by code with a value."""
+    """Return the options that were given."""
     context = click.get_current_context(silent=True)
     if context is None:
         return {name for name, value in options.items() if value is not None}

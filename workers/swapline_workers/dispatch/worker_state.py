@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 JOB_ARGUMENTS = 2
-"""Arguments of a step: a job id and a version."""
+"""A job id and a version."""
 
 
 def active_requests() -> list[Any]:

@@ -1,1 +1,1 @@
-"""The four steps, in order: submit, poll, finalize, notify. Without a framework."""
+"""The four steps, without a framework: submit, poll, finalize, notify."""

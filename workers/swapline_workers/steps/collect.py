@@ -1,7 +1,4 @@
-"""After COMPLETED: pass the slot on, then read and check the pictures, into this process's memory.
-
-In this order, because megabytes on the wire must not delay the next job.
-"""
+"""After COMPLETED: pass the slot on first, then read the pictures: megabytes must not delay the next job."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def take_over(job: Job, reply: StatusReply, ports: Ports) -> Decision:
-    """Write that a job is completed, which gives its slot to the next one; then read its pictures."""
+    """Write that a job is completed, which passes its slot on; then read its pictures."""
     change = transitions.completed(
         job,
         rescue_after=ports.policy.rescue_after,
@@ -36,7 +33,6 @@ def take_over(job: Job, reply: StatusReply, ports: Ports) -> Decision:
 
 
 def _collect(job: Job, reply: StatusReply, ports: Ports) -> Decision:
-    """Read the pictures of a completed job into memory, where this process stores them."""
     decision: Decision = Next(job, Step.FINALIZE)
     if not ports.memory.used:
         return decision
@@ -54,7 +50,7 @@ def _collect(job: Job, reply: StatusReply, ports: Ports) -> Decision:
 
 
 def read(job: Job, reply: StatusReply) -> tuple[Picture, ...]:
-    """Read the pictures of a reply that says COMPLETED. Raises OutputMissing, OutputInvalid, VendorError."""
+    """Read the pictures of a reply. Raises OutputMissing, OutputInvalid, VendorError."""
     return tuple(_picture(job, number, data) for number, data in enumerate(reply.pictures()))
 
 

@@ -1,4 +1,4 @@
-"""A step's decision as a value: the change to write, and the outcome once it is written."""
+"""A step's decision as a value: the change to write, and what follows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Write a change of `job`. `then` gets the job as written, `otherwise` the reason why nothing was written."""
+    """Write a change of `job`. `then` gets the job as written, `otherwise` why it was not."""
 
     job: Job
     change: Change
@@ -29,7 +29,7 @@ Decision = Write | Outcome
 
 
 def carry_out(decision: Decision, write: Callable[[Job, Change], Job | Refused]) -> Outcome:
-    """Write what was decided, and return what follows. Raises LedgerUnavailable."""
+    """Write what was decided; return what follows. Raises LedgerUnavailable."""
     if isinstance(decision, Write):
         written = write(decision.job, decision.change)
         decision = decision.then(written) if isinstance(written, Job) else decision.otherwise(written)
@@ -37,5 +37,5 @@ def carry_out(decision: Decision, write: Callable[[Job, Change], Job | Refused])
 
 
 def end(job: Job, change: Change) -> Write:
-    """End a job. Its webhook follows, where it has one and the step is to send it."""
+    """End a job. Its webhook follows, if the step sends it."""
     return Write(job, change, lambda ended: Next(ended, Step.NOTIFY) if change.sends else Stop(ended.state.value))

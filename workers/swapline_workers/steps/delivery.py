@@ -1,7 +1,6 @@
-"""One delivery of one event, of a job or of a batch.
+"""One delivery of one event.
 
-The webhook of a disabled endpoint is given up at once, for a person to send again. A host without a free permit is
-called later; that is no attempt.
+The webhook of a disabled endpoint is given up at once, for a person to send again. Waiting for a permit is no attempt.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ if TYPE_CHECKING:
     from swapline_workers.steps.ports import Answer, Ports
 
 LONGEST_REASON = 500
-"""Characters of an attempt's error that are stored with the job."""
+"""Characters stored with the job."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """The result of a delivery: the notification's state, and the seconds until it is tried again."""
+    """The notification's state, and the seconds until the next attempt."""
 
     endpoint: Endpoint
     notification: Notification
@@ -42,10 +41,7 @@ class Delivery:
 
 
 def deliver(url: str, tenant: str, attempts: int, send: Callable[[], Answer], ports: Ports) -> Delivery | float:
-    """Deliver once, after `attempts` failed ones. Return the result, or the seconds to wait for a permit.
-
-    `note_endpoint` writes the endpoint's part, after the job or batch itself.
-    """
+    """Deliver once, after `attempts` failed ones; return the result, or the seconds to wait for a permit."""
     endpoint = endpoint_of(tenant, url)
     known = ports.endpoints.endpoint(endpoint.endpoint_id)
     if known is not None and known.disabled_at is not None:
@@ -65,7 +61,10 @@ def deliver(url: str, tenant: str, attempts: int, send: Callable[[], Answer], po
 
 
 def note_endpoint(delivery: Delivery, ports: Ports) -> None:
-    """Write the endpoint's part of an attempt. A success of a healthy endpoint costs no call."""
+    """Write the endpoint's part of an attempt, after the job's or batch's own.
+
+    A healthy endpoint's success costs no call.
+    """
     endpoint, error = delivery.endpoint, delivery.error
     if delivery.was_failing and delivery.notification is Notification.DELIVERED:
         ports.endpoints.endpoint_recovered(endpoint.endpoint_id)

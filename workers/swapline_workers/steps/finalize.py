@@ -1,7 +1,7 @@
 """finalize: store the pictures under names that the job determines, and write the receipt last.
 
-From this process's memory; where they are not there (a rescue, a worker that only finalizes), the vendor is polled
-again, which is free. Repeatable: names and bytes are the same each time.
+Where they are not in this process's memory, the vendor is polled again, which is free. Repeatable: names and bytes are
+the same each time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def finalize(job: Job, _at: int, ports: Ports) -> Outcome:
-    """Store the pictures of a job that the vendor has completed."""
+    """Store the pictures of a completed job."""
     if job.state is not State.STORING or job.vendor_job_id is None:
         return Stop(f"nothing to store in {job.state}")
     if job.canceling is Canceling.DROP:
@@ -73,7 +73,7 @@ def _not_completed(job: Job, reply: StatusReply, ports: Ports, learned: JobField
 
 
 def _running_again(job: Job, reply: StatusReply, ports: Ports) -> Decision:
-    """Poll a job from now on that had been given up and still runs at the vendor."""
+    """Poll a job again that had been given up and still runs."""
     wait = next_poll_delay(job, ports, held=reply.held)
     change = transitions.running_again(job, reply.status, poll_in=wait, count=status.poll_counts(reply))
     return Write(job, change, lambda _: Again(wait, f"the vendor says {reply.status}"))
@@ -89,7 +89,7 @@ def _no_answer(job: Job, error: errors.VendorError, ports: Ports, learned: JobFi
 
 
 def _store(job: Job, place: Place, ports: Ports, learned: JobFields) -> Decision:
-    """Finish and store the pictures in `place`, and end the job."""
+    """Store the pictures in `place`, and end the job."""
     place.pictures = ports.finisher.finish(job, place.pictures)
     try:
         ports.pictures.store(job.model_copy(update=dict(learned)), place.pictures)
@@ -115,7 +115,7 @@ def _store(job: Job, place: Place, ports: Ports, learned: JobFields) -> Decision
 
 
 def _warnings(job: Job, images: tuple[StoredPicture, ...]) -> list[str]:
-    """Describe pictures of another size or type than the page promises: they are paid for and stored."""
+    """Describe pictures of an unpromised size or type: they are stored, because they are paid for."""
     width, height = job.spec.expected_size
     kinds = [(image.key, media_type_of(image.key)) for image in images]
     other_types = [f"{key} is {kind}; {PNG} was expected" for key, kind in kinds if kind != PNG]

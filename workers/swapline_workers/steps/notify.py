@@ -1,4 +1,4 @@
-"""notify: sign the event and post it; a failed attempt is repeated on the long schedule, by `due`."""
+"""notify: sign the event and post it; failed attempts are repeated by `due`."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def notify_batch(batch: Batch, ports: Ports) -> Outcome:
 
 
 def _change(record: Job | Batch, delivery: Delivery | float, lag: float | None = None) -> Change:
-    """Return what to write of a delivery; without a permit only when it is tried again."""
+    """Return what to write of a delivery; without a permit only the next try's time."""
     if isinstance(delivery, float):
         return transitions.postponed(record, retry_in=delivery)
     return transitions.notified(

@@ -1,6 +1,6 @@
-"""poll: ask the vendor once for a running job's status; COMPLETED passes the slot on and reads the pictures.
+"""poll: ask the vendor once for a running job's status.
 
-Any other status that is not terminal, and any failure, moves the job's `due` entry to the next poll.
+Any status that is not terminal, and any failure, moves the job's `due` entry to the next poll.
 """
 
 from __future__ import annotations
@@ -32,8 +32,7 @@ STOPPED = {
         kind="credits", reason="the account is out of credits: buy some", wait=5.0, longest=5.0
     ),
 }
-"""Refusals of the account: no new submission for 5 s. The pause does not grow, because each poll of each job repeats
-the refusal."""
+"""Refusals of the account: no submission for 5 s. Polls repeat it, so the pause need not grow."""
 
 
 def poll(job: Job, _at: int, ports: Ports) -> Outcome:
@@ -69,7 +68,7 @@ def _not_completed(job: Job, reply: StatusReply, ports: Ports) -> Decision:
 
 
 def _no_answer(job: Job, error: errors.VendorError, ports: Ports) -> Decision:
-    """Poll a job again later: a failed poll says nothing about it."""
+    """Poll again later: a failed poll says nothing about the job."""
     not_found = isinstance(error, errors.NotFound)
     if not_found and status.forgotten(job, ports):
         rescue_after = ports.policy.rescue_after
@@ -90,7 +89,6 @@ def _no_answer(job: Job, error: errors.VendorError, ports: Ports) -> Decision:
 
 
 def _wait_after(error: errors.VendorError, job: Job, ports: Ports) -> float:
-    """Return the seconds until the next poll after one that failed."""
     wait = max(next_poll_delay(job, ports), polling.growing_wait(job.silent, ports.policy.polls))
     if type(error) in STOPPED:
         wait = max(wait, backoff(job.polls, longest=ports.policy.polls.longest))

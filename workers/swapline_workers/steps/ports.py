@@ -1,4 +1,4 @@
-"""The I/O that steps use. The adapters, and the fakes in the tests, have these shapes."""
+"""The I/O that steps use, as protocols of the adapters and the tests' fakes."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ if TYPE_CHECKING:
 
 
 class Submission(Protocol):
-    """The vendor's answer to an accepted submission."""
+    """An accepted submission."""
 
     @property
     def vendor_job_id(self) -> str:
-        """Return the id to poll."""
+        """The id to poll."""
 
     @property
     def status(self) -> str:
-        """Return the first status, usually IN_QUEUE."""
+        """The first status, usually IN_QUEUE."""
 
 
 class StatusReply(Protocol):
-    """A reply of the status endpoint, its pictures still unread on the wire."""
+    """A reply to a poll, its pictures unread on the wire."""
 
     @property
     def status(self) -> str:
-        """Return the vendor's status, unchanged."""
+        """The vendor's status, unchanged."""
 
     @property
     def held(self) -> float:
-        """Return the seconds from sending the call to the first byte of the reply."""
+        """Seconds from sending the call to the first byte."""
 
     @property
     def failure(self) -> str | None:
-        """Return the reply's failure: one of the vendor's codes, or a short text."""
+        """Return one of the vendor's codes, or a short text."""
 
     def pictures(self) -> list[bytes]:
-        """Read the rest of the reply; return each picture, decoded and checked to be whole.
+        """Read the rest; return each picture, checked to be whole.
 
         Raises OutputMissing, OutputInvalid, or Unclear when the connection broke.
         """
@@ -55,33 +55,33 @@ class Vendor(Protocol):
     """The FaceSwap API."""
 
     def submit(self, spec: JobSpec, image: str) -> Submission:
-        """Send one paid call, once. `image` is base64 text or a public URL. Raises any VendorError."""
+        """Send one paid call, once. `image` is base64 or a URL. Raises any VendorError."""
 
     def poll(self, vendor_job_id: str, version: ApiVersion) -> AbstractContextManager[StatusReply]:
         """Poll once. Raises any VendorError on entering."""
 
 
 class Pictures(Protocol):
-    """Inputs and results in object storage. All raise StorageUnavailable and ObjectMissing."""
+    """Inputs and results. All raise StorageUnavailable and ObjectMissing."""
 
     def input_text(self, spec: JobSpec) -> str:
-        """Return the input for the vendor: base64 of the stored bytes, or the URL."""
+        """Return the input for the vendor: base64, or the URL."""
 
     def store(self, job: Job, pictures: Sequence[Picture]) -> None:
-        """Write pictures under the names that the job determines, and `receipt.json` last."""
+        """Write pictures under the job's names, and `receipt.json` last."""
 
     def stored(self, job: Job) -> tuple[StoredPicture, ...]:
-        """Return what this submission's receipt lists, where all of it is there; else nothing."""
+        """Return what this submission's receipt lists, if all of it is there."""
 
     def url(self, key: str) -> str:
-        """Return an address under which a receiver can fetch a result."""
+        """Return a URL for receivers."""
 
 
 class Finisher(Protocol):
-    """What is made of pictures before they are stored."""
+    """Makes variants and marks."""
 
     def finish(self, job: Job, pictures: tuple[Picture, ...]) -> tuple[Picture, ...]:
-        """Return the pictures as they are to be stored, with their variants. Never raises for a picture."""
+        """Return the pictures as they are to be stored. Never raises for a picture."""
 
 
 class Answer(Protocol):
@@ -93,45 +93,45 @@ class Answer(Protocol):
 
     @property
     def seconds(self) -> float:
-        """Return its duration."""
+        """Duration."""
 
     @property
     def response_sha256(self) -> str | None:
-        """Return the digest of its body; None where that is too long."""
+        """Digest of its body; None where that is too long."""
 
 
 class Webhooks(Protocol):
     """Signed deliveries."""
 
     def deliver(self, url: str, tenant: str, webhook_id: str, event: SwapEvent | BatchEvent) -> Answer:
-        """Sign and post one event with the tenant's keys. Raises WebhookFailed."""
+        """Sign and post one event. Raises WebhookFailed."""
 
 
 class Endpoints(Protocol):
     """Endpoints that failed. All raise LedgerUnavailable."""
 
     def endpoint(self, endpoint_id: str) -> Endpoint | None:
-        """Return one that fails or is disabled; None for any other."""
+        """Return one that fails or is disabled, else None."""
 
     def endpoint_failed(self, endpoint: Endpoint, *, gone: bool, patience: float) -> bool:
-        """Note a failure; disable the endpoint where it is gone, or has failed for `patience` seconds."""
+        """Note a failure; disable it where gone, or failing for `patience` seconds."""
 
     def endpoint_recovered(self, endpoint_id: str) -> bool:
         """Forget that it failed."""
 
 
 class DeliveryPermit(Protocol):
-    """Permission for one delivery; with `wait` > 0 (seconds) a refusal."""
+    """One delivery's permission; with `wait` > 0 (seconds) a refusal."""
 
     wait: float
     failed: bool
 
 
 class DeliveryBulkhead(Protocol):
-    """The number of deliveries at a time, to one host and in all."""
+    """Bounds deliveries, to one host and in all."""
 
     def permit(self, host: str) -> AbstractContextManager[DeliveryPermit]:
-        """Admit one delivery for the length of a block."""
+        """Admit one delivery for a block."""
 
 
 class Writes(Protocol):
@@ -140,24 +140,24 @@ class Writes(Protocol):
     def advance(self, job: Job, change: Change) -> Job | Refused:
         """Write a change if the job is still at its version; return the job after it.
 
-        Where the job is to be canceled, an end, and a way back into the line, is written as CANCELED. Jobs that the
-        same change gives a slot are sent at once.
+        Where the job is to be canceled, its end, or its way back into the line, becomes CANCELED. Jobs that get a slot
+        by it are sent at once.
         """
 
     def advance_until_written(self, job: Job, change: Change) -> Job | Refused:
-        """Write a change that must not be forgotten: wait while the ledger is away."""
+        """Write a change that must not be lost: wait while the ledger is away."""
 
     def line_up(self, job: Job) -> Job | LostRace | None:
-        """Put a queued job in the waiting line. Return it with its slot, or None while it waits."""
+        """Line a queued job up; return it with its slot, or None while it waits."""
 
     def advance_batch(self, batch: Batch, change: Change) -> bool:
         """Write the result of a batch's webhook; False after a lost race."""
 
     def mark_orphaned(self, job: Job) -> None:
-        """Have objects deleted that were written for a job after a lost race, unless it needs them."""
+        """Have objects deleted that were written before a lost race, unless the job needs them."""
 
     def reread(self, job: Job, other: str | None = None) -> Job:
-        """Read the job, or the one whose id is `other`; wait while the ledger is away. Raises JobNotFound."""
+        """Read the job, or the one with id `other`; wait while the ledger is away. Raises JobNotFound."""
 
 
 class LedgerView(Protocol):
@@ -167,7 +167,7 @@ class LedgerView(Protocol):
         """Return UTC milliseconds by the ledger's clock."""
 
     def in_flight(self) -> int:
-        """Return the number of jobs that hold a slot, over all workers, as of the ledger's last answer."""
+        """Jobs with a slot, as of the ledger's last answer."""
 
     def jobs_wait(self) -> bool:
         """Whether jobs wait for a slot, as of the ledger's last answer."""
@@ -177,7 +177,7 @@ class ServiceTimes(Protocol):
     """Learned service times of the vendor."""
 
     def of(self, kind: str) -> Histogram | None:
-        """Return those of a kind of job; None when unknown. Never raises, and seldom reads the ledger."""
+        """Return those of a kind of job, or None. Never raises; seldom reads the ledger."""
 
 
 @dataclass(frozen=True, slots=True)

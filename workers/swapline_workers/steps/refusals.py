@@ -1,6 +1,6 @@
 """Refusals of a submission that provably did not run: it is repeated, or the job fails that alone is refused.
 
-The ledger decides whether a refusal is the account's or the job's own: see lua/breaker.lua.
+lua/breaker.lua tells which.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PAUSE = {
         kind="address", reason="the vendor has no such address: check SWAPLINE_API_BASE_URL", wait=5.0
     ),
 }
-"""The pause after each refusal of the account; the job is tried again, uncharged."""
+"""Of the account's refusals; the job is tried again, uncharged."""
 
 
 class Own(NamedTuple):
@@ -42,7 +42,7 @@ class Own(NamedTuple):
 
     code: FailureCode
     refusals: int
-    """Refusals of its own before the last one, in a row; each pause is twice the one before."""
+    """Before the last one, in a row; each pause doubles."""
 
 
 OWN = {
@@ -52,8 +52,10 @@ OWN = {
     "throttled": Own(FailureCode.VENDOR_REJECTED, 5),
     "input": Own(FailureCode.STORAGE_FAILED, 5),
 }
-"""By kind of refusal: half a minute or more in all, so that a vendor that refuses every second call at random fails no
-job. `unreachable` is never the job's own."""
+"""Half a minute or more in all, so that random refusals of every second call fail no job.
+
+`unreachable` is never the job's own.
+"""
 
 
 def input_unreadable(job: Job, ports: Ports, error: StorageUnavailable | ObjectMissing) -> Decision:
@@ -66,7 +68,7 @@ def input_unreadable(job: Job, ports: Ports, error: StorageUnavailable | ObjectM
 
 
 def refused(job: Job, ports: Ports, error: errors.VendorError) -> Decision:
-    """Decide about a job whose call was refused: it provably did not run."""
+    """Decide about a refused call, which provably did not run."""
     pause = PAUSE[type(error)]
     if isinstance(error, errors.Throttled) and error.retry_after:
         longest = max(error.retry_after, pause.longest)
@@ -75,7 +77,7 @@ def refused(job: Job, ports: Ports, error: errors.VendorError) -> Decision:
 
 
 def _retry_or_fail(job: Job, ports: Ports, pause: BreakerTrip, detail: str, evidence: Evidence) -> Decision:
-    """Try the job again later, or fail it, uncharged, where it alone was refused too often."""
+    """Try again later; or fail, uncharged, a job that alone was refused too often."""
     own = OWN.get(pause.kind)
     if own and job.refused_as == pause.kind and job.own_refusals >= own.refusals:
         detail = f"{detail}; other jobs were accepted meanwhile, so it is this one that is refused"
@@ -90,5 +92,5 @@ def _fail(job: Job, ports: Ports, code: FailureCode, detail: str, evidence: Evid
 
 
 def back_in_line(job: Job, pause: BreakerTrip, evidence: Evidence | None = None) -> Decision:
-    """Try an uncharged job again after a pause; it keeps its age."""
+    """Line an uncharged job up again after a pause; it keeps its age."""
     return Write(job, transitions.refused(job, pause, evidence or {}), lambda _: Park("not submitted"))

@@ -1,4 +1,4 @@
-"""The delay until a job's next poll, and the service time learned from a poll that finds it done."""
+"""Delays between polls, and the service times that polls teach."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ if TYPE_CHECKING:
 SECONDS = 1000
 
 TOO_LATE = 1.5
-"""Multiple of the longest delay after which a poll teaches nothing: no worker was there."""
+"""Multiple of the longest delay after which a poll teaches nothing."""
 
 FIRST_SPREAD = 0.95
-"""Share of the first delay over which polls are spread, where thousands are in flight. With 0.5, jobs submitted in one
-second were polled in waves of twice what the machine could do."""
+"""Share of the first delay over which polls are spread, where thousands are in flight.
+
+With 0.5, jobs submitted in one second were polled in waves of twice what the machine could do.
+"""
 
 SPREAD = 0.1
-"""The same of later delays: little, because an early poll is one poll more."""
+"""Of later delays: an early poll is one poll more."""
 
 
 def bounds(ports: Ports) -> polling.Bounds:
-    """Return the present bounds of a delay."""
+    """Return the present bounds."""
     return polling.eased(ports.policy.polls, ports.view.in_flight())
 
 
@@ -55,18 +57,18 @@ def next_poll_delay(job: Job, ports: Ports, *, held: float = 0.0) -> float:
 
 
 def _spread(wait: float, held_to: polling.Bounds, ports: Ports, part: float) -> float:
-    """Shorten a delay by up to `part` of it, where it is long only because many jobs are in flight.
+    """Shorten a delay by up to `part` where it is long only for the jobs in flight.
 
-    Jobs submitted in one second would else be polled in one second, again and again.
+    Jobs submitted in one second would else be polled in one second each time.
     """
     eased = held_to.shortest > ports.policy.polls.shortest
     return wait * (1 - part * ports.rng()) if eased else wait
 
 
 def service_time_sample(job: Job, reply: StatusReply, ports: Ports) -> dict[str, dict[int, float]]:
-    """Return the job's shares in the histograms: it was done between the last poll that found it not done and this one.
+    """Return the job's shares in the histograms: it was done between the last two polls.
 
-    Nothing where that is too long, because polls failed or were late.
+    Nothing where that is too long: polls failed or were late.
     """
     if job.submitted_at is None or job.silent:
         return {}
@@ -81,7 +83,7 @@ def service_time_sample(job: Job, reply: StatusReply, ports: Ports) -> dict[str,
 
 
 def detection_delay(job: Job, reply: StatusReply, ports: Ports) -> float:
-    """Return the seconds since the job was done, as a guess: half the time since the poll before.
+    """Estimate the seconds since the job was done: half the time since the poll before.
 
     A poll that the vendor held was answered at once.
     """

@@ -1,4 +1,4 @@
-"""The meaning of a status reply: terminal or not, a job's failure, whether the vendor forgot it."""
+"""The meaning of a status reply."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ ENDED = frozenset({"FAILED", "CANCELLED", "CANCELED", "TIMED_OUT"})
 """FAILED is on the vendor's page; the others are those of the host whose reply shapes the page has."""
 
 FORGOTTEN_AFTER = 3
-"""Polls answered 404 in a row before a job counts as lost: one may be a deployment of the vendor."""
+"""Polls answered 404 in a row before a job counts as lost: one may be a deployment."""
 
 NO_ANSWER = {"polls.failed": 1}
-"""Counters of a failed poll."""
 
 SECONDS = 1000
 
@@ -56,6 +55,6 @@ def out_of_time(job: Job, ports: Ports) -> bool:
 
 
 def poll_counts(reply: StatusReply) -> dict[str, int]:
-    """Return the counters of a poll whose status is not terminal."""
+    """Return the counters of a poll that found the job not done."""
     held = "polls.held" if reply.held >= polling.HELD else "polls.instant"
     return {held: 1, **({} if reply.status in WAITING else {"unknown_status": 1})}

@@ -1,7 +1,6 @@
-"""Jobs in STORING whose pictures are not stored yet: tried again, or given up at the store timeout.
+"""Jobs whose pictures are not stored yet: tried again, or given up at the store timeout.
 
-The vendor's work is paid, so before a job ends without pictures its receipt is read: a worker may have stored them and
-died.
+Before a paid job ends without pictures its receipt is read: a worker may have stored them and died.
 """
 
 from __future__ import annotations
@@ -24,19 +23,18 @@ if TYPE_CHECKING:
     from swapline_workers.steps.ports import Ports
 
 BAD_OUTPUTS = 3
-"""Readings of a missing or broken output in a row before it counts: one may be the wire's fault."""
+"""Missing or broken outputs in a row before one counts: the wire may be at fault."""
 
 MEMORY_RETRY_S = 2.0
-"""Seconds until a job without room in memory is tried again: a slow store frees it in about as long."""
+"""Seconds: a slow store frees memory in about as long."""
 
 STORE_FAILED = {"store_retries": 1}
-"""Counters of a try that the store refused."""
 
 SECONDS = 1000
 
 
 def await_memory(job: Job) -> Decision:
-    """Wait for room in this worker's memory of pictures. Nothing failed."""
+    """Wait for memory for the pictures. Nothing failed."""
     change = transitions.awaiting_memory(job, retry_in=MEMORY_RETRY_S)
     return Write(job, change, lambda _: Again(MEMORY_RETRY_S, "no room for more pictures"))
 
@@ -51,9 +49,9 @@ def try_again(
     place: Place | None = None,
     count: Mapping[str, int] = NO_ANSWER,
 ) -> Decision:
-    """Have the pictures read and stored later, in `at_least` seconds.
+    """Have the pictures read and stored in `at_least` seconds.
 
-    Those in `place`, which the store refused, stay in memory until then.
+    Those in `place`, which the store refused, stay in memory.
     """
     if _overdue(job, ports):
         return give_up(job, ports, FailureCode.STORE_TIMEOUT, f"it could not be stored in time: {reason}", learned)

@@ -1,7 +1,7 @@
 """submit: take a slot or park; write the attempt; make the one paid call; write the vendor's id.
 
-Only a call that provably did not run is repeated: no connection, a 429, a refused key, no credits. Any other failure
-leaves its outcome unknown, and the policy decides.
+Only a call that provably did not run is repeated (no connection, 429, a refused key, no credits). For any other failure
+the policy decides.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NOT_KNOWN_TO_BE_SENT = frozenset({State.QUEUED, State.SUBMITTING, State.HELD})
-"""States in which a job waits for its vendor's id, or for a call that returns one."""
+"""States in which a late reply still has the id that the job lacks."""
 
 WITHOUT_PICTURE = frozenset({State.RUNNING, State.STORING})
-"""States in which a job has a vendor's id, and no picture yet."""
+"""States with a vendor's id and no picture yet."""
 
 LATE_WRITES = 10
-"""Races that a late reply may lose in a row: others' changes are seconds apart."""
+"""Races that a late reply may lose: others' changes are seconds apart."""
 
 
 def submit(job: Job, at: int, ports: Ports) -> Outcome:
-    """Bring a queued job to the vendor, or settle an attempt that was left open."""
+    """Bring a queued job to the vendor, or settle an open attempt."""
     ready = _ready(job, at, ports)
     if isinstance(ready, Job):  # what became of a paid call is known to this worker alone
         return carry_out(_attempt(ready, ports), ports.writes.advance_until_written)
@@ -45,7 +45,7 @@ def submit(job: Job, at: int, ports: Ports) -> Outcome:
 
 
 def _ready(job: Job, at: int, ports: Ports) -> Job | Decision:
-    """Return the job with a slot for its paid call, or the decision without a call."""
+    """Return the job with a slot, or the decision without a call."""
     decision: Job | Decision = Stop(f"nothing to submit in {job.state}")
     if job.state is State.QUEUED and at >= job.queue_until:
         decision = end(job, transitions.expired(job, rescue_after=ports.policy.rescue_after))
@@ -62,7 +62,7 @@ def _ready(job: Job, at: int, ports: Ports) -> Job | Decision:
 
 
 def _attempt(job: Job, ports: Ports) -> Decision:
-    """Make the paid call. As much as possible is done before the attempt is written."""
+    """Make the paid call. What can be done before is done before the attempt is written."""
     decision: Decision
     try:
         image = ports.pictures.input_text(job.spec)
@@ -83,7 +83,7 @@ def _attempt(job: Job, ports: Ports) -> Decision:
 
 
 def _accepted(job: Job, ports: Ports, reply: Submission, poll_in: float) -> Decision:
-    """Write the vendor's id, which must not be forgotten. `poll_in`: seconds to the first poll."""
+    """Write the vendor's id, which must not be lost."""
     change = transitions.submitted(job, reply.vendor_job_id, reply.status, poll_in=poll_in)
     decision: Decision
     try:
@@ -98,9 +98,9 @@ def _accepted(job: Job, ports: Ports, reply: Submission, poll_in: float) -> Deci
 
 
 def _hold_owner(job: Job, ports: Ports, error: VendorIdInUse) -> None:
-    """Hold the job that has the vendor's id too, where both calls were under way together: it may be the other's.
+    """Hold the other job with this vendor's id too, if both calls were under way together.
 
-    An id that was written before this call was made is its job's own.
+    An id written before this call was made is its job's own.
     """
     called_at = (job.run_until or 0) - job.run_timeout_ms
     for _ in range(LATE_WRITES):
@@ -141,7 +141,7 @@ def _not_accepted(job: Job, ports: Ports, error: errors.VendorError) -> Decision
 
 
 def _unknown(job: Job, ports: Ports, reason: str, evidence: Evidence) -> Decision:
-    """Settle a paid call whose outcome is unknown: hold the job, send it again, or fail it."""
+    """Settle a paid call with an unknown outcome: hold, send again, or fail."""
     match ports.policy.on_ambiguous_submit:
         case AmbiguousSubmit.HOLD:
             return hold(job, ports, FailureCode.SUBMIT_UNKNOWN, reason, evidence)
@@ -159,16 +159,16 @@ def hold(job: Job, ports: Ports, code: FailureCode, reason: str, evidence: Evide
 
 
 def _not_replicated(job: Job, ports: Ports, reason: str) -> Decision:
-    """Put the job back in line: a fail-over could forget the attempt, and the call would be paid twice."""
+    """Line the job up again: a fail-over could lose the attempt, and it would be paid twice."""
     found = ports.writes.reread(job)
     written = found.attempt_open and found.version == job.version + 1
     return back_in_line(found, BreakerTrip(reason=reason)) if written else STALE
 
 
 def _write_late(job: Job, ports: Ports, change: Change) -> Job | None:
-    """Write a reply that came after the job had been given up, or the ledger had lost its last writes.
+    """Write a reply that came after the job was given up, or after the ledger lost its last writes.
 
-    Where no attempt was made since, the job is not unknown any more. It may move meanwhile, so the write is repeated.
+    Only where no attempt was made since. The job may move meanwhile, so the write is repeated.
     """
     for _ in range(LATE_WRITES):
         found = ports.writes.reread(job)

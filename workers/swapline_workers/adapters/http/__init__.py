@@ -1,1 +1,1 @@
-"""HTTP to the vendor and to webhook receivers: deadlines, exact reads, connection reuse."""
+"""HTTP to the vendor and to receivers: deadlines, exact reads, connection reuse."""

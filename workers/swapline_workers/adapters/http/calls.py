@@ -1,7 +1,7 @@
 """Calls with a session of `requests`, without what `session.post` adds for browsers.
 
-Redirects, cookies, proxies, hooks and the environment are off, and cost 0.2 ms of CPU all the same. So a call goes to
-the session's transport (`get_adapter(url).send`), which `responses` replaces in tests.
+Redirects, cookies, proxies and hooks, though off, cost 0.2 ms of CPU. So a call goes to the session's transport
+(`get_adapter(url).send`), which `responses` replaces in tests.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _STRAIGHT = re.compile(
 
 
 class Call(requests.PreparedRequest):
-    """One request. Where its URL is plain, `origin` and `target` (of the request line) are known."""
+    """One request. `origin` and `target` are known where its URL is plain."""
 
     origin: str | None = None
     target: str | None = None
@@ -66,7 +66,7 @@ def post(
     headers: Mapping[str, str] | None = None,
     timeout: tuple[float, float],
 ) -> requests.Response:
-    """Post to a URL through the session's transport; return the reply with its body unread.
+    """Post to a URL; return the reply with its body unread.
 
     `headers` are added to the session's. Raises what the transport raises.
     """
@@ -96,12 +96,10 @@ class CallHeaders(SentHeaders):
     _empty: SentHeaders | None = None
 
     def __setitem__(self, name: str, value: str) -> None:
-        """Set a header."""
         self._empty = None
         super().__setitem__(name, value)
 
     def __delitem__(self, name: str) -> None:
-        """Leave a header out."""
         self._empty = None
         super().__delitem__(name)
 

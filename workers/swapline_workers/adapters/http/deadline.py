@@ -1,16 +1,14 @@
 """A total deadline for a call made with `requests`, which notes how far the call came.
 
-The timeouts of `requests` are for one connect and one recv: a reply that drips a byte a second never runs into them.
+The timeouts of `requests` are for one connect and one recv: a dripping reply never meets them.
 
     with limit(15) as deadline:
         response = session.post(...)     # a session with a DeadlineAdapter mounted
         deadline.check()                 # raises DeadlineExceeded
 
-- **Ask `deadline.fired` or `deadline.check()` after the call.** A header that is cut off comes out of `http.client` as
-  a good reply with status 200, and a body without Content-Length looks whole when it is cut.
-- Connecting counts, with the TLS handshake and the tunnel of https through an egress proxy (`tunnel.py`). Only
-  getaddrinfo cannot be interrupted (5 s and 2 tries for each name server by default): the deadline holds after it.
-- A session under a deadline belongs to one thread; one call for each `limit`.
+**Check `deadline` after the call**: `http.client` returns a cut header as a good 200, and a body without Content-Length
+looks whole when cut. Connecting counts, with TLS and the egress proxy's tunnel; only getaddrinfo cannot be interrupted.
+A session under a deadline belongs to one thread.
 """
 
 from __future__ import annotations
@@ -67,7 +65,7 @@ __all__ = [
 ]
 
 Address: TypeAlias = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
-"""An answer of getaddrinfo: family, kind, protocol, canonical name, socket address."""
+"""Of getaddrinfo: family, kind, protocol, canonical name, socket address."""
 
 
 class _Watched(HTTPConnection):
@@ -77,11 +75,11 @@ class _Watched(HTTPConnection):
 
     @property
     def is_connected(self) -> bool:
-        """Whether the connection is open and has no unread bytes, not even inside TLS."""
+        """Whether the connection is open without unread bytes, even inside TLS."""
         return super().is_connected and not (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending())
 
     def addresses(self) -> Sequence[Address]:
-        """Return the addresses to try, in order. Override this to choose or refuse addresses.
+        """Return the addresses to try, in order; overridden to choose or refuse.
 
         Raises socket.gaierror.
         """
@@ -93,7 +91,7 @@ class _Watched(HTTPConnection):
         super().connect()
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        """Send a request; a reused connection comes under the present deadline here."""
+        """Send a request; here a reused connection comes under the present deadline."""
         if self.sock is not None:
             watch(self.sock)
         super().request(*args, **kwargs)
@@ -101,8 +99,8 @@ class _Watched(HTTPConnection):
     def send(self, data: Any) -> None:
         """Send bytes, and note that they were sent.
 
-        Sending may take until the deadline: with the connect timeout of `urllib3`, a slow line would turn a paid call
-        into one whose outcome is unknown.
+        Sending may take until the deadline: with urllib3's connect timeout, a slow line would leave a paid call's
+        outcome unknown.
         """
         if self.sock is None:
             self.connect()
@@ -112,7 +110,7 @@ class _Watched(HTTPConnection):
         super().send(data)
 
     def _new_conn(self) -> socket.socket:
-        """Try the addresses one after the other, each for the connect timeout or the rest of the deadline."""
+        """Try the addresses, each for the connect timeout or the rest of the deadline."""
         try:
             return self._connected()
         except socket.gaierror as error:
@@ -157,10 +155,10 @@ class DeadlineHTTPConnection(_Watched):
 
 
 class DeadlineHTTPSConnection(_Watched, HTTPSConnection):
-    """The same over TLS; the handshake counts. Through a tunnel where there is an egress proxy."""
+    """The same over TLS, or through the egress proxy's tunnel."""
 
     def __init__(self, *args: Any, egress_proxy: ProxyAddress | None = None, **more: Any) -> None:
-        """Take `egress_proxy` from the options of the pool."""
+        """Take `egress_proxy` from the pool's options."""
         super().__init__(*args, **more)
         self._egress_proxy = egress_proxy
 
@@ -172,7 +170,7 @@ class DeadlineHTTPSConnection(_Watched, HTTPSConnection):
             raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
 
     def check_target(self) -> None:
-        """Do nothing; override this to refuse targets whose name a proxy resolves."""
+        """Do nothing; overridden to refuse targets whose name a proxy resolves."""
 
     def _connected(self) -> socket.socket:
         if (proxy := self._egress_proxy) is None:
@@ -205,7 +203,7 @@ class DeadlineHTTPPool(StraightPool):
 
 
 class DeadlineHTTPSPool(StraightPool, HTTPSConnectionPool):
-    """A pool of such connections over TLS."""
+    """The same over TLS."""
 
     ConnectionCls = DeadlineHTTPSConnection
 
@@ -213,8 +211,7 @@ class DeadlineHTTPSPool(StraightPool, HTTPSConnectionPool):
 class DeadlineAdapter(HTTPAdapter):
     """The transport for sessions whose calls are made inside `limit`. It never repeats a call.
 
-    A subclass with other connections names their pools in `pools`. The last pool is cached by origin: finding it took
-    as long as sending.
+    The last pool is cached by origin: finding it took as long as sending.
     """
 
     pools: ClassVar[dict[str, type[HTTPConnectionPool]]] = {"http": DeadlineHTTPPool, "https": DeadlineHTTPSPool}
@@ -226,7 +223,7 @@ class DeadlineAdapter(HTTPAdapter):
         super().__init__(*args, **more)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the pool manager of `requests` use these pools."""
+        """Make `requests` use these pools."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {
             "http": self.pools["http"],
@@ -244,7 +241,7 @@ class DeadlineAdapter(HTTPAdapter):
         return pool
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        """Set a pool's certificates. The last one has them."""
+        """Set a pool's certificates, unless it is the last one."""
         if conn is not self._last[2]:
             super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]  # as above
 
@@ -254,13 +251,13 @@ class DeadlineAdapter(HTTPAdapter):
         return straight or super().request_url(request, proxies)
 
     def build_response(self, req: Any, resp: Any) -> requests.Response:
-        """Return a plain reply in the shape of `requests`, without cookies."""
+        """Return a reply in the shape of `requests`, without cookies."""
         if not isinstance(resp, PlainReply):
             return super().build_response(req, resp)
         return PlainResponse(req, resp, self)
 
     def close(self) -> None:
-        """Close the connections, also of replies that are still in use."""
+        """Close the connections, also of replies in use."""
         _, _, pool = self._last
         self._last = (None, None, None)
         if pool is not None:

@@ -1,7 +1,4 @@
-"""The pool of connections whose posts go straight to the socket: see `exchange.py`.
-
-Connections, addresses, TLS and the names of errors are `urllib3`'s.
-"""
+"""The pool of connections whose posts go straight to the socket: see `exchange.py`."""
 
 from __future__ import annotations
 
@@ -31,7 +28,7 @@ _TARGET = re.compile(r"/[!-~]*")
 
 
 class StraightPool(HTTPConnectionPool):
-    """A pool whose posts go straight to the socket. All other calls are the library's."""
+    """A pool whose posts go straight to the socket. Other calls are urllib3's."""
 
     _host_line: bytes | None = None
 
@@ -97,4 +94,4 @@ class StraightPool(HTTPConnectionPool):
 
 
 _OF_THE_WIRE = (OSError, http.client.HTTPException, PoolTimeout, ProtocolError, SSLError, CertificateError)
-"""Errors of a connection, after which urllib3 would count a try."""
+"""Errors after which urllib3 would count a try."""

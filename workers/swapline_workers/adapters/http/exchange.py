@@ -1,9 +1,7 @@
 """One request and its reply on an open connection: two system calls, without a library.
 
-`urllib3` over `http.client` over `email.parser` takes 0.2 ms of CPU for forty bytes, and a `poll` before each `recv`.
-Here request and body are given to the kernel at once, and the reply's head is read with what came first. An unusual
-reply (chunks, compression, no length, 1xx, garbage) goes to the library with the bytes read so far
-(`unusual_reply.py`), and so do its errors.
+`urllib3` takes 0.2 ms of CPU for forty bytes, and a `poll` before each `recv`. An unusual reply (chunks, compression,
+no length, 1xx, garbage) goes to the library with the bytes read so far (`unusual_reply.py`).
 
 Under a deadline no system call has a timeout: the watchdog shuts the socket down.
 """
@@ -29,10 +27,10 @@ if TYPE_CHECKING:
     from urllib3.connectionpool import HTTPConnectionPool
 
 BLOCK = 65_536
-"""Bytes of a block of unknown length: four TLS records."""
+"""Bytes read of an unknown length: four TLS records."""
 
 _ANSWERED_EARLY = frozenset({errno.EPIPE, errno.ECONNRESET, errno.EPROTOTYPE})
-"""The other side stopped reading; its reply may still be readable. The last one is macOS's."""
+"""The other side stopped reading, but may have answered. The last one is macOS's."""
 
 
 class SentHeaders(CaseInsensitiveDict[str]):
@@ -41,12 +39,10 @@ class SentHeaders(CaseInsensitiveDict[str]):
     _lines: bytes | None = None
 
     def __setitem__(self, name: str, value: str) -> None:
-        """Set a header."""
         self._lines = None
         super().__setitem__(name, value)
 
     def __delitem__(self, name: str) -> None:
-        """Leave a header out."""
         self._lines = None
         super().__delitem__(name)
 
@@ -74,7 +70,7 @@ def _latin(text: str | bytes) -> bytes:
 
 
 def send(sock: socket.socket, head: bytes, body: bytes) -> None:
-    """Send a request. Raises OSError, but not where the other side has stopped reading: it may have answered."""
+    """Send a request. Raises OSError, but not where the other side stopped reading: it may have answered."""
     try:
         if isinstance(sock, ssl.SSLSocket):
             sock.sendall(head + body)
@@ -88,7 +84,7 @@ def send(sock: socket.socket, head: bytes, body: bytes) -> None:
 
 
 def receive_reply(connection: HTTPConnection, pool: HTTPConnectionPool, method: str) -> Any:
-    """Wait for the head of the reply; give the reply: a PlainReply, or a response of `urllib3`.
+    """Wait for the reply's head; return a PlainReply, or a response of urllib3.
 
     Raises what sockets and `http.client` raise.
     """
@@ -100,7 +96,7 @@ def receive_reply(connection: HTTPConnection, pool: HTTPConnectionPool, method: 
 
 
 class PlainReply:
-    """An uncompressed reply with a length, as far as `requests` and this package use one."""
+    """An uncompressed reply of known length, in the shape that `requests` uses."""
 
     version = 11
 
@@ -112,7 +108,7 @@ class PlainReply:
         self.length = head.length
         """Bytes of the body."""
         self.left = head.length
-        """Bytes of it that are unread."""
+        """Unread bytes of it."""
         self._received = received
         self._keeps = head.keeps and len(received) <= head.length  # not after surplus bytes
         self._pool = pool
@@ -121,7 +117,7 @@ class PlainReply:
         self._taken(0)
 
     def read1(self, amount: int = BLOCK, decode_content: bool | None = None) -> bytes:  # noqa: ARG002 -- the shape that urllib3 gave it; nothing here is encoded
-        """Return the next bytes, at most `size`; nothing at the end. Raises ProtocolError."""
+        """Return the next bytes, at most `amount`; none at the end. Raises ProtocolError."""
         if not self.left:
             return b""
         if self._received:
@@ -132,18 +128,18 @@ class PlainReply:
         return block
 
     def read(self, amount: int | None = None, decode_content: bool | None = None) -> bytes:  # noqa: ARG002 -- as above
-        """Return `size` bytes, or all that are left. Raises ProtocolError."""
+        """Return `amount` bytes, or all that are left. Raises ProtocolError."""
         data = bytearray(self.left if amount is None else min(amount, self.left))
         self.fill(memoryview(data))
         return bytes(data)
 
     def stream(self, amount: int = BLOCK, decode_content: bool | None = None) -> Iterator[bytes]:  # noqa: ARG002 -- as above
-        """Return block after block. Raises ProtocolError."""
+        """Yield block after block. Raises ProtocolError."""
         while block := self.read1(amount):
             yield block
 
     def fill(self, view: memoryview) -> None:
-        """Fill the view, which must not be longer than what is left. Raises ProtocolError."""
+        """Fill the view, not longer than what is left. Raises ProtocolError."""
         first = min(len(self._received), len(view))
         view[:first] = self._received[:first]
         self._received = self._received[first:]
@@ -160,7 +156,7 @@ class PlainReply:
             self._let_go(keeps=False)
 
     def release_conn(self) -> None:
-        """Do nothing: the connection is released when the reply has ended, or is closed."""
+        """Do nothing: the reply's end, or `close`, releases the connection."""
 
     def _taken(self, count: int) -> None:
         self.left -= count

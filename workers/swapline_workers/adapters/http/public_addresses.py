@@ -1,8 +1,7 @@
-"""Connections to public addresses only, however a URL spells its host and whatever its name resolves to.
+"""Connections to public addresses only, however a URL spells its host.
 
 A name is resolved once, all its addresses are checked, and the connection is made to one of them: no second lookup can
-return another. The URL is unchanged, so SNI, certificate and connection reuse work. An egress proxy resolves the name
-again, by its own rules.
+differ. SNI, certificate and reuse see the URL unchanged. An egress proxy resolves by its own rules.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ if TYPE_CHECKING:
     from urllib3.connectionpool import HTTPConnectionPool
 
 RESOLVE_TIMEOUT = 5.0
-"""Seconds for a lookup: getaddrinfo cannot be interrupted, and a hostile name server can delay it for 30 s."""
+"""Seconds: getaddrinfo cannot be interrupted, and a hostile name server delays it for 30."""
 
 
 def resolve(host: str, port: int | None, ask: Callable[..., Sequence[Address]] | None = None) -> Sequence[Address]:
     """Resolve a name, in RESOLVE_TIMEOUT at most. Raises socket.gaierror, UnicodeError.
 
-    A slower lookup goes on in its thread until the system's resolver gives up. A literal address needs no thread.
+    A slower lookup goes on in its thread.
     """
     if _is_address(host):
         return (ask or socket.getaddrinfo)(host, port, type=socket.SOCK_STREAM)

@@ -1,13 +1,10 @@
 """The two `requests` sessions of a thread: one submits, one polls.
 
-**Submissions never reuse a connection.** A server may close an idle connection just as a call is sent on it: the reply
-is lost, and whether the paid call ran is unknown. A probe of the socket makes that rare, not impossible: with a server
-that closes after 5 s, a few of a thousand jobs would be HELD. A fresh connection costs two or three round trips beside
-a body of megabytes, and makes every failure before the first byte provably free.
+**Submissions never reuse a connection.** A server may close an idle one just as a paid call is sent, whose outcome is
+then unknown; a probe makes that rare, not impossible. A fresh connection costs two or three round trips, and makes
+every failure before the first byte provably free. Polls reuse connections: a lost one costs nothing.
 
-**Polls reuse connections.** A poll lost to a stale connection costs nothing.
-
-Neither follows redirects, reads the environment's proxies, .netrc or certificates, keeps cookies, or repeats a call.
+Neither follows redirects, reads the environment, keeps cookies, or repeats a call.
 """
 
 from __future__ import annotations
@@ -37,11 +34,11 @@ if TYPE_CHECKING:
     from swapline_workers.proxy_address import ProxyAddress
 
 NEVER_AGAIN = Retry(0, read=False)
-"""No repetition of any kind; `read=False` passes errors after sending on unchanged."""
+"""No repetition; `read=False` passes errors after sending on unchanged."""
 
 
 class _FreshHTTPConnection(DeadlineHTTPConnection):
-    """Closed and opened again by its pool before each use."""
+    """Opened anew before each use."""
 
     @property
     def is_connected(self) -> bool:
@@ -71,7 +68,7 @@ class FreshAdapter(DeadlineAdapter):
 
 
 class _StraightSession(requests.Session):
-    """A session without redirects; `allow_redirects=False` would still read the whole body of one."""
+    """A session without redirects: even unfollowed, their whole body would be read."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Return no target."""
@@ -85,7 +82,7 @@ class Pair(NamedTuple):
 
 
 class Sessions:
-    """The sessions of each thread of each process: connections must not be shared."""
+    """The sessions of each thread of each process."""
 
     def __init__(
         self, headers: Mapping[str, str], trust: str | None = None, egress_proxy: ProxyAddress | None = None

@@ -1,8 +1,7 @@
 """A status reply on the wire: its status at once, its pictures when they are read.
 
-A picture of 5 MB takes seconds over a slow line; the slot is passed on before that. The body is read up to a limit,
-whatever its Content-Length; compressed bytes are inflated in blocks under the same limit, so that a bomb takes no
-memory.
+5 MB take seconds over a slow line; the slot is passed on before. The body is read up to a limit, also when inflated, so
+that a bomb takes no memory.
 """
 
 from __future__ import annotations
@@ -32,14 +31,16 @@ if TYPE_CHECKING:
 REPLY_LIMIT = 64 * 1024 * 1024
 """Most bytes of a status reply: nine pictures of the vendor's size."""
 DOWNLOAD = 10
-"""Multiple of the status timeout for reading the pictures: with 30 s, 5.5 MB at 18 kB a second. Slower ones are tried
-again until the store timeout."""
+"""Multiple of the status timeout for the pictures: with 30 s, 5.5 MB at 18 kB a second.
+
+Slower ones are tried again until the store timeout.
+"""
 BLOCK = 65_536
-"""Bytes read at once: four TLS records, small enough for the allocator to reuse."""
+"""Bytes read at once: four TLS records, small enough to be reused."""
 
 
 KEPT = 4
-"""Buffers for the next replies: twice what two cores fill at once."""
+"""Buffers for next replies: twice what two cores fill at once."""
 KEPT_LENGTH = 16 * 1024 * 1024
 """Most bytes of such a buffer: twice the usual reply."""
 
@@ -47,14 +48,13 @@ _buffers: deque[bytearray] = deque(maxlen=KEPT)
 
 
 class Body:
-    """The bytes of a reply that have arrived: the first `length` bytes of `data`.
+    """The bytes of a reply that have arrived: the first `length` of `data`.
 
-    A large reply of known length is read into a used buffer: fresh memory costs a page fault per 4 kB, and joining
-    blocks a copy (5.5 MB: 5.4 ms of CPU, here 1.6).
+    A large reply is read into a used buffer: 1.6 ms of CPU for 5.5 MB, with fresh memory 5.4.
     """
 
     def __init__(self, response: Response, limit: int) -> None:
-        """Read nothing yet. `limit` is in bytes, after decompression."""
+        """`limit` is in bytes, after decompression."""
         self._raw = response.raw
         self._encoded = response.headers.get("Content-Encoding", "identity").lower() != "identity"
         self._limit = limit
@@ -62,11 +62,11 @@ class Body:
         self.length = 0
         self._borrowed = False
         self.ended = False
-        """Whether the reply has ended, or was given up for its length."""
+        """Whether the reply has ended, or was too long."""
 
     @property
     def too_long(self) -> bool:
-        """Whether the limit was passed. The connection cannot be used again then."""
+        """Whether the limit was passed: do not reuse the connection."""
         return self.length > self._limit
 
     @property
@@ -77,7 +77,7 @@ class Body:
     def more(self) -> bool:
         """Wait for the next bytes; False when there are none or too many.
 
-        Raises what `urllib3`, `http.client` and sockets raise.
+        Raises what urllib3, http.client and sockets raise.
         """
         if not self.ended:
             block = self._raw.read1(BLOCK, decode_content=self._encoded)
@@ -102,7 +102,7 @@ class Body:
         self.data, self.length, self.ended = bytearray(), 0, True
 
     def _plain(self) -> PlainReply | None:
-        """Return the reply where its bytes are uncompressed, and their number known, large and allowed."""
+        """Return the reply where it is uncompressed, of known, large and allowed length."""
         if isinstance(self._raw, PlainReply) and BLOCK < self._raw.left <= self._limit - self.length:
             return self._raw
         return None
@@ -122,7 +122,6 @@ class Body:
 
 
 def _buffer(length: int) -> bytearray:
-    """Return a buffer of at least `size` bytes, with arbitrary content."""
     for _ in range(len(_buffers)):
         with suppress(IndexError):  # another thread was faster
             buffer = _buffers.pop()
@@ -132,7 +131,7 @@ def _buffer(length: int) -> bytearray:
 
 
 class OpenStatusReply:
-    """One reply of the status endpoint.
+    """One reply to a poll.
 
     COMPLETED counts as soon as it is read after the job's id, all else at the end.
     """
@@ -148,9 +147,9 @@ class OpenStatusReply:
         max_pictures: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Read until the status is known. `began` is when the call was sent, by `clock`, in seconds.
+        """Read until the status is known. `began`: when the call was sent, by `clock`, in seconds.
 
-        `job_id` is the vendor's id. Raises Unclear, and what `Body.more` raises.
+        `job_id` is the vendor's. Raises Unclear, and what `Body.more` raises.
         """
         self._job_id = job_id
         self._body = body
@@ -159,9 +158,8 @@ class OpenStatusReply:
         self._max_pictures = max_pictures
         self._early: tuple[bytes, object] = (b"", None)
         self.held = self._wait_for_words(began, clock)
-        """Seconds from sending the call to the first byte of the body that is not white space."""
+        """Seconds from sending the call to the body's first byte."""
         self.status = self._early_status() or self._final_status()
-        """The vendor's status."""
 
     @cached_property
     def failure(self) -> str | None:
@@ -172,8 +170,8 @@ class OpenStatusReply:
     def pictures(self) -> list[bytes]:
         """Read the rest; return each picture, checked to be whole. Once only.
 
-        They have a time limit of their own: on a slow line they take minutes. The buffer is passed on as soon as they
-        are decoded. Raises OutputMissing, OutputInvalid, and Unclear when the reply broke off or changed.
+        They have a time limit of their own: on a slow line they take minutes. Raises OutputMissing, OutputInvalid, and
+        Unclear when the reply broke off or changed.
         """
         self._translator.deadline.extend(DOWNLOAD * self._translator.deadline.seconds)
         with self._translator.translated():
@@ -211,7 +209,7 @@ class OpenStatusReply:
         return clock() - began
 
     def _early_status(self) -> str | None:
-        """Return COMPLETED if the beginning of the reply has it for this job."""
+        """Return COMPLETED if the reply's beginning has it for this job."""
         while True:
             early = reply.beginning(bytes(self._body.data[: min(PREFIX, self._body.length)]))
             self._check_id(early.job_id)
@@ -233,7 +231,7 @@ class OpenStatusReply:
         return whole.status
 
     def _whole(self) -> reply.Reply:
-        """Read all that has arrived as a reply about this job. Raises ReplyError, MisdirectedReply."""
+        """Read all that arrived as a reply about this job. Raises ReplyError, MisdirectedReply."""
         whole = reply.read(self._body.data, self._body.length)
         self._check_id(reply.id_of(whole.data))
         return whole

@@ -1,6 +1,6 @@
 """A tunnel through the egress proxy, by CONNECT (RFC 9110, 9.3.6).
 
-Made before TLS and any byte of a request, so its failures provably did not reach the vendor.
+Made before the request, so its failures provably did not reach the vendor.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SETTING = "SWAPLINE_HTTPS_PROXY"
 
 TARGET_AWAY = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
-"""Statuses of a proxy that did not reach the target."""
+"""Of a proxy that did not reach the target."""
 
 _ADVICE: dict[int, str] = {
     HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: f"set its user and password in {SETTING}",
@@ -42,7 +42,7 @@ class ProxyFailed(OSError):  # noqa: N818 -- it names what happened
 
 
 def proxy_failure(error: BaseException) -> ProxyFailed | None:
-    """Return the failure of a proxy that an error came from."""
+    """Return the proxy's failure that caused an error, or None."""
     link: BaseException | None = error
     while link is not None and not isinstance(link, ProxyFailed):
         link = link.__cause__ or link.__context__
@@ -50,9 +50,9 @@ def proxy_failure(error: BaseException) -> ProxyFailed | None:
 
 
 def open_tunnel(sock: socket.socket, proxy: ProxyAddress, host: str, port: int) -> None:
-    """Have the proxy at the other end of `sock` connect to a host. Raises ProxyFailed.
+    """Have the proxy at `sock` connect to a host. Raises ProxyFailed.
 
-    Reads no byte after the head of the reply; a proxy that sends one is disconnected.
+    Reads no byte after the reply's head; a proxy that sends one is disconnected.
     """
     target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}", "User-Agent: swapline"]

@@ -1,10 +1,8 @@
-"""Replies that the standard library reads, and what it does not know: interim ones, and where a connection must end.
+"""Replies for the standard library to read, and what it does wrong.
 
-`http.client` passes over 100 only and takes any other interim reply for the real one. The real one would then be the
-reply to the next request on that connection: another customer's picture. So:
-
-- interim replies (1xx, RFC 9110, 15.2) are passed over, within limits; 101 is an error, for nothing here asks for it;
-- a connection is used again only where the end of its reply is beyond doubt and nothing comes behind it.
+`http.client` skips 100 only and takes any other interim reply for the real one, which would then answer the next
+request on that connection: another customer's picture. So interim replies (1xx, RFC 9110, 15.2) are skipped, within
+limits (101 is an error), and a connection is reused only where the reply's end is beyond doubt and nothing follows it.
 """
 
 from __future__ import annotations
@@ -26,13 +24,13 @@ if TYPE_CHECKING:
     from urllib3.connectionpool import HTTPConnectionPool
 
 INTERIM_LIMIT = 100
-"""Interim replies before the real one: more than one a second during a submission."""
+"""Before the real reply: more than one a second during a submission."""
 INTERIM_BYTES = 65_536
-"""Bytes of all their headers: as many as `http.client` reads of one line."""
+"""Of all their headers: as many as `http.client` reads of one line."""
 
 _LAST_LINES = frozenset({b"\r\n", b"\n", b""})
 _FOLD = re.compile(r"\r?\n[ \t]+")
-"""Continuation of a header in the next line; it means a blank (RFC 9112, 5.2)."""
+"""A header's continuation, which means a blank (RFC 9112, 5.2)."""
 
 
 class SwitchedProtocols(http.client.HTTPException):
@@ -47,7 +45,7 @@ class FinalReply(http.client.HTTPResponse):
     """The first reply that is not interim."""
 
     def __init__(self, sock: Any, *args: Any, received: bytes = b"", **more: Any) -> None:
-        """Continue from `received`, which was read of the socket already."""
+        """Continue from `received`, already read of the socket."""
         self._reader = _Reader(received, sock)
         super().__init__(self._reader, *args, **more)  # type: ignore[arg-type]  # all that it asks of a socket
 
@@ -69,7 +67,7 @@ class FinalReply(http.client.HTTPResponse):
         raise TooManyInterimReplies
 
     def _pass_over(self, left: int) -> int:
-        """Read the headers of an interim reply, which has no body; return the bytes still allowed for others."""
+        """Skip an interim reply; return the bytes still allowed for others."""
         while left > 0:
             line = self.fp.readline(left)
             if line in _LAST_LINES:
@@ -79,7 +77,7 @@ class FinalReply(http.client.HTTPResponse):
 
 
 def read_unusual(received: bytes, connection: HTTPConnection, pool: HTTPConnectionPool, method: str) -> HTTPResponse:
-    """Have the library read a reply that began with these bytes. Raises what sockets and `http.client` raise."""
+    """Have the library read a reply that began with `received`. Raises what sockets and `http.client` raise."""
     source = FinalReply(connection.sock, method=method, received=received)
     try:
         source.begin()
@@ -115,9 +113,9 @@ def _has_one_end(headers: Message) -> bool:
 
 
 class _Reader(io.BufferedReader):
-    """The received bytes, and those to come. Closed at the end of a reply.
+    """The received bytes, then the socket's.
 
-    The socket is shut down then where there is more, or where the reply `is_last`.
+    At the reply's end the socket is shut down where there is more, or the reply `is_last`.
     """
 
     is_last = False
@@ -141,7 +139,7 @@ class _Reader(io.BufferedReader):
 
 
 class _Bytes(io.RawIOBase):
-    """These bytes, and then those of a socket until `stop`."""
+    """These bytes, then those of a socket until `stop`."""
 
     def __init__(self, received: bytes, rest: io.RawIOBase | Any) -> None:
         self._received = received
@@ -152,7 +150,6 @@ class _Bytes(io.RawIOBase):
         return True
 
     def stop(self) -> None:
-        """Read no more from the socket."""
         self._stopped = True
 
     def readinto(self, buffer: Any) -> int | None:

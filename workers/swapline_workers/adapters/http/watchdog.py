@@ -1,8 +1,7 @@
 """Deadlines of calls, and the thread that enforces them.
 
-One daemon thread a process, the watchdog, waits for the earliest deadline and shuts the sockets of that call down. It
-uses duplicates of their descriptors: a reused number is never hit, and the TLS state of the calling thread is
-untouched.
+One daemon thread a process shuts down the sockets of expired calls. It uses duplicates of their descriptors: a reused
+number is never hit, and the calling thread's TLS state is untouched.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class DeadlineExceeded(TimeoutError):  # noqa: N818 -- it names what happened
-    """The deadline of a call passed and its sockets were shut down."""
+    """The deadline passed and the call's sockets were shut down."""
 
 
 class Stage(enum.IntEnum):
@@ -30,16 +29,16 @@ class Stage(enum.IntEnum):
     IDLE = 0
     """No connection was touched."""
     CONNECTING = 1
-    """A connection was being opened, TLS handshake included; no byte of a request was sent."""
+    """A connection was being opened; no byte of a request was sent."""
     SENDING = 2
     """Bytes of a request were sent: the other side may have read them."""
 
 
 class Deadline:
-    """The deadline of one call. `seconds` is its whole time, `stage` how far it came."""
+    """The deadline of one call, and the `stage` that it reached."""
 
     def __init__(self, seconds: float, outer: Deadline | None = None) -> None:
-        """Begin to count now. `outer` is the deadline around this one, which holds as well."""
+        """Count `seconds` from now. `outer` is a deadline around this one, which holds as well."""
         self.seconds = seconds
         self.at = time.monotonic() + seconds
         self.stage = Stage.IDLE
@@ -51,7 +50,7 @@ class Deadline:
 
     @property
     def fired(self) -> bool:
-        """Whether this deadline, or the one around it, has shut the sockets down."""
+        """Whether this deadline, or the outer one, has shut the sockets down."""
         return self._fired or (self.outer is not None and self.outer.fired)
 
     @property
@@ -61,7 +60,7 @@ class Deadline:
 
     @property
     def remaining(self) -> float:
-        """Return the seconds left, negative when it has passed; the outer deadline counts."""
+        """Return the seconds left, negative when passed; the outer deadline counts."""
         own = self.at - time.monotonic()
         return own if self.outer is None else min(own, self.outer.remaining)
 
@@ -70,7 +69,7 @@ class Deadline:
         self.seconds, self.at = seconds, time.monotonic() + seconds
 
     def check(self) -> None:
-        """Raise DeadlineExceeded if the sockets of this call were shut down."""
+        """Raise DeadlineExceeded if the sockets were shut down."""
         if self.fired:
             raise DeadlineExceeded(f"cut off: no whole reply within {self.seconds:g} s")
 
@@ -119,7 +118,7 @@ def _shut(twin: int) -> None:
 
 
 class _Watchdog:
-    """The thread that waits for the earliest deadline. It starts with the first one."""
+    """The thread that waits for the earliest deadline."""
 
     def __init__(self) -> None:
         self._news = threading.Condition()
@@ -141,7 +140,7 @@ class _Watchdog:
             self._next().fire()
 
     def _next(self) -> Deadline:
-        """Wait for a deadline, and return it. Calls that ended in time are dropped."""
+        """Wait for a deadline, and return it; those of ended calls are dropped."""
         with self._news:
             while True:
                 while self._waiting and (self._waiting[0][2].over or self._waiting[0][0] < self._waiting[0][2].at):
@@ -176,7 +175,7 @@ os.register_at_fork(after_in_child=_Process.renew)
 
 @contextmanager
 def limit(seconds: float) -> Iterator[Deadline]:
-    """Limit all calls that this thread makes through a DeadlineAdapter in the block to `seconds`."""
+    """Limit this thread's calls in the block to `seconds`."""
     deadline = Deadline(seconds, outer=_here.deadline)
     _here.deadline = deadline
     _Process.watchdog.add(deadline)
@@ -205,7 +204,7 @@ def reached(stage: Stage) -> None:
 
 
 def shorter(timeout: float | None) -> float | None:
-    """Return the timeout in seconds, or the rest of the deadline where that is shorter."""
+    """Return the timeout in seconds, or what is left of the deadline if less."""
     if (deadline := present()) is None:
         return timeout
     left = what_is_left(deadline)
@@ -213,7 +212,7 @@ def shorter(timeout: float | None) -> float | None:
 
 
 def what_is_left(deadline: Deadline) -> float:
-    """Return the rest of a deadline in seconds. Raises DeadlineExceeded when there is none."""
+    """Return the seconds left. Raises DeadlineExceeded when there are none."""
     left = deadline.remaining
     if left <= 0:
         raise DeadlineExceeded("the deadline passed before all was sent")

@@ -1,7 +1,7 @@
-"""A channel with one client that fetches several messages in one round trip and hands them to a thread.
+"""A channel with one client that fetches several messages in one round trip and hands them to threads.
 
-kombu builds a `redis.Redis` for each operation: a sixth of the cost of publishing and consuming. With one message a
-round trip, a server that flushes each pop delivers no more messages than its disk makes flushes.
+kombu builds a `redis.Redis` for each operation: a sixth of the cost. With one message a round trip, a server that
+flushes each pop delivers no more messages than its disk makes flushes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FETCH_LIMIT = 8
 
 
 def _is_refused(error: redis.exceptions.ResponseError) -> bool:
-    """Whether the server is too old for a command or the user may not call it."""
+    """Whether the server is too old for a command, or forbids it."""
     return isinstance(error, redis.exceptions.NoPermissionError) or "unknown command" in str(error).lower()
 
 
@@ -48,24 +48,24 @@ class QoS(kombu_redis.QoS):
 
 
 class Channel(transport.Channel):
-    """A channel with one client, which hands messages to the local dispatcher."""
+    """A channel with one client, for the local dispatcher."""
 
     QoS = QoS
 
     handle_message: Callable[[str, dict[str, Any]], bool] | None = None
-    """Runs a message of a queue on a thread; False where Celery must handle it."""
+    """Runs a message on a thread; False where Celery must."""
     free_capacity: Callable[[], int | None] = staticmethod(lambda: None)
-    """Messages that this process may still read; None: no limit."""
+    """Messages that may still be read; None: no limit."""
 
     subscribers: int | None = None
-    """Clients that received the last fanout message (an event); None before the first. See `events.py`."""
+    """Receivers of the last event (a fanout message); None before the first."""
 
     _shared: redis.Redis | None = None
     _fetches_several = True
     _sent_blmpop = False
 
     def _create_client(self, asynchronous: bool = False) -> redis.Redis:  # noqa: FBT002 -- kombu's own signature
-        """Return one client for each pool. The event loop's client is built once by kombu itself."""
+        """Return one client for each pool; kombu builds the event loop's itself."""
         if asynchronous:
             client: redis.Redis = super()._create_client(asynchronous=True)  # type: ignore[misc]
             return client
@@ -133,13 +133,13 @@ class Channel(transport.Channel):
 
 
 class Transport(transport.Transport):
-    """The Redis transport with the channel of the short way."""
+    """The Redis transport with this channel."""
 
     Channel = Channel
 
 
 class SentinelChannel(Channel, transport.SentinelChannel):
-    """The same channel to the server that Sentinel names as master."""
+    """The same channel to Sentinel's master."""
 
     connection_class = transport.SentinelChannel.connection_class
     connection_class_ssl = transport.SentinelChannel.connection_class_ssl
@@ -147,7 +147,7 @@ class SentinelChannel(Channel, transport.SentinelChannel):
 
 
 class SentinelTransport(Transport):
-    """The Redis transport to a master that Sentinel names."""
+    """The Redis transport to Sentinel's master."""
 
     default_port = transport.SentinelTransport.default_port
     Channel = SentinelChannel

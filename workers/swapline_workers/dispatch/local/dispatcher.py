@@ -1,15 +1,11 @@
-"""Run steps on the threads of this worker.
+"""Run steps on the threads of this worker: Celery's own way takes half of a job's CPU.
 
-Celery's own way takes 0.9 ms of CPU a message, half of a job's cost. There are two short ways:
+A message as `celery_message.py` writes it goes from the socket to a thread. A step that follows continues in the same
+thread; a due poll, or a job with a new slot, goes to an idle thread, or is published where there is none. Deliveries
+have threads of their own: hanging receivers must not take a step's.
 
-- a message as `celery_message.py` writes it goes from the socket to a thread;
-- a step that follows continues in the same thread; a due poll, or a job that received a slot, goes to an idle thread.
-  Without an idle thread it is published.
-
-Deliveries of webhooks have threads of their own: receivers that hang must not take a thread from a step.
-
-While a signal has receivers, or Celery's tracer is wrapped, a step runs in Celery's tracer. Other messages and other
-pools go Celery's way. If the process dies, the ledger sends its steps again.
+Observed steps (signals, a wrapped tracer) run in Celery's tracer. Other messages and other pools go Celery's way. If
+the process dies, the ledger sends its steps again.
 """
 
 from __future__ import annotations
@@ -46,11 +42,11 @@ if TYPE_CHECKING:
 
 received_log = logging.getLogger("celery.worker.strategy")
 trace_log = logging.getLogger("celery.app.trace")
-"""Celery's loggers of the same two lines."""
+"""Celery's logger of the same two lines."""
 
 
 DELIVERY_THREADS = 256
-"""Maximum threads for deliveries; three quarters are for new or slow receivers (core/bulkhead.py). 0.1 MB each."""
+"""Three quarters are for new or slow receivers (core/bulkhead.py). 0.1 MB each."""
 
 
 class _Thread(threading.local):
@@ -62,15 +58,15 @@ class _Thread(threading.local):
 
 
 class LocalDispatcher:
-    """Runs steps on the threads of this process. May be used from several threads."""
+    """Runs steps on threads. Thread-safe."""
 
     def __init__(self, services: Callable[[], WorkerServices]) -> None:
         """Run nothing before `connect`."""
         self._services = services
         self._pool_requests: dict[int, LocalRequest] = {}
-        """Requests of the pool's threads, running or queued."""
+        """Of the pool's threads, running or queued."""
         self._deliveries: dict[int, LocalRequest] = {}
-        """Requests of the delivery threads."""
+        """Of the delivery threads."""
         self._delivery_threads = ThreadPoolExecutor(DELIVERY_THREADS, "swapline-delivery")
         self._threads = 0
         self._consumer: Any = None
@@ -81,14 +77,14 @@ class LocalDispatcher:
         """Wait for a consumer: see `connect`."""
 
     def drain(self) -> None:
-        """Go on: the draining session lets no further step run here."""
+        """Go on: the draining session starts no further step here."""
 
     def stop(self) -> None:
         """Wait for running deliveries; drop queued ones, which stay due."""
         self._delivery_threads.shutdown(cancel_futures=True)
 
     def connect(self, consumer: Any) -> None:
-        """Take the messages of a connected consumer whose pool has threads."""
+        """Take the messages of a consumer whose pool has threads."""
         channel = consumer.task_consumer.channel
         if not isinstance(consumer.pool, TaskPool) or not isinstance(channel, Channel):
             return
@@ -120,12 +116,12 @@ class LocalDispatcher:
         return self._deliveries if step is Step.NOTIFY else self._pool_requests
 
     def handle_message(self, queue: str, raw: dict[str, Any]) -> bool:
-        """Run a message that was read on a thread; False where it must go Celery's way."""
+        """Run a read message on a thread; False where it must go Celery's way."""
         message = decode_message(raw)
         return message is not None and self._submit(message, queue, raw)
 
     def try_run_local(self, messages: Sequence[StepMessage]) -> Sequence[StepMessage]:
-        """Run messages on this thread or on idle ones; return those that must be published."""
+        """Run messages on this thread or idle ones; return those that must be published."""
         return [message for message in messages if not self._try_run(message)]
 
     def _try_run(self, message: StepMessage) -> bool:
@@ -138,7 +134,7 @@ class LocalDispatcher:
         return self._has_idle_thread(message.step) and self._submit(message, queue, _announce(message, queue))
 
     def _own_queue(self, message: StepMessage) -> str | None:
-        """Return the queue of a message where this worker reads it."""
+        """Return a message's queue where this worker reads it."""
         services, consumer = self._services(), self._consumer
         if consumer is None or services.session.leases.draining:
             return None
@@ -183,7 +179,7 @@ class LocalDispatcher:
         return request
 
     def _run_job(self, first: LocalRequest) -> None:
-        """Run a step and those that follow it at once, in a thread."""
+        """Run a step and those that follow it at once."""
         request: LocalRequest | None = first
         while request is not None:
             self._thread.request, self._thread.follows = request, None
@@ -204,12 +200,12 @@ class LocalDispatcher:
 
 
 def _follows(message: StepMessage, current: StepMessage) -> bool:
-    """Whether a step continues in the thread of the current one: any of the same job but a delivery."""
+    """Whether a step continues in the current one's thread: any of the same job but a delivery."""
     return message.job_id == current.job_id and message.step is not Step.NOTIFY
 
 
 def _announce(message: StepMessage, queue: str) -> dict[str, Any] | None:
-    """Send a publication's signals where observed; return the message with the headers that receivers added."""
+    """Send a publication's signals where observed; return the message with receivers' headers."""
     if not publish_signals.is_observed():
         return None
     observed = publish_signals.ObservedMessage(message, queue)
@@ -231,7 +227,7 @@ def _run(request: LocalRequest) -> None:
 
 
 def _run_unobserved(request: LocalRequest) -> None:
-    """Do what Celery's tracer does for a task without observers."""
+    """Do what Celery's tracer does for an unobserved task."""
     started = time.monotonic()
     try:
         text = saferepr(request.task.run(*request.args))
@@ -253,4 +249,4 @@ def _log(text: str, request: LocalRequest, *values: object) -> None:
 
 
 def _wake_reader() -> None:
-    """Do nothing: the main thread's loop reads the free capacity whenever it runs."""
+    """Do nothing: the main thread's loop reads the free capacity itself."""

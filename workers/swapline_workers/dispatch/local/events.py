@@ -1,7 +1,6 @@
 """Send task events only while a monitor is subscribed.
 
-Celery's three events for each message are a quarter of a worker's work. Redis returns the number of subscribers; after
-an event without any, task events pause for EVENT_PAUSE_S.
+They are a quarter of a worker's work. Redis returns the number of subscribers; without any, events pause.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 EVENT_PAUSE_S = 0.25
-"""Seconds without task events after one without subscribers: 4 of a saturated worker's 1,000 events a second."""
+"""Seconds: 4 events instead of a saturated worker's 1,000 a second."""
 
 
 class SubscribedDispatcher(EventDispatcher):
-    """Celery's dispatcher, which counts the subscribers of each event."""
+    """Celery's dispatcher, which counts subscribers."""
 
     clock_now: Callable[[], float] = staticmethod(time.monotonic)
     _paused_until = 0.0

@@ -1,4 +1,4 @@
-"""Whether a program in this process observes Celery's tasks: by a signal, or by wrapping Celery's tracer."""
+"""Whether Celery's tasks are observed in this process."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ TASK_SIGNALS = (
     signals.task_failure,
     signals.task_internal_error,
 )
-"""Signals that Celery's tracer sends around a task."""
 
 TRACER_FILE = trace.trace_task.__code__.co_filename
 
 
 def is_observed(task: Any) -> bool:
-    """Whether a signal has receivers, or the task's tracer is not Celery's own: sentry-sdk and others wrap it."""
+    """Whether a signal has receivers, or the task's tracer is wrapped, as by sentry-sdk."""
     return any(signal.receivers for signal in TASK_SIGNALS) or _is_wrapped(task.__trace__)
 
 

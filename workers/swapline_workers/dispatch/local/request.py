@@ -1,4 +1,4 @@
-"""Celery's request of a step that did not come through Celery's consumer."""
+"""Celery's request of a step that skipped Celery's consumer."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 class LocalRequest(StepRequest):
-    """A request with the public surface of Celery's own, whose parts are built when they are read.
+    """A request like Celery's own, whose parts are built when read.
 
     Class attributes replace slots of `Request`.
     """
 
     acknowledged = True
-    """A message is removed from its queue when it is read: nothing is left to acknowledge."""
+    """A message leaves its queue when read: nothing to acknowledge."""
     _on_ack = staticmethod(noop)
     _on_reject = staticmethod(noop)
     _parent_id = None
@@ -36,7 +36,7 @@ class LocalRequest(StepRequest):
     _ignore_result = True
 
     def __init__(self, message: StepMessage, queue: str, raw: dict[str, Any] | None, consumer: Any) -> None:
-        """`raw` is the message as it stood in the broker's list; None for one that was never published."""
+        """`raw` is the message in the broker's list; None for one never published."""
         self.step_message = message
         self._queue = queue
         self._raw = raw
