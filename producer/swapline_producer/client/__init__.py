@@ -1,1 +1,1 @@
-"""What `Producer` is made of: pictures, bulk, waiting, canceling, manifests."""
+"""The parts of `Producer`."""

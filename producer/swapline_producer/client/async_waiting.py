@@ -1,4 +1,4 @@
-"""Waiting in asyncio: one thread and one subscription serve all waiters of a process."""
+"""Waiting in asyncio: one thread and one subscription for all waiters of a process."""
 
 from __future__ import annotations
 
@@ -20,22 +20,21 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RECONNECT_DELAY_S = 1.0
-"""Seconds between two tries to reach a ledger that went away."""
 
 SWEEP_INTERVAL_S = 5.0
-"""Seconds between two reads of all states waited for: a notification can get lost with a connection."""
+"""Seconds between reads of all states, in case a notification was lost."""
 
 RECEIVE_TIMEOUT_S = 0.5
-"""Seconds that the thread waits for one notification before it looks for waiters that have gone."""
+"""Seconds before the thread checks for waiters that have gone."""
 
 CHUNK = 500
-"""Jobs read in one round trip."""
+"""Jobs of one round trip."""
 
 Waiter = tuple[asyncio.AbstractEventLoop, "asyncio.Future[Job]"]
 
 
 class CompletionListener:
-    """Resolves futures of any event loop when their jobs finish. The thread lives while there are waiters."""
+    """Resolves futures of any event loop. The thread lives while there are waiters."""
 
     def __init__(self, ledger: Ledger) -> None:
         """Connect to nothing yet."""

@@ -1,4 +1,4 @@
-"""Batches: the states of their jobs, their pictures, their results as CSV."""
+"""Batches: their jobs' states, pictures, and results as CSV."""
 
 from __future__ import annotations
 
@@ -35,7 +35,6 @@ FAILURES_FIRST = (
     State.QUEUED,
     State.SUCCEEDED,
 )
-"""What a person wants to see first."""
 
 COLUMNS = (
     "row",
@@ -56,7 +55,7 @@ NOT_ENQUEUED = "NOT_ENQUEUED"
 
 
 class Outline(NamedTuple):
-    """The little that a summary needs of a job."""
+    """What a summary needs of a job."""
 
     job_id: str
     state: State
@@ -77,7 +76,7 @@ class BatchView(Frozen):
 
 
 def outlines(ledger: Ledger, batch: str, tenant: str) -> Iterator[Outline]:
-    """Every job of a batch, in the order of its rows; 1,000 in a round trip. Raises BatchNotFound."""
+    """Yield a batch's jobs in the order of its rows. Raises BatchNotFound."""
     ids = ledger.batches.job_ids(batch, tenant)
     if not ids:
         raise BatchNotFound(
@@ -112,7 +111,7 @@ def view(batch: str, tenant: str, jobs: Iterable[Outline]) -> BatchView:
 
 
 def failures_first(jobs: Iterable[Outline], limit: int) -> list[str]:
-    """The ids that a person wants to see first."""
+    """Return ids in the order of FAILURES_FIRST."""
     rank = {state: place for place, state in enumerate(FAILURES_FIRST)}
     return [job.job_id for job in sorted(jobs, key=lambda job: rank[job.state])[:limit]]
 
@@ -121,11 +120,11 @@ class ManifestRows(NamedTuple):
     """What a run knows of its manifest's rows, and the ledger does not."""
 
     lines: Mapping[int, int]
-    """Where each row begins in the file."""
+    """Line in the file of each row."""
     numbers: Mapping[str, int]
-    """The rows of jobs that have an idempotency key of the manifest's own."""
+    """Rows of jobs with an idempotency key of the manifest's own."""
     left_out: Mapping[int, str]
-    """Rows that have no job, and why."""
+    """Rows without a job, and why."""
 
 
 def write_results(
@@ -136,7 +135,7 @@ def write_results(
     folder: Path | None = None,
     rows: ManifestRows = ManifestRows({}, {}, {}),  # noqa: B008 -- never changed
 ) -> None:
-    """Write a line for each job, then for each row that has none. The file appears whole.
+    """Write a line for each job, then for each row without one, to a file that appears whole.
 
     Metadata are columns of their own, `metadata.NAME`.
     """
@@ -156,7 +155,7 @@ def write_results(
 
 
 def download(producer: Producer, batch: str, job: Job, folder: Path) -> None:
-    """Write the pictures of a job into a folder; those that are there already are left alone.
+    """Write a job's pictures into a folder, but those already there.
 
     Raises NotPossible where another file has the name, StorageError, OSError.
     """
@@ -164,9 +163,9 @@ def download(producer: Producer, batch: str, job: Job, folder: Path) -> None:
 
 
 def files(batch: str, job: Job, folder: Path) -> list[Path]:
-    """Return the files of a job's pictures in a folder, named by its row, or by the job where no row is known.
+    """Return the files of a job's pictures, named by its row, or else by the job.
 
-    No two jobs of a batch share a name, and no part of a name is text from outside.
+    Unique in a batch, and without text from outside.
     """
     row = row_of(batch, job.spec.idempotency_key)
     stem = file_stem(job.job_id) if row is None else f"{row:06}"  # six digits: a million rows sort by name

@@ -1,4 +1,4 @@
-"""Many jobs at a time: pictures are stored several at once, the ledger is written in pipelines, memory stays flat."""
+"""Many jobs at a time: pictures stored in parallel, the ledger written in pipelines, in flat memory."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 CHUNK = 500
-"""Jobs in one pipeline: enough to make a round trip cheap, few enough that others wait for it 30 ms at most."""
+"""Jobs in one pipeline: others wait for it at most 30 ms."""
 
 OLDEST = 1.0
-"""Seconds that the first job of a chunk waits for the others of an iterable that is slow."""
+"""Seconds that a chunk's first job waits for others of a slow iterable."""
 
 PICTURES = 8
-"""Pictures in memory and on their way to the store at a time; they may be 7.5 MB each."""
+"""In memory and on their way to the store; up to 7.5 MB each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one item: a job that will end, or an error. `index` counts the items from 0.
+    """One item's job, or error. `index` counts the items from 0.
 
-    `created` is false where an idempotency key found an earlier job.
+    `created` is false where the idempotency key had a job already.
     """
 
     index: int
@@ -47,9 +47,9 @@ class Result:
 
 
 class Bulk(Generic[Item]):
-    """Takes items in order, and answers in the same order.
+    """Takes items, and answers in the same order.
 
-    `prepare` makes a new job of an item, raising what is wrong with it; `is_quick`: it reads and stores no picture.
+    `prepare` makes an item's new job, or raises; `is_quick`: without reading or storing a picture.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Bulk(Generic[Item]):
         self._is_quick = is_quick
 
     def run(self, items: Iterable[Item]) -> Iterator[Result]:
-        """Enqueue the items. What the iterable itself raises comes after the results of what it had given."""
+        """Enqueue the items. What the iterable raises comes after the results before."""
         broken: list[Exception] = []
         first = 0
         for chunk in _chunks(self._prepared(_until_broken(items, broken))):
@@ -110,7 +110,7 @@ class Bulk(Generic[Item]):
             yield _result(index, one if isinstance(one, SwaplineError) else next(left))
 
     def _wake_a_worker(self, answers: list[Accepted | SwaplineError]) -> None:
-        """Send one message: a worker that reads it finds the others in the waiting line, and grants the free slots."""
+        """Send one message: the worker that reads it grants the free slots to the others."""
         new = next((one.job_id for one in answers if not isinstance(one, SwaplineError) and one.created), None)
         if new is not None:
             self._publisher.send([StepMessage(step=Step.SUBMIT, job_id=new, version=1)])

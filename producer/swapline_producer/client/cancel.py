@@ -1,7 +1,7 @@
-"""Cancellation of a job in any state: at once where nothing can be under way at the vendor, else after that.
+"""Cancel a job in any state.
 
-The vendor has no cancel. Passing its slot on while the vendor still works would exceed the account's cap, so a
-job that the vendor has is marked, keeps its slot, and ends CANCELED when the vendor is done with it.
+The vendor has no cancel, and passing the slot on early would exceed the account's cap: a job that the vendor has keeps
+its slot, and ends CANCELED when the vendor is done.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from swapline_producer.messaging.publisher import Publisher
 
 TRIES = 50
-"""Lost races in a row before giving up: a job moves some times a second at most."""
+"""Lost races in a row: a job moves some times a second at most."""
 
 UNKNOWN = frozenset({"ambiguous", "held"})
-"""Events of a job after which a paid call's outcome was unknown."""
+"""Events after which a paid call's outcome was unknown."""
 
 
 class Cancellation(Frozen):
-    """A job that is CANCELED, or that will be when the vendor is done with it (`job.canceling`).
+    """A job that is CANCELED, or will be when the vendor is done (`job.canceling`).
 
-    `charged`: whether the vendor was paid for it; None where that is not known (yet).
+    `charged`: whether the vendor was paid; None where not known yet.
     """
 
     job: Job
@@ -34,12 +34,12 @@ class Cancellation(Frozen):
 
     @property
     def done(self) -> bool:
-        """Whether the job has ended; if not, it ends CANCELED by itself, whatever fails."""
+        """Whether the job has ended; if not, it ends CANCELED by itself."""
         return self.job.state.finished
 
 
 def cancel(ledger: Ledger, publisher: Publisher, job_id: str, *, keep_result: bool = False) -> Cancellation:
-    """Cancel a job; for one that is canceled already, return the same again.
+    """Cancel a job; repeatable.
 
     Raises JobNotFound, NotPossible for a job that has ended otherwise.
     """

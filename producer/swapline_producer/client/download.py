@@ -1,4 +1,4 @@
-"""A job's pictures as files: whole, verified, and never over another file."""
+"""A job's pictures as files: whole, verified, never over another file."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from swapline_producer.producer import Producer
 
 PLAIN_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
-"""Ids that are names of files as they are; ours have 32 hexadecimal digits."""
+"""Ids that are file names as they are; ours have 32 hexadecimal digits."""
 
 
 def picture_files(first: Path, images: Sequence[StoredPicture]) -> list[Path]:
     """Return the files of a job's pictures: `out.png`, `out-2.png`, `out-3.png`.
 
-    A first name without an extension is given that of each picture.
+    Without an extension, each picture's own.
     """
     return [
         first.with_name(f"{first.stem}{f'-{n}' if n > 1 else ''}{first.suffix or PurePosixPath(image.key).suffix}")
@@ -34,7 +34,7 @@ def picture_files(first: Path, images: Sequence[StoredPicture]) -> list[Path]:
 
 
 def file_stem(job_id: str) -> str:
-    """Return the name of a job's file without its extension: the id, or a digest of one that cannot be a name."""
+    """Return a file name without extension: the id, or a digest of it."""
     return job_id if PLAIN_ID.fullmatch(job_id) else hashlib.sha256(job_id.encode()).hexdigest()[:32]
 
 
@@ -52,7 +52,7 @@ def check_has_pictures(job: Job) -> None:
 
 
 def save_pictures(producer: Producer, images: Sequence[StoredPicture], targets: Sequence[Path]) -> None:
-    """Write pictures to files; one that is there already with the same content stays as it is.
+    """Write pictures to files; the same content already there stays.
 
     Raises NotPossible where another file has the name, StorageError (also for a wrong SHA-256), OSError.
     """
@@ -70,7 +70,7 @@ def save_pictures(producer: Producer, images: Sequence[StoredPicture], targets: 
 
 
 def unfinished_file(path: Path) -> Path:
-    """Return a free name beside a file, for its content until it is whole."""
+    """Return a free name beside a file, for its unfinished content."""
     return path.with_name(f".{path.name[:100]}.{os.getpid()}.{os.urandom(4).hex()}.part")
 
 

@@ -1,4 +1,4 @@
-"""When a job will probably have ended: its place in the line, and how long jobs of its kind have taken."""
+"""When a job will probably end, from its place in the line and its kind's service times."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from swapline_producer.ledger import Ledger
 
 STORING_S = 1.0
-"""Seconds to read, check and store the pictures of a job."""
+"""Seconds to read, check and store a job's pictures."""
 
 Histogram = dict[int, float]
 
 
 class Forecast(Frozen):
-    """What can be said of a job that has not ended."""
+    """The estimate for an unfinished job."""
 
     position: int | None = None
-    """In the waiting line, 1 being next; None for a job that does not wait for a slot."""
+    """In the waiting line, 1 being next; None where it does not wait for a slot."""
     slots: int = 0
     """That may be used now."""
     end: int | None = None
-    """When it will probably have ended, in milliseconds; None where nothing is known yet."""
+    """Milliseconds; None where nothing is known yet."""
 
 
 def forecast(ledger: Ledger, job: Job) -> Forecast:
@@ -52,9 +52,9 @@ def seconds_left(
     own: Mapping[int, float],
     all_kinds: Mapping[int, float],
 ) -> float | None:
-    """Seconds until a job has probably ended; None where too few jobs have.
+    """Return the seconds until a job has probably ended; None where too few jobs have.
 
-    `ran` is how long the vendor has had it. A slot becomes free each mean service time of all jobs, shared by `slots`.
+    `ran`: seconds at the vendor. A slot becomes free each mean service time, divided by `slots`.
     """
     times = own if sum(own.values()) >= ENOUGH else all_kinds
     if sum(all_kinds.values()) < ENOUGH:
@@ -69,7 +69,7 @@ def seconds_left(
 
 
 def mean(times: Mapping[int, float], *, beyond: float = 0.0) -> float:
-    """Mean service time in seconds of those jobs that took longer than `beyond`; `beyond` where none did."""
+    """Return the mean seconds of jobs that took longer than `beyond`; `beyond` where none did."""
     longer = {start_of(bucket + 0.5): weight for bucket, weight in times.items() if start_of(bucket + 0.5) > beyond}
     total = sum(longer.values())
     return sum(seconds * weight for seconds, weight in longer.items()) / total if total else beyond

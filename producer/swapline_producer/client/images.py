@@ -1,8 +1,6 @@
-"""Input pictures in all their forms, checked by structure before anything is stored or spent.
+"""Input pictures in all their forms, checked before anything is stored or spent.
 
-    picture = read_image(Path("me.jpg"))  # or bytes, a data URI, bare base64, a public URL; a str is never a path
-
-No picture is decoded in this process: type, size and wholeness are read from headers, so a hostile file does no harm.
+This process decodes no picture: type, size and wholeness are read from headers, so a hostile file does no harm.
 """
 
 from __future__ import annotations
@@ -31,13 +29,13 @@ if TYPE_CHECKING:
     from swapline_producer.contract import PreparedFrom
 
 AS_IT_IS = Preparation(mode=Prepare.OFF)
-"""For callers that have no settings: pictures are checked and not changed."""
+"""For callers without settings: pictures are checked and not changed."""
 
 _LONGEST_PATH = 4096
-"""Characters; Linux's PATH_MAX. A text that is no longer, and no picture, may have been meant as a path."""
+"""Characters (Linux's PATH_MAX): a longer text was not meant as a path."""
 
 _SHOWN = 60
-"""Characters of a text that an error repeats: enough to recognise a path, too few to fill a log."""
+"""Characters of a text that an error repeats."""
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _DATA_URI = re.compile(r"data:[^,]{0,255};base64,", re.IGNORECASE)
@@ -46,7 +44,7 @@ _BLANKS = re.compile(r"\s")
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A checked picture: its bytes, media type, size in pixels as stored (before EXIF rotation) and SHA-256 in hex."""
+    """A checked picture; size in pixels as stored (before EXIF rotation), SHA-256 in hex."""
 
     data: bytes = field(repr=False)
     media_type: str
@@ -67,27 +65,27 @@ class Link:
 def read_image(
     image: bytes | Path | str, preparation: Preparation = AS_IT_IS, *, dry_run: bool = False
 ) -> Picture | Link:
-    """Read and check an input picture, and prepare it as `preparation` says.
+    """Read and check an input picture, and prepare it.
 
-    `image` is a pathlib.Path, bytes, a data URI, base64 or a public http(s) URL, which the vendor fetches. A str
-    is never opened as a file. The result is a JPEG, PNG or WebP of at most 7.5 MB and 50 megapixels. With `dry_run`
-    nothing is decoded, and the picture given is returned. Raises ImageError.
+    `image` is a pathlib.Path, bytes, a data URI, base64 or a public http(s) URL, which the vendor fetches. A str is
+    never opened as a file. Returns a JPEG, PNG or WebP of at most 7.5 MB and 50 megapixels; with `dry_run` the picture
+    given, undecoded. Raises ImageError.
     """
     return _Reader(preparation, dry_run=dry_run).read(image)
 
 
 def is_link(text: str) -> bool:
-    """Return whether a text is taken for a URL."""
+    """Whether a text is taken for a URL."""
     return _SCHEME.match(text) is not None
 
 
 def is_data_uri(text: str) -> bool:
-    """Return whether a text is taken for a data URI."""
+    """Whether a text is taken for a data URI."""
     return text[:5].lower() == "data:"
 
 
 class _Reader:
-    """Reads a picture in one of its forms, up to the size that the preparation can do with."""
+    """Reads a picture in one of its forms, up to the preparation's size limit."""
 
     def __init__(self, preparation: Preparation, *, dry_run: bool) -> None:
         self._preparation = preparation
@@ -126,7 +124,7 @@ class _Reader:
         )
 
     def _decode(self, text: str, problem: str) -> bytes:
-        """Decode base64 strictly, but for white space. An empty text, a bad letter and a missing end are refused."""
+        """Decode base64 strictly, but for white space; refuse an empty text."""
         if not text.isascii():
             _refuse(problem)
         compact = _BLANKS.sub("", text) if _BLANKS.search(text) else text
@@ -138,7 +136,7 @@ class _Reader:
             _refuse(problem)
 
     def _file(self, path: Path) -> bytes:
-        """Read a regular file whole, having looked at what it is and how large before opening it."""
+        """Read a regular file whole, after checking type and size."""
         try:
             self._check_file(path, path.stat())
             # Without O_NONBLOCK, a fifo that replaced the file after the check would block for ever.
@@ -194,7 +192,7 @@ class _Reader:
 
 
 def measured(data: bytes, kind: str, what: str) -> tuple[int, int]:
-    """Return width and height in pixels of a whole picture of this media type. Raises ImageError."""
+    """Return width and height in pixels of a whole picture. Raises ImageError."""
     try:
         return measure(data, kind)
     except BrokenHeader:

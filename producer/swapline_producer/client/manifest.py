@@ -1,8 +1,8 @@
-"""Manifests: one face swap a row, as CSV or JSONL, read row by row in constant memory.
+"""Manifests: one face swap a row, as CSV or JSONL, read in constant memory.
 
-Columns are the fields of SwapRequest. `image` is a URL, or a path relative to the manifest. `gender` is a number or a
-name. `metadata` and `extra` are JSON objects. Columns of other names go to the metadata. An empty cell is no value.
-The cells of a CSV are separated by commas, semicolons or tabs.
+Columns are the fields of SwapRequest; others go to the metadata. `image` is a URL, or a path relative to the manifest;
+`gender` a number or a name; `metadata` and `extra` JSON objects. An empty cell is no value. CSV cells are separated by
+commas, semicolons or tabs.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ REQUIRED = ("image", "gender", "filter_id")
 OBJECTS = ("metadata", "extra")
 
 CHECKED = 4096
-"""Pictures remembered as good while a manifest is checked: rows that share a picture are mostly near to each other."""
+"""Pictures remembered as good during a check: rows that share one are near each other."""
 
 MOST_DIGITS = 20
-"""Of a number: 64 bits. Python itself refuses to read thousands of them."""
+"""Of a number: 64 bits. Python refuses to read thousands."""
 
 DELIMITERS = (",", ";", "\t")
-"""What spreadsheets put between cells; the first one where nothing tells."""
+"""Of spreadsheets; the first where nothing tells."""
 
 LONGEST_LINE = 20_000_000
-"""Characters of one CSV cell; the module's own limit of 131,072 would refuse a data URI."""
+"""Characters of one CSV cell: the module's 131,072 would refuse a data URI."""
 
 
 _ROW_KEY = re.compile(r"(batch:.*:)([1-9][0-9]{0,8})", re.DOTALL)
 
 
 class Row(NamedTuple):
-    """One row: its number from 1 on, its line in the file, and its values; or what is wrong with it."""
+    """One row: its number from 1, its line in the file, and its values or problem."""
 
     number: int
     line: int
@@ -56,22 +56,22 @@ class Row(NamedTuple):
 
     @property
     def place(self) -> str:
-        """Where it stands, as errors name it; results and pictures have the row's number."""
+        """Where it stands, for errors."""
         return f"line {self.line} (row {self.number})"
 
 
 class Manifest:
-    """A manifest under the name of its batch. `defaults` are for rows that do not say otherwise."""
+    """A manifest under its batch's name. `defaults` fill in missing values."""
 
     def __init__(self, path: Path, name: str, defaults: Mapping[str, str], *, replace_failed: bool = False) -> None:
-        """Nothing is read yet. Raises RequestError for a name that cannot be a batch's."""
+        """Read nothing yet. Raises RequestError for a name that cannot be a batch's."""
         self._path = path
         self._name: str = checked("batch", name)
         self._defaults = defaults
         self._replace_failed = replace_failed
 
     def rows(self) -> Iterator[Row]:
-        """Read the rows, all checked but for their pictures. Raises RequestError."""
+        """Yield the rows, checked but for pictures. Raises RequestError."""
         raw = self._jsonl() if self._path.suffix.lower() in {".jsonl", ".ndjson"} else self._csv()
         try:
             for number, (line, found) in zip(count(1), raw, strict=False):
@@ -86,7 +86,7 @@ class Manifest:
             raise RequestError(f"The manifest {self._path} cannot be read: {error}", field="manifest") from None
 
     def key(self, number: int) -> str:
-        """The idempotency key of a row: running the manifest again finds the jobs that there are."""
+        """The idempotency key of a row: a second run finds the first one's jobs."""
         return f"{_prefix(self._name)}{number}"
 
     def _row(self, number: int, line: int, found: dict[str, Any] | str) -> Row:
@@ -147,9 +147,9 @@ class Manifest:
 
 
 def check(row: Row, settings: ProducerSettings | None = None) -> str | None:
-    """Return what is wrong with a row, its picture included; None for a good one.
+    """Return what is wrong with a row, its picture included, or None.
 
-    The settings decide about webhooks to private addresses and the preparation of pictures. Nothing is decoded.
+    Settings decide about private webhooks and the preparation of pictures. Nothing is decoded.
     """
     if row.problem is not None:
         return row.problem
@@ -167,9 +167,9 @@ def check(row: Row, settings: ProducerSettings | None = None) -> str | None:
 
 
 def row_of(name: str, idempotency_key: str | None) -> int | None:
-    """Return the number of the row that a job of this batch came from; None where its key is not a row's.
+    """Return the number of a job's row; None where its key is not a row's.
 
-    A number is read as `key` writes it: two keys are never one row.
+    A number is read as `key` writes it: no two keys are one row.
     """
     found = _ROW_KEY.fullmatch(idempotency_key or "")
     return int(found[2]) if found and found[1] == _prefix(name) else None
@@ -185,7 +185,7 @@ def _check_picture(path: Path, preparation: Preparation) -> None:
 
 
 def _delimiter(header: str) -> str:
-    """Return what separates the cells: that under which the most columns have a name that a request knows."""
+    """Return the delimiter under which most columns are fields of a request."""
     return max(DELIMITERS, key=lambda one: len(FIELDS.intersection(next(csv.reader([header], delimiter=one), ()))))
 
 
@@ -222,6 +222,6 @@ def _as_text(value: Any) -> str:
 
 
 def whole_number(value: Any) -> Any:
-    """Read a text of digits as a number; anything else is for the request to judge."""
+    """Read digits as a number; leave anything else to the request."""
     text = value.strip() if isinstance(value, str) else ""
     return int(text) if text.removeprefix("-").isdecimal() and len(text) <= MOST_DIGITS else value

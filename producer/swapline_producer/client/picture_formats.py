@@ -1,6 +1,6 @@
-"""JPEG, PNG and WebP as far as a producer must know them: how large, and whether the end is there.
+"""JPEG, PNG and WebP: how large, and whether the end is there.
 
-Nothing is decoded, and bytes after the end are ignored: padding, an MPO's further pictures, a phone's short film.
+Nothing is decoded. Bytes after the end are ignored: padding, an MPO's further pictures, a phone's short film.
 """
 
 from __future__ import annotations
@@ -14,31 +14,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_PARTS = 100_000
-"""Segments of a JPEG or chunks of a PNG that are walked, in 40 ms: 75 bytes each in a picture of 7.5 MB."""
+"""Segments of a JPEG or chunks of a PNG, walked in 40 ms: 75 bytes each in 7.5 MB."""
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _JPEG_MARKER = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]")
-"""All but those that stand in compressed data: FF00 for a byte FF, FF01, and the restart markers FFD0 to FFD7."""
+"""Without those in compressed data: FF00 for a byte FF, FF01, restart markers FFD0 to FFD7."""
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
 _SIZED = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-"""The markers of a frame's header, which has its size. The three between are tables and a reserved one."""
+"""Markers of a frame's header, which has the size, without three of tables and a reserved one."""
 
 
 class BrokenHeader(ValueError):  # noqa: N818 -- it names the situation
-    """The size cannot be read, whether it is damaged or missing."""
+    """The size cannot be read."""
 
 
 class CutShort(ValueError):  # noqa: N818 -- it names the situation
-    """The size is there and the end is not."""
+    """The end is missing."""
 
 
 def media_type(data: bytes) -> str | None:
-    """Tell the format by its first bytes; None for any other."""
+    """Tell the format by its first bytes, or None."""
     return next((kind for kind, (is_one, _) in _FORMATS.items() if is_one(data)), None)
 
 
 def measure(data: bytes, kind: str) -> tuple[int, int]:
-    """Return (width, height) in pixels, before EXIF rotation, of a whole picture of this media type.
+    """Return (width, height) in pixels, before EXIF rotation, of a whole picture.
 
     Raises BrokenHeader and CutShort.
     """
@@ -47,7 +47,7 @@ def measure(data: bytes, kind: str) -> tuple[int, int]:
 
 
 def end_of(data: bytes, kind: str) -> int:
-    """Return the number of bytes of a whole picture of this media type, without what follows its end.
+    """Return the number of bytes up to the picture's end.
 
     Raises BrokenHeader and CutShort.
     """
@@ -55,9 +55,9 @@ def end_of(data: bytes, kind: str) -> int:
 
 
 def _jpeg(data: bytes) -> tuple[int, int, int]:
-    """Walk the segments, which have a length, and the compressed data between them, which has no marker within.
+    """Walk the segments, which have a length, and the data between, which has no marker.
 
-    So the end of a thumbnail inside a segment is not taken for the picture's (ITU-T T.81, B.1).
+    So a thumbnail's end inside a segment is not the picture's (ITU-T T.81, B.1).
     """
     size = (0, 0)
     scanned = False
@@ -78,7 +78,7 @@ def _jpeg(data: bytes) -> tuple[int, int, int]:
 
 
 def _png(data: bytes) -> tuple[int, int, int]:
-    """Read IHDR, whose checksum must be right, and step over the chunks to IEND (PNG, 5.3)."""
+    """Read IHDR, with its checksum, and step over the chunks to IEND (PNG, 5.3)."""
     head = data[8:33]  # length, name, 13 bytes, checksum
     if head[:8] != b"\0\0\0\rIHDR" or _fields(">I", head, 21) != (zlib.crc32(head[4:21]),):
         raise BrokenHeader
@@ -93,7 +93,7 @@ def _png(data: bytes) -> tuple[int, int, int]:
 
 
 def _webp(data: bytes) -> tuple[int, int, int]:
-    """Read the first chunk, which has the size, and compare the length that RIFF states (RFC 9649, 2.4 to 2.7)."""
+    """Read the size, and compare the length that RIFF states (RFC 9649, 2.4 to 2.7)."""
     chunk, body = data[12:16], data[20:30]
     size = (0, 0)
     if chunk == b"VP8 " and body[3:6] == b"\x9d\x01\x2a":

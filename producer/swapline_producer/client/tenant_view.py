@@ -1,7 +1,6 @@
-"""The view of one tenant, for a backend that serves several customers.
+"""The view of one tenant, for a backend with several customers.
 
-A job id is no permission. Through this view another tenant's job is not found, not even by its id; the error is
-the same as for an id that no job has.
+A job id is no permission: another tenant's job is not found, with the same error as for an unknown id.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class TenantView:
-    """A producer's jobs of one tenant. `Producer.for_tenant` makes it; it costs nothing to make."""
+    """A producer's jobs of one tenant, made by `Producer.for_tenant`."""
 
     def __init__(self, producer: Producer, tenant: str) -> None:
         """Keep both."""
@@ -27,13 +26,13 @@ class TenantView:
         self._producer = producer
 
     def enqueue(self, request: SwapRequest) -> Enqueued:
-        """See `Producer.enqueue`. Raises RequestError for a request in another tenant's name."""
+        """See `Producer.enqueue`. Raises RequestError for another tenant's request."""
         if request.tenant != self.tenant:
             raise RequestError(f"tenant: this is the view of {self.tenant!r}; ask in its name", field="tenant")
         return self._producer.enqueue(request)
 
     def get(self, job_id: str) -> Job:
-        """Read a job of this tenant. Raises JobNotFound."""
+        """Read a job. Raises JobNotFound."""
         return self._own(self._producer.get(job_id))
 
     def _own(self, job: Job) -> Job:
@@ -44,17 +43,17 @@ class TenantView:
         return job
 
     def get_with_events(self, job_id: str) -> tuple[Job, list[JobEvent]]:
-        """Read a job of this tenant and its log as they were at one moment. Raises JobNotFound."""
+        """Read a job and its log as of one moment. Raises JobNotFound."""
         job, events = self._producer.ledger.jobs.get_with_events(job_id)
         return self._own(job), events
 
     def events(self, job_id: str) -> list[JobEvent]:
-        """Read the log of a job of this tenant, oldest first. Raises JobNotFound."""
+        """Read a job's log, oldest first. Raises JobNotFound."""
         self.get(job_id)
         return self._producer.events(job_id)
 
     def wait(self, job_id: str, timeout: float = 3600.0) -> Job:
-        """Wait until a job of this tenant has finished. Raises JobNotFound at once, else as `Producer.wait`."""
+        """See `Producer.wait`. Raises JobNotFound at once."""
         self.get(job_id)
         return self._producer.wait(job_id, timeout)
 
@@ -63,25 +62,25 @@ class TenantView:
         return await asyncio.to_thread(self.enqueue, request)
 
     async def wait_async(self, job_id: str, timeout: float = 3600.0) -> Job:  # noqa: ASYNC109 -- as `wait` has it
-        """`wait` for asyncio; see `Producer.wait_async`."""
+        """See `Producer.wait_async`."""
         await asyncio.to_thread(self.get, job_id)
         return await self._producer.wait_async(job_id, timeout)
 
     def cancel(self, job_id: str, **how: Any) -> Cancellation:
-        """Cancel a job of this tenant; see `Producer.cancel`. Raises JobNotFound, NotPossible."""
+        """See `Producer.cancel`. Raises JobNotFound, NotPossible."""
         self.get(job_id)
         return self._producer.cancel(job_id, **how)
 
     def replay(self, job_id: str, step: Step, *, accept_charge: bool = False) -> Job:
-        """Run a job of this tenant again from a step; see `Recovery.replay`. Raises JobNotFound, NotPossible."""
+        """See `Recovery.replay`. Raises JobNotFound, NotPossible."""
         self.get(job_id)
         return self._producer.recovery.replay(job_id, step, accept_charge=accept_charge)
 
     def seal_batch(self, batch: str, webhook_url: str) -> Sealed:
-        """Seal a batch of this tenant; see `Producer.seal_batch`. Raises RequestError, BatchNotFound."""
+        """See `Producer.seal_batch`. Raises RequestError, BatchNotFound."""
         return self._producer.seal_batch(batch, webhook_url, self.tenant)
 
     def picture(self, job_id: str, number: int = 0) -> bytes:
-        """Read one result of a job of this tenant, counted from 0. Raises JobNotFound, IndexError, StorageError."""
+        """Read one result, counted from 0. Raises JobNotFound, IndexError, StorageError."""
         image: StoredPicture = self.get(job_id).images[number]
         return self._producer.picture(image)

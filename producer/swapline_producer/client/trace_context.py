@@ -1,4 +1,4 @@
-"""The trace that the calling code is in, where it uses OpenTelemetry. Nothing is loaded that it has not loaded."""
+"""The calling code's trace, where it uses OpenTelemetry, which is not loaded here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def current_traceparent() -> str | None:
-    """W3C's `traceparent` of OpenTelemetry's current span; None where there is none."""
+    """Return W3C's `traceparent` of OpenTelemetry's current span, or None."""
     trace: Any = sys.modules.get("opentelemetry.trace")
     if trace is None:
         return None

@@ -1,4 +1,4 @@
-"""Wait for many jobs with one subscription: each is given when it finishes, whichever comes first."""
+"""Wait for many jobs with one subscription, each yielded when it finishes."""
 
 from __future__ import annotations
 
@@ -16,20 +16,19 @@ if TYPE_CHECKING:
     from swapline_producer.ledger import Ledger
 
 RECONNECT_DELAY_S = 1.0
-"""Seconds between two tries to reach a ledger that was lost while waiting."""
 
 CHUNK = 500
-"""Jobs read in one round trip."""
+"""Jobs of one round trip."""
 
 SWEEP_INTERVAL_S = 5.0
-"""Seconds between two reads of all states: a notification can get lost with a connection."""
+"""Seconds between reads of all states, in case a notification was lost."""
 
 OVERLAP = 1000
-"""Milliseconds that two such looks have in common, for moves that were under way during the first."""
+"""Milliseconds by which such reads overlap, for moves under way during the first."""
 
 
 def as_completed(ledger: Ledger, job_ids: Iterable[str], timeout: float) -> Iterator[Job]:
-    """Yield each job once it has finished; see `Producer.as_completed`."""
+    """See `Producer.as_completed`."""
     give_up_at = time.monotonic() + timeout
     left = dict.fromkeys(job_ids)
     reached = False
@@ -65,7 +64,7 @@ def _receive_all(
 
 @contextmanager
 def _listening(ledger: Ledger, left: dict[str, None]) -> Generator[Callable[[float], str | None]]:
-    """Subscribe to one job's end, or to all ends: a wait for one job must not receive those of all."""
+    """Subscribe to one job's end, or to all: one waiter must not receive those of all."""
     if len(left) > 1:
         with ledger.subscriptions.watch_all() as receive:
             yield receive
@@ -87,7 +86,7 @@ def _finished_already(ledger: Ledger, left: dict[str, None]) -> Iterator[str]:
 
 
 def _receive_more(receive: Callable[[float], str | None]) -> Iterator[str]:
-    """Yield what has been received already, so that many jobs are read in one round trip."""
+    """Yield what has been received, so that many jobs are read in one round trip."""
     for _ in range(CHUNK):
         job_id = receive(0)
         if job_id is None:
@@ -96,7 +95,7 @@ def _receive_more(receive: Callable[[float], str | None]) -> Iterator[str]:
 
 
 def _take_finished(ledger: Ledger, left: dict[str, None], finished: Iterable[str]) -> Iterator[Job]:
-    """Read the jobs that are waited for, and remove them from `left`."""
+    """Read the finished jobs that are waited for, and remove them from `left`."""
     wanted = (job_id for job_id in finished if job_id in left)
     while chunk := list(dict.fromkeys(islice(wanted, CHUNK))):
         found = ledger.jobs.get_many(chunk)  # if this fails, all of them are read again

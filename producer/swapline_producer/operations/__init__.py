@@ -1,1 +1,1 @@
-"""What operators do: recover jobs, replay deliveries, restore, examine an installation."""
+"""What operators do: recover jobs, replay deliveries, restore, examine."""

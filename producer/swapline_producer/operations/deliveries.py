@@ -1,4 +1,4 @@
-"""Webhooks after the fact: what was tried, what was given up, and how it is sent again."""
+"""Webhooks after the fact: what was tried or given up, and replays."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from swapline_producer.operations.recovery import Recovery
 
 CHUNK = 500
-"""Records read in one round trip."""
+"""Records of one round trip."""
 
 SHOWN = 50
-"""Attempts of one job that are shown: five times all of the schedule, for those that were replayed."""
+"""Attempts of one job that are shown: five times the whole schedule."""
 
 LINES = {"webhook failed": "PENDING", "webhook delivered": "DELIVERED", "webhook dead": "DEAD"}
-"""The lines of a job's log that are its delivery log, and how the notification stood afterwards."""
+"""Delivery events of a job's log -> the notification afterwards."""
 
 FACTS = ("attempt", "status", "seconds", "error", "response_sha256", "next_in")
 
 
 class DeliveryOutcome(NamedTuple):
-    """What there is to know of the webhook of a job, or of a batch, whatever it is."""
+    """The webhook of a job or batch."""
 
     record_id: str
     record: Job | Batch
@@ -45,10 +45,10 @@ class DeliveryOutcome(NamedTuple):
 
 
 def delivery_log(events: Iterable[JobEvent]) -> list[dict[str, Any]]:
-    """The attempts among a job's events, oldest first, the last SHOWN of them.
+    """Return the last SHOWN attempts among a job's events, oldest first.
 
-    Each has `at` (milliseconds), `notification` (how it stood afterwards) and, where known, `attempt`, `status`,
-    `seconds`, `error`, `response_sha256`, `next_in` (seconds).
+    Each has `at` (milliseconds), `notification` (afterwards) and, where known, `attempt`, `status`, `seconds`, `error`,
+    `response_sha256`, `next_in` (seconds).
     """
     found = [
         {
@@ -64,7 +64,7 @@ def delivery_log(events: Iterable[JobEvent]) -> list[dict[str, Any]]:
 
 
 def read(ledger: Ledger, record_ids: Iterable[str]) -> Iterator[DeliveryOutcome]:
-    """Jobs and batches by their ids, without those that are gone or have no webhook. Jobs first; in the order given."""
+    """Yield jobs, then batches, by their ids, without those gone or without webhook."""
     wanted = list(record_ids)
     jobs = [record_id for record_id in wanted if not is_batch(record_id)]
     for place in range(0, len(jobs), CHUNK):
@@ -81,7 +81,7 @@ def read(ledger: Ledger, record_ids: Iterable[str]) -> Iterator[DeliveryOutcome]
 
 
 def given_up(ledger: Ledger, since: int = 0) -> list[str]:
-    """The ids of all jobs and batches whose webhook was given up since a moment (milliseconds), last ones first."""
+    """Return the ids of jobs and batches whose webhook was given up since a moment (milliseconds), last first."""
     return [
         record_id
         for batches in (False, True)
@@ -90,7 +90,7 @@ def given_up(ledger: Ledger, since: int = 0) -> list[str]:
 
 
 class Replay:
-    """Sends webhooks once more, under the same ids. Those to a disabled endpoint are left alone: they would not go."""
+    """Sends webhooks once more, under the same ids, but not to disabled endpoints."""
 
     def __init__(self, ledger: Ledger, recovery: Recovery, *, dry_run: bool = False) -> None:
         """With `dry_run` nothing is changed."""
@@ -100,10 +100,10 @@ class Replay:
         self._disabled = {one.endpoint_id for one in ledger.webhooks.endpoints(limit=0) if one.disabled_at is not None}
         self.counts: Counter[str] = Counter({"replayed": 0, "endpoint_disabled": 0, "moved_on": 0})
         self.endpoints: Counter[str] = Counter()
-        """Disabled endpoints that kept some from going, and how many."""
+        """Disabled endpoints, and how many webhooks they stopped."""
 
     def run(self, record_ids: Iterable[str], wanted: Callable[[DeliveryOutcome], bool]) -> Iterator[DeliveryOutcome]:
-        """Send those that are `wanted`; gives each that was sent (or would be)."""
+        """Send those that are `wanted`; yield each one (that would be) sent."""
         for outcome in read(self._ledger, record_ids):
             if not wanted(outcome):
                 continue

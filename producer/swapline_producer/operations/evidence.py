@@ -1,4 +1,4 @@
-"""The facts of a paid call whose outcome is unknown, for the person who decides about a HELD job."""
+"""The facts of a paid call with an unknown outcome, for a decision about a HELD job."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from swapline_producer.contract import Job, JobEvent
 
 _OWN_FACTS = frozenset({"reason", "attempt"})
-"""Facts of the event `held` that are ours; the others are the vendor's reply, as far as there was one."""
+"""Facts of the event `held` that are ours; the others are the vendor's reply."""
 
 
 def evidence(job: Job, events: Iterable[JobEvent]) -> dict[str, Any] | None:
@@ -35,7 +35,7 @@ def evidence(job: Job, events: Iterable[JobEvent]) -> dict[str, Any] | None:
 
 
 def sent(job: Job) -> dict[str, Any]:
-    """Return the request by which the job can be found in the vendor's records; the picture by name only."""
+    """Return what identifies the job in the vendor's records; the picture by name only."""
     image = job.spec.image
     request = job.spec.model_dump(mode="json", exclude_none=True)
     names = ("api_version", "gender", "filter_id", "ratio", "quality_mode")

@@ -1,4 +1,4 @@
-"""What a person does to jobs that cannot go on by themselves, one at a time or all that fit a filter."""
+"""What a person does to jobs that cannot go on by themselves."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from swapline_producer.storage import Storage
 
 PAGE = 5000
-"""Jobs searched for at once: a search of a large ledger takes a second, and a page of replays some."""
+"""Jobs of one search: a large ledger takes a second, and so does replaying a page."""
 
 PAGE_DRY = 100_000
-"""The same in a dry run: judging them takes a second or two, and each page searches the ledger again."""
+"""In a dry run: judging takes a second or two."""
 
 CHUNK = 200
-"""Jobs read at once: what is read may be old when it is replayed, and is checked again."""
+"""Jobs read at once; they are checked again when replayed."""
 
 CHUNK_DRY = 2000
-"""Jobs judged at once where nothing moves."""
+"""In a dry run, where nothing moves."""
 
 FROM_VENDOR = (Step.POLL, Step.FINALIZE)
 """Steps that ask the vendor for a job's id and store its pictures."""
@@ -40,23 +40,23 @@ REPEATED = "it was replayed from there before"
 
 
 class Replayed(NamedTuple):
-    """The result for one job of a replay by filter: replayed (or, in a dry run, replayable), or a `problem`."""
+    """One job of a replay by filter: replayed (in a dry run, replayable), or a `problem`."""
 
     job_id: str
     problem: str | None = None
 
 
 class Recovery:
-    """Moves that only a person may decide on. Each checks the job's state, and its error names what is possible."""
+    """Moves that only a person may decide on. Errors name what is possible instead."""
 
     def __init__(self, ledger: Ledger, publisher: Publisher, storage: Storage | None = None) -> None:
-        """Keep the parts; messages of a move are published at once. `storage` is searched for pictures."""
+        """Messages of a move are published at once. `storage` is searched for pictures."""
         self._ledger = ledger
         self._publisher = publisher
         self._storage = storage
 
     def resolve(self, job_id: str, vendor_job_id: str) -> Job:
-        """Set the vendor's id of a HELD job: it is polled from now on, and its charge is counted.
+        """Set the vendor's id of a HELD job: it is polled, and its charge is counted.
 
         Raises JobNotFound, NotPossible where the job is not HELD or the id is none, VendorIdInUse.
         """
@@ -86,10 +86,10 @@ class Recovery:
     def replay_many(
         self, wanted: JobFilter, step: Step, *, dry_run: bool = False, again: bool = False
     ) -> Iterator[Replayed]:
-        """Run every matching job again from a step, newest first; from submit, that accepts the charge of each.
+        """Run every matching job again from a step, newest first; from submit each is charged.
 
-        After an interruption the same call goes on: jobs that were replayed from that step before are passed over,
-        unless `again`. With `dry_run` nothing is moved. Raises LedgerUnavailable, StorageError.
+        Repeated, it continues: jobs replayed from that step before are skipped, unless `again`. With `dry_run` nothing
+        is moved. Raises LedgerUnavailable, StorageError.
         """
         if dry_run:
             yield from self._would_fit(wanted, step, again=again)
@@ -101,13 +101,13 @@ class Recovery:
                 yield self._tried(job, step)
 
     def replayable(self, job_ids: Iterable[str], step: Step) -> Iterator[Replayed]:
-        """Which of these jobs could be run again from a step. Moves nothing. Raises JobNotFound, StorageError."""
+        """Yield whether these jobs could be run again from a step. Raises JobNotFound, StorageError."""
         for job_id in job_ids:
             self._ledger.jobs.get(job_id)
             yield from self._judged([*self._ledger.summaries.replay_facts([job_id], step)], step)
 
     def _would_fit(self, wanted: JobFilter, step: Step, *, again: bool) -> Iterator[Replayed]:
-        """The same as a replay, of no more of each job than it takes: there may be a million."""
+        """Judge matching jobs by a few fields: there may be a million."""
         possible = set(wanted.possible_states())
         for page in self._ledger.search.pages(wanted, limit=PAGE_DRY):
             for chunk in _chunks(page, CHUNK_DRY):
@@ -143,15 +143,15 @@ class Recovery:
         return Replayed(job.job_id)
 
     def submit_again(self, job_id: str, *, accept_charge: bool) -> Job:
-        """Send a job to the vendor once more; see `replay`."""
+        """Submit a job once more; see `replay`."""
         return self.replay(job_id, Step.SUBMIT, accept_charge=accept_charge)
 
     def notify_again(self, job_id: str) -> Job:
-        """Tell the customer of a job that has ended (or is HELD) once more, under the same webhook id; see `replay`."""
+        """Notify of a job once more, under the same webhook id; see `replay`."""
         return self.replay(job_id, Step.NOTIFY)
 
     def send_again(self, job: Job) -> Job:
-        """The same for a job that was just read. Raises NotPossible."""
+        """Notify of a job that was just read. Raises NotPossible."""
         return self._move(job, replays.from_notify(job))
 
     def _fitting(self, wanted: JobFilter) -> Iterator[Job]:
@@ -176,7 +176,7 @@ class Recovery:
         return all(storage.head(image.key) == image.bytes for image in job.images)
 
     def notify_batch_again(self, record_id: str) -> Batch:
-        """Send the webhook of a completed batch once more, under the same id. Raises BatchNotFound, NotPossible."""
+        """Notify of a completed batch once more, under the same id. Raises BatchNotFound, NotPossible."""
         name, tenant = batch_and_tenant(record_id)
         batch = self._ledger.batches.completed(name, tenant)
         if batch is None:
@@ -196,7 +196,7 @@ class Recovery:
 
 
 def _typed_problem(vendor_job_id: str) -> str | None:
-    """What a person who copies an id may have copied with it."""
+    """Say what a person may have copied with an id."""
     if vendor_job_id != vendor_job_id.strip():
         return "it has blanks around it"
     return "it has a slash, as a URL has and no id" if set("/\\") & set(vendor_job_id) else None

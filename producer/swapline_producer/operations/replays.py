@@ -1,7 +1,7 @@
-"""Rules of replay: whether a job can be run again from one of its steps, or the reason why not. Pure.
+"""Rules of replay: whether a job can be run again from a step, or why not.
 
-A job that the vendor has is polled again in STORING, which holds no slot: its slot was passed on long ago, and most of
-these jobs are done. If the vendor still works on it, the step `poll` takes a slot.
+A job that the vendor has is polled in STORING, which holds no slot: most are done. If the vendor still works on it,
+poll takes a slot.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ if TYPE_CHECKING:
 
 
 def refusal(job: ReplayFacts, step: Step, *, superseded_by: str | None = None, stored: bool = False) -> str | None:
-    """Why a job cannot be run again from a step, in a sentence; None where it can.
+    """Say why a job cannot be run again from a step; None where it can.
 
-    `superseded_by`: the job that has its idempotency key. `stored`: it has SUCCEEDED and its pictures are where they
-    belong.
+    `superseded_by`: the job that has its idempotency key. `stored`: its pictures are in place.
     """
     match step:
         case Step.SUBMIT:
@@ -66,11 +65,9 @@ def _not_from_notify(job: ReplayFacts) -> str | None:
 
 
 def from_submit(job: Job, *, accept_charge: bool, superseded_by: str | None = None) -> Change:
-    """Send a job to the vendor once more, at the price of a new one.
+    """Submit a job once more, for a new charge.
 
-    `superseded_by`: the job that has its idempotency key now.
-
-    Raises NotPossible.
+    `superseded_by`: the job that has its idempotency key. Raises NotPossible.
     """
     _check(refusal(ReplayFacts.of(job), Step.SUBMIT, superseded_by=superseded_by))
     if not accept_charge:
@@ -79,16 +76,16 @@ def from_submit(job: Job, *, accept_charge: bool, superseded_by: str | None = No
 
 
 def from_vendor(job: Job, step: Step, *, stored: bool = False) -> Change:
-    """Ask the vendor for the job's id again and store its pictures, free of charge; `step` is POLL or FINALIZE.
+    """Ask the vendor for the job's id again and store its pictures, free; `step` is POLL or FINALIZE.
 
-    `stored`: all pictures of a SUCCEEDED job are where they belong. Raises NotPossible.
+    `stored`: its pictures are in place. Raises NotPossible.
     """
     _check(refusal(ReplayFacts.of(job), step, stored=stored))
     return transitions.polled_again(job, step)
 
 
 def from_notify(job: Job) -> Change:
-    """Tell the customer once more, under the same webhook id. Raises NotPossible."""
+    """Notify once more, under the same webhook id. Raises NotPossible."""
     _check(refusal(ReplayFacts.of(job), Step.NOTIFY))
     return transitions.renotified(job)
 
@@ -99,7 +96,7 @@ def _check(problem: str | None) -> None:
 
 
 def cost(step: Step) -> int:
-    """Credits that running a job again from a step costs."""
+    """Return the credits of a replay from a step."""
     return CREDITS_PER_JOB if step is Step.SUBMIT else 0
 
 

@@ -1,8 +1,7 @@
-"""Recovery of a ledger that was restored from a backup, before the first worker runs.
+"""Recovery of a ledger restored from a backup, before the first worker runs.
 
-A job that waits in the backup may have been submitted, and paid, since. Where its receipt is in object storage it ends
-SUCCEEDED. The others are HELD for a person, who checks the vendor's records. Jobs that the vendor had at the time of
-the backup need nothing: they are polled again, which is free.
+A job that waits in the backup may have been paid since. With a receipt it ends SUCCEEDED; else it is HELD for a person.
+Jobs at the vendor are polled again, which is free.
 """
 
 from __future__ import annotations
@@ -26,21 +25,21 @@ UNPAID = (State.QUEUED, State.SUBMITTING)
 """As far as the backup knows."""
 
 OPEN = (State.HELD, *UNPAID, State.RUNNING, State.STORING)
-"""States of jobs that may have ended since. HELD first: what is held here is not looked for again."""
+"""States of jobs that may have ended since; HELD first, so that what is held here is not read again."""
 
 PAGE = 500
-"""Jobs read at a time: a round trip of some hundred kilobytes."""
+"""Jobs of one round trip: some hundred kilobytes."""
 
 READERS = 16
-"""Receipts looked for at a time: a store answers in tens of milliseconds, and there may be many jobs."""
+"""Receipts read at once: a store answers in tens of milliseconds."""
 
 SILENCE = 15_000
-"""Milliseconds without a claim after which no worker runs: each claims every five seconds at least."""
+"""Milliseconds without a claim after which no worker runs: each claims every five seconds."""
 
 
 @dataclass
 class Restored:
-    """Ids of jobs: which ended by their receipts, which are held for a person, and which are looked at again."""
+    """Ids of jobs: ended by their receipts, held for a person, or examined again."""
 
     succeeded: list[str] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
@@ -48,10 +47,10 @@ class Restored:
 
 
 def after_restore(ledger: Ledger, storage: Storage, *, dry_run: bool = False) -> Restored:
-    """Settle what the backup cannot know; doing it twice is doing it once. `dry_run` changes nothing.
+    """Settle what the backup cannot know; repeatable. `dry_run` changes nothing.
 
-    Raises NotPossible while workers run, LedgerUnavailable and StorageError: then nothing is submitted until it has
-    been run again to its end.
+    Raises NotPossible while workers run, LedgerUnavailable and StorageError: run it to its end, until then nothing is
+    submitted.
     """
     ago = ledger.stats.since_last_claim()
     if ago is not None and ago < SILENCE:

@@ -1,4 +1,4 @@
-"""Which vendor's account settings lead to: the address in one spelling, whether a simulator answers, which key."""
+"""Which vendor's account settings lead to."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from swapline_producer.settings import VendorSettings
 
 QUESTION = "/_control?jobs=0"
-"""The simulator's own page, which no vendor has. No key is sent with it, and nothing is charged."""
+"""The simulator's own page. No key is sent, and nothing is charged."""
 
 MARK = "swapline"
 """What the simulator says of itself there, as `simulator`."""
 
 TIMEOUT = 3.0
-"""Seconds for the answer: a simulator is near. What does not answer is taken for a vendor: the safe mistake."""
+"""Seconds: what does not answer is taken for a vendor, the safe mistake."""
 
 LONGEST = 100_000
-"""Bytes of an answer that are read; the simulator's has two thousand."""
+"""Bytes read of an answer; the simulator's has two thousand."""
 
 SALT_BYTES = 16
 """Bytes of a ledger's salt, and of the hash of a key."""
@@ -35,9 +35,9 @@ PORTS = {"http": 80, "https": 443}
 
 
 def vendor_of(settings: VendorSettings, ledger: Ledger, *, account: str = DEFAULT) -> Vendor:
-    """Say whom these settings lead to, and by which key.
+    """Return the vendor and key of these settings.
 
-    The address is asked only where the ledger does not know it: never the bound vendor.
+    The address is asked only where the ledger does not know it.
     """
     address = address_of(settings.api_base_url)
     known = ledger.accounts.get(account)
@@ -50,7 +50,7 @@ def vendor_of(settings: VendorSettings, ledger: Ledger, *, account: str = DEFAUL
 
 @functools.lru_cache(maxsize=4)
 def fingerprint(key: str, salt: str) -> str:
-    """Give what tells a key from others and does not give it away: SALT:HASH, by scrypt (10 ms)."""
+    """Return SALT:HASH of a key, by scrypt (10 ms)."""
     found = hashlib.scrypt(
         key.encode(errors="surrogateescape"), salt=salt.encode(), n=2**12, r=8, p=1, dklen=SALT_BYTES
     )
@@ -58,13 +58,16 @@ def fingerprint(key: str, salt: str) -> str:
 
 
 def adopt_vendor(ledger: Ledger, settings: VendorSettings) -> tuple[bool, Vendor]:
-    """Bind the ledger to the vendor of these settings; whether that changed anything. Raises as `Ledger.adopt`."""
+    """Bind the ledger to the vendor of these settings; return whether that changed anything.
+
+    Raises as `Ledger.adopt`.
+    """
     vendor = vendor_of(settings, ledger)
     return ledger.accounts.adopt(vendor), vendor
 
 
 def address_of(base_url: str) -> str:
-    """Spell an address in one way: small letters, no usual port, no user name, no slash at the end."""
+    """Normalise an address: lower case, without usual port, user name and final slash."""
     parts = urlsplit(base_url)
     host = (parts.hostname or "").lower()
     host = f"[{host}]" if ":" in host else host
@@ -73,7 +76,7 @@ def address_of(base_url: str) -> str:
 
 
 def is_simulator(address: str, *, timeout: float = TIMEOUT) -> bool:
-    """Ask whether the simulator answers at this address; one request, free."""
+    """Ask whether the simulator answers at this address; one free request."""
     parts = urlsplit(address)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.netloc, timeout=timeout)

@@ -1,6 +1,6 @@
 """The child process that decodes pictures: `python -m swapline_producer.pictures.child DESCRIPTOR NICENESS`.
 
-It has limits of memory, time and files of its own, no settings and no secrets, and ends when its producer does.
+It has limits of memory, time and files, no settings and no secrets, and ends with its producer.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MEMORY = 3 * 1024**3
-"""Bytes of address space: a picture of 100 megapixels takes 1.5 GB, its libraries and their stacks 0.5."""
+"""Bytes of address space: a picture of 100 megapixels takes 1.5 GB, libraries and stacks 0.5."""
 CPU_SECONDS = 20
 """Of one picture: the largest takes three."""
 WORDS = 200
-"""Characters of what a decoder says."""
+"""Characters of a decoder's error."""
 IDLE_SECONDS = 60.0
-"""Without a picture, after which the process ends and its memory is free."""
+"""Without a picture, after which the process ends."""
 
 
 def main(descriptor: int, niceness: int) -> None:

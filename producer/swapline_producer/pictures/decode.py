@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_SOURCE_PIXELS = 100_000_000
-"""Width times height of a picture that is decoded: twice the largest usual telephone's, 300 MB as RGB."""
+"""Twice the largest usual telephone's; 300 MB as RGB."""
 QUALITIES = (92, 88, 84, 78, 70)
-"""JPEG qualities, the best that fits is taken; below 70 blocks are seen, and fewer pixels are better."""
+"""Of JPEG; the best that fits is taken. Below 70 fewer pixels look better."""
 SHRINK = 0.8
-"""Sides of the next try of a picture that does not fit at any quality."""
+"""Factor of the sides after a try that does not fit at any quality."""
 PILLOW_FORMATS = {
     JPEG: ("JPEG", "MPO"),
     PNG: ("PNG",),
@@ -40,7 +40,7 @@ Image.MAX_IMAGE_PIXELS = None  # `open_picture` has a limit of its own
 
 
 class Unreadable(ValueError):  # noqa: N818 -- it names the situation
-    """The picture cannot be decoded; the message ends a sentence that begins with the picture."""
+    """The picture cannot be decoded; the message continues a sentence about it."""
 
 
 class Made(NamedTuple):
@@ -55,7 +55,7 @@ class Made(NamedTuple):
 def make_jpeg(data: bytes, kind: str, max_side: int, max_bytes: int) -> Made:
     """Return an upright sRGB JPEG without metadata, of at most `max_side` pixels a side and `max_bytes`.
 
-    Raises Unreadable, and what Pillow raises for damaged pictures.
+    Raises Unreadable, and what Pillow raises.
     """
     with open_picture(data, kind) as opened:
         size = opened.size
@@ -80,7 +80,7 @@ def make_jpeg(data: bytes, kind: str, max_side: int, max_bytes: int) -> Made:
 
 
 def open_picture(data: bytes, kind: str) -> Image.Image:
-    """Open a picture of a known type, its pixels still undecoded. Raises Unreadable."""
+    """Open a picture, its pixels still undecoded. Raises Unreadable."""
     picture = Image.open(BytesIO(data), formats=PILLOW_FORMATS[kind])
     width, height = picture.size
     if width * height > MAX_SOURCE_PIXELS:
@@ -92,7 +92,7 @@ def open_picture(data: bytes, kind: str) -> Image.Image:
 
 
 def _srgb(picture: Image.Image, done: list[Done]) -> Image.Image:
-    """Return an RGB picture of 8 bits in sRGB, on white where the source is transparent."""
+    """Return RGB of 8 bits in sRGB, on white where the source is transparent."""
     profile = picture.info.get("icc_profile")
     if picture.mode in _DEEP_GREY:
         picture = picture.convert("I").point(lambda value: value * _TO_BYTE).convert("L")
@@ -113,7 +113,7 @@ def _srgb(picture: Image.Image, done: list[Done]) -> Image.Image:
 
 
 def _by_profile(picture: Image.Image, profile: bytes) -> Image.Image | None:
-    """Convert colours by their profile; None for sRGB already, and for a profile that cannot be used."""
+    """Convert colours by their profile; None for sRGB, and for an unusable profile."""
     try:
         source = ImageCms.ImageCmsProfile(BytesIO(profile))
         if "srgb" in ImageCms.getProfileDescription(source).lower():

@@ -1,7 +1,7 @@
-"""Faces in a picture, by dlib's detector of frontal faces, which is a part of its library. Runs in the child only.
+"""Faces in a picture, by dlib's frontal detector. Runs in the child only.
 
-Measured beside OpenCV 4's cascades on twelve photographs with faces and 26 without: it saw all faces but one small
-profile, and none where there was none; two of three cascades saw faces in coins, and all missed half-hidden ones.
+Of twelve photographs with faces and 26 without it missed one small profile, and saw no false face; OpenCV 4's cascades
+saw faces in coins, and missed half-hidden ones.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ from PIL import Image, ImageOps
 from swapline_producer.pictures.decode import open_picture
 
 SIDES = (640, 1280)
-"""Longer sides, in pixels, at which faces are looked for, the second only where the first has none.
+"""Longer sides, in pixels, for detection; the second only where the first finds none.
 
-The detector sees faces from 80 pixels on: an eighth, then a sixteenth of the longer side."""
+Faces are seen from 80 pixels on.
+"""
 
 
 ENLARGED = 2.0
-"""Times that a small picture is enlarged at most, for the second look."""
+"""Most enlargement of a small picture."""
 SURE = 0.3
-"""Of the detector's own score: real faces had 0.35 to 2.5, the one false one among 40 photographs 0.04."""
+"""Least score: real faces had 0.35 to 2.5, the one false one among 40 photographs 0.04."""
 
 
 class Face(NamedTuple):
-    """A box around a face, in pixels of the upright picture; it may reach over the edge."""
+    """A box around a face, in pixels of the upright picture; it may cross the edge."""
 
     left: int
     top: int
@@ -39,7 +40,7 @@ class Face(NamedTuple):
 def find_faces(data: bytes, kind: str) -> tuple[list[Face], tuple[int, int]]:
     """Return the faces of a picture, the surest first, and its upright size in pixels.
 
-    Raises Unreadable, and what Pillow raises for damaged pictures.
+    Raises Unreadable, and what Pillow raises.
     """
     with open_picture(data, kind) as opened:
         sideways = opened.getexif().get(0x0112, 1) >= 5  # noqa: PLR2004 -- from there on, sides are exchanged

@@ -1,4 +1,4 @@
-"""The two facts of EXIF that matter here: how the picture lies, and whether the place is in it."""
+"""Orientation and place in EXIF."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ UPRIGHT = 1
 _ORIENTATION, _GPS = 0x0112, 0x8825
 _ORIENTATIONS = range(1, 9)
 _ENTRY = 12
-"""Bytes of an entry of a directory (TIFF 6.0, section 2)."""
+"""Bytes of a directory's entry (TIFF 6.0, section 2)."""
 
 
 class Exif(NamedTuple):
-    """How a picture lies (1 to 8; 1 is upright), and whether its place is told."""
+    """Orientation (1 to 8; 1 is upright), and whether the place is in it."""
 
     orientation: int = UPRIGHT
     has_gps: bool = False
@@ -22,7 +22,7 @@ class Exif(NamedTuple):
 def read_exif(tiff: bytes) -> Exif:
     """Read the first directory of EXIF data, which begin with a TIFF header.
 
-    Damaged data count as telling the place: it cannot be ruled out.
+    Damaged data count as having the place.
     """
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
     if order is None:

@@ -1,4 +1,4 @@
-"""Whether a picture has a face to swap, before it is stored and paid for."""
+"""Whether a picture has a face to swap, before it is paid for."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 SMALLEST = 64
-"""Pixels of a face's width below which little of it can be seen in a result."""
+"""Pixels of width below which a result shows little of a face."""
 
 
 def check_faces(data: bytes, kind: str, *, group: bool) -> tuple[str, ...]:
-    """Return warnings about the faces of a picture. `group` is whether every face is to be swapped.
+    """Return warnings about the faces of a picture; `group`: every face is swapped.
 
     Raises ImageError with NO_FACE_FOUND where there is none, and where the extra is missing.
     """
@@ -39,7 +39,7 @@ def check_faces(data: bytes, kind: str, *, group: bool) -> tuple[str, ...]:
 
 
 def check_link_examined(*, required: bool | None) -> None:
-    """Raise ImageError where a request asks for a face in a picture that only the vendor fetches."""
+    """Raise ImageError where a face is required in a picture that only the vendor fetches."""
     if required:
         raise ImageError("require_face needs the picture itself, not its URL.", field="require_face")
 

@@ -1,4 +1,4 @@
-"""Picture formats by their first bytes, those that only the extra can read among them."""
+"""Picture formats by their first bytes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST_BRANDS = 64
 
 
 def source_kind(data: bytes) -> str | None:
-    """Return the media type of a picture that can be prepared; None for any other file."""
+    """Return the media type of a picture that can be prepared, or None."""
     if kind := media_type(data):
         return kind
     if data.startswith(_TIFF_STARTS):
@@ -26,7 +26,7 @@ def source_kind(data: bytes) -> str | None:
 
 
 def _brands(data: bytes) -> set[bytes]:
-    """Return the brands of an ISO media file's first box (ISO/IEC 14496-12, 4.3); none for another file."""
+    """Return the brands of an ISO media file's first box (ISO/IEC 14496-12, 4.3)."""
     if data[4:8] != b"ftyp":
         return set()
     end = min(int.from_bytes(data[:4], "big"), len(data), 16 + 4 * _MOST_BRANDS)

@@ -1,4 +1,4 @@
-"""What of a picture must change before the vendor gets it, told from its bytes alone."""
+"""What of a picture must change before the vendor gets it, from its bytes alone."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _ANIMATED = 0x02
 _EOI = b"\xff\xd9"
 _PADDING = b"\0 \t\r\n"
 _FRAMES = frozenset(bytes([marker]) for marker in {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
-"""Markers of a frame's header; the three left out are tables and a reserved one."""
+"""Markers of a frame's header, without three of tables and a reserved one."""
 
 
 class Needs(NamedTuple):
-    """`decoded`: what takes new pixels; `cut`: what can be left out of the file as it is."""
+    """`decoded`: what takes new pixels; `cut`: what can be left out of the file."""
 
     decoded: tuple[Done, ...] = ()
     cut: tuple[Done, ...] = ()
 
     @property
     def all(self) -> tuple[Done, ...]:
-        """All of it, in words of the job's record."""
+        """Return all of it, for the job's record."""
         return (*self.decoded, *self.cut)
 
 
@@ -78,7 +78,7 @@ def _cut(data: bytes, kind: str, parts: list[Part], strip: StripMetadata) -> tup
 
 
 def _gone(data: bytes, kind: str, parts: list[Part], strip: StripMetadata) -> list[Part]:
-    """Return the parts to leave out. Further pictures go with their index, and with the XMP that counts them."""
+    """Return the parts to leave out. Further pictures go with their index, and the XMP that counts them."""
     if strip is StripMetadata.OFF:
         return []
     if strip is StripMetadata.ALL:
@@ -89,7 +89,7 @@ def _gone(data: bytes, kind: str, parts: list[Part], strip: StripMetadata) -> li
 
 
 def _goes_on(data: bytes, kind: str, parts: list[Part]) -> bool:
-    """Whether something but padding follows the picture's end: further pictures or a film; they may tell the place."""
+    """Whether more than padding follows the end: pictures or a film may have the place."""
     if kind == JPEG and data.endswith(_EOI) and not any(map(is_index, parts)):
         return False  # most files: the compressed data need not be walked
     return bool(data[end_of(data, kind) :].strip(_PADDING))

@@ -1,4 +1,4 @@
-"""What becomes of a picture before it is stored: it stays as it is, is cut, is made anew, or is refused."""
+"""What becomes of a picture before it is stored: unchanged, cut, converted, or refused."""
 
 from __future__ import annotations
 
@@ -16,21 +16,20 @@ if TYPE_CHECKING:
     from swapline_producer.settings import ProducerSettings
 
 SOURCE_BYTES = 64 * 1024 * 1024
-"""Bytes of a picture that can be prepared: a TIFF of 20 megapixels, five times a booth camera's JPEG."""
+"""Of a source: a TIFF of 20 megapixels, five times a booth camera's JPEG."""
 MAX_BYTES = 7_500_000
 """Bytes that the vendor takes: 10 MB as base64."""
 MAX_PIXELS = 50_000_000
-"""Width times height that is sent."""
+"""Sent to the vendor."""
 EXTRA = "swapline-producer[pictures]"
-"""What installs Pillow and pillow-heif."""
 
 
 Size = tuple[int, int]
-"""Width and height in pixels."""
+"""Pixels."""
 
 
 class Prepared(NamedTuple):
-    """A picture to be stored, and what it was made of, where it was changed."""
+    """A picture to be stored, and what it was made of, if changed."""
 
     data: bytes
     made_of: PreparedFrom | None = None
@@ -38,21 +37,21 @@ class Prepared(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """How pictures are prepared. `max_side` is in pixels, of pictures that are made anew."""
+    """How pictures are prepared. `max_side`: pixels, of converted pictures."""
 
     mode: Prepare = Prepare.AUTO
     strip: StripMetadata = StripMetadata.GPS
     max_side: int = 4096
     asked: bool = False
-    """Whether the request asked for it: it is then refused where the extra is missing and would be needed."""
+    """Whether the request asked for it: it is then refused where the extra is missing."""
 
     @classmethod
     def of(cls, settings: ProducerSettings, asked: Prepare | None) -> Self:
-        """Return what the settings say, and a request that says otherwise."""
+        """Return what the settings say, unless the request says otherwise."""
         return cls(asked or settings.prepare, settings.strip_metadata, settings.prepare_max_side, asked is Prepare.AUTO)
 
     def needed(self, data: bytes, kind: str, size: Size) -> Needs:
-        """Return what must change of a picture. `size` counts for one that the vendor takes, which must be whole."""
+        """Return what must change. `size` matters for a type that the vendor takes."""
         needs = needs_of(data, kind, self.strip)
         if kind not in TAKEN_BY_VENDOR or needs.decoded:
             return needs
@@ -61,7 +60,7 @@ class Preparation:
         return needs._replace(decoded=(Done.COMPRESSED,)) if len(data) > MAX_BYTES else needs
 
     def check(self, data: bytes, kind: str, size: Size, what: str) -> Needs:
-        """Return what will be done, having refused what will be refused without decoding. Raises ImageError."""
+        """Return what will be done; refuse what needs no decoding to be refused. Raises ImageError."""
         needs = self.needed(data, kind, size)
         if self.mode is Prepare.STRICT and needs.all:
             _refuse(f"{what} would have to be changed ({', '.join(needs.all)}), which prepare=strict forbids.")
@@ -94,7 +93,7 @@ class Preparation:
 
 
 def has_extra(kind: str) -> bool:
-    """Whether what decodes pictures of this type is installed."""
+    """Whether this type can be decoded here."""
     return find_spec("PIL") is not None and (kind != HEIC or find_spec("pillow_heif") is not None)
 
 

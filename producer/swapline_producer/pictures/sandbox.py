@@ -1,7 +1,6 @@
-"""Child processes that decode pictures, so that a hostile file takes neither the producer's memory nor its life.
+"""Child processes that decode pictures: a hostile file takes neither the producer's memory nor its life.
 
-A few are kept while they are used, since one takes 0.2 s to start. They end by themselves when they are idle, and
-with their producer.
+Some are kept while used, since a start takes 0.2 s.
 """
 
 from __future__ import annotations
@@ -23,29 +22,29 @@ SECONDS = 30.0
 AT_ONCE = max(1, min(4, os.cpu_count() or 1))
 """Pictures decoded at a time, by one process."""
 PASSED_ON = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "VIRTUAL_ENV")
-"""Of the environment: what an interpreter needs to start, and no secret."""
+"""Environment that an interpreter needs; no secret."""
 
 
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-"""Libraries of numbers reserve memory for a thread of each processor."""
+"""Numeric libraries reserve memory for a thread of each processor."""
 
 
 class Refused(Exception):  # noqa: N818 -- it names the situation
-    """The picture could not be decoded; the message ends a sentence that begins with the picture."""
+    """The picture could not be decoded; the message continues a sentence about it."""
 
 
 class Sandbox:
-    """Child processes. May be used from several threads, and after a fork."""
+    """Child processes. Thread-safe and fork-safe."""
 
     def __init__(self, *, at_once: int = AT_ONCE, seconds: float = SECONDS, niceness: int = 0) -> None:
-        """Start nothing yet. `niceness` is added to that of the children."""
+        """Start nothing yet. `niceness` is added to the children's."""
         self._niceness = niceness
         self._at_once = at_once
         self._seconds = seconds
         self._begin()
 
     def ask(self, operation: str, facts: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
-        """Have something done with a picture, and return what a child says. Raises Refused."""
+        """Have a child do something with a picture; return its answer. Raises Refused."""
         if self._pid != os.getpid():
             self._begin()  # a fork shares its parent's children, and cannot use them
         with self._room:
@@ -95,7 +94,7 @@ class _Child:
         weakref.finalize(self, _end, self._process, self._sock, os.getpid())
 
     def ask(self, facts: dict[str, Any], data: bytes, seconds: float) -> tuple[dict[str, Any], bytes]:
-        """Send a question and wait for the answer. Raises Refused, _Idle."""
+        """Send a question; return the answer. Raises Refused, _Idle."""
         try:
             self._sock.settimeout(seconds)
             send(self._sock, facts, data)
@@ -107,7 +106,6 @@ class _Child:
             raise self._why_it_ended() from None
 
     def end(self) -> None:
-        """Stop the process."""
         _end(self._process, self._sock, os.getpid())
 
     def _why_it_ended(self) -> Exception:
@@ -133,4 +131,4 @@ def _end(process: subprocess.Popen[bytes], sock: socket.socket, pid: int) -> Non
 
 
 sandbox = Sandbox()
-"""That of this process. Nothing is started before it is used."""
+"""Of this process; nothing is started yet."""

@@ -1,4 +1,4 @@
-"""What JPEG, PNG and WebP files consist of, and copies of them without some parts. No pixel is touched."""
+"""The parts of JPEG, PNG and WebP files, and copies without some. No pixel is touched."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PNG_TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"tIME"})
 
 
 class Part(NamedTuple):
-    """A segment of a JPEG (its marker's second byte), or a chunk of a PNG or WebP, from its first byte to its last."""
+    """A segment of a JPEG (`kind`: its marker's second byte), or a whole chunk of a PNG or WebP."""
 
     name: bytes
     start: int
@@ -32,7 +32,7 @@ class Part(NamedTuple):
 
 
 def parts_of(data: bytes, kind: str) -> list[Part]:
-    """Return the parts of a whole picture; those of a JPEG up to its first scan."""
+    """Return the parts of a whole picture; a JPEG's up to its first scan."""
     return (_jpeg if kind == JPEG else _png if kind == PNG else _webp)(data)
 
 
@@ -49,12 +49,12 @@ def is_xmp(part: Part) -> bool:
 
 
 def is_manifest(part: Part) -> bool:
-    """Whether a part has a C2PA manifest, which is valid for unchanged files only (C2PA 2.1, appendix A)."""
+    """Whether a part has a C2PA manifest, invalid for changed files (C2PA 2.1, appendix A)."""
     return part.name in {b"caBX", b"C2PA"} or (part.name == b"\xeb" and part.body.startswith(b"JP"))
 
 
 def is_metadata(part: Part) -> bool:
-    """Whether a part says things beside the pixels: all but colour profiles and what decoding needs."""
+    """Whether a part is neither a colour profile nor needed for decoding."""
     if part.name in _PNG_TEXTS or part.name in _WEBP_FLAGS or is_manifest(part):
         return True
     if len(part.name) > 1 or part.name in _NEEDED_BY_PIXELS:
@@ -64,12 +64,12 @@ def is_metadata(part: Part) -> bool:
 
 
 def is_index(part: Part) -> bool:
-    """Whether a part lists further pictures that lie behind the first (MPO: CIPA DC-007)."""
+    """Whether a part lists further pictures behind the first (MPO: CIPA DC-007)."""
     return part.name == b"\xe2" and part.body.startswith(b"MPF\0")
 
 
 def tells_place(part: Part) -> bool:
-    """Whether a part tells where a picture was taken."""
+    """Whether a part has the place where a picture was taken."""
     if is_exif(part):
         return exif_of([part]).has_gps
     if is_xmp(part):
@@ -78,13 +78,13 @@ def tells_place(part: Part) -> bool:
 
 
 def exif_of(parts: Iterable[Part]) -> Exif:
-    """Read the first EXIF data among some parts; of a picture without, nothing is known."""
+    """Read the first EXIF data; a picture without has nothing known."""
     body = next((part.body for part in parts if is_exif(part)), None)
     return Exif() if body is None else read_exif(body.removeprefix(_EXIF))
 
 
 def without(data: bytes, kind: str, cut: Callable[[Part], bool], end: int) -> bytes:
-    """Return a picture without some of its parts, and without what follows `end`."""
+    """Return a picture without some parts, and without what follows `end`."""
     gone = [part for part in parts_of(data, kind) if cut(part)]
     kept, at = [], 0
     for part in gone:
@@ -128,7 +128,7 @@ def _webp(data: bytes) -> list[Part]:
 
 
 def _webp_head(data: bytes, gone: Iterable[Part]) -> bytes:
-    """Return a WebP whose length and flags are those of what is left (RFC 9649, 2.7)."""
+    """Return a WebP with the length and flags of what is left (RFC 9649, 2.7)."""
     flags = data[20] if data[12:16] == b"VP8X" else 0
     for part in gone:
         flags &= ~_WEBP_FLAGS.get(part.name, 0)

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from swapline_producer.contract import Variant
 
 FACE_HEIGHT = 0.3
-"""Where a portrait's face usually is, from the top, as a share of the height: a crop keeps it."""
+"""Where a portrait's face usually is, from the top, as a share of the height."""
 WEBP_EFFORT = 1
 """Of 0 to 6: a third of the default's time, for files 7 % larger."""
 
 
 def make_variants(data: bytes, kind: str, variants: list[Variant]) -> list[tuple[bytes, tuple[int, int]]]:
-    """Return each variant with its size in pixels. Raises Unreadable, and what Pillow raises for damaged pictures."""
+    """Return each variant with its size in pixels. Raises Unreadable, and what Pillow raises."""
     with open_picture(data, kind) as opened:
         ImageOps.exif_transpose(opened, in_place=True)
         picture = _flat(opened)
@@ -43,7 +43,7 @@ def _made(picture: Image.Image, variant: Variant) -> tuple[bytes, tuple[int, int
 
 
 def _crop(size: tuple[int, int], ratio: tuple[int, int] | None) -> tuple[int, int, int, int]:
-    """Return the largest box of a ratio in a picture: in its middle, and as high as a face."""
+    """Return the largest box of a ratio: in the middle, and as high as a face."""
     width, height = size
     if ratio is None:
         return 0, 0, width, height

@@ -1,1 +1,1 @@
-"""What becomes of the vendor's pictures before they are stored: variants, clean copies, and marks of their origin."""
+"""Variants, clean copies and marks of origin, before pictures are stored."""

@@ -1,4 +1,4 @@
-"""Builds the finisher from settings, and says at the start what they lack."""
+"""Build the finisher from settings; report at the start what they lack."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from swapline_workers.pictures.settings import FinishSettings
 
 VARIANTS_AT_ONCE = max(1, (os.cpu_count() or 1) // 2)
-"""Pictures of which variants are made at a time, in processes of their own."""
+"""Pictures whose variants are made at a time, in processes of their own."""
 
 NICENESS = 10
 """Of those processes: polls and submissions go first."""
 
 COMPOSITE = "compositeWithTrainedAlgorithmicMedia"
-"""IPTC's word for a photograph in which a model has put something: what a manifest says unless it is set."""
+"""IPTC's word for a photograph with something put in by a model; the default."""
 
 
 def build_finisher(settings: FinishSettings) -> Finisher:

@@ -1,6 +1,6 @@
-"""What is stored beside, or instead of, the vendor's picture. Without settings, and without a wish of the job, nothing.
+"""What is stored beside, or instead of, the vendor's picture; by default nothing.
 
-Pixels are decoded in child processes of low priority, a bounded number at a time: never in the way of polls or slots.
+Pixels are decoded in a bounded number of child processes of low priority: never in the way of polls or slots.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from swapline_workers.pictures.provenance import Provenance
 
 ORIGINAL = "original"
-"""What the vendor's own picture is called where another one is published."""
+"""Name of the vendor's own picture where another one is published."""
 _MEDIA_TYPES = {suffix: kind for kind, suffix in SUFFIXES.items()}
 
 
@@ -38,7 +38,7 @@ class Finisher:
     """The port `Finisher`."""
 
     variants: tuple[str, ...] = ()
-    """Made of every picture whose job does not say otherwise."""
+    """Of every picture whose job does not say otherwise."""
     clean: bool = False
     """Publish a copy without metadata."""
     keep_original: bool = True
@@ -50,7 +50,7 @@ class Finisher:
     """Where variants are made."""
 
     def finish(self, job: Job, pictures: tuple[Picture, ...]) -> tuple[Picture, ...]:
-        """Return the pictures as they are to be stored, with their variants. Those that are finished stay."""
+        """Return the pictures as they are to be stored, with their variants; finished ones unchanged."""
         wanted = self.variants if job.spec.variants is None else job.spec.variants
         if not wanted and not self._marks:
             return pictures

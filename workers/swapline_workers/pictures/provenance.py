@@ -1,4 +1,4 @@
-"""C2PA manifests: who made a picture, how, and of what, signed with a certificate. By c2pa-python, an extra."""
+"""C2PA manifests: who made a picture, how, and of what. By c2pa-python, an extra."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ _PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d494844520000000100000001080000000"
     "03a7e9b550000000a49444154789c6360000000020001e221bc330000000049454e44ae426082"
 )
-"""A PNG of one pixel, which is signed when a worker starts: a wrong certificate is found before a job is."""
+"""A PNG of one pixel, signed when a worker starts, to find a wrong certificate before a job."""
 
 
 class NotSigned(Exception):  # noqa: N818 -- it names the situation
-    """A picture could not be signed; the message says why."""
+    """A picture could not be signed."""
 
 
 class Provenance:
-    """Signs pictures. May be used from several threads."""
+    """Signs pictures. Thread-safe."""
 
     def __init__(
         self, certificate: Path, key: str, *, algorithm: str, timestamp_url: str | None, source_type: str
     ) -> None:
-        """Read a certificate chain and a private key (PEM), and sign a picture of one pixel with them.
+        """Read a certificate chain and a private key (PEM), and sign one pixel.
 
         Raises SettingsError.
         """
@@ -56,7 +56,7 @@ class Provenance:
             raise SettingsError(f"SWAPLINE_C2PA_CERTIFICATE and _KEY cannot sign: {error}.") from error
 
     def signed(self, data: bytes, kind: str, job: Job, sources: dict[str, str]) -> bytes:
-        """Return a picture with a manifest: the action, its digital source type, and SHA-256 of what it was made of.
+        """Return a picture with a manifest: action, digital source type, SHA-256 of its sources.
 
         Raises NotSigned.
         """

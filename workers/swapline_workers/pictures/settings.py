@@ -1,4 +1,4 @@
-"""What is made of the vendor's pictures before they are stored."""
+"""Settings of what is stored."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""XMP that says how a picture was made, put into PNG, JPEG and WebP files. No pixel is touched.
+"""XMP that says how a picture was made, in PNG, JPEG and WebP files. No pixel is touched.
 
-Source: IPTC Photo Metadata Standard, "Digital Source Type"; the files' own formats say where XMP goes.
+Source: IPTC Photo Metadata Standard, "Digital Source Type".
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _JPEG, _WEBP = "image/jpeg", "image/webp"
 _IHDR_ENDS = 33
 _XMP_FLAG, _ALPHA_FLAG = 0x04, 0x10
 _VP8L_ALPHA = 0x10
-"""Of byte 4 of a lossless WebP's data: whether there is transparency (RFC 9649, 3.4)."""
+"""Of byte 4 of a lossless WebP's data: transparency (RFC 9649, 3.4)."""
 
 
 def marked(data: bytes, kind: str, source_type: str) -> bytes:
-    """Return a whole picture with the digital source type as XMP. It must have no XMP yet."""
+    """Return a whole picture, without XMP so far, with the digital source type."""
     packet = _PACKET.format(source=SCHEME + source_type).encode()
     if kind == PNG:
         return data[:_IHDR_ENDS] + _chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + packet) + data[_IHDR_ENDS:]
@@ -43,12 +43,12 @@ def _chunk(name: bytes, body: bytes) -> bytes:
 
 
 def _after_jfif(data: bytes) -> int:
-    """Return where JFIF's segment ends, which comes first where it is there."""
+    """Return where JFIF's segment ends, which comes first."""
     return 4 + int.from_bytes(data[4:6], "big") if data[2:4] == b"\xff\xe0" else 2
 
 
 def _webp(data: bytes, packet: bytes) -> bytes:
-    """Add XMP as the last chunk of the extended format, which a simple file is brought into (RFC 9649, 2.7)."""
+    """Add XMP as the last chunk of the extended format, converting a simple file (RFC 9649, 2.7)."""
     end = 8 + int.from_bytes(data[4:8], "little")
     chunks = data[12:end] + b"\0" * (end % 2)
     if chunks[:4] != b"VP8X":

@@ -1,1 +1,1 @@
-"""What one worker process is made of, and its life from start to stop."""
+"""What one worker process is made of, from start to stop."""

@@ -1,6 +1,6 @@
-"""Admit this worker to its ledger: before its first step, and again while it works.
+"""Admit this worker to its ledger, before its first step and while it works.
 
-A worker with another vendor would send pictures and spend credits where they do not belong.
+With another vendor it would send pictures and spend credits where they do not belong.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ VALIDITY_S = 60.0
 
 
 class Admission:
-    """Asks the ledger and keeps the answer. May be used from several threads."""
+    """Asks the ledger and keeps the answer. Thread-safe."""
 
     def __init__(
         self, ask: Callable[[], None], refused: Callable[[], None], *, monotonic: Callable[[], float] = time.monotonic
@@ -40,7 +40,7 @@ class Admission:
         self._wrong: WrongOwner | None = None
 
     def start(self) -> None:
-        """Ask. Raises WrongOwner. An unavailable ledger is asked before the first step."""
+        """Ask; an unavailable ledger is asked later. Raises WrongOwner."""
         try:
             self._ask()
             self._admitted_at = self._now()
@@ -57,7 +57,7 @@ class Admission:
         """Do nothing: `Membership` leaves the ledger."""
 
     def check(self, within: float = VALIDITY_S) -> None:
-        """Ask again unless the ledger has admitted this worker `within` these seconds.
+        """Ask again after `within` seconds.
 
         Raises WrongOwner, LedgerUnavailable.
         """
@@ -82,5 +82,5 @@ class Admission:
         self._refused()
 
     def renew(self) -> None:
-        """Ask again, every RENEWAL_INTERVAL_S seconds."""
+        """Ask again, every RENEWAL_INTERVAL_S."""
         self.check(RENEWAL_INTERVAL_S)

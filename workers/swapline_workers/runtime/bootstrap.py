@@ -1,4 +1,4 @@
-"""Build the parts of a worker process from its settings: the only place that puts them together."""
+"""Build the parts of a worker process from its settings; nothing else puts them together."""
 
 from __future__ import annotations
 
@@ -51,30 +51,29 @@ if TYPE_CHECKING:
     from swapline_workers.telemetry.tracing import Tracing
 
 RENEWALS = 3
-"""Renewals of a lease before its job would be rescued: two may fail."""
+"""Of a lease before its job would be rescued: two may fail."""
 
 INITIAL_DELIVERIES = 8
-"""Deliveries at once until the number of threads is known: half of the default."""
+"""Until the number of threads is known: half of the default."""
 
 OBJECTS = 10
 """Reads and writes of the longest step: nine pictures and a receipt."""
 
 STORE_CHECK_TIMEOUT = 5.0
-"""Seconds that the start of a worker waits for a store."""
+"""Seconds that a worker's start waits for a store."""
 
 PICTURE_SPANS = {"input_text": "read input", "store": "store"}
-"""Names of spans of the work on pictures."""
 
 
 class Builder:
-    """Builds the services on first use, once for each process: a child must not use its parent's connections."""
+    """Builds the services once for each process: a child must not use its parent's connections."""
 
     def __init__(self) -> None:
-        """Nothing is built yet."""
+        """Build nothing yet."""
         self._built: tuple[int, WorkerServices] | None = None
 
     def __call__(self) -> WorkerServices:
-        """Return the services of this process. Raises SettingsError naming every setting that is missing."""
+        """Return this process's services. Raises SettingsError."""
         if self._built is None or self._built[0] != os.getpid():
             forked = self._built is not None
             self._built = (os.getpid(), build_services(load(WorkerSettings)))
@@ -84,7 +83,7 @@ class Builder:
 
 
 def build_services(settings: WorkerSettings) -> WorkerServices:
-    """Put the parts together. Opens no connection."""
+    """Put the parts together, not yet connected."""
     meter = WorkerMeter(settings)
     ledger = open_ledger(settings)
     publisher = CeleryPublisher(ledger.client, settings.key_prefix)
@@ -168,7 +167,6 @@ def _housekeeping(
 
 
 def _store_guard(settings: WorkerSettings, ledger: Ledger, admission: Admission, membership: Membership) -> StoreGuard:
-    """Use a client with a short timeout, so that a worker starts in time."""
     storage = open_storage(settings.storage_url, timeout=min(settings.storage_timeout, STORE_CHECK_TIMEOUT))
     return StoreGuard(lambda: check_store(ledger, storage), admission.refuse, found_first=membership.show)
 
@@ -197,7 +195,7 @@ def _vendor(settings: WorkerSettings) -> VendorClient:
 
 
 def _pictures(settings: WorkerSettings, storage: Storage, ledger: Ledger) -> PictureStore:
-    """Read ahead from cloud stores only: reading a file takes 0.1 ms."""
+    """Read ahead from cloud stores only: a file takes 0.1 ms."""
     if urlsplit(settings.storage_url).scheme == "file":
         return PictureStore(storage)
     return ReadAhead(storage, ledger.jobs.next_inputs)
@@ -227,6 +225,6 @@ def _policy(settings: WorkerSettings) -> Policy:
 
 
 def longest_step(settings: WorkerSettings) -> float:
-    """Return the seconds of the slowest possible step: after that its thread counts as stuck."""
+    """Return the seconds after which a step's thread counts as stuck."""
     calls = settings.submit_timeout + (1 + DOWNLOAD) * settings.status_timeout + settings.webhook_timeout
     return OUTAGE_LIMIT_S + calls + OBJECTS * settings.storage_timeout

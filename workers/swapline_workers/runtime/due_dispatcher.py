@@ -1,7 +1,7 @@
 """Claim what is due in the ledger and publish it. Every worker has a due dispatcher.
 
-It wakes at the times that its own process has scheduled. Besides, all dispatchers together sweep for entries without a
-process (a dead worker's, a producer's): the more there are, the less often each sweeps.
+It wakes at times that its own process scheduled. All together also sweep for entries of dead workers and producers: the
+more dispatchers, the less often each.
 """
 
 from __future__ import annotations
@@ -26,32 +26,31 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SWEEP_INTERVAL_S = 0.25
-"""Seconds between two sweeps of all dispatchers: the delay of an orphaned entry."""
+"""Seconds between sweeps of all dispatchers: the delay of an orphaned entry."""
 
 CLAIM_INTERVAL_S = 0.02
-"""Minimum seconds between two claims: under load entries go in groups."""
+"""Least seconds between two claims: under load entries go in groups."""
 
 CROWDED_WAKEUPS = 500
 """Scheduled times above which claims are further apart."""
 
 CROWDED_CLAIM_INTERVAL_S = 0.05
-"""Minimum seconds between two claims then: else they take a tenth of a worker's time."""
+"""Then: else claims take a tenth of a worker's time."""
 
 CLAIM_LIMIT = 200
-"""Entries of one claim: about 1 ms of the server's time."""
+"""Entries of one claim: 1 ms of the server's time."""
 
 RECONNECT_DELAY_S = 1.0
-"""Seconds between two tries to reach an unavailable ledger."""
 
 CLAIM_DELAY_AFTER_OUTAGE_S = 1.5
-"""Seconds from the ledger's return to the first claim. Replies to paid calls are written first, else jobs are HELD."""
+"""Seconds after an outage: replies to paid calls are written first, else jobs are HELD."""
 
 
 UNAVAILABLE, AVAILABLE = {"event_name": LogEvent.LEDGER_UNAVAILABLE}, {"event_name": LogEvent.LEDGER_AVAILABLE}
 
 
 def claim_interval(wakeups: int) -> float:
-    """Return the minimum seconds between two claims."""
+    """Return the least seconds between two claims."""
     return CROWDED_CLAIM_INTERVAL_S if wakeups > CROWDED_WAKEUPS else CLAIM_INTERVAL_S
 
 
@@ -66,7 +65,7 @@ class DueDispatcher(threading.Thread):
         leased_jobs: Callable[[], Sequence[tuple[str, int]]],
         renew_every: float,
     ) -> None:
-        """Renew the leases of `leased_jobs`, the jobs of this process, every `renew_every` seconds."""
+        """Renew the leases of this process's `leased_jobs` every `renew_every` seconds."""
         super().__init__(name="swapline-due-dispatcher", daemon=True)
         self._ledger = ledger
         self._publisher = publisher
@@ -74,7 +73,7 @@ class DueDispatcher(threading.Thread):
         self._longest_renewal = self._renew_every = renew_every
         self._renew_at = 0.0
         self._claims_from: float | None = None
-        """After an outage: the time of the first claim. None while the ledger does not answer."""
+        """Time of the first claim after an outage; None during one."""
         self._lost_at = 0.0
         self._id = secrets.token_hex(4)  # 32 bits: two dispatchers of one name would count as one
         self._changed = threading.Condition()
@@ -91,7 +90,7 @@ class DueDispatcher(threading.Thread):
         """Whether the last claim failed, or was not tried."""
 
     def before_claims(self, check: Callable[[], None]) -> None:
-        """Call `check` before each claim; nothing is claimed where it raises."""
+        """Call `check` before each claim; where it raises, nothing is claimed."""
         self._check = check
 
     def renew_within(self, seconds: float) -> None:
@@ -108,11 +107,11 @@ class DueDispatcher(threading.Thread):
                 self._changed.notify()
 
     def drain(self) -> None:
-        """Claim nothing more; go on renewing leases until `stop`."""
+        """Claim nothing more; renew leases until `stop`."""
         self._draining = True
 
     def stop(self, timeout: float = 5.0) -> None:
-        """End the thread within `timeout` seconds; a claim under way is published first."""
+        """End the thread within `timeout` seconds, after publishing a claim under way."""
         with self._changed:
             self._stopped = True
             self._changed.notify()

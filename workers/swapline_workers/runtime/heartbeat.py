@@ -1,6 +1,6 @@
 """Write the state of a worker's parts into a file, for `swapline alive`.
 
-A file needs no password and no Redis, and a probe of it fails for a frozen process.
+Its probe needs no password and no Redis, and fails for a frozen process.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HEARTBEAT_INTERVAL_S = 1.0
-"""Seconds between two writes: some 50 microseconds of work each."""
+"""Seconds between two writes, of 50 microseconds each."""
 SILENCE_LIMIT_S = 30.0
-"""Seconds between two writes, at most."""
+"""Most seconds between two writes."""
 CONSUMER_LIMIT_S = 60.0
 """Seconds: three calls of 15 s to a server that never answers."""
 DISPATCHER_LIMIT_S = 120.0
@@ -50,7 +50,7 @@ class Allowed:
 
 
 class Heartbeat:
-    """Shows one worker process in a file; without a path it shows nothing."""
+    """Shows one worker process in a file, if there is a path."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Heartbeat:
         active: Callable[[], Collection[Hashable]] = active_requests,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`unwritten` returns the number of paid results without a write; `active` what the threads run."""
+        """`unwritten`: number of paid results without a write; `active`: what the threads run."""
         self._path = path
         self._due_dispatcher = due_dispatcher
         self._allowed = allowed
@@ -70,7 +70,7 @@ class Heartbeat:
         self._active = active
         self._now = monotonic
         self.threads = 1
-        """Steps at once in this worker."""
+        """Steps at once."""
         self._busy: dict[Hashable, float] = {}
         self._consumer_at = 0.0
         self._started_at = monotonic()
@@ -91,11 +91,11 @@ class Heartbeat:
             self._thread.start()
 
     def reads(self) -> None:
-        """Note that the main thread runs and reads messages."""
+        """Note that the main thread reads messages."""
         self._consumer_at, self._connected = self._now(), True
 
     def waits(self) -> None:
-        """Note that the main thread runs and waits for the broker."""
+        """Note that the main thread waits for the broker."""
         self._consumer_at, self._connected = self._now(), False
 
     def drain(self) -> None:

@@ -18,14 +18,14 @@ class Part(Protocol):
         """Begin. Raises WrongOwner where this worker may not work here."""
 
     def drain(self) -> None:
-        """Begin nothing new; go on with what has begun. Sets flags only: called in a signal handler."""
+        """Begin nothing new. Sets flags only: called in a signal handler."""
 
     def stop(self) -> None:
-        """End. No step is in progress any more."""
+        """End; no step is in progress any more."""
 
 
 class Parts:
-    """Starts parts in order; drains and stops them in the reverse order."""
+    """Starts parts in order; drains and stops them in reverse."""
 
     def __init__(self, parts: Sequence[Part]) -> None:
         """Start nothing yet."""
@@ -34,13 +34,13 @@ class Parts:
         self._is_draining = False
 
     def start(self) -> None:
-        """Start each part. Raises what the first one that fails raises."""
+        """Start each part. Raises what a part raises."""
         for part in self._parts:
             self._started.append(part)
             part.start()
 
     def drain(self) -> None:
-        """Drain each part that was started, once."""
+        """Drain each started part, once."""
         if self._is_draining:
             return
         self._is_draining = True
@@ -48,7 +48,7 @@ class Parts:
             part.drain()
 
     def stop(self) -> None:
-        """Drain and stop each part that was started, also after one that fails."""
+        """Drain and stop each started part, also after one that fails."""
         self.drain()
         while self._started:
             part = self._started.pop()

@@ -1,4 +1,4 @@
-"""Delete what is past its retention, and find objects that no job names: one worker at a time."""
+"""Delete what is past its retention, and orphans: one worker at a time."""
 
 from __future__ import annotations
 
@@ -21,16 +21,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ROUND_INTERVAL_S = 1.0
-"""Seconds between two rounds of all workers together: the delay with which an input is deleted."""
+"""Seconds between rounds of all workers: the delay with which an input is deleted."""
 
 ORPHAN_INTERVAL_S = 60.0
-"""Seconds between two parts of the search for orphans: 1,000 objects of each area."""
+"""Seconds between parts of the search for orphans: 1,000 objects of each area."""
 
 ABANDONED_INTERVAL_S = 3600.0
-"""Seconds between two searches for half-written files."""
+"""Seconds between searches for half-written files."""
 
 RETRY_DELAY_S = 15.0
-"""Seconds until an unavailable store or ledger is tried again."""
 
 ODD_NAMES_LOGGED = 1000
 """Foreign names in the store that a worker logs, each once."""
@@ -48,9 +47,9 @@ class Housekeeping(threading.Thread):
         probe: StoreProbe,
         check_store: Callable[[], None],
     ) -> None:
-        """`check_store` is called in each round and raises where nothing may be deleted.
+        """`check_store` raises where nothing may be deleted.
 
-        `claim_periodic_task` takes a name and seconds, and returns whether this worker runs that task now.
+        `claim_periodic_task` (name, seconds) returns whether this worker runs that task now.
         """
         super().__init__(name="swapline-housekeeping", daemon=True)
         self._sweep = sweep
@@ -68,7 +67,7 @@ class Housekeeping(threading.Thread):
         self._draining.set()
 
     def stop(self, timeout: float = 5.0) -> None:
-        """End the thread; a round under way is finished first, within `timeout` seconds."""
+        """End the thread within `timeout` seconds, after a round under way."""
         self.drain()
         if self.is_alive():
             self.join(timeout)

@@ -1,4 +1,4 @@
-"""Register a worker with its installation, and take over the limits that count for all workers."""
+"""Register a worker with its installation, and take over its limits."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LEAVE_TIMEOUT_S = 1.0
-"""Seconds that the end of a process waits for a ledger that does not answer."""
+"""Seconds that a process's end waits for the ledger."""
 
 
 SHARED = ("result_ttl", "input_ttl", "input_shown", "job_ttl", "redis_replicas", "on_ambiguous_submit")
-"""Settings that all workers should share: `doctor` compares them."""
+"""Settings that `doctor` compares between workers."""
 
 
 class Membership:
-    """One worker process among the workers of its ledger."""
+    """One of its ledger's workers."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Membership:
         store: Callable[[], str],
         rescue_after: Callable[[float], None],
     ) -> None:
-        """`store` returns its last finding; `rescue_after` takes the seconds that count for all."""
+        """`store` returns its last finding; `rescue_after` takes the seconds in force."""
         self._ledger = ledger
         self._settings = settings
         self._store = store
@@ -65,7 +65,7 @@ class Membership:
         )
 
     def show(self) -> None:
-        """Register this worker, or renew its record. Raises WrongOwner, LedgerUnavailable."""
+        """Register, or renew the record. Raises WrongOwner, LedgerUnavailable."""
         vendor = vendor_of(self._settings, self._ledger)
         joined = self._ledger.workers.join(vendor, self._record.model_copy(update=self._facts(vendor)))
         self._log_limits(joined)
@@ -73,7 +73,7 @@ class Membership:
             self._rescue_after(joined.limits.rescue_after)
 
     def works_on(self, queues: Iterable[str]) -> None:
-        """Record which steps this worker was started for."""
+        """Record the steps that this worker was started for."""
         steps = sorted(queue.removeprefix(f"{self._settings.key_prefix}.") for queue in queues)
         self._record = self._record.model_copy(update={"steps": ",".join(steps)})
 
@@ -95,7 +95,7 @@ class Membership:
         """Stay registered while steps are in progress."""
 
     def stop(self) -> None:
-        """Remove the worker's record; else it expires."""
+        """Remove the record; else it expires."""
         leaving = threading.Thread(target=self._try_to_leave, name="swapline-leave", daemon=True)
         leaving.start()
         leaving.join(LEAVE_TIMEOUT_S)

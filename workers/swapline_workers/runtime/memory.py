@@ -7,20 +7,20 @@ import os
 import sys
 
 M_ARENA_MAX = -8
-"""glibc's number for `MALLOC_ARENA_MAX`, from its malloc.h."""
+"""glibc's number for `MALLOC_ARENA_MAX`."""
 
 
 def share_one_arena() -> bool:
-    """Make all threads allocate from one arena; return whether the C library can. Call before threads start.
+    """Make all threads allocate from one arena; return whether that worked. Call before threads start.
 
-    16 threads that read results of 4.1 MB kept 150 MB, with one arena 65 MB (`make bench-memory`). `MALLOC_ARENA_MAX`
-    has precedence.
+    16 threads with results of 4.1 MB kept 150 MB, with one arena 65 (`make bench-memory`). `MALLOC_ARENA_MAX` has
+    precedence.
     """
     return "MALLOC_ARENA_MAX" not in os.environ and _call_libc("mallopt", M_ARENA_MAX, 1)
 
 
 def return_free_memory() -> bool:
-    """Return the free memory that loading left, some 8 MB, to the system; return whether there was any."""
+    """Return memory that loading left free, some 8 MB, to the system; return whether there was any."""
     return _call_libc("malloc_trim", 0)
 
 

@@ -1,7 +1,6 @@
-"""Keep the threads of a worker on one processor, while it has time for them.
+"""Keep a worker's threads on one processor while it has time for them.
 
-Threads that wait for Python's lock elsewhere wake, find its mutex held and sleep again: a fifth of a job's CPU
-(docs/speed.md).
+Waking for Python's lock on others costs a fifth of a job's CPU (docs/speed.md).
 """
 
 from __future__ import annotations
@@ -23,16 +22,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CHECK_INTERVAL_S = 2.0
-"""Seconds between two checks, +-50 %: workers that share a processor leave it one by one."""
+"""Seconds +-50 %: workers that share a processor leave it one by one."""
 
 FIRST_CHECK_DELAY_S = 0.3
-"""Seconds until the first check: a worker that has just started is idle."""
+"""Seconds: a worker that has just started is idle."""
 
 PROC = Path("/proc")
 
 
 class OneCore(threading.Thread):
-    """Measures how busy the processors are and moves the threads of this process."""
+    """Measures the processors' load and moves this process's threads."""
 
     def __init__(self, *, rng: random.Random | None = None, proc: Path = PROC) -> None:
         """Move nothing yet."""
@@ -42,10 +41,10 @@ class OneCore(threading.Thread):
         self._may: frozenset[int] = frozenset()
         self._ended = threading.Event()
         self.here: int | None = None
-        """The processor that all threads share; None while they are spread."""
+        """The processor that all threads share; None while spread."""
 
     def start(self) -> None:
-        """Begin, where this process may run on more than one processor and the system supports it."""
+        """Begin, if there are several processors and the system supports it."""
         if not hasattr(os, "sched_setaffinity") or not (self._proc / "stat").is_file():
             return
         self._may = frozenset(os.sched_getaffinity(0))
@@ -56,7 +55,7 @@ class OneCore(threading.Thread):
         """Go on until `stop`."""
 
     def stop(self) -> None:
-        """Let the threads run where the system puts them."""
+        """Spread the threads again."""
         self._ended.set()
         if self.is_alive():
             self.join(CHECK_INTERVAL_S)
@@ -112,7 +111,7 @@ class _Used:
 
 
 def _busy(line: str) -> tuple[int, float]:
-    """Read a line of /proc/stat: user, nice, system, idle, iowait, irq, softirq, steal, guest …, in ticks."""
+    """Read a processor and its busy seconds of a line of /proc/stat (user, nice, system, idle, iowait, …, in ticks)."""
     name, *ticks = line.split()
     user, nice, system, _, _, *interrupts = (int(number) for number in ticks[:8])
     return int(name[3:]), (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")

@@ -36,11 +36,11 @@ class Role(Enum):
     """What a process of a worker does."""
 
     WHOLE = auto()
-    """It reads messages and runs steps."""
+    """Reads messages and runs steps."""
     PARENT = auto()
-    """It reads messages for child processes. A store's client does not survive a fork."""
+    """Reads messages for child processes. A store's client does not survive a fork."""
     CHILD = auto()
-    """It runs steps of its parent."""
+    """Runs steps of its parent."""
 
 
 @dataclass(slots=True)
@@ -68,7 +68,7 @@ class WorkerServices:
     running: Parts = field(default_factory=lambda: Parts(()))
 
     def set_concurrency(self, threads: int, queues: Collection[str]) -> None:
-        """Set how many steps run at once, and from which queues. Webhooks take half, unless nothing else is read."""
+        """Set how many steps run at once, and their queues. Webhooks take half, or all where alone."""
         self.membership.works_on(queues)
         self.meter.threads.set(threads)
         self.heartbeat.threads = threads
@@ -77,7 +77,7 @@ class WorkerServices:
         self.bulkhead.resize(threads if only_webhooks else threads // 2)
 
     def start(self, role: Role = Role.WHOLE) -> None:
-        """Start the parts of a process in order. Raises WrongOwner where it may not work on its ledger or store."""
+        """Start the parts in order. Raises WrongOwner for another's ledger or store."""
         if role is Role.CHILD:
             with suppress(WrongOwner, StorageError, LedgerUnavailable):  # then the admission refuses each step
                 self.store_guard.check()
@@ -101,6 +101,6 @@ class WorkerServices:
         self.shutdown.begin(process_ends=process_ends, at_once=at_once)
 
     def stop(self) -> None:
-        """Stop the parts: no step is in progress any more."""
+        """Stop the parts."""
         self.shutdown.end()
         self.running.stop()

@@ -1,9 +1,8 @@
-"""How a worker stops: it finishes its steps within a grace period and releases the rest.
+"""How a worker stops: it finishes steps within a grace period and releases the rest.
 
-Celery's warm shutdown waits without an end, but a status call lasts 30 s and an upload 60 s. From the first signal on
-no job is leased and no paid call begun, and jobs that were read and not begun are made due for other workers. After the
-grace period, or at a second signal, leased jobs are made due as well, and the process ends. A paid call has the whole
-grace period; one that takes longer is left to its rescue, which holds the job.
+Celery's warm shutdown has no end, but an upload may take 60 s. From the first signal on, no lease and no paid call
+begin; jobs read and not begun go to other workers. After the grace period, or at a second signal, leased jobs go as
+well, and the process ends. A paid call that outlasts the grace period is left to its rescue, which holds the job.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PAID_CALL_CHECK_S = 0.1
-"""Seconds between two checks for paid calls after a second signal."""
+"""Seconds between checks for paid calls after a second signal."""
 
 
 class GracefulShutdown:
@@ -38,7 +37,7 @@ class GracefulShutdown:
         grace: float,
         exit_process: Callable[[int], object] = os._exit,
     ) -> None:
-        """`grace` is seconds; `exit_process` ends the process without waiting for its threads."""
+        """`grace`: seconds; `exit_process` ends the process without waiting for threads."""
         self._session = session
         self._grace = grace
         self._exit_process = exit_process
@@ -48,10 +47,9 @@ class GracefulShutdown:
         self._process_ends = False
 
     def begin(self, *, process_ends: bool, at_once: bool = False) -> None:
-        """Lease nothing more, and end when the grace period is over. Safe in a signal handler.
+        """Lease nothing more, and end after the grace period. Safe in a signal handler.
 
-        `process_ends`: a signal came, so the process ends even if threads are left. A second one, or `at_once`, ends
-        the grace period.
+        `process_ends`: even if threads are left. A second call, or `at_once`, ends the grace period.
         """
         if process_ends and (self._process_ends or at_once):
             self._at_once = True
@@ -85,7 +83,7 @@ class GracefulShutdown:
         self._exit_process(0)
 
     def _release_all_but_paid_calls(self, ends_at: float) -> tuple[int, int]:
-        """Release jobs and wait for paid calls until `ends_at`; return the numbers of both."""
+        """Release jobs and wait for paid calls until `ends_at`; return both numbers."""
         released = 0
         while True:
             versions = dict([*reserved_jobs(), *active_jobs(), *self._session.leases.all()])

@@ -1,4 +1,4 @@
-"""Check that this worker's store is that of its ledger: at the start, and every minute for `swapline doctor`."""
+"""Check that this worker's store is that of its ledger, at the start and every minute."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CHECK_INTERVAL_S = 60.0
-"""Seconds between two checks: one small read for each worker."""
+"""Seconds: one small read each."""
 
 
 class StoreGuard:
-    """Keeps the last finding. `start` and `check` are called by two threads at most."""
+    """Keeps the last finding, for `swapline doctor`."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class StoreGuard:
         """`ok`, or what is wrong; empty before the first answer."""
 
     def start(self) -> None:
-        """Check. Raises WrongOwner. An unavailable store is checked again by `check`."""
+        """Check; an unavailable store is checked again later. Raises WrongOwner."""
         with suppress(StorageError, LedgerUnavailable):
             self._ask()
         with suppress(LedgerUnavailable):
@@ -52,9 +52,9 @@ class StoreGuard:
         """Do nothing: no resource is open."""
 
     def check(self) -> None:
-        """Check again a minute after the store was found right. Raises what the check raises.
+        """Check again after a minute. Raises what the check raises.
 
-        A worker with a wrong store is stopped, unless it was right before: the pictures of its jobs are there.
+        A wrong store stops the worker, unless it was right before: its jobs' pictures are there.
         """
         if self._now() < self._next_at:
             return

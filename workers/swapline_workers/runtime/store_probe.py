@@ -17,10 +17,10 @@ log = logging.getLogger(__name__)
 
 
 class StoreProbe:
-    """Writes and deletes one small object when the store's breaker asks for it."""
+    """Writes and deletes one object when the store's breaker asks for it."""
 
     def __init__(self, ledger: Ledger, storage: Storage, *, timeout: float) -> None:
-        """`timeout` is seconds that one call to the store may take."""
+        """`timeout`: seconds of one call to the store."""
         self._ledger = ledger
         self._storage = storage
         self._lease = 2 * timeout

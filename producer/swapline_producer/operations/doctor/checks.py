@@ -1,4 +1,4 @@
-"""All examinations, in the order in which things depend on each other."""
+"""All examinations, in the order of their dependencies."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from swapline_producer.storage import Storage
 
 GROUP = "swapline.doctor"
-"""Entry points: functions that are given the options, and yield findings."""
+"""Entry points: functions of the options that yield findings."""
 
 STORAGE_TIMEOUT = 10.0
-"""Seconds for one read or write: a store that needs longer for a kilobyte is not well."""
+"""Seconds for one read or write: longer for a kilobyte is a fault."""
 
 NOT_HERE = ("account", "vendor", "steps", "flower")
-"""What only the workers' package can examine."""
+"""Examined by the workers' package only."""
 
 
 EXAMINED = (
@@ -41,11 +41,10 @@ EXAMINED = (
     ("limits", of_ledger.limits),
     ("line", of_ledger.jobs),
 )
-"""What the ledger is asked."""
 
 
 def rounds(*, flower_url: str | None = None, timeout: float = 10.0) -> Iterator[Finding]:
-    """Examine everything that can be examined from here. `timeout` is seconds for one call to Redis or the vendor."""
+    """Examine all that can be examined from here. `timeout`: seconds for one call to Redis or the vendor."""
     try:
         settings = load(ProducerSettings)
     except SettingsError as error:
@@ -85,13 +84,13 @@ def _server(settings: ProducerSettings, timeout: float) -> Iterator[Finding]:
 
 
 def _is_ours(settings: ProducerSettings, storage: Storage, timeout: float) -> None:
-    """See whether the store is that of the ledger. A ledger that is away is another examination's finding."""
+    """Check that the store is the ledger's. An unavailable ledger is another examination's finding."""
     with suppress(LedgerUnavailable), connect(settings.redis_url, timeout=timeout, retries=0) as client:
         check_store(Ledger(client, settings.key_prefix), storage, dry=True)
 
 
 def _others(**options: Any) -> Iterator[Finding]:
-    """What other packages examine."""
+    """Yield what other packages find."""
     points = list(entry_points(group=GROUP))
     for point in points:
         yield from examined(point.name, lambda point=point: point.load()(**options))  # type: ignore[misc]

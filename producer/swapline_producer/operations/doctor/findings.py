@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Verdict(StrEnum):
-    """How grave it is. FAIL: jobs get lost, wait, or fail because of it. UNCHECKED: it could not be seen from here."""
+    """FAIL: jobs get lost, wait, or fail because of it. UNCHECKED: it could not be seen from here."""
 
     OK = "ok"
     WARN = "warn"
@@ -22,7 +22,7 @@ class Verdict(StrEnum):
 
 
 class Finding(Frozen):
-    """One line: what was examined, what was found, and what to do where it is not well."""
+    """What was examined, what was found, and what to do."""
 
     name: str
     verdict: Verdict
@@ -36,7 +36,7 @@ def ok(name: str, found: str) -> Finding:
 
 
 def warn(name: str, found: str, advice: str) -> Finding:
-    """It works, and will not always."""
+    """It works now, and may not always."""
     return Finding(name=name, verdict=Verdict.WARN, found=found, advice=advice)
 
 
@@ -51,7 +51,7 @@ def unchecked(name: str, why: str, advice: str = "") -> Finding:
 
 
 def examined(name: str, examine: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
-    """What an examination finds; one that breaks is a finding too, and stops no other."""
+    """Yield an examination's findings; one that breaks is a finding too."""
     try:
         yield from examine()
     except SwaplineError as error:

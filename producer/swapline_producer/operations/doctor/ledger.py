@@ -1,4 +1,4 @@
-"""What the ledger knows of the installation: clocks, workers, the line, jobs that wait for a person."""
+"""What the ledger knows of the installation."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from swapline_producer.ledger import Ledger
 
 OFF, FAR_OFF = 1.0, 60.0
-"""Seconds: receivers refuse webhooks that are five minutes off, object stores signatures that are fifteen off."""
+"""Seconds: receivers refuse webhooks five minutes off, object stores signatures fifteen."""
 
 SILENT = 20.0
-"""Seconds: a due dispatcher claims every five at the longest, so this one has missed several."""
+"""Seconds: a due dispatcher claims every five."""
 
 LATE = 60.0
-"""Seconds that something may be overdue: a rescue comes after fifteen, and under a long queue later."""
+"""Seconds that something may be overdue: a rescue comes after fifteen, or under a long queue later."""
 
 
 def clock(ledger: Ledger, now: Callable[[], float] = time.time) -> Iterator[Finding]:
-    """Compare this machine's clock with the server's. `now` gives seconds since the epoch."""
+    """Compare this machine's clock with the server's. `now` returns seconds since the epoch."""
     before = now()
     theirs = ledger.now() / 1000
     ahead = (before + now()) / 2 - theirs
@@ -40,7 +40,7 @@ def clock(ledger: Ledger, now: Callable[[], float] = time.time) -> Iterator[Find
 
 
 def workers(ledger: Ledger) -> Iterator[Finding]:
-    """Check that workers live: each due dispatcher writes down when it last claimed."""
+    """Check that due dispatchers have claimed lately."""
     silent_for = ledger.stats.dispatchers()
     alive = [seconds for seconds in silent_for if seconds < SILENT]
     start = "start one: `swapline worker`; jobs wait in the ledger meanwhile, and none is lost"
@@ -55,7 +55,7 @@ def workers(ledger: Ledger) -> Iterator[Finding]:
 
 
 def _outdated(ledger: Ledger) -> Iterator[Finding]:
-    """Workers that were started before the vendor moved, or before the key was changed."""
+    """Find workers started before the vendor moved, or the key was changed."""
     account, living = ledger.accounts.get(), ledger.workers.alive()
     if account is None or account.vendor.simulated:
         return
@@ -67,7 +67,7 @@ def _outdated(ledger: Ledger) -> Iterator[Finding]:
 
 
 def limits(ledger: Ledger) -> Iterator[Finding]:
-    """Whether all workers name the same limits, and whether some worker names those that count."""
+    """Check that all workers name the same limits, those in force."""
     counts, living = ledger.limits.current(), ledger.workers.alive()
     values = {name: value for name, value in counts if value is not None}
     named = {name: {getattr(worker.limits, name) for worker in living} - {None} for name in values}
@@ -87,7 +87,7 @@ def limits(ledger: Ledger) -> Iterator[Finding]:
 
 
 def jobs(ledger: Ledger) -> Iterator[Finding]:
-    """What stands still, and why."""
+    """Find what stands still, and why."""
     view, census = ledger.limits.slots(), ledger.stats.census()
     waiting = f"{view.waiting:,} jobs wait, {len(view.in_flight)} of {view.cap} slots are in use"
     if view.paused:
@@ -114,7 +114,7 @@ def jobs(ledger: Ledger) -> Iterator[Finding]:
 
 
 def _untold(ledger: Ledger) -> Iterator[Finding]:
-    """Webhooks that were given up, and receivers that are disabled."""
+    """Find webhooks given up, and disabled receivers."""
     dead, disabled = (
         ledger.webhooks.failing_counts()["dead"],
         [one for one in ledger.webhooks.endpoints() if one.disabled_at is not None],

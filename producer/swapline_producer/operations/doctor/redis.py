@@ -1,4 +1,4 @@
-"""Redis: it is a database here, so what a cache may do it must not."""
+"""Redis as a database: what a cache may do it must not."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
     import redis
 
 OLDEST = (6, 2)
-"""The version that has all commands of our scripts (ZRANGE … BYSCORE, SET … GET)."""
+"""The version that has all our commands (ZRANGE … BYSCORE, SET … GET)."""
 
 PINGS = 20
 """Enough for a median that one slow answer does not move."""
 
 SLOW, TOO_SLOW = 5.0, 50.0
-"""Milliseconds of a round trip: a job makes about fifteen of them, and a slot that is free waits for two."""
+"""Milliseconds of a round trip: a job makes fifteen, and a free slot waits for two."""
 
 TIGHT, FULL = 0.8, 0.95
-"""Parts of the memory: time to act, and time to have acted."""
+"""Parts of the memory: time to act, and too late."""
 
 MEGABYTE = 1024 * 1024
 A_JOB = 1_350
-"""Bytes that a waiting job takes (measured)."""
+"""Bytes of a waiting job (measured)."""
 
 NO_EVICTION = "noeviction"
 MUST_BE_PRIMARY = "this is a replica and takes no writes: SWAPLINE_REDIS_URL must name the primary"
 
 
 def examine(client: redis.Redis, prefix: str) -> Iterator[Finding]:
-    """Ask the server about itself. The first line says whether it answers; if not, there is no other."""
+    """Ask the server about itself; without an answer there is one finding."""
     try:
         info = client.info()
     except (RedisError, OSError) as error:
@@ -67,7 +67,7 @@ def _unreachable(error: Exception) -> Finding:
 
 
 def _setting(client: redis.Redis, name: str) -> str | None:
-    """A setting of the server; None where it does not tell (hosted servers forbid CONFIG)."""
+    """Return a setting; None where the server forbids CONFIG, as hosted ones do."""
     try:
         return cast("dict[str, str]", client.config_get(name)).get(name)
     except RedisError:

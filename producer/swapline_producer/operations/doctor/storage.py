@@ -24,7 +24,7 @@ NAME = "storage"
 def examine(
     url: str | None, open_storage: Callable[[str], Storage], is_ours: Callable[[Storage], None] = lambda _: None
 ) -> Iterator[Finding]:
-    """Try each thing that jobs need, in their order; the first failure is reported.
+    """Try each thing that jobs need; report the first failure.
 
     `is_ours` raises WrongOwner for a store that is not the workers'.
     """

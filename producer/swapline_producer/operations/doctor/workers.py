@@ -1,4 +1,4 @@
-"""What living workers show of themselves: their keys for webhooks, their store, and settings that all should share."""
+"""What living workers show of themselves."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NO_WORKER = "no worker shows itself"
 
 
 def webhook_secrets(ledger: Ledger) -> Iterator[Finding]:
-    """Whether the workers that send webhooks can sign them, and sign them alike."""
+    """Check that workers which send webhooks can sign them, and sign them alike."""
     senders = [worker for worker in ledger.workers.alive() if not worker.steps or "notify" in worker.steps.split(",")]
     without = [worker for worker in senders if not worker.webhook_keys and not worker.tenant_keys]
     if not senders:
@@ -38,7 +38,7 @@ def webhook_secrets(ledger: Ledger) -> Iterator[Finding]:
 
 
 def store(ledger: Ledger) -> Iterator[Finding]:
-    """Whether every worker reaches the store of this installation."""
+    """Check that every worker reaches the store of this installation."""
     living = ledger.workers.alive()
     wrong = [worker for worker in living if worker.store not in {"", "ok"}]
     urls = sorted({worker.storage_url for worker in living})
@@ -56,7 +56,7 @@ def store(ledger: Ledger) -> Iterator[Finding]:
 
 
 def shared_settings(ledger: Ledger) -> Iterator[Finding]:
-    """Settings by which a single worker keeps or deletes what belongs to all."""
+    """Compare settings by which one worker keeps or deletes what belongs to all."""
     living = ledger.workers.alive()
     names = sorted({name for worker in living for name in worker.shared})
     for name in names:

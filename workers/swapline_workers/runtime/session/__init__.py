@@ -1,1 +1,1 @@
-"""A worker's session with the ledger: which jobs it has leased, how it writes them, and what follows a write."""
+"""A worker's session with the ledger: leases, writes, and what follows a write."""

@@ -1,4 +1,4 @@
-"""What follows a write: messages that are sent at once, and times at which the due dispatcher has to wake up."""
+"""What follows a write: messages, and wake-ups of the due dispatcher."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class Dispatch:
-    """Sends steps and schedules wake-ups. May be used from several threads."""
+    """Sends steps and schedules wake-ups. Thread-safe."""
 
     def __init__(self, publisher: Publisher, schedule_wakeup: Callable[[int], None]) -> None:
-        """Call `schedule_wakeup` with each time (UTC milliseconds) at which something will be due."""
+        """Call `schedule_wakeup` with each due time (UTC milliseconds)."""
         self._publisher = publisher
         self._schedule_wakeup = schedule_wakeup
 
@@ -26,11 +26,11 @@ class Dispatch:
         self.send_messages([StepMessage(step=step, job_id=job.job_id, version=job.version)])
 
     def send_messages(self, messages: Sequence[StepMessage]) -> None:
-        """Send what a write has given a slot."""
+        """Send the jobs that a write gave a slot."""
         self._publisher.send(messages)
 
     def wake_up_at(self, *times: int | None) -> None:
-        """Have the due dispatcher look for due jobs at these times; None is passed over."""
+        """Wake the due dispatcher at these times; None is skipped."""
         for time in times:
             if time is not None:
                 self._schedule_wakeup(time)

@@ -1,4 +1,4 @@
-"""The session of one worker process: it leases a job for the length of a step, and drains when the worker stops."""
+"""The session of one worker process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Record = TypeVar("Record", Opened, OpenedBatch)
 
 
 class JobSession:
-    """One for each process: leases, writes, dispatch and the view of the ledger, for steps of all threads."""
+    """Leases, writes, dispatch and the view of the ledger. Thread-safe."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class JobSession:
 
     @contextmanager
     def lease(self, job_id: str, version: int) -> Generator[Opened | None]:
-        """Lease a job for the length of a step; None where the message is stale, or the worker drains."""
+        """Lease a job for a step; None where the message is stale, or the worker drains."""
         with self._lease(job_id, version, self._open) as opened:
             if opened is not None:
                 self.view.opened(opened)
@@ -77,7 +77,7 @@ class JobSession:
         self.leases.draining = True
 
     def release(self, jobs: Iterable[tuple[str, int]]) -> Released:
-        """Make jobs, given as (job id, version), due at once for other workers, except for paid calls under way."""
+        """Make jobs, given as (job id, version), due at once elsewhere, except for paid calls under way."""
         return self._ledger.transitions.release(jobs)
 
     @contextmanager
@@ -104,10 +104,9 @@ class JobSession:
         return Opened(job=job, at=view.now(), waiting=view.jobs_wait(), in_flight=view.in_flight())
 
     def _is_leased(self, job_id: str, version: int) -> bool:
-        """Whether a thread here has this job at this version or a later one, or is bringing it there.
+        """Whether a thread here has this job at this version or later, or is bringing it there.
 
-        After an outage the ledger sends what was due meanwhile before this process could put it off, and a thread that
-        waits for the reply to its write does not know yet that it was written.
+        After an outage the ledger sends what was due meanwhile, and a thread may still wait for its write's reply.
         """
         here = self.leases.version_of(job_id) or 0
         if here > version:
@@ -115,7 +114,7 @@ class JobSession:
         return here >= version or self.leases.is_written(job_id)
 
     def _warn_if_behind(self, job_id: str, here: int) -> None:
-        """Log where the ledger has lost what this process wrote; a message of an older version is only late."""
+        """Log where the ledger has lost what this process wrote; an older message is only late."""
         there = self._ledger.jobs.version_of(job_id)
         if there is not None and there < here:
             log.warning(

@@ -1,4 +1,4 @@
-"""The jobs that the threads of this process work on: their rescue is put off, and no second thread begins one."""
+"""The jobs that this process's threads work on: not rescued, and begun by no second thread."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Leases:
-    """At most one job, or batch, for each thread, and its version. May be used from several threads."""
+    """At most one job or batch for each thread, and its version. Thread-safe."""
 
     def __init__(self) -> None:
         """Begin without leases."""
@@ -23,7 +23,7 @@ class Leases:
 
     @contextmanager
     def lease(self, record_id: str, version: int) -> Generator[None]:
-        """Lease a job to this thread for the length of a step."""
+        """Lease a job to this thread for a block."""
         thread = threading.get_ident()
         self._leased[thread] = (record_id, version)
         try:
@@ -38,7 +38,7 @@ class Leases:
 
     @contextmanager
     def writing(self, record_id: str) -> Generator[None]:
-        """Mark a job whose write is under way: until its reply is read, the job may have its next version already."""
+        """Mark a write under way: until its reply is read, the job may have its next version already."""
         thread = threading.get_ident()
         self._written[thread] = record_id
         try:
@@ -47,7 +47,7 @@ class Leases:
             del self._written[thread]
 
     def begin_paying(self) -> bool:
-        """Note that this thread is about to make a paid call; False where it may not, because the worker drains."""
+        """Note a paid call by this thread; False where none may begin, because the worker drains."""
         self._paying.add(threading.get_ident())  # before `draining` is read: it is set before paid calls are counted
         return not self.draining
 
@@ -56,7 +56,7 @@ class Leases:
         return list(self._leased.values())
 
     def version_of(self, record_id: str) -> int | None:
-        """Return the highest version at which a thread has a job; None where none has it."""
+        """Return the highest version at which a thread has a job, or None."""
         return max((version for mine, version in self.all() if mine == record_id), default=None)
 
     def is_written(self, record_id: str) -> bool:
@@ -65,5 +65,5 @@ class Leases:
 
     @property
     def paying(self) -> int:
-        """Return the number of paid calls under way, until their replies are written."""
+        """Return the number of paid calls whose replies are not written."""
         return len(self._paying)

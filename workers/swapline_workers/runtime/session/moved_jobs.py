@@ -1,4 +1,4 @@
-"""The cache of what this process wrote last: the next step of such a job need not read it."""
+"""The cache of what this process wrote last, so that the next step need not read it."""
 
 from __future__ import annotations
 
@@ -13,24 +13,23 @@ if TYPE_CHECKING:
     from swapline_producer.contract import Job
 
 MOST_JOBS = 2000
-"""Jobs in the cache, about 6 MB. One that was dropped is read again, once."""
+"""Jobs in the cache, about 6 MB."""
 
 
 class MovedJobs:
-    """Jobs at the version that this process brought them to, each for one step. May be used from several threads.
+    """Jobs at the version that this process wrote, each for one step. Thread-safe.
 
-    Whether a job is still at that version, and not to be canceled, is part of each write anyway; its rescue was put off
-    when it was moved or claimed, and its poll was counted by the claim. Only polls, and finalize where it need not ask
-    the vendor, begin from this cache: doing them twice is doing them once.
+    Each write checks version and cancellation anyway, and rescue and poll were counted by move or claim. Only
+    repeatable steps begin from here: polls, and finalize where it need not ask the vendor.
     """
 
     def __init__(self, has_pictures: Callable[[Job], bool]) -> None:
-        """`has_pictures` says whether the pictures of a job, at its version, are in this process's memory."""
+        """`has_pictures`: whether a job's pictures are in this process's memory."""
         self._has_pictures = has_pictures
         self._jobs: dict[str, Job] = {}
 
     def remember(self, job: Job) -> None:
-        """Keep a job that was written, where its next step may begin from it."""
+        """Keep a written job, if its next step may begin from it."""
         if job.state in {State.RUNNING, State.STORING}:
             self._jobs[job.job_id] = job
             while len(self._jobs) > MOST_JOBS:

@@ -1,4 +1,4 @@
-"""Calls to the ledger that are repeated until it answers, for results that must not be forgotten."""
+"""Calls to the ledger that are repeated until it answers, for results that must not be lost."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 OUTAGE_LIMIT_S = 300.0
-"""Seconds for which a paid result is offered to a ledger that is away, before the worker leaves it to the rescue."""
+"""Seconds until a paid result is left to the rescue."""
 
 
 class OutageRetry:
-    """Repeats calls over an outage of the ledger. May be used from several threads."""
+    """Repeats calls over an outage. Thread-safe."""
 
     def __init__(self, pause: Callable[[float], None] = time.sleep) -> None:
-        """`pause` waits for a number of seconds."""
+        """`pause` waits for seconds."""
         self._pause = pause
         self._waiting: set[int] = set()
 
     @property
     def unwritten(self) -> int:
-        """Return the number of paid results that only this process has, because the ledger does not take them now."""
+        """Return the number of paid results that only this process has."""
         return len(self._waiting)
 
     def until_answered(self, ask: Callable[[], T], job: Job, result: Mapping[str, object]) -> T:
-        """Call `ask` until the ledger answers. Raises LedgerUnavailable after OUTAGE_LIMIT_S, and logs `result`."""
+        """Call `ask` until the ledger answers. After OUTAGE_LIMIT_S log `result` and raise LedgerUnavailable."""
         thread = threading.get_ident()
         try:
             return self._repeat(ask, job, result, thread)

@@ -1,4 +1,4 @@
-"""The ledger's clock and its load, as of its last answer: reading them costs no round trip."""
+"""The ledger's clock and load as of its last answer, without a round trip."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class LedgerView:
-    """What steps may know of the ledger beside their job. May be used from several threads."""
+    """What steps may know of the ledger beside their job. Thread-safe."""
 
     def __init__(self) -> None:
         """Assume that jobs wait until the ledger has answered."""
@@ -19,7 +19,7 @@ class LedgerView:
         self._in_flight = 0
 
     def set_time(self, at: int) -> None:
-        """Set the time to the ledger's, in UTC milliseconds."""
+        """Set the ledger's time, in UTC milliseconds."""
         self._ahead_ms = at - time.monotonic() * 1000
 
     def opened(self, opened: Opened) -> None:
@@ -27,11 +27,11 @@ class LedgerView:
         self._jobs_wait, self._in_flight = opened.waiting, opened.in_flight
 
     def now(self) -> int:
-        """Return UTC milliseconds by the ledger's clock."""
+        """See `steps.ports.LedgerView.now`."""
         return round(time.monotonic() * 1000 + self._ahead_ms)
 
     def in_flight(self) -> int:
-        """Return the number of jobs that hold a slot, over all workers."""
+        """See `steps.ports.LedgerView.in_flight`."""
         return self._in_flight
 
     def jobs_wait(self) -> bool:

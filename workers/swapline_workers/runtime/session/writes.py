@@ -1,4 +1,4 @@
-"""How a step writes: its job's changes, each fenced by the job's version, and what follows them."""
+"""How a step writes: changes fenced by the job's version, and what follows them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Writes:
-    """The steps' port `Writes`, over the ledger. May be used from several threads."""
+    """The port `Writes`, over the ledger. Thread-safe."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Writes:
         outage: OutageRetry,
         view: LedgerView,
     ) -> None:
-        """Write to `ledger`, and tell the other parts of the session."""
+        """Write to `ledger`, and inform the session's other parts."""
         self._ledger = ledger
         self._leases = leases
         self._moved_jobs = moved_jobs
