@@ -14,6 +14,7 @@ import pytest
 import redis
 
 from support.factories import enqueued
+from support.installation import WAYS
 from support.servers import new_job, waited_for
 from swapline_producer.contract import LinkedImage, State, Step
 
@@ -81,6 +82,28 @@ def test_what_is_not_finished_within_the_grace_period_is_released_at_once(instal
     assert sum(names(producer, job_id).count("released") for job_id in jobs) >= 2
     assert "rescues" not in producer.ledger.stats.counters()
     assert installation.vendor.control.report().credits_spent == 6
+
+
+@pytest.mark.parametrize("way", sorted(WAYS.keys() - {"solo"}))  # solo reads nothing while a step runs
+def test_what_is_read_after_the_signal_is_released_at_once(installation: Installation, way: str) -> None:
+    """Celery forgets messages that it has read and not begun when it leaves the broker."""
+    installation.pool, installation.more["SWAPLINE_DISPATCH"] = WAYS[way]
+    installation.more |= {"SWAPLINE_RESCUE_AFTER": LONG, "SWAPLINE_STOP_GRACE": "10"}
+    installation.vendor.control.change(service_time=NEVER, mode="status_held_pending=30")
+    producer = installation.producer()
+    with installation.worker("-c", "1") as worker:
+        [held] = enqueued(producer)
+        waited_for(lambda: polled_at(installation) == 1)
+        with worker.frozen():
+            [late] = enqueued(producer)
+            os.kill(worker.child.pid, signal.SIGTERM)
+        waited_for(lambda: "released" in names(producer, late))
+        assert worker.child.poll() is None, "it waits for the call that is held"
+        assert "released" not in names(producer, held)
+        worker.child.terminate()
+        assert worker.child.wait(60) == 0
+    assert names(producer, late).count("released") == 1
+    assert "rescues" not in producer.ledger.stats.counters()
 
 
 def test_a_second_signal_releases_at_once(installation: Installation) -> None:

@@ -152,6 +152,7 @@ def _heartbeat_step(builder: Builder) -> type[bootsteps.StartStopStep]:
         def __init__(self, consumer: Any, **options: object) -> None:
             super().__init__(consumer, **options)
             consumer.while_waiting = builder().heartbeat.waits
+            consumer.reading_ended = builder().shutdown.reading_ended
 
         def register_with_event_loop(self, _consumer: Any, hub: Any) -> None:
             """Register when the loop starts; Celery removes the timer when it ends."""

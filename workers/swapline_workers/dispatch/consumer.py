@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from celery.worker.consumer import Consumer as CeleryConsumer
 
+from swapline_workers.dispatch import worker_state
 from swapline_workers.dispatch.transport import NO_MESSAGE
 
 if TYPE_CHECKING:
@@ -37,6 +38,16 @@ class Consumer(CeleryConsumer):
     @staticmethod
     def while_waiting() -> None:
         """Called every second while the server is unavailable; the heartbeat's bootstep replaces it."""
+
+    @staticmethod
+    def reading_ended() -> None:
+        """Called when no message will be read from this connection; the heartbeat's bootstep replaces it."""
+
+    def on_close(self) -> None:
+        """Keep the jobs of messages that were read and not begun: Celery forgets them here."""
+        worker_state.keep_reserved()
+        super().on_close()
+        self.reading_ended()
 
     def ensure_connected(self, conn: Any) -> Any:
         """Wait for the server; return the connection."""

@@ -20,9 +20,18 @@ def active_requests() -> list[Any]:
     return snapshot(state.active_requests)
 
 
+_forgotten: list[tuple[str, int]] = []
+"""(job id, version) of each message that was reserved when the last connection closed: Celery forgets them then."""
+
+
+def keep_reserved() -> None:
+    """Remember the reserved messages, before Celery's consumer closes."""
+    _forgotten[:] = _jobs(snapshot(state.reserved_requests))
+
+
 def reserved_jobs() -> list[tuple[str, int]]:
-    """Return (job id, version) of each unfinished message."""
-    return _jobs(snapshot(state.reserved_requests))
+    """Return (job id, version) of each message that was read, some of which may have been finished meanwhile."""
+    return [*_forgotten, *_jobs(snapshot(state.reserved_requests))]
 
 
 def active_jobs() -> list[tuple[str, int]]:

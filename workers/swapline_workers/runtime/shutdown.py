@@ -42,7 +42,8 @@ class GracefulShutdown:
         self._grace = grace
         self._exit_process = exit_process
         self._thread: threading.Thread | None = None
-        self._over = threading.Event()
+        self._changed = threading.Event()
+        self._over = False
         self._at_once = False
         self._process_ends = False
 
@@ -53,23 +54,33 @@ class GracefulShutdown:
         """
         if process_ends and (self._process_ends or at_once):
             self._at_once = True
-            self._over.set()
+            self._end_grace()
         self._process_ends |= process_ends
         if self._thread is None:
             self._session.drain()
             self._thread = threading.Thread(target=self._run, name="swapline-shutdown", daemon=True)
             self._thread.start()
 
+    def reading_ended(self) -> None:
+        """Release what was read since `begin` and not begun: messages come in until the consumer closes."""
+        self._changed.set()
+
     def end(self) -> None:
         """End the grace period: every step is finished."""
         if not self._process_ends:
-            self._over.set()
+            self._end_grace()
+
+    def _end_grace(self) -> None:
+        self._over = True
+        self._changed.set()
 
     def _run(self) -> None:
         ends_at = time.monotonic() + self._grace
-        in_progress = {job_id for job_id, _ in (*self._session.leases.all(), *active_jobs())}
-        self._release((job_id, version) for job_id, version in reserved_jobs() if job_id not in in_progress)
-        if self._over.wait(self._grace) and not self._at_once:
+        self._release_unbegun()
+        while not self._over and self._changed.wait(max(0.0, ends_at - time.monotonic())):
+            self._changed.clear()
+            self._release_unbegun()
+        if self._over and not self._at_once:
             return
         released, paying = self._release_all_but_paid_calls(ends_at)
         log.log(
@@ -81,6 +92,11 @@ class GracefulShutdown:
         )
         logging.shutdown()
         self._exit_process(0)
+
+    def _release_unbegun(self) -> None:
+        """Release jobs whose messages were read and whose steps have not begun: while draining, none begins."""
+        in_progress = {job_id for job_id, _ in (*self._session.leases.all(), *active_jobs())}
+        self._release((job_id, version) for job_id, version in reserved_jobs() if job_id not in in_progress)
 
     def _release_all_but_paid_calls(self, ends_at: float) -> tuple[int, int]:
         """Release jobs and wait for paid calls until `ends_at`; return both numbers."""
