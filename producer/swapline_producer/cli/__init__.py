@@ -1,4 +1,4 @@
-"""The `swapline` command: the root, and what became of a command."""
+"""The root of the `swapline` command."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _warn_of_misspelt_settings() -> None:
 
 
 def _check_unicode(arguments: list[str]) -> None:
-    """Refuse bytes that are no UTF-8: no id, name or value has any. A file's name may."""
+    """Refuse bytes that are no UTF-8, but in a file's name."""
     for argument in arguments:
         if not argument.isprintable() and not os.path.lexists(argument):
             try:

@@ -1,4 +1,4 @@
-"""`swapline accounts`: which vendor the ledger belongs to, and how it follows one that has moved."""
+"""`swapline accounts`: which vendor the ledger belongs to."""
 
 from __future__ import annotations
 

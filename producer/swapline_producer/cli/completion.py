@@ -6,7 +6,7 @@ import click
 from click.shell_completion import get_completion_class
 
 VARIABLE = "_SWAPLINE_COMPLETE"
-"""What the shell's function sets when it asks for words: click's own name for it, by the name of the command."""
+"""click's variable for a request for words."""
 
 SHELLS = ("bash", "zsh", "fish")
 

@@ -1,4 +1,4 @@
-"""What a command needs of the installation, built when it is needed: `--help` waits for nothing."""
+"""What a command needs of the installation, built on use: `--help` waits for nothing."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
     from swapline_producer.producer import Producer
 
 LINK_LIFE_S = 3600.0
-"""Seconds that a link on a terminal works: long enough to open it, short in a log of the terminal."""
+"""Seconds that a link works: long enough to open it, short in a terminal's log."""
 
 SIGN_TIMEOUT_S = 5.0
-"""Seconds to find a cloud's credentials, which may be asked of a server."""
+"""Seconds to find a cloud's credentials, perhaps from a server."""
 
 
 def producer() -> Producer:
-    """Everything that a backend has."""
+    """Return everything that a backend has."""
     from swapline_producer.producer import Producer  # noqa: PLC0415 -- not loaded for --help
 
     return Producer.from_env()
 
 
 def ledger() -> Ledger:
-    """The ledger alone, for commands that only look: Celery takes half a second to load."""
+    """Return the ledger alone, for commands that only read: Celery takes half a second to load."""
     from swapline_producer.ledger import open_ledger  # noqa: PLC0415 -- not loaded for --help
     from swapline_producer.settings import ProducerSettings, load  # noqa: PLC0415 -- beside its use
 
@@ -35,7 +35,7 @@ def ledger() -> Ledger:
 
 
 def links(job: Job) -> dict[str, str]:
-    """Return a URL for each picture of a job, by its key; none where this shell has no store, or no right to it."""
+    """Return a URL for each picture of a job, by its key; none where this shell has no access to the store."""
     from swapline_producer.settings import ProducerSettings, load  # noqa: PLC0415 -- beside its use
     from swapline_producer.storage import open_storage  # noqa: PLC0415 -- beside its use
 

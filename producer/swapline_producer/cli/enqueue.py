@@ -16,7 +16,7 @@ from swapline_producer.contract import ApiVersion, Gender, Prepare, Priority, Qu
 from swapline_producer.terminal.output import out, print_json, wait_and_exit
 
 BASE64_STARTS = ("/9j/", "iVBORw0KGgo", "UklGR")
-"""How the base64 of a JPEG, a PNG and a WebP begins."""
+"""Base64 of a JPEG, a PNG and a WebP."""
 
 
 class GenderType(click.ParamType[Gender]):
@@ -33,7 +33,7 @@ class GenderType(click.ParamType[Gender]):
 
 
 def pairs(texts: tuple[str, ...], option: str) -> dict[str, str]:
-    """Read an option that is given as key=value, any number of times."""
+    """Read the values of a repeatable option key=value."""
     found = dict(text.partition("=")[::2] for text in texts)
     if not all("=" in text and not text.startswith("=") for text in texts):
         raise click.BadParameter("give it as key=value", param_hint=option)
@@ -41,7 +41,7 @@ def pairs(texts: tuple[str, ...], option: str) -> dict[str, str]:
 
 
 def picture(text: str) -> Path | str | bytes:
-    """Read what a person gives as a picture: a file, unless it is -, a URL, a data URI, base64 or nothing."""
+    """Read a picture: a file, unless it is -, a URL, a data URI, base64 or nothing."""
     from swapline_producer.client.images import is_data_uri, is_link  # noqa: PLC0415 -- not loaded for --help
 
     if is_link(text) or is_data_uri(text) or not text.strip():
@@ -53,7 +53,7 @@ def picture(text: str) -> Path | str | bytes:
 
 
 def _standard_input() -> bytes:
-    """Read a picture from standard input, and no more than one byte above the limit."""
+    """Read standard input, one byte above the limit at most."""
     if sys.stdin.isatty():
         raise click.UsageError("- is the picture on standard input: give it by a pipe, or by < FILE.")
     from swapline_producer.pictures.prepare import SOURCE_BYTES  # noqa: PLC0415 -- not loaded for --help
@@ -62,7 +62,7 @@ def _standard_input() -> bytes:
 
 
 def _check_output(output: Path, *, may_exist: bool) -> None:
-    """Refuse, before anything is paid, a file that cannot be written in the end."""
+    """Refuse an unwritable file before anything is paid."""
     if not output.parent.is_dir():
         raise click.BadParameter(f"the folder {output.parent} does not exist", param_hint="-o")
     if output.name in {"", "-"}:

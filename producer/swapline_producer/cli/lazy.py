@@ -1,4 +1,4 @@
-"""The root of the command line: which commands there are, without loading one before it is named."""
+"""The root of the command line, which loads a command when it is named."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Own(NamedTuple):
-    """One of our commands: where it is, and what `swapline --help` shows of it: the first sentence of its help."""
+    """One of our commands: where it is, and the first sentence of its help."""
 
     place: str
     summary: str
@@ -43,7 +43,7 @@ OWN = {
 
 
 class Commands(click.Group):
-    """Our own commands, and those that other packages name in the entry-point group `swapline.commands`."""
+    """Our own commands, and those in the entry-point group `swapline.commands`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's shape
         """Return all names, sorted."""
@@ -58,7 +58,7 @@ class Commands(click.Group):
         return command if isinstance(command, click.Command) else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the names with their summaries. Our own commands are not loaded for it."""
+        """Write names and summaries, without loading our own commands."""
         names = self.list_commands(ctx)
         width = formatter.width - 6 - max(map(len, names))
         with formatter.section("Commands"):
@@ -73,7 +73,7 @@ class Commands(click.Group):
 
 @functools.cache
 def _others() -> dict[str, EntryPoint]:
-    """Return the commands of other packages. Reading the metadata of all packages takes 10 ms, so it is done once."""
+    """Return other packages' commands, once: reading all metadata takes 10 ms."""
     from importlib.metadata import entry_points  # noqa: PLC0415 -- 20 ms, which our own commands need not wait
 
     return {point.name: point for point in entry_points(group="swapline.commands")}

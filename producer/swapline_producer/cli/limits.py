@@ -1,4 +1,4 @@
-"""`swapline limits`: the limits of the whole installation, and the workers whose settings name them."""
+"""`swapline limits`: limits of the whole installation, and the workers that name them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KINDS: dict[str, click.ParamType[Any]] = {
     "POLL_RATE": Finite(0, 1_000_000, min_open=True),
     "CREDITS_PER_DAY": click.IntRange(0, 1_000_000_000),
 }
-"""The limits by their settings, and what each can be."""
+"""Limits by their settings, and their values."""
 
 NAME = click.Choice(list(KINDS), case_sensitive=False)
 
@@ -91,7 +91,6 @@ def forget_limit(name: str) -> None:
 
 
 def _named_by(workers: list[WorkerRecord], name: str) -> dict[str, list[str]]:
-    """What living workers name, and which."""
     named: dict[str, list[str]] = {}
     for worker in workers:
         value = getattr(worker.limits, name.lower())

@@ -13,7 +13,7 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSO
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 LONGEST = 100 * 365.25 * 86_400
-"""Seconds of the longest age: what is longer was written by mistake, and is no moment that Redis could compare."""
+"""Seconds of the longest age: a longer one is a mistake, and no time for Redis."""
 
 _PARTS = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 _AGE = re.compile(rf"(?:{_PARTS.pattern})+")
@@ -31,12 +31,12 @@ class Age(NamedTuple):
 
 
 class AgeType(click.ParamType[Age]):
-    """An age like 90s, 15m, 2h, 1d12h, or a moment like 2026-11-22T03:00Z."""
+    """An age like 90s, 15m, 2h, 1d12h, or a time like 2026-11-22T03:00Z."""
 
     name = "age"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Age:
-        """Read either; a moment without a zone is UTC."""
+        """Read either; a time without a zone is UTC."""
         if isinstance(value, Age):
             return value
         text = str(value).strip()
@@ -55,7 +55,7 @@ class AgeType(click.ParamType[Age]):
 
 
 class Whole(click.IntRange):
-    """A whole number from 0 on: click's own sentence is `x is not a valid integer range`."""
+    """A whole number from 0: click's own sentence is `x is not a valid integer range`."""
 
     def __init__(self, most: int) -> None:
         """Up to `most`."""
@@ -70,7 +70,7 @@ class Whole(click.IntRange):
 
 
 class Finite(click.FloatRange):
-    """A number that is neither infinite nor NaN, which click's own ranges take: no comparison refuses it."""
+    """A number, not infinite or NaN, which click's ranges take."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Read it."""
@@ -80,5 +80,5 @@ class Finite(click.FloatRange):
         return number
 
     def _describe_range(self) -> str:
-        """Leave the range out of the help where there is none: click's own words are `x<=None`."""
+        """Omit an open range from the help: click writes `x<=None`."""
         return "" if self.min is None and self.max is None else super()._describe_range()

@@ -1,4 +1,4 @@
-"""`swapline after-restore`: what must be done between a restored backup and the first worker."""
+"""`swapline after-restore`: between a restored backup and the first worker."""
 
 from __future__ import annotations
 

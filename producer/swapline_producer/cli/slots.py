@@ -1,4 +1,4 @@
-"""`swapline slots` and `swapline credits`: how the account is used, and how much of it may be."""
+"""`swapline slots` and `swapline credits`: how the account is used, and its limits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BELOW_ZERO = re.compile(r"-[\d.]+")
 
 
 class Numbered(click.Command):
-    """A command to which -3 is a number that is out of range, and no unknown option."""
+    """A command to which -3 is a number out of range, not an option."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the arguments."""

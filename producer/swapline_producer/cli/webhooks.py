@@ -1,4 +1,4 @@
-"""`swapline webhooks`: what was not delivered, why, and how it is sent again."""
+"""`swapline webhooks`: what was not delivered, why, and replays."""
 
 from __future__ import annotations
 
@@ -190,7 +190,6 @@ def new_secret(*, ed25519: bool) -> None:
 
 
 def _timestamp(ledger: Ledger, since: Age | None) -> int:
-    """Milliseconds by the ledger's clock."""
     if since is None:
         return 0
     return since.at(ledger.now())
@@ -205,7 +204,7 @@ def _filter(tenant: str | None, endpoint: str | None) -> Callable[[DeliveryOutco
 def _failing(
     ledger: Ledger, since: int, limit: int, wanted: Callable[[DeliveryOutcome], bool], *, failed: bool
 ) -> Sequence[DeliveryOutcome]:
-    """The first `limit` that are wanted: batches, then what was given up, then what is tried again."""
+    """Return the first `limit` wanted: batches, then given up, then tried again."""
     from swapline_producer.operations.deliveries import read  # noqa: PLC0415 -- slow to load
 
     found: list[DeliveryOutcome] = []
@@ -267,7 +266,7 @@ def _print_replayed(counts: dict[str, int], endpoints: dict[str, int], *, dry_ru
 
 
 def _explain(producer: Producer, record_id: str) -> None:
-    """Raise the reason why there is nothing to send: no such job, or one without a webhook."""
+    """Raise the reason why there is nothing to send."""
     from swapline_producer.contract import is_batch  # noqa: PLC0415 -- beside its use
 
     if is_batch(record_id):

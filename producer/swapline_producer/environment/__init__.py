@@ -1,1 +1,1 @@
-"""Settings as they come: variables, `.env`, files, and variables that are none of ours."""
+"""Where settings come from: variables, `.env`, files."""

@@ -1,4 +1,4 @@
-"""The file `.env`, as settings, names of files and the doctor read it."""
+"""The file `.env`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from swapline_producer.errors import SettingsError
 
 
 def read_dotenv(path: str | Path = ".env") -> dict[str, str | None]:
-    """Read the variables of a file, none where there is none. `${…}` stands for itself: a key may have it inside.
+    """Read a file's variables, none without a file. `${…}` is not expanded: a key may have it inside.
 
     Raises SettingsError, which never shows what is in it.
     """

@@ -1,8 +1,7 @@
-"""Settings whose value lies in a file: `SWAPLINE_API_KEY_FILE=/run/secrets/api_key` instead of `SWAPLINE_API_KEY=…`.
+"""Settings whose value lies in a file: `SWAPLINE_API_KEY_FILE=/run/secrets/api_key`.
 
-That is how containers, systemd and Kubernetes hand out secrets: a file is in no list of processes, no `inspect`, and
-no child's environment. Every setting can be given so. The environment goes before `.env`; within one of them a setting
-may be given once.
+Containers, systemd and Kubernetes hand out secrets so: a file is in no list of processes, no `inspect`, and no child's
+environment. The environment overrides `.env`; within one a setting may be given once.
 """
 
 from __future__ import annotations
@@ -26,20 +25,20 @@ if TYPE_CHECKING:
 SUFFIX = "_FILE"
 
 LARGEST = 65_536
-"""Bytes: sixty times the longest list of secrets. A setting that names a picture or a device by mistake is refused."""
+"""Bytes: sixty times the longest list of secrets; a picture or device named by mistake is refused."""
 
 
 class FromFiles(PydanticBaseSettingsSource):
     """Reads the settings whose `…_FILE` is set."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 -- its shape
-        """The text of the file that a setting names, without the line's end; None where it names none."""
+        """Return the text of a setting's file, without the line's end; None without a file."""
         name = f"{self.config.get('env_prefix', '')}{field_name}".upper()
         path = self._path(name)
         return (None if path is None else read_setting(name + SUFFIX, path)), field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        """All settings that come from files."""
+        """Return all settings that come from files."""
         fields = self.settings_cls.model_fields
         own = SUFFIX.lower()  # a setting that has a field of its own for its file reads it by itself
         found = {
@@ -63,7 +62,7 @@ class FromFiles(PydanticBaseSettingsSource):
 
 
 def read_setting(name: str, path: str) -> str:
-    """Read the file that the variable `name` names. Raises SettingsError, which never shows what is in it."""
+    """Read the file of the variable `name`. Raises SettingsError, which never shows what is in it."""
     try:
         with Path(path).open(encoding="utf-8") as file:
             text = file.read(LARGEST + 1)

@@ -1,7 +1,7 @@
-"""Variables that a container runtime sets for the services beside a process ("service links").
+"""Variables that a container runtime sets for neighbouring services ("service links").
 
-For a Service `swapline-metrics` the kubelet sets SWAPLINE_METRICS_PORT=tcp://10.0.0.1:9810 and seven names more in
-every pod of the namespace, unless the pod says `enableServiceLinks: false`. Docker's `--link` does the same.
+For a Service `swapline-metrics` the kubelet sets SWAPLINE_METRICS_PORT=tcp://10.0.0.1:9810 and seven more in every pod,
+unless `enableServiceLinks: false`; so does Docker's `--link`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _ADDRESS = re.compile(r"[a-z]+://")
 
 
 def is_service_link(name: str, value: str | None) -> bool:
-    """Whether a variable was set for a service, and is not a setting. `name` may be of any case."""
+    """Whether a variable was set for a service. `name` may be of any case."""
     upper = name.upper()
     return _NAMES.fullmatch(upper) is not None or (
         upper.endswith("_PORT") and _ADDRESS.match((value or "").lower()) is not None

@@ -1,4 +1,4 @@
-"""Names of all settings, of every part: a shell that only enqueues may share its environment with workers."""
+"""Names of all settings of every part, which may share an environment."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ SETTINGS = frozenset(
         "WEBHOOK_TIMEOUT",
     ]
 )
-"""Without the prefix. A test compares them with the settings that the parts read."""
+"""Without the prefix. A test compares them with the parts' settings."""
 
 
 class Misspelt(NamedTuple):
@@ -95,16 +95,14 @@ class Misspelt(NamedTuple):
     meant: str | None
 
     def __str__(self) -> str:
-        """Say it in one sentence."""
         hint = f"did you mean {self.meant}?" if self.meant else "docs/settings.md has all there are."
         return f"{self.name} is set, and there is no such setting; {hint}"
 
 
 def misspelt(variables: Mapping[str, str | None] | None = None) -> list[Misspelt]:
-    """Return the misspelt settings among variables, by default those of the environment and `.env`.
+    """Return the misspelt settings among variables, by default of the environment and `.env`.
 
-    Addresses of services, SWAPLINE_TEST_… and the files of settings (…_FILE) are none; nor is a `.env` that cannot be
-    read, which the settings themselves report.
+    Not service links, SWAPLINE_TEST_…, settings' files (…_FILE); nor an unreadable `.env`, which the settings report.
     """
     if variables is None:
         try:

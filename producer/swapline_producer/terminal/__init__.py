@@ -1,1 +1,1 @@
-"""What commands share: output for people and programs, progress, numbers."""
+"""Output for people and programs."""

@@ -1,4 +1,4 @@
-"""The terminal as our commands write to it: whatever is printed is shown, and nothing of it is obeyed."""
+"""A terminal that shows whatever is printed, and obeys nothing of it."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 
 class Terminal(Console):
-    """A console that knows no markup: styles come with `Text` and `style=`. A text is one line."""
+    """A console without markup: styles come with `Text` and `style=`. A text is one line."""
 
     def __init__(self, **options: Any) -> None:
         """Take rich's options."""
         super().__init__(markup=False, emoji=False, highlight=False, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Make a Text of what is given as str, also in the cells of a table."""
+        """Return a str as Text, also in cells of a table."""
         return super().render_str(visible(text), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Render one thing, and all that is in it."""
+        """Render one thing and its contents."""
         if isinstance(renderable, Text) and not renderable.plain.isprintable():
             renderable = renderable.copy()
             renderable.plain = visible(renderable.plain)  # as long as before: its styles stay where they are

@@ -1,4 +1,4 @@
-"""What commands print: sentences, facts as JSON, exit codes. Tables are in tables.py, which loads rich."""
+"""What commands print: sentences, facts as JSON, exit codes. `tables.py` loads rich."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400
 """Seconds."""
 
 WIDE = 240
-"""Columns of a table that no terminal bounds: a pipe reads lines, and must find whole ids in them."""
+"""Columns of a table without terminal: a pipe must find whole ids in lines."""
 
 
 class Output:
     """Standard output for people."""
 
     def print(self, *things: object, style: str | None = None) -> None:
-        """Print one line: plain texts as they are, so that rich is loaded only where there are styles or tables."""
+        """Print one line; rich is loaded only for styles or tables."""
         if style is None and all(isinstance(thing, str) for thing in things):
             print(*map(visible, things))  # noqa: T201 -- this is the command line
         else:
@@ -42,7 +42,7 @@ class Output:
 
     @cached_property
     def console(self) -> Terminal:
-        """The terminal, or what stands in its place."""
+        """The terminal, or what replaces it."""
         from swapline_producer.terminal.console import Terminal  # noqa: PLC0415 -- see `print`
 
         return Terminal(soft_wrap=True, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE)
@@ -69,12 +69,12 @@ def print_json(value: object) -> None:
 
 
 def as_json_text(value: object) -> str:
-    """Write JSON in ASCII, without DEL, the one control that JSON leaves as it is."""
+    """Return JSON in ASCII without DEL, the one control that JSON admits."""
     return json.dumps(value, indent=2, default=str).replace("\x7f", "\\u007f")
 
 
 def exit_code(job: Job) -> int:
-    """What a script should see of a job."""
+    """Return a job's exit code."""
     if not job.state.finished:
         return NOT_FINISHED
     return DONE if job.state is State.SUCCEEDED else FAILED
@@ -83,7 +83,7 @@ def exit_code(job: Job) -> int:
 def wait_and_exit(
     producer: Producer, job_id: str, timeout: float, *, as_json: bool, output: Path | None = None
 ) -> NoReturn:
-    """Wait for the end of a job, show it, and exit with its code; write the pictures of a success to `output`."""
+    """Wait for a job's end, show it, and exit with its code; write pictures to `output`."""
     try:
         job = producer.wait(job_id, timeout)
     except TimeoutError as error:
@@ -106,7 +106,7 @@ def wait_and_exit(
 
 
 def job_facts(job: Job) -> dict[str, Any]:
-    """A job as programs read it."""
+    """Return a job for programs."""
     spec = job.spec.model_dump(mode="json", exclude_none=True)
     if job.spec.webhook_url:
         spec["webhook_url"] = without_query(job.spec.webhook_url)
@@ -143,12 +143,12 @@ def job_facts(job: Job) -> dict[str, Any]:
 
 
 def ago(milliseconds: int | None, now: int) -> str:
-    """How long ago something was, in one unit or two: 12 s, 4 min, 3 h 20 min, 5 d."""
+    """Return how long ago something was: 12 s, 4 min, 3 h 20 min, 5 d."""
     return "" if milliseconds is None else f"{span((now - milliseconds) / 1000)} ago"
 
 
 def span(seconds: float) -> str:
-    """A length of time as people say it."""
+    """Return a length of time for people."""
     whole = max(0, round(seconds))
     if whole < MINUTE:
         return f"{max(0.0, seconds):.3g} s" if seconds < 10 else f"{whole} s"  # noqa: PLR2004 -- below it a part of a second matters

@@ -1,4 +1,4 @@
-"""Progress bars with rate and time left: for people at a terminal only, on standard error."""
+"""Progress bars with rate and time left, on a terminal's standard error only."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class Rate(ProgressColumn):
     """Steps a second."""
 
     def render(self, task: Task) -> Text:
-        """Draw it, once it is known."""
+        """Draw it, once known."""
         speed = task.finished_speed or task.speed
         return Text("" if speed is None else f"{speed:,.1f}/s", style="dim")
 
 
 @contextmanager
 def progress(what: str, total: int | None, *, quiet: bool = False) -> Generator[Callable[[int], None]]:
-    """Show a progress bar; yield a function that is called with the number of steps done."""
+    """Show a progress bar; yield a function that takes the steps done."""
     console = Terminal(stderr=True)
     columns = (
         TextColumn("{task.description}"),
@@ -60,9 +60,9 @@ def progress(what: str, total: int | None, *, quiet: bool = False) -> Generator[
 
 @contextmanager
 def ctrl_c_checks() -> Generator[Callable[[], None]]:
-    """Yield a function that raises KeyboardInterrupt if Ctrl-C was pressed and the exception was lost.
+    """Yield a function that raises KeyboardInterrupt if Ctrl-C's exception was lost.
 
-    Python drops an exception that is raised in a finalizer, and a long piece of work would go on.
+    Python drops one that is raised in a finalizer, and long work would go on.
     """
     pressed = False
 

@@ -25,13 +25,13 @@ COLOURS = {
 }
 
 NARROW = 100
-"""Columns of a terminal below which a list of jobs shows less of each."""
+"""Columns below which a list of jobs shows less."""
 
 NO_LINKS: Mapping[str, str] = MappingProxyType({})
 
 
 def print_rows(table: Table) -> None:
-    """Print a table of ids and sentences: on a narrow terminal its lines run on, and no word is cut to pieces."""
+    """Print a table of ids and sentences; on a narrow terminal lines run on, without cut words."""
     console = out.console
     width = console.width
     natural = console.measure(table, options=console.options.update(width=WIDE)).maximum
@@ -43,7 +43,7 @@ def print_rows(table: Table) -> None:
 
 
 def print_job(job: Job, now: int | None = None, due: int | None = None, links: Mapping[str, str] = NO_LINKS) -> None:
-    """Print a job for people; with `now` (milliseconds) its ages, `due`: its next moment, `links`: URLs by key."""
+    """Print a job; with `now` (milliseconds) its ages, `due`: its next time, `links`: URLs by key."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     table.add_column(overflow="fold")  # a key that is cut is of no use
@@ -64,9 +64,9 @@ def print_job(job: Job, now: int | None = None, due: int | None = None, links: M
 
 
 def print_jobs(found: Iterable[Job], now: int | None = None, row_of: Callable[[Job], int | None] | None = None) -> None:
-    """Several jobs, a line each; with `now` (milliseconds) their age, else the moment they were accepted.
+    """Print several jobs, a line each; with `now` (milliseconds) their age, else their acceptance.
 
-    With `row_of`, the row of a manifest that each came from.
+    `row_of`: a job's row in its manifest.
     """
     narrow = out.console.width < NARROW
     table = Table(box=None, header_style="dim", pad_edge=False)
@@ -92,11 +92,11 @@ def print_jobs(found: Iterable[Job], now: int | None = None, row_of: Callable[[J
 
 
 def coloured_state(job: Job) -> Text:
-    """The state of a job, and whether it is to be canceled."""
+    """Return the state of a job, and whether it is to be canceled."""
     wanted = job.canceling is not None and not job.state.finished
     return coloured(job.state).append(" (canceling)" if wanted else "", style="dim")
 
 
 def coloured(state: State) -> Text:
-    """A state in its colour."""
+    """Return a state in its colour."""
     return Text(state, style=COLOURS.get(state, "cyan"))

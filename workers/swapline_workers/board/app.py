@@ -41,7 +41,7 @@ ASSETS = {
     "board.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
-"""The files that a page loads. Their address has a digest in it: a new version has a new address."""
+"""Static files. A new version has a new address, by its digest."""
 
 
 SENTENCES: dict[type[Exception], tuple[HTTPStatus, str]] = {
@@ -56,7 +56,7 @@ OF_HTTP: dict[int, str] = {
 
 
 def build_board(ledger: Ledger, storage: Storage | None, basic_auth: BasicAuth, *, root_path: str = "") -> ASGIApp:
-    """Build the app. Opens no connection. `root_path`: the path that a proxy serves it under, as `/swapline`."""
+    """Build the app, not yet connected. `root_path`: where a proxy serves it, as `/swapline`."""
     assets = {name: (resources.files(__package__) / "static" / name).read_bytes() for name in ASSETS}
     addresses = {name: f"/static/{hashlib.sha256(data).hexdigest()[:12]}/{name}" for name, data in assets.items()}
     templates = templates_of(addresses, root_path)
@@ -88,7 +88,7 @@ def build_board(ledger: Ledger, storage: Storage | None, basic_auth: BasicAuth, 
 
 
 def _status_and_sentence(error: Exception) -> tuple[HTTPStatus, str]:
-    """Return what a page shows of an error. The ledger's and store's own texts may hold addresses: they are logged."""
+    """Return what a page shows of an error. The ledger's and store's texts may hold addresses: they are logged."""
     if isinstance(error, NotUnderstood):
         return HTTPStatus.BAD_REQUEST, str(error)
     if isinstance(error, HTTPException):
@@ -102,12 +102,12 @@ def _status_and_sentence(error: Exception) -> tuple[HTTPStatus, str]:
 
 
 def _shown(value: object) -> object:
-    """Make control characters of a foreign text visible. Markup is our own."""
+    """Make control characters of a foreign text visible; markup is our own."""
     return visible(value) if type(value) is str else value
 
 
 def templates_of(addresses: dict[str, str], root_path: str = "") -> Environment:
-    """Build the templates; `addresses` are those of the static files, `root_path` is the start of each link."""
+    """Build the templates; `addresses` are the static files', `root_path` begins each link."""
     templates = Environment(
         loader=PackageLoader("swapline_workers.board"),
         autoescape=True,

@@ -1,6 +1,6 @@
 """Search: one field for any id, key or name.
 
-What has an index is found however old it is; the rest only among the latest jobs, and the page has their number.
+What has an index is found however old; the rest among the latest jobs only.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SHOWN = 20
 """Jobs shown of each kind."""
 
 LONGEST = 300
-"""Characters of a question: an idempotency key has 255 at most."""
+"""Characters of a question: an idempotency key has at most 255."""
 
 TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 PART = 6
@@ -33,7 +33,7 @@ PART = 6
 
 
 class BatchSize(NamedTuple):
-    """A batch of a tenant, and how many jobs it has."""
+    """A tenant's batch, and its number of jobs."""
 
     tenant: str
     name: str
@@ -46,7 +46,7 @@ class Found:
 
     question: str
     job_id: str | None = None
-    """The one job whose id this is."""
+    """The one job with this id."""
     by_key: list[Row] = field(default_factory=list)
     batches: list[BatchSize] = field(default_factory=list)
     by_vendor_id: list[Row] = field(default_factory=list)
@@ -61,13 +61,13 @@ class Found:
 
     @property
     def only(self) -> str | None:
-        """The one job that was found, where there is only one."""
+        """The only job found, or None."""
         exact = {row.job_id for row in (*self.by_key, *self.by_vendor_id)}
         return exact.pop() if len(exact) == 1 and not self.batches and not self.by_tenant else None
 
 
 def find(ledger: Ledger, question: str) -> Found:
-    """Search for a question in every index, and in the latest jobs."""
+    """Search in every index, and in the latest jobs."""
     found = Found(question.strip()[:LONGEST])
     text = found.question
     if not text:
@@ -100,7 +100,7 @@ def _batches(ledger: Ledger, named: list[tuple[str, str]]) -> list[BatchSize]:
 
 
 def _of_tenants(text: str, tenants: set[str]) -> list[tuple[str, str]]:
-    """Read a key or a batch, each its tenant's own: of any tenant of the latest jobs, or written `tenant/key`."""
+    """Read a key or batch as any recent tenant's, or as written `tenant/key`."""
     pairs = [(text, tenant) for tenant in sorted({"default", *tenants})]
     tenant, slash, rest = text.partition("/")
     if slash and TENANT.fullmatch(tenant):

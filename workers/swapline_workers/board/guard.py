@@ -1,4 +1,4 @@
-"""Middleware of every page: the password, and the headers that isolate a page."""
+"""Middleware of every page: the password, and headers that isolate a page."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ POLICY = {
 }
 
 PRIVATE = "private, no-store"
-"""Pages and pictures show people and their orders: no proxy and no shared browser stores them."""
+"""Pages show people and their orders: no proxy or shared browser stores them."""
 
 FOR_EVER = "public, max-age=31536000, immutable"
-"""A style or script is the same for all, and its address changes with its content."""
+"""A style or script is the same for all; its address changes with its content."""
 
 OPEN = ("/healthz", "/static/")
-"""Paths without a password: the health check, and files that are the same in every installation."""
+"""Paths without a password."""
 
 
 class UnderRootPath:
-    """Removes the path that a proxy serves the board under, if the proxy has left it in the request."""
+    """Removes a proxy's path, if the proxy has left it in the request."""
 
     def __init__(self, app: ASGIApp, root_path: str) -> None:
         """Wrap `app`."""

@@ -1,4 +1,4 @@
-"""Words for states and events. A state differs by its word and its shape, not by colour alone."""
+"""Names of states and events. A state differs by word and shape, not by colour alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from swapline_producer.contract import State
 
 
 class Appearance(NamedTuple):
-    """How a state looks: a word, the name of its shape (templates/icons.html), and the tone of its colour."""
+    """A word, the name of a shape (templates/icons.html), and the tone of a colour."""
 
     word: str
     shape: str
@@ -30,7 +30,6 @@ APPEARANCES: dict[State, Appearance] = {
 }
 
 SUCCESS_PATH = (State.QUEUED, State.SUBMITTING, State.RUNNING, State.STORING, State.SUCCEEDED)
-"""The states of a job that succeeds, in order."""
 
 OTHER_STATES = (State.HELD, State.FAILED, State.TIMED_OUT, State.EXPIRED, State.CANCELED)
 WITHOUT_SUCCESS = (State.FAILED, State.TIMED_OUT, State.EXPIRED, State.CANCELED)
@@ -60,4 +59,4 @@ EVENT_TITLES = {
     "webhook delivered": "Webhook delivered",
     "webhook dead": "Webhook given up",
 }
-"""Titles of events; an event without one is shown by its own name."""
+"""An event without a title is shown by its name."""

@@ -23,10 +23,10 @@ PAGE = 50
 """Jobs on a page: two screens."""
 
 CHUNK = 500
-"""Jobs read in one round trip while a filter looks for its own: some 5 ms."""
+"""Jobs read in one round trip by a filter without index: 5 ms."""
 
 MAX_READ = 3_000
-"""Jobs read at most for one page of a filter without an index, some 60 ms; the page then has a link to go on."""
+"""Jobs read for one page of such a filter, 60 ms; the page then links to the rest."""
 
 FIELDS = ("state", "tenant", "priority", "batch", "failure_code", "created_at", "polls", "credits", "notification")
 TRAITS = ("state", "tenant", "priority", "failure_code", "batch")
@@ -37,11 +37,11 @@ _CURSOR = re.compile(r"([0-9]{1,15})-([A-Za-z0-9_-]{1,64})")
 
 
 class NotUnderstood(ValueError):  # noqa: N818 -- a sentence for the person who wrote the address
-    """A filter or page that does not exist. Its text is a sentence."""
+    """An unknown filter or page. Its text is a sentence."""
 
 
 class Row(NamedTuple):
-    """One line of the list. `at` is when the job came into its state, in milliseconds."""
+    """One line. `at`: when the job came into its state, in milliseconds."""
 
     job_id: str
     at: int
@@ -66,7 +66,7 @@ class Filters:
     code: FailureCode | None = None
     batch: str = ""
     line: bool = False
-    """Only those of the tenant that stand in the waiting line: they have an index of their own."""
+    """Only the tenant's in the waiting line, which have an index of their own."""
     before: Entry | None = None
 
     @classmethod
@@ -83,7 +83,7 @@ class Filters:
         )
 
     def address(self, **changes: str) -> str:
-        """Return the address of this list with other values; an empty one removes its part."""
+        """Return this list's address with other values; an empty one removes its part."""
         values = {
             "tenant": self.tenant,
             "priority": self.priority or "",
@@ -119,18 +119,18 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A page of the list. `next`: where the one after it begins; None when this is the last."""
+    """A page of the list. `next`: where the one after it begins, or None."""
 
     rows: list[Row] = field(default_factory=list)
     next: Entry | None = None
     jobs_read: int = 0
     """Jobs read for this page."""
     stopped_early: bool = False
-    """The page is not full, and older jobs have not been read."""
+    """Older jobs have not been read."""
 
 
 def listing(ledger: Ledger, filters: Filters, *, page: int = PAGE) -> Listing:
-    """Return one page. Reads `MAX_READ` jobs at most."""
+    """Return one page. Reads at most `MAX_READ` jobs."""
     found: list[Entry] = []
     before, jobs_read = filters.before, 0
     while jobs_read < MAX_READ:
@@ -152,7 +152,7 @@ def _fitting(ledger: Ledger, filters: Filters, entries: list[Entry]) -> list[Ent
 
 
 def rows_of(ledger: Ledger, entries: Iterable[Entry]) -> list[Row]:
-    """Read the jobs of some entries, without those that have expired."""
+    """Read the jobs of some entries, without those expired."""
     wanted = list(entries)
     return list(_rows(wanted, ledger.occupancy.fields((entry.job_id for entry in wanted), FIELDS)))
 

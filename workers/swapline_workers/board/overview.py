@@ -19,10 +19,10 @@ MINUTE, HOUR = 60_000, 3_600_000
 """Milliseconds."""
 
 LATEST = 8
-"""Jobs on the first page: what fits beside the rest; the list has all."""
+"""What fits beside the rest; the list has all."""
 
 RECENT_FAILURES = 200
-"""Failures that are counted by code: what goes wrong now, not what went wrong last month. Some 10 ms."""
+"""Latest failures counted by code: what goes wrong now. Some 10 ms."""
 
 
 class Notice(NamedTuple):
@@ -59,39 +59,39 @@ class Overview:
 
     @property
     def headline(self) -> str:
-        """The one thing to know. It is the page's title as well."""
+        """The one thing to know; also the page's title."""
         if not self.notices:
             return "All is well"
         return "Needs attention" if len(self.notices) == 1 else f"{len(self.notices)} things need attention"
 
     @property
     def news(self) -> str:
-        """The text for screen readers when the page changes."""
+        """For screen readers when the page changes."""
         return ". ".join([self.headline, *(notice.text for notice in self.notices)])
 
     @property
     def latest_failures(self) -> int:
-        """How many failures the first column of the codes counts."""
+        """Return how many failures the codes' first column counts."""
         return sum(one.latest for one in self.codes)
 
     @property
     def finished_last_hour(self) -> int:
-        """Jobs that have ended in the last hour."""
+        """Return the jobs that ended in the last hour."""
         return sum(self.last_hour.values())
 
     @property
     def failed_last_hour(self) -> int:
-        """Those of them that ended without success."""
+        """Return those of them without success."""
         return sum(self.last_hour[state] for state in WITHOUT_SUCCESS)
 
     @property
     def waiting_tenants(self) -> int:
-        """Tenants in the three lines; one that stands in two counts twice."""
+        """Return the tenants in the three lines; one in two counts twice."""
         return sum(line.tenants for line in self.lines)
 
 
 def read_overview(ledger: Ledger) -> Overview:
-    """Read the facts in some ten round trips, none of which grows with the number of jobs."""
+    """Read the facts in some ten round trips, none of which grows with the jobs."""
     states, slots, counters = ledger.stats.census(), ledger.limits.slots(), ledger.stats.counters()
     credits_, workers = ledger.limits.credits(), ledger.occupancy.live_dispatchers(since=slots.at - MINUTE)
     return Overview(

@@ -1,4 +1,4 @@
-"""The pages: each reads the ledger once and renders one template, and changes nothing."""
+"""The pages: each reads the ledger once and renders one template."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from swapline_workers.board.thumbnails import Thumbnails
 
 PICTURES = 8
-"""Results of one job that are shown; the vendor sends one, or a few."""
+"""Results of one job that are shown."""
 
 
 GONE = "Not stored any more."
@@ -34,7 +34,7 @@ INPUT_GONE = "Not stored any more; SWAPLINE_INPUT_SHOWN keeps inputs for a while
 
 
 class Pages:
-    """The board's pages over a ledger and, where a store is known, its pictures."""
+    """Pages over a ledger and, where a store is known, its pictures."""
 
     def __init__(self, ledger: Ledger, thumbnails: Thumbnails | None, templates: Environment) -> None:
         """Render with these templates."""
@@ -89,7 +89,7 @@ class Pages:
         return HTMLResponse(content, status)
 
     def _page(self, request: Request, template: str, **context: Any) -> Response:
-        """Render a page, or return 304 if the browser has it. No page depends on the time of the request."""
+        """Render a page, or return 304 if the browser has it: no page depends on the request's time."""
         q = request.query_params.get("q", "")
         content = self._templates.get_template(template).render(request=request, States=State, q=q, **context)
         tag = f'"{hashlib.sha256(content.encode()).hexdigest()[:32]}"'

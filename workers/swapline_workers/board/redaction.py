@@ -1,4 +1,4 @@
-"""Foreign texts, shortened for a page: no query of a URL (it may be a signature), no picture."""
+"""Foreign texts, shortened for a page: no query of a URL (perhaps a signature), no picture."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 HASH = 64
-"""Characters of a SHA-256 in hex, the longest word of our own; a longer run of base64 would be a picture's."""
+"""Characters of a SHA-256 in hex, our longest word; a longer run of base64 would be a picture's."""
 
 
 def shown(value: object) -> str:
-    """Return a fact of a job's log as text, 300 characters at most."""
+    """Return a fact of a job's log as text, at most 300 characters."""
     text = str(value)
     if len(text) <= HASH and "?" not in text:
         return text

@@ -1,4 +1,4 @@
-"""What the board needs to know beside what producers know: who may look."""
+"""The board's settings."""
 
 from __future__ import annotations
 

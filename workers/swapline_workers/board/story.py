@@ -23,7 +23,7 @@ THINNEST = 6
 """Units of the shortest stage: it must be seen."""
 
 LONGEST_LOG = 400
-"""The latest lines of a log are shown; a job has ten, one that was repeated for days some hundreds."""
+"""Latest lines of a log; a job has ten, one repeated for days hundreds."""
 
 
 class Stage(NamedTuple):
@@ -39,7 +39,7 @@ class Stage(NamedTuple):
 
 
 class LogLine(NamedTuple):
-    """One event. `after` and `since_start`: milliseconds after the event before it, and after the first."""
+    """One event. `after` and `since_start`: milliseconds since the event before, and since the first."""
 
     at: int
     after: int
@@ -79,7 +79,7 @@ class Story:
 
 
 def story(job: Job, events: Sequence[JobEvent], now: int) -> Story:
-    """Make the page's facts from a job's record and log. `now`: UTC milliseconds by the ledger's clock."""
+    """Return the page's facts. `now`: UTC milliseconds by the ledger's clock."""
     image = job.spec.image
     known = evidence(job, events)
     return Story(
@@ -96,7 +96,7 @@ def story(job: Job, events: Sequence[JobEvent], now: int) -> Story:
 
 
 def _stages(job: Job, events: Sequence[JobEvent]) -> list[Stage]:
-    """Return the stages that the job has reached. Of a job that was sent again, the latest ones."""
+    """Return the stages reached; of a job that was sent again, the latest."""
     latest = {event.name: event.at for event in events}
     settled = [latest[name] for name in ("webhook delivered", "webhook dead") if name in latest]
     begins = [
@@ -115,7 +115,7 @@ def _stages(job: Job, events: Sequence[JobEvent]) -> list[Stage]:
 
 
 def _drawn(stages: list[Stage], now: int) -> list[Stage]:
-    """Set each stage's place on the bar: as wide as it took long, but never too thin to be seen."""
+    """Set each stage's place on the bar: as wide as its time, but never invisible."""
     lengths = [max(0, (now if stage.ends is None else stage.ends) - stage.begins) for stage in stages]
     total = sum(lengths) or 1
     widths = [max(THINNEST, length / total * WIDTH) for length in lengths]
@@ -146,7 +146,7 @@ def _delivery(event: JobEvent) -> Delivery:
 
 
 def _answer(data: Mapping[str, object]) -> str:
-    """Return the error of an attempt, else the answer's status; and how long it took."""
+    """Return the error of an attempt, else the status; and its duration."""
     error = data.get("error") or data.get("reason")
     answer = shown(error) if error else f"answered {data['status']}" if "status" in data else ""
     return f"{answer} in {data['seconds']} s" if "seconds" in data else answer

@@ -13,36 +13,36 @@ if TYPE_CHECKING:
     from swapline_producer.storage import Storage
 
 SIDE = 640
-"""Pixels of the longer side: sharp beside another one on a wide screen, and 30 to 80 kB."""
+"""Pixels of the longer side: sharp beside another one, 30 to 80 kB."""
 
 QUALITY = 82
-"""Of the JPEGs: no difference from the original can be seen at this size."""
+"""Of the JPEGs: no visible difference at this size."""
 
 LARGEST = 32 * 1024 * 1024
-"""Bytes of a picture that is opened: the vendor's PNGs have some 5 MB, inputs 7.5 MB at most."""
+"""Bytes of an opened picture: the vendor's PNGs have some 5 MB, inputs at most 7.5."""
 
 MAX_PIXELS = 50_000_000
-"""Width times height: what producers accept. Decoded, it is 150 MB."""
+"""What producers accept; decoded, 150 MB."""
 
 AT_ONCE = 2
-"""Pictures decoded at a time: bounds the memory, and leaves the processor to others."""
+"""Bounds memory, and leaves the processor to others."""
 
 CACHE_BYTES = 24 * 1024 * 1024
 """Some 400 small pictures."""
 
 FORMATS = ("JPEG", "PNG", "WEBP")
-"""What producers accept and the vendor sends. Pillow's other decoders are not asked."""
+"""What producers accept and the vendor sends, instead of all of Pillow's decoders."""
 
 
 class NoThumbnail(Exception):  # noqa: N818 -- an answer, not a fault
-    """There is no small picture of this object. Its text says why."""
+    """There is no small picture of this object; the text says why."""
 
 
 class Thumbnails:
-    """Makes small JPEGs of objects, upright, transparency on white; caches the latest."""
+    """Makes small upright JPEGs, transparency on white; caches the latest."""
 
     def __init__(self, storage: Storage) -> None:
-        """Read from this store. Opens no connection."""
+        """Read from this store."""
         self._storage = storage
         self._cache: OrderedDict[str, bytes] = OrderedDict()
         self._bytes = 0
@@ -79,7 +79,7 @@ class Thumbnails:
 
 
 def reduced(data: bytes) -> bytes:
-    """Return a JPEG of a picture, 640 pixels at most, without its metadata. Raises NoThumbnail."""
+    """Return a JPEG of at most 640 pixels, without metadata. Raises NoThumbnail."""
     try:
         with Image.open(BytesIO(data), formats=FORMATS) as opened:
             if opened.width * opened.height > MAX_PIXELS:

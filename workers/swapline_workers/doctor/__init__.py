@@ -1,4 +1,4 @@
-"""The part of `swapline doctor` that needs the workers' package: their settings, the vendor, steps, Flower."""
+"""The part of `swapline doctor` that needs the workers' package."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NEEDS = (("account", "API_BASE_URL"), ("vendor", "API_"), ("steps", "REDIS_"))
-"""Examinations, and the prefix of the settings that they read: a wrong one is reported there."""
+"""Examinations, and the prefix of settings whose errors they report."""
 
 
 def rounds(*, flower_url: str | None = None, timeout: float = 10.0) -> Iterator[Finding]:
-    """Examine all of it. `timeout` is seconds for one call to the vendor."""
+    """Examine all of it. `timeout`: seconds for one call to the vendor."""
     yield from _misspelt()
     yield from references()
     try:
@@ -41,14 +41,14 @@ def rounds(*, flower_url: str | None = None, timeout: float = 10.0) -> Iterator[
 
 
 def _misspelt() -> Iterator[Finding]:
-    """Name settings that are set and that no part reads."""
+    """Name settings that no part reads."""
     for one in misspelt():
         hint = f"did you mean {one.meant}?" if one.meant else "docs/settings.md has all there are"
         yield warn("settings", f"{one.name} is set, and there is no such setting", hint)
 
 
 def _wrong(sentences: list[str]) -> Iterator[Finding]:
-    """Each sentence under the examination that needs it; the others cannot be done."""
+    """Yield each sentence under the examination that needs it."""
     for sentence in sentences:
         yield fail("worker settings", sentence, "see the table in README.md; a worker does not start without it")
     for name, part in NEEDS:

@@ -1,4 +1,4 @@
-"""Whether the ledger belongs to the vendor of these settings: a worker with others is refused."""
+"""Whether the ledger belongs to the vendor of these settings."""
 
 from __future__ import annotations
 

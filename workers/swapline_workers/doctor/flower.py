@@ -24,7 +24,7 @@ START = "start it: `swapline flower` (or celery -A swapline_workers.entry flower
 
 
 def examine(asked: str | None, setting: str | None) -> Iterator[Finding]:
-    """Request /healthcheck, which needs no password. A missing Flower fails only if its address was set."""
+    """Request /healthcheck without a password. A missing Flower fails only if its address was set."""
     url = (asked or setting or USUAL).rstrip("/")
     named = asked or setting
     try:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def references() -> Iterator[Finding]:
-    """Find `${…}` in `.env`, in whose place other readers of such files put something."""
+    """Find `${…}` in `.env`, which other readers of such files expand."""
     try:
         written = read_dotenv()
     except SettingsError:  # reported by the settings
@@ -26,7 +26,7 @@ def references() -> Iterator[Finding]:
 
 
 def lost_blank(key_prefix: str) -> Iterator[Finding]:
-    """Find a prefix that runs into the key: `.env`, YAML and shells drop a blank outside of quotes."""
+    """Find a prefix that runs into the key: `.env`, YAML and shells drop an unquoted blank."""
     if key_prefix[-1:].isalnum():
         found = (
             f"SWAPLINE_API_KEY_PREFIX is {key_prefix!r}, without a blank at its end: the header says {key_prefix}KEY"

@@ -1,4 +1,4 @@
-"""Whether the workers serve all four steps: each may have been started for some of them."""
+"""Whether the workers serve all four steps."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from swapline_workers.settings import WorkerSettings
 
 PATIENCE = 1.5
-"""Seconds for answers: a worker's main thread answers within milliseconds, a busy machine's within one."""
+"""Seconds: a worker's main thread answers within milliseconds, a busy machine's within one."""
 
 NAME = "steps"
 
@@ -52,13 +52,13 @@ def steps(settings: WorkerSettings) -> Iterator[Finding]:
 
 
 def _known(settings: WorkerSettings) -> int:
-    """Return the number of worker processes that the ledger has seen in the last minute."""
+    """Return the worker processes seen in the last minute."""
     with connect(settings.redis_url, timeout=PATIENCE) as client:
         return len(Ledger(client, settings.key_prefix, record_ttl=settings.job_ttl).stats.dispatchers())
 
 
 def _broker_answers(settings: WorkerSettings) -> bool:
-    """Whether Redis answers. Celery would wait long for one that is away."""
+    """Whether Redis answers: Celery would wait long."""
     try:
         with connect(settings.redis_url, timeout=PATIENCE) as client:
             return bool(client.ping())

@@ -1,8 +1,7 @@
-"""The vendor: whether it takes the key and whether the status path is right, without spending a credit.
+"""Whether the vendor takes the key and the status path is right, without spending a credit.
 
-The status is asked of a job that cannot exist. A vendor that knows the address and takes the key says that it knows
-no such job. The same question with another key, and at an address that cannot exist, shows whether that answer means
-anything.
+The status of an impossible job is asked. The same question with another key, and at an impossible address, shows
+whether the answer means anything.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ NAME = "vendor"
 UNKNOWN_JOB = frozenset(
     {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.UNPROCESSABLE_ENTITY}
 )
-"""Answers that a status path has for an id that is none."""
+"""Answers of a status path for an unknown id."""
 
 NOT_AN_API = ("<!doctype", "<html", "<?xml")
 
@@ -47,11 +46,11 @@ PLAIN: tuple[tuple[type[errors.VendorError], bool, str, str], ...] = (
     (errors.OutOfCredits, True, "the account is out of credits: ", "buy some; it goes on by itself"),
     (errors.Throttled, False, "it says that we are too fast: ", "ask again in a minute"),
 )
-"""Errors that say all by their kind: whether something fails, the words before the vendor's own, and what to do."""
+"""Errors that need no other question: whether something fails, the words before the vendor's own, and what to do."""
 
 
 class Answer(NamedTuple):
-    """What came back: an HTTP status or none, the body's beginning without the id, and the error, if it was one."""
+    """An HTTP status or none, the body's beginning without the id, and the error, if any."""
 
     status: int | None
     body: str
@@ -59,7 +58,7 @@ class Answer(NamedTuple):
 
 
 def examine(settings: WorkerSettings, timeout: float) -> Iterator[Finding]:
-    """Ask three times at most."""
+    """Ask at most three times."""
     base = settings.api_base_url
     answer = _ask(settings, settings.api_key, base, timeout)
     path = f"POST {base}/v6/status/…"
@@ -105,7 +104,7 @@ def _ask(settings: WorkerSettings, key: SecretStr, base: str, timeout: float) ->
 
 
 def _problem(answer: Answer, settings: WorkerSettings, path: str) -> Finding | None:
-    """What is wrong, if it is plain from one answer."""
+    """Return what is wrong, if one answer shows it."""
     error = answer.error
     if error is None:
         return None

@@ -1,1 +1,1 @@
-"""Everything on one host: the embedded server, supervision, the demo."""
+"""Everything on one host: server, supervision, demo."""

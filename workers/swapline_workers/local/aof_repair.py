@@ -1,7 +1,7 @@
-"""Repair of the embedded server's append-only file after a power cut: cut it off behind its last whole write.
+"""Repair of the embedded server's append-only file after a power cut.
 
-A power cut can leave a file longer than what was written into it: its tail is zeros, perhaps behind a torn write.
-Valkey then refuses to start, and its own repair program is not part of the embedded server.
+Its tail may be zeros, perhaps behind a torn write. Valkey then refuses to start, and its repair program is not
+embedded.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 DATA_FOLDER = "appendonlydir"
 _MANIFEST = "appendonly.aof.manifest"
 _MAX_COUNT_LINE = 32
-"""Bytes of a line with a number in Valkey's format: 20 digits, a mark and a line break fit."""
+"""Bytes: 20 digits, a mark and a line break fit."""
 _WRITE = re.compile(rb"\*\d+\r\n\$\d+\r\n")
 """The beginning of any write."""
 
@@ -41,13 +41,13 @@ class Repair:
     kept: int
     cut: int
     later_writes: bool
-    """Whether whole writes were cut off, too: those behind the damage."""
+    """Whether whole writes behind the damage were cut off, too."""
 
 
 def repair(folder: Path) -> Repair | None:
-    """Cut the last append-only file of a data folder behind its last whole write; None where it is whole.
+    """Cut the last append-only file behind its last whole write; None where it is whole.
 
-    The file as it was is copied first. Raises FolderInUse, or LocalError where there is no such file or no room.
+    It is copied first. Raises FolderInUse, or LocalError without such a file or room.
     """
     if not (folder / DATA_FOLDER / _MANIFEST).is_file():
         raise LocalError(f"There are no data of an embedded server in {folder}; name its folder with --dir.")
@@ -62,7 +62,7 @@ def repair(folder: Path) -> Repair | None:
 
 
 def end_of_writes(data: Data) -> tuple[int, int]:
-    """Return where the last whole write, or transaction, ends, and where reading stopped."""
+    """Return where the last whole write or transaction ends, and where reading stopped."""
     at = end = 0
     in_transaction = False
     while (command := _read_command(data, at)) is not None:
@@ -74,7 +74,7 @@ def end_of_writes(data: Data) -> tuple[int, int]:
 
 
 class _Reading:
-    """What is in an append-only file: its size, where its last whole write ends, whether whole writes lie behind."""
+    """The size of an append-only file, and where its last whole write ends."""
 
     def __init__(self, file: Path) -> None:
         self.size = file.stat().st_size
@@ -91,7 +91,7 @@ class _Reading:
 
 
 def _files(data_folder: Path) -> list[Path]:
-    """Return the files of writes, the last one is the server's; the manifest has `file NAME seq N type b|h|i`."""
+    """Return the files of writes, the server's last; the manifest has `file NAME seq N type b|h|i`."""
     lines = (data_folder / _MANIFEST).read_bytes().decode(errors="replace").splitlines()
     names = [words[1] for words in map(str.split, lines) if words[:1] == ["file"] and words[-1:] == ["i"]]
     if not names:
@@ -120,7 +120,7 @@ def _has_write(data: Data, at: int) -> bool:
 
 
 def _read_command(data: Data, at: int) -> tuple[int, bytes] | None:
-    """Return where the command (or comment) at a place ends, and its name; None where none is whole."""
+    """Return where the whole command (or comment) at a place ends, and its name, or None."""
     if data[at : at + 1] == b"#":
         line_end = data.find(b"\r\n", at)
         return None if line_end < 0 else (line_end + 2, b"")

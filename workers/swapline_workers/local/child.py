@@ -1,4 +1,4 @@
-"""A child process: its own process group, its output in a file, ended when we end."""
+"""A child process: its own group, its output in a file, ended when we end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SWAPLINE = (sys.executable, "-P", "-c", "from swapline_producer.cli import main; main()")
-"""The `swapline` command of this interpreter, wherever its script is installed."""
+"""This interpreter's `swapline` command, wherever its script is."""
 
 _CHECK_INTERVAL_S = 0.005
 """A seventh of the embedded server's start (36 ms)."""
@@ -38,9 +38,9 @@ class Program:
     log: Path
     """Output and errors are appended here."""
     ready: Callable[[Child], bool] | None = None
-    """Repeated until True. It must prove that *this* child is ready, not another one on its port."""
+    """Repeated until True. Must prove that *this* child is ready, not another on its port."""
     ready_within: float = 30
-    """Seconds. Python with Celery needs about two on a slow machine, ten times that under load."""
+    """Seconds. Python with Celery needs two on a slow machine, ten times that under load."""
     stop_within: float = 10
     """Seconds between SIGTERM and SIGKILL."""
     quick_stop_within: float = 3
@@ -74,7 +74,7 @@ class Child:
         return self.program.log
 
     def start(self, *, pass_fds: Collection[int] = ()) -> None:
-        """Start, and wait until it is ready. Raises ChildFailed as `is_ready` does."""
+        """Start, and wait until ready. Raises ChildFailed as `is_ready` does."""
         self.launch(pass_fds=pass_fds)
         try:
             while not self.is_ready():
@@ -96,7 +96,7 @@ class Child:
         self._ready_by = time.monotonic() + self.program.ready_within
 
     def is_ready(self) -> bool:
-        """Check once. Raises ChildFailed, with the end of its log, if it ended or is too late; it is gone then."""
+        """Check once. Raises ChildFailed, with the log's end, if it ended or is too late; it is gone then."""
         if (code := self.poll()) is not None:
             raise ChildFailed(f"{self.name} {describe_exit(code)} before it was ready.{self.log_excerpt()}")
         if self.program.ready is None or self.program.ready(self):
@@ -111,7 +111,7 @@ class Child:
         return None if self.program.liveness_problem is None else self.program.liveness_problem(self)
 
     def poll(self) -> int | None:
-        """Return None while it runs, else the exit code (negative: the signal that ended it)."""
+        """Return None while it runs, else the exit code (negative: a signal)."""
         if self._popen is None:
             return self._exit_code
         if (code := self._popen.poll()) is not None:
@@ -136,7 +136,7 @@ class Child:
         return self.program.quick_stop_within if quick else self.program.stop_within
 
     def kill(self) -> None:
-        """Kill the whole group with SIGKILL."""
+        """Kill the whole group."""
         if self._popen is not None:
             self._kill_group(self._popen)
 

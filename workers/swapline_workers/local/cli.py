@@ -1,4 +1,4 @@
-"""`swapline up`, `swapline redis` and `swapline demo`. Imports little: every `swapline` command loads this module."""
+"""`swapline up`, `swapline redis` and `swapline demo`. Imports little: every `swapline` command loads it."""
 
 from __future__ import annotations
 
@@ -99,7 +99,6 @@ def demo(photos: tuple[Path, ...], folder: Path, *, keep: bool, logs: bool) -> N
 
 
 def _parse_without(_context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> frozenset[str]:
-    """Parse `--without board,flower`, which may be repeated."""
     names = frozenset(name.strip() for text in value for name in text.split(",") if name.strip())
     if unknown := names - {"board", "metrics", "flower", "gateway"}:
         raise click.BadParameter(f"{', '.join(sorted(unknown))} is none of board, gateway, metrics, flower.")

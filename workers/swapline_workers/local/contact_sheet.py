@@ -1,7 +1,6 @@
 """The contact sheet: one HTML page with inputs and results side by side.
 
-The page is self-contained: it embeds pictures reduced for the screen, links to the originals beside it, and its
-Content-Security-Policy forbids loading anything. All text is escaped.
+It embeds reduced pictures, links to the originals, loads nothing else (Content-Security-Policy), and escapes all text.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 _MAX_SIDE_PX = 900
-"""Pixels of a picture's longer side on the page: sharp on a phone, 60 to 150 kB."""
+"""Of the longer side: sharp on a phone, 60 to 150 kB."""
 _JPEG_QUALITY = 84
 """No visible difference from the original at this size."""
 
@@ -46,7 +45,7 @@ class Card:
     """None without a result; `missing` is then the reason."""
     missing: str
     stages: Mapping[str, float]
-    """Seconds in each stage: queued, running, storing."""
+    """Seconds: queued, running, storing."""
     facts: Mapping[str, str]
 
 
@@ -100,7 +99,7 @@ def _card(card: Card) -> str:
 
 
 def _figure(picture: Picture) -> tuple[str, float]:
-    """Return a figure and its width over its height: columns of these widths give pictures of equal height."""
+    """Return a figure and its aspect ratio: columns of these widths have one height."""
     small, (width, height), (full_width, full_height) = _reduced(picture.data)
     source = "data:image/jpeg;base64," + base64.b64encode(small).decode("ascii")
     caption = escape(f"{picture.caption} · {full_width} × {full_height}")  # noqa: RUF001 -- the sign for sizes
@@ -124,7 +123,7 @@ def _stages(stages: Mapping[str, float]) -> str:
 
 
 def _reduced(data: bytes) -> tuple[bytes, tuple[int, int], tuple[int, int]]:
-    """Return a JPEG for the screen, upright and on white, its size, and the original's size."""
+    """Return an upright JPEG on white for the screen, its size, and the original's."""
     with Image.open(BytesIO(data)) as opened:
         upright = ImageOps.exif_transpose(opened).convert("RGBA")
     full_size = upright.size

@@ -1,14 +1,10 @@
 """Children that cannot outlive this process, even after SIGKILL.
 
-The death pipe leads to a small watchdog in a session of its own. The kernel closes our end of the pipe however we die;
-the watchdog then ends every child still registered.
+The kernel closes our end of the pipe when we die; a watchdog in a session of its own then ends every registered child.
+A child starts as a one-line shell with the pipe as standard input, writes its pid to it, then becomes the program: none
+can be missed.
 
-No child can be missed: it starts as a one-line shell whose standard input is the pipe, writes its own pid to it, and
-only then becomes the program (with no input). If we die before that line is written, the child itself keeps the pipe
-open until it is.
-
-Not Linux's PR_SET_PDEATHSIG: macOS lacks it, it fires at the end of the *thread* that started the child, and it reaches
-the child only, not the group that the child leads.
+Not PR_SET_PDEATHSIG: macOS lacks it, and it fires at the starting *thread's* end, for the child without its group.
 """
 
 from __future__ import annotations
@@ -54,7 +50,7 @@ class DeathPipe:
     ) -> subprocess.Popen[bytes]:
         """Start a program as the leader of its own session.
 
-        One that cannot be executed ends with code 126 or 127 and a line in `output`, as in any shell.
+        One that cannot be executed ends with 126 or 127 and a line in `output`.
         """
         with self._lock:
             child = subprocess.Popen(  # noqa: S603 -- the program is ours, and the shell parses nothing of argv
@@ -71,7 +67,7 @@ class DeathPipe:
         return child
 
     def inherit(self, descriptor: int) -> None:
-        """Let the watchdog keep a lock until our children have ended. Call it before the first child starts."""
+        """Let the watchdog keep a lock until our children have ended. Call before the first starts."""
         self._inherited.add(descriptor)
 
     def release(self, pid: int) -> None:
@@ -121,7 +117,7 @@ class DeathPipe:
             self._send(f"+{pid}\n")
 
     def _send(self, line: str) -> None:
-        """Write one line, atomically; a dead watchdog's successor is sent all children."""
+        """Write one line, atomically; a dead watchdog's successor gets all children."""
         if self._watchdog is not None and self._watchdog.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 os.write(self._watchdog.stdin.fileno(), line.encode())

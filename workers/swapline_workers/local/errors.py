@@ -32,6 +32,6 @@ class ChildFailed(LocalError):  # noqa: N818 -- it names what happened
 
 
 class DataDamaged(ChildFailed):
-    """The embedded server cannot read its data, after a power cut for one."""
+    """The embedded server cannot read its data, as after a power cut."""
 
     has_lines = False

@@ -1,4 +1,4 @@
-"""Files of a local server: private files, and a lock that lasts exactly as long as the server."""
+"""Files of a local server: private files, and a lock that lasts as long as the server."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _LOCK_TIMEOUT_S = 1.0
 
 @contextmanager
 def folder_lock(folder: Path, *, timeout_s: float = _LOCK_TIMEOUT_S) -> Iterator[int]:
-    """Lock a folder; yield the descriptor for the server to inherit. Our copy is closed at the end of the block.
+    """Lock a folder; yield the descriptor for the server to inherit. Our copy is closed afterwards.
 
-    The lock then lasts as long as the server, however that ends. Raises FolderInUse after `timeout_s`.
+    The lock lasts as long as the server. Raises FolderInUse after `timeout_s`.
     """
     path = folder / "lock"
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -35,13 +35,13 @@ def folder_lock(folder: Path, *, timeout_s: float = _LOCK_TIMEOUT_S) -> Iterator
 
 
 def write_owner(lock: int, pid: int | None) -> None:
-    """Write the owner's pid, for the message of FolderInUse."""
+    """Write the owner's pid, for FolderInUse's message."""
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{pid}\n".encode(), 0)
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file with mode 0600, whole or not at all. Raises LocalError, e.g. when the disk is full."""
+    """Write a file with mode 0600, whole or not at all. Raises LocalError."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
@@ -56,7 +56,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def lasting_secret(path: Path, size: int) -> str:
-    """Return the secret in a file; a random one of `size` bytes is made where there is none, or an empty file."""
+    """Return the secret in a file; an absent or empty one gets `size` random bytes."""
     secret = path.read_text().strip() if path.exists() else ""
     if not secret:
         secret = secrets.token_urlsafe(size)
@@ -65,7 +65,7 @@ def lasting_secret(path: Path, size: int) -> str:
 
 
 def display_path(path: Path) -> str:
-    """Return the path as a user in the current folder would write it."""
+    """Return the path relative to the current folder where shorter."""
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
 
 

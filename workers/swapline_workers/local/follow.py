@@ -26,7 +26,7 @@ _CHUNK_BYTES = 1_000_000
 
 
 class LogFollower:
-    """A thread that prints the new lines of some logs. Logs need not exist yet."""
+    """A thread that prints new lines of logs, which need not exist yet."""
 
     def __init__(
         self,
@@ -38,8 +38,8 @@ class LogFollower:
     ) -> None:
         """Follow each named log from its current end.
 
-        `names` are all names that will be followed: they determine the first column's width and colours. A log above
-        `max_log_bytes` is rotated to `.1`.
+        `names` (all that will be followed) determine the first column's width and colours. A log above `max_log_bytes`
+        is rotated to `.1`.
         """
         self._console = console
         self._names = list(names or logs)
@@ -75,7 +75,7 @@ class LogFollower:
         self._logs[name] = path  # last, because the thread reads this dict
 
     def report(self, text: str) -> None:
-        """Print lines of `up` itself among those of the logs."""
+        """Print lines of `up` itself among the logs'."""
         for line in text.splitlines():
             self._print("up", Text(line, style="bold"))
 
@@ -110,7 +110,7 @@ class LogFollower:
     def _rotate(self, name: str, path: Path) -> None:
         """Copy a large log and truncate it: its writer appends at the new end.
 
-        A line written between the two is lost: microseconds in every ten million bytes.
+        A line written between is lost: microseconds in ten million bytes.
         """
         if self._max_log_bytes is not None and self._offsets[name] > self._max_log_bytes:
             shutil.copyfile(path, path.with_name(f"{path.name}.1"))

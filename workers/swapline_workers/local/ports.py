@@ -1,4 +1,4 @@
-"""Free ports on loopback, for servers that cannot choose one themselves."""
+"""Free ports on loopback, for servers that cannot choose one."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ import socket
 
 LOOPBACK = "127.0.0.1"
 _FIRST, _COUNT = 20_000, 12_000
-"""Below the ports of outgoing connections on Linux (32768 up) and macOS (49152 up). Any client can be given one of
-those, even a client that keeps calling a server which is restarting there: the kernel connects it to itself, and the
-server cannot listen again."""
+"""Below the ports of outgoing connections on Linux (32768 up) and macOS (49152 up).
+
+A client that keeps calling a restarting server there can be connected to itself, and the server cannot listen again.
+"""
 _MAX_TRIES = 200
 """Enough unless thousands of ports are taken."""
 
 
 def free_port() -> int:
-    """Return a port on which no program listens now; another program can still take it before the caller does.
+    """Return a port on which no program listens now. Raises OSError without one.
 
-    Raises OSError when no port is free.
+    Another program can still take it before the caller.
     """
     for _ in range(_MAX_TRIES):
         port = _FIRST + secrets.randbelow(_COUNT)
@@ -27,7 +28,7 @@ def free_port() -> int:
 
 
 def is_free(port: int, *, host: str = LOOPBACK) -> bool:
-    """Return whether a server could listen on this port now. Port 0 is always free."""
+    """Whether a server could listen on this port now. Port 0 is always free."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do, so that TIME_WAIT does not count
         try:

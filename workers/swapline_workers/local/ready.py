@@ -1,4 +1,4 @@
-"""Readiness checks of children. Each proves that this very child is ready, not another one on the same port."""
+"""Readiness checks that prove that this very child is ready, not another on the same port."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from swapline_workers.local.child import Child
 
 _HTTP_TIMEOUT_S = 5.0
-"""Seconds for a reply over loopback, on a machine that is busy starting everything else."""
+"""Seconds for a reply over loopback, on a machine that starts everything else."""
 
 
 def ready_file_written(path: Path) -> Callable[[Child], bool]:
-    """Return a check that `path` is a ready file, `{"url": …, "pid": …}`, with this child's pid."""
+    """Return a check that `path` is a ready file, `{"url": …, "pid": …}`, of this child."""
     return lambda child: read_ready_file(path).get("pid") == child.pid
 
 
@@ -42,12 +42,12 @@ def write_ready_file(path: Path, url: str) -> None:
 
 
 def log_has(text: str) -> Callable[[Child], bool]:
-    """Return a check that the child has written `text` to its log since its start."""
+    """Return a check that the child has logged `text` since its start."""
     return lambda child: text in child.log_tail()
 
 
 def login_works(url: str, *, user: str, password: str) -> Callable[[Child], bool]:
-    """Return a check that `url` answers 200 to this login and 401 without it: only this child has the password."""
+    """Return a check that `url` answers 200 to this login, which only this child has, and 401 without."""
     token = base64.b64encode(f"{user}:{password}".encode()).decode()
 
     def ready(_child: Child) -> bool:

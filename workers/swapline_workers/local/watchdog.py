@@ -1,10 +1,8 @@
 """End the children of a process that died. Run as a script by `death_pipe`, never imported.
 
-Standard input is the death pipe: a child writes `+pid` (it leads a process group of that number), the owner writes
-`-pid` once a child is gone and `.` when it ends in order. End of input means that the owner died. Children left are
-sent SIGTERM, last started first, and SIGKILL after the grace period.
-
-Imports three standard modules only, to be ready 15 ms after its start.
+Standard input is the death pipe: a child writes `+pid` (its process group's number), the owner `-pid` once it is gone
+and `.` for an orderly end. End of input means that the owner died: SIGTERM to the children, last started first, SIGKILL
+after the grace period. Imports three standard modules, to be ready in 15 ms.
 """
 
 import os
@@ -13,11 +11,11 @@ import sys
 import time
 
 GRACE_S = 5.0
-"""Seconds between SIGTERM and SIGKILL: a worker returns its jobs well within it."""
+"""Seconds between SIGTERM and SIGKILL: a worker returns its jobs within it."""
 
 
 def read_children() -> list[int]:
-    """Read the pipe until its end or `.`; return the pids still registered, last started first."""
+    """Read the pipe until its end or `.`; return the registered pids, last started first."""
     children: dict[int, None] = {}
     for line in sys.stdin.buffer:
         if line.startswith(b"."):

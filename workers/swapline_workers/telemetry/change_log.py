@@ -1,6 +1,6 @@
-"""Log lines for failures, refusals and unknown outcomes: what happened, why, whether it was charged, what to do.
+"""Log lines for failures, refusals and unknown outcomes: why, whether charged, what to do.
 
-ERROR: a person must act. WARNING: the customer's affair, or it passes by itself. A change is logged once it is written.
+ERROR: a person must act. WARNING: the customer's affair, or it passes by itself.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ OPERATORS = frozenset(
         FailureCode.STORE_TIMEOUT,
     }
 )
-"""Codes that the operator must look at; the others concern the customer, or are the vendor's answer."""
+"""Codes for the operator; the others concern the customer, or are the vendor's answer."""
 
 MUST_ACT = frozenset({"unauthorized", "credits", "address"})
-"""Kinds of refusals that last until a person acts; the others pass by themselves."""
+"""Kinds of refusals that last until a person acts."""
 
 REPEAT_AFTER_S = 60.0
-"""Seconds in which the same refusal of a poll is logged once: every running job meets it, some times a minute."""
+"""Seconds between logs of one refusal of polls, which every running job meets."""
 
 
 class Line(NamedTuple):
@@ -61,7 +61,7 @@ class Line(NamedTuple):
 
 
 class ChangeLog:
-    """Logs changes. May be used from several threads."""
+    """Logs changes. Thread-safe."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         """`monotonic` returns seconds."""
@@ -69,7 +69,7 @@ class ChangeLog:
         self._logged_at: dict[str, float] = {}
 
     def written(self, job: Job | None, change: Change) -> None:
-        """Log a written change if it needs a line; `job` is as after the change, None for a batch."""
+        """Log a written change if it needs a line; `job` is as after it, None for a batch."""
         line = _line(job, change)
         if line is not None and not self._is_repeated(line):
             log.log(line.level, "%s", line.text, extra=line.fields)

@@ -1,7 +1,6 @@
 """The job of this thread: for log lines, spans and headers of calls.
 
-Kept in context variables: each thread has its own, a forked child begins with its parent's, and a helper thread of a
-job is started with `in_this_context`.
+A forked child begins with its parent's; start helper threads with `in_this_context`.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ TRACEPARENT: contextvars.ContextVar[str | None] = contextvars.ContextVar("swapli
 
 
 def begin(step: str, job_id: str, version: int) -> None:
-    """Set the job of a message that has arrived, until the next one or `end`."""
+    """Set the job of a message, until the next one or `end`."""
     clear_contextvars()
     TRACEPARENT.set(None)
     bind_contextvars(step=step, job_id=job_id, version=version)
 
 
 def concerns(job: Job) -> None:
-    """Set the job, now that it is leased and its record is known."""
+    """Set the job, now that its record is known."""
     bind_contextvars(job_id=job.job_id, version=job.version, tenant=job.tenant, trace_id=job.trace_id)
     if TRACEPARENT.get() is None:
         TRACEPARENT.set(job.traceparent)
@@ -50,7 +49,7 @@ def end() -> None:
 
 
 def in_this_context(work: Callable[P, R]) -> Callable[P, R]:
-    """Return a function that does this work for the same job in another thread."""
+    """Return a function that works for the same job in another thread."""
     here = contextvars.copy_context()
 
     def there(*args: P.args, **kwargs: P.kwargs) -> R:

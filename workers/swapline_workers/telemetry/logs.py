@@ -1,7 +1,7 @@
-"""One log of a worker process, for our lines and other libraries': JSON for machines, text for people.
+"""One log of a worker process, for all libraries: JSON for machines, text for people.
 
-Lines of a step carry the job (`context.py`). Every line is cleaned (`redaction.py`). Tracebacks are without the values
-of variables, which hold pictures and keys.
+Lines carry the job (`context.py`) and are cleaned (`redaction.py`). Tracebacks lack the values of variables, which hold
+pictures and keys.
 """
 
 from __future__ import annotations
@@ -34,30 +34,30 @@ EXTRA = (
     *("job_id", "version", "tenant", "step", "outcome", "seconds", "wait", "service"),
     *("event_name", "failure_code", "http_status", "vendor_status", "vendor_job_id", "refusal"),
 )
-"""Fields of our own lines. Those of other libraries hold whole messages, and stay out."""
+"""Fields of our lines. Other libraries' may hold whole messages, and stay out."""
 
 _REDUNDANT_LOGGERS = ("celery.worker.strategy", "celery.app.trace")
-"""They log "received" and "succeeded" for each task, which our own line for each step has as well."""
+"""They log each task, as our own line does."""
 
 _LIBRARIES = ("celery", "kombu", "redis", "amqp", "asyncio", "opentelemetry")
-"""Their DEBUG lines are left out."""
+"""Without their DEBUG lines."""
 
 IDS = ("job_id", "version", "tenant", "step", "trace_id")
-"""Fields that a line for people has no names of: the job stands first, the rest is left out."""
+"""A line for people begins with the job, and leaves the rest out."""
 
 
 def start_logging() -> None:
-    """Have Celery leave the logs of its worker processes to us."""
+    """Have Celery leave its workers' logs to us."""
     signals.setup_logging.connect(begin_logging, weak=False)
 
 
 def begin_logging(logfile: str | None = None, **_: object) -> None:
-    """Write the log as the settings in the environment say: to stderr, or to Celery's `--logfile`."""
+    """Set up the log from the environment's settings: to stderr, or to Celery's `--logfile`."""
     set_up_logs(log_settings(), Path(logfile).open("a") if logfile else None)  # noqa: SIM115 -- open while it runs
 
 
 def log_settings() -> LogSettings:
-    """Return the settings that can be loaded: a worker reports wrong settings through this log."""
+    """Return the settings that can be loaded: a worker reports wrong ones through this log."""
     for kind in (WorkerSettings, LogSettings):
         with suppress(SettingsError):
             return load(kind)
@@ -80,7 +80,7 @@ def set_up_logs(settings: LogSettings, stream: TextIO | None = None) -> None:
 
 
 def formatter(settings: LogSettings, *, is_terminal: bool) -> logging.Formatter:
-    """Return what turns a record of the standard library into a line."""
+    """Return the formatter of the settings."""
     for_people = as_text(settings, is_terminal=is_terminal)
     before: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -134,7 +134,7 @@ def _one_line(name: str, value: Any) -> Any:
 
 
 _OF_LINES = ("exception", "stack")
-"""Fields with several lines."""
+"""Of several lines."""
 
 _INNER = ("_record", "_from_structlog")
 """structlog's own fields, removed by its renderer."""

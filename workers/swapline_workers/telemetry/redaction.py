@@ -1,6 +1,6 @@
-"""Removes from log values: known secrets, credentials and queries of URLs, pictures, control characters.
+"""Remove from log values known secrets, credentials and queries of URLs, pictures, control characters.
 
-The second line of defence: the code that logs takes care as well. Line breaks stay, for tracebacks.
+The second line of defence after the code that logs. Line breaks stay, for tracebacks.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 GONE = "[...]"
 LONGEST = 16_384
-"""Characters of one value, a traceback of a hundred frames; the end of a longer one is kept."""
+"""Characters of one value, a traceback of a hundred frames; its end is kept."""
 SHORTEST = 6
-"""Characters of a secret that is removed: a shorter one may be an ordinary word."""
+"""Characters of a removed secret: a shorter one may be an ordinary word."""
 
 _USERINFO = re.compile(r"(?<=://)[^/\s@\"'<>]+@")
 _QUERY = re.compile(r"(?<=[\w/%.~\-])\?[^\s\"'<>()\\]*=[^\s\"'<>()\\]*")

@@ -1,7 +1,6 @@
-"""`before_send` for sentry-sdk: takes secrets, pictures, URLs and local variables out of an event.
+"""`before_send` for sentry-sdk, which reads exceptions with every frame's variables: API keys and pictures.
 
-Sentry reads log records and exceptions before the log's own redaction, with the variables of every frame: among them
-are API keys and pictures. This module does not load sentry-sdk. See docs/guides/monitoring-celery.md.
+This module does not load sentry-sdk. See docs/guides/monitoring-celery.md.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ _URL = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s\"'<>\\]+", re.IGNORECASE)
 
 
 def before_send(event: dict[str, Any], _hint: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Return the event without what must not leave; for `before_send` and `before_send_transaction`."""
+    """Return the event without secrets, pictures, URLs and local variables; also for `before_send_transaction`."""
     return {name: _without_urls(value) for name, value in _redact()(_without_variables(event)).items()}
 
 
@@ -30,7 +29,6 @@ def _redact() -> Callable[[Any], Any]:
 
 
 def _without_variables(value: Any) -> Any:
-    """Drop the local variables of stack frames."""
     if isinstance(value, dict):
         is_frame = "lineno" in value or "filename" in value
         return {name: _without_variables(one) for name, one in value.items() if not (is_frame and name == "vars")}

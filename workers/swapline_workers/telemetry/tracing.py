@@ -1,8 +1,7 @@
-"""OpenTelemetry spans of each step and each call.
+"""OpenTelemetry spans of each step and call, below the producer's span.
 
-Switched on by the standard variables (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_EXPORTER …) where the extra
-`swapline-workers[otel]` is installed. Otherwise OpenTelemetry is not loaded, and jobs, log lines and webhooks still
-carry the trace's id. A span of a job has the producer's span for its parent.
+Configured by the standard variables (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_EXPORTER …) with the extra
+`swapline-workers[otel]`; else OpenTelemetry is not loaded, and jobs, log lines and webhooks still carry the trace's id.
 """
 
 from __future__ import annotations
@@ -34,9 +33,9 @@ class Tracing(Protocol):
         """Record a step of a job; nothing for a stale message (None)."""
 
     def calls(self, port: T, server: str, names: Mapping[str, str], *, opens: Container[str] = ()) -> T:
-        """Wrap a port: `names` maps its methods to their spans' names; `server` is the called host.
+        """Wrap a port: `names` maps methods to spans' names; `server` is the called host.
 
-        Methods in `opens` return a context; their span lasts as long as it is open.
+        Methods in `opens` return a context; their span lasts as long.
         """
 
     def start(self) -> None:
@@ -75,7 +74,7 @@ class OtelTracing:
     """Records with OpenTelemetry's tracer; `flush` sends the rest."""
 
     def __init__(self, tracer: Any, flush: Callable[[], object]) -> None:
-        """`tracer` is of OpenTelemetry, which may not be installed."""
+        """`tracer` is OpenTelemetry's, which may not be installed."""
         from opentelemetry import trace  # noqa: PLC0415 -- an extra; loaded for those who ask for it
         from opentelemetry.trace.propagation import tracecontext  # noqa: PLC0415 -- the same
 
@@ -115,7 +114,7 @@ class OtelTracing:
 
     @contextmanager
     def _span(self, name: str, **more: Any) -> Generator[None]:
-        """Record a span, and have it be the parent in the headers of calls. Of an error only its kind is recorded."""
+        """Record a span, the parent in the headers of calls; of an error only its kind."""
         quiet = {"record_exception": False, "set_status_on_exception": False}  # an error's text may hold an address
         with self._tracer.start_as_current_span(name, **more, **quiet) as span:
             header: dict[str, str] = {}
@@ -131,7 +130,7 @@ class OtelTracing:
 
 
 class _Recorded:
-    """A port with a span around some of its methods."""
+    """A port with a span around some methods."""
 
     def __init__(
         self,
@@ -165,7 +164,7 @@ class _Recorded:
 
 
 def build_tracing(environment: Mapping[str, str] = os.environ) -> Tracing:
-    """Return what the standard variables configure. Starts a sending thread if they configure an exporter."""
+    """Return what the standard variables configure; an exporter starts a sending thread."""
     if not asked_for(environment):
         return NoTracing()
     try:

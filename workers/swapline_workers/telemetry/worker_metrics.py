@@ -1,7 +1,4 @@
-"""Metrics of one worker process: steps, calls of the vendor, threads, memory, CPU. Off without a port.
-
-`swapline metrics` serves those of the whole system, from the ledger; these begin with the process.
-"""
+"""Metrics of one worker process: steps, calls of the vendor, threads, memory, CPU. Off without a port."""
 
 from __future__ import annotations
 
@@ -31,14 +28,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NEIGHBOURS = 16
-"""Ports tried one after another: for several workers on one host, or the children of a prefork pool."""
+"""Ports tried one after another: for several workers on one host, or a prefork pool."""
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 """Ends of buckets: a call of the vendor may last a minute."""
 
 
 class WorkerMetric(NamedTuple):
-    """One family, named as it is served."""
+    """One family, named as served."""
 
     name: str
     kind: str
@@ -80,7 +77,7 @@ class Measure:
 
 
 class WorkerMeter:
-    """The metrics of this process, in a registry of their own. May be used from several threads."""
+    """The metrics of this process, in a registry of their own. Thread-safe."""
 
     def __init__(self, settings: MetricsSettings) -> None:
         """Serve nothing yet. Raises SettingsError for an exposed address without a password."""
@@ -108,7 +105,7 @@ class WorkerMeter:
         self._busy.set_function(leased_jobs)
 
     def start(self) -> None:
-        """Serve if a port is set: that one, or the next free one. Without a free one the worker works on."""
+        """Serve if a port is set: that one, or the next free one. Without one the worker works on."""
         if self._port is None:
             return
         ports = range(self._port, min(self._port + NEIGHBOURS, 65_536))

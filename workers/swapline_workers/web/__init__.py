@@ -1,1 +1,1 @@
-"""Shared by pages with a password: logins with limits on guesses, bounds on connections."""
+"""Shared by pages with a password: limits on guesses and connections."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
 
 NAME_GUESSES, NAME_REGAIN = 200, 1.0
-"""Wrong passwords for one name from all addresses, and seconds until one more: 86,400 guesses a day."""
+"""Wrong passwords for one name from all addresses, and seconds until one more: 86,400 a day."""
 
 
 class Verdict(Enum):
@@ -46,7 +46,7 @@ class Decision:
 class BasicAuth:
     """Compares names and passwords in constant time; counts wrong ones by address and name, and by name.
 
-    A browser with a session is counted on its own: wrong passwords of others do not lock it out.
+    A browser with a session is counted on its own, so that others' wrong passwords do not lock it out.
     """
 
     def __init__(self, pairs: Iterable[tuple[str, str]], *, clock: Callable[[], float] = monotonic) -> None:

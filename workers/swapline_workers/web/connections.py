@@ -1,6 +1,6 @@
-"""uvicorn's HTTP protocol with bounds on connections and on idle ones.
+"""uvicorn's HTTP protocol with bounds on connections.
 
-uvicorn waits for the rest of a request for ever: a thousand incomplete requests use up its files.
+uvicorn waits for the rest of a request for ever: a thousand use up its files.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     import asyncio
 
 MOST = 400
-"""Connections at once: a process has usually 1,024 files, and Redis and the store need some."""
+"""Connections: a process usually has 1,024 files, and Redis and the store need some."""
 
 SILENT_FOR = 10.0
-"""Seconds from a connection's start, or from a response, until the next request is complete."""
+"""Seconds from a connection's start, or a response, until the next request is complete."""
 
 
 class BoundedProtocol(H11Protocol):

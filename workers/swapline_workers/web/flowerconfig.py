@@ -1,9 +1,8 @@
 """Flower's settings: `swapline flower`, or `celery -A swapline_workers.entry flower --conf=` with its path.
 
-It needs SWAPLINE_REDIS_URL (and SWAPLINE_KEY_PREFIX where that is not the default), and who may look: pairs in
-FLOWER_BASIC_AUTH=user:password,user:password, or a line each in the file that
-FLOWER_BASIC_AUTH_FILE names, or Flower's OAuth settings. What stands here wins over the environment, and the command
-line wins over both. Flower forgets: it shows what runs now; the ledger is the record.
+Needs SWAPLINE_REDIS_URL (and SWAPLINE_KEY_PREFIX), and logins: FLOWER_BASIC_AUTH=user:password,user:password, or a line
+each in FLOWER_BASIC_AUTH_FILE, or Flower's OAuth settings. This file overrides the environment, and the command line
+both.
 """
 
 import os

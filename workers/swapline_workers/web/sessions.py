@@ -1,6 +1,6 @@
-"""Signed tokens for browsers that have sent the right password before; the server stores nothing.
+"""Signed tokens for browsers that have sent the right password; the server stores nothing.
 
-A token alone opens no page: its guesses are counted on their own (see `basic_auth`).
+A token opens no page: its guesses are counted on their own (see `basic_auth`).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Sessions:
         return f"{name}.{self._signature(name)}"
 
     def known(self, token: str) -> bool:
-        """Whether a token is one of ours and has not expired."""
+        """Whether a token is ours and has not expired."""
         name, _, signature = token.rpartition(".")
         if not hmac.compare_digest(signature.encode(), self._signature(name).encode()):
             return False

@@ -16,10 +16,10 @@ GUESSES = 10
 """Wrong passwords of one account before it must wait."""
 
 REGAIN = 6.0
-"""Seconds until an account may guess once more: 14,400 guesses a day."""
+"""Seconds until one more guess: 14,400 a day."""
 
 ACCOUNTS = 10_000
-"""Accounts remembered, about 2 MB; the least recent is dropped first."""
+"""Remembered, about 2 MB; the least recent is dropped first."""
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class WrongPasswords:
 
 
 class LoginThrottle:
-    """Counts wrong passwords by account. Not thread-safe: callers hold a lock from `wait` to `note`."""
+    """Counts wrong passwords. Callers hold a lock from `wait` to `note`."""
 
     def __init__(
         self, guesses: int = GUESSES, regain: float = REGAIN, *, clock: Callable[[], float] = monotonic
@@ -41,7 +41,7 @@ class LoginThrottle:
         self._accounts: OrderedDict[Hashable, WrongPasswords] = OrderedDict()
 
     def wait(self, account: Hashable) -> int:
-        """Return the whole seconds until a password of this account may be compared; 0 for now."""
+        """Return the whole seconds until a password may be compared; 0 for now."""
         return math.ceil(max(0.0, self._wrong(account) - (self._most - 1)) * self._regain)
 
     def note(self, account: Hashable) -> None:
@@ -57,7 +57,7 @@ class LoginThrottle:
 
 
 def network_of(address: str) -> str:
-    """Return the address, or for IPv6 its /64, which is one household."""
+    """Return the address, or an IPv6's /64, which is one household."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:

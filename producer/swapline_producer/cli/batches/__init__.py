@@ -1,4 +1,4 @@
-"""`swapline batch`: a manifest of face swaps, checked whole, enqueued, watched, downloaded, canceled."""
+"""`swapline batch`: a manifest of face swaps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One run of a manifest: check it whole, enqueue it, watch it to its end."""
+"""One run of a manifest: check it whole, enqueue it, watch it."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from swapline_producer.producer import Producer
 
 CHUNK = 500
-"""Keys asked for in one round trip."""
+"""Keys of one round trip."""
 
 
 class Place(NamedTuple):
-    """What is remembered of a row while its job is enqueued: its picture may be megabytes."""
+    """What is kept of a row while its job is enqueued: its picture may be megabytes."""
 
     number: int
     name: str
@@ -38,7 +38,7 @@ class Run:
     """What `swapline batch run` does, in its order."""
 
     def __init__(self, producer: Producer, manifest: Manifest, name: str, *, skip_bad: bool, as_json: bool) -> None:
-        """Nothing is read yet. `skip_bad`: rows that are wrong are left out, and stop no other."""
+        """Read nothing yet. `skip_bad`: wrong rows are left out."""
         self._producer = producer
         self._manifest = manifest
         self._name = name
@@ -53,7 +53,7 @@ class Run:
         self._numbers: dict[str, int] = {}
 
     def check(self, webhook_url: str | None = None) -> None:
-        """Check every row and print its problem; end the program unless such rows are left out."""
+        """Check every row and print its problem; exit unless such rows are left out."""
         tenants = set[str]()
         check_webhook(webhook_url, allow_private=self._settings.webhook_allow_private)
         with progress("checking", None, quiet=self._as_json) as tick:
@@ -79,7 +79,7 @@ class Run:
         [self._tenant] = tenants
 
     def print_cost(self) -> None:
-        """Print what a run would cost; rows that have a job already cost nothing."""
+        """Print a run's cost; rows that have a job already cost nothing."""
         known, good = self._known(), self._rows - self._counts["skipped"]
         facts = {
             "batch": self._name,
@@ -96,7 +96,7 @@ class Run:
         out.print(f"{self._name}: {good:,} rows are good{again}; a run costs {facts['credits']:,} credits")
 
     def enqueue(self) -> None:
-        """Enqueue the rows. What an earlier run has enqueued is found by its key and left alone."""
+        """Enqueue the rows. An earlier run's are found by their keys and left alone."""
         with progress("enqueuing", self._rows - len(self._left_out), quiet=self._as_json) as tick:
             for result in self._producer.enqueue_many(self._values()):
                 row = self._under_way.pop(result.index)
@@ -113,7 +113,7 @@ class Run:
                 tick(1)
 
     def seal(self, webhook_url: str) -> None:
-        """Seal the batch, so that its end sends `batch.completed`; not where a row was refused: it is still to come.
+        """Seal the batch, for `batch.completed`; not where a row was refused: it is still to come.
 
         A row that is left out is not waited for.
         """
@@ -134,7 +134,7 @@ class Run:
                 tick(1)
 
     def write_results(self, path: Path, folder: Path | None) -> None:
-        """Write the CSV of how each row stands."""
+        """Write the CSV of each row's state."""
         from swapline_producer.client.batch_results import ManifestRows, write_results  # noqa: PLC0415 -- not loaded for --help
 
         lines = {row.number: row.line for row in self._manifest.rows()}

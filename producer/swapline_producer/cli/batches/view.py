@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def print_view(found: BatchView) -> None:
-    """How a batch stands, in one line and one for the reasons of failures."""
+    """Print a batch's state, and the reasons of failures."""
     line = Text()
     for state, number in found.states.items():
         line.append(f"{number:,} ").append(coloured(state)).append("  ")
@@ -27,7 +27,7 @@ def print_view(found: BatchView) -> None:
 
 
 def exit_code(found: BatchView) -> int:
-    """What a script should see of a batch."""
+    """Return a batch's exit code."""
     if found.finished < found.jobs:
         return NOT_FINISHED
     return DONE if found.states.get(State.SUCCEEDED, 0) == found.jobs else FAILED

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from swapline_producer.producer import Producer
 
 PAGE = 5000
-"""Ids looked for at once: see recovery.py."""
+"""Ids of one search: see recovery.py."""
 
 PAID = {True: "it was charged", False: "it was not charged", None: "it may have been charged"}
 
@@ -35,7 +35,7 @@ PAID = {True: "it was charged", False: "it was not charged", None: "it may have 
 @filtered
 @as_json_option
 def cancel(job_ids: tuple[str, ...], *, keep_result: bool, dry_run: bool, as_json: bool, **given: Any) -> None:
-    """Cancel jobs, whatever their state, and verbose whether they were charged: those of these ids, or all that fit.
+    """Cancel jobs in any state, and say whether they were charged: those of these ids, or all that fit.
 
     The vendor has no cancel: a job that it has keeps its slot, and ends CANCELED when the vendor is done with it.
 
@@ -69,7 +69,7 @@ def cancel(job_ids: tuple[str, ...], *, keep_result: bool, dry_run: bool, as_jso
 
 
 def _fitting(producer: Producer, wanted: JobFilter) -> Iterator[str]:
-    """Jobs that fit and have not ended, the newest first: nothing of them is handed a slot meanwhile."""
+    """Yield matching unfinished jobs, newest first: none gets a slot meanwhile."""
     unfinished = tuple(state for state in wanted.possible_states() if state not in FINISHED)
     if not unfinished:
         return

@@ -1,4 +1,4 @@
-"""The options that say which jobs are meant: the same ones for looking, replaying and canceling."""
+"""The options of job filters."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Command = TypeVar("Command", bound="Callable[..., Any]")
 
 
 class Word(click.Choice[str]):
-    """One of our words, in large letters or small; completed as it is written."""
+    """One of our words, in any case; completed as written."""
 
     def __init__(self, words: Iterable[StrEnum]) -> None:
         """Take all words of an enum."""
@@ -32,7 +32,7 @@ class Word(click.Choice[str]):
         param: click.Parameter,  # noqa: ARG002 -- the same
         incomplete: str,
     ) -> list[CompletionItem]:
-        """Give the words that begin so."""
+        """Return the words that begin so."""
         return [CompletionItem(word) for word in self.choices if word.startswith(incomplete.upper())]
 
 
@@ -49,14 +49,14 @@ NAMES = ("states", "codes", "tenants", "batch", "notification", "older_than", "n
 
 
 def filtered(command: Command) -> Command:
-    """Give a command the options; those that may be given several times then mean any of the values."""
+    """Add the options to a command; of several values, any."""
     for option in reversed(OPTIONS):
         command = option(command)
     return command
 
 
 def job_filter_of(ledger: Ledger, given: dict[str, Any]) -> JobFilter:
-    """Which jobs are meant; ages are counted by the ledger's clock."""
+    """Return the filter; ages count by the ledger's clock."""
     from swapline_producer.ledger import JobFilter  # noqa: PLC0415 -- not loaded for --help
 
     older, newer = given["older_than"], given["newer_than"]
@@ -73,5 +73,5 @@ def job_filter_of(ledger: Ledger, given: dict[str, Any]) -> JobFilter:
 
 
 def is_given(given: dict[str, Any]) -> bool:
-    """Whether any of the options was."""
+    """Whether any option was given."""
     return any(given[name] for name in NAMES)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def print_held(found: Iterable[tuple[Job, dict[str, Any]]]) -> None:
-    """Print HELD jobs as lines, not as a table: the facts are long."""
+    """Print HELD jobs as lines: the facts are long."""
     for job, known in found:
         out.print(coloured(job.state), job.job_id, f"tenant {job.tenant}")
         out.print(f"  sent at    {known['sent_at']}, attempt {known['attempt']}")

@@ -27,7 +27,7 @@ CHUNK = 500
 """Jobs read in one round trip, and printed at once."""
 
 PAGE = 20_000
-"""Ids searched for at once where all are wanted: a search of a million jobs takes 1 to 2 s, whatever its page."""
+"""Ids of one search where all are wanted: a million jobs take 1 to 2 s, whatever the page."""
 
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -74,7 +74,7 @@ def list_(
 
 
 def _check_place(ledger: Ledger, after: str | None) -> None:
-    """Refuse what is no job's id: every text stands somewhere in the order. A job that is gone is a place still."""
+    """Refuse what is no job's id; a job that is gone is a place still."""
     if after is None or _ID.fullmatch(after):
         return
     try:
@@ -94,7 +94,7 @@ def _ids(
 
 
 def _jobs(ledger: Ledger, job_ids: Iterator[str], number: int | None) -> Iterator[Job]:
-    """Read them; those whose records have just gone are left out. No more ids are asked for than needed."""
+    """Yield the jobs, without those gone; no more ids are read than needed."""
     size = CHUNK if number is None else min(CHUNK, number + 1)
     while chunk := list(islice(job_ids, size)):
         yield from ledger.jobs.get_many(chunk)
@@ -106,7 +106,7 @@ def _with_evidence(ledger: Ledger, jobs: Iterable[Job]) -> Iterator[Found]:
 
 
 def _print_json(found: Iterable[Found]) -> None:
-    """One array, printed as it is read: a million jobs need no memory."""
+    """Print one array as it is read: a million jobs need no memory."""
     opening = "["
     for job, known in found:
         click.echo(opening + "\n" + as_json_text(job_facts(job) | {"evidence": known}), nl=False)
@@ -131,7 +131,7 @@ def _print(ledger: Ledger, wanted: JobFilter, jobs: Iterator[Job], number: int |
 
 
 def _of_all(ledger: Ledger, wanted: JobFilter) -> str:
-    """How many there are in all, where the ledger has counted them."""
+    """Return how many there are, where the ledger counts them."""
     if wanted.model_copy(update={"states": ()}).everything:
         census = ledger.stats.census()
         return f" of {sum(census[state] for state in wanted.possible_states()):,}"

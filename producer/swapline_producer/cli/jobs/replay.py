@@ -1,4 +1,4 @@
-"""`swapline jobs replay`: one job, several, or all that fit a filter, again from one of their steps."""
+"""`swapline jobs replay`: jobs again from one of their steps."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from swapline_producer.producer import Producer
 
 REASONS_SHOWN = 10
-"""Reasons that are printed one by one; the rest is counted."""
+"""Reasons printed one by one; the rest is counted."""
 
 
 @click.command()
@@ -115,7 +115,7 @@ class Run:
         self._impossible = 0
 
     def through(self, found: Iterable[Replayed]) -> int:
-        """Go through all and print the result; return the exit code."""
+        """Print the result of all; return the exit code."""
         from swapline_producer.operations.recovery import REPEATED  # noqa: PLC0415 -- not loaded for --help
 
         interrupted = False

@@ -1,4 +1,4 @@
-"""What happened to one job and how long each part of it took: for programs as facts, for people as lines and bars."""
+"""What happened to one job, and when: facts for programs, lines and bars for people."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from swapline_producer.contract import Job, JobEvent
 
 BAR = 40
-"""Characters of the longest bar: it stands beside a name and a number in eighty columns."""
+"""Characters of the longest bar, beside name and number in eighty columns."""
 
 WRONG = ("held", "failed", "timed_out", "expired", "not stored", "not submitted", "ambiguous", "webhook failed")
 """Names of lines that a person looks for first."""
@@ -28,7 +28,10 @@ GOOD = ("succeeded", "webhook delivered")
 
 
 def timeline(events: Sequence[JobEvent]) -> list[dict[str, Any]]:
-    """Every line of the log: `after` and `since_previous` are seconds since the first line and the one before."""
+    """Return every line of the log.
+
+    `after` and `since_previous` are seconds since the first line and the one before.
+    """
     first, lines, previous = events[0].at if events else 0, [], None
     for event in events:
         lines.append(
@@ -45,7 +48,7 @@ def timeline(events: Sequence[JobEvent]) -> list[dict[str, Any]]:
 
 
 def stages(job: Job, events: Sequence[JobEvent], now: int) -> dict[str, float]:
-    """Seconds of each stage that the job has come to; the one that it is in counts until now (milliseconds)."""
+    """Return the seconds of each stage reached; the present one counts until now (milliseconds)."""
     delivered_at = next((event.at for event in reversed(events) if event.name == "webhook delivered"), None)
     ended = job.finished_at
     begun = {"waiting": job.created_at, "at_the_vendor": job.submitted_at, "storing": job.terminal_at}
@@ -61,7 +64,7 @@ def stages(job: Job, events: Sequence[JobEvent], now: int) -> dict[str, float]:
 
 
 def deliveries(events: Sequence[JobEvent]) -> list[dict[str, Any]]:
-    """The delivery log, the last tries of it: when, which, how it went."""
+    """Return the delivery log's last attempts."""
     return [
         {"at": rfc3339(event.at), "result": event.name.removeprefix("webhook "), **event.data}
         for event in events
@@ -70,7 +73,7 @@ def deliveries(events: Sequence[JobEvent]) -> list[dict[str, Any]]:
 
 
 def print_timeline(events: Sequence[JobEvent]) -> None:
-    """A line for each event, with what passed since the one before."""
+    """Print a line for each event, with the time since the one before."""
     table = Table(box=None, header_style="dim", pad_edge=False)
     table.add_column("when", no_wrap=True)
     table.add_column("after", justify="right", no_wrap=True)
@@ -90,7 +93,7 @@ def print_timeline(events: Sequence[JobEvent]) -> None:
 
 
 def print_stages(found: dict[str, float], *, ended: bool) -> None:
-    """A bar for each stage, as long as its part of the whole."""
+    """Print a bar for each stage."""
     longest = max(found.values(), default=0) or 1
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")

@@ -1,1 +1,1 @@
-"""`swapline demo`: run the whole system on one host, send photographs through it, show the results."""
+"""`swapline demo`: photographs through the whole system on one host."""

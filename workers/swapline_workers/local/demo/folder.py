@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 class DemoFolder:
-    """Paths of one run. Runs are numbered, so that none overwrites an earlier one."""
+    """Paths of one run. Runs are numbered."""
 
     def __init__(self, root: Path) -> None:
-        """Derive all paths from the run's own folder."""
+        """Derive all paths from the run's folder."""
         self.root = root
         self.storage = root / "storage"
         self.sheet = root / "contact-sheet.html"
@@ -24,7 +24,7 @@ class DemoFolder:
 
     @classmethod
     def new(cls, folder: Path) -> Self:
-        """Make the next numbered folder below `folder`, and point the link `folder/latest` to it."""
+        """Make the next numbered folder below `folder`, and point `folder/latest` to it."""
         folder = folder.absolute()
         folder.mkdir(parents=True, exist_ok=True)
         for number in count(1 + max((int(run.name) for run in folder.iterdir() if run.name.isdecimal()), default=0)):
@@ -37,7 +37,7 @@ class DemoFolder:
         return cls(folder / str(number))
 
     def picture(self, job: int, number: int) -> Path:
-        """Return the short path of a job's result, both counted from 1: the storage's own keys are long."""
+        """Return the path of a job's result, both counted from 1."""
         return self.root / (f"{job}.png" if number == 1 else f"{job}-{number}.png")
 
     def log(self, name: str) -> Path:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MIN_JOBS = 3
-"""As many as the vendor's basic plan runs at once, and one of each ratio."""
+"""As many as the basic plan runs at once, and one of each ratio."""
 
 OPTIONS = (
     SwapOptions(gender=Gender.FEMALE, filter_id=12, ratio=Ratio.PORTRAIT, quality_mode=QualityMode.V6_1),
@@ -27,7 +27,7 @@ OPTIONS = (
 
 @dataclass(frozen=True)
 class DemoJob:
-    """A photograph, its title, and the request made of it."""
+    """A photograph, its title, and its request."""
 
     title: str
     photograph: bytes
@@ -35,7 +35,7 @@ class DemoJob:
 
 
 def read_photographs(paths: Sequence[Path], samples: Sequence[bytes]) -> list[tuple[str, bytes]]:
-    """Return names and bytes of the user's photographs, or of the samples without any.
+    """Return names and bytes of the user's photographs, or else of the samples.
 
     Raises ImageError for a file that is no photograph.
     """
@@ -45,7 +45,7 @@ def read_photographs(paths: Sequence[Path], samples: Sequence[bytes]) -> list[tu
 
 
 def demo_jobs(photographs: Sequence[tuple[str, bytes]], webhook_url: str) -> list[DemoJob]:
-    """Return a job for each photograph; fewer than `MIN_JOBS` photographs are repeated."""
+    """Return a job for each photograph; fewer than `MIN_JOBS` are repeated."""
     repeated = islice(cycle(photographs), max(MIN_JOBS, len(photographs)))
     return [
         DemoJob(

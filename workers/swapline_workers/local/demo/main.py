@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     from swapline_workers.local.demo.services import DemoEndpoints
 
 _MIN_WIDTH_OF_FILE = 120
-"""Columns of output that goes to a file or pipe, where no terminal has a width."""
+"""Columns of output to a file or pipe."""
 
 
 def run_demo(photos: Sequence[Path], folder: Path, *, keep: bool, logs: bool) -> bool:
     """Run the demo; return whether every job succeeded and every webhook was verified.
 
-    Raises ImageError for a file that is no photograph, before anything is started, and LocalError with the end of its
-    log for a service that fails.
+    Raises ImageError for a file that is no photograph, before anything starts, and LocalError with the log's end for a
+    service that fails.
     """
     photographs = read_photographs(photos, sample_photographs())
     console = Terminal()

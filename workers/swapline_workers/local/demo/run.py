@@ -1,4 +1,4 @@
-"""The jobs of one demo run: enqueue them and follow them to their end."""
+"""The jobs of one demo run: enqueue and follow them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Entry:
     demo_job: DemoJob
     job: Job
     verified: bool
-    """Whether the receiver has a webhook of this job with a valid signature."""
+    """Whether the receiver has its webhook with a valid signature."""
 
     @property
     def ended(self) -> bool:
@@ -52,7 +52,7 @@ class DemoRun:
     """The jobs of one run."""
 
     def __init__(self, producer: Producer, record: Path, supervisor: Supervisor) -> None:
-        """`record` is the file that the webhook receiver writes."""
+        """`record` is the webhook receiver's file."""
         self._producer = producer
         self._record = record
         self._supervisor = supervisor
@@ -63,7 +63,7 @@ class DemoRun:
         self._jobs.append((demo_job, self._producer.enqueue(demo_job.request).job_id))
 
     def wait(self, show: Callable[[list[Entry]], None]) -> list[Entry]:
-        """Show the jobs until all have ended or the time is over. Raises ChildFailed when a service ends."""
+        """Show the jobs until all have ended or the time is over. Raises ChildFailed."""
         deadline = time.monotonic() + _TIMEOUT_S
         while True:
             entries = self._entries()

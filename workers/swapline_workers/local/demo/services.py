@@ -1,4 +1,4 @@
-"""The demo's services. Each gets settings of its own, and none of the user's."""
+"""The demo's services, with settings of their own and none of the user's."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 """The user's variables that a child gets. SWAPLINE_*, FLOWER_*, CELERY_* and proxies would break the demo."""
 _SERVICE_TIME = "lognormal:3,0.4"
-"""Seconds that the simulated vendor takes for a job: median 3."""
+"""Seconds of the simulated vendor: median 3."""
 _SLOTS = "3"
 """The basic plan's."""
 _KEY_HEADER, _KEY = "X-API-Key", "demo-key"
@@ -47,7 +47,7 @@ class DemoEndpoints:
 
 
 def service_logs(demo_folder: DemoFolder) -> dict[str, Path]:
-    """Return the log of each service by name, in starting order."""
+    """Return each service's log, in starting order."""
     return {"valkey": demo_folder.valkey / "valkey.log"} | {
         name: demo_folder.log(name) for name in ("simulator", "receiver", "flower", "worker")
     }
@@ -64,7 +64,7 @@ class DemoServices:
         self._webhook_secret = new_secret()
 
     def start(self) -> DemoEndpoints:
-        """Start everything. Raises LocalError, with the end of its log, for the first service that fails."""
+        """Start everything. Raises LocalError, with the log's end, for a service that fails."""
         redis_url = self._start_valkey()
         vendor_url = self._start_simulator()
         webhook_url = self._start_receiver()
@@ -122,7 +122,7 @@ class DemoServices:
         )
 
     def _start_listening(self, name: str, argv: tuple[str, ...], **settings: str) -> str:
-        """Start a child that writes a ready file, on a free port; return its URL."""
+        """Start a child that writes a ready file; return its URL."""
         ready_file = self._folder.root / f"{name}.ready.json"
         options = ("--port", "0", "--ready-file", str(ready_file))
         self._start(name, (*argv, *options), ready_file_written(ready_file), **settings)

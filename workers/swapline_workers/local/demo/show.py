@@ -1,4 +1,4 @@
-"""The demo's output: progress while it runs, and the table of results."""
+"""The demo's output: progress, and the table of results."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _DESCRIPTIONS = {
 
 @contextmanager
 def progress(console: Console) -> Iterator[Callable[[list[Entry]], None]]:
-    """Yield the function that shows the entries' current states: a live table on a terminal, else changed lines."""
+    """Yield a function that shows the entries' states: live on a terminal, else changed lines."""
     if not console.is_terminal:
         yield _ChangePrinter(console).print
         return
@@ -75,12 +75,12 @@ def _description(entry: Entry) -> str:
 
 
 def _age_s(job: Job) -> float:
-    """Return the seconds from the job's acceptance to its end, or to now."""
+    """Return the seconds from acceptance to end, or now."""
     return (job.finished_at / 1000 if job.finished_at else time.time()) - job.created_at / 1000
 
 
 def results(entries: list[Entry], pictures: Callable[[Entry], list[str]]) -> Table:
-    """Return the table of results; `pictures` returns the paths of an entry's pictures as they are printed."""
+    """Return the table of results; `pictures` returns an entry's paths as printed."""
     table = Table(header_style="dim", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("job", "state", "seconds", "picture", "webhook"):
         table.add_column(name, overflow="fold", justify="right" if name == "seconds" else "left")

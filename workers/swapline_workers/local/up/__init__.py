@@ -1,1 +1,1 @@
-"""`swapline up`: run the whole system on one host."""
+"""`swapline up`: the whole system on one host."""

@@ -1,10 +1,8 @@
 """The number of workers for a machine, and of threads in each.
 
-Paid calls, polls and webhooks wait for other machines: they need threads. Reading, checking and storing pictures needs
-CPU (measured: 15 ms for a job with small pictures, 34 ms for 4 MB), and Python uses one core a process. So there is one
-worker process for each core, each running all steps, with enough threads for every slot to block in a status call.
-
-No separate processes for pictures: finalize takes a third of a job's CPU, so on a few cores one kind would be idle.
+Python uses one core a process, and pictures need CPU (15 ms a job, 34 ms for 4 MB): so one worker for each core,
+running all steps, with threads for every slot to block in a status call. A process for finalize alone, a third of a
+job's CPU, would often be idle.
 """
 
 from __future__ import annotations

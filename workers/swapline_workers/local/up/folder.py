@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _LOCK_TIMEOUT_S = 1.0
 _LOCK_TIMEOUT_AFTER_KILL_S = 10.0
-"""Seconds: the watchdog of a killed `up` ends its children within five."""
+"""Seconds: a killed `up`'s watchdog ends its children within five."""
 
 
 class UpFolder:
@@ -39,7 +39,7 @@ class UpFolder:
         self.env = root / "env"
 
     def log(self, name: str) -> Path:
-        """Return the log of a part."""
+        """Return a part's log."""
         return self.root / "logs" / f"{name}.log"
 
     def run_file(self, name: str) -> Path:
@@ -57,7 +57,7 @@ class UpFolder:
         return lasting_secret(path, 18)  # 144 bits
 
     def example_photograph(self) -> Path:
-        """Return a photograph to try a simulated vendor with, written once."""
+        """Return a photograph to try a simulated vendor with."""
         from swapline_simulator import sample_photographs  # noqa: PLC0415 -- not needed for a real vendor
 
         path = self.root / "example.jpg"
@@ -74,7 +74,7 @@ class UpFolder:
 def up_folder(folder: Path) -> Iterator[tuple[UpFolder, int]]:
     """Make and lock the data folder; yield it and the lock's descriptor. Raises FolderInUse or LocalError.
 
-    After a SIGKILL of the last `up`, its watchdog keeps the lock until all children have ended.
+    A killed `up`'s watchdog keeps the lock until all children have ended.
     """
     root = folder.absolute()
     try:

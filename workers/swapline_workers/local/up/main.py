@@ -39,17 +39,17 @@ if TYPE_CHECKING:
     from swapline_workers.settings import WorkerSettings
 
 _MAX_RESTARTS = 8
-"""In a row before a part is given up: with their waits, a minute or two."""
+"""In a row before a part is given up: a minute or two."""
 _VITAL = Backoff(max_restarts=_MAX_RESTARTS)
 _PAGE = Backoff(max_restarts=_MAX_RESTARTS, vital=False)
 _MAX_LOG_BYTES = 10_000_000
-"""Bytes of a log before it is rotated: a day of a busy worker."""
+"""Before a log is rotated: a day of a busy worker."""
 _SIMULATED = {"SWAPLINE_API_KEY": "sim-key", "SWAPLINE_API_KEY_HEADER": "X-API-Key", "SWAPLINE_API_KEY_PREFIX": ""}
 """Accepted by the simulator only."""
 
 
 def run_up(options: UpOptions) -> None:
-    """Run everything until a signal. Raises SettingsError or LocalError; settings and ports are checked first."""
+    """Check settings and ports, then run everything until a signal. Raises SettingsError or LocalError."""
     settings, embedded = load_settings(options)
     with ExitStack() as stack:
         folder, lock = stack.enter_context(up_folder(options.folder))
@@ -134,7 +134,7 @@ class _UpRun:
         return server.url
 
     def _check_redis(self) -> str:
-        """Report a wrong password of the user's own server now; workers wait for one that is away."""
+        """Report a wrong password of the user's own server now; workers wait for an unavailable one."""
         url = self._settings.redis_url
         self._share({"SWAPLINE_REDIS_URL": url})
         try:
@@ -149,7 +149,7 @@ class _UpRun:
         return url
 
     def _check_vendor(self, redis_url: str) -> None:
-        """Raise now, as each worker would, WrongOwner or NotPossible; workers wait for a ledger that is away."""
+        """Raise WrongOwner or NotPossible now, as each worker would; workers wait for an unavailable ledger."""
         with connect(redis_url, timeout=3.0) as client, suppress(LedgerUnavailable):
             ledger = Ledger(client, self._settings.key_prefix)
             vendor = vendor_of(self._settings, ledger)
@@ -195,7 +195,7 @@ class _UpRun:
         report(f"From another terminal: {self._example()}")
 
     def _example(self) -> str:
-        """Return a command that runs as it stands in any shell and folder; with a real vendor it spends nothing."""
+        """Return a command that runs in any shell and folder; with a real vendor it spends nothing."""
         swapline = Path(sys.executable).with_name("swapline")
         command = [str(swapline)] if swapline.exists() else [sys.executable, "-m", "swapline_producer"]
         if self._options.simulated:

@@ -1,4 +1,4 @@
-"""What `swapline up` is asked for, and the checks before anything starts."""
+"""Options of `swapline up`, and the checks before anything starts."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class UpOptions:
 def load_settings(options: UpOptions) -> tuple[WorkerSettings, bool]:
     """Load and check all settings; return them, and whether to run the embedded server.
 
-    The simulator uses neither the server nor the store of the user's settings.
+    The simulator uses neither the user's server nor their store.
     """
     changes: dict[str, str] = {} if options.redis_url is None else {"redis_url": options.redis_url}
     user_settings = load(ProducerSettings, **changes)
@@ -63,7 +63,7 @@ def load_settings(options: UpOptions) -> tuple[WorkerSettings, bool]:
 
 
 def _check_modes(modes: tuple[str, ...]) -> None:
-    """Raise SettingsError for a mode that the simulator does not have."""
+    """Raise SettingsError for an unknown mode."""
     from swapline_simulator import SimulatorConfig  # noqa: PLC0415 -- not needed for a real vendor
 
     try:
@@ -74,7 +74,7 @@ def _check_modes(modes: tuple[str, ...]) -> None:
 
 
 def check_ports(options: UpOptions) -> None:
-    """Raise PortTaken for a port that another program listens on, or that two parts want."""
+    """Raise PortTaken for a port in use, or wanted by two parts."""
     pages = options.pages
     ports = dict(pages)
     if options.simulated:

@@ -1,4 +1,4 @@
-"""The parts that `swapline up` runs: command lines, settings and readiness checks."""
+"""The parts of `swapline up`: command lines, settings and readiness checks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _WORKERS_ONLY = ("API_KEY", "WEBHOOK_SECRETS")
 """Secrets that other parts do not get."""
 
 _READY_TIMEOUT_S = 60.0
-"""Python with Celery needs 2 s, and 30 s if everything starts at once on a busy machine."""
+"""Python with Celery needs 2 s, and 30 s if everything starts at once."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ class Page:
     """By default."""
     description: str
     settings: Mapping[str, str] = field(default_factory=dict)
-    """The settings for its login, with the fields `{user}` and `{password}`; none where keys protect it."""
+    """For its login, with the fields `{user}` and `{password}`; none where keys protect it."""
     user: str = "swapline"
     host_option: str = "--host"
     login_path: str | None = None
-    """A path that needs the login, for the readiness check; None: the page writes a ready file."""
+    """Needs the login, for the readiness check; None: the page writes a ready file."""
 
     @property
     def installed(self) -> bool:
@@ -70,7 +70,7 @@ class Parts:
         self._host = host
 
     def add(self, settings: Mapping[str, str]) -> None:
-        """Override more settings, in parts that are made from now on."""
+        """Override more settings, in parts made from now on."""
         self._settings |= settings
 
     def simulator(self, port: int, cap: int, modes: Iterable[str] = ()) -> Child:
@@ -137,7 +137,7 @@ class Parts:
 
 
 def environment(base: Mapping[str, str], own: Mapping[str, str], *, secrets: bool) -> dict[str, str]:
-    """Return a part's environment: the user's with `own` on top; workers' secrets only with `secrets`."""
+    """Return a part's environment: `base` with `own` on top; workers' secrets only with `secrets`."""
     removed = {f"SWAPLINE_{name}" for name in (() if secrets else _WORKERS_ONLY)} | {*own, "NOTIFY_SOCKET"}
     removed |= {f"{name}_FILE" for name in removed}
     inherited = {name: value for name, value in base.items() if name not in removed}

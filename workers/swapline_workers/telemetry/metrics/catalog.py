@@ -1,7 +1,6 @@
-"""Every metric of the system: its name, kind and meaning, and where in the ledger's figures it stands.
+"""Every metric of the system: name, kind, meaning, and source in the ledger's figures.
 
-The one list that is served, documented (`docs/guides/monitoring.md`), drawn on the dashboard and alerted on; tests hold
-them together. No label takes a value that grows with the number of jobs or tenants.
+Tests compare docs, dashboard and alerts with it. No label grows with the number of jobs or tenants.
 """
 
 from __future__ import annotations

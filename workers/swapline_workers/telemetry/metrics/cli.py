@@ -8,7 +8,7 @@ import threading
 import click
 
 PORT = 9810
-"""Free in Prometheus' list of ports that exporters use."""
+"""Free in Prometheus' list of exporters' ports."""
 
 
 @click.command()

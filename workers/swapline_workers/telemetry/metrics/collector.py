@@ -1,4 +1,4 @@
-"""The ledger's figures as Prometheus families: read anew for each scrape, in one round trip."""
+"""The ledger's figures as Prometheus families, read in one round trip for each scrape."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ KINDS = {"gauge": GaugeMetricFamily, "counter": CounterMetricFamily}
 
 
 class SystemCollector(Collector):
-    """All metrics of the system. A ledger that is away makes `swapline_ledger_up` 0 and is no error."""
+    """All metrics of the system. For an unavailable ledger `swapline_ledger_up` is 0."""
 
     def __init__(self, figures: Callable[[], Figures]) -> None:
-        """`figures` asks the ledger; nothing is asked yet."""
+        """`figures` reads the ledger."""
         self._figures = figures
         self._away = False
 
     def describe(self) -> list[Family]:
-        """Nothing beforehand: registering must not ask the ledger."""
+        """Return nothing: registering must not read the ledger."""
         return []
 
     def collect(self) -> Iterator[Family]:
-        """All families, as they are now."""
+        """Yield all families, as they are now."""
         try:
             figures = self._figures()
         except LedgerUnavailable as error:

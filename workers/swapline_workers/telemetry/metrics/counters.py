@@ -1,4 +1,4 @@
-"""What has been since the ledger began. Counters only grow."""
+"""Counters since the ledger began."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def _settled(figures: Figures) -> dict[str, float]:
-    """Paid calls by what became of them. Some that are counted as submitted had been given up for unknown before."""
+    """Count paid calls by outcome; some submitted ones had been given up for unknown."""
     counts = figures.counts
     late = counts.get("call:resolved", 0) - counts.get("resolved", 0)
     return {

@@ -1,4 +1,4 @@
-"""What a metric is: a name, a kind, a meaning, and where in the ledger's figures it stands."""
+"""The form of a metric."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
     from swapline_producer.contract.stats import Figures, Times
 
 KINDS = ("unreachable", "throttled", "unauthorized", "credits", "address", "input", "other")
-"""Why submitting is paused for everybody: the words of `BreakerTrip.kind`."""
+"""Why submitting is paused: `BreakerTrip.kind`."""
 
 IDLE = ("breaker", "probe", "store", "rate", "credits", "tenant_credits", "refused", "unread")
 """Why a slot is free while jobs wait."""
 
 OUTCOMES = ("accepted", "uncharged", "refused", "unknown")
-"""What becomes of a paid call."""
+"""Of a paid call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One family. `name` is as it is served: a counter's ends in `_total`."""
+    """One family. `name` is as served: a counter's ends in `_total`."""
 
     name: str
     kind: Literal["gauge", "counter"]
@@ -50,7 +50,7 @@ class Histogram:
 
 
 def counted(prefix: str, words: Iterable[str]) -> Callable[[Figures], dict[str, float]]:
-    """Read the counts of all words, 0 for what never came: a series that begins with an event hides that event."""
+    """Read the counts of all words, 0 for missing ones: a series that begins with an event hides it."""
     names = tuple(sorted(words))
     return lambda figures: {name: figures.counts.get(prefix + name, 0) for name in names}
 

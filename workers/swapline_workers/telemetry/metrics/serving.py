@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
 USER = "metrics"
-"""The user name. Only the password is compared."""
+"""Only the password is compared."""
 
 SLOWEST = 15
-"""Seconds that a request may take to arrive: Prometheus scrapes every 15 s."""
+"""Seconds until a request must have arrived: Prometheus scrapes every 15 s."""
 
 READERS = 16
-"""Connections at once. A worker serves its metrics itself, and needs its files and threads for jobs."""
+"""Connections at once: a worker needs its files and threads for jobs."""
 
 
 def check_exposure(host: str, password: str | None) -> None:
@@ -88,7 +88,6 @@ class _PasswordCheck:
     """Compares passwords, and limits wrong ones by address."""
 
     def __init__(self, password: str | None) -> None:
-        """Without a password everything may be read."""
         self._password = password
         self._throttle = LoginThrottle()
         self._lock = threading.Lock()
@@ -124,19 +123,17 @@ def _may_read(header: str, password: str | None) -> bool:
 
 
 class _Server(ThreadingMixIn, WSGIServer):
-    """One thread per connection, so that a slow one delays no other. Beyond READERS, the oldest is closed."""
+    """One thread per connection; beyond READERS, the oldest is closed."""
 
     daemon_threads = True
     request_queue_size = 512  # the default, five, is a few simultaneous connections
 
     def __init__(self, *arguments: Any) -> None:
-        """Listen, without readers yet."""
         super().__init__(*arguments)
         self._readers: list[socket.socket] = []
         self._lock = threading.Lock()
 
     def process_request(self, request: socket.socket, client_address: Any) -> None:  # type: ignore[override]  # TCP
-        """Serve one more connection."""
         with self._lock:
             self._readers.append(request)
             if len(self._readers) > READERS:
@@ -146,7 +143,6 @@ class _Server(ThreadingMixIn, WSGIServer):
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: socket.socket) -> None:  # type: ignore[override]  # TCP
-        """Forget a connection that has ended."""
         with self._lock, suppress(ValueError):
             self._readers.remove(request)
         super().shutdown_request(request)
@@ -165,7 +161,7 @@ class _Server6(_Server):
 
 
 class _Quiet(WSGIRequestHandler):
-    """Logs no request: there is one every few seconds."""
+    """Logs no request."""
 
     timeout = SLOWEST
 
@@ -180,7 +176,7 @@ def serving(
     ports: Iterable[int],
     password: str | None,
 ) -> Generator[str]:
-    """Serve in threads at the first free port, for the length of a block; yields the URL.
+    """Serve at the first free port for a block; yield the URL.
 
     Raises SettingsError without a free port, or for an exposed address without a password.
     """
