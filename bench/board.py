@@ -23,7 +23,7 @@ import requests
 
 from swapline_producer.contract import FailureCode, Job, JobSpec, LinkedImage, NewJob, Priority, transitions
 from swapline_producer.contract.changes import JobFields, Limits
-from swapline_producer.contract.new_jobs import fingerprint
+from swapline_producer.contract.requests.new_jobs import fingerprint
 from swapline_producer.ledger import Ledger, connect
 from swapline_workers.local.valkey import EmbeddedValkey
 

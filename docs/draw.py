@@ -17,7 +17,7 @@ from swapline_gateway.service import Service
 from swapline_gateway.settings import GatewaySettings
 from swapline_producer.cli import swapline
 from swapline_producer.contract import FINISHED, FailureCode, State
-from swapline_producer.contract.failures import FAILURES
+from swapline_producer.contract.jobs.failures import FAILURES
 from swapline_producer.contract.transitions import TABLE
 from swapline_producer.testing import FakeProducer
 from swapline_workers.board.settings import BoardSettings
@@ -104,7 +104,7 @@ def metrics() -> str:
 
 FAILURES_HEAD = """# Failure codes
 
-Drawn from `producer/swapline_producer/contract/failures.py` by `make docs`; a test keeps the two together.
+Drawn from `producer/swapline_producer/contract/jobs/failures.py` by `make docs`; a test keeps the two together.
 
 `failure_code` of a job that did not succeed. The first five are the vendor's own words. "Charged" is what the vendor's
 page and our measurements say; where it is not known, it is marked unknown.

@@ -26,7 +26,7 @@ from swapline_producer.contract import (
     SwapRequest,
     checked,
 )
-from swapline_producer.contract.new_jobs import fingerprint
+from swapline_producer.contract.requests.new_jobs import fingerprint
 from swapline_producer.contract.trace_ids import kept
 from swapline_producer.errors import RequestError, SettingsError, StorageUnavailable
 from swapline_producer.pictures.faces import check_faces, check_link_examined

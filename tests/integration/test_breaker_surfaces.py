@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from support.refusal_stories import Shop
 from support.small_world import WatchedLedger
 from swapline_producer.cli import connections
-from swapline_producer.cli.slots import slots
+from swapline_producer.cli.account.slots import slots
 from swapline_producer.client.cancel import cancel
 from swapline_producer.contract import State
 from swapline_producer.ledger import connect

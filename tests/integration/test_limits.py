@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.servers import new_job
-from swapline_producer.cli.caps import print_caps, reached_caps
+from swapline_producer.cli.account.caps import print_caps, reached_caps
 from swapline_producer.contract import Job, State
 from swapline_producer.contract.changes import Advanced, BreakerTrip, Change, Limits
 from swapline_producer.contract.timestamps import rfc3339

@@ -14,7 +14,7 @@ from support.servers import new_job
 from swapline_producer import SwapRequest
 from swapline_producer.contract import Job, State
 from swapline_producer.contract.changes import Advanced, Change, Limits
-from swapline_producer.contract.service_times import start_of
+from swapline_producer.contract.jobs.service_times import start_of
 from swapline_producer.errors import LedgerUnavailable
 from swapline_producer.ledger import Ledger, connect, new_token
 from swapline_workers.adapters.service_times import FRESH, LearnedTimes

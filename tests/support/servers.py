@@ -11,7 +11,7 @@ import pytest
 
 from swapline_producer.contract import JobSpec, LinkedImage, NewJob
 from swapline_producer.contract.changes import Limits
-from swapline_producer.contract.new_jobs import fingerprint
+from swapline_producer.contract.requests.new_jobs import fingerprint
 from swapline_producer.ledger import Ledger, connect
 from swapline_workers.local.valkey import EmbeddedValkey
 

@@ -26,7 +26,7 @@ from swapline_gateway.schema.views import (
 )
 from swapline_producer.client.forecast import mean
 from swapline_producer.contract.access import Scope
-from swapline_producer.contract.service_times import ENOUGH, EVERY_KIND
+from swapline_producer.contract.jobs.service_times import ENOUGH, EVERY_KIND
 from swapline_producer.errors import NotPossible
 from swapline_producer.operations import deliveries
 from swapline_producer.webhooks.keys import new_secret

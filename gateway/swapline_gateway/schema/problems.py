@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from swapline_producer import errors
-from swapline_producer.contract.failures import FAILURES
+from swapline_producer.contract.jobs.failures import FAILURES
 from swapline_producer.foreign_text import visible
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from swapline_gateway.schema.problems import Problem
 from swapline_producer.contract import Step, SwapRequest
-from swapline_producer.contract.requests import SwapOptions
+from swapline_producer.contract.requests.swap_request import SwapOptions
 from swapline_producer.contract.values import WebUrl
 from swapline_producer.errors import RequestError
 from swapline_producer.ledger import JobFilter

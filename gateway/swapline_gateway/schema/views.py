@@ -341,7 +341,7 @@ def charged(job: Job) -> bool | None:
 
 def failure_view(job: Job) -> dict[str, Any] | None:
     """Why a job did not succeed, or is HELD."""
-    from swapline_producer.contract.failures import FAILURES  # noqa: PLC0415 -- only failures need it
+    from swapline_producer.contract.jobs.failures import FAILURES  # noqa: PLC0415 -- only failures need it
 
     if job.failure_code is None:
         return None

@@ -26,18 +26,22 @@ class Own(NamedTuple):
 
 
 OWN = {
-    "accounts": Own("accounts:accounts", "Show which vendor's account the jobs of this ledger run on."),
-    "after-restore": Own("restore:after_restore", "Make a ledger that was restored from a backup safe to work on."),
+    "accounts": Own("account.accounts:accounts", "Show which vendor's account the jobs of this ledger run on."),
+    "after-restore": Own(
+        "installation.restore:after_restore", "Make a ledger that was restored from a backup safe to work on."
+    ),
     "batch": Own("batches:batch", "Run a manifest of face swaps (run), see how it stands (show), stop it (cancel)."),
     "completion": Own("completion:completion", "Print the script that lets SHELL complete what you type."),
-    "credits": Own("slots:credits_", "Show the credits spent today (UTC), by tenant, and the caps."),
-    "doctor": Own("doctor:doctor", "Examine the installation: what is well, what is not, and what to do."),
+    "credits": Own("account.slots:credits_", "Show the credits spent today (UTC), by tenant, and the caps."),
+    "doctor": Own("installation.doctor:doctor", "Examine the installation: what is well, what is not, and what to do."),
     "enqueue": Own("enqueue:enqueue", "Enqueue one face swap."),
-    "janitor": Own("janitor:janitor", "Find objects that no job needs, and delete them."),
+    "janitor": Own("installation.janitor:janitor", "Find objects that no job needs, and delete them."),
     "jobs": Own("jobs:jobs", "Look at jobs (list, show, events, …), decide on them (resolve, replay, cancel)."),
-    "keys": Own("keys:keys", "Make, list and revoke API keys for `swapline gateway`."),
-    "limits": Own("limits:limits", "Show the limits of the installation."),
-    "slots": Own("slots:slots", "Show how the vendor's slots are used, and why the line stands still if it does."),
+    "keys": Own("installation.keys:keys", "Make, list and revoke API keys for `swapline gateway`."),
+    "limits": Own("account.limits:limits", "Show the limits of the installation."),
+    "slots": Own(
+        "account.slots:slots", "Show how the vendor's slots are used, and why the line stands still if it does."
+    ),
     "webhooks": Own("webhooks:webhooks", "See what was not delivered, send it again, see and enable receivers."),
 }
 

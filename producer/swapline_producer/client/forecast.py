@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from swapline_producer.contract import Frozen, State
-from swapline_producer.contract.service_times import ENOUGH, EVERY_KIND, kind_of, start_of
+from swapline_producer.contract.jobs.service_times import ENOUGH, EVERY_KIND, kind_of, start_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -33,14 +33,6 @@ from swapline_producer.contract.enums import (
 
 if TYPE_CHECKING:
     from swapline_producer.contract.base import Frozen
-    from swapline_producer.contract.batches import (
-        BATCH_PREFIX,
-        Batch,
-        BatchCounts,
-        batch_and_tenant,
-        batch_key,
-        is_batch,
-    )
     from swapline_producer.contract.events import (
         BatchData,
         BatchEvent,
@@ -49,7 +41,15 @@ if TYPE_CHECKING:
         WebhookImage,
         WebhookVariant,
     )
-    from swapline_producer.contract.jobs import (
+    from swapline_producer.contract.jobs.batches import (
+        BATCH_PREFIX,
+        Batch,
+        BatchCounts,
+        batch_and_tenant,
+        batch_key,
+        is_batch,
+    )
+    from swapline_producer.contract.jobs.job import (
         Job,
         JobEvent,
         JobSpec,
@@ -58,8 +58,9 @@ if TYPE_CHECKING:
         StoredVariant,
         result_folder,
     )
-    from swapline_producer.contract.new_jobs import ImageRef, LinkedImage, NewJob, PreparedFrom, StoredImage
-    from swapline_producer.contract.requests import SwapOptions, SwapRequest, checked
+    from swapline_producer.contract.requests.new_jobs import ImageRef, LinkedImage, NewJob, PreparedFrom, StoredImage
+    from swapline_producer.contract.requests.swap_request import SwapOptions, SwapRequest, checked
+    from swapline_producer.contract.requests.variants import Variant
     from swapline_producer.contract.values import (
         METADATA_LIMIT,
         MOST_CREDITS,
@@ -70,7 +71,6 @@ if TYPE_CHECKING:
         VariantTexts,
         WebUrl,
     )
-    from swapline_producer.contract.variants import Variant
 
 __all__ = [
     "BATCH_PREFIX",
@@ -130,7 +130,16 @@ __all__ = [
     "result_folder",
 ]
 
-_MODULES = ("variants", "base", "values", "requests", "new_jobs", "jobs", "batches", "events")
+_MODULES = (
+    "requests.variants",
+    "base",
+    "values",
+    "requests.swap_request",
+    "requests.new_jobs",
+    "jobs.job",
+    "jobs.batches",
+    "events",
+)
 """Each after those that it imports."""
 
 

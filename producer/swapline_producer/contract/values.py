@@ -11,7 +11,7 @@ import orjson
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, StrictInt, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from swapline_producer.contract.variants import MOST_VARIANTS, Variant
+from swapline_producer.contract.requests.variants import MOST_VARIANTS, Variant
 
 if TYPE_CHECKING:
     from pydantic import HttpUrl, TypeAdapter

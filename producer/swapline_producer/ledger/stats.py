@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from swapline_producer.contract import Priority, State
-from swapline_producer.contract.stats import Figures, Times
+from swapline_producer.contract.jobs.stats import Figures, Times
 from swapline_producer.ledger.limits import FEWEST_SLOTS
 from swapline_producer.ledger.scripts import LedgerPart, translated
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from swapline_producer.contract import Notification, State, Step
-from swapline_producer.contract.replay_facts import ReplayFacts
+from swapline_producer.contract.jobs.replay_facts import ReplayFacts
 from swapline_producer.ledger.scripts import LedgerPart, listed, translated
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from swapline_producer.contract import Batch, Job
     from swapline_producer.contract.changes import Change, Probe
-    from swapline_producer.contract.replay_facts import ReplayFacts
+    from swapline_producer.contract.jobs.replay_facts import ReplayFacts
     from swapline_producer.ledger import JobFilter, Ledger
     from swapline_producer.messaging.publisher import Publisher
     from swapline_producer.storage import Storage

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from swapline_producer.contract import CREDITS_PER_JOB, Job, State, Step, transitions
-from swapline_producer.contract.replay_facts import ReplayFacts, input_is_gone
+from swapline_producer.contract.jobs.replay_facts import ReplayFacts, input_is_gone
 from swapline_producer.errors import NotPossible
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from swapline_producer.storage.keys import receipt_key
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from swapline_producer.contract.jobs import StoredFile
+    from swapline_producer.contract.jobs.job import StoredFile
     from swapline_producer.storage import Storage
 
 

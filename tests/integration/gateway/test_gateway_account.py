@@ -10,7 +10,7 @@ from swapline_gateway.settings import GatewaySettings
 from swapline_producer.contract import Notification, State
 from swapline_producer.contract.access import Scope
 from swapline_producer.contract.changes import Change
-from swapline_producer.contract.service_times import EVERY_KIND
+from swapline_producer.contract.jobs.service_times import EVERY_KIND
 from swapline_producer.webhooks.signing import verify
 from swapline_simulator import sample_photographs
 

@@ -9,7 +9,7 @@ import pytest
 
 from support.gateways import Gateway, serving
 from swapline_gateway.settings import GatewaySettings
-from swapline_producer.contract.service_times import EVERY_KIND
+from swapline_producer.contract.jobs.service_times import EVERY_KIND
 from swapline_simulator import sample_photographs
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import random
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from swapline_producer.contract.service_times import EVERY_KIND
+from swapline_producer.contract.jobs.service_times import EVERY_KIND
 from swapline_producer.ledger import Ledger, open_ledger
 from swapline_producer.messaging.publisher import CeleryPublisher
 from swapline_producer.retention.orphans import Janitor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from swapline_producer.contract.service_times import EVERY_KIND, kind_of
+from swapline_producer.contract.jobs.service_times import EVERY_KIND, kind_of
 from swapline_workers.core.schedule import polling
 from swapline_workers.core.schedule.histogram import observed
 

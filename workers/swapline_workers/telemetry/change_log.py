@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from swapline_producer.contract import FailureCode, State
-from swapline_producer.contract.failures import FAILURES
+from swapline_producer.contract.jobs.failures import FAILURES
 from swapline_workers.core.log_events import LogEvent
 
 if TYPE_CHECKING:

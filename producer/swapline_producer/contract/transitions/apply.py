@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from swapline_producer.contract.enums import SLOT_STATES, State
-from swapline_producer.contract.jobs import Job
+from swapline_producer.contract.jobs.job import Job
 
 if TYPE_CHECKING:
     from swapline_producer.contract.changes import Change

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from swapline_producer.contract.batches import Batch
 from swapline_producer.contract.changes import Change, Evidence, JobFields
 from swapline_producer.contract.enums import CREDITS_PER_JOB, FINISHED, FailureCode, Notification, State, Step
+from swapline_producer.contract.jobs.batches import Batch
 from swapline_producer.contract.transitions.notification import NOTIFYING
 from swapline_producer.contract.transitions.table import arrow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from swapline_producer.contract.jobs import Job
+    from swapline_producer.contract.jobs.job import Job
 
 RESET_FIELDS: JobFields = {
     "failure_code": None,

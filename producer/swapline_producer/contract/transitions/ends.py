@@ -12,7 +12,7 @@ from swapline_producer.contract.transitions.table import arrow
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from swapline_producer.contract.jobs import Job, StoredPicture
+    from swapline_producer.contract.jobs.job import Job, StoredPicture
 
 AT_THE_VENDOR = (State.SUBMITTING, State.RUNNING, State.STORING)
 

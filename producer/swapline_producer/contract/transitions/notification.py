@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from swapline_producer.contract.batches import Batch
 from swapline_producer.contract.changes import Change, Evidence
 from swapline_producer.contract.enums import FINISHED, Notification, State
+from swapline_producer.contract.jobs.batches import Batch
 from swapline_producer.contract.transitions.table import arrow
 
 if TYPE_CHECKING:
-    from swapline_producer.contract.jobs import Job
+    from swapline_producer.contract.jobs.job import Job
 
 NOTIFYING = [state for state in State if state in FINISHED or state is State.HELD]
 

@@ -11,7 +11,7 @@ from swapline_producer.contract.transitions.table import arrow
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from swapline_producer.contract.jobs import Job
+    from swapline_producer.contract.jobs.job import Job
 
 
 @arrow(State.RUNNING, State.RUNNING, "a poll found it not finished")

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from swapline_producer.contract.changes import BreakerTrip, Change, Evidence, JobFields, notification_fields
 from swapline_producer.contract.enums import CREDITS_PER_JOB, FailureCode, Notification, State
-from swapline_producer.contract.new_jobs import StoredImage
+from swapline_producer.contract.requests.new_jobs import StoredImage
 from swapline_producer.contract.transitions.table import arrow
 
 if TYPE_CHECKING:
-    from swapline_producer.contract.jobs import Job
+    from swapline_producer.contract.jobs.job import Job
 
 
 @arrow(State.SUBMITTING, State.SUBMITTING, "the attempt is written, just before the paid call")

@@ -1,7 +1,7 @@
 -- The system in numbers, all of one moment. Reads only, and costs the same however many jobs there are.
 --
 -- input.states   whose jobs to count; input.times   names of histograms whose bounds to give
--- Returns what `Figures` in contract/stats.py has; fields of P:count and P:meter as they are.
+-- Returns what `Figures` in contract/jobs/stats.py has; fields of P:count and P:meter as they are.
 
 local function flat(name)
   local got, all = redis.call('HGETALL', key(name)), {}

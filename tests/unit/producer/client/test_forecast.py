@@ -4,7 +4,7 @@ import pytest
 
 from swapline_producer.client.forecast import STORING_S, mean, seconds_left
 from swapline_producer.contract import State
-from swapline_producer.contract.service_times import start_of
+from swapline_producer.contract.jobs.service_times import start_of
 
 EIGHT = 84
 """A bucket of about 8 s."""

@@ -5,7 +5,7 @@ import pytest
 from support.fakes import AT, FakeSession, FakeStatusReply, FakeTimes, FakeVendor, World, job
 from support.pngs import grey_png
 from swapline_producer.contract import Gender, State
-from swapline_producer.contract.service_times import EVERY_KIND
+from swapline_producer.contract.jobs.service_times import EVERY_KIND
 from swapline_workers import errors
 from swapline_workers.core.outcomes import Again
 from swapline_workers.core.schedule.histogram import Histogram, bucket_of, observed

@@ -9,7 +9,7 @@ import pytest
 
 from support.fakes import AT, FakePictures, FakeStatusReply, FakeVendor, FakeWebhooks, World, job
 from swapline_producer.contract import FailureCode, Notification, State
-from swapline_producer.contract.failures import FAILURES
+from swapline_producer.contract.jobs.failures import FAILURES
 from swapline_producer.errors import ObjectMissing, StorageUnavailable
 from swapline_workers import errors
 from swapline_workers.settings import AmbiguousSubmit

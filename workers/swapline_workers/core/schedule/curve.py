@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import ceil, erf, exp, sqrt
 from typing import TYPE_CHECKING
 
-from swapline_producer.contract.service_times import WIDTH, start_of
+from swapline_producer.contract.jobs.service_times import WIDTH, start_of
 from swapline_workers.core.schedule.histogram import BUCKETS
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from functools import cached_property
 from math import log
 from typing import TYPE_CHECKING
 
-from swapline_producer.contract.service_times import ENOUGH, FIRST, WIDTH, start_of
+from swapline_producer.contract.jobs.service_times import ENOUGH, FIRST, WIDTH, start_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

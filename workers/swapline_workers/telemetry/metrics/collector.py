@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric as Family
 
-    from swapline_producer.contract.stats import Figures
+    from swapline_producer.contract.jobs.stats import Figures
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from swapline_producer.contract import FINISHED, FailureCode
 from swapline_workers.telemetry.metrics.families import IDLE, KINDS, OUTCOMES, Metric, count, counted
 
 if TYPE_CHECKING:
-    from swapline_producer.contract.stats import Figures
+    from swapline_producer.contract.jobs.stats import Figures
 
 
 def _settled(figures: Figures) -> dict[str, float]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from swapline_producer.contract.stats import Figures, Times
+    from swapline_producer.contract.jobs.stats import Figures, Times
 
 KINDS = ("unreachable", "throttled", "unauthorized", "credits", "address", "input", "other")
 """Why submitting is paused: `BreakerTrip.kind`."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swapline_producer.contract.service_times import start_of
+from swapline_producer.contract.jobs.service_times import start_of
 from swapline_workers.core.schedule.histogram import BORROWING, BUCKETS, Histogram, bucket_of, observed
 
 

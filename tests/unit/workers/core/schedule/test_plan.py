@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from swapline_producer.contract.service_times import start_of
+from swapline_producer.contract.jobs.service_times import start_of
 from swapline_workers.core.schedule.curve import Curve, curve
 from swapline_workers.core.schedule.histogram import BUCKETS, Histogram, bucket_of
 from swapline_workers.core.schedule.plan import _cheapest, plan

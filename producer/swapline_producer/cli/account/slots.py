@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from swapline_producer.cli import connections
-from swapline_producer.cli.caps import print_caps, reached_caps
+from swapline_producer.cli.account.caps import print_caps, reached_caps
 from swapline_producer.cli.options import Whole, as_json_option
 from swapline_producer.contract import MOST_CREDITS, checked
 from swapline_producer.contract.timestamps import rfc3339

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from swapline_producer.contract.enums import Gender
 
 if TYPE_CHECKING:
-    from swapline_producer.contract.jobs import JobSpec
+    from swapline_producer.contract.jobs.job import JobSpec
 
 FIRST = 0.05
 """Seconds where bucket 0 begins: no vendor draws a picture in less."""

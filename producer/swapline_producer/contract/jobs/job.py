@@ -8,8 +8,8 @@ from pydantic import ConfigDict, Field, JsonValue
 
 from swapline_producer.contract.base import Frozen
 from swapline_producer.contract.enums import Canceling, FailureCode, Notification, State, Step
-from swapline_producer.contract.new_jobs import ImageRef  # noqa: TC001 -- pydantic reads it
-from swapline_producer.contract.requests import SwapOptions
+from swapline_producer.contract.requests.new_jobs import ImageRef  # noqa: TC001 -- pydantic reads it
+from swapline_producer.contract.requests.swap_request import SwapOptions
 from swapline_producer.contract.trace_ids import traceparent_of
 
 

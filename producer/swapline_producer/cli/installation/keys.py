@@ -10,7 +10,7 @@ from rich.table import Table
 from swapline_producer.cli import connections
 from swapline_producer.cli.options import Finite, as_json_option
 from swapline_producer.contract.access import KeyLimits, Scope
-from swapline_producer.contract.requests import checked
+from swapline_producer.contract.requests.swap_request import checked
 from swapline_producer.contract.timestamps import rfc3339
 from swapline_producer.terminal.output import out, print_json
 from swapline_producer.terminal.tables import print_rows

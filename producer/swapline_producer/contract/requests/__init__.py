@@ -1,0 +1,1 @@
+"""What a caller asks for, checked, and the job that is made of it."""
