@@ -49,10 +49,9 @@ if TYPE_CHECKING:
     from swapline_producer.storage import Storage
 
 DELETION_TIMEOUT_S = 10.0
-"""Seconds to wait for a deletion of the same picture; a longer one was killed."""
+"""For a deletion of the same picture; a longer one was killed."""
 
 _NOT_IN_SPEC = {"image", "prepare", "require_face", "replace_failed", "traceparent"}
-"""Fields of a request that the job's record lacks or has in another form."""
 
 
 class Enqueued(Frozen):
@@ -244,7 +243,6 @@ class Producer:
         )
 
     def _image(self, request: SwapRequest, job_id: str) -> ImageRef:
-        """Return the reference to a request's picture, after storing it where needed."""
         found = read_image(request.image, Preparation.of(self.settings, request.prepare))
         if isinstance(found, Link):
             check_link_examined(required=request.require_face)
@@ -279,7 +277,7 @@ class Producer:
         return hold.there
 
     def _own_store(self) -> Storage:
-        """Return the store, checked once to be that of the workers. Raises as `check_store`."""
+        """Return the store, checked once. Raises as `check_store`."""
         store = self._store()
         if not self._store_is_ours:  # several threads may check at once, which does no harm
             from swapline_producer.retention.store_owner import check_store  # noqa: PLC0415 -- only for stored pictures

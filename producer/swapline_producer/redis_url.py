@@ -21,10 +21,9 @@ FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 TLS = (*FILES, "ssl_cert_reqs", "ssl_check_hostname")
 CERT_REQS = {"none": "none", "optional": "optional", "required": "required"}
 REDIS_PORT, SENTINEL_PORT = 6379, 26379
-"""Default ports."""
 
 SENTINEL_PATIENCE = 1.0
-"""Seconds for one sentinel: they answer within milliseconds, and all know the same."""
+"""Seconds for one sentinel: they answer within milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +36,13 @@ class RedisServer:
     port: int = REDIS_PORT
     db: int = 0
     socket: str | None = None
-    """Path of a unix socket, instead of host and port."""
     service: str | None = None
-    """Sentinel's name of the master, instead of host and port."""
+    """Sentinel's name of the master."""
     sentinels: tuple[tuple[str, int], ...] = ()
     sentinel_username: str | None = field(default=None, repr=False)
     sentinel_password: str | None = field(default=None, repr=False)
     tls: dict[str, Any] = field(default_factory=dict)
-    """redis-py's options of TLS; empty for a plain connection."""
+    """redis-py's options; empty for a plain connection."""
 
     @property
     def options(self) -> dict[str, Any]:

@@ -32,12 +32,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 THREADS = 16
-"""Steps at once in one worker process: enough for long status calls and slow receivers at 3 slots; their pictures (up
-to 64 MiB each) fit into a small machine.
-"""
+"""Enough for long status calls and slow receivers at 3 slots; up to 64 MiB of pictures each."""
 
 COLLECTION_THRESHOLD = 20_000
-"""New objects between two garbage collections: some tens of jobs, a few megabytes."""
+"""New objects between garbage collections: some tens of jobs."""
 
 WORKER_SETTINGS: dict[str, Any] = {
     # Celery's consumer waits up to 32 s between tries to reach a lost server.
@@ -139,12 +137,11 @@ def _services_step(builder: Builder, dispatch: Dispatch) -> type[bootsteps.Start
 
 
 def _end_context(**_: object) -> None:
-    """End the log context of a step that Celery's tracer ran."""
     context.end()
 
 
 def _heartbeat_step(builder: Builder) -> type[bootsteps.StartStopStep]:
-    """Return the part of a consumer that shows once a second that the main thread reads messages."""
+    """Show once a second that the main thread reads messages."""
 
     class HeartbeatStep(bootsteps.StartStopStep):
         """Calls the heartbeat from the main thread."""
@@ -162,7 +159,6 @@ def _heartbeat_step(builder: Builder) -> type[bootsteps.StartStopStep]:
 
 
 def _local_dispatcher_step(builder: Builder) -> type[bootsteps.StartStopStep]:
-    """Return the part of a consumer that runs steps locally while connected."""
     from swapline_workers.dispatch.local.dispatcher import LocalDispatcher  # noqa: PLC0415 -- not loaded by the plain way
 
     local_dispatcher = LocalDispatcher(builder)

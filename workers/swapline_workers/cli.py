@@ -12,7 +12,6 @@ from swapline_producer.contract import Step
 from swapline_producer.environment.service_links import is_service_link
 
 FLOWER_CONFIG = Path(__file__).parent / "web" / "flowerconfig.py"
-"""Flower's settings by default."""
 
 LEVELS = click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False)
 

@@ -15,7 +15,7 @@ from swapline_workers.pictures.settings import FinishSettings
 from swapline_workers.proxy_address import ProxyAddress, parse_proxy_url
 
 MOST_A_SECOND = 1_000_000.0
-"""Calls a second, of a limit: more is no limit."""
+"""A higher limit is none."""
 
 Timeout = Annotated[float, Field(gt=0, le=DAY)]
 """Seconds of a wait that holds up a socket, a slot or a step."""
@@ -36,9 +36,9 @@ class Dispatch(StrEnum):
     """How a step reaches a thread."""
 
     LOCAL = "local"
-    """Past Celery's consumer and tracer, where the pool has threads: see `dispatch/local/`."""
+    """Past Celery's consumer and tracer, where the pool has threads."""
     CELERY = "celery"
-    """Celery's own way, in every pool."""
+    """Celery's own way."""
 
 
 def _webhook_secret(value: SecretStr) -> SecretStr:

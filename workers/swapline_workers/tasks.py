@@ -38,7 +38,7 @@ STEPS: dict[Step, StepFunction] = {
 }
 
 LOGGED_ELSEWHERE = frozenset({State.FAILED, State.EXPIRED, State.TIMED_OUT})
-"""Ends that `telemetry/change_log.py` logs with their cause."""
+"""With their cause, by `telemetry/change_log.py`."""
 
 
 def register(app: Celery, services: Callable[[], WorkerServices]) -> None:
@@ -94,7 +94,6 @@ def _run_job(step: Step, built: WorkerServices, job_id: str, version: int) -> Ou
 
 
 def _run_batch(built: WorkerServices, record_id: str, version: int) -> Outcome:
-    """Run a batch's only step: its webhook."""
     with built.session.lease_batch(record_id, version) as opened:
         return notify_batch(opened.batch, built.ports) if opened else STALE
 

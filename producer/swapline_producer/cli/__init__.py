@@ -42,7 +42,6 @@ def swapline(ctx: click.Context) -> None:
 
 
 def _warn_of_misspelt_settings() -> None:
-    """Print one line on standard error where settings are misspelt."""
     from swapline_producer.environment.setting_names import misspelt  # noqa: PLC0415 -- not for --help and completion
 
     if found := misspelt():

@@ -6,7 +6,6 @@ import click
 from click.shell_completion import get_completion_class
 
 VARIABLE = "_SWAPLINE_COMPLETE"
-"""click's variable for a request for words."""
 
 SHELLS = ("bash", "zsh", "fish")
 

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from swapline_producer.producer import Producer
 
 LINK_LIFE_S = 3600.0
-"""Seconds that a link works: long enough to open it, short in a terminal's log."""
+"""Long enough to open a link, short in a terminal's log."""
 
 SIGN_TIMEOUT_S = 5.0
-"""Seconds to find a cloud's credentials, perhaps from a server."""
+"""To find a cloud's credentials, perhaps from a server."""
 
 
 def producer() -> Producer:

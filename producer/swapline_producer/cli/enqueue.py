@@ -62,7 +62,6 @@ def _standard_input() -> bytes:
 
 
 def _check_output(output: Path, *, may_exist: bool) -> None:
-    """Refuse an unwritable file before anything is paid."""
     if not output.parent.is_dir():
         raise click.BadParameter(f"the folder {output.parent} does not exist", param_hint="-o")
     if output.name in {"", "-"}:

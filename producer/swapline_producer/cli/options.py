@@ -13,7 +13,7 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSO
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 LONGEST = 100 * 365.25 * 86_400
-"""Seconds of the longest age: a longer one is a mistake, and no time for Redis."""
+"""Seconds: a longer age is a mistake."""
 
 _PARTS = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 _AGE = re.compile(rf"(?:{_PARTS.pattern})+")

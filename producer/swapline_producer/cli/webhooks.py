@@ -266,7 +266,6 @@ def _print_replayed(counts: dict[str, int], endpoints: dict[str, int], *, dry_ru
 
 
 def _explain(producer: Producer, record_id: str) -> None:
-    """Raise the reason why there is nothing to send."""
     from swapline_producer.contract import is_batch  # noqa: PLC0415 -- beside its use
 
     if is_batch(record_id):

@@ -22,10 +22,10 @@ log = logging.getLogger(__name__)
 RECONNECT_DELAY_S = 1.0
 
 SWEEP_INTERVAL_S = 5.0
-"""Seconds between reads of all states, in case a notification was lost."""
+"""In case a notification was lost."""
 
 RECEIVE_TIMEOUT_S = 0.5
-"""Seconds before the thread checks for waiters that have gone."""
+"""Then the thread checks for waiters that have gone."""
 
 CHUNK = 500
 """Jobs of one round trip."""

@@ -120,11 +120,11 @@ class ManifestRows(NamedTuple):
     """What a run knows of its manifest's rows, and the ledger does not."""
 
     lines: Mapping[int, int]
-    """Line in the file of each row."""
+    """Line in the file, by row."""
     numbers: Mapping[str, int]
     """Rows of jobs with an idempotency key of the manifest's own."""
     left_out: Mapping[int, str]
-    """Rows without a job, and why."""
+    """Why, by row."""
 
 
 def write_results(

@@ -27,10 +27,10 @@ CHUNK = 500
 """Jobs in one pipeline: others wait for it at most 30 ms."""
 
 OLDEST = 1.0
-"""Seconds that a chunk's first job waits for others of a slow iterable."""
+"""Seconds that a chunk waits for a slow iterable."""
 
 PICTURES = 8
-"""In memory and on their way to the store; up to 7.5 MB each."""
+"""In memory and on their way to the store."""
 
 
 @dataclass(frozen=True, slots=True)

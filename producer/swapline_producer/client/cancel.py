@@ -61,7 +61,6 @@ def cancel(ledger: Ledger, publisher: Publisher, job_id: str, *, keep_result: bo
 
 
 def _at_the_vendor(job: Job) -> bool:
-    """Whether the vendor has the job, or may have it."""
     return (
         job.state in {State.RUNNING, State.STORING}
         or (job.state is State.SUBMITTING and job.attempt_open)

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from swapline_producer.ledger import Ledger
 
 STORING_S = 1.0
-"""Seconds to read, check and store a job's pictures."""
 
 Histogram = dict[int, float]
 
@@ -23,9 +22,8 @@ class Forecast(Frozen):
     """The estimate for an unfinished job."""
 
     position: int | None = None
-    """In the waiting line, 1 being next; None where it does not wait for a slot."""
+    """1 is next; None where it does not wait for a slot."""
     slots: int = 0
-    """That may be used now."""
     end: int | None = None
     """Milliseconds; None where nothing is known yet."""
 

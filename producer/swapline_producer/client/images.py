@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from swapline_producer.contract import PreparedFrom
 
 AS_IT_IS = Preparation(mode=Prepare.OFF)
-"""For callers without settings: pictures are checked and not changed."""
+"""For callers without settings."""
 
 _LONGEST_PATH = 4096
 """Characters (Linux's PATH_MAX): a longer text was not meant as a path."""
 
 _SHOWN = 60
-"""Characters of a text that an error repeats."""
+"""Characters of a text in an error."""
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _DATA_URI = re.compile(r"data:[^,]{0,255};base64,", re.IGNORECASE)
@@ -52,7 +52,6 @@ class Picture:
     height: int
     sha256: str
     made_of: PreparedFrom | None = None
-    """What was given, where this picture was made of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,6 @@ class _Reader:
         return self._checked(image, "The picture")
 
     def _text(self, text: str) -> Picture | Link:
-        """Tell a URL, a data URI and base64 apart."""
         if is_link(text):
             return _link(text)
         if is_data_uri(text):
@@ -124,7 +122,7 @@ class _Reader:
         )
 
     def _decode(self, text: str, problem: str) -> bytes:
-        """Decode base64 strictly, but for white space; refuse an empty text."""
+        """Decode base64 strictly, but for white space."""
         if not text.isascii():
             _refuse(problem)
         compact = _BLANKS.sub("", text) if _BLANKS.search(text) else text

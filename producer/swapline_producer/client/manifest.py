@@ -31,16 +31,15 @@ REQUIRED = ("image", "gender", "filter_id")
 OBJECTS = ("metadata", "extra")
 
 CHECKED = 4096
-"""Pictures remembered as good during a check: rows that share one are near each other."""
+"""Pictures remembered as good during a check."""
 
 MOST_DIGITS = 20
-"""Of a number: 64 bits. Python refuses to read thousands."""
+"""Of a number: 64 bits."""
 
 DELIMITERS = (",", ";", "\t")
-"""Of spreadsheets; the first where nothing tells."""
 
 LONGEST_LINE = 20_000_000
-"""Characters of one CSV cell: the module's 131,072 would refuse a data URI."""
+"""Characters of one cell: the module's 131,072 would refuse a data URI."""
 
 
 _ROW_KEY = re.compile(r"(batch:.*:)([1-9][0-9]{0,8})", re.DOTALL)

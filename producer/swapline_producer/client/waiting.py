@@ -21,10 +21,10 @@ CHUNK = 500
 """Jobs of one round trip."""
 
 SWEEP_INTERVAL_S = 5.0
-"""Seconds between reads of all states, in case a notification was lost."""
+"""In case a notification was lost."""
 
 OVERLAP = 1000
-"""Milliseconds by which such reads overlap, for moves under way during the first."""
+"""Milliseconds: for moves under way during the last read."""
 
 
 def as_completed(ledger: Ledger, job_ids: Iterable[str], timeout: float) -> Iterator[Job]:
@@ -51,7 +51,6 @@ def as_completed(ledger: Ledger, job_ids: Iterable[str], timeout: float) -> Iter
 def _receive_all(
     ledger: Ledger, left: dict[str, None], receive: Callable[[float], str | None], since: int, give_up_at: float
 ) -> Iterator[Job]:
-    """Yield jobs as their ends are notified, until none is left or the time is over."""
     sweep_at = time.monotonic() + SWEEP_INTERVAL_S
     while left and (now := time.monotonic()) < give_up_at:
         if now >= sweep_at:
@@ -75,7 +74,6 @@ def _listening(ledger: Ledger, left: dict[str, None]) -> Generator[Callable[[flo
 
 
 def _finished_already(ledger: Ledger, left: dict[str, None]) -> Iterator[str]:
-    """Yield what has finished already. Raises JobNotFound."""
     everything = iter(list(left))
     while chunk := list(islice(everything, CHUNK)):
         for job_id, state in zip(chunk, ledger.subscriptions.states(chunk), strict=True):
@@ -95,7 +93,6 @@ def _receive_more(receive: Callable[[float], str | None]) -> Iterator[str]:
 
 
 def _take_finished(ledger: Ledger, left: dict[str, None], finished: Iterable[str]) -> Iterator[Job]:
-    """Read the finished jobs that are waited for, and remove them from `left`."""
     wanted = (job_id for job_id in finished if job_id in left)
     while chunk := list(dict.fromkeys(islice(wanted, CHUNK))):
         found = ledger.jobs.get_many(chunk)  # if this fails, all of them are read again

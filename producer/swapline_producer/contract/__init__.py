@@ -144,7 +144,6 @@ _MODULES = (
 
 
 def __getattr__(name: str) -> Any:
-    """Load a model on first use."""
     if name in __all__:
         for home in _MODULES:
             module = import_module(f"{__name__}.{home}")

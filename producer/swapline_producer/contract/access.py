@@ -22,11 +22,9 @@ class KeyLimits(Frozen):
     """Bounds of one key. None: the gateway's setting."""
 
     rate: float | None = None
-    """Requests a second, in the long run."""
+    """Requests a second."""
     burst: int | None = None
-    """Requests at once."""
     max_body: int | None = None
-    """Bytes of one request's body."""
 
 
 class ApiKey(Frozen):
@@ -51,9 +49,8 @@ class Admission(Frozen):
 
     key: ApiKey
     policy: KeyLimits
-    """The limits in force, all of them set."""
     remaining: int
-    """Requests that may follow at once."""
+    """Of the burst."""
     reset: float
     """Seconds until the whole burst is there again."""
     retry_after: float = 0.0

@@ -21,10 +21,10 @@ from swapline_producer.contract import (
 )
 
 Evidence = Mapping[str, JsonValue]
-"""Small facts for a job's log: codes, counts, the vendor's answer; never a picture or a secret."""
+"""Facts for a job's log; never a picture or a secret."""
 
 Observations = dict[str, dict[int, float]]
-"""A job's shares in histograms of service times: name -> bucket -> share."""
+"""Shares in histograms of service times: name -> bucket -> share."""
 
 if TYPE_CHECKING:
 
@@ -71,7 +71,6 @@ class BreakerTrip(Frozen):
 
     reason: str
     kind: Literal["unreachable", "throttled", "unauthorized", "credits", "address", "input", "other"] = "other"
-    """The reason, for counting."""
     wait: float = 1.0
     longest: float = 60.0
     shrink: bool = False
@@ -88,30 +87,27 @@ class Change(Frozen):
     stamps: dict[str, float] = Field(default_factory=dict)
     """Fields set to the ledger's now plus these seconds."""
     due_in: float | None = None
-    """Seconds until the next step; with neither this nor `due_by`, nothing is left to wait for."""
+    """Seconds until the next step; without this and `due_by`, none follows."""
     due_by: Literal["queue_until", "run_until"] | None = None
-    """A field with the time of the next step at the latest, whatever `due_in` says."""
+    """A field with the latest time of the next step."""
     note: str | None = None
     """The name of its line in the job's log; None: no line."""
     data: dict[str, JsonValue] = Field(default_factory=dict)
     in_line: bool = False
     """Back to the waiting line (with `to` QUEUED); the job keeps its age."""
     sends: bool = False
-    """The step itself sends the next message; otherwise a due dispatcher does."""
+    """The step sends the next message itself; else a due dispatcher does."""
     count: dict[str, int] = Field(default_factory=dict)
-    """Counters of the whole system to add to."""
     observe: Observations = Field(default_factory=dict)
-    """Histograms to add one job to."""
     timed: dict[str, float] = Field(default_factory=dict)
-    """Seconds to add to the histograms `detection` and `webhook_lag`."""
+    """Seconds, for `detection` and `webhook_lag`."""
     trip: BreakerTrip | None = None
     close_breaker: bool = False
-    """The vendor accepted."""
     input_read: bool = False
     store_failed: str | None = None
-    """Why the store did not take a result: nothing new is submitted until it takes one."""
+    """Why the store took no result: nothing new is submitted until it does."""
     refund: bool = False
-    """The call was provably not charged: its credits do not count as spent."""
+    """The call was provably not charged."""
 
 
 class Accepted(NamedTuple):
@@ -121,7 +117,7 @@ class Accepted(NamedTuple):
     created: bool
     """False where it had the idempotency key already."""
     messages: tuple[StepMessage, ...] = ()
-    """What must be sent now, for this job or others."""
+    """To be sent now."""
 
 
 class Advanced(Frozen):
@@ -134,9 +130,9 @@ class Advanced(Frozen):
     opens_at: int | None = None
     """After a refusal: when the line may move again, in milliseconds."""
     kept: bool = True
-    """Whether as many replicas have it as asked for; only attempts wait for that."""
+    """Whether as many replicas have it as asked for."""
     granted: tuple[StepMessage, ...] = ()
-    """Jobs that got a slot in the same move; their messages must be sent now."""
+    """Jobs that got a slot by it, to be sent now."""
 
 
 class LostRace(Frozen):
@@ -182,13 +178,13 @@ class Claimed(Frozen):
     messages: tuple[StepMessage, ...]
     at: int
     next_at: int | None
-    """When something is due next, in milliseconds; None when nothing waits."""
+    """Milliseconds; None when nothing waits."""
     rescued: int = 0
     postponed: int = 0
     dispatchers: int = 1
     """Worker processes that have claimed in the last minute."""
     put_off: tuple[int, ...] = ()
-    """Times (milliseconds) to which polls were put off to keep their rate."""
+    """Times (milliseconds) of polls that were put off to keep their rate."""
 
 
 class Released(Frozen):
@@ -209,7 +205,6 @@ class Limits(Frozen):
     submit_rate: float | None = None
     """Submissions a second, over all workers."""
     poll_rate: float | None = None
-    """Polls a second, over all workers."""
     credits_per_day: int | None = None
     """Credits that may be spent on a day (UTC)."""
 
@@ -247,13 +242,12 @@ class SlotsView(Frozen):
     in_flight: tuple[str, ...]
     waiting: int
     closed_until: int | None = None
-    """When the next job may probe, in milliseconds; None: now, or the submission breaker is closed."""
+    """Milliseconds until a job may probe; None: now, or the breaker is closed."""
     reason: str | None = None
-    """Why the submission breaker is open; None where it is closed."""
     trips: int = 0
-    """Refusals in a row; 0 where the submission breaker is closed."""
+    """Refusals in a row."""
     store_failing_since: int | None = None
-    """Since when results cannot be stored, in milliseconds: at most one new job is submitted."""
+    """Milliseconds; then at most one new job is submitted."""
     store_reason: str | None = None
     at: int = 0
 
@@ -267,13 +261,10 @@ class Probe(Frozen):
     """The answer to a person who wants the vendor tried now."""
 
     open: bool
-    """Whether the submission breaker is open."""
     probing: bool
-    """Whether a job was being submitted already."""
     free: int
-    """Slots still free."""
     granted: tuple[StepMessage, ...] = ()
-    """The jobs that probe; their messages must be sent now."""
+    """Jobs that probe, to be sent now."""
 
 
 class Endpoint(Frozen):
@@ -285,16 +276,15 @@ class Endpoint(Frozen):
     endpoint_id: str
     tenant: str
     address: str
-    """The URL as people see it: no query, no part of the path that looks like a secret."""
+    """Shown to people: no query, nothing like a secret."""
     error: str = ""
-    """The last attempt's."""
     status: int | None = None
     failing_since: int = 0
     failed_at: int = 0
     failures: int = 0
     disabled_at: int | None = None
     reason: Literal["gone", "failing"] | None = None
-    """Why it is disabled: it said 410, or it failed for days."""
+    """It said 410, or failed for days."""
 
 
 EVENT_OF: dict[State, EventType] = {

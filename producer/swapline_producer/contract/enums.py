@@ -30,7 +30,7 @@ class State(StrEnum):
 
 FINISHED = frozenset({State.SUCCEEDED, State.FAILED, State.EXPIRED, State.TIMED_OUT, State.CANCELED})
 SLOT_STATES = frozenset({State.SUBMITTING, State.RUNNING})
-"""States that always hold one of the vendor's slots; HELD holds one until it is resolved or timed out."""
+"""HELD has a slot until it is resolved or timed out."""
 
 
 class Notification(StrEnum):
@@ -140,7 +140,6 @@ class Gender(IntEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> Gender | None:
-        """Read a name, as in "female", or a digit as text."""
         text = value.strip().upper() if isinstance(value, str) else ""
         return next((one for one in cls if text in {one.name, str(one.value)}), None)
 

@@ -67,9 +67,7 @@ class BatchData:
     tenant: str
     jobs: int
     states: dict[State, int]
-    """Number of jobs by their last state."""
     failures: dict[str, int]
-    """Number of jobs by failure code."""
     credits: int
 
 

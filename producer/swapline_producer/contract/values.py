@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from pydantic import HttpUrl, TypeAdapter
 
 URL_LIMIT = 2083
-"""Characters: what the oldest browsers and proxies take."""
+"""Characters that the oldest browsers and proxies take."""
 
 METADATA_LIMIT = 8192
-"""Bytes as JSON: it travels in every webhook, which stays under 20 kB."""
+"""Bytes as JSON: every webhook has it, and stays under 20 kB."""
 
 EXTRA_LIMIT = 65_536
 """Bytes as JSON: they lie in Redis, where no picture belongs."""
@@ -29,13 +29,13 @@ LARGEST_FILTER_ID = 2**53 - 1
 """The largest integer that every reader of JSON has exactly (RFC 7493, 2.2)."""
 
 TEN_YEARS = 315_360_000.0
-"""Seconds: a longer wait is a slip, and unbounded it overflows Redis's milliseconds."""
+"""Seconds: unbounded it overflows Redis's milliseconds."""
 
 MOST_CREDITS = 10**12
-"""Credits a day, of a cap: more is a slip; exact in Lua up to 2**53."""
+"""A day's cap; exact in Lua up to 2**53."""
 
 VENDOR_ID_LIMIT = 256
-"""Characters: the vendor's id is a UUID or the like and goes into a URL."""
+"""Characters: a UUID or the like, part of a URL."""
 
 _CONTROLS = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]")
 

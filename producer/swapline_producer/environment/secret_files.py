@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SUFFIX = "_FILE"
 
 LARGEST = 65_536
-"""Bytes: sixty times the longest list of secrets; a picture or device named by mistake is refused."""
+"""Bytes: sixty times the longest list of secrets."""
 
 
 class FromFiles(PydanticBaseSettingsSource):

@@ -85,7 +85,7 @@ SETTINGS = frozenset(
         "WEBHOOK_TIMEOUT",
     ]
 )
-"""Without the prefix. A test compares them with the parts' settings."""
+"""Without the prefix. A test compares them."""
 
 
 class Misspelt(NamedTuple):

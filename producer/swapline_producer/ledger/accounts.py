@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 DEFAULT = "default"
 
 BEFORE_MS = 86_400_000
-"""Milliseconds for which the address and key before an `adopt` are accepted: a day for a rolling restart."""
+"""A day for a rolling restart: the address and key before an `adopt`."""
 
 SILENCE_MS = 15_000
-"""Milliseconds without a claim after which no worker runs: each claims every 5 s at least."""
+"""Then no worker runs: each claims every 5 s."""
 
 
 class Vendor(NamedTuple):

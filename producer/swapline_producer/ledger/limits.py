@@ -16,7 +16,7 @@ DAY = 86_400
 """Seconds."""
 
 FEWEST_SLOTS = 3
-"""Slots of the vendor's basic plan: in force until a worker names a limit."""
+"""The basic plan's, until a worker names a limit."""
 
 
 class InstallationLimits(LedgerPart):

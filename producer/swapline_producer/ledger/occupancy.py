@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 TIES = 5_000
-"""Entries of one millisecond that a page can begin among; a server accepts about 30."""
+"""Entries of one millisecond; a server accepts about 30."""
 
 
 class Entry(NamedTuple):
@@ -49,7 +49,6 @@ class Place(NamedTuple):
 
     position: int | None
     slots: int
-    """That may be used now."""
 
 
 class Line(NamedTuple):

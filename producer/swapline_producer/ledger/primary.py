@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ROLE_CHECK_S = 2.0
-"""Seconds for which a server's role is trusted; asking takes 50 microseconds."""
+"""A server's role is trusted so long; asking takes 50 microseconds."""
 
 REFUSALS = (ReadOnlyError, MasterDownError, BusyLoadingError)
 
 WORDS = ("UNBLOCKED ", "-READONLY ", "-MASTERDOWN ")
-"""Replies that redis-py has no class for: a blocked reader's, and those of scripts before 7.0."""
+"""Replies without a class in redis-py."""
 
 
 class WrongServer(redis.exceptions.ConnectionError):

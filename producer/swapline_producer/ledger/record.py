@@ -16,17 +16,16 @@ if TYPE_CHECKING:
     from swapline_producer.contract.changes import Change
 
 APART = ("tenant", "priority", "batch", "idempotency_key")
-"""Parts of the spec that Lua reads: fields of their own, not in `spec`."""
+"""Read by Lua: fields of their own, not in `spec`."""
 
 PIECE = 64
-"""Bytes: a hash whose values are no longer is one block, a third of the memory (default of `hash-max-listpack-value`).
-"""
+"""Bytes: a hash with no longer values is one block, a third of the memory."""
 
 SPECS = 256
-"""Parsed requests in the cache, 2 MB at most: a worker reads a job several times, and its request never changes."""
+"""Parsed requests in the cache, 2 MB."""
 
 MOST_PIECES = 40
-"""A longer request is one field: a hash of more than 128 fields is no block, and a field costs 60 bytes."""
+"""A longer request is one field: beyond 128 fields a hash is no block."""
 
 
 def in_pieces(spec: bytes) -> dict[str, str]:

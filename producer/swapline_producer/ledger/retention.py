@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
 TOMB_LIFE = 366 * 86_400_000
-"""Milliseconds for which a tombstone says that a job was purged: a year."""
+"""Milliseconds: a year."""
 
 DAY_MS = 86_400_000
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 REPLICATED_WITHIN = 1000
-"""Milliseconds that a replica may lag: a healthy one lags by 1 or 2."""
+"""Milliseconds: a healthy replica lags by 1 or 2."""
 
 
 class Spans(NamedTuple):
@@ -195,9 +195,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "seal": EVERYTHING,
     "slots": LINE,
 }
-"""Files before a move's own; all others have the line and needs. Each call defines their functions anew, so frequent
-moves have few.
-"""
+"""Files before a move's own. Each call defines their functions anew, so frequent moves have few."""
 
 
 def _source(move: str) -> str:

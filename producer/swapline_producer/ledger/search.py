@@ -21,7 +21,7 @@ BUDGET = 3000
 """Units of work of one call (see scan.lua): 1 to 2 ms of the server's time."""
 
 SORTED_EACH_TIME = 5000
-"""Ids of a page up to which sorting after each call pays: the server then returns less."""
+"""Ids of a page up to which sorting after each call pays."""
 
 WITH_CODE = (State.HELD, State.FAILED, State.EXPIRED, State.TIMED_OUT, State.CANCELED)
 
@@ -176,7 +176,6 @@ def _indexes(wanted: JobFilter) -> list[list[str]]:
 
 
 def _fields(wanted: JobFilter) -> list[list[object]]:
-    """Return what a record must have beside what its index says."""
     asked: list[tuple[str, Sequence[str]]] = [
         ("failure_code", wanted.codes),
         ("tenant", () if wanted.has_index_of_batches else wanted.tenants),

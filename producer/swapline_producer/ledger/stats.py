@@ -16,7 +16,6 @@ SECONDS = 1000
 """Milliseconds in one."""
 
 TIMES = ("lag", "handover", "detection", "service", "storing", "wait", "turnaround", "webhook_lag")
-"""Histograms that the moves write."""
 
 
 class Stats(LedgerPart):

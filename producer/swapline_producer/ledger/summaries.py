@@ -70,7 +70,6 @@ class Summaries(LedgerPart):
                 )
 
     def _gone_inputs(self, requests: Iterable[tuple[str, dict[str, Any]]]) -> set[str]:
-        """Return the jobs whose stored input is no longer held."""
         images = {job_id: request["image"] for job_id, request in requests if request}
         stored = {job_id: image["sha256"] for job_id, image in images.items() if image["kind"] == "stored"}
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from swapline_producer.contract.changes import Change
 
 HOLDING_INPUT = FINISHED - {State.SUCCEEDED}
-"""Ends after which a person may send the job again: its input is kept for a while."""
+"""A person may send these again: the input is kept for a while."""
 
 
 class Transitions(LedgerPart):
@@ -95,7 +95,6 @@ class Transitions(LedgerPart):
         )
 
     def _remains(self, job: Job, change: Change) -> dict[str, Any]:
-        """Return what a change leaves unneeded in object storage."""
         image = job.spec.image
         if not (change.to.finished or job.state.finished):
             return {}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FailingIndex = Literal["dead", "retrying"]
 
 BATCHES = ":batches"
-"""Suffix of the indexes of batches, which lists of jobs must not show."""
+"""Suffix of batches' indexes, hidden from lists of jobs."""
 
 
 class FailingWebhooks(LedgerPart):

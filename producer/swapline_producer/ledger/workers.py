@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LIFE_MS = 60_000
-"""Milliseconds for which an unseen worker counts as living: six missed calls."""
+"""For an unseen worker: six missed calls."""
 
 
 class WorkerRecord(Frozen):
@@ -29,25 +29,22 @@ class WorkerRecord(Frozen):
     started_at: int
     """UTC milliseconds, by its machine."""
     at: int = 0
-    """When last seen, UTC milliseconds."""
+    """UTC milliseconds."""
     address: str = ""
     key: str = ""
-    """The end of its key's fingerprint."""
+    """End of its fingerprint."""
     steps: str = ""
     """Comma-separated."""
     storage_url: str = ""
     store: str = ""
     """`ok`, or the problem; empty before its first answer."""
     webhook_keys: int = 0
-    """Number of keys that sign for tenants without keys of their own."""
+    """Keys for tenants without their own."""
     webhook_print: str = ""
-    """Fingerprint of those keys."""
     tenant_keys: bool = False
-    """Whether some tenants have keys of their own."""
     shared: dict[str, str] = Field(default_factory=dict)
-    """Other settings that all workers should share."""
+    """Other settings that all should share."""
     limits: Limits = Limits()
-    """Those that its settings name."""
 
     @property
     def name(self) -> str:
@@ -59,7 +56,6 @@ class LimitChange(NamedTuple):
     """A limit in force from now on, because all workers that name it agree."""
 
     name: str
-    """A field of `Limits`."""
     before: float | None
     now: float
 
@@ -70,7 +66,6 @@ class Joined(NamedTuple):
     limits: Limits
     """Those in force."""
     changes: tuple[LimitChange, ...]
-    """Those that its joining changed."""
 
 
 class Workers(LedgerPart):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BATCH = 500
-"""Messages in one command: cheap round trips, and a buffer under a megabyte."""
+"""Messages in one command, under a megabyte."""
 
 
 class Publisher(Protocol):

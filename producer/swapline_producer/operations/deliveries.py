@@ -21,10 +21,10 @@ CHUNK = 500
 """Records of one round trip."""
 
 SHOWN = 50
-"""Attempts of one job that are shown: five times the whole schedule."""
+"""Attempts of one job: five times the schedule."""
 
 LINES = {"webhook failed": "PENDING", "webhook delivered": "DELIVERED", "webhook dead": "DEAD"}
-"""Delivery events of a job's log -> the notification afterwards."""
+"""Event of a job's log -> notification afterwards."""
 
 FACTS = ("attempt", "status", "seconds", "error", "response_sha256", "next_in")
 
@@ -100,7 +100,6 @@ class Replay:
         self._disabled = {one.endpoint_id for one in ledger.webhooks.endpoints(limit=0) if one.disabled_at is not None}
         self.counts: Counter[str] = Counter({"replayed": 0, "endpoint_disabled": 0, "moved_on": 0})
         self.endpoints: Counter[str] = Counter()
-        """Disabled endpoints, and how many webhooks they stopped."""
 
     def run(self, record_ids: Iterable[str], wanted: Callable[[DeliveryOutcome], bool]) -> Iterator[DeliveryOutcome]:
         """Send those that are `wanted`; yield each one (that would be) sent."""

@@ -22,19 +22,17 @@ if TYPE_CHECKING:
     from swapline_producer.storage import Storage
 
 PAGE = 5000
-"""Jobs of one search: a large ledger takes a second, and so does replaying a page."""
+"""Jobs of one search, which takes a second in a large ledger."""
 
 PAGE_DRY = 100_000
-"""In a dry run: judging takes a second or two."""
-
-CHUNK = 200
-"""Jobs read at once; they are checked again when replayed."""
-
-CHUNK_DRY = 2000
 """In a dry run, where nothing moves."""
 
+CHUNK = 200
+"""Jobs read at once; checked again when replayed."""
+
+CHUNK_DRY = 2000
+
 FROM_VENDOR = (Step.POLL, Step.FINALIZE)
-"""Steps that ask the vendor for a job's id and store its pictures."""
 
 REPEATED = "it was replayed from there before"
 

@@ -22,19 +22,18 @@ if TYPE_CHECKING:
     from swapline_producer.storage import Storage
 
 UNPAID = (State.QUEUED, State.SUBMITTING)
-"""As far as the backup knows."""
 
 OPEN = (State.HELD, *UNPAID, State.RUNNING, State.STORING)
-"""States of jobs that may have ended since; HELD first, so that what is held here is not read again."""
+"""HELD first, so that what is held here is not read again."""
 
 PAGE = 500
 """Jobs of one round trip: some hundred kilobytes."""
 
 READERS = 16
-"""Receipts read at once: a store answers in tens of milliseconds."""
+"""Receipts read at once."""
 
 SILENCE = 15_000
-"""Milliseconds without a claim after which no worker runs: each claims every five seconds."""
+"""Milliseconds without a claim; each worker claims every 5 s."""
 
 
 @dataclass

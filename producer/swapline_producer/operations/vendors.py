@@ -17,19 +17,18 @@ if TYPE_CHECKING:
     from swapline_producer.settings import VendorSettings
 
 QUESTION = "/_control?jobs=0"
-"""The simulator's own page. No key is sent, and nothing is charged."""
+"""The simulator's page. No key is sent, nothing is charged."""
 
 MARK = "swapline"
-"""What the simulator says of itself there, as `simulator`."""
 
 TIMEOUT = 3.0
 """Seconds: what does not answer is taken for a vendor, the safe mistake."""
 
 LONGEST = 100_000
-"""Bytes read of an answer; the simulator's has two thousand."""
+"""Bytes of an answer."""
 
 SALT_BYTES = 16
-"""Bytes of a ledger's salt, and of the hash of a key."""
+"""Also bytes of a key's hash."""
 
 PORTS = {"http": 80, "https": 443}
 

@@ -17,13 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MEMORY = 3 * 1024**3
-"""Bytes of address space: a picture of 100 megapixels takes 1.5 GB, libraries and stacks 0.5."""
+"""Bytes: a picture of 100 megapixels takes 1.5 GB, libraries 0.5."""
 CPU_SECONDS = 20
 """Of one picture: the largest takes three."""
 WORDS = 200
-"""Characters of a decoder's error."""
+"""Of a decoder's error."""
 IDLE_SECONDS = 60.0
-"""Without a picture, after which the process ends."""
 
 
 def main(descriptor: int, niceness: int) -> None:

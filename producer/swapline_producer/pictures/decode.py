@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 MAX_SOURCE_PIXELS = 100_000_000
 """Twice the largest usual telephone's; 300 MB as RGB."""
 QUALITIES = (92, 88, 84, 78, 70)
-"""Of JPEG; the best that fits is taken. Below 70 fewer pixels look better."""
+"""Of JPEG; below 70 fewer pixels look better."""
 SHRINK = 0.8
-"""Factor of the sides after a try that does not fit at any quality."""
+"""Of the sides, after all qualities."""
 PILLOW_FORMATS = {
     JPEG: ("JPEG", "MPO"),
     PNG: ("PNG",),
@@ -92,7 +92,7 @@ def open_picture(data: bytes, kind: str) -> Image.Image:
 
 
 def _srgb(picture: Image.Image, done: list[Done]) -> Image.Image:
-    """Return RGB of 8 bits in sRGB, on white where the source is transparent."""
+    """On white where the source is transparent."""
     profile = picture.info.get("icc_profile")
     if picture.mode in _DEEP_GREY:
         picture = picture.convert("I").point(lambda value: value * _TO_BYTE).convert("L")
@@ -113,7 +113,7 @@ def _srgb(picture: Image.Image, done: list[Done]) -> Image.Image:
 
 
 def _by_profile(picture: Image.Image, profile: bytes) -> Image.Image | None:
-    """Convert colours by their profile; None for sRGB, and for an unusable profile."""
+    """None for sRGB, and for an unusable profile."""
     try:
         source = ImageCms.ImageCmsProfile(BytesIO(profile))
         if "srgb" in ImageCms.getProfileDescription(source).lower():
@@ -130,7 +130,6 @@ def _flattened(picture: Image.Image) -> Image.Image:
 
 
 def _tries(picture: Image.Image) -> Iterator[tuple[bytes, tuple[int, int]]]:
-    """Encode a picture smaller and smaller, without an end."""
     while True:
         for quality in QUALITIES:
             out = BytesIO()

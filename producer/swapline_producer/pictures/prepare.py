@@ -16,16 +16,14 @@ if TYPE_CHECKING:
     from swapline_producer.settings import ProducerSettings
 
 SOURCE_BYTES = 64 * 1024 * 1024
-"""Of a source: a TIFF of 20 megapixels, five times a booth camera's JPEG."""
+"""Of a TIFF of 20 megapixels."""
 MAX_BYTES = 7_500_000
 """Bytes that the vendor takes: 10 MB as base64."""
 MAX_PIXELS = 50_000_000
-"""Sent to the vendor."""
 EXTRA = "swapline-producer[pictures]"
 
 
 Size = tuple[int, int]
-"""Pixels."""
 
 
 class Prepared(NamedTuple):
@@ -43,7 +41,7 @@ class Preparation:
     strip: StripMetadata = StripMetadata.GPS
     max_side: int = 4096
     asked: bool = False
-    """Whether the request asked for it: it is then refused where the extra is missing."""
+    """By the request: refused where the extra is missing."""
 
     @classmethod
     def of(cls, settings: ProducerSettings, asked: Prepare | None) -> Self:

@@ -18,15 +18,14 @@ from typing import Any
 from swapline_producer.pictures.wire import receive, send
 
 SECONDS = 30.0
-"""Until a picture is given up: twelve megapixels take half a second."""
+"""Twelve megapixels take half a second."""
 AT_ONCE = max(1, min(4, os.cpu_count() or 1))
-"""Pictures decoded at a time, by one process."""
 PASSED_ON = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "VIRTUAL_ENV")
 """Environment that an interpreter needs; no secret."""
 
 
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-"""Numeric libraries reserve memory for a thread of each processor."""
+"""Numeric libraries reserve memory for each thread."""
 
 
 class Refused(Exception):  # noqa: N818 -- it names the situation
@@ -94,7 +93,6 @@ class _Child:
         weakref.finalize(self, _end, self._process, self._sock, os.getpid())
 
     def ask(self, facts: dict[str, Any], data: bytes, seconds: float) -> tuple[dict[str, Any], bytes]:
-        """Send a question; return the answer. Raises Refused, _Idle."""
         try:
             self._sock.settimeout(seconds)
             send(self._sock, facts, data)
@@ -131,4 +129,3 @@ def _end(process: subprocess.Popen[bytes], sock: socket.socket, pid: int) -> Non
 
 
 sandbox = Sandbox()
-"""Of this process; nothing is started yet."""

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from swapline_producer.contract import Variant
 
 FACE_HEIGHT = 0.3
-"""Where a portrait's face usually is, from the top, as a share of the height."""
+"""From the top, as a share of the height."""
 WEBP_EFFORT = 1
-"""Of 0 to 6: a third of the default's time, for files 7 % larger."""
+"""Of 0 to 6: a third of the time, files 7 % larger."""
 
 
 def make_variants(data: bytes, kind: str, variants: list[Variant]) -> list[tuple[bytes, tuple[int, int]]]:

@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from swapline_producer.storage import Storage, StoredObject
 
 SAFE_AGE = 3600.0
-"""Seconds: no step or enqueue takes nearly so long between an object and its record."""
+"""Seconds: far longer than between any object and its record."""
 
 PART = 1000
-"""Objects examined in one go: one request to a bucket."""
+"""Objects of one request to a bucket."""
 
 PAGE = 200
-"""Names asked of the ledger in one round trip."""
+"""Names of one round trip."""
 
 SHOWN = 5
 """Names in one message."""
@@ -54,9 +54,8 @@ class Findings:
     abandoned: int = 0
     """Unfinished files of killed writers."""
     odd: list[str] = field(default_factory=list)
-    """Names in the areas that are no keys of ours: skipped."""
+    """No keys of ours: skipped."""
     cut_short: bool = False
-    """The limit was reached before the end."""
 
 
 class Janitor:
@@ -92,7 +91,7 @@ class Janitor:
         return findings
 
     def _next_of(self, area: str, findings: Findings) -> StorageError | None:
-        """Examine the next part of an area; return its error, so that it holds up no other area."""
+        """An area that cannot be read holds up no other."""
         try:
             last = self._examine(area, self._ledger.retention.crawled_to(area), PART, findings)
         except StorageError as error:
@@ -117,7 +116,7 @@ class Janitor:
         return findings
 
     def _examine(self, area: str, after: str, limit: int, findings: Findings) -> str | None:
-        """Examine a part of an area; return the key to go on after, or None at its end."""
+        """Return the key to go on after, or None."""
         judge = {INPUTS: self._inputs, RESULTS: self._results}[area]
         found = list(islice(self._storage.list(area, after=after, odd=findings.odd), limit))
         findings.polled_at += len(found)

@@ -53,9 +53,8 @@ class Report:
     promised: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     webhooks: int = 0
-    """Deliveries that were still to come."""
     objects: int = 0
-    """Results and receipts, without inputs: other jobs may need them."""
+    """Without inputs, which other jobs may need."""
     forgotten: int = 0
     """Folders of results without a record."""
 
@@ -187,7 +186,6 @@ def _is_meant(job: Job, selector: PurgeSelector) -> bool:
 
 
 def _is_before(parts: list[str], before: int) -> bool:
-    """Whether the day in a result's name lies before a moment."""
     try:
         year, month, of_month = map(int, parts[2:5])
         day = datetime(year, month, of_month, tzinfo=UTC)

@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ROUND = 500
-"""Names of one round: a few requests of a thousand keys."""
+"""Names: a few requests of a thousand keys."""
 
 LEASE = 1.5
-"""Times the timeout of one call: it is over before others try."""
+"""Times one call's timeout: over before others try."""
 
 BEGIN_BY = 0.4
-"""Times the same: after that a deletion no longer begins."""
+"""Times the same; later no deletion begins."""
 
 TRIES = 3
-"""Single names tried before a store that deletes none counts as away."""
+"""Names tried singly before a store counts as away."""
 
 
 class Sweep:
@@ -82,7 +82,7 @@ class Sweep:
     def _delete(
         self, *, only: Sequence[str] | None = None, every: float | None = None
     ) -> tuple[Taken, StorageError | None]:
-        """Take, delete and confirm one round; return what is gone, and the error of the rest."""
+        """Return what is gone, and the error of the rest."""
         # A process that was suspended here for long must not delete what has been stored anew since.
         until = self._clock() + BEGIN_BY * self._timeout
         taken = self._ledger.retention.take_unneeded(lease=LEASE * self._timeout, limit=ROUND, only=only, every=every)

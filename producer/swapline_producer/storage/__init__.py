@@ -18,7 +18,7 @@ __all__ = ["LONGEST_URL_LIFE", "Storage", "StoredObject", "checked_key", "open_s
 
 
 _SIGNABLE = re.compile(r"[A-Za-z0-9._~/-]*")
-"""Prefixes whose links obstore signs as Azure does: without percent-encoding."""
+"""Without percent-encoding, obstore signs links wrongly."""
 
 
 def open_storage(url: str, *, timeout: float = 60.0, public_url: str | None = None) -> Storage:

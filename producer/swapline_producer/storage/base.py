@@ -14,13 +14,13 @@ LONGEST_URL_LIFE = 7 * 86_400.0
 """Seconds: S3 and Google sign no longer."""
 
 TEMPORARY = ".swapline-"
-"""Prefix of half-written files in a local store; no part of a key may have it."""
+"""Prefix of half-written files, of no part of a key."""
 
 _LONGEST_KEY = 1024
-"""Bytes of UTF-8: the limit of S3 and Google."""
+"""Bytes of UTF-8, of S3 and Google."""
 
 _LONGEST_PART = 255
-"""Bytes: the limit of a name in common file systems."""
+"""Bytes, of common file systems."""
 
 _NOT_IN_KEYS = re.compile(r"[\x00-\x1f\x7f\\]")
 

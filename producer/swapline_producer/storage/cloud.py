@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 _WAITS = (0.1, 0.2, 0.4, 0.8, 1.0)
-"""Seconds between tries of a conditional write, which obstore repeats for some errors only."""
+"""Seconds between tries of a conditional write."""
 
 _BATCH = 1000
-"""Keys of one deletion: the limit of S3."""
+"""Keys of one deletion by S3."""
 
 _WRITER = "swaplinewriter"
-"""Metadata of an object that was stored once. One word: Azure admits no dash."""
+"""One word: Azure admits no dash."""
 
 _NO_CONDITIONS = re.compile(r"501 Not Implemented|<Code>NotImplemented|not supported|not implemented", re.IGNORECASE)
-"""What a server without conditional writes answers."""
+"""Answers of servers without conditional writes."""
 
 
 class PassingConflict(StorageUnavailable):
@@ -163,7 +163,6 @@ class CloudStorage:
         return False
 
     def _create(self, key: str, data: bytes, attributes: dict[str, str]) -> bool:
-        """Write an object if its key is free; False where it is not."""
         with self._translated("written", key):
             try:
                 self._put(key, data, attributes, mode="create")
@@ -190,7 +189,6 @@ class CloudStorage:
             obstore.delete(self._clients.at(), keys)
 
     def _see_place(self, key: str) -> None:
-        """Raise StorageUnavailable where the bucket itself is missing."""
         with suppress(ObjectMissing), self._translated("read", key):
             obstore.get(self._clients.at(), key)
 

@@ -24,10 +24,10 @@ CONNECT_TIMEOUT = 5.0
 """Seconds: a healthy store answers within one; five admit a lost packet."""
 
 _RETRIES = 6
-"""Repetitions of one request, over one to four seconds; longer outages are the step's."""
+"""Over one to four seconds; longer outages are the step's."""
 
 _FIRST_WAIT, _LAST_WAIT = timedelta(seconds=0.2), timedelta(seconds=1)
-"""Seconds between two of them: doubled, with jitter, up to the last."""
+"""Doubled, with jitter, up to the last."""
 
 _ENDPOINTS = {
     "s3": ENDPOINTS,
@@ -111,11 +111,10 @@ class Clients:
 
 
 def _over_http(scheme: str) -> bool:
-    """Whether the store's own endpoint is plain http, as on the same host."""
     return any(os.environ.get(name, "").lower().startswith("http://") for name in _ENDPOINTS[scheme])
 
 
 def _secrets_from_files(scheme: str) -> dict[str, str]:
-    """Return the credentials whose `…_FILE` is set, by obstore's names. Raises SettingsError."""
+    """By obstore's names. Raises SettingsError."""
     files = {name: os.environ.get(name + SUFFIX) for name in _SECRETS[scheme]}
     return {name.lower(): read_setting(name + SUFFIX, path) for name, path in files.items() if path}

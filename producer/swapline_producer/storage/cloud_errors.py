@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LONGEST_REASON = 300
-"""Characters of a foreign error that ours repeats."""
+"""Characters."""
 
 CREDENTIALS = {
     "s3": "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL",
@@ -23,15 +23,14 @@ CREDENTIALS = {
 }
 
 _FOREIGN = (foreign.BaseError, OSError, ValueError, RuntimeError)
-"""Without interrupts and soft time limits, which Python raises on obstore's return."""
+"""Without interrupts, which Python raises on obstore's return."""
 
 _PANIC = "PanicException"
-"""The name of a panic in Rust: a BaseException in a module that cannot be imported."""
+"""A panic in Rust: a BaseException that cannot be imported."""
 
 _MISSING_PLACE = re.compile(r"NoSuchBucket|ContainerNotFound|(bucket|container) does not exist", re.IGNORECASE)
 _XML = re.compile(r"<\?xml|<Error")
 _CODE = re.compile(r"<Code>(\w{1,100})</Code>")
-"""Why S3 refused."""
 
 
 @contextmanager

@@ -22,11 +22,10 @@ INPUTS, RESULTS = "inputs", "results"
 AREAS = (INPUTS, RESULTS)
 PNG = "image/png"
 SUFFIXES = {PNG: ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}
-"""By media type."""
 OWNER = "owner.json"
 RECEIPT = "receipt.json"
 PROBE = f"{RESULTS}/.probe"
-"""What a worker writes to see whether results can be stored; no tenant has such a name."""
+"""Written by a worker to test the store; no tenant has such a name."""
 
 FOLDER_PARTS = 6
 """Parts of `results/{tenant}/{yyyy}/{mm}/{dd}/{job}`."""

@@ -79,7 +79,6 @@ def _object(fields: dict[str, str], prefix: str, *, encoded: bool) -> StoredObje
 
 
 def _endpoint(bucket: str) -> str:
-    """Return the address of a bucket, as obstore finds it."""
     endpoint = next((os.environ[name] for name in ENDPOINTS if os.environ.get(name)), None)
     if endpoint is None:
         region = next((os.environ[name] for name in REGIONS if os.environ.get(name)), "us-east-1")

@@ -21,13 +21,12 @@ if TYPE_CHECKING:
     from swapline_producer.terminal.console import Terminal
 
 DONE, FAILED, USAGE, NOT_FINISHED = 0, 1, 2, 3
-"""Exit codes."""
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 """Seconds."""
 
 WIDE = 240
-"""Columns of a table without terminal: a pipe must find whole ids in lines."""
+"""Columns without terminal: a pipe must find whole ids."""
 
 
 class Output:

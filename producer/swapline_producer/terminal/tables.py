@@ -25,7 +25,7 @@ COLOURS = {
 }
 
 NARROW = 100
-"""Columns below which a list of jobs shows less."""
+"""Columns."""
 
 NO_LINKS: Mapping[str, str] = MappingProxyType({})
 

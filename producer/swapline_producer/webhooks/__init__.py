@@ -15,7 +15,6 @@ _MODULES = {"new_key_pair": "keys", "new_secret": "keys", "sign": "signing", "ve
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name on first use."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

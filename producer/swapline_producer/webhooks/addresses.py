@@ -41,7 +41,7 @@ _SPECIAL_V4 = {
     }.items()
 }
 _GLOBAL_V6 = ipaddress.IPv6Network("2000::/3")
-"""All unicast given out so far, without loopback, mapped, link-local and unique-local."""
+"""All unicast given out so far."""
 
 _SPECIAL_V6 = {
     ipaddress.IPv6Network(network): reason
@@ -53,7 +53,7 @@ _SPECIAL_V6 = {
     }.items()
 }
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-"""IPv4 addresses in a network without IPv4: as public as their last 32 bits."""
+"""As public as the IPv4 address in the last 32 bits."""
 
 _PRIVATE_SUFFIXES = (
     "localhost",

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from swapline_producer.contract.changes import Endpoint
 
 _HARMLESS = re.compile(r"[A-Za-z_.-]{1,24}|[A-Za-z]?[0-9]{1,3}")
-"""A part of a path without secrets: letters, or a short number such as v2."""
+"""A part of a path without secrets."""
 
 
 def endpoint_of(tenant: str, url: str) -> Endpoint:

@@ -27,13 +27,13 @@ PRIVATE_PREFIX = "whsk_"
 PUBLIC_PREFIX = "whpk_"
 
 _SHORTEST_SECRET = 24
-"""Bytes: the least that the specification allows."""
+"""Bytes, by the specification."""
 
 _NEW_SECRET = 32
-"""Bytes: the digest's size; more adds nothing to HMAC-SHA256."""
+"""Bytes of HMAC-SHA256's digest."""
 
 _ED25519 = 32
-"""Bytes of a seed and of a public key; a private key is a seed, or both."""
+"""Bytes of a seed and of a public key."""
 
 _WRONG = "A webhook secret (SWAPLINE_WEBHOOK_SECRETS) is wrong:"
 

@@ -31,10 +31,10 @@ TIMESTAMP_HEADER = "webhook-timestamp"
 SIGNATURE_HEADER = "webhook-signature"
 
 TOLERANCE = 300.0
-"""Seconds that a timestamp may be off: the specification's. Older ones may be replays."""
+"""Seconds, by the specification."""
 
 _ID = re.compile(r"[!-\-/-~]{1,255}")
-"""Printable, without space and full stop, which separates it from the timestamp."""
+"""Without the full stop that separates it from the timestamp."""
 
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FRONT = 3
-"""Jobs read ahead: the slots of the basic plan."""
+"""Jobs: the slots of the basic plan."""
 
 KEPT = 2 * FRONT
-"""Most encoded inputs in memory: 80 MB of the largest pictures, 2 MB of usual ones."""
+"""Encoded inputs: 80 MB of the largest, 2 MB of usual ones."""
 
 PAUSE = 0.1
-"""Least seconds between two readings: with hundreds of slots, each submission reads its own input."""
+"""Seconds: with hundreds of slots, each submission reads its own input."""
 
 
 class ReadAhead(PictureStore):

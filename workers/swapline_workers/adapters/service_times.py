@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FRESH = 5.0
-"""Seconds until a histogram is read again: it holds hundreds of jobs."""
+"""Seconds: a histogram holds hundreds of jobs."""
 
 
 class LearnedTimes:

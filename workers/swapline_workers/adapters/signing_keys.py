@@ -22,10 +22,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CHECK_INTERVAL_S = 5.0
-"""Seconds between two checks whether the file has changed."""
 
 MOST_TENANTS = 10_000
-"""Whose secrets are cached, 2 MB."""
+"""In the cache, 2 MB."""
 
 _MAP: TypeAdapter[dict[Tenant, list[str] | str]] = TypeAdapter(dict[Tenant, list[str] | str])
 _SETTING = "SWAPLINE_WEBHOOK_TENANT_SECRETS"
@@ -67,7 +66,7 @@ class SigningKeys:
         return self._tenants.get(tenant, self._all)
 
     def _made_by(self, tenant: str, read: Callable[[str], list[str]]) -> list[str]:
-        """Read a tenant's own secrets, at most a few seconds old."""
+        """At most a few seconds old."""
         read_at, secrets = self._read_made.get(tenant, (-CHECK_INTERVAL_S, []))
         if self._clock() - read_at >= CHECK_INTERVAL_S:
             if len(self._read_made) >= MOST_TENANTS:
@@ -126,7 +125,7 @@ def _tenants(text: str) -> dict[str, list[str]]:
 
 
 def _check(keys: Sequence[str]) -> None:
-    """Sign with each key, so that no worker starts with one that only verifies."""
+    """So that no worker starts with a key that only verifies."""
     for key in keys:
         read_key(key)
         sign(b"", "check", 0, key)

@@ -58,9 +58,9 @@ if TYPE_CHECKING:
 RETRY_AFTER_LIMIT = 3600.0
 """Seconds: a longer wait would be a typo."""
 QUOTE_LIMIT = 80
-"""Characters of a reply in a sentence; evidence has more."""
+"""Characters in a sentence."""
 CHAIN_LIMIT = 8
-"""Errors named of a chain: requests, urllib3, http.client and the socket's are four."""
+"""requests, urllib3, http.client and the socket's are four."""
 
 REDIRECTION, CLIENT_ERROR = 3, 4
 
@@ -74,7 +74,7 @@ _BEFORE_SENDING = (
     urllib3.ConnectTimeoutError,
     urllib3.LocationValueError,
 )
-"""Errors whose class proves that nothing was sent, where no connection of ours noted it."""
+"""Errors that prove by their class that nothing was sent."""
 
 
 _BY_STATUS: dict[int, type[VendorError]] = {
@@ -93,7 +93,7 @@ _MAY_MEAN_FULL = frozenset({*range(400, 500)}) - {
     HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.TOO_EARLY,
 }
-"""The job did not run. A 5xx may come after it has begun."""
+"""The job did not run, unlike after a 5xx."""
 
 
 class Answer(NamedTuple):
@@ -110,7 +110,7 @@ class Translator(NamedTuple):
     deadline: Deadline
     secret: str
     now: Callable[[], float]
-    """Seconds since the epoch, for a Retry-After that is a date."""
+    """Seconds since the epoch."""
 
     def clean(self, text: str) -> str:
         """Return a text without the secret."""
@@ -185,7 +185,7 @@ def _never_sent(error: Exception, stage: Stage) -> bool:
 
 
 def _chain(error: BaseException) -> tuple[str, str]:
-    """Return a chain's classes, and the system's text; messages would hold URLs."""
+    """Without messages, which would hold URLs."""
     names: list[str] = []
     words = ""
     link: BaseException | None = error

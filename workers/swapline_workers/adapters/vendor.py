@@ -37,11 +37,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT = 5.0
-"""Seconds for one address: a server accepts within one, even across an ocean."""
+"""Seconds: a server accepts within one, even across an ocean."""
 ANSWER_LIMIT = 65_536
-"""Bytes of a submission's reply, or of an error."""
+"""Bytes."""
 SUCCESS = 2
-"""First digit of a success."""
 
 
 class VendorClient:
@@ -168,7 +167,7 @@ def request_body(spec: JobSpec, image: str) -> bytes:
 
 
 def _answered(response: Response, translator: Translator) -> Acceptance:
-    """Read the reply to a submission. An id counts, whatever came after it."""
+    """An id counts, whatever came after it."""
     body = Body(response, ANSWER_LIMIT)
     try:
         body.rest()
@@ -187,7 +186,6 @@ def _answered(response: Response, translator: Translator) -> Acceptance:
 
 
 def _answer(response: Response, body: Body | None = None) -> Answer:
-    """Return a reply that is not 2xx, with what comes of its body."""
     body = body or Body(response, ANSWER_LIMIT)
     with suppress(Exception):  # its status has been read; the rest is evidence only
         body.rest()

@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from swapline_workers.proxy_address import ProxyAddress
 
 CONNECT_TIMEOUT = 5.0
-"""Seconds for one address: a receiver accepts within one, even across an ocean."""
+"""Seconds: a receiver accepts within one, even across an ocean."""
 
 MAX_REPLY = 65_536
-"""Bytes read of a reply, so that its connection can be reused."""
+"""Bytes read, so that the connection can be reused."""
 
 _FOREIGN = (
     requests.RequestException,

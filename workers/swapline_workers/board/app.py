@@ -41,7 +41,7 @@ ASSETS = {
     "board.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
-"""Static files. A new version has a new address, by its digest."""
+"""A new version has a new address, by its digest."""
 
 
 SENTENCES: dict[type[Exception], tuple[HTTPStatus, str]] = {
@@ -88,7 +88,7 @@ def build_board(ledger: Ledger, storage: Storage | None, basic_auth: BasicAuth, 
 
 
 def _status_and_sentence(error: Exception) -> tuple[HTTPStatus, str]:
-    """Return what a page shows of an error. The ledger's and store's texts may hold addresses: they are logged."""
+    """The ledger's and store's texts may hold addresses: they are logged."""
     if isinstance(error, NotUnderstood):
         return HTTPStatus.BAD_REQUEST, str(error)
     if isinstance(error, HTTPException):

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from swapline_workers.board.settings import BoardSettings
 
 STOP_WITHIN = 5
-"""Seconds for an open request when the board stops: pages take less than one."""
+"""Seconds: pages take less than one."""
 
 STORE_WITHIN = 10
-"""Seconds for one picture from the store."""
+"""Seconds for one picture."""
 
 
 def _root_path(_: click.Context, __: click.Parameter, value: str) -> str:
@@ -110,7 +110,6 @@ def _listening(host: str, port: int) -> Generator[socket.socket]:
 
 @contextmanager
 def _ready_file(ready_file: Path | None, url: str) -> Generator[None]:
-    """Keep the ready file while the board listens; written in one step."""
     if ready_file is None:
         yield
         return

@@ -19,17 +19,16 @@ if TYPE_CHECKING:
     from swapline_producer.ledger.occupancy import Entry
 
 LATEST = 1_500
-"""Jobs read for what has no index: vendor's ids, tenants, parts of ids. Some 30 ms."""
+"""Jobs read for what has no index, in 30 ms."""
 
 SHOWN = 20
-"""Jobs shown of each kind."""
 
 LONGEST = 300
-"""Characters of a question: an idempotency key has at most 255."""
+"""Characters: an idempotency key has at most 255."""
 
 TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 PART = 6
-"""Characters of an id that are searched for; fewer are in too many ids."""
+"""Characters of an id; fewer are in too many ids."""
 
 
 class BatchSize(NamedTuple):
@@ -46,7 +45,6 @@ class Found:
 
     question: str
     job_id: str | None = None
-    """The one job with this id."""
     by_key: list[Row] = field(default_factory=list)
     batches: list[BatchSize] = field(default_factory=list)
     by_vendor_id: list[Row] = field(default_factory=list)
@@ -100,7 +98,7 @@ def _batches(ledger: Ledger, named: list[tuple[str, str]]) -> list[BatchSize]:
 
 
 def _of_tenants(text: str, tenants: set[str]) -> list[tuple[str, str]]:
-    """Read a key or batch as any recent tenant's, or as written `tenant/key`."""
+    """Of any recent tenant, or as written `tenant/key`."""
     pairs = [(text, tenant) for tenant in sorted({"default", *tenants})]
     tenant, slash, rest = text.partition("/")
     if slash and TENANT.fullmatch(tenant):

@@ -34,13 +34,12 @@ POLICY = {
 }
 
 PRIVATE = "private, no-store"
-"""Pages show people and their orders: no proxy or shared browser stores them."""
+"""Pages show people and their orders."""
 
 FOR_EVER = "public, max-age=31536000, immutable"
-"""A style or script is the same for all; its address changes with its content."""
+"""Its address changes with its content."""
 
 OPEN = ("/healthz", "/static/")
-"""Paths without a password."""
 
 
 class UnderRootPath:
@@ -119,7 +118,6 @@ class Guard:
 
 
 def _with_session(request: Request, token: str, send: Send) -> Send:
-    """Set the cookie of a new session, if there is one."""
     if not token:
         return send
     secure = "; Secure" if request.url.scheme == "https" else ""

@@ -59,4 +59,3 @@ EVENT_TITLES = {
     "webhook delivered": "Webhook delivered",
     "webhook dead": "Webhook given up",
 }
-"""An event without a title is shown by its name."""

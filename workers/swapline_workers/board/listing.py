@@ -20,17 +20,16 @@ if TYPE_CHECKING:
     from swapline_producer.ledger import Ledger
 
 PAGE = 50
-"""Jobs on a page: two screens."""
+"""Jobs: two screens."""
 
 CHUNK = 500
-"""Jobs read in one round trip by a filter without index: 5 ms."""
+"""Jobs of one round trip, 5 ms."""
 
 MAX_READ = 3_000
-"""Jobs read for one page of such a filter, 60 ms; the page then links to the rest."""
+"""Jobs read for one page, 60 ms."""
 
 FIELDS = ("state", "tenant", "priority", "batch", "failure_code", "created_at", "polls", "credits", "notification")
 TRAITS = ("state", "tenant", "priority", "failure_code", "batch")
-"""Fields that filters compare."""
 
 Word = TypeVar("Word", bound=StrEnum)
 _CURSOR = re.compile(r"([0-9]{1,15})-([A-Za-z0-9_-]{1,64})")
@@ -66,7 +65,7 @@ class Filters:
     code: FailureCode | None = None
     batch: str = ""
     line: bool = False
-    """Only the tenant's in the waiting line, which have an index of their own."""
+    """In the waiting line, which has an index of its own."""
     before: Entry | None = None
 
     @classmethod
@@ -124,7 +123,6 @@ class Listing:
     rows: list[Row] = field(default_factory=list)
     next: Entry | None = None
     jobs_read: int = 0
-    """Jobs read for this page."""
     stopped_early: bool = False
     """Older jobs have not been read."""
 
@@ -177,7 +175,6 @@ def _rows(entries: list[Entry], found: list[dict[str, str | None]]) -> Iterator[
 
 
 def _entries(ledger: Ledger, filters: Filters, before: Entry | None, limit: int) -> list[Entry]:
-    """Return the next entries of the smallest index that has all the wanted jobs."""
     if filters.batch and filters.tenant:
         return ledger.occupancy.newest_of_batch(filters.batch, filters.tenant, before=before, limit=limit)
     if filters.line:

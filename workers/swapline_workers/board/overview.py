@@ -19,10 +19,9 @@ MINUTE, HOUR = 60_000, 3_600_000
 """Milliseconds."""
 
 LATEST = 8
-"""What fits beside the rest; the list has all."""
 
 RECENT_FAILURES = 200
-"""Latest failures counted by code: what goes wrong now. Some 10 ms."""
+"""Failures counted by code, in 10 ms."""
 
 
 class Notice(NamedTuple):

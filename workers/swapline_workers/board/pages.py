@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from swapline_workers.board.thumbnails import Thumbnails
 
 PICTURES = 8
-"""Results of one job that are shown."""
 
 
 GONE = "Not stored any more."
@@ -98,7 +97,7 @@ class Pages:
         return HTMLResponse(content, headers={"ETag": tag})
 
     def _pictures(self, job: Job) -> dict[str, Any]:
-        """Return the pictures of a job, and a sentence for each that cannot be shown."""
+        """With a sentence for each picture that cannot be shown."""
         input_image = job.spec.image if isinstance(job.spec.image, StoredImage) else None
         return {
             "input_image": input_image,

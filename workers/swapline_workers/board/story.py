@@ -17,13 +17,12 @@ if TYPE_CHECKING:
     from swapline_producer.contract import Job, JobEvent
 
 WIDTH = 1000
-"""Units of the drawn bar."""
 
 THINNEST = 6
-"""Units of the shortest stage: it must be seen."""
+"""It must be seen."""
 
 LONGEST_LOG = 400
-"""Latest lines of a log; a job has ten, one repeated for days hundreds."""
+"""Lines; a job has ten, one repeated for days hundreds."""
 
 
 class Stage(NamedTuple):

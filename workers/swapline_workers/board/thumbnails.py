@@ -13,25 +13,25 @@ if TYPE_CHECKING:
     from swapline_producer.storage import Storage
 
 SIDE = 640
-"""Pixels of the longer side: sharp beside another one, 30 to 80 kB."""
+"""Pixels of the longer side, 30 to 80 kB."""
 
 QUALITY = 82
-"""Of the JPEGs: no visible difference at this size."""
+"""No visible difference at this size."""
 
 LARGEST = 32 * 1024 * 1024
-"""Bytes of an opened picture: the vendor's PNGs have some 5 MB, inputs at most 7.5."""
+"""Bytes: the vendor's PNGs have 5 MB, inputs 7.5."""
 
 MAX_PIXELS = 50_000_000
-"""What producers accept; decoded, 150 MB."""
+"""Decoded, 150 MB."""
 
 AT_ONCE = 2
-"""Bounds memory, and leaves the processor to others."""
+"""Bounds memory and CPU."""
 
 CACHE_BYTES = 24 * 1024 * 1024
 """Some 400 small pictures."""
 
 FORMATS = ("JPEG", "PNG", "WEBP")
-"""What producers accept and the vendor sends, instead of all of Pillow's decoders."""
+"""Instead of all of Pillow's decoders."""
 
 
 class NoThumbnail(Exception):  # noqa: N818 -- an answer, not a fault

@@ -8,16 +8,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FITS_ONE = 0.75
-"""Processors' time a second below which a process fits one processor; there it uses a fifth less."""
+"""Processors' time a second; on one processor a process uses a fifth less."""
 
 SPREADS_FROM = 0.85
-"""Share of its processor from which it spreads again: pictures are decoded and hashed outside the lock."""
+"""Share of its processor: pictures are decoded and hashed outside the lock."""
 
 FREE_ENOUGH = 0.2
-"""Share of a processor that others may use when this process moves to it."""
+"""Share used by others when this process moves in."""
 
 CROWDED = 0.4
-"""Share that others may use before it moves away."""
+"""Share used by others when it moves away."""
 
 
 def choose(own: float, others: Mapping[int, float], here: int | None) -> int | None:

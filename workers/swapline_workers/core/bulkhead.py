@@ -25,28 +25,27 @@ SLOW = 1.0
 """Seconds. A receiver that answers before it works takes less."""
 
 FAILURES = 3
-"""In a row, to open a host's breaker: one or two may be a restart."""
+"""In a row; one or two may be a restart."""
 
 OPEN_FACTOR = 2.0
-"""Multiple of the last failure's duration for which a breaker is open."""
+"""Times the last failure's duration."""
 
 LONGEST_OPEN_S = 30.0
 """Short beside the third attempt, after five minutes."""
 
 BUSY, CROWDED = 0.2, 1.0
-"""Seconds until a refused delivery is tried again: to any host, and to a slow one."""
+"""Seconds until a refused delivery is tried again, and one to a slow host."""
 
 APART, CLOSE = 0.05, 0.01
-"""Seconds between two retries of refused deliveries to one host, and to a fast host, where most will go.
+"""Seconds between retries to one host, and to a fast one.
 
 Twenty a second cost a process 5 % of its time.
 """
 
 SLOW_APART_S = 0.02
-"""The same between two to any slow hosts."""
+"""The same to any slow hosts."""
 
 REMEMBERED = 1000
-"""Hosts, of a few hundred bytes each."""
 
 
 class HostHealth(Enum):
@@ -152,7 +151,6 @@ class DeliveryBulkhead:
         return mine < (1 if host.failures else 2) and used[health] < max(1, quarter)
 
     def _retry_after(self, host: _Host, health: HostHealth, now: float) -> float:
-        """Return the seconds until a refused delivery is tried again."""
         soonest = max(now + BUSY, host.breaker_open_until, host.next_retry_at)
         if health is HostHealth.SLOW:
             self._slow_retry_at = max(now + CROWDED, self._slow_retry_at + SLOW_APART_S)

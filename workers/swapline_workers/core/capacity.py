@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 
 WINDOW = 4096
-"""Bytes read of a body: an error's sentence is short."""
 
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _SEPARATORS = re.compile(r"[\s_-]+")

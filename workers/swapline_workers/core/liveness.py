@@ -20,26 +20,24 @@ class Liveness:
 
     pid: int
     at: float
-    """When it was written."""
     silent_within: float
     stopping: bool
-    """Its consumer and due dispatcher may be idle while leased jobs are finished."""
+    """Consumer and due dispatcher may be idle now."""
     consumer_at: float
-    """When its main thread last read messages or waited for the broker."""
+    """When the main thread last read messages or waited for the broker."""
     consumer_within: float
     connected: bool
     dispatcher_at: float
-    """When its due dispatcher last claimed, or tried to."""
+    """Last claim, or try."""
     dispatcher_within: float
     claimed_at: float
-    """When its due dispatcher last claimed; before the first claim, when it started."""
+    """Last claim; before the first, the start."""
     claimed_within: float
     ledger_away: bool
     unwritten: int
-    """Results of paid calls that the ledger does not take; given up after five minutes."""
+    """Paid results that the ledger does not take."""
     threads: int
     busy_since: tuple[float, ...]
-    """Of each leased job."""
     busy_within: float
 
     def text(self) -> str:

@@ -53,7 +53,6 @@ class Stop:
 Outcome = Next | Again | Retry | Park | Stop
 
 STALE = Stop("stale: the job has moved on")
-"""After a lost race: a normal answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from swapline_producer.contract import Job, StoredPicture, StoredVariant
 
 PLACE_WAIT_S = 0.5
-"""Seconds to wait for a place: a picture takes 0.05 to 0.25. Later the job is retried."""
+"""A picture takes 0.05 to 0.25; later the job is retried."""
 
 
 class Other(NamedTuple):
@@ -34,7 +34,6 @@ class Picture(NamedTuple):
     known: StoredPicture
     data: bytes
     others: tuple[Other, ...] = ()
-    """What is stored beside it."""
     finished: bool = False
     """Whether its variants and marks are made."""
     warnings: tuple[str, ...] = ()
@@ -75,7 +74,7 @@ class PictureMemory:
     def __init__(self, places: int, *, kept_for: float, clock: Callable[[], float] = time.monotonic) -> None:
         """Keep a place for `kept_for` seconds after its job should have come."""
         self.used = True
-        """Whether this process stores pictures; others leave reading them to those that do."""
+        """Others leave reading pictures to those that store them."""
         self._room = threading.BoundedSemaphore(places)
         self._kept_for = kept_for
         self._clock = clock

@@ -8,10 +8,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 JITTER = 0.2
-"""A fraction, so that tries which failed together are not repeated together."""
+"""A fraction, so that failed tries spread."""
 
 CLAMP = 2.0
-"""Multiple of the scheduled delay up to which Retry-After is honoured."""
+"""Times the scheduled delay, for Retry-After."""
 
 
 def backoff(tries: int, *, first: float = 1.0, longest: float = 60.0) -> float:

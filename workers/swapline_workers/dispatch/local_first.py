@@ -18,7 +18,7 @@ class LocalFirstPublisher:
         """Publish everything until `try_local` is replaced."""
         self.publisher = publisher
         self.try_local: Callable[[Sequence[StepMessage]], Sequence[StepMessage]] = lambda messages: messages
-        """Runs what can run here; returns what must be published."""
+        """Returns what must be published."""
 
     def send(self, messages: Sequence[StepMessage]) -> bool:
         """Send all; return whether they were taken."""

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NO_MESSAGE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
-"""Exceptions of parsing an item that is no message."""
 
 
 def log_dropped_item(error: Exception) -> None:
@@ -95,7 +94,7 @@ class SentinelChannel(Channel, kombu_redis.SentinelChannel):
     )
 
     sentinel_options: ClassVar[dict[str, Any]] = {}
-    """Options of this process's only broker, set by `use_transports`."""
+    """One broker a process: set by `use_transports`."""
 
     def _sentinel_managed_pool(self, asynchronous: bool = False) -> Any:  # noqa: FBT002 -- kombu's own signature
         self.sentinel_kwargs = dict(self.sentinel_options)

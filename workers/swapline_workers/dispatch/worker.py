@@ -49,7 +49,7 @@ UNUSED_OPTIONS = {
     "optimization": "-O applies to -P processes only",
     "beat": "--beat has nothing to do: all waiting is in the ledger",
 }
-"""Option that is logged as unused -> what applies."""
+"""Logged as unused -> what applies."""
 
 
 class Worker(celery_worker.Worker):
@@ -63,7 +63,7 @@ class Worker(celery_worker.Worker):
         "SIGTERM": "Cold" if REMAP_SIGTERM == "SIGQUIT" else "Warm",
         "SIGQUIT": "Cold",
     }
-    """Signal -> finish within the grace period, or release at once."""
+    """Finish within the grace period, or release at once."""
 
     def __init__(self, app: Any = None, hostname: Any = None, pool: Any = None, **options: Any) -> None:
         """Choose the pool and check the options. Exits with code 64 where one does not apply."""
@@ -143,7 +143,6 @@ def _log_message(message: str, *_: object) -> None:
 
 
 def _given_options(options: dict[str, Any]) -> set[str]:
-    """Return the options that were given."""
     context = click.get_current_context(silent=True)
     if context is None:
         return {name for name, value in options.items() if value is not None}

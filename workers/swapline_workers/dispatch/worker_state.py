@@ -21,7 +21,7 @@ def active_requests() -> list[Any]:
 
 
 _forgotten: list[tuple[str, int]] = []
-"""(job id, version) of each message that was reserved when the last connection closed: Celery forgets them then."""
+"""(job id, version): Celery forgets them when a connection closes."""
 
 
 def keep_reserved() -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NEEDS = (("account", "API_BASE_URL"), ("vendor", "API_"), ("steps", "REDIS_"))
-"""Examinations, and the prefix of settings whose errors they report."""
+"""And the prefix of settings whose errors they report."""
 
 
 def rounds(*, flower_url: str | None = None, timeout: float = 10.0) -> Iterator[Finding]:
@@ -41,7 +41,6 @@ def rounds(*, flower_url: str | None = None, timeout: float = 10.0) -> Iterator[
 
 
 def _misspelt() -> Iterator[Finding]:
-    """Name settings that no part reads."""
     for one in misspelt():
         hint = f"did you mean {one.meant}?" if one.meant else "docs/settings.md has all there are"
         yield warn("settings", f"{one.name} is set, and there is no such setting", hint)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from swapline_workers.settings import WorkerSettings
 
 PATIENCE = 1.5
-"""Seconds: a worker's main thread answers within milliseconds, a busy machine's within one."""
+"""Seconds: a busy machine's main thread answers within one."""
 
 NAME = "steps"
 
@@ -52,7 +52,6 @@ def steps(settings: WorkerSettings) -> Iterator[Finding]:
 
 
 def _known(settings: WorkerSettings) -> int:
-    """Return the worker processes seen in the last minute."""
     with connect(settings.redis_url, timeout=PATIENCE) as client:
         return len(Ledger(client, settings.key_prefix, record_ttl=settings.job_ttl).stats.dispatchers())
 

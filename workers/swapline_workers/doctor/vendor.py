@@ -28,7 +28,7 @@ NAME = "vendor"
 UNKNOWN_JOB = frozenset(
     {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.UNPROCESSABLE_ENTITY}
 )
-"""Answers of a status path for an unknown id."""
+"""Of a status path, for an unknown id."""
 
 NOT_AN_API = ("<!doctype", "<html", "<?xml")
 
@@ -46,7 +46,7 @@ PLAIN: tuple[tuple[type[errors.VendorError], bool, str, str], ...] = (
     (errors.OutOfCredits, True, "the account is out of credits: ", "buy some; it goes on by itself"),
     (errors.Throttled, False, "it says that we are too fast: ", "ask again in a minute"),
 )
-"""Errors that need no other question: whether something fails, the words before the vendor's own, and what to do."""
+"""Error -> whether it fails, words before the vendor's own, what to do."""
 
 
 class Answer(NamedTuple):
@@ -82,7 +82,6 @@ def examine(settings: WorkerSettings, timeout: float) -> Iterator[Finding]:
 
 
 def _ask(settings: WorkerSettings, key: SecretStr, base: str, timeout: float) -> Answer:
-    """Poll a job that cannot exist."""
     job_id = f"swapline-doctor-{secrets.token_hex(8)}"
     client = VendorClient(
         base_url=base,
@@ -104,7 +103,6 @@ def _ask(settings: WorkerSettings, key: SecretStr, base: str, timeout: float) ->
 
 
 def _problem(answer: Answer, settings: WorkerSettings, path: str) -> Finding | None:
-    """Return what is wrong, if one answer shows it."""
     error = answer.error
     if error is None:
         return None

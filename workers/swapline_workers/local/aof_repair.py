@@ -28,7 +28,7 @@ _MANIFEST = "appendonly.aof.manifest"
 _MAX_COUNT_LINE = 32
 """Bytes: 20 digits, a mark and a line break fit."""
 _WRITE = re.compile(rb"\*\d+\r\n\$\d+\r\n")
-"""The beginning of any write."""
+"""Of any write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,10 @@ class Repair:
 
     file: Path
     copy: Path
-    """The file as it was."""
     kept: int
     cut: int
     later_writes: bool
-    """Whether whole writes behind the damage were cut off, too."""
+    """Whole writes behind the damage were cut off, too."""
 
 
 def repair(folder: Path) -> Repair | None:

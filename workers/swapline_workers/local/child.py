@@ -19,12 +19,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SWAPLINE = (sys.executable, "-P", "-c", "from swapline_producer.cli import main; main()")
-"""This interpreter's `swapline` command, wherever its script is."""
+"""Wherever its script is."""
 
 _CHECK_INTERVAL_S = 0.005
-"""A seventh of the embedded server's start (36 ms)."""
 _TAIL_BYTES = 2000
-"""Of a log's end in an error: about twenty lines."""
+"""About twenty lines."""
 
 
 @dataclass(frozen=True)
@@ -36,17 +35,16 @@ class Program:
     env: Mapping[str, str]
     cwd: Path
     log: Path
-    """Output and errors are appended here."""
     ready: Callable[[Child], bool] | None = None
-    """Repeated until True. Must prove that *this* child is ready, not another on its port."""
+    """Must prove that *this* child is ready, not another on its port."""
     ready_within: float = 30
-    """Seconds. Python with Celery needs two on a slow machine, ten times that under load."""
+    """Seconds: Python with Celery needs two, ten times that under load."""
     stop_within: float = 10
     """Seconds between SIGTERM and SIGKILL."""
     quick_stop_within: float = 3
-    """The same after a second SIGTERM: to write what must not be lost."""
+    """After a second SIGTERM: to write what must not be lost."""
     liveness_problem: Callable[[Child], str | None] | None = None
-    """Returns why a running child must be restarted, or None."""
+    """Why it must be restarted, or None."""
 
 
 class Child:

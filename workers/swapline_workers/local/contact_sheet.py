@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 _MAX_SIDE_PX = 900
-"""Of the longer side: sharp on a phone, 60 to 150 kB."""
+"""Sharp on a phone, 60 to 150 kB."""
 _JPEG_QUALITY = 84
 """No visible difference from the original at this size."""
 
@@ -123,7 +123,6 @@ def _stages(stages: Mapping[str, float]) -> str:
 
 
 def _reduced(data: bytes) -> tuple[bytes, tuple[int, int], tuple[int, int]]:
-    """Return an upright JPEG on white for the screen, its size, and the original's."""
     with Image.open(BytesIO(data)) as opened:
         upright = ImageOps.exif_transpose(opened).convert("RGBA")
     full_size = upright.size

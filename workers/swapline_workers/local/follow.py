@@ -22,7 +22,7 @@ _CHECK_INTERVAL_S = 0.1
 _NAME_WIDTH = 9
 """`simulator`, the longest in the demo."""
 _CHUNK_BYTES = 1_000_000
-"""Read at once, so that a large log does not fill the memory."""
+"""So that a large log does not fill the memory."""
 
 
 class LogFollower:
@@ -48,19 +48,16 @@ class LogFollower:
         self._logs: dict[str, Path] = {}
         self._offsets: dict[str, int] = {}
         self._partial: dict[str, bytes] = {}
-        """An unfinished line at each log's end."""
         for name, path in logs.items():
             self.follow(name, path)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="log-follower", daemon=True)
 
     def __enter__(self) -> Self:
-        """Start the thread."""
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop the thread."""
         self.stop()
 
     def stop(self) -> None:
@@ -108,7 +105,7 @@ class LogFollower:
         return [line.decode(errors="replace") for line in lines]
 
     def _rotate(self, name: str, path: Path) -> None:
-        """Copy a large log and truncate it: its writer appends at the new end.
+        """Copy a large log and truncate it.
 
         A line written between is lost: microseconds in ten million bytes.
         """

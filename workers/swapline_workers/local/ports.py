@@ -7,12 +7,12 @@ import socket
 
 LOOPBACK = "127.0.0.1"
 _FIRST, _COUNT = 20_000, 12_000
-"""Below the ports of outgoing connections on Linux (32768 up) and macOS (49152 up).
+"""Below outgoing connections on Linux (32768 up) and macOS (49152 up).
 
-A client that keeps calling a restarting server there can be connected to itself, and the server cannot listen again.
+A client that calls a restarting server there may be connected to itself.
 """
 _MAX_TRIES = 200
-"""Enough unless thousands of ports are taken."""
+"""Unless thousands of ports are taken."""
 
 
 def free_port() -> int:

@@ -28,7 +28,7 @@ from swapline_workers.local.ready import write_ready_file
 _MAX_BODY_BYTES = 64 * 1024
 """An event has less than 20 kB."""
 _IDLE_TIMEOUT_S = 10.0
-"""Seconds, so that a sender that hangs blocks no thread."""
+"""A sender that hangs must block no thread."""
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _TICK_INTERVAL_S = 0.1
-"""Between two ticks of `run`."""
 _CHECK_INTERVAL_S = 0.005
-"""Between two checks of children that start or stop."""
 _LIVENESS_INTERVAL_S = 5.0
 
 
@@ -48,11 +46,11 @@ class Backoff:
     max_s: float = 30
     """Twice a minute does not fill a log."""
     reset_after_s: float = 60
-    """Of running, after which earlier restarts no longer count."""
+    """Earlier restarts then no longer count."""
     max_restarts: int | None = None
-    """In a row, before the child is given up; None: unlimited."""
+    """In a row; None: unlimited."""
     vital: bool = True
-    """Whether a child that is given up ends everything."""
+    """Its end ends everything."""
 
     def delay(self, restarts: int) -> float:
         """Return the seconds before this restart in a row, doubling from `first_s` to `max_s`."""
@@ -97,7 +95,6 @@ class Supervisor:
         self._handlers: dict[int, Callable[[int, FrameType | None], object] | int] = {}
 
     def __enter__(self) -> Self:
-        """Handle signals, except ignored ones (`nohup`)."""
         for number in _SIGNALS:
             before = signal.getsignal(number)
             if before is not signal.SIG_IGN:
@@ -106,7 +103,6 @@ class Supervisor:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop all, then restore signal handlers."""
         self.stop()
         while self._handlers:
             signal.signal(*self._handlers.popitem())

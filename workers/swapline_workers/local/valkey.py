@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 _MAX_PORT_TRIES = 10
-"""Lost races for a free port in a row; one is rare."""
+"""Lost races for a free port in a row."""
 _MAX_SOCKET_PATH_BYTES = 103
 """macOS allows 104 with the closing zero, Linux 108."""
 _READY_TIMEOUT_S = 120.0
@@ -44,7 +44,7 @@ _READY_TIMEOUT_S = 120.0
 _STOP_TIMEOUT_S = 20.0
 """The last fsync of a slow disk."""
 _DAMAGE = re.compile(r"(Bad file format|Error|Unexpected end of file) reading the append only file [^\s,:]+")
-"""How Valkey says that its append-only file is damaged."""
+"""Of a damaged append-only file."""
 
 
 class EmbeddedValkey(Child):
@@ -65,7 +65,6 @@ class EmbeddedValkey(Child):
         """
         self.folder = Path(folder).absolute()
         self.port = port
-        """The port in use, once started."""
         self.unix_socket = None if unix_socket is None else unix_socket.absolute()
         self._required_port = port
         self._required_password = password
@@ -159,7 +158,6 @@ class EmbeddedValkey(Child):
         return self._required_password or lasting_secret(self.folder / "password", 24)  # 192 bits
 
     def _is_up(self) -> bool:
-        """Whether this process answers on the port, and has read its data."""
         client = redis.Redis(
             host=LOOPBACK,
             port=self.port,

@@ -11,7 +11,7 @@ import sys
 import time
 
 GRACE_S = 5.0
-"""Seconds between SIGTERM and SIGKILL: a worker returns its jobs within it."""
+"""A worker returns its jobs within it."""
 
 
 def read_children() -> list[int]:

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from swapline_workers.pictures.settings import FinishSettings
 
 VARIANTS_AT_ONCE = max(1, (os.cpu_count() or 1) // 2)
-"""Pictures whose variants are made at a time, in processes of their own."""
+"""In processes of their own."""
 
 NICENESS = 10
-"""Of those processes: polls and submissions go first."""
+"""Polls and submissions go first."""
 
 COMPOSITE = "compositeWithTrainedAlgorithmicMedia"
-"""IPTC's word for a photograph with something put in by a model; the default."""
+"""IPTC's word for a photograph with something by a model."""
 
 
 def build_finisher(settings: FinishSettings) -> Finisher:

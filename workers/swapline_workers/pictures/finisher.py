@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from swapline_workers.pictures.provenance import Provenance
 
 ORIGINAL = "original"
-"""Name of the vendor's own picture where another one is published."""
+"""The vendor's picture where another one is published."""
 _MEDIA_TYPES = {suffix: kind for kind, suffix in SUFFIXES.items()}
 
 
@@ -38,7 +38,7 @@ class Finisher:
     """The port `Finisher`."""
 
     variants: tuple[str, ...] = ()
-    """Of every picture whose job does not say otherwise."""
+    """Of every picture whose job names none."""
     clean: bool = False
     """Publish a copy without metadata."""
     keep_original: bool = True
@@ -47,7 +47,6 @@ class Finisher:
     """IPTC's digital source type, for XMP."""
     provenance: Provenance | None = None
     sandbox: Sandbox | None = None
-    """Where variants are made."""
 
     def finish(self, job: Job, pictures: tuple[Picture, ...]) -> tuple[Picture, ...]:
         """Return the pictures as they are to be stored, with their variants; finished ones unchanged."""

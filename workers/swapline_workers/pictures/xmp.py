@@ -11,7 +11,7 @@ from swapline_producer.client.picture_formats import measure
 from swapline_producer.storage.keys import PNG
 
 SCHEME = "http://cv.iptc.org/newscodes/digitalsourcetype/"
-"""IPTC's vocabulary of digital source types."""
+"""IPTC's vocabulary."""
 
 _PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
@@ -23,7 +23,7 @@ _JPEG, _WEBP = "image/jpeg", "image/webp"
 _IHDR_ENDS = 33
 _XMP_FLAG, _ALPHA_FLAG = 0x04, 0x10
 _VP8L_ALPHA = 0x10
-"""Of byte 4 of a lossless WebP's data: transparency (RFC 9649, 3.4)."""
+"""Of byte 4: transparency (RFC 9649, 3.4)."""
 
 
 def marked(data: bytes, kind: str, source_type: str) -> bytes:

@@ -19,10 +19,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RENEWAL_INTERVAL_S = 10.0
-"""Seconds between two requests."""
 
 VALIDITY_S = 60.0
-"""Seconds that an admission lasts."""
 
 
 class Admission:

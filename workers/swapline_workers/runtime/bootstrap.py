@@ -51,16 +51,16 @@ if TYPE_CHECKING:
     from swapline_workers.telemetry.tracing import Tracing
 
 RENEWALS = 3
-"""Of a lease before its job would be rescued: two may fail."""
+"""Of a lease before a rescue: two may fail."""
 
 INITIAL_DELIVERIES = 8
-"""Until the number of threads is known: half of the default."""
+"""Until the number of threads is known."""
 
 OBJECTS = 10
-"""Reads and writes of the longest step: nine pictures and a receipt."""
+"""Of the longest step: nine pictures and a receipt."""
 
 STORE_CHECK_TIMEOUT = 5.0
-"""Seconds that a worker's start waits for a store."""
+"""At a worker's start."""
 
 PICTURE_SPANS = {"input_text": "read input", "store": "store"}
 

@@ -26,24 +26,24 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SWEEP_INTERVAL_S = 0.25
-"""Seconds between sweeps of all dispatchers: the delay of an orphaned entry."""
+"""Of all dispatchers: the delay of an orphaned entry."""
 
 CLAIM_INTERVAL_S = 0.02
-"""Least seconds between two claims: under load entries go in groups."""
+"""Under load entries go in groups."""
 
 CROWDED_WAKEUPS = 500
-"""Scheduled times above which claims are further apart."""
+"""Above it claims are further apart."""
 
 CROWDED_CLAIM_INTERVAL_S = 0.05
-"""Then: else claims take a tenth of a worker's time."""
+"""Else claims take a tenth of a worker's time."""
 
 CLAIM_LIMIT = 200
-"""Entries of one claim: 1 ms of the server's time."""
+"""1 ms of the server's time."""
 
 RECONNECT_DELAY_S = 1.0
 
 CLAIM_DELAY_AFTER_OUTAGE_S = 1.5
-"""Seconds after an outage: replies to paid calls are written first, else jobs are HELD."""
+"""Replies to paid calls are written first, else jobs are HELD."""
 
 
 UNAVAILABLE, AVAILABLE = {"event_name": LogEvent.LEDGER_UNAVAILABLE}, {"event_name": LogEvent.LEDGER_AVAILABLE}
@@ -73,7 +73,7 @@ class DueDispatcher(threading.Thread):
         self._longest_renewal = self._renew_every = renew_every
         self._renew_at = 0.0
         self._claims_from: float | None = None
-        """Time of the first claim after an outage; None during one."""
+        """The first claim after an outage; None during one."""
         self._lost_at = 0.0
         self._id = secrets.token_hex(4)  # 32 bits: two dispatchers of one name would count as one
         self._changed = threading.Condition()
@@ -83,11 +83,11 @@ class DueDispatcher(threading.Thread):
         self._draining = False
         self._check: Callable[[], None] = lambda: None
         self.last_tick_at = 0.0
-        """Monotonic time of the last round; 0 before the first."""
+        """Monotonic; 0 before the first round."""
         self.claimed_at = 0.0
-        """Monotonic time of the last claim; 0 before the first."""
+        """Monotonic; 0 before the first claim."""
         self.away = False
-        """Whether the last claim failed, or was not tried."""
+        """The last claim failed, or was not tried."""
 
     def before_claims(self, check: Callable[[], None]) -> None:
         """Call `check` before each claim; where it raises, nothing is claimed."""
@@ -164,7 +164,6 @@ class DueDispatcher(threading.Thread):
         return RECONNECT_DELAY_S
 
     def _settling(self) -> float:
-        """Return the seconds until the first claim after an outage."""
         if not self.away:
             return 0.0
         if self._claims_from is None:

@@ -22,15 +22,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HEARTBEAT_INTERVAL_S = 1.0
-"""Seconds between two writes, of 50 microseconds each."""
+"""50 microseconds each."""
 SILENCE_LIMIT_S = 30.0
-"""Most seconds between two writes."""
 CONSUMER_LIMIT_S = 60.0
-"""Seconds: three calls of 15 s to a server that never answers."""
+"""Three calls of 15 s to a server that never answers."""
 DISPATCHER_LIMIT_S = 120.0
-"""Seconds beside its own pause: eleven tries of 10 s."""
+"""Eleven tries of 10 s, beside its own pause."""
 CLAIM_LIMIT_S = 120.0
-"""Seconds beside the dispatcher's pause: Redis takes a minute to read its data."""
+"""Redis takes a minute to read its data."""
 
 
 class DispatcherLike(Protocol):
@@ -70,7 +69,6 @@ class Heartbeat:
         self._active = active
         self._now = monotonic
         self.threads = 1
-        """Steps at once."""
         self._busy: dict[Hashable, float] = {}
         self._consumer_at = 0.0
         self._started_at = monotonic()

@@ -21,18 +21,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ROUND_INTERVAL_S = 1.0
-"""Seconds between rounds of all workers: the delay with which an input is deleted."""
+"""Of all workers: the delay with which an input is deleted."""
 
 ORPHAN_INTERVAL_S = 60.0
-"""Seconds between parts of the search for orphans: 1,000 objects of each area."""
+"""For 1,000 objects of each area."""
 
 ABANDONED_INTERVAL_S = 3600.0
-"""Seconds between searches for half-written files."""
 
 RETRY_DELAY_S = 15.0
 
 ODD_NAMES_LOGGED = 1000
-"""Foreign names in the store that a worker logs, each once."""
+"""Foreign names in the store, each once."""
 
 
 class Housekeeping(threading.Thread):

@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LEAVE_TIMEOUT_S = 1.0
-"""Seconds that a process's end waits for the ledger."""
+"""At a process's end."""
 
 
 SHARED = ("result_ttl", "input_ttl", "input_shown", "job_ttl", "redis_replicas", "on_ambiguous_submit")
-"""Settings that `doctor` compares between workers."""
+"""Compared between workers by `doctor`."""
 
 
 class Membership:
@@ -78,7 +78,6 @@ class Membership:
         self._record = self._record.model_copy(update={"steps": ",".join(steps)})
 
     def _facts(self, vendor: Vendor) -> dict[str, str]:
-        """Return the facts that may change between two renewals."""
         salt = vendor.key.partition(":")[0]
         keys = "\n".join(secret.get_secret_value() for secret in self._settings.webhook_secrets)
         return {

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CHECK_INTERVAL_S = 2.0
-"""Seconds +-50 %: workers that share a processor leave it one by one."""
+"""+-50 %: workers that share a processor leave it one by one."""
 
 FIRST_CHECK_DELAY_S = 0.3
-"""Seconds: a worker that has just started is idle."""
+"""A worker that has just started is idle."""
 
 PROC = Path("/proc")
 
@@ -41,7 +41,7 @@ class OneCore(threading.Thread):
         self._may: frozenset[int] = frozenset()
         self._ended = threading.Event()
         self.here: int | None = None
-        """The processor that all threads share; None while spread."""
+        """None while spread."""
 
     def start(self) -> None:
         """Begin, if there are several processors and the system supports it."""
@@ -111,7 +111,7 @@ class _Used:
 
 
 def _busy(line: str) -> tuple[int, float]:
-    """Read a processor and its busy seconds of a line of /proc/stat (user, nice, system, idle, iowait, …, in ticks)."""
+    """Return a processor and its busy seconds."""
     name, *ticks = line.split()
     user, nice, system, _, _, *interrupts = (int(number) for number in ticks[:8])
     return int(name[3:]), (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")

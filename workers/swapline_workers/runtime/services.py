@@ -38,7 +38,7 @@ class Role(Enum):
     WHOLE = auto()
     """Reads messages and runs steps."""
     PARENT = auto()
-    """Reads messages for child processes. A store's client does not survive a fork."""
+    """Reads messages for child processes."""
     CHILD = auto()
     """Runs steps of its parent."""
 
@@ -64,7 +64,6 @@ class WorkerServices:
     tracing: Tracing
     one_core: OneCore
     local_dispatcher: Part | None = None
-    """Set by the app where steps run locally."""
     running: Parts = field(default_factory=lambda: Parts(()))
 
     def set_concurrency(self, threads: int, queues: Collection[str]) -> None:

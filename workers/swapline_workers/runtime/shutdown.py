@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PAID_CALL_CHECK_S = 0.1
-"""Seconds between checks for paid calls after a second signal."""
+"""After a second signal."""
 
 
 class GracefulShutdown:
@@ -94,7 +94,7 @@ class GracefulShutdown:
         self._exit_process(0)
 
     def _release_unbegun(self) -> None:
-        """Release jobs whose messages were read and whose steps have not begun: while draining, none begins."""
+        """Release jobs read and not begun: while draining, none begins."""
         in_progress = {job_id for job_id, _ in (*self._session.leases.all(), *active_jobs())}
         self._release((job_id, version) for job_id, version in reserved_jobs() if job_id not in in_progress)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CHECK_INTERVAL_S = 60.0
-"""Seconds: one small read each."""
+"""One small read each."""
 
 
 class StoreGuard:
@@ -36,7 +36,7 @@ class StoreGuard:
         self._next_at = 0.0
         self._was_ours = False
         self.found = ""
-        """`ok`, or what is wrong; empty before the first answer."""
+        """`ok`, or what is wrong; empty at first."""
 
     def start(self) -> None:
         """Check; an unavailable store is checked again later. Raises WrongOwner."""

@@ -55,7 +55,7 @@ def read(job: Job, reply: StatusReply) -> tuple[Picture, ...]:
 
 
 def _picture(job: Job, number: int, data: bytes) -> Picture:
-    """Hash a picture here, while its bytes are in the processor's cache."""
+    """Here its bytes are in the processor's cache."""
     kind, width, height = info_of(data)
     digest = hashlib.sha256(data).hexdigest()
     key = result_key(job, number, kind)

@@ -97,7 +97,6 @@ def _disabled(endpoint: Endpoint, attempts: int) -> Delivery:
 
 
 def _facts(attempts: int, status: int | None, seconds: float | None, digest: str | None) -> dict[str, JsonValue]:
-    """Return a line of the delivery log."""
     facts: dict[str, JsonValue] = {"attempt": attempts}
     if status is not None:
         facts["status"] = status

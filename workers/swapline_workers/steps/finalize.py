@@ -44,7 +44,6 @@ def finalize(job: Job, _at: int, ports: Ports) -> Outcome:
 
 
 def _ask(job: Job, vendor_job_id: str, place: Place, ports: Ports) -> Decision:
-    """Read the pictures from the vendor again, then store them."""
     learned: JobFields = {"polls": job.polls + 1, "not_found": 0}
     try:
         with ports.vendor.poll(vendor_job_id, job.spec.api_version) as reply:
@@ -89,7 +88,6 @@ def _no_answer(job: Job, error: errors.VendorError, ports: Ports, learned: JobFi
 
 
 def _store(job: Job, place: Place, ports: Ports, learned: JobFields) -> Decision:
-    """Store the pictures in `place`, and end the job."""
     place.pictures = ports.finisher.finish(job, place.pictures)
     try:
         ports.pictures.store(job.model_copy(update=dict(learned)), place.pictures)
@@ -115,7 +113,7 @@ def _store(job: Job, place: Place, ports: Ports, learned: JobFields) -> Decision
 
 
 def _warnings(job: Job, images: tuple[StoredPicture, ...]) -> list[str]:
-    """Describe pictures of an unpromised size or type: they are stored, because they are paid for."""
+    """Of an unpromised size or type: stored, because paid for."""
     width, height = job.spec.expected_size
     kinds = [(image.key, media_type_of(image.key)) for image in images]
     other_types = [f"{key} is {kind}; {PNG} was expected" for key, kind in kinds if kind != PNG]

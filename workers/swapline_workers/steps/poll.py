@@ -32,7 +32,7 @@ STOPPED = {
         kind="credits", reason="the account is out of credits: buy some", wait=5.0, longest=5.0
     ),
 }
-"""Refusals of the account: no submission for 5 s. Polls repeat it, so the pause need not grow."""
+"""No submission for 5 s; polls repeat it, so the pause need not grow."""
 
 
 def poll(job: Job, _at: int, ports: Ports) -> Outcome:

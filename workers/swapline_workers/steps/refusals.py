@@ -34,7 +34,7 @@ PAUSE = {
         kind="address", reason="the vendor has no such address: check SWAPLINE_API_BASE_URL", wait=5.0
     ),
 }
-"""Of the account's refusals; the job is tried again, uncharged."""
+"""The account's; the job is tried again, uncharged."""
 
 
 class Own(NamedTuple):
@@ -42,7 +42,7 @@ class Own(NamedTuple):
 
     code: FailureCode
     refusals: int
-    """Before the last one, in a row; each pause doubles."""
+    """Before the last one, in a row."""
 
 
 OWN = {
@@ -52,7 +52,7 @@ OWN = {
     "throttled": Own(FailureCode.VENDOR_REJECTED, 5),
     "input": Own(FailureCode.STORAGE_FAILED, 5),
 }
-"""Half a minute or more in all, so that random refusals of every second call fail no job.
+"""Half a minute or more in all: random refusals fail no job.
 
 `unreachable` is never the job's own.
 """

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 SECONDS = 1000
 
 TOO_LATE = 1.5
-"""Multiple of the longest delay after which a poll teaches nothing."""
+"""Times the longest delay: then a poll teaches nothing."""
 
 FIRST_SPREAD = 0.95
-"""Share of the first delay over which polls are spread, where thousands are in flight.
+"""Of the first delay, where thousands are in flight.
 
-With 0.5, jobs submitted in one second were polled in waves of twice what the machine could do.
+With 0.5, polls came in waves of twice what the machine could do.
 """
 
 SPREAD = 0.1
@@ -57,7 +57,7 @@ def next_poll_delay(job: Job, ports: Ports, *, held: float = 0.0) -> float:
 
 
 def _spread(wait: float, held_to: polling.Bounds, ports: Ports, part: float) -> float:
-    """Shorten a delay by up to `part` where it is long only for the jobs in flight.
+    """Shorten a delay that is long only for the jobs in flight.
 
     Jobs submitted in one second would else be polled in one second each time.
     """

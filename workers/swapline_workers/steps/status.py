@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 COMPLETED = "COMPLETED"
 WAITING = frozenset({"IN_QUEUE", "IN_PROGRESS"})
 ENDED = frozenset({"FAILED", "CANCELLED", "CANCELED", "TIMED_OUT"})
-"""FAILED is on the vendor's page; the others are those of the host whose reply shapes the page has."""
+"""FAILED is the vendor's; the others are those of the host whose reply shapes its page has."""
 
 FORGOTTEN_AFTER = 3
-"""Polls answered 404 in a row before a job counts as lost: one may be a deployment."""
+"""Polls answered 404 in a row: one may be a deployment."""
 
 NO_ANSWER = {"polls.failed": 1}
 

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from swapline_workers.steps.ports import Ports
 
 BAD_OUTPUTS = 3
-"""Missing or broken outputs in a row before one counts: the wire may be at fault."""
+"""In a row: the wire may be at fault."""
 
 MEMORY_RETRY_S = 2.0
-"""Seconds: a slow store frees memory in about as long."""
+"""A slow store frees memory in about as long."""
 
 STORE_FAILED = {"store_retries": 1}
 

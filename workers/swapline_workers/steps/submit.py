@@ -27,13 +27,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NOT_KNOWN_TO_BE_SENT = frozenset({State.QUEUED, State.SUBMITTING, State.HELD})
-"""States in which a late reply still has the id that the job lacks."""
+"""A late reply has the id that these jobs lack."""
 
 WITHOUT_PICTURE = frozenset({State.RUNNING, State.STORING})
-"""States with a vendor's id and no picture yet."""
 
 LATE_WRITES = 10
-"""Races that a late reply may lose: others' changes are seconds apart."""
+"""Others' changes are seconds apart."""
 
 
 def submit(job: Job, at: int, ports: Ports) -> Outcome:
@@ -45,7 +44,7 @@ def submit(job: Job, at: int, ports: Ports) -> Outcome:
 
 
 def _ready(job: Job, at: int, ports: Ports) -> Job | Decision:
-    """Return the job with a slot, or the decision without a call."""
+    """Return the job with a slot, or a decision without a call."""
     decision: Job | Decision = Stop(f"nothing to submit in {job.state}")
     if job.state is State.QUEUED and at >= job.queue_until:
         decision = end(job, transitions.expired(job, rescue_after=ports.policy.rescue_after))
@@ -62,7 +61,7 @@ def _ready(job: Job, at: int, ports: Ports) -> Job | Decision:
 
 
 def _attempt(job: Job, ports: Ports) -> Decision:
-    """Make the paid call. What can be done before is done before the attempt is written."""
+    """What can be done before is done before the attempt is written."""
     decision: Decision
     try:
         image = ports.pictures.input_text(job.spec)
@@ -83,7 +82,6 @@ def _attempt(job: Job, ports: Ports) -> Decision:
 
 
 def _accepted(job: Job, ports: Ports, reply: Submission, poll_in: float) -> Decision:
-    """Write the vendor's id, which must not be lost."""
     change = transitions.submitted(job, reply.vendor_job_id, reply.status, poll_in=poll_in)
     decision: Decision
     try:
@@ -98,7 +96,7 @@ def _accepted(job: Job, ports: Ports, reply: Submission, poll_in: float) -> Deci
 
 
 def _hold_owner(job: Job, ports: Ports, error: VendorIdInUse) -> None:
-    """Hold the other job with this vendor's id too, if both calls were under way together.
+    """Hold the other job with this id too, if both calls were under way together.
 
     An id written before this call was made is its job's own.
     """

@@ -43,13 +43,13 @@ OPERATORS = frozenset(
         FailureCode.STORE_TIMEOUT,
     }
 )
-"""Codes for the operator; the others concern the customer, or are the vendor's answer."""
+"""For the operator; the others concern the customer."""
 
 MUST_ACT = frozenset({"unauthorized", "credits", "address"})
-"""Kinds of refusals that last until a person acts."""
+"""They last until a person acts."""
 
 REPEAT_AFTER_S = 60.0
-"""Seconds between logs of one refusal of polls, which every running job meets."""
+"""Every running job meets the same refusal."""
 
 
 class Line(NamedTuple):

@@ -34,16 +34,16 @@ EXTRA = (
     *("job_id", "version", "tenant", "step", "outcome", "seconds", "wait", "service"),
     *("event_name", "failure_code", "http_status", "vendor_status", "vendor_job_id", "refusal"),
 )
-"""Fields of our lines. Other libraries' may hold whole messages, and stay out."""
+"""Other libraries' fields may hold whole messages, and stay out."""
 
 _REDUNDANT_LOGGERS = ("celery.worker.strategy", "celery.app.trace")
-"""They log each task, as our own line does."""
+"""Our own line says the same."""
 
 _LIBRARIES = ("celery", "kombu", "redis", "amqp", "asyncio", "opentelemetry")
 """Without their DEBUG lines."""
 
 IDS = ("job_id", "version", "tenant", "step", "trace_id")
-"""A line for people begins with the job, and leaves the rest out."""
+"""At the head of a line for people."""
 
 
 def start_logging() -> None:
@@ -137,7 +137,6 @@ _OF_LINES = ("exception", "stack")
 """Of several lines."""
 
 _INNER = ("_record", "_from_structlog")
-"""structlog's own fields, removed by its renderer."""
 
 
 def _dumped(line: dict[str, Any], **_: object) -> str:
@@ -152,7 +151,6 @@ _FOR_MACHINES: tuple[Processor, ...] = (
 
 
 def _job_first(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Put the job before the sentence, and leave the other ids out."""
     step, job_id = line.pop("step", None), line.pop("job_id", None)
     for name in (*IDS, "logger", "outcome", "event_name"):
         line.pop(name, None)

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 GONE = "[...]"
 LONGEST = 16_384
-"""Characters of one value, a traceback of a hundred frames; its end is kept."""
+"""Of a value: a traceback of a hundred frames; its end is kept."""
 SHORTEST = 6
-"""Characters of a removed secret: a shorter one may be an ordinary word."""
+"""A shorter secret may be an ordinary word."""
 
 _USERINFO = re.compile(r"(?<=://)[^/\s@\"'<>]+@")
 _QUERY = re.compile(r"(?<=[\w/%.~\-])\?[^\s\"'<>()\\]*=[^\s\"'<>()\\]*")
@@ -59,5 +59,4 @@ def _clean_text(text: str, secret: re.Pattern[str]) -> str:
 
 
 def _forms(secret: str) -> set[str]:
-    """Return the forms in which a secret may appear."""
     return {secret, quote(secret, safe=""), quote(secret)} if len(secret) >= SHORTEST else set()

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NEIGHBOURS = 16
-"""Ports tried one after another: for several workers on one host, or a prefork pool."""
+"""Ports tried, for several workers on one host."""
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
-"""Ends of buckets: a call of the vendor may last a minute."""
+"""A call of the vendor may last a minute."""
 
 
 class WorkerMetric(NamedTuple):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
 
 NAME_GUESSES, NAME_REGAIN = 200, 1.0
-"""Wrong passwords for one name from all addresses, and seconds until one more: 86,400 a day."""
+"""For one name from all addresses, and seconds until one more: 86,400 a day."""
 
 
 class Verdict(Enum):
@@ -38,9 +38,8 @@ class Decision:
 
     verdict: Verdict
     wait: int = 0
-    """Seconds, with WAIT."""
     session: str = ""
-    """A new token, with WELCOME, for a browser that had none."""
+    """A new token, for a browser without one."""
 
 
 class BasicAuth:

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     import asyncio
 
 MOST = 400
-"""Connections: a process usually has 1,024 files, and Redis and the store need some."""
+"""A process usually has 1,024 files."""
 
 SILENT_FOR = 10.0
-"""Seconds from a connection's start, or a response, until the next request is complete."""
+"""Seconds until the next request is complete."""
 
 
 class BoundedProtocol(H11Protocol):

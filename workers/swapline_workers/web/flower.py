@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from tornado.iostream import IOStream
 
 MOST = 400
-"""Connections: a process usually has 1,024 files, and the broker needs some."""
+"""A process usually has 1,024 files."""
 
 SILENT_FOR = 10
-"""Seconds until a request must be complete; Tornado's default is an hour."""
+"""Seconds; Tornado's default is an hour."""
 
 
 def limit_guesses(handler: type[RequestHandler], pairs: Iterable[tuple[str, str]]) -> None:

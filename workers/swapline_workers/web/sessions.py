@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 COOKIE = "swapline_session"
 
 LIFETIME = 30 * 86_400
-"""Seconds that a token is valid."""
+"""Seconds."""
 
 
 class Sessions:

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
 GUESSES = 10
-"""Wrong passwords of one account before it must wait."""
+"""Before an account must wait."""
 
 REGAIN = 6.0
-"""Seconds until one more guess: 14,400 a day."""
+"""Seconds: 14,400 guesses a day."""
 
 ACCOUNTS = 10_000
-"""Remembered, about 2 MB; the least recent is dropped first."""
+"""About 2 MB; the least recent is dropped first."""
 
 
 @dataclass(slots=True)

@@ -24,7 +24,6 @@ KINDS: dict[str, click.ParamType[Any]] = {
     "POLL_RATE": Finite(0, 1_000_000, min_open=True),
     "CREDITS_PER_DAY": click.IntRange(0, 1_000_000_000),
 }
-"""Limits by their settings, and their values."""
 
 NAME = click.Choice(list(KINDS), case_sensitive=False)
 

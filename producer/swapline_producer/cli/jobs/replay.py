@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from swapline_producer.producer import Producer
 
 REASONS_SHOWN = 10
-"""Reasons printed one by one; the rest is counted."""
 
 
 @click.command()
@@ -85,7 +84,6 @@ def replay(
 
 
 def _one_by_one(producer: Producer, job_ids: tuple[str, ...], step: Step, *, accept_charge: bool, as_json: bool) -> int:
-    """Replay single jobs; print each that is not possible."""
     moved, code = [], DONE
     for job_id in job_ids:
         try:

@@ -19,10 +19,9 @@ if TYPE_CHECKING:
     from swapline_producer.contract import Job, JobEvent
 
 BAR = 40
-"""Characters of the longest bar, beside name and number in eighty columns."""
+"""Characters of the longest bar."""
 
 WRONG = ("held", "failed", "timed_out", "expired", "not stored", "not submitted", "ambiguous", "webhook failed")
-"""Names of lines that a person looks for first."""
 
 GOOD = ("succeeded", "webhook delivered")
 

@@ -62,12 +62,12 @@ class Job(Frozen):
     finished_at: int | None = None
     attempts: int = 0
     attempt_open: bool = False
-    """An attempt was written and no reply: a paid call may be under way."""
+    """A paid call may be under way."""
     polls: int = 0
     storing_since: int | None = None
-    """When it came into STORING: bounds its tries to read and store the pictures."""
+    """Bounds its tries to store the pictures."""
     retries: int = 0
-    """Failed tries in a row to store its pictures."""
+    """Failed tries to store, in a row."""
     bad_outputs: int = 0
     """Missing or broken outputs in a row."""
     not_found: int = 0
@@ -83,7 +83,7 @@ class Job(Frozen):
     failure_detail: str | None = None
     credits: int = 0
     canceling: Canceling | None = None
-    """A cancellation was asked for while the vendor has it: it then ends CANCELED."""
+    """It ends CANCELED when the vendor is done."""
     images: tuple[StoredPicture, ...] = ()
     notification: Notification = Notification.NONE
     notify_attempts: int = 0
@@ -93,9 +93,9 @@ class Job(Frozen):
     refused_as: str | None = None
     """Kind of its last refusal, until it is accepted."""
     own_refusals: int = 0
-    """Refusals of that kind in a row that were the job's own: another was accepted before each."""
+    """In a row, the job's own: another was accepted before each."""
     replayed: str = ""
-    """The steps from which a person ran it again, comma-separated."""
+    """Steps from which a person ran it again, comma-separated."""
 
     @property
     def replayed_from(self) -> tuple[str, ...]:
@@ -133,7 +133,7 @@ class StepMessage(Frozen):
     job_id: str
     version: int
     retries: int = 0
-    """Earlier runs of this step of this job, for Flower."""
+    """Earlier runs of this step, for Flower."""
 
 
 def result_folder(job: Job) -> str:

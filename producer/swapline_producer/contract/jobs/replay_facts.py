@@ -16,11 +16,10 @@ class ReplayFacts(NamedTuple):
     vendor_job_id: str | None
     canceling: bool
     replayed: str
-    """The steps from which it was run again, comma-separated."""
+    """Comma-separated steps."""
     listens: bool
-    """Whether it has a webhook_url."""
     holds_input: bool = True
-    """Its picture can be sent again, as far as the ledger knows; a URL always can."""
+    """Its picture can be sent again, as far as the ledger knows."""
 
     @classmethod
     def of(cls, job: Job) -> ReplayFacts:

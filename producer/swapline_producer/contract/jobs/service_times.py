@@ -17,7 +17,7 @@ WIDTH = 0.06
 """Growth of each bucket (in the logarithm): half a second at 8 s."""
 
 EVERY_KIND = "all"
-"""The histogram of all jobs, from which a rare kind borrows."""
+"""From which a rare kind borrows."""
 
 ENOUGH = 20.0
 """Jobs before a histogram is used."""

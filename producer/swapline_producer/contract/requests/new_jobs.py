@@ -38,9 +38,8 @@ class StoredImage(Frozen):
     size: int
     """Bytes, before base64."""
     prepared: PreparedFrom | None = None
-    """What was given, where the stored picture is another."""
     warnings: tuple[str, ...] = Field((), exclude_if=lambda warnings: not warnings)
-    """What was seen of its faces, where one was required."""
+    """About its faces."""
 
     @property
     def key(self) -> str:
@@ -70,7 +69,7 @@ class NewJob(NamedTuple):
     run_timeout: float
     """Seconds."""
     replace_failed: bool = False
-    """Whether a job that ended without success yields its idempotency key to this one."""
+    """A job that ended without success yields its idempotency key."""
 
 
 def fingerprint(spec: dict[str, Any]) -> str:

@@ -30,7 +30,6 @@ RESET_FIELDS: JobFields = {
     "refused_as": None,
     "own_refusals": None,
 }
-"""Reset where an ended job goes on."""
 
 SUBMISSION_FIELDS: JobFields = {
     "vendor_job_id": None,
@@ -41,7 +40,6 @@ SUBMISSION_FIELDS: JobFields = {
     "terminal_at": None,
     "run_until": None,
 }
-"""Reset where a job is submitted again."""
 
 RESTORED = "Redis was restored from a backup: it may have been submitted, and paid, since"
 
@@ -166,7 +164,7 @@ def held_after_restore(job: Job) -> Change:
 
 
 def _marked(job: Job, step: Step) -> JobFields:
-    """Mark where the job was replayed from: the next replay by filter skips it."""
+    """The next replay by filter skips the job."""
     return {"replayed": ",".join(sorted({*job.replayed_from, step.value}))}
 
 

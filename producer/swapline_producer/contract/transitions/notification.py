@@ -48,7 +48,6 @@ def postponed(record: Job | Batch, *, retry_in: float) -> Change:
 
 
 def _state(record: Job | Batch) -> State:
-    """Return the state that routes the record: a completed batch as SUCCEEDED."""
     return State.SUCCEEDED if isinstance(record, Batch) else record.state
 
 

@@ -23,13 +23,12 @@ if TYPE_CHECKING:
     from swapline_producer.storage import Storage
 
 GROUP = "swapline.doctor"
-"""Entry points: functions of the options that yield findings."""
+"""Entry points that yield findings."""
 
 STORAGE_TIMEOUT = 10.0
-"""Seconds for one read or write: longer for a kilobyte is a fault."""
+"""Seconds, for a kilobyte."""
 
 NOT_HERE = ("account", "vendor", "steps", "flower")
-"""Examined by the workers' package only."""
 
 
 EXAMINED = (
@@ -90,7 +89,6 @@ def _is_ours(settings: ProducerSettings, storage: Storage, timeout: float) -> No
 
 
 def _others(**options: Any) -> Iterator[Finding]:
-    """Yield what other packages find."""
     points = list(entry_points(group=GROUP))
     for point in points:
         yield from examined(point.name, lambda point=point: point.load()(**options))  # type: ignore[misc]

@@ -21,7 +21,7 @@ SILENT = 20.0
 """Seconds: a due dispatcher claims every five."""
 
 LATE = 60.0
-"""Seconds that something may be overdue: a rescue comes after fifteen, or under a long queue later."""
+"""Seconds overdue: a rescue comes after fifteen."""
 
 
 def clock(ledger: Ledger, now: Callable[[], float] = time.time) -> Iterator[Finding]:
@@ -114,7 +114,6 @@ def jobs(ledger: Ledger) -> Iterator[Finding]:
 
 
 def _untold(ledger: Ledger) -> Iterator[Finding]:
-    """Find webhooks given up, and disabled receivers."""
     dead, disabled = (
         ledger.webhooks.failing_counts()["dead"],
         [one for one in ledger.webhooks.endpoints() if one.disabled_at is not None],

@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     import redis
 
 OLDEST = (6, 2)
-"""The version that has all our commands (ZRANGE … BYSCORE, SET … GET)."""
+"""It has all our commands (ZRANGE … BYSCORE, SET … GET)."""
 
 PINGS = 20
 """Enough for a median that one slow answer does not move."""
 
 SLOW, TOO_SLOW = 5.0, 50.0
-"""Milliseconds of a round trip: a job makes fifteen, and a free slot waits for two."""
+"""Milliseconds of a round trip: a job makes fifteen."""
 
 TIGHT, FULL = 0.8, 0.95
-"""Parts of the memory: time to act, and too late."""
+"""Parts of the memory."""
 
 MEGABYTE = 1024 * 1024
 A_JOB = 1_350

@@ -23,10 +23,10 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 _MODE = 0o600  # faces are for the user whom producers and workers run as
 
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS})
-"""How file systems without hard links (exFAT, some network shares) refuse one."""
+"""Of file systems without hard links (exFAT, some network shares)."""
 
 TAKEN = -1
-"""Instead of a size: another process took the name between check and write."""
+"""Another process took the name between check and write."""
 
 
 def write(folder: Folder, name: str, data: bytes) -> None:

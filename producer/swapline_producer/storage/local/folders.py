@@ -23,7 +23,7 @@ BELOW = FOLDER | os.O_NOFOLLOW
 _MODE = 0o700  # see atomic_files.py
 
 KEPT = 32
-"""Folders kept open: the areas, the days of a few tenants and the last dozen of jobs."""
+"""Areas, days of a few tenants, the last dozen of jobs."""
 
 
 class Folder:
@@ -37,12 +37,12 @@ class Folder:
         found = os.fstat(descriptor)
         self._identity = (found.st_dev, found.st_ino)
         self.new_in: Folder | None = None
-        """The folder to flush as well, so that the name of this one lasts."""
+        """To flush as well, for this one's name."""
         same = above is not None and above.device == self.device
         self.in_order: bool = above.in_order if above and same else keeps_order(self.device)
 
     def __del__(self, close: Callable[[int], None] = os.close) -> None:
-        """Close it. `close` is bound here because the module may be gone at exit."""
+        """`close` is bound here because the module may be gone at exit."""
         close(self.descriptor)
 
     @property

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _TRIES = 20
-"""Of a write whose folder a deletion prunes before its use: a rare race."""
+"""Of a write whose folder a deletion prunes."""
 
 
 class LocalStorage:
@@ -121,7 +121,6 @@ class LocalStorage:
         return (self.root / checked_key(key)).as_uri()
 
     def _write(self, key: str, data: bytes, way: Callable[[Folder, str, bytes], T]) -> T:
-        """Write an object into a folder, created where missing."""
         with self._translated("written", key):
             where, name = _split(key)
             for _ in range(_TRIES):
@@ -135,10 +134,7 @@ class LocalStorage:
         )
 
     def _prune(self, path: str) -> None:
-        """Remove emptied folders upwards.
-
-        The areas (`inputs`) stay, or each job would make and flush them anew.
-        """
+        """Remove emptied folders, but for the areas: each job would flush them anew."""
         with suppress(OSError):  # ENOTEMPTY ends it: the folder is in use
             while "/" in path:
                 path, _, name = path.rpartition("/")
@@ -146,7 +142,6 @@ class LocalStorage:
 
     @contextmanager
     def _translated(self, done: str, key: str) -> Iterator[None]:
-        """Turn what the file system raises into our own errors."""
         try:
             yield
         except FileNotFoundError as error:
@@ -177,7 +172,6 @@ def _parts(below: str, name: str) -> list[str]:
 
 
 def _place_of(below: str, name: str) -> list[tuple[bool, str]]:
-    """Return where a file stands in the order: a folder's files come before its folders."""
     *folders, last = _parts(below, name)
     return [*((True, part) for part in folders), (False, last)]
 

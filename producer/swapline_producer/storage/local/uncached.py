@@ -14,16 +14,15 @@ from collections import deque
 from contextlib import suppress
 
 LARGE = 1024 * 1024
-"""Bytes from which it pays: half a megabyte costs as much either way."""
+"""Bytes from which it pays."""
 
 BLOCK = 1024 * 1024
-"""Bytes given to the disk at once: keeps it busy, and is small enough for each thread."""
+"""Bytes written at once."""
 
 ALIGNED = 4096
-"""Bytes: start, length and memory of such a write are multiples of it on all disks."""
+"""Bytes: such a write's start, length and memory are multiples."""
 
 KEPT = 4
-"""Blocks kept for the next files."""
 
 _DIRECT: int = getattr(os, "O_DIRECT", 0)
 """0 where the system has none (macOS)."""
@@ -56,9 +55,9 @@ def _past_the_cache(file: int, *, wanted: bool) -> bool:
 
 
 def _write_blocks(file: int, data: memoryview) -> int:
-    """Write block by block; return the bytes written, fewer where the file system refuses.
+    """Return the bytes written, fewer where the file system refuses.
 
-    The last block is padded with zeros, then the file is cut to its length, which a half-written file never has.
+    The last block is padded, then the file is cut to its length, which a half-written file never has.
     """
     block = _block()
     written = 0

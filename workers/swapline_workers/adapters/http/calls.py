@@ -29,7 +29,7 @@ _STRAIGHT = re.compile(
     r"(https?://[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?)((?:/[A-Za-z0-9_~-][\w.~-]*)+)",
     re.ASCII,
 )
-"""URLs that `requests` would not change: origin and path. It prepares all others."""
+"""URLs that `requests` would not change: origin and path."""
 
 
 class Call(requests.PreparedRequest):
@@ -114,5 +114,4 @@ class CallHeaders(SentHeaders):
 
 @lru_cache(maxsize=16)
 def _timeout(seconds: tuple[float, float]) -> Timeout:
-    """Return the transport's timeout, the same for all calls of a kind."""
     return Timeout(connect=seconds[0], read=seconds[1])

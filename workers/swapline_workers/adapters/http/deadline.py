@@ -65,7 +65,7 @@ __all__ = [
 ]
 
 Address: TypeAlias = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
-"""Of getaddrinfo: family, kind, protocol, canonical name, socket address."""
+"""Of getaddrinfo."""
 
 
 class _Watched(HTTPConnection):
@@ -86,7 +86,6 @@ class _Watched(HTTPConnection):
         return socket.getaddrinfo(self._dns_host, self.port, allowed_gai_family(), socket.SOCK_STREAM)
 
     def connect(self) -> None:
-        """Open the connection, TLS handshake included."""
         reached(Stage.CONNECTING)
         super().connect()
 
@@ -110,7 +109,7 @@ class _Watched(HTTPConnection):
         super().send(data)
 
     def _new_conn(self) -> socket.socket:
-        """Try the addresses, each for the connect timeout or the rest of the deadline."""
+        """Each address has the connect timeout or the rest of the deadline."""
         try:
             return self._connected()
         except socket.gaierror as error:

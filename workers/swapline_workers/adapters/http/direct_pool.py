@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from urllib3.util import Retry
 
 _TARGET = re.compile(r"/[!-~]*")
-"""Characters of a request line."""
 
 
 class StraightPool(HTTPConnectionPool):
@@ -68,7 +67,7 @@ class StraightPool(HTTPConnectionPool):
         return receive_reply(connection, self, "POST")
 
     def _head(self, url: str, headers: Mapping[str, str]) -> bytes:
-        """Return a request without its body. Raises InvalidURL and InvalidHeader for an injection."""
+        """Raises InvalidURL and InvalidHeader for an injection."""
         if not _TARGET.fullmatch(url):
             raise requests.exceptions.InvalidURL("its path has characters that no request can carry")
         if self._host_line is None:

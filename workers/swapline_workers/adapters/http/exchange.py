@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from urllib3.connectionpool import HTTPConnectionPool
 
 BLOCK = 65_536
-"""Bytes read of an unknown length: four TLS records."""
+"""Bytes: four TLS records."""
 
 _ANSWERED_EARLY = frozenset({errno.EPIPE, errno.ECONNRESET, errno.EPROTOTYPE})
-"""The other side stopped reading, but may have answered. The last one is macOS's."""
+"""The other side stopped reading, but may have answered."""
 
 
 class SentHeaders(CaseInsensitiveDict[str]):
@@ -106,9 +106,8 @@ class PlainReply:
         self.reason = head.reason
         self.headers = head.headers
         self.length = head.length
-        """Bytes of the body."""
         self.left = head.length
-        """Unread bytes of it."""
+        """Unread bytes."""
         self._received = received
         self._keeps = head.keeps and len(received) <= head.length  # not after surplus bytes
         self._pool = pool

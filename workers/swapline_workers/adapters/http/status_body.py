@@ -29,20 +29,20 @@ if TYPE_CHECKING:
     from swapline_workers.adapters.translation import Translator
 
 REPLY_LIMIT = 64 * 1024 * 1024
-"""Most bytes of a status reply: nine pictures of the vendor's size."""
+"""Nine pictures of the vendor's size."""
 DOWNLOAD = 10
-"""Multiple of the status timeout for the pictures: with 30 s, 5.5 MB at 18 kB a second.
+"""Times the status timeout, for the pictures: 5.5 MB at 18 kB a second.
 
 Slower ones are tried again until the store timeout.
 """
 BLOCK = 65_536
-"""Bytes read at once: four TLS records, small enough to be reused."""
+"""Bytes: four TLS records."""
 
 
 KEPT = 4
-"""Buffers for next replies: twice what two cores fill at once."""
+"""Buffers: twice what two cores fill at once."""
 KEPT_LENGTH = 16 * 1024 * 1024
-"""Most bytes of such a buffer: twice the usual reply."""
+"""Bytes of a buffer: twice the usual reply."""
 
 _buffers: deque[bytearray] = deque(maxlen=KEPT)
 
@@ -62,7 +62,6 @@ class Body:
         self.length = 0
         self._borrowed = False
         self.ended = False
-        """Whether the reply has ended, or was too long."""
 
     @property
     def too_long(self) -> bool:
@@ -108,7 +107,6 @@ class Body:
         return None
 
     def _fill(self, source: PlainReply) -> None:
-        """Read the rest into a buffer at once. Raises ProtocolError."""
         whole = self.length + source.left
         buffer = _buffer(whole)
         buffer[: self.length] = self.data

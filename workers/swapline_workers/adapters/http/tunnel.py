@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 SETTING = "SWAPLINE_HTTPS_PROXY"
 
 TARGET_AWAY = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
-"""Of a proxy that did not reach the target."""
 
 _ADVICE: dict[int, str] = {
     HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: f"set its user and password in {SETTING}",

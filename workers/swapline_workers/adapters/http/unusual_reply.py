@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from urllib3.connectionpool import HTTPConnectionPool
 
 INTERIM_LIMIT = 100
-"""Before the real reply: more than one a second during a submission."""
+"""More than one a second during a submission."""
 INTERIM_BYTES = 65_536
-"""Of all their headers: as many as `http.client` reads of one line."""
+"""As many as `http.client` reads of one line."""
 
 _LAST_LINES = frozenset({b"\r\n", b"\n", b""})
 _FOLD = re.compile(r"\r?\n[ \t]+")
-"""A header's continuation, which means a blank (RFC 9112, 5.2)."""
+"""Means a blank (RFC 9112, 5.2)."""
 
 
 class SwitchedProtocols(http.client.HTTPException):
@@ -67,7 +67,6 @@ class FinalReply(http.client.HTTPResponse):
         raise TooManyInterimReplies
 
     def _pass_over(self, left: int) -> int:
-        """Skip an interim reply; return the bytes still allowed for others."""
         while left > 0:
             line = self.fp.readline(left)
             if line in _LAST_LINES:
@@ -126,7 +125,6 @@ class _Reader(io.BufferedReader):
         super().__init__(self._bytes)
 
     def makefile(self, *_: object) -> io.BufferedReader:
-        """Return the file that `http.client` reads."""
         return self
 
     def close(self) -> None:

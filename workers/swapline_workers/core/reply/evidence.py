@@ -9,16 +9,16 @@ import orjson
 from swapline_producer.contract import VENDOR_CODES, FailureCode
 
 EXCERPT_LIMIT = 300
-"""Characters: an error's sentence fits, a page does not."""
+"""An error's sentence fits, a page does not."""
 WINDOW = 4096
-"""Characters read for an excerpt; masked ones make room for others."""
+"""Characters; masked ones make room for others."""
 
 _CODE = re.compile(rf"(?<![A-Za-z0-9_])({'|'.join(sorted(VENDOR_CODES))})(?![A-Za-z0-9_])")
 _BASE64 = re.compile(r"[A-Za-z0-9+/=_\\-]{48,}")
-"""48: longer than a UUID, shorter than a line of base64 (64 or 76). JSON may escape its slashes."""
+"""48: longer than a UUID, shorter than a line of base64."""
 _QUERY = re.compile(r"""(https?:(?:\\?/){2}[^\s"'<>?#]*)[?#][^\s"'<>]*""", re.IGNORECASE)
 _WORDS = ("error", "message", "detail", "msg", "reason", "error_message", "errorMessage", "title")
-"""Keys of error texts in APIs, the likeliest first."""
+"""The likeliest first."""
 
 
 def excerpt(body: bytes | str, secret: str = "") -> str:

@@ -11,11 +11,10 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 HEAD_LIMIT = 8192
-"""Bytes of a plain head; usual ones have 150 to 1,500."""
+"""Bytes; usual heads have 150 to 1,500."""
 MAX_HEADERS = 99
 """Lines; `http.client` raises beyond."""
 LENGTH_DIGITS = 15
-"""Digits of a Content-Length."""
 
 _TOKEN = rb"[!#-'*+\-.0-9A-Z^_`a-z|~]+"
 """A header's name (RFC 9110, 5.6.2)."""
@@ -35,7 +34,6 @@ class Head(NamedTuple):
     keeps: bool
     """Whether the connection can be reused."""
     size: int
-    """Bytes of the head."""
 
 
 def plain_head(data: bytes) -> Head | None:

@@ -12,14 +12,14 @@ from swapline_workers.core.reply.evidence import excerpt
 from swapline_workers.core.reply.status_reply import json_string
 
 NAMES = ("data", "image", "base64")
-"""Keys of an object's text, in order."""
+"""Keys of an object's text."""
 
 _QUOTE = b'"'
 _NO_LINE_BREAKS = {ord("\r"): None, ord("\n"): None}
 _DATA_URI = re.compile(rb'data:[^,"]{0,255};base64,', re.IGNORECASE)
 """Parameters may stand between the media type and `;base64` (RFC 2397)."""
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
-"""From the alphabet of RFC 4648, section 5, to the standard one."""
+"""RFC 4648, section 5."""
 
 
 class PictureError(ValueError):
@@ -48,7 +48,6 @@ def decode(image: object) -> bytes:
 
 
 def _standard(text: bytes) -> bytes:
-    """Return base64 in the standard alphabet, padded, without a head."""
     has_head, body = _split(memoryview(text))
     spelled = bytes(body)
     if has_head and b"%" in spelled:  # +, / and = may be escaped in a URI

@@ -17,27 +17,27 @@ if TYPE_CHECKING:
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_PIXELS = 50_000_000
-"""Twenty times what the vendor promises; any viewer still opens it."""
+"""Twenty times what the vendor promises."""
 MAX_CHUNKS = 65_536
-"""64 MiB in libpng's chunks of 8 KiB are 8192; millions of empty ones only cost time."""
+"""64 MiB in libpng's chunks of 8 KiB are 8192."""
 INPUT_BLOCK = 16_384
-"""Bytes passed to zlib at once: it copies the rest."""
+"""Bytes: zlib copies the rest."""
 OUTPUT_BLOCK = 65_536
-"""Most bytes taken from zlib at once: bounds a bomb's memory."""
+"""Bytes: bounds a bomb's memory."""
 
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
-"""Of each colour type (specification, table 11.1)."""
+"""Of each colour type (table 11.1)."""
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-"""Per pixel, of each colour type."""
+"""Of each colour type."""
 _PALETTE = 3
 _MAX_PALETTE = 3 * 256
 """Bytes; viewers accept more colours than the bit depth can name."""
 _LAST_FILTER = 4
-"""Paeth. Viewers stop at a row with another filter (table 9.1)."""
+"""Viewers stop at a row with another filter (table 9.1)."""
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 """Adam7: first column, first row, column step, row step."""
 _OVERHEAD = 12
-"""Bytes of a chunk's length, type and CRC."""
+"""Bytes of length, type and CRC."""
 _SIZE_ENDS = 24
 """Bytes up to the height in IHDR."""
 
@@ -149,7 +149,6 @@ def _check_order(kinds: list[bytes], header: _Header) -> None:
 
 
 def _split(kinds: list[bytes]) -> tuple[list[bytes], list[bytes], list[bytes]]:
-    """Return the chunks before the IDATs, the IDATs, and those after."""
     first = kinds.index(b"IDAT") if b"IDAT" in kinds else len(kinds)
     last = first
     while kinds[last : last + 1] == [b"IDAT"]:
@@ -158,7 +157,7 @@ def _split(kinds: list[bytes]) -> tuple[list[bytes], list[bytes], list[bytes]]:
 
 
 def _passes(header: _Header) -> Iterator[tuple[int, int, int]]:
-    """Yield for each pass where its rows begin and end in the inflated data, and a row's bytes with its filter."""
+    """Yield where each pass's rows begin and end in the inflated data, and a row's bytes with its filter."""
     bits = header.depth * _SAMPLES[header.colour]
     at = 0
     for left, top, across, down in _PASSES if header.interlace else ((0, 0, 1, 1),):

@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 COMPLETED = "COMPLETED"
-"""The only status that counts before the reply has ended."""
+"""Counts before the reply has ended."""
 PREFIX = 4096
-"""Bytes searched early for status and id."""
+"""Bytes searched early."""
 STATUS_LIMIT = 64
-"""Characters: it is stored with the job and may change with every poll."""
+"""Characters: it is stored with the job."""
 LONG = 4096
-"""Bytes from which a string is cut out: more than an id's, fewer than a picture's."""
+"""Bytes: longer than an id, shorter than a picture."""
 QUOTES_LIMIT = 10_000
-"""Quotation marks above which cutting costs more than parsing."""
+"""Above it cutting costs more than parsing."""
 RUN_LIMIT = 64
-"""Backslashes in a row that are counted to tell an escaped quotation mark."""
+"""Backslashes in a row."""
 
 _BOM = b"\xef\xbb\xbf"
 _QUOTE = b'"'
 _BACKSLASH = b"\\"
 _NUL = b"\\u0000"
-"""Beginning of a placeholder; a reply that contains it is parsed whole."""
+"""Beginning of a placeholder."""
 _TOKEN = re.compile(rb'\s*("(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s"{}\[\],:]+)', re.DOTALL)
 _EARLY = (b'"status"', b'"id"')
 _INTEGER = re.compile(rb"-?(?:0|[1-9][0-9]*)")
@@ -86,7 +86,7 @@ def beginning(prefix: bytes) -> Beginning:
 
 
 def _early_text(word: bytes, *, whole: bool) -> str | None:
-    """Return a string or integer as text; an integer only where it is `whole`."""
+    """An integer only where it is `whole`."""
     if word.startswith(_QUOTE):
         try:
             return json_string(word) or None

@@ -13,25 +13,25 @@ if TYPE_CHECKING:
     from swapline_workers.core.schedule.histogram import Histogram
 
 DOUBT = 1.0
-"""Jobs' worth of prior weight, which gives the curve tails."""
+"""Jobs' worth of prior, which gives the curve tails."""
 
 DOUBT_SPREAD = 1.0
-"""Standard deviation of its logarithm: a factor of 2.7."""
+"""Of its logarithm: a factor of 2.7."""
 
 BELL = 0.6
-"""Factor of spread times total**-0.2. Silverman's 0.9 is for one hump; less keeps two apart (measured)."""
+"""Times spread and total**-0.2. Silverman's 0.9 is for one hump; less keeps two apart (measured)."""
 
 STEPS = 5
-"""Points per bucket: polls are placed to 1 % of the time."""
+"""Per bucket: polls are placed to 1 %."""
 
 BEYOND = 18
 """Buckets beyond the last weight: three times as long."""
 
 QUARTILES = 1.35
-"""Standard deviations between a normal distribution's quartiles."""
+"""Standard deviations between quartiles."""
 
 NARROWEST = 0.1
-"""Least spread in buckets, where all jobs take the same time."""
+"""Buckets, where all jobs take the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,6 @@ def _quantile(weights: list[float], wanted: float) -> float:
 
 
 def _widened(weights: list[float], bell: float) -> list[float]:
-    """Spread each weight as a bell with a standard deviation of `bell` buckets."""
     reach = ceil(3 * bell)
     shape = [exp(-((n / bell) ** 2) / 2) for n in range(-reach, reach + 1)]
     whole = sum(shape)
@@ -97,5 +96,4 @@ def _widened(weights: list[float], bell: float) -> list[float]:
 
 
 def _normal(deviations: float) -> float:
-    """Return the share of a normal distribution below these standard deviations."""
     return (1 + erf(deviations / sqrt(2))) / 2

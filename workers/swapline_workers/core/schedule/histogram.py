@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 BUCKETS = 200
-"""The last one ends at 8,100 s, beyond any run timeout."""
+"""To 8,100 s, beyond any run timeout."""
 
 BORROWING = 40.0
-"""Jobs up to which a kind borrows from all kinds."""
+"""Jobs, from all kinds."""
 
 SOONER = 0.7
-"""Share of a first successful poll's time before which its job was hardly done (bench/polling.py)."""
+"""Of a first successful poll's time (bench/polling.py)."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from swapline_workers.core.schedule.curve import Curve
 
 TRIES = 4
-"""Prices tried for the wanted number of polls, which goes with 1 / sqrt(price)."""
+"""Prices; the number of polls goes with 1 / sqrt(price)."""
 
 CHEAPEST = 0.001
-"""Lower bound of a poll's price, as a fraction of the mean service time."""
+"""Of the mean service time, for a poll's price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Plan:
     times: tuple[float, ...]
     polls: tuple[float, ...]
     price: float
-    """Seconds of an idle slot that one poll is worth."""
+    """Seconds of an idle slot."""
 
     def after(self, elapsed: float) -> float:
         """Return the seconds from `elapsed` to the next poll."""

@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from swapline_workers.core.schedule.histogram import Histogram
 
 POLLS_PER_SECOND_TARGET = 250.0
-"""What two cores make beside everything else; without effect below 60 jobs in flight."""
+"""What two cores make; without effect below 60 jobs in flight."""
 
 GROWTH = 1.5
-"""Of each delay over the last, until a schedule has been learned."""
+"""Of delays, until a schedule has been learned."""
 
 HELD = 1.0
-"""Seconds from which a status call counts as a long poll, which paces itself."""
+"""Seconds: a long poll paces itself."""
 
 UNCONTESTED_POLLS = 0.7
-"""Share of the polls made when no job waits for the slot: an idle slot then costs nothing."""
+"""Share made when no job waits for the slot."""
 
 PLANS = 256
-"""In the cache: for 36 kinds of job, with and without waiting jobs, and some outdated."""
+"""In the cache, for 36 kinds of job."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,11 +24,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FETCH_LIMIT = 8
-"""Messages of one round trip: half of a worker's threads."""
+"""Half of a worker's threads."""
 
 
 def _is_refused(error: redis.exceptions.ResponseError) -> bool:
-    """Whether the server is too old for a command, or forbids it."""
     return isinstance(error, redis.exceptions.NoPermissionError) or "unknown command" in str(error).lower()
 
 
@@ -53,12 +52,12 @@ class Channel(transport.Channel):
     QoS = QoS
 
     handle_message: Callable[[str, dict[str, Any]], bool] | None = None
-    """Runs a message on a thread; False where Celery must."""
+    """Returns False where Celery must run it."""
     free_capacity: Callable[[], int | None] = staticmethod(lambda: None)
     """Messages that may still be read; None: no limit."""
 
     subscribers: int | None = None
-    """Receivers of the last event (a fanout message); None before the first."""
+    """Of the last event; None before the first."""
 
     _shared: redis.Redis | None = None
     _fetches_several = True

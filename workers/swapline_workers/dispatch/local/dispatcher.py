@@ -46,7 +46,7 @@ trace_log = logging.getLogger("celery.app.trace")
 
 
 DELIVERY_THREADS = 256
-"""Three quarters are for new or slow receivers (core/bulkhead.py). 0.1 MB each."""
+"""Three quarters for new or slow receivers. 0.1 MB each."""
 
 
 class _Thread(threading.local):
@@ -54,7 +54,6 @@ class _Thread(threading.local):
 
     request: LocalRequest | None = None
     follows: LocalRequest | None = None
-    """The next step of the same job."""
 
 
 class LocalDispatcher:
@@ -64,9 +63,7 @@ class LocalDispatcher:
         """Run nothing before `connect`."""
         self._services = services
         self._pool_requests: dict[int, LocalRequest] = {}
-        """Of the pool's threads, running or queued."""
         self._deliveries: dict[int, LocalRequest] = {}
-        """Of the delivery threads."""
         self._delivery_threads = ThreadPoolExecutor(DELIVERY_THREADS, "swapline-delivery")
         self._threads = 0
         self._consumer: Any = None
@@ -134,7 +131,6 @@ class LocalDispatcher:
         return self._has_idle_thread(message.step) and self._submit(message, queue, _announce(message, queue))
 
     def _own_queue(self, message: StepMessage) -> str | None:
-        """Return a message's queue where this worker reads it."""
         services, consumer = self._services(), self._consumer
         if consumer is None or services.session.leases.draining:
             return None

@@ -22,7 +22,6 @@ class LocalRequest(StepRequest):
     """
 
     acknowledged = True
-    """A message leaves its queue when read: nothing to acknowledge."""
     _on_ack = staticmethod(noop)
     _on_reject = staticmethod(noop)
     _parent_id = None

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from swapline_workers.local.demo.services import DemoEndpoints
 
 _MIN_WIDTH_OF_FILE = 120
-"""Columns of output to a file or pipe."""
 
 
 def run_demo(photos: Sequence[Path], folder: Path, *, keep: bool, logs: bool) -> bool:

@@ -29,11 +29,10 @@ class Entry:
     """A demo job and its latest state."""
 
     number: int
-    """Counted from 1."""
     demo_job: DemoJob
     job: Job
     verified: bool
-    """Whether the receiver has its webhook with a valid signature."""
+    """The receiver has its webhook with a valid signature."""
 
     @property
     def ended(self) -> bool:

@@ -23,13 +23,12 @@ if TYPE_CHECKING:
     from swapline_workers.local.supervisor import Supervisor
 
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
-"""The user's variables that a child gets. SWAPLINE_*, FLOWER_*, CELERY_* and proxies would break the demo."""
+"""SWAPLINE_*, FLOWER_*, CELERY_* and proxies would break the demo."""
 _SERVICE_TIME = "lognormal:3,0.4"
 """Seconds of the simulated vendor: median 3."""
 _SLOTS = "3"
 """The basic plan's."""
 _KEY_HEADER, _KEY = "X-API-Key", "demo-key"
-"""Accepted by the simulated vendor only."""
 _FLOWER_USER = "swapline"
 _FLOWER_CONFIG = Path(__file__).parents[2] / "web" / "flowerconfig.py"
 
@@ -122,7 +121,6 @@ class DemoServices:
         )
 
     def _start_listening(self, name: str, argv: tuple[str, ...], **settings: str) -> str:
-        """Start a child that writes a ready file; return its URL."""
         ready_file = self._folder.root / f"{name}.ready.json"
         options = ("--port", "0", "--ready-file", str(ready_file))
         self._start(name, (*argv, *options), ready_file_written(ready_file), **settings)

@@ -18,7 +18,7 @@ _CGROUP = Path("/sys/fs/cgroup/cpu.max")
 _MAX_WORKERS = 64
 """Each takes about 100 MB."""
 _THREADS_PER_SLOT = 1.25
-"""One in a status call, and a quarter for pictures and webhooks."""
+"""One in a status call, a quarter for pictures and webhooks."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,6 @@ class Size:
 
     workers: int
     threads: int
-    """In each worker."""
     cores: int
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _LOCK_TIMEOUT_S = 1.0
 _LOCK_TIMEOUT_AFTER_KILL_S = 10.0
-"""Seconds: a killed `up`'s watchdog ends its children within five."""
+"""A killed `up`'s watchdog ends its children within five."""
 
 
 class UpFolder:

@@ -39,13 +39,12 @@ if TYPE_CHECKING:
     from swapline_workers.settings import WorkerSettings
 
 _MAX_RESTARTS = 8
-"""In a row before a part is given up: a minute or two."""
+"""In a row: a minute or two."""
 _VITAL = Backoff(max_restarts=_MAX_RESTARTS)
 _PAGE = Backoff(max_restarts=_MAX_RESTARTS, vital=False)
 _MAX_LOG_BYTES = 10_000_000
-"""Before a log is rotated: a day of a busy worker."""
+"""A day of a busy worker."""
 _SIMULATED = {"SWAPLINE_API_KEY": "sim-key", "SWAPLINE_API_KEY_HEADER": "X-API-Key", "SWAPLINE_API_KEY_PREFIX": ""}
-"""Accepted by the simulator only."""
 
 
 def run_up(options: UpOptions) -> None:
@@ -134,7 +133,7 @@ class _UpRun:
         return server.url
 
     def _check_redis(self) -> str:
-        """Report a wrong password of the user's own server now; workers wait for an unavailable one."""
+        """Report a wrong password now; workers wait for an unavailable server."""
         url = self._settings.redis_url
         self._share({"SWAPLINE_REDIS_URL": url})
         try:
@@ -149,7 +148,7 @@ class _UpRun:
         return url
 
     def _check_vendor(self, redis_url: str) -> None:
-        """Raise WrongOwner or NotPossible now, as each worker would; workers wait for an unavailable ledger."""
+        """Raise WrongOwner or NotPossible now; workers wait for an unavailable ledger."""
         with connect(redis_url, timeout=3.0) as client, suppress(LedgerUnavailable):
             ledger = Ledger(client, self._settings.key_prefix)
             vendor = vendor_of(self._settings, ledger)
@@ -172,7 +171,6 @@ class _UpRun:
         return child
 
     def _share(self, settings: Mapping[str, str]) -> None:
-        """Write settings for commands in other terminals."""
         self._shared |= settings
         self._folder.write_env(self._shared)
 

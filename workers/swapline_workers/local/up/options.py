@@ -29,11 +29,9 @@ class UpOptions:
     workers: int | None = None
     host: str = LOOPBACK
     ports: Mapping[str, int] = field(default_factory=dict)
-    """By the name of the part."""
     without: frozenset[str] = frozenset()
     simulated: bool = False
     modes: tuple[str, ...] = ()
-    """Of the simulated vendor."""
     adopt: bool = False
 
     @property
@@ -63,7 +61,6 @@ def load_settings(options: UpOptions) -> tuple[WorkerSettings, bool]:
 
 
 def _check_modes(modes: tuple[str, ...]) -> None:
-    """Raise SettingsError for an unknown mode."""
     from swapline_simulator import SimulatorConfig  # noqa: PLC0415 -- not needed for a real vendor
 
     try:

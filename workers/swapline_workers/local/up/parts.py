@@ -22,7 +22,7 @@ _WORKERS_ONLY = ("API_KEY", "WEBHOOK_SECRETS")
 """Secrets that other parts do not get."""
 
 _READY_TIMEOUT_S = 60.0
-"""Python with Celery needs 2 s, and 30 s if everything starts at once."""
+"""Python with Celery needs 2 s, or 30 if everything starts at once."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,13 @@ class Page:
 
     name: str
     port: int
-    """By default."""
     description: str
     settings: Mapping[str, str] = field(default_factory=dict)
-    """For its login, with the fields `{user}` and `{password}`; none where keys protect it."""
+    """With `{user}` and `{password}`; none where keys protect it."""
     user: str = "swapline"
     host_option: str = "--host"
     login_path: str | None = None
-    """Needs the login, for the readiness check; None: the page writes a ready file."""
+    """Needs the login; None: the page writes a ready file."""
 
     @property
     def installed(self) -> bool:

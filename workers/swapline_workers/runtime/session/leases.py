@@ -19,7 +19,7 @@ class Leases:
         self._written: dict[int, str] = {}
         self._paying: set[int] = set()
         self.draining = False
-        """Whether no lease and no paid call may begin: it might not end in time."""
+        """No lease and no paid call may begin."""
 
     @contextmanager
     def lease(self, record_id: str, version: int) -> Generator[None]:

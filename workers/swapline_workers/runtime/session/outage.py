@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 OUTAGE_LIMIT_S = 300.0
-"""Seconds until a paid result is left to the rescue."""
+"""Then a paid result is left to the rescue."""
 
 
 class OutageRetry:

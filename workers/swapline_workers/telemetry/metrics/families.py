@@ -11,13 +11,10 @@ if TYPE_CHECKING:
     from swapline_producer.contract.jobs.stats import Figures, Times
 
 KINDS = ("unreachable", "throttled", "unauthorized", "credits", "address", "input", "other")
-"""Why submitting is paused: `BreakerTrip.kind`."""
 
 IDLE = ("breaker", "probe", "store", "rate", "credits", "tenant_credits", "refused", "unread")
-"""Why a slot is free while jobs wait."""
 
 OUTCOMES = ("accepted", "uncharged", "refused", "unknown")
-"""Of a paid call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +25,7 @@ class Metric:
     kind: Literal["gauge", "counter"]
     help: str
     read: Callable[[Figures], float | Mapping[str, float]]
-    """A value, or one for each value of the label."""
+    """For each value of the label, if any."""
     label: str = ""
 
 
@@ -39,7 +36,7 @@ class Histogram:
     name: str
     help: str
     of: str
-    """Its name in `Figures.times`."""
+    """In `Figures.times`."""
 
     kind = "histogram"
     label = ""

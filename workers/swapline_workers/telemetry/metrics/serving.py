@@ -30,10 +30,10 @@ USER = "metrics"
 """Only the password is compared."""
 
 SLOWEST = 15
-"""Seconds until a request must have arrived: Prometheus scrapes every 15 s."""
+"""Seconds: Prometheus scrapes every 15."""
 
 READERS = 16
-"""Connections at once: a worker needs its files and threads for jobs."""
+"""Connections: a worker needs its files and threads for jobs."""
 
 
 def check_exposure(host: str, password: str | None) -> None:
@@ -93,7 +93,6 @@ class _PasswordCheck:
         self._lock = threading.Lock()
 
     def refusal(self, header: str, address: str) -> tuple[HTTPStatus, str] | None:
-        """Return the refusal of a request, or None."""
         with self._lock:
             account = network_of(address)
             wait = self._throttle.wait(account) if header else 0
@@ -148,7 +147,7 @@ class _Server(ThreadingMixIn, WSGIServer):
         super().shutdown_request(request)
 
     def server_bind(self) -> None:
-        """Bind without asking a name server, which may be away."""
+        """Ask no name server, which may be away."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
         self.setup_environ()
