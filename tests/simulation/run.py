@@ -138,7 +138,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--hours", type=float, default=None, help="simulated hours of each world's storm")
     parser.add_argument("--mutants", action="store_true")
     parser.add_argument("--story", action="store_true", help="one world only")
-    parser.add_argument("--json", type=Path, help="append one line for each world")
+    parser.add_argument("--json", type=Path, help="append one line for each world, and go on after its last")
     parser.add_argument("--page", type=Path, nargs="+", help="write docs/proof.md from such files")
     return parser.parse_args()
 
@@ -160,8 +160,17 @@ def main() -> int:
         return _worlds(given, server)
 
 
+def _begun(given: argparse.Namespace) -> tuple[int, int, int]:
+    """The first seed to run, and the jobs and points of the worlds that the file has: a run that was cut short goes on."""
+    lines = given.json.read_text().splitlines() if given.json and given.json.exists() else []
+    worlds = [json.loads(line) for line in lines]
+    after = max((world["seed"] + 1 for world in worlds), default=given.seed)
+    return after, sum(world["jobs"] for world in worlds), sum(world["points"] for world in worlds)
+
+
 def _worlds(given: argparse.Namespace, server: Redis) -> int:
-    seed, jobs, points, failed, began, cpu = given.seed, 0, 0, [], time.monotonic(), _cpu(server)
+    seed, jobs, points = _begun(given)
+    first, failed, began, cpu = seed, list[int](), time.monotonic(), _cpu(server)
     while jobs < given.jobs or points < given.points:
         before, wall = _cpu(server), time.monotonic()
         verdict, _ = play(Scenario(seed, hours=given.hours), server)
@@ -176,9 +185,8 @@ def _worlds(given: argparse.Namespace, server: Redis) -> int:
         seed += 1
     spent = _cpu(server) - cpu
     _print(
-        f"{seed - given.seed} worlds, {jobs} jobs, {points} crash points in {spent:.0f} s of processor time"
-        f" ({points / spent:.0f} a second, Valkey's included), {time.monotonic() - began:.0f} s in all;"
-        f" failed: {failed or 'none'}"
+        f"{seed - first} worlds, {spent:.0f} s of processor time, Valkey's included, {time.monotonic() - began:.0f} s in"
+        f" all; {jobs} jobs and {points} crash points so far; failed: {failed or 'none'}"
     )
     for each in failed[:1]:
         _print(story_of(Scenario(each, hours=given.hours), server))

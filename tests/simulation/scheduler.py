@@ -31,6 +31,8 @@ class Fibre(greenlet):  # type: ignore[misc]  # the same
         self.epoch = owner.epoch if owner else 0
         self.ticket = 0
         self.wake_at = 0.0
+        self.stands_still = False
+        """Whether it was due while its machine stood still, and goes on with it."""
         self.paying: str | None = None
         """The job whose paid call, with the writes around it, this fibre has under way."""
 
@@ -72,6 +74,17 @@ class Scheduler:
         self._sequence += 1
         heapq.heappush(self._heap, (at, self._sequence, fibre, fibre.ticket))
 
+    def stop(self, owner: Owner, until: float) -> None:
+        """Have a machine stand still until then: a stop within a longer one ends with the longer one."""
+        owner.stopped_until = max(owner.stopped_until, until)
+
+    def resume(self, owner: Owner, at: float) -> None:
+        """Have a machine go on then at the latest, with all its fibres that stand still."""
+        owner.stopped_until = min(owner.stopped_until, at)
+        for fibre in {entry[2] for entry in self._heap}:
+            if fibre.owner is owner and fibre.stands_still and fibre.wake_at > at:
+                self.wake(fibre, at)
+
     def sleep(self, seconds: float) -> None:
         """Let simulated time pass for this fibre."""
         fibre = cast("Fibre", getcurrent())
@@ -93,8 +106,10 @@ class Scheduler:
                     fibre.ticket += 1
                 continue
             if owner is not None and owner.stopped_until > self.now:
+                fibre.stands_still = True
                 self.wake(fibre, owner.stopped_until)
                 continue
+            fibre.stands_still = False
             fibre.switch()
             return True
         return False

@@ -140,7 +140,7 @@ class World:
     def stop(self, process: Process, seconds: float) -> None:
         """The whole machine of the process stands still."""
         self.excuse_for_now(process)
-        process.stopped_until = self.scheduler.now + seconds
+        self.scheduler.stop(process, self.scheduler.now + seconds)
 
     def unexpected(self, message: StepMessage, error: Exception) -> None:
         self.wrong.append(f"{message.step} of {message.job_id} raised {error!r}")
@@ -291,7 +291,7 @@ class World:
         self.faults.raging = False
         for worker in self.workers:
             worker.cut_until.clear()
-            worker.stopped_until = min(worker.stopped_until, self.scheduler.now + 1.0)
+            self.scheduler.resume(worker, self.scheduler.now + 1.0)
 
 
 def _bound(act: Callable[[Worker, random.Random], None], worker: Worker, rng: random.Random) -> Callable[[], None]:
