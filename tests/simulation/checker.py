@@ -44,6 +44,7 @@ def final_check(world: World) -> Verdict:
             elif jobs[job_id].get("state"):
                 _check_job(world, job_id, jobs[job_id], hooked=hooked)
                 _check_holds(world, job_id, logs[job_id])
+        _check_orders(world, jobs)
         _check_money(world, jobs, logs)
         _check_store(world, jobs)
         _check_slots(world)
@@ -76,7 +77,7 @@ def _check_job(  # noqa: C901 -- one line for each promise
     state, wrong, charged = State(job["state"]), world.wrong, world.vendor.charged[job_id]
     if not state.finished and state is not State.HELD:
         wrong.append(f"{job_id} is lost: it rests in {state}")
-    if charged > 1:
+    if charged > 1 + (job_id in world.restarts.paid_again):
         wrong.append(f"{job_id} was paid {charged} times")
     if state is State.HELD and job_id not in world.excused:
         wrong.append(f"{job_id} is HELD, and no fault fell on its paid call: {job.get('failure_detail')}")
@@ -134,6 +135,17 @@ def _check_pictures(world: World, job_id: str, job: dict[str, str]) -> None:
         world.wrong.append(f"{job_id}'s receipt names another picture")
 
 
+def _check_orders(world: World, jobs: dict[str, dict[str, str]]) -> None:
+    """A customer's request is one job, however often it was sent to the gateway."""
+    orders: dict[str, list[str]] = {}
+    for job_id, job in jobs.items():
+        if "idempotency_key" in job:
+            orders.setdefault(job["idempotency_key"], []).append(job_id)
+    for order, same in orders.items():
+        if len(same) > 1:
+            world.wrong.append(f"{order} became {len(same)} jobs: {same}")
+
+
 def _check_store(world: World, jobs: dict[str, dict[str, str]]) -> None:
     """No picture under another job's name, and no receipt without its picture."""
     objects = {found.key for found in world.objects.list()}
@@ -148,6 +160,7 @@ def _check_store(world: World, jobs: dict[str, dict[str, str]]) -> None:
 def _check_money(world: World, jobs: dict[str, dict[str, str]], logs: dict[str, list[str]]) -> None:
     """Credits count as spent where they were charged, or where nobody knows."""
     spent = 0
+    uncounted = sum(world.vendor.charged[job_id] for job_id in world.restarts.paid_again | world.restarts.gone)
     for name in world.server.scan_iter(match=f"{world.prefix}:spent:*"):
         spent += int(world.server.hget(name, "all") or 0)
     charged = sum(world.vendor.charged.values())
@@ -155,7 +168,7 @@ def _check_money(world: World, jobs: dict[str, dict[str, str]], logs: dict[str, 
         world.vendor.charged[job_id] == 0 and any('"name":"held"' in line or "may have been" in line for line in log)
         for job_id, log in logs.items()
     )
-    if not CREDITS * charged <= spent <= CREDITS * (charged + unknown):
+    if not CREDITS * (charged - uncounted) <= spent <= CREDITS * (charged + unknown):
         world.wrong.append(f"{spent} credits count as spent; {charged} jobs were charged, {unknown} may have been")
     counted: Any = world.server.hget(f"{world.prefix}:count", "credits") or 0
     recorded = sum(int(job.get("credits", 0)) for job in jobs.values())

@@ -181,7 +181,14 @@ def open_sim_ledger(world: World, process: Process) -> Ledger:
             if process.cut_until or world.jumped:
                 world.passing.add(arguments["id"])
         what = "attempt" if paying else move
-        answer: dict[str, Any] = link.call(what, lambda: run(move, **arguments))
+
+        def do() -> dict[str, Any]:
+            if paying:
+                world.restarts.attempted_at[arguments["id"]] = world.scheduler.now
+            answer: dict[str, Any] = run(move, **arguments)
+            return answer
+
+        answer: dict[str, Any] = link.call(what, do)
         return answer
 
     def watched_many(move: str, many: Iterable[dict[str, Any]]) -> Any:

@@ -58,7 +58,7 @@ def simulation_server() -> Iterator[Redis]:
 
 def play(scenario: Scenario, server: Redis, mutant: Mutant | None = None) -> tuple[Verdict, World]:
     """Run one world on an empty server."""
-    server.flushdb()
+    server.flushall()
     with (
         patch.object(scripts, "_source", _SOURCE),
         mutant.applied() if mutant else nullcontext(),
@@ -161,7 +161,7 @@ def main() -> int:
 
 
 def _begun(given: argparse.Namespace) -> tuple[int, int, int]:
-    """The first seed to run, and the jobs and points of the worlds that the file has: a run that was cut short goes on."""
+    """The first seed to run, and the jobs and points of the worlds that the file has."""
     lines = given.json.read_text().splitlines() if given.json and given.json.exists() else []
     worlds = [json.loads(line) for line in lines]
     after = max((world["seed"] + 1 for world in worlds), default=given.seed)
@@ -183,10 +183,10 @@ def _worlds(given: argparse.Namespace, server: Redis) -> int:
             failed.append(seed)
             _print(f"seed {seed}: {verdict.wrong[0]}")
         seed += 1
-    spent = _cpu(server) - cpu
+    spent, took = _cpu(server) - cpu, time.monotonic() - began
     _print(
-        f"{seed - first} worlds, {spent:.0f} s of processor time, Valkey's included, {time.monotonic() - began:.0f} s in"
-        f" all; {jobs} jobs and {points} crash points so far; failed: {failed or 'none'}"
+        f"{seed - first} worlds, {spent:.0f} s of processor time, Valkey's included, {took:.0f} s in all;"
+        f" {jobs} jobs and {points} crash points so far; failed: {failed or 'none'}"
     )
     for each in failed[:1]:
         _print(story_of(Scenario(each, hours=given.hours), server))

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import random
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from simulation.checker import Verdict, final_check
+from simulation.customers import Customer
 from simulation.faults import Faults
 from simulation.observer import Observer
 from simulation.process import RESCUE_AFTER, Process, Worker
+from simulation.restarts import Restarts
 from simulation.scheduler import Scheduler
-from simulation.truth import COMPLETED, FAILED, REFUSED, ReceiverTruth, StoreTruth, VendorTruth
-from support.servers import new_job
-from swapline_producer.client.cancel import cancel
-from swapline_producer.contract import LinkedImage, Priority
+from simulation.truth import ReceiverTruth, StoreTruth, VendorTruth
 from swapline_producer.contract.changes import Limits
-from swapline_producer.errors import JobNotFound, LedgerUnavailable, NotPossible
 from swapline_producer.testing import memory_storage
 
 if TYPE_CHECKING:
@@ -88,7 +85,15 @@ class World:
         needed = self.scenario.jobs * (1.2 * self.vendor.mean_service + 3.0) / self.slots
         self.storm = 120.0 + needed if self.scenario.hours is None else self.scenario.hours * 3600.0
         self.observer = Observer(self)
+        self.restarts = Restarts(self)
+        self.shop = Process(self, "the backend")
+        self.gateway = Process(self, "the gateway")
         self._once: set[str] = set()
+
+    @property
+    def processes(self) -> list[Process]:
+        """All that speak to Redis."""
+        return [self.shop, self.gateway, *self.workers]
 
     # -- time -------------------------------------------------------------------------------------------------
 
@@ -128,7 +133,9 @@ class World:
         """The process dies; a worker is started again with empty memory."""
         if not isinstance(process, Worker):  # one of many processes of the backend: only this call's dies
             return
-        self.excused.update(fibre.paying for fibre in process.payers if fibre.paying)
+        died = {fibre.paying for fibre in process.payers if fibre.paying}
+        self.excused |= died
+        self.restarts.paid_again |= died & self.restarts.in_hand
         process.epoch += 1
         process.dead = True
         process.payers.clear()
@@ -198,11 +205,10 @@ class World:
 
     def _plan(self) -> None:
         rng, scheduler = self.rng, self.scheduler
-        shop = Process(self, "the backend")
         for number in range(self.scenario.jobs):
             at = rng.random() * self.storm * 0.85
-            scheduler.spawn(self._producer(shop, number), shop, after=at)
-        acts = [self._cut, self._cut, self._drain, self._kill, self._stand_still, self._step_clock]
+            scheduler.spawn(Customer(self, number).run, after=at)
+        acts = [self._cut, self._cut, self._drain, self._kill, self._stand_still, self._step_clock, self._restart]
         for number in range(rng.choice((0, 2, 4, 8))):
             act, at = rng.choice(acts), rng.random() * self.storm
             chosen, seed = rng.choice(self.workers), rng.random()
@@ -211,42 +217,8 @@ class World:
                 scheduler.spawn(_bound(act, chosen, random.Random(seed)), after=at)  # noqa: S311 -- reproducible
         scheduler.spawn(self.observer.watch)
 
-    def _producer(self, shop: Process, number: int) -> Callable[[], None]:
-        rng = self.rng
-        job_id = f"j{number}"
-        fate = rng.choices((COMPLETED, FAILED, REFUSED), (93, 4, 3))[0]
-        self.vendor.fate[job_id] = fate
-        hook = "https://shop.example/hook" if rng.random() < 0.7 else None
-        tenant, priority = rng.choice("ab"), rng.choice(list(Priority))
-        cancel_in = rng.random() * 60 if rng.random() < 0.06 else None
-        keep = rng.random() < 0.5
-
-        def run() -> None:
-            image = LinkedImage(url=f"https://pictures.example/{job_id}")
-            job = new_job(
-                job_id,
-                image=image,
-                tenant=tenant,
-                priority=priority,
-                webhook_url=hook,
-                queue_ttl=7 * 86_400,
-                metadata={"name": job_id},
-            )._replace(run_timeout=1800.0)
-            for _ in range(20):
-                with suppress(LedgerUnavailable):
-                    accepted = shop.ledger.intake.accept(job)
-                    self.accepted[job_id] = hook is not None
-                    shop.broker.send(accepted.messages)
-                    break
-                self.sleep(1.0)
-            if cancel_in is not None:
-                self.sleep(cancel_in)
-                self.cancels.add(job_id)
-                with suppress(LedgerUnavailable, NotPossible, JobNotFound):
-                    cancel(shop.ledger, shop.broker, job_id, keep_result=keep)
-                    self.canceled.add(job_id)
-
-        return run
+    def _restart(self, _worker: Worker, rng: random.Random) -> None:
+        self.restarts.restart(rng)
 
     def _cut(self, worker: Worker, rng: random.Random) -> None:
         port, seconds = (
@@ -289,8 +261,9 @@ class World:
         """No more faults; who is dead or stands still comes back."""
         self.note("the storm is over")
         self.faults.raging = False
+        for process in self.processes:
+            process.cut_until.clear()
         for worker in self.workers:
-            worker.cut_until.clear()
             self.scheduler.resume(worker, self.scheduler.now + 1.0)
 
 

@@ -1,0 +1,64 @@
+"""Restarts of Redis that lose its last writes, as `appendfsync everysec` and a fail-over to a replica that lags may."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import random
+
+    from simulation.world import World
+
+LOSES_S = (0.0, 0.2, 1.0, 2.0)
+"""Seconds of writes that a restart loses at most."""
+AWAY_S = (0.3, 3.0, 30.0, 120.0)
+
+
+class Restarts:
+    """Restarts a world's Redis, and knows whose jobs that may cost what the documentation says."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.attempted_at: dict[str, float] = {}
+        """When the attempt of a job was written last."""
+        self.gone: set[str] = set()
+        """Jobs whose acceptance was lost."""
+        self.paid_again: set[str] = set()
+        """Jobs whose attempt and vendor's id were both lost: they may be paid again."""
+        self.in_hand: set[str] = set()
+        """Jobs whose attempt was lost while a living worker made the call: not paid again while it lives."""
+        self._under_way = False
+
+    def restart(self, rng: random.Random) -> None:
+        """Keep a copy of all keys, go on for as long as writes are lost, then go back to the copy."""
+        world, server, scheduler = self._world, self._world.server, self._world.scheduler
+        if self._under_way:
+            return
+        self._under_way = True
+        since, loses, away = scheduler.now, rng.choice(LOSES_S) * rng.random(), rng.choice(AWAY_S) * rng.random()
+        accepted, canceled = set(world.accepted), set(world.canceled)
+        with server.pipeline(transaction=False) as pipe:
+            for name in server.scan_iter(f"{world.prefix}:*"):
+                pipe.copy(name, name, destination_db="1", replace=True)
+            pipe.execute()
+        world.sleep(loses)
+        self._excuse(since, accepted, canceled)
+        server.flushdb()
+        server.swapdb(0, 1)
+        world.note(f"Redis restarts: its last {loses:.2f} s are lost, and it is away for {away:.1f} s")
+        for process in world.processes:
+            process.cut_until["redis"] = max(process.cut_until.get("redis", 0.0), scheduler.now + away)
+            world.excuse_for_now(process)
+        self._under_way = False
+
+    def _excuse(self, since: float, accepted: set[str], canceled: set[str]) -> None:
+        world = self._world
+        lost = {job_id for job_id, at in self.attempted_at.items() if at >= since}
+        paying = {fibre.paying for worker in world.workers for fibre in worker.payers if fibre.paying}
+        self.in_hand |= lost & paying
+        self.paid_again |= lost - paying
+        world.excused |= lost
+        self.gone |= set(world.accepted) - accepted
+        world.canceled &= canceled
+        for job_id in self.gone:
+            world.accepted.pop(job_id, None)
