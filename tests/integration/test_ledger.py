@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from support.servers import new_job
-from swapline_producer.contract import Job, Notification, State, Step, StepMessage
+from swapline_producer.contract import Job, Notification, State, Step, StepMessage, transitions
 from swapline_producer.contract.changes import Advanced, BreakerTrip, Change, Limits, LostRace
 from swapline_producer.errors import IdempotencyConflict, JobNotFound, LedgerUnavailable
 from swapline_producer.ledger import Ledger, connect, new_token
@@ -64,6 +64,19 @@ def test_the_log_of_a_job_has_its_last_500_lines(ledger: Ledger) -> None:
         job = moved(ledger, job, Change(to=State.RUNNING, due_in=1, note=f"{number}"))
     names = [event.name for event in ledger.jobs.events("a")]
     assert (len(names), names[0], names[-1]) == (500, "20", "519")
+
+
+@pytest.mark.parametrize(("attempts", "spent"), [(0, 2), (1, 0)], ids=["forgotten", "put back into the line"])
+def test_credits_of_a_call_that_the_ledger_has_forgotten_count_as_spent_when_its_reply_is_written(
+    ledger: Ledger, time: Time, attempts: int, spent: int
+) -> None:
+    """Where the ledger knows the attempt, its slot was counted, and is still."""
+    [job] = accepted(ledger, "a")
+    ledger.client.hset(f"{ledger.prefix}:job:a", "attempts", attempts)
+    paid = job.model_copy(update={"attempts": 1})
+    moved(ledger, paid, transitions.submitted(paid, "v-a", "IN_QUEUE", poll_in=1))
+    day = time.at // 86_400_000
+    assert int(ledger.client.hget(f"{ledger.prefix}:spent:{day}", "tenant:default") or 0) == spent
 
 
 def test_accepting_twice_is_accepting_once(ledger: Ledger) -> None:

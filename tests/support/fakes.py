@@ -98,7 +98,7 @@ class FakeSession:
     def mark_orphaned(self, job: Job) -> None:
         self.left.append(job.job_id)
 
-    def reread(self, job: Job, other: str | None = None) -> Job:
+    def reread(self, job: Job, other: str | None = None) -> Job | None:
         return self.found or (job if other is None else job.model_copy(update={"job_id": other}))
 
     def now(self) -> int:

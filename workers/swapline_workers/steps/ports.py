@@ -156,8 +156,8 @@ class Writes(Protocol):
     def mark_orphaned(self, job: Job) -> None:
         """Have objects deleted that were written before a lost race, unless the job needs them."""
 
-    def reread(self, job: Job, other: str | None = None) -> Job:
-        """Read the job, or the one with id `other`; wait while the ledger is away. Raises JobNotFound."""
+    def reread(self, job: Job, other: str | None = None) -> Job | None:
+        """Read the job, or the one with id `other`; wait while the ledger is away. None where it is gone."""
 
 
 class LedgerView(Protocol):

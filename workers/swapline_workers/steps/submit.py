@@ -103,7 +103,7 @@ def _hold_owner(job: Job, ports: Ports, error: VendorIdInUse) -> None:
     called_at = (job.run_until or 0) - job.run_timeout_ms
     for _ in range(LATE_WRITES):
         owner = ports.writes.reread(job, error.owner)
-        if owner.state not in WITHOUT_PICTURE or (owner.submitted_at or 0) < called_at:
+        if owner is None or owner.state not in WITHOUT_PICTURE or (owner.submitted_at or 0) < called_at:
             return
         shared = transitions.id_shared(owner, str(error), {"vendor_job_id": owner.vendor_job_id})
         if not isinstance(ports.writes.advance_until_written(owner, shared), LostRace):
@@ -112,11 +112,11 @@ def _hold_owner(job: Job, ports: Ports, error: VendorIdInUse) -> None:
 
 def _too_late(reply: Submission) -> Stop:
     log.error(
-        "vendor id came too late: %s was paid for and the job has moved on; compare it with the vendor's records",
+        "vendor id came too late: %s was paid for, and the job has moved on, or is gone; ask the vendor",
         reply.vendor_job_id,
         extra={"event_name": LogEvent.VENDOR_ID_LATE, "vendor_job_id": reply.vendor_job_id},
     )
-    return Stop(f"the vendor's id {reply.vendor_job_id} came too late: the job has moved on")
+    return Stop(f"the vendor's id {reply.vendor_job_id} came too late: the job has moved on, or is gone")
 
 
 def _not_accepted(job: Job, ports: Ports, error: errors.VendorError) -> Decision:
@@ -159,8 +159,9 @@ def hold(job: Job, ports: Ports, code: FailureCode, reason: str, evidence: Evide
 def _not_replicated(job: Job, ports: Ports, reason: str) -> Decision:
     """Line the job up again: a fail-over could lose the attempt, and it would be paid twice."""
     found = ports.writes.reread(job)
-    written = found.attempt_open and found.version == job.version + 1
-    return back_in_line(found, BreakerTrip(reason=reason)) if written else STALE
+    if found is None or not found.attempt_open or found.version != job.version + 1:
+        return STALE
+    return back_in_line(found, BreakerTrip(reason=reason))
 
 
 def _write_late(job: Job, ports: Ports, change: Change) -> Job | None:
@@ -170,7 +171,7 @@ def _write_late(job: Job, ports: Ports, change: Change) -> Job | None:
     """
     for _ in range(LATE_WRITES):
         found = ports.writes.reread(job)
-        if found.state not in NOT_KNOWN_TO_BE_SENT or found.attempts > job.attempts:
+        if found is None or found.state not in NOT_KNOWN_TO_BE_SENT or found.attempts > job.attempts:
             return None
         running = ports.writes.advance_until_written(found, change)
         if isinstance(running, Job):

@@ -84,9 +84,10 @@ class Writes:
         self._moved(lined_up)
         return lined_up
 
-    def reread(self, job: Job, other: str | None = None) -> Job:
+    def reread(self, job: Job, other: str | None = None) -> Job | None:
         """See `steps.ports.Writes.reread`."""
-        return self._outage.until_answered(lambda: self._ledger.jobs.get(other or job.job_id), job, {})
+        job_id = other or job.job_id
+        return next(iter(self._outage.until_answered(lambda: self._ledger.jobs.get_many([job_id]), job, {})), None)
 
     def mark_orphaned(self, job: Job) -> None:
         """See `steps.ports.Writes.mark_orphaned`."""
