@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import socket
 import subprocess
@@ -14,11 +15,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from obstore.store import S3Store
 
 from support.raw_server import Caller, RawServer, free_port, reply, unreachable_port
 from support.s3_servers import S3Server
 from swapline_producer.errors import ObjectMissing, StorageError, StorageUnavailable
 from swapline_producer.storage import Storage, open_storage
+from swapline_producer.storage.cloud_client import Clients
+from swapline_producer.storage.odd_keys import ENDPOINTS, Where
 from swapline_producer.testing import memory_storage
 
 if TYPE_CHECKING:
@@ -346,6 +350,42 @@ def test_to_store_once_is_one_request(monkeypatch: pytest.MonkeyPatch) -> None:
         s3_environment(monkeypatch, server.port)
         assert open_storage("s3://bucket", timeout=10).put_once("inputs/x", b"whole", "text/plain") is True
     assert requests == [b"PUT /bucket/inputs/x HTTP/1.1"]
+
+
+@pytest.mark.parametrize(
+    ("host", "chosen", "signs_the_body"),
+    [("127.0.0.1", None, False), ("127.0.0.2", None, True), ("127.0.0.1", "false", True), ("127.0.0.2", "true", False)],
+)
+def test_a_body_is_part_of_the_signature_where_it_could_be_changed_on_its_way(
+    host: str, chosen: str | None, signs_the_body: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """127.0.0.2 stands for another host."""
+    heads: list[bytes] = []
+
+    def keep_the_head(caller: Caller) -> None:
+        while request := caller.read_request():
+            heads.append(request.split(b"\r\n\r\n")[0].lower())
+            caller.send(WRITTEN)
+
+    with RawServer(keep_the_head, host=host) as server:
+        S3Server(f"http://{host}:{server.port}", "key", "not-very-secret").enter(monkeypatch)
+        if chosen is not None:
+            monkeypatch.setenv("AWS_UNSIGNED_PAYLOAD", chosen)
+        open_storage("s3://bucket", timeout=10).put("a", b"whole", "text/plain")
+    signed = hashlib.sha256(b"whole").hexdigest() if signs_the_body else "unsigned-payload"
+    assert f"x-amz-content-sha256: {signed}".encode() in heads[0]
+
+
+@pytest.mark.parametrize("endpoint", [None, "https://s3.example.com", "HTTPS://S3.example.com:9000"])
+def test_over_tls_the_body_is_not_part_of_the_signature(endpoint: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_UNSIGNED_PAYLOAD", raising=False)
+    for name in ENDPOINTS:
+        monkeypatch.delenv(name, raising=False)
+    if endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+    client = Clients("s3", Where("bucket", ""), 10).at()
+    assert isinstance(client, S3Store)
+    assert str(client.config["unsigned_payload"]) == "true"  # its types say bool
 
 
 CONFLICTS = {

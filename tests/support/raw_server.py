@@ -72,12 +72,17 @@ class RawServer:
     """Listens on a free port of 127.0.0.1 and lets `script` speak with every caller, each in a thread."""
 
     def __init__(
-        self, script: Callable[[Caller], object], context: ssl.SSLContext | None = None, *, port: int = 0
+        self,
+        script: Callable[[Caller], object],
+        context: ssl.SSLContext | None = None,
+        *,
+        port: int = 0,
+        host: str = "127.0.0.1",
     ) -> None:
-        """Take what to say, the TLS side where there is one, and a port that has to be this one."""
+        """Take what to say, the TLS side where there is one, and a port and an address that have to be these."""
         self._script = script
         self._context = context
-        self._listener = socket.create_server(("127.0.0.1", port))
+        self._listener = socket.create_server((host, port))
         self._closing = threading.Event()
         self._threads: list[threading.Thread] = []
         self._open: list[socket.socket] = []

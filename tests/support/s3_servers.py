@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 
     import pytest
 
-AMBIENT = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT", "AWS_SESSION_TOKEN")
+AMBIENT = (
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ENDPOINT",
+    "AWS_SESSION_TOKEN",
+    "AWS_UNSIGNED_PAYLOAD",
+)
 
 
 @dataclass(frozen=True)
