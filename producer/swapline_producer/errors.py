@@ -42,7 +42,7 @@ class SettingsError(SwaplineError):
 
 
 class WrongOwner(SettingsError):  # noqa: N818 -- it names the situation
-    """The ledger or the store belongs to another vendor or installation; nothing was done."""
+    """Another vendor's or installation's ledger or store; nothing was done."""
 
     has_lines = False
 
@@ -50,7 +50,7 @@ class WrongOwner(SettingsError):  # noqa: N818 -- it names the situation
 class RequestError(SwaplineError):
     """A request was refused; nothing was stored or spent.
 
-    `field` is the field of `SwapRequest`; `code` the vendor's own code, if its page has one.
+    `field` of `SwapRequest`; `code`: the vendor's own, if any.
     """
 
     def __init__(self, message: str, *, field: str, code: FailureCode | None = None) -> None:
@@ -65,7 +65,7 @@ class ImageError(RequestError):
 
 
 class IdempotencyConflict(SwaplineError):  # noqa: N818 -- it names the situation, as HTTP's 409 does
-    """The idempotency key is used by a different request."""
+    """The idempotency key is another request's."""
 
 
 class JobNotFound(SwaplineError):  # noqa: N818 -- the conventional name
@@ -81,10 +81,10 @@ class NotPossible(SwaplineError):  # noqa: N818 -- it names the situation
 
 
 class VendorIdInUse(NotPossible):
-    """One id of the vendor's for two jobs: one's pictures would go to the other."""
+    """Two jobs with one id of the vendor's: one's pictures would go to the other."""
 
     def __init__(self, vendor_job_id: str, job_id: str, owner: str) -> None:
-        """`owner` is the job that has the id."""
+        """`owner` has the id."""
         self.owner = owner
         super().__init__(
             f"The vendor's id {vendor_job_id!r} is that of job {owner}, so it cannot be that of job {job_id}: look for"
@@ -109,7 +109,7 @@ class LedgerUnavailable(SwaplineError):  # noqa: N818 -- it names the situation
 
 
 class NotReplicated(LedgerUnavailable):
-    """It is written, but a fail-over now could lose it."""
+    """It is written, but a fail-over could lose it."""
 
     def __init__(self, what: str) -> None:
         """Say what was written."""

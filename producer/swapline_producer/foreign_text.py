@@ -1,7 +1,6 @@
-"""Text from elsewhere (a vendor, a receiver, a customer, a bucket), made safe for a terminal, a page or a log.
+"""Text from elsewhere, made safe for a terminal, a page or a log.
 
-Escape codes overwrite earlier output, line breaks forge lines, direction marks disguise names. Each such character
-becomes a visible one.
+Escape codes overwrite earlier output, line breaks forge lines, direction marks disguise names.
 """
 
 from __future__ import annotations
@@ -28,16 +27,16 @@ _VISIBLE_IN_LINES = {code: shown for code, shown in _VISIBLE.items() if code != 
 
 
 def visible(value: object, *, lines: bool = False) -> str:
-    """Return a text with each control, line break and direction mark as one visible character.
+    """Return a text with controls, line breaks and direction marks made visible.
 
-    `lines` keeps line breaks: for a text of our own, such as a traceback.
+    `lines` keeps line breaks: for a text of our own.
     """
     text = str(value)
     return text if text.isprintable() else text.translate(_VISIBLE_IN_LINES if lines else _VISIBLE)
 
 
 def without_query(url: str) -> str:
-    """Return a URL without user name, query and fragment, which may be secrets; `?…` stands for a query."""
+    """Return a URL without user name, query (`?…`) and fragment, which may be secrets."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     plain = urlunsplit((parts.scheme, host, parts.path, "", ""))

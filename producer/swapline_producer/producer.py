@@ -1,9 +1,7 @@
-"""What a backend uses to enqueue jobs and to receive their results.
+"""What a backend uses to enqueue jobs and to receive results.
 
-A request has three forms: `SwapRequest`; `NewJob`, with its picture by reference; and the JSON that lua/accept.lua
-writes into the ledger.
-
-Methods load redis and a store's client on first use, so that a backend starts quickly.
+A request has three forms: `SwapRequest`; `NewJob`, with its picture by reference; the JSON that lua/accept.lua writes.
+Methods load redis and a store's client on first use.
 """
 
 from __future__ import annotations
@@ -55,19 +53,19 @@ _NOT_IN_SPEC = {"image", "prepare", "require_face", "replace_failed", "tracepare
 
 
 class Enqueued(Frozen):
-    """A job that will end. `created` is false where the idempotency key had one already."""
+    """A job that will end. `created` is false where the idempotency key had one."""
 
     job_id: str
     created: bool
 
 
 class Producer:
-    """Enqueues jobs. One for each process is enough; thread-safe."""
+    """Enqueues jobs. Thread-safe; one for each process is enough."""
 
     def __init__(
         self, settings: ProducerSettings, ledger: Ledger, publisher: Publisher, storage: Storage | None
     ) -> None:
-        """Keep the parts; `connect` and `from_env` build them."""
+        """Used by `connect` and `from_env`."""
         self.settings = settings
         self.ledger = ledger
         self._publisher = publisher
@@ -97,9 +95,8 @@ class Producer:
     def enqueue(self, request: SwapRequest) -> Enqueued:
         """Check a request, store its picture, write the job and publish it to the workers.
 
-        Returns once the job is in the ledger: from then on it ends, whatever fails. Raises RequestError (nothing was
-        stored), WrongOwner (the store is not that of the workers), StorageError, IdempotencyConflict or
-        LedgerUnavailable (ask again with an idempotency key to be sure).
+        Once the job is in the ledger it ends, whatever fails. Raises RequestError (nothing was stored), WrongOwner,
+        StorageError, IdempotencyConflict or LedgerUnavailable (ask again with an idempotency key to be sure).
         """
         accepted = self.ledger.intake.accept(self._new_job(request))
         self._publisher.send(accepted.messages)
@@ -108,9 +105,9 @@ class Producer:
     def enqueue_many(self, requests: Iterable[SwapRequest | Mapping[str, Any]]) -> Iterator[Result]:
         """Enqueue requests (or their fields, checked here); yield a result each, in order.
 
-        Takes up to 500 at a time as it is iterated; of a slow iterable, an item may wait a second for the next. An
-        item's error is in its result and stops no other. After LedgerUnavailable in a result its job may exist: ask
-        again with an idempotency key. What the iterable raises comes after the results before.
+        Up to 500 at a time as it is iterated; of a slow iterable, an item may wait a second for the next. An item's
+        error is in its result and stops no other. After LedgerUnavailable its job may exist: ask again with an
+        idempotency key. What the iterable raises comes after the results before.
         """
         from swapline_producer.client.bulk import Bulk  # noqa: PLC0415 -- see the module's docstring
 
@@ -140,7 +137,7 @@ class Producer:
         return await asyncio.to_thread(self.enqueue, request)
 
     async def wait_async(self, job_id: str, timeout: float = 3600.0) -> Job:  # noqa: ASYNC109 -- as `wait` has it
-        """`wait` for asyncio: all waiters of a process share one thread and one connection.
+        """`wait` for asyncio: all waiters of a process share one thread and connection.
 
         Raises JobNotFound, TimeoutError, and LedgerUnavailable where the ledger is away at first.
         """
@@ -150,15 +147,15 @@ class Producer:
             raise TimeoutError(f"Job {job_id} has not finished after {timeout:g} s; it goes on.") from None
 
     def as_completed(self, job_ids: Iterable[str], timeout: float = 3600.0) -> Iterator[Job]:
-        """Yield jobs as they finish, each once, through one subscription.
+        """Yield jobs as they finish, each once, those finished already first.
 
-        Those finished already come first. A ledger that goes away meanwhile is waited for. Raises JobNotFound,
-        TimeoutError after `timeout` seconds, and LedgerUnavailable where the ledger is away at first or at last.
+        A ledger that goes away meanwhile is waited for. Raises JobNotFound, TimeoutError after `timeout` seconds, and
+        LedgerUnavailable where it is away at first or at last.
         """
         return as_completed(self.ledger, job_ids, timeout)
 
     def wait_many(self, job_ids: Iterable[str], timeout: float = 3600.0) -> list[Job]:
-        """Wait until all jobs have finished; return them in the order given. Raises as `as_completed`."""
+        """Wait for all jobs; return them in the order given. Raises as `as_completed`."""
         wanted = list(job_ids)
         done = {job.job_id: job for job in self.as_completed(wanted, timeout)}
         return [done[job_id] for job_id in wanted]
@@ -170,25 +167,25 @@ class Producer:
     def cancel(self, job_id: str, *, keep_result: bool = False) -> Cancellation:
         """Cancel a job in any state; the answer says whether it was charged.
 
-        The vendor has no cancel: a job that it has ends CANCELED when it is done, and its result is dropped, or kept
-        with `keep_result`. Raises JobNotFound, NotPossible for a job that has ended otherwise.
+        A job that the vendor has ends CANCELED when it is done, and its result is dropped, or kept with `keep_result`.
+        Raises JobNotFound, NotPossible for a job that has ended otherwise.
         """
         from swapline_producer.client.cancel import cancel  # noqa: PLC0415 -- see the module's docstring
 
         return cancel(self.ledger, self._publisher, job_id, keep_result=keep_result)
 
     def seal_batch(self, batch: str, webhook_url: str, tenant: str = "default") -> Sealed:
-        """Seal a tenant's batch whose jobs are all enqueued: when all have finished, `batch.completed` is sent, once.
+        """Seal a tenant's batch: when all its jobs have finished, `batch.completed` is sent.
 
-        Delivered as reliably as a job's webhook. Repeatable; jobs that join a completed batch need another call, which
-        sends another event. Raises RequestError, BatchNotFound.
+        Repeatable; jobs that join a completed batch need another call, and send another event. Raises RequestError,
+        BatchNotFound.
         """
         url = checked("webhook_url", webhook_url)
         check_webhook(url, allow_private=self.settings.webhook_allow_private)
         return self.ledger.batches.seal(checked("batch", batch), url, checked("tenant", tenant))
 
     def for_tenant(self, tenant: str) -> TenantView:
-        """Return the view of one tenant, in which others' jobs are not found."""
+        """Return the view of one tenant, without others' jobs."""
         from swapline_producer.client.tenant_view import TenantView  # noqa: PLC0415 -- see the module's docstring
 
         return TenantView(self, tenant)

@@ -76,7 +76,7 @@ class RedisServer:
 
 
 def parse_redis_url(url: str) -> RedisServer:
-    """Take a URL apart. Raises ValueError with what to write instead, and never a password."""
+    """Take a URL apart. Raises ValueError with what to write instead, never a password."""
     if not url.startswith(SCHEMES):
         raise ValueError("must begin with redis://, rediss://, unix:// or sentinel://")
     if url.startswith("sentinel://"):

@@ -1,7 +1,4 @@
-"""Settings from the environment (prefix `SWAPLINE_`), files and `.env`, read once at an entry and handed down.
-
-docs/settings.md is drawn from the fields.
-"""
+"""Settings (`SWAPLINE_…`), read once at an entry and handed down. Source of docs/settings.md."""
 
 from __future__ import annotations
 
@@ -30,14 +27,14 @@ DAY = 86_400.0
 
 
 class Environment(EnvSettingsSource):
-    """The environment without service links, whose names can be those of settings."""
+    """Without service links, whose names can be those of settings."""
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
         return without_service_links(super()._load_env_vars())
 
 
 class DotEnv(EnvSettingsSource):
-    """Settings from `.env`, in place of pydantic's own reader."""
+    """In place of pydantic's own reader."""
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
         return {name.lower(): value for name, value in read_dotenv().items() if value}
@@ -121,7 +118,7 @@ class ProducerSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- the same
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment first, then the files that it or `.env` names, then `.env`."""
+        """The environment, then files that it or `.env` names, then `.env`."""
         return (
             init_settings,
             Environment(settings_cls),
@@ -154,7 +151,7 @@ def _base_url(value: str) -> str:
 
 
 class VendorSettings(ProducerSettings):
-    """Which account of which vendor a process works with."""
+    """Which vendor's account a process works with."""
 
     api_base_url: Annotated[str, AfterValidator(_base_url)] = Field(
         description="the vendor's address, without `/v6`; the ledger belongs to it"
@@ -166,9 +163,9 @@ S = TypeVar("S", bound=ProducerSettings)
 
 
 def load(kind: type[S], **given: Any) -> S:
-    """Read settings from the environment; `given` overrides it.
+    """Read settings; `given` overrides them.
 
-    Raises SettingsError naming every wrong setting, one line each, and never a value.
+    Raises SettingsError naming every wrong setting, and never a value.
     """
     try:
         return kind(**given)

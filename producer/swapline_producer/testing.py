@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 
 
 class FakeProducer(Producer):
-    """A Producer without Redis, workers or a vendor: jobs and pictures live in memory.
+    """A Producer without Redis, workers or a vendor.
 
-    Requests are checked as by the real one. A job stays QUEUED until `start`, `succeed`, `fail` or `cancel`; with
-    `at_once` it succeeds on enqueueing. Waiting really waits, for another thread.
+    A job stays QUEUED until `start`, `succeed`, `fail` or `cancel`; with `at_once` it succeeds on enqueueing. Waiting
+    waits for another thread.
     """
 
     def __init__(self, settings: ProducerSettings | None = None, *, at_once: bool = False) -> None:
-        """Begin without jobs; nothing is read from the environment."""
+        """Nothing is read from the environment."""
         self._memory = MemoryLedger()
         self._pictures = memory_storage()
         self._at_once = at_once
@@ -64,16 +64,16 @@ class FakeProducer(Producer):
             yield result
 
     def start(self, job_id: str) -> Job:
-        """Have the vendor accept and charge a QUEUED job: it is RUNNING. Raises JobNotFound, ValueError."""
+        """Have the vendor charge a QUEUED job. Raises JobNotFound, ValueError."""
         job = self._in(job_id, State.QUEUED)
         vendor_job_id = f"fake-{job_id}"
         change = transitions.submitted(job.model_copy(update={"attempts": 1}), vendor_job_id, "IN_PROGRESS", poll_in=0)
         return self._move(job, change)
 
     def succeed(self, job_id: str, *pictures: bytes) -> Job:
-        """Have the vendor complete a job with these PNGs; by default a grey one of the right size.
+        """Complete a job with these PNGs, by default a grey one. Raises JobNotFound, ValueError.
 
-        A job that is to be canceled ends CANCELED. Raises JobNotFound, ValueError for a job that has ended.
+        A job that is to be canceled ends CANCELED.
         """
         job = self._running(job_id)
         completed = transitions.completed(job, rescue_after=0, service_times={}, detection_delay=0)
@@ -85,7 +85,7 @@ class FakeProducer(Producer):
         return self._move(storing, transitions.succeeded(storing, images, rescue_after=0))
 
     def fail(self, job_id: str, code: FailureCode = FailureCode.VENDOR_FAILED, detail: str = "failed by a test") -> Job:
-        """Have the vendor fail a job; one that is to be canceled ends CANCELED. Raises as `succeed`."""
+        """Fail a job; one that is to be canceled ends CANCELED. Raises as `succeed`."""
         job = self._running(job_id)
         return self._move(job, transitions.failed(job, code, detail, rescue_after=0))
 

@@ -3,8 +3,7 @@
     swapline alive /run/swapline/worker.heartbeat           # or SWAPLINE_HEARTBEAT_FILE in the environment
     python -m swapline_workers.alive                    # the same, four times as fast: for probes
 
-It imports nothing heavy, because a probe runs some times a minute for every worker, and no settings, because a probe
-must not fail of a setting.
+Imports nothing heavy, and no settings, which a probe must not fail of.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ def examine(
     stuck_within: float | None = None,
     claimed_within: float | None = None,
 ) -> tuple[Liveness | None, str | None]:
-    """Read a worker's heartbeat; return it, and what is wrong or None. Limits (seconds) replace its own."""
+    """Return a worker's heartbeat, and what is wrong or None. Limits (seconds) replace its own."""
     try:
         liveness = Liveness.read(file.read_text())
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The Celery app: each setting of Celery's with its reason, and the parts that a worker starts and stops."""
+"""The Celery app: each setting with its reason, and the parts that a worker starts and stops."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ WORKER_SETTINGS: dict[str, Any] = {
 
 
 def build_app(settings: ProducerSettings, dispatch: Dispatch = Dispatch.LOCAL) -> Celery:
-    """Build the app that workers and Flower load, without a connection; workers load their own settings on start."""
+    """Build the app that workers and Flower load, not yet connected."""
     # At DEBUG it writes whole URLs, and those of webhooks and pictures may carry a customer's token.
     logging.getLogger("urllib3").setLevel(logging.INFO)
     app = create_app(settings.redis, dispatch)

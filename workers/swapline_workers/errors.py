@@ -31,7 +31,7 @@ class VendorError(WorkerError):
     """A call to the vendor failed."""
 
     def __init__(self, message: str, *, evidence: dict[str, str | int] | None = None) -> None:
-        """`evidence`: `status`, `body` cut short, `error`."""
+        """`evidence`: `status`, `body` (cut), `error`."""
         super().__init__(message)
         self.evidence = evidence or {}
 
@@ -41,7 +41,7 @@ class NotSent(VendorError):  # noqa: N818 -- the names tell what happened, not t
 
 
 class Throttled(VendorError):  # noqa: N818
-    """We are too fast for the vendor, or over its cap."""
+    """We are too fast, or over the cap."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Refused(VendorError):  # noqa: N818
         code: FailureCode,
         evidence: dict[str, str | int] | None = None,
     ) -> None:
-        """`code`: one of the vendor's five, or VENDOR_REJECTED."""
+        """`code`: the vendor's, or VENDOR_REJECTED."""
         super().__init__(message, evidence=evidence)
         self.code = code
 
@@ -88,13 +88,13 @@ class Unclear(VendorError):  # noqa: N818
     def __init__(
         self, message: str, *, evidence: dict[str, str | int] | None = None, code: FailureCode | None = None
     ) -> None:
-        """`code`: that of a job that ends for this, where it has its own."""
+        """`code`: of a job that ends for this."""
         super().__init__(message, evidence=evidence)
         self.code = code
 
 
 class MisdirectedReply(Unclear):
-    """A status reply that names another job: it says nothing about ours."""
+    """It says nothing about our job."""
 
 
 class OutputMissing(WorkerError):  # noqa: N818
@@ -116,7 +116,7 @@ class TooManyPictures(OutputInvalid):
 
 
 class WebhookFailed(WorkerError):  # noqa: N818
-    """The receiver did not answer with 2xx in time."""
+    """No 2xx in time."""
 
     def __init__(
         self,
@@ -128,10 +128,7 @@ class WebhookFailed(WorkerError):  # noqa: N818
         response_sha256: str | None = None,
         ours: bool = False,
     ) -> None:
-        """`gone`: 410. `retry_after` and `seconds` (of the attempt) in seconds.
-
-        `ours`: the receiver was not asked.
-        """
+        """`gone`: 410. `retry_after`, `seconds`: in seconds. `ours`: the receiver was not asked."""
         super().__init__(message)
         self.status = status
         self.gone = gone

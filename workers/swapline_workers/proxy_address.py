@@ -25,7 +25,7 @@ class ProxyAddress:
 
 
 def parse_proxy_url(url: str) -> ProxyAddress:
-    """Return the parts of a proxy's URL. Raises ValueError, which never quotes it."""
+    """Take a URL apart. Raises ValueError, which never quotes it."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port

@@ -25,7 +25,7 @@ WEBHOOK_SCHEDULE = (0.0, 5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 50_400.
 
 
 class AmbiguousSubmit(StrEnum):
-    """What to do with a paid call whose outcome is unknown."""
+    """For a paid call with an unknown outcome."""
 
     HOLD = "hold"
     RETRY = "retry"
@@ -54,7 +54,7 @@ def _proxy(value: SecretStr) -> SecretStr:
 
 
 class AppSettings(ProducerSettings):
-    """What every program that loads the Celery app needs."""
+    """For every program that loads the Celery app."""
 
     dispatch: Dispatch = Field(
         Dispatch.LOCAL,
@@ -64,7 +64,7 @@ class AppSettings(ProducerSettings):
 
 
 class MetricsSettings(ProducerSettings):
-    """What `swapline metrics` and each worker's own metrics need."""
+    """For `swapline metrics` and workers' own metrics."""
 
     metrics_host: str = Field(
         "127.0.0.1", description="the address that metrics are served at: by `swapline metrics`, and by each worker"
@@ -87,7 +87,7 @@ class MetricsSettings(ProducerSettings):
 
 
 class LogSettings(ProducerSettings):
-    """How a process that runs tasks logs and traces."""
+    """How a process logs and traces."""
 
     log_format: Literal["auto", "json", "text"] = Field(
         "auto", description="`json`, `text`, or `auto`: text on a terminal, JSON elsewhere"

@@ -42,7 +42,7 @@ LOGGED_ELSEWHERE = frozenset({State.FAILED, State.EXPIRED, State.TIMED_OUT})
 
 
 def register(app: Celery, services: Callable[[], WorkerServices]) -> None:
-    """Add the four tasks to the app; `services` is called in the process that runs them."""
+    """Add the tasks; `services` is called in the process that runs them."""
     options: dict[str, Any] = {
         "ignore_result": True,
         "shared": False,  # else every other Celery app of the process would get them as well
@@ -63,7 +63,7 @@ def _task(step: Step, services: Callable[[], WorkerServices]) -> Callable[[str, 
 
 
 def perform(step: Step, built: WorkerServices, job_id: str, version: int) -> Outcome:
-    """Run one step of a job or batch at a version, and log its outcome.
+    """Run one step at a version, and log its outcome.
 
     Raises celery.exceptions.Retry where the ledger is away or refuses this worker.
     """
@@ -124,9 +124,9 @@ class Sender(Protocol):
 
 
 def translate(outcome: Outcome, dispatch: Sender) -> str:
-    """Turn a decision into Celery's SUCCESS with a text, or RETRY where the due dispatcher sends the step again.
+    """Turn a decision into Celery's SUCCESS with a text, or RETRY.
 
-    Raises celery.exceptions.Retry, which sends nothing by itself.
+    Raises celery.exceptions.Retry, which sends nothing: the due dispatcher does.
     """
     if isinstance(outcome, Next) and outcome.wait == 0:
         dispatch.send(outcome.step, outcome.job)

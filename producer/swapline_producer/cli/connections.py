@@ -1,4 +1,4 @@
-"""What a command needs of the installation, built on use: `--help` waits for nothing."""
+"""What a command needs of the installation, built on use."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def producer() -> Producer:
 
 
 def ledger() -> Ledger:
-    """Return the ledger alone, for commands that only read: Celery takes half a second to load."""
+    """Return the ledger alone: Celery takes half a second to load."""
     from swapline_producer.ledger import open_ledger  # noqa: PLC0415 -- not loaded for --help
     from swapline_producer.settings import ProducerSettings, load  # noqa: PLC0415 -- beside its use
 
@@ -35,7 +35,7 @@ def ledger() -> Ledger:
 
 
 def links(job: Job) -> dict[str, str]:
-    """Return a URL for each picture of a job, by its key; none where this shell has no access to the store."""
+    """Return URLs of a job's pictures by key; none without access to the store."""
     from swapline_producer.settings import ProducerSettings, load  # noqa: PLC0415 -- beside its use
     from swapline_producer.storage import open_storage  # noqa: PLC0415 -- beside its use
 

@@ -20,7 +20,7 @@ BASE64_STARTS = ("/9j/", "iVBORw0KGgo", "UklGR")
 
 
 class GenderType(click.ParamType[Gender]):
-    """A gender by the vendor's number or by its name."""
+    """A gender by number or name."""
 
     name = "gender"
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Own(NamedTuple):
-    """One of our commands: where it is, and the first sentence of its help."""
+    """Where a command is, and the first sentence of its help."""
 
     place: str
     summary: str
@@ -47,7 +47,7 @@ OWN = {
 
 
 class Commands(click.Group):
-    """Our own commands, and those in the entry-point group `swapline.commands`."""
+    """Our commands, and those of the entry-point group `swapline.commands`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's shape
         """Return all names, sorted."""

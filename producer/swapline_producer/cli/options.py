@@ -20,7 +20,7 @@ _AGE = re.compile(rf"(?:{_PARTS.pattern})+")
 
 
 class Age(NamedTuple):
-    """An age in seconds, or a timestamp in milliseconds."""
+    """Seconds, or a timestamp in milliseconds."""
 
     seconds: float | None = None
     timestamp: int | None = None
@@ -31,7 +31,7 @@ class Age(NamedTuple):
 
 
 class AgeType(click.ParamType[Age]):
-    """An age like 90s, 15m, 2h, 1d12h, or a time like 2026-11-22T03:00Z."""
+    """As 90s, 15m, 2h, 1d12h, or 2026-11-22T03:00Z."""
 
     name = "age"
 
@@ -55,7 +55,7 @@ class AgeType(click.ParamType[Age]):
 
 
 class Whole(click.IntRange):
-    """A whole number from 0: click's own sentence is `x is not a valid integer range`."""
+    """A whole number from 0, with a better sentence than click's."""
 
     def __init__(self, most: int) -> None:
         """Up to `most`."""
@@ -70,7 +70,7 @@ class Whole(click.IntRange):
 
 
 class Finite(click.FloatRange):
-    """A number, not infinite or NaN, which click's ranges take."""
+    """A number, not infinite or NaN."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Read it."""

@@ -1,4 +1,4 @@
-"""Waiting in asyncio: one thread and one subscription for all waiters of a process."""
+"""Waiting in asyncio: one thread and subscription for all waiters of a process."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Waiter = tuple[asyncio.AbstractEventLoop, "asyncio.Future[Job]"]
 
 
 class CompletionListener:
-    """Resolves futures of any event loop. The thread lives while there are waiters."""
+    """Resolves futures of any event loop."""
 
     def __init__(self, ledger: Ledger) -> None:
         """Connect to nothing yet."""

@@ -117,7 +117,7 @@ def failures_first(jobs: Iterable[Outline], limit: int) -> list[str]:
 
 
 class ManifestRows(NamedTuple):
-    """What a run knows of its manifest's rows, and the ledger does not."""
+    """What a run knows of its manifest's rows."""
 
     lines: Mapping[int, int]
     """Line in the file, by row."""
@@ -135,9 +135,9 @@ def write_results(
     folder: Path | None = None,
     rows: ManifestRows = ManifestRows({}, {}, {}),  # noqa: B008 -- never changed
 ) -> None:
-    """Write a line for each job, then for each row without one, to a file that appears whole.
+    """Write a line for each job and each row without one. The file appears whole.
 
-    Metadata are columns of their own, `metadata.NAME`.
+    Metadata are columns `metadata.NAME`.
     """
     ids = ledger.batches.job_ids(batch, tenant)
     names = sorted({name for job in _read(ledger, ids) for name in job.spec.metadata})
@@ -155,18 +155,15 @@ def write_results(
 
 
 def download(producer: Producer, batch: str, job: Job, folder: Path) -> None:
-    """Write a job's pictures into a folder, but those already there.
+    """Write a job's pictures into a folder.
 
-    Raises NotPossible where another file has the name, StorageError, OSError.
+    Raises NotPossible for another file of the name, StorageError, OSError.
     """
     save_pictures(producer, job.images, files(batch, job, folder))
 
 
 def files(batch: str, job: Job, folder: Path) -> list[Path]:
-    """Return the files of a job's pictures, named by its row, or else by the job.
-
-    Unique in a batch, and without text from outside.
-    """
+    """Return the files of a job's pictures, named by its row, or else by the job."""
     row = row_of(batch, job.spec.idempotency_key)
     stem = file_stem(job.job_id) if row is None else f"{row:06}"  # six digits: a million rows sort by name
     return picture_files(folder / stem, job.images)

@@ -1,4 +1,4 @@
-"""Many jobs at a time: pictures stored in parallel, the ledger written in pipelines, in flat memory."""
+"""Many jobs at a time, in flat memory."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PICTURES = 8
 class Result:
     """One item's job, or error. `index` counts the items from 0.
 
-    `created` is false where the idempotency key had a job already.
+    `created`: not found by its idempotency key.
     """
 
     index: int
@@ -49,7 +49,7 @@ class Result:
 class Bulk(Generic[Item]):
     """Takes items, and answers in the same order.
 
-    `prepare` makes an item's new job, or raises; `is_quick`: without reading or storing a picture.
+    `prepare` makes an item's new job, or raises; `is_quick`: without a picture.
     """
 
     def __init__(

@@ -1,7 +1,6 @@
 """Cancel a job in any state.
 
-The vendor has no cancel, and passing the slot on early would exceed the account's cap: a job that the vendor has keeps
-its slot, and ends CANCELED when the vendor is done.
+The vendor has no cancel: a job that it has keeps its slot until it is done, or the account's cap would be exceeded.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ UNKNOWN = frozenset({"ambiguous", "held"})
 
 
 class Cancellation(Frozen):
-    """A job that is CANCELED, or will be when the vendor is done (`job.canceling`).
+    """A job that is CANCELED, or will be when the vendor is done.
 
-    `charged`: whether the vendor was paid; None where not known yet.
+    `charged`: None where not known yet.
     """
 
     job: Job
@@ -39,10 +38,7 @@ class Cancellation(Frozen):
 
 
 def cancel(ledger: Ledger, publisher: Publisher, job_id: str, *, keep_result: bool = False) -> Cancellation:
-    """Cancel a job; repeatable.
-
-    Raises JobNotFound, NotPossible for a job that has ended otherwise.
-    """
+    """Cancel a job; repeatable. Raises JobNotFound, NotPossible for a job that has ended otherwise."""
     how = Canceling.KEEP if keep_result else Canceling.DROP
     for _ in range(TRIES):
         job = ledger.jobs.get(job_id)

@@ -23,10 +23,7 @@ PLAIN_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 
 def picture_files(first: Path, images: Sequence[StoredPicture]) -> list[Path]:
-    """Return the files of a job's pictures: `out.png`, `out-2.png`, `out-3.png`.
-
-    Without an extension, each picture's own.
-    """
+    """Return the files of a job's pictures: `out.png`, `out-2.png`, `out-3.png`."""
     return [
         first.with_name(f"{first.stem}{f'-{n}' if n > 1 else ''}{first.suffix or PurePosixPath(image.key).suffix}")
         for n, image in enumerate(images, 1)
@@ -34,7 +31,7 @@ def picture_files(first: Path, images: Sequence[StoredPicture]) -> list[Path]:
 
 
 def file_stem(job_id: str) -> str:
-    """Return a file name without extension: the id, or a digest of it."""
+    """Return a file's stem: the id, or a digest of it."""
     return job_id if PLAIN_ID.fullmatch(job_id) else hashlib.sha256(job_id.encode()).hexdigest()[:32]
 
 
@@ -54,7 +51,7 @@ def check_has_pictures(job: Job) -> None:
 def save_pictures(producer: Producer, images: Sequence[StoredPicture], targets: Sequence[Path]) -> None:
     """Write pictures to files; the same content already there stays.
 
-    Raises NotPossible where another file has the name, StorageError (also for a wrong SHA-256), OSError.
+    Raises NotPossible for another file of the name, StorageError (also for a wrong SHA-256), OSError.
     """
     for image, target in zip(images, targets, strict=True):
         if os.path.lexists(target):

@@ -1,4 +1,4 @@
-"""When a job will probably end, from its place in the line and its kind's service times."""
+"""Estimate a job's end from its place in the line and its kind's service times."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def seconds_left(
 ) -> float | None:
     """Return the seconds until a job has probably ended; None where too few jobs have.
 
-    `ran`: seconds at the vendor. A slot becomes free each mean service time, divided by `slots`.
+    `ran`: seconds at the vendor.
     """
     times = own if sum(own.values()) >= ENOUGH else all_kinds
     if sum(all_kinds.values()) < ENOUGH:
@@ -67,7 +67,7 @@ def seconds_left(
 
 
 def mean(times: Mapping[int, float], *, beyond: float = 0.0) -> float:
-    """Return the mean seconds of jobs that took longer than `beyond`; `beyond` where none did."""
+    """Return the mean seconds of jobs that took longer than `beyond`."""
     longer = {start_of(bucket + 0.5): weight for bucket, weight in times.items() if start_of(bucket + 0.5) > beyond}
     total = sum(longer.values())
     return sum(seconds * weight for seconds, weight in longer.items()) / total if total else beyond

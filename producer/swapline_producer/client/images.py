@@ -1,6 +1,6 @@
 """Input pictures in all their forms, checked before anything is stored or spent.
 
-This process decodes no picture: type, size and wholeness are read from headers, so a hostile file does no harm.
+This process decodes none, so a hostile file does no harm.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _BLANKS = re.compile(r"\s")
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A checked picture; size in pixels as stored (before EXIF rotation), SHA-256 in hex."""
+    """A checked picture: size in pixels before EXIF rotation, SHA-256 in hex."""
 
     data: bytes = field(repr=False)
     media_type: str
@@ -56,7 +56,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A picture at a public URL, which the vendor fetches."""
+    """A picture at a public URL."""
 
     url: str
 
@@ -64,11 +64,10 @@ class Link:
 def read_image(
     image: bytes | Path | str, preparation: Preparation = AS_IT_IS, *, dry_run: bool = False
 ) -> Picture | Link:
-    """Read and check an input picture, and prepare it.
+    """Read and check an input picture, and prepare it. Raises ImageError.
 
-    `image` is a pathlib.Path, bytes, a data URI, base64 or a public http(s) URL, which the vendor fetches. A str is
-    never opened as a file. Returns a JPEG, PNG or WebP of at most 7.5 MB and 50 megapixels; with `dry_run` the picture
-    given, undecoded. Raises ImageError.
+    `image` is a pathlib.Path, bytes, a data URI, base64 or a public http(s) URL; a str is never opened as a file.
+    Returns a JPEG, PNG or WebP of at most 7.5 MB and 50 megapixels; with `dry_run` the picture given.
     """
     return _Reader(preparation, dry_run=dry_run).read(image)
 

@@ -1,8 +1,7 @@
 """Manifests: one face swap a row, as CSV or JSONL, read in constant memory.
 
 Columns are the fields of SwapRequest; others go to the metadata. `image` is a URL, or a path relative to the manifest;
-`gender` a number or a name; `metadata` and `extra` JSON objects. An empty cell is no value. CSV cells are separated by
-commas, semicolons or tabs.
+`metadata` and `extra` are JSON objects. An empty cell is no value.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ _ROW_KEY = re.compile(r"(batch:.*:)([1-9][0-9]{0,8})", re.DOTALL)
 
 
 class Row(NamedTuple):
-    """One row: its number from 1, its line in the file, and its values or problem."""
+    """Its number from 1, its line in the file, and its values or problem."""
 
     number: int
     line: int
@@ -60,10 +59,10 @@ class Row(NamedTuple):
 
 
 class Manifest:
-    """A manifest under its batch's name. `defaults` fill in missing values."""
+    """A manifest under its batch's name."""
 
     def __init__(self, path: Path, name: str, defaults: Mapping[str, str], *, replace_failed: bool = False) -> None:
-        """Read nothing yet. Raises RequestError for a name that cannot be a batch's."""
+        """Raises RequestError for a name that cannot be a batch's."""
         self._path = path
         self._name: str = checked("batch", name)
         self._defaults = defaults
@@ -85,7 +84,7 @@ class Manifest:
             raise RequestError(f"The manifest {self._path} cannot be read: {error}", field="manifest") from None
 
     def key(self, number: int) -> str:
-        """The idempotency key of a row: a second run finds the first one's jobs."""
+        """The idempotency key of a row, the same in each run."""
         return f"{_prefix(self._name)}{number}"
 
     def _row(self, number: int, line: int, found: dict[str, Any] | str) -> Row:
@@ -146,10 +145,7 @@ class Manifest:
 
 
 def check(row: Row, settings: ProducerSettings | None = None) -> str | None:
-    """Return what is wrong with a row, its picture included, or None.
-
-    Settings decide about private webhooks and the preparation of pictures. Nothing is decoded.
-    """
+    """Return what is wrong with a row, its picture included, or None."""
     if row.problem is not None:
         return row.problem
     try:
@@ -166,10 +162,7 @@ def check(row: Row, settings: ProducerSettings | None = None) -> str | None:
 
 
 def row_of(name: str, idempotency_key: str | None) -> int | None:
-    """Return the number of a job's row; None where its key is not a row's.
-
-    A number is read as `key` writes it: no two keys are one row.
-    """
+    """Return the number of a job's row; None where its key is not a row's."""
     found = _ROW_KEY.fullmatch(idempotency_key or "")
     return int(found[2]) if found and found[1] == _prefix(name) else None
 

@@ -1,6 +1,6 @@
-"""JPEG, PNG and WebP: how large, and whether the end is there.
+"""JPEG, PNG and WebP, undecoded: how large, and whether the end is there.
 
-Nothing is decoded. Bytes after the end are ignored: padding, an MPO's further pictures, a phone's short film.
+Bytes after it are ignored: padding, further pictures, a film.
 """
 
 from __future__ import annotations
@@ -38,19 +38,13 @@ def media_type(data: bytes) -> str | None:
 
 
 def measure(data: bytes, kind: str) -> tuple[int, int]:
-    """Return (width, height) in pixels, before EXIF rotation, of a whole picture.
-
-    Raises BrokenHeader and CutShort.
-    """
+    """Return (width, height) in pixels, before EXIF rotation. Raises BrokenHeader, CutShort."""
     width, height, _ = _FORMATS[kind][1](data)
     return width, height
 
 
 def end_of(data: bytes, kind: str) -> int:
-    """Return the number of bytes up to the picture's end.
-
-    Raises BrokenHeader and CutShort.
-    """
+    """Return the bytes up to the picture's end. Raises BrokenHeader, CutShort."""
     return _FORMATS[kind][1](data)[2]
 
 

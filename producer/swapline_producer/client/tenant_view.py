@@ -1,7 +1,4 @@
-"""The view of one tenant, for a backend with several customers.
-
-A job id is no permission: another tenant's job is not found, with the same error as for an unknown id.
-"""
+"""The view of one tenant: another's job is not found, with the same error as an unknown id."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class TenantView:
-    """A producer's jobs of one tenant, made by `Producer.for_tenant`."""
+    """Made by `Producer.for_tenant`."""
 
     def __init__(self, producer: Producer, tenant: str) -> None:
         """Keep both."""

@@ -1,10 +1,7 @@
-"""What every part of Swapline shares: states, codes, requests, jobs, events and names.
+"""What every part of Swapline shares. Pure: loads no celery or redis, opens nothing.
 
-Pure: loads no celery or redis, opens nothing. Enums are loaded at once, pydantic and the models on first use, so that a
-command line starts quickly.
-
-Times are UTC milliseconds since the epoch (`int`, fields ending in `_at` or `_until`) by the ledger's clock; durations
-in settings and requests are seconds (`float`).
+Models are loaded on first use. Times are UTC milliseconds (`int`, fields in `_at` or `_until`) by the ledger's clock;
+durations in settings and requests are seconds (`float`).
 """
 
 from importlib import import_module

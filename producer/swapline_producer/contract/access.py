@@ -28,7 +28,7 @@ class KeyLimits(Frozen):
 
 
 class ApiKey(Frozen):
-    """A key as the ledger has it: under its SHA-256, without the key itself."""
+    """A key as the ledger has it, without the key itself."""
 
     key_id: str
     tenant: str
@@ -45,7 +45,7 @@ class ApiKey(Frozen):
 
 
 class Admission(Frozen):
-    """The answer to one request with a known key."""
+    """The answer to a request with a known key."""
 
     key: ApiKey
     policy: KeyLimits

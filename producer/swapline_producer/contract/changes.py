@@ -29,7 +29,7 @@ Observations = dict[str, dict[int, float]]
 if TYPE_CHECKING:
 
     class JobFields(TypedDict, total=False):
-        """New values for fields of `Job` or `Batch`; None removes one."""
+        """New values of `Job` or `Batch`; None removes one."""
 
         attempts: int
         attempt_open: bool
@@ -62,10 +62,10 @@ else:  # mypy checks these where they are built: checking each value again took 
 
 
 class BreakerTrip(Frozen):
-    """A refusal: the account's, or this job's own, as lua/breaker.lua finds out.
+    """A refusal: the account's, or this job's own (lua/breaker.lua).
 
     Each in a row doubles the wait, from `wait` to `longest` seconds; then one job probes. `shrink`: the account is over
-    its cap (429), so fewer slots are used until the cap has grown back; a job that gets one need not wait, unless the
+    its cap (429), so fewer slots are used until it has grown back; a job with one of those need not wait, unless the
     vendor `asked` for it (Retry-After) or nothing else runs.
     """
 
@@ -80,7 +80,7 @@ class BreakerTrip(Frozen):
 
 
 class Change(Frozen):
-    """One move of one job, written atomically if its version is still the one read."""
+    """One move of one job, written only at the version read."""
 
     to: State
     fields: JobFields = {}  # noqa: RUF012 -- pydantic copies it
@@ -136,19 +136,19 @@ class Advanced(Frozen):
 
 
 class LostRace(Frozen):
-    """The job is no longer in the state and at the version read: nothing was written."""
+    """The job has moved on: nothing was written."""
 
 
 class CancelRequested(Frozen):
-    """The job has to be canceled since it was read: nothing was written, another change is needed."""
+    """The job is to be canceled: nothing was written, another change is needed."""
 
     canceling: Canceling
 
 
 class Opened(Frozen):
-    """A job leased for a step. `at` is the ledger's now, in milliseconds; `waiting`: whether jobs wait for a slot.
+    """A job leased for a step. `at`: the ledger's now, milliseconds; `waiting`: jobs wait for a slot.
 
-    `in_flight` is how many have one.
+    `in_flight`: how many have one.
     """
 
     job: Job
@@ -158,7 +158,7 @@ class Opened(Frozen):
 
 
 class OpenedBatch(Frozen):
-    """A completed batch leased for its webhook. `at` is the ledger's now, in milliseconds."""
+    """A batch leased for its webhook. `at`: the ledger's now, milliseconds."""
 
     batch: Batch
     at: int
@@ -173,7 +173,7 @@ class Sealed(Frozen):
 
 
 class Claimed(Frozen):
-    """What the due dispatcher has to send, and when it must claim again."""
+    """What is due, and when to claim again."""
 
     messages: tuple[StepMessage, ...]
     at: int
@@ -197,7 +197,7 @@ class Released(Frozen):
 
 
 class Limits(Frozen):
-    """What the whole installation must agree on. None: not named."""
+    """Limits of the whole installation. None: not named."""
 
     max_in_flight: int | None = None
     rescue_after: float | None = None
@@ -209,7 +209,7 @@ class Limits(Frozen):
     """Credits that may be spent on a day (UTC)."""
 
     def named(self) -> dict[str, str]:
-        """Return those that are named, as the ledger has them: its field -> text."""
+        """Return those that are named: the ledger's field -> text."""
         given = self.model_dump(exclude={"rescue_after"}, exclude_none=True)
         if self.rescue_after is not None:
             given["rescue_ms"] = round(self.rescue_after * 1000)
@@ -225,7 +225,7 @@ class Limits(Frozen):
 
 
 class CreditsView(Frozen):
-    """Credits spent on a day (UTC), and the cap. A submission counts from the moment it has a slot."""
+    """Credits of a day (UTC), and the cap. A submission counts from its slot on."""
 
     day: str
     spent: int
@@ -258,7 +258,7 @@ class SlotsView(Frozen):
 
 
 class Probe(Frozen):
-    """The answer to a person who wants the vendor tried now."""
+    """The answer to a person's probe."""
 
     open: bool
     probing: bool
@@ -268,10 +268,7 @@ class Probe(Frozen):
 
 
 class Endpoint(Frozen):
-    """A receiver of webhooks that fails or is disabled. Times are milliseconds.
-
-    It belongs to one tenant, so that no tenant's receiver disables another's.
-    """
+    """One tenant's receiver that fails or is disabled. Times are milliseconds."""
 
     endpoint_id: str
     tenant: str
@@ -298,7 +295,7 @@ EVENT_OF: dict[State, EventType] = {
 
 
 def notification_fields(job: Job) -> JobFields:
-    """Return the fields that start a new event's notification, where the job has a webhook."""
+    """Return the fields that start a notification, where there is a webhook."""
     if job.spec.webhook_url is None:
         return {"notification": Notification.NONE, "notify_attempts": 0}
     return {"notification": Notification.PENDING, "notify_attempts": 0, "sequence": job.sequence + 1}

@@ -43,7 +43,7 @@ class Notification(StrEnum):
 
 
 class Canceling(StrEnum):
-    """What becomes of the result of a job that is to be canceled."""
+    """What becomes of a canceled job's result."""
 
     DROP = "drop"
     KEEP = "keep"
@@ -89,7 +89,7 @@ VENDOR_CODES = frozenset(
 
 
 class Step(StrEnum):
-    """The four steps. Each is a Celery task and a queue."""
+    """Each is a Celery task and a queue."""
 
     SUBMIT = "submit"
     POLL = "poll"
@@ -106,7 +106,7 @@ class Step(StrEnum):
         return f"{key_prefix}.{self.value}"
 
     def task_id(self, job_id: str) -> str:
-        """Id of every message of this step of this job: Flower shows one task for it."""
+        """Id of all messages of a job's step: Flower shows one task."""
         return f"{job_id}-{self.value}"
 
 
@@ -123,14 +123,14 @@ class EventType(StrEnum):
 
 
 class ApiVersion(StrEnum):
-    """The vendor's API version; each has its own paths."""
+    """Each has its own paths."""
 
     V6 = "v6"
     V5 = "v5"
 
 
 class Gender(IntEnum):
-    """Whose face it is, as the vendor numbers it. GROUP swaps every face in the picture."""
+    """Whose face it is, as the vendor numbers it. GROUP swaps every face."""
 
     MALE = 0
     FEMALE = 1
@@ -158,7 +158,7 @@ class Ratio(StrEnum):
 
 
 class QualityMode(StrEnum):
-    """The vendor's quality; only for filters with an integer id."""
+    """Only for filters with an integer id."""
 
     V6_1 = "v6.1"
     V6 = "v6"
@@ -173,7 +173,7 @@ class Priority(StrEnum):
 
 
 class Prepare(StrEnum):
-    """Whether a picture that the vendor does not take well is converted."""
+    """Whether an unsuitable picture is converted."""
 
     AUTO = "auto"
     """Convert it; one that is fit keeps its bytes."""
@@ -184,7 +184,7 @@ class Prepare(StrEnum):
 
 
 class StripMetadata(StrEnum):
-    """What is left out of a picture that needs no decoding."""
+    """What is cut out of a picture that needs no decoding."""
 
     OFF = "off"
     GPS = "gps"

@@ -1,4 +1,4 @@
-"""The bodies of webhooks, with the standard library alone: a receiver needs nothing else."""
+"""The bodies of webhooks, read with the standard library alone."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class SwapData:
 
 @dataclass(frozen=True, slots=True)
 class BatchData:
-    """The `data` of a `batch.completed` webhook. A job whose failed one was replaced counts once."""
+    """The `data` of a `batch.completed` webhook. A replaced job does not count."""
 
     batch: str
     tenant: str
@@ -92,7 +92,7 @@ class SwapEvent(_Event):
 
 @dataclass(frozen=True, slots=True)
 class BatchEvent(_Event):
-    """The body of a `batch.completed` webhook; `sequence` is how often the batch was completed."""
+    """The body of a `batch.completed` webhook; `sequence`: how often."""
 
     data: BatchData
 
@@ -108,7 +108,7 @@ def _plain(value: Any) -> Any:
 
 
 def read_event(body: bytes) -> SwapEvent | BatchEvent:
-    """Read a body, ignoring fields of a later version. Raises ValueError, which names the field."""
+    """Read a body, ignoring fields of a later version. Raises ValueError, naming the field."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):

@@ -1,6 +1,6 @@
-"""Traces as W3C's Trace Context writes them: `00-TRACE-SPAN-FLAGS` in hexadecimal digits.
+"""Traces as W3C's Trace Context writes them.
 
-A job keeps its caller's trace in 34 characters. Without one, its trace is its own id, which costs no byte.
+A job keeps its caller's in 34 characters; without one, its own id serves.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def kept(traceparent: str) -> str:
 
 
 def traceparent_of(job_id: str, short: str | None) -> str:
-    """Return the header of a job: its caller's trace, or one of its own."""
+    """Return a job's header."""
     if short is not None:
         digits = base64.urlsafe_b64decode(short + "==").hex()
         return f"00-{digits[:32]}-{digits[32:48]}-{digits[48:50]}"

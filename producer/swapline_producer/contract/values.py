@@ -1,4 +1,4 @@
-"""The values of a request, each with bounds: what passes can be written, sent and read again."""
+"""The bounded values of a request."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _CONTROLS = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]")
 
 @cache
 def http_url() -> TypeAdapter[HttpUrl]:
-    """Return the reader of URLs. Building it takes 20 ms, so only a job with a URL does."""
+    """Return the reader of URLs, built on use in 20 ms."""
     from pydantic import HttpUrl, TypeAdapter  # noqa: PLC0415 -- see above
 
     return TypeAdapter(HttpUrl)
@@ -62,7 +62,7 @@ def _is_one_line(value: str) -> str:
 
 
 def no_bool(value: object) -> object:
-    """Refuse true and false for a number: Python takes them for 1 and 0."""
+    """Refuse true and false, which Python takes for 1 and 0."""
     if isinstance(value, bool):
         raise PydanticCustomError("bool", "it must be no boolean")
     return value
@@ -93,7 +93,7 @@ def _fits_ledger(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 def vendor_id_problem(text: str) -> str | None:
-    """Say why a text cannot be the vendor's id of a job; None where it can."""
+    """Say why a text cannot be the vendor's id, or None."""
     if not text.strip():
         return "it is empty"
     if len(text) > VENDOR_ID_LIMIT:

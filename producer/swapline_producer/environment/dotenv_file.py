@@ -8,7 +8,7 @@ from swapline_producer.errors import SettingsError
 
 
 def read_dotenv(path: str | Path = ".env") -> dict[str, str | None]:
-    """Read a file's variables, none without a file. `${…}` is not expanded: a key may have it inside.
+    """Read a file's variables, without expanding `${…}`: a key may have it inside.
 
     Raises SettingsError, which never shows what is in it.
     """

@@ -1,7 +1,7 @@
 """Settings whose value lies in a file: `SWAPLINE_API_KEY_FILE=/run/secrets/api_key`.
 
-Containers, systemd and Kubernetes hand out secrets so: a file is in no list of processes, no `inspect`, and no child's
-environment. The environment overrides `.env`; within one a setting may be given once.
+Containers, systemd and Kubernetes hand out secrets so. The environment overrides `.env`; within one a setting may be
+given once.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class FromFiles(PydanticBaseSettingsSource):
     """Reads the settings whose `…_FILE` is set."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 -- its shape
-        """Return the text of a setting's file, without the line's end; None without a file."""
+        """Return the text of a setting's file, without the line's end, or None."""
         name = f"{self.config.get('env_prefix', '')}{field_name}".upper()
         path = self._path(name)
         return (None if path is None else read_setting(name + SUFFIX, path)), field_name, False
@@ -62,7 +62,7 @@ class FromFiles(PydanticBaseSettingsSource):
 
 
 def read_setting(name: str, path: str) -> str:
-    """Read the file of the variable `name`. Raises SettingsError, which never shows what is in it."""
+    """Read the variable's file. Raises SettingsError, which never shows it."""
     try:
         with Path(path).open(encoding="utf-8") as file:
             text = file.read(LARGEST + 1)

@@ -1,7 +1,6 @@
 """Variables that a container runtime sets for neighbouring services ("service links").
 
-For a Service `swapline-metrics` the kubelet sets SWAPLINE_METRICS_PORT=tcp://10.0.0.1:9810 and seven more in every pod,
-unless `enableServiceLinks: false`; so does Docker's `--link`.
+As SWAPLINE_METRICS_PORT=tcp://10.0.0.1:9810 for a Service `swapline-metrics`.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ _ADDRESS = re.compile(r"[a-z]+://")
 
 
 def is_service_link(name: str, value: str | None) -> bool:
-    """Whether a variable was set for a service. `name` may be of any case."""
+    """Whether a variable was set for a service, in any case."""
     upper = name.upper()
     return _NAMES.fullmatch(upper) is not None or (
         upper.endswith("_PORT") and _ADDRESS.match((value or "").lower()) is not None

@@ -89,7 +89,7 @@ SETTINGS = frozenset(
 
 
 class Misspelt(NamedTuple):
-    """A variable that no part reads, and the setting that may be meant."""
+    """A variable that no part reads, and the setting perhaps meant."""
 
     name: str
     meant: str | None
@@ -102,7 +102,7 @@ class Misspelt(NamedTuple):
 def misspelt(variables: Mapping[str, str | None] | None = None) -> list[Misspelt]:
     """Return the misspelt settings among variables, by default of the environment and `.env`.
 
-    Not service links, SWAPLINE_TEST_…, settings' files (…_FILE); nor an unreadable `.env`, which the settings report.
+    Not service links, SWAPLINE_TEST_…, settings' files (…_FILE).
     """
     if variables is None:
         try:

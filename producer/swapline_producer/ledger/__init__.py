@@ -1,7 +1,4 @@
-"""The record of every job, in Redis: the truth. No other package knows a key's name.
-
-Keys: `lua/shared.lua`.
-"""
+"""The record of every job, in Redis. No other package knows a key's name (`lua/shared.lua`)."""
 
 from __future__ import annotations
 
@@ -75,9 +72,9 @@ MOVES = (
 
 
 def connect(url: str, *, timeout: float = 10.0, retries: int = 2) -> redis.Redis:
-    """Open a client without a connection yet. Raises ValueError for a URL not as in `redis_url.py`.
+    """Open a client, not yet connected. Raises ValueError for a URL not as in `redis_url.py`.
 
-    `timeout` in seconds. Repeating commands is safe: each move recognises its own repetition.
+    `timeout` in seconds. Repeating commands is safe: each move recognises its repetition.
     """
     server = parse_redis_url(url)
     options: dict[str, Any] = {
@@ -105,7 +102,7 @@ def connect(url: str, *, timeout: float = 10.0, retries: int = 2) -> redis.Redis
 class Ledger:
     """The jobs of one installation.
 
-    `clock` returns milliseconds, for tests; by default the server's time, because machines differ.
+    `clock` returns milliseconds; by default the server's, because machines differ.
     """
 
     def __init__(  # noqa: PLR0913 -- each is a setting of its own
@@ -122,7 +119,7 @@ class Ledger:
     ) -> None:
         """Keep finished records, unneeded inputs and results for these seconds; None: for ever.
 
-        `input_shown`: inputs of jobs that succeeded. Accepted jobs and attempts count once `replicas` have them.
+        `input_shown`: inputs of successes. Accepted jobs and attempts count once `replicas` have them.
         """
         self.client = client
         self.prefix = prefix

@@ -20,7 +20,7 @@ SILENCE_MS = 15_000
 
 
 class Vendor(NamedTuple):
-    """Where paid calls go, and which key pays for them."""
+    """Where paid calls go, and by which key."""
 
     address: str
     """Base URL, normalised."""
@@ -62,7 +62,7 @@ class Accounts(LedgerPart):
     def adopt(self, vendor: Vendor, *, account: str = DEFAULT) -> bool:
         """Bind the ledger to this vendor; return whether that changed anything.
 
-        Raises NotPossible between a simulator and a vendor, while jobs are unfinished or a worker runs.
+        Raises NotPossible between simulator and vendor while jobs are unfinished or a worker runs.
         """
         limits = {"before_ms": BEFORE_MS, "silence_ms": SILENCE_MS}
         answer = self._scripts.run("adopt", account=account, **vendor._asdict(), **limits)
@@ -71,9 +71,9 @@ class Accounts(LedgerPart):
         return bool(answer["changed"])
 
     def installation(self, proposal: str | None = None) -> tuple[str, bool]:
-        """Return the name of this installation, and whether a store has it.
+        """Return this installation's name, and whether a store has it.
 
-        `proposal` becomes the name where there is none; else it stays empty.
+        `proposal` is taken where there is none.
         """
         with translated():
             if proposal is not None:
@@ -82,7 +82,7 @@ class Accounts(LedgerPart):
         return str(name or ""), stored is not None
 
     def has_store(self) -> None:
-        """Note that a store has this installation's name: every other store is refused."""
+        """Note that a store has this name: every other is refused."""
         with translated():
             self._scripts.client.hset(self._scripts.key("owner"), "stored", "1")
 
@@ -93,7 +93,7 @@ def _account(name: str, found: Mapping[str, str]) -> Account:
 
 
 def refusal(what: str, have: Vendor, mine: Vendor) -> str:
-    """Say why a worker with `mine` may not work on the ledger of `have`."""
+    """Say why a worker with `mine` may not work here."""
     own = (
         "give it a ledger and a store of its own"
         " (another SWAPLINE_REDIS_URL or SWAPLINE_KEY_PREFIX, and another SWAPLINE_STORAGE_URL)"

@@ -1,4 +1,4 @@
-"""API keys of the gateway: 256 random bits each, so that their SHA-256, which is all we store, need not be slow."""
+"""API keys of the gateway. Only their SHA-256 is stored: 256 random bits need no slow hash."""
 
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ class ApiKeys(LedgerPart):
                 pipe.execute()
 
     def admit(self, key: str, limits: KeyLimits) -> Admission | None:
-        """Count one request against a key's rate; None for an unknown key.
+        """Count a request against a key's rate; None for an unknown key.
 
-        `limits` fill in what the key has no limit of its own for.
+        `limits` fill in for the key's own.
         """
         answer = self._scripts.run("admit", hash=_hash(key), rate=limits.rate, burst=limits.burst)
         if answer.get("unknown"):

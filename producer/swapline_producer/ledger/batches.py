@@ -1,4 +1,4 @@
-"""Batches: sealed when all their jobs are accepted, completed when all have finished, with one webhook."""
+"""Batches: sealed, then completed when all jobs have finished, with one webhook."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Batches(LedgerPart):
     """Moves of a batch as a whole."""
 
     def seal(self, batch: str, webhook_url: str, tenant: str = "default") -> Sealed:
-        """Seal a batch: its webhook follows its last job's end. Repeatable. Raises BatchNotFound."""
+        """Seal a batch. Repeatable. Raises BatchNotFound."""
         nonce = secrets.token_hex(10)  # 80 bits, so that the webhook's id cannot be guessed
         answer = self._scripts.run(
             "seal", name=batch_key(batch, tenant), batch=batch, tenant=tenant, webhook_url=webhook_url, nonce=nonce
@@ -59,7 +59,7 @@ class Batches(LedgerPart):
         return OpenedBatch(batch=_batch(dict(zip(flat[::2], flat[1::2], strict=True))), at=answer["at"])
 
     def advance(self, batch: Batch, change: Change, *, token: str) -> tuple[int, int | None] | None:
-        """Write the result of a batch's webhook; return version and due time (milliseconds), None after a lost race."""
+        """Write a webhook's result; return version and due time (milliseconds), None after a lost race."""
         arguments = {
             "state": State.SUCCEEDED,  # routed as a job that has succeeded and whose webhook is pending
             "version": str(batch.version),
@@ -72,7 +72,7 @@ class Batches(LedgerPart):
 
 
 def counted(job: Job, change: Change) -> dict[str, Any]:
-    """Return what a job's end changes in its batch's counts; the reverse where the job goes on again."""
+    """Return a job's end in its batch's counts, or its reverse."""
     if job.spec.batch is None or job.state.finished is change.to.finished:
         return {}
     ends = change.to.finished

@@ -22,10 +22,10 @@ class Intake(LedgerPart):
     """Moves that write new jobs."""
 
     def accept(self, job: NewJob) -> Accepted:
-        """Write a job as QUEUED; it gets a slot at once if one is free and a worker lives.
+        """Write a job as QUEUED, with a slot if one is free and a worker lives.
 
-        Returns the job that has the idempotency key already; raises IdempotencyConflict where that has other values,
-        ObjectMissing where the stored input is not held, NotReplicated.
+        Returns the job that has the idempotency key; raises IdempotencyConflict, ObjectMissing where the stored input
+        is not held, NotReplicated.
         """
         reply, replicated = self._scripts.run_replicated("accept", **self._arguments(job))
         answer = _accepted(job, reply)
@@ -36,9 +36,9 @@ class Intake(LedgerPart):
         return answer
 
     def accept_many(self, jobs: Iterable[NewJob]) -> list[Accepted | SwaplineError]:
-        """Write many jobs in one round trip, each for itself, without slots.
+        """Write many jobs in one round trip, without slots.
 
-        Raises LedgerUnavailable where the connection broke: each may have been written.
+        Raises LedgerUnavailable: each may have been written.
         """
         wanted = list(jobs)
         answers = self._scripts.run_many("accept", ({**self._arguments(job), "quiet": True} for job in wanted))

@@ -39,7 +39,7 @@ class Jobs(LedgerPart):
         return JobNotFound(f"Job {job_id!r} was purged on {day:%Y-%m-%d at %H:%M} UTC; nothing of it is kept.")
 
     def version_of(self, record_id: str) -> int | None:
-        """Return the version of a job, or of a batch by its record's id; None for an unknown id."""
+        """Return the version of a job or batch, or None."""
         with translated():
             found = self._scripts.client.hget(self._scripts.key("job", record_id), "version")
         return None if found is None else int(found)
@@ -61,7 +61,7 @@ class Jobs(LedgerPart):
         return job_of(job_id, fields), [JobEvent.model_validate_json(line) for line in lines]
 
     def due_at(self, job_id: str) -> int | None:
-        """Return when a job is due, in milliseconds; None for one at rest."""
+        """Return when a job is due, in milliseconds, or None."""
         with translated():
             due_at = self._scripts.client.zscore(self._scripts.key("due"), job_id)
         return None if due_at is None else round(due_at)

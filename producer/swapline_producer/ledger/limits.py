@@ -28,7 +28,7 @@ class InstallationLimits(LedgerPart):
             return Limits.from_ledger(cast("dict[str, str]", self._scripts.client.hgetall(self._scripts.key("limits"))))
 
     def configure(self, limits: Limits) -> None:
-        """Set the limits that are named. Those that living workers name come back (see `join`)."""
+        """Set the named limits; living workers' come back (see `join`)."""
         with translated():
             for name, value in limits.named().items():
                 self._scripts.client.hset(self._scripts.key("limits"), name, value)
@@ -69,7 +69,7 @@ class InstallationLimits(LedgerPart):
         self.set_slots(int(before) if before else None)
 
     def set_credits(self, tenant: str, per_day: int | None) -> None:
-        """Let a tenant spend `per_day` credits a day (UTC); jobs above it wait. None lifts the cap."""
+        """Let a tenant spend `per_day` credits a day (UTC); None lifts the cap."""
         with translated(), self._scripts.client.pipeline(transaction=True) as pipe:
             if per_day is None:
                 pipe.hdel(self._scripts.key("caps"), tenant)
@@ -99,21 +99,21 @@ class InstallationLimits(LedgerPart):
         )
 
     def store_probe_due(self, lease: float) -> bool:
-        """Whether this worker has to probe the store, within `lease` seconds, because results could not be stored."""
+        """Whether this worker has to probe a failing store, within `lease` seconds."""
         return bool(self._scripts.run("probe_store", lease_ms=round(lease * 1000))["probe"])
 
     def store_probed(self, problem: str | None) -> None:
-        """Write the result of a probe of the store; `problem` is None where it stored."""
+        """Write a probe's result; `problem` is None where it stored."""
         outcome = "stored" if problem is None else "failed"
         self._scripts.run("probe_store", outcome=outcome, reason=problem or "")
 
     def probe(self) -> Probe:
-        """Let the next job probe now, where the submission breaker is open. The caller sends its message."""
+        """Let the next job probe now. The caller sends its message."""
         answer = self._scripts.run("probe")
         return Probe(open=answer["open"], probing=answer["probing"], free=answer["free"], granted=granted(answer))
 
     def spent_by_day(self, tenant: str, days: int) -> list[tuple[str, int]]:
-        """Return what a tenant spent on each of the last days (UTC), today first; 40 days are kept."""
+        """Return what a tenant spent on each of the last 40 days (UTC), today first."""
         with translated():
             seconds, _ = self._scripts.client.time()
             wanted = range(seconds // DAY, seconds // DAY - days, -1)

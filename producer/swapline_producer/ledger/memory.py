@@ -1,4 +1,4 @@
-"""The ledger of the fake producer: the same jobs and changes in memory, without waiting line, slots and `due`."""
+"""The ledger of the fake producer, in memory, without waiting line, slots and `due`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Slots, waiting lines and the newest jobs, page by page, for the board.
+"""Slots, waiting lines and the newest jobs, for the board.
 
-Each read stops after a number of entries that does not grow with the ledger.
+No read grows with the ledger.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ TIES = 5_000
 
 
 class Entry(NamedTuple):
-    """A job's place in an index: when it entered (UTC milliseconds), and its id."""
+    """When a job entered an index (UTC milliseconds), and its id."""
 
     at: int
     job_id: str
 
 
 class Occupant(NamedTuple):
-    """A job that holds a slot, and since when."""
+    """A job with a slot, and since when."""
 
     job_id: str
     since: int
@@ -34,7 +34,7 @@ class Occupant(NamedTuple):
 
 
 class TenantBacklog(NamedTuple):
-    """The jobs of one tenant in one waiting line."""
+    """A tenant's jobs in one waiting line."""
 
     priority: Priority
     tenant: str
@@ -45,14 +45,14 @@ class TenantBacklog(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a job stands. `position` 1 is next; None where it does not wait for a slot."""
+    """`position` 1 is next; None where it does not wait for a slot."""
 
     position: int | None
     slots: int
 
 
 class Line(NamedTuple):
-    """A waiting line: its next tenants, and how many there are."""
+    """A line's next tenants, and how many there are."""
 
     priority: Priority
     tenants: int
@@ -96,12 +96,12 @@ class Occupancy(LedgerPart):
         return lines
 
     def live_dispatchers(self, since: int) -> int:
-        """Count the worker processes that have claimed since a moment, at most a minute ago."""
+        """Count the workers that have claimed since a moment, at most a minute ago."""
         with translated():
             return int(self._scripts.client.zcount(self._scripts.key("dispatchers"), since, "+inf"))
 
     def came_since(self, at: int, states: Iterable[State]) -> dict[State, int]:
-        """Count the jobs that entered each of these states since a moment and are in it still."""
+        """Count the jobs that entered these states since a moment and stayed."""
         wanted = list(states)
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for state in wanted:
@@ -111,18 +111,18 @@ class Occupancy(LedgerPart):
     def newest(self, states: Iterable[State], *, before: Entry | None = None, limit: int = 50) -> list[Entry]:
         """Return jobs in these states, the last changed first, from `before` on.
 
-        Pages skip nothing; a job that moves meanwhile is on the first page again.
+        A job that moves meanwhile is on the first page again.
         """
         return self._newest([self._scripts.key("state", state) for state in states], before, limit)
 
     def newest_of_batch(self, batch: str, tenant: str, *, before: Entry | None = None, limit: int = 50) -> list[Entry]:
-        """Return jobs of a tenant's batch, the last accepted first, from `before` on."""
+        """Return jobs of a tenant's batch, the last accepted first."""
         return self._newest([self._scripts.key("batch", batch_key(batch, tenant))], before, limit)
 
     def newest_waiting(
         self, tenant: str, priorities: Iterable[Priority], *, before: Entry | None = None, limit: int = 50
     ) -> list[Entry]:
-        """Return jobs of a tenant in these lines, the last accepted first, from `before` on."""
+        """Return jobs of a tenant in these lines, the last accepted first."""
         return self._newest([self._scripts.key("line", priority, tenant) for priority in priorities], before, limit)
 
     def waiting_of(self, tenants: Iterable[str]) -> list[int]:
@@ -136,7 +136,7 @@ class Occupancy(LedgerPart):
         return [sum(sizes[n : n + len(Priority)]) for n in range(0, len(sizes), len(Priority))]
 
     def fields(self, job_ids: Iterable[str], names: Sequence[str]) -> list[dict[str, str | None]]:
-        """Return some fields of several jobs as text; None for a missing one."""
+        """Return fields of several jobs as text, or None."""
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for job_id in job_ids:
                 pipe.hmget(self._scripts.key("job", job_id), *names)

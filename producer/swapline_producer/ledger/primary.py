@@ -1,8 +1,7 @@
 """Connections to Redis that only a primary may answer.
 
-Behind one address (a Service, DNS, HAProxy) a fail-over leaves connections to the demoted server, which has stale data.
-A reply "wrong server" closes its connection and, before their next use, all older ones. New connections and those idle
-for seconds ask for the server's role.
+Behind one address a fail-over leaves connections to the demoted server, which has stale data. A reply "wrong server"
+closes its connection and all older ones. New and idle connections ask for the server's role.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ WORDS = ("UNBLOCKED ", "-READONLY ", "-MASTERDOWN ")
 
 
 class WrongServer(redis.exceptions.ConnectionError):
-    """The server behind this connection is not the primary."""
+    """This server is not the primary."""
 
 
 def says_wrong_server(error: RedisError) -> bool:
@@ -102,7 +101,7 @@ class PrimaryTLSConnection(_OnlyPrimary, redis.SSLConnection):
 
 
 class PrimaryUnixConnection(_OnlyPrimary, redis.UnixDomainSocketConnection):
-    """Over a unix socket: a proxy may be behind it."""
+    """Over a unix socket, perhaps a proxy's."""
 
 
 class SentinelPrimaryConnection(_OnlyPrimary, SentinelManagedConnection):
@@ -114,7 +113,7 @@ class SentinelPrimaryTLSConnection(_OnlyPrimary, SentinelManagedSSLConnection):
 
 
 class PrimaryPool(redis.ConnectionPool):
-    """A pool of connections that lead to the primary when taken."""
+    """Its connections lead to the primary when taken."""
 
     def get_connection(self, *arguments: Any, **options: Any) -> Any:
         """See `redis.ConnectionPool`."""
@@ -132,7 +131,7 @@ class SentinelPrimaryPool(PrimaryPool, SentinelConnectionPool):
 
 
 def primary_pool(*, unix_socket_path: str | None = None, ssl: bool = False, **options: Any) -> PrimaryPool:
-    """Open a pool for one address, not yet connected; options as for `redis.Redis`."""
+    """Open a pool for one address; options as for `redis.Redis`."""
     if unix_socket_path is not None:
         return PrimaryPool(connection_class=PrimaryUnixConnection, path=unix_socket_path, **options)
     return PrimaryPool(connection_class=PrimaryTLSConnection if ssl else PrimaryConnection, **options)

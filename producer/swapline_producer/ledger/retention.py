@@ -25,7 +25,7 @@ BILLED_DAYS = 41
 
 
 class Taken(NamedTuple):
-    """What to delete now, until `lease` (milliseconds), and the jobs whose purge was promised."""
+    """What to delete until `lease` (milliseconds), and promised purges."""
 
     names: list[str]
     lease: int
@@ -34,7 +34,7 @@ class Taken(NamedTuple):
 
 
 class InputHold(NamedTuple):
-    """Whether an input is held; `wait`: seconds until its deletion is over; `there`: it is stored."""
+    """Whether an input is held; `wait`: seconds until its deletion is over; `there`: stored."""
 
     wait: float | None = None
     there: bool = False
@@ -43,7 +43,7 @@ class InputHold(NamedTuple):
 class Purged(NamedTuple):
     """The result of a purge.
 
-    `state`: the job is unfinished and is purged at its end; `settled`: no webhook was pending.
+    `state`: of an unfinished job, purged at its end; `settled`: no webhook was pending.
     """
 
     purged: bool
@@ -52,7 +52,7 @@ class Purged(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What the search for orphans reads of a job; None for a job without a record."""
+    """What the search for orphans reads of a job; None without a record."""
 
     state: State | None
     pictures: bool
@@ -70,7 +70,7 @@ class Retention(LedgerPart):
     def take_unneeded(
         self, *, lease: float, limit: int = 500, only: Sequence[str] | None = None, every: float | None = None
     ) -> Taken:
-        """Take what is due for deletion, or `only` these names, for `lease` seconds; nothing twice within `every`."""
+        """Lease what is due for deletion, or `only` these names, for `lease` seconds; nothing twice within `every`."""
         answer = self._scripts.run(
             "take",
             limit=limit,
@@ -100,7 +100,7 @@ class Retention(LedgerPart):
         self.add_unneeded([result_folder(job)])
 
     def purge(self, job: Job, why: str) -> Purged:
-        """Delete an ended job, or promise it; leave a tombstone. `why` must not describe a person."""
+        """Delete an ended job, or promise it. `why`, in the tombstone, must not describe a person."""
         image = job.spec.image
         emptied = job.spec.model_copy(
             update={"metadata": {}, "webhook_url": None, "extra": {}, "idempotency_key": None}
@@ -126,7 +126,7 @@ class Retention(LedgerPart):
             pipe.execute()
 
     def forget_tenant(self, tenant: str) -> None:
-        """Remove a tenant's cap, and its name from the credits spent. The sums stay."""
+        """Remove a tenant's cap and its name from the sums spent."""
         today = self._scripts.now() // DAY_MS
         with translated():
             for day in range(today - BILLED_DAYS, today + 1):
@@ -138,7 +138,7 @@ class Retention(LedgerPart):
             self._scripts.client.hdel(self._scripts.key("caps"), tenant)
 
     def rewrite_log(self) -> bool:
-        """Have the server drop what was deleted from its append-only file; False where it refuses."""
+        """Have the server rewrite its append-only file; False where it refuses."""
         try:
             with translated():
                 self._scripts.client.bgrewriteaof()
@@ -164,7 +164,7 @@ class Retention(LedgerPart):
         ]
 
     def unknown_inputs(self, digests: Sequence[str]) -> list[str]:
-        """Return the inputs that no job or hold needs and that are not listed for deletion."""
+        """Return inputs that no job or hold needs and no list names."""
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for digest in digests:
                 pipe.hexists(self._scripts.key("inputs"), digest)
@@ -181,7 +181,7 @@ class Retention(LedgerPart):
             return bool(self._scripts.client.set(self._scripts.key("task", name), "1", nx=True, px=round(every * 1000)))
 
     def crawled_to(self, area: str, key: str | None = None) -> str:
-        """Return where the search for orphans goes on in an area; with `key`, remember it ('' begins again)."""
+        """Return where the search for orphans goes on; with `key`, remember it ('' begins again)."""
         with translated():
             if key is None:
                 return str(self._scripts.client.hget(self._scripts.key("crawl"), area) or "")

@@ -24,9 +24,9 @@ REPLICATED_WITHIN = 1000
 
 
 class Spans(NamedTuple):
-    """Seconds for which records, unneeded inputs and results of finished jobs are kept; None: for ever.
+    """Seconds for which finished jobs' records, inputs and results are kept; None: for ever.
 
-    `shown`: inputs of jobs that succeeded, for comparison with the results.
+    `shown`: inputs of successes.
     """
 
     records: float
@@ -36,7 +36,7 @@ class Spans(NamedTuple):
 
 
 class LedgerScripts:
-    """The keys and moves of one installation; each move is one Lua file."""
+    """The keys and moves of one installation."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class LedgerScripts:
         replicas: int = 0,
         clock: Callable[[], int] | None,
     ) -> None:
-        """Important writes wait until `replicas` have them. `clock` returns milliseconds in place of the server's."""
+        """Important writes wait for `replicas`. `clock` returns milliseconds."""
         self.client = client
         self.prefix = prefix
         self.record_ttl_ms = round(spans.records * 1000)
@@ -83,7 +83,7 @@ class LedgerScripts:
         return answer
 
     def run_replicated(self, move: str, *, wanted: bool = True, **arguments: Any) -> tuple[dict[str, Any], bool]:
-        """Run one move; return also whether enough replicas have its writes, where `wanted`."""
+        """Run one move; return also whether enough replicas have its writes."""
         if self._replicas == 0 or not wanted:
             return self.run(move, **arguments), True
         # WAIT counts the writes of its own connection: a pipeline has both on one.
@@ -97,7 +97,7 @@ class LedgerScripts:
     def run_many(self, move: str, many: Iterable[dict[str, Any]]) -> list[dict[str, Any] | LedgerUnavailable]:
         """Run one move with many arguments in one round trip; each can fail alone.
 
-        Raises LedgerUnavailable where the connection broke: each may have been written.
+        Raises LedgerUnavailable: each may have been written.
         """
         wanted = list(many)
         with translated(), self.client.pipeline(transaction=False) as pipe:
@@ -205,7 +205,7 @@ def _source(move: str) -> str:
 
 
 def sparse(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what is empty or false, which a script reads as the same."""
+    """Leave out what is empty or false."""
     return {name: value for name, value in arguments.items() if value or type(value) is int}
 
 

@@ -1,7 +1,7 @@
-"""Search for jobs in pages that neither repeat nor skip a job, however jobs move meanwhile.
+"""Search in pages that neither repeat nor skip a job, however jobs move.
 
-There is no index of all jobs, which each waiting job would pay for: the indexes by state, tenant and batch are read in
-calls of 1 to 2 ms. Pages follow the ids, which begin with their time.
+By the indexes of states, tenants and batches, in calls of 1 to 2 ms; pages follow the ids, which begin with their time.
+See decision 0021.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ WITH_WEBHOOK = (State.HELD, State.SUCCEEDED, State.FAILED, State.EXPIRED, State.
 
 
 class JobFilter(Frozen):
-    """Which jobs to find. Empty and None match all; of several values, any."""
+    """Empty and None match all; of several values, any."""
 
     states: tuple[State, ...] = ()
     codes: tuple[FailureCode, ...] = ()
@@ -42,7 +42,7 @@ class JobFilter(Frozen):
 
     @property
     def has_index_of_batches(self) -> bool:
-        """Whether a batch's index has all matches: its name is the tenant's own, so both must be given."""
+        """Whether a batch's index has all matches: its name is the tenant's own."""
         return self.batch is not None and bool(self.tenants)
 
     @property
@@ -76,7 +76,7 @@ class Search(LedgerPart):
     """The search."""
 
     def find(self, wanted: JobFilter, *, limit: int, after: str | None = None, oldest_first: bool = False) -> list[str]:
-        """Return at most `limit` ids of matching jobs after the id `after`, newest first unless `oldest_first`.
+        """Return at most `limit` matching ids after `after`, newest first unless `oldest_first`.
 
         A job that matches all the time is found once.
         """
@@ -94,7 +94,7 @@ class Search(LedgerPart):
     def pages(
         self, wanted: JobFilter, *, limit: int, after: str | None = None, oldest_first: bool = False
     ) -> Iterator[list[str]]:
-        """Yield all matching ids in pages of `limit`, each read when it is taken."""
+        """Yield all matching ids in pages of `limit`."""
         while page := self.find(wanted, limit=limit, after=after, oldest_first=oldest_first):
             yield page
             if len(page) < limit:

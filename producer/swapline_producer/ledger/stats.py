@@ -1,4 +1,4 @@
-"""The system's numbers, read in one move whose cost does not grow with the jobs."""
+"""The system's numbers, read at a cost that does not grow with the jobs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Stats(LedgerPart):
         return self._scripts.now() - round(last[0][1]) if last else None
 
     def overdue(self) -> float:
-        """Return the seconds by which the longest due job is late, or 0."""
+        """Return the seconds by which the longest due job is late."""
         with translated():
             first = self._timestamps("due", 0, 0)
         return max(0.0, max(self._ages(first), default=0.0))
@@ -67,7 +67,7 @@ class Stats(LedgerPart):
         return {name: int(value) for name, value in counts.items()}
 
     def histograms(self, names: Sequence[str]) -> list[dict[int, float]]:
-        """Read histograms of service times: bucket -> weight, empty where there is none."""
+        """Read histograms of service times: bucket -> weight."""
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for name in names:
                 pipe.hgetall(self._scripts.key("hist", name))

@@ -1,4 +1,4 @@
-"""Wait for jobs that finish: by notification, and by reads in case one was lost."""
+"""Wait for jobs that finish."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class MoveFeed:
-    """One subscription to the logs of many jobs. `receive` belongs to one thread; `add` and `remove` to all."""
+    """One subscription to many jobs' logs. `receive` belongs to one thread."""
 
     def __init__(self, pubsub: Any, client: redis.Redis, prefix: str) -> None:
-        """Subscribe also to a channel of its own, by which other threads wake the reader."""
+        """Subscribe also to a channel by which other threads wake the reader."""
         self._pubsub, self._client, self._prefix = pubsub, client, prefix
         self._wake = f"{prefix}wake-{secrets.token_hex(8)}"
         self._pending: SimpleQueue[tuple[str, str]] = SimpleQueue()
@@ -40,7 +40,7 @@ class MoveFeed:
             self._client.publish(self._wake, "")
 
     def receive(self, seconds: float) -> str | None:
-        """Wait for a job whose log has grown, or may have before its subscription began."""
+        """Wait for a job whose log has grown, or may have."""
         message = self._pubsub.get_message(timeout=seconds)
         while not self._pending.empty():
             how, channel = self._pending.get()
@@ -55,13 +55,13 @@ class Subscriptions(LedgerPart):
 
     @contextmanager
     def watch(self, job_id: str) -> Generator[Callable[[float], bool]]:
-        """Yield a function that waits some seconds for a job's end and returns whether it came."""
+        """Yield a wait of some seconds for a job's end."""
         with self._subscribed("subscribe", self._scripts.key("done", job_id)) as pubsub:
             yield lambda seconds: pubsub.get_message(timeout=seconds) is not None
 
     @contextmanager
     def watch_all(self) -> Generator[Callable[[float], str | None]]:
-        """Yield a function that waits some seconds for the next job to end."""
+        """Yield a wait of some seconds for the next job to end."""
         before = len(self._scripts.key("done", ""))
         with self._subscribed("psubscribe", self._scripts.key("done", "*")) as pubsub:
 
@@ -73,7 +73,7 @@ class Subscriptions(LedgerPart):
 
     @contextmanager
     def follow(self) -> Generator[MoveFeed]:
-        """Yield a feed of the logs of many jobs over one connection. Raises LedgerUnavailable."""
+        """Yield a feed of many jobs' logs. Raises LedgerUnavailable."""
         client = self._scripts.client
         with translated(), client.pubsub() as pubsub:  # type: ignore[no-untyped-call]  # as below
             yield MoveFeed(pubsub, client, self._scripts.key("moved", ""))
@@ -86,7 +86,7 @@ class Subscriptions(LedgerPart):
             return [State(state) if state else None for state in pipe.execute()]
 
     def finished_since(self, at: int) -> set[str]:
-        """Return the ids of the jobs finished since a moment (milliseconds, the ledger's clock)."""
+        """Return the jobs finished since a moment (milliseconds, the ledger's clock)."""
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for state in sorted(FINISHED):
                 pipe.zrange(self._scripts.key("state", state), str(at), "+inf", byscore=True)

@@ -21,7 +21,7 @@ Row = list[Any]
 
 
 class Weight(NamedTuple):
-    """What a purge counts of a job; `pictures` are those in object storage."""
+    """What a purge counts of a job."""
 
     state: State
     notification: Notification
@@ -32,7 +32,7 @@ class Summaries(LedgerPart):
     """Reads of a few fields of many jobs."""
 
     def outlines(self, job_ids: Sequence[str]) -> list[tuple[str | None, str | None, str | None]]:
-        """Return state, failure code and credits of several jobs; None for what is missing."""
+        """Return state, failure code and credits of several jobs."""
         return [
             (state or None, code or None, spent or None)
             for state, code, spent in self._rows(job_ids, "state", "failure_code", "credits")
@@ -48,10 +48,7 @@ class Summaries(LedgerPart):
         ]
 
     def replay_facts(self, job_ids: Sequence[str], step: Step) -> Iterator[ReplayFacts]:
-        """Yield what decides whether jobs can be run again from a step, without those gone.
-
-        Requests are read only where the step needs them.
-        """
+        """Yield what decides about replays, without jobs that are gone."""
         whole = step in {Step.SUBMIT, Step.NOTIFY}
         rows = list(self._rows(job_ids, "state", "vendor_job_id", "canceling", "replayed", spec=whole))
         requests = [orjson.loads(row[4]) if row[4:] and row[4] else {} for row in rows]
@@ -78,7 +75,7 @@ class Summaries(LedgerPart):
             return {job_id for job_id, hold in zip(stored, pipe.execute(), strict=True) if hold is None}
 
     def superseded(self, job_ids: Sequence[str]) -> dict[str, str]:
-        """Return which of these jobs lost their idempotency key, and to which job."""
+        """Return which jobs lost their idempotency key, and to whom."""
         rows = zip(job_ids, self._rows(job_ids, holder=True), strict=True)
         return {job_id: holder for job_id, [holder] in rows if holder and holder != job_id}
 

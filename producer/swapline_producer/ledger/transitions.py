@@ -1,4 +1,4 @@
-"""The moves of a job: one Lua file and one round trip each. A lost race is a normal answer, not an error."""
+"""The moves of a job, one Lua file and round trip each. A lost race is no error."""
 
 from __future__ import annotations
 
@@ -40,18 +40,15 @@ class Transitions(LedgerPart):
         )
 
     def line_up(self, job: Job) -> tuple[StepMessage, ...] | None:
-        """Put a QUEUED job in the waiting line; return messages of jobs with a new slot, perhaps of this one.
-
-        None after a lost race.
-        """
+        """Line a QUEUED job up; return messages of jobs with a new slot. None after a lost race."""
         answer = self._scripts.run("line_up", id=job.job_id, version=str(job.version))
         return None if answer.get("stale") else granted(answer)
 
     def advance(self, job: Job, change: Change, *, token: str = "") -> Advanced | LostRace | CancelRequested:
-        """Write a change if the job is as it was read: state, version, and whether it is to be canceled.
+        """Write a change if the job is as read: state, version, no new cancellation.
 
-        Raises NotPossible where the needed input is gone, VendorIdInUse. A repetition with the same `token`, after
-        LedgerUnavailable, counts as written if the first was.
+        Raises NotPossible where the needed input is gone, VendorIdInUse. A repetition with the same `token` counts as
+        written if the first was.
         """
         slot = holds_slot(job, change)
         arguments = {
@@ -116,7 +113,7 @@ class Transitions(LedgerPart):
         return self._scripts.input_ttl_ms if to in HOLDING_INPUT else 0
 
     def request_cancel(self, job: Job, how: Canceling) -> bool:
-        """Have a job that the vendor has, or may have, end CANCELED; False where it does not."""
+        """Have a job that the vendor may have end CANCELED; else False."""
         return bool(self._scripts.run("cancel", id=job.job_id, state=job.state, how=how).get("requested"))
 
     def claim(
@@ -161,7 +158,7 @@ class Transitions(LedgerPart):
         return int(self._scripts.run("renew", jobs=pairs)["renewed"])
 
     def release(self, jobs: Iterable[tuple[str, int]]) -> Released:
-        """Make leased jobs, given as (job id, version), due at once, except for paid calls under way."""
+        """Make leased jobs (job id, version) due at once, except for paid calls under way."""
         pairs = [[job_id, str(version)] for job_id, version in jobs]
         answer = self._scripts.run("release", jobs=pairs) if pairs else {"released": 0, "paying": 0}
         return Released(released=answer["released"], paying=answer["paying"])

@@ -1,4 +1,4 @@
-"""Webhook secrets that a tenant has made for itself; stored whole, because signing needs them."""
+"""Webhook secrets of a tenant's own; stored whole, because signing needs them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class WebhookSecret(Frozen):
 
 
 class WebhookSecrets(LedgerPart):
-    """A tenant's secrets; while there are any, no others sign its webhooks."""
+    """While a tenant has secrets, no others sign its webhooks."""
 
     def add(self, tenant: str, secret: str) -> WebhookSecret:
         """Have a secret sign from now on (workers know within seconds)."""

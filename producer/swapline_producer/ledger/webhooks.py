@@ -1,8 +1,4 @@
-"""Failed deliveries, and the endpoints that failed.
-
-The indexes `retrying` and `dead` have each job and batch whose webhook is tried again, or given up. An endpoint has a
-record only while it fails or is disabled.
-"""
+"""Failed deliveries, and endpoints that fail or are disabled: others have no record."""
 
 from __future__ import annotations
 
@@ -28,7 +24,7 @@ class FailingWebhooks(LedgerPart):
     def failing_ids(
         self, kind: FailingIndex = "dead", *, limit: int = 50, offset: int = 0, since: int = 0, batches: bool = False
     ) -> list[str]:
-        """Return ids of jobs (or batches) whose webhook was given up (or is tried again) since a moment, last first.
+        """Return ids whose webhook was given up (or is tried again) since a moment, last first.
 
         `limit` -1: all. Some may have expired.
         """
@@ -58,7 +54,7 @@ class FailingWebhooks(LedgerPart):
     def endpoints(self, *, limit: int = 1000) -> list[Endpoint]:
         """Return the endpoints that fail or are disabled, the longest failing first.
 
-        Of more than `limit` (0: no limit) those that failed last.
+        Of more than `limit` (0: all) those that failed last.
         """
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             ids = cast(
@@ -71,10 +67,7 @@ class FailingWebhooks(LedgerPart):
         return sorted(endpoints, key=lambda endpoint: endpoint.failing_since)
 
     def endpoint_failed(self, endpoint: Endpoint, *, gone: bool, patience: float) -> bool:
-        """Note a failed delivery; return whether the endpoint is now disabled.
-
-        It is where it is `gone`, or has failed for `patience` seconds.
-        """
+        """Note a failed delivery; return whether the endpoint is disabled: `gone`, or failing for `patience` s."""
         answer = self._scripts.run(
             "endpoint_failed",
             endpoint=endpoint.endpoint_id,
@@ -89,7 +82,7 @@ class FailingWebhooks(LedgerPart):
         return bool(answer["disabled"])
 
     def endpoint_recovered(self, endpoint_id: str, *, lift: bool = False) -> bool:
-        """Forget that an endpoint failed; a disabled one only with `lift`. Return whether it was forgotten."""
+        """Forget that an endpoint failed (`lift`: also a disabled one); return whether it did."""
         return bool(self._scripts.run("endpoint_recovered", endpoint=endpoint_id, lift=lift)["forgotten"])
 
     def forget_endpoints(self, tenant: str) -> None:
@@ -100,7 +93,7 @@ class FailingWebhooks(LedgerPart):
 
 
 def index_changes(record: Job | Batch, change: Change) -> dict[str, str]:
-    """Return which index a record leaves and enters by a change; mostly empty."""
+    """Return which index a record leaves and enters by a change."""
     if "notification" not in change.fields:
         return {}
     before = _index(record.notification, record.notify_attempts)

@@ -1,4 +1,4 @@
-"""The workers of an installation: their vendor, and the limits that they agree on."""
+"""The workers of an installation: their vendor, and their limits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LIFE_MS = 60_000
 
 
 class WorkerRecord(Frozen):
-    """What one worker process shows of itself, without secrets."""
+    """What one worker process shows, without secrets."""
 
     worker_id: str
     host: str
@@ -53,7 +53,7 @@ class WorkerRecord(Frozen):
 
 
 class LimitChange(NamedTuple):
-    """A limit in force from now on, because all workers that name it agree."""
+    """A limit in force, because all workers that name it agree."""
 
     name: str
     before: float | None
@@ -74,9 +74,9 @@ class Workers(LedgerPart):
     def join(
         self, vendor: Vendor, worker: WorkerRecord | None = None, *, account: str = DEFAULT, check_only: bool = False
     ) -> Joined:
-        """Check that the ledger belongs to this vendor; bind one without a vendor, unless `check_only`.
+        """Check that the ledger belongs to this vendor; bind an unbound one, unless `check_only`.
 
-        A `worker` is shown for LIFE_MS and takes part in agreeing on limits. Raises WrongOwner.
+        A `worker` is shown for LIFE_MS, and its limits count. Raises WrongOwner.
         """
         arguments: dict[str, Any] = {"account": account, "check_only": check_only, **vendor._asdict()}
         if worker is not None:

@@ -1,7 +1,6 @@
-"""A step's message as a Celery message of protocol 2.
+"""A step's message as a Celery message of protocol 2: 0.02 ms, by `send_task` 0.4.
 
-0.02 ms instead of 0.4 by Celery's `send_task`, most of it for what ours never has (chain, ETA, expiry). A test compares
-both. Source: Celery's "Message Protocol", version 2; kombu's virtual transport for the envelope.
+Source: Celery's "Message Protocol", version 2; kombu's virtual transport. A test compares them.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ _NOTHING_FOLLOWS = {"callbacks": None, "errbacks": None, "chain": None, "chord":
 
 
 def encode_message(message: StepMessage, queue: str) -> bytes:
-    """Return what stands in the broker's list: a job id and a version, nothing else of the job."""
+    """Return what stands in the broker's list: a job id and a version."""
     return orjson.dumps(as_dict(message, queue))
 
 
@@ -75,9 +74,9 @@ def _headers(message: StepMessage, task_id: str) -> dict[str, Any]:
 
 
 def decode_message(raw: dict[str, Any]) -> StepMessage | None:
-    """Return the message of an entry of the broker's list; None for one of another form.
+    """Return the message of an entry of the broker's list, or None.
 
-    Anyone with access to the broker can write there, so each value is checked.
+    Anyone with access to the broker can write there.
     """
     try:
         headers, properties = raw["headers"], raw["properties"]

@@ -1,7 +1,6 @@
 """Celery's signals around a publication, where a receiver is connected.
 
-Receivers may add headers, as OpenTelemetry does. They run in a copy of the context, so that nothing set there outlives
-the publication.
+They run in a copy of the context, so that nothing set there outlives the publication.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ class ObservedMessage:
     """A message whose publication is observed."""
 
     def __init__(self, message: StepMessage, queue: str) -> None:
-        """Send `before_task_publish`; `raw` has the headers that receivers added."""
+        """Send `before_task_publish`; `raw` has receivers' headers."""
         self.raw: dict[str, Any] = as_dict(message, queue)
         self._context: Context = copy_context()
         self._facts: dict[str, Any] = {

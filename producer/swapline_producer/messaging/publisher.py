@@ -1,7 +1,4 @@
-"""Publication of step messages: one LPUSH, without Celery.
-
-Nothing is sent with an ETA or a countdown: all waiting lives in the ledger.
-"""
+"""Publication of step messages: one LPUSH, without Celery, and without ETA: all waiting lives in the ledger."""
 
 from __future__ import annotations
 
@@ -36,10 +33,10 @@ class Publisher(Protocol):
 
 
 class CeleryPublisher:
-    """Publishes to the broker. A failure is a warning: a lost message costs a delay of `rescue_after`, never a job."""
+    """A failure is a warning: a lost message costs a delay of `rescue_after`, never a job."""
 
     def __init__(self, client: redis.Redis, prefix: str) -> None:
-        """Use the ledger's client: the broker is the same server."""
+        """The ledger's client: the broker is the same server."""
         self._client = client
         self._prefix = prefix
 

@@ -45,10 +45,10 @@ class DeliveryOutcome(NamedTuple):
 
 
 def delivery_log(events: Iterable[JobEvent]) -> list[dict[str, Any]]:
-    """Return the last SHOWN attempts among a job's events, oldest first.
+    """Return the last SHOWN attempts, oldest first.
 
-    Each has `at` (milliseconds), `notification` (afterwards) and, where known, `attempt`, `status`, `seconds`, `error`,
-    `response_sha256`, `next_in` (seconds).
+    `at` (milliseconds), `notification` and, where known, `attempt`, `status`, `seconds`, `error`, `response_sha256`,
+    `next_in` (seconds).
     """
     found = [
         {
@@ -64,7 +64,7 @@ def delivery_log(events: Iterable[JobEvent]) -> list[dict[str, Any]]:
 
 
 def read(ledger: Ledger, record_ids: Iterable[str]) -> Iterator[DeliveryOutcome]:
-    """Yield jobs, then batches, by their ids, without those gone or without webhook."""
+    """Yield jobs, then batches, that have a webhook."""
     wanted = list(record_ids)
     jobs = [record_id for record_id in wanted if not is_batch(record_id)]
     for place in range(0, len(jobs), CHUNK):
@@ -81,7 +81,7 @@ def read(ledger: Ledger, record_ids: Iterable[str]) -> Iterator[DeliveryOutcome]
 
 
 def given_up(ledger: Ledger, since: int = 0) -> list[str]:
-    """Return the ids of jobs and batches whose webhook was given up since a moment (milliseconds), last first."""
+    """Return the ids of webhooks given up since a moment (milliseconds), last first."""
     return [
         record_id
         for batches in (False, True)
@@ -90,7 +90,7 @@ def given_up(ledger: Ledger, since: int = 0) -> list[str]:
 
 
 class Replay:
-    """Sends webhooks once more, under the same ids, but not to disabled endpoints."""
+    """Sends webhooks once more, but not to disabled endpoints."""
 
     def __init__(self, ledger: Ledger, recovery: Recovery, *, dry_run: bool = False) -> None:
         """With `dry_run` nothing is changed."""

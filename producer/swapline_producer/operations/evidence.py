@@ -1,4 +1,4 @@
-"""The facts of a paid call with an unknown outcome, for a decision about a HELD job."""
+"""The facts of a paid call with an unknown outcome, for a person's decision."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OWN_FACTS = frozenset({"reason", "attempt"})
 
 
 def evidence(job: Job, events: Iterable[JobEvent]) -> dict[str, Any] | None:
-    """Return what was sent, when, and what came back; None for a job that is not HELD."""
+    """Return what was sent, when, and what came back; None unless HELD."""
     if job.state is not State.HELD:
         return None
     last = {event.name: event for event in events}
@@ -35,7 +35,7 @@ def evidence(job: Job, events: Iterable[JobEvent]) -> dict[str, Any] | None:
 
 
 def sent(job: Job) -> dict[str, Any]:
-    """Return what identifies the job in the vendor's records; the picture by name only."""
+    """Return what identifies the job in the vendor's records."""
     image = job.spec.image
     request = job.spec.model_dump(mode="json", exclude_none=True)
     names = ("api_version", "gender", "filter_id", "ratio", "quality_mode")

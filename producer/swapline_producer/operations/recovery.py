@@ -38,25 +38,25 @@ REPEATED = "it was replayed from there before"
 
 
 class Replayed(NamedTuple):
-    """One job of a replay by filter: replayed (in a dry run, replayable), or a `problem`."""
+    """Replayed (in a dry run, replayable), or a `problem`."""
 
     job_id: str
     problem: str | None = None
 
 
 class Recovery:
-    """Moves that only a person may decide on. Errors name what is possible instead."""
+    """Moves that only a person may decide on."""
 
     def __init__(self, ledger: Ledger, publisher: Publisher, storage: Storage | None = None) -> None:
-        """Messages of a move are published at once. `storage` is searched for pictures."""
+        """`storage` is searched for pictures."""
         self._ledger = ledger
         self._publisher = publisher
         self._storage = storage
 
     def resolve(self, job_id: str, vendor_job_id: str) -> Job:
-        """Set the vendor's id of a HELD job: it is polled, and its charge is counted.
+        """Set the vendor's id of a HELD job: it is polled, and its charge counts.
 
-        Raises JobNotFound, NotPossible where the job is not HELD or the id is none, VendorIdInUse.
+        Raises JobNotFound, NotPossible, VendorIdInUse.
         """
         job = self._ledger.jobs.get(job_id)
         if job.state is not State.HELD:
@@ -67,7 +67,7 @@ class Recovery:
         return self._move(job, transitions.resolved(job, vendor_job_id))
 
     def probe(self) -> Probe:
-        """Have a job submitted now, where the submission breaker is open. Raises LedgerUnavailable."""
+        """Have a job submitted now, where the breaker is open. Raises LedgerUnavailable."""
         found = self._ledger.limits.probe()
         self._publisher.send(found.granted)
         return found
@@ -75,8 +75,8 @@ class Recovery:
     def replay(self, job_id: str, step: Step, *, accept_charge: bool = False) -> Job:
         """Run a job again from a step. `accept_charge`: from submit, which is paid.
 
-        From poll or finalize: ask the vendor for its id again and store its pictures; from notify: deliver again.
-        Raises JobNotFound, NotPossible, StorageError.
+        From poll or finalize: ask the vendor for its id again; from notify: deliver again. Raises JobNotFound,
+        NotPossible, StorageError.
         """
         job = self._ledger.jobs.get(job_id)
         return self._move(job, self._change(job, step, accept_charge=accept_charge))
@@ -84,10 +84,10 @@ class Recovery:
     def replay_many(
         self, wanted: JobFilter, step: Step, *, dry_run: bool = False, again: bool = False
     ) -> Iterator[Replayed]:
-        """Run every matching job again from a step, newest first; from submit each is charged.
+        """Run matching jobs again from a step, newest first; from submit each is charged.
 
-        Repeated, it continues: jobs replayed from that step before are skipped, unless `again`. With `dry_run` nothing
-        is moved. Raises LedgerUnavailable, StorageError.
+        Repeated, it continues: jobs replayed from that step are skipped, unless `again`. Raises LedgerUnavailable,
+        StorageError.
         """
         if dry_run:
             yield from self._would_fit(wanted, step, again=again)
@@ -99,7 +99,7 @@ class Recovery:
                 yield self._tried(job, step)
 
     def replayable(self, job_ids: Iterable[str], step: Step) -> Iterator[Replayed]:
-        """Yield whether these jobs could be run again from a step. Raises JobNotFound, StorageError."""
+        """Yield whether these jobs can be run again. Raises JobNotFound, StorageError."""
         for job_id in job_ids:
             self._ledger.jobs.get(job_id)
             yield from self._judged([*self._ledger.summaries.replay_facts([job_id], step)], step)
@@ -145,7 +145,7 @@ class Recovery:
         return self.replay(job_id, Step.SUBMIT, accept_charge=accept_charge)
 
     def notify_again(self, job_id: str) -> Job:
-        """Notify of a job once more, under the same webhook id; see `replay`."""
+        """Notify once more, under the same webhook id; see `replay`."""
         return self.replay(job_id, Step.NOTIFY)
 
     def send_again(self, job: Job) -> Job:
@@ -174,7 +174,7 @@ class Recovery:
         return all(storage.head(image.key) == image.bytes for image in job.images)
 
     def notify_batch_again(self, record_id: str) -> Batch:
-        """Notify of a completed batch once more, under the same id. Raises BatchNotFound, NotPossible."""
+        """Notify of a batch once more, under the same id. Raises BatchNotFound, NotPossible."""
         name, tenant = batch_and_tenant(record_id)
         batch = self._ledger.batches.completed(name, tenant)
         if batch is None:

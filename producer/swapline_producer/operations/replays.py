@@ -1,7 +1,6 @@
-"""Rules of replay: whether a job can be run again from a step, or why not.
+"""Rules of replay.
 
-A job that the vendor has is polled in STORING, which holds no slot: most are done. If the vendor still works on it,
-poll takes a slot.
+A job that the vendor has is polled in STORING, without a slot: most are done. See decision 0022.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def refusal(job: ReplayFacts, step: Step, *, superseded_by: str | None = None, stored: bool = False) -> str | None:
-    """Say why a job cannot be run again from a step; None where it can.
+    """Say why a job cannot be run again from a step, or None.
 
     `superseded_by`: the job that has its idempotency key. `stored`: its pictures are in place.
     """
@@ -65,9 +64,9 @@ def _not_from_notify(job: ReplayFacts) -> str | None:
 
 
 def from_submit(job: Job, *, accept_charge: bool, superseded_by: str | None = None) -> Change:
-    """Submit a job once more, for a new charge.
+    """Submit a job once more, for a new charge. Raises NotPossible.
 
-    `superseded_by`: the job that has its idempotency key. Raises NotPossible.
+    `superseded_by`: the job that has its idempotency key.
     """
     _check(refusal(ReplayFacts.of(job), Step.SUBMIT, superseded_by=superseded_by))
     if not accept_charge:
@@ -76,10 +75,7 @@ def from_submit(job: Job, *, accept_charge: bool, superseded_by: str | None = No
 
 
 def from_vendor(job: Job, step: Step, *, stored: bool = False) -> Change:
-    """Ask the vendor for the job's id again and store its pictures, free; `step` is POLL or FINALIZE.
-
-    `stored`: its pictures are in place. Raises NotPossible.
-    """
+    """Ask the vendor for the job's id again, free; `step` is POLL or FINALIZE. Raises NotPossible."""
     _check(refusal(ReplayFacts.of(job), step, stored=stored))
     return transitions.polled_again(job, step)
 

@@ -1,7 +1,7 @@
 """Recovery of a ledger restored from a backup, before the first worker runs.
 
-A job that waits in the backup may have been paid since. With a receipt it ends SUCCEEDED; else it is HELD for a person.
-Jobs at the vendor are polled again, which is free.
+A job that waits in the backup may have been paid since: it ends SUCCEEDED by its receipt, or is HELD. See decision
+0032.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SILENCE = 15_000
 
 @dataclass
 class Restored:
-    """Ids of jobs: ended by their receipts, held for a person, or examined again."""
+    """Ids: ended by receipts, held for a person, or examined again."""
 
     succeeded: list[str] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
@@ -46,10 +46,10 @@ class Restored:
 
 
 def after_restore(ledger: Ledger, storage: Storage, *, dry_run: bool = False) -> Restored:
-    """Settle what the backup cannot know; repeatable. `dry_run` changes nothing.
+    """Settle what the backup cannot know; repeatable.
 
-    Raises NotPossible while workers run, LedgerUnavailable and StorageError: run it to its end, until then nothing is
-    submitted.
+    Raises NotPossible while workers run, LedgerUnavailable, StorageError: nothing is submitted until it has run to its
+    end.
     """
     ago = ledger.stats.since_last_claim()
     if ago is not None and ago < SILENCE:

@@ -34,10 +34,7 @@ PORTS = {"http": 80, "https": 443}
 
 
 def vendor_of(settings: VendorSettings, ledger: Ledger, *, account: str = DEFAULT) -> Vendor:
-    """Return the vendor and key of these settings.
-
-    The address is asked only where the ledger does not know it.
-    """
+    """Return these settings' vendor and key; ask an address only where the ledger does not know it."""
     address = address_of(settings.api_base_url)
     known = ledger.accounts.get(account)
     salt = known.vendor.key.partition(":")[0] if known else ""
@@ -57,16 +54,13 @@ def fingerprint(key: str, salt: str) -> str:
 
 
 def adopt_vendor(ledger: Ledger, settings: VendorSettings) -> tuple[bool, Vendor]:
-    """Bind the ledger to the vendor of these settings; return whether that changed anything.
-
-    Raises as `Ledger.adopt`.
-    """
+    """Bind the ledger to these settings' vendor; return whether that changed anything. Raises as `Ledger.adopt`."""
     vendor = vendor_of(settings, ledger)
     return ledger.accounts.adopt(vendor), vendor
 
 
 def address_of(base_url: str) -> str:
-    """Normalise an address: lower case, without usual port, user name and final slash."""
+    """Normalise an address: lower case, no usual port, user name or final slash."""
     parts = urlsplit(base_url)
     host = (parts.hostname or "").lower()
     host = f"[{host}]" if ":" in host else host

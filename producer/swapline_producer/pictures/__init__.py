@@ -1,5 +1,5 @@
-"""Pictures before they are paid for: upright sRGB JPEGs, without the place where they were taken.
+"""Pictures before they are paid for.
 
-Bytes are examined in the producer's process; decoding happens in a child process (`sandbox`), with the extra
+Bytes are examined in the producer's process, and decoded in a child (`sandbox`) with the extra
 `swapline-producer[pictures]`.
 """

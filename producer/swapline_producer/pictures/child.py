@@ -1,6 +1,6 @@
 """The child process that decodes pictures: `python -m swapline_producer.pictures.child DESCRIPTOR NICENESS`.
 
-It has limits of memory, time and files, no settings and no secrets, and ends with its producer.
+With limits of memory, time and files, without settings and secrets.
 """
 
 from __future__ import annotations

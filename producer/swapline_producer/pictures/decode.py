@@ -1,4 +1,4 @@
-"""An upright sRGB JPEG of any picture, by Pillow and pillow-heif. Runs in the child process only."""
+"""An upright sRGB JPEG of any picture, by Pillow and pillow-heif. For the child process only."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ Image.MAX_IMAGE_PIXELS = None  # `open_picture` has a limit of its own
 
 
 class Unreadable(ValueError):  # noqa: N818 -- it names the situation
-    """The picture cannot be decoded; the message continues a sentence about it."""
+    """The message continues a sentence about the picture."""
 
 
 class Made(NamedTuple):
-    """The JPEG, its size and the source's in pixels (as stored), and what was done."""
+    """The JPEG, its size and the source's in pixels, and what was done."""
 
     data: bytes
     size: tuple[int, int]
@@ -53,7 +53,7 @@ class Made(NamedTuple):
 
 
 def make_jpeg(data: bytes, kind: str, max_side: int, max_bytes: int) -> Made:
-    """Return an upright sRGB JPEG without metadata, of at most `max_side` pixels a side and `max_bytes`.
+    """Return an upright sRGB JPEG of at most `max_side` pixels a side and `max_bytes`.
 
     Raises Unreadable, and what Pillow raises.
     """

@@ -1,7 +1,6 @@
-"""Faces in a picture, by dlib's frontal detector. Runs in the child only.
+"""Faces in a picture, by dlib's frontal detector. For the child process only.
 
-Of twelve photographs with faces and 26 without it missed one small profile, and saw no false face; OpenCV 4's cascades
-saw faces in coins, and missed half-hidden ones.
+Of twelve photographs with faces and 26 without it missed one small profile; OpenCV 4's cascades saw faces in coins.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ SURE = 0.3
 
 
 class Face(NamedTuple):
-    """A box around a face, in pixels of the upright picture; it may cross the edge."""
+    """A box in pixels of the upright picture; it may cross the edge."""
 
     left: int
     top: int
@@ -38,7 +37,7 @@ class Face(NamedTuple):
 
 
 def find_faces(data: bytes, kind: str) -> tuple[list[Face], tuple[int, int]]:
-    """Return the faces of a picture, the surest first, and its upright size in pixels.
+    """Return faces, the surest first, and the upright size in pixels.
 
     Raises Unreadable, and what Pillow raises.
     """

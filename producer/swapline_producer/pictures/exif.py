@@ -13,17 +13,14 @@ _ENTRY = 12
 
 
 class Exif(NamedTuple):
-    """Orientation (1 to 8; 1 is upright), and whether the place is in it."""
+    """Orientation (1 to 8; 1 is upright), and whether it has the place."""
 
     orientation: int = UPRIGHT
     has_gps: bool = False
 
 
 def read_exif(tiff: bytes) -> Exif:
-    """Read the first directory of EXIF data, which begin with a TIFF header.
-
-    Damaged data count as having the place.
-    """
+    """Read the first directory of EXIF data. Damaged data count as having the place."""
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
     if order is None:
         return Exif(has_gps=True)

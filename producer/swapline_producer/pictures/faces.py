@@ -17,9 +17,9 @@ SMALLEST = 64
 
 
 def check_faces(data: bytes, kind: str, *, group: bool) -> tuple[str, ...]:
-    """Return warnings about the faces of a picture; `group`: every face is swapped.
+    """Return warnings about faces; `group`: every face is swapped.
 
-    Raises ImageError with NO_FACE_FOUND where there is none, and where the extra is missing.
+    Raises ImageError with NO_FACE_FOUND, and where the extra is missing.
     """
     if find_spec("dlib") is None or find_spec("PIL") is None:
         raise ImageError(f"require_face needs a detector: install {EXTRA}.", field="require_face")
@@ -39,7 +39,7 @@ def check_faces(data: bytes, kind: str, *, group: bool) -> tuple[str, ...]:
 
 
 def check_link_examined(*, required: bool | None) -> None:
-    """Raise ImageError where a face is required in a picture that only the vendor fetches."""
+    """Raise ImageError for a face required in a picture that only the vendor fetches."""
     if required:
         raise ImageError("require_face needs the picture itself, not its URL.", field="require_face")
 

@@ -14,7 +14,7 @@ _MOST_BRANDS = 64
 
 
 def source_kind(data: bytes) -> str | None:
-    """Return the media type of a picture that can be prepared, or None."""
+    """Return a picture's media type, or None."""
     if kind := media_type(data):
         return kind
     if data.startswith(_TIFF_STARTS):

@@ -1,4 +1,4 @@
-"""What of a picture must change before the vendor gets it, from its bytes alone."""
+"""What of a picture must change before the vendor gets it, by its bytes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FRAMES = frozenset(bytes([marker]) for marker in {*range(0xC0, 0xD0)} - {0xC4, 
 
 
 class Needs(NamedTuple):
-    """`decoded`: what takes new pixels; `cut`: what can be left out of the file."""
+    """`decoded`: what takes new pixels; `cut`: what can be left out."""
 
     decoded: tuple[Done, ...] = ()
     cut: tuple[Done, ...] = ()
@@ -38,7 +38,7 @@ class Needs(NamedTuple):
 
 
 def needs_of(data: bytes, kind: str, strip: StripMetadata) -> Needs:
-    """Return what must change of a whole picture, but for its size. A type that the vendor does not take is decoded."""
+    """Return what must change of a whole picture, but for its size."""
     if kind not in TAKEN_BY_VENDOR:
         return Needs((Done.CONVERTED,))
     parts = parts_of(data, kind)

@@ -1,4 +1,4 @@
-"""What becomes of a picture before it is stored: unchanged, cut, converted, or refused."""
+"""What becomes of a picture before it is stored."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Size = tuple[int, int]
 
 
 class Prepared(NamedTuple):
-    """A picture to be stored, and what it was made of, if changed."""
+    """A picture to be stored, and its source, if changed."""
 
     data: bytes
     made_of: PreparedFrom | None = None
@@ -35,7 +35,7 @@ class Prepared(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """How pictures are prepared. `max_side`: pixels, of converted pictures."""
+    """How pictures are prepared. `max_side`: pixels, of converted ones."""
 
     mode: Prepare = Prepare.AUTO
     strip: StripMetadata = StripMetadata.GPS
@@ -49,7 +49,7 @@ class Preparation:
         return cls(asked or settings.prepare, settings.strip_metadata, settings.prepare_max_side, asked is Prepare.AUTO)
 
     def needed(self, data: bytes, kind: str, size: Size) -> Needs:
-        """Return what must change. `size` matters for a type that the vendor takes."""
+        """Return what must change."""
         needs = needs_of(data, kind, self.strip)
         if kind not in TAKEN_BY_VENDOR or needs.decoded:
             return needs
@@ -58,7 +58,7 @@ class Preparation:
         return needs._replace(decoded=(Done.COMPRESSED,)) if len(data) > MAX_BYTES else needs
 
     def check(self, data: bytes, kind: str, size: Size, what: str) -> Needs:
-        """Return what will be done; refuse what needs no decoding to be refused. Raises ImageError."""
+        """Return what will be done. Raises ImageError for what needs no decoding to be refused."""
         needs = self.needed(data, kind, size)
         if self.mode is Prepare.STRICT and needs.all:
             _refuse(f"{what} would have to be changed ({', '.join(needs.all)}), which prepare=strict forbids.")

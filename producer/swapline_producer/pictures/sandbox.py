@@ -1,7 +1,4 @@
-"""Child processes that decode pictures: a hostile file takes neither the producer's memory nor its life.
-
-Some are kept while used, since a start takes 0.2 s.
-"""
+"""Child processes that decode pictures, so that a hostile file harms no producer."""
 
 from __future__ import annotations
 
@@ -29,21 +26,21 @@ ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
 class Refused(Exception):  # noqa: N818 -- it names the situation
-    """The picture could not be decoded; the message continues a sentence about it."""
+    """The message continues a sentence about the picture."""
 
 
 class Sandbox:
     """Child processes. Thread-safe and fork-safe."""
 
     def __init__(self, *, at_once: int = AT_ONCE, seconds: float = SECONDS, niceness: int = 0) -> None:
-        """Start nothing yet. `niceness` is added to the children's."""
+        """`niceness` is added to the children's."""
         self._niceness = niceness
         self._at_once = at_once
         self._seconds = seconds
         self._begin()
 
     def ask(self, operation: str, facts: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
-        """Have a child do something with a picture; return its answer. Raises Refused."""
+        """Have a child answer about a picture. Raises Refused."""
         if self._pid != os.getpid():
             self._begin()  # a fork shares its parent's children, and cannot use them
         with self._room:

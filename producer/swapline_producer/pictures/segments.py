@@ -1,4 +1,4 @@
-"""The parts of JPEG, PNG and WebP files, and copies without some. No pixel is touched."""
+"""The parts of JPEG, PNG and WebP files, and copies without some."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PNG_TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"tIME"})
 
 
 class Part(NamedTuple):
-    """A segment of a JPEG (`kind`: its marker's second byte), or a whole chunk of a PNG or WebP."""
+    """A segment of a JPEG (`kind`: its marker's second byte), or a chunk."""
 
     name: bytes
     start: int
@@ -32,7 +32,7 @@ class Part(NamedTuple):
 
 
 def parts_of(data: bytes, kind: str) -> list[Part]:
-    """Return the parts of a whole picture; a JPEG's up to its first scan."""
+    """Return the parts of a picture; a JPEG's up to its first scan."""
     return (_jpeg if kind == JPEG else _png if kind == PNG else _webp)(data)
 
 
@@ -49,7 +49,7 @@ def is_xmp(part: Part) -> bool:
 
 
 def is_manifest(part: Part) -> bool:
-    """Whether a part has a C2PA manifest, invalid for changed files (C2PA 2.1, appendix A)."""
+    """Whether a part has a C2PA manifest, valid for unchanged files only."""
     return part.name in {b"caBX", b"C2PA"} or (part.name == b"\xeb" and part.body.startswith(b"JP"))
 
 

@@ -19,7 +19,7 @@ WEBP_EFFORT = 1
 
 
 def make_variants(data: bytes, kind: str, variants: list[Variant]) -> list[tuple[bytes, tuple[int, int]]]:
-    """Return each variant with its size in pixels. Raises Unreadable, and what Pillow raises."""
+    """Return variants with sizes in pixels. Raises Unreadable, and what Pillow raises."""
     with open_picture(data, kind) as opened:
         ImageOps.exif_transpose(opened, in_place=True)
         picture = _flat(opened)

@@ -1,4 +1,4 @@
-"""Messages between a producer and its child: a JSON object and bytes, each after its length."""
+"""Messages between a producer and its child."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def send(sock: socket.socket, facts: dict[str, Any], data: bytes = b"") -> None:
 
 
 def receive(sock: socket.socket, seconds: float) -> tuple[dict[str, Any], bytes]:
-    """Wait for one whole message. Raises TimeoutError; EOFError where the other end has closed."""
+    """Wait for one message. Raises TimeoutError, EOFError."""
     give_up_at = time.monotonic() + seconds
     text_size, data_size = _HEAD.unpack(_exactly(sock, _HEAD.size, give_up_at))
     facts: dict[str, Any] = json.loads(_exactly(sock, text_size, give_up_at))

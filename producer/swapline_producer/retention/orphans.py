@@ -1,15 +1,11 @@
 """The janitor: finds objects that no record needs, part by part of a large store.
 
-The ledger's list (`sweep.py`) has most of them. Here are those that no process could list: a worker killed before its
-write to the ledger, a ledger that lost its last second.
-
-An object counts as an orphan when it is older than SAFE_AGE, and
+Those that no process could list for `sweep.py`: a worker was killed, or the ledger lost its last second. An object
+counts as an orphan when it is older than SAFE_AGE, and
 
   an input      has no job and no hold in the ledger;
   a result      belongs to a purged job, to one that ended without pictures, has no receipt and no record,
                 or is older than RESULT_TTL.
-
-A store of another installation (`store_owner.py`) is not touched: all of it would look like orphans.
 """
 
 from __future__ import annotations
@@ -46,7 +42,7 @@ SHOWN = 5
 
 @dataclass(slots=True)
 class Findings:
-    """Objects examined, and orphans by their area; `names` as put on the list."""
+    """Objects examined, and orphans by their area."""
 
     polled_at: int = 0
     orphans: Counter[str] = field(default_factory=Counter)
@@ -59,7 +55,7 @@ class Findings:
 
 
 class Janitor:
-    """Looks for orphans. `wall` returns seconds since the epoch."""
+    """`wall` returns seconds since the epoch."""
 
     def __init__(
         self,
@@ -70,7 +66,7 @@ class Janitor:
         safe_age: float = SAFE_AGE,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """Objects younger than `safe_age` seconds are left alone."""
+        """Younger objects (seconds) are left alone."""
         self._ledger = ledger
         self._storage = storage
         self._result_ttl = result_ttl
@@ -82,7 +78,7 @@ class Janitor:
         check_store(self._ledger, self._storage, adopt=adopt, dry=dry)
 
     def next_part(self) -> Findings:
-        """Continue where the last call of any worker stopped; list orphans for deletion."""
+        """List the orphans of the next part for deletion."""
         findings = Findings()
         problems = [problem for area in AREAS if (problem := self._next_of(area, findings))]
         self._ledger.retention.add_unneeded(findings.names)

@@ -1,7 +1,7 @@
-"""Purge everything of a job, a tenant or a time, in ledger and object storage; a tombstone stays.
+"""Purge everything of a job, a tenant or a time; a tombstone stays.
 
 The ledger forgets first and lists what is to be deleted, so workers finish a purge that was cut off. An unfinished job
-is canceled, loses personal data at once, and is purged at its end: it still has its slot at the vendor.
+is canceled, loses personal data at once, and is purged at its end.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class PurgeSelector:
-    """Which jobs: these ids, a tenant's, or those that ended and were accepted before a moment (UTC ms)."""
+    """These ids, a tenant's, or those ended and accepted before a moment (UTC ms)."""
 
     job_ids: tuple[str, ...] = ()
     tenant: str | None = None
@@ -47,7 +47,7 @@ class PurgeSelector:
 
 @dataclass(slots=True)
 class Report:
-    """What a purge did, or would do. `promised` jobs are purged at their ends; `unknown` ids have nothing."""
+    """What a purge did, or would do. `promised` jobs are purged at their ends."""
 
     jobs: int = 0
     promised: list[str] = field(default_factory=list)

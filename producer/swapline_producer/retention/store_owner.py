@@ -1,7 +1,6 @@
 """Which installation a store belongs to: `owner.json` has the ledger's name for it.
 
-The first process that uses the store writes it. A store with another name is refused: no worker would find pictures
-there, and all of it would look like orphans.
+Its first user writes it. In another's store no worker would find pictures, and all of it would look like orphans.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ ADVICE = (
 
 
 def check_store(ledger: Ledger, storage: Storage, *, adopt: bool = False, dry: bool = False) -> None:
-    """Check that the store belongs to this ledger; a new one, or one to `adopt`, gets its name unless `dry`.
+    """Check that the store belongs to this ledger; a new one, or one to `adopt`, gets its name.
 
     Raises WrongOwner, StorageUnavailable.
     """

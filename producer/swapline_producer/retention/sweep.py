@@ -1,8 +1,4 @@
-"""Deletes what is on the ledger's list: unneeded inputs and results.
-
-Names are leased, deleted, and confirmed; those of a killed process are left to the next. A round takes one request
-where the store can.
-"""
+"""Deletes what is on the ledger's list: names are leased, deleted, and confirmed."""
 
 from __future__ import annotations
 
@@ -54,7 +50,7 @@ class Sweep:
         self._clock = clock
 
     def due(self, *, every: float | None = None) -> Taken:
-        """Delete one round of what is due; return what is gone. Raises StorageError, LedgerUnavailable."""
+        """Delete one round; return what is gone. Raises StorageError, LedgerUnavailable."""
         return self._delete(every=every)[0]
 
     def all_due(self) -> int:
@@ -65,7 +61,7 @@ class Sweep:
         return number
 
     def now(self, names: Sequence[str]) -> int:
-        """Delete these of the list, due or not, where no job needs them; return their number.
+        """Delete these of the list where no job needs them; return their number.
 
         Raises StorageError, after the others are deleted.
         """

@@ -1,7 +1,4 @@
-"""Object storage by URL: `file:///folder`, `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix`.
-
-Layout: `keys.py`. A store's client is loaded on first use.
-"""
+"""Object storage by URL: `file:///folder`, `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix`."""
 
 from __future__ import annotations
 
@@ -22,10 +19,9 @@ _SIGNABLE = re.compile(r"[A-Za-z0-9._~/-]*")
 
 
 def open_storage(url: str, *, timeout: float = 60.0, public_url: str | None = None) -> Storage:
-    """Return the store behind a URL, not yet connected.
+    """Return the store behind a URL, not yet connected. Raises SettingsError.
 
-    `timeout`: seconds for one read or write, repetitions included. Links lead to `public_url` where given. Raises
-    SettingsError.
+    `timeout`: seconds for one read or write, repetitions included. Links lead to `public_url` where given.
     """
     try:
         parts = urlsplit(url)

@@ -1,4 +1,4 @@
-"""What every store promises, and what can be a key in all of them."""
+"""What every store promises, and its keys."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NOT_IN_KEYS = re.compile(r"[\x00-\x1f\x7f\\]")
 
 
 class StoredObject(NamedTuple):
-    """One object in a list: key, bytes, and when it was written (UTC milliseconds)."""
+    """Key, bytes, and when it was written (UTC milliseconds)."""
 
     key: str
     size: int
@@ -34,19 +34,16 @@ class StoredObject(NamedTuple):
 
 
 class Storage(Protocol):
-    """Bytes under keys: relative paths without empty parts, `.`, `..` or control characters.
-
-    All methods raise StorageUnavailable; StorageError for what is no key.
-    """
+    """Bytes under keys. All methods raise StorageUnavailable; StorageError for what is no key."""
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
         """Write or replace an object, whole or not at all."""
 
     def put_once(self, key: str, data: bytes, content_type: str) -> bool:
-        """Write an object unless it is there; return whether this call wrote it. Of several at once, one does.
+        """Write an object unless it is there; return whether this call wrote it.
 
-        Raises StorageUnavailable where another size is there: another object. Servers without conditional writes
-        overwrite, so the key has to name the content.
+        Raises StorageUnavailable where another size is there. Servers without conditional writes overwrite, so the key
+        has to name the content.
         """
 
     def get(self, key: str) -> bytes:
@@ -61,17 +58,16 @@ class Storage(Protocol):
     def list(
         self, prefix: str = "", *, after: str = "", odd: MutableSequence[str] | None = None
     ) -> Iterator[StoredObject]:
-        """Yield the objects below a folder (`results/acme`), or all, always in the same order.
+        """Yield the objects below a folder (`results/acme`), or all, always in one order.
 
-        Begins behind the key `after`, whether it is there or not. Names that are no keys, such as consoles' folder
-        markers, are skipped and added to `odd`.
+        Begins behind the key `after`. Names that are no keys, such as consoles' folder markers, are added to `odd`.
         """
 
     def abandoned(self, older_than: float) -> int:
-        """Delete files that killed writers left `older_than` seconds ago or more; return their number."""
+        """Delete unfinished files `older_than` seconds old; return their number."""
 
     def url(self, key: str, expires: float = LONGEST_URL_LIFE) -> str:
-        """Return a URL that reads an object for `expires` seconds, whether it is there or not."""
+        """Return a URL that reads an object for `expires` seconds, if it is there."""
 
 
 def is_key(key: str) -> bool:
@@ -84,10 +80,7 @@ def is_key(key: str) -> bool:
 
 
 def checked_key(key: str) -> str:
-    """Return a key that is valid in every store. Raises StorageError.
-
-    So no key leaves a local store's folder.
-    """
+    """Return a valid key. Raises StorageError: so none leaves a local store's folder."""
     parts = key.split("/")
     try:
         too_long = len(key.encode()) > _LONGEST_KEY or any(len(part.encode()) > _LONGEST_PART for part in parts)

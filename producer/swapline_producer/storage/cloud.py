@@ -36,7 +36,7 @@ _NO_CONDITIONS = re.compile(r"501 Not Implemented|<Code>NotImplemented|not suppo
 
 
 class PassingConflict(StorageUnavailable):
-    """Another writer is at the key (409) and has not written it yet."""
+    """Another writer is at the key (409)."""
 
 
 def _may_pass(error: StorageError) -> bool:
@@ -49,10 +49,7 @@ class CloudStorage:
     def __init__(
         self, scheme: str, bucket: str, prefix: str = "", *, timeout: float = 60.0, public_url: str | None = None
     ) -> None:
-        """`timeout`: seconds for one read or write, repetitions included.
-
-        `public_url`: endpoint for links of an S3 store.
-        """
+        """`timeout`: seconds for one read or write, repetitions included. `public_url`: for links."""
         self.address = f"{scheme}://{bucket}/{prefix}".rstrip("/")
         self._scheme = scheme
         self._where = Where(bucket, prefix)
@@ -84,7 +81,7 @@ class CloudStorage:
             return bytes(obstore.get(self._clients.at(), checked_key(key)).bytes())
 
     def head(self, key: str) -> int | None:
-        """See `Storage.head`. Unlike `get` it cannot tell that the bucket itself is missing."""
+        """See `Storage.head`. It cannot tell that the bucket is missing."""
         try:
             with self._translated("read", key):
                 return obstore.head(self._clients.at(), checked_key(key))["size"]
@@ -139,7 +136,7 @@ class CloudStorage:
                 yield StoredObject(found["path"], found["size"], int(found["last_modified"].timestamp() * 1000))
 
     def abandoned(self, older_than: float) -> int:  # noqa: ARG002 -- the protocol's shape
-        """Return 0: a bucket shows whole objects only, and we upload none in parts."""
+        """Return 0: we upload no object in parts."""
         return 0
 
     def url(self, key: str, expires: float = LONGEST_URL_LIFE) -> str:

@@ -1,7 +1,7 @@
 """obstore's clients for one bucket or container.
 
-obstore's runtime does not survive a fork: a child whose parent has used it hangs. So clients are made at first use, and
-such a child raises instead. (Importing obstore before a fork is harmless.)
+Its runtime does not survive a fork: a child whose parent has used it would hang, so it raises. (Importing it before a
+fork is harmless.)
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Clients:
     """The clients of one place."""
 
     def __init__(self, scheme: str, where: Where, timeout: float) -> None:
-        """`timeout`: seconds for one request, repetitions included."""
+        """`timeout`: seconds, repetitions included."""
         self._scheme = scheme
         self._where = where
         self._timeout = timeout

@@ -1,8 +1,8 @@
-"""Lists of an S3 bucket in which other programs have keys such as `a//b`, `.` or control characters.
+"""Lists of an S3 bucket with keys such as `a//b`, `.` or control characters.
 
-obstore refuses a whole page for one such key, so the page is read here: a link signed below an endpoint that ends in
-ListObjectsV2's query leads to it. (A GET through obstore fails without Content-Length, which Amazon omits.) Google and
-Azure have no such way.
+obstore refuses a whole page for one such key, so the page is read here, by a link signed below an endpoint that ends in
+ListObjectsV2's query. (A GET through obstore fails without Content-Length, which Amazon omits.) Google and Azure have
+no such way.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ _LIFE = timedelta(minutes=5)
 
 
 class Where(NamedTuple):
-    """A bucket, and the prefix of all keys in it."""
+    """A bucket, and its keys' prefix."""
 
     bucket: str
     prefix: str
 
 
 def refused_key(error: BaseException) -> str | None:
-    """Return the key for which obstore refuses a page; None for any other error."""
+    """Return the key for which obstore refuses a page, or None."""
     found = _REFUSED.search(str(error))
     return found[1] if found else None
 
@@ -50,9 +50,9 @@ def refused_key(error: BaseException) -> str | None:
 def list_s3(
     make: Callable[[str], S3Store], where: Where, folder: str | None, after: str, *, timeout: float
 ) -> Iterator[StoredObject]:
-    """Yield the objects below a folder, whatever their keys. `make` opens a store at an endpoint.
+    """Yield the objects below a folder, whatever their keys. Raises OSError.
 
-    Raises OSError. `timeout`: seconds of silence.
+    `make` opens a store at an endpoint; `timeout`: seconds of silence.
     """
     full = "/".join(part for part in (where.prefix, folder) if part)
     query = {"list-type": "2", "encoding-type": "url", "prefix": f"{full}/" if full else ""}

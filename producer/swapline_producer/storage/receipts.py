@@ -1,7 +1,4 @@
-"""Receipts, written after a job's pictures: with it they are results.
-
-They outlive the ledger's record, and tell a worker whether a job that broke off was stored.
-"""
+"""Receipts, written after a job's pictures: with it they are results. They outlive the ledger's record."""
 
 from __future__ import annotations
 
@@ -39,10 +36,7 @@ def receipt_of(job: Job, images: Sequence[StoredPicture]) -> bytes:
 
 
 def find_receipt(storage: Storage, job: Job) -> dict[str, Any] | None:
-    """Return a job's receipt; None where it is missing or broken.
-
-    `images` are StoredPictures. Raises StorageUnavailable.
-    """
+    """Return a job's receipt; None where missing or broken. Raises StorageUnavailable."""
     try:
         found: dict[str, Any] = json.loads(storage.get(receipt_key(job)))
         found["images"] = tuple(StoredPicture.model_validate(image) for image in found["images"])
@@ -52,10 +46,7 @@ def find_receipt(storage: Storage, job: Job) -> dict[str, Any] | None:
 
 
 def stored_pictures(storage: Storage, job: Job) -> tuple[StoredPicture, ...]:
-    """Return the pictures of this very submission's receipt, where they are all there.
-
-    Raises StorageUnavailable.
-    """
+    """Return the pictures of this submission's receipt, if all are there. Raises StorageUnavailable."""
     receipt = find_receipt(storage, job)
     if receipt is None or receipt.get("vendor_job_id") != job.vendor_job_id:
         return ()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Terminal(Console):
-    """A console without markup: styles come with `Text` and `style=`. A text is one line."""
+    """A console without markup; a text is one line."""
 
     def __init__(self, **options: Any) -> None:
         """Take rich's options."""

@@ -82,7 +82,7 @@ def exit_code(job: Job) -> int:
 def wait_and_exit(
     producer: Producer, job_id: str, timeout: float, *, as_json: bool, output: Path | None = None
 ) -> NoReturn:
-    """Wait for a job's end, show it, and exit with its code; write pictures to `output`."""
+    """Wait for a job, show it, and exit with its code; write pictures to `output`."""
     try:
         job = producer.wait(job_id, timeout)
     except TimeoutError as error:
@@ -142,7 +142,7 @@ def job_facts(job: Job) -> dict[str, Any]:
 
 
 def ago(milliseconds: int | None, now: int) -> str:
-    """Return how long ago something was: 12 s, 4 min, 3 h 20 min, 5 d."""
+    """Return a time ago: 12 s, 4 min, 3 h 20 min, 5 d."""
     return "" if milliseconds is None else f"{span((now - milliseconds) / 1000)} ago"
 
 

@@ -60,10 +60,7 @@ def progress(what: str, total: int | None, *, quiet: bool = False) -> Generator[
 
 @contextmanager
 def ctrl_c_checks() -> Generator[Callable[[], None]]:
-    """Yield a function that raises KeyboardInterrupt if Ctrl-C's exception was lost.
-
-    Python drops one that is raised in a finalizer, and long work would go on.
-    """
+    """Yield a function that raises KeyboardInterrupt where Ctrl-C's exception was lost in a finalizer."""
     pressed = False
 
     def press(*_: object) -> None:

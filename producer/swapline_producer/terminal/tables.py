@@ -31,7 +31,7 @@ NO_LINKS: Mapping[str, str] = MappingProxyType({})
 
 
 def print_rows(table: Table) -> None:
-    """Print a table of ids and sentences; on a narrow terminal lines run on, without cut words."""
+    """Print a table; on a narrow terminal lines run on, without cut words."""
     console = out.console
     width = console.width
     natural = console.measure(table, options=console.options.update(width=WIDE)).maximum
@@ -43,7 +43,7 @@ def print_rows(table: Table) -> None:
 
 
 def print_job(job: Job, now: int | None = None, due: int | None = None, links: Mapping[str, str] = NO_LINKS) -> None:
-    """Print a job; with `now` (milliseconds) its ages, `due`: its next time, `links`: URLs by key."""
+    """Print a job; `now` (milliseconds) for ages, `due`: its next time, `links`: URLs by key."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     table.add_column(overflow="fold")  # a key that is cut is of no use
@@ -64,10 +64,7 @@ def print_job(job: Job, now: int | None = None, due: int | None = None, links: M
 
 
 def print_jobs(found: Iterable[Job], now: int | None = None, row_of: Callable[[Job], int | None] | None = None) -> None:
-    """Print several jobs, a line each; with `now` (milliseconds) their age, else their acceptance.
-
-    `row_of`: a job's row in its manifest.
-    """
+    """Print jobs, a line each; `now` (milliseconds) for ages, `row_of` for manifests."""
     narrow = out.console.width < NARROW
     table = Table(box=None, header_style="dim", pad_edge=False)
     if row_of:
@@ -92,7 +89,7 @@ def print_jobs(found: Iterable[Job], now: int | None = None, row_of: Callable[[J
 
 
 def coloured_state(job: Job) -> Text:
-    """Return the state of a job, and whether it is to be canceled."""
+    """Return a job's state in its colour."""
     wanted = job.canceling is not None and not job.state.finished
     return coloured(job.state).append(" (canceling)" if wanted else "", style="dim")
 

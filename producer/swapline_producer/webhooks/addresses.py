@@ -1,7 +1,6 @@
-"""Which network addresses are public, and which URLs can only mean a public place.
+"""Public network addresses, and URLs that can only mean a public place.
 
-For pictures that the vendor fetches and for webhooks. Python's `is_global` changed between patch releases, and calls
-multicast global.
+Python's `is_global` changed between patch releases, and calls multicast global.
 """
 
 from __future__ import annotations
@@ -80,9 +79,9 @@ def forbidden_reason(address: str | Address) -> str | None:
 
 
 def url_problem(url: str, *, allow_private: bool = False) -> str | None:
-    """Say why a URL cannot be handed out for fetching; None where it can.
+    """Say why a URL cannot be fetched by the vendor, or None.
 
-    By its text alone: no name is looked up. `allow_private` admits private hosts, for development.
+    By its text alone. `allow_private` admits private hosts, for development.
     """
     if len(url) > URL_LIMIT:
         return f"it has more than {URL_LIMIT} characters"
@@ -103,7 +102,7 @@ def url_problem(url: str, *, allow_private: bool = False) -> str | None:
 
 @lru_cache(1024)  # a customer has one or two, for all of a million jobs
 def webhook_problem(url: str, *, allow_private: bool = False) -> str | None:
-    """Say why no webhook can be posted to a URL, by its text alone; None where one can.
+    """Say why no webhook can be posted to a URL, or None, by its text alone.
 
     `allow_private` admits http and private hosts, for development.
     """
@@ -114,7 +113,7 @@ def webhook_problem(url: str, *, allow_private: bool = False) -> str | None:
 
 
 def check_webhook(url: str | None, *, allow_private: bool = False) -> None:
-    """Refuse a webhook that the workers would refuse, before anything is paid. Raises RequestError."""
+    """Raise RequestError for a webhook that the workers would refuse."""
     problem = url and webhook_problem(url, allow_private=allow_private)
     if problem:
         raise RequestError(

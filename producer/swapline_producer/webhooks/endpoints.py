@@ -13,7 +13,7 @@ _HARMLESS = re.compile(r"[A-Za-z_.-]{1,24}|[A-Za-z]?[0-9]{1,3}")
 
 
 def endpoint_of(tenant: str, url: str) -> Endpoint:
-    """Return the endpoint of a URL, whose query may differ from job to job."""
+    """Return the endpoint of a URL, without its query."""
     parts = urlsplit(url)
     place = f"{parts.scheme}://{parts.netloc}{parts.path}".lower()
     digest = hashlib.sha256(f"{tenant}\n{place}".encode(errors="surrogatepass")).hexdigest()

@@ -49,7 +49,7 @@ class Key(Protocol):
         """Return the signature. Raises SettingsError for a public key."""
 
     def verifies(self, content: bytes, signature: bytes) -> bool:
-        """Whether this signature is by this key, or by its other half; in constant time."""
+        """Whether a signature is by this key or its other half, in constant time."""
 
 
 @dataclass(frozen=True)
@@ -112,10 +112,7 @@ def new_secret() -> str:
 
 
 def new_key_pair() -> tuple[str, str]:
-    """Return a private key for the sender, `whsk_…`, and its public key, `whpk_…`.
-
-    Raises SettingsError without the extra `ed25519`.
-    """
+    """Return a private key, `whsk_…`, and its public key, `whpk_…`. Raises SettingsError."""
     private = _ed25519().Ed25519PrivateKey.generate()
     public = private.public_key().public_bytes_raw()
     both = private.private_bytes_raw() + public
@@ -138,7 +135,7 @@ def read_key(text: str) -> Key:
 
 
 def secret_key(secret: str) -> bytes:
-    """Return the bytes of a `whsec_…` secret. Raises SettingsError, which never repeats it."""
+    """Return a secret's bytes. Raises SettingsError, which never repeats it."""
     encoded = secret.strip()
     if not encoded.startswith(SECRET_PREFIX):
         raise SettingsError(f"{_WRONG} it must begin with whsec_ (or whsk_, for ed25519).")

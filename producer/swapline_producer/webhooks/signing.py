@@ -1,9 +1,8 @@
-"""Signed webhooks, by the Standard Webhooks specification (standardwebhooks.com): sign here, verify at the receiver.
+"""Signed webhooks, by the Standard Webhooks specification (standardwebhooks.com).
 
-    event = verify(request.get_data(), request.headers, secrets)     # Flask; raises WebhookVerificationError
+    event = verify(request.get_data(), request.headers, secrets)  # Flask; raises WebhookVerificationError
 
-The signature is an HMAC-SHA256 (or, by key pair, ed25519) over `{webhook-id}.{webhook-timestamp}.{body}`: over the raw
-bytes of the body, so verify before anything parses and rewrites it.
+HMAC-SHA256 (or ed25519) over `{webhook-id}.{webhook-timestamp}.{body}`: the raw body, so verify before it is parsed.
 """
 
 from __future__ import annotations
@@ -40,17 +39,17 @@ _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 
 
 class Headers(Protocol):
-    """The headers of a request in any framework, or a dict."""
+    """Headers in any framework, or a dict."""
 
     def items(self) -> Iterable[tuple[str, str]]:
         """Return names, in any case, and values."""
 
 
 def sign(payload: bytes, webhook_id: str, timestamp: int, secrets: str | Sequence[str]) -> dict[str, str]:
-    """Return the three headers of a webhook, with one signature for each secret, for rotation.
+    """Return a webhook's three headers, with one signature for each secret, for rotation.
 
     `secrets` are `whsec_…` and `whsk_…`; `timestamp` is this attempt's, in seconds since the epoch. Raises
-    SettingsError for a bad secret, ValueError for an id with a space or full stop.
+    SettingsError for a bad secret, ValueError for a bad id.
     """
     if not _ID.fullmatch(webhook_id):
         raise ValueError(
@@ -72,10 +71,10 @@ def verify(
     tolerance: float = TOLERANCE,
     now: float | None = None,
 ) -> SwapEvent | BatchEvent:
-    """Check that a webhook is from us and fresh; return its event: of a job, or (`batch.completed`) of a batch.
+    """Check that a webhook is from us and fresh; return its event: of a job, or of a batch.
 
-    `payload` is the raw body; `secrets` one or more `whsec_…` (or `whpk_…`, which needs the extra `ed25519`), of which
-    one must match; `now` is seconds since the epoch, for tests. Raises WebhookVerificationError: answer 400. Raises
+    `payload` is the raw body; `secrets` one or more `whsec_…` (or `whpk_…`, with the extra `ed25519`), of which one
+    must match; `now`: seconds since the epoch, for tests. Raises WebhookVerificationError: answer 400. Raises
     SettingsError for a bad secret, and TypeError for a parsed body: the receiver's own faults.
     """
     body = payload.encode(errors="surrogatepass") if isinstance(payload, str) else payload

@@ -24,7 +24,7 @@ JSON = "application/json"
 
 
 class PictureStore:
-    """The port `Pictures` over any storage. Repeatable: the job determines every name."""
+    """The port `Pictures` over any storage."""
 
     def __init__(self, storage: Storage, *, url_life: float = LONGEST_URL_LIFE) -> None:
         """A result's URL works for `url_life` seconds."""
@@ -32,10 +32,7 @@ class PictureStore:
         self._url_life = url_life
 
     def input_text(self, spec: JobSpec) -> str:
-        """Return the input for the vendor: standard base64, or the URL.
-
-        Raises ObjectMissing where it is gone or changed, StorageUnavailable.
-        """
+        """See `Pictures.input_text`. Raises ObjectMissing where it is gone or changed."""
         image = spec.image
         return image.url if isinstance(image, LinkedImage) else self.encoded(image)
 
@@ -54,7 +51,7 @@ class PictureStore:
         self._storage.put(receipt_key(job), receipt_of(job, [picture.known for picture in pictures]), JSON)
 
     def stored(self, job: Job) -> tuple[StoredPicture, ...]:
-        """Return what this submission's receipt lists, if all of it is there. Raises StorageUnavailable."""
+        """See `Pictures.stored`."""
         return stored_pictures(self._storage, job)
 
     def url(self, key: str) -> str:

@@ -1,7 +1,4 @@
-"""Read and encode the next jobs' inputs before their slots are free: a slot that waits for an input is idle.
-
-Each reading also starts, in a thread, one of the next jobs', which mostly the same process submits.
-"""
+"""Read the next jobs' inputs in a thread before their slots are free: a slot that waits is idle."""
 
 from __future__ import annotations
 
@@ -44,7 +41,7 @@ class ReadAhead(PictureStore):
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Call `front` in a thread for the next jobs' inputs."""
+        """`front` returns the next jobs' inputs, in a thread."""
         super().__init__(storage)
         self._front = front
         self._kept: OrderedDict[str, str] = OrderedDict()
@@ -55,10 +52,7 @@ class ReadAhead(PictureStore):
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="swapline-read-ahead")
 
     def input_text(self, spec: JobSpec) -> str:
-        """Return the input for the vendor, and begin to read the next ones.
-
-        Raises ObjectMissing, StorageUnavailable.
-        """
+        """See `Pictures.input_text`; begin to read the next ones."""
         text = self._kept_text(spec.image)
         if text is None:
             text = super().input_text(spec)

@@ -1,4 +1,4 @@
-"""Learned service times, cached, so that a poll costs no round trip for its schedule."""
+"""Learned service times, cached: a poll's schedule costs no round trip."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class LearnedTimes:
     """The port `ServiceTimes`, for all threads of a process."""
 
     def __init__(self, ledger: Ledger, every_kind: str, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """`every_kind` is the histogram of all jobs; `clock` returns monotonic seconds."""
+        """`every_kind`: the histogram of all jobs; `clock`: monotonic seconds."""
         self._ledger = ledger
         self._every_kind = every_kind
         self._clock = clock

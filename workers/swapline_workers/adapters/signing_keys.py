@@ -31,7 +31,7 @@ _SETTING = "SWAPLINE_WEBHOOK_TENANT_SECRETS"
 
 
 class SigningKeys:
-    """The keys of every tenant: its own, or the installation's."""
+    """Every tenant's: its own, or the installation's."""
 
     def __init__(
         self,
@@ -40,10 +40,10 @@ class SigningKeys:
         clock: Callable[[], float] = time.monotonic,
         made: Callable[[str], list[str]] | None = None,
     ) -> None:
-        """`made` reads the secrets that a tenant has made, which override all settings.
+        """`made` reads a tenant's own secrets, which override all settings.
 
-        `of_tenants` is a JSON object, tenant to keys, or the path of a file with one, read again when it changes.
-        Raises SettingsError for a key that cannot sign, or an unreadable map.
+        `of_tenants`: a JSON object, tenant to keys, or the path of a file with one, read again when it changes. Raises
+        SettingsError.
         """
         self._all = [secret.get_secret_value() for secret in secrets]
         _check(self._all)

@@ -97,7 +97,7 @@ _MAY_MEAN_FULL = frozenset({*range(400, 500)}) - {
 
 
 class Answer(NamedTuple):
-    """A reply that is not 2xx; `body` is what came of it."""
+    """A reply that is not 2xx."""
 
     status: int
     headers: Mapping[str, str]
@@ -105,7 +105,7 @@ class Answer(NamedTuple):
 
 
 class Translator(NamedTuple):
-    """Translates the errors of one call. `secret` is the key, which is masked."""
+    """Translates one call's errors, without `secret`, the key."""
 
     deadline: Deadline
     secret: str
@@ -127,7 +127,7 @@ class Translator(NamedTuple):
             raise self.foreign(error) from error
 
     def foreign(self, error: Exception) -> VendorError:
-        """Translate an error: the call was never sent, or its outcome is unknown."""
+        """Translate an error: never sent, or outcome unknown."""
         names, words = _chain(error)
         if failed := proxy_failure(error):
             words = failed.sentence
@@ -148,7 +148,7 @@ class Translator(NamedTuple):
         return Unclear(sentence, evidence={"body": kept}, code=error.code)
 
     def refusal(self, answer: Answer, *, sending: bool) -> VendorError:
-        """Translate a reply that is not 2xx, to a submission (`sending`) or a poll."""
+        """Translate a reply that is not 2xx; `sending`: to a submission."""
         code = find_code(answer.body)
         kind = kind_of(answer.status, sending=sending, named=code is not None)
         if sending and code is None and answer.status in _MAY_MEAN_FULL and says_full(answer.body):
@@ -165,7 +165,7 @@ class Translator(NamedTuple):
 
 
 def kind_of(status: int, *, sending: bool, named: bool) -> type[VendorError]:
-    """Return the error for a status that is not 2xx; `named`: the body names one of the vendor's codes."""
+    """Return the error for a status that is not 2xx; `named`: with a vendor's code."""
     if status in _BY_STATUS:
         return _BY_STATUS[status]
     if status == HTTPStatus.NOT_FOUND:

@@ -1,7 +1,4 @@
-"""The FaceSwap API over HTTP: one paid call, and free polls. Source: the vendor's page.
-
-`submit` uses a fresh connection (`sessions.py`). Errors: `translation.py`.
-"""
+"""The FaceSwap API over HTTP. Source: the vendor's page. Errors: `translation.py`."""
 
 from __future__ import annotations
 
@@ -63,11 +60,10 @@ class VendorClient:
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Open nothing yet. Timeouts are seconds: for a submission and a poll in all, and for one connect.
+        """Timeouts are seconds: for a submission and a poll in all, and for one connect.
 
-        `inflate`: see `core/reply/png.py`; `trust` is a file of certificates instead of the public ones; `egress_proxy`
-        is for https; `now` returns seconds since the epoch, `clock` monotonic ones. Raises SettingsError for a key that
-        cannot travel in a header.
+        `inflate`: see `core/reply/png.py`; `trust`: a file of certificates; `egress_proxy`: for https; `now`: seconds
+        since the epoch, `clock`: monotonic ones. Raises SettingsError for a key that no header can carry.
         """
         self._base_url = base_url.rstrip("/")
         self._secret = key.get_secret_value()
@@ -87,7 +83,7 @@ class VendorClient:
         self._sessions = Sessions(headers, trust, egress_proxy)
 
     def submit(self, spec: JobSpec, image: str) -> Acceptance:
-        """Send one paid call, once. `image` is base64 or a URL. Raises any VendorError."""
+        """See `Vendor.submit`."""
         data = request_body(spec, image)
         with limit(self._submit_timeout) as deadline:
             translator = self._translator(deadline)
@@ -103,9 +99,9 @@ class VendorClient:
 
     @contextmanager
     def poll(self, vendor_job_id: str, version: ApiVersion) -> Iterator[OpenStatusReply]:
-        """Poll once; pictures stay on the wire until read. The time limit is for the whole block.
+        """See `Vendor.poll`. The time limit is for the whole block.
 
-        A reply that is not understood, or names another job, closes its connection. Raises any VendorError on entering.
+        A reply not understood, or of another job, closes its connection.
         """
         with limit(self._status_timeout) as deadline:
             translator = self._translator(deadline)

@@ -60,7 +60,7 @@ _HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """A receiver's 2xx; without digest for a long reply, or one without length."""
+    """A 2xx; without digest for a long reply."""
 
     status: int
     seconds: float
@@ -82,10 +82,10 @@ class WebhookSender:
         egress_proxy: ProxyAddress | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Bound each delivery to `timeout` seconds; `trust` is a file of certificates instead of the public ones.
+        """Bound each delivery to `timeout` seconds; `trust`: a file of certificates. Raises SettingsError.
 
-        `egress_proxy` is for https; `allow_private` admits http and private addresses, for development;
-        `tenant_secrets`: see SigningKeys. Raises SettingsError.
+        `egress_proxy`: for https; `allow_private` admits http and private addresses, for development; `tenant_secrets`:
+        see SigningKeys.
         """
         self._keys = SigningKeys(secrets, tenant_secrets, made=made_secrets)
         self._allow_private = allow_private
@@ -96,10 +96,7 @@ class WebhookSender:
         self._here = threading.local()
 
     def deliver(self, url: str, tenant: str, webhook_id: str, event: SwapEvent | BatchEvent) -> Delivered:
-        """Sign and post one event with all of the tenant's secrets; return the answer (2xx).
-
-        Raises WebhookFailed, WebhookForbidden.
-        """
+        """See `Webhooks.deliver`. Raises also WebhookForbidden."""
         began = time.monotonic()
         try:
             return self._deliver(url, tenant, webhook_id, event, began)

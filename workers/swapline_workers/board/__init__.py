@@ -1,4 +1,1 @@
-"""The board: a page for people, on top of the ledger, rendered on the server.
-
-Every page stops after a fixed number of entries, so it stays fast however many jobs there are.
-"""
+"""The board: pages for people on top of the ledger, with a bounded number of reads each."""

@@ -56,7 +56,7 @@ OF_HTTP: dict[int, str] = {
 
 
 def build_board(ledger: Ledger, storage: Storage | None, basic_auth: BasicAuth, *, root_path: str = "") -> ASGIApp:
-    """Build the app, not yet connected. `root_path`: where a proxy serves it, as `/swapline`."""
+    """Build the app, not yet connected. `root_path`: where a proxy serves it."""
     assets = {name: (resources.files(__package__) / "static" / name).read_bytes() for name in ASSETS}
     addresses = {name: f"/static/{hashlib.sha256(data).hexdigest()[:12]}/{name}" for name, data in assets.items()}
     templates = templates_of(addresses, root_path)

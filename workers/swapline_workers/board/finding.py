@@ -1,6 +1,6 @@
 """Search: one field for any id, key or name.
 
-What has an index is found however old; the rest among the latest jobs only.
+What has no index is found among the latest jobs only.
 """
 
 from __future__ import annotations

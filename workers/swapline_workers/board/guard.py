@@ -43,7 +43,7 @@ OPEN = ("/healthz", "/static/")
 
 
 class UnderRootPath:
-    """Removes a proxy's path, if the proxy has left it in the request."""
+    """Removes a proxy's path from the request."""
 
     def __init__(self, app: ASGIApp, root_path: str) -> None:
         """Wrap `app`."""

@@ -8,7 +8,7 @@ from swapline_producer.contract import State
 
 
 class Appearance(NamedTuple):
-    """A word, the name of a shape (templates/icons.html), and the tone of a colour."""
+    """A word, a shape's name, and a colour's tone."""
 
     word: str
     shape: str

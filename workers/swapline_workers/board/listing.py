@@ -36,11 +36,11 @@ _CURSOR = re.compile(r"([0-9]{1,15})-([A-Za-z0-9_-]{1,64})")
 
 
 class NotUnderstood(ValueError):  # noqa: N818 -- a sentence for the person who wrote the address
-    """An unknown filter or page. Its text is a sentence."""
+    """An unknown filter or page."""
 
 
 class Row(NamedTuple):
-    """One line. `at`: when the job came into its state, in milliseconds."""
+    """`at`: when the job came into its state, in milliseconds."""
 
     job_id: str
     at: int
@@ -57,7 +57,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which jobs are wanted; an empty part wants all."""
+    """An empty part wants all."""
 
     states: tuple[State, ...] = ()
     tenant: str = ""
@@ -82,7 +82,7 @@ class Filters:
         )
 
     def address(self, **changes: str) -> str:
-        """Return this list's address with other values; an empty one removes its part."""
+        """Return this list's address with other values."""
         values = {
             "tenant": self.tenant,
             "priority": self.priority or "",
@@ -118,7 +118,7 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A page of the list. `next`: where the one after it begins, or None."""
+    """`next`: where the next page begins, or None."""
 
     rows: list[Row] = field(default_factory=list)
     next: Entry | None = None

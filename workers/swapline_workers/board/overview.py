@@ -33,7 +33,7 @@ class Notice(NamedTuple):
 
 
 class Code(NamedTuple):
-    """A failure code: how often among the latest failures, and in all."""
+    """How often among the latest failures, and in all."""
 
     code: str
     latest: int
@@ -90,7 +90,7 @@ class Overview:
 
 
 def read_overview(ledger: Ledger) -> Overview:
-    """Read the facts in some ten round trips, none of which grows with the jobs."""
+    """Read the facts in ten round trips, none of which grows with the jobs."""
     states, slots, counters = ledger.stats.census(), ledger.limits.slots(), ledger.stats.counters()
     credits_, workers = ledger.limits.credits(), ledger.occupancy.live_dispatchers(since=slots.at - MINUTE)
     return Overview(

@@ -33,7 +33,7 @@ INPUT_GONE = "Not stored any more; SWAPLINE_INPUT_SHOWN keeps inputs for a while
 
 
 class Pages:
-    """Pages over a ledger and, where a store is known, its pictures."""
+    """Pages over a ledger and, if known, its store."""
 
     def __init__(self, ledger: Ledger, thumbnails: Thumbnails | None, templates: Environment) -> None:
         """Render with these templates."""
@@ -59,7 +59,7 @@ class Pages:
         return self._page(request, "job.html", story=known, job=job, here="jobs", **self._pictures(job))
 
     def search(self, request: Request) -> Response:
-        """Show what was found for `q`, or redirect to the only job found."""
+        """Show what was found for `q`, or go to the only job."""
         found = find(self._ledger, request.query_params.get("q", ""))
         if only := found.job_id or found.only:
             return RedirectResponse(
@@ -68,7 +68,7 @@ class Pages:
         return self._page(request, "search.html", found=found, here="search")
 
     def picture(self, request: Request) -> Response:
-        """Send a small picture of the input (`input`) or of a result (`0`, `1`, …)."""
+        """Send a small picture of the input (`input`) or a result (`0`, …)."""
         job = self._ledger.jobs.get(request.path_params["job_id"])
         key = _key(job, request.path_params["which"])
         if key is None or self._thumbnails is None:

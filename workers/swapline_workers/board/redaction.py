@@ -14,7 +14,7 @@ HASH = 64
 
 
 def shown(value: object) -> str:
-    """Return a fact of a job's log as text, at most 300 characters."""
+    """Return a fact as text, at most 300 characters."""
     text = str(value)
     if len(text) <= HASH and "?" not in text:
         return text

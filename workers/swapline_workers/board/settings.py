@@ -14,7 +14,7 @@ MISSING = (
 
 
 class BoardSettings(ProducerSettings):
-    """What the board needs: the ledger, the store for the pictures, and a password."""
+    """The ledger, the store for the pictures, and a password."""
 
     board_user: str = Field(
         "swapline", min_length=1, pattern=r"^[^:]+$", description="the user name that the board asks for"

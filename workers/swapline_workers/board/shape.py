@@ -9,7 +9,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
 def clock(milliseconds: int) -> str:
-    """Return the time of day (UTC), with the date unless it is today."""
+    """Return the time of day (UTC), with another day's date."""
     at = datetime.fromtimestamp(milliseconds / 1000, UTC)
     return f"{at:%H:%M:%S}" if at.date() == datetime.now(UTC).date() else f"{at.day} {at:%b %H:%M}"
 

@@ -26,7 +26,7 @@ LONGEST_LOG = 400
 
 
 class Stage(NamedTuple):
-    """A part of a job's life (UTC milliseconds), drawn from `x` on, `width` wide."""
+    """A part of a job's life (UTC milliseconds), drawn from `x` on."""
 
     name: str
     tone: str
@@ -38,7 +38,7 @@ class Stage(NamedTuple):
 
 
 class LogLine(NamedTuple):
-    """One event. `after` and `since_start`: milliseconds since the event before, and since the first."""
+    """`after`, `since_start`: milliseconds since the event before, and since the first."""
 
     at: int
     after: int

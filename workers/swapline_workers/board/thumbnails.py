@@ -35,11 +35,11 @@ FORMATS = ("JPEG", "PNG", "WEBP")
 
 
 class NoThumbnail(Exception):  # noqa: N818 -- an answer, not a fault
-    """There is no small picture of this object; the text says why."""
+    """The text says why."""
 
 
 class Thumbnails:
-    """Makes small upright JPEGs, transparency on white; caches the latest."""
+    """Makes small upright JPEGs; caches the latest."""
 
     def __init__(self, storage: Storage) -> None:
         """Read from this store."""

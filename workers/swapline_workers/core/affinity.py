@@ -1,4 +1,4 @@
-"""Choose one processor for a process's threads, if any: Python's lock runs one of them at a time anyway."""
+"""Choose one processor for a process's threads: Python's lock runs one at a time anyway."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ CROWDED = 0.4
 
 
 def choose(own: float, others: Mapping[int, float], here: int | None) -> int | None:
-    """Return the processor to share; None to spread over all.
+    """Return the processor to share; None to spread.
 
-    `own`: processors' time a second of this process; `others`: what others use of each (0 to 1); `here`: the current
-    one.
+    `own`: processors' time a second; `others`: use of each by others (0 to 1); `here`: the current one.
     """
     if own > (FITS_ONE if here is None else SPREADS_FROM):
         return None

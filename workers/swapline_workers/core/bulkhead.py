@@ -2,10 +2,8 @@
 
 Fast hosts (last delivery accepted within a second) share `number` places, each up to three quarters; a new host has
 one; a slow one two, or one after a failure, all slow ones a quarter. New and slow hosts take at most three quarters of
-all `places`, which are more where threads are cheap.
-
-Three failures in a row open a host's breaker for twice as long as the last one took; then one delivery at a time is
-tried: a host that hangs costs a third of a thread.
+all `places`. Three failures in a row open a host's breaker for twice as long as the last one took; then one delivery is
+tried.
 """
 
 from __future__ import annotations
@@ -58,7 +56,7 @@ class HostHealth(Enum):
 
 @dataclass(slots=True, eq=False)  # two that begin at the same time count as two
 class DeliveryPermit:
-    """One delivery's permission; with `wait` > 0 (seconds) a refusal. The caller sets `failed`."""
+    """With `wait` > 0 (seconds) a refusal. The caller sets `failed`."""
 
     host: str
     wait: float = 0.0
@@ -103,7 +101,7 @@ class DeliveryBulkhead:
 
     @contextmanager
     def permit(self, host: str) -> Generator[DeliveryPermit]:
-        """Admit one delivery to a host for a block, or refuse it: see the permit's `wait`."""
+        """Admit one delivery to a host for a block, or refuse it."""
         permit = self._enter(host)
         try:
             yield permit

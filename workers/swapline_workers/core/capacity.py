@@ -1,7 +1,4 @@
-"""Whether a refusal means "no place free now": a vendor's answer above its cap, if not 429.
-
-Only plain words count: "too many faces" is the job's own fault.
-"""
+"""Whether a refusal means "no place free now": a vendor's answer above its cap, if not 429."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The step that acts on a due job. How a job may change: `swapline_producer/contract/transitions`."""
+"""The step that acts on a due job."""
 
 from __future__ import annotations
 

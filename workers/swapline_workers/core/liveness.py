@@ -1,9 +1,6 @@
-"""Whether a worker still works on jobs, judged by its heartbeat file.
+"""Whether a worker still works on jobs, by its heartbeat file.
 
-A process may exist while its threads are stuck. A worker whose Redis is away is restarted after two minutes without a
-claim, unless it has the result of a paid call.
-
-Timestamps are seconds on the machine's monotonic clock.
+A process may exist while its threads are stuck. Timestamps are seconds on the machine's monotonic clock.
 """
 
 from __future__ import annotations
@@ -16,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Liveness:
-    """What a worker writes of itself, and how long each may last. `…_within`: seconds."""
+    """A worker's state, and how long each part may last (`…_within`, seconds)."""
 
     pid: int
     at: float
@@ -80,7 +77,7 @@ def liveness_problem(liveness: Liveness, now: float) -> str | None:
 
 
 def readiness_problem(liveness: Liveness, now: float) -> str | None:
-    """Say why this worker takes no jobs now; None where it is ready."""
+    """Say why this worker takes no jobs now, or None."""
     if (wrong := liveness_problem(liveness, now)) is not None:
         return wrong
     if liveness.stopping:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """The job's next step follows: now, or in `wait` seconds."""
+    """The next step follows: now, or in `wait` seconds."""
 
     job: Job
     step: Step
@@ -22,7 +22,7 @@ class Next:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Nothing happened yet; this step follows again in `wait` seconds."""
+    """Nothing happened yet; this step follows in `wait` seconds."""
 
     wait: float
     reason: str
@@ -30,7 +30,7 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """A try failed; this step, or the one before it, follows in `wait` seconds."""
+    """A try failed; this step, or the one before, follows in `wait` seconds."""
 
     wait: float
     reason: str
@@ -38,7 +38,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Park:
-    """The job waits in the ledger for a slot."""
+    """The job waits for a slot."""
 
     reason: str
 
@@ -57,7 +57,7 @@ STALE = Stop("stale: the job has moved on")
 
 @dataclass(frozen=True, slots=True)
 class CanceledInstead:
-    """The job is to be canceled, so another change was written. `job` is the result."""
+    """Another change was written; `job` is the result."""
 
     job: Job
 

@@ -1,7 +1,6 @@
-"""Pictures between vendor and store, in this process's memory, for a bounded number of jobs.
+"""Pictures between vendor and store, in memory, for a bounded number of jobs.
 
-A place is held from before the pictures are read until they are stored, and bound to the job, its id at the vendor and
-its version.
+A place is held from reading to storing, and bound to the job, its id at the vendor and its version.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ PLACE_WAIT_S = 0.5
 
 
 class Other(NamedTuple):
-    """A variant of a picture, or the vendor's own where another is published."""
+    """A variant, or the vendor's own where another is published."""
 
     known: StoredVariant
     data: bytes
@@ -64,7 +63,7 @@ class Place:
     """Seconds until the job comes for its pictures; None where it will not."""
 
     def keep(self, job: Job, pictures: tuple[Picture, ...], waits: float = 0.0) -> None:
-        """Keep pictures until the job, at this version, comes for them, in `waits` seconds."""
+        """Keep pictures until the job, at this version, comes for them in `waits` seconds."""
         self.binding, self.pictures, self.waits = binding_of(job), pictures, waits
 
 
@@ -72,7 +71,7 @@ class PictureMemory:
     """A number of places. Thread-safe."""
 
     def __init__(self, places: int, *, kept_for: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """Keep a place for `kept_for` seconds after its job should have come."""
+        """A place expires `kept_for` seconds after its job should have come."""
         self.used = True
         """Others leave reading pictures to those that store them."""
         self._room = threading.BoundedSemaphore(places)
@@ -91,7 +90,7 @@ class PictureMemory:
     def place(self, job: Job) -> Iterator[Place | None]:
         """Take a job's place, with its pictures, or a new one; None where there is no room.
 
-        Free afterwards, unless `keep` was called or the block raised with pictures in it.
+        Free afterwards, unless `keep` was called or the block raised.
         """
         place = self._taken(job)
         if place is None and not self._room.acquire(timeout=PLACE_WAIT_S):

@@ -15,7 +15,7 @@ CLAMP = 2.0
 
 
 def backoff(tries: int, *, first: float = 1.0, longest: float = 60.0) -> float:
-    """Return the seconds before try `tries` + 1: doubling from `first` to `longest`."""
+    """Return the seconds before try `tries` + 1, doubling."""
     return min(longest, first * 2.0 ** min(max(tries - 1, 0), 30))
 
 
@@ -25,10 +25,9 @@ def webhook_wait(
     rng: float,
     asked: float | None = None,
 ) -> float | None:
-    """Return the seconds until the next delivery after `attempts` failed ones; None after the last.
+    """Return the seconds until the next delivery; None after the last.
 
-    `schedule`: seconds before each delivery; `rng`: uniform in [0, 1); `asked`: the receiver's Retry-After in seconds,
-    clamped.
+    `schedule`: seconds before each; `rng`: uniform in [0, 1); `asked`: Retry-After in seconds, clamped.
     """
     if attempts >= len(schedule):
         return None

@@ -35,7 +35,7 @@ def webhook_id(job: Job) -> str:
 
 
 def swap_event(job: Job, at: int, url_of: Callable[[str], str]) -> SwapEvent:
-    """Return a job's body. `at` (milliseconds) is the time of events without one of their own."""
+    """Return a job's body. `at` (milliseconds): when events without a time happened."""
     images = [_image(picture, url_of) for picture in job.images]
     event = SwapEvent(
         type=EVENT_OF[job.state],
@@ -89,7 +89,7 @@ def batch_event(batch: Batch) -> BatchEvent:
 
 
 def timings(job: Job) -> dict[str, int | float | None]:
-    """Return the seconds of each stage; None for one not reached or left."""
+    """Return the seconds of each stage, or None."""
     return {
         "queued": _seconds(job.created_at, job.submitted_at),
         "running": _seconds(job.submitted_at, job.terminal_at),

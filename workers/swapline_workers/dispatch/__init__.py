@@ -1,4 +1,1 @@
-"""The insides of Celery and kombu: corrections in use always.
-
-`local/` is not loaded with SWAPLINE_DISPATCH=celery.
-"""
+"""The insides of Celery and kombu. `local/` is not loaded with SWAPLINE_DISPATCH=celery."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def queues(prefix: str) -> tuple[Queue, ...]:
-    """Return each step's queue, without exchange: a message is one LPUSH to the list of that name."""
+    """Return each step's queue; a message is one LPUSH to that list."""
     return tuple(Queue(step.queue(prefix), exchange="", routing_key=step.queue(prefix)) for step in Step)
 
 

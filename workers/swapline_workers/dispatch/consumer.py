@@ -20,7 +20,7 @@ RECONNECT = {"interval_start": 1, "interval_step": 0.5, "interval_max": 2}
 
 
 class Consumer(CeleryConsumer):
-    """Loaded by name when a worker starts, after an APM agent has patched Celery's tracer."""
+    """Loaded by name, after an APM agent has patched Celery's tracer."""
 
     def create_task_handler(self, *args: Any, **options: Any) -> Any:
         """Return Celery's handler; a message that makes it raise is dropped."""
@@ -37,14 +37,14 @@ class Consumer(CeleryConsumer):
 
     @staticmethod
     def while_waiting() -> None:
-        """Called every second while the server is unavailable; the heartbeat's bootstep replaces it."""
+        """Called every second during an outage; the heartbeat's bootstep replaces it."""
 
     @staticmethod
     def reading_ended() -> None:
-        """Called when no message will be read from this connection; the heartbeat's bootstep replaces it."""
+        """Called when no message will be read any more; the heartbeat's bootstep replaces it."""
 
     def on_close(self) -> None:
-        """Keep the jobs of messages that were read and not begun: Celery forgets them here."""
+        """Keep the jobs of messages not begun: Celery forgets them here."""
         worker_state.keep_reserved()
         super().on_close()
         self.reading_ended()

@@ -1,6 +1,6 @@
 """Celery's request for our tasks, which ignores revocation.
 
-All polls of a job share one task id, and Celery keeps revoked ids for three hours: one click would stall a paid job.
+All polls of a job share one task id: one click would stall a paid job for three hours.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ class Channel(kombu_redis.Channel):
             raise Empty from None
 
     def get_table(self, exchange: str) -> Any:
-        """Return an exchange's bindings; for replies also those of kombu's own transport, without prefix."""
+        """Return bindings; for replies also those of kombu's own transport."""
         found = list(super().get_table(exchange))
         if exchange.startswith("reply."):
             with self.conn_or_acquire() as client, suppress(redis.exceptions.NoPermissionError):
@@ -111,9 +111,9 @@ class SentinelTransport(Transport):
 def use_transports(
     server: RedisServer, plain: type[Transport] = Transport, sentinel: type[Transport] = SentinelTransport
 ) -> None:
-    """Make these the transports of `redis://`, `rediss://` and `sentinel://` in this process.
+    """Use these for `redis://`, `rediss://` and `sentinel://` in this process.
 
-    A transport in Celery's settings is ignored for the second sentinel's URL, and Flower reads the scheme.
+    Celery's setting is ignored for the second sentinel's URL, and Flower reads the scheme.
     """
     if server.service is not None:
         once = Retry(NoBackoff(), 0)  # redis-py would ask a dead sentinel three times more before the next one

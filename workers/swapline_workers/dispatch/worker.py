@@ -53,7 +53,7 @@ UNUSED_OPTIONS = {
 
 
 class Worker(celery_worker.Worker):
-    """A worker that stops as `runtime/shutdown.py` says, whatever the signals' order."""
+    """Stops as `runtime/shutdown.py` says, whatever the signals' order."""
 
     pool_cls: Any
     hostname: Any
@@ -66,7 +66,7 @@ class Worker(celery_worker.Worker):
     """Finish within the grace period, or release at once."""
 
     def __init__(self, app: Any = None, hostname: Any = None, pool: Any = None, **options: Any) -> None:
-        """Choose the pool and check the options. Exits with code 64 where one does not apply."""
+        """Choose the pool and check the options. Exits with code 64 for a wrong one."""
         given = _given_options(options)
         for name in REFUSED_OPTIONS.keys() & given:
             _exit(REFUSED_OPTIONS[name])
@@ -114,7 +114,7 @@ class Worker(celery_worker.Worker):
         vars(celery_worker)["safe_say"] = _log_message
 
     def install_platform_tweaks(self, worker: Any) -> None:
-        """Install Celery's handlers, but ours for signals at which Celery would terminate its pool."""
+        """Install Celery's handlers, but ours for signals that terminate its pool."""
         super().install_platform_tweaks(worker)
         for name, how in self.stop_signals.items():
             platform_signals[name] = self._stop_handler(name, how)

@@ -30,7 +30,7 @@ def keep_reserved() -> None:
 
 
 def reserved_jobs() -> list[tuple[str, int]]:
-    """Return (job id, version) of each message that was read, some of which may have been finished meanwhile."""
+    """Return (job id, version) of messages that were read, perhaps finished."""
     return [*_forgotten, *_jobs(snapshot(state.reserved_requests))]
 
 

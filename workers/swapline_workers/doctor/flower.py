@@ -24,7 +24,7 @@ START = "start it: `swapline flower` (or celery -A swapline_workers.entry flower
 
 
 def examine(asked: str | None, setting: str | None) -> Iterator[Finding]:
-    """Request /healthcheck without a password. A missing Flower fails only if its address was set."""
+    """Request /healthcheck. A missing Flower fails only if its address was set."""
     url = (asked or setting or USUAL).rstrip("/")
     named = asked or setting
     try:

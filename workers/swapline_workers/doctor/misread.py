@@ -26,7 +26,7 @@ def references() -> Iterator[Finding]:
 
 
 def lost_blank(key_prefix: str) -> Iterator[Finding]:
-    """Find a prefix that runs into the key: `.env`, YAML and shells drop an unquoted blank."""
+    """Find a prefix that runs into the key: an unquoted blank is dropped."""
     if key_prefix[-1:].isalnum():
         found = (
             f"SWAPLINE_API_KEY_PREFIX is {key_prefix!r}, without a blank at its end: the header says {key_prefix}KEY"

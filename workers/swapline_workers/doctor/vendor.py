@@ -1,7 +1,6 @@
 """Whether the vendor takes the key and the status path is right, without spending a credit.
 
-The status of an impossible job is asked. The same question with another key, and at an impossible address, shows
-whether the answer means anything.
+By the status of an impossible job, and the same with another key and at an impossible address.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ PLAIN: tuple[tuple[type[errors.VendorError], bool, str, str], ...] = (
 
 
 class Answer(NamedTuple):
-    """An HTTP status or none, the body's beginning without the id, and the error, if any."""
+    """HTTP status, the body's beginning without the id, and the error, if any."""
 
     status: int | None
     body: str

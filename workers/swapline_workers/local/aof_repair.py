@@ -1,7 +1,6 @@
-"""Repair of the embedded server's append-only file after a power cut.
+"""Repair of the embedded server's append-only file, whose tail may be zeros after a power cut.
 
-Its tail may be zeros, perhaps behind a torn write. Valkey then refuses to start, and its repair program is not
-embedded.
+Valkey then refuses to start.
 """
 
 from __future__ import annotations
@@ -44,9 +43,9 @@ class Repair:
 
 
 def repair(folder: Path) -> Repair | None:
-    """Cut the last append-only file behind its last whole write; None where it is whole.
+    """Cut the last append-only file behind its last whole write, after copying it; None where whole.
 
-    It is copied first. Raises FolderInUse, or LocalError without such a file or room.
+    Raises FolderInUse, LocalError.
     """
     if not (folder / DATA_FOLDER / _MANIFEST).is_file():
         raise LocalError(f"There are no data of an embedded server in {folder}; name its folder with --dir.")
@@ -61,7 +60,7 @@ def repair(folder: Path) -> Repair | None:
 
 
 def end_of_writes(data: Data) -> tuple[int, int]:
-    """Return where the last whole write or transaction ends, and where reading stopped."""
+    """Return the end of the last whole write, and where reading stopped."""
     at = end = 0
     in_transaction = False
     while (command := _read_command(data, at)) is not None:

@@ -28,7 +28,7 @@ _TAIL_BYTES = 2000
 
 @dataclass(frozen=True)
 class Program:
-    """What to run. Settings travel in `env`, never in `argv`, which every user of the host can read."""
+    """What to run. Settings travel in `env`: every user of the host can read `argv`."""
 
     name: str
     argv: tuple[str, ...]
@@ -94,7 +94,7 @@ class Child:
         self._ready_by = time.monotonic() + self.program.ready_within
 
     def is_ready(self) -> bool:
-        """Check once. Raises ChildFailed, with the log's end, if it ended or is too late; it is gone then."""
+        """Check once. Raises ChildFailed, with the log's end, if it ended or is too late."""
         if (code := self.poll()) is not None:
             raise ChildFailed(f"{self.name} {describe_exit(code)} before it was ready.{self.log_excerpt()}")
         if self.program.ready is None or self.program.ready(self):

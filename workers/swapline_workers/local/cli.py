@@ -1,4 +1,4 @@
-"""`swapline up`, `swapline redis` and `swapline demo`. Imports little: every `swapline` command loads it."""
+"""`swapline up`, `redis` and `demo`. Imports little: every `swapline` command loads it."""
 
 from __future__ import annotations
 

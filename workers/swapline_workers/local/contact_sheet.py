@@ -1,7 +1,4 @@
-"""The contact sheet: one HTML page with inputs and results side by side.
-
-It embeds reduced pictures, links to the originals, loads nothing else (Content-Security-Policy), and escapes all text.
-"""
+"""The contact sheet: one HTML page with inputs and results, which loads nothing else."""
 
 from __future__ import annotations
 
@@ -26,7 +23,7 @@ _JPEG_QUALITY = 84
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture file, its caption, and the original's path relative to the page."""
+    """A file, its caption, and the original's path."""
 
     data: bytes
     caption: str
@@ -50,7 +47,7 @@ class Card:
 
 
 def contact_sheet(title: str, subtitle: str, sums: Mapping[str, str], cards: Sequence[Card], footer: str) -> str:
-    """Return the page as HTML. `sums` are the numbers at its top, by label."""
+    """Return the page as HTML. `sums`: numbers at its top, by label."""
     style = resources.files("swapline_workers.local").joinpath("contact_sheet.css").read_text()
     return f"""<!doctype html>
 <html lang="en">

@@ -1,10 +1,9 @@
 """Children that cannot outlive this process, even after SIGKILL.
 
 The kernel closes our end of the pipe when we die; a watchdog in a session of its own then ends every registered child.
-A child starts as a one-line shell with the pipe as standard input, writes its pid to it, then becomes the program: none
-can be missed.
+A child starts as a shell that writes its pid to the pipe, then becomes the program: none can be missed.
 
-Not PR_SET_PDEATHSIG: macOS lacks it, and it fires at the starting *thread's* end, for the child without its group.
+Not PR_SET_PDEATHSIG: macOS lacks it, and it fires at the starting *thread's* end.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _CHECK_INTERVAL_S = 0.01
 
 
 class DeathPipe:
-    """Starts children and registers them with the watchdog. Thread-safe."""
+    """Starts and registers children. Thread-safe."""
 
     def __init__(self) -> None:
         """Start nothing yet."""
@@ -50,7 +49,7 @@ class DeathPipe:
     ) -> subprocess.Popen[bytes]:
         """Start a program as the leader of its own session.
 
-        One that cannot be executed ends with 126 or 127 and a line in `output`.
+        An unexecutable one ends with 126 or 127 and a line in `output`.
         """
         with self._lock:
             child = subprocess.Popen(  # noqa: S603 -- the program is ours, and the shell parses nothing of argv
@@ -67,7 +66,7 @@ class DeathPipe:
         return child
 
     def inherit(self, descriptor: int) -> None:
-        """Let the watchdog keep a lock until our children have ended. Call before the first starts."""
+        """Let the watchdog keep a lock until our children have ended. Call first."""
         self._inherited.add(descriptor)
 
     def release(self, pid: int) -> None:

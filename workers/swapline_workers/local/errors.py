@@ -22,16 +22,16 @@ class FolderInUse(LocalError):  # noqa: N818 -- it names the situation
 
 
 class PortTaken(LocalError):  # noqa: N818 -- it names the situation
-    """Another program listens on the port that was asked for."""
+    """Another program listens on that port."""
 
 
 class ChildFailed(LocalError):  # noqa: N818 -- it names what happened
-    """A child ended by itself, or was not ready in time."""
+    """A child ended, or was not ready in time."""
 
     has_lines = True  # those of its log
 
 
 class DataDamaged(ChildFailed):
-    """The embedded server cannot read its data, as after a power cut."""
+    """As after a power cut."""
 
     has_lines = False

@@ -21,7 +21,7 @@ _LOCK_TIMEOUT_S = 1.0
 
 @contextmanager
 def folder_lock(folder: Path, *, timeout_s: float = _LOCK_TIMEOUT_S) -> Iterator[int]:
-    """Lock a folder; yield the descriptor for the server to inherit. Our copy is closed afterwards.
+    """Lock a folder; yield the descriptor for the server to inherit.
 
     The lock lasts as long as the server. Raises FolderInUse after `timeout_s`.
     """
@@ -41,7 +41,7 @@ def write_owner(lock: int, pid: int | None) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file with mode 0600, whole or not at all. Raises LocalError."""
+    """Write a file with mode 0600, whole. Raises LocalError."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
@@ -56,7 +56,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def lasting_secret(path: Path, size: int) -> str:
-    """Return the secret in a file; an absent or empty one gets `size` random bytes."""
+    """Return a file's secret, made of `size` random bytes if missing."""
     secret = path.read_text().strip() if path.exists() else ""
     if not secret:
         secret = secrets.token_urlsafe(size)

@@ -26,7 +26,7 @@ _CHUNK_BYTES = 1_000_000
 
 
 class LogFollower:
-    """A thread that prints new lines of logs, which need not exist yet."""
+    """A thread; logs need not exist yet."""
 
     def __init__(
         self,
@@ -36,10 +36,9 @@ class LogFollower:
         names: Sequence[str] | None = None,
         max_log_bytes: int | None = None,
     ) -> None:
-        """Follow each named log from its current end.
+        """Follow each log from its end.
 
-        `names` (all that will be followed) determine the first column's width and colours. A log above `max_log_bytes`
-        is rotated to `.1`.
+        `names` determine the first column's width and colours. A log above `max_log_bytes` is rotated to `.1`.
         """
         self._console = console
         self._names = list(names or logs)

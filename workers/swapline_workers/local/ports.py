@@ -16,10 +16,7 @@ _MAX_TRIES = 200
 
 
 def free_port() -> int:
-    """Return a port on which no program listens now. Raises OSError without one.
-
-    Another program can still take it before the caller.
-    """
+    """Return a port on which no program listens now, perhaps later. Raises OSError."""
     for _ in range(_MAX_TRIES):
         port = _FIRST + secrets.randbelow(_COUNT)
         if is_free(port):
@@ -28,7 +25,7 @@ def free_port() -> int:
 
 
 def is_free(port: int, *, host: str = LOOPBACK) -> bool:
-    """Whether a server could listen on this port now. Port 0 is always free."""
+    """Whether a server could listen on this port; on 0 always."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do, so that TIME_WAIT does not count
         try:

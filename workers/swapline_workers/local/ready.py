@@ -21,7 +21,7 @@ _HTTP_TIMEOUT_S = 5.0
 
 
 def ready_file_written(path: Path) -> Callable[[Child], bool]:
-    """Return a check that `path` is a ready file, `{"url": …, "pid": …}`, of this child."""
+    """Return a check for a ready file, `{"url": …, "pid": …}`, of this child."""
     return lambda child: read_ready_file(path).get("pid") == child.pid
 
 
@@ -47,7 +47,7 @@ def log_has(text: str) -> Callable[[Child], bool]:
 
 
 def login_works(url: str, *, user: str, password: str) -> Callable[[Child], bool]:
-    """Return a check that `url` answers 200 to this login, which only this child has, and 401 without."""
+    """Return a check that `url` answers 200 to this login and 401 without."""
     token = base64.b64encode(f"{user}:{password}".encode()).decode()
 
     def ready(_child: Child) -> bool:

@@ -2,8 +2,8 @@
 
     python -m swapline_workers.local.receiver --port 0 --ready-file ready.json --record webhooks.jsonl
 
-SWAPLINE_WEBHOOK_SECRETS has the secrets. Before its reply (204 for a valid signature, else 400) a delivery gets a line
-of the record: `{"time", "id", "type", "job_id", "verified", "reason"}`.
+SWAPLINE_WEBHOOK_SECRETS has the secrets. A line of the record, `{"time", "id", "type", "job_id", "verified",
+"reason"}`, is written before the reply: 204 for a valid signature, else 400.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ class Delivery:
 
 
 class Receiver(ThreadingHTTPServer):
-    """Listens on loopback; a POST to any path is a delivery."""
+    """Listens on loopback; a POST is a delivery."""
 
     daemon_threads = True
 
     def __init__(self, port: int, record: Path, secrets: list[str]) -> None:
-        """Listen on `port` (0: a free one). Raises SettingsError for a malformed secret."""
+        """Listen on `port` (0: a free one). Raises SettingsError."""
         for secret in secrets:
             read_key(secret)
         self._secrets = secrets

@@ -5,8 +5,8 @@
         supervisor.start(worker, restart=Backoff())
         supervisor.run()            # until SIGINT, SIGTERM or SIGHUP
 
-The caller repeats `tick`, or calls `run`. The first signal interrupts any wait, and the children stop in reverse order;
-the second shortens the wait, the third kills.
+The first signal interrupts any wait, and the children stop in reverse order; the second shortens the wait, the third
+kills.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _LIVENESS_INTERVAL_S = 5.0
 
 
 class StopRequested(SystemExit):
-    """A signal requested the end; sets the exit code that shells expect."""
+    """Has the exit code that shells expect."""
 
     def __init__(self, number: int) -> None:
         """Use exit code 128 + `number`."""
@@ -53,7 +53,7 @@ class Backoff:
     """Its end ends everything."""
 
     def delay(self, restarts: int) -> float:
-        """Return the seconds before this restart in a row, doubling from `first_s` to `max_s`."""
+        """Return the seconds before this restart in a row, doubling."""
         return min(self.first_s * 2.0 ** (restarts - 1), self.max_s)
 
 
@@ -83,10 +83,10 @@ class _Watched:
 
 
 class Supervisor:
-    """Starts children, watches them, and stops them in reverse order."""
+    """Starts, watches and stops children."""
 
     def __init__(self, report: Callable[[str], None] = lambda _sentence: None) -> None:
-        """`report` is called with a sentence for each event."""
+        """`report` gets a sentence for each event."""
         self._report = report
         self._watched: list[_Watched] = []
         self._groups = 0
@@ -108,7 +108,7 @@ class Supervisor:
             signal.signal(*self._handlers.popitem())
 
     def start(self, child: Child, *, restart: Backoff | None = None) -> None:
-        """Start a child and wait until it is ready; with `restart`, restart it whenever it ends. Raises ChildFailed."""
+        """Start a child, wait until it is ready, and with `restart` restart it. Raises ChildFailed."""
         self.start_group([(child, restart)])
 
     def start_group(self, children: Iterable[tuple[Child, Backoff | None]]) -> None:
@@ -122,7 +122,7 @@ class Supervisor:
             time.sleep(_CHECK_INTERVAL_S)
 
     def run(self) -> None:
-        """Watch until a signal (StopRequested) or the end of a vital child (ChildFailed)."""
+        """Watch until a signal (StopRequested) or a vital child's end (ChildFailed)."""
         while True:
             self.tick()
             time.sleep(_TICK_INTERVAL_S)

@@ -48,7 +48,7 @@ _DAMAGE = re.compile(r"(Bad file format|Error|Unexpected end of file) reading th
 
 
 class EmbeddedValkey(Child):
-    """A Valkey server on loopback with its data in a folder. As a context manager: start, stop."""
+    """On loopback, with its data in a folder. As a context manager: start, stop."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class EmbeddedValkey(Child):
     ) -> None:
         """Port 0: the folder's last port, or a free one. No password: the folder's.
 
-        `always` keeps every acknowledged write, at about 2,700 operations a second.
+        `always`: about 2,700 operations a second.
         """
         self.folder = Path(folder).absolute()
         self.port = port

@@ -29,7 +29,7 @@ daemonize no
 
 
 def valkey_config(*, port: int, password: str, appendfsync: str, unix_socket: Path | None) -> str:
-    """Return the file's text. The server's working directory is the data folder.
+    """Return the file's text.
 
     Raises ValueError for an empty password: Valkey would admit every client.
     """

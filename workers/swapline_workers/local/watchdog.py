@@ -1,8 +1,8 @@
 """End the children of a process that died. Run as a script by `death_pipe`, never imported.
 
-Standard input is the death pipe: a child writes `+pid` (its process group's number), the owner `-pid` once it is gone
-and `.` for an orderly end. End of input means that the owner died: SIGTERM to the children, last started first, SIGKILL
-after the grace period. Imports three standard modules, to be ready in 15 ms.
+Standard input is the death pipe: a child writes `+pid` (its process group), the owner `-pid` once it is gone and `.`
+for an orderly end. Else end of input means: SIGTERM to the children, SIGKILL after the grace period. Imports little, to
+be ready in 15 ms.
 """
 
 import os
@@ -15,7 +15,7 @@ GRACE_S = 5.0
 
 
 def read_children() -> list[int]:
-    """Read the pipe until its end or `.`; return the registered pids, last started first."""
+    """Read the pipe to its end or `.`; return the registered pids, last first."""
     children: dict[int, None] = {}
     for line in sys.stdin.buffer:
         if line.startswith(b"."):
@@ -29,7 +29,7 @@ def read_children() -> list[int]:
 
 
 def send_signal(target: int, number: int) -> bool:
-    """Send a signal to a process (a group where negative); return whether it exists."""
+    """Signal a process (or group, negative); return whether it exists."""
     try:
         os.kill(target, number)
     except (ProcessLookupError, PermissionError):  # macOS: EPERM for a group that has only zombies
@@ -38,7 +38,7 @@ def send_signal(target: int, number: int) -> bool:
 
 
 def end(pids: list[int]) -> None:
-    """Send SIGTERM to each leader, wait for their end, then kill whole groups."""
+    """SIGTERM to leaders, wait, then kill whole groups."""
     for pid in pids:
         send_signal(pid, signal.SIGTERM)
     deadline = time.monotonic() + GRACE_S

@@ -25,10 +25,7 @@ COMPOSITE = "compositeWithTrainedAlgorithmicMedia"
 
 
 def build_finisher(settings: FinishSettings) -> Finisher:
-    """Return what makes variants and marks.
-
-    Raises SettingsError for variants without Pillow, and for a certificate that cannot sign.
-    """
+    """Return what makes variants and marks. Raises SettingsError without Pillow, or for a bad certificate."""
     if settings.variants and find_spec("PIL") is None:
         raise SettingsError("SWAPLINE_VARIANTS needs Pillow: install swapline-producer[pictures].")
     provenance = None

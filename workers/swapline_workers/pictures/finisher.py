@@ -1,7 +1,4 @@
-"""What is stored beside, or instead of, the vendor's picture; by default nothing.
-
-Pixels are decoded in a bounded number of child processes of low priority: never in the way of polls or slots.
-"""
+"""What is stored beside, or instead of, the vendor's picture; by default nothing."""
 
 from __future__ import annotations
 
@@ -49,7 +46,7 @@ class Finisher:
     sandbox: Sandbox | None = None
 
     def finish(self, job: Job, pictures: tuple[Picture, ...]) -> tuple[Picture, ...]:
-        """Return the pictures as they are to be stored, with their variants; finished ones unchanged."""
+        """See `steps.ports.Finisher.finish`."""
         wanted = self.variants if job.spec.variants is None else job.spec.variants
         if not wanted and not self._marks:
             return pictures

@@ -33,10 +33,7 @@ class Provenance:
     def __init__(
         self, certificate: Path, key: str, *, algorithm: str, timestamp_url: str | None, source_type: str
     ) -> None:
-        """Read a certificate chain and a private key (PEM), and sign one pixel.
-
-        Raises SettingsError.
-        """
+        """Read a certificate chain and a private key (PEM). Raises SettingsError."""
         try:
             c2pa = import_module("c2pa")  # 23 MB, and only some need it
         except ImportError:
@@ -56,10 +53,7 @@ class Provenance:
             raise SettingsError(f"SWAPLINE_C2PA_CERTIFICATE and _KEY cannot sign: {error}.") from error
 
     def signed(self, data: bytes, kind: str, job: Job, sources: dict[str, str]) -> bytes:
-        """Return a picture with a manifest: action, digital source type, SHA-256 of its sources.
-
-        Raises NotSigned.
-        """
+        """Return a picture with a manifest: action, source type, SHA-256 of its sources. Raises NotSigned."""
         try:
             return self._sign(data, kind, {"job": job.job_id, **sources})
         except Exception as error:

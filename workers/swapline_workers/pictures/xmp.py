@@ -1,7 +1,4 @@
-"""XMP that says how a picture was made, in PNG, JPEG and WebP files. No pixel is touched.
-
-Source: IPTC Photo Metadata Standard, "Digital Source Type".
-"""
+"""XMP that says how a picture was made. Source: IPTC Photo Metadata Standard, "Digital Source Type"."""
 
 from __future__ import annotations
 
@@ -27,7 +24,7 @@ _VP8L_ALPHA = 0x10
 
 
 def marked(data: bytes, kind: str, source_type: str) -> bytes:
-    """Return a whole picture, without XMP so far, with the digital source type."""
+    """Return a picture with the digital source type; it must have no XMP."""
     packet = _PACKET.format(source=SCHEME + source_type).encode()
     if kind == PNG:
         return data[:_IHDR_ENDS] + _chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + packet) + data[_IHDR_ENDS:]

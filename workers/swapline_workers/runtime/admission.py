@@ -1,7 +1,4 @@
-"""Admit this worker to its ledger, before its first step and while it works.
-
-With another vendor it would send pictures and spend credits where they do not belong.
-"""
+"""Admit this worker to its ledger: another vendor's would send pictures and spend credits elsewhere."""
 
 from __future__ import annotations
 
@@ -29,7 +26,7 @@ class Admission:
     def __init__(
         self, ask: Callable[[], None], refused: Callable[[], None], *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        """`ask` raises WrongOwner; `refused` is then called, once."""
+        """`ask` raises WrongOwner; then `refused` is called, once."""
         self._ask = ask
         self._refused = refused
         self._now = monotonic

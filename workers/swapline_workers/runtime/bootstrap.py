@@ -1,4 +1,4 @@
-"""Build the parts of a worker process from its settings; nothing else puts them together."""
+"""Build the parts of a worker process from its settings, in one place."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ PICTURE_SPANS = {"input_text": "read input", "store": "store"}
 
 
 class Builder:
-    """Builds the services once for each process: a child must not use its parent's connections."""
+    """Once for each process: a child must not use its parent's connections."""
 
     def __init__(self) -> None:
         """Build nothing yet."""

@@ -1,7 +1,7 @@
 """Claim what is due in the ledger and publish it. Every worker has a due dispatcher.
 
-It wakes at times that its own process scheduled. All together also sweep for entries of dead workers and producers: the
-more dispatchers, the less often each.
+It wakes at times that its own process scheduled, and sweeps for entries of dead workers and producers, less often the
+more dispatchers there are.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class DueDispatcher(threading.Thread):
         leased_jobs: Callable[[], Sequence[tuple[str, int]]],
         renew_every: float,
     ) -> None:
-        """Renew the leases of this process's `leased_jobs` every `renew_every` seconds."""
+        """Renew the leases of `leased_jobs` every `renew_every` seconds."""
         super().__init__(name="swapline-due-dispatcher", daemon=True)
         self._ledger = ledger
         self._publisher = publisher

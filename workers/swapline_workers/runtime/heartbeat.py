@@ -1,6 +1,6 @@
 """Write the state of a worker's parts into a file, for `swapline alive`.
 
-Its probe needs no password and no Redis, and fails for a frozen process.
+Its probe needs no password, and fails for a frozen process.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Heartbeat:
         active: Callable[[], Collection[Hashable]] = active_requests,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`unwritten`: number of paid results without a write; `active`: what the threads run."""
+        """`unwritten`: paid results without a write; `active`: what the threads run."""
         self._path = path
         self._due_dispatcher = due_dispatcher
         self._allowed = allowed

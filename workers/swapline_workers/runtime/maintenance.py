@@ -48,7 +48,7 @@ class Housekeeping(threading.Thread):
     ) -> None:
         """`check_store` raises where nothing may be deleted.
 
-        `claim_periodic_task` (name, seconds) returns whether this worker runs that task now.
+        `claim_periodic_task` (name, seconds): whether this worker runs it now.
         """
         super().__init__(name="swapline-housekeeping", daemon=True)
         self._sweep = sweep

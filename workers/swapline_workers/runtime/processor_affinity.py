@@ -1,7 +1,4 @@
-"""Keep a worker's threads on one processor while it has time for them.
-
-Waking for Python's lock on others costs a fifth of a job's CPU (docs/speed.md).
-"""
+"""Keep a worker's threads on one processor while it has time for them. See decision 0040."""
 
 from __future__ import annotations
 
@@ -31,7 +28,7 @@ PROC = Path("/proc")
 
 
 class OneCore(threading.Thread):
-    """Measures the processors' load and moves this process's threads."""
+    """Moves this process's threads by the processors' load."""
 
     def __init__(self, *, rng: random.Random | None = None, proc: Path = PROC) -> None:
         """Move nothing yet."""

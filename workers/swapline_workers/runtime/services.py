@@ -67,7 +67,7 @@ class WorkerServices:
     running: Parts = field(default_factory=lambda: Parts(()))
 
     def set_concurrency(self, threads: int, queues: Collection[str]) -> None:
-        """Set how many steps run at once, and their queues. Webhooks take half, or all where alone."""
+        """Set how many steps run at once; webhooks take half, or all where alone."""
         self.membership.works_on(queues)
         self.meter.threads.set(threads)
         self.heartbeat.threads = threads

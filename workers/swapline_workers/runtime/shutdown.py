@@ -1,8 +1,8 @@
 """How a worker stops: it finishes steps within a grace period and releases the rest.
 
-Celery's warm shutdown has no end, but an upload may take 60 s. From the first signal on, no lease and no paid call
-begin; jobs read and not begun go to other workers. After the grace period, or at a second signal, leased jobs go as
-well, and the process ends. A paid call that outlasts the grace period is left to its rescue, which holds the job.
+From the first signal on, no lease and no paid call begin; jobs read and not begun go to other workers. After the grace
+period, or at a second signal, leased jobs go as well. A paid call that outlasts it is left to its rescue, which holds
+the job.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class GracefulShutdown:
         grace: float,
         exit_process: Callable[[int], object] = os._exit,
     ) -> None:
-        """`grace`: seconds; `exit_process` ends the process without waiting for threads."""
+        """`grace`: seconds; `exit_process` waits for no thread."""
         self._session = session
         self._grace = grace
         self._exit_process = exit_process
@@ -62,7 +62,7 @@ class GracefulShutdown:
             self._thread.start()
 
     def reading_ended(self) -> None:
-        """Release what was read since `begin` and not begun: messages come in until the consumer closes."""
+        """Release what was read since `begin`: messages come in until the consumer closes."""
         self._changed.set()
 
     def end(self) -> None:

@@ -1,4 +1,4 @@
-"""Check that this worker's store is that of its ledger, at the start and every minute."""
+"""Check, at the start and every minute, that this worker's store is its ledger's."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class StoreGuard:
         found_first: Callable[[], None] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`check` raises WrongOwner, StorageError or LedgerUnavailable; `found_first` shows the first finding."""
+        """`check` raises WrongOwner, StorageError or LedgerUnavailable."""
         self._found_first = found_first
         self._check = check
         self._refused = refused

@@ -1,4 +1,4 @@
-"""Probe the store with a small object while results cannot be stored, instead of with a paid picture."""
+"""Probe a failing store with a small object instead of a paid picture."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """One delivery of one event.
 
-The webhook of a disabled endpoint is given up at once, for a person to send again. Waiting for a permit is no attempt.
+A disabled endpoint's webhook is given up, for a person to send again. Waiting for a permit is no attempt.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Delivery:
 
 
 def deliver(url: str, tenant: str, attempts: int, send: Callable[[], Answer], ports: Ports) -> Delivery | float:
-    """Deliver once, after `attempts` failed ones; return the result, or the seconds to wait for a permit."""
+    """Deliver once, after `attempts` failed ones; return the result, or the seconds until a permit."""
     endpoint = endpoint_of(tenant, url)
     known = ports.endpoints.endpoint(endpoint.endpoint_id)
     if known is not None and known.disabled_at is not None:
@@ -61,10 +61,7 @@ def deliver(url: str, tenant: str, attempts: int, send: Callable[[], Answer], po
 
 
 def note_endpoint(delivery: Delivery, ports: Ports) -> None:
-    """Write the endpoint's part of an attempt, after the job's or batch's own.
-
-    A healthy endpoint's success costs no call.
-    """
+    """Write the endpoint's part, after the job's own. A healthy endpoint's success costs no call."""
     endpoint, error = delivery.endpoint, delivery.error
     if delivery.was_failing and delivery.notification is Notification.DELIVERED:
         ports.endpoints.endpoint_recovered(endpoint.endpoint_id)

@@ -1,7 +1,6 @@
 """finalize: store the pictures under names that the job determines, and write the receipt last.
 
-Where they are not in this process's memory, the vendor is polled again, which is free. Repeatable: names and bytes are
-the same each time.
+Where they are not in memory, the vendor is polled again, which is free. Repeatable.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """poll: ask the vendor once for a running job's status.
 
-Any status that is not terminal, and any failure, moves the job's `due` entry to the next poll.
+Any other than a terminal one, and any failure, puts off the job's `due` entry.
 """
 
 from __future__ import annotations

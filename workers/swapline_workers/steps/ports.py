@@ -45,7 +45,7 @@ class StatusReply(Protocol):
         """Return one of the vendor's codes, or a short text."""
 
     def pictures(self) -> list[bytes]:
-        """Read the rest; return each picture, checked to be whole.
+        """Return each picture, checked to be whole.
 
         Raises OutputMissing, OutputInvalid, or Unclear when the connection broke.
         """
@@ -81,7 +81,7 @@ class Finisher(Protocol):
     """Makes variants and marks."""
 
     def finish(self, job: Job, pictures: tuple[Picture, ...]) -> tuple[Picture, ...]:
-        """Return the pictures as they are to be stored. Never raises for a picture."""
+        """Return what to store. Never raises for a picture."""
 
 
 class Answer(Protocol):
@@ -138,26 +138,26 @@ class Writes(Protocol):
     """Writes of the leased job or batch. All raise LedgerUnavailable."""
 
     def advance(self, job: Job, change: Change) -> Job | Refused:
-        """Write a change if the job is still at its version; return the job after it.
+        """Write a change at the job's version; return the job after it.
 
-        Where the job is to be canceled, its end, or its way back into the line, becomes CANCELED. Jobs that get a slot
-        by it are sent at once.
+        Where it is to be canceled, its end, or its return to the line, becomes CANCELED. Jobs that get a slot are sent
+        at once.
         """
 
     def advance_until_written(self, job: Job, change: Change) -> Job | Refused:
-        """Write a change that must not be lost: wait while the ledger is away."""
+        """Write what must not be lost: wait while the ledger is away."""
 
     def line_up(self, job: Job) -> Job | LostRace | None:
-        """Line a queued job up; return it with its slot, or None while it waits."""
+        """Line a job up; return it with its slot, or None."""
 
     def advance_batch(self, batch: Batch, change: Change) -> bool:
         """Write the result of a batch's webhook; False after a lost race."""
 
     def mark_orphaned(self, job: Job) -> None:
-        """Have objects deleted that were written before a lost race, unless the job needs them."""
+        """Have objects of a lost race deleted, unless the job needs them."""
 
     def reread(self, job: Job, other: str | None = None) -> Job | None:
-        """Read the job, or the one with id `other`; wait while the ledger is away. None where it is gone."""
+        """Read the job, or `other`; wait while the ledger is away. None where it is gone."""
 
 
 class LedgerView(Protocol):
@@ -177,7 +177,7 @@ class ServiceTimes(Protocol):
     """Learned service times of the vendor."""
 
     def of(self, kind: str) -> Histogram | None:
-        """Return those of a kind of job, or None. Never raises; seldom reads the ledger."""
+        """Return a kind's, or None. Never raises; seldom reads the ledger."""
 
 
 @dataclass(frozen=True, slots=True)

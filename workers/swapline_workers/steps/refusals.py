@@ -1,7 +1,4 @@
-"""Refusals of a submission that provably did not run: it is repeated, or the job fails that alone is refused.
-
-lua/breaker.lua tells which.
-"""
+"""Refusals of a submission that provably did not run. lua/breaker.lua tells the account's from a job's own."""
 
 from __future__ import annotations
 
@@ -59,7 +56,7 @@ OWN = {
 
 
 def input_unreadable(job: Job, ports: Ports, error: StorageUnavailable | ObjectMissing) -> Decision:
-    """Decide about a job whose input cannot be read, or is gone: no call was made."""
+    """Decide about a job whose input cannot be read: no call was made."""
     if isinstance(error, ObjectMissing):
         return _fail(job, ports, FailureCode.STORAGE_FAILED, f"the input is gone: {error}", {})
     image, reason = job.spec.image, f"the input cannot be read: {error}"
@@ -92,5 +89,5 @@ def _fail(job: Job, ports: Ports, code: FailureCode, detail: str, evidence: Evid
 
 
 def back_in_line(job: Job, pause: BreakerTrip, evidence: Evidence | None = None) -> Decision:
-    """Line an uncharged job up again after a pause; it keeps its age."""
+    """Line an uncharged job up again after a pause."""
     return Write(job, transitions.refused(job, pause, evidence or {}), lambda _: Park("not submitted"))

@@ -40,10 +40,7 @@ def first_poll_delay(job: Job, ports: Ports) -> float:
 
 
 def next_poll_delay(job: Job, ports: Ports, *, held: float = 0.0) -> float:
-    """Return the seconds to the next poll, after one that failed or found the job not done.
-
-    `held`: seconds for which the vendor held the poll.
-    """
+    """Return the seconds to the next poll. `held`: seconds for which the vendor held this one."""
     held_to = bounds(ports)
     wait = polling.next_wait(
         _since(job, ports.view.now()),
@@ -68,7 +65,7 @@ def _spread(wait: float, held_to: polling.Bounds, ports: Ports, part: float) -> 
 def service_time_sample(job: Job, reply: StatusReply, ports: Ports) -> dict[str, dict[int, float]]:
     """Return the job's shares in the histograms: it was done between the last two polls.
 
-    Nothing where that is too long: polls failed or were late.
+    Nothing where polls failed or were late.
     """
     if job.submitted_at is None or job.silent:
         return {}
@@ -83,10 +80,7 @@ def service_time_sample(job: Job, reply: StatusReply, ports: Ports) -> dict[str,
 
 
 def detection_delay(job: Job, reply: StatusReply, ports: Ports) -> float:
-    """Estimate the seconds since the job was done: half the time since the poll before.
-
-    A poll that the vendor held was answered at once.
-    """
+    """Estimate the seconds since the job was done: half the time since the poll before, 0 after a held poll."""
     if reply.held >= polling.HELD or job.submitted_at is None:
         return 0.0
     return max(0.0, ports.view.now() - (job.polled_at or job.submitted_at)) / 2 / SECONDS

@@ -1,6 +1,6 @@
 """Jobs whose pictures are not stored yet: tried again, or given up at the store timeout.
 
-Before a paid job ends without pictures its receipt is read: a worker may have stored them and died.
+First the receipt is read: a worker may have stored them and died.
 """
 
 from __future__ import annotations
@@ -49,10 +49,7 @@ def try_again(
     place: Place | None = None,
     count: Mapping[str, int] = NO_ANSWER,
 ) -> Decision:
-    """Have the pictures read and stored in `at_least` seconds.
-
-    Those in `place`, which the store refused, stay in memory.
-    """
+    """Have the pictures read and stored in `at_least` seconds; those in `place` stay in memory."""
     if _overdue(job, ports):
         return give_up(job, ports, FailureCode.STORE_TIMEOUT, f"it could not be stored in time: {reason}", learned)
     wait = max(backoff(job.retries + 1), at_least)
@@ -76,7 +73,7 @@ def bad_output(job: Job, ports: Ports, error: OutputMissing | OutputInvalid, lea
 
 
 def give_up(job: Job, ports: Ports, code: FailureCode, detail: str, learned: JobFields) -> Decision:
-    """End a job without pictures, unless its receipt says that they are stored."""
+    """End a job without pictures, unless its receipt has them."""
     rescue_after = ports.policy.rescue_after
     try:
         images = ports.pictures.stored(job)

@@ -1,7 +1,6 @@
 """submit: take a slot or park; write the attempt; make the one paid call; write the vendor's id.
 
-Only a call that provably did not run is repeated (no connection, 429, a refused key, no credits). For any other failure
-the policy decides.
+Only a call that provably did not run is repeated; for any other failure the policy decides.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Log lines for failures, refusals and unknown outcomes: why, whether charged, what to do.
+"""Log lines for failures, refusals and unknown outcomes.
 
-ERROR: a person must act. WARNING: the customer's affair, or it passes by itself.
+ERROR: a person must act. WARNING: the customer's affair, or it passes.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class ChangeLog:
         self._logged_at: dict[str, float] = {}
 
     def written(self, job: Job | None, change: Change) -> None:
-        """Log a written change if it needs a line; `job` is as after it, None for a batch."""
+        """Log a written change if needed; `job` is as after it, None for a batch."""
         line = _line(job, change)
         if line is not None and not self._is_repeated(line):
             log.log(line.level, "%s", line.text, extra=line.fields)

@@ -1,7 +1,4 @@
-"""The job of this thread: for log lines, spans and headers of calls.
-
-A forked child begins with its parent's; start helper threads with `in_this_context`.
-"""
+"""The job of this thread, for log lines, spans and headers of calls."""
 
 from __future__ import annotations
 

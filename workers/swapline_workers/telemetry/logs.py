@@ -1,7 +1,6 @@
 """One log of a worker process, for all libraries: JSON for machines, text for people.
 
-Lines carry the job (`context.py`) and are cleaned (`redaction.py`). Tracebacks lack the values of variables, which hold
-pictures and keys.
+Lines carry the job and are cleaned. Tracebacks lack the values of variables, which hold pictures and keys.
 """
 
 from __future__ import annotations
@@ -52,12 +51,12 @@ def start_logging() -> None:
 
 
 def begin_logging(logfile: str | None = None, **_: object) -> None:
-    """Set up the log from the environment's settings: to stderr, or to Celery's `--logfile`."""
+    """Log to stderr, or to Celery's `--logfile`, by the environment's settings."""
     set_up_logs(log_settings(), Path(logfile).open("a") if logfile else None)  # noqa: SIM115 -- open while it runs
 
 
 def log_settings() -> LogSettings:
-    """Return the settings that can be loaded: a worker reports wrong ones through this log."""
+    """Return the settings that can be loaded: wrong ones are reported through this log."""
     for kind in (WorkerSettings, LogSettings):
         with suppress(SettingsError):
             return load(kind)

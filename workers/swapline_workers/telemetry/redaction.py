@@ -1,6 +1,6 @@
 """Remove from log values known secrets, credentials and queries of URLs, pictures, control characters.
 
-The second line of defence after the code that logs. Line breaks stay, for tracebacks.
+Line breaks stay, for tracebacks.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""`before_send` for sentry-sdk, which reads exceptions with every frame's variables: API keys and pictures.
-
-This module does not load sentry-sdk. See docs/guides/monitoring-celery.md.
-"""
+"""`before_send` for sentry-sdk, whose exceptions have every frame's variables. It is not loaded here."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ _URL = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s\"'<>\\]+", re.IGNORECASE)
 
 
 def before_send(event: dict[str, Any], _hint: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Return the event without secrets, pictures, URLs and local variables; also for `before_send_transaction`."""
+    """Return the event without secrets, pictures, URLs and variables."""
     return {name: _without_urls(value) for name, value in _redact()(_without_variables(event)).items()}
 
 

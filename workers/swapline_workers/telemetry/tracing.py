@@ -1,7 +1,7 @@
 """OpenTelemetry spans of each step and call, below the producer's span.
 
-Configured by the standard variables (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_EXPORTER …) with the extra
-`swapline-workers[otel]`; else OpenTelemetry is not loaded, and jobs, log lines and webhooks still carry the trace's id.
+Configured by its standard variables, with the extra `swapline-workers[otel]`; else OpenTelemetry is not loaded, and
+jobs, log lines and webhooks still carry the trace's id.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Tracing(Protocol):
         """Record a step of a job; nothing for a stale message (None)."""
 
     def calls(self, port: T, server: str, names: Mapping[str, str], *, opens: Container[str] = ()) -> T:
-        """Wrap a port: `names` maps methods to spans' names; `server` is the called host.
+        """Wrap a port: `names` maps methods to spans' names; `server`: the called host.
 
-        Methods in `opens` return a context; their span lasts as long.
+        Spans of methods in `opens` last as long as their context.
         """
 
     def start(self) -> None:
@@ -74,7 +74,7 @@ class OtelTracing:
     """Records with OpenTelemetry's tracer; `flush` sends the rest."""
 
     def __init__(self, tracer: Any, flush: Callable[[], object]) -> None:
-        """`tracer` is OpenTelemetry's, which may not be installed."""
+        """OpenTelemetry may not be installed."""
         from opentelemetry import trace  # noqa: PLC0415 -- an extra; loaded for those who ask for it
         from opentelemetry.trace.propagation import tracecontext  # noqa: PLC0415 -- the same
 

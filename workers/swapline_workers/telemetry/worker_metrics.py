@@ -80,7 +80,7 @@ class WorkerMeter:
     """The metrics of this process, in a registry of their own. Thread-safe."""
 
     def __init__(self, settings: MetricsSettings) -> None:
-        """Serve nothing yet. Raises SettingsError for an exposed address without a password."""
+        """Raises SettingsError for an exposed address without a password."""
         self._port = settings.metrics_port
         self._host = settings.metrics_host
         self._secret = settings.metrics_secret
@@ -105,7 +105,7 @@ class WorkerMeter:
         self._busy.set_function(leased_jobs)
 
     def start(self) -> None:
-        """Serve if a port is set: that one, or the next free one. Without one the worker works on."""
+        """Serve at the set port or the next free one, if any."""
         if self._port is None:
             return
         ports = range(self._port, min(self._port + NEIGHBOURS, 65_536))

@@ -59,7 +59,7 @@ class BasicAuth:
         self._lock = threading.Lock()
 
     def decide(self, authorization: str, address: str, session: str = "") -> Decision:
-        """Judge a request by its Authorization header and session token; each may be empty."""
+        """Judge a request by its Authorization header and session token."""
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "basic":
             return Decision(Verdict.UNKNOWN)

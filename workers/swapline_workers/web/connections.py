@@ -1,7 +1,4 @@
-"""uvicorn's HTTP protocol with bounds on connections.
-
-uvicorn waits for the rest of a request for ever: a thousand use up its files.
-"""
+"""uvicorn's HTTP protocol with bounds on connections: a thousand incomplete requests would use up its files."""
 
 from __future__ import annotations
 

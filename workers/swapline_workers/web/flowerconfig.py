@@ -1,8 +1,7 @@
 """Flower's settings: `swapline flower`, or `celery -A swapline_workers.entry flower --conf=` with its path.
 
-Needs SWAPLINE_REDIS_URL (and SWAPLINE_KEY_PREFIX), and logins: FLOWER_BASIC_AUTH=user:password,user:password, or a line
-each in FLOWER_BASIC_AUTH_FILE, or Flower's OAuth settings. This file overrides the environment, and the command line
-both.
+Logins come from FLOWER_BASIC_AUTH=user:password,user:password, a line each in FLOWER_BASIC_AUTH_FILE, or Flower's OAuth
+settings. This file overrides the environment, and the command line both.
 """
 
 import os

@@ -1,6 +1,6 @@
-"""Signed tokens for browsers that have sent the right password; the server stores nothing.
+"""Signed tokens for browsers that have sent the right password.
 
-A token opens no page: its guesses are counted on their own (see `basic_auth`).
+A token opens no page: its guesses are counted on their own.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class LoginThrottle:
     def __init__(
         self, guesses: int = GUESSES, regain: float = REGAIN, *, clock: Callable[[], float] = monotonic
     ) -> None:
-        """Allow `guesses` at once, and one more each `regain` seconds. `clock` returns seconds."""
+        """Allow `guesses` at once, and one more each `regain` seconds."""
         self._most, self._regain, self._clock = guesses, regain, clock
         self._accounts: OrderedDict[Hashable, WrongPasswords] = OrderedDict()
 

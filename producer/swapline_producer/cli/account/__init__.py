@@ -1,1 +1,1 @@
-"""Commands about the account of the vendor: which one, its slots, credits and limits."""
+"""Commands about the vendor's account."""

@@ -16,7 +16,7 @@ DAY_MS = 86_400_000
 
 
 def reached_caps(ledger: Ledger, view: SlotsView) -> list[dict[str, Any]]:
-    """Return the caps that stop waiting jobs today (UTC); the installation's has no tenant."""
+    """Return the caps that stop waiting jobs today (UTC)."""
     used = ledger.limits.credits()
     until = rfc3339((view.at // DAY_MS + 1) * DAY_MS)
     capped = sorted(name for name, cap in used.caps.items() if used.by_tenant.get(name, 0) + CREDITS_PER_JOB > cap)

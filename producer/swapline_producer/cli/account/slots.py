@@ -21,7 +21,7 @@ _BELOW_ZERO = re.compile(r"-[\d.]+")
 
 
 class Numbered(click.Command):
-    """A command to which -3 is a number out of range, not an option."""
+    """A command to which -3 is a number, not an option."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the arguments."""

@@ -27,7 +27,7 @@ CHUNK = 500
 
 
 class Place(NamedTuple):
-    """What is kept of a row while its job is enqueued: its picture may be megabytes."""
+    """What is kept of a row without its picture."""
 
     number: int
     name: str
@@ -53,7 +53,7 @@ class Run:
         self._numbers: dict[str, int] = {}
 
     def check(self, webhook_url: str | None = None) -> None:
-        """Check every row and print its problem; exit unless such rows are left out."""
+        """Check every row and print its problem; exit for wrong ones, unless left out."""
         tenants = set[str]()
         check_webhook(webhook_url, allow_private=self._settings.webhook_allow_private)
         with progress("checking", None, quiet=self._as_json) as tick:
@@ -96,7 +96,7 @@ class Run:
         out.print(f"{self._name}: {good:,} rows are good{again}; a run costs {facts['credits']:,} credits")
 
     def enqueue(self) -> None:
-        """Enqueue the rows. An earlier run's are found by their keys and left alone."""
+        """Enqueue the rows; an earlier run's are left alone."""
         with progress("enqueuing", self._rows - len(self._left_out), quiet=self._as_json) as tick:
             for result in self._producer.enqueue_many(self._values()):
                 row = self._under_way.pop(result.index)
@@ -113,17 +113,14 @@ class Run:
                 tick(1)
 
     def seal(self, webhook_url: str) -> None:
-        """Seal the batch, for `batch.completed`; not where a row was refused: it is still to come.
-
-        A row that is left out is not waited for.
-        """
+        """Seal the batch, unless a row was refused and is still to come."""
         if self._counts["refused"] and not self._skip_bad:
             warn("swapline: some rows were refused, so batch.completed is not sent; mend them and run again.")
             return
         self._producer.seal_batch(self._name, webhook_url, self._tenant)
 
     def watch(self, timeout: float, folder: Path | None) -> None:
-        """Wait for every job of the batch; write pictures as they come. Raises TimeoutError."""
+        """Wait for all jobs; write pictures as they come. Raises TimeoutError."""
         ids = self._producer.ledger.batches.job_ids(self._name, self._tenant)
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)

@@ -1,1 +1,1 @@
-"""Commands about the whole installation: examine it, clean it, restore it, who may use it."""
+"""Commands about the whole installation."""

@@ -20,7 +20,7 @@ Command = TypeVar("Command", bound="Callable[..., Any]")
 
 
 class Word(click.Choice[str]):
-    """One of our words, in any case; completed as written."""
+    """One of our words, in any case."""
 
     def __init__(self, words: Iterable[StrEnum]) -> None:
         """Take all words of an enum."""

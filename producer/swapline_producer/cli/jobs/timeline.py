@@ -1,4 +1,4 @@
-"""What happened to one job, and when: facts for programs, lines and bars for people."""
+"""What happened to one job, and when."""
 
 from __future__ import annotations
 
@@ -27,10 +27,7 @@ GOOD = ("succeeded", "webhook delivered")
 
 
 def timeline(events: Sequence[JobEvent]) -> list[dict[str, Any]]:
-    """Return every line of the log.
-
-    `after` and `since_previous` are seconds since the first line and the one before.
-    """
+    """Return the log's lines; `after` and `since_previous` are seconds since the first and the previous."""
     first, lines, previous = events[0].at if events else 0, [], None
     for event in events:
         lines.append(
@@ -47,7 +44,7 @@ def timeline(events: Sequence[JobEvent]) -> list[dict[str, Any]]:
 
 
 def stages(job: Job, events: Sequence[JobEvent], now: int) -> dict[str, float]:
-    """Return the seconds of each stage reached; the present one counts until now (milliseconds)."""
+    """Return the seconds of each stage reached, the present one until now (milliseconds)."""
     delivered_at = next((event.at for event in reversed(events) if event.name == "webhook delivered"), None)
     ended = job.finished_at
     begun = {"waiting": job.created_at, "at_the_vendor": job.submitted_at, "storing": job.terminal_at}
@@ -72,7 +69,7 @@ def deliveries(events: Sequence[JobEvent]) -> list[dict[str, Any]]:
 
 
 def print_timeline(events: Sequence[JobEvent]) -> None:
-    """Print a line for each event, with the time since the one before."""
+    """Print a line for each event."""
     table = Table(box=None, header_style="dim", pad_edge=False)
     table.add_column("when", no_wrap=True)
     table.add_column("after", justify="right", no_wrap=True)

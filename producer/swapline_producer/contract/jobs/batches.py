@@ -26,7 +26,7 @@ class BatchCounts(Frozen):
 
 
 class Batch(Frozen):
-    """A completed batch. `version` is its fencing token, as a job's."""
+    """A completed batch. `version` is its fencing token."""
 
     batch: str
     """Its name within the tenant."""
@@ -61,6 +61,6 @@ def batch_key(batch: str, tenant: str) -> str:
 
 
 def batch_and_tenant(record_id: str) -> tuple[str, str]:
-    """Return name and tenant by the record's id; `batch:NAME` is one of the tenant `default`."""
+    """Return name and tenant; `batch:NAME` is the tenant `default`'s."""
     tenant, colon, batch = record_id.removeprefix(BATCH_PREFIX).partition(":")
     return (batch, tenant) if colon else (tenant, DEFAULT_TENANT)

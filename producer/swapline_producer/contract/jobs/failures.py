@@ -1,4 +1,4 @@
-"""What each failure code means, whether it was charged, and what to do. docs/failure-codes.md is drawn from it."""
+"""What failure codes mean, whether they were charged, what to do. Source of docs/failure-codes.md."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from swapline_producer.contract.trace_ids import traceparent_of
 
 
 class JobSpec(SwapOptions):
-    """A request as the ledger keeps it, with its picture by reference. Ignores fields of a later version."""
+    """A request as the ledger keeps it. Ignores fields of a later version."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -24,7 +24,7 @@ class JobSpec(SwapOptions):
 
 
 class StoredFile(Frozen):
-    """A picture in object storage, named `key`. Sizes in pixels and bytes."""
+    """A picture in object storage. Sizes in pixels and bytes."""
 
     key: str
     sha256: str
@@ -34,7 +34,7 @@ class StoredFile(Frozen):
 
 
 class StoredVariant(StoredFile):
-    """A variant of a picture, or the vendor's own where another is published."""
+    """A variant, or the vendor's own where another is published."""
 
     name: str
     """That of the setting, without its suffix; `original` for the vendor's own."""
@@ -47,7 +47,7 @@ class StoredPicture(StoredFile):
 
 
 class Job(Frozen):
-    """One job. `version` grows with every change: its fencing token."""
+    """One job. `version` is its fencing token."""
 
     job_id: str
     state: State
@@ -119,7 +119,7 @@ class Job(Frozen):
 
 
 class JobEvent(Frozen):
-    """One line of a job's log. `data` holds codes, counts, reasons; never a picture or a secret."""
+    """One line of a job's log; never a picture or a secret."""
 
     at: int
     name: str
@@ -127,7 +127,7 @@ class JobEvent(Frozen):
 
 
 class StepMessage(Frozen):
-    """Which step of which job, at which version: all that travels through the broker."""
+    """All that travels through the broker."""
 
     step: Step
     job_id: str
@@ -137,6 +137,6 @@ class StepMessage(Frozen):
 
 
 def result_folder(job: Job) -> str:
-    """Return the folder of a job's pictures and receipt; the job alone determines it."""
+    """Return the folder of a job's pictures and receipt."""
     day = datetime.fromtimestamp(job.created_at / 1000, UTC)
     return f"results/{job.tenant}/{day:%Y/%m/%d}/{job.job_id}"

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class ReplayFacts(NamedTuple):
-    """The fields of a job that a dry run over 100,000 of them needs."""
+    """What a dry run over 100,000 jobs reads."""
 
     job_id: str
     state: State

@@ -1,4 +1,4 @@
-"""Service times as the ledger keeps them: weights in buckets of the logarithm of time, by kind of job."""
+"""Service times in the ledger: weights in logarithmic buckets, by kind of job."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ENOUGH = 20.0
 
 
 def kind_of(spec: JobSpec) -> str:
-    """Return the name of a job's histogram: what the vendor's time may depend on."""
+    """Return the name of a job's histogram."""
     faces = "group" if spec.gender is Gender.GROUP else "single"
     return f"{spec.api_version}:{spec.quality_mode or '-'}:{faces}:{spec.ratio or '-'}"
 

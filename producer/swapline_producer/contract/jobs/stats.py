@@ -21,7 +21,7 @@ class Times(Frozen):
 
 
 class Figures(Frozen):
-    """The present, and counts since the ledger began. Seconds, bytes and credits."""
+    """The present, and counts since the ledger began."""
 
     at: float
     """Seconds since the epoch, by the ledger's clock."""
@@ -65,5 +65,5 @@ class Figures(Frozen):
     """By name: lag, handover, detection, service, storing, wait, turnaround, webhook_lag."""
 
     def counted(self, kind: str) -> dict[str, int]:
-        """Return the counts of a kind by the rest of their names: `finished:` -> {"SUCCEEDED": 3}."""
+        """Return the counts of a kind, `finished:` -> {"SUCCEEDED": 3}."""
         return {name.removeprefix(kind): number for name, number in self.counts.items() if name.startswith(kind)}

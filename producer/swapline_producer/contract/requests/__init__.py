@@ -1,1 +1,1 @@
-"""What a caller asks for, checked, and the job that is made of it."""
+"""What a caller asks for, and the job that is made of it."""

@@ -14,7 +14,7 @@ from swapline_producer.contract.values import WebUrl
 
 
 class PreparedFrom(Frozen):
-    """The picture that was given, of which the stored one was made."""
+    """The picture given, where another was made of it."""
 
     media_type: str
     sha256: str
@@ -26,7 +26,7 @@ class PreparedFrom(Frozen):
 
 
 class StoredImage(Frozen):
-    """An input in object storage, under the SHA-256 of its bytes."""
+    """An input in object storage, under its SHA-256."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -73,10 +73,9 @@ class NewJob(NamedTuple):
 
 
 def fingerprint(spec: dict[str, Any]) -> str:
-    """Return what distinguishes requests under one idempotency key; trace and warnings do not count.
+    """Return what distinguishes requests under one idempotency key, without trace and warnings.
 
-    A prepared picture counts as the one given: another version of a library would make other bytes. Raises TypeError
-    for what JSON cannot have.
+    A prepared picture counts as given: libraries differ. Raises TypeError for what JSON cannot have.
     """
     same = {name: value for name, value in spec.items() if name != "trace"}
     same["image"] = {name: value for name, value in spec["image"].items() if name != "warnings"}

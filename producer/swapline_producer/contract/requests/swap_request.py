@@ -1,4 +1,4 @@
-"""What a producer asks for, checked by the rules of the vendor's page before a credit is spent."""
+"""A request, checked by the rules of the vendor's page before a credit is spent."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ LONGEST_NAME = 40
 
 
 class SwapOptions(Frozen):
-    """A face swap without its picture. The first five fields are the vendor's page's."""
+    """A face swap without its picture. The first five fields are the vendor's."""
 
     gender: Annotated[Gender, BeforeValidator(no_bool)]
     filter_id: FilterId
@@ -128,8 +128,8 @@ class SwapOptions(Frozen):
 class SwapRequest(SwapOptions):
     """What a producer asks for.
 
-    `image` is a pathlib.Path, the bytes of a JPEG, PNG or WebP, a data URI, bare base64, or a public http(s) URL (which
-    the vendor fetches itself). A str is never opened as a file.
+    `image` is a pathlib.Path, the bytes of a JPEG, PNG or WebP, a data URI, base64, or a public http(s) URL (which the
+    vendor fetches). A str is never opened as a file.
     """
 
     image: Annotated[StrictStr | bytes | Path, Field(union_mode="left_to_right")]

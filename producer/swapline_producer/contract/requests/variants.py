@@ -23,7 +23,7 @@ _TAKEN = frozenset({"original", "receipt"})
 
 
 class Variant(NamedTuple):
-    """One variant. `side`: longer side in pixels at most; None keeps the size. `ratio` crops to width/height."""
+    """`side`: longer side in pixels at most; None keeps the size. `ratio`: width/height of a crop."""
 
     name: str
     suffix: str

@@ -1,7 +1,6 @@
 """Every change of a job: each a named function that returns the `Change` to write.
 
-Nothing else builds a `Change`. docs/lifecycle.md is drawn from `TABLE`, the arrows that the functions may take. `apply`
-is what a written change does to a job.
+Nothing else builds a `Change`. docs/lifecycle.md is drawn from `TABLE`.
 """
 
 from swapline_producer.contract.transitions.apply import apply, holds_slot

@@ -1,4 +1,4 @@
-"""Changes that a person makes: the vendor's id of a HELD job, replays, restores from a backup."""
+"""Changes that a person makes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ RESTORED = "Redis was restored from a backup: it may have been submitted, and pa
 
 @arrow(State.HELD, State.RUNNING, "a person found its id at the vendor")
 def resolved(job: Job, vendor_job_id: str) -> Change:
-    """The vendor has the job under this id: it is polled, and its charge counts once."""
+    """The vendor has the job under this id: it is polled, and charged once."""
     charge = 0 if job.vendor_job_id else CREDITS_PER_JOB
     return Change(
         to=State.RUNNING,
@@ -93,7 +93,7 @@ def resubmitted(job: Job) -> Change:
     "a person has the vendor asked for its id again",
 )
 def polled_again(job: Job, step: Step) -> Change:
-    """Ask the vendor for the job's id again and store its pictures; `step` is POLL or FINALIZE.
+    """Ask the vendor for the job's id again; `step` is POLL or FINALIZE.
 
     In STORING, which holds no slot: most of these jobs are done.
     """
@@ -152,7 +152,7 @@ def restored(job: Job, receipt: Mapping[str, Any]) -> Change:
     (State.QUEUED, State.SUBMITTING), State.HELD, "Redis was restored from a backup: it may have been submitted since"
 )
 def held_after_restore(job: Job) -> Change:
-    """Have a person decide. No call is under way: the next claim releases the slot."""
+    """Have a person decide; the next claim releases the slot."""
     return Change(
         to=State.HELD,
         fields={"failure_code": FailureCode.SUBMIT_UNKNOWN, "failure_detail": RESTORED},

@@ -1,4 +1,4 @@
-"""How a job ends: one change that writes the end and starts its notification."""
+"""How a job ends: one change writes the end and starts its notification."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def succeeded(
     learned: JobFields | None = None,
     warnings: Sequence[str] = (),
 ) -> Change:
-    """The job's pictures are stored. `learned` are fields that this try found out; `warnings` go to the job's log."""
+    """The pictures are stored. `learned` fields and `warnings` are this try's."""
     fields: JobFields = {**(learned or {}), "images": images}
     data: Evidence = {"warnings": list(warnings)} if warnings else {}
     return _end(job, State.SUCCEEDED, fields, data, rescue_after=rescue_after)
@@ -46,9 +46,9 @@ def failed(  # noqa: PLR0913 -- each is one fact of the end
     evidence: Evidence | None = None,
     learned: JobFields | None = None,
 ) -> Change:
-    """The job has failed. `refund`: nothing was charged for its slot.
+    """The job has failed. `refund`: nothing was charged.
 
-    `service_times` go to the histograms, `evidence` (what the vendor said) to the job's log.
+    `service_times` go to the histograms, `evidence` to the job's log.
     """
     change = _failure(job, State.FAILED, code, detail, rescue_after=rescue_after, evidence=evidence, learned=learned)
     return change.model_copy(update={"refund": refund, "observe": service_times or {}})
@@ -77,7 +77,7 @@ def timed_out(
 
 @arrow((State.QUEUED, State.SUBMITTING), State.CANCELED, "it was canceled before it was submitted")
 def canceled_before_submission(job: Job) -> Change:
-    """Cancel a job that the vendor does not have; its slot goes to the next job."""
+    """Cancel a job that the vendor does not have."""
     return _canceled(job, "canceled before it was submitted", data={"from": job.state}).model_copy(
         update={"refund": job.state is State.SUBMITTING}
     )
@@ -85,13 +85,13 @@ def canceled_before_submission(job: Job) -> Change:
 
 @arrow(State.HELD, State.CANCELED, "it was canceled, and its slot is free")
 def canceled_unsubmitted(job: Job) -> Change:
-    """Cancel a HELD job without a slot: whether it was charged is unknown."""
+    """Cancel a HELD job without a slot: perhaps charged."""
     return _canceled(job, "canceled; it may have been charged", data={"from": job.state})
 
 
 @arrow(State.STORING, State.CANCELED, "it was canceled, and its result is not wanted")
 def canceled_dropped(job: Job) -> Change:
-    """Cancel a job whose result, at the vendor's or stored, is not wanted."""
+    """Cancel a job whose result is not wanted."""
     return _canceled(job, "canceled; its result was dropped", data={"from": job.state})
 
 
@@ -100,7 +100,7 @@ def canceled_dropped(job: Job) -> Change:
 def canceled_instead(job: Job, change: Change) -> Change:
     """Return what is written in place of `change` where the job is to be canceled.
 
-    A job goes on as long as the vendor has it; its return to the line and its end become CANCELED.
+    Its return to the line and its end become CANCELED; else it goes on.
     """
     if job.canceling is None or job.state.finished or change.to is State.CANCELED:
         return change

@@ -25,7 +25,7 @@ def notified(
     facts: Evidence,
     lag: float | None = None,
 ) -> Change:
-    """A delivery was tried, or given up. `lag`: seconds from the job's end to its delivery."""
+    """A delivery was tried, or given up. `lag`: seconds since the job's end."""
     note = "webhook failed" if retry_in is not None else f"webhook {notification.value.lower()}"
     tried = {"webhook_attempts": 1} if "attempt" in facts else {}
     settled = {} if notification is Notification.PENDING else {f"webhook.{notification}": 1}

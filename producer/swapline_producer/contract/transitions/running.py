@@ -31,7 +31,7 @@ def polled(job: Job, status: str, *, poll_in: float, count: Mapping[str, int]) -
 
 @arrow(State.STORING, State.RUNNING, "a person had it polled again, and the vendor still works on it")
 def running_again(job: Job, status: str, *, poll_in: float, count: Mapping[str, int]) -> Change:
-    """A job that had been given up runs after all: it has a slot and its whole run timeout."""
+    """A given-up job runs after all: it has a slot and its whole run timeout."""
     change = polled(job, status, poll_in=poll_in, count=count)
     stamps = {**change.stamps, "run_until": job.run_timeout_ms / 1000}
     return change.model_copy(update={"stamps": stamps, "note": "runs after all"})
@@ -47,7 +47,7 @@ def no_answer(
     trip: BreakerTrip | None = None,
     evidence: Evidence | None = None,
 ) -> Change:
-    """A poll failed. `not_found`: with 404. `trip` stops submissions where the vendor refuses the account."""
+    """A poll failed, perhaps with 404. `trip` stops submissions."""
     return Change(
         to=State.RUNNING,
         fields={"not_found": job.not_found + 1 if not_found else 0, "silent": job.silent + 1, "polls": job.polls + 1},
@@ -61,7 +61,7 @@ def no_answer(
 
 @arrow(State.RUNNING, State.STORING, "the vendor says COMPLETED; the slot is passed on")
 def completed(job: Job, *, rescue_after: float, service_times: Observations, detection_delay: float) -> Change:
-    """The vendor has completed the job: the slot is passed on, and finalize follows."""
+    """The vendor has completed the job: the slot is passed on."""
     return Change(
         to=State.STORING,
         fields={"vendor_status": "COMPLETED", "polls": job.polls + 1, "not_found": 0, "retries": 0, "bad_outputs": 0},
@@ -91,9 +91,9 @@ def not_stored(
     count: Mapping[str, int],
     store_failed: bool = False,
 ) -> Change:
-    """A try to read or store the pictures failed. `learned` are fields that this try found out.
+    """A try to read or store the pictures failed.
 
-    `store_failed`: the store did not take them: nothing new is submitted until it takes a result.
+    `store_failed`: nothing new is submitted until the store takes a result.
     """
     tries = job.retries + 1
     return Change(
@@ -108,5 +108,5 @@ def not_stored(
 
 
 def polls_in(fields: JobFields) -> dict[str, int]:
-    """Return what to count of a change that writes a job's number of polls."""
+    """Return what to count of a job's polls."""
     return {"polls": 1} if "polls" in fields else {}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @arrow(State.SUBMITTING, State.SUBMITTING, "the attempt is written, just before the paid call")
 def attempted(job: Job, *, rescue_after: float) -> Change:
-    """Open an attempt: from here on a worker's death leaves a call with an unknown outcome."""
+    """Open an attempt: from here on a death leaves the call's outcome unknown."""
     return Change(
         to=State.SUBMITTING,
         fields={"attempts": job.attempts + 1, "attempt_open": True},
@@ -60,7 +60,7 @@ def submitted(job: Job, vendor_job_id: str, status: str, *, poll_in: float) -> C
 
 @arrow(State.SUBMITTING, State.QUEUED, "the call provably did not run: no connection, 429, key, credits")
 def refused(_job: Job, trip: BreakerTrip, evidence: Evidence) -> Change:
-    """The call was refused or never made: back into the line with its age, uncharged."""
+    """The call was refused or never made: back into the line, uncharged."""
     return Change(
         to=State.QUEUED,
         fields={"attempt_open": False},
@@ -76,7 +76,7 @@ def refused(_job: Job, trip: BreakerTrip, evidence: Evidence) -> Change:
 
 @arrow(State.SUBMITTING, State.QUEUED, "its reply is unknown, and the policy is retry")
 def requeued(job: Job, reason: str, evidence: Evidence) -> Change:
-    """The call's outcome is unknown and it is made again: back into the line with its age."""
+    """The call's outcome is unknown and it is made again: back into the line."""
     return Change(
         to=State.QUEUED,
         fields={"attempt_open": False},
@@ -90,7 +90,7 @@ def requeued(job: Job, reason: str, evidence: Evidence) -> Change:
 
 @arrow(State.SUBMITTING, State.HELD, "its reply is unknown, and the policy is hold; or its id is another job's")
 def held(job: Job, code: FailureCode, reason: str, evidence: Evidence, *, rescue_after: float) -> Change:
-    """Have a person decide about a paid call. The slot is kept until the run timeout."""
+    """Have a person decide about a paid call; the slot is kept until the run timeout."""
     notifies = job.spec.webhook_url is not None
     return Change(
         to=State.HELD,
@@ -112,6 +112,6 @@ def held(job: Job, code: FailureCode, reason: str, evidence: Evidence, *, rescue
 
 @arrow((State.RUNNING, State.STORING), State.HELD, "another call that was under way with its own brought the same id")
 def id_shared(job: Job, reason: str, evidence: Evidence) -> Change:
-    """Have a person decide whose the vendor's id is; the job keeps it until then."""
+    """Have a person decide whose the vendor's id is."""
     change = held(job, FailureCode.VENDOR_ID_IN_USE, reason, evidence, rescue_after=0)
     return change.model_copy(update={"sends": False, "due_by": "run_until" if job.slot else None})

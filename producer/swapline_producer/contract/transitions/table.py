@@ -15,7 +15,7 @@ Function = TypeVar("Function", bound="Callable[..., Change]")
 
 
 class Transition(NamedTuple):
-    """One arrow: the function that leads from `source` to `target`, and when."""
+    """The function that leads from `source` to `target`, and when."""
 
     source: State
     target: State
@@ -33,7 +33,7 @@ _ALLOWED = {(arrow.source, arrow.target) for arrow in TABLE}
 
 
 def arrow(sources: State | Iterable[State], target: State | None, when: str) -> Callable[[Function], Function]:
-    """Enter a function into the table, an arrow for each source; without `target` the state stays."""
+    """Enter a function into the table; without `target` the state stays."""
 
     def enter(function: Function) -> Function:
         for source in [sources] if isinstance(sources, State) else sources:

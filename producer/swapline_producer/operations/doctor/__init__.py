@@ -1,7 +1,7 @@
-"""Examinations of an installation: what was found, and what to do.
+"""Examinations of an installation.
 
-A key and an object are written, read and deleted; nothing else changes, nothing is spent. The workers' package adds
-checks through the entry-point group `swapline.doctor`.
+A key and an object are written and deleted; nothing else changes. The workers' package adds checks through the
+entry-point group `swapline.doctor`.
 """
 
 from swapline_producer.operations.doctor.findings import Finding, Verdict

@@ -43,7 +43,7 @@ EXAMINED = (
 
 
 def rounds(*, flower_url: str | None = None, timeout: float = 10.0) -> Iterator[Finding]:
-    """Examine all that can be examined from here. `timeout`: seconds for one call to Redis or the vendor."""
+    """Examine all that is in reach. `timeout`: seconds for one call to Redis or the vendor."""
     try:
         settings = load(ProducerSettings)
     except SettingsError as error:

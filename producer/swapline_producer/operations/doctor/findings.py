@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Verdict(StrEnum):
-    """FAIL: jobs get lost, wait, or fail because of it. UNCHECKED: it could not be seen from here."""
+    """FAIL: jobs get lost, wait, or fail. UNCHECKED: not to be seen from here."""
 
     OK = "ok"
     WARN = "warn"

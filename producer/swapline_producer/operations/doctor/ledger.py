@@ -25,7 +25,7 @@ LATE = 60.0
 
 
 def clock(ledger: Ledger, now: Callable[[], float] = time.time) -> Iterator[Finding]:
-    """Compare this machine's clock with the server's. `now` returns seconds since the epoch."""
+    """Compare this machine's clock (seconds since the epoch) with the server's."""
     before = now()
     theirs = ledger.now() / 1000
     ahead = (before + now()) / 2 - theirs

@@ -26,7 +26,7 @@ def examine(
 ) -> Iterator[Finding]:
     """Try each thing that jobs need; report the first failure.
 
-    `is_ours` raises WrongOwner for a store that is not the workers'.
+    `is_ours` raises WrongOwner.
     """
     if url is None:
         why = "SWAPLINE_STORAGE_URL is not set"

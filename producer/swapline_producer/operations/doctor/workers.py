@@ -18,7 +18,7 @@ NO_WORKER = "no worker shows itself"
 
 
 def webhook_secrets(ledger: Ledger) -> Iterator[Finding]:
-    """Check that workers which send webhooks can sign them, and sign them alike."""
+    """Check that workers can sign webhooks, and sign alike."""
     senders = [worker for worker in ledger.workers.alive() if not worker.steps or "notify" in worker.steps.split(",")]
     without = [worker for worker in senders if not worker.webhook_keys and not worker.tenant_keys]
     if not senders:
@@ -56,7 +56,7 @@ def store(ledger: Ledger) -> Iterator[Finding]:
 
 
 def shared_settings(ledger: Ledger) -> Iterator[Finding]:
-    """Compare settings by which one worker keeps or deletes what belongs to all."""
+    """Compare settings that affect what belongs to all."""
     living = ledger.workers.alive()
     names = sorted({name for worker in living for name in worker.shared})
     for name in names:

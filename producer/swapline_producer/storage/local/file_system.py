@@ -27,7 +27,7 @@ _NOT_NOW = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EINTR}
 
 
 def keeps_order(device: int) -> bool:
-    """Whether the file system on a device (`st_dev`) is known to keep order."""
+    """Whether the file system on a device (`st_dev`) keeps order."""
     try:
         lines = MOUNTS.read_text(errors="replace").splitlines()
     except OSError:  # not Linux
@@ -40,7 +40,7 @@ def keeps_order(device: int) -> bool:
 def reserve(file: int, length: int) -> None:
     """Reserve a long file's length. Raises OSError for a full disk before a byte is written.
 
-    `os.posix_fallocate` would write into each block where a file system cannot reserve.
+    `os.posix_fallocate` may write into each block.
     """
     if length < LARGE or _fallocate is None:
         return

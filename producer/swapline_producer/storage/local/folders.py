@@ -1,8 +1,7 @@
 """Folders below a root, kept open between uses.
 
 Each part of a path is looked up below its parent without following links, so none leads out of the root, even if
-folders change meanwhile. An open folder is used again only if its name still leads to it. A new folder's name reaches
-the disk with the first write into it.
+folders change meanwhile. An open folder is used again only if its name still leads to it.
 """
 
 from __future__ import annotations
@@ -27,12 +26,12 @@ KEPT = 32
 
 
 class Folder:
-    """An open folder, closed with its last reference, so that its descriptor is not reused while in use."""
+    """Closed with its last reference: no descriptor is reused while in use."""
 
     __slots__ = ("_identity", "descriptor", "in_order", "new_in")
 
     def __init__(self, descriptor: int, *, above: Folder | None = None) -> None:
-        """Take over a descriptor of a folder found in the one `above`."""
+        """`above`: the folder in which it was found."""
         self.descriptor = descriptor
         found = os.fstat(descriptor)
         self._identity = (found.st_dev, found.st_ino)
@@ -63,7 +62,7 @@ class Folder:
         return set(os.listdir(self.descriptor))  # noqa: PTH208 -- a descriptor is no path
 
     def flush(self) -> None:
-        """Have the names in it on the disk, and its own where that is new."""
+        """Have its names on the disk, and its own where new."""
         os.fsync(self.descriptor)
         above = self.new_in
         if above is not None:
@@ -73,10 +72,10 @@ class Folder:
 
 
 class Folders:
-    """Opens folders by their path below the root (`a/b`; the root is empty). Thread-safe."""
+    """Opens folders by their path below the root (`a/b`). Thread-safe."""
 
     def __init__(self, root: Path) -> None:
-        """Keep the root's path; nothing is opened yet."""
+        """Open nothing yet."""
         self._root = root
         self._kept: dict[str, Folder] = {}
         self._lock = threading.Lock()
@@ -89,7 +88,7 @@ class Folders:
         return self.open_in(self.open(above, make=make), path, name, make=make)
 
     def open_in(self, parent: Folder, path: str, name: str, *, make: bool = False) -> Folder:
-        """Open a folder below its open parent; `name` is the path's last part."""
+        """Open a folder below its open parent."""
         kept = self._kept.get(path)
         if kept is not None:
             with suppress(FileNotFoundError):

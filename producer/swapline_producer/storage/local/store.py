@@ -1,7 +1,6 @@
 """Object storage in a local folder: objects are whole, and survive a power cut.
 
-A write flushes a temporary file, gives it its name in one step, then flushes the folder and those above it that are
-new.
+A write flushes a temporary file, renames it, then flushes the folder and new ones above it.
 """
 
 from __future__ import annotations
@@ -30,10 +29,10 @@ _TRIES = 20
 
 
 class LocalStorage:
-    """A folder as a store. Content types are not kept."""
+    """A folder as a store, without content types."""
 
     def __init__(self, root: Path, public_url: str | None = None) -> None:
-        """Keep the folder's absolute path, created by the first write. A web server has it at `public_url`."""
+        """The first write creates the folder. A web server has it at `public_url`."""
         self.root = root
         self._public_url = public_url
         self._folders = Folders(root)
@@ -115,7 +114,7 @@ class LocalStorage:
         return number
 
     def url(self, key: str, expires: float = LONGEST_URL_LIFE) -> str:  # noqa: ARG002 -- a file URL does not expire
-        """See `Storage.url`. Not signed: the web server at the public URL admits readers."""
+        """See `Storage.url`. Not signed: the web server admits readers."""
         if self._public_url is not None:
             return f"{self._public_url}/{quote(checked_key(key))}"
         return (self.root / checked_key(key)).as_uri()

@@ -1,7 +1,6 @@
-"""Large files, written past the page cache: they are not read here again.
+"""Large files, written past the page cache: 4.1 MB take 0.7 ms of CPU instead of 1.2 to 6.
 
-4.1 MB take 0.7 ms of CPU, flush included; 1.2 to 6 through the cache. Where a file system refuses (tmpfs, some network
-shares), the rest is written normally.
+Where a file system refuses (tmpfs, some network shares), the rest is written normally.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _blocks: deque[mmap.mmap] = deque(maxlen=KEPT)
 
 
 def write_all(file: int, data: bytes) -> None:
-    """Write everything into a new file, past the cache where that pays. Raises OSError."""
+    """Write a new file, past the cache where that pays. Raises OSError."""
     rest = memoryview(data)
     if len(rest) >= LARGE and _past_the_cache(file, wanted=True):
         try:

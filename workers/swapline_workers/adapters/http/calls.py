@@ -1,7 +1,6 @@
-"""Calls with a session of `requests`, without what `session.post` adds for browsers.
+"""Calls with a session of `requests`, without the 0.2 ms of CPU that `session.post` spends for browsers.
 
-Redirects, cookies, proxies and hooks, though off, cost 0.2 ms of CPU. So a call goes to the session's transport
-(`get_adapter(url).send`), which `responses` replaces in tests.
+A call goes to the session's transport (`get_adapter(url).send`), which `responses` replaces in tests.
 """
 
 from __future__ import annotations
@@ -33,14 +32,14 @@ _STRAIGHT = re.compile(
 
 
 class Call(requests.PreparedRequest):
-    """One request. `origin` and `target` are known where its URL is plain."""
+    """One request. Of a plain URL, `origin` and `target` are known."""
 
     origin: str | None = None
     target: str | None = None
 
 
 class PlainResponse(requests.Response):
-    """A reply in the shape of `requests`, without cookies."""
+    """Without cookies."""
 
     cookies = RequestsCookieJar()
     elapsed = timedelta(0)
@@ -66,10 +65,7 @@ def post(
     headers: Mapping[str, str] | None = None,
     timeout: tuple[float, float],
 ) -> requests.Response:
-    """Post to a URL; return the reply with its body unread.
-
-    `headers` are added to the session's. Raises what the transport raises.
-    """
+    """Post to a URL; return the reply with its body unread. Raises what the transport raises."""
     call = Call()
     call.method = "POST"
     if (straight := _STRAIGHT.fullmatch(url)) is None:
@@ -91,7 +87,7 @@ def _sent(always: Mapping[str, Any], more: Mapping[str, str] | None, length: int
 
 
 class CallHeaders(SentHeaders):
-    """A session's headers, with their bytes for calls without a body."""
+    """Headers with their bytes for calls without a body."""
 
     _empty: SentHeaders | None = None
 

@@ -1,14 +1,11 @@
-"""A total deadline for a call made with `requests`, which notes how far the call came.
-
-The timeouts of `requests` are for one connect and one recv: a dripping reply never meets them.
+"""A total deadline for a call made with `requests`, whose timeouts a dripping reply never meets.
 
     with limit(15) as deadline:
         response = session.post(...)     # a session with a DeadlineAdapter mounted
         deadline.check()                 # raises DeadlineExceeded
 
 **Check `deadline` after the call**: `http.client` returns a cut header as a good 200, and a body without Content-Length
-looks whole when cut. Connecting counts, with TLS and the egress proxy's tunnel; only getaddrinfo cannot be interrupted.
-A session under a deadline belongs to one thread.
+looks whole when cut. Connecting counts; only getaddrinfo cannot be interrupted.
 """
 
 from __future__ import annotations
@@ -154,7 +151,7 @@ class DeadlineHTTPConnection(_Watched):
 
 
 class DeadlineHTTPSConnection(_Watched, HTTPSConnection):
-    """The same over TLS, or through the egress proxy's tunnel."""
+    """The same over TLS, or through the egress proxy."""
 
     def __init__(self, *args: Any, egress_proxy: ProxyAddress | None = None, **more: Any) -> None:
         """Take `egress_proxy` from the pool's options."""
@@ -208,9 +205,9 @@ class DeadlineHTTPSPool(StraightPool, HTTPSConnectionPool):
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """The transport for sessions whose calls are made inside `limit`. It never repeats a call.
+    """The transport of calls inside `limit`. It never repeats a call.
 
-    The last pool is cached by origin: finding it took as long as sending.
+    The last pool is cached: finding it took as long as sending.
     """
 
     pools: ClassVar[dict[str, type[HTTPConnectionPool]]] = {"http": DeadlineHTTPPool, "https": DeadlineHTTPSPool}

@@ -27,7 +27,7 @@ _TARGET = re.compile(r"/[!-~]*")
 
 
 class StraightPool(HTTPConnectionPool):
-    """A pool whose posts go straight to the socket. Other calls are urllib3's."""
+    """A pool whose posts go straight to the socket."""
 
     _host_line: bytes | None = None
 

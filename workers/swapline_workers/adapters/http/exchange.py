@@ -1,9 +1,7 @@
 """One request and its reply on an open connection: two system calls, without a library.
 
-`urllib3` takes 0.2 ms of CPU for forty bytes, and a `poll` before each `recv`. An unusual reply (chunks, compression,
-no length, 1xx, garbage) goes to the library with the bytes read so far (`unusual_reply.py`).
-
-Under a deadline no system call has a timeout: the watchdog shuts the socket down.
+An unusual reply goes to the library with the bytes read so far (`unusual_reply.py`). Under a deadline no system call
+has a timeout: the watchdog shuts the socket down. See decision 0041.
 """
 
 from __future__ import annotations
@@ -70,7 +68,7 @@ def _latin(text: str | bytes) -> bytes:
 
 
 def send(sock: socket.socket, head: bytes, body: bytes) -> None:
-    """Send a request. Raises OSError, but not where the other side stopped reading: it may have answered."""
+    """Send a request. Raises OSError, unless the other side may have answered."""
     try:
         if isinstance(sock, ssl.SSLSocket):
             sock.sendall(head + body)
@@ -84,10 +82,7 @@ def send(sock: socket.socket, head: bytes, body: bytes) -> None:
 
 
 def receive_reply(connection: HTTPConnection, pool: HTTPConnectionPool, method: str) -> Any:
-    """Wait for the reply's head; return a PlainReply, or a response of urllib3.
-
-    Raises what sockets and `http.client` raise.
-    """
+    """Wait for the reply's head; return a PlainReply, or urllib3's. Raises what sockets and `http.client` raise."""
     received = connection.sock.recv(HEAD_LIMIT)
     head = plain_head(received)
     if head is None or method == "HEAD":
@@ -96,12 +91,12 @@ def receive_reply(connection: HTTPConnection, pool: HTTPConnectionPool, method: 
 
 
 class PlainReply:
-    """An uncompressed reply of known length, in the shape that `requests` uses."""
+    """An uncompressed reply of known length, in the shape of urllib3's."""
 
     version = 11
 
     def __init__(self, head: Head, received: bytes, connection: HTTPConnection, pool: HTTPConnectionPool) -> None:
-        """Begin with `received`, which came with the head."""
+        """`received` came with the head."""
         self.status = head.status
         self.reason = head.reason
         self.headers = head.headers
@@ -116,7 +111,7 @@ class PlainReply:
         self._taken(0)
 
     def read1(self, amount: int = BLOCK, decode_content: bool | None = None) -> bytes:  # noqa: ARG002 -- the shape that urllib3 gave it; nothing here is encoded
-        """Return the next bytes, at most `amount`; none at the end. Raises ProtocolError."""
+        """Return the next bytes; none at the end. Raises ProtocolError."""
         if not self.left:
             return b""
         if self._received:

@@ -1,7 +1,7 @@
 """Connections to public addresses only, however a URL spells its host.
 
-A name is resolved once, all its addresses are checked, and the connection is made to one of them: no second lookup can
-differ. SNI, certificate and reuse see the URL unchanged. An egress proxy resolves by its own rules.
+A name is resolved once, all its addresses are checked, and one is connected to: no second lookup can differ. An egress
+proxy resolves by its own rules.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ RESOLVE_TIMEOUT = 5.0
 
 
 def resolve(host: str, port: int | None, ask: Callable[..., Sequence[Address]] | None = None) -> Sequence[Address]:
-    """Resolve a name, in RESOLVE_TIMEOUT at most. Raises socket.gaierror, UnicodeError.
+    """Resolve a name in RESOLVE_TIMEOUT. Raises socket.gaierror, UnicodeError.
 
     A slower lookup goes on in its thread.
     """

@@ -10,7 +10,7 @@ _SECONDS = re.compile(r"[0-9]{1,9}")
 
 
 def retry_after(header: str | None, now: float) -> float | None:
-    """Return the seconds to wait; None where the header is absent or invalid. `now`: seconds since the epoch."""
+    """Return the seconds to wait, or None. `now`: seconds since the epoch."""
     text = (header or "").strip()
     if _SECONDS.fullmatch(text):
         return float(text)

@@ -1,8 +1,7 @@
 """The two `requests` sessions of a thread: one submits, one polls.
 
 **Submissions never reuse a connection.** A server may close an idle one just as a paid call is sent, whose outcome is
-then unknown; a probe makes that rare, not impossible. A fresh connection costs two or three round trips, and makes
-every failure before the first byte provably free. Polls reuse connections: a lost one costs nothing.
+then unknown. A fresh one makes every failure before the first byte provably free.
 
 Neither follows redirects, reads the environment, keeps cookies, or repeats a call.
 """
@@ -62,7 +61,7 @@ class _FreshHTTPSPool(DeadlineHTTPSPool):
 
 
 class FreshAdapter(DeadlineAdapter):
-    """A transport that opens a connection for every call."""
+    """Opens a connection for every call."""
 
     pools: ClassVar[dict[str, type[HTTPConnectionPool]]] = {"http": _FreshHTTPPool, "https": _FreshHTTPSPool}
 
@@ -87,7 +86,7 @@ class Sessions:
     def __init__(
         self, headers: Mapping[str, str], trust: str | None = None, egress_proxy: ProxyAddress | None = None
     ) -> None:
-        """Send `headers` with every call; `trust` is a file of certificates instead of the public ones."""
+        """`trust`: a file of certificates instead of the public ones."""
         self._headers = headers
         self._trust = trust
         self._egress_proxy = egress_proxy

@@ -1,7 +1,6 @@
 """A status reply on the wire: its status at once, its pictures when they are read.
 
-5 MB take seconds over a slow line; the slot is passed on before. The body is read up to a limit, also when inflated, so
-that a bomb takes no memory.
+Over a slow line they take seconds; the slot is passed on before. The body has a limit, also when inflated.
 """
 
 from __future__ import annotations
@@ -48,13 +47,13 @@ _buffers: deque[bytearray] = deque(maxlen=KEPT)
 
 
 class Body:
-    """The bytes of a reply that have arrived: the first `length` of `data`.
+    """The bytes that have arrived: the first `length` of `data`.
 
-    A large reply is read into a used buffer: 1.6 ms of CPU for 5.5 MB, with fresh memory 5.4.
+    A used buffer saves 3.8 ms of CPU of 5.4 for 5.5 MB.
     """
 
     def __init__(self, response: Response, limit: int) -> None:
-        """`limit` is in bytes, after decompression."""
+        """`limit`: bytes, inflated."""
         self._raw = response.raw
         self._encoded = response.headers.get("Content-Encoding", "identity").lower() != "identity"
         self._limit = limit
@@ -74,10 +73,7 @@ class Body:
         return bytes(memoryview(self.data)[: self.length])
 
     def more(self) -> bool:
-        """Wait for the next bytes; False when there are none or too many.
-
-        Raises what urllib3, http.client and sockets raise.
-        """
+        """Wait for the next bytes; False when there are none or too many. Raises what sockets and libraries raise."""
         if not self.ended:
             block = self._raw.read1(BLOCK, decode_content=self._encoded)
             self.data += block
@@ -129,10 +125,7 @@ def _buffer(length: int) -> bytearray:
 
 
 class OpenStatusReply:
-    """One reply to a poll.
-
-    COMPLETED counts as soon as it is read after the job's id, all else at the end.
-    """
+    """One reply to a poll. COMPLETED counts as soon as it is read, all else at the end."""
 
     def __init__(
         self,
@@ -161,15 +154,15 @@ class OpenStatusReply:
 
     @cached_property
     def failure(self) -> str | None:
-        """Return a vendor's code, or the reply's error text, at most 300 characters."""
+        """Return a vendor's code, or at most 300 characters of error text."""
         body, data = self._early
         return find_code(body) or self._translator.clean(words(data) or "") or None
 
     def pictures(self) -> list[bytes]:
         """Read the rest; return each picture, checked to be whole. Once only.
 
-        They have a time limit of their own: on a slow line they take minutes. Raises OutputMissing, OutputInvalid, and
-        Unclear when the reply broke off or changed.
+        They have a time limit of their own. Raises OutputMissing, OutputInvalid, and Unclear when the reply broke off
+        or changed.
         """
         self._translator.deadline.extend(DOWNLOAD * self._translator.deadline.seconds)
         with self._translator.translated():

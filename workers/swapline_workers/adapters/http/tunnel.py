@@ -1,6 +1,6 @@
 """A tunnel through the egress proxy, by CONNECT (RFC 9110, 9.3.6).
 
-Made before the request, so its failures provably did not reach the vendor.
+Its failures provably did not reach the vendor.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _ADVICE: dict[int, str] = {
 
 
 class ProxyFailed(OSError):  # noqa: N818 -- it names what happened
-    """The proxy made no tunnel. `target_away`: by the target's fault."""
+    """`target_away`: the target's fault, not the proxy's."""
 
     def __init__(self, sentence: str, *, target_away: bool = False) -> None:
-        """Set `sentence`, which says what to do, as `strerror`."""
+        """`sentence` says what to do."""
         super().__init__(errno.ECONNREFUSED, sentence)
         self.sentence = sentence
         self.target_away = target_away
@@ -51,7 +51,7 @@ def proxy_failure(error: BaseException) -> ProxyFailed | None:
 def open_tunnel(sock: socket.socket, proxy: ProxyAddress, host: str, port: int) -> None:
     """Have the proxy at `sock` connect to a host. Raises ProxyFailed.
 
-    Reads no byte after the reply's head; a proxy that sends one is disconnected.
+    A proxy that sends a byte after the reply's head is disconnected.
     """
     target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}", "User-Agent: swapline"]

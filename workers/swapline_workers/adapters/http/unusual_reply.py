@@ -1,8 +1,8 @@
-"""Replies for the standard library to read, and what it does wrong.
+"""Replies for the standard library to read.
 
-`http.client` skips 100 only and takes any other interim reply for the real one, which would then answer the next
-request on that connection: another customer's picture. So interim replies (1xx, RFC 9110, 15.2) are skipped, within
-limits (101 is an error), and a connection is reused only where the reply's end is beyond doubt and nothing follows it.
+`http.client` takes interim replies but 100 for the real one, which would then answer the next request on that
+connection: another customer's picture. So interim replies (RFC 9110, 15.2) are skipped, within limits, and a connection
+is reused only where the reply's end is beyond doubt and nothing follows it.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class FinalReply(http.client.HTTPResponse):
         super().__init__(self._reader, *args, **more)  # type: ignore[arg-type]  # all that it asks of a socket
 
     def begin(self) -> None:
-        """Read status line and headers. Raises what `http.client` raises, and the two errors above."""
+        """Read status line and headers. Raises what `http.client` raises, and the errors above."""
         super().begin()
         if not _has_one_end(self.msg):
             self._reader.is_last = True
@@ -76,7 +76,7 @@ class FinalReply(http.client.HTTPResponse):
 
 
 def read_unusual(received: bytes, connection: HTTPConnection, pool: HTTPConnectionPool, method: str) -> HTTPResponse:
-    """Have the library read a reply that began with `received`. Raises what sockets and `http.client` raise."""
+    """Have the library read a reply that began with `received`. Raises what it raises."""
     source = FinalReply(connection.sock, method=method, received=received)
     try:
         source.begin()

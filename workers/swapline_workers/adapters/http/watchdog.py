@@ -1,7 +1,6 @@
-"""Deadlines of calls, and the thread that enforces them.
+"""Deadlines of calls, and the thread that shuts down the sockets of expired ones.
 
-One daemon thread a process shuts down the sockets of expired calls. It uses duplicates of their descriptors: a reused
-number is never hit, and the calling thread's TLS state is untouched.
+It uses duplicates of descriptors: a reused number is never hit, and the calling thread's TLS state is untouched.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class DeadlineExceeded(TimeoutError):  # noqa: N818 -- it names what happened
-    """The deadline passed and the call's sockets were shut down."""
+    """The deadline passed; the sockets were shut down."""
 
 
 class Stage(enum.IntEnum):
@@ -35,10 +34,10 @@ class Stage(enum.IntEnum):
 
 
 class Deadline:
-    """The deadline of one call, and the `stage` that it reached."""
+    """One call's deadline, and the `stage` that it reached."""
 
     def __init__(self, seconds: float, outer: Deadline | None = None) -> None:
-        """Count `seconds` from now. `outer` is a deadline around this one, which holds as well."""
+        """Count from now; `outer` holds as well."""
         self.seconds = seconds
         self.at = time.monotonic() + seconds
         self.stage = Stage.IDLE
@@ -204,7 +203,7 @@ def reached(stage: Stage) -> None:
 
 
 def shorter(timeout: float | None) -> float | None:
-    """Return the timeout in seconds, or what is left of the deadline if less."""
+    """Return the timeout in seconds, or the deadline's rest."""
     if (deadline := present()) is None:
         return timeout
     left = what_is_left(deadline)

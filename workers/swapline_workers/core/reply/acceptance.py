@@ -20,10 +20,7 @@ class Acceptance(NamedTuple):
 
 
 def accepted(body: bytes | bytearray) -> Acceptance:
-    """Read the reply to a submission: any whole JSON object with an id, however its transport ended.
-
-    Raises ReplyError.
-    """
+    """Read the reply to a submission: any JSON object with an id. Raises ReplyError."""
     try:
         data = orjson.loads(body)
     except orjson.JSONDecodeError as error:

@@ -22,9 +22,9 @@ _WORDS = ("error", "message", "detail", "msg", "reason", "error_message", "error
 
 
 def excerpt(body: bytes | str, secret: str = "") -> str:
-    """Return a body's beginning: one line of at most 300 printable characters.
+    """Return a body's beginning in one line, at most 300 printable characters.
 
-    Without runs of base64, queries of URLs, and `secret`.
+    Without base64, queries of URLs, and `secret`.
     """
     text = _without(secret, body.decode("utf-8", "replace") if isinstance(body, bytes) else body)
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
@@ -44,10 +44,7 @@ def _without(secret: str, text: str) -> str:
 
 
 def find_code(body: bytes | str) -> FailureCode | None:
-    """Find one of the vendor's five codes in a body.
-
-    First a value that is the code itself; then a code in plain text.
-    """
+    """Find a vendor's code: first a value that is one, then one in text."""
     text = body[: 4 * WINDOW].decode("utf-8", "replace") if isinstance(body, bytes) else body
     for value in _strings(_load(body)):
         if value.strip() in VENDOR_CODES:

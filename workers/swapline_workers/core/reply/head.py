@@ -1,7 +1,6 @@
 """Read the head of a plain HTTP reply in a tenth of the standard library's time.
 
-Anything unusual (1xx, chunks, compression, no length or two, folded lines, a long head) is left to the library, with
-which tests compare this.
+Anything unusual (1xx, chunks, compression, folded lines) is left to the library.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 
 class Head(NamedTuple):
-    """Status line and headers; lower-case names, values of one name joined by commas."""
+    """Lower-case names, values of one name joined by commas."""
 
     status: int
     reason: str
@@ -37,7 +36,7 @@ class Head(NamedTuple):
 
 
 def plain_head(data: bytes) -> Head | None:
-    """Read the head of a reply; None where it is incomplete or unusual."""
+    """Read a reply's head; None where incomplete or unusual."""
     found = _HEAD.match(data, 0, HEAD_LIMIT)
     if found is None or found[3].count(b"\n") > MAX_HEADERS:
         return None
@@ -69,5 +68,5 @@ def _length(status: int, headers: dict[str, str]) -> int | None:
 
 
 def can_be_sent(lines: bytes, number: int) -> bool:
-    """Whether these are only headers: no line break in a name or a value."""
+    """Whether no name or value has a line break."""
     return lines.count(b"\n") == number and _SENT.fullmatch(lines) is not None

@@ -1,4 +1,4 @@
-"""Whether bytes are one whole picture: a PNG as the vendor promises, or a JPEG or WebP, which is paid for too.
+"""Whether bytes are one whole picture: a PNG as promised, or a JPEG or WebP, paid for too.
 
 Only a PNG has checksums: of the others, size and end are checked.
 """
@@ -28,10 +28,7 @@ class PictureInfo(NamedTuple):
 
 
 def whole_picture(data: bytes, *, inflate: bool) -> bytes:
-    """Return one whole picture, without white space after a PNG. `inflate`: see `png.walk`.
-
-    Raises NotWhole.
-    """
+    """Return one whole picture, without white space behind. `inflate`: see `png.walk`. Raises NotWhole."""
     kind = media_type(data) or PNG
     if kind != PNG:
         _check(data, kind)

@@ -1,7 +1,7 @@
 """Read a status reply: its status as early as possible, then the pictures.
 
-Long strings are cut out of the raw bytes, and only the rest is parsed: a twentieth of the time. Anything unusual is
-parsed whole by orjson.
+Long strings are cut out of the raw bytes, and the rest is parsed: a twentieth of the time. Anything unusual is parsed
+whole.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ _INTEGER = re.compile(rb"-?(?:0|[1-9][0-9]*)")
 
 
 class ReplyError(ValueError):
-    """The body is not as the vendor promises; the message does not quote it."""
+    """The message does not quote the body."""
 
     def __init__(self, message: str, *, code: FailureCode | None = None) -> None:
-        """`code`: the failure code of a job that ends for this."""
+        """`code`: of a job that ends for this."""
         super().__init__(message)
         self.code = code
 
 
 class Reply(NamedTuple):
-    """A whole status reply. `data` is its JSON, in which pictures may be placeholders."""
+    """`data` is the JSON, in which pictures may be placeholders."""
 
     status: str
     data: dict[str, object]
@@ -58,7 +58,7 @@ class Reply(NamedTuple):
 
 
 class Beginning(NamedTuple):
-    """The first bytes of a reply; None for what is incomplete."""
+    """None for what is incomplete."""
 
     status: str | None = None
     job_id: str | None = None
@@ -111,10 +111,7 @@ def id_of(data: Mapping[str, object]) -> str | None:
 
 
 def read(body: bytes | bytearray, length: int | None = None) -> Reply:
-    """Read the first `length` bytes of `body` as a whole reply; pictures stay encoded views.
-
-    Raises ReplyError.
-    """
+    """Read `length` bytes as a whole reply; pictures stay encoded. Raises ReplyError."""
     view = memoryview(body)[:length]
     envelope, cut = _cut(body, view)
     data = _object(envelope)

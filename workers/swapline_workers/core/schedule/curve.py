@@ -36,7 +36,7 @@ NARROWEST = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """The share `done[i]` of jobs is done by `times[i]`; `spent[i]` is the sum of the times up to there."""
+    """`done[i]`: share of jobs done by `times[i]`; `spent[i]`: the sum of the times up to there."""
 
     times: tuple[float, ...]
     done: tuple[float, ...]
@@ -49,10 +49,7 @@ class Curve:
 
 
 def curve(histogram: Histogram) -> Curve:
-    """Return a smooth curve through a histogram that is not empty.
-
-    Each weight is widened to a bell, and a wide prior is added.
-    """
+    """Return a smooth curve through a histogram: bells at weights, and a wide prior."""
     weights = [histogram.weights.get(bucket, 0.0) for bucket in range(BUCKETS)]
     total = histogram.total
     low, middle, high = (_quantile(weights, total * part) for part in (0.25, 0.5, 0.75))

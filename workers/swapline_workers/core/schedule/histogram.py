@@ -1,6 +1,6 @@
 """Observed service times: weights in logarithmic buckets.
 
-A poll shows that a job was done since the poll before; its weight is spread over that time.
+A job was done between two polls; its weight is spread over that time.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SOONER = 0.7
 
 @dataclass(frozen=True, eq=False)
 class Histogram:
-    """Bucket -> weight in jobs. Compared by identity, so that plans can be cached."""
+    """Bucket -> weight in jobs. Compared by identity, as a key of caches."""
 
     weights: Mapping[int, float]
 
@@ -58,7 +58,7 @@ def bucket_of(seconds: float) -> int:
 def observed(after: float, by: float) -> dict[int, float]:
     """Return the weight of one job done between `after` and `by` (seconds since its submission).
 
-    Spread evenly in time; for a first poll see SOONER.
+    For a first poll see SOONER.
     """
     since = min(max(after, by * SOONER), by)
     first, last = bucket_of(since), bucket_of(by)

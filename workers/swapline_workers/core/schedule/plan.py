@@ -1,7 +1,4 @@
-"""The best times to poll jobs whose service times follow a curve, found backwards from the end.
-
-Derived in docs/decisions/0011-learned-schedule.md.
-"""
+"""The best times to poll jobs whose service times follow a curve, found backwards. See decision 0011."""
 
 from __future__ import annotations
 
@@ -23,7 +20,7 @@ CHEAPEST = 0.001
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """After a poll at `times[i]` that found a job not done, the next is at `polls[i]`."""
+    """After a poll at `times[i]`, the next is at `polls[i]`."""
 
     times: tuple[float, ...]
     polls: tuple[float, ...]
@@ -40,7 +37,7 @@ class Plan:
 
 
 def plan(curve: Curve, polls: float, shortest: float) -> Plan:
-    """Plan for a mean number of polls a job, at least `shortest` seconds apart."""
+    """Plan a mean number of polls, at least `shortest` seconds apart."""
     price = curve.mean / 100
     for _ in range(TRIES):
         nexts = _cheapest(curve, price, shortest)

@@ -31,7 +31,7 @@ PLANS = 256
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Seconds between two polls, and the polls that a job should take."""
+    """Seconds between polls, and polls of a job."""
 
     shortest: float
     longest: float
@@ -39,9 +39,9 @@ class Bounds:
 
 
 def eased(bounds: Bounds, in_flight: int) -> Bounds:
-    """Return the bounds for this number of jobs in flight: the more jobs, the fewer polls of each.
+    """Return the bounds for these jobs in flight: the more, the fewer polls of each.
 
-    Rounded up to a power of two, so that plans are made seldom.
+    In powers of two, so that plans are made seldom.
     """
     least = in_flight / POLLS_PER_SECOND_TARGET
     if least <= bounds.shortest:
@@ -59,10 +59,10 @@ def next_wait(
     waited_for: bool = True,
     held: float = 0.0,
 ) -> float:
-    """Return the seconds from a poll that found the job not done to the next one.
+    """Return the seconds to the next poll of a job that is not done.
 
-    `elapsed`: seconds since the submission (0: the first poll); `waited_for`: whether jobs wait for its slot; `held`:
-    seconds for which the vendor held the last poll.
+    `elapsed`: seconds since the submission; `waited_for`: jobs wait for its slot; `held`: seconds for which the vendor
+    held the last poll.
     """
     if held >= HELD:
         return bounds.shortest
@@ -72,12 +72,12 @@ def next_wait(
 
 
 def growing_wait(polls: int, bounds: Bounds) -> float:
-    """Return the seconds to wait after `polls` polls when nothing is known: bounded exponential."""
+    """Return the seconds to wait without a learned schedule: bounded exponential."""
     # the exponent is capped: a float overflows at 1.5 ** 1751
     return min(bounds.longest, bounds.shortest * GROWTH ** min(polls, 60))
 
 
 @lru_cache(PLANS)
 def planned(times: Histogram, bounds: Bounds, *, waited_for: bool) -> Plan:
-    """Plan the polls of a kind of job: 2 ms, once for each version of its histogram."""
+    """Plan a kind's polls: 2 ms, once for each version of its histogram."""
     return plan(curve(times), bounds.polls * (1.0 if waited_for else UNCONTESTED_POLLS), bounds.shortest)

@@ -1,7 +1,6 @@
-"""A channel with one client that fetches several messages in one round trip and hands them to threads.
+"""A channel with one client that fetches several messages in one round trip for threads.
 
-kombu builds a `redis.Redis` for each operation: a sixth of the cost. With one message a round trip, a server that
-flushes each pop delivers no more messages than its disk makes flushes.
+kombu's client for each operation is a sixth of the cost, and popping one by one is bounded by the disk's flushes.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ def _is_refused(error: redis.exceptions.ResponseError) -> bool:
 
 
 class QoS(kombu_redis.QoS):
-    """kombu's count of messages that may be read, bounded by this process's capacity."""
+    """kombu's count, bounded by this process's capacity."""
 
     channel: Channel
 
@@ -47,7 +46,7 @@ class QoS(kombu_redis.QoS):
 
 
 class Channel(transport.Channel):
-    """A channel with one client, for the local dispatcher."""
+    """Has one client."""
 
     QoS = QoS
 

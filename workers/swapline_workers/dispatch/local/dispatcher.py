@@ -1,11 +1,8 @@
 """Run steps on the threads of this worker: Celery's own way takes half of a job's CPU.
 
-A message as `celery_message.py` writes it goes from the socket to a thread. A step that follows continues in the same
-thread; a due poll, or a job with a new slot, goes to an idle thread, or is published where there is none. Deliveries
-have threads of their own: hanging receivers must not take a step's.
-
-Observed steps (signals, a wrapped tracer) run in Celery's tracer. Other messages and other pools go Celery's way. If
-the process dies, the ledger sends its steps again.
+A message goes from the socket to a thread. A step that follows continues there; a due poll, or a job with a new slot,
+goes to an idle thread, or is published. Deliveries have threads of their own: hanging receivers must not take a step's.
+Observed steps run in Celery's tracer. If the process dies, the ledger sends its steps again.
 """
 
 from __future__ import annotations
@@ -113,12 +110,12 @@ class LocalDispatcher:
         return self._deliveries if step is Step.NOTIFY else self._pool_requests
 
     def handle_message(self, queue: str, raw: dict[str, Any]) -> bool:
-        """Run a read message on a thread; False where it must go Celery's way."""
+        """Run a message on a thread; False where Celery must."""
         message = decode_message(raw)
         return message is not None and self._submit(message, queue, raw)
 
     def try_run_local(self, messages: Sequence[StepMessage]) -> Sequence[StepMessage]:
-        """Run messages on this thread or idle ones; return those that must be published."""
+        """Run messages here where possible; return the others."""
         return [message for message in messages if not self._try_run(message)]
 
     def _try_run(self, message: StepMessage) -> bool:

@@ -1,7 +1,4 @@
-"""Send task events only while a monitor is subscribed.
-
-They are a quarter of a worker's work. Redis returns the number of subscribers; without any, events pause.
-"""
+"""Send task events, a quarter of a worker's work, only while a monitor is subscribed."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ TRACER_FILE = trace.trace_task.__code__.co_filename
 
 
 def is_observed(task: Any) -> bool:
-    """Whether a signal has receivers, or the task's tracer is wrapped, as by sentry-sdk."""
+    """Whether a signal has receivers, or the tracer is wrapped, as by sentry-sdk."""
     return any(signal.receivers for signal in TASK_SIGNALS) or _is_wrapped(task.__trace__)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class QuietRetryInfo(einfo.ExceptionInfo):
-    """Celery's record of an exception; of a retry, its text only."""
+    """Of a retry, its text only."""
 
     def __init__(self, exc_info: ExcInfo | None = None, internal: bool = False) -> None:  # noqa: FBT002 -- billiard's
         """See `billiard.einfo.ExceptionInfo`."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class LocalRequest(StepRequest):
-    """A request like Celery's own, whose parts are built when read.
+    """Like Celery's own, built when read.
 
     Class attributes replace slots of `Request`.
     """
@@ -35,7 +35,7 @@ class LocalRequest(StepRequest):
     _ignore_result = True
 
     def __init__(self, message: StepMessage, queue: str, raw: dict[str, Any] | None, consumer: Any) -> None:
-        """`raw` is the message in the broker's list; None for one never published."""
+        """`raw`: the message in the broker's list, if published."""
         self.step_message = message
         self._queue = queue
         self._raw = raw

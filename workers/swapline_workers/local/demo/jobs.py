@@ -35,10 +35,7 @@ class DemoJob:
 
 
 def read_photographs(paths: Sequence[Path], samples: Sequence[bytes]) -> list[tuple[str, bytes]]:
-    """Return names and bytes of the user's photographs, or else of the samples.
-
-    Raises ImageError for a file that is no photograph.
-    """
+    """Return names and bytes of the user's photographs, or else the samples. Raises ImageError."""
     pictures = [(path.name, read_image(path, Preparation())) for path in paths]
     own = [(name, picture.data) for name, picture in pictures if not isinstance(picture, Link)]
     return own or [(f"sample {number}", data) for number, data in enumerate(samples, start=1)]

@@ -37,8 +37,7 @@ _MIN_WIDTH_OF_FILE = 120
 def run_demo(photos: Sequence[Path], folder: Path, *, keep: bool, logs: bool) -> bool:
     """Run the demo; return whether every job succeeded and every webhook was verified.
 
-    Raises ImageError for a file that is no photograph, before anything starts, and LocalError with the log's end for a
-    service that fails.
+    Raises ImageError before anything starts, and LocalError with the log's end.
     """
     photographs = read_photographs(photos, sample_photographs())
     console = Terminal()

@@ -51,7 +51,7 @@ class DemoRun:
     """The jobs of one run."""
 
     def __init__(self, producer: Producer, record: Path, supervisor: Supervisor) -> None:
-        """`record` is the webhook receiver's file."""
+        """`record`: the receiver's file."""
         self._producer = producer
         self._record = record
         self._supervisor = supervisor
@@ -62,7 +62,7 @@ class DemoRun:
         self._jobs.append((demo_job, self._producer.enqueue(demo_job.request).job_id))
 
     def wait(self, show: Callable[[list[Entry]], None]) -> list[Entry]:
-        """Show the jobs until all have ended or the time is over. Raises ChildFailed."""
+        """Show the jobs until all have ended or time is over. Raises ChildFailed."""
         deadline = time.monotonic() + _TIMEOUT_S
         while True:
             entries = self._entries()

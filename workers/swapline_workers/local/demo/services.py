@@ -56,14 +56,14 @@ class DemoServices:
     """Starts the demo's services."""
 
     def __init__(self, demo_folder: DemoFolder, supervisor: Supervisor, report: Callable[[str], None]) -> None:
-        """Generate this run's secrets. `report` gets each service's name before it starts."""
+        """`report` gets each service's name before it starts."""
         self._folder = demo_folder
         self._supervisor = supervisor
         self._report = report
         self._webhook_secret = new_secret()
 
     def start(self) -> DemoEndpoints:
-        """Start everything. Raises LocalError, with the log's end, for a service that fails."""
+        """Start everything. Raises LocalError with the log's end."""
         redis_url = self._start_valkey()
         vendor_url = self._start_simulator()
         webhook_url = self._start_receiver()

@@ -33,7 +33,7 @@ _DESCRIPTIONS = {
 
 @contextmanager
 def progress(console: Console) -> Iterator[Callable[[list[Entry]], None]]:
-    """Yield a function that shows the entries' states: live on a terminal, else changed lines."""
+    """Yield a function that shows states: live on a terminal, else changed lines."""
     if not console.is_terminal:
         yield _ChangePrinter(console).print
         return

@@ -1,8 +1,7 @@
 """The number of workers for a machine, and of threads in each.
 
-Python uses one core a process, and pictures need CPU (15 ms a job, 34 ms for 4 MB): so one worker for each core,
-running all steps, with threads for every slot to block in a status call. A process for finalize alone, a third of a
-job's CPU, would often be idle.
+Python uses one core a process, and pictures need CPU: one worker for each core, running all steps, with threads for
+every slot to block in a status call.
 """
 
 from __future__ import annotations
@@ -44,6 +43,6 @@ def usable_cores() -> int:
 
 
 def quota(text: str) -> int:
-    """Parse a cgroup's limit, `max 100000` or `150000 100000` (microseconds of each period): cores, rounded up."""
+    """Parse a cgroup's limit, `max 100000` or `150000 100000` (microseconds of a period), to cores."""
     allowed, _, period = text.strip().partition(" ")
     return _MAX_WORKERS if allowed == "max" else ceil(int(allowed) / int(period))

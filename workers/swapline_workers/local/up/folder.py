@@ -72,7 +72,7 @@ class UpFolder:
 
 @contextmanager
 def up_folder(folder: Path) -> Iterator[tuple[UpFolder, int]]:
-    """Make and lock the data folder; yield it and the lock's descriptor. Raises FolderInUse or LocalError.
+    """Make and lock the data folder; yield it and the lock. Raises FolderInUse or LocalError.
 
     A killed `up`'s watchdog keeps the lock until all children have ended.
     """

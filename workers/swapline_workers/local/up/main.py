@@ -48,7 +48,7 @@ _SIMULATED = {"SWAPLINE_API_KEY": "sim-key", "SWAPLINE_API_KEY_HEADER": "X-API-K
 
 
 def run_up(options: UpOptions) -> None:
-    """Check settings and ports, then run everything until a signal. Raises SettingsError or LocalError."""
+    """Run everything until a signal. Raises SettingsError or LocalError."""
     settings, embedded = load_settings(options)
     with ExitStack() as stack:
         folder, lock = stack.enter_context(up_folder(options.folder))

@@ -27,7 +27,7 @@ _READY_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True)
 class Page:
-    """A part that serves HTTP, protected by a password or by keys."""
+    """Serves HTTP, protected by a password or keys."""
 
     name: str
     port: int
@@ -63,7 +63,7 @@ class Parts:
     """Makes the children of one `up`."""
 
     def __init__(self, folder: UpFolder, settings: Mapping[str, str], *, host: str = LOOPBACK) -> None:
-        """`settings` override the user's in every part; pages listen on `host`."""
+        """`settings` override the user's; pages listen on `host`."""
         self._folder = folder
         self._settings = dict(settings)
         self._host = host
@@ -136,7 +136,7 @@ class Parts:
 
 
 def environment(base: Mapping[str, str], own: Mapping[str, str], *, secrets: bool) -> dict[str, str]:
-    """Return a part's environment: `base` with `own` on top; workers' secrets only with `secrets`."""
+    """Return `base` with `own` on top; workers' secrets only with `secrets`."""
     removed = {f"SWAPLINE_{name}" for name in (() if secrets else _WORKERS_ONLY)} | {*own, "NOTIFY_SOCKET"}
     removed |= {f"{name}_FILE" for name in removed}
     inherited = {name: value for name, value in base.items() if name not in removed}

@@ -42,7 +42,7 @@ class JobSession:
         pause: Callable[[float], None] = time.sleep,
         view: LedgerView | None = None,
     ) -> None:
-        """See `Dispatch` for `schedule_wakeup`, `MovedJobs` for `has_pictures`, `OutageRetry` for `pause`."""
+        """See `Dispatch`, `MovedJobs` and `OutageRetry`."""
         self._ledger = ledger
         self._moved_jobs = MovedJobs(has_pictures)
         self.leases = Leases()
@@ -60,7 +60,7 @@ class JobSession:
 
     @contextmanager
     def lease(self, job_id: str, version: int) -> Generator[Opened | None]:
-        """Lease a job for a step; None where the message is stale, or the worker drains."""
+        """Lease a job for a step; None for a stale message, or while draining."""
         with self._lease(job_id, version, self._open) as opened:
             if opened is not None:
                 self.view.opened(opened)
@@ -77,7 +77,7 @@ class JobSession:
         self.leases.draining = True
 
     def release(self, jobs: Iterable[tuple[str, int]]) -> Released:
-        """Make jobs, given as (job id, version), due at once elsewhere, except for paid calls under way."""
+        """Make jobs (job id, version) due elsewhere, except for paid calls under way."""
         return self._ledger.transitions.release(jobs)
 
     @contextmanager

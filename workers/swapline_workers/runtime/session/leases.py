@@ -1,4 +1,4 @@
-"""The jobs that this process's threads work on: not rescued, and begun by no second thread."""
+"""The jobs that this process's threads work on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Leases:
-    """At most one job or batch for each thread, and its version. Thread-safe."""
+    """At most one job or batch for each thread. Thread-safe."""
 
     def __init__(self) -> None:
         """Begin without leases."""
@@ -38,7 +38,7 @@ class Leases:
 
     @contextmanager
     def writing(self, record_id: str) -> Generator[None]:
-        """Mark a write under way: until its reply is read, the job may have its next version already."""
+        """Mark a write: until its reply, the job may have its next version already."""
         thread = threading.get_ident()
         self._written[thread] = record_id
         try:
@@ -47,7 +47,7 @@ class Leases:
             del self._written[thread]
 
     def begin_paying(self) -> bool:
-        """Note a paid call by this thread; False where none may begin, because the worker drains."""
+        """Note a paid call by this thread; False while draining."""
         self._paying.add(threading.get_ident())  # before `draining` is read: it is set before paid calls are counted
         return not self.draining
 
@@ -56,7 +56,7 @@ class Leases:
         return list(self._leased.values())
 
     def version_of(self, record_id: str) -> int | None:
-        """Return the highest version at which a thread has a job, or None."""
+        """Return the highest version that a thread has, or None."""
         return max((version for mine, version in self.all() if mine == record_id), default=None)
 
     def is_written(self, record_id: str) -> bool:

@@ -19,8 +19,7 @@ MOST_JOBS = 2000
 class MovedJobs:
     """Jobs at the version that this process wrote, each for one step. Thread-safe.
 
-    Each write checks version and cancellation anyway, and rescue and poll were counted by move or claim. Only
-    repeatable steps begin from here: polls, and finalize where it need not ask the vendor.
+    Each write checks version and cancellation anyway. Only repeatable steps begin from here.
     """
 
     def __init__(self, has_pictures: Callable[[Job], bool]) -> None:

@@ -1,4 +1,4 @@
-"""Calls to the ledger that are repeated until it answers, for results that must not be lost."""
+"""Calls that are repeated until the ledger answers, for results that must not be lost."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class OutageRetry:
         return len(self._waiting)
 
     def until_answered(self, ask: Callable[[], T], job: Job, result: Mapping[str, object]) -> T:
-        """Call `ask` until the ledger answers. After OUTAGE_LIMIT_S log `result` and raise LedgerUnavailable."""
+        """Call `ask` until the ledger answers. Raises LedgerUnavailable after OUTAGE_LIMIT_S, and logs `result`."""
         thread = threading.get_ident()
         try:
             return self._repeat(ask, job, result, thread)

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 class LedgerView:
-    """What steps may know of the ledger beside their job. Thread-safe."""
+    """Thread-safe."""
 
     def __init__(self) -> None:
-        """Assume that jobs wait until the ledger has answered."""
+        """Assume at first that jobs wait."""
         self._ahead_ms = 0.0
         self._jobs_wait = True
         self._in_flight = 0

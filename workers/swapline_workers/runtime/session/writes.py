@@ -37,7 +37,7 @@ class Writes:
         outage: OutageRetry,
         view: LedgerView,
     ) -> None:
-        """Write to `ledger`, and inform the session's other parts."""
+        """Inform the session's other parts."""
         self._ledger = ledger
         self._leases = leases
         self._moved_jobs = moved_jobs

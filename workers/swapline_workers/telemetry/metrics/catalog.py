@@ -1,6 +1,6 @@
-"""Every metric of the system: name, kind, meaning, and source in the ledger's figures.
+"""Every metric of the system. Tests compare docs, dashboard and alerts.
 
-Tests compare docs, dashboard and alerts with it. No label grows with the number of jobs or tenants.
+No label grows with the number of jobs or tenants.
 """
 
 from __future__ import annotations

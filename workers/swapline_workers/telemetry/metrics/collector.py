@@ -1,4 +1,4 @@
-"""The ledger's figures as Prometheus families, read in one round trip for each scrape."""
+"""The ledger's figures as Prometheus families, read for each scrape."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class Histogram:
 
 
 def counted(prefix: str, words: Iterable[str]) -> Callable[[Figures], dict[str, float]]:
-    """Read the counts of all words, 0 for missing ones: a series that begins with an event hides it."""
+    """Read the counts of all words, 0 for missing ones: a series must not begin with an event."""
     names = tuple(sorted(words))
     return lambda figures: {name: figures.counts.get(prefix + name, 0) for name in names}
 

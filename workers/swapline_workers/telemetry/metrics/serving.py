@@ -53,7 +53,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def application(registry: CollectorRegistry, password: str | None) -> WSGIApplication:
-    """Return the app: /metrics, /healthz (without a password), and / redirects to /metrics."""
+    """Return the app: /metrics, and /healthz without a password."""
     metrics, check = make_wsgi_app(registry), _PasswordCheck(password)
 
     def pages(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
@@ -175,10 +175,7 @@ def serving(
     ports: Iterable[int],
     password: str | None,
 ) -> Generator[str]:
-    """Serve at the first free port for a block; yield the URL.
-
-    Raises SettingsError without a free port, or for an exposed address without a password.
-    """
+    """Serve at the first free port for a block; yield the URL. Raises SettingsError."""
     server = _bound(host, ports, password)
     server.set_app(application(registry, password))
     thread = threading.Thread(target=server.serve_forever, name="swapline-metrics", daemon=True)
