@@ -47,7 +47,7 @@ class Caller:
     @property
     def view(self) -> TenantView:
         """The jobs of its tenant, and no others."""
-        return self.service.producer.for_tenant(self.tenant)
+        return self.service.producer.for_tenant(self.tenant, by=self.admission.key.key_id)
 
 
 class Needs(SecurityBase):

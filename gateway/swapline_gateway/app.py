@@ -13,6 +13,7 @@ from swapline_gateway.access import rate_limit_fields
 from swapline_gateway.routes import account, batches, events, images, swaps
 from swapline_gateway.routes.docs_page import page
 from swapline_gateway.schema import openapi, problems
+from swapline_producer.serving.root_path import without_root_path
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -47,9 +48,7 @@ class Frame:
                     headers.update(rate_limit_fields(admission))
             await send(message)
 
-        path, root = scope.get("path", ""), self._root_path
-        if root and (path == root or path.startswith(f"{root}/")):
-            scope = {**scope, "path": path[len(root) :] or "/", "raw_path": None}
+        scope = without_root_path(scope, self._root_path)
         scope.setdefault("state", {})
         await self._app(scope, receive, with_headers)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import TYPE_CHECKING
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from swapline_producer.serving.command import names_a_proxy
+from swapline_producer.serving.connections import BoundedConnections
 
 if TYPE_CHECKING:
     import socket
@@ -27,47 +29,11 @@ STOP_WITHIN_S = 15
 """Seconds that open requests may take when the gateway is to stop; uploads of 7 MB take less."""
 
 
-class BoundedProtocol(HttpToolsProtocol):
-    """Ends connections that have no request under way: after a time, and the oldest where there are too many."""
+class BoundedProtocol(BoundedConnections, HttpToolsProtocol):
+    """Ends connections that have no request under way."""
 
-    idle_since = 0.0
-    _timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
-        """Make room, and begin to wait for the first request."""
-        super().connection_made(transport)
-        self._wait()
-        if len(self.connections) > MOST_CONNECTIONS:
-            idle = [one for one in self.connections if isinstance(one, BoundedProtocol) and one.idle]
-            oldest = min(idle, key=lambda one: one.idle_since)  # this one is idle itself
-            oldest.transport.abort()
-            self.connections.discard(oldest)
-
-    def on_response_complete(self) -> None:
-        """Wait for the next request."""
-        super().on_response_complete()
-        self._wait()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no longer."""
-        super().connection_lost(exc)
-        if self._timer is not None:
-            self._timer.cancel()
-
-    @property
-    def idle(self) -> bool:
-        """Whether no request is being answered."""
-        return self.cycle is None or self.cycle.response_complete
-
-    def _wait(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self.idle_since = self.loop.time()
-        self._timer = self.loop.call_later(SILENT_S, self._end_if_idle)
-
-    def _end_if_idle(self) -> None:
-        if self.idle:
-            self.transport.abort()  # `close` would wait until the peer has read everything
+    most = MOST_CONNECTIONS
+    silent_for = SILENT_S
 
 
 class Server(uvicorn.Server):
@@ -101,7 +67,7 @@ def build_server(app: FastAPI, service: Service) -> Server:
         timeout_graceful_shutdown=STOP_WITHIN_S,
         http=BoundedProtocol,
         ws="none",
-        proxy_headers=bool(os.environ.get("FORWARDED_ALLOW_IPS")),  # by itself uvicorn believes whoever is on this host
+        proxy_headers=names_a_proxy(),
         lifespan="off",  # nothing is opened before the first request
     )
     return Server(config, service)

@@ -63,17 +63,18 @@ class Producer:
     """Enqueues jobs. Thread-safe; one for each process is enough."""
 
     def __init__(
-        self, settings: ProducerSettings, ledger: Ledger, publisher: Publisher, storage: Storage | None
+        self, settings: ProducerSettings, ledger: Ledger, publisher: Publisher, storage: Storage | None, *, by: str = ""
     ) -> None:
-        """Used by `connect` and `from_env`."""
+        """Keep the parts; `connect` and `from_env` build them. `by` is noted in the logs of jobs that it decides on."""
         self.settings = settings
+        self.by = by
         self.ledger = ledger
         self._publisher = publisher
         self._storage = storage
         self._store_is_ours = False
 
     @classmethod
-    def connect(cls, settings: ProducerSettings) -> Self:
+    def connect(cls, settings: ProducerSettings, *, by: str = "") -> Self:
         """Build a producer from settings, not yet connected."""
         from swapline_producer.ledger import open_ledger  # noqa: PLC0415 -- see the module's docstring
         from swapline_producer.messaging.publisher import CeleryPublisher  # noqa: PLC0415 -- the same
@@ -83,14 +84,14 @@ class Producer:
         storage = (
             open_storage(settings.storage_url, public_url=settings.storage_public_url) if settings.storage_url else None
         )
-        return cls(settings, ledger, CeleryPublisher(ledger.client, settings.key_prefix), storage)
+        return cls(settings, ledger, CeleryPublisher(ledger.client, settings.key_prefix), storage, by=by)
 
     @classmethod
-    def from_env(cls) -> Self:
-        """Build a producer from `SWAPLINE_*` in the environment and `.env`. Raises SettingsError."""
+    def from_env(cls, *, by: str = "") -> Self:
+        """Build a producer from `SWAPLINE_*` in the environment and `.env`; `by` as above. Raises SettingsError."""
         from swapline_producer.settings import ProducerSettings, load  # noqa: PLC0415 -- see the module's docstring
 
-        return cls.connect(load(ProducerSettings))
+        return cls.connect(load(ProducerSettings), by=by)
 
     def enqueue(self, request: SwapRequest) -> Enqueued:
         """Check a request, store its picture, write the job and publish it to the workers.
@@ -170,9 +171,7 @@ class Producer:
         A job that the vendor has ends CANCELED when it is done, and its result is dropped, or kept with `keep_result`.
         Raises JobNotFound, NotPossible for a job that has ended otherwise.
         """
-        from swapline_producer.client.cancel import cancel  # noqa: PLC0415 -- see the module's docstring
-
-        return cancel(self.ledger, self._publisher, job_id, keep_result=keep_result)
+        return self.recovery.cancel(job_id, keep_result=keep_result)
 
     def seal_batch(self, batch: str, webhook_url: str, tenant: str = "default") -> Sealed:
         """Seal a tenant's batch: when all its jobs have finished, `batch.completed` is sent.
@@ -184,11 +183,11 @@ class Producer:
         check_webhook(url, allow_private=self.settings.webhook_allow_private)
         return self.ledger.batches.seal(checked("batch", batch), url, checked("tenant", tenant))
 
-    def for_tenant(self, tenant: str) -> TenantView:
-        """Return the view of one tenant, without others' jobs."""
+    def for_tenant(self, tenant: str, *, by: str = "") -> TenantView:
+        """Return the view of one tenant, in which others' jobs are not found. `by` is noted in jobs' logs."""
         from swapline_producer.client.tenant_view import TenantView  # noqa: PLC0415 -- see the module's docstring
 
-        return TenantView(self, tenant)
+        return TenantView(self, tenant, by=by)
 
     @property
     def storage(self) -> Storage:
@@ -203,9 +202,13 @@ class Producer:
     @cached_property
     def recovery(self) -> Recovery:
         """Moves that only a person may decide on: resolve, replay, notify again."""
+        return self.recovery_by(self.by)
+
+    def recovery_by(self, by: str) -> Recovery:
+        """The same, with `by` noted in the logs of jobs."""
         from swapline_producer.operations.recovery import Recovery  # noqa: PLC0415 -- see the module's docstring
 
-        return Recovery(self.ledger, self._publisher, self._storage)
+        return Recovery(self.ledger, self._publisher, self._storage, by=by)
 
     @cached_property
     def _completions(self) -> CompletionListener:

@@ -59,8 +59,13 @@ FLAWS = """() => {
   for (const one of ["header", "main", "footer"]) if (all(`body > ${one}`).length !== 1) found.push(`no ${one}`);
   for (const one of all("nav")) if (!one.ariaLabel) found.push("a nav without a name");
   for (const one of all("img")) if (!one.alt) found.push(`no alt: ${one.src}`);
-  for (const one of all("svg")) if (one.getAttribute("aria-hidden") !== "true") found.push("an svg that is read aloud");
-  for (const one of all("input, select")) if (!one.labels.length) found.push(`no label: ${one.name}`);
+  for (const one of all("svg:not([role=img])")) {
+    if (one.getAttribute("aria-hidden") !== "true") found.push("an svg that is read aloud");
+  }
+  for (const one of all("svg[role=img]")) if (!one.querySelector("title")) found.push("a plot without a name");
+  for (const one of all("input:not([type=hidden]), select")) {
+    if (!one.labels.length) found.push(`no label: ${one.name}`);
+  }
   for (const one of all("a, button")) {
     if (!one.textContent.trim() && !one.querySelector("img[alt]")) found.push(`no words: ${one.outerHTML}`);
   }
@@ -138,7 +143,7 @@ def waiting(valkey: EmbeddedValkey, tmp_path_factory: pytest.TempPathFactory) ->
     jobs = [producer.enqueue(request(tenant=f"t{number % 3}", batch="spring")).job_id for number in range(9)]
     producer.cancel(jobs[0])
     environment = {f"SWAPLINE_{name.upper()}": value for name, value in settings.items()}
-    with board(folder, **environment) as url:
+    with board(folder, SWAPLINE_BOARD_CONSOLE_PASSWORD="decides", **environment) as url:
         yield Waiting(url, jobs)
 
 
@@ -204,7 +209,8 @@ def test_every_page_is_sound_on_a_phone_and_on_a_desk_by_day_and_by_night(
 ) -> None:
     with visit(chromium, user=USER, password=PASSWORD, width=width, color_scheme=scheme) as seen:
         page = seen.page
-        for path in ("/", "/jobs", "/jobs?state=CANCELED", f"/jobs/{waiting.jobs[0]}", "/search?q=t1", "/search?q=zzz"):
+        paths = ("/jobs?state=CANCELED", f"/jobs/{waiting.jobs[0]}", "/console", "/search?q=t1", "/search?q=zzz")
+        for path in ("/", "/jobs", *paths):
             page.goto(waiting.url + path)
             assert page.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0, path
             assert page.evaluate(FLAWS) == [], path
@@ -263,3 +269,41 @@ def test_a_held_job_asks_for_a_decision_and_shows_what_is_known(
         expect(seen.page.locator("#held")).to_contain_text("the vendor answered 504")
         expect(seen.page.locator("#held")).to_contain_text(f"swapline jobs resolve {job_id}")
         assert installation.producer().get(job_id).state is State.HELD
+
+
+def test_a_held_job_is_resolved_in_the_console_and_goes_on(
+    chromium: Browser, installation: Installation, tmp_path: Path
+) -> None:
+    installation.vendor.control.set_mode("submit_504_accepted")
+    environment = installation.environment | {"SWAPLINE_BOARD_CONSOLE_PASSWORD": "decides"}
+    with (
+        board(tmp_path, **environment) as url,
+        visit(chromium, user=USER, password=PASSWORD, width=360) as seen,
+        installation.worker(),
+    ):
+        page = seen.page
+        job_id = installation.producer().enqueue(request()).job_id
+        page.goto(f"{url}/console")
+        page.get_by_label("The console's password").fill("decides")
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("link", name="Show it").click()
+        page.get_by_role("link", name=job_id).click()
+        [charged] = installation.vendor.control.report().jobs
+        page.get_by_label("Found in the vendor's records").fill(charged.id)
+        page.get_by_role("button", name="The vendor has it").click()
+        expect(page.locator(".done")).to_contain_text("the job goes on")
+        expect(page.locator(".verdict")).to_contain_text("Succeeded")
+        expect(page.locator("#events")).to_contain_text("by console")
+        assert (seen.complaints, page.evaluate(FLAWS), page.evaluate(CONTRASTS)) == ([], [], [])
+        assert page.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+def test_everything_of_the_console_is_named_and_reached(chromium: Browser, waiting: Waiting) -> None:
+    with visit(chromium, user=USER, password="decides", width=360) as seen:
+        for path in ("/", f"/jobs/{waiting.jobs[3]}", f"/jobs/{waiting.jobs[0]}", "/console"):
+            seen.page.goto(waiting.url + path)
+            assert seen.page.locator("form[method=post]").count() or path == "/console", path
+            assert seen.page.evaluate(FLAWS) == [], path
+            assert seen.page.evaluate(CONTRASTS) == [], path
+            assert seen.page.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0, path
+        assert seen.complaints == []

@@ -14,6 +14,7 @@ import pytest
 import redis
 import requests
 
+from support.boards import board
 from support.debian import needs
 from support.installation import Installation
 from support.redis_servers import MEMORY_ONLY, RealServer, running
@@ -152,6 +153,16 @@ def test_an_installation_lives_with_these_users_and_none_is_refused_anything(
         assert viewer.jobs.next_inputs(3) == []
         assert worker.stop() == 0
     assert refusals(server) == []
+
+
+def test_a_board_that_may_only_read_says_so_to_who_decides(server: RealServer, tmp_path: Path) -> None:
+    settings = {"SWAPLINE_REDIS_URL": url_of(server, "swapline-viewer"), "SWAPLINE_BOARD_CONSOLE_PASSWORD": "decides"}
+    with board(tmp_path, **settings) as url, requests.Session() as person:
+        person.auth = ("swapline", "decides")
+        [token, *_] = re.findall(r'name="token" value="(\w+)"', person.get(url, timeout=30).text)
+        form = {"token": token, "number": "9"}
+        refused = person.post(f"{url}/slots", data=form, headers={"Origin": url}, timeout=30)
+    assert (refused.status_code, "user of Redis may only read" in refused.text) == (403, True)
 
 
 FORBIDDEN: list[tuple[object, ...]] = [

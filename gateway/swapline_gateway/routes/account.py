@@ -166,7 +166,7 @@ async def replay_deliveries(caller: Admin) -> Response:
 
 def _replay(caller: Caller) -> dict[str, int]:
     producer = caller.service.producer
-    again = deliveries.Replay(producer.ledger, producer.recovery)
+    again = deliveries.Replay(producer.ledger, producer.recovery_by(caller.admission.key.key_id))
     for _ in again.run(deliveries.given_up(producer.ledger), lambda one: one.tenant == caller.tenant):
         pass
     return dict(again.counts)

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from swapline_producer.ledger import Ledger
     from swapline_producer.producer import Producer
 
+BY = "cli"
+"""Who decides, in the logs of jobs, where it was a person at the command line."""
+
 LINK_LIFE_S = 3600.0
 """Long enough to open a link, short in a terminal's log."""
 
@@ -23,7 +26,7 @@ def producer() -> Producer:
     """Return everything that a backend has."""
     from swapline_producer.producer import Producer  # noqa: PLC0415 -- not loaded for --help
 
-    return Producer.from_env()
+    return Producer.from_env(by=BY)
 
 
 def ledger() -> Ledger:

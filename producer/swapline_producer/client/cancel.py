@@ -37,8 +37,13 @@ class Cancellation(Frozen):
         return self.job.state.finished
 
 
-def cancel(ledger: Ledger, publisher: Publisher, job_id: str, *, keep_result: bool = False) -> Cancellation:
-    """Cancel a job; repeatable. Raises JobNotFound, NotPossible for a job that has ended otherwise."""
+def cancel(
+    ledger: Ledger, publisher: Publisher, job_id: str, *, keep_result: bool = False, by: str = ""
+) -> Cancellation:
+    """Cancel a job; repeatable. `by` is noted in its log.
+
+    Raises JobNotFound, NotPossible for a job that has ended otherwise.
+    """
     how = Canceling.KEEP if keep_result else Canceling.DROP
     for _ in range(TRIES):
         job = ledger.jobs.get(job_id)
@@ -47,11 +52,11 @@ def cancel(ledger: Ledger, publisher: Publisher, job_id: str, *, keep_result: bo
         if not _at_the_vendor(job):
             held = job.state is State.HELD
             change = transitions.canceled_unsubmitted(job) if held else transitions.canceled_before_submission(job)
-            advanced = ledger.transitions.advance(job, change)
+            advanced = ledger.transitions.advance(job, transitions.signed(change, by))
             if isinstance(advanced, Advanced):
                 publisher.send(advanced.granted)
                 return Cancellation(job=advanced.job, charged=_charged(ledger, job))
-        elif ledger.transitions.request_cancel(job, how):
+        elif ledger.transitions.request_cancel(job, how, by):
             return Cancellation(job=job.model_copy(update={"canceling": how}), charged=_charged(ledger, job))
     raise NotPossible(f"Job {job_id} moves too fast to be canceled in this moment; try again.")
 

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 class TenantView:
     """Made by `Producer.for_tenant`."""
 
-    def __init__(self, producer: Producer, tenant: str) -> None:
-        """Keep both."""
+    def __init__(self, producer: Producer, tenant: str, *, by: str = "") -> None:
+        """Keep both. `by`: who decides, for the logs of jobs."""
         self.tenant = tenant
+        self._by = by
         self._producer = producer
 
     def enqueue(self, request: SwapRequest) -> Enqueued:
@@ -66,12 +67,12 @@ class TenantView:
     def cancel(self, job_id: str, **how: Any) -> Cancellation:
         """See `Producer.cancel`. Raises JobNotFound, NotPossible."""
         self.get(job_id)
-        return self._producer.cancel(job_id, **how)
+        return self._producer.recovery_by(self._by).cancel(job_id, **how)
 
     def replay(self, job_id: str, step: Step, *, accept_charge: bool = False) -> Job:
         """See `Recovery.replay`. Raises JobNotFound, NotPossible."""
         self.get(job_id)
-        return self._producer.recovery.replay(job_id, step, accept_charge=accept_charge)
+        return self._producer.recovery_by(self._by).replay(job_id, step, accept_charge=accept_charge)
 
     def seal_batch(self, batch: str, webhook_url: str) -> Sealed:
         """See `Producer.seal_batch`. Raises RequestError, BatchNotFound."""

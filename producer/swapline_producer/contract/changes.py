@@ -241,6 +241,8 @@ class SlotsView(Frozen):
     cap: int
     in_flight: tuple[str, ...]
     waiting: int
+    set_by: str | None = None
+    """Who set the limit in place of the workers' setting, where that is known."""
     closed_until: int | None = None
     """Milliseconds until a job may probe; None: now, or the breaker is closed."""
     reason: str | None = None

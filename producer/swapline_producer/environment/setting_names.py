@@ -21,6 +21,7 @@ SETTINGS = frozenset(
         "API_KEY",
         "API_KEY_HEADER",
         "API_KEY_PREFIX",
+        "BOARD_CONSOLE_PASSWORD",
         "BOARD_PASSWORD",
         "BOARD_USER",
         "C2PA_ALGORITHM",

@@ -69,6 +69,21 @@ class ApiKeys(LedgerPart):
                 pipe.hdel(self._scripts.key("api_keys"), key_id)
                 pipe.execute()
 
+    def with_id(self, key_id: str) -> tuple[ApiKey, str] | None:
+        """A key and its SHA-256 by its id; None where there is none (any more)."""
+        with translated():
+            found = cast("str | None", self._scripts.client.hget(self._scripts.key("api_keys"), key_id))
+        return None if found is None else self._with_hash(found)
+
+    def with_key(self, key: str) -> tuple[ApiKey, str] | None:
+        """The same by the key itself; counts no request."""
+        return self._with_hash(_hash(key))
+
+    def _with_hash(self, found: str) -> tuple[ApiKey, str] | None:
+        with translated():
+            fields = cast("dict[str, str]", self._scripts.client.hgetall(self._scripts.key("api_key", found)))
+        return (_api_key(fields), found) if fields else None
+
     def admit(self, key: str, limits: KeyLimits) -> Admission | None:
         """Count a request against a key's rate; None for an unknown key.
 

@@ -39,14 +39,15 @@ class InstallationLimits(LedgerPart):
             for name in limits:
                 self._scripts.client.hdel(self._scripts.key("limits"), "rescue_ms" if name == "rescue_after" else name)
 
-    def set_slots(self, number: int | None) -> None:
-        """Use `number` slots, whatever the workers' setting; None restores the setting."""
+    def set_slots(self, number: int | None, *, by: str = "") -> None:
+        """Use `number` slots, whatever the workers' setting; None restores the setting. `by`: who wants it."""
+        name = self._scripts.key("limits")
         with translated():
             if number is None:
-                self._scripts.client.hdel(self._scripts.key("limits"), "slots", "slots_before")
+                self._scripts.client.hdel(name, "slots", "slots_before", "slots_by")
             else:
-                self._scripts.client.hset(self._scripts.key("limits"), "slots", number)
-                self._scripts.client.hdel(self._scripts.key("limits"), "slots_before")
+                self._scripts.client.hset(name, mapping={"slots": number, "slots_by": by})
+                self._scripts.client.hdel(name, "slots_before")
 
     def slots_set(self) -> int | None:
         """Return the number of slots that a person has set, or None."""
@@ -90,6 +91,7 @@ class InstallationLimits(LedgerPart):
             cap=min(limit, int(limits.get("cap", limit))),
             in_flight=tuple(listed(answer["in_flight"])),
             waiting=answer["waiting"],
+            set_by=limits.get("slots_by") or None,
             closed_until=closed if closed > at else None,
             reason=breaker.get("reason"),
             trips=int(breaker.get("trips", 0)),

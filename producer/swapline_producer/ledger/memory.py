@@ -88,7 +88,7 @@ class MemoryLedger:
                 self._changed.notify_all()
             return Advanced(job=moved, at=at)
 
-    def request_cancel(self, job: Job, how: Canceling) -> bool:
+    def request_cancel(self, job: Job, how: Canceling, by: str = "") -> bool:
         """See `Transitions.request_cancel`."""
         with self._changed:
             have = self.get(job.job_id)
@@ -96,7 +96,8 @@ class MemoryLedger:
                 return False
             if have.canceling is not how:
                 self._jobs[job.job_id] = have.model_copy(update={"canceling": how})
-                event = JobEvent(at=self.now(), name="cancel requested", data={"result": how})
+                data: dict[str, JsonValue] = {"result": how} | ({"by": by} if by else {})
+                event = JobEvent(at=self.now(), name="cancel requested", data=data)
                 self._events[job.job_id].append(event)
             return True
 

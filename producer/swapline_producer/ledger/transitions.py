@@ -112,9 +112,9 @@ class Transitions(LedgerPart):
             return self._scripts.input_shown_ms
         return self._scripts.input_ttl_ms if to in HOLDING_INPUT else 0
 
-    def request_cancel(self, job: Job, how: Canceling) -> bool:
-        """Have a job that the vendor may have end CANCELED; else False."""
-        return bool(self._scripts.run("cancel", id=job.job_id, state=job.state, how=how).get("requested"))
+    def request_cancel(self, job: Job, how: Canceling, by: str = "") -> bool:
+        """Have a job that the vendor has, or may have, end CANCELED; False where it does not. `by` is logged."""
+        return bool(self._scripts.run("cancel", id=job.job_id, state=job.state, how=how, by=by).get("requested"))
 
     def claim(
         self,

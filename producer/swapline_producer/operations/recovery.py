@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from swapline_producer.client.cancel import cancel
 from swapline_producer.contract import State, Step, batch_and_tenant, transitions
 from swapline_producer.contract.changes import Advanced
 from swapline_producer.contract.values import vendor_id_problem
@@ -14,6 +15,7 @@ from swapline_producer.operations import replays
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from swapline_producer.client.cancel import Cancellation
     from swapline_producer.contract import Batch, Job
     from swapline_producer.contract.changes import Change, Probe
     from swapline_producer.contract.jobs.replay_facts import ReplayFacts
@@ -47,11 +49,16 @@ class Replayed(NamedTuple):
 class Recovery:
     """Moves that only a person may decide on."""
 
-    def __init__(self, ledger: Ledger, publisher: Publisher, storage: Storage | None = None) -> None:
-        """`storage` is searched for pictures."""
+    def __init__(self, ledger: Ledger, publisher: Publisher, storage: Storage | None = None, *, by: str = "") -> None:
+        """Messages of a move are published at once. `storage` is searched for pictures. `by` is noted in jobs' logs."""
+        self._by = by
         self._ledger = ledger
         self._publisher = publisher
         self._storage = storage
+
+    def cancel(self, job_id: str, *, keep_result: bool = False) -> Cancellation:
+        """See `client/cancel.py`."""
+        return cancel(self._ledger, self._publisher, job_id, keep_result=keep_result, by=self._by)
 
     def resolve(self, job_id: str, vendor_job_id: str) -> Job:
         """Set the vendor's id of a HELD job: it is polled, and its charge counts.
@@ -72,13 +79,15 @@ class Recovery:
         self._publisher.send(found.granted)
         return found
 
-    def replay(self, job_id: str, step: Step, *, accept_charge: bool = False) -> Job:
-        """Run a job again from a step. `accept_charge`: from submit, which is paid.
+    def replay(self, job_id: str, step: Step, *, accept_charge: bool = False, seen: State | None = None) -> Job:
+        """Run a job again from a step. `accept_charge`: from submit, which is paid. `seen`: the state that was shown.
 
         From poll or finalize: ask the vendor for its id again; from notify: deliver again. Raises JobNotFound,
         NotPossible, StorageError.
         """
         job = self._ledger.jobs.get(job_id)
+        if seen not in {None, job.state}:
+            raise NotPossible(f"Job {job_id} was {seen} when it was shown, and is {job.state} now; look at it again.")
         return self._move(job, self._change(job, step, accept_charge=accept_charge))
 
     def replay_many(
@@ -180,13 +189,13 @@ class Recovery:
         if batch is None:
             raise BatchNotFound(f"There is no batch {name!r} of tenant {tenant!r} that is completed and has a webhook.")
         change = transitions.renotified(batch)
-        written = self._ledger.batches.advance(batch, change, token=new_token())
+        written = self._ledger.batches.advance(batch, transitions.signed(change, self._by), token=new_token())
         if written is None:
             raise NotPossible(f"Batch {name} has moved on in this moment; look at it again.")
         return batch.model_copy(update={**change.fields, "version": written[0]})
 
     def _move(self, job: Job, change: Change) -> Job:
-        advanced = self._ledger.transitions.advance(job, change)
+        advanced = self._ledger.transitions.advance(job, transitions.signed(change, self._by))
         if not isinstance(advanced, Advanced):
             raise NotPossible(f"Job {job.job_id} has moved on in this moment; look at it again.")
         self._publisher.send(advanced.granted)

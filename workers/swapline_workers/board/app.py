@@ -17,10 +17,13 @@ from starlette.routing import Route
 
 from swapline_producer.contract import Notification
 from swapline_producer.contract.timestamps import rfc3339
-from swapline_producer.errors import JobNotFound, LedgerUnavailable, StorageError
+from swapline_producer.errors import JobNotFound, LedgerUnavailable, NotPossible, StorageError
 from swapline_producer.foreign_text import visible
+from swapline_producer.messaging.publisher import CeleryPublisher
 from swapline_workers.board import labels as words
 from swapline_workers.board import shape
+from swapline_workers.board.actors import Actors
+from swapline_workers.board.console import Console
 from swapline_workers.board.guard import Guard, Headers, UnderRootPath
 from swapline_workers.board.listing import NotUnderstood
 from swapline_workers.board.pages import Pages
@@ -49,18 +52,30 @@ SENTENCES: dict[type[Exception], tuple[HTTPStatus, str]] = {
     LedgerUnavailable: (HTTPStatus.SERVICE_UNAVAILABLE, "Redis does not answer. The board is back when it does."),
     StorageError: (HTTPStatus.SERVICE_UNAVAILABLE, "The store of the pictures does not answer."),
 }
+READS_ONLY = (
+    "This board's user of Redis may only read, so nothing was done; give the board the URL of swapline-producer, and it"
+    " can decide."
+)
 OF_HTTP: dict[int, str] = {
     HTTPStatus.NOT_FOUND: "There is no such page.",
-    HTTPStatus.METHOD_NOT_ALLOWED: "The board is for looking only.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This page is for looking only.",
 }
 
 
-def build_board(ledger: Ledger, storage: Storage | None, basic_auth: BasicAuth, *, root_path: str = "") -> ASGIApp:
-    """Build the app, not yet connected. `root_path`: where a proxy serves it."""
+def build_board(
+    ledger: Ledger, storage: Storage | None, basic_auth: BasicAuth, *, console_password: str = "", root_path: str = ""
+) -> ASGIApp:
+    """Build the app, not yet connected. `root_path`: where a proxy serves it, as `/swapline`.
+
+    `basic_auth` knows the console's password, if there is one, as its second.
+    """
     assets = {name: (resources.files(__package__) / "static" / name).read_bytes() for name in ASSETS}
     addresses = {name: f"/static/{hashlib.sha256(data).hexdigest()[:12]}/{name}" for name, data in assets.items()}
     templates = templates_of(addresses, root_path)
-    pages = Pages(ledger, Thumbnails(storage) if storage else None, templates)
+    actors = Actors(ledger, console_password)
+    publisher = CeleryPublisher(ledger.client, ledger.prefix)
+    console = Console(ledger, publisher, storage, actors, root_path=root_path)
+    pages = Pages(ledger, Thumbnails(storage) if storage else None, templates, console)
 
     def asset(request: Request) -> Response:
         name = request.path_params["name"]
@@ -69,7 +84,9 @@ def build_board(ledger: Ledger, storage: Storage | None, basic_auth: BasicAuth, 
         return Response(assets[name], media_type=ASSETS[name])
 
     def wrong(request: Request, error: Exception) -> Response:
-        return pages.error(request, *_status_and_sentence(error))
+        response = pages.error(request, *_status_and_sentence(error))
+        response.headers.update(getattr(error, "headers", None) or {})
+        return response
 
     inner = Starlette(
         routes=[
@@ -78,21 +95,25 @@ def build_board(ledger: Ledger, storage: Storage | None, basic_auth: BasicAuth, 
             Route("/jobs/{job_id}", pages.job),
             Route("/jobs/{job_id}/pictures/{which}.jpg", pages.picture),
             Route("/search", pages.search),
+            Route("/console", pages.console),
+            *console.routes(),
             Route("/static/{digest}/{name}", asset),
             Route("/healthz", lambda _: PlainTextResponse("ok\n")),
         ],
         middleware=[Middleware(Guard, basic_auth=basic_auth, refuse=pages.error)],
-        exception_handlers=dict.fromkeys((HTTPException, Exception, *SENTENCES, NotUnderstood), wrong),
+        exception_handlers=dict.fromkeys((HTTPException, Exception, *SENTENCES, NotPossible, NotUnderstood), wrong),
     )
     return UnderRootPath(Headers(inner), root_path)  # outermost: error pages have them, too
 
 
 def _status_and_sentence(error: Exception) -> tuple[HTTPStatus, str]:
     """The ledger's and store's texts may hold addresses: they are logged."""
-    if isinstance(error, NotUnderstood):
-        return HTTPStatus.BAD_REQUEST, str(error)
+    if isinstance(error, NotUnderstood | NotPossible):
+        return HTTPStatus.CONFLICT if isinstance(error, NotPossible) else HTTPStatus.BAD_REQUEST, str(error)
     if isinstance(error, HTTPException):
         return HTTPStatus(error.status_code), OF_HTTP.get(error.status_code, error.detail)
+    if isinstance(error, LedgerUnavailable) and "ACL does not allow" in str(error):
+        return HTTPStatus.FORBIDDEN, READS_ONLY
     for kind, (status, sentence) in SENTENCES.items():
         if isinstance(error, kind):
             if status is HTTPStatus.SERVICE_UNAVAILABLE:

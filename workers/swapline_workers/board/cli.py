@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import socket
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from swapline_producer.serving.command import host_and_port, listening, names_a_proxy, ready_file_kept
+
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    import socket
+    from pathlib import Path
 
     from starlette.types import ASGIApp
 
@@ -22,29 +19,21 @@ if TYPE_CHECKING:
 STOP_WITHIN = 5
 """Seconds: pages take less than one."""
 
+BACKLOG = 256
+"""Connections that the system accepts before the board does: people are few."""
+
 STORE_WITHIN = 10
 """Seconds for one picture."""
 
 
-def _root_path(_: click.Context, __: click.Parameter, value: str) -> str:
-    path = value.rstrip("/")
-    if path and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path):
-        raise click.BadParameter("a path begins with a slash and has letters, digits, dots and dashes: /swapline")
-    return path
-
-
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=5556, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
-@click.option(
-    "--ready-file", type=click.Path(dir_okay=False, path_type=Path), help="Written when it listens: url, pid."
-)
-@click.option("--root-path", default="", callback=_root_path, help="The path that a proxy serves it under: /swapline.")
+@host_and_port(5556)
 def board(host: str, port: int, ready_file: Path | None, root_path: str) -> None:
-    """Serve the status page for people until Ctrl-C or SIGTERM. It shows, and changes nothing.
+    """Serve the status page for people until Ctrl-C or SIGTERM.
 
     \b
     It asks for a name and a password: SWAPLINE_BOARD_USER (swapline) and SWAPLINE_BOARD_PASSWORD, which must be set.
+    It changes nothing, but for who gives SWAPLINE_BOARD_CONSOLE_PASSWORD or an API key with the scope admin.
     The pictures come from SWAPLINE_STORAGE_URL. It speaks plain HTTP: put a proxy with TLS before it.
     Example: SWAPLINE_BOARD_PASSWORD=… swapline board --port 5556
     """  # noqa: D301 -- click's mark for a block that keeps its lines
@@ -53,14 +42,9 @@ def board(host: str, port: int, ready_file: Path | None, root_path: str) -> None
 
     settings = load(BoardSettings)
     app = _app(settings, root_path)
-    with _listening(host, port) as listener:
-        bound = listener.getsockname()
-        url = (
-            f"http://[{bound[0]}]:{bound[1]}" if listener.family is socket.AF_INET6 else f"http://{bound[0]}:{bound[1]}"
-        )
-        with _ready_file(ready_file, url):
-            click.echo(f"The board is at {url} (user {settings.board_user}). Ctrl-C stops it.")
-            _serve(app, listener)
+    with listening("board", host, port, backlog=BACKLOG) as (listener, url), ready_file_kept(ready_file, url):
+        click.echo(f"The board is at {url}{root_path} (user {settings.board_user}). Ctrl-C stops it.")
+        _serve(app, listener)
 
 
 def _app(settings: BoardSettings, root_path: str) -> ASGIApp:
@@ -68,13 +52,16 @@ def _app(settings: BoardSettings, root_path: str) -> ASGIApp:
         from swapline_workers.board.app import build_board  # noqa: PLC0415 -- what it needs is an extra
     except ModuleNotFoundError as error:
         raise click.ClickException(f"The board needs {error.name}: pip install 'swapline-workers[board]'.") from None
-    from swapline_producer.ledger import Ledger, connect  # noqa: PLC0415 -- as above
+    from swapline_producer.ledger import open_ledger  # noqa: PLC0415 -- as above
     from swapline_producer.storage import open_storage  # noqa: PLC0415 -- as above
     from swapline_workers.web.basic_auth import BasicAuth  # noqa: PLC0415 -- as above
 
     storage = open_storage(settings.storage_url, timeout=STORE_WITHIN) if settings.storage_url else None
-    ledger = Ledger(connect(settings.redis_url), settings.key_prefix, record_ttl=settings.job_ttl)
-    return build_board(ledger, storage, BasicAuth([(settings.board_user, settings.password)]), root_path=root_path)
+    passwords = [settings.password, *filter(None, [settings.console_password])]
+    basic_auth = BasicAuth([(settings.board_user, password) for password in passwords])
+    return build_board(
+        open_ledger(settings), storage, basic_auth, console_password=settings.console_password, root_path=root_path
+    )
 
 
 def _serve(app: ASGIApp, listener: socket.socket) -> None:
@@ -89,37 +76,7 @@ def _serve(app: ASGIApp, listener: socket.socket) -> None:
         server_header=False,
         timeout_graceful_shutdown=STOP_WITHIN,
         http=BoundedProtocol,
-        proxy_headers=bool(os.environ.get("FORWARDED_ALLOW_IPS")),  # uvicorn's default trusts this host
+        proxy_headers=names_a_proxy(),
         lifespan="off",  # nothing is opened before the first page
     )
     uvicorn.Server(config).run(sockets=[listener])
-
-
-@contextmanager
-def _listening(host: str, port: int) -> Generator[socket.socket]:
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, port), family=family, backlog=256)
-    except OSError as error:
-        raise click.ClickException(
-            f"The board cannot listen on {host}, port {port}: {error.strerror}; choose another with --port."
-        ) from None
-    with listener:
-        yield listener
-
-
-@contextmanager
-def _ready_file(ready_file: Path | None, url: str) -> Generator[None]:
-    if ready_file is None:
-        yield
-        return
-    unfinished = ready_file.with_name(f".{ready_file.name}.{os.getpid()}")
-    try:
-        unfinished.write_text(json.dumps({"url": url, "pid": os.getpid()}), encoding="utf-8")
-        unfinished.replace(ready_file)
-    except OSError as error:
-        raise click.ClickException(f"Cannot write the ready file {ready_file}: {error.strerror}.") from None
-    try:
-        yield
-    finally:
-        ready_file.unlink(missing_ok=True)

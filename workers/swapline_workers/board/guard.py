@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 
+from swapline_producer.serving.root_path import without_root_path
 from swapline_workers.web.basic_auth import Verdict
 from swapline_workers.web.sessions import COOKIE, LIFETIME
 
@@ -26,7 +27,7 @@ POLICY = {
     " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Frame-Options": "DENY",  # for browsers that do not know frame-ancestors
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with no-referrer a browser sends `Origin: null` with the board's own forms
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
@@ -38,6 +39,9 @@ PRIVATE = "private, no-store"
 
 FOR_EVER = "public, max-age=31536000, immutable"
 """Its address changes with its content."""
+
+CONSOLE_PAIR = 1
+"""Which of the passwords that `BasicAuth` knows is the console's."""
 
 OPEN = ("/healthz", "/static/")
 
@@ -52,10 +56,7 @@ class UnderRootPath:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
-        path, root = scope.get("path", ""), self._root_path
-        if root and (path == root or path.startswith(f"{root}/")):
-            scope = {**scope, "path": path[len(root) :] or "/", "raw_path": None}
-        await self._app(scope, receive, send)
+        await self._app(without_root_path(scope, self._root_path), receive, send)
 
 
 class Headers:
@@ -100,6 +101,7 @@ class Guard:
         given = request.headers.get("authorization", "")
         decision = self._basic_auth.decide(given, address, request.cookies.get(COOKIE, ""))
         if decision.verdict is Verdict.WELCOME:
+            scope.setdefault("state", {})["console"] = decision.pair == CONSOLE_PAIR
             await self._app(scope, receive, _with_session(request, decision.session, send))
             return
         response = await run_in_threadpool(self._refusal, request, decision)

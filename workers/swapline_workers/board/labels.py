@@ -34,6 +34,17 @@ SUCCESS_PATH = (State.QUEUED, State.SUBMITTING, State.RUNNING, State.STORING, St
 OTHER_STATES = (State.HELD, State.FAILED, State.TIMED_OUT, State.EXPIRED, State.CANCELED)
 WITHOUT_SUCCESS = (State.FAILED, State.TIMED_OUT, State.EXPIRED, State.CANCELED)
 
+DONE = {
+    "resolved": "Done: the job goes on under the vendor's id that you gave.",
+    "replayed-submit": "Done: the job is submitted again.",
+    "replayed-poll": "Done: the vendor is asked for its pictures again.",
+    "replayed-finalize": "Done: the vendor is asked for its pictures again.",
+    "replayed-notify": "Done: the webhook is sent again.",
+    "canceled": "Done: the job is canceled.",
+    "canceling": "Done: the job ends CANCELED when the vendor is done with it.",
+}
+"""What a page says after a decision."""
+
 EVENT_TITLES = {
     "queued": "Accepted",
     "slot": "Given a slot",
@@ -42,8 +53,8 @@ EVENT_TITLES = {
     "not submitted": "The call did not run; back in the line, uncharged",
     "ambiguous": "The reply got lost; sent again by policy",
     "held": "The reply got lost; a person decides",
-    "resolved": "A person gave the vendor's id",
-    "replayed": "A person ran it again",
+    "resolved": "The vendor's id was given",
+    "replayed": "Run again on request",
     "status": "The vendor's status",
     "released": "Released by a stopping worker",
     "cancel requested": "Cancellation requested",

@@ -11,6 +11,8 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 
 from swapline_producer.contract import FailureCode, Priority, State, StoredImage
 from swapline_producer.errors import ObjectMissing, StorageError
+from swapline_workers.board.actors import COOKIE
+from swapline_workers.board.console import Choices
 from swapline_workers.board.finding import find
 from swapline_workers.board.listing import Filters, listing
 from swapline_workers.board.overview import read_overview
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from swapline_producer.contract import Job
     from swapline_producer.ledger import Ledger
+    from swapline_workers.board.console import Console
     from swapline_workers.board.thumbnails import Thumbnails
 
 PICTURES = 8
@@ -35,8 +38,9 @@ INPUT_GONE = "Not stored any more; SWAPLINE_INPUT_SHOWN keeps inputs for a while
 class Pages:
     """Pages over a ledger and, if known, its store."""
 
-    def __init__(self, ledger: Ledger, thumbnails: Thumbnails | None, templates: Environment) -> None:
+    def __init__(self, ledger: Ledger, thumbnails: Thumbnails | None, templates: Environment, console: Console) -> None:
         """Render with these templates."""
+        self._console = console
         self._ledger = ledger
         self._thumbnails = thumbnails
         self._templates = templates
@@ -56,7 +60,14 @@ class Pages:
         """Show one job."""
         job = self._ledger.jobs.get(request.path_params["job_id"])
         known = story(job, self._ledger.jobs.events(job.job_id), self._ledger.now())
-        return self._page(request, "job.html", story=known, job=job, here="jobs", **self._pictures(job))
+        pictures = self._pictures(job)
+        gone = any(problem for _, problem in pictures["results"])
+        context = {"choices": Choices.of(job, results_gone=gone), "done": request.query_params.get("done", "")}
+        return self._page(request, "job.html", story=known, job=job, here="jobs", **context, **pictures)
+
+    def console(self, request: Request) -> Response:
+        """Ask for the console's password or a key, or say who is signed in."""
+        return self._page(request, "console.html", here="console", has_cookie=COOKIE in request.cookies)
 
     def search(self, request: Request) -> Response:
         """Show what was found for `q`, or go to the only job."""
@@ -83,14 +94,15 @@ class Pages:
     def error(self, request: Request, status: HTTPStatus, sentence: str) -> Response:
         """Return an error page."""
         content = self._templates.get_template("error.html").render(
-            request=request, status=status, sentence=sentence, here="", States=State, q=""
+            request=request, status=status, sentence=sentence, here="", States=State, q="", actor=None
         )
         return HTMLResponse(content, status)
 
     def _page(self, request: Request, template: str, **context: Any) -> Response:
         """Render a page, or return 304 if the browser has it: no page depends on the request's time."""
         q = request.query_params.get("q", "")
-        content = self._templates.get_template(template).render(request=request, States=State, q=q, **context)
+        who = self._console.context(request)
+        content = self._templates.get_template(template).render(request=request, States=State, q=q, **who, **context)
         tag = f'"{hashlib.sha256(content.encode()).hexdigest()[:32]}"'
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": tag})

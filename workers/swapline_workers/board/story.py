@@ -109,7 +109,9 @@ def _stages(job: Job, events: Sequence[JobEvent]) -> list[Stage]:
     ends = [at for at, *_ in came_to[1:]] + [job.finished_at]
     stages = [Stage(name, tone, at, end) for (at, name, tone), end in zip(came_to, ends, strict=True)]
     if job.finished_at is not None and job.notification is not Notification.NONE:
-        stages.append(Stage("Delivering", "delivering", job.finished_at, max(settled, default=None)))
+        pending = job.notification is Notification.PENDING  # else its line may have been dropped from a long log
+        ended = max(settled, default=None if pending else job.finished_at)
+        stages.append(Stage("Delivering", "delivering", job.finished_at, ended))
     return stages
 
 

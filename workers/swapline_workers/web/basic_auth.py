@@ -40,6 +40,8 @@ class Decision:
     wait: int = 0
     session: str = ""
     """A new token, for a browser without one."""
+    pair: int = 0
+    """Which of the names and passwords it was."""
 
 
 class BasicAuth:
@@ -75,8 +77,10 @@ class BasicAuth:
             wait = max(throttle.wait(account) for throttle, account in accounts)
             if wait:
                 return Decision(Verdict.WAIT, wait)
-            if sum(hmac.compare_digest(given, right) for right in self._digests):  # all of them, in constant time
-                return Decision(Verdict.WELCOME, session="" if known else self._sessions.new())
+            matches = [hmac.compare_digest(given, right) for right in self._digests]  # all of them, in constant time
+            if any(matches):
+                session = "" if known else self._sessions.new()
+                return Decision(Verdict.WELCOME, session=session, pair=matches.index(True))
             for throttle, account in accounts:
                 throttle.note(account)
         return Decision(Verdict.UNKNOWN)

@@ -52,6 +52,8 @@ def slots(ctx: click.Context, *, as_json: bool) -> None:
     out.print(f"{len(view.in_flight)} of {view.cap} slots in use (the limit is {view.limit}), {view.waiting} jobs wait")
     for job_id in view.in_flight:
         out.print(f"  {job_id}")
+    if view.set_by:
+        out.print(f"the limit was set by {view.set_by}; `swapline slots reset` goes back to SWAPLINE_MAX_IN_FLIGHT")
     if view.paused:
         out.print(f"submitting is paused until {rfc3339(view.closed_until) or 'the next probe'}: {view.reason}")
         out.print("when that is mended, `swapline slots probe` tries it now")
@@ -68,7 +70,7 @@ def set_slots(number: int) -> None:
     \b
     Example: swapline slots set 4
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    connections.ledger().limits.set_slots(number)
+    connections.ledger().limits.set_slots(number, by=connections.BY)
     out.print(f"{number} slots are used from now on; `swapline slots reset` goes back to SWAPLINE_MAX_IN_FLIGHT")
 
 

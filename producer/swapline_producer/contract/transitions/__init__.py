@@ -11,6 +11,7 @@ from swapline_producer.contract.transitions.decisions import (
     resolved,
     restored,
     resubmitted,
+    signed,
 )
 from swapline_producer.contract.transitions.ends import (
     canceled_before_submission,
@@ -65,6 +66,7 @@ __all__ = [
     "restored",
     "resubmitted",
     "running_again",
+    "signed",
     "submitted",
     "succeeded",
     "timed_out",

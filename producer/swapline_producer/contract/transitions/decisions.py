@@ -163,6 +163,11 @@ def held_after_restore(job: Job) -> Change:
     )
 
 
+def signed(change: Change, by: str) -> Change:
+    """Note in the job's log who made a change: an API key's id, `console`, `cli`; empty for a program."""
+    return change.model_copy(update={"data": {**change.data, "by": by}}) if by else change
+
+
 def _marked(job: Job, step: Step) -> JobFields:
     """The next replay by filter skips the job."""
     return {"replayed": ",".join(sorted({*job.replayed_from, step.value}))}

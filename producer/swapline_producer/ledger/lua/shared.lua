@@ -13,8 +13,8 @@
 --   P:line:PRIO       zset    TENANT -> its start tag, the smallest is next (tenants with waiting jobs only)
 --   P:line:PRIO:T     zset    ID -> when it was accepted (the waiting jobs of tenant T)
 --   P:capped:PRIO     zset    TENANT -> when its day is over (tenants with waiting jobs whose daily credits are spent)
---   P:limits          hash    max_in_flight, slots (set by a person), slots_before (while they are
---                             suspended), rescue_ms, cap, grow_at, submit_rate,
+--   P:limits          hash    max_in_flight, slots (set by a person), slots_by (whom), slots_before
+--                             (while they are suspended), rescue_ms, cap, grow_at, submit_rate,
 --                             credits_per_day, next_submit_at, poll_rate, next_poll_at, claimed_at,
 --                             late (ms: the sum of how late claims were)
 --   P:caps            hash    TENANT -> credits a day

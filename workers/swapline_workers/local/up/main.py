@@ -26,7 +26,7 @@ from swapline_workers.local.supervisor import Backoff, StopRequested, Supervisor
 from swapline_workers.local.up.cores import size
 from swapline_workers.local.up.folder import up_folder
 from swapline_workers.local.up.options import check_ports, load_settings
-from swapline_workers.local.up.parts import PAGES, Parts
+from swapline_workers.local.up.parts import CONSOLE, PAGES, Parts
 from swapline_workers.local.valkey import EmbeddedValkey
 
 if TYPE_CHECKING:
@@ -185,6 +185,9 @@ class _UpRun:
             secret = display_path(self._folder.secret(name))
             login = f"user {page.user}, password in {secret}" if page.settings else "`swapline keys create` makes a key"
             report(f"{name}: http://{host}:{port} ({page.description}); {login}")
+            if name == "board":
+                secret = display_path(self._folder.secret(CONSOLE))
+                report(f"To decide on the board, in its console: the password in {secret}")
         if self._options.simulated:
             report(f"The vendor is simulated: {self._parts.url('simulator')}/_control/page")
             report(

@@ -45,7 +45,14 @@ class Page:
         return bool(entry_points(group="swapline.commands", name=self.name))
 
 
-_BOARD_LOGIN = {"SWAPLINE_BOARD_USER": "{user}", "SWAPLINE_BOARD_PASSWORD": "{password}"}
+CONSOLE = "console"
+"""The file of the board's second password."""
+
+_BOARD_LOGIN = {
+    "SWAPLINE_BOARD_USER": "{user}",
+    "SWAPLINE_BOARD_PASSWORD": "{password}",
+    "SWAPLINE_BOARD_CONSOLE_PASSWORD": "{console}",
+}
 _METRICS_LOGIN = {"SWAPLINE_METRICS_PASSWORD": "{password}"}
 _FLOWER_LOGIN = {"FLOWER_BASIC_AUTH": "{user}:{password}"}
 PAGES = {
@@ -84,7 +91,11 @@ class Parts:
     def page(self, page: Page, port: int) -> Child:
         """Return a page."""
         password = self._folder.password(page.name) if page.settings else ""
-        login = {name: text.format(user=page.user, password=password) for name, text in page.settings.items()}
+        console = self._folder.password(CONSOLE) if page.name == "board" else ""
+        login = {
+            name: text.format(user=page.user, password=password, console=console)
+            for name, text in page.settings.items()
+        }
         argv = (page.name, f"{page.host_option}={self._host}", f"--port={port}")
         if page.login_path is None:
             return self._listening(page.name, argv, login)
