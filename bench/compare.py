@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 OURS = "swapline_shipped"
-OTHERS = ("tuned_script", "script", "taskiq_redis_list", "dramatiq_docs", "celery_tutorial")
+OTHERS = ("tuned_script", "script", "taskiq_redis_list", "dbos_postgres", "dramatiq_docs", "celery_tutorial")
 SAMPLE_INTERVAL_S = 0.1
 """Seconds between two samples of memory."""
 
@@ -244,6 +245,11 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def has_postgres() -> bool:
+    """Whether a Postgres server is installed: in PATH, or where Debian's packages put it."""
+    return bool(shutil.which("initdb") or list(Path("/usr/lib/postgresql").glob("*/bin/initdb")))
+
+
 def main() -> None:
     """Run the pairs, print the tables."""
     chosen = arguments()
@@ -259,6 +265,9 @@ def main() -> None:
         print("| contender | CPU ms a job | jobs/s | RSS MB | Redis MB |\n|---|---|---|---|---|")
         everything = {}
         for other in chosen.setting or chosen.only or OTHERS:
+            if other == "dbos_postgres" and not has_postgres():
+                print("dbos_postgres is left out: there is no Postgres server here (apt-get install postgresql)")
+                continue
             found = pairs(other, url, photos, chosen)
             everything[other] = [[ours._asdict(), theirs._asdict()] for ours, theirs in found]
             print(row("ours", [ours for ours, _ in found]))
