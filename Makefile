@@ -11,6 +11,8 @@ BENCH_JOBS = $(if $(filter command,$(firstword $(origin JOBS))),--jobs $(JOBS))
 STAMP := .venv/.installed
 SITE := build/site-env
 RUNTIME := .venv/.installed-runtime
+# With PHOTO=, a detector finds the face: 21 MB that nothing else of the demo needs.
+FACES := .venv/.installed-faces
 LOCKED := --no-header --no-emit-index-url --no-annotate --universal --generate-hashes --python-version 3.11
 PACKAGES := producer workers gateway simulator
 EDITABLE := $(addprefix -e ./,$(PACKAGES))
@@ -27,6 +29,8 @@ help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(RUNTIME) ## Build .venv from requirements.lock, with our packages in it (uv is used where it is found)
+
+demo: $(if $(PHOTO),$(FACES))
 
 demo: $(RUNTIME) ## Take photographs through the whole system (PHOTO=my.jpg for your own, KEEP=1 keeps it up)
 	@case "$$PHOTO" in ''|/*) ;; *) [ -e "$$PHOTO" ] || PHOTO="$$CALLED_FROM/$$PHOTO" ;; esac; \
@@ -116,13 +120,15 @@ bench-polling: $(STAMP) ## Compare schedules of looks: table and plot into docs/
 dist: $(STAMP) ## Build the wheels and sdists of all packages into dist/, the same bytes for the same commit, and check them
 	$(BIN)/python ops/dist.py
 
-lock: ## Resolve requirements.lock (demo and workers) and requirements-dev.lock (what tools need besides) again (needs uv)
+lock: ## Resolve requirements.lock (demo and workers), -faces (a detector) and -dev (what tools need besides) again (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv; nothing else does." >&2; exit 1; }
 	uv pip compile -q $(LOCKED) --extra local --extra otel --extra ed25519 $(addsuffix /pyproject.toml,$(PACKAGES)) --group build \
 		$(addprefix --no-emit-package swapline-,$(PACKAGES)) -o requirements.lock
 	uv pip compile -q $(LOCKED) --extra local --extra otel --extra ed25519 --extra pictures --extra c2pa $(addsuffix /pyproject.toml,$(PACKAGES)) --group bench --group dev \
 		--constraints requirements.lock $(addprefix --no-emit-package swapline-,$(PACKAGES)) \
 		$$(sed -n 's/^\([a-z0-9-]*\)==[^;]*$$/--no-emit-package \1/p' requirements.lock) -o requirements-dev.lock
+	uv pip compile -q $(LOCKED) --extra faces simulator/pyproject.toml --constraints requirements-dev.lock \
+		$$(sed -n 's/^\([a-z0-9-]*\)==[^;]*$$/--no-emit-package \1/p' requirements.lock) -o requirements-faces.lock
 	uv pip compile -q $(LOCKED) --group site -o requirements-site.lock
 
 clean: ## Remove what the verbs made: .venv, .demo, caches
@@ -138,6 +144,11 @@ $(SITE)/.installed: requirements-site.lock
 $(RUNTIME): requirements.lock pyproject.toml $(addsuffix /pyproject.toml,$(PACKAGES))
 	@$(call build_environment,requirements.lock)
 	@touch $(RUNTIME)
+
+$(FACES): requirements-faces.lock $(RUNTIME)
+	@if command -v uv >/dev/null; then uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements-faces.lock; \
+	else $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-faces.lock; fi \
+	&& touch $(FACES) || echo "The detector of faces cannot be installed here; the demo does without." >&2
 
 $(STAMP): requirements.lock requirements-dev.lock pyproject.toml $(addsuffix /pyproject.toml,$(PACKAGES))
 	@$(call build_environment,requirements.lock requirements-dev.lock)

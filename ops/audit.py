@@ -16,7 +16,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build"
-LOCKS = (ROOT / "requirements.lock", ROOT / "requirements-dev.lock")
+LOCKS = (ROOT / "requirements.lock", ROOT / "requirements-faces.lock", ROOT / "requirements-dev.lock")
 BIN = Path(sys.executable).parent
 PATIENCE = 15
 """Seconds for one answer of a registry."""

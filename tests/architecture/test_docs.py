@@ -74,7 +74,14 @@ def test_nothing_speaks_of_registries_or_of_a_machine() -> None:
     ]
     ours += [
         ROOT / name
-        for name in ("README.md", "Makefile", "pyproject.toml", "requirements.lock", "requirements-dev.lock")
+        for name in (
+            "README.md",
+            "Makefile",
+            "pyproject.toml",
+            "requirements.lock",
+            "requirements-faces.lock",
+            "requirements-dev.lock",
+        )
     ]
     assert [str(path) for path in ours if words.search(path.read_text(errors="replace"))] == []
 

@@ -122,10 +122,12 @@ def pins(file: str) -> dict[str, set[str]]:
 
 
 def test_what_runs_and_the_tools_of_development_have_a_lock_each() -> None:
-    runs, tools = pins("requirements.lock"), pins("requirements-dev.lock")
+    runs, tools, faces = (pins(f"requirements{name}.lock") for name in ("", "-dev", "-faces"))
     assert {"celery", "redis", "flower", "starlette", "prometheus-client"} <= set(runs)
     assert {"pytest", "playwright", "moto"} <= set(tools)
     assert {name for name in runs if name in tools and runs[name] != tools[name]} == set()
+    assert set(faces) == {"dlib-bin", "numpy"}
+    assert {name for name in faces if faces[name] != tools[name]} == set()
 
 
 def test_each_verb_installs_no_more_than_it_needs() -> None:

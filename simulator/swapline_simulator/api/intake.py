@@ -16,11 +16,14 @@ import aiohttp
 from PIL import Image
 
 from swapline_simulator.api.orders import Refusal
+from swapline_simulator.imaging.faces import drawn_eyes
+from swapline_simulator.imaging.photographs import portrait_of
 from swapline_simulator.imaging.pictures import open_picture
-from swapline_simulator.imaging.portrait import portrait_of
+from swapline_simulator.imaging.portrait import SIDE
 
 if TYPE_CHECKING:
     from swapline_simulator.imaging.spool import Blob, InMemory, Spool
+    from swapline_simulator.imaging.swap import Eyes
 
 FETCH_TIMEOUT_S = 10
 """Seconds for a picture on this machine."""
@@ -35,6 +38,8 @@ class Photograph:
     picture: Blob | InMemory = field(repr=False)
     sha256: str
     url: str | None = None
+    eyes: Eyes | None = None
+    """Where they are known: of a drawn face."""
 
     @property
     def data(self) -> bytes:
@@ -73,7 +78,7 @@ class Intake:
         digest = sha256(url.encode()).hexdigest()
         if (known := self._in_use.get(digest)) is not None:
             return known
-        return self._remember(await asyncio.to_thread(portrait_of, url), digest, url)
+        return self._remember(await asyncio.to_thread(portrait_of, url), digest, url, drawn_eyes(SIDE))
 
     def _from_base64(self, text: str) -> Photograph:
         try:
@@ -92,8 +97,8 @@ class Intake:
             raise _invalid("The input is not a picture, or not a whole one.") from None
         return self._remember(data, digest, url)
 
-    def _remember(self, data: bytes, digest: str, url: str | None) -> Photograph:
-        photograph = Photograph(self._spool.put(data), digest, url)
+    def _remember(self, data: bytes, digest: str, url: str | None, eyes: Eyes | None = None) -> Photograph:
+        photograph = Photograph(self._spool.put(data), digest, url, eyes)
         self._in_use[digest] = photograph
         return photograph
 

@@ -1,26 +1,40 @@
-"""Three sample portraits, made from the photograph in the package."""
+"""Three sample portraits: a photograph in the package, and two people that do not exist."""
 
 from __future__ import annotations
 
 from importlib.resources import files
 from io import BytesIO
+from typing import TYPE_CHECKING
 
-from PIL import Image, ImageEnhance, ImageOps
+from swapline_simulator.imaging.people import Person
+from swapline_simulator.imaging.portrait import portrait, random_portrait
+from swapline_simulator.imaging.styles import PALETTES
+from swapline_simulator.imaging.swap import Eyes
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 SAMPLE = "photos/astronaut.jpg"
-SIDE = 512
-"""Pixels of each side of the samples."""
+ASTRONAUT_EYES = Eyes((203, 101), (247, 103))
+"""In the photograph, in pixels."""
+DRAWN = (
+    (Person("#8a5638", "#1d1512", "#4b3621", long_hair=False, beard=True, face=18.2, smile=1.2), PALETTES[4]),
+    (Person("#f0c8a8", "#9a9aa0", "#3a5a78", long_hair=True, glasses=True, face=17, smile=1.8), PALETTES[1]),
+)
 
 
 def sample_photographs() -> list[bytes]:
-    """Return three different JPEG portraits, 512 x 512 pixels, the same bytes every time.
+    """Return JPEG portraits of three people, 512 x 512 pixels, the same bytes every time.
 
-    NASA's portrait of Eileen Collins (public domain): original, mirrored in warm colours, cropped in cool ones.
+    NASA's portrait of Eileen Collins (public domain), and drawings of a bearded man and an elderly woman.
     """
-    original = files("swapline_simulator").joinpath(SAMPLE).read_bytes()
-    with Image.open(BytesIO(original)) as opened:
-        portrait = opened.convert("RGB")
-    return [original, jpeg(_warm(portrait)), jpeg(_cool(portrait))]
+    photograph = files("swapline_simulator").joinpath(SAMPLE).read_bytes()
+    return [photograph, *(jpeg(portrait(person, palette)) for person, palette in DRAWN)]
+
+
+def portrait_of(url: str) -> bytes:
+    """Return a JPEG of a drawn face, 512 x 512 pixels: the same face for the same URL."""
+    return jpeg(random_portrait(url))
 
 
 def jpeg(picture: Image.Image) -> bytes:
@@ -28,15 +42,3 @@ def jpeg(picture: Image.Image) -> bytes:
     out = BytesIO()
     picture.save(out, "JPEG", quality=90)
     return out.getvalue()
-
-
-def _warm(portrait: Image.Image) -> Image.Image:
-    crop = ImageOps.mirror(portrait.crop((20, 0, 452, 432))).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
-    evening = ImageOps.colorize(crop.convert("L"), "#3d1308", "#fff1d6", mid="#e08e45")
-    return Image.blend(crop, evening, 0.45)
-
-
-def _cool(portrait: Image.Image) -> Image.Image:
-    crop = portrait.crop((92, 4, 362, 274)).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
-    grey = ImageEnhance.Contrast(crop.convert("L")).enhance(1.1)
-    return ImageOps.colorize(grey, "#0a1128", "#f1faee", mid="#5b7c99")

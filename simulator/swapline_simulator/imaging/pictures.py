@@ -1,4 +1,7 @@
-"""Render a result: crop a photograph to the ratio, apply the filter's style, frame it, encode it as a PNG."""
+"""Render a result: put the photograph's face into the filter's picture, crop it to the ratio, style and frame it.
+
+Where no face is found, the whole photograph takes the place of the filter's picture.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,22 @@ from uuid import UUID
 from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageOps
 
 from swapline_simulator.enums import ApiVersion, ResultSize
+from swapline_simulator.imaging.costumes import SIDE as COSTUME_SIDE
+from swapline_simulator.imaging.costumes import filter_picture
+from swapline_simulator.imaging.faces import drawn_eyes, find_eyes
 from swapline_simulator.imaging.frame import frame
 from swapline_simulator.imaging.styles import style_of, tiled
+from swapline_simulator.imaging.swap import swap_face
 from swapline_simulator.rng import stream
 
 if TYPE_CHECKING:
     from swapline_simulator.enums import FilterId, Ratio
+    from swapline_simulator.imaging.swap import Eyes
 
 FACE_HEIGHT = 0.3
 """Usual position of a portrait's face, as a share of the height from the top: the crop keeps it."""
+COSTUME_HEIGHT = 0.2
+"""The same of the filters' pictures, which are hats as well."""
 GRAIN = 21
 """Steps of lightness in the film grain: they give a portrait about 4 MB, as a photograph of that size has."""
 GRAIN_CELL = 256
@@ -56,10 +66,15 @@ def open_picture(photograph: bytes) -> Image.Image:
         return ImageOps.exif_transpose(picture).convert("RGB")
 
 
-def render(photograph: bytes, recipe: Recipe) -> bytes:
-    """Return the PNG of a result, of exactly its ratio's size: about 4 MB, or 40 kB for small results."""
+def render(photograph: bytes, recipe: Recipe, eyes: Eyes | None = None) -> bytes:
+    """Return the PNG of a result, of exactly its ratio's size: about 4 MB, or 40 kB for small results.
+
+    The eyes are looked for where they are not given. Small results show the whole photograph.
+    """
     picture = open_picture(photograph)
-    return png(_small(picture, recipe) if recipe.results is ResultSize.SMALL else _full(picture, recipe))
+    if recipe.results is ResultSize.SMALL:
+        return png(_small(picture, recipe))
+    return png(_full(picture, recipe, eyes or find_eyes(photograph, picture)))
 
 
 def png(picture: Image.Image) -> bytes:
@@ -69,10 +84,18 @@ def png(picture: Image.Image) -> bytes:
     return out.getvalue()
 
 
-def _full(picture: Image.Image, recipe: Recipe) -> Image.Image:
+def _full(picture: Image.Image, recipe: Recipe, eyes: Eyes | None) -> Image.Image:
     style, palette = style_of(recipe.number)
-    result = style(_filling(picture, recipe.ratio.size), palette)
-    around = frame(result.size, palette, recipe.title, f"simulated face swap {recipe.version}")
+    if eyes is None:
+        note, shown = f"simulated filter {recipe.version}, no face found", _filling(picture, recipe.ratio.size)
+    else:
+        swapped = swap_face(picture, eyes, filter_picture(recipe.number), drawn_eyes(COSTUME_SIDE))
+        note, shown = (
+            f"simulated face swap {recipe.version}",
+            _filling(swapped, recipe.ratio.size, COSTUME_HEIGHT),
+        )
+    result = style(shown, palette)
+    around = frame(result.size, palette, recipe.title, note)
     result.paste(around, (0, 0), around)
     return ImageChops.add(result, _grain(result.size), offset=-GRAIN // 2)
 
@@ -89,9 +112,9 @@ def _small(picture: Image.Image, recipe: Recipe) -> Image.Image:
     return flat.resize((width, height), Image.Resampling.NEAREST)
 
 
-def _filling(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+def _filling(picture: Image.Image, size: tuple[int, int], height: float = FACE_HEIGHT) -> Image.Image:
     """Crop to the shape and scale to the size, without stretching."""
-    return ImageOps.fit(picture, size, Image.Resampling.BICUBIC, centering=(0.5, FACE_HEIGHT))
+    return ImageOps.fit(picture, size, Image.Resampling.BICUBIC, centering=(0.5, height))
 
 
 @lru_cache(maxsize=3)  # one for each ratio, 6 MB

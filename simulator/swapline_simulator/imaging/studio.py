@@ -88,7 +88,7 @@ class Studio:
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     def _render(self, photograph: Photograph, recipe: Recipe) -> tuple[bytes, Blob | InMemory]:
-        result = b2a_base64(render(photograph.data, recipe), newline=False)
+        result = b2a_base64(render(photograph.data, recipe, photograph.eyes), newline=False)
         return result, self._spool.put(result)
 
     def _store(self, name: Name, future: asyncio.Future[tuple[bytes, Blob | InMemory]]) -> None:

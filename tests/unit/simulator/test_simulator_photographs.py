@@ -8,7 +8,7 @@ from PIL import Image
 from swapline_simulator.imaging.photographs import SAMPLE, sample_photographs
 
 
-def test_there_are_three_different_jpeg_portraits() -> None:
+def test_there_are_jpeg_portraits_of_three_people() -> None:
     photographs = sample_photographs()
     assert len(set(photographs)) == 3
     for photograph in photographs:

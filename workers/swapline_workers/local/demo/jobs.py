@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 MIN_JOBS = 3
 """As many as the basic plan runs at once, and one of each ratio."""
 
-OPTIONS = (
+OPTIONS = (  # of the samples: a woman, a man, a woman
     SwapOptions(gender=Gender.FEMALE, filter_id=12, ratio=Ratio.PORTRAIT, quality_mode=QualityMode.V6_1),
-    SwapOptions(gender=Gender.FEMALE, filter_id=UUID("5f0c1a52-9d0e-4a3b-8f57-2f1e6f7c9a10"), ratio=Ratio.LANDSCAPE),
+    SwapOptions(gender=Gender.MALE, filter_id=UUID("5f0c1a52-9d0e-4a3b-8f57-2f1e6f7c9a1d"), ratio=Ratio.LANDSCAPE),
     SwapOptions(gender=Gender.FEMALE, filter_id=6, ratio=Ratio.SQUARE, api_version=ApiVersion.V5),
 )
 

@@ -12,6 +12,7 @@ from swapline_producer.errors import LedgerUnavailable
 from swapline_producer.producer import Producer
 from swapline_producer.terminal.console import Terminal
 from swapline_simulator import sample_photographs
+from swapline_simulator.imaging.faces import detector_installed
 from swapline_workers.local.demo.folder import DemoFolder
 from swapline_workers.local.demo.jobs import demo_jobs, read_photographs
 from swapline_workers.local.demo.run import DemoRun
@@ -33,6 +34,11 @@ if TYPE_CHECKING:
 
 _MIN_WIDTH_OF_FILE = 120
 
+_NO_DETECTOR = (
+    "The simulated vendor finds faces in your photographs once swapline-simulator[faces] is installed; until then it"
+    " shows the whole photograph in the filter's style."
+)
+
 
 def run_demo(photos: Sequence[Path], folder: Path, *, keep: bool, logs: bool) -> bool:
     """Run the demo; return whether every job succeeded and every webhook was verified.
@@ -43,6 +49,8 @@ def run_demo(photos: Sequence[Path], folder: Path, *, keep: bool, logs: bool) ->
     console = Terminal()
     if not console.is_terminal:
         console.width = max(console.width, _MIN_WIDTH_OF_FILE)
+    if photos and not detector_installed():
+        console.print(_NO_DETECTOR, style="yellow")
     demo_folder = DemoFolder.new(folder)
     with ExitStack() as stack:
         stack.callback(console.print, "Everything that was started has stopped.", style="dim")  # called last

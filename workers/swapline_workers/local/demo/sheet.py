@@ -30,7 +30,7 @@ def demo_sheet(entries: list[Entry], demo_folder: DemoFolder) -> str:
     date = datetime.fromtimestamp(started / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
     return contact_sheet(
         "Swapline demo",
-        "What went in, and what came out: stored pictures, and webhooks whose signatures were checked.",
+        "Each portrait's face, swapped into a filter's picture, stored, and sent by webhooks with verified signatures.",
         {
             "jobs succeeded": f"{sum(entry.good for entry in entries)} of {len(entries)}",
             "webhooks verified": f"{sum(entry.verified for entry in entries)}",
@@ -48,7 +48,7 @@ def _card(entry: Entry, demo_folder: DemoFolder) -> Card:
         title=entry.demo_job.title,
         state=job.state,
         good=entry.good,
-        before=Picture(entry.demo_job.photograph, "in"),
+        before=Picture(entry.demo_job.photograph, "in: whose face"),
         after=_result(entry, demo_folder),
         missing=f"{job.failure_code or job.state}: {job.failure_detail or 'there is no result'}",
         stages={name: seconds for name, seconds in timings(job).items() if seconds is not None and name != "total"},
