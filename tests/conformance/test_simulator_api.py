@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from PIL import Image
+from PIL import Image, ImageChops
 
 from support.factories import PHOTOGRAPH
 from support.simulator_caller import DIGEST, TEXT, Caller, calling, error, picture
@@ -46,6 +46,19 @@ def test_a_photograph_becomes_a_png_of_the_size_of_its_ratio(
     job = caller.accepted(version, **fields)
     with Image.open(BytesIO(picture(caller.wait(job, version)))) as opened:
         assert (opened.format, opened.size) == ("PNG", size)
+
+
+@pytest.mark.swapline_simulator(results="full")
+def test_a_url_stands_for_a_drawn_face_which_is_swapped(caller: Caller) -> None:
+    pictures = []
+    for name in ("one", "other"):
+        job = caller.accepted(base64=f"https://example.com/{name}.jpg", ratio="square", filter_id=5)
+        with Image.open(BytesIO(picture(caller.wait(job)))) as opened:
+            pictures.append(opened.convert("RGB").resize((64, 64)))
+    different = ImageChops.difference(*pictures).convert("L").point([255 * (value > 8) for value in range(256)])
+    box = different.getbbox()
+    assert box
+    assert (box[0] > 12, box[1] > 10, box[2] < 52, box[3] < 50) == (True, True, True, True)  # the face, and no more
 
 
 @pytest.mark.swapline_simulator(service_time=NEVER)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -10,14 +9,12 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from support.photographs import extra
-from swapline_simulator.api.intake import Intake
 from swapline_simulator.enums import ApiVersion, Ratio, ResultSize
 from swapline_simulator.imaging import faces
 from swapline_simulator.imaging.costumes import COSTUMES, SIDE, filter_picture
 from swapline_simulator.imaging.faces import drawn_eyes, find_eyes
-from swapline_simulator.imaging.photographs import jpeg, portrait_of, sample_photographs
+from swapline_simulator.imaging.photographs import jpeg, sample_photographs
 from swapline_simulator.imaging.pictures import Recipe, open_picture, render
-from swapline_simulator.imaging.spool import Spool
 from swapline_simulator.imaging.styles import STYLES
 from swapline_simulator.imaging.swap import Eyes, swap_face
 
@@ -139,10 +136,3 @@ def test_the_detector_finds_the_faces_of_other_photographs(number: int, side: in
 def test_no_face_is_found_where_there_is_none() -> None:
     extra("dlib")
     assert find_eyes(b"", Image.effect_noise((900, 600), 60).convert("RGB")) is None
-
-
-def test_the_eyes_of_a_face_drawn_for_a_url_are_known() -> None:
-    url = "https://example.com/a.jpg"
-    photograph = asyncio.run(Intake(Spool()).receive(url))
-    assert photograph.eyes == drawn_eyes(512)
-    assert photograph.data == portrait_of(url)
