@@ -2,22 +2,22 @@
 
     SwaplineError
     ├── SettingsError        a setting is missing or wrong; names every one of them
-    │   └── WrongOwner           the ledger or the store that a setting names belongs to another vendor or installation
-    ├── RequestError         a request that must not be sent; `field` and, where there is one, the vendor's `code`
+    │   └── WrongOwner           the ledger or the store belongs to another vendor or installation
+    ├── RequestError         a request that must not be sent
     │   └── ImageError       the picture: not a JPEG, PNG or WebP, too large, unreadable
     ├── IdempotencyConflict  the same key came with another request
     ├── JobNotFound          no such job in the ledger
     ├── BatchNotFound        no such batch in the ledger
-    ├── NotPossible          what a person asked for does not fit the job's state; says what does
-    │   └── VendorIdInUse        the vendor's id that a job is to have is another job's
+    ├── NotPossible          the job's state does not admit this; says what does
+    │   └── VendorIdInUse        the vendor's id is another job's
     ├── StorageError
     │   ├── StorageUnavailable   the store could not be reached or refused; try again later
-    │   └── ObjectMissing        the store answered: there is no such object
+    │   └── ObjectMissing        there is no such object
     ├── LedgerUnavailable    Redis could not be reached; nothing is known to have been written
-    │   └── NotReplicated        it is written, but fewer replicas have it than SWAPLINE_REDIS_REPLICAS asks for
+    │   └── NotReplicated        fewer replicas have it than SWAPLINE_REDIS_REPLICAS asks for
     └── WebhookVerificationError   a received webhook is not from us, or too old
 
-Every message is one sentence or two: what, where, and what to do next.
+Every message says in a sentence or two what, where, and what to do next.
 """
 
 from __future__ import annotations

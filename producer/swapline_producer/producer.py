@@ -1,7 +1,6 @@
 """What a backend uses to enqueue jobs and to receive results.
 
 A request has three forms: `SwapRequest`; `NewJob`, with its picture by reference; the JSON that lua/accept.lua writes.
-Methods load redis and a store's client on first use.
 """
 
 from __future__ import annotations
@@ -106,9 +105,9 @@ class Producer:
     def enqueue_many(self, requests: Iterable[SwapRequest | Mapping[str, Any]]) -> Iterator[Result]:
         """Enqueue requests (or their fields, checked here); yield a result each, in order.
 
-        Up to 500 at a time as it is iterated; of a slow iterable, an item may wait a second for the next. An item's
-        error is in its result and stops no other. After LedgerUnavailable its job may exist: ask again with an
-        idempotency key. What the iterable raises comes after the results before.
+        Up to 500 at a time as it is iterated; of a slow iterable, an item may wait a second. An item's error is in its
+        result. After LedgerUnavailable its job may exist: ask again with an idempotency key. What the iterable raises
+        comes last.
         """
         from swapline_producer.client.bulk import Bulk  # noqa: PLC0415 -- see the module's docstring
 

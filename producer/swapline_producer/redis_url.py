@@ -3,10 +3,10 @@
     redis://[user:password@]host[:port][/db]
     rediss://…?ssl_ca_certs=FILE&ssl_certfile=FILE&ssl_keyfile=FILE      TLS
     unix:///path/of.sock[?db=N]
-    sentinel://[user:password@]host[:port];host[:port];…/SERVICE[/db]    the master of SERVICE, as Sentinel knows it
+    sentinel://[user:password@]host[:port];host[:port];…/SERVICE[/db]    the master of SERVICE
 
-The parameters are redis-py's. With Sentinel, user and password are the server's own; `sentinel_username` and
-`sentinel_password` are the sentinels'; any parameter of TLS, or `ssl=true`, encrypts the way to both.
+The parameters are redis-py's. `sentinel_username` and `sentinel_password` are the sentinels'; any parameter of TLS, or
+`ssl=true`, encrypts the way to both.
 """
 
 from __future__ import annotations

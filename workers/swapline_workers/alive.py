@@ -1,9 +1,7 @@
 """`swapline alive`: whether a worker on this host works on jobs, for probes and for people.
 
-    swapline alive /run/swapline/worker.heartbeat           # or SWAPLINE_HEARTBEAT_FILE in the environment
-    python -m swapline_workers.alive                    # the same, four times as fast: for probes
-
-Imports nothing heavy, and no settings, which a probe must not fail of.
+swapline alive /run/swapline/worker.heartbeat           # or SWAPLINE_HEARTBEAT_FILE in the environment
+python -m swapline_workers.alive                    # the same, four times as fast: for probes
 """
 
 from __future__ import annotations

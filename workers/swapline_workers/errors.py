@@ -1,20 +1,20 @@
 """What the world can do to a step. Adapters translate foreign errors into these; steps read nothing else.
 
 WorkerError
-├── VendorError            every one carries `evidence`: what the vendor said, short and free of secrets
+├── VendorError            with `evidence`: what the vendor said, short and free of secrets
 │   ├── NotSent            the connection was never made: the vendor has not seen the call
-│   ├── Throttled          429, or a refusal for the same reason; `retry_after` seconds, where the vendor gave it
+│   ├── Throttled          429, or a refusal for the same reason
 │   ├── Refused            the vendor read the request and said no: a code, never a charge
 │   ├── Unauthorized       401, 403: the key
 │   ├── OutOfCredits       402
-│   ├── NotFound           404, and other replies that say that the address is wrong (405, 3xx)
+│   ├── NotFound           404, and other replies to a wrong address (405, 3xx)
 │   └── Unclear            anything else: the call may have run (timeouts, cut connections, 408, 425, 5xx,
-│       │                  a reply that is not what the page promises)
+│       │                  a reply that is not as promised)
 │       └── MisdirectedReply   a status reply that names another job
-├── OutputMissing          COMPLETED, but the reply has no picture
-├── OutputInvalid          COMPLETED, but the picture is not whole
-│   └── TooManyPictures    COMPLETED, with more pictures than SWAPLINE_MAX_PICTURES
-└── WebhookFailed          a delivery failed; `gone` for 410, `retry_after` seconds where the receiver gave it
+├── OutputMissing          COMPLETED without a picture
+├── OutputInvalid          COMPLETED without a whole picture
+│   └── TooManyPictures    COMPLETED with more pictures than SWAPLINE_MAX_PICTURES
+└── WebhookFailed          a delivery failed
     └── WebhookForbidden   the address must not be called; no socket was opened
 """
 

@@ -1,6 +1,6 @@
 """Cancel a job in any state.
 
-The vendor has no cancel: a job that it has keeps its slot until it is done, or the account's cap would be exceeded.
+The vendor has no cancel: passing a slot on early would exceed the account's cap.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Input pictures in all their forms, checked before anything is stored or spent.
-
-This process decodes none, so a hostile file does no harm.
-"""
+"""Input pictures, checked undecoded before anything is stored or spent."""
 
 from __future__ import annotations
 

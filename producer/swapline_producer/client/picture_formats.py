@@ -49,10 +49,7 @@ def end_of(data: bytes, kind: str) -> int:
 
 
 def _jpeg(data: bytes) -> tuple[int, int, int]:
-    """Walk the segments, which have a length, and the data between, which has no marker.
-
-    So a thumbnail's end inside a segment is not the picture's (ITU-T T.81, B.1).
-    """
+    """Walk the segments, so that a thumbnail's end is not the picture's (ITU-T T.81, B.1)."""
     size = (0, 0)
     scanned = False
     at = 2

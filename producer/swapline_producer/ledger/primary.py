@@ -1,7 +1,7 @@
 """Connections to Redis that only a primary may answer.
 
-Behind one address a fail-over leaves connections to the demoted server, which has stale data. A reply "wrong server"
-closes its connection and all older ones. New and idle connections ask for the server's role.
+A fail-over behind one address leaves connections to the demoted server, with stale data. Its reply "wrong server"
+closes them all; new and idle connections ask for its role.
 """
 
 from __future__ import annotations

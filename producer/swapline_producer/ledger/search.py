@@ -1,8 +1,4 @@
-"""Search in pages that neither repeat nor skip a job, however jobs move.
-
-By the indexes of states, tenants and batches, in calls of 1 to 2 ms; pages follow the ids, which begin with their time.
-See decision 0021.
-"""
+"""Search in pages that neither repeat nor skip a job, however jobs move: they follow the ids. See decision 0021."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""The janitor: finds objects that no record needs, part by part of a large store.
+"""The janitor: finds objects that no record needs and that no process could list for `sweep.py`.
 
-Those that no process could list for `sweep.py`: a worker was killed, or the ledger lost its last second. An object
-counts as an orphan when it is older than SAFE_AGE, and
+An object counts as an orphan when it is older than SAFE_AGE, and
 
   an input      has no job and no hold in the ledger;
   a result      belongs to a purged job, to one that ended without pictures, has no receipt and no record,

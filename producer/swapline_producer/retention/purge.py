@@ -1,7 +1,7 @@
 """Purge everything of a job, a tenant or a time; a tombstone stays.
 
-The ledger forgets first and lists what is to be deleted, so workers finish a purge that was cut off. An unfinished job
-is canceled, loses personal data at once, and is purged at its end.
+The ledger forgets first and lists the rest, so workers finish a purge that was cut off. An unfinished job loses
+personal data at once, and is purged at its end.
 """
 
 from __future__ import annotations

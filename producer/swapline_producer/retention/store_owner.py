@@ -1,6 +1,6 @@
-"""Which installation a store belongs to: `owner.json` has the ledger's name for it.
+"""Which installation a store belongs to: its first user writes `owner.json`.
 
-Its first user writes it. In another's store no worker would find pictures, and all of it would look like orphans.
+In another's store all objects would look like orphans.
 """
 
 from __future__ import annotations

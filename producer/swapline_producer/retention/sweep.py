@@ -90,8 +90,7 @@ class Sweep:
     def _deleted(self, names: list[str], until: float) -> tuple[list[str], StorageError | None]:
         """Delete what these names stand for; return those of which all is gone.
 
-        After an error one by one, so that one holds up no other; the lease's end offers it again. Raises StorageError
-        where none can be deleted.
+        After an error one by one, so that one holds up no other. Raises StorageError where none can be deleted.
         """
         if self._clock() >= until:
             return [], None

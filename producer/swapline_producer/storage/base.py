@@ -58,9 +58,9 @@ class Storage(Protocol):
     def list(
         self, prefix: str = "", *, after: str = "", odd: MutableSequence[str] | None = None
     ) -> Iterator[StoredObject]:
-        """Yield the objects below a folder (`results/acme`), or all, always in one order.
+        """Yield the objects below a folder (`results/acme`), or all, in one order, from behind the key `after`.
 
-        Begins behind the key `after`. Names that are no keys, such as consoles' folder markers, are added to `odd`.
+        Names that are no keys, such as consoles' folder markers, are added to `odd`.
         """
 
     def abandoned(self, older_than: float) -> int:

@@ -1,7 +1,6 @@
 """obstore's clients for one bucket or container.
 
-Its runtime does not survive a fork: a child whose parent has used it would hang, so it raises. (Importing it before a
-fork is harmless.)
+A child whose parent has used its runtime would hang, so it raises.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""Lists of an S3 bucket with keys such as `a//b`, `.` or control characters.
+"""Lists of an S3 bucket with keys such as `a//b`, `.` or control characters, for which obstore refuses a page.
 
-obstore refuses a whole page for one such key, so the page is read here, by a link signed below an endpoint that ends in
-ListObjectsV2's query. (A GET through obstore fails without Content-Length, which Amazon omits.) Google and Azure have
-no such way.
+The page is read by a link signed below an endpoint that ends in ListObjectsV2's query. (A GET through obstore fails
+without Content-Length, which Amazon omits.)
 """
 
 from __future__ import annotations

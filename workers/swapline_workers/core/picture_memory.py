@@ -1,7 +1,4 @@
-"""Pictures between vendor and store, in memory, for a bounded number of jobs.
-
-A place is held from reading to storing, and bound to the job, its id at the vendor and its version.
-"""
+"""Pictures between vendor and store, in memory, for a bounded number of jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`swapline up`, `redis` and `demo`. Imports little: every `swapline` command loads it."""
+"""`swapline up`, `redis` and `demo`. Imports little: every command loads it."""
 
 from __future__ import annotations
 

@@ -5,8 +5,7 @@
         supervisor.start(worker, restart=Backoff())
         supervisor.run()            # until SIGINT, SIGTERM or SIGHUP
 
-The first signal interrupts any wait, and the children stop in reverse order; the second shortens the wait, the third
-kills.
+The first signal stops the children in reverse order; the second shortens the wait, the third kills.
 """
 
 from __future__ import annotations

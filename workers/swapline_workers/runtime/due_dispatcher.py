@@ -1,7 +1,6 @@
 """Claim what is due in the ledger and publish it. Every worker has a due dispatcher.
 
-It wakes at times that its own process scheduled, and sweeps for entries of dead workers and producers, less often the
-more dispatchers there are.
+It wakes at times that its process scheduled, and sweeps for entries of dead workers and producers.
 """
 
 from __future__ import annotations

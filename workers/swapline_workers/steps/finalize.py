@@ -1,6 +1,6 @@
 """finalize: store the pictures under names that the job determines, and write the receipt last.
 
-Where they are not in memory, the vendor is polled again, which is free. Repeatable.
+Pictures not in memory are asked of the vendor again, which is free. Repeatable.
 """
 
 from __future__ import annotations

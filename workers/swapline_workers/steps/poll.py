@@ -1,7 +1,4 @@
-"""poll: ask the vendor once for a running job's status.
-
-Any other than a terminal one, and any failure, puts off the job's `due` entry.
-"""
+"""poll: ask the vendor once for a running job's status."""
 
 from __future__ import annotations
 

@@ -93,10 +93,7 @@ def resubmitted(job: Job) -> Change:
     "a person has the vendor asked for its id again",
 )
 def polled_again(job: Job, step: Step) -> Change:
-    """Ask the vendor for the job's id again; `step` is POLL or FINALIZE.
-
-    In STORING, which holds no slot: most of these jobs are done.
-    """
+    """Ask the vendor for the job's id again; `step` is POLL or FINALIZE. It needs no slot: most are done."""
     return Change(
         to=State.STORING,
         fields={**RESET_FIELDS, **_marked(job, step)},

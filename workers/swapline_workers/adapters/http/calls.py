@@ -1,6 +1,6 @@
-"""Calls with a session of `requests`, without the 0.2 ms of CPU that `session.post` spends for browsers.
+"""Calls with a session of `requests`, 0.2 ms of CPU cheaper than `session.post`.
 
-A call goes to the session's transport (`get_adapter(url).send`), which `responses` replaces in tests.
+They use the session's transport, which `responses` replaces in tests.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""One request and its reply on an open connection: two system calls, without a library.
+"""One request and its reply on an open connection: two system calls, without a library. See decision 0041.
 
-An unusual reply goes to the library with the bytes read so far (`unusual_reply.py`). Under a deadline no system call
-has a timeout: the watchdog shuts the socket down. See decision 0041.
+An unusual reply goes to the library (`unusual_reply.py`). Under a deadline the watchdog shuts the socket down.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Connections to public addresses only, however a URL spells its host.
 
-A name is resolved once, all its addresses are checked, and one is connected to: no second lookup can differ. An egress
-proxy resolves by its own rules.
+A name is resolved once, and a checked address connected to: no second lookup can differ. An egress proxy has its own
+rules.
 """
 
 from __future__ import annotations

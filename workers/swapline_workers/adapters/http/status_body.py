@@ -1,6 +1,6 @@
 """A status reply on the wire: its status at once, its pictures when they are read.
 
-Over a slow line they take seconds; the slot is passed on before. The body has a limit, also when inflated.
+The body has a limit, also when inflated.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Whether bytes are one whole picture: a PNG as promised, or a JPEG or WebP, paid for too.
-
-Only a PNG has checksums: of the others, size and end are checked.
-"""
+"""Whether bytes are one whole picture: a PNG as promised, or a JPEG or WebP, paid for too."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """Read a status reply: its status as early as possible, then the pictures.
 
-Long strings are cut out of the raw bytes, and the rest is parsed: a twentieth of the time. Anything unusual is parsed
-whole.
+Long strings are cut out, and the rest is parsed: a twentieth of the time.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""A channel with one client that fetches several messages in one round trip for threads.
-
-kombu's client for each operation is a sixth of the cost, and popping one by one is bounded by the disk's flushes.
-"""
+"""A channel with one client that fetches several messages in one round trip for threads."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 A message goes from the socket to a thread. A step that follows continues there; a due poll, or a job with a new slot,
 goes to an idle thread, or is published. Deliveries have threads of their own: hanging receivers must not take a step's.
-Observed steps run in Celery's tracer. If the process dies, the ledger sends its steps again.
+Observed steps run in Celery's tracer.
 """
 
 from __future__ import annotations

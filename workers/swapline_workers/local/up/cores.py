@@ -1,7 +1,6 @@
 """The number of workers for a machine, and of threads in each.
 
-Python uses one core a process, and pictures need CPU: one worker for each core, running all steps, with threads for
-every slot to block in a status call.
+Python uses one core a process; every slot may block a thread in a status call.
 """
 
 from __future__ import annotations
