@@ -121,7 +121,6 @@ class _Drawer:
 
 
 def _grey(width: int, height: int) -> bytes:
-    """Return a whole grey PNG of a kilobyte or two."""
     rows = (b"\0" + b"\x80" * width) * height
     head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)  # 8 bits a pixel, grey, not interlaced
     parts = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))

@@ -84,7 +84,6 @@ def _finished_already(ledger: Ledger, left: dict[str, None]) -> Iterator[str]:
 
 
 def _receive_more(receive: Callable[[float], str | None]) -> Iterator[str]:
-    """Yield what has been received, so that many jobs are read in one round trip."""
     for _ in range(CHUNK):
         job_id = receive(0)
         if job_id is None:

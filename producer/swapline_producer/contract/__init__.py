@@ -1,7 +1,7 @@
 """What every part of Swapline shares. Pure: loads no celery or redis, opens nothing.
 
-Models are loaded on first use. Times are UTC milliseconds (`int`, fields in `_at` or `_until`) by the ledger's clock;
-durations in settings and requests are seconds (`float`).
+Times are UTC milliseconds (`int`, fields in `_at` or `_until`) by the ledger's clock; durations in settings and
+requests are seconds (`float`).
 """
 
 from importlib import import_module
@@ -137,7 +137,6 @@ _MODULES = (
     "jobs.batches",
     "events",
 )
-"""Each after those that it imports."""
 
 
 def __getattr__(name: str) -> Any:

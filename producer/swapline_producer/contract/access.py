@@ -10,7 +10,7 @@ KEY_PREFIX = "swk_"
 
 
 class Scope(StrEnum):
-    """What a key may do for its tenant."""
+    """What a key may do."""
 
     WRITE = "swaps:write"
     READ = "swaps:read"
@@ -50,8 +50,7 @@ class Admission(Frozen):
     key: ApiKey
     policy: KeyLimits
     remaining: int
-    """Of the burst."""
+    """Requests left of the burst."""
     reset: float
     """Seconds until the whole burst is there again."""
     retry_after: float = 0.0
-    """Seconds to wait; 0 where the request is admitted."""

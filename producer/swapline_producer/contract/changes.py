@@ -65,8 +65,8 @@ class BreakerTrip(Frozen):
     """A refusal: the account's, or this job's own (lua/breaker.lua).
 
     Each in a row doubles the wait, from `wait` to `longest` seconds; then one job probes. `shrink`: the account is over
-    its cap (429), so fewer slots are used until it has grown back; a job with one of those need not wait, unless the
-    vendor `asked` for it (Retry-After) or nothing else runs.
+    its cap (429): fewer slots are used for a while, without waiting unless the vendor `asked` for it (Retry-After) or
+    nothing else runs.
     """
 
     reason: str
@@ -89,9 +89,9 @@ class Change(Frozen):
     due_in: float | None = None
     """Seconds until the next step; without this and `due_by`, none follows."""
     due_by: Literal["queue_until", "run_until"] | None = None
-    """A field with the latest time of the next step."""
+    """Field with the latest time of the next step."""
     note: str | None = None
-    """The name of its line in the job's log; None: no line."""
+    """Of its line in the job's log, if any."""
     data: dict[str, JsonValue] = Field(default_factory=dict)
     in_line: bool = False
     """Back to the waiting line (with `to` QUEUED); the job keeps its age."""
@@ -115,7 +115,6 @@ class Accepted(NamedTuple):
 
     job_id: str
     created: bool
-    """False where it had the idempotency key already."""
     messages: tuple[StepMessage, ...] = ()
     """To be sent now."""
 
@@ -182,7 +181,6 @@ class Claimed(Frozen):
     rescued: int = 0
     postponed: int = 0
     dispatchers: int = 1
-    """Worker processes that have claimed in the last minute."""
     put_off: tuple[int, ...] = ()
     """Times (milliseconds) of polls that were put off to keep their rate."""
 
@@ -191,9 +189,8 @@ class Released(Frozen):
     """What became of a stopping worker's leased jobs."""
 
     released: int = 0
-    """Due at once, for others."""
     paying: int = 0
-    """Left alone: a paid call may be under way."""
+    """A paid call may be under way."""
 
 
 class Limits(Frozen):
@@ -203,7 +200,6 @@ class Limits(Frozen):
     rescue_after: float | None = None
     """Seconds."""
     submit_rate: float | None = None
-    """Submissions a second, over all workers."""
     poll_rate: float | None = None
     credits_per_day: int | None = None
     """Credits that may be spent on a day (UTC)."""

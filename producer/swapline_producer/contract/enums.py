@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum, StrEnum
 
 CREDITS_PER_JOB = 2
-"""What the vendor charges for an accepted submission (the vendor's page, step 1, notes)."""
+"""By the vendor's page, step 1, notes."""
 
 
 class State(StrEnum):
@@ -153,7 +153,7 @@ class Ratio(StrEnum):
 
     @property
     def size(self) -> tuple[int, int]:
-        """(width, height) in pixels that the vendor's page promises."""
+        """(width, height) in pixels, by the vendor's page."""
         return {"portrait": (1200, 1800), "landscape": (1800, 1200), "square": (1280, 1280)}[self.value]
 
 
@@ -176,7 +176,7 @@ class Prepare(StrEnum):
     """Whether an unsuitable picture is converted."""
 
     AUTO = "auto"
-    """Convert it; one that is fit keeps its bytes."""
+    """Convert it, if unfit."""
     OFF = "off"
     """Send it as it is, or refuse it."""
     STRICT = "strict"
@@ -188,7 +188,7 @@ class StripMetadata(StrEnum):
 
     OFF = "off"
     GPS = "gps"
-    """Where it was taken, and what follows the end of the picture."""
+    """Where it was taken, and what follows the picture."""
     ALL = "all"
     """All metadata but the colour profile."""
 

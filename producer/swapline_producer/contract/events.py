@@ -30,7 +30,7 @@ class WebhookVariant(_WebhookFile):
     """A variant of a picture."""
 
     name: str
-    """That of the setting, without its suffix; `original` for the vendor's own."""
+    """The setting's, without suffix; `original` for the vendor's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class SwapData:
     timings: dict[str, int | float | None]
     """Seconds: `queued`, `running`, `storing`, `total`; None for a stage not reached."""
     images_omitted: int = 0
-    """Pictures stored but not named here, to bound the body; `receipt.json` has them all."""
+    """Not named here, to bound the body; `receipt.json` has them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,6 @@ class BatchEvent(_Event):
 
 
 def _plain(value: Any) -> Any:
-    """Return a dataclass as a dict, without default fields."""
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     if not is_dataclass(value):
@@ -119,7 +118,6 @@ def read_event(body: bytes) -> SwapEvent | BatchEvent:
 
 
 def _read(kind: Any, value: Any, place: str) -> Any:
-    """Return a value as one of the fields' types. Raises ValueError."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in {Union, types.UnionType}:
         for one in arguments:

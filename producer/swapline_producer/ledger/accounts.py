@@ -1,4 +1,4 @@
-"""The vendor's account that a ledger belongs to, by name. There is one account so far, `default`."""
+"""The vendor's account that a ledger belongs to; so far one, `default`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BEFORE_MS = 86_400_000
 """A day for a rolling restart: the address and key before an `adopt`."""
 
 SILENCE_MS = 15_000
-"""Then no worker runs: each claims every 5 s."""
+"""Without a claim; each worker claims every 5 s."""
 
 
 class Vendor(NamedTuple):

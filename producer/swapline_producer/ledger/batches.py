@@ -89,5 +89,4 @@ def _batch(fields: Mapping[str, str]) -> Batch:
 
 
 def _counts(counts: dict[str, Any]) -> dict[str, Any]:
-    """Lua writes an empty table as a list."""
     return {name: {} if value == [] else value for name, value in counts.items()}

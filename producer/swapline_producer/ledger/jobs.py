@@ -75,7 +75,7 @@ class Jobs(LedgerPart):
             )
 
     def get_many(self, job_ids: Sequence[str]) -> list[Job]:
-        """Read several jobs in one round trip, without those that are gone."""
+        """Read several jobs in one round trip, without those gone."""
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for job_id in job_ids:
                 pipe.hgetall(self._scripts.key("job", job_id))
@@ -83,7 +83,7 @@ class Jobs(LedgerPart):
         return [job_of(job_id, fields) for job_id, fields in zip(job_ids, found, strict=True) if "spec" in fields]
 
     def next_inputs(self, number: int) -> list[ImageRef]:
-        """Return the inputs of the jobs likely to get the next slots."""
+        """Return the inputs of the next jobs."""
         records = listed(self._scripts.run("next_inputs", number=number)["records"])
         specs = [whole_spec(dict(zip(flat[::2], flat[1::2], strict=True))) for flat in records if flat]
         return [_IMAGE.validate_python(orjson.loads(spec)["image"]) for spec in specs]

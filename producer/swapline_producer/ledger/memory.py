@@ -183,7 +183,7 @@ class MemoryLedger:
             return error
 
     def _holder(self, name: tuple[str, str], job: NewJob) -> str | None:
-        """Return the job that has a key; None where there is none, or it gives the key up."""
+        """Return the job that has a key and keeps it, or None."""
         if name not in self._keys:
             return None
         holder = self._jobs[self._keys[name]]

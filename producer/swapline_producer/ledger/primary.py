@@ -85,7 +85,7 @@ class _OnlyPrimary:
         self._confirmed_at = time.monotonic()
 
     def _hang_up(self: Any, why: str) -> None:
-        """Close the connection; where it led to the primary until now, all older ones with it."""
+        """Close the connection; where it led to the primary until now, all older ones."""
         if self._opened_after == _Demotions.seen and self._confirmed_at:
             _Demotions.seen += 1
         self.disconnect()

@@ -98,7 +98,6 @@ class Search(LedgerPart):
             after = page[-1]
 
     def _pass(self, wanted: JobFilter, best: _Best, *, down: bool, lowest: int | None) -> int:
-        """Read everything once; return the moment at which that began."""
         began, place = None, None
         while began is None or place:
             answer = self._scan(wanted, best, down=down, lowest=lowest, place=place)

@@ -107,7 +107,6 @@ class Transitions(LedgerPart):
         }
 
     def _input_ttl(self, to: State) -> int:
-        """Return the milliseconds that a job's input outlives its end."""
         if to is State.SUCCEEDED:
             return self._scripts.input_shown_ms
         return self._scripts.input_ttl_ms if to in HOLDING_INPUT else 0

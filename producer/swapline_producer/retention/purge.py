@@ -119,7 +119,6 @@ class Purge:
         self._sweep.now(names)
 
     def _one(self, job: Job, why: str, report: Report) -> bool:
-        """Purge one job; return whether it was more than a promise."""
         report.webhooks += job.notification is Notification.PENDING
         purged = job.state.finished if self._dry else self._forget(job, why)
         if purged:
@@ -142,7 +141,6 @@ class Purge:
             return self._ledger.retention.purge(job, why).state is None
 
     def _forgotten(self, selector: PurgeSelector, report: Report) -> None:
-        """Delete results without a record, found by their names."""
         if selector.job_ids and not report.unknown:
             return
         keys: list[str] = []

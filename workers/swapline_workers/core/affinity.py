@@ -8,16 +8,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FITS_ONE = 0.75
-"""Processors' time a second; on one processor a process uses a fifth less."""
+"""Processors' time a second that fits one processor, and takes a fifth less there."""
 
 SPREADS_FROM = 0.85
-"""Share of its processor: pictures are decoded and hashed outside the lock."""
+"""Share of the processor: pictures are decoded and hashed outside the lock."""
 
 FREE_ENOUGH = 0.2
-"""Share used by others when this process moves in."""
+"""Share of a processor used by others before we move in."""
 
 CROWDED = 0.4
-"""Share used by others when it moves away."""
+"""Share used by others before we move away."""
 
 
 def choose(own: float, others: Mapping[int, float], here: int | None) -> int | None:

@@ -20,13 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
 SLOW = 1.0
-"""Seconds. A receiver that answers before it works takes less."""
 
 FAILURES = 3
-"""In a row; one or two may be a restart."""
+"""Failures in a row that open a breaker; one or two may be a restart."""
 
 OPEN_FACTOR = 2.0
-"""Times the last failure's duration."""
+"""Of the breaker's time to the last failure's duration."""
 
 LONGEST_OPEN_S = 30.0
 """Short beside the third attempt, after five minutes."""
@@ -41,7 +40,6 @@ Twenty a second cost a process 5 % of its time.
 """
 
 SLOW_APART_S = 0.02
-"""The same to any slow hosts."""
 
 REMEMBERED = 1000
 

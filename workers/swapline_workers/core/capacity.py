@@ -23,6 +23,6 @@ _FULL = re.compile(
 
 
 def says_full(body: bytes) -> bool:
-    """Whether a refusal says that the vendor has too many jobs now."""
+    """Whether the vendor has too many jobs now."""
     text = _CAMEL.sub(" ", body[:WINDOW].decode("utf-8", "replace"))
     return _FULL.search(_SEPARATORS.sub(" ", text).lower()) is not None

@@ -19,13 +19,12 @@ class Liveness:
     at: float
     silent_within: float
     stopping: bool
-    """Consumer and due dispatcher may be idle now."""
     consumer_at: float
     """When the main thread last read messages or waited for the broker."""
     consumer_within: float
     connected: bool
     dispatcher_at: float
-    """Last claim, or try."""
+    """Last claim, or try to."""
     dispatcher_within: float
     claimed_at: float
     """Last claim; before the first, the start."""

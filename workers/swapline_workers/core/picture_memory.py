@@ -33,7 +33,6 @@ class Picture(NamedTuple):
     finished: bool = False
     """Whether its variants and marks are made."""
     warnings: tuple[str, ...] = ()
-    """What could not be made."""
 
     @property
     def files(self) -> list[tuple[str, bytes]]:

@@ -8,10 +8,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 JITTER = 0.2
-"""A fraction, so that failed tries spread."""
+"""Fraction of a delay, so that failed tries spread."""
 
 CLAMP = 2.0
-"""Times the scheduled delay, for Retry-After."""
+"""Retry-After counts up to this multiple of the scheduled delay."""
 
 
 def backoff(tries: int, *, first: float = 1.0, longest: float = 60.0) -> float:

@@ -28,7 +28,7 @@ BODY_LIMIT = 20_000
 
 
 def webhook_id(job: Job) -> str:
-    """Return the webhook's id, the same for all attempts of one event."""
+    """Return the id of all attempts of one event."""
     # a job can be held, or end, again after a replay
     which = job.attempts if job.state is State.HELD else job.sequence if job.sequence > 1 else ""
     return f"msg_{job.job_id}_{job.state.value.lower()}{which and f'_{which}'}"
@@ -63,7 +63,6 @@ def _image(picture: StoredPicture, url_of: Callable[[str], str]) -> WebhookImage
 
 
 def _fitting(event: SwapEvent) -> SwapEvent:
-    """Leave out the last pictures of a body that is too long."""
     images = event.data.images
     kept = len(images)
     while kept and len(event.to_json()) > BODY_LIMIT:
@@ -74,7 +73,7 @@ def _fitting(event: SwapEvent) -> SwapEvent:
 
 
 def batch_webhook_id(batch: Batch) -> str:
-    """Return the webhook's id, the same for all attempts of one completion."""
+    """Return the id of all attempts of one completion."""
     return f"msg_batch_{batch.nonce}_{batch.round}"
 
 

@@ -1,4 +1,4 @@
-"""After COMPLETED: pass the slot on first, then read the pictures: megabytes must not delay the next job."""
+"""After COMPLETED: pass the slot on, then read the pictures, which take long."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def take_over(job: Job, reply: StatusReply, ports: Ports) -> Decision:
-    """Write that a job is completed, which passes its slot on; then read its pictures."""
+    """Write the completion, which passes the slot on; then read the pictures."""
     change = transitions.completed(
         job,
         rescue_after=ports.policy.rescue_after,
@@ -55,7 +55,7 @@ def read(job: Job, reply: StatusReply) -> tuple[Picture, ...]:
 
 
 def _picture(job: Job, number: int, data: bytes) -> Picture:
-    """Here its bytes are in the processor's cache."""
+    """Hash a picture while its bytes are in the processor's cache."""
     kind, width, height = info_of(data)
     digest = hashlib.sha256(data).hexdigest()
     key = result_key(job, number, kind)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Write a change of `job`. `then` gets the job as written, `otherwise` why it was not."""
+    """A change of `job`; `then` gets the job as written, `otherwise` why it was not."""
 
     job: Job
     change: Change

@@ -71,7 +71,6 @@ def _not_completed(job: Job, reply: StatusReply, ports: Ports, learned: JobField
 
 
 def _running_again(job: Job, reply: StatusReply, ports: Ports) -> Decision:
-    """Poll a job again that had been given up and still runs."""
     wait = next_poll_delay(job, ports, held=reply.held)
     change = transitions.running_again(job, reply.status, poll_in=wait, count=status.poll_counts(reply))
     return Write(job, change, lambda _: Again(wait, f"the vendor says {reply.status}"))

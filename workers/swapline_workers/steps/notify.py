@@ -51,7 +51,6 @@ def notify_batch(batch: Batch, ports: Ports) -> Outcome:
 
 
 def _change(record: Job | Batch, delivery: Delivery | float, lag: float | None = None) -> Change:
-    """Return what to write of a delivery; without a permit only the next try's time."""
     if isinstance(delivery, float):
         return transitions.postponed(record, retry_in=delivery)
     return transitions.notified(

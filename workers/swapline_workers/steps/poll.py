@@ -65,7 +65,6 @@ def _not_completed(job: Job, reply: StatusReply, ports: Ports) -> Decision:
 
 
 def _no_answer(job: Job, error: errors.VendorError, ports: Ports) -> Decision:
-    """Poll again later: a failed poll says nothing about the job."""
     not_found = isinstance(error, errors.NotFound)
     if not_found and status.forgotten(job, ports):
         rescue_after = ports.policy.rescue_after

@@ -56,7 +56,7 @@ OWN = {
 
 
 def input_unreadable(job: Job, ports: Ports, error: StorageUnavailable | ObjectMissing) -> Decision:
-    """Decide about a job whose input cannot be read: no call was made."""
+    """Decide about an unreadable input: no call was made."""
     if isinstance(error, ObjectMissing):
         return _fail(job, ports, FailureCode.STORAGE_FAILED, f"the input is gone: {error}", {})
     image, reason = job.spec.image, f"the input cannot be read: {error}"
@@ -65,7 +65,7 @@ def input_unreadable(job: Job, ports: Ports, error: StorageUnavailable | ObjectM
 
 
 def refused(job: Job, ports: Ports, error: errors.VendorError) -> Decision:
-    """Decide about a refused call, which provably did not run."""
+    """Decide about a call that provably did not run."""
     pause = PAUSE[type(error)]
     if isinstance(error, errors.Throttled) and error.retry_after:
         longest = max(error.retry_after, pause.longest)
@@ -74,7 +74,6 @@ def refused(job: Job, ports: Ports, error: errors.VendorError) -> Decision:
 
 
 def _retry_or_fail(job: Job, ports: Ports, pause: BreakerTrip, detail: str, evidence: Evidence) -> Decision:
-    """Try again later; or fail, uncharged, a job that alone was refused too often."""
     own = OWN.get(pause.kind)
     if own and job.refused_as == pause.kind and job.own_refusals >= own.refusals:
         detail = f"{detail}; other jobs were accepted meanwhile, so it is this one that is refused"

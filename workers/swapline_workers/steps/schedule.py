@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 SECONDS = 1000
 
 TOO_LATE = 1.5
-"""Times the longest delay: then a poll teaches nothing."""
+"""A poll later than this multiple of the longest delay teaches nothing."""
 
 FIRST_SPREAD = 0.95
-"""Of the first delay, where thousands are in flight.
+"""Share of the first delay over which thousands of polls are spread.
 
-With 0.5, polls came in waves of twice what the machine could do.
+With 0.5 they came in waves of twice what the machine could do.
 """
 
 SPREAD = 0.1
-"""Of later delays: an early poll is one poll more."""
+"""Share of later delays: an early poll is one poll more."""
 
 
 def bounds(ports: Ports) -> polling.Bounds:
@@ -54,10 +54,7 @@ def next_poll_delay(job: Job, ports: Ports, *, held: float = 0.0) -> float:
 
 
 def _spread(wait: float, held_to: polling.Bounds, ports: Ports, part: float) -> float:
-    """Shorten a delay that is long only for the jobs in flight.
-
-    Jobs submitted in one second would else be polled in one second each time.
-    """
+    """Spread the polls of many jobs submitted at once."""
     eased = held_to.shortest > ports.policy.polls.shortest
     return wait * (1 - part * ports.rng()) if eased else wait
 

@@ -32,19 +32,19 @@ def no_answer_counts(error: VendorError) -> dict[str, int]:
 
 
 def failure(reply: StatusReply) -> tuple[FailureCode, str]:
-    """Return code and sentence of a job that failed at the vendor."""
+    """Return code and sentence of the vendor's failure."""
     words = reply.failure or ""
     code = next((code for code in VENDOR_CODES if code == words), FailureCode.VENDOR_FAILED)
     return code, f"the vendor says {reply.status}{': ' + words if words else ''}"
 
 
 def lost(error: VendorError) -> str:
-    """Return the sentence of a job that the vendor has forgotten."""
+    """Return the sentence of a forgotten job."""
     return f"the vendor does not know the job any more: {error}"
 
 
 def forgotten(job: Job, ports: Ports) -> bool:
-    """Whether one more 404 means that the vendor has forgotten the job."""
+    """Whether one more 404 means that the job is lost."""
     known_for = ports.view.now() - (job.submitted_at or 0)
     return job.not_found + 1 >= FORGOTTEN_AFTER and known_for >= ports.policy.lost_after * SECONDS
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from swapline_workers.steps.ports import Ports
 
 BAD_OUTPUTS = 3
-"""In a row: the wire may be at fault."""
+"""Bad outputs in a row: the wire may be at fault."""
 
 MEMORY_RETRY_S = 2.0
 """A slow store frees memory in about as long."""
@@ -65,7 +65,7 @@ def try_again(
 
 
 def bad_output(job: Job, ports: Ports, error: OutputMissing | OutputInvalid, learned: JobFields) -> Decision:
-    """Read a missing or broken output again; give up at the third."""
+    """Read a bad output again; give up at the third."""
     readings = job.bad_outputs + 1
     if readings < BAD_OUTPUTS:
         return try_again(job, ports, str(error), {**learned, "bad_outputs": readings})

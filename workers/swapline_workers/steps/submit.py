@@ -31,7 +31,7 @@ NOT_KNOWN_TO_BE_SENT = frozenset({State.QUEUED, State.SUBMITTING, State.HELD})
 WITHOUT_PICTURE = frozenset({State.RUNNING, State.STORING})
 
 LATE_WRITES = 10
-"""Others' changes are seconds apart."""
+"""Lost races in a row: others' changes are seconds apart."""
 
 
 def submit(job: Job, at: int, ports: Ports) -> Outcome:
@@ -60,7 +60,7 @@ def _ready(job: Job, at: int, ports: Ports) -> Job | Decision:
 
 
 def _attempt(job: Job, ports: Ports) -> Decision:
-    """What can be done before is done before the attempt is written."""
+    """Make the paid call; all that can be done before is done before the attempt is written."""
     decision: Decision
     try:
         image = ports.pictures.input_text(job.spec)
@@ -119,7 +119,6 @@ def _too_late(reply: Submission) -> Stop:
 
 
 def _not_accepted(job: Job, ports: Ports, error: errors.VendorError) -> Decision:
-    """Settle a failed call: the job's own fault, the account's, or unknown."""
     if isinstance(error, errors.Refused):
         change = transitions.failed(
             job,

@@ -29,7 +29,6 @@ class Verdict(Enum):
     UNKNOWN = auto()
     """No name and password, or wrong ones."""
     WAIT = auto()
-    """Too many wrong ones; not compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class Decision:
 class BasicAuth:
     """Compares names and passwords in constant time; counts wrong ones by address and name, and by name.
 
-    A browser with a session is counted on its own, so that others' wrong passwords do not lock it out.
+    Not those of a browser with a session: others must not lock it out.
     """
 
     def __init__(self, pairs: Iterable[tuple[str, str]], *, clock: Callable[[], float] = monotonic) -> None:

@@ -45,7 +45,7 @@ def limit_guesses(handler: type[RequestHandler], pairs: Iterable[tuple[str, str]
 
 
 class BoundedServer(HTTPServer):
-    """Closes the oldest of more than MOST connections: Tornado accepts until no file is left, and then spins."""
+    """Closes the oldest of more than MOST connections: Tornado would accept all, and spin."""
 
     def initialize(self, *arguments: Any, **options: Any) -> None:
         """Begin without connections."""

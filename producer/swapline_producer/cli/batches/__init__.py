@@ -56,10 +56,9 @@ def run(  # noqa: PLR0913 -- each is an option of the command
 ) -> None:
     """Enqueue every row of MANIFEST, a CSV (separated by , or ; or tabs) or .jsonl file.
 
-    Columns are the fields of a request (image, gender, filter_id, ratio, …); image is a URL, or a path relative to the
-    manifest; columns of other names become metadata. The rows of a batch are of one tenant. Nothing is enqueued before
-    every row was checked, and nothing where one is wrong, unless --skip-bad. Running the same manifest again goes on
-    where it was interrupted, and repeats no row.
+    Columns are the fields of a request (image, gender, filter_id, ratio, …); others become metadata. image is a URL, or
+    a path relative to the manifest. All rows belong to one tenant, and are checked first: a wrong one stops the run,
+    unless --skip-bad. The same command continues an interrupted run, and repeats no row.
 
     \b
     Examples:

@@ -25,8 +25,8 @@ MARKS = {"ok": ("ok", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "bo
 def doctor(flower_url: str | None, timeout: float, *, strict: bool, as_json: bool) -> None:
     """Examine the installation: what is well, what is not, and what to do. Spends no credit and moves no job.
 
-    Looks at the settings, Redis, object storage, the vendor, webhook secrets, wall clocks, the workers, the line and
-    Flower, as far as they can be seen from this machine. Exit code 0: nothing fails; 1: something does.
+    Looks at settings, Redis, object storage, vendor, webhook secrets, clocks, workers, the line and Flower, as far as
+    they can be seen from here. Exit code 0: nothing fails; 1: something does.
 
     \b
     Examples:

@@ -47,8 +47,7 @@ def list_(
 ) -> None:
     """List jobs, the newest first; HELD ones with what is known of their paid call.
 
-    The order is that in which jobs were made and does not change, so pages neither repeat nor skip a job while jobs
-    move: the next page is the same command with --after and the last id.
+    Pages neither repeat nor skip a job while jobs move: for the next one add --after and the last id.
 
     \b
     Examples:
@@ -106,7 +105,6 @@ def _with_evidence(ledger: Ledger, jobs: Iterable[Job]) -> Iterator[Found]:
 
 
 def _print_json(found: Iterable[Found]) -> None:
-    """Print one array as it is read: a million jobs need no memory."""
     opening = "["
     for job, known in found:
         click.echo(opening + "\n" + as_json_text(job_facts(job) | {"evidence": known}), nl=False)
@@ -131,7 +129,6 @@ def _print(ledger: Ledger, wanted: JobFilter, jobs: Iterator[Job], number: int |
 
 
 def _of_all(ledger: Ledger, wanted: JobFilter) -> str:
-    """Return how many there are, where the ledger counts them."""
     if wanted.model_copy(update={"states": ()}).everything:
         census = ledger.stats.census()
         return f" of {sum(census[state] for state in wanted.possible_states()):,}"

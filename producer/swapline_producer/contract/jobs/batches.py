@@ -9,7 +9,7 @@ from swapline_producer.contract.enums import Notification, State
 from swapline_producer.errors import RequestError
 
 BATCH_PREFIX = "batch:"
-"""Prefix of a batch's record id, where a job has its hexadecimal id."""
+"""A job's id is hexadecimal."""
 
 DEFAULT_TENANT = "default"
 
@@ -33,7 +33,7 @@ class Batch(Frozen):
     tenant: str
     webhook_url: str
     nonce: str
-    """Random part of its webhook's id, which must not be guessable."""
+    """Random part of its webhook's id."""
     round: int
     """How often it was completed."""
     version: int
@@ -44,7 +44,7 @@ class Batch(Frozen):
 
     @property
     def record_id(self) -> str:
-        """Its id where jobs have theirs: in messages, in `due`, in logs."""
+        """Its id where jobs have theirs."""
         return BATCH_PREFIX + batch_key(self.batch, self.tenant)
 
 

@@ -37,7 +37,7 @@ class StoredVariant(StoredFile):
     """A variant, or the vendor's own where another is published."""
 
     name: str
-    """That of the setting, without its suffix; `original` for the vendor's own."""
+    """The setting's, without suffix; `original` for the vendor's own."""
 
 
 class StoredPicture(StoredFile):
@@ -75,7 +75,7 @@ class Job(Frozen):
     silent: int = 0
     """Polls without news in a row."""
     polled_at: int | None = None
-    """When a poll last found it not done."""
+    """When a poll last found it unfinished."""
     vendor_job_id: str | None = None
     vendor_status: str | None = None
     slot: bool = False
@@ -88,12 +88,11 @@ class Job(Frozen):
     notification: Notification = Notification.NONE
     notify_attempts: int = 0
     sequence: int = 0
-    """Number of events that a webhook reports."""
     held_at: int | None = None
     refused_as: str | None = None
     """Kind of its last refusal, until it is accepted."""
     own_refusals: int = 0
-    """In a row, the job's own: another was accepted before each."""
+    """In a row, while others were accepted."""
     replayed: str = ""
     """Steps from which a person ran it again, comma-separated."""
 

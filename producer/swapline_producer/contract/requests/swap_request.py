@@ -44,7 +44,7 @@ CODE_OF_FIELD = {
     "filter_id": FailureCode.FILTER_NOT_FOUND,
     "quality_mode": FailureCode.INVALID_QUALITY_MODE,
 }
-"""The vendor's code for a value of this field that is not on its page."""
+"""The vendor's code for a bad value of this field."""
 
 _SECONDS = f"it must be seconds, more than 0 and at most {TEN_YEARS:,.0f} (ten years)"
 
@@ -58,7 +58,7 @@ SENTENCES = {
     "variants": "8 at most, each NAME.jpg or NAME.webp, then :SIDE, :QUALITY and :WIDTH/HEIGHT, no name twice",
     "run_timeout": _SECONDS,
 }
-"""What to say of a field where each of several types would complain for itself."""
+"""For fields where each of several types would complain."""
 
 MOST_COMPLAINTS = 5
 """In one sentence."""
@@ -76,7 +76,7 @@ class SwapOptions(Frozen):
     quality_mode: QualityMode | None = None
     api_version: ApiVersion = ApiVersion.V6
     extra: Extra = Field(default_factory=dict)
-    """Further fields of the vendor's body, for v5 only (its parameters are not on the page)."""
+    """For v5 only; its parameters are not on the page."""
     webhook_url: WebUrl | None = None
     metadata: Metadata = Field(default_factory=dict)
     priority: Priority = Priority.NORMAL
@@ -84,20 +84,19 @@ class SwapOptions(Frozen):
     batch: BatchName | None = None
     idempotency_key: IdempotencyKey | None = None
     queue_ttl: Seconds | None = None
-    """Seconds that the job may wait for a slot; default SWAPLINE_QUEUE_TTL."""
+    """Seconds to wait for a slot; default SWAPLINE_QUEUE_TTL."""
     run_timeout: Seconds | None = None
-    """Seconds that the vendor may take; default SWAPLINE_RUN_TIMEOUT."""
+    """Seconds for the vendor; default SWAPLINE_RUN_TIMEOUT."""
     variants: VariantTexts | None = None
-    """What is made of the result, as `thumb.jpg:320`; default SWAPLINE_VARIANTS."""
+    """As `thumb.jpg:320`; default SWAPLINE_VARIANTS."""
 
     @property
     def expected_size(self) -> tuple[int, int]:
-        """(width, height) in pixels of the result; the vendor's default is portrait."""
+        """(width, height) in pixels of the result."""
         return (self.ratio or Ratio.PORTRAIT).size
 
     @model_validator(mode="after")
     def _refuse_what_the_vendor_would_refuse(self) -> Self:
-        """Refuse combinations that the vendor's page excludes, under the vendor's own code."""
         by_uuid = isinstance(self.filter_id, UUID)
         if by_uuid and self.gender is Gender.GROUP:
             raise RequestError(
@@ -135,18 +134,16 @@ class SwapRequest(SwapOptions):
     image: Annotated[StrictStr | bytes | Path, Field(union_mode="left_to_right")]
     """Tried in this order: elsewhere JSON's texts would become paths."""
     prepare: Prepare | None = None
-    """Whether the picture may be converted before it is stored; default SWAPLINE_PREPARE."""
+    """Default SWAPLINE_PREPARE."""
     require_face: bool | None = None
-    """Whether to refuse a picture without a face; default SWAPLINE_REQUIRE_FACE."""
+    """Default SWAPLINE_REQUIRE_FACE."""
     replace_failed: bool = False
-    """Where the idempotency key belongs to a job that ended without success, make a new job, which takes the key over.
+    """Where the idempotency key's job ended without success, make a new one, which takes the key over.
 
     The new request may differ. Without this, the failed job is returned.
     """
     traceparent: str | None = None
-    """The job's trace, as in W3C's header. Default: OpenTelemetry's current span, else a trace of its own. Another
-    trace makes no other request.
-    """
+    """The job's trace, as in W3C's header; default: OpenTelemetry's current span, else its own."""
 
     @field_validator("traceparent")
     @classmethod
@@ -158,7 +155,7 @@ class SwapRequest(SwapOptions):
     @model_validator(mode="wrap")
     @classmethod
     def _one_kind_of_error(cls, values: object, build: ModelWrapValidatorHandler[Self]) -> Self:
-        """Raise RequestError for whatever is wrong, naming the field and the vendor's code."""
+        """Raise RequestError, naming the field and the vendor's code."""
         try:
             return build(values)
         except ValidationError as error:
@@ -188,7 +185,7 @@ def _adapter(field: str) -> TypeAdapter[Any]:
 
 
 def _field(error: ErrorDetails) -> str:
-    """Return the field that an error is about; an unknown one is foreign text, so cut and quoted."""
+    """An unknown field is foreign text: cut and quoted."""
     name = str(error["loc"][0])[:LONGEST_NAME] if error["loc"] else "request"
     return name if name.isidentifier() else repr(name)
 

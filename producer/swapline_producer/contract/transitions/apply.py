@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from swapline_producer.contract.changes import Change
 
 DEFAULTS: dict[str, Any] = {name: field.default for name, field in Job.model_fields.items()}
-"""Values of absent fields, read once: pydantic builds the table anew each time."""
+"""Read once: pydantic builds the table anew each time."""
 
 
 def apply(job: Job, change: Change, at: int) -> Job:

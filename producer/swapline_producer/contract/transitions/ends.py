@@ -131,7 +131,7 @@ def _detail(change: Change) -> str:
 
 
 def _canceled(job: Job, detail: str, *, data: Evidence, fields: JobFields | None = None) -> Change:
-    """The one place that ends a job CANCELED; a due dispatcher sends its webhook."""
+    """The one place that ends a job CANCELED."""
     end: JobFields = {"failure_code": FailureCode.CANCELED, "failure_detail": detail, "attempt_open": False}
     change = _end(job, State.CANCELED, {**(fields or {}), **end}, data, rescue_after=0)
     return change.model_copy(update={"sends": False})

@@ -43,7 +43,7 @@ def notified(
 
 @arrow(NOTIFYING, None, "its receiver is busy, or failed too often lately: its webhook waits")
 def postponed(record: Job | Batch, *, retry_in: float) -> Change:
-    """Nothing was tried: the receiver has as many deliveries as it may."""
+    """Nothing was tried: the receiver has all the deliveries that it may."""
     return Change(to=_state(record), due_in=retry_in, due_by=_due_by(record))
 
 
@@ -52,5 +52,5 @@ def _state(record: Job | Batch) -> State:
 
 
 def _due_by(record: Job | Batch) -> Literal["run_until"] | None:
-    """A HELD job with a settled webhook stays in `due`: its slot is released at the run timeout."""
+    """A HELD job stays in `due`: its slot is released at the run timeout."""
     return "run_until" if _state(record) is State.HELD else None

@@ -55,7 +55,6 @@ def workers(ledger: Ledger) -> Iterator[Finding]:
 
 
 def _outdated(ledger: Ledger) -> Iterator[Finding]:
-    """Find workers started before the vendor moved, or the key was changed."""
     account, living = ledger.accounts.get(), ledger.workers.alive()
     if account is None or account.vendor.simulated:
         return

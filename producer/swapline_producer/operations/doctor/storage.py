@@ -53,7 +53,6 @@ def examine(
 
 
 def _odd_names(url: str, storage: Storage) -> Iterator[Finding]:
-    """Name what is not ours in the areas, of the first objects of each."""
     odd: list[str] = []
     try:
         for area in AREAS:

@@ -16,7 +16,6 @@ class Acceptance(NamedTuple):
 
     vendor_job_id: str
     status: str
-    """Empty where the reply has none that can be stored."""
 
 
 def accepted(body: bytes | bytearray) -> Acceptance:

@@ -11,7 +11,6 @@ from swapline_producer.contract import VENDOR_CODES, FailureCode
 EXCERPT_LIMIT = 300
 """An error's sentence fits, a page does not."""
 WINDOW = 4096
-"""Characters; masked ones make room for others."""
 
 _CODE = re.compile(rf"(?<![A-Za-z0-9_])({'|'.join(sorted(VENDOR_CODES))})(?![A-Za-z0-9_])")
 _BASE64 = re.compile(r"[A-Za-z0-9+/=_\\-]{48,}")
@@ -34,7 +33,6 @@ def excerpt(body: bytes | str, secret: str = "") -> str:
 
 
 def _without(secret: str, text: str) -> str:
-    """Mask the secret, also where JSON escaped it or the window cut it."""
     window = text[:WINDOW]
     if not secret:
         return window

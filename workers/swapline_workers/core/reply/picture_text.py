@@ -57,6 +57,5 @@ def _standard(text: bytes) -> bytes:
 
 
 def _split(text: memoryview) -> tuple[bool, memoryview]:
-    """Split off the head of a data URI; return whether there was one."""
     head = _DATA_URI.match(text)
     return (True, text[head.end() :]) if head else (False, text)

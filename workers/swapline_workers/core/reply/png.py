@@ -30,7 +30,6 @@ _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """Of each colour type."""
 _PALETTE = 3
 _MAX_PALETTE = 3 * 256
-"""Bytes; viewers accept more colours than the bit depth can name."""
 _LAST_FILTER = 4
 """Viewers stop at a row with another filter (table 9.1)."""
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
@@ -156,7 +155,7 @@ def _split(kinds: list[bytes]) -> tuple[list[bytes], list[bytes], list[bytes]]:
 
 
 def _passes(header: _Header) -> Iterator[tuple[int, int, int]]:
-    """Yield where each pass's rows begin and end in the inflated data, and a row's bytes with its filter."""
+    """Yield each pass's first and last byte in the inflated data, and a row's bytes."""
     bits = header.depth * _SAMPLES[header.colour]
     at = 0
     for left, top, across, down in _PASSES if header.interlace else ((0, 0, 1, 1),):

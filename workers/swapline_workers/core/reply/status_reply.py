@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 COMPLETED = "COMPLETED"
 """Counts before the reply has ended."""
 PREFIX = 4096
-"""Bytes searched early."""
+"""Bytes searched for an early status."""
 STATUS_LIMIT = 64
 """Characters: it is stored with the job."""
 LONG = 4096
@@ -26,7 +26,7 @@ LONG = 4096
 QUOTES_LIMIT = 10_000
 """Above it cutting costs more than parsing."""
 RUN_LIMIT = 64
-"""Backslashes in a row."""
+"""Backslashes counted before a quotation mark."""
 
 _BOM = b"\xef\xbb\xbf"
 _QUOTE = b'"'
@@ -53,7 +53,7 @@ class Reply(NamedTuple):
     status: str
     data: dict[str, object]
     images: list[object]
-    """Entries of `output.images` that are not empty: raw text, or JSON. See `picture_text`."""
+    """Not empty: raw text, or JSON."""
 
 
 class Beginning(NamedTuple):
@@ -129,7 +129,6 @@ def read(body: bytes | bytearray, length: int | None = None) -> Reply:
 
 
 def _cut(body: bytes | bytearray, view: memoryview) -> tuple[bytes | memoryview, list[memoryview]]:
-    """Replace long strings by placeholders; return the rest, and the strings."""
     end = len(view)
     if end <= LONG:
         return view, []

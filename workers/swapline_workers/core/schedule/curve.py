@@ -16,13 +16,13 @@ DOUBT = 1.0
 """Jobs' worth of prior, which gives the curve tails."""
 
 DOUBT_SPREAD = 1.0
-"""Of its logarithm: a factor of 2.7."""
+"""Spread of the prior's logarithm: a factor of 2.7."""
 
 BELL = 0.6
-"""Times spread and total**-0.2. Silverman's 0.9 is for one hump; less keeps two apart (measured)."""
+"""Bell's width is this times spread times total**-0.2: Silverman's 0.9 would melt two humps (measured)."""
 
 STEPS = 5
-"""Per bucket: polls are placed to 1 %."""
+"""Points per bucket: polls are placed to 1 %."""
 
 BEYOND = 18
 """Buckets beyond the last weight: three times as long."""
@@ -31,7 +31,7 @@ QUARTILES = 1.35
 """Standard deviations between quartiles."""
 
 NARROWEST = 0.1
-"""Buckets, where all jobs take the same time."""
+"""Least spread, in buckets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,6 @@ def curve(histogram: Histogram) -> Curve:
 
 
 def _quantile(weights: list[float], wanted: float) -> float:
-    """Return the bucket below which this share of the weight lies."""
     below = 0.0
     for bucket, weight in enumerate(weights):
         if weight and below + weight >= wanted:

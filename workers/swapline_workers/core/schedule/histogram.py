@@ -19,10 +19,10 @@ BUCKETS = 200
 """To 8,100 s, beyond any run timeout."""
 
 BORROWING = 40.0
-"""Jobs, from all kinds."""
+"""Jobs that a kind borrows from all kinds."""
 
 SOONER = 0.7
-"""Of a first successful poll's time (bench/polling.py)."""
+"""A job that its first poll found done was hardly done before this share of the time (bench/polling.py)."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from swapline_workers.core.schedule.curve import Curve
 
 TRIES = 4
-"""Prices; the number of polls goes with 1 / sqrt(price)."""
+"""Prices tried; the number of polls goes with 1 / sqrt(price)."""
 
 CHEAPEST = 0.001
-"""Of the mean service time, for a poll's price."""
+"""Lower bound of a poll's price, of the mean service time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,6 @@ def _add(lines: deque[tuple[float, float, int]], line: tuple[float, float, int])
 
 
 def _polls(curve: Curve, nexts: list[int]) -> float:
-    """Return the mean number of polls of a job."""
     polls, i = 0.0, 0
     while i < nexts[i]:
         polls += 1 - curve.done[i]

@@ -17,16 +17,15 @@ POLLS_PER_SECOND_TARGET = 250.0
 """What two cores make; without effect below 60 jobs in flight."""
 
 GROWTH = 1.5
-"""Of delays, until a schedule has been learned."""
+"""Growth of delays until a schedule has been learned."""
 
 HELD = 1.0
-"""Seconds: a long poll paces itself."""
+"""Seconds from which a held poll paces itself."""
 
 UNCONTESTED_POLLS = 0.7
-"""Share made when no job waits for the slot."""
+"""Share of polls made when no job waits for the slot."""
 
 PLANS = 256
-"""In the cache, for 36 kinds of job."""
 
 
 @dataclass(frozen=True, slots=True)

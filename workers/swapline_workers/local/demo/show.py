@@ -75,7 +75,6 @@ def _description(entry: Entry) -> str:
 
 
 def _age_s(job: Job) -> float:
-    """Return the seconds from acceptance to end, or now."""
     return (job.finished_at / 1000 if job.finished_at else time.time()) - job.created_at / 1000
 
 
