@@ -15,9 +15,8 @@ NAMED = 5
 
 def docstrings(tree: ast.Module) -> list[ast.Constant]:
     """Return every text that stands as a statement, those below constants and fields among them."""
-    bodies = [node.body for node in ast.walk(tree) if isinstance(getattr(node, "body", None), list)]
-    values = [part.value for body in bodies for part in body if isinstance(part, ast.Expr)]
-    return [value for value in values if isinstance(value, ast.Constant) and isinstance(value.value, str)]
+    statements = [node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)]
+    return [value for value in statements if isinstance(value, ast.Constant) and isinstance(value.value, str)]
 
 
 def measured(source: str) -> tuple[int, int]:

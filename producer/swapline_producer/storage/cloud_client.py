@@ -116,7 +116,7 @@ def _over_http(scheme: str) -> bool:
 
 
 def _signing(scheme: str, endpoint: str | None) -> dict[str, Any]:
-    """Leave the body out of the signature where nobody can change it on its way: its hash is a tenth of a worker's CPU.
+    """Leave the body out of the signature over TLS and on this host: its hash is a tenth of a worker's CPU.
 
     `AWS_UNSIGNED_PAYLOAD` decides otherwise.
     """
