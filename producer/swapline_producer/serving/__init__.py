@@ -1,1 +1,1 @@
-"""What the processes that listen have in common: the board and the gateway. Imports no server."""
+"""What the board and the gateway have in common. Imports no server."""

@@ -1,4 +1,4 @@
-"""The command line of a process that listens: its options, its socket, its ready file."""
+"""The command line of a process that listens."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _root_path(_: click.Context, __: click.Parameter, value: str) -> str:
 
 @contextmanager
 def listening(what: str, host: str, port: int, *, backlog: int) -> Generator[tuple[socket.socket, str]]:
-    """Listen; returns the socket and its address. `what` is named in the error."""
+    """Listen; yield the socket and its address. `what` is named in the error."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=backlog)
@@ -63,7 +63,7 @@ def listening(what: str, host: str, port: int, *, backlog: int) -> Generator[tup
 
 @contextmanager
 def ready_file_kept(ready_file: Path | None, url: str) -> Generator[None]:
-    """Keep the ready file while the process listens. It is written in one step."""
+    """Keep the ready file while the process listens."""
     if ready_file is None:
         yield
         return
@@ -80,5 +80,5 @@ def ready_file_kept(ready_file: Path | None, url: str) -> Generator[None]:
 
 
 def names_a_proxy() -> bool:
-    """Whether X-Forwarded-* is believed from anyone: uvicorn by itself believes every process of this host."""
+    """Whether X-Forwarded-* is believed: uvicorn believes every process of this host."""
     return bool(os.environ.get("FORWARDED_ALLOW_IPS"))

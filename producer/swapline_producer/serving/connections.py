@@ -1,7 +1,4 @@
-"""Bounds on the connections of a uvicorn server: their number, and how long one may be idle.
-
-uvicorn waits for the rest of a request for ever: a thousand incomplete requests use up its files.
-"""
+"""Bounds on a uvicorn server's connections: incomplete requests would use up its files."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class BoundedConnections:
-    """Closes idle connections: after `silent_for`, and the oldest of more than `most`.
+    """Closes connections: idle for `silent_for`, and the oldest of more than `most`.
 
     To be put before one of uvicorn's HTTP protocols.
     """
@@ -20,7 +17,7 @@ class BoundedConnections:
     most: int
     """Connections at once."""
     silent_for: float
-    """Seconds from a connection's start, or from a response, until the head of the next request is complete."""
+    """Seconds until the head of the next request is complete."""
 
     connections: Any
     loop: Any

@@ -15,13 +15,13 @@ __all__ = ["LONGEST_URL_LIFE", "Storage", "StoredObject", "checked_key", "open_s
 
 
 _SIGNABLE = re.compile(r"[A-Za-z0-9._~/-]*")
-"""Without percent-encoding, obstore signs links wrongly."""
+"""Prefixes whose links obstore signs right: it does not percent-encode."""
 
 
 def open_storage(url: str, *, timeout: float = 60.0, public_url: str | None = None) -> Storage:
     """Return the store behind a URL, not yet connected. Raises SettingsError.
 
-    `timeout`: seconds for one read or write, repetitions included. Links lead to `public_url` where given.
+    `timeout`: seconds for one read or write, repetitions included. `public_url`: for links.
     """
     try:
         parts = urlsplit(url)

@@ -14,7 +14,7 @@ LONGEST_URL_LIFE = 7 * 86_400.0
 """Seconds: S3 and Google sign no longer."""
 
 TEMPORARY = ".swapline-"
-"""Prefix of half-written files, of no part of a key."""
+"""Prefix of half-written files; no part of a key has it."""
 
 _LONGEST_KEY = 1024
 """Bytes of UTF-8, of S3 and Google."""
@@ -42,8 +42,8 @@ class Storage(Protocol):
     def put_once(self, key: str, data: bytes, content_type: str) -> bool:
         """Write an object unless it is there; return whether this call wrote it.
 
-        Raises StorageUnavailable where another size is there. Servers without conditional writes overwrite, so the key
-        has to name the content.
+        Raises StorageUnavailable where another size is there. Some servers overwrite, so the key has to name the
+        content.
         """
 
     def get(self, key: str) -> bytes:
@@ -60,7 +60,7 @@ class Storage(Protocol):
     ) -> Iterator[StoredObject]:
         """Yield the objects below a folder (`results/acme`), or all, in one order, from behind the key `after`.
 
-        Names that are no keys, such as consoles' folder markers, are added to `odd`.
+        Names that are no keys are added to `odd`.
         """
 
     def abandoned(self, older_than: float) -> int:
@@ -80,7 +80,7 @@ def is_key(key: str) -> bool:
 
 
 def checked_key(key: str) -> str:
-    """Return a valid key. Raises StorageError: so none leaves a local store's folder."""
+    """Return a valid key. Raises StorageError: none leaves a local store's folder."""
     parts = key.split("/")
     try:
         too_long = len(key.encode()) > _LONGEST_KEY or any(len(part.encode()) > _LONGEST_PART for part in parts)

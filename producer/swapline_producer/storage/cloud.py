@@ -173,7 +173,7 @@ class CloudStorage:
         return True
 
     def _who_wrote(self, key: str) -> tuple[int | None, str | None]:
-        """Return an object's size and its writer in the metadata. Raises PassingConflict."""
+        """Return an object's size and its writer. Raises PassingConflict."""
         try:
             with self._translated("read", key):
                 found = obstore.get(self._clients.at(), checked_key(key), options={"head": True})

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from swapline_producer.storage.odd_keys import Where
 
 CONNECT_TIMEOUT = 5.0
-"""Seconds: a healthy store answers within one; five admit a lost packet."""
+"""Seconds: a healthy store answers within one."""
 
 _RETRIES = 6
 """Over one to four seconds; longer outages are the step's."""
@@ -127,7 +127,6 @@ def _signing(scheme: str, endpoint: str | None) -> dict[str, Any]:
 
 
 def _is_unchanged_on_its_way(address: str) -> bool:
-    """Whether a connection is TLS, or stays on this host."""
     parts = urlsplit(address)
     return parts.scheme.lower() == "https" or parts.hostname in {"localhost", "127.0.0.1", "::1"}
 

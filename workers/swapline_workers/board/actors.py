@@ -1,7 +1,7 @@
-"""Who may decide on the board: people with the console's password, and with an admin key of their tenant.
+"""Who may decide on the board: people with the console's password, or an admin key of their tenant.
 
-Nothing is stored: cookies and form tokens are signed with a secret that only the signed-in know, the key's hash or what
-is derived from the password. So they end with the key or the password, and are the same for any number of boards.
+Nothing is stored: cookies and form tokens are signed with a secret that ends with the key or the password, and is the
+same for any number of boards.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LIFETIME_S = 12 * 3600
 """Seconds that a person is signed in: a day's work."""
 
 DAY_S = 86_400
-"""Seconds that a form's token is the same, so that a page that has not changed is not sent again."""
+"""Seconds of a form's token: an unchanged page is not sent again."""
 
 CONSOLE = "console"
 """The name of who gave the console's password."""
@@ -52,7 +52,7 @@ class Actor(NamedTuple):
 
 
 class SignIn(NamedTuple):
-    """The answer to a password or a key: an actor, or the seconds to wait after too many wrong ones, or neither."""
+    """An actor, or the seconds to wait after too many wrong passwords, or neither."""
 
     actor: Actor | None = None
     wait: int = 0

@@ -107,7 +107,7 @@ def build_board(
 
 
 def _status_and_sentence(error: Exception) -> tuple[HTTPStatus, str]:
-    """The ledger's and store's texts may hold addresses: they are logged."""
+    """Return what a page shows; the ledger's and store's texts may hold addresses, and are logged."""
     if isinstance(error, NotUnderstood | NotPossible):
         return HTTPStatus.CONFLICT if isinstance(error, NotPossible) else HTTPStatus.BAD_REQUEST, str(error)
     if isinstance(error, HTTPException):

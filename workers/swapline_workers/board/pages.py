@@ -99,7 +99,7 @@ class Pages:
         return HTMLResponse(content, status)
 
     def _page(self, request: Request, template: str, **context: Any) -> Response:
-        """Render a page, or return 304 if the browser has it: no page depends on the request's time."""
+        """Render a page, or return 304 if the browser has it."""
         q = request.query_params.get("q", "")
         who = self._console.context(request)
         content = self._templates.get_template(template).render(request=request, States=State, q=q, **who, **context)
@@ -109,7 +109,7 @@ class Pages:
         return HTMLResponse(content, headers={"ETag": tag})
 
     def _pictures(self, job: Job) -> dict[str, Any]:
-        """With a sentence for each picture that cannot be shown."""
+        """Return a job's pictures, or sentences in their place."""
         input_image = job.spec.image if isinstance(job.spec.image, StoredImage) else None
         return {
             "input_image": input_image,

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 HASH = 64
-"""Characters of a SHA-256 in hex, our longest word; a longer run of base64 would be a picture's."""
+"""Characters of a SHA-256 in hex; a longer run of base64 may be a picture's."""
 
 
 def shown(value: object) -> str:

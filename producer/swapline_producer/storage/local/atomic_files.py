@@ -1,4 +1,4 @@
-"""Files that are whole or not there, in an open folder."""
+"""Files in an open folder that are whole or not there."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def write_once(folder: Folder, name: str, data: bytes) -> int | None:
 
 
 def size_of(folder: Folder, name: str) -> int | None:
-    """Return the size of a file; None where there is no file."""
+    """Return the size of a file, or None."""
     try:
         found = os.stat(name, dir_fd=folder.descriptor, follow_symlinks=False)
     except FileNotFoundError:
@@ -78,7 +78,7 @@ def remove(name: str, folder: Folder) -> None:
 
 @contextmanager
 def _temporary(folder: Folder, data: bytes) -> Iterator[str]:
-    """Yield the name of a written temporary file, which is removed unless it was renamed."""
+    """Yield the name of a written temporary file; remove it unless renamed."""
     name = f"{TEMPORARY}{secrets.token_hex(8)}"
     try:
         _fill(os.open(name, _CREATE, _MODE, dir_fd=folder.descriptor), data)
@@ -98,7 +98,7 @@ def _fill(file: int, data: bytes) -> None:
 
 
 def _link(temporary: str, name: str, folder: Folder) -> bool:
-    """Give the file its name unless that is taken; in one step where there are hard links."""
+    """Give a file its name unless that is taken, in one step if there are hard links."""
     there = folder.descriptor
     try:
         os.link(temporary, name, src_dir_fd=there, dst_dir_fd=there, follow_symlinks=False)

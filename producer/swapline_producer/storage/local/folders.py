@@ -22,7 +22,7 @@ BELOW = FOLDER | os.O_NOFOLLOW
 _MODE = 0o700  # see atomic_files.py
 
 KEPT = 32
-"""Areas, days of a few tenants, the last dozen of jobs."""
+"""Open folders: areas, days of a few tenants, the last dozen of jobs."""
 
 
 class Folder:
@@ -41,7 +41,7 @@ class Folder:
         self.in_order: bool = above.in_order if above and same else keeps_order(self.device)
 
     def __del__(self, close: Callable[[int], None] = os.close) -> None:
-        """`close` is bound here because the module may be gone at exit."""
+        """Close it. `close` is bound here because the module may be gone at exit."""
         close(self.descriptor)
 
     @property
@@ -105,7 +105,7 @@ class Folders:
         return folder
 
     def _open_root(self, *, make: bool) -> Folder:
-        """Open the root, which alone may be a link, and may be replaced at any time."""
+        """Open the root, which alone may be a link, or be replaced."""
         kept = self._kept.get("")
         try:
             found = self._root.stat()
@@ -124,7 +124,7 @@ def _below(parent: Folder, name: str) -> Folder:
 
 
 def _made_below(parent: Folder, name: str) -> Folder:
-    """Open a folder, created where missing; another process may create it at once."""
+    """Open a folder, created where missing."""
     try:
         return _below(parent, name)
     except FileNotFoundError:

@@ -1,7 +1,4 @@
-"""Large files, written past the page cache: 4.1 MB take 0.7 ms of CPU instead of 1.2 to 6.
-
-Where a file system refuses (tmpfs, some network shares), the rest is written normally.
-"""
+"""Large files, written past the page cache: 4.1 MB take 0.7 ms of CPU instead of 1.2 to 6."""
 
 from __future__ import annotations
 
@@ -54,9 +51,9 @@ def _past_the_cache(file: int, *, wanted: bool) -> bool:
 
 
 def _write_blocks(file: int, data: memoryview) -> int:
-    """Return the bytes written, fewer where the file system refuses.
+    """Write in blocks; return the bytes written, fewer where the file system refuses.
 
-    The last block is padded, then the file is cut to its length, which a half-written file never has.
+    The last block is padded, then the file is cut to its length.
     """
     block = _block()
     written = 0

@@ -1,7 +1,4 @@
-"""Read the head of a plain HTTP reply in a tenth of the standard library's time.
-
-Anything unusual (1xx, chunks, compression, folded lines) is left to the library.
-"""
+"""Read the head of a plain HTTP reply in a tenth of the standard library's time, which reads unusual ones."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Whether bytes are one whole PNG, undecoded. Source: the PNG specification, third edition.
-
-Walking the chunks (0.1 ms) finds damage in transit; inflating the rows (25 ms) also rows that the vendor left out.
-"""
+"""Whether bytes are one whole PNG, undecoded. Source: the PNG specification, third edition."""
 
 from __future__ import annotations
 
