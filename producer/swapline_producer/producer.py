@@ -107,7 +107,7 @@ class Producer:
 
         Up to 500 at a time as it is iterated; of a slow iterable, an item may wait a second. An item's error is in its
         result. After LedgerUnavailable its job may exist: ask again with an idempotency key. What the iterable raises
-        comes last.
+        is raised last.
         """
         from swapline_producer.client.bulk import Bulk  # noqa: PLC0415 -- see the module's docstring
 

@@ -119,7 +119,7 @@ def test_what_the_vendor_has_is_left_to_the_workers_and_slots_are_as_they_were(l
     ledger.intake.accept(new_job("a"))
     ledger.limits.set_slots(5)
     done = after_restore(ledger, memory_storage())
-    assert (done.held, done.looked_at_again) == (["a"], [])
+    assert (done.held, done.continued) == (["a"], [])
     assert ledger.limits.slots_set() == 5
     assert after_restore(ledger, memory_storage()).held == []
 

@@ -106,7 +106,7 @@ def test_workers_look_at_a_part_at_a_time_and_go_on_where_the_last_one_stopped(
     for number in range(10):
         place.storage.put(f"inputs/{number:064}", b"orphan", "image/png")
         place.storage.put(f"results/acme/2026/01/02/{number % 3:032}/{number}.png", b"orphan", "image/png")
-    assert [place.janitor().next_part().polled_at for _ in range(3)] == [8, 8, 4]
+    assert [place.janitor().next_part().examined for _ in range(3)] == [8, 8, 4]
     place.sweep.all_due()
     assert place.objects() == set()
 
@@ -115,7 +115,7 @@ def test_a_search_by_hand_stops_at_its_limit_and_a_dry_one_changes_nothing(place
     for number in range(5):
         place.storage.put(f"inputs/{number:064}", b"orphan", "image/png")
     findings = place.janitor().everything(limit=3, dry=True)
-    assert (findings.polled_at, findings.orphans["inputs"], findings.cut_short) == (3, 3, True)
+    assert (findings.examined, findings.orphans["inputs"], findings.cut_short) == (3, 3, True)
     assert place.sweep.all_due() == 0
     assert len(place.objects()) == 5
 

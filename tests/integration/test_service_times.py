@@ -75,7 +75,7 @@ def test_what_is_old_fades_and_what_is_next_to_nothing_goes(ledger: Ledger) -> N
 
 
 def test_a_schedule_learns_from_its_own_polls_and_stays_where_it_is(ledger: Ledger) -> None:
-    """Two thousand jobs, each looked at as the ledger's histogram says: what is learned is what is true."""
+    """Two thousand jobs, each polled as the ledger's histogram says: what is learned is what is true."""
     job, rng, bounds = running(ledger, "a"), Random(3), Bounds(0.25, 20)  # noqa: S311 -- chance of a test, not for secrets
     times = Histogram({})
     means = []

@@ -125,7 +125,7 @@ class Advanced(Frozen):
     job: Job
     at: int
     due: int | None = None
-    """When someone must act next, in milliseconds."""
+    """When the next step is due, in milliseconds."""
     opens_at: int | None = None
     """After a refusal: when the line may move again, in milliseconds."""
     kept: bool = True

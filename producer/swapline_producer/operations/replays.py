@@ -47,7 +47,7 @@ def _not_from_vendor(job: ReplayFacts, *, stored: bool) -> str | None:
     if job.state is State.HELD:
         return f"{name} is HELD and its id at the vendor is not known; `swapline jobs resolve` tells it."
     if job.state in {State.QUEUED, State.SUBMITTING, State.RUNNING}:
-        return f"{name} is {job.state}; it goes on by itself, and is looked at when it is time."
+        return f"{name} is {job.state}; it goes on by itself, and is polled when it is due."
     if job.vendor_job_id is None:
         return f"{name} is {job.state} and never got an id at the vendor; only --from submit runs it again."
     if stored:

@@ -38,11 +38,11 @@ SILENCE = 15_000
 
 @dataclass
 class Restored:
-    """Ids: ended by receipts, held for a person, or examined again."""
+    """Ids: ended by receipts, held for a person, or continued by workers."""
 
     succeeded: list[str] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
-    looked_at_again: list[str] = field(default_factory=list)
+    continued: list[str] = field(default_factory=list)
 
 
 def after_restore(ledger: Ledger, storage: Storage, *, dry_run: bool = False) -> Restored:
@@ -86,7 +86,7 @@ class _Settling:
         elif job.state in UNPAID and not job.attempt_open:  # an open attempt is held by its rescue, as ever
             self._write(job, transitions.held_after_restore(job), self._done.held)
         elif job.state is not State.HELD:
-            self._done.looked_at_again.append(job.job_id)
+            self._done.continued.append(job.job_id)
 
     def _write(self, job: Job, change: Change, done: list[str]) -> None:
         if not self._changes or isinstance(self._ledger.transitions.advance(job, change), Advanced):

@@ -43,7 +43,7 @@ SHOWN = 5
 class Findings:
     """Objects examined, and orphans by their area."""
 
-    polled_at: int = 0
+    examined: int = 0
     orphans: Counter[str] = field(default_factory=Counter)
     names: list[str] = field(default_factory=list)
     abandoned: int = 0
@@ -102,7 +102,7 @@ class Janitor:
         """Examine at most `limit` objects from the beginning; list orphans unless `dry`."""
         findings = Findings()
         for area in AREAS:
-            room = limit - findings.polled_at
+            room = limit - findings.examined
             if room > 0:
                 findings.cut_short |= self._examine(area, "", room, findings) is not None
         if not dry:
@@ -114,7 +114,7 @@ class Janitor:
         """Return the key to go on after, or None."""
         judge = {INPUTS: self._inputs, RESULTS: self._results}[area]
         found = list(islice(self._storage.list(area, after=after, odd=findings.odd), limit))
-        findings.polled_at += len(found)
+        findings.examined += len(found)
         for page in _pages([one for one in found if one.size]):  # an empty object is a console's folder marker
             for name, objects in judge(page):
                 findings.names.append(name)

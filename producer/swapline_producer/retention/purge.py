@@ -141,6 +141,7 @@ class Purge:
             return self._ledger.retention.purge(job, why).state is None
 
     def _forgotten(self, selector: PurgeSelector, report: Report) -> None:
+        """Delete results without a record, found by their names."""
         if selector.job_ids and not report.unknown:
             return
         keys: list[str] = []

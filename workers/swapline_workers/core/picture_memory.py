@@ -84,7 +84,7 @@ class PictureMemory:
 
     @contextmanager
     def place(self, job: Job) -> Iterator[Place | None]:
-        """Take a job's place, with its pictures, or a new one; None where there is no room.
+        """Take a job's place, or a new one; None where there is no room.
 
         Free afterwards, unless `keep` was called or the block raised.
         """

@@ -49,7 +49,7 @@ def _print(findings: Findings, *, as_json: bool, dry: bool) -> None:
         return
     from swapline_producer.retention.orphans import sample  # noqa: PLC0415 -- only who uses a store loads it
 
-    out.print(f"looked at {findings.polled_at} objects{', and stopped at the limit' if findings.cut_short else ''}")
+    out.print(f"{findings.examined} objects examined{', and stopped at the limit' if findings.cut_short else ''}")
     for area, number in findings.orphans.items():
         out.print(f"{area}: {number} orphans {'found' if dry else 'deleted'}")
     if findings.odd:

@@ -37,4 +37,4 @@ def after_restore(*, dry_run: bool, as_json: bool) -> None:
     would = "would be" if dry_run else "are"
     out.print(f"{len(done.succeeded)} jobs {would} SUCCEEDED: their receipts were found")
     out.print(f"{len(done.held)} jobs {would} HELD: look for them in the vendor's records")
-    out.print(f"{len(done.looked_at_again)} jobs were at the vendor's, or in an open attempt: workers go on with them")
+    out.print(f"{len(done.continued)} jobs were at the vendor's, or in an open attempt: workers go on with them")

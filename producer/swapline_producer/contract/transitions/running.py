@@ -47,7 +47,7 @@ def no_answer(
     trip: BreakerTrip | None = None,
     evidence: Evidence | None = None,
 ) -> Change:
-    """A poll failed, perhaps with 404. `trip` stops submissions."""
+    """A poll failed. `not_found`: with 404; `trip`: it stops submissions."""
     return Change(
         to=State.RUNNING,
         fields={"not_found": job.not_found + 1 if not_found else 0, "silent": job.silent + 1, "polls": job.polls + 1},

@@ -1,7 +1,4 @@
-"""Observed service times: weights in logarithmic buckets.
-
-A job was done between two polls; its weight is spread over that time.
-"""
+"""Observed service times: weights in logarithmic buckets."""
 
 from __future__ import annotations
 

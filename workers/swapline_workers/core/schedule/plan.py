@@ -48,9 +48,8 @@ def plan(curve: Curve, polls: float, shortest: float) -> Plan:
 def _cheapest(curve: Curve, price: float, shortest: float) -> list[int]:
     """Return each point's next poll, with the least idle seconds + price * polls.
 
-    cost(i) = price * left(i) + the least over j of (idle seconds of jobs done from i to j) + cost(j). Without terms
-    free of j: the lowest at x = done(i) of lines with slopes -time(j). Both are sorted, so the lowest line is always
-    the first of a queue.
+    cost(i) = price * left(i) + the least over j of (idle seconds of jobs done from i to j) + cost(j): the lowest at x =
+    done(i) of lines with slopes -time(j). Both are sorted, so the lowest line is always the first of a queue.
     """
     times, done, spent = curve.times, curve.done, curve.spent
     end = len(times) - 1

@@ -25,7 +25,7 @@ USUAL = Bounds(0.25, 20)
 
 
 def polls_at(times: Histogram, bounds: Bounds, *, waited_for: bool = True, until: float = 60) -> list[float]:
-    """The moments at which a job that is never done is looked at."""
+    """The moments at which a job that is never done is polled."""
     timestamps = [next_wait(0, times, bounds, waited_for=waited_for)]
     while timestamps[-1] < until:
         timestamps.append(timestamps[-1] + next_wait(timestamps[-1], times, bounds, waited_for=waited_for))
