@@ -13,6 +13,7 @@
     ├── StorageError
     │   ├── StorageUnavailable   the store could not be reached or refused; try again later
     │   └── ObjectMissing        there is no such object
+    ├── UnreadableRecord     a job's record that a newer release wrote, or that is damaged
     ├── LedgerUnavailable    Redis could not be reached; nothing is known to have been written
     │   └── NotReplicated        fewer replicas have it than SWAPLINE_REDIS_REPLICAS asks for
     └── WebhookVerificationError   a received webhook is not from us, or too old
@@ -102,6 +103,17 @@ class StorageUnavailable(StorageError):  # noqa: N818 -- it names the situation
 
 class ObjectMissing(StorageError):  # noqa: N818 -- it names the situation
     """There is no such object."""
+
+
+class UnreadableRecord(SwaplineError):  # noqa: N818 -- it names the situation
+    """A job's record does not fit this release."""
+
+    def __init__(self, job_id: str, field: str) -> None:
+        """`field` is the first that does not fit."""
+        super().__init__(
+            f"The record of job {job_id} cannot be read (its {field}): a newer release wrote it, or it is damaged; use"
+            " the release that the workers use."
+        )
 
 
 class LedgerUnavailable(SwaplineError):  # noqa: N818 -- it names the situation

@@ -9,7 +9,7 @@ import orjson
 from pydantic import TypeAdapter
 
 from swapline_producer.contract import ImageRef, Job, JobEvent, State
-from swapline_producer.errors import JobNotFound
+from swapline_producer.errors import JobNotFound, UnreadableRecord
 from swapline_producer.ledger.record import job_of, whole_spec
 from swapline_producer.ledger.scripts import LedgerPart, listed, translated
 
@@ -74,13 +74,24 @@ class Jobs(LedgerPart):
                 self._scripts.client.zrevrange(self._scripts.key("state", state), offset, offset + limit - 1),
             )
 
-    def get_many(self, job_ids: Sequence[str]) -> list[Job]:
-        """Read several jobs in one round trip, without those gone."""
+    def get_many(self, job_ids: Sequence[str], unreadable: list[UnreadableRecord] | None = None) -> list[Job]:
+        """Read several jobs in one round trip, without those gone.
+
+        `unreadable` gets the error of each record that cannot be read; without it the first one is raised.
+        """
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for job_id in job_ids:
                 pipe.hgetall(self._scripts.key("job", job_id))
             found = pipe.execute()
-        return [job_of(job_id, fields) for job_id, fields in zip(job_ids, found, strict=True) if "spec" in fields]
+        jobs = []
+        for job_id, fields in zip(job_ids, found, strict=True):
+            try:
+                jobs += [job_of(job_id, fields)] if "spec" in fields else []
+            except UnreadableRecord as error:
+                if unreadable is None:
+                    raise
+                unreadable.append(error)
+        return jobs
 
     def next_inputs(self, number: int) -> list[ImageRef]:
         """Return the inputs of the next jobs."""

@@ -6,9 +6,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from pydantic import ValidationError
 
 from swapline_producer.contract import Job, JobSpec
 from swapline_producer.contract.transitions.apply import DEFAULTS
+from swapline_producer.errors import UnreadableRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,7 +82,16 @@ def written(record_id: str, change: Change, keep_ms: int) -> dict[str, Any]:
 
 
 def job_of(job_id: str, fields: Mapping[str, str]) -> Job:
-    """Return the job of a record."""
+    """Return the job of a record. Raises UnreadableRecord."""
+    try:
+        return _job_of(job_id, fields)
+    except ValidationError as error:
+        raise UnreadableRecord(job_id, ".".join(map(str, error.errors()[0]["loc"]))) from error
+    except ValueError as error:
+        raise UnreadableRecord(job_id, "request or images") from error
+
+
+def _job_of(job_id: str, fields: Mapping[str, str]) -> Job:
     known = {name: value for name, value in fields.items() if name in DEFAULTS}
     apart = {name: fields[name] for name in APART if name in fields}
     spec = _spec_of(whole_spec(fields), tuple(apart.items()))

@@ -13,7 +13,7 @@ from swapline_producer.cli.jobs.filters import filtered, job_filter_of
 from swapline_producer.cli.jobs.held import print_held
 from swapline_producer.cli.options import as_json_option
 from swapline_producer.contract import Job, State
-from swapline_producer.errors import JobNotFound
+from swapline_producer.errors import JobNotFound, UnreadableRecord
 from swapline_producer.operations.evidence import evidence
 from swapline_producer.terminal.output import as_json_text, job_facts, out
 from swapline_producer.terminal.tables import print_jobs
@@ -93,10 +93,13 @@ def _ids(
 
 
 def _jobs(ledger: Ledger, job_ids: Iterator[str], number: int | None) -> Iterator[Job]:
-    """Yield the jobs, without those gone; no more ids are read than needed."""
+    """Yield the jobs, without those gone or unreadable; no more ids are read than needed."""
     size = CHUNK if number is None else min(CHUNK, number + 1)
     while chunk := list(islice(job_ids, size)):
-        yield from ledger.jobs.get_many(chunk)
+        unreadable: list[UnreadableRecord] = []
+        yield from ledger.jobs.get_many(chunk, unreadable)
+        for error in unreadable:
+            click.echo(str(error), err=True)
 
 
 def _with_evidence(ledger: Ledger, jobs: Iterable[Job]) -> Iterator[Found]:

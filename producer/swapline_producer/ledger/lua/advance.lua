@@ -91,8 +91,9 @@ end
 local held_again = input.reopens and input.sha and still_needed(hold_of(input.sha, input.id))
 if input.reopens and input.sha and to == 'QUEUED' and not held_again then return answer({unheld = true}) end
 -- A call that was paid before the ledger lost its last writes: its slot, and so its credits, are not known here.
-if state == 'QUEUED' and to == 'RUNNING' and tonumber(redis.call('HGET', job, 'attempts') or 0) < tonumber(input.set.attempts or 0) then
-  spend(have[5], CREDITS_PER_JOB)
+if state == 'QUEUED' and to == 'RUNNING' then
+  local known, paid = redis.call('HGET', job, 'attempts') or 0, input.set and input.set.attempts or 0
+  if tonumber(known) < tonumber(paid) then spend(have[5], CREDITS_PER_JOB) end
 end
 if state == 'SUBMITTING' and to == 'RUNNING' then -- before anything moves
   time('handover', at - (redis.call('ZSCORE', key('slots'), input.id) or at))
