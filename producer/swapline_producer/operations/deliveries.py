@@ -55,7 +55,7 @@ def delivery_log(events: Iterable[JobEvent]) -> list[dict[str, Any]]:
             "at": event.at,
             "notification": LINES[event.name],
             **{name: event.data.get(name) for name in FACTS},
-            "error": event.data.get("error", event.data.get("reason")),  # of a version before: `reason`
+            "error": event.data.get("error"),
         }
         for event in events
         if event.name in LINES
