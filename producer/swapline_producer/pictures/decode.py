@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from importlib.util import find_spec
 from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,6 +19,8 @@ MAX_SOURCE_PIXELS = 100_000_000
 """Twice the largest usual telephone's; 300 MB as RGB."""
 QUALITIES = (92, 88, 84, 78, 70)
 """Of JPEG; below 70 fewer pixels look better."""
+LARGE = 4_000_000
+"""Pixels from which on colours are converted by a table: below, LittleCMS takes no longer than loading numpy."""
 SHRINK = 0.8
 """Of the sides, after all qualities."""
 PILLOW_FORMATS = {
@@ -113,12 +116,18 @@ def _srgb(picture: Image.Image, done: list[Done]) -> Image.Image:
 
 
 def _by_profile(picture: Image.Image, profile: bytes) -> Image.Image | None:
-    """None for sRGB, and for an unusable profile."""
+    """Convert colours by their profile; None for sRGB already, and for a profile that cannot be used."""
     try:
         source = ImageCms.ImageCmsProfile(BytesIO(profile))
         if "srgb" in ImageCms.getProfileDescription(source).lower():
             return None
-        return ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), picture.mode, "RGB")
+        if picture.mode == "RGB" and picture.width * picture.height > LARGE and find_spec("numpy"):
+            from swapline_producer.pictures.colours import convert_by_table  # noqa: PLC0415 -- numpy takes 0.1 s
+
+            convert_by_table(picture, transform)
+            return picture
+        return ImageCms.applyTransform(picture, transform)
     except (ImageCms.PyCMSError, OSError):
         return None
 
