@@ -5,17 +5,14 @@ They come as a package of models, made from the definitions that KEDA publishes:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import yaml
 from cloudcoil.models.keda import v1alpha1 as keda
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it ships no types
 
 from support.compose import ROOT
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from support.definitions import broken_copies, faults
 
 RESOURCES = [
     one
@@ -25,42 +22,10 @@ RESOURCES = [
 ]
 each_resource = pytest.mark.parametrize("resource", RESOURCES, ids=lambda one: one["metadata"]["name"])
 
+FREE = frozenset({"spec.triggers.metadata"})
+"""To the definition it is a map of any names, so one more is no fault."""
 PROMETHEUS = {"serverAddress", "query", "threshold"}
-"""What a trigger of this type needs. To the definition it is a map of any names, so one more is no fault."""
-
-
-def strict(schema: Any) -> Any:
-    """Refuse what a schema does not name, as an API server does when it validates strictly."""
-    if isinstance(schema, dict):
-        if "properties" in schema:
-            schema.setdefault("additionalProperties", False)
-        for part in schema.values():
-            strict(part)
-    elif isinstance(schema, list):
-        for part in schema:
-            strict(part)
-    return schema
-
-
-def faults(resource: dict[str, Any], kind: str) -> list[str]:
-    """What the definition of a kind has against a resource."""
-    schema = strict(getattr(keda, kind).model_json_schema(by_alias=True))
-    return [f"{fault.json_path}: {fault.message}" for fault in Draft202012Validator(schema).iter_errors(resource)]
-
-
-def broken_copies(part: Any, breaks: Callable[[str, Any], dict[str, Any]], *above: str) -> Iterator[tuple[str, Any]]:
-    """For each named field: where it is, and a copy of everything in which that one is broken."""
-    if isinstance(part, dict):
-        for name, value in part.items():
-            others = {other: part[other] for other in part if other != name}
-            if above[-2:] != ("triggers", "metadata"):
-                yield ".".join((*above, name)), others | breaks(name, value)
-            for where, broken in broken_copies(value, breaks, *above, name):
-                yield where, {**part, name: broken}
-    elif isinstance(part, list):
-        for number, value in enumerate(part):
-            for where, broken in broken_copies(value, breaks, *above):
-                yield where, [*part[:number], broken, *part[number + 1 :]]
+"""What a trigger of this type needs."""
 
 
 def test_what_scales_is_examined() -> None:
@@ -69,20 +34,20 @@ def test_what_scales_is_examined() -> None:
 
 @each_resource
 def test_what_keda_would_get_is_what_its_definitions_say(resource: dict[str, Any]) -> None:
-    assert faults(resource, resource["kind"]) == []
+    assert faults(resource, resource["kind"], keda) == []
 
 
 @each_resource
 def test_each_field_that_is_misspelt_is_found(resource: dict[str, Any]) -> None:
-    copies = dict(broken_copies(resource, lambda name, value: {name + "s": value}))
+    copies = dict(broken_copies(resource, lambda name, value: {name + "s": value}, FREE))
     assert {"spec.maxReplicaCount", "spec.scaleTargetRef.name", "spec.triggers.metadata"} <= copies.keys()
-    assert [where for where, broken in copies.items() if faults(broken, resource["kind"]) == []] == []
+    assert [where for where, broken in copies.items() if faults(broken, resource["kind"], keda) == []] == []
 
 
 @each_resource
 def test_each_field_of_another_kind_is_found(resource: dict[str, Any]) -> None:
-    copies = dict(broken_copies(resource, lambda name, _: {name: [True]}))
-    assert [where for where, broken in copies.items() if faults(broken, resource["kind"]) == []] == []
+    copies = dict(broken_copies(resource, lambda name, _: {name: [True]}, FREE))
+    assert [where for where, broken in copies.items() if faults(broken, resource["kind"], keda) == []] == []
 
 
 @each_resource
