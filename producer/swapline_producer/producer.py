@@ -1,7 +1,4 @@
-"""What a backend uses to enqueue jobs and to receive results.
-
-A request has three forms: `SwapRequest`; `NewJob`, with its picture by reference; the JSON that lua/accept.lua writes.
-"""
+"""What a backend uses to enqueue jobs and to receive results."""
 
 from __future__ import annotations
 

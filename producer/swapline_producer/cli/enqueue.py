@@ -53,7 +53,6 @@ def picture(text: str) -> Path | str | bytes:
 
 
 def _standard_input() -> bytes:
-    """Read standard input, one byte above the limit at most."""
     if sys.stdin.isatty():
         raise click.UsageError("- is the picture on standard input: give it by a pipe, or by < FILE.")
     from swapline_producer.pictures.prepare import SOURCE_BYTES  # noqa: PLC0415 -- not loaded for --help

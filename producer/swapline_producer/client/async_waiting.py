@@ -22,13 +22,12 @@ log = logging.getLogger(__name__)
 RECONNECT_DELAY_S = 1.0
 
 SWEEP_INTERVAL_S = 5.0
-"""In case a notification was lost."""
+"""Between reads of all states, in case a notification was lost."""
 
 RECEIVE_TIMEOUT_S = 0.5
-"""Then the thread checks for waiters that have gone."""
+"""Until the thread checks for waiters that have gone."""
 
 CHUNK = 500
-"""Jobs of one round trip."""
 
 Waiter = tuple[asyncio.AbstractEventLoop, "asyncio.Future[Job]"]
 

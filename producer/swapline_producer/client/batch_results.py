@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from swapline_producer.producer import Producer
 
 CHUNK = 1000
-"""Jobs of one round trip."""
 
 FAILURES_FIRST = (
     State.FAILED,
@@ -124,7 +123,7 @@ class ManifestRows(NamedTuple):
     numbers: Mapping[str, int]
     """Rows of jobs with an idempotency key of the manifest's own."""
     left_out: Mapping[int, str]
-    """Why, by row."""
+    """Reason, by row."""
 
 
 def write_results(

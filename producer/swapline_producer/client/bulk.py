@@ -30,7 +30,7 @@ OLDEST = 1.0
 """Seconds that a chunk waits for a slow iterable."""
 
 PICTURES = 8
-"""In memory and on their way to the store."""
+"""In memory at once, on their way to the store."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from swapline_producer.contract import PreparedFrom
 
 AS_IT_IS = Preparation(mode=Prepare.OFF)
-"""For callers without settings."""
+"""The preparation of callers without settings."""
 
 _LONGEST_PATH = 4096
 """Characters (Linux's PATH_MAX): a longer text was not meant as a path."""

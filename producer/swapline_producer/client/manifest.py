@@ -1,7 +1,7 @@
 """Manifests: one face swap a row, as CSV or JSONL, read in constant memory.
 
-Columns are the fields of SwapRequest; others go to the metadata. `image` is a URL, or a path relative to the manifest;
-`metadata` and `extra` are JSON objects. An empty cell is no value.
+Columns are the fields of SwapRequest; others go to the metadata. `image` is a URL, or a path relative to the manifest.
+An empty cell is no value.
 """
 
 from __future__ import annotations

@@ -18,13 +18,12 @@ if TYPE_CHECKING:
 RECONNECT_DELAY_S = 1.0
 
 CHUNK = 500
-"""Jobs of one round trip."""
 
 SWEEP_INTERVAL_S = 5.0
-"""In case a notification was lost."""
+"""Between reads of all states, in case a notification was lost."""
 
 OVERLAP = 1000
-"""Milliseconds: for moves under way during the last read."""
+"""Milliseconds that two such reads share, for moves under way."""
 
 
 def as_completed(ledger: Ledger, job_ids: Iterable[str], timeout: float) -> Iterator[Job]:

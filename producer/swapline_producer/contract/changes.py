@@ -89,9 +89,9 @@ class Change(Frozen):
     due_in: float | None = None
     """Seconds until the next step; without this and `due_by`, none follows."""
     due_by: Literal["queue_until", "run_until"] | None = None
-    """Field with the latest time of the next step."""
+    """Name of the field with the latest time of the next step."""
     note: str | None = None
-    """Of its line in the job's log, if any."""
+    """Name of its line in the job's log, if any."""
     data: dict[str, JsonValue] = Field(default_factory=dict)
     in_line: bool = False
     """Back to the waiting line (with `to` QUEUED); the job keeps its age."""
@@ -100,7 +100,7 @@ class Change(Frozen):
     count: dict[str, int] = Field(default_factory=dict)
     observe: Observations = Field(default_factory=dict)
     timed: dict[str, float] = Field(default_factory=dict)
-    """Seconds, for `detection` and `webhook_lag`."""
+    """Seconds for the histograms `detection` and `webhook_lag`."""
     trip: BreakerTrip | None = None
     close_breaker: bool = False
     input_read: bool = False
@@ -190,7 +190,7 @@ class Released(Frozen):
 
     released: int = 0
     paying: int = 0
-    """A paid call may be under way."""
+    """Paid calls under way, left to their rescue."""
 
 
 class Limits(Frozen):
@@ -271,7 +271,7 @@ class Endpoint(Frozen):
     endpoint_id: str
     tenant: str
     address: str
-    """Shown to people: no query, nothing like a secret."""
+    """The URL without query and parts that look secret."""
     error: str = ""
     status: int | None = None
     failing_since: int = 0
@@ -279,7 +279,7 @@ class Endpoint(Frozen):
     failures: int = 0
     disabled_at: int | None = None
     reason: Literal["gone", "failing"] | None = None
-    """It said 410, or failed for days."""
+    """Why it is disabled: 410, or failures for days."""
 
 
 EVENT_OF: dict[State, EventType] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum, StrEnum
 
 CREDITS_PER_JOB = 2
-"""By the vendor's page, step 1, notes."""
+"""Of an accepted submission (the vendor's page, step 1, notes)."""
 
 
 class State(StrEnum):
@@ -176,7 +176,7 @@ class Prepare(StrEnum):
     """Whether an unsuitable picture is converted."""
 
     AUTO = "auto"
-    """Convert it, if unfit."""
+    """Convert it; a fit one keeps its bytes."""
     OFF = "off"
     """Send it as it is, or refuse it."""
     STRICT = "strict"

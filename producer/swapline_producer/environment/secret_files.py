@@ -1,7 +1,6 @@
 """Settings whose value lies in a file: `SWAPLINE_API_KEY_FILE=/run/secrets/api_key`.
 
-Containers, systemd and Kubernetes hand out secrets so. The environment overrides `.env`; within one a setting may be
-given once.
+The environment overrides `.env`; within one a setting may be given once.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ BEFORE_MS = 86_400_000
 """A day for a rolling restart: the address and key before an `adopt`."""
 
 SILENCE_MS = 15_000
-"""Without a claim; each worker claims every 5 s."""
+"""Silence after which no worker runs: each claims every 5 s."""
 
 
 class Vendor(NamedTuple):

@@ -16,7 +16,7 @@ DAY = 86_400
 """Seconds."""
 
 FEWEST_SLOTS = 3
-"""The basic plan's, until a worker names a limit."""
+"""The basic plan's slots, until a worker names a limit."""
 
 
 class InstallationLimits(LedgerPart):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 TIES = 5_000
-"""Entries of one millisecond; a server accepts about 30."""
+"""Entries of one millisecond that a page reads; a server accepts about 30."""
 
 
 class Entry(NamedTuple):

@@ -158,7 +158,6 @@ def translated() -> Generator[None]:
 
 
 def _advice(error: redis.exceptions.RedisError) -> str:
-    """Say what to check, unless the server's error does."""
     if isinstance(error, redis.exceptions.AuthenticationError) or "NOAUTH" in str(error):
         return "the user or the password in SWAPLINE_REDIS_URL is wrong"
     if isinstance(error, redis.exceptions.NoPermissionError) or "user executing the script" in str(error):

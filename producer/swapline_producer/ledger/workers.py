@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LIFE_MS = 60_000
-"""For an unseen worker: six missed calls."""
+"""An unseen worker counts as living: six missed calls."""
 
 
 class WorkerRecord(Frozen):
@@ -39,11 +39,11 @@ class WorkerRecord(Frozen):
     store: str = ""
     """`ok`, or the problem; empty before its first answer."""
     webhook_keys: int = 0
-    """Keys for tenants without their own."""
+    """Number of keys for tenants without their own."""
     webhook_print: str = ""
     tenant_keys: bool = False
     shared: dict[str, str] = Field(default_factory=dict)
-    """Other settings that all should share."""
+    """Settings that all workers should share."""
     limits: Limits = Limits()
 
     @property

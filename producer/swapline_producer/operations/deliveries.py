@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from swapline_producer.operations.recovery import Recovery
 
 CHUNK = 500
-"""Records of one round trip."""
 
 SHOWN = 50
 """Attempts of one job: five times the schedule."""

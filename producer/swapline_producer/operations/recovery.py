@@ -203,7 +203,6 @@ class Recovery:
 
 
 def _typed_problem(vendor_job_id: str) -> str | None:
-    """Say what a person may have copied with an id."""
     if vendor_job_id != vendor_job_id.strip():
         return "it has blanks around it"
     return "it has a slash, as a URL has and no id" if set("/\\") & set(vendor_job_id) else None

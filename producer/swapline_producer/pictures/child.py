@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 MEMORY = 3 * 1024**3
 """Bytes: a picture of 100 megapixels takes 1.5 GB, libraries 0.5."""
 CPU_SECONDS = 20
-"""Of one picture: the largest takes three."""
+"""For one picture: the largest takes three."""
 WORDS = 200
-"""Of a decoder's error."""
+"""Characters of a decoder's error."""
 IDLE_SECONDS = 60.0
 
 

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 MAX_SOURCE_PIXELS = 100_000_000
 """Twice the largest usual telephone's; 300 MB as RGB."""
 QUALITIES = (92, 88, 84, 78, 70)
-"""Of JPEG; below 70 fewer pixels look better."""
+"""JPEG qualities in order; below 70 fewer pixels look better."""
 LARGE = 4_000_000
 """Pixels from which on colours are converted by a table: below, LittleCMS takes no longer than loading numpy."""
 SHRINK = 0.8
-"""Of the sides, after all qualities."""
+"""Factor of the sides after all qualities failed."""
 PILLOW_FORMATS = {
     JPEG: ("JPEG", "MPO"),
     PNG: ("PNG",),

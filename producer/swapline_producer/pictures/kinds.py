@@ -26,7 +26,6 @@ def source_kind(data: bytes) -> str | None:
 
 
 def _brands(data: bytes) -> set[bytes]:
-    """Return the brands of an ISO media file's first box (ISO/IEC 14496-12, 4.3)."""
     if data[4:8] != b"ftyp":
         return set()
     end = min(int.from_bytes(data[:4], "big"), len(data), 16 + 4 * _MOST_BRANDS)

@@ -22,7 +22,7 @@ _ANIMATED = 0x02
 _EOI = b"\xff\xd9"
 _PADDING = b"\0 \t\r\n"
 _FRAMES = frozenset(bytes([marker]) for marker in {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
-"""Without tables and a reserved marker."""
+"""Markers of frames, without tables and a reserved one."""
 
 
 class Needs(NamedTuple):

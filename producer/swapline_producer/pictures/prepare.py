@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from swapline_producer.settings import ProducerSettings
 
 SOURCE_BYTES = 64 * 1024 * 1024
-"""Of a TIFF of 20 megapixels."""
+"""Of a source: a TIFF of 20 megapixels."""
 MAX_BYTES = 7_500_000
 """Bytes that the vendor takes: 10 MB as base64."""
 MAX_PIXELS = 50_000_000
@@ -41,7 +41,7 @@ class Preparation:
     strip: StripMetadata = StripMetadata.GPS
     max_side: int = 4096
     asked: bool = False
-    """By the request: refused where the extra is missing."""
+    """The request asked for it: it fails without the extra."""
 
     @classmethod
     def of(cls, settings: ProducerSettings, asked: Prepare | None) -> Self:

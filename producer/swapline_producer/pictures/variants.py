@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from swapline_producer.contract import Variant
 
 FACE_HEIGHT = 0.3
-"""From the top, as a share of the height."""
+"""A portrait's face from the top, as a share of the height."""
 WEBP_EFFORT = 1
 """Of 0 to 6: a third of the time, files 7 % larger."""
 

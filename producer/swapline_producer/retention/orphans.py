@@ -36,7 +36,6 @@ PAGE = 200
 """Names of one round trip."""
 
 SHOWN = 5
-"""Names in one message."""
 
 
 @dataclass(slots=True)
@@ -49,7 +48,7 @@ class Findings:
     abandoned: int = 0
     """Unfinished files of killed writers."""
     odd: list[str] = field(default_factory=list)
-    """No keys of ours: skipped."""
+    """Names that are no keys of ours."""
     cut_short: bool = False
 
 

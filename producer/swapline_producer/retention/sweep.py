@@ -23,10 +23,10 @@ ROUND = 500
 """Names: a few requests of a thousand keys."""
 
 LEASE = 1.5
-"""Times one call's timeout: over before others try."""
+"""Lease, in timeouts of one call: over before others try."""
 
 BEGIN_BY = 0.4
-"""Times the same; later no deletion begins."""
+"""In timeouts: after that no deletion begins."""
 
 TRIES = 3
 """Names tried singly before a store counts as away."""

@@ -17,10 +17,10 @@ TEMPORARY = ".swapline-"
 """Prefix of half-written files; no part of a key has it."""
 
 _LONGEST_KEY = 1024
-"""Bytes of UTF-8, of S3 and Google."""
+"""Bytes of UTF-8: the limit of S3 and Google."""
 
 _LONGEST_PART = 255
-"""Bytes, of common file systems."""
+"""Bytes: the limit of common file systems."""
 
 _NOT_IN_KEYS = re.compile(r"[\x00-\x1f\x7f\\]")
 

@@ -29,7 +29,7 @@ _BATCH = 1000
 """Keys of one deletion by S3."""
 
 _WRITER = "swaplinewriter"
-"""One word: Azure admits no dash."""
+"""Metadata of our objects. One word: Azure admits no dash."""
 
 _NO_CONDITIONS = re.compile(r"501 Not Implemented|<Code>NotImplemented|not supported|not implemented", re.IGNORECASE)
 """Answers of servers without conditional writes."""
@@ -173,7 +173,6 @@ class CloudStorage:
         return True
 
     def _who_wrote(self, key: str) -> tuple[int | None, str | None]:
-        """Return an object's size and its writer. Raises PassingConflict."""
         try:
             with self._translated("read", key):
                 found = obstore.get(self._clients.at(), checked_key(key), options={"head": True})

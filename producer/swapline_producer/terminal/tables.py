@@ -25,7 +25,7 @@ COLOURS = {
 }
 
 NARROW = 100
-"""Columns."""
+"""Columns below which a list shows less."""
 
 NO_LINKS: Mapping[str, str] = MappingProxyType({})
 

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 CHECK_INTERVAL_S = 5.0
 
 MOST_TENANTS = 10_000
-"""In the cache, 2 MB."""
+"""Tenants in the cache, 2 MB."""
 
 _MAP: TypeAdapter[dict[Tenant, list[str] | str]] = TypeAdapter(dict[Tenant, list[str] | str])
 _SETTING = "SWAPLINE_WEBHOOK_TENANT_SECRETS"

@@ -19,8 +19,7 @@
 (1) A 404 that names one of the vendor's five codes is Refused: the address is right, the filter is not.
 (2) Also a 403; never where one of the vendor's five codes is named.
 
-A failed poll never fails its job. Whether a submission was sent is not guessed from an exception's class: the
-connection notes whether a byte of the request was given to a socket.
+A failed poll never fails its job. Whether a submission was sent is noted by its connection.
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ RETRY_AFTER_LIMIT = 3600.0
 QUOTE_LIMIT = 80
 """Characters in a sentence."""
 CHAIN_LIMIT = 8
-"""requests, urllib3, http.client and the socket's are four."""
+"""Errors of a chain: usually four (requests, urllib3, http.client, socket)."""
 
 REDIRECTION, CLIENT_ERROR = 3, 4
 
@@ -93,7 +92,7 @@ _MAY_MEAN_FULL = frozenset({*range(400, 500)}) - {
     HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.TOO_EARLY,
 }
-"""The job did not run, unlike after a 5xx."""
+"""Refusals: the job did not run, unlike after a 5xx."""
 
 
 class Answer(NamedTuple):

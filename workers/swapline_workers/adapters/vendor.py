@@ -190,7 +190,6 @@ def _answer(response: Response, body: Body | None = None) -> Answer:
 
 @contextmanager
 def _closing(response: Response) -> Iterator[None]:
-    """Keep the connection if the reply was read to its end, else close it."""
     try:
         yield
     finally:

@@ -1,1 +1,1 @@
-"""The board: pages for people on top of the ledger, with a bounded number of reads each."""
+"""The board: pages for people on top of the ledger."""

@@ -35,10 +35,10 @@ POLICY = {
 }
 
 PRIVATE = "private, no-store"
-"""Pages show people and their orders."""
+"""Pages show people and their orders: no proxy stores them."""
 
 FOR_EVER = "public, max-age=31536000, immutable"
-"""Its address changes with its content."""
+"""A static file's address changes with its content."""
 
 CONSOLE_PAIR = 1
 """Which of the passwords that `BasicAuth` knows is the console's."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 WIDTH = 1000
 
 THINNEST = 6
-"""It must be seen."""
+"""Units of the bar, so that a stage is seen."""
 
 LONGEST_LOG = 400
 """Lines; a job has ten, one repeated for days hundreds."""
@@ -147,7 +147,6 @@ def _delivery(event: JobEvent) -> Delivery:
 
 
 def _answer(data: Mapping[str, object]) -> str:
-    """Return the error of an attempt, else the status; and its duration."""
     error = data.get("error") or data.get("reason")
     answer = shown(error) if error else f"answered {data['status']}" if "status" in data else ""
     return f"{answer} in {data['seconds']} s" if "seconds" in data else answer

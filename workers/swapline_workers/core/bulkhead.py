@@ -2,8 +2,7 @@
 
 Fast hosts (last delivery accepted within a second) share `number` places, each up to three quarters; a new host has
 one; a slow one two, or one after a failure, all slow ones a quarter. New and slow hosts take at most three quarters of
-all `places`. Three failures in a row open a host's breaker for twice as long as the last one took; then one delivery is
-tried.
+all `places`. Three failures in a row open a host's breaker; then one delivery is tried.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ FAILURES = 3
 """Failures in a row that open a breaker; one or two may be a restart."""
 
 OPEN_FACTOR = 2.0
-"""Of the breaker's time to the last failure's duration."""
+"""Breaker's time per duration of the last failure."""
 
 LONGEST_OPEN_S = 30.0
 """Short beside the third attempt, after five minutes."""

@@ -24,10 +24,10 @@ class Liveness:
     consumer_within: float
     connected: bool
     dispatcher_at: float
-    """Last claim, or try to."""
+    """When it last claimed, or tried to."""
     dispatcher_within: float
     claimed_at: float
-    """Last claim; before the first, the start."""
+    """When it last claimed; before the first claim, when it started."""
     claimed_within: float
     ledger_away: bool
     unwritten: int

@@ -69,7 +69,7 @@ class PictureMemory:
     def __init__(self, places: int, *, kept_for: float, clock: Callable[[], float] = time.monotonic) -> None:
         """A place expires `kept_for` seconds after its job should have come."""
         self.used = True
-        """Others leave reading pictures to those that store them."""
+        """Whether this process stores pictures; others leave reading to it."""
         self._room = threading.BoundedSemaphore(places)
         self._kept_for = kept_for
         self._clock = clock

@@ -18,7 +18,7 @@ class LocalFirstPublisher:
         """Publish everything until `try_local` is replaced."""
         self.publisher = publisher
         self.try_local: Callable[[Sequence[StepMessage]], Sequence[StepMessage]] = lambda messages: messages
-        """Returns what must be published."""
+        """Runs messages here; returns those to publish."""
 
     def send(self, messages: Sequence[StepMessage]) -> bool:
         """Send all; return whether they were taken."""

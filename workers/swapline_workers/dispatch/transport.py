@@ -1,7 +1,6 @@
 """kombu's Redis transport with five corrections.
 
-1. Closing a connection with unacknowledged messages raises a ConnectionError, from which kombu and Celery recover,
-   instead of an AttributeError.
+1. Closing a connection with unacknowledged messages raises a ConnectionError, instead of an AttributeError.
 2. Connections are the ledger's (`ledger/primary.py`): a demoted server's refusal counts as a lost connection.
 3. An item on a queue that is no message is dropped.
 4. Every key has the prefix. Sentinel's password stays out of what `inspect` shows.

@@ -63,7 +63,7 @@ class Worker(celery_worker.Worker):
         "SIGTERM": "Cold" if REMAP_SIGTERM == "SIGQUIT" else "Warm",
         "SIGQUIT": "Cold",
     }
-    """Finish within the grace period, or release at once."""
+    """Signal -> finish within the grace period, or release at once."""
 
     def __init__(self, app: Any = None, hostname: Any = None, pool: Any = None, **options: Any) -> None:
         """Choose the pool and check the options. Exits with code 64 for a wrong one."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NEEDS = (("account", "API_BASE_URL"), ("vendor", "API_"), ("steps", "REDIS_"))
-"""And the prefix of settings whose errors they report."""
+"""Examination, and the prefix of settings whose errors it reports."""
 
 
 def rounds(*, flower_url: str | None = None, timeout: float = 10.0) -> Iterator[Finding]:

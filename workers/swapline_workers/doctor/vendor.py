@@ -27,7 +27,7 @@ NAME = "vendor"
 UNKNOWN_JOB = frozenset(
     {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.UNPROCESSABLE_ENTITY}
 )
-"""Of a status path, for an unknown id."""
+"""Answers of a status path for an unknown id."""
 
 NOT_AN_API = ("<!doctype", "<html", "<?xml")
 

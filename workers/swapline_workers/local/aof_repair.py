@@ -27,7 +27,7 @@ _MANIFEST = "appendonly.aof.manifest"
 _MAX_COUNT_LINE = 32
 """Bytes: 20 digits, a mark and a line break fit."""
 _WRITE = re.compile(rb"\*\d+\r\n\$\d+\r\n")
-"""Of any write."""
+"""Beginning of any write."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SWAPLINE = (sys.executable, "-P", "-c", "from swapline_producer.cli import main; main()")
-"""Wherever its script is."""
+"""Our command, wherever its script is."""
 
 _CHECK_INTERVAL_S = 0.005
 _TAIL_BYTES = 2000
-"""About twenty lines."""
+"""Of a log's end in an error: about twenty lines."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Program:
     quick_stop_within: float = 3
     """After a second SIGTERM: to write what must not be lost."""
     liveness_problem: Callable[[Child], str | None] | None = None
-    """Why it must be restarted, or None."""
+    """Returns why it must be restarted, or None."""
 
 
 class Child:

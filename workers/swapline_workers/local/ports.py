@@ -12,7 +12,7 @@ _FIRST, _COUNT = 20_000, 12_000
 A client that calls a restarting server there may be connected to itself.
 """
 _MAX_TRIES = 200
-"""Unless thousands of ports are taken."""
+"""Enough unless thousands of ports are taken."""
 
 
 def free_port() -> int:

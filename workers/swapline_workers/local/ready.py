@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from swapline_workers.local.child import Child
 
 _HTTP_TIMEOUT_S = 5.0
-"""On a machine that starts everything else."""
+"""For a reply on a machine that starts everything else."""
 
 
 def ready_file_written(path: Path) -> Callable[[Child], bool]:

@@ -45,11 +45,11 @@ class Backoff:
     max_s: float = 30
     """Twice a minute does not fill a log."""
     reset_after_s: float = 60
-    """Earlier restarts then no longer count."""
+    """Running time after which earlier restarts no longer count."""
     max_restarts: int | None = None
-    """In a row; None: unlimited."""
+    """Restarts in a row; None: unlimited."""
     vital: bool = True
-    """Its end ends everything."""
+    """Whether its end ends everything."""
 
     def delay(self, restarts: int) -> float:
         """Return the seconds before this restart in a row, doubling."""

@@ -44,7 +44,7 @@ _READY_TIMEOUT_S = 120.0
 _STOP_TIMEOUT_S = 20.0
 """The last fsync of a slow disk."""
 _DAMAGE = re.compile(r"(Bad file format|Error|Unexpected end of file) reading the append only file [^\s,:]+")
-"""Of a damaged append-only file."""
+"""What Valkey says of a damaged append-only file."""
 
 
 class EmbeddedValkey(Child):
@@ -147,7 +147,6 @@ class EmbeddedValkey(Child):
         self._launch_on(free_port())
 
     def _last_port(self) -> int:
-        """Return the port of the folder's last server if it is free, else 0."""
         try:
             port = int((self.folder / "port").read_text())
         except (FileNotFoundError, ValueError):  # a first start, or one on a full disk

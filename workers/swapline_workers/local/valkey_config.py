@@ -46,5 +46,4 @@ def valkey_config(*, port: int, password: str, appendfsync: str, unix_socket: Pa
 
 
 def _quoted(text: str) -> str:
-    """Return any text as one word of a Valkey configuration file."""
     return '"' + "".join(f"\\x{byte:02x}" for byte in text.encode()) + '"'

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from swapline_workers.pictures.settings import FinishSettings
 
 VARIANTS_AT_ONCE = max(1, (os.cpu_count() or 1) // 2)
-"""In processes of their own."""
+"""Pictures, in processes of their own."""
 
 NICENESS = 10
-"""Polls and submissions go first."""
+"""Of those processes: polls and submissions go first."""
 
 COMPOSITE = "compositeWithTrainedAlgorithmicMedia"
 """IPTC's word for a photograph with something by a model."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from swapline_workers.pictures.provenance import Provenance
 
 ORIGINAL = "original"
-"""The vendor's picture where another one is published."""
+"""Name of the vendor's picture where another one is published."""
 _MEDIA_TYPES = {suffix: kind for kind, suffix in SUFFIXES.items()}
 
 
@@ -35,7 +35,7 @@ class Finisher:
     """The port `Finisher`."""
 
     variants: tuple[str, ...] = ()
-    """Of every picture whose job names none."""
+    """Made of every picture whose job names none."""
     clean: bool = False
     """Publish a copy without metadata."""
     keep_original: bool = True

@@ -20,7 +20,7 @@ _PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d494844520000000100000001080000000"
     "03a7e9b550000000a49444154789c6360000000020001e221bc330000000049454e44ae426082"
 )
-"""Signed at the start, to find a wrong certificate."""
+"""A PNG, signed at the start to find a wrong certificate."""
 
 
 class NotSigned(Exception):  # noqa: N818 -- it names the situation

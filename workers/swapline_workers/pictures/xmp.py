@@ -8,7 +8,7 @@ from swapline_producer.client.picture_formats import measure
 from swapline_producer.storage.keys import PNG
 
 SCHEME = "http://cv.iptc.org/newscodes/digitalsourcetype/"
-"""IPTC's vocabulary."""
+"""IPTC's vocabulary of source types."""
 
 _PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
@@ -20,7 +20,7 @@ _JPEG, _WEBP = "image/jpeg", "image/webp"
 _IHDR_ENDS = 33
 _XMP_FLAG, _ALPHA_FLAG = 0x04, 0x10
 _VP8L_ALPHA = 0x10
-"""Of byte 4: transparency (RFC 9649, 3.4)."""
+"""Transparency in byte 4 (RFC 9649, 3.4)."""
 
 
 def marked(data: bytes, kind: str, source_type: str) -> bytes:
@@ -40,7 +40,6 @@ def _chunk(name: bytes, body: bytes) -> bytes:
 
 
 def _after_jfif(data: bytes) -> int:
-    """Return where JFIF's segment ends, which comes first."""
     return 4 + int.from_bytes(data[4:6], "big") if data[2:4] == b"\xff\xe0" else 2
 
 

@@ -51,16 +51,16 @@ if TYPE_CHECKING:
     from swapline_workers.telemetry.tracing import Tracing
 
 RENEWALS = 3
-"""Of a lease before a rescue: two may fail."""
+"""Renewals of a lease before a rescue: two may fail."""
 
 INITIAL_DELIVERIES = 8
-"""Until the number of threads is known."""
+"""Deliveries at once until the number of threads is known."""
 
 OBJECTS = 10
-"""Of the longest step: nine pictures and a receipt."""
+"""Objects of the longest step: nine pictures and a receipt."""
 
 STORE_CHECK_TIMEOUT = 5.0
-"""At a worker's start."""
+"""Seconds that a worker's start waits for a store."""
 
 PICTURE_SPANS = {"input_text": "read input", "store": "store"}
 

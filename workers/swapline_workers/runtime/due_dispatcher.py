@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SWEEP_INTERVAL_S = 0.25
-"""Of all dispatchers: the delay of an orphaned entry."""
+"""Between sweeps of all dispatchers: the delay of an orphaned entry."""
 
 CLAIM_INTERVAL_S = 0.02
-"""Under load entries go in groups."""
+"""Least between two claims: under load entries go in groups."""
 
 CROWDED_WAKEUPS = 500
-"""Above it claims are further apart."""
+"""Scheduled times above which claims are further apart."""
 
 CROWDED_CLAIM_INTERVAL_S = 0.05
-"""Else claims take a tenth of a worker's time."""
+"""Least between them then: else they take a tenth of a worker's time."""
 
 CLAIM_LIMIT = 200
-"""1 ms of the server's time."""
+"""Entries of one claim: 1 ms of the server's time."""
 
 RECONNECT_DELAY_S = 1.0
 
@@ -72,7 +72,7 @@ class DueDispatcher(threading.Thread):
         self._longest_renewal = self._renew_every = renew_every
         self._renew_at = 0.0
         self._claims_from: float | None = None
-        """The first claim after an outage; None during one."""
+        """Time of the first claim after an outage; None during one."""
         self._lost_at = 0.0
         self._id = secrets.token_hex(4)  # 32 bits: two dispatchers of one name would count as one
         self._changed = threading.Condition()
@@ -82,11 +82,11 @@ class DueDispatcher(threading.Thread):
         self._draining = False
         self._check: Callable[[], None] = lambda: None
         self.last_tick_at = 0.0
-        """Monotonic; 0 before the first round."""
+        """Monotonic time of the last round; 0 before the first."""
         self.claimed_at = 0.0
-        """Monotonic; 0 before the first claim."""
+        """Monotonic time of the last claim; 0 before the first."""
         self.away = False
-        """The last claim failed, or was not tried."""
+        """Whether the last claim failed, or was not tried."""
 
     def before_claims(self, check: Callable[[], None]) -> None:
         """Call `check` before each claim; where it raises, nothing is claimed."""
@@ -155,7 +155,6 @@ class DueDispatcher(threading.Thread):
         return min(sweep, (claimed.next_at - claimed.at) / 1000)  # no other process has scheduled it
 
     def _lost(self, error: LedgerUnavailable) -> float:
-        """Note an outage; return the seconds until the next try."""
         if not self.away:
             log.warning("ledger unavailable, claims are tried again every second: %s", error, extra=UNAVAILABLE)
             self._lost_at = time.monotonic()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HEARTBEAT_INTERVAL_S = 1.0
-"""50 microseconds each."""
+"""Between two writes, of 50 microseconds each."""
 SILENCE_LIMIT_S = 30.0
 CONSUMER_LIMIT_S = 60.0
 """Three calls of 15 s to a server that never answers."""

@@ -112,7 +112,6 @@ class Housekeeping(threading.Thread):
             self._janitor.abandoned()
 
     def _warn(self, sentence: str) -> None:
-        """Log a problem once, and again only after a round without one."""
         if sentence != self._last_warning:
             log.warning("housekeeping waits: %s", sentence)
         self._last_warning = sentence

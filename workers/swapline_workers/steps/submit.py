@@ -43,7 +43,6 @@ def submit(job: Job, at: int, ports: Ports) -> Outcome:
 
 
 def _ready(job: Job, at: int, ports: Ports) -> Job | Decision:
-    """Return the job with a slot, or a decision without a call."""
     decision: Job | Decision = Stop(f"nothing to submit in {job.state}")
     if job.state is State.QUEUED and at >= job.queue_until:
         decision = end(job, transitions.expired(job, rescue_after=ports.policy.rescue_after))
@@ -137,7 +136,6 @@ def _not_accepted(job: Job, ports: Ports, error: errors.VendorError) -> Decision
 
 
 def _unknown(job: Job, ports: Ports, reason: str, evidence: Evidence) -> Decision:
-    """Settle a paid call with an unknown outcome: hold, send again, or fail."""
     match ports.policy.on_ambiguous_submit:
         case AmbiguousSubmit.HOLD:
             return hold(job, ports, FailureCode.SUBMIT_UNKNOWN, reason, evidence)

@@ -126,7 +126,6 @@ def _cleaned(clean: Callable[[Any], Any]) -> Processor:
 
 
 def _one_line(name: str, value: Any) -> Any:
-    """Keep line breaks in tracebacks only, indented."""
     if name in _OF_LINES:
         return "    " + str(value).replace("\n", "\n    ")
     return visible(value) if isinstance(value, str) else value

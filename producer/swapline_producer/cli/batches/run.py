@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from swapline_producer.producer import Producer
 
 CHUNK = 500
-"""Keys of one round trip."""
 
 
 class Place(NamedTuple):

@@ -9,7 +9,7 @@ from swapline_producer.contract.enums import Notification, State
 from swapline_producer.errors import RequestError
 
 BATCH_PREFIX = "batch:"
-"""A job's id is hexadecimal."""
+"""Prefix of a batch's record id; a job's id is hexadecimal."""
 
 DEFAULT_TENANT = "default"
 

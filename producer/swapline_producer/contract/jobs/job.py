@@ -65,7 +65,7 @@ class Job(Frozen):
     """A paid call may be under way."""
     polls: int = 0
     storing_since: int | None = None
-    """Bounds its tries to store the pictures."""
+    """From when tries to store its pictures are bounded."""
     retries: int = 0
     """Failed tries to store, in a row."""
     bad_outputs: int = 0
@@ -83,7 +83,7 @@ class Job(Frozen):
     failure_detail: str | None = None
     credits: int = 0
     canceling: Canceling | None = None
-    """It ends CANCELED when the vendor is done."""
+    """What becomes of its result; it ends CANCELED when the vendor is done."""
     images: tuple[StoredPicture, ...] = ()
     notification: Notification = Notification.NONE
     notify_attempts: int = 0
@@ -92,7 +92,7 @@ class Job(Frozen):
     refused_as: str | None = None
     """Kind of its last refusal, until it is accepted."""
     own_refusals: int = 0
-    """In a row, while others were accepted."""
+    """Its own refusals in a row: others were accepted meanwhile."""
     replayed: str = ""
     """Steps from which a person ran it again, comma-separated."""
 

@@ -26,7 +26,7 @@ class Figures(Frozen):
     at: float
     """Seconds since the epoch, by the ledger's clock."""
     jobs: dict[State, int]
-    """Those of finished jobs go after SWAPLINE_JOB_TTL."""
+    """Finished ones go after SWAPLINE_JOB_TTL."""
     waiting: dict[Priority, int]
     oldest_waiting: float | None
     """Seconds."""
@@ -35,24 +35,24 @@ class Figures(Frozen):
     slots_used: int
     slots_limit: int
     slots_cap: int
-    """Below the limit after a 429."""
+    """Usable now: below the limit after a 429."""
     breaker_open_for: float
     """Seconds; 0 while the submission breaker is closed."""
     breaker_kind: str | None
     breaker_reason: str | None
     store_failing: bool
-    """Then at most one new job is submitted."""
+    """Results cannot be stored: at most one new job is submitted."""
     trips: int
     credits_today: int
     credits_per_day: int | None
     polls_failing_jobs: int
-    """No news by a poll within five minutes."""
+    """Jobs without news from a poll for at most five minutes."""
     due: int
-    """Entries, for now or later."""
+    """Entries in `due`, for now or later."""
     overdue: float
-    """Seconds, of the first."""
+    """Seconds by which the first entry is late."""
     dispatchers: int
-    """Seen within the last minute."""
+    """Worker processes seen within the last minute."""
     claimed_ago: float | None
     """Seconds since the last claim."""
     webhooks_pending: int

@@ -39,7 +39,7 @@ class StoredImage(Frozen):
     """Bytes, before base64."""
     prepared: PreparedFrom | None = None
     warnings: tuple[str, ...] = Field((), exclude_if=lambda warnings: not warnings)
-    """About its faces."""
+    """What was seen of its faces."""
 
     @property
     def key(self) -> str:

@@ -61,7 +61,7 @@ SENTENCES = {
 """For fields where each of several types would complain."""
 
 MOST_COMPLAINTS = 5
-"""In one sentence."""
+"""Named in one sentence."""
 
 LONGEST_NAME = 40
 """Characters of an unknown field's name, in a sentence."""
@@ -134,9 +134,9 @@ class SwapRequest(SwapOptions):
     image: Annotated[StrictStr | bytes | Path, Field(union_mode="left_to_right")]
     """Tried in this order: elsewhere JSON's texts would become paths."""
     prepare: Prepare | None = None
-    """Default SWAPLINE_PREPARE."""
+    """Whether to convert the picture; default SWAPLINE_PREPARE."""
     require_face: bool | None = None
-    """Default SWAPLINE_REQUIRE_FACE."""
+    """Refuse a picture without a face; default SWAPLINE_REQUIRE_FACE."""
     replace_failed: bool = False
     """Where the idempotency key's job ended without success, make a new one, which takes the key over.
 

@@ -28,7 +28,7 @@ SLOW, TOO_SLOW = 5.0, 50.0
 """Milliseconds of a round trip: a job makes fifteen."""
 
 TIGHT, FULL = 0.8, 0.95
-"""Parts of the memory."""
+"""Shares of the memory: a warning, a failure."""
 
 MEGABYTE = 1024 * 1024
 A_JOB = 1_350

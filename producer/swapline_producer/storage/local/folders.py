@@ -36,7 +36,7 @@ class Folder:
         found = os.fstat(descriptor)
         self._identity = (found.st_dev, found.st_ino)
         self.new_in: Folder | None = None
-        """To flush as well, for this one's name."""
+        """Folder to flush as well, for this one's name."""
         same = above is not None and above.device == self.device
         self.in_order: bool = above.in_order if above and same else keeps_order(self.device)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _TRIES = 20
-"""Of a write whose folder a deletion prunes."""
+"""Tries of a write whose folder a deletion prunes."""
 
 
 class LocalStorage:
@@ -180,7 +180,6 @@ def _place_of_key(parts: list[str]) -> list[tuple[bool, str]]:
 
 
 def _is_passed(below: str, name: str, after: list[str]) -> bool:
-    """Whether everything in a folder stands before a key."""
     folder = [(True, part) for part in _parts(below, name)]
     return folder < _place_of_key(after)[: len(folder)]
 

@@ -62,7 +62,6 @@ __all__ = [
 ]
 
 Address: TypeAlias = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
-"""Of getaddrinfo."""
 
 
 class _Watched(HTTPConnection):

@@ -1,7 +1,7 @@
 """The two `requests` sessions of a thread: one submits, one polls.
 
-**Submissions never reuse a connection.** A server may close an idle one just as a paid call is sent, whose outcome is
-then unknown. A fresh one makes every failure before the first byte provably free.
+**Submissions never reuse a connection**: a server may close an idle one just as a paid call is sent, whose outcome is
+then unknown.
 
 Neither follows redirects, reads the environment, keeps cookies, or repeats a call.
 """

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from swapline_workers.adapters.translation import Translator
 
 REPLY_LIMIT = 64 * 1024 * 1024
-"""Nine pictures of the vendor's size."""
+"""Bytes: nine pictures of the vendor's size."""
 DOWNLOAD = 10
 """Times the status timeout, for the pictures: 5.5 MB at 18 kB a second.
 
@@ -200,7 +200,6 @@ class OpenStatusReply:
         return clock() - began
 
     def _early_status(self) -> str | None:
-        """Return COMPLETED if the reply's beginning has it for this job."""
         while True:
             early = reply.beginning(bytes(self._body.data[: min(PREFIX, self._body.length)]))
             self._check_id(early.job_id)

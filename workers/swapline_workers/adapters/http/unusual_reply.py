@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from urllib3.connectionpool import HTTPConnectionPool
 
 INTERIM_LIMIT = 100
-"""More than one a second during a submission."""
+"""Interim replies: more than one a second during a submission."""
 INTERIM_BYTES = 65_536
-"""As many as `http.client` reads of one line."""
+"""Of interim headers: as many as `http.client` reads of one line."""
 
 _LAST_LINES = frozenset({b"\r\n", b"\n", b""})
 _FOLD = re.compile(r"\r?\n[ \t]+")
-"""Means a blank (RFC 9112, 5.2)."""
+"""A header's continuation: a blank (RFC 9112, 5.2)."""
 
 
 class SwitchedProtocols(http.client.HTTPException):

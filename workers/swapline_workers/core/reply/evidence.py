@@ -9,7 +9,7 @@ import orjson
 from swapline_producer.contract import VENDOR_CODES, FailureCode
 
 EXCERPT_LIMIT = 300
-"""An error's sentence fits, a page does not."""
+"""Characters: an error's sentence fits, a page does not."""
 WINDOW = 4096
 
 _CODE = re.compile(rf"(?<![A-Za-z0-9_])({'|'.join(sorted(VENDOR_CODES))})(?![A-Za-z0-9_])")
@@ -17,7 +17,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/=_\\-]{48,}")
 """48: longer than a UUID, shorter than a line of base64."""
 _QUERY = re.compile(r"""(https?:(?:\\?/){2}[^\s"'<>?#]*)[?#][^\s"'<>]*""", re.IGNORECASE)
 _WORDS = ("error", "message", "detail", "msg", "reason", "error_message", "errorMessage", "title")
-"""The likeliest first."""
+"""Keys of error texts, the likeliest first."""
 
 
 def excerpt(body: bytes | str, secret: str = "") -> str:

@@ -19,7 +19,7 @@ _NO_LINE_BREAKS = {ord("\r"): None, ord("\n"): None}
 _DATA_URI = re.compile(rb'data:[^,"]{0,255};base64,', re.IGNORECASE)
 """Parameters may stand between the media type and `;base64` (RFC 2397)."""
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
-"""RFC 4648, section 5."""
+"""To the standard alphabet (RFC 4648, section 5)."""
 
 
 class PictureError(ValueError):

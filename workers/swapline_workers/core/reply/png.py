@@ -22,9 +22,9 @@ OUTPUT_BLOCK = 65_536
 """Bytes: bounds a bomb's memory."""
 
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
-"""Of each colour type (table 11.1)."""
+"""Legal bit depths of each colour type (table 11.1)."""
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-"""Of each colour type."""
+"""Samples per pixel of each colour type."""
 _PALETTE = 3
 _MAX_PALETTE = 3 * 256
 _LAST_FILTER = 4
@@ -92,7 +92,6 @@ def walk(data: bytes | memoryview, *, inflate: bool = True) -> PngInfo:
 
 
 def _chunks(view: memoryview) -> Iterator[tuple[bytes, memoryview]]:
-    """Yield each chunk's type and data up to IEND, length and CRC checked."""
     at = len(SIGNATURE)
     for _ in range(MAX_CHUNKS):
         if len(view) - at < _OVERHEAD:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 COMPLETED = "COMPLETED"
-"""Counts before the reply has ended."""
+"""The only status that counts before the reply has ended."""
 PREFIX = 4096
 """Bytes searched for an early status."""
 STATUS_LIMIT = 64
@@ -24,7 +24,7 @@ STATUS_LIMIT = 64
 LONG = 4096
 """Bytes: longer than an id, shorter than a picture."""
 QUOTES_LIMIT = 10_000
-"""Above it cutting costs more than parsing."""
+"""Quotation marks above which cutting costs more than parsing."""
 RUN_LIMIT = 64
 """Backslashes counted before a quotation mark."""
 
@@ -32,7 +32,7 @@ _BOM = b"\xef\xbb\xbf"
 _QUOTE = b'"'
 _BACKSLASH = b"\\"
 _NUL = b"\\u0000"
-"""Beginning of a placeholder."""
+"""Beginning of a placeholder for a cut string."""
 _TOKEN = re.compile(rb'\s*("(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s"{}\[\],:]+)', re.DOTALL)
 _EARLY = (b'"status"', b'"id"')
 _INTEGER = re.compile(rb"-?(?:0|[1-9][0-9]*)")
@@ -53,7 +53,7 @@ class Reply(NamedTuple):
     status: str
     data: dict[str, object]
     images: list[object]
-    """Not empty: raw text, or JSON."""
+    """Entries that are not empty: raw text, or JSON."""
 
 
 class Beginning(NamedTuple):
@@ -85,7 +85,6 @@ def beginning(prefix: bytes) -> Beginning:
 
 
 def _early_text(word: bytes, *, whole: bool) -> str | None:
-    """An integer only where it is `whole`."""
     if word.startswith(_QUOTE):
         try:
             return json_string(word) or None

@@ -25,7 +25,7 @@ class Plan:
     times: tuple[float, ...]
     polls: tuple[float, ...]
     price: float
-    """Seconds of an idle slot."""
+    """Seconds of an idle slot that one poll is worth."""
 
     def after(self, elapsed: float) -> float:
         """Return the seconds from `elapsed` to the next poll."""
@@ -71,7 +71,6 @@ def _cheapest(curve: Curve, price: float, shortest: float) -> list[int]:
 
 
 def _add(lines: deque[tuple[float, float, int]], line: tuple[float, float, int]) -> None:
-    """Append a line; remove those that are nowhere the lowest."""
     while len(lines) > 1:
         (a2, t2, _), (a1, t1, _), (a0, t0, _) = lines[-2], lines[-1], line
         if (a0 - a1) * (t2 - t1) > (a1 - a2) * (t1 - t0):

@@ -17,7 +17,7 @@ POLLS_PER_SECOND_TARGET = 250.0
 """What two cores make; without effect below 60 jobs in flight."""
 
 GROWTH = 1.5
-"""Growth of delays until a schedule has been learned."""
+"""Factor from delay to delay until a schedule has been learned."""
 
 HELD = 1.0
 """Seconds from which a held poll paces itself."""

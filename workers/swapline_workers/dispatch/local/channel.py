@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FETCH_LIMIT = 8
-"""Half of a worker's threads."""
+"""Messages of one round trip: half of a worker's threads."""
 
 
 def _is_refused(error: redis.exceptions.ResponseError) -> bool:
@@ -48,12 +48,12 @@ class Channel(transport.Channel):
     QoS = QoS
 
     handle_message: Callable[[str, dict[str, Any]], bool] | None = None
-    """Returns False where Celery must run it."""
+    """Runs a message here; returns False where Celery must."""
     free_capacity: Callable[[], int | None] = staticmethod(lambda: None)
     """Messages that may still be read; None: no limit."""
 
     subscribers: int | None = None
-    """Of the last event; None before the first."""
+    """Receivers of the last event; None before the first."""
 
     _shared: redis.Redis | None = None
     _fetches_several = True

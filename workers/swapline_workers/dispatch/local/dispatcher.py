@@ -2,7 +2,6 @@
 
 A message goes from the socket to a thread. A step that follows continues there; a due poll, or a job with a new slot,
 goes to an idle thread, or is published. Deliveries have threads of their own: hanging receivers must not take a step's.
-Observed steps run in Celery's tracer.
 """
 
 from __future__ import annotations
@@ -172,7 +171,6 @@ class LocalDispatcher:
         return request
 
     def _run_job(self, first: LocalRequest) -> None:
-        """Run a step and those that follow it at once."""
         request: LocalRequest | None = first
         while request is not None:
             self._thread.request, self._thread.follows = request, None
