@@ -181,7 +181,7 @@ def test_a_held_job_ends_when_its_slot_is_let_go(
     assert isinstance(session.writes.advance(in_hand, HELD), Job)
     assert ledger.limits.slots().in_flight == ("a",)
     with pytest.raises(NotPossible, match="to be canceled"):
-        producer.recovery.submit_again("a", accept_charge=True)
+        producer.recovery.replay("a", Step.SUBMIT, accept_charge=True)
     time.pass_(50)
     [message] = ledger.transitions.claim(ROUTES).messages
     assert (message.step, message.job_id) == (Step.SUBMIT, "a")

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.factories import PHOTOGRAPH, enqueued
 from support.servers import new_job, waited_for
 from swapline_producer import SwapRequest
-from swapline_producer.contract import Priority, State
+from swapline_producer.contract import Priority, State, Step
 from swapline_producer.contract.changes import Advanced, BreakerTrip, Change, Limits
 from swapline_producer.ledger import Ledger, connect
 from swapline_workers.telemetry.metrics.collector import SystemCollector
@@ -46,7 +46,7 @@ def resolve_held(installation: Installation, producer: Producer) -> None:
         if strange:
             recovery.resolve(job_id, strange.pop())
         else:
-            recovery.submit_again(job_id, accept_charge=True)
+            recovery.replay(job_id, Step.SUBMIT, accept_charge=True)
 
 
 def test_after_a_run_with_kills_the_counts_are_the_vendors_own(installation: Installation) -> None:

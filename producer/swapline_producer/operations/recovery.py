@@ -149,10 +149,6 @@ class Recovery:
             return Replayed(job.job_id, str(error))
         return Replayed(job.job_id)
 
-    def submit_again(self, job_id: str, *, accept_charge: bool) -> Job:
-        """Submit a job once more; see `replay`."""
-        return self.replay(job_id, Step.SUBMIT, accept_charge=accept_charge)
-
     def notify_again(self, job_id: str) -> Job:
         """Notify once more, under the same webhook id; see `replay`."""
         return self.replay(job_id, Step.NOTIFY)

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import contextvars
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING
 
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from swapline_producer.contract import Job
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 TRACEPARENT: contextvars.ContextVar[str | None] = contextvars.ContextVar("swapline_traceparent", default=None)
 """W3C's header of the current span."""
@@ -43,13 +38,3 @@ def end() -> None:
     """Clear the job."""
     clear_contextvars()
     TRACEPARENT.set(None)
-
-
-def in_this_context(work: Callable[P, R]) -> Callable[P, R]:
-    """Return a function that works for the same job in another thread."""
-    here = contextvars.copy_context()
-
-    def there(*args: P.args, **kwargs: P.kwargs) -> R:
-        return here.run(work, *args, **kwargs)
-
-    return there
