@@ -294,5 +294,5 @@ def _is_quick(item: SwapRequest | Mapping[str, Any]) -> bool:
 
 
 def _new_job_id() -> str:
-    """Return 32 hex digits: 48 bits of time, so that ids sort by age, and 80 random bits against guessing."""
+    """Return 32 hex digits: 48 bits of time, so that ids sort by age, and 80 random bits."""
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"

@@ -162,7 +162,7 @@ def check(row: Row, settings: ProducerSettings | None = None) -> str | None:
 
 
 def row_of(name: str, idempotency_key: str | None) -> int | None:
-    """Return the number of a job's row; None where its key is not a row's."""
+    """Return the number of a job's row, or None."""
     found = _ROW_KEY.fullmatch(idempotency_key or "")
     return int(found[2]) if found and found[1] == _prefix(name) else None
 

@@ -101,7 +101,7 @@ class Misspelt(NamedTuple):
 
 
 def misspelt(variables: Mapping[str, str | None] | None = None) -> list[Misspelt]:
-    """Return the misspelt settings among variables, by default of the environment and `.env`.
+    """Return misspelt settings, by default of the environment and `.env`.
 
     Not service links, SWAPLINE_TEST_…, settings' files (…_FILE).
     """

@@ -71,10 +71,7 @@ class Accounts(LedgerPart):
         return bool(answer["changed"])
 
     def installation(self, proposal: str | None = None) -> tuple[str, bool]:
-        """Return this installation's name, and whether a store has it.
-
-        `proposal` is taken where there is none.
-        """
+        """Return this installation's name (`proposal` where there is none), and whether a store has it."""
         with translated():
             if proposal is not None:
                 self._scripts.client.hsetnx(self._scripts.key("owner"), "name", proposal)

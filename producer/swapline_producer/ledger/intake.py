@@ -48,7 +48,7 @@ class Intake(LedgerPart):
         ]
 
     def known_keys(self, keys: Iterable[tuple[str, str]]) -> int:
-        """Count the idempotency keys, given as (tenant, key), that have a job."""
+        """Count the idempotency keys, (tenant, key), that have a job."""
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for tenant, key in keys:
                 pipe.exists(self._scripts.key("key", tenant, key))

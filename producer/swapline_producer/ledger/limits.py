@@ -50,7 +50,7 @@ class InstallationLimits(LedgerPart):
                 self._scripts.client.hdel(name, "slots_before")
 
     def slots_set(self) -> int | None:
-        """Return the number of slots that a person has set, or None."""
+        """Return the number of slots set by a person, or None."""
         with translated():
             found = self._scripts.client.hget(self._scripts.key("limits"), "slots")
         return None if found is None else int(found)
@@ -115,7 +115,7 @@ class InstallationLimits(LedgerPart):
         return Probe(open=answer["open"], probing=answer["probing"], free=answer["free"], granted=granted(answer))
 
     def spent_by_day(self, tenant: str, days: int) -> list[tuple[str, int]]:
-        """Return what a tenant spent on each of the last 40 days (UTC), today first."""
+        """Return a tenant's credits of the last days (UTC), today first; 40 at most."""
         with translated():
             seconds, _ = self._scripts.client.time()
             wanted = range(seconds // DAY, seconds // DAY - days, -1)

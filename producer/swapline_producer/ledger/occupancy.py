@@ -101,7 +101,7 @@ class Occupancy(LedgerPart):
             return int(self._scripts.client.zcount(self._scripts.key("dispatchers"), since, "+inf"))
 
     def came_since(self, at: int, states: Iterable[State]) -> dict[State, int]:
-        """Count the jobs that entered these states since a moment and stayed."""
+        """Count the jobs that entered these states since a moment."""
         wanted = list(states)
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for state in wanted:
@@ -143,7 +143,7 @@ class Occupancy(LedgerPart):
             return [dict(zip(names, found, strict=True)) for found in pipe.execute()]
 
     def holders(self, keys: Iterable[tuple[str, str]]) -> list[Entry]:
-        """Return the jobs that have these idempotency keys, given as (tenant, key)."""
+        """Return the jobs that have these idempotency keys, (tenant, key)."""
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for tenant, key in keys:
                 pipe.get(self._scripts.key("key", tenant, key))

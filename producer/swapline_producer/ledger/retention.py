@@ -96,7 +96,7 @@ class Retention(LedgerPart):
                 self._scripts.client.zadd(self._scripts.key("unneeded"), dict.fromkeys(names, at), nx=True)
 
     def mark_orphaned(self, job: Job) -> None:
-        """List the objects that a step wrote before it lost a race."""
+        """List what a step wrote before it lost a race."""
         self.add_unneeded([result_folder(job)])
 
     def purge(self, job: Job, why: str) -> Purged:

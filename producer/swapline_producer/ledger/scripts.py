@@ -214,7 +214,7 @@ def listed(value: Any) -> list[Any]:
 
 
 def granted(answer: Mapping[str, Any]) -> tuple[StepMessage, ...]:
-    """Return the messages of the jobs that a move gave a slot."""
+    """Return the messages of jobs with a new slot."""
     return tuple(
         StepMessage.model_construct(step=Step.SUBMIT, job_id=job_id, version=version, retries=attempts)
         for job_id, version, attempts in listed(answer["granted"])

@@ -26,7 +26,7 @@ class Stats(LedgerPart):
         return figures_of(self._scripts.run("snapshot", states=list(State), times=TIMES))
 
     def since_last_claim(self) -> int | None:
-        """Return the milliseconds since any worker last claimed; None after a minute."""
+        """Return the milliseconds since any claim; None after a minute."""
         with translated():
             last: Any = self._scripts.client.zrange(self._scripts.key("dispatchers"), -1, -1, withscores=True)
         return self._scripts.now() - round(last[0][1]) if last else None
@@ -38,7 +38,7 @@ class Stats(LedgerPart):
         return max(0.0, max(self._ages(first), default=0.0))
 
     def dispatchers(self) -> list[float]:
-        """Return the seconds since each worker process of the last minute claimed."""
+        """Return the seconds since each worker of the last minute claimed."""
         with translated():
             return self._ages(self._timestamps("dispatchers", 0, -1))
 

@@ -39,7 +39,7 @@ class Summaries(LedgerPart):
         ]
 
     def weigh(self, job_ids: Sequence[str]) -> list[Weight | None]:
-        """Return what a purge counts of several jobs; None for those gone."""
+        """Return what a purge counts of several jobs, or None."""
         return [
             Weight(State(state), Notification(notification or "NONE"), len(orjson.loads(images)) if images else 0)
             if state

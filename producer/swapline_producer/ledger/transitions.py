@@ -152,7 +152,7 @@ class Transitions(LedgerPart):
         )
 
     def renew(self, jobs: Iterable[tuple[str, int]]) -> int:
-        """Put off the rescue of leased jobs, given as (job id, version)."""
+        """Put off the rescue of leased jobs (job id, version)."""
         pairs = [[job_id, str(version)] for job_id, version in jobs]
         return int(self._scripts.run("renew", jobs=pairs)["renewed"])
 
@@ -164,7 +164,7 @@ class Transitions(LedgerPart):
 
 
 def new_token() -> str:
-    """Return a name for one change: 48 bits, unique among one job's."""
+    """Return 48 random bits, unique among one job's changes."""
     return secrets.token_hex(6)
 
 

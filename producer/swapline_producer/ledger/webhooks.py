@@ -46,7 +46,7 @@ class FailingWebhooks(LedgerPart):
         return {kind: found[2 * place] + found[2 * place + 1] for place, kind in enumerate(kinds)}
 
     def endpoint(self, endpoint_id: str) -> Endpoint | None:
-        """Return an endpoint that fails or is disabled; None for any other."""
+        """Return a failing or disabled endpoint, or None."""
         with translated():
             fields = cast("dict[str, str]", self._scripts.client.hgetall(self._scripts.key("endpoint", endpoint_id)))
         return _endpoint(endpoint_id, fields) if fields else None

@@ -17,7 +17,7 @@ _OWN_FACTS = frozenset({"reason", "attempt"})
 
 
 def evidence(job: Job, events: Iterable[JobEvent]) -> dict[str, Any] | None:
-    """Return what was sent, when, and what came back; None unless HELD."""
+    """Return what was sent and what came back; None unless HELD."""
     if job.state is not State.HELD:
         return None
     last = {event.name: event for event in events}

@@ -34,7 +34,7 @@ PORTS = {"http": 80, "https": 443}
 
 
 def vendor_of(settings: VendorSettings, ledger: Ledger, *, account: str = DEFAULT) -> Vendor:
-    """Return these settings' vendor and key; ask an address only where the ledger does not know it."""
+    """Return these settings' vendor and key; ask an address that the ledger does not know."""
     address = address_of(settings.api_base_url)
     known = ledger.accounts.get(account)
     salt = known.vendor.key.partition(":")[0] if known else ""
@@ -60,7 +60,7 @@ def adopt_vendor(ledger: Ledger, settings: VendorSettings) -> tuple[bool, Vendor
 
 
 def address_of(base_url: str) -> str:
-    """Normalise an address: lower case, no usual port, user name or final slash."""
+    """Normalise an address: no usual port, user name or final slash."""
     parts = urlsplit(base_url)
     host = (parts.hostname or "").lower()
     host = f"[{host}]" if ":" in host else host

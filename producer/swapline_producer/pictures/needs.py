@@ -78,7 +78,7 @@ def _cut(data: bytes, kind: str, parts: list[Part], strip: StripMetadata) -> tup
 
 
 def _gone(data: bytes, kind: str, parts: list[Part], strip: StripMetadata) -> list[Part]:
-    """Return the parts to leave out. Further pictures go with their index, and the XMP that counts them."""
+    """Return the parts to leave out: further pictures go with their index and XMP."""
     if strip is StripMetadata.OFF:
         return []
     if strip is StripMetadata.ALL:

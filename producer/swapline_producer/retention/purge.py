@@ -71,7 +71,7 @@ class Purge:
         self._dry = dry
 
     def run(self, selector: PurgeSelector) -> Report:
-        """Purge; repeat to continue where it was cut off. Raises StorageError, LedgerUnavailable."""
+        """Purge; repeatable. Raises StorageError, LedgerUnavailable."""
         report = Report()
         for page in _pages(selector.job_ids or self._ids(selector)):
             if self._dry and not selector.job_ids:

@@ -67,7 +67,7 @@ _PLAIN = re.compile(r"https?://[^\s\\\x00-\x20\x7f]+", re.IGNORECASE)
 
 
 def forbidden_reason(address: str | Address) -> str | None:
-    """Say why an IP address is not public; None where it is."""
+    """Say why an IP address is not public, or None."""
     ip = ipaddress.ip_address(address.partition("%")[0]) if isinstance(address, str) else address
     if isinstance(ip, ipaddress.IPv4Address):
         return next((reason for network, reason in _SPECIAL_V4.items() if ip in network), None)
@@ -102,9 +102,9 @@ def url_problem(url: str, *, allow_private: bool = False) -> str | None:
 
 @lru_cache(1024)  # a customer has one or two, for all of a million jobs
 def webhook_problem(url: str, *, allow_private: bool = False) -> str | None:
-    """Say why no webhook can be posted to a URL, or None, by its text alone.
+    """Say why no webhook can be posted to a URL, or None.
 
-    `allow_private` admits http and private hosts, for development.
+    By its text alone. `allow_private` admits http and private hosts, for development.
     """
     problem = url_problem(url, allow_private=allow_private)
     if problem is None and not allow_private and not url.lower().startswith("https://"):

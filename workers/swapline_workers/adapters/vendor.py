@@ -149,7 +149,7 @@ class VendorClient:
 
 
 def request_body(spec: JobSpec, image: str) -> bytes:
-    """Return the JSON of a submission: the page's fields where set, and v5's others."""
+    """Return the JSON of a submission: fields that are set, and v5's others."""
     fields = {
         **spec.extra,
         "base64": image,

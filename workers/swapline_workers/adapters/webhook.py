@@ -221,7 +221,7 @@ def _hung_up(error: BaseException) -> bool:
 
 
 def _digest(response: requests.Response) -> str | None:
-    """Return the SHA-256 of a short reply, read to its end to keep its connection; close a long one's."""
+    """Return the SHA-256 of a short reply, which keeps its connection; close a long one's."""
     length = response.headers.get("Content-Length", "")
     if length.isascii() and length.isdigit() and len(length) <= len(str(MAX_REPLY)) and int(length) <= MAX_REPLY:
         return hashlib.sha256(response.raw.read(int(length), decode_content=False)).hexdigest()

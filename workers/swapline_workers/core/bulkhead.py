@@ -93,12 +93,12 @@ class DeliveryBulkhead:
         self._number = self._places = max(1, number)
 
     def widen(self, places: int) -> None:
-        """Allow `places` deliveries at once, including those to new and slow hosts."""
+        """Allow `places` deliveries, with those to new and slow hosts."""
         self._places = max(self._number, places)
 
     @contextmanager
     def permit(self, host: str) -> Generator[DeliveryPermit]:
-        """Admit one delivery to a host for a block, or refuse it."""
+        """Admit one delivery to a host, or refuse it."""
         permit = self._enter(host)
         try:
             yield permit

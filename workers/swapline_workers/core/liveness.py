@@ -51,7 +51,7 @@ class Liveness:
 
 
 def liveness_problem(liveness: Liveness, now: float) -> str | None:
-    """Say why this worker must be restarted; None where it is alive."""
+    """Say why this worker must be restarted, or None."""
     silent = now - liveness.at
     if not 0 <= silent <= liveness.silent_within:  # from before the machine's last start
         return f"it has not shown itself for {silent:.0f} s: it is frozen or gone"

@@ -21,7 +21,7 @@ NEEDS = (("account", "API_BASE_URL"), ("vendor", "API_"), ("steps", "REDIS_"))
 
 
 def rounds(*, flower_url: str | None = None, timeout: float = 10.0) -> Iterator[Finding]:
-    """Examine all of it. `timeout`: seconds for one call to the vendor."""
+    """Examine all. `timeout`: seconds for one call to the vendor."""
     yield from _misspelt()
     yield from references()
     try:

@@ -42,7 +42,7 @@ def write_ready_file(path: Path, url: str) -> None:
 
 
 def log_has(text: str) -> Callable[[Child], bool]:
-    """Return a check that the child has logged `text` since its start."""
+    """Return a check that the child has logged `text`."""
     return lambda child: text in child.log_tail()
 
 

@@ -48,7 +48,7 @@ _DAMAGE = re.compile(r"(Bad file format|Error|Unexpected end of file) reading th
 
 
 class EmbeddedValkey(Child):
-    """On loopback, with its data in a folder. As a context manager: start, stop."""
+    """A Valkey server on loopback with its data in a folder; a context manager."""
 
     def __init__(
         self,

@@ -66,7 +66,7 @@ PICTURE_SPANS = {"input_text": "read input", "store": "store"}
 
 
 class Builder:
-    """Once for each process: a child must not use its parent's connections."""
+    """Builds the services once for each process: a child must not use its parent's connections."""
 
     def __init__(self) -> None:
         """Build nothing yet."""

@@ -110,7 +110,7 @@ class DueDispatcher(threading.Thread):
         self._draining = True
 
     def stop(self, timeout: float = 5.0) -> None:
-        """End the thread within `timeout` seconds, after publishing a claim under way."""
+        """End the thread within `timeout` seconds."""
         with self._changed:
             self._stopped = True
             self._changed.notify()

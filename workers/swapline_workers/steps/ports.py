@@ -71,7 +71,7 @@ class Pictures(Protocol):
         """Write pictures under the job's names, and `receipt.json` last."""
 
     def stored(self, job: Job) -> tuple[StoredPicture, ...]:
-        """Return what this submission's receipt lists, if all of it is there."""
+        """Return this submission's receipt's pictures, if all are there."""
 
     def url(self, key: str) -> str:
         """Return a URL for receivers."""
@@ -114,7 +114,7 @@ class Endpoints(Protocol):
         """Return one that fails or is disabled, else None."""
 
     def endpoint_failed(self, endpoint: Endpoint, *, gone: bool, patience: float) -> bool:
-        """Note a failure; disable it where gone, or failing for `patience` seconds."""
+        """Note a failure; disable it where gone, or failing for `patience` s."""
 
     def endpoint_recovered(self, endpoint_id: str) -> bool:
         """Forget that it failed."""
@@ -140,8 +140,7 @@ class Writes(Protocol):
     def advance(self, job: Job, change: Change) -> Job | Refused:
         """Write a change at the job's version; return the job after it.
 
-        Where it is to be canceled, its end, or its return to the line, becomes CANCELED. Jobs that get a slot are sent
-        at once.
+        Where it is to be canceled, its end, or its return to the line, becomes CANCELED.
         """
 
     def advance_until_written(self, job: Job, change: Change) -> Job | Refused:
@@ -151,7 +150,7 @@ class Writes(Protocol):
         """Line a job up; return it with its slot, or None."""
 
     def advance_batch(self, batch: Batch, change: Change) -> bool:
-        """Write the result of a batch's webhook; False after a lost race."""
+        """Write a batch's webhook result; False after a lost race."""
 
     def mark_orphaned(self, job: Job) -> None:
         """Have objects of a lost race deleted, unless the job needs them."""
@@ -170,7 +169,7 @@ class LedgerView(Protocol):
         """Jobs with a slot, as of the ledger's last answer."""
 
     def jobs_wait(self) -> bool:
-        """Whether jobs wait for a slot, as of the ledger's last answer."""
+        """Whether jobs wait for a slot, as of that answer."""
 
 
 class ServiceTimes(Protocol):

@@ -77,7 +77,7 @@ def service_time_sample(job: Job, reply: StatusReply, ports: Ports) -> dict[str,
 
 
 def detection_delay(job: Job, reply: StatusReply, ports: Ports) -> float:
-    """Estimate the seconds since the job was done: half the time since the poll before, 0 after a held poll."""
+    """Estimate the seconds since the job was done: half the time since the last poll; 0 if held."""
     if reply.held >= polling.HELD or job.submitted_at is None:
         return 0.0
     return max(0.0, ports.view.now() - (job.polled_at or job.submitted_at)) / 2 / SECONDS

@@ -55,6 +55,6 @@ def out_of_time(job: Job, ports: Ports) -> bool:
 
 
 def poll_counts(reply: StatusReply) -> dict[str, int]:
-    """Return the counters of a poll that found the job not done."""
+    """Return the counters of a poll of an unfinished job."""
     held = "polls.held" if reply.held >= polling.HELD else "polls.instant"
     return {held: 1, **({} if reply.status in WAITING else {"unknown_status": 1})}

@@ -35,7 +35,7 @@ LATE_WRITES = 10
 
 
 def submit(job: Job, at: int, ports: Ports) -> Outcome:
-    """Bring a queued job to the vendor, or settle an open attempt."""
+    """Submit a queued job, or settle an open attempt."""
     ready = _ready(job, at, ports)
     if isinstance(ready, Job):  # what became of a paid call is known to this worker alone
         return carry_out(_attempt(ready, ports), ports.writes.advance_until_written)

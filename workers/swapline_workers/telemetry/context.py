@@ -15,7 +15,7 @@ TRACEPARENT: contextvars.ContextVar[str | None] = contextvars.ContextVar("swapli
 
 
 def begin(step: str, job_id: str, version: int) -> None:
-    """Set the job of a message, until the next one or `end`."""
+    """Set the job of a message."""
     clear_contextvars()
     TRACEPARENT.set(None)
     bind_contextvars(step=step, job_id=job_id, version=version)

@@ -114,7 +114,7 @@ class OtelTracing:
 
     @contextmanager
     def _span(self, name: str, **more: Any) -> Generator[None]:
-        """Record a span, the parent in the headers of calls; of an error only its kind."""
+        """Record a span, the parent of calls; of an error only its kind."""
         quiet = {"record_exception": False, "set_status_on_exception": False}  # an error's text may hold an address
         with self._tracer.start_as_current_span(name, **more, **quiet) as span:
             header: dict[str, str] = {}

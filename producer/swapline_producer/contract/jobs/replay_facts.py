@@ -39,7 +39,7 @@ class ReplayFacts(NamedTuple):
 
 
 def input_is_gone(job_id: str) -> str:
-    """Say why a job whose picture was deleted cannot be sent again."""
+    """Say why a job without its picture cannot be sent again."""
     return (
         f"Job {job_id} cannot be sent again, its picture is not kept any more: SWAPLINE_INPUT_TTL says how long it is"
         " after a job has ended without success. Enqueue it again, with the picture."

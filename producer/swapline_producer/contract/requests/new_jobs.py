@@ -73,9 +73,9 @@ class NewJob(NamedTuple):
 
 
 def fingerprint(spec: dict[str, Any]) -> str:
-    """Return what distinguishes requests under one idempotency key, without trace and warnings.
+    """Return what distinguishes requests under one idempotency key. Raises TypeError for what JSON cannot have.
 
-    A prepared picture counts as given: libraries differ. Raises TypeError for what JSON cannot have.
+    Trace and warnings do not count; a prepared picture counts as given.
     """
     same = {name: value for name, value in spec.items() if name != "trace"}
     same["image"] = {name: value for name, value in spec["image"].items() if name != "warnings"}

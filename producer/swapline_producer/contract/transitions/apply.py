@@ -15,7 +15,7 @@ DEFAULTS: dict[str, Any] = {name: field.default for name, field in Job.model_fie
 
 
 def apply(job: Job, change: Change, at: int) -> Job:
-    """Return the job after a change that was written at `at` (milliseconds)."""
+    """Return the job after a change at `at` (milliseconds)."""
     stamped = {name: at + round(seconds * 1000) for name, seconds in change.stamps.items()}
     if change.to.finished and change.to is not job.state:
         stamped["finished_at"] = at

@@ -31,7 +31,7 @@ def polled(job: Job, status: str, *, poll_in: float, count: Mapping[str, int]) -
 
 @arrow(State.STORING, State.RUNNING, "a person had it polled again, and the vendor still works on it")
 def running_again(job: Job, status: str, *, poll_in: float, count: Mapping[str, int]) -> Change:
-    """A given-up job runs after all: it has a slot and its whole run timeout."""
+    """A given-up job runs after all, with a slot and its whole run timeout."""
     change = polled(job, status, poll_in=poll_in, count=count)
     stamps = {**change.stamps, "run_until": job.run_timeout_ms / 1000}
     return change.model_copy(update={"stamps": stamps, "note": "runs after all"})

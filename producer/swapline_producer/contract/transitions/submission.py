@@ -60,7 +60,7 @@ def submitted(job: Job, vendor_job_id: str, status: str, *, poll_in: float) -> C
 
 @arrow(State.SUBMITTING, State.QUEUED, "the call provably did not run: no connection, 429, key, credits")
 def refused(_job: Job, trip: BreakerTrip, evidence: Evidence) -> Change:
-    """The call was refused or never made: back into the line, uncharged."""
+    """The call was refused or never made: back in line, uncharged."""
     return Change(
         to=State.QUEUED,
         fields={"attempt_open": False},
@@ -76,7 +76,7 @@ def refused(_job: Job, trip: BreakerTrip, evidence: Evidence) -> Change:
 
 @arrow(State.SUBMITTING, State.QUEUED, "its reply is unknown, and the policy is retry")
 def requeued(job: Job, reason: str, evidence: Evidence) -> Change:
-    """The call's outcome is unknown and it is made again: back into the line."""
+    """The call's outcome is unknown and it is made again: back in line."""
     return Change(
         to=State.QUEUED,
         fields={"attempt_open": False},
@@ -90,7 +90,7 @@ def requeued(job: Job, reason: str, evidence: Evidence) -> Change:
 
 @arrow(State.SUBMITTING, State.HELD, "its reply is unknown, and the policy is hold; or its id is another job's")
 def held(job: Job, code: FailureCode, reason: str, evidence: Evidence, *, rescue_after: float) -> Change:
-    """Have a person decide about a paid call; the slot is kept until the run timeout."""
+    """Have a person decide about a paid call; the slot stays."""
     notifies = job.spec.webhook_url is not None
     return Change(
         to=State.HELD,

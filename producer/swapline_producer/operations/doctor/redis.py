@@ -39,7 +39,7 @@ MUST_BE_PRIMARY = "this is a replica and takes no writes: SWAPLINE_REDIS_URL mus
 
 
 def examine(client: redis.Redis, prefix: str) -> Iterator[Finding]:
-    """Ask the server about itself; without an answer there is one finding."""
+    """Examine the server; without an answer there is one finding."""
     try:
         info = client.info()
     except (RedisError, OSError) as error:

@@ -30,7 +30,7 @@ TAKEN = -1
 
 
 def write(folder: Folder, name: str, data: bytes) -> None:
-    """Write a temporary file, then give it its name in one step."""
+    """Write a temporary file, then rename it."""
     with _temporary(folder, data) as temporary:
         os.rename(temporary, name, src_dir_fd=folder.descriptor, dst_dir_fd=folder.descriptor)
     folder.flush()

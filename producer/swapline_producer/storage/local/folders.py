@@ -26,7 +26,7 @@ KEPT = 32
 
 
 class Folder:
-    """Closed with its last reference: no descriptor is reused while in use."""
+    """An open folder, closed with its last reference: no descriptor is reused before."""
 
     __slots__ = ("_identity", "descriptor", "in_order", "new_in")
 

@@ -69,7 +69,7 @@ class LocalStorage:
             return None
 
     def delete(self, keys: Iterable[str]) -> None:
-        """See `Storage.delete`. Emptied folders go as well, except in the root itself."""
+        """See `Storage.delete`. Emptied folders go as well."""
         emptied: dict[str, None] = {}
         try:
             for key in keys:
@@ -85,7 +85,7 @@ class LocalStorage:
     def list(
         self, prefix: str = "", *, after: str = "", odd: MutableSequence[str] | None = None
     ) -> Iterator[StoredObject]:
-        """See `Storage.list`. Without half-written files; a folder's files come before its folders."""
+        """See `Storage.list`. A folder's files come before its folders."""
         prefix = prefix.strip("/")
         with suppress(ObjectMissing), self._translated("listed", prefix or "everything"):
             top = self._folders.open(checked_key(prefix) if prefix else "")

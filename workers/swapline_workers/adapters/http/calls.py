@@ -100,7 +100,7 @@ class CallHeaders(SentHeaders):
         super().__delitem__(name)
 
     def with_length(self, length: int) -> SentHeaders:
-        """Return the headers of a call with a body of `length` bytes."""
+        """Return the headers for a body of `length` bytes."""
         if length:
             return SentHeaders({**self, "Content-Length": str(length)})
         if self._empty is None:

@@ -49,7 +49,7 @@ class Deadline:
 
     @property
     def fired(self) -> bool:
-        """Whether this deadline, or the outer one, has shut the sockets down."""
+        """Whether this deadline, or the outer one, has fired."""
         return self._fired or (self.outer is not None and self.outer.fired)
 
     @property
@@ -197,7 +197,7 @@ def watch(sock: socket.socket) -> None:
 
 
 def reached(stage: Stage) -> None:
-    """Note for this thread's deadline, if any, how far its call came."""
+    """Note how far a call under a deadline came."""
     if (deadline := present()) is not None:
         deadline.reached(stage)
 

@@ -39,7 +39,7 @@ class Histogram:
         return self.total >= ENOUGH
 
     def beside(self, others: Histogram) -> Histogram:
-        """Return this one, with what it lacks borrowed from all the others."""
+        """Return this one, with what it lacks borrowed from all others."""
         if not others.total or self.total >= BORROWING:
             return self
         share = min(1.0, (BORROWING - self.total) / others.total)
@@ -48,7 +48,7 @@ class Histogram:
 
 
 def bucket_of(seconds: float) -> int:
-    """Return the bucket of a time; the first and last are open-ended."""
+    """Return a time's bucket; the first and last are open-ended."""
     return 0 if seconds <= FIRST else min(int(log(seconds / FIRST) / WIDTH), BUCKETS - 1)
 
 

@@ -43,7 +43,7 @@ class QoS(kombu_redis.QoS):
 
 
 class Channel(transport.Channel):
-    """Has one client."""
+    """A channel with one client."""
 
     QoS = QoS
 

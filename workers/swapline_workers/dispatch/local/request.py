@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class LocalRequest(StepRequest):
-    """Like Celery's own, built when read.
+    """A request like Celery's own, built when read.
 
     Class attributes replace slots of `Request`.
     """

@@ -24,7 +24,7 @@ class DemoFolder:
 
     @classmethod
     def new(cls, folder: Path) -> Self:
-        """Make the next numbered folder below `folder`, and point `folder/latest` to it."""
+        """Make the next numbered folder, and point `latest` to it."""
         folder = folder.absolute()
         folder.mkdir(parents=True, exist_ok=True)
         for number in count(1 + max((int(run.name) for run in folder.iterdir() if run.name.isdecimal()), default=0)):

@@ -79,7 +79,7 @@ def _age_s(job: Job) -> float:
 
 
 def results(entries: list[Entry], pictures: Callable[[Entry], list[str]]) -> Table:
-    """Return the table of results; `pictures` returns an entry's paths as printed."""
+    """Return the table of results; `pictures` returns an entry's paths."""
     table = Table(header_style="dim", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("job", "state", "seconds", "picture", "webhook"):
         table.add_column(name, overflow="fold", justify="right" if name == "seconds" else "left")

@@ -196,7 +196,7 @@ class _UpRun:
         report(f"From another terminal: {self._example()}")
 
     def _example(self) -> str:
-        """Return a command that runs in any shell and folder; with a real vendor it spends nothing."""
+        """Return a command for any shell and folder, which spends nothing with a real vendor."""
         swapline = Path(sys.executable).with_name("swapline")
         command = [str(swapline)] if swapline.exists() else [sys.executable, "-m", "swapline_producer"]
         if self._options.simulated:

@@ -28,7 +28,7 @@ class MovedJobs:
         self._jobs: dict[str, Job] = {}
 
     def remember(self, job: Job) -> None:
-        """Keep a written job, if its next step may begin from it."""
+        """Keep a job whose next step may begin from it."""
         if job.state in {State.RUNNING, State.STORING}:
             self._jobs[job.job_id] = job
             while len(self._jobs) > MOST_JOBS:
@@ -36,7 +36,7 @@ class MovedJobs:
                     del self._jobs[next(iter(self._jobs))]
 
     def take(self, job_id: str, version: int) -> Job | None:
-        """Remove and return a job; None where it has to be read."""
+        """Remove and return a job, or None."""
         job = self._jobs.pop(job_id, None)
         if job is None or job.version != version:
             return None

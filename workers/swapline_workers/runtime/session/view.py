@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class LedgerView:
-    """Thread-safe."""
+    """What steps may know of the ledger. Thread-safe."""
 
     def __init__(self) -> None:
         """Assume at first that jobs wait."""
