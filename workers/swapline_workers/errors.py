@@ -2,14 +2,13 @@
 
 WorkerError
 ├── VendorError            with `evidence`: what the vendor said, short and free of secrets
-│   ├── NotSent            the connection was never made: the vendor has not seen the call
+│   ├── NotSent            the connection was never made
 │   ├── Throttled          429, or a refusal for the same reason
 │   ├── Refused            the vendor read the request and said no: a code, never a charge
 │   ├── Unauthorized       401, 403: the key
 │   ├── OutOfCredits       402
 │   ├── NotFound           404, and other replies to a wrong address (405, 3xx)
-│   └── Unclear            anything else: the call may have run (timeouts, cut connections, 408, 425, 5xx,
-│       │                  a reply that is not as promised)
+│   └── Unclear            anything else: the call may have run (timeouts, cut connections, 408, 425, 5xx)
 │       └── MisdirectedReply   a status reply that names another job
 ├── OutputMissing          COMPLETED without a picture
 ├── OutputInvalid          COMPLETED without a whole picture

@@ -51,7 +51,7 @@ def list_(
     limit: int,
     as_json: bool,
 ) -> None:
-    """List webhooks that failed: given up (DEAD), or failed and tried again (PENDING); those of last first.
+    """List webhooks that failed, the last first: given up (DEAD), or tried again (PENDING).
 
     \b
     Example: swapline webhooks list --failed --since 1d
@@ -88,9 +88,9 @@ def replay(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Send webhooks once more, under the same webhook-id, with all attempts of the schedule before them.
+    """Send webhooks once more, under the same webhook-id, with a whole new schedule of attempts.
 
-    One, whatever became of it; or those that were given up: since a moment, or all.
+    One, whatever became of it; or those given up, since a moment or all.
 
     \b
     Examples:
@@ -119,11 +119,11 @@ def replay(
 @webhooks.command()
 @as_json_option
 def endpoints(*, as_json: bool) -> None:
-    """List the receivers that fail or are disabled, those that have failed longest first; healthy ones have no record.
+    """List the receivers that fail or are disabled, the longest failing first.
 
     An endpoint is one tenant's URL without its query. It is disabled when it answers 410, or has failed for
-    SWAPLINE_WEBHOOK_DISABLE_AFTER without a success: its webhooks are then given up at once. The record of an
-    endpoint expires SWAPLINE_JOB_TTL after its last failure; one that was disabled is then called again.
+    SWAPLINE_WEBHOOK_DISABLE_AFTER: its webhooks are then given up at once. Its record expires SWAPLINE_JOB_TTL after
+    its last failure; then it is called again.
 
     \b
     Example: swapline webhooks endpoints --json

@@ -56,8 +56,7 @@ def replay(
       finalize  the same, free: a job whose pictures are not stored: in STORING (now, not later), STORE_TIMEOUT, …
       notify    post the webhook of a job that has ended (or is HELD) once more, under the same webhook-id
 
-    A replay by filter that was interrupted goes on when it is run again: it passes over jobs that were replayed from
-    that step before.
+    Run again, a replay by filter continues: it skips jobs that were replayed from that step before.
 
     \b
     Examples:
