@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import os
-import secrets
+import random
 import socket
 from typing import Any
 
@@ -39,7 +39,7 @@ def as_dict(message: StepMessage, queue: str) -> dict[str, Any]:
             "delivery_info": {"exchange": "", "routing_key": queue},
             "priority": 0,
             "body_encoding": "base64",
-            "delivery_tag": secrets.token_hex(16),
+            "delivery_tag": f"{random.getrandbits(128):032x}",  # os.urandom hands over Python's lock
         },
     }
 

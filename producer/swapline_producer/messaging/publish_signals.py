@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from contextvars import copy_context
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from swapline_producer.messaging.celery_message import as_dict, body_of
@@ -34,7 +35,7 @@ class ObservedMessage:
         self._send(
             "before_task_publish",
             properties=self.raw["properties"],
-            declare=[sys.modules["kombu"].Queue(queue)],
+            declare=[_declared(queue)],
             retry_policy={},
         )
 
@@ -44,6 +45,12 @@ class ObservedMessage:
 
     def _send(self, signal: str, **more: Any) -> None:
         self._context.run(getattr(sys.modules["celery.signals"], signal).send, **self._facts, **more)
+
+
+@cache
+def _declared(queue: str) -> Any:
+    """Return the queue that a receiver is shown; building one costs as much as three signals."""
+    return sys.modules["kombu"].Queue(queue)
 
 
 def is_observed() -> bool:

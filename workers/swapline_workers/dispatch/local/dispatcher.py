@@ -11,11 +11,10 @@ import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from celery import signals, states
-from celery.app import trace
-from celery.app.task import Context
+from celery import signals
 from celery.concurrency.thread import TaskPool
 from celery.exceptions import Retry
 from celery.utils.saferepr import saferepr
@@ -26,7 +25,7 @@ from swapline_producer.contract import Step
 from swapline_producer.messaging import publish_signals
 from swapline_producer.messaging.celery_message import decode_message
 from swapline_workers.dispatch.local.channel import FETCH_LIMIT, Channel
-from swapline_workers.dispatch.local.observers import is_observed
+from swapline_workers.dispatch.local.observers import is_wrapped, observer_of
 from swapline_workers.dispatch.local.request import LocalRequest
 from swapline_workers.telemetry import context
 
@@ -207,31 +206,34 @@ def _announce(message: StepMessage, queue: str) -> dict[str, Any] | None:
 def _run(request: LocalRequest) -> None:
     request.on_accepted(os.getpid(), time.monotonic())  # type: ignore[arg-type]  # a number, as Celery passes it
     try:
-        if is_observed(request.task):
-            result = request.task.__trace__(request.id, request.args, request.kwargs, request.request_dict)
-            retval, info, runtime, text = result
+        tracer = request.task.__trace__
+        if is_wrapped(tracer):
+            retval, info, runtime, text = tracer(request.id, request.args, request.kwargs, request.request_dict)
             request.on_success((1, retval, runtime) if info else (0, text, runtime))
         else:
-            _run_unobserved(request)
+            _run_step(request)
     finally:
         context.end()
 
 
-def _run_unobserved(request: LocalRequest) -> None:
-    """Do what Celery's tracer does for an unobserved task."""
+def _run_step(request: LocalRequest) -> None:
+    """Do what Celery's tracer does for our tasks."""
     started = time.monotonic()
-    try:
-        text = saferepr(request.task.run(*request.args))
-    except Retry as error:
-        _log("retry: %s", request, error)
-        request.send_event("task-retried", exception=safe_repr(error), traceback=str(error))
-    except Exception as error:  # noqa: BLE001 -- Celery logs and reports it as it does every task's
-        info = trace.TraceInfo(states.FAILURE, error)
-        request.on_failure(info.handle_error_state(request.task, Context(request.request_dict)), return_ok=True)
-    else:
-        runtime = time.monotonic() - started
-        _log("succeeded in %.3fs: %s", request, runtime, text)
-        request.on_success((0, text, runtime))
+    with observer_of(request) as observer:
+        try:
+            result = request.task.run(*request.args)
+        except Retry as error:
+            observer.retried(error)
+            _log("retry: %s", request, error)
+            end = partial(request.send_event, "task-retried", exception=safe_repr(error), traceback=str(error))
+        except Exception as error:  # noqa: BLE001 -- Celery logs and reports it as it does every task's
+            end = partial(request.on_failure, observer.failed(error), return_ok=True)
+        else:
+            runtime, text = time.monotonic() - started, saferepr(result)
+            observer.succeeded(result, runtime)
+            _log("succeeded in %.3fs: %s", request, runtime, text)
+            end = partial(request.on_success, (0, text, runtime))
+    end()
 
 
 def _log(text: str, request: LocalRequest, *values: object) -> None:
