@@ -43,7 +43,7 @@ def definitions() -> ModuleType:
     return import_module(f"{name}.v1")
 
 
-def unseen(resource: dict[str, Any], broken: dict[str, Any]) -> list[str]:
+def undetected(resource: dict[str, Any], broken: dict[str, Any]) -> list[str]:
     """Where what is broken is not found."""
     return [where for where, copy in broken.items() if faults(copy, resource["kind"], definitions()) == []]
 
@@ -68,10 +68,10 @@ def test_what_the_operator_would_get_is_what_its_definitions_say(resource: dict[
 def test_each_field_that_is_misspelt_is_found(resource: dict[str, Any]) -> None:
     broken = dict(broken_copies(first_of_each_list(resource), lambda name, value: {name + "x": value}, FREE))
     assert {"spec", "metadata.name", "apiVersion"} <= broken.keys()
-    assert unseen(resource, broken) == []
+    assert undetected(resource, broken) == []
 
 
 @each_resource
 def test_each_field_of_another_kind_is_found(resource: dict[str, Any]) -> None:
     broken = dict(broken_copies(first_of_each_list(resource), lambda name, _: {name: [True]}, FREE))
-    assert unseen(resource, broken) == []
+    assert undetected(resource, broken) == []
