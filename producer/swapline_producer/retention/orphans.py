@@ -110,7 +110,7 @@ class Janitor:
         return findings
 
     def _examine(self, area: str, after: str, limit: int, findings: Findings) -> str | None:
-        """Return the key to go on after, or None."""
+        """Examine a part of an area; return the key to go on after, or None."""
         judge = {INPUTS: self._inputs, RESULTS: self._results}[area]
         found = list(islice(self._storage.list(area, after=after, odd=findings.odd), limit))
         findings.examined += len(found)

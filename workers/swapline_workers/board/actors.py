@@ -1,7 +1,6 @@
 """Who may decide on the board: people with the console's password, or an admin key of their tenant.
 
-Nothing is stored: cookies and form tokens are signed with a secret that ends with the key or the password, and is the
-same for any number of boards.
+Nothing is stored: cookies and form tokens are signed with a secret that ends with the key or the password.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 COOKIE = "swapline_console"
 
 LIFETIME_S = 12 * 3600
-"""Seconds that a person is signed in: a day's work."""
+"""Seconds of a sign-in: a day's work."""
 
 DAY_S = 86_400
 """Seconds of a form's token: an unchanged page is not sent again."""
@@ -35,7 +34,7 @@ CONSOLE = "console"
 
 
 class Actor(NamedTuple):
-    """A signed-in person, by the name that goes to the logs of jobs."""
+    """A signed-in person, by the name in jobs' logs."""
 
     name: str
     secret: bytes
@@ -47,12 +46,12 @@ class Actor(NamedTuple):
         return self.tenant in {None, job.tenant}
 
     def signed(self, text: str) -> str:
-        """Return a signature of a text, which only the signed-in can make."""
+        """Return a signature that only the signed-in can make."""
         return hmac.new(self.secret, text.encode(), hashlib.sha256).hexdigest()
 
 
 class SignIn(NamedTuple):
-    """An actor, or the seconds to wait after too many wrong passwords, or neither."""
+    """An actor, or the seconds to wait after wrong passwords, or neither."""
 
     actor: Actor | None = None
     wait: int = 0
@@ -62,7 +61,7 @@ class Actors:
     """Knows the console's password, and asks the ledger for keys."""
 
     def __init__(self, ledger: Ledger, password: str, *, clock: Callable[[], float] = time) -> None:
-        """`password` may be empty: then only keys open the console. `clock` returns UTC seconds."""
+        """`password` may be empty: then only keys count. `clock` returns UTC seconds."""
         self._ledger = ledger
         self._clock = clock
         self._person = Actor(CONSOLE, _stretched(password)) if password else None
@@ -70,7 +69,7 @@ class Actors:
         self._lock = threading.Lock()
 
     def of(self, cookie: str, *, has_password: bool) -> Actor | None:
-        """Return who asks: by the second password in place of the first, or by a cookie. Raises LedgerUnavailable."""
+        """Return who asks, by the second password or a cookie. Raises LedgerUnavailable."""
         return self._person if has_password else self._of_cookie(cookie)
 
     def _of_cookie(self, cookie: str) -> Actor | None:
@@ -113,7 +112,7 @@ class Actors:
         return f"{ends}.{actor.name}.{actor.signed(f'cookie {ends}.{actor.name}')}"
 
     def token_of(self, actor: Actor) -> str:
-        """Return the token that the forms of a page carry."""
+        """Return the token of a page's forms."""
         return actor.signed(f"form {int(self._clock()) // DAY_S}")
 
     def is_token(self, actor: Actor, token: str) -> bool:

@@ -1,4 +1,4 @@
-"""The console: what people decide on the board, by forms that only its own pages can send."""
+"""The console: decisions on the board, by forms that only its own pages can send."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MOST_SLOTS = 10_000
 """As the command takes them."""
 
 LONGEST_FORM = 4096
-"""Bytes: no form has more than an id and a few words."""
+"""Bytes: an id and a few words."""
 
 FOREIGN = "This form was not sent by a page of this board; open the page and send it from there."
 READ_ONLY = "You may look, and not decide: sign in at the console with its password or an admin key."
@@ -50,7 +50,7 @@ class Choices(NamedTuple):
 
     @classmethod
     def of(cls, job: Job, *, results_gone: bool) -> Choices:
-        """Ask the rules of replay. `results_gone`: a picture of the job is not in the store (any more)."""
+        """Ask the rules of replay. `results_gone`: a picture is not in the store."""
         facts = ReplayFacts.of(job)
         return cls(
             resolve=job.state is State.HELD,
@@ -62,7 +62,7 @@ class Choices(NamedTuple):
 
 
 class Console:
-    """Checks who asks, and does what the forms say; by the same moves as `swapline jobs` and the gateway."""
+    """Checks who asks, and does what the forms say."""
 
     def __init__(
         self, ledger: Ledger, publisher: Publisher, storage: Storage | None, actors: Actors, *, root_path: str = ""
@@ -75,17 +75,17 @@ class Console:
         self._actors = actors
 
     def actor(self, request: Request) -> Actor | None:
-        """Return who asks, if it is a person who may decide. Raises LedgerUnavailable."""
+        """Return who asks, if they may decide. Raises LedgerUnavailable."""
         has_password = request.scope.get("state", {}).get("console", False)
         return self._actors.of(request.cookies.get(COOKIE, ""), has_password=has_password)
 
     def context(self, request: Request) -> dict[str, Any]:
-        """What every page needs: the actor, and the token of its forms."""
+        """Return what every page needs: the actor, and a token."""
         actor = self.actor(request)
         return {"actor": actor, "token": self._actors.token_of(actor) if actor else ""}
 
     def _guarded(self, handler: Callable[[Request, Actor, Form], str]) -> Callable[[Request], Awaitable[Response]]:
-        """Make a route of a handler, which returns the address of the page that comes next."""
+        """Make a route of a handler, which returns the next page's address."""
 
         def decided(request: Request, form: Form) -> Response:
             actor = self.actor(request)
@@ -121,7 +121,7 @@ class Console:
         return _page_of(job, "resolved")
 
     def replay(self, request: Request, actor: Actor, form: Form) -> str:
-        """Run a job again from a step, if it is in the state that the page has shown."""
+        """Run a job again from a step, if it is still in the state shown."""
         job = self._job(request, actor)
         if form.get("step") not in {*Step} or form.get("seen") not in {*State}:
             raise HTTPException(HTTPStatus.BAD_REQUEST, "There is no such step or state.")
@@ -191,7 +191,7 @@ class Console:
 
 
 async def _form_of(request: Request) -> Form:
-    """Read a form that a page of this board has sent. Raises HTTPException."""
+    """Read a form of this board. Raises HTTPException."""
     origin = urlsplit(request.headers.get("origin", ""))
     if not origin.netloc or origin.netloc.lower() != request.headers.get("host", "").lower():
         raise HTTPException(HTTPStatus.FORBIDDEN, FOREIGN)

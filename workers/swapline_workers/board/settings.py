@@ -32,7 +32,7 @@ class BoardSettings(ProducerSettings):
 
     @property
     def console_password(self) -> str:
-        """The second password as plain text; empty where there is none. Raises SettingsError where it is the first."""
+        """The second password, or nothing. Raises SettingsError where it is the first."""
         password = self.board_console_password.get_secret_value() if self.board_console_password else ""
         if password and password == self.password:
             raise SettingsError(SAME)

@@ -113,6 +113,7 @@ class PictureMemory:
         return None
 
     def _left(self, place: Place) -> None:
+        """Free a place, or keep it until its job comes."""
         if place.waits is None:
             self._room.release()
             return

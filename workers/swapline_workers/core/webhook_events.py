@@ -63,6 +63,7 @@ def _image(picture: StoredPicture, url_of: Callable[[str], str]) -> WebhookImage
 
 
 def _fitting(event: SwapEvent) -> SwapEvent:
+    """Leave out the last pictures of a body that is too long."""
     images = event.data.images
     kept = len(images)
     while kept and len(event.to_json()) > BODY_LIMIT:

@@ -108,7 +108,7 @@ class _Used:
 
 
 def _busy(line: str) -> tuple[int, float]:
-    """Return a processor and its busy seconds."""
+    """Read a processor and its busy seconds from a line of /proc/stat."""
     name, *ticks = line.split()
     user, nice, system, _, _, *interrupts = (int(number) for number in ticks[:8])
     return int(name[3:]), (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")

@@ -80,6 +80,7 @@ def _attempt(job: Job, ports: Ports) -> Decision:
 
 
 def _accepted(job: Job, ports: Ports, reply: Submission, poll_in: float) -> Decision:
+    """Write the vendor's id, which must not be lost."""
     change = transitions.submitted(job, reply.vendor_job_id, reply.status, poll_in=poll_in)
     decision: Decision
     try:

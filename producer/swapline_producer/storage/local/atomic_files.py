@@ -37,7 +37,7 @@ def write(folder: Folder, name: str, data: bytes) -> None:
 
 
 def write_once(folder: Folder, name: str, data: bytes) -> int | None:
-    """Write unless the name is taken; return None, its size, or TAKEN."""
+    """Write unless the name is taken; return None, else the size of what has it, or TAKEN."""
     size = size_of(folder, name)
     if size is not None:
         return size

@@ -48,6 +48,7 @@ def decode(image: object) -> bytes:
 
 
 def _standard(text: bytes) -> bytes:
+    """Return base64 in the standard alphabet, padded, without a head."""
     has_head, body = _split(memoryview(text))
     spelled = bytes(body)
     if has_head and b"%" in spelled:  # +, / and = may be escaped in a URI

@@ -85,6 +85,7 @@ def beginning(prefix: bytes) -> Beginning:
 
 
 def _early_text(word: bytes, *, whole: bool) -> str | None:
+    """Return a string or integer as text; an integer only where it is `whole`."""
     if word.startswith(_QUOTE):
         try:
             return json_string(word) or None
