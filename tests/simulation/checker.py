@@ -90,8 +90,9 @@ def _check_job(  # noqa: C901 -- one line for each promise
             wrong.append(f"{job_id} ended {state} ({detail}) though the vendor's part was {world.vendor.fate[job_id]}")
         if int(job.get("credits", 0)) != CREDITS * charged and job_id not in world.excused:
             wrong.append(f"{job_id} says {job.get('credits')} credits, and {CREDITS * charged} were charged")
-    if job.get("attempt_open") == "1":
-        wrong.append(f"{job_id} rests in {state} with an open attempt")
+    for mark in ("attempt_open", "slot"):
+        if job.get(mark) == "1":
+            wrong.append(f"{job_id} rests in {state} with {mark}")
     if hooked:
         _check_webhook(world, job_id, job)
     if state is State.SUCCEEDED:

@@ -36,6 +36,7 @@ class Customer:
         self._hook = "https://shop.example/hook" if rng.random() < 0.7 else None
         self._tenant, self._priority = rng.choice("ab"), rng.choice(list(Priority))
         self._cancel_in = rng.random() * 60 if rng.random() < 0.06 else None
+        self._cancel_when = rng.choice(("vendor", "store")) if rng.random() < 0.1 else None
         self._keeps_result = rng.random() < 0.5
         self._job_id: str | None = None
         world.vendor.fate[f"j{number}"] = self._fate
@@ -55,9 +56,14 @@ class Customer:
                 break
             if not (answered or self._keyed):  # the backend died: nobody asks again
                 break
-        if self._cancel_in is not None and self._job_id is not None:
+        if self._cancel_when and self._job_id:
+            world.moments[self._cancel_when, self._job_id] = self._spawn_cancel
+        elif self._cancel_in is not None and self._job_id is not None:
             world.sleep(self._cancel_in)
-            scheduler.spawn(self._cancel, self._process)
+            self._spawn_cancel()
+
+    def _spawn_cancel(self) -> None:
+        self._world.scheduler.spawn(self._cancel, self._process)
 
     def _job(self, number: int) -> NewJob:
         job_id, key = f"j{number}", {"idempotency_key": f"order-{self._number}"} if self._keyed else {}

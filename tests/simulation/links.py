@@ -185,6 +185,8 @@ def open_sim_ledger(world: World, process: Process) -> Ledger:
         def do() -> dict[str, Any]:
             if paying:
                 world.restarts.attempted_at[arguments["id"]] = world.scheduler.now
+            elif move == "advance" and fibre is not None and fibre.paying == arguments["id"]:
+                world.restarts.settled_at[arguments["id"]] = world.scheduler.now
             answer: dict[str, Any] = run(move, **arguments)
             return answer
 
@@ -233,6 +235,7 @@ class SimVendor:
     def submit(self, spec: JobSpec, image: str) -> FakeReply:
         job_id = image.rpartition("/")[2]
         assert spec.metadata["name"] == job_id
+        self._world.happens("vendor", job_id)
         reply: FakeReply = self._link.call("submit", lambda: self._world.vendor.submit(job_id))
         return reply
 
@@ -246,11 +249,12 @@ class SimStorage:
     """The store as one process reaches it."""
 
     def __init__(self, world: World, process: Process) -> None:
-        self._objects = world.objects
+        self._world, self._objects = world, world.objects
         self._link = Link(world, process, "store", StorageUnavailable, StorageUnavailable)
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
         assert content_type
+        self._world.happens("store", key.split("/")[-2])
         self._link.call(f"put {key[-20:]}", lambda: self._objects.put(key, data, content_type))
 
     def get(self, key: str) -> bytes:

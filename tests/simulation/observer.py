@@ -18,6 +18,10 @@ rescued after RESCUE_AFTER = 15 s, at the next claim (5 s later at most), which 
 one is made 1 s and, after an outage, 1.5 s later, and may be 8 s late as well: 38.5 s."""
 
 
+LATEST_DUE_S = 70.0
+"""Seconds within which a step is due again where the vendor has the job: a store that is away is tried each minute."""
+
+
 class Observer:
     """Samples a world."""
 
@@ -26,6 +30,7 @@ class Observer:
         self.longest_idle = 0.0
         self.idle_seconds = 0.0
         self._idle_since: float | None = None
+        self._far_since: dict[str, float] = {}
 
     def watch(self) -> None:
         """Run as a fibre."""
@@ -44,14 +49,26 @@ class Observer:
             pipe.hgetall(f"{prefix}:limits")
             pipe.hgetall(f"{prefix}:breaker")
             pipe.exists(f"{prefix}:store")
-            submitting, running, held, slots, queued, refused, limits, breaker, store = pipe.execute()
+            pipe.zrange(f"{prefix}:state:{State.STORING}", 0, -1)
+            far = self.world.server_now() + LATEST_DUE_S * 1000
+            pipe.zrange(f"{prefix}:due", str(far), "+inf", byscore=True)
+            submitting, running, held, slots, queued, refused, limits, breaker, store, storing, late = pipe.execute()
         must = {*submitting, *running}
         if not must <= set(slots) <= must | set(held):
             self._wrong(f"slots {sorted(slots)} are not of {sorted(must)} and some of {sorted(held)}")
         self._cap(slots)
+        self._soon({*must, *storing} & set(late))
         used = min(self.world.slots, int(limits.get("cap", self.world.slots)))
         stopped = store or "trips" in breaker
         self._idle(0 if stopped else min(queued - refused, used - len(slots)))
+
+    def _soon(self, late: set[str]) -> None:
+        """Jobs at work may be due late for as long only as nobody could notice, as after a step of Redis's clock."""
+        now = self.world.scheduler.now
+        self._far_since = {job_id: self._far_since.get(job_id, now) for job_id in late} if self._can_work() else {}
+        for job_id, since in self._far_since.items():
+            if now - since > IDLE_BOUND_S:
+                self._wrong(f"{job_id} is at work, and due more than {LATEST_DUE_S:.0f} s from now")
 
     def _idle(self, idle: int) -> None:
         now = self.world.scheduler.now

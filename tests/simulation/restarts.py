@@ -21,6 +21,8 @@ class Restarts:
         self._world = world
         self.attempted_at: dict[str, float] = {}
         """When the attempt of a job was written last."""
+        self.settled_at: dict[str, float] = {}
+        """When the result of its call was."""
         self.gone: set[str] = set()
         """Jobs whose acceptance was lost."""
         self.paid_again: set[str] = set()
@@ -57,7 +59,8 @@ class Restarts:
         paying = {fibre.paying for worker in world.workers for fibre in worker.payers if fibre.paying}
         self.in_hand |= lost & paying
         self.paid_again |= lost - paying
-        world.excused |= lost
+        unsettled = {job_id for job_id, at in self.settled_at.items() if at >= since}
+        world.excused |= lost | unsettled  # HELD: the attempt is there, and its result is lost
         self.gone |= set(world.accepted) - accepted
         world.canceled &= canceled
         for job_id in self.gone:

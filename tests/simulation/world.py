@@ -63,6 +63,8 @@ class World:
     """Jobs that somebody tried to cancel."""
     canceled: set[str] = field(default_factory=set)
     """Those of them whose cancellation was confirmed."""
+    moments: dict[tuple[str, str], Callable[[], None]] = field(default_factory=dict)
+    """What somebody does at the moment when a job (second) is sent to a port (first)."""
     wrong: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -115,6 +117,11 @@ class World:
         first: Any = self.server.zrange(f"{self.prefix}:due", 0, 0, withscores=True)
         return max(0.0, (first[0][1] - self.server_now()) / 1000) if first else 1e9
 
+    def happens(self, port: str, job_id: str) -> None:
+        """A call about a job is being made."""
+        if act := self.moments.pop((port, job_id), None):
+            self.scheduler.spawn(act, after=self.latency(port))
+
     # -- what happens to processes ----------------------------------------------------------------------------
 
     def note(self, line: str) -> None:
@@ -162,8 +169,8 @@ class World:
                 continue
             late = self.rng.random() * 60 if fault < self.faults.rate else 0.001
             self._deliver_in(message, late)
-            if fault < self.faults.rate * 1.5 and fault > self.faults.rate:
-                self._deliver_in(message, self.rng.random() * 30)
+            if self.faults.rate < fault < self.faults.rate * 2:  # twice, at once, during the step, or after it
+                self._deliver_in(message, self.rng.random() * self.rng.choice((0.01, 1.0, 30.0)))
 
     def _deliver_in(self, message: StepMessage, seconds: float) -> None:
         self.scheduler.spawn(lambda: self._deliver(message), after=seconds)
