@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulation.truth import COMPLETED, FAILED, REFUSED, number_of, picture_of
 from swapline_producer.contract import Notification, State
+from swapline_producer.storage.keys import PROBE
 
 if TYPE_CHECKING:
     from simulation.world import World
@@ -149,7 +150,7 @@ def _check_orders(world: World, jobs: dict[str, dict[str, str]]) -> None:
 
 def _check_store(world: World, jobs: dict[str, dict[str, str]]) -> None:
     """No picture under another job's name, and no receipt without its picture."""
-    objects = {found.key for found in world.objects.list()}
+    objects = {found.key for found in world.objects.list()} - {PROBE}
     for key in objects:
         job_id, name = key.split("/")[-2:]
         if job_id not in jobs:

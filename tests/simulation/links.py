@@ -254,7 +254,7 @@ class SimStorage:
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
         assert content_type
-        self._world.happens("store", key.split("/")[-2])
+        self._world.happens("store", key.rpartition("/")[0].rpartition("/")[2])
         self._link.call(f"put {key[-20:]}", lambda: self._objects.put(key, data, content_type))
 
     def get(self, key: str) -> bytes:

@@ -245,9 +245,7 @@ MUTANTS = (
         ("  set_due(id, rescue_at())\n  log(id, 'slot')", "  set_due(id, nil)\n  log(id, 'slot')"),
     ),
     Mutant("credits are not counted when a slot is given", "", ("  note_submission(tenant)\n", "")),
-    Mutant(
-        "who left the line may still get a slot", "", ("return have[1] == 'QUEUED' and at <", "return have[2] and at <")
-    ),
+    Mutant("an idempotency key is not looked at", "accept", ("if input.claim then", "if false then")),
     Mutant(
         "refused jobs never stand in line again",
         "",

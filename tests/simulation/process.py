@@ -22,6 +22,7 @@ from swapline_workers.core.policy import Policy
 from swapline_workers.core.schedule.polling import Bounds
 from swapline_workers.runtime.due_dispatcher import DueDispatcher, claim_interval
 from swapline_workers.runtime.session.job_session import JobSession
+from swapline_workers.runtime.store_probe import StoreProbe
 from swapline_workers.settings import WEBHOOK_SCHEDULE, AmbiguousSubmit
 from swapline_workers.tasks import STEPS, translate
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 RESCUE_AFTER = 15.0
 RENEWALS = 3
+PROBE_EVERY_S = 5.0
 PLACES = 6
 """Jobs with pictures in the memory of one worker."""
 
@@ -153,7 +155,18 @@ class Worker(Process):
             policy=policy(),
             rng=world.rng.random,
         )
+        self._probe = StoreProbe(ledger, cast("Storage", SimStorage(world, self)), timeout=30.0)
+        world.scheduler.spawn(self._probes, self, after=world.rng.random() * PROBE_EVERY_S)
         self.dispatcher.fibre = world.scheduler.spawn(self.dispatcher.run, self, after=world.rng.random())
+
+    def _probes(self) -> None:
+        """Probe the store while its breaker is open, as the worker's maintenance does."""
+        while True:
+            is_open = self.world.server.exists(f"{self.world.prefix}:store")
+            if is_open:
+                with suppress(LedgerUnavailable):
+                    self._probe.run()
+            self.world.sleep(PROBE_EVERY_S if is_open or self.world.is_busy() else 600.0)
 
     def _leased_jobs(self) -> list[tuple[str, int]]:
         return self.session.leases.all()

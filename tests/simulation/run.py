@@ -194,8 +194,10 @@ def _worlds(given: argparse.Namespace, server: Redis) -> int:
 
 
 def _mutants(given: argparse.Namespace, server: Redis) -> int:
-    missed = 0
-    for mutant in MUTANTS:
+    lines = given.json.read_text().splitlines() if given.json and given.json.exists() else []
+    before = [json.loads(line) for line in lines]
+    missed, tried = sum(line["seed"] is None for line in before), {line["mutant"] for line in before}
+    for mutant in [each for each in MUTANTS if each.name not in tried]:
         found = find(mutant, server, given.seed)
         missed += found["seed"] is None
         if given.json:
