@@ -99,7 +99,9 @@ class Observer:
                 self._wrong(f"{len(slots)} slots are taken, {self.world.slots} may be: {sorted(slots)}")
 
     def _came_late(self, job_id: str) -> bool:
-        """Whether it turned out to be at the vendor after its slot had been given up."""
+        """Whether it turned out to be at the vendor after its slot had been given up, or forgotten."""
+        if job_id in self.world.restarts.forgotten:
+            return True
         log: Any = self.world.server.lrange(f"{self.world.prefix}:log:{job_id}", 0, -1)
         names = [line.partition('"name":"')[2].partition('"')[0] for line in log]
         return "submitted" in names and any(name in names for name in ("held", "not submitted", "slot.released"))

@@ -25,6 +25,8 @@ class Restarts:
         """When the result of its call was."""
         self.gone: set[str] = set()
         """Jobs whose acceptance was lost."""
+        self.forgotten: set[str] = set()
+        """Jobs of which a paid call, or what came of it, was lost: a reply that comes takes a slot, cap or no cap."""
         self.paid_again: set[str] = set()
         """Jobs whose attempt and vendor's id were both lost: they may be paid again."""
         self.in_hand: set[str] = set()
@@ -60,7 +62,8 @@ class Restarts:
         self.in_hand |= lost & paying
         self.paid_again |= lost - paying
         unsettled = {job_id for job_id, at in self.settled_at.items() if at >= since}
-        world.excused |= lost | unsettled  # HELD: the attempt is there, and its result is lost
+        self.forgotten |= lost | unsettled
+        world.excused |= self.forgotten  # HELD: the attempt is there, and its result is lost
         self.gone |= set(world.accepted) - accepted
         world.canceled &= canceled
         for job_id in self.gone:
