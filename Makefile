@@ -21,7 +21,7 @@ EDITABLE := $(addprefix -e ./,$(PACKAGES))
 export CALLED_FROM := $(PWD)
 export PHOTO KEEP
 
-.PHONY: dist help install demo test check audit test-s3 format docs site screenshots chaos simulate lock clean
+.PHONY: dist help install demo test test-pythons check audit test-s3 format docs site screenshots chaos simulate lock clean
 .PHONY: bench bench-startup bench-in-flight bench-board bench-enqueue bench-line bench-polling
 .PHONY: bench-memory bench-soak bench-latency bench-scaling bench-round-trips
 
@@ -39,6 +39,9 @@ demo: $(RUNTIME) ## Take photographs through the whole system (PHOTO=my.jpg for 
 
 test: $(STAMP) ## Run the tests: unit, conformance, integration, acceptance, architecture, a minute of chaos, a few simulated worlds
 	$(BIN)/pytest -n $(JOBS) --dist worksteal tests/unit tests/conformance tests/integration tests/acceptance tests/architecture tests/chaos tests/simulation
+
+test-pythons: $(STAMP) ## Run unit tests and the tests of installed wheels on each Python from 3.11 to 3.14 that is found (PYTHONS="3.12 3.13")
+	$(BIN)/python ops/pythons.py $(PYTHONS)
 
 simulate: $(STAMP) ## Simulate whole installations, every call a crash point (SEED=, JOBS=, POINTS=, HOURS=; STORY=1: one world; MUTANTS=1)
 	PYTHONPATH=tests $(BIN)/python -m simulation.run $(if $(SEED),--seed $(SEED)) $(BENCH_JOBS) $(if $(POINTS),--points $(POINTS)) \

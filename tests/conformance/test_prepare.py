@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import os
 import signal
+import struct
 import threading
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,37 @@ def test_what_was_done_is_in_the_jobs_record() -> None:
     stored = producer.storage.get(image.key)
     assert corner(stored) == "top right"
     assert b"Camera" not in stored
+
+
+def test_a_heic_that_its_decoder_rotates_is_recorded_as_rotated() -> None:
+    found = read(saved("HEIF", exif=exif(orientation=6).tobytes()))
+    assert found.made_of
+    assert (corner(found.data), found.made_of.done) == ("top right", (Done.CONVERTED, Done.UPRIGHT))
+
+
+def test_sixteen_bits_that_a_decoder_drops_silently_are_recorded() -> None:
+    header = struct.pack(">IIBBBBB", 4, 2, 16, 2, 0, 0, 0)  # RGB of 16 bits: Pillow opens it as 8
+    found = read(png_of(header, zlib.compress((b"\0" + bytes(24)) * 2)))
+    assert found.made_of
+    assert found.made_of.done == (Done.CONVERTED, Done.DEPTH)
+
+
+def png_of(header: bytes, pixels: bytes) -> bytes:
+    """A PNG of these chunks."""
+    chunks = ((b"IHDR", header), (b"IDAT", pixels), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in chunks
+    )
+
+
+def test_a_tiff_with_offsets_of_eight_bytes_is_a_tiff() -> None:
+    assert corner(read(saved("TIFF", big_tiff=True)).data) == "top left"
+
+
+def test_a_refusal_has_no_address_in_memory() -> None:
+    with pytest.raises(ImageError, match="what follows its first bytes is not of that format") as refused:
+        read(saved("HEIF")[:150])
+    assert "0x" not in str(refused.value)
 
 
 def request(data: bytes, **more: Any) -> SwapRequest:

@@ -48,6 +48,8 @@ def _answer(facts: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
 
         if isinstance(error, Unreadable):
             return {"refused": str(error)}, b""
+        if type(error).__name__ == "UnidentifiedImageError":  # its message has an address in memory, and no reason
+            return {"refused": "cannot be decoded: what follows its first bytes is not of that format"}, b""
         words = " ".join(f"{type(error).__name__}: {error}".split())
         return {"refused": f"cannot be decoded ({words[:WORDS]})"}, b""
 

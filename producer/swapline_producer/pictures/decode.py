@@ -72,6 +72,8 @@ def make_jpeg(data: bytes, kind: str, max_side: int, max_bytes: int) -> Made:
         if opened.getexif().get(0x0112, 1) != 1:
             ImageOps.exif_transpose(picture, in_place=True)
             done.append(Done.UPRIGHT)
+        elif (opened.info.get("original_orientation") or 1) != 1:  # libheif has rotated it already
+            done.append(Done.UPRIGHT)
         picture = _srgb(picture, done)
         if max(size) > max_side:
             picture.thumbnail((max_side, max_side), Image.Resampling.LANCZOS, reducing_gap=2.0)

@@ -7,7 +7,8 @@ from swapline_producer.client.picture_formats import media_type
 HEIC, AVIF, TIFF = "image/heic", "image/avif", "image/tiff"
 JPEG, PNG, WEBP = "image/jpeg", "image/png", "image/webp"
 
-_TIFF_STARTS = (b"II*\0", b"MM\0*")
+_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""TIFF and BigTIFF, each in both orders of bytes."""
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"})
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
 _MOST_BRANDS = 64

@@ -73,19 +73,23 @@ class Preparation:
         """Return the picture to be stored. Raises ImageError."""
         needs = self.check(data, kind, size, what)
         if needs.decoded:
-            return self._made_anew(data, kind, what)
+            return self._made_anew(data, kind, what, needs)
         if not needs.cut:
             return Prepared(data)
         return Prepared(cut(data, kind, self.strip), _source(data, kind, size, needs.cut))
 
-    def _made_anew(self, data: bytes, kind: str, what: str) -> Prepared:
+    def _made_anew(self, data: bytes, kind: str, what: str, needs: Needs) -> Prepared:
         from swapline_producer.pictures.sandbox import Refused, sandbox  # noqa: PLC0415 -- few pictures need it
 
         try:
             facts, jpeg = sandbox.ask("jpeg", {"kind": kind, "max_side": self.max_side, "max_bytes": MAX_BYTES}, data)
         except Refused as error:
             _refuse(f"{what} {error}; save it again as JPEG.")
-        done = tuple(Done(one) for one in facts["done"])
+        seen = [Done(one) for one in facts["done"]]
+        done = (
+            *seen,
+            *(one for one in needs.decoded if one not in {*seen, Done.COMPRESSED, Done.SCALED}),
+        )  # decoders hide some
         width, height = facts["source_size"]
         return Prepared(jpeg, _source(data, kind, (width, height), done))
 
