@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from swapline_producer.contract.enums import Prepare, StripMetadata
@@ -139,7 +139,12 @@ class ProducerSettings(BaseSettings):
         return parse_redis_url(self.redis_url)
 
 
-def _base_url(value: str) -> str:
+UNUSED_URL = "https://named-in.swapline-accounts.invalid"
+"""The address of the single account, where several are named: it is called by nothing."""
+
+
+def base_url(value: str) -> str:
+    """Check a vendor's address. Raises ValueError."""
     if not value.startswith(("http://", "https://")):
         msg = "must begin with https:// (or http:// for a simulator)"
         raise ValueError(msg)
@@ -151,12 +156,26 @@ def _base_url(value: str) -> str:
 
 
 class VendorSettings(ProducerSettings):
-    """Which vendor's account a process works with."""
+    """Which account of which vendor a process works with, or which accounts."""
 
-    api_base_url: Annotated[str, AfterValidator(_base_url)] = Field(
+    accounts: SecretStr | None = Field(
+        None,
+        description="several accounts of the vendor's, instead of one: a JSON list, or the path of a file with one, "
+        "read again when it changes (docs/guides/accounts.md)",
+    )
+    api_base_url: Annotated[str, AfterValidator(base_url)] = Field(
         description="the vendor's address, without `/v6`; the ledger belongs to it"
     )
     api_key: SecretStr = Field(description="the vendor's key; a new one needs `swapline accounts adopt`")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _need_no_single_account(cls, values: Any) -> Any:
+        """Fill in what `SWAPLINE_ACCOUNTS` makes superfluous: each account has its own."""
+        if not isinstance(values, dict) or not values.get("accounts"):
+            return values
+        unused = {"api_base_url": UNUSED_URL, "api_key": "-", "api_key_header": "Authorization"}
+        return {name: value for name, value in unused.items() if name in cls.model_fields} | values
 
 
 S = TypeVar("S", bound=ProducerSettings)

@@ -7,7 +7,7 @@ import os
 import signal
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -42,6 +42,12 @@ def _list_modes(context: click.Context, _option: click.Parameter, wanted: bool) 
 @click.option("--credits", help="Credits at the start.  [default: 1000000]")
 @click.option("--service-time", help="fixed:2, lognormal:8,0.4 or bimodal:4,20,0.3.  [default: lognormal:8,0.4]")
 @click.option("--fail-rate", help="Share of jobs that end FAILED.  [default: 0]")
+@click.option(
+    "--account",
+    "accounts",
+    multiple=True,
+    help="A further account, e.g. name=b,key=b-key,cap=4,credits=100; may be given again.",
+)
 @click.option("--mode", multiple=True, help="MODE[=AMOUNT][@SHARE], e.g. status_504@0.1; may be given again.")
 @click.option("--results", help="full (4 MB) or small (40 kB), of the same pixel size.  [default: full]")
 @click.option("--result-ttl", help="Seconds after which a result is forgotten.  [default: 1800]")
@@ -73,8 +79,13 @@ def _config(fields: dict[str, object]) -> SimulatorConfig:
 
     from swapline_simulator.config import SimulatorConfig  # noqa: PLC0415 -- slow
 
+    accounts: Any = fields.get("accounts", ())
+    named = [dict(part.partition("=")[::2] for part in str(one).split(",")) for one in accounts]
+    further = {one.pop("name", ""): one for one in named}
+    if len(further) < len(named) or "" in further:
+        raise click.UsageError("--account: each must have a name of its own: name=b,key=b-key.")
     try:
-        return SimulatorConfig.model_validate(fields)
+        return SimulatorConfig.model_validate(fields | {"accounts": further})
     except ValidationError as error:
         raise click.UsageError(_sentences(error)) from None
 

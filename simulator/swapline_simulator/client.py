@@ -6,7 +6,7 @@ import json
 from http import HTTPStatus
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from swapline_simulator.account.report import Report
 from swapline_simulator.errors import SimulatorError
@@ -23,13 +23,19 @@ TIMEOUT_S = 30
 class Control:
     """The control page of the simulator at a URL. Ignores proxies in the environment."""
 
-    def __init__(self, url: str) -> None:
-        """Connect at the first call."""
+    def __init__(self, url: str, account: str | None = None) -> None:
+        """Connect at the first call. `account`: a further account of the vendor's."""
+        self._url = url
         self._address = urlsplit(url).netloc
+        self._path = "/_control?" if account is None else f"/_control?account={quote(account)}&"
+
+    def of(self, account: str) -> Control:
+        """Return the control of a further account: its report, modes and configuration."""
+        return Control(self._url, account)
 
     def report(self, *, jobs: bool = True) -> Report:
         """Return the report, with or without each job. Raises SimulatorError, and OSError without a reply."""
-        return Report.model_validate_json(self._call("GET", "/_control" if jobs else "/_control?jobs=0"))
+        return Report.model_validate_json(self._call("GET", self._path + ("" if jobs else "jobs=0")))
 
     def change(self, **fields: JsonValue) -> Report:
         """Change any field of SimulatorConfig; first, `reset=True` forgets all jobs, `clear_modes=True` all modes.
@@ -37,7 +43,7 @@ class Control:
         `finish=True` finally ends the running jobs. Returns the new report without jobs. Raises SimulatorError for a
         refused change.
         """
-        return Report.model_validate_json(self._call("POST", "/_control", json.dumps(fields)))
+        return Report.model_validate_json(self._call("POST", self._path, json.dumps(fields)))
 
     def set_mode(self, mode: Mode | str, **how: str | float | None) -> None:
         """Add one direction; `how` takes its other fields: `amount`, `share`, `times`, `job`, `picture` and so on."""

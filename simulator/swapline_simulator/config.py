@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from secrets import randbits
+from typing import Self
+from zlib import crc32
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from swapline_simulator.account.catalog import Catalog
 from swapline_simulator.account.service_time import LogNormal, ServiceTime
@@ -14,6 +16,20 @@ from swapline_simulator.faults.script import Directions
 
 def _any_seed() -> int:
     return randbits(32)
+
+
+class AccountConfig(BaseModel):
+    """What a further account of the vendor's has of its own; the rest is the first account's."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: str = Field(min_length=1)
+    cap: int | None = Field(default=None, ge=0)
+    credits: int | None = Field(default=None, ge=0)
+    over_cap: OverCap | None = None
+    service_time: ServiceTime | None = None
+    fail_rate: float | None = Field(default=None, ge=0, le=1)
+    mode: Directions = ()
 
 
 class SimulatorConfig(BaseModel):
@@ -44,3 +60,19 @@ class SimulatorConfig(BaseModel):
     result_ttl: float = Field(default=1800, gt=0)
     """Results expire after this time: after 30 minutes at the vendor's host."""
     catalog: Catalog = Catalog()
+    accounts: dict[str, AccountConfig] = Field(default_factory=dict)
+    """Further accounts by name; the fields above are the first one's. A call is for the account of its key."""
+
+    def of_account(self, name: str) -> SimulatorConfig:
+        """Return the configuration of a further account."""
+        own = self.accounts[name].model_dump(exclude_none=True)
+        seed = crc32(f"{self.seed}/{name}".encode())  # its jobs' ids and random numbers are its own
+        return SimulatorConfig.model_validate(self.model_dump() | own | {"seed": seed, "accounts": {}})
+
+    @model_validator(mode="after")
+    def _one_key_each(self) -> Self:
+        keys = [self.key, *(one.key for one in self.accounts.values())]
+        if len(set(keys)) < len(keys):
+            msg = "two accounts have the same key"
+            raise ValueError(msg)
+        return self

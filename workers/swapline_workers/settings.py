@@ -223,4 +223,8 @@ class WorkerSettings(AppSettings, MetricsSettings, LogSettings, FinishSettings, 
         if self.poll_min_interval > self.poll_max_interval:
             msg = "SWAPLINE_POLL_MIN_INTERVAL must not exceed SWAPLINE_POLL_MAX_INTERVAL"
             raise ValueError(msg)
+        named = {"max_in_flight", "submit_rate", "credits_per_day"} & self.model_fields_set
+        if self.accounts is not None and named:
+            msg = f"SWAPLINE_{min(named).upper()} is each account's own: write it in SWAPLINE_ACCOUNTS"
+            raise ValueError(msg)
         return self

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     class JobFields(TypedDict, total=False):
         """New values of `Job` or `Batch`; None removes one."""
 
+        account: str
         attempts: int
         attempt_open: bool
         bad_outputs: int | None
@@ -228,10 +229,42 @@ class CreditsView(Frozen):
     per_day: int | None
     by_tenant: dict[str, int]
     caps: dict[str, int]
+    by_account: dict[str, dict[str, int]] = Field(default_factory=dict)
+    """By account and tenant, where there are several accounts."""
+
+
+class AccountView(Frozen):
+    """One of the vendor's accounts as it is used now."""
+
+    name: str
+    weight: float = 1.0
+    labels: tuple[str, ...] = ()
+    drained: bool = False
+    """It is given no new jobs."""
+    set_by: str | None = None
+    """Who has set its slots by hand."""
+    limit: int
+    cap: int
+    in_flight: tuple[str, ...]
+    jobs: int
+    """Unfinished jobs that only this account can finish."""
+    credits_today: int
+    credits_per_day: int | None = None
+    submit_rate: float | None = None
+    closed_until: int | None = None
+    """When the next job may probe, in milliseconds; None where that is now, or its breaker is closed."""
+    reason: str | None = None
+    """Why its breaker is open; None where it is closed."""
+    trips: int = 0
+
+    @property
+    def usable(self) -> int:
+        """Slots that may be used now."""
+        return 0 if self.drained else self.cap
 
 
 class SlotsView(Frozen):
-    """The account as it is used now."""
+    """The accounts as they are used now, added up. The breaker counts as open where it is for all of them."""
 
     limit: int
     cap: int
@@ -248,6 +281,8 @@ class SlotsView(Frozen):
     """Milliseconds; then at most one new job is submitted."""
     store_reason: str | None = None
     at: int = 0
+    accounts: tuple[AccountView, ...] = ()
+    """Each of them, where there are several."""
 
     @property
     def paused(self) -> bool:

@@ -124,6 +124,7 @@ def _no_name_twice(texts: tuple[str, ...]) -> tuple[str, ...]:
     return texts
 
 
+AccountName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Tenant = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 BatchName = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_is_one_line)]
 IdempotencyKey = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_is_one_line)]

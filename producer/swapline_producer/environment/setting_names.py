@@ -17,6 +17,7 @@ PREFIX = "SWAPLINE_"
 
 SETTINGS = frozenset(
     [
+        "ACCOUNTS",
         "API_BASE_URL",
         "API_KEY",
         "API_KEY_HEADER",

@@ -16,6 +16,7 @@ from swapline_producer.ledger.intake import Intake
 from swapline_producer.ledger.jobs import Jobs
 from swapline_producer.ledger.limits import InstallationLimits
 from swapline_producer.ledger.occupancy import Occupancy
+from swapline_producer.ledger.pool import AccountPool
 from swapline_producer.ledger.primary import (
     SentinelPrimaryConnection,
     SentinelPrimaryPool,
@@ -68,6 +69,7 @@ MOVES = (
     "place",
     "slots",
     "probe",
+    "repool",
 )
 
 
@@ -132,6 +134,7 @@ class Ledger:
         self.batches = Batches(scripts)
         self.limits = InstallationLimits(scripts)
         self.accounts = Accounts(scripts)
+        self.pool = AccountPool(scripts)
         self.api_keys = ApiKeys(scripts)
         self.workers = Workers(scripts)
         self.webhooks = FailingWebhooks(scripts)

@@ -1,16 +1,17 @@
-"""The vendor's account that a ledger belongs to; so far one, `default`."""
+"""The vendor's accounts that a ledger belongs to, by name; `default` where settings name none."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from swapline_producer.contract.jobs import DEFAULT_ACCOUNT
 from swapline_producer.errors import NotPossible
 from swapline_producer.ledger.scripts import LedgerPart, translated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-DEFAULT = "default"
+DEFAULT = DEFAULT_ACCOUNT
 
 BEFORE_MS = 86_400_000
 """A day for a rolling restart: the address and key before an `adopt`."""
@@ -60,7 +61,7 @@ class Accounts(LedgerPart):
         return _account(name, found) if "address" in found else None
 
     def adopt(self, vendor: Vendor, *, account: str = DEFAULT) -> bool:
-        """Bind the ledger to this vendor; return whether that changed anything.
+        """Bind an account to this vendor; return whether that changed anything.
 
         Raises NotPossible between simulator and vendor while jobs are unfinished or a worker runs.
         """
@@ -89,8 +90,18 @@ def _account(name: str, found: Mapping[str, str]) -> Account:
     return Account(name, vendor, int(found["since"]))
 
 
-def refusal(what: str, have: Vendor, mine: Vendor) -> str:
-    """Say why a worker with `mine` may not work here."""
+def left_out(account: str, jobs: int) -> str:
+    """Say why settings may not leave an account out."""
+    return (
+        f"The account {account!r} still has {jobs} jobs and is not in SWAPLINE_ACCOUNTS: name it again,"
+        f" run `swapline accounts drain {account}`, and remove it when `swapline accounts` shows no jobs of it."
+    )
+
+
+def refusal(what: str, have: Vendor, mine: Vendor, account: str = DEFAULT) -> str:
+    """Say why a worker with `mine` may not work on the ledger of `have`."""
+    if account != DEFAULT:
+        return _refusal_by_name(have, mine, account)
     own = (
         "give it a ledger and a store of its own"
         " (another SWAPLINE_REDIS_URL or SWAPLINE_KEY_PREFIX, and another SWAPLINE_STORAGE_URL)"
@@ -109,6 +120,16 @@ def refusal(what: str, have: Vendor, mine: Vendor) -> str:
     return (
         f"{begin}: correct it. If the vendor has moved there, run `swapline accounts adopt`"
         f" (or start with --adopt); if it is another vendor, {own}."
+    )
+
+
+def _refusal_by_name(have: Vendor, mine: Vendor, account: str) -> str:
+    begin = f"The account {account!r} of this ledger belongs to {have}, and SWAPLINE_ACCOUNTS leads to {mine}"
+    if have.simulated is not mine.simulated:
+        return f"{begin}: give it another name, so that no job goes to the wrong one."
+    return (
+        f"{begin}: correct it, or give it another name. If the vendor has moved there, run"
+        f" `swapline accounts adopt {account}`."
     )
 
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from swapline_producer.contract import Step, StepMessage
+from swapline_producer.contract import ApiVersion, Step, StepMessage
 from swapline_producer.contract.changes import Accepted
-from swapline_producer.errors import IdempotencyConflict, NotReplicated, ObjectMissing, SwaplineError
+from swapline_producer.errors import IdempotencyConflict, NotReplicated, ObjectMissing, RequestError, SwaplineError
 from swapline_producer.ledger.record import APART, in_pieces
 from swapline_producer.ledger.scripts import LedgerPart, granted, translated
 
@@ -65,8 +65,9 @@ class Intake(LedgerPart):
             "life_ms": ttl_ms + run_ms + self._scripts.record_ttl_ms,
             "fields": {
                 **in_pieces(text),
-                **{name: spec[name] for name in APART if name in spec},
+                **{field: spec[name] for name, field in APART.items() if name in spec},
                 "run_timeout_ms": str(run_ms),
+                **({"api": spec["api_version"]} if spec["api_version"] != ApiVersion.V6 else {}),
             },
         }
         if spec["image"]["kind"] == "stored":
@@ -76,7 +77,9 @@ class Intake(LedgerPart):
         return arguments
 
 
-def _accepted(job: NewJob, answer: dict[str, Any]) -> Accepted | IdempotencyConflict | ObjectMissing:
+def _accepted(job: NewJob, answer: dict[str, Any]) -> Accepted | IdempotencyConflict | ObjectMissing | RequestError:
+    if "unknown" in answer:
+        return unknown_account(job.spec["account"], answer["unknown"])
     if answer.get("unheld"):
         return ObjectMissing(
             "The picture was stored so long ago that it may be deleted by now (SWAPLINE_INPUT_TTL); enqueue it again."
@@ -87,6 +90,13 @@ def _accepted(job: NewJob, answer: dict[str, Any]) -> Accepted | IdempotencyConf
     return IdempotencyConflict(
         f"The idempotency key {key!r} already belongs to job {answer['id']}, which was asked for"
         " with other values; use another key, or send the same request again.",
+    )
+
+
+def unknown_account(account: str, known: Iterable[str]) -> RequestError:
+    """Return the refusal of a request that names an account that there is not."""
+    return RequestError(
+        f"account: there is no account or label {account!r}; there are {', '.join(known)}", field="account"
     )
 
 

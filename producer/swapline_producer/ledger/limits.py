@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, cast
 
 from swapline_producer.contract import Priority
 from swapline_producer.contract.changes import CreditsView, Limits, Probe, SlotsView
-from swapline_producer.ledger.scripts import LedgerPart, granted, listed, translated
+from swapline_producer.contract.jobs import DEFAULT_ACCOUNT
+from swapline_producer.ledger.pool import AccountPool, views_of
+from swapline_producer.ledger.scripts import LedgerPart, granted, lanes_of, pools_of, translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 DAY = 86_400
 """Seconds."""
-
-FEWEST_SLOTS = 3
-"""The basic plan's slots, until a worker names a limit."""
 
 
 class InstallationLimits(LedgerPart):
@@ -39,65 +38,83 @@ class InstallationLimits(LedgerPart):
             for name in limits:
                 self._scripts.client.hdel(self._scripts.key("limits"), "rescue_ms" if name == "rescue_after" else name)
 
-    def set_slots(self, number: int | None, *, by: str = "") -> None:
-        """Use `number` slots, whatever the workers' setting; None restores the setting. `by`: who wants it."""
-        name = self._scripts.key("limits")
+    def set_slots(self, number: int | None, *, by: str = "", account: str = DEFAULT_ACCOUNT) -> None:
+        """Use `number` slots of an account, whatever the workers' setting; None restores the setting. `by`: who wants it.
+
+        Raises NotPossible for an unknown account.
+        """
+        self._set_slots(AccountPool(self._scripts).limits_key(account), number, by)
+
+    def _set_slots(self, key: str, number: int | None, by: str = "") -> None:
         with translated():
             if number is None:
-                self._scripts.client.hdel(name, "slots", "slots_before", "slots_by")
+                self._scripts.client.hdel(key, "slots", "slots_before", "slots_by")
             else:
-                self._scripts.client.hset(name, mapping={"slots": number, "slots_by": by})
-                self._scripts.client.hdel(name, "slots_before")
+                self._scripts.client.hset(key, mapping={"slots": number, "slots_by": by})
+                self._scripts.client.hdel(key, "slots_before")
 
     def slots_set(self) -> int | None:
         """Return the number of slots set by a person, or None."""
+        return self._slots_set(self._scripts.key("limits"))
+
+    def _slots_set(self, key: str) -> int | None:
         with translated():
-            found = self._scripts.client.hget(self._scripts.key("limits"), "slots")
+            found = cast("str | None", self._scripts.client.hget(key, "slots"))
         return None if found is None else int(found)
 
     def suspend_slots(self) -> None:
         """Grant no slot until `resume_slots`."""
-        now = self.slots_set()
-        with translated(), self._scripts.client.pipeline(transaction=True) as pipe:
-            pipe.hsetnx(self._scripts.key("limits"), "slots_before", "" if now is None else str(now))
-            pipe.hset(self._scripts.key("limits"), "slots", 0)
-            pipe.execute()
+        for key in self._keys_of_accounts():
+            now = self._slots_set(key)
+            with translated(), self._scripts.client.pipeline(transaction=True) as pipe:
+                pipe.hsetnx(key, "slots_before", "" if now is None else str(now))
+                pipe.hset(key, "slots", 0)
+                pipe.execute()
 
     def resume_slots(self) -> None:
         """Restore what was set before the first suspension."""
-        with translated():
-            before = self._scripts.client.hget(self._scripts.key("limits"), "slots_before")
-        self.set_slots(int(before) if before else None)
+        for key in self._keys_of_accounts():
+            with translated():
+                before = cast("str | None", self._scripts.client.hget(key, "slots_before"))
+            self._set_slots(key, int(before) if before else None)
+
+    def _keys_of_accounts(self) -> list[str]:
+        pool = AccountPool(self._scripts)
+        return pool.limits_keys(pool.known())
 
     def set_credits(self, tenant: str, per_day: int | None) -> None:
         """Let a tenant spend `per_day` credits a day (UTC); None lifts the cap."""
+        pools = pools_of(self._scripts)
+        lanes = [lane for priority in Priority for lane in lanes_of(priority, pools)]
         with translated(), self._scripts.client.pipeline(transaction=True) as pipe:
             if per_day is None:
                 pipe.hdel(self._scripts.key("caps"), tenant)
             else:
                 pipe.hset(self._scripts.key("caps"), tenant, per_day)
-            for priority in Priority:  # capped tenants return now, and are capped again where they must be
-                pipe.zadd(self._scripts.key("capped", priority), {tenant: 0}, xx=True)
+            for lane in lanes:  # capped tenants return now, and are capped again where they must be
+                pipe.zadd(self._scripts.key("capped", lane), {tenant: 0}, xx=True)
             pipe.execute()
 
     def slots(self) -> SlotsView:
-        """Return how the account is used now."""
+        """Return how the accounts are used now."""
         answer = self._scripts.run("slots")
-        at, limits, breaker, store = answer["at"], answer["limits"], answer["breaker"], answer["store"]
-        limit = int(limits.get("slots", limits.get("max_in_flight", FEWEST_SLOTS)))
-        closed = int(breaker.get("closed_until", 0))
+        store, views = answer["store"], views_of(answer)
+        counted = [one for one in views if not one.drained] or views
+        paused = min(counted, key=lambda one: one.trips)
+        several = bool(answer["several"])
         return SlotsView(
-            limit=limit,
-            cap=min(limit, int(limits.get("cap", limit))),
-            in_flight=tuple(listed(answer["in_flight"])),
+            limit=sum(one.limit for one in counted),
+            cap=sum(one.usable for one in counted),
+            in_flight=tuple(job_id for one in views for job_id in one.in_flight),
             waiting=answer["waiting"],
-            set_by=limits.get("slots_by") or None,
-            closed_until=closed if closed > at else None,
-            reason=breaker.get("reason"),
-            trips=int(breaker.get("trips", 0)),
+            set_by=views[0].set_by,
+            closed_until=paused.closed_until,
+            reason=f"{paused.name}: {paused.reason}" if several and paused.reason else paused.reason,
+            trips=paused.trips,
             store_failing_since=int(store["since"]) if store else None,
             store_reason=store.get("reason"),
-            at=at,
+            at=answer["at"],
+            accounts=tuple(views) if several else (),
         )
 
     def store_probe_due(self, lease: float) -> bool:
@@ -134,13 +151,20 @@ class InstallationLimits(LedgerPart):
             with self._scripts.client.pipeline(transaction=False) as pipe:
                 pipe.hgetall(self._scripts.key("spent", str(day)))
                 pipe.hgetall(self._scripts.key("caps"))
-                pipe.hget(self._scripts.key("limits"), "credits_per_day")
-                spent, caps, per_day = pipe.execute()
-        by_tenant = {name.removeprefix("tenant:"): int(value) for name, value in spent.items() if name != "all"}
+                pipe.hmget(self._scripts.key("limits"), "credits_per_day", "accounts")
+                spent, caps, (per_day, several) = pipe.execute()
+        by_account: dict[str, dict[str, int]] = {}
+        for name, value in spent.items():
+            of, _, tenant = name.removeprefix("account:").partition(":tenant:")
+            if tenant:
+                by_account.setdefault(of, {})[tenant] = int(value)
         return CreditsView(
             day=datetime.fromtimestamp(day * DAY, UTC).date().isoformat(),
             spent=int(spent.get("all", 0)),
-            per_day=int(per_day) if per_day else None,
-            by_tenant=by_tenant,
+            per_day=int(per_day) if per_day and not several else None,
+            by_tenant={
+                name.removeprefix("tenant:"): int(value) for name, value in spent.items() if name.startswith("tenant:")
+            },
             caps={tenant: int(cap) for tenant, cap in caps.items()},
+            by_account=by_account,
         )

@@ -10,8 +10,17 @@ from typing import TYPE_CHECKING
 
 from swapline_producer.contract import Job, JobEvent, JobSpec, State, Step, StepMessage
 from swapline_producer.contract.changes import Accepted, Advanced, CancelRequested, LostRace, Sealed
+from swapline_producer.contract.jobs import DEFAULT_ACCOUNT
 from swapline_producer.contract.transitions import apply
-from swapline_producer.errors import BatchNotFound, IdempotencyConflict, JobNotFound, VendorIdInUse
+from swapline_producer.errors import (
+    BatchNotFound,
+    IdempotencyConflict,
+    JobNotFound,
+    RequestError,
+    SwaplineError,
+    VendorIdInUse,
+)
+from swapline_producer.ledger.intake import unknown_account
 from swapline_producer.ledger.retention import InputHold
 
 if TYPE_CHECKING:
@@ -42,6 +51,8 @@ class MemoryLedger:
         """See `Intake.accept`."""
         with self._changed:
             spec = JobSpec.model_validate(job.spec)
+            if spec.account not in {None, DEFAULT_ACCOUNT}:
+                raise unknown_account(str(spec.account), [DEFAULT_ACCOUNT])
             data: dict[str, JsonValue] = {}
             if spec.idempotency_key is not None:
                 name = (spec.tenant, spec.idempotency_key)
@@ -65,7 +76,7 @@ class MemoryLedger:
             submit = StepMessage(step=Step.SUBMIT, job_id=job.job_id, version=1)
             return Accepted(job.job_id, created=True, messages=(submit,))
 
-    def accept_many(self, jobs: Iterable[NewJob]) -> list[Accepted | IdempotencyConflict]:
+    def accept_many(self, jobs: Iterable[NewJob]) -> list[Accepted | SwaplineError]:
         """See `Intake.accept_many`."""
         return [self._try_accept(job) for job in jobs]
 
@@ -176,10 +187,10 @@ class MemoryLedger:
             if vendor_id and other.vendor_job_id == vendor_id and other.job_id != job.job_id:
                 raise VendorIdInUse(vendor_id, job.job_id, other.job_id)
 
-    def _try_accept(self, job: NewJob) -> Accepted | IdempotencyConflict:
+    def _try_accept(self, job: NewJob) -> Accepted | SwaplineError:
         try:
             return self.accept(job)
-        except IdempotencyConflict as error:
+        except (IdempotencyConflict, RequestError) as error:
             return error
 
     def _holder(self, name: tuple[str, str], job: NewJob) -> str | None:

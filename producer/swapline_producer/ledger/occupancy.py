@@ -5,10 +5,12 @@ No read grows with the ledger.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 from swapline_producer.contract import Priority, State, batch_key
-from swapline_producer.ledger.scripts import LedgerPart, translated
+from swapline_producer.contract.jobs import DEFAULT_ACCOUNT
+from swapline_producer.ledger.pool import AccountPool
+from swapline_producer.ledger.scripts import LedgerPart, lanes_of, pools_of, translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,6 +33,7 @@ class Occupant(NamedTuple):
     since: int
     state: str
     tenant: str
+    account: str = DEFAULT_ACCOUNT
 
 
 class TenantBacklog(NamedTuple):
@@ -42,6 +45,8 @@ class TenantBacklog(NamedTuple):
     oldest_at: int | None
     capped_until: int | None
     """Until when its spent daily credits hold it back."""
+    pool: str = ""
+    """The accounts that these jobs may use, names and labels with commas; empty: all."""
 
 
 class Place(NamedTuple):
@@ -63,17 +68,22 @@ class Occupancy(LedgerPart):
     """Reads for the board."""
 
     def occupants(self, limit: int = 24) -> list[Occupant]:
-        """Return the jobs that hold a slot, the longest first."""
+        """Return the jobs that hold a slot of any account, the longest first."""
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
-            slots = self._scripts.client.zrange(self._scripts.key("slots"), 0, limit - 1, withscores=True)
-            held = cast("list[tuple[str, float]]", slots)
+            for key in self._slots_keys():
+                pipe.zrange(key, 0, limit - 1, withscores=True)
+            held = sorted((entry for one in pipe.execute() for entry in one), key=lambda entry: entry[1])[:limit]
             for job_id, _ in held:
-                pipe.hmget(self._scripts.key("job", job_id), "state", "tenant")
+                pipe.hmget(self._scripts.key("job", job_id), "state", "tenant", "account")
             found = pipe.execute()
         return [
-            Occupant(job_id, int(since), state or "", tenant or "")
-            for (job_id, since), (state, tenant) in zip(held, found, strict=True)
+            Occupant(job_id, int(since), state or "", tenant or "", account or DEFAULT_ACCOUNT)
+            for (job_id, since), (state, tenant, account) in zip(held, found, strict=True)
         ]
+
+    def _slots_keys(self) -> list[str]:
+        names = AccountPool(self._scripts).known()
+        return [self._scripts.key("slots", *([] if name == DEFAULT_ACCOUNT else [name])) for name in names]
 
     def place(self, job_id: str) -> Place:
         """Return where a job stands; an estimate, since tenants take turns."""
@@ -81,19 +91,26 @@ class Occupancy(LedgerPart):
         return Place(answer.get("position"), answer["slots"])
 
     def lines(self, limit: int = 20) -> list[Line]:
-        """Return the three waiting lines, each with its next `limit` tenants."""
+        """Return the three waiting lines, each with its next `limit` tenants of each pool of accounts."""
+        lanes = self._lanes(Priority)
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
-            for priority in Priority:
-                pipe.zcard(self._scripts.key("line", priority))
-                pipe.zrange(self._scripts.key("line", priority), 0, limit - 1, withscores=True)
-                pipe.zcard(self._scripts.key("capped", priority))
-                pipe.zrange(self._scripts.key("capped", priority), 0, limit - 1, withscores=True)
+            for _, lane in lanes:
+                pipe.zcard(self._scripts.key("line", lane))
+                pipe.zrange(self._scripts.key("line", lane), 0, limit - 1, withscores=True)
+                pipe.zcard(self._scripts.key("capped", lane))
+                pipe.zrange(self._scripts.key("capped", lane), 0, limit - 1, withscores=True)
             flat = pipe.execute()
-        lines = []
-        for number, priority in enumerate(Priority):
+        tenants: dict[Priority, int] = dict.fromkeys(Priority, 0)
+        standings: dict[Priority, tuple[TenantBacklog, ...]] = dict.fromkeys(Priority, ())
+        for number, (priority, lane) in enumerate(lanes):
             in_line, first, capped, waiting = flat[4 * number : 4 * number + 4]
-            lines.append(Line(priority, in_line + capped, self._standings(priority, first, waiting)))
-        return lines
+            tenants[priority] += in_line + capped
+            standings[priority] += self._standings(priority, lane, first, waiting)
+        return [Line(priority, tenants[priority], standings[priority]) for priority in Priority]
+
+    def _lanes(self, priorities: Iterable[Priority]) -> list[tuple[Priority, str]]:
+        pools = pools_of(self._scripts)
+        return [(priority, lane) for priority in priorities for lane in lanes_of(priority, pools)]
 
     def live_dispatchers(self, since: int) -> int:
         """Count the workers that have claimed since a moment, at most a minute ago."""
@@ -123,17 +140,18 @@ class Occupancy(LedgerPart):
         self, tenant: str, priorities: Iterable[Priority], *, before: Entry | None = None, limit: int = 50
     ) -> list[Entry]:
         """Return jobs of a tenant in these lines, the last accepted first."""
-        return self._newest([self._scripts.key("line", priority, tenant) for priority in priorities], before, limit)
+        keys = [self._scripts.key("line", lane, tenant) for _, lane in self._lanes(priorities)]
+        return self._newest(keys, before, limit)
 
     def waiting_of(self, tenants: Iterable[str]) -> list[int]:
         """Count the waiting jobs of each tenant, over all priorities."""
-        wanted = list(tenants)
+        wanted, lanes = list(tenants), self._lanes(Priority)
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for tenant in wanted:
-                for priority in Priority:
-                    pipe.zcard(self._scripts.key("line", priority, tenant))
+                for _, lane in lanes:
+                    pipe.zcard(self._scripts.key("line", lane, tenant))
             sizes = pipe.execute()
-        return [sum(sizes[n : n + len(Priority)]) for n in range(0, len(sizes), len(Priority))]
+        return [sum(sizes[n : n + len(lanes)]) for n in range(0, len(sizes), len(lanes))]
 
     def fields(self, job_ids: Iterable[str], names: Sequence[str]) -> list[dict[str, str | None]]:
         """Return fields of several jobs as text, or None."""
@@ -157,20 +175,21 @@ class Occupancy(LedgerPart):
             return [int(size) for size in pipe.execute()]
 
     def _standings(
-        self, priority: Priority, first: list[tuple[str, float]], capped: list[tuple[str, float]]
+        self, priority: Priority, lane: str, first: list[tuple[str, float]], capped: list[tuple[str, float]]
     ) -> tuple[TenantBacklog, ...]:
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for tenant, _ in (*first, *capped):
-                pipe.zcard(self._scripts.key("line", priority, tenant))
-                pipe.zrange(self._scripts.key("line", priority, tenant), 0, 0, withscores=True)
+                pipe.zcard(self._scripts.key("line", lane, tenant))
+                pipe.zrange(self._scripts.key("line", lane, tenant), 0, 0, withscores=True)
             found = pipe.execute()
+        pool = lane.partition("/")[2]
         sizes = list(zip(found[::2], found[1::2], strict=True))
         standings = [
-            TenantBacklog(priority, tenant, jobs, int(oldest[0][1]) if oldest else None, None)
+            TenantBacklog(priority, tenant, jobs, int(oldest[0][1]) if oldest else None, None, pool)
             for (tenant, _), (jobs, oldest) in zip(first, sizes, strict=False)
         ]
         standings += [
-            TenantBacklog(priority, tenant, jobs, int(oldest[0][1]) if oldest else None, int(until))
+            TenantBacklog(priority, tenant, jobs, int(oldest[0][1]) if oldest else None, int(until), pool)
             for (tenant, until), (jobs, oldest) in zip(capped, sizes[len(first) :], strict=True)
         ]
         return tuple(standings)

@@ -17,8 +17,14 @@ if TYPE_CHECKING:
 
     from swapline_producer.contract.changes import Change
 
-APART = ("tenant", "priority", "batch", "idempotency_key")
-"""Read by Lua: fields of their own, not in `spec`."""
+APART = {
+    "tenant": "tenant",
+    "priority": "priority",
+    "batch": "batch",
+    "idempotency_key": "idempotency_key",
+    "account": "pin",
+}
+"""Read by Lua, and their names there: fields of their own, not in `spec`."""
 
 PIECE = 64
 """Bytes: a hash with no longer values is one block, a third of the memory."""
@@ -93,7 +99,7 @@ def job_of(job_id: str, fields: Mapping[str, str]) -> Job:
 
 def _job_of(job_id: str, fields: Mapping[str, str]) -> Job:
     known = {name: value for name, value in fields.items() if name in DEFAULTS}
-    apart = {name: fields[name] for name in APART if name in fields}
+    apart = {name: fields[field] for name, field in APART.items() if field in fields}
     spec = _spec_of(whole_spec(fields), tuple(apart.items()))
     pictures = {"images": orjson.loads(fields["images"])} if "images" in fields else {}
     return Job.model_validate({**known, **pictures, "job_id": job_id, "spec": spec})

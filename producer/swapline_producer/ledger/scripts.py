@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from importlib import resources
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import orjson
 import redis
 
 from swapline_producer.contract import Step, StepMessage
+from swapline_producer.contract.jobs import DEFAULT_ACCOUNT
 from swapline_producer.errors import LedgerUnavailable, NotReplicated
 from swapline_producer.ledger.primary import WrongServer
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
 
     from redis.commands.core import Script
+
+    from swapline_producer.contract import Priority
 
 
 REPLICATED_WITHIN = 1000
@@ -171,20 +174,21 @@ def _advice(error: redis.exceptions.RedisError) -> str:
     return "check SWAPLINE_REDIS_URL and the server"
 
 
-LINE = ("shared", "meter", "store", "breaker", "line")
+LINE = ("shared", "accounts", "meter", "store", "breaker", "line")
 EVERYTHING = (*LINE, "needs", "batches")
 PARTS: dict[str, tuple[str, ...]] = {
     "accept": EVERYTHING,
     "adopt": ("shared",),
     "admit": ("shared",),
-    "place": ("shared",),
+    "place": ("shared", "accounts"),
     "advance": (*LINE, "refusals", "needs", "tally", "batches"),
     "claim": LINE,
     "snapshot": LINE,
     "next_inputs": LINE,
     "release": ("shared",),
     "hold": ("shared", "needs"),
-    "join": ("shared",),
+    "join": ("shared", "accounts"),
+    "repool": LINE,
     "line_up": LINE,
     "open": LINE,
     "probe_store": ("shared", "store"),
@@ -213,9 +217,26 @@ def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+def pools_of(scripts: LedgerScripts) -> list[str]:
+    """Return the pools of accounts that waiting jobs are pinned to."""
+    with translated():
+        return sorted(cast("dict[str, str]", scripts.client.hgetall(scripts.key("pools"))))
+
+
+def lanes_of(priority: Priority, pools: Iterable[str]) -> list[str]:
+    """Return the lanes in which jobs of a priority wait: one for all accounts, and one for each pool of some."""
+    return [str(priority), *(f"{priority}/{pool}" for pool in pools)]
+
+
 def granted(answer: Mapping[str, Any]) -> tuple[StepMessage, ...]:
     """Return the messages of jobs with a new slot."""
     return tuple(
-        StepMessage.model_construct(step=Step.SUBMIT, job_id=job_id, version=version, retries=attempts)
-        for job_id, version, attempts in listed(answer["granted"])
+        StepMessage.model_construct(
+            step=Step.SUBMIT,
+            job_id=job_id,
+            version=version,
+            retries=attempts,
+            account=more[0] if more else DEFAULT_ACCOUNT,
+        )
+        for job_id, version, attempts, *more in listed(answer["granted"])
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from swapline_producer.contract import Priority, State
-from swapline_producer.contract.jobs.stats import Figures, Times
-from swapline_producer.ledger.limits import FEWEST_SLOTS
+from swapline_producer.contract.jobs.stats import AccountFigures, Figures, Times
+from swapline_producer.ledger.pool import FEWEST_SLOTS
 from swapline_producer.ledger.scripts import LedgerPart, translated
 
 if TYPE_CHECKING:
@@ -77,12 +77,12 @@ class Stats(LedgerPart):
 
 def figures_of(answer: Mapping[str, Any]) -> Figures:
     """Convert the ledger's answer to units and names."""
-    at, breaker = answer["at"], answer["breaker"]
-    limits, meter = answer["limits"], {name: int(text) for name, text in answer["meter"].items()}
-    meter["t:lag:sum"] = int(limits.get("late", 0))
-    limit = int(limits.get("slots", limits.get("max_in_flight", FEWEST_SLOTS)))
-    per_day = limits.get("credits_per_day")
-    counts = {name: number for name, number in meter.items() if not name.startswith(("t:", "idle:", "used"))}
+    at, meter = answer["at"], {name: int(text) for name, text in answer["meter"].items()}
+    meter["t:lag:sum"] = int(answer["limits"].get("late", 0))
+    counts = {name: number for name, number in meter.items() if not name.startswith(("t:", "idle:", "used", "by:"))}
+    several = bool(answer["several"])
+    accounts = tuple(_account(one, at, meter, f"by:{one['name']}:" if several else "") for one in answer["accounts"])
+    paused = min([one for one in accounts if not one.drained] or accounts, key=lambda one: one.trips)
     return Figures(
         at=at / SECONDS,
         jobs={state: answer["jobs"][state] for state in State},
@@ -90,15 +90,15 @@ def figures_of(answer: Mapping[str, Any]) -> Figures:
         oldest_waiting=_ago(at, answer.get("oldest")),
         oldest_held=_ago(at, answer.get("oldest_held")),
         slots_used=answer["used"],
-        slots_limit=limit,
-        slots_cap=min(limit, int(limits.get("cap", limit))),
-        breaker_open_for=max(0, int(breaker.get("closed_until", 0)) - at) / SECONDS,
-        breaker_kind=breaker.get("kind"),
-        breaker_reason=breaker.get("reason"),
-        trips=int(breaker.get("trips", 0)),
+        slots_limit=sum(one.slots_limit for one in accounts),
+        slots_cap=sum(one.slots_cap for one in accounts),
+        breaker_open_for=paused.breaker_open_for,
+        breaker_kind=paused.breaker_kind,
+        breaker_reason=paused.breaker_reason,
+        trips=paused.trips,
         store_failing=bool(answer["store"]),
         credits_today=answer["spent"],
-        credits_per_day=int(per_day) if per_day else None,
+        credits_per_day=None if several else accounts[0].credits_per_day,
         polls_failing_jobs=answer["polls_failing"],
         due=answer["due"],
         overdue=_ago(at, answer.get("first_due")) or 0.0,
@@ -107,9 +107,37 @@ def figures_of(answer: Mapping[str, Any]) -> Figures:
         webhooks_pending=meter.get("webhooks_pending", 0),
         counts=counts | {name: int(text) for name, text in answer["count"].items()},
         used_seconds=meter.get("used", 0) / SECONDS,
-        idle_seconds={name[5:]: ms / SECONDS for name, ms in meter.items() if name.startswith("idle:")},
+        idle_seconds=_idle(meter, ""),
+        accounts=accounts if several else (),
         times=_times(answer["bounds"], meter),
     )
+
+
+def _account(one: Mapping[str, Any], at: int, meter: Mapping[str, int], by: str) -> AccountFigures:
+    """Return what lua/snapshot.lua says of an account. `by`: what the names of its own counts begin with."""
+    limits, breaker = one["limits"], one["breaker"]
+    limit, drained = int(limits.get("slots", limits.get("max_in_flight", FEWEST_SLOTS))), "drained" in limits
+    per_day = limits.get("credits_per_day")
+    return AccountFigures(
+        name=one["name"],
+        slots_used=one["used"],
+        slots_limit=limit,
+        slots_cap=0 if drained else min(limit, int(limits.get("cap", limit))),
+        drained=drained,
+        breaker_open_for=max(0, int(breaker.get("closed_until", 0)) - at) / SECONDS,
+        breaker_kind=breaker.get("kind"),
+        breaker_reason=breaker.get("reason"),
+        trips=int(breaker.get("trips", 0)),
+        credits_today=one["spent"],
+        credits_per_day=int(per_day) if per_day else None,
+        used_seconds=meter.get(f"{by}used", 0) / SECONDS,
+        idle_seconds=_idle(meter, by),
+    )
+
+
+def _idle(meter: Mapping[str, int], by: str) -> dict[str, float]:
+    prefix = f"{by}idle:"
+    return {name.removeprefix(prefix): ms / SECONDS for name, ms in meter.items() if name.startswith(prefix)}
 
 
 def _ago(at: int, timestamp: float | None) -> float | None:

@@ -7,17 +7,38 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 import orjson
 from pydantic import Field
 
-from swapline_producer.contract import Frozen
+from swapline_producer.contract import ApiVersion, Frozen
 from swapline_producer.contract.changes import Limits
 from swapline_producer.errors import LedgerUnavailable, WrongOwner
-from swapline_producer.ledger.accounts import DEFAULT, Vendor, refusal
-from swapline_producer.ledger.scripts import LedgerPart, translated
+from swapline_producer.ledger.accounts import BEFORE_MS, DEFAULT, Vendor, left_out, refusal
+from swapline_producer.ledger.scripts import LedgerPart, listed, translated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LIFE_MS = 60_000
 """An unseen worker counts as living: six missed calls."""
+
+
+class AccountShown(Frozen):
+    """What a worker shows of an account that its settings name. Never the key."""
+
+    limits: Limits = Limits()
+    weight: float = 1.0
+    labels: tuple[str, ...] = ()
+    api_versions: tuple[ApiVersion, ...] = tuple(ApiVersion)
+    scope: str = ""
+    """What tells its vendor from others, whose ids of jobs may be the same; empty for that of `default`."""
+
+    def as_record(self) -> dict[str, Any]:
+        """Return it as the ledger has it."""
+        about = {
+            "weight": self.weight,
+            "labels": sorted(self.labels),
+            "versions": sorted(self.api_versions),
+            "scope": self.scope,
+        }
+        return {"limits": self.limits.named(), "about": orjson.dumps(about).decode()}
 
 
 class WorkerRecord(Frozen):
@@ -45,6 +66,8 @@ class WorkerRecord(Frozen):
     shared: dict[str, str] = Field(default_factory=dict)
     """Settings that all workers should share."""
     limits: Limits = Limits()
+    accounts: dict[str, AccountShown] = Field(default_factory=dict)
+    """By name; empty where its settings name none: then it works with `default`."""
 
     @property
     def name(self) -> str:
@@ -58,6 +81,7 @@ class LimitChange(NamedTuple):
     name: str
     before: float | None
     now: float
+    account: str = DEFAULT
 
 
 class Joined(NamedTuple):
@@ -66,6 +90,8 @@ class Joined(NamedTuple):
     limits: Limits
     """Those in force."""
     changes: tuple[LimitChange, ...]
+    new_keys: tuple[str, ...] = ()
+    """Accounts that another key pays for from now on."""
 
 
 class Workers(LedgerPart):
@@ -78,18 +104,35 @@ class Workers(LedgerPart):
 
         A `worker` is shown for LIFE_MS, and its limits count. Raises WrongOwner.
         """
-        arguments: dict[str, Any] = {"account": account, "check_only": check_only, **vendor._asdict()}
+        return self._join({account: vendor}, worker, named=False, check_only=check_only)
+
+    def join_accounts(
+        self, vendors: Mapping[str, Vendor], worker: WorkerRecord | None = None, *, check_only: bool = False
+    ) -> Joined:
+        """Do the same for accounts that settings name. Another key of one is its new key."""
+        return self._join(vendors, worker, named=True, check_only=check_only)
+
+    def _join(
+        self, vendors: Mapping[str, Vendor], worker: WorkerRecord | None, *, named: bool, check_only: bool
+    ) -> Joined:
+        arguments: dict[str, Any] = {"named": named, "check_only": check_only}
+        arguments["vendors"] = [{"name": name, **vendor._asdict()} for name, vendor in vendors.items()]
         if worker is not None:
-            record = worker.model_dump(mode="json", exclude={"worker_id", "at"}) | {"limits": worker.limits.named()}
+            record = worker.model_dump(mode="json", exclude={"worker_id", "at", "accounts"})
+            record["limits"] = worker.limits.named()
+            if worker.accounts:
+                record["accounts"] = {name: one.as_record() for name, one in worker.accounts.items()}
             arguments["worker"] = {"id": worker.worker_id, "record": record}
-        answer = self._scripts.run("join", **arguments, life_ms=LIFE_MS)
+        answer = self._scripts.run("join", **arguments, life_ms=LIFE_MS, before_ms=BEFORE_MS)
         if answer["refused"] == "salt":
             raise LedgerUnavailable("Another worker has just bound the ledger to its account; ask again.")
+        if answer["refused"] == "jobs":
+            raise WrongOwner(left_out(answer["account"], answer["jobs"]))
         if answer["refused"]:
-            own = Vendor(answer["address"], answer["simulated"], answer["key"])
-            raise WrongOwner(refusal(answer["refused"], own, vendor))
-        changes = tuple(_change(*change) for change in answer.get("changes") or ())
-        return Joined(Limits.from_ledger(answer.get("limits", {})), changes)
+            own, account = Vendor(answer["address"], answer["simulated"], answer["key"]), answer["account"]
+            raise WrongOwner(refusal(answer["refused"], own, vendors[account], account))
+        changes = tuple(_change(*change) for change in listed(answer.get("changes")))
+        return Joined(Limits.from_ledger(answer.get("limits", {})), changes, tuple(listed(answer.get("new_keys"))))
 
     def leave(self, worker_id: str) -> None:
         """Remove a worker."""
@@ -105,14 +148,25 @@ class Workers(LedgerPart):
         return sorted((record for record in records if record.at > living_since), key=lambda one: one.started_at)
 
 
-def _change(field: str, before: str | Literal[False], now: str) -> LimitChange:
+def _change(field: str, before: str | Literal[False], now: str, account: str = DEFAULT) -> LimitChange:
     after = Limits.from_ledger({field: now})
     [name] = after.model_fields_set
     was = Limits.from_ledger({field: before} if before else {})
-    return LimitChange(name, getattr(was, name), getattr(after, name))
+    return LimitChange(name, getattr(was, name), getattr(after, name), account)
 
 
 def _record(worker_id: str, fields: dict[str, Any]) -> WorkerRecord:
-    return WorkerRecord.model_validate(
-        fields | {"worker_id": worker_id, "limits": Limits.from_ledger(fields["limits"])}
+    accounts = {name: _shown(one) for name, one in (fields.get("accounts") or {}).items()}
+    own = {"worker_id": worker_id, "limits": Limits.from_ledger(fields["limits"]), "accounts": accounts}
+    return WorkerRecord.model_validate(fields | own)
+
+
+def _shown(one: Mapping[str, Any]) -> AccountShown:
+    about = orjson.loads(one["about"])
+    return AccountShown(
+        limits=Limits.from_ledger(one["limits"]),
+        weight=about["weight"],
+        labels=listed(about["labels"]),
+        api_versions=about["versions"],
+        scope=about["scope"],
     )

@@ -7,14 +7,15 @@ import hashlib
 import http.client
 import json
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from swapline_producer.ledger.accounts import DEFAULT, Vendor
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from swapline_producer.ledger import Ledger
-    from swapline_producer.settings import VendorSettings
 
 QUESTION = "/_control?jobs=0"
 """The simulator's page. No key is sent, nothing is charged."""
@@ -33,7 +34,19 @@ SALT_BYTES = 16
 PORTS = {"http": 80, "https": 443}
 
 
-def vendor_of(settings: VendorSettings, ledger: Ledger, *, account: str = DEFAULT) -> Vendor:
+class Credentials(Protocol):
+    """Where an account is, and which key pays."""
+
+    @property
+    def api_base_url(self) -> str:
+        """Return the vendor's address, without `/v6`."""
+
+    @property
+    def api_key(self) -> SecretStr:
+        """Return the vendor's key."""
+
+
+def vendor_of(settings: Credentials, ledger: Ledger, *, account: str = DEFAULT) -> Vendor:
     """Return these settings' vendor and key; ask an address that the ledger does not know."""
     address = address_of(settings.api_base_url)
     known = ledger.accounts.get(account)
@@ -44,7 +57,7 @@ def vendor_of(settings: VendorSettings, ledger: Ledger, *, account: str = DEFAUL
     return Vendor(address, is_simulator(address), key)
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=256)
 def fingerprint(key: str, salt: str) -> str:
     """Return SALT:HASH of a key, by scrypt (10 ms)."""
     found = hashlib.scrypt(
@@ -53,10 +66,10 @@ def fingerprint(key: str, salt: str) -> str:
     return f"{salt}:{found.hex()}"
 
 
-def adopt_vendor(ledger: Ledger, settings: VendorSettings) -> tuple[bool, Vendor]:
-    """Bind the ledger to these settings' vendor; return whether that changed anything. Raises as `Ledger.adopt`."""
-    vendor = vendor_of(settings, ledger)
-    return ledger.accounts.adopt(vendor), vendor
+def adopt_vendor(ledger: Ledger, settings: Credentials, *, account: str = DEFAULT) -> tuple[bool, Vendor]:
+    """Bind an account to the vendor of these settings; whether that changed anything. Raises as `Accounts.adopt`."""
+    vendor = vendor_of(settings, ledger, account=account)
+    return ledger.accounts.adopt(vendor, account=account), vendor
 
 
 def address_of(base_url: str) -> str:

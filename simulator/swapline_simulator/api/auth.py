@@ -13,6 +13,24 @@ from swapline_simulator.api.orders import Refusal
 from swapline_simulator.enums import ApiVersion
 
 VENDOR = web.AppKey("vendor", SimulatedVendor)
+"""With the first account."""
+
+OTHERS: web.AppKey[dict[str, SimulatedVendor]] = web.AppKey("others", dict)
+"""With a further account each, by name."""
+
+
+def vendor_of(request: web.Request) -> SimulatedVendor:
+    """Return the vendor with the account of the call's key; with the first account for any other key."""
+    for vendor in request.app[OTHERS].values():
+        if _has_key(vendor, request):
+            return vendor
+    return request.app[VENDOR]
+
+
+def _has_key(vendor: SimulatedVendor, request: web.Request) -> bool:
+    received = request.headers.get(vendor.config.key_header, "")
+    expected = vendor.config.key_prefix + vendor.config.key
+    return compare_digest(received.encode(errors="replace"), expected.encode())
 
 
 def version_of(request: web.Request) -> ApiVersion:
@@ -22,9 +40,7 @@ def version_of(request: web.Request) -> ApiVersion:
 
 def check_key(vendor: SimulatedVendor, request: web.Request) -> None:
     """Raise Refusal (401) unless the call has the right key."""
-    received = request.headers.get(vendor.config.key_header, "")
-    expected = vendor.config.key_prefix + vendor.config.key
-    if not compare_digest(received.encode(errors="replace"), expected.encode()):
+    if not _has_key(vendor, request):
         vendor.tally.unauthorized += 1
         raise Refusal(401, "UNAUTHORIZED", "The API key is missing or wrong.")
 

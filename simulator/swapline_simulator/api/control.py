@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aiohttp.web import HTTPNotFound
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from swapline_simulator.account.report import report
-from swapline_simulator.api.auth import VENDOR
+from swapline_simulator.api.auth import OTHERS, VENDOR
 from swapline_simulator.api.replies import HTML, Reply, page, text
 from swapline_simulator.api.sending import send
 from swapline_simulator.config import SimulatorConfig
@@ -35,8 +36,8 @@ class Change(BaseModel):
 
 
 async def show_report(request: web.Request) -> web.StreamResponse:
-    """Answer GET /_control; with `?jobs=0` without the jobs, which may be many."""
-    seen = report(request.app[VENDOR], with_jobs=request.query.get("jobs") != "0")
+    """Answer GET /_control: of a further account with `?account=NAME`; without the jobs, which may be many, with `?jobs=0`."""
+    seen = report(_asked_for(request), with_jobs=request.query.get("jobs") != "0")
     return await send(request, Reply(200, (seen.model_dump_json().encode(),)))
 
 
@@ -47,7 +48,7 @@ async def show_page(request: web.Request) -> web.StreamResponse:
 
 async def change(request: web.Request) -> web.StreamResponse:
     """Answer POST /_control: apply the whole change, or nothing and answer 400 with a sentence."""
-    vendor = request.app[VENDOR]
+    vendor = _asked_for(request)
     try:
         requested = Change.model_validate_json(await request.read())
         config = _changed_config(vendor.config, requested)
@@ -55,6 +56,16 @@ async def change(request: web.Request) -> web.StreamResponse:
         return await send(request, text({"error": "INVALID_CHANGE", "message": sentence(error)}, 400))
     _apply(vendor, requested, config)
     return await send(request, Reply(200, (report(vendor, with_jobs=False).model_dump_json().encode(),)))
+
+
+def _asked_for(request: web.Request) -> SimulatedVendor:
+    """Return the vendor with the account that `?account=NAME` names; with the first one else. Answers 404."""
+    name = request.query.get("account")
+    if name is None:
+        return request.app[VENDOR]
+    if name not in request.app[OTHERS]:
+        raise HTTPNotFound(text=f"there is no account {name!r}")
+    return request.app[OTHERS][name]
 
 
 def sentence(error: ValidationError) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from swapline_simulator.account.vendor import SimulatedVendor
-from swapline_simulator.api.auth import VENDOR
+from swapline_simulator.api.auth import OTHERS, VENDOR
 from swapline_simulator.api.control import change, show_page, show_report
 from swapline_simulator.api.sending import close
 from swapline_simulator.api.status import status
@@ -33,6 +33,7 @@ def build_app(config: SimulatorConfig) -> web.Application:
     """Return the vendor as an aiohttp application."""
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_ignore_disconnects])
     app[VENDOR] = SimulatedVendor(config)
+    app[OTHERS] = {name: SimulatedVendor(config.of_account(name)) for name in config.accounts}
     app.add_routes(
         [
             web.post("/{version:v5|v6}/run/face_swap", run),
@@ -80,4 +81,5 @@ def _in_url(host: str) -> str:
 
 
 async def _closed(app: web.Application) -> None:
-    app[VENDOR].close()
+    for vendor in (app[VENDOR], *app[OTHERS].values()):
+        vendor.close()

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from swapline_simulator.api import replies
-from swapline_simulator.api.auth import VENDOR, check_key, refusal_reply, version_of
+from swapline_simulator.api.auth import check_key, refusal_reply, vendor_of, version_of
 from swapline_simulator.api.orders import Refusal
 from swapline_simulator.api.results import ENDINGS, completed, in_mode
 from swapline_simulator.api.sending import close, cut, drip, send, send_after_interim
@@ -30,7 +30,7 @@ OTHER_JOB = "job-of-another"
 
 async def status(request: web.Request) -> web.StreamResponse:
     """Answer one poll."""
-    vendor = request.app[VENDOR]
+    vendor = vendor_of(request)
     await request.read()
     vendor.tally.polls += 1
     try:

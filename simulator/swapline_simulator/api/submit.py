@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from swapline_simulator.api import replies
-from swapline_simulator.api.auth import VENDOR, check_key, refusal_reply, version_of
+from swapline_simulator.api.auth import check_key, refusal_reply, vendor_of, version_of
 from swapline_simulator.api.intake import digest_of
 from swapline_simulator.api.orders import Refusal, read_body, read_picture
 from swapline_simulator.api.sending import close, cut, send, send_after_interim
@@ -15,12 +15,13 @@ from swapline_simulator.faults.modes import Mode
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from swapline_simulator.account.vendor import SimulatedVendor
     from swapline_simulator.faults.script import Cue
 
 
 async def run(request: web.Request) -> web.StreamResponse:
     """Accept and charge a submission, then reply as the mode requires."""
-    vendor = request.app[VENDOR]
+    vendor = vendor_of(request)
     raw = await request.read()
     vendor.tally.submissions += 1
     try:
@@ -29,13 +30,13 @@ async def run(request: web.Request) -> web.StreamResponse:
         cue = vendor.script.submission(vendor.tally.with_key, _picture(raw) if vendor.script.names_pictures else "")
         if not cue.mode.accepts:
             vendor.tally.refused[cue.mode] += 1
-            return await _answer(request, cue, "")
+            return await _answer(request, vendor, cue, "")
         job = await vendor.accept(version_of(request), raw)
     except Refusal as refusal:
         vendor.tally.refused[refusal.code] += 1
         return await send(request, refusal_reply(vendor, refusal))
     named = vendor.account.before(job) if cue.mode is Mode.SUBMIT_OTHER_ID_ACCEPTED else job
-    return await _answer(request, cue, named.job_id)
+    return await _answer(request, vendor, cue, named.job_id)
 
 
 def _picture(raw: bytes) -> str:
@@ -46,8 +47,8 @@ def _picture(raw: bytes) -> str:
         return ""
 
 
-async def _answer(request: web.Request, cue: Cue, job_id: str) -> web.StreamResponse:
-    reply = replies.canned(cue.mode.kind, cue.amount, request.app[VENDOR].now()) or replies.accepted(job_id)
+async def _answer(request: web.Request, vendor: SimulatedVendor, cue: Cue, job_id: str) -> web.StreamResponse:
+    reply = replies.canned(cue.mode.kind, cue.amount, vendor.now()) or replies.accepted(job_id)
     match cue.mode:
         case Mode.SUBMIT_CLOSED | Mode.SUBMIT_CLOSED_ACCEPTED:
             return close(request)
@@ -60,5 +61,5 @@ async def _answer(request: web.Request, cue: Cue, job_id: str) -> web.StreamResp
         case Mode.SUBMIT_NO_ID_ACCEPTED:
             reply = replies.text({"status": Status.IN_QUEUE})
         case Mode.SUBMIT_SLOW_ACCEPTED:
-            await request.app[VENDOR].wait_for_finish(cue.amount)
+            await vendor.wait_for_finish(cue.amount)
     return await send(request, reply)

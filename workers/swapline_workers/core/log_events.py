@@ -26,3 +26,6 @@ class LogEvent(StrEnum):
     WORKER_REFUSED = "worker_refused"
     LIMIT_CHANGED = "limit_changed"
     LIMIT_DIFFERS = "limit_differs"
+    ACCOUNTS_READ = "accounts_read"
+    ACCOUNTS_KEPT = "accounts_kept"
+    ACCOUNT_KEY_CHANGED = "account_key_changed"

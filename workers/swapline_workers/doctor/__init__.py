@@ -30,7 +30,8 @@ def rounds(*, flower_url: str | None = None, timeout: float = 10.0) -> Iterator[
         yield from _wrong(str(error).splitlines())
         yield from flower.examine(flower_url, None)
         return
-    yield ok("worker settings", f"read; {settings.max_in_flight} slots, {settings.on_ambiguous_submit} when in doubt")
+    slots = "slots by account" if settings.accounts else f"{settings.max_in_flight} slots"
+    yield ok("worker settings", f"read; {slots}, {settings.on_ambiguous_submit} when in doubt")
     if proxy := settings.egress_proxy:
         yield ok("egress proxy", f"https to the vendor and to webhooks goes through {proxy}")
     yield from lost_blank(settings.api_key_prefix)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import SecretStr
 
 from swapline_producer.contract import ApiVersion
+from swapline_producer.errors import SettingsError
+from swapline_producer.operations.account_settings import accounts_source
 from swapline_producer.operations.doctor.findings import Finding, fail, ok, warn
 from swapline_workers import errors
 from swapline_workers.adapters.http.tunnel import proxy_failure
@@ -57,7 +59,24 @@ class Answer(NamedTuple):
 
 
 def examine(settings: WorkerSettings, timeout: float) -> Iterator[Finding]:
-    """Ask at most three times."""
+    """Ask each account three times at most."""
+    source = accounts_source(settings)
+    if source is None:
+        yield from _examine_one(settings, timeout)
+        return
+    try:
+        accounts = source.read()
+    except SettingsError as error:
+        yield fail(NAME, str(error), "mend it; workers go on with the accounts that they have")
+        return
+    for name, one in accounts.items():
+        own = {"api_base_url": one.base_url, "api_key": one.key}
+        own |= {"api_key_header": one.key_header, "api_key_prefix": one.key_prefix}
+        for finding in _examine_one(settings.model_copy(update=own), timeout):
+            yield finding.model_copy(update={"found": f"account {name}: {finding.found}"})
+
+
+def _examine_one(settings: WorkerSettings, timeout: float) -> Iterator[Finding]:
     base = settings.api_base_url
     answer = _ask(settings, settings.api_key, base, timeout)
     path = f"POST {base}/v6/status/…"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from swapline_producer.contract.jobs.service_times import EVERY_KIND
 from swapline_producer.ledger import Ledger, open_ledger
 from swapline_producer.messaging.publisher import CeleryPublisher
+from swapline_producer.operations.account_settings import accounts_source
 from swapline_producer.retention.orphans import Janitor
 from swapline_producer.retention.purge import Purge
 from swapline_producer.retention.store_owner import check_store
@@ -21,6 +22,7 @@ from swapline_workers.adapters.pictures import PictureStore
 from swapline_workers.adapters.read_ahead import ReadAhead
 from swapline_workers.adapters.service_times import LearnedTimes
 from swapline_workers.adapters.vendor import VendorClient
+from swapline_workers.adapters.vendor_pool import VendorPool
 from swapline_workers.adapters.webhook import WebhookSender
 from swapline_workers.core.bulkhead import DeliveryBulkhead
 from swapline_workers.core.picture_memory import PictureMemory
@@ -29,6 +31,7 @@ from swapline_workers.core.schedule.polling import Bounds
 from swapline_workers.dispatch.local_first import LocalFirstPublisher
 from swapline_workers.dispatch.worker_state import stop_worker
 from swapline_workers.pictures.build import build_finisher
+from swapline_workers.runtime.accounts import NamedAccounts
 from swapline_workers.runtime.admission import Admission
 from swapline_workers.runtime.due_dispatcher import DueDispatcher
 from swapline_workers.runtime.heartbeat import Allowed, Heartbeat
@@ -47,6 +50,10 @@ from swapline_workers.telemetry.tracing import build_tracing
 from swapline_workers.telemetry.worker_metrics import MeasuredVendor, WorkerMeter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pydantic import SecretStr
+
     from swapline_producer.storage import Storage
     from swapline_workers.telemetry.tracing import Tracing
 
@@ -63,6 +70,15 @@ STORE_CHECK_TIMEOUT = 5.0
 """Seconds that a worker's start waits for a store."""
 
 PICTURE_SPANS = {"input_text": "read input", "store": "store"}
+
+
+class Account(NamedTuple):
+    """Where the calls for an account go, and which key pays."""
+
+    base_url: str
+    key: SecretStr
+    key_header: str
+    key_prefix: str
 
 
 class Builder:
@@ -97,9 +113,15 @@ def build_services(settings: WorkerSettings) -> WorkerServices:
     )
     memory = PictureMemory(settings.pictures_in_hand, kept_for=settings.rescue_after)
     session = JobSession(ledger, local_first, schedule_wakeup=due_dispatcher.schedule_wakeup, has_pictures=memory.has)
+    named = _named_accounts(settings)
     membership = Membership(
-        ledger, settings, lambda: store_guard.found, lambda seconds: due_dispatcher.renew_within(seconds / RENEWALS)
+        ledger,
+        settings,
+        lambda: store_guard.found,
+        lambda seconds: due_dispatcher.renew_within(seconds / RENEWALS),
+        None if named is None else lambda: named.current,
     )
+    accounts = _vendor_pool(named, membership, lambda one: _traced_vendor(settings, one, meter, tracing))
     admission = Admission(membership.show, stop_worker)
     store_guard = _store_guard(settings, ledger, admission, membership)
     due_dispatcher.before_claims(admission.renew)
@@ -111,7 +133,7 @@ def build_services(settings: WorkerSettings) -> WorkerServices:
     ports = Ports(
         writes=session.writes,
         view=session.view,
-        vendor=_traced_vendor(settings, meter, tracing),
+        vendor=_traced_vendor(settings, _only_account(settings), meter, tracing),
         pictures=tracing.calls(_pictures(settings, storage, ledger), "", PICTURE_SPANS),
         memory=memory,
         finisher=build_finisher(settings),
@@ -121,6 +143,7 @@ def build_services(settings: WorkerSettings) -> WorkerServices:
         times=LearnedTimes(ledger, EVERY_KIND),
         policy=_policy(settings),
         rng=random.random,
+        accounts=accounts,
     )
     shutdown = GracefulShutdown(session, grace=settings.stop_grace)
     heartbeat = Heartbeat(
@@ -146,6 +169,7 @@ def build_services(settings: WorkerSettings) -> WorkerServices:
         heartbeat=heartbeat,
         tracing=tracing,
         one_core=OneCore(),
+        named_accounts=named,
     )
 
 
@@ -171,21 +195,42 @@ def _store_guard(settings: WorkerSettings, ledger: Ledger, admission: Admission,
     return StoreGuard(lambda: check_store(ledger, storage), admission.refuse, found_first=membership.show)
 
 
-def _traced_vendor(settings: WorkerSettings, meter: WorkerMeter, tracing: Tracing) -> Vendor:
+def _named_accounts(settings: WorkerSettings) -> NamedAccounts | None:
+    source = accounts_source(settings)
+    return None if source is None else NamedAccounts(source)
+
+
+def _vendor_pool(
+    named: NamedAccounts | None, membership: Membership, client_of: Callable[[Account], Vendor]
+) -> VendorPool | None:
+    if named is None:
+        return None
+    pool = VendorPool(
+        named.current, lambda one: client_of(Account(one.base_url, one.key, one.key_header, one.key_prefix))
+    )
+    named.connect(membership.show_accounts, pool.use)
+    return pool
+
+
+def _only_account(settings: WorkerSettings) -> Account:
+    return Account(settings.api_base_url, settings.api_key, settings.api_key_header, settings.api_key_prefix)
+
+
+def _traced_vendor(settings: WorkerSettings, account: Account, meter: WorkerMeter, tracing: Tracing) -> Vendor:
     return tracing.calls(
-        MeasuredVendor(_vendor(settings), meter),
-        urlsplit(settings.api_base_url).hostname or "",
+        MeasuredVendor(_vendor(settings, account), meter),
+        urlsplit(account.base_url).hostname or "",
         {"submit": "POST /run/face_swap", "poll": "POST /status"},
         opens={"poll"},
     )
 
 
-def _vendor(settings: WorkerSettings) -> VendorClient:
+def _vendor(settings: WorkerSettings, account: Account) -> VendorClient:
     return VendorClient(
-        base_url=settings.api_base_url,
-        key_header=settings.api_key_header,
-        key_prefix=settings.api_key_prefix,
-        key=settings.api_key,
+        base_url=account.base_url,
+        key_header=account.key_header,
+        key_prefix=account.key_prefix,
+        key=account.key,
         submit_timeout=settings.submit_timeout,
         status_timeout=settings.status_timeout,
         inflate=settings.check_pixels,

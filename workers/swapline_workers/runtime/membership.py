@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 from swapline_producer.contract.changes import Limits
 from swapline_producer.errors import LedgerUnavailable
+from swapline_producer.ledger.accounts import DEFAULT
 from swapline_producer.ledger.workers import WorkerRecord
+from swapline_producer.operations.account_settings import shown
 from swapline_producer.operations.vendors import fingerprint, vendor_of
 from swapline_producer.settings import ENV_PREFIX
 from swapline_workers.core.log_events import LogEvent
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from swapline_producer.ledger import Ledger
     from swapline_producer.ledger.accounts import Vendor
     from swapline_producer.ledger.workers import Joined
+    from swapline_producer.operations.account_settings import Accounts
     from swapline_workers.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -45,8 +48,13 @@ class Membership:
         settings: WorkerSettings,
         store: Callable[[], str],
         rescue_after: Callable[[float], None],
+        named: Callable[[], Accounts] | None = None,
     ) -> None:
-        """`store` returns its last finding; `rescue_after` takes the seconds in force."""
+        """`store` returns its last finding; `rescue_after` takes the seconds in force.
+
+        `named` returns the accounts that the settings name; None where they have one.
+        """
+        self._named = named
         self._ledger = ledger
         self._settings = settings
         self._store = store
@@ -66,8 +74,27 @@ class Membership:
 
     def show(self) -> None:
         """Register, or renew the record. Raises WrongOwner, LedgerUnavailable."""
+        if self._named is not None:
+            self.show_accounts(self._named())
+            return
         vendor = vendor_of(self._settings, self._ledger)
-        joined = self._ledger.workers.join(vendor, self._record.model_copy(update=self._facts(vendor)))
+        self._joined(self._ledger.workers.join(vendor, self._record.model_copy(update=self._facts(vendor))))
+
+    def show_accounts(self, accounts: Accounts) -> None:
+        """Register this worker with these accounts. Raises WrongOwner, LedgerUnavailable."""
+        vendors = {name: vendor_of(one, self._ledger, account=name) for name, one in accounts.items()}
+        first = vendors.get(DEFAULT) or next(iter(vendors.values()))
+        facts = {**self._facts(first), "accounts": shown(accounts)}
+        joined = self._ledger.workers.join_accounts(vendors, self._record.model_copy(update=facts))
+        for name in joined.new_keys:
+            log.warning(
+                "another key (%s) pays for the account %r from now on",
+                *(vendors[name].short_key, name),
+                extra={"event_name": LogEvent.ACCOUNT_KEY_CHANGED},
+            )
+        self._joined(joined)
+
+    def _joined(self, joined: Joined) -> None:
         self._log_limits(joined)
         if joined.limits.rescue_after is not None:
             self._rescue_after(joined.limits.rescue_after)
@@ -104,11 +131,11 @@ class Membership:
             self._ledger.workers.leave(self._record.worker_id)
 
     def _log_limits(self, joined: Joined) -> None:
-        for name, before, now in joined.changes:
-            values = (ENV_PREFIX, name.upper(), now, "not set" if before is None else before)
+        for name, before, now, account in joined.changes:
+            whose = f"{ENV_PREFIX}{name.upper()}" if account == DEFAULT else f"{name} of the account {account!r}"
             log.warning(
-                "%s%s is %s from now on, and was %s: all workers that name it agree",
-                *values,
+                "%s is %s from now on, and was %s: all workers that name it agree",
+                *(whose, now, "not set" if before is None else before),
                 extra={"event_name": LogEvent.LIMIT_CHANGED},
             )
         mine = self._record.limits

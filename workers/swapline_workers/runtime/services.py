@@ -63,6 +63,8 @@ class WorkerServices:
     heartbeat: Heartbeat
     tracing: Tracing
     one_core: OneCore
+    named_accounts: Part | None = None
+    """Set where the settings name several accounts."""
     local_dispatcher: Part | None = None
     running: Parts = field(default_factory=lambda: Parts(()))
 
@@ -84,9 +86,10 @@ class WorkerServices:
         self.running.start()
 
     def _parts(self, role: Role) -> list[Part]:
+        accounts = [self.named_accounts] if self.named_accounts else []
         if role is Role.CHILD:
-            return [self.tracing, self.meter, self.due_dispatcher, self.housekeeping]
-        parts: list[Part] = [self.tracing, self.meter, self.heartbeat, self.membership, self.admission]
+            return [self.tracing, self.meter, *accounts, self.due_dispatcher, self.housekeeping]
+        parts: list[Part] = [self.tracing, self.meter, self.heartbeat, self.membership, self.admission, *accounts]
         if role is Role.PARENT:
             return [*parts, self.due_dispatcher]
         parts += [self.store_guard, self.due_dispatcher, self.housekeeping]

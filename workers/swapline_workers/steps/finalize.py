@@ -45,7 +45,7 @@ def finalize(job: Job, _at: int, ports: Ports) -> Outcome:
 def _ask(job: Job, vendor_job_id: str, place: Place, ports: Ports) -> Decision:
     learned: JobFields = {"polls": job.polls + 1, "not_found": 0}
     try:
-        with ports.vendor.poll(vendor_job_id, job.spec.api_version) as reply:
+        with ports.vendor_of(job).poll(vendor_job_id, job.spec.api_version) as reply:
             if reply.status != status.COMPLETED:
                 return _not_completed(job, reply, ports, learned)
             if not job.terminal_at:  # it had been given up, and turns out to be done

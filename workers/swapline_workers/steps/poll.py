@@ -13,6 +13,7 @@ from swapline_workers.core.schedule import polling
 from swapline_workers.steps import status
 from swapline_workers.steps.collect import take_over
 from swapline_workers.steps.decision import Decision, Write, carry_out, end
+from swapline_workers.steps.refusals import named
 from swapline_workers.steps.schedule import next_poll_delay, service_time_sample
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def poll(job: Job, _at: int, ports: Ports) -> Outcome:
     if job.state is not State.RUNNING or job.vendor_job_id is None:
         return Stop(f"nothing to poll in {job.state}")
     try:
-        with ports.vendor.poll(job.vendor_job_id, job.spec.api_version) as reply:
+        with ports.vendor_of(job).poll(job.vendor_job_id, job.spec.api_version) as reply:
             completed = reply.status == status.COMPLETED
             decision = take_over(job, reply, ports) if completed else _not_completed(job, reply, ports)
     except errors.VendorError as error:
@@ -73,6 +74,7 @@ def _no_answer(job: Job, error: errors.VendorError, ports: Ports) -> Decision:
         code = error.code if isinstance(error, errors.Unclear) else None
         return _timed_out(job, ports, f"the last poll failed: {error}", code)
     wait, trip = _wait_after(error, job, ports), STOPPED.get(type(error))
+    trip = named(trip, job, ports) if trip else None
     change = transitions.no_answer(
         job,
         not_found=not_found,

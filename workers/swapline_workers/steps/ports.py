@@ -61,6 +61,13 @@ class Vendor(Protocol):
         """Poll once. Raises any VendorError on entering."""
 
 
+class VendorAccounts(Protocol):
+    """The accounts of the vendor's."""
+
+    def of(self, account: str) -> Vendor:
+        """Return the API with an account's key and address. That of an unknown account raises NotSent."""
+
+
 class Pictures(Protocol):
     """Inputs and results. All raise StorageUnavailable and ObjectMissing."""
 
@@ -196,3 +203,9 @@ class Ports:
     policy: Policy
     rng: Callable[[], float]
     """Uniform in [0, 1)."""
+    accounts: VendorAccounts | None = None
+    """None where there is one vendor for all jobs."""
+
+    def vendor_of(self, job: Job) -> Vendor:
+        """Return the vendor with the account that the job was given a slot of, and that is charged."""
+        return self.vendor if self.accounts is None else self.accounts.of(job.account)

@@ -66,11 +66,19 @@ def input_unreadable(job: Job, ports: Ports, error: StorageUnavailable | ObjectM
 
 def refused(job: Job, ports: Ports, error: errors.VendorError) -> Decision:
     """Decide about a call that provably did not run."""
-    pause = PAUSE[type(error)]
+    pause = named(PAUSE[type(error)], job, ports)
     if isinstance(error, errors.Throttled) and error.retry_after:
         longest = max(error.retry_after, pause.longest)
         pause = pause.model_copy(update={"wait": error.retry_after, "longest": longest, "asked": True})
     return _retry_or_fail(job, ports, pause, str(error), error.evidence)
+
+
+def named(trip: BreakerTrip, job: Job, ports: Ports) -> BreakerTrip:
+    """Say of which account a refusal is, where there are several."""
+    if ports.accounts is None:
+        return trip
+    what = trip.reason.partition(":")[0]
+    return trip.model_copy(update={"reason": f"{what}: check the account {job.account!r} in SWAPLINE_ACCOUNTS"})
 
 
 def _retry_or_fail(job: Job, ports: Ports, pause: BreakerTrip, detail: str, evidence: Evidence) -> Decision:

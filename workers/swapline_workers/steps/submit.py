@@ -67,7 +67,7 @@ def _attempt(job: Job, ports: Ports) -> Decision:
         sending = ports.writes.advance(job, transitions.attempted(job, rescue_after=ports.policy.rescue_after))
         if isinstance(sending, Job):
             job = sending
-            decision = _accepted(job, ports, ports.vendor.submit(job.spec, image), poll_in)
+            decision = _accepted(job, ports, ports.vendor_of(job).submit(job.spec, image), poll_in)
         else:
             decision = not_written(sending)
     except (StorageUnavailable, ObjectMissing) as error:
@@ -170,6 +170,8 @@ def _write_late(job: Job, ports: Ports, change: Change) -> Job | None:
         found = ports.writes.reread(job)
         if found is None or found.state not in NOT_KNOWN_TO_BE_SENT or found.attempts > job.attempts:
             return None
+        if found.account != job.account:  # it was given another account's slot meanwhile
+            change = change.model_copy(update={"fields": {**change.fields, "account": job.account}})
         running = ports.writes.advance_until_written(found, change)
         if isinstance(running, Job):
             return running

@@ -11,6 +11,7 @@ from swapline_producer.cli import connections
 from swapline_producer.cli.account.caps import print_caps, reached_caps
 from swapline_producer.cli.options import Whole, as_json_option
 from swapline_producer.contract import MOST_CREDITS, checked
+from swapline_producer.contract.jobs import DEFAULT_ACCOUNT
 from swapline_producer.contract.timestamps import rfc3339
 from swapline_producer.terminal.output import out, print_json
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from swapline_producer.contract.changes import Probe
 
 _BELOW_ZERO = re.compile(r"-[\d.]+")
+
+
+account_option = click.option("--account", default=DEFAULT_ACCOUNT, help="Of this account, where there are several.")
 
 
 class Numbered(click.Command):
@@ -50,6 +54,10 @@ def slots(ctx: click.Context, *, as_json: bool) -> None:
         print_json(view.model_dump() | {"reached_caps": caps})
         return
     out.print(f"{len(view.in_flight)} of {view.cap} slots in use (the limit is {view.limit}), {view.waiting} jobs wait")
+    for one in view.accounts:
+        paused = f"; paused: {one.reason}" if one.reason else ""
+        drained = "; drained" if one.drained else ""
+        out.print(f"  {one.name}: {len(one.in_flight)} of {one.cap} (the limit is {one.limit}){drained}{paused}")
     for job_id in view.in_flight:
         out.print(f"  {job_id}")
     if view.set_by:
@@ -64,25 +72,36 @@ def slots(ctx: click.Context, *, as_json: bool) -> None:
 
 @slots.command("set", cls=Numbered)
 @click.argument("number", type=Whole(10_000))
-def set_slots(number: int) -> None:
-    """Use NUMBER slots from now on, over all workers; 0 submits nothing more.
+@account_option
+def set_slots(number: int, account: str) -> None:
+    """Use NUMBER slots of an account from now on, over all workers; 0 submits nothing more.
 
     \b
     Example: swapline slots set 4
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    connections.ledger().limits.set_slots(number, by=connections.BY)
-    out.print(f"{number} slots are used from now on; `swapline slots reset` goes back to SWAPLINE_MAX_IN_FLIGHT")
+    connections.ledger().limits.set_slots(number, by=connections.BY, account=account)
+    of, back = _of(account)
+    out.print(f"{number} slots{of} are used from now on; `swapline slots reset` goes back to {back}")
 
 
 @slots.command("reset")
-def reset_slots() -> None:
+@account_option
+def reset_slots(account: str) -> None:
     """Go back to the workers' setting SWAPLINE_MAX_IN_FLIGHT.
 
     \b
     Example: swapline slots reset
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    connections.ledger().limits.set_slots(None)
-    out.print("the workers' setting SWAPLINE_MAX_IN_FLIGHT counts again")
+    connections.ledger().limits.set_slots(None, account=account)
+    of, back = _of(account)
+    out.print(f"the workers' setting {back} counts again{of}")
+
+
+def _of(account: str) -> tuple[str, str]:
+    """Name an account in a sentence, and the setting of its slots."""
+    if account == DEFAULT_ACCOUNT:
+        return "", "SWAPLINE_MAX_IN_FLIGHT"
+    return f" of {account}", "max_in_flight in SWAPLINE_ACCOUNTS"
 
 
 @slots.command("probe")
@@ -135,6 +154,8 @@ def credits_(ctx: click.Context, *, as_json: bool) -> None:
         return
     cap = f" of {view.per_day}" if view.per_day is not None else ""
     out.print(f"{view.day}: {view.spent}{cap} credits")
+    for account, tenants in sorted(view.by_account.items()):
+        out.print(f"  account {account}: {sum(tenants.values())} credits")
     for tenant in sorted({*view.by_tenant, *view.caps}):
         cap = f" of {view.caps[tenant]}" if tenant in view.caps else ""
         out.print(f"  {tenant}: {view.by_tenant.get(tenant, 0)}{cap}")

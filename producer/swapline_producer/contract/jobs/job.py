@@ -12,6 +12,9 @@ from swapline_producer.contract.requests.new_jobs import ImageRef  # noqa: TC001
 from swapline_producer.contract.requests.swap_request import SwapOptions
 from swapline_producer.contract.trace_ids import traceparent_of
 
+DEFAULT_ACCOUNT = "default"
+"""The vendor's account of an installation whose settings name none."""
+
 
 class JobSpec(SwapOptions):
     """A request as the ledger keeps it. Ignores fields of a later version."""
@@ -78,6 +81,8 @@ class Job(Frozen):
     """When a poll last found it unfinished."""
     vendor_job_id: str | None = None
     vendor_status: str | None = None
+    account: str = DEFAULT_ACCOUNT
+    """The vendor's account whose slot it was given last, and which is charged."""
     slot: bool = False
     failure_code: FailureCode | None = None
     failure_detail: str | None = None
@@ -133,6 +138,8 @@ class StepMessage(Frozen):
     version: int
     retries: int = 0
     """Earlier runs of this step, for Flower."""
+    account: str = DEFAULT_ACCOUNT
+    """Of the slot that the job has just been given. It is not sent."""
 
 
 def result_folder(job: Job) -> str:

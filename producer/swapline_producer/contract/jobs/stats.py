@@ -20,6 +20,25 @@ class Times(Frozen):
         return sum(self.buckets.values())
 
 
+class AccountFigures(Frozen):
+    """What there is now of one account, and what has been since it began. Seconds and credits."""
+
+    name: str
+    slots_used: int
+    slots_limit: int
+    slots_cap: int
+    """What may be used now: 0 while it is drained."""
+    drained: bool
+    breaker_open_for: float
+    breaker_kind: str | None
+    breaker_reason: str | None
+    trips: int
+    credits_today: int
+    credits_per_day: int | None
+    used_seconds: float
+    idle_seconds: dict[str, float]
+
+
 class Figures(Frozen):
     """The present, and counts since the ledger began."""
 
@@ -61,6 +80,8 @@ class Figures(Frozen):
     used_seconds: float
     idle_seconds: dict[str, float]
     """Seconds of slots free while jobs waited, by reason."""
+    accounts: tuple[AccountFigures, ...] = ()
+    """Each account, where there are several; the numbers of slots above are their sums."""
     times: dict[str, Times] = Field(default_factory=dict)
     """By name: lag, handover, detection, service, storing, wait, turnaround, webhook_lag."""
 

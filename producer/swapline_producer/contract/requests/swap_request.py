@@ -22,6 +22,7 @@ from swapline_producer.contract.enums import ApiVersion, FailureCode, Gender, Pr
 from swapline_producer.contract.trace_ids import kept
 from swapline_producer.contract.values import (
     TEN_YEARS,
+    AccountName,
     BatchName,
     Extra,
     FilterId,
@@ -54,6 +55,7 @@ SENTENCES = {
     "traceparent": "it is written 00-<32 hex digits>-<16 hex digits>-<2 hex digits>, as in W3C's header",
     "filter_id": "it must be an integer from the vendor's catalog, or a UUID",
     "tenant": "it must be 1 to 64 letters, digits, dots, dashes or underscores, a letter or a digit first",
+    "account": "it must be the name or the label of an account: 1 to 64 letters, digits, dots, dashes or underscores",
     "queue_ttl": _SECONDS,
     "variants": "8 at most, each NAME.jpg or NAME.webp, then :SIDE, :QUALITY and :WIDTH/HEIGHT, no name twice",
     "run_timeout": _SECONDS,
@@ -81,6 +83,8 @@ class SwapOptions(Frozen):
     metadata: Metadata = Field(default_factory=dict)
     priority: Priority = Priority.NORMAL
     tenant: Tenant = "default"
+    account: AccountName | None = None
+    """The vendor's account that the job must run on, or a label of such accounts; any, or its tenant's, when absent."""
     batch: BatchName | None = None
     idempotency_key: IdempotencyKey | None = None
     queue_ttl: Seconds | None = None

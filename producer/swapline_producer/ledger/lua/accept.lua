@@ -7,7 +7,8 @@
 -- input.life_ms            lifetime of an ordinary job's record; its batch lives at least as long
 -- input.sha                its stored input, which the producer holds
 -- Returns {id, created} of this job, or of the one that has the idempotency key; {granted = {{ID, version, attempts}, …}}
--- where it stands in the waiting line and free slots were given out; {conflict=true} where the key belongs
+-- where it stands in the waiting line and free slots were given out; {unknown = {names of accounts}} where its `pin` names
+-- none; {conflict=true} where the key belongs
 -- to another request; {unheld=true} where the hold on the input has ended: it may be deleted by now.
 
 local LATELY = 2000 -- ms: due dispatchers claim several times a second
@@ -29,6 +30,24 @@ local function there_already(result)
 end
 
 if redis.call('EXISTS', job) == 1 then return there_already({id = input.id, created = true}) end -- our own lost reply
+
+-- Names and labels of accounts, where the job's pin is none of them.
+local function unknown_pin()
+  local pin = input.fields.pin
+  if not pin or not accounts() and pin == 'default' then return end
+  local names = {}
+  for _, one in ipairs(accounts() or {{name = 'default', tokens = {}}}) do
+    if serves(one, pin) then return end
+    for token in pairs(one.tokens) do names[token] = true end
+    names[one.name] = true
+  end
+  local list = {}
+  for name in pairs(names) do list[#list + 1] = name end
+  table.sort(list)
+  return list
+end
+local unknown = unknown_pin()
+if unknown then return answer({unknown = unknown}) end
 
 local held = input.sha and still_needed(hold_of(input.sha, input.id))
 local replaced
@@ -81,6 +100,6 @@ end
 if input.fields.batch then join_batch(batch_name(input.tenant, input.fields.batch), input.id, input.life_ms) end
 log(input.id, 'queued', replaced and cjson.encode({replaces = replaced}))
 count('accepted')
-local granted = lively and grant()
+local granted = lively and grant_joined(input.id)
 if not lively then one_more_waits() end
 return answer({id = input.id, created = true, granted = granted})

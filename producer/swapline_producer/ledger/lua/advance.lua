@@ -59,8 +59,9 @@ local NONE = {} -- what is empty or false is not sent
 local job = key('job', input.id)
 local have = redis.call('HMGET', job, 'state', 'version', 'token', 'priority', 'tenant', 'created_at', 'slot', 'spent_on',
   'canceling', 'attempt_open', 'notification', 'submitted_at', 'terminal_at', 'holds_input', 'idempotency_key',
-  input.due_by or 'queue_until', 'vendor_job_id')
+  input.due_by or 'queue_until', 'vendor_job_id', 'account')
 local state, version = have[1], have[2]
+if accounts() then use(have[18] or 'default') end
 if state ~= input.state or version ~= input.version then
   if have[3] == input.token then return answer({version = tonumber(version), granted = {}}) end
   bump('stale:move')
@@ -72,20 +73,34 @@ if (have[9] or '') ~= (input.canceling or '') then return answer({stale = true, 
 
 local to, finished = input.to, input.finished
 
+-- A reply that came too late for its slot: the job belongs to the account that was charged.
+local left -- the account that had it meanwhile
+if input.set and input.set.account and input.set.account ~= (account or 'default') then
+  left = account or 'default'
+  redis.call('ZREM', own('slots'), input.id)
+  redis.call('ZREM', key('jobs', left), input.id)
+  use(input.set.account)
+  have[7] = '0'
+end
+local function vendor_key(id)
+  local one = accounts() and account_named(account or 'default')
+  return key('vendor_id', one and one.scope ~= '' and one.scope .. '/' .. id or id)
+end
+
 local new_id = input.set and input.set.vendor_job_id
 local vendor_id = new_id or have[17]
 local sent_anew = input.reopens and to == 'QUEUED'
 if new_id or vendor_id and input.reopens and not sent_anew then
-  local owner = redis.call('GET', key('vendor_id', vendor_id))
+  local owner = redis.call('GET', vendor_key(vendor_id))
   if owner and owner ~= input.id and redis.call('EXISTS', key('job', owner)) == 1 then return answer({owner = owner}) end
-  redis.call('SET', key('vendor_id', vendor_id), input.id)
+  redis.call('SET', vendor_key(vendor_id), input.id)
 end
 if have[17] and state == 'HELD' and (to == 'QUEUED' or new_id and new_id ~= have[17]) then -- a person said: not its own
-  local name = key('vendor_id', have[17])
+  local name = vendor_key(have[17])
   if redis.call('GET', name) == input.id then redis.call('DEL', name) end
 end
 if vendor_id and (finished or sent_anew) then
-  redis.call('PEXPIRE', key('vendor_id', vendor_id), text(math.min(VENDOR_ID_KEPT, input.keep_ms or VENDOR_ID_KEPT)))
+  redis.call('PEXPIRE', vendor_key(vendor_id), text(math.min(VENDOR_ID_KEPT, input.keep_ms or VENDOR_ID_KEPT)))
 end
 
 local held_again = input.reopens and input.sha and still_needed(hold_of(input.sha, input.id))
@@ -96,7 +111,7 @@ if state == 'QUEUED' and to == 'RUNNING' then
   if tonumber(known) < tonumber(paid) then spend(have[5], CREDITS_PER_JOB) end
 end
 if state == 'SUBMITTING' and to == 'RUNNING' then -- before anything moves
-  time('handover', at - (redis.call('ZSCORE', key('slots'), input.id) or at))
+  time('handover', at - (redis.call('ZSCORE', own('slots'), input.id) or at))
 end
 local new_version = tonumber(version) + 1
 local fields, new, unset = {}, {}, input.unset or {}
@@ -115,19 +130,19 @@ if input.sends then set('sent', tostring(new_version)) end
 if finished and state ~= to then set('finished_at', text(at)) end
 local had_slot = have[7] == '1'
 if input.trip then
-  input.trip.sent_at, input.trip.tenant = tonumber(redis.call('ZSCORE', key('slots'), input.id) or at), have[5]
+  input.trip.sent_at, input.trip.tenant = tonumber(redis.call('ZSCORE', own('slots'), input.id) or at), have[5]
 end
 if not input.slot and had_slot then
   set('slot', '0')
-  redis.call('ZREM', key('slots'), input.id)
+  redis.call('ZREM', own('slots'), input.id)
 elseif input.slot and not had_slot then -- found at the vendor: it holds a slot, cap or no cap
   set('slot', '1')
-  redis.call('ZADD', key('slots'), text(at), input.id)
+  redis.call('ZADD', own('slots'), text(at), input.id)
 end
-local pause -- ms, where the job was refused for its own sake
+local pause, elsewhere -- ms, where the job was refused for its own sake; whether another account may take it at once
 if input.trip then
   local noted
-  noted, pause = note_refused(input.id, input.trip, to == 'QUEUED')
+  noted, pause, elsewhere = note_refused(input.id, input.trip, to == 'QUEUED')
   for name, value in pairs(noted) do set(name, value) end
 elseif input.close_breaker then
   note_accepted(input.id)
@@ -153,7 +168,15 @@ end
 tally_call(to, have[10], new.attempt_open, input.refund)
 tally_webhook(have[11], new.notification)
 for name, ms in pairs(input.timed or NONE) do time(name, ms) end
-if input.in_line and not input.trip then join_line(input.id, have[4], have[5], have[6]) end
+if input.in_line and accounts() and not input.trip then
+  if state == 'SUBMITTING' then -- it may have been charged: no other account may take it
+    redis.call('HSET', job, 'bound', account or 'default')
+  else
+    redis.call('HDEL', job, 'bound')
+  end
+end
+local joins = input.in_line and (not input.trip or elsewhere)
+if joins then join_line(input.id, have[4], have[5], have[6]) end
 
 local due = input.due_ms and at + input.due_ms
 if input.due_by then
@@ -204,4 +227,17 @@ if finished then
 end
 -- Where no job took or left a slot or the line, the meter is up to date.
 local unmoved = state == to or state == 'STORING' and to ~= 'QUEUED' and not had_slot and not input.slot
-return answer({version = new_version, due = due, granted = grant(unmoved and not input.trip and not store_changed), opens_at = line_opens_at})
+unmoved = unmoved and not input.trip and not store_changed
+local granted = {}
+local function add_granted(more) for _, one in ipairs(more) do granted[#granted + 1] = one end end
+if store_changed or not accounts() then
+  granted = grant(unmoved)
+elseif state ~= 'QUEUED' or new.account then
+  add_granted(grant_here(unmoved))
+  if left then
+    use(left)
+    add_granted(grant_here())
+  end
+end
+if joins and accounts() then add_granted(grant_joined(input.id)) end
+return answer({version = new_version, due = due, granted = granted, opens_at = line_opens_at})

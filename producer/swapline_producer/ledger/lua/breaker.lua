@@ -1,5 +1,5 @@
--- The submission breaker: refusals of the account stop every job, a refusal of one job stops no other. Put after
--- meter.lua and before line.lua; what opens and closes it is in refusals.lua.
+-- The submission breaker: refusals of the account stop every job, a refusal of one job stops no other. Each account has its own. Put
+-- after accounts.lua and before line.lua; what opens and closes it is in refusals.lua.
 --
 -- A refused job leaves the line for P:refused. After a pause another job probes, where one waits. When it is
 -- accepted, the breaker closes and the refused jobs stand in line again. A job that is refused again in the same way,
@@ -12,27 +12,20 @@ local REMEMBERED = 600000 -- ms that a refusal for a job's own sake makes the br
 local EPISODE = {'trips', 'of_kind', 'pauses', 'kind', 'reason', 'by', 'job', 'tenant', 'several', 'closed_until',
   'others_from', 'asked_until'}
 
-local breaker -- P:breaker, once it was read; cleared by each write
-
-local function breaker_of(name)
-  if not breaker then
-    local flat = redis.call('HGETALL', key('breaker'))
-    breaker = {}
-    for i = 1, #flat, 2 do breaker[flat[i]] = flat[i + 1] end
-  end
-  return breaker[name]
-end
+local function breaker_of(name) return whole(own('breaker'))[name] end
 
 local function breaker_number(name) return tonumber(breaker_of(name) or 0) end
 
+local function breaker_is_empty() return not next(whole(own('breaker'))) end
+
 local function set_breaker(...)
-  redis.call('HSET', key('breaker'), ...)
-  breaker = nil
+  redis.call('HSET', own('breaker'), ...)
+  hashes[own('breaker')] = nil
 end
 
 local function forget_of_breaker(...)
-  redis.call('HDEL', key('breaker'), ...)
-  breaker = nil
+  redis.call('HDEL', own('breaker'), ...)
+  hashes[own('breaker')] = nil
 end
 
 local function is_refusing() return breaker_number('trips') > 0 end
@@ -41,8 +34,14 @@ local function close_breaker()
   if is_refusing() then forget_of_breaker(unpack(EPISODE)) end
 end
 
+-- Whether a job waits that the account may take.
 local function anyone_waits()
-  return redis.call('EXISTS', key('line', 'high'), key('line', 'normal'), key('line', 'low')) > 0
+  if not accounts() then return redis.call('EXISTS', key('line', 'high'), key('line', 'normal'), key('line', 'low')) > 0 end
+  local names = {}
+  for _, priority in ipairs(PRIORITIES) do
+    for _, in_lane in ipairs(lanes_of(priority)) do names[#names + 1] = key('line', in_lane) end
+  end
+  return redis.call('EXISTS', unpack(names)) > 0
 end
 
 -- When the line may move again. While one job alone was refused, the others need not wait as long as it does.
@@ -53,13 +52,13 @@ end
 -- After a refusal one job at a time is tried until one is accepted. One unreadable input says nothing about others.
 local function is_probing()
   if not is_refusing() or breaker_of('kind') == 'input' and not breaker_of('several') then return false end
-  return redis.call('ZCARD', key('state', 'SUBMITTING')) > 0
+  return submitting() > 0
 end
 
 -- Nothing waits for the breaker, and nothing was refused for a while.
 local function is_idle()
   if at < math.max(breaker_number('refused_at') + IDLE_AFTER, breaker_number('asked_until')) then return false end
-  return not anyone_waits() and redis.call('EXISTS', key('refused'), key('state', 'SUBMITTING')) == 0
+  return not anyone_waits() and redis.call('EXISTS', own('refused')) == 0 and submitting() == 0
 end
 
 -- The breaker as it is shown: nothing while it is closed, or idle.

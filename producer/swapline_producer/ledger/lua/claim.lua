@@ -24,7 +24,8 @@ end
 
 -- Release the slot of a HELD job at its run timeout.
 local function let_slot_go(id, job)
-  redis.call('ZREM', key('slots'), id)
+  if accounts() then use(redis.call('HGET', job, 'account') or 'default') end
+  redis.call('ZREM', own('slots'), id)
   redis.call('HSET', job, 'slot', '0')
   redis.call('HINCRBY', job, 'version', 1)
   log(id, 'slot.released', '{"reason":"run timeout"}')
@@ -56,8 +57,8 @@ local function set_breaker_back(back)
   for _, name in ipairs({'closed_until', 'others_from', 'asked_until', 'refused_at', 'paused_until', 'own_at'}) do
     if breaker_of(name) then set_breaker(name, text(breaker_number(name) + back)) end
   end
-  for _, id in ipairs(redis.call('ZRANGE', key('refused'), 0, -1)) do
-    redis.call('ZINCRBY', key('refused'), text(back), id)
+  for _, id in ipairs(redis.call('ZRANGE', own('refused'), 0, -1)) do
+    redis.call('ZINCRBY', own('refused'), text(back), id)
   end
 end
 
@@ -65,9 +66,9 @@ end
 local function tidy_breaker()
   if is_refusing() then
     if is_idle() then close_breaker() end
-  elseif next(breaker) and at > math.max(breaker_number('refused_at'), breaker_number('own_at')) + REMEMBERED then
-    redis.call('DEL', key('breaker'))
-    breaker = nil
+  elseif not breaker_is_empty() and at > math.max(breaker_number('refused_at'), breaker_number('own_at')) + REMEMBERED then
+    redis.call('DEL', own('breaker'))
+    hashes[own('breaker')] = nil
   end
 end
 
@@ -82,10 +83,12 @@ if at < claimed_at - STEP then
     redis.call('HDEL', key('job', id), 'poll_at')
   end
   next_poll_at = next_poll_at + back
-  for _, name in ipairs({'grow_at', 'next_submit_at'}) do
-    if limit_of(name) then set_limits(name, text(limit_of(name) + back)) end
-  end
-  set_breaker_back(back)
+  each_account(function()
+    for _, name in ipairs({'grow_at', 'next_submit_at'}) do
+      if own_limit(name) then set_own_limits(name, text(own_limit(name) + back)) end
+    end
+    set_breaker_back(back)
+  end)
 end
 
 local entries = redis.call('ZRANGE', key('due'), '-inf', text(at), 'BYSCORE', 'LIMIT', 0, input.limit, 'WITHSCORES')
@@ -149,7 +152,7 @@ if redis.call('SET', key('trimmed'), '1', 'NX', 'PX', 60000) then -- once a minu
   end
 end
 
-tidy_breaker()
+each_account(tidy_breaker)
 local granted = grant()
 local first = redis.call('ZRANGE', key('due'), 0, 0, 'WITHSCORES')
 local next_at = tonumber(first[2])

@@ -2,7 +2,6 @@
 
 local DAY = 86400000
 local CREDITS_PER_JOB = 2
-local PRIORITIES = {'high', 'normal', 'low'}
 local PROBES = {PRIORITIES, {'low', 'normal', 'high'}, {'normal', 'low', 'high'}}
 local TRIES = 100 -- attempts to take a job out of the line in one move at most: some milliseconds of the server's time
 local RETURNS = 100 -- refused jobs that stand in line again in one move at most; a slot that stays free takes the next
@@ -20,31 +19,61 @@ local function spend(tenant, credits, day)
   local name = key('spent', text(day or today))
   local is_new = redis.call('HINCRBY', name, 'all', credits) == credits
   redis.call('HINCRBY', name, 'tenant:' .. tenant, credits)
+  if accounts() then
+    redis.call('HINCRBY', name, 'account:' .. (account or 'default'), credits)
+    redis.call('HINCRBY', name, 'account:' .. (account or 'default') .. ':tenant:' .. tenant, credits)
+  end
   if is_new then redis.call('PEXPIRE', name, 41 * DAY) end -- longer than a month, for the bill, and the day itself
 end
 
 -- Start-time fair queueing of jobs that cost the same: the tenant with the smallest start tag is served next, and one
 -- that comes, comes back or was served gets a tag above all others. So a waiting tenant is passed over at most once by
 -- each other tenant, and by none that came later.
-local function to_the_end(priority, tenant)
-  local last = redis.call('ZRANGE', key('line', priority), 0, 0, 'REV', 'WITHSCORES')
-  redis.call('ZADD', key('line', priority), text((last[2] or 0) + 1), tenant)
+local function to_the_end(in_lane, tenant)
+  local last = redis.call('ZRANGE', key('line', in_lane), 0, 0, 'REV', 'WITHSCORES')[2] or 0
+  if not accounts() then
+    redis.call('ZADD', key('line', in_lane), text(last + 1), tenant)
+    return
+  end
+  local priority = string.match(in_lane, '^%l+') -- tags count over all pools, so that heads can be compared
+  local tag = redis.call('HINCRBY', key('served'), priority, 1)
+  if tag <= tonumber(last) then
+    tag = last + 1
+    redis.call('HSET', key('served'), priority, text(tag))
+  end
+  redis.call('ZADD', key('line', in_lane), text(tag), tenant)
+  for _, other in ipairs(lanes_of(priority)) do -- its share is one, in however many lanes it waits
+    if other ~= in_lane then redis.call('ZADD', key('line', other), 'XX', text(tag), tenant) end
+  end
 end
 
 local function join_line(id, priority, tenant, created_at)
-  redis.call('ZADD', key('line', priority, tenant), 'NX', created_at, id)
-  if redis.call('ZSCORE', key('line', priority), tenant) then return end
-  if redis.call('ZSCORE', key('capped', priority), tenant) then return end
-  to_the_end(priority, tenant)
+  local in_lane = lane(priority, choose_pool(id, tenant))
+  redis.call('ZADD', key('line', in_lane, tenant), 'NX', created_at, id)
+  if redis.call('ZSCORE', key('line', in_lane), tenant) then return end
+  if redis.call('ZSCORE', key('capped', in_lane), tenant) then return end
+  to_the_end(in_lane, tenant)
+end
+
+-- The tenant has no job left in a lane.
+local function leave_lane(in_lane, tenant)
+  redis.call('ZREM', key('line', in_lane), tenant)
+  redis.call('ZREM', key('capped', in_lane), tenant)
+  tidy_pool(pool_in(in_lane))
+end
+
+-- Take a job out of those that wait for a breaker; return its pool.
+local function leave_refused(id)
+  local pool, refused_by = place_of(id)
+  redis.call('ZREM', key('refused'), id)
+  if refused_by and refused_by ~= 'default' then redis.call('ZREM', key('refused', refused_by), id) end
+  return pool
 end
 
 local function leave_line(id, priority, tenant)
-  redis.call('ZREM', key('refused'), id)
-  redis.call('ZREM', key('line', priority, tenant), id)
-  if redis.call('EXISTS', key('line', priority, tenant)) == 0 then
-    redis.call('ZREM', key('line', priority), tenant)
-    redis.call('ZREM', key('capped', priority), tenant)
-  end
+  local in_lane = lane(priority, leave_refused(id))
+  redis.call('ZREM', key('line', in_lane, tenant), id)
+  if redis.call('EXISTS', key('line', in_lane, tenant)) == 0 then leave_lane(in_lane, tenant) end
 end
 
 local function capped(tenant)
@@ -53,21 +82,23 @@ local function capped(tenant)
 end
 
 -- Tenants whose daily credits are spent leave the line until the day is over.
-local function cap_tenant(priority, tenant)
-  redis.call('ZREM', key('line', priority), tenant)
-  redis.call('ZADD', key('capped', priority), text((today + 1) * DAY), tenant)
+local function cap_tenant(in_lane, tenant)
+  redis.call('ZREM', key('line', in_lane), tenant)
+  redis.call('ZADD', key('capped', in_lane), text((today + 1) * DAY), tenant)
 end
 
-local function come_back(priority, tenant)
-  redis.call('ZREM', key('capped', priority), tenant)
-  if redis.call('EXISTS', key('line', priority, tenant)) == 1 then to_the_end(priority, tenant) end
+local function come_back(in_lane, tenant)
+  redis.call('ZREM', key('capped', in_lane), tenant)
+  if redis.call('EXISTS', key('line', in_lane, tenant)) == 1 then to_the_end(in_lane, tenant) end
 end
 
 local function new_day()
-  if redis.call('EXISTS', key('capped', 'high'), key('capped', 'normal'), key('capped', 'low')) == 0 then return end
+  if not accounts() and redis.call('EXISTS', key('capped', 'high'), key('capped', 'normal'), key('capped', 'low')) == 0 then return end
   for _, priority in ipairs(PRIORITIES) do
-    local back = redis.call('ZRANGE', key('capped', priority), '-inf', text(at), 'BYSCORE', 'LIMIT', 0, 100)
-    for _, tenant in ipairs(back) do come_back(priority, tenant) end
+    for _, in_lane in ipairs(lanes_of(priority)) do
+      local back = redis.call('ZRANGE', key('capped', in_lane), '-inf', text(at), 'BYSCORE', 'LIMIT', 0, 100)
+      for _, tenant in ipairs(back) do come_back(in_lane, tenant) end
+    end
   end
 end
 
@@ -84,14 +115,30 @@ local function pop_newest(waiting)
   return id
 end
 
--- The tenant that is next and its priority. While the breaker is open, one that was not refused last, if there is one.
+-- The head of a priority among the lanes that the account may take jobs from: tenant and lane; and the tenant that was
+-- refused last with its lane, where that is a head.
+local function head_of(priority, refused_last)
+  local tenant, lane_of, lowest, last
+  local lanes = lanes_of(priority)
+  for _, in_lane in ipairs(lanes) do
+    local front = redis.call('ZRANGE', key('line', in_lane), 0, refused_last and 1 or 0, 'WITHSCORES')
+    local place = refused_last and front[1] == refused_last and 3 or 1
+    if place == 3 then last = {refused_last, in_lane, priority} end
+    if front[place] and (not tenant or tonumber(front[place + 1]) < lowest) then
+      tenant, lane_of, lowest = front[place], in_lane, tonumber(front[place + 1])
+    end
+  end
+  return tenant, lane_of, last
+end
+
+-- The tenant that is next, its lane and priority. While the breaker is open, one that was not refused last, if there is
+-- one.
 local function next_tenant(priorities)
   local refused_last, last = breaker_of('tenant')
   for _, priority in ipairs(priorities) do
-    local front = redis.call('ZRANGE', key('line', priority), 0, refused_last and 1 or 0)
-    local tenant = front[1] == refused_last and front[2] or front[1]
-    if tenant and tenant ~= refused_last then return tenant, priority end
-    last = last or tenant and {tenant, priority}
+    local tenant, in_lane, was_last = head_of(priority, refused_last)
+    if tenant then return tenant, in_lane, priority end
+    last = last or was_last
   end
   if last then return unpack(last) end
 end
@@ -102,71 +149,77 @@ end
 -- sake, however many stand in front, do not hide the others.
 local function take_next()
   local probe = math.max(0, breaker_number('trips') - 1)
-  local tenant, priority = next_tenant(probe > 0 and PROBES[probe % #PROBES + 1] or PRIORITIES)
+  local tenant, in_lane, priority = next_tenant(probe > 0 and PROBES[probe % #PROBES + 1] or PRIORITIES)
   if not tenant then return end
-  if capped(tenant) then return cap_tenant(priority, tenant) end
-  local waiting = key('line', priority, tenant)
+  if capped(tenant) then return cap_tenant(in_lane, tenant) end
+  local waiting = key('line', in_lane, tenant)
   local id = probe % 2 == 0 and redis.call('ZPOPMIN', waiting)[1] or pop_newest(waiting)
   local have = id and may_go(id)
-  if redis.call('EXISTS', key('line', priority, tenant)) == 0 then
-    redis.call('ZREM', key('line', priority), tenant)
+  if redis.call('EXISTS', key('line', in_lane, tenant)) == 0 then
+    redis.call('ZREM', key('line', in_lane), tenant)
+    tidy_pool(pool_in(in_lane))
   elseif have then
-    to_the_end(priority, tenant)
+    to_the_end(in_lane, tenant)
   end
   return have, id, tenant, priority
 end
 
 -- How many slots may be used now: the setting or what a person set, or less while the vendor said 429 lately.
 local function usable_slots()
-  local most = limit_of('slots', limit_of('max_in_flight', 3))
-  local cap = limit_of('cap', most)
-  if cap < most and at >= limit_of('grow_at', 0) then
+  if own_limit('drained', 0) > 0 then return 0 end
+  local most = own_limit('slots', own_limit('max_in_flight', 3))
+  local cap = own_limit('cap', most)
+  if cap < most and at >= own_limit('grow_at', 0) then
     cap = cap + 1
-    set_limits('cap', cap, 'grow_at', text(at + GROW_EVERY))
+    set_own_limits('cap', cap, 'grow_at', text(at + GROW_EVERY))
   end
   return math.min(most, cap)
 end
 
+local function opens_at(when) line_opens_at = math.min(line_opens_at or when, when) end
+
 -- What stops the line, if a limit of time does: breaker, rate or credits; sets line_opens_at then.
 local function must_wait(opens_from)
-  local rate, next_at = limit_of('submit_rate', 0), limit_of('next_submit_at', 0)
+  local rate, next_at = own_limit('submit_rate', 0), own_limit('next_submit_at', 0)
+  local per_day = own_limit('credits_per_day')
   if at < opens_from then
-    line_opens_at = opens_from
+    opens_at(opens_from)
     return 'breaker'
   elseif rate > 0 and next_at > at + BURST then
-    line_opens_at = next_at - BURST
+    opens_at(next_at - BURST)
     return 'rate'
-  elseif limit_of('credits_per_day') and spent('all') + CREDITS_PER_JOB > limit_of('credits_per_day') then
-    line_opens_at = (today + 1) * DAY
+  elseif per_day and spent(accounts() and 'account:' .. (account or 'default') or 'all') + CREDITS_PER_JOB > per_day then
+    opens_at((today + 1) * DAY)
     return 'credits'
   end
 end
 
 local function note_submission(tenant)
   spend(tenant, CREDITS_PER_JOB)
-  local rate = limit_of('submit_rate', 0)
+  local rate = own_limit('submit_rate', 0)
   if rate > 0 then
-    local from = math.max(at, limit_of('next_submit_at', 0))
-    set_limits('next_submit_at', text(from + 1000 / rate))
+    local from = math.max(at, own_limit('next_submit_at', 0))
+    set_own_limits('next_submit_at', text(from + 1000 / rate))
   end
 end
 
 local function give_slot(id, tenant, priority, have)
   local created_at, version, attempts = have[3], have[4] + 1, tonumber(have[5] or 0)
   redis.call('HSET', key('job', id), 'version', version, 'state', 'SUBMITTING', 'slot', '1', 'sent', version, 'token', '', 'spent_on', today)
-  redis.call('ZADD', key('slots'), text(at), id)
+  if accounts() then redis.call('HSET', key('job', id), 'account', account or 'default') end
+  redis.call('ZADD', own('slots'), text(at), id)
   move(id, 'QUEUED', 'SUBMITTING')
   set_due(id, rescue_at())
-  log(id, 'slot')
+  log(id, 'slot', accounts() and cjson.encode({account = account or 'default'}))
   note_submission(tenant)
   bump('waiting:' .. priority, -1)
   if attempts == 0 then time('wait', at - created_at) end
-  return {id, version, attempts}
+  return {id, version, attempts, account}
 end
 
 -- A refused job stands in line again.
 local function stand_again(id)
-  redis.call('ZREM', key('refused'), id)
+  redis.call('ZREM', own('refused'), id)
   local have = redis.call('HMGET', key('job', id), 'state', 'priority', 'tenant', 'created_at')
   if have[1] == 'QUEUED' then join_line(id, have[2], have[3], have[4]) end
 end
@@ -174,10 +227,10 @@ end
 -- Those that were refused come back when the breaker is closed. Of unreadable inputs the first is tried again beside
 -- others, which may need no store.
 local function refused_return()
-  if redis.call('EXISTS', key('refused')) == 0 then return end
+  if redis.call('EXISTS', own('refused')) == 0 then return end
   local most = RETURNS
   if is_refusing() then most = breaker_of('kind') == 'input' and at >= breaker_number('closed_until') and 1 or 0 end
-  for _, id in ipairs(redis.call('ZRANGE', key('refused'), '-inf', text(at), 'BYSCORE', 'LIMIT', 0, most)) do
+  for _, id in ipairs(redis.call('ZRANGE', own('refused'), '-inf', text(at), 'BYSCORE', 'LIMIT', 0, most)) do
     stand_again(id)
   end
 end
@@ -185,7 +238,7 @@ end
 -- Why no slot can be given out now: nothing where one can. Where nothing else waits, the job refused first tries again.
 local function stopped()
   local waits = anyone_waits()
-  local refused = not waits and redis.call('ZRANGE', key('refused'), 0, 0)[1]
+  local refused = not waits and redis.call('ZRANGE', own('refused'), 0, 0)[1]
   if not waits and not refused then return 'none' end
   local opens_from = waits and line_opens_from() or breaker_number('closed_until')
   local why = must_wait(opens_from) or (is_probing() and 'probe') or (store_stops() and 'store')
@@ -197,47 +250,116 @@ end
 -- first message has not been read yet.
 local function out_of_line()
   for _, priority in ipairs(PRIORITIES) do
-    if redis.call('EXISTS', key('capped', priority)) == 1 then return 'tenant_credits' end
+    for _, in_lane in ipairs(lanes_of(priority)) do
+      if redis.call('EXISTS', key('capped', in_lane)) == 1 then return 'tenant_credits' end
+    end
   end
   return at < breaker_number('paused_until') and 'refused' or 'unread'
 end
 
--- Write the use of slots to the meter; a free slot is idle while a job could have it.
+-- Write the use of the account's slots to the meter; a free slot is idle while a job could have it. Of several accounts
+-- one has nothing to do where no job of its lanes waits.
 local function note_level(used, free, why)
   local idle = free > 0 and math.min(free, redis.call('ZCARD', key('state', 'QUEUED'))) or 0
+  if accounts() then
+    if why == 'none' then idle = 0 end
+    local name = account or 'default'
+    if free > 0 and why == 'none' then
+      redis.call('ZADD', key('free'), free * account_named(name).weight, name)
+    else
+      redis.call('ZREM', key('free'), name)
+    end
+  end
   if idle == 0 then why = 'none' elseif why == 'none' then why = out_of_line() end
   level(used, math.max(0, free), idle, why)
 end
 
--- Grant free slots to the next jobs; return {ID, version, attempts} of each. `unmoved`: this move has not changed slots or
--- line, so the meter changes only with a grant.
-local function grant(unmoved)
-  local granted, tries, why = {}, 0, 'none'
-  local usable, used = usable_slots(), redis.call('ZCARD', key('slots'))
-  if used < usable then
+-- An account before it is given jobs. `weight`: of several with free slots, the one with the most for its weight is next.
+local function opened(name, weight)
+  use(name)
+  local here = {name = name, weight = weight, usable = usable_slots(), used = redis.call('ZCARD', own('slots')), why = 'none'}
+  here.before = here.used
+  if here.used < here.usable then
     new_day()
     refused_return()
   end
-  while used < usable do
-    why = stopped()
-    if why then break end
-    if tries == TRIES then
-      line_opens_at, why = at, 'unread'
-      break
+  return here
+end
+
+local function next_open(list)
+  local best, most
+  for _, here in ipairs(list) do
+    local free = not here.stopped and (here.usable - here.used) * here.weight or 0
+    if free > (most or 0) then best, most = here, free end
+  end
+  return best
+end
+
+-- Grant free slots of these accounts to the next jobs; return {ID, version, attempts, account} of each. `unmoved`: this
+-- move has not changed slots or line, so the meter changes only with a grant.
+local function grant_over(list, unmoved)
+  local granted, tries = {}, 0
+  local here = next_open(list)
+  while here do
+    use(here.name)
+    here.why = stopped() or nil
+    here.stopped = here.why ~= nil
+    if not here.stopped and tries == TRIES then
+      line_opens_at, here.why, here.stopped = at, 'unread', true
     end
-    local have, id, tenant, priority = take_next()
-    tries = tries + 1
-    if have then
-      granted[#granted + 1] = give_slot(id, tenant, priority, have)
-      used = used + 1
+    if not here.stopped then
+      local have, id, tenant, priority = take_next()
+      tries, here.why = tries + 1, 'none'
+      if have then
+        granted[#granted + 1] = give_slot(id, tenant, priority, have)
+        here.used = here.used + 1
+      end
+    end
+    here = next_open(list)
+  end
+  for _, one in ipairs(list) do
+    use(one.name)
+    if not unmoved or one.used > one.before then note_level(one.used, one.usable - one.used, one.why) end
+  end
+  return granted
+end
+
+-- The same for the account that the move is about.
+local function grant_here(unmoved)
+  local one = accounts() and account_named(account or 'default')
+  if accounts() and not one then return {} end
+  return grant_over({opened(account or 'default', one and one.weight or 1)}, unmoved)
+end
+
+-- The same for all accounts.
+local function grant(unmoved)
+  if not accounts() then return grant_here(unmoved) end
+  local list = {}
+  for _, one in ipairs(accounts()) do list[#list + 1] = opened(one.name, one.weight) end
+  local granted = grant_over(list, unmoved)
+  use('default')
+  return granted
+end
+
+-- The same for those that have nothing to do, until a job that has joined the line has its slot.
+local function grant_joined(id)
+  if not accounts() then return grant_here() end
+  local granted, pool = {}, place_of(id)
+  for _, name in ipairs(redis.call('ZRANGE', key('free'), 0, -1, 'REV')) do
+    local one = account_named(name)
+    if not one then
+      redis.call('ZREM', key('free'), name)
+    elseif serves(one, pool) then
+      for _, given in ipairs(grant_over({opened(name, one.weight)})) do granted[#granted + 1] = given end
+      if redis.call('HGET', key('job', id), 'state') ~= 'QUEUED' then break end
     end
   end
-  if not unmoved or #granted > 0 then note_level(used, usable - used, why) end
   return granted
 end
 
 -- Note one more waiting job in a move that grants no slots: the slots are as the last move wrote them.
 local function one_more_waits()
+  if accounts() then return end
   local free, why = string.match(redis.call('HGET', key('level'), 'now') or '', '^%d+ (%d+) %d+ (.+)$')
   if free == '0' then return end
   local used = redis.call('ZCARD', key('slots'))

@@ -6,7 +6,7 @@
 local job = key('job', input.id)
 local have = redis.call('HMGET', job, 'state', 'version', 'priority', 'tenant', 'created_at', 'queue_until')
 if have[1] ~= 'QUEUED' or have[2] ~= input.version then return answer({stale = true}) end
-redis.call('ZREM', key('refused'), input.id) -- its expiry is sent early where the server's time went back
+leave_refused(input.id) -- its expiry is sent early where the server's time went back
 join_line(input.id, have[3], have[4], have[5])
 set_due(input.id, tonumber(have[6])) -- parked: due next when it expires
-return answer({granted = grant()})
+return answer({granted = grant_joined(input.id)})

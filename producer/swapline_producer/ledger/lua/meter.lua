@@ -1,4 +1,4 @@
--- The meter: what `swapline metrics` serves, written by the same move as the fact that it counts. Put after shared.lua.
+-- The meter: what `swapline metrics` serves, written by the same move as the fact that it counts. Put after accounts.lua.
 -- Every command here is paid by every job, so what P:count has is not counted again, nothing is written unchanged, and
 -- a move's numbers are written together at its end (see shared.lua).
 --
@@ -14,6 +14,7 @@
 --   webhooks_pending                      webhooks that are still to be delivered
 --   postponed                             rescues put off because the step's queue was long
 --   used, idle:WHY                        milliseconds of slots: used, and free while jobs waited for them
+--   by:NAME:used, by:NAME:idle:WHY        the same of one account, where there are several
 --   t:NAME:BOUND, t:NAME:sum              histograms of milliseconds: BOUND is the end of a bucket, or inf
 -- P:level is how the slots are used since the last change: `now` is USED FREE IDLE WHY, `since` is that change. Its
 -- integral goes to P:meter, so every millisecond is counted once, whichever process dies.
@@ -58,16 +59,21 @@ local function note_failed_poll(id)
   redis.call('PEXPIRE', name, FAILING_FOR)
 end
 
--- The use of slots changes now: add the time until now to the meter.
+local function bump_slots(name, by)
+  bump(name, by)
+  if accounts() then bump('by:' .. (account or 'default') .. ':' .. name, by) end
+end
+
+-- The use of the account's slots changes now: add the time until now to the meter.
 local function level(used, free, idle, why)
   local now = used .. ' ' .. free .. ' ' .. idle .. ' ' .. why
-  local have = redis.call('HMGET', key('level'), 'now', 'since')
+  local have = redis.call('HMGET', own('level'), 'now', 'since')
   local since = tonumber(have[2])
   if have[1] == now and since <= at then return end
   if since and at > since then
     local was_used, was_idle, was_why = string.match(have[1], '^(%d+) %d+ (%d+) (.+)$')
-    bump('used', (at - since) * was_used)
-    bump('idle:' .. was_why, (at - since) * was_idle)
+    bump_slots('used', (at - since) * was_used)
+    bump_slots('idle:' .. was_why, (at - since) * was_idle)
   end
-  redis.call('HSET', key('level'), 'now', now, 'since', text(at))
+  redis.call('HSET', own('level'), 'now', now, 'since', text(at))
 end

@@ -1,7 +1,7 @@
 -- Read a job for a step, if the message has the job's version, and put off its rescue.
 --
 -- input.id, input.version
--- Returns {fields = {name, value, …}, waiting = whether jobs wait for a slot, in_flight = slots in use}, or {stale = true}.
+-- Returns {fields = {name, value, …}, waiting = whether jobs wait for a slot, in_flight = slots in use, of all accounts}, or {stale = true}.
 
 -- Fraction of the rescue time that may be left without a write: the move that sent the message has put the rescue off,
 -- and the worker that leases the job does so three times in that time.
@@ -19,5 +19,10 @@ local asks = have[3] == 'RUNNING' and have[2] ~= have[1] or have[3] == 'STORING'
 if asks then bump('polls_begun') end
 local due, rescue = tonumber(redis.call('ZSCORE', key('due'), input.id)), rescue_at()
 if due and due < at + (rescue - at) * FRESH then set_due(input.id, rescue) end
-return answer({fields = redis.call('HGETALL', job), waiting = anyone_waits() or redis.call('EXISTS', key('refused')) == 1,
-  in_flight = redis.call('ZCARD', key('slots'))})
+local in_flight
+if accounts() then
+  use(redis.call('HGET', job, 'account') or 'default')
+  in_flight = redis.call('ZCARD', key('state', 'SUBMITTING')) + redis.call('ZCARD', key('state', 'RUNNING'))
+end
+return answer({fields = redis.call('HGETALL', job), waiting = anyone_waits() or redis.call('EXISTS', own('refused')) == 1,
+  in_flight = in_flight or redis.call('ZCARD', key('slots'))})

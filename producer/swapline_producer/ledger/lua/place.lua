@@ -7,13 +7,19 @@
 local MOST_TENANTS = 500 -- read, in their order; others count as having no jobs before it
 
 local have = redis.call('HMGET', key('job', input.id), 'state', 'priority', 'tenant')
-local most = limit_of('slots', limit_of('max_in_flight', 3))
-local result = {slots = math.min(most, limit_of('cap', most)), used = redis.call('ZCARD', key('slots'))}
+local pool, result = place_of(input.id), {slots = 0, used = 0}
+each_account(function(one)
+  if accounts() and (not serves(one, pool) or own_limit('drained', 0) > 0) then return end
+  local most = own_limit('slots', own_limit('max_in_flight', 3))
+  result.slots = result.slots + math.min(most, own_limit('cap', most))
+  result.used = result.used + redis.call('ZCARD', own('slots'))
+end)
 if have[1] ~= 'QUEUED' then return answer(result) end
 
 local priority, tenant = have[2], have[3]
-local rank = redis.call('ZRANK', key('line', priority, tenant), input.id)
-local own_place = redis.call('ZRANK', key('line', priority), tenant)
+local in_lane = lane(priority, pool)
+local rank = redis.call('ZRANK', key('line', in_lane, tenant), input.id)
+local own_place = redis.call('ZRANK', key('line', in_lane), tenant)
 if not rank or not own_place then return answer(result) end
 
 local before = rank
@@ -21,10 +27,10 @@ for _, other in ipairs({'high', 'normal', 'low'}) do
   if other == priority then break end
   before = before + math.max(0, tonumber(redis.call('HGET', key('meter'), 'waiting:' .. other) or 0))
 end
-for place, other in ipairs(redis.call('ZRANGE', key('line', priority), 0, MOST_TENANTS - 1)) do
+for place, other in ipairs(redis.call('ZRANGE', key('line', in_lane), 0, MOST_TENANTS - 1)) do
   if other ~= tenant then
     local chances = place - 1 < own_place and rank + 1 or rank
-    before = before + math.min(chances, redis.call('ZCARD', key('line', priority, other)))
+    before = before + math.min(chances, redis.call('ZCARD', key('line', in_lane, other)))
   end
 end
 result.position = before + 1

@@ -13,7 +13,7 @@ local AGAIN = 2000 -- ms until a promised purge is checked again: an end takes s
 
 local id, job = input.id, key('job', input.id)
 local have = redis.call('HMGET', job, 'state', 'tenant', 'priority', 'batch', 'idempotency_key', 'credits', 'spent_on',
-  'notification', 'failure_code', 'vendor_job_id')
+  'notification', 'failure_code', 'vendor_job_id', 'account')
 local state, tenant = have[1], have[2]
 
 local function drop_key()
@@ -22,18 +22,20 @@ local function drop_key()
 end
 
 local function drop_vendor_id()
-  local name = have[10] and key('vendor_id', have[10])
-  if name and redis.call('GET', name) == id then redis.call('DEL', name) end
+  local one = have[10] and account_named(have[11] or 'default')
+  for _, name in ipairs(have[10] and {have[10], one and one.scope .. '/' .. have[10] or nil} or {}) do
+    if redis.call('GET', key('vendor_id', name)) == id then redis.call('DEL', key('vendor_id', name)) end
+  end
 end
 
 -- The credits of a day stay; their tenant's name goes. A cap that a person has set names the tenant anyway, and a purge
 -- must not get around it.
-local function forget_whose_credits()
-  local spent_by = 'tenant:' .. tenant
+local function forget_whose_credits(of_account)
+  local spent_by, nobodys = of_account .. 'tenant:' .. tenant, of_account .. 'tenant:(purged)'
   local name = have[7] and key('spent', have[7])
   if not name or redis.call('HEXISTS', key('caps'), tenant) == 1 then return end
   local credits = math.min(tonumber(have[6] or 0), tonumber(redis.call('HGET', name, spent_by) or 0))
-  if credits > 0 then redis.call('HINCRBY', name, 'tenant:(purged)', credits) end
+  if credits > 0 then redis.call('HINCRBY', name, nobodys, credits) end
   if redis.call('HINCRBY', name, spent_by, -credits) <= 0 then redis.call('HDEL', name, spent_by) end
 end
 
@@ -71,7 +73,8 @@ for _, name in ipairs(input.leaves) do unneeded(name, at) end
 drop_key()
 drop_vendor_id()
 if have[8] == 'PENDING' then bump('webhooks_pending', -1) end
-forget_whose_credits()
+forget_whose_credits('')
+if have[11] then forget_whose_credits('account:' .. have[11] .. ':') end
 for _, name in ipairs({'due', 'slots', 'purging', 'dead', 'retrying'}) do redis.call('ZREM', key(name), id) end
 redis.call('ZREM', key('state', state), id)
 if have[4] then leave_batch(batch_name(tenant, have[4])) end

@@ -11,16 +11,15 @@ local function give_cap_back(id, others)
   if not breaker_of('cap_by') then return end
   if breaker_of('cap_by') ~= id then
     if others < breaker_number('cap_beside') then return end
-    set_limits('cap', breaker_of('cap_before'))
+    set_own_limits('cap', breaker_of('cap_before'))
   end
   forget_of_breaker('cap_by', 'cap_before', 'cap_beside')
 end
 
 -- The vendor accepted a job, which has its slot. It proves something only to jobs that were refused.
 local function note_accepted(id)
-  breaker_of('trips')
-  if not next(breaker) then return end
-  local others = redis.call('ZCARD', key('slots')) - 1
+  if breaker_is_empty() then return end
+  local others = redis.call('ZCARD', own('slots')) - 1
   local beside = math.max(others, tonumber(breaker_of('beside') or 0))
   set_breaker('accepted', text(breaker_number('accepted') + 1), 'beside', beside)
   give_cap_back(id, others)
@@ -29,8 +28,7 @@ end
 
 -- A stored input was read.
 local function note_read()
-  breaker_of('trips')
-  if not next(breaker) then return end
+  if breaker_is_empty() then return end
   set_breaker('read', text(breaker_number('read') + 1))
   if breaker_of('kind') == 'input' then close_breaker() end
 end
@@ -39,7 +37,7 @@ local function proof_of(s) return breaker_of(s.kind == 'input' and 'read' or 'ac
 
 -- Whether the vendor answered a poll of another job since a moment.
 local function others_were_polled(id, since)
-  for _, other in ipairs(redis.call('ZRANGE', key('slots'), 0, 9)) do
+  for _, other in ipairs(redis.call('ZRANGE', own('slots'), 0, 9)) do
     local polled = other ~= id and redis.call('HGET', key('job', other), 'polled_at')
     if polled and tonumber(polled) > since then return true end
   end
@@ -62,12 +60,12 @@ local function use_fewer_slots(id, s, others)
   if not first then
     forget_of_breaker('cap_by', 'cap_before', 'cap_beside')
   elseif not breaker_of('cap_by') then
-    local most = limit_of('slots', limit_of('max_in_flight', 3))
-    set_breaker('cap_by', id, 'cap_before', math.min(most, limit_of('cap', most)), 'cap_beside', others)
+    local most = own_limit('slots', own_limit('max_in_flight', 3))
+    set_breaker('cap_by', id, 'cap_before', math.min(most, own_limit('cap', most)), 'cap_beside', others)
   end
   forget_of_breaker('beside')
   local soon = first and others > 0 and anyone_waits()
-  set_limits('cap', math.max(1, others), 'grow_at', text(at + (soon and s.wait_ms or GROW_EVERY)))
+  set_own_limits('cap', math.max(1, others), 'grow_at', text(at + (soon and s.wait_ms or GROW_EVERY)))
 end
 
 -- Every job waits once several were refused in a row; the pause doubles with each refusal of the same kind, but not
@@ -102,15 +100,33 @@ local function pause_alone(s, times)
   return pause
 end
 
--- A job was refused. Gives the fields to write to it, and its pause in milliseconds where the refusal is its own.
+-- Whether a refused job may be tried by another account now: the refusal says nothing about that one.
+local ELSEWHERE = {throttled = true, unauthorized = true, credits = true, address = true, unreachable = true}
+
+local function may_go_elsewhere(id, kind)
+  if not accounts() or not ELSEWHERE[kind] then return false end
+  local here, pool, found = account or 'default', place_of(id), false
+  for _, one in ipairs(accounts()) do
+    if one.name ~= here and serves(one, pool) then
+      use(one.name)
+      found = found or not is_refusing() and usable_slots() > 0
+    end
+  end
+  use(here)
+  return found
+end
+
+-- A job was refused. Gives the fields to write to it, its pause in milliseconds where the refusal is its own, and whether
+-- it goes back into the line at once, for another account. What is compared with the refusal before is of one account.
 local function note_refused(id, s, waits)
-  local job, others, pause = key('job', id), redis.call('ZCARD', key('slots'))
+  local job, others, pause, elsewhere = key('job', id), redis.call('ZCARD', own('slots'))
+  local mine = account and ':' .. account or ''
   s.as = s.polls and s.kind .. ' poll' or s.kind
-  local was = redis.call('HMGET', job, 'refused_as', 'own_refusals', 'refused_proof', 'refused_beside', 'refused_at')
+  local was = redis.call('HMGET', job, 'refused_as', 'own_refusals', 'refused_proof' .. mine, 'refused_beside' .. mine, 'refused_at')
   local again = was[1] == s.as
-  local times, beside = again and tonumber(was[2]) or 0, again and math.min(others, was[4]) or others
+  local times, beside = again and tonumber(was[2]) or 0, again and was[4] and math.min(others, was[4]) or others
   bump('trips:' .. s.kind)
-  if is_own(id, s, was) then
+  if was[3] and is_own(id, s, was) then
     times = times + 1
     if breaker_of('job') == id and not breaker_of('several') then close_breaker() end -- others were polled meanwhile
     pause = waits and pause_alone(s, times)
@@ -118,9 +134,10 @@ local function note_refused(id, s, waits)
     if s.shrink then use_fewer_slots(id, s, others) end
     local soft = s.shrink and not s.asked and others > 0 -- the next one waits for a slot of theirs anyway
     if not soft then open_breaker(id, s) end
-    if waits then redis.call('ZADD', key('refused'), text(soft and at + 2 * s.wait_ms or at), id) end
+    elsewhere = waits and may_go_elsewhere(id, s.kind)
+    if waits and not elsewhere then redis.call('ZADD', own('refused'), text(soft and at + 2 * s.wait_ms or at), id) end
     set_breaker('refused_at', text(at))
   end
-  return {refused_as = s.as, own_refusals = text(times), refused_proof = proof_of(s), refused_beside = text(beside),
-    refused_at = text(at)}, pause
+  return {refused_as = s.as, own_refusals = text(times), ['refused_proof' .. mine] = proof_of(s), ['refused_beside' .. mine] = text(beside),
+    refused_at = text(at)}, pause, elsewhere
 end

@@ -84,21 +84,23 @@ local function key(first, second, third)
   return P .. ':' .. first
 end
 
--- P:limits is read once in a move, whole: it is short, and each command costs more than its fields.
-local limits
+-- Short hashes are read once in a move, whole: each command costs more than their fields.
+local hashes = {}
 
-local function limit_of(name, otherwise)
-  if not limits then
-    local flat = redis.call('HGETALL', key('limits'))
-    limits = {}
-    for i = 1, #flat, 2 do limits[flat[i]] = flat[i + 1] end
+local function whole(name)
+  if not hashes[name] then
+    local flat, fields = redis.call('HGETALL', name), {}
+    for i = 1, #flat, 2 do fields[flat[i]] = flat[i + 1] end
+    hashes[name] = fields
   end
-  return tonumber(limits[name] or otherwise)
+  return hashes[name]
 end
+
+local function limit_of(name, otherwise) return tonumber(whole(key('limits'))[name] or otherwise) end
 
 local function set_limits(...)
   redis.call('HSET', key('limits'), ...)
-  limits = nil
+  hashes[key('limits')] = nil
 end
 
 local function rescue_at() return at + limit_of('rescue_ms', 15000) end
@@ -134,13 +136,6 @@ local function log(id, name, data)
   local line = '{"at":' .. text(at) .. ',"name":' .. cjson.encode(name) .. ',"data":' .. (data or '{}') .. '}'
   if redis.call('RPUSH', key('log', id), line) > LOG_FULL then redis.call('LTRIM', key('log', id), -LOG_FULL, -1) end
   redis.call('PUBLISH', key('moved', id), name)
-end
-
--- The job moves from one state's index to the next one's; `since` is when that counts from, if not from now.
-local function move(id, from, to, since)
-  if from == to then return end
-  if from then redis.call('ZREM', key('state', from), id) end
-  redis.call('ZADD', key('state', to), since or text(at), id)
 end
 
 local function answer(result)

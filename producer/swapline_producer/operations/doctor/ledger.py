@@ -6,12 +6,13 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from swapline_producer.contract import State
+from swapline_producer.contract import CREDITS_PER_JOB, State
 from swapline_producer.operations.doctor.findings import Finding, fail, ok, warn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from swapline_producer.contract.changes import SlotsView
     from swapline_producer.ledger import Ledger
 
 OFF, FAR_OFF = 1.0, 60.0
@@ -89,6 +90,7 @@ def jobs(ledger: Ledger) -> Iterator[Finding]:
     """Find what stands still, and why."""
     view, census = ledger.limits.slots(), ledger.stats.census()
     waiting = f"{view.waiting:,} jobs wait, {len(view.in_flight)} of {view.cap} slots are in use"
+    yield from _accounts(view)
     if view.paused:
         advice = "mend that; it goes on by itself, or at once by `swapline slots probe`"
         yield fail("line", f"submitting is paused: {view.reason}; {waiting}", advice)
@@ -110,6 +112,20 @@ def jobs(ledger: Ledger) -> Iterator[Finding]:
             "held jobs", f"{held:,} wait for a person", "`swapline jobs list --state HELD`; docs/guides/held-jobs.md"
         )
     yield from _untold(ledger)
+
+
+def _accounts(view: SlotsView) -> Iterator[Finding]:
+    """Each of several accounts that takes no jobs, or fewer."""
+    for one in view.accounts:
+        if one.drained:
+            found = f"{one.name} is drained; {one.jobs} jobs of it have not ended"
+            yield warn("accounts", found, f"`swapline accounts resume {one.name}` when it may go on")
+        elif one.trips and not view.paused:
+            advice = "mend that; the other accounts go on, and this one by itself"
+            yield warn("accounts", f"submitting to {one.name} is paused: {one.reason}", advice)
+        elif one.credits_per_day is not None and one.credits_today + CREDITS_PER_JOB > one.credits_per_day:
+            found = f"today's {one.credits_per_day:,} credits of {one.name} are spent"
+            yield warn("accounts", found, "it goes on at midnight UTC; the other accounts go on")
 
 
 def _untold(ledger: Ledger) -> Iterator[Finding]:

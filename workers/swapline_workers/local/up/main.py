@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from swapline_producer.errors import LedgerUnavailable
 from swapline_producer.ledger import Ledger, connect
+from swapline_producer.operations.account_settings import accounts_source
 from swapline_producer.operations.vendors import vendor_of
 from swapline_producer.terminal.console import Terminal
 from swapline_workers.local.death_pipe import shared_death_pipe
@@ -151,6 +152,11 @@ class _UpRun:
         """Raise WrongOwner or NotPossible now; workers wait for an unavailable ledger."""
         with connect(redis_url, timeout=3.0) as client, suppress(LedgerUnavailable):
             ledger = Ledger(client, self._settings.key_prefix)
+            source = accounts_source(self._settings)
+            if source is not None:
+                vendors = {name: vendor_of(one, ledger, account=name) for name, one in source.read().items()}
+                ledger.workers.join_accounts(vendors)
+                return
             vendor = vendor_of(self._settings, ledger)
             if self._options.adopt:
                 ledger.accounts.adopt(vendor)

@@ -80,7 +80,9 @@ class Writes:
         self._dispatch.send_messages([message for message in granted if message is not mine])
         if mine is None:
             return None
-        lined_up = job.model_copy(update={"state": State.SUBMITTING, "version": mine.version, "slot": True})
+        lined_up = job.model_copy(
+            update={"state": State.SUBMITTING, "version": mine.version, "slot": True, "account": mine.account}
+        )
         self._moved(lined_up)
         return lined_up
 
