@@ -49,7 +49,9 @@ SHOW_NOTHING_OF_OTHERS = {
 }
 CALLS: dict[str, list[list[str]]] = {
     "accounts": [[]],
-    "accounts adopt": [[]],
+    "accounts adopt": [[], ["{argument}"]],
+    "accounts drain": [["{argument}"]],
+    "accounts resume": [["{argument}"]],
     "after-restore": [["--dry-run"]],
     "alive": [["{argument}"], ["{heartbeat}"]],
     "batch cancel": [["{argument}"], ["{batch}"]],
@@ -103,8 +105,11 @@ CALLS: dict[str, list[list[str]]] = {
     "limits set": [["poll_rate", "{argument}"], ["{argument}", "5"]],
     "slots": [[]],
     "slots probe": [[]],
-    "slots reset": [[]],
-    "slots set": [["{argument}"]],
+    "slots reset": [[], ["--account", "{argument}"]],
+    "slots set": [["{argument}"], ["1", "--account", "{argument}"]],
+    "tenants": [[]],
+    "tenants reset": [["{argument}"]],
+    "tenants set": [["{argument}", "--accounts", "a"], ["acme", "--accounts", "{argument}"]],
     "webhooks enable": [["{argument}"], ["--all"]],
     "webhooks endpoints": [[]],
     "webhooks list": [[], ["--tenant", "{argument}"]],
@@ -113,6 +118,7 @@ CALLS: dict[str, list[list[str]]] = {
 """Each is run in a wide terminal, in a narrow one, and for programs."""
 
 PRINTS_NO_TEXT = {
+    "tenants reset",
     "accounts adopt",
     "credits reset",
     "credits set",

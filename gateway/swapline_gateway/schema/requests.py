@@ -34,6 +34,7 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 NOT_IN_A_BODY = {
     "tenant": "the key says whose job it is; leave it out",
+    "account": "the operator decides on which of the vendor's accounts a swap runs; leave it out",
     "idempotency_key": "send it as the header Idempotency-Key",
     "traceparent": "send it as the header traceparent",
 }

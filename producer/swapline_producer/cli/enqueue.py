@@ -95,6 +95,7 @@ def _maybe_json(text: str) -> Any:
 @click.option("--metadata", "metadata", multiple=True, metavar="K=V", help="Comes back in the webhook.")
 @click.option("--priority", type=click.Choice([one.value for one in Priority]), default="normal", show_default=True)
 @click.option("--tenant", default="default", show_default=True, help="Slots are shared fairly among tenants.")
+@click.option("--account", help="The vendor's account, or a label of accounts, that it must run on.")
 @click.option("--batch", help="A name to find jobs by.")
 @click.option("--idempotency-key", help="The same key and request give the same job.")
 @click.option("--replace-failed", is_flag=True, help="Let a job that failed under the key give it up to a new one.")

@@ -36,7 +36,7 @@ class Change(BaseModel):
 
 
 async def show_report(request: web.Request) -> web.StreamResponse:
-    """Answer GET /_control: of a further account with `?account=NAME`; without the jobs, which may be many, with `?jobs=0`."""
+    """Answer GET /_control; `?jobs=0` leaves out the jobs, which may be many; `?account=NAME` is a further account."""
     seen = report(_asked_for(request), with_jobs=request.query.get("jobs") != "0")
     return await send(request, Reply(200, (seen.model_dump_json().encode(),)))
 

@@ -125,6 +125,8 @@ def _notices(states: dict[State, int], slots: SlotsView, spending: CreditsView, 
         found.append(Notice("held", "No worker has been seen for a minute. Nothing waits for one yet."))
     if slots.paused:
         found.append(Notice("bad", f"Submitting is paused: {slots.reason or 'the vendor refuses'}."))
+    paused = [one for one in slots.accounts if one.reason is not None and not slots.paused]
+    found += [Notice("held", f"Submitting to the account {one.name} is paused: {one.reason}.") for one in paused]
     if slots.store_failing_since is not None:
         found.append(Notice("bad", f"Nothing new is submitted: results cannot be stored ({slots.store_reason})."))
     if states[State.HELD]:

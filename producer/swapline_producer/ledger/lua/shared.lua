@@ -13,12 +13,16 @@
 --   P:line:PRIO       zset    TENANT -> its start tag, the smallest is next (tenants with waiting jobs only)
 --   P:line:PRIO:T     zset    ID -> when it was accepted (the waiting jobs of tenant T)
 --   P:capped:PRIO     zset    TENANT -> when its day is over (tenants with waiting jobs whose daily credits are spent)
---   P:limits          hash    max_in_flight, slots (set by a person), slots_by (whom), slots_before
---                             (while they are suspended), rescue_ms, cap, grow_at, submit_rate,
+--   P:slots:NAME, P:limits:NAME, P:breaker:NAME, P:refused:NAME, P:level:NAME    the same of a further account; what else
+--                             there is then is in accounts.lua
+--   P:limits          hash    accounts (JSON, where there are several), drained (1 while the account gets no new jobs),
+--                             max_in_flight, slots (set by a person), slots_by (whom),
+--                             slots_before (while they are suspended), rescue_ms, cap, grow_at, submit_rate,
 --                             credits_per_day, next_submit_at, poll_rate, next_poll_at, claimed_at,
 --                             late (ms: the sum of how late claims were)
 --   P:caps            hash    TENANT -> credits a day
---   P:spent:DAY       hash    credits spent on a day (days since the epoch, UTC): `all`, and by `tenant:T`
+--   P:spent:DAY       hash    credits spent on a day (days since the epoch, UTC): `all`, by `tenant:T`, and, of several
+--                             accounts, by `account:NAME` and `account:NAME:tenant:T`
 --   P:breaker         hash    the submission breaker. While it is open: trips (refusals in a row), of_kind (those of the
 --                             last kind in a row), pauses (the same, without calls that were under way together), kind
 --                             and reason of the last, `by`, `job` and `tenant` (the input, or the job, and the job and
@@ -37,7 +41,7 @@
 --   P:poll_failures   zset    ID -> when a poll of it last failed; see meter.lua
 --   P:hist:NAME       hash    service times: bucket -> jobs in it (they fade), jobs -> how many in all
 --   P:key:TENANT:KEY  string  idempotency key -> FINGERPRINT ID
---   P:vendor_id:ID    string  the vendor's id of a job -> ID of ours, until a day after its end: see advance.lua
+--   P:vendor_id:ID    string  (SCOPE/ID where accounts are of several vendors) the vendor's id of a job -> ID of ours, until a day after its end: see advance.lua
 --   P:batch:TENANT:NAME      zset  ID -> when it was accepted (the jobs of a batch)
 --   P:job:batch:TENANT:NAME  hash  a batch: `jobs`, `finished`, `credits`, `state:S` and `code:C` count; `ever` counts all that
 --                             joined, `completed_at_ever` is `ever` when it was last completed; `sealed`, `webhook_url`, `counts`

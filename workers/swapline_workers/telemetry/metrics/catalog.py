@@ -5,6 +5,7 @@ No label grows with the number of jobs or tenants.
 
 from __future__ import annotations
 
+from swapline_workers.telemetry.metrics.accounts import ACCOUNTS
 from swapline_workers.telemetry.metrics.counters import COUNTERS
 from swapline_workers.telemetry.metrics.families import Histogram, Metric
 from swapline_workers.telemetry.metrics.gauges import GAUGES
@@ -34,4 +35,4 @@ HISTOGRAMS = (
 UP = "swapline_ledger_up"
 UP_HELP = "1 if the ledger answered this scrape; if it is 0, there are no other numbers."
 
-SYSTEM: tuple[Metric | Histogram, ...] = (*GAUGES, *COUNTERS, *HISTOGRAMS)
+SYSTEM: tuple[Metric | Histogram, ...] = (*GAUGES, *COUNTERS, *ACCOUNTS, *HISTOGRAMS)

@@ -56,12 +56,12 @@ class SystemCollector(Collector):
 
 
 def _values(metric: Metric, figures: Figures) -> GaugeMetricFamily | CounterMetricFamily:
-    labels = [metric.label] if metric.label else []
+    labels = metric.label.split(",") if metric.label else []
     family: GaugeMetricFamily | CounterMetricFamily = KINDS[metric.kind](metric.name, metric.help, labels=labels)
     value = metric.read(figures)
     if isinstance(value, Mapping):
         for name, one in value.items():
-            family.add_metric([str(name)], one)
+            family.add_metric(list(name) if isinstance(name, tuple) else [str(name)], one)
     else:
         family.add_metric([], value)
     return family

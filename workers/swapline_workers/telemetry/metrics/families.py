@@ -24,9 +24,10 @@ class Metric:
     name: str
     kind: Literal["gauge", "counter"]
     help: str
-    read: Callable[[Figures], float | Mapping[str, float]]
-    """For each value of the label, if any."""
+    read: Callable[[Figures], float | Mapping[str, float] | Mapping[tuple[str, ...], float]]
+    """For each value of the label, or of the labels together, if any."""
     label: str = ""
+    """Several with commas between them."""
 
 
 @dataclass(frozen=True, slots=True)
