@@ -26,7 +26,7 @@ class Own(NamedTuple):
 
 
 OWN = {
-    "accounts": Own("account.accounts:accounts", "Show the vendor's accounts and how each is used; drain and resume them."),
+    "accounts": Own("account.accounts:accounts", "Show the vendor's accounts and how each is used; drain them."),
     "after-restore": Own(
         "installation.restore:after_restore", "Make a ledger that was restored from a backup safe to work on."
     ),
@@ -42,9 +42,7 @@ OWN = {
     "slots": Own(
         "account.slots:slots", "Show how the vendor's slots are used, and why the line stands still if it does."
     ),
-    "tenants": Own(
-        "account.tenants:tenants", "Show the tenants whose jobs run on some of the vendor's accounts only."
-    ),
+    "tenants": Own("account.tenants:tenants", "Show the tenants whose jobs run on some of the vendor's accounts only."),
     "webhooks": Own("webhooks:webhooks", "See what was not delivered, send it again, see and enable receivers."),
 }
 

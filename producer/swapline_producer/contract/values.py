@@ -34,6 +34,9 @@ TEN_YEARS = 315_360_000.0
 MOST_CREDITS = 10**12
 """A day's cap; exact in Lua up to 2**53."""
 
+DEFAULT_ACCOUNT = "default"
+"""The vendor's account of an installation whose settings name none."""
+
 VENDOR_ID_LIMIT = 256
 """Characters: a UUID or the like, part of a URL."""
 

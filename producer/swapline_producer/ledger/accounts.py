@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from swapline_producer.contract.jobs import DEFAULT_ACCOUNT
+from swapline_producer.contract.values import DEFAULT_ACCOUNT
 from swapline_producer.errors import NotPossible
 from swapline_producer.ledger.scripts import LedgerPart, translated
 

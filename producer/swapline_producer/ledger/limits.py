@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from swapline_producer.contract import Priority
 from swapline_producer.contract.changes import CreditsView, Limits, Probe, SlotsView
-from swapline_producer.contract.jobs import DEFAULT_ACCOUNT
+from swapline_producer.contract.values import DEFAULT_ACCOUNT
 from swapline_producer.ledger.pool import AccountPool, views_of
 from swapline_producer.ledger.scripts import LedgerPart, granted, lanes_of, pools_of, translated
 
@@ -39,7 +39,7 @@ class InstallationLimits(LedgerPart):
                 self._scripts.client.hdel(self._scripts.key("limits"), "rescue_ms" if name == "rescue_after" else name)
 
     def set_slots(self, number: int | None, *, by: str = "", account: str = DEFAULT_ACCOUNT) -> None:
-        """Use `number` slots of an account, whatever the workers' setting; None restores the setting. `by`: who wants it.
+        """Use `number` slots, whatever the workers' setting; None restores the setting. `by`: who wants it.
 
         Raises NotPossible for an unknown account.
         """

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from swapline_producer.contract import Job, JobEvent, JobSpec, State, Step, StepMessage
 from swapline_producer.contract.changes import Accepted, Advanced, CancelRequested, LostRace, Sealed
-from swapline_producer.contract.jobs import DEFAULT_ACCOUNT
 from swapline_producer.contract.transitions import apply
+from swapline_producer.contract.values import DEFAULT_ACCOUNT
 from swapline_producer.errors import (
     BatchNotFound,
     IdempotencyConflict,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from swapline_producer.contract import Priority, State, batch_key
-from swapline_producer.contract.jobs import DEFAULT_ACCOUNT
+from swapline_producer.contract.values import DEFAULT_ACCOUNT
 from swapline_producer.ledger.pool import AccountPool
 from swapline_producer.ledger.scripts import LedgerPart, lanes_of, pools_of, translated
 

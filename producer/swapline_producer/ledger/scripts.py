@@ -10,7 +10,7 @@ import orjson
 import redis
 
 from swapline_producer.contract import Step, StepMessage
-from swapline_producer.contract.jobs import DEFAULT_ACCOUNT
+from swapline_producer.contract.values import DEFAULT_ACCOUNT
 from swapline_producer.errors import LedgerUnavailable, NotReplicated
 from swapline_producer.ledger.primary import WrongServer
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @as_json_option
 @click.pass_context
 def accounts(ctx: click.Context, *, as_json: bool) -> None:
-    """Show the vendor's accounts and how each is used; drain and resume them.
+    """Show the vendor's accounts and how each is used; drain them.
 
     \b
     Examples:

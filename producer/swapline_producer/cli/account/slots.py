@@ -11,8 +11,8 @@ from swapline_producer.cli import connections
 from swapline_producer.cli.account.caps import print_caps, reached_caps
 from swapline_producer.cli.options import Whole, as_json_option
 from swapline_producer.contract import MOST_CREDITS, checked
-from swapline_producer.contract.jobs import DEFAULT_ACCOUNT
 from swapline_producer.contract.timestamps import rfc3339
+from swapline_producer.contract.values import DEFAULT_ACCOUNT
 from swapline_producer.terminal.output import out, print_json
 
 if TYPE_CHECKING:

@@ -11,9 +11,7 @@ from swapline_producer.contract.enums import Canceling, FailureCode, Notificatio
 from swapline_producer.contract.requests.new_jobs import ImageRef  # noqa: TC001 -- pydantic reads it
 from swapline_producer.contract.requests.swap_request import SwapOptions
 from swapline_producer.contract.trace_ids import traceparent_of
-
-DEFAULT_ACCOUNT = "default"
-"""The vendor's account of an installation whose settings name none."""
+from swapline_producer.contract.values import DEFAULT_ACCOUNT
 
 
 class JobSpec(SwapOptions):
