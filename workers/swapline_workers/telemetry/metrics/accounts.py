@@ -10,7 +10,7 @@ from swapline_workers.telemetry.metrics.families import KINDS, Metric
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from swapline_producer.contract.stats import AccountFigures, Figures
+    from swapline_producer.contract.jobs.stats import AccountFigures, Figures
 
 
 def each(read: Callable[[AccountFigures], float]) -> Callable[[Figures], dict[str, float]]:
