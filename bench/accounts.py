@@ -1,7 +1,7 @@
 """Several accounts as one pool: how well their slots are used, also while some of them refuse.
 
     python bench/accounts.py --jobs 200                     (two minutes)
-    python bench/accounts.py --jobs 200 --trouble           (a is revoked and b is out of credits: c stays in use)
+    python bench/accounts.py --jobs 200 --failing           (a is revoked and b is out of credits: c stays in use)
 
 Accounts of 3, 4 and 8 slots of one simulated vendor, one real worker. Slot use is the vendor's: the time of jobs in its
 slots, from the first submission until the last job has a slot. A hand-over is from the slot's grant to the vendor's id.
@@ -100,7 +100,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=200)
     parser.add_argument("--service-time", default="lognormal:8,0.4")
-    parser.add_argument("--trouble", action="store_true", help="revoke the key of a; let b run out of credits")
+    parser.add_argument("--failing", action="store_true", help="revoke the key of a; let b run out of credits")
     chosen = parser.parse_args()
     with ExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="swapline-accounts-")))
@@ -124,11 +124,11 @@ def main() -> None:
         )
         try:
             run(producer, WARM_UP)
-            if chosen.trouble:
+            if chosen.failing:
                 vendor.control.of("a").set_mode("submit_401")
                 vendor.control.of("b").change(credits=0)
             ids = run(producer, chosen.jobs)
-            print(json.dumps(report(producer, vendor, ids, ["c"] if chosen.trouble else list(SLOTS)), indent=2))
+            print(json.dumps(report(producer, vendor, ids, ["c"] if chosen.failing else list(SLOTS)), indent=2))
         finally:
             child.terminate()
             child.wait(60)

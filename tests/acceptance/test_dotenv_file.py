@@ -26,6 +26,8 @@ READ_NO_SETTINGS = {
     "webhooks new-secret": "it prints a secret",
 }
 ARGUMENTS = {
+    "accounts drain": ["a"],
+    "accounts resume": ["a"],
     "batch cancel": ["spring"],
     "batch run": ["rows.jsonl"],
     "batch show": ["spring"],
@@ -47,6 +49,8 @@ ARGUMENTS = {
     "limits set": ["poll_rate", "5"],
     "metrics": ["--port", "0"],
     "slots set": ["3"],
+    "tenants reset": ["acme"],
+    "tenants set": ["acme", "--accounts", "a"],
     "webhooks enable": ["ep_a"],
     "webhooks replay": ["a"],
 }

@@ -124,7 +124,7 @@ def test_a_pinned_job_waits_for_its_account_and_nobody_waits_behind_it(ledger: L
     assert job(ledger, "a2").spec.account == "a"
 
 
-def test_a_slot_goes_to_the_best_head_of_all_lanes_that_its_account_may_use(ledger: Ledger) -> None:
+def test_a_slot_goes_to_the_best_head_of_all_sublines_that_its_account_may_use(ledger: Ledger) -> None:
     shown(ledger, a=(1, ("eu",)), b=1)
     assert accepted(ledger, "x", "y") == ["x", "y"]
     assert accepted(ledger, "low", priority=Priority.LOW, account="a", tenant="t1") == []

@@ -9,7 +9,7 @@ from swapline_producer.contract import Priority
 from swapline_producer.contract.changes import CreditsView, Limits, Probe, SlotsView
 from swapline_producer.contract.values import DEFAULT_ACCOUNT
 from swapline_producer.ledger.pool import AccountPool, views_of
-from swapline_producer.ledger.scripts import LedgerPart, granted, lanes_of, pools_of, translated
+from swapline_producer.ledger.scripts import LedgerPart, granted, pools_of, sublines_of, translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -85,14 +85,14 @@ class InstallationLimits(LedgerPart):
     def set_credits(self, tenant: str, per_day: int | None) -> None:
         """Let a tenant spend `per_day` credits a day (UTC); None lifts the cap."""
         pools = pools_of(self._scripts)
-        lanes = [lane for priority in Priority for lane in lanes_of(priority, pools)]
+        sublines = [subline for priority in Priority for subline in sublines_of(priority, pools)]
         with translated(), self._scripts.client.pipeline(transaction=True) as pipe:
             if per_day is None:
                 pipe.hdel(self._scripts.key("caps"), tenant)
             else:
                 pipe.hset(self._scripts.key("caps"), tenant, per_day)
-            for lane in lanes:  # capped tenants return now, and are capped again where they must be
-                pipe.zadd(self._scripts.key("capped", lane), {tenant: 0}, xx=True)
+            for subline in sublines:  # capped tenants return now, and are capped again where they must be
+                pipe.zadd(self._scripts.key("capped", subline), {tenant: 0}, xx=True)
             pipe.execute()
 
     def slots(self) -> SlotsView:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from swapline_producer.contract import Priority, State, batch_key
 from swapline_producer.contract.values import DEFAULT_ACCOUNT
 from swapline_producer.ledger.pool import AccountPool
-from swapline_producer.ledger.scripts import LedgerPart, lanes_of, pools_of, translated
+from swapline_producer.ledger.scripts import LedgerPart, pools_of, sublines_of, translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -92,25 +92,25 @@ class Occupancy(LedgerPart):
 
     def lines(self, limit: int = 20) -> list[Line]:
         """Return the three waiting lines, each with its next `limit` tenants of each pool of accounts."""
-        lanes = self._lanes(Priority)
+        sublines = self._sublines(Priority)
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
-            for _, lane in lanes:
-                pipe.zcard(self._scripts.key("line", lane))
-                pipe.zrange(self._scripts.key("line", lane), 0, limit - 1, withscores=True)
-                pipe.zcard(self._scripts.key("capped", lane))
-                pipe.zrange(self._scripts.key("capped", lane), 0, limit - 1, withscores=True)
+            for _, subline in sublines:
+                pipe.zcard(self._scripts.key("line", subline))
+                pipe.zrange(self._scripts.key("line", subline), 0, limit - 1, withscores=True)
+                pipe.zcard(self._scripts.key("capped", subline))
+                pipe.zrange(self._scripts.key("capped", subline), 0, limit - 1, withscores=True)
             flat = pipe.execute()
         tenants: dict[Priority, int] = dict.fromkeys(Priority, 0)
         standings: dict[Priority, tuple[TenantBacklog, ...]] = dict.fromkeys(Priority, ())
-        for number, (priority, lane) in enumerate(lanes):
+        for number, (priority, subline) in enumerate(sublines):
             in_line, first, capped, waiting = flat[4 * number : 4 * number + 4]
             tenants[priority] += in_line + capped
-            standings[priority] += self._standings(priority, lane, first, waiting)
+            standings[priority] += self._standings(priority, subline, first, waiting)
         return [Line(priority, tenants[priority], standings[priority]) for priority in Priority]
 
-    def _lanes(self, priorities: Iterable[Priority]) -> list[tuple[Priority, str]]:
+    def _sublines(self, priorities: Iterable[Priority]) -> list[tuple[Priority, str]]:
         pools = pools_of(self._scripts)
-        return [(priority, lane) for priority in priorities for lane in lanes_of(priority, pools)]
+        return [(priority, subline) for priority in priorities for subline in sublines_of(priority, pools)]
 
     def live_dispatchers(self, since: int) -> int:
         """Count the workers that have claimed since a moment, at most a minute ago."""
@@ -140,18 +140,18 @@ class Occupancy(LedgerPart):
         self, tenant: str, priorities: Iterable[Priority], *, before: Entry | None = None, limit: int = 50
     ) -> list[Entry]:
         """Return jobs of a tenant in these lines, the last accepted first."""
-        keys = [self._scripts.key("line", lane, tenant) for _, lane in self._lanes(priorities)]
+        keys = [self._scripts.key("line", subline, tenant) for _, subline in self._sublines(priorities)]
         return self._newest(keys, before, limit)
 
     def waiting_of(self, tenants: Iterable[str]) -> list[int]:
         """Count the waiting jobs of each tenant, over all priorities."""
-        wanted, lanes = list(tenants), self._lanes(Priority)
+        wanted, sublines = list(tenants), self._sublines(Priority)
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for tenant in wanted:
-                for _, lane in lanes:
-                    pipe.zcard(self._scripts.key("line", lane, tenant))
+                for _, subline in sublines:
+                    pipe.zcard(self._scripts.key("line", subline, tenant))
             sizes = pipe.execute()
-        return [sum(sizes[n : n + len(lanes)]) for n in range(0, len(sizes), len(lanes))]
+        return [sum(sizes[n : n + len(sublines)]) for n in range(0, len(sizes), len(sublines))]
 
     def fields(self, job_ids: Iterable[str], names: Sequence[str]) -> list[dict[str, str | None]]:
         """Return fields of several jobs as text, or None."""
@@ -175,14 +175,14 @@ class Occupancy(LedgerPart):
             return [int(size) for size in pipe.execute()]
 
     def _standings(
-        self, priority: Priority, lane: str, first: list[tuple[str, float]], capped: list[tuple[str, float]]
+        self, priority: Priority, subline: str, first: list[tuple[str, float]], capped: list[tuple[str, float]]
     ) -> tuple[TenantBacklog, ...]:
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for tenant, _ in (*first, *capped):
-                pipe.zcard(self._scripts.key("line", lane, tenant))
-                pipe.zrange(self._scripts.key("line", lane, tenant), 0, 0, withscores=True)
+                pipe.zcard(self._scripts.key("line", subline, tenant))
+                pipe.zrange(self._scripts.key("line", subline, tenant), 0, 0, withscores=True)
             found = pipe.execute()
-        pool = lane.partition("/")[2]
+        pool = subline.partition("/")[2]
         sizes = list(zip(found[::2], found[1::2], strict=True))
         standings = [
             TenantBacklog(priority, tenant, jobs, int(oldest[0][1]) if oldest else None, None, pool)

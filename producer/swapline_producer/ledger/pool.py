@@ -19,7 +19,7 @@ FEWEST_SLOTS = 3
 """Slots of the vendor's basic plan: in force until a worker has named a limit."""
 
 CHUNK = 1_000
-"""Waiting jobs that one move brings to another lane: some milliseconds of the server's time."""
+"""Waiting jobs that one move brings to another subline: some milliseconds of the server's time."""
 
 
 class AccountPool(LedgerPart):

@@ -223,8 +223,8 @@ def pools_of(scripts: LedgerScripts) -> list[str]:
         return sorted(cast("dict[str, str]", scripts.client.hgetall(scripts.key("pools"))))
 
 
-def lanes_of(priority: Priority, pools: Iterable[str]) -> list[str]:
-    """Return the lanes in which jobs of a priority wait: one for all accounts, and one for each pool of some."""
+def sublines_of(priority: Priority, pools: Iterable[str]) -> list[str]:
+    """Return the sublines in which jobs of a priority wait: one for all accounts, and one for each pool of some."""
     return [str(priority), *(f"{priority}/{pool}" for pool in pools)]
 
 

@@ -8,10 +8,10 @@
 --   P:free             zset    NAME -> its free slots, times its weight (accounts with nothing to do only)
 --   P:pools            hash    POOL -> 1: those of jobs that may use some accounts only, and wait
 --   P:pins             hash    TENANT -> its POOL
---   P:served           hash    PRIO -> the last start tag, over the lanes of all pools
+--   P:served           hash    PRIO -> the last start tag, over the sublines of all pools
 --
 -- A POOL is a list of names and labels of accounts, sorted, with commas, and @VERSION where not all accounts have that
--- version of the vendor's API. Its jobs wait in lanes of their own,
+-- version of the vendor's API. Its jobs wait in sublines of their own,
 -- P:line:PRIO/POOL and P:line:PRIO/POOL:TENANT, which an account reads beside P:line:PRIO.
 
 local PRIORITIES = {'high', 'normal', 'low'}
@@ -32,7 +32,7 @@ local function set_own_limits(...)
   hashes[own('limits')] = nil
 end
 
-local known, all_pools, lanes_by
+local known, all_pools, sublines_by
 
 -- The accounts that may be used; nothing while there is only `default`.
 local function accounts()
@@ -72,9 +72,9 @@ local function of_version(version)
   return ''
 end
 
-local function lane(priority, pool) return pool ~= '' and priority .. '/' .. pool or priority end
+local function subline(priority, pool) return pool ~= '' and priority .. '/' .. pool or priority end
 
-local function pool_in(in_lane) return string.match(in_lane, '/(.+)') or '' end
+local function pool_in(in_subline) return string.match(in_subline, '/(.+)') or '' end
 
 -- All pools of waiting jobs.
 local function pools()
@@ -86,25 +86,25 @@ local function pools()
   return all_pools
 end
 
--- The lanes of a priority that the account may take jobs from.
-local function lanes_of(priority)
+-- The sublines of a priority that the account may take jobs from.
+local function sublines_of(priority)
   if not accounts() then return {priority} end
   local name = account or 'default'
-  lanes_by = lanes_by or {}
-  if not lanes_by[name] then
+  sublines_by = sublines_by or {}
+  if not sublines_by[name] then
     local one, found = account_named(name), {''}
     for _, pool in ipairs(one and pools() or {}) do
       if serves(one, pool) then found[#found + 1] = pool end
     end
-    lanes_by[name] = found
+    sublines_by[name] = found
   end
-  local lanes = {}
-  for _, pool in ipairs(lanes_by[name]) do lanes[#lanes + 1] = lane(priority, pool) end
-  return lanes
+  local sublines = {}
+  for _, pool in ipairs(sublines_by[name]) do sublines[#sublines + 1] = subline(priority, pool) end
+  return sublines
 end
 
 local function forget_pools()
-  hashes[key('pools')], all_pools, lanes_by = nil, nil, nil
+  hashes[key('pools')], all_pools, sublines_by = nil, nil, nil
 end
 
 local function add_pool(pool)
@@ -117,8 +117,8 @@ local function tidy_pool(pool)
   if pool == '' then return end
   local names = {}
   for _, priority in ipairs(PRIORITIES) do
-    names[#names + 1] = key('line', lane(priority, pool))
-    names[#names + 1] = key('capped', lane(priority, pool))
+    names[#names + 1] = key('line', subline(priority, pool))
+    names[#names + 1] = key('capped', subline(priority, pool))
   end
   if redis.call('EXISTS', unpack(names)) > 0 then return end
   redis.call('HDEL', key('pools'), pool)

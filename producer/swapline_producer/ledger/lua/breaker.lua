@@ -39,7 +39,7 @@ local function anyone_waits()
   if not accounts() then return redis.call('EXISTS', key('line', 'high'), key('line', 'normal'), key('line', 'low')) > 0 end
   local names = {}
   for _, priority in ipairs(PRIORITIES) do
-    for _, in_lane in ipairs(lanes_of(priority)) do names[#names + 1] = key('line', in_lane) end
+    for _, in_subline in ipairs(sublines_of(priority)) do names[#names + 1] = key('line', in_subline) end
   end
   return redis.call('EXISTS', unpack(names)) > 0
 end

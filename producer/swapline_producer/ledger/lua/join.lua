@@ -184,8 +184,8 @@ local function left_waiting()
       local jobs = 0
       for _, priority in ipairs(PRIORITIES) do
         for _, index in ipairs({'line', 'capped'}) do
-          for _, tenant in ipairs(redis.call('ZRANGE', key(index, lane(priority, pool)), 0, 999)) do
-            jobs = jobs + redis.call('ZCARD', key('line', lane(priority, pool), tenant))
+          for _, tenant in ipairs(redis.call('ZRANGE', key(index, subline(priority, pool)), 0, 999)) do
+            jobs = jobs + redis.call('ZCARD', key('line', subline(priority, pool), tenant))
           end
         end
       end

@@ -29,37 +29,37 @@ end
 -- Start-time fair queueing of jobs that cost the same: the tenant with the smallest start tag is served next, and one
 -- that comes, comes back or was served gets a tag above all others. So a waiting tenant is passed over at most once by
 -- each other tenant, and by none that came later.
-local function to_the_end(in_lane, tenant)
-  local last = redis.call('ZRANGE', key('line', in_lane), 0, 0, 'REV', 'WITHSCORES')[2] or 0
+local function to_the_end(in_subline, tenant)
+  local last = redis.call('ZRANGE', key('line', in_subline), 0, 0, 'REV', 'WITHSCORES')[2] or 0
   if not accounts() then
-    redis.call('ZADD', key('line', in_lane), text(last + 1), tenant)
+    redis.call('ZADD', key('line', in_subline), text(last + 1), tenant)
     return
   end
-  local priority = string.match(in_lane, '^%l+') -- tags count over all pools, so that heads can be compared
+  local priority = string.match(in_subline, '^%l+') -- tags count over all pools, so that heads can be compared
   local tag = redis.call('HINCRBY', key('served'), priority, 1)
   if tag <= tonumber(last) then
     tag = last + 1
     redis.call('HSET', key('served'), priority, text(tag))
   end
-  redis.call('ZADD', key('line', in_lane), text(tag), tenant)
-  for _, other in ipairs(lanes_of(priority)) do -- its share is one, in however many lanes it waits
-    if other ~= in_lane then redis.call('ZADD', key('line', other), 'XX', text(tag), tenant) end
+  redis.call('ZADD', key('line', in_subline), text(tag), tenant)
+  for _, other in ipairs(sublines_of(priority)) do -- its share is one, in however many sublines it waits
+    if other ~= in_subline then redis.call('ZADD', key('line', other), 'XX', text(tag), tenant) end
   end
 end
 
 local function join_line(id, priority, tenant, created_at)
-  local in_lane = lane(priority, choose_pool(id, tenant))
-  redis.call('ZADD', key('line', in_lane, tenant), 'NX', created_at, id)
-  if redis.call('ZSCORE', key('line', in_lane), tenant) then return end
-  if redis.call('ZSCORE', key('capped', in_lane), tenant) then return end
-  to_the_end(in_lane, tenant)
+  local in_subline = subline(priority, choose_pool(id, tenant))
+  redis.call('ZADD', key('line', in_subline, tenant), 'NX', created_at, id)
+  if redis.call('ZSCORE', key('line', in_subline), tenant) then return end
+  if redis.call('ZSCORE', key('capped', in_subline), tenant) then return end
+  to_the_end(in_subline, tenant)
 end
 
--- The tenant has no job left in a lane.
-local function leave_lane(in_lane, tenant)
-  redis.call('ZREM', key('line', in_lane), tenant)
-  redis.call('ZREM', key('capped', in_lane), tenant)
-  tidy_pool(pool_in(in_lane))
+-- The tenant has no job left in a subline.
+local function leave_subline(in_subline, tenant)
+  redis.call('ZREM', key('line', in_subline), tenant)
+  redis.call('ZREM', key('capped', in_subline), tenant)
+  tidy_pool(pool_in(in_subline))
 end
 
 -- Take a job out of those that wait for a breaker; return its pool.
@@ -71,9 +71,9 @@ local function leave_refused(id)
 end
 
 local function leave_line(id, priority, tenant)
-  local in_lane = lane(priority, leave_refused(id))
-  redis.call('ZREM', key('line', in_lane, tenant), id)
-  if redis.call('EXISTS', key('line', in_lane, tenant)) == 0 then leave_lane(in_lane, tenant) end
+  local in_subline = subline(priority, leave_refused(id))
+  redis.call('ZREM', key('line', in_subline, tenant), id)
+  if redis.call('EXISTS', key('line', in_subline, tenant)) == 0 then leave_subline(in_subline, tenant) end
 end
 
 local function capped(tenant)
@@ -82,22 +82,22 @@ local function capped(tenant)
 end
 
 -- Tenants whose daily credits are spent leave the line until the day is over.
-local function cap_tenant(in_lane, tenant)
-  redis.call('ZREM', key('line', in_lane), tenant)
-  redis.call('ZADD', key('capped', in_lane), text((today + 1) * DAY), tenant)
+local function cap_tenant(in_subline, tenant)
+  redis.call('ZREM', key('line', in_subline), tenant)
+  redis.call('ZADD', key('capped', in_subline), text((today + 1) * DAY), tenant)
 end
 
-local function come_back(in_lane, tenant)
-  redis.call('ZREM', key('capped', in_lane), tenant)
-  if redis.call('EXISTS', key('line', in_lane, tenant)) == 1 then to_the_end(in_lane, tenant) end
+local function come_back(in_subline, tenant)
+  redis.call('ZREM', key('capped', in_subline), tenant)
+  if redis.call('EXISTS', key('line', in_subline, tenant)) == 1 then to_the_end(in_subline, tenant) end
 end
 
 local function new_day()
   if not accounts() and redis.call('EXISTS', key('capped', 'high'), key('capped', 'normal'), key('capped', 'low')) == 0 then return end
   for _, priority in ipairs(PRIORITIES) do
-    for _, in_lane in ipairs(lanes_of(priority)) do
-      local back = redis.call('ZRANGE', key('capped', in_lane), '-inf', text(at), 'BYSCORE', 'LIMIT', 0, 100)
-      for _, tenant in ipairs(back) do come_back(in_lane, tenant) end
+    for _, in_subline in ipairs(sublines_of(priority)) do
+      local back = redis.call('ZRANGE', key('capped', in_subline), '-inf', text(at), 'BYSCORE', 'LIMIT', 0, 100)
+      for _, tenant in ipairs(back) do come_back(in_subline, tenant) end
     end
   end
 end
@@ -115,29 +115,29 @@ local function pop_newest(waiting)
   return id
 end
 
--- The head of a priority among the lanes that the account may take jobs from: tenant and lane; and the tenant that was
--- refused last with its lane, where that is a head.
+-- The head of a priority among the sublines that the account may take jobs from: tenant and subline; and the tenant that was
+-- refused last with its subline, where that is a head.
 local function head_of(priority, refused_last)
-  local tenant, lane_of, lowest, last
-  local lanes = lanes_of(priority)
-  for _, in_lane in ipairs(lanes) do
-    local front = redis.call('ZRANGE', key('line', in_lane), 0, refused_last and 1 or 0, 'WITHSCORES')
+  local tenant, subline_of, lowest, last
+  local sublines = sublines_of(priority)
+  for _, in_subline in ipairs(sublines) do
+    local front = redis.call('ZRANGE', key('line', in_subline), 0, refused_last and 1 or 0, 'WITHSCORES')
     local place = refused_last and front[1] == refused_last and 3 or 1
-    if place == 3 then last = {refused_last, in_lane, priority} end
+    if place == 3 then last = {refused_last, in_subline, priority} end
     if front[place] and (not tenant or tonumber(front[place + 1]) < lowest) then
-      tenant, lane_of, lowest = front[place], in_lane, tonumber(front[place + 1])
+      tenant, subline_of, lowest = front[place], in_subline, tonumber(front[place + 1])
     end
   end
-  return tenant, lane_of, last
+  return tenant, subline_of, last
 end
 
--- The tenant that is next, its lane and priority. While the breaker is open, one that was not refused last, if there is
+-- The tenant that is next, its subline and priority. While the breaker is open, one that was not refused last, if there is
 -- one.
 local function next_tenant(priorities)
   local refused_last, last = breaker_of('tenant')
   for _, priority in ipairs(priorities) do
-    local tenant, in_lane, was_last = head_of(priority, refused_last)
-    if tenant then return tenant, in_lane, priority end
+    local tenant, in_subline, was_last = head_of(priority, refused_last)
+    if tenant then return tenant, in_subline, priority end
     last = last or was_last
   end
   if last then return unpack(last) end
@@ -149,17 +149,17 @@ end
 -- sake, however many stand in front, do not hide the others.
 local function take_next()
   local probe = math.max(0, breaker_number('trips') - 1)
-  local tenant, in_lane, priority = next_tenant(probe > 0 and PROBES[probe % #PROBES + 1] or PRIORITIES)
+  local tenant, in_subline, priority = next_tenant(probe > 0 and PROBES[probe % #PROBES + 1] or PRIORITIES)
   if not tenant then return end
-  if capped(tenant) then return cap_tenant(in_lane, tenant) end
-  local waiting = key('line', in_lane, tenant)
+  if capped(tenant) then return cap_tenant(in_subline, tenant) end
+  local waiting = key('line', in_subline, tenant)
   local id = probe % 2 == 0 and redis.call('ZPOPMIN', waiting)[1] or pop_newest(waiting)
   local have = id and may_go(id)
-  if redis.call('EXISTS', key('line', in_lane, tenant)) == 0 then
-    redis.call('ZREM', key('line', in_lane), tenant)
-    tidy_pool(pool_in(in_lane))
+  if redis.call('EXISTS', key('line', in_subline, tenant)) == 0 then
+    redis.call('ZREM', key('line', in_subline), tenant)
+    tidy_pool(pool_in(in_subline))
   elseif have then
-    to_the_end(in_lane, tenant)
+    to_the_end(in_subline, tenant)
   end
   return have, id, tenant, priority
 end
@@ -250,15 +250,15 @@ end
 -- first message has not been read yet.
 local function out_of_line()
   for _, priority in ipairs(PRIORITIES) do
-    for _, in_lane in ipairs(lanes_of(priority)) do
-      if redis.call('EXISTS', key('capped', in_lane)) == 1 then return 'tenant_credits' end
+    for _, in_subline in ipairs(sublines_of(priority)) do
+      if redis.call('EXISTS', key('capped', in_subline)) == 1 then return 'tenant_credits' end
     end
   end
   return at < breaker_number('paused_until') and 'refused' or 'unread'
 end
 
 -- Write the use of the account's slots to the meter; a free slot is idle while a job could have it. Of several accounts
--- one has nothing to do where no job of its lanes waits.
+-- one has nothing to do where no job of its sublines waits.
 local function note_level(used, free, why)
   local idle = free > 0 and math.min(free, redis.call('ZCARD', key('state', 'QUEUED'))) or 0
   if accounts() then

@@ -17,9 +17,9 @@ end)
 if have[1] ~= 'QUEUED' then return answer(result) end
 
 local priority, tenant = have[2], have[3]
-local in_lane = lane(priority, pool)
-local rank = redis.call('ZRANK', key('line', in_lane, tenant), input.id)
-local own_place = redis.call('ZRANK', key('line', in_lane), tenant)
+local in_subline = subline(priority, pool)
+local rank = redis.call('ZRANK', key('line', in_subline, tenant), input.id)
+local own_place = redis.call('ZRANK', key('line', in_subline), tenant)
 if not rank or not own_place then return answer(result) end
 
 local before = rank
@@ -27,10 +27,10 @@ for _, other in ipairs({'high', 'normal', 'low'}) do
   if other == priority then break end
   before = before + math.max(0, tonumber(redis.call('HGET', key('meter'), 'waiting:' .. other) or 0))
 end
-for place, other in ipairs(redis.call('ZRANGE', key('line', in_lane), 0, MOST_TENANTS - 1)) do
+for place, other in ipairs(redis.call('ZRANGE', key('line', in_subline), 0, MOST_TENANTS - 1)) do
   if other ~= tenant then
     local chances = place - 1 < own_place and rank + 1 or rank
-    before = before + math.min(chances, redis.call('ZCARD', key('line', in_lane, other)))
+    before = before + math.min(chances, redis.call('ZCARD', key('line', in_subline, other)))
   end
 end
 result.position = before + 1

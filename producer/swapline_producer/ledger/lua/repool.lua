@@ -1,12 +1,12 @@
--- Bring waiting jobs of a tenant to the lanes of the accounts that it may use now.
+-- Bring waiting jobs of a tenant to the sublines of the accounts that it may use now.
 --
 -- input.tenant, input.priority
 -- input.pool             where they wait
--- input.skip, input.limit    places of that lane to pass over, and most jobs to read
+-- input.skip, input.limit    places of that subline to pass over, and most jobs to read
 -- Returns {read, moved}: repeat until nothing is read. Jobs of a request that names its account, and those that may have
 -- been charged, stay.
 
-local from, moved = lane(input.priority, input.pool), 0
+local from, moved = subline(input.priority, input.pool), 0
 local ids = accounts() and redis.call('ZRANGE', key('line', from, input.tenant), input.skip, input.skip + input.limit - 1) or {}
 for _, id in ipairs(ids) do
   local created_at = redis.call('HGET', key('job', id), 'created_at')
@@ -16,5 +16,5 @@ for _, id in ipairs(ids) do
     moved = moved + 1
   end
 end
-if moved > 0 and redis.call('EXISTS', key('line', from, input.tenant)) == 0 then leave_lane(from, input.tenant) end
+if moved > 0 and redis.call('EXISTS', key('line', from, input.tenant)) == 0 then leave_subline(from, input.tenant) end
 return answer({read = #ids, moved = moved})
