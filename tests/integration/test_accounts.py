@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import pytest
 
 from support.servers import waited_for
 from swapline_producer import SwapRequest
-from swapline_producer.contract import State, Step
+from swapline_producer.contract import FINISHED, State, Step
 from swapline_simulator import Simulator, SimulatorConfig
 
 if TYPE_CHECKING:
@@ -122,6 +123,36 @@ def test_while_one_account_is_revoked_and_one_is_out_of_credits_the_third_works_
     assert pool.charged()["a"] > 0
 
 
+def test_accounts_that_fail_in_turn_and_a_killed_worker_lose_no_job_and_no_credit(pool: Pool) -> None:
+    """One is revoked, then one is out of credits, then one is slow while the worker dies."""
+    a, b, c = (pool.vendor.control.of(name) for name in SLOTS)
+    ids = pool.enqueue(90)
+    with running(pool) as worker:
+        a.set_mode("submit_403")
+        waited_for(lambda: c.report(jobs=False).accepted > 10)
+        a.clear_modes()
+        b.change(credits=0)
+        waited_for(lambda: c.report(jobs=False).accepted > 25)
+        b.change(credits=1_000)
+        c.change(service_time="fixed:30")
+        waited_for(lambda: c.report(jobs=False).in_flight == SLOTS["c"])
+        worker.kill()
+    with running(pool):
+        c.change(service_time="fixed:0.3")
+        c.finish()
+        settled = {*FINISHED, State.HELD}
+        waited_for(lambda: all(job.state in settled for job in pool.producer.ledger.jobs.get_many(ids)), seconds=120)
+        states = Counter(job.state for job in pool.producer.ledger.jobs.get_many(ids))
+    assert set(states) <= {State.SUCCEEDED, State.HELD}  # HELD: its call was under way when the worker was killed
+    paid = sum(one.report(jobs=False).accepted for one in (a, b, c))
+    assert states[State.SUCCEEDED] <= paid <= len(ids)
+    charged, counted = pool.charged(), pool.counted()
+    held = Counter(job.account for job in pool.producer.ledger.jobs.get_many(ids) if job.state is State.HELD)
+    for name in SLOTS:  # an unknown call counts as spent: the vendor may not have seen it
+        assert charged[name] <= counted[name] <= charged[name] + 2 * held[name]
+    assert [one.report(jobs=False).over_cap for one in (a, b, c)] == [0, 0, 0]
+
+
 def test_pinned_jobs_run_on_their_accounts_only(pool: Pool) -> None:
     pool.write(b={"labels": ["brand-b"]})
     with running(pool):
@@ -188,6 +219,7 @@ def test_a_replay_from_poll_asks_the_account_that_was_charged(pool: Pool) -> Non
         [job_id] = ids
         before = pool.vendor.control.of("b").report(jobs=False).polls
         others = [pool.vendor.control.of(name).report(jobs=False).polls for name in ("a", "c")]
+        shutil.rmtree(pool.installation.store / "results")
         pool.producer.recovery.replay(job_id, Step.POLL)
         assert pool.ended(ids) == {State.SUCCEEDED: 1}
         assert pool.vendor.control.of("b").report(jobs=False).polls > before

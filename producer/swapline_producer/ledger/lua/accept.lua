@@ -34,12 +34,12 @@ if redis.call('EXISTS', job) == 1 then return there_already({id = input.id, crea
 -- Names and labels of accounts, where the job's pin is none of them.
 local function unknown_pin()
   local pin = input.fields.pin
-  if not pin or not accounts() and pin == 'default' then return end
+  if not pin then return end
+  if not accounts() then return pin ~= 'default' and {'default'} or nil end
   local names = {}
-  for _, one in ipairs(accounts() or {{name = 'default', tokens = {}}}) do
-    if serves(one, pin) then return end
+  for _, one in ipairs(accounts()) do
+    if pooled.serves(one, pin) then return end
     for token in pairs(one.tokens) do names[token] = true end
-    names[one.name] = true
   end
   local list = {}
   for name in pairs(names) do list[#list + 1] = name end
@@ -100,6 +100,6 @@ end
 if input.fields.batch then join_batch(batch_name(input.tenant, input.fields.batch), input.id, input.life_ms) end
 log(input.id, 'queued', replaced and cjson.encode({replaces = replaced}))
 count('accepted')
-local granted = lively and grant_joined(input.id)
+local granted = lively and grant(nil, accounts() and pooled.idle(input.id))
 if not lively then one_more_waits() end
 return answer({id = input.id, created = true, granted = granted})

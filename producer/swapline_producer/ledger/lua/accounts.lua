@@ -27,120 +27,129 @@ end
 
 local function own_limit(name, otherwise) return tonumber(whole(own('limits'))[name] or otherwise) end
 
-local function set_own_limits(...)
+local function set_limits(...)
   redis.call('HSET', own('limits'), ...)
   hashes[own('limits')] = nil
 end
 
-local known, all_pools, sublines_by
+-- The functions that are needed where there are several accounts. They are made only then: a move pays for each function.
+local function several(list)
+  local all, by_account -- the pools of waiting jobs; {NAME = {POOL, …}}
 
--- The accounts that may be used; nothing while there is only `default`.
+  local function forget() hashes[key('pools')], all, by_account = nil, nil, nil end
+
+  local function named(name)
+    for _, one in ipairs(list) do
+      if one.name == name then return one end
+    end
+  end
+
+  local function serves(one, pool)
+    local tokens, version = string.match(pool, '^([^@]*)@?(.*)$')
+    if version ~= '' and one.speaks and not one.speaks[version] then return false end
+    for token in string.gmatch(tokens, '[^,]+') do
+      if one.tokens[token] then return true end
+    end
+    return tokens == ''
+  end
+
+  local function subline(priority, pool) return pool ~= '' and priority .. '/' .. pool or priority end
+
+  local function pools()
+    if not all then
+      all = {}
+      for pool in pairs(whole(key('pools'))) do all[#all + 1] = pool end
+      table.sort(all)
+    end
+    return all
+  end
+
+  -- The sublines of a priority that an account may take jobs from.
+  local function sublines(name, priority)
+    by_account = by_account or {}
+    if not by_account[name] then
+      local one, found = named(name), {''}
+      for _, pool in ipairs(one and pools() or {}) do
+        if serves(one, pool) then found[#found + 1] = pool end
+      end
+      by_account[name] = found
+    end
+    local found = {}
+    for _, pool in ipairs(by_account[name]) do found[#found + 1] = subline(priority, pool) end
+    return found
+  end
+
+  -- Forget the pool of a subline, where none of its jobs waits.
+  local function tidy(in_subline)
+    local pool, names = string.match(in_subline, '/(.+)'), {}
+    if not pool then return end
+    for _, priority in ipairs(PRIORITIES) do
+      names[#names + 1] = key('line', subline(priority, pool))
+      names[#names + 1] = key('capped', subline(priority, pool))
+    end
+    if redis.call('EXISTS', unpack(names)) > 0 then return end
+    redis.call('HDEL', key('pools'), pool)
+    forget()
+  end
+
+  -- Where a job waits: its pool, and the account that refused it last.
+  local function place(id)
+    local have = redis.call('HMGET', key('job', id), 'pool', 'account')
+    return have[1] or '', have[2]
+  end
+
+  -- What a pool says of a version of the vendor's API: nothing where all accounts have it.
+  local function of_version(version)
+    for _, one in ipairs(list) do
+      if not one.speaks[version] then return '@' .. version end
+    end
+    return ''
+  end
+
+  -- Decide the pool of a job that joins the line: of the account that may have been charged for it, of its request, or of
+  -- its tenant.
+  local function choose(id, tenant)
+    local have = redis.call('HMGET', key('job', id), 'bound', 'pin', 'pool', 'api')
+    local pool = (have[1] or have[2] or redis.call('HGET', key('pins'), tenant) or '') .. of_version(have[4] or 'v6')
+    if pool ~= (have[3] or '') then redis.call('HSET', key('job', id), 'pool', pool) end
+    if pool ~= '' and redis.call('HSETNX', key('pools'), pool, '1') == 1 then forget() end
+    return pool
+  end
+
+  -- The accounts that have nothing to do and may take a job: {NAME = true}.
+  local function idle(id)
+    local pool, names = place(id), {}
+    for _, name in ipairs(redis.call('ZRANGE', key('free'), 0, -1)) do
+      local one = named(name)
+      if not one then redis.call('ZREM', key('free'), name) end
+      if one and serves(one, pool) then names[name] = true end
+    end
+    return names
+  end
+
+  return {idle = idle, named = named, serves = serves, subline = subline, pools = pools, sublines = sublines, tidy = tidy,
+    place = place, choose = choose}
+end
+
+local known, pooled
+
+-- The accounts that may be used; nothing while there is only `default`. Where there are several, `pooled` has `several`.
 local function accounts()
   if known == nil then
     local list = whole(key('limits')).accounts
     known = list and cjson.decode(list) or false
     for _, one in ipairs(known or {}) do
-      one.tokens = {[one.name] = true}
+      one.tokens, one.speaks = {[one.name] = true}, {}
       for _, label in ipairs(one.labels) do one.tokens[label] = true end
-      one.speaks = {}
       for _, version in ipairs(one.versions) do one.speaks[version] = true end
     end
+    pooled = known and several(known)
   end
   return known
 end
 
-local function account_named(name)
-  for _, one in ipairs(accounts() or {}) do
-    if one.name == name then return one end
-  end
-end
-
-local function serves(one, pool)
-  local tokens, version = string.match(pool, '^([^@]*)@?(.*)$')
-  if version ~= '' and one.speaks and not one.speaks[version] then return false end
-  for token in string.gmatch(tokens, '[^,]+') do
-    if one.tokens[token] then return true end
-  end
-  return tokens == ''
-end
-
--- What a pool says of a version of the vendor's API: nothing where all accounts have it.
-local function of_version(version)
-  for _, one in ipairs(accounts()) do
-    if not one.speaks[version] then return '@' .. version end
-  end
-  return ''
-end
-
-local function subline(priority, pool) return pool ~= '' and priority .. '/' .. pool or priority end
-
-local function pool_in(in_subline) return string.match(in_subline, '/(.+)') or '' end
-
--- All pools of waiting jobs.
-local function pools()
-  if not all_pools then
-    all_pools = {}
-    for pool in pairs(whole(key('pools'))) do all_pools[#all_pools + 1] = pool end
-    table.sort(all_pools)
-  end
-  return all_pools
-end
-
--- The sublines of a priority that the account may take jobs from.
 local function sublines_of(priority)
-  if not accounts() then return {priority} end
-  local name = account or 'default'
-  sublines_by = sublines_by or {}
-  if not sublines_by[name] then
-    local one, found = account_named(name), {''}
-    for _, pool in ipairs(one and pools() or {}) do
-      if serves(one, pool) then found[#found + 1] = pool end
-    end
-    sublines_by[name] = found
-  end
-  local sublines = {}
-  for _, pool in ipairs(sublines_by[name]) do sublines[#sublines + 1] = subline(priority, pool) end
-  return sublines
-end
-
-local function forget_pools()
-  hashes[key('pools')], all_pools, sublines_by = nil, nil, nil
-end
-
-local function add_pool(pool)
-  if pool == '' or redis.call('HSETNX', key('pools'), pool, '1') == 0 then return end
-  forget_pools()
-end
-
--- Forget a pool without waiting jobs.
-local function tidy_pool(pool)
-  if pool == '' then return end
-  local names = {}
-  for _, priority in ipairs(PRIORITIES) do
-    names[#names + 1] = key('line', subline(priority, pool))
-    names[#names + 1] = key('capped', subline(priority, pool))
-  end
-  if redis.call('EXISTS', unpack(names)) > 0 then return end
-  redis.call('HDEL', key('pools'), pool)
-  forget_pools()
-end
-
--- Where a job waits: its pool, and the account that refused it last.
-local function place_of(id)
-  if not accounts() then return '' end
-  local have = redis.call('HMGET', key('job', id), 'pool', 'account')
-  return have[1] or '', have[2]
-end
-
--- Decide the pool of a job that joins the line: of the account that may have been charged for it, of its request, or of
--- its tenant.
-local function choose_pool(id, tenant)
-  if not accounts() then return '' end
-  local have = redis.call('HMGET', key('job', id), 'bound', 'pin', 'pool', 'api')
-  local pool = (have[1] or have[2] or redis.call('HGET', key('pins'), tenant) or '') .. of_version(have[4] or 'v6')
-  if pool ~= (have[3] or '') then redis.call('HSET', key('job', id), 'pool', pool) end
-  add_pool(pool)
-  return pool
+  return accounts() and pooled.sublines(account or 'default', priority) or {priority}
 end
 
 -- The job moves from one state's index to the next one's; `since` is when that counts from, if not from now.
@@ -156,17 +165,18 @@ local function move(id, from, to, since)
   end
 end
 
+-- Whether a job waits that the account may take.
+local function anyone_waits()
+  if not accounts() then return redis.call('EXISTS', key('line', 'high'), key('line', 'normal'), key('line', 'low')) > 0 end
+  local names = {}
+  for _, priority in ipairs(PRIORITIES) do
+    for _, in_subline in ipairs(sublines_of(priority)) do names[#names + 1] = key('line', in_subline) end
+  end
+  return redis.call('EXISTS', unpack(names)) > 0
+end
+
 -- Number of jobs of the account that are being submitted.
 local function submitting()
   if not accounts() then return redis.call('ZCARD', key('state', 'SUBMITTING')) end
   return redis.call('ZCOUNT', key('jobs', account or 'default'), 1, 1)
-end
-
--- Call `visit` for each account in turn.
-local function each_account(visit)
-  for _, one in ipairs(accounts() or {{name = 'default'}}) do
-    use(one.name)
-    visit(one)
-  end
-  use('default')
 end

@@ -82,25 +82,23 @@ if input.set and input.set.account and input.set.account ~= (account or 'default
   use(input.set.account)
   have[7] = '0'
 end
-local function vendor_key(id)
-  local one = accounts() and account_named(account or 'default')
-  return key('vendor_id', one and one.scope ~= '' and one.scope .. '/' .. id or id)
-end
+local one = accounts() and pooled.named(account or 'default')
+local scope = one and one.scope ~= '' and one.scope .. '/' or '' -- of the ids of its vendor
 
 local new_id = input.set and input.set.vendor_job_id
 local vendor_id = new_id or have[17]
 local sent_anew = input.reopens and to == 'QUEUED'
 if new_id or vendor_id and input.reopens and not sent_anew then
-  local owner = redis.call('GET', vendor_key(vendor_id))
+  local owner = redis.call('GET', key('vendor_id', scope .. vendor_id))
   if owner and owner ~= input.id and redis.call('EXISTS', key('job', owner)) == 1 then return answer({owner = owner}) end
-  redis.call('SET', vendor_key(vendor_id), input.id)
+  redis.call('SET', key('vendor_id', scope .. vendor_id), input.id)
 end
 if have[17] and state == 'HELD' and (to == 'QUEUED' or new_id and new_id ~= have[17]) then -- a person said: not its own
-  local name = vendor_key(have[17])
+  local name = key('vendor_id', scope .. have[17])
   if redis.call('GET', name) == input.id then redis.call('DEL', name) end
 end
 if vendor_id and (finished or sent_anew) then
-  redis.call('PEXPIRE', vendor_key(vendor_id), text(math.min(VENDOR_ID_KEPT, input.keep_ms or VENDOR_ID_KEPT)))
+  redis.call('PEXPIRE', key('vendor_id', scope .. vendor_id), text(math.min(VENDOR_ID_KEPT, input.keep_ms or VENDOR_ID_KEPT)))
 end
 
 local held_again = input.reopens and input.sha and still_needed(hold_of(input.sha, input.id))
@@ -228,16 +226,11 @@ end
 -- Where no job took or left a slot or the line, the meter is up to date.
 local unmoved = state == to or state == 'STORING' and to ~= 'QUEUED' and not had_slot and not input.slot
 unmoved = unmoved and not input.trip and not store_changed
-local granted = {}
-local function add_granted(more) for _, one in ipairs(more) do granted[#granted + 1] = one end end
-if store_changed or not accounts() then
-  granted = grant(unmoved)
-elseif state ~= 'QUEUED' or new.account then
-  add_granted(grant_here(unmoved))
-  if left then
-    use(left)
-    add_granted(grant_here())
-  end
+local names, ended_in_line = nil, state == 'QUEUED' and not left and not joins -- nothing is free by that
+if accounts() and not store_changed then
+  names = joins and pooled.idle(input.id) or {}
+  if state ~= 'QUEUED' then names[account or 'default'] = true end
+  if left then names[left] = true end
 end
-if joins and accounts() then add_granted(grant_joined(input.id)) end
+local granted = names and ended_in_line and {} or grant(unmoved and not joins, names)
 return answer({version = new_version, due = due, granted = granted, opens_at = line_opens_at})

@@ -16,8 +16,6 @@ local function breaker_of(name) return whole(own('breaker'))[name] end
 
 local function breaker_number(name) return tonumber(breaker_of(name) or 0) end
 
-local function breaker_is_empty() return not next(whole(own('breaker'))) end
-
 local function set_breaker(...)
   redis.call('HSET', own('breaker'), ...)
   hashes[own('breaker')] = nil
@@ -32,16 +30,6 @@ local function is_refusing() return breaker_number('trips') > 0 end
 
 local function close_breaker()
   if is_refusing() then forget_of_breaker(unpack(EPISODE)) end
-end
-
--- Whether a job waits that the account may take.
-local function anyone_waits()
-  if not accounts() then return redis.call('EXISTS', key('line', 'high'), key('line', 'normal'), key('line', 'low')) > 0 end
-  local names = {}
-  for _, priority in ipairs(PRIORITIES) do
-    for _, in_subline in ipairs(sublines_of(priority)) do names[#names + 1] = key('line', in_subline) end
-  end
-  return redis.call('EXISTS', unpack(names)) > 0
 end
 
 -- When the line may move again. While one job alone was refused, the others need not wait as long as it does.

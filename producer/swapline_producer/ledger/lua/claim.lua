@@ -66,7 +66,7 @@ end
 local function tidy_breaker()
   if is_refusing() then
     if is_idle() then close_breaker() end
-  elseif not breaker_is_empty() and at > math.max(breaker_number('refused_at'), breaker_number('own_at')) + REMEMBERED then
+  elseif next(whole(own('breaker'))) and at > math.max(breaker_number('refused_at'), breaker_number('own_at')) + REMEMBERED then
     redis.call('DEL', own('breaker'))
     hashes[own('breaker')] = nil
   end
@@ -85,7 +85,7 @@ if at < claimed_at - STEP then
   next_poll_at = next_poll_at + back
   each_account(function()
     for _, name in ipairs({'grow_at', 'next_submit_at'}) do
-      if own_limit(name) then set_own_limits(name, text(own_limit(name) + back)) end
+      if own_limit(name) then set_limits(name, text(own_limit(name) + back)) end
     end
     set_breaker_back(back)
   end)

@@ -112,7 +112,7 @@ local function put_in_force(names, named, of_account)
     local before = redis.call('HGET', own('limits'), name)
     if named[name] and tonumber(before or '') ~= tonumber(named[name]) then
       changes[#changes + 1] = {name, before, named[name], of_account}
-      set_own_limits(name, named[name])
+      set_limits(name, named[name])
     end
     if not of_account then in_force[name] = named[name] or before or nil end
   end
@@ -179,13 +179,13 @@ local function left_waiting()
     mine.tokens[name] = true
     for _, label in ipairs(cjson.decode(one.about).labels) do mine.tokens[label] = true end
   end
-  for _, pool in ipairs(pools()) do
-    if not serves(mine, pool) then
+  for _, pool in ipairs(pooled.pools()) do
+    if not pooled.serves(mine, pool) then
       local jobs = 0
       for _, priority in ipairs(PRIORITIES) do
         for _, index in ipairs({'line', 'capped'}) do
-          for _, tenant in ipairs(redis.call('ZRANGE', key(index, subline(priority, pool)), 0, 999)) do
-            jobs = jobs + redis.call('ZCARD', key('line', subline(priority, pool), tenant))
+          for _, tenant in ipairs(redis.call('ZRANGE', key(index, pooled.subline(priority, pool)), 0, 999)) do
+            jobs = jobs + redis.call('ZCARD', key('line', pooled.subline(priority, pool), tenant))
           end
         end
       end

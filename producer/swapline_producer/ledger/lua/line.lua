@@ -48,32 +48,26 @@ local function to_the_end(in_subline, tenant)
 end
 
 local function join_line(id, priority, tenant, created_at)
-  local in_subline = subline(priority, choose_pool(id, tenant))
+  local in_subline = accounts() and pooled.subline(priority, pooled.choose(id, tenant)) or priority
   redis.call('ZADD', key('line', in_subline, tenant), 'NX', created_at, id)
   if redis.call('ZSCORE', key('line', in_subline), tenant) then return end
   if redis.call('ZSCORE', key('capped', in_subline), tenant) then return end
   to_the_end(in_subline, tenant)
 end
 
--- The tenant has no job left in a subline.
-local function leave_subline(in_subline, tenant)
+local function leave_line(id, priority, tenant)
+  local in_subline = priority
+  redis.call('ZREM', key('refused'), id)
+  if accounts() then
+    local pool, refused_by = pooled.place(id)
+    if refused_by and refused_by ~= 'default' then redis.call('ZREM', key('refused', refused_by), id) end
+    in_subline = pooled.subline(priority, pool)
+  end
+  redis.call('ZREM', key('line', in_subline, tenant), id)
+  if redis.call('EXISTS', key('line', in_subline, tenant)) == 1 then return end
   redis.call('ZREM', key('line', in_subline), tenant)
   redis.call('ZREM', key('capped', in_subline), tenant)
-  tidy_pool(pool_in(in_subline))
-end
-
--- Take a job out of those that wait for a breaker; return its pool.
-local function leave_refused(id)
-  local pool, refused_by = place_of(id)
-  redis.call('ZREM', key('refused'), id)
-  if refused_by and refused_by ~= 'default' then redis.call('ZREM', key('refused', refused_by), id) end
-  return pool
-end
-
-local function leave_line(id, priority, tenant)
-  local in_subline = subline(priority, leave_refused(id))
-  redis.call('ZREM', key('line', in_subline, tenant), id)
-  if redis.call('EXISTS', key('line', in_subline, tenant)) == 0 then leave_subline(in_subline, tenant) end
+  if accounts() then pooled.tidy(in_subline) end
 end
 
 local function capped(tenant)
@@ -115,30 +109,21 @@ local function pop_newest(waiting)
   return id
 end
 
--- The head of a priority among the sublines that the account may take jobs from: tenant and subline; and the tenant that was
--- refused last with its subline, where that is a head.
-local function head_of(priority, refused_last)
-  local tenant, subline_of, lowest, last
-  local sublines = sublines_of(priority)
-  for _, in_subline in ipairs(sublines) do
-    local front = redis.call('ZRANGE', key('line', in_subline), 0, refused_last and 1 or 0, 'WITHSCORES')
-    local place = refused_last and front[1] == refused_last and 3 or 1
-    if place == 3 then last = {refused_last, in_subline, priority} end
-    if front[place] and (not tenant or tonumber(front[place + 1]) < lowest) then
-      tenant, subline_of, lowest = front[place], in_subline, tonumber(front[place + 1])
-    end
-  end
-  return tenant, subline_of, last
-end
-
--- The tenant that is next, its subline and priority. While the breaker is open, one that was not refused last, if there is
--- one.
+-- The tenant that is next, its subline and priority: of the sublines that the account may take jobs from, the smallest
+-- start tag. While the breaker is open, one that was not refused last, if there is one.
 local function next_tenant(priorities)
   local refused_last, last = breaker_of('tenant')
   for _, priority in ipairs(priorities) do
-    local tenant, in_subline, was_last = head_of(priority, refused_last)
-    if tenant then return tenant, in_subline, priority end
-    last = last or was_last
+    local tenant, lowest, place
+    for _, in_subline in ipairs(sublines_of(priority)) do
+      local front = redis.call('ZRANGE', key('line', in_subline), 0, refused_last and 1 or 0, 'WITHSCORES')
+      local first = refused_last and front[1] == refused_last and 3 or 1
+      if first == 3 then last = last or {refused_last, in_subline, priority} end
+      if front[first] and (not tenant or tonumber(front[first + 1]) < lowest) then
+        tenant, lowest, place = front[first], tonumber(front[first + 1]), in_subline
+      end
+    end
+    if tenant then return tenant, place, priority end
   end
   if last then return unpack(last) end
 end
@@ -157,7 +142,7 @@ local function take_next()
   local have = id and may_go(id)
   if redis.call('EXISTS', key('line', in_subline, tenant)) == 0 then
     redis.call('ZREM', key('line', in_subline), tenant)
-    tidy_pool(pool_in(in_subline))
+    if accounts() then pooled.tidy(in_subline) end
   elseif have then
     to_the_end(in_subline, tenant)
   end
@@ -171,25 +156,23 @@ local function usable_slots()
   local cap = own_limit('cap', most)
   if cap < most and at >= own_limit('grow_at', 0) then
     cap = cap + 1
-    set_own_limits('cap', cap, 'grow_at', text(at + GROW_EVERY))
+    set_limits('cap', cap, 'grow_at', text(at + GROW_EVERY))
   end
   return math.min(most, cap)
 end
-
-local function opens_at(when) line_opens_at = math.min(line_opens_at or when, when) end
 
 -- What stops the line, if a limit of time does: breaker, rate or credits; sets line_opens_at then.
 local function must_wait(opens_from)
   local rate, next_at = own_limit('submit_rate', 0), own_limit('next_submit_at', 0)
   local per_day = own_limit('credits_per_day')
   if at < opens_from then
-    opens_at(opens_from)
+    line_opens_at = math.min(line_opens_at or opens_from, opens_from)
     return 'breaker'
   elseif rate > 0 and next_at > at + BURST then
-    opens_at(next_at - BURST)
+    line_opens_at = math.min(line_opens_at or next_at, next_at - BURST)
     return 'rate'
   elseif per_day and spent(accounts() and 'account:' .. (account or 'default') or 'all') + CREDITS_PER_JOB > per_day then
-    opens_at((today + 1) * DAY)
+    line_opens_at = line_opens_at or (today + 1) * DAY -- later than anything else
     return 'credits'
   end
 end
@@ -199,7 +182,7 @@ local function note_submission(tenant)
   local rate = own_limit('submit_rate', 0)
   if rate > 0 then
     local from = math.max(at, own_limit('next_submit_at', 0))
-    set_own_limits('next_submit_at', text(from + 1000 / rate))
+    set_limits('next_submit_at', text(from + 1000 / rate))
   end
 end
 
@@ -265,7 +248,7 @@ local function note_level(used, free, why)
     if why == 'none' then idle = 0 end
     local name = account or 'default'
     if free > 0 and why == 'none' then
-      redis.call('ZADD', key('free'), free * account_named(name).weight, name)
+      redis.call('ZADD', key('free'), free * pooled.named(name).weight, name)
     else
       redis.call('ZREM', key('free'), name)
     end
@@ -274,86 +257,50 @@ local function note_level(used, free, why)
   level(used, math.max(0, free), idle, why)
 end
 
--- An account before it is given jobs. `weight`: of several with free slots, the one with the most for its weight is next.
-local function opened(name, weight)
-  use(name)
-  local here = {name = name, weight = weight, usable = usable_slots(), used = redis.call('ZCARD', own('slots')), why = 'none'}
-  here.before = here.used
-  if here.used < here.usable then
-    new_day()
-    refused_return()
-  end
-  return here
-end
+local ONLY = {{name = 'default', weight = 1}}
 
-local function next_open(list)
-  local best, most
-  for _, here in ipairs(list) do
-    local free = not here.stopped and (here.usable - here.used) * here.weight or 0
-    if free > (most or 0) then best, most = here, free end
-  end
-  return best
-end
-
--- Grant free slots of these accounts to the next jobs; return {ID, version, attempts, account} of each. `unmoved`: this
--- move has not changed slots or line, so the meter changes only with a grant.
-local function grant_over(list, unmoved)
-  local granted, tries = {}, 0
-  local here = next_open(list)
-  while here do
-    use(here.name)
-    here.why = stopped() or nil
-    here.stopped = here.why ~= nil
-    if not here.stopped and tries == TRIES then
-      line_opens_at, here.why, here.stopped = at, 'unread', true
+-- Grant free slots of the accounts to the next jobs; return {ID, version, attempts, account} of each. Of several accounts
+-- with free slots, the one with the most for its weight is next. `unmoved`: this move has not changed slots or line, so
+-- the meter changes only with a grant. `names` {NAME = true}: these accounts only.
+local function grant(unmoved, names)
+  local granted, list, tries = {}, {}, 0
+  for _, one in ipairs(accounts() or ONLY) do
+    if not names or names[one.name] then
+      use(one.name)
+      local usable, used = usable_slots(), redis.call('ZCARD', own('slots'))
+      list[#list + 1] = {name = one.name, weight = one.weight, usable = usable, used = used, before = used, why = 'none'}
+      if used < usable then
+        new_day()
+        refused_return()
+      end
     end
-    if not here.stopped then
+  end
+  while true do
+    local here, most
+    for _, one in ipairs(list) do
+      local free = (one.usable - one.used) * one.weight
+      if not one.stopped and free > (most or 0) then here, most = one, free end
+    end
+    if not here then break end
+    use(here.name)
+    here.stopped = stopped()
+    if not here.stopped and tries == TRIES then line_opens_at, here.stopped = at, 'unread' end
+    if here.stopped then
+      here.why = here.stopped
+    else
       local have, id, tenant, priority = take_next()
-      tries, here.why = tries + 1, 'none'
+      tries = tries + 1
       if have then
         granted[#granted + 1] = give_slot(id, tenant, priority, have)
         here.used = here.used + 1
       end
     end
-    here = next_open(list)
   end
   for _, one in ipairs(list) do
     use(one.name)
     if not unmoved or one.used > one.before then note_level(one.used, one.usable - one.used, one.why) end
   end
-  return granted
-end
-
--- The same for the account that the move is about.
-local function grant_here(unmoved)
-  local one = accounts() and account_named(account or 'default')
-  if accounts() and not one then return {} end
-  return grant_over({opened(account or 'default', one and one.weight or 1)}, unmoved)
-end
-
--- The same for all accounts.
-local function grant(unmoved)
-  if not accounts() then return grant_here(unmoved) end
-  local list = {}
-  for _, one in ipairs(accounts()) do list[#list + 1] = opened(one.name, one.weight) end
-  local granted = grant_over(list, unmoved)
   use('default')
-  return granted
-end
-
--- The same for those that have nothing to do, until a job that has joined the line has its slot.
-local function grant_joined(id)
-  if not accounts() then return grant_here() end
-  local granted, pool = {}, place_of(id)
-  for _, name in ipairs(redis.call('ZRANGE', key('free'), 0, -1, 'REV')) do
-    local one = account_named(name)
-    if not one then
-      redis.call('ZREM', key('free'), name)
-    elseif serves(one, pool) then
-      for _, given in ipairs(grant_over({opened(name, one.weight)})) do granted[#granted + 1] = given end
-      if redis.call('HGET', key('job', id), 'state') ~= 'QUEUED' then break end
-    end
-  end
   return granted
 end
 

@@ -59,11 +59,6 @@ local function note_failed_poll(id)
   redis.call('PEXPIRE', name, FAILING_FOR)
 end
 
-local function bump_slots(name, by)
-  bump(name, by)
-  if accounts() then bump('by:' .. (account or 'default') .. ':' .. name, by) end
-end
-
 -- The use of the account's slots changes now: add the time until now to the meter.
 local function level(used, free, idle, why)
   local now = used .. ' ' .. free .. ' ' .. idle .. ' ' .. why
@@ -72,8 +67,10 @@ local function level(used, free, idle, why)
   if have[1] == now and since <= at then return end
   if since and at > since then
     local was_used, was_idle, was_why = string.match(have[1], '^(%d+) %d+ (%d+) (.+)$')
-    bump_slots('used', (at - since) * was_used)
-    bump_slots('idle:' .. was_why, (at - since) * was_idle)
+    for _, before in ipairs(accounts() and {'', 'by:' .. (account or 'default') .. ':'} or {''}) do
+      bump(before .. 'used', (at - since) * was_used)
+      bump(before .. 'idle:' .. was_why, (at - since) * was_idle)
+    end
   end
   redis.call('HSET', own('level'), 'now', now, 'since', text(at))
 end

@@ -16,8 +16,8 @@ end
 
 for _, priority in ipairs(PRIORITIES) do
   read_subline(priority)
-  for _, pool in ipairs(accounts() and pools() or {}) do
-    if #records < input.number then read_subline(subline(priority, pool)) end
+  for _, pool in ipairs(accounts() and pooled.pools() or {}) do
+    if #records < input.number then read_subline(pooled.subline(priority, pool)) end
   end
 end
 return answer({records = records})

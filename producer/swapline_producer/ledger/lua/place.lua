@@ -7,9 +7,9 @@
 local MOST_TENANTS = 500 -- read, in their order; others count as having no jobs before it
 
 local have = redis.call('HMGET', key('job', input.id), 'state', 'priority', 'tenant')
-local pool, result = place_of(input.id), {slots = 0, used = 0}
+local pool, result = accounts() and pooled.place(input.id) or '', {slots = 0, used = 0}
 each_account(function(one)
-  if accounts() and (not serves(one, pool) or own_limit('drained', 0) > 0) then return end
+  if accounts() and (not pooled.serves(one, pool) or own_limit('drained', 0) > 0) then return end
   local most = own_limit('slots', own_limit('max_in_flight', 3))
   result.slots = result.slots + math.min(most, own_limit('cap', most))
   result.used = result.used + redis.call('ZCARD', own('slots'))
@@ -17,7 +17,7 @@ end)
 if have[1] ~= 'QUEUED' then return answer(result) end
 
 local priority, tenant = have[2], have[3]
-local in_subline = subline(priority, pool)
+local in_subline = accounts() and pooled.subline(priority, pool) or priority
 local rank = redis.call('ZRANK', key('line', in_subline, tenant), input.id)
 local own_place = redis.call('ZRANK', key('line', in_subline), tenant)
 if not rank or not own_place then return answer(result) end

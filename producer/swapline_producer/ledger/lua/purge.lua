@@ -22,7 +22,7 @@ local function drop_key()
 end
 
 local function drop_vendor_id()
-  local one = have[10] and account_named(have[11] or 'default')
+  local one = have[10] and accounts() and pooled.named(have[11] or 'default')
   for _, name in ipairs(have[10] and {have[10], one and one.scope .. '/' .. have[10] or nil} or {}) do
     if redis.call('GET', key('vendor_id', name)) == id then redis.call('DEL', key('vendor_id', name)) end
   end

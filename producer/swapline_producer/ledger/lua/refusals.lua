@@ -11,14 +11,14 @@ local function give_cap_back(id, others)
   if not breaker_of('cap_by') then return end
   if breaker_of('cap_by') ~= id then
     if others < breaker_number('cap_beside') then return end
-    set_own_limits('cap', breaker_of('cap_before'))
+    set_limits('cap', breaker_of('cap_before'))
   end
   forget_of_breaker('cap_by', 'cap_before', 'cap_beside')
 end
 
 -- The vendor accepted a job, which has its slot. It proves something only to jobs that were refused.
 local function note_accepted(id)
-  if breaker_is_empty() then return end
+  if not next(whole(own('breaker'))) then return end
   local others = redis.call('ZCARD', own('slots')) - 1
   local beside = math.max(others, tonumber(breaker_of('beside') or 0))
   set_breaker('accepted', text(breaker_number('accepted') + 1), 'beside', beside)
@@ -28,7 +28,7 @@ end
 
 -- A stored input was read.
 local function note_read()
-  if breaker_is_empty() then return end
+  if not next(whole(own('breaker'))) then return end
   set_breaker('read', text(breaker_number('read') + 1))
   if breaker_of('kind') == 'input' then close_breaker() end
 end
@@ -65,7 +65,7 @@ local function use_fewer_slots(id, s, others)
   end
   forget_of_breaker('beside')
   local soon = first and others > 0 and anyone_waits()
-  set_own_limits('cap', math.max(1, others), 'grow_at', text(at + (soon and s.wait_ms or GROW_EVERY)))
+  set_limits('cap', math.max(1, others), 'grow_at', text(at + (soon and s.wait_ms or GROW_EVERY)))
 end
 
 -- Every job waits once several were refused in a row; the pause doubles with each refusal of the same kind, but not
@@ -100,21 +100,8 @@ local function pause_alone(s, times)
   return pause
 end
 
--- Whether a refused job may be tried by another account now: the refusal says nothing about that one.
+-- Refusals that say nothing about another account.
 local ELSEWHERE = {throttled = true, unauthorized = true, credits = true, address = true, unreachable = true}
-
-local function may_go_elsewhere(id, kind)
-  if not accounts() or not ELSEWHERE[kind] then return false end
-  local here, pool, found = account or 'default', place_of(id), false
-  for _, one in ipairs(accounts()) do
-    if one.name ~= here and serves(one, pool) then
-      use(one.name)
-      found = found or not is_refusing() and usable_slots() > 0
-    end
-  end
-  use(here)
-  return found
-end
 
 -- A job was refused. Gives the fields to write to it, its pause in milliseconds where the refusal is its own, and whether
 -- it goes back into the line at once, for another account. What is compared with the refusal before is of one account.
@@ -134,7 +121,12 @@ local function note_refused(id, s, waits)
     if s.shrink then use_fewer_slots(id, s, others) end
     local soft = s.shrink and not s.asked and others > 0 -- the next one waits for a slot of theirs anyway
     if not soft then open_breaker(id, s) end
-    elsewhere = waits and may_go_elsewhere(id, s.kind)
+    local here = account or 'default'
+    for _, one in ipairs(waits and ELSEWHERE[s.kind] and accounts() or {}) do
+      use(one.name)
+      elsewhere = elsewhere or one.name ~= here and pooled.serves(one, pooled.place(id)) and not is_refusing() and usable_slots() > 0
+    end
+    use(here)
     if waits and not elsewhere then redis.call('ZADD', own('refused'), text(soft and at + 2 * s.wait_ms or at), id) end
     set_breaker('refused_at', text(at))
   end

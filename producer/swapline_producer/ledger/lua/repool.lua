@@ -6,15 +6,19 @@
 -- Returns {read, moved}: repeat until nothing is read. Jobs of a request that names its account, and those that may have
 -- been charged, stay.
 
-local from, moved = subline(input.priority, input.pool), 0
-local ids = accounts() and redis.call('ZRANGE', key('line', from, input.tenant), input.skip, input.skip + input.limit - 1) or {}
+local from, moved = accounts() and pooled.subline(input.priority, input.pool), 0
+local ids = from and redis.call('ZRANGE', key('line', from, input.tenant), input.skip, input.skip + input.limit - 1) or {}
 for _, id in ipairs(ids) do
   local created_at = redis.call('HGET', key('job', id), 'created_at')
-  if created_at and choose_pool(id, input.tenant) ~= input.pool then
+  if created_at and pooled.choose(id, input.tenant) ~= input.pool then
     redis.call('ZREM', key('line', from, input.tenant), id)
     join_line(id, input.priority, input.tenant, created_at)
     moved = moved + 1
   end
 end
-if moved > 0 and redis.call('EXISTS', key('line', from, input.tenant)) == 0 then leave_subline(from, input.tenant) end
+if moved > 0 and redis.call('EXISTS', key('line', from, input.tenant)) == 0 then
+  redis.call('ZREM', key('line', from), input.tenant)
+  redis.call('ZREM', key('capped', from), input.tenant)
+  pooled.tidy(from)
+end
 return answer({read = #ids, moved = moved})

@@ -102,11 +102,6 @@ end
 
 local function limit_of(name, otherwise) return tonumber(whole(key('limits'))[name] or otherwise) end
 
-local function set_limits(...)
-  redis.call('HSET', key('limits'), ...)
-  hashes[key('limits')] = nil
-end
-
 local function rescue_at() return at + limit_of('rescue_ms', 15000) end
 
 local function set_due(id, when)
