@@ -1,6 +1,7 @@
 """What a job that waits costs, from a thousand to a million of them: Redis' memory, its time a move, a worker's memory.
 
     python bench/waiting_line.py --sizes 1000,10000,100000,1000000      (make bench-line; a million takes some minutes)
+    python bench/waiting_line.py --accounts 20              (the same with so many accounts, without a worker)
 
 The moves are timed by the server itself (INFO commandstats), so what else the machine does hardly counts. Half of the
 jobs are one tenant's, the others a thousand tenants'. At each size a real worker then brings some of them to the
@@ -24,7 +25,9 @@ import psutil
 
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.contract import FailureCode, State, transitions
-from swapline_producer.contract.changes import Advanced
+from swapline_producer.contract.changes import Advanced, Limits
+from swapline_producer.ledger.accounts import Vendor
+from swapline_producer.ledger.workers import AccountShown, WorkerRecord
 from swapline_simulator import Simulator, SimulatorConfig
 from swapline_workers.core.lifecycle import ROUTES
 from swapline_workers.local.valkey import EmbeddedValkey
@@ -85,7 +88,7 @@ def timed_accept(producer: Producer, client: redis.Redis) -> float:
 
 def timed_hand_over(ledger: Ledger, client: redis.Redis) -> tuple[float, float]:
     """A claim that finds slots free; and the move that ends a job at the vendor and gives its slot to the next."""
-    ledger.limits.set_slots(MOVES)
+    set_slots(ledger, MOVES)
     client.config_resetstat()
     messages = list(ledger.transitions.claim(ROUTES, limit=MOVES).messages)
     claim = microseconds(client)
@@ -108,7 +111,7 @@ def timed_hand_over(ledger: Ledger, client: redis.Redis) -> tuple[float, float]:
         handed += len(done.granted) if isinstance(done, Advanced) else 0
     if handed != len(running):
         raise SystemExit(f"{handed} slots were passed on instead of {len(running)}")
-    ledger.limits.set_slots(3)
+    set_slots(ledger, 3)
     return microseconds(client), claim
 
 
@@ -137,6 +140,24 @@ def worker_memory(url: str, vendor: Simulator, ledger: Ledger, folder: Path) -> 
             ledger.limits.set_slots(3)
 
 
+def name_accounts(ledger: Ledger, number: int) -> None:
+    """Register a worker that names so many accounts of three slots."""
+    if not number:
+        return
+    names = [f"account-{n}" for n in range(number)]
+    named = {name: AccountShown(limits=Limits(max_in_flight=3), labels=(f"label-{name}",)) for name in names}
+    record = WorkerRecord(worker_id="bench", host="bench", pid=1, started_at=0, accounts=named)
+    vendors = {name: Vendor(f"https://{name}.example", simulated=False) for name in names}
+    ledger.workers.join_accounts(vendors, record)
+
+
+def set_slots(ledger: Ledger, number: int) -> None:
+    """Use so many slots of all accounts together."""
+    names = list(ledger.pool.known())
+    for name in names:
+        ledger.limits.set_slots(-(-number // len(names)), account=name)
+
+
 def _tree(pid: int) -> list[psutil.Process]:
     root = psutil.Process(pid)
     return [root, *root.children(recursive=True)]
@@ -146,7 +167,9 @@ def main() -> None:
     """Fill the line to each size and measure there."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", default="1000,10000,100000")
-    sizes = [int(size) for size in parser.parse_args().sizes.split(",")]
+    parser.add_argument("--accounts", type=int, default=0, help="0: the one account without a name")
+    chosen = parser.parse_args()
+    sizes = [int(size) for size in chosen.sizes.split(",")]
     rows: list[Row] = []
     with ExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="swapline-line-")))
@@ -155,6 +178,7 @@ def main() -> None:
         vendor = opened.enter_context(Simulator(SimulatorConfig(service_time="fixed:0.2", results="small")))
         producer = Producer.connect(ProducerSettings(redis_url=server.url, key_prefix="line"))
         ledger, client = producer.ledger, producer.ledger.client
+        name_accounts(ledger, chosen.accounts)
         empty = client.info("memory")["used_memory"]
         print("   waiting   bytes a job   accept us   hand-over us   claim us   worker MB   enqueued/s")
         for size in sizes:
@@ -167,7 +191,8 @@ def main() -> None:
             memory = (client.info("memory")["used_memory"] - empty) / client.zcard("line:state:QUEUED")
             accept = timed_accept(producer, client)
             handover, claim = timed_hand_over(ledger, client)
-            row = Row(size, memory, accept, handover, claim, worker_memory(server.url, vendor, ledger, folder))
+            worker = 0.0 if chosen.accounts else worker_memory(server.url, vendor, ledger, folder)
+            row = Row(size, memory, accept, handover, claim, worker)
             rows.append(row)
             print(
                 f"{row.waiting:10,}   {row.memory:11,.0f}   {row.accept:9.1f}   {row.handover:12.1f}"
