@@ -1,7 +1,7 @@
 """What a job that waits costs, from a thousand to a million of them: Redis' memory, its time a move, a worker's memory.
 
     python bench/waiting_line.py --sizes 1000,10000,100000,1000000      (make bench-line; a million takes some minutes)
-    python bench/waiting_line.py --accounts 20              (the same with so many accounts, without a worker)
+    python bench/waiting_line.py --accounts 20              (the same with 20 accounts, without a worker)
 
 The moves are timed by the server itself (INFO commandstats), so what else the machine does hardly counts. Half of the
 jobs are one tenant's, the others a thousand tenants'. At each size a real worker then brings some of them to the
@@ -141,7 +141,7 @@ def worker_memory(url: str, vendor: Simulator, ledger: Ledger, folder: Path) -> 
 
 
 def name_accounts(ledger: Ledger, number: int) -> None:
-    """Register a worker that names so many accounts of three slots."""
+    """Register a worker that names `number` accounts of three slots."""
     if not number:
         return
     names = [f"account-{n}" for n in range(number)]
@@ -152,7 +152,7 @@ def name_accounts(ledger: Ledger, number: int) -> None:
 
 
 def set_slots(ledger: Ledger, number: int) -> None:
-    """Use so many slots of all accounts together."""
+    """Use `number` slots of all accounts together."""
     names = list(ledger.pool.known())
     for name in names:
         ledger.limits.set_slots(-(-number // len(names)), account=name)
