@@ -10,8 +10,10 @@ from playwright.sync_api import expect
 from support.boards import RIGHT, board
 from support.browser import needs_chromium, visit
 from support.factories import PHOTOGRAPH
+from support.histories import fill_history
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.contract import State
+from swapline_producer.ledger import Ledger, connect
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -80,6 +82,11 @@ FLAWS = """() => {
   return found;
 }"""
 
+SMALL_TEXTS = """() => [...document.querySelectorAll(".plot *")].filter((one) =>
+  [...one.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim()) && one.checkVisibility()
+  && !one.closest("svg") && parseFloat(getComputedStyle(one).fontSize) < 12).map((one) => one.textContent)"""
+"""Texts of plots that are smaller than 12 px."""
+
 
 @pytest.fixture
 def url(installation: Installation, tmp_path: Path) -> Generator[str]:
@@ -147,6 +154,16 @@ def waiting(valkey: EmbeddedValkey, tmp_path_factory: pytest.TempPathFactory) ->
         yield Waiting(url, jobs)
 
 
+@pytest.fixture(scope="module")
+def past(valkey: EmbeddedValkey, tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    """A board over a week that is behind: jobs came, waited, succeeded and failed in each hour."""
+    folder = tmp_path_factory.mktemp("past")
+    ledger = Ledger(connect(valkey.url), "past")
+    fill_history(ledger, ledger.now())
+    with board(folder, SWAPLINE_REDIS_URL=valkey.url, SWAPLINE_KEY_PREFIX="past") as url:
+        yield url
+
+
 def test_filters_and_search_find_what_is_asked_for(chromium: Browser, waiting: Waiting) -> None:
     with visit(chromium, user=USER, password=PASSWORD) as seen:
         page = seen.page
@@ -209,8 +226,8 @@ def test_every_page_is_sound_on_a_phone_and_on_a_desk_by_day_and_by_night(
 ) -> None:
     with visit(chromium, user=USER, password=PASSWORD, width=width, color_scheme=scheme) as seen:
         page = seen.page
-        paths = ("/jobs?state=CANCELED", f"/jobs/{waiting.jobs[0]}", "/console", "/search?q=t1", "/search?q=zzz")
-        for path in ("/", "/jobs", *paths):
+        paths = ("/jobs?state=CANCELED", f"/jobs/{waiting.jobs[0]}", "/search?q=t1", "/search?q=zzz")
+        for path in ("/", "/jobs", "/history", "/console", *paths):
             page.goto(waiting.url + path)
             assert page.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0, path
             assert page.evaluate(FLAWS) == [], path
@@ -307,3 +324,23 @@ def test_everything_of_the_console_is_named_and_reached(chromium: Browser, waiti
             assert seen.page.evaluate(CONTRASTS) == [], path
             assert seen.page.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0, path
         assert seen.complaints == []
+
+
+@pytest.mark.parametrize("period", ["hour", "day", "week"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_history_can_be_read_on_a_phone(chromium: Browser, past: str, period: str, scheme: str) -> None:
+    with visit(chromium, user=USER, password=PASSWORD, width=360, color_scheme=scheme) as seen:
+        page = seen.page
+        page.goto(f"{past}/history?period={period}")
+        plots = page.get_by_role("img")
+        expect(plots).to_have_count(5)
+        expect(page.get_by_role("img", name="Throughput in the last")).to_be_visible()
+        for plot in plots.all():
+            box = plot.bounding_box()
+            assert box is not None
+            assert box["width"] > 220
+            assert box["height"] > 100
+            assert plot.locator("rect, path.line[d^=M]").count()
+        assert page.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0
+        assert page.evaluate(SMALL_TEXTS) == []
+        assert (seen.complaints, page.evaluate(FLAWS), page.evaluate(CONTRASTS)) == ([], [], [])

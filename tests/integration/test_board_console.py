@@ -149,6 +149,15 @@ def test_a_paid_replay_needs_its_box_and_the_state_that_was_shown(url: str, shop
     assert person.decide("pay", "replay", step="dance", seen="HELD").status_code == 400
 
 
+def test_a_job_that_the_vendor_had_is_asked_for_again_free_of_charge(url: str, shop: Ledger) -> None:
+    job_of(shop, "timed", State.TIMED_OUT, failure_code=FailureCode.RUN_TIMEOUT, vendor_job_id="v-timed")
+    person = Visitor(url, PERSON)
+    assert "Ask the vendor again" in person.see("/jobs/timed")
+    assert person.decide("timed", "replay", step="poll", seen="TIMED_OUT").status_code == 303
+    assert shop.jobs.get("timed").state is State.STORING
+    assert "Ask the vendor again" not in person.see("/jobs/held")
+
+
 def test_a_job_is_canceled_and_its_webhook_is_sent_again(url: str, shop: Ledger) -> None:
     job_of(shop, "cancel", State.QUEUED)
     person = Visitor(url, PERSON)

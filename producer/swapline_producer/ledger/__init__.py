@@ -12,6 +12,7 @@ from redis.sentinel import Sentinel
 from swapline_producer.ledger.accounts import Accounts
 from swapline_producer.ledger.api_keys import ApiKeys
 from swapline_producer.ledger.batches import Batches
+from swapline_producer.ledger.history import History
 from swapline_producer.ledger.intake import Intake
 from swapline_producer.ledger.jobs import Jobs
 from swapline_producer.ledger.limits import InstallationLimits
@@ -53,6 +54,7 @@ MOVES = (
     "cancel",
     "next_inputs",
     "snapshot",
+    "history",
     "scan",
     "outlines",
     "seal",
@@ -145,6 +147,7 @@ class Ledger:
         self.occupancy = Occupancy(scripts)
         self.search = Search(scripts)
         self.stats = Stats(scripts)
+        self.history = History(scripts)
 
 
 def open_ledger(settings: ProducerSettings) -> Ledger:

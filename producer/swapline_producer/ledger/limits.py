@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 DAY = 86_400
 """Seconds."""
 
+PROGRAM = "a program"
+"""Who has set the slots, where no name was given."""
+
 
 class InstallationLimits(LedgerPart):
     """Limits of the waiting line."""
@@ -50,7 +53,7 @@ class InstallationLimits(LedgerPart):
             if number is None:
                 self._scripts.client.hdel(key, "slots", "slots_before", "slots_by")
             else:
-                self._scripts.client.hset(key, mapping={"slots": number, "slots_by": by})
+                self._scripts.client.hset(key, mapping={"slots": number, "slots_by": by or PROGRAM})
                 self._scripts.client.hdel(key, "slots_before")
 
     def slots_set(self) -> int | None:
@@ -75,8 +78,8 @@ class InstallationLimits(LedgerPart):
         """Restore what was set before the first suspension."""
         for key in self._keys_of_accounts():
             with translated():
-                before = cast("str | None", self._scripts.client.hget(key, "slots_before"))
-            self._set_slots(key, int(before) if before else None)
+                before, by = self._scripts.client.hmget(key, ["slots_before", "slots_by"])
+            self._set_slots(key, int(before) if before else None, str(by or ""))
 
     def _keys_of_accounts(self) -> list[str]:
         pool = AccountPool(self._scripts)

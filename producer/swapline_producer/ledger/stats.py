@@ -79,7 +79,9 @@ def figures_of(answer: Mapping[str, Any]) -> Figures:
     """Convert the ledger's answer to units and names."""
     at, meter = answer["at"], {name: int(text) for name, text in answer["meter"].items()}
     meter["t:lag:sum"] = int(answer["limits"].get("late", 0))
-    counts = {name: number for name, number in meter.items() if not name.startswith(("t:", "idle:", "used", "by:"))}
+    counts = {
+        name: number for name, number in meter.items() if not name.startswith(("t:", "idle:", "used", "waited", "by:"))
+    }
     several = bool(answer["several"])
     accounts = tuple(_account(one, at, meter, f"by:{one['name']}:" if several else "") for one in answer["accounts"])
     paused = min([one for one in accounts if not one.drained] or accounts, key=lambda one: one.trips)

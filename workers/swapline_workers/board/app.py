@@ -95,6 +95,7 @@ def build_board(
             Route("/jobs/{job_id}", pages.job),
             Route("/jobs/{job_id}/pictures/{which}.jpg", pages.picture),
             Route("/search", pages.search),
+            Route("/history", pages.history),
             Route("/console", pages.console),
             *console.routes(),
             Route("/static/{digest}/{name}", asset),

@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from swapline_producer.contract import State, Step
 from swapline_producer.contract.jobs.replay_facts import ReplayFacts
+from swapline_producer.contract.values import DEFAULT_ACCOUNT
 from swapline_producer.operations.recovery import Recovery
 from swapline_producer.operations.replays import refusal
 from swapline_workers.board.actors import COOKIE, LIFETIME_S, Actor, Actors
@@ -55,7 +56,7 @@ class Choices(NamedTuple):
         return cls(
             resolve=job.state is State.HELD,
             submit=refusal(facts, Step.SUBMIT) is None,
-            poll=refusal(facts, Step.POLL, stored=not results_gone) is None,
+            poll=refusal(facts, Step.POLL, stored=job.state is State.SUCCEEDED and not results_gone) is None,
             notify=refusal(facts, Step.NOTIFY) is None,
             cancel=not job.state.finished and job.canceling is None,
         )
@@ -107,6 +108,7 @@ class Console:
             "/jobs/{job_id}/replay": self.replay,
             "/jobs/{job_id}/cancel": self.cancel,
             "/slots": self.slots,
+            "/accounts/{name}": self.drain,
         }
         return [
             *(Route(path, self._guarded(handler), methods=["POST"]) for path, handler in decisions.items()),
@@ -140,18 +142,20 @@ class Console:
 
     def slots(self, _: Request, actor: Actor, form: Form) -> str:
         """Set the number of slots, or go back to the workers' setting."""
-        if actor.tenant is not None:
-            raise HTTPException(
-                HTTPStatus.FORBIDDEN,
-                f"{actor.name} is a key of {actor.tenant}; slots are everybody's: sign in with the console's password.",
-            )
-        text = form.get("number", "").strip()
+        _check_all_tenants(actor)
+        account, text = form.get("account") or DEFAULT_ACCOUNT, form.get("number", "").strip()
         if form.get("reset") == "yes":
-            self._ledger.limits.set_slots(None)
+            self._ledger.limits.set_slots(None, account=account)
         elif text.isascii() and text.isdecimal() and int(text[:9]) <= MOST_SLOTS:
-            self._ledger.limits.set_slots(int(text), by=actor.name)
+            self._ledger.limits.set_slots(int(text), by=actor.name, account=account)
         else:
             raise HTTPException(HTTPStatus.BAD_REQUEST, f"The number of slots is a whole number up to {MOST_SLOTS:,}.")
+        return "/"
+
+    def drain(self, request: Request, actor: Actor, form: Form) -> str:
+        """Give an account no new jobs, or jobs again."""
+        _check_all_tenants(actor)
+        self._ledger.pool.set_drained(request.path_params["name"], drained=form.get("drained") == "yes")
         return "/"
 
     async def sign_out(self, request: Request) -> Response:
@@ -188,6 +192,12 @@ class Console:
 
     def _recovery(self, actor: Actor) -> Recovery:
         return Recovery(self._ledger, self._publisher, self._storage, by=actor.name)
+
+
+def _check_all_tenants(actor: Actor) -> None:
+    if actor.tenant is not None:
+        sentence = f"{actor.name} is a key of {actor.tenant}; slots and accounts are everybody's"
+        raise HTTPException(HTTPStatus.FORBIDDEN, f"{sentence}: sign in with the console's password.")
 
 
 async def _form_of(request: Request) -> Form:

@@ -10,12 +10,14 @@ from urllib.parse import quote
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from swapline_producer.contract import FailureCode, Priority, State, StoredImage
+from swapline_producer.contract.jobs.history import HOUR, PERIODS
 from swapline_producer.errors import ObjectMissing, StorageError
 from swapline_workers.board.actors import COOKIE
 from swapline_workers.board.console import Choices
 from swapline_workers.board.finding import find
-from swapline_workers.board.listing import Filters, listing
+from swapline_workers.board.listing import Filters, NotUnderstood, listing
 from swapline_workers.board.overview import read_overview
+from swapline_workers.board.plots import plots, ticks
 from swapline_workers.board.story import story
 from swapline_workers.board.thumbnails import NoThumbnail
 
@@ -64,6 +66,16 @@ class Pages:
         gone = any(problem for _, problem in pictures["results"])
         context = {"choices": Choices.of(job, results_gone=gone), "done": request.query_params.get("done", "")}
         return self._page(request, "job.html", story=known, job=job, here="jobs", **context, **pictures)
+
+    def history(self, request: Request) -> Response:
+        """Show the last hour, day or week as plots."""
+        name = request.query_params.get("period", HOUR.name)
+        if name not in PERIODS:
+            raise NotUnderstood(f"There is no period {name[:40]!r}; there are {', '.join(PERIODS)}.")
+        period, now = PERIODS[name], self._ledger.now()
+        points = self._ledger.history.read(period)
+        drawn = {"plots": plots(period, points, now), "ticks": ticks(period, now), "points": points, "now": now}
+        return self._page(request, "history.html", here="history", period=period, periods=PERIODS, **drawn)
 
     def console(self, request: Request) -> Response:
         """Ask for the console's password or a key, or say who is signed in."""

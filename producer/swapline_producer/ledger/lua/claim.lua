@@ -89,6 +89,7 @@ if at < claimed_at - STEP then
     end
     set_breaker_back(back)
   end)
+  sample_anew()
 end
 
 local entries = redis.call('ZRANGE', key('due'), '-inf', text(at), 'BYSCORE', 'LIMIT', 0, input.limit, 'WITHSCORES')
@@ -153,6 +154,7 @@ if redis.call('SET', key('trimmed'), '1', 'NX', 'PX', 60000) then -- once a minu
 end
 
 each_account(tidy_breaker)
+sample()
 local granted = grant()
 local first = redis.call('ZRANGE', key('due'), 0, 0, 'WITHSCORES')
 local next_at = tonumber(first[2])

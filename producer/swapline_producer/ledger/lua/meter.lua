@@ -15,6 +15,7 @@
 --   postponed                             rescues put off because the step's queue was long
 --   used, idle:WHY                        milliseconds of slots: used, and free while jobs waited for them
 --   by:NAME:used, by:NAME:idle:WHY        the same of one account, where there are several
+--   waited                                milliseconds of waiting jobs, once a minute: see sample.lua
 --   t:NAME:BOUND, t:NAME:sum              histograms of milliseconds: BOUND is the end of a bucket, or inf
 -- P:level is how the slots are used since the last change: `now` is USED FREE IDLE WHY, `since` is that change. Its
 -- integral goes to P:meter, so every millisecond is counted once, whichever process dies.
@@ -25,7 +26,10 @@ local function bounds_of(name)
   if name == 'service' or name == 'storing' then
     return {500, 1000, 2000, 3000, 4000, 5000, 6000, 8000, 10000, 12000, 15000, 20000, 30000, 45000, 60000, 120000,
       300000, 600000, 1800000}
-  elseif name == 'wait' or name == 'turnaround' or name == 'webhook_lag' then
+  elseif name == 'turnaround' then -- finely as well: the history reads its percentiles from it
+    return {100, 500, 1000, 2000, 3000, 5000, 8000, 10000, 12000, 15000, 20000, 30000, 45000, 60000, 120000, 300000, 600000,
+      1800000, 3600000, 21600000, 86400000}
+  elseif name == 'wait' or name == 'webhook_lag' then
     return {100, 500, 1000, 5000, 10000, 30000, 60000, 120000, 300000, 600000, 1800000, 3600000, 21600000, 86400000}
   end
   return {5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 30000, 60000}

@@ -19,7 +19,7 @@
 --                             max_in_flight, slots (set by a person), slots_by (whom),
 --                             slots_before (while they are suspended), rescue_ms, cap, grow_at, submit_rate,
 --                             credits_per_day, next_submit_at, poll_rate, next_poll_at, claimed_at,
---                             late (ms: the sum of how late claims were)
+--                             late (ms: the sum of how late claims were), sampled_at, sampled_waiting (see sample.lua)
 --   P:caps            hash    TENANT -> credits a day
 --   P:spent:DAY       hash    credits spent on a day (days since the epoch, UTC): `all`, by `tenant:T`, and, of several
 --                             accounts, by `account:NAME` and `account:NAME:tenant:T`
@@ -38,6 +38,7 @@
 --   P:dispatchers     zset    DISPATCHER -> when it last claimed (one for each worker process)
 --   P:count           hash    counters of the whole system
 --   P:meter, P:level  hashes  what the metrics are made of: see meter.lua
+--   P:history:SECONDS lists   the counts of each minute, quarter of an hour and hour: see sample.lua
 --   P:poll_failures   zset    ID -> when a poll of it last failed; see meter.lua
 --   P:hist:NAME       hash    service times: bucket -> jobs in it (they fade), jobs -> how many in all
 --   P:key:TENANT:KEY  string  idempotency key -> FINGERPRINT ID
