@@ -109,6 +109,7 @@ def check(folder: Path, *, prefix: str = "chaos", secret: str = "") -> Verdict:
 def _lost(evidence: Evidence, verdict: Verdict) -> None:
     """Every accepted job has succeeded, or is held for a person."""
     verdict.counts["jobs accepted"] = len(evidence.accepted)
+    verdict.counts["of these by the gateway"] = sum(one.get("by") == "gateway" for one in evidence.accepted)
     for one in evidence.accepted:
         job = evidence.jobs.get(one["job"])
         if job is None:
@@ -317,6 +318,7 @@ def _meter(evidence: Evidence, verdict: Verdict) -> None:
 
 def _workers(evidence: Evidence, verdict: Verdict) -> None:
     deeds = Counter(act["deed"] for act in evidence.acts)
+    verdict.counts["kills of the gateway"] = deeds[Deed.KILL_GATEWAY]
     verdict.counts["kills"] = sum("kill" in act for act in evidence.acts)
     verdict.counts |= {f"... {deed}": number for deed, number in sorted(deeds.items()) if deed != "redis is back"}
     for act in evidence.acts:

@@ -25,6 +25,7 @@ from swapline_producer import Producer, ProducerSettings
 from swapline_producer.ledger import connect
 from swapline_simulator.client import Control
 from swapline_workers.local.child import Child, Program
+from swapline_workers.local.ports import free_port
 from swapline_workers.local.ready import read_ready_file, ready_file_written
 from swapline_workers.local.valkey import EmbeddedValkey
 
@@ -76,6 +77,8 @@ class Setup:
     """A HELD job keeps its slot so long: short, or a handful of them would block a small account for half an hour."""
     modes: tuple[str, ...] = ()
     """How the vendor misbehaves from the start."""
+    gateway: bool = False
+    """Whether every second job is posted to a gateway, which is killed as well."""
     steps: bool = False
     """Whether the ledger's clock can be stepped (then workers run through `actor.py`)."""
     settings: dict[str, str] = field(default_factory=dict)
@@ -171,6 +174,9 @@ class Stage:
         self.client = connect(self.valkey.url)
         stack.callback(self.client.close)
         self.producer = self._producer()
+        self.gateway_port = free_port()
+        self.gateway = self._gateway()
+        stack.callback(self.gateway.kill)
         self.actors = [self.actor(number) for number in range(self.setup.workers)]
         stack.callback(self.kill_all)
 
@@ -190,6 +196,22 @@ class Stage:
             log=self.folder / f"worker-{number}.log",
         )
         return Actor(number, Child(program))
+
+    def _gateway(self) -> Child:
+        """The gateway, which is not started yet; it is always at the same address."""
+        program = Program(
+            name="gateway",
+            argv=(sys.executable, str(HERE / "gateway.py"), "--port", str(self.gateway_port)),
+            env=self.environment | {"CHAOS_OFFSET": str(self.offset)},
+            cwd=self.folder,
+            log=self.folder / "gateway.log",
+        )
+        return Child(program)
+
+    @property
+    def gateway_url(self) -> str:
+        """Where the gateway listens while it lives."""
+        return f"http://127.0.0.1:{self.gateway_port}"
 
     @property
     def environment(self) -> dict[str, str]:

@@ -6,19 +6,26 @@ import hashlib
 import io
 import random
 import threading
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+import requests
 from PIL import Image
 
 from chaos.environment import now
 from swapline_producer import SwapRequest
+from swapline_producer.contract.access import KeyLimits, Scope
 from swapline_producer.errors import LedgerUnavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from chaos.environment import Stage
 
 SIDE = 8
 """Pixels of the random pattern: enough that no two results are alike."""
+FORM_FIELDS = {"gender", "filter_id", "ratio", "webhook_url", "run_timeout"}
+"""Of a job that is posted; tenant and idempotency key are not in the form."""
 WITHOUT_WEBHOOK = 5
 """Every fifth job has no webhook."""
 
@@ -35,19 +42,23 @@ def photograph(seed: int, number: int) -> bytes:
 class Load(threading.Thread):
     """Enqueues until it is stopped or has given all; every job that was accepted is in the evidence."""
 
-    def __init__(self, stage: Stage, *, every: float = 1.0, most: int = 1_000_000) -> None:
-        """One job each `every` seconds."""
+    def __init__(
+        self, stage: Stage, *, every: float = 1.0, numbers: Iterable[int] = range(1_000_000), posts: bool = False
+    ) -> None:
+        """One job each `every` seconds, by these numbers. `posts`: to the gateway."""
         super().__init__(name="load", daemon=True)
-        self._stage, self._every, self._most = stage, every, most
+        self._numbers, self._posts = numbers, posts
+        self._stage, self._every = stage, every
         self._record = stage.record("accepted")
         self._enough = threading.Event()
         self.accepted: list[str] = []
         self.errors: list[BaseException] = []
+        self._keys: dict[str, str] = {}
 
     def run(self) -> None:
         try:
-            for number in range(self._most):
-                if self._enough.wait(self._every if number else 0):
+            for number in self._numbers:
+                if self._enough.wait(self._every if self.accepted else 0):
                     break
                 self.give(number)
         except BaseException as error:
@@ -72,13 +83,48 @@ class Load(threading.Thread):
             idempotency_key=f"order-{number}",
             run_timeout=self._stage.setup.run_timeout,
         )
-        while True:
-            try:
-                job = self._stage.producer.enqueue(request).job_id
-                break
-            except LedgerUnavailable:
-                threading.Event().wait(0.2)  # a shop would ask again as well
+        while (job := self._post(request, image) if self._posts else self._enqueue(request)) is None:
+            threading.Event().wait(0.2)  # a shop would ask again as well
         sha256 = hashlib.sha256(image).hexdigest()
-        self._record({"at": now(), "job": job, "image": sha256, "webhook": request.webhook_url is not None})
+        fact = {"at": now(), "job": job, "image": sha256, "webhook": request.webhook_url is not None}
+        self._record(fact | ({"by": "gateway"} if self._posts else {}))
         self.accepted.append(job)
         return job
+
+    def _enqueue(self, request: SwapRequest) -> str | None:
+        try:
+            return self._stage.producer.enqueue(request).job_id
+        except LedgerUnavailable:
+            return None
+
+    def _post(self, request: SwapRequest, image: bytes) -> str | None:
+        """Post a job to the gateway, as a file in a form; None where it is away, or its ledger is, or it was killed."""
+        fields = request.model_dump(mode="json", exclude_none=True, include=FORM_FIELDS)
+        try:
+            answer = requests.post(
+                f"{self._stage.gateway_url}/v1/swaps",
+                data=fields,
+                files={"image": ("a.png", image, "image/png")},
+                headers={
+                    "Authorization": f"Bearer {self._key_of(request.tenant)}",
+                    "Idempotency-Key": str(request.idempotency_key),
+                },
+                timeout=30,
+            )
+        except requests.RequestException:
+            return None
+        if answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+            return None
+        assert answer.status_code in {HTTPStatus.ACCEPTED, HTTPStatus.OK}, answer.text
+        return str(answer.json()["id"])
+
+    def _key_of(self, tenant: str) -> str:
+        while tenant not in self._keys:
+            try:
+                limits = KeyLimits(rate=10_000, burst=10_000)
+                self._keys[tenant], _ = self._stage.producer.ledger.api_keys.create(
+                    tenant, [Scope.WRITE], limits=limits
+                )
+            except LedgerUnavailable:
+                threading.Event().wait(0.2)
+        return self._keys[tenant]

@@ -29,6 +29,7 @@ class Deed(StrEnum):
     KILL = "kill a worker"
     KILL_ALL = "kill all workers"
     KILL_REDIS = "kill redis"
+    KILL_GATEWAY = "kill the gateway"
     STOP = "stop a worker and continue it"
     FAULT = "break a link"
     STEP = "step a wall clock"
@@ -49,6 +50,7 @@ class Temper:
 
     seconds: float = 35
     kills: int = 10
+    gateway_kills: int = 0
     stops: int = 2
     longest_stop: float = 6
     faults: int = 6
@@ -78,6 +80,9 @@ def plan(seed: int, temper: Temper, workers: int) -> list[Act]:
     for _ in range(temper.steps):
         seconds = rng.choice([rng.uniform(1, temper.longest_step), -rng.uniform(0.5, 5)])
         acts.append(Act(rng.uniform(0, temper.seconds), Deed.STEP, {"seconds": seconds}))
+    for number in range(temper.gateway_kills):
+        at = (number + rng.random()) * temper.seconds / temper.gateway_kills
+        acts.append(Act(at, Deed.KILL_GATEWAY))
     return sorted(acts, key=lambda act: act.at)
 
 
@@ -108,6 +113,7 @@ class Nemesis:
         self._agenda = sched.scheduler(time.monotonic, self._wait)
         self._pause = threading.Event()
         self._kills = 0
+        self._gateway_wanted = stage.setup.gateway
 
     def rage(self, acts: list[Act]) -> None:
         """Do all of it, starting again what was killed; comes back when all that was broken is whole."""
@@ -126,6 +132,11 @@ class Nemesis:
             if actor.wanted and (code := actor.child.poll()) is not None:
                 self._record({"at": now(), "deed": "worker ended by itself", "worker": actor.number, "code": code})
                 actor.start()
+
+        gateway = self._stage.gateway
+        if self._gateway_wanted and (code := gateway.poll()) is not None:
+            self._record({"at": now(), "deed": "worker ended by itself", "worker": "gateway", "code": code})
+            gateway.start()
 
     def _do(self, act: Act) -> None:
         getattr(self, f"_{act.deed.name.lower()}")(**act.how)
@@ -154,6 +165,16 @@ class Nemesis:
         self._record({"at": now(), "deed": Deed.KILL_REDIS, "kill": self._kills, "seconds": seconds, "in_hand": []})
         self._stage.valkey.kill()
         self._agenda.enter(seconds, 0, self._start_redis)
+
+    def _kill_gateway(self) -> None:
+        self._gateway_wanted = False
+        self._stage.gateway.kill()
+        self._record({"at": now(), "deed": Deed.KILL_GATEWAY})
+        self._agenda.enter(DOWN, 0, self._start_gateway)
+
+    def _start_gateway(self) -> None:
+        self._stage.gateway.start()
+        self._gateway_wanted = True
 
     def _start_redis(self) -> None:
         self._stage.valkey.start()

@@ -31,17 +31,28 @@ class Play:
 def perform(play: Play, folder: Path) -> Verdict:
     """Play it, and judge it."""
     with Stage(folder, play.setup) as stage:
-        observer, load = Observer(stage), Load(stage, every=play.every)
+        observer, loads = Observer(stage), _loads(stage, play.every)
         for actor in stage.actors:
             actor.start()
+        if play.setup.gateway:
+            stage.gateway.start()
         observer.start()
-        load.start()
+        for load in loads:
+            load.start()
         Nemesis(stage, observer).rage(plan(play.setup.seed, play.temper, play.setup.workers))
-        load.stop()
-        settle(stage, load.accepted, seconds=play.settle)
+        for load in loads:
+            load.stop()
+        settle(stage, [job for load in loads for job in load.accepted], seconds=play.settle)
         observer.stop()
         stage.stop_all()
         gather(stage)
-        if load.errors:
-            raise load.errors[0]
+        if errors := [error for load in loads for error in load.errors]:
+            raise errors[0]
     return check(stage.evidence, secret=SECRET)
+
+
+def _loads(stage: Stage, every: float) -> list[Load]:
+    """One that enqueues; or two that take turns, and one of them posts to the gateway."""
+    if not stage.setup.gateway:
+        return [Load(stage, every=every)]
+    return [Load(stage, every=2 * every, numbers=range(first, 1_000_000, 2), posts=first == 1) for first in (0, 1)]

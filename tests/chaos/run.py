@@ -28,7 +28,8 @@ LONG = 200
 
 HEAD = """# What chaos has shown
 
-Written by the harness in `tests/chaos/`: real Valkey with an append-only file, real workers, the simulated vendor in a
+Written by the harness in `tests/chaos/`: real Valkey with an append-only file, real workers and a
+gateway through which every second job comes, the simulated vendor in a
 process of its own, a webhook receiver, a fault proxy between any two of them, and a nemesis that kills, stops, breaks
 and steps clocks by a seed. A checker that shares no code with the pipeline then puts the vendor's charges, the object
 store, the receiver's record and Redis side by side.
@@ -78,6 +79,7 @@ def _play(given: argparse.Namespace) -> Play:
     temper = Temper(
         seconds=given.seconds,
         kills=given.kills,
+        gateway_kills=max(1, given.kills // 3),
         stops=max(1, given.kills // 20),
         longest_stop=given.longest_stop,
         faults=max(1, given.kills // 2),
@@ -92,6 +94,7 @@ def _play(given: argparse.Namespace) -> Play:
         # of the polls are held, so that kills find jobs at work.
         modes=("submit_slow_accepted=0.5@0.3", "status_held_pending=3@0.3"),
         steps=True,
+        gateway=True,
     )
     # A webhook that fails twice is tried again after five minutes, more or less a fifth.
     return Play(setup, temper, every=given.every, settle=420)

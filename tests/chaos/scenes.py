@@ -24,7 +24,7 @@ def one_job(folder: Path, *, rescue_after: float = 1) -> Generator[Stage]:
     """A stage with no worker on it yet, and one job given."""
     quick = Setup(workers=0, slots=1, rescue_after=rescue_after, service_time="fixed:0.1")
     with Stage(folder / "stage", quick) as stage:
-        load = Load(stage, most=1)
+        load = Load(stage, numbers=range(1))
         load.start()
         load.join()
         yield stage

@@ -24,8 +24,9 @@ SHORT = Play(
         run_timeout=15,
         modes=("submit_slow_accepted=0.3@0.5", "status_held_pending=2@0.25"),
         steps=True,
+        gateway=True,
     ),
-    Temper(seconds=30, kills=10, stops=2, longest_stop=5, faults=6, steps=1, longest_step=5),
+    Temper(seconds=30, kills=10, gateway_kills=4, stops=2, longest_stop=5, faults=6, steps=1, longest_step=5),
     every=0.4,
     settle=40,
 )
@@ -39,6 +40,8 @@ def test_nothing_is_lost_and_nothing_paid_twice_whatever_is_killed(tmp_path: Pat
     assert verdict.clean, report
     assert verdict.counts["kills"] == SHORT.temper.kills, report
     assert verdict.counts["jobs accepted"] > SHORT.temper.seconds, report
+    assert verdict.counts["kills of the gateway"] == SHORT.temper.gateway_kills, report
+    assert verdict.counts["of these by the gateway"] > 0, report
     assert verdict.recovery, report
     median = percentile(sorted(verdict.rescued), 0.5)  # None where every victim waited for a worker, or for Redis
     assert median is None or median < 2 * SHORT.setup.rescue_after, report  # time may have been stepped back

@@ -20,8 +20,8 @@ def fill_history(ledger: Ledger, now: int) -> None:
     """Write rows until now (milliseconds): a rush each day, an outage of two hours, some failures."""
     begin = now - 8 * 86_400_000
     for period in PERIODS.values():
-        moments = range(now - (period.seconds + 2 * period.step) * 1000, now, period.step * 1000)
-        rows = [json.dumps(row(begin, at)) for at in moments if not 0 < now - at - 40_000_000 < 7_200_000]
+        timestamps = range(now - (period.seconds + 2 * period.step) * 1000, now, period.step * 1000)
+        rows = [json.dumps(row(begin, at)) for at in timestamps if not 0 < now - at - 40_000_000 < 7_200_000]
         ledger.client.rpush(f"{ledger.prefix}:history:{period.step}", *rows)
     last = row(begin, now)
     counts = last["counts"]
@@ -35,7 +35,7 @@ def fill_history(ledger: Ledger, now: int) -> None:
 
 
 def row(begin: int, at: int) -> dict[str, object]:
-    """What has been counted from the beginning until a moment."""
+    """What has been counted from the beginning until a timestamp."""
     seconds = (at - begin) / 1000
     swing = math.sin(seconds / 13_750) + 0.4 * math.sin(seconds / 700)
     quick, slow = 2 / 3, 1 / 12

@@ -16,6 +16,6 @@ class History(LedgerPart):
         answer = self._scripts.run("history", seconds=period.step)
         bounds, now = answer["bounds"], Row.of(answer["now"], answer["bounds"])
         rows = [Row.of(orjson.loads(line), bounds) for line in listed(answer["rows"])]
-        # A clock may have been set back; and a rate over a moment says nothing: the last span is half a step at least.
+        # Time may have been set back; and a rate over a moment says nothing: the last span is half a step at least.
         rows = [row for row in rows if row.at <= now.at - period.step * 500]
         return points([*rows, now], now.at - period.seconds * 1000)

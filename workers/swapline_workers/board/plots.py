@@ -109,8 +109,8 @@ def plots(period: Period, points: Sequence[HistoryPoint], now: int) -> list[Plot
 def ticks(period: Period, now: int) -> list[str]:
     """Return the texts under a plot, at equal distances from left to right."""
     shown, parts = ("%H:%M", 4) if period in {HOUR, DAY} else ("%a", 7)
-    moments = [now - period.seconds * 1000 * (parts - part) // parts for part in range(parts)]
-    return [*(datetime.fromtimestamp(at / 1000, UTC).strftime(shown) for at in moments), "now"]
+    timestamps = [now - period.seconds * 1000 * (parts - part) // parts for part in range(parts)]
+    return [*(datetime.fromtimestamp(at / 1000, UTC).strftime(shown) for at in timestamps), "now"]
 
 
 def _bars(axis: Axis, points: Sequence[HistoryPoint], frame: Frame) -> Plot:

@@ -1,8 +1,8 @@
 -- The history: what has been counted so far, once a minute, so that the plots of an hour, a day and a week are
 -- differences. A job costs nothing for it. Put after each_account.lua, by the claim that writes and by `history` that reads.
 --
--- P:history:SECONDS  list  rows, JSON, oldest first: one for each span of so many seconds in which a worker has claimed
--- A row: at; waiting (jobs QUEUED at that moment); and since the ledger began: waited (milliseconds of waiting jobs, by
+-- P:history:SECONDS  list  rows, JSON, oldest first: one for each span of SECONDS in which a worker has claimed
+-- A row: at; waiting (jobs QUEUED then); and since the ledger began: waited (milliseconds of waiting jobs, by
 -- these rows), used and idle (milliseconds of slots), counts (fields of P:count), turnaround {BOUND = jobs}.
 
 local SPANS = {[60] = 62, [900] = 98, [3600] = 170} -- seconds of a span -> rows kept: an hour, a day, a week, and two
@@ -31,7 +31,7 @@ local function history_row()
   return row
 end
 
--- After the clock was set back the rows are later than what comes: the next one is written at once, to count from.
+-- After time was set back the rows are later than what comes: the next one is written at once, to count from.
 local function sample_anew()
   redis.call('HDEL', key('limits'), 'sampled_at')
   hashes[key('limits')] = nil
