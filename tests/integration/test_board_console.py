@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
+from integration.test_account_pool import shown
 from support.boards import RIGHT, board
 from support.installation import SWAPLINE
 from support.servers import new_job
@@ -271,3 +272,24 @@ def test_two_equal_passwords_are_refused(tmp_path: Path) -> None:
         cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert (found.returncode, found.stderr[:49]) == (2, "swapline: SWAPLINE_BOARD_CONSOLE_PASSWORD is the ")
+
+
+def test_accounts_are_drained_and_given_jobs_again(valkey: EmbeddedValkey, tmp_path: Path) -> None:
+    ledger = Ledger(connect(valkey.url), "accounts")
+    shown(ledger, default=2, second=3)
+    settings = {"SWAPLINE_REDIS_URL": valkey.url, "SWAPLINE_KEY_PREFIX": "accounts"}
+    key, _ = ledger.api_keys.create("acme", [Scope.ADMIN])
+    with board(tmp_path, SWAPLINE_BOARD_CONSOLE_PASSWORD=PERSON[1], **settings) as address:
+        person, holder = Visitor(address, PERSON), Visitor(address)
+        assert "Drain second" in person.see("/")
+        assert person.post("/accounts/second", token=person.token(), drained="yes").status_code == 303
+        assert [one.drained for one in ledger.limits.slots().accounts] == [False, True]
+        assert "Give jobs to second" in person.see("/")
+        person.post("/accounts/second", token=person.token(), drained="no")
+        assert not any(one.drained for one in ledger.limits.slots().accounts)
+        person.post("/slots", token=person.token(), number="9", account="second")
+        assert [one.limit for one in ledger.limits.slots().accounts] == [2, 9]
+        assert person.post("/accounts/third", token=person.token(), drained="yes").status_code == 409
+        holder.sign_in(key)
+        assert "Drain second" not in holder.see("/")
+        assert holder.post("/accounts/second", token=person.token(), drained="yes").status_code == 403
