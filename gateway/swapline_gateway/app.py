@@ -67,6 +67,7 @@ def build_app(service: Service) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
+        redirect_slashes=False,  # a redirect would lead to the Host of the request, without the root path
         servers=[{"url": service.root_path}] if service.root_path else None,
         middleware=[Middleware(Frame, root_path=service.root_path)],
     )

@@ -361,5 +361,7 @@ def test_it_works_under_a_path_of_a_proxy(valkey: EmbeddedValkey, tmp_path: Path
         links = set(re.findall(r'(?:href|src|action)="([^"#]+)', page.text))
         assert links
         assert {link for link in links if not link.startswith("/swapline/")} == set()
+        for path in ("/jobs/", "/history/", "/console/"):
+            assert requests.get(f"{url}{kept}{path}", auth=RIGHT, timeout=30, allow_redirects=False).status_code == 404
         [style] = [link for link in links if link.endswith(".css")]
         assert requests.get(url + style.removeprefix("/swapline" if not kept else ""), timeout=30).ok

@@ -259,6 +259,33 @@ def test_who_guesses_the_consoles_password_must_wait(url: str) -> None:
     assert statuses == [403] * GUESSES + [429]
 
 
+@pytest.mark.parametrize("kept", ["", "/ops"], ids=["the proxy removes the path", "the proxy keeps the path"])
+def test_the_console_works_under_a_path_of_a_proxy(valkey: EmbeddedValkey, tmp_path: Path, kept: str) -> None:
+    ledger = Ledger(connect(valkey.url), f"under{kept[1:]}")
+    job_of(ledger, "waits", State.QUEUED)
+    settings = {"SWAPLINE_REDIS_URL": valkey.url, "SWAPLINE_KEY_PREFIX": ledger.prefix}
+    with board(tmp_path, "--root-path", "/ops", SWAPLINE_BOARD_CONSOLE_PASSWORD=PERSON[1], **settings) as address:
+        visitor = Visitor(address)
+        signed = visitor.post(f"{kept}/console", password=PERSON[1])
+        assert (signed.status_code, signed.headers["Location"]) == (303, "/ops/")
+        page = visitor.see(f"{kept}/jobs/waits")
+        assert 'action="/ops/jobs/waits/cancel"' in page
+        done = visitor.post(f"{kept}/jobs/waits/cancel", token=visitor.token(f"{kept}/jobs/waits"), sure="yes")
+        assert done.headers["Location"] == "/ops/jobs/waits?done=canceled"
+        assert visitor.session.get(f"{address}{kept}/history", timeout=30).ok
+    assert ledger.jobs.get("waits").state is State.CANCELED
+
+
+@pytest.mark.parametrize(("named", "secure"), [("", False), ("10.9.9.9", False), ("127.0.0.1", True)])
+def test_a_cookie_is_secure_where_a_named_proxy_reports_tls(
+    valkey: EmbeddedValkey, tmp_path: Path, named: str, *, secure: bool
+) -> None:
+    settings = {"SWAPLINE_REDIS_URL": valkey.url, "SWAPLINE_BOARD_CONSOLE_PASSWORD": PERSON[1]}
+    with board(tmp_path, FORWARDED_ALLOW_IPS=named, **settings) as address:
+        reply = Visitor(address).sign_in(PERSON[1], **{"X-Forwarded-Proto": "https"})
+    assert ("Secure" in reply.headers["Set-Cookie"]) is secure
+
+
 def test_without_a_second_password_the_first_does_not_open_the_console(valkey: EmbeddedValkey, tmp_path: Path) -> None:
     with board(tmp_path, SWAPLINE_REDIS_URL=valkey.url) as address:
         assert Visitor(address).sign_in("").status_code == 403

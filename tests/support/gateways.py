@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
+    from swapline_gateway.server import Server
     from swapline_workers.local.valkey import EmbeddedValkey
 
 BOTH = (Scope.READ, Scope.WRITE)
@@ -63,21 +64,29 @@ class Gateway:
 def serving(settings: GatewaySettings, *, root_path: str = "") -> Generator[Gateway]:
     """Serve in a thread for the length of a block."""
     service = Service(Producer.connect(settings), settings, root_path)
-    server = build_server(build_app(service), service)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        found = Gateway(f"http://127.0.0.1:{listener.getsockname()[1]}{root_path}", service.producer)
+    with listening_server(build_server(build_app(service), service)) as url:
+        found = Gateway(f"{url}{root_path}", service.producer)
         found.key = found.new_key()
         try:
-            waited_for(lambda: server.started)
             yield found
         finally:
             found.session.close()
+    service.close()
+    service.producer.ledger.client.close()
+
+
+@contextmanager
+def listening_server(server: Server) -> Generator[str]:
+    """Run a server in a thread for the length of a block; gives its address."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            waited_for(lambda: server.started)
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
             server.handle_exit(signal.SIGTERM, None)
             thread.join(30)
-            service.close()
-            service.producer.ledger.client.close()
 
 
 @pytest.fixture

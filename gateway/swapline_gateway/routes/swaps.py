@@ -55,6 +55,7 @@ M = TypeVar("M", bound=BaseModel)
         Swap,
         {202: "It will end, whatever happens.", 200: "It has ended (Prefer: wait), or was there already."},
         problems=(400, 409, 413, 415, 422),
+        links=openapi.FROM_SWAP,
     ),
 )
 async def create_swap(request: Request, caller: Writer) -> Response:

@@ -43,13 +43,24 @@ of RFC 9457 and say what to do and whether anything was charged. Links are relat
 _bodies: dict[str, type[BaseModel]] = {}
 
 
+_SWAP = "v1_swaps__swap_id_"
+FROM_SWAP = {
+    name: {"operationId": f"{name}_{_SWAP}{rest}", "parameters": {"swap_id": "$response.body#/id"}}
+    for name, rest in {"get_swap": "_get", "cancel_swap": "_cancel_post", "replay_swap": "_replay_post"}.items()
+}
+"""What an answer with a swap leads to, for readers and generators: OpenAPI's links."""
+
+
 def answers(
-    model: type[BaseModel] | None, good: Mapping[int, str], *, problems: Iterable[int] = ()
+    model: type[BaseModel] | None,
+    good: Mapping[int, str],
+    *,
+    problems: Iterable[int] = (),
+    links: Mapping[str, Any] | None = None,
 ) -> dict[int | str, dict[str, Any]]:
-    """The answers of a route: `good` ones with a model, and problems."""
-    found: dict[int | str, dict[str, Any]] = {
-        status: {"description": text, **({"model": model} if model else {})} for status, text in good.items()
-    }
+    """The answers of a route: `good` ones with a model and links, and problems."""
+    more: dict[str, Any] = ({"model": model} if model else {}) | ({"links": links} if links else {})
+    found: dict[int | str, dict[str, Any]] = {status: {"description": text, **more} for status, text in good.items()}
     schema = {"schema": {"$ref": REF.format(model="Problem")}}
     for status in sorted({*problems, *ALWAYS}):
         found[status] = {"description": MEANINGS[status], "content": {"application/problem+json": schema}}

@@ -6,20 +6,26 @@ import json
 import re
 import socket
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import requests
 
-from support.gateways import BODY, BOTH, Gateway, serving
+from support.gateways import BODY, BOTH, Gateway, gateway_process, listening_server, serving
 from swapline_gateway.access import rate_limit_fields
+from swapline_gateway.server import build_server
+from swapline_gateway.service import Service
+from swapline_gateway.settings import GatewaySettings
 from swapline_producer.contract.access import KeyLimits, Scope
 from swapline_producer.errors import NotPossible
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fastapi import FastAPI
+
     from support.installation import Installation
     from support.servers import Time
-    from swapline_gateway.settings import GatewaySettings
     from swapline_producer.ledger import Ledger
 
 LIMITS = KeyLimits(rate=2, burst=3, max_body=1_000_000)
@@ -129,6 +135,45 @@ def test_a_proxy_may_keep_the_root_path_or_take_it_away(gateway_settings: Gatewa
         )
         assert bare.json()["id"] == swap.json()["id"]
         assert gateway.get("/v1/swaps").json()["swaps"][0]["links"]["self"] == swap.headers["Location"]
+
+
+@pytest.mark.parametrize("kept", ["", "/faces"], ids=["the proxy removes the path", "the proxy keeps the path"])
+def test_a_gateway_process_works_under_a_path_of_a_proxy(installation: Installation, tmp_path: Path, kept: str) -> None:
+    key, _ = installation.producer().ledger.api_keys.create("acme", BOTH)
+    with gateway_process(tmp_path, installation.environment, "--root-path", "/faces/") as (url, _):
+        found = Gateway(url + kept, installation.producer(), key)
+        made = found.post("/v1/swaps", json=BODY, headers={"X-Forwarded-Host": "evil.example"})
+        links = [made.headers["Location"], *made.json()["links"].values()]
+        assert [link for link in links if not link.startswith("/faces/v1/swaps/")] == []
+        assert found.get(links[0].removeprefix("/faces")).json()["id"] == made.json()["id"]
+        page = found.get("/docs")
+        assert (page.status_code, "href='/faces/openapi.json'" in page.text) == (200, True)
+        assert found.get("/openapi.json").json()["servers"] == [{"url": "/faces"}]
+        for path in ("/v1/swaps/", "/docs/", "//evil.example/"):
+            assert found.get(path, allow_redirects=False).status_code in {404, 405}
+
+
+@pytest.mark.parametrize(
+    ("named", "client", "scheme"),
+    [(None, "127.0.0.1", "http"), ("10.9.9.9", "127.0.0.1", "http"), ("127.0.0.1", "203.0.113.7", "https")],
+)
+def test_forwarded_headers_are_believed_from_named_proxies_only(
+    monkeypatch: pytest.MonkeyPatch, gateway: Gateway, named: str | None, client: str, scheme: str
+) -> None:
+    seen: list[Any] = []
+
+    async def app(scope: Any, _: Any, send: Any) -> None:
+        seen.append((scope["client"][0], scope["scheme"]))
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    monkeypatch.delenv("FORWARDED_ALLOW_IPS", raising=False)
+    if named:
+        monkeypatch.setenv("FORWARDED_ALLOW_IPS", named)
+    service = Service(gateway.producer, GatewaySettings())
+    with listening_server(build_server(cast("FastAPI", app), service)) as url:
+        requests.get(url, headers={"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "https"}, timeout=10)
+    assert seen == [(client, scheme)]
 
 
 def test_what_is_not_there_is_a_problem_too(gateway: Gateway) -> None:

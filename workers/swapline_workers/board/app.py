@@ -104,6 +104,7 @@ def build_board(
         middleware=[Middleware(Guard, basic_auth=basic_auth, refuse=pages.error)],
         exception_handlers=dict.fromkeys((HTTPException, Exception, *SENTENCES, NotPossible, NotUnderstood), wrong),
     )
+    inner.router.redirect_slashes = False  # a redirect would lead to the request's Host, without the root path
     return UnderRootPath(Headers(inner), root_path)  # outermost: error pages have them, too
 
 
