@@ -28,10 +28,10 @@ class AccountPool(LedgerPart):
     def known(self) -> dict[str, tuple[str, ...]]:
         """Return the labels of each account, by name; only `default` where workers name no accounts."""
         with translated():
-            text = cast("str | None", self._scripts.client.hget(self._scripts.key("limits"), "accounts"))
-        if text is None:
+            found = cast("Mapping[str, str]", self._scripts.client.hgetall(self._scripts.key("known")))
+        if not found:
             return {DEFAULT_ACCOUNT: ()}
-        return {one["name"]: tuple(listed(one["labels"])) for one in orjson.loads(text)}
+        return {name: tuple(listed(orjson.loads(found[name])["labels"])) for name in sorted(found)}
 
     def views(self) -> list[AccountView]:
         """Return how each account is used now."""

@@ -37,7 +37,7 @@ local function unknown_pin()
   if not pin then return end
   if not accounts() then return pin ~= 'default' and {'default'} or nil end
   local names = {}
-  for _, one in ipairs(accounts()) do
+  for _, one in ipairs(pooled.list()) do
     if pooled.serves(one, pin) then return end
     for token in pairs(one.tokens) do names[token] = true end
   end

@@ -2,8 +2,10 @@
 --
 -- With the one account `default` its keys are P:slots, P:limits, P:breaker, P:refused and P:level; every other account
 -- has its name behind them (P:slots:NAME). There are several once P:limits has the field `accounts` (see join.lua):
--- JSON, {name, weight, labels, scope} of each that every living worker knows. From then on there are as well:
+-- the names of those that every living worker knows, with commas; `partial` has the versions of the vendor's API that some
+-- of them lack. From then on there are as well:
 --
+--   P:known            hash    NAME -> JSON: name, weight, labels, versions, scope (see ledger/workers.py)
 --   P:jobs:NAME        zset    ID -> 1 SUBMITTING, 2 RUNNING, 3 STORING, 4 HELD: the unfinished jobs of an account
 --   P:free             zset    NAME -> its free slots, times its weight (accounts with nothing to do only)
 --   P:pools            hash    POOL -> 1: those of jobs that may use some accounts only, and wait
@@ -33,15 +35,33 @@ local function set_limits(...)
 end
 
 -- The functions that are needed where there are several accounts. They are made only then: a move pays for each function.
-local function several(list)
+local function several(text_of_names)
   local all, by_account -- the pools of waiting jobs; {NAME = {POOL, …}}
+  local facts = {}
 
   local function forget() hashes[key('pools')], all, by_account = nil, nil, nil end
 
+  local function read(text_of_one)
+    local one = cjson.decode(text_of_one)
+    one.tokens, one.speaks = {[one.name] = true}, {}
+    for _, label in ipairs(one.labels) do one.tokens[label] = true end
+    for _, version in ipairs(one.versions) do one.speaks[version] = true end
+    return one
+  end
+
   local function named(name)
-    for _, one in ipairs(list) do
-      if one.name == name then return one end
+    if facts[name] == nil then
+      local found = redis.call('HGET', key('known'), name)
+      facts[name] = found and read(found) or false
     end
+    return facts[name] or nil
+  end
+
+  -- All accounts that may be used. Most moves are about one.
+  local function list()
+    local found = {}
+    for name in string.gmatch(text_of_names, '[^,]+') do found[#found + 1] = named(name) end
+    return found
   end
 
   local function serves(one, pool)
@@ -98,19 +118,13 @@ local function several(list)
     return have[1] or '', have[2]
   end
 
-  -- What a pool says of a version of the vendor's API: nothing where all accounts have it.
-  local function of_version(version)
-    for _, one in ipairs(list) do
-      if not one.speaks[version] then return '@' .. version end
-    end
-    return ''
-  end
-
   -- Decide the pool of a job that joins the line: of the account that may have been charged for it, of its request, or of
   -- its tenant.
   local function choose(id, tenant)
     local have = redis.call('HMGET', key('job', id), 'bound', 'pin', 'pool', 'api')
-    local pool = (have[1] or have[2] or redis.call('HGET', key('pins'), tenant) or '') .. of_version(have[4] or 'v6')
+    local version, partial = have[4] or 'v6', whole(key('limits')).partial or ''
+    local pool = have[1] or have[2] or redis.call('HGET', key('pins'), tenant) or ''
+    if string.find(partial, version, 1, true) then pool = pool .. '@' .. version end -- not all accounts have it
     if pool ~= (have[3] or '') then redis.call('HSET', key('job', id), 'pool', pool) end
     if pool ~= '' and redis.call('HSETNX', key('pools'), pool, '1') == 1 then forget() end
     return pool
@@ -127,22 +141,16 @@ local function several(list)
     return names
   end
 
-  return {idle = idle, named = named, serves = serves, subline = subline, pools = pools, sublines = sublines, tidy = tidy,
+  return {idle = idle, list = list, named = named, serves = serves, subline = subline, pools = pools, sublines = sublines, tidy = tidy,
     place = place, choose = choose}
 end
 
 local known, pooled
 
--- The accounts that may be used; nothing while there is only `default`. Where there are several, `pooled` has `several`.
+-- Whether there are several accounts; if so, `pooled` has `several`.
 local function accounts()
   if known == nil then
-    local list = whole(key('limits')).accounts
-    known = list and cjson.decode(list) or false
-    for _, one in ipairs(known or {}) do
-      one.tokens, one.speaks = {[one.name] = true}, {}
-      for _, label in ipairs(one.labels) do one.tokens[label] = true end
-      for _, version in ipairs(one.versions) do one.speaks[version] = true end
-    end
+    known = whole(key('limits')).accounts or false
     pooled = known and several(known)
   end
   return known

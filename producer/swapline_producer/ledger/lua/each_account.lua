@@ -2,7 +2,7 @@
 
 -- Call `visit` for each account in turn.
 local function each_account(visit)
-  for _, one in ipairs(accounts() or {{name = 'default'}}) do
+  for _, one in ipairs(accounts() and pooled.list() or {{name = 'default'}}) do
     use(one.name)
     visit(one)
   end

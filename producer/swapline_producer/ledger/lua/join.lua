@@ -143,7 +143,7 @@ local function publish()
     for name, one in pairs(record.accounts or {}) do all[name] = one.about end
     return all
   end), {}, {}
-  for _, one in ipairs(accounts() or {}) do before[one.name] = one end
+  for _, one in ipairs(accounts() and pooled.list() or {}) do before[one.name] = one end
   for name in pairs(names) do
     local one = about[name] and cjson.decode(about[name]) or before[name] or {weight = 1, labels = {}, versions = {'v5', 'v6'}, scope = ''}
     list[#list + 1] = {name = name, weight = one.weight, labels = one.labels, versions = one.versions, scope = one.scope}
@@ -154,7 +154,18 @@ local function publish()
       for _, id in ipairs(redis.call('ZRANGE', key('state', state), 0, -1)) do redis.call('ZADD', key('jobs', 'default'), code, id) end
     end
   end
-  set_limits('accounts', cjson.encode(list))
+  local all, lacking = {}, {}
+  redis.call('DEL', key('known'))
+  for _, one in ipairs(list) do
+    all[#all + 1] = one.name
+    redis.call('HSET', key('known'), one.name, cjson.encode(one))
+    local speaks = {}
+    for _, version in ipairs(one.versions) do speaks[version] = true end
+    for _, version in ipairs({'v5', 'v6'}) do
+      if not speaks[version] then lacking[#lacking + 1] = version end
+    end
+  end
+  set_limits('accounts', table.concat(all, ','), 'partial', table.concat(lacking, ','))
   known = nil
 end
 
@@ -167,7 +178,7 @@ for _, vendor in ipairs(input.vendors) do
     refused = {refused = differs, account = vendor.name, address = have.address, simulated = have.simulated == '1', key = have.key or ''}
   end
 end
-for _, one in ipairs(accounts() or {{name = 'default'}}) do
+for _, one in ipairs(accounts() and pooled.list() or {{name = 'default'}}) do
   local jobs = not refused and not records[one.name] and jobs_of(one.name) or 0
   if jobs > 0 then refused = {refused = 'jobs', account = one.name, jobs = jobs} end
 end
@@ -207,11 +218,11 @@ if input.worker then
   living[me] = input.worker.record
   redis.call('HSET', key('workers'), me, cjson.encode(input.worker.record))
   local before = {}
-  for _, one in ipairs(accounts() or {}) do before[one.name] = true end
+  for _, one in ipairs(accounts() and pooled.list() or {}) do before[one.name] = true end
   publish()
   put_in_force(LIMITS, agreed(function(record) return record.limits end))
   if not accounts() then put_in_force(OF_ACCOUNT, agreed(function(record) return record.limits end)) end
-  for _, one in ipairs(accounts() or {}) do
+  for _, one in ipairs(accounts() and pooled.list() or {}) do
     local function of_one(record)
       if record.accounts then return record.accounts[one.name] and record.accounts[one.name].limits end
       return one.name == 'default' and record.limits or nil

@@ -20,8 +20,9 @@ local function spend(tenant, credits, day)
   local is_new = redis.call('HINCRBY', name, 'all', credits) == credits
   redis.call('HINCRBY', name, 'tenant:' .. tenant, credits)
   if accounts() then
-    redis.call('HINCRBY', name, 'account:' .. (account or 'default'), credits)
-    redis.call('HINCRBY', name, 'account:' .. (account or 'default') .. ':tenant:' .. tenant, credits)
+    local of_account = 'account:' .. (account or 'default')
+    redis.call('HINCRBY', name, of_account, credits)
+    redis.call('HINCRBY', name, of_account .. ':tenant:' .. tenant, credits)
   end
   if is_new then redis.call('PEXPIRE', name, 41 * DAY) end -- longer than a month, for the bill, and the day itself
 end
@@ -264,15 +265,20 @@ local ONLY = {{name = 'default', weight = 1}}
 -- the meter changes only with a grant. `names` {NAME = true}: these accounts only.
 local function grant(unmoved, names)
   local granted, list, tries = {}, {}, 0
-  for _, one in ipairs(accounts() or ONLY) do
-    if not names or names[one.name] then
-      use(one.name)
-      local usable, used = usable_slots(), redis.call('ZCARD', own('slots'))
-      list[#list + 1] = {name = one.name, weight = one.weight, usable = usable, used = used, before = used, why = 'none'}
-      if used < usable then
-        new_day()
-        refused_return()
-      end
+  local these = ONLY
+  if names then
+    these = {}
+    for name in pairs(names) do these[#these + 1] = pooled.named(name) end
+  elseif accounts() then
+    these = pooled.list()
+  end
+  for _, one in ipairs(these) do
+    use(one.name)
+    local usable, used = usable_slots(), redis.call('ZCARD', own('slots'))
+    list[#list + 1] = {name = one.name, weight = one.weight, usable = usable, used = used, before = used, why = 'none'}
+    if used < usable then
+      new_day()
+      refused_return()
     end
   end
   while true do

@@ -122,7 +122,7 @@ local function note_refused(id, s, waits)
     local soft = s.shrink and not s.asked and others > 0 -- the next one waits for a slot of theirs anyway
     if not soft then open_breaker(id, s) end
     local here = account or 'default'
-    for _, one in ipairs(waits and ELSEWHERE[s.kind] and accounts() or {}) do
+    for _, one in ipairs(waits and ELSEWHERE[s.kind] and accounts() and pooled.list() or {}) do
       use(one.name)
       elsewhere = elsewhere or one.name ~= here and pooled.serves(one, pooled.place(id)) and not is_refusing() and usable_slots() > 0
     end

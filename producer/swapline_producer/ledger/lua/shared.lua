@@ -15,7 +15,7 @@
 --   P:capped:PRIO     zset    TENANT -> when its day is over (tenants with waiting jobs whose daily credits are spent)
 --   P:slots:NAME, P:limits:NAME, P:breaker:NAME, P:refused:NAME, P:level:NAME    the same of a further account; what else
 --                             there is then is in accounts.lua
---   P:limits          hash    accounts (JSON, where there are several), drained (1 while the account gets no new jobs),
+--   P:limits          hash    accounts (their names, where there are several), partial, drained (1 while the account gets no new jobs),
 --                             max_in_flight, slots (set by a person), slots_by (whom),
 --                             slots_before (while they are suspended), rescue_ms, cap, grow_at, submit_rate,
 --                             credits_per_day, next_submit_at, poll_rate, next_poll_at, claimed_at,
