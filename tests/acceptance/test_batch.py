@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.installation import SWAPLINE
+from support.photographs import exif, heif, picture, saved
 from support.servers import waited_for
-from swapline_producer.contract import State
+from swapline_producer.contract import State, StoredImage
 from swapline_simulator import sample_photographs
 
 if TYPE_CHECKING:
@@ -62,6 +63,25 @@ def test_a_batch_from_its_manifest_to_its_pictures(installation: Installation, m
     people = installation.cli("batch", "show", "spring").stdout
     assert "4 of 4 jobs have ended, 6 credits" in people
     assert [line.split()[0] for line in people.splitlines()[-5:-3]] == ["row", "3"]
+
+
+def test_rows_with_telephones_photographs_are_prepared_as_each_asks(installation: Installation, tmp_path: Path) -> None:
+    heif()
+    (tmp_path / "me.heic").write_bytes(saved("HEIF", exif=exif(orientation=6, gps=True).tobytes()))
+    (tmp_path / "me.tif").write_bytes(saved("TIFF", picture("CMYK")))
+    (tmp_path / "me.jpg").write_bytes(saved("JPEG", exif=exif(gps=True)))
+    good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
+    header = "image,gender,filter_id,prepare\n"
+    good.write_text(f"{header}me.heic,0,12,auto\nme.tif,0,12,\nme.jpg,0,12,off\nme.jpg,0,12,auto\n")
+    assert installation.run_json("batch", "run", str(good))["enqueued"] == 4
+    producer = installation.producer()
+    jobs = [producer.get(job_id) for job_id in producer.ledger.batches.job_ids("good", "default")]
+    images = [job.spec.image for job in jobs if isinstance(job.spec.image, StoredImage)]
+    done = sorted(str(image.prepared.done[0]) if image.prepared else "as it was" for image in images)
+    assert done == ["as it was", "converted to JPEG", "converted to JPEG", "place removed"]
+    bad.write_text(f"{header}me.heic,0,12,strict\nme.heic,0,12,off\nme.jpg,0,12,strict\n")
+    refused = installation.cli("batch", "run", str(bad))
+    assert [line in refused.stderr for line in ("line 2", "line 3", "line 4")] == [True, True, True]
 
 
 def test_every_mistake_is_reported_with_its_line_and_nothing_is_enqueued(

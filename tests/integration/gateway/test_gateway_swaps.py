@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.gateways import BODY, URL, Gateway
-from swapline_producer.contract import State
+from support.photographs import corner, exif, saved
+from swapline_producer.contract import State, StoredImage
 from swapline_simulator import sample_photographs
 
 if TYPE_CHECKING:
@@ -38,6 +39,24 @@ def test_a_file_and_base64_store_the_same_picture(gateway: Gateway, tmp_path: Pa
     assert jobs[0].spec.image == jobs[1].spec.image
     assert jobs[0].spec.metadata == {"order": "4711"}
     assert [file.read_bytes() for file in (tmp_path / "store" / "inputs").iterdir()] == [PHOTO]
+
+
+def test_a_telephones_photograph_is_prepared_and_what_is_strictly_so_is_refused(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    heic = saved("HEIF", exif=exif(orientation=6, gps=True).tobytes())
+    form = {"gender": "female", "filter_id": "12"}
+    answer = gateway.post("/v1/swaps", files={"image": ("IMG_0001.HEIC", heic)}, data=form)
+    assert answer.status_code == 202, answer.text
+    image = gateway.producer.get(answer.json()["id"]).spec.image
+    assert isinstance(image, StoredImage)
+    assert image.prepared
+    assert (image.media_type, image.prepared.media_type) == ("image/jpeg", "image/heic")
+    [stored] = (tmp_path / "store" / "inputs").iterdir()
+    assert (corner(stored.read_bytes()), b"Exif" in stored.read_bytes()) == ("top right", False)
+    for prepare in ("strict", "off"):
+        refused = gateway.post("/v1/swaps", files={"image": ("me.heic", heic)}, data=form | {"prepare": prepare})
+        assert (refused.status_code, refused.json()["failure_code"], refused.json()["charged"]) == (422, "INVALID_IMAGE", False)
 
 
 def test_a_repeated_key_finds_the_same_swap_and_another_body_is_a_conflict(gateway: Gateway) -> None:
