@@ -56,7 +56,8 @@ def test_a_telephones_photograph_is_prepared_and_what_is_strictly_so_is_refused(
     assert (corner(stored.read_bytes()), b"Exif" in stored.read_bytes()) == ("top right", False)
     for prepare in ("strict", "off"):
         refused = gateway.post("/v1/swaps", files={"image": ("me.heic", heic)}, data=form | {"prepare": prepare})
-        assert (refused.status_code, refused.json()["failure_code"], refused.json()["charged"]) == (422, "INVALID_IMAGE", False)
+        problem = refused.json()
+        assert (refused.status_code, problem["failure_code"], problem["charged"]) == (422, "INVALID_IMAGE", False)
 
 
 def test_a_repeated_key_finds_the_same_swap_and_another_body_is_a_conflict(gateway: Gateway) -> None:
