@@ -91,13 +91,7 @@ def _services_step(builder: Builder, dispatch: Dispatch) -> type[bootsteps.Start
         def __init__(self, worker: Any, **options: object) -> None:
             super().__init__(worker, **options)
             share_one_arena()
-            try:
-                services = builder()
-            except SettingsError as error:
-                sys.exit(f"swapline: this worker cannot start.\n{visible(error, lines=True)}")
-            if not as_text(services.settings, is_terminal=sys.stderr.isatty()):
-                worker.log_messages()
-            worker.app.control.mailbox.clean = redactor(secrets_of(services.settings))
+            _check_settings(worker, builder)
             if dispatch is Dispatch.CELERY or not worker.has_threads:
                 signals.task_postrun.connect(_end_context, weak=False)
             if worker.has_processes:
@@ -119,11 +113,7 @@ def _services_step(builder: Builder, dispatch: Dispatch) -> type[bootsteps.Start
                 *(worker.pool_name, worker.concurrency, dispatch),
                 extra={"event_name": LogEvent.WORKER_STARTED},
             )
-            # What has been loaded stays; of later objects most are freed by their counts. Celery's default rhythm took
-            # a twentieth of a worker's time.
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(COLLECTION_THRESHOLD)
+            _collect_seldom()
             return_free_memory()
 
         def stop(self, _worker: Any) -> None:
@@ -133,6 +123,27 @@ def _services_step(builder: Builder, dispatch: Dispatch) -> type[bootsteps.Start
         builder().drain(process_ends=True, at_once=how == "Cold")
 
     return ServicesStep
+
+
+def _check_settings(worker: Any, builder: Builder) -> None:
+    """End where settings are missing; keep secrets out of what the worker logs and answers."""
+    try:
+        settings = builder().settings
+    except SettingsError as error:
+        sys.exit(f"swapline: this worker cannot start.\n{visible(error, lines=True)}")
+    if not as_text(settings, is_terminal=sys.stderr.isatty()):
+        worker.log_messages()
+    worker.app.control.mailbox.clean = redactor(secrets_of(settings))
+
+
+def _collect_seldom() -> None:
+    """Collect garbage seldom: what is loaded stays, and most later objects are freed by their counts.
+
+    Celery's default rhythm took a twentieth of a worker's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECTION_THRESHOLD)
 
 
 def _end_context(**_: object) -> None:

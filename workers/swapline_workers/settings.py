@@ -186,9 +186,6 @@ class WorkerSettings(AppSettings, MetricsSettings, LogSettings, FinishSettings, 
     pictures_in_hand: int = Field(
         8, ge=1, le=10_000, description="jobs whose pictures one process has in memory at a time"
     )
-    one_core: bool = Field(
-        default=True, description="threads share a processor while another has time for the rest: a fifth less CPU"
-    )
     heartbeat_file: Path | None = Field(
         None,
         description="file in which a worker shows that it works on jobs, for `swapline alive`; one for each worker",

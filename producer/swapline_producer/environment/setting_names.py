@@ -53,7 +53,6 @@ SETTINGS = frozenset(
         "METRICS_HOST",
         "METRICS_PASSWORD",
         "METRICS_PORT",
-        "ONE_CORE",
         "ON_AMBIGUOUS_SUBMIT",
         "PICTURES_IN_HAND",
         "POLL_BUDGET",

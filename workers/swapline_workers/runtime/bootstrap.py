@@ -37,7 +37,6 @@ from swapline_workers.runtime.due_dispatcher import DueDispatcher
 from swapline_workers.runtime.heartbeat import Allowed, Heartbeat
 from swapline_workers.runtime.maintenance import Housekeeping
 from swapline_workers.runtime.membership import Membership
-from swapline_workers.runtime.processor_affinity import OneCore
 from swapline_workers.runtime.services import Role, WorkerServices
 from swapline_workers.runtime.session.job_session import JobSession
 from swapline_workers.runtime.session.outage import OUTAGE_LIMIT_S
@@ -114,22 +113,11 @@ def build_services(settings: WorkerSettings) -> WorkerServices:
     memory = PictureMemory(settings.pictures_in_hand, kept_for=settings.rescue_after)
     session = JobSession(ledger, local_first, schedule_wakeup=due_dispatcher.schedule_wakeup, has_pictures=memory.has)
     named = _named_accounts(settings)
-    membership = Membership(
-        ledger,
-        settings,
-        lambda: store_guard.found,
-        lambda seconds: due_dispatcher.renew_within(seconds / RENEWALS),
-        None if named is None else lambda: named.current,
-    )
+    membership, admission, store_guard = _admission(settings, ledger, due_dispatcher, named)
     accounts = _vendor_pool(named, membership, lambda one: _traced_vendor(settings, one, meter, tracing))
-    admission = Admission(membership.show, stop_worker)
-    store_guard = _store_guard(settings, ledger, admission, membership)
-    due_dispatcher.before_claims(admission.renew)
     bulkhead = DeliveryBulkhead(INITIAL_DELIVERIES)
     meter.watch(lambda: len(session.leases.all()))
-    storage = open_storage(
-        settings.storage_url, timeout=settings.storage_timeout, public_url=settings.storage_public_url
-    )
+    storage = _storage(settings)
     ports = Ports(
         writes=session.writes,
         view=session.view,
@@ -145,13 +133,6 @@ def build_services(settings: WorkerSettings) -> WorkerServices:
         rng=random.random,
         accounts=accounts,
     )
-    shutdown = GracefulShutdown(session, grace=settings.stop_grace)
-    heartbeat = Heartbeat(
-        settings.heartbeat_file,
-        due_dispatcher=due_dispatcher,
-        allowed=Allowed(settings.rescue_after / RENEWALS, longest_step(settings)),
-        unwritten=lambda: session.outage.unwritten,
-    )
     return WorkerServices(
         settings=settings,
         ledger=ledger,
@@ -162,14 +143,43 @@ def build_services(settings: WorkerSettings) -> WorkerServices:
         store_guard=store_guard,
         due_dispatcher=due_dispatcher,
         ports=ports,
-        shutdown=shutdown,
+        shutdown=GracefulShutdown(session, grace=settings.stop_grace),
         bulkhead=bulkhead,
         housekeeping=_housekeeping(settings, ledger, publisher, storage, store_guard),
         meter=meter,
-        heartbeat=heartbeat,
+        heartbeat=_heartbeat(settings, due_dispatcher, session),
         tracing=tracing,
-        one_core=OneCore(),
         named_accounts=named,
+    )
+
+
+def _admission(
+    settings: WorkerSettings, ledger: Ledger, due_dispatcher: DueDispatcher, named: NamedAccounts | None
+) -> tuple[Membership, Admission, StoreGuard]:
+    """Return the parts that decide whether this worker may work."""
+    membership = Membership(
+        ledger,
+        settings,
+        lambda: store_guard.found,
+        lambda seconds: due_dispatcher.renew_within(seconds / RENEWALS),
+        None if named is None else lambda: named.current,
+    )
+    admission = Admission(membership.show, stop_worker)
+    store_guard = _store_guard(settings, ledger, admission, membership)
+    due_dispatcher.before_claims(admission.renew)
+    return membership, admission, store_guard
+
+
+def _storage(settings: WorkerSettings) -> Storage:
+    return open_storage(settings.storage_url, timeout=settings.storage_timeout, public_url=settings.storage_public_url)
+
+
+def _heartbeat(settings: WorkerSettings, due_dispatcher: DueDispatcher, session: JobSession) -> Heartbeat:
+    return Heartbeat(
+        settings.heartbeat_file,
+        due_dispatcher=due_dispatcher,
+        allowed=Allowed(settings.rescue_after / RENEWALS, longest_step(settings)),
+        unwritten=lambda: session.outage.unwritten,
     )
 
 

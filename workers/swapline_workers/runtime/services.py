@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from swapline_workers.runtime.heartbeat import Heartbeat
     from swapline_workers.runtime.maintenance import Housekeeping
     from swapline_workers.runtime.membership import Membership
-    from swapline_workers.runtime.processor_affinity import OneCore
     from swapline_workers.runtime.session.job_session import JobSession
     from swapline_workers.runtime.shutdown import GracefulShutdown
     from swapline_workers.runtime.store_guard import StoreGuard
@@ -62,7 +61,6 @@ class WorkerServices:
     meter: WorkerMeter
     heartbeat: Heartbeat
     tracing: Tracing
-    one_core: OneCore
     named_accounts: Part | None = None
     """Set where the settings name several accounts."""
     local_dispatcher: Part | None = None
@@ -93,7 +91,6 @@ class WorkerServices:
         if role is Role.PARENT:
             return [*parts, self.due_dispatcher]
         parts += [self.store_guard, self.due_dispatcher, self.housekeeping]
-        parts += [self.one_core] if self.settings.one_core else []
         return [*parts, self.local_dispatcher] if self.local_dispatcher else parts
 
     def drain(self, *, process_ends: bool = False, at_once: bool = False) -> None:

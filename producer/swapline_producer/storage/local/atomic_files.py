@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from swapline_producer.storage.base import TEMPORARY
 from swapline_producer.storage.local.file_system import reserve
-from swapline_producer.storage.local.uncached import write_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,7 +90,9 @@ def _temporary(folder: Folder, data: bytes) -> Iterator[str]:
 def _fill(file: int, data: bytes) -> None:
     try:
         reserve(file, len(data))
-        write_all(file, data)
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(file, rest) :]
         os.fsync(file)
     finally:
         os.close(file)

@@ -82,6 +82,13 @@ def test_a_write_that_fails_leaves_what_was_there_and_nothing_else(
     assert files_in(root) == {"a/b"}
 
 
+def test_a_short_write_is_followed_by_the_rest(storage: LocalStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, write = os.urandom(10_001), os.write
+    monkeypatch.setattr(os, "write", lambda file, rest: write(file, rest[:4096]))
+    storage.put("results/a/0.png", data, "image/png")
+    assert storage.get("results/a/0.png") == data
+
+
 def test_a_full_disk_is_reported_in_words(storage: LocalStorage, monkeypatch: pytest.MonkeyPatch) -> None:
     fail_in(monkeypatch, "fsync", errno.ENOSPC)
     with pytest.raises(StorageUnavailable, match="No space left on device"):
