@@ -93,13 +93,13 @@ class EventHub:
         self._feed = feed
         with self._lock:
             known = list(self._listeners)
-        for job_id in known:  # each is told once it is followed: it may have moved before
+        for job_id in known:  # wake each once it is followed: it may have moved before
             feed.add(job_id)
         while self._listeners:
             moved = feed.receive(RECEIVE_TIMEOUT_S)
             if moved is not None:
-                self._loop.call_soon_threadsafe(self._tell, moved)
+                self._loop.call_soon_threadsafe(self._wake, moved)
 
-    def _tell(self, job_id: str) -> None:
+    def _wake(self, job_id: str) -> None:
         for moved in self._listeners.get(job_id, ()):
             moved.set()

@@ -32,6 +32,6 @@ def test_an_unreadable_record_is_named_and_hides_no_other(installation: Installa
     assert [job["job_id"] for job in json.loads(listed.stdout)] == [second]
     shown = installation.cli("jobs", "show", first)
     assert (listed.returncode, shown.returncode) == (0, 1)
-    for told in (listed.stderr, shown.stderr):
-        assert f"The record of job {first} cannot be read" in told
-        assert "Traceback" not in told
+    for output in (listed.stderr, shown.stderr):
+        assert f"The record of job {first} cannot be read" in output
+        assert "Traceback" not in output

@@ -160,7 +160,7 @@ def _check_store(world: World, jobs: dict[str, dict[str, str]]) -> None:
 
 
 def _check_money(world: World, jobs: dict[str, dict[str, str]], logs: dict[str, list[str]]) -> None:
-    """Credits count as spent where they were charged, or where nobody knows."""
+    """Credits count as spent where they were charged, or where that is unknown."""
     spent = 0
     uncounted = sum(world.vendor.charged[job_id] for job_id in world.restarts.paid_again | world.restarts.gone)
     for name in world.server.scan_iter(match=f"{world.prefix}:spent:*"):

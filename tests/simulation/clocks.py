@@ -37,7 +37,7 @@ class Room:
         return True
 
     def release(self) -> None:
-        assert self._free < self._places, "a place was given back twice"
+        assert self._free < self._places, "a place was freed twice"
         self._free += 1
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 TRIES = 20
 ANSWER_WITHIN_S = 10.0
-"""Seconds that a customer waits for the gateway's answer: whoever served the request may have died."""
+"""Seconds that a customer waits for the gateway's answer: the process that served the request may have died."""
 NEXT_ID = 10_000
 """The gateway gives each request an id of its own: these lie between those of one order."""
 
@@ -54,7 +54,7 @@ class Customer:
                 world.sleep(0.5)
             if answered and answered[0]:
                 break
-            if not (answered or self._keyed):  # the backend died: nobody asks again
+            if not (answered or self._keyed):  # the backend died and does not ask again
                 break
         if self._cancel_when and self._job_id:
             world.moments[self._cancel_when, self._job_id] = self._spawn_cancel

@@ -110,7 +110,7 @@ def _ended_before_stored(real: Any) -> Any:
 
 
 def _marked_before_sent(real: Any) -> Any:
-    def tell(job: Any, at: int, ports: Any) -> Any:
+    def deliver(job: Any, at: int, ports: Any) -> Any:
         if job.notification is Notification.PENDING and job.spec.webhook_url:
             change = transitions.notified(job, Notification.DELIVERED, 1, retry_in=None, facts={})
             written = ports.writes.advance(job, change)
@@ -118,7 +118,7 @@ def _marked_before_sent(real: Any) -> Any:
                 return STALE
         return real(job, at, ports)
 
-    return tell
+    return deliver
 
 
 def _paid_again(real: Any) -> Any:

@@ -36,9 +36,9 @@ class Observer:
         """Run as a fibre."""
         while True:
             self.world.sleep(EVERY_S if self.world.is_busy() else RESTING_EVERY_S)
-            self.look()
+            self.check()
 
-    def look(self) -> None:
+    def check(self) -> None:
         server, prefix = self.world.server, self.world.prefix
         with server.pipeline(transaction=False) as pipe:
             for state in (State.SUBMITTING, State.RUNNING, State.HELD):

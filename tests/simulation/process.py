@@ -207,13 +207,13 @@ class Worker(Process):
                 self.payers.discard(fibre)
 
     def drain(self) -> None:
-        """Stop gracefully: give back what is leased, finish what is paid for, then start again."""
+        """Stop gracefully: release what is leased, finish what is paid for, then start again."""
         self.draining = True
         self.dispatcher.drain()
         self.session.drain()
         with suppress(LedgerUnavailable):
             self.session.release(self.session.leases.all())
 
-    def moments(self) -> list[float]:
+    def wakeups(self) -> list[float]:
         """When this worker wakes up by itself."""
         return heapq.nsmallest(1, self.dispatcher._wakeups)

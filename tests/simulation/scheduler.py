@@ -29,7 +29,7 @@ class Fibre(greenlet):  # type: ignore[misc]  # the same
         super().__init__(run, parent)
         self.owner = owner
         self.epoch = owner.epoch if owner else 0
-        self.ticket = 0
+        self.wakeup = 0
         self.wake_at = 0.0
         self.stands_still = False
         """Whether it was due while its machine stood still, and goes on with it."""
@@ -60,7 +60,7 @@ class Scheduler:
                 run()
             except Killed:
                 pass
-            except Exception as error:  # noqa: BLE001 -- the world's checker tells of it
+            except Exception as error:  # noqa: BLE001 -- the world's checker reports it
                 self.failures.append(error)
 
         fibre = Fibre(guarded, owner, self._hub)
@@ -69,10 +69,10 @@ class Scheduler:
 
     def wake(self, fibre: Fibre, at: float) -> None:
         """Let a fibre go on at a moment; an earlier appointment is forgotten."""
-        fibre.ticket += 1
+        fibre.wakeup += 1
         fibre.wake_at = at
         self._sequence += 1
-        heapq.heappush(self._heap, (at, self._sequence, fibre, fibre.ticket))
+        heapq.heappush(self._heap, (at, self._sequence, fibre, fibre.wakeup))
 
     def stop(self, owner: Owner, until: float) -> None:
         """Have a machine stand still until then: a stop within a longer one ends with the longer one."""
@@ -94,8 +94,8 @@ class Scheduler:
     def step(self) -> bool:
         """Run the next fibre to its next sleep; False where none is left."""
         while self._heap:
-            at, _, fibre, ticket = heapq.heappop(self._heap)
-            if ticket != fibre.ticket or fibre.dead:
+            at, _, fibre, wakeup = heapq.heappop(self._heap)
+            if wakeup != fibre.wakeup or fibre.dead:
                 continue
             self.now = max(self.now, at)
             owner = fibre.owner
@@ -103,7 +103,7 @@ class Scheduler:
                 if fibre:
                     fibre.throw(Killed)
                 else:
-                    fibre.ticket += 1
+                    fibre.wakeup += 1
                 continue
             if owner is not None and owner.stopped_until > self.now:
                 fibre.stands_still = True

@@ -52,7 +52,7 @@ class World:
     server: redis.Redis
     scheduler: Scheduler = field(default_factory=Scheduler)
     excused: set[str] = field(default_factory=set)
-    """Jobs whose paid call's outcome nobody in the pipeline can know: they may rest HELD."""
+    """Jobs whose paid call's outcome the pipeline cannot know: they may rest HELD."""
     passing: set[str] = field(default_factory=set)
     """Jobs whose worker was out of the ledger's sight during the paid call: they may be HELD until its reply comes."""
     jumped: bool = False
@@ -60,7 +60,7 @@ class World:
     accepted: dict[str, bool] = field(default_factory=dict)
     """Jobs whose acceptance was confirmed, and whether they have a webhook."""
     cancels: set[str] = field(default_factory=set)
-    """Jobs that somebody tried to cancel."""
+    """Jobs that a customer tried to cancel."""
     canceled: set[str] = field(default_factory=set)
     """Those of them whose cancellation was confirmed."""
     moments: dict[tuple[str, str], Callable[[], None]] = field(default_factory=dict)
@@ -133,7 +133,7 @@ class World:
             self.note(line)
 
     def excuse_for_now(self, process: Process) -> None:
-        """The ledger may believe that whoever makes these paid calls is dead."""
+        """The ledger may believe that the worker that makes these paid calls is dead."""
         self.passing.update(fibre.paying for fibre in process.payers if fibre.paying)
 
     def kill(self, process: Process) -> None:
@@ -189,7 +189,7 @@ class World:
         """Let the storm rage, let all come to rest, and judge."""
         self._plan()
         self._go_on(self.storm)
-        self._calm()
+        self._end_storm()
         rested = self._go_on(self.scheduler.now + REST_WITHIN_S, self.observer.all_rest)
         if not rested and not self.wrong:
             self.wrong.append(f"not at rest {REST_WITHIN_S / 3600:.0f} h after the storm: {self.observer.restless()}")
@@ -264,7 +264,7 @@ class World:
         for worker in self.workers:
             self.excuse_for_now(worker)
 
-    def _calm(self) -> None:
+    def _end_storm(self) -> None:
         """No more faults; who is dead or stands still comes back."""
         self.note("the storm is over")
         self.faults.raging = False

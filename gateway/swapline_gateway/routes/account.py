@@ -1,4 +1,4 @@
-"""`/v1/usage`, `/v1/capacity` and `/v1/webhooks`: what a tenant uses, and how it is told."""
+"""`/v1/usage`, `/v1/capacity` and `/v1/webhooks`: what a tenant uses, and how it is notified."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from swapline_gateway.schema.views import (
     Replayed,
     Secrets,
     Usage,
-    moment,
+    timestamp,
 )
 from swapline_producer.client.forecast import mean
 from swapline_producer.contract.access import Scope
@@ -141,8 +141,8 @@ async def list_endpoints(caller: Admin) -> Response:
                     "error": one.error,
                     "status": one.status,
                     "failures": one.failures,
-                    "failing_since": moment(one.failing_since or None),
-                    "disabled_at": moment(one.disabled_at),
+                    "failing_since": timestamp(one.failing_since or None),
+                    "disabled_at": timestamp(one.disabled_at),
                     "reason": one.reason,
                 }
                 for one in own
@@ -154,7 +154,7 @@ async def list_endpoints(caller: Admin) -> Response:
 @router.get("/webhooks/deliveries", responses=openapi.answers(Deliveries, {200: "Those in trouble."}))
 async def list_deliveries(caller: Admin) -> Response:
     """List the tenant's webhooks that are given up (DEAD) or failed and are tried again (PENDING), 100 at most."""
-    found = await caller.service.call(lambda: [*islice(_in_trouble(caller), MOST_LISTED)])
+    found = await caller.service.call(lambda: [*islice(_failing(caller), MOST_LISTED)])
     return json_response({"deliveries": [_delivery(one) for one in found]})
 
 
@@ -172,7 +172,7 @@ def _replay(caller: Caller) -> dict[str, int]:
     return dict(again.counts)
 
 
-def _in_trouble(caller: Caller) -> Iterator[DeliveryOutcome]:
+def _failing(caller: Caller) -> Iterator[DeliveryOutcome]:
     ledger = caller.service.producer.ledger
     for batches in (True, False):
         for kind in ("dead", "retrying"):
@@ -191,4 +191,4 @@ def _delivery(one: DeliveryOutcome) -> dict[str, Any]:
 
 
 def _secret(one: WebhookSecret) -> dict[str, Any]:
-    return {"id": one.secret_id, "created_at": moment(one.created_at), "until": moment(one.until)}
+    return {"id": one.secret_id, "created_at": timestamp(one.created_at), "until": timestamp(one.until)}

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Header, Request, Response
 
 from swapline_gateway.routes.swaps import Reader
 from swapline_gateway.schema import openapi
-from swapline_gateway.schema.views import moment
+from swapline_gateway.schema.views import timestamp
 from swapline_producer.contract import Job, JobEvent, Notification
 from swapline_producer.errors import JobNotFound, LedgerUnavailable
 
@@ -113,7 +113,7 @@ class EventStream(Response):
             moved.clear()
             try:
                 job, events = await service.call(self._caller.view.get_with_events, self._swap_id)
-            except LedgerUnavailable:  # the feed is told when it is back
+            except LedgerUnavailable:  # the feed resumes when it is back
                 job, events = None, []
             except JobNotFound:  # purged
                 return
@@ -138,7 +138,7 @@ def _at_rest(job: Job) -> bool:
 
 
 def _event(event_id: str, event: JobEvent, job: Job | None) -> bytes:
-    data = {"at": moment(event.at), "name": event.name, "data": event.data, "state": job.state if job else None}
+    data = {"at": timestamp(event.at), "name": event.name, "data": event.data, "state": job.state if job else None}
     return b"id: " + event_id.encode() + b"\ndata: " + orjson.dumps(data) + b"\n\n"
 
 

@@ -19,7 +19,7 @@ from swapline_producer.errors import ObjectMissing
 router = APIRouter(prefix="/v1/swaps", tags=["Swaps"])
 
 LINK_LIFE_S = 3600.0
-"""Seconds that a link works: long enough for a slow download to begin, short in somebody's history."""
+"""Seconds that a link works: long enough for a slow download to begin, short in a browser's history."""
 
 MEDIA_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp"}
 

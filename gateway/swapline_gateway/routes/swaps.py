@@ -23,7 +23,7 @@ from swapline_gateway.schema.requests import (
     seconds_to_wait,
     swap_request,
 )
-from swapline_gateway.schema.views import Cancellation, Swap, SwapPage, moment, swap_view
+from swapline_gateway.schema.views import Cancellation, Swap, SwapPage, swap_view, timestamp
 from swapline_producer.client.forecast import Forecast, forecast
 from swapline_producer.client.images import is_link
 from swapline_producer.contract import Job, State
@@ -154,7 +154,7 @@ async def get_swap(caller: Reader, swap_id: str) -> Response:
     """Show a swap: its state, its pictures, and while it waits its place in the line and when it will probably end."""
     job, ahead = await caller.service.call(_with_forecast, caller, swap_id)
     queue = {"position": ahead.position, "slots": ahead.slots} if ahead.position else None
-    extra = {"queue": queue, "estimated_end": moment(ahead.end)}
+    extra = {"queue": queue, "estimated_end": timestamp(ahead.end)}
     return json_response(swap_view(job, caller.service.root_path) | extra)
 
 

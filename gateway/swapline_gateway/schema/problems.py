@@ -32,7 +32,7 @@ RETRY_AFTER_S = "5"
 
 @dataclass(frozen=True)
 class Answer:
-    """How one kind of error is told."""
+    """How one kind of error is answered."""
 
     status: HTTPStatus
     kind: str

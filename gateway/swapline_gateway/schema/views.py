@@ -22,7 +22,7 @@ from swapline_producer.foreign_text import without_query
 if TYPE_CHECKING:
     from swapline_producer.contract import Job
 
-Moment = str
+Timestamp = str
 """RFC 3339 in UTC, with milliseconds."""
 
 
@@ -87,7 +87,7 @@ class Swap(View):
     images: list[Image]
     queue: Queue | None = None
     """While it waits for a slot, and only where one swap is asked for."""
-    estimated_end: Moment | None = None
+    estimated_end: Timestamp | None = None
     """When it will probably have ended, from the service times of jobs before it; null where that is not known."""
     gender: str
     filter_id: int | str
@@ -104,9 +104,9 @@ class Swap(View):
     attempts: int
     polls: int
     vendor_job_id: str | None
-    created_at: Moment
-    submitted_at: Moment | None
-    finished_at: Moment | None
+    created_at: Timestamp
+    submitted_at: Timestamp | None
+    finished_at: Timestamp | None
     links: Links
 
 
@@ -123,7 +123,7 @@ class Cancellation(View):
 
     swap: Swap
     charged: bool | None
-    """Whether the vendor was paid for it; null where nobody can know (yet)."""
+    """Whether the vendor was paid for it; null while unknown."""
 
 
 class Batch(View):
@@ -197,8 +197,8 @@ class Secret(View):
     """A webhook secret of a tenant, without the secret."""
 
     id: str
-    created_at: Moment
-    until: Moment | None
+    created_at: Timestamp
+    until: Timestamp | None
     """It signs until then; null: until it is deleted."""
 
 
@@ -222,8 +222,8 @@ class Endpoint(View):
     error: str
     status: int | None
     failures: int
-    failing_since: Moment | None
-    disabled_at: Moment | None
+    failing_since: Timestamp | None
+    disabled_at: Timestamp | None
     reason: str | None
 
 
@@ -261,7 +261,7 @@ class Replayed(View):
 class Event(View):
     """One line of a swap's log, as `data` of a server-sent event."""
 
-    at: Moment
+    at: Timestamp
     name: str
     data: dict[str, JsonValue]
     state: State
@@ -288,7 +288,7 @@ class ProblemBody(BaseModel):
     """What to do about this failure code."""
 
 
-def moment(milliseconds: int | None) -> str | None:
+def timestamp(milliseconds: int | None) -> str | None:
     """Write milliseconds as RFC 3339."""
     if milliseconds is None:
         return None
@@ -325,9 +325,9 @@ def swap_view(job: Job, root: str) -> dict[str, Any]:
         "attempts": job.attempts,
         "polls": job.polls,
         "vendor_job_id": job.vendor_job_id,
-        "created_at": moment(job.created_at),
-        "submitted_at": moment(job.submitted_at),
-        "finished_at": moment(job.finished_at),
+        "created_at": timestamp(job.created_at),
+        "submitted_at": timestamp(job.submitted_at),
+        "finished_at": timestamp(job.finished_at),
         "links": {"self": own, "events": f"{own}/events", "cancel": f"{own}/cancel", "replay": f"{own}/replay"},
     }
 
