@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
 from contextlib import suppress
 from dataclasses import replace
@@ -213,7 +212,3 @@ class Worker(Process):
         self.session.drain()
         with suppress(LedgerUnavailable):
             self.session.release(self.session.leases.all())
-
-    def wakeups(self) -> list[float]:
-        """When this worker wakes up by itself."""
-        return heapq.nsmallest(1, self.dispatcher._wakeups)
