@@ -104,12 +104,7 @@ def build_services(settings: WorkerSettings) -> WorkerServices:
     publisher = CeleryPublisher(ledger.client, settings.key_prefix)
     local_first = LocalFirstPublisher(publisher)
     tracing = build_tracing()
-    due_dispatcher = DueDispatcher(
-        ledger,
-        local_first,
-        leased_jobs=lambda: session.leases.all(),  # noqa: PLW0108 -- the session is built below
-        renew_every=settings.rescue_after / RENEWALS,
-    )
+    due_dispatcher = _due_dispatcher(settings, ledger, local_first, lambda: session)
     memory = PictureMemory(settings.pictures_in_hand, kept_for=settings.rescue_after)
     session = JobSession(ledger, local_first, schedule_wakeup=due_dispatcher.schedule_wakeup, has_pictures=memory.has)
     named = _named_accounts(settings)
@@ -150,6 +145,17 @@ def build_services(settings: WorkerSettings) -> WorkerServices:
         heartbeat=_heartbeat(settings, due_dispatcher, session),
         tracing=tracing,
         named_accounts=named,
+    )
+
+
+def _due_dispatcher(
+    settings: WorkerSettings, ledger: Ledger, publisher: LocalFirstPublisher, session: Callable[[], JobSession]
+) -> DueDispatcher:
+    return DueDispatcher(
+        ledger,
+        publisher,
+        leased_jobs=lambda: session().leases.all(),  # noqa: PLW0108 -- the session is built later
+        renew_every=settings.rescue_after / RENEWALS,
     )
 
 
