@@ -45,7 +45,7 @@ def test_processes_are_replaced_and_no_step_is_lost(installation: Installation, 
     assert "Traceback" not in worker.log()
 
 
-@pytest.mark.parametrize("options", [["-O", "fair"], ["--pool-start-method", "spawn"], ["--pool-start-method", "fork"]])
+@pytest.mark.parametrize("options", [["-O", "fair"], ["--pool-start-method", "fork"]])
 def test_processes_take_celerys_options_of_their_pool(installation: Installation, options: list[str]) -> None:
     with installation.celery_worker("-P", "processes", "-c", "2", *options) as worker:
         job = installation.run(**REQUEST)

@@ -79,6 +79,7 @@ def test_a_pool_of_processes_grows_and_shrinks(installation: Installation) -> No
     ("option", "sentence"),
     [
         (["--autoscale", "8,2"], "--autoscale does not apply"),
+        (["-P", "processes", "--pool-start-method", "spawn"], "children are forked"),
         (["--time-limit", "5"], "SWAPLINE_STATUS_TIMEOUT"),
         (["--soft-time-limit", "5"], "SWAPLINE_STATUS_TIMEOUT"),
     ],

@@ -1,6 +1,6 @@
 """What each remote command, worker option and signal of Celery 5.7 does with a worker of Swapline.
 
-`tests/integration/test_celery_table.py` tries each, and `docs/celery.md` is drawn from here.
+`tests/integration/test_celery_table.py` and `test_celery_options.py` try each, and `docs/celery.md` is drawn from here.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ OPTIONS = {
     "--optimization": ONLY_PROCESSES,
     "--pidfile": WORKS,
     "--pool": "`threads` (the default), `processes` or `prefork`, `solo`; `gevent` and `eventlet` are refused",
-    "--pool-start-method": ONLY_PROCESSES,
+    "--pool-start-method": "`-P processes`: `fork`; `spawn` is refused; else logged as unused",
     "--prefetch-multiplier": f"{WORKS}; 1 unless set",
     "--purge": f"{WORKS}: what was purged is sent again by the ledger",
     "--queues": f"{WORKS}: `swapline.submit`, `.poll`, `.finalize`, `.notify`; or `swapline worker --step`",
@@ -139,7 +139,8 @@ SIGNALS = {
 PAGE = """# Celery's commands, options and signals
 
 What a worker of Swapline does with each of them, in Celery 5.7; the same with `SWAPLINE_DISPATCH=local` and `=celery`.
-Drawn by `make docs` from [the test that tries each](../tests/integration/test_celery_table.py). How to use the tools:
+Drawn by `make docs`; tests try each: [commands and signals](../tests/integration/test_celery_table.py),
+[options](../tests/integration/test_celery_options.py). How to use the tools:
 [Celery's own tools](guides/monitoring-celery.md).
 
 ## Remote commands (`celery inspect`, `celery control`, Flower)

@@ -73,6 +73,8 @@ class Worker(celery_worker.Worker):
         chosen = self._pool(pool, given)
         if chosen.__module__ in GREENLETS:
             _exit("-P gevent and -P eventlet are not supported: use -P threads, processes or solo")
+        if issubclass(chosen, Processes) and options.get("pool_start_method") == "spawn":
+            _exit("--pool-start-method spawn is not supported: leave it out, children are forked")
         self._unused = [
             sentence
             for name, sentence in UNUSED_OPTIONS.items()
