@@ -90,9 +90,9 @@ def test_a_route_keeps_its_description(gateway: Gateway, schema: Any, verb: str,
 def test_no_sequence_of_requests_finds_a_fault(gateway: Gateway, schema: Any) -> None:
     """Follow what answers lead to: a swap that was made is shown, canceled and replayed; a batch is sealed."""
     followed: Counter[str] = Counter()
-    calm = schema.exclude(path_regex="/events$")  # that answer does not end by itself
+    ending = schema.exclude(path_regex="/events$")  # that answer does not end by itself
 
-    class Caller(calm.as_state_machine()):  # type: ignore[misc]  # it is made at run time
+    class Caller(ending.as_state_machine()):  # type: ignore[misc]  # it is made at run time
         def before_call(self, case: Any) -> None:
             """Make a swap that can be: a picture at random is none, and then nothing follows."""
             if (case.method, case.operation.path) == ("POST", "/v1/swaps"):

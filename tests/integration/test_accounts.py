@@ -239,9 +239,9 @@ def test_slots_of_one_account_are_set_by_a_person(pool: Pool) -> None:
 def test_doctor_asks_each_account(pool: Pool) -> None:
     pool.vendor.control.of("b").change(key="another")
     found = json.loads(pool.installation.cli("doctor", "--json").stdout)["checks"]
-    said = [check["found"] for check in found if check["name"] == "vendor"]
-    assert [text.partition(":")[0] for text in said] == ["account a", "account b", "account c"]
-    assert [("refused" in text and "is accepted" not in text) for text in said] == [False, True, False]
+    texts = [check["found"] for check in found if check["name"] == "vendor"]
+    assert [text.partition(":")[0] for text in texts] == ["account a", "account b", "account c"]
+    assert [("refused" in text and "is accepted" not in text) for text in texts] == [False, True, False]
 
 
 @pytest.mark.parametrize(

@@ -122,8 +122,8 @@ class Story:
                 "run_timeout_ms": round(new.run_timeout * 1000),
             }
         )
-        told, created, granted = self.model.accept(known or queued, key)
-        assert (accepted.job_id, accepted.created) == (told, created)
+        expected, created, granted = self.model.accept(known or queued, key)
+        assert (accepted.job_id, accepted.created) == (expected, created)
         if granted is not None:
             assert moved(accepted.messages) == granted
 

@@ -57,7 +57,7 @@ class Customer:
             if not (answered or self._keyed):  # the backend died and does not ask again
                 break
         if self._cancel_when and self._job_id:
-            world.moments[self._cancel_when, self._job_id] = self._spawn_cancel
+            world.triggers[self._cancel_when, self._job_id] = self._spawn_cancel
         elif self._cancel_in is not None and self._job_id is not None:
             world.sleep(self._cancel_in)
             self._spawn_cancel()

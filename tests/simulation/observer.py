@@ -63,7 +63,7 @@ class Observer:
         self._idle(0 if stopped else min(queued - refused, used - len(slots)))
 
     def _soon(self, late: set[str]) -> None:
-        """Jobs at work may be due late for as long only as nobody could notice, as after a step of Redis's clock."""
+        """Jobs at work may be due late for as long only as it is unnoticeable, as after a step of Redis's clock."""
         now = self.world.scheduler.now
         self._far_since = {job_id: self._far_since.get(job_id, now) for job_id in late} if self._can_work() else {}
         for job_id, since in self._far_since.items():

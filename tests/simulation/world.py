@@ -63,8 +63,8 @@ class World:
     """Jobs that a customer tried to cancel."""
     canceled: set[str] = field(default_factory=set)
     """Those of them whose cancellation was confirmed."""
-    moments: dict[tuple[str, str], Callable[[], None]] = field(default_factory=dict)
-    """What somebody does at the moment when a job (second) is sent to a port (first)."""
+    triggers: dict[tuple[str, str], Callable[[], None]] = field(default_factory=dict)
+    """What happens when a job (second) is sent to a port (first)."""
     wrong: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -119,7 +119,7 @@ class World:
 
     def happens(self, port: str, job_id: str) -> None:
         """A call about a job is being made."""
-        if act := self.moments.pop((port, job_id), None):
+        if act := self.triggers.pop((port, job_id), None):
             self.scheduler.spawn(act, after=self.latency(port))
 
     # -- what happens to processes ----------------------------------------------------------------------------
