@@ -1,9 +1,11 @@
 """`make chaos`: a long run, and its report.
 
     make chaos KILLS=200 SEED=7 SECONDS=1000
+    make chaos KILLS=2000 ARGS="--pieces pieces.jsonl"
     make chaos KILLS=8 ARGS="--recovery --rescue-after 5"
 
-The second kills far apart and does nothing else: how long do a dead worker's jobs stand still?
+The second runs pieces of 40 kills, each with a seed of its own, and goes on where the file ends. The third kills far
+apart and does nothing else: how long do a dead worker's jobs stand still?
 """
 
 from __future__ import annotations
@@ -17,12 +19,15 @@ from pathlib import Path
 
 from chaos.environment import Setup
 from chaos.nemesis import Temper
+from chaos.pieces import pieces_of, sum_of, write_piece
 from chaos.play import Play, perform
 from chaos.report import page
 from chaos.wards import ward
 
 ROOT = Path(__file__).parents[2]
 REPORT = ROOT / "docs" / "chaos-report.md"
+PIECE = 40
+"""Kills of one piece: a few minutes."""
 LONG = 200
 """Kills from which a run is worth a page in the documentation."""
 
@@ -46,6 +51,8 @@ the kill found this very submission in the killed worker's hands, by the worker'
 def main() -> int:
     """Run, print the report, and write the page where the run was long enough; 1 when something was found."""
     given = _arguments()
+    if given.pieces:
+        return _pieces(given)
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     began = time.monotonic()
     _print(f"seed {given.seed}, evidence in {folder}")
@@ -59,6 +66,32 @@ def main() -> int:
     return 0 if verdict.clean else 1
 
 
+def _pieces(given: argparse.Namespace) -> int:
+    """Run pieces until the file has enough kills, and report on all of them."""
+    kills = given.kills
+    while (left := kills - sum(piece["kills"] for piece in pieces_of(given.pieces))) > 0:
+        before = pieces_of(given.pieces)
+        given.seed = max([given.seed, *(piece["seed"] + 1 for piece in before)])
+        given.kills = min(left, PIECE)
+        given.seconds = 5.0 * given.kills
+        folder = Path(tempfile.mkdtemp(prefix="chaos-"))
+        _print(f"seed {given.seed}, {given.kills} of {left} kills that are left, evidence in {folder}")
+        verdict = perform(_play(given), folder)
+        write_piece(given.pieces, verdict, seed=given.seed, kills=given.kills, seconds=given.seconds)
+        if verdict.clean:
+            shutil.rmtree(folder)
+    pieces = pieces_of(given.pieces)
+    total = sum_of(pieces)
+    given.kills, given.seconds = kills, sum(piece["seconds"] for piece in pieces)
+    seeds = {"pieces, seeds": f"{len(pieces)}, {pieces[0]['seed']} to {pieces[-1]['seed']}"}
+    text = page(total, seeds | _facts(given, given.seconds))
+    _print(text)
+    if kills >= LONG:
+        command = f'make chaos KILLS={kills} ARGS="--pieces pieces.jsonl"'
+        REPORT.write_text(HEAD.format(command=command) + text)
+    return 0 if total.clean else 1
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Kill, stop and break everything, and check that nothing is lost.")
     parser.add_argument("--kills", type=int, default=20)
@@ -70,6 +103,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rescue-after", type=float, default=15)
     parser.add_argument("--longest-stop", type=float, default=60)
     parser.add_argument("--recovery", action="store_true", help="only measure how long a killed worker's jobs wait")
+    parser.add_argument("--pieces", type=Path, help="run in pieces, one line of this file for each")
     given = parser.parse_args()
     given.seconds = given.seconds or 5.0 * given.kills
     return given

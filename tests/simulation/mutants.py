@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Patch = AbstractContextManager[Any]
 
-_SOURCE = scripts._source
+SOURCE = scripts._source
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Mutant:
             yield
 
     def _source(self, move: str) -> str:
-        text = _SOURCE(move)
+        text = SOURCE(move)
         if self.move in {"", move}:
             assert self.lua[0] in text or not self.move, f"{self.name}: its text is not in {move}.lua any more"
             text = text.replace(*self.lua)
@@ -100,8 +100,7 @@ def _ended_before_stored(real: Any) -> Any:
         pictures = place.pictures
         images = tuple(picture.known for picture in pictures)
         change = transitions.succeeded(job, images, rescue_after=15.0, learned=learned)
-        decision = end(job, change)
-        done = carry_out(decision, ports)
+        done = carry_out(end(job, change), ports.writes.advance)
         ports.pictures.store(job, pictures)
         assert real
         return done
@@ -208,7 +207,7 @@ def _late_reply_dropped(job: Any, ports: Any, change: Any) -> None:
     assert change
 
 
-SLOT_FREED = "  redis.call('ZREM', key('slots'), input.id)\nelseif"
+SLOT_FREED = "  redis.call('ZREM', own('slots'), input.id)\nelseif"
 ATTEMPT = "have[2] == '1' and have[3] == 'SUBMITTING'"
 
 MUTANTS = (
@@ -238,11 +237,11 @@ MUTANTS = (
         "claim",
         ("if state == 'HELD' and have[5] == '1' and at >= tonumber(have[6] or 0) then", "if false then"),
     ),
-    Mutant("one slot more than the cap is given", "", ("while used < usable do", "while used <= usable do")),
+    Mutant("one slot more than the cap is given", "", ("(one.usable - one.used)", "(one.usable + 1 - one.used)")),
     Mutant(
         "a slot is given without an entry in due",
         "",
-        ("  set_due(id, rescue_at())\n  log(id, 'slot')", "  set_due(id, nil)\n  log(id, 'slot')"),
+        ("  set_due(id, rescue_at())\n  log(id, 'slot',", "  set_due(id, nil)\n  log(id, 'slot',"),
     ),
     Mutant("credits are not counted when a slot is given", "", ("  note_submission(tenant)\n", "")),
     Mutant("an idempotency key is not looked at", "accept", ("if input.claim then", "if false then")),
@@ -251,7 +250,7 @@ MUTANTS = (
         "",
         ("  if have[1] == 'QUEUED' then join_line(id, have[2], have[3], have[4]) end", ""),
     ),
-    Mutant("free slots are given to no job", "", ("  while used < usable do", "  while false do")),
+    Mutant("free slots are given to no job", "", ("if not here then break end", "if true then break end")),
     Mutant("a claim gives out no free slots", "claim", ("local granted = grant()", "local granted = {}")),
     Mutant(
         "a claim takes an entry out of due",

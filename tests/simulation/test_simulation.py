@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from simulation.mutants import MUTANTS
+from simulation.mutants import MUTANTS, SOURCE, Mutant
 from simulation.run import play, simulation_server
 from simulation.world import Scenario
+from swapline_producer.ledger import scripts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +42,14 @@ def test_the_same_seed_tells_the_same_story(server: Redis) -> None:
     first, second = (play(Scenario(7, SMALL), server) for _ in range(2))
     assert first[1].story == second[1].story
     assert first[0] == second[0]
+
+
+@pytest.mark.parametrize("mutant", [each for each in MUTANTS if each.lua[0]], ids=lambda mutant: mutant.name)
+def test_the_text_that_a_deliberate_fault_changes_is_still_there(mutant: Mutant) -> None:
+    moves = [mutant.move] if mutant.move else ["accept", "advance", "claim", "line_up"]
+    with mutant.applied():
+        changed = [scripts._source(move) for move in moves]
+    assert changed != [SOURCE(move) for move in moves]
 
 
 @pytest.mark.parametrize(

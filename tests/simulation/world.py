@@ -251,6 +251,10 @@ class World:
             return
         self.note(f"{worker.name} is stopped gracefully")
         epoch = worker.epoch
+        for _ in range(600):  # during a paid call, if one comes within half a minute
+            if worker.payers or worker.epoch != epoch:
+                break
+            self.sleep(0.05)
         self.scheduler.spawn(worker.drain, worker)
         self.sleep(2.0 + rng.random() * 30)
         if worker.epoch == epoch:
