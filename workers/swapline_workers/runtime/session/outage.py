@@ -23,6 +23,11 @@ OUTAGE_LIMIT_S = 300.0
 """Then a paid result is left to the rescue."""
 
 
+LONGEST_PAUSE_S = 0.25
+"""Seconds between two tries at most. With a try under way that fails within a second, the next one is answered before
+due dispatchers claim (CLAIM_DELAY_AFTER_OUTAGE_S): a ledger that forgot the attempt would have the job paid again."""
+
+
 class OutageRetry:
     """Repeats calls over an outage. Thread-safe."""
 
@@ -61,4 +66,4 @@ class OutageRetry:
                     raise
                 if failures == 1:
                     log.warning("the ledger is away; the result of job %s is kept and offered again", job.job_id)
-                self._pause(backoff(failures, first=0.1, longest=1.0))  # sooner than due dispatchers claim afterwards
+                self._pause(backoff(failures, first=0.1, longest=LONGEST_PAUSE_S))
