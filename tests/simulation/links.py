@@ -236,7 +236,12 @@ class SimVendor:
         job_id = image.rpartition("/")[2]
         assert spec.metadata["name"] == job_id
         self._world.happens("vendor", job_id)
-        reply: FakeReply = self._link.call("submit", lambda: self._world.vendor.submit(job_id))
+        try:
+            reply: FakeReply = self._link.call("submit", lambda: self._world.vendor.submit(job_id))
+        except errors.VendorError:  # a worker that stood still may find the job HELD; a refusal does not end a hold
+            if job_id in self._world.passing:
+                self._world.excused.add(job_id)
+            raise
         return reply
 
     @contextmanager
