@@ -337,7 +337,7 @@ MUTANTS = (
     Mutant(
         "a refusal of the account fails the job",
         python=_changed(
-            refusals,
+            submit,
             "refused",
             lambda real: (
                 lambda job, ports, error: (
