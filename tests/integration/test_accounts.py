@@ -64,6 +64,12 @@ class Pool:
     def account_of(self, job_id: str) -> str:
         return self.producer.get(job_id).account
 
+    def used_for(self, number: int) -> set[str]:
+        """Run some more jobs; the accounts that ran them."""
+        ids = self.enqueue(number)
+        assert self.ended(ids) == {State.SUCCEEDED: number}
+        return {self.account_of(job_id) for job_id in ids}
+
     def charged(self) -> dict[str, int]:
         """Credits by account, as the vendor has them."""
         return {name: self.vendor.control.of(name).report(jobs=False).credits_spent for name in SLOTS}
@@ -119,7 +125,7 @@ def test_while_one_account_is_revoked_and_one_is_out_of_credits_the_third_works_
         pool.vendor.control.of("b").change(credits=1000)
         more = pool.enqueue(40)
         assert pool.ended(more) == {State.SUCCEEDED: 40}
-        waited_for(lambda: {pool.account_of(job_id) for job_id in pool.enqueue(15)} >= {"a", "b"}, seconds=60)
+        waited_for(lambda: pool.used_for(15) >= {"a", "b"}, seconds=60)
     assert pool.charged()["a"] > 0
 
 

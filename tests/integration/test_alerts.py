@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from shutil import rmtree
 from typing import TYPE_CHECKING
@@ -171,6 +172,23 @@ def test_what_goes_wrong_on_our_side_is_reported(broken: Broken) -> None:
         broken.prometheus.has_fired("DispatcherLate", "ManyRescues")
         broken.prometheus.is_silent("NoWorker")
         assert "SwaplineStorageFailing" not in broken.prometheus.firing()
+
+
+def test_an_account_that_is_refused_beside_another_is_reported(
+    installation: Installation, prometheus: Prometheus
+) -> None:
+    vendor = installation.vendor
+    there = {"base_url": vendor.url, "key_header": vendor.config.key_header, "max_in_flight": 1}
+    accounts = [
+        {"name": "good", "key": vendor.config.key, **there},
+        {"name": "revoked", "key": "a revoked key", **there},
+    ]
+    installation.more |= {"SWAPLINE_RESCUE_AFTER": "1", "SWAPLINE_ACCOUNTS": json.dumps(accounts)}
+    producer = installation.producer()
+    with installation.worker(), prometheus.watching(producer.ledger):
+        jobs = enqueued(producer, 4)
+        prometheus.fires("AccountPaused")
+        assert [producer.wait(job_id, timeout=30).state for job_id in jobs] == [State.SUCCEEDED] * 4
 
 
 def test_every_alert_is_fired_in_a_test_of_this_page() -> None:

@@ -165,11 +165,11 @@ def test_an_error_nobody_expected_is_reported_with_its_job_and_without_its_varia
         assert worker.child.poll() is None
         pause = threading.Event()
         for _ in range(600):
-            if any("ValidationError" in line for line in worker.lines):
+            if any("UnreadableRecord" in line for line in worker.lines):
                 break
             pause.wait(0.05)
         worker.stop()
-    [line, *_] = [json.loads(line) for line in worker.lines if "ValidationError" in line]
+    [line, *_] = [json.loads(line) for line in worker.lines if "UnreadableRecord" in line]
     assert line["level"] == "error"
     assert line["job_id"] == job_id
     assert "Traceback" in line["exception"]

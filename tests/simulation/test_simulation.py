@@ -35,7 +35,7 @@ def test_a_storm_of_faults_breaks_no_promise(server: Redis, seed: int) -> None:
     verdict, world = play(Scenario(seed, SMALL), server)
     assert verdict.wrong == [], "\n".join(line for _, line in world.story)
     assert verdict.faults > 0
-    assert verdict.jobs >= SMALL - 2  # a backend may die before its job is accepted
+    assert verdict.jobs >= SMALL // 2  # nothing is accepted while Redis is away, for minutes in some worlds
 
 
 def test_the_same_seed_tells_the_same_story(server: Redis) -> None:

@@ -49,8 +49,9 @@ class Visit:
         return self.answers[url] == HTTPStatus.UNAUTHORIZED
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Generator[Browser]:
+    """A browser for a module: while it runs, `asyncio.run` cannot be called in this thread."""
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=list(OPTIONS))
         yield browser
