@@ -186,8 +186,9 @@ def test_two_first_workers_with_salts_of_their_own_agree_on_one(ledger: Ledger) 
 
 
 def test_a_simulator_takes_any_key(ledger: Ledger) -> None:
-    for key in ("one", "two"):
-        ledger.workers.join(TEST._replace(key=fingerprint(key, "5a" * 16)))
+    ledger.workers.join(TEST._replace(key=fingerprint("one", "5a" * 16)), record("a"))
+    ledger.workers.join(TEST._replace(key=fingerprint("two", "5a" * 16)), record("b"))
+    assert {one.worker_id for one in ledger.workers.alive()} == {"a", "b"}
 
 
 def test_a_fingerprint_gives_no_key_away_and_is_another_in_each_ledger() -> None:

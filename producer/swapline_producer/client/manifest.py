@@ -33,7 +33,7 @@ CHECKED = 4096
 """Pictures remembered as good during a check."""
 
 MOST_DIGITS = 20
-"""Of a number: 64 bits."""
+"""Digits of a number: 64 bits."""
 
 DELIMITERS = (",", ";", "\t")
 

@@ -27,7 +27,7 @@ PAGE = 5000
 """Jobs of one search, which takes a second in a large ledger."""
 
 PAGE_DRY = 100_000
-"""In a dry run, where nothing moves."""
+"""Ids of one search in a dry run, where nothing moves."""
 
 CHUNK = 200
 """Jobs read at once; checked again when replayed."""

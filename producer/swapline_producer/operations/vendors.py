@@ -29,7 +29,7 @@ LONGEST = 100_000
 """Bytes of an answer."""
 
 SALT_BYTES = 16
-"""Also bytes of a key's hash."""
+"""Bytes of a salt, and of a key's hash."""
 
 PORTS = {"http": 80, "https": 443}
 

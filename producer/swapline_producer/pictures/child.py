@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MEMORY = 3 * 1024**3
 """Bytes: a picture of 100 megapixels takes 1.5 GB, libraries 0.5."""
 CPU_SECONDS = 20
-"""For one picture: the largest takes three."""
+"""CPU time of one picture: the largest takes three seconds."""
 WORDS = 200
 """Characters of a decoder's error."""
 IDLE_SECONDS = 60.0

@@ -15,7 +15,7 @@ from typing import Any
 from swapline_producer.pictures.wire import receive, send
 
 SECONDS = 30.0
-"""Twelve megapixels take half a second."""
+"""Time limit of one picture: twelve megapixels take half a second."""
 AT_ONCE = max(1, min(4, os.cpu_count() or 1))
 PASSED_ON = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "VIRTUAL_ENV")
 """Environment that an interpreter needs; no secret."""

@@ -54,7 +54,7 @@ class Report:
     unknown: list[str] = field(default_factory=list)
     webhooks: int = 0
     objects: int = 0
-    """Without inputs, which other jobs may need."""
+    """Objects deleted, without inputs, which other jobs may need."""
     forgotten: int = 0
     """Folders of results without a record."""
 

@@ -26,7 +26,7 @@ LEASE = 1.5
 """Lease, in timeouts of one call: over before others try."""
 
 BEGIN_BY = 0.4
-"""In timeouts: after that no deletion begins."""
+"""Share of the time limit after which no deletion begins."""
 
 TRIES = 3
 """Names tried singly before a store counts as away."""

@@ -27,7 +27,7 @@ _RETRIES = 6
 """Over one to four seconds; longer outages are the step's."""
 
 _FIRST_WAIT, _LAST_WAIT = timedelta(seconds=0.2), timedelta(seconds=1)
-"""Doubled, with jitter, up to the last."""
+"""Between two tries of a request: doubled, with jitter, up to the last."""
 
 _ENDPOINTS = {
     "s3": ENDPOINTS,

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 CONNECT_TIMEOUT = 5.0
 """Seconds: a server accepts within one, even across an ocean."""
 ANSWER_LIMIT = 65_536
-"""Bytes."""
+"""Bytes of a reply to a submission."""
 SUCCESS = 2
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from swapline_producer.storage import Storage
 
 MOST_SLOTS = 10_000
-"""As the command takes them."""
+"""The most that a form may set, as the command."""
 
 LONGEST_FORM = 4096
 """Bytes: an id and a few words."""

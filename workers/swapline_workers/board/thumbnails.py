@@ -16,22 +16,22 @@ SIDE = 640
 """Pixels of the longer side, 30 to 80 kB."""
 
 QUALITY = 82
-"""No visible difference at this size."""
+"""JPEG quality without a visible difference at this size."""
 
 LARGEST = 32 * 1024 * 1024
 """Bytes: the vendor's PNGs have 5 MB, inputs 7.5."""
 
 MAX_PIXELS = 50_000_000
-"""Decoded, 150 MB."""
+"""Larger pictures are not shown: these take 150 MB when decoded."""
 
 AT_ONCE = 2
-"""Bounds memory and CPU."""
+"""Pictures decoded at once: bounds memory and CPU."""
 
 CACHE_BYTES = 24 * 1024 * 1024
 """Some 400 small pictures."""
 
 FORMATS = ("JPEG", "PNG", "WEBP")
-"""Instead of all of Pillow's decoders."""
+"""Decoders of Pillow in use, instead of all."""
 
 
 class NoThumbnail(Exception):  # noqa: N818 -- an answer, not a fault

@@ -42,7 +42,7 @@ _MAX_SOCKET_PATH_BYTES = 103
 _READY_TIMEOUT_S = 120.0
 """To read an append-only file of 10 GB."""
 _STOP_TIMEOUT_S = 20.0
-"""The last fsync of a slow disk."""
+"""Time for the last fsync of a slow disk."""
 _DAMAGE = re.compile(r"(Bad file format|Error|Unexpected end of file) reading the append only file [^\s,:]+")
 """What Valkey says of a damaged append-only file."""
 

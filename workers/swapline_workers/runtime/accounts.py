@@ -13,7 +13,7 @@ from swapline_workers.core.log_events import LogEvent
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from swapline_producer.operations.account_settings import Accounts, AccountsSource
+    from swapline_producer.operations.account_settings import Accounts, AccountsSource, Stamp
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class NamedAccounts(threading.Thread):
         super().__init__(name="swapline-accounts", daemon=True)
         self._source = source
         self.current: Accounts = source.read()
-        self._seen = source.stamp()
+        self._seen: Stamp | None = None  # the first check reads again what may have changed since
         self._draining = threading.Event()
         self._show: Callable[[Accounts], None] = lambda _: None
         self._use: Callable[[Accounts], None] = lambda _: None

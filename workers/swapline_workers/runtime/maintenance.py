@@ -24,7 +24,7 @@ ROUND_INTERVAL_S = 1.0
 """Of all workers: the delay with which an input is deleted."""
 
 ORPHAN_INTERVAL_S = 60.0
-"""For 1,000 objects of each area."""
+"""Between two searches, each of 1,000 objects in each area of the store."""
 
 ABANDONED_INTERVAL_S = 3600.0
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PAID_CALL_CHECK_S = 0.1
-"""After a second signal."""
+"""Between two checks whether a paid call has ended."""
 
 
 class GracefulShutdown:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CHECK_INTERVAL_S = 60.0
-"""One small read each."""
+"""Between two checks, of one small read each."""
 
 
 class StoreGuard:

@@ -49,7 +49,7 @@ MUST_ACT = frozenset({"unauthorized", "credits", "address"})
 """They last until a person acts."""
 
 REPEAT_AFTER_S = 60.0
-"""Every running job meets the same refusal."""
+"""Before the same refusal is logged again: every running job meets it."""
 
 
 class Line(NamedTuple):

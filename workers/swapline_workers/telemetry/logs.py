@@ -36,10 +36,10 @@ EXTRA = (
 """Other libraries' fields may hold whole messages, and stay out."""
 
 _REDUNDANT_LOGGERS = ("celery.worker.strategy", "celery.app.trace")
-"""Our own line says the same."""
+"""Loggers whose lines say what our own do."""
 
 _LIBRARIES = ("celery", "kombu", "redis", "amqp", "asyncio", "opentelemetry")
-"""Without their DEBUG lines."""
+"""Loggers of which no DEBUG line is written."""
 
 IDS = ("job_id", "version", "tenant", "step", "trace_id")
 """At the head of a line for people."""
@@ -132,7 +132,7 @@ def _one_line(name: str, value: Any) -> Any:
 
 
 _OF_LINES = ("exception", "stack")
-"""Of several lines."""
+"""Fields of several lines."""
 
 _INNER = ("_record", "_from_structlog")
 

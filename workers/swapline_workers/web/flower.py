@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from tornado.iostream import IOStream
 
 MOST = 400
-"""A process usually has 1,024 files."""
+"""Connections at once: a process usually has 1,024 files."""
 
 SILENT_FOR = 10
-"""Seconds; Tornado's default is an hour."""
+"""Seconds without a request until a connection is closed; Tornado's default is an hour."""
 
 
 def limit_guesses(handler: type[RequestHandler], pairs: Iterable[tuple[str, str]]) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 COOKIE = "swapline_session"
 
 LIFETIME = 30 * 86_400
-"""Seconds."""
+"""Seconds of a session: 30 days."""
 
 
 class Sessions:

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
 GUESSES = 10
-"""Before an account must wait."""
+"""Wrong passwords before an account must wait."""
 
 REGAIN = 6.0
-"""Seconds: 14,400 guesses a day."""
+"""Seconds until one more may be tried: 14,400 guesses a day."""
 
 ACCOUNTS = 10_000
 """About 2 MB; the least recent is dropped first."""

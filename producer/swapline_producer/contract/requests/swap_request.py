@@ -63,7 +63,7 @@ SENTENCES = {
 """For fields where each of several types would complain."""
 
 MOST_COMPLAINTS = 5
-"""Named in one sentence."""
+"""Problems named in one sentence."""
 
 LONGEST_NAME = 40
 """Characters of an unknown field's name, in a sentence."""

@@ -13,7 +13,7 @@ from typing import NamedTuple, Self
 QUALITY = 85
 """Of a variant that names none: the loss is not seen at usual sizes."""
 MOST_VARIANTS = 8
-"""Of one picture."""
+"""Variants of one picture."""
 
 _SPELLING = re.compile(
     r"([a-z0-9_-]{1,32})\.(jpg|webp)(?::([1-9][0-9]{1,4}))?(?::([1-9][0-9]?|100))?(?::([1-9][0-9]?)/([1-9][0-9]?))?"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_PIXELS = 50_000_000
-"""Twenty times what the vendor promises."""
+"""Twenty times the size that the vendor promises."""
 MAX_CHUNKS = 65_536
 """64 MiB in libpng's chunks of 8 KiB are 8192."""
 INPUT_BLOCK = 16_384

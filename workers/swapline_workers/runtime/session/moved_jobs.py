@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from swapline_producer.contract import Job
 
 MOST_JOBS = 2000
-"""About 6 MB."""
+"""Jobs in the cache, about 6 MB."""
 
 
 class MovedJobs:

@@ -27,7 +27,7 @@ class Metric:
     read: Callable[[Figures], float | Mapping[str, float] | Mapping[tuple[str, ...], float]]
     """For each value of the label, or of the labels together, if any."""
     label: str = ""
-    """Several with commas between them."""
+    """Names of the labels, with commas between them."""
 
 
 @dataclass(frozen=True, slots=True)

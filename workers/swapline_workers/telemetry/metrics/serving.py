@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
 USER = "metrics"
-"""Only the password is compared."""
+"""User name in what people are shown: only the password is compared."""
 
 SLOWEST = 15
-"""Seconds: Prometheus scrapes every 15."""
+"""Seconds for one scrape: Prometheus scrapes every 15."""
 
 READERS = 16
 """Connections: a worker needs its files and threads for jobs."""
