@@ -122,7 +122,7 @@ def test_the_demo_runs_outside_a_checkout(wheels: list[Path], tmp_path: Path) ->
 
 def test_up_runs_outside_a_checkout_with_flower_and_board(wheels: list[Path], tmp_path: Path) -> None:
     there = CleanEnvironment(tmp_path / "env", wheels, "swapline-workers[local]")
-    ports = [f"--{name}-port={free_port()}" for name in ("board", "metrics", "flower", "simulator")]
+    ports = [f"--{name}-port={free_port()}" for name in ("board", "gateway", "metrics", "flower", "simulator")]
     log = tmp_path / "log"
     with log.open("w") as output:
         command = [str(there.programs / "swapline"), "up", "--simulated", "--workers", "1", *ports]

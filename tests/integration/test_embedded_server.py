@@ -337,7 +337,8 @@ def test_up_names_the_repair_and_goes_on_after_it(tmp_path: Path) -> None:
     file = written(tmp_path / ".swapline" / "simulated" / "redis")
     with file.open("ab") as damaged:
         damaged.write(bytes(512))
-    argv = [SWAPLINE, "up", "--simulated", "--without", "board,metrics,flower", "--simulator-port", str(free_port())]
+    argv = [SWAPLINE, "up", "--simulated", "--without", "board,gateway,metrics,flower"]
+    argv += ["--simulator-port", str(free_port())]
     ended = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=120)
     assert ended.returncode == 1
     assert "swapline redis --repair --dir .swapline/simulated/redis" in ended.stdout + ended.stderr

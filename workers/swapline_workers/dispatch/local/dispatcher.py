@@ -41,7 +41,7 @@ trace_log = logging.getLogger("celery.app.trace")
 
 
 DELIVERY_THREADS = 256
-"""Three quarters for new or slow receivers. 0.1 MB each."""
+"""Most threads for deliveries, three quarters of them for new or slow receivers. 0.1 MB each."""
 
 
 class _Thread(threading.local):

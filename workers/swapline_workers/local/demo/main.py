@@ -71,10 +71,10 @@ def run_demo(photos: Sequence[Path], folder: Path, *, keep: bool, logs: bool) ->
         demo_folder.sheet.write_text(demo_sheet(entries, demo_folder), encoding="utf-8")
         _show_results(entries, demo_folder, console)
         if keep:
-            console.print()
-            console.print("Still up, until Ctrl-C:")
-            console.print(_addresses(endpoints))
             with suppress(StopRequested):
+                console.print()
+                console.print("Still up, until Ctrl-C:")
+                console.print(_addresses(endpoints))
                 supervisor.run()
     return all(entry.good for entry in entries)
 
