@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.contract import State
 from swapline_simulator import Simulator, SimulatorConfig
-from swapline_workers.local.valkey import EmbeddedValkey
+from swapline_workers.local.valkey.server import EmbeddedValkey
 
 if TYPE_CHECKING:
     from swapline_simulator.account.report import JobLine

@@ -25,7 +25,7 @@ from swapline_producer.contract import FailureCode, Job, JobSpec, LinkedImage, N
 from swapline_producer.contract.changes import JobFields, Limits
 from swapline_producer.contract.requests.new_jobs import fingerprint
 from swapline_producer.ledger import Ledger, connect
-from swapline_workers.local.valkey import EmbeddedValkey
+from swapline_workers.local.valkey.server import EmbeddedValkey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

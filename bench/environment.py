@@ -24,7 +24,7 @@ import requests
 
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.contract import State
-from swapline_workers.local.valkey import EmbeddedValkey
+from swapline_workers.local.valkey.server import EmbeddedValkey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,7 +21,7 @@ import psutil
 from swapline_producer.contract.access import KeyLimits, Scope
 from swapline_producer.ledger import Ledger, connect
 from swapline_workers.local.ports import LOOPBACK, free_port
-from swapline_workers.local.valkey import EmbeddedValkey
+from swapline_workers.local.valkey.server import EmbeddedValkey
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -23,7 +23,7 @@ import orjson
 
 from swapline_producer.contract import FailureCode, State
 from swapline_producer.ledger import connect
-from swapline_workers.local.valkey import EmbeddedValkey
+from swapline_workers.local.valkey.server import EmbeddedValkey
 
 if TYPE_CHECKING:
     import redis

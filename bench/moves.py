@@ -22,7 +22,7 @@ from swapline_producer.contract.changes import Advanced, Limits
 from swapline_producer.ledger import Ledger, connect
 from swapline_workers.core.lifecycle import ROUTES
 from swapline_workers.core.schedule.histogram import observed
-from swapline_workers.local.valkey import EmbeddedValkey
+from swapline_workers.local.valkey.server import EmbeddedValkey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

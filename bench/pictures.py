@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageChops, ImageCms, ImageOps
 
-from swapline_producer.client.images import AS_IT_IS, read_image
+from swapline_producer.client.inputs.images import AS_IT_IS, read_image
 from swapline_producer.contract import Variant
-from swapline_producer.pictures.decode import make_jpeg
-from swapline_producer.pictures.detector import find_faces
+from swapline_producer.pictures.decoder.decode import make_jpeg
+from swapline_producer.pictures.decoder.detector import find_faces
+from swapline_producer.pictures.decoder.variants import make_variants
 from swapline_producer.pictures.prepare import MAX_BYTES, Preparation
-from swapline_producer.pictures.variants import make_variants
 from swapline_simulator import sample_photographs
 from swapline_workers.pictures.xmp import marked
 

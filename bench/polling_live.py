@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.ledger import Ledger, connect
 from swapline_simulator import Simulator, SimulatorConfig, sample_photographs
-from swapline_workers.local.valkey import EmbeddedValkey
+from swapline_workers.local.valkey.server import EmbeddedValkey
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from swapline_producer import Producer, ProducerSettings
 from swapline_simulator import Simulator, SimulatorConfig
-from swapline_workers.local.valkey import EmbeddedValkey
+from swapline_workers.local.valkey.server import EmbeddedValkey
 
 if TYPE_CHECKING:
     import redis

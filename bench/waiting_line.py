@@ -26,11 +26,11 @@ import psutil
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.contract import FailureCode, State, transitions
 from swapline_producer.contract.changes import Advanced, Limits
-from swapline_producer.ledger.accounts import Vendor
-from swapline_producer.ledger.workers import AccountShown, WorkerRecord
+from swapline_producer.ledger.accounts.registry import Vendor
+from swapline_producer.ledger.accounts.workers import AccountShown, WorkerRecord
 from swapline_simulator import Simulator, SimulatorConfig
 from swapline_workers.core.lifecycle import ROUTES
-from swapline_workers.local.valkey import EmbeddedValkey
+from swapline_workers.local.valkey.server import EmbeddedValkey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -28,7 +28,7 @@ from swapline_producer.contract import Notification, Priority, State
 from swapline_producer.webhooks.signing import new_secret
 from swapline_simulator import Simulator, SimulatorConfig, sample_photographs
 from swapline_workers.local.ports import free_port
-from swapline_workers.local.valkey import EmbeddedValkey
+from swapline_workers.local.valkey.server import EmbeddedValkey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -12,7 +12,7 @@ from runner import AT_ONCE, FOLDER, JOBS, VENDOR, WARM_UP, done, photo, ready, r
 
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.ledger import Ledger, connect
-from swapline_workers.local.valkey import EmbeddedValkey
+from swapline_workers.local.valkey.server import EmbeddedValkey
 
 sys.path.append(str(Path(__file__).parents[1]))  # the benches' own: no other contender needs any of it
 

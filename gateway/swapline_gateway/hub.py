@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from swapline_producer.ledger import Ledger
-    from swapline_producer.ledger.subscriptions import MoveFeed
+    from swapline_producer.ledger.jobs.subscriptions import MoveFeed
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from swapline_producer.client.bulk import Result
+    from swapline_producer.client.batches.bulk import Result
     from swapline_producer.client.cancel import Cancellation
     from swapline_producer.contract import (
         ApiVersion,

@@ -7,7 +7,7 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from swapline_producer.client.images import Link, is_link, read_image
+from swapline_producer.client.inputs.images import Link, is_link, read_image
 from swapline_producer.client.trace_context import current_traceparent
 from swapline_producer.client.waiting import as_completed
 from swapline_producer.contract import (
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from swapline_producer.client.async_waiting import CompletionListener
-    from swapline_producer.client.bulk import Result
+    from swapline_producer.client.batches.bulk import Result
     from swapline_producer.client.cancel import Cancellation
     from swapline_producer.client.tenant_view import TenantView
     from swapline_producer.contract import Job, JobEvent, StoredPicture
@@ -106,7 +106,7 @@ class Producer:
         result. After LedgerUnavailable its job may exist: ask again with an idempotency key. What the iterable raises
         is raised last.
         """
-        from swapline_producer.client.bulk import Bulk  # noqa: PLC0415 -- see the module's docstring
+        from swapline_producer.client.batches.bulk import Bulk  # noqa: PLC0415 -- see the module's docstring
 
         return Bulk(self.ledger, self._publisher, self._checked_new_job, _is_quick).run(requests)
 

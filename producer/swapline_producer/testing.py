@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, MutableSequence, Sequence
     from typing import Any
 
-    from swapline_producer.client.bulk import Result
+    from swapline_producer.client.batches.bulk import Result
     from swapline_producer.contract import StepMessage, SwapRequest
     from swapline_producer.contract.changes import Change
     from swapline_producer.ledger import Ledger

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from swapline_simulator.enums import OverCap, ResultSize
     from swapline_simulator.errors import SimulatorError
     from swapline_simulator.faults.modes import Mode
-    from swapline_simulator.imaging.photographs import sample_photographs
+    from swapline_simulator.imaging.drawing.photographs import sample_photographs
     from swapline_simulator.in_process import Simulator
 
 _MODULES = {

@@ -12,9 +12,9 @@ from playwright.sync_api import expect
 from support.browser import needs_chromium, visit
 from support.factories import PHOTOGRAPH
 from support.installation import SWAPLINE
-from swapline_workers.local.child import Child, Program
 from swapline_workers.local.ports import free_port
 from swapline_workers.local.ready import login_works
+from swapline_workers.local.supervision.child import Child, Program
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -20,7 +20,7 @@ from support.servers import waited_for
 from swapline_workers.local.ports import free_port
 
 if TYPE_CHECKING:
-    from swapline_workers.local.valkey import EmbeddedValkey
+    from swapline_workers.local.valkey.server import EmbeddedValkey
 
 ROOT = Path(__file__).parents[2]
 DIST: dict[str, Any] = runpy.run_path(str(ROOT / "ops" / "dist.py"))

@@ -22,7 +22,7 @@ from support.servers import waited_for
 from swapline_producer.ledger import connect
 from swapline_simulator.client import Control
 from swapline_workers.local.ports import free_port
-from swapline_workers.local.valkey import EmbeddedValkey
+from swapline_workers.local.valkey.server import EmbeddedValkey
 
 if TYPE_CHECKING:
     from collections.abc import Generator

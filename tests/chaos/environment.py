@@ -24,10 +24,10 @@ from chaos.receiver import Receiver
 from swapline_producer import Producer, ProducerSettings
 from swapline_producer.ledger import connect
 from swapline_simulator.client import Control
-from swapline_workers.local.child import Child, Program
 from swapline_workers.local.ports import free_port
 from swapline_workers.local.ready import read_ready_file, ready_file_written
-from swapline_workers.local.valkey import EmbeddedValkey
+from swapline_workers.local.supervision.child import Child, Program
+from swapline_workers.local.valkey.server import EmbeddedValkey
 
 if TYPE_CHECKING:
     from collections.abc import Callable

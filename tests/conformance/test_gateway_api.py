@@ -27,7 +27,7 @@ from swapline_producer.contract.access import Scope
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from swapline_workers.local.valkey import EmbeddedValkey
+    from swapline_workers.local.valkey.server import EmbeddedValkey
 
 __all__ = ["prefix", "valkey"]
 

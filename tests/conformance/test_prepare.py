@@ -16,7 +16,7 @@ from PIL import Image
 
 from support.photographs import corner, exif, extra, picture, saved
 from swapline_producer import SwapRequest
-from swapline_producer.client.images import Picture, read_image
+from swapline_producer.client.inputs.images import Picture, read_image
 from swapline_producer.contract import Done, Prepare, StoredImage, StripMetadata
 from swapline_producer.errors import ImageError
 from swapline_producer.pictures import prepare, sandbox

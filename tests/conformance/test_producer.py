@@ -20,7 +20,7 @@ from swapline_workers.runtime.session.job_session import JobSession
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from swapline_workers.local.valkey import EmbeddedValkey
+    from swapline_workers.local.valkey.server import EmbeddedValkey
 
 URL = "https://pictures.example.com/me.jpg"
 

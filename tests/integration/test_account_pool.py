@@ -11,8 +11,8 @@ from support.servers import new_job
 from swapline_producer.contract import FailureCode, Job, Priority, State, transitions
 from swapline_producer.contract.changes import Advanced, BreakerTrip, Change, Limits
 from swapline_producer.errors import NotPossible, RequestError, WrongOwner
-from swapline_producer.ledger.accounts import Vendor
-from swapline_producer.ledger.workers import LIFE_MS, AccountShown, WorkerRecord
+from swapline_producer.ledger.accounts.registry import Vendor
+from swapline_producer.ledger.accounts.workers import LIFE_MS, AccountShown, WorkerRecord
 from swapline_workers.core.lifecycle import ROUTES
 
 if TYPE_CHECKING:

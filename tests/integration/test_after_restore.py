@@ -19,7 +19,7 @@ from swapline_producer.operations.restore import after_restore
 from swapline_producer.storage.keys import receipt_key
 from swapline_producer.testing import memory_storage
 from swapline_simulator import Simulator, SimulatorConfig
-from swapline_workers.local.valkey import EmbeddedValkey
+from swapline_workers.local.valkey.server import EmbeddedValkey
 
 if TYPE_CHECKING:
     from collections.abc import Generator

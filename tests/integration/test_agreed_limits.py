@@ -15,17 +15,17 @@ from pydantic import SecretStr
 from support.servers import waited_for
 from swapline_producer.contract.changes import Limits
 from swapline_producer.ledger import Ledger, connect
-from swapline_producer.ledger.accounts import Vendor
-from swapline_producer.ledger.workers import LIFE_MS, LimitChange, WorkerRecord
+from swapline_producer.ledger.accounts.registry import Vendor
+from swapline_producer.ledger.accounts.workers import LIFE_MS, LimitChange, WorkerRecord
 from swapline_producer.operations.doctor import Verdict
 from swapline_producer.operations.doctor import ledger as of_ledger
-from swapline_workers.runtime.membership import named_limits
+from swapline_workers.runtime.installation.membership import named_limits
 from swapline_workers.settings import WorkerSettings
 
 if TYPE_CHECKING:
     from support.installation import Installation
     from support.servers import Time
-    from swapline_producer.ledger.workers import Joined
+    from swapline_producer.ledger.accounts.workers import Joined
 
 VENDOR = Vendor("https://vendor.example", simulated=False)
 

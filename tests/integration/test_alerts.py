@@ -17,7 +17,7 @@ from support.servers import new_job, waited_for
 from swapline_producer.contract import State
 from swapline_producer.contract.changes import Limits
 from swapline_producer.ledger import Ledger, connect
-from swapline_workers.local.valkey import EmbeddedValkey
+from swapline_workers.local.valkey.server import EmbeddedValkey
 
 if TYPE_CHECKING:
     from collections.abc import Generator

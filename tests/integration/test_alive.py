@@ -12,7 +12,7 @@ import pytest
 
 from support.servers import waited_for
 from swapline_producer import SwapRequest
-from swapline_workers.local.valkey import EmbeddedValkey
+from swapline_workers.local.valkey.server import EmbeddedValkey
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -9,15 +9,15 @@ import pytest
 from support.publishers import NullPublisher
 from support.servers import new_job
 from swapline_producer import Producer, ProducerSettings, SwapRequest
-from swapline_producer.client.batch_results import outlines
+from swapline_producer.client.batches.results import outlines
 from swapline_producer.contract import State
 from swapline_producer.contract.changes import Advanced, Change
 from swapline_producer.errors import BatchNotFound
 from swapline_producer.ledger import JobFilter
 from swapline_producer.retention.purge import Purge, PurgeSelector
 from swapline_producer.testing import FakeProducer, memory_storage
-from swapline_workers.board.finding import find
-from swapline_workers.board.listing import Filters, listing
+from swapline_workers.board.facts.finding import find
+from swapline_workers.board.facts.listing import Filters, listing
 
 if TYPE_CHECKING:
     from swapline_producer.ledger import Ledger

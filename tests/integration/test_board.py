@@ -31,7 +31,7 @@ from swapline_producer.contract.changes import Advanced, Change, Limits
 from swapline_producer.ledger import Ledger, connect
 from swapline_producer.storage import open_storage
 from swapline_simulator import sample_photographs
-from swapline_workers.board.listing import PAGE
+from swapline_workers.board.facts.listing import PAGE
 from swapline_workers.local.ports import free_port
 from swapline_workers.web.throttle import GUESSES
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from swapline_workers.local.valkey import EmbeddedValkey
+    from swapline_workers.local.valkey.server import EmbeddedValkey
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}&lt;"
 INPUT = StoredImage(sha256="a" * 64, media_type="image/jpeg", width=512, height=512, size=9)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from swapline_producer.contract import Job
-    from swapline_workers.local.valkey import EmbeddedValkey
+    from swapline_workers.local.valkey.server import EmbeddedValkey
 
 PERSON = ("swapline", "decides")
 

@@ -18,7 +18,7 @@ from swapline_producer.contract import State
 from swapline_producer.ledger import connect
 from swapline_producer.operations.doctor import ledger as doctor
 from swapline_producer.operations.recovery import Recovery
-from swapline_workers.board.overview import read_overview
+from swapline_workers.board.facts.overview import read_overview
 from swapline_workers.telemetry.metrics.collector import SystemCollector
 from swapline_workers.telemetry.metrics.families import KINDS
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from support.servers import Time
-    from swapline_workers.local.valkey import EmbeddedValkey
+    from swapline_workers.local.valkey.server import EmbeddedValkey
 
 REASON = "the vendor refuses the key"
 

@@ -11,7 +11,7 @@ import pytest
 from support.publishers import RecordingPublisher
 from support.servers import new_job
 from swapline_producer import Producer, ProducerSettings, Result, SwapRequest
-from swapline_producer.client.bulk import CHUNK
+from swapline_producer.client.batches.bulk import CHUNK
 from swapline_producer.contract import FailureCode, State, Step, StepMessage
 from swapline_producer.contract.changes import Accepted
 from swapline_producer.errors import IdempotencyConflict, ImageError, LedgerUnavailable, RequestError, SwaplineError
@@ -58,7 +58,9 @@ def test_every_item_becomes_a_job_and_results_come_in_the_order_of_the_items(pro
 def test_the_jobs_stand_in_line_at_once_and_one_message_a_chunk_wakes_a_worker(
     producer: Producer, local_first: RecordingPublisher, time: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("swapline_producer.client.bulk.OLDEST", 3600)  # a chunk ends by its size, however slow we are
+    monkeypatch.setattr(
+        "swapline_producer.client.batches.bulk.OLDEST", 3600
+    )  # a chunk ends by its size, however slow we are
     results = list(producer.enqueue_many(link(n) for n in range(CHUNK + 1)))
     woken = [results[0].job_id, results[CHUNK].job_id]
     assert local_first.messages == [StepMessage(step=Step.SUBMIT, job_id=str(job_id), version=1) for job_id in woken]

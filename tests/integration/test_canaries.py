@@ -33,7 +33,7 @@ from swapline_producer.contract import State
 from swapline_simulator import Simulator, SimulatorConfig
 from swapline_workers.dispatch.broker import broker_settings
 from swapline_workers.local.ports import free_port
-from swapline_workers.local.valkey import EmbeddedValkey
+from swapline_workers.local.valkey.server import EmbeddedValkey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

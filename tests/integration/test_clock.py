@@ -14,7 +14,7 @@ from swapline_workers.runtime.due_dispatcher import SWEEP_INTERVAL_S, DueDispatc
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from swapline_workers.local.valkey import EmbeddedValkey
+    from swapline_workers.local.valkey.server import EmbeddedValkey
 
 
 class Postbox:

@@ -21,7 +21,7 @@ from support.servers import Time, new_job, waited_for
 from swapline_producer.contract import State
 from swapline_producer.contract.changes import Advanced, BreakerTrip, Change
 from swapline_producer.ledger import Ledger
-from swapline_producer.ledger.accounts import Vendor
+from swapline_producer.ledger.accounts.registry import Vendor
 from swapline_producer.operations.doctor import Finding, Verdict
 from swapline_producer.operations.doctor import ledger as of_ledger
 from swapline_producer.operations.doctor import redis as of_redis
@@ -30,7 +30,7 @@ from swapline_producer.storage import open_storage
 from swapline_workers.doctor import flower, vendor
 from swapline_workers.doctor.steps import steps
 from swapline_workers.local.ports import free_port
-from swapline_workers.local.valkey import EmbeddedValkey
+from swapline_workers.local.valkey.server import EmbeddedValkey
 from swapline_workers.settings import WorkerSettings
 
 if TYPE_CHECKING:

@@ -17,11 +17,11 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from swapline_workers.local import valkey
 from swapline_workers.local.errors import ChildFailed, DataDamaged, FolderInUse, LocalError, PortTaken
 from swapline_workers.local.ports import free_port
-from swapline_workers.local.valkey import EmbeddedValkey
-from swapline_workers.local.valkey_config import valkey_config
+from swapline_workers.local.valkey import server as valkey
+from swapline_workers.local.valkey.config import valkey_config
+from swapline_workers.local.valkey.server import EmbeddedValkey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -228,7 +228,7 @@ def test_the_server_goes_when_its_owner_is_killed(tmp_path: Path) -> None:
 
 OWNER = """
 import sys
-from swapline_workers.local.valkey import EmbeddedValkey
+from swapline_workers.local.valkey.server import EmbeddedValkey
 EmbeddedValkey(sys.argv[1]).start()
 print("up", flush=True)
 sys.stdin.read()

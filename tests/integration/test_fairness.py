@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import redis
 
     from swapline_producer.contract import Job, StepMessage
-    from swapline_workers.local.valkey import EmbeddedValkey
+    from swapline_workers.local.valkey.server import EmbeddedValkey
 
 LONG, SHORT = 1e6, 5.0
 """Seconds that a job may wait: for ever, and less than the test lets pass now and then."""

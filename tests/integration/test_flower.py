@@ -14,7 +14,7 @@ from support.installation import SWAPLINE
 from swapline_workers.doctor.flower import examine
 from swapline_workers.local.errors import ChildFailed
 from swapline_workers.local.ports import free_port
-from swapline_workers.local.valkey import EmbeddedValkey
+from swapline_workers.local.valkey.server import EmbeddedValkey
 from swapline_workers.web.throttle import GUESSES
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from support.raw_server import Caller, RawServer
 from support.servers import new_job, waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import EventType, FailureCode, State
-from swapline_producer.ledger.transitions import Transitions
+from swapline_producer.ledger.jobs.transitions import Transitions
 from swapline_workers.adapters.vendor import VendorClient
 from swapline_workers.runtime.session.job_session import JobSession
 from swapline_workers.steps.submit import submit

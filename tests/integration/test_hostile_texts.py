@@ -23,7 +23,7 @@ from swapline_simulator import sample_photographs
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from swapline_workers.local.valkey import EmbeddedValkey
+    from swapline_workers.local.valkey.server import EmbeddedValkey
 
 HOSTILE = (
     "begin\x1b[2J\x1b]0;own\x07[/x][red]:x:\r\nFORGED: all is well\x9b31m\x08\u202egpj.\u2066"

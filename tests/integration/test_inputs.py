@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from swapline_producer.contract import Job
     from swapline_producer.ledger.retention import Taken
     from swapline_producer.storage import Storage
-    from swapline_workers.local.valkey import EmbeddedValkey
+    from swapline_workers.local.valkey.server import EmbeddedValkey
 
 DAY = 86_400.0
 ENDS = {

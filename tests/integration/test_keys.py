@@ -15,7 +15,7 @@ from swapline_workers.core.lifecycle import ROUTES
 
 if TYPE_CHECKING:
     from support.servers import Time
-    from swapline_workers.local.valkey import EmbeddedValkey
+    from swapline_workers.local.valkey.server import EmbeddedValkey
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "guides" / "redis.md"

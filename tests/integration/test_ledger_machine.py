@@ -34,7 +34,7 @@ from swapline_producer.contract import Job, LinkedImage, Notification, Priority,
 from swapline_producer.contract.changes import Advanced, CancelRequested, Change, Claimed, Limits, LostRace, Opened
 from swapline_producer.errors import NotPossible, StorageUnavailable
 from swapline_producer.ledger import connect
-from swapline_producer.ledger.jobs import Jobs
+from swapline_producer.ledger.jobs.reader import Jobs
 from swapline_producer.operations.recovery import Recovery
 from swapline_workers.core.lifecycle import ROUTES
 from swapline_workers.errors import WebhookFailed
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     import redis
 
     from swapline_producer.storage import Storage
-    from swapline_workers.local.valkey import EmbeddedValkey
+    from swapline_workers.local.valkey.server import EmbeddedValkey
 
 BATCHES = 5
 """At most: one meets every state, or the next one is drawn."""

@@ -11,7 +11,7 @@ from support.servers import new_job
 from swapline_producer.contract import FailureCode, Job, Notification, State
 from swapline_producer.contract.changes import Advanced, Change
 from swapline_producer.ledger import JobFilter, Ledger
-from swapline_producer.ledger import search as scanning
+from swapline_producer.ledger.queries import search as scanning
 
 if TYPE_CHECKING:
     from support.servers import Time

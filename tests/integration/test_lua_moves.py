@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
     from pathlib import Path
 
-    from swapline_workers.local.valkey import EmbeddedValkey
+    from swapline_workers.local.valkey.server import EmbeddedValkey
 
 MOVES = 300
 """Of one story: some dozen jobs from their acceptance to their end."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from support.servers import Time
     from swapline_producer import Producer
     from swapline_producer.contract import Job
-    from swapline_workers.local.valkey import EmbeddedValkey
+    from swapline_workers.local.valkey.server import EmbeddedValkey
 
 
 def scraped(ledger: Ledger) -> dict[str, float]:

@@ -18,7 +18,7 @@ from swapline_producer.storage import open_storage
 from swapline_producer.storage.keys import result_folder
 from swapline_workers.runtime import maintenance
 from swapline_workers.runtime.maintenance import Housekeeping
-from swapline_workers.runtime.store_probe import StoreProbe
+from swapline_workers.runtime.store.probe import StoreProbe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

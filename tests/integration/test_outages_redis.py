@@ -18,7 +18,7 @@ from support.factories import enqueued
 from support.servers import waited_for
 from swapline_producer.contract import State
 from swapline_producer.errors import LedgerUnavailable
-from swapline_workers.local.valkey import EmbeddedValkey
+from swapline_workers.local.valkey.server import EmbeddedValkey
 
 if TYPE_CHECKING:
     from collections.abc import Generator

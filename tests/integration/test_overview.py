@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from support.servers import Time, new_job
 from swapline_producer.contract import Priority, State
-from swapline_producer.ledger.occupancy import Entry
+from swapline_producer.ledger.queries.occupancy import Entry
 
 if TYPE_CHECKING:
     from swapline_producer.ledger import Ledger

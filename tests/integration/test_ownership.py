@@ -19,13 +19,13 @@ from swapline_producer import SwapRequest
 from swapline_producer.contract import State
 from swapline_producer.contract.changes import Change
 from swapline_producer.errors import LedgerUnavailable, NotPossible, WrongOwner
-from swapline_producer.ledger.accounts import BEFORE_MS, SILENCE_MS, Vendor
-from swapline_producer.ledger.workers import LIFE_MS, WorkerRecord
+from swapline_producer.ledger.accounts.registry import BEFORE_MS, SILENCE_MS, Vendor
+from swapline_producer.ledger.accounts.workers import LIFE_MS, WorkerRecord
 from swapline_producer.operations.vendors import address_of, fingerprint, is_simulator, vendor_of
 from swapline_producer.settings import VendorSettings
 from swapline_workers.core.lifecycle import ROUTES
 from swapline_workers.local.ports import free_port
-from swapline_workers.local.valkey import EmbeddedValkey
+from swapline_workers.local.valkey.server import EmbeddedValkey
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -17,7 +17,7 @@ from swapline_producer.settings import ProducerSettings
 from swapline_workers.dispatch.broker import broker_settings
 from swapline_workers.dispatch.transport import Transport
 from swapline_workers.local.ports import LOOPBACK
-from swapline_workers.local.valkey import EmbeddedValkey
+from swapline_workers.local.valkey.server import EmbeddedValkey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

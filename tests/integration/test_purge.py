@@ -24,7 +24,7 @@ from swapline_producer.retention.purge import Purge, PurgeSelector
 from swapline_producer.storage.keys import OWNER
 from swapline_workers.adapters.pictures import PictureStore
 from swapline_workers.core.outcomes import STALE
-from swapline_workers.local.valkey import EmbeddedValkey
+from swapline_workers.local.valkey.server import EmbeddedValkey
 from swapline_workers.runtime.session.job_session import JobSession
 from swapline_workers.steps.finalize import finalize
 

@@ -13,10 +13,10 @@ import requests
 
 from support.deliveries import EVENT
 from swapline_producer.webhooks.signing import new_secret, sign
-from swapline_workers.local.child import Child, Program
+from swapline_workers.local.demo.receiver import read_record
 from swapline_workers.local.errors import ChildFailed
 from swapline_workers.local.ready import read_ready_file, ready_file_written
-from swapline_workers.local.receiver import read_record
+from swapline_workers.local.supervision.child import Child, Program
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -31,7 +31,7 @@ def receiver(folder: Path, **settings: str) -> Child:
     return Child(
         Program(
             name="receiver",
-            argv=(sys.executable, "-m", "swapline_workers.local.receiver", *options),
+            argv=(sys.executable, "-m", "swapline_workers.local.demo.receiver", *options),
             env={"PATH": os.environ["PATH"], **settings},
             cwd=folder,
             log=folder / "receiver.log",

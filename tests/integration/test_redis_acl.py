@@ -22,9 +22,9 @@ from support.servers import waited_for
 from swapline_producer import ProducerSettings, SwapRequest
 from swapline_producer.ledger import open_ledger
 from swapline_workers.cli import FLOWER_CONFIG
-from swapline_workers.local.child import Child, Program
 from swapline_workers.local.ports import LOOPBACK, free_port
 from swapline_workers.local.ready import login_works
+from swapline_workers.local.supervision.child import Child, Program
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -25,7 +25,7 @@ from swapline_workers.core.schedule.polling import Bounds, next_wait
 if TYPE_CHECKING:
     from support.installation import Installation
     from support.servers import Time
-    from swapline_workers.local.valkey import EmbeddedValkey
+    from swapline_workers.local.valkey.server import EmbeddedValkey
 
 
 def running(ledger: Ledger, job_id: str) -> Job:

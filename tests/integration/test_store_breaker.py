@@ -17,7 +17,7 @@ from swapline_producer.operations.doctor import ledger as of_ledger
 from swapline_producer.storage.keys import PROBE
 from swapline_producer.testing import memory_storage
 from swapline_workers.core.lifecycle import ROUTES
-from swapline_workers.runtime.store_probe import StoreProbe
+from swapline_workers.runtime.store.probe import StoreProbe
 
 if TYPE_CHECKING:
     from support.installation import Installation

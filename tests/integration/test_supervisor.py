@@ -16,12 +16,12 @@ import pytest
 from rich.console import Console
 
 from support.servers import waited_for
-from swapline_workers.local.child import Child, Program
-from swapline_workers.local.death_pipe import DeathPipe
 from swapline_workers.local.errors import ChildFailed
 from swapline_workers.local.follow import LogFollower
 from swapline_workers.local.ready import log_has, ready_file_written
-from swapline_workers.local.supervisor import Backoff, StopRequested, Supervisor
+from swapline_workers.local.supervision.child import Child, Program
+from swapline_workers.local.supervision.death_pipe import DeathPipe
+from swapline_workers.local.supervision.supervisor import Backoff, StopRequested, Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -214,7 +214,7 @@ def test_a_slow_restart_delays_no_other(tmp_path: Path) -> None:
 def test_a_child_with_a_liveness_problem_is_killed_and_restarted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("swapline_workers.local.supervisor._LIVENESS_INTERVAL_S", 0)
+    monkeypatch.setattr("swapline_workers.local.supervision.supervisor._LIVENESS_INTERVAL_S", 0)
     child = shell(tmp_path, LASTING)
     reports: list[str] = []
     child.program = dataclasses.replace(child.program, liveness_problem=lambda _: None if reports else "it is stuck")
@@ -328,8 +328,8 @@ def test_a_signal_that_was_ignored_stays_so(tmp_path: Path) -> None:
 OWNER = """
 import os, sys
 from pathlib import Path
-from swapline_workers.local.child import Child, Program
-from swapline_workers.local.supervisor import Supervisor
+from swapline_workers.local.supervision.child import Child, Program
+from swapline_workers.local.supervision.supervisor import Supervisor
 
 folder = Path(sys.argv[1])
 script = "exec 9>alive; echo up >&9; sleep 1000 & wait"
@@ -384,7 +384,7 @@ def test_a_killed_watchdog_is_replaced(tmp_path: Path, alive: int) -> None:
 FORKING = """
 import os, sys
 from pathlib import Path
-from swapline_workers.local.child import Child, Program
+from swapline_workers.local.supervision.child import Child, Program
 
 folder = Path(sys.argv[1])
 child = Child(Program("child", ("/bin/sleep", "1000"), {}, folder, folder / "child.log"))

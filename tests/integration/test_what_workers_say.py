@@ -15,8 +15,8 @@ from support.servers import waited_for
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.contract import State
 from swapline_producer.errors import WrongOwner
-from swapline_producer.ledger.accounts import Vendor
-from swapline_producer.ledger.workers import WorkerRecord
+from swapline_producer.ledger.accounts.registry import Vendor
+from swapline_producer.ledger.accounts.workers import WorkerRecord
 from swapline_producer.operations.doctor import workers as of_workers
 from swapline_producer.retention.store_owner import check_store
 from swapline_producer.testing import memory_storage

@@ -21,7 +21,7 @@ from swapline_workers.core.policy import Policy
 from swapline_workers.core.schedule.polling import Bounds
 from swapline_workers.runtime.due_dispatcher import DueDispatcher, claim_interval
 from swapline_workers.runtime.session.job_session import JobSession
-from swapline_workers.runtime.store_probe import StoreProbe
+from swapline_workers.runtime.store.probe import StoreProbe
 from swapline_workers.settings import WEBHOOK_SCHEDULE, AmbiguousSubmit
 from swapline_workers.tasks import STEPS, translate
 

@@ -27,7 +27,7 @@ from simulation.mutants import MUTANTS, Mutant
 from simulation.report import write_page
 from simulation.world import Scenario, World
 from swapline_producer.ledger import scripts
-from swapline_workers.local.valkey import EmbeddedValkey
+from swapline_workers.local.valkey.server import EmbeddedValkey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

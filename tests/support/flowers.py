@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from support.half_requests import USUAL_FILES
 from support.installation import SWAPLINE
-from swapline_workers.local.child import Child, Program
 from swapline_workers.local.ready import login_works
+from swapline_workers.local.supervision.child import Child, Program
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from swapline_gateway.server import Server
-    from swapline_workers.local.valkey import EmbeddedValkey
+    from swapline_workers.local.valkey.server import EmbeddedValkey
 
 BOTH = (Scope.READ, Scope.WRITE)
 URL = "https://pictures.example/me.jpg"

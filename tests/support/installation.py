@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from swapline_producer.contract import Job, SwapEvent
-    from swapline_workers.local.valkey import EmbeddedValkey
+    from swapline_workers.local.valkey.server import EmbeddedValkey
 
 SWAPLINE = Path(sys.executable).with_name("swapline")
 CELERY = Path(sys.executable).with_name("celery")

@@ -16,7 +16,7 @@ import redis
 from chaos.proxy import Proxies, Proxy
 from support.servers import waited_for
 from swapline_workers.local.ports import LOOPBACK
-from swapline_workers.local.valkey import EmbeddedValkey
+from swapline_workers.local.valkey.server import EmbeddedValkey
 
 if TYPE_CHECKING:
     from collections.abc import Generator

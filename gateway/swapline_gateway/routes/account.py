@@ -34,7 +34,7 @@ from swapline_producer.webhooks.keys import new_secret
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from swapline_producer.ledger.webhook_secrets import WebhookSecret
+    from swapline_producer.ledger.tenants.webhook_secrets import WebhookSecret
     from swapline_producer.operations.deliveries import DeliveryOutcome
 
 router = APIRouter(prefix="/v1", tags=["Account"])

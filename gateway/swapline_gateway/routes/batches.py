@@ -18,7 +18,7 @@ from swapline_gateway.schema import openapi, problems
 from swapline_gateway.schema.problems import Problem
 from swapline_gateway.schema.requests import NOT_IN_A_BODY, CancelBody, SealBody
 from swapline_gateway.schema.views import Batch, BatchCancellation, Sealed
-from swapline_producer.client.batch_results import outlines, view
+from swapline_producer.client.batches.results import outlines, view
 from swapline_producer.contract import checked as checked_value
 from swapline_producer.errors import NotPossible, RequestError, SwaplineError
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from swapline_gateway.access import Caller
-    from swapline_producer.client.bulk import Result
+    from swapline_producer.client.batches.bulk import Result
 
 router = APIRouter(prefix="/v1/batches", tags=["Batches"])
 

@@ -25,7 +25,7 @@ from swapline_gateway.schema.requests import (
 )
 from swapline_gateway.schema.views import Cancellation, Swap, SwapPage, swap_view, timestamp
 from swapline_producer.client.forecast import Forecast, forecast
-from swapline_producer.client.images import is_link
+from swapline_producer.client.inputs.images import is_link
 from swapline_producer.contract import Job, State
 from swapline_producer.contract.access import Scope
 from swapline_producer.errors import RequestError

@@ -42,7 +42,7 @@ def pairs(texts: tuple[str, ...], option: str) -> dict[str, str]:
 
 def picture(text: str) -> Path | str | bytes:
     """Read a picture: a file, unless it is -, a URL, a data URI, base64 or nothing."""
-    from swapline_producer.client.images import is_data_uri, is_link  # noqa: PLC0415 -- not loaded for --help
+    from swapline_producer.client.inputs.images import is_data_uri, is_link  # noqa: PLC0415 -- not loaded for --help
 
     if is_link(text) or is_data_uri(text) or not text.strip():
         return text
@@ -119,7 +119,7 @@ def enqueue(image: str, *, output: Path | None, wait: bool, timeout: float, as_j
       swapline enqueue portrait.jpg --gender female --filter-id 12 -o result.png
       swapline enqueue https://example.com/me.jpg --gender 0 --filter-id 7 --webhook-url https://example.com/hook
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    from swapline_producer.client.manifest import whole_number  # noqa: PLC0415 -- not loaded for --help
+    from swapline_producer.client.batches.manifest import whole_number  # noqa: PLC0415 -- not loaded for --help
     from swapline_producer.contract import SwapRequest  # noqa: PLC0415 -- the same
 
     given["metadata"] = pairs(given["metadata"], "--metadata")

@@ -9,31 +9,31 @@ from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from swapline_producer.ledger.accounts import Accounts
-from swapline_producer.ledger.api_keys import ApiKeys
-from swapline_producer.ledger.batches import Batches
-from swapline_producer.ledger.history import History
-from swapline_producer.ledger.intake import Intake
-from swapline_producer.ledger.jobs import Jobs
-from swapline_producer.ledger.limits import InstallationLimits
-from swapline_producer.ledger.occupancy import Occupancy
-from swapline_producer.ledger.pool import AccountPool
+from swapline_producer.ledger.accounts.limits import InstallationLimits
+from swapline_producer.ledger.accounts.pool import AccountPool
+from swapline_producer.ledger.accounts.registry import Accounts
+from swapline_producer.ledger.accounts.workers import Workers
+from swapline_producer.ledger.jobs.batches import Batches
+from swapline_producer.ledger.jobs.intake import Intake
+from swapline_producer.ledger.jobs.reader import Jobs
+from swapline_producer.ledger.jobs.subscriptions import Subscriptions
+from swapline_producer.ledger.jobs.transitions import Transitions, new_token
 from swapline_producer.ledger.primary import (
     SentinelPrimaryConnection,
     SentinelPrimaryPool,
     SentinelPrimaryTLSConnection,
     primary_pool,
 )
+from swapline_producer.ledger.queries.history import History
+from swapline_producer.ledger.queries.occupancy import Occupancy
+from swapline_producer.ledger.queries.search import JobFilter, Search
+from swapline_producer.ledger.queries.stats import Stats
+from swapline_producer.ledger.queries.summaries import Summaries
 from swapline_producer.ledger.retention import Retention
 from swapline_producer.ledger.scripts import LedgerScripts, Spans
-from swapline_producer.ledger.search import JobFilter, Search
-from swapline_producer.ledger.stats import Stats
-from swapline_producer.ledger.subscriptions import Subscriptions
-from swapline_producer.ledger.summaries import Summaries
-from swapline_producer.ledger.transitions import Transitions, new_token
-from swapline_producer.ledger.webhook_secrets import WebhookSecrets
+from swapline_producer.ledger.tenants.api_keys import ApiKeys
+from swapline_producer.ledger.tenants.webhook_secrets import WebhookSecrets
 from swapline_producer.ledger.webhooks import FailingWebhooks
-from swapline_producer.ledger.workers import Workers
 from swapline_producer.redis_url import parse_redis_url
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from swapline_producer.errors import (
     SwaplineError,
     VendorIdInUse,
 )
-from swapline_producer.ledger.intake import unknown_account
+from swapline_producer.ledger.jobs.intake import unknown_account
 from swapline_producer.ledger.retention import InputHold
 
 if TYPE_CHECKING:

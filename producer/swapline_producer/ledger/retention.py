@@ -8,7 +8,7 @@ import orjson
 
 from swapline_producer.contract import Job, State, StoredImage
 from swapline_producer.errors import LedgerUnavailable
-from swapline_producer.ledger.record import in_pieces
+from swapline_producer.ledger.jobs.record import in_pieces
 from swapline_producer.ledger.scripts import LedgerPart, listed, translated
 from swapline_producer.storage.keys import result_folder
 

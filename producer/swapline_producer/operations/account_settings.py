@@ -17,8 +17,8 @@ from swapline_producer.contract.changes import Limits
 from swapline_producer.contract.values import AccountName, no_bool
 from swapline_producer.environment.secret_files import read_setting
 from swapline_producer.errors import SettingsError
-from swapline_producer.ledger.accounts import DEFAULT
-from swapline_producer.ledger.workers import AccountShown
+from swapline_producer.ledger.accounts.registry import DEFAULT
+from swapline_producer.ledger.accounts.workers import AccountShown
 from swapline_producer.operations.vendors import address_of
 from swapline_producer.settings import UNUSED_URL, base_url
 

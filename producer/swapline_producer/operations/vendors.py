@@ -10,7 +10,7 @@ import secrets
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
-from swapline_producer.ledger.accounts import DEFAULT, Vendor
+from swapline_producer.ledger.accounts.registry import DEFAULT, Vendor
 
 if TYPE_CHECKING:
     from pydantic import SecretStr

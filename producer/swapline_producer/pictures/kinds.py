@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from swapline_producer.client.picture_formats import media_type
+from swapline_producer.client.inputs.picture_formats import media_type
 
 HEIC, AVIF, TIFF = "image/heic", "image/avif", "image/tiff"
 JPEG, PNG, WEBP = "image/jpeg", "image/png", "image/webp"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from swapline_producer.client.picture_formats import end_of
+from swapline_producer.client.inputs.picture_formats import end_of
 from swapline_producer.contract import Done, StripMetadata
 from swapline_producer.pictures.exif import UPRIGHT
 from swapline_producer.pictures.kinds import JPEG, PNG, WEBP

@@ -12,7 +12,7 @@ import weakref
 from contextlib import suppress
 from typing import Any
 
-from swapline_producer.pictures.wire import receive, send
+from swapline_producer.pictures.decoder.wire import receive, send
 
 SECONDS = 30.0
 """Time limit of one picture: twelve megapixels take half a second."""
@@ -80,7 +80,7 @@ class _Child:
         self._sock, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 -- our own module, and nothing from outside
-                [sys.executable, "-m", "swapline_producer.pictures.child", str(theirs.fileno()), str(niceness)],
+                [sys.executable, "-m", "swapline_producer.pictures.decoder.child", str(theirs.fileno()), str(niceness)],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from swapline_producer.client.picture_formats import MAX_PARTS
+from swapline_producer.client.inputs.picture_formats import MAX_PARTS
 from swapline_producer.pictures.exif import Exif, read_exif
 from swapline_producer.pictures.kinds import JPEG, PNG
 

@@ -16,10 +16,10 @@ import aiohttp
 from PIL import Image
 
 from swapline_simulator.api.orders import Refusal
+from swapline_simulator.imaging.drawing.photographs import portrait_of
+from swapline_simulator.imaging.drawing.portrait import SIDE
 from swapline_simulator.imaging.faces import drawn_eyes
-from swapline_simulator.imaging.photographs import portrait_of
 from swapline_simulator.imaging.pictures import open_picture
-from swapline_simulator.imaging.portrait import SIDE
 
 if TYPE_CHECKING:
     from swapline_simulator.imaging.spool import Blob, InMemory, Spool

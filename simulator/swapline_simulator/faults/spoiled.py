@@ -9,7 +9,7 @@ from PIL import Image
 
 from swapline_simulator.api.replies import page
 from swapline_simulator.faults.modes import Mode
-from swapline_simulator.imaging.photographs import jpeg
+from swapline_simulator.imaging.drawing.photographs import jpeg
 from swapline_simulator.imaging.pictures import png
 
 if TYPE_CHECKING:

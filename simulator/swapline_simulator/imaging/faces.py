@@ -8,9 +8,9 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from swapline_simulator.imaging.people import EYES
-from swapline_simulator.imaging.photographs import ASTRONAUT_EYES, sample_photographs
-from swapline_simulator.imaging.portrait import SIDE
+from swapline_simulator.imaging.drawing.people import EYES
+from swapline_simulator.imaging.drawing.photographs import ASTRONAUT_EYES, sample_photographs
+from swapline_simulator.imaging.drawing.portrait import SIDE
 from swapline_simulator.imaging.swap import Eyes
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from uuid import UUID
 from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageOps
 
 from swapline_simulator.enums import ApiVersion, ResultSize
-from swapline_simulator.imaging.costumes import SIDE as COSTUME_SIDE
-from swapline_simulator.imaging.costumes import filter_picture
+from swapline_simulator.imaging.drawing.costumes import SIDE as COSTUME_SIDE
+from swapline_simulator.imaging.drawing.costumes import filter_picture
 from swapline_simulator.imaging.faces import drawn_eyes, find_eyes
 from swapline_simulator.imaging.frame import frame
 from swapline_simulator.imaging.styles import style_of, tiled

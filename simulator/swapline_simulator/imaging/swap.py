@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from PIL import Image, ImageDraw, ImageFilter, ImageStat
 
 if TYPE_CHECKING:
-    from swapline_simulator.imaging.brush import Point
+    from swapline_simulator.imaging.drawing.brush import Point
 
 Box = tuple[int, int, int, int]
 

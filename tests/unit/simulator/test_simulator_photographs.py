@@ -5,7 +5,7 @@ from io import BytesIO
 
 from PIL import Image
 
-from swapline_simulator.imaging.photographs import SAMPLE, sample_photographs
+from swapline_simulator.imaging.drawing.photographs import SAMPLE, sample_photographs
 
 
 def test_there_are_jpeg_portraits_of_three_people() -> None:

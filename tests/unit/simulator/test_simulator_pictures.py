@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageChops, ImageOps, ImageStat
 
 from swapline_simulator.enums import ApiVersion, FilterId, Ratio, ResultSize
-from swapline_simulator.imaging.photographs import portrait_of, sample_photographs
+from swapline_simulator.imaging.drawing.photographs import portrait_of, sample_photographs
 from swapline_simulator.imaging.pictures import Recipe, open_picture, render
 from swapline_simulator.imaging.styles import PALETTES, STYLES, style_of
 

@@ -14,7 +14,7 @@ from swapline_simulator.api.results import completed, in_mode, packed_letters
 from swapline_simulator.enums import ApiVersion, Ratio, ResultSize
 from swapline_simulator.faults.modes import Mode
 from swapline_simulator.faults.script import Cue
-from swapline_simulator.imaging.photographs import sample_photographs
+from swapline_simulator.imaging.drawing.photographs import sample_photographs
 from swapline_simulator.imaging.pictures import Recipe, render
 
 

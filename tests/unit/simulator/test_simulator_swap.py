@@ -11,15 +11,15 @@ from PIL import Image, ImageChops, ImageStat
 from support.photographs import extra
 from swapline_simulator.enums import ApiVersion, Ratio, ResultSize
 from swapline_simulator.imaging import faces
-from swapline_simulator.imaging.costumes import COSTUMES, SIDE, filter_picture
+from swapline_simulator.imaging.drawing.costumes import COSTUMES, SIDE, filter_picture
+from swapline_simulator.imaging.drawing.photographs import jpeg, sample_photographs
 from swapline_simulator.imaging.faces import drawn_eyes, find_eyes
-from swapline_simulator.imaging.photographs import jpeg, sample_photographs
 from swapline_simulator.imaging.pictures import Recipe, open_picture, render
 from swapline_simulator.imaging.styles import STYLES
 from swapline_simulator.imaging.swap import Eyes, swap_face
 
 if TYPE_CHECKING:
-    from swapline_simulator.imaging.brush import Point
+    from swapline_simulator.imaging.drawing.brush import Point
 
 SAMPLES = sample_photographs()
 TARGET = drawn_eyes(SIDE)

@@ -22,10 +22,10 @@ from swapline_producer.foreign_text import visible
 from swapline_producer.messaging.publisher import CeleryPublisher
 from swapline_workers.board import labels as words
 from swapline_workers.board import shape
-from swapline_workers.board.actors import Actors
+from swapline_workers.board.access.actors import Actors
+from swapline_workers.board.access.guard import Guard, Headers, UnderRootPath
 from swapline_workers.board.console import Console
-from swapline_workers.board.guard import Guard, Headers, UnderRootPath
-from swapline_workers.board.listing import NotUnderstood
+from swapline_workers.board.facts.listing import NotUnderstood
 from swapline_workers.board.pages import Pages
 from swapline_workers.board.thumbnails import Thumbnails
 

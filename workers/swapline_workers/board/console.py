@@ -16,7 +16,7 @@ from swapline_producer.contract.jobs.replay_facts import ReplayFacts
 from swapline_producer.contract.values import DEFAULT_ACCOUNT
 from swapline_producer.operations.recovery import Recovery
 from swapline_producer.operations.replays import refusal
-from swapline_workers.board.actors import COOKIE, LIFETIME_S, Actor, Actors
+from swapline_workers.board.access.actors import COOKIE, LIFETIME_S, Actor, Actors
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -12,13 +12,13 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from swapline_producer.contract import FailureCode, Priority, State, StoredImage
 from swapline_producer.contract.jobs.history import HOUR, PERIODS
 from swapline_producer.errors import ObjectMissing, StorageError
-from swapline_workers.board.actors import COOKIE
+from swapline_workers.board.access.actors import COOKIE
 from swapline_workers.board.console import Choices
-from swapline_workers.board.finding import find
-from swapline_workers.board.listing import Filters, NotUnderstood, listing
-from swapline_workers.board.overview import read_overview
-from swapline_workers.board.plots import plots, ticks
-from swapline_workers.board.story import story
+from swapline_workers.board.facts.finding import find
+from swapline_workers.board.facts.listing import Filters, NotUnderstood, listing
+from swapline_workers.board.facts.overview import read_overview
+from swapline_workers.board.facts.plots import plots, ticks
+from swapline_workers.board.facts.story import story
 from swapline_workers.board.thumbnails import NoThumbnail
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from swapline_producer.errors import LedgerUnavailable, SettingsError
 from swapline_producer.ledger import Ledger, connect
-from swapline_producer.ledger.accounts import DEFAULT
+from swapline_producer.ledger.accounts.registry import DEFAULT
 from swapline_producer.operations.account_settings import accounts_source
 from swapline_producer.operations.doctor.findings import Finding, fail, ok, unchecked
 from swapline_producer.operations.vendors import vendor_of

@@ -40,8 +40,8 @@ def redis(folder: Path, port: int, *, repair: bool, as_json: bool) -> None:
     if repair:
         _repair(folder, as_json=as_json)
         return
-    from swapline_workers.local.supervisor import Backoff, StopRequested, Supervisor  # noqa: PLC0415 -- slow
-    from swapline_workers.local.valkey import EmbeddedValkey  # noqa: PLC0415 -- slow
+    from swapline_workers.local.supervision.supervisor import Backoff, StopRequested, Supervisor  # noqa: PLC0415 -- slow
+    from swapline_workers.local.valkey.server import EmbeddedValkey  # noqa: PLC0415 -- slow
 
     server = EmbeddedValkey(folder, port=port)
     try:
@@ -57,7 +57,7 @@ def redis(folder: Path, port: int, *, repair: bool, as_json: bool) -> None:
 
 
 def _repair(folder: Path, *, as_json: bool) -> None:
-    from swapline_workers.local.aof_repair import repair  # noqa: PLC0415 -- only this option needs it
+    from swapline_workers.local.valkey.aof_repair import repair  # noqa: PLC0415 -- only this option needs it
 
     done = repair(folder.absolute())
     if as_json:

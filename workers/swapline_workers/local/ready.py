@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from swapline_workers.local.child import Child
+    from swapline_workers.local.supervision.child import Child
 
 _HTTP_TIMEOUT_S = 5.0
 """For a reply on a machine that starts everything else."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from swapline_producer.client.picture_formats import end_of
+from swapline_producer.client.inputs.picture_formats import end_of
 from swapline_producer.contract import StoredImage, StoredVariant, Variant
 from swapline_producer.pictures.sandbox import Refused
 from swapline_producer.pictures.segments import is_manifest, is_metadata, is_xmp, without

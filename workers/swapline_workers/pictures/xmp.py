@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 
-from swapline_producer.client.picture_formats import measure
+from swapline_producer.client.inputs.picture_formats import measure
 from swapline_producer.storage.keys import PNG
 
 SCHEME = "http://cv.iptc.org/newscodes/digitalsourcetype/"

@@ -31,18 +31,18 @@ from swapline_workers.core.schedule.polling import Bounds
 from swapline_workers.dispatch.local_first import LocalFirstPublisher
 from swapline_workers.dispatch.worker_state import stop_worker
 from swapline_workers.pictures.build import build_finisher
-from swapline_workers.runtime.accounts import NamedAccounts
-from swapline_workers.runtime.admission import Admission
 from swapline_workers.runtime.due_dispatcher import DueDispatcher
 from swapline_workers.runtime.heartbeat import Allowed, Heartbeat
+from swapline_workers.runtime.installation.accounts import NamedAccounts
+from swapline_workers.runtime.installation.admission import Admission
+from swapline_workers.runtime.installation.membership import Membership
 from swapline_workers.runtime.maintenance import Housekeeping
-from swapline_workers.runtime.membership import Membership
 from swapline_workers.runtime.services import Role, WorkerServices
 from swapline_workers.runtime.session.job_session import JobSession
 from swapline_workers.runtime.session.outage import OUTAGE_LIMIT_S
 from swapline_workers.runtime.shutdown import GracefulShutdown
-from swapline_workers.runtime.store_guard import StoreGuard
-from swapline_workers.runtime.store_probe import StoreProbe
+from swapline_workers.runtime.store.guard import StoreGuard
+from swapline_workers.runtime.store.probe import StoreProbe
 from swapline_workers.settings import WorkerSettings
 from swapline_workers.steps.ports import Ports, Vendor
 from swapline_workers.telemetry.tracing import build_tracing

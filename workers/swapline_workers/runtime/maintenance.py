@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from swapline_producer.retention.orphans import Janitor
     from swapline_producer.retention.purge import Purge
     from swapline_producer.retention.sweep import Sweep
-    from swapline_workers.runtime.store_probe import StoreProbe
+    from swapline_workers.runtime.store.probe import StoreProbe
 
 log = logging.getLogger(__name__)
 

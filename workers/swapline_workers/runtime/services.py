@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from swapline_producer.ledger import Ledger
     from swapline_workers.core.bulkhead import DeliveryBulkhead
     from swapline_workers.dispatch.local_first import LocalFirstPublisher
-    from swapline_workers.runtime.admission import Admission
     from swapline_workers.runtime.due_dispatcher import DueDispatcher
     from swapline_workers.runtime.heartbeat import Heartbeat
+    from swapline_workers.runtime.installation.admission import Admission
+    from swapline_workers.runtime.installation.membership import Membership
     from swapline_workers.runtime.maintenance import Housekeeping
-    from swapline_workers.runtime.membership import Membership
     from swapline_workers.runtime.session.job_session import JobSession
     from swapline_workers.runtime.shutdown import GracefulShutdown
-    from swapline_workers.runtime.store_guard import StoreGuard
+    from swapline_workers.runtime.store.guard import StoreGuard
     from swapline_workers.settings import WorkerSettings
     from swapline_workers.steps.ports import Ports
     from swapline_workers.telemetry.tracing import Tracing

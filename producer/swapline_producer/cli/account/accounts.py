@@ -121,7 +121,7 @@ def adopt(name: str | None, *, as_json: bool) -> None:
 
 
 def _credentials(settings: VendorSettings, name: str | None) -> tuple[str, Credentials]:
-    from swapline_producer.ledger.accounts import DEFAULT  # noqa: PLC0415 -- not loaded for --help
+    from swapline_producer.ledger.accounts.registry import DEFAULT  # noqa: PLC0415 -- not loaded for --help
     from swapline_producer.operations.account_settings import accounts_source  # noqa: PLC0415 -- the same
 
     source = accounts_source(settings)

@@ -15,7 +15,7 @@ from swapline_producer.terminal.tables import print_rows
 
 if TYPE_CHECKING:
     from swapline_producer.ledger import Ledger
-    from swapline_producer.ledger.workers import WorkerRecord
+    from swapline_producer.ledger.accounts.workers import WorkerRecord
 
 KINDS: dict[str, click.ParamType[Any]] = {
     "MAX_IN_FLIGHT": click.IntRange(1, 10_000),

@@ -12,7 +12,7 @@ from swapline_producer.cli.batches.run import Run
 from swapline_producer.cli.batches.view import print_view
 from swapline_producer.cli.enqueue import pairs
 from swapline_producer.cli.options import Finite, as_json_option
-from swapline_producer.client.manifest import Manifest, row_of
+from swapline_producer.client.batches.manifest import Manifest, row_of
 from swapline_producer.errors import NotPossible
 from swapline_producer.terminal.output import NOT_FINISHED, complain, out, print_json, warn
 from swapline_producer.terminal.progress import progress
@@ -103,7 +103,7 @@ def show(name: str, *, limit: int, results: Path | None, tenant: str, as_json: b
     \b
     Example: swapline batch show spring --results spring-results.csv
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    from swapline_producer.client.batch_results import failures_first, outlines, view, write_results  # noqa: PLC0415 -- slow to load
+    from swapline_producer.client.batches.results import failures_first, outlines, view, write_results  # noqa: PLC0415 -- slow to load
     from swapline_producer.terminal.output import job_facts  # noqa: PLC0415 -- beside its use
 
     ledger = connections.ledger()
@@ -132,7 +132,7 @@ def cancel(name: str, *, keep_result: bool, tenant: str, as_json: bool) -> None:
     \b
     Example: swapline batch cancel spring
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    from swapline_producer.client.batch_results import outlines  # noqa: PLC0415 -- not loaded for --help
+    from swapline_producer.client.batches.results import outlines  # noqa: PLC0415 -- not loaded for --help
 
     producer = connections.producer()
     left = [job.job_id for job in outlines(producer.ledger, name, tenant) if not job.state.finished]

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from swapline_producer.cli.batches.view import exit_code, print_view
-from swapline_producer.client.manifest import check
+from swapline_producer.client.batches.manifest import check
 from swapline_producer.contract import CREDITS_PER_JOB
 from swapline_producer.errors import LedgerUnavailable, NotPossible, StorageError
 from swapline_producer.terminal.output import DONE, FAILED, NOT_FINISHED, USAGE, complain, out, print_json, warn
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from swapline_producer.client.manifest import Manifest, Row
+    from swapline_producer.client.batches.manifest import Manifest, Row
     from swapline_producer.contract import Job
     from swapline_producer.producer import Producer
 
@@ -131,7 +131,7 @@ class Run:
 
     def write_results(self, path: Path, folder: Path | None) -> None:
         """Write the CSV of each row's state."""
-        from swapline_producer.client.batch_results import ManifestRows, write_results  # noqa: PLC0415 -- not loaded for --help
+        from swapline_producer.client.batches.results import ManifestRows, write_results  # noqa: PLC0415 -- not loaded for --help
 
         lines = {row.number: row.line for row in self._manifest.rows()}
         rows = ManifestRows(lines, self._numbers, self._left_out)
@@ -139,7 +139,7 @@ class Run:
 
     def report_end(self, *, watched: bool) -> int:
         """Print the result; return the exit code."""
-        from swapline_producer.client.batch_results import outlines, view  # noqa: PLC0415 -- not loaded for --help
+        from swapline_producer.client.batches.results import outlines, view  # noqa: PLC0415 -- not loaded for --help
 
         ledger, batch = self._producer.ledger, (self._name, self._tenant)
         found = view(*batch, outlines(ledger, *batch)) if watched else None
@@ -174,7 +174,7 @@ class Run:
         return known
 
     def _download(self, job: Job, folder: Path) -> None:
-        from swapline_producer.client.batch_results import download  # noqa: PLC0415 -- not loaded for --help
+        from swapline_producer.client.batches.results import download  # noqa: PLC0415 -- not loaded for --help
 
         try:
             download(self._producer, self._name, job, folder)

@@ -11,7 +11,7 @@ from swapline_producer.terminal.output import DONE, FAILED, NOT_FINISHED, out
 from swapline_producer.terminal.tables import coloured
 
 if TYPE_CHECKING:
-    from swapline_producer.client.batch_results import BatchView
+    from swapline_producer.client.batches.results import BatchView
 
 
 def print_view(found: BatchView) -> None:

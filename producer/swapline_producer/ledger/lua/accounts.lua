@@ -5,7 +5,7 @@
 -- the names of those that every living worker knows, with commas; `partial` has the versions of the vendor's API that some
 -- of them lack. From then on there are as well:
 --
---   P:known            hash    NAME -> JSON: name, weight, labels, versions, scope (see ledger/workers.py)
+--   P:known            hash    NAME -> JSON: name, weight, labels, versions, scope (see ledger/accounts/workers.py)
 --   P:jobs:NAME        zset    ID -> 1 SUBMITTING, 2 RUNNING, 3 STORING, 4 HELD: the unfinished jobs of an account
 --   P:free             zset    NAME -> its free slots, times its weight (accounts with nothing to do only)
 --   P:pools            hash    POOL -> 1: those of jobs that may use some accounts only, and wait

@@ -65,8 +65,8 @@
 --                             SALT:HASH), since; address_before, key_before, before_until: see adopt.lua
 --   P:api_keys        hash    KEY_ID -> SHA-256 of the key
 --   P:api_key:SHA     hash    an API key: key_id, tenant, scopes, note, created_at, used_at, rate, burst, max_body, tat: see admit.lua
---   P:webhook_secrets:TENANT  hash  SECRET_ID -> secret, created_at, until: JSON (ledger/webhook_secrets.py)
---   P:workers         hash    WORKER -> its record, JSON (ledger/workers.py); `at` is when it was last seen
+--   P:webhook_secrets:TENANT  hash  SECRET_ID -> secret, created_at, until: JSON (ledger/tenants/webhook_secrets.py)
+--   P:workers         hash    WORKER -> its record, JSON (ledger/accounts/workers.py); `at` is when it was last seen
 --   P:owner           hash    name: of this installation, as its store has it; stored: that a store has it
 --   P:purging         zset    ID -> when to try again to purge it (jobs that have not ended)
 --   P:tomb:ID         string  a purged job: when and why, JSON

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from swapline_producer.ledger import Ledger
-    from swapline_producer.ledger.workers import WorkerRecord
+    from swapline_producer.ledger.accounts.workers import WorkerRecord
 
 SECRETS, STORE, SHARED = "webhook secrets", "workers' store", "workers' settings"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from swapline_producer.cli.batches.run import Run
-from swapline_producer.client.manifest import Manifest
+from swapline_producer.client.batches.manifest import Manifest
 from swapline_producer.errors import RequestError
 from swapline_producer.testing import FakeProducer
 

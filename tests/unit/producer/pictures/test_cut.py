@@ -12,7 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from support.photographs import XMP_WITH_PLACE, exif, picture, saved
 from support.pngs import chunk, png
-from swapline_producer.client.picture_formats import measure
+from swapline_producer.client.inputs.picture_formats import measure
 from swapline_producer.contract import Done, StripMetadata
 from swapline_producer.pictures.exif import Exif, read_exif
 from swapline_producer.pictures.kinds import source_kind

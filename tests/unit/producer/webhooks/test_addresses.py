@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swapline_producer import ProducerSettings, SwapRequest
-from swapline_producer.client.manifest import Row, check
+from swapline_producer.client.batches.manifest import Row, check
 from swapline_producer.errors import RequestError
 from swapline_producer.testing import FakeProducer
 from swapline_producer.webhooks.addresses import forbidden_reason, url_problem

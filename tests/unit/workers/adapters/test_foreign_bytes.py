@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from support.fakes import job
 from support.pngs import png
 from swapline_producer import SwapRequest
-from swapline_producer.client.images import Link, Picture, read_image
-from swapline_producer.client.manifest import Manifest, Row
+from swapline_producer.client.batches.manifest import Manifest, Row
+from swapline_producer.client.inputs.images import Link, Picture, read_image
 from swapline_producer.contract import JobEvent, StoredImage
 from swapline_producer.errors import ImageError, RequestError, SwaplineError, WebhookVerificationError
-from swapline_producer.ledger.record import job_of
+from swapline_producer.ledger.jobs.record import job_of
 from swapline_producer.webhooks.signing import new_secret, verify
 from swapline_workers.adapters.http.retry_after import retry_after
 from swapline_workers.core.reply.picture_text import PictureError, decode

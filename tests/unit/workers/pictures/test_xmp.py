@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from support.photographs import picture, saved
-from swapline_producer.client.picture_formats import measure
+from swapline_producer.client.inputs.picture_formats import measure
 from swapline_producer.pictures.kinds import source_kind
 from swapline_workers.core.reply.picture import whole_picture
 from swapline_workers.pictures.xmp import SCHEME, marked

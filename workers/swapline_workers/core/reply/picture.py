@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from swapline_producer.client.picture_formats import BrokenHeader, CutShort, measure, media_type
+from swapline_producer.client.inputs.picture_formats import BrokenHeader, CutShort, measure, media_type
 from swapline_workers.core.reply.png import MAX_PIXELS, SIGNATURE, PngError, size_of, walk
 
 PNG = "image/png"

@@ -7,7 +7,7 @@ from itertools import cycle, islice
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from swapline_producer.client.images import Link, read_image
+from swapline_producer.client.inputs.images import Link, read_image
 from swapline_producer.contract import ApiVersion, Gender, QualityMode, Ratio, SwapOptions, SwapRequest
 from swapline_producer.pictures.prepare import Preparation
 

@@ -21,7 +21,7 @@ from swapline_workers.local.demo.sheet import demo_sheet, link_pictures
 from swapline_workers.local.demo.show import progress, results
 from swapline_workers.local.folder import display_path
 from swapline_workers.local.follow import LogFollower
-from swapline_workers.local.supervisor import StopRequested, Supervisor
+from swapline_workers.local.supervision.supervisor import StopRequested, Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

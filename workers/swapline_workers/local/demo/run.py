@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from swapline_producer.contract import Notification, State
-from swapline_workers.local.receiver import read_record
+from swapline_workers.local.demo.receiver import read_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from swapline_producer.contract import Job
     from swapline_producer.producer import Producer
     from swapline_workers.local.demo.jobs import DemoJob
-    from swapline_workers.local.supervisor import Supervisor
+    from swapline_workers.local.supervision.supervisor import Supervisor
 
 _CHECK_INTERVAL_S = 0.1
 """A reader takes it for immediate."""

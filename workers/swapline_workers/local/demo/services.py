@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 
 from swapline_producer.settings import ProducerSettings
 from swapline_producer.webhooks.signing import new_secret
-from swapline_workers.local.child import SWAPLINE, Child, Program
 from swapline_workers.local.ports import LOOPBACK, free_port
 from swapline_workers.local.ready import log_has, login_works, read_ready_file, ready_file_written
-from swapline_workers.local.valkey import EmbeddedValkey
+from swapline_workers.local.supervision.child import SWAPLINE, Child, Program
+from swapline_workers.local.valkey.server import EmbeddedValkey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from swapline_workers.local.demo.folder import DemoFolder
-    from swapline_workers.local.supervisor import Supervisor
+    from swapline_workers.local.supervision.supervisor import Supervisor
 
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 """Variables of the user that a child gets: SWAPLINE_*, FLOWER_* and CELERY_* would break the demo."""
@@ -86,7 +86,14 @@ class DemoServices:
         return self._start_listening("simulator", (*SWAPLINE, "simulator", *options))
 
     def _start_receiver(self) -> str:
-        argv = (sys.executable, "-P", "-m", "swapline_workers.local.receiver", "--record", str(self._folder.record))
+        argv = (
+            sys.executable,
+            "-P",
+            "-m",
+            "swapline_workers.local.demo.receiver",
+            "--record",
+            str(self._folder.record),
+        )
         return self._start_listening("receiver", argv, SWAPLINE_WEBHOOK_SECRETS=self._webhook_secret)
 
     def _start_flower(self, redis_url: str) -> tuple[str, tuple[str, str]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from swapline_workers.core.webhook_events import timings
-from swapline_workers.local.contact_sheet import Card, Picture, contact_sheet
+from swapline_workers.local.demo.contact_sheet import Card, Picture, contact_sheet
 
 if TYPE_CHECKING:
     from swapline_producer.contract import Job

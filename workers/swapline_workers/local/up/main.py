@@ -18,22 +18,22 @@ from swapline_producer.ledger import Ledger, connect
 from swapline_producer.operations.account_settings import accounts_source
 from swapline_producer.operations.vendors import vendor_of
 from swapline_producer.terminal.console import Terminal
-from swapline_workers.local.death_pipe import shared_death_pipe
 from swapline_workers.local.errors import LocalError
 from swapline_workers.local.folder import display_path
 from swapline_workers.local.follow import LogFollower
 from swapline_workers.local.ports import LOOPBACK
-from swapline_workers.local.supervisor import Backoff, StopRequested, Supervisor
+from swapline_workers.local.supervision.death_pipe import shared_death_pipe
+from swapline_workers.local.supervision.supervisor import Backoff, StopRequested, Supervisor
 from swapline_workers.local.up.cores import size
 from swapline_workers.local.up.folder import up_folder
 from swapline_workers.local.up.options import check_ports, load_settings
 from swapline_workers.local.up.parts import CONSOLE, PAGES, Parts
-from swapline_workers.local.valkey import EmbeddedValkey
+from swapline_workers.local.valkey.server import EmbeddedValkey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from swapline_workers.local.child import Child
+    from swapline_workers.local.supervision.child import Child
     from swapline_workers.local.up.cores import Size
     from swapline_workers.local.up.folder import UpFolder
     from swapline_workers.local.up.options import UpOptions

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from swapline_workers.alive import examine
-from swapline_workers.local.child import SWAPLINE, Child, Program
 from swapline_workers.local.ports import LOOPBACK
 from swapline_workers.local.ready import login_works, read_ready_file, ready_file_written
+from swapline_workers.local.supervision.child import SWAPLINE, Child, Program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

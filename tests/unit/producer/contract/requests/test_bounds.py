@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from swapline_producer import SwapRequest
-from swapline_producer.client.manifest import Manifest, check
+from swapline_producer.client.batches.manifest import Manifest, check
 from swapline_producer.contract.values import EXTRA_LIMIT, LARGEST_FILTER_ID, METADATA_LIMIT, TEN_YEARS, URL_LIMIT
 from swapline_producer.errors import RequestError
 from swapline_producer.testing import FakeProducer

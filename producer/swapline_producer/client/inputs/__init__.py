@@ -1,0 +1,1 @@
+"""Input pictures, checked before anything is stored or spent."""

@@ -1,0 +1,1 @@
+"""Jobs and batches: accepted, changed, read, waited for."""

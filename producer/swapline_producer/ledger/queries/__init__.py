@@ -1,0 +1,1 @@
+"""Reads over many jobs: figures, history, search, summaries."""

@@ -1,0 +1,1 @@
+"""What belongs to a tenant: API keys and webhook secrets."""

@@ -1,0 +1,1 @@
+"""Who may see the board, and who may decide on it."""

@@ -1,0 +1,1 @@
+"""What a worker agrees on with its installation: vendor, accounts, limits."""

@@ -1,0 +1,1 @@
+"""Whether the store is this installation's, and works."""
