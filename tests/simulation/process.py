@@ -19,7 +19,7 @@ from swapline_workers.core.bulkhead import DeliveryBulkhead
 from swapline_workers.core.picture_memory import PictureMemory
 from swapline_workers.core.policy import Policy
 from swapline_workers.core.schedule.polling import Bounds
-from swapline_workers.runtime.due_dispatcher import DueDispatcher, claim_interval
+from swapline_workers.runtime.due_dispatcher import RENEWALS, DueDispatcher, claim_interval
 from swapline_workers.runtime.session.job_session import JobSession
 from swapline_workers.runtime.store.probe import StoreProbe
 from swapline_workers.settings import WEBHOOK_SCHEDULE, AmbiguousSubmit
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from swapline_producer.storage import Storage
 
 RESCUE_AFTER = 15.0
-RENEWALS = 3
+
 PROBE_EVERY_S = 5.0
 PLACES = 6
 """Jobs with pictures in the memory of one worker."""

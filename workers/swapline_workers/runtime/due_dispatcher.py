@@ -44,6 +44,9 @@ RECONNECT_DELAY_S = 1.0
 CLAIM_DELAY_AFTER_OUTAGE_S = 1.5
 """Replies to paid calls are written first, else jobs are HELD."""
 
+RENEWALS = 3
+"""Renewals of a lease before a rescue: two may fail."""
+
 
 UNAVAILABLE, AVAILABLE = {"event_name": LogEvent.LEDGER_UNAVAILABLE}, {"event_name": LogEvent.LEDGER_AVAILABLE}
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from swapline_workers.runtime import bootstrap
+from swapline_workers.runtime import clients
+from swapline_workers.runtime.bootstrap import build_services
 from swapline_workers.settings import WorkerSettings
 
 if TYPE_CHECKING:
@@ -30,9 +31,9 @@ def test_the_public_url_and_the_proxy_reach_the_parts_that_use_them(monkeypatch:
         https_proxy=SecretStr("http://me:secret@proxy.internal:3128"),
     )
     for name in ("VendorClient", "WebhookSender"):
-        monkeypatch.setattr(bootstrap, name, note)
+        monkeypatch.setattr(clients, name, note)
     pictures: list[Storage] = []
-    monkeypatch.setattr(bootstrap, "_pictures", lambda _, storage, __: pictures.append(storage))
-    bootstrap.build_services(settings)
+    monkeypatch.setattr(clients, "PictureStore", pictures.append)
+    build_services(settings)
     assert [str(proxy) for proxy in given] == ["proxy.internal:3128"] * 2
     assert [storage.url("a.png") for storage in pictures] == ["https://pictures.example.com/a.png"]
