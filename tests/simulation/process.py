@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from swapline_producer.storage import Storage
 
 RESCUE_AFTER = 15.0
-
 PROBE_EVERY_S = 5.0
 PLACES = 6
 """Jobs with pictures in the memory of one worker."""
