@@ -21,7 +21,7 @@ HAND_OVER = 0.03
 LEARNING = 200
 """Jobs before those that are measured."""
 FULL = 300
-"""Jobs in a histogram at which it is halved, as `lua/advance.lua` has it."""
+"""Jobs in a histogram at which it is halved, as `lua/moves/advance.lua` has it."""
 FRESH = 5.0
 """Seconds that a histogram is used before it is read again, as `adapters/service_times.py` has it."""
 

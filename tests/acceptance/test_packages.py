@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 DIST: dict[str, Any] = runpy.run_path(str(ROOT / "ops" / "dist.py"))
 PACKAGES = DIST["PACKAGES"]
 NOT_IN_CODE = {
-    "producer": ["py.typed", "ledger/lua/advance.lua"],
+    "producer": ["py.typed", "ledger/lua/moves/advance.lua"],
     "workers": ["py.typed", "board/templates/page.html", "board/static/board.css", "web/flowerconfig.py"],
     "simulator": ["py.typed"],
     "gateway": ["py.typed"],

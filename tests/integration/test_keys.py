@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "guides" / "redis.md"
-LUA = ROOT / "producer" / "swapline_producer" / "ledger" / "lua" / "shared.lua"
+LUA = ROOT / "producer" / "swapline_producer" / "ledger" / "lua" / "parts" / "shared.lua"
 JOBS = 2_000
 RECORD_TTL_S = 0.5
 FOR_EVER = "for ever"

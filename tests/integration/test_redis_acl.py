@@ -228,8 +228,8 @@ def test_every_command_in_our_scripts_is_allowed_to_those_who_run_them(user: str
     lua = resources.files("swapline_producer") / "ledger" / "lua"
     called = {
         command.lower()
-        for file in lua.iterdir()
-        if file.name.endswith(".lua")
+        for folder in lua.iterdir()
+        for file in folder.iterdir()
         for command in re.findall(r"redis\.call\('(\w+)'", file.read_text())
     }
     line = next(line for line in USERS.read_text().splitlines() if line.startswith(f"user {user} "))

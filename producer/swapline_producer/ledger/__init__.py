@@ -1,4 +1,4 @@
-"""The record of every job, in Redis. No other package knows a key's name (`lua/shared.lua`)."""
+"""The record of every job, in Redis. No other package knows a key's name (`lua/parts/shared.lua`)."""
 
 from __future__ import annotations
 

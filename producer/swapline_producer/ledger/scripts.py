@@ -174,6 +174,9 @@ def _advice(error: redis.exceptions.RedisError) -> str:
     return "check SWAPLINE_REDIS_URL and the server"
 
 
+READS = frozenset({"history", "next_inputs", "outlines", "place", "scan", "slots", "snapshot"})
+"""Moves that write nothing."""
+
 LINE = ("shared", "accounts", "meter", "store", "breaker", "line")
 EVERYTHING = (*LINE, "needs", "batches")
 PARTS: dict[str, tuple[str, ...]] = {
@@ -204,8 +207,9 @@ PARTS: dict[str, tuple[str, ...]] = {
 
 def _source(move: str) -> str:
     folder = resources.files("swapline_producer") / "ledger" / "lua"
-    parts = PARTS.get(move, (*LINE, "needs"))
-    return "\n".join((folder / f"{name}.lua").read_text() for name in (*parts, move))
+    names = [f"parts/{part}" for part in PARTS.get(move, (*LINE, "needs"))]
+    names.append(f"{'reads' if move in READS else 'moves'}/{move}")
+    return "\n".join((folder / f"{name}.lua").read_text() for name in names)
 
 
 def sparse(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class Row(NamedTuple):
 
     @classmethod
     def of(cls, row: Mapping[str, Any], bounds: Sequence[int]) -> Self:
-        """Read what lua/sample.lua wrote; `bounds` are those of the buckets that it left out as well."""
+        """Read what lua/parts/sample.lua wrote; `bounds` are those of the buckets that it left out as well."""
         turnaround = {float(bound): row["turnaround"].get(bound, 0) for bound in (*map(str, bounds), "inf")}
         return cls(row["at"], row["waited"], row["used"], row["idle"], row["counts"], turnaround)
 

@@ -76,7 +76,7 @@ class Figures(Frozen):
     """Seconds since the last claim."""
     webhooks_pending: int
     counts: dict[str, int]
-    """Fields of P:count and P:meter since the ledger began (see lua/meter.lua)."""
+    """Fields of P:count and P:meter since the ledger began (see lua/parts/meter.lua)."""
     used_seconds: float
     idle_seconds: dict[str, float]
     """Seconds of slots free while jobs waited, by reason."""

@@ -96,7 +96,7 @@ class AccountPool(LedgerPart):
 
 
 def views_of(answer: Mapping[str, Any]) -> list[AccountView]:
-    """Convert the answer of lua/slots.lua."""
+    """Convert the answer of lua/reads/slots.lua."""
     return [_view(one, answer["at"]) for one in answer["accounts"]]
 
 

@@ -69,7 +69,7 @@ def text_of(value: object) -> str:
 
 
 def written(record_id: str, change: Change, keep_ms: int) -> dict[str, Any]:
-    """Return the arguments of lua/advance.lua that jobs and batches share."""
+    """Return the arguments of lua/moves/advance.lua that jobs and batches share."""
     ends = change.to.finished
     return {
         "id": record_id,

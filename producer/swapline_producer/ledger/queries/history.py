@@ -1,4 +1,4 @@
-"""The history of an installation: differences between the rows that lua/sample.lua writes once a minute."""
+"""The history of an installation: differences between the rows that lua/parts/sample.lua writes once a minute."""
 
 from __future__ import annotations
 

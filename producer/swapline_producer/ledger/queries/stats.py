@@ -116,7 +116,7 @@ def figures_of(answer: Mapping[str, Any]) -> Figures:
 
 
 def _account(one: Mapping[str, Any], at: int, meter: Mapping[str, int], by: str) -> AccountFigures:
-    """Return what lua/snapshot.lua says of an account. `by`: what the names of its own counts begin with."""
+    """Return what lua/reads/snapshot.lua says of an account. `by`: what the names of its own counts begin with."""
     limits, breaker = one["limits"], one["breaker"]
     limit, drained = int(limits.get("slots", limits.get("max_in_flight", FEWEST_SLOTS))), "drained" in limits
     per_day = limits.get("credits_per_day")
