@@ -22,13 +22,15 @@ from typing import TYPE_CHECKING
 import requests
 
 from swapline_producer.contract import FailureCode, Job, JobSpec, LinkedImage, NewJob, Priority, transitions
-from swapline_producer.contract.changes import JobFields, Limits
+from swapline_producer.contract.accounts import Limits
 from swapline_producer.contract.requests.new_jobs import fingerprint
 from swapline_producer.ledger import Ledger, connect
 from swapline_workers.local.valkey.server import EmbeddedValkey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from swapline_producer.contract.changes import JobFields
 
 MAY_TAKE = 0.3
 """Seconds for a page."""

@@ -18,7 +18,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from swapline_producer.contract import JobSpec, NewJob, State, StoredImage, StoredPicture, transitions
-from swapline_producer.contract.changes import Advanced, Limits
+from swapline_producer.contract.accounts import Limits
+from swapline_producer.contract.answers import Advanced
 from swapline_producer.ledger import Ledger, connect
 from swapline_workers.core.lifecycle import ROUTES
 from swapline_workers.core.schedule.histogram import observed

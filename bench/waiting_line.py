@@ -25,7 +25,8 @@ import psutil
 
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.contract import FailureCode, State, transitions
-from swapline_producer.contract.changes import Advanced, Limits
+from swapline_producer.contract.accounts import Limits
+from swapline_producer.contract.answers import Advanced
 from swapline_producer.ledger.accounts.registry import Vendor
 from swapline_producer.ledger.accounts.workers import AccountShown, WorkerRecord
 from swapline_simulator import Simulator, SimulatorConfig

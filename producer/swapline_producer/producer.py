@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from swapline_producer.client.cancel import Cancellation
     from swapline_producer.client.tenant_view import TenantView
     from swapline_producer.contract import Job, JobEvent, StoredPicture
-    from swapline_producer.contract.changes import Sealed
+    from swapline_producer.contract.answers import Sealed
     from swapline_producer.ledger import Ledger
     from swapline_producer.messaging.publisher import Publisher
     from swapline_producer.operations.recovery import Recovery

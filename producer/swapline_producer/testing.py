@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
 from swapline_producer.contract import FailureCode, Job, State, StoredPicture, transitions
-from swapline_producer.contract.changes import Advanced
+from swapline_producer.contract.answers import Advanced
 from swapline_producer.errors import ObjectMissing, StorageUnavailable
 from swapline_producer.ledger.memory import MemoryLedger
 from swapline_producer.producer import Enqueued, Producer

@@ -9,7 +9,9 @@ import pytest
 
 from support.servers import new_job
 from swapline_producer.contract import FailureCode, Job, Priority, State, transitions
-from swapline_producer.contract.changes import Advanced, BreakerTrip, Change, Limits
+from swapline_producer.contract.accounts import Limits
+from swapline_producer.contract.answers import Advanced
+from swapline_producer.contract.changes import BreakerTrip, Change
 from swapline_producer.errors import NotPossible, RequestError, WrongOwner
 from swapline_producer.ledger.accounts.registry import Vendor
 from swapline_producer.ledger.accounts.workers import LIFE_MS, AccountShown, WorkerRecord

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from support.servers import waited_for
-from swapline_producer.contract.changes import Limits
+from swapline_producer.contract.accounts import Limits
 from swapline_producer.ledger import Ledger, connect
 from swapline_producer.ledger.accounts.registry import Vendor
 from swapline_producer.ledger.accounts.workers import LIFE_MS, LimitChange, WorkerRecord

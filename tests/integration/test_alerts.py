@@ -15,7 +15,7 @@ from support.factories import enqueued
 from support.prometheus import RULES, running_prometheus
 from support.servers import new_job, waited_for
 from swapline_producer.contract import State
-from swapline_producer.contract.changes import Limits
+from swapline_producer.contract.accounts import Limits
 from swapline_producer.ledger import Ledger, connect
 from swapline_workers.local.valkey.server import EmbeddedValkey
 

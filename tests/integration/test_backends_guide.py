@@ -15,7 +15,8 @@ from support.guides import run
 from support.servers import waited_for
 from swapline_producer import Producer, SwapRequest
 from swapline_producer.contract import State
-from swapline_producer.contract.changes import Advanced, Change
+from swapline_producer.contract.answers import Advanced
+from swapline_producer.contract.changes import Change
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -11,7 +11,8 @@ from support.servers import new_job
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.client.batches.results import outlines
 from swapline_producer.contract import State
-from swapline_producer.contract.changes import Advanced, Change
+from swapline_producer.contract.answers import Advanced
+from swapline_producer.contract.changes import Change
 from swapline_producer.errors import BatchNotFound
 from swapline_producer.ledger import JobFilter
 from swapline_producer.retention.purge import Purge, PurgeSelector

@@ -9,7 +9,8 @@ import pytest
 from support.servers import new_job, waited_for
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.contract import BatchEvent, FailureCode, Gender, Job, Notification, State, Step
-from swapline_producer.contract.changes import Advanced, Change
+from swapline_producer.contract.answers import Advanced
+from swapline_producer.contract.changes import Change
 from swapline_producer.errors import BatchNotFound, JobNotFound, RequestError
 from swapline_producer.testing import FakeProducer
 from swapline_workers.core.lifecycle import ROUTES

@@ -27,7 +27,9 @@ from swapline_producer.contract import (
     StoredPicture,
     StoredVariant,
 )
-from swapline_producer.contract.changes import Advanced, Change, Limits
+from swapline_producer.contract.accounts import Limits
+from swapline_producer.contract.answers import Advanced
+from swapline_producer.contract.changes import Change
 from swapline_producer.ledger import Ledger, connect
 from swapline_producer.storage import open_storage
 from swapline_simulator import sample_photographs

@@ -16,7 +16,8 @@ from support.installation import SWAPLINE
 from support.servers import new_job
 from swapline_producer.contract import FailureCode, Notification, State
 from swapline_producer.contract.access import Scope
-from swapline_producer.contract.changes import Advanced, Change
+from swapline_producer.contract.answers import Advanced
+from swapline_producer.contract.changes import Change
 from swapline_producer.ledger import Ledger, connect
 from swapline_workers.web.throttle import GUESSES
 

@@ -13,7 +13,7 @@ from support.servers import new_job
 from swapline_producer import Producer, ProducerSettings, Result, SwapRequest
 from swapline_producer.client.batches.bulk import CHUNK
 from swapline_producer.contract import FailureCode, State, Step, StepMessage
-from swapline_producer.contract.changes import Accepted
+from swapline_producer.contract.answers import Accepted
 from swapline_producer.errors import IdempotencyConflict, ImageError, LedgerUnavailable, RequestError, SwaplineError
 from swapline_producer.ledger import Ledger, connect
 from swapline_producer.storage import open_storage

@@ -11,7 +11,8 @@ from support.publishers import RecordingPublisher
 from support.servers import new_job, waited_for
 from swapline_producer import Producer, ProducerSettings
 from swapline_producer.contract import Canceling, FailureCode, Job, State, Step, StepMessage
-from swapline_producer.contract.changes import Advanced, BreakerTrip, CancelRequested, Change, LostRace
+from swapline_producer.contract.answers import Advanced, CancelRequested, LostRace
+from swapline_producer.contract.changes import BreakerTrip, Change
 from swapline_producer.errors import JobNotFound, NotPossible
 from swapline_simulator import sample_photographs
 from swapline_workers.core.lifecycle import ROUTES

@@ -7,7 +7,9 @@ import pytest
 
 from support.servers import new_job
 from swapline_producer.contract import Job, State, Step, StepMessage
-from swapline_producer.contract.changes import Advanced, Change, Limits
+from swapline_producer.contract.accounts import Limits
+from swapline_producer.contract.answers import Advanced
+from swapline_producer.contract.changes import Change
 from swapline_producer.ledger import Ledger, connect
 from swapline_workers.runtime.due_dispatcher import SWEEP_INTERVAL_S, DueDispatcher
 

@@ -19,7 +19,8 @@ from support.installation import SECRET
 from support.raw_server import Caller, RawServer
 from support.servers import Time, new_job, waited_for
 from swapline_producer.contract import State
-from swapline_producer.contract.changes import Advanced, BreakerTrip, Change
+from swapline_producer.contract.answers import Advanced
+from swapline_producer.contract.changes import BreakerTrip, Change
 from swapline_producer.ledger import Ledger
 from swapline_producer.ledger.accounts.registry import Vendor
 from swapline_producer.operations.doctor import Finding, Verdict

@@ -15,7 +15,9 @@ from hypothesis import HealthCheck, given, settings
 
 from support.servers import Time, new_job
 from swapline_producer.contract import Priority, State
-from swapline_producer.contract.changes import Advanced, Change, Limits
+from swapline_producer.contract.accounts import Limits
+from swapline_producer.contract.answers import Advanced
+from swapline_producer.contract.changes import Change
 from swapline_producer.ledger import Ledger, connect
 from swapline_workers.core.lifecycle import ROUTES
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from support.installation import Installation, Receiver
     from swapline_producer import Producer
-    from swapline_producer.contract.changes import Advanced, CancelRequested, LostRace
+    from swapline_producer.contract.answers import Advanced, CancelRequested, LostRace
     from swapline_producer.ledger import Ledger
     from swapline_simulator import Simulator
 

@@ -8,12 +8,14 @@ import pytest
 
 from support.servers import new_job
 from swapline_producer.contract import FailureCode, State, transitions
-from swapline_producer.contract.changes import Advanced, Change, Limits
+from swapline_producer.contract.accounts import Limits
+from swapline_producer.contract.answers import Advanced
 from swapline_producer.contract.jobs.history import DAY, HOUR, WEEK, Period
 
 if TYPE_CHECKING:
     from support.servers import Time
     from swapline_producer.contract import Job
+    from swapline_producer.contract.changes import Change
     from swapline_producer.ledger import Ledger
 
 STATES = {"QUEUED": "submit"}

@@ -15,7 +15,8 @@ from support.commands import COMMANDS
 from swapline_producer import Producer
 from swapline_producer.cli import main
 from swapline_producer.contract import Canceling, FailureCode, Job, Notification, State
-from swapline_producer.contract.changes import Advanced, BreakerTrip, Change
+from swapline_producer.contract.answers import Advanced
+from swapline_producer.contract.changes import BreakerTrip, Change
 from swapline_producer.terminal import output
 from swapline_producer.webhooks.endpoints import endpoint_of
 from swapline_simulator import sample_photographs

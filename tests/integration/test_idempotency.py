@@ -12,7 +12,8 @@ import pytest
 from support.servers import new_job
 from swapline_producer import Producer, SwapRequest
 from swapline_producer.contract import Job, State
-from swapline_producer.contract.changes import Advanced, Change
+from swapline_producer.contract.answers import Advanced
+from swapline_producer.contract.changes import Change
 from swapline_producer.errors import IdempotencyConflict
 
 if TYPE_CHECKING:

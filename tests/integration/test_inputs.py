@@ -16,7 +16,9 @@ from support.publishers import NullPublisher
 from support.servers import new_job
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.contract import FailureCode, State, Step, StoredImage
-from swapline_producer.contract.changes import Advanced, Change, Limits
+from swapline_producer.contract.accounts import Limits
+from swapline_producer.contract.answers import Advanced
+from swapline_producer.contract.changes import Change
 from swapline_producer.errors import IdempotencyConflict, NotPossible, ObjectMissing, StorageUnavailable
 from swapline_producer.ledger import JobFilter, Ledger, connect
 from swapline_producer.retention.sweep import Sweep

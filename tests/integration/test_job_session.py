@@ -10,7 +10,8 @@ from support.fakes import World
 from support.publishers import NullPublisher
 from support.servers import new_job
 from swapline_producer.contract import Job, State, Step, StepMessage
-from swapline_producer.contract.changes import Change, LostRace, Released
+from swapline_producer.contract.answers import LostRace, Released
+from swapline_producer.contract.changes import Change
 from swapline_workers.core.lifecycle import ROUTES
 from swapline_workers.core.outcomes import STALE
 from swapline_workers.runtime.session.job_session import JobSession

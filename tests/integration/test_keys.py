@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from support.servers import new_job, waited_for
 from swapline_producer.contract import FailureCode, Job, Notification, Priority, State, Step, transitions
-from swapline_producer.contract.changes import Change, Limits
+from swapline_producer.contract.accounts import Limits
 from swapline_producer.ledger import Ledger, connect
 from swapline_workers.core.lifecycle import ROUTES
 
 if TYPE_CHECKING:
     from support.servers import Time
+    from swapline_producer.contract.changes import Change
     from swapline_workers.local.valkey.server import EmbeddedValkey
 
 ROOT = Path(__file__).parents[2]

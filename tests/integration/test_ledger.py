@@ -7,7 +7,9 @@ import pytest
 
 from support.servers import new_job
 from swapline_producer.contract import Job, Notification, State, Step, StepMessage, transitions
-from swapline_producer.contract.changes import Advanced, BreakerTrip, Change, Limits, LostRace
+from swapline_producer.contract.accounts import Limits
+from swapline_producer.contract.answers import Advanced, LostRace
+from swapline_producer.contract.changes import BreakerTrip, Change
 from swapline_producer.errors import IdempotencyConflict, JobNotFound, LedgerUnavailable
 from swapline_producer.ledger import Ledger, connect, new_token
 from swapline_workers.core.lifecycle import ROUTES

@@ -31,7 +31,7 @@ from support.small_world import (
 )
 from swapline_producer.client.cancel import cancel
 from swapline_producer.contract import Job, LinkedImage, Notification, Priority, State, Step, StepMessage
-from swapline_producer.contract.changes import Advanced, CancelRequested, Change, Claimed, Limits, LostRace, Opened
+from swapline_producer.contract.accounts import Limits
 from swapline_producer.errors import NotPossible, StorageUnavailable
 from swapline_producer.ledger import connect
 from swapline_producer.ledger.jobs.reader import Jobs
@@ -42,6 +42,8 @@ from swapline_workers.errors import WebhookFailed
 if TYPE_CHECKING:
     import redis
 
+    from swapline_producer.contract.answers import Advanced, CancelRequested, Claimed, LostRace, Opened
+    from swapline_producer.contract.changes import Change
     from swapline_producer.storage import Storage
     from swapline_workers.local.valkey.server import EmbeddedValkey
 

@@ -9,7 +9,9 @@ import pytest
 from support.servers import new_job
 from swapline_producer.cli.account.caps import print_caps, reached_caps
 from swapline_producer.contract import Job, State
-from swapline_producer.contract.changes import Advanced, BreakerTrip, Change, Limits
+from swapline_producer.contract.accounts import Limits
+from swapline_producer.contract.answers import Advanced
+from swapline_producer.contract.changes import BreakerTrip, Change
 from swapline_producer.contract.timestamps import rfc3339
 from swapline_workers.core.lifecycle import ROUTES
 

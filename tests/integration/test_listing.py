@@ -9,7 +9,8 @@ import pytest
 
 from support.servers import new_job
 from swapline_producer.contract import FailureCode, Job, Notification, State
-from swapline_producer.contract.changes import Advanced, Change
+from swapline_producer.contract.answers import Advanced
+from swapline_producer.contract.changes import Change
 from swapline_producer.ledger import JobFilter, Ledger
 from swapline_producer.ledger.queries import search as scanning
 

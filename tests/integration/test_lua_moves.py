@@ -25,7 +25,8 @@ from swapline_producer.contract import (
     StepMessage,
     transitions,
 )
-from swapline_producer.contract.changes import Advanced, CancelRequested, Change, Limits
+from swapline_producer.contract.accounts import Limits
+from swapline_producer.contract.answers import Advanced, CancelRequested
 from swapline_producer.ledger import Ledger
 from swapline_workers.core.lifecycle import ROUTES
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
     from pathlib import Path
 
+    from swapline_producer.contract.changes import Change
     from swapline_workers.local.valkey.server import EmbeddedValkey
 
 MOVES = 300

@@ -12,7 +12,9 @@ from support.factories import PHOTOGRAPH, enqueued
 from support.servers import new_job, waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import Priority, State, Step
-from swapline_producer.contract.changes import Advanced, BreakerTrip, Change, Limits
+from swapline_producer.contract.accounts import Limits
+from swapline_producer.contract.answers import Advanced
+from swapline_producer.contract.changes import BreakerTrip, Change
 from swapline_producer.ledger import Ledger, connect
 from swapline_workers.telemetry.metrics.collector import SystemCollector
 from swapline_workers.telemetry.metrics.families import OUTCOMES

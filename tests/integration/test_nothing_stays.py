@@ -10,7 +10,8 @@ from support.raw_server import free_port
 from support.servers import new_job, waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import FailureCode, State
-from swapline_producer.contract.changes import Change, Endpoint
+from swapline_producer.contract.answers import Endpoint
+from swapline_producer.contract.changes import Change
 from swapline_simulator import sample_photographs
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from support.retention_world import Place
 from support.servers import waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import State
-from swapline_producer.contract.changes import Advanced, Change
+from swapline_producer.contract.answers import Advanced
+from swapline_producer.contract.changes import Change
 from swapline_producer.errors import JobNotFound
 from swapline_producer.ledger import connect
 from swapline_producer.retention.purge import Purge, PurgeSelector

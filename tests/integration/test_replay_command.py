@@ -13,7 +13,8 @@ from support.installation import SWAPLINE
 from support.servers import new_job, waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import Canceling, FailureCode, Job, Notification, State, Step
-from swapline_producer.contract.changes import Advanced, Change
+from swapline_producer.contract.answers import Advanced
+from swapline_producer.contract.changes import Change
 from swapline_producer.ledger import JobFilter
 from swapline_producer.operations.recovery import REPEATED
 

@@ -13,7 +13,9 @@ from support.factories import PHOTOGRAPH
 from support.servers import new_job
 from swapline_producer import SwapRequest
 from swapline_producer.contract import Job, State
-from swapline_producer.contract.changes import Advanced, Change, Limits
+from swapline_producer.contract.accounts import Limits
+from swapline_producer.contract.answers import Advanced
+from swapline_producer.contract.changes import Change
 from swapline_producer.contract.jobs.service_times import start_of
 from swapline_producer.errors import LedgerUnavailable
 from swapline_producer.ledger import Ledger, connect, new_token

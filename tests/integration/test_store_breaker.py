@@ -11,7 +11,9 @@ from support.factories import PHOTOGRAPH
 from support.servers import new_job, waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import Job, State, StoredPicture
-from swapline_producer.contract.changes import Advanced, Change, Limits
+from swapline_producer.contract.accounts import Limits
+from swapline_producer.contract.answers import Advanced
+from swapline_producer.contract.changes import Change
 from swapline_producer.errors import StorageUnavailable
 from swapline_producer.operations.doctor import ledger as of_ledger
 from swapline_producer.storage.keys import PROBE

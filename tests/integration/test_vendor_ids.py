@@ -10,7 +10,8 @@ import pytest
 from support.publishers import NullPublisher
 from support.servers import new_job
 from swapline_producer.contract import FailureCode, Job, State, Step
-from swapline_producer.contract.changes import Advanced, Change
+from swapline_producer.contract.answers import Advanced
+from swapline_producer.contract.changes import Change
 from swapline_producer.errors import NotPossible, VendorIdInUse
 from swapline_producer.operations.recovery import Recovery
 

@@ -14,7 +14,8 @@ from support.servers import new_job, waited_for
 from swapline_producer import Producer, ProducerSettings
 from swapline_producer.client import async_waiting
 from swapline_producer.contract import State
-from swapline_producer.contract.changes import Advanced, Change
+from swapline_producer.contract.answers import Advanced
+from swapline_producer.contract.changes import Change
 from swapline_producer.errors import JobNotFound, LedgerUnavailable
 from swapline_producer.ledger import Ledger, connect
 

@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 from swapline_producer.client import cancel as cancel_module
 from swapline_producer.contract import FailureCode, Notification, State, Step, transitions
-from swapline_producer.contract.changes import LostRace
+from swapline_producer.contract.answers import LostRace
 from swapline_producer.errors import LedgerUnavailable
 from swapline_producer.ledger import scripts
 from swapline_producer.storage.keys import receipt_key

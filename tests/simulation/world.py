@@ -14,7 +14,7 @@ from simulation.process import RESCUE_AFTER, Process, Worker
 from simulation.restarts import Restarts
 from simulation.scheduler import Scheduler
 from simulation.truth import ReceiverTruth, StoreTruth, VendorTruth
-from swapline_producer.contract.changes import Limits
+from swapline_producer.contract.accounts import Limits
 from swapline_producer.testing import memory_storage
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from swapline_producer.contract import Job, JobSpec, LinkedImage, State, transitions
-from swapline_producer.contract.changes import Endpoint, LostRace
+from swapline_producer.contract.answers import Endpoint, LostRace
 from swapline_producer.errors import ObjectMissing
 from swapline_producer.storage.keys import receipt_key
 from swapline_producer.storage.receipts import receipt_of, stored_pictures

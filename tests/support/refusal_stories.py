@@ -14,7 +14,7 @@ from support.fakes import FakePictures, FakeReply, FakeStatusReply
 from support.servers import new_job
 from support.small_world import SmallWorld, Vendor, pictures_of
 from swapline_producer.contract import LinkedImage, State, StoredImage
-from swapline_producer.contract.changes import Limits
+from swapline_producer.contract.accounts import Limits
 from swapline_producer.errors import StorageUnavailable
 from swapline_workers import errors
 from swapline_workers.core.lifecycle import ROUTES

@@ -9,7 +9,8 @@ from support.pngs import png
 from support.publishers import NullPublisher
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.contract import FailureCode, Job, State, StoredPicture
-from swapline_producer.contract.changes import Advanced, Change
+from swapline_producer.contract.answers import Advanced
+from swapline_producer.contract.changes import Change
 from swapline_producer.retention.orphans import Janitor
 from swapline_producer.retention.sweep import Sweep
 from swapline_producer.storage.keys import OWNER, receipt_key, result_key

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from swapline_producer.contract import JobSpec, LinkedImage, NewJob
-from swapline_producer.contract.changes import Limits
+from swapline_producer.contract.accounts import Limits
 from swapline_producer.contract.requests.new_jobs import fingerprint
 from swapline_producer.ledger import Ledger, connect
 from swapline_workers.local.valkey.server import EmbeddedValkey

@@ -18,7 +18,7 @@ from celery.exceptions import Retry as CeleryRetry
 from support.fakes import FakeAnswer, FakeReply, FakeStatusReply, FakeWebhooks, World
 from support.pngs import png
 from swapline_producer.contract import FailureCode, LinkedImage, State, Step, StepMessage
-from swapline_producer.contract.changes import Advanced
+from swapline_producer.contract.answers import Advanced
 from swapline_producer.errors import StorageUnavailable
 from swapline_producer.ledger import Ledger
 from swapline_producer.ledger.jobs.intake import Intake
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
     from support.servers import Time
     from swapline_producer.contract import ApiVersion, BatchEvent, Job, JobSpec, NewJob, SwapEvent
-    from swapline_producer.contract.changes import Accepted, CancelRequested, Change, LostRace
+    from swapline_producer.contract.answers import Accepted, CancelRequested, LostRace
+    from swapline_producer.contract.changes import Change
     from swapline_producer.storage import Storage
 
 PLACES = 8

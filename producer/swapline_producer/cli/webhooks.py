@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from swapline_producer.cli.options import Age
     from swapline_producer.contract import JobEvent
-    from swapline_producer.contract.changes import Endpoint
+    from swapline_producer.contract.answers import Endpoint
     from swapline_producer.ledger import Ledger
     from swapline_producer.operations.deliveries import DeliveryOutcome
     from swapline_producer.producer import Producer

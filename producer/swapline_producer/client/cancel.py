@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from swapline_producer.contract import Canceling, Frozen, Job, State, transitions
-from swapline_producer.contract.changes import Advanced
+from swapline_producer.contract.answers import Advanced
 from swapline_producer.errors import NotPossible
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from swapline_producer.errors import JobNotFound, RequestError
 if TYPE_CHECKING:
     from swapline_producer.client.cancel import Cancellation
     from swapline_producer.contract import Job, JobEvent, Step, StoredPicture, SwapRequest
-    from swapline_producer.contract.changes import Sealed
+    from swapline_producer.contract.answers import Sealed
     from swapline_producer.producer import Enqueued, Producer
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from swapline_producer.contract import Job, JobEvent, JobSpec, State, Step, StepMessage
-from swapline_producer.contract.changes import Accepted, Advanced, CancelRequested, LostRace, Sealed
+from swapline_producer.contract.answers import Accepted, Advanced, CancelRequested, LostRace, Sealed
 from swapline_producer.contract.transitions import apply
 from swapline_producer.contract.values import DEFAULT_ACCOUNT
 from swapline_producer.errors import (

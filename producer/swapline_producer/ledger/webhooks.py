@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from swapline_producer.contract import Batch, Notification
-from swapline_producer.contract.changes import Endpoint
+from swapline_producer.contract.answers import Endpoint
 from swapline_producer.ledger.scripts import LedgerPart, translated
 
 if TYPE_CHECKING:

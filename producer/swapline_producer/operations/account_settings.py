@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, TypeAdapter, ValidationError
 
 from swapline_producer.contract import MOST_CREDITS, ApiVersion, Frozen
-from swapline_producer.contract.changes import Limits
+from swapline_producer.contract.accounts import Limits
 from swapline_producer.contract.values import AccountName, no_bool
 from swapline_producer.environment.secret_files import read_setting
 from swapline_producer.errors import SettingsError

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from swapline_producer.client.cancel import cancel
 from swapline_producer.contract import State, Step, batch_and_tenant, transitions
-from swapline_producer.contract.changes import Advanced
+from swapline_producer.contract.answers import Advanced
 from swapline_producer.contract.values import vendor_id_problem
 from swapline_producer.errors import BatchNotFound, JobNotFound, NotPossible
 from swapline_producer.ledger import new_token
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from swapline_producer.client.cancel import Cancellation
     from swapline_producer.contract import Batch, Job
-    from swapline_producer.contract.changes import Change, Probe
+    from swapline_producer.contract.answers import Probe
+    from swapline_producer.contract.changes import Change
     from swapline_producer.contract.jobs.replay_facts import ReplayFacts
     from swapline_producer.ledger import JobFilter, Ledger
     from swapline_producer.messaging.publisher import Publisher

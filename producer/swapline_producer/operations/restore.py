@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from swapline_producer.contract import Job, State, transitions
-from swapline_producer.contract.changes import Advanced
+from swapline_producer.contract.answers import Advanced
 from swapline_producer.errors import NotPossible
 from swapline_producer.storage.receipts import find_receipt
 

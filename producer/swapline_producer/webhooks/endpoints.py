@@ -6,7 +6,7 @@ import hashlib
 import re
 from urllib.parse import urlsplit
 
-from swapline_producer.contract.changes import Endpoint
+from swapline_producer.contract.answers import Endpoint
 
 _HARMLESS = re.compile(r"[A-Za-z_.-]{1,24}|[A-Za-z]?[0-9]{1,3}")
 """A part of a path without secrets."""

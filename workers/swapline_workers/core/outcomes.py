@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from swapline_producer.contract.changes import LostRace
+from swapline_producer.contract.answers import LostRace
 
 if TYPE_CHECKING:
     from swapline_producer.contract import Job, Step

@@ -12,7 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from swapline_producer.contract.changes import Released
+from swapline_producer.contract.answers import Released
 from swapline_workers.dispatch.worker_state import active_jobs, reserved_jobs
 
 if TYPE_CHECKING:

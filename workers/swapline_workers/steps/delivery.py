@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-    from swapline_producer.contract.changes import Endpoint
+    from swapline_producer.contract.answers import Endpoint
     from swapline_workers.steps.ports import Answer, Ports
 
 LONGEST_REASON = 500

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from swapline_producer.contract import Canceling, FailureCode, Job, State, StoredPicture, transitions
-from swapline_producer.contract.changes import LostRace
+from swapline_producer.contract.answers import LostRace
 from swapline_producer.errors import StorageError
 from swapline_producer.storage.keys import PNG, media_type_of
 from swapline_workers import errors

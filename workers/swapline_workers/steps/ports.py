@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from swapline_producer.contract import ApiVersion, Batch, BatchEvent, Job, JobSpec, StoredPicture, SwapEvent
-    from swapline_producer.contract.changes import Change, Endpoint, LostRace
+    from swapline_producer.contract.answers import Endpoint, LostRace
+    from swapline_producer.contract.changes import Change
     from swapline_workers.core.outcomes import Refused
     from swapline_workers.core.picture_memory import Picture, PictureMemory
     from swapline_workers.core.policy import Policy

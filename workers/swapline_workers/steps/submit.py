@@ -9,7 +9,8 @@ import logging
 from typing import TYPE_CHECKING
 
 from swapline_producer.contract import FailureCode, Job, State, Step, transitions
-from swapline_producer.contract.changes import BreakerTrip, LostRace
+from swapline_producer.contract.answers import LostRace
+from swapline_producer.contract.changes import BreakerTrip
 from swapline_producer.errors import NotReplicated, ObjectMissing, StorageUnavailable, VendorIdInUse
 from swapline_workers import errors
 from swapline_workers.core.log_events import LogEvent

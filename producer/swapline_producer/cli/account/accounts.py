@@ -15,7 +15,7 @@ from swapline_producer.terminal.output import out, print_json
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from swapline_producer.contract.changes import AccountView
+    from swapline_producer.contract.accounts import AccountView
     from swapline_producer.operations.vendors import Credentials
     from swapline_producer.settings import VendorSettings
 

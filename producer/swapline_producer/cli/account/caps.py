@@ -9,7 +9,7 @@ from swapline_producer.contract.timestamps import rfc3339
 from swapline_producer.terminal.output import out
 
 if TYPE_CHECKING:
-    from swapline_producer.contract.changes import SlotsView
+    from swapline_producer.contract.accounts import SlotsView
     from swapline_producer.ledger import Ledger
 
 DAY_MS = 86_400_000

@@ -66,7 +66,7 @@ def set_limit(ctx: click.Context, name: str, value: str) -> None:
     \b
     Example: swapline limits set CREDITS_PER_DAY 2000
     """  # noqa: D301 -- click's mark for a block that keeps its lines
-    from swapline_producer.contract.changes import Limits  # noqa: PLC0415 -- not loaded for --help
+    from swapline_producer.contract.accounts import Limits  # noqa: PLC0415 -- not loaded for --help
 
     number: Any = KINDS[name].convert(value, None, ctx)
     reached = connections.ledger()

@@ -16,7 +16,7 @@ from swapline_producer.contract.values import DEFAULT_ACCOUNT
 from swapline_producer.terminal.output import out, print_json
 
 if TYPE_CHECKING:
-    from swapline_producer.contract.changes import Probe
+    from swapline_producer.contract.answers import Probe
 
 _BELOW_ZERO = re.compile(r"-[\d.]+")
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
     from swapline_producer.contract import NewJob
-    from swapline_producer.contract.changes import Accepted
+    from swapline_producer.contract.answers import Accepted
     from swapline_producer.ledger import Ledger
     from swapline_producer.messaging.publisher import Publisher
 

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
 from swapline_producer.contract import Priority
-from swapline_producer.contract.changes import CreditsView, Limits, Probe, SlotsView
+from swapline_producer.contract.accounts import CreditsView, Limits, SlotsView
+from swapline_producer.contract.answers import Probe
 from swapline_producer.contract.values import DEFAULT_ACCOUNT
 from swapline_producer.ledger.accounts.pool import AccountPool, views_of
 from swapline_producer.ledger.scripts import LedgerPart, granted, pools_of, sublines_of, translated

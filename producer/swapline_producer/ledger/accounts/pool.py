@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import orjson
 
 from swapline_producer.contract import Priority
-from swapline_producer.contract.changes import AccountView
+from swapline_producer.contract.accounts import AccountView
 from swapline_producer.contract.values import DEFAULT_ACCOUNT
 from swapline_producer.errors import NotPossible
 from swapline_producer.ledger.scripts import LedgerPart, listed, pools_of, translated

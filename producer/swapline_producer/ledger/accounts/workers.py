@@ -8,7 +8,7 @@ import orjson
 from pydantic import Field
 
 from swapline_producer.contract import ApiVersion, Frozen
-from swapline_producer.contract.changes import Limits
+from swapline_producer.contract.accounts import Limits
 from swapline_producer.errors import LedgerUnavailable, WrongOwner
 from swapline_producer.ledger.accounts.registry import BEFORE_MS, DEFAULT, Vendor, left_out, refusal
 from swapline_producer.ledger.scripts import LedgerPart, listed, translated

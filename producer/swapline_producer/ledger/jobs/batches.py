@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import orjson
 
 from swapline_producer.contract import BATCH_PREFIX, Batch, State, batch_key
-from swapline_producer.contract.changes import OpenedBatch, Sealed
+from swapline_producer.contract.answers import OpenedBatch, Sealed
 from swapline_producer.errors import BatchNotFound
 from swapline_producer.ledger.jobs.record import written
 from swapline_producer.ledger.scripts import LedgerPart, sparse, translated

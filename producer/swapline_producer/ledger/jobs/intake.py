@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from swapline_producer.contract import ApiVersion, Step, StepMessage
-from swapline_producer.contract.changes import Accepted
+from swapline_producer.contract.answers import Accepted
 from swapline_producer.errors import IdempotencyConflict, NotReplicated, ObjectMissing, RequestError, SwaplineError
 from swapline_producer.ledger.jobs.record import APART, in_pieces
 from swapline_producer.ledger.scripts import LedgerPart, granted, translated

@@ -6,7 +6,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from swapline_producer.contract import FINISHED, Canceling, Job, State, Step, StepMessage, StoredImage
-from swapline_producer.contract.changes import Advanced, CancelRequested, Claimed, LostRace, Opened, Released
+from swapline_producer.contract.answers import Advanced, CancelRequested, Claimed, LostRace, Opened, Released
 from swapline_producer.contract.jobs.replay_facts import input_is_gone
 from swapline_producer.contract.transitions import apply, holds_slot
 from swapline_producer.errors import NotPossible, VendorIdInUse

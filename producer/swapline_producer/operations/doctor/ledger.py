@@ -12,7 +12,7 @@ from swapline_producer.operations.doctor.findings import Finding, fail, ok, warn
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from swapline_producer.contract.changes import SlotsView
+    from swapline_producer.contract.accounts import SlotsView
     from swapline_producer.ledger import Ledger
 
 OFF, FAR_OFF = 1.0, 60.0

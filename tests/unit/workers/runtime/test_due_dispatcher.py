@@ -10,7 +10,7 @@ import pytest
 
 from support.publishers import RecordingPublisher
 from support.servers import waited_for
-from swapline_producer.contract.changes import Claimed
+from swapline_producer.contract.answers import Claimed
 from swapline_producer.errors import LedgerUnavailable
 from swapline_workers.runtime import due_dispatcher
 from swapline_workers.runtime.due_dispatcher import DueDispatcher, claim_interval

@@ -9,7 +9,7 @@ import pytest
 
 from support.fakes import AT, FakeReply, FakeSession, FakeVendor, World, job
 from swapline_producer.contract import Job, State
-from swapline_producer.contract.changes import LostRace
+from swapline_producer.contract.answers import LostRace
 from swapline_workers.core.outcomes import Next, Stop
 from swapline_workers.steps.submit import submit
 

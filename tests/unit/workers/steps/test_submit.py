@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from support.fakes import AT, FakePictures, FakeReply, FakeSession, FakeVendor, World, job
 from swapline_producer.contract import FailureCode, Job, Notification, State, Step
-from swapline_producer.contract.changes import Change, LostRace
+from swapline_producer.contract.answers import LostRace
 from swapline_producer.errors import LedgerUnavailable, ObjectMissing, StorageUnavailable, VendorIdInUse
 from swapline_workers import errors
 from swapline_workers.core.outcomes import STALE, Next, Park, Refused, Stop
 from swapline_workers.settings import AmbiguousSubmit
 from swapline_workers.steps.submit import WITHOUT_PICTURE, submit
+
+if TYPE_CHECKING:
+    from swapline_producer.contract.changes import Change
 
 
 def test_a_queued_job_without_a_free_slot_parks_and_spends_nothing() -> None:

@@ -11,7 +11,7 @@ from swapline_workers.board.facts.listing import Row, rows_of
 from swapline_workers.board.labels import WITHOUT_SUCCESS
 
 if TYPE_CHECKING:
-    from swapline_producer.contract.changes import CreditsView, SlotsView
+    from swapline_producer.contract.accounts import CreditsView, SlotsView
     from swapline_producer.ledger import Ledger
     from swapline_producer.ledger.queries.occupancy import Line, Occupant
 

@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from swapline_producer.contract.changes import Limits
+from swapline_producer.contract.accounts import Limits
 from swapline_producer.errors import LedgerUnavailable
 from swapline_producer.ledger.accounts.registry import DEFAULT
 from swapline_producer.ledger.accounts.workers import WorkerRecord

@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from swapline_producer.contract.changes import Opened, OpenedBatch
+from swapline_producer.contract.answers import Opened, OpenedBatch
 from swapline_workers.core.log_events import LogEvent
 from swapline_workers.runtime.session.dispatch import Dispatch
 from swapline_workers.runtime.session.leases import Leases
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
     from swapline_producer.contract import Job
-    from swapline_producer.contract.changes import Released
+    from swapline_producer.contract.answers import Released
     from swapline_producer.ledger import Ledger
     from swapline_producer.messaging.publisher import Publisher
 

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from swapline_producer.contract.changes import Opened
+    from swapline_producer.contract.answers import Opened
 
 
 class LedgerView:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from swapline_producer.contract import State, transitions
-from swapline_producer.contract.changes import CancelRequested, LostRace
+from swapline_producer.contract.answers import CancelRequested, LostRace
 from swapline_producer.errors import NotReplicated
 from swapline_producer.ledger import new_token
 from swapline_workers.core.outcomes import CanceledInstead

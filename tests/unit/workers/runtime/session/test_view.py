@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from support.fakes import job
-from swapline_producer.contract.changes import Opened
+from swapline_producer.contract.answers import Opened
 from swapline_workers.runtime.session.view import LedgerView
 
 

@@ -9,7 +9,8 @@ import pytest
 from support.publishers import RecordingPublisher
 from support.servers import new_job
 from swapline_producer.contract import Canceling, Job, State, StepMessage, transitions
-from swapline_producer.contract.changes import Advanced, Change, LostRace
+from swapline_producer.contract.answers import Advanced, LostRace
+from swapline_producer.contract.changes import Change
 from swapline_producer.ledger.memory import MemoryLedger
 from swapline_workers.core.outcomes import CanceledInstead
 from swapline_workers.runtime.session.job_session import JobSession
