@@ -12,18 +12,10 @@ from swapline_gateway.access import Caller, Needs
 from swapline_gateway.bodies import json_of
 from swapline_gateway.routes.swaps import Reader, checked, json_response
 from swapline_gateway.schema import openapi
+from swapline_gateway.schema.account_views import Capacity, Deliveries, Endpoints, NewSecret, Replayed, Secrets, Usage
 from swapline_gateway.schema.problems import Problem
 from swapline_gateway.schema.requests import RotateBody
-from swapline_gateway.schema.views import (
-    Capacity,
-    Deliveries,
-    Endpoints,
-    NewSecret,
-    Replayed,
-    Secrets,
-    Usage,
-    timestamp,
-)
+from swapline_gateway.schema.swap_values import timestamp
 from swapline_producer.client.forecast import mean
 from swapline_producer.contract.access import Scope
 from swapline_producer.contract.jobs.service_times import ENOUGH, EVERY_KIND

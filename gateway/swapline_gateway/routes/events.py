@@ -12,7 +12,7 @@ from fastapi import APIRouter, Header, Request, Response
 
 from swapline_gateway.routes.swaps import Reader
 from swapline_gateway.schema import openapi
-from swapline_gateway.schema.views import timestamp
+from swapline_gateway.schema.swap_values import timestamp
 from swapline_producer.contract import Job, JobEvent, Notification
 from swapline_producer.errors import JobNotFound, LedgerUnavailable
 

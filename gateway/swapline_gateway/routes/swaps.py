@@ -23,7 +23,8 @@ from swapline_gateway.schema.requests import (
     seconds_to_wait,
     swap_request,
 )
-from swapline_gateway.schema.views import Cancellation, Swap, SwapPage, swap_view, timestamp
+from swapline_gateway.schema.swap_values import swap_view, timestamp
+from swapline_gateway.schema.views import Cancellation, Swap, SwapPage
 from swapline_producer.client.forecast import Forecast, forecast
 from swapline_producer.client.inputs.images import is_link
 from swapline_producer.contract import Job, State

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
-
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from swapline_producer.contract import (
@@ -17,10 +14,6 @@ from swapline_producer.contract import (
     Ratio,
     State,
 )
-from swapline_producer.foreign_text import without_query
-
-if TYPE_CHECKING:
-    from swapline_producer.contract import Job
 
 Timestamp = str
 """RFC 3339 in UTC, with milliseconds."""
@@ -160,104 +153,6 @@ class BatchCancellation(View):
     ended_meanwhile: int
 
 
-class DayUsage(View):
-    """Credits of one day."""
-
-    day: str
-    """UTC."""
-    credits: int
-
-
-class Usage(View):
-    """Credits of a tenant."""
-
-    tenant: str
-    credits_per_day: int | None
-    """Its cap; null where it has none."""
-    days: list[DayUsage]
-
-
-class Capacity(View):
-    """How busy the installation is."""
-
-    slots: int
-    in_flight: int
-    waiting: int
-    """Of all tenants."""
-    waiting_of_tenant: int
-    paused: bool
-    """Submissions wait: the vendor refuses the account, or is away."""
-    seconds_per_swap: float | None
-    """Mean service time; null until twenty swaps have ended."""
-    swaps_per_hour: int | None
-    seconds_to_empty_line: float | None
-
-
-class Secret(View):
-    """A webhook secret of a tenant, without the secret."""
-
-    id: str
-    created_at: Timestamp
-    until: Timestamp | None
-    """It signs until then; null: until it is deleted."""
-
-
-class NewSecret(Secret):
-    """A webhook secret, shown this once."""
-
-    secret: str
-
-
-class Secrets(View):
-    """Webhook secrets, the oldest first."""
-
-    secrets: list[Secret]
-
-
-class Endpoint(View):
-    """A receiver that fails or is disabled."""
-
-    id: str
-    address: str
-    error: str
-    status: int | None
-    failures: int
-    failing_since: Timestamp | None
-    disabled_at: Timestamp | None
-    reason: str | None
-
-
-class Endpoints(View):
-    """Receivers that fail or are disabled."""
-
-    endpoints: list[Endpoint]
-
-
-class Delivery(View):
-    """A webhook that was not delivered (yet)."""
-
-    id: str
-    """Of the swap, or batch:TENANT:NAME."""
-    event: str
-    notification: Notification
-    attempts: int
-    endpoint: str
-
-
-class Deliveries(View):
-    """Webhooks in trouble."""
-
-    deliveries: list[Delivery]
-
-
-class Replayed(View):
-    """What became of webhooks that were given up."""
-
-    replayed: int
-    endpoint_disabled: int
-    moved_on: int
-
-
 class Event(View):
     """One line of a swap's log, as `data` of a server-sent event."""
 
@@ -286,67 +181,3 @@ class ProblemBody(BaseModel):
     """The vendor's code for it."""
     advice: str | None = None
     """What to do about this failure code."""
-
-
-def timestamp(milliseconds: int | None) -> str | None:
-    """Write milliseconds as RFC 3339."""
-    if milliseconds is None:
-        return None
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def swap_view(job: Job, root: str) -> dict[str, Any]:
-    """A job as `Swap` has it; a dict of plain values, since checking our own costs as much as the ledger."""
-    own = f"{root}/v1/swaps/{job.job_id}"
-    spec = job.spec
-    return {
-        "id": job.job_id,
-        "state": job.state,
-        "finished": job.state.finished,
-        "canceling": job.canceling,
-        "failure": failure_view(job),
-        "charged": charged(job),
-        "credits": job.credits,
-        "images": [
-            {"url": f"{own}/images/{number}", **image.model_dump(exclude={"key"})}
-            for number, image in enumerate(job.images)
-        ],
-        "gender": spec.gender.name.lower(),
-        "filter_id": spec.filter_id if isinstance(spec.filter_id, int) else str(spec.filter_id),
-        "ratio": spec.ratio,
-        "quality_mode": spec.quality_mode,
-        "api_version": spec.api_version,
-        "priority": spec.priority,
-        "batch": spec.batch,
-        "metadata": spec.metadata,
-        "idempotency_key": spec.idempotency_key,
-        "webhook_url": without_query(spec.webhook_url) if spec.webhook_url else None,
-        "notification": job.notification,
-        "attempts": job.attempts,
-        "polls": job.polls,
-        "vendor_job_id": job.vendor_job_id,
-        "created_at": timestamp(job.created_at),
-        "submitted_at": timestamp(job.submitted_at),
-        "finished_at": timestamp(job.finished_at),
-        "links": {"self": own, "events": f"{own}/events", "cancel": f"{own}/cancel", "replay": f"{own}/replay"},
-    }
-
-
-def charged(job: Job) -> bool | None:
-    """Whether the vendor was paid for a job, as far as its record says."""
-    if job.credits:
-        return True
-    return None if job.attempt_open or job.state is State.HELD else False
-
-
-def failure_view(job: Job) -> dict[str, Any] | None:
-    """Why a job did not succeed, or is HELD."""
-    from swapline_producer.contract.jobs.failures import FAILURES  # noqa: PLC0415 -- only failures need it
-
-    if job.failure_code is None:
-        return None
-    return {
-        "code": job.failure_code,
-        "detail": job.failure_detail,
-        "advice": FAILURES[job.failure_code].advice.replace("`", ""),
-    }

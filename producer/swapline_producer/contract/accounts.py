@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field
 
-from swapline_producer.contract import (
-    Frozen,
-)
+from swapline_producer.contract import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
