@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from swapline_gateway.schema.views import Timestamp, View
-
-if TYPE_CHECKING:
-    from swapline_producer.contract import Notification
+from swapline_producer.contract import Notification
 
 
 class DayUsage(View):

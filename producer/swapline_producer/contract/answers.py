@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from swapline_producer.contract import (
-    Batch,
-    Canceling,
-    Frozen,
-    Job,
-    StepMessage,
-)
+from swapline_producer.contract import Batch, Canceling, Frozen, Job, StepMessage
 
 
 class Accepted(NamedTuple):

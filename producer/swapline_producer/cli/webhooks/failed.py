@@ -1,4 +1,4 @@
-"""`swapline webhooks`: what was not delivered, why, and replays."""
+"""`swapline webhooks list` and `replay`: what was not delivered, and why."""
 
 from __future__ import annotations
 
@@ -20,22 +20,17 @@ if TYPE_CHECKING:
 
     from swapline_producer.cli.options import Age
     from swapline_producer.contract import JobEvent
-    from swapline_producer.contract.answers import Endpoint
     from swapline_producer.ledger import Ledger
     from swapline_producer.operations.deliveries import DeliveryOutcome
     from swapline_producer.producer import Producer
+
 
 since_option = click.option("--since", type=AgeType(), help="Given up since: 2h, 5d, or 2026-11-22T03:00Z.")
 tenant_option = click.option("--tenant", help="Only this tenant's.")
 endpoint_option = click.option("--endpoint", metavar="EP_ID", help="Only those to this endpoint.")
 
 
-@click.group()
-def webhooks() -> None:
-    """See what was not delivered, send it again, see and enable receivers."""
-
-
-@webhooks.command("list")
+@click.command("list")
 @click.option("--failed", is_flag=True, help="Only those that are given up (DEAD), none that are tried again.")
 @tenant_option
 @endpoint_option
@@ -70,7 +65,7 @@ def list_(
         out.print("`swapline webhooks replay --all-failed` sends what was given up once more", style="dim")
 
 
-@webhooks.command()
+@click.command()
 @click.argument("record_id", required=False, metavar="[JOB_ID | batch:TENANT:NAME]")
 @click.option("--all-failed", is_flag=True, help="All that were given up.")
 @since_option
@@ -114,79 +109,6 @@ def replay(
     else:
         _print_replayed(again.counts, again.endpoints, dry_run=dry_run)
     sys.exit(FAILED if record_id and not sent else DONE)
-
-
-@webhooks.command()
-@as_json_option
-def endpoints(*, as_json: bool) -> None:
-    """List the receivers that fail or are disabled, the longest failing first.
-
-    An endpoint is one tenant's URL without its query. It is disabled when it answers 410, or has failed for
-    SWAPLINE_WEBHOOK_DISABLE_AFTER: its webhooks are then given up at once. Its record expires SWAPLINE_JOB_TTL after
-    its last failure; then it is called again.
-
-    \b
-    Example: swapline webhooks endpoints --json
-    """  # noqa: D301 -- click's mark for a block that keeps its lines
-    found = connections.ledger().webhooks.endpoints()
-    if as_json:
-        print_json([_endpoint_facts(one) for one in found])
-        return
-    if not found:
-        out.print("no endpoint fails")
-        return
-    table = Table(box=None, header_style="dim", pad_edge=False)
-    for name in ("endpoint", "state", "tenant", "address", "failing since", "failures", "last answer"):
-        table.add_column(name, overflow="fold")
-    for one in found:
-        state = (
-            Text("disabled", "red").append(f" ({one.reason})", "default")
-            if one.disabled_at
-            else Text("failing", "yellow")
-        )
-        since = rfc3339(one.failing_since)
-        table.add_row(one.endpoint_id, state, one.tenant, one.address, since, f"{one.failures:,}", one.error)
-    print_rows(table)
-    if any(one.disabled_at for one in found):
-        out.print("`swapline webhooks enable EP_ID`, then `webhooks replay --all-failed --endpoint EP_ID`", style="dim")
-
-
-@webhooks.command()
-@click.argument("endpoint_id", required=False)
-@click.option("--all", "all_", is_flag=True, help="Every one that is disabled.")
-@as_json_option
-def enable(endpoint_id: str | None, *, all_: bool, as_json: bool) -> None:
-    """Call a disabled endpoint again. What was given up meanwhile is sent by `webhooks replay`.
-
-    \b
-    Example: swapline webhooks enable ep_0f3a…
-    """  # noqa: D301 -- click's mark for a block that keeps its lines
-    if (endpoint_id is None) is not all_:
-        raise click.UsageError("Say which: an endpoint's id (`swapline webhooks endpoints` shows them), or --all.")
-    ledger = connections.ledger()
-    disabled = [one.endpoint_id for one in ledger.webhooks.endpoints(limit=0) if one.disabled_at]
-    ids = disabled if all_ else [endpoint_id or ""]
-    enabled = [one for one in ids if ledger.webhooks.endpoint_recovered(one, lift=True)]
-    if as_json:
-        print_json({"enabled": enabled})
-    elif enabled:
-        out.print(f"enabled {', '.join(enabled)}; `swapline webhooks replay --all-failed` sends what was given up")
-    else:
-        out.print("no such endpoint fails or is disabled; `swapline webhooks endpoints` shows those that do")
-    sys.exit(DONE if enabled or all_ else FAILED)
-
-
-@webhooks.command("new-secret")
-@click.option("--ed25519", is_flag=True, help="A key pair instead: whsk_… for the workers, whpk_… for the receiver.")
-def new_secret(*, ed25519: bool) -> None:
-    """Make a secret for SWAPLINE_WEBHOOK_SECRETS, and print it.
-
-    \b
-    Example: swapline webhooks new-secret
-    """  # noqa: D301 -- click's mark for a block that keeps its lines
-    from swapline_producer.webhooks import signing  # noqa: PLC0415 -- not needed for --help
-
-    print(*(signing.new_key_pair() if ed25519 else [signing.new_secret()]), sep="\n")  # noqa: T201 -- the command line
 
 
 def _timestamp(ledger: Ledger, since: Age | None) -> int:
@@ -238,12 +160,6 @@ def _facts(outcome: DeliveryOutcome, events: Sequence[JobEvent]) -> dict[str, An
         "status": last.get("status"),
         "error": last.get("error"),
     }
-
-
-def _endpoint_facts(one: Endpoint) -> dict[str, Any]:
-    facts = one.model_dump(exclude={"failing_since", "failed_at", "disabled_at"})
-    timestamps = {name: rfc3339(getattr(one, name) or None) for name in ("failing_since", "failed_at", "disabled_at")}
-    return facts | timestamps | {"disabled": one.disabled_at is not None}
 
 
 def _print_deliveries(facts: Sequence[dict[str, Any]]) -> None:
