@@ -14,7 +14,8 @@ import pytest
 import requests
 
 from support.raw_server import Caller, RawServer, free_port, reply, server_tls, unreachable_port
-from swapline_workers.adapters.http.deadline import Deadline, DeadlineAdapter, DeadlineExceeded, Stage, limit
+from swapline_workers.adapters.http.connections.watchdog import Deadline, DeadlineExceeded, Stage, limit
+from swapline_workers.adapters.http.deadline import DeadlineAdapter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -225,7 +226,7 @@ def test_an_earlier_deadline_overtakes_a_later_one() -> None:
 
 FORKING = """
 import os, socket
-from swapline_workers.adapters.http.deadline import limit
+from swapline_workers.adapters.http.connections.watchdog import limit
 
 def fires():
     ours, theirs = socket.socketpair()

@@ -15,7 +15,7 @@ from support.raw_server import Caller, RawServer, free_port, reply, server_tls
 from support.vendors import IMAGE, KEY, PICTURE, V6, all_texts, client, completed, spec
 from swapline_producer.webhooks.signing import new_secret
 from swapline_workers.adapters.http import public_addresses
-from swapline_workers.adapters.http.deadline import DeadlineHTTPSConnection
+from swapline_workers.adapters.http.connections.timed import DeadlineHTTPSConnection
 from swapline_workers.adapters.webhook import WebhookSender
 from swapline_workers.doctor import vendor as doctor_vendor
 from swapline_workers.errors import NotSent, Unclear, WebhookFailed, WebhookForbidden

@@ -12,7 +12,8 @@ from urllib3.connectionpool import HTTPConnectionPool
 
 from support.raw_server import Caller, RawServer, reply, server_tls
 from swapline_workers.adapters.http.calls import post
-from swapline_workers.adapters.http.deadline import DeadlineAdapter, DeadlineHTTPPool, limit
+from swapline_workers.adapters.http.connections.watchdog import limit
+from swapline_workers.adapters.http.deadline import DeadlineAdapter, DeadlineHTTPPool
 from swapline_workers.adapters.http.exchange import PlainReply
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ from support.raw_server import Caller, RawServer, reply, server_tls
 from support.vendors import PICTURE, V6, client, completed, spec
 from swapline_producer.webhooks.signing import new_secret
 from swapline_workers.adapters.http.calls import post
-from swapline_workers.adapters.http.deadline import DeadlineAdapter, limit
-from swapline_workers.adapters.http.unusual_reply import INTERIM_BYTES, INTERIM_LIMIT
+from swapline_workers.adapters.http.connections.watchdog import limit
+from swapline_workers.adapters.http.deadline import DeadlineAdapter
+from swapline_workers.adapters.http.replies.unusual_reply import INTERIM_BYTES, INTERIM_LIMIT
 from swapline_workers.adapters.webhook import WebhookSender
 from swapline_workers.errors import Unclear, WebhookFailed
 

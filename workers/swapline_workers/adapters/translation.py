@@ -32,9 +32,9 @@ import requests
 from urllib3 import exceptions as urllib3
 
 from swapline_producer.contract import FailureCode
-from swapline_workers.adapters.http.deadline import Stage
-from swapline_workers.adapters.http.retry_after import retry_after
-from swapline_workers.adapters.http.tunnel import proxy_failure
+from swapline_workers.adapters.http.connections.tunnel import proxy_failure
+from swapline_workers.adapters.http.connections.watchdog import Stage
+from swapline_workers.adapters.http.replies.retry_after import retry_after
 from swapline_workers.core.capacity import says_full
 from swapline_workers.core.reply.evidence import WINDOW, error_text, excerpt, find_code
 from swapline_workers.errors import (
@@ -51,7 +51,7 @@ from swapline_workers.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from swapline_workers.adapters.http.deadline import Deadline
+    from swapline_workers.adapters.http.connections.watchdog import Deadline
     from swapline_workers.core.reply.status_reply import ReplyError
 
 RETRY_AFTER_LIMIT = 3600.0

@@ -13,9 +13,9 @@ import orjson
 
 from swapline_producer.errors import SettingsError
 from swapline_workers.adapters.http.calls import post
-from swapline_workers.adapters.http.deadline import limit
+from swapline_workers.adapters.http.connections.watchdog import limit
+from swapline_workers.adapters.http.replies.status_body import REPLY_LIMIT, Body, OpenStatusReply
 from swapline_workers.adapters.http.sessions import Sessions
-from swapline_workers.adapters.http.status_body import REPLY_LIMIT, Body, OpenStatusReply
 from swapline_workers.adapters.translation import Answer, Translator
 from swapline_workers.core.reply.acceptance import Acceptance, accepted
 from swapline_workers.core.reply.status_reply import ReplyError
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from requests import Response
 
     from swapline_producer.contract import ApiVersion, JobSpec
-    from swapline_workers.adapters.http.deadline import Deadline
+    from swapline_workers.adapters.http.connections.watchdog import Deadline
     from swapline_workers.proxy_address import ProxyAddress
 
 log = logging.getLogger(__name__)

@@ -18,11 +18,10 @@ import urllib3
 from swapline_producer.webhooks.addresses import webhook_problem
 from swapline_producer.webhooks.signing import sign
 from swapline_workers.adapters.http.calls import post
-from swapline_workers.adapters.http.deadline import limit
+from swapline_workers.adapters.http.connections.tunnel import proxy_failure
+from swapline_workers.adapters.http.connections.watchdog import Stage, limit
 from swapline_workers.adapters.http.public_addresses import AnyAdapter, PublicAdapter
-from swapline_workers.adapters.http.retry_after import retry_after
-from swapline_workers.adapters.http.tunnel import proxy_failure
-from swapline_workers.adapters.http.watchdog import Stage
+from swapline_workers.adapters.http.replies.retry_after import retry_after
 from swapline_workers.adapters.signing_keys import SigningKeys
 from swapline_workers.core.webhook_events import BODY_LIMIT
 from swapline_workers.errors import WebhookFailed, WebhookForbidden
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from swapline_producer.contract import BatchEvent, SwapEvent
-    from swapline_workers.adapters.http.deadline import Deadline
+    from swapline_workers.adapters.http.connections.watchdog import Deadline
     from swapline_workers.proxy_address import ProxyAddress
 
 CONNECT_TIMEOUT = 5.0

@@ -16,7 +16,7 @@ from swapline_producer.errors import SettingsError
 from swapline_producer.operations.account_settings import accounts_source
 from swapline_producer.operations.doctor.findings import Finding, fail, ok, warn
 from swapline_workers import errors
-from swapline_workers.adapters.http.tunnel import proxy_failure
+from swapline_workers.adapters.http.connections.tunnel import proxy_failure
 from swapline_workers.adapters.vendor import VendorClient
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from swapline_producer.retention.orphans import Janitor
 from swapline_producer.retention.purge import Purge
 from swapline_producer.retention.sweep import Sweep
 from swapline_producer.settings import load
-from swapline_workers.adapters.http.status_body import DOWNLOAD
+from swapline_workers.adapters.http.replies.status_body import DOWNLOAD
 from swapline_workers.adapters.service_times import LearnedTimes
 from swapline_workers.core.bulkhead import DeliveryBulkhead
 from swapline_workers.core.picture_memory import PictureMemory

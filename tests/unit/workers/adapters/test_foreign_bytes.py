@@ -24,7 +24,7 @@ from swapline_producer.contract import JobEvent, StoredImage
 from swapline_producer.errors import ImageError, RequestError, SwaplineError, WebhookVerificationError
 from swapline_producer.ledger.jobs.record import job_of
 from swapline_producer.webhooks.signing import new_secret, verify
-from swapline_workers.adapters.http.retry_after import retry_after
+from swapline_workers.adapters.http.replies.retry_after import retry_after
 from swapline_workers.core.reply.picture_text import PictureError, decode
 from swapline_workers.core.reply.png import PngError, walk
 from swapline_workers.core.reply.status_reply import ReplyError, read

@@ -18,7 +18,7 @@ import responses
 import urllib3
 
 from support.vendors import IMAGE, KEY, STATUS, SUBMIT, V6, all_texts, client, completed, dripping, spec
-from swapline_workers.adapters.http.deadline import Deadline, Stage
+from swapline_workers.adapters.http.connections.watchdog import Deadline, Stage
 from swapline_workers.adapters.translation import Translator, kind_of
 from swapline_workers.errors import NotFound, NotSent, OutOfCredits, Refused, Throttled, Unauthorized, Unclear
 

@@ -15,8 +15,8 @@ from urllib3.exceptions import TimeoutError as PoolTimeout
 from urllib3.util import Timeout
 from urllib3.util.ssl_match_hostname import CertificateError
 
+from swapline_workers.adapters.http.connections.watchdog import Stage, present, watch, what_is_left
 from swapline_workers.adapters.http.exchange import SentHeaders, lines_of, receive_reply, send
-from swapline_workers.adapters.http.watchdog import Stage, present, watch, what_is_left
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

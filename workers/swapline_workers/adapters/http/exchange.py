@@ -14,7 +14,7 @@ from requests.exceptions import InvalidHeader
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import IncompleteRead, ProtocolError
 
-from swapline_workers.adapters.http.unusual_reply import read_unusual
+from swapline_workers.adapters.http.replies.unusual_reply import read_unusual
 from swapline_workers.core.reply.head import HEAD_LIMIT, Head, can_be_sent, plain_head
 
 if TYPE_CHECKING:

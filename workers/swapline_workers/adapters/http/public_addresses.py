@@ -13,14 +13,8 @@ import threading
 from typing import TYPE_CHECKING, ClassVar
 
 from swapline_producer.webhooks.addresses import forbidden_reason
-from swapline_workers.adapters.http.deadline import (
-    Address,
-    DeadlineAdapter,
-    DeadlineHTTPConnection,
-    DeadlineHTTPPool,
-    DeadlineHTTPSConnection,
-    DeadlineHTTPSPool,
-)
+from swapline_workers.adapters.http.connections.timed import Address, DeadlineHTTPConnection, DeadlineHTTPSConnection
+from swapline_workers.adapters.http.deadline import DeadlineAdapter, DeadlineHTTPPool, DeadlineHTTPSPool
 from swapline_workers.errors import WebhookForbidden
 
 if TYPE_CHECKING:

@@ -17,13 +17,8 @@ import requests
 from urllib3.util import Retry
 
 from swapline_workers.adapters.http.calls import CallHeaders
-from swapline_workers.adapters.http.deadline import (
-    DeadlineAdapter,
-    DeadlineHTTPConnection,
-    DeadlineHTTPPool,
-    DeadlineHTTPSConnection,
-    DeadlineHTTPSPool,
-)
+from swapline_workers.adapters.http.connections.timed import DeadlineHTTPConnection, DeadlineHTTPSConnection
+from swapline_workers.adapters.http.deadline import DeadlineAdapter, DeadlineHTTPPool, DeadlineHTTPSPool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

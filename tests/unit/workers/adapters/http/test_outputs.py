@@ -13,7 +13,7 @@ import responses
 import urllib3
 
 from support.vendors import Dripping, dripping
-from swapline_workers.adapters.http.status_body import BLOCK, Body
+from swapline_workers.adapters.http.replies.status_body import BLOCK, Body
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,8 +10,8 @@ import http.client
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from swapline_workers.adapters.http.unusual_reply import FinalReply
-from swapline_workers.adapters.http.watchdog import present
+from swapline_workers.adapters.http.connections.watchdog import present
+from swapline_workers.adapters.http.replies.unusual_reply import FinalReply
 
 if TYPE_CHECKING:
     import socket

@@ -12,9 +12,9 @@ import urllib3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swapline_workers.adapters.http import status_body as output
 from swapline_workers.adapters.http.exchange import receive_reply
-from swapline_workers.adapters.http.status_body import BLOCK, Body
+from swapline_workers.adapters.http.replies import status_body as output
+from swapline_workers.adapters.http.replies.status_body import BLOCK, Body
 
 ODD = 100_003
 """Bytes that a read gives at most, as a signal would have it."""

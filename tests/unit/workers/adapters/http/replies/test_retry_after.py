@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from swapline_workers.adapters.http.retry_after import retry_after
+from swapline_workers.adapters.http.replies.retry_after import retry_after
 
 NOW = 784_111_777.0  # Sun, 06 Nov 1994 08:49:37 GMT
 

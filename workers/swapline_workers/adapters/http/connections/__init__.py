@@ -1,0 +1,1 @@
+"""Connections with a deadline, a tunnel or a proxy."""

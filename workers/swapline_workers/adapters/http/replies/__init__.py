@@ -1,0 +1,1 @@
+"""Replies as they come: odd ones, the body of a status, Retry-After."""
