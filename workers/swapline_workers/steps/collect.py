@@ -34,18 +34,17 @@ def take_over(job: Job, reply: StatusReply, ports: Ports) -> Decision:
 
 def _collect(job: Job, reply: StatusReply, ports: Ports) -> Decision:
     decision: Decision = Next(job, Step.FINALIZE)
-    if not ports.memory.used:
-        return decision
-    with ports.memory.place(job) as place:
-        try:
-            if place is None:
-                decision = await_memory(job)
-            else:
-                place.keep(job, read(job, reply))
-        except (OutputMissing, OutputInvalid) as error:
-            decision = bad_output(job, ports, error, {})
-        except VendorError as error:  # they broke off on the wire: finalize reads them again
-            decision = try_again(job, ports, str(error), {}, count=no_answer_counts(error))
+    if ports.memory.used:
+        with ports.memory.place(job) as place:
+            try:
+                if place is None:
+                    decision = await_memory(job)
+                else:
+                    place.keep(job, read(job, reply))
+            except (OutputMissing, OutputInvalid) as error:
+                decision = bad_output(job, ports, error, {})
+            except VendorError as error:  # they broke off on the wire: finalize reads them again
+                decision = try_again(job, ports, str(error), {}, count=no_answer_counts(error))
     return decision
 
 

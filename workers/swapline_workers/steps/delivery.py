@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from swapline_producer.contract import Notification
+from swapline_producer.contract import Job, Notification, transitions
 from swapline_producer.errors import StorageError
 from swapline_producer.webhooks.endpoints import endpoint_of, host_of
+from swapline_workers.core.outcomes import Again, Outcome, Retry, Stop
 from swapline_workers.core.retry import webhook_wait
 from swapline_workers.errors import WebhookFailed
 
@@ -19,86 +20,111 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
+    from swapline_producer.contract import Batch
     from swapline_producer.contract.answers import Endpoint
+    from swapline_producer.contract.changes import Change
     from swapline_workers.steps.ports import Answer, Ports
 
 LONGEST_REASON = 500
 """Characters stored with the job."""
 
+SECONDS = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """The notification's state, and the seconds until the next attempt."""
+    """What became of a delivery: the change to write, and what follows once it is written."""
 
-    endpoint: Endpoint
-    notification: Notification
-    attempts: int
-    reason: str
-    facts: dict[str, JsonValue]
-    retry_in: float | None = None
-    error: WebhookFailed | None = None
-    was_failing: bool = False
+    change: Change
+    outcome: Outcome
+    recovered: str | None = None
+    """The id of the endpoint, where it had failed before."""
+    failing: Endpoint | None = None
+    """The endpoint, where it failed now."""
+    gone: bool = False
+    """Whether it answered 410."""
 
 
-def deliver(url: str, tenant: str, attempts: int, send: Callable[[], Answer], ports: Ports) -> Delivery | float:
-    """Deliver once, after `attempts` failed ones; return the result, or the seconds until a permit."""
-    endpoint = endpoint_of(tenant, url)
+def deliver(record: Job | Batch, url: str, send: Callable[[], Answer], ports: Ports) -> Delivery:
+    """Deliver the event of a job or batch once, where its endpoint is enabled and a permit is free."""
+    endpoint = endpoint_of(record.tenant, url)
     known = ports.endpoints.endpoint(endpoint.endpoint_id)
     if known is not None and known.disabled_at is not None:
-        return _disabled(known, attempts)
+        return _disabled(record, known)
     with ports.bulkhead.permit(host_of(url)) as permit:
         if permit.wait:
-            return permit.wait
-        try:
-            answer = send()
-        except WebhookFailed as error:
-            permit.failed = not error.ours
-            return _failed(endpoint, attempts + 1, error, ports)
-        except StorageError as error:
-            sentence = f"the pictures' addresses could not be signed: {error}"
-            return _failed(endpoint, attempts + 1, WebhookFailed(sentence, ours=True), ports)
-    return _delivered(endpoint, attempts + 1, answer, was_failing=known is not None)
+            delivery = _postponed(record, permit.wait)
+        else:
+            try:
+                delivery = _delivered(record, send(), ports, recovered=endpoint.endpoint_id if known else None)
+            except (WebhookFailed, StorageError) as error:
+                failure = error if isinstance(error, WebhookFailed) else _unsigned(error)
+                permit.failed = not failure.ours
+                delivery = _failed(record, endpoint, failure, ports)
+    return delivery
 
 
-def note_endpoint(delivery: Delivery, ports: Ports) -> None:
-    """Write the endpoint's part, after the job's own. A healthy endpoint's success costs no call."""
-    endpoint, error = delivery.endpoint, delivery.error
-    if delivery.was_failing and delivery.notification is Notification.DELIVERED:
-        ports.endpoints.endpoint_recovered(endpoint.endpoint_id)
-    elif error is not None and not error.ours:
-        failing = endpoint.model_copy(update={"error": delivery.reason, "status": error.status})
-        ports.endpoints.endpoint_failed(failing, gone=error.gone, patience=ports.policy.webhook_disable_after)
+def conclude(delivery: Delivery, ports: Ports) -> Outcome:
+    """Write the endpoint's part, after the job's own; return what follows. Success at a healthy one costs no call."""
+    if delivery.recovered:
+        ports.endpoints.endpoint_recovered(delivery.recovered)
+    if delivery.failing:
+        patience = ports.policy.webhook_disable_after
+        ports.endpoints.endpoint_failed(delivery.failing, gone=delivery.gone, patience=patience)
+    return delivery.outcome
 
 
-def _delivered(endpoint: Endpoint, attempts: int, answer: Answer, *, was_failing: bool) -> Delivery:
-    data = _facts(attempts, answer.status, answer.seconds, answer.response_sha256)
-    reason = f"answered {answer.status}"
-    return Delivery(endpoint, Notification.DELIVERED, attempts, reason, data, was_failing=was_failing)
+def _delivered(record: Job | Batch, answer: Answer, ports: Ports, *, recovered: str | None) -> Delivery:
+    ended_at = record.finished_at if isinstance(record, Job) else None
+    change = transitions.notified(
+        record,
+        Notification.DELIVERED,
+        record.notify_attempts + 1,
+        retry_in=None,
+        facts=_facts(record, answer.status, answer.seconds, answer.response_sha256),
+        lag=(ports.view.now() - ended_at) / SECONDS if ended_at else None,
+    )
+    return Delivery(change, Stop(f"answered {answer.status}"), recovered=recovered)
 
 
-def _failed(endpoint: Endpoint, attempts: int, error: WebhookFailed, ports: Ports) -> Delivery:
+def _failed(record: Job | Batch, endpoint: Endpoint, error: WebhookFailed, ports: Ports) -> Delivery:
+    attempts, reason = record.notify_attempts + 1, str(error)[:LONGEST_REASON]
+    facts = _facts(record, error.status, error.seconds, error.response_sha256) | {"error": reason}
     wait = None
     if not error.gone:
         wait = webhook_wait(ports.policy.webhook_schedule, attempts, ports.rng(), error.retry_after)
-    reason = str(error)[:LONGEST_REASON]
-    data = _facts(attempts, error.status, error.seconds, error.response_sha256) | {"error": reason}
+    outcome: Outcome = Stop(reason)
     if wait is not None:
-        data["next_in"] = round(wait, 3)
+        facts["next_in"] = round(wait, 3)
+        outcome = Retry(wait, reason)
     after = Notification.DEAD if wait is None else Notification.PENDING
-    return Delivery(endpoint, after, attempts, reason, data, wait, error)
+    change = transitions.notified(record, after, attempts, retry_in=wait, facts=facts)
+    failing = None if error.ours else endpoint.model_copy(update={"error": reason, "status": error.status})
+    return Delivery(change, outcome, failing=failing, gone=error.gone)
 
 
-def _disabled(endpoint: Endpoint, attempts: int) -> Delivery:
+def _disabled(record: Job | Batch, endpoint: Endpoint) -> Delivery:
     reason = f"not sent: the endpoint {endpoint.endpoint_id} ({endpoint.address}) is disabled"
-    return Delivery(endpoint, Notification.DEAD, attempts, reason, {"error": reason})
+    attempts, facts = record.notify_attempts, {"error": reason}
+    change = transitions.notified(record, Notification.DEAD, attempts, retry_in=None, facts=facts)
+    return Delivery(change, Stop(reason))
 
 
-def _facts(attempts: int, status: int | None, seconds: float | None, digest: str | None) -> dict[str, JsonValue]:
-    facts: dict[str, JsonValue] = {"attempt": attempts}
-    if status is not None:
-        facts["status"] = status
-    if seconds is not None:
-        facts["seconds"] = round(seconds, 3)
-    if digest is not None:
-        facts["response_sha256"] = digest
-    return facts
+def _postponed(record: Job | Batch, wait: float) -> Delivery:
+    change = transitions.postponed(record, retry_in=wait)
+    return Delivery(change, Again(wait, "its receiver is busy, or failed too often lately"))
+
+
+def _unsigned(error: StorageError) -> WebhookFailed:
+    return WebhookFailed(f"the pictures' addresses could not be signed: {error}", ours=True)
+
+
+def _facts(record: Job | Batch, status: int | None, seconds: float | None, digest: str | None) -> dict[str, JsonValue]:
+    """Return the facts of an attempt for the job's log, those that are known."""
+    facts: dict[str, JsonValue] = {
+        "attempt": record.notify_attempts + 1,
+        "status": status,
+        "seconds": None if seconds is None else round(seconds, 3),
+        "response_sha256": digest,
+    }
+    return {name: value for name, value in facts.items() if value is not None}

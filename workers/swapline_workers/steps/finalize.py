@@ -43,31 +43,36 @@ def finalize(job: Job, _at: int, ports: Ports) -> Outcome:
 
 
 def _ask(job: Job, vendor_job_id: str, place: Place, ports: Ports) -> Decision:
+    """Read the pictures from the vendor once more, and store them."""
     learned: JobFields = {"polls": job.polls + 1, "not_found": 0}
+    decision: Decision | None = None
     try:
         with ports.vendor_of(job).poll(vendor_job_id, job.spec.api_version) as reply:
             if reply.status != status.COMPLETED:
-                return _not_completed(job, reply, ports, learned)
-            if not job.terminal_at:  # it had been given up, and turns out to be done
-                learned |= {"vendor_status": status.COMPLETED, "terminal_at": ports.view.now()}
-            place.pictures = read(job, reply)
+                decision = _not_completed(job, reply, ports, learned)
+            else:
+                if not job.terminal_at:  # it had been given up, and turns out to be done
+                    learned |= {"vendor_status": status.COMPLETED, "terminal_at": ports.view.now()}
+                place.pictures = read(job, reply)
     except (errors.OutputMissing, errors.OutputInvalid) as error:
-        return bad_output(job, ports, error, learned)
+        decision = bad_output(job, ports, error, learned)
     except errors.VendorError as error:
-        return _no_answer(job, error, ports, learned)
-    return _store(job, place, ports, learned)
+        decision = _no_answer(job, error, ports, learned)
+    return decision or _store(job, place, ports, learned)
 
 
 def _not_completed(job: Job, reply: StatusReply, ports: Ports, learned: JobFields) -> Decision:
     learned["vendor_status"] = reply.status
     reason = f"the vendor says {reply.status} after COMPLETED"
     if reply.status in status.ENDED:
-        return give_up(job, ports, *status.failure(reply), learned)
-    if job.terminal_at is None:
-        return _running_again(job, reply, ports)
-    if status.out_of_time(job, ports):
-        return give_up(job, ports, FailureCode.RUN_TIMEOUT, reason, learned)
-    return try_again(job, ports, reason, learned)
+        decision = give_up(job, ports, *status.failure(reply), learned)
+    elif job.terminal_at is None:
+        decision = _running_again(job, reply, ports)
+    elif status.out_of_time(job, ports):
+        decision = give_up(job, ports, FailureCode.RUN_TIMEOUT, reason, learned)
+    else:
+        decision = try_again(job, ports, reason, learned)
+    return decision
 
 
 def _running_again(job: Job, reply: StatusReply, ports: Ports) -> Decision:
@@ -95,19 +100,14 @@ def _store(job: Job, place: Place, ports: Ports, learned: JobFields) -> Decision
     warnings = [*_warnings(job, images), *(warning for picture in place.pictures for warning in picture.warnings)]
     rescue_after = ports.policy.rescue_after
     change = transitions.succeeded(job, images, rescue_after=rescue_after, learned=learned, warnings=warnings)
-    ending = end(job, change)
-
-    def then(done: Job) -> Outcome:
-        place.pictures = ()
-        return ending.then(done)
 
     def otherwise(answer: Refused) -> Outcome:
-        place.pictures = ()
+        place.pictures = ()  # the next try does not need them, whatever happens here
         if isinstance(answer, LostRace):
             ports.writes.mark_orphaned(job)
         return not_written(answer)
 
-    return Write(job, change, then, otherwise)
+    return Write(job, change, end(job, change).then, otherwise)
 
 
 def _warnings(job: Job, images: tuple[StoredPicture, ...]) -> list[str]:

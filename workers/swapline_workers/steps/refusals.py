@@ -58,7 +58,7 @@ OWN = {
 def input_unreadable(job: Job, ports: Ports, error: StorageUnavailable | ObjectMissing) -> Decision:
     """Decide about an unreadable input: no call was made."""
     if isinstance(error, ObjectMissing):
-        return _fail(job, ports, FailureCode.STORAGE_FAILED, f"the input is gone: {error}", {})
+        return fail_uncharged(job, ports, FailureCode.STORAGE_FAILED, f"the input is gone: {error}", {})
     image, reason = job.spec.image, f"the input cannot be read: {error}"
     about = image.sha256 if isinstance(image, StoredImage) else ""
     return _retry_or_fail(job, ports, BreakerTrip(kind="input", reason=reason, about=about), reason, {})
@@ -85,11 +85,12 @@ def _retry_or_fail(job: Job, ports: Ports, pause: BreakerTrip, detail: str, evid
     own = OWN.get(pause.kind)
     if own and job.refused_as == pause.kind and job.own_refusals >= own.refusals:
         detail = f"{detail}; other jobs were accepted meanwhile, so it is this one that is refused"
-        return _fail(job, ports, own.code, detail, evidence)
+        return fail_uncharged(job, ports, own.code, detail, evidence)
     return back_in_line(job, pause, evidence)
 
 
-def _fail(job: Job, ports: Ports, code: FailureCode, detail: str, evidence: Evidence) -> Decision:
+def fail_uncharged(job: Job, ports: Ports, code: FailureCode, detail: str, evidence: Evidence) -> Decision:
+    """End a job whose call provably did not run."""
     rescue_after = ports.policy.rescue_after
     change = transitions.failed(job, code, detail, rescue_after=rescue_after, refund=True, evidence=evidence)
     return end(job, change)

@@ -17,7 +17,7 @@ from swapline_workers.core.log_events import LogEvent
 from swapline_workers.core.outcomes import STALE, Next, Outcome, Park, Stop, not_written
 from swapline_workers.settings import AmbiguousSubmit
 from swapline_workers.steps.decision import Decision, Write, carry_out, end
-from swapline_workers.steps.refusals import PAUSE, back_in_line, input_unreadable, refused
+from swapline_workers.steps.refusals import PAUSE, back_in_line, fail_uncharged, input_unreadable, refused
 from swapline_workers.steps.schedule import first_poll_delay
 
 if TYPE_CHECKING:
@@ -121,31 +121,27 @@ def _too_late(reply: Submission) -> Stop:
 
 def _not_accepted(job: Job, ports: Ports, error: errors.VendorError) -> Decision:
     if isinstance(error, errors.Refused):
-        change = transitions.failed(
-            job,
-            error.code,
-            str(error),
-            rescue_after=ports.policy.rescue_after,
-            refund=True,
-            evidence=error.evidence,
-        )
-        return end(job, change)
-    if isinstance(error, errors.Unclear) and error.code:
-        return hold(job, ports, error.code, str(error), error.evidence)
-    if type(error) in PAUSE:
-        return refused(job, ports, error)
-    return _unknown(job, ports, str(error), error.evidence)
+        decision = fail_uncharged(job, ports, error.code, str(error), error.evidence)
+    elif isinstance(error, errors.Unclear) and error.code:
+        decision = hold(job, ports, error.code, str(error), error.evidence)
+    elif type(error) in PAUSE:
+        decision = refused(job, ports, error)
+    else:
+        decision = _unknown(job, ports, str(error), error.evidence)
+    return decision
 
 
 def _unknown(job: Job, ports: Ports, reason: str, evidence: Evidence) -> Decision:
+    """Decide about a call that may have run and been charged."""
     match ports.policy.on_ambiguous_submit:
         case AmbiguousSubmit.HOLD:
-            return hold(job, ports, FailureCode.SUBMIT_UNKNOWN, reason, evidence)
+            decision = hold(job, ports, FailureCode.SUBMIT_UNKNOWN, reason, evidence)
         case AmbiguousSubmit.RETRY:
-            return Write(job, transitions.requeued(job, reason, evidence), lambda _: Park("ambiguous"))
+            decision = Write(job, transitions.requeued(job, reason, evidence), lambda _: Park("ambiguous"))
         case AmbiguousSubmit.FAIL:
             code, rescue_after = FailureCode.SUBMIT_UNKNOWN, ports.policy.rescue_after
-            return end(job, transitions.failed(job, code, reason, rescue_after=rescue_after))
+            decision = end(job, transitions.failed(job, code, reason, rescue_after=rescue_after))
+    return decision
 
 
 def hold(job: Job, ports: Ports, code: FailureCode, reason: str, evidence: Evidence) -> Decision:
