@@ -40,7 +40,7 @@ class Answers(Response):
     media_type = "application/x-ndjson"
 
     def __init__(self, lines: AsyncIterator[bytes]) -> None:
-        """Nothing is sent yet."""
+        """Send nothing yet."""
         super().__init__(headers={"X-Accel-Buffering": "no"})
         del self.headers["Content-Length"]
         self._lines = lines

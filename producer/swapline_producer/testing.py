@@ -41,7 +41,7 @@ class FakeProducer(Producer):
     """
 
     def __init__(self, settings: ProducerSettings | None = None, *, at_once: bool = False) -> None:
-        """Nothing is read from the environment."""
+        """Read nothing from the environment."""
         self._memory = MemoryLedger()
         self._pictures = memory_storage()
         self._at_once = at_once

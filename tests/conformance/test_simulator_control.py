@@ -200,7 +200,7 @@ def test_nobody_listens_after_the_end() -> None:
 
 @contextmanager
 def program(ready: Path, *arguments: str) -> Generator[tuple[subprocess.Popen[str], str]]:
-    """Run `swapline simulator`; gives it and its URL."""
+    """Run `swapline simulator`; yield it and its URL."""
     code = "from swapline_simulator.cli import simulator; simulator(prog_name='swapline simulator')"
     command = [sys.executable, "-c", code, "--port", "0", "--ready-file", str(ready), *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

@@ -77,6 +77,7 @@ class CleanEnvironment:
 
 
 def _needs(found: Distribution, extras: Iterable[str]) -> Iterator[Requirement]:
+    """Yield what a distribution requires on this platform, with these extras."""
     for text in found.requires or ():
         one = Requirement(text)
         if one.marker is None or any(one.marker.evaluate({"extra": extra}) for extra in ("", *extras)):

@@ -86,7 +86,7 @@ class EventStream(Response):
     media_type = "text/event-stream"
 
     def __init__(self, request: Request, caller: Caller, swap_id: str, log: Log) -> None:
-        """Nothing is sent yet."""
+        """Send nothing yet."""
         super().__init__(headers={"X-Accel-Buffering": "no"})
         del self.headers["Content-Length"]
         self._request, self._caller, self._swap_id, self._log = request, caller, swap_id, log

@@ -71,7 +71,7 @@ class Purge:
         self._dry = dry
 
     def run(self, selector: PurgeSelector) -> Report:
-        """Purge; repeatable. Raises StorageError, LedgerUnavailable."""
+        """Delete all there is of the selected jobs. Repeatable. Raises StorageError, LedgerUnavailable."""
         report = Report()
         for page in _pages(selector.job_ids or self._ids(selector)):
             if self._dry and not selector.job_ids:

@@ -150,6 +150,7 @@ class CloudStorage:
         obstore.put(self._clients.at(), checked_key(key), data, attributes=attributes, mode=mode, use_multipart=False)
 
     def _create_or_compare(self, key: str, data: bytes, attributes: dict[str, str]) -> bool:
+        """Return whether this call wrote the object; False where the same was there. Raises StorageUnavailable."""
         if self._create(key, data, attributes):
             return True
         size, writer = self._who_wrote(key)

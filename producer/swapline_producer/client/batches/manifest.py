@@ -88,6 +88,7 @@ class Manifest:
         return f"{_prefix(self._name)}{number}"
 
     def _row(self, number: int, line: int, found: dict[str, Any] | str) -> Row:
+        """Check the columns of a row. `found` is a sentence where the row could not be read."""
         if isinstance(found, str):
             return Row(number, line, {}, found)
         try:

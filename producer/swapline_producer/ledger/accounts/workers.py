@@ -109,7 +109,10 @@ class Workers(LedgerPart):
     def join_accounts(
         self, vendors: Mapping[str, Vendor], worker: WorkerRecord | None = None, *, check_only: bool = False
     ) -> Joined:
-        """Do the same for accounts that settings name. Another key of one is its new key."""
+        """Show a worker, and bind the ledger to the vendors of the accounts that settings name.
+
+        A new key of an account replaces the old one. Raises as `join`.
+        """
         return self._join(vendors, worker, named=True, check_only=check_only)
 
     def _join(

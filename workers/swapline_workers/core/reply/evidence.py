@@ -11,6 +11,7 @@ from swapline_producer.contract import VENDOR_CODES, FailureCode
 EXCERPT_LIMIT = 300
 """Characters: an error's sentence fits, a page does not."""
 WINDOW = 4096
+"""Characters that are looked at."""
 
 _CODE = re.compile(rf"(?<![A-Za-z0-9_])({'|'.join(sorted(VENDOR_CODES))})(?![A-Za-z0-9_])")
 _BASE64 = re.compile(r"[A-Za-z0-9+/=_\\-]{48,}")
@@ -33,6 +34,7 @@ def excerpt(body: bytes | str, secret: str = "") -> str:
 
 
 def _without(secret: str, text: str) -> str:
+    """Return the beginning of a text without a secret, also one that the end of the window cuts in two."""
     window = text[:WINDOW]
     if not secret:
         return window

@@ -18,8 +18,8 @@ BUCKETS = 200
 BORROWING = 40.0
 """Jobs that a kind borrows from all kinds."""
 
-SOONER = 0.7
-"""A job that its first poll found done was hardly done before this share of the time (bench/polling.py)."""
+EARLIEST_SHARE = 0.7
+"""A job that its first poll finds done hardly ended before this share of the time until then (bench/polling.py)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,11 +53,11 @@ def bucket_of(seconds: float) -> int:
 
 
 def observed(after: float, by: float) -> dict[int, float]:
-    """Return the weight of one job done between `after` and `by` (seconds since its submission).
+    """Return the weight of one job that ended between `after` and `by` (seconds since its submission).
 
-    For a first poll see SOONER.
+    It is spread evenly over the buckets between, and over the last 30 % of the time where `after` is 0 (a first poll).
     """
-    since = min(max(after, by * SOONER), by)
+    since = min(max(after, by * EARLIEST_SHARE), by)
     first, last = bucket_of(since), bucket_of(by)
     if first == last:
         return {last: 1.0}
