@@ -139,7 +139,7 @@ class BatchRows:
         return {"idempotency_key": key, **values, "tenant": self._caller.tenant, "batch": self._batch}
 
     def _enqueue(self) -> None:
-        """Enqueue what comes, in a thread."""
+        """Enqueue rows as they come, in a thread; answer all in order."""
         refused: deque[tuple[int, SwaplineError]] = deque()
         numbers: deque[int] = deque()
         for result in self._caller.service.producer.enqueue_many(self._good(refused, numbers)):

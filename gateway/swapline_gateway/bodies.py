@@ -145,6 +145,7 @@ class _Form(MultiPartParser):
 
 
 async def _form(request: Request, limit: int) -> Body:
+    """Parse a multipart form, its picture in a file. Raises Problem, RequestError."""
     parser = _Form(
         request.headers, bounded(request, limit), max_files=1, max_fields=MOST_FIELDS, max_part_size=IN_MEMORY
     )

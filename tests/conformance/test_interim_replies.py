@@ -76,6 +76,8 @@ def _answers(way: Callable[[Caller, bytes, bytes], None], interim: bytes, *final
 
 
 def _always(answer: bytes) -> Callable[[Caller], None]:
+    """Return a server that answers each request with these bytes."""
+
     def script(caller: Caller) -> None:
         while caller.read_request():
             caller.send(answer)

@@ -76,6 +76,7 @@ async def cancel_batch(request: Request, caller: Writer, name: str) -> Response:
 
 
 def _cancel(caller: Caller, name: str, *, keep_result: bool) -> dict[str, int]:
+    """Cancel the unfinished jobs of a batch; count what became of them."""
     producer = caller.service.producer
     counts = {"canceled": 0, "canceling": 0, "charged": 0, "perhaps_charged": 0, "ended_meanwhile": 0}
     left = [one.job_id for one in outlines(producer.ledger, name, caller.tenant) if not one.state.finished]

@@ -108,6 +108,7 @@ class EventStream(Response):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _serve(self, send: Send, moved: asyncio.Event) -> None:
+        """Send new events until the swap is at rest, gone, or the peer leaves."""
         service = self._caller.service
         while not service.stopping.is_set() and not await self._request.is_disconnected():
             moved.clear()

@@ -58,6 +58,7 @@ async def _bytes(caller: Caller, image: StoredPicture) -> bytes:
 
 
 def _of_range(data: bytes, request: Request, headers: dict[str, str], suffix: str) -> Response:
+    """Answer with the picture, or the part that a Range header asks for."""
     kind = MEDIA_TYPES.get(suffix, "application/octet-stream")
     found = _RANGE.fullmatch(request.headers.get("Range", ""))
     if found is None or not any(found.groups()) or request.headers.get("If-Range", headers["ETag"]) != headers["ETag"]:

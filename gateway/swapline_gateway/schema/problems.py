@@ -108,6 +108,7 @@ def body_of(error: Exception) -> dict[str, Any]:
 
 
 def _handle(request: Request, error: Exception) -> Response:
+    """Turn any exception into an answer as RFC 9457 has it."""
     if isinstance(error, Problem):
         return _response(body_of(error), error.headers)
     if isinstance(error, HTTPException):  # of the router: no such path, or no such method

@@ -129,6 +129,7 @@ class Janitor:
             yield f"{INPUTS}/{digest}", 1
 
     def _results(self, found: Iterable[StoredObject]) -> Iterator[tuple[str, int]]:
+        """Yield the folders of results that no job needs, with their numbers of objects."""
         folders = {
             folder: list(objects)
             for folder, objects in groupby(found, partial(_folder, parts=FOLDER_PARTS))

@@ -101,6 +101,7 @@ class Sweep:
         return names, None
 
     def _one_by_one(self, names: list[str], until: float, problem: StorageError) -> tuple[list[str], StorageError]:
+        """Delete objects one at a time, after a bulk deletion failed; return those deleted."""
         deleted: list[str] = []
         failed: list[str] = []
         for name in names:

@@ -116,6 +116,7 @@ class CloudStorage:
                     odd.append(found.key)
 
     def _everything(self, folder: str | None, after: str) -> Iterator[StoredObject]:
+        """List a folder; where obstore refuses a foreign key of S3, go on by our own client."""
         try:
             for found in self._listed(folder, after):
                 after = found.key

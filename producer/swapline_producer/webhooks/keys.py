@@ -162,6 +162,7 @@ def _check_length(data: bytes, right: tuple[int, ...]) -> None:
 
 
 def _decoded(key: str, prefix: str) -> bytes:
+    """Decode what follows a key's prefix. Raises SettingsError."""
     encoded = key.removeprefix(prefix).rstrip("=")
     try:
         return base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)

@@ -41,6 +41,7 @@ async def status(request: web.Request) -> web.StreamResponse:
 
 
 async def _poll(vendor: SimulatedVendor, request: web.Request) -> web.StreamResponse:
+    """Answer one poll by the script's mode."""
     vendor.settle()
     job_id = request.match_info["job_id"]
     job = vendor.account.find(job_id, version_of(request))

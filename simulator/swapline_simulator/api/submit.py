@@ -48,6 +48,7 @@ def _picture(raw: bytes) -> str:
 
 
 async def _answer(request: web.Request, vendor: SimulatedVendor, cue: Cue, job_id: str) -> web.StreamResponse:
+    """Answer a submission that was accepted, by the script's mode."""
     reply = replies.canned(cue.mode.kind, cue.amount, vendor.now()) or replies.accepted(job_id)
     match cue.mode:
         case Mode.SUBMIT_CLOSED | Mode.SUBMIT_CLOSED_ACCEPTED:

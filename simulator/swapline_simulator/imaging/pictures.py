@@ -85,6 +85,7 @@ def png(picture: Image.Image) -> bytes:
 
 
 def _full(picture: Image.Image, recipe: Recipe, eyes: Eyes | None) -> Image.Image:
+    """Render a whole result: swapped, styled and framed."""
     style, palette = style_of(recipe.number)
     if eyes is None:
         note, shown = f"simulated filter {recipe.version}, no face found", _filling(picture, recipe.ratio.size)

@@ -169,6 +169,7 @@ class WebhookSender:
         )
 
     def _sentence(self, host: str, error: Exception, deadline: Deadline) -> str:
+        """Return why a delivery without a reply failed."""
         if failed := proxy_failure(error):
             return f"The webhook's receiver {host} could not be reached: {failed.sentence}."
         if deadline.fired or isinstance(error, (requests.Timeout, TimeoutError)):

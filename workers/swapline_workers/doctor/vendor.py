@@ -77,6 +77,7 @@ def examine(settings: WorkerSettings, timeout: float) -> Iterator[Finding]:
 
 
 def _examine_one(settings: WorkerSettings, timeout: float) -> Iterator[Finding]:
+    """Compare the vendor's answers for the key, for another one, and at an impossible address."""
     base = settings.api_base_url
     answer = _ask(settings, settings.api_key, base, timeout)
     path = f"POST {base}/v6/status/…"
@@ -100,6 +101,7 @@ def _examine_one(settings: WorkerSettings, timeout: float) -> Iterator[Finding]:
 
 
 def _ask(settings: WorkerSettings, key: SecretStr, base: str, timeout: float) -> Answer:
+    """Poll a job that cannot exist; return the answer."""
     job_id = f"swapline-doctor-{secrets.token_hex(8)}"
     client = VendorClient(
         base_url=base,
@@ -121,6 +123,7 @@ def _ask(settings: WorkerSettings, key: SecretStr, base: str, timeout: float) ->
 
 
 def _problem(answer: Answer, settings: WorkerSettings, path: str) -> Finding | None:
+    """Return why the answer is none of the vendor's API; None where it may be."""
     error = answer.error
     if error is None:
         return None

@@ -62,6 +62,7 @@ def _ask(job: Job, vendor_job_id: str, place: Place, ports: Ports) -> Decision:
 
 
 def _not_completed(job: Job, reply: StatusReply, ports: Ports, learned: JobFields) -> Decision:
+    """Decide about a status other than COMPLETED after COMPLETED was seen, or a job was given up."""
     learned["vendor_status"] = reply.status
     reason = f"the vendor says {reply.status} after COMPLETED"
     if reply.status in status.ENDED:
@@ -91,6 +92,7 @@ def _no_answer(job: Job, error: errors.VendorError, ports: Ports, learned: JobFi
 
 
 def _store(job: Job, place: Place, ports: Ports, learned: JobFields) -> Decision:
+    """Make variants, store everything, and decide to end the job."""
     place.pictures = ports.finisher.finish(job, place.pictures)
     try:
         ports.pictures.store(job.model_copy(update=dict(learned)), place.pictures)

@@ -44,6 +44,7 @@ def submit(job: Job, at: int, ports: Ports) -> Outcome:
 
 
 def _ready(job: Job, at: int, ports: Ports) -> Job | Decision:
+    """Return a job that has a slot and no attempt, or what to do with any other."""
     decision: Job | Decision = Stop(f"nothing to submit in {job.state}")
     if job.state is State.QUEUED and at >= job.queue_until:
         decision = end(job, transitions.expired(job, rescue_after=ports.policy.rescue_after))

@@ -85,6 +85,7 @@ class ChangeLog:
 
 
 def _line(job: Job | None, change: Change) -> Line | None:
+    """Return the line of a change that a person should see; None for others."""
     if job is not None and change.fields.get("failure_code") and change.to in ENDS:
         return _ended(job, change)
     if change.trip is not None:

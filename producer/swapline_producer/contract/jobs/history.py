@@ -75,6 +75,7 @@ def points(rows: Sequence[Row], since: int) -> list[HistoryPoint]:
 
 
 def _point(before: Row, row: Row) -> HistoryPoint:
+    """Return what happened between two rows."""
     span = row.at - before.at
     grown = {name: max(0, number - before.counts.get(name, 0)) for name, number in row.counts.items()}
     took = {bound: max(0, jobs - before.turnaround.get(bound, 0)) for bound, jobs in row.turnaround.items()}

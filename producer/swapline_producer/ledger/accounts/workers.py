@@ -118,6 +118,7 @@ class Workers(LedgerPart):
     def _join(
         self, vendors: Mapping[str, Vendor], worker: WorkerRecord | None, *, named: bool, check_only: bool
     ) -> Joined:
+        """Run lua/moves/join.lua. Raises WrongOwner for a ledger of others."""
         arguments: dict[str, Any] = {"named": named, "check_only": check_only}
         arguments["vendors"] = [{"name": name, **vendor._asdict()} for name, vendor in vendors.items()]
         if worker is not None:

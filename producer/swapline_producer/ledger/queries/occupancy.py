@@ -195,6 +195,7 @@ class Occupancy(LedgerPart):
         return tuple(standings)
 
     def _newest(self, keys: list[str], before: Entry | None, limit: int) -> list[Entry]:
+        """Return the newest entries of several indexes, below `before`."""
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for key in keys:
                 top = f"({before.at}" if before else "+inf"

@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 COMMON, ACMES, NEXT = new_secret(), new_secret(), new_secret()
 
 
-class DueDispatcher:
+class FakeTime:
     now = 0.0
 
     def __call__(self) -> float:
         return self.now
 
 
-def ring(of_tenants: str, clock: DueDispatcher | None = None) -> SigningKeys:
-    return SigningKeys([SecretStr(COMMON)], SecretStr(of_tenants), clock or DueDispatcher())
+def keys_of(of_tenants: str, clock: FakeTime | None = None) -> SigningKeys:
+    return SigningKeys([SecretStr(COMMON)], SecretStr(of_tenants), clock or FakeTime())
 
 
 @pytest.mark.parametrize(
@@ -36,16 +36,16 @@ def ring(of_tenants: str, clock: DueDispatcher | None = None) -> SigningKeys:
     ids=["one", "a list of one", "two by comma", "a list"],
 )
 def test_a_tenant_has_its_own_keys_and_all_others_have_the_common_ones(keys: str | list[str]) -> None:
-    found = ring(json.dumps({"acme": keys}))
+    found = keys_of(json.dumps({"acme": keys}))
     assert found.of("acme")[0] == ACMES
     assert found.of("acme")[1:] in ([], [NEXT])
     assert found.of("other") == [COMMON]
 
 
 def test_a_file_is_read_again_when_it_has_changed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    file, clock = tmp_path / "keys.json", DueDispatcher()
+    file, clock = tmp_path / "keys.json", FakeTime()
     file.write_text(json.dumps({"acme": ACMES}))
-    found = ring(str(file), clock)
+    found = keys_of(str(file), clock)
     file.write_text(json.dumps({"acme": [NEXT], "new": [NEXT]}))
     assert found.of("acme") == [ACMES]
     clock.now += 6
@@ -55,9 +55,9 @@ def test_a_file_is_read_again_when_it_has_changed(tmp_path: Path, caplog: pytest
 
 
 def test_a_file_that_is_being_written_changes_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    file, clock = tmp_path / "keys.json", DueDispatcher()
+    file, clock = tmp_path / "keys.json", FakeTime()
     file.write_text(json.dumps({"acme": ACMES}))
-    found = ring(str(file), clock)
+    found = keys_of(str(file), clock)
     file.write_text(json.dumps({"acme": NEXT})[:-5])
     clock.now += 6
     assert found.of("acme") == [ACMES]
@@ -83,7 +83,7 @@ def test_a_file_that_is_being_written_changes_nothing(tmp_path: Path, caplog: py
 )
 def test_a_map_that_is_wrong_stops_the_worker_and_is_not_repeated(value: str, reason: str) -> None:
     with pytest.raises(SettingsError, match=reason) as caught:
-        ring(value)
+        keys_of(value)
     assert "SWAPLINE_WEBHOOK_TENANT_SECRETS" in str(caught.value)
     assert ACMES[6:20] not in str(caught.value)
     assert caught.value.__cause__ is None
@@ -91,6 +91,6 @@ def test_a_map_that_is_wrong_stops_the_worker_and_is_not_repeated(value: str, re
 
 def test_a_public_key_cannot_sign() -> None:
     private, public = new_key_pair()
-    assert ring(json.dumps({"acme": private})).of("acme") == [private]
+    assert keys_of(json.dumps({"acme": private})).of("acme") == [private]
     with pytest.raises(SettingsError, match="verifies only"):
-        ring(json.dumps({"acme": public}))
+        keys_of(json.dumps({"acme": public}))

@@ -49,6 +49,7 @@ class StraightPool(HTTPConnectionPool):
             raise
 
     def _exchanged(self, connection: Any, head: bytes, body: bytes, timeout: Timeout) -> Any:
+        """Connect where needed, send one request and receive its reply."""
         if connection.sock is None:
             connection.timeout = timeout.connect_timeout
             self._validate_conn(connection)  # connects, over TLS

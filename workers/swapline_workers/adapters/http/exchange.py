@@ -164,6 +164,7 @@ class PlainReply:
             self._pool._put_conn(connection)  # noqa: SLF001 -- what urllib3's own response does
 
     def _receive(self, amount: int) -> bytes:
+        """Receive up to `amount` bytes of the body. Raises where it breaks off."""
         try:
             block = self._sock.recv(amount)
         except OSError as error:

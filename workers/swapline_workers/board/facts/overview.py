@@ -117,6 +117,7 @@ def _codes(ledger: Ledger, counters: dict[str, int]) -> list[Code]:
 
 
 def _notices(states: dict[State, int], slots: SlotsView, spending: CreditsView, workers: int) -> list[Notice]:
+    """Return what a person should know or decide on, for the first page."""
     found = []
     waits = any(states[state] for state in State if not state.finished and state is not State.HELD)
     if workers == 0 and waits:

@@ -92,6 +92,7 @@ def walk(data: bytes | memoryview, *, inflate: bool = True) -> PngInfo:
 
 
 def _chunks(view: memoryview) -> Iterator[tuple[bytes, memoryview]]:
+    """Yield kind and content of each chunk up to IEND. Raises PngError."""
     at = len(SIGNATURE)
     for _ in range(MAX_CHUNKS):
         if len(view) - at < _OVERHEAD:
@@ -164,6 +165,7 @@ def _passes(header: _Header) -> Iterator[tuple[int, int, int]]:
 
 
 def _check_rows(pixels: Iterable[memoryview], passes: list[tuple[int, int, int]]) -> None:
+    """Inflate the pixels and check their number and filters. Raises PngError."""
     promised = passes[-1][1]
     inflater = zlib.decompressobj()
     rows = 0

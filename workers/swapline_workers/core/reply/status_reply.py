@@ -129,6 +129,10 @@ def read(body: bytes | bytearray, length: int | None = None) -> Reply:
 
 
 def _cut(body: bytes | bytearray, view: memoryview) -> tuple[bytes | memoryview, list[memoryview]]:
+    """Return the body with numbers in place of its long strings, and those strings.
+
+    Everything as it is where that is not safe.
+    """
     end = len(view)
     if end <= LONG:
         return view, []

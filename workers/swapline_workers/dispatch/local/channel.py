@@ -75,6 +75,7 @@ class Channel(transport.Channel):
             self.subscribers = sum(client.publish(topic, payload) for topic in topics)
 
     def _brpop_start(self, timeout: float | None = None) -> None:
+        """Ask for several messages at once, where the server can."""
         self._sent_blmpop = self._fetches_several and self.priority_steps == [0] and not self.global_keyprefix
         if not self._sent_blmpop:
             super()._brpop_start(timeout)  # type: ignore[misc]

@@ -20,6 +20,7 @@ END = chunk(b"IEND")
 
 
 def _pillow(mode: str) -> bytes:
+    """Return a PNG of noise in a mode of Pillow's."""
     picture = Image.frombytes("RGBA", (33, 17), noise(4 * 33 * 17))
     out = io.BytesIO()
     (Image.new(mode, picture.size) if mode == "I;16" else picture.convert(mode)).save(out, "PNG")
