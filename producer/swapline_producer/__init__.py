@@ -54,7 +54,7 @@ _HOMES = {
     "Enqueued": "producer",
     "Producer": "producer",
     "ProducerSettings": "settings",
-    "Result": "client.bulk",
+    "Result": "client.batches.bulk",
     "Cancellation": "client.cancel",
     "SwaplineError": "errors",
 }

@@ -27,7 +27,7 @@ _MODULES = {
     "Simulator": "in_process",
     "SimulatorConfig": "config",
     "SimulatorError": "errors",
-    "sample_photographs": "imaging.photographs",
+    "sample_photographs": "imaging.drawing.photographs",
 }
 
 __all__ = [

@@ -17,7 +17,7 @@ from swapline_producer.storage.keys import receipt_key
 from swapline_producer.storage.receipts import receipt_of
 from swapline_workers import errors
 from swapline_workers.adapters.pictures import PictureStore
-from swapline_workers.core.outcomes import STALE
+from swapline_workers.core.outcomes import STALE, Stop
 from swapline_workers.runtime.due_dispatcher import DueDispatcher
 from swapline_workers.runtime.session.leases import Leases
 from swapline_workers.runtime.session.outage import OutageRetry
@@ -168,9 +168,11 @@ def _write_id_once(self: Any, ask: Callable[[], Any], job: Any, result: Any) -> 
 
 
 def _last_delivery_counts(real: Any) -> Any:
-    def failed(endpoint: Any, attempts: int, error: Any, ports: Any) -> Any:
-        found = real(endpoint, attempts, error, ports)
-        return delivery.Delivery(endpoint, Notification.DELIVERED, attempts, found.reason, found.facts, None, None)
+    def failed(record: Any, endpoint: Any, error: Any, ports: Any) -> Any:
+        facts = real(record, endpoint, error, ports).change.data
+        attempts = record.notify_attempts + 1
+        change = transitions.notified(record, Notification.DELIVERED, attempts, retry_in=None, facts=facts)
+        return delivery.Delivery(change, Stop("delivered"))
 
     return failed
 
@@ -341,7 +343,7 @@ MUTANTS = (
             "refused",
             lambda real: (
                 lambda job, ports, error: (
-                    refusals._fail(job, ports, FailureCode.STORAGE_FAILED, str(error), {}) if real else None
+                    refusals.fail_uncharged(job, ports, FailureCode.STORAGE_FAILED, str(error), {}) if real else None
                 )
             ),
         ),
