@@ -47,7 +47,7 @@ simulate: $(STAMP) ## Simulate whole installations, every call a crash point (SE
 	PYTHONPATH=tests $(BIN)/python -m simulation.run $(if $(SEED),--seed $(SEED)) $(BENCH_JOBS) $(if $(POINTS),--points $(POINTS)) \
 		$(if $(HOURS),--hours $(HOURS)) $(if $(STORY),--story) $(if $(MUTANTS),--mutants) $(ARGS)
 
-chaos: $(STAMP) ## Kill, stop and break everything, and check that nothing is lost (KILLS=200 writes docs/chaos-report.md; SEED=, SECONDS=)
+chaos: $(STAMP) ## Kill, stop and break everything, and check that nothing is lost (KILLS=200 writes docs/chaos-report.md; SEED=, SECONDS=, ARGS="--pieces FILE --streams 3")
 	PYTHONPATH=tests $(BIN)/python -m chaos.run $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 

@@ -18,6 +18,7 @@ import redis
 
 from swapline_producer.contract import transitions
 from swapline_producer.ledger import open_ledger
+from swapline_workers.adapters.vendor_pool import VendorPool
 from swapline_workers.runtime import bootstrap
 
 if TYPE_CHECKING:
@@ -99,7 +100,34 @@ def without_attempt_record() -> None:
     replace(transitions, "attempted", unmarked)
 
 
-SABOTAGES = {"fencing": without_fencing, "rescue": without_rescue, "attempt": without_attempt_record}
+def with_another_account() -> None:
+    """Every call is made, and paid, by the account that comes first."""
+    original = VendorPool.of
+
+    def first(pool: VendorPool, account: str) -> Any:
+        return original(pool, min([*pool._accounts, account]))
+
+    replace(VendorPool, "of", first)
+
+
+def without_drains() -> None:
+    """A drained account is given jobs."""
+    rewrite_lua({"if own_limit('drained', 0) > 0 then return 0 end": ""})
+
+
+def with_anothers_credits() -> None:
+    """What an account spends is counted for another one."""
+    rewrite_lua({"local of_account = 'account:' .. (account or 'default')": "local of_account = 'account:a'"})
+
+
+SABOTAGES = {
+    "fencing": without_fencing,
+    "rescue": without_rescue,
+    "attempt": without_attempt_record,
+    "account": with_another_account,
+    "drain": without_drains,
+    "credits": with_anothers_credits,
+}
 
 
 def main() -> None:

@@ -6,8 +6,9 @@ was given, and what stands in Redis. The folder of evidence:
     accepted.jsonl    {job, image (SHA-256), webhook} of every job that was accepted
     acts.jsonl        what the nemesis did, and when         faults.jsonl     requests that a proxy's fault has hit
     moves.jsonl       when victims of a kill moved again     deliveries.jsonl what the receiver was given
-    vendor.json       the vendor's own report                pictures.json    vendor's id -> SHA-256 of its picture
-    ledger.json       every key of ours in Redis             store/           the object store
+    lines.jsonl       every line of every batch              pictures.json    vendor's id -> SHA-256 of its picture
+    vendor.json       account -> the vendor's report of it   ledger.json      every key of ours in Redis
+    store/            the object store
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ import hashlib
 import hmac
 import json
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from chaos.nemesis import Deed
+from chaos.account_checks import ACCOUNTS
+from chaos.batch_checks import BATCHES
+from chaos.evidence import Evidence, Verdict
+from chaos.kill_checks import KILLS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,73 +35,10 @@ SLACK = 50
 """Milliseconds between two ways of writing down the same moment."""
 
 
-@dataclass
-class Evidence:
-    """What was written down, by name."""
-
-    folder: Path
-    prefix: str
-
-    def lines(self, name: str) -> list[dict[str, Any]]:
-        file = self.folder / f"{name}.jsonl"
-        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-
-    def whole(self, name: str) -> Any:
-        return json.loads((self.folder / f"{name}.json").read_text())
-
-    @cached_property
-    def ledger(self) -> dict[str, Any]:
-        ours: dict[str, Any] = self.whole("ledger")
-        return {key.removeprefix(f"{self.prefix}:"): value for key, value in ours.items()}
-
-    @cached_property
-    def jobs(self) -> dict[str, dict[str, str]]:
-        return {key.removeprefix("job:"): value for key, value in self.ledger.items() if key.startswith("job:")}
-
-    @cached_property
-    def accepted(self) -> list[dict[str, Any]]:
-        return self.lines("accepted")
-
-    @cached_property
-    def acts(self) -> list[dict[str, Any]]:
-        return self.lines("acts")
-
-    @cached_property
-    def vendor(self) -> dict[str, Any]:
-        report: dict[str, Any] = self.whole("vendor")
-        return report
-
-    def log(self, job: str) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.ledger.get(f"log:{job}", [])]
-
-
-@dataclass
-class Verdict:
-    """What is wrong, by kind, a sentence each; and what was counted."""
-
-    wrong: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    counts: dict[str, int] = field(default_factory=dict)
-    recovery: list[float] = field(default_factory=list)
-    rescued: list[float] = field(default_factory=list)
-    """Those of `recovery` where another worker lived, and Redis: what a rescue takes by itself."""
-    """Seconds from a kill until each job that was in the killed worker's hands was taken up again."""
-    moved: list[float] = field(default_factory=list)
-    """Seconds from a kill until each of them has moved: this has the length of the step itself in it."""
-    lives: list[float] = field(default_factory=list)
-    """Seconds from acceptance to the end of each job that succeeded."""
-
-    @property
-    def clean(self) -> bool:
-        return not any(self.wrong.values())
-
-    def number(self, kind: str) -> int:
-        return len(self.wrong.get(kind, ()))
-
-
 def check(folder: Path, *, prefix: str = "chaos", secret: str = "") -> Verdict:
     """Judge a run."""
     evidence, verdict = Evidence(folder, prefix), Verdict()
-    for judge in (_lost, _paid, _held, _pictures, _webhooks, _redis, _counters, _workers, _recovered):
+    for judge in JUDGES:
         judge(evidence, verdict)
     if secret:
         _signatures(evidence, verdict, secret)
@@ -124,16 +63,14 @@ def _lost(evidence: Evidence, verdict: Verdict) -> None:
 
 
 def _paid(evidence: Evidence, verdict: Verdict) -> None:
-    """The vendor has charged each picture once, and ours that are held perhaps once."""
+    """The vendor has charged each picture once, whichever account paid, and ours that are held perhaps once."""
     job_of = {one["image"]: one["job"] for one in evidence.accepted}
-    for image, line in evidence.vendor["images"].items():
-        if line["accepted"] > 1:
-            verdict.wrong["paid twice"].append(f"{job_of.get(image)}: charged {line['accepted']} times {line['jobs']}")
+    for image, charged in evidence.charges.items():
+        if sum(len(ids) for ids in charged.values()) > 1:
+            verdict.wrong["paid twice"].append(f"{job_of.get(image)}: charged {charged}")
         if image not in job_of:
             verdict.wrong["invented"].append(f"the vendor was sent {image}, which no job asked for")
-    verdict.counts["charges"] = evidence.vendor["accepted"]
-    verdict.counts["most jobs at the vendor at once"] = evidence.vendor["max_in_flight"]
-    verdict.counts["submissions above the cap"] = evidence.vendor["over_cap"]
+    verdict.counts["charges"] = sum(report["accepted"] for report in evidence.vendor.values())
 
 
 def _held(evidence: Evidence, verdict: Verdict) -> None:
@@ -153,7 +90,7 @@ def _held(evidence: Evidence, verdict: Verdict) -> None:
 
 def _charged(evidence: Evidence, job: str) -> bool:
     image = next((one["image"] for one in evidence.accepted if one["job"] == job), "")
-    return image in evidence.vendor["images"]
+    return image in evidence.charges
 
 
 def _attempts(evidence: Evidence, job: str) -> list[tuple[int, int]]:
@@ -195,7 +132,7 @@ def _kills_in_flight(evidence: Evidence) -> int:
 def _pictures(evidence: Evidence, verdict: Verdict) -> None:
     """What is stored is, byte for byte, what the vendor sent for this very photograph."""
     sent = evidence.whole("pictures")
-    charged = {image: line["jobs"] for image, line in evidence.vendor["images"].items()}
+    charged = {image: [one for ids in of.values() for one in ids] for image, of in evidence.charges.items()}
     stored = {path.parent.name: path for path in (evidence.folder / "store").glob("results/**/*.png")}
     verdict.counts["pictures stored"] = len(stored)
     for one in evidence.accepted:
@@ -247,7 +184,7 @@ def _redis(evidence: Evidence, verdict: Verdict) -> None:
     wrong += [f"{job} is {jobs[job]['state']} and has no entry in due" for job in waiting - due]
     wrong += [f"{job} has an entry in due and needs none" for job in due - waiting]
     holding = {job for job, fields in jobs.items() if fields["state"] in IN_SLOT or _held_slot(fields)}
-    slots = set(ledger.get("slots", {}))
+    slots = {job for key, held in ledger.items() if key.partition(":")[0] == "slots" for job in held}
     wrong += [f"{job} is {jobs[job]['state']} and has no slot" for job in holding - slots]
     wrong += [f"{job} has a slot that leaked" for job in slots - holding]
     for state in STATES:
@@ -310,41 +247,8 @@ def _meter(evidence: Evidence, verdict: Verdict) -> None:
     for name, (have, must) in recount.items():
         if have != must:
             verdict.wrong["redis"].append(f"the meter says {have} {name}, a recount says {must}")
-    if meter["polls_begun"] < evidence.vendor["polls"]:
-        verdict.wrong["redis"].append(
-            f"the meter says {meter['polls_begun']} looks, the vendor saw {evidence.vendor['polls']}"
-        )
+    if meter["polls_begun"] < (seen := sum(report["polls"] for report in evidence.vendor.values())):
+        verdict.wrong["redis"].append(f"the meter says {meter['polls_begun']} polls, the vendor saw {seen}")
 
 
-def _workers(evidence: Evidence, verdict: Verdict) -> None:
-    deeds = Counter(act["deed"] for act in evidence.acts)
-    verdict.counts["kills of the gateway"] = deeds[Deed.KILL_GATEWAY]
-    verdict.counts["kills"] = sum("kill" in act for act in evidence.acts)
-    verdict.counts |= {f"... {deed}": number for deed, number in sorted(deeds.items()) if deed != "redis is back"}
-    for act in evidence.acts:
-        if act["deed"] == "worker ended by itself":
-            verdict.wrong["worker ended by itself"].append(f"worker {act['worker']} with code {act['code']}")
-
-
-def _recovered(evidence: Evidence, verdict: Verdict) -> None:
-    """How long the jobs in a killed worker's hands stood still."""
-    moves = [move for move in evidence.lines("moves") if "killed_at" in move]
-    verdict.recovery, verdict.moved = (
-        sorted((move["at"] - move["killed_at"]) / 1000 for move in moves if move["what"] == what)
-        for what in ("taken up", "moved")
-    )
-    alone = {act["kill"] for act in evidence.acts if "kill" in act and act["deed"] != Deed.KILL}
-    outages = [
-        (act["at"], act["at"] + act.get("seconds", 0) * 1000) for act in evidence.acts if act["deed"] == Deed.KILL_REDIS
-    ]
-    verdict.rescued = [
-        (move["at"] - move["killed_at"]) / 1000
-        for move in moves
-        if move["what"] == "taken up" and move.get("kill") not in alone
-        if not any(began <= move["at"] and move["killed_at"] <= over for began, over in outages)
-    ]
-    for what in ("moved", "killed again"):
-        verdict.counts[f"jobs in a killed worker's hands: {what}"] = sum(move["what"] == what for move in moves)
-    for move in moves:
-        if move["what"] == "never moved":
-            verdict.wrong["never moved"].append(f"{move['job']} after kill {move['kill']}")
+JUDGES = (_lost, _paid, _held, _pictures, _webhooks, _redis, _counters, *KILLS, *BATCHES, *ACCOUNTS)

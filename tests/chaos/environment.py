@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from chaos.accounts import Accounts
 from chaos.actor import offset_clock, replace
 from chaos.proxy import Proxies, Proxy
 from chaos.receiver import Receiver
@@ -30,13 +31,15 @@ from swapline_workers.local.supervision.child import Child, Program
 from swapline_workers.local.valkey.server import EmbeddedValkey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
 SECRET = "whsec_" + base64.b64encode(b"a secret of the harness, 32 byte").decode()
 PREFIX = "chaos"
+CHUNK = 4
+"""Lines of a batch that are accepted in one go: a kill falls between two such, more often than not."""
 
 TASK = re.compile(r"Task swapline\.(\w+)\[(\w+)-\w+\] (received|succeeded|retry|raised|ignored|rejected)")
 
@@ -71,6 +74,9 @@ class Setup:
     seed: int = 1
     workers: int = 2
     slots: int = 3
+    """Of the one account, where there are not several."""
+    accounts: Mapping[str, int] = field(default_factory=dict)
+    """Slots of each of several accounts, by name."""
     rescue_after: float = 15
     service_time: str = "lognormal:1.5,0.3"
     run_timeout: float = 60
@@ -130,6 +136,7 @@ class Stage:
         self.store = self.evidence / "store"
         self.offset = folder / "offset"
         self.valkey = EmbeddedValkey(folder / "valkey")
+        self.accounts = Accounts(folder / "accounts.json", setup.accounts, setup.service_time)
         self._stack = ExitStack()
         self.actors: list[Actor] = []
 
@@ -170,12 +177,13 @@ class Stage:
             "redis": self.proxies.between("redis", self.valkey.port),
             "receiver": self.proxies.between("receiver", receiver.server_port),
         }
+        self.accounts.open(self.vendor, f"http://127.0.0.1:{self.links['vendor'].port}", self.setup.modes)
         self.hook = f"http://127.0.0.1:{self.links['receiver'].port}/hook"
         self.client = connect(self.valkey.url)
         stack.callback(self.client.close)
         self.producer = self._producer()
         self.gateway_port = free_port()
-        self.gateway = self._gateway()
+        self.gateway = self._command("gateway", "gateway", "--port", str(self.gateway_port))
         stack.callback(self.gateway.kill)
         self.actors = [self.actor(number) for number in range(self.setup.workers)]
         stack.callback(self.kill_all)
@@ -197,14 +205,19 @@ class Stage:
         )
         return Actor(number, Child(program))
 
-    def _gateway(self) -> Child:
-        """The gateway, which is not started yet; it is always at the same address."""
+    def batch(self, manifest: Path, name: str) -> Child:
+        """A producer of a batch, which is not started yet."""
+        arguments = ("batch", "run", str(manifest), "--name", name, "--json")
+        return self._command(name, *arguments, CHAOS_CHUNK=str(CHUNK))
+
+    def _command(self, name: str, *arguments: str, **more: str) -> Child:
+        """A command of `swapline` that has the ledger's time; `more` are settings of its own."""
         program = Program(
-            name="gateway",
-            argv=(sys.executable, str(HERE / "gateway.py"), "--port", str(self.gateway_port)),
-            env=self.environment | {"CHAOS_OFFSET": str(self.offset)},
+            name=name,
+            argv=(sys.executable, str(HERE / "program.py"), *arguments),
+            env=self.environment | {"CHAOS_OFFSET": str(self.offset)} | more,
             cwd=self.folder,
-            log=self.folder / "gateway.log",
+            log=self.folder / f"{name}.log",
         )
         return Child(program)
 
@@ -225,12 +238,12 @@ class Stage:
             "SWAPLINE_LOG_FORMAT": "text",
             "SWAPLINE_STORAGE_URL": self.store.as_uri(),
             "SWAPLINE_API_BASE_URL": f"http://127.0.0.1:{self.links['vendor'].port}",
-            "SWAPLINE_API_KEY": "sim-key",
             "SWAPLINE_API_KEY_HEADER": "X-API-Key",
             "SWAPLINE_WEBHOOK_SECRETS": SECRET,
             "SWAPLINE_WEBHOOK_ALLOW_PRIVATE": "true",
-            "SWAPLINE_MAX_IN_FLIGHT": str(self.setup.slots),
             "SWAPLINE_RESCUE_AFTER": str(self.setup.rescue_after),
+            **({} if self.setup.accounts else {"SWAPLINE_MAX_IN_FLIGHT": str(self.setup.slots)}),
+            **self.accounts.settings,
             **self.setup.settings,
         }
 
@@ -240,8 +253,7 @@ class Stage:
         arguments = ["simulator", "--port", "0", "--seed", str(setup.seed), "--cap", str(setup.slots)]
         arguments += ["--service-time", setup.service_time, "--results", "small", "--ready-file", str(ready)]
         arguments += ["--result-ttl", "86400"]  # the checker asks for every result when all is over
-        for mode in setup.modes:
-            arguments += ["--mode", mode]
+        arguments += self.accounts.arguments
         program = Program(
             name="vendor",
             argv=(str(BIN / "swapline"), *arguments),

@@ -51,9 +51,11 @@ def unsettled(stage: Stage, jobs: Sequence[str]) -> list[str]:
 
 def gather(stage: Stage) -> None:
     """Write the ledgers of the vendor and of ours into the evidence."""
-    report = stage.vendor.report().model_dump(mode="json")
-    _write(stage, "vendor", report)
-    _write(stage, "pictures", {job["id"]: _picture(stage, job) for job in report["jobs"]})
+    keys = stage.accounts.keys
+    reports = {name: stage.accounts.control(name).report().model_dump(mode="json") for name in keys}
+    _write(stage, "vendor", reports)
+    pictures = {job["id"]: _picture(stage, job, keys[name]) for name, one in reports.items() for job in one["jobs"]}
+    _write(stage, "pictures", pictures)
     _write(stage, "ledger", {key: _read(stage.client, key) for key in stage.client.scan_iter(f"{PREFIX}:*", 1000)})
 
 
@@ -61,11 +63,11 @@ def _write(stage: Stage, name: str, what: object) -> None:
     (stage.evidence / f"{name}.json").write_text(json.dumps(what, indent=1))
 
 
-def _picture(stage: Stage, job: dict[str, Any]) -> str | None:
+def _picture(stage: Stage, job: dict[str, Any], api_key: str) -> str | None:
     """SHA-256 of what the vendor gives for a job, asked directly; None while it is not done."""
     connection = http.client.HTTPConnection(urlsplit(stage.vendor_url).netloc, timeout=30)
     try:
-        connection.request("POST", f"/{job['version']}/status/{job['id']}", headers={"X-API-Key": "sim-key"})
+        connection.request("POST", f"/{job['version']}/status/{job['id']}", headers={"X-API-Key": api_key})
         reply = json.loads(connection.getresponse().read())
     finally:
         connection.close()

@@ -51,19 +51,23 @@ class Load(threading.Thread):
         self._stage, self._every = stage, every
         self._record = stage.record("accepted")
         self._enough = threading.Event()
-        self.accepted: list[str] = []
+        self._accepted: list[str] = []
         self.errors: list[BaseException] = []
         self._keys: dict[str, str] = {}
 
     def run(self) -> None:
         try:
             for number in self._numbers:
-                if self._enough.wait(self._every if self.accepted else 0):
+                if self._enough.wait(self._every if self._accepted else 0):
                     break
                 self.give(number)
         except BaseException as error:
             self.errors.append(error)
             raise
+
+    def accepted(self) -> list[str]:
+        """Ids of its jobs."""
+        return list(self._accepted)
 
     def stop(self) -> None:
         """Give no more; comes back when the last one is accepted."""
@@ -88,7 +92,7 @@ class Load(threading.Thread):
         sha256 = hashlib.sha256(image).hexdigest()
         fact = {"at": now(), "job": job, "image": sha256, "webhook": request.webhook_url is not None}
         self._record(fact | ({"by": "gateway"} if self._posts else {}))
-        self.accepted.append(job)
+        self._accepted.append(job)
         return job
 
     def _enqueue(self, request: SwapRequest) -> str | None:

@@ -1,107 +1,28 @@
-"""The nemesis: what goes wrong, when, is drawn from a seed beforehand and then carried out to the second."""
+"""The nemesis: carries a plan out to the second, and starts again what it has killed."""
 
 from __future__ import annotations
 
-import random
 import sched
 import signal
 import threading
 import time
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from chaos.batches import BatchProducer
 from chaos.environment import now
-from chaos.proxy import Fault
+from chaos.plan import Deed, Trouble
+from swapline_producer.errors import LedgerUnavailable, NotPossible
 
 if TYPE_CHECKING:
     from chaos.environment import Actor, Stage
     from chaos.observer import Observer
+    from chaos.plan import Act
+    from chaos.proxy import Fault
 
 DOWN = 1.0
 """Seconds after which a supervisor starts a killed worker again."""
-SUBMISSION, POLL, HOOK = b"/run/face_swap", b"/status/", b"POST /hook"
-
-
-class Deed(StrEnum):
-    """What the nemesis does."""
-
-    KILL = "kill a worker"
-    KILL_ALL = "kill all workers"
-    KILL_REDIS = "kill redis"
-    KILL_GATEWAY = "kill the gateway"
-    STOP = "stop a worker and continue it"
-    FAULT = "break a link"
-    STEP = "step a wall clock"
-
-
-@dataclass(frozen=True)
-class Act:
-    """One deed at a time, in seconds from the beginning."""
-
-    at: float
-    deed: Deed
-    how: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Temper:
-    """How bad it gets. Seconds."""
-
-    seconds: float = 35
-    kills: int = 10
-    gateway_kills: int = 0
-    stops: int = 2
-    longest_stop: float = 6
-    faults: int = 6
-    steps: int = 0
-    longest_step: float = 20
-    """Steps of time, forward: shorter than a job may run, or it rightly times out."""
-
-
-ONE_CALL = (Fault.CUT_AFTER, Fault.CUT_BEFORE, Fault.CUT_REPLY, Fault.HALF_CLOSE, Fault.DRIP, Fault.LATENCY)
-"""What happens to one request."""
-WHOLE_LINK = (Fault.LATENCY, Fault.REFUSE, Fault.SILENCE)
-"""What happens to a link for a while."""
-
-
-def plan(seed: int, temper: Temper, workers: int) -> list[Act]:
-    """All acts, in their order; the same for the same arguments."""
-    rng = random.Random(f"{seed}/nemesis")  # noqa: S311 -- it must be reproducible, not secret
-    acts: list[Act] = []
-    for number in range(temper.kills):  # spread evenly, each at a random moment of its share
-        at = (number + rng.random()) * temper.seconds / temper.kills
-        acts.append(_kill(rng, at, workers))
-    for _ in range(temper.stops):
-        seconds = rng.uniform(temper.longest_stop / 6, temper.longest_stop)
-        how = {"worker": rng.randrange(workers), "seconds": seconds}
-        acts.append(Act(rng.uniform(0, temper.seconds), Deed.STOP, how))
-    acts += [_fault(rng, rng.uniform(0, temper.seconds)) for _ in range(temper.faults)]
-    for _ in range(temper.steps):
-        seconds = rng.choice([rng.uniform(1, temper.longest_step), -rng.uniform(0.5, 5)])
-        acts.append(Act(rng.uniform(0, temper.seconds), Deed.STEP, {"seconds": seconds}))
-    for number in range(temper.gateway_kills):
-        at = (number + rng.random()) * temper.seconds / temper.gateway_kills
-        acts.append(Act(at, Deed.KILL_GATEWAY))
-    return sorted(acts, key=lambda act: act.at)
-
-
-def _kill(rng: random.Random, at: float, workers: int) -> Act:
-    deed = rng.choices([Deed.KILL, Deed.KILL_ALL, Deed.KILL_REDIS], [7, 2, 1])[0]
-    if deed is Deed.KILL_REDIS:
-        return Act(at, deed, {"seconds": rng.uniform(0.1, 3)})
-    return Act(at, deed, {"worker": rng.randrange(workers)} if deed is Deed.KILL else {})
-
-
-def _fault(rng: random.Random, at: float) -> Act:
-    link = rng.choice(["vendor", "vendor", "redis", "redis", "receiver"])
-    if rng.random() < 0.5:  # as often one call as a while
-        match = {"vendor": rng.choice([SUBMISSION, POLL]), "redis": b"EVALSHA", "receiver": HOOK}[link]
-        how = {"link": link, "fault": rng.choice(ONE_CALL), "match": match.decode(), "amount": 1.0}
-        return Act(at, Deed.FAULT, how)
-    seconds = rng.uniform(0.5, 3)
-    how = {"link": link, "fault": rng.choice(WHOLE_LINK), "seconds": seconds, "amount": rng.uniform(0.05, 0.3)}
-    return Act(at, Deed.FAULT, how)
+COMMAND_RETRY_S = 0.3
+"""After which a person gives a command again that found no ledger."""
 
 
 class Nemesis:
@@ -114,6 +35,7 @@ class Nemesis:
         self._pause = threading.Event()
         self._kills = 0
         self._gateway_wanted = stage.setup.gateway
+        self.batches: list[BatchProducer] = []
 
     def rage(self, acts: list[Act]) -> None:
         """Do all of it, starting again what was killed; comes back when all that was broken is whole."""
@@ -203,3 +125,38 @@ class Nemesis:
         unfinished = file.with_suffix(".new")
         unfinished.write_text(str(int(file.read_text()) + round(seconds * 1000)))
         unfinished.replace(file)  # a reader finds the old or the new one
+
+    def _kill_batch(self, shares: list[float]) -> None:
+        batch = BatchProducer(self._stage, len(self.batches), shares)
+        self.batches.append(batch)
+        batch.start()
+
+    def _trouble(self, account: str, trouble: Trouble, seconds: float, *, new_key: bool = False) -> None:
+        self._record({"at": now(), "deed": Deed.TROUBLE, "account": account, "trouble": trouble, "seconds": seconds})
+        self._stage.accounts.begin(account, trouble)
+        self._agenda.enter(seconds, 0, self._end_trouble, (account, trouble, new_key))
+
+    def _end_trouble(self, account: str, trouble: Trouble, new_key: bool) -> None:
+        self._stage.accounts.end(account, trouble, new_key=new_key)
+        self._record({"at": now(), "deed": "the account is well", "account": account, "trouble": trouble})
+
+    def _drain(self, account: str, seconds: float) -> None:
+        if self._set_drained(account, drained=True):
+            self._record({"at": now(), "deed": Deed.DRAIN, "account": account, "seconds": seconds})
+            self._agenda.enter(seconds, 0, self._resume, (account,))
+        else:
+            self._agenda.enter(COMMAND_RETRY_S, 0, self._drain, (account, seconds))
+
+    def _resume(self, account: str) -> None:
+        # before the command: a slot that is given while it is under way is no fault
+        self._record({"at": now(), "deed": "the account is resumed", "account": account})
+        if not self._set_drained(account, drained=False):
+            self._agenda.enter(COMMAND_RETRY_S, 0, self._resume, (account,))
+
+    def _set_drained(self, account: str, *, drained: bool) -> bool:
+        """Do what `swapline accounts drain` and `resume` do; False where Redis is down, or no worker has come yet."""
+        try:
+            self._stage.producer.ledger.pool.set_drained(account, drained=drained)
+        except (LedgerUnavailable, NotPossible):
+            return False
+        return True

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import subprocess
 from collections import defaultdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chaos.checker import Verdict
+from chaos.evidence import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 LISTS = ("recovery", "rescued", "moved", "lives")
 LARGEST = "most "
@@ -18,16 +20,44 @@ LARGEST = "most "
 
 
 def write_piece(file: Path, verdict: Verdict, *, seed: int, kills: int, seconds: float) -> None:
-    """Append what one piece has shown."""
-    lists = {name: getattr(verdict, name) for name in LISTS}
-    line = {"seed": seed, "kills": kills, "seconds": seconds, "wrong": verdict.wrong, "counts": verdict.counts, **lists}
+    """Append what one piece has shown; several may do so at once."""
+    facts = {"seed": seed, "kills": kills, "seconds": seconds}
+    _append(file, facts | {"counts": verdict.counts, **_shown(verdict, LISTS)})
+
+
+def write_ward(file: Path, verdict: Verdict, *, rescue_after: float, kills: int) -> None:
+    """Append what a run with `--recovery` has shown."""
+    _append(file, {"rescue_after": rescue_after, "kills": kills, **_shown(verdict, ("recovery", "moved"))})
+
+
+def _shown(verdict: Verdict, lists: Sequence[str]) -> dict[str, Any]:
+    rounded = {name: [round(value, 3) for value in getattr(verdict, name)] for name in lists}
+    return {"revision": revision(), "wrong": verdict.wrong, **rounded}
+
+
+def _append(file: Path, line: dict[str, Any]) -> None:
     with file.open("a") as out:
+        fcntl.flock(out, fcntl.LOCK_EX)
         out.write(json.dumps(line) + "\n")
 
 
-def pieces_of(file: Path) -> list[dict[str, Any]]:
-    """Return the pieces that were run, none where there is no file."""
+def _lines_of(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def pieces_of(file: Path) -> list[dict[str, Any]]:
+    """Return the pieces that were run, by their seeds; of one that was run again, the last. None without a file."""
+    last = {piece["seed"]: piece for piece in _lines_of(file) if "seed" in piece}
+    return [last[seed] for seed in sorted(last)]
+
+
+def wards_of(file: Path) -> dict[float, list[dict[str, Any]]]:
+    """Return the runs with `--recovery`, by SWAPLINE_RESCUE_AFTER."""
+    found: dict[float, list[dict[str, Any]]] = defaultdict(list)
+    for line in _lines_of(file):
+        if "rescue_after" in line:
+            found[line["rescue_after"]].append(line)
+    return dict(found)
 
 
 def sum_of(pieces: Sequence[dict[str, Any]]) -> Verdict:
@@ -44,3 +74,9 @@ def sum_of(pieces: Sequence[dict[str, Any]]) -> Verdict:
     for name in LISTS:
         getattr(total, name).sort()
     return total
+
+
+def revision() -> str:
+    """Return the commit that is checked out; empty where there is none."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()

@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chaos.checker import Verdict, check
+from chaos.checker import check
 from chaos.environment import SECRET, Setup, Stage
 from chaos.gather import gather, settle
 from chaos.load import Load
-from chaos.nemesis import Nemesis, Temper, plan
+from chaos.nemesis import Nemesis
 from chaos.observer import Observer
+from chaos.plan import Temper, plan
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from chaos.batches import BatchProducer
+    from chaos.evidence import Verdict
 
 
 @dataclass(frozen=True)
@@ -39,14 +43,19 @@ def perform(play: Play, folder: Path) -> Verdict:
         observer.start()
         for load in loads:
             load.start()
-        Nemesis(stage, observer).rage(plan(play.setup.seed, play.temper, play.setup.workers))
+        nemesis = Nemesis(stage, observer)
+        nemesis.rage(plan(play.setup.seed, play.temper, play.setup.workers, stage.accounts.names))
         for load in loads:
             load.stop()
-        settle(stage, [job for load in loads for job in load.accepted], seconds=play.settle)
+        for batch in nemesis.batches:
+            batch.join()
+        givers: list[Load | BatchProducer] = [*loads, *nemesis.batches]
+        given = [job for one in givers for job in one.accepted()]
+        settle(stage, given, seconds=play.settle)
         observer.stop()
         stage.stop_all()
         gather(stage)
-        if errors := [error for load in loads for error in load.errors]:
+        if errors := [error for one in givers for error in one.errors]:
             raise errors[0]
     return check(stage.evidence, secret=SECRET)
 

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chaos.checker import Verdict
+    from chaos.evidence import Verdict
+
+HEAD = """# What chaos has shown
+
+Written by the harness in `tests/chaos/`: real Valkey with an append-only file, real workers, a gateway through which
+every second job comes, producers of batches (`swapline batch run`), the simulated vendor with three accounts in a
+process of its own, a webhook receiver, a fault proxy between any two of them, and a nemesis that kills, stops, breaks
+and steps clocks by a seed. In turn one account is revoked (its key is refused), one is out of credits and one is slow,
+and each comes back; accounts are drained and resumed meanwhile. A checker that shares no code with the pipeline then
+puts what each account was charged, the object store, the receiver's record and Redis side by side.
+
+Submissions that a kill or a broken link has hit are HELD: whether they were charged is for the vendor to say. The
+checker forgives a HELD job only where a kill, a stop or a lost reply lies between its attempt and the reply, and where
+the kill found this very submission in the killed worker's hands, by the worker's own log.
+
+    {command}
+
+"""
 
 KINDS = {
     "lost": "jobs lost",
@@ -20,8 +37,16 @@ KINDS = {
     "webhook badly signed": "webhooks badly signed",
     "never moved": "jobs that never moved after their worker was killed",
     "worker ended by itself": "workers that ended by themselves",
+    "cap passed": "times that an account was sent more than its slots",
+    "wrong account": "charges or pictures of another account than the ledger names",
+    "failed by a refused account": "jobs FAILED because an account was revoked or out of credits",
+    "credits": "credits by account and day that the vendor has counted otherwise",
+    "drained account": "slots given of an account that was drained",
+    "batch line": "lines of a batch that were not accepted exactly once",
+    "batch producer": "batch producers that ended with a traceback, or with another count than their lines",
     "redis": "things in Redis that contradict each other",
     "invented": "jobs that were never enqueued",
+    "unjudged": "pieces that came to no verdict",
 }
 SHOWN = 10
 """Findings of one kind that are shown: the eleventh says no more than the tenth."""
@@ -55,3 +80,26 @@ def _spread(values: Sequence[float]) -> dict[str, float]:
     """Median, last per cent and longest; empty where nothing was measured."""
     found = {"p50": percentile(values, 0.5), "p99": percentile(values, 0.99), "longest": percentile(values, 1)}
     return {name: value for name, value in found.items() if value is not None}
+
+
+WARDS = """
+## How long a killed worker's jobs wait
+
+Runs with `--recovery`: workers are killed in turn, far apart, and nothing else happens. The vendor holds status calls, so
+that every running job is at work in a thread of some worker.
+
+| SWAPLINE_RESCUE_AFTER | kills | jobs in a killed worker's hands | p50 | p99 | longest | things found |
+|---|---|---|---|---|---|---|
+"""
+
+
+def wards_page(wards: dict[float, list[dict[str, Any]]]) -> str:
+    """The runs with `--recovery`, a line for each setting; nothing where there are none."""
+    lines = []
+    for rescue_after, runs in sorted(wards.items()):
+        spread = _spread(sorted(value for run in runs for value in run["recovery"]))
+        cells = [f"{rescue_after:g}", sum(run["kills"] for run in runs), sum(len(run["recovery"]) for run in runs)]
+        cells += [f"{value:.1f} s" for value in spread.values()]
+        cells.append(f"**{sum(len(found) for run in runs for found in run['wrong'].values())}**")
+        lines.append("| " + " | ".join(map(str, cells)) + " |\n")
+    return WARDS + "".join(lines) if lines else ""

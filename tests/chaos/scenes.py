@@ -5,29 +5,45 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from chaos.checker import Verdict, check
+from chaos.checker import check
 from chaos.environment import PREFIX, SECRET, Actor, Setup, Stage
 from chaos.gather import gather, settle
 from chaos.load import Load
-from chaos.nemesis import Deed
+from chaos.plan import Deed
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
     from pathlib import Path
+
+    from chaos.evidence import Verdict
 
 CLAIM_DELAY_AFTER_OUTAGE_S = 4.0
 """Seconds in which a job that will ever move has moved: the rescue comes after one."""
 
 
 @contextmanager
-def one_job(folder: Path, *, rescue_after: float = 1) -> Generator[Stage]:
-    """A stage with no worker on it yet, and one job given."""
-    quick = Setup(workers=0, slots=1, rescue_after=rescue_after, service_time="fixed:0.1")
+def empty_stage(
+    folder: Path, *, rescue_after: float = 1, accounts: Mapping[str, int] | None = None
+) -> Generator[Stage]:
+    """A stage with no worker and no job on it yet."""
+    quick = Setup(workers=0, slots=1, accounts=accounts or {}, rescue_after=rescue_after, service_time="fixed:0.1")
     with Stage(folder / "stage", quick) as stage:
-        load = Load(stage, numbers=range(1))
-        load.start()
-        load.join()
         yield stage
+
+
+@contextmanager
+def one_job(folder: Path, *, rescue_after: float = 1, accounts: Mapping[str, int] | None = None) -> Generator[Stage]:
+    """A stage with no worker on it yet, and one job given."""
+    with empty_stage(folder, rescue_after=rescue_after, accounts=accounts) as stage:
+        give_job(stage)
+        yield stage
+
+
+def give_job(stage: Stage) -> None:
+    """Give the one job."""
+    load = Load(stage, numbers=range(1))
+    load.start()
+    load.join()
 
 
 def an_actor(stage: Stage, number: int, **more: str) -> Actor:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from chaos.batches import LINES
 from chaos.environment import Setup
-from chaos.nemesis import Temper, plan
+from chaos.plan import Deed, Temper, Trouble, plan
 from chaos.play import Play, perform
 from chaos.report import page, percentile
 
@@ -18,17 +19,30 @@ SHORT = Play(
     Setup(
         seed=3,
         workers=2,
-        slots=6,
+        accounts={"a": 2, "b": 2, "c": 3},
         rescue_after=2,
         service_time="lognormal:1,0.3",
-        run_timeout=15,
+        run_timeout=40,
         modes=("submit_slow_accepted=0.3@0.5", "status_held_pending=2@0.25"),
         steps=True,
         gateway=True,
     ),
-    Temper(seconds=30, kills=10, gateway_kills=4, stops=2, longest_stop=5, faults=6, steps=1, longest_step=5),
+    Temper(
+        seconds=30,
+        kills=10,
+        gateway_kills=4,
+        batches=2,
+        stops=2,
+        longest_stop=5,
+        faults=6,
+        steps=1,
+        longest_step=5,
+        troubles=6,
+        longest_trouble=5,
+        drains=2,
+    ),
     every=0.4,
-    settle=40,
+    settle=60,
 )
 """Half of the submissions are answered late, so that kills fall between sending and the reply."""
 
@@ -42,12 +56,25 @@ def test_nothing_is_lost_and_nothing_paid_twice_whatever_is_killed(tmp_path: Pat
     assert verdict.counts["jobs accepted"] > SHORT.temper.seconds, report
     assert verdict.counts["kills of the gateway"] == SHORT.temper.gateway_kills, report
     assert verdict.counts["of these by the gateway"] > 0, report
+    assert verdict.counts["of these by batch producers"] == SHORT.temper.batches * LINES, report
+    assert verdict.counts["kills of a batch producer"] >= SHORT.temper.batches, report
+    assert all(verdict.counts[f"charges of the account {name}"] for name in SHORT.setup.accounts), report
+    assert verdict.counts["submissions refused while an account was revoked or out of credits"], report
     assert verdict.recovery, report
     median = percentile(sorted(verdict.rescued), 0.5)  # None where every victim waited for a worker, or for Redis
     assert median is None or median < 2 * SHORT.setup.rescue_after, report  # time may have been stepped back
 
 
 def test_the_same_seed_draws_the_same_plan() -> None:
-    temper = Temper(kills=50, steps=5)
-    assert plan(7, temper, workers=3) == plan(7, temper, workers=3)
-    assert plan(7, temper, workers=3) != plan(8, temper, workers=3)
+    temper = Temper(kills=50, steps=5, batches=5, troubles=9, drains=5)
+    assert plan(7, temper, 3, "abc") == plan(7, temper, 3, "abc")
+    assert plan(7, temper, 3, "abc") != plan(8, temper, 3, "abc")
+
+
+def test_of_three_accounts_two_at_most_refuse_at_once() -> None:
+    for seed in range(50):
+        acts = [act for act in plan(seed, Temper(seconds=60, troubles=12), 3, "abc") if act.deed is Deed.TROUBLE]
+        refusing = [act for act in acts if act.how["trouble"] is not Trouble.SLOW]
+        for act in refusing:
+            others = {one.how["account"] for one in refusing if one.at <= act.at < one.at + one.how["seconds"]}
+            assert len(others) <= 2, (seed, act)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
-from chaos.nemesis import SUBMISSION
+from chaos.plan import SUBMISSION
 from chaos.proxy import Fault
 from chaos.scenes import an_actor, events, judged, one_job
 from support.servers import waited_for

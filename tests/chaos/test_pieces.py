@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chaos.checker import Verdict
+from chaos.evidence import Verdict
 from chaos.pieces import pieces_of, sum_of, write_piece
 
 if TYPE_CHECKING:
@@ -23,3 +23,12 @@ def test_pieces_are_kept_and_summed_up(tmp_path: Path) -> None:
     assert total.recovery == [3.0, 14.0, 16.0]
     assert total.wrong == {"lost": ["seed 2: j1"]}
     assert [piece["seed"] for piece in pieces_of(file)] == [1, 2]
+
+
+def test_a_piece_that_was_run_again_counts_once(tmp_path: Path) -> None:
+    file = tmp_path / "pieces.jsonl"
+    for seed, wrong in ((1, {"lost": ["j1"]}), (2, {}), (1, {})):
+        write_piece(file, Verdict(wrong=wrong, counts={"kills": 5}), seed=seed, kills=5, seconds=10.0)
+    pieces = pieces_of(file)
+    assert [(piece["seed"], piece["kills"]) for piece in pieces] == [(1, 5), (2, 5)]
+    assert sum_of(pieces).clean

@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from chaos.environment import now
 from chaos.gather import settle
-from chaos.nemesis import POLL, SUBMISSION
+from chaos.plan import POLL, SUBMISSION, Deed
 from chaos.proxy import Fault
-from chaos.scenes import an_actor, job_of, judged, killed, one_job
+from chaos.scenes import an_actor, empty_stage, events, give_job, job_of, judged, killed, one_job
 from support.servers import waited_for
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+ACCOUNTS = {"a": 1, "b": 1, "c": 2}
 
 
 def sabotaged(protection: str) -> dict[str, str]:
@@ -68,4 +72,31 @@ def test_a_paid_call_whose_worker_was_killed_is_paid_again_only_without_the_atte
         an_actor(stage, 1, **sabotaged(protection))
         verdict = judged(stage)
     assert (verdict.number("paid twice"), verdict.counts["HELD"]) == (paid_twice, held), verdict.wrong
+    assert verdict.clean is (protection == "")
+
+
+@pytest.mark.parametrize(
+    ("protection", "kind"), [("", ""), ("account", "wrong account"), ("credits", "credits")], ids=str
+)
+def test_a_call_by_another_account_and_its_credits_are_found(tmp_path: Path, protection: str, kind: str) -> None:
+    with one_job(tmp_path, accounts=ACCOUNTS) as stage:
+        an_actor(stage, 0, **sabotaged(protection))
+        waited_for(lambda: "succeeded" in events(stage))
+        verdict = judged(stage)
+    assert [one for one, found in verdict.wrong.items() if found] == [kind][: bool(protection)], verdict.wrong
+
+
+@pytest.mark.parametrize(("protection", "given"), [("", 0), ("drain", 1)])
+def test_a_slot_of_a_drained_account_is_found(tmp_path: Path, protection: str, given: int) -> None:
+    with empty_stage(tmp_path, accounts=ACCOUNTS) as stage:
+        record, pool = stage.record("acts"), stage.producer.ledger.pool
+        an_actor(stage, 0, **sabotaged(protection))
+        waited_for(lambda: list(pool.known()) == list(ACCOUNTS))
+        pool.set_drained("c", drained=True)  # the one that would be next
+        record({"at": now(), "deed": Deed.DRAIN, "account": "c"})
+        give_job(stage)
+        waited_for(lambda: "succeeded" in events(stage))
+        record({"at": now(), "deed": "the account is resumed", "account": "c"})
+        verdict = judged(stage)
+    assert verdict.number("drained account") == given, verdict.wrong
     assert verdict.clean is (protection == "")

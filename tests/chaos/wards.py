@@ -5,16 +5,19 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from chaos.checker import Verdict, check
+from chaos.checker import check
 from chaos.environment import SECRET, Setup, Stage, now
 from chaos.gather import gather, settle
 from chaos.load import Load
-from chaos.nemesis import DOWN, Deed
+from chaos.nemesis import DOWN
 from chaos.observer import Observer
+from chaos.plan import Deed
 
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
+
+    from chaos.evidence import Verdict
 
 SLOTS = 24
 """Jobs at work at a kill, over all workers: more than one worker's sixteen threads."""
@@ -49,7 +52,7 @@ def ward(given: argparse.Namespace, folder: Path) -> Verdict:
             pause.wait(DOWN)
             actor.start()
         load.stop()
-        settle(stage, load.accepted, seconds=120)
+        settle(stage, load.accepted(), seconds=120)
         observer.stop()
         stage.stop_all()
         gather(stage)
