@@ -85,8 +85,8 @@ def _spread(values: Sequence[float]) -> dict[str, float]:
 WARDS = """
 ## How long a killed worker's jobs wait
 
-Runs with `--recovery`: workers are killed in turn, far apart, and nothing else happens. The vendor holds status calls, so
-that every running job is at work in a thread of some worker.
+Runs with `--recovery`: workers are killed in turn, far apart, and nothing else happens. The vendor holds status calls,
+so that every running job is at work in a thread of some worker.
 
 | SWAPLINE_RESCUE_AFTER | kills | jobs in a killed worker's hands | p50 | p99 | longest | things found |
 |---|---|---|---|---|---|---|

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import threading
 from dataclasses import dataclass
+from subprocess import Popen
 from typing import TYPE_CHECKING
 
 from chaos.evidence import Verdict
@@ -31,7 +31,7 @@ class Piece:
 
     seed: int
     kills: int
-    process: subprocess.Popen[bytes]
+    process: Popen[bytes]
 
 
 class Streams:
@@ -73,7 +73,7 @@ class Streams:
         command += ["--seed", str(seed), "--kills", str(kills)]
         for name in PASSED_ON:
             command += ["--" + name.replace("_", "-"), str(getattr(self._given, name))]
-        self._running.append(Piece(seed, kills, subprocess.Popen(command)))
+        self._running.append(Piece(seed, kills, Popen(command)))
 
     def _end(self, piece: Piece) -> None:
         """Have it in the file that a piece came to no verdict: that is a finding, of the harness at least."""
