@@ -47,6 +47,7 @@ def test_a_paid_call_that_was_answered_while_redis_was_away_is_not_even_held(tmp
         an_actor(stage, 0)
         an_actor(stage, 1)
         assert call.replied.wait(30)
+        waited_for(lambda: received(stage, " ready."))  # one that starts without Redis says something else
         stage.valkey.kill()
         stage.link("vendor").lift(call)
         waited_for(lambda: received(stage, LONG_AWAY))
