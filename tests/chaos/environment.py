@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Self
 
 from chaos.accounts import Accounts
 from chaos.actor import offset_clock, replace
+from chaos.forked import ForkedChild, ForkServer
 from chaos.proxy import Proxies, Proxy
 from chaos.receiver import Receiver
 from swapline_producer import Producer, ProducerSettings
@@ -85,6 +86,8 @@ class Setup:
     """How the vendor misbehaves from the start."""
     gateway: bool = False
     """Whether every second job is posted to a gateway, which is killed as well."""
+    forks: bool = False
+    """Whether processes are forked from one that has loaded their modules: cheap, for long runs. Needs `steps`."""
     steps: bool = False
     """Whether the ledger's clock can be stepped (then workers run through `actor.py`)."""
     settings: dict[str, str] = field(default_factory=dict)
@@ -182,6 +185,9 @@ class Stage:
         self.client = connect(self.valkey.url)
         stack.callback(self.client.close)
         self.producer = self._producer()
+        self._fork_server: ForkServer | None = None
+        if self.setup.forks:
+            self._fork_server = stack.enter_context(ForkServer(self.environment, self.folder / "fork-server.log"))
         self.gateway_port = free_port()
         self.gateway = self._command("gateway", "gateway", "--port", str(self.gateway_port))
         stack.callback(self.gateway.kill)
@@ -203,7 +209,7 @@ class Stage:
             cwd=self.folder,
             log=self.folder / f"worker-{number}.log",
         )
-        return Actor(number, Child(program))
+        return Actor(number, self._child(program))
 
     def batch(self, manifest: Path, name: str) -> Child:
         """A producer of a batch, which is not started yet."""
@@ -219,7 +225,10 @@ class Stage:
             cwd=self.folder,
             log=self.folder / f"{name}.log",
         )
-        return Child(program)
+        return self._child(program)
+
+    def _child(self, program: Program) -> Child:
+        return ForkedChild(program, self._fork_server) if self._fork_server is not None else Child(program)
 
     @property
     def gateway_url(self) -> str:

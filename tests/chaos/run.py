@@ -109,6 +109,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--pieces", type=Path, help="run in pieces, one line of this file for each")
     parser.add_argument("--streams", type=int, default=1, help="pieces at once")
     parser.add_argument("--again", action="store_true", help="first run pieces again in which something was found")
+    parser.add_argument("--fresh", action="store_true", help="start interpreters, fork none that has loaded")
     parser.add_argument("--one-piece", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     given.seconds = given.seconds or given.pace * given.kills
@@ -141,6 +142,7 @@ def _play(given: argparse.Namespace) -> Play:
         modes=("submit_slow_accepted=0.5@0.3", "status_held_pending=3@0.3"),
         steps=True,
         gateway=True,
+        forks=not given.fresh,
     )
     # A webhook that fails twice is tried again after five minutes, more or less a fifth.
     return Play(setup, temper, every=given.every, settle=420)
