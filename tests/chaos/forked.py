@@ -14,12 +14,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from swapline_workers.local.child import Child
+from swapline_workers.local.supervision.child import Child
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from swapline_workers.local.child import Program
+    from swapline_workers.local.supervision.child import Program
 
 SERVER = Path(__file__).with_name("fork_server.py")
 REPLY_WITHIN_S = 60

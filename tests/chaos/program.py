@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from chaos.actor import offset_clock, replace
 from swapline_producer import ledger
-from swapline_producer.client import bulk
+from swapline_producer.client.batches import bulk
 
 if TYPE_CHECKING:
     from swapline_producer.settings import ProducerSettings

@@ -84,7 +84,7 @@ def _pieces(given: argparse.Namespace) -> int:
     }
     text = page(total, facts | _facts(given))
     _print(text)
-    done = sum(piece["kills"] for piece in pieces)
+    done = total.counts.get("kills", 0)
     if done >= LONG:
         command = f'make chaos KILLS={done} ARGS="--pieces pieces.jsonl --streams {given.streams}"'
         REPORT.write_text(HEAD.format(command=command) + text + wards_page(wards_of(given.pieces)))

@@ -57,14 +57,15 @@ class Streams:
 
     def _start_pieces(self) -> None:
         while len(self._running) < self._given.streams and self._unjudged < UNJUDGED_AT_MOST:
-            known = {one["seed"]: one["kills"] for one in pieces_of(self._file)}
+            pieces = {one["seed"]: one for one in pieces_of(self._file)}
+            done = {seed: one["counts"].get("kills", 0) for seed, one in pieces.items()}
             under_way = {one.seed: one.kills for one in self._running}
-            left = self._given.kills - sum((known | under_way).values())
+            left = self._given.kills - sum((done | under_way).values())
             if self._again:
                 seed = self._again.pop(0)
-                self._start(seed, known[seed] or PIECE)
+                self._start(seed, pieces[seed]["kills"] or PIECE)
             elif left > 0:
-                self._start(max([self._given.seed - 1, *known, *under_way]) + 1, min(left, PIECE))
+                self._start(max([self._given.seed - 1, *done, *under_way]) + 1, min(left, PIECE))
             else:
                 return
 
