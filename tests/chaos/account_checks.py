@@ -112,10 +112,14 @@ def _of_all_days(credits_: Counter[tuple[str, int]]) -> Counter[tuple[str, int]]
 
 
 def drained(evidence: Evidence, verdict: Verdict) -> None:
-    """No job is given a slot of an account while that is drained."""
+    """No job is given a slot of an account while that is drained.
+
+    The time of a slot is when its move was sent: it was given later, and before the job reached the vendor.
+    """
+    came = {job["id"]: job["submitted_at"] for report in evidence.vendor.values() for job in report["jobs"]}
     grants = [
-        (event["data"]["account"], event["at"], job)
-        for job in evidence.jobs
+        (event["data"]["account"], event["at"], came.get(fields.get("vendor_job_id", "")), job)
+        for job, fields in evidence.jobs.items()
         for event in evidence.log(job)
         if event["name"] == "slot" and "account" in event["data"]
     ]
@@ -124,8 +128,9 @@ def drained(evidence: Evidence, verdict: Verdict) -> None:
         if _stepped(evidence, begun, ended):
             continue
         windows += 1
-        for account, at, job in grants:
-            if account == begun["account"] and begun["ledger_at"] < at < ended["ledger_at"]:
+        for account, at, submitted_at, job in grants:
+            given = account == begun["account"] and begun["ledger_at"] < at < ended["ledger_at"]
+            if given and submitted_at is not None and submitted_at < ended["at"]:
                 verdict.wrong["drained account"].append(f"{job} was given a slot of {account}, which was drained")
     verdict.counts["drains of an account that were judged"] = windows
 

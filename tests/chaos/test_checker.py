@@ -139,10 +139,10 @@ def kill(at: int, *in_hand: list[str]) -> dict[str, Any]:
     return {"deed": "kill a worker", "kill": 1, "workers": [0], "ledger_at": at, "in_hand": list(in_hand)}
 
 
-def drained(account: str, begun: int, ended: int) -> list[dict[str, Any]]:
+def drained(account: str, begun: int, ended: int, over: int = 100) -> list[dict[str, Any]]:
     return [
-        {"deed": "drain an account", "account": account, "at": begun, "ledger_at": begun},
-        {"deed": "the account is resumed", "account": account, "at": ended, "ledger_at": ended},
+        {"deed": "drain an account", "account": account, "at": NOON - 100, "ledger_at": begun},
+        {"deed": "the account is resumed", "account": account, "at": NOON + over, "ledger_at": ended},
     ]
 
 
@@ -220,9 +220,16 @@ def test_a_run_that_went_well_is_clean(tmp_path: Path) -> None:
         lambda story: story.of_account("a"),
         lambda story: story.of_batch(),
         lambda story: story.of_account("a", acts=drained("a", 1011, 1900)),
+        lambda story: story.of_account("a", acts=drained("a", 1005, 1900, over=-50)),
         lambda story: story.of_account("a", others={"b": report()}),
     ],
-    ids=["of an account", "of a batch", "a drain after its slot", "another account without jobs"],
+    ids=[
+        "of an account",
+        "of a batch",
+        "a drain after its slot",
+        "a drain that ended before its call",
+        "another account without jobs",
+    ],
 )
 def test_a_run_with_accounts_and_batches_that_went_well_is_clean(
     tmp_path: Path, change: Callable[[Story], object]
