@@ -173,6 +173,8 @@ class Proxy:
         self.orders.append(order)
         if order.fault is Fault.REFUSE:
             self.close()
+            # A request that was sent and not read yet is lost as well: here, or in a connection not accepted yet.
+            self.hit(order, b"whatever was not read yet")
             for wire in list(self._wires):
                 if wire.asks:
                     self.hit(order, wire.asks)

@@ -11,11 +11,13 @@ from swapline_producer.contract.accounts import Limits
 from swapline_producer.contract.answers import Advanced
 from swapline_producer.contract.changes import Change
 from swapline_producer.ledger import Ledger, connect
+from swapline_workers.core.lifecycle import ROUTES
 from swapline_workers.runtime.due_dispatcher import SWEEP_INTERVAL_S, DueDispatcher
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
+    from support.servers import Time
     from swapline_workers.local.valkey.server import EmbeddedValkey
 
 
@@ -142,6 +144,16 @@ def test_many_due_dispatchers_cost_the_ledger_what_one_does(live: Ledger, postbo
         return int(after - before)
 
     assert claims_in(3.0, 12) < 2 * 3.0 / SWEEP_INTERVAL_S
+
+
+def test_dispatchers_of_killed_workers_do_not_make_the_others_sweep_less_often(ledger: Ledger, time: Time) -> None:
+    ledger.limits.configure(Limits(rescue_after=12))
+    for number in range(8):
+        ledger.transitions.claim(ROUTES, dispatcher=f"killed {number}")
+    time.at += 5_000
+    assert ledger.transitions.claim(ROUTES, dispatcher="living").dispatchers == 9
+    time.at += 7_001
+    assert ledger.transitions.claim(ROUTES, dispatcher="living").dispatchers == 1
 
 
 def test_the_due_dispatcher_survives_a_ledger_that_is_away(postbox: Postbox) -> None:

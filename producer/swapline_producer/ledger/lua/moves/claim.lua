@@ -13,6 +13,7 @@ local NAMES = {'state', 'version', 'sent', 'notification', 'slot', 'run_until', 
   'attempts', 'polls', 'retries', 'notify_attempts'}
 local TRIES = {submit = 9, poll = 10, finalize = 11, notify = 12} -- the field that counts a step's tries
 local TICK = 50 -- ms: polls that were put off go in groups, so that dispatchers wake up 20 times a second at most
+local SILENT = 10000 -- ms without a claim after which a dispatcher counts no more, unless the rescue is longer
 local LAPSE = 1000 -- ms after which a place in the row of polls is lost: after an outage they must not go all at once
 local rescue = rescue_at() - at
 local messages, rescued, postponed = {}, 0, 0
@@ -141,6 +142,8 @@ redis.call('HSET', key('limits'), 'claimed_at', text(at), 'late', text(late), un
 
 redis.call('ZADD', key('dispatchers'), text(at), input.dispatcher)
 redis.call('ZREMRANGEBYSCORE', key('dispatchers'), '-inf', text(at - 60000))
+-- Each living dispatcher claims three times in the rescue: a killed one must not make the others sweep less often.
+local living = redis.call('ZCOUNT', key('dispatchers'), text(at - math.max(SILENT, rescue)), '+inf')
 
 if redis.call('SET', key('trimmed'), '1', 'NX', 'PX', 60000) then -- once a minute
   for _, state in ipairs(input.finished) do
@@ -160,4 +163,4 @@ local first = redis.call('ZRANGE', key('due'), 0, 0, 'WITHSCORES')
 local next_at = tonumber(first[2])
 if line_opens_at then next_at = math.min(next_at or line_opens_at, line_opens_at) end
 return answer({messages = messages, granted = granted, next_at = next_at, rescued = rescued, postponed = postponed,
-  dispatchers = redis.call('ZCARD', key('dispatchers')), put_off = put_off})
+  dispatchers = living, put_off = put_off})
