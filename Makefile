@@ -23,7 +23,7 @@ export PHOTO KEEP
 
 .PHONY: dist help install demo test test-pythons check audit test-s3 format docs site screenshots chaos simulate lock clean
 .PHONY: bench bench-startup bench-in-flight bench-board bench-enqueue bench-line bench-polling
-.PHONY: bench-memory bench-soak bench-latency bench-scaling bench-round-trips
+.PHONY: bench-observers bench-memory bench-soak bench-latency bench-scaling bench-round-trips
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -104,6 +104,9 @@ bench-scaling: $(STAMP) ## Workers, jobs in flight, sizes of results; plots docs
 
 bench-round-trips: $(STAMP) ## Count messages, moves, round trips and flushes of a job, on the server
 	$(BIN)/python bench/round_trips.py $(BENCH_JOBS) $(ARGS)
+
+bench-observers: $(STAMP) ## Measure what a step costs more where a program observes Celery's tasks (JOBS=2000)
+	$(BIN)/python bench/observers.py $(BENCH_JOBS)
 
 bench-gateway: $(STAMP) ## Measure the gateway: latency at a rate, requests beside a bare endpoint, memory (ARGS="--listeners 500")
 	$(BIN)/python bench/gateway.py $(ARGS)

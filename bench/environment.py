@@ -27,7 +27,7 @@ from swapline_producer.contract import State
 from swapline_workers.local.valkey.server import EmbeddedValkey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import redis
 
@@ -167,8 +167,10 @@ class Environment:
 
 
 @contextmanager
-def running_environment(vendor: str, *, slots: int, workers: int = 1, **more: str) -> Iterator[Environment]:
-    """Start the environment for a vendor. `more` are further settings, by their full names."""
+def running_environment(
+    vendor: str, *, slots: int, workers: int = 1, command: Sequence[str] = (str(SWAPLINE), "worker"), **more: str
+) -> Iterator[Environment]:
+    """Start the environment for a vendor. `command` starts a worker; `more` are further settings, by full name."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started ends with the bench
     with ExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True)))
@@ -181,7 +183,7 @@ def running_environment(vendor: str, *, slots: int, workers: int = 1, **more: st
         )
         ours = {"valkey": psutil.Process(server.pid)}
         for number in range(1, workers + 1):
-            child = opened.enter_context(_worker(folder, f"w{number}@%h", settings))
+            child = opened.enter_context(_worker(folder, [*command, "-n", f"w{number}@%h"], settings))
             ours[f"worker {number}"] = psutil.Process(child.pid)
         made = Environment(folder, producer, ours)
         _wait_until_started(made, workers)
@@ -189,11 +191,11 @@ def running_environment(vendor: str, *, slots: int, workers: int = 1, **more: st
 
 
 @contextmanager
-def _worker(folder: Path, name: str, settings: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def _worker(folder: Path, command: Sequence[str], settings: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("SWAPLINE_")}
     with (folder / "log").open("ab") as log:
         child = subprocess.Popen(
-            [SWAPLINE, "worker", "--name", name],
+            command,
             env=kept | settings,
             cwd=folder,
             stdin=subprocess.DEVNULL,

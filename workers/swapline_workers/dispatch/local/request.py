@@ -86,14 +86,15 @@ class LocalRequest(StepRequest):
 
     @cached_property
     def _request_dict(self) -> dict[str, Any]:
-        properties = self._raw_message["properties"]
+        raw = self._raw_message
+        properties = raw["properties"]
         return {
-            **self._raw_message["headers"],
+            **raw["headers"],
             "properties": properties,
             "reply_to": properties.get("reply_to"),
             "correlation_id": properties.get("correlation_id"),
-            "hostname": self.hostname,
+            "hostname": self._consumer.hostname,
             "delivery_info": self._delivery_info,
             "args": self.args,
-            "kwargs": self.kwargs,
+            "kwargs": {},
         }
