@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from swapline_producer.ledger import Ledger
 
 REFUSED = BreakerTrip(kind="unauthorized", reason="the vendor refuses the key", wait=5)
+OUT_OF_CREDITS = BreakerTrip(kind="credits", reason="the account is out of credits", wait=300, longest=300)
 
 
 def shown(ledger: Ledger, worker: str = "w", **accounts: Any) -> None:
@@ -197,6 +198,20 @@ def test_a_refusal_of_one_account_is_no_others_and_its_job_goes_elsewhere_in_the
     assert len(claimed(ledger)) == 1  # one job probes
 
 
+def test_a_job_that_every_account_refused_goes_to_the_first_that_is_well_again(ledger: Ledger, time: Time) -> None:
+    shown(ledger, a=1, b=1)
+    accepted(ledger, "j1", "j2")
+    on = {job(ledger, name).account: name for name in ("j1", "j2")}
+    for account in ("b", "a"):
+        refused = transitions.refused(job(ledger, on[account]), OUT_OF_CREDITS if account == "a" else REFUSED, {})
+        written(ledger, on[account], refused)
+    time.pass_(REFUSED.wait)
+    assert claimed(ledger) == [on["b"]]  # it probes, and is accepted: b is well again, and a is not for five minutes
+    assert running(ledger, on["b"]).account == "b"
+    assert ended(ledger, on["b"]) == [on["a"]]
+    assert job(ledger, on["a"]).account == "b"
+
+
 def test_a_job_that_every_account_refuses_for_its_own_sake_fails_and_stops_nobody_for_long(
     ledger: Ledger, time: Time
 ) -> None:
@@ -316,3 +331,4 @@ def test_a_late_reply_brings_a_job_back_to_the_account_that_was_charged(ledger: 
     assert job(ledger, "j2").account == sent.account
     assert [message.job_id for message in answer.granted] == ["j3"]
     assert in_use(ledger)[sent.account] == 2  # paid is paid, cap or no cap
+    assert {one.name: one.credits_today for one in ledger.pool.views()} == {sent.account: 4, other: 2}

@@ -11,6 +11,8 @@ from support.servers import new_job, waited_for
 from swapline_producer.contract import FailureCode, Job, Notification, Priority, State, Step, transitions
 from swapline_producer.contract.accounts import Limits
 from swapline_producer.ledger import Ledger, connect
+from swapline_producer.retention.sweep import Sweep
+from swapline_producer.testing import memory_storage
 from swapline_workers.core.lifecycle import ROUTES
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "guides" / "redis.md"
 LUA = ROOT / "producer" / "swapline_producer" / "ledger" / "lua" / "parts" / "shared.lua"
-JOBS = 2_000
+JOBS = 10_000
 RECORD_TTL_S = 0.5
 FOR_EVER = "for ever"
 
@@ -102,6 +104,8 @@ def test_of_jobs_that_have_ended_only_the_keys_stay_that_the_guide_names(
                 for each in range(number, number + 500)
             )
         play(ledger, time, rng)
+        time.pass_(86_400 * 2)  # a worker deletes from the store what was kept until then
+        assert Sweep(ledger, memory_storage()).all_due() > JOBS // 4
         waited_for(lambda: not [*client.scan_iter(f"{prefix}:job:*", 1000)])
         for _ in range(JOBS // 100):  # a hundred entries of an index of failed webhooks go each minute
             client.delete(f"{prefix}:trimmed")

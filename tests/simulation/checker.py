@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from simulation.truth import COMPLETED, FAILED, REFUSED, number_of, picture_of
+from simulation.accounts import CREDITS
+from simulation.money import check_accounts, check_money
+from simulation.truth import COMPLETED, FAILED, REFUSED, number_of, photograph_of, picture_of
 from swapline_producer.contract import Notification, State
-from swapline_producer.storage.keys import PROBE
+from swapline_producer.storage.keys import INPUTS, OWNER, PROBE
 
 if TYPE_CHECKING:
     from simulation.world import World
 
 ENDS = {COMPLETED: {State.SUCCEEDED}, FAILED: {State.FAILED}, REFUSED: {State.FAILED}}
-CREDITS = 2
 
 
 @dataclass
@@ -31,6 +33,7 @@ class Verdict:
     webhooks: int = 0
     simulated: float = 0.0
     longest_idle: float = 0.0
+    accounts: int = 1
     ends: dict[str, int] = field(default_factory=dict)
 
 
@@ -46,10 +49,10 @@ def final_check(world: World) -> Verdict:
                 _check_job(world, job_id, jobs[job_id], hooked=hooked)
                 _check_holds(world, job_id, logs[job_id])
         _check_orders(world, jobs)
-        _check_money(world, jobs, logs)
+        check_money(world, jobs, logs)
         _check_store(world, jobs)
-        _check_slots(world)
-    verdict.jobs = len(world.accepted)
+        check_accounts(world, jobs)
+    verdict.jobs, verdict.accounts = len(world.accepted), len(world.accounts)
     verdict.points, verdict.faults = world.faults.points, len(world.faults.drawn)
     verdict.charged = sum(world.vendor.charged.values())
     verdict.held = sum(job.get("state") == State.HELD for job in jobs.values())
@@ -149,36 +152,19 @@ def _check_orders(world: World, jobs: dict[str, dict[str, str]]) -> None:
 
 
 def _check_store(world: World, jobs: dict[str, dict[str, str]]) -> None:
-    """No picture under another job's name, and no receipt without its picture."""
-    objects = {found.key for found in world.objects.list()} - {PROBE}
+    """No picture under another job's name, no receipt without its picture, and the inputs of HELD jobs."""
+    objects = {found.key for found in world.objects.list()} - {PROBE, OWNER}
+    for job_id, job in jobs.items():
+        photograph = world.order_of[job_id].photograph
+        if job.get("state") == State.HELD and photograph is not None:
+            key = f"{INPUTS}/{hashlib.sha256(photograph_of(photograph)).hexdigest()}"
+            if key not in objects:
+                world.wrong.append(f"{job_id} is HELD, and its input is gone")
     for key in objects:
+        if key.startswith(f"{INPUTS}/"):
+            continue
         job_id, name = key.split("/")[-2:]
         if job_id not in jobs:
             world.wrong.append(f"{key} is of no job")
         elif name != "receipt.json" and world.objects.get(key) != picture_of(number_of(job_id)):
             world.wrong.append(f"{key} is another's picture")
-
-
-def _check_money(world: World, jobs: dict[str, dict[str, str]], logs: dict[str, list[str]]) -> None:
-    """Credits count as spent where they were charged, or where that is unknown."""
-    spent = 0
-    uncounted = sum(world.vendor.charged[job_id] for job_id in world.restarts.paid_again | world.restarts.gone)
-    for name in world.server.scan_iter(match=f"{world.prefix}:spent:*"):
-        spent += int(world.server.hget(name, "all") or 0)
-    charged = sum(world.vendor.charged.values())
-    unknown = sum(
-        world.vendor.charged[job_id] == 0 and any('"name":"held"' in line or "may have been" in line for line in log)
-        for job_id, log in logs.items()
-    )
-    if not CREDITS * (charged - uncounted) <= spent <= CREDITS * (charged + unknown):
-        world.wrong.append(f"{spent} credits count as spent; {charged} jobs were charged, {unknown} may have been")
-    counted: Any = world.server.hget(f"{world.prefix}:count", "credits") or 0
-    recorded = sum(int(job.get("credits", 0)) for job in jobs.values())
-    if int(counted) != recorded:
-        world.wrong.append(f"the counter of credits says {counted}, the jobs {recorded}")
-
-
-def _check_slots(world: World) -> None:
-    left: Any = world.server.zrange(f"{world.prefix}:slots", 0, -1)
-    if left:
-        world.wrong.append(f"slots leaked: {left}")

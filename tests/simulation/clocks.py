@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 from greenlet import getcurrent  # type: ignore[import-untyped]  # it ships no types
+from starlette import _exception_handler
 
 from simulation.scheduler import Fibre
+from swapline_producer import producer
 from swapline_workers.core import bulkhead, picture_memory
 from swapline_workers.runtime import due_dispatcher
 from swapline_workers.runtime.session import leases, outage, view
@@ -17,7 +20,7 @@ from swapline_workers.runtime.session import leases, outage, view
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-TIMED = (due_dispatcher, outage, view, picture_memory, bulkhead)
+TIMED = (due_dispatcher, outage, view, picture_memory, bulkhead, producer)
 THREADED = (leases, outage)
 
 
@@ -47,21 +50,37 @@ def _monotonic() -> float:
     return 0.0 if owner is None else float(owner.monotonic())
 
 
+def _sleep(seconds: float) -> None:
+    fibre = getcurrent()
+    assert isinstance(fibre, Fibre)
+    fibre.sleep(seconds)
+
+
 def _thread() -> int:
     return id(getcurrent())
+
+
+def _job_id() -> str:
+    """The id that the world has chosen for the job that this fibre makes: numbered, so that a seed repeats itself."""
+    fibre = getcurrent()
+    assert isinstance(fibre, Fibre)
+    assert fibre.working is not None
+    return fibre.working
+
+
+async def _in_fibre(function: Callable[..., Any], *arguments: Any) -> Any:
+    return function(*arguments)
 
 
 @contextmanager
 def simulated_clocks() -> Iterator[None]:
     """Have the pipeline's modules read simulated clocks, and take fibres for threads."""
-    clock = SimpleNamespace(monotonic=_monotonic, sleep=None)
+    clock = SimpleNamespace(monotonic=_monotonic, sleep=_sleep)
     threads = SimpleNamespace(get_ident=_thread, Lock=threading.Lock)
-    kept = [(module, "time", module.__dict__["time"]) for module in TIMED]
-    kept += [(module, "threading", module.__dict__["threading"]) for module in THREADED]
-    for module, name, _ in kept:
-        setattr(module, name, clock if name == "time" else threads)
-    try:
+    replaced: list[tuple[Any, str, Any]] = [(module, "time", clock) for module in TIMED]
+    replaced += [(module, "threading", threads) for module in THREADED]
+    replaced += [(producer, "_new_job_id", _job_id), (_exception_handler, "run_in_threadpool", _in_fibre)]
+    with ExitStack() as stack:
+        for module, name, simulated in replaced:
+            stack.enter_context(patch.object(module, name, simulated))
         yield
-    finally:
-        for module, name, real in kept:
-            setattr(module, name, real)

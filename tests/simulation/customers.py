@@ -2,26 +2,65 @@
 
 from __future__ import annotations
 
+import base64
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
 
-from simulation.truth import COMPLETED, FAILED, REFUSED
-from support.servers import new_job
-from swapline_producer.client.cancel import cancel
-from swapline_producer.contract import LinkedImage, Priority
-from swapline_producer.errors import JobNotFound, LedgerUnavailable, NotPossible
+from simulation.accounts import LABELS
+from simulation.producers import TENANTS
+from simulation.truth import COMPLETED, FAILED, REFUSED, photograph_of
+from swapline_producer.contract import ApiVersion, Priority, SwapRequest
+from swapline_producer.errors import SwaplineError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import random
 
     from simulation.world import World
-    from swapline_producer.contract import NewJob
 
 TRIES = 20
 ANSWER_WITHIN_S = 10.0
 """Seconds that a customer waits for the gateway's answer: the process that served the request may have died."""
 NEXT_ID = 10_000
 """The gateway gives each request an id of its own: these lie between those of one order."""
+PHOTOGRAPHS = 8
+"""Different ones in a world: several jobs need the same stored input."""
+QUEUE_TTL_S = 7 * 86_400.0
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a customer wants."""
+
+    name: str
+    tenant: str
+    photograph: int | None
+    """None: the picture is at a URL."""
+    version: ApiVersion = ApiVersion.V6
+    pin: str | None = None
+
+    @property
+    def image(self) -> str:
+        """The picture's URL, or its base64."""
+        if self.photograph is None:
+            return f"https://pictures.example/{self.name}"
+        return base64.b64encode(photograph_of(self.photograph)).decode()
+
+    def check(self, sent: str) -> None:
+        """The vendor is sent this picture and no other."""
+        assert sent == self.image, f"{self.name} was sent with another's picture"
+
+
+def draw_order(world: World, number: int, rng: random.Random, *, by_gateway: bool) -> Order:
+    """Draw what the request says."""
+    pin = version = None
+    if len(world.accounts) > 1:
+        tokens = [*world.accounts, *(label for label in LABELS if world.serving(label))]
+        pin = rng.choice(tokens) if rng.random() < 0.2 and not by_gateway else None
+        version = ApiVersion.V5 if rng.random() < 0.1 and not pin else None
+    photograph = rng.randrange(PHOTOGRAPHS) if rng.random() < 0.3 else None
+    return Order(f"order-{number}", rng.choice(TENANTS), photograph, version or ApiVersion.V6, pin)
 
 
 class Customer:
@@ -30,14 +69,16 @@ class Customer:
     def __init__(self, world: World, number: int) -> None:
         rng = world.rng
         self._world, self._number = world, number
-        self._process = rng.choices((world.shop, world.gateway), (6, 4))[0]
-        self._keyed = self._process is world.gateway
+        self._by_gateway = rng.random() < 0.4
+        self._process = world.gateway if self._by_gateway else world.shop
         self._fate = rng.choices((COMPLETED, FAILED, REFUSED), (93, 4, 3))[0]
         self._hook = "https://shop.example/hook" if rng.random() < 0.7 else None
-        self._tenant, self._priority = rng.choice("ab"), rng.choice(list(Priority))
+        self._priority = rng.choice(list(Priority))
         self._cancel_in = rng.random() * 60 if rng.random() < 0.06 else None
         self._cancel_when = rng.choice(("vendor", "store")) if rng.random() < 0.1 else None
         self._keeps_result = rng.random() < 0.5
+        self._order = draw_order(world, number, rng, by_gateway=self._by_gateway)
+        world.orders[self._order.name] = self._order
         self._job_id: str | None = None
         world.vendor.fate[f"j{number}"] = self._fate
 
@@ -45,16 +86,18 @@ class Customer:
         """Send the request until there is an answer; cancel it later."""
         world, scheduler = self._world, self._world.scheduler
         for attempt in range(TRIES):
-            number = self._number + NEXT_ID * attempt if self._keyed else self._number
-            world.vendor.fate[f"j{number}"] = self._fate
+            job_id = f"j{self._number + NEXT_ID * attempt if self._by_gateway else self._number}"
+            world.vendor.fate[job_id] = self._fate
+            world.order_of[job_id] = self._order
             answered: list[bool] = []
-            scheduler.spawn(self._served(self._job(number), answered), self._process)
+            fibre = scheduler.spawn(lambda here=answered: self._serve(here), self._process)  # type: ignore[misc]
+            fibre.working = job_id
             give_up_at = scheduler.now + ANSWER_WITHIN_S
             while not answered and scheduler.now < give_up_at:
                 world.sleep(0.5)
             if answered and answered[0]:
                 break
-            if not (answered or self._keyed):  # the backend died and does not ask again
+            if not (answered or self._by_gateway):  # the backend died and does not ask again
                 break
         if self._cancel_when and self._job_id:
             world.triggers[self._cancel_when, self._job_id] = self._spawn_cancel
@@ -65,40 +108,54 @@ class Customer:
     def _spawn_cancel(self) -> None:
         self._world.scheduler.spawn(self._cancel, self._process)
 
-    def _job(self, number: int) -> NewJob:
-        job_id, key = f"j{number}", {"idempotency_key": f"order-{self._number}"} if self._keyed else {}
-        job = new_job(
-            job_id,
-            image=LinkedImage(url=f"https://pictures.example/{job_id}"),
-            tenant=self._tenant,
-            priority=self._priority,
-            webhook_url=self._hook,
-            queue_ttl=7 * 86_400,
-            metadata={"name": job_id},
-            **key,
+    def _serve(self, answered: list[bool]) -> None:
+        """Do what one thread of the backend or the gateway does for this request."""
+        job_id = self._asked_of_gateway() if self._by_gateway else self._given_by_backend()
+        if job_id is not None:
+            self._job_id = job_id
+            self._world.accepted[job_id] = self._hook is not None
+        answered.append(job_id is not None)
+
+    def _values(self) -> dict[str, Any]:
+        order = self._order
+        return {
+            "image": order.image,
+            "gender": 1,
+            "filter_id": 12,
+            "priority": self._priority,
+            "webhook_url": self._hook,
+            "queue_ttl": QUEUE_TTL_S,
+            "metadata": {"name": order.name},
+            "api_version": order.version,
+        }
+
+    def _given_by_backend(self) -> str | None:
+        order = self._order
+        data = order.image if order.photograph is None else photograph_of(order.photograph)
+        given = {**self._values(), "image": data, "tenant": order.tenant, "account": order.pin}
+        try:
+            return self._world.shop.producer.enqueue(SwapRequest(**given)).job_id
+        except SwaplineError:
+            return None
+
+    def _asked_of_gateway(self) -> str | None:
+        order = self._order
+        values = {name: value for name, value in self._values().items() if value is not None}
+        status, answer = self._world.gateway.ask(
+            order.tenant, "/v1/swaps", values, **{"idempotency-key": self._order.name}
         )
-        return job._replace(run_timeout=1800.0, fingerprint=f"order-{self._number}")
-
-    def _served(self, job: NewJob, answered: list[bool]) -> Callable[[], None]:
-        """Return what one thread of the backend or the gateway does for this request."""
-
-        def serve() -> None:
-            try:
-                accepted = self._process.ledger.intake.accept(job)
-            except LedgerUnavailable:
-                answered.append(False)
-                return
-            self._job_id = accepted.job_id
-            self._world.accepted[accepted.job_id] = self._hook is not None
-            self._process.broker.send(accepted.messages)
-            answered.append(True)
-
-        return serve
+        return str(answer["id"]) if status in {HTTPStatus.OK, HTTPStatus.ACCEPTED} else None
 
     def _cancel(self) -> None:
-        world, job_id = self._world, self._job_id
+        world, job_id, keep = self._world, self._job_id, self._keeps_result
         assert job_id is not None
         world.cancels.add(job_id)
-        with suppress(LedgerUnavailable, NotPossible, JobNotFound):
-            cancel(self._process.ledger, self._process.broker, job_id, keep_result=self._keeps_result)
+        if self._by_gateway:
+            path = f"/v1/swaps/{job_id}/cancel"
+            status, _ = world.gateway.ask(self._order.tenant, path, {"keep_result": keep})
+            if status == HTTPStatus.OK:
+                world.canceled.add(job_id)
+            return
+        with suppress(SwaplineError):
+            world.shop.producer.cancel(job_id, keep_result=keep)
             world.canceled.add(job_id)

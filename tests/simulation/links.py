@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from simulation.process import Process
     from simulation.world import World
     from swapline_producer.contract import ApiVersion, BatchEvent, JobSpec, StepMessage, SwapEvent
+    from swapline_producer.operations.account_settings import AccountSettings
     from swapline_producer.storage import StoredObject
 
     Failure = Callable[[str], Exception]
@@ -40,7 +41,7 @@ class Link:
     def call(self, what: str, do: Callable[[], Any]) -> Any:
         """Make one call, with whatever fault is drawn for it."""
         world = self.world
-        if world.scheduler.current() is None:  # the checker's own
+        if world.scheduler.current() is None or self.process is world.own:
             return do()
         drawn = world.faults.draw(self.port)
         if drawn is not None:
@@ -188,6 +189,8 @@ def open_sim_ledger(world: World, process: Process) -> Ledger:
             elif move == "advance" and fibre is not None and fibre.paying == arguments["id"]:
                 world.restarts.settled_at[arguments["id"]] = world.scheduler.now
             answer: dict[str, Any] = run(move, **arguments)
+            if move == "advance":
+                world.observer.after_move(arguments, answer)
             return answer
 
         answer: dict[str, Any] = link.call(what, do)
@@ -226,18 +229,22 @@ class SimBroker:
 
 
 class SimVendor:
-    """The vendor as one process reaches it."""
+    """The vendor as one process reaches it with the key of one account."""
 
-    def __init__(self, world: World, process: Process) -> None:
+    def __init__(self, world: World, process: Process, account: AccountSettings) -> None:
         self._world = world
+        self._key = account.key.get_secret_value()
         self._link = Link(world, process, "vendor", errors.Unclear, errors.NotSent)
 
     def submit(self, spec: JobSpec, image: str) -> FakeReply:
-        job_id = image.rpartition("/")[2]
-        assert spec.metadata["name"] == job_id
+        fibre = self._world.scheduler.current()
+        assert fibre is not None
+        assert fibre.working is not None
+        job_id = fibre.working
+        self._world.orders[spec.metadata["name"]].check(image)
         self._world.happens("vendor", job_id)
         try:
-            reply: FakeReply = self._link.call("submit", lambda: self._world.vendor.submit(job_id))
+            reply: FakeReply = self._link.call("submit", lambda: self._world.vendor.submit(self._key, job_id))
         except errors.VendorError:  # a worker that stood still may find the job HELD; a refusal does not end a hold
             if job_id in self._world.passing:
                 self._world.excused.add(job_id)
@@ -247,7 +254,7 @@ class SimVendor:
     @contextmanager
     def poll(self, vendor_job_id: str, version: ApiVersion) -> Generator[FakeStatusReply]:
         assert version
-        yield self._link.call("poll", lambda: self._world.vendor.poll(vendor_job_id))
+        yield self._link.call("poll", lambda: self._world.vendor.poll(self._key, vendor_job_id))
 
 
 class SimStorage:
@@ -261,6 +268,11 @@ class SimStorage:
         assert content_type
         self._world.happens("store", key.rpartition("/")[0].rpartition("/")[2])
         self._link.call(f"put {key[-20:]}", lambda: self._objects.put(key, data, content_type))
+
+    def put_once(self, key: str, data: bytes, content_type: str) -> bool:
+        assert content_type
+        wrote: bool = self._link.call("put once", lambda: self._objects.put_once(key, data, content_type))
+        return wrote
 
     def get(self, key: str) -> bytes:
         data: bytes = self._link.call("get", lambda: self._objects.get(key))

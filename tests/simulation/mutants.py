@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+from simulation.account_mutants import ACCOUNT_MUTANTS
+from simulation.mutant import Mutant, changed, fields
 from swapline_producer.client import cancel as cancel_module
 from swapline_producer.contract import FailureCode, Notification, State, Step, transitions
 from swapline_producer.contract.answers import LostRace
 from swapline_producer.errors import LedgerUnavailable
-from swapline_producer.ledger import scripts
 from swapline_producer.storage.keys import receipt_key
 from swapline_producer.storage.receipts import receipt_of
 from swapline_workers import errors
@@ -25,60 +23,7 @@ from swapline_workers.steps import collect, delivery, finalize, notify, poll, re
 from swapline_workers.steps.decision import carry_out, end
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
-
-    Patch = AbstractContextManager[Any]
-
-SOURCE = scripts._source
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """One fault: replaced text of the scripts, or replaced parts of modules."""
-
-    name: str
-    move: str = ""
-    """The move whose script is changed; empty: every move in which the text stands."""
-    lua: tuple[str, str] = ("", "")
-    python: Callable[[], list[Patch]] = list
-
-    @contextmanager
-    def applied(self) -> Iterator[None]:
-        """Run with this fault."""
-        with ExitStack() as stack:
-            if self.lua[0]:
-                stack.enter_context(patch.object(scripts, "_source", cache(self._source)))
-            for each in self.python():
-                stack.enter_context(each)
-            yield
-
-    def _source(self, move: str) -> str:
-        text = SOURCE(move)
-        if self.move in {"", move}:
-            assert self.lua[0] in text or not self.move, f"{self.name}: its text is not in {move}.lua any more"
-            text = text.replace(*self.lua)
-        return text
-
-
-def _changed(module: Any, name: str, wrap: Callable[[Any], Any]) -> Callable[[], list[Patch]]:
-    """Replace one function, given the real one."""
-    return lambda: [patch.object(module, name, wrap(getattr(module, name)))]
-
-
-def _fields(name: str, **update: Any) -> Callable[[], list[Patch]]:
-    """Have a named change written with other values; `fields` of it are merged."""
-
-    def wrap(real: Any) -> Any:
-        def changed(*arguments: Any, **more: Any) -> Any:
-            change = real(*arguments, **more)
-            merged = {**update, "fields": {**change.fields, **update.get("fields", {})}}
-            merged["fields"] = {key: value for key, value in merged["fields"].items() if value is not Ellipsis}
-            return change.model_copy(update=merged)
-
-        return changed
-
-    return _changed(transitions, name, wrap)
+    from collections.abc import Callable
 
 
 def _receipt_first(self: Any, job: Any, pictures: Any) -> None:
@@ -287,19 +232,19 @@ MUTANTS = (
         "advance",
         ("spend(have[5], -CREDITS_PER_JOB,", "spend(have[5], -2 * CREDITS_PER_JOB,"),
     ),
-    Mutant("a refused call is not refunded", python=_fields("failed", refund=False)),
-    Mutant("a job that is held is refunded", python=_fields("held", refund=True)),
-    Mutant("the attempt is not written", python=_fields("attempted", fields={"attempt_open": ...})),
-    Mutant("an attempt stays open", python=_fields("submitted", fields={"attempt_open": True})),
-    Mutant("a charge is not recorded", python=_fields("submitted", fields={"credits": 0})),
-    Mutant("a refused job leaves the line for good", python=_fields("refused", in_line=False, trip=None)),
-    Mutant("a job that ends is not due for its webhook", python=_fields("succeeded", due_in=None)),
-    Mutant("a completed job is not due", python=_fields("completed", due_in=None)),
-    Mutant("a poll is the last one", python=_fields("polled", due_in=None, due_by=None)),
-    Mutant("a try to store is the last one", python=_fields("not_stored", due_in=None)),
-    Mutant("an open attempt is paid again", python=_changed(submit, "_ready", _paid_again)),
-    Mutant("a lost reply counts as never sent", python=_changed(submit, "_not_accepted", _unclear_is_refused)),
-    Mutant("a call that was never sent is held", python=_changed(submit, "_not_accepted", _not_sent_is_unclear)),
+    Mutant("a refused call is not refunded", python=fields("failed", refund=False)),
+    Mutant("a job that is held is refunded", python=fields("held", refund=True)),
+    Mutant("the attempt is not written", python=fields("attempted", fields={"attempt_open": ...})),
+    Mutant("an attempt stays open", python=fields("submitted", fields={"attempt_open": True})),
+    Mutant("a charge is not recorded", python=fields("submitted", fields={"credits": 0})),
+    Mutant("a refused job leaves the line for good", python=fields("refused", in_line=False, trip=None)),
+    Mutant("a job that ends is not due for its webhook", python=fields("succeeded", due_in=None)),
+    Mutant("a completed job is not due", python=fields("completed", due_in=None)),
+    Mutant("a poll is the last one", python=fields("polled", due_in=None, due_by=None)),
+    Mutant("a try to store is the last one", python=fields("not_stored", due_in=None)),
+    Mutant("an open attempt is paid again", python=changed(submit, "_ready", _paid_again)),
+    Mutant("a lost reply counts as never sent", python=changed(submit, "_not_accepted", _unclear_is_refused)),
+    Mutant("a call that was never sent is held", python=changed(submit, "_not_accepted", _not_sent_is_unclear)),
     Mutant(
         "a reply that comes late is dropped", python=lambda: [patch.object(submit, "_write_late", _late_reply_dropped)]
     ),
@@ -307,25 +252,25 @@ MUTANTS = (
         "the vendor's id is written once, whether or not Redis answers",
         python=lambda: [patch.object(OutageRetry, "until_answered", _write_id_once)],
     ),
-    Mutant("a poll without news fails the job", python=_changed(poll, "_no_answer", _fails_at_once)),
+    Mutant("a poll without news fails the job", python=changed(poll, "_no_answer", _fails_at_once)),
     Mutant(
         "one 404 means that a job is lost",
         python=lambda: [patch.object(status, "forgotten", lambda *_: True)],
     ),
-    Mutant("a store that is away fails the job", python=_changed(finalize, "try_again", _store_fails_at_once)),
+    Mutant("a store that is away fails the job", python=changed(finalize, "try_again", _store_fails_at_once)),
     Mutant(
         "the receipt is written before its picture",
         python=lambda: [patch.object(PictureStore, "store", _receipt_first)],
     ),
     Mutant("no receipt is written", python=lambda: [patch.object(PictureStore, "store", _no_receipt)]),
-    Mutant("a job succeeds before its pictures are stored", python=_changed(finalize, "_store", _ended_before_stored)),
-    Mutant("a job gets the picture of the job before", python=_changed(collect, "read", _wrong_picture)),
+    Mutant("a job succeeds before its pictures are stored", python=changed(finalize, "_store", _ended_before_stored)),
+    Mutant("a job gets the picture of the job before", python=changed(collect, "read", _wrong_picture)),
     Mutant(
         "a webhook is marked before it is sent",
         python=lambda: [patch.dict("swapline_workers.tasks.STEPS", {Step.NOTIFY: _marked_before_sent(notify.notify)})],
     ),
-    Mutant("a webhook that failed counts as delivered", python=_changed(delivery, "_failed", _last_delivery_counts)),
-    Mutant("each attempt of a webhook has an id of its own", python=_changed(notify, "webhook_id", _id_of_attempt)),
+    Mutant("a webhook that failed counts as delivered", python=changed(delivery, "_failed", _last_delivery_counts)),
+    Mutant("each attempt of a webhook has an id of its own", python=changed(notify, "webhook_id", _id_of_attempt)),
     Mutant(
         "a due dispatcher dies of an outage", python=lambda: [patch.object(DueDispatcher, "_lost", _dies_of_an_outage)]
     ),
@@ -338,7 +283,7 @@ MUTANTS = (
     ),
     Mutant(
         "a refusal of the account fails the job",
-        python=_changed(
+        python=changed(
             submit,
             "refused",
             lambda real: (
@@ -348,4 +293,5 @@ MUTANTS = (
             ),
         ),
     ),
+    *ACCOUNT_MUTANTS,
 )

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from simulation.samples import LATEST_DUE_S, Sample, Waiting
 from swapline_producer.contract import Notification, State
+from swapline_producer.ledger.accounts import DEFAULT
 
 if TYPE_CHECKING:
+    from simulation.samples import Use
     from simulation.world import World
 
+AT_VENDOR = {State.SUBMITTING, State.RUNNING}
 EVERY_S = 2.5
 RESTING_EVERY_S = 60.0
 """Later after the storm, when only webhooks and HELD jobs' slots are waited for."""
@@ -18,10 +22,6 @@ rescued after RESCUE_AFTER = 15 s, at the next claim (5 s later at most), which 
 one is made 1 s and, after an outage, 1.5 s later, and may be 8 s late as well: 38.5 s."""
 
 
-LATEST_DUE_S = 70.0
-"""Seconds within which a step is due again where the vendor has the job: a store that is away is tried each minute."""
-
-
 class Observer:
     """Samples a world."""
 
@@ -29,7 +29,7 @@ class Observer:
         self.world = world
         self.longest_idle = 0.0
         self.idle_seconds = 0.0
-        self._idle_since: float | None = None
+        self._idle_since: dict[str, float] = {}
         self._far_since: dict[str, float] = {}
 
     def watch(self) -> None:
@@ -39,28 +39,37 @@ class Observer:
             self.check()
 
     def check(self) -> None:
-        server, prefix = self.world.server, self.world.prefix
-        with server.pipeline(transaction=False) as pipe:
-            for state in (State.SUBMITTING, State.RUNNING, State.HELD):
-                pipe.zrange(f"{prefix}:state:{state}", 0, -1)
-            pipe.zrange(f"{prefix}:slots", 0, -1)
-            pipe.zcard(f"{prefix}:state:QUEUED")
-            pipe.zcard(f"{prefix}:refused")
-            pipe.hgetall(f"{prefix}:limits")
-            pipe.hgetall(f"{prefix}:breaker")
-            pipe.exists(f"{prefix}:store")
-            pipe.zrange(f"{prefix}:state:{State.STORING}", 0, -1)
-            far = self.world.server_now() + LATEST_DUE_S * 1000
-            pipe.zrange(f"{prefix}:due", str(far), "+inf", byscore=True)
-            submitting, running, held, slots, queued, refused, limits, breaker, store, storing, late = pipe.execute()
-        must = {*submitting, *running}
-        if not must <= set(slots) <= must | set(held):
-            self._wrong(f"slots {sorted(slots)} are not of {sorted(must)} and some of {sorted(held)}")
-        self._cap(slots)
-        self._soon({*must, *storing} & set(late))
-        used = min(self.world.slots, int(limits.get("cap", self.world.slots)))
-        stopped = store or "trips" in breaker
-        self._idle(0 if stopped else min(queued - refused, used - len(slots)))
+        found = Sample(self.world)
+        must = {*found.submitting, *found.running}
+        slots = {job_id for use in found.accounts.values() for job_id in use.slots}
+        if not must <= slots <= must | set(found.held):
+            self._wrong(f"slots {sorted(slots)} are not of {sorted(must)} and some of {sorted(found.held)}")
+        self._soon({*must, *found.storing} & set(found.late))
+        can_work = self._can_work()
+        waiting = Waiting(self.world, found) if can_work and any(use.free for use in found.accounts.values()) else None
+        for name, use in found.accounts.items():
+            self._cap(use)
+            self._drained(use)
+            self._idle(name, waiting.idle(use) if waiting else 0)
+
+    def after_move(self, arguments: dict[str, Any], answer: dict[str, Any]) -> None:
+        """A slot that a move freed was given to the next job that may have it, by the same move."""
+        if arguments["state"] not in AT_VENDOR or arguments["to"] in AT_VENDOR or "version" not in answer:
+            return
+        name: Any = self.world.server.hget(f"{self.world.prefix}:job:{arguments['id']}", "account") or DEFAULT
+        found = Sample(self.world)
+        use = found.accounts[name]
+        if use.free and (idle := Waiting(self.world, found, in_line=True).idle(use)):
+            self._wrong(f"{idle} slots of {name} are free after {arguments['id']}, and jobs stand in line for it")
+
+    def _drained(self, use: Use) -> None:
+        """No job is given to a drained account. Where Redis's clock was set, its moments say nothing."""
+        since = use.account.drained_at
+        if not use.drained or since is None or self.world.jumped:
+            return
+        for job_id, given_at in use.slots.items():
+            if given_at > since and not self._came_late(job_id):
+                self._wrong(f"{job_id} was given a slot of {use.account.name}, which is drained")
 
     def _soon(self, late: set[str]) -> None:
         """Jobs at work may be due late for as long only as it is unnoticeable, as after a step of Redis's clock."""
@@ -70,19 +79,18 @@ class Observer:
             if now - since > IDLE_BOUND_S:
                 self._wrong(f"{job_id} is at work, and due more than {LATEST_DUE_S:.0f} s from now")
 
-    def _idle(self, idle: int) -> None:
+    def _idle(self, name: str, idle: int) -> None:
         now = self.world.scheduler.now
-        if idle <= 0 or not self._can_work():
-            self._idle_since = None
+        if idle <= 0:
+            self._idle_since.pop(name, None)
             return
-        if self._idle_since is None:
-            self._idle_since = now
+        stretch = now - self._idle_since.setdefault(name, now)
+        if not stretch:
             return
-        stretch = now - self._idle_since
         self.idle_seconds += EVERY_S * idle
         self.longest_idle = max(self.longest_idle, stretch)
         if stretch > IDLE_BOUND_S:
-            self._wrong(f"{idle} slots idle for {stretch:.0f} s while jobs wait and a worker lives")
+            self._wrong(f"{idle} slots of {name} idle for {stretch:.0f} s while jobs wait and a worker lives")
 
     def _can_work(self) -> bool:
         now = self.world.scheduler.now
@@ -91,12 +99,13 @@ class Observer:
             for worker in self.world.workers
         )
 
-    def _cap(self, slots: list[str]) -> None:
-        over = len(slots) - self.world.slots
+    def _cap(self, use: Use) -> None:
+        over = len(use.slots) - use.account.slots
         if over > 0:
-            late = [job_id for job_id in slots if self._came_late(job_id)]
+            late = [job_id for job_id in use.slots if self._came_late(job_id)]
             if len(late) < over:
-                self._wrong(f"{len(slots)} slots are taken, {self.world.slots} may be: {sorted(slots)}")
+                name, most = use.account.name, use.account.slots
+                self._wrong(f"{len(use.slots)} slots of {name} are taken, {most} may be: {sorted(use.slots)}")
 
     def _came_late(self, job_id: str) -> bool:
         """Whether it turned out to be at the vendor after its slot had been given up, or forgotten."""

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from celery.exceptions import Retry as CeleryRetry
 
+from simulation.accounts import KnownAccounts
 from simulation.clocks import Room
 from simulation.links import SimBroker, SimStorage, SimVendor, SimWebhooks, open_sim_ledger
 from support.fakes import World as FakeWorld
 from swapline_producer.contract import Step
-from swapline_producer.errors import LedgerUnavailable
+from swapline_producer.errors import LedgerUnavailable, StorageError
+from swapline_producer.ledger.accounts import DEFAULT
+from swapline_producer.retention.sweep import Sweep
 from swapline_workers.adapters.pictures import PictureStore
 from swapline_workers.core.bulkhead import DeliveryBulkhead
 from swapline_workers.core.picture_memory import PictureMemory
@@ -110,6 +113,8 @@ class SimDispatcher(DueDispatcher):
 class Worker(Process):
     """A worker process: session, picture memory, due dispatcher, and threads for steps."""
 
+    rescue_after = RESCUE_AFTER
+
     def __init__(self, world: World, name: str, threads: int) -> None:
         super().__init__(world, name)
         self.threads = threads
@@ -140,12 +145,16 @@ class Worker(Process):
             has_pictures=self.memory.has,
             pause=world.sleep,
         )
+        store = cast("Storage", SimStorage(world, self))
+        self.known = KnownAccounts(self, lambda account: SimVendor(world, self, account))
+        several = len(world.accounts) > 1
         self.ports = replace(
             FakeWorld().ports,
             writes=self.session.writes,
             view=self.session.view,
-            vendor=SimVendor(world, self),
-            pictures=PictureStore(cast("Storage", SimStorage(world, self))),
+            vendor=self.known.pool.of(DEFAULT),
+            accounts=self.known.pool if several else None,
+            pictures=PictureStore(store),
             memory=self.memory,
             webhooks=SimWebhooks(world, self),
             endpoints=ledger.webhooks,
@@ -153,17 +162,21 @@ class Worker(Process):
             policy=policy(),
             rng=world.rng.random,
         )
-        self._probe = StoreProbe(ledger, cast("Storage", SimStorage(world, self)), timeout=30.0)
-        world.scheduler.spawn(self._probes, self, after=world.rng.random() * PROBE_EVERY_S)
+        self._probe = StoreProbe(ledger, store, timeout=30.0)
+        self._sweep = Sweep(ledger, store, clock=self.monotonic)
+        world.scheduler.spawn(self._keep_house, self, after=world.rng.random() * PROBE_EVERY_S)
+        if several:
+            world.scheduler.spawn(self.known.run, self)
         self.dispatcher.fibre = world.scheduler.spawn(self.dispatcher.run, self, after=world.rng.random())
 
-    def _probes(self) -> None:
-        """Probe the store while its breaker is open, as the worker's maintenance does."""
+    def _keep_house(self) -> None:
+        """Probe the store while its breaker is open, and delete what is unneeded, as the worker's maintenance does."""
         while True:
             is_open = self.world.server.exists(f"{self.world.prefix}:store")
-            if is_open:
-                with suppress(LedgerUnavailable):
+            with suppress(LedgerUnavailable, StorageError):
+                if is_open:
                     self._probe.run()
+                self._sweep.due()
             self.world.sleep(PROBE_EVERY_S if is_open or self.world.is_busy() else 600.0)
 
     def _leased_jobs(self) -> list[tuple[str, int]]:
@@ -187,6 +200,7 @@ class Worker(Process):
 
     def _perform(self, message: StepMessage) -> None:
         fibre: Any = self.world.scheduler.current()
+        fibre.working = message.job_id
         epoch = self.epoch
         try:
             with self.session.lease(message.job_id, message.version) as opened:

@@ -17,13 +17,22 @@ PAGE = Path(__file__).parents[2] / "docs" / "proof.md"
 HEAD = """# What simulation has shown
 
 Written by `make simulate` (`tests/simulation/`). A world is a whole installation in one process and simulated time: a
-backend, workers with the real steps, sessions, picture memories and due dispatchers, the real Lua scripts on a real
-Valkey, a vendor, a store and receivers. Every call of a port is a crash point: the worker dies before or after it, its
-machine stands still for minutes, the request is never sent, arrives late or after its caller gave up, the reply is lost
-or late, the call is made twice where its client may. Messages are lost, late and repeated; workers are cut off from
-Redis, vendor, store or receivers, killed and stopped gracefully; Redis's clock is set, and Redis restarts and has lost
-up to two seconds of writes. Customers of a gateway send requests again under their keys. Then faults stop, all comes to
-rest, and a checker compares what the vendor charged, the store holds and receivers got with what Redis says.
+backend with the library, the gateway's app with its routes, workers with the real steps, sessions, picture memories,
+due dispatchers and sweeps, the real Lua scripts on a real Valkey, a vendor, a store and receivers. Every call of a port
+is a crash point: the worker dies before or after it, its machine stands still for minutes, the request is never sent,
+arrives late or after its caller gave up, the reply is lost or late, the call is made twice where its client may.
+Messages are lost, late and repeated; workers are cut off from Redis, vendor, store or receivers, killed and stopped
+gracefully; Redis's clock is set, and Redis restarts and has lost up to two seconds of writes. Customers of the gateway
+send requests again under their keys; several send the same photograph.
+
+Half of the worlds have two to four accounts with keys, caps, weights, labels, rates, daily credits and API versions of
+their own, at one address or two. Accounts are revoked and restored, out of credits, down, slow, drained and resumed;
+keys are rotated; jobs and tenants are pinned to accounts or labels.
+
+Then faults stop, all comes to rest, and a checker compares what the vendor charged, the store holds and receivers got
+with what Redis says: in all, by account and by tenant. While a world runs it looks on as well: no account is over its
+cap, no drained one is given a job, a slot that becomes free goes to the next job in line by the same move, and none is
+idle for longer than the bound while a job waits that could have it.
 
 A seed replays its world: `make simulate SEED=n STORY=1`, on the revision that ran it. Worlds in which a promise was
 broken are run again once the fault is mended; the others count as they were. Only calls made while faults rage count as
@@ -44,7 +53,7 @@ NOT_COVERED = """
 ## What is not covered
 
 - Replicas that are waited for; fail-overs to them, beyond the writes that are lost.
-- The gateway's HTTP, batches, stored inputs, replays and decisions about HELD jobs, several accounts.
+- Batches, replays and decisions about HELD jobs. The gateway's server, below its routes.
 - Learned service times: polls follow the bounded schedule. Policies other than `hold`.
 - Celery, HTTP and the store's client: the simulation begins at the ports. Expiry of keys runs in real time.
 """
@@ -68,8 +77,12 @@ def _worlds(worlds: list[dict[str, Any]]) -> str:
     wrong = [f"seed {world['seed']}: {world['wrong'][0]}" for world in worlds if world["wrong"]]
     seeds = [world["seed"] for world in worlds]
     hours = sum(world["simulated"] for world in worlds) / 3600
+    several = [world for world in worlds if world["accounts"] > 1]
+    revisions = sorted({world["revision"] for world in worlds})
     rows = [
+        ("revision", ", ".join(f"`{revision}`" for revision in revisions)),
         ("worlds", f"{len(worlds):,} (seeds {min(seeds)} to {max(seeds)})"),
+        ("worlds with several accounts", f"{len(several):,}"),
         ("worlds in which a promise was broken", f"**{len(wrong)}**"),
         ("jobs", f"{total['jobs']:,}"),
         ("crash points", f"{total['points']:,}"),

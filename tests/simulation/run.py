@@ -11,6 +11,7 @@ import argparse
 import json
 import logging
 import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -23,7 +24,7 @@ from unittest.mock import patch
 from redis import Redis
 
 from simulation.clocks import simulated_clocks
-from simulation.mutants import MUTANTS, Mutant
+from simulation.mutants import MUTANTS
 from simulation.report import write_page
 from simulation.world import Scenario, World
 from swapline_producer.ledger import scripts
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from simulation.checker import Verdict
+    from simulation.mutant import Mutant
 
 _SOURCE = cache(scripts._source)
 SHRINKS = 120
@@ -168,14 +170,26 @@ def _begun(given: argparse.Namespace) -> tuple[int, int, int]:
     return after, sum(world["jobs"] for world in worlds), sum(world["points"] for world in worlds)
 
 
+def _revision() -> str:
+    """The commit that runs, with a plus where files differ from it."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    said = [subprocess.run([*git, *what], capture_output=True, text=True, check=False).stdout for what in _ASKED]
+    return said[0].strip() + ("+" if said[1].strip() else "")
+
+
+_ASKED = (["rev-parse", "--short=10", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+
+
 def _worlds(given: argparse.Namespace, server: Redis) -> int:
     seed, jobs, points = _begun(given)
+    revision = _revision()
     first, failed, began, cpu = seed, list[int](), time.monotonic(), _cpu(server)
     while jobs < given.jobs or points < given.points:
         before, wall = _cpu(server), time.monotonic()
         verdict, _ = play(Scenario(seed, hours=given.hours), server)
         jobs, points = jobs + verdict.jobs, points + verdict.points
-        line = {**vars(verdict), "cpu": round(_cpu(server) - before, 3), "wall": round(time.monotonic() - wall, 3)}
+        spent = {"cpu": round(_cpu(server) - before, 3), "wall": round(time.monotonic() - wall, 3)}
+        line = {**vars(verdict), **spent, "revision": revision}
         if given.json:
             with given.json.open("a") as out:
                 out.write(json.dumps(line) + "\n")
@@ -183,9 +197,9 @@ def _worlds(given: argparse.Namespace, server: Redis) -> int:
             failed.append(seed)
             _print(f"seed {seed}: {verdict.wrong[0]}")
         seed += 1
-    spent, took = _cpu(server) - cpu, time.monotonic() - began
+    used, took = _cpu(server) - cpu, time.monotonic() - began
     _print(
-        f"{seed - first} worlds, {spent:.0f} s of processor time, Valkey's included, {took:.0f} s in all;"
+        f"{seed - first} worlds, {used:.0f} s of processor time, Valkey's included, {took:.0f} s in all;"
         f" {jobs} jobs and {points} crash points so far; failed: {failed or 'none'}"
     )
     for each in failed[:1]:

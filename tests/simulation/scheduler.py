@@ -33,8 +33,16 @@ class Fibre(greenlet):  # type: ignore[misc]  # the same
         self.wake_at = 0.0
         self.stands_still = False
         """Whether it was due while its machine stood still, and goes on with it."""
+        self.working: str | None = None
+        """The job whose step this fibre works on, or the id of the next job that it makes."""
+        self.sleep: Callable[[float], None] = _asleep_nowhere
+        """Lets simulated time pass."""
         self.paying: str | None = None
         """The job whose paid call, with the writes around it, this fibre has under way."""
+
+
+def _asleep_nowhere(seconds: float) -> None:
+    raise AssertionError(f"{seconds} s were to pass outside a scheduler")
 
 
 class Scheduler:
@@ -64,6 +72,7 @@ class Scheduler:
                 self.failures.append(error)
 
         fibre = Fibre(guarded, owner, self._hub)
+        fibre.sleep = self.sleep
         self.wake(fibre, self.now + after)
         return fibre
 

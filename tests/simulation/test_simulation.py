@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from simulation.mutants import MUTANTS, SOURCE, Mutant
+from simulation.mutant import SOURCE, Mutant
+from simulation.mutants import MUTANTS
 from simulation.run import play, simulation_server
 from simulation.world import Scenario
 from swapline_producer.ledger import scripts

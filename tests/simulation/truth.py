@@ -14,6 +14,7 @@ from swapline_producer.contract import FailureCode
 from swapline_workers import errors
 
 if TYPE_CHECKING:
+    from simulation.accounts import Account
     from simulation.world import World
     from swapline_producer.contract import BatchEvent, SwapEvent
     from swapline_producer.storage import Storage
@@ -27,6 +28,12 @@ def picture_of(number: int) -> bytes:
     return png(3, 2, seed=number + 1)
 
 
+@cache
+def photograph_of(number: int) -> bytes:
+    """A photograph that customers send; several send the same."""
+    return png(4, 2, seed=number + 1)
+
+
 def number_of(job_id: str) -> int:
     """Return the number in a job's id."""
     return int(job_id[1:])
@@ -37,48 +44,71 @@ class VendorJob:
     """A job at the vendor."""
 
     job_id: str
+    account: str
     done_at: float
     ends: str
 
 
 @dataclass
 class VendorTruth:
-    """The vendor: it charges at once, and refuses what is over its cap."""
+    """The vendor: it knows its accounts by their keys, charges at once, and refuses what is over an account's cap."""
 
     world: World
-    cap: int
     mean_service: float
     fate: dict[str, str] = field(default_factory=dict)
     """What becomes of a job: refused, failed or completed."""
     charged: Counter[str] = field(default_factory=Counter)
+    charged_on: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """The accounts that were charged for a job, one for each time."""
     calls: Counter[str] = field(default_factory=Counter)
-    jobs: dict[str, VendorJob] = field(default_factory=dict)
-    over_cap: int = 0
+    jobs: dict[tuple[str, str], VendorJob] = field(default_factory=dict)
+    """By address and id: at two addresses one id may be two jobs."""
+    issued: dict[str, Account] = field(default_factory=dict)
+    """Every key that there ever was."""
 
-    def submit(self, job_id: str) -> FakeReply:
+    def __post_init__(self) -> None:
+        self.issued = {account.key: account for account in self.world.accounts.values()}
+
+    def submit(self, key: str, job_id: str) -> FakeReply:
         self.calls[job_id] += 1
+        account = self._admitted(key)
         now, rng = self.world.scheduler.now, self.world.rng
         if self.fate[job_id] == REFUSED:
             raise errors.Refused("422", code=FailureCode.FILTER_NOT_FOUND)
-        if sum(job.done_at > now for job in self.jobs.values()) >= self.cap:
-            self.over_cap += 1
+        if account.empty:
+            raise errors.OutOfCredits("402")
+        if sum(job.account == account.name and job.done_at > now for job in self.jobs.values()) >= account.cap:
             raise errors.Throttled("429: over the cap", retry_after=2.0)
         if self.world.faults.raging and rng.random() < 0.01:
             raise errors.Throttled("429", retry_after=1.0)
         self.charged[job_id] += 1
-        vendor_job_id = f"v{number_of(job_id)}-{self.charged[job_id]}"
-        done_at = now + rng.lognormvariate(0.0, 0.5) * self.mean_service
-        self.jobs[vendor_job_id] = VendorJob(job_id, done_at, self.fate[job_id])
+        self.charged_on[job_id].append(account.name)
+        done_at = now + rng.lognormvariate(0.0, 0.5) * self.mean_service * account.pace
+        address = account.settings.base_url
+        vendor_job_id = f"v{sum(at == address for at, _ in self.jobs)}"
+        self.jobs[address, vendor_job_id] = VendorJob(job_id, account.name, done_at, self.fate[job_id])
         if self.world.faults.raging and rng.random() < 0.003:
             self.world.note(f"the vendor answers {job_id}'s paid call with 500")
             self.world.excused.add(job_id)
             raise errors.Unclear("500")
         return FakeReply(vendor_job_id)
 
-    def poll(self, vendor_job_id: str) -> FakeStatusReply:
+    def _admitted(self, key: str) -> Account:
+        account = self.issued[key]
+        if account.down:
+            raise errors.NotSent("no connection")
+        if account.revoked or key not in account.valid:
+            raise errors.Unauthorized("401")
+        return account
+
+    def poll(self, key: str, vendor_job_id: str) -> FakeStatusReply:
+        account = self._admitted(key)
         if self.world.faults.raging and (strange := self.world.rng.random()) < 0.03:
             self._strange(strange)
-        job = self.jobs[vendor_job_id]
+        job = self.jobs.get((account.settings.base_url, vendor_job_id))
+        if job is None or job.account != account.name:
+            self.world.wrong.append(f"{vendor_job_id} was polled with the key of {account.name}, which is not its own")
+            raise errors.NotFound("404")
         if self.world.scheduler.now < job.done_at:
             return FakeStatusReply("IN_PROGRESS")
         if job.ends == FAILED:

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from simulation.accounts import Troubles, draw_accounts
 from simulation.checker import Verdict, final_check
 from simulation.customers import Customer
 from simulation.faults import Faults
 from simulation.observer import Observer
 from simulation.process import RESCUE_AFTER, Process, Worker
+from simulation.producers import Backend, Gateway
 from simulation.restarts import Restarts
 from simulation.scheduler import Scheduler
 from simulation.truth import ReceiverTruth, StoreTruth, VendorTruth
+<<<<<<< HEAD
 from swapline_producer.contract.accounts import Limits
+=======
+from swapline_producer.contract.changes import Limits
+from swapline_producer.retention.store_owner import check_store
+>>>>>>> 95f1fb9 (Simulate several accounts, the gateway's app and stored inputs; hand refused jobs to accounts that are well; move a late reply's credits)
 from swapline_producer.testing import memory_storage
 
 if TYPE_CHECKING:
@@ -22,7 +29,10 @@ if TYPE_CHECKING:
 
     import redis
 
+    from simulation.accounts import Account
+    from simulation.customers import Order
     from swapline_producer.contract import StepMessage
+    from swapline_producer.storage import Storage
 
 LATENCY_S = {"ledger": 0.002, "broker": 0.002, "store": 0.03, "vendor": 0.3, "webhook": 0.2}
 """Mean of one way to each port and of its answer."""
@@ -53,6 +63,12 @@ class World:
     scheduler: Scheduler = field(default_factory=Scheduler)
     excused: set[str] = field(default_factory=set)
     """Jobs whose paid call's outcome the pipeline cannot know: they may rest HELD."""
+    orders: dict[str, Order] = field(default_factory=dict)
+    """By name."""
+    order_of: dict[str, Order] = field(default_factory=dict)
+    """By job."""
+    accounts_changed: int = 0
+    """How often the file with the accounts was written anew."""
     passing: set[str] = field(default_factory=set)
     """Jobs whose worker was out of the ledger's sight during the paid call: they may be HELD until its reply comes."""
     jumped: bool = False
@@ -75,27 +91,38 @@ class World:
         self.pool = self.server.connection_pool
         self.faults = Faults(seed, rng.choice((0.002, 0.01, 0.02, 0.04)), self.scenario.only)
         self.jump_ms = 0
-        self.slots = rng.choice((1, 2, 3, 3, 4))
-        self.vendor = VendorTruth(self, self.slots + rng.choice((0, 0, 1)), rng.uniform(1.0, 8.0))
+        self.accounts = draw_accounts(rng, self.scenario.jobs)
+        self.slots = sum(account.slots for account in self.accounts.values())
+        self.vendor = VendorTruth(self, rng.uniform(1.0, 8.0))
         self.receiver = ReceiverTruth(self)
         self.objects = StoreTruth(self, memory_storage())
         self.own = Process(self, "the checker")
-        self.own.ledger.limits.configure(Limits(max_in_flight=self.slots, rescue_after=RESCUE_AFTER))
+        check_store(self.own.ledger, cast("Storage", self.objects))
+        if len(self.accounts) == 1:
+            self.own.ledger.limits.configure(Limits(max_in_flight=self.slots, rescue_after=RESCUE_AFTER))
         self.workers = [
             Worker(self, f"worker {number}", rng.choice((2, 4, 6))) for number in range(rng.choice((1, 2, 3, 3)))
         ]
+        if len(self.accounts) > 1:
+            for worker in self.workers:
+                worker.known.show()
+        self.troubles = Troubles(self)
         needed = self.scenario.jobs * (1.2 * self.vendor.mean_service + 3.0) / self.slots
         self.storm = 120.0 + needed if self.scenario.hours is None else self.scenario.hours * 3600.0
         self.observer = Observer(self)
         self.restarts = Restarts(self)
-        self.shop = Process(self, "the backend")
-        self.gateway = Process(self, "the gateway")
+        self.shop = Backend(self, "the backend")
+        self.gateway = Gateway(self, "the gateway")
         self._once: set[str] = set()
 
     @property
     def processes(self) -> list[Process]:
         """All that speak to Redis."""
         return [self.shop, self.gateway, *self.workers]
+
+    def serving(self, token: str) -> list[Account]:
+        """The accounts with this name or label."""
+        return [one for one in self.accounts.values() if token in {one.name, *one.settings.labels}]
 
     # -- time -------------------------------------------------------------------------------------------------
 
@@ -216,13 +243,17 @@ class World:
             at = rng.random() * self.storm * 0.85
             scheduler.spawn(Customer(self, number).run, after=at)
         acts = [self._cut, self._cut, self._drain, self._kill, self._stand_still, self._step_clock, self._restart]
-        for number in range(rng.choice((0, 2, 4, 8))):
+        acts += [self._befall] * (6 if len(self.accounts) > 1 else 1)
+        for number in range(rng.choice((0, 2, 4, 8)) + 2 * (len(self.accounts) > 1)):
             act, at = rng.choice(acts), rng.random() * self.storm
             chosen, seed = rng.choice(self.workers), rng.random()
             if self.scenario.only is None or -number - 1 in self.scenario.only:
                 self.faults.drawn.append(-number - 1)
                 scheduler.spawn(_bound(act, chosen, random.Random(seed)), after=at)  # noqa: S311 -- reproducible
         scheduler.spawn(self.observer.watch)
+
+    def _befall(self, _worker: Worker, rng: random.Random) -> None:
+        self.troubles.befall(rng)
 
     def _restart(self, _worker: Worker, rng: random.Random) -> None:
         self.restarts.restart(rng)
@@ -274,6 +305,7 @@ class World:
         self.faults.raging = False
         for process in self.processes:
             process.cut_until.clear()
+        self.troubles.end()
         for worker in self.workers:
             self.scheduler.resume(worker, self.scheduler.now + 1.0)
 

@@ -77,10 +77,7 @@ local to, finished = input.to, input.finished
 local left -- the account that had it meanwhile
 if input.set and input.set.account and input.set.account ~= (account or 'default') then
   left = account or 'default'
-  redis.call('ZREM', own('slots'), input.id)
-  redis.call('ZREM', key('jobs', left), input.id)
   use(input.set.account)
-  have[7] = '0'
 end
 local one = accounts() and pooled.named(account or 'default')
 local scope = one and one.scope ~= '' and one.scope .. '/' or '' -- of the ids of its vendor
@@ -92,6 +89,16 @@ if new_id or vendor_id and input.reopens and not sent_anew then
   local owner = redis.call('GET', key('vendor_id', scope .. vendor_id))
   if owner and owner ~= input.id and redis.call('EXISTS', key('job', owner)) == 1 then return answer({owner = owner}) end
   redis.call('SET', key('vendor_id', scope .. vendor_id), input.id)
+end
+if left then
+  local charged = account or 'default'
+  use(left)
+  redis.call('ZREM', own('slots'), input.id)
+  redis.call('ZREM', key('jobs', left), input.id)
+  if state == 'SUBMITTING' and have[10] ~= '1' then spend(have[5], -CREDITS_PER_JOB, tonumber(have[8])) end -- unsent
+  use(charged)
+  if state ~= 'QUEUED' then spend(have[5], CREDITS_PER_JOB) end
+  have[7] = '0'
 end
 if have[17] and state == 'HELD' and (to == 'QUEUED' or new_id and new_id ~= have[17]) then -- a person said: not its own
   local name = key('vendor_id', scope .. have[17])

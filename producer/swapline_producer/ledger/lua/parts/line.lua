@@ -219,9 +219,31 @@ local function refused_return()
   end
 end
 
+-- Where nothing waits for an account that is well: have the first job stand in line again that waits for another one,
+-- which refused it, and that this one may take. Whether there was one. An unreadable input is so for all accounts.
+local function take_over_refused()
+  if not accounts() or is_refusing() then return false end
+  local here, list, names, found = account or 'default', pooled.list(), {}, false
+  for _, one in ipairs(list) do names[#names + 1] = one.name == 'default' and key('refused') or key('refused', one.name) end
+  if redis.call('EXISTS', unpack(names)) == 0 then return false end
+  local function take_over(other)
+    use(other)
+    if other == here or breaker_of('kind') == 'input' then return end
+    for _, id in ipairs(redis.call('ZRANGE', own('refused'), '-inf', text(at), 'BYSCORE', 'LIMIT', 0, RETURNS)) do
+      if pooled.serves(pooled.named(here), pooled.place(id)) then
+        stand_again(id)
+        return true
+      end
+    end
+  end
+  for _, one in ipairs(list) do found = found or take_over(one.name) end
+  use(here)
+  return found
+end
+
 -- Why no slot can be given out now: nothing where one can. Where nothing else waits, the job refused first tries again.
 local function stopped()
-  local waits = anyone_waits()
+  local waits = anyone_waits() or take_over_refused()
   local refused = not waits and redis.call('ZRANGE', own('refused'), 0, 0)[1]
   if not waits and not refused then return 'none' end
   local opens_from = waits and line_opens_from() or breaker_number('closed_until')

@@ -1,0 +1,260 @@
+"""The vendor's accounts of a world: how settings name them, and what befalls them during the storm."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from swapline_producer.contract import ApiVersion
+from swapline_producer.contract.changes import Limits
+from swapline_producer.errors import LedgerUnavailable
+from swapline_producer.ledger.accounts import DEFAULT, Vendor
+from swapline_producer.ledger.workers import WorkerRecord
+from swapline_producer.operations.account_settings import AccountSettings, shown
+from swapline_workers.adapters.vendor_pool import VendorPool
+from swapline_workers.runtime.accounts import NamedAccounts
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable
+
+    from simulation.process import Worker
+    from simulation.world import World
+    from swapline_producer.operations.account_settings import Accounts
+    from swapline_workers.steps.ports import Vendor as VendorPort
+
+NAMES = ("default", "east", "north", "west")
+LABELS = ("brand-a", "brand-b")
+ADDRESSES = ("https://vendor.example", "https://other.example")
+CREDITS = 2
+SHOWN_EVERY_S = 10.0
+TROUBLE_S = (5.0, 40.0, 200.0, 900.0)
+SALT = "5a" * 16
+
+
+@dataclass
+class Account:
+    """One account: what settings name, and how the vendor treats it now."""
+
+    settings: AccountSettings
+    cap: int
+    """Jobs that the vendor admits at a time; at least the slots of the settings."""
+    valid: set[str] = field(default_factory=set)
+    """The keys that the vendor takes."""
+    revoked: bool = False
+    down: bool = False
+    empty: bool = False
+    """Whether it is out of credits."""
+    pace: float = 1.0
+    """How much slower than others it is."""
+    drained_at: int | None = None
+    """Since when it is drained, by Redis's clock."""
+
+    def __post_init__(self) -> None:
+        self.valid = {self.key}
+
+    @property
+    def name(self) -> str:
+        return self.settings.name
+
+    @property
+    def slots(self) -> int:
+        return self.settings.max_in_flight
+
+    @property
+    def key(self) -> str:
+        """The newest key."""
+        return self.settings.key.get_secret_value()
+
+    def may_take(self, version: ApiVersion, pool: str | None) -> bool:
+        """Whether a job of this version, pinned to names and labels with commas, or to nothing, may run on it."""
+        tokens = {self.name, *self.settings.labels}
+        return version in self.settings.api_versions and (not pool or bool(tokens & set(pool.split(","))))
+
+    def of_ledger(self, key: str) -> str:
+        """The name of this account's own key `slots`, `limits`, `breaker` or `refused`."""
+        return key if self.name == DEFAULT else f"{key}:{self.name}"
+
+
+def draw_accounts(rng: random.Random, jobs: int) -> dict[str, Account]:
+    """One account in half of the worlds, two to four in the others."""
+    number = rng.choice((1, 1, 1, 2, 3, 4))
+    names = ["default"] if number == 1 else rng.sample(NAMES, number)
+    return {name: _draw(name, rng, jobs, first=name == names[0], alone=number == 1) for name in names}
+
+
+def _draw(name: str, rng: random.Random, jobs: int, *, first: bool, alone: bool) -> Account:
+    slots = rng.choice((1, 2, 3, 3, 4)) if alone else rng.choice((1, 2, 3))
+    per_day = None if first or rng.random() < 0.7 else CREDITS * max(10, jobs // 3)
+    settings = AccountSettings(
+        name=name,
+        base_url=ADDRESSES[0] if first else rng.choice(ADDRESSES),
+        key=SecretStr(f"key-of-{name}"),
+        key_header="Authorization",
+        max_in_flight=slots,
+        submit_rate=rng.choice((0.5, 2.0)) if not alone and rng.random() < 0.15 else None,
+        credits_per_day=per_day,
+        api_versions=tuple(ApiVersion) if first or rng.random() < 0.7 else (ApiVersion.V6,),
+        weight=rng.choice((0.5, 1.0, 1.0, 3.0)),
+        labels=tuple(label for label in LABELS if rng.random() < 0.5),
+    )
+    return Account(settings, slots + rng.choice((0, 0, 1)), pace=1.0 if first else rng.choice((1.0, 1.0, 0.4)))
+
+
+class Source:
+    """The file of the accounts, as one worker sees it."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def stamp(self) -> tuple[tuple[int, int, int] | None, ...]:
+        return ((self._world.accounts_changed, 0, 0),)
+
+    def read(self) -> Accounts:
+        return {name: account.settings for name, account in self._world.accounts.items()}
+
+
+class KnownAccounts:
+    """The accounts of one worker: shown to the ledger, and read again after a change, as the worker's own parts do."""
+
+    def __init__(self, worker: Worker, client_of: Callable[[AccountSettings], VendorPort]) -> None:
+        self._worker = worker
+        self._named = NamedAccounts(Source(worker.world))  # type: ignore[arg-type]  # no setting, no file
+        self.pool = VendorPool(self._named.current, client_of)
+        self._named.connect(self._show, self.pool.use)
+
+    def _show(self, accounts: Accounts) -> None:
+        worker = self._worker
+        about = shown(accounts)
+        record = WorkerRecord(
+            worker_id=f"{worker.name}.{worker.epoch}",
+            host=worker.name,
+            pid=worker.epoch,
+            started_at=0,
+            limits=Limits(rescue_after=worker.rescue_after),
+            accounts=about,
+        )
+        worker.ledger.workers.join_accounts({name: _vendor(one) for name, one in accounts.items()}, record)
+
+    def show(self) -> None:
+        """Tell the ledger once. Raises LedgerUnavailable."""
+        self._named.check()
+        self._show(self._named.current)
+
+    def run(self) -> None:
+        """Tell the ledger every ten seconds, as a fibre."""
+        world = self._worker.world
+        while True:
+            with suppress(LedgerUnavailable):
+                self.show()
+            world.sleep(SHOWN_EVERY_S if world.is_busy() else 600.0)
+
+
+def _vendor(one: AccountSettings) -> Vendor:
+    key = hashlib.sha256(one.key.get_secret_value().encode()).hexdigest()[:32]
+    return Vendor(one.base_url, simulated=False, key=f"{SALT}:{key}")
+
+
+class Troubles:
+    """What befalls accounts, one at a time each: a fibre each, and all is well again after the storm."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.acts = [self._revoke, self._run_out, self._go_down, self._slow_down]
+        if len(world.accounts) > 1:
+            self.acts += [self._drain, self._drain, self._rotate, self._pin, self._go_wrong_together]
+
+    def befall(self, rng: random.Random) -> None:
+        """Do one of them."""
+        account = rng.choice(list(self._world.accounts.values()))
+        rng.choice(self.acts)(account, rng)
+
+    def end(self) -> None:
+        """Restore every account."""
+        for account in self._world.accounts.values():
+            account.revoked = account.down = account.empty = False
+            account.drained_at = None
+            self._world.own.ledger.pool.set_drained(account.name, drained=False)
+
+    def _wait(self, rng: random.Random) -> None:
+        self._world.sleep(rng.choice(TROUBLE_S) * (0.5 + rng.random()))
+
+    def _revoke(self, account: Account, rng: random.Random) -> None:
+        self._world.note(f"the key of the account {account.name} is revoked")
+        account.revoked = True
+        self._wait(rng)
+        account.revoked = False
+        self._world.note(f"the key of the account {account.name} is restored")
+
+    def _run_out(self, account: Account, rng: random.Random) -> None:
+        self._world.note(f"the account {account.name} is out of credits")
+        account.empty = True
+        self._wait(rng)
+        account.empty = False
+        self._world.note(f"credits are bought for the account {account.name}")
+
+    def _go_down(self, account: Account, rng: random.Random) -> None:
+        self._world.note(f"the vendor of the account {account.name} is down")
+        account.down = True
+        self._wait(rng)
+        account.down = False
+        self._world.note(f"the vendor of the account {account.name} is up")
+
+    def _go_wrong_together(self, account: Account, rng: random.Random) -> None:
+        """The vendor of all is down, and one account is out of credits for longer."""
+        self._world.note(f"all vendors are down, and the account {account.name} is out of credits for longer")
+        for one in self._world.accounts.values():
+            one.down = True
+        account.empty = True
+        self._world.sleep(rng.random() * 20)
+        for one in self._world.accounts.values():
+            one.down = False
+        self._wait(rng)
+        account.empty = False
+        self._world.note(f"credits are bought for the account {account.name}")
+
+    def _slow_down(self, account: Account, rng: random.Random) -> None:
+        self._world.note(f"the account {account.name} is slow")
+        before, account.pace = account.pace, 6.0
+        self._wait(rng)
+        account.pace = before
+
+    def _drain(self, account: Account, rng: random.Random) -> None:
+        world = self._world
+        world.note(f"the account {account.name} is drained")
+        world.own.ledger.pool.set_drained(account.name, drained=True)
+        account.drained_at = world.server_now()
+        self._wait(rng)
+        world.note(f"the account {account.name} is resumed")
+        account.drained_at = None
+        world.own.ledger.pool.set_drained(account.name, drained=False)
+
+    def _rotate(self, account: Account, rng: random.Random) -> None:
+        """A new key, which workers learn within ten seconds or so; the old one goes on for as long, or not at all."""
+        world = self._world
+        new = f"{account.key}+"
+        world.note(f"the key of the account {account.name} is rotated")
+        account.settings = account.settings.model_copy(update={"key": SecretStr(new)})
+        world.accounts_changed += 1
+        world.vendor.issued[new] = account
+        account.valid.add(new)
+        if rng.random() < 0.5:
+            world.sleep(30.0)
+        account.valid = {account.key}
+
+    def _pin(self, account: Account, rng: random.Random) -> None:
+        """A tenant's jobs run on one account or label only, those that wait among them; later on all again."""
+        world = self._world
+        tokens = [account.name, *account.settings.labels]
+        token, tenant = rng.choice(tokens), rng.choice("ab")
+        if any(ApiVersion.V5 not in one.settings.api_versions for one in world.accounts.values()):
+            return  # a job of a version that no account of its tenant has would wait for ever
+        world.note(f"the tenant {tenant} is pinned to {token}")
+        world.own.ledger.pool.pin(tenant, [token])
+        self._wait(rng)
+        world.note(f"the tenant {tenant} is on all accounts again")
+        world.own.ledger.pool.pin(tenant, [])
