@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 from simulation.mutant import Mutant, changed
 from swapline_producer.contract import State
-from swapline_producer.contract.changes import LostRace
+from swapline_producer.contract.answers import LostRace
 from swapline_workers import errors
 from swapline_workers.adapters.vendor_pool import VendorPool
 from swapline_workers.steps import refusals, submit

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from swapline_producer.contract import ApiVersion
-from swapline_producer.contract.changes import Limits
+from swapline_producer.contract.accounts import Limits
 from swapline_producer.errors import LedgerUnavailable
-from swapline_producer.ledger.accounts import DEFAULT, Vendor
-from swapline_producer.ledger.workers import WorkerRecord
+from swapline_producer.ledger.accounts.registry import DEFAULT, Vendor
+from swapline_producer.ledger.accounts.workers import WorkerRecord
 from swapline_producer.operations.account_settings import AccountSettings, shown
 from swapline_workers.adapters.vendor_pool import VendorPool
-from swapline_workers.runtime.accounts import NamedAccounts
+from swapline_workers.runtime.installation.accounts import NamedAccounts
 
 if TYPE_CHECKING:
     import random

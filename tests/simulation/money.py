@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulation.accounts import CREDITS
 from swapline_producer.contract import State
-from swapline_producer.ledger.accounts import DEFAULT
+from swapline_producer.ledger.accounts.registry import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

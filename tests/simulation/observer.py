@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulation.samples import LATEST_DUE_S, Sample, Waiting
 from swapline_producer.contract import Notification, State
-from swapline_producer.ledger.accounts import DEFAULT
+from swapline_producer.ledger.accounts.registry import DEFAULT
 
 if TYPE_CHECKING:
     from simulation.samples import Use

@@ -15,7 +15,7 @@ from simulation.links import SimBroker, SimStorage, SimVendor, SimWebhooks, open
 from support.fakes import World as FakeWorld
 from swapline_producer.contract import Step
 from swapline_producer.errors import LedgerUnavailable, StorageError
-from swapline_producer.ledger.accounts import DEFAULT
+from swapline_producer.ledger.accounts.registry import DEFAULT
 from swapline_producer.retention.sweep import Sweep
 from swapline_workers.adapters.pictures import PictureStore
 from swapline_workers.core.bulkhead import DeliveryBulkhead

@@ -16,12 +16,8 @@ from simulation.producers import Backend, Gateway
 from simulation.restarts import Restarts
 from simulation.scheduler import Scheduler
 from simulation.truth import ReceiverTruth, StoreTruth, VendorTruth
-<<<<<<< HEAD
 from swapline_producer.contract.accounts import Limits
-=======
-from swapline_producer.contract.changes import Limits
 from swapline_producer.retention.store_owner import check_store
->>>>>>> 95f1fb9 (Simulate several accounts, the gateway's app and stored inputs; hand refused jobs to accounts that are well; move a late reply's credits)
 from swapline_producer.testing import memory_storage
 
 if TYPE_CHECKING:
