@@ -32,7 +32,6 @@ LABELS = ("brand-a", "brand-b")
 ADDRESSES = ("https://vendor.example", "https://other.example")
 CREDITS = 2
 SHOWN_EVERY_S = 10.0
-TROUBLE_S = (5.0, 40.0, 200.0, 900.0)
 SALT = "5a" * 16
 
 
@@ -151,110 +150,9 @@ class KnownAccounts:
         while True:
             with suppress(LedgerUnavailable):
                 self.show()
-            world.sleep(SHOWN_EVERY_S if world.is_busy() else 600.0)
+            world.sleep(SHOWN_EVERY_S if world.is_busy() else 3600.0)
 
 
 def _vendor(one: AccountSettings) -> Vendor:
     key = hashlib.sha256(one.key.get_secret_value().encode()).hexdigest()[:32]
     return Vendor(one.base_url, simulated=False, key=f"{SALT}:{key}")
-
-
-class Troubles:
-    """What befalls accounts, one at a time each: a fibre each, and all is well again after the storm."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self.acts = [self._revoke, self._run_out, self._go_down, self._slow_down]
-        if len(world.accounts) > 1:
-            self.acts += [self._drain, self._drain, self._rotate, self._pin, self._go_wrong_together]
-
-    def befall(self, rng: random.Random) -> None:
-        """Do one of them."""
-        account = rng.choice(list(self._world.accounts.values()))
-        rng.choice(self.acts)(account, rng)
-
-    def end(self) -> None:
-        """Restore every account."""
-        for account in self._world.accounts.values():
-            account.revoked = account.down = account.empty = False
-            account.drained_at = None
-            self._world.own.ledger.pool.set_drained(account.name, drained=False)
-
-    def _wait(self, rng: random.Random) -> None:
-        self._world.sleep(rng.choice(TROUBLE_S) * (0.5 + rng.random()))
-
-    def _revoke(self, account: Account, rng: random.Random) -> None:
-        self._world.note(f"the key of the account {account.name} is revoked")
-        account.revoked = True
-        self._wait(rng)
-        account.revoked = False
-        self._world.note(f"the key of the account {account.name} is restored")
-
-    def _run_out(self, account: Account, rng: random.Random) -> None:
-        self._world.note(f"the account {account.name} is out of credits")
-        account.empty = True
-        self._wait(rng)
-        account.empty = False
-        self._world.note(f"credits are bought for the account {account.name}")
-
-    def _go_down(self, account: Account, rng: random.Random) -> None:
-        self._world.note(f"the vendor of the account {account.name} is down")
-        account.down = True
-        self._wait(rng)
-        account.down = False
-        self._world.note(f"the vendor of the account {account.name} is up")
-
-    def _go_wrong_together(self, account: Account, rng: random.Random) -> None:
-        """The vendor of all is down, and one account is out of credits for longer."""
-        self._world.note(f"all vendors are down, and the account {account.name} is out of credits for longer")
-        for one in self._world.accounts.values():
-            one.down = True
-        account.empty = True
-        self._world.sleep(rng.random() * 20)
-        for one in self._world.accounts.values():
-            one.down = False
-        self._wait(rng)
-        account.empty = False
-        self._world.note(f"credits are bought for the account {account.name}")
-
-    def _slow_down(self, account: Account, rng: random.Random) -> None:
-        self._world.note(f"the account {account.name} is slow")
-        before, account.pace = account.pace, 6.0
-        self._wait(rng)
-        account.pace = before
-
-    def _drain(self, account: Account, rng: random.Random) -> None:
-        world = self._world
-        world.note(f"the account {account.name} is drained")
-        world.own.ledger.pool.set_drained(account.name, drained=True)
-        account.drained_at = world.server_now()
-        self._wait(rng)
-        world.note(f"the account {account.name} is resumed")
-        account.drained_at = None
-        world.own.ledger.pool.set_drained(account.name, drained=False)
-
-    def _rotate(self, account: Account, rng: random.Random) -> None:
-        """A new key, which workers learn within ten seconds or so; the old one goes on for as long, or not at all."""
-        world = self._world
-        new = f"{account.key}+"
-        world.note(f"the key of the account {account.name} is rotated")
-        account.settings = account.settings.model_copy(update={"key": SecretStr(new)})
-        world.accounts_changed += 1
-        world.vendor.issued[new] = account
-        account.valid.add(new)
-        if rng.random() < 0.5:
-            world.sleep(30.0)
-        account.valid = {account.key}
-
-    def _pin(self, account: Account, rng: random.Random) -> None:
-        """A tenant's jobs run on one account or label only, those that wait among them; later on all again."""
-        world = self._world
-        tokens = [account.name, *account.settings.labels]
-        token, tenant = rng.choice(tokens), rng.choice("ab")
-        if any(ApiVersion.V5 not in one.settings.api_versions for one in world.accounts.values()):
-            return  # a job of a version that no account of its tenant has would wait for ever
-        world.note(f"the tenant {tenant} is pinned to {token}")
-        world.own.ledger.pool.pin(tenant, [token])
-        self._wait(rng)
-        world.note(f"the tenant {tenant} is on all accounts again")
-        world.own.ledger.pool.pin(tenant, [])

@@ -177,7 +177,7 @@ class Worker(Process):
                 if is_open:
                     self._probe.run()
                 self._sweep.due()
-            self.world.sleep(PROBE_EVERY_S if is_open or self.world.is_busy() else 600.0)
+            self.world.sleep(PROBE_EVERY_S if is_open or self.world.is_busy() else 3600.0)
 
     def _leased_jobs(self) -> list[tuple[str, int]]:
         return self.session.leases.all()

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from simulation.accounts import Troubles, draw_accounts
+from simulation.accounts import draw_accounts
 from simulation.checker import Verdict, final_check
 from simulation.customers import Customer
 from simulation.faults import Faults
@@ -15,6 +15,7 @@ from simulation.process import RESCUE_AFTER, Process, Worker
 from simulation.producers import Backend, Gateway
 from simulation.restarts import Restarts
 from simulation.scheduler import Scheduler
+from simulation.troubles import Troubles
 from simulation.truth import ReceiverTruth, StoreTruth, VendorTruth
 from swapline_producer.contract.accounts import Limits
 from swapline_producer.retention.store_owner import check_store
