@@ -7,20 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from swapline_simulator import sample_photographs
-
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
     from support.installation import Installation, Receiver
-
-
-@pytest.fixture
-def photograph(tmp_path: Path) -> Path:
-    path = tmp_path / "me.jpg"
-    path.write_bytes(sample_photographs()[0])
-    return path
 
 
 @pytest.fixture

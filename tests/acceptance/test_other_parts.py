@@ -13,20 +13,12 @@ from moto.server import ThreadedMotoServer
 
 from support.installation import Installation
 from swapline_producer import State
-from swapline_simulator import sample_photographs
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
     from support.installation import Receiver
-
-
-@pytest.fixture
-def photograph(tmp_path: Path) -> Path:
-    path = tmp_path / "me.jpg"
-    path.write_bytes(sample_photographs()[1])
-    return path
 
 
 @pytest.fixture

@@ -15,24 +15,14 @@ import requests
 
 from support.raw_server import Caller, RawServer, free_port, reply, server_tls, unreachable_port
 from swapline_workers.adapters.http.connections.watchdog import Deadline, DeadlineExceeded, Stage, limit
-from swapline_workers.adapters.http.deadline import DeadlineAdapter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 SHORT = 0.2  # seconds: long enough for a loopback connection on a busy machine, short enough for a test
 SOON = 3.0  # seconds: what SHORT may become on a busy machine, and still far below the timeouts given
 PATIENT = (10, 10)  # the timeouts given to requests: they must not be what ends a call here
-
-
-@pytest.fixture
-def session() -> Iterator[requests.Session]:
-    with requests.Session() as one:
-        one.trust_env = False
-        for scheme in ("http://", "https://"):
-            one.mount(scheme, DeadlineAdapter())
-        yield one
 
 
 def _ends_soon(session: requests.Session, url: str) -> Deadline:

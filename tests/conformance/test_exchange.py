@@ -17,20 +17,11 @@ from swapline_workers.adapters.http.deadline import DeadlineAdapter, DeadlineHTT
 from swapline_workers.adapters.http.exchange import PlainReply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 PATIENT = (10.0, 10.0)
 MEGABYTES = bytes(range(256)) * 16_384
-
-
-@pytest.fixture
-def session() -> Iterator[requests.Session]:
-    with requests.Session() as one:
-        one.trust_env = False
-        for scheme in ("http://", "https://"):
-            one.mount(scheme, DeadlineAdapter())
-        yield one
 
 
 def _answers(answer: bytes, *, times: int = 1) -> Callable[[Caller], None]:

@@ -9,7 +9,6 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import requests
 from pydantic import SecretStr
 
 from support.deliveries import EVENT
@@ -18,14 +17,15 @@ from support.vendors import PICTURE, V6, client, completed, spec
 from swapline_producer.webhooks.signing import new_secret
 from swapline_workers.adapters.http.calls import post
 from swapline_workers.adapters.http.connections.watchdog import limit
-from swapline_workers.adapters.http.deadline import DeadlineAdapter
 from swapline_workers.adapters.http.replies.unusual_reply import INTERIM_BYTES, INTERIM_LIMIT
 from swapline_workers.adapters.webhook import WebhookSender
 from swapline_workers.errors import Unclear, WebhookFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
+
+    import requests
 
 PATIENT = (10.0, 10.0)
 PROCESSING = b"HTTP/1.1 102 Processing\r\n\r\n"
@@ -83,15 +83,6 @@ def _always(answer: bytes) -> Callable[[Caller], None]:
             caller.send(answer)
 
     return script
-
-
-@pytest.fixture
-def session() -> Iterator[requests.Session]:
-    with requests.Session() as one:
-        one.trust_env = False
-        for scheme in ("http://", "https://"):
-            one.mount(scheme, DeadlineAdapter())
-        yield one
 
 
 def _sender(**more: Any) -> WebhookSender:

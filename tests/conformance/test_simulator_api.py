@@ -13,21 +13,12 @@ import requests
 from PIL import Image, ImageChops
 
 from support.factories import PHOTOGRAPH
-from support.simulator_caller import DIGEST, TEXT, Caller, calling, error, picture
+from support.simulator_caller import DIGEST, NEVER, TEXT, Caller, error, picture
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from swapline_simulator import Simulator
-
-NEVER = "fixed:3600"
-"""A service time that no test waits for."""
-
-
-@pytest.fixture
-def caller(swapline_simulator: Simulator) -> Generator[Caller]:
-    with calling(swapline_simulator) as made:
-        yield made
 
 
 @pytest.mark.parametrize("version", ["v6", "v5"])

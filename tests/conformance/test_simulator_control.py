@@ -15,21 +15,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from support.simulator_caller import DIGEST, TEXT, Caller, calling
+from support.simulator_caller import DIGEST, NEVER, TEXT, Caller, calling
 from swapline_simulator import Control, Mode, Simulator, SimulatorConfig, SimulatorError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
-
-NEVER = "fixed:3600"
-"""A service time that no test waits for."""
-
-
-@pytest.fixture
-def caller(swapline_simulator: Simulator) -> Generator[Caller]:
-    with calling(swapline_simulator) as made:
-        yield made
 
 
 def test_the_report_tells_the_charges_of_each_picture(caller: Caller) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,6 +17,9 @@ from swapline_producer.contract.changes import Change
 from swapline_producer.errors import JobNotFound, LedgerUnavailable
 from swapline_producer.ledger import Ledger, connect
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 @pytest.fixture
 def producer(ledger: Ledger) -> Producer:
@@ -24,6 +28,16 @@ def producer(ledger: Ledger) -> Producer:
 
 def end(ledger: Ledger, job_id: str, state: State = State.FAILED) -> None:
     assert isinstance(ledger.transitions.advance(ledger.jobs.get(job_id), Change(to=state)), Advanced)
+
+
+def one_of_two_ended(producer: Producer, ledger: Ledger) -> Iterator[Job]:
+    """Wait for the jobs a and b, of which a has ended and was yielded."""
+    for name in "ab":
+        ledger.intake.accept(new_job(name))
+    end(ledger, "a")
+    finishing = producer.as_completed(["a", "b"], timeout=30)
+    assert next(finishing).job_id == "a"
+    return finishing
 
 
 def test_jobs_are_given_as_they_finish_each_once(producer: Producer, ledger: Ledger) -> None:
@@ -72,11 +86,7 @@ def test_a_ledger_that_goes_away_meanwhile_is_waited_for(
 ) -> None:
     monkeypatch.setattr(waiting, "SWEEP_INTERVAL_S", 0.01)
     monkeypatch.setattr(waiting, "RECONNECT_DELAY_S", 0.01)
-    for name in "ab":
-        ledger.intake.accept(new_job(name))
-    end(ledger, "a")
-    finishing = producer.as_completed(["a", "b"], timeout=30)
-    assert next(finishing).job_id == "a"
+    finishing = one_of_two_ended(producer, ledger)
 
     def away(_: int) -> set[str]:
         monkeypatch.undo()
@@ -91,11 +101,7 @@ def test_an_end_that_was_received_and_could_not_be_read_is_not_forgotten(
     producer: Producer, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(waiting, "RECONNECT_DELAY_S", 0.01)
-    for name in "ab":
-        ledger.intake.accept(new_job(name))
-    end(ledger, "a")
-    finishing = producer.as_completed(["a", "b"], timeout=30)
-    assert next(finishing).job_id == "a"
+    finishing = one_of_two_ended(producer, ledger)
 
     def away(_: object) -> list[Job]:
         monkeypatch.undo()

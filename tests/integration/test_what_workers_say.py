@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.installation import SECRET, SWAPLINE
+from support.installation import SECRET
 from support.pngs import png
 from support.servers import waited_for
 from swapline_producer import Producer, ProducerSettings, SwapRequest
@@ -149,15 +148,7 @@ def test_the_store_of_another_installation_is_refused(installation: Installation
     producer.enqueue(request())  # the first one: this store is its installation's
     installation.more["SWAPLINE_KEY_PREFIX"] = f"{installation.prefix}-2"
     installation.more["SWAPLINE_STORAGE_URL"] = other_store(installation).as_uri()
-    done = subprocess.run(
-        [SWAPLINE, "worker", "-c", "2"],
-        env=installation.environment,
-        cwd=installation.store.parent,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = installation.cli("worker", "-c", "2")
     assert (done.returncode, "The store belongs to another installation" in done.stderr) == (1, True)
     assert "Traceback" not in done.stderr
 

@@ -28,12 +28,23 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
+    from support.installation import Installation
     from swapline_gateway.server import Server
     from swapline_workers.local.valkey.server import EmbeddedValkey
 
 BOTH = (Scope.READ, Scope.WRITE)
 URL = "https://pictures.example/me.jpg"
 BODY = {"image": URL, "gender": 1, "filter_id": 12}
+
+
+def settings_of(installation: Installation, *, storage_url: str = "") -> GatewaySettings:
+    """Return settings of a gateway of this installation, or of one with another store."""
+    return GatewaySettings(
+        redis_url=installation.valkey.url,
+        key_prefix=installation.prefix,
+        storage_url=storage_url or installation.store.as_uri(),
+        webhook_allow_private=True,
+    )
 
 
 @dataclass

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import requests
 
 from support.factories import PHOTOGRAPH
@@ -17,12 +18,15 @@ if TYPE_CHECKING:
 
 TEXT = base64.b64encode(PHOTOGRAPH).decode()
 DIGEST = sha256(PHOTOGRAPH).hexdigest()
+NEVER = "fixed:3600"
+"""A service time that no test waits for."""
+
 PATIENCE = 30
 """Seconds for one call, so that a mistake is an error and no hang."""
 
 
 class Caller:
-    """Submits and looks, without checking anything."""
+    """Submits and polls, without checking anything."""
 
     def __init__(self, vendor: Simulator, session: requests.Session) -> None:
         self.vendor = vendor
@@ -33,7 +37,7 @@ class Caller:
         return self.session.post(f"{self.vendor.url}/{version}/run/face_swap", json=body, timeout=PATIENCE)
 
     def accepted(self, version: str = "v6", **fields: Any) -> str:
-        """Submit, and give the id."""
+        """Submit; return the id."""
         reply = self.submit(version, **fields)
         assert reply.status_code == 200, reply.text
         return str(reply.json()["id"])
@@ -42,17 +46,24 @@ class Caller:
         return self.session.post(f"{self.vendor.url}/{version}/status/{job}", **{"timeout": PATIENCE} | options)
 
     def wait(self, job: str, version: str = "v6") -> requests.Response:
-        """Look once, and be held until the job is done; later looks are answered well."""
+        """Poll once, answered when the job is done; later polls are answered at once."""
         self.vendor.control.set_mode(Mode.STATUS_HELD, job=job, times=1)
         return self.poll(job, version)
 
 
 @contextmanager
 def calling(vendor: Simulator) -> Generator[Caller]:
-    """Give a caller with the right key."""
+    """Yield a caller with the right key."""
     with requests.Session() as session:
         session.headers["X-API-Key"] = vendor.config.key
         yield Caller(vendor, session)
+
+
+@pytest.fixture
+def caller(swapline_simulator: Simulator) -> Generator[Caller]:
+    """Yield a caller of a simulator of its own."""
+    with calling(swapline_simulator) as made:
+        yield made
 
 
 def picture(reply: requests.Response) -> bytes:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from support.gateways import BODY, Gateway, serving
-from swapline_gateway.settings import GatewaySettings
+from support.gateways import BODY, Gateway, serving, settings_of
 from swapline_producer.contract import Notification, State
 from swapline_producer.contract.access import Scope
 from swapline_producer.contract.changes import Change
@@ -63,13 +62,7 @@ def test_secrets_are_an_admins_and_shown_once(gateway: Gateway) -> None:
 
 
 def test_a_tenants_own_secret_signs_its_webhooks(installation: Installation, receiver: Receiver) -> None:
-    settings = GatewaySettings(
-        redis_url=installation.valkey.url,
-        key_prefix=installation.prefix,
-        storage_url=installation.store.as_uri(),
-        webhook_allow_private=True,
-    )
-    with serving(settings) as gateway, installation.worker():
+    with serving(settings_of(installation)) as gateway, installation.worker():
         secret = gateway.post("/v1/webhooks/secrets", key=gateway.new_key("acme", Scope.ADMIN)).json()["secret"]
         form = {"gender": "1", "filter_id": "12", "webhook_url": receiver.url}
         files = {"image": ("me.jpg", sample_photographs()[0])}

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.debian import needs
-from support.gateways import Gateway, serving
-from swapline_gateway.settings import GatewaySettings
+from support.gateways import Gateway, serving, settings_of
 from swapline_producer.contract.access import Scope
 from swapline_simulator import sample_photographs
 from swapline_workers.local.ports import free_port
@@ -41,13 +40,7 @@ def example(language: str, has: str) -> str:
 
 @pytest.fixture
 def whole(installation: Installation) -> Generator[Gateway]:
-    settings = GatewaySettings(
-        redis_url=installation.valkey.url,
-        key_prefix=installation.prefix,
-        storage_url=installation.store.as_uri(),
-        webhook_allow_private=True,
-    )
-    with serving(settings) as gateway, installation.worker():
+    with serving(settings_of(installation)) as gateway, installation.worker():
         yield gateway
 
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.gateways import Gateway, serving
-from swapline_gateway.settings import GatewaySettings
+from support.gateways import Gateway, serving, settings_of
 from swapline_producer.contract.jobs.service_times import EVERY_KIND
 from swapline_simulator import sample_photographs
 
@@ -23,13 +22,7 @@ FORM = {"gender": "female", "filter_id": "12"}
 
 @pytest.fixture
 def whole(installation: Installation) -> Generator[Gateway]:
-    settings = GatewaySettings(
-        redis_url=installation.valkey.url,
-        key_prefix=installation.prefix,
-        storage_url=installation.store.as_uri(),
-        webhook_allow_private=True,
-    )
-    with serving(settings) as gateway:
+    with serving(settings_of(installation)) as gateway:
         yield gateway
 
 
@@ -71,11 +64,8 @@ def test_a_store_with_links_is_where_pictures_are_fetched(
 ) -> None:
     s3_server.enter(monkeypatch)
     url = f"s3://{s3_server.new_bucket()}"
-    settings = GatewaySettings(
-        redis_url=installation.valkey.url, key_prefix=installation.prefix, storage_url=url, webhook_allow_private=True
-    )
     installation.more |= {"SWAPLINE_STORAGE_URL": url}
-    with serving(settings) as gateway, installation.worker():
+    with serving(settings_of(installation, storage_url=url)) as gateway, installation.worker():
         files = {"image": ("me.jpg", sample_photographs()[0])}
         swap = gateway.post("/v1/swaps", files=files, data=FORM, headers={"Prefer": "wait=60"}).json()
         answer = gateway.get(swap["images"][0]["url"], allow_redirects=False)
