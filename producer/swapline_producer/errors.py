@@ -1,24 +1,22 @@
-"""Errors of producers, and of every other package.
+"""Errors of producers, and of every other package. Every message says what, where, and what to do next.
 
-    SwaplineError
-    ├── SettingsError        a setting is missing or wrong; names every one of them
-    │   └── WrongOwner           the ledger or the store belongs to another vendor or installation
-    ├── RequestError         a request that must not be sent
-    │   └── ImageError       the picture: not a JPEG, PNG or WebP, too large, unreadable
-    ├── IdempotencyConflict  the same key came with another request
-    ├── JobNotFound          no such job in the ledger
-    ├── BatchNotFound        no such batch in the ledger
-    ├── NotPossible          the job's state does not admit this; says what does
-    │   └── VendorIdInUse        the vendor's id is another job's
-    ├── StorageError
-    │   ├── StorageUnavailable   the store could not be reached or refused; try again later
-    │   └── ObjectMissing        there is no such object
-    ├── UnreadableRecord     a job's record that a newer release wrote, or that is damaged
-    ├── LedgerUnavailable    Redis could not be reached; nothing is known to have been written
-    │   └── NotReplicated        fewer replicas have it than SWAPLINE_REDIS_REPLICAS asks for
-    └── WebhookVerificationError   a received webhook is not from us, or too old
-
-Every message says in a sentence or two what, where, and what to do next.
+SwaplineError
+├── SettingsError
+│   └── WrongOwner
+├── RequestError
+│   └── ImageError
+├── IdempotencyConflict
+├── JobNotFound
+├── BatchNotFound
+├── NotPossible
+│   └── VendorIdInUse
+├── StorageError
+│   ├── StorageUnavailable
+│   └── ObjectMissing
+├── UnreadableRecord
+├── LedgerUnavailable
+│   └── NotReplicated
+└── WebhookVerificationError
 """
 
 from __future__ import annotations
@@ -37,7 +35,7 @@ class SwaplineError(Exception):
 
 
 class SettingsError(SwaplineError):
-    """One or more settings are missing or wrong."""
+    """Settings are missing or wrong; the message names all of them."""
 
     has_lines = True  # one for each setting
 
@@ -62,11 +60,11 @@ class RequestError(SwaplineError):
 
 
 class ImageError(RequestError):
-    """The picture is refused."""
+    """The picture is not a JPEG, PNG or WebP, too large, or unreadable."""
 
 
 class IdempotencyConflict(SwaplineError):  # noqa: N818 -- it names the situation, as HTTP's 409 does
-    """The idempotency key is another request's."""
+    """The idempotency key came with another request before."""
 
 
 class JobNotFound(SwaplineError):  # noqa: N818 -- the conventional name
@@ -78,7 +76,7 @@ class BatchNotFound(SwaplineError):  # noqa: N818 -- the conventional name
 
 
 class NotPossible(SwaplineError):  # noqa: N818 -- it names the situation
-    """The job's state does not admit this."""
+    """The job's state does not admit this; the message says what does."""
 
 
 class VendorIdInUse(NotPossible):
@@ -98,7 +96,7 @@ class StorageError(SwaplineError):
 
 
 class StorageUnavailable(StorageError):  # noqa: N818 -- it names the situation
-    """Object storage could not be reached, or refused."""
+    """Object storage could not be reached, or refused; try again later."""
 
 
 class ObjectMissing(StorageError):  # noqa: N818 -- it names the situation
@@ -106,7 +104,7 @@ class ObjectMissing(StorageError):  # noqa: N818 -- it names the situation
 
 
 class UnreadableRecord(SwaplineError):  # noqa: N818 -- it names the situation
-    """A job's record does not fit this release."""
+    """A newer release wrote the job's record, or it is damaged."""
 
     def __init__(self, job_id: str, field: str) -> None:
         """`field` is the first that does not fit."""
@@ -117,7 +115,7 @@ class UnreadableRecord(SwaplineError):  # noqa: N818 -- it names the situation
 
 
 class LedgerUnavailable(SwaplineError):  # noqa: N818 -- it names the situation
-    """Redis could not be reached."""
+    """Redis could not be reached; nothing is known to have been written."""
 
 
 class NotReplicated(LedgerUnavailable):
@@ -132,4 +130,4 @@ class NotReplicated(LedgerUnavailable):
 
 
 class WebhookVerificationError(SwaplineError):
-    """A received webhook cannot be trusted."""
+    """A received webhook is not from us, or too old."""

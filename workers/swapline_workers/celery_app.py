@@ -80,7 +80,7 @@ def build_app(settings: ProducerSettings, dispatch: Dispatch = Dispatch.LOCAL) -
 def _services_step(builder: Builder, dispatch: Dispatch) -> type[bootsteps.StartStopStep]:
     """Return the part of a worker that checks the settings first, and starts and stops the services.
 
-    They are drained before Celery leaves the broker, which may be unavailable, and stopped after the pool's threads.
+    They are drained before Celery leaves the broker, and stopped after the pool's threads.
     """
 
     class ServicesStep(bootsteps.StartStopStep):

@@ -1,20 +1,20 @@
-"""What the world can do to a step. Adapters translate foreign errors into these; steps read nothing else.
+"""Errors that adapters raise. Steps read nothing else.
 
 WorkerError
-├── VendorError            with `evidence`: what the vendor said, short and free of secrets
-│   ├── NotSent            the connection was never made
-│   ├── Throttled          429, or a refusal for the same reason
-│   ├── Refused            the vendor read the request and said no: a code, never a charge
-│   ├── Unauthorized       401, 403: the key
-│   ├── OutOfCredits       402
-│   ├── NotFound           404, and other replies to a wrong address (405, 3xx)
-│   └── Unclear            anything else: the call may have run (timeouts, cut connections, 408, 425, 5xx)
-│       └── MisdirectedReply   a status reply that names another job
-├── OutputMissing          COMPLETED without a picture
-├── OutputInvalid          COMPLETED without a whole picture
-│   └── TooManyPictures    COMPLETED with more pictures than SWAPLINE_MAX_PICTURES
-└── WebhookFailed          a delivery failed
-    └── WebhookForbidden   the address must not be called; no socket was opened
+├── VendorError
+│   ├── NotSent
+│   ├── Throttled
+│   ├── Refused
+│   ├── Unauthorized
+│   ├── OutOfCredits
+│   ├── NotFound
+│   └── Unclear
+│       └── MisdirectedReply
+├── OutputMissing
+├── OutputInvalid
+│   └── TooManyPictures
+└── WebhookFailed
+    └── WebhookForbidden
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class VendorError(WorkerError):
     """A call to the vendor failed."""
 
     def __init__(self, message: str, *, evidence: dict[str, str | int] | None = None) -> None:
-        """`evidence`: `status`, `body` (cut), `error`."""
+        """`evidence`: what the vendor said, short and without secrets (`status`, `body`, `error`)."""
         super().__init__(message)
         self.evidence = evidence or {}
 
@@ -40,7 +40,7 @@ class NotSent(VendorError):  # noqa: N818 -- the names tell what happened, not t
 
 
 class Throttled(VendorError):  # noqa: N818
-    """We are too fast, or over the cap."""
+    """429, or a refusal for the same reason: we are too fast, or over the cap."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Throttled(VendorError):  # noqa: N818
 
 
 class Refused(VendorError):  # noqa: N818
-    """The vendor read the request and refused it."""
+    """The vendor read the request and refused it, uncharged."""
 
     def __init__(
         self,
@@ -70,19 +70,19 @@ class Refused(VendorError):  # noqa: N818
 
 
 class Unauthorized(VendorError):  # noqa: N818
-    """The vendor refuses the key."""
+    """401, 403: the vendor refuses the key."""
 
 
 class OutOfCredits(VendorError):  # noqa: N818
-    """The account has no credits left."""
+    """402: the account has no credits left."""
 
 
 class NotFound(VendorError):  # noqa: N818
-    """The vendor knows no such address or job."""
+    """404 and others: the vendor knows no such address or job."""
 
 
 class Unclear(VendorError):  # noqa: N818
-    """The call may or may not have run."""
+    """Any other failure: the call may have run."""
 
     def __init__(
         self, message: str, *, evidence: dict[str, str | int] | None = None, code: FailureCode | None = None
@@ -93,7 +93,7 @@ class Unclear(VendorError):  # noqa: N818
 
 
 class MisdirectedReply(Unclear):
-    """It says nothing about our job."""
+    """A status reply that names another job."""
 
 
 class OutputMissing(WorkerError):  # noqa: N818
@@ -115,7 +115,7 @@ class TooManyPictures(OutputInvalid):
 
 
 class WebhookFailed(WorkerError):  # noqa: N818
-    """No 2xx in time."""
+    """A delivery failed."""
 
     def __init__(
         self,
@@ -138,4 +138,4 @@ class WebhookFailed(WorkerError):  # noqa: N818
 
 
 class WebhookForbidden(WebhookFailed):
-    """The webhook's address must not be called."""
+    """The webhook's address must not be called; no socket was opened."""

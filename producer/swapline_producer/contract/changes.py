@@ -63,9 +63,8 @@ else:  # mypy checks these where they are built: checking each value again took 
 class BreakerTrip(Frozen):
     """A refusal: the account's, or this job's own (lua/parts/breaker.lua).
 
-    Each in a row doubles the wait, from `wait` to `longest` seconds; then one job probes. `shrink`: the account is over
-    its cap (429): fewer slots are used for a while, without waiting unless the vendor `asked` for it (Retry-After) or
-    nothing else runs.
+    Each in a row doubles the wait, from `wait` to `longest` seconds; then one job probes. `shrink` (429): fewer slots
+    are used for a while, without waiting unless the vendor `asked` for it (Retry-After) or nothing else runs.
     """
 
     reason: str

@@ -81,10 +81,9 @@ class Recovery:
         return found
 
     def replay(self, job_id: str, step: Step, *, accept_charge: bool = False, seen: State | None = None) -> Job:
-        """Run a job again from a step. `accept_charge`: from submit, which is paid. `seen`: the state that was shown.
+        """Run a job again from a step; from submit it is paid (`accept_charge`). `seen`: the state that was shown.
 
-        From poll or finalize: ask the vendor for its id again; from notify: deliver again. Raises JobNotFound,
-        NotPossible, StorageError.
+        From poll or finalize the vendor is asked for its id again. Raises JobNotFound, NotPossible, StorageError.
         """
         job = self._ledger.jobs.get(job_id)
         if seen not in {None, job.state}:

@@ -1,10 +1,10 @@
 """The janitor: finds objects that no record needs and that no process could list for `sweep.py`.
 
-An object counts as an orphan when it is older than SAFE_AGE, and
+Of the objects older than SAFE_AGE these are orphans:
 
-  an input      has no job and no hold in the ledger;
-  a result      belongs to a purged job, to one that ended without pictures, has no receipt and no record,
-                or is older than RESULT_TTL.
+  an input      without a job and a hold in the ledger;
+  a result      of a purged job, of one that ended without pictures, without receipt and record,
+                or older than RESULT_TTL.
 """
 
 from __future__ import annotations

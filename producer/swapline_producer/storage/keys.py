@@ -1,9 +1,9 @@
-"""What objects are called: the one place that knows which object lies where.
+"""The names of all objects.
 
 inputs/{sha256}                                      stored by the producer, once for all jobs that use it
-results/{tenant}/{yyyy}/{mm}/{dd}/{job}/{n}.png      the day the job was accepted, UTC; n counts from 0; .jpg, .webp
+results/{tenant}/{yyyy}/{mm}/{dd}/{job}/{n}.png      the day of acceptance, UTC; n counts from 0; .jpg, .webp
 results/…/{job}/{n}.{variant}.jpg                    variants beside it
-results/{tenant}/{yyyy}/{mm}/{dd}/{job}/receipt.json    written last: with it the pictures are results
+results/…/{job}/receipt.json                         written last: with it the pictures are results
 owner.json                                           which installation the store belongs to
 """
 

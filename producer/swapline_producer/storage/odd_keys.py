@@ -1,7 +1,6 @@
 """Lists of an S3 bucket with keys such as `a//b`, `.` or control characters, for which obstore refuses a page.
 
-The page is read by a link signed below an endpoint that ends in ListObjectsV2's query: a GET through obstore fails
-without Content-Length, which Amazon omits.
+The page is read by a signed link: a GET through obstore needs Content-Length, which Amazon omits.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
-"""What webhooks are signed and verified with, as Standard Webhooks writes it down.
+"""Keys of webhooks, as Standard Webhooks writes them. No error repeats a key.
 
 `whsec_…`  a secret that both sides have: HMAC-SHA256, signatures `v1,…`
-`whsk_…`   a private key: ed25519, signatures `v1a,…`; needs the extra `ed25519` (the package cryptography)
-`whpk_…`   its public key, for receivers: it verifies and cannot sign
-
-No error repeats a key.
+`whsk_…`   a private key: ed25519, signatures `v1a,…`; needs the extra `ed25519`
+`whpk_…`   its public key, for receivers
 """
 
 from __future__ import annotations

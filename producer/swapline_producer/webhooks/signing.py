@@ -46,10 +46,9 @@ class Headers(Protocol):
 
 
 def sign(payload: bytes, webhook_id: str, timestamp: int, secrets: str | Sequence[str]) -> dict[str, str]:
-    """Return a webhook's three headers, with one signature for each secret, for rotation.
+    """Return a webhook's three headers, with one signature for each secret (`whsec_…`, `whsk_…`).
 
-    `secrets` are `whsec_…` and `whsk_…`; `timestamp` is this attempt's, in seconds since the epoch. Raises
-    SettingsError for a bad secret, ValueError for a bad id.
+    `timestamp`: of this attempt, seconds since the epoch. Raises SettingsError for a bad secret, ValueError for an id.
     """
     if not _ID.fullmatch(webhook_id):
         raise ValueError(
@@ -71,11 +70,11 @@ def verify(
     tolerance: float = TOLERANCE,
     now: float | None = None,
 ) -> SwapEvent | BatchEvent:
-    """Check that a webhook is from us and fresh; return its event: of a job, or of a batch.
+    """Check that a webhook is from us and fresh; return its event, of a job or a batch.
 
-    `payload` is the raw body; `secrets` one or more `whsec_…` (or `whpk_…`, with the extra `ed25519`), of which one
-    must match; `now`: seconds since the epoch, for tests. Raises WebhookVerificationError: answer 400. Raises
-    SettingsError for a bad secret, and TypeError for a parsed body: the receiver's own faults.
+    `payload` is the raw body; one of `secrets` (`whsec_…`, or `whpk_…` with the extra `ed25519`) must match; `now`:
+    seconds since the epoch, for tests. Raises WebhookVerificationError: answer 400; SettingsError and TypeError are
+    the receiver's own faults.
     """
     body = payload.encode(errors="surrogatepass") if isinstance(payload, str) else payload
     if not isinstance(body, (bytes, bytearray, memoryview)):

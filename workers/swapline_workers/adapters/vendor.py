@@ -63,7 +63,7 @@ class VendorClient:
         """Timeouts are seconds: for a submission and a poll in all, and for one connect.
 
         `inflate`: see `core/reply/png.py`; `trust`: a file of certificates; `egress_proxy`: for https; `now`: seconds
-        since the epoch, `clock`: monotonic ones. Raises SettingsError for a key that no header can carry.
+        since the epoch, `clock`: monotonic. Raises SettingsError for a key that no header can carry.
         """
         self._base_url = base_url.rstrip("/")
         self._secret = key.get_secret_value()

@@ -1,6 +1,6 @@
-"""Whether a worker still works on jobs, by its heartbeat file.
+"""Whether a worker still works on jobs, by its heartbeat file: a process may live while its threads are stuck.
 
-A process may exist while its threads are stuck. Timestamps are seconds on the machine's monotonic clock.
+Times are seconds on the machine's monotonic clock.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """kombu's Redis transport with five corrections.
 
-1. Closing a connection with unacknowledged messages raises a ConnectionError, instead of an AttributeError.
-2. Connections are the ledger's (`ledger/primary.py`): a demoted server's refusal counts as a lost connection.
+1. Closing a connection with unacknowledged messages raises a ConnectionError instead of an AttributeError.
+2. Connections are the ledger's (`ledger/primary.py`), which leave a demoted server.
 3. An item on a queue that is no message is dropped.
 4. Every key has the prefix. Sentinel's password stays out of what `inspect` shows.
 5. Answers to remote commands also reach programs with kombu's own transport.

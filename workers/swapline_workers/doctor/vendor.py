@@ -1,6 +1,6 @@
 """Whether the vendor takes the key and the status path is right, without spending a credit.
 
-By the status of an impossible job, and the same with another key and at an impossible address.
+By polls of an impossible job: with the key, with another key, and at an impossible address.
 """
 
 from __future__ import annotations

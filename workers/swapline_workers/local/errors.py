@@ -1,11 +1,11 @@
 """Errors of the parts that Swapline runs itself on this host.
 
 SwaplineError
-└── LocalError          a local part does not run
-    ├── FolderInUse     another server uses the folder
-    ├── PortTaken       another program listens on the port that was asked for
-    └── ChildFailed     a child ended, or was not ready in time; the message has the end of its log
-        └── DataDamaged the embedded server cannot read its data
+└── LocalError
+    ├── FolderInUse
+    ├── PortTaken
+    └── ChildFailed
+        └── DataDamaged
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ class PortTaken(LocalError):  # noqa: N818 -- it names the situation
 
 
 class ChildFailed(LocalError):  # noqa: N818 -- it names what happened
-    """A child ended, or was not ready in time."""
+    """A child ended, or was not ready in time; the message has the end of its log."""
 
     has_lines = True  # those of its log
 
 
 class DataDamaged(ChildFailed):
-    """As after a power cut."""
+    """The embedded server cannot read its data, as after a power cut."""
 
     has_lines = False

@@ -1,7 +1,7 @@
 """How a worker stops: it finishes steps within a grace period and releases the rest.
 
 From the first signal on, no lease and no paid call begin. After the grace period, or at a second signal, leased jobs
-are released. A paid call that outlasts it is left to its rescue, which holds the job.
+are released; a paid call that outlasts it is left to its rescue.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One log of a worker process, for all libraries: JSON for machines, text for people.
 
-Lines carry the job and are cleaned. Tracebacks lack the values of variables, which hold pictures and keys.
+Lines carry the job. Tracebacks lack the values of variables, which hold pictures and keys.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """OpenTelemetry spans of each step and call, below the producer's span.
 
-Configured by its standard variables, with the extra `swapline-workers[otel]`; else OpenTelemetry is not loaded, and
-jobs, log lines and webhooks still carry the trace's id.
+Configured by its standard variables, with the extra `swapline-workers[otel]`; else OpenTelemetry is not loaded.
 """
 
 from __future__ import annotations

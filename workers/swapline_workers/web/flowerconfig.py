@@ -1,7 +1,6 @@
 """Flower's settings: `swapline flower`, or `celery -A swapline_workers.entry flower --conf=` with its path.
 
-Logins come from FLOWER_BASIC_AUTH=user:password,user:password, a line each in FLOWER_BASIC_AUTH_FILE, or Flower's OAuth
-settings. This file overrides the environment, and the command line both.
+Logins come from FLOWER_BASIC_AUTH, FLOWER_BASIC_AUTH_FILE (`user:password` a line), or Flower's OAuth settings.
 """
 
 import os

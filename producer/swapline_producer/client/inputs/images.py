@@ -61,9 +61,8 @@ class Link:
 def read_image(
     image: bytes | Path | str, preparation: Preparation = AS_IT_IS, *, dry_run: bool = False
 ) -> Picture | Link:
-    """Read and check an input picture, and prepare it. Raises ImageError.
+    """Read and check an input picture, and prepare it: `image` as in SwapRequest. Raises ImageError.
 
-    `image` is a pathlib.Path, bytes, a data URI, base64 or a public http(s) URL; a str is never opened as a file.
     Returns a JPEG, PNG or WebP of at most 7.5 MB and 50 megapixels; with `dry_run` the picture given.
     """
     return _Reader(preparation, dry_run=dry_run).read(image)

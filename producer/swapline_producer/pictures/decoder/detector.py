@@ -1,6 +1,6 @@
 """Faces in a picture, by dlib's frontal detector. For the child process only.
 
-Of twelve photographs with faces and 26 without it missed one small profile; OpenCV 4's cascades saw faces in coins.
+OpenCV 4's cascades saw faces in coins.
 """
 
 from __future__ import annotations

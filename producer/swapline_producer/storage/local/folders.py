@@ -1,7 +1,7 @@
 """Folders below a root, kept open between uses.
 
-Each part of a path is looked up below its parent without following links: none leads out of the root. An open folder is
-used again only if its name still leads to it.
+Each part of a path is looked up below its parent without following links. An open folder is used again only if its
+name still leads to it.
 """
 
 from __future__ import annotations

@@ -4,8 +4,7 @@
         response = session.post(...)     # a session with a DeadlineAdapter mounted
         deadline.check()                 # raises DeadlineExceeded
 
-**Check `deadline` after the call**: `http.client` returns a cut header as a good 200, and a body without Content-Length
-looks whole when cut. Connecting counts; only getaddrinfo cannot be interrupted.
+Check `deadline` after the call: a reply that was cut off may look whole. Only getaddrinfo cannot be interrupted.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Connections to public addresses only, however a URL spells its host.
 
-A name is resolved once, and a checked address connected to: no second lookup can differ. An egress proxy has its own
-rules.
+A name is resolved once, and a checked address connected to. An egress proxy has its own rules.
 """
 
 from __future__ import annotations

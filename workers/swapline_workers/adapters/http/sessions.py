@@ -1,9 +1,7 @@
 """The two `requests` sessions of a thread: one submits, one polls.
 
-**Submissions never reuse a connection**: a server may close an idle one just as a paid call is sent, whose outcome is
-then unknown.
-
-Neither follows redirects, reads the environment, keeps cookies, or repeats a call.
+Submissions never reuse a connection: a server may close an idle one just as a paid call is sent. Neither follows
+redirects, reads the environment, keeps cookies, or repeats a call.
 """
 
 from __future__ import annotations

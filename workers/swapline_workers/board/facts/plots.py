@@ -1,7 +1,4 @@
-"""The history as plots: shapes of inline SVG, and the words beside them.
-
-Texts stand outside the SVG, which is stretched to the page's width: so they can be read on a phone.
-"""
+"""The history as plots: shapes of inline SVG, and the texts beside them, which must not be stretched."""
 
 from __future__ import annotations
 

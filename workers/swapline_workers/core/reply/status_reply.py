@@ -1,6 +1,6 @@
 """Read a status reply: its status as early as possible, then the pictures.
 
-Long strings are cut out, and the rest is parsed: a twentieth of the time.
+Long strings are cut out before the rest is parsed: a twentieth of the time.
 """
 
 from __future__ import annotations

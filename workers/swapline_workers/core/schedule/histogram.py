@@ -53,9 +53,9 @@ def bucket_of(seconds: float) -> int:
 
 
 def observed(after: float, by: float) -> dict[int, float]:
-    """Return the weight of one job that ended between `after` and `by` (seconds since its submission).
+    """Return the weight of one job that ended between `after` and `by` (seconds), by bucket.
 
-    It is spread evenly over the buckets between, and over the last 30 % of the time where `after` is 0 (a first poll).
+    A first poll (`after` 0) counts over the last 30 % of its time.
     """
     since = min(max(after, by * EARLIEST_SHARE), by)
     first, last = bucket_of(since), bucket_of(by)

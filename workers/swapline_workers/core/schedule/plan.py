@@ -49,7 +49,7 @@ def _cheapest(curve: Curve, price: float, shortest: float) -> list[int]:
     """Return each point's next poll, with the least idle seconds + price * polls.
 
     cost(i) = price * left(i) + the least over j of (idle seconds of jobs done from i to j) + cost(j): the lowest at x =
-    done(i) of lines with slopes -time(j). Both are sorted, so the lowest line is always the first of a queue.
+    done(i) of lines with slopes -time(j). Both are sorted, so that line is the first of a queue.
     """
     times, done, spent = curve.times, curve.done, curve.spent
     end = len(times) - 1

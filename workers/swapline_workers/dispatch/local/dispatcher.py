@@ -1,7 +1,7 @@
 """Run steps on the threads of this worker: Celery's own way takes half of a job's CPU.
 
-A message goes from the socket to a thread. A step that follows continues there; a due poll, or a job with a new slot,
-goes to an idle thread, or is published. Deliveries have threads of their own: hanging receivers must not take a step's.
+A message goes from the socket to a thread; a step that follows continues there. A due poll, or a job with a new slot,
+goes to an idle thread, or is published. Deliveries have threads of their own: receivers may hang.
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
 """Children that cannot outlive this process, even after SIGKILL.
 
 The kernel closes our end of the pipe when we die; a watchdog in a session of its own then ends every registered child.
-A child starts as a shell that writes its pid to the pipe.
-
-Not PR_SET_PDEATHSIG: macOS lacks it, and it fires at the starting *thread's* end.
+A child starts as a shell that writes its pid to the pipe. Not PR_SET_PDEATHSIG: it fires at the end of a *thread*.
 """
 
 from __future__ import annotations

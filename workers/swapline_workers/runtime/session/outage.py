@@ -24,8 +24,10 @@ OUTAGE_LIMIT_S = 300.0
 
 
 LONGEST_PAUSE_S = 0.25
-"""Seconds between two tries at most. With a try under way that fails within a second, the next one is answered before
-due dispatchers claim (CLAIM_DELAY_AFTER_OUTAGE_S): a ledger that forgot the attempt would have the job paid again."""
+"""Seconds between two tries at most: replies to paid calls are written before due dispatchers claim again.
+
+See CLAIM_DELAY_AFTER_OUTAGE_S: a ledger that forgot the attempt would have the job paid again.
+"""
 
 
 class OutageRetry:
