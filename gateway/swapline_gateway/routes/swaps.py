@@ -131,7 +131,7 @@ async def list_swaps(
 def _page(
     caller: Caller, wanted: JobFilter, tag: Tag | None, limit: int, after: str | None
 ) -> tuple[list[Job], str | None]:
-    """At most `limit` jobs behind `after`, and the id behind which the next page begins; None: there is none."""
+    """Return at most `limit` jobs behind `after`, and the id behind which the next page begins, if there is one."""
     ledger = caller.service.producer.ledger
     if tag is None:
         ids = ledger.search.find(wanted, limit=limit + 1, after=after)

@@ -1,7 +1,6 @@
 """What every part of Swapline shares. Pure: loads no celery or redis, opens nothing.
 
-Times are UTC milliseconds (`int`, fields in `_at` or `_until`) by the ledger's clock; durations in settings and
-requests are seconds (`float`).
+Times are UTC milliseconds (`int`) by the ledger's clock; durations in settings and requests are seconds (`float`).
 """
 
 from importlib import import_module

@@ -42,7 +42,7 @@ class Liveness:
 
     @classmethod
     def read(cls, text: str) -> Liveness:
-        """Read what `text` returned. Raises ValueError."""
+        """Read a heartbeat file's text. Raises ValueError."""
         try:
             facts: dict[str, Any] = json.loads(text)
             return cls(**facts | {"busy_since": tuple(facts["busy_since"])})

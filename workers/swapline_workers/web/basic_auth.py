@@ -46,7 +46,7 @@ class Decision:
 class BasicAuth:
     """Compares names and passwords in constant time; counts wrong ones by address and name, and by name.
 
-    Not those of a browser with a session: others must not lock it out.
+    A browser with a session is never locked out.
     """
 
     def __init__(self, pairs: Iterable[tuple[str, str]], *, clock: Callable[[], float] = monotonic) -> None:

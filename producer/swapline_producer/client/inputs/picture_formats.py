@@ -49,7 +49,7 @@ def end_of(data: bytes, kind: str) -> int:
 
 
 def _jpeg(data: bytes) -> tuple[int, int, int]:
-    """Walk the segments, so that a thumbnail's end is not the picture's (ITU-T T.81, B.1)."""
+    """Return width, height and end, by the segments (ITU-T T.81, B.1): a thumbnail's end is not the picture's."""
     size = (0, 0)
     scanned = False
     at = 2

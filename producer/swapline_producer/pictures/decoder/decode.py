@@ -141,6 +141,7 @@ def _flattened(picture: Image.Image) -> Image.Image:
 
 
 def _tries(picture: Image.Image) -> Iterator[tuple[bytes, tuple[int, int]]]:
+    """Yield JPEGs of falling quality, then the same of smaller sizes."""
     while True:
         for quality in QUALITIES:
             out = BytesIO()

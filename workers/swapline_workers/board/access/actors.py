@@ -1,6 +1,6 @@
 """Who may decide on the board: people with the console's password, or an admin key of their tenant.
 
-Nothing is stored: cookies and form tokens are signed with a secret that ends with the key or the password.
+Cookies and form tokens are signed with a secret that ends with the key or the password.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ class Child:
             raise
 
     def launch(self, *, pass_fds: Collection[int] = ()) -> None:
-        """Start without waiting."""
+        """Start the process without waiting until it is ready."""
         self.program.log.parent.mkdir(parents=True, exist_ok=True)
         self._death_pipe = self._death_pipe or shared_death_pipe()
         with self.program.log.open("ab") as log:
