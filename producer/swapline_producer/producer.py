@@ -21,7 +21,7 @@ from swapline_producer.contract import (
     checked,
 )
 from swapline_producer.contract.requests.new_jobs import fingerprint
-from swapline_producer.contract.trace_ids import kept
+from swapline_producer.contract.trace_ids import shortened
 from swapline_producer.errors import RequestError, SettingsError, StorageUnavailable
 from swapline_producer.pictures.faces import check_faces, check_link_examined
 from swapline_producer.pictures.prepare import Preparation
@@ -228,7 +228,7 @@ class Producer:
         spec = request.model_dump(mode="json", exclude_none=True, exclude=_NOT_IN_SPEC)
         spec["image"] = self._image(request, job_id).model_dump(mode="json", exclude_none=True)
         if traceparent := request.traceparent or current_traceparent():
-            spec["trace"] = kept(traceparent)
+            spec["trace"] = shortened(traceparent)
         return NewJob(
             job_id,
             spec,

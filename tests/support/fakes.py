@@ -129,7 +129,7 @@ class FakeStatusReply:
 
     status: str
     output: list[bytes] | Exception = field(default_factory=list)
-    held: float = 0.0
+    answered_after: float = 0.0
     failure: str | None = None
 
     def pictures(self) -> list[bytes]:

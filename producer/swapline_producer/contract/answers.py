@@ -25,7 +25,7 @@ class Advanced(Frozen):
     """When the next step is due, in milliseconds."""
     opens_at: int | None = None
     """After a refusal: when the line may move again, in milliseconds."""
-    kept: bool = True
+    replicated: bool = True
     """Whether as many replicas have it as asked for."""
     granted: tuple[StepMessage, ...] = ()
     """Jobs that got a slot by it, to be sent now."""

@@ -14,7 +14,7 @@ NEUTRAL_SPAN = "5357415000000001"
 """Parent of spans that have none: any id but zero."""
 
 
-def kept(traceparent: str) -> str:
+def shortened(traceparent: str) -> str:
     """Return the short form that a job's record keeps. Raises ValueError."""
     found = TRACEPARENT.fullmatch(traceparent)
     if found is None:

@@ -98,7 +98,7 @@ class VendorClient:
                 return _answered(response, translator)
 
     @contextmanager
-    def poll(self, vendor_job_id: str, version: ApiVersion) -> Iterator[OpenStatusReply]:
+    def poll(self, vendor_job_id: str, api_version: ApiVersion) -> Iterator[OpenStatusReply]:
         """See `Vendor.poll`. The time limit is for the whole block.
 
         A reply not understood, or of another job, closes its connection.
@@ -109,7 +109,7 @@ class VendorClient:
             with translator.translated():
                 response = post(
                     self._sessions.here().looking,
-                    f"{self._base_url}/{version}/status/{quote(vendor_job_id, safe='')}",
+                    f"{self._base_url}/{api_version}/status/{quote(vendor_job_id, safe='')}",
                     timeout=(self._connect_timeout, self._status_timeout),
                 )
             with _closing(response):

@@ -47,7 +47,7 @@ class UnknownAccount:
         """Raise NotSent."""
         raise self._error()
 
-    def poll(self, vendor_job_id: str, version: ApiVersion) -> AbstractContextManager[StatusReply]:  # noqa: ARG002 -- the same
+    def poll(self, vendor_job_id: str, api_version: ApiVersion) -> AbstractContextManager[StatusReply]:  # noqa: ARG002 -- the same
         """Raise NotSent."""
         raise self._error()
 

@@ -77,7 +77,7 @@ def _not_completed(job: Job, reply: StatusReply, ports: Ports, learned: JobField
 
 
 def _running_again(job: Job, reply: StatusReply, ports: Ports) -> Decision:
-    wait = next_poll_delay(job, ports, held=reply.held)
+    wait = next_poll_delay(job, ports, answered_after=reply.answered_after)
     change = transitions.running_again(job, reply.status, poll_in=wait, count=status.poll_counts(reply))
     return Write(job, change, lambda _: Again(wait, f"the vendor says {reply.status}"))
 

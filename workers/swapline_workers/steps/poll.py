@@ -60,7 +60,7 @@ def _not_completed(job: Job, reply: StatusReply, ports: Ports) -> Decision:
         return end(job, change)
     if status.out_of_time(job, ports):
         return _timed_out(job, ports, f"the vendor's last status was {reply.status}")
-    wait = next_poll_delay(job, ports, held=reply.held)
+    wait = next_poll_delay(job, ports, answered_after=reply.answered_after)
     change = transitions.polled(job, reply.status, poll_in=wait, count=status.poll_counts(reply))
     return Write(job, change, lambda _: Again(wait, f"the vendor says {reply.status}"))
 

@@ -38,7 +38,7 @@ class StatusReply(Protocol):
         """The vendor's status, unchanged."""
 
     @property
-    def held(self) -> float:
+    def answered_after(self) -> float:
         """Seconds from sending the call to the first byte."""
 
     @property
@@ -58,7 +58,7 @@ class Vendor(Protocol):
     def submit(self, spec: JobSpec, image: str) -> Submission:
         """Send one paid call, once. `image` is base64 or a URL. Raises any VendorError."""
 
-    def poll(self, vendor_job_id: str, version: ApiVersion) -> AbstractContextManager[StatusReply]:
+    def poll(self, vendor_job_id: str, api_version: ApiVersion) -> AbstractContextManager[StatusReply]:
         """Poll once. Raises any VendorError on entering."""
 
 

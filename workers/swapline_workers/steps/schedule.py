@@ -39,8 +39,8 @@ def first_poll_delay(job: Job, ports: Ports) -> float:
     return _spread(wait, held_to, ports, FIRST_SPREAD)
 
 
-def next_poll_delay(job: Job, ports: Ports, *, held: float = 0.0) -> float:
-    """Return the seconds to the next poll. `held`: seconds for which the vendor held this one."""
+def next_poll_delay(job: Job, ports: Ports, *, answered_after: float = 0.0) -> float:
+    """Return the seconds to the next poll. `answered_after`: seconds until this one was answered."""
     held_to = bounds(ports)
     wait = polling.next_wait(
         _since(job, ports.view.now()),
@@ -48,7 +48,7 @@ def next_poll_delay(job: Job, ports: Ports, *, held: float = 0.0) -> float:
         held_to,
         polls=job.polls,
         waited_for=ports.view.jobs_wait(),
-        held=held,
+        answered_after=answered_after,
     )
     return _spread(wait, held_to, ports, SPREAD)
 
@@ -68,7 +68,7 @@ def service_time_sample(job: Job, reply: StatusReply, ports: Ports) -> dict[str,
         return {}
     by = _since(job, ports.view.now())
     after = 0.0 if job.polled_at is None else _since(job, job.polled_at)
-    if reply.held >= polling.HELD:
+    if reply.answered_after >= polling.LONG_POLL_S:
         after = by  # answered when the job was done
     if by - after > TOO_LATE * ports.policy.polls.longest:
         return {}
@@ -77,8 +77,8 @@ def service_time_sample(job: Job, reply: StatusReply, ports: Ports) -> dict[str,
 
 
 def detection_delay(job: Job, reply: StatusReply, ports: Ports) -> float:
-    """Estimate the seconds since the job was done: half the time since the last poll; 0 if held."""
-    if reply.held >= polling.HELD or job.submitted_at is None:
+    """Estimate the seconds since the job was done: half the time since the last poll; 0 after a long poll."""
+    if reply.answered_after >= polling.LONG_POLL_S or job.submitted_at is None:
         return 0.0
     return max(0.0, ports.view.now() - (job.polled_at or job.submitted_at)) / 2 / SECONDS
 

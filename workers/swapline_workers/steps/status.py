@@ -56,5 +56,5 @@ def out_of_time(job: Job, ports: Ports) -> bool:
 
 def poll_counts(reply: StatusReply) -> dict[str, int]:
     """Return the counters of a poll of an unfinished job."""
-    held = "polls.held" if reply.held >= polling.HELD else "polls.instant"
-    return {held: 1, **({} if reply.status in WAITING else {"unknown_status": 1})}
+    pace = "polls.held" if reply.answered_after >= polling.LONG_POLL_S else "polls.instant"
+    return {pace: 1, **({} if reply.status in WAITING else {"unknown_status": 1})}

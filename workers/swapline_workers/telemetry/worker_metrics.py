@@ -160,9 +160,9 @@ class MeasuredVendor:
         with self._meter.call("submit"):
             return self._vendor.submit(spec, image)
 
-    def poll(self, vendor_job_id: str, version: ApiVersion) -> AbstractContextManager[StatusReply]:
+    def poll(self, vendor_job_id: str, api_version: ApiVersion) -> AbstractContextManager[StatusReply]:
         """See `Vendor.poll`."""
-        return _MeasuredStatusReply(self._vendor.poll(vendor_job_id, version), self._meter)
+        return _MeasuredStatusReply(self._vendor.poll(vendor_job_id, api_version), self._meter)
 
 
 class _MeasuredStatusReply:

@@ -19,7 +19,7 @@ from pydantic import (
 
 from swapline_producer.contract.base import Frozen
 from swapline_producer.contract.enums import ApiVersion, FailureCode, Gender, Prepare, Priority, QualityMode, Ratio
-from swapline_producer.contract.trace_ids import kept
+from swapline_producer.contract.trace_ids import shortened
 from swapline_producer.contract.values import (
     TEN_YEARS,
     AccountName,
@@ -153,7 +153,7 @@ class SwapRequest(SwapOptions):
     @classmethod
     def _one_trace(cls, value: str | None) -> str | None:
         if value is not None:
-            kept(value)
+            shortened(value)
         return value
 
     @model_validator(mode="wrap")

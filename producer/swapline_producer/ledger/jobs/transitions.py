@@ -74,7 +74,7 @@ class Transitions(LedgerPart):
         }
         # an attempt that a fail-over forgot would be made, and paid, again
         wanted = change.fields.get("attempt_open") is True
-        answer, kept = self._scripts.run_replicated("advance", wanted=wanted, **sparse(arguments))
+        answer, replicated = self._scripts.run_replicated("advance", wanted=wanted, **sparse(arguments))
         if answer.get("unheld"):
             raise NotPossible(input_is_gone(job.job_id))
         if owner := answer.get("owner"):
@@ -87,7 +87,7 @@ class Transitions(LedgerPart):
             at=answer["at"],
             due=answer.get("due") or None,
             opens_at=answer.get("opens_at"),
-            kept=kept,
+            replicated=replicated,
             granted=granted(answer),
         )
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from swapline_producer import SwapRequest
-from swapline_producer.contract.trace_ids import TRACEPARENT, kept, traceparent_of
+from swapline_producer.contract.trace_ids import TRACEPARENT, shortened, traceparent_of
 from swapline_producer.errors import RequestError
 from swapline_producer.testing import FakeProducer
 
@@ -19,11 +19,11 @@ def request(**more: object) -> SwapRequest:
 
 
 def test_a_trace_that_was_given_comes_back_as_it_was() -> None:
-    assert traceparent_of("a" * 32, kept(GIVEN)) == GIVEN
+    assert traceparent_of("a" * 32, shortened(GIVEN)) == GIVEN
 
 
 def test_it_costs_a_job_less_than_sixty_bytes() -> None:
-    assert len(f'"trace":"{kept(GIVEN)}",') < 60
+    assert len(f'"trace":"{shortened(GIVEN)}",') < 60
 
 
 def test_a_job_that_was_given_none_has_a_trace_of_its_own_name() -> None:

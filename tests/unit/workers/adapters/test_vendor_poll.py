@@ -161,7 +161,7 @@ def test_held_is_the_time_until_the_first_word_of_the_reply(vendor: responses.Re
     times = iter([100.0, 117.5])
     vendor.post(STATUS, body=dripping(b" ", b"\n", b'{"status": "IN_PROGRESS"}'))
     with client(clock=lambda: next(times)).poll("job-abc-123", V6) as status_reply:
-        assert status_reply.held == 17.5
+        assert status_reply.answered_after == 17.5
 
 
 @pytest.mark.parametrize(

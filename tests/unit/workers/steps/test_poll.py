@@ -31,7 +31,7 @@ def test_an_unknown_status_is_not_terminal_and_is_kept_and_counted() -> None:
 
 
 def test_a_held_call_paces_itself() -> None:
-    world = seeing(FakeStatusReply("IN_PROGRESS", held=25.0))
+    world = seeing(FakeStatusReply("IN_PROGRESS", answered_after=25.0))
     assert poll(job(State.RUNNING, polls=40), AT, world.ports) == Again(0.25, "the vendor says IN_PROGRESS")
 
 

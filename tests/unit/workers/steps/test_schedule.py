@@ -94,7 +94,7 @@ def test_a_kind_is_what_the_vendors_time_may_depend_on() -> None:
 
 
 def test_a_held_poll_knows_when_the_job_was_done() -> None:
-    world = knowing(FakeStatusReply("COMPLETED", [grey_png()], held=4.0))
+    world = knowing(FakeStatusReply("COMPLETED", [grey_png()], answered_after=4.0))
     poll(job(State.RUNNING, submitted_at=AT - 8_000), AT, world.ports)
     assert world.session.changes[0].observe[EVERY_KIND] == {bucket_of(8): 1.0}
 

@@ -19,8 +19,8 @@ POLLS_PER_SECOND_TARGET = 250.0
 GROWTH = 1.5
 """Factor from delay to delay until a schedule has been learned."""
 
-HELD = 1.0
-"""Seconds from which a held poll paces itself."""
+LONG_POLL_S = 1.0
+"""A poll that the vendor answers this late paces itself."""
 
 UNCONTESTED_POLLS = 0.7
 """Share of polls made when no job waits for the slot."""
@@ -56,14 +56,14 @@ def next_wait(
     *,
     polls: int = 0,
     waited_for: bool = True,
-    held: float = 0.0,
+    answered_after: float = 0.0,
 ) -> float:
     """Return the seconds to the next poll of a job that is not done.
 
-    `elapsed`: seconds since the submission; `waited_for`: jobs wait for its slot; `held`: seconds for which the vendor
-    held the last poll.
+    `elapsed`: seconds since the submission; `waited_for`: jobs wait for its slot; `answered_after`: seconds
+    until the last poll was answered.
     """
-    if held >= HELD:
+    if answered_after >= LONG_POLL_S:
         return bounds.shortest
     if times is None or not times.tells:
         return growing_wait(polls, bounds)

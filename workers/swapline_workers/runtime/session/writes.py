@@ -109,7 +109,7 @@ class Writes:
         self._dispatch.wake_up_at(answer.due, answer.opens_at)
         self._moved(answer.job)
         self._change_log.written(answer.job, instead)
-        if not answer.kept:
+        if not answer.replicated:
             raise NotReplicated(f"The attempt of job {job.job_id}")
         self._moved_jobs.remember(answer.job)
         same = instead.to is change.to or (change.to.finished and instead.to.finished)

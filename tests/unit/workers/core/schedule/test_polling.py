@@ -33,11 +33,17 @@ def polls_at(times: Histogram, bounds: Bounds, *, waited_for: bool = True, until
 
 
 @settings(deadline=None)  # a plan is made for each example, and a busy machine is no error
-@given(elapsed=st.floats(0, 1e7), times=histograms, held=st.floats(0, 100), bounds=bounds, waited_for=st.booleans())
+@given(
+    elapsed=st.floats(0, 1e7),
+    times=histograms,
+    answered_after=st.floats(0, 100),
+    bounds=bounds,
+    waited_for=st.booleans(),
+)
 def test_a_wait_is_always_within_its_bounds(
-    elapsed: float, times: Histogram, held: float, bounds: Bounds, waited_for: bool
+    elapsed: float, times: Histogram, answered_after: float, bounds: Bounds, waited_for: bool
 ) -> None:
-    wait = next_wait(elapsed, times, bounds, waited_for=waited_for, held=held)
+    wait = next_wait(elapsed, times, bounds, waited_for=waited_for, answered_after=answered_after)
     assert bounds.shortest <= wait <= bounds.longest
 
 
@@ -57,7 +63,7 @@ def test_nineteen_jobs_are_too_few_to_plan_by() -> None:
 
 
 def test_a_held_call_is_followed_by_the_shortest_wait() -> None:
-    assert next_wait(3, STEADY, USUAL, held=1.0) == 0.25
+    assert next_wait(3, STEADY, USUAL, answered_after=1.0) == 0.25
 
 
 def test_no_poll_comes_before_a_job_can_be_done_and_polls_are_dense_where_jobs_get_done() -> None:

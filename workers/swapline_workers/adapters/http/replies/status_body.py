@@ -148,7 +148,7 @@ class OpenStatusReply:
         self._inflate = inflate
         self._max_pictures = max_pictures
         self._early: tuple[bytes, object] = (b"", None)
-        self.held = self._wait_for_words(began, clock)
+        self.answered_after = self._wait_for_words(began, clock)
         """Seconds from sending the call to the body's first byte."""
         self.status = self._early_status() or self._final_status()
 
