@@ -56,15 +56,24 @@ def change_of(job: Job, rng: random.Random) -> Change:
     if job.notification is Notification.PENDING:
         ends = rng.choice((Notification.DELIVERED, Notification.DEAD))
         return t.notified(job, ends, 1, retry_in=None, facts={})
+    submitted = t.submitted(job, f"v-{job.job_id}", "IN_QUEUE", poll_in=0)
     if job.state is State.SUBMITTING and not job.attempt_open:
-        return t.attempted(job, rescue_after=15)
+        return rng.choice((*[t.attempted(job, rescue_after=15)] * 9, t.canceled_before_submission(job)))
     if job.state is State.SUBMITTING:
         refused = failed.model_copy(update={"refund": True})
-        return rng.choice((t.submitted(job, f"v-{job.job_id}", "IN_QUEUE", poll_in=0), refused))
+        held = t.held(job, FailureCode.SUBMIT_UNKNOWN, "?", {}, rescue_after=15)
+        return rng.choice((*[submitted] * 4, refused, held, t.requeued(job, "?", {})))
+    if job.state is State.HELD:
+        return submitted
     if job.state is State.RUNNING:
         learned = {"v6:fast": {rng.randrange(40): 1.0}}
-        return rng.choice((t.completed(job, rescue_after=15, service_times=learned, detection_delay=0.1), failed))
+        completed = t.completed(job, rescue_after=15, service_times=learned, detection_delay=0.1)
+        return rng.choice((completed, completed, failed, t.timed_out(job, "late", rescue_after=15)))
     return rng.choice((t.succeeded(job, (), rescue_after=15), failed))
+
+
+def at_rest(job: Job) -> bool:
+    return job.state.finished and job.notification is not Notification.PENDING
 
 
 def play(ledger: Ledger, time: Time, rng: random.Random) -> None:
@@ -79,7 +88,7 @@ def play(ledger: Ledger, time: Time, rng: random.Random) -> None:
                 ledger.transitions.line_up(opened.job)
                 continue
             job = opened.job
-            while not (job.state.finished and job.notification is not Notification.PENDING):
+            while not (job.state is State.QUEUED or at_rest(job)):
                 answer = ledger.transitions.advance(job, change_of(job, rng))
                 job = getattr(answer, "job", job)
 
