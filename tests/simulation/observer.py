@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 AT_VENDOR = {State.SUBMITTING, State.RUNNING}
 EVERY_S = 2.5
-RESTING_EVERY_S = 60.0
-"""Later after the storm, when only webhooks and HELD jobs' slots are waited for."""
 IDLE_BOUND_S = 40.0
 """Seconds that a slot may stay idle while a job waits and a worker lives that is not cut off. A lost first message is
 rescued after RESCUE_AFTER = 15 s, at the next claim (5 s later at most), which may be 8 s late and fail; then the next
@@ -35,7 +33,7 @@ class Observer:
     def watch(self) -> None:
         """Run as a fibre."""
         while True:
-            self.world.sleep(EVERY_S if self.world.is_busy() else RESTING_EVERY_S)
+            self.world.sleep(EVERY_S if self.world.is_busy() else self.world.seconds_between_checks())
             self.check()
 
     def check(self) -> None:

@@ -137,6 +137,10 @@ class World:
         """Whether it is the storm, or the first minutes after it."""
         return self.scheduler.now < self.storm + 300.0
 
+    def seconds_between_checks(self) -> float:
+        """Once the storm is over: a minute, and longer when only a new day's credits or webhooks are waited for."""
+        return 60.0 if self.scheduler.now < self.storm + 3600.0 else 600.0
+
     def seconds_to_next_due(self) -> float:
         first: Any = self.server.zrange(f"{self.prefix}:due", 0, 0, withscores=True)
         return max(0.0, (first[0][1] - self.server_now()) / 1000) if first else 1e9
@@ -227,7 +231,7 @@ class World:
             if happened and self.scheduler.now >= check_at:
                 if happened():
                     return True
-                check_at = self.scheduler.now + (2.0 if self.is_busy() else 60.0)
+                check_at = self.scheduler.now + (2.0 if self.is_busy() else self.seconds_between_checks())
             if not self.scheduler.step():
                 break
         for failure in self.scheduler.failures:
