@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.publishers import NullPublisher
 from support.servers import new_job
 from swapline_producer.contract import Job, State, Step, StepMessage
 from swapline_producer.contract.accounts import Limits
@@ -13,12 +14,18 @@ from swapline_producer.contract.changes import Change
 from swapline_producer.ledger import Ledger, connect
 from swapline_workers.core.lifecycle import ROUTES
 from swapline_workers.runtime.due_dispatcher import SWEEP_INTERVAL_S, DueDispatcher
+from swapline_workers.runtime.session.job_session import JobSession
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from support.servers import Time
     from swapline_workers.local.valkey.server import EmbeddedValkey
+
+
+def session_over(ledger: Ledger) -> Callable[[], JobSession]:
+    session = JobSession(ledger, NullPublisher(), schedule_wakeup=lambda _: None)
+    return lambda: session
 
 
 class Postbox:
@@ -61,8 +68,12 @@ def hands() -> list[tuple[str, int]]:
 
 
 @pytest.fixture
-def due_dispatcher(live: Ledger, postbox: Postbox, hands: list[tuple[str, int]]) -> Generator[DueDispatcher]:
-    running = DueDispatcher(live, postbox, leased_jobs=lambda: hands, renew_every=0.3)
+def due_dispatcher(
+    live: Ledger, postbox: Postbox, hands: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> Generator[DueDispatcher]:
+    session = session_over(live)
+    monkeypatch.setattr(session().leases, "all", lambda: hands)
+    running = DueDispatcher(live, postbox, session=session, renew_every=0.3)
     running.start()
     yield running
     running.stop()
@@ -85,7 +96,7 @@ def running_job(ledger: Ledger, job_id: str, due_in: float) -> tuple[Job, int]:
 
 def test_what_was_due_before_the_due_dispatcher_started_is_sent(live: Ledger, postbox: Postbox) -> None:
     running_job(live, "a", due_in=0)
-    due_dispatcher = DueDispatcher(live, postbox, leased_jobs=list, renew_every=5)
+    due_dispatcher = DueDispatcher(live, postbox, session=session_over(live), renew_every=5)
     due_dispatcher.start()
     assert postbox.next() == StepMessage(step=Step.POLL, job_id="a", version=3)
     due_dispatcher.stop()
@@ -132,7 +143,7 @@ def test_a_leased_job_is_left_alone_while_its_worker_lives(
 
 def test_many_due_dispatchers_cost_the_ledger_what_one_does(live: Ledger, postbox: Postbox) -> None:
     def claims_in(seconds: float, number: int) -> int:
-        clocks = [DueDispatcher(live, postbox, leased_jobs=list, renew_every=5) for _ in range(number)]
+        clocks = [DueDispatcher(live, postbox, session=session_over(live), renew_every=5) for _ in range(number)]
         for due_dispatcher in clocks:
             due_dispatcher.start()
         postbox.nothing_for(1.0)  # until each has heard of the others
@@ -157,9 +168,8 @@ def test_dispatchers_of_killed_workers_do_not_make_the_others_sweep_less_often(l
 
 
 def test_the_due_dispatcher_survives_a_ledger_that_is_away(postbox: Postbox) -> None:
-    due_dispatcher = DueDispatcher(
-        Ledger(connect("redis://127.0.0.1:1/0", timeout=0.2)), postbox, leased_jobs=list, renew_every=5
-    )
+    away = Ledger(connect("redis://127.0.0.1:1/0", timeout=0.2))
+    due_dispatcher = DueDispatcher(away, postbox, session=session_over(away), renew_every=5)
     due_dispatcher.start()
     due_dispatcher.stop()
     assert not due_dispatcher.is_alive()

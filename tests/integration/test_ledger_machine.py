@@ -128,10 +128,12 @@ class LedgerMachine(RuleBasedStateMachine):
         self.replays[job_id] = 0
         self.world.bag.send(accepted.messages)
 
-    @rule(seconds=st.sampled_from([0.0, 0.5, 16.0, 16.0, 60.0, 60.0]))
-    def a_clock_ticks_after(self, seconds: float) -> None:
+    @rule(seconds=st.sampled_from([0.0, 0.5, 16.0, 16.0, 60.0, 60.0]), other=st.sampled_from([False, False, True]))
+    def a_clock_ticks_after(self, seconds: float, *, other: bool) -> None:
+        """Another process's claim does not write what this one has polled."""
         self.time.pass_(seconds)
-        self.world.bag.send(self.ledger.transitions.claim(ROUTES).messages)
+        claimed = self.ledger.transitions.claim(ROUTES) if other else self.world.session.claim()
+        self.world.bag.send(claimed.messages)
 
     @precondition(lambda self: self.world.bag.messages)
     @rule(number=NUMBER, keep=st.sampled_from([False, False, False, True]), order=ORDERS)
@@ -332,7 +334,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.world.kill_all()
         self.world.store.broken = False
         for _ in range(ROUNDS):
-            claimed = self.ledger.transitions.claim(ROUTES)
+            claimed = self.world.session.claim()
             self.world.bag.send(claimed.messages)
             while self.world.bag.messages:
                 self.world.work(self._message(0, keep=False))

@@ -27,7 +27,8 @@ from swapline_producer.contract import (
 )
 from swapline_producer.contract.accounts import Limits
 from swapline_producer.contract.answers import Advanced, CancelRequested
-from swapline_producer.ledger import Ledger
+from swapline_producer.contract.changes import Polled
+from swapline_producer.ledger import Ledger, new_token
 from swapline_workers.core.lifecycle import ROUTES
 
 if TYPE_CHECKING:
@@ -130,8 +131,9 @@ class Story:
             assert moved(accepted.messages) == granted
 
     def claim(self) -> None:
-        limit = self.rng.choice((1, 200))
-        claimed = self.ledger.transitions.claim(ROUTES, dispatcher="d", limit=limit)
+        limit, polled = self.rng.choice((1, 200)), self._polled()
+        claimed = self.ledger.transitions.claim(ROUTES, dispatcher="d", limit=limit, polled=polled)
+        assert claimed.polled == self.model.write_polls(polled)
         messages, granted = self.model.claim(ROUTES, limit)
         expected = [*messages, *((job_id, ROUTES[State.SUBMITTING], version) for job_id, version in granted)]
         assert [(message.job_id, message.step, message.version) for message in claimed.messages] == expected
@@ -215,6 +217,17 @@ class Story:
     def _read(self) -> Job | None:
         """A job as a worker has read it: mostly one of the last."""
         return self.rng.choice(self.read[-3:] if self.rng.random() < 0.9 else self.read) if self.read else None
+
+    def _polled(self) -> list[Polled]:
+        """Polls without news, also of jobs that have moved on, and of one job twice."""
+        if self.rng.random() < 0.7:
+            return []
+        running = [job for job in self.read[-6:] if job.state is State.RUNNING]
+        found = []
+        for job in running:
+            change = transitions.polled(job, "IN_PROGRESS", poll_in=self.rng.random() * 20, count={})
+            found.append(Polled(job, change, new_token(), self.rng.choice((0.0, 0.2, 4.0))))
+        return found
 
     def _leased(self) -> list[tuple[str, int]]:
         return [(job.job_id, job.version) for job in self.read[-4:]][: self.rng.randrange(4)]

@@ -15,12 +15,12 @@ from simulation.scheduler import Fibre
 from swapline_producer import producer
 from swapline_workers.core import bulkhead, picture_memory
 from swapline_workers.runtime import due_dispatcher
-from swapline_workers.runtime.session import leases, outage, view
+from swapline_workers.runtime.session import leases, moved_jobs, outage, view
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-TIMED = (due_dispatcher, outage, view, picture_memory, bulkhead, producer)
+TIMED = (due_dispatcher, moved_jobs, outage, view, picture_memory, bulkhead, producer)
 THREADED = (leases, outage)
 
 

@@ -240,7 +240,21 @@ MUTANTS = (
     Mutant("a refused job leaves the line for good", python=fields("refused", in_line=False, trip=None)),
     Mutant("a job that ends is not due for its webhook", python=fields("succeeded", due_in=None)),
     Mutant("a completed job is not due", python=fields("completed", due_in=None)),
-    Mutant("a poll is the last one", python=fields("polled", due_in=None, due_by=None)),
+    Mutant(
+        "a poll is the last one",
+        "claim",
+        ("  set_due(one.id, math.min(due, tonumber(have[5]) or due))", "  set_due(one.id, nil)"),
+    ),
+    Mutant(
+        "a poll that is written late checks neither state nor version",
+        "claim",
+        ("if have[1] ~= 'RUNNING' or have[2] ~= one.version then", "if false then"),
+    ),
+    Mutant(
+        "a poll that is written late does not check the version",
+        "claim",
+        ("if have[1] ~= 'RUNNING' or have[2] ~= one.version then", "if have[1] ~= 'RUNNING' then"),
+    ),
     Mutant("a try to store is the last one", python=fields("not_stored", due_in=None)),
     Mutant("an open attempt is paid again", python=changed(submit, "_ready", _paid_again)),
     Mutant("a lost reply counts as never sent", python=changed(submit, "_not_accepted", _unclear_is_refused)),

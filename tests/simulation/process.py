@@ -17,6 +17,7 @@ from swapline_producer.contract import Step
 from swapline_producer.errors import LedgerUnavailable, StorageError
 from swapline_producer.ledger.accounts.registry import DEFAULT
 from swapline_producer.retention.sweep import Sweep
+from swapline_workers.adapters.endpoints import RecentEndpoints
 from swapline_workers.adapters.pictures import PictureStore
 from swapline_workers.core.bulkhead import DeliveryBulkhead
 from swapline_workers.core.picture_memory import PictureMemory
@@ -101,7 +102,7 @@ class SimDispatcher(DueDispatcher):
         if wait > 0:  # a claim that finds nothing proves nothing: sleep until something is due, within bounds
             longest = PATIENCE_S if world.faults.raging else 600.0
             wait = max(wait, min(world.seconds_to_next_due() + wait, longest))
-            wait = min(wait, self._renew_every) if self._leased_jobs() else wait
+            wait = min(wait, self._renew_every) if self._session().leases.all() else wait
         wake_at = now + wait
         if self._wakeups:
             wake_at = min(wake_at, now + self._wakeups[0] - self.process.monotonic())
@@ -134,7 +135,7 @@ class Worker(Process):
         self.memory = PictureMemory(PLACES, kept_for=RESCUE_AFTER, clock=self.monotonic)
         self.memory._room = Room(PLACES, world.sleep)  # type: ignore[assignment]
         self.dispatcher = SimDispatcher(
-            ledger, self.broker, leased_jobs=self._leased_jobs, renew_every=RESCUE_AFTER / RENEWALS
+            ledger, self.broker, session=lambda: self.session, renew_every=RESCUE_AFTER / RENEWALS
         )
         self.dispatcher.world, self.dispatcher.process = world, self
         self.dispatcher._id = f"{self.name}.{self.epoch}"
@@ -157,7 +158,7 @@ class Worker(Process):
             pictures=PictureStore(store),
             memory=self.memory,
             webhooks=SimWebhooks(world, self),
-            endpoints=ledger.webhooks,
+            endpoints=RecentEndpoints(ledger.webhooks, monotonic=self.monotonic),
             bulkhead=DeliveryBulkhead(8, self.monotonic),
             policy=policy(),
             rng=world.rng.random,
@@ -178,9 +179,6 @@ class Worker(Process):
                     self._probe.run()
                 self._sweep.due()
             self.world.sleep(PROBE_EVERY_S if is_open or self.world.is_busy() else 3600.0)
-
-    def _leased_jobs(self) -> list[tuple[str, int]]:
-        return self.session.leases.all()
 
     def receive(self, message: StepMessage) -> None:
         """Take a message off the broker: a free thread begins it, or it waits in this process."""
@@ -224,4 +222,5 @@ class Worker(Process):
         self.dispatcher.drain()
         self.session.drain()
         with suppress(LedgerUnavailable):
+            self.session.write_polls()
             self.session.release(self.session.leases.all())

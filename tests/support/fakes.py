@@ -83,6 +83,9 @@ class FakeSession:
     def advance_until_written(self, job: Job, change: Change) -> Job | Refused:
         return self.advance(job, change)
 
+    def advance_soon(self, job: Job, change: Change) -> None:
+        self.advance(job, change)
+
     def advance_batch(self, batch: Batch, change: Change) -> bool:
         assert batch.record_id
         if len(self.changes) >= self.stale_after:

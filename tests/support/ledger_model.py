@@ -12,9 +12,9 @@ from swapline_producer.contract import Job, Notification, State, Step
 from swapline_producer.contract.transitions import apply, holds_slot
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from swapline_producer.contract.changes import Change
+    from swapline_producer.contract.changes import Change, Polled
 
 RESCUE_MS = 15_000
 AT_WORK_MS = 2_000
@@ -99,6 +99,18 @@ class Model:
         if change.refund:
             self.spent -= CREDITS
         return moved, self._grant()
+
+    def write_polls(self, polled: Sequence[Polled]) -> set[str]:
+        """The part of a claim that writes polls without news: the jobs that their worker need not read again."""
+        written = set()
+        for job, change, _, age in polled:
+            now, then = self.jobs[job.job_id], self.at - round(age * 1000)
+            if (now.state, now.version) == (State.RUNNING, job.version):
+                self.jobs[job.job_id] = apply(now, change, then)
+                due = max(self.at, then + round((change.due_in or 0.0) * 1000))
+                self.due[job.job_id] = min(due, now.run_until or due)
+                written |= set() if now.canceling else {job.job_id}
+        return written
 
     def claim(
         self, routes: Mapping[str, Step], limit: int

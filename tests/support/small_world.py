@@ -349,7 +349,8 @@ class SmallWorld:
         return self.ports.memory.has(job)
 
     def forget_pictures(self) -> None:
-        """The process was started again: it has no pictures in memory."""
+        """The process was started again: it has no pictures in memory, and no polls to write."""
+        self.session._polls._polls.clear()
         memory = PictureMemory(PLACES, kept_for=KEPT_FOR, clock=lambda: self.time() / 1000)
         self.ports = replace(self.ports, memory=memory)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple
+
+from pydantic import Field
 
 from swapline_producer.contract import Batch, Canceling, Frozen, Job, StepMessage
 
@@ -29,6 +32,8 @@ class Advanced(Frozen):
     """Whether as many replicas have it as asked for."""
     granted: tuple[StepMessage, ...] = ()
     """Jobs that got a slot by it, to be sent now."""
+    records: dict[str, Callable[[], Job]] = Field(default_factory=dict)
+    """Job id -> its record, of the first of them; reading it may raise UnreadableRecord."""
 
 
 class LostRace(Frozen):
@@ -80,6 +85,8 @@ class Claimed(Frozen):
     dispatchers: int = 1
     put_off: tuple[int, ...] = ()
     """Times (milliseconds) of polls that were put off to keep their rate."""
+    polled: frozenset[str] = frozenset()
+    """Jobs whose poll was written, and that are not to be canceled."""
 
 
 class Released(Frozen):

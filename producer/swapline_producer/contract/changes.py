@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
 
 from pydantic import Field, JsonValue
 
@@ -106,6 +106,16 @@ class Change(Frozen):
     """Why the store took no result: nothing new is submitted until it does."""
     refund: bool = False
     """The call was provably not charged."""
+
+
+class Polled(NamedTuple):
+    """A poll that found nothing new, to be written with its worker's next claim."""
+
+    job: Job
+    change: Change
+    token: str
+    age: float
+    """Seconds since the poll."""
 
 
 EVENT_OF: dict[State, EventType] = {

@@ -185,7 +185,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "admit": ("shared",),
     "place": ("shared", "accounts", "each_account"),
     "advance": (*LINE, "refusals", "needs", "tally", "batches"),
-    "claim": (*LINE, "each_account", "sample"),
+    "claim": (*LINE, "each_account", "sample", "polled"),
     "history": ("shared", "accounts", "meter", "each_account", "sample"),
     "snapshot": (*LINE, "each_account"),
     "next_inputs": LINE,

@@ -13,6 +13,7 @@ from swapline_producer.retention.orphans import Janitor
 from swapline_producer.retention.purge import Purge
 from swapline_producer.retention.sweep import Sweep
 from swapline_producer.settings import load
+from swapline_workers.adapters.endpoints import RecentEndpoints
 from swapline_workers.adapters.http.replies.status_body import DOWNLOAD
 from swapline_workers.adapters.service_times import LearnedTimes
 from swapline_workers.core.bulkhead import DeliveryBulkhead
@@ -89,7 +90,7 @@ def build_services(settings: WorkerSettings) -> WorkerServices:
         memory=memory,
         finisher=build_finisher(settings),
         webhooks=clients.webhooks(),
-        endpoints=ledger.webhooks,
+        endpoints=RecentEndpoints(ledger.webhooks),
         bulkhead=bulkhead,
         times=LearnedTimes(ledger, EVERY_KIND),
         policy=_policy(settings),
@@ -122,7 +123,7 @@ def _due_dispatcher(
     return DueDispatcher(
         ledger,
         publisher,
-        leased_jobs=lambda: session().leases.all(),  # noqa: PLW0108 -- the session is built later
+        session=session,
         renew_every=settings.rescue_after / RENEWALS,
     )
 

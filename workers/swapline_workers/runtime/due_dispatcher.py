@@ -13,14 +13,14 @@ import time
 from typing import TYPE_CHECKING
 
 from swapline_producer.errors import LedgerUnavailable, WrongOwner
-from swapline_workers.core.lifecycle import ROUTES
 from swapline_workers.core.log_events import LogEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from swapline_producer.ledger import Ledger
     from swapline_producer.messaging.publisher import Publisher
+    from swapline_workers.runtime.session.job_session import JobSession
 
 log = logging.getLogger(__name__)
 
@@ -64,14 +64,14 @@ class DueDispatcher(threading.Thread):
         ledger: Ledger,
         publisher: Publisher,
         *,
-        leased_jobs: Callable[[], Sequence[tuple[str, int]]],
+        session: Callable[[], JobSession],
         renew_every: float,
     ) -> None:
-        """Renew the leases of `leased_jobs` every `renew_every` seconds."""
+        """Renew the leases of `session`'s jobs every `renew_every` seconds."""
         super().__init__(name="swapline-due-dispatcher", daemon=True)
         self._ledger = ledger
         self._publisher = publisher
-        self._leased_jobs = leased_jobs
+        self._session = session
         self._longest_renewal = self._renew_every = renew_every
         self._renew_at = 0.0
         self._claims_from: float | None = None
@@ -144,7 +144,7 @@ class DueDispatcher(threading.Thread):
             return self._renew_every if self._draining else min(self._renew_every, settling)
         self._check()
         self._drop_past_wakeups()
-        claimed = self._ledger.transitions.claim(ROUTES, dispatcher=self._id, limit=CLAIM_LIMIT)
+        claimed = self._session().claim(dispatcher=self._id, limit=CLAIM_LIMIT)
         self._ahead = claimed.at - time.monotonic() * 1000
         self._found()
         self._publisher.send(claimed.messages)
@@ -178,7 +178,7 @@ class DueDispatcher(threading.Thread):
         self.away, self.claimed_at = False, time.monotonic()
 
     def _renew(self) -> None:
-        now, leased_jobs = time.monotonic(), self._leased_jobs()
+        now, leased_jobs = time.monotonic(), self._session().leases.all()
         unanswered = self.away and self._claims_from is None  # asked without leases, too: does it answer?
         if unanswered or now >= self._renew_at:
             if unanswered or leased_jobs:

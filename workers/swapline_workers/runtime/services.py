@@ -77,6 +77,7 @@ class WorkerServices:
 
     def start(self, role: Role = Role.WHOLE) -> None:
         """Start the parts in order. Raises WrongOwner for another's ledger or store."""
+        self.session.writes.claims_follow = role is not Role.CHILD  # which ends without draining
         if role is Role.CHILD:
             with suppress(WrongOwner, StorageError, LedgerUnavailable):  # then the admission refuses each step
                 self.store_guard.check()

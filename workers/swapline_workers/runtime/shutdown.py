@@ -75,6 +75,7 @@ class GracefulShutdown:
 
     def _run(self) -> None:
         ends_at = time.monotonic() + self._grace
+        self._write_polls()
         self._release_unbegun()
         while not self._over and self._changed.wait(max(0.0, ends_at - time.monotonic())):
             self._changed.clear()
@@ -91,6 +92,12 @@ class GracefulShutdown:
         )
         logging.shutdown()
         self._exit_process(0)
+
+    def _write_polls(self) -> None:
+        try:
+            self._session.write_polls()
+        except Exception as error:  # noqa: BLE001 -- whatever is wrong, the process must end in time
+            log.warning("polls could not be written, and their jobs are rescued later: %s", error)
 
     def _release_unbegun(self) -> None:
         """Release jobs read and not begun: while draining, none begins."""

@@ -62,7 +62,8 @@ def _not_completed(job: Job, reply: StatusReply, ports: Ports) -> Decision:
         return _timed_out(job, ports, f"the vendor's last status was {reply.status}")
     wait = next_poll_delay(job, ports, answered_after=reply.answered_after)
     change = transitions.polled(job, reply.status, poll_in=wait, count=status.poll_counts(reply))
-    return Write(job, change, lambda _: Again(wait, f"the vendor says {reply.status}"))
+    ports.writes.advance_soon(job, change)
+    return Again(wait, f"the vendor says {reply.status}")
 
 
 def _no_answer(job: Job, error: errors.VendorError, ports: Ports) -> Decision:

@@ -154,6 +154,9 @@ class Writes(Protocol):
     def advance_until_written(self, job: Job, change: Change) -> Job | Refused:
         """Write what must not be lost: wait while the ledger is away."""
 
+    def advance_soon(self, job: Job, change: Change) -> None:
+        """Have a poll without news written with the next claim. A process that dies before has it polled again."""
+
     def line_up(self, job: Job) -> Job | LostRace | None:
         """Line a job up; return it with its slot, or None."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from swapline_producer.contract import FINISHED, Canceling, Job, State, Step, StepMessage, StoredImage
@@ -17,9 +18,9 @@ from swapline_producer.ledger.webhooks import index_changes
 from swapline_producer.storage.keys import result_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from swapline_producer.contract.changes import Change
+    from swapline_producer.contract.changes import Change, Polled
 
 HOLDING_INPUT = FINISHED - {State.SUCCEEDED}
 """A person may send these again: the input is kept for a while."""
@@ -34,7 +35,7 @@ class Transitions(LedgerPart):
         if answer.get("stale"):
             return None
         flat = answer["fields"]
-        job = job_of(job_id, dict(zip(flat[::2], flat[1::2], strict=True)))
+        job = _job_of_flat(job_id, flat)
         return Opened.model_construct(
             job=job, at=answer["at"], waiting=answer["waiting"], in_flight=answer["in_flight"]
         )
@@ -84,6 +85,7 @@ class Transitions(LedgerPart):
             return CancelRequested(canceling=Canceling(how)) if how else LostRace()
         return Advanced.model_construct(  # our own values: checked once is enough
             job=apply(job, change, answer["at"]),
+            records={job_id: partial(_job_of_flat, job_id, flat) for job_id, flat in answer["records"].items()},
             at=answer["at"],
             due=answer.get("due") or None,
             opens_at=answer.get("opens_at"),
@@ -122,8 +124,9 @@ class Transitions(LedgerPart):
         dispatcher: str = "dispatcher",
         limit: int = 200,
         backlog: int = 1000,
+        polled: Sequence[Polled] = (),
     ) -> Claimed:
-        """Take at most `limit` due entries, and the free slots.
+        """Write `polled`; take at most `limit` due entries, and the free slots.
 
         `routes`: state -> step. A queue with more than `backlog` messages gets no rescues.
         """
@@ -132,6 +135,7 @@ class Transitions(LedgerPart):
             dispatcher=dispatcher,
             limit=limit,
             backlog=backlog,
+            polled=[self._polled(poll) for poll in polled],
             finished=sorted(FINISHED),
             keep_ms=self._scripts.record_ttl_ms,
             routes=dict(routes),
@@ -149,7 +153,18 @@ class Transitions(LedgerPart):
             postponed=answer["postponed"],
             dispatchers=answer["dispatchers"],
             put_off=tuple(listed(answer["put_off"])),
+            polled=frozenset(listed(answer["polled"])),
         )
+
+    def _polled(self, poll: Polled) -> dict[str, Any]:
+        change, age = written(poll.job.job_id, poll.change, self._scripts.record_ttl_ms), round(poll.age * 1000)
+        return {
+            **{name: change[name] for name in ("id", "set", "note", "data", "count") if change[name] is not None},
+            "version": str(poll.job.version),
+            "token": poll.token,
+            "stamps": {name: round(seconds * 1000) - age for name, seconds in poll.change.stamps.items()},
+            "due_ms": max(0, change["due_ms"] - age),
+        }
 
     def renew(self, jobs: Iterable[tuple[str, int]]) -> int:
         """Put off the rescue of leased jobs (job id, version)."""
@@ -166,6 +181,10 @@ class Transitions(LedgerPart):
 def new_token() -> str:
     """Return 48 random bits, unique among one job's changes. `os.urandom` would hand over Python's lock."""
     return f"{random.getrandbits(48):012x}"
+
+
+def _job_of_flat(job_id: str, flat: Sequence[str]) -> Job:
+    return job_of(job_id, dict(zip(flat[::2], flat[1::2], strict=True)))
 
 
 def _trip(job: Job, change: Change) -> dict[str, Any] | bool:

@@ -14,6 +14,7 @@ from swapline_producer.contract.answers import Claimed
 from swapline_producer.errors import LedgerUnavailable
 from swapline_workers.runtime import due_dispatcher
 from swapline_workers.runtime.due_dispatcher import DueDispatcher, claim_interval
+from swapline_workers.runtime.session.job_session import JobSession
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(("in_flight", "seconds"), [(0, 0.02), (500, 0.02), (501, 0.05), (10_000, 0.05)])
 def test_claims_are_further_apart_while_hundreds_of_jobs_are_in_flight(in_flight: int, seconds: float) -> None:
     assert claim_interval(in_flight) == seconds
+
+
+def dispatcher_over(ledger: AwayLedger) -> DueDispatcher:
+    session = JobSession(cast("Any", ledger), RecordingPublisher(), schedule_wakeup=lambda _: None)
+    return DueDispatcher(cast("Any", ledger), RecordingPublisher(), session=lambda: session, renew_every=5)
 
 
 class AwayLedger:
@@ -54,7 +60,7 @@ def test_the_ledger_is_back_when_something_could_be_claimed_and_that_is_reported
         monkeypatch.setattr(due_dispatcher, name, 0.001)
     caplog.set_level(logging.INFO)
     ledger = AwayLedger()
-    dispatcher = DueDispatcher(cast("Any", ledger), RecordingPublisher(), leased_jobs=list, renew_every=5)
+    dispatcher = dispatcher_over(ledger)
     dispatcher.start()
     waited_for(lambda: dispatcher.away)
     before = dispatcher.last_tick_at
@@ -77,7 +83,7 @@ def test_a_ledger_that_is_back_is_left_alone_for_a_while_before_the_first_claim(
     monkeypatch.setattr(due_dispatcher, "RECONNECT_DELAY_S", 0.001)
     monkeypatch.setattr(due_dispatcher, "CLAIM_DELAY_AFTER_OUTAGE_S", 0.2)
     ledger = AwayLedger()
-    dispatcher = DueDispatcher(cast("Any", ledger), RecordingPublisher(), leased_jobs=list, renew_every=5)
+    dispatcher = dispatcher_over(ledger)
     dispatcher.start()
     waited_for(lambda: dispatcher.away)
     ledger.answers = ledger.writes = True

@@ -13,6 +13,7 @@ from swapline_workers.runtime.session.dispatch import Dispatch
 from swapline_workers.runtime.session.leases import Leases
 from swapline_workers.runtime.session.moved_jobs import MovedJobs
 from swapline_workers.runtime.session.outage import OutageRetry
+from swapline_workers.runtime.session.unwritten_polls import UnwrittenPolls
 from swapline_workers.runtime.session.view import LedgerView
 from swapline_workers.runtime.session.writes import Writes
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
     from swapline_producer.contract import Job
-    from swapline_producer.contract.answers import Released
+    from swapline_producer.contract.answers import Claimed, Released
     from swapline_producer.ledger import Ledger
     from swapline_producer.messaging.publisher import Publisher
 
@@ -49,6 +50,7 @@ class JobSession:
         self.view = view or LedgerView()
         self.dispatch = Dispatch(publisher, schedule_wakeup)
         self.outage = OutageRetry(pause)
+        self._polls = UnwrittenPolls(ledger, self._moved_jobs, self.view)
         self.writes = Writes(
             ledger,
             leases=self.leases,
@@ -56,6 +58,7 @@ class JobSession:
             dispatch=self.dispatch,
             outage=self.outage,
             view=self.view,
+            polls=self._polls,
         )
 
     @contextmanager
@@ -71,6 +74,14 @@ class JobSession:
         """Lease a completed batch, by its record's id."""
         with self._lease(record_id, version, self._ledger.batches.open) as opened:
             yield opened
+
+    def claim(self, *, dispatcher: str = "dispatcher", limit: int = 200) -> Claimed:
+        """Write this process's polls, and claim at most `limit` due entries. Raises LedgerUnavailable."""
+        return self._polls.claim(dispatcher, limit)
+
+    def write_polls(self) -> None:
+        """Write this process's polls now: it will not claim any more. Raises LedgerUnavailable."""
+        self._polls.write()
 
     def drain(self) -> None:
         """Lease no more, and let no paid call begin."""
@@ -104,14 +115,14 @@ class JobSession:
         return Opened(job=job, at=view.now(), waiting=view.jobs_wait(), in_flight=view.in_flight())
 
     def _is_leased(self, job_id: str, version: int) -> bool:
-        """Whether a thread here has this job at this version or later, or is bringing it there.
+        """Whether this process has this job at this version or later, or is bringing it there.
 
         After an outage a due message may come while a thread still waits for its write's reply.
         """
         here = self.leases.version_of(job_id) or 0
         if here > version:
             self._warn_if_behind(job_id, here)
-        return here >= version or self.leases.is_written(job_id)
+        return here >= version or self.leases.is_written(job_id) or self._polls.has(job_id, version)
 
     def _warn_if_behind(self, job_id: str, here: int) -> None:
         """Log where the ledger has lost what this process wrote; an older message is only late."""

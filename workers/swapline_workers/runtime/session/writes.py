@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from swapline_workers.runtime.session.leases import Leases
     from swapline_workers.runtime.session.moved_jobs import MovedJobs
     from swapline_workers.runtime.session.outage import OutageRetry
+    from swapline_workers.runtime.session.unwritten_polls import UnwrittenPolls
     from swapline_workers.runtime.session.view import LedgerView
+
+SECONDS = 1000
 
 
 class Writes:
@@ -36,6 +39,7 @@ class Writes:
         dispatch: Dispatch,
         outage: OutageRetry,
         view: LedgerView,
+        polls: UnwrittenPolls,
     ) -> None:
         """Inform the session's other parts."""
         self._ledger = ledger
@@ -44,7 +48,10 @@ class Writes:
         self._dispatch = dispatch
         self._outage = outage
         self._view = view
+        self._polls = polls
         self._change_log = ChangeLog()
+        self.claims_follow = True
+        """Whether this process claims until its end, or drains first: it may then leave polls to its next claim."""
 
     def advance(self, job: Job, change: Change) -> Job | Refused:
         """See `steps.ports.Writes.advance`."""
@@ -59,6 +66,14 @@ class Writes:
         token = new_token()
         with self._leases.writing(job.job_id):
             return self._outage.until_answered(lambda: self._write(job, change, token), job, change.data)
+
+    def advance_soon(self, job: Job, change: Change) -> None:
+        """See `steps.ports.Writes.advance_soon`."""
+        if self._leases.draining or not self.claims_follow:
+            self.advance(job, change)
+            return
+        self._polls.add(job, change)
+        self._dispatch.wake_up_at(self._view.now() + round((change.due_in or 0.0) * SECONDS))
 
     def advance_batch(self, batch: Batch, change: Change) -> bool:
         """See `steps.ports.Writes.advance_batch`."""
@@ -105,6 +120,9 @@ class Writes:
         if isinstance(answer, LostRace):
             return answer
         self._view.set_time(answer.at)
+        for message in answer.granted:
+            if read := answer.records.get(message.job_id):
+                self._moved_jobs.remember_granted(message.job_id, message.version, read)
         self._dispatch.send_messages(answer.granted)
         self._dispatch.wake_up_at(answer.due, answer.opens_at)
         self._moved(answer.job)

@@ -21,11 +21,13 @@
 -- input.input_ttl_ms                      how long its input is held after its end, so that it can be sent again; or false
 -- input.leaves {name = ms}            objects and folders that are not needed any more, from now + ms on
 -- What is empty or false may be left out.
--- Returns {version, due, opens_at (while a limit of time stops the line), granted}, {stale = true} after a lost race,
+-- Returns {version, due, opens_at (while a limit of time stops the line), granted, records (of the first of them,
+-- {ID = {name, value, …}})}, {stale = true} after a lost race,
 -- {stale = true, canceling} where the job is to be canceled since it was read,
 -- {unheld = true} where its input is gone and it cannot go back into the line, {owner = ID} where the vendor's id is
 -- that of another job.
 
+local RECORDS = 4 -- of granted jobs: nearly all moves grant one slot at most
 local HIST_FULL = 300 -- jobs: the newest 150 to 300 count, so that the schedule follows a vendor that changes
 
 -- Add a job to a histogram. A full one is halved: old jobs fade.
@@ -240,4 +242,6 @@ if accounts() and not store_changed then
   if left then names[left] = true end
 end
 local granted = names and ended_in_line and {} or grant(unmoved and not joins, names)
-return answer({version = new_version, due = due, granted = granted, opens_at = line_opens_at})
+local records = {}
+for i = 1, math.min(#granted, RECORDS) do records[granted[i][1]] = redis.call('HGETALL', key('job', granted[i][1])) end
+return answer({version = new_version, due = due, granted = granted, records = records, opens_at = line_opens_at})

@@ -5,9 +5,11 @@
 --                             precedence; `HELD+canceling`: a HELD job that is to be canceled and has no slot
 -- input.queues {step = list}  the broker's list of each step
 -- input.backlog               messages in a queue above which nothing is rescued into it
+-- input.polled {…}            polls of this worker that found nothing new: see polled.lua
 -- input.dispatcher            the caller; dispatchers that have not claimed for a minute are removed
 -- input.finished, input.keep_ms   states whose jobs leave their index when their records expire
--- Returns {messages = {{ID, step, version, retries}, …}, granted = …, next_at, rescued, postponed, dispatchers, put_off = {ms, …}}.
+-- Returns {messages = {{ID, step, version, retries}, …}, granted = …, next_at, rescued, postponed, dispatchers, put_off = {ms, …},
+-- polled = {ID, …} (those of input.polled whose workers may go on from what they know)}.
 
 local NAMES = {'state', 'version', 'sent', 'notification', 'slot', 'run_until', 'poll_at', 'canceling',
   'attempts', 'polls', 'retries', 'notify_attempts'}
@@ -93,6 +95,11 @@ if at < claimed_at - STEP then
   sample_anew()
 end
 
+local polled = {}
+for _, one in ipairs(input.polled) do
+  if write_polled(one) then polled[#polled + 1] = one.id end
+end
+
 local entries = redis.call('ZRANGE', key('due'), '-inf', text(at), 'BYSCORE', 'LIMIT', 0, input.limit, 'WITHSCORES')
 local ids, lags = {}, {}
 for i = 1, #entries, 2 do
@@ -163,4 +170,4 @@ local first = redis.call('ZRANGE', key('due'), 0, 0, 'WITHSCORES')
 local next_at = tonumber(first[2])
 if line_opens_at then next_at = math.min(next_at or line_opens_at, line_opens_at) end
 return answer({messages = messages, granted = granted, next_at = next_at, rescued = rescued, postponed = postponed,
-  dispatchers = living, put_off = put_off})
+  dispatchers = living, put_off = put_off, polled = polled})

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from support.fakes import job
-from swapline_producer.contract import State
+from swapline_producer.contract import Job, Notification, State
+from swapline_producer.errors import UnreadableRecord
 from swapline_workers.runtime.session import moved_jobs
 from swapline_workers.runtime.session.moved_jobs import MovedJobs
 
@@ -29,6 +30,37 @@ def test_a_job_in_storing_is_taken_only_with_its_pictures_in_memory(has_pictures
     storing = job(State.STORING)
     moved.remember(storing)
     assert moved.take(storing.job_id, storing.version) is (storing if has_pictures else None)
+
+
+@pytest.mark.parametrize("state", [State.SUCCEEDED, State.FAILED, State.CANCELED, State.HELD])
+def test_a_job_whose_webhook_is_pending_is_taken_within_a_second(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 10.0
+    monkeypatch.setattr(moved_jobs.time, "monotonic", lambda: now)
+    moved = MovedJobs(lambda _: False)
+    ended = job(state, notification=Notification.PENDING)
+    moved.remember(ended)
+    now = 10.9
+    assert moved.take(ended.job_id, ended.version) is ended
+    moved.remember(ended)
+    now = 11.9
+    assert moved.take(ended.job_id, ended.version) is None
+
+
+def test_a_job_that_was_just_given_a_slot_is_read_from_its_record_when_it_is_taken() -> None:
+    moved = MovedJobs(lambda _: False)
+    granted = job(State.SUBMITTING)
+    moved.remember_granted(granted.job_id, granted.version, lambda: granted)
+    assert moved.take(granted.job_id, granted.version) is granted
+
+
+def test_a_record_that_cannot_be_read_fails_when_it_is_taken() -> None:
+    def read() -> Job:
+        raise UnreadableRecord("a", "spec")
+
+    moved = MovedJobs(lambda _: False)
+    moved.remember_granted("a", 2, read)
+    with pytest.raises(UnreadableRecord):
+        moved.take("a", 2)
 
 
 @pytest.mark.parametrize("state", sorted(set(State) - {State.RUNNING, State.STORING}))
