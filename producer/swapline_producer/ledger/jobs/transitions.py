@@ -85,7 +85,7 @@ class Transitions(LedgerPart):
             return CancelRequested(canceling=Canceling(how)) if how else LostRace()
         return Advanced.model_construct(  # our own values: checked once is enough
             job=apply(job, change, answer["at"]),
-            records={job_id: partial(_job_of_flat, job_id, flat) for job_id, flat in answer["records"].items()},
+            records={job_id: partial(_job_of_flat, job_id, flat) for job_id, flat in answer.get("records", {}).items()},
             at=answer["at"],
             due=answer.get("due") or None,
             opens_at=answer.get("opens_at"),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from support.fakes import job
@@ -35,7 +37,7 @@ def test_a_job_in_storing_is_taken_only_with_its_pictures_in_memory(has_pictures
 @pytest.mark.parametrize("state", [State.SUCCEEDED, State.FAILED, State.CANCELED, State.HELD])
 def test_a_job_whose_webhook_is_pending_is_taken_within_a_second(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 10.0
-    monkeypatch.setattr(moved_jobs.time, "monotonic", lambda: now)
+    monkeypatch.setattr(moved_jobs, "time", SimpleNamespace(monotonic=lambda: now))
     moved = MovedJobs(lambda _: False)
     ended = job(state, notification=Notification.PENDING)
     moved.remember(ended)
