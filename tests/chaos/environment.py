@@ -188,9 +188,9 @@ class Stage:
         self._fork_server: ForkServer | None = None
         if self.setup.forks:
             self._fork_server = stack.enter_context(ForkServer(self.environment, self.folder / "fork-server.log"))
-        self.gateway_port = free_port()
-        self.gateway = self._command("gateway", "gateway", "--port", str(self.gateway_port))
-        stack.callback(self.gateway.kill)
+        self.gateway: Child | None = None
+        self.gateway_url = ""
+        stack.callback(self.kill_gateway)
         self.actors = [self.actor(number) for number in range(self.setup.workers)]
         stack.callback(self.kill_all)
 
@@ -230,10 +230,17 @@ class Stage:
     def _child(self, program: Program) -> Child:
         return ForkedChild(program, self._fork_server) if self._fork_server is not None else Child(program)
 
-    @property
-    def gateway_url(self) -> str:
-        """Where the gateway listens while it lives."""
-        return f"http://127.0.0.1:{self.gateway_port}"
+    def start_gateway(self) -> None:
+        """Start the gateway at a port of its own each time: while it is down, another program may take the last one."""
+        port = free_port()
+        self.gateway_url = f"http://127.0.0.1:{port}"
+        self.gateway = self._command("gateway", "gateway", "--port", str(port))
+        self.gateway.start()
+
+    def kill_gateway(self) -> None:
+        """SIGKILL it, if there is one."""
+        if self.gateway is not None:
+            self.gateway.kill()
 
     @property
     def environment(self) -> dict[str, str]:

@@ -56,7 +56,8 @@ def gather(stage: Stage) -> None:
     _write(stage, "vendor", reports)
     pictures = {job["id"]: _picture(stage, job, keys[name]) for name, one in reports.items() for job in one["jobs"]}
     _write(stage, "pictures", pictures)
-    _write(stage, "ledger", {key: _read(stage.client, key) for key in stage.client.scan_iter(f"{PREFIX}:*", 1000)})
+    found = {key: _read(stage.client, key) for key in stage.client.scan_iter(f"{PREFIX}:*", 1000)}
+    _write(stage, "ledger", {key: value for key, value in found.items() if value is not None})
 
 
 def _write(stage: Stage, name: str, what: object) -> None:
@@ -86,5 +87,6 @@ def _read(client: redis.Redis, key: str) -> Any:
         "zset": lambda name: _scores(client, name),
         "list": lambda name: client.lrange(name, 0, -1),
         "string": client.get,
+        "none": lambda _: None,  # it has expired since it was listed
     }
     return readers[str(client.type(key))](key)

@@ -56,9 +56,9 @@ class Nemesis:
                 actor.start()
 
         gateway = self._stage.gateway
-        if self._gateway_wanted and (code := gateway.poll()) is not None:
+        if self._gateway_wanted and gateway is not None and (code := gateway.poll()) is not None:
             self._record({"at": now(), "deed": "worker ended by itself", "worker": "gateway", "code": code})
-            gateway.start()
+            self._stage.start_gateway()
 
     def _do(self, act: Act) -> None:
         getattr(self, f"_{act.deed.name.lower()}")(**act.how)
@@ -90,12 +90,12 @@ class Nemesis:
 
     def _kill_gateway(self) -> None:
         self._gateway_wanted = False
-        self._stage.gateway.kill()
+        self._stage.kill_gateway()
         self._record({"at": now(), "deed": Deed.KILL_GATEWAY})
         self._agenda.enter(DOWN, 0, self._start_gateway)
 
     def _start_gateway(self) -> None:
-        self._stage.gateway.start()
+        self._stage.start_gateway()
         self._gateway_wanted = True
 
     def _start_redis(self) -> None:

@@ -39,7 +39,7 @@ def perform(play: Play, folder: Path) -> Verdict:
         for actor in stage.actors:
             actor.start()
         if play.setup.gateway:
-            stage.gateway.start()
+            stage.start_gateway()
         observer.start()
         for load in loads:
             load.start()
