@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import subprocess
 from collections import defaultdict
 from pathlib import Path
@@ -21,7 +22,7 @@ LARGEST = "most "
 
 def write_piece(file: Path, verdict: Verdict, *, seed: int, kills: int, seconds: float) -> None:
     """Append what one piece has shown; several may do so at once."""
-    facts = {"seed": seed, "kills": kills, "seconds": seconds}
+    facts = {"seed": seed, "kills": kills, "seconds": seconds, "load": round(os.getloadavg()[1], 1)}
     _append(file, facts | {"counts": verdict.counts, **_shown(verdict, LISTS)})
 
 
@@ -77,6 +78,7 @@ def sum_of(pieces: Sequence[dict[str, Any]]) -> Verdict:
 
 
 def revision() -> str:
-    """Return the commit that is checked out; empty where there is none."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
+    """Return the last commit that changed the product; empty where there is no repository."""
+    root = Path(__file__).parents[2]
+    command = ["git", "-C", str(root), "log", "-1", "--format=%h", "--", "producer", "workers", "gateway", "simulator"]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()

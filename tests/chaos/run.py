@@ -12,6 +12,7 @@ long do a dead worker's jobs stand still? What it has shown is kept for the repo
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 import tempfile
@@ -82,6 +83,8 @@ def _pieces(given: argparse.Namespace) -> int:
         "revisions": ", ".join(filter(None, revisions)),
         "raging": f"{sum(piece['seconds'] for piece in pieces):g} s",
     }
+    if loads := [piece["load"] for piece in pieces if "load" in piece]:
+        facts["load of the machine, its processors"] = f"{min(loads):g} to {max(loads):g}, {os.cpu_count()}"
     text = page(total, facts | _facts(given))
     _print(text)
     done = total.counts.get("kills", 0)
