@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from swapline_workers.local.supervision.child import Program
 
 SERVER = Path(__file__).with_name("fork_server.py")
-REPLY_WITHIN_S = 60
+REPLY_WITHIN_S = 600
 CHECK_INTERVAL_S = 0.02
 
 
