@@ -24,7 +24,7 @@ from chaos.environment import Setup
 from chaos.pieces import pieces_of, sum_of, wards_of, write_piece, write_ward
 from chaos.plan import Temper
 from chaos.play import Play, perform
-from chaos.report import HEAD, page, wards_page
+from chaos.report import FOUND, HEAD, page, wards_page
 from chaos.streams import VERDICT, Streams
 from chaos.wards import ward
 
@@ -90,7 +90,7 @@ def _pieces(given: argparse.Namespace) -> int:
     done = total.counts.get("kills", 0)
     if done >= LONG:
         command = f'make chaos KILLS={done} ARGS="--pieces pieces.jsonl --streams {given.streams}"'
-        REPORT.write_text(HEAD.format(command=command) + text + wards_page(wards_of(given.pieces)))
+        REPORT.write_text(HEAD.format(command=command) + text + wards_page(wards_of(given.pieces)) + FOUND)
     return 0 if total.clean else 1
 
 

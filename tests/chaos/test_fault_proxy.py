@@ -162,6 +162,15 @@ def test_where_connections_are_refused_nobody_listens_until_it_is_lifted(proxy: 
         assert exactly(again, len(ANSWER)) == ANSWER
 
 
+@pytest.mark.usefixtures("client")
+def test_a_port_that_is_closed_may_have_lost_a_request_that_was_not_read_yet(
+    proxy: Proxy, hits: list[dict[str, object]]
+) -> None:
+    order = proxy.order(Fault.REFUSE)
+    proxy.lift(order)
+    assert [(hit["link"], hit["fault"]) for hit in hits] == [("vendor", Fault.REFUSE)]
+
+
 def test_only_requests_that_match_are_hit_and_each_hit_is_written_down(
     proxy: Proxy, client: socket.socket, hits: list[dict[str, object]]
 ) -> None:
