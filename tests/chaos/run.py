@@ -146,9 +146,10 @@ def _play(given: argparse.Namespace) -> Play:
         steps=True,
         gateway=True,
         forks=not given.fresh,
+        # Of the usual schedule the third try comes after five minutes: a run would wait for nothing else.
+        settings={"SWAPLINE_WEBHOOK_SCHEDULE": "0,5,15,30,60,120,240,480"},
     )
-    # A webhook that fails twice is tried again after five minutes, more or less a fifth.
-    return Play(setup, temper, every=given.every, settle=420)
+    return Play(setup, temper, every=given.every, settle=300)
 
 
 def _facts(given: argparse.Namespace) -> dict[str, str]:
