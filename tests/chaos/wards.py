@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 SLOTS = 24
 """Jobs at work at a kill, over all workers: more than one worker's sixteen threads."""
+EVERY_S = 0.6
+"""Seconds between two jobs: two thirds of the slots are at work, so that HELD jobs, which keep theirs, stop nothing."""
+RUN_TIMEOUT_S = 90
+"""For so long a HELD job keeps its slot. The slowest service takes half of it."""
+SETTLE_S = 300
 APART = 1.7
 """Kills are this times the rescue apart: everything has moved on by then."""
 
@@ -33,11 +38,11 @@ def ward(given: argparse.Namespace, folder: Path) -> Verdict:
         slots=SLOTS,
         rescue_after=given.rescue_after,
         service_time="lognormal:10,0.5",
-        run_timeout=600,
+        run_timeout=RUN_TIMEOUT_S,
         modes=("status_held",),
     )
     with Stage(folder, setup) as stage:
-        observer, load, record_act = Observer(stage), Load(stage, every=0.4), stage.record("acts")
+        observer, load, record_act = Observer(stage), Load(stage, every=EVERY_S), stage.record("acts")
         for actor in stage.actors:
             actor.start()
         observer.start()
@@ -52,7 +57,7 @@ def ward(given: argparse.Namespace, folder: Path) -> Verdict:
             pause.wait(DOWN)
             actor.start()
         load.stop()
-        settle(stage, load.accepted(), seconds=120)
+        settle(stage, load.accepted(), seconds=SETTLE_S)
         observer.stop()
         stage.stop_all()
         gather(stage)
