@@ -66,8 +66,7 @@ class Life:
         job_id, digest = f"{number:032d}", sha256(str(number).encode()).hexdigest()
         image = StoredImage(sha256=digest, media_type="image/jpeg", width=1500, height=2000, size=225_000)
         spec = JobSpec(image=image, gender=0, filter_id=12).model_dump(mode="json", exclude_none=True)
-        self.timed("hold", self.ledger.retention.hold_input, digest, job_id)
-        new = NewJob(job_id=job_id, spec=spec, fingerprint="", queue_ttl=86_400, run_timeout=RUN)
+        new = NewJob(job_id, spec, fingerprint="", queue_ttl=86_400, run_timeout=RUN, stored_after=0)
         accepted = self.timed("accept", self.ledger.intake.accept, new)
         if hasattr(accepted, "messages"):
             self._send(accepted.messages)

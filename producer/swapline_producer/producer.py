@@ -7,6 +7,7 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
+from swapline_producer.client.inputs.acceptance import Acceptance, Draft, Input
 from swapline_producer.client.inputs.images import Link, is_link, read_image
 from swapline_producer.client.trace_context import current_traceparent
 from swapline_producer.client.waiting import as_completed
@@ -22,7 +23,7 @@ from swapline_producer.contract import (
 )
 from swapline_producer.contract.requests.new_jobs import fingerprint
 from swapline_producer.contract.trace_ids import shortened
-from swapline_producer.errors import RequestError, SettingsError, StorageUnavailable
+from swapline_producer.errors import RequestError, SettingsError
 from swapline_producer.pictures.faces import check_faces, check_link_examined
 from swapline_producer.pictures.prepare import Preparation
 from swapline_producer.webhooks.addresses import check_webhook
@@ -41,9 +42,6 @@ if TYPE_CHECKING:
     from swapline_producer.operations.recovery import Recovery
     from swapline_producer.settings import ProducerSettings
     from swapline_producer.storage import Storage
-
-DELETION_TIMEOUT_S = 10.0
-"""For a deletion of the same picture; a longer one was killed."""
 
 _NOT_IN_SPEC = {"image", "prepare", "require_face", "replace_failed", "traceparent"}
 
@@ -68,6 +66,7 @@ class Producer:
         self._publisher = publisher
         self._storage = storage
         self._store_is_ours = False
+        self._acceptance = Acceptance(ledger, self._own_store)
 
     @classmethod
     def connect(cls, settings: ProducerSettings, *, by: str = "") -> Self:
@@ -95,7 +94,7 @@ class Producer:
         Once the job is in the ledger it ends, whatever fails. Raises RequestError (nothing was stored), WrongOwner,
         StorageError, IdempotencyConflict or LedgerUnavailable (ask again with an idempotency key to be sure).
         """
-        accepted = self.ledger.intake.accept(self._new_job(request))
+        accepted = self._acceptance.accept(self._draft(request))
         self._publisher.send(accepted.messages)
         return Enqueued(job_id=accepted.job_id, created=accepted.created)
 
@@ -108,7 +107,7 @@ class Producer:
         """
         from swapline_producer.client.batches.bulk import Bulk  # noqa: PLC0415 -- see the module's docstring
 
-        return Bulk(self.ledger, self._publisher, self._checked_new_job, _is_quick).run(requests)
+        return Bulk(self._acceptance, self._publisher, self._checked_draft, _is_quick).run(requests)
 
     def get(self, job_id: str) -> Job:
         """Read a job. Raises JobNotFound."""
@@ -212,24 +211,25 @@ class Producer:
 
         return CompletionListener(self.ledger)
 
-    def _checked_new_job(self, item: SwapRequest | Mapping[str, Any]) -> NewJob:
+    def _checked_draft(self, item: SwapRequest | Mapping[str, Any]) -> Draft:
         if isinstance(item, SwapRequest):
-            return self._new_job(item)
+            return self._draft(item)
         try:
             fields = dict(item)
         except (TypeError, ValueError):
             raise RequestError(f"a {type(item).__name__} is no request: give a SwapRequest", field="request") from None
-        return self._new_job(SwapRequest.model_validate(fields))
+        return self._draft(SwapRequest.model_validate(fields))
 
-    def _new_job(self, request: SwapRequest) -> NewJob:
+    def _draft(self, request: SwapRequest) -> Draft:
         request = request.model_validate(dict(request))  # `model_copy` and `model_construct` check nothing
         check_webhook(request.webhook_url, allow_private=self.settings.webhook_allow_private)
         job_id = _new_job_id()
         spec = request.model_dump(mode="json", exclude_none=True, exclude=_NOT_IN_SPEC)
-        spec["image"] = self._image(request, job_id).model_dump(mode="json", exclude_none=True)
+        image, picture = self._image(request)
+        spec["image"] = image.model_dump(mode="json", exclude_none=True)
         if traceparent := request.traceparent or current_traceparent():
             spec["trace"] = shortened(traceparent)
-        return NewJob(
+        job = NewJob(
             job_id,
             spec,
             fingerprint(spec),
@@ -237,15 +237,17 @@ class Producer:
             request.run_timeout or self.settings.run_timeout,
             request.replace_failed,
         )
+        if picture is not None:
+            job = job._replace(stored_after=self._acceptance.store(picture, job_id))
+        return Draft(job, picture)
 
-    def _image(self, request: SwapRequest, job_id: str) -> ImageRef:
+    def _image(self, request: SwapRequest) -> tuple[ImageRef, Input | None]:
         found = read_image(request.image, Preparation.of(self.settings, request.prepare))
         if isinstance(found, Link):
             check_link_examined(required=request.require_face)
-            return LinkedImage(url=found.url)
+            return LinkedImage(url=found.url), None
         wanted = self.settings.require_face if request.require_face is None else request.require_face
         group = request.gender is Gender.GROUP
-        store = self._own_store()
         image = StoredImage(
             sha256=found.sha256,
             media_type=found.media_type,
@@ -255,22 +257,7 @@ class Producer:
             prepared=found.made_of,
             warnings=check_faces(found.data, found.media_type, group=group) if wanted else (),
         )
-        stored = self._hold(found.sha256, job_id)
-        if not (stored and store.head(image.key) == image.size):  # most pictures are new, and are written unasked
-            store.put_once(image.key, found.data, found.media_type)
-        return image
-
-    def _hold(self, sha256: str, job_id: str) -> bool:
-        """Keep an input from deletion until its job is accepted; return whether it is stored already."""
-        give_up_at = time.monotonic() + DELETION_TIMEOUT_S
-        while (hold := self.ledger.retention.hold_input(sha256, job_id)).wait is not None:
-            if time.monotonic() > give_up_at:
-                wait = f"{hold.wait:.0f} s more at most"
-                raise StorageUnavailable(
-                    f"The same picture is being deleted from object storage, for {wait}; try again."
-                )
-            time.sleep(0.02)  # a deletion takes milliseconds in a folder, and some tens in a bucket
-        return hold.there
+        return image, Input(image, found.data)
 
     def _own_store(self) -> Storage:
         """Return the store, checked once. Raises as `check_store`."""

@@ -15,12 +15,14 @@ from support.pngs import grey_png
 from support.publishers import NullPublisher
 from support.servers import new_job
 from swapline_producer import Producer, ProducerSettings, SwapRequest
+from swapline_producer.client.inputs import acceptance
 from swapline_producer.contract import FailureCode, State, Step, StoredImage
 from swapline_producer.contract.accounts import Limits
 from swapline_producer.contract.answers import Advanced
 from swapline_producer.contract.changes import Change
 from swapline_producer.errors import IdempotencyConflict, NotPossible, ObjectMissing, StorageUnavailable
 from swapline_producer.ledger import JobFilter, Ledger, connect
+from swapline_producer.ledger.retention import InputHold
 from swapline_producer.retention.sweep import Sweep
 from swapline_producer.testing import memory_storage
 
@@ -80,42 +82,87 @@ def test_an_input_goes_with_the_last_job_that_uses_it(producer: Producer, storag
 
 
 class Counted:
-    """A store that counts what it is asked."""
+    """A store that counts what it is asked, and moves of the ledger with it."""
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
         self._storage = storage
         self.asked: list[str] = []
+        run = ledger.scripts.run
+
+        def counted(move: str, **arguments: Any) -> dict[str, Any]:
+            self.asked.append(move)
+            return run(move, **arguments)
+
+        monkeypatch.setattr(ledger.scripts, "run", counted)
 
     def __getattr__(self, name: str) -> Any:
         self.asked.append(name)
         return getattr(self._storage, name)
 
+    def since(self) -> list[str]:
+        """Return what was asked since the last time."""
+        asked, self.asked = self.asked, []
+        return asked
 
-def test_a_new_picture_is_written_unasked_and_one_that_others_have_stored_is_not_sent_again(
-    ledger: Ledger, storage: Storage
+
+@pytest.fixture
+def counted(ledger: Ledger, storage: Storage, monkeypatch: pytest.MonkeyPatch) -> Counted:
+    return Counted(storage, ledger, monkeypatch)
+
+
+@pytest.fixture
+def other(ledger: Ledger, counted: Counted) -> Producer:
+    """Another process."""
+    return Producer(ProducerSettings(key_prefix=ledger.prefix), ledger, NullPublisher(), counted)
+
+
+def test_a_picture_is_stored_unasked_and_its_job_written_in_one_move(other: Producer, counted: Counted) -> None:
+    enqueue(other)
+    assert counted.since()[-2:] == ["put_once", "accept"]
+    enqueue(other, grey_png(9, 9))
+    assert counted.since() == ["put_once", "accept"]
+
+
+def test_a_process_sends_a_picture_once_for_many_jobs(other: Producer, counted: Counted) -> None:
+    first = enqueue(other)
+    end(other, first, State.EXPIRED)  # its input is kept
+    counted.since()
+    for _ in range(3):
+        enqueue(other)
+        assert counted.since() == ["accept"]
+
+
+def test_a_picture_that_was_deleted_by_hand_is_stored_anew_after_a_minute(
+    other: Producer, counted: Counted, storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counted = Counted(storage)
-    publisher = NullPublisher()
-    producer = Producer(ProducerSettings(key_prefix=ledger.prefix), ledger, publisher, counted)
-    first = enqueue(producer)
-    assert "head" not in counted.asked
-    counted.asked.clear()
-    enqueue(producer)
-    assert counted.asked == ["head"]
-    storage.delete([key_of(first)])  # by hand: the ledger knows nothing of it
-    enqueue(producer)
-    assert counted.asked[1:] == ["head", "put_once"]
-    assert storage.head(key_of(first))
+    assert acceptance.REMEMBERED_S == 60
+    monkeypatch.setattr(acceptance, "REMEMBERED_S", 0.0)
+    job = enqueue(other)
+    storage.delete([key_of(job)])
+    counted.since()
+    enqueue(other)
+    assert counted.since() == ["put_once", "accept"]
+    assert storage.head(key_of(job))
 
 
-def test_a_picture_that_is_kept_after_its_last_job_is_not_sent_again(
-    producer: Producer, ledger: Ledger, storage: Storage
+def test_where_others_have_stored_the_pictures_they_are_asked_for_and_not_sent(
+    producer: Producer, other: Producer, counted: Counted
 ) -> None:
-    end(producer, enqueue(producer), State.EXPIRED)
-    counted = Counted(storage)
-    again = Producer(ProducerSettings(key_prefix=ledger.prefix), ledger, NullPublisher(), counted)
-    enqueue(again)
-    assert "put_once" not in counted.asked
+    pictures = [grey_png(8, size) for size in range(4, 8)]
+    for picture in pictures[:3]:
+        enqueue(producer, picture)
+    counted.since()
+    asked = []
+    for picture in [*pictures, grey_png(9, 9)]:
+        enqueue(other, picture)
+        asked.append(counted.since())
+    assert asked[0][-2:] == ["put_once", "accept"]  # and it was there already
+    assert asked[1:] == [
+        ["hold", "head", "accept"],
+        ["hold", "head", "accept"],
+        ["hold", "put_once", "accept"],
+        ["put_once", "accept"],
+    ]
 
 
 def test_the_input_of_a_job_that_succeeded_can_be_kept_a_while_to_be_shown(
@@ -204,11 +251,11 @@ def test_a_failed_job_that_is_taken_up_again_keeps_its_input_and_one_that_comes_
         producer.ledger.transitions.advance(producer.get(job.job_id), again)
 
 
-def test_a_picture_that_was_stored_and_never_enqueued_goes_after_input_ttl(
+def test_a_picture_that_was_held_and_never_enqueued_goes_after_input_ttl(
     producer: Producer, storage: Storage, sweep: Sweep, time: Time
 ) -> None:
     digest = hashlib.sha256(b"me").hexdigest()
-    assert producer.ledger.retention.hold_input(digest, "never") == (None, False)
+    assert producer.ledger.retention.hold_input(digest, "never") == InputHold()
     storage.put_once(f"inputs/{digest}", b"me", "image/png")
     sweep.all_due()
     assert storage.head(f"inputs/{digest}")
@@ -252,7 +299,7 @@ def test_who_was_killed_while_deleting_blocks_the_same_picture_for_its_lease_onl
     job = enqueue(producer)
     end(producer, job)
     ledger.retention.take_unneeded(lease=60)
-    monkeypatch.setattr("swapline_producer.producer.DELETION_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(acceptance, "DELETION_TIMEOUT_S", 0.0)
     with pytest.raises(StorageUnavailable, match="is being deleted"):
         enqueue(producer)
     time.pass_(61)
@@ -304,14 +351,20 @@ def test_no_order_of_producers_jobs_and_sweepers_deletes_what_somebody_needs(val
     run_state_machine_as_test(Here, settings=settings(max_examples=120, stateful_step_count=40))
     assert Here.deleted > 0, "the sweepers have never had anything to do"
     assert Here.kept > 0, "they have never met an input that a job needs"
+    assert Here.unheld > 0, "after a deletion no job was accepted without a hold"
+
+
+PICTURES = ("aaa1", "aaa2", "b")
+"""Two are in one part of the hashes."""
 
 
 class Inputs(RuleBasedStateMachine):
-    """Two pictures, producers and sweepers that halt anywhere, while time passes."""
+    """Three pictures, producers and sweepers that halt anywhere, while time passes."""
 
     url = ""
     deleted = 0
     kept = 0
+    unheld = 0
 
     def __init__(self) -> None:
         super().__init__()
@@ -324,11 +377,13 @@ class Inputs(RuleBasedStateMachine):
         self.objects: set[str] = set()
         self.held: dict[str, str] = {}
         self.stored: dict[str, str] = {}
+        self.known = 0
+        self.put: dict[str, tuple[str, int]] = {}
         self.jobs: dict[str, str] = {}
         self.sweeps: list[tuple[int, Taken]] = []
         self.number = 0
 
-    @rule(picture=st.sampled_from("ab"))
+    @rule(picture=st.sampled_from(PICTURES))
     def hold(self, picture: str) -> None:
         self.number += 1
         if self.ledger.retention.hold_input(picture, f"j{self.number}").wait is None:
@@ -340,6 +395,35 @@ class Inputs(RuleBasedStateMachine):
             self.objects.add(picture)
             self.stored[job_id] = picture
         self.held.clear()
+
+    @rule()
+    def learn(self) -> None:
+        self.known = self.ledger.retention.last_deletion()
+
+    @rule(picture=st.sampled_from(PICTURES))
+    def store_unheld(self, picture: str) -> None:
+        self.number += 1
+        self.objects.add(picture)
+        self.put[f"j{self.number}"] = picture, self.known
+
+    @rule()
+    def accept_unheld(self) -> None:
+        for job_id, (picture, known) in self.put.items():
+            image = StoredImage(sha256=picture, media_type="image/png", width=1, height=1, size=1)
+            try:
+                self.ledger.intake.accept(new_job(job_id, image=image, queue_ttl=10**6)._replace(stored_after=known))
+                self.jobs[job_id] = picture
+                type(self).unheld += bool(known)
+            except ObjectMissing:
+                assert self.now > 0  # it may have been deleted: the producer holds it
+        self.put.clear()
+
+    @rule(picture=st.sampled_from(PICTURES))
+    def enqueue_unheld(self, picture: str) -> None:
+        """All three without a halt."""
+        self.learn()
+        self.store_unheld(picture)
+        self.accept_unheld()
 
     @rule()
     def accept(self) -> None:
@@ -358,7 +442,7 @@ class Inputs(RuleBasedStateMachine):
             job_id, _ = self.jobs.popitem()
             assert isinstance(self.ledger.transitions.advance(self.ledger.jobs.get(job_id), ENDS[how]), Advanced)
 
-    @rule(picture=st.sampled_from("ab"))
+    @rule(picture=st.sampled_from(PICTURES))
     def enqueue(self, picture: str) -> None:
         """All three without a halt, as it mostly is."""
         self.hold(picture)
@@ -403,6 +487,7 @@ class Inputs(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.now += 10**7
         self.stored.clear()
+        self.put.clear()
         while self.jobs:
             self.end(State.SUCCEEDED)
         for _ in range(3):

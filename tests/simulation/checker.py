@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from simulation.accounts import CREDITS
 from simulation.money import check_accounts, check_money
-from simulation.truth import COMPLETED, FAILED, REFUSED, number_of, photograph_of, picture_of
-from swapline_producer.contract import Notification, State
+from simulation.truth import COMPLETED, FAILED, REFUSED, number_of, picture_of
+from simulation.uploads import digest_of
+from swapline_producer.contract import FailureCode, Notification, State
 from swapline_producer.storage.keys import INPUTS, OWNER, PROBE
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def final_check(world: World) -> Verdict:
         check_money(world, jobs, logs)
         _check_store(world, jobs)
         check_accounts(world, jobs)
+        world.wrong += [f"the input {sha256} stays for ever" for sha256 in world.uploads.staying(jobs)]
     verdict.jobs, verdict.accounts = len(world.accepted), len(world.accounts)
     verdict.points, verdict.faults = world.faults.points, len(world.faults.drawn)
     verdict.charged = sum(world.vendor.charged.values())
@@ -89,7 +90,9 @@ def _check_job(  # noqa: C901 -- one line for each promise
     if canceled and state not in {State.CANCELED, State.HELD}:
         wrong.append(f"{job_id} ended {state} though it was canceled")
     if state is not State.HELD:
-        if state not in ENDS[world.vendor.fate[job_id]] and not (state is State.CANCELED and job_id in world.cancels):
+        expected = state in ENDS[world.vendor.fate[job_id]] or (state is State.CANCELED and job_id in world.cancels)
+        lost_its_input = job.get("failure_code") == FailureCode.STORAGE_FAILED and charged == 0
+        if not expected and not (lost_its_input and world.uploads.may_be_lost(job_id)):
             detail = f"{job.get('failure_code')} {job.get('failure_detail')}"
             wrong.append(f"{job_id} ended {state} ({detail}) though the vendor's part was {world.vendor.fate[job_id]}")
         if int(job.get("credits", 0)) != CREDITS * charged and job_id not in world.excused:
@@ -157,8 +160,7 @@ def _check_store(world: World, jobs: dict[str, dict[str, str]]) -> None:
     for job_id, job in jobs.items():
         photograph = world.order_of[job_id].photograph
         if job.get("state") == State.HELD and photograph is not None:
-            key = f"{INPUTS}/{hashlib.sha256(photograph_of(photograph)).hexdigest()}"
-            if key not in objects:
+            if f"{INPUTS}/{digest_of(photograph)}" not in objects and not world.uploads.may_be_lost(job_id):
                 world.wrong.append(f"{job_id} is HELD, and its input is gone")
     for key in objects:
         if key.startswith(f"{INPUTS}/"):

@@ -13,6 +13,7 @@ from starlette import _exception_handler
 
 from simulation.scheduler import Fibre
 from swapline_producer import producer
+from swapline_producer.client.inputs import acceptance
 from swapline_workers.core import bulkhead, picture_memory
 from swapline_workers.runtime import due_dispatcher
 from swapline_workers.runtime.session import leases, moved_jobs, outage, view
@@ -20,7 +21,7 @@ from swapline_workers.runtime.session import leases, moved_jobs, outage, view
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-TIMED = (due_dispatcher, moved_jobs, outage, view, picture_memory, bulkhead, producer)
+TIMED = (due_dispatcher, moved_jobs, outage, view, picture_memory, bulkhead, producer, acceptance)
 THREADED = (leases, outage)
 
 

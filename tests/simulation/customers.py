@@ -24,7 +24,7 @@ ANSWER_WITHIN_S = 10.0
 """Seconds that a customer waits for the gateway's answer: the process that served the request may have died."""
 NEXT_ID = 10_000
 """The gateway gives each request an id of its own: these lie between those of one order."""
-PHOTOGRAPHS = 8
+PHOTOGRAPHS = 3
 """Different ones in a world: several jobs need the same stored input."""
 QUEUE_TTL_S = 7 * 86_400.0
 
@@ -59,7 +59,7 @@ def draw_order(world: World, number: int, rng: random.Random, *, by_gateway: boo
         tokens = [*world.accounts, *(label for label in LABELS if world.serving(label))]
         pin = rng.choice(tokens) if rng.random() < 0.2 and not by_gateway else None
         version = ApiVersion.V5 if rng.random() < 0.1 and not pin else None
-    photograph = rng.randrange(PHOTOGRAPHS) if rng.random() < 0.3 else None
+    photograph = rng.randrange(PHOTOGRAPHS) if rng.random() < 0.5 else None
     return Order(f"order-{number}", rng.choice(TENANTS), photograph, version or ApiVersion.V6, pin)
 
 
@@ -97,8 +97,8 @@ class Customer:
                 world.sleep(0.5)
             if answered and answered[0]:
                 break
-            if not (answered or self._by_gateway):  # the backend died and does not ask again
-                break
+            if not self._by_gateway and (not answered or self._order.photograph is not None):
+                break  # the backend died; or its new try would have another id, and the old one a hold
         if self._cancel_when and self._job_id:
             world.triggers[self._cancel_when, self._job_id] = self._spawn_cancel
         elif self._cancel_in is not None and self._job_id is not None:

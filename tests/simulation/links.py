@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     Failure = Callable[[str], Exception]
 
 
+SLOWEST_DELETION_S = 2.0
+"""Of many objects; so that uploads and new jobs come meanwhile."""
+
+
 class Link:
     """The way from one process to one port."""
 
@@ -284,10 +288,15 @@ class SimStorage:
 
     def delete(self, keys: Iterable[str]) -> None:
         wanted = list(keys)
-        self._link.call("delete", lambda: self._objects.delete(wanted))
 
-    def list(self, prefix: str = "") -> Iterator[StoredObject]:
-        found: list[StoredObject] = self._link.call("list", lambda: [*self._objects.list(prefix)])
+        def do() -> None:
+            self._world.sleep(self._world.rng.random() * SLOWEST_DELETION_S)
+            self._objects.delete(wanted)
+
+        self._link.call("delete", do)
+
+    def list(self, prefix: str = "", **more: Any) -> Iterator[StoredObject]:
+        found: list[StoredObject] = self._link.call("list", lambda: [*self._objects.list(prefix, **more)])
         return iter(found)
 
     def url(self, key: str, life: float) -> str:

@@ -8,6 +8,7 @@ from unittest.mock import patch
 from simulation.account_mutants import ACCOUNT_MUTANTS
 from simulation.mutant import Mutant, changed, fields
 from swapline_producer.client import cancel as cancel_module
+from swapline_producer.client.inputs import acceptance
 from swapline_producer.contract import FailureCode, Notification, State, Step, transitions
 from swapline_producer.contract.answers import LostRace
 from swapline_producer.errors import LedgerUnavailable
@@ -154,6 +155,14 @@ def _late_reply_dropped(job: Any, ports: Any, change: Any) -> None:
     assert change
 
 
+def _numbered_late(real: Any) -> Any:
+    def store(self: Any, picture: Any, job_id: str) -> Any:
+        return None if real(self, picture, job_id) is None else self._last_deletion
+
+    return store
+
+
+NUMBERED = "  redis.call('HSET', key('deletions'), 'last', text(ended), part_of(sha), text(ended))\n"
 SLOT_FREED = "  redis.call('ZREM', own('slots'), input.id)\nelseif"
 ATTEMPT = "have[2] == '1' and have[3] == 'SUBMITTING'"
 
@@ -192,6 +201,23 @@ MUTANTS = (
     ),
     Mutant("credits are not counted when a slot is given", "", ("  note_submission(tenant)\n", "")),
     Mutant("an idempotency key is not looked at", "accept", ("if input.claim then", "if false then")),
+    Mutant(
+        "an input counts as there whatever was deleted",
+        "accept",
+        ("  if not is_there(input.sha, input.stored_after) then return false end\n", ""),
+    ),
+    Mutant(
+        "an input that is being deleted counts as there",
+        "accept",
+        ("  if redis.call('ZSCORE', key('deleting'), sha) then return false end\n", ""),
+    ),
+    Mutant("a deletion is not numbered", "confirm", (NUMBERED, "")),
+    Mutant("a reference to an input is not counted", "accept", ("  need_input(input.sha)\n", "")),
+    Mutant("a reference to an input is not dropped", "advance", ("else release_input(input.sha) end", "end")),
+    Mutant(
+        "an input counts as stored after a deletion that came later",
+        python=changed(acceptance.Acceptance, "store", _numbered_late),
+    ),
     Mutant(
         "refused jobs never stand in line again",
         "",

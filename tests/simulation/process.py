@@ -16,6 +16,7 @@ from support.fakes import World as FakeWorld
 from swapline_producer.contract import Step
 from swapline_producer.errors import LedgerUnavailable, StorageError
 from swapline_producer.ledger.accounts.registry import DEFAULT
+from swapline_producer.retention.orphans import Janitor
 from swapline_producer.retention.sweep import Sweep
 from swapline_workers.adapters.endpoints import RecentEndpoints
 from swapline_workers.adapters.pictures import PictureStore
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
 
 RESCUE_AFTER = 15.0
 PROBE_EVERY_S = 5.0
+ORPHANS_SEARCHED = 0.1
+"""Share of the sweeps after which orphans are searched for."""
+ORPHANS_AFTER_S = 2.0
+"""Their age: no object is safe because it is young."""
 PLACES = 6
 """Jobs with pictures in the memory of one worker."""
 
@@ -165,6 +170,7 @@ class Worker(Process):
         )
         self._probe = StoreProbe(ledger, store, timeout=30.0)
         self._sweep = Sweep(ledger, store, clock=self.monotonic)
+        self._janitor = Janitor(ledger, store, result_ttl=None, safe_age=ORPHANS_AFTER_S, wall=world.wall)
         world.scheduler.spawn(self._keep_house, self, after=world.rng.random() * PROBE_EVERY_S)
         if several:
             world.scheduler.spawn(self.known.run, self)
@@ -178,6 +184,8 @@ class Worker(Process):
                 if is_open:
                     self._probe.run()
                 self._sweep.due()
+                if self.world.faults.raging and self.world.rng.random() < ORPHANS_SEARCHED:
+                    self._janitor.next_part()
             self.world.sleep(PROBE_EVERY_S if is_open or self.world.is_busy() else 3600.0)
 
     def receive(self, message: StepMessage) -> None:

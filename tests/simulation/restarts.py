@@ -77,6 +77,7 @@ class Restarts:
         self.forgotten |= lost | unsettled
         world.excused |= self.forgotten  # HELD: the attempt is there, and its result is lost
         self.gone |= set(world.accepted) - accepted
+        world.uploads.forgotten_since(since)
         world.canceled &= canceled
         for job_id in self.gone:
             world.accepted.pop(job_id, None)

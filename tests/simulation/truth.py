@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 from support.fakes import FakeReply, FakeStatusReply
 from support.pngs import png
 from swapline_producer.contract import FailureCode
+from swapline_producer.storage.keys import INPUTS
 from swapline_workers import errors
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from simulation.accounts import Account
     from simulation.world import World
     from swapline_producer.contract import BatchEvent, SwapEvent
-    from swapline_producer.storage import Storage
+    from swapline_producer.storage import Storage, StoredObject
 
 REFUSED, FAILED, COMPLETED = "refused", "failed", "completed"
 
@@ -149,8 +152,25 @@ class StoreTruth:
     def __init__(self, world: World, storage: Storage) -> None:
         self._world = world
         self._storage = storage
+        self._written_at: dict[str, float] = {}
+
+    def put_once(self, key: str, data: bytes, content_type: str) -> bool:
+        self._written_at.setdefault(key, self._world.wall())
+        return self._storage.put_once(key, data, content_type)
+
+    def delete(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            self._written_at.pop(key, None)
+            if key.startswith(f"{INPUTS}/"):
+                self._world.uploads.deleted(key.removeprefix(f"{INPUTS}/"))
+            self._storage.delete([key])
+
+    def list(self, prefix: str = "", *, after: str = "", **_more: Any) -> Iterator[StoredObject]:
+        for found in self._storage.list(prefix, after=after):
+            yield found._replace(modified_at=round(1000 * self._written_at.get(found.key, 0.0)))
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
+        self._written_at[key] = self._world.wall()
         if key.endswith("receipt.json"):
             for image in json.loads(data)["images"]:
                 if self._storage.head(image["key"]) != image["bytes"]:

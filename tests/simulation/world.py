@@ -17,6 +17,7 @@ from simulation.restarts import Restarts
 from simulation.scheduler import Scheduler
 from simulation.troubles import Troubles
 from simulation.truth import ReceiverTruth, StoreTruth, VendorTruth
+from simulation.uploads import Uploads
 from swapline_producer.contract.accounts import Limits
 from swapline_producer.retention.store_owner import check_store
 from swapline_producer.testing import memory_storage
@@ -93,6 +94,7 @@ class World:
         self.vendor = VendorTruth(self, rng.uniform(1.0, 8.0))
         self.receiver = ReceiverTruth(self)
         self.objects = StoreTruth(self, memory_storage())
+        self.uploads = Uploads(self)
         self.own = Process(self, "the checker")
         check_store(self.own.ledger, cast("Storage", self.objects))
         if len(self.accounts) == 1:
@@ -132,6 +134,10 @@ class World:
     def server_now(self) -> int:
         """Milliseconds by Redis's clock."""
         return EPOCH_MS + self.jump_ms + int(self.scheduler.now * 1000)
+
+    def wall(self) -> float:
+        """Seconds by the store's clock."""
+        return EPOCH_MS / 1000 + self.scheduler.now
 
     def is_busy(self) -> bool:
         """Whether it is the storm, or the first minutes after it."""

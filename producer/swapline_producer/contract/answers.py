@@ -17,6 +17,8 @@ class Accepted(NamedTuple):
     created: bool
     messages: tuple[StepMessage, ...] = ()
     """To be sent now."""
+    deletion: int | None = None
+    """The last deletion of an input, where the job has a stored one."""
 
 
 class Advanced(Frozen):

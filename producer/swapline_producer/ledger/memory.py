@@ -116,6 +116,10 @@ class MemoryLedger:
         """See `Retention.hold_input`."""
         return InputHold()
 
+    def last_deletion(self) -> int:
+        """See `Retention.last_deletion`."""
+        return 0
+
     def get(self, job_id: str) -> Job:
         """See `Jobs.get`."""
         try:

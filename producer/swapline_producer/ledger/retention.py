@@ -34,10 +34,13 @@ class Taken(NamedTuple):
 
 
 class InputHold(NamedTuple):
-    """Whether an input is held; `wait`: seconds until its deletion is over; `there`: stored."""
+    """A hold on an input. `wait`: there is none for these seconds, because it is being deleted."""
 
     wait: float | None = None
     there: bool = False
+    """It is stored, or about to be."""
+    deletion: int = 0
+    """The number of the last deletion."""
 
 
 class Purged(NamedTuple):
@@ -65,7 +68,14 @@ class Retention(LedgerPart):
     def hold_input(self, sha256: str, job_id: str) -> InputHold:
         """Hold an input until this job is accepted."""
         answer = self._scripts.run("hold", sha=sha256, id=job_id, ttl_ms=self._scripts.input_ttl_ms)
-        return InputHold(answer["wait_ms"] / 1000 if "wait_ms" in answer else None, there=answer.get("there", False))
+        if "wait_ms" in answer:
+            return InputHold(answer["wait_ms"] / 1000)
+        return InputHold(there=answer["there"], deletion=answer["deletion"])
+
+    def last_deletion(self) -> int:
+        """Return the number of the last deletion of an input."""
+        with translated():
+            return int(cast("str | None", self._scripts.client.hget(self._scripts.key("deletions"), "last")) or 0)
 
     def take_unneeded(
         self, *, lease: float, limit: int = 500, only: Sequence[str] | None = None, every: float | None = None

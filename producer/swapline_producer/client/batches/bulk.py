@@ -14,12 +14,11 @@ from swapline_producer.errors import LedgerUnavailable, RequestError, SwaplineEr
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
-    from swapline_producer.contract import NewJob
+    from swapline_producer.client.inputs.acceptance import Acceptance, Draft
     from swapline_producer.contract.answers import Accepted
-    from swapline_producer.ledger import Ledger
     from swapline_producer.messaging.publisher import Publisher
 
-    Prepared = NewJob | SwaplineError
+    Prepared = Draft | SwaplineError
 
 Item = TypeVar("Item")
 
@@ -31,6 +30,9 @@ OLDEST = 1.0
 
 PICTURES = 8
 """In memory at once, on their way to the store."""
+
+STORED_BYTES = 8_000_000
+"""Stored pictures in memory until their jobs are accepted: one may have been deleted meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +51,18 @@ class Result:
 class Bulk(Generic[Item]):
     """Takes items, and answers in the same order.
 
-    `prepare` makes an item's new job, or raises; `is_quick`: without a picture.
+    `prepare` stores an item's picture and makes its draft, or raises; `is_quick`: without a picture.
     """
 
     def __init__(
         self,
-        ledger: Ledger,
+        acceptance: Acceptance,
         publisher: Publisher,
-        prepare: Callable[[Item], NewJob],
+        prepare: Callable[[Item], Draft],
         is_quick: Callable[[Item], bool],
     ) -> None:
         """Keep the parts."""
-        self._ledger = ledger
+        self._acceptance = acceptance
         self._publisher = publisher
         self._prepare = prepare
         self._is_quick = is_quick
@@ -98,12 +100,12 @@ class Bulk(Generic[Item]):
             return refused
 
     def _accept(self, chunk: list[Prepared], first: int) -> Iterator[Result]:
-        jobs = [one for one in chunk if not isinstance(one, SwaplineError)]
+        drafts = [one for one in chunk if not isinstance(one, SwaplineError)]
         answers: list[Accepted | SwaplineError]
         try:
-            answers = [*self._ledger.intake.accept_many(jobs)] if jobs else []
+            answers = self._acceptance.accept_many(drafts) if drafts else []
         except LedgerUnavailable as error:
-            answers = [error for _ in jobs]
+            answers = [error for _ in drafts]
         self._wake_a_worker(answers)
         left = iter(answers)
         for index, one in enumerate(chunk, first):
@@ -118,11 +120,12 @@ class Bulk(Generic[Item]):
 
 def _chunks(prepared: Iterable[Prepared]) -> Iterator[list[Prepared]]:
     chunk: list[Prepared] = []
-    full_at = 0.0
+    full_at, size = 0.0, 0
     for one in prepared:
-        full_at = full_at if chunk else time.monotonic() + OLDEST
+        full_at, size = (full_at, size) if chunk else (time.monotonic() + OLDEST, 0)
         chunk.append(one)
-        if len(chunk) >= CHUNK or time.monotonic() >= full_at:
+        size += 0 if isinstance(one, SwaplineError) or one.input is None else len(one.input.data)
+        if len(chunk) >= CHUNK or size >= STORED_BYTES or time.monotonic() >= full_at:
             yield chunk
             chunk = []
     if chunk:

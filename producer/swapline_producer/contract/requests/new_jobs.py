@@ -70,6 +70,8 @@ class NewJob(NamedTuple):
     """Seconds."""
     replace_failed: bool = False
     """A job that ended without success yields its idempotency key."""
+    stored_after: int | None = None
+    """The last deletion known before its input was stored; None where that is held."""
 
 
 def fingerprint(spec: dict[str, Any]) -> str:

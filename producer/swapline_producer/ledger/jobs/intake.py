@@ -25,7 +25,7 @@ class Intake(LedgerPart):
         """Write a job as QUEUED, with a slot if one is free and a worker lives.
 
         Returns the job that has the idempotency key; raises IdempotencyConflict, ObjectMissing where the stored input
-        is not held, NotReplicated.
+        may be deleted by now, NotReplicated.
         """
         reply, replicated = self._scripts.run_replicated("accept", **self._arguments(job))
         answer = _accepted(job, reply)
@@ -72,6 +72,8 @@ class Intake(LedgerPart):
         }
         if spec["image"]["kind"] == "stored":
             arguments["sha"] = spec["image"]["sha256"]
+            if job.stored_after is not None:
+                arguments["stored_after"] = job.stored_after
         if "idempotency_key" in spec:
             arguments["claim"] = {"fingerprint": job.fingerprint, "replace_failed": job.replace_failed}
         return arguments
@@ -85,7 +87,7 @@ def _accepted(job: NewJob, answer: dict[str, Any]) -> Accepted | IdempotencyConf
             "The picture was stored so long ago that it may be deleted by now (SWAPLINE_INPUT_TTL); enqueue it again."
         )
     if not answer.get("conflict"):
-        return Accepted(answer["id"], answer["created"], _messages(answer))
+        return Accepted(answer["id"], answer["created"], _messages(answer), answer.get("deletion"))
     key = job.spec["idempotency_key"]
     return IdempotencyConflict(
         f"The idempotency key {key!r} already belongs to job {answer['id']}, which was asked for"

@@ -5,11 +5,13 @@
 -- input.claim              {fingerprint, replace_failed}, where there is an idempotency key
 -- input.quiet              put it in the waiting line only; the next move that grants slots does the rest
 -- input.life_ms            lifetime of an ordinary job's record; its batch lives at least as long
--- input.sha                its stored input, which the producer holds
+-- input.sha                its stored input, which the producer holds,
+-- input.stored_after       or has stored when this was the last deletion of an input (see needs.lua)
 -- Returns {id, created} of this job, or of the one that has the idempotency key; {granted = {{ID, version, attempts}, …}}
 -- where it stands in the waiting line and free slots were given out; {unknown = {names of accounts}} where its `pin` names
 -- none; {conflict=true} where the key belongs
--- to another request; {unheld=true} where the hold on the input has ended: it may be deleted by now.
+-- to another request; {unheld=true} where the input may be deleted by now. With a stored input, all but {unknown} have
+-- {deletion = the last one}.
 
 local LATELY = 2000 -- ms: due dispatchers claim several times a second
 
@@ -23,10 +25,15 @@ end
 local FAILED = {FAILED = true, EXPIRED = true, TIMED_OUT = true, CANCELED = true}
 local job = key('job', input.id)
 
+local function reply(result)
+  if input.sha then result.deletion = last_deletion() end
+  return answer(result)
+end
+
 -- The job exists. Counted, so that there is a write for replicas to confirm.
 local function there_already(result)
   count('repeated')
-  return answer(result)
+  return reply(result)
 end
 
 if redis.call('EXISTS', job) == 1 then return there_already({id = input.id, created = true}) end -- our own lost reply
@@ -46,10 +53,21 @@ local function unknown_pin()
   table.sort(list)
   return list
 end
-local unknown = unknown_pin()
-if unknown then return answer({unknown = unknown}) end
 
-local held = input.sha and still_needed(hold_of(input.sha, input.id))
+-- Whether the job has a reference to its stored input now.
+local function refer()
+  if not input.stored_after then return still_needed(hold_of(input.sha, input.id)) end
+  if not is_there(input.sha, input.stored_after) then return false end
+  need_input(input.sha)
+  return true
+end
+
+local held = input.sha and refer()
+local unknown = unknown_pin()
+if unknown then
+  if held then release_input(input.sha) end
+  return answer({unknown = unknown})
+end
 local replaced
 if input.claim then
   local name = key('key', input.tenant, input.fields.idempotency_key)
@@ -71,10 +89,10 @@ if input.claim then
       return there_already({id = id, created = false, conflict = fingerprint ~= input.claim.fingerprint})
     end
   end
-  if input.sha and not held then return answer({unheld = true}) end
+  if input.sha and not held then return reply({unheld = true}) end
   redis.call('SET', name, input.claim.fingerprint .. ' ' .. input.id) -- it ends with the job: see advance.lua
 elseif input.sha and not held then
-  return answer({unheld = true})
+  return reply({unheld = true})
 end
 
 local fields = {'state', 'QUEUED', 'version', '1', 'sent', '1', 'created_at', text(at),
@@ -102,4 +120,4 @@ log(input.id, 'queued', replaced and cjson.encode({replaces = replaced}))
 count('accepted')
 local granted = lively and grant(nil, accounts() and pooled.idle(input.id))
 if not lively then one_more_waits() end
-return answer({id = input.id, created = true, granted = granted})
+return reply({id = input.id, created = true, granted = granted})

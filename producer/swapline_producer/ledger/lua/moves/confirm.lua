@@ -6,7 +6,7 @@ for _, name in ipairs(input.names) do
   if tonumber(redis.call('ZSCORE', key('unneeded'), name)) == input.lease then still_needed(name) end
   local sha = string.match(name, '^inputs/(.+)')
   if sha and tonumber(redis.call('ZSCORE', key('deleting'), sha)) == input.lease then
-    redis.call('ZREM', key('deleting'), sha)
+    end_deletion(sha)
   end
 end
 return answer({confirmed = true})

@@ -58,6 +58,7 @@
 --   P:unneeded        zset    what may be deleted -> from when on: inputs/SHA, a folder of results;
 --                             and hold/SHA/ID, which ends then (see needs.lua)
 --   P:deleting        zset    SHA-256 of an input that is being deleted -> until when that may take
+--   P:deletions       hash    `last` and the first three digits of inputs' hashes -> number of the last deletion (see needs.lua)
 --   P:swept           string  there for a while after due objects were deleted
 --   P:task:NAME       string  the same for periodic tasks: the search for orphans
 --   P:crawl           hash    how far the search for orphans has come: AREA -> last key
