@@ -159,9 +159,10 @@ def _check_store(world: World, jobs: dict[str, dict[str, str]]) -> None:
     objects = {found.key for found in world.objects.list()} - {PROBE, OWNER}
     for job_id, job in jobs.items():
         photograph = world.order_of[job_id].photograph
-        if job.get("state") == State.HELD and photograph is not None:
-            if f"{INPUTS}/{digest_of(photograph)}" not in objects and not world.uploads.may_be_lost(job_id):
-                world.wrong.append(f"{job_id} is HELD, and its input is gone")
+        if job.get("state") != State.HELD or photograph is None or world.uploads.may_be_lost(job_id):
+            continue
+        if f"{INPUTS}/{digest_of(photograph)}" not in objects:
+            world.wrong.append(f"{job_id} is HELD, and its input is gone")
     for key in objects:
         if key.startswith(f"{INPUTS}/"):
             continue
