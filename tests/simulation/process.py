@@ -171,12 +171,12 @@ class Worker(Process):
         self._probe = StoreProbe(ledger, store, timeout=30.0)
         self._sweep = Sweep(ledger, store, clock=self.monotonic)
         self._janitor = Janitor(ledger, store, result_ttl=None, safe_age=ORPHANS_AFTER_S, wall=world.wall)
-        world.scheduler.spawn(self._keep_house, self, after=world.rng.random() * PROBE_EVERY_S)
+        world.scheduler.spawn(self._maintain, self, after=world.rng.random() * PROBE_EVERY_S)
         if several:
             world.scheduler.spawn(self.known.run, self)
         self.dispatcher.fibre = world.scheduler.spawn(self.dispatcher.run, self, after=world.rng.random())
 
-    def _keep_house(self) -> None:
+    def _maintain(self) -> None:
         """Probe the store while its breaker is open, and delete what is unneeded, as the worker's maintenance does."""
         while True:
             is_open = self.world.server.exists(f"{self.world.prefix}:store")

@@ -44,7 +44,8 @@ class MemoryLedger:
         self._finished: list[str] = []
         self._changed = threading.Condition()
         # One lock guards everything, so one object plays every part of a ledger.
-        self.intake = self.jobs = self.transitions = self.retention = self.subscriptions = self.summaries = self
+        self.intake = self.jobs = self.transitions = self.subscriptions = self.summaries = self
+        self.retention = MemoryInputs()
         self.batches = MemoryBatches(self)
 
     def accept(self, job: NewJob) -> Accepted:
@@ -111,14 +112,6 @@ class MemoryLedger:
                 event = JobEvent(at=self.now(), name="cancel requested", data=data)
                 self._events[job.job_id].append(event)
             return True
-
-    def hold_input(self, sha256: str, job_id: str) -> InputHold:  # noqa: ARG002 -- nothing is deleted here
-        """See `Retention.hold_input`."""
-        return InputHold()
-
-    def last_deletion(self) -> int:
-        """See `Retention.last_deletion`."""
-        return 0
 
     def get(self, job_id: str) -> Job:
         """See `Jobs.get`."""
@@ -227,3 +220,15 @@ class MemoryBatches:
             raise BatchNotFound(f"There is no batch {batch!r} of tenant {tenant!r}.")
         finished = sum(state.finished for state in states)
         return Sealed(jobs=len(states), finished=finished, completed=finished == len(states))
+
+
+class MemoryInputs:
+    """The inputs of a ledger in memory: none is deleted."""
+
+    def hold_input(self, sha256: str, job_id: str) -> InputHold:  # noqa: ARG002 -- see above
+        """See `Retention.hold_input`."""
+        return InputHold()
+
+    def last_deletion(self) -> int:
+        """See `Retention.last_deletion`."""
+        return 0

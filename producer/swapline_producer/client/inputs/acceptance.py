@@ -27,7 +27,7 @@ REMEMBERED = 1000
 """Pictures that this process has stored."""
 
 REMEMBERED_S = 60.0
-"""Then they are stored again: someone may have deleted them by hand."""
+"""Seconds, after which they are stored again: they may have been deleted by hand."""
 
 
 class Input(NamedTuple):
