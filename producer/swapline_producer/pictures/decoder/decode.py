@@ -34,6 +34,7 @@ PILLOW_FORMATS = {
 _REDUCED, _SUBFILE_TYPE, _DNG_VERSION = 1, 254, 50706
 _DEEP_GREY = ("I;16", "I;16L", "I;16B", "I")
 _TO_BYTE = 1 / 257
+_SIXTEEN_BITS = 16
 
 with suppress(ImportError):  # without it, there is no HEIC
     import pillow_heif
@@ -93,7 +94,20 @@ def open_picture(data: bytes, kind: str) -> Image.Image:
     tags = getattr(picture, "tag_v2", {})
     if tags.get(_SUBFILE_TYPE, 0) & _REDUCED or _DNG_VERSION in tags:  # Pillow would take a raw file's thumbnail
         raise Unreadable("is a camera's raw file")
+    if kind == PNG:
+        _scale_transparent_colour(picture, depth=data[24])
     return picture
+
+
+def _scale_transparent_colour(picture: Image.Image, *, depth: int) -> None:
+    """Bring a PNG's transparent colour to 8 bits as its pixels are; of 16 bits, it is forgotten.
+
+    Pillow 13 scales the pixels alone. Of 16 bits, it has lost what tells the colour from its neighbours.
+    """
+    if depth == _SIXTEEN_BITS:
+        picture.info.pop("transparency", None)
+    elif picture.mode == "L" and "transparency" in picture.info:
+        picture.info["transparency"] *= 255 // ((1 << depth) - 1)
 
 
 def _srgb(picture: Image.Image, done: list[Done]) -> Image.Image:

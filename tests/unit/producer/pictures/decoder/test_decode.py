@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 
 import pytest
 from PIL import Image
 
 from support.photographs import corner, exif, heif, picture, saved, wide_gamut
+from support.pngs import SIGNATURE, chunk, ihdr
 from swapline_producer.contract import Done
 from swapline_producer.pictures.decoder import decode
 from swapline_producer.pictures.decoder.decode import Made, Unreadable, make_jpeg
@@ -29,6 +32,24 @@ def opened(data: bytes) -> Image.Image:
     with Image.open(io.BytesIO(data)) as found:
         found.load()
         return found
+
+
+def png_of_two(depth: int, colour_type: int, samples: list[int], transparent: list[int]) -> bytes:
+    """Return a PNG of 16 x 8 pixels without alpha: the left half of one colour, the right half of another."""
+    each = len(samples) // 2
+    row = samples[:each] * 8 + samples[each:] * 8
+    bits = "".join(format(sample, f"0{depth}b") for sample in row)
+    line = b"\0" + int(bits, 2).to_bytes(len(bits) // 8)
+    named = chunk(b"tRNS", struct.pack(f">{len(transparent)}H", *transparent))
+    return b"".join(
+        [SIGNATURE, ihdr(16, 8, depth, colour_type), named, chunk(b"IDAT", zlib.compress(line * 8)), chunk(b"IEND")]
+    )
+
+
+def pixels(data: bytes) -> list[int]:
+    """Return the lightness in the middle of the left and of the right half."""
+    grey = opened(data).convert("L")
+    return [int(grey.getpixel((x, 4))) for x in (3, 12)]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("orientation", CORNERS)
@@ -90,6 +111,22 @@ def test_what_is_transparent_lies_on_white() -> None:
     result = made(saved("TIFF", clear))
     assert opened(result.data).getpixel((20, 20)) == (255, 255, 255)
     assert Done.FLATTENED in result.done
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_the_transparent_grey_of_a_png_lies_on_white(depth: int) -> None:
+    level = (1 << depth) // 3
+    shown, other = pixels(made(png_of_two(depth, 0, [level, 0 if level else 1], [level])).data)
+    assert shown == 255
+    assert other == pytest.approx(0 if level else 255, abs=3)
+
+
+@pytest.mark.parametrize(("colour_type", "named"), [(0, [51_200]), (2, [51_200, 25_600, 12_800])])
+def test_of_sixteen_bits_no_colour_becomes_transparent(colour_type: int, named: list[int]) -> None:
+    black = [0] * len(named)
+    result = made(png_of_two(16, colour_type, [*named, *black], named))
+    assert pixels(result.data)[1] == pytest.approx(0, abs=3)
+    assert Done.FLATTENED not in result.done
 
 
 def test_no_metadata_is_left() -> None:
