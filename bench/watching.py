@@ -106,10 +106,6 @@ class Watch(threading.Thread):
         """Return the sample with the most memory of all processes."""
         return max(self.samples, key=lambda sample: sample.rss)
 
-    def peak(self, name: str) -> int:
-        """Return the most memory that one process was seen with, in bytes."""
-        return max(sample.processes[name].rss for sample in self.samples)
-
     def _sample(self) -> None:
         at = time.monotonic() - self._began
         stored = 0 if self._client is None else self._client.info("memory")["used_memory"]

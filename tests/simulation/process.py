@@ -89,7 +89,6 @@ class SimDispatcher(DueDispatcher):
     world: World
     process: Worker
     fibre: Fibre | None = None
-    wakes_at = 0.0
 
     def schedule_wakeup(self, at: int) -> None:
         super().schedule_wakeup(at)
