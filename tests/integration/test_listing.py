@@ -12,7 +12,7 @@ from swapline_producer.contract import FailureCode, Job, Notification, State
 from swapline_producer.contract.answers import Advanced
 from swapline_producer.contract.changes import Change
 from swapline_producer.ledger import JobFilter, Ledger
-from swapline_producer.ledger.queries import search as scanning
+from swapline_producer.ledger.queries import search
 
 if TYPE_CHECKING:
     from support.servers import Time
@@ -42,7 +42,7 @@ def moved(ledger: Ledger, job_id: str, to: State, rng: random.Random) -> None:
 @pytest.fixture
 def filled(ledger: Ledger, time: Time, monkeypatch: pytest.MonkeyPatch) -> dict[str, Job]:
     """Jobs of all kinds, several in each millisecond; and calls that see five records at most."""
-    monkeypatch.setattr(scanning, "BUDGET", 45)
+    monkeypatch.setattr(search, "BUDGET", 45)
     rng = random.Random(3)  # noqa: S311 -- the same each time, and no secret
     for number in range(JOBS):
         time.at += rng.choice([0, 0, 1, 1000])

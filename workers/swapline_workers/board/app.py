@@ -20,8 +20,7 @@ from swapline_producer.contract.timestamps import rfc3339
 from swapline_producer.errors import JobNotFound, LedgerUnavailable, NotPossible, StorageError
 from swapline_producer.foreign_text import visible
 from swapline_producer.messaging.publisher import CeleryPublisher
-from swapline_workers.board import labels as words
-from swapline_workers.board import shape
+from swapline_workers.board import labels, shape
 from swapline_workers.board.access.actors import Actors
 from swapline_workers.board.access.guard import Guard, Headers, UnderRootPath
 from swapline_workers.board.console import Console
@@ -146,5 +145,5 @@ def templates_of(addresses: dict[str, str], root_path: str = "") -> Environment:
         "number": shape.number,
         "size": shape.size,
     }
-    templates.globals |= {"asset": addresses, "root": root_path, "words": words, "Notification": Notification}
+    templates.globals |= {"asset": addresses, "root": root_path, "labels": labels, "Notification": Notification}
     return templates

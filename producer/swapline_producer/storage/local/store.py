@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from swapline_producer.errors import ObjectMissing, StorageUnavailable
 from swapline_producer.storage.base import LONGEST_URL_LIFE, TEMPORARY, StoredObject, checked_key, is_key
-from swapline_producer.storage.local import atomic_files as whole
+from swapline_producer.storage.local import atomic_files
 from swapline_producer.storage.local.folders import Folder, Folders
 
 if TYPE_CHECKING:
@@ -39,17 +39,17 @@ class LocalStorage:
 
     def put(self, key: str, data: bytes, content_type: str) -> None:  # noqa: ARG002 -- the protocol's shape
         """See `Storage.put`."""
-        self._write(key, data, whole.write)
+        self._write(key, data, atomic_files.write)
 
     def put_once(self, key: str, data: bytes, content_type: str) -> bool:  # noqa: ARG002 -- the protocol's shape
         """See `Storage.put_once`."""
         for _ in range(_TRIES):
-            size = self._write(key, data, whole.write_once)
+            size = self._write(key, data, atomic_files.write_once)
             if size is None:
                 return True
             if size == len(data):
                 return False
-            if size != whole.TAKEN:
+            if size != atomic_files.TAKEN:
                 raise StorageUnavailable(f"{key} in {self.root} already holds something else; look, then delete it.")
         raise self._busy(key)
 
@@ -57,14 +57,14 @@ class LocalStorage:
         """See `Storage.get`."""
         with self._translated("read", key):
             where, name = _split(key)
-            return whole.read(self._folders.open(where), name)
+            return atomic_files.read(self._folders.open(where), name)
 
     def head(self, key: str) -> int | None:
         """See `Storage.head`."""
         try:
             with self._translated("read", key):
                 where, name = _split(key)
-                return whole.size_of(self._folders.open(where), name)
+                return atomic_files.size_of(self._folders.open(where), name)
         except ObjectMissing:
             return None
 
