@@ -47,6 +47,8 @@ def poll(job: Job, _at: int, ports: Ports) -> Outcome:
 
 
 def _not_completed(job: Job, reply: StatusReply, ports: Ports) -> Decision:
+    """End a job whose status is an end; else poll it again, until its run timeout."""
+    decision: Decision
     if reply.status in status.ENDED:
         code, detail = status.failure(reply)
         change = transitions.failed(
@@ -57,34 +59,39 @@ def _not_completed(job: Job, reply: StatusReply, ports: Ports) -> Decision:
             service_times=service_time_sample(job, reply, ports),
             evidence={"vendor_status": reply.status},
         )
-        return end(job, change)
-    if status.out_of_time(job, ports):
-        return _timed_out(job, ports, f"the vendor's last status was {reply.status}")
-    wait = next_poll_delay(job, ports, answered_after=reply.answered_after)
-    change = transitions.polled(job, reply.status, poll_in=wait, count=status.poll_counts(reply))
-    ports.writes.advance_soon(job, change)
-    return Again(wait, f"the vendor says {reply.status}")
+        decision = end(job, change)
+    elif status.out_of_time(job, ports):
+        decision = _timed_out(job, ports, f"the vendor's last status was {reply.status}")
+    else:
+        wait = next_poll_delay(job, ports, answered_after=reply.answered_after)
+        change = transitions.polled(job, reply.status, poll_in=wait, count=status.poll_counts(reply))
+        ports.writes.advance_soon(job, change)
+        decision = Again(wait, f"the vendor says {reply.status}")
+    return decision
 
 
 def _no_answer(job: Job, error: errors.VendorError, ports: Ports) -> Decision:
+    """Poll again after a failed poll, until the job is lost or its run timeout is over."""
     not_found = isinstance(error, errors.NotFound)
     if not_found and status.forgotten(job, ports):
         rescue_after = ports.policy.rescue_after
-        return end(job, transitions.failed(job, FailureCode.LOST, status.lost(error), rescue_after=rescue_after))
-    if status.out_of_time(job, ports):
+        decision = end(job, transitions.failed(job, FailureCode.LOST, status.lost(error), rescue_after=rescue_after))
+    elif status.out_of_time(job, ports):
         code = error.code if isinstance(error, errors.Unclear) else None
-        return _timed_out(job, ports, f"the last poll failed: {error}", code)
-    wait, trip = _wait_after(error, job, ports), STOPPED.get(type(error))
-    trip = named(trip, job, ports) if trip else None
-    change = transitions.no_answer(
-        job,
-        not_found=not_found,
-        poll_in=wait,
-        count=status.no_answer_counts(error),
-        trip=trip,
-        evidence=error.evidence if trip else None,
-    )
-    return Write(job, change, lambda _: Again(wait, str(error)))
+        decision = _timed_out(job, ports, f"the last poll failed: {error}", code)
+    else:
+        wait, trip = _wait_after(error, job, ports), STOPPED.get(type(error))
+        trip = named(trip, job, ports) if trip else None
+        change = transitions.no_answer(
+            job,
+            not_found=not_found,
+            poll_in=wait,
+            count=status.no_answer_counts(error),
+            trip=trip,
+            evidence=error.evidence if trip else None,
+        )
+        decision = Write(job, change, lambda _: Again(wait, str(error)))
+    return decision
 
 
 def _wait_after(error: errors.VendorError, job: Job, ports: Ports) -> float:
@@ -96,6 +103,6 @@ def _wait_after(error: errors.VendorError, job: Job, ports: Ports) -> float:
     return wait
 
 
-def _timed_out(job: Job, ports: Ports, detail: str, code: FailureCode | None = None) -> Decision:
+def _timed_out(job: Job, ports: Ports, detail: str, code: FailureCode | None = None) -> Write:
     code, rescue_after = code or FailureCode.RUN_TIMEOUT, ports.policy.rescue_after
     return end(job, transitions.timed_out(job, detail, rescue_after=rescue_after, code=code))
