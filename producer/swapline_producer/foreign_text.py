@@ -1,7 +1,4 @@
-"""Text from elsewhere, made safe for a terminal, a page or a log.
-
-Escape codes overwrite earlier output, line breaks forge lines, direction marks disguise names.
-"""
+"""Text from elsewhere, made safe for a terminal, a page or a log: no escape codes, line breaks or direction marks."""
 
 from __future__ import annotations
 

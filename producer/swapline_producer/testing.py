@@ -36,8 +36,7 @@ if TYPE_CHECKING:
 class FakeProducer(Producer):
     """A Producer without Redis, workers or a vendor.
 
-    A job stays QUEUED until `start`, `succeed`, `fail` or `cancel`; with `at_once` it succeeds on enqueueing. Waiting
-    waits for another thread.
+    A job stays QUEUED until `start`, `succeed`, `fail` or `cancel`; with `at_once` it succeeds on enqueueing.
     """
 
     def __init__(self, settings: ProducerSettings | None = None, *, at_once: bool = False) -> None:

@@ -137,10 +137,7 @@ def _check_settings(worker: Any, builder: Builder) -> None:
 
 
 def _collect_seldom() -> None:
-    """Collect garbage seldom: what is loaded stays, and most later objects are freed by their counts.
-
-    Celery's default rhythm took a twentieth of a worker's time.
-    """
+    """Collect garbage seldom: Celery's default rhythm took a twentieth of a worker's time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECTION_THRESHOLD)

@@ -1,7 +1,6 @@
-"""Connections to Redis that only a primary may answer.
+"""Connections to Redis that only a primary may answer: new and idle ones ask for its role.
 
-A fail-over behind one address leaves connections to the demoted server, with stale data. Its reply "wrong server"
-closes them all; new and idle connections ask for its role.
+After a fail-over behind one address, the demoted server's first refusal closes all of them.
 """
 
 from __future__ import annotations

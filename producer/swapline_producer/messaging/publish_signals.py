@@ -1,7 +1,4 @@
-"""Celery's signals around a publication, where a receiver is connected.
-
-They run in a copy of the context, so that nothing set there outlives the publication.
-"""
+"""Celery's signals around a publication, where a receiver is connected, in a copy of the context."""
 
 from __future__ import annotations
 

@@ -88,9 +88,9 @@ class Sweep:
         return taken, problem
 
     def _deleted(self, names: list[str], until: float) -> tuple[list[str], StorageError | None]:
-        """Delete what these names stand for; return those of which all is gone.
+        """Delete what these names stand for, after an error one by one; return those of which all is gone.
 
-        After an error one by one, so that one holds up no other. Raises StorageError where none can be deleted.
+        Raises StorageError where none is.
         """
         if self._clock() >= until:
             return [], None

@@ -40,10 +40,9 @@ class SigningKeys:
         clock: Callable[[], float] = time.monotonic,
         made: Callable[[str], list[str]] | None = None,
     ) -> None:
-        """`made` reads a tenant's own secrets, which override all settings.
+        """`made` reads a tenant's own secrets, which override `of_tenants`: JSON, tenant to keys, or a file of it.
 
-        `of_tenants`: a JSON object, tenant to keys, or the path of a file with one, read again when it changes. Raises
-        SettingsError.
+        The file is read again when it changes. Raises SettingsError.
         """
         self._all = [secret.get_secret_value() for secret in secrets]
         _check(self._all)

@@ -21,7 +21,7 @@ def active_requests() -> list[Any]:
 
 
 _forgotten: list[tuple[str, int]] = []
-"""(job id, version): Celery forgets them when a connection closes."""
+"""(job id, version) of messages that were read."""
 
 
 def keep_reserved() -> None:

@@ -7,10 +7,7 @@ import socket
 
 LOOPBACK = "127.0.0.1"
 _FIRST, _COUNT = 20_000, 12_000
-"""Below outgoing connections on Linux (32768 up) and macOS (49152 up).
-
-A client that calls a restarting server there may be connected to itself.
-"""
+"""Below outgoing connections on Linux and macOS: a client of a restarting server could be connected to itself."""
 _MAX_TRIES = 200
 """Enough unless thousands of ports are taken."""
 

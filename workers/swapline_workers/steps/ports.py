@@ -1,4 +1,4 @@
-"""The I/O that steps use, as protocols of the adapters and the tests' fakes."""
+"""The I/O that steps use, as protocols."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Submission(Protocol):
 
 
 class StatusReply(Protocol):
-    """A reply to a poll, its pictures unread on the wire."""
+    """A reply to a poll, its pictures unread."""
 
     @property
     def status(self) -> str:

@@ -18,10 +18,7 @@ TOO_LATE = 1.5
 """A poll later than this multiple of the longest delay teaches nothing."""
 
 FIRST_SPREAD = 0.95
-"""Share of the first delay over which thousands of polls are spread.
-
-With 0.5 they came in waves of twice what the machine could do.
-"""
+"""Share of the first delay over which thousands of polls are spread. With 0.5 they came in waves."""
 
 SPREAD = 0.1
 """Share of later delays: an early poll is one poll more."""

@@ -57,7 +57,7 @@ class LoginThrottle:
 
 
 def network_of(address: str) -> str:
-    """Return the address, or an IPv6's /64, which is one household."""
+    """Return the address, or an IPv6's /64."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:

@@ -97,7 +97,7 @@ def _point(before: Row, row: Row) -> HistoryPoint:
 def quantile(buckets: Mapping[float, int], share: float) -> float | None:
     """Return the seconds that a share of jobs took at most, by their buckets' ends in milliseconds.
 
-    Within a bucket times are taken to be spread evenly; beyond the last bound its own end counts.
+    Within a bucket times are taken to be spread evenly.
     """
     left = share * sum(buckets.values())
     if left == 0:

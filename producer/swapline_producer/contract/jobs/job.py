@@ -86,7 +86,7 @@ class Job(Frozen):
     failure_detail: str | None = None
     credits: int = 0
     canceling: Canceling | None = None
-    """What becomes of its result; it ends CANCELED when the vendor is done."""
+    """What becomes of its result when the vendor is done."""
     images: tuple[StoredPicture, ...] = ()
     notification: Notification = Notification.NONE
     notify_attempts: int = 0

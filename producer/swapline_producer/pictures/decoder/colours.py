@@ -42,7 +42,7 @@ def _cells(pixels: NDArray[np.uint32]) -> NDArray[np.intp]:
 def _differences(transform: ImageCms.ImageCmsTransform) -> NDArray[np.uint32]:
     """Return what is added to a pixel of each cell: red in the lowest byte, then green, then blue.
 
-    No sum leaves 0 to 255: bytes are added as one number, and a carry undoes a borrow.
+    Bytes are added as one number: a carry undoes a borrow.
     """
     low = np.arange(STEPS, dtype=np.int32) * STEP
     blue, green, red = np.meshgrid(low, low, low, indexing="ij")

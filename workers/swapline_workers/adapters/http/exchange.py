@@ -1,6 +1,6 @@
 """One request and its reply on an open connection: two system calls, without a library. See decision 0041.
 
-An unusual reply goes to the library (`unusual_reply.py`). Under a deadline the watchdog shuts the socket down.
+An unusual reply goes to the library (`unusual_reply.py`).
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """The data folder of `swapline up`.
 
-lock         locked while any process of an `up` runs, also after its own SIGKILL
-env          SWAPLINE_REDIS_URL, SWAPLINE_STORAGE_URL and others for other terminals, mode 0600
+lock         locked while any process of an `up` runs
+env          settings for other terminals, mode 0600
 secrets/     one password for each page, generated once, mode 0600
 redis/       the embedded server's data
 store/       object storage, unless another one is set
 logs/        one log for each part, two files of 10 MB at most
 run/         ready files and heartbeats
-example.jpg  a photograph to try a simulated vendor with
+example.jpg  a photograph for a simulated vendor
 """
 
 from __future__ import annotations

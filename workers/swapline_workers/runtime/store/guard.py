@@ -54,7 +54,7 @@ class StoreGuard:
     def check(self) -> None:
         """Check again after a minute. Raises what the check raises.
 
-        A wrong store stops the worker, unless it was right before: its jobs' pictures are there.
+        A wrong store stops the worker, unless it was right before.
         """
         if self._now() < self._next_at:
             return
