@@ -43,8 +43,8 @@ class Observer:
         if not must <= slots <= must | set(found.held):
             self._wrong(f"slots {sorted(slots)} are not of {sorted(must)} and some of {sorted(found.held)}")
         self._soon({*must, *found.storing} & set(found.late))
-        can_work = self._can_work()
-        waiting = Waiting(self.world, found) if can_work and any(use.free for use in found.accounts.values()) else None
+        judged = self._can_work() and self.world.is_busy()  # later on dispatchers sleep for ten minutes
+        waiting = Waiting(self.world, found) if judged and any(use.free for use in found.accounts.values()) else None
         for name, use in found.accounts.items():
             self._cap(use)
             self._drained(use)
