@@ -47,6 +47,13 @@ FOUND = """
 - Credits of a call whose slot a restart had lost did not count towards `CREDITS_PER_DAY`.
 - A worker that held the reply of a paid call over an outage offered it a second apart, and could come after the claims
   that begin 1.5 s after Redis's return: where a restart had lost the attempt too, the job was paid twice.
+
+Found while worlds with several accounts were written:
+
+- A job that each account had refused waited for the account that refused it last, while another one, well again, was
+  idle.
+- Where a restart had lost a slot, and the job was given one of another account before the reply came, its credits
+  counted for that other account.
 """
 
 NOT_COVERED = """
