@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from support.servers import new_job, waited_for
-from swapline_producer.contract import FailureCode, Job, Notification, Priority, State, Step, transitions
+from swapline_producer.contract import (
+    FailureCode,
+    Job,
+    Notification,
+    Priority,
+    State,
+    Step,
+    StoredImage,
+    transitions,
+)
 from swapline_producer.contract.accounts import Limits
 from swapline_producer.ledger import Ledger, connect
 from swapline_producer.retention.sweep import Sweep
@@ -17,6 +27,7 @@ from swapline_workers.core.lifecycle import ROUTES
 
 if TYPE_CHECKING:
     from support.servers import Time
+    from swapline_producer.contract import NewJob
     from swapline_producer.contract.changes import Change
     from swapline_workers.local.valkey.server import EmbeddedValkey
 
@@ -24,6 +35,8 @@ ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "guides" / "redis.md"
 LUA = ROOT / "producer" / "swapline_producer" / "ledger" / "lua" / "parts" / "shared.lua"
 JOBS = 10_000
+PHOTOGRAPHS = 200
+"""Of a third of the jobs."""
 RECORD_TTL_S = 0.5
 FOR_EVER = "for ever"
 
@@ -48,6 +61,20 @@ def pattern_of(name: str) -> re.Pattern[str]:
             r".+" if part == "NAME" else r"[^:]+" if part.isupper() else re.escape(part) for part in name.split(":")
         )
     )
+
+
+def random_job(number: int, rng: random.Random) -> NewJob:
+    """A job, with a stored photograph or one at a URL."""
+    values: dict[str, Any] = {
+        "tenant": rng.choice("abcd"),
+        "priority": rng.choice(list(Priority)),
+        "webhook_url": rng.choice((None, "https://shop.example/hook")),
+        "idempotency_key": f"order-{number}",
+    }
+    if rng.random() < 1 / 3:
+        sha256 = hashlib.sha256(bytes([rng.randrange(PHOTOGRAPHS)])).hexdigest()
+        values["image"] = StoredImage(sha256=sha256, media_type="image/png", width=8, height=8, size=99)
+    return new_job(f"job-{number}", queue_ttl=1e6, **values)._replace(stored_after=0)
 
 
 def change_of(job: Job, rng: random.Random) -> Change:
@@ -101,17 +128,7 @@ def test_of_jobs_that_have_ended_only_the_keys_stay_that_the_guide_names(
         ledger = Ledger(client, prefix, clock=time, record_ttl=RECORD_TTL_S)
         ledger.limits.configure(Limits(max_in_flight=200, rescue_after=15))
         for number in range(0, JOBS, 500):
-            ledger.intake.accept_many(
-                new_job(
-                    f"job-{each}",
-                    tenant=rng.choice("abcd"),
-                    priority=rng.choice(list(Priority)),
-                    webhook_url=rng.choice((None, "https://shop.example/hook")),
-                    idempotency_key=f"order-{each}",
-                    queue_ttl=1e6,
-                )
-                for each in range(number, number + 500)
-            )
+            ledger.intake.accept_many(random_job(each, rng) for each in range(number, number + 500))
         play(ledger, time, rng)
         time.pass_(86_400 * 2)  # a worker deletes from the store what was kept until then
         assert Sweep(ledger, memory_storage()).all_due() > JOBS // 4
@@ -124,6 +141,7 @@ def test_of_jobs_that_have_ended_only_the_keys_stay_that_the_guide_names(
         stays = [pattern_of(name) for name, kept in documented().items() if kept.startswith(FOR_EVER)]
         assert [key for key in left if not any(pattern.fullmatch(key) for pattern in stays)] == []
         assert [key for key in left if "job-" in key or "order-" in key] == []
+        assert not client.exists(*(f"{prefix}:{name}" for name in ("inputs", "unneeded", "deleting")))
         size: Any = sum(client.memory_usage(f"{prefix}:{key}") or 0 for key in left)
         assert len(left) < 40
         assert size < 100_000

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import pytest
 import redis
 
 from simulation.mutants import MUTANTS
-from support.ledger_model import DAY_MS, Model
+from support.ledger_model import DAY_MS, INPUT_TTL_MS, Model
 from support.redis_kinds import KINDS, server_of_kind
 from support.servers import Time, new_job
 from swapline_producer.contract import (
@@ -23,11 +24,13 @@ from swapline_producer.contract import (
     Priority,
     State,
     StepMessage,
+    StoredImage,
     transitions,
 )
 from swapline_producer.contract.accounts import Limits
 from swapline_producer.contract.answers import Advanced, CancelRequested
 from swapline_producer.contract.changes import Polled
+from swapline_producer.errors import ObjectMissing
 from swapline_producer.ledger import Ledger, new_token
 from swapline_workers.core.lifecycle import ROUTES
 
@@ -43,6 +46,11 @@ MOVES = 300
 
 STORIES = 6
 HOOK = "https://shop.example/hook"
+LEASE_S = 30.0
+PHOTOGRAPHS = [
+    StoredImage(sha256=hashlib.sha256(name).hexdigest(), media_type="image/png", width=8, height=8, size=99)
+    for name in (b"one", b"two", b"three")
+]
 
 
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.replace("/", " "))
@@ -75,7 +83,7 @@ def changes_of(job: Job, rng: random.Random) -> list[Change]:
             failed,
             timed_out,
         ],
-        (State.STORING, False): [t.succeeded(job, (), rescue_after=15), failed, timed_out],
+        (State.STORING, False): [*[t.succeeded(job, (), rescue_after=15)] * 3, failed, timed_out],
         (State.HELD, False): [submitted] if job.slot else [submitted, t.canceled_unsubmitted(job)],
     }
     return changes.get(state, [])
@@ -97,23 +105,24 @@ class Story:
             if self.rng.random() < 0.4:
                 self.time.pass_(self.rng.choice((0.001, 0.3, 3.0, 16.0, 60.0)))
                 self.model.at = self.time.at
-            acts = (self.accept, self.claim, self.open, self.line_up, self.renew, self.release, self.cancel)
-            act = self.rng.choices((*acts, self.advance), (4, 3, 6, 3, 1, 1, 1, 20))[0]
+            acts = (self.accept, self.claim, self.open, self.line_up, self.renew, self.release, self.cancel, self.sweep)
+            act = self.rng.choices((*acts, self.advance), (4, 3, 6, 3, 1, 1, 1, 2, 20))[0]
             act()
             self.compare(act.__name__)
 
     def accept(self) -> None:
         rng = self.rng
         job_id, key = f"j{rng.randrange(60)}", rng.choice((None, None, f"k{rng.randrange(5)}"))
-        spec = {
+        spec: dict[str, Any] = {
             "tenant": rng.choice("ab"),
             "priority": rng.choice(list(Priority)),
             "webhook_url": rng.choice((None, HOOK)),
         }
+        image = rng.choice((None, *PHOTOGRAPHS))
+        spec |= {} if image is None else {"image": image}
         new = new_job(job_id, queue_ttl=rng.choice((20.0, 500.0)), **spec, **({"idempotency_key": key} if key else {}))
-        new = new._replace(fingerprint="same")
+        new = new._replace(fingerprint="same", stored_after=self._stored_after(job_id, image))
         known = self.model.jobs.get(job_id)
-        accepted = self.ledger.intake.accept(new)
         queued = Job.model_validate(
             {
                 "job_id": job_id,
@@ -125,10 +134,38 @@ class Story:
                 "run_timeout_ms": round(new.run_timeout * 1000),
             }
         )
-        expected, created, granted = self.model.accept(known or queued, key)
+        answer = self.model.accept(known or queued, key, new.stored_after)
+        if answer is None:
+            with pytest.raises(ObjectMissing):
+                self.ledger.intake.accept(new)
+            return
+        expected, created, granted = answer
+        accepted = self.ledger.intake.accept(new)
         assert (accepted.job_id, accepted.created) == (expected, created)
         if granted is not None:
             assert moved(accepted.messages) == granted
+
+    def _stored_after(self, job_id: str, image: StoredImage | None) -> int | None:
+        """The last deletion that the producer knows of, perhaps an old one; None: it holds the input, or forgot to."""
+        if image is None:
+            return None
+        if self.rng.random() < 0.6:
+            return self.rng.choice((self.model.inputs.last, self.model.inputs.last, 0))
+        if self.rng.random() < 0.8:
+            held = self.ledger.retention.hold_input(image.sha256, job_id)
+            there = self.model.inputs.hold(image.sha256, job_id, self.time.at)
+            assert (held.wait is None, held.there) == (there is not None, bool(there))
+        return None
+
+    def sweep(self) -> None:
+        """Take what is due for deletion; a sweeper may die before it confirms it."""
+        limit = self.rng.choice((1, 500))
+        taken = self.ledger.retention.take_unneeded(lease=LEASE_S, limit=limit)
+        expected = self.model.inputs.take(limit, self.time.at + round(LEASE_S * 1000), self.time.at)
+        assert taken.names == expected
+        if self.rng.random() < 0.7:
+            self.ledger.retention.confirm_deleted(taken)
+            self.model.inputs.confirm(taken.names, taken.lease, self.time.at)
 
     def claim(self) -> None:
         limit, polled = self.rng.choice((1, 200)), self._polled()
@@ -197,11 +234,19 @@ class Story:
             pipe.zrange(f"{prefix}:due", 0, -1, withscores=True)
             pipe.zrange(f"{prefix}:slots", 0, -1)
             pipe.hget(f"{prefix}:spent:{self.time.at // DAY_MS}", "all")
+            pipe.hgetall(f"{prefix}:inputs")
+            pipe.hgetall(f"{prefix}:deletions")
+            pipe.zrange(f"{prefix}:unneeded", 0, -1, withscores=True)
+            pipe.zrange(f"{prefix}:deleting", 0, -1, withscores=True)
             for state in State:
                 pipe.zrange(f"{prefix}:state:{state}", 0, -1)
-            due, slots, spent, *indexes = pipe.execute()
+            due, slots, spent, counts, deletions, unneeded, deleting, *indexes = pipe.execute()
         assert {job_id: round(at) for job_id, at in due} == model.due, move
         assert (set(slots), int(spent or 0)) == (model.slots, model.spent), move
+        assert {sha: int(count) for sha, count in counts.items()} == model.inputs.counts, move
+        assert {part: int(number) for part, number in deletions.items()} == model.inputs.deletions, move
+        assert {name: round(at) for name, at in unneeded} == model.inputs.unneeded, move
+        assert {sha: round(at) for sha, at in deleting} == model.inputs.deleting, move
         known = {job.job_id: facts(job) for job in self.ledger.jobs.get_many(list(model.jobs))}
         self.seen |= {job.state for job in model.jobs.values()}
         assert known == {job_id: facts(job) for job_id, job in model.jobs.items()}, move
@@ -236,7 +281,7 @@ class Story:
 def story_of(client: redis.Redis, prefix: str, seed: int) -> Story:
     """A story on an empty ledger with two slots."""
     time = Time()
-    ledger = Ledger(client, prefix, clock=time)
+    ledger = Ledger(client, prefix, clock=time, input_ttl=INPUT_TTL_MS / 1000)
     ledger.limits.configure(Limits(max_in_flight=2, rescue_after=15))
     return Story(ledger, time, seed)
 
@@ -271,7 +316,14 @@ def test_every_move_does_what_the_model_does(url: str, prefix: str, protocol: in
 
 
 @pytest.mark.parametrize(
-    "fault", ["a slot is not freed", "a claim takes an entry out of due", "a lease is not renewed"]
+    "fault",
+    [
+        "a slot is not freed",
+        "a claim takes an entry out of due",
+        "a lease is not renewed",
+        "a deletion is not numbered",
+        "a reference to an input is not dropped",
+    ],
 )
 def test_the_model_notices_a_deliberate_fault(valkey: EmbeddedValkey, prefix: str, fault: str) -> None:
     mutant = next(each for each in MUTANTS if each.name == fault)
@@ -280,4 +332,5 @@ def test_the_model_notices_a_deliberate_fault(valkey: EmbeddedValkey, prefix: st
         redis.Redis.from_url(valkey.url, decode_responses=True) as client,
         pytest.raises(AssertionError),
     ):
-        story_of(client, prefix, 0).tell(MOVES)
+        for seed in range(STORIES):
+            story_of(client, f"{prefix}{seed}", seed).tell(MOVES)

@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from swapline_producer.contract import Job, Notification, State, Step
+from support.inputs_model import Inputs
+from swapline_producer.contract import Job, Notification, State, Step, StoredImage
 from swapline_producer.contract.transitions import apply, holds_slot
+from swapline_producer.storage.keys import result_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from swapline_producer.contract.changes import Change, Polled
 
 RESCUE_MS = 15_000
+INPUT_TTL_MS = 40_000
 AT_WORK_MS = 2_000
 FRESH = 0.8
 DAY_MS = 86_400_000
@@ -40,16 +43,30 @@ class Model:
     keys: dict[tuple[str, str], str] = field(default_factory=dict)
     spent: int = 0
     claimed_at: int | None = None
+    inputs: Inputs = field(default_factory=lambda: Inputs(INPUT_TTL_MS))
 
     # -- moves: each returns what the Lua file answers --------------------------------------------------------
 
-    def accept(self, job: Job, key: str | None) -> tuple[str, bool, list[tuple[str, int]] | None]:
-        """The id and whether it is new; jobs with a new slot, or None where a message is sent instead."""
-        tenant = job.spec.tenant
+    def accept(
+        self, job: Job, key: str | None, stored_after: int | None = None
+    ) -> tuple[str, bool, list[tuple[str, int]] | None] | None:
+        """The id and whether it is new; jobs with a new slot, or None where a message is sent instead.
+
+        None: its input may be deleted by now.
+        """
+        tenant, image = job.spec.tenant, job.spec.image
         if job.job_id in self.jobs:
             return job.job_id, True, None
+        sha = image.sha256 if isinstance(image, StoredImage) else None
+        held = sha is not None and self.inputs.refer(sha, job.job_id, stored_after)
         if key and (tenant, key) in self.keys:
+            if sha and held:
+                self.inputs.release(sha, self.at)
             return self.keys[tenant, key], False, None
+        if sha and not held:
+            return None
+        if sha:
+            self.inputs.referring[job.job_id] = sha
         if key:
             self.keys[tenant, key] = job.job_id
         self.jobs[job.job_id] = job
@@ -92,6 +109,10 @@ class Model:
             if moved.state is not State.QUEUED:
                 self._leave(now)
         self.jobs[job.job_id] = moved
+        if moved.state.finished:
+            self.inputs.leave(job.job_id, self.at, kept=moved.state is not State.SUCCEEDED)
+        if moved.state.finished and now.state is State.STORING:  # what was stored of it
+            self.inputs.unneeded[result_folder(now)] = self.at
         (self.slots.add if holds_slot(now, change) else self.slots.discard)(job.job_id)
         if change.in_line:
             self._join(moved)

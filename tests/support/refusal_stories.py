@@ -122,7 +122,7 @@ class Shop:
 
     def go_on(self, until: float = math.inf) -> None:
         """Go on to the next moment at which something is due, but not beyond one in milliseconds."""
-        claimed = self.ledger.transitions.claim(ROUTES)
+        claimed = self.world.session.claim()
         self.world.bag.send(claimed.messages)
         self.work()
         timestamps = [
