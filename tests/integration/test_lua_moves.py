@@ -304,14 +304,20 @@ def facts(job: Job) -> tuple[Any, ...]:
     )
 
 
+def tell_stories(client: redis.Redis, prefix: str) -> set[State]:
+    """Tell several stories; return the states that their jobs were in."""
+    states = set[State]()
+    for seed in range(STORIES):
+        story = story_of(client, f"{prefix}{seed}", seed)
+        story.tell(MOVES)
+        states |= story.seen
+    return states
+
+
 @pytest.mark.parametrize("protocol", [2, 3])
 def test_every_move_does_what_the_model_does(url: str, prefix: str, protocol: int) -> None:
     with redis.Redis.from_url(url, decode_responses=True, protocol=protocol) as client:
-        states = set[State]()
-        for seed in range(STORIES):
-            story = story_of(client, f"{prefix}{seed}", seed)
-            story.tell(MOVES)
-            states |= story.seen
+        states = tell_stories(client, prefix)
     assert states == set(State), "stories that reach every state"
 
 
@@ -332,5 +338,4 @@ def test_the_model_notices_a_deliberate_fault(valkey: EmbeddedValkey, prefix: st
         redis.Redis.from_url(valkey.url, decode_responses=True) as client,
         pytest.raises(AssertionError),
     ):
-        for seed in range(STORIES):
-            story_of(client, f"{prefix}{seed}", seed).tell(MOVES)
+        tell_stories(client, prefix)
