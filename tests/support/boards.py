@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from support.half_requests import USUAL_FILES
 from support.installation import SWAPLINE
+from support.processes import start
 from support.servers import waited_for
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ RIGHT = ("swapline", "right")
 def board(folder: Path, *arguments: str, **environment: str) -> Generator[str]:
     """Run `swapline board` for the length of a block; gives its address."""
     ready = folder / "board.json"
-    child = subprocess.Popen(
+    child = start(
         [*USUAL_FILES, SWAPLINE, "board", "--port", "0", "--ready-file", ready, *arguments],
         env={"PATH": os.environ["PATH"], "SWAPLINE_BOARD_PASSWORD": RIGHT[1], **environment},
         cwd=folder,

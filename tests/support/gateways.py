@@ -16,6 +16,7 @@ import pytest
 import requests
 
 from support.installation import SWAPLINE
+from support.processes import start
 from support.servers import waited_for
 from swapline_gateway.app import build_app
 from swapline_gateway.server import build_server
@@ -120,7 +121,7 @@ def gateway_process(
 ) -> Generator[tuple[str, int]]:
     """Run `swapline gateway` for the length of a block, in which it may be killed; gives its address and pid."""
     ready = folder / "gateway.json"
-    child = subprocess.Popen(
+    child = start(
         [SWAPLINE, "gateway", "--port", "0", "--ready-file", ready, *arguments],
         env={"PATH": os.environ["PATH"], **environment},
         cwd=folder,

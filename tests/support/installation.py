@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from support.processes import run, start
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.contract import BatchEvent
 from swapline_producer.webhooks.signing import verify
@@ -173,13 +174,12 @@ class Installation:
 
     @contextmanager
     def _running(self, command: list[str]) -> Generator[Worker]:
-        child = subprocess.Popen(
+        child = start(
             command,
             env=self.environment,
             cwd=self.store.parent,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
             start_new_session=True,
         )
         worker = Worker(child)
@@ -207,15 +207,7 @@ class Installation:
 
     def cli(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Run `swapline` as a user would."""
-        return subprocess.run(
-            [SWAPLINE, *arguments],
-            env=self.environment | more,
-            cwd=self.store.parent,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        return run([SWAPLINE, *arguments], env=self.environment | more, cwd=self.store.parent)
 
     def run_json(self, *arguments: str, code: int = 0) -> Any:
         """Run `swapline` with `--json`; return what it prints."""
