@@ -13,6 +13,7 @@ import pytest
 
 from support.installation import SWAPLINE
 from support.photographs import exif, heif, picture, saved
+from support.processes import start
 from support.servers import waited_for
 from swapline_producer.contract import State, StoredImage
 from swapline_simulator import sample_photographs
@@ -147,12 +148,11 @@ def test_an_interrupted_run_goes_on_where_it_was(installation: Installation, tmp
             file.write(json.dumps({"image": f"{URL}/{n}.jpg", "gender": 0, "filter_id": 12}) + "\n")
     ledger = installation.producer().ledger
     for interrupt, so_far in ((signal.SIGINT, 500), (signal.SIGKILL, 2_000)):
-        child = subprocess.Popen(
+        child = start(
             [SWAPLINE, "batch", "run", str(path)],
             env=installation.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
         )
         waited_for(lambda: ledger.stats.census()[State.QUEUED] >= so_far)  # noqa: B023 -- called in this round only
         child.send_signal(interrupt)

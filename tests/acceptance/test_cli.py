@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from support.installation import Installation, Receiver
 
+pytestmark = pytest.mark.usefixtures("new_processes")
+
 
 @pytest.fixture
 def _worker(installation: Installation) -> Generator[None]:

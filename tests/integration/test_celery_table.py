@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +17,7 @@ from support.celery_table import COMMANDS, EVERY_POOL, OPTIONS, SIGNALS
 from support.factories import PHOTOGRAPH
 from support.installation import CELERY, SECRET, Installation, Receiver
 from support.observed_apps import BROKEN_NOTIFY, seen, write_app
+from support.processes import run, start
 from support.servers import waited_for
 from swapline_producer import ProducerSettings, SwapRequest
 from swapline_producer.contract import Step, StepMessage
@@ -85,14 +85,10 @@ def test_a_pool_of_processes_grows_and_shrinks(installation: Installation) -> No
     ],
 )
 def test_a_refused_option_ends_in_a_sentence(installation: Installation, option: list[str], sentence: str) -> None:
-    done = subprocess.run(
+    done = run(
         [CELERY, "-A", "swapline_workers.entry", "worker", *option],
         env=installation.environment,
         cwd=installation.store.parent,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
     )
     assert (done.returncode, sentence in done.stderr, "Traceback" in done.stderr) == (64, True, False)
 
@@ -121,7 +117,7 @@ def test_options_that_work_work_together_and_unused_ones_are_logged(installation
 def test_a_log_file_gets_the_lines(installation: Installation, tmp_path: Path) -> None:
     log = tmp_path / "worker.log"
     with (tmp_path / "stderr").open("w") as stderr:
-        child = subprocess.Popen(
+        child = start(
             [str(CELERY), "-A", "swapline_workers.entry", "worker", "--logfile", str(log)],
             env=installation.environment,
             cwd=installation.store.parent,

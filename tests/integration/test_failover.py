@@ -14,6 +14,7 @@ import requests
 from support.boards import RIGHT, board
 from support.installation import SWAPLINE, Installation
 from support.one_address import OneAddress, OneName, admin, one_address, resolving, two_servers
+from support.processes import start
 from support.servers import waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import State
@@ -112,9 +113,7 @@ def swap(number: int = 0) -> SwapRequest:
 @contextmanager
 def metrics_page(installation: Installation) -> Generator[str]:
     """Run `swapline metrics` for the length of a block; gives its address."""
-    child = subprocess.Popen(
-        [SWAPLINE, "metrics", "--port", "0"], env=installation.environment, stdout=subprocess.PIPE, text=True
-    )
+    child = start([SWAPLINE, "metrics", "--port", "0"], env=installation.environment, stdout=subprocess.PIPE)
     assert child.stdout is not None
     with child.stdout:
         try:

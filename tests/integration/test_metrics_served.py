@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from support.half_requests import USUAL_FILES, half_requests, is_cut
 from support.installation import SWAPLINE
+from support.processes import start
 from support.servers import waited_for
 from swapline_producer.contract import State
 from swapline_producer.errors import SettingsError
@@ -50,12 +51,11 @@ def asked(url: str, password: str | None = None, *, scheme: str = "Basic") -> tu
 @contextmanager
 def served(installation: Installation, *arguments: str, **more: str) -> Generator[str]:
     """Run `swapline metrics` at a free port; gives the URL that it prints."""
-    child = subprocess.Popen(
+    child = start(
         [*USUAL_FILES, SWAPLINE, "metrics", "--port", "0", *arguments],
         env=installation.environment | more,
         cwd=installation.store.parent,
         stdout=subprocess.PIPE,
-        text=True,
     )
     assert child.stdout is not None
     with child.stdout:

@@ -13,6 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from support.installation import CELERY, SWAPLINE
+from support.processes import run, start
 from support.raw_server import Caller, RawServer, reply
 from support.servers import new_job, waited_for
 from swapline_producer import SwapRequest
@@ -266,15 +267,11 @@ COMMANDS = [(str(SWAPLINE), "worker"), (*CELERY_WORKER, "-P", "prefork"), (*CELE
 
 def refused(installation: Installation, command: tuple[str, ...] = COMMANDS[0], **more: str) -> str:
     """Start a worker that must end by itself; gives what it printed."""
-    done = subprocess.run(
+    done = run(
         command,
         env=installation.environment | more,
         cwd=installation.store.parent,
-        stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
-        timeout=60,
-        check=False,
     )
     assert done.returncode == 1, done.stdout
     assert "Traceback" not in done.stdout
@@ -314,13 +311,12 @@ def test_a_worker_that_was_started_without_redis_begins_no_job_of_another_vendor
         producer.ledger.workers.join(REAL)
         waiting = producer.enqueue(JOB).job_id
     lines: list[str] = []
-    with subprocess.Popen(
+    with start(
         [SWAPLINE, "worker", "-c", "2"],
         env=installation.environment,
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
     ) as child:
         assert child.stdout is not None
         reader = threading.Thread(target=lambda: lines.extend(child.stdout or ()))

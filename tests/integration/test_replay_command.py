@@ -10,6 +10,7 @@ import pytest
 
 from support.factories import PHOTOGRAPH
 from support.installation import SWAPLINE
+from support.processes import start
 from support.servers import new_job, waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import Canceling, FailureCode, Job, Notification, State, Step
@@ -240,9 +241,7 @@ def test_ctrl_c_ends_a_replay_of_many_with_a_sentence_and_the_same_command_goes_
     ledger = installation.producer().ledger
     failed(ledger, 600)
     command = [str(SWAPLINE), "jobs", "replay", "--from", "notify", "--notification", "DEAD"]
-    running = subprocess.Popen(
-        command, env=installation.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    running = start(command, env=installation.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     waited_for(lambda: ledger.stats.counters().get("replayed", 0) >= 3)
     running.send_signal(signal.SIGINT)
     output, _ = running.communicate(timeout=30)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.processes import run, start
+from support.processes import ALWAYS_NEW, run, start
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.contract import BatchEvent
 from swapline_producer.webhooks.signing import verify
@@ -134,6 +134,8 @@ class Installation:
     more: dict[str, str] = field(default_factory=dict)
     pool: str = "threads"
     """What `worker` runs steps on."""
+    new_processes: bool = ALWAYS_NEW
+    """Whether each command starts as a process of its own, or as a fork of one that has loaded our packages."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -176,6 +178,7 @@ class Installation:
     def _running(self, command: list[str]) -> Generator[Worker]:
         child = start(
             command,
+            new=self.new_processes,
             env=self.environment,
             cwd=self.store.parent,
             stdout=subprocess.PIPE,
@@ -207,7 +210,7 @@ class Installation:
 
     def cli(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Run `swapline` as a user would."""
-        return run([SWAPLINE, *arguments], env=self.environment | more, cwd=self.store.parent)
+        return run([SWAPLINE, *arguments], env=self.environment | more, cwd=self.store.parent, new=self.new_processes)
 
     def run_json(self, *arguments: str, code: int = 0) -> Any:
         """Run `swapline` with `--json`; return what it prints."""
@@ -246,6 +249,12 @@ def both_ways(request: pytest.FixtureRequest, installation: Installation) -> str
     """Run the test with local dispatch and with Celery's own, on threads."""
     installation.more["SWAPLINE_DISPATCH"] = request.param
     return str(request.param)
+
+
+@pytest.fixture
+def new_processes(installation: Installation) -> None:
+    """Start each command as a user's shell does."""
+    installation.new_processes = True
 
 
 @pytest.fixture

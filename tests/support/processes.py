@@ -2,7 +2,8 @@
 
 A child is a process like any other: its own pid, environment, folder, files, session and end. A command that another
 program starts, or whose environment asks Python itself for something else, is started as usual. So is each command
-with SWAPLINE_TEST_NEW_PROCESSES=1. What tests the start itself uses `subprocess`, and so do all acceptance tests.
+with SWAPLINE_TEST_NEW_PROCESSES=1. What tests the start itself uses `subprocess`; `installation.new_processes`
+is for tests of the command line.
 """
 
 from __future__ import annotations
@@ -119,18 +120,18 @@ class Forked(subprocess.Popen[str]):
         return self.returncode
 
 
-def start(command: Sequence[str | Path], **options: Any) -> subprocess.Popen[str]:
-    """Start a command, as `subprocess.Popen` does."""
+def start(command: Sequence[str | Path], *, new: bool = ALWAYS_NEW, **options: Any) -> subprocess.Popen[str]:
+    """Start a command, as `subprocess.Popen` does; `new`: as a process of its own from the beginning."""
     own = command[len(USUAL_FILES) :] if tuple(command[: len(USUAL_FILES)]) == USUAL_FILES else command
     environment = os.environ if options.get("env") is None else options["env"]
-    if ALWAYS_NEW or str(own[0]) not in FORKED or _read_at_start(environment) != _read_at_start(OURS):
+    if new or str(own[0]) not in FORKED or _read_at_start(environment) != _read_at_start(OURS):
         return subprocess.Popen(command, text=True, **options)
     return Forked(own, text=True, **options)
 
 
 def run(command: Sequence[str | Path], *, timeout: float = 120, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, as `subprocess.run` does with `capture_output`; `timeout` is seconds."""
-    with start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options) as child:
+    with start(command, **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}) as child:
         try:
             out, err = child.communicate(timeout=timeout)
         except BaseException:
