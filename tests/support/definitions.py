@@ -5,17 +5,17 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it ships no types
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import ModuleType
 
 
 @cache
-def schema_of(definitions: ModuleType, kind: str) -> Any:
-    """The definition of a kind, as a schema that refuses every name that it does not know."""
-    return strict(getattr(definitions, kind).model_json_schema(by_alias=True))
+def validator_of(definitions: ModuleType, kind: str) -> Any:
+    """What holds a resource to the definition of its kind, and refuses every name that it does not know."""
+    from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # noqa: PLC0415 -- takes seconds
+
+    return Draft202012Validator(strict(getattr(definitions, kind).model_json_schema(by_alias=True)))
 
 
 def strict(schema: Any) -> Any:
@@ -33,8 +33,7 @@ def strict(schema: Any) -> Any:
 
 def faults(resource: dict[str, Any], kind: str, definitions: ModuleType) -> list[str]:
     """What the definition of a kind has against a resource."""
-    schema = schema_of(definitions, kind)
-    return [f"{fault.json_path}: {fault.message}" for fault in Draft202012Validator(schema).iter_errors(resource)]
+    return [f"{fault.json_path}: {fault.message}" for fault in validator_of(definitions, kind).iter_errors(resource)]
 
 
 def broken_copies(

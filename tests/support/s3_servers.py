@@ -90,3 +90,16 @@ class S3Server:
             monkeypatch.delenv(name.lower(), raising=False)
         for name, value in self.environment.items():
             monkeypatch.setenv(name, value)
+
+
+class MotoServer(S3Server):
+    """Moto in this process."""
+
+    def put(self, bucket: str, *keys: str) -> None:
+        """Put objects past HTTP: thousands take a tenth of the time."""
+        from moto.core.models import DEFAULT_ACCOUNT_ID  # noqa: PLC0415 -- takes half a second
+        from moto.s3.models import s3_backends  # noqa: PLC0415 -- the same
+
+        backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
+        for key in keys:
+            backend.put_object(bucket, key, b"" if key.endswith("/") else b"odd")

@@ -10,11 +10,10 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from support import ceph
 from support.compose import Moved
-from support.s3_servers import S3Server
+from support.s3_servers import MotoServer, S3Server
 from swapline_producer.storage import open_storage
 
 if TYPE_CHECKING:
@@ -44,9 +43,11 @@ def s3_server(real_s3_server: S3Server | None) -> Generator[S3Server]:
     if real_s3_server is not None:
         yield real_s3_server
         return
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415 -- takes half a second
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
-    yield S3Server(f"http://127.0.0.1:{server.get_host_and_port()[1]}")
+    yield MotoServer(f"http://127.0.0.1:{server.get_host_and_port()[1]}")
     server.stop()
 
 
