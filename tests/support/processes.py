@@ -54,6 +54,7 @@ class LoadedProcess:
         with theirs:
             self._server = subprocess.Popen(
                 [sys.executable, str(SERVER), str(theirs.fileno())],
+                cwd="/",  # some tests look for processes that were left in their folder
                 env=OURS,
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
