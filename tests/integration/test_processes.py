@@ -1,0 +1,74 @@
+"""A forked command is a process like a new one: what it prints, where it runs, how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.installation import CELERY, SWAPLINE
+from support.processes import Forked, run, start
+from support.servers import waited_for
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from support.installation import Installation
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [SWAPLINE, "--version"],
+        [SWAPLINE, "jobs", "list", "--json"],
+        [SWAPLINE, "slots", "--surprise"],
+        [SWAPLINE, "worker", "-c", "none"],
+        [CELERY, "-A", "nowhere", "worker"],
+    ],
+    ids=lambda command: " ".join(command[1:]),
+)
+def test_it_prints_the_same_and_ends_in_the_same_way(installation: Installation, command: list[str | Path]) -> None:
+    place = {"env": installation.environment, "cwd": installation.store.parent}
+    forked, new = (run(command, new=how, **place) for how in (False, True))
+    assert (forked.returncode, forked.stdout, forked.stderr) == (new.returncode, new.stdout, new.stderr)
+
+
+def test_it_is_a_process_of_its_own_with_a_session_a_folder_and_an_environment(installation: Installation) -> None:
+    with installation.worker() as worker:
+        pid = worker.child.pid
+        assert isinstance(worker.child, Forked)
+        assert pid == os.getsid(pid) == os.getpgid(pid)
+        assert os.readlink(f"/proc/{pid}/cwd") == str(installation.store.parent)  # noqa: PTH115 -- as in the next line
+        opened = [os.readlink(f"/proc/{pid}/fd/{number}") for number in range(3)]  # noqa: PTH115 -- no Path.fd
+        assert opened[1] == opened[2] != opened[0]
+        assert worker.child.poll() is None
+        worker.kill()
+    assert worker.child.returncode == -signal.SIGKILL
+
+
+def test_a_signal_ends_it_by_its_own_code(installation: Installation) -> None:
+    with installation.worker() as worker:
+        worker.child.send_signal(signal.SIGTERM)
+        assert worker.child.wait(60) == 0
+    with (
+        pytest.raises(subprocess.TimeoutExpired),
+        start([SWAPLINE, "metrics", "--port", "0"], env=installation.environment, stdout=subprocess.PIPE) as served,
+    ):
+        assert served.stdout is not None
+        assert served.stdout.readline().startswith("http")
+        try:
+            served.wait(0.01)
+        finally:
+            served.terminate()
+    waited_for(lambda: served.poll() == 0)
+
+
+@pytest.mark.parametrize("name", ["PYTHONWARNINGS", "TZ", "LD_LIBRARY_PATH"])
+def test_a_command_whose_environment_asks_something_of_python_is_started_anew(
+    installation: Installation, name: str
+) -> None:
+    with start([SWAPLINE, "--version"], env=installation.environment | {name: "default"}) as child:
+        assert not isinstance(child, Forked)
