@@ -70,7 +70,7 @@ def _load(command: str) -> None:
 
 
 def _serve(control: socket.socket) -> dict[str, Any] | None:
-    """Fork for each order until nobody is left to send one; in a child, give its order."""
+    """Fork for each order until the other end is closed; in a child, give its order."""
     reports: dict[int, int] = {}
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
@@ -117,7 +117,7 @@ def _report(reports: dict[int, int]) -> None:
         if pid == 0:
             return
         report = reports.pop(pid)
-        with suppress(BrokenPipeError):  # nobody wants to know
+        with suppress(BrokenPipeError):  # its starter has ended
             os.write(report, status.to_bytes(4, "big"))
         os.close(report)
 
