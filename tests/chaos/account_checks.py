@@ -18,7 +18,7 @@ MIDNIGHT_MS = 120_000
 REFUSED = frozenset({"UNAUTHORIZED", "OUT_OF_CREDITS"})
 """Codes of jobs that failed because an account was refused, and others were not."""
 STEPPED_MS = 30_000
-"""Within such a time of a step of the clock, the ledger's times of a drain and of a slot cannot be compared."""
+"""Within this time of a step of the system's time, the ledger's times of a drain and of a slot cannot be compared."""
 
 
 def caps(evidence: Evidence, verdict: Verdict) -> None:
@@ -87,7 +87,7 @@ def _counted(evidence: Evidence) -> Counter[tuple[str, int]]:
 
 
 def _charged(evidence: Evidence) -> Counter[tuple[str, int]]:
-    """The same, as the vendor says; a HELD job that it was never sent counts, for nobody can know."""
+    """The same, as the vendor says; a HELD job that it was never sent counts, for that cannot be known."""
     found: Counter[tuple[str, int]] = Counter()
     for account, report in evidence.vendor.items():
         for job in report["jobs"]:

@@ -1,11 +1,11 @@
-"""The vendor's accounts on stage: their keys, the file that names them, and the trouble that each may be in."""
+"""The vendor's accounts on stage: their keys, the file that names them, and the ways in which each may fail."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
-from chaos.plan import Trouble
+from chaos.plan import AccountFailure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,7 @@ SLOW = "lognormal:8,0.3"
 
 
 def caps_of(number: int) -> dict[str, int]:
-    """Slots of so many accounts, by name: a has 3, b 4, and so on. One account has no name of its own."""
+    """Slots of this number of accounts, by name: a has 3, b 4, and so on. One account has no name of its own."""
     return {chr(ord("a") + one): 3 + one for one in range(number)} if number > 1 else {}
 
 
@@ -65,27 +65,27 @@ class Accounts:
         """For workers."""
         return {"SWAPLINE_ACCOUNTS": str(self._file)} if self._caps else {"SWAPLINE_API_KEY": self.keys[ONLY]}
 
-    def begin(self, name: str, trouble: Trouble) -> None:
-        """Let an account be in trouble."""
+    def begin(self, name: str, failure: AccountFailure) -> None:
+        """Have an account fail."""
         self._changes += 1
-        changes: dict[Trouble, dict[str, Any]] = {
-            Trouble.REVOKED: {"key": f"{name}-refused-{self._changes}"},
-            Trouble.NO_CREDITS: {"credits": 0},
-            Trouble.SLOW: {"service_time": SLOW},
+        changes: dict[AccountFailure, dict[str, Any]] = {
+            AccountFailure.REVOKED: {"key": f"{name}-refused-{self._changes}"},
+            AccountFailure.NO_CREDITS: {"credits": 0},
+            AccountFailure.SLOW: {"service_time": SLOW},
         }
-        self.control(name).change(**changes[trouble])
+        self.control(name).change(**changes[failure])
 
-    def end(self, name: str, trouble: Trouble, *, new_key: bool = False) -> None:
+    def end(self, name: str, failure: AccountFailure, *, new_key: bool = False) -> None:
         """Let an account be well again. `new_key`: with another key, which a person writes into the file."""
         if new_key:
             self._changes += 1
             self.keys[name] = f"{name}-key-{self._changes}"
-        changes: dict[Trouble, dict[str, Any]] = {
-            Trouble.REVOKED: {"key": self.keys[name]},
-            Trouble.NO_CREDITS: {"credits": CREDITS},
-            Trouble.SLOW: {"service_time": self._service_time},
+        changes: dict[AccountFailure, dict[str, Any]] = {
+            AccountFailure.REVOKED: {"key": self.keys[name]},
+            AccountFailure.NO_CREDITS: {"credits": CREDITS},
+            AccountFailure.SLOW: {"service_time": self._service_time},
         }
-        self.control(name).change(**changes[trouble])
+        self.control(name).change(**changes[failure])
         if new_key:
             self._write()
 

@@ -67,7 +67,7 @@ class BatchProducer(threading.Thread):
         return list(jobs)
 
     def _killed_at(self, lines: int) -> bool:
-        """Start it, and kill it when so many lines are accepted; return whether that came before its end."""
+        """Start it, and kill it when this number of lines is accepted; return whether that came before its end."""
         self._child.launch()
         give_up_at = time.monotonic() + LONGEST_RUN_S
         while self._child.poll() is None and self._size() < lines and time.monotonic() < give_up_at:
@@ -87,9 +87,9 @@ class BatchProducer(threading.Thread):
 
     def _judge(self, code: int) -> bool:
         """Have its end written down: what it says, or that it has to be started again."""
-        said = self._child.log_tail()
-        counts = json.loads(said[said.index("{") :]) if code == 0 else {}
-        fact = {"deed": "batch producer ended", "batch": self._name, "code": code, "said": "" if counts else said}
+        output = self._child.log_tail()
+        counts = json.loads(output[output.index("{") :]) if code == 0 else {}
+        fact = {"deed": "batch producer ended", "batch": self._name, "code": code, "said": "" if counts else output}
         self._record({"at": now(), **fact, "accepted": counts.get("enqueued", 0) + counts.get("known", 0)})
         return code == 0
 

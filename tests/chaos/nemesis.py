@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from chaos.batches import BatchProducer
 from chaos.environment import now
-from chaos.plan import Deed, Trouble
+from chaos.plan import AccountFailure, Deed
 from swapline_producer.errors import LedgerUnavailable, NotPossible
 
 if TYPE_CHECKING:
@@ -131,14 +131,16 @@ class Nemesis:
         self.batches.append(batch)
         batch.start()
 
-    def _trouble(self, account: str, trouble: Trouble, seconds: float, *, new_key: bool = False) -> None:
-        self._record({"at": now(), "deed": Deed.TROUBLE, "account": account, "trouble": trouble, "seconds": seconds})
-        self._stage.accounts.begin(account, trouble)
-        self._agenda.enter(seconds, 0, self._end_trouble, (account, trouble, new_key))
+    def _fail_account(self, account: str, failure: AccountFailure, seconds: float, *, new_key: bool = False) -> None:
+        self._record(
+            {"at": now(), "deed": Deed.FAIL_ACCOUNT, "account": account, "failure": failure, "seconds": seconds}
+        )
+        self._stage.accounts.begin(account, failure)
+        self._agenda.enter(seconds, 0, self._end_failure, (account, failure, new_key))
 
-    def _end_trouble(self, account: str, trouble: Trouble, new_key: bool) -> None:
-        self._stage.accounts.end(account, trouble, new_key=new_key)
-        self._record({"at": now(), "deed": "the account is well", "account": account, "trouble": trouble})
+    def _end_failure(self, account: str, failure: AccountFailure, new_key: bool) -> None:
+        self._stage.accounts.end(account, failure, new_key=new_key)
+        self._record({"at": now(), "deed": "the account is well", "account": account, "failure": failure})
 
     def _drain(self, account: str, seconds: float) -> None:
         if self._set_drained(account, drained=True):

@@ -26,11 +26,11 @@ class Deed(StrEnum):
     STOP = "stop a worker and continue it"
     FAULT = "break a link"
     STEP = "step a wall clock"
-    TROUBLE = "trouble an account"
+    FAIL_ACCOUNT = "trouble an account"
     DRAIN = "drain an account"
 
 
-class Trouble(StrEnum):
+class AccountFailure(StrEnum):
     """What may be the matter with an account."""
 
     REVOKED = "revoked"
@@ -63,9 +63,9 @@ class Temper:
     steps: int = 0
     longest_step: float = 20
     """Steps of time, forward: shorter than a job may run, or it rightly times out."""
-    troubles: int = 0
-    """Accounts in trouble, one kind after the other."""
-    longest_trouble: float = 12
+    account_failures: int = 0
+    """Accounts that fail, one kind after the other."""
+    longest_failure: float = 12
     """Shorter than a job may run, the breaker's pauses included: polls wait as well while a key is refused."""
     drains: int = 0
 
@@ -74,8 +74,8 @@ ONE_CALL = (Fault.CUT_AFTER, Fault.CUT_BEFORE, Fault.CUT_REPLY, Fault.HALF_CLOSE
 """What happens to one request."""
 WHOLE_LINK = (Fault.LATENCY, Fault.REFUSE, Fault.SILENCE)
 """What happens to a link for a while."""
-TROUBLES_AT_ONCE = 1.9
-"""Shares of the time in which an account is in trouble at most: of three kinds in turn, two refuse at once at most."""
+FAILURES_AT_ONCE = 1.9
+"""Shares of the time in which an account fails at most: of three kinds in turn, two refuse at once at most."""
 
 
 def plan(seed: int, temper: Temper, workers: int, accounts: Sequence[str] = ()) -> list[Act]:
@@ -93,13 +93,13 @@ def plan(seed: int, temper: Temper, workers: int, accounts: Sequence[str] = ()) 
     acts += [Act(at, Deed.KILL_GATEWAY) for at in _spread(rng, temper, temper.gateway_kills)]
     acts += [_batch(rng, at) for at in _spread(rng, temper, temper.batches)]
     if accounts:
-        acts += _troubles(rng, temper, accounts)
+        acts += _account_failures(rng, temper, accounts)
         acts += [_drain(rng, at, accounts) for at in _spread(rng, temper, temper.drains)]
     return sorted(acts, key=lambda act: act.at)
 
 
 def _spread(rng: random.Random, temper: Temper, number: int) -> list[float]:
-    """So many moments, each at random in its share of the time."""
+    """A number of moments, each at random in its share of the time."""
     return [(share + rng.random()) * temper.seconds / number for share in range(number)]
 
 
@@ -126,20 +126,20 @@ def _batch(rng: random.Random, at: float) -> Act:
     return Act(at, Deed.KILL_BATCH, {"shares": sorted(rng.random() for _ in range(rng.choice([1, 1, 2])))})
 
 
-def _troubles(rng: random.Random, temper: Temper, accounts: Sequence[str]) -> list[Act]:
+def _account_failures(rng: random.Random, temper: Temper, accounts: Sequence[str]) -> list[Act]:
     """Each kind in turn, never twice in a row for one account."""
     acts: list[Act] = []
     last = ""
-    for number in range(temper.troubles):
-        share = temper.seconds / temper.troubles
-        kind = list(Trouble)[number % len(Trouble)]
+    for number in range(temper.account_failures):
+        share = temper.seconds / temper.account_failures
+        kind = list(AccountFailure)[number % len(AccountFailure)]
         last = rng.choice([name for name in accounts if name != last])
         begins = rng.uniform(0, 0.5)
-        longest = min(temper.longest_trouble, (TROUBLES_AT_ONCE - begins) * share)
-        how = {"account": last, "trouble": kind, "seconds": rng.uniform(longest / 3, longest)}
-        if kind is Trouble.REVOKED:
+        longest = min(temper.longest_failure, (FAILURES_AT_ONCE - begins) * share)
+        how = {"account": last, "failure": kind, "seconds": rng.uniform(longest / 3, longest)}
+        if kind is AccountFailure.REVOKED:
             how["new_key"] = rng.random() < 0.5  # a person writes another key, or the vendor takes the old one again
-        acts.append(Act((number + begins) * share, Deed.TROUBLE, how))
+        acts.append(Act((number + begins) * share, Deed.FAIL_ACCOUNT, how))
     return acts
 
 

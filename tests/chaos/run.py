@@ -129,7 +129,7 @@ def _play(given: argparse.Namespace) -> Play:
         longest_stop=given.longest_stop,
         faults=max(1, given.kills // 2),
         steps=given.kills // 25,
-        troubles=max(3, given.kills // 5),
+        account_failures=max(3, given.kills // 5),
         drains=max(1, given.kills // 10),
     )
     setup = Setup(

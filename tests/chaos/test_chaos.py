@@ -8,7 +8,7 @@ import pytest
 
 from chaos.batches import LINES
 from chaos.environment import Setup
-from chaos.plan import Deed, Temper, Trouble, plan
+from chaos.plan import AccountFailure, Deed, Temper, plan
 from chaos.play import Play, perform
 from chaos.report import page, percentile
 
@@ -37,8 +37,8 @@ SHORT = Play(
         faults=6,
         steps=1,
         longest_step=5,
-        troubles=6,
-        longest_trouble=5,
+        account_failures=6,
+        longest_failure=5,
         drains=2,
     ),
     every=0.4,
@@ -66,15 +66,19 @@ def test_nothing_is_lost_and_nothing_paid_twice_whatever_is_killed(tmp_path: Pat
 
 
 def test_the_same_seed_draws_the_same_plan() -> None:
-    temper = Temper(kills=50, steps=5, batches=5, troubles=9, drains=5)
+    temper = Temper(kills=50, steps=5, batches=5, account_failures=9, drains=5)
     assert plan(7, temper, 3, "abc") == plan(7, temper, 3, "abc")
     assert plan(7, temper, 3, "abc") != plan(8, temper, 3, "abc")
 
 
 def test_of_three_accounts_two_at_most_refuse_at_once() -> None:
     for seed in range(50):
-        acts = [act for act in plan(seed, Temper(seconds=60, troubles=12), 3, "abc") if act.deed is Deed.TROUBLE]
-        refusing = [act for act in acts if act.how["trouble"] is not Trouble.SLOW]
+        acts = [
+            act
+            for act in plan(seed, Temper(seconds=60, account_failures=12), 3, "abc")
+            if act.deed is Deed.FAIL_ACCOUNT
+        ]
+        refusing = [act for act in acts if act.how["failure"] is not AccountFailure.SLOW]
         for act in refusing:
             others = {one.how["account"] for one in refusing if one.at <= act.at < one.at + one.how["seconds"]}
             assert len(others) <= 2, (seed, act)

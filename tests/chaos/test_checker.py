@@ -67,14 +67,14 @@ class Story:
             added = [*getattr(self, attribute), *value] if isinstance(value, list) else getattr(self, attribute) | value
             setattr(self, attribute, added)
 
-    def of_batch(self, *, rows: int = 1, jobs: int = 1, known: int = 1, said: str = "") -> None:
-        """Have it enqueued by the producer of a batch: lines, jobs of the first one, and what the producer said."""
+    def of_batch(self, *, rows: int = 1, jobs: int = 1, known: int = 1, output: str = "") -> None:
+        """Have it enqueued by the producer of a batch: lines, jobs of the first one, and what the producer printed."""
         self.accepted.clear()
         line = {"batch": "b", "tenant": "t", "image": IMAGE, "webhook": True}
         self.lines = [{**line, "row": row} for row in range(1, rows + 1)]
         self.job["idempotency_key"] = "batch:b:1"
         self.further = {"key:t:batch:b:1": "fingerprint j1"} | {f"job:j{one}": self.job for one in range(2, jobs + 1)}
-        end = {"deed": "batch producer ended", "batch": "b", "code": 0, "said": said, "accepted": known}
+        end = {"deed": "batch producer ended", "batch": "b", "code": 0, "said": output, "accepted": known}
         self.acts = [end]
 
     @property
@@ -184,7 +184,7 @@ CHANGES: dict[str, tuple[str, Callable[[Story], object]]] = {
         "failed by a refused account",
         lambda story: story.job.update(state="FAILED", failure_code="UNAUTHORIZED"),
     ),
-    "credits counted for nobody": ("credits", lambda story: story.spent.update(all="0")),
+    "credits counted for no account": ("credits", lambda story: story.spent.update(all="0")),
     "credits counted for another account": (
         "credits",
         lambda story: story.of_account("a", spent={"account:a": "0", "account:b": "2"}),
@@ -201,7 +201,7 @@ CHANGES: dict[str, tuple[str, Callable[[Story], object]]] = {
     "a line that was not accepted": ("batch line", lambda story: story.of_batch(rows=2)),
     "a line that was accepted twice": ("batch line", lambda story: story.of_batch(jobs=2)),
     "a batch producer that does not know a line": ("batch producer", lambda story: story.of_batch(known=0)),
-    "a batch producer with a traceback": ("batch producer", lambda story: story.of_batch(said="Traceback (most")),
+    "a batch producer with a traceback": ("batch producer", lambda story: story.of_batch(output="Traceback (most")),
     "a worker that ended by itself": (
         "worker ended by itself",
         lambda story: story.acts.append({"deed": "worker ended by itself", "worker": 0, "code": 1}),

@@ -173,8 +173,8 @@ def _begun(given: argparse.Namespace) -> tuple[int, int, int]:
 def _revision() -> str:
     """The commit that runs, with a plus where files differ from it."""
     git = ["git", "-C", str(Path(__file__).parent)]
-    said = [subprocess.run([*git, *what], capture_output=True, text=True, check=False).stdout for what in _ASKED]
-    return said[0].strip() + ("+" if said[1].strip() else "")
+    answers = [subprocess.run([*git, *what], capture_output=True, text=True, check=False).stdout for what in _ASKED]
+    return answers[0].strip() + ("+" if answers[1].strip() else "")
 
 
 _ASKED = (["rev-parse", "--short=10", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from simulation.accounts import Account
     from simulation.world import World
 
-TROUBLE_S = (5.0, 40.0, 200.0)
+FAILURES_S = (5.0, 40.0, 200.0)
 
 
 class Troubles:
@@ -39,7 +39,7 @@ class Troubles:
             self._world.own.ledger.pool.set_drained(account.name, drained=False)
 
     def _wait(self, rng: random.Random) -> None:
-        self._world.sleep(rng.choice(TROUBLE_S) * (0.5 + rng.random()))
+        self._world.sleep(rng.choice(FAILURES_S) * (0.5 + rng.random()))
 
     def _revoke(self, account: Account, rng: random.Random) -> None:
         self._world.note(f"the key of the account {account.name} is revoked")

@@ -29,7 +29,7 @@ class Known(NamedTuple):
 
 
 class MovedJobs:
-    """Jobs at the version that this process wrote, or was told of, each for one step. Thread-safe.
+    """Jobs at the version that this process wrote, or received, each for one step. Thread-safe.
 
     Each write checks version and cancellation anyway.
     """
