@@ -39,7 +39,7 @@ demo: $(RUNTIME) ## Take photographs through the whole system (PHOTO=my.jpg for 
 
 test: $(STAMP) ## Run the tests: unit, conformance, integration, acceptance, architecture, a minute of chaos, a few simulated worlds
 	@# The longest first. Hundreds of processes load the same modules: what is compiled is kept, in __pycache__.
-	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n $(JOBS) --dist worksteal tests/chaos tests/simulation tests/acceptance tests/integration tests/conformance tests/architecture tests/unit
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n $(JOBS) --dist worksteal --durations 20 tests/chaos tests/simulation tests/acceptance tests/integration tests/conformance tests/architecture tests/unit
 
 test-pythons: $(STAMP) ## Run unit tests and the tests of installed wheels on each Python from 3.11 to 3.14 that is found (PYTHONS="3.12 3.13")
 	$(BIN)/python ops/pythons.py $(PYTHONS)
