@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import re
 import signal
 import sys
 import threading
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Self
 
 from chaos.accounts import Accounts
 from chaos.actor import offset_clock, replace
+from chaos.actors import Actor
 from chaos.forked import ForkedChild, ForkServer
 from chaos.proxy import Proxies, Proxy
 from chaos.receiver import Receiver
@@ -41,8 +41,6 @@ SECRET = "whsec_" + base64.b64encode(b"a secret of the harness, 32 byte").decode
 PREFIX = "chaos"
 CHUNK = 4
 """Lines of a batch that are accepted in one go: a kill falls between two such, more often than not."""
-
-TASK = re.compile(r"Task swapline\.(\w+)\[(\w+)-\w+\] (received|succeeded|retry|raised|ignored|rejected)")
 
 
 def now() -> int:
@@ -91,43 +89,6 @@ class Setup:
     steps: bool = False
     """Whether the ledger's clock can be stepped (then workers run through `actor.py`)."""
     settings: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass
-class Actor:
-    """One worker, which may be killed and started again any number of times."""
-
-    number: int
-    child: Child
-    wanted: bool = False
-    """Whether it should be running; one that ends by itself is a finding."""
-    began: int = 0
-    """Where in its log its present life begins."""
-
-    def start(self) -> None:
-        log = self.child.log
-        self.began = log.stat().st_size if log.exists() else 0
-        self.child.start()
-        self.wanted = True
-
-    def signal(self, number: int) -> None:
-        if self.child.pid is not None and self.child.poll() is None:
-            os.killpg(self.child.pid, number)
-
-    def kill(self) -> list[tuple[str, str]]:
-        """SIGKILL the whole group; return (job, step) of what it worked on."""
-        self.wanted = False
-        self.child.kill()
-        return self.in_hand()
-
-    def in_hand(self) -> list[tuple[str, str]]:
-        """What it has received and not ended, by its own log: begun, or waiting for a thread."""
-        held: dict[tuple[str, str], int] = {}
-        with self.child.log.open("rb") as log:
-            log.seek(self.began)
-            for step, job, what in TASK.findall(log.read().decode(errors="replace")):
-                held[job, step] = held.get((job, step), 0) + (1 if what == "received" else -1)
-        return [task for task, times in held.items() if times > 0]
 
 
 class Stage:
@@ -250,7 +211,7 @@ class Stage:
             "PYTHONPATH": os.pathsep.join([str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]),
             "SWAPLINE_REDIS_URL": self.valkey.url.replace(f":{self.valkey.port}/", f":{self.links['redis'].port}/"),
             "SWAPLINE_KEY_PREFIX": PREFIX,
-            "SWAPLINE_LOG_LEVEL": "DEBUG",  # Celery's own lines tell what a worker has in its hands: see TASK
+            "SWAPLINE_LOG_LEVEL": "DEBUG",  # Celery's own lines tell what a worker has in its hands: see actors.py
             "SWAPLINE_LOG_FORMAT": "text",
             "SWAPLINE_STORAGE_URL": self.store.as_uri(),
             "SWAPLINE_API_BASE_URL": f"http://127.0.0.1:{self.links['vendor'].port}",

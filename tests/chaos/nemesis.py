@@ -14,7 +14,8 @@ from chaos.plan import AccountFailure, Deed
 from swapline_producer.errors import LedgerUnavailable, NotPossible
 
 if TYPE_CHECKING:
-    from chaos.environment import Actor, Stage
+    from chaos.actors import Actor
+    from chaos.environment import Stage
     from chaos.observer import Observer
     from chaos.plan import Act
     from chaos.proxy import Fault

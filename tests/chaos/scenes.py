@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from chaos.checker import check
-from chaos.environment import PREFIX, SECRET, Actor, Setup, Stage
+from chaos.environment import PREFIX, SECRET, Setup, Stage
 from chaos.gather import gather, settle
 from chaos.load import Load
 from chaos.plan import Deed
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
     from pathlib import Path
 
+    from chaos.actors import Actor
     from chaos.evidence import Verdict
 
 CLAIM_DELAY_AFTER_OUTAGE_S = 4.0

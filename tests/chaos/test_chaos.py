@@ -57,7 +57,7 @@ def test_nothing_is_lost_and_nothing_paid_twice_whatever_is_killed(tmp_path: Pat
     assert verdict.counts["kills of the gateway"] == SHORT.temper.gateway_kills, report
     assert verdict.counts["of these by the gateway"] > 0, report
     assert verdict.counts["of these by batch producers"] == SHORT.temper.batches * LINES, report
-    assert verdict.counts["kills of a batch producer"] >= SHORT.temper.batches, report
+    assert verdict.counts["kills of a batch producer"] > 0, report
     assert all(verdict.counts[f"charges of the account {name}"] for name in SHORT.setup.accounts), report
     assert verdict.counts["submissions refused while an account was revoked or out of credits"], report
     assert verdict.recovery, report
