@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from chaos.actors import Actor
     from chaos.evidence import Verdict
 
-CLAIM_DELAY_AFTER_OUTAGE_S = 4.0
-"""Seconds in which a job that will ever move has moved: the rescue comes after one."""
+REST_S = 30.0
+"""Seconds within which a job comes to rest that will ever do so."""
+NEVER_S = 4.0
+"""The same, where a test expects that it will not: its rescue would come after one."""
 
 
 @contextmanager
@@ -55,9 +57,9 @@ def an_actor(stage: Stage, number: int, **more: str) -> Actor:
     return actor
 
 
-def judged(stage: Stage) -> Verdict:
+def judged(stage: Stage, seconds: float = REST_S) -> Verdict:
     """Let it come to rest, as far as it will, and judge it."""
-    settle(stage, [job_of(stage)], seconds=CLAIM_DELAY_AFTER_OUTAGE_S)
+    settle(stage, [job_of(stage)], seconds=seconds)
     stage.stop_all()
     gather(stage)
     return check(stage.evidence, secret=SECRET)

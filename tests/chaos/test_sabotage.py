@@ -12,7 +12,7 @@ from chaos.environment import now
 from chaos.gather import settle
 from chaos.plan import POLL, SUBMISSION, Deed
 from chaos.proxy import Fault
-from chaos.scenes import an_actor, empty_stage, events, give_job, job_of, judged, killed, one_job
+from chaos.scenes import NEVER_S, REST_S, an_actor, empty_stage, events, give_job, job_of, judged, killed, one_job
 from support.servers import waited_for
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def test_a_job_in_a_killed_workers_hands_is_lost_only_without_rescue(
         assert held_order.replied.wait(30)
         killed(stage, first)
         an_actor(stage, 1, **sabotaged(protection))
-        verdict = judged(stage)
+        verdict = judged(stage, NEVER_S if protection else REST_S)
     assert verdict.number("lost") == lost, verdict.wrong
     assert verdict.clean is (protection == "")
 
