@@ -62,7 +62,8 @@ NOT_COVERED = """
 - Replicas that are waited for; fail-overs to them, beyond the writes that are lost.
 - Batches, replays and decisions about HELD jobs. The gateway's server, below its routes.
 - Learned service times: polls follow the bounded schedule. Policies other than `hold`.
-- Celery, HTTP and the store's client: the simulation begins at the ports. Expiry of keys runs in real time.
+- Celery, HTTP and the store's client: the simulation begins at the ports. Expiry of keys runs in real time. Real
+  processes, sockets and servers, 2,000 kills of them, producers of batches among them: [chaos](chaos-report.md).
 """
 
 
