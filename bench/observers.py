@@ -3,9 +3,9 @@
     make bench-observers               (five minutes)
 
 One worker, results of 20 kB, two polls a job. Within that one worker the receivers of Celery's signals are taken off
-and put on again five times a second (`observed.py`), and the CPU time of every step's thread is taken in either state:
-load of the machine falls on both alike. What an observer costs by itself is what it costs in Celery's own way
-(`SWAPLINE_DISPATCH=celery`). Sentry replaces Celery's tracer for the life of a process, so it has no such states.
+and put on again five times a second (`contenders/observed.py`), and the CPU time of every step's thread is taken in
+either state: load of the machine falls on both alike. What an observer costs by itself is what it costs in Celery's own
+way (`SWAPLINE_DISPATCH=celery`). Sentry replaces Celery's tracer for the life of a process, so it has no such states.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def measured(observers: str, jobs: int, dispatch: str) -> dict[str, list[float]]
     """Run jobs with observers that come and go; return what `observed.py` wrote."""
     with tempfile.TemporaryDirectory(prefix="bench-") as text, fake_vendor(SIZE, polls=2) as vendor:
         written = Path(text) / "sums.json"
-        more = {"BENCH_OBSERVERS": observers, "BENCH_OBSERVED": str(written), "PYTHONPATH": str(HERE)}
+        more = {"BENCH_OBSERVERS": observers, "BENCH_OBSERVED": str(written), "PYTHONPATH": str(HERE / "contenders")}
         more |= {"SWAPLINE_DISPATCH": dispatch}
         celery = [str(Path(sys.executable).with_name("celery")), "-A", "observed", "worker"]
         command = [*celery, "--without-gossip", "--without-mingle"]

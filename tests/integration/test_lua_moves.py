@@ -304,8 +304,8 @@ def facts(job: Job) -> tuple[Any, ...]:
     )
 
 
-def tell_stories(client: redis.Redis, prefix: str) -> set[State]:
-    """Tell several stories; return the states that their jobs were in."""
+def play_stories(client: redis.Redis, prefix: str) -> set[State]:
+    """Play several stories; return the states that their jobs were in."""
     states = set[State]()
     for seed in range(STORIES):
         story = story_of(client, f"{prefix}{seed}", seed)
@@ -317,7 +317,7 @@ def tell_stories(client: redis.Redis, prefix: str) -> set[State]:
 @pytest.mark.parametrize("protocol", [2, 3])
 def test_every_move_does_what_the_model_does(url: str, prefix: str, protocol: int) -> None:
     with redis.Redis.from_url(url, decode_responses=True, protocol=protocol) as client:
-        states = tell_stories(client, prefix)
+        states = play_stories(client, prefix)
     assert states == set(State), "stories that reach every state"
 
 
@@ -338,4 +338,4 @@ def test_the_model_notices_a_deliberate_fault(valkey: EmbeddedValkey, prefix: st
         redis.Redis.from_url(valkey.url, decode_responses=True) as client,
         pytest.raises(AssertionError),
     ):
-        tell_stories(client, prefix)
+        play_stories(client, prefix)
