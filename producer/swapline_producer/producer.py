@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-import secrets
-import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from swapline_producer.client.inputs.acceptance import Acceptance, Draft, Input
-from swapline_producer.client.inputs.images import Link, is_link, read_image
-from swapline_producer.client.trace_context import current_traceparent
+from swapline_producer.client.drafting import Drafting, is_quick
+from swapline_producer.client.inputs.acceptance import Acceptance
 from swapline_producer.client.waiting import as_completed
-from swapline_producer.contract import (
-    Frozen,
-    Gender,
-    ImageRef,
-    LinkedImage,
-    NewJob,
-    StoredImage,
-    SwapRequest,
-    checked,
-)
-from swapline_producer.contract.requests.new_jobs import fingerprint
-from swapline_producer.contract.trace_ids import shortened
-from swapline_producer.errors import RequestError, SettingsError
-from swapline_producer.pictures.faces import check_faces, check_link_examined
-from swapline_producer.pictures.prepare import Preparation
+from swapline_producer.contract import Frozen, SwapRequest, checked
+from swapline_producer.errors import SettingsError
 from swapline_producer.webhooks.addresses import check_webhook
 
 if TYPE_CHECKING:
@@ -42,8 +26,6 @@ if TYPE_CHECKING:
     from swapline_producer.operations.recovery import Recovery
     from swapline_producer.settings import ProducerSettings
     from swapline_producer.storage import Storage
-
-_NOT_IN_SPEC = {"image", "prepare", "require_face", "replace_failed", "traceparent"}
 
 
 class Enqueued(Frozen):
@@ -67,6 +49,7 @@ class Producer:
         self._storage = storage
         self._store_is_ours = False
         self._acceptance = Acceptance(ledger, self._own_store)
+        self._drafting = Drafting(settings, self._acceptance)
 
     @classmethod
     def connect(cls, settings: ProducerSettings, *, by: str = "") -> Self:
@@ -94,7 +77,7 @@ class Producer:
         Once the job is in the ledger it ends, whatever fails. Raises RequestError (nothing was stored), WrongOwner,
         StorageError, IdempotencyConflict or LedgerUnavailable (ask again with an idempotency key to be sure).
         """
-        accepted = self._acceptance.accept(self._draft(request))
+        accepted = self._acceptance.accept(self._drafting.draft(request))
         self._publisher.send(accepted.messages)
         return Enqueued(job_id=accepted.job_id, created=accepted.created)
 
@@ -107,7 +90,7 @@ class Producer:
         """
         from swapline_producer.client.batches.bulk import Bulk  # noqa: PLC0415 -- see the module's docstring
 
-        return Bulk(self._acceptance, self._publisher, self._checked_draft, _is_quick).run(requests)
+        return Bulk(self._acceptance, self._publisher, self._drafting.checked_draft, is_quick).run(requests)
 
     def get(self, job_id: str) -> Job:
         """Read a job. Raises JobNotFound."""
@@ -211,54 +194,6 @@ class Producer:
 
         return CompletionListener(self.ledger)
 
-    def _checked_draft(self, item: SwapRequest | Mapping[str, Any]) -> Draft:
-        if isinstance(item, SwapRequest):
-            return self._draft(item)
-        try:
-            fields = dict(item)
-        except (TypeError, ValueError):
-            raise RequestError(f"a {type(item).__name__} is no request: give a SwapRequest", field="request") from None
-        return self._draft(SwapRequest.model_validate(fields))
-
-    def _draft(self, request: SwapRequest) -> Draft:
-        request = request.model_validate(dict(request))  # `model_copy` and `model_construct` check nothing
-        check_webhook(request.webhook_url, allow_private=self.settings.webhook_allow_private)
-        job_id = _new_job_id()
-        spec = request.model_dump(mode="json", exclude_none=True, exclude=_NOT_IN_SPEC)
-        image, picture = self._image(request)
-        spec["image"] = image.model_dump(mode="json", exclude_none=True)
-        if traceparent := request.traceparent or current_traceparent():
-            spec["trace"] = shortened(traceparent)
-        job = NewJob(
-            job_id,
-            spec,
-            fingerprint(spec),
-            request.queue_ttl or self.settings.queue_ttl,
-            request.run_timeout or self.settings.run_timeout,
-            request.replace_failed,
-        )
-        if picture is not None:
-            job = job._replace(stored_after=self._acceptance.store(picture, job_id))
-        return Draft(job, picture)
-
-    def _image(self, request: SwapRequest) -> tuple[ImageRef, Input | None]:
-        found = read_image(request.image, Preparation.of(self.settings, request.prepare))
-        if isinstance(found, Link):
-            check_link_examined(required=request.require_face)
-            return LinkedImage(url=found.url), None
-        wanted = self.settings.require_face if request.require_face is None else request.require_face
-        group = request.gender is Gender.GROUP
-        image = StoredImage(
-            sha256=found.sha256,
-            media_type=found.media_type,
-            width=found.width,
-            height=found.height,
-            size=len(found.data),
-            prepared=found.made_of,
-            warnings=check_faces(found.data, found.media_type, group=group) if wanted else (),
-        )
-        return image, Input(image, found.data)
-
     def _own_store(self) -> Storage:
         """Return the store, checked once. Raises as `check_store`."""
         store = self._store()
@@ -273,13 +208,3 @@ class Producer:
         if self._storage is None:
             raise SettingsError("SWAPLINE_STORAGE_URL is missing; set it to the place where pictures are stored.")
         return self._storage
-
-
-def _is_quick(item: SwapRequest | Mapping[str, Any]) -> bool:
-    image = item.image if isinstance(item, SwapRequest) else item.get("image") if isinstance(item, dict) else None
-    return isinstance(image, str) and is_link(image)
-
-
-def _new_job_id() -> str:
-    """Return 32 hex digits: 48 bits of time, so that ids sort by age, and 80 random bits."""
-    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"

@@ -117,14 +117,16 @@ def shown(flower: str, job_id: str) -> bool:
 def test_an_installation_lives_with_these_users_and_none_is_refused_anything(
     services: WorkerServices, server: RealServer, flower: str
 ) -> None:
-    settings = ProducerSettings(redis_url=url_of(server, "swapline-producer"), key_prefix="swapline")
+    settings = ProducerSettings(
+        redis_url=url_of(server, "swapline-producer"),
+        key_prefix="swapline",
+        webhook_allow_private=True,  # http to loopback
+    )
     producer = type(services.producer()).connect(settings)
     with services.worker() as worker:
         request = SwapRequest(
             image=LINK, gender=0, filter_id=1, webhook_url=services.receiver.url, idempotency_key="k", batch="b"
         )
-        # http to loopback is for development; the producer of this test allows it
-        producer.settings = settings.model_copy(update={"webhook_allow_private": True})
         first = producer.enqueue(request).job_id
         assert producer.enqueue(request).job_id == first
         many = [result.job_id for result in producer.enqueue_many([{"image": LINK, "gender": 0, "filter_id": 2}] * 4)]

@@ -9,8 +9,8 @@ import pytest
 from support.pngs import png
 from support.publishers import NullPublisher
 from swapline_producer import Producer, ProducerSettings, SwapRequest
+from swapline_producer.client.drafting import new_job_id
 from swapline_producer.errors import JobNotFound, RequestError
-from swapline_producer.producer import _new_job_id
 from swapline_producer.testing import FakeProducer, memory_storage
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def test_another_tenants_job_is_not_there_whoever_knows_its_id(ledger: Ledger, k
 
 def test_who_has_a_thousand_ids_of_the_same_millisecond_knows_nothing_of_the_next() -> None:
     """80 bits of every id are chance: all differ, and each bit is set in about half of them."""
-    rng = [int(_new_job_id()[12:], 16) for _ in range(1000)]
+    rng = [int(new_job_id()[12:], 16) for _ in range(1000)]
     assert len(set(rng)) == 1000
     for bit in range(80):
         assert 350 < sum(one >> bit & 1 for one in rng) < 650  # ten deviations from the middle

@@ -12,7 +12,7 @@ from greenlet import getcurrent  # type: ignore[import-untyped]  # it ships no t
 from starlette import _exception_handler
 
 from simulation.scheduler import Fibre
-from swapline_producer import producer
+from swapline_producer.client import drafting
 from swapline_producer.client.inputs import acceptance
 from swapline_workers.core import bulkhead, picture_memory
 from swapline_workers.runtime import due_dispatcher
@@ -21,7 +21,7 @@ from swapline_workers.runtime.session import leases, moved_jobs, outage, view
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-TIMED = (due_dispatcher, moved_jobs, outage, view, picture_memory, bulkhead, producer, acceptance)
+TIMED = (due_dispatcher, moved_jobs, outage, view, picture_memory, bulkhead, drafting, acceptance)
 THREADED = (leases, outage)
 
 
@@ -80,7 +80,7 @@ def simulated_clocks() -> Iterator[None]:
     threads = SimpleNamespace(get_ident=_thread, Lock=threading.Lock)
     replaced: list[tuple[Any, str, Any]] = [(module, "time", clock) for module in TIMED]
     replaced += [(module, "threading", threads) for module in THREADED]
-    replaced += [(producer, "_new_job_id", _job_id), (_exception_handler, "run_in_threadpool", _in_fibre)]
+    replaced += [(drafting, "new_job_id", _job_id), (_exception_handler, "run_in_threadpool", _in_fibre)]
     with ExitStack() as stack:
         for module, name, simulated in replaced:
             stack.enter_context(patch.object(module, name, simulated))
