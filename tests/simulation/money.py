@@ -79,7 +79,7 @@ def check_accounts(world: World, jobs: Jobs) -> None:
         mine = {
             job_id
             for job_id, job in jobs.items()
-            if job.get("state") == State.HELD and job.get("account") == account.name
+            if job.get("state") == State.HELD and job.get("account", DEFAULT) == account.name
         }
         if set(having) != mine:
             world.wrong.append(f"{account.name} has the jobs {sorted(having)}; {sorted(mine)} are HELD on it")
@@ -90,8 +90,8 @@ def check_accounts(world: World, jobs: Jobs) -> None:
 
 def _check_account_of(world: World, job_id: str, job: dict[str, str]) -> None:
     charged = world.vendor.charged_on[job_id]
-    if charged and job_id not in world.restarts.paid_again and {job.get("account")} != set(charged):
-        world.wrong.append(f"{job_id} was charged on {charged}, and the ledger names {job.get('account')}")
+    if charged and job_id not in world.restarts.paid_again and {job.get("account", DEFAULT)} != set(charged):
+        world.wrong.append(f"{job_id} was charged on {charged}, and the ledger names {job.get('account', DEFAULT)}")
     pin, version = world.order_of[job_id].pin, world.order_of[job_id].version
     for name in charged:
         if not world.accounts[name].may_take(version, pin):

@@ -43,7 +43,7 @@ class Observer:
         if not must <= slots <= must | set(found.held):
             self._wrong(f"slots {sorted(slots)} are not of {sorted(must)} and some of {sorted(found.held)}")
         self._soon({*must, *found.storing} & set(found.late))
-        judged = self._can_work() and self.world.is_busy()  # later on dispatchers sleep for ten minutes
+        judged = self._can_work() and self.world.faults.raging  # later on dispatchers sleep for ten minutes
         waiting = Waiting(self.world, found) if judged and any(use.free for use in found.accounts.values()) else None
         for name, use in found.accounts.items():
             self._cap(use)

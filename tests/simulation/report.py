@@ -83,13 +83,13 @@ def _worlds(worlds: list[dict[str, Any]]) -> str:
         total.update({name: world[name] for name in ("jobs", "points", "faults", "charged", "webhooks", "cpu")})
         ends.update(world["ends"])
     wrong = [f"seed {world['seed']}: {world['wrong'][0]}" for world in worlds if world["wrong"]]
-    seeds = [world["seed"] for world in worlds]
+    seeds = sorted(world["seed"] for world in worlds)
     hours = sum(world["simulated"] for world in worlds) / 3600
     several = [world for world in worlds if world["accounts"] > 1]
     revisions = sorted({world["revision"] for world in worlds})
     rows = [
         ("revision", ", ".join(f"`{revision}`" for revision in revisions)),
-        ("worlds", f"{len(worlds):,} (seeds {min(seeds)} to {max(seeds)})"),
+        ("worlds", f"{len(worlds):,} (seeds {_ranges(seeds)})"),
         ("worlds with several accounts", f"{len(several):,}"),
         ("worlds in which a promise was broken", f"**{len(wrong)}**"),
         ("jobs", f"{total['jobs']:,}"),
@@ -108,6 +108,13 @@ def _worlds(worlds: list[dict[str, Any]]) -> str:
     ]
     table = "".join(f"| {name} | {value} |\n" for name, value in rows)
     return f"| | |\n|---|---|\n{table}" + "".join(f"\n- {line}" for line in wrong) + "\n"
+
+
+def _ranges(seeds: list[int]) -> str:
+    """Write sorted numbers as `1 to 9, 20 to 22`."""
+    ends = [seed for seed in seeds if seed + 1 not in seeds]
+    begins = [seed for seed in seeds if seed - 1 not in seeds]
+    return ", ".join(f"{first} to {last}" for first, last in zip(begins, ends, strict=True))
 
 
 def _rests(state: str) -> str:
