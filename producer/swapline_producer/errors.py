@@ -1,23 +1,4 @@
-"""Errors of producers, and of every other package. Every message says what, where, and what to do next.
-
-SwaplineError
-├── SettingsError
-│   └── WrongOwner
-├── RequestError
-│   └── ImageError
-├── IdempotencyConflict
-├── JobNotFound
-├── BatchNotFound
-├── NotPossible
-│   └── VendorIdInUse
-├── StorageError
-│   ├── StorageUnavailable
-│   └── ObjectMissing
-├── UnreadableRecord
-├── LedgerUnavailable
-│   └── NotReplicated
-└── WebhookVerificationError
-"""
+"""Errors of producers, and of every other package. Every message says what, where, and what to do next."""
 
 from __future__ import annotations
 

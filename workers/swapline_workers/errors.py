@@ -1,21 +1,4 @@
-"""Errors that adapters raise. Steps read nothing else.
-
-WorkerError
-├── VendorError
-│   ├── NotSent
-│   ├── Throttled
-│   ├── Refused
-│   ├── Unauthorized
-│   ├── OutOfCredits
-│   ├── NotFound
-│   └── Unclear
-│       └── MisdirectedReply
-├── OutputMissing
-├── OutputInvalid
-│   └── TooManyPictures
-└── WebhookFailed
-    └── WebhookForbidden
-"""
+"""Errors that adapters raise. Steps read nothing else."""
 
 from __future__ import annotations
 

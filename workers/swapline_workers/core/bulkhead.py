@@ -1,8 +1,7 @@
 """Shares of deliveries, so that no receiver takes all threads of this process.
 
-Fast hosts (last delivery accepted within a second) share `number` places, each up to three quarters; a new host has
-one, a slow one two, or one after a failure; all slow ones a quarter. New and slow hosts take at most three quarters of
-all `places`. Three failures in a row open a host's breaker; then one delivery is tried.
+Fast hosts (last delivery accepted within a second) share `number` places, each up to three quarters. A new host has
+one, a slow one two, or one after a failure; all slow ones a quarter. Three failures in a row open a host's breaker.
 """
 
 from __future__ import annotations

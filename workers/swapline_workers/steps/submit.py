@@ -162,7 +162,7 @@ def _not_replicated(job: Job, ports: Ports, reason: str) -> Decision:
 def _write_late(job: Job, ports: Ports, change: Change) -> Job | None:
     """Write a reply that came after the job was given up, or after the ledger lost its last writes.
 
-    Only where no attempt was made since. The job may move meanwhile, so the write is repeated.
+    Only where no attempt was made since; repeated where the job moves meanwhile.
     """
     for _ in range(LATE_WRITES):
         found = ports.writes.reread(job)

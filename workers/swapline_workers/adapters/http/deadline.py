@@ -1,9 +1,5 @@
 """A total deadline for a call made with `requests`, whose timeouts a dripping reply never meets.
 
-    with limit(15) as deadline:          # of connections/watchdog.py
-        response = session.post(...)     # a session with a DeadlineAdapter mounted
-        deadline.check()                 # raises DeadlineExceeded
-
 Check `deadline` after the call: a reply that was cut off may look whole. Only getaddrinfo cannot be interrupted.
 """
 

@@ -1,7 +1,5 @@
 """A webhook receiver that verifies each signature and records each delivery.
 
-    python -m swapline_workers.local.demo.receiver --port 0 --ready-file ready.json --record webhooks.jsonl
-
 SWAPLINE_WEBHOOK_SECRETS has the secrets. A line of the record, `{"time", "id", "type", "job_id", "verified",
 "reason"}`, is written before the reply: 204 for a valid signature, else 400.
 """

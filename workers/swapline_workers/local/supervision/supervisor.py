@@ -1,10 +1,5 @@
 """Keep children running together, and stop them together.
 
-    with Supervisor() as supervisor:
-        supervisor.start(valkey)
-        supervisor.start(worker, restart=Backoff())
-        supervisor.run()            # until SIGINT, SIGTERM or SIGHUP
-
 The first signal stops the children in reverse order; the second shortens the wait, the third kills.
 """
 
