@@ -130,11 +130,13 @@ def _mutants(found: list[dict[str, Any]]) -> str:
         return ""
     caught = sum(line["seed"] is not None for line in found)
     rows = "".join(
-        f"| {line['mutant']} | {'not found' if line['seed'] is None else line['seed']} |"
+        f"| {line['mutant']}{' ¹' if 'earlier' in line else ''} |"
+        f" {'not found' if line['seed'] is None else line['seed']} |"
         f" {line['worlds']} | {line['seconds']} |\n"
         for line in found
     )
     return (
         f"\n## Deliberate faults\n\nOf {len(found)} deliberate faults that were tried {caught} were found.\n\n"
         f"| fault | seed | worlds | seconds |\n|---|---|---|---|\n{rows}"
+        + ("\n¹ On worlds of an earlier revision.\n" if any("earlier" in line for line in found) else "")
     )
