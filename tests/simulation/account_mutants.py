@@ -70,11 +70,6 @@ ACCOUNT_MUTANTS = (
         ("if version ~= '' and one.speaks and not one.speaks[version] then", "if false then"),
     ),
     Mutant(
-        "a refused job waits for the account that refused it",
-        "advance",
-        ("elsewhere = elsewhere or one.name ~= here and", "elsewhere = false and"),
-    ),
-    Mutant(
         "one account's breaker is everybody's",
         "",
         ("return whole(own('breaker'))[name]", "return whole(key('breaker'))[name]"),
