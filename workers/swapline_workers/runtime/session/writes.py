@@ -72,6 +72,7 @@ class Writes:
         if self._leases.draining or not self.claims_follow:
             self.advance(job, change)
             return
+        context.concerns(job)
         self._polls.add(job, change)
         self._dispatch.wake_up_at(self._view.now() + round((change.due_in or 0.0) * SECONDS))
 
