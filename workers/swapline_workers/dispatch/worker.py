@@ -8,18 +8,15 @@ from typing import Any, ClassVar
 
 import click
 from billiard.common import REMAP_SIGTERM
-from billiard.process import current_process
-from celery import signals
 from celery.apps import worker as celery_worker
 from celery.concurrency import get_implementation
 from celery.concurrency.prefork import TaskPool as Processes
 from celery.concurrency.thread import TaskPool as Threads
-from celery.platforms import EX_OK, EX_USAGE
+from celery.platforms import EX_USAGE
 from celery.platforms import signals as platform_signals
-from celery.utils.log import in_sighandler
-from celery.worker import state
 from click.core import ParameterSource
 
+from swapline_workers.dispatch.announcements import Announcements, log_messages
 from swapline_workers.dispatch.control import replace_commands
 
 log = logging.getLogger(__name__)
@@ -65,6 +62,8 @@ class Worker(celery_worker.Worker):
     }
     """Signal -> finish within the grace period, or release at once."""
 
+    log_messages = staticmethod(log_messages)
+
     def __init__(self, app: Any = None, hostname: Any = None, pool: Any = None, **options: Any) -> None:
         """Choose the pool and check the options. Exits with code 64 for a wrong one."""
         given = _given_options(options)
@@ -82,6 +81,7 @@ class Worker(celery_worker.Worker):
         ]
         replace_commands()
         super().__init__(app, hostname, pool=chosen, **options)
+        self._announcements = Announcements(self.hostname)
 
     def _pool(self, pool: Any, given: set[str]) -> Any:
         configured = self.app.conf.worker_pool
@@ -110,38 +110,21 @@ class Worker(celery_worker.Worker):
         for sentence in self._unused:
             log.warning("option unused: %s", sentence)
 
-    @staticmethod
-    def log_messages() -> None:
-        """Log what Celery prints on a signal, as JSON."""
-        vars(celery_worker)["safe_say"] = _log_message
-
     def install_platform_tweaks(self, worker: Any) -> None:
         """Install Celery's handlers, but ours for signals that terminate its pool."""
         super().install_platform_tweaks(worker)
         for name, how in self.stop_signals.items():
-            platform_signals[name] = self._stop_handler(name, how)
+            platform_signals[name] = self._announcements.handler(name, how)
 
     @classmethod
     def ignore_stop_signals(cls, **_: object) -> None:
         """Leave stopping to the parent: terminals and systemd signal child processes, too."""
         platform_signals.ignore(*cls.stop_signals)  # type: ignore[arg-type]  # it takes names as well
 
-    def _stop_handler(self, name: str, how: str) -> Any:
-        def stop(*_: object) -> None:
-            with in_sighandler():  # type: ignore[attr-defined]  # a context manager
-                if current_process().name != "MainProcess":
-                    return
-                try:
-                    vars(celery_worker)["safe_say"](f"worker: {how} shutdown (MainProcess)", sys.__stdout__)
-                    signals.worker_shutting_down.send(sender=self.hostname, sig=name, how=how, exitcode=EX_OK)
-                finally:
-                    state.should_stop = EX_OK  # type: ignore[assignment]  # celery-types knows only the initial value
-
-        return stop
-
-
-def _log_message(message: str, *_: object) -> None:
-    logging.getLogger("celery.worker").info(message.strip())
+    def stop(self, in_sighandler: bool = False, exitcode: int | None = None) -> None:  # noqa: FBT002 -- Celery's
+        """Stop, once everybody knows of the signal."""
+        self._announcements.join()
+        super().stop(in_sighandler, exitcode)
 
 
 def _given_options(options: dict[str, Any]) -> set[str]:

@@ -18,7 +18,7 @@ class Part(Protocol):
         """Begin. Raises WrongOwner where this worker may not work here."""
 
     def drain(self) -> None:
-        """Begin nothing new. Sets flags only: called in a signal handler."""
+        """Begin nothing new. Sets flags only: it never waits."""
 
     def stop(self) -> None:
         """End; no step is in progress any more."""

@@ -40,6 +40,7 @@ class GracefulShutdown:
         self._session = session
         self._grace = grace
         self._exit_process = exit_process
+        self._beginning = threading.Lock()
         self._thread: threading.Thread | None = None
         self._changed = threading.Event()
         self._over = False
@@ -47,18 +48,19 @@ class GracefulShutdown:
         self._process_ends = False
 
     def begin(self, *, process_ends: bool, at_once: bool = False) -> None:
-        """Lease nothing more, and end after the grace period. Safe in a signal handler.
+        """Lease nothing more, and end after the grace period.
 
         `process_ends`: even if threads are left. A second call, or `at_once`, ends the grace period.
         """
-        if process_ends and (self._process_ends or at_once):
-            self._at_once = True
-            self._end_grace()
-        self._process_ends |= process_ends
-        if self._thread is None:
-            self._session.drain()
-            self._thread = threading.Thread(target=self._run, name="swapline-shutdown", daemon=True)
-            self._thread.start()
+        with self._beginning:
+            if process_ends and (self._process_ends or at_once):
+                self._at_once = True
+                self._end_grace()
+            self._process_ends |= process_ends
+            if self._thread is None:
+                self._session.drain()
+                self._thread = threading.Thread(target=self._run, name="swapline-shutdown", daemon=True)
+                self._thread.start()
 
     def reading_ended(self) -> None:
         """Release what was read since `begin`: messages come in until the consumer closes."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 
 import click
 
@@ -43,9 +42,8 @@ def metrics(host: str | None, port: int, *, once: bool) -> None:
     if once:
         click.echo(generate_latest(registry).decode(), nl=False)
         return
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
+    stopping = (signal.SIGINT, signal.SIGTERM)
+    signal.pthread_sigmask(signal.SIG_BLOCK, stopping)
     with serving(registry, host or settings.metrics_host, [port], settings.metrics_secret) as url:
         click.echo(url)
-        ended.wait()
+        signal.sigwait(stopping)
