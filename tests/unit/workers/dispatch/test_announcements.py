@@ -39,12 +39,12 @@ class InterruptedFile(io.RawIOBase):
 def test_a_signal_in_the_middle_of_a_log_line_is_announced_and_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(celery_worker, "safe_say", vars(celery_worker)["safe_say"])
     monkeypatch.setattr(state, "should_stop", None)
-    told: list[Any] = []
+    announced: list[Any] = []
 
-    def tell(**received: Any) -> None:
-        told.append((received["sig"], received["how"]))
+    def record(**received: Any) -> None:
+        announced.append((received["sig"], received["how"]))
 
-    signals.worker_shutting_down.connect(tell)
+    signals.worker_shutting_down.connect(record)
     announcements = Announcements("tests@here")
     file = InterruptedFile(announcements.handler("SIGTERM", "Warm"))
     handler = logging.StreamHandler(io.TextIOWrapper(io.BufferedWriter(file), write_through=True))
@@ -57,7 +57,7 @@ def test_a_signal_in_the_middle_of_a_log_line_is_announced_and_logged(monkeypatc
         announcements.join()
     finally:
         root.removeHandler(handler)
-        signals.worker_shutting_down.disconnect(tell)
-    assert told == [("SIGTERM", "Warm")]
+        signals.worker_shutting_down.disconnect(record)
+    assert announced == [("SIGTERM", "Warm")]
     assert file.written == b"a line\nworker: Warm shutdown (MainProcess)\n"
     assert state.should_stop == 0
