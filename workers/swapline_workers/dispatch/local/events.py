@@ -20,18 +20,22 @@ class SubscribedDispatcher(EventDispatcher):
     """Celery's dispatcher, which counts subscribers."""
 
     clock_now: Callable[[], float] = staticmethod(time.monotonic)
+    _is_observed = True
     _paused_until = 0.0
 
     def send(self, type: str, *arguments: Any, **fields: Any) -> Any:  # noqa: A002 -- Celery's own name
-        """Send an event, unless task events are paused."""
-        if group_from(type) == "task" and self.clock_now() < self._paused_until:
-            return None
+        """Send an event; without subscribers, one task event a pause."""
+        if not self._is_observed and group_from(type) == "task":
+            now = self.clock_now()
+            if now < self._paused_until:
+                return None
+            self._paused_until = now + EVENT_PAUSE_S  # now: events are buffered before they are published
         return super().send(type, *arguments, **fields)
 
     def _publish(self, event: Any, producer: Any, *arguments: Any, **options: Any) -> Any:
         sent: Any = super()._publish(event, producer, *arguments, **options)  # type: ignore[misc]  # Celery's own
         subscribers = getattr(getattr(producer, "channel", None), "subscribers", None)
-        self._paused_until = self.clock_now() + EVENT_PAUSE_S if subscribers == 0 else 0.0
+        self._is_observed, self._paused_until = subscribers != 0, self.clock_now() + EVENT_PAUSE_S
         return sent
 
 

@@ -71,8 +71,7 @@ class Unobserved:
         return trace.TraceInfo(states.FAILURE, error).handle_error_state(self._task, self._context())
 
     def _context(self) -> Context:
-        request = self._request
-        return StepContext(request.request_dict, args=request.args, called_directly=False, kwargs=request.kwargs)
+        return StepContext(self._request.facts())
 
 
 class Observed(Unobserved):
@@ -118,19 +117,20 @@ class Observed(Unobserved):
         return getattr(self, "_shown", None) or super()._context()
 
     def _send(self, signal: Any, **more: Any) -> None:
-        request = self._request
-        facts = {"task_id": request.id, "task": self._task, "args": request.args, "kwargs": request.kwargs}
-        signal.send(sender=self._task, **facts, **more)
+        request, task = self._request, self._task
+        signal.send(sender=task, task_id=request.id, task=task, args=request.args, kwargs=request.kwargs, **more)
 
 
 class StepContext(Context):
     """Celery's `task.request`, filled in one go."""
 
-    def __init__(self, facts: dict[str, Any], **more: Any) -> None:
+    called_directly = False
+
+    def __init__(self, facts: dict[str, Any]) -> None:
         """Take the facts of a message and of its delivery."""
-        mine = vars(self)
-        mine.update(facts, **more)
-        mine["headers"] = {name: mine[name] for name in mine.keys() - PLAIN_HEADERS} or None
+        if not facts.keys() <= PLAIN_HEADERS:
+            facts["headers"] = {name: facts[name] for name in facts.keys() - PLAIN_HEADERS}
+        self.__dict__ = facts
 
 
 def observer_of(request: LocalRequest) -> Unobserved:

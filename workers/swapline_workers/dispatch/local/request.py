@@ -47,6 +47,8 @@ class LocalRequest(StepRequest):
             "_type": task_name,
             "_root_id": task_id,
             "_args": [message.job_id, message.version],
+            "_kwargs": {},
+            "_delivery_info": {"exchange": "", "routing_key": queue, "priority": 0, "redelivered": False},
             "_argsrepr": message.job_id,
             "_app": consumer.app,
             "_task": consumer.app.tasks[task_name],
@@ -56,9 +58,11 @@ class LocalRequest(StepRequest):
         for name, value in facts.items():
             setattr(self, name, value)  # slots that celery-types does not know
 
-    @cached_property
+    @property
     def _raw_message(self) -> dict[str, Any]:
-        return as_dict(self.step_message, self._queue) if self._raw is None else self._raw
+        if self._raw is None:
+            self._raw = as_dict(self.step_message, self._queue)
+        return self._raw
 
     @cached_property
     def _message(self) -> Message:
@@ -73,19 +77,15 @@ class LocalRequest(StepRequest):
         return body_of(self.step_message)
 
     @cached_property
-    def _kwargs(self) -> dict[str, Any]:
-        return {}
-
-    @cached_property
     def _connection_errors(self) -> Any:
         return self._consumer.connection_errors
 
     @cached_property
-    def _delivery_info(self) -> dict[str, Any]:
-        return {"exchange": "", "routing_key": self._queue, "priority": 0, "redelivered": False}
-
-    @cached_property
     def _request_dict(self) -> dict[str, Any]:
+        return self.facts()
+
+    def facts(self) -> dict[str, Any]:
+        """Return what Celery's tracer knows of the message and its delivery, in a new dict."""
         raw = self._raw_message
         properties = raw["properties"]
         return {
@@ -94,7 +94,7 @@ class LocalRequest(StepRequest):
             "reply_to": properties.get("reply_to"),
             "correlation_id": properties.get("correlation_id"),
             "hostname": self._consumer.hostname,
-            "delivery_info": self._delivery_info,
+            "delivery_info": self.delivery_info,
             "args": self.args,
-            "kwargs": {},
+            "kwargs": self.kwargs,
         }
