@@ -57,10 +57,10 @@ def test_without_subscribers_one_event_a_pause_is_sent(dispatcher: Timed, wire: 
 def test_without_subscribers_no_event_is_added_to_one_that_is_buffered(dispatcher: Timed) -> None:
     dispatcher.send("worker-heartbeat")
     dispatcher.at += EVENT_PAUSE_S
-    dispatcher.buffer_group = frozenset({"task"})
+    vars(dispatcher)["buffer_group"] = frozenset({"task"})
     for _ in range(5):
         dispatcher.send("task-received")
-    assert [len(events) for events in dispatcher._group_buffer.values()] == [1]
+    assert [len(events) for events in vars(dispatcher)["_group_buffer"].values()] == [1]
 
 
 def test_with_subscribers_every_event_is_sent(dispatcher: Timed, wire: Wire) -> None:
