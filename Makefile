@@ -68,7 +68,7 @@ audit: $(STAMP) ## Look for unpinned packages, known vulnerabilities and secrets
 test-s3: $(STAMP) ## Run the tests of storage and retention against a real S3 server (CEPH=1, or S3_TEST_ENDPOINT=, S3_TEST_KEY=, S3_TEST_SECRET=)
 	@[ -n "$(CEPH)" ] || : $${S3_TEST_ENDPOINT:?say where the S3 server is, or CEPH=1 to start one} $${S3_TEST_KEY:?} $${S3_TEST_SECRET:?}
 	$(if $(CEPH),env -u S3_TEST_ENDPOINT S3_TEST_CEPH=1 )$(BIN)/pytest tests/conformance/test_storage.py \
-		tests/integration/test_janitor.py tests/integration/test_purge.py tests/integration/test_canaries.py
+		tests/integration/store/test_janitor.py tests/integration/store/test_purge.py tests/integration/store/test_canaries.py
 
 docs: $(STAMP) ## Draw the pages that are facts of the code
 	$(BIN)/python docs/draw.py

@@ -1,6 +1,7 @@
 """What each remote command, worker option and signal of Celery 5.7 does with a worker of Swapline.
 
-`tests/integration/test_celery_table.py` and `test_celery_options.py` try each, and `docs/celery.md` is drawn from here.
+`test_celery_table.py` and `test_celery_options.py` in `tests/integration/celery` try each. `docs/celery.md` is
+drawn from here.
 """
 
 from __future__ import annotations
@@ -139,8 +140,8 @@ SIGNALS = {
 PAGE = """# Celery's commands, options and signals
 
 What a worker of Swapline does with each of them, in Celery 5.7; the same with `SWAPLINE_DISPATCH=local` and `=celery`.
-Drawn by `make docs`; tests try each: [commands and signals](../tests/integration/test_celery_table.py),
-[options](../tests/integration/test_celery_options.py). How to use the tools:
+Drawn by `make docs`; tests try each: [commands and signals](../tests/integration/celery/test_celery_table.py),
+[options](../tests/integration/celery/test_celery_options.py). How to use the tools:
 [Celery's own tools](guides/monitoring-celery.md).
 
 ## Remote commands (`celery inspect`, `celery control`, Flower)

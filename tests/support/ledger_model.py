@@ -1,4 +1,4 @@
-"""What the Lua moves should do, in plain Python: the oracle of `integration/test_lua_moves.py`.
+"""What the Lua moves should do, in plain Python: the oracle of `integration/ledger/test_lua_moves.py`.
 
 Which change leads where is the contract's (`transitions`).
 """

@@ -13,6 +13,8 @@ from swapline_producer.contract import JobSpec, LinkedImage, NewJob
 from swapline_producer.contract.accounts import Limits
 from swapline_producer.contract.requests.new_jobs import fingerprint
 from swapline_producer.ledger import Ledger, connect
+from swapline_producer.ledger.accounts.registry import Vendor
+from swapline_producer.ledger.accounts.workers import AccountShown, WorkerRecord
 from swapline_workers.local.valkey.server import EmbeddedValkey
 
 if TYPE_CHECKING:
@@ -75,3 +77,20 @@ def waited_for(happened: Callable[[], bool], *, seconds: float = 60.0) -> None:
     while not happened():
         assert monotonic() < give_up_at, "it did not happen"
         pause.wait(0.02)
+
+
+def with_accounts(ledger: Ledger, worker: str = "w", **accounts: Any) -> None:
+    """Register a worker that names these accounts: slots, or (slots, labels), or a whole AccountShown."""
+    named = {name: _account(one) for name, one in accounts.items()}
+    vendors = {name: Vendor(f"https://{name}.example", simulated=False) for name in named}
+    record = WorkerRecord(
+        worker_id=worker, host="h", pid=1, started_at=0, limits=Limits(rescue_after=1e6), accounts=named
+    )
+    ledger.workers.join_accounts(vendors, record)
+
+
+def _account(one: Any) -> AccountShown:
+    if isinstance(one, AccountShown):
+        return one
+    slots, labels = one if isinstance(one, tuple) else (one, ())
+    return AccountShown(limits=Limits(max_in_flight=slots), labels=labels)

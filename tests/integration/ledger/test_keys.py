@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from swapline_producer.contract.changes import Change
     from swapline_workers.local.valkey.server import EmbeddedValkey
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 GUIDE = ROOT / "docs" / "guides" / "redis.md"
 LUA = ROOT / "producer" / "swapline_producer" / "ledger" / "lua" / "parts" / "shared.lua"
 JOBS = 10_000

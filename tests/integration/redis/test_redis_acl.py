@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 pytestmark = needs("redis-server", "redis-server")
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 USERS = ROOT / "ops" / "redis" / "users.acl"
 CELERY = (sys.executable, "-m", "celery", "-A", "swapline_workers.entry")
 LINK = "https://pictures.example/me.jpg"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from support.installation import Installation, Receiver
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 JOBS = 4
 EXPORTER = """
 prometheus-exporter-celery==0.11.2 --hash=sha256:4a130efa41515698ade81a70b4b46d3b798021ba3e3eb5cc1dec4fa07afe30d9

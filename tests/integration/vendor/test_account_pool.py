@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.servers import new_job
+from support.servers import new_job, with_accounts
 from swapline_producer.contract import FailureCode, Job, Priority, State, transitions
 from swapline_producer.contract.accounts import Limits
 from swapline_producer.contract.answers import Advanced
 from swapline_producer.contract.changes import BreakerTrip, Change
 from swapline_producer.errors import NotPossible, RequestError, WrongOwner
 from swapline_producer.ledger.accounts.registry import Vendor
-from swapline_producer.ledger.accounts.workers import LIFE_MS, AccountShown, WorkerRecord
+from swapline_producer.ledger.accounts.workers import LIFE_MS, AccountShown
 from swapline_workers.core.lifecycle import ROUTES
 
 if TYPE_CHECKING:
@@ -23,23 +23,6 @@ if TYPE_CHECKING:
 
 REFUSED = BreakerTrip(kind="unauthorized", reason="the vendor refuses the key", wait=5)
 OUT_OF_CREDITS = BreakerTrip(kind="credits", reason="the account is out of credits", wait=300, longest=300)
-
-
-def shown(ledger: Ledger, worker: str = "w", **accounts: Any) -> None:
-    """Register a worker that names these accounts: slots, or (slots, labels), or a whole AccountShown."""
-    named = {name: _shown(one) for name, one in accounts.items()}
-    vendors = {name: Vendor(f"https://{name}.example", simulated=False) for name in named}
-    record = WorkerRecord(
-        worker_id=worker, host="h", pid=1, started_at=0, limits=Limits(rescue_after=1e6), accounts=named
-    )
-    ledger.workers.join_accounts(vendors, record)
-
-
-def _shown(one: Any) -> AccountShown:
-    if isinstance(one, AccountShown):
-        return one
-    slots, labels = one if isinstance(one, tuple) else (one, ())
-    return AccountShown(limits=Limits(max_in_flight=slots), labels=labels)
 
 
 def accepted(ledger: Ledger, *job_ids: str, **values: Any) -> list[str]:
@@ -88,7 +71,7 @@ def ended(ledger: Ledger, job_id: str) -> list[str]:
 
 
 def test_each_cap_holds_and_a_freed_slot_goes_to_the_next_job_in_the_same_move(ledger: Ledger) -> None:
-    shown(ledger, a=3, b=4, c=8)
+    with_accounts(ledger, a=3, b=4, c=8)
     names = [f"j{n}" for n in range(20)]
     assert accepted(ledger, *names) == names[:15]
     assert in_use(ledger) == {"a": 3, "b": 4, "c": 8}
@@ -102,7 +85,7 @@ def test_each_cap_holds_and_a_freed_slot_goes_to_the_next_job_in_the_same_move(l
 
 def test_free_slots_are_filled_by_weight(ledger: Ledger) -> None:
     four = Limits(max_in_flight=4)
-    shown(ledger, a=AccountShown(limits=four, weight=1), b=AccountShown(limits=four, weight=3))
+    with_accounts(ledger, a=AccountShown(limits=four, weight=1), b=AccountShown(limits=four, weight=3))
     accepted(ledger, "j1", "j2", "j3")
     assert in_use(ledger) == {"a": 0, "b": 3}
     accepted(ledger, "j4")
@@ -110,14 +93,14 @@ def test_free_slots_are_filled_by_weight(ledger: Ledger) -> None:
 
 
 def test_jobs_accepted_in_bulk_are_spread_by_the_next_claim(ledger: Ledger) -> None:
-    shown(ledger, a=2, b=2)
+    with_accounts(ledger, a=2, b=2)
     ledger.intake.accept_many([new_job(f"j{n}", queue_ttl=1e6) for n in range(3)])
     claimed(ledger)
     assert sorted(in_use(ledger).values()) == [1, 2]
 
 
 def test_a_pinned_job_waits_for_its_account_and_nobody_waits_behind_it(ledger: Ledger) -> None:
-    shown(ledger, a=1, b=1)
+    with_accounts(ledger, a=1, b=1)
     assert accepted(ledger, "a1", "a2", account="a") == ["a1"]
     assert accepted(ledger, "free1", "free2") == ["free1"]
     assert (job(ledger, "a1").account, job(ledger, "free1").account) == ("a", "b")
@@ -128,7 +111,7 @@ def test_a_pinned_job_waits_for_its_account_and_nobody_waits_behind_it(ledger: L
 
 
 def test_a_slot_goes_to_the_best_head_of_all_sublines_that_its_account_may_use(ledger: Ledger) -> None:
-    shown(ledger, a=(1, ("eu",)), b=1)
+    with_accounts(ledger, a=(1, ("eu",)), b=1)
     assert accepted(ledger, "x", "y") == ["x", "y"]
     assert accepted(ledger, "low", priority=Priority.LOW, account="a", tenant="t1") == []
     assert accepted(ledger, "first", account="eu", tenant="t2") == []
@@ -143,7 +126,7 @@ def test_a_slot_goes_to_the_best_head_of_all_sublines_that_its_account_may_use(l
 
 
 def test_a_tenant_may_be_pinned_and_its_waiting_jobs_follow(ledger: Ledger) -> None:
-    shown(ledger, a=1, b=(1, ("brand-b",)))
+    with_accounts(ledger, a=1, b=(1, ("brand-b",)))
     accepted(ledger, "x", "y")
     accepted(ledger, *(f"acme{n}" for n in range(5)), tenant="acme")
     accepted(ledger, "own", tenant="acme", account="a")
@@ -163,13 +146,13 @@ def test_a_request_for_an_unknown_account_is_refused_in_one_sentence(ledger: Led
     with pytest.raises(RequestError, match="no account or label 'a'; there are default"):
         ledger.intake.accept(new_job("j", account="a"))
     ledger.intake.accept(new_job("k", account="default"))
-    shown(ledger, a=(1, ("eu",)), b=1)
+    with_accounts(ledger, a=(1, ("eu",)), b=1)
     with pytest.raises(RequestError, match="no account or label 'c'; there are a, b, eu"):
         ledger.intake.accept(new_job("j", account="c"))
 
 
 def test_an_account_without_a_version_of_the_api_is_given_no_job_of_it(ledger: Ledger) -> None:
-    shown(ledger, a=AccountShown(limits=Limits(max_in_flight=5), api_versions=("v6",)), b=1)
+    with_accounts(ledger, a=AccountShown(limits=Limits(max_in_flight=5), api_versions=("v6",)), b=1)
     assert accepted(ledger, "old1", "old2", api_version="v5") == ["old1"]
     assert (job(ledger, "old1").account, in_use(ledger)) == ("b", {"a": 0, "b": 1})
     assert accepted(ledger, "new") == ["new"]
@@ -179,7 +162,7 @@ def test_an_account_without_a_version_of_the_api_is_given_no_job_of_it(ledger: L
 def test_a_refusal_of_one_account_is_no_others_and_its_job_goes_elsewhere_in_the_same_move(
     ledger: Ledger, time: Time
 ) -> None:
-    shown(ledger, a=2, b=2)
+    with_accounts(ledger, a=2, b=2)
     accepted(ledger, "j1", "j2", "j3")
     refused = next(name for name in ("j1", "j2", "j3") if in_use(ledger)[job(ledger, name).account] == 1)
     was = job(ledger, refused).account
@@ -199,7 +182,7 @@ def test_a_refusal_of_one_account_is_no_others_and_its_job_goes_elsewhere_in_the
 
 
 def test_a_job_that_every_account_refused_goes_to_the_first_that_is_well_again(ledger: Ledger, time: Time) -> None:
-    shown(ledger, a=1, b=1)
+    with_accounts(ledger, a=1, b=1)
     accepted(ledger, "j1", "j2")
     on = {job(ledger, name).account: name for name in ("j1", "j2")}
     for account in ("b", "a"):
@@ -216,7 +199,7 @@ def test_a_job_that_every_account_refuses_for_its_own_sake_fails_and_stops_nobod
     ledger: Ledger, time: Time
 ) -> None:
     """Each account learns it once; after that the refusals are the job's own."""
-    shown(ledger, a=2, b=2)
+    with_accounts(ledger, a=2, b=2)
     accepted(ledger, "bad")
     own = 0
     for _ in range(40):
@@ -240,7 +223,7 @@ def test_a_job_that_every_account_refuses_for_its_own_sake_fails_and_stops_nobod
 
 
 def test_the_daily_credits_of_an_account_stop_that_one_only(ledger: Ledger) -> None:
-    shown(ledger, a=AccountShown(limits=Limits(max_in_flight=9, credits_per_day=4)), b=1)
+    with_accounts(ledger, a=AccountShown(limits=Limits(max_in_flight=9, credits_per_day=4)), b=1)
     assert len(accepted(ledger, *(f"j{n}" for n in range(9)))) == 3
     assert in_use(ledger) == {"a": 2, "b": 1}
     views = {one.name: one for one in ledger.pool.views()}
@@ -251,7 +234,7 @@ def test_the_daily_credits_of_an_account_stop_that_one_only(ledger: Ledger) -> N
 
 
 def test_a_drained_account_is_given_no_job_and_ends_those_it_has(ledger: Ledger) -> None:
-    shown(ledger, a=1, b=1)
+    with_accounts(ledger, a=1, b=1)
     accepted(ledger, "j1", "j2", "j3", "j4")
     ledger.pool.set_drained("a", drained=True)
     on = {job(ledger, name).account: name for name in ("j1", "j2")}
@@ -264,32 +247,32 @@ def test_a_drained_account_is_given_no_job_and_ends_those_it_has(ledger: Ledger)
 
 
 def test_an_account_with_jobs_cannot_be_left_out(ledger: Ledger) -> None:
-    shown(ledger, a=1, b=1)
+    with_accounts(ledger, a=1, b=1)
     accepted(ledger, "j1", "j2")
     with pytest.raises(WrongOwner, match=r"account 'b' still has 1 jobs.*accounts drain b"):
-        shown(ledger, a=1)
+        with_accounts(ledger, a=1)
     on = {job(ledger, name).account: name for name in ("j1", "j2")}
     ended(ledger, on["b"])
-    shown(ledger, a=1)
+    with_accounts(ledger, a=1)
     assert list(ledger.pool.known()) == ["a"]
 
 
 def test_the_single_accounts_jobs_stay_its_own_when_accounts_are_named(ledger: Ledger) -> None:
     accepted(ledger, "old")
     with pytest.raises(WrongOwner, match="account 'default' still has 1 jobs"):
-        shown(ledger, a=1)
-    shown(ledger, default=2, a=1)
+        with_accounts(ledger, a=1)
+    with_accounts(ledger, default=2, a=1)
     assert {one.name: one.jobs for one in ledger.pool.views()} == {"a": 0, "default": 1}
     assert accepted(ledger, "j1", "j2", "j3") == ["j1", "j2"]
     assert ended(ledger, "old") == ["j3"]
 
 
 def test_accounts_are_used_once_every_living_worker_knows_them(ledger: Ledger, time: Time) -> None:
-    shown(ledger, "w1", a=1)
-    shown(ledger, "w2", a=1, b=1)
+    with_accounts(ledger, "w1", a=1)
+    with_accounts(ledger, "w2", a=1, b=1)
     assert list(ledger.pool.known()) == ["a"]
     time.pass_(LIFE_MS / 1000)
-    shown(ledger, "w2", a=1, b=1)
+    with_accounts(ledger, "w2", a=1, b=1)
     assert list(ledger.pool.known()) == ["a", "b"]
 
 
@@ -305,7 +288,7 @@ def test_a_new_key_of_a_named_account_is_its_key_from_then_on(ledger: Ledger) ->
 
 
 def test_an_ambiguous_call_is_made_again_on_its_own_account_only(ledger: Ledger) -> None:
-    shown(ledger, a=1, b=1)
+    with_accounts(ledger, a=1, b=1)
     accepted(ledger, "j1", "j2")
     first = ledger.transitions.advance(job(ledger, "j1"), transitions.attempted(job(ledger, "j1"), rescue_after=9))
     assert isinstance(first, Advanced)
@@ -319,7 +302,7 @@ def test_an_ambiguous_call_is_made_again_on_its_own_account_only(ledger: Ledger)
 
 def test_a_late_reply_brings_a_job_back_to_the_account_that_was_charged(ledger: Ledger) -> None:
     """It was given another account's slot meanwhile, unsent: that slot is free again."""
-    shown(ledger, a=1, b=1)
+    with_accounts(ledger, a=1, b=1)
     accepted(ledger, "j1", "j2", "j3")
     sent = job(ledger, "j1")
     other = {"a": "b", "b": "a"}[sent.account]

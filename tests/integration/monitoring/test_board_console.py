@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from integration.test_account_pool import shown
 from support.boards import RIGHT, board
 from support.installation import SWAPLINE
-from support.servers import new_job
+from support.servers import new_job, with_accounts
 from swapline_producer.contract import FailureCode, Notification, State
 from swapline_producer.contract.access import Scope
 from swapline_producer.contract.answers import Advanced
@@ -304,7 +303,7 @@ def test_two_equal_passwords_are_refused(tmp_path: Path) -> None:
 
 def test_accounts_are_drained_and_given_jobs_again(valkey: EmbeddedValkey, tmp_path: Path) -> None:
     ledger = Ledger(connect(valkey.url), "accounts")
-    shown(ledger, default=2, second=3)
+    with_accounts(ledger, default=2, second=3)
     settings = {"SWAPLINE_REDIS_URL": valkey.url, "SWAPLINE_KEY_PREFIX": "accounts"}
     key, _ = ledger.api_keys.create("acme", [Scope.ADMIN])
     with board(tmp_path, SWAPLINE_BOARD_CONSOLE_PASSWORD=PERSON[1], **settings) as address:

@@ -20,7 +20,7 @@ from swapline_producer.webhooks import new_secret, sign
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-GUIDE = Path(__file__).parents[2] / "docs/guides/receiving-webhooks.md"
+GUIDE = Path(__file__).parents[3] / "docs/guides/receiving-webhooks.md"
 PACKAGES = ("express@5.3.0", "standardwebhooks@1.1.1")
 SECRET, OLDER = new_secret(), new_secret()
 BODY = EVENT.to_json()
