@@ -9,6 +9,7 @@ import time
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from swapline_producer.client.waiting import CHUNK, RECONNECT_DELAY_S, SWEEP_INTERVAL_S
 from swapline_producer.errors import JobNotFound, LedgerUnavailable
 
 if TYPE_CHECKING:
@@ -19,15 +20,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-RECONNECT_DELAY_S = 1.0
-
-SWEEP_INTERVAL_S = 5.0
-"""Between reads of all states, in case a notification was lost."""
-
 RECEIVE_TIMEOUT_S = 0.5
 """Until the thread checks for waiters that have gone."""
-
-CHUNK = 500
 
 Waiter = tuple[asyncio.AbstractEventLoop, "asyncio.Future[Job]"]
 

@@ -21,9 +21,7 @@ BATCHES = ":batches"
 class FailingWebhooks(LedgerPart):
     """Reads of failed deliveries, and moves of endpoints."""
 
-    def failing_ids(
-        self, kind: FailingIndex = "dead", *, limit: int = 50, offset: int = 0, since: int = 0, batches: bool = False
-    ) -> list[str]:
+    def failing_ids(self, kind: FailingIndex, *, limit: int = 50, since: int = 0, batches: bool = False) -> list[str]:
         """Return ids whose webhook was given up (or is tried again) since a moment, last first.
 
         `limit` -1: all. Some may have expired.
@@ -31,7 +29,7 @@ class FailingWebhooks(LedgerPart):
         with translated():
             name = self._scripts.key(kind + BATCHES if batches else kind)
             found = self._scripts.client.zrange(
-                name, cast("int", "+inf"), since, desc=True, byscore=True, offset=offset, num=limit
+                name, cast("int", "+inf"), since, desc=True, byscore=True, offset=0, num=limit
             )
         return cast("list[str]", found)
 

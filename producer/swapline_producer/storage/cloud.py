@@ -46,9 +46,7 @@ def _may_pass(error: StorageError) -> bool:
 class CloudStorage:
     """A bucket or container, below a prefix. Thread-safe."""
 
-    def __init__(
-        self, scheme: str, bucket: str, prefix: str = "", *, timeout: float = 60.0, public_url: str | None = None
-    ) -> None:
+    def __init__(self, scheme: str, bucket: str, prefix: str, *, timeout: float, public_url: str | None = None) -> None:
         """`timeout`: seconds for one read or write, repetitions included. `public_url`: for links."""
         self.address = f"{scheme}://{bucket}/{prefix}".rstrip("/")
         self._scheme = scheme

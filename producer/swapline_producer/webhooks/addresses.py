@@ -101,7 +101,7 @@ def url_problem(url: str, *, allow_private: bool = False) -> str | None:
 
 
 @lru_cache(1024)  # a customer has one or two, for all of a million jobs
-def webhook_problem(url: str, *, allow_private: bool = False) -> str | None:
+def webhook_problem(url: str, *, allow_private: bool) -> str | None:
     """Say why no webhook can be posted to a URL, or None.
 
     By its text alone. `allow_private` admits http and private hosts, for development.
@@ -112,7 +112,7 @@ def webhook_problem(url: str, *, allow_private: bool = False) -> str | None:
     return problem
 
 
-def check_webhook(url: str | None, *, allow_private: bool = False) -> None:
+def check_webhook(url: str | None, *, allow_private: bool) -> None:
     """Raise RequestError for a webhook that the workers would refuse."""
     problem = url and webhook_problem(url, allow_private=allow_private)
     if problem:

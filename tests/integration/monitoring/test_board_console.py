@@ -118,7 +118,7 @@ def test_who_may_only_look_sees_no_button_and_is_refused_in_a_sentence(url: str,
         reply = reader.post(path, token=token, **fields)
         assert (reply.status_code, sentence(reply).startswith("You may look, and not decide")) == (403, True)
     assert shop.jobs.get("look").state is State.HELD
-    assert shop.limits.slots_set() is None
+    assert shop.limits.slots().set_by is None
 
 
 def test_a_held_job_is_resolved_beside_its_evidence_and_the_log_says_by_whom(url: str, shop: Ledger) -> None:
@@ -184,7 +184,7 @@ def test_slots_are_set_and_given_back_and_all_see_by_whom(url: str, shop: Ledger
     assert (shop.limits.slots().limit, shop.limits.slots().set_by) == (7, "console")
     assert "was set by console" in Visitor(url).see("/")
     person.post("/slots", token=person.token(), reset="yes")
-    assert (shop.limits.slots_set(), shop.limits.slots().set_by) == (None, None)
+    assert shop.limits.slots().set_by is None
 
 
 def test_no_other_page_can_send_a_form(url: str, shop: Ledger) -> None:

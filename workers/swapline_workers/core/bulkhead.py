@@ -52,7 +52,7 @@ class HostHealth(Enum):
 
 @dataclass(slots=True, eq=False)  # two that begin at the same time count as two
 class DeliveryPermit:
-    """With `wait` > 0 (seconds) a refusal. The caller sets `failed`."""
+    """Of one delivery; with `wait` > 0 (seconds) a refusal. The caller sets `failed`."""
 
     host: str
     wait: float = 0.0

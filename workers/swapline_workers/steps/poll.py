@@ -88,7 +88,7 @@ def _no_answer(job: Job, error: errors.VendorError, ports: Ports) -> Decision:
             poll_in=wait,
             count=status.no_answer_counts(error),
             trip=trip,
-            evidence=error.evidence if trip else None,
+            evidence=error.evidence if trip else {},
         )
         decision = Write(job, change, lambda _: Again(wait, str(error)))
     return decision

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from swapline_producer.contract import ApiVersion, Batch, BatchEvent, Job, JobSpec, StoredPicture, SwapEvent
     from swapline_producer.contract.answers import Endpoint, LostRace
     from swapline_producer.contract.changes import Change
+    from swapline_workers.core.bulkhead import DeliveryBulkhead
     from swapline_workers.core.outcomes import Refused
     from swapline_workers.core.picture_memory import Picture, PictureMemory
     from swapline_workers.core.policy import Policy
@@ -126,20 +127,6 @@ class Endpoints(Protocol):
 
     def endpoint_recovered(self, endpoint_id: str) -> bool:
         """Forget that it failed."""
-
-
-class DeliveryPermit(Protocol):
-    """One delivery's permission; with `wait` > 0 (seconds) a refusal."""
-
-    wait: float
-    failed: bool
-
-
-class DeliveryBulkhead(Protocol):
-    """Bounds deliveries, to one host and in all."""
-
-    def permit(self, host: str) -> AbstractContextManager[DeliveryPermit]:
-        """Admit one delivery for a block."""
 
 
 class Writes(Protocol):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from swapline_workers.telemetry.context import TRACEPARENT
 
@@ -25,17 +25,20 @@ T = TypeVar("T")
 ASKS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_TRACES_EXPORTER")
 
 
-class Tracing(Protocol):
-    """Records spans."""
+class Tracing:
+    """Records spans: this one none, `OtelTracing` all of them."""
 
-    def step(self, step: Step, job: Job | None) -> AbstractContextManager[None]:
+    @contextmanager
+    def step(self, step: Step, job: Job | None) -> Generator[None]:  # noqa: ARG002 -- for OtelTracing
         """Record a step of a job; nothing for a stale message (None)."""
+        yield
 
-    def calls(self, port: T, server: str, names: Mapping[str, str], *, opens: Container[str] = ()) -> T:
+    def calls(self, port: T, server: str, names: Mapping[str, str], *, opens: Container[str] = ()) -> T:  # noqa: ARG002 -- the same
         """Wrap a port: `names` maps methods to spans' names; `server`: the called host.
 
         Spans of methods in `opens` last as long as their context.
         """
+        return port
 
     def start(self) -> None:
         """Begin: see `runtime/lifecycle.py`."""
@@ -47,29 +50,7 @@ class Tracing(Protocol):
         """Send what was recorded."""
 
 
-class NoTracing:
-    """Records nothing."""
-
-    @contextmanager
-    def step(self, _step: Step, _job: Job | None) -> Generator[None]:
-        """Do nothing."""
-        yield
-
-    def calls(self, port: T, server: str, names: Mapping[str, str], *, opens: Container[str] = ()) -> T:  # noqa: ARG002 -- the shape of Tracing
-        """Return the port itself."""
-        return port
-
-    def start(self) -> None:
-        """Do nothing."""
-
-    def drain(self) -> None:
-        """Do nothing."""
-
-    def stop(self) -> None:
-        """Do nothing."""
-
-
-class OtelTracing:
+class OtelTracing(Tracing):
     """Records with OpenTelemetry's tracer; `flush` sends the rest."""
 
     def __init__(self, tracer: Any, flush: Callable[[], object]) -> None:
@@ -84,7 +65,7 @@ class OtelTracing:
 
     @contextmanager
     def step(self, step: Step, job: Job | None) -> Generator[None]:
-        """Record one step under the job's own trace."""
+        """See `Tracing.step`: under the job's own trace."""
         if job is None:
             yield
             return
@@ -94,14 +75,8 @@ class OtelTracing:
             yield
 
     def calls(self, port: T, server: str, names: Mapping[str, str], *, opens: Container[str] = ()) -> T:
-        """Wrap the named methods."""
+        """See `Tracing.calls`."""
         return cast("T", _Recorded(port, lambda name: self._call(names[name], server), names, opens))
-
-    def start(self) -> None:
-        """Do nothing: the tracer records from the beginning."""
-
-    def drain(self) -> None:
-        """Go on."""
 
     def stop(self) -> None:
         """Send what was recorded."""
@@ -165,7 +140,7 @@ class _Recorded:
 def build_tracing(environment: Mapping[str, str] = os.environ) -> Tracing:
     """Return what the standard variables configure; an exporter starts a sending thread."""
     if not asked_for(environment):
-        return NoTracing()
+        return Tracing()
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 -- an extra
         from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 -- the same
@@ -173,7 +148,7 @@ def build_tracing(environment: Mapping[str, str] = os.environ) -> Tracing:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 -- the same
     except ImportError:
         log.warning("OTEL_* asks for traces, and there is nothing to send them with: install swapline-workers[otel]")
-        return NoTracing()
+        return Tracing()
     name = {} if environment.get("OTEL_SERVICE_NAME") else {"service.name": "swapline-worker"}
     provider = TracerProvider(resource=Resource.create(name), shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))

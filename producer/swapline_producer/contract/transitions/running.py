@@ -44,8 +44,8 @@ def no_answer(
     not_found: bool,
     poll_in: float,
     count: Mapping[str, int],
-    trip: BreakerTrip | None = None,
-    evidence: Evidence | None = None,
+    trip: BreakerTrip | None,
+    evidence: Evidence,
 ) -> Change:
     """A poll failed. `not_found`: with 404; `trip`: it stops submissions."""
     return Change(
@@ -53,7 +53,7 @@ def no_answer(
         fields={"not_found": job.not_found + 1 if not_found else 0, "silent": job.silent + 1, "polls": job.polls + 1},
         due_in=poll_in,
         due_by="run_until",
-        data=dict(evidence or {}),
+        data=dict(evidence),
         count={**count, "polls": 1},
         trip=trip,
     )
@@ -89,7 +89,7 @@ def not_stored(
     learned: JobFields,
     retry_in: float,
     count: Mapping[str, int],
-    store_failed: bool = False,
+    store_failed: bool,
 ) -> Change:
     """A try to read or store the pictures failed.
 

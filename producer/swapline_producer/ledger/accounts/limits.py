@@ -49,7 +49,7 @@ class InstallationLimits(LedgerPart):
         """
         self._set_slots(AccountPool(self._scripts).limits_key(account), number, by)
 
-    def _set_slots(self, key: str, number: int | None, by: str = "") -> None:
+    def _set_slots(self, key: str, number: int | None, by: str) -> None:
         with translated():
             if number is None:
                 self._scripts.client.hdel(key, "slots", "slots_before", "slots_by")
@@ -57,21 +57,11 @@ class InstallationLimits(LedgerPart):
                 self._scripts.client.hset(key, mapping={"slots": number, "slots_by": by or PROGRAM})
                 self._scripts.client.hdel(key, "slots_before")
 
-    def slots_set(self) -> int | None:
-        """Return the number of slots set by a person, or None."""
-        return self._slots_set(self._scripts.key("limits"))
-
-    def _slots_set(self, key: str) -> int | None:
-        with translated():
-            found = cast("str | None", self._scripts.client.hget(key, "slots"))
-        return None if found is None else int(found)
-
     def suspend_slots(self) -> None:
         """Grant no slot until `resume_slots`."""
         for key in self._keys_of_accounts():
-            now = self._slots_set(key)
             with translated(), self._scripts.client.pipeline(transaction=True) as pipe:
-                pipe.hsetnx(key, "slots_before", "" if now is None else str(now))
+                pipe.hsetnx(key, "slots_before", cast("str | None", self._scripts.client.hget(key, "slots")) or "")
                 pipe.hset(key, "slots", 0)
                 pipe.execute()
 

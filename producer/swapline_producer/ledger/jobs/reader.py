@@ -66,13 +66,11 @@ class Jobs(LedgerPart):
             due_at = self._scripts.client.zscore(self._scripts.key("due"), job_id)
         return None if due_at is None else round(due_at)
 
-    def list_ids(self, state: State, *, limit: int = 50, offset: int = 0) -> list[str]:
+    def list_ids(self, state: State, *, limit: int = 50) -> list[str]:
         """Return ids of jobs in a state, the last to enter first."""
         with translated():
-            return cast(
-                "list[str]",
-                self._scripts.client.zrevrange(self._scripts.key("state", state), offset, offset + limit - 1),
-            )
+            found = self._scripts.client.zrevrange(self._scripts.key("state", state), 0, limit - 1)
+        return cast("list[str]", found)
 
     def get_many(self, job_ids: Sequence[str], unreadable: list[UnreadableRecord] | None = None) -> list[Job]:
         """Read several jobs in one round trip, without those gone.

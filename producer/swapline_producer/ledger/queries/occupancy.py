@@ -137,7 +137,7 @@ class Occupancy(LedgerPart):
         return self._newest([self._scripts.key("batch", batch_key(batch, tenant))], before, limit)
 
     def newest_waiting(
-        self, tenant: str, priorities: Iterable[Priority], *, before: Entry | None = None, limit: int = 50
+        self, tenant: str, priorities: Iterable[Priority], *, before: Entry | None = None, limit: int
     ) -> list[Entry]:
         """Return jobs of a tenant in these lines, the last accepted first."""
         keys = [self._scripts.key("line", subline, tenant) for _, subline in self._sublines(priorities)]

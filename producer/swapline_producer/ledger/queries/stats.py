@@ -34,18 +34,18 @@ class Stats(LedgerPart):
     def overdue(self) -> float:
         """Return the seconds by which the longest due job is late."""
         with translated():
-            first = self._timestamps("due", 0, 0)
+            first = self._timestamps("due", last=0)
         return max(0.0, max(self._ages(first), default=0.0))
 
     def dispatchers(self) -> list[float]:
         """Return the seconds since each worker of the last minute claimed."""
         with translated():
-            return self._ages(self._timestamps("dispatchers", 0, -1))
+            return self._ages(self._timestamps("dispatchers"))
 
-    def _timestamps(self, index: str, first: int, last: int) -> list[float]:
+    def _timestamps(self, index: str, *, last: int = -1) -> list[float]:
         found = cast(
             "list[tuple[str, float]]",
-            self._scripts.client.zrange(self._scripts.key(index), first, last, withscores=True),
+            self._scripts.client.zrange(self._scripts.key(index), 0, last, withscores=True),
         )
         return [at for _, at in found]
 

@@ -87,7 +87,7 @@ class Folders:
         above, _, name = path.rpartition("/")
         return self.open_in(self.open(above, make=make), path, name, make=make)
 
-    def open_in(self, parent: Folder, path: str, name: str, *, make: bool = False) -> Folder:
+    def open_in(self, parent: Folder, path: str, name: str, *, make: bool) -> Folder:
         """Open a folder below its open parent."""
         kept = self._kept.get(path)
         if kept is not None:

@@ -81,8 +81,8 @@ if {off!r} == "OTEL_SDK_DISABLED":
     os.environ.update(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1", OTEL_SDK_DISABLED="true")
 from swapline_producer.producer import Producer
 from swapline_workers.celery_app import build_app
-from swapline_workers.telemetry.tracing import NoTracing, build_tracing
-assert isinstance(build_tracing(), NoTracing)
+from swapline_workers.telemetry.tracing import Tracing, build_tracing
+assert type(build_tracing()) is Tracing
 ours = ("opentelemetry.exporter", "opentelemetry.sdk.trace.export")
 assert not [name for name in sys.modules if name.startswith(ours)]
 """
@@ -107,8 +107,8 @@ def test_traces_that_nothing_can_send_are_a_warning_that_says_what_to_install() 
     code = """
 import sys
 sys.modules["opentelemetry.sdk"] = None
-from swapline_workers.telemetry.tracing import NoTracing, build_tracing
-assert isinstance(build_tracing({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}), NoTracing)
+from swapline_workers.telemetry.tracing import Tracing, build_tracing
+assert type(build_tracing({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"})) is Tracing
 """
     ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60)
     assert "install swapline-workers[otel]" in ran.stderr

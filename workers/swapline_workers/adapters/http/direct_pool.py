@@ -65,7 +65,7 @@ class StraightPool(HTTPConnectionPool):
             what_is_left(deadline)
             deadline.reached(Stage.SENDING)
         send(connection.sock, head, body)
-        return receive_reply(connection, self, "POST")
+        return receive_reply(connection, self)
 
     def _head(self, url: str, headers: Mapping[str, str]) -> bytes:
         """Raises InvalidURL and InvalidHeader for an injection."""

@@ -80,12 +80,12 @@ def send(sock: socket.socket, head: bytes, body: bytes) -> None:
             raise
 
 
-def receive_reply(connection: HTTPConnection, pool: HTTPConnectionPool, method: str) -> Any:
-    """Wait for the reply's head; return a PlainReply, or urllib3's. Raises what sockets and `http.client` raise."""
+def receive_reply(connection: HTTPConnection, pool: HTTPConnectionPool) -> Any:
+    """Wait for the head of a POST's reply; return a PlainReply, or urllib3's. Raises as sockets and `http.client`."""
     received = connection.sock.recv(HEAD_LIMIT)
     head = plain_head(received)
-    if head is None or method == "HEAD":
-        return read_unusual(received, connection, pool, method)
+    if head is None:
+        return read_unusual(received, connection, pool)
     return PlainReply(head, received[head.size :], connection, pool)
 
 

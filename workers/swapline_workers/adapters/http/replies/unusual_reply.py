@@ -75,9 +75,9 @@ class FinalReply(http.client.HTTPResponse):
         raise TooManyInterimReplies
 
 
-def read_unusual(received: bytes, connection: HTTPConnection, pool: HTTPConnectionPool, method: str) -> HTTPResponse:
-    """Have the library read a reply that began with `received`. Raises what it raises."""
-    source = FinalReply(connection.sock, method=method, received=received)
+def read_unusual(received: bytes, connection: HTTPConnection, pool: HTTPConnectionPool) -> HTTPResponse:
+    """Have the library read a reply to a POST that began with `received`. Raises what it raises."""
+    source = FinalReply(connection.sock, method="POST", received=received)
     try:
         source.begin()
         reply = HTTPResponse(
@@ -91,7 +91,7 @@ def read_unusual(received: bytes, connection: HTTPConnection, pool: HTTPConnecti
             original_response=source,
             pool=pool,
             connection=connection,
-            request_method=method,
+            request_method="POST",
         )
     except BaseException:
         source.close()

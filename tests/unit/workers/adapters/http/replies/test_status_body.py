@@ -53,7 +53,7 @@ def reply(body: bytes, promised: int) -> requests.Response:
     """A reply as it comes out of a session."""
     answer = requests.Response()
     line: Any = Line(head_of(promised) + body)
-    answer.raw = receive_reply(line, line, "POST")
+    answer.raw = receive_reply(line, line)
     answer.headers.update(answer.raw.headers)
     return answer
 
