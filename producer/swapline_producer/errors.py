@@ -22,7 +22,7 @@ class SettingsError(SwaplineError):
 
 
 class WrongOwner(SettingsError):  # noqa: N818 -- it names the situation
-    """Another vendor's or installation's ledger or store; nothing was done."""
+    """The ledger or store is another vendor's or installation's; nothing was done."""
 
     has_lines = False
 
@@ -61,7 +61,7 @@ class NotPossible(SwaplineError):  # noqa: N818 -- it names the situation
 
 
 class VendorIdInUse(NotPossible):
-    """Two jobs with one id of the vendor's: one's pictures would go to the other."""
+    """Two jobs would share one id of the vendor's, and so their pictures."""
 
     def __init__(self, vendor_job_id: str, job_id: str, owner: str) -> None:
         """`owner` has the id."""

@@ -1,4 +1,4 @@
-"""Text from elsewhere, made safe for a terminal, a page or a log: no escape codes, line breaks or direction marks."""
+"""Text from elsewhere, made safe for a terminal, a page or a log."""
 
 from __future__ import annotations
 

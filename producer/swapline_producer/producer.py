@@ -41,7 +41,7 @@ class Producer:
     def __init__(
         self, settings: ProducerSettings, ledger: Ledger, publisher: Publisher, storage: Storage | None, *, by: str = ""
     ) -> None:
-        """Keep the parts; `connect` and `from_env` build them. `by` is noted in the logs of jobs that it decides on."""
+        """Keep the parts that `connect` builds. `by` is noted in the logs of jobs that it decides on."""
         self.settings = settings
         self.by = by
         self.ledger = ledger
@@ -66,7 +66,7 @@ class Producer:
 
     @classmethod
     def from_env(cls, *, by: str = "") -> Self:
-        """Build a producer from `SWAPLINE_*` in the environment and `.env`; `by` as above. Raises SettingsError."""
+        """Build a producer from `SWAPLINE_*` in the environment and `.env`. Raises SettingsError."""
         from swapline_producer.settings import ProducerSettings, load  # noqa: PLC0415 -- see the module's docstring
 
         return cls.connect(load(ProducerSettings), by=by)
@@ -84,9 +84,8 @@ class Producer:
     def enqueue_many(self, requests: Iterable[SwapRequest | Mapping[str, Any]]) -> Iterator[Result]:
         """Enqueue requests (or their fields, checked here); yield a result each, in order.
 
-        Up to 500 at a time as it is iterated; of a slow iterable, an item may wait a second. An item's error is in its
-        result. After LedgerUnavailable its job may exist: ask again with an idempotency key. What the iterable raises
-        is raised last.
+        At most 500 at a time; an item of a slow iterable may wait a second. An item's error is in its result; after
+        LedgerUnavailable its job may exist: ask again with an idempotency key. What the iterable raises comes last.
         """
         from swapline_producer.client.batches.bulk import Bulk  # noqa: PLC0415 -- see the module's docstring
 
@@ -162,7 +161,7 @@ class Producer:
         return self.ledger.batches.seal(checked("batch", batch), url, checked("tenant", tenant))
 
     def for_tenant(self, tenant: str, *, by: str = "") -> TenantView:
-        """Return the view of one tenant, in which others' jobs are not found. `by` is noted in jobs' logs."""
+        """Return the view of one tenant, in which others' jobs are not found; `by` as above."""
         from swapline_producer.client.tenant_view import TenantView  # noqa: PLC0415 -- see the module's docstring
 
         return TenantView(self, tenant, by=by)

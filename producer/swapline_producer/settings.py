@@ -140,7 +140,7 @@ class ProducerSettings(BaseSettings):
 
 
 UNUSED_URL = "https://named-in.swapline-accounts.invalid"
-"""The address of the single account, where several are named: it is called by nothing."""
+"""The single account's address where several are named: nothing calls it."""
 
 
 def base_url(value: str) -> str:
@@ -156,7 +156,7 @@ def base_url(value: str) -> str:
 
 
 class VendorSettings(ProducerSettings):
-    """Which account of which vendor a process works with, or which accounts."""
+    """The vendor's account, or accounts, that a process works with."""
 
     accounts: SecretStr | None = Field(
         None,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("producer/swapline_producer", "workers/swapline_workers")
-MOST_WORDS = 143
+MOST_WORDS = 140
 """Words of docstrings per 100 lines of Python that are no docstring, comment or blank line."""
 NAMED = 5
 """Files that a failure names, those with the most words above the limit first."""

@@ -53,7 +53,7 @@ def examine(
     stuck_within: float | None = None,
     claimed_within: float | None = None,
 ) -> tuple[Liveness | None, str | None]:
-    """Return a worker's heartbeat, and what is wrong or None. Limits (seconds) replace its own."""
+    """Return a worker's heartbeat, and its problem or None. Limits (seconds) replace its own."""
     try:
         liveness = Liveness.read(file.read_text())
     except FileNotFoundError:

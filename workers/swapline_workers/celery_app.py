@@ -78,7 +78,7 @@ def build_app(settings: ProducerSettings, dispatch: Dispatch = Dispatch.LOCAL) -
 
 
 def _services_step(builder: Builder, dispatch: Dispatch) -> type[bootsteps.StartStopStep]:
-    """Return the part of a worker that checks the settings first, and starts and stops the services.
+    """Return what checks the settings, then starts and stops the services.
 
     They are drained before Celery leaves the broker, and stopped after the pool's threads.
     """

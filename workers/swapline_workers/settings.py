@@ -18,7 +18,7 @@ MOST_A_SECOND = 1_000_000.0
 """A higher limit is none."""
 
 Timeout = Annotated[float, Field(gt=0, le=DAY)]
-"""Seconds of a wait that holds up a socket, a slot or a step."""
+"""Seconds that hold up a socket, a slot or a step."""
 
 WEBHOOK_SCHEDULE = (0.0, 5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
 """Seconds before each delivery of a webhook: ten attempts over 75 hours, as Standard Webhooks recommends."""
@@ -98,7 +98,7 @@ class LogSettings(ProducerSettings):
 
 
 class WorkerSettings(AppSettings, MetricsSettings, LogSettings, FinishSettings, VendorSettings):
-    """What a worker needs: the vendor, the limits of each call, the policies."""
+    """A worker's vendor, limits and policies."""
 
     storage_url: str = Field(description="where inputs and results are stored: `file://`, `s3://`, `gs://` or `az://`")
     api_key_header: str = Field(pattern=r"^[A-Za-z0-9-]+$", description="the header that carries the key")

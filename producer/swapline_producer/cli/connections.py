@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from swapline_producer.producer import Producer
 
 BY = "cli"
-"""Who decides, in the logs of jobs, where it was a person at the command line."""
+"""Who has decided, in jobs' logs: a person at the command line."""
 
 LINK_LIFE_S = 3600.0
 """Long enough to open a link, short in a terminal's log."""

@@ -1,4 +1,4 @@
-"""Waiting in asyncio: one thread and subscription for all waiters of a process."""
+"""Waiting in asyncio: one thread and subscription a process."""
 
 from __future__ import annotations
 

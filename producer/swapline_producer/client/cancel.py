@@ -23,17 +23,14 @@ UNKNOWN = frozenset({"ambiguous", "held"})
 
 
 class Cancellation(Frozen):
-    """A job that is CANCELED, or will be when the vendor is done.
-
-    `charged`: None where not known yet.
-    """
+    """A job that is CANCELED, or will be when the vendor is done. `charged`: None where unknown yet."""
 
     job: Job
     charged: bool | None
 
     @property
     def done(self) -> bool:
-        """Whether the job has ended; if not, it ends CANCELED by itself."""
+        """Whether the job has ended; else it ends CANCELED by itself."""
         return self.job.state.finished
 
 

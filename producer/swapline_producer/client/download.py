@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from swapline_producer.producer import Producer
 
 PLAIN_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
-"""Ids that are file names as they are; ours have 32 hexadecimal digits."""
+"""Ids that are file names as they are, like ours."""
 
 
 def picture_files(first: Path, images: Sequence[StoredPicture]) -> list[Path]:
@@ -36,7 +36,7 @@ def file_stem(job_id: str) -> str:
 
 
 def check_has_pictures(job: Job) -> None:
-    """Raise NotPossible, with what to do, for a job without pictures."""
+    """Raise NotPossible, which says what to do, for a job without pictures."""
     if job.images:
         return
     if not job.state.finished:

@@ -1,4 +1,4 @@
-"""Make jobs of requests: checked once more, with an id, their pictures stored."""
+"""Make jobs of requests."""
 
 from __future__ import annotations
 
@@ -45,7 +45,10 @@ class Drafting:
         return self.draft(SwapRequest.model_validate(fields))
 
     def draft(self, request: SwapRequest) -> Draft:
-        """Check a request again and make a job of it; store its picture. Raises RequestError, StorageError."""
+        """Check a request again, make a job of it, and store its picture.
+
+        Raises RequestError, StorageError.
+        """
         request = request.model_validate(dict(request))  # `model_copy` and `model_construct` check nothing
         check_webhook(request.webhook_url, allow_private=self._settings.webhook_allow_private)
         job_id = new_job_id()
@@ -92,5 +95,5 @@ def is_quick(item: SwapRequest | Mapping[str, Any]) -> bool:
 
 
 def new_job_id() -> str:
-    """Return 32 hex digits: 48 bits of time, so that ids sort by age, and 80 random bits."""
+    """Return 32 hex digits: 48 bits of time, so that ids sort by age, then 80 random ones."""
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"

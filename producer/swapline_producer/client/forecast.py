@@ -22,7 +22,7 @@ class Forecast(Frozen):
     """The estimate for an unfinished job."""
 
     position: int | None = None
-    """1 is next; None where it does not wait for a slot."""
+    """1 is next; None where it waits for none."""
     slots: int = 0
     end: int | None = None
     """Milliseconds; None where nothing is known yet."""
@@ -67,7 +67,7 @@ def seconds_left(
 
 
 def mean(times: Mapping[int, float], *, beyond: float = 0.0) -> float:
-    """Return the mean seconds of jobs that took longer than `beyond`."""
+    """Return the mean seconds of jobs that took more than `beyond`."""
     longer = {start_of(bucket + 0.5): weight for bucket, weight in times.items() if start_of(bucket + 0.5) > beyond}
     total = sum(longer.values())
     return sum(seconds * weight for seconds, weight in longer.items()) / total if total else beyond

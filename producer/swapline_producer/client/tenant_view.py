@@ -18,7 +18,7 @@ class TenantView:
     """Made by `Producer.for_tenant`."""
 
     def __init__(self, producer: Producer, tenant: str, *, by: str = "") -> None:
-        """Keep both. `by`: who decides, for the logs of jobs."""
+        """`by` is noted in jobs' logs."""
         self.tenant = tenant
         self._by = by
         self._producer = producer

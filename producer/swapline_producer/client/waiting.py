@@ -1,4 +1,4 @@
-"""Wait for many jobs with one subscription, each yielded when it finishes."""
+"""Wait for many jobs with one subscription."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SWEEP_INTERVAL_S = 5.0
 """Between reads of all states, in case a notification was lost."""
 
 OVERLAP = 1000
-"""Milliseconds that two such reads share, for moves under way."""
+"""Milliseconds shared by two such reads, for moves under way."""
 
 
 def as_completed(ledger: Ledger, job_ids: Iterable[str], timeout: float) -> Iterator[Job]:

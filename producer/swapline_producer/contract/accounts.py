@@ -21,7 +21,7 @@ class Limits(Frozen):
     submit_rate: float | None = None
     poll_rate: float | None = None
     credits_per_day: int | None = None
-    """Credits that may be spent on a day (UTC)."""
+    """UTC days."""
 
     def named(self) -> dict[str, str]:
         """Return those that are named: the ledger's field -> text."""
@@ -48,11 +48,11 @@ class CreditsView(Frozen):
     by_tenant: dict[str, int]
     caps: dict[str, int]
     by_account: dict[str, dict[str, int]] = Field(default_factory=dict)
-    """By account and tenant, where there are several accounts."""
+    """By account and tenant, where there are several."""
 
 
 class AccountView(Frozen):
-    """One of the vendor's accounts as it is used now."""
+    """The present use of one account."""
 
     name: str
     weight: float = 1.0
@@ -70,9 +70,9 @@ class AccountView(Frozen):
     credits_per_day: int | None = None
     submit_rate: float | None = None
     closed_until: int | None = None
-    """When the next job may probe, in milliseconds; None where that is now, or its breaker is closed."""
+    """When a job may probe (milliseconds); None: now, or its breaker is closed."""
     reason: str | None = None
-    """Why its breaker is open; None where it is closed."""
+    """Why its breaker is open, if it is."""
     trips: int = 0
 
     @property
@@ -82,16 +82,16 @@ class AccountView(Frozen):
 
 
 class SlotsView(Frozen):
-    """The accounts as they are used now, added up. The breaker counts as open where it is for all of them."""
+    """The accounts' use, added up. The breaker counts as open where all of theirs are."""
 
     limit: int
     cap: int
     in_flight: tuple[str, ...]
     waiting: int
     set_by: str | None = None
-    """Who set the limit in place of the workers' setting, where that is known."""
+    """Who set the limit by hand, where that is known."""
     closed_until: int | None = None
-    """Milliseconds until a job may probe; None: now, or the breaker is closed."""
+    """When a job may probe (milliseconds); None: now, or the breaker is closed."""
     reason: str | None = None
     trips: int = 0
     """Refusals in a row."""
@@ -100,7 +100,7 @@ class SlotsView(Frozen):
     store_reason: str | None = None
     at: int = 0
     accounts: tuple[AccountView, ...] = ()
-    """Each of them, where there are several."""
+    """Where there are several."""
 
     @property
     def paused(self) -> bool:

@@ -18,7 +18,7 @@ class Accepted(NamedTuple):
     messages: tuple[StepMessage, ...] = ()
     """To be sent now."""
     deletion: int | None = None
-    """The last deletion of an input, where the job has a stored one."""
+    """The last deletion of an input, if the job has a stored one."""
 
 
 class Advanced(Frozen):
@@ -29,13 +29,13 @@ class Advanced(Frozen):
     due: int | None = None
     """When the next step is due, in milliseconds."""
     opens_at: int | None = None
-    """After a refusal: when the line may move again, in milliseconds."""
+    """When the line may move again after a refusal, in milliseconds."""
     replicated: bool = True
-    """Whether as many replicas have it as asked for."""
+    """Whether enough replicas have it."""
     granted: tuple[StepMessage, ...] = ()
     """Jobs that got a slot by it, to be sent now."""
     records: dict[str, Callable[[], Job]] = Field(default_factory=dict)
-    """Job id -> its record, of the first of them; reading it may raise UnreadableRecord."""
+    """Records of the first of these jobs, by id; reading one may raise UnreadableRecord."""
 
 
 class LostRace(Frozen):
@@ -43,7 +43,7 @@ class LostRace(Frozen):
 
 
 class CancelRequested(Frozen):
-    """The job is to be canceled: nothing was written, another change is needed."""
+    """To be canceled: nothing was written, another change is needed."""
 
     canceling: Canceling
 
@@ -86,9 +86,9 @@ class Claimed(Frozen):
     postponed: int = 0
     dispatchers: int = 1
     put_off: tuple[int, ...] = ()
-    """Times (milliseconds) of polls that were put off to keep their rate."""
+    """New times (milliseconds) of polls put off to keep their rate."""
     polled: frozenset[str] = frozenset()
-    """Jobs whose poll was written, and that are not to be canceled."""
+    """Jobs whose poll was written, not to be canceled."""
 
 
 class Released(Frozen):
@@ -110,7 +110,7 @@ class Probe(Frozen):
 
 
 class Endpoint(Frozen):
-    """One tenant's receiver that fails or is disabled. Times are milliseconds."""
+    """A tenant's failing or disabled receiver. Times are milliseconds."""
 
     endpoint_id: str
     tenant: str
@@ -123,4 +123,4 @@ class Endpoint(Frozen):
     failures: int = 0
     disabled_at: int | None = None
     reason: Literal["gone", "failing"] | None = None
-    """Why it is disabled: 410, or failures for days."""
+    """410, or failures for days."""

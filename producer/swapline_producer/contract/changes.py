@@ -74,7 +74,7 @@ class BreakerTrip(Frozen):
     shrink: bool = False
     asked: bool = False
     about: str = ""
-    """What was refused, where not the job: its input, which others may share."""
+    """What was refused instead of the job: its input, which others may share."""
 
 
 class Change(Frozen):
@@ -85,14 +85,14 @@ class Change(Frozen):
     stamps: dict[str, float] = Field(default_factory=dict)
     """Fields set to the ledger's now plus these seconds."""
     due_in: float | None = None
-    """Seconds until the next step; without this and `due_by`, none follows."""
+    """Seconds until the next step; none follows without this and `due_by`."""
     due_by: Literal["queue_until", "run_until"] | None = None
-    """Name of the field with the latest time of the next step."""
+    """Field with the latest time of the next step."""
     note: str | None = None
-    """Name of its line in the job's log, if any."""
+    """Its line in the job's log, if any."""
     data: dict[str, JsonValue] = Field(default_factory=dict)
     in_line: bool = False
-    """Back to the waiting line (with `to` QUEUED); the job keeps its age."""
+    """Back to the waiting line (with `to` QUEUED), at the job's age."""
     sends: bool = False
     """The step sends the next message itself; else a due dispatcher does."""
     count: dict[str, int] = Field(default_factory=dict)
@@ -109,7 +109,7 @@ class Change(Frozen):
 
 
 class Polled(NamedTuple):
-    """A poll that found nothing new, to be written with its worker's next claim."""
+    """A poll without news, to be written with its worker's next claim."""
 
     job: Job
     change: Change

@@ -106,7 +106,7 @@ class Step(StrEnum):
         return f"{key_prefix}.{self.value}"
 
     def task_id(self, job_id: str) -> str:
-        """Id of all messages of a job's step: Flower shows one task."""
+        """Id of all messages of a job's step: one task in Flower."""
         return f"{job_id}-{self.value}"
 
 

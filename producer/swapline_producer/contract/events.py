@@ -118,7 +118,7 @@ def read_event(body: bytes) -> SwapEvent | BatchEvent:
 
 
 def _read(kind: Any, value: Any, place: str) -> Any:
-    """Read a JSON value as a type of the event's dataclasses. Raises ValueError with its place."""
+    """Read a JSON value as `kind`. Raises ValueError with its place."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in {Union, types.UnionType}:
         for one in arguments:

@@ -35,7 +35,7 @@ MOST_CREDITS = 10**12
 """A day's cap; exact in Lua up to 2**53."""
 
 DEFAULT_ACCOUNT = "default"
-"""The vendor's account of an installation whose settings name none."""
+"""The account where settings name none."""
 
 VENDOR_ID_LIMIT = 256
 """Characters: a UUID or the like, part of a URL."""
@@ -45,7 +45,7 @@ _CONTROLS = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]")
 
 @cache
 def http_url() -> TypeAdapter[HttpUrl]:
-    """Return the reader of URLs, built on use in 20 ms."""
+    """Return the reader of URLs, built on use (20 ms)."""
     from pydantic import HttpUrl, TypeAdapter  # noqa: PLC0415 -- see above
 
     return TypeAdapter(HttpUrl)

@@ -10,7 +10,7 @@ from swapline_producer.errors import SettingsError
 def read_dotenv(path: str | Path = ".env") -> dict[str, str | None]:
     """Read a file's variables, without expanding `${…}`: a key may have it inside.
 
-    Raises SettingsError, which never shows what is in it.
+    Raises SettingsError, which shows no content.
     """
     file = Path(path)
     if not file.exists() or file.is_dir():

@@ -31,7 +31,7 @@ class FromFiles(PydanticBaseSettingsSource):
     """Reads the settings whose `…_FILE` is set."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 -- its shape
-        """Return the text of a setting's file, without the line's end, or None."""
+        """Return a setting's file without its last line break, or None."""
         name = f"{self.config.get('env_prefix', '')}{field_name}".upper()
         path = self._path(name)
         return (None if path is None else read_setting(name + SUFFIX, path)), field_name, False

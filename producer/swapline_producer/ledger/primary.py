@@ -1,6 +1,6 @@
 """Connections to Redis that only a primary may answer: new and idle ones ask for its role.
 
-After a fail-over behind one address, the demoted server's first refusal closes all of them.
+After a fail-over behind one address, the demoted server's first refusal closes all.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def says_wrong_server(error: RedisError) -> bool:
 
 
 class _Demotions:
-    """Demotions this process has seen. Older connections are not used again."""
+    """Older connections are not used again."""
 
     seen = 0
 

@@ -21,7 +21,7 @@ TOMB_LIFE = 366 * 86_400_000
 DAY_MS = 86_400_000
 
 BILLED_DAYS = 41
-"""Days for which spent credits are kept: the 40 of line.lua, and today."""
+"""Days of spent credits that are kept: the 40 of line.lua, and today."""
 
 
 class Taken(NamedTuple):
@@ -80,7 +80,7 @@ class Retention(LedgerPart):
     def take_unneeded(
         self, *, lease: float, limit: int = 500, only: Sequence[str] | None = None, every: float | None = None
     ) -> Taken:
-        """Lease what is due for deletion, or `only` these names, for `lease` seconds; nothing twice within `every`."""
+        """Lease what is due for deletion, or `only` these, for `lease` seconds; nothing twice within `every`."""
         answer = self._scripts.run(
             "take",
             limit=limit,
@@ -174,7 +174,7 @@ class Retention(LedgerPart):
         ]
 
     def unknown_inputs(self, digests: Sequence[str]) -> list[str]:
-        """Return inputs that no job or hold needs and no list names."""
+        """Return inputs that no job, hold or list names."""
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for digest in digests:
                 pipe.hexists(self._scripts.key("inputs"), digest)
@@ -186,12 +186,12 @@ class Retention(LedgerPart):
         ]
 
     def claim_periodic_task(self, name: str, every: float) -> bool:
-        """Whether this caller runs a periodic task: one caller in `every` seconds."""
+        """Whether this caller runs a periodic task: one does each `every` seconds."""
         with translated():
             return bool(self._scripts.client.set(self._scripts.key("task", name), "1", nx=True, px=round(every * 1000)))
 
     def crawled_to(self, area: str, key: str | None = None) -> str:
-        """Return where the search for orphans goes on; with `key`, remember it ('' begins again)."""
+        """Return where the search for orphans goes on; set it to `key` ('' begins again)."""
         with translated():
             if key is None:
                 return str(self._scripts.client.hget(self._scripts.key("crawl"), area) or "")

@@ -229,7 +229,7 @@ def pools_of(scripts: LedgerScripts) -> list[str]:
 
 
 def sublines_of(priority: Priority, pools: Iterable[str]) -> list[str]:
-    """Return the sublines in which jobs of a priority wait: one for all accounts, and one for each pool of some."""
+    """Return a priority's sublines: one for all accounts, one for each pool of some."""
     return [str(priority), *(f"{priority}/{pool}" for pool in pools)]
 
 

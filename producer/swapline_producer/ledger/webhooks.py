@@ -80,7 +80,7 @@ class FailingWebhooks(LedgerPart):
         return bool(answer["disabled"])
 
     def endpoint_recovered(self, endpoint_id: str, *, lift: bool = False) -> bool:
-        """Forget that an endpoint failed (`lift`: also a disabled one); return whether it did."""
+        """Forget that an endpoint failed (`lift`: or is disabled); return whether it did."""
         return bool(self._scripts.run("endpoint_recovered", endpoint=endpoint_id, lift=lift)["forgotten"])
 
     def forget_endpoints(self, tenant: str) -> None:

@@ -20,7 +20,7 @@ _NOTHING_FOLLOWS = {"callbacks": None, "errbacks": None, "chain": None, "chord":
 
 
 def encode_message(message: StepMessage, queue: str) -> bytes:
-    """Return what stands in the broker's list: a job id and a version."""
+    """Return the broker's entry: a job id and a version."""
     return orjson.dumps(as_dict(message, queue))
 
 
@@ -74,10 +74,7 @@ def _headers(message: StepMessage, task_id: str) -> dict[str, Any]:
 
 
 def decode_message(raw: dict[str, Any]) -> StepMessage | None:
-    """Return the message of an entry of the broker's list, or None.
-
-    Anyone with access to the broker can write there.
-    """
+    """Return the message of an entry, or None: anyone with access to the broker can write one."""
     try:
         headers, properties = raw["headers"], raw["properties"]
         step, retries = STEP_OF.get(headers["task"]), headers["retries"]

@@ -46,7 +46,7 @@ class ObservedMessage:
 
 @cache
 def _declared(queue: str) -> Any:
-    """Return the queue that a receiver is shown; building one costs as much as three signals."""
+    """Return the queue for receivers; building one costs as much as three signals."""
     return sys.modules["kombu"].Queue(queue)
 
 

@@ -36,11 +36,11 @@ SCOPE_LENGTH = 8
 """Hexadecimal digits that tell one vendor's address from another's."""
 
 Stamp = tuple[tuple[int, int, int] | None, ...]
-"""Of each file that was read: time of change, size and inode; None for one that is not there."""
+"""Of each file read: time of change, size and inode; None where it is missing."""
 
 
 class AccountSettings(Frozen):
-    """One account: where it is, which key pays, and its limits."""
+    """The address, key and limits of one account."""
 
     name: AccountName
     base_url: Annotated[str, AfterValidator(base_url)]
@@ -96,7 +96,7 @@ class AccountsSource:
         self._files: list[Path] = [self.file] if self.file else []
 
     def read(self) -> Accounts:
-        """Read the accounts. Raises SettingsError with one sentence, which never shows a key."""
+        """Read the accounts. Raises SettingsError with one sentence."""
         text = self._text if self.file is None else read_setting(SETTING, str(self.file))
         files: list[Path] = [self.file] if self.file else []
         try:
@@ -109,7 +109,7 @@ class AccountsSource:
         return {one.name: one for one in accounts}
 
     def stamp(self) -> Stamp:
-        """Return what changes when a file does that was read."""
+        """Return the present stamp of the files read."""
         return tuple(_stamp(file) for file in self._files)
 
     def _with_key(self, one: dict[str, Any], files: list[Path]) -> dict[str, Any]:

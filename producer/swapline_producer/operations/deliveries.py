@@ -80,7 +80,7 @@ def read(ledger: Ledger, record_ids: Iterable[str]) -> Iterator[DeliveryOutcome]
 
 
 def given_up(ledger: Ledger, since: int = 0) -> list[str]:
-    """Return the ids of webhooks given up since a moment (milliseconds), last first."""
+    """Return ids of webhooks given up since a moment (milliseconds), last first."""
     return [
         record_id
         for batches in (False, True)
@@ -101,7 +101,7 @@ class Replay:
         self.endpoints: Counter[str] = Counter()
 
     def run(self, record_ids: Iterable[str], wanted: Callable[[DeliveryOutcome], bool]) -> Iterator[DeliveryOutcome]:
-        """Send those that are `wanted`; yield each one (that would be) sent."""
+        """Send those that are `wanted`; yield each (that would be) sent."""
         for outcome in read(self._ledger, record_ids):
             if not wanted(outcome):
                 continue

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from swapline_producer.contract import Job, JobEvent
 
 _OWN_FACTS = frozenset({"reason", "attempt"})
-"""Facts of the event `held` that are ours; the others are the vendor's reply."""
+"""Our facts of the event `held`; the others are the vendor's reply."""
 
 
 def evidence(job: Job, events: Iterable[JobEvent]) -> dict[str, Any] | None:

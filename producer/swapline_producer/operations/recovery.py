@@ -51,7 +51,7 @@ class Recovery:
     """Moves that only a person may decide on."""
 
     def __init__(self, ledger: Ledger, publisher: Publisher, storage: Storage | None = None, *, by: str = "") -> None:
-        """Messages of a move are published at once. `storage` is searched for pictures. `by` is noted in jobs' logs."""
+        """`storage` is searched for pictures; `by` is noted in jobs' logs."""
         self._by = by
         self._ledger = ledger
         self._publisher = publisher
@@ -75,7 +75,7 @@ class Recovery:
         return self._move(job, transitions.resolved(job, vendor_job_id))
 
     def probe(self) -> Probe:
-        """Have a job submitted now, where the breaker is open. Raises LedgerUnavailable."""
+        """Have a job submitted now despite an open breaker. Raises LedgerUnavailable."""
         found = self._ledger.limits.probe()
         self._publisher.send(found.granted)
         return found

@@ -64,10 +64,7 @@ def _not_from_notify(job: ReplayFacts) -> str | None:
 
 
 def from_submit(job: Job, *, accept_charge: bool, superseded_by: str | None = None) -> Change:
-    """Submit a job once more, for a new charge. Raises NotPossible.
-
-    `superseded_by`: the job that has its idempotency key.
-    """
+    """Submit a job once more, for a new charge. Raises NotPossible; `superseded_by`: see `refusal`."""
     _check(refusal(ReplayFacts.of(job), Step.SUBMIT, superseded_by=superseded_by))
     if not accept_charge:
         raise NotPossible(_what_it_costs(job))

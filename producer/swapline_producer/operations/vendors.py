@@ -47,7 +47,7 @@ class Credentials(Protocol):
 
 
 def vendor_of(settings: Credentials, ledger: Ledger, *, account: str = DEFAULT) -> Vendor:
-    """Return these settings' vendor and key; ask an address that the ledger does not know."""
+    """Return these settings' vendor and key; ask at an address new to the ledger."""
     address = address_of(settings.api_base_url)
     known = ledger.accounts.get(account)
     salt = known.vendor.key.partition(":")[0] if known else ""
@@ -67,7 +67,10 @@ def fingerprint(key: str, salt: str) -> str:
 
 
 def adopt_vendor(ledger: Ledger, settings: Credentials, *, account: str = DEFAULT) -> tuple[bool, Vendor]:
-    """Bind an account to the vendor of these settings; whether that changed anything. Raises as `Accounts.adopt`."""
+    """Bind an account to these settings' vendor; return whether that changed anything, and the vendor.
+
+    Raises as `Accounts.adopt`.
+    """
     vendor = vendor_of(settings, ledger, account=account)
     return ledger.accounts.adopt(vendor, account=account), vendor
 

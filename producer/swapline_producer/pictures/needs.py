@@ -1,4 +1,4 @@
-"""What of a picture must change before the vendor gets it, by its bytes."""
+"""What must change in a picture for the vendor, by its bytes."""
 
 from __future__ import annotations
 

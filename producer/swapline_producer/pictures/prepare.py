@@ -45,7 +45,7 @@ class Preparation:
 
     @classmethod
     def of(cls, settings: ProducerSettings, asked: Prepare | None) -> Self:
-        """Return what the settings say, unless the request says otherwise."""
+        """Return what the request says, or else the settings."""
         return cls(asked or settings.prepare, settings.strip_metadata, settings.prepare_max_side, asked is Prepare.AUTO)
 
     def needed(self, data: bytes, kind: str, size: Size) -> Needs:
@@ -58,7 +58,7 @@ class Preparation:
         return needs._replace(decoded=(Done.COMPRESSED,)) if len(data) > MAX_BYTES else needs
 
     def check(self, data: bytes, kind: str, size: Size, what: str) -> Needs:
-        """Return what will be done. Raises ImageError for what needs no decoding to be refused."""
+        """Return what will be done. Raises ImageError for what can be refused undecoded."""
         needs = self.needed(data, kind, size)
         if self.mode is Prepare.STRICT and needs.all:
             _refuse(f"{what} would have to be changed ({', '.join(needs.all)}), which prepare=strict forbids.")

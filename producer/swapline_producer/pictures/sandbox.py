@@ -74,8 +74,6 @@ class _Idle(Exception):  # noqa: N818 -- it names the situation
 
 
 class _Child:
-    """One process and the socket to it."""
-
     def __init__(self, niceness: int) -> None:
         self._sock, theirs = socket.socketpair()
         with theirs:

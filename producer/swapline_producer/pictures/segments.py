@@ -32,7 +32,7 @@ class Part(NamedTuple):
 
 
 def parts_of(data: bytes, kind: str) -> list[Part]:
-    """Return the parts of a picture; a JPEG's up to its first scan."""
+    """Return a picture's parts, a JPEG's up to its first scan."""
     return (_jpeg if kind == JPEG else _png if kind == PNG else _webp)(data)
 
 
@@ -84,7 +84,7 @@ def exif_of(parts: Iterable[Part]) -> Exif:
 
 
 def without(data: bytes, kind: str, cut: Callable[[Part], bool], end: int) -> bytes:
-    """Return a picture without some parts, and without what follows `end`."""
+    """Return a picture without some parts, and what follows `end`."""
     gone = [part for part in parts_of(data, kind) if cut(part)]
     kept, at = [], 0
     for part in gone:

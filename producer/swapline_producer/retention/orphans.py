@@ -94,7 +94,7 @@ class Janitor:
         return None
 
     def abandoned(self) -> int:
-        """Delete what killed writers left unfinished; return the number of files."""
+        """Delete killed writers' unfinished files; return their number."""
         return self._storage.abandoned(self._safe_age)
 
     def everything(self, *, limit: int, dry: bool) -> Findings:
@@ -129,7 +129,7 @@ class Janitor:
             yield f"{INPUTS}/{digest}", 1
 
     def _results(self, found: Iterable[StoredObject]) -> Iterator[tuple[str, int]]:
-        """Yield the folders of results that no job needs, with their numbers of objects."""
+        """Yield folders of results that no job needs, with their numbers of objects."""
         folders = {
             folder: list(objects)
             for folder, objects in groupby(found, partial(_folder, parts=FOLDER_PARTS))
@@ -146,7 +146,7 @@ class Janitor:
 
 
 def sample(names: Sequence[str]) -> str:
-    """Return the first of many names, with odd characters escaped."""
+    """Return the first of many names, odd characters escaped."""
     more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
     return ", ".join(map(repr, names[:SHOWN])) + more
 

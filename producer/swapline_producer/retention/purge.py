@@ -33,7 +33,7 @@ PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class PurgeSelector:
-    """These ids, a tenant's, or those ended and accepted before a moment (UTC ms)."""
+    """These ids, a tenant's, or those ended that were accepted before a moment (UTC ms)."""
 
     job_ids: tuple[str, ...] = ()
     tenant: str | None = None
@@ -47,7 +47,7 @@ class PurgeSelector:
 
 @dataclass(slots=True)
 class Report:
-    """What a purge did, or would do. `promised` jobs are purged at their ends."""
+    """What a purge did or would do. `promised` jobs are purged at their ends."""
 
     jobs: int = 0
     promised: list[str] = field(default_factory=list)

@@ -78,7 +78,6 @@ class Sweep:
     def _delete(
         self, *, only: Sequence[str] | None = None, every: float | None = None
     ) -> tuple[Taken, StorageError | None]:
-        """Return what is gone, and the error of the rest."""
         # A process that was suspended here for long must not delete what has been stored anew since.
         until = self._clock() + BEGIN_BY * self._timeout
         taken = self._ledger.retention.take_unneeded(lease=LEASE * self._timeout, limit=ROUND, only=only, every=every)
@@ -88,9 +87,9 @@ class Sweep:
         return taken, problem
 
     def _deleted(self, names: list[str], until: float) -> tuple[list[str], StorageError | None]:
-        """Delete what these names stand for, after an error one by one; return those of which all is gone.
+        """Delete what these names stand for, after an error one by one.
 
-        Raises StorageError where none is.
+        Returns the names of which all is gone. Raises StorageError where none is.
         """
         if self._clock() >= until:
             return [], None
@@ -101,7 +100,7 @@ class Sweep:
         return names, None
 
     def _one_by_one(self, names: list[str], until: float, problem: StorageError) -> tuple[list[str], StorageError]:
-        """Delete objects one at a time, after a bulk deletion failed; return those deleted."""
+        """Delete one object at a time after a bulk deletion failed; return those deleted."""
         deleted: list[str] = []
         failed: list[str] = []
         for name in names:

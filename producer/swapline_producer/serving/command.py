@@ -80,5 +80,5 @@ def ready_file_kept(ready_file: Path | None, url: str) -> Generator[None]:
 
 
 def names_a_proxy() -> bool:
-    """Whether X-Forwarded-* is believed: uvicorn believes every process of this host."""
+    """Whether X-Forwarded-* is believed: uvicorn believes every local process."""
     return bool(os.environ.get("FORWARDED_ALLOW_IPS"))

@@ -1,4 +1,4 @@
-"""Bounds on a uvicorn server's connections: incomplete requests would use up its files."""
+"""Bounds on uvicorn's connections: incomplete requests would use up its files."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class CloudStorage:
     """A bucket or container, below a prefix. Thread-safe."""
 
     def __init__(self, scheme: str, bucket: str, prefix: str, *, timeout: float, public_url: str | None = None) -> None:
-        """`timeout`: seconds for one read or write, repetitions included. `public_url`: for links."""
+        """See `open_storage`."""
         self.address = f"{scheme}://{bucket}/{prefix}".rstrip("/")
         self._scheme = scheme
         self._where = Where(bucket, prefix)
@@ -149,7 +149,6 @@ class CloudStorage:
         obstore.put(self._clients.at(), checked_key(key), data, attributes=attributes, mode=mode, use_multipart=False)
 
     def _create_or_compare(self, key: str, data: bytes, attributes: dict[str, str]) -> bool:
-        """Return whether this call wrote the object; False where the same was there. Raises StorageUnavailable."""
         if self._create(key, data, attributes):
             return True
         size, writer = self._who_wrote(key)

@@ -48,7 +48,7 @@ class _Runtime:
 
     @classmethod
     def enter(cls) -> None:
-        """Note that this process uses obstore. Raises StorageUnavailable where its parent does."""
+        """Note that this process uses obstore. Raises StorageUnavailable after its parent did."""
         if cls.pid not in {None, os.getpid()}:
             raise StorageUnavailable(
                 f"Object storage was used in process {cls.pid}, which then forked into this one ({os.getpid()}), and "

@@ -1,4 +1,4 @@
-"""A terminal that shows whatever is printed, and obeys nothing of it."""
+"""A terminal that shows what is printed, and obeys none of it."""
 
 from __future__ import annotations
 

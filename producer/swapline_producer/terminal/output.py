@@ -82,7 +82,7 @@ def exit_code(job: Job) -> int:
 def wait_and_exit(
     producer: Producer, job_id: str, timeout: float, *, as_json: bool, output: Path | None = None
 ) -> NoReturn:
-    """Wait for a job, show it, and exit with its code; write pictures to `output`."""
+    """Wait for a job, show it, exit with its code; write pictures to `output`."""
     try:
         job = producer.wait(job_id, timeout)
     except TimeoutError as error:

@@ -79,9 +79,9 @@ def forbidden_reason(address: str | Address) -> str | None:
 
 
 def url_problem(url: str, *, allow_private: bool = False) -> str | None:
-    """Say why a URL cannot be fetched by the vendor, or None.
+    """Say why a URL cannot be fetched by the vendor, or None, by its text alone.
 
-    By its text alone. `allow_private` admits private hosts, for development.
+    `allow_private` admits private hosts, for development.
     """
     if len(url) > URL_LIMIT:
         return f"it has more than {URL_LIMIT} characters"
@@ -102,10 +102,7 @@ def url_problem(url: str, *, allow_private: bool = False) -> str | None:
 
 @lru_cache(1024)  # a customer has one or two, for all of a million jobs
 def webhook_problem(url: str, *, allow_private: bool) -> str | None:
-    """Say why no webhook can be posted to a URL, or None.
-
-    By its text alone. `allow_private` admits http and private hosts, for development.
-    """
+    """Say why no webhook can be posted to a URL, or None. `allow_private` (see `url_problem`) also admits http."""
     problem = url_problem(url, allow_private=allow_private)
     if problem is None and not allow_private and not url.lower().startswith("https://"):
         return "it is not https://"

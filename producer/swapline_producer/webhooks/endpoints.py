@@ -1,4 +1,4 @@
-"""An endpoint: one tenant's URL without its query, shown without possible secrets."""
+"""An endpoint: a tenant's URL without its query, shown without possible secrets."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def new_secret() -> str:
 
 
 def new_key_pair() -> tuple[str, str]:
-    """Return a private key, `whsk_…`, and its public key, `whpk_…`. Raises SettingsError."""
+    """Return a private key and its public key. Raises SettingsError."""
     private = _ed25519().Ed25519PrivateKey.generate()
     public = private.public_key().public_bytes_raw()
     both = private.private_bytes_raw() + public
@@ -121,7 +121,7 @@ def new_key_pair() -> tuple[str, str]:
 
 
 def read_key(text: str) -> Key:
-    """Read a key of any kind. Raises SettingsError, which never repeats it."""
+    """Read a key of any kind. Raises SettingsError."""
     key = text.strip()
     if key.startswith(PRIVATE_PREFIX):
         return _private(_decoded(key, PRIVATE_PREFIX))
@@ -133,7 +133,7 @@ def read_key(text: str) -> Key:
 
 
 def secret_key(secret: str) -> bytes:
-    """Return a secret's bytes. Raises SettingsError, which never repeats it."""
+    """Return a secret's bytes. Raises SettingsError."""
     encoded = secret.strip()
     if not encoded.startswith(SECRET_PREFIX):
         raise SettingsError(f"{_WRONG} it must begin with whsec_ (or whsk_, for ed25519).")

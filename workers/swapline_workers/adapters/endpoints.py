@@ -1,4 +1,4 @@
-"""Endpoints that fail or are disabled, read seldom: nearly all of them do not fail."""
+"""Endpoints that fail or are disabled, read seldom: nearly none does."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from swapline_workers.steps.ports import Endpoints
 
 HEALTHY_FOR_S = 1.0
-"""An endpoint that did not fail is not read again within this time. A delivery under way takes as long."""
+"""A healthy endpoint is not read again within this time. A delivery under way takes as long."""
 
 MOST_ENDPOINTS = 10_000
 """Endpoints in the cache, 2 MB."""

@@ -25,7 +25,7 @@ FRONT = 3
 """Jobs: the slots of the basic plan."""
 
 KEPT = 2 * FRONT
-"""Encoded inputs: 80 MB of the largest, 2 MB of usual ones."""
+"""Encoded inputs: 80 MB of the largest, 2 MB of usual."""
 
 PAUSE = 0.1
 """Seconds: with hundreds of slots, each submission reads its own input."""

@@ -33,7 +33,7 @@ class LearnedTimes:
         self._known: dict[str, tuple[float, Histogram]] = {}
 
     def of(self, kind: str) -> Histogram | None:
-        """Return those of a kind of job; None before the first reading."""
+        """Return those of a kind; None before the first reading."""
         read_at, times = self._known.get(kind, (-FRESH, None))
         if self._clock() - read_at < FRESH or not self._reading.acquire(blocking=False):
             return times  # another thread is reading: the last histogram will do

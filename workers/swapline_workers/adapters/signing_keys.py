@@ -103,7 +103,7 @@ def _stamp(file: Path) -> tuple[int, int, int]:
 
 
 def _tenants(text: str) -> dict[str, list[str]]:
-    """Read the keys of tenants: JSON, tenant to keys. Raises SettingsError."""
+    """Read JSON, tenant to keys. Raises SettingsError."""
     try:
         found = _MAP.validate_json(text)
     except ValidationError:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class VendorPool:
-    """The port `VendorAccounts`. May be used from several threads: the table of clients is replaced whole."""
+    """The port `VendorAccounts`. Thread-safe: the table of clients is replaced whole."""
 
     def __init__(self, accounts: Accounts, client_of: Callable[[AccountSettings], Vendor]) -> None:
         """Build a client for each account with `client_of`."""
@@ -26,18 +26,18 @@ class VendorPool:
         self.use(accounts)
 
     def use(self, accounts: Accounts) -> None:
-        """Use these accounts from the next call on. Calls under way end with the client that they began with."""
+        """Use these accounts from the next call on; calls under way keep their client."""
         kept = {name: self._clients[name] for name, one in accounts.items() if self._accounts.get(name) == one}
         self._clients = {name: kept.get(name) or self._client_of(one) for name, one in accounts.items()}
         self._accounts = accounts
 
     def of(self, account: str) -> Vendor:
-        """Return the client of an account. That of an unknown one sends nothing."""
+        """Return an account's client; that of an unknown one sends nothing."""
         return self._clients.get(account) or UnknownAccount(account)
 
 
 class UnknownAccount:
-    """An account that this worker's settings do not name: no call of it leaves the process."""
+    """An account that this worker's settings do not name: nothing is sent."""
 
     def __init__(self, account: str) -> None:
         """Keep the name."""

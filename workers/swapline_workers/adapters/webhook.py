@@ -169,7 +169,6 @@ class WebhookSender:
         )
 
     def _sentence(self, host: str, error: Exception, deadline: Deadline) -> str:
-        """Return why a delivery without a reply failed."""
         if failed := proxy_failure(error):
             return f"The webhook's receiver {host} could not be reached: {failed.sentence}."
         if deadline.fired or isinstance(error, (requests.Timeout, TimeoutError)):
@@ -207,11 +206,11 @@ class _Session(requests.Session):
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))  # no cookies are kept
 
     def get_redirect_target(self, resp: Any) -> None:
-        """Return no target: `requests` reads the whole body of a redirect even when it does not follow."""
+        """Return no target: `requests` reads a redirect's whole body even unfollowed."""
 
 
 def _hung_up(error: BaseException) -> bool:
-    """Whether the connection ended: `requests` raises OSError for wrong data, too."""
+    """Whether the connection ended: `requests` also raises OSError for wrong data."""
     link: BaseException | None = error
     while link is not None:
         if isinstance(link, OSError) and not isinstance(link, requests.RequestException):
@@ -221,7 +220,7 @@ def _hung_up(error: BaseException) -> bool:
 
 
 def _digest(response: requests.Response) -> str | None:
-    """Return the SHA-256 of a short reply, which keeps its connection; close a long one's."""
+    """Return a short reply's SHA-256, and keep its connection; close a long one's."""
     length = response.headers.get("Content-Length", "")
     if length.isascii() and length.isdigit() and len(length) <= len(str(MAX_REPLY)) and int(length) <= MAX_REPLY:
         return hashlib.sha256(response.raw.read(int(length), decode_content=False)).hexdigest()

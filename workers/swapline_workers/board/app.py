@@ -108,7 +108,7 @@ def build_board(
 
 
 def _status_and_sentence(error: Exception) -> tuple[HTTPStatus, str]:
-    """Return what a page shows; the ledger's and store's texts may hold addresses, and are logged."""
+    """Return what a page shows; the ledger's and store's texts may hold addresses: they are logged."""
     if isinstance(error, NotUnderstood | NotPossible):
         return HTTPStatus.CONFLICT if isinstance(error, NotPossible) else HTTPStatus.BAD_REQUEST, str(error)
     if isinstance(error, HTTPException):
@@ -129,7 +129,7 @@ def _shown(value: object) -> object:
 
 
 def templates_of(addresses: dict[str, str], root_path: str = "") -> Environment:
-    """Build the templates; `addresses` are the static files', `root_path` begins each link."""
+    """Build the templates; `addresses`: of static files; `root_path` begins each link."""
     templates = Environment(
         loader=PackageLoader("swapline_workers.board"),
         autoescape=True,

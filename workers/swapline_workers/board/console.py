@@ -81,7 +81,7 @@ class Console:
         return self._actors.of(request.cookies.get(COOKIE, ""), has_password=has_password)
 
     def context(self, request: Request) -> dict[str, Any]:
-        """Return what every page needs: the actor, and a token."""
+        """Return every page's needs: the actor, and a token."""
         actor = self.actor(request)
         return {"actor": actor, "token": self._actors.token_of(actor) if actor else ""}
 
@@ -123,7 +123,7 @@ class Console:
         return _page_of(job, "resolved")
 
     def replay(self, request: Request, actor: Actor, form: Form) -> str:
-        """Run a job again from a step, if it is still in the state shown."""
+        """Run a job again from a step, if still in the state shown."""
         job = self._job(request, actor)
         if form.get("step") not in {*Step} or form.get("seen") not in {*State}:
             raise HTTPException(HTTPStatus.BAD_REQUEST, "There is no such step or state.")
@@ -141,7 +141,7 @@ class Console:
         return _page_of(job, "canceled" if found.done else "canceling")
 
     def slots(self, _: Request, actor: Actor, form: Form) -> str:
-        """Set the number of slots, or go back to the workers' setting."""
+        """Set the number of slots, or restore the workers' setting."""
         _check_all_tenants(actor)
         account, text = form.get("account") or DEFAULT_ACCOUNT, form.get("number", "").strip()
         if form.get("reset") == "yes":

@@ -78,7 +78,7 @@ class Pages:
         return self._page(request, "history.html", here="history", period=period, periods=PERIODS, **drawn)
 
     def console(self, request: Request) -> Response:
-        """Ask for the console's password or a key, or say who is signed in."""
+        """Ask for the password or a key, or say who is signed in."""
         return self._page(request, "console.html", here="console", has_cookie=COOKIE in request.cookies)
 
     def search(self, request: Request) -> Response:
@@ -111,7 +111,7 @@ class Pages:
         return HTMLResponse(content, status)
 
     def _page(self, request: Request, template: str, **context: Any) -> Response:
-        """Render a page, or return 304 if the browser has it."""
+        """Render a page, or return 304 where the browser has it."""
         q = request.query_params.get("q", "")
         who = self._console.context(request)
         content = self._templates.get_template(template).render(request=request, States=State, q=q, **who, **context)

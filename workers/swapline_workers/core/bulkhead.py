@@ -129,7 +129,7 @@ class DeliveryBulkhead:
                 host.breaker_open_until = now + min(OPEN_FACTOR * host.took, LONGEST_OPEN_S)
 
     def _has_room(self, host: _Host, health: HostHealth, now: float) -> bool:
-        """Whether one more delivery to a host may begin, by the shares of the module's docstring."""
+        """Whether one more delivery may begin: see the module's docstring."""
         used = Counter({health: 0})
         for other in self._hosts.values():
             if other.under_way:

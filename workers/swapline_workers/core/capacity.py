@@ -1,4 +1,4 @@
-"""Whether a refusal means "no place free now": a vendor's answer above its cap, if not 429."""
+"""Whether a refusal means "no place free now": the vendor may not say 429."""
 
 from __future__ import annotations
 

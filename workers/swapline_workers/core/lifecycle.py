@@ -15,4 +15,4 @@ ROUTES: dict[str, Step] = {
     State.HELD.value + CANCELING: Step.SUBMIT,
     **{state.value + PENDING: Step.NOTIFY for state in State if state in FINISHED},
 }
-"""State -> step; `+pending`: a webhook is pending; `+canceling`: to be canceled, without a slot."""
+"""State -> step; `+pending`: a webhook is; `+canceling`: to be canceled, without a slot."""

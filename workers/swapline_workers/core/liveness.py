@@ -20,14 +20,14 @@ class Liveness:
     silent_within: float
     stopping: bool
     consumer_at: float
-    """When the main thread last read messages or waited for the broker."""
+    """When the main thread last read messages, or waited for the broker."""
     consumer_within: float
     connected: bool
     dispatcher_at: float
     """When it last claimed, or tried to."""
     dispatcher_within: float
     claimed_at: float
-    """When it last claimed; before the first claim, when it started."""
+    """Of the last claim; before the first, of the start."""
     claimed_within: float
     ledger_away: bool
     unwritten: int

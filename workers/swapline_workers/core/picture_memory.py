@@ -36,7 +36,7 @@ class Picture(NamedTuple):
 
     @property
     def files(self) -> list[tuple[str, bytes]]:
-        """Return names and bytes of all its files, itself first."""
+        """Return names and bytes of its files, itself first."""
         return [(self.known.key, self.data), *((other.known.key, other.data) for other in self.others)]
 
 
@@ -59,7 +59,7 @@ class Place:
     """Seconds until the job comes for its pictures; None where it will not."""
 
     def keep(self, job: Job, pictures: tuple[Picture, ...], waits: float = 0.0) -> None:
-        """Keep pictures until the job, at this version, comes for them in `waits` seconds."""
+        """Keep pictures until the job, at this version, comes in `waits` seconds."""
         self.binding, self.pictures, self.waits = binding_of(job), pictures, waits
 
 
@@ -67,9 +67,9 @@ class PictureMemory:
     """A number of places. Thread-safe."""
 
     def __init__(self, places: int, *, kept_for: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """A place expires `kept_for` seconds after its job should have come."""
+        """A place expires `kept_for` seconds after its job is expected."""
         self.used = True
-        """Whether this process stores pictures; others leave reading to it."""
+        """Whether this process stores pictures; others do not read them."""
         self._room = threading.BoundedSemaphore(places)
         self._kept_for = kept_for
         self._clock = clock

@@ -35,7 +35,7 @@ def webhook_id(job: Job) -> str:
 
 
 def swap_event(job: Job, at: int, url_of: Callable[[str], str]) -> SwapEvent:
-    """Return a job's body. `at` (milliseconds): when events without a time happened."""
+    """Return a job's body. `at` (milliseconds): of events without a time."""
     images = [_image(picture, url_of) for picture in job.images]
     event = SwapEvent(
         type=EVENT_OF[job.state],
@@ -99,7 +99,7 @@ def timings(job: Job) -> dict[str, int | float | None]:
 
 
 def _seconds(start: int | None, end: int | None) -> int | float | None:
-    """Return whole seconds as an integer: JavaScript writes 8.0 as 8, and a signature would not match."""
+    """Return whole seconds as an integer: JavaScript writes 8.0 as 8, which breaks the signature."""
     if start is None or end is None:
         return None
     seconds, milliseconds = divmod(end - start, 1000)

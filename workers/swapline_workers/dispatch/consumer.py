@@ -37,11 +37,11 @@ class Consumer(CeleryConsumer):
 
     @staticmethod
     def while_waiting() -> None:
-        """Called every second during an outage; the heartbeat's bootstep replaces it."""
+        """Called every second of an outage; the heartbeat's bootstep replaces it."""
 
     @staticmethod
     def reading_ended() -> None:
-        """Called when no message will be read any more; the heartbeat's bootstep replaces it."""
+        """Called after the last message; the heartbeat's bootstep replaces it."""
 
     def on_close(self) -> None:
         """Keep the jobs of messages not begun: Celery forgets them here."""

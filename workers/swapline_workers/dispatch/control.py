@@ -35,7 +35,7 @@ ONLY_PREFORK = {
     "pool_grow": "only a pool of processes can grow: start a further worker, or this one with another --concurrency",
     "pool_shrink": "only a pool of processes can shrink: start this worker with another --concurrency",
 }
-"""Command that threads and solo refuse -> what to do instead."""
+"""Refused by threads and solo -> what to do instead."""
 
 
 class Node(KombuNode):

@@ -51,7 +51,7 @@ PLAIN: tuple[tuple[type[errors.VendorError], bool, str, str], ...] = (
 
 
 class Answer(NamedTuple):
-    """HTTP status, the body's beginning without the id, and the error, if any."""
+    """Status, the body's beginning without the id, and the error, if any."""
 
     status: int | None
     body: str
@@ -77,7 +77,7 @@ def examine(settings: WorkerSettings, timeout: float) -> Iterator[Finding]:
 
 
 def _examine_one(settings: WorkerSettings, timeout: float) -> Iterator[Finding]:
-    """Compare the vendor's answers for the key, for another one, and at an impossible address."""
+    """Compare the answers for the key, another key, and an impossible address."""
     base = settings.api_base_url
     answer = _ask(settings, settings.api_key, base, timeout)
     path = f"POST {base}/v6/status/…"
@@ -101,7 +101,6 @@ def _examine_one(settings: WorkerSettings, timeout: float) -> Iterator[Finding]:
 
 
 def _ask(settings: WorkerSettings, key: SecretStr, base: str, timeout: float) -> Answer:
-    """Poll a job that cannot exist; return the answer."""
     job_id = f"swapline-doctor-{secrets.token_hex(8)}"
     client = VendorClient(
         base_url=base,
@@ -123,7 +122,7 @@ def _ask(settings: WorkerSettings, key: SecretStr, base: str, timeout: float) ->
 
 
 def _problem(answer: Answer, settings: WorkerSettings, path: str) -> Finding | None:
-    """Return why the answer is none of the vendor's API; None where it may be."""
+    """Return why an answer cannot be the vendor's, or None."""
     error = answer.error
     if error is None:
         return None

@@ -36,10 +36,7 @@ class LogFollower:
         names: Sequence[str] | None = None,
         max_log_bytes: int | None = None,
     ) -> None:
-        """Follow each log from its end.
-
-        `names` determine the first column's width and colours. A log above `max_log_bytes` is rotated to `.1`.
-        """
+        """Follow each log from its end. `names`: the first column. A log above `max_log_bytes` is rotated to `.1`."""
         self._console = console
         self._names = list(names or logs)
         self._width = max(_NAME_WIDTH, *(len(name) for name in self._names))
@@ -104,10 +101,7 @@ class LogFollower:
         return [line.decode(errors="replace") for line in lines]
 
     def _rotate(self, name: str, path: Path) -> None:
-        """Copy a large log and truncate it.
-
-        A line written between is lost: microseconds in ten million bytes.
-        """
+        """Copy a large log and truncate it. Lines written between are lost: microseconds in ten million bytes."""
         if self._max_log_bytes is not None and self._offsets[name] > self._max_log_bytes:
             shutil.copyfile(path, path.with_name(f"{path.name}.1"))
             os.truncate(path, 0)

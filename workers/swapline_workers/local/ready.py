@@ -1,4 +1,4 @@
-"""Readiness checks that prove that this very child is ready, not another on the same port."""
+"""Readiness checks that prove that this child is ready, not another on its port."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ OBJECTS = 10
 
 
 class Builder:
-    """Builds the services once for each process: a child must not use its parent's connections."""
+    """Builds the services once a process: a child must not use its parent's connections."""
 
     def __init__(self) -> None:
         """Build nothing yet."""

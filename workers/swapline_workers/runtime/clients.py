@@ -25,7 +25,7 @@ PICTURE_SPANS = {"input_text": "read input", "store": "store"}
 
 
 class Account(NamedTuple):
-    """Where the calls for an account go, and which key pays."""
+    """An account's address, and which key pays."""
 
     base_url: str
     key: SecretStr
@@ -52,7 +52,7 @@ class Clients:
         self._tracing = tracing
 
     def vendor(self, account: Account) -> Vendor:
-        """Return a client of the vendor that calls for `account`."""
+        """Return a client of the vendor for `account`."""
         settings = self._settings
         client = VendorClient(
             base_url=account.base_url,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SWEEP_INTERVAL_S = 0.25
-"""Between sweeps of all dispatchers: the delay of an orphaned entry."""
+"""Between sweeps: the delay of an orphaned entry."""
 
 CLAIM_INTERVAL_S = 0.02
 """Least between two claims: under load entries go in groups."""
@@ -75,7 +75,7 @@ class DueDispatcher(threading.Thread):
         self._longest_renewal = self._renew_every = renew_every
         self._renew_at = 0.0
         self._claims_from: float | None = None
-        """Time of the first claim after an outage; None during one."""
+        """First claim after an outage; None during one."""
         self._lost_at = 0.0
         self._id = secrets.token_hex(4)  # 32 bits: two dispatchers of one name would count as one
         self._changed = threading.Condition()
@@ -92,7 +92,7 @@ class DueDispatcher(threading.Thread):
         """Whether the last claim failed, or was not tried."""
 
     def before_claims(self, check: Callable[[], None]) -> None:
-        """Call `check` before each claim; where it raises, nothing is claimed."""
+        """Call `check` before each claim; nothing is claimed where it raises."""
         self._check = check
 
     def renew_within(self, seconds: float) -> None:
@@ -136,7 +136,7 @@ class DueDispatcher(threading.Thread):
             self._sleep(wait)
 
     def _tick(self) -> float:
-        """Claim and publish what is due; return the seconds until the next sweep."""
+        """Claim and publish; return the seconds until the next sweep."""
         self._renew()  # first: after an outage the jobs leased here are overdue as well
         settling = self._settling()
         if self._draining or settling > 0:

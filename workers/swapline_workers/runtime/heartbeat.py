@@ -1,4 +1,4 @@
-"""Write the state of a worker's parts into a file, for `swapline alive`.
+"""Write a worker's state into a file, for `swapline alive`.
 
 Its probe needs no password, and fails for a frozen process.
 """

@@ -46,10 +46,7 @@ class Housekeeping(threading.Thread):
         probe: StoreProbe,
         check_store: Callable[[], None],
     ) -> None:
-        """`check_store` raises where nothing may be deleted.
-
-        `claim_periodic_task` (name, seconds): whether this worker runs it now.
-        """
+        """`check_store` raises where nothing may be deleted; `claim_periodic_task`: see `Retention`."""
         super().__init__(name="swapline-housekeeping", daemon=True)
         self._sweep = sweep
         self._purge = purge

@@ -19,7 +19,7 @@ def share_one_arena() -> bool:
 
 
 def return_free_memory() -> bool:
-    """Return some 8 MB that loading left free to the system; False where there were none."""
+    """Return some 8 MB, free after loading, to the system; False where there were none."""
     return _call_libc("malloc_trim", 0)
 
 

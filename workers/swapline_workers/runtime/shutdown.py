@@ -63,7 +63,7 @@ class GracefulShutdown:
                 self._thread.start()
 
     def reading_ended(self) -> None:
-        """Release what was read since `begin`: messages come in until the consumer closes."""
+        """Release what was read since `begin`, until the consumer closes."""
         self._changed.set()
 
     def end(self) -> None:
@@ -107,7 +107,7 @@ class GracefulShutdown:
         self._release((job_id, version) for job_id, version in reserved_jobs() if job_id not in in_progress)
 
     def _release_all_but_paid_calls(self, ends_at: float) -> tuple[int, int]:
-        """Release jobs and wait for paid calls until `ends_at`; return both numbers."""
+        """Release jobs, wait for paid calls until `ends_at`; return both numbers."""
         released = 0
         while True:
             versions = dict([*reserved_jobs(), *active_jobs(), *self._session.leases.all()])

@@ -1,4 +1,4 @@
-"""After COMPLETED: pass the slot on, then read the pictures, which take long."""
+"""After COMPLETED: pass the slot on, then read the pictures, which takes long."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def take_over(job: Job, reply: StatusReply, ports: Ports) -> Decision:
-    """Write the completion, which passes the slot on; then read the pictures."""
+    """Write the completion, which passes the slot on; read the pictures."""
     change = transitions.completed(
         job,
         rescue_after=ports.policy.rescue_after,

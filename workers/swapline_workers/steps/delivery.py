@@ -33,7 +33,7 @@ SECONDS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of a delivery: the change to write, and what follows once it is written."""
+    """The change to write after a delivery, and what follows it."""
 
     change: Change
     outcome: Outcome
@@ -46,7 +46,7 @@ class Delivery:
 
 
 def deliver(record: Job | Batch, url: str, send: Callable[[], Answer], ports: Ports) -> Delivery:
-    """Deliver the event of a job or batch once, where its endpoint is enabled and a permit is free."""
+    """Deliver the event of a job or batch once, if its endpoint is enabled and a permit is free."""
     endpoint = endpoint_of(record.tenant, url)
     known = ports.endpoints.endpoint(endpoint.endpoint_id)
     if known is not None and known.disabled_at is not None:
@@ -120,7 +120,7 @@ def _unsigned(error: StorageError) -> WebhookFailed:
 
 
 def _facts(record: Job | Batch, status: int | None, seconds: float | None, digest: str | None) -> dict[str, JsonValue]:
-    """Return the facts of an attempt for the job's log, those that are known."""
+    """Return the known facts of an attempt for the job's log."""
     facts: dict[str, JsonValue] = {
         "attempt": record.notify_attempts + 1,
         "status": status,

@@ -43,7 +43,6 @@ def finalize(job: Job, _at: int, ports: Ports) -> Outcome:
 
 
 def _ask(job: Job, vendor_job_id: str, place: Place, ports: Ports) -> Decision:
-    """Read the pictures from the vendor once more, and store them."""
     learned: JobFields = {"polls": job.polls + 1, "not_found": 0}
     decision: Decision | None = None
     try:
@@ -62,7 +61,7 @@ def _ask(job: Job, vendor_job_id: str, place: Place, ports: Ports) -> Decision:
 
 
 def _not_completed(job: Job, reply: StatusReply, ports: Ports, learned: JobFields) -> Decision:
-    """Decide about a status other than COMPLETED after COMPLETED was seen, or a job was given up."""
+    """Decide about another status after COMPLETED, or after the job was given up."""
     learned["vendor_status"] = reply.status
     reason = f"the vendor says {reply.status} after COMPLETED"
     if reply.status in status.ENDED:
@@ -92,7 +91,6 @@ def _no_answer(job: Job, error: errors.VendorError, ports: Ports, learned: JobFi
 
 
 def _store(job: Job, place: Place, ports: Ports, learned: JobFields) -> Decision:
-    """Make variants, store everything, and decide to end the job."""
     place.pictures = ports.finisher.finish(job, place.pictures)
     try:
         ports.pictures.store(job.model_copy(update=dict(learned)), place.pictures)

@@ -64,7 +64,7 @@ class Vendor(Protocol):
 
 
 class VendorAccounts(Protocol):
-    """The accounts of the vendor's."""
+    """The vendor's accounts."""
 
     def of(self, account: str) -> Vendor:
         """Return the API with an account's key and address. That of an unknown account raises NotSent."""
@@ -77,10 +77,10 @@ class Pictures(Protocol):
         """Return the input for the vendor: base64, or the URL."""
 
     def store(self, job: Job, pictures: Sequence[Picture]) -> None:
-        """Write pictures under the job's names, and `receipt.json` last."""
+        """Write pictures, and `receipt.json` last."""
 
     def stored(self, job: Job) -> tuple[StoredPicture, ...]:
-        """Return this submission's receipt's pictures, if all are there."""
+        """Return the pictures of this submission's receipt, if all are there."""
 
     def url(self, key: str) -> str:
         """Return a URL for receivers."""
@@ -123,7 +123,7 @@ class Endpoints(Protocol):
         """Return one that fails or is disabled, else None."""
 
     def endpoint_failed(self, endpoint: Endpoint, *, gone: bool, patience: float) -> bool:
-        """Note a failure; disable it where gone, or failing for `patience` s."""
+        """Note a failure; disable it if `gone`, or failing for `patience` s."""
 
     def endpoint_recovered(self, endpoint_id: str) -> bool:
         """Forget that it failed."""
@@ -135,14 +135,14 @@ class Writes(Protocol):
     def advance(self, job: Job, change: Change) -> Job | Refused:
         """Write a change at the job's version; return the job after it.
 
-        Where it is to be canceled, its end, or its return to the line, becomes CANCELED.
+        The end of a job that is to be canceled, or its return to the line, becomes CANCELED.
         """
 
     def advance_until_written(self, job: Job, change: Change) -> Job | Refused:
         """Write what must not be lost: wait while the ledger is away."""
 
     def advance_soon(self, job: Job, change: Change) -> None:
-        """Have a poll without news written with the next claim. A process that dies before has it polled again."""
+        """Have a poll without news written with the next claim. A process that dies first has it repeated."""
 
     def line_up(self, job: Job) -> Job | LostRace | None:
         """Line a job up; return it with its slot, or None."""
@@ -171,10 +171,10 @@ class LedgerView(Protocol):
 
 
 class ServiceTimes(Protocol):
-    """Learned service times of the vendor."""
+    """Learned service times."""
 
     def of(self, kind: str) -> Histogram | None:
-        """Return a kind's, or None. Never raises; seldom reads the ledger."""
+        """Return those of a kind, or None. Never raises; seldom reads the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,5 +198,5 @@ class Ports:
     """None where there is one vendor for all jobs."""
 
     def vendor_of(self, job: Job) -> Vendor:
-        """Return the vendor with the account that the job was given a slot of, and that is charged."""
+        """Return the vendor with the account whose slot the job has, and which is charged."""
         return self.vendor if self.accounts is None else self.accounts.of(job.account)

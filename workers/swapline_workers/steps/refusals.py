@@ -1,4 +1,4 @@
-"""Refusals of a submission that provably did not run. lua/parts/breaker.lua tells the account's from a job's own."""
+"""Submissions that provably did not run. lua/parts/breaker.lua tells the account's from a job's own."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def _spread(wait: float, held_to: polling.Bounds, ports: Ports, part: float) -> 
 def service_time_sample(job: Job, reply: StatusReply, ports: Ports) -> dict[str, dict[int, float]]:
     """Return the job's shares in the histograms: it was done between the last two polls.
 
-    Nothing where polls failed or were late.
+    None where polls failed or were late.
     """
     if job.submitted_at is None or job.silent:
         return {}
@@ -74,7 +74,7 @@ def service_time_sample(job: Job, reply: StatusReply, ports: Ports) -> dict[str,
 
 
 def detection_delay(job: Job, reply: StatusReply, ports: Ports) -> float:
-    """Estimate the seconds since the job was done: half the time since the last poll; 0 after a long poll."""
+    """Estimate the seconds since the job was done: half the last interval; 0 after a long poll."""
     if reply.answered_after >= polling.LONG_POLL_S or job.submitted_at is None:
         return 0.0
     return max(0.0, ports.view.now() - (job.polled_at or job.submitted_at)) / 2 / SECONDS

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 COMPLETED = "COMPLETED"
 WAITING = frozenset({"IN_QUEUE", "IN_PROGRESS"})
 ENDED = frozenset({"FAILED", "CANCELLED", "CANCELED", "TIMED_OUT"})
-"""FAILED is the vendor's; the others are those of the host whose reply shapes its page has."""
+"""FAILED is the vendor's; the others come from a host with replies of this shape."""
 
 FORGOTTEN_AFTER = 3
 """Polls answered 404 in a row: one may be a deployment."""

@@ -49,7 +49,7 @@ def try_again(
     place: Place | None = None,
     count: Mapping[str, int] = NO_ANSWER,
 ) -> Decision:
-    """Have the pictures read and stored in `at_least` seconds; those in `place` stay in memory."""
+    """Have the pictures read and stored in `at_least` seconds; `place` keeps those in memory."""
     if _overdue(job, ports):
         return give_up(job, ports, FailureCode.STORE_TIMEOUT, f"it could not be stored in time: {reason}", learned)
     wait = max(backoff(job.retries + 1), at_least)

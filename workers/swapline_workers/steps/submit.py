@@ -44,7 +44,7 @@ def submit(job: Job, at: int, ports: Ports) -> Outcome:
 
 
 def _ready(job: Job, at: int, ports: Ports) -> Job | Decision:
-    """Return a job that has a slot and no attempt, or what to do with any other."""
+    """Return a job with a slot and no attempt, or what to do with any other."""
     decision: Job | Decision = Stop(f"nothing to submit in {job.state}")
     if job.state is State.QUEUED and at >= job.queue_until:
         decision = end(job, transitions.expired(job, rescue_after=ports.policy.rescue_after))
@@ -61,7 +61,7 @@ def _ready(job: Job, at: int, ports: Ports) -> Job | Decision:
 
 
 def _attempt(job: Job, ports: Ports) -> Decision:
-    """Make the paid call; all that can be done before is done before the attempt is written."""
+    """Make the paid call. All that can be done before is done before the attempt is written."""
     decision: Decision
     try:
         image = ports.pictures.input_text(job.spec)
@@ -97,7 +97,7 @@ def _accepted(job: Job, ports: Ports, reply: Submission, poll_in: float) -> Deci
 
 
 def _hold_owner(job: Job, ports: Ports, error: VendorIdInUse) -> None:
-    """Hold the other job with this id too, if both calls were under way together.
+    """Hold the other job with this id, if both calls were under way together.
 
     An id written before this call was made is its job's own.
     """
@@ -152,7 +152,7 @@ def hold(job: Job, ports: Ports, code: FailureCode, reason: str, evidence: Evide
 
 
 def _not_replicated(job: Job, ports: Ports, reason: str) -> Decision:
-    """Line the job up again: a fail-over could lose the attempt, and it would be paid twice."""
+    """Line the job up again: a fail-over could lose the attempt, which would be paid twice."""
     found = ports.writes.reread(job)
     if found is None or not found.attempt_open or found.version != job.version + 1:
         return STALE
@@ -160,9 +160,9 @@ def _not_replicated(job: Job, ports: Ports, reason: str) -> Decision:
 
 
 def _write_late(job: Job, ports: Ports, change: Change) -> Job | None:
-    """Write a reply that came after the job was given up, or after the ledger lost its last writes.
+    """Write a reply that came after the job was given up, or the ledger lost its last writes.
 
-    Only where no attempt was made since; repeated where the job moves meanwhile.
+    Only where no attempt followed; repeated where the job moves meanwhile.
     """
     for _ in range(LATE_WRITES):
         found = ports.writes.reread(job)

@@ -69,7 +69,7 @@ class ChangeLog:
         self._logged_at: dict[str, float] = {}
 
     def written(self, job: Job | None, change: Change) -> None:
-        """Log a written change if needed; `job` is as after it, None for a batch."""
+        """Log a written change if needed; `job` after it, None for a batch."""
         line = _line(job, change)
         if line is not None and not self._is_repeated(line):
             log.log(line.level, "%s", line.text, extra=line.fields)
@@ -85,7 +85,7 @@ class ChangeLog:
 
 
 def _line(job: Job | None, change: Change) -> Line | None:
-    """Return the line of a change that a person should see; None for others."""
+    """Return a change's line for people, or None."""
     if job is not None and change.fields.get("failure_code") and change.to in ENDS:
         return _ended(job, change)
     if change.trip is not None:

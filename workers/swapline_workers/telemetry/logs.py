@@ -56,7 +56,7 @@ def begin_logging(logfile: str | None = None, **_: object) -> None:
 
 
 def log_settings() -> LogSettings:
-    """Return the settings that can be loaded: wrong ones are reported through this log."""
+    """Return the loadable settings: wrong ones are reported through this log."""
     for kind in (WorkerSettings, LogSettings):
         with suppress(SettingsError):
             return load(kind)

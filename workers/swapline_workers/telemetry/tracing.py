@@ -104,8 +104,6 @@ class OtelTracing(Tracing):
 
 
 class _Recorded:
-    """A port with a span around some methods."""
-
     def __init__(
         self,
         port: object,

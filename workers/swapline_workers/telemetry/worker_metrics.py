@@ -101,7 +101,7 @@ class WorkerMeter:
         self._seconds_of_call = cache(call_seconds.labels)
 
     def watch(self, leased_jobs: Callable[[], int]) -> None:
-        """`leased_jobs` returns the number of jobs that this process works on."""
+        """`leased_jobs`: how many jobs this process works on."""
         self._busy.set_function(leased_jobs)
 
     def start(self) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
 
 NAME_GUESSES, NAME_REGAIN = 200, 1.0
-"""For one name from all addresses, and seconds until one more: 86,400 a day."""
+"""For one name from all addresses, and seconds until one more (86,400 a day)."""
 
 
 class Verdict(Enum):

@@ -21,7 +21,7 @@ MOST = 400
 """Connections at once: a process usually has 1,024 files."""
 
 SILENT_FOR = 10
-"""Seconds without a request until a connection is closed; Tornado's default is an hour."""
+"""Seconds without a request; Tornado's default is an hour."""
 
 
 def limit_guesses(handler: type[RequestHandler], pairs: Iterable[tuple[str, str]]) -> None:

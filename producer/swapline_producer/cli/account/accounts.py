@@ -1,4 +1,4 @@
-"""`swapline accounts`: the vendor's accounts, how they are used, and how the ledger follows one that has moved."""
+"""`swapline accounts`: the vendor's accounts, their use, and moves to a new address or key."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Place(NamedTuple):
 
 
 class Run:
-    """What `swapline batch run` does, in its order."""
+    """The steps of `swapline batch run`."""
 
     def __init__(self, producer: Producer, manifest: Manifest, name: str, *, skip_bad: bool, as_json: bool) -> None:
         """Read nothing yet. `skip_bad`: wrong rows are left out."""
@@ -161,7 +161,7 @@ class Run:
         return (row for row in self._manifest.rows() if row.number not in self._left_out)
 
     def _values(self) -> Iterator[dict[str, Any]]:
-        """Yield the fields of each good row, and note the row until its result comes."""
+        """Yield the fields of each good row; note the row until its result comes."""
         for index, row in enumerate(self._good_rows()):
             own = row.values["idempotency_key"] != self._manifest.key(row.number)
             self._under_way[index] = Place(row.number, row.place, has_own_key=own)

@@ -1,4 +1,4 @@
-"""`swapline jobs`, one job at a time; commands with filters have files of their own."""
+"""`swapline jobs`: commands for one job."""
 
 from __future__ import annotations
 

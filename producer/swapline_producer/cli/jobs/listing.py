@@ -27,7 +27,7 @@ CHUNK = 500
 """Jobs read in one round trip, and printed at once."""
 
 PAGE = 20_000
-"""Ids of one search where all are wanted: a million jobs take 1 to 2 s, whatever the page."""
+"""Ids of one search for all: a million jobs take 1 to 2 s, whatever the page."""
 
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -93,7 +93,7 @@ def _ids(
 
 
 def _jobs(ledger: Ledger, job_ids: Iterator[str], number: int | None) -> Iterator[Job]:
-    """Yield the jobs, without those gone or unreadable; no more ids are read than needed."""
+    """Yield the jobs, without those gone or unreadable; read no more ids than needed."""
     size = CHUNK if number is None else min(CHUNK, number + 1)
     while chunk := list(islice(job_ids, size)):
         unreadable: list[UnreadableRecord] = []

@@ -27,7 +27,7 @@ GOOD = ("succeeded", "webhook delivered")
 
 
 def timeline(events: Sequence[JobEvent]) -> list[dict[str, Any]]:
-    """Return the log's lines; `after` and `since_previous` are seconds since the first and the previous."""
+    """Return the log's lines; `after` and `since_previous`: seconds since the first, the previous."""
     first, lines, previous = events[0].at if events else 0, [], None
     for event in events:
         lines.append(
@@ -44,7 +44,7 @@ def timeline(events: Sequence[JobEvent]) -> list[dict[str, Any]]:
 
 
 def stages(job: Job, events: Sequence[JobEvent], now: int) -> dict[str, float]:
-    """Return the seconds of each stage reached, the present one until now (milliseconds)."""
+    """Return the seconds of each stage, the present one until now (milliseconds)."""
     delivered_at = next((event.at for event in reversed(events) if event.name == "webhook delivered"), None)
     ended = job.finished_at
     begun = {"waiting": job.created_at, "at_the_vendor": job.submitted_at, "storing": job.terminal_at}

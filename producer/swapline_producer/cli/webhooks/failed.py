@@ -143,7 +143,6 @@ def _failing(
 
 
 def _facts(outcome: DeliveryOutcome, events: Sequence[JobEvent]) -> dict[str, Any]:
-    """Return what is shown of a failed webhook."""
     from swapline_producer.operations.deliveries import delivery_log  # noqa: PLC0415 -- slow to load
     from swapline_producer.webhooks.endpoints import endpoint_of  # noqa: PLC0415 -- beside its use
 

@@ -68,7 +68,7 @@ class Bulk(Generic[Item]):
         self._is_quick = is_quick
 
     def run(self, items: Iterable[Item]) -> Iterator[Result]:
-        """Enqueue the items. What the iterable raises is raised after the results of the items before."""
+        """Enqueue items. What the iterable raises comes after the results before it."""
         broken: list[Exception] = []
         first = 0
         for chunk in _chunks(self._prepared(_until_broken(items, broken))):

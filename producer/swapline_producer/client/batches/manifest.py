@@ -178,7 +178,7 @@ def _check_picture(path: Path, preparation: Preparation) -> None:
 
 
 def _delimiter(header: str) -> str:
-    """Return the delimiter under which most columns are fields of a request."""
+    """Return the delimiter with which most columns are fields of requests."""
     return max(DELIMITERS, key=lambda one: len(FIELDS.intersection(next(csv.reader([header], delimiter=one), ()))))
 
 
@@ -215,6 +215,6 @@ def _as_text(value: Any) -> str:
 
 
 def whole_number(value: Any) -> Any:
-    """Read digits as a number; leave anything else to the request."""
+    """Read digits as a number; leave all else to the request."""
     text = value.strip() if isinstance(value, str) else ""
     return int(text) if text.removeprefix("-").isdecimal() and len(text) <= MOST_DIGITS else value

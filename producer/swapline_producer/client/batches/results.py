@@ -154,10 +154,7 @@ def write_results(
 
 
 def download(producer: Producer, batch: str, job: Job, folder: Path) -> None:
-    """Write a job's pictures into a folder.
-
-    Raises NotPossible for another file of the name, StorageError, OSError.
-    """
+    """Write a job's pictures into a folder. Raises as `save_pictures`."""
     save_pictures(producer, job.images, files(batch, job, folder))
 
 

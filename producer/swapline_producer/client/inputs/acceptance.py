@@ -1,7 +1,7 @@
-"""Stores input pictures, and has their jobs accepted.
+"""Store input pictures, then have their jobs accepted.
 
-A picture is stored first. `accept` finds out by the numbers of deletions whether it is there; where that is unknown, it
-is held for the job, stored once more if it is missing, and the job is offered again (docs/decisions/0023).
+The numbers of deletions tell whether a picture is still there. Else it is held for the job, stored again if it is
+missing, and the job is offered again (docs/decisions/0023).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ REMEMBERED = 1000
 """Pictures that this process has stored."""
 
 REMEMBERED_S = 60.0
-"""Seconds, after which they are stored again: they may have been deleted by hand."""
+"""Then they are stored again: they may have been deleted by hand."""
 
 
 class Input(NamedTuple):
@@ -45,7 +45,7 @@ class Draft(NamedTuple):
 
 
 class Acceptance:
-    """Of one process. Thread-safe: numbers of deletions that come late are low, which does no harm."""
+    """Thread-safe: a number of deletions that comes late is too low, which does no harm."""
 
     def __init__(self, ledger: Ledger, store: Callable[[], Storage]) -> None:
         """`store` returns the store, or raises."""
@@ -81,7 +81,7 @@ class Acceptance:
         return accepted
 
     def accept_many(self, drafts: Sequence[Draft]) -> list[Accepted | SwaplineError]:
-        """Write many jobs in one round trip. Raises LedgerUnavailable: each may have been written."""
+        """Write many jobs in one round trip. Raises as `Intake.accept_many`."""
         answers = self._ledger.intake.accept_many([draft.job for draft in drafts])
         for number, (draft, answer) in enumerate(zip(drafts, answers, strict=True)):
             if isinstance(answer, ObjectMissing):
@@ -102,7 +102,7 @@ class Acceptance:
         return draft.job._replace(stored_after=None)
 
     def _hold(self, picture: Input, job_id: str, *, stored: bool = False) -> bool:
-        """Keep an input from deletion until its job is accepted; store it unless it is there, and return whether it is.
+        """Hold an input for a job; store it if it is missing, and return whether it was there.
 
         `stored`: it was a moment ago.
         """

@@ -79,7 +79,7 @@ def is_data_uri(text: str) -> bool:
 
 
 class _Reader:
-    """Reads a picture in one of its forms, up to the preparation's size limit."""
+    """Reads a picture in any form, up to the preparation's size limit."""
 
     def __init__(self, preparation: Preparation, *, dry_run: bool) -> None:
         self._preparation = preparation

@@ -18,7 +18,7 @@ MAX_PARTS = 100_000
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _JPEG_MARKER = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]")
-"""Without FF00, FF01 and restart markers, which are in compressed data."""
+"""Without FF00, FF01 and restart markers, found in compressed data."""
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
 _SIZED = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Markers of frames, without tables and a reserved one."""
@@ -49,7 +49,7 @@ def end_of(data: bytes, kind: str) -> int:
 
 
 def _jpeg(data: bytes) -> tuple[int, int, int]:
-    """Return width, height and end, by the segments (ITU-T T.81, B.1): a thumbnail's end is not the picture's."""
+    """Return width, height and end, by segments (ITU-T T.81, B.1): a thumbnail has an end, too."""
     size = (0, 0)
     scanned = False
     at = 2

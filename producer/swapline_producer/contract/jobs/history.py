@@ -41,7 +41,7 @@ class Row(NamedTuple):
 
     @classmethod
     def of(cls, row: Mapping[str, Any], bounds: Sequence[int]) -> Self:
-        """Read what lua/parts/sample.lua wrote; `bounds` are those of the buckets that it left out as well."""
+        """Read what lua/parts/sample.lua wrote; `bounds`: the ends of all buckets, also of those left out."""
         turnaround = {float(bound): row["turnaround"].get(bound, 0) for bound in (*map(str, bounds), "inf")}
         return cls(row["at"], row["waited"], row["used"], row["idle"], row["counts"], turnaround)
 
@@ -70,12 +70,11 @@ class HistoryPoint(NamedTuple):
 
 
 def points(rows: Sequence[Row], since: int) -> list[HistoryPoint]:
-    """Return what happened between each two rows after `since` (milliseconds)."""
+    """Return what happened between the rows after `since` (milliseconds)."""
     return [_point(before, row) for before, row in pairwise(rows) if row.at > since and row.at > before.at]
 
 
 def _point(before: Row, row: Row) -> HistoryPoint:
-    """Return what happened between two rows."""
     span = row.at - before.at
     grown = {name: max(0, number - before.counts.get(name, 0)) for name, number in row.counts.items()}
     took = {bound: max(0, jobs - before.turnaround.get(bound, 0)) for bound, jobs in row.turnaround.items()}
@@ -95,9 +94,9 @@ def _point(before: Row, row: Row) -> HistoryPoint:
 
 
 def quantile(buckets: Mapping[float, int], share: float) -> float | None:
-    """Return the seconds that a share of jobs took at most, by their buckets' ends in milliseconds.
+    """Return the seconds that a share of jobs took at most. `buckets`: end in milliseconds -> jobs.
 
-    Within a bucket times are taken to be spread evenly.
+    Times within a bucket are taken to be spread evenly.
     """
     left = share * sum(buckets.values())
     if left == 0:

@@ -15,7 +15,7 @@ from swapline_producer.contract.values import DEFAULT_ACCOUNT
 
 
 class JobSpec(SwapOptions):
-    """A request as the ledger keeps it. Ignores fields of a later version."""
+    """A request in the ledger. Ignores fields of a later version."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -80,13 +80,13 @@ class Job(Frozen):
     vendor_job_id: str | None = None
     vendor_status: str | None = None
     account: str = DEFAULT_ACCOUNT
-    """The vendor's account whose slot it was given last, and which is charged."""
+    """Whose slot it was given last, and which is charged."""
     slot: bool = False
     failure_code: FailureCode | None = None
     failure_detail: str | None = None
     credits: int = 0
     canceling: Canceling | None = None
-    """What becomes of its result when the vendor is done."""
+    """What becomes of its result."""
     images: tuple[StoredPicture, ...] = ()
     notification: Notification = Notification.NONE
     notify_attempts: int = 0
@@ -95,13 +95,13 @@ class Job(Frozen):
     refused_as: str | None = None
     """Kind of its last refusal, until it is accepted."""
     own_refusals: int = 0
-    """Its own refusals in a row: others were accepted meanwhile."""
+    """Refusals in a row while others were accepted."""
     replayed: str = ""
     """Steps from which a person ran it again, comma-separated."""
 
     @property
     def replayed_from(self) -> tuple[str, ...]:
-        """Return the steps from which a person ran it again."""
+        """`replayed`, taken apart."""
         return tuple(self.replayed.split(",")) if self.replayed else ()
 
     @property
@@ -137,7 +137,7 @@ class StepMessage(Frozen):
     retries: int = 0
     """Earlier runs of this step, for Flower."""
     account: str = DEFAULT_ACCOUNT
-    """Of the slot that the job has just been given. It is not sent."""
+    """Of the slot that the job was just given. Not sent."""
 
 
 def result_folder(job: Job) -> str:

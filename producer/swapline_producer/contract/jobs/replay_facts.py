@@ -23,7 +23,7 @@ class ReplayFacts(NamedTuple):
 
     @classmethod
     def of(cls, job: Job) -> ReplayFacts:
-        """Return those of a whole job."""
+        """Of a whole job."""
         return cls(
             job_id=job.job_id,
             state=job.state,

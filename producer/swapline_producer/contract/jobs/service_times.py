@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from swapline_producer.contract.jobs.job import JobSpec
 
 FIRST = 0.05
-"""Seconds where bucket 0 begins: no vendor draws a picture in less."""
+"""Start of bucket 0 in seconds: no vendor is faster."""
 
 WIDTH = 0.06
 """Growth of each bucket (in the logarithm): half a second at 8 s."""

@@ -21,7 +21,7 @@ class Times(Frozen):
 
 
 class AccountFigures(Frozen):
-    """What there is now of one account, and what has been since it began. Seconds and credits."""
+    """One account now, and its counts since it began. Seconds and credits."""
 
     name: str
     slots_used: int
@@ -43,7 +43,7 @@ class Figures(Frozen):
     """The present, and counts since the ledger began."""
 
     at: float
-    """Seconds since the epoch, by the ledger's clock."""
+    """Seconds since the epoch, by the ledger."""
     jobs: dict[State, int]
     """Finished ones go after SWAPLINE_JOB_TTL."""
     waiting: dict[Priority, int]
@@ -65,7 +65,7 @@ class Figures(Frozen):
     credits_today: int
     credits_per_day: int | None
     polls_failing_jobs: int
-    """Jobs without news from a poll for at most five minutes."""
+    """Jobs without news from polls for at most five minutes."""
     due: int
     """Entries in `due`, for now or later."""
     overdue: float
@@ -81,7 +81,7 @@ class Figures(Frozen):
     idle_seconds: dict[str, float]
     """Seconds of slots free while jobs waited, by reason."""
     accounts: tuple[AccountFigures, ...] = ()
-    """Each account, where there are several; the numbers of slots above are their sums."""
+    """Where there are several; the slots above are their sums."""
     times: dict[str, Times] = Field(default_factory=dict)
     """By name: lag, handover, detection, service, storing, wait, turnaround, webhook_lag."""
 

@@ -69,15 +69,15 @@ class NewJob(NamedTuple):
     run_timeout: float
     """Seconds."""
     replace_failed: bool = False
-    """A job that ended without success yields its idempotency key."""
+    """A job without success yields its idempotency key."""
     stored_after: int | None = None
     """The last deletion known before its input was stored; None where that is held."""
 
 
 def fingerprint(spec: dict[str, Any]) -> str:
-    """Return what distinguishes requests under one idempotency key. Raises TypeError for what JSON cannot have.
+    """Return what tells requests under one idempotency key apart.
 
-    Trace and warnings do not count; a prepared picture counts as given.
+    Trace and warnings do not count; a prepared picture counts as given. Raises TypeError for what JSON cannot have.
     """
     same = {name: value for name, value in spec.items() if name != "trace"}
     same["image"] = {name: value for name, value in spec["image"].items() if name != "warnings"}

@@ -1,4 +1,4 @@
-"""What a written change does to a job; lua/moves/advance.lua does it in Redis."""
+"""What a change does to a job; lua/moves/advance.lua does it in Redis."""
 
 from __future__ import annotations
 

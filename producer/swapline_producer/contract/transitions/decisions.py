@@ -161,7 +161,7 @@ def held_after_restore(job: Job) -> Change:
 
 
 def signed(change: Change, by: str) -> Change:
-    """Note in the job's log who made a change: an API key's id, `console`, `cli`; empty for a program."""
+    """Note in the job's log who made a change: an API key's id, `console`, `cli`, or empty."""
     return change.model_copy(update={"data": {**change.data, "by": by}}) if by else change
 
 

@@ -98,7 +98,7 @@ def canceled_dropped(job: Job) -> Change:
 @arrow(AT_THE_VENDOR, State.CANCELED, "it was canceled; what the vendor has done is paid")
 @arrow(State.STORING, State.STORING, "its pictures were stored while it was canceled: they are dropped next")
 def canceled_instead(job: Job, change: Change) -> Change:
-    """Return what is written in place of `change` where the job is to be canceled.
+    """Return what is written in place of `change` for a job that is to be canceled.
 
     Its return to the line and its end become CANCELED; else it goes on.
     """

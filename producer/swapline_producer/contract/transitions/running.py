@@ -91,10 +91,7 @@ def not_stored(
     count: Mapping[str, int],
     store_failed: bool,
 ) -> Change:
-    """A try to read or store the pictures failed.
-
-    `store_failed`: nothing new is submitted until the store takes a result.
-    """
+    """A try to read or store the pictures failed. `store_failed`: submit nothing until one is stored."""
     tries = job.retries + 1
     return Change(
         to=State.STORING,

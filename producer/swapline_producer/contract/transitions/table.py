@@ -1,4 +1,4 @@
-"""The table of all transitions, filled by the functions that make them."""
+"""The table of all transitions, filled by their functions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TABLE: list[Transition] = [
     Transition(State.QUEUED, State.SUBMITTING, "granted", "a slot is free and the job is the first in line"),
     Transition(State.HELD, State.HELD, "slot released", "its run timeout is over: its slot goes to the next job"),
 ]
-"""First the arrows that only the ledger takes (lua/parts/line.lua, lua/moves/claim.lua)."""
+"""First the ledger's own arrows (lua/parts/line.lua, lua/moves/claim.lua)."""
 
 _ALLOWED = {(arrow.source, arrow.target) for arrow in TABLE}
 

@@ -19,7 +19,7 @@ DAY = 86_400
 """Seconds."""
 
 PROGRAM = "a program"
-"""Who has set the slots, where no name was given."""
+"""Who has set the slots, if unnamed."""
 
 
 class InstallationLimits(LedgerPart):
@@ -112,7 +112,7 @@ class InstallationLimits(LedgerPart):
         )
 
     def store_probe_due(self, lease: float) -> bool:
-        """Whether this worker has to probe a failing store, within `lease` seconds."""
+        """Whether this worker has to probe a failing store within `lease` seconds."""
         return bool(self._scripts.run("probe_store", lease_ms=round(lease * 1000))["probe"])
 
     def store_probed(self, problem: str | None) -> None:
@@ -126,7 +126,7 @@ class InstallationLimits(LedgerPart):
         return Probe(open=answer["open"], probing=answer["probing"], free=answer["free"], granted=granted(answer))
 
     def spent_by_day(self, tenant: str, days: int) -> list[tuple[str, int]]:
-        """Return a tenant's credits of the last days (UTC), today first; 40 at most."""
+        """Return a tenant's credits of the last `days` (UTC), today first, 40 at most."""
         with translated():
             seconds, _ = self._scripts.client.time()
             wanted = range(seconds // DAY, seconds // DAY - days, -1)

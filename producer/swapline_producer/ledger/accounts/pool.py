@@ -1,4 +1,4 @@
-"""The vendor's accounts as one pool: which there are, how each is used, and which jobs may use which."""
+"""The vendor's accounts as one pool, and which jobs may use which."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 FEWEST_SLOTS = 3
-"""Slots of the vendor's basic plan: in force until a worker has named a limit."""
+"""The basic plan's slots: in force until a worker names a limit."""
 
 CHUNK = 1_000
-"""Waiting jobs that one move brings to another subline: some milliseconds of the server's time."""
+"""Waiting jobs moved to another subline at once: some milliseconds of the server's time."""
 
 
 class AccountPool(LedgerPart):
-    """The accounts that workers may use, as every living worker knows them. Never their keys."""
+    """The accounts that living workers may use. Never their keys."""
 
     def known(self) -> dict[str, tuple[str, ...]]:
-        """Return the labels of each account, by name; only `default` where workers name no accounts."""
+        """Return each account's labels; only `default` where workers name no accounts."""
         with translated():
             found = cast("Mapping[str, str]", self._scripts.client.hgetall(self._scripts.key("known")))
         if not found:
@@ -48,14 +48,14 @@ class AccountPool(LedgerPart):
                 self._scripts.client.hdel(key, "drained")
 
     def limits_key(self, name: str) -> str:
-        """Return the name of the key with an account's limits. Raises NotPossible for an unknown one."""
+        """Return the name of the key of an account's limits. Raises NotPossible for an unknown one."""
         known = self.known()
         if name not in known:
             raise NotPossible(f"There is no account {name!r}; there are {', '.join(known)}.")
         return self.limits_keys([name])[0]
 
     def limits_keys(self, names: Iterable[str]) -> list[str]:
-        """Return the names of the keys with these accounts' limits."""
+        """Return the `limits_key` of each."""
         return [
             self._scripts.key("limits") if name == DEFAULT_ACCOUNT else self._scripts.key("limits", name)
             for name in names
@@ -89,7 +89,7 @@ class AccountPool(LedgerPart):
             skip += read - answer["moved"]
 
     def pins(self) -> dict[str, tuple[str, ...]]:
-        """Return the tenants whose jobs run on some accounts only, and on which."""
+        """Return the accounts of each tenant that is pinned."""
         with translated():
             found = cast("Mapping[str, str]", self._scripts.client.hgetall(self._scripts.key("pins")))
         return {tenant: tuple(pool.split(",")) for tenant, pool in found.items()}

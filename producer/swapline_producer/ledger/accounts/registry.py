@@ -1,4 +1,4 @@
-"""The vendor's accounts that a ledger belongs to, by name; `default` where settings name none."""
+"""The vendor's accounts that a ledger belongs to; `default` where settings name none."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 DEFAULT = DEFAULT_ACCOUNT
 
 BEFORE_MS = 86_400_000
-"""A day for a rolling restart: the address and key before an `adopt`."""
+"""A day for a rolling restart with address and key from before an `adopt`."""
 
 SILENCE_MS = 15_000
 """Silence after which no worker runs: each claims every 5 s."""
@@ -80,7 +80,7 @@ class Accounts(LedgerPart):
         return str(name or ""), stored is not None
 
     def has_store(self) -> None:
-        """Note that a store has this name: every other is refused."""
+        """Note that a store has this name; others are refused from now on."""
         with translated():
             self._scripts.client.hset(self._scripts.key("owner"), "stored", "1")
 

@@ -28,7 +28,7 @@ class AccountShown(Frozen):
     labels: tuple[str, ...] = ()
     api_versions: tuple[ApiVersion, ...] = tuple(ApiVersion)
     scope: str = ""
-    """What tells its vendor from others, whose ids of jobs may be the same; empty for that of `default`."""
+    """Tells apart vendors whose job ids may be equal; empty for that of `default`."""
 
     def as_record(self) -> dict[str, Any]:
         """Return it as the ledger has it."""
@@ -67,7 +67,7 @@ class WorkerRecord(Frozen):
     """Settings that all workers should share."""
     limits: Limits = Limits()
     accounts: dict[str, AccountShown] = Field(default_factory=dict)
-    """By name; empty where its settings name none: then it works with `default`."""
+    """By name; empty: it works with `default`."""
 
     @property
     def name(self) -> str:
@@ -118,7 +118,6 @@ class Workers(LedgerPart):
     def _join(
         self, vendors: Mapping[str, Vendor], worker: WorkerRecord | None, *, named: bool, check_only: bool
     ) -> Joined:
-        """Run lua/moves/join.lua. Raises WrongOwner for a ledger of others."""
         arguments: dict[str, Any] = {"named": named, "check_only": check_only}
         arguments["vendors"] = [{"name": name, **vendor._asdict()} for name, vendor in vendors.items()]
         if worker is not None:

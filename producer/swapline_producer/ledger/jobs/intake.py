@@ -48,7 +48,7 @@ class Intake(LedgerPart):
         ]
 
     def known_keys(self, keys: Iterable[tuple[str, str]]) -> int:
-        """Count the idempotency keys, (tenant, key), that have a job."""
+        """Count the idempotency keys (tenant, key) with a job."""
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for tenant, key in keys:
                 pipe.exists(self._scripts.key("key", tenant, key))
@@ -96,14 +96,14 @@ def _accepted(job: NewJob, answer: dict[str, Any]) -> Accepted | IdempotencyConf
 
 
 def unknown_account(account: str, known: Iterable[str]) -> RequestError:
-    """Return the refusal of a request that names an account that there is not."""
+    """Return the refusal of a request for an unknown account."""
     return RequestError(
         f"account: there is no account or label {account!r}; there are {', '.join(known)}", field="account"
     )
 
 
 def _messages(answer: dict[str, Any]) -> tuple[StepMessage, ...]:
-    """Return messages of jobs with a new slot; of the job itself where no worker lives."""
+    """Return messages of jobs with a new slot, or of the job where no worker lives."""
     if not answer["created"]:
         return ()
     in_line = answer.get("granted", False) is not False

@@ -61,7 +61,7 @@ class Jobs(LedgerPart):
         return job_of(job_id, fields), [JobEvent.model_validate_json(line) for line in lines]
 
     def due_at(self, job_id: str) -> int | None:
-        """Return when a job is due, in milliseconds, or None."""
+        """Return when a job is due (milliseconds), or None."""
         with translated():
             due_at = self._scripts.client.zscore(self._scripts.key("due"), job_id)
         return None if due_at is None else round(due_at)
@@ -75,7 +75,7 @@ class Jobs(LedgerPart):
     def get_many(self, job_ids: Sequence[str], unreadable: list[UnreadableRecord] | None = None) -> list[Job]:
         """Read several jobs in one round trip, without those gone.
 
-        `unreadable` gets the error of each record that cannot be read; without it the first one is raised.
+        `unreadable` gets each unreadable record's error; without it the first is raised.
         """
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for job_id in job_ids:

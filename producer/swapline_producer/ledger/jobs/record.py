@@ -24,7 +24,7 @@ APART = {
     "idempotency_key": "idempotency_key",
     "account": "pin",
 }
-"""Read by Lua, and their names there: fields of their own, not in `spec`."""
+"""Fields that Lua reads -> their names there, beside `spec`."""
 
 PIECE = 64
 """Bytes: a hash with no longer values is one block, a third of the memory."""

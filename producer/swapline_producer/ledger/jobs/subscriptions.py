@@ -20,7 +20,7 @@ class MoveFeed:
     """One subscription to many jobs' logs. `receive` belongs to one thread."""
 
     def __init__(self, pubsub: Any, client: redis.Redis, prefix: str) -> None:
-        """Subscribe also to a channel by which other threads wake the reader."""
+        """Subscribe also to a channel on which other threads wake the reader."""
         self._pubsub, self._client, self._prefix = pubsub, client, prefix
         self._wake = f"{prefix}wake-{secrets.token_hex(8)}"
         self._pending: SimpleQueue[tuple[str, str]] = SimpleQueue()
@@ -86,7 +86,7 @@ class Subscriptions(LedgerPart):
             return [State(state) if state else None for state in pipe.execute()]
 
     def finished_since(self, at: int) -> set[str]:
-        """Return the jobs finished since a moment (milliseconds, the ledger's clock)."""
+        """Return the jobs finished since a moment (the ledger's milliseconds)."""
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for state in sorted(FINISHED):
                 pipe.zrange(self._scripts.key("state", state), str(at), "+inf", byscore=True)

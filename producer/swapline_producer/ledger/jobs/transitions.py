@@ -41,7 +41,7 @@ class Transitions(LedgerPart):
         )
 
     def line_up(self, job: Job) -> tuple[StepMessage, ...] | None:
-        """Line a QUEUED job up; return messages of jobs with a new slot. None after a lost race."""
+        """Line a QUEUED job up; return messages of jobs with new slots, None after a lost race."""
         answer = self._scripts.run("line_up", id=job.job_id, version=str(job.version))
         return None if answer.get("stale") else granted(answer)
 
@@ -114,7 +114,7 @@ class Transitions(LedgerPart):
         return self._scripts.input_ttl_ms if to in HOLDING_INPUT else 0
 
     def request_cancel(self, job: Job, how: Canceling, by: str = "") -> bool:
-        """Have a job that the vendor has, or may have, end CANCELED; False where it does not. `by` is logged."""
+        """Have a job that the vendor may have end CANCELED; False where it does not. `by` is logged."""
         return bool(self._scripts.run("cancel", id=job.job_id, state=job.state, how=how, by=by).get("requested"))
 
     def claim(
@@ -167,12 +167,12 @@ class Transitions(LedgerPart):
         }
 
     def renew(self, jobs: Iterable[tuple[str, int]]) -> int:
-        """Put off the rescue of leased jobs (job id, version)."""
+        """Put off the rescue of leased jobs (id, version)."""
         pairs = [[job_id, str(version)] for job_id, version in jobs]
         return int(self._scripts.run("renew", jobs=pairs)["renewed"])
 
     def release(self, jobs: Iterable[tuple[str, int]]) -> Released:
-        """Make leased jobs (job id, version) due at once, except for paid calls under way."""
+        """Make leased jobs (id, version) due at once, except for paid calls under way."""
         pairs = [[job_id, str(version)] for job_id, version in jobs]
         answer = self._scripts.run("release", jobs=pairs) if pairs else {"released": 0, "paying": 0}
         return Released(released=answer["released"], paying=answer["paying"])

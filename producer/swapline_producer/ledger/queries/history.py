@@ -1,4 +1,4 @@
-"""The history of an installation: differences between the rows that lua/parts/sample.lua writes once a minute."""
+"""The history of an installation: differences of the rows that lua/parts/sample.lua writes each minute."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class History(LedgerPart):
     """What was, in plots' resolution."""
 
     def read(self, period: Period) -> list[HistoryPoint]:
-        """Return the points of a period until now, oldest first; spans without a worker are longer ones."""
+        """Return a period's points, oldest first; spans without a worker are longer."""
         answer = self._scripts.run("history", seconds=period.step)
         bounds, now = answer["bounds"], Row.of(answer["now"], answer["bounds"])
         rows = [Row.of(orjson.loads(line), bounds) for line in listed(answer["rows"])]

@@ -1,7 +1,4 @@
-"""Slots, waiting lines and the newest jobs, for the board.
-
-No read grows with the ledger.
-"""
+"""Slots, waiting lines and the newest jobs, for the board. No read grows with the ledger."""
 
 from __future__ import annotations
 
@@ -46,7 +43,7 @@ class TenantBacklog(NamedTuple):
     capped_until: int | None
     """Until when its spent daily credits hold it back."""
     pool: str = ""
-    """The accounts that these jobs may use, names and labels with commas; empty: all."""
+    """Accounts that these jobs may use, names and labels with commas; empty: all."""
 
 
 class Place(NamedTuple):
@@ -68,7 +65,7 @@ class Occupancy(LedgerPart):
     """Reads for the board."""
 
     def occupants(self, limit: int = 24) -> list[Occupant]:
-        """Return the jobs that hold a slot of any account, the longest first."""
+        """Return the jobs with a slot of any account, the longest first."""
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for key in self._slots_keys():
                 pipe.zrange(key, 0, limit - 1, withscores=True)
@@ -86,12 +83,12 @@ class Occupancy(LedgerPart):
         return [self._scripts.key("slots", *([] if name == DEFAULT_ACCOUNT else [name])) for name in names]
 
     def place(self, job_id: str) -> Place:
-        """Return where a job stands; an estimate, since tenants take turns."""
+        """Return where a job stands, estimated: tenants take turns."""
         answer = self._scripts.run("place", id=job_id)
         return Place(answer.get("position"), answer["slots"])
 
     def lines(self, limit: int = 20) -> list[Line]:
-        """Return the three waiting lines, each with its next `limit` tenants of each pool of accounts."""
+        """Return the three waiting lines, each with the next `limit` tenants of each pool of accounts."""
         sublines = self._sublines(Priority)
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for _, subline in sublines:
@@ -113,7 +110,7 @@ class Occupancy(LedgerPart):
         return [(priority, subline) for priority in priorities for subline in sublines_of(priority, pools)]
 
     def live_dispatchers(self, since: int) -> int:
-        """Count the workers that have claimed since a moment, at most a minute ago."""
+        """Count the workers that have claimed from `since` on, at most a minute ago."""
         with translated():
             return int(self._scripts.client.zcount(self._scripts.key("dispatchers"), since, "+inf"))
 
@@ -144,7 +141,7 @@ class Occupancy(LedgerPart):
         return self._newest(keys, before, limit)
 
     def waiting_of(self, tenants: Iterable[str]) -> list[int]:
-        """Count the waiting jobs of each tenant, over all priorities."""
+        """Count each tenant's waiting jobs of all priorities."""
         wanted, sublines = list(tenants), self._sublines(Priority)
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for tenant in wanted:
@@ -161,14 +158,14 @@ class Occupancy(LedgerPart):
             return [dict(zip(names, found, strict=True)) for found in pipe.execute()]
 
     def holders(self, keys: Iterable[tuple[str, str]]) -> list[Entry]:
-        """Return the jobs that have these idempotency keys, (tenant, key)."""
+        """Return the jobs with these idempotency keys (tenant, key)."""
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for tenant, key in keys:
                 pipe.get(self._scripts.key("key", tenant, key))
             return [Entry(0, holder.rpartition(" ")[2]) for holder in pipe.execute() if holder]
 
     def batch_sizes(self, batches: Iterable[tuple[str, str]]) -> list[int]:
-        """Count the jobs of these batches, given as (name, tenant)."""
+        """Count the jobs of these batches (name, tenant)."""
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for batch, tenant in batches:
                 pipe.zcard(self._scripts.key("batch", batch_key(batch, tenant)))
@@ -195,7 +192,6 @@ class Occupancy(LedgerPart):
         return tuple(standings)
 
     def _newest(self, keys: list[str], before: Entry | None, limit: int) -> list[Entry]:
-        """Return the newest entries of several indexes, below `before`."""
         with translated(), self._scripts.client.pipeline(transaction=False) as pipe:
             for key in keys:
                 top = f"({before.at}" if before else "+inf"

@@ -105,7 +105,7 @@ class Search(LedgerPart):
         return int(began)
 
     def _catch_up(self, wanted: JobFilter, best: _Best, since: int) -> tuple[int, bool]:
-        """Read what has moved since a moment; within one call nothing can move."""
+        """Read what has moved since a moment; nothing moves within one call."""
         lowest = max(since, wanted.accepted_from or 0)
         answer = self._scan(wanted, best, down=False, lowest=lowest, place=None)
         began, place = answer["at"], answer.get("place")

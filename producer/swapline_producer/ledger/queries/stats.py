@@ -26,7 +26,7 @@ class Stats(LedgerPart):
         return figures_of(self._scripts.run("snapshot", states=list(State), times=TIMES))
 
     def since_last_claim(self) -> int | None:
-        """Return the milliseconds since any claim; None after a minute."""
+        """Return the milliseconds since any claim, or None after a minute."""
         with translated():
             last: Any = self._scripts.client.zrange(self._scripts.key("dispatchers"), -1, -1, withscores=True)
         return self._scripts.now() - round(last[0][1]) if last else None
@@ -116,7 +116,7 @@ def figures_of(answer: Mapping[str, Any]) -> Figures:
 
 
 def _account(one: Mapping[str, Any], at: int, meter: Mapping[str, int], by: str) -> AccountFigures:
-    """Return what lua/reads/snapshot.lua says of an account. `by`: what the names of its own counts begin with."""
+    """Return what lua/reads/snapshot.lua says of an account; its own counts begin with `by`."""
     limits, breaker = one["limits"], one["breaker"]
     limit, drained = int(limits.get("slots", limits.get("max_in_flight", FEWEST_SLOTS))), "drained" in limits
     per_day = limits.get("credits_per_day")

@@ -70,7 +70,7 @@ class ApiKeys(LedgerPart):
                 pipe.execute()
 
     def with_id(self, key_id: str) -> tuple[ApiKey, str] | None:
-        """A key and its SHA-256 by its id; None where there is none (any more)."""
+        """Return a key's record and SHA-256 by its id, or None."""
         with translated():
             found = cast("str | None", self._scripts.client.hget(self._scripts.key("api_keys"), key_id))
         return None if found is None else self._with_hash(found)

@@ -41,7 +41,7 @@ class WebhookSecrets(LedgerPart):
         return self.add(tenant, secret)
 
     def all(self, tenant: str) -> list[WebhookSecret]:
-        """Return the secrets that still sign, oldest first, without their values."""
+        """Return the signing secrets, oldest first, without their values."""
         now = self._scripts.now()
         found = [
             WebhookSecret(secret_id=name, created_at=one["created_at"], until=one["until"])
@@ -56,7 +56,7 @@ class WebhookSecrets(LedgerPart):
                 raise NotPossible(f"There is no webhook secret {secret_id!r}.")
 
     def active(self, tenant: str) -> list[str]:
-        """Return a tenant's signing secrets; none where the workers' settings sign."""
+        """Return a tenant's signing secrets, none where the workers' settings sign."""
         now = self._scripts.now()
         found = sorted(self._read(tenant).values(), key=lambda one: one["created_at"])
         return [one["secret"] for one in found if one["until"] is None or one["until"] > now]

@@ -83,7 +83,7 @@ def _server(settings: ProducerSettings, timeout: float) -> Iterator[Finding]:
 
 
 def _is_ours(settings: ProducerSettings, storage: Storage, timeout: float) -> None:
-    """Check that the store is the ledger's, unless that is away: another examination's finding."""
+    """Check that the store is the ledger's, unless that is away: another finding."""
     with suppress(LedgerUnavailable), connect(settings.redis_url, timeout=timeout, retries=0) as client:
         check_store(Ledger(client, settings.key_prefix), storage, dry=True)
 

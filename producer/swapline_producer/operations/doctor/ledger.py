@@ -67,7 +67,7 @@ def _outdated(ledger: Ledger) -> Iterator[Finding]:
 
 
 def limits(ledger: Ledger) -> Iterator[Finding]:
-    """Check that all workers name the same limits, those in force."""
+    """Check that all workers name the limits in force."""
     counts, living = ledger.limits.current(), ledger.workers.alive()
     values = {name: value for name, value in counts if value is not None}
     named = {name: {getattr(worker.limits, name) for worker in living} - {None} for name in values}

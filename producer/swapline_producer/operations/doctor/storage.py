@@ -24,10 +24,7 @@ NAME = "storage"
 def examine(
     url: str | None, open_storage: Callable[[str], Storage], is_ours: Callable[[Storage], None] = lambda _: None
 ) -> Iterator[Finding]:
-    """Try each thing that jobs need; report the first failure.
-
-    `is_ours` raises WrongOwner.
-    """
+    """Try all that jobs need; report the first failure. `is_ours` raises WrongOwner."""
     if url is None:
         why = "SWAPLINE_STORAGE_URL is not set"
         yield unchecked(NAME, why, "set it; only jobs whose pictures are all URLs can be enqueued without it")

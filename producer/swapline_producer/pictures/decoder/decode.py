@@ -20,7 +20,7 @@ MAX_SOURCE_PIXELS = 100_000_000
 QUALITIES = (92, 88, 84, 78, 70)
 """JPEG qualities in order; below 70 fewer pixels look better."""
 LARGE = 4_000_000
-"""Pixels from which on colours are converted by a table: below, LittleCMS takes no longer than loading numpy."""
+"""Pixels above which colours are converted by a table: below, loading numpy takes longer."""
 SHRINK = 0.8
 """Factor of the sides after all qualities failed."""
 PILLOW_FORMATS = {
@@ -100,9 +100,9 @@ def open_picture(data: bytes, kind: str) -> Image.Image:
 
 
 def _scale_transparent_colour(picture: Image.Image, *, depth: int) -> None:
-    """Bring a PNG's transparent colour to 8 bits as its pixels are; of 16 bits, it is forgotten.
+    """Scale a PNG's transparent colour to 8 bits: Pillow 13 scales the pixels alone.
 
-    Pillow 13 scales the pixels alone. Of 16 bits, it has lost what tells the colour from its neighbours.
+    One of 16 bits is forgotten: Pillow has lost what tells it from its neighbours.
     """
     if depth == _SIXTEEN_BITS:
         picture.info.pop("transparency", None)
@@ -132,7 +132,7 @@ def _srgb(picture: Image.Image, done: list[Done]) -> Image.Image:
 
 
 def _by_profile(picture: Image.Image, profile: bytes) -> Image.Image | None:
-    """Convert colours by their profile; None for sRGB already, and for a profile that cannot be used."""
+    """Convert colours by their profile; None for sRGB, and for an unusable profile."""
     try:
         source = ImageCms.ImageCmsProfile(BytesIO(profile))
         if "srgb" in ImageCms.getProfileDescription(source).lower():

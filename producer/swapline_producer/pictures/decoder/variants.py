@@ -27,7 +27,7 @@ def make_variants(data: bytes, kind: str, variants: list[Variant]) -> list[tuple
 
 
 def _made(picture: Image.Image, variant: Variant) -> tuple[bytes, tuple[int, int]]:
-    """Crop, scale and encode a picture; return the bytes and their size in pixels."""
+    """Return the variant and its size in pixels."""
     box = _crop(picture.size, variant.ratio)
     width, height = box[2] - box[0], box[3] - box[1]
     scale = min(1.0, variant.side / max(width, height)) if variant.side else 1.0

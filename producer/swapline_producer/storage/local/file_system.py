@@ -38,7 +38,7 @@ def keeps_order(device: int) -> bool:
 
 
 def reserve(file: int, length: int) -> None:
-    """Reserve a long file's length. Raises OSError for a full disk before a byte is written."""
+    """Reserve a long file's length. Raises OSError for a full disk, before writing."""
     if length < LARGE or _fallocate is None:
         return
     if _fallocate(file, _KEEP_SIZE, 0, length) != 0 and (code := ctypes.get_errno()) not in _NOT_NOW:

@@ -22,7 +22,7 @@ BELOW = FOLDER | os.O_NOFOLLOW
 _MODE = 0o700  # see atomic_files.py
 
 KEPT = 32
-"""Open folders: areas, days of a few tenants, the last dozen of jobs."""
+"""Folders: areas, days of a few tenants, the last dozen of jobs."""
 
 
 class Folder:
@@ -124,7 +124,6 @@ def _below(parent: Folder, name: str) -> Folder:
 
 
 def _made_below(parent: Folder, name: str) -> Folder:
-    """Open a folder, created where missing."""
     try:
         return _below(parent, name)
     except FileNotFoundError:

@@ -32,7 +32,7 @@ class LocalStorage:
     """A folder as a store, without content types."""
 
     def __init__(self, root: Path, public_url: str | None = None) -> None:
-        """The first write creates the folder. A web server has it at `public_url`."""
+        """The first write creates the folder. `public_url`: of a web server."""
         self.root = root
         self._public_url = public_url
         self._folders = Folders(root)

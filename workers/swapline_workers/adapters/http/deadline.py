@@ -1,4 +1,4 @@
-"""A total deadline for a call made with `requests`, whose timeouts a dripping reply never meets.
+"""A total deadline for a call by `requests`, whose timeouts a dripping reply never meets.
 
 Check `deadline` after the call: a reply that was cut off may look whole. Only getaddrinfo cannot be interrupted.
 """
@@ -37,7 +37,7 @@ class DeadlineHTTPSPool(StraightPool, HTTPSConnectionPool):
 class DeadlineAdapter(HTTPAdapter):
     """The transport of calls inside `limit`. It never repeats a call.
 
-    The last pool is cached: finding it took as long as sending.
+    The last pool is cached: finding it takes as long as sending.
     """
 
     pools: ClassVar[dict[str, type[HTTPConnectionPool]]] = {"http": DeadlineHTTPPool, "https": DeadlineHTTPSPool}
@@ -77,7 +77,7 @@ class DeadlineAdapter(HTTPAdapter):
         return straight or super().request_url(request, proxies)
 
     def build_response(self, req: Any, resp: Any) -> requests.Response:
-        """Return a reply in the shape of `requests`, without cookies."""
+        """Return a reply as `requests` does, without cookies."""
         if not isinstance(resp, PlainReply):
             return super().build_response(req, resp)
         return PlainResponse(req, resp, self)

@@ -1,4 +1,4 @@
-"""The pool of connections whose posts go straight to the socket: see `exchange.py`."""
+"""Connections whose posts go straight to the socket: see `exchange.py`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class StraightPool(HTTPConnectionPool):
     _host_line: bytes | None = None
 
     def urlopen(self, method: str, url: str, *args: Any, **options: Any) -> Any:
-        """Send a request, once; return the reply with its body unread."""
+        """Send a request, once; return the reply, its body unread."""
         body, timeout = options.get("body"), options.get("timeout")
         bodily = body is None or isinstance(body, bytes)
         if args or method != "POST" or not bodily or options.get("chunked") or not isinstance(timeout, Timeout):
@@ -49,7 +49,6 @@ class StraightPool(HTTPConnectionPool):
             raise
 
     def _exchanged(self, connection: Any, head: bytes, body: bytes, timeout: Timeout) -> Any:
-        """Connect where needed, send one request and receive its reply."""
         if connection.sock is None:
             connection.timeout = timeout.connect_timeout
             self._validate_conn(connection)  # connects, over TLS

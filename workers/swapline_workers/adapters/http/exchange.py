@@ -110,7 +110,7 @@ class PlainReply:
         self._taken(0)
 
     def read1(self, amount: int = BLOCK, decode_content: bool | None = None) -> bytes:  # noqa: ARG002 -- the shape that urllib3 gave it; nothing here is encoded
-        """Return the next bytes; none at the end. Raises ProtocolError."""
+        """Return the next bytes, none at the end. Raises ProtocolError."""
         if not self.left:
             return b""
         if self._received:
@@ -149,7 +149,7 @@ class PlainReply:
             self._let_go(keeps=False)
 
     def release_conn(self) -> None:
-        """Do nothing: the reply's end, or `close`, releases the connection."""
+        """Do nothing: the reply's end or `close` does it."""
 
     def _taken(self, count: int) -> None:
         self.left -= count

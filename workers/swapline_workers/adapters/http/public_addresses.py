@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from urllib3.connectionpool import HTTPConnectionPool
 
 RESOLVE_TIMEOUT = 5.0
-"""Seconds: getaddrinfo cannot be interrupted, and a hostile name server delays it for 30."""
+"""Seconds: getaddrinfo cannot be interrupted; a hostile name server delays it for 30."""
 
 
 def resolve(host: str, port: int | None, ask: Callable[..., Sequence[Address]] | None = None) -> Sequence[Address]:

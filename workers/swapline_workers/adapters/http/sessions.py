@@ -60,7 +60,7 @@ class FreshAdapter(DeadlineAdapter):
 
 
 class _StraightSession(requests.Session):
-    """A session without redirects: even unfollowed, their whole body would be read."""
+    """A session without redirects: even unfollowed, their body would be read."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Return no target."""

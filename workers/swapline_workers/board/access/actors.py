@@ -1,4 +1,4 @@
-"""Who may decide on the board: people with the console's password, or an admin key of their tenant.
+"""Who may decide on the board: with the console's password, or an admin key of their tenant.
 
 Cookies and form tokens are signed with a secret that ends with the key or the password.
 """
@@ -69,7 +69,7 @@ class Actors:
         self._lock = threading.Lock()
 
     def of(self, cookie: str, *, has_password: bool) -> Actor | None:
-        """Return who asks, by the second password or a cookie. Raises LedgerUnavailable."""
+        """Return who asks, by password or cookie. Raises LedgerUnavailable."""
         return self._person if has_password else self._of_cookie(cookie)
 
     def _of_cookie(self, cookie: str) -> Actor | None:

@@ -1,7 +1,4 @@
-"""Search: one field for any id, key or name.
-
-What has no index is found among the latest jobs only.
-"""
+"""Search: one field for any id, key or name. Without an index, among the latest jobs only."""
 
 from __future__ import annotations
 

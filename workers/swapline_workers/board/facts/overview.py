@@ -85,7 +85,7 @@ class Overview:
 
     @property
     def waiting_tenants(self) -> int:
-        """Return the tenants in the three lines; one in two counts twice."""
+        """Return the tenants in the lines; one in two counts twice."""
         return sum(line.tenants for line in self.lines)
 
 
@@ -117,7 +117,6 @@ def _codes(ledger: Ledger, counters: dict[str, int]) -> list[Code]:
 
 
 def _notices(states: dict[State, int], slots: SlotsView, spending: CreditsView, workers: int) -> list[Notice]:
-    """Return what a person should know or decide on, for the first page."""
     found = []
     waits = any(states[state] for state in State if not state.finished and state is not State.HELD)
     if workers == 0 and waits:

@@ -1,4 +1,4 @@
-"""The history as plots: shapes of inline SVG, and the texts beside them, which must not be stretched."""
+"""The history as plots: inline SVG, with its texts beside it, where nothing stretches them."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def plots(period: Period, points: Sequence[HistoryPoint], now: int) -> list[Plot
 
 
 def ticks(period: Period, now: int) -> list[str]:
-    """Return the texts under a plot, at equal distances from left to right."""
+    """Return the texts under a plot, at equal distances."""
     shown, parts = ("%H:%M", 4) if period in {HOUR, DAY} else ("%a", 7)
     timestamps = [now - period.seconds * 1000 * (parts - part) // parts for part in range(parts)]
     return [*(datetime.fromtimestamp(at / 1000, UTC).strftime(shown) for at in timestamps), "now"]
@@ -126,7 +126,7 @@ def _bars(axis: Axis, points: Sequence[HistoryPoint], frame: Frame) -> Plot:
 
 
 def _lines(axis: Axis, points: Sequence[HistoryPoint], frame: Frame) -> Plot:
-    """Draw each series as steps, as wide as their spans; without a value there is a gap."""
+    """Draw each series as steps as wide as their spans, with gaps where values are missing."""
     top = _nice(max((one.value(point) or 0 for one in frame.series for point in points), default=0))
     return Plot(frame, _short_span(top), lines=[Line(one.tone, _path(axis, points, one, top)) for one in frame.series])
 

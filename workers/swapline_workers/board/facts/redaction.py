@@ -1,4 +1,4 @@
-"""Foreign texts, shortened for a page: no query of a URL (perhaps a signature), no picture."""
+"""Foreign texts for a page: short, without URLs' queries (perhaps signatures) and pictures."""
 
 from __future__ import annotations
 

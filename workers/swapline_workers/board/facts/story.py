@@ -22,7 +22,7 @@ THINNEST = 6
 """Units of the bar, so that a stage is seen."""
 
 LONGEST_LOG = 400
-"""Lines; a job has ten, one repeated for days hundreds."""
+"""Lines; a job has ten, or hundreds if repeated for days."""
 
 
 class Stage(NamedTuple):
@@ -95,7 +95,7 @@ def story(job: Job, events: Sequence[JobEvent], now: int) -> Story:
 
 
 def _stages(job: Job, events: Sequence[JobEvent]) -> list[Stage]:
-    """Return the stages reached; of a job that was sent again, the latest."""
+    """Return the stages reached; the latest of a job sent again."""
     latest = {event.name: event.at for event in events}
     settled = [latest[name] for name in ("webhook delivered", "webhook dead") if name in latest]
     begins = [
@@ -116,7 +116,7 @@ def _stages(job: Job, events: Sequence[JobEvent]) -> list[Stage]:
 
 
 def _drawn(stages: list[Stage], now: int) -> list[Stage]:
-    """Set each stage's place on the bar: as wide as its time, but never invisible."""
+    """Set each stage's place on the bar: as wide as its time, never invisible."""
     lengths = [max(0, (now if stage.ends is None else stage.ends) - stage.begins) for stage in stages]
     total = sum(lengths) or 1
     widths = [max(THINNEST, length / total * WIDTH) for length in lengths]

@@ -34,7 +34,7 @@ def excerpt(body: bytes | str, secret: str = "") -> str:
 
 
 def _without(secret: str, text: str) -> str:
-    """Return the beginning of a text without a secret, also one that the end of the window cuts in two."""
+    """Return the beginning of a text without a secret, even one that the window cuts."""
     window = text[:WINDOW]
     if not secret:
         return window

@@ -1,4 +1,4 @@
-"""Read the head of a plain HTTP reply in a tenth of the standard library's time, which reads unusual ones."""
+"""Read a plain HTTP reply's head in a tenth of the standard library's time, which reads others."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class PictureInfo(NamedTuple):
 
 
 def whole_picture(data: bytes, *, inflate: bool) -> bytes:
-    """Return one whole picture, without white space behind. `inflate`: see `png.walk`. Raises NotWhole."""
+    """Return one whole picture, without white space behind. Raises NotWhole. `inflate`: see `png.walk`."""
     kind = media_type(data) or PNG
     if kind != PNG:
         _check(data, kind)

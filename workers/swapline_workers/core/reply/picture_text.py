@@ -29,7 +29,7 @@ class PictureError(ValueError):
 def decode(image: object) -> bytes:
     """Return the bytes of an entry: text, or an object with text under one of `NAMES`.
 
-    Any spelling of base64, or a data URI. Raises PictureError, ReplyError.
+    Any base64, or a data URI. Raises PictureError, ReplyError.
     """
     if isinstance(image, memoryview):
         try:

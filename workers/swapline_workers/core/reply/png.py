@@ -152,7 +152,7 @@ def _split(kinds: list[bytes]) -> tuple[list[bytes], list[bytes], list[bytes]]:
 
 
 def _passes(header: _Header) -> Iterator[tuple[int, int, int]]:
-    """Yield each pass's first and last byte in the inflated data, and a row's bytes."""
+    """Yield each pass's first and last inflated byte, and a row's bytes."""
     bits = header.depth * _SAMPLES[header.colour]
     at = 0
     for left, top, across, down in _PASSES if header.interlace else ((0, 0, 1, 1),):
@@ -165,7 +165,7 @@ def _passes(header: _Header) -> Iterator[tuple[int, int, int]]:
 
 
 def _check_rows(pixels: Iterable[memoryview], passes: list[tuple[int, int, int]]) -> None:
-    """Inflate the pixels and check their number and filters. Raises PngError."""
+    """Inflate the pixels; check the rows' number and filters. Raises PngError."""
     promised = passes[-1][1]
     inflater = zlib.decompressobj()
     rows = 0
@@ -184,7 +184,7 @@ def _check_rows(pixels: Iterable[memoryview], passes: list[tuple[int, int, int]]
 
 
 def _check_filters(block: bytes, at: int, passes: list[tuple[int, int, int]]) -> None:
-    """Check the filter of each row in a block that begins at byte `at` of the inflated data."""
+    """Check the filters of rows in a block at byte `at` of the inflated data."""
     for start, end, row in passes:
         first = start + -(-max(at - start, 0) // row) * row
         filters = block[first - at : max(end - at, 0) : row]

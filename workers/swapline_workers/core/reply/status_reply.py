@@ -85,7 +85,7 @@ def beginning(prefix: bytes) -> Beginning:
 
 
 def _early_text(word: bytes, *, whole: bool) -> str | None:
-    """Return a string or integer as text; an integer only where it is `whole`."""
+    """Return a string or integer as text; integers only where `whole`."""
     if word.startswith(_QUOTE):
         try:
             return json_string(word) or None
@@ -129,10 +129,7 @@ def read(body: bytes | bytearray, length: int | None = None) -> Reply:
 
 
 def _cut(body: bytes | bytearray, view: memoryview) -> tuple[bytes | memoryview, list[memoryview]]:
-    """Return the body with numbers in place of its long strings, and those strings.
-
-    Everything as it is where that is not safe.
-    """
+    """Return the body with numbers for its long strings, and those; both unchanged where that is unsafe."""
     end = len(view)
     if end <= LONG:
         return view, []
@@ -161,7 +158,7 @@ def _cut(body: bytes | bytearray, view: memoryview) -> tuple[bytes | memoryview,
 
 
 def _is_escaped(before: bytes) -> bool | None:
-    """Whether a quotation mark after these bytes is escaped; None when they are too few."""
+    """Whether a quotation mark after these bytes is escaped; None: they are too few."""
     run = len(before) - len(before.rstrip(_BACKSLASH))
     return None if run == RUN_LIMIT else run % 2 == 1
 

@@ -1,4 +1,4 @@
-"""The best times to poll jobs whose service times follow a curve, found backwards. See decision 0011."""
+"""The best times to poll by a curve of service times, found backwards. See decision 0011."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Bounds:
 
 
 def eased(bounds: Bounds, in_flight: int) -> Bounds:
-    """Return the bounds for these jobs in flight: the more, the fewer polls of each.
+    """Return the bounds for these jobs in flight: the more, the fewer polls each.
 
     In powers of two, so that plans are made seldom.
     """

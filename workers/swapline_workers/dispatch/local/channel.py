@@ -1,4 +1,4 @@
-"""A channel with one client that fetches several messages in one round trip for threads."""
+"""A channel with one client, which fetches several messages in one round trip."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Channel(transport.Channel):
     _sent_blmpop = False
 
     def _create_client(self, asynchronous: bool = False) -> redis.Redis:  # noqa: FBT002 -- kombu's own signature
-        """Return one client for each pool; kombu builds the event loop's itself."""
+        """Return one client a pool; kombu builds the event loop's itself."""
         if asynchronous:
             client: redis.Redis = super()._create_client(asynchronous=True)  # type: ignore[misc]
             return client

@@ -41,12 +41,10 @@ trace_log = logging.getLogger("celery.app.trace")
 
 
 DELIVERY_THREADS = 256
-"""Most threads for deliveries, three quarters of them for new or slow receivers. 0.1 MB each."""
+"""Threads for deliveries, three quarters of them for new or slow receivers. 0.1 MB each."""
 
 
 class _Thread(threading.local):
-    """What one thread works on."""
-
     request: LocalRequest | None = None
     follows: LocalRequest | None = None
 
@@ -145,7 +143,7 @@ class LocalDispatcher:
         return True
 
     def _reserve(self, message: StepMessage, queue: str, raw: dict[str, Any] | None) -> LocalRequest | None:
-        """Show a message as received and reserved; None where the consumer has ended."""
+        """Show a message as received and reserved; None after the consumer's end."""
         consumer = self._consumer
         if consumer is None:
             return None
@@ -190,12 +188,12 @@ class LocalDispatcher:
 
 
 def _follows(message: StepMessage, current: StepMessage) -> bool:
-    """Whether a step continues in the current one's thread: any of the same job but a delivery."""
+    """Whether a step of the same job, but a delivery, continues in this thread."""
     return message.job_id == current.job_id and message.step is not Step.NOTIFY
 
 
 def _announce(message: StepMessage, queue: str) -> dict[str, Any] | None:
-    """Send a publication's signals where observed; return the message with receivers' headers."""
+    """Send a publication's signals where observed; return the message with their headers."""
     if not publish_signals.is_observed():
         return None
     observed = publish_signals.ObservedMessage(message, queue)
@@ -217,7 +215,6 @@ def _run(request: LocalRequest) -> None:
 
 
 def _run_step(request: LocalRequest) -> None:
-    """Do what Celery's tracer does for our tasks."""
     started = time.monotonic()
     with observer_of(request) as observer:
         try:
@@ -242,4 +239,4 @@ def _log(text: str, request: LocalRequest, *values: object) -> None:
 
 
 def _wake_reader() -> None:
-    """Do nothing: the main thread's loop reads the free capacity itself."""
+    """Do nothing: the main thread reads the free capacity itself."""

@@ -1,6 +1,6 @@
-"""Celery's signals and `task.request`, as Celery's tracer has them, for other programs of this process.
+"""Celery's signals and `task.request`, as its tracer has them, for other programs of this process.
 
-That tracer itself runs only where a program has wrapped it, as sentry-sdk does: it takes 0.04 ms a step.
+The tracer itself runs only where a program has wrapped it, as sentry-sdk does: it takes 0.04 ms a step.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Unobserved:
         """Take note of its result and its seconds."""
 
     def failed(self, error: Exception) -> Any:
-        """Log an exception and send `task_failure`, as Celery does; return its record of it. Call it in `except`."""
+        """Log an exception and send `task_failure`; return Celery's record of it. Call it in `except`."""
         return trace.TraceInfo(states.FAILURE, error).handle_error_state(self._task, self._context())
 
     def _context(self) -> Context:
@@ -75,7 +75,7 @@ class Unobserved:
 
 
 class Observed(Unobserved):
-    """A step of which Celery's signals are sent while it runs."""
+    """Sends Celery's signals while a step runs."""
 
     _ended: tuple[str | None, Any] = (None, None)
     """The state, and the result or the exception."""
@@ -134,5 +134,5 @@ class StepContext(Context):
 
 
 def observer_of(request: LocalRequest) -> Unobserved:
-    """Return what follows a step: more than nothing where a signal has receivers."""
+    """Return the observer: one that does nothing where no signal has receivers."""
     return (Observed if any(signal.receivers for signal in TASK_SIGNALS) else Unobserved)(request)

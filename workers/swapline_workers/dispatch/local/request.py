@@ -16,10 +16,7 @@ if TYPE_CHECKING:
 
 
 class LocalRequest(StepRequest):
-    """A request like Celery's own, built when read.
-
-    Class attributes replace slots of `Request`.
-    """
+    """A request like Celery's, built when read. Class attributes replace `Request`'s slots."""
 
     acknowledged = True
     _on_ack = staticmethod(noop)

@@ -41,7 +41,7 @@ _NO_DETECTOR = (
 
 
 def run_demo(photos: Sequence[Path], folder: Path, *, keep: bool, logs: bool) -> bool:
-    """Run the demo; return whether every job succeeded and every webhook was verified.
+    """Run the demo; return whether every job succeeded with a verified webhook.
 
     Raises ImageError before anything starts, and LocalError with the log's end.
     """

@@ -62,7 +62,7 @@ class DemoRun:
         self._jobs.append((demo_job, self._producer.enqueue(demo_job.request).job_id))
 
     def wait(self, show: Callable[[list[Entry]], None]) -> list[Entry]:
-        """Show the jobs until all have ended or time is over. Raises ChildFailed."""
+        """Show the jobs until their end or a timeout. Raises ChildFailed."""
         deadline = time.monotonic() + _TIMEOUT_S
         while True:
             entries = self._entries()

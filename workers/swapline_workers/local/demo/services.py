@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from swapline_workers.local.supervision.supervisor import Supervisor
 
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
-"""Variables of the user that a child gets: SWAPLINE_*, FLOWER_* and CELERY_* would break the demo."""
+"""Variables that a child gets: SWAPLINE_*, FLOWER_* and CELERY_* would break the demo."""
 _SERVICE_TIME = "lognormal:3,0.4"
 """Seconds of the simulated vendor: median 3."""
 _SLOTS = "3"

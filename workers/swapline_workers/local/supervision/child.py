@@ -36,7 +36,7 @@ class Program:
     cwd: Path
     log: Path
     ready: Callable[[Child], bool] | None = None
-    """Must prove that *this* child is ready, not another on its port."""
+    """Must prove that *this* child is ready: see `local/ready.py`."""
     ready_within: float = 30
     """Seconds: Python with Celery needs two, ten times that under load."""
     stop_within: float = 10
@@ -94,7 +94,7 @@ class Child:
         self._ready_by = time.monotonic() + self.program.ready_within
 
     def is_ready(self) -> bool:
-        """Check once. Raises ChildFailed, with the log's end, if it ended or is too late."""
+        """Check once. Raises ChildFailed, with the log's end, where it ended or is late."""
         if (code := self.poll()) is not None:
             raise ChildFailed(f"{self.name} {describe_exit(code)} before it was ready.{self.log_excerpt()}")
         if self.program.ready is None or self.program.ready(self):
@@ -160,5 +160,5 @@ class Child:
 
 
 def describe_exit(code: int) -> str:
-    """Return an exit code as the end of a sentence."""
+    """Return the end of a sentence about an exit code."""
     return f"ended with code {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"

@@ -102,7 +102,7 @@ class Supervisor:
             signal.signal(*self._handlers.popitem())
 
     def start(self, child: Child, *, restart: Backoff | None = None) -> None:
-        """Start a child, wait until it is ready, and with `restart` restart it. Raises ChildFailed."""
+        """Start a child, and wait until it is ready; `restart` restarts it. Raises ChildFailed."""
         self.start_group([(child, restart)])
 
     def start_group(self, children: Iterable[tuple[Child, Backoff | None]]) -> None:
@@ -122,7 +122,7 @@ class Supervisor:
             time.sleep(_TICK_INTERVAL_S)
 
     def tick(self) -> None:
-        """Check each child, and restart those that are due. Raises ChildFailed."""
+        """Check each child; restart those due. Raises ChildFailed."""
         for watched in self._watched:
             if not watched.given_up:
                 try:

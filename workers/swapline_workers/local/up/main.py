@@ -77,8 +77,6 @@ def run_up(options: UpOptions) -> None:
 
 
 class _UpRun:
-    """Starts the parts in the order of their dependencies."""
-
     def __init__(
         self,
         options: UpOptions,

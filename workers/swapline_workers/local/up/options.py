@@ -41,7 +41,7 @@ class UpOptions:
 
 
 def load_settings(options: UpOptions) -> tuple[WorkerSettings, bool]:
-    """Load and check all settings; return also whether to run the embedded server."""
+    """Load and check all settings; return also whether the server is embedded."""
     changes: dict[str, str] = {} if options.redis_url is None else {"redis_url": options.redis_url}
     user_settings = load(ProducerSettings, **changes)
     embedded = options.redis_url is None and (options.simulated or "redis_url" not in user_settings.model_fields_set)

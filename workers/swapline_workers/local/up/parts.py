@@ -33,7 +33,7 @@ class Page:
     port: int
     description: str
     settings: Mapping[str, str] = field(default_factory=dict)
-    """Its login, with `{user}` and `{password}`; none where keys protect it."""
+    """Its login, with `{user}` and `{password}`; none: keys protect it."""
     user: str = "swapline"
     host_option: str = "--host"
     login_path: str | None = None

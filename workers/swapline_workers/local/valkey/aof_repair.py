@@ -43,9 +43,9 @@ class Repair:
 
 
 def repair(folder: Path) -> Repair | None:
-    """Cut the last append-only file behind its last whole write, after copying it; None where whole.
+    """Cut the last append-only file behind its last whole write, after copying it.
 
-    Raises FolderInUse, LocalError.
+    None where it is whole. Raises FolderInUse, LocalError.
     """
     if not (folder / DATA_FOLDER / _MANIFEST).is_file():
         raise LocalError(f"There are no data of an embedded server in {folder}; name its folder with --dir.")
@@ -118,7 +118,7 @@ def _has_write(data: Data, at: int) -> bool:
 
 
 def _read_command(data: Data, at: int) -> tuple[int, bytes] | None:
-    """Return where the whole command (or comment) at a place ends, and its name, or None."""
+    """Return the end and name of the whole command (or comment) at a place, or None."""
     if data[at : at + 1] == b"#":
         line_end = data.find(b"\r\n", at)
         return None if line_end < 0 else (line_end + 2, b"")

@@ -22,7 +22,7 @@ CHECK_INTERVAL_S = 1.0
 
 
 class NamedAccounts(threading.Thread):
-    """The accounts in use. A change counts once the ledger has taken it; until then they stay as they were."""
+    """The accounts in use. A change counts once the ledger has taken it."""
 
     def __init__(self, source: AccountsSource) -> None:
         """Read the accounts. Raises SettingsError."""
@@ -36,7 +36,7 @@ class NamedAccounts(threading.Thread):
         self._last_problem = ""
 
     def connect(self, show: Callable[[Accounts], None], use: Callable[[Accounts], None]) -> None:
-        """Call `show` with new accounts, which raises SettingsError where the ledger refuses them; then `use`."""
+        """Call `show` with new accounts (raises SettingsError where the ledger refuses them), then `use`."""
         self._show, self._use = show, use
 
     def check(self) -> None:

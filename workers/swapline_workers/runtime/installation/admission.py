@@ -1,4 +1,4 @@
-"""Admit this worker to its ledger: another vendor's would send pictures and spend credits elsewhere."""
+"""Admit this worker to its ledger: another vendor's would send pictures and spend credits there."""
 
 from __future__ import annotations
 

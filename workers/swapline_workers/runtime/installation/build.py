@@ -1,4 +1,4 @@
-"""Build the parts that decide whether, and for which accounts, a worker works."""
+"""Build the parts that decide for which accounts a worker works."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def build_named_accounts(settings: WorkerSettings) -> NamedAccounts | None:
 def build_vendor_pool(
     named: NamedAccounts | None, membership: Membership, client_of: Callable[[Account], Vendor]
 ) -> VendorPool | None:
-    """Return the vendor's clients by account, kept in step with what settings name."""
+    """Return the vendor's clients by account, as settings name them now."""
     if named is None:
         return None
     pool = VendorPool(

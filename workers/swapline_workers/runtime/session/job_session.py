@@ -117,7 +117,7 @@ class JobSession:
     def _is_leased(self, job_id: str, version: int) -> bool:
         """Whether this process has this job at this version or later, or is bringing it there.
 
-        After an outage a due message may come while a thread still waits for its write's reply.
+        After an outage a due message may come while a thread waits for its write's reply.
         """
         here = self.leases.version_of(job_id) or 0
         if here > version:

@@ -33,12 +33,12 @@ class Leases:
             self._paying.discard(thread)
 
     def moved(self, record_id: str, version: int) -> None:
-        """Note the version to which this thread brought its job."""
+        """Note its job's version after this thread's write."""
         self._leased[threading.get_ident()] = (record_id, version)
 
     @contextmanager
     def writing(self, record_id: str) -> Generator[None]:
-        """Mark a write: until its reply, the job may have its next version already."""
+        """Mark a write: until its reply, the job may be at its next version."""
         thread = threading.get_ident()
         self._written[thread] = record_id
         try:

@@ -1,4 +1,4 @@
-"""The cache of what this process knows of jobs, so that the next step need not read them."""
+"""Jobs that this process knows, so that the next step need not read them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ MOST_JOBS = 2000
 """Jobs in the cache, about 6 MB."""
 
 WEBHOOK_AGE_S = 1.0
-"""A webhook begins from here within this time only: nothing fences a delivery but what was read before it."""
+"""A webhook begins from here within this time only: nothing else but what was read fences a delivery."""
 
 
 class Known(NamedTuple):
-    """A job at its version, and when that was known, in monotonic seconds."""
+    """A job at its version, and when that was known (monotonic seconds)."""
 
     version: int
     read: Callable[[], Job]
@@ -29,7 +29,7 @@ class Known(NamedTuple):
 
 
 class MovedJobs:
-    """Jobs at the version that this process wrote, or received, each for one step. Thread-safe.
+    """Jobs as this process wrote or received them, each for one step. Thread-safe.
 
     Each write checks version and cancellation anyway.
     """
@@ -45,7 +45,7 @@ class MovedJobs:
             self._keep(job.job_id, job.version, lambda: job)
 
     def remember_granted(self, job_id: str, version: int, read: Callable[[], Job]) -> None:
-        """Keep the record of a job that was just given a slot; `read` may raise UnreadableRecord."""
+        """Keep a job that was just given a slot; `read` may raise UnreadableRecord."""
         self._keep(job_id, version, read)
 
     def take(self, job_id: str, version: int) -> Job | None:

@@ -24,7 +24,7 @@ OUTAGE_LIMIT_S = 300.0
 
 
 LONGEST_PAUSE_S = 0.25
-"""Seconds between two tries at most: replies to paid calls are written before due dispatchers claim again.
+"""Replies to paid calls are written before due dispatchers claim again.
 
 See CLAIM_DELAY_AFTER_OUTAGE_S: a ledger that forgot the attempt would have the job paid again.
 """

@@ -38,7 +38,7 @@ class UnwrittenPolls:
         self._moved_jobs = moved_jobs
         self._view = view
         self._polls: dict[str, _Poll] = {}
-        """By the name of the change, which makes writing one twice harmless."""
+        """By the change's name, which makes writing one twice harmless."""
 
     def add(self, job: Job, change: Change) -> None:
         """Have a change written with the next claim."""
@@ -46,17 +46,17 @@ class UnwrittenPolls:
         self._polls[token] = _Poll(job, change, token, self._view.now())
 
     def has(self, job_id: str, version: int) -> bool:
-        """Whether a poll of a job, at this version or later, is not written yet: an old message must not repeat it."""
+        """Whether a job's poll at this version or later is unwritten: an old message must not repeat it."""
         return any(poll.job.job_id == job_id and poll.job.version >= version for poll in self._all())
 
     def write(self) -> None:
-        """Write them by a move each, where no claim follows. Raises LedgerUnavailable."""
+        """Write each by a move, where no claim follows. Raises LedgerUnavailable."""
         for poll in self._all():
             self._ledger.transitions.advance(poll.job, poll.change, token=poll.token)
             self._polls.pop(poll.token, None)
 
     def claim(self, dispatcher: str, limit: int) -> Claimed:
-        """Write them, and claim what is due. Raises LedgerUnavailable: then they are written with the next claim."""
+        """Write them, and claim what is due. Raises LedgerUnavailable: then the next claim writes them."""
         polls, now = self._all(), self._view.now()
         polled = [Polled(each.job, each.change, each.token, max(0, now - each.at) / 1000) for each in polls]
         claimed = self._ledger.transitions.claim(ROUTES, dispatcher=dispatcher, limit=limit, polled=polled)

@@ -51,7 +51,7 @@ class Writes:
         self._polls = polls
         self._change_log = ChangeLog()
         self.claims_follow = True
-        """Whether this process claims until its end, or drains first: it may then leave polls to its next claim."""
+        """Whether this process claims to its end, or drains first: then a claim can write its polls."""
 
     def advance(self, job: Job, change: Change) -> Job | Refused:
         """See `steps.ports.Writes.advance`."""

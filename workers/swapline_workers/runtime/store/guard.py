@@ -52,7 +52,7 @@ class StoreGuard:
         """Do nothing: no resource is open."""
 
     def check(self) -> None:
-        """Check again after a minute. Raises what the check raises.
+        """Check again after a minute. Raises as `check`.
 
         A wrong store stops the worker, unless it was right before.
         """

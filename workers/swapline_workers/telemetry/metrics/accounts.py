@@ -1,4 +1,4 @@
-"""What there is, and has been, of each of several accounts. With one account these families have no values."""
+"""Metrics of each of several accounts; without values where there is one."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def _settled(figures: Figures) -> dict[str, float]:
-    """Count paid calls by outcome; some submitted ones had been given up for unknown."""
+    """Count paid calls by outcome; some that were submitted had been given up."""
     counts = figures.counts
     late = counts.get("call:resolved", 0) - counts.get("resolved", 0)
     return {

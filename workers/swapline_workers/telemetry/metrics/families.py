@@ -25,7 +25,7 @@ class Metric:
     kind: Literal["gauge", "counter"]
     help: str
     read: Callable[[Figures], float | Mapping[str, float] | Mapping[tuple[str, ...], float]]
-    """For each value of the label, or of the labels together, if any."""
+    """By the label's value, or the labels' together, if any."""
     label: str = ""
     """Names of the labels, with commas between them."""
 
@@ -48,7 +48,7 @@ class Histogram:
 
 
 def counted(prefix: str, words: Iterable[str]) -> Callable[[Figures], dict[str, float]]:
-    """Read the counts of all words, 0 for missing ones: a series must not begin with an event."""
+    """Read the counts of all words, 0 for missing ones: a series must begin before an event."""
     names = tuple(sorted(words))
     return lambda figures: {name: figures.counts.get(prefix + name, 0) for name in names}
 

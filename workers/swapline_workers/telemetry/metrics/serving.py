@@ -85,8 +85,6 @@ def _answer(start: StartResponse, status: HTTPStatus, sentence: str) -> list[byt
 
 
 class _PasswordCheck:
-    """Compares passwords, and limits wrong ones by address."""
-
     def __init__(self, password: str | None) -> None:
         self._password = password
         self._throttle = LoginThrottle()
@@ -154,8 +152,6 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 
 class _Server6(_Server):
-    """IPv6."""
-
     address_family = socket.AF_INET6
 
 

@@ -44,10 +44,7 @@ class _Watched(HTTPConnection):
         return super().is_connected and not (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending())
 
     def addresses(self) -> Sequence[Address]:
-        """Return the addresses to try, in order; overridden to choose or refuse.
-
-        Raises socket.gaierror.
-        """
+        """Return the addresses to try, in order. Raises socket.gaierror."""
         return socket.getaddrinfo(self._dns_host, self.port, allowed_gai_family(), socket.SOCK_STREAM)
 
     def connect(self) -> None:
@@ -55,7 +52,7 @@ class _Watched(HTTPConnection):
         super().connect()
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        """Send a request; here a reused connection comes under the present deadline."""
+        """Send a request; a reused connection comes under the present deadline."""
         if self.sock is not None:
             watch(self.sock)
         super().request(*args, **kwargs)

@@ -41,7 +41,7 @@ class ProxyFailed(OSError):  # noqa: N818 -- it names what happened
 
 
 def proxy_failure(error: BaseException) -> ProxyFailed | None:
-    """Return the proxy's failure that caused an error, or None."""
+    """Return the proxy's failure behind an error, or None."""
     link: BaseException | None = error
     while link is not None and not isinstance(link, ProxyFailed):
         link = link.__cause__ or link.__context__

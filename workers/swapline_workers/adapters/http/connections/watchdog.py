@@ -1,6 +1,6 @@
 """Deadlines of calls, and the thread that shuts down the sockets of expired ones.
 
-It uses duplicates of descriptors: a reused number is never hit, and the calling thread's TLS state is untouched.
+It duplicates descriptors: a reused number is never hit, and the calling thread's TLS state is untouched.
 """
 
 from __future__ import annotations
@@ -117,8 +117,6 @@ def _shut(twin: int) -> None:
 
 
 class _Watchdog:
-    """The thread that waits for the earliest deadline."""
-
     def __init__(self) -> None:
         self._news = threading.Condition()
         self._waiting: list[tuple[float, int, Deadline]] = []
@@ -139,7 +137,7 @@ class _Watchdog:
             self._next().fire()
 
     def _next(self) -> Deadline:
-        """Wait for a deadline, and return it; those of ended calls are dropped."""
+        """Wait for the next deadline, without those of ended calls."""
         with self._news:
             while True:
                 while self._waiting and (self._waiting[0][2].over or self._waiting[0][0] < self._waiting[0][2].at):
@@ -153,7 +151,7 @@ class _Watchdog:
 
 
 class _Process:
-    """State of this process, made anew after a fork: threads end, locks stay locked."""
+    """Made anew after a fork: threads end, locks stay locked."""
 
     watchdog = _Watchdog()
 
@@ -163,8 +161,6 @@ class _Process:
 
 
 class _Here(threading.local):
-    """State of this thread."""
-
     deadline: Deadline | None = None
 
 
@@ -191,7 +187,7 @@ def present() -> Deadline | None:
 
 
 def watch(sock: socket.socket) -> None:
-    """Have this thread's deadline, if any, shut a socket down."""
+    """Have this thread's deadline, if any, watch a socket."""
     if (deadline := present()) is not None:
         deadline.watch(sock)
 

@@ -64,7 +64,7 @@ class Body:
 
     @property
     def too_long(self) -> bool:
-        """Whether the limit was passed: do not reuse the connection."""
+        """Whether the limit was passed: the connection is not reused."""
         return self.length > self._limit
 
     @property
@@ -90,7 +90,7 @@ class Body:
         return self.data
 
     def release(self) -> None:
-        """Pass the buffer to the next reply; `data` is invalid after that."""
+        """Pass the buffer to the next reply; `data` is invalid then."""
         if self._borrowed and len(self.data) <= KEPT_LENGTH:
             _buffers.append(self.data)
         self._borrowed = False
@@ -125,7 +125,7 @@ def _buffer(length: int) -> bytearray:
 
 
 class OpenStatusReply:
-    """One reply to a poll. COMPLETED counts as soon as it is read, all else at the end."""
+    """One reply to a poll. COMPLETED counts once read, all else at the end."""
 
     def __init__(
         self,
@@ -159,10 +159,9 @@ class OpenStatusReply:
         return find_code(body) or self._translator.clean(words(data) or "") or None
 
     def pictures(self) -> list[bytes]:
-        """Read the rest; return each picture, checked to be whole. Once only.
+        """Read the rest; return each picture, checked to be whole. Once only, with a time limit of its own.
 
-        They have a time limit of their own. Raises OutputMissing, OutputInvalid, and Unclear when the reply broke off
-        or changed.
+        Raises OutputMissing, OutputInvalid, and Unclear when the reply broke off or changed.
         """
         self._translator.deadline.extend(DOWNLOAD * self._translator.deadline.seconds)
         with self._translator.translated():
@@ -221,7 +220,7 @@ class OpenStatusReply:
         return whole.status
 
     def _whole(self) -> reply.Reply:
-        """Read all that arrived as a reply about this job. Raises ReplyError, MisdirectedReply."""
+        """Read what arrived as this job's reply. Raises ReplyError, MisdirectedReply."""
         whole = reply.read(self._body.data, self._body.length)
         self._check_id(reply.id_of(whole.data))
         return whole

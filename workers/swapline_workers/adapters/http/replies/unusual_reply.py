@@ -1,8 +1,7 @@
 """Replies for the standard library to read.
 
-`http.client` takes interim replies but 100 for the real one, which would then answer the next request: another
-customer's picture. So they are skipped (RFC 9110, 15.2), and a connection is reused only where the reply's end is
-beyond doubt.
+`http.client` takes interim replies but 100 for the real one, which would answer the next request: another customer's
+picture. So they are skipped (RFC 9110, 15.2), and a connection is reused only where the reply's end is beyond doubt.
 """
 
 from __future__ import annotations
