@@ -141,13 +141,13 @@ def test_a_row_that_was_changed_after_it_was_enqueued_is_not_paid_again(
 
 
 def test_an_interrupted_run_goes_on_where_it_was(installation: Installation, tmp_path: Path) -> None:
-    number = 30_000  # some seconds' work, so that the interruptions find it under way
+    number = 12_000  # a second's work and more, so that the interruptions find it under way
     path = tmp_path / "big.jsonl"
     with path.open("w") as file:
         for n in range(number):
             file.write(json.dumps({"image": f"{URL}/{n}.jpg", "gender": 0, "filter_id": 12}) + "\n")
     ledger = installation.producer().ledger
-    for interrupt, so_far in ((signal.SIGINT, 500), (signal.SIGKILL, 2_000)):
+    for interrupt, so_far in ((signal.SIGINT, 200), (signal.SIGKILL, 1_000)):
         child = start(
             [SWAPLINE, "batch", "run", str(path)],
             env=installation.environment,

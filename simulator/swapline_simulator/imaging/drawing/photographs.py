@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.resources import files
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -28,8 +29,13 @@ def sample_photographs() -> list[bytes]:
 
     NASA's portrait of Eileen Collins (public domain), and drawings of a bearded man and an elderly woman.
     """
+    return list(_samples())
+
+
+@cache
+def _samples() -> tuple[bytes, ...]:
     photograph = files("swapline_simulator").joinpath(SAMPLE).read_bytes()
-    return [photograph, *(jpeg(portrait(person, palette)) for person, palette in DRAWN)]
+    return (photograph, *(jpeg(portrait(person, palette)) for person, palette in DRAWN))
 
 
 def portrait_of(url: str) -> bytes:
