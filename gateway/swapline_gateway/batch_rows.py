@@ -116,6 +116,7 @@ class BatchRows:
         return None
 
     async def _put(self, number: int, line: bytes) -> int:
+        """Hand a line over once there is room for it; return the number of rows so far. An empty one is no row."""
         if not line.strip():
             return number
         while self._ahead > BYTES_AHEAD:

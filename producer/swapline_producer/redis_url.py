@@ -46,7 +46,7 @@ class RedisServer:
 
     @property
     def options(self) -> dict[str, Any]:
-        """Return redis-py's options; without the address where Sentinel finds it."""
+        """Options of redis-py, without the address where Sentinel finds it."""
         who = {"username": self.username, "password": self.password, "db": self.db}
         if self.socket is not None:
             return {**who, "unix_socket_path": self.socket}
@@ -55,7 +55,7 @@ class RedisServer:
 
     @property
     def sentinel_options(self) -> dict[str, Any]:
-        """Return redis-py's options for a sentinel, without its address."""
+        """Options of redis-py for a sentinel, without its address."""
         return {
             "username": self.sentinel_username,
             "password": self.sentinel_password,

@@ -85,9 +85,9 @@ class LedgerScripts:
         answer: dict[str, Any] = orjson.loads(reply)
         return answer
 
-    def run_replicated(self, move: str, *, wanted: bool = True, **arguments: Any) -> tuple[dict[str, Any], bool]:
-        """Run one move; return also whether enough replicas have its writes."""
-        if self._replicas == 0 or not wanted:
+    def run_replicated(self, move: str, *, waits: bool = True, **arguments: Any) -> tuple[dict[str, Any], bool]:
+        """Run one move; return also whether enough replicas have its writes, if it `waits` for them."""
+        if self._replicas == 0 or not waits:
             return self.run(move, **arguments), True
         # WAIT counts the writes of its own connection: a pipeline has both on one.
         with translated(), self.client.pipeline(transaction=False) as pipe:

@@ -39,11 +39,11 @@ class Credentials(Protocol):
 
     @property
     def api_base_url(self) -> str:
-        """Return the vendor's address, without `/v6`."""
+        """The vendor's address, without `/v6`."""
 
     @property
     def api_key(self) -> SecretStr:
-        """Return the vendor's key."""
+        """The vendor's key."""
 
 
 def vendor_of(settings: Credentials, ledger: Ledger, *, account: str = DEFAULT) -> Vendor:

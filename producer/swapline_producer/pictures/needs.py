@@ -33,7 +33,7 @@ class Needs(NamedTuple):
 
     @property
     def all(self) -> tuple[Done, ...]:
-        """Return all of it, for the job's record."""
+        """All of it, for the job's record."""
         return (*self.decoded, *self.cut)
 
 

@@ -158,6 +158,7 @@ class Purge:
             self._ledger.retention.bury(ids, selector.why)
 
     def _strays(self, selector: PurgeSelector, report: Report) -> Iterator[tuple[str, str]]:
+        """Yield key and folder of each result without a record."""
         wanted = set(report.unknown)
         known = lru_cache(2)(
             lambda job_id: self._ledger.retention.orphan_facts([job_id])[0].state is not None

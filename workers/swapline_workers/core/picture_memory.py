@@ -36,7 +36,7 @@ class Picture(NamedTuple):
 
     @property
     def files(self) -> list[tuple[str, bytes]]:
-        """Return names and bytes of its files, itself first."""
+        """Names and bytes of its files, itself first."""
         return [(self.known.key, self.data), *((other.known.key, other.data) for other in self.others)]
 
 

@@ -44,7 +44,7 @@ class StatusReply(Protocol):
 
     @property
     def failure(self) -> str | None:
-        """Return one of the vendor's codes, or a short text."""
+        """One of the vendor's codes, or a short text."""
 
     def pictures(self) -> list[bytes]:
         """Return each picture, checked to be whole.

@@ -34,7 +34,7 @@ class Vendor(NamedTuple):
 
     @property
     def short_key(self) -> str:
-        """Return the 8 characters that people compare."""
+        """The 8 characters that people compare."""
         return self.key[-8:]
 
 

@@ -74,8 +74,8 @@ class Transitions(LedgerPart):
             **self._remains(job, change),
         }
         # an attempt that a fail-over forgot would be made, and paid, again
-        wanted = change.fields.get("attempt_open") is True
-        answer, replicated = self._scripts.run_replicated("advance", wanted=wanted, **sparse(arguments))
+        waits = change.fields.get("attempt_open") is True
+        answer, replicated = self._scripts.run_replicated("advance", waits=waits, **sparse(arguments))
         if answer.get("unheld"):
             raise NotPossible(input_is_gone(job.job_id))
         if owner := answer.get("owner"):

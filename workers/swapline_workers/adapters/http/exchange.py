@@ -45,7 +45,7 @@ class SentHeaders(CaseInsensitiveDict[str]):
 
     @property
     def lines(self) -> bytes:
-        """Return the lines of a request. Raises InvalidHeader."""
+        """The lines of a request. Raises InvalidHeader."""
         if self._lines is None:
             self._lines = lines_of(self)
         return self._lines

@@ -75,17 +75,17 @@ class Overview:
 
     @property
     def finished_last_hour(self) -> int:
-        """Return the jobs that ended in the last hour."""
+        """The jobs that ended in the last hour."""
         return sum(self.last_hour.values())
 
     @property
     def failed_last_hour(self) -> int:
-        """Return those of them without success."""
+        """Those of them without success."""
         return sum(self.last_hour[state] for state in WITHOUT_SUCCESS)
 
     @property
     def waiting_tenants(self) -> int:
-        """Return the tenants in the lines; one in two counts twice."""
+        """The tenants in the lines; one in two counts twice."""
         return sum(line.tenants for line in self.lines)
 
 

@@ -165,22 +165,22 @@ def _passes(header: _Header) -> Iterator[tuple[int, int, int]]:
 
 
 def _check_rows(pixels: Iterable[memoryview], passes: list[tuple[int, int, int]]) -> None:
-    """Inflate the pixels; check the rows' number and filters. Raises PngError."""
+    """Inflate the pixels; check their length and the rows' filters. Raises PngError."""
     promised = passes[-1][1]
     inflater = zlib.decompressobj()
-    rows = 0
+    length = 0
     try:
         for block in _blocks(pixels):
             left: bytes | memoryview = block
-            while len(left) and not inflater.eof and rows <= promised:
+            while len(left) and not inflater.eof and length <= promised:
                 inflated = inflater.decompress(left, OUTPUT_BLOCK)
-                _check_filters(inflated, rows, passes)
-                rows += len(inflated)
+                _check_filters(inflated, length, passes)
+                length += len(inflated)
                 left = inflater.unconsumed_tail
     except zlib.error as error:
-        raise PngError(f"its pixel data are damaged after {rows} of {promised} bytes") from error
-    if rows != promised or not inflater.eof:
-        raise PngError(f"its pixel data are {'at least ' * (rows > promised)}{rows} bytes, not {promised}")
+        raise PngError(f"its pixel data are damaged after {length} of {promised} bytes") from error
+    if length != promised or not inflater.eof:
+        raise PngError(f"its pixel data are {'at least ' * (length > promised)}{length} bytes, not {promised}")
 
 
 def _check_filters(block: bytes, at: int, passes: list[tuple[int, int, int]]) -> None:

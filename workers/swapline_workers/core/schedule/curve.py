@@ -44,7 +44,7 @@ class Curve:
 
     @property
     def mean(self) -> float:
-        """Return the mean seconds of the jobs that the curve covers."""
+        """The mean seconds of the jobs that the curve covers."""
         return self.spent[-1] / self.done[-1]
 
 

@@ -30,7 +30,7 @@ class Histogram:
 
     @cached_property
     def total(self) -> float:
-        """Return the weight in jobs."""
+        """The weight in jobs."""
         return sum(self.weights.values())
 
     @property

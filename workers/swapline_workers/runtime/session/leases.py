@@ -65,5 +65,5 @@ class Leases:
 
     @property
     def paying(self) -> int:
-        """Return the number of paid calls whose replies are not written."""
+        """The number of paid calls whose replies are not written."""
         return len(self._paying)

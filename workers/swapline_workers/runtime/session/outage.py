@@ -40,7 +40,7 @@ class OutageRetry:
 
     @property
     def unwritten(self) -> int:
-        """Return the number of paid results that only this process has."""
+        """The number of paid results that only this process has."""
         return len(self._waiting)
 
     def until_answered(self, ask: Callable[[], T], job: Job, result: Mapping[str, object]) -> T:

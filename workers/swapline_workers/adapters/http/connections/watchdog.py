@@ -59,7 +59,7 @@ class Deadline:
 
     @property
     def remaining(self) -> float:
-        """Return the seconds left, negative when passed; the outer deadline counts."""
+        """The seconds left, negative when passed; the outer deadline counts."""
         own = self.at - time.monotonic()
         return own if self.outer is None else min(own, self.outer.remaining)
 
