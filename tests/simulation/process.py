@@ -11,7 +11,8 @@ from celery.exceptions import Retry as CeleryRetry
 
 from simulation.accounts import KnownAccounts
 from simulation.clocks import Room
-from simulation.links import SimBroker, SimStorage, SimVendor, SimWebhooks, open_sim_ledger
+from simulation.links import open_sim_ledger
+from simulation.ports import SimBroker, SimStorage, SimVendor, SimWebhooks
 from support.fakes import World as FakeWorld
 from swapline_producer.contract import Step
 from swapline_producer.errors import LedgerUnavailable, StorageError

@@ -6,7 +6,7 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
-from simulation.links import SimStorage
+from simulation.ports import SimStorage
 from simulation.process import Process
 from swapline_gateway.app import build_app
 from swapline_gateway.service import Service

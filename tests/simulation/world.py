@@ -10,6 +10,7 @@ from simulation.accounts import draw_accounts
 from simulation.checker import Verdict, final_check
 from simulation.customers import Customer
 from simulation.faults import Faults
+from simulation.mishaps import Mishaps
 from simulation.observer import Observer
 from simulation.process import RESCUE_AFTER, Process, Worker
 from simulation.producers import Backend, Gateway
@@ -105,7 +106,7 @@ class World:
         if len(self.accounts) > 1:
             for worker in self.workers:
                 worker.known.show()
-        self.troubles = Troubles(self)
+        self.mishaps, self.troubles = Mishaps(self), Troubles(self)
         needed = self.scenario.jobs * (1.2 * self.vendor.mean_service + 3.0) / self.slots
         self.storm = 120.0 + needed if self.scenario.hours is None else self.scenario.hours * 3600.0
         self.observer = Observer(self)
@@ -249,62 +250,8 @@ class World:
         for number in range(self.scenario.jobs):
             at = rng.random() * self.storm * 0.85
             scheduler.spawn(Customer(self, number).run, after=at)
-        acts = [self._cut, self._cut, self._drain, self._kill, self._stand_still, self._step_clock, self._restart]
-        acts += [self._befall] * (6 if len(self.accounts) > 1 else 1)
-        for number in range(rng.choice((0, 2, 4, 8)) + 2 * (len(self.accounts) > 1)):
-            act, at = rng.choice(acts), rng.random() * self.storm
-            chosen, seed = rng.choice(self.workers), rng.random()
-            if self.scenario.only is None or -number - 1 in self.scenario.only:
-                self.faults.drawn.append(-number - 1)
-                scheduler.spawn(_bound(act, chosen, random.Random(seed)), after=at)  # noqa: S311 -- reproducible
+        self.mishaps.plan()
         scheduler.spawn(self.observer.watch)
-
-    def _befall(self, _worker: Worker, rng: random.Random) -> None:
-        self.troubles.befall(rng)
-
-    def _restart(self, _worker: Worker, rng: random.Random) -> None:
-        self.restarts.restart(rng)
-
-    def _cut(self, worker: Worker, rng: random.Random) -> None:
-        port, seconds = (
-            rng.choice(("redis", "redis", "vendor", "store", "webhook")),
-            rng.choice((2.0, 10.0, 40.0, 200.0)),
-        )
-        self.note(f"{worker.name} is cut off from {port} for {seconds:.0f} s")
-        worker.cut_until[port] = self.scheduler.now + seconds
-        self.excuse_for_now(worker)
-
-    def _kill(self, worker: Worker, _rng: random.Random) -> None:
-        if not worker.dead:
-            self.note(f"{worker.name} is killed")
-            self.kill(worker)
-
-    def _stand_still(self, worker: Worker, rng: random.Random) -> None:
-        seconds = rng.choice((20.0, 90.0, 400.0))
-        self.note(f"the machine of {worker.name} stands still for {seconds:.0f} s")
-        self.stop(worker, seconds)
-
-    def _drain(self, worker: Worker, rng: random.Random) -> None:
-        if worker.dead:
-            return
-        self.note(f"{worker.name} is stopped gracefully")
-        epoch = worker.epoch
-        for _ in range(600):  # during a paid call, if one comes within half a minute
-            if worker.payers or worker.epoch != epoch:
-                break
-            self.sleep(0.05)
-        self.scheduler.spawn(worker.drain, worker)
-        self.sleep(2.0 + rng.random() * 30)
-        if worker.epoch == epoch:
-            self.kill(worker)
-
-    def _step_clock(self, _worker: Worker, rng: random.Random) -> None:
-        by = rng.choice((-120_000, -3_000, 4_000, 30_000))
-        self.note(f"Redis's clock is set by {by / 1000:+.0f} s")
-        self.jump_ms += by
-        self.jumped = True
-        for worker in self.workers:
-            self.excuse_for_now(worker)
 
     def _end_storm(self) -> None:
         """No more faults; who is dead or stands still comes back."""
@@ -315,7 +262,3 @@ class World:
         self.troubles.end()
         for worker in self.workers:
             self.scheduler.resume(worker, self.scheduler.now + 1.0)
-
-
-def _bound(act: Callable[[Worker, random.Random], None], worker: Worker, rng: random.Random) -> Callable[[], None]:
-    return lambda: act(worker, rng)
