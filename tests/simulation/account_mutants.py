@@ -10,6 +10,7 @@ from swapline_producer.contract import State
 from swapline_producer.contract.answers import LostRace
 from swapline_workers import errors
 from swapline_workers.adapters.vendor_pool import VendorPool
+from swapline_workers.runtime.installation.accounts import NamedAccounts
 from swapline_workers.steps import refusals, submit
 from swapline_workers.steps.ports import Ports
 
@@ -70,6 +71,11 @@ ACCOUNT_MUTANTS = (
         ("if version ~= '' and one.speaks and not one.speaks[version] then", "if false then"),
     ),
     Mutant(
+        "a refused job waits although another account is well",
+        "advance",
+        ("elsewhere = elsewhere or one.name ~= here and", "elsewhere = false and"),
+    ),
+    Mutant(
         "one account's breaker is everybody's",
         "",
         ("return whole(own('breaker'))[name]", "return whole(key('breaker'))[name]"),
@@ -80,4 +86,5 @@ ACCOUNT_MUTANTS = (
         ("    redis.call('ZREM', key('jobs', account or 'default'), id)\n", ""),
     ),
     Mutant("a new key is not used", python=lambda: [patch.object(VendorPool, "use", _first_keys_only)]),
+    Mutant("a changed file is not read again", python=lambda: [patch.object(NamedAccounts, "check", lambda _: None)]),
 )

@@ -33,6 +33,8 @@ ADDRESSES = ("https://vendor.example", "https://other.example")
 CREDITS = 2
 SHOWN_EVERY_S = 10.0
 SALT = "5a" * 16
+KEY_LEARNED_WITHIN_S = 60.0
+"""Seconds within which a worker that lives, and reaches Redis, uses a new key: six tries, of which each may fail."""
 
 
 @dataclass
@@ -52,6 +54,8 @@ class Account:
     """How much slower than others it is."""
     drained_at: int | None = None
     """Since when it is drained, by Redis's clock."""
+    rotated_at: float = 0.0
+    """Since when the file has its newest key."""
 
     def __post_init__(self) -> None:
         self.valid = {self.key}
@@ -125,6 +129,8 @@ class KnownAccounts:
         self._named = NamedAccounts(Source(worker.world))  # type: ignore[arg-type]  # no setting, no file
         self.pool = VendorPool(self._named.current, client_of)
         self._named.connect(self._show, self.pool.use)
+        self._taken: dict[str, str] = {}
+        """By account, the key of which the ledger has heard from this worker."""
 
     def _show(self, accounts: Accounts) -> None:
         worker = self._worker
@@ -138,6 +144,7 @@ class KnownAccounts:
             accounts=about,
         )
         worker.ledger.workers.join_accounts({name: _vendor(one) for name, one in accounts.items()}, record)
+        self._taken = {name: one.key.get_secret_value() for name, one in accounts.items()}
 
     def show(self) -> None:
         """Tell the ledger once. Raises LedgerUnavailable."""
@@ -151,6 +158,15 @@ class KnownAccounts:
             with suppress(LedgerUnavailable):
                 self.show()
             world.sleep(SHOWN_EVERY_S if world.is_busy() else 3600.0)
+
+    def judge_call(self, name: str, key: str) -> None:
+        """A call that begins has the key that the ledger has heard of, and before long the newest one."""
+        worker, world = self._worker, self._worker.world
+        if (taken := self._taken.get(name, key)) != key:
+            world.wrong.append(f"{worker.name} uses {key} for {name}, and has told the ledger of {taken}")
+        unknown_for = world.scheduler.now - max(world.accounts[name].rotated_at, worker.able_since())
+        if key != world.accounts[name].key and unknown_for > KEY_LEARNED_WITHIN_S:
+            world.wrong.append(f"{worker.name} uses {key} for {name}, {unknown_for:.0f} s after it was replaced")
 
 
 def _vendor(one: AccountSettings) -> Vendor:

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from simulation.accounts import CREDITS
+from simulation.ambiguity import check_policy, times_payable, unclear_calls
 from simulation.money import check_accounts, check_money
 from simulation.truth import COMPLETED, FAILED, REFUSED, number_of, picture_of
 from simulation.uploads import digest_of
 from swapline_producer.contract import FailureCode, Notification, State
 from swapline_producer.storage.keys import INPUTS, OWNER, PROBE
+from swapline_workers.settings import AmbiguousSubmit
 
 if TYPE_CHECKING:
     from simulation.world import World
@@ -46,12 +48,13 @@ def final_check(world: World) -> Verdict:
             if not jobs[job_id]:
                 world.wrong.append(f"{job_id} is lost: it was accepted, and is not in Redis")
             elif jobs[job_id].get("state"):
-                _check_job(world, job_id, jobs[job_id], hooked=hooked)
-                _check_holds(world, job_id, logs[job_id])
+                _check_job(world, job_id, jobs[job_id], logs[job_id], hooked=hooked)
+                check_policy(world, job_id, logs[job_id])
         _check_orders(world, jobs)
         check_money(world, jobs, logs)
         _check_store(world, jobs)
         check_accounts(world, jobs)
+        world.batches.check()
         world.wrong += [f"the input {sha256} stays for ever" for sha256 in world.uploads.staying(jobs)]
     verdict.jobs, verdict.accounts = len(world.accepted), len(world.accounts)
     verdict.points, verdict.faults = world.faults.points, len(world.faults.drawn)
@@ -77,12 +80,12 @@ def _read(world: World) -> tuple[dict[str, dict[str, str]], dict[str, list[str]]
 
 
 def _check_job(  # noqa: C901 -- one line for each promise
-    world: World, job_id: str, job: dict[str, str], *, hooked: bool
+    world: World, job_id: str, job: dict[str, str], log: list[str], *, hooked: bool
 ) -> None:
     state, wrong, charged = State(job["state"]), world.wrong, world.vendor.charged[job_id]
     if not state.finished and state is not State.HELD:
         wrong.append(f"{job_id} is lost: it rests in {state}")
-    if charged > 1 + (job_id in world.restarts.paid_again):
+    if charged > times_payable(world, job_id, log):
         wrong.append(f"{job_id} was paid {charged} times")
     if state is State.HELD and job_id not in world.excused:
         wrong.append(f"{job_id} is HELD, and no fault fell on its paid call: {job.get('failure_detail')}")
@@ -91,11 +94,13 @@ def _check_job(  # noqa: C901 -- one line for each promise
         wrong.append(f"{job_id} ended {state} though it was canceled")
     if state is not State.HELD:
         expected = state in ENDS[world.vendor.fate[job_id]] or (state is State.CANCELED and job_id in world.cancels)
-        lost_its_input = job.get("failure_code") == FailureCode.STORAGE_FAILED and charged == 0
+        code = job.get("failure_code")
+        expected |= code == FailureCode.SUBMIT_UNKNOWN and world.on_ambiguous_submit is AmbiguousSubmit.FAIL
+        lost_its_input = code == FailureCode.STORAGE_FAILED and charged == 0
         if not expected and not (lost_its_input and world.uploads.may_be_lost(job_id)):
-            detail = f"{job.get('failure_code')} {job.get('failure_detail')}"
+            detail = f"{code} {job.get('failure_detail')}"
             wrong.append(f"{job_id} ended {state} ({detail}) though the vendor's part was {world.vendor.fate[job_id]}")
-        if int(job.get("credits", 0)) != CREDITS * charged and job_id not in world.excused:
+        if int(job.get("credits", 0)) != CREDITS * charged and not (unclear_calls(log) or job_id in world.excused):
             wrong.append(f"{job_id} says {job.get('credits')} credits, and {CREDITS * charged} were charged")
     for mark in ("attempt_open", "slot"):
         if job.get(mark) == "1":
@@ -106,24 +111,17 @@ def _check_job(  # noqa: C901 -- one line for each promise
         _check_pictures(world, job_id, job)
 
 
-def _check_holds(world: World, job_id: str, log: list[str]) -> None:
-    """A job is HELD, even for a while, only where its worker died, or was out of the ledger's sight."""
-    held = any('"name":"held"' in line for line in log)
-    if held and job_id not in world.excused | world.passing:
-        world.wrong.append(f"{job_id} was HELD for a while, and no fault fell on its paid call or its worker")
-
-
 def _check_webhook(world: World, job_id: str, job: dict[str, str]) -> None:
     events, wrong = world.receiver.events[job_id], world.wrong
     if job.get("notification") != Notification.DELIVERED:
         wrong.append(f"{job_id}'s webhook is lost: it rests {job.get('notification')}")
-    if not any(event.data.state == job["state"] for _, event in events):  # type: ignore[union-attr]
+    if not any(event.data.state == job["state"] for _, event in events):
         wrong.append(f"{job_id}'s webhook is lost: none came that says {job['state']}")
     ids: dict[str, set[str]] = {}
     for webhook_id, event in events:
         ids.setdefault(event.type, set()).add(webhook_id)
     for kind, known in ids.items():
-        if len(known) > 1:
+        if len(known) > 1 + world.operator.sent_again[job_id]:
             wrong.append(f"{job_id}'s event {kind} came under {len(known)} ids")
 
 

@@ -13,6 +13,7 @@ from starlette import _exception_handler
 
 from simulation.scheduler import Fibre
 from swapline_producer.client import drafting
+from swapline_producer.client.batches import bulk
 from swapline_producer.client.inputs import acceptance
 from swapline_workers.core import bulkhead, picture_memory
 from swapline_workers.runtime import due_dispatcher
@@ -21,7 +22,7 @@ from swapline_workers.runtime.session import leases, moved_jobs, outage, view
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-TIMED = (due_dispatcher, moved_jobs, outage, view, picture_memory, bulkhead, drafting, acceptance)
+TIMED = (due_dispatcher, moved_jobs, outage, view, picture_memory, bulkhead, drafting, bulk, acceptance)
 THREADED = (leases, outage)
 
 
@@ -65,6 +66,8 @@ def _job_id() -> str:
     """The id that the world has chosen for the job that this fibre makes: numbered, so that a seed repeats itself."""
     fibre = getcurrent()
     assert isinstance(fibre, Fibre)
+    if fibre.ids:
+        return fibre.ids.popleft()
     assert fibre.working is not None
     return fibre.working
 

@@ -24,8 +24,8 @@ ANSWER_WITHIN_S = 10.0
 """Seconds that a customer waits for the gateway's answer: the process that served the request may have died."""
 NEXT_ID = 10_000
 """The gateway gives each request an id of its own: these lie between those of one order."""
-PHOTOGRAPHS = 3
-"""Different ones in a world: several jobs need the same stored input."""
+PHOTOGRAPHS = (3, 3, 12)
+"""Different ones in a world: several jobs need the same stored input, or few do."""
 QUEUE_TTL_S = 7 * 86_400.0
 
 
@@ -52,24 +52,40 @@ class Order:
         assert sent == self.image, f"{self.name} was sent with another's picture"
 
 
-def draw_order(world: World, number: int, rng: random.Random, *, by_gateway: bool) -> Order:
+def draw_order(world: World, number: int, rng: random.Random, known: int | None, *, by_gateway: bool) -> Order:
     """Draw what the request says."""
     pin = version = None
     if len(world.accounts) > 1:
         tokens = [*world.accounts, *(label for label in LABELS if world.serving(label))]
         pin = rng.choice(tokens) if rng.random() < 0.2 and not by_gateway else None
         version = ApiVersion.V5 if rng.random() < 0.1 and not pin else None
-    photograph = rng.randrange(PHOTOGRAPHS) if rng.random() < 0.5 else None
+    drawn = rng.randrange(world.photographs) if rng.random() < 0.5 else None
+    photograph = drawn if known is None else known
     return Order(f"order-{number}", rng.choice(TENANTS), photograph, version or ApiVersion.V6, pin)
+
+
+def values_of(order: Order, priority: Priority, hook: str | None) -> dict[str, Any]:
+    """Return a request's fields."""
+    return {
+        "image": order.image,
+        "gender": 1,
+        "filter_id": 12,
+        "priority": priority,
+        "webhook_url": hook,
+        "queue_ttl": QUEUE_TTL_S,
+        "metadata": {"name": order.name},
+        "api_version": order.version,
+    }
 
 
 class Customer:
     """Gives one job, and perhaps cancels it."""
 
-    def __init__(self, world: World, number: int) -> None:
+    def __init__(self, world: World, number: int, photograph: int | None = None) -> None:
+        """`photograph`: it is this one, and is sent to the gateway; else both are drawn."""
         rng = world.rng
         self._world, self._number = world, number
-        self._by_gateway = rng.random() < 0.4
+        self._by_gateway = rng.random() < 0.4 or photograph is not None
         self._process = world.gateway if self._by_gateway else world.shop
         self._fate = rng.choices((COMPLETED, FAILED, REFUSED), (93, 4, 3))[0]
         self._hook = "https://shop.example/hook" if rng.random() < 0.7 else None
@@ -77,7 +93,7 @@ class Customer:
         self._cancel_in = rng.random() * 60 if rng.random() < 0.06 else None
         self._cancel_when = rng.choice(("vendor", "store")) if rng.random() < 0.1 else None
         self._keeps_result = rng.random() < 0.5
-        self._order = draw_order(world, number, rng, by_gateway=self._by_gateway)
+        self._order = draw_order(world, number, rng, photograph, by_gateway=self._by_gateway)
         world.orders[self._order.name] = self._order
         self._job_id: str | None = None
         world.vendor.fate[f"j{number}"] = self._fate
@@ -116,23 +132,15 @@ class Customer:
             self._world.accepted[job_id] = self._hook is not None
         answered.append(job_id is not None)
 
-    def _values(self) -> dict[str, Any]:
-        order = self._order
-        return {
-            "image": order.image,
-            "gender": 1,
-            "filter_id": 12,
-            "priority": self._priority,
-            "webhook_url": self._hook,
-            "queue_ttl": QUEUE_TTL_S,
-            "metadata": {"name": order.name},
-            "api_version": order.version,
-        }
-
     def _given_by_backend(self) -> str | None:
         order = self._order
         data = order.image if order.photograph is None else photograph_of(order.photograph)
-        given = {**self._values(), "image": data, "tenant": order.tenant, "account": order.pin}
+        given = {
+            **values_of(order, self._priority, self._hook),
+            "image": data,
+            "tenant": order.tenant,
+            "account": order.pin,
+        }
         try:
             return self._world.shop.producer.enqueue(SwapRequest(**given)).job_id
         except SwaplineError:
@@ -140,7 +148,8 @@ class Customer:
 
     def _asked_of_gateway(self) -> str | None:
         order = self._order
-        values = {name: value for name, value in self._values().items() if value is not None}
+        given = values_of(order, self._priority, self._hook)
+        values = {name: value for name, value in given.items() if value is not None}
         status, answer = self._world.gateway.ask(
             order.tenant, "/v1/swaps", values, **{"idempotency-key": self._order.name}
         )

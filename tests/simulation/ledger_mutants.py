@@ -68,6 +68,11 @@ LEDGER_MUTANTS = (
     Mutant("a reference to an input is not counted", "accept", ("  need_input(input.sha)\n", "")),
     Mutant("a reference to an input is not dropped", "advance", ("else release_input(input.sha) end", "end")),
     Mutant(
+        "an input that a job needs is deleted",
+        "take",
+        ("return redis.call('HEXISTS', key('inputs'), string.sub(name, 8)) == 1 end", "return false end"),
+    ),
+    Mutant(
         "an input counts as stored after a deletion that came later",
         python=changed(acceptance.Acceptance, "store", _numbered_late),
     ),
@@ -93,6 +98,17 @@ LEDGER_MUTANTS = (
     ),
     Mutant("a claim forgets webhooks", "claim", ("if notification == 'PENDING' and", "if false and")),
     Mutant("time that is set back is not noticed", "claim", ("if at < claimed_at - STEP then", "if false then")),
+    Mutant("a job's end is not counted in its batch", "advance", ("  count_in_batch(input.batch, input.tally)\n", "")),
+    Mutant("a batch is not completed by its last job", "advance", ("  complete_batch(input.batch)\n", "")),
+    Mutant(
+        "a batch is completed before its last job has ended",
+        "",
+        (
+            "tonumber(have[2] or 0) > tonumber(have[3] or 0) then",
+            "tonumber(have[2] or 0) > tonumber(have[3] or 0) + 1 then",
+        ),
+    ),
+    Mutant("a batch is not completed by its seal", "seal", ("completed = complete_batch(input.name)", "")),
     Mutant("an accepted job is not due", "accept", ("  set_due(input.id, rescue_at())\nend", "end")),
     Mutant(
         "an accepted job that comes again begins anew",

@@ -184,8 +184,7 @@ def open_sim_ledger(world: World, process: Process) -> Ledger:
             elif move == "advance" and fibre is not None and fibre.paying == arguments["id"]:
                 world.restarts.settled_at[arguments["id"]] = world.scheduler.now
             answer: dict[str, Any] = run(move, **arguments)
-            if move == "advance":
-                world.observer.after_move(arguments, answer)
+            world.observer.after_move(move, arguments, answer)
             return answer
 
         answer: dict[str, Any] = link.call(what, do)

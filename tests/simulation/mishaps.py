@@ -1,4 +1,4 @@
-"""What befalls a world during its storm: its workers, Redis and its clock, and the vendor's accounts."""
+"""What befalls a world during its storm: its workers, Redis and its time, and the vendor's accounts."""
 
 from __future__ import annotations
 
@@ -25,13 +25,16 @@ class Mishaps:
         world, rng = self._world, self._world.rng
         several = len(world.accounts) > 1
         acts: list[Act] = [self._cut, self._cut, self._drain, self._kill, self._stand_still, self._step_clock]
-        acts += [self._restart] + [self._befall] * (6 if several else 1)
+        acts += [self._restart] * (4 if several else 1) + [self._befall] * (6 if several else 1)
         for number in range(rng.choice((0, 2, 4, 8)) + 2 * several):
             act, at = rng.choice(acts), rng.random() * world.storm
             chosen, seed = rng.choice(world.workers), rng.random()
             if world.scenario.only is None or -number - 1 in world.scenario.only:
                 world.faults.drawn.append(-number - 1)
                 world.scheduler.spawn(_bound(act, chosen, random.Random(seed)), after=at)  # noqa: S311 -- reproducible
+
+        for _ in range(rng.choice((1, 2, 3))):
+            world.scheduler.spawn(self._cut_backend, after=rng.random() * world.storm * 0.8)
 
     def _befall(self, _worker: Worker, rng: random.Random) -> None:
         self._world.troubles.befall(rng)
@@ -47,6 +50,12 @@ class Mishaps:
         self._world.note(f"{worker.name} is cut off from {port} for {seconds:.0f} s")
         worker.cut_until[port] = self._world.scheduler.now + seconds
         self._world.excuse_for_now(worker)
+
+    def _cut_backend(self) -> None:
+        """Pictures are stored, and their jobs are not accepted: nothing needs them for a while."""
+        shop, seconds = self._world.shop, self._world.rng.choice((10.0, 20.0, 60.0))
+        self._world.note(f"{shop.name} is cut off from redis for {seconds:.0f} s")
+        shop.cut_until["redis"] = self._world.scheduler.now + seconds
 
     def _kill(self, worker: Worker, _rng: random.Random) -> None:
         if not worker.dead:

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from simulation.accounts import CREDITS
+from simulation.ambiguity import perhaps_charged
 from swapline_producer.contract import State
 from swapline_producer.ledger.accounts.registry import DEFAULT
 
@@ -21,16 +22,11 @@ def check_money(world: World, jobs: Jobs, logs: dict[str, list[str]]) -> None:
     """Credits count as spent where they were charged, or where that is unknown: in all, and by account."""
     spent = _spent(world)
     uncounted = world.restarts.paid_again | world.restarts.gone
-    unknown = [
-        job_id
-        for job_id, log in logs.items()
-        if not world.vendor.charged[job_id] and any('"name":"held"' in line or "may have been" in line for line in log)
-    ]
+    perhaps = [name for job_id, log in logs.items() for name in perhaps_charged(world, job_id, log)]
     charged = [name for names in world.vendor.charged_on.values() for name in names]
     free = [name for job_id in uncounted for name in world.vendor.charged_on[job_id]]
-    _compare(world, "in all", spent["all"], charged, free, len(unknown))
+    _compare(world, "in all", spent["all"], charged, free, len(perhaps))
     if len(world.accounts) > 1:
-        perhaps = [jobs[job_id].get("account", DEFAULT) for job_id in unknown]
         for name in world.accounts:
             mine = ([name] * charged.count(name), [name] * free.count(name))
             _compare(world, f"on the account {name}", spent[f"account:{name}"], *mine, perhaps.count(name))
@@ -90,7 +86,8 @@ def check_accounts(world: World, jobs: Jobs) -> None:
 
 def _check_account_of(world: World, job_id: str, job: dict[str, str]) -> None:
     charged = world.vendor.charged_on[job_id]
-    if charged and job_id not in world.restarts.paid_again and {job.get("account", DEFAULT)} != set(charged):
+    again = job_id in world.restarts.paid_again or world.operator.sent_again[job_id]
+    if charged and not again and {job.get("account", DEFAULT)} != set(charged):
         world.wrong.append(f"{job_id} was charged on {charged}, and the ledger names {job.get('account', DEFAULT)}")
     pin, version = world.order_of[job_id].pin, world.order_of[job_id].version
     for name in charged:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 AT_VENDOR = {State.SUBMITTING, State.RUNNING}
 EVERY_S = 2.5
+VERSIONED = frozenset({"accept", "advance", "claim", "line_up", "probe"})
+"""Moves whose answers name versions of jobs."""
 IDLE_BOUND_S = 40.0
 """Seconds that a slot may stay idle while a job waits and a worker lives that is not cut off. A lost first message is
 rescued after RESCUE_AFTER = 15 s, at the next claim (5 s later at most), which may be 8 s late and fail; then the next
@@ -29,6 +31,8 @@ class Observer:
         self.idle_seconds = 0.0
         self._idle_since: dict[str, float] = {}
         self._far_since: dict[str, float] = {}
+        self.versions: dict[str, int] = {}
+        """The highest that a move's answer had, by job."""
 
     def watch(self) -> None:
         """Run as a fibre."""
@@ -50,15 +54,43 @@ class Observer:
             self._drained(use)
             self._idle(name, waiting.idle(use) if waiting else 0)
 
-    def after_move(self, arguments: dict[str, Any], answer: dict[str, Any]) -> None:
+    def after_move(self, move: str, arguments: dict[str, Any], answer: dict[str, Any]) -> None:
+        """Judge a move by its answer, at once."""
+        if move in VERSIONED:
+            self._versions(arguments.get("id", ""), answer)
+        if move == "advance":
+            self._slot(arguments, answer)
+
+    def _versions(self, job_id: str, answer: dict[str, Any]) -> None:
+        """A job's version, which fences messages and writes, does not go back."""
+        found = [(job_id, int(answer["version"]))] if "version" in answer else []
+        found += [(one[0], int(one[2])) for one in answer.get("messages", ())]
+        found += [(one[0], int(one[1])) for one in answer.get("granted") or ()]
+        for each, version in found:
+            if version < self.versions.get(each, 0):
+                self._wrong(f"the version of {each} went back from {self.versions[each]} to {version}")
+            self.versions[each] = version
+
+    def _slot(self, arguments: dict[str, Any], answer: dict[str, Any]) -> None:
         """A slot that a move freed was given to the next job that may have it, by the same move."""
         if arguments["state"] not in AT_VENDOR or arguments["to"] in AT_VENDOR or "version" not in answer:
             return
         name: Any = self.world.server.hget(f"{self.world.prefix}:job:{arguments['id']}", "account") or DEFAULT
         found = Sample(self.world)
+        self._stands_again(arguments, found)
         use = found.accounts[name]
         if use.free and (idle := Waiting(self.world, found, in_line=True).idle(use)):
             self._wrong(f"{idle} slots of {name} are free after {arguments['id']}, and jobs stand in line for it")
+
+    def _stands_again(self, arguments: dict[str, Any], found: Sample) -> None:
+        """A job that one account has refused, for no fault of its own, stands in line for another one that is well."""
+        job_id = arguments["id"]
+        if (arguments.get("trip") or {}).get("kind", "input") == "input":
+            return
+        waiting, in_line = Waiting(self.world, found), Waiting(self.world, found, in_line=True)
+        for use in found.accounts.values():
+            if use.well and waiting.could(use, job_id) and not in_line.could(use, job_id):
+                self._wrong(f"{job_id} was refused, and does not stand in line for {use.account.name}, which is well")
 
     def _drained(self, use: Use) -> None:
         """No job is given to a drained account. Where Redis's clock was set, its moments say nothing."""
@@ -111,7 +143,8 @@ class Observer:
             return True
         log: Any = self.world.server.lrange(f"{self.world.prefix}:log:{job_id}", 0, -1)
         names = [line.partition('"name":"')[2].partition('"')[0] for line in log]
-        return "submitted" in names and any(name in names for name in ("held", "not submitted", "slot.released"))
+        given_up = ("held", "ambiguous", "not submitted", "slot.released")
+        return not {"submitted", "resolved"}.isdisjoint(names) and not set(given_up).isdisjoint(names)
 
     def _wrong(self, what: str) -> None:
         self.world.wrong.append(what)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from simulation.links import Link
 from support.fakes import FakeAnswer, FakeReply, FakeStatusReply
 from swapline_producer.errors import StorageUnavailable
+from swapline_producer.storage.keys import RESULTS
 from swapline_workers import errors
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
 
-    from simulation.process import Process
+    from simulation.process import Process, Worker
     from simulation.world import World
     from swapline_producer.contract import ApiVersion, BatchEvent, JobSpec, StepMessage, SwapEvent
     from swapline_producer.operations.account_settings import AccountSettings
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 SLOWEST_DELETION_S = 2.0
 """Of many objects; so that uploads and new jobs come meanwhile."""
+SLOWEST_LISTING_S = 20.0
+"""Of all results; for the same reason."""
 
 
 class SimBroker:
@@ -43,16 +46,17 @@ class SimBroker:
 class SimVendor:
     """The vendor as one process reaches it with the key of one account."""
 
-    def __init__(self, world: World, process: Process, account: AccountSettings) -> None:
-        self._world = world
+    def __init__(self, world: World, worker: Worker, account: AccountSettings) -> None:
+        self._world, self._worker, self._account = world, worker, account.name
         self._key = account.key.get_secret_value()
-        self._link = Link(world, process, "vendor", errors.Unclear, errors.NotSent)
+        self._link = Link(world, worker, "vendor", errors.Unclear, errors.NotSent)
 
     def submit(self, spec: JobSpec, image: str) -> FakeReply:
         fibre = self._world.scheduler.current()
         assert fibre is not None
         assert fibre.working is not None
         job_id = fibre.working
+        self._worker.known.judge_call(self._account, self._key)
         self._world.orders[spec.metadata["name"]].check(image)
         self._world.happens("vendor", job_id)
         try:
@@ -66,6 +70,7 @@ class SimVendor:
     @contextmanager
     def poll(self, vendor_job_id: str, version: ApiVersion) -> Generator[FakeStatusReply]:
         assert version
+        self._worker.known.judge_call(self._account, self._key)
         yield self._link.call("poll", lambda: self._world.vendor.poll(self._key, vendor_job_id))
 
 
@@ -104,7 +109,13 @@ class SimStorage:
         self._link.call("delete", do)
 
     def list(self, prefix: str = "", **more: Any) -> Iterator[StoredObject]:
-        found: list[StoredObject] = self._link.call("list", lambda: [*self._objects.list(prefix, **more)])
+        def do() -> list[StoredObject]:
+            if prefix == RESULTS:
+                self._world.uploads.searched()
+                self._world.sleep(self._world.rng.random() ** 2 * SLOWEST_LISTING_S)
+            return [*self._objects.list(prefix, **more)]
+
+        found: list[StoredObject] = self._link.call("list", do)
         return iter(found)
 
     def url(self, key: str, life: float) -> str:

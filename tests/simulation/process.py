@@ -14,7 +14,7 @@ from simulation.clocks import Room
 from simulation.links import open_sim_ledger
 from simulation.ports import SimBroker, SimStorage, SimVendor, SimWebhooks
 from support.fakes import World as FakeWorld
-from swapline_producer.contract import Step
+from swapline_producer.contract import Step, is_batch
 from swapline_producer.errors import LedgerUnavailable, StorageError
 from swapline_producer.ledger.accounts.registry import DEFAULT
 from swapline_producer.retention.orphans import Janitor
@@ -22,13 +22,15 @@ from swapline_producer.retention.sweep import Sweep
 from swapline_workers.adapters.endpoints import RecentEndpoints
 from swapline_workers.adapters.pictures import PictureStore
 from swapline_workers.core.bulkhead import DeliveryBulkhead
+from swapline_workers.core.outcomes import STALE
 from swapline_workers.core.picture_memory import PictureMemory
 from swapline_workers.core.policy import Policy
 from swapline_workers.core.schedule.polling import Bounds
 from swapline_workers.runtime.due_dispatcher import RENEWALS, DueDispatcher, claim_interval
 from swapline_workers.runtime.session.job_session import JobSession
 from swapline_workers.runtime.store.probe import StoreProbe
-from swapline_workers.settings import WEBHOOK_SCHEDULE, AmbiguousSubmit
+from swapline_workers.settings import WEBHOOK_SCHEDULE
+from swapline_workers.steps.notify import notify_batch
 from swapline_workers.tasks import STEPS, translate
 
 if TYPE_CHECKING:
@@ -36,10 +38,12 @@ if TYPE_CHECKING:
     from simulation.world import World
     from swapline_producer.contract import StepMessage
     from swapline_producer.storage import Storage
+    from swapline_workers.core.outcomes import Outcome
+    from swapline_workers.settings import AmbiguousSubmit
 
 RESCUE_AFTER = 15.0
 PROBE_EVERY_S = 5.0
-ORPHANS_SEARCHED = 0.1
+ORPHANS_SEARCHED = 0.3
 """Share of the sweeps after which orphans are searched for."""
 ORPHANS_AFTER_S = 2.0
 """Their age: no object is safe because it is young."""
@@ -50,11 +54,11 @@ PATIENCE_S = 5.0
 """Seconds between two claims of a worker at most while faults go on: claims that find nothing prove nothing."""
 
 
-def policy() -> Policy:
-    """The settings' defaults."""
+def policy(on_ambiguous_submit: AmbiguousSubmit) -> Policy:
+    """The settings' defaults, but for one."""
     return Policy(
         polls=Bounds(0.25, 20.0),
-        on_ambiguous_submit=AmbiguousSubmit.HOLD,
+        on_ambiguous_submit=on_ambiguous_submit,
         rescue_after=RESCUE_AFTER,
         lost_after=60.0,
         store_timeout=3_600.0,
@@ -134,6 +138,7 @@ class Worker(Process):
     def start(self) -> None:
         """Begin with empty memory."""
         world, ledger = self.world, self.ledger
+        self._started_at = world.scheduler.now
         self.dead = self.draining = False
         self.busy = 0
         self.inbox.clear()
@@ -165,7 +170,7 @@ class Worker(Process):
             webhooks=SimWebhooks(world, self),
             endpoints=RecentEndpoints(ledger.webhooks, monotonic=self.monotonic),
             bulkhead=DeliveryBulkhead(8, self.monotonic),
-            policy=policy(),
+            policy=policy(world.on_ambiguous_submit),
             rng=world.rng.random,
         )
         self._probe = StoreProbe(ledger, store, timeout=30.0)
@@ -175,6 +180,12 @@ class Worker(Process):
         if several:
             world.scheduler.spawn(self.known.run, self)
         self.dispatcher.fibre = world.scheduler.spawn(self.dispatcher.run, self, after=world.rng.random())
+
+    def able_since(self) -> float:
+        """Since when it lives, does not stand still and reaches Redis."""
+        world = self.world
+        able_from = 0.0 if world.faults.raging else world.storm
+        return max(self._started_at, self.stopped_until, self.cut_until.get("redis", 0.0), able_from)
 
     def _maintain(self) -> None:
         """Probe the store while its breaker is open, and delete what is unneeded, as the worker's maintenance does."""
@@ -209,10 +220,7 @@ class Worker(Process):
         fibre.working = message.job_id
         epoch = self.epoch
         try:
-            with self.session.lease(message.job_id, message.version) as opened:
-                if opened is None:
-                    return
-                outcome = STEPS[message.step](opened.job, opened.at, self.ports)
+            outcome = self._outcome_of(message)
             with suppress(CeleryRetry):
                 translate(outcome, self.session.dispatch)
         except LedgerUnavailable:
@@ -223,6 +231,13 @@ class Worker(Process):
             if message.step is Step.SUBMIT and self.epoch == epoch:
                 fibre.paying = None
                 self.payers.discard(fibre)
+
+    def _outcome_of(self, message: StepMessage) -> Outcome:
+        if is_batch(message.job_id):
+            with self.session.lease_batch(message.job_id, message.version) as completed:
+                return notify_batch(completed.batch, self.ports) if completed else STALE
+        with self.session.lease(message.job_id, message.version) as opened:
+            return STEPS[message.step](opened.job, opened.at, self.ports) if opened else STALE
 
     def drain(self) -> None:
         """Stop gracefully: release what is leased, finish what is paid for, then start again."""

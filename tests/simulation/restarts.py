@@ -45,12 +45,13 @@ class Restarts:
             for name in server.scan_iter(f"{world.prefix}:*"):
                 pipe.copy(name, name, destination_db="1", replace=True)
             pipe.execute()
-        if rng.random() < 0.5:
+        if rng.random() < 0.8:
             self._wait_for_attempt(since, rng)
         else:
             world.sleep(loses)
         loses = scheduler.now - since
         self._excuse(since, accepted, canceled)
+        world.observer.versions.clear()
         server.flushdb()
         server.swapdb(0, 1)
         world.note(f"Redis restarts: its last {loses:.2f} s are lost, and it is away for {away:.1f} s")
@@ -78,6 +79,7 @@ class Restarts:
         world.excused |= self.forgotten  # HELD: the attempt is there, and its result is lost
         self.gone |= set(world.accepted) - accepted
         world.uploads.forgotten_since(since)
+        world.batches.forgotten_since(since)
         world.canceled &= canceled
         for job_id in self.gone:
             world.accepted.pop(job_id, None)

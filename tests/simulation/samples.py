@@ -26,6 +26,8 @@ class Use:
     """Jobs, and since when by Redis's clock."""
     refused: set[str]
     drained: bool
+    well: bool
+    """Whether it takes the jobs for which it has slots, as far as is known."""
     free: int
     """Slots that may be given out now: none while something stops the account."""
 
@@ -54,8 +56,10 @@ class Sample:
         stopped, spent, rest = bool(answers[6]), answers[7], iter(answers[9:])
         for name, account in world.accounts.items():
             slots, limits, breaker, refused = (next(rest) for _ in range(4))
-            free = 0 if stopped or "trips" in breaker else _free(account, slots, limits, spent, now)
-            self.accounts[name] = Use(account, dict(slots), set(refused), "drained" in limits, free)
+            drained, ill = "drained" in limits, "trips" in breaker
+            free = 0 if stopped or ill else _free(account, slots, limits, spent, now)
+            well = not (drained or ill)
+            self.accounts[name] = Use(account, dict(slots), set(refused), drained, well, free)
 
 
 def _free(account: Account, slots: list[Any], limits: dict[str, str], spent: dict[str, str], now: int) -> int:
@@ -93,10 +97,12 @@ class Waiting:
 
     def idle(self, use: Use) -> int:
         """The free slots of an account that a waiting job could have."""
-        could = sum(self._could(use, job_id, facts[1]) for job_id, facts in self._jobs.items())
-        return min(use.free, could)
+        return min(use.free, sum(self.could(use, job_id) for job_id in self._jobs))
 
-    def _could(self, use: Use, job_id: str, bound: str | None) -> bool:
+    def could(self, use: Use, job_id: str) -> bool:
+        """Whether the job is one of them, and the account may take it."""
+        if job_id not in self._jobs:
+            return False
         order = self._world.order_of[job_id]
-        pin = bound or order.pin or self._pins.get(order.tenant)
+        pin = self._jobs[job_id][1] or order.pin or self._pins.get(order.tenant)
         return job_id not in use.refused and use.account.may_take(order.version, pin)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from typing import TYPE_CHECKING, Protocol, cast
 
 from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]  # it ships no types
@@ -35,6 +36,8 @@ class Fibre(greenlet):  # type: ignore[misc]  # the same
         """Whether it was due while its machine stood still, and goes on with it."""
         self.working: str | None = None
         """The job whose step this fibre works on, or the id of the next job that it makes."""
+        self.ids: deque[str] = deque()
+        """The ids of the next jobs, where it makes several."""
         self.sleep: Callable[[float], None] = _asleep_nowhere
         """Lets simulated time pass."""
         self.paying: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -18,6 +19,7 @@ from swapline_workers.core.outcomes import STALE, Stop
 from swapline_workers.runtime.due_dispatcher import DueDispatcher
 from swapline_workers.runtime.session.leases import Leases
 from swapline_workers.runtime.session.outage import OutageRetry
+from swapline_workers.settings import AmbiguousSubmit
 from swapline_workers.steps import collect, delivery, finalize, notify, poll, refusals, status, storing, submit
 from swapline_workers.steps.decision import carry_out, end
 
@@ -69,6 +71,14 @@ def _paid_again(real: Any) -> Any:
         return job if job.state is State.SUBMITTING else real(job, at, ports)
 
     return ready
+
+
+def _made_again(real: Any) -> Any:
+    def unknown(job: Any, ports: Any, reason: str, evidence: Any) -> Any:
+        policy = replace(ports.policy, on_ambiguous_submit=AmbiguousSubmit.RETRY)
+        return real(job, replace(ports, policy=policy), reason, evidence)
+
+    return unknown
 
 
 def _unclear_is_refused(real: Any) -> Any:
@@ -163,6 +173,7 @@ STEP_MUTANTS = (
     Mutant("a job that ends is not due for its webhook", python=fields("succeeded", due_in=None)),
     Mutant("a completed job is not due", python=fields("completed", due_in=None)),
     Mutant("a try to store is the last one", python=fields("not_stored", due_in=None)),
+    Mutant("whatever the policy, an unknown call is made again", python=changed(submit, "_unknown", _made_again)),
     Mutant("an open attempt is paid again", python=changed(submit, "_ready", _paid_again)),
     Mutant("a lost reply counts as never sent", python=changed(submit, "_not_accepted", _unclear_is_refused)),
     Mutant("a call that was never sent is held", python=changed(submit, "_not_accepted", _not_sent_is_unclear)),

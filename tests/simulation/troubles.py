@@ -24,7 +24,7 @@ class Troubles:
         self._world = world
         self.acts = [self._revoke, self._run_out, self._go_down, self._slow_down]
         if len(world.accounts) > 1:
-            self.acts += [self._drain, self._drain, self._rotate, self._pin, self._go_wrong_together]
+            self.acts += [self._drain, self._drain, self._rotate, self._rotate, self._pin, self._go_wrong_together]
 
     def befall(self, rng: random.Random) -> None:
         """Do one of them."""
@@ -97,6 +97,7 @@ class Troubles:
         new = f"{account.key}+"
         world.note(f"the key of the account {account.name} is rotated")
         account.settings = account.settings.model_copy(update={"key": SecretStr(new)})
+        account.rotated_at = world.scheduler.now
         world.accounts_changed += 1
         world.vendor.issued[new] = account
         account.valid.add(new)

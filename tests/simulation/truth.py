@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from support.fakes import FakeReply, FakeStatusReply
 from support.pngs import png
-from swapline_producer.contract import FailureCode
+from swapline_producer.contract import BatchEvent, FailureCode
 from swapline_producer.storage.keys import INPUTS
 from swapline_workers import errors
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from simulation.accounts import Account
     from simulation.world import World
-    from swapline_producer.contract import BatchEvent, SwapEvent
+    from swapline_producer.contract import SwapEvent
     from swapline_producer.storage import Storage, StoredObject
 
 REFUSED, FAILED, COMPLETED = "refused", "failed", "completed"
@@ -104,6 +104,10 @@ class VendorTruth:
             raise errors.Unauthorized("401")
         return account
 
+    def ids_of(self, job_id: str, account: str) -> list[str]:
+        """Return the vendor's ids of a job, as the records of an account have them."""
+        return [name for (_, name), job in self.jobs.items() if (job.job_id, job.account) == (job_id, account)]
+
     def poll(self, key: str, vendor_job_id: str) -> FakeStatusReply:
         account = self._admitted(key)
         if self.world.faults.raging and (strange := self.world.rng.random()) < 0.03:
@@ -134,15 +138,17 @@ class ReceiverTruth:
     """The receivers' record: which events came, under which id."""
 
     world: World
-    events: defaultdict[str, list[tuple[str, SwapEvent | BatchEvent]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
+    events: defaultdict[str, list[tuple[str, SwapEvent]]] = field(default_factory=lambda: defaultdict(list))
+    """Of jobs, by job."""
 
     def receive(self, tenant: str, webhook_id: str, event: SwapEvent | BatchEvent) -> int:
         assert tenant
         if self.world.faults.raging and self.world.rng.random() < 0.02:
             raise errors.WebhookFailed("503", status=503)
-        self.events[str(getattr(event.data, "job_id", ""))].append((webhook_id, event))
+        if isinstance(event, BatchEvent):
+            self.world.batches.receive(webhook_id, event)
+        else:
+            self.events[event.data.job_id].append((webhook_id, event))
         return 204
 
 

@@ -6,6 +6,7 @@ import hashlib
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from simulation.customers import Customer
 from simulation.truth import photograph_of
 from swapline_producer.contract import State
 from swapline_producer.retention.orphans import Janitor
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from simulation.world import World
 
 INPUT_TTL_S = 86_400.0
+LATE_CUSTOMERS = 4
+"""Most of those that come at the worst moment."""
+FIRST_LATE = 5_000
+"""Their numbers: above all others, and below NEXT_ID."""
 
 
 @cache
@@ -32,6 +37,18 @@ class Uploads:
         self._lost: set[str] = set()
         """Inputs deleted when the ledger had no lock on them any more, or whose deletion it has forgotten since."""
         self._deleted_at: dict[str, float] = {}
+        self._late = 0
+
+    def searched(self) -> None:
+        """Orphans are being searched for: a customer sends the photograph again that nothing has needed so far."""
+        world = self._world
+        stored = {found.key.removeprefix(f"{INPUTS}/") for found in world.objects.list(INPUTS)}
+        unneeded = stored.difference(world.server.hkeys(f"{world.prefix}:inputs"))
+        lonely = [number for number in range(world.photographs) if digest_of(number) in unneeded]
+        if lonely and world.faults.raging and self._late < LATE_CUSTOMERS:
+            self._late += 1
+            number = FIRST_LATE + self._late
+            world.scheduler.spawn(Customer(world, number, lonely[0]).run, after=world.rng.random())
 
     def deleted(self, sha256: str) -> None:
         """An input is being deleted from the store: under a lock, no job may need it."""

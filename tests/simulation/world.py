@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from simulation.accounts import draw_accounts
+from simulation.batches import Batches
 from simulation.checker import Verdict, final_check
-from simulation.customers import Customer
+from simulation.customers import PHOTOGRAPHS, Customer
 from simulation.faults import Faults
 from simulation.mishaps import Mishaps
 from simulation.observer import Observer
+from simulation.operators import Operator
 from simulation.process import RESCUE_AFTER, Process, Worker
 from simulation.producers import Backend, Gateway
 from simulation.restarts import Restarts
@@ -22,6 +24,7 @@ from simulation.uploads import Uploads
 from swapline_producer.contract.accounts import Limits
 from swapline_producer.retention.store_owner import check_store
 from swapline_producer.testing import memory_storage
+from swapline_workers.settings import AmbiguousSubmit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,6 +40,8 @@ LATENCY_S = {"ledger": 0.002, "broker": 0.002, "store": 0.03, "vendor": 0.3, "we
 """Mean of one way to each port and of its answer."""
 
 EPOCH_MS = 1_000_000_000
+POLICIES = (AmbiguousSubmit.HOLD,) * 4 + (AmbiguousSubmit.RETRY, AmbiguousSubmit.FAIL)
+"""About calls that may have been charged, for the whole world."""
 REST_WITHIN_S = 3 * 86_400.0
 """Simulated time after the storm in which all must have come to rest; the webhooks' schedule takes most of it."""
 
@@ -92,10 +97,12 @@ class World:
         self.jump_ms = 0
         self.accounts = draw_accounts(rng, self.scenario.jobs)
         self.slots = sum(account.slots for account in self.accounts.values())
-        self.vendor = VendorTruth(self, rng.uniform(1.0, 8.0))
+        self.vendor = VendorTruth(self, rng.uniform(1.0, 8.0) * rng.choice((1, 1, 1, 5)))
+        self.photographs = rng.choice(PHOTOGRAPHS)
+        self.on_ambiguous_submit = rng.choice(POLICIES)
         self.receiver = ReceiverTruth(self)
         self.objects = StoreTruth(self, memory_storage())
-        self.uploads = Uploads(self)
+        self.uploads, self.observer, self.restarts = Uploads(self), Observer(self), Restarts(self)
         self.own = Process(self, "the checker")
         check_store(self.own.ledger, cast("Storage", self.objects))
         if len(self.accounts) == 1:
@@ -109,10 +116,9 @@ class World:
         self.mishaps, self.troubles = Mishaps(self), Troubles(self)
         needed = self.scenario.jobs * (1.2 * self.vendor.mean_service + 3.0) / self.slots
         self.storm = 120.0 + needed if self.scenario.hours is None else self.scenario.hours * 3600.0
-        self.observer = Observer(self)
-        self.restarts = Restarts(self)
         self.shop = Backend(self, "the backend")
         self.gateway = Gateway(self, "the gateway")
+        self.operator, self.batches = Operator(self), Batches(self)
         self._once: set[str] = set()
 
     @property
@@ -250,8 +256,10 @@ class World:
         for number in range(self.scenario.jobs):
             at = rng.random() * self.storm * 0.85
             scheduler.spawn(Customer(self, number).run, after=at)
+        self.batches.plan()
         self.mishaps.plan()
         scheduler.spawn(self.observer.watch)
+        scheduler.spawn(self.operator.run)
 
     def _end_storm(self) -> None:
         """No more faults; who is dead or stands still comes back."""
