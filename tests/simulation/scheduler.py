@@ -93,7 +93,7 @@ class Scheduler:
     def resume(self, owner: Owner, at: float) -> None:
         """Have a machine go on then at the latest, with all its fibres that stand still."""
         owner.stopped_until = min(owner.stopped_until, at)
-        for fibre in {entry[2] for entry in self._heap}:
+        for fibre in dict.fromkeys(entry[2] for entry in self._heap):  # in the same order each time
             if fibre.owner is owner and fibre.stands_still and fibre.wake_at > at:
                 self.wake(fibre, at)
 
