@@ -17,6 +17,7 @@ TABLE = re.compile(r"^\| \| \|\n(?:\|.*\n)+\n", re.MULTILINE)
 EARLIER = """Worlds of an earlier revision, without batches, decisions about HELD jobs and policies other than `hold`:
 
 """
+EARLIER_FAULTS = "\n¹ On worlds of an earlier revision; the others on those of the first table.\n"
 PAGE = Path(__file__).parents[2] / "docs" / "proof.md"
 
 HEAD = """# What simulation has shown
@@ -150,5 +151,5 @@ def _mutants(found: list[dict[str, Any]]) -> str:
     return (
         f"\n## Deliberate faults\n\nOf {len(found)} deliberate faults that were tried {caught} were found.\n\n"
         f"| fault | seed | worlds | seconds |\n|---|---|---|---|\n{rows}"
-        + ("\n¹ On worlds of an earlier revision.\n" if any("earlier" in line for line in found) else "")
+        + (EARLIER_FAULTS if any("earlier" in line for line in found) else "")
     )
