@@ -3,8 +3,8 @@
 
 SHELL := /bin/sh
 BIN := .venv/bin
-# Tests mostly wait for servers: six at once keep two cores busy. JOBS=0 runs them one after another.
-JOBS := 6
+# Tests mostly wait for servers: four at once keep two cores busy. JOBS=0 runs them one after another.
+JOBS := 4
 # JOBS= of a bench is another thing; said on the command line only.
 BENCH_JOBS = $(if $(filter command,$(firstword $(origin JOBS))),--jobs $(JOBS))
 # STAMP: all of requirements.lock and requirements-dev.lock is installed; RUNTIME: at least the first.

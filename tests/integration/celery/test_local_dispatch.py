@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -114,9 +115,13 @@ def test_a_subscriber_receives_the_events_of_every_step(installation: Installati
     kinds = [kind for uuid, kind in received if uuid == f"{job_id}-poll"]
     polls = kinds.count("task-retried")
     assert polls >= 1
-    assert kinds == ["task-received", "task-started", "task-retried"] * polls + [
-        "task-received",
-        "task-started",
-        "task-succeeded",
-    ]
+    assert kinds[:2] == ["task-received", "task-started"]
+    assert kinds[-1] == "task-succeeded"
+    # The next poll may run before the thread of the last one has sent that it ended in a retry.
+    assert Counter(kinds) == {
+        "task-received": polls + 1,
+        "task-started": polls + 1,
+        "task-retried": polls,
+        "task-succeeded": 1,
+    }
     assert [kind for uuid, kind in received if uuid == f"{job_id}-finalize"][-1] == "task-succeeded"

@@ -118,6 +118,8 @@ def test_a_planned_fail_over_loses_no_job_that_was_accepted_and_pays_none_twice(
     services: Installation, servers: Watched
 ) -> None:
     services.more["SWAPLINE_REDIS_REPLICAS"] = "1"
+    services.more["SWAPLINE_MAX_IN_FLIGHT"] = "6"  # the first three may be HELD, each with its slot
+    services.vendor.control.change(cap=6)
     careful = ProducerSettings(redis_url=servers.url, key_prefix=services.prefix, redis_replicas=1)
     producer = type(services.producer()).connect(careful)
     jobs: list[str] = []
